@@ -1,0 +1,54 @@
+import js from '@eslint/js';
+import prettier from 'eslint-config-prettier';
+import tseslint from 'typescript-eslint';
+
+/** A room and what it may not import. Imports point one way: extension → protocol ← kernel, webviews → protocol. */
+const closed = (files, patterns, names = []) => ({
+  files,
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      { patterns: patterns.map((p) => ({ group: [p.glob], message: p.why })), paths: names.map((name) => ({ name, message: 'not in this room' })) },
+    ],
+  },
+});
+const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
+const outside = [p('**/extension/**'), p('**/webviews/**')];
+const upper = ['sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions'];
+const above = ['session', 'api'];
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'out/**', 'node_modules/**', '.tsbuild/**', '.cache/**', 'test-results/**'] },
+  js.configs.recommended,
+  ...tseslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    languageOptions: {
+      parserOptions: {
+        project: ['./src/protocol/tsconfig.json', './src/kernel/tsconfig.json', './src/extension/tsconfig.json', './src/webviews/tsconfig.json', './test/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }],
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  { files: ['src/**/*.ts'], rules: { 'no-console': 'error' } },
+  { files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts', '**/*.mjs', '**/*.cjs'], rules: { 'max-lines-per-function': 'off' } },
+  { files: ['**/*.mjs', '**/*.cjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', require: 'readonly', module: 'writable', __dirname: 'readonly', performance: 'readonly', fetch: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', window: 'readonly', document: 'readonly' } }, rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  closed(['src/protocol/**'], [p('**/kernel/**'), ...outside, p('node:*', 'protocol runs everywhere'), p('vscode', 'protocol runs everywhere')]),
+  closed(['src/extension/**'], [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')]),
+  closed(['src/webviews/**'], [p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')]),
+  closed(['src/kernel/session/**'], [...outside, p('vscode')]),
+  closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
+  ...upper.map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))])),
+  ...['models', 'artifacts'].map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper].map((r) => p(`../${r}/**`))])),
+  ...['io', 'compute'].map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))])),
+  { files: ['src/webviews/**/*.ts'], ignores: ['src/webviews/ui/**'], rules: {} },
+  prettier,
+);

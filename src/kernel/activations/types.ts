@@ -1,0 +1,41 @@
+/** The sparse activation store: CSR shards on disk, statistics in memory. */
+import type { SparseRows } from '../compute/sparse.js';
+
+export interface ActivationsMeta {
+  version: 1;
+  /** N = sequences × context. */
+  tokens: number;
+  sequences: number;
+  context: number;
+  features: number;
+  nonZeros: number;
+  hook: string;
+  model: { name: string; id: string };
+  sae: { name: string; id: string };
+  tokenSet: { id: string; tokenizer: string };
+  shards: Array<{ file: string; firstToken: number; tokens: number; nonZeros: number }>;
+}
+
+export interface FiringStatistics {
+  /** [features]: tokens on which the feature is > 0. */
+  firings: Uint32Array;
+  /** [features], float64 sums over tokens. */
+  sum: Float64Array;
+  sumSquares: Float64Array;
+  max: Float32Array;
+}
+
+export interface SparseActivations {
+  /** Artifact id. */
+  readonly id: string;
+  /** Folder that holds artifact.json, shards and statistics. */
+  readonly folder: string;
+  readonly meta: ActivationsMeta;
+  readonly statistics: FiringStatistics;
+  /** Token ids, [tokens]. */
+  tokenIds(): Promise<Int32Array>;
+  /** Decodes one token for labels. */
+  piece(tokenId: number): string;
+  /** Reads the shards in order, one in memory at a time. */
+  shards(): AsyncIterable<{ firstToken: number; rows: SparseRows }>;
+}

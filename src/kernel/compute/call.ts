@@ -1,0 +1,27 @@
+/** What every long call takes and does: progress, cancel, room to breathe. */
+import type { Progress } from '../../protocol/kernel.js';
+
+export interface CallOptions {
+  /** Aborting rejects the call with an AbortError. */
+  signal?: AbortSignal;
+  /** Called often; the receiver limits the rate. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Thrown when a call's signal is aborted. */
+export class AbortError extends Error {
+  override name = 'AbortError';
+  constructor(what = 'call') {
+    super(`${what} was cancelled`);
+  }
+}
+
+/** Throws AbortError when the signal is aborted. */
+export function checkAborted(signal: AbortSignal | undefined, what?: string): void {
+  if (signal?.aborted) throw new AbortError(what);
+}
+
+/** Lets timers, sockets and aborts run; call it between pieces of at most half a second. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

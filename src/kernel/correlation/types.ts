@@ -1,0 +1,35 @@
+/** A map between the features of two activation stores over the same tokens. */
+export interface FeatureMap {
+  readonly id: string;
+  /** Tokens correlated over. */
+  readonly tokens: number;
+  readonly featuresA: number;
+  readonly featuresB: number;
+  /** Counterparts kept per feature (n). */
+  readonly counterparts: number;
+  /** [featuresB × n]: best A features of each B feature, best first; -1 = none (dead, or too few firings). */
+  readonly bestAofB: Int32Array;
+  /** [featuresB × n]: Pearson r; NaN where bestAofB is -1. */
+  readonly rAofB: Float32Array;
+  readonly bestBofA: Int32Array;
+  readonly rBofA: Float32Array;
+  /** Matched pairs after the filters: a, b, r of equal length. */
+  readonly pairs: { a: Int32Array; b: Int32Array; r: Float32Array };
+  readonly method: string;
+  readonly minFirings: number;
+}
+
+export interface SimilarityScore {
+  metric: string;
+  /** The variant computed: "corrected, 99 % variance: kX = 81, kY = 79". */
+  variant: string;
+  value: number;
+  /** Pairs. */
+  n: number;
+  null: { kind: string; runs: number; mean: number; std: number; max: number };
+  /** (k + 1) / (R + 1), k = null runs ≥ value. */
+  p: number;
+  seed: number;
+  /** Set when the number means little, such as n ≤ d. */
+  warning?: string;
+}

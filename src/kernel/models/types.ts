@@ -1,0 +1,104 @@
+/** What the other rooms know of language models, tokenizers and tokens. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { JsonObject } from '../../protocol/notebook.js';
+import type { CallOptions } from '../compute/call.js';
+
+export interface Tokenizer {
+  /** sha256 over the vocabulary in id order: two models may share tokens only when these agree. */
+  readonly id: string;
+  readonly vocabSize: number;
+  readonly eosId: number | undefined;
+  readonly bosId: number | undefined;
+  encode(text: string): Int32Array;
+  decode(ids: ArrayLike<number>): string;
+  /** The text of one token alone, such as " king". */
+  piece(id: number): string;
+}
+
+/** Token sequences of one length: the thing that activations of two models must share. */
+export interface TokenSet {
+  /** Content hash of tokens, shape and tokenizer. */
+  readonly id: string;
+  /** sequences × context, row-major. */
+  readonly tokens: Int32Array;
+  readonly sequences: number;
+  readonly context: number;
+  readonly tokenizer: Tokenizer;
+  /** Where it came from: file or hub id, split, samples, bos, seed. */
+  readonly source: JsonObject;
+  /** Ground truth of generated text: concept id of each token (0 = none), and the names by id. */
+  readonly concepts?: { names: string[]; ids: Uint8Array };
+}
+
+export type ModelFamily = 'gpt2' | 'gpt_neo' | 'gpt_neox';
+
+export interface ModelConfig {
+  family: ModelFamily;
+  layers: number;
+  dModel: number;
+  heads: number;
+  dHead: number;
+  dMlp: number;
+  vocab: number;
+  /** Longest sequence. */
+  context: number;
+  layerNormEps: number;
+  activation: 'gelu_new' | 'gelu' | 'relu';
+  /** GPT-Neo: per layer; undefined = all global. */
+  attention?: Array<'global' | 'local'>;
+  /** GPT-Neo's local window (256). */
+  window?: number;
+  /** GPT-NeoX. */
+  rotary?: { dims: number; base: number };
+  parallelResidual: boolean;
+  tiedEmbeddings: boolean;
+}
+
+/** Replaces an activation at a hook: gets [B, T, …] and returns a tensor of the same shape. Runs inside tf.tidy. */
+export type HookEdit = (activation: tf.Tensor, hook: string) => tf.Tensor;
+
+export interface ForwardOptions {
+  /** Hooks whose activations are returned. */
+  capture?: readonly string[];
+  /** Changes by hook name, applied in order before the activation is captured and used. */
+  edits?: ReadonlyMap<string, readonly HookEdit[]>;
+  /** Stop right after this hook; logits are then undefined. */
+  stopAt?: string;
+}
+
+export interface ForwardResult {
+  /** [B, T, vocab]; undefined when stopped earlier. */
+  logits?: tf.Tensor3D;
+  /** By hook name, [B, T, width] (attention scores and patterns [B, heads, T, T]). Caller disposes. */
+  captured: Map<string, tf.Tensor>;
+}
+
+export interface GenerateOptions extends CallOptions {
+  /** New tokens, default 40. */
+  tokens?: number;
+  /** 0 = greedy (default). */
+  temperature?: number;
+  /** Keep the k likeliest tokens when sampling; default all. */
+  topK?: number;
+  seed?: number;
+  edits?: ForwardOptions['edits'];
+  /** Stop after the end-of-text token, default true. */
+  stopAtEos?: boolean;
+}
+
+export interface LanguageModel {
+  /** Hub id or folder name. */
+  readonly name: string;
+  /** Hash of config and weights. */
+  readonly id: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  /** Every hook point, TransformerLens names, in the order they run. */
+  readonly hooks: readonly string[];
+  /** Width of the last axis at a hook; throws an error that lists near names for an unknown hook. */
+  hookWidth(hook: string): number;
+  /** tokens: B × T row-major ids. */
+  forward(tokens: Int32Array, batch: number, options?: ForwardOptions): ForwardResult;
+  generate(prompt: string, options?: GenerateOptions): Promise<string>;
+  dispose(): void;
+}

@@ -1,0 +1,61 @@
+/** Descriptors of outputs that cells show. All strings are data: a renderer sets them as text, never as HTML. */
+import type { JsonObject } from './notebook.js';
+import type { FeatureExample } from './map.js';
+
+export interface TableColumn {
+  key: string;
+  title: string;
+  /** How cells are formatted: numbers right-aligned with `digits` significant digits (default 4). */
+  type: 'number' | 'text';
+  digits?: number;
+}
+
+export interface TableDescriptor {
+  version: 1;
+  title?: string;
+  columns: TableColumn[];
+  rows: Array<Record<string, string | number | null>>;
+  /** Rows in the full result when `rows` was cut. */
+  totalRows?: number;
+  note?: string;
+}
+
+export interface ChartDescriptor {
+  version: 1;
+  title?: string;
+  /** A Vega (not Vega-Lite) spec with its data inside; drawn with vega-interpreter, no URL is ever loaded. */
+  spec: JsonObject;
+  /** The Vega-Lite source, for those who want to edit it. */
+  vegaLite?: JsonObject;
+}
+
+/** A feature with its dataset examples. */
+export interface FeatureCard {
+  /** Which SAE, such as "A: tiny-1L topk". */
+  side: string;
+  feature: number;
+  label: string[];
+  /** Share of tokens on which the feature is non-zero. */
+  firingRate: number;
+  firings: number;
+  examples: FeatureExample[];
+}
+
+/** Cards, grouped: one group per feature or per matched pair. */
+export interface FeatureCards {
+  version: 1;
+  title?: string;
+  groups: Array<{ heading?: string; r?: number; sharedTokens?: string[]; cards: FeatureCard[] }>;
+}
+
+/** Texts before and after an intervention on the same prompt and seed. */
+export interface ComparisonDescriptor {
+  version: 1;
+  title?: string;
+  /** What was done, as the intervention prints itself. */
+  intervention: string;
+  rows: Array<{ prompt: string; before: string; after: string }>;
+  /** Next-token probabilities that moved, sorted by |after − before|. */
+  tokens?: Array<{ token: string; before: number; after: number }>;
+  note?: string;
+}

@@ -1,0 +1,20 @@
+/** Output mime types that the renderer draws. Every output also carries a text/plain item. */
+export const MIME = {
+  /** MapDescriptor (map.ts). */
+  map: 'application/vnd.fgnb.map+json',
+  /** ChartDescriptor (display.ts): a Vega spec compiled from Vega-Lite in the kernel. */
+  chart: 'application/vnd.fgnb.chart+json',
+  /** TableDescriptor (display.ts). */
+  table: 'application/vnd.fgnb.table+json',
+  /** FeatureCards (display.ts): features or pairs with dataset examples. */
+  features: 'application/vnd.fgnb.features+json',
+  /** ComparisonDescriptor (display.ts): texts before and after an intervention. */
+  comparison: 'application/vnd.fgnb.comparison+json',
+  /** Progress (kernel.ts): the state of the running call; replaced in place, removed from the saved file when done. */
+  progress: 'application/vnd.fgnb.progress+json',
+  text: 'text/plain',
+  png: 'image/png',
+  stdout: 'application/vnd.code.notebook.stdout',
+  stderr: 'application/vnd.code.notebook.stderr',
+  error: 'application/vnd.code.notebook.error',
+} as const;
