@@ -8,7 +8,10 @@ const closed = (files, patterns, names = []) => ({
   rules: {
     'no-restricted-imports': [
       'error',
-      { patterns: patterns.map((p) => ({ group: [p.glob], message: p.why })), paths: names.map((name) => ({ name, message: 'not in this room' })) },
+      {
+        patterns: patterns.map((p) => ({ group: [p.glob], message: p.why })),
+        paths: names.map((name) => ({ name, message: 'not in this room' })),
+      },
     ],
   },
 });
@@ -25,7 +28,13 @@ export default tseslint.config(
     files: ['**/*.ts'],
     languageOptions: {
       parserOptions: {
-        project: ['./src/protocol/tsconfig.json', './src/kernel/tsconfig.json', './src/extension/tsconfig.json', './src/webviews/tsconfig.json', './test/tsconfig.json'],
+        project: [
+          './src/protocol/tsconfig.json',
+          './src/kernel/tsconfig.json',
+          './src/extension/tsconfig.json',
+          './src/webviews/tsconfig.json',
+          './test/tsconfig.json',
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -39,16 +48,53 @@ export default tseslint.config(
     },
   },
   { files: ['src/**/*.ts'], rules: { 'no-console': 'error' } },
-  { files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts', '**/*.mjs', '**/*.cjs'], rules: { 'max-lines-per-function': 'off' } },
-  { files: ['**/*.mjs', '**/*.cjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', require: 'readonly', module: 'writable', __dirname: 'readonly', performance: 'readonly', fetch: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', window: 'readonly', document: 'readonly' } }, rules: { '@typescript-eslint/no-require-imports': 'off' } },
-  closed(['src/protocol/**'], [p('**/kernel/**'), ...outside, p('node:*', 'protocol runs everywhere'), p('vscode', 'protocol runs everywhere')]),
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts', '**/*.mjs', '**/*.cjs'],
+    rules: { 'max-lines-per-function': 'off' },
+  },
+  {
+    files: ['**/*.mjs', '**/*.cjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        Buffer: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        require: 'readonly',
+        module: 'writable',
+        __dirname: 'readonly',
+        performance: 'readonly',
+        fetch: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        window: 'readonly',
+        document: 'readonly',
+      },
+    },
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
+  },
+  closed(
+    ['src/protocol/**'],
+    [p('**/kernel/**'), ...outside, p('node:*', 'protocol runs everywhere'), p('vscode', 'protocol runs everywhere')],
+  ),
   closed(['src/extension/**'], [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')]),
   closed(['src/webviews/**'], [p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')]),
   closed(['src/kernel/session/**'], [...outside, p('vscode')]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
-  ...upper.map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))])),
-  ...['models', 'artifacts'].map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper].map((r) => p(`../${r}/**`))])),
-  ...['io', 'compute'].map((room) => closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))])),
+  ...upper.map((room) =>
+    closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))]),
+  ),
+  ...['models', 'artifacts'].map((room) =>
+    closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper].map((r) => p(`../${r}/**`))]),
+  ),
+  ...['io', 'compute'].map((room) =>
+    closed(
+      [`src/kernel/${room}/**`],
+      [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))],
+    ),
+  ),
   { files: ['src/webviews/**/*.ts'], ignores: ['src/webviews/ui/**'], rules: {} },
   prettier,
 );

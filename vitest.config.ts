@@ -11,4 +11,6 @@ const tier = (name: string, timeout: number) => ({
   },
 });
 
-export default defineConfig({ test: { projects: [tier('unit', 60_000), tier('kernel', 180_000), tier('e2e', 180_000)] } });
+export default defineConfig({
+  test: { projects: [tier('unit', 60_000), tier('kernel', 180_000), tier('e2e', 180_000)] },
+});

@@ -1,0 +1,141 @@
+// Builds every bundle into dist/, or only the parts named: node scripts/build.mjs [extension|kernel|webviews|tests]... [--watch]
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const dist = path.join(root, 'dist');
+const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
+const wanted = (part) => asked.length === 0 || asked.includes(part);
+const watch = process.argv.includes('--watch');
+
+const common = {
+  bundle: true,
+  absWorkingDir: root,
+  logLevel: 'warning',
+  legalComments: 'linked',
+  target: 'es2022',
+  treeShaking: true,
+};
+const node = { ...common, platform: 'node', format: 'cjs', target: 'node20', outExtension: { '.js': '.cjs' } };
+/** Native or large packages that are shipped beside the bundle in dist/node_modules and loaded only when needed. */
+const shipped = ['onnxruntime-node', 'onnxruntime-common', 'typescript'];
+/** Resolved at run time from a folder of the host's own, never shipped. */
+const optional = ['@tensorflow/tfjs-node-gpu', 'webgpu'];
+
+const builds = [];
+const add = (part, options) => wanted(part) && builds.push(options);
+
+add('extension', {
+  ...node,
+  entryPoints: ['src/extension/extension.ts'],
+  outdir: 'dist/extension',
+  external: ['vscode', ...shipped],
+});
+const language = 'src/extension/language/worker.ts';
+if (fs.existsSync(path.join(root, language)))
+  add('extension', {
+    ...node,
+    entryPoints: { languageWorker: language },
+    outdir: 'dist/extension',
+    external: ['vscode', ...shipped],
+  });
+add('kernel', {
+  ...node,
+  entryPoints: {
+    main: 'src/kernel/main.ts',
+    cli: 'src/kernel/cli.ts',
+    control: 'src/kernel/session/control.ts',
+    poolWorker: 'src/kernel/compute/poolWorker.ts',
+  },
+  outdir: 'dist/kernel',
+  external: [...shipped, ...optional],
+  // ESM-only packages ask for import.meta.url; the bundle is CommonJS.
+  define: { 'import.meta.url': '__bundleUrl' },
+  banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+});
+const web = { ...common, platform: 'browser', minify: true };
+add('webviews', {
+  ...web,
+  entryPoints: { map: 'src/webviews/map/main.ts', report: 'src/webviews/report/main.ts' },
+  outdir: 'dist/webviews',
+  format: 'iife',
+});
+add('webviews', {
+  ...web,
+  entryPoints: { renderer: 'src/webviews/renderers/main.ts' },
+  outdir: 'dist/webviews',
+  format: 'esm',
+});
+if (wanted('tests')) {
+  const suite = path.join(root, 'test/vscode');
+  const files = fs.existsSync(suite)
+    ? fs
+        .readdirSync(suite, { recursive: true })
+        .map(String)
+        .filter((f) => f.endsWith('.ts') && !f.endsWith('.d.ts'))
+    : [];
+  if (files.length > 0)
+    add('tests', {
+      ...node,
+      entryPoints: files.map((f) => path.join('test/vscode', f)),
+      outbase: 'test/vscode',
+      outdir: 'dist/test/vscode',
+      external: ['vscode', 'mocha', ...shipped],
+      outExtension: { '.js': '.cjs' },
+    });
+}
+
+/** Copies a package's named files into dist/node_modules. */
+function ship(name, keep) {
+  const from = path.join(root, 'node_modules', name);
+  const to = path.join(dist, 'node_modules', name);
+  fs.rmSync(to, { recursive: true, force: true });
+  fs.cpSync(from, to, {
+    recursive: true,
+    filter: (file) => fs.statSync(file).isDirectory() || keep(path.relative(from, file).split(path.sep).join('/')),
+  });
+}
+
+function shipRuntimeFiles() {
+  const native = `bin/napi-v6/${process.platform}/${process.arch}/`;
+  ship(
+    'onnxruntime-node',
+    (f) =>
+      f === 'package.json' ||
+      f === 'LICENSE' ||
+      (f.startsWith('dist/') && f.endsWith('.js')) ||
+      (f.startsWith(native) && !/cuda|tensorrt/i.test(f)),
+  );
+  ship(
+    'onnxruntime-common',
+    (f) =>
+      f === 'package.json' ||
+      f === 'LICENSE' ||
+      (f.startsWith('dist/cjs/') && (f.endsWith('.js') || f.endsWith('package.json'))),
+  );
+  ship(
+    'typescript',
+    (f) => f === 'package.json' || f === 'LICENSE.txt' || f === 'lib/typescript.js' || /^lib\/lib\..*d\.ts$/.test(f),
+  );
+  const wasm = path.join(dist, 'wasm');
+  fs.mkdirSync(wasm, { recursive: true });
+  const from = path.join(root, 'node_modules/@tensorflow/tfjs-backend-wasm/dist');
+  for (const f of fs.readdirSync(from))
+    if (f.endsWith('.wasm')) fs.copyFileSync(path.join(from, f), path.join(wasm, f));
+}
+
+fs.mkdirSync(dist, { recursive: true });
+// package.json at the root says "module"; the bundles here name their own format by extension.
+if (wanted('kernel')) shipRuntimeFiles();
+if (watch) {
+  for (const options of builds) await (await esbuild.context(options)).watch();
+  console.log('watching');
+} else {
+  const started = performance.now();
+  await Promise.all(builds.map((options) => esbuild.build(options)));
+  console.log(
+    `built ${asked.length ? asked.join(', ') : 'everything'} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
+}
