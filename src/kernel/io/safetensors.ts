@@ -1,0 +1,110 @@
+/** safetensors files on disk: ranged reads, atomic writes. The format itself is in protocol/safetensors.ts. */
+import { open, type FileHandle } from 'node:fs/promises';
+import {
+  headerLength,
+  parseHeader,
+  planSafetensors,
+  typedView,
+  type Dtype,
+  type NdArray,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from '../../protocol/safetensors.js';
+import { readExactly, writeAll, writeFileAtomic } from './files.js';
+
+export interface TensorInfo {
+  dtype: Dtype;
+  shape: number[];
+  byteLength: number;
+}
+
+/** An open file: the header is in memory, tensors are read when asked for. */
+export class SafetensorsFile {
+  private constructor(
+    readonly path: string,
+    private readonly handle: FileHandle,
+    private readonly header: SafetensorsHeader,
+  ) {}
+
+  /** Opens and checks the whole header; throws when the file is truncated, damaged or no safetensors. */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const handle = await open(path, 'r');
+    try {
+      const { size } = await handle.stat();
+      const first = await readExactly(handle, 0, Math.min(8, size), path);
+      const length = headerLength(first, size, path);
+      const header = await readExactly(handle, 8, length, path);
+      return new SafetensorsFile(path, handle, parseHeader(header, size, path));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  get metadata(): Record<string, string> {
+    return this.header.metadata;
+  }
+
+  /** Tensor names in the header's order. */
+  names(): string[] {
+    return [...this.header.tensors.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.header.tensors.has(name);
+  }
+
+  info(name: string): TensorInfo {
+    const { dtype, shape, begin, end } = this.entry(name);
+    return { dtype, shape: [...shape], byteLength: end - begin };
+  }
+
+  async read(name: string): Promise<NdArray> {
+    const { dtype, shape, begin, end } = this.entry(name);
+    const bytes = await this.bytes(begin, end);
+    return { dtype, shape: [...shape], data: typedView(dtype, bytes) };
+  }
+
+  /** Rows first … first + count - 1 along the first axis, read alone. Throws when they are not all there. */
+  async readRows(name: string, first: number, count: number): Promise<NdArray> {
+    const { dtype, shape, begin, end } = this.entry(name);
+    const rows = shape[0];
+    if (rows === undefined) throw new RangeError(`${this.path}: tensor "${name}" is 0-d and has no rows`);
+    if (!Number.isInteger(first) || !Number.isInteger(count) || first < 0 || count < 0 || first + count > rows) {
+      throw new RangeError(`${this.path}: rows ${first} to ${first + count} of tensor "${name}", which has ${rows}`);
+    }
+    const rowBytes = rows === 0 ? 0 : (end - begin) / rows;
+    const bytes = await this.bytes(begin + first * rowBytes, begin + (first + count) * rowBytes);
+    return { dtype, shape: [count, ...shape.slice(1)], data: typedView(dtype, bytes) };
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+
+  private entry(name: string): TensorEntry {
+    const entry = this.header.tensors.get(name);
+    if (!entry) throw new Error(`${this.path}: no tensor "${name}"; it has ${this.names().join(', ') || 'none'}`);
+    return entry;
+  }
+
+  private bytes(begin: number, end: number): Promise<Uint8Array> {
+    return readExactly(this.handle, this.header.dataStart + begin, end - begin, this.path);
+  }
+}
+
+/**
+ * Writes a file beside `path` and renames it: readers see the old file or the whole new one. Equal input gives equal
+ * bytes. Throws when data does not fit its shape, before anything is written.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Record<string, NdArray>,
+  metadata?: Record<string, string>,
+): Promise<void> {
+  const { head, parts } = planSafetensors(tensors, metadata);
+  await writeFileAtomic(path, async (handle) => {
+    await writeAll(handle, head);
+    for (const { data } of parts) await writeAll(handle, data);
+  });
+}
