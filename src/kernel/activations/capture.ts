@@ -1,0 +1,107 @@
+/** Runs a model over token sequences up to a hook and hands out its activations, block by block. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
+
+export interface CaptureOptions extends CallOptions {
+  /** Tokens per forward pass, rounded down to whole sequences (at least one). Default 2,048. */
+  batchTokens?: number;
+  /** First sequence to run; default 0. */
+  firstSequence?: number;
+  /** Sequences to run; default all that follow. */
+  sequences?: number;
+  /** Changes at hooks, as in the model's forward. */
+  edits?: ForwardOptions['edits'];
+}
+
+export interface CapturedBlock {
+  /** Index in the token set of the block's first token. */
+  firstToken: number;
+  /** Row i = token firstToken + i. Whole sequences. */
+  x: Matrix;
+}
+
+/** Refuses token sets whose ids mean other words to this model: equal ids would silently be other tokens. */
+export function requireTokenizer(model: LanguageModel, tokens: TokenSet): void {
+  if (model.tokenizer.id === tokens.tokenizer.id) return;
+  throw new Error(
+    `token set ${tokens.id} was made with tokenizer ${tokens.tokenizer.id} but model ${model.name} reads tokenizer ` +
+      `${model.tokenizer.id}; tokenize the text with this model's tokenizer`,
+  );
+}
+
+/**
+ * Activations at `hook` for every token, in order, in blocks of whole sequences. The forward pass stops at the hook.
+ * Hooks with heads, [B, T, heads, dHead], come out as [tokens, heads × dHead], head-major. Attention scores and
+ * patterns have no row per token and are refused, as is a tokenizer other than the model's.
+ */
+export async function* captureActivations(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hook: string,
+  options: CaptureOptions = {},
+): AsyncGenerator<CapturedBlock> {
+  requireTokenizer(model, tokens);
+  const width = model.hookWidth(hook);
+  if (/hook_(attn_scores|pattern)$/.test(hook)) {
+    throw new Error(`${hook} holds one value per pair of tokens, not a row per token; capture another hook`);
+  }
+  const { context } = tokens;
+  const first = options.firstSequence ?? 0;
+  const count = options.sequences ?? tokens.sequences - first;
+  if (
+    !Number.isInteger(first) ||
+    !Number.isInteger(count) ||
+    first < 0 ||
+    count < 0 ||
+    first + count > tokens.sequences
+  ) {
+    throw new RangeError(
+      `sequences ${first} to ${first + count} asked for, but the token set has ${tokens.sequences} (0 to ${tokens.sequences - 1})`,
+    );
+  }
+  const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
+  for (let s = first; s < first + count; s += perBlock) {
+    checkAborted(options.signal, `capturing ${hook}`);
+    const batch = Math.min(perBlock, first + count - s);
+    const x = await forwardBlock(model, tokens, hook, width, s, batch, options.edits);
+    yield { firstToken: s * context, x };
+    options.onProgress?.({
+      label: `${model.name} ${hook}`,
+      done: (s + batch - first) * context,
+      total: count * context,
+      unit: 'tokens',
+    });
+    await breathe();
+  }
+}
+
+async function forwardBlock(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hook: string,
+  width: number,
+  sequence: number,
+  batch: number,
+  edits: ForwardOptions['edits'],
+): Promise<Matrix> {
+  const { context } = tokens;
+  const ids = tokens.tokens.slice(sequence * context, (sequence + batch) * context);
+  const { logits, captured } = model.forward(ids, batch, { capture: [hook], stopAt: hook, edits });
+  try {
+    const activation = captured.get(hook);
+    if (!activation) throw new Error(`model ${model.name} returned no activation for hook ${hook}`);
+    const rows = batch * context;
+    // The last axes of [B, T, heads, dHead] are already contiguous per token; hookWidth may count one head or all.
+    const cols = activation.size / rows;
+    if (activation.shape[0] !== batch || activation.shape[1] !== context || cols % width !== 0) {
+      throw new Error(
+        `hook ${hook} gave shape [${activation.shape.join(', ')}] where [${batch}, ${context}, ${width}] was expected`,
+      );
+    }
+    return matrix(rows, cols, (await activation.data()) as Float32Array);
+  } finally {
+    logits?.dispose();
+    for (const tensor of captured.values()) tensor.dispose();
+  }
+}
