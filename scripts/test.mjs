@@ -1,0 +1,132 @@
+// npm test: installs what is missing, then type-check, lint, format and every test tier; last line `N passed, N failed, N skipped`.
+// A tier also fails when fewer tests ran than test/counts.json records, or when its runner died without a result.
+//   node scripts/test.mjs [types|lint|unit|kernel|e2e|vscode]...   only these
+//   node scripts/test.mjs --record                              write the counts of a full green run to test/counts.json
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const results = path.join(root, 'test-results');
+const countsFile = path.join(root, 'test/counts.json');
+const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
+const record = process.argv.includes('--record');
+const wanted = (name) => asked.length === 0 || asked.includes(name);
+const total = { passed: 0, failed: 0, skipped: 0 };
+const counts = {};
+const failures = [];
+
+const bin = (name) => path.join(root, 'node_modules/.bin', process.platform === 'win32' ? `${name}.cmd` : name);
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+}
+function heading(text) {
+  console.log(`\n── ${text} ${'─'.repeat(Math.max(0, 72 - text.length))}`);
+}
+function add(tier, passed, failed, skipped) {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  if (failed > 0) failures.push(`${tier}: ${failed} failed`);
+}
+function check(tier, name, command, args) {
+  if (!wanted(tier)) return;
+  heading(name);
+  const ok = run(command, args).status === 0;
+  add(name, ok ? 1 : 0, ok ? 0 : 1, 0);
+  console.log(`${name}: ${ok ? 'ok' : 'FAILED'}`);
+}
+/** The tier ran `ran` tests; fewer than recorded means that some vanished silently. */
+function guard(tier, ran) {
+  counts[tier] = ran;
+  const expected = fs.existsSync(countsFile) ? (JSON.parse(fs.readFileSync(countsFile, 'utf8'))[tier] ?? 1) : 1;
+  if (!record && ran < expected) {
+    console.log(`${tier}: only ${ran} tests ran, ${expected} are recorded in test/counts.json`);
+    add(`${tier} (suite shrank)`, 0, 1, 0);
+  }
+}
+function vitestTier(tier) {
+  if (!wanted(tier)) return;
+  heading(`${tier} tests`);
+  const file = path.join(results, `${tier}.json`);
+  fs.rmSync(file, { force: true });
+  const status = run(bin('vitest'), [
+    'run',
+    '--project',
+    tier,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ]).status;
+  if (!fs.existsSync(file)) {
+    console.log(`${tier}: the runner died without a result (exit ${status})`);
+    return add(`${tier} (runner died)`, 0, 1, 0);
+  }
+  const report = JSON.parse(fs.readFileSync(file, 'utf8'));
+  const skipped = report.numPendingTests + (report.numTodoTests ?? 0);
+  // A file that fails to load has no tests, yet it failed.
+  const broken = report.testResults.filter(
+    (f) => f.status === 'failed' && f.assertionResults.every((t) => t.status !== 'failed'),
+  ).length;
+  const failed = Math.max(report.numFailedTests + broken, status === 0 ? 0 : 1);
+  add(tier, report.numPassedTests, failed, skipped);
+  guard(tier, report.numPassedTests + report.numFailedTests + skipped);
+}
+function vscodeTier() {
+  if (!wanted('vscode')) return;
+  heading('real VS Code tests');
+  const result = run(process.execPath, ['test/harness/run-suite.mjs'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  process.stdout.write(result.stdout ?? '');
+  const line = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec((result.stdout ?? '').trimEnd());
+  if (!line) return add('vscode (runner died)', 0, 1, 0);
+  const [passed, failed, skipped] = line.slice(1).map(Number);
+  add('vscode', passed, Math.max(failed, result.status === 0 ? 0 : 1), skipped);
+  guard('vscode', passed + failed + skipped);
+}
+/** Debian's chromium, through apt when we may. */
+function ensureChromium() {
+  if (fs.existsSync('/usr/bin/chromium')) return;
+  if (os.platform() === 'linux' && process.getuid?.() === 0) {
+    heading("installing Debian's chromium");
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    run('apt-get', ['update', '-qq'], { env });
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env });
+  }
+  if (!fs.existsSync('/usr/bin/chromium')) {
+    console.error(
+      'Browser tests need /usr/bin/chromium: install it with "sudo apt-get install chromium" and run npm test again.',
+    );
+    process.exit(1);
+  }
+}
+
+if (run(process.execPath, ['scripts/ensure-dependencies.mjs']).status !== 0) process.exit(1);
+fs.mkdirSync(results, { recursive: true });
+const needsBrowser = wanted('e2e') || wanted('vscode');
+if (needsBrowser) {
+  ensureChromium();
+  heading('VS Code harness');
+  if (run(process.execPath, ['test/harness/install.mjs']).status !== 0) process.exit(1);
+}
+heading('build');
+if (run(process.execPath, ['scripts/build.mjs']).status !== 0) {
+  console.log('\n0 passed, 1 failed, 0 skipped');
+  process.exit(1);
+}
+check('types', 'type check', bin('tsc'), ['-b']);
+check('lint', 'lint', bin('eslint'), ['.', '--max-warnings=0']);
+check('lint', 'format', bin('prettier'), ['--check', '.', '--log-level=warn']);
+for (const tier of ['unit', 'kernel', 'e2e']) vitestTier(tier);
+vscodeTier();
+if (record && total.failed === 0 && asked.length === 0)
+  fs.writeFileSync(countsFile, `${JSON.stringify(counts, null, 2)}\n`);
+heading('result');
+for (const failure of failures) console.log(`FAILED ${failure}`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
