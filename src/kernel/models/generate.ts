@@ -1,0 +1,96 @@
+/** Text generation and loss of a text, token by token. */
+import { breathe, checkAborted } from '../compute/call.js';
+import { Random } from '../compute/random.js';
+import { tf } from '../compute/tf.js';
+import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
+
+/** What generation needs of a model. */
+export interface Generator {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  nextLogits(tokens: Int32Array, edits?: ForwardOptions['edits']): tf.Tensor1D;
+}
+
+/**
+ * Continues a prompt and returns the new text alone.
+ *
+ * Edits act on every step, on all positions of the window. Past the model's context the window slides: each step sees
+ * the last `context` tokens, at positions 0, 1, …. The same seed gives the same text.
+ *
+ * @throws when the prompt has no tokens and the tokenizer has no start token
+ */
+export async function generate(model: Generator, prompt: string, options: GenerateOptions = {}): Promise<string> {
+  const { tokenizer, config } = model;
+  const count = options.tokens ?? 40;
+  const eos = options.stopAtEos === false ? undefined : tokenizer.eosId;
+  requireSampling(options, count);
+  const random = new Random(options.seed ?? 0);
+  const prefix = promptTokens(tokenizer, prompt, model.name);
+  const ids = [...prefix];
+  for (let step = 0; step < count; step++) {
+    checkAborted(options.signal, 'generation');
+    const window = Int32Array.from(ids.slice(-config.context));
+    const next = await nextToken(model, window, options, random);
+    if (next === eos) break;
+    ids.push(next);
+    options.onProgress?.({ label: `generating with ${model.name}`, done: step + 1, total: count });
+    await breathe();
+  }
+  return tokenizer.decode(ids.slice(prefix.length));
+}
+
+function requireSampling(options: GenerateOptions, count: number): void {
+  const { temperature = 0, topK } = options;
+  if (!Number.isInteger(count) || count < 0) throw new Error(`tokens must be a whole number from 0 but is ${count}`);
+  if (!(temperature >= 0 && Number.isFinite(temperature))) {
+    throw new Error(`temperature must be 0 (greedy) or positive but is ${temperature}`);
+  }
+  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) {
+    throw new Error(`topK must be a whole number from 1 but is ${topK}`);
+  }
+}
+
+function promptTokens(tokenizer: Tokenizer, prompt: string, name: string): number[] {
+  const ids = [...tokenizer.encode(prompt)];
+  const start = tokenizer.bosId ?? tokenizer.eosId;
+  if (ids.length === 0 && start !== undefined) ids.push(start);
+  if (ids.length === 0) throw new Error(`the prompt has no tokens and the tokenizer of ${name} has no start token`);
+  return ids;
+}
+
+async function nextToken(model: Generator, window: Int32Array, o: GenerateOptions, random: Random): Promise<number> {
+  const tensor = model.nextLogits(window, o.edits);
+  const logits = await tensor.data<'float32'>();
+  tensor.dispose();
+  return sampleToken(logits, o.temperature ?? 0, o.topK ?? logits.length, random);
+}
+
+/** Greedy at temperature 0 (ties to the lower id), else a draw from softmax(logits / temperature) of the topK largest. */
+export function sampleToken(logits: Float32Array, temperature: number, topK: number, random: Random): number {
+  const best = greedy(logits);
+  if (temperature === 0 || topK === 1) return best;
+  let ids = Array.from(logits.keys());
+  // Stable sort: among equal logits the lower id is kept.
+  if (topK < ids.length) ids = ids.sort((a, b) => logits[b] - logits[a]).slice(0, topK);
+  const weights = ids.map((id) => Math.exp((logits[id] - logits[best]) / temperature));
+  let left = random.next() * weights.reduce((sum, w) => sum + w, 0);
+  for (let i = 0; i < ids.length; i++) {
+    left -= weights[i];
+    if (left < 0) return ids[i];
+  }
+  return best; // rounding used up the last weight
+}
+
+function greedy(logits: Float32Array): number {
+  let best = -1;
+  for (let id = 0; id < logits.length; id++) {
+    if (best < 0 || logits[id] > logits[best]) best = id;
+  }
+  if (best < 0 || !Number.isFinite(logits[best])) {
+    throw new Error(
+      `the model gave no finite logits (largest ${logits[best]}): its weights or an edit hold NaN or infinity`,
+    );
+  }
+  return best;
+}

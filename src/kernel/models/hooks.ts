@@ -1,0 +1,132 @@
+/**
+ * Hook points of a model: TransformerLens names, in the order they run.
+ *
+ * Activations are those of the unprocessed weights (TransformerLens' `from_pretrained_no_processing`): nothing is
+ * folded or centred unless the model was loaded with `process: 'center'`. So `ln1.hook_normalized` is the LayerNorm's
+ * output, after its weight and bias.
+ */
+import { tf } from '../compute/tf.js';
+import type { ForwardOptions, ModelConfig } from './types.js';
+
+/** Every hook point of a model of this config, in the order they run. */
+export function hookNames(config: ModelConfig): string[] {
+  const names = ['hook_embed'];
+  if (!config.rotary) names.push('hook_pos_embed');
+  for (let layer = 0; layer < config.layers; layer++) {
+    names.push(...blockHooks(config).map((name) => `blocks.${layer}.${name}`));
+  }
+  names.push('ln_final.hook_scale', 'ln_final.hook_normalized');
+  return names;
+}
+
+function blockHooks(config: ModelConfig): string[] {
+  return [
+    'hook_resid_pre',
+    'ln1.hook_scale',
+    'ln1.hook_normalized',
+    'attn.hook_q',
+    'attn.hook_k',
+    'attn.hook_v',
+    ...(config.rotary ? ['attn.hook_rot_q', 'attn.hook_rot_k'] : []),
+    'attn.hook_attn_scores',
+    'attn.hook_pattern',
+    'attn.hook_z',
+    'attn.hook_result',
+    'hook_attn_out',
+    ...(config.parallelResidual ? [] : ['hook_resid_mid']),
+    'hook_mlp_in',
+    'ln2.hook_scale',
+    'ln2.hook_normalized',
+    'mlp.hook_pre',
+    'mlp.hook_post',
+    'hook_mlp_out',
+    'hook_resid_post',
+  ];
+}
+
+/** Length of the last axis at a hook; for attention scores and patterns, its greatest value: the context. */
+export function hookWidth(config: ModelConfig, hook: string): number {
+  requireHook(hookNames(config), hook);
+  if (hook.endsWith('hook_scale')) return 1;
+  if (/attn\.hook_(attn_scores|pattern)$/.test(hook)) return config.context;
+  if (/attn\.hook_(q|k|v|z|rot_q|rot_k)$/.test(hook)) return config.dHead;
+  if (/mlp\.hook_(pre|post)$/.test(hook)) return config.dMlp;
+  return config.dModel;
+}
+
+/** Throws, naming the nearest hooks, unless the hook exists. */
+export function requireHook(hooks: readonly string[], hook: string): void {
+  if (hooks.includes(hook)) return;
+  const near = hooks
+    .map((name) => ({ name, distance: editDistance(hook, name) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 4);
+  throw new Error(`unknown hook "${hook}"; did you mean ${near.map((n) => n.name).join(', ')}? model.hooks lists all`);
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** Unwinds a forward pass once its last wanted hook has run. */
+export const STOP = Symbol('stopped at a hook');
+
+/** One forward pass's view of its hooks: applies edits, keeps captures, stops. */
+export class HookRun {
+  readonly captured = new Map<string, tf.Tensor>();
+  private readonly capture: ReadonlySet<string>;
+  private readonly edits: NonNullable<ForwardOptions['edits']>;
+  private readonly stopAt: string | undefined;
+
+  /** Throws for unknown hooks and for captures that lie behind `stopAt`. */
+  constructor(hooks: readonly string[], options: ForwardOptions) {
+    this.capture = new Set(options.capture ?? []);
+    this.edits = options.edits ?? new Map();
+    this.stopAt = options.stopAt;
+    for (const hook of [...this.capture, ...this.edits.keys()]) requireHook(hooks, hook);
+    if (this.stopAt === undefined) return;
+    requireHook(hooks, this.stopAt);
+    const last = hooks.indexOf(this.stopAt);
+    const late = [...this.capture].filter((hook) => hooks.indexOf(hook) > last);
+    if (late.length > 0) {
+      throw new Error(`cannot capture ${late.join(', ')} when the forward stops at ${this.stopAt}, which runs before`);
+    }
+  }
+
+  /** Whether anything happens at this hook: some activations are computed only when asked for. */
+  wants(hook: string): boolean {
+    return this.capture.has(hook) || this.edits.has(hook) || this.stopAt === hook;
+  }
+
+  /** Passes an activation through its hook. */
+  at<T extends tf.Tensor>(hook: string, activation: T): T {
+    let x = activation;
+    for (const edit of this.edits.get(hook) ?? []) x = requireSameShape(hook, x, edit(x, hook));
+    if (this.capture.has(hook)) this.captured.set(hook, tf.keep(x.clone()));
+    if (this.stopAt === hook) throw STOP;
+    return x;
+  }
+}
+
+function requireSameShape<T extends tf.Tensor>(hook: string, before: T, after: tf.Tensor): T {
+  if (!(after instanceof tf.Tensor)) {
+    throw new Error(
+      `the edit at ${hook} returned ${String(after)}; it must return a tensor of shape [${before.shape}]`,
+    );
+  }
+  if (after.dtype !== 'float32' || !tf.util.arraysEqual(before.shape, after.shape)) {
+    throw new Error(
+      `the edit at ${hook} returned ${after.dtype} [${after.shape}], expected float32 [${before.shape}]: an edit keeps the shape`,
+    );
+  }
+  return after as T;
+}
