@@ -1,0 +1,298 @@
+/** The float32 matrix product of the kernel, over plain typed arrays and over tfjs-wasm's memory. */
+import { openNativeProduct, type NativeProduct } from './ort.js';
+import { Random } from './random.js';
+
+export interface GemmReport {
+  engine: 'onnxruntime' | 'javascript';
+  /** Largest error of the products tried at start, relative to the sum of |a·b| of the entry. */
+  selfCheckError: number;
+  /** Why the native engine is not used. */
+  note?: string;
+}
+
+export interface GemmOptions {
+  /** A is stored k × m. */
+  transA?: boolean;
+  /** B is stored n × k. */
+  transB?: boolean;
+  /** Length m × n, overwritten and returned; must not overlap A or B. */
+  out?: Float32Array;
+}
+
+let native: NativeProduct | undefined;
+let state: GemmReport | undefined;
+
+/** Operations a native call may take, so that interrupts wait at most about half a second; follows the measured speed. */
+let pieceFlops = 4e9;
+const PIECE_MS = 400;
+
+/** Products shorter than this say more about the clock than about the machine. */
+const TIMED_FLOPS = 2e8;
+
+function timed(flops: number, run: () => void): void {
+  if (flops < TIMED_FLOPS) return run();
+  const start = performance.now();
+  run();
+  const target = (flops / Math.max(performance.now() - start, 0.1)) * PIECE_MS;
+  pieceFlops = Math.max(1e9, 0.7 * pieceFlops + 0.3 * target);
+}
+
+/** Correct anywhere, some 2 GFLOP/s: rows of B are added up in the order they lie in memory. */
+function productInJavaScript(
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  transA: boolean,
+  transB: boolean,
+): void {
+  const right = transB ? transposed(b, n, k) : b;
+  c.fill(0, 0, m * n);
+  for (let i = 0; i < m; i++) {
+    const to = i * n;
+    for (let p = 0; p < k; p++) {
+      const v = transA ? a[p * m + i] : a[i * k + p];
+      const from = p * n;
+      for (let j = 0; j < n; j++) c[to + j] += v * right[from + j];
+    }
+  }
+}
+
+/** rows × cols → cols × rows, in tiles that stay in the cache. */
+export function transposed(
+  x: Float32Array,
+  rows: number,
+  cols: number,
+  out = new Float32Array(rows * cols),
+): Float32Array {
+  const TILE = 32;
+  for (let r0 = 0; r0 < rows; r0 += TILE) {
+    const r1 = Math.min(rows, r0 + TILE);
+    for (let c0 = 0; c0 < cols; c0 += TILE) {
+      const c1 = Math.min(cols, c0 + TILE);
+      for (let c = c0; c < c1; c++) for (let r = r0; r < r1; r++) out[c * rows + r] = x[r * cols + c];
+    }
+  }
+  return out;
+}
+
+/** Rows i0 … i1-1 of op(A) where A is stored k × m. */
+function packedRows(a: Float32Array, m: number, k: number, i0: number, i1: number): Float32Array {
+  const rows = i1 - i0;
+  const out = new Float32Array(rows * k);
+  for (let p = 0; p < k; p++) for (let i = 0; i < rows; i++) out[i * k + p] = a[p * m + i0 + i];
+  return out;
+}
+
+/** One product of two matrices, in row blocks that each take at most about half a second. */
+function product2d(
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  transA: boolean,
+  transB: boolean,
+  limit: number,
+): void {
+  if (!native) return productInJavaScript(a, b, c, m, n, k, transA, transB);
+  const run = native;
+  const bShape = transB ? [n, k] : [k, n];
+  let i = 0;
+  while (i < m) {
+    const rows = Math.max(1, Math.min(m - i, Math.floor(limit / (2 * n * k))));
+    const whole = rows === m;
+    const left = whole ? a : transA ? packedRows(a, m, k, i, i + rows) : a.subarray(i * k, (i + rows) * k);
+    const turned = whole && transA;
+    const part = c.subarray(i * n, (i + rows) * n);
+    timed(2 * rows * n * k, () =>
+      run(left, turned ? [k, rows] : [rows, k], b, bShape, part, [rows, n], turned, transB),
+    );
+    i += rows;
+  }
+}
+
+/** Slice numbers of A and B for every slice of the broadcast result. */
+function broadcastSlices(
+  aBatch: readonly number[],
+  bBatch: readonly number[],
+  cBatch: readonly number[],
+): Int32Array[] {
+  const total = cBatch.reduce((x, y) => x * y, 1);
+  return [aBatch, bBatch].map((batch) => {
+    const slices = new Int32Array(total);
+    const pad = cBatch.length - batch.length;
+    for (let s = 0; s < total; s++) {
+      let rest = s;
+      let stride = 1;
+      for (let d = cBatch.length - 1; d >= 0; d--) {
+        const at = rest % cBatch[d];
+        rest = (rest - at) / cBatch[d];
+        const size = d < pad ? 1 : batch[d - pad];
+        if (size !== 1) slices[s] += at * stride;
+        stride *= size;
+      }
+    }
+    return slices;
+  });
+}
+
+/**
+ * c = op(a) · op(b) over the last two dimensions, leading ones broadcast; for kernels whose shapes were checked.
+ * Arrays must not be views on a SharedArrayBuffer. `limit`: operations per native call, default about half a second's.
+ */
+export function batchedProduct(
+  a: Float32Array,
+  aShape: readonly number[],
+  b: Float32Array,
+  bShape: readonly number[],
+  c: Float32Array,
+  cShape: readonly number[],
+  transA: boolean,
+  transB: boolean,
+  limit = pieceFlops,
+): void {
+  const [m, n] = cShape.slice(-2);
+  const k = transA ? aShape[aShape.length - 2] : aShape[aShape.length - 1];
+  if (c.length === 0) return;
+  if (k === 0) {
+    c.fill(0);
+    return;
+  }
+  const batches = c.length / (m * n);
+  if (batches === 1) return product2d(a, b, c, m, n, k, transA, transB, limit);
+  const flops = 2 * c.length * k;
+  const run = native;
+  if (run && flops <= limit) {
+    return timed(flops, () => run(a, aShape, b, bShape, c, cShape, transA, transB));
+  }
+  const [aSlices, bSlices] = broadcastSlices(aShape.slice(0, -2), bShape.slice(0, -2), cShape.slice(0, -2));
+  for (let s = 0; s < batches; s++) {
+    const left = a.subarray(aSlices[s] * m * k, (aSlices[s] + 1) * m * k);
+    const right = b.subarray(bSlices[s] * k * n, (bSlices[s] + 1) * k * n);
+    product2d(left, right, c.subarray(s * m * n, (s + 1) * m * n), m, n, k, transA, transB, limit);
+  }
+}
+
+const isShared = (x: Float32Array): boolean =>
+  typeof SharedArrayBuffer !== 'undefined' && (x.buffer as ArrayBufferLike) instanceof SharedArrayBuffer;
+const unshared = (x: Float32Array): Float32Array => (isShared(x) ? new Float32Array(x) : x);
+
+/**
+ * C[m, n] = op(A)[m, k] · op(B)[k, n], row-major float32, synchronous. Views on SharedArrayBuffers are copied first
+ * (the native engine refuses them). Before initGemm() it runs in JavaScript, correct and slow.
+ *
+ * @throws RangeError when an array's length does not fit the sizes
+ */
+export function gemm(
+  a: Float32Array,
+  b: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  o: GemmOptions = {},
+): Float32Array {
+  for (const [name, size] of [
+    ['m', m],
+    ['n', n],
+    ['k', k],
+  ] as const) {
+    if (!Number.isInteger(size) || size < 0)
+      throw new RangeError(`gemm: ${name} must be a whole number but is ${size}`);
+  }
+  const c = o.out ?? new Float32Array(m * n);
+  const lengths = [
+    ['A', a.length, m, k],
+    ['B', b.length, k, n],
+    ['out', c.length, m, n],
+  ] as const;
+  for (const [name, length, rows, cols] of lengths) {
+    if (length !== rows * cols) {
+      throw new RangeError(`gemm: ${name} of ${rows} × ${cols} needs ${rows * cols} values but got ${length}`);
+    }
+  }
+  const transA = o.transA ?? false;
+  const transB = o.transB ?? false;
+  const target = isShared(c) ? new Float32Array(m * n) : c;
+  batchedProduct(
+    unshared(a),
+    transA ? [k, m] : [m, k],
+    unshared(b),
+    transB ? [n, k] : [k, n],
+    target,
+    [m, n],
+    transA,
+    transB,
+  );
+  if (target !== c) c.set(target);
+  return c;
+}
+
+/** Largest error of a product against float64 sums, relative to the sum of |a·b| of the entry; NaN counts as infinite. */
+export function productError(
+  multiply: (a: Float32Array, b: Float32Array, m: number, n: number, k: number, o: GemmOptions) => Float32Array,
+): number {
+  const random = new Random(7);
+  let worst = 0;
+  // Odd sizes reach the edge code of the native kernels; the last has a result wide enough for the transposing path.
+  for (const [m, n, k] of [
+    [67, 45, 129],
+    [1, 17, 5],
+    [33, 1, 70],
+    [5, 1031, 19],
+  ]) {
+    for (const [transA, transB] of [
+      [false, false],
+      [false, true],
+      [true, false],
+      [true, true],
+    ]) {
+      const a = random.normals(new Float32Array(m * k));
+      const b = random.normals(new Float32Array(k * n));
+      const c = multiply(a, b, m, n, k, { transA, transB });
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          let size = 0;
+          for (let p = 0; p < k; p++) {
+            const term = a[transA ? p * m + i : i * k + p] * b[transB ? j * k + p : p * n + j];
+            sum += term;
+            size += Math.abs(term);
+          }
+          const error = Math.abs(c[i * n + j] - sum) / size;
+          worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+        }
+      }
+    }
+  }
+  return worst;
+}
+
+/** Float32 sums of 129 terms err by about 1e-7 of their size; a wrong product by about 1. */
+export const MAX_PRODUCT_ERROR = 1e-5;
+
+/** Loads and checks the native engine, once; falls back to JavaScript and says why in the report. Never throws. */
+export function initGemm(): Promise<void> {
+  if (!state) {
+    try {
+      native = openNativeProduct();
+      const error = productError(gemm);
+      state = { engine: 'onnxruntime', selfCheckError: error };
+      if (!(error < MAX_PRODUCT_ERROR)) throw new Error(`its products are wrong (relative error ${error})`);
+    } catch (error) {
+      native = undefined;
+      const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      state = { engine: 'javascript', selfCheckError: productError(gemm), note: `ONNX Runtime is not used: ${reason}` };
+    }
+  }
+  return Promise.resolve();
+}
+
+/** What the product runs on; throws before initGemm(). */
+export function gemmReport(): GemmReport {
+  if (!state) throw new Error('gemmReport() before initGemm(): call initDevice() first');
+  return state;
+}

@@ -1,0 +1,69 @@
+/** The `cpu` device: tfjs-wasm with native matrix products. */
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setWasmPaths, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { gemmReport, initGemm, MAX_PRODUCT_ERROR, productError, type GemmReport } from './gemm.js';
+import { tf } from './tf.js';
+import { installMatMul } from './wasmMatMul.js';
+
+/** Beside the bundle when shipped, else in the package. */
+function wasmFolder(): string {
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  const shipped = path.resolve(here, '../wasm');
+  if (fs.existsSync(path.join(shipped, 'tfjs-backend-wasm-simd.wasm'))) return shipped + path.sep;
+  const file = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm');
+  return path.dirname(file) + path.sep;
+}
+
+/** tfjs-wasm does not look whether memory was granted: past 4 GB it would write over address 0 and give wrong numbers. */
+function guardMemory(backend: BackendWasm): void {
+  // Emscripten's module; its types leave out what it exports.
+  const heap = backend.wasm as unknown as { _malloc(bytes: number): number };
+  const allocate = heap._malloc.bind(heap);
+  heap._malloc = (bytes) => {
+    const address = allocate(bytes);
+    if (address === 0 && bytes > 0) {
+      const gigabytes = (n: number): string => (n / 2 ** 30).toFixed(2);
+      throw new RangeError(
+        `the cpu device has no memory for a tensor of ${gigabytes(bytes)} GB: its heap ends at 4 GB and ` +
+          `${gigabytes(tf.memory().numBytes)} GB are in use by ${tf.memory().numTensors} tensors. ` +
+          'Use a smaller batch, or free tensors with tf.tidy() and dispose().',
+      );
+    }
+    return address;
+  };
+}
+
+const throughTf: typeof import('./gemm.js').gemm = (a, b, m, n, k, o = {}) =>
+  tf.tidy(() => {
+    const left = tf.tensor2d(a, o.transA ? [k, m] : [m, k]);
+    const right = tf.tensor2d(b, o.transB ? [n, k] : [k, n]);
+    return tf.matMul(left, right, o.transA, o.transB).dataSync() as Float32Array;
+  });
+
+/** Starts the backend and checks its products against float64; on failure plain tfjs-wasm stays, and the report says why. */
+export async function startWasm(): Promise<GemmReport> {
+  setWasmPaths(wasmFolder());
+  await initGemm();
+  if (!(await tf.setBackend('wasm'))) throw new Error('tfjs-wasm did not start');
+  await tf.ready();
+  guardMemory(tf.backend() as BackendWasm);
+  const report = gemmReport();
+  if (report.engine !== 'onnxruntime') return report;
+  const restore = installMatMul();
+  let error = Infinity;
+  try {
+    error = productError(throughTf);
+  } catch {
+    // Counted as wrong below.
+  }
+  if (error < MAX_PRODUCT_ERROR) return { ...report, selfCheckError: Math.max(error, report.selfCheckError) };
+  restore();
+  return {
+    engine: 'javascript',
+    selfCheckError: productError(throughTf),
+    note: `tensors use tfjs-wasm's own products: native ones were wrong in its memory (relative error ${error})`,
+  };
+}
