@@ -191,7 +191,7 @@ export const SCENES: Readonly<Record<string, readonly string[]>> = {
     "Very good, {hero}!" said the teacher. She was {joy}.
     {hero} sang {instrumentSound} in the {subject} class.`),
   food: lines(`{hero} was hungry, so {he} ate a {food} and drank some {drink}.
-    {His} {parent} bought {food}, {food*} and {drink} at the market.
+    {His} {parent} bought {foods}, {drink*} and {drink} at the market.
     The {food} was {quality*} and the {drink} was cold.
     "Do you want a {food*}?" asked {friend}. "Yes, please," said {hero}.
     They sat under a {plant} and ate {food*} with {food*}.
