@@ -1,0 +1,133 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytePairJson, createTokenizer, loadTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import type { Tokenizer } from '../../../src/kernel/models/types.js';
+
+const data = resolve(import.meta.dirname, '../../../../shared/data');
+const gpt2 = join(data, 'gpt2');
+const present = existsSync(join(gpt2, 'vocab.json'));
+if (!present) console.warn(`skipped: no GPT-2 tokenizer files in ${gpt2}`);
+
+const folder = mkdtempSync(join(tmpdir(), 'tokenizer-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Byte-pair encoding as GPT-2's paper code does it: merge the adjacent pair of lowest rank until none is left. */
+function referenceBpe(vocab: Record<string, number>, ranks: Map<string, number>) {
+  const chars: string[] = [];
+  for (let b = 0, n = 0; b < 256; b++) {
+    const printable = (b > 32 && b < 127) || (b > 160 && b < 173) || b > 173;
+    chars.push(String.fromCharCode(printable ? b : 256 + n++));
+  }
+  const words = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+  return (text: string): number[] =>
+    [...text.matchAll(words)].flatMap(([word]) => {
+      const parts = Array.from(new TextEncoder().encode(word), (b) => chars[b]);
+      for (;;) {
+        let best = -1;
+        let bestRank = Infinity;
+        for (let i = 0; i + 1 < parts.length; i++) {
+          const rank = ranks.get(`${parts[i]} ${parts[i + 1]}`) ?? Infinity;
+          if (rank < bestRank) [best, bestRank] = [i, rank];
+        }
+        if (best < 0) return parts.map((p) => vocab[p]);
+        parts.splice(best, 2, parts[best] + parts[best + 1]);
+      }
+    });
+}
+
+describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () => {
+  let tokenizer: Tokenizer;
+  let reference: (text: string) => number[];
+  const read = (name: string) => readFileSync(join(gpt2, name), 'utf8');
+
+  beforeAll(async () => {
+    tokenizer = await loadTokenizer(gpt2);
+    const lines = read('merges.txt').split('\n');
+    const ranks = new Map(lines.filter((l) => l && !l.startsWith('#version')).map((l, i) => [l, i]));
+    reference = referenceBpe(JSON.parse(read('vocab.json')) as Record<string, number>, ranks);
+  });
+
+  it('gives the published encodings', () => {
+    expect([...tokenizer.encode('Hello world')]).toEqual([15496, 995]);
+    expect([...tokenizer.encode('Once upon a time')]).toEqual([7454, 2402, 257, 640]);
+    expect([...tokenizer.encode('<|endoftext|>')]).toEqual([50256]);
+    expect(tokenizer).toMatchObject({ vocabSize: 50257, eosId: 50256, bosId: 50256 });
+  });
+
+  it.each([
+    "don't you'll we've I'm he'd they're it's DON'T",
+    'emoji 😀 👩‍👩‍👧 and é ü 中文 עברית',
+    'lines\n\n\nand\ttabs  and   spaces   ',
+    '3.14159 1,000,000 2024-01-01 x2y',
+    '# # ## ### #version',
+    ' leading, (brackets) [x] {y} "quotes" …',
+    '\u00a0nbsp \u2028 sep',
+  ])('agrees with byte-pair encoding done by hand on %j', (text) => {
+    expect([...tokenizer.encode(text)]).toEqual(reference(text));
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+  });
+
+  it('agrees with the reference on TinyStories and gives the text back', () => {
+    const text = readFileSync(join(data, 'tinystories-sample.txt'), 'utf8');
+    const ids = tokenizer.encode(text);
+    expect(Array.from(ids.subarray(0, 4000))).toEqual(reference(text.slice(0, 30_000)).slice(0, 4000));
+    expect(tokenizer.decode(ids)).toBe(text);
+    const ascii = text.replace(/[^\n -~]/g, '');
+    expect(Array.from(tokenizer.encode(ascii), (id) => tokenizer.piece(id)).join('')).toBe(ascii);
+  });
+
+  it('shows single tokens with their leading space, and part of a character as U+FFFD', () => {
+    const king = tokenizer.encode('The king');
+    expect(tokenizer.piece(king[1])).toBe(' king');
+    expect(tokenizer.piece(198)).toBe('\n');
+    expect([...tokenizer.encode('😀')]).toEqual([47249, 222]);
+    expect(tokenizer.piece(47249)).toBe('\ufffd');
+    expect(tokenizer.piece(222)).toBe('\ufffd');
+    expect(tokenizer.piece(50256)).toBe('<|endoftext|>');
+    expect(tokenizer.piece(50300)).toBe('[id 50300]');
+  });
+
+  it('encodes nothing to nothing', () => {
+    expect(tokenizer.encode('')).toHaveLength(0);
+    expect(tokenizer.decode([])).toBe('');
+  });
+
+  it('has the same id from tokenizer.json, and another one for another vocabulary', async () => {
+    const vocab = JSON.parse(read('vocab.json')) as Record<string, number>;
+    writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(bytePairJson(vocab, read('merges.txt'))));
+    const other = await loadTokenizer(folder);
+    expect(other.id).toBe(tokenizer.id);
+    expect([...other.encode('Once upon a time')]).toEqual([7454, 2402, 257, 640]);
+    const [a, b] = ['Ġking', 'Ġqueen'];
+    const swapped = { ...vocab, [a]: vocab[b], [b]: vocab[a] };
+    expect(createTokenizer(bytePairJson(swapped, read('merges.txt'))).id).not.toBe(tokenizer.id);
+  });
+});
+
+describe('tokenizer files', () => {
+  const small = { a: 0, b: 1, ab: 2, Ġ: 3, '</s>': 4 };
+
+  it('says what it looked for when a folder has no tokenizer', async () => {
+    const empty = mkdtempSync(join(folder, 'empty-'));
+    await expect(loadTokenizer(empty)).rejects.toThrow(/expected tokenizer.json, or vocab.json and merges.txt/);
+    writeFileSync(join(empty, 'vocab.json'), JSON.stringify(small));
+    await expect(loadTokenizer(empty)).rejects.toThrow(/no merges.txt/);
+    writeFileSync(join(empty, 'merges.txt'), 'a b\na a\n');
+    await expect(loadTokenizer(empty)).rejects.toThrow(/"a a" \(merge 2\)/);
+    writeFileSync(join(empty, 'vocab.json'), '{"a": 0');
+    await expect(loadTokenizer(empty)).rejects.toThrow(/vocab.json is not readable/);
+  });
+
+  it('takes the end token from the config, by name or by id', () => {
+    const json = bytePairJson(small, 'a b\n');
+    expect(createTokenizer(json).eosId).toBeUndefined();
+    expect(createTokenizer(json, { eos_token: '</s>' }).eosId).toBe(4);
+    expect(createTokenizer(json, { eos_token: { content: '</s>' } }).eosId).toBe(4);
+    expect(createTokenizer(json, {}, { eos_token_id: 4, bos_token_id: 99 })).toMatchObject({
+      eosId: 4,
+      bosId: undefined,
+    });
+  });
+});
