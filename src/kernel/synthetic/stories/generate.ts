@@ -276,23 +276,9 @@ export function generateStories({ stories, seed }: StoryOptions): Story[] {
   return Array.from({ length: stories }, (_, i) => generateStory(root.fork(`story ${i}`)));
 }
 
-/**
- * Concept ids of tokens whose pieces, joined, are the story's text. A token takes the concept of the word that holds
- * its last character; every piece of a split word has the word's concept.
- * @throws Error when the pieces do not spell the text.
- */
-export function conceptsOfPieces(story: Story, pieces: readonly string[]): Uint8Array {
-  const out = new Uint8Array(pieces.length);
-  let at = 0;
-  let span = 0;
-  pieces.forEach((piece, i) => {
-    if (!story.text.startsWith(piece, at))
-      throw new Error(`token ${i} ${JSON.stringify(piece)} does not match the story at offset ${at}`);
-    at += piece.length;
-    while (span < story.spans.length && story.spans[span + 1] < at) span += 3;
-    if (span < story.spans.length && story.spans[span] < at && at <= story.spans[span + 1])
-      out[i] = story.spans[span + 2];
-  });
-  if (at !== story.text.length) throw new Error(`tokens end at offset ${at} of ${story.text.length}`);
+/** Concept id of every UTF-16 character of the story, as models/datasets takes them ({ per: 'character' }). */
+export function conceptsOfCharacters(story: Story): Uint8Array {
+  const out = new Uint8Array(story.text.length);
+  for (let s = 0; s < story.spans.length; s += 3) out.fill(story.spans[s + 2], story.spans[s], story.spans[s + 1]);
   return out;
 }
