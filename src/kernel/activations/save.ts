@@ -1,0 +1,170 @@
+/** Model → hook → SAE → sparse store: the artifact that all later views are joins of. */
+import type { CallOptions } from '../compute/call.js';
+import type { Matrix } from '../compute/matrix.js';
+import type { SparseRows } from '../compute/sparse.js';
+import { requireSame, type ArtifactStore } from '../artifacts/store.js';
+import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
+import type { Sae, SaeConfig } from '../sae/types.js';
+import { captureActivations, requireTokenizer } from './capture.js';
+import { density, meanL0 } from './statistics.js';
+import { openActivations } from './store.js';
+import { writeActivations } from './write.js';
+import type { ActivationsMeta, SparseActivations } from './types.js';
+
+/** Bumped when the same inputs give other activations. */
+const CODE_VERSION = 1;
+
+export interface SaveActivationsOptions extends CallOptions {
+  /** Hook to encode; default the hook the SAE was trained on. */
+  hook?: string;
+  /** Tokens per forward pass; default 2,048. */
+  batchTokens?: number;
+  /** Compute again even when the artifact is there. */
+  fresh?: boolean;
+  /** Encode with an SAE trained on another model (a fine-tuned sibling, say). Default: refused. */
+  allowOtherModel?: boolean;
+}
+
+export interface SavedActivations {
+  activations: SparseActivations;
+  /** True when an earlier run's result was loaded. */
+  cached: boolean;
+  record: ArtifactRecord;
+  /** Mean number of features that fire on a token. */
+  l0: number;
+  /** Share of non-zero entries, 0 to 1. */
+  density: number;
+  /** Signs that the SAE does not belong to these activations; show them. */
+  warnings: string[];
+}
+
+/**
+ * Encodes a token set with an SAE at its hook and stores the sparse activations as an artifact, streamed shard by
+ * shard; the same call again loads it. Throws before any forward pass when the SAE's width is not the hook's, when the
+ * SAE is known to come from another model (see allowOtherModel), or when the tokens are another tokenizer's; and on
+ * the first NaN or infinity, with its place. A failed or aborted run leaves no artifact.
+ */
+export async function saveActivations(
+  model: LanguageModel,
+  sae: Sae,
+  tokens: TokenSet,
+  store: ArtifactStore,
+  options: SaveActivationsOptions = {},
+): Promise<SavedActivations> {
+  const hook = options.hook ?? sae.config.hookName;
+  requireTokenizer(model, tokens);
+  requireWidth(model, sae, hook);
+  if (sae.config.modelId && !options.allowOtherModel) {
+    requireSame(
+      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+      { name: `SAE ${sae.name}`, id: sae.config.modelId },
+      { name: `model ${model.name}`, id: model.id },
+    );
+  }
+  const key: ArtifactKey = {
+    kind: 'activations',
+    parameters: { hook, sequences: tokens.sequences, context: tokens.context },
+    inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
+    codeVersion: CODE_VERSION,
+  };
+  const { value, record, cached } = await store.compute<SparseActivations>(key, {
+    fresh: options.fresh,
+    title: `${model.name} ${hook} × ${sae.name}`,
+    async make(folder) {
+      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options), {
+        signal: options.signal,
+        features: sae.config.dSae,
+        tokenIds: tokens.tokens,
+        context: tokens.context,
+        hook,
+        model: { name: model.name, id: model.id },
+        sae: { name: sae.name, id: sae.id },
+        tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
+        piece: (id) => tokens.tokenizer.piece(id),
+        id: store.idOf(key),
+      });
+    },
+    load: (folder) => openActivations(folder, tokens.tokenizer),
+  });
+  return {
+    activations: value,
+    cached,
+    record,
+    l0: meanL0(value.meta),
+    density: density(value.meta),
+    warnings: densityWarnings(value.meta, sae.config),
+  };
+}
+
+function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
+  const width = model.hookWidth(hook);
+  // hookWidth is the last axis; hooks with heads are flattened to heads × dHead.
+  const flat = /hook_(q|k|v|z|rot_q|rot_k)$/.test(hook) ? model.config.heads * model.config.dHead : width;
+  if (sae.config.dIn === flat || sae.config.dIn === width) return;
+  throw new Error(
+    `SAE ${sae.name} expects activations of width ${sae.config.dIn} (${sae.config.hookName} of ${sae.config.modelName}) ` +
+      `but ${hook} of ${model.name} has width ${flat}; load the SAE trained on this hook or change { hook }`,
+  );
+}
+
+async function* encodeTokens(
+  model: LanguageModel,
+  sae: Sae,
+  tokens: TokenSet,
+  hook: string,
+  options: SaveActivationsOptions,
+): AsyncGenerator<SparseRows> {
+  const { batchTokens, signal, onProgress } = options;
+  const capture = { batchTokens, signal, onProgress };
+  for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
+    requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
+    yield sae.encode(x);
+  }
+}
+
+function requireFinite(x: Matrix, firstToken: number, context: number, what: string): void {
+  for (let i = 0; i < x.data.length; i++) {
+    if (Number.isFinite(x.data[i])) continue;
+    const token = firstToken + Math.floor(i / x.cols);
+    throw new Error(
+      `${what} is ${x.data[i]} at sequence ${Math.floor(token / context)}, position ${token % context}, ` +
+        `dimension ${i % x.cols}; nothing was saved. Check the model's weights and any edits`,
+    );
+  }
+}
+
+/** L0 may differ from training by this factor before it is worth a warning: other text, other context length. */
+const L0_FACTOR = 4;
+/** No SAE of this many features should fire on this share of them; a wrong SAE does (34 % where 0.2 % is right). */
+const SUSPICIOUS = { features: 1024, density: 0.1 };
+
+/**
+ * Signs that an SAE met activations it was not trained on: its L0 against k (topk), against the training L0 (a number
+ * `l0` or `trainingL0` in the SAE's metadata), or a density that no sparse code has. Empty when nothing is odd.
+ */
+export function densityWarnings(
+  meta: ActivationsMeta,
+  config: Pick<SaeConfig, 'k' | 'architecture' | 'metadata'>,
+): string[] {
+  const warnings: string[] = [];
+  const l0 = meanL0(meta);
+  const share = `${(100 * density(meta)).toPrecision(3)} % of ${meta.features} features`;
+  const trained = trainingL0(config.metadata);
+  if (meta.tokens === 0) return warnings;
+  if (config.architecture === 'topk' && config.k !== undefined && (l0 < config.k / L0_FACTOR || l0 > config.k)) {
+    warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where the SAE keeps the top ${config.k}`);
+  }
+  if (trained !== undefined && (l0 < trained / L0_FACTOR || l0 > trained * L0_FACTOR)) {
+    warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where training ended at ${trained.toPrecision(3)}`);
+  }
+  if (meta.features >= SUSPICIOUS.features && density(meta) > SUSPICIOUS.density && warnings.length === 0) {
+    warnings.push(`${share} fire on a token, far from sparse`);
+  }
+  return warnings.map((w) => `${w}: is ${meta.sae.name} the SAE for ${meta.hook} of ${meta.model.name}?`);
+}
+
+function trainingL0(metadata: SaeConfig['metadata']): number | undefined {
+  const value = metadata.trainingL0 ?? metadata.l0;
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}

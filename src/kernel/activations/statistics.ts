@@ -1,0 +1,144 @@
+/** Firing statistics: sums over tokens, kept while activations stream by, and the figures read off them. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import type { SparseRows } from '../compute/sparse.js';
+import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
+
+/** Statistics of no tokens yet. */
+export function emptyStatistics(features: number): FiringStatistics {
+  return {
+    firings: new Uint32Array(features),
+    sum: new Float64Array(features),
+    sumSquares: new Float64Array(features),
+    max: new Float32Array(features),
+  };
+}
+
+/**
+ * Checks rows and adds them to the statistics. An entry is a firing: finite and > 0, its feature inside the width,
+ * features ascending within a row. Throws with token and feature otherwise, before any of the rows is trusted.
+ * `firstToken` is the index of row 0, for the message.
+ */
+export function addRows(statistics: FiringStatistics, rows: SparseRows, firstToken: number): void {
+  const { firings, sum, sumSquares, max } = statistics;
+  const { indptr, indices, values } = rows;
+  if (rows.cols !== firings.length) {
+    throw new RangeError(`activations of ${rows.cols} features given to a store of ${firings.length} features`);
+  }
+  if (indptr.length !== rows.rows + 1 || indptr[0] !== 0 || indptr[rows.rows] > indices.length) {
+    throw new RangeError(
+      `sparse rows of ${rows.rows} need indptr of ${rows.rows + 1}, from 0 to the number of entries`,
+    );
+  }
+  for (let t = 0; t < rows.rows; t++) {
+    let before = -1;
+    for (let p = indptr[t]; p < indptr[t + 1]; p++) {
+      const f = indices[p];
+      const v = values[p];
+      if (!(v > 0 && v < Infinity) || f <= before || f >= rows.cols)
+        refuseEntry(firstToken + t, f, v, before, rows.cols);
+      before = f;
+      firings[f]++;
+      sum[f] += v;
+      sumSquares[f] += v * v;
+      if (v > max[f]) max[f] = v;
+    }
+  }
+}
+
+function refuseEntry(token: number, feature: number, value: number, before: number, features: number): never {
+  const at = `activation of feature ${feature} at token ${token}`;
+  if (!(feature >= 0 && feature < features)) throw new RangeError(`${at}: features are 0 to ${features - 1}`);
+  if (feature <= before) {
+    throw new RangeError(`${at}: features ascend within a token, but ${feature} follows ${before}`);
+  }
+  throw new RangeError(`${at} is ${value}; a stored activation is finite and above 0`);
+}
+
+/** Adds the statistics of other tokens of the same features. */
+export function addStatistics(into: FiringStatistics, from: FiringStatistics): void {
+  for (let f = 0; f < into.firings.length; f++) {
+    into.firings[f] += from.firings[f];
+    into.sum[f] += from.sum[f];
+    into.sumSquares[f] += from.sumSquares[f];
+    into.max[f] = Math.max(into.max[f], from.max[f]);
+  }
+}
+
+/** [features]: share of tokens on which the feature fires. */
+export function firingRates(activations: Pick<SparseActivations, 'meta' | 'statistics'>): Float32Array {
+  const { tokens } = activations.meta;
+  return Float32Array.from(activations.statistics.firings, (n) => (tokens > 0 ? n / tokens : 0));
+}
+
+/** Ids of the features that never fire. */
+export function deadFeatures(activations: Pick<SparseActivations, 'statistics'>): Int32Array {
+  const { firings } = activations.statistics;
+  const dead: number[] = [];
+  for (let f = 0; f < firings.length; f++) if (firings[f] === 0) dead.push(f);
+  return Int32Array.from(dead);
+}
+
+/** Mean number of features that fire on a token. */
+export function meanL0(meta: ActivationsMeta): number {
+  return meta.tokens > 0 ? meta.nonZeros / meta.tokens : 0;
+}
+
+/** Share of the tokens × features entries that are not zero, 0 to 1. */
+export function density(meta: ActivationsMeta): number {
+  return meta.features > 0 ? meanL0(meta) / meta.features : 0;
+}
+
+export interface PositionShares {
+  /** [features]: the largest share of a feature's firings that falls on one position of the sequence; NaN = dead. */
+  share: Float32Array;
+  /** [features]: that position; -1 = dead. Ties go to the earlier position. */
+  position: Int32Array;
+}
+
+/**
+ * How much of each feature's firing sits on one position. A feature that fires on the first position alone (the mark
+ * of a BOS token) correlates at r = 1 with any other such feature and means nothing. One pass over the shards;
+ * features × context counts in memory.
+ */
+export async function positionShares(
+  activations: SparseActivations,
+  options: CallOptions = {},
+): Promise<PositionShares> {
+  const { features, context } = activations.meta;
+  const counts = new Uint32Array(features * context);
+  for await (const { firstToken, rows } of activations.shards()) {
+    checkAborted(options.signal, 'positionShares');
+    for (let t = 0; t < rows.rows; t++) {
+      const position = (firstToken + t) % context;
+      for (let p = rows.indptr[t]; p < rows.indptr[t + 1]; p++) counts[rows.indices[p] * context + position]++;
+    }
+    options.onProgress?.({ label: 'firing positions', done: firstToken + rows.rows, total: activations.meta.tokens });
+    await breathe();
+  }
+  const share = new Float32Array(features).fill(NaN);
+  const position = new Int32Array(features).fill(-1);
+  const { firings } = activations.statistics;
+  for (let f = 0; f < features; f++) {
+    if (firings[f] === 0) continue;
+    let best = 0;
+    for (let p = 1; p < context; p++) if (counts[f * context + p] > counts[f * context + best]) best = p;
+    position[f] = best;
+    share[f] = counts[f * context + best] / firings[f];
+  }
+  return { share, position };
+}
+
+/**
+ * 1 where a feature may take part: at least minFirings firings and no more than maxShareAtOnePosition of them on one
+ * position (0.9 keeps all but artefacts of one position; 1 keeps everything).
+ */
+export function usableFeatures(
+  statistics: FiringStatistics,
+  options: { minFirings: number; positions?: PositionShares; maxShareAtOnePosition?: number },
+): Uint8Array {
+  const limit = options.maxShareAtOnePosition ?? 1;
+  return Uint8Array.from(statistics.firings, (n, f) => {
+    if (n === 0 || n < options.minFirings) return 0;
+    return options.positions && options.positions.share[f] > limit ? 0 : 1;
+  });
+}

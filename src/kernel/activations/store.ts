@@ -1,0 +1,220 @@
+/**
+ * The sparse activation store on disk. A folder holds
+ *   activations.json          ActivationsMeta and the store's id
+ *   shard-00000.safetensors   indptr I64 [n+1], indices U16|I32 [nnz], values F32 [nnz], tokens I32 [n],
+ *                             sequence I32 [s+1] (row offsets of the sequences in this shard), whole sequences
+ *   statistics.safetensors    firings U32, sum F64, sumSquares F64, max F32, each [features]
+ *   pieces.json               text of each token that occurs, [[id, text], …], when a tokenizer was at hand
+ * activations.json is written last, so a folder without it is not a store.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256 } from '../io/hash.js';
+import { safeJoin } from '../io/files.js';
+import type { NdArray } from '../io/ndarray.js';
+import { SafetensorsFile } from '../io/safetensors.js';
+import type { SparseRows } from '../compute/sparse.js';
+import type { Tokenizer } from '../models/types.js';
+import { addRows, emptyStatistics } from './statistics.js';
+import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
+
+export const META_FILE = 'activations.json';
+export const STATISTICS_FILE = 'statistics.safetensors';
+export const PIECES_FILE = 'pieces.json';
+
+type Shard = ActivationsMeta['shards'][number];
+
+/**
+ * Opens a store: meta and statistics are read, shards when asked for. `tokenizer` decodes tokens; without it the
+ * pieces saved with the store are used, and a token that has none reads "<id>". Throws when the folder is not a
+ * complete store, or the tokenizer is not the one that made the tokens.
+ */
+export async function openActivations(folder: string, tokenizer?: Tokenizer): Promise<SparseActivations> {
+  const { id, meta } = await readMeta(folder);
+  if (tokenizer && tokenizer.id !== meta.tokenSet.tokenizer) {
+    throw new Error(
+      `activations ${folder} hold tokens of tokenizer ${meta.tokenSet.tokenizer} but tokenizer ${tokenizer.id} was given`,
+    );
+  }
+  const statistics = await readStatistics(join(folder, STATISTICS_FILE), meta.features);
+  const piece = tokenizer ? (token: number) => tokenizer.piece(token) : await savedPieces(join(folder, PIECES_FILE));
+  return {
+    id,
+    folder,
+    meta,
+    statistics,
+    piece,
+    async tokenIds() {
+      const ids = new Int32Array(meta.tokens);
+      for (const shard of meta.shards) {
+        const path = safeJoin(folder, shard.file);
+        const file = await SafetensorsFile.open(path);
+        try {
+          ids.set(typed(await file.read('tokens'), Int32Array, shard.tokens, `${path}: tokens`), shard.firstToken);
+        } finally {
+          await file.close();
+        }
+      }
+      return ids;
+    },
+    async *shards() {
+      for (const shard of meta.shards) {
+        yield {
+          firstToken: shard.firstToken,
+          rows: await readShard(safeJoin(folder, shard.file), shard, meta.features),
+        };
+      }
+    },
+  };
+}
+
+async function readMeta(folder: string): Promise<{ id: string; meta: ActivationsMeta }> {
+  const path = join(folder, META_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new Error(`${folder} holds no activations (no readable ${META_FILE}); save them first`, { cause: error });
+  }
+  const { id, ...meta } = JSON.parse(text) as ActivationsMeta & { id: string };
+  if (meta.version !== 1) throw new Error(`${path}: version ${String(meta.version)}, expected 1`);
+  let tokens = 0;
+  for (const shard of meta.shards) {
+    if (shard.firstToken !== tokens)
+      throw new Error(`${path}: ${shard.file} starts at ${shard.firstToken}, not ${tokens}`);
+    tokens += shard.tokens;
+  }
+  if (tokens !== meta.tokens) throw new Error(`${path}: shards hold ${tokens} tokens, expected ${meta.tokens}`);
+  return { id, meta };
+}
+
+async function readStatistics(path: string, features: number): Promise<FiringStatistics> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    return {
+      firings: typed(await file.read('firings'), Uint32Array, features, `${path}: firings`),
+      sum: typed(await file.read('sum'), Float64Array, features, `${path}: sum`),
+      sumSquares: typed(await file.read('sumSquares'), Float64Array, features, `${path}: sumSquares`),
+      max: typed(await file.read('max'), Float32Array, features, `${path}: max`),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+async function savedPieces(path: string): Promise<(token: number) => string> {
+  let pieces: Map<number, string> | undefined;
+  try {
+    pieces = new Map(JSON.parse(await readFile(path, 'utf8')) as Array<[number, string]>);
+  } catch (error) {
+    // A store written without a tokenizer has no pieces; anything else is damage to report.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return (token) => pieces?.get(token) ?? `<${token}>`;
+}
+
+/** Reads one shard and checks that its arrays are whole and fit together. */
+export async function readShard(path: string, shard: Shard, features: number): Promise<SparseRows> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const starts = typed(await file.read('indptr'), BigInt64Array, shard.tokens + 1, `${path}: indptr`);
+    const indptr = new Uint32Array(starts.length);
+    for (let i = 0; i < starts.length; i++) {
+      indptr[i] = Number(starts[i]);
+      if (i > 0 && indptr[i] < indptr[i - 1]) throw new Error(`${path}: indptr descends at row ${i}`);
+    }
+    if (indptr[0] !== 0 || indptr[shard.tokens] !== shard.nonZeros) {
+      throw new Error(
+        `${path}: indptr runs from ${indptr[0]} to ${indptr[shard.tokens]}, expected 0 to ${shard.nonZeros}`,
+      );
+    }
+    const indices = await file.read('indices');
+    return {
+      rows: shard.tokens,
+      cols: features,
+      indptr,
+      indices:
+        indices.dtype === 'U16'
+          ? typed(indices, Uint16Array, shard.nonZeros, `${path}: indices`)
+          : typed(indices, Int32Array, shard.nonZeros, `${path}: indices`),
+      values: typed(await file.read('values'), Float32Array, shard.nonZeros, `${path}: values`),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+function typed<T extends NdArray['data']>(
+  array: NdArray,
+  type: { new (n: number): T; name: string },
+  length: number,
+  what: string,
+): T {
+  if (!(array.data instanceof type) || array.data.length !== length) {
+    throw new Error(`${what} is ${array.dtype} [${array.shape.join(', ')}], expected ${length} values as ${type.name}`);
+  }
+  return array.data;
+}
+
+export interface MemoryActivationsOptions {
+  /** Token ids; default 0, 1, 2, … so that every token differs. */
+  tokenIds?: Int32Array;
+  /** Tokens per sequence; default all tokens in one. */
+  context?: number;
+  piece?: (token: number) => string;
+  /** Identity; default a hash of the content. */
+  id?: string;
+  meta?: Partial<Pick<ActivationsMeta, 'hook' | 'model' | 'sae' | 'tokenSet'>>;
+}
+
+/** A store that lives in memory, for small generated data: one shard per given block of rows. */
+export function memoryActivations(
+  blocks: SparseRows | readonly SparseRows[],
+  options: MemoryActivationsOptions = {},
+): SparseActivations {
+  const parts: readonly SparseRows[] = 'indptr' in blocks ? [blocks] : blocks;
+  if (parts.length === 0) throw new RangeError('activations need at least one block of rows');
+  const statistics = emptyStatistics(parts[0].cols);
+  const shards: Shard[] = [];
+  let tokens = 0;
+  for (const rows of parts) {
+    addRows(statistics, rows, tokens);
+    shards.push({ file: '', firstToken: tokens, tokens: rows.rows, nonZeros: rows.indptr[rows.rows] });
+    tokens += rows.rows;
+  }
+  const context = options.context ?? Math.max(1, tokens);
+  const ids = options.tokenIds ?? Int32Array.from({ length: tokens }, (_, i) => i);
+  if (tokens % context !== 0 || ids.length !== tokens) {
+    throw new RangeError(
+      `${tokens} rows need ${tokens} token ids (got ${ids.length}) in whole sequences of ${context}`,
+    );
+  }
+  const none = { name: 'memory', id: 'memory' };
+  const meta: ActivationsMeta = {
+    version: 1,
+    tokens,
+    sequences: tokens / context,
+    context,
+    features: parts[0].cols,
+    nonZeros: shards.reduce((n, s) => n + s.nonZeros, 0),
+    hook: 'memory',
+    model: none,
+    sae: none,
+    tokenSet: { id: sha256([`context ${context}`, ids]), tokenizer: 'memory' },
+    ...options.meta,
+    shards,
+  };
+  const id = options.id ?? sha256([JSON.stringify(meta), ...parts.flatMap((r) => [r.indptr, r.indices, r.values])]);
+  return {
+    id,
+    folder: '',
+    meta,
+    statistics,
+    piece: options.piece ?? ((token) => `<${token}>`),
+    tokenIds: () => Promise.resolve(ids.slice()),
+    async *shards() {
+      for (let i = 0; i < parts.length; i++)
+        yield await Promise.resolve({ firstToken: shards[i].firstToken, rows: parts[i] });
+    },
+  };
+}
