@@ -1,0 +1,143 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
+import { densityWarnings, saveActivations } from '../../../src/kernel/activations/save.js';
+import type { ActivationsMeta } from '../../../src/kernel/activations/types.js';
+import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
+import { fakeModel, tokenSet } from './fakes.js';
+import { fromDense, toDense } from './rows.js';
+
+let folder: string;
+let store: ArtifactStore;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'save-'));
+  store = new ArtifactStore(folder, { device: () => 'cpu' });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const hook = 'blocks.0.hook_mlp_out';
+
+/** Its features are the input's values minus 5, positive part. */
+function fakeSae(config: Partial<SaeConfig> = {}): Sae & { calls: number } {
+  const sae = {
+    name: 'fake sae',
+    id: 'sae-A',
+    calls: 0,
+    config: { architecture: 'standard', dIn: 4, dSae: 4, hookName: hook, modelName: 'fake', metadata: {}, ...config },
+    encode(x: { rows: number; cols: number; data: Float32Array }) {
+      sae.calls++;
+      return fromDense(
+        x.data.map((v) => Math.max(0, v - 5)),
+        x.rows,
+        x.cols,
+      );
+    },
+  };
+  return sae as unknown as Sae & { calls: number };
+}
+
+describe('saveActivations', () => {
+  it('stores what the SAE says of every token, and loads it the second time', async () => {
+    const model = fakeModel();
+    const sae = fakeSae();
+    const tokens = tokenSet(5, 6);
+    const first = await saveActivations(model, sae, tokens, store, { batchTokens: 12 });
+    expect(first.cached).toBe(false);
+    expect(first.activations.id).toBe(first.record.id);
+    expect(first.activations.meta).toMatchObject({ hook, tokens: 30, features: 4, tokenSet: { id: 'tokens-A' } });
+    expect(await first.activations.tokenIds()).toEqual(tokens.tokens);
+    expect(first.activations.piece(3)).toBe(' t3');
+    for await (const { rows } of first.activations.shards()) {
+      const expected = Float32Array.from({ length: 120 }, (_, i) => {
+        const t = Math.floor(i / 4);
+        return Math.max(0, Math.fround(Math.fround(tokens.tokens[t] + (t % 6) / 10 + (i % 4) / 100) - 5));
+      });
+      expect(toDense(rows)).toEqual(expected);
+    }
+    const calls = sae.calls;
+    const second = await saveActivations(model, sae, tokens, store);
+    expect(second.cached).toBe(true);
+    expect(second.activations.id).toBe(first.activations.id);
+    expect(sae.calls).toBe(calls);
+    expect((await saveActivations(model, sae, tokens, store, { fresh: true })).cached).toBe(false);
+  });
+
+  it('gives other tokens another artifact', async () => {
+    const a = await saveActivations(fakeModel(), fakeSae(), tokenSet(2, 6), store);
+    const b = await saveActivations(
+      fakeModel(),
+      fakeSae(),
+      tokenSet(2, 6, (i) => i + 1, 'tokens-B'),
+      store,
+    );
+    expect(b.activations.id).not.toBe(a.activations.id);
+  });
+
+  it('refuses an SAE of another width, naming both, before any forward pass', async () => {
+    const model = fakeModel([6]);
+    const run = saveActivations(model, fakeSae(), tokenSet(2, 6), store);
+    await expect(run).rejects.toThrow(/width 4 .*has width 6/);
+    expect(model.batches).toEqual([]);
+  });
+
+  it('refuses an SAE of another model with both identities, unless allowed', async () => {
+    const sae = fakeSae({ modelId: 'model-B' });
+    const run = saveActivations(fakeModel(), sae, tokenSet(2, 6), store);
+    await expect(run).rejects.toThrow(/model-B.*model-A/);
+    const allowed = await saveActivations(fakeModel(), sae, tokenSet(2, 6), store, { allowOtherModel: true });
+    expect(allowed.activations.meta.tokens).toBe(12);
+  });
+
+  it('refuses NaN with its place and leaves no artifact', async () => {
+    const model = fakeModel([4], (token, position, j) => (token === 8 && j === 2 ? NaN : position));
+    const run = saveActivations(model, fakeSae(), tokenSet(2, 6), store);
+    await expect(run).rejects.toThrow(/NaN at sequence 1, position 2, dimension 2/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('leaves no artifact when aborted', async () => {
+    const controller = new AbortController();
+    const run = saveActivations(fakeModel(), fakeSae(), tokenSet(5, 6), store, {
+      batchTokens: 6,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
+    await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('densityWarnings', () => {
+  const meta = (features: number, l0: number) =>
+    ({
+      tokens: 1000,
+      features,
+      nonZeros: l0 * 1000,
+      hook,
+      sae: { name: 'S' },
+      model: { name: 'M' },
+    }) as ActivationsMeta;
+  const standard = { architecture: 'standard', metadata: {} } as const;
+  const topk = { architecture: 'topk', k: 32, metadata: {} } as const;
+
+  it('says nothing of an SAE that fires as trained', () => {
+    expect(densityWarnings(meta(16_384, 20), standard)).toEqual([]);
+    expect(densityWarnings(meta(16_384, 17.4), topk)).toEqual([]);
+    expect(densityWarnings(meta(64, 20), standard)).toEqual([]);
+  });
+
+  it('warns of the density of a wrong SAE: 34 % where 0.2 % is right', () => {
+    expect(densityWarnings(meta(16_384, 5571), standard)).toEqual([
+      expect.stringMatching(/34\.0 % of 16384.*is S the SAE/),
+    ]);
+  });
+
+  it('warns of an L0 far from k or from the training L0', () => {
+    expect(densityWarnings(meta(16_384, 4), topk)).toEqual([expect.stringMatching(/L0 is 4\.00.*top 32/)]);
+    const trained = { ...standard, metadata: { trainingL0: 167 } };
+    expect(densityWarnings(meta(16_384, 20), trained)).toEqual([expect.stringMatching(/L0 is 20\.0.*ended at 167/)]);
+    expect(densityWarnings(meta(16_384, 100), trained)).toEqual([]);
+  });
+});
