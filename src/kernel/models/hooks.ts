@@ -80,6 +80,11 @@ function editDistance(a: string, b: string): number {
 /** Unwinds a forward pass once its last wanted hook has run. */
 export const STOP = Symbol('stopped at a hook');
 
+/** A second tensor on the same data, without a copy: on the cpu device clone() copies, reshape() does not. */
+export function share<T extends tf.Tensor>(x: T): T {
+  return x.reshape<T>(x.shape);
+}
+
 /** One forward pass's view of its hooks: applies edits, keeps captures, stops. */
 export class HookRun {
   readonly captured = new Map<string, tf.Tensor>();
@@ -111,7 +116,7 @@ export class HookRun {
   at<T extends tf.Tensor>(hook: string, activation: T): T {
     let x = activation;
     for (const edit of this.edits.get(hook) ?? []) x = requireSameShape(hook, x, edit(x, hook));
-    if (this.capture.has(hook)) this.captured.set(hook, tf.keep(x.clone()));
+    if (this.capture.has(hook)) this.captured.set(hook, tf.keep(share(x)));
     if (this.stopAt === hook) throw STOP;
     return x;
   }

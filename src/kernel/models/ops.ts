@@ -1,11 +1,82 @@
 /**
- * The transformer's own operations, differentiable on every device. Written as chains of tf operations; where the cpu
- * device has a fused kernel (fusedOps.ts), that runs instead and gives the same numbers.
+ * The transformer's own operations, differentiable on every device: chains of tf operations, and on the cpu device one
+ * fused kernel each (fusedOps.ts) with the same results.
  */
 import { tf } from '../compute/tf.js';
+import {
+  addBiasInPlace,
+  biasBackward,
+  embeddingForward,
+  crossEntropyBackward,
+  crossEntropyForward,
+  embeddingBackward,
+  geluNewBackward,
+  geluNewForward,
+  hasFusedOps,
+  layerNormBackward,
+  layerNormForward,
+} from './fusedOps.js';
 
-/** GELU with the tanh approximation: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). Hendrycks & Gimpel 2016; "gelu_new". */
+type Save = (tensors: tf.Tensor[]) => void;
+
+/** An operation with a gradient of its own; `forward` may save tensors for `backward`. */
+function withGradient<T extends tf.Tensor>(
+  inputs: tf.Tensor[],
+  forward: (inputs: tf.Tensor[], save: Save) => tf.Tensor,
+  backward: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor | tf.Tensor[],
+): T {
+  const operation = tf.customGrad((...args) => {
+    const save = args.pop() as Save;
+    return { value: forward(args as tf.Tensor[], save) as T, gradFunc: backward };
+  });
+  return operation(...inputs) as T;
+}
+
+/** Rows of a table [V, d] by id: [N, d]. */
+export function embedding(table: tf.Tensor2D, ids: Int32Array): tf.Tensor2D {
+  if (!hasFusedOps()) return tf.gather(table, tf.tensor1d(ids, 'int32'));
+  return withGradient(
+    [table],
+    ([from]) => embeddingForward(from, ids),
+    (dy) => embeddingBackward(ids, dy, table.shape[0]),
+  );
+}
+
+/** x [N, in] · weight + bias → [N, out]; the weight is [in, out], or [out, in] when `outIn`. */
+export function linear(
+  x: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  bias: tf.Tensor1D | undefined,
+  outIn: boolean,
+): tf.Tensor2D {
+  if (!bias) return tf.matMul(x, weight, false, outIn);
+  if (!hasFusedOps()) return tf.matMul(x, weight, false, outIn).add(bias);
+  return withGradient(
+    [x, weight, bias],
+    ([input, w, b], save) => {
+      save([input, w]);
+      return addBiasInPlace(tf.matMul(input, w, false, outIn), b);
+    },
+    (dy, [input, w]) => [
+      tf.matMul(dy, w, false, !outIn),
+      outIn ? tf.matMul(dy, input, true, false) : tf.matMul(input, dy, true, false),
+      biasBackward(dy, bias.size),
+    ],
+  );
+}
+
+/** GELU with tanh: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). Hendrycks & Gimpel 2016; "gelu_new". */
 export function geluNew<T extends tf.Tensor>(x: T): T {
+  if (hasFusedOps()) {
+    return withGradient(
+      [x],
+      ([input], save) => {
+        save([input]);
+        return geluNewForward(input);
+      },
+      (dy, [input]) => geluNewBackward(input, dy),
+    );
+  }
   return tf.tidy(() => {
     const inner = x
       .square()
@@ -24,6 +95,16 @@ export function gelu<T extends tf.Tensor>(x: T): T {
 
 /** (x − mean) / √(variance + eps) · weight + bias over the last axis; variance is biased. Ba et al. 2016. */
 export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: tf.Tensor1D, eps: number): T {
+  if (hasFusedOps()) {
+    return withGradient(
+      [x, weight, bias],
+      ([input, w, b], save) => {
+        save([input, w]);
+        return layerNormForward(input, w, b, eps);
+      },
+      (dy, [input, w]) => layerNormBackward(input, w, dy, eps),
+    );
+  }
   return tf.tidy(() => {
     const centred = x.sub(x.mean(-1, true));
     const scale = centred.square().mean(-1, true).add(eps).sqrt();
@@ -37,23 +118,21 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
  */
 export function crossEntropy(logits: tf.Tensor2D, targets: Int32Array): tf.Tensor1D {
   const [rows, classes] = logits.shape;
-  const op = tf.customGrad((x, save) => {
-    const value = tf.tidy(() => {
-      const probabilities = tf.softmax(x as tf.Tensor2D);
-      (save as tf.GradSaveFunc)([tf.keep(probabilities)]);
-      const flat = (x as tf.Tensor).reshape([rows * classes]);
+  const fused = hasFusedOps();
+  return withGradient(
+    [logits],
+    ([x], save) => {
+      const probabilities = tf.softmax(x);
+      save([probabilities]);
+      if (fused) return crossEntropyForward(x, probabilities, targets);
       const places = Int32Array.from(targets, (target, row) => row * classes + target);
-      const target = flat.gather(tf.tensor1d(places, 'int32'));
-      const logSumExp = (x as tf.Tensor).max(-1).sub(probabilities.max(-1).log());
-      return logSumExp.sub<tf.Tensor1D>(target);
-    });
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => [
-      tf.tidy(() => {
-        const target = tf.oneHot(tf.tensor1d(targets, 'int32'), classes);
-        return saved[0].sub(target).mul(dy.reshape([rows, 1]));
-      }),
-    ];
-    return { value, gradFunc: (d: tf.Tensor, s: tf.Tensor[]) => gradFunc(d, s) };
-  });
-  return op(logits) as tf.Tensor1D;
+      const target = x.reshape([rows * classes]).gather(tf.tensor1d(places, 'int32'));
+      return x.max(-1).sub(probabilities.max(-1).log()).sub(target);
+    },
+    (dy, [probabilities]) => {
+      if (fused) return crossEntropyBackward(probabilities, targets, dy);
+      const oneHot = tf.oneHot(tf.tensor1d(targets, 'int32'), classes);
+      return probabilities.sub(oneHot).mul(dy.reshape([rows, 1]));
+    },
+  );
 }

@@ -7,7 +7,7 @@
  * Sources: Hugging Face transformers' definitions of the three families; TransformerLens' hook points.
  */
 import { tf } from '../compute/tf.js';
-import { HookRun, STOP, hookNames, hookWidth } from './hooks.js';
+import { HookRun, STOP, hookNames, hookWidth, share } from './hooks.js';
 import { generate } from './generate.js';
 import { modelId } from './identity.js';
 import {
@@ -18,7 +18,7 @@ import {
   type LinearNames,
   type ModelNames,
 } from './layout.js';
-import { crossEntropy, gelu, geluNew, layerNorm } from './ops.js';
+import { crossEntropy, embedding, gelu, geluNew, layerNorm, linear } from './ops.js';
 import { attentionMask, rotaryTables, rotate } from './positions.js';
 import type { ForwardOptions, ForwardResult, GenerateOptions, LanguageModel, ModelConfig, Tokenizer } from './types.js';
 
@@ -103,8 +103,8 @@ export class TransformerModel implements LanguageModel {
         } catch (stopped) {
           if (stopped !== STOP) throw stopped;
         }
-        // Captures were kept over the blocks' tidies; clones hand them to the caller's scope like any other tensor.
-        return [...logits, ...[...run.captured.values()].map((x) => x.clone())];
+        // Captures were kept over the blocks' tidies; as new tensors on the same data they belong to the caller's scope.
+        return [...logits, ...[...run.captured.values()].map(share)];
       });
       const first = outputs.length - run.captured.size;
       const captured = new Map([...run.captured.keys()].map((hook, i) => [hook, outputs[first + i]]));
@@ -173,8 +173,8 @@ export class TransformerModel implements LanguageModel {
 
   private embed(tokens: Int32Array, batch: number, length: number, run: HookRun): tf.Tensor3D {
     const { dModel } = this.config;
-    const ids = tf.tensor1d(tokens, 'int32');
-    const gathered = tf.gather(this.weight(this.names.embed), ids).reshape<tf.Tensor3D>([batch, length, dModel]);
+    const table = this.weight(this.names.embed) as tf.Tensor2D; // [V, d]
+    const gathered = embedding(table, tokens).reshape<tf.Tensor3D>([batch, length, dModel]);
     const embedded = run.at('hook_embed', gathered); // [B, T, d]
     if (!this.names.position) return embedded;
     let position: tf.Tensor = this.weight(this.names.position).slice([0, 0], [length, dModel]); // [T, d]
@@ -275,10 +275,10 @@ export class TransformerModel implements LanguageModel {
   /** x [B, T, in] → [B, T, out], as one product of B·T rows. */
   private linear(x: tf.Tensor3D, names: LinearNames): tf.Tensor3D {
     const [batch, length, width] = x.shape;
-    const flat = x.reshape<tf.Tensor2D>([batch * length, width]);
-    const y = tf.matMul(flat, this.weight(names.weight), false, this.names.linearIsOutIn); // [B·T, out]
-    const biased = names.bias ? y.add<tf.Tensor2D>(this.weight(names.bias)) : y;
-    return biased.reshape([batch, length, biased.shape[1] as number]);
+    const bias = names.bias ? (this.weight(names.bias) as tf.Tensor1D) : undefined;
+    const weight = this.weight(names.weight) as tf.Tensor2D;
+    const y = linear(x.reshape([batch * length, width]), weight, bias, this.names.linearIsOutIn); // [B·T, out]
+    return y.reshape([batch, length, y.shape[1]]);
   }
 
   /** LayerNorm with TransformerLens' hooks: scale = √(variance + eps) [B, T, 1], normalized = output [B, T, d]. */
