@@ -1,0 +1,142 @@
+/** Writes the sidecar of a feature map (src/protocol/map.ts): what panels, outputs and reports read. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { FeatureExample, MapMeta, MapSetMeta } from '../../protocol/map.js';
+import { ndarray, type NdArray } from '../io/ndarray.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import type { Layout } from './types.js';
+
+export interface BundleSet {
+  name: string;
+  title: string;
+  layout: Layout;
+  /** Per point, what the activation store says; [points]. */
+  firings: Uint32Array;
+  /** Tokens the firings were counted over. */
+  tokens: number;
+  /** Per point: up to 5 peak tokens and the examples; [] for a dead feature. */
+  labels: readonly string[][];
+  examples: readonly FeatureExample[][];
+  /** Partner point in the other set, -1 = none, and its r. */
+  partner?: Int32Array;
+  r?: Float32Array;
+}
+
+export interface BundleOptions {
+  title: string;
+  pairing?: MapMeta['pairing'];
+  groups?: MapMeta['groups'];
+}
+
+function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
+  const n = set.layout.points;
+  const sizes: Array<[string, number | undefined]> = [
+    ['firings', set.firings.length],
+    ['labels', set.labels.length],
+    ['examples', set.examples.length],
+    ['partner', set.partner?.length],
+    ['r', set.r?.length],
+  ];
+  for (const [what, size] of sizes)
+    if (size !== undefined && size !== n)
+      throw new RangeError(`map set ${set.name} has ${n} points but ${size} ${what}`);
+  const outside = set.partner?.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0)) ?? -1;
+  if (outside >= 0)
+    throw new RangeError(
+      `map set ${set.name}: point ${outside} has partner ${set.partner![outside]}, outside the other set`,
+    );
+}
+
+function setMeta(set: BundleSet): MapSetMeta {
+  return {
+    name: set.name,
+    title: set.title,
+    points: set.layout.points,
+    dead: set.firings.reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
+    layout: set.layout.description,
+  };
+}
+
+/** Writes examples as one line per point and returns the byte offsets, n + 1. */
+async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
+  const offsets = new BigInt64Array(examples.length + 1);
+  const handle = await fs.open(file, 'w');
+  try {
+    let at = 0;
+    let pending: Buffer[] = [];
+    let size = 0;
+    for (const [i, list] of examples.entries()) {
+      const line = Buffer.from(`${JSON.stringify(list)}\n`);
+      at += line.length;
+      size += line.length;
+      offsets[i + 1] = BigInt(at);
+      pending.push(line);
+      if (size > 2 ** 20 || i + 1 === examples.length) {
+        await handle.write(Buffer.concat(pending));
+        pending = [];
+        size = 0;
+      }
+    }
+  } finally {
+    await handle.close();
+  }
+  return offsets;
+}
+
+/**
+ * Writes map.json, columns.safetensors, labels and examples of one or two sets into an existing folder.
+ * @throws RangeError when sizes of a set disagree or a partner is outside the other set.
+ */
+export async function writeMapBundle(
+  folder: string,
+  sets: readonly BundleSet[],
+  options: BundleOptions,
+): Promise<MapMeta> {
+  if (sets.length < 1 || sets.length > 2)
+    throw new RangeError(`a map has one or two sets but ${sets.length} were given`);
+  sets.forEach((set, s) => requireSizes(set, sets[1 - s]));
+  const meta: MapMeta = {
+    version: 1,
+    title: options.title,
+    sets: sets.map(setMeta),
+    ...(options.pairing ? { pairing: options.pairing } : {}),
+    ...(options.groups ? { groups: options.groups } : {}),
+  };
+  const columns: Record<string, NdArray> = {};
+  for (const [s, set] of sets.entries()) {
+    const n = set.layout.points;
+    const { coordinates } = set.layout;
+    columns[`${s}.x`] = ndarray(
+      'F32',
+      [n],
+      Float32Array.from({ length: n }, (_, i) => coordinates[2 * i]),
+    );
+    columns[`${s}.y`] = ndarray(
+      'F32',
+      [n],
+      Float32Array.from({ length: n }, (_, i) => coordinates[2 * i + 1]),
+    );
+    columns[`${s}.feature`] = ndarray(
+      'I32',
+      [n],
+      Int32Array.from({ length: n }, (_, i) => i),
+    );
+    columns[`${s}.firings`] = ndarray('I32', [n], Int32Array.from(set.firings));
+    columns[`${s}.firingRate`] = ndarray(
+      'F32',
+      [n],
+      Float32Array.from(set.firings, (f) => (set.tokens > 0 ? f / set.tokens : 0)),
+    );
+    if (set.partner) columns[`${s}.partner`] = ndarray('I32', [n], set.partner);
+    if (set.r) columns[`${s}.r`] = ndarray('F32', [n], set.r);
+    columns[`${s}.examplesAt`] = ndarray(
+      'I64',
+      [n + 1],
+      await writeExamples(path.join(folder, `${s}.examples.jsonl`), set.examples),
+    );
+    await fs.writeFile(path.join(folder, `${s}.labels.json`), JSON.stringify(set.labels));
+  }
+  await writeSafetensors(path.join(folder, 'columns.safetensors'), columns, { format: 'fgnb-map', version: '1' });
+  await fs.writeFile(path.join(folder, 'map.json'), `${JSON.stringify(meta, null, 1)}\n`);
+  return meta;
+}

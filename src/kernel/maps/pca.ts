@@ -1,0 +1,166 @@
+/** Principal components of rows: the first two axes of the centred data. */
+import { checkAborted, breathe, type CallOptions } from '../compute/call.js';
+import { gemm, initGemm } from '../compute/gemm.js';
+import { symmetricEigen } from '../compute/linalg.js';
+import type { Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
+import { sha256 } from '../io/hash.js';
+import { finiteRows, spread } from './rows.js';
+import type { Layout } from './types.js';
+
+export interface PrincipalAxes {
+  /** k × d, rows are unit axes; the largest loading of each is positive. */
+  axes: Float64Array;
+  /** Variances (n − 1) along the axes. */
+  variances: Float64Array;
+  totalVariance: number;
+  mean: Float64Array;
+}
+
+/** The eigenproblem is solved whole up to this width; above it the leading axes alone are found by iteration. */
+const WHOLE = 320;
+
+/**
+ * The first k principal axes of n × d rows (n ≥ 2). Covariance by float32 GEMM on centred rows, eigenvectors float64.
+ */
+export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}): Promise<PrincipalAxes> {
+  const { rows: n, cols: d } = x;
+  if (n < 2) throw new Error(`PCA needs at least 2 rows but got ${n}`);
+  const mean = new Float64Array(d);
+  for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < d; j++) mean[j] += x.data[at++];
+  for (let j = 0; j < d; j++) mean[j] /= n;
+  await initGemm();
+  const covariance = new Float64Array(d * d);
+  const block = Math.max(1, Math.min(n, Math.floor(2 ** 22 / d)));
+  for (let first = 0; first < n; first += block) {
+    checkAborted(call.signal, 'PCA');
+    const rows = Math.min(block, n - first);
+    const centred = new Float32Array(rows * d);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < d; j++) centred[i * d + j] = x.data[(first + i) * d + j] - mean[j];
+    const product = gemm(centred, centred, d, d, rows, { transA: true });
+    for (let e = 0; e < product.length; e++) covariance[e] += product[e] / (n - 1);
+    call.onProgress?.({ label: 'PCA', done: first + rows, total: n, unit: 'rows' });
+    await breathe();
+  }
+  let totalVariance = 0;
+  for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
+  const wanted = Math.min(k, d);
+  const { values, vectors } = d <= WHOLE ? symmetricEigen(covariance, d) : leadingEigen(covariance, d, wanted);
+  const columns = d <= WHOLE ? d : wanted;
+  const axes = new Float64Array(wanted * d);
+  for (let c = 0; c < wanted; c++) {
+    let largest = 0;
+    for (let j = 0; j < d; j++)
+      if (Math.abs(vectors[j * columns + c]) > Math.abs(largest)) largest = vectors[j * columns + c];
+    for (let j = 0; j < d; j++) axes[c * d + j] = Math.sign(largest || 1) * vectors[j * columns + c];
+  }
+  return { axes, variances: values.slice(0, wanted).map((v) => Math.max(0, v)), totalVariance, mean };
+}
+
+/** Leading eigenpairs of a symmetric d × d matrix by subspace iteration with Rayleigh-Ritz; vectors d × k. */
+function leadingEigen(a: Float64Array, d: number, k: number): { values: Float64Array; vectors: Float64Array } {
+  const width = Math.min(d, k + 12);
+  const random = new Random(1);
+  let q = orthonormal(
+    Float64Array.from({ length: d * width }, () => random.normal()),
+    d,
+    width,
+  );
+  let previous = new Float64Array(k);
+  for (let iteration = 0; ; iteration++) {
+    const y = multiply(a, q, d, width);
+    const small = new Float64Array(width * width);
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let r = 0; r < d; r++) sum += q[r * width + i] * y[r * width + j];
+        small[i * width + j] = small[j * width + i] = sum;
+      }
+    const ritz = symmetricEigen(small, width);
+    const settled =
+      iteration > 2 && previous.every((v, c) => Math.abs(v - ritz.values[c]) <= 1e-13 * Math.abs(ritz.values[0]));
+    if (settled || iteration === 500) {
+      const rotated = multiplyThin(q, ritz.vectors, d, width);
+      const vectors = new Float64Array(d * k);
+      for (let r = 0; r < d; r++) for (let c = 0; c < k; c++) vectors[r * k + c] = rotated[r * width + c];
+      return { values: ritz.values.slice(0, k), vectors };
+    }
+    previous = ritz.values.slice(0, k);
+    q = orthonormal(multiplyThin(y, ritz.vectors, d, width), d, width);
+  }
+}
+
+/** [d, d] · [d, w] */
+function multiply(a: Float64Array, q: Float64Array, d: number, w: number): Float64Array {
+  const out = new Float64Array(d * w);
+  for (let i = 0; i < d; i++)
+    for (let j = 0; j < d; j++) {
+      const s = a[i * d + j];
+      for (let c = 0; c < w; c++) out[i * w + c] += s * q[j * w + c];
+    }
+  return out;
+}
+
+/** [d, w] · [w, w] */
+function multiplyThin(q: Float64Array, r: Float64Array, d: number, w: number): Float64Array {
+  const out = new Float64Array(d * w);
+  for (let i = 0; i < d; i++)
+    for (let m = 0; m < w; m++) {
+      const s = q[i * w + m];
+      for (let c = 0; c < w; c++) out[i * w + c] += s * r[m * w + c];
+    }
+  return out;
+}
+
+/** Gram-Schmidt, twice, on the columns of [d, w]. */
+function orthonormal(q: Float64Array, d: number, w: number): Float64Array {
+  for (let c = 0; c < w; c++) {
+    for (let pass = 0; pass < 2; pass++)
+      for (let b = 0; b < c; b++) {
+        let s = 0;
+        for (let r = 0; r < d; r++) s += q[r * w + c] * q[r * w + b];
+        for (let r = 0; r < d; r++) q[r * w + c] -= s * q[r * w + b];
+      }
+    let norm = 0;
+    for (let r = 0; r < d; r++) norm += q[r * w + c] ** 2;
+    norm = Math.sqrt(norm) || 1;
+    for (let r = 0; r < d; r++) q[r * w + c] /= norm;
+  }
+  return q;
+}
+
+/** Coordinates of rows along the axes, n × k float64 sums stored as float32. */
+export function project(x: Matrix, { axes, mean }: PrincipalAxes, k: number): Float32Array {
+  const { rows: n, cols: d } = x;
+  const out = new Float32Array(n * k);
+  const available = axes.length / d;
+  for (let i = 0; i < n; i++)
+    for (let c = 0; c < Math.min(k, available); c++) {
+      let sum = 0;
+      for (let j = 0; j < d; j++) sum += (x.data[i * d + j] - mean[j]) * axes[c * d + j];
+      out[i * k + c] = sum;
+    }
+  return out;
+}
+
+/**
+ * A two-dimensional PCA layout. Rows with NaN or infinity are left out and counted; their coordinates are NaN.
+ * @throws Error with fewer than 2 finite rows.
+ */
+export async function pca(x: Matrix, call: CallOptions = {}): Promise<Layout> {
+  const kept = finiteRows(x);
+  const axes = await principalAxes(kept.matrix, 2, call);
+  const ratio = axes.variances.map((v) => (axes.totalVariance > 0 ? v / axes.totalVariance : 0));
+  const percent = [...ratio].map((r) => `${(100 * r).toFixed(1)} %`).join(' and ');
+  return {
+    id: sha256(['pca 1', `${x.rows} ${x.cols}`, x.data]),
+    coordinates: spread(project(kept.matrix, axes, 2), kept.index, x.rows),
+    points: x.rows,
+    method: 'pca',
+    description: `PCA, ${percent} of variance`,
+    parameters: {},
+    excluded: x.rows - kept.index.length,
+    explainedVarianceRatio: ratio,
+  };
+}
