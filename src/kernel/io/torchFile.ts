@@ -1,0 +1,254 @@
+/**
+ * PyTorch checkpoints (.pt, .pth, .bin): the zip format of PyTorch 1.6 and later, and the legacy stream before it.
+ * Opening reads the structure; each tensor's bytes are read by range when asked for. Nothing in the file is executed.
+ */
+import { open } from 'node:fs/promises';
+import { swapBytes } from './bytes.js';
+import { readExactly } from './files.js';
+import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
+import { gatherStrided } from './npy.js';
+import { PickleTruncated, unpickle } from './pickle.js';
+import { torchGlobals, TorchTensor, torchStorage, type TorchStorage } from './torchPickle.js';
+import { ZipFile } from './zip.js';
+
+/** What a checkpoint holds besides tensors, by the same dotted names. */
+export type TorchScalar = string | number | bigint | boolean | null;
+
+/** Where the bytes of storages are. */
+interface StorageReader {
+  bigEndian: boolean;
+  /** Bytes of a storage from `begin`. */
+  read(storage: TorchStorage, begin: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
+const MAX_PICKLE_BYTES = 256 << 20;
+const MAX_VALUES = 1_000_000;
+const MAX_DEPTH = 32;
+
+export class TorchFile {
+  private constructor(
+    readonly path: string,
+    private readonly tensors: ReadonlyMap<string, TorchTensor>,
+    /** Strings, numbers and flags, such as a step count or a config beside the weights. */
+    readonly scalars: ReadonlyMap<string, TorchScalar>,
+    private readonly storages: StorageReader,
+  ) {}
+
+  /** Opens a checkpoint of either format. Names of nested dicts are joined by "."; a bare tensor is named "tensor". */
+  static async open(path: string): Promise<TorchFile> {
+    const handle = await open(path, 'r');
+    const start = await handle.read(new Uint8Array(4), 0, 4, 0).finally(() => handle.close());
+    return start.buffer[0] === 0x50 ? TorchFile.fromZip(await ZipFile.open(path)) : TorchFile.openLegacy(path);
+  }
+
+  /** Takes over an open archive. */
+  static async fromZip(zip: ZipFile): Promise<TorchFile> {
+    try {
+      const { value, storages } = await readZip(zip);
+      return TorchFile.fromValue(zip.path, value, storages);
+    } catch (error) {
+      await zip.close();
+      throw error;
+    }
+  }
+
+  private static async openLegacy(path: string): Promise<TorchFile> {
+    const { value, storages } = await readLegacy(path);
+    try {
+      return TorchFile.fromValue(path, value, storages);
+    } catch (error) {
+      await storages.close();
+      throw error;
+    }
+  }
+
+  private static fromValue(path: string, value: unknown, storages: StorageReader): TorchFile {
+    const tensors = new Map<string, TorchTensor>();
+    const scalars = new Map<string, TorchScalar>();
+    flatten(path, value, tensors, scalars);
+    return new TorchFile(path, tensors, scalars, storages);
+  }
+
+  names(): string[] {
+    return [...this.tensors.keys()];
+  }
+
+  info(name: string): { dtype: Dtype; shape: number[] } {
+    const { dtype, shape } = this.tensor(name);
+    return { dtype, shape: [...shape] };
+  }
+
+  /** The tensor as a row-major array: of a view, only the part of the storage that it spans is read. */
+  async read(name: string): Promise<NdArray> {
+    const { storage, dtype, offset, shape, strides } = this.tensor(name);
+    const size = dtypeBytes(dtype);
+    if (elementCount(shape) === 0) return { dtype, shape: [...shape], data: typedView(dtype, new Uint8Array(0)) };
+    const span = 1 + shape.reduce((sum, n, i) => sum + (n - 1) * strides[i], 0);
+    const bytes = await this.storages.read(storage, (storage.begin + offset) * size, span * size);
+    const values = typedView(dtype, this.storages.bigEndian ? swapBytes(bytes, size) : bytes);
+    const data = isRowMajor(shape, strides) ? values : gatherStrided(dtype, values, shape, strides, 0);
+    return { dtype, shape: [...shape], data };
+  }
+
+  close(): Promise<void> {
+    return this.storages.close();
+  }
+
+  private tensor(name: string): TorchTensor {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new Error(`${this.path}: no tensor "${name}"; it has ${this.names().join(', ') || 'none'}`);
+    return tensor;
+  }
+}
+
+function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== expected) return false;
+    expected *= shape[axis];
+  }
+  return true;
+}
+
+/** Names every tensor and scalar of nested dicts and lists. */
+function flatten(
+  path: string,
+  root: unknown,
+  tensors: Map<string, TorchTensor>,
+  scalars: Map<string, TorchScalar>,
+): void {
+  let visited = 0;
+  const visit = (value: unknown, name: string, depth: number): void => {
+    // Pickles may share or nest a container in itself: then a small file has endless names.
+    if (++visited > MAX_VALUES || depth > MAX_DEPTH)
+      throw new Error(`${path}: the checkpoint is nested too deeply or has over ${MAX_VALUES} values`);
+    const below = (key: unknown): string => (name === '' ? String(key) : `${name}.${String(key)}`);
+    if (value instanceof TorchTensor) {
+      const known = name === '' ? 'tensor' : name;
+      if (tensors.has(known)) throw new Error(`${path}: the checkpoint has "${known}" twice`);
+      tensors.set(known, value);
+    } else if (value instanceof Map) {
+      for (const [key, item] of value) visit(item, below(key), depth + 1);
+    } else if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) visit(value[i], below(i), depth + 1);
+    } else if (value === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
+      scalars.set(name, value as TorchScalar);
+    }
+  };
+  visit(root, '', 0);
+}
+
+async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: StorageReader }> {
+  const pickles = [...zip.entries.keys()].filter((name) => name === 'data.pkl' || /^[^/]+\/data\.pkl$/.test(name));
+  if (pickles.length !== 1) {
+    throw new Error(`${zip.path}: expected one data.pkl in a PyTorch checkpoint but the archive has ${pickles.length}`);
+  }
+  const root = pickles[0].slice(0, -'data.pkl'.length);
+  if (zip.entry(pickles[0]).size > MAX_PICKLE_BYTES)
+    throw new Error(`${zip.path}: data.pkl is over ${MAX_PICKLE_BYTES} bytes`);
+  // PyTorch can be told to write no proper CRC, so none is checked.
+  const order = zip.entries.has(`${root}byteorder`) ? await zip.read(`${root}byteorder`, false) : undefined;
+  const { value } = unpickle(await zip.read(pickles[0], false), {
+    what: zip.path,
+    findGlobal: torchGlobals(zip.path),
+    persistentLoad: (id) => {
+      const storage = torchStorage(id, zip.path);
+      const bytes = storage.length * (storage.dtype ? dtypeBytes(storage.dtype) : 1);
+      const { size } = zip.entry(`${root}data/${storage.key}`);
+      if (size < bytes)
+        throw new Error(
+          `${zip.path}: storage ${storage.key} has ${size} bytes but needs ${bytes}; the file is damaged`,
+        );
+      return storage;
+    },
+  });
+  const storages: StorageReader = {
+    bigEndian: order !== undefined && new TextDecoder().decode(order).trim() === 'big',
+    read: (storage, begin, length) => zip.readRange(`${root}data/${storage.key}`, begin, length),
+    close: () => zip.close(),
+  };
+  return { value, storages };
+}
+
+/**
+ * Before PyTorch 1.6: pickles of a magic number, a version, the machine, the object and the list of storage keys; then
+ * per key its element count (i64) and its bytes.
+ */
+async function readLegacy(path: string): Promise<{ value: unknown; storages: StorageReader }> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const sizes = new Map<string, { bytes: number; length: number }>();
+    const head = await readPickles(path, size, (length) => readExactly(handle, 0, length, path), sizes);
+    const [magic, version, machine, value, keys] = head.values;
+    if (magic !== LEGACY_MAGIC || version !== 1001)
+      throw new Error(`${path}: no PyTorch checkpoint (it does not begin with the magic number)`);
+    const at = new Map<string, number>();
+    let position = head.end;
+    const bigEndian = machine instanceof Map && machine.get('little_endian') === false;
+    for (const key of keys as unknown[]) {
+      const count = await readExactly(handle, position, 8, path);
+      const length = Number(new DataView(count.buffer).getBigInt64(0, !bigEndian));
+      const storage = sizes.get(String(key));
+      if (!storage || storage.length !== length) {
+        throw new Error(
+          `${path}: storage ${String(key)} has ${length} elements but ${storage?.length ?? 'none'} are used; the file is damaged`,
+        );
+      }
+      at.set(String(key), position + 8);
+      position += 8 + storage.bytes;
+      if (position > size)
+        throw new Error(`${path}: storage ${String(key)} ends at byte ${position} of ${size}; the file is truncated`);
+    }
+    const missing = [...sizes.keys()].find((key) => !at.has(key));
+    if (missing !== undefined) throw new Error(`${path}: storage ${missing} is not in the file; it is damaged`);
+    const storages: StorageReader = {
+      bigEndian,
+      read: ({ key }, begin, length) => readExactly(handle, (at.get(key) as number) + begin, length, path),
+      close: () => handle.close(),
+    };
+    return { value, storages };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** The five pickles at the head of a legacy file. Their length is not written anywhere: read more until they are whole. */
+async function readPickles(
+  path: string,
+  size: number,
+  readHead: (length: number) => Promise<Uint8Array>,
+  sizes: Map<string, { bytes: number; length: number }>,
+): Promise<{ values: unknown[]; end: number }> {
+  const options = {
+    what: path,
+    findGlobal: torchGlobals(path),
+    persistentLoad: (id: unknown) => {
+      const storage = torchStorage(id, path);
+      if (!storage.dtype) throw new Error(`${path}: an untyped storage in a legacy checkpoint`);
+      const length = (id as unknown[])[4] as number;
+      sizes.set(storage.key, { length, bytes: length * dtypeBytes(storage.dtype) });
+      return storage;
+    },
+  };
+  for (let length = Math.min(size, 1 << 20); ; length = Math.min(size, 4 * length)) {
+    const bytes = await readHead(length);
+    const values: unknown[] = [];
+    let end = 0;
+    try {
+      while (values.length < 5) {
+        const next = unpickle(bytes, options, end);
+        values.push(next.value);
+        end = next.end;
+        if (values[0] !== LEGACY_MAGIC)
+          throw new Error(`${path}: no PyTorch checkpoint (neither a zip archive nor the legacy magic number)`);
+      }
+      return { values, end };
+    } catch (error) {
+      if (!(error instanceof PickleTruncated) || length === size || length >= MAX_PICKLE_BYTES) throw error;
+    }
+  }
+}

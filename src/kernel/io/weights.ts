@@ -1,0 +1,106 @@
+/** Named tensors from whatever holds them: one file, or a folder with the files of a Hugging Face model. */
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { kindOfPath, safeJoin } from './files.js';
+import type { Dtype, NdArray } from './ndarray.js';
+import { NpzFile } from './npz.js';
+import { SafetensorsFile } from './safetensors.js';
+import { TorchFile } from './torchFile.js';
+import { ZipFile } from './zip.js';
+
+export interface WeightSource {
+  /** Tensor names. */
+  names(): string[];
+  info(name: string): { dtype: Dtype; shape: number[] };
+  /** Throws when there is no such tensor, listing those there are. */
+  read(name: string): Promise<NdArray>;
+  close(): Promise<void>;
+}
+
+/** Model weights in a folder, in the order in which they are looked for. */
+export const WEIGHT_FILES = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+] as const;
+
+/**
+ * Opens weights: a .safetensors, .pt/.pth/.bin or .npz file (told apart by content, not by name), a shard index
+ * (*.index.json), or a folder that holds one of WEIGHT_FILES. Throws when nothing readable is there.
+ */
+export async function openWeights(fileOrFolder: string): Promise<WeightSource> {
+  const kind = await kindOfPath(fileOrFolder);
+  if (!kind) throw new Error(`no weights at ${fileOrFolder}: there is no such file or folder`);
+  if (kind === 'file') return fileOrFolder.endsWith('.index.json') ? openShards(fileOrFolder) : openFile(fileOrFolder);
+  for (const name of WEIGHT_FILES) {
+    if (await kindOfPath(join(fileOrFolder, name))) return openWeights(join(fileOrFolder, name));
+  }
+  throw new Error(`no weights in ${fileOrFolder}: expected one of ${WEIGHT_FILES.join(', ')}`);
+}
+
+async function openFile(path: string): Promise<WeightSource> {
+  const handle = await open(path, 'r');
+  const { buffer: start, bytesRead } = await handle.read(new Uint8Array(9), 0, 9, 0).finally(() => handle.close());
+  if (start[0] === 0x50 && start[1] === 0x4b) {
+    const zip = await ZipFile.open(path);
+    return [...zip.entries.keys()].some((name) => /(^|\/)data\.pkl$/.test(name))
+      ? TorchFile.fromZip(zip)
+      : NpzFile.fromZip(zip);
+  }
+  // A pickle begins with PROTO and its number, a safetensors header with "{" behind its length.
+  if (start[0] === 0x80 && start[1] <= 5 && start[8] !== 0x7b) return TorchFile.open(path);
+  if (start[8] === 0x7b || path.endsWith('.safetensors')) return SafetensorsFile.open(path);
+  const first = Array.from(start.subarray(0, bytesRead), (b) => b.toString(16).padStart(2, '0')).join(' ');
+  const pointer = new TextDecoder().decode(start).startsWith('version h')
+    ? '; it is a Git LFS pointer: run "git lfs pull"'
+    : '';
+  throw new Error(`${path} begins with bytes ${first}: no safetensors, PyTorch or .npz file${pointer}`);
+}
+
+/** Tensors over several files, by the map of an index.json. Each shard is opened once, at the start. */
+async function openShards(indexPath: string): Promise<WeightSource> {
+  const shardOf = await readIndex(indexPath);
+  const shards = new Map<string, WeightSource>();
+  const close = async (): Promise<void> => {
+    await Promise.all([...shards.values()].map((shard) => shard.close()));
+  };
+  try {
+    for (const file of new Set(shardOf.values())) {
+      const path = safeJoin(join(indexPath, '..'), file);
+      if (!(await kindOfPath(path))) throw new Error(`${indexPath} names the shard ${file}, which is not beside it`);
+      shards.set(file, await openFile(path));
+    }
+    for (const [name, file] of shardOf) (shards.get(file) as WeightSource).info(name);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const shard = (name: string): WeightSource => {
+    const found = shards.get(shardOf.get(name) ?? '');
+    if (!found) throw new Error(`${indexPath}: no tensor "${name}"; it has ${[...shardOf.keys()].join(', ')}`);
+    return found;
+  };
+  return {
+    names: () => [...shardOf.keys()],
+    info: (name) => shard(name).info(name),
+    read: (name) => shard(name).read(name),
+    close,
+  };
+}
+
+async function readIndex(path: string): Promise<Map<string, string>> {
+  const fail = (why: string): Error => new Error(`${path} is no weight index: ${why}`);
+  let index: unknown;
+  try {
+    index = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw fail(error instanceof Error ? error.message : String(error));
+  }
+  const map = (index as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== 'object' || map === null) throw fail('it has no weight_map');
+  const entries = Object.entries(map);
+  if (entries.length === 0 || entries.some(([, file]) => typeof file !== 'string'))
+    throw fail('weight_map must map tensors to files');
+  return new Map(entries as Array<[string, string]>);
+}
