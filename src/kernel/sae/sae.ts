@@ -112,10 +112,13 @@ export function rowNorms(m: Matrix): Float64Array {
 export function checkConfig(config: SaeConfig): void {
   const { architecture, dIn, dSae, k } = config;
   if (!ARCHITECTURES.includes(architecture)) {
-    throw new Error(`SAE architecture "${String(architecture)}" is not supported; supported are ${ARCHITECTURES.join(', ')}`);
+    throw new Error(
+      `SAE architecture "${String(architecture)}" is not supported; supported are ${ARCHITECTURES.join(', ')}`,
+    );
   }
   for (const [name, value] of Object.entries({ d_in: dIn, d_sae: dSae })) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a positive integer but is ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new RangeError(`${name} must be a positive integer but is ${value}`);
   }
   if (architecture === 'topk' && !(Number.isInteger(k) && k! >= 1 && k! <= dSae)) {
     throw new RangeError(`a topk SAE needs an integer k from 1 to d_sae = ${dSae} but got ${String(k)}; give { k }`);
@@ -129,7 +132,8 @@ export function checkConfig(config: SaeConfig): void {
         'load with { normScalingFactor } (√d_in / mean ‖x‖ of the training activations; 1 if it was folded already)',
     );
   }
-  if (config.normalizeActivations === 'layer_norm' && dIn < 2) throw new RangeError('layer_norm needs d_in of at least 2');
+  if (config.normalizeActivations === 'layer_norm' && dIn < 2)
+    throw new RangeError('layer_norm needs d_in of at least 2');
 }
 
 function checkWeights(config: SaeConfig, { W_enc, b_enc, W_dec, b_dec }: SaeWeights): void {
@@ -142,10 +146,13 @@ function checkWeights(config: SaeConfig, { W_enc, b_enc, W_dec, b_dec }: SaeWeig
   ];
   for (const [name, got, expected, data] of shapes) {
     if (got.join() !== expected.join()) {
-      throw new RangeError(`${name} must be [${expected.join(', ')}] for d_in ${dIn}, d_sae ${dSae} but is [${got.join(', ')}]`);
+      throw new RangeError(
+        `${name} must be [${expected.join(', ')}] for d_in ${dIn}, d_sae ${dSae} but is [${got.join(', ')}]`,
+      );
     }
     const bad = firstNonFinite(data);
-    if (bad >= 0) throw new RangeError(`${name} holds ${data[bad]} at element ${bad}; the SAE's file or training is broken`);
+    if (bad >= 0)
+      throw new RangeError(`${name} holds ${data[bad]} at element ${bad}; the SAE's file or training is broken`);
   }
 }
 
@@ -159,7 +166,17 @@ export function firstNonFinite(data: Float32Array): number {
 function identityOf(config: SaeConfig, { W_enc, b_enc, W_dec, b_dec }: SaeWeights): string {
   const { architecture, dIn, dSae, k, applyBDecToInput, normalizeActivations, hookName, modelName } = config;
   const rescale = config.rescaleActsByDecoderNorm ?? false;
-  const kept = { architecture, dIn, dSae, k: k ?? null, applyBDecToInput, normalizeActivations, hookName, modelName, rescale };
+  const kept = {
+    architecture,
+    dIn,
+    dSae,
+    k: k ?? null,
+    applyBDecToInput,
+    normalizeActivations,
+    hookName,
+    modelName,
+    rescale,
+  };
   return sha256(['sae 1', canonicalJson(kept), W_enc.data, b_enc, W_dec.data, b_dec]);
 }
 
@@ -172,7 +189,10 @@ function normalizedInput(config: SaeConfig, x: Matrix): NormalizedInput {
     );
   }
   const bad = firstNonFinite(x.data);
-  if (bad >= 0) throw new RangeError(`activations hold ${x.data[bad]} in row ${Math.floor(bad / x.cols)}; an SAE cannot encode that`);
+  if (bad >= 0)
+    throw new RangeError(
+      `activations hold ${x.data[bad]} in row ${Math.floor(bad / x.cols)}; an SAE cannot encode that`,
+    );
   return normalizeInput(x, config.normalizeActivations as InputNorm);
 }
 
@@ -193,7 +213,10 @@ function encodeRows(config: SaeConfig, weights: SaeWeights, norms: Float64Array 
     const block = z.subarray(0, count * dSae);
     preActivations(config, weights, norms, x.data.subarray(first * dIn, (first + count) * dIn), count, block);
     const counts = indptr.subarray(first + 1, first + 1 + count);
-    const part = config.architecture === 'topk' ? selectTopK(block, count, dSae, config.k!, counts) : selectPositive(block, count, dSae, counts);
+    const part =
+      config.architecture === 'topk'
+        ? selectTopK(block, count, dSae, config.k!, counts)
+        : selectPositive(block, count, dSae, counts);
     nonZeros += part.values.length;
     parts.push(part);
   }
@@ -278,9 +301,16 @@ function selectTopK(z: Float32Array, rows: number, cols: number, k: number, coun
 }
 
 /** x̂ of sparse features; each row is summed in float64. */
-function decodeRows(config: SaeConfig, { W_dec, b_dec }: SaeWeights, norms: Float64Array | undefined, features: SparseRows): Matrix {
+function decodeRows(
+  config: SaeConfig,
+  { W_dec, b_dec }: SaeWeights,
+  norms: Float64Array | undefined,
+  features: SparseRows,
+): Matrix {
   if (features.cols !== config.dSae) {
-    throw new RangeError(`SAE has ${config.dSae} features but these activations have ${features.cols}; decode with the SAE that encoded them`);
+    throw new RangeError(
+      `SAE has ${config.dSae} features but these activations have ${features.cols}; decode with the SAE that encoded them`,
+    );
   }
   const { dIn } = config;
   const out = matrix(features.rows, dIn);

@@ -1,0 +1,37 @@
+/** A block of rows on its way through a training step, and the pieces its work is cut into. */
+import { breathe } from '../compute/call.js';
+
+export interface Block {
+  rows: number;
+  /** Rows of the whole batch: losses are means over these. */
+  batch: number;
+  /** [rows × d_in] */
+  x: Float32Array;
+  /** Encoder input: x − b_dec, or x itself. */
+  input: Float32Array;
+  /** [rows × d_sae]: pre-activations (times decoder norms when rescaled), later features. */
+  z: Float32Array;
+  /** [rows × d_in]: x̂ − x, later dL/dx̂. */
+  error: Float32Array;
+}
+
+/** Operations of one piece: about 0.15 s of native product on two cores. */
+const PIECE_FLOPS = 1.5e10;
+
+/** Runs `work` over first … last − 1 in pieces of bounded cost, breathing between them; `breakAt` may throw there. */
+export async function inPieces(
+  count: number,
+  costEach: number,
+  breakAt: (() => void) | undefined,
+  work: (first: number, last: number) => void,
+  pieceCost = PIECE_FLOPS,
+): Promise<void> {
+  const step = Math.max(1, Math.floor(pieceCost / costEach));
+  for (let first = 0; first < count; first += step) {
+    work(first, Math.min(count, first + step));
+    if (first + step < count) {
+      await breathe();
+      breakAt?.();
+    }
+  }
+}

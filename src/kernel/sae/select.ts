@@ -1,0 +1,60 @@
+/** Which features fire in a block of pre-activations. */
+import { topKRows } from '../compute/topk.js';
+import type { Block } from './block.js';
+import type { RowEntries } from './sparseGradient.js';
+
+/** The positive ones among the k largest of each row; values are pre-activations with the rescaling divided out. */
+export function topKEntries(block: Block, dSae: number, k: number, norms: Float64Array | undefined): RowEntries {
+  const top = topKRows(block.z, block.rows, dSae, k);
+  const indptr = new Uint32Array(block.rows + 1);
+  const features = new Int32Array(block.rows * k);
+  const values = new Float32Array(block.rows * k);
+  let at = 0;
+  for (let i = 0; i < block.rows; i++) {
+    for (let n = i * k; n < (i + 1) * k && top.values[n] > 0; n++) {
+      const f = top.indices[n];
+      features[at] = f;
+      values[at++] = norms ? top.values[n] / norms[f] : top.values[n];
+    }
+    indptr[i + 1] = at;
+  }
+  return { rows: block.rows, indptr, features, values };
+}
+
+/** ReLU in place; returns how many entries are positive. */
+export function rectify(z: Float32Array): number {
+  let count = 0;
+  for (let i = 0; i < z.length; i++) {
+    if (z[i] > 0) count++;
+    else if (z[i] <= 0) z[i] = 0; // NaN stays, so that the loss shows it
+  }
+  return count;
+}
+
+/** The entries of a rectified block. */
+export function positiveEntries(block: Block, dSae: number, count: number): RowEntries {
+  const indptr = new Uint32Array(block.rows + 1);
+  const features = new Int32Array(count);
+  const values = new Float32Array(count);
+  let at = 0;
+  for (let i = 0; i < block.rows; i++) {
+    for (let f = 0; f < dSae; f++) {
+      const value = block.z[i * dSae + f];
+      if (value > 0) {
+        features[at] = f;
+        values[at++] = value;
+      }
+    }
+    indptr[i + 1] = at;
+  }
+  return { rows: block.rows, indptr, features, values };
+}
+
+/** Writes entries over block.z: features where they fire, zero elsewhere. */
+export function scatterEntries(entries: RowEntries, z: Float32Array, dSae: number): void {
+  z.fill(0);
+  for (let i = 0; i < entries.rows; i++) {
+    for (let e = entries.indptr[i]; e < entries.indptr[i + 1]; e++)
+      z[i * dSae + entries.features[e]] = entries.values[e];
+  }
+}

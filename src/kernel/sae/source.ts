@@ -1,0 +1,101 @@
+/** Where training data comes from: activations in pieces, as often as training wants to go over them. */
+import { captureActivations } from '../activations/capture.js';
+import type { CallOptions } from '../compute/call.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
+
+export interface ActivationSource {
+  /** Width of every row: d_in. */
+  readonly width: number;
+  /** Rows of one epoch, when known: the shuffle buffer needs no more room than that. */
+  readonly rows?: number;
+  readonly hookName: string;
+  readonly modelName: string;
+  readonly modelId?: string;
+  /** Identity of the tokens, when the activations come from tokens. */
+  readonly tokensId?: string;
+  readonly contextSize?: number;
+  /**
+   * One epoch, the same pieces in the same order each time, from the piece that starts at row `firstRow` (default 0;
+   * always a row at which an earlier epoch started a piece). A piece is the receiver's to keep, not to change.
+   */
+  batches(firstRow?: number, options?: CallOptions): AsyncIterable<Matrix>;
+}
+
+/** The rows of a matrix, in pieces of `rowsPerBatch` (default 4,096). */
+export function matrixSource(
+  x: Matrix,
+  options: { rowsPerBatch?: number; hookName?: string; modelName?: string; modelId?: string } = {},
+): ActivationSource {
+  const { rowsPerBatch = 4096, hookName = '', modelName = '', modelId } = options;
+  return {
+    width: x.cols,
+    rows: x.rows,
+    hookName,
+    modelName,
+    modelId,
+    async *batches(firstRow = 0) {
+      for (let first = firstRow; first < x.rows; first += rowsPerBatch) {
+        const rows = Math.min(rowsPerBatch, x.rows - first);
+        yield matrix(rows, x.cols, x.data.subarray(first * x.cols, (first + rows) * x.cols));
+      }
+    },
+  };
+}
+
+/**
+ * The activations of a model at a hook, computed as training asks for them. Where all of them fit in `cacheBytes`
+ * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass.
+ * `batchTokens`: tokens of one forward pass, default 4,096.
+ */
+export function modelSource(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hook: string,
+  options: { batchTokens?: number; cacheBytes?: number } = {},
+): ActivationSource {
+  const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
+  // A hook with heads is flattened, head-major: the width of all heads together.
+  const heads = /attn\.hook_(q|k|v|z|rot_q|rot_k)$/.test(hook) ? model.config.heads : 1;
+  const width = model.hookWidth(hook) * heads;
+  const rows = tokens.sequences * tokens.context;
+  const source: ActivationSource = {
+    width,
+    rows,
+    hookName: hook,
+    modelName: model.name,
+    modelId: model.id,
+    tokensId: tokens.id,
+    contextSize: tokens.context,
+    async *batches(firstRow = 0, call = {}) {
+      const firstSequence = firstRow / tokens.context;
+      for await (const piece of captureActivations(model, tokens, hook, { batchTokens, firstSequence, ...call }))
+        yield piece.x;
+    },
+  };
+  return rows * width * 4 <= cacheBytes ? cachedSource(source) : source;
+}
+
+/** Keeps the pieces of the first whole epoch in memory and gives them out again afterwards. */
+export function cachedSource(source: ActivationSource): ActivationSource {
+  let kept: Matrix[] | undefined;
+  return {
+    ...source,
+    async *batches(firstRow = 0, call = {}) {
+      if (kept) {
+        let row = 0;
+        for (const piece of kept) {
+          if (row >= firstRow) yield piece;
+          row += piece.rows;
+        }
+        return;
+      }
+      const pieces: Matrix[] = [];
+      for await (const piece of source.batches(firstRow, call)) {
+        pieces.push(piece);
+        yield piece;
+      }
+      if (firstRow === 0) kept = pieces;
+    },
+  };
+}

@@ -1,0 +1,253 @@
+/** Training: the loop alone. Data is in buffer.ts, loss and gradients in step.ts, schedules in schedule.ts. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { initDevice } from '../compute/device.js';
+import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
+import { ActivationBuffer } from './buffer.js';
+import { loadTrainingState, removeTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
+import { initialParameters, parameterCount, parameters, weightsOf, type Parameters } from './parameters.js';
+import { createSae, firstNonFinite, foldActivationScale, foldDecoderNorm, rowNorms } from './sae.js';
+import { coefficientAt, learningRateAt } from './schedule.js';
+import type { ActivationSource } from './source.js';
+import { TrainingStep, type StepResult } from './step.js';
+import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
+import type { Sae } from './types.js';
+
+/** One logged step; losses are of that step's batch, before its update. */
+export interface HistoryRow {
+  /** 0-based. */
+  step: number;
+  loss: number;
+  /** Squared error, summed over dims, mean over tokens, in units of the scaled activations. */
+  mse: number;
+  /** Σ f‖W_dec‖, mean over tokens, before λ; 0 for topk. */
+  l1: number;
+  /** The auxiliary loss of dead features as it enters the loss; 0 for standard. */
+  aux: number;
+  l0: number;
+  /** 1 − SSE/SST about the batch mean. */
+  explainedVariance: number;
+  /** Features that have not fired for deadFeatureWindow steps. */
+  dead: number;
+  lr: number;
+}
+
+export interface TrainResult {
+  sae: Sae;
+  history: HistoryRow[];
+}
+
+/** Elements of one piece of the optimiser's pass: about 0.2 s. */
+const ADAM_PIECE = 1 << 25;
+const PROGRESS_MS = 200;
+
+/**
+ * Trains an SAE on activations with Adam. The same source, options and seed give the same weights on the same device.
+ * Throws on options that cannot work, when the loss stops being finite (saying at which step), and AbortError when
+ * cancelled; with `checkpoint`, a cancelled run is saved first and goes on when called again.
+ */
+export async function trainSae(
+  source: ActivationSource,
+  options: SaeTrainOptions & CallOptions = {},
+): Promise<TrainResult> {
+  const o = resolveOptions(options, source.width, source.rows);
+  const call: CallOptions = { signal: options.signal, onProgress: options.onProgress };
+  await initDevice();
+  const folder = options.checkpoint?.folder;
+  const every = options.checkpoint?.every ?? Math.max(1, Math.ceil(o.steps / 10));
+  const run = {
+    ...o,
+    width: source.width,
+    hook: source.hookName,
+    model: source.modelId ?? source.modelName,
+    tokens: source.tokensId ?? null,
+  };
+  const found = folder ? await loadTrainingState(folder, run) : undefined;
+  const trainer = await Trainer.start(source, o, call, found);
+  try {
+    while (trainer.step < o.steps) {
+      if (folder && trainer.step > 0 && trainer.step % every === 0)
+        await saveTrainingState(folder, trainer.state(), run);
+      await trainer.next();
+    }
+  } catch (error) {
+    // A step that was cut off changed nothing yet: the state is that of the last whole step.
+    if (folder && options.signal?.aborted) await saveTrainingState(folder, trainer.state(), run);
+    throw error;
+  } finally {
+    await trainer.close();
+  }
+  const result = { sae: trainer.finish(), history: trainer.history };
+  if (folder) await removeTrainingState(folder);
+  return result;
+}
+
+/** A run in progress: what changes from step to step, and nothing else. */
+class Trainer {
+  step = 0;
+  history: HistoryRow[] = [];
+  private readonly gradients: Parameters;
+  private readonly computation: TrainingStep;
+  private readonly batch: Float32Array;
+  private m: Float32Array;
+  private v: Float32Array;
+  private sinceFired: Int32Array;
+  private lastProgress = -Infinity;
+
+  private constructor(
+    private readonly source: ActivationSource,
+    private readonly o: ResolvedOptions,
+    private readonly call: CallOptions,
+    private readonly scale: number,
+    private readonly buffer: ActivationBuffer,
+    private readonly p: Parameters,
+  ) {
+    const count = parameterCount(source.width, o.dSae);
+    this.gradients = parameters(source.width, o.dSae);
+    this.computation = new TrainingStep(o);
+    this.batch = new Float32Array(o.trainBatchSizeTokens * source.width);
+    this.m = new Float32Array(count);
+    this.v = new Float32Array(count);
+    this.sinceFired = new Int32Array(o.dSae);
+  }
+
+  static async start(
+    source: ActivationSource,
+    o: ResolvedOptions,
+    call: CallOptions,
+    found?: TrainingState,
+  ): Promise<Trainer> {
+    const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
+    const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
+    const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
+    const p = found
+      ? parameters(source.width, o.dSae, found.parameters)
+      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
+    const trainer = new Trainer(source, o, call, scale, buffer, p);
+    if (found) {
+      trainer.step = found.step;
+      trainer.history = found.history;
+      trainer.m = found.m;
+      trainer.v = found.v;
+      trainer.sinceFired = found.sinceFired;
+      buffer.restore(found.buffer);
+    }
+    return trainer;
+  }
+
+  async next(): Promise<void> {
+    const { o, p, call } = this;
+    checkAborted(call.signal, 'SAE training');
+    await this.buffer.next(this.batch);
+    let result: StepResult;
+    try {
+      result = await this.computation.run(p, this.gradients, {
+        x: this.batch,
+        l1Coefficient: coefficientAt(this.step, o.l1Coefficient, o.l1WarmUpSteps),
+        dead: this.deadMask(),
+        breakAt: () => checkAborted(call.signal, 'SAE training'),
+      });
+    } catch (error) {
+      this.buffer.unserve();
+      throw error;
+    }
+    const lr = learningRateAt(this.step, o);
+    this.record(result, lr);
+    await this.update(lr);
+    for (let f = 0; f < o.dSae; f++) this.sinceFired[f] = result.fired[f] ? 0 : this.sinceFired[f] + 1;
+    this.step++;
+    await breathe();
+  }
+
+  private async update(lr: number): Promise<void> {
+    const { o, p, gradients, m, v } = this;
+    const norm = gradientNorm(gradients.flat);
+    if (!Number.isFinite(norm)) throw this.diverged('gradient norm', norm);
+    const clip = clipFactor(norm, o.maxGradNorm ?? undefined);
+    const betas = { beta1: o.adamBeta1, beta2: o.adamBeta2, eps: o.adamEps };
+    for (let first = 0; first < p.flat.length; first += ADAM_PIECE) {
+      const last = Math.min(p.flat.length, first + ADAM_PIECE);
+      adamUpdate(p.flat, gradients.flat, { m, v }, this.step + 1, lr, clip, betas, first, last);
+      if (last < p.flat.length) await breathe();
+    }
+  }
+
+  private record({ fired: _, ...terms }: StepResult, lr: number): void {
+    const { o, step } = this;
+    if (!Number.isFinite(terms.loss)) throw this.diverged('loss', terms.loss);
+    let dead = 0;
+    for (const steps of this.sinceFired) if (steps > o.deadFeatureWindow) dead++;
+    if (step % o.logEvery === 0 || step === o.steps - 1) this.history.push({ step, ...terms, dead, lr });
+    const now = performance.now();
+    if (now - this.lastProgress < PROGRESS_MS && step < o.steps - 1) return;
+    this.lastProgress = now;
+    const detail = `loss ${terms.loss.toPrecision(4)}, L0 ${terms.l0.toFixed(1)}, explained variance ${terms.explainedVariance.toFixed(3)}, dead ${dead}`;
+    this.call.onProgress?.({ label: 'training SAE', done: step + 1, total: o.steps, unit: 'steps', detail });
+  }
+
+  private diverged(what: string, value: number): Error {
+    const { step, o } = this;
+    const cause =
+      firstNonFinite(this.batch) >= 0
+        ? 'the activations hold NaN or infinity'
+        : `try a lower { lr } (now ${o.lr}) or a warm-up`;
+    return new Error(`SAE training stopped: ${what} is ${value} at step ${step}; ${cause}`);
+  }
+
+  private deadMask(): Uint8Array | undefined {
+    const { architecture, deadFeatureWindow } = this.o;
+    if (architecture !== 'topk' || this.step <= deadFeatureWindow) return undefined;
+    return Uint8Array.from(this.sinceFired, (steps) => (steps > deadFeatureWindow ? 1 : 0));
+  }
+
+  state(): TrainingState {
+    const { step, m, v, sinceFired, scale, history } = this;
+    return { step, parameters: this.p.flat, m, v, sinceFired, scale, history, buffer: this.buffer.state() };
+  }
+
+  close(): Promise<void> {
+    return this.buffer.close();
+  }
+
+  /** The trained SAE, scale and norms folded in. */
+  finish(): Sae {
+    const { o, source, history } = this;
+    const weights = weightsOf(this.p);
+    if (this.scale !== 1) foldActivationScale(weights, this.scale);
+    if (o.rescaleActsByDecoderNorm) foldDecoderNorm(weights);
+    const last = history.slice(-10);
+    const mean = (pick: (row: HistoryRow) => number) => last.reduce((sum, row) => sum + pick(row), 0) / last.length;
+    const explainedVariance = mean((row) => row.explainedVariance);
+    const training = {
+      ...o,
+      normScalingFactor: this.scale,
+      tokens: source.tokensId ?? null,
+      finalL0: mean((row) => row.l0),
+      finalExplainedVariance: Number.isFinite(explainedVariance) ? explainedVariance : null,
+    };
+    return createSae({ ...configOf(o, source.width, source), metadata: { training } }, weights);
+  }
+}
+
+/** s = √d / mean ‖x‖ over the first batches of the source. */
+async function estimateScale(source: ActivationSource, o: ResolvedOptions, call: CallOptions): Promise<number> {
+  const wanted = Math.min(o.nBatchesForNormEstimate, o.steps) * o.trainBatchSizeTokens;
+  let rows = 0;
+  let sum = 0;
+  for await (const piece of source.batches(0, { signal: call.signal })) {
+    checkAborted(call.signal, 'SAE training');
+    for (const norm of rowNorms(piece)) sum += norm;
+    rows += piece.rows;
+    call.onProgress?.({
+      label: 'measuring activation norms',
+      done: Math.min(rows, wanted),
+      total: wanted,
+      unit: 'tokens',
+    });
+    if (rows >= wanted) break;
+  }
+  const scale = Math.sqrt(source.width) / (sum / rows);
+  if (Number.isFinite(scale) && scale > 0) return scale;
+  throw new Error(
+    `activations cannot be scaled: their mean norm over ${rows} rows is ${sum / rows}; use normalizeActivations 'none' or check the hook`,
+  );
+}
