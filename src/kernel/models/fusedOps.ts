@@ -6,10 +6,28 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../compute/tf.js';
+import { replaceKernel } from '../compute/wasmMatMul.js';
+
+let sharesClones = false;
 
 /** Whether tensors live where these kernels reach them. */
 export function hasFusedOps(): boolean {
-  return tf.getBackend() === 'wasm';
+  if (tf.getBackend() !== 'wasm') return false;
+  if (!sharesClones) shareClones();
+  return true;
+}
+
+/**
+ * tfjs-wasm copies on clone, and every tensor that is saved for a gradient is a clone: a tenth of a training step. The
+ * other backends count references instead, as tfjs-wasm itself does in its Reshape; so does this.
+ */
+function shareClones(): void {
+  replaceKernel('Identity', ({ inputs, backend: owner }) => {
+    const x = inputs.x as TensorInfo;
+    (owner as BackendWasm).incRef(x.dataId);
+    return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+  });
+  sharesClones = true;
 }
 
 const backend = (): BackendWasm => tf.backend() as BackendWasm;

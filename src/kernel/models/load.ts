@@ -1,0 +1,217 @@
+/** Loads a model from a folder or from the Hugging Face hub: config.json + safetensors or PyTorch weights + tokenizer. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import os from 'node:os';
+import { basename, join } from 'node:path';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { tf } from '../compute/tf.js';
+import { resolveRepo } from '../io/hub.js';
+import { toFloat32 } from '../io/ndarray.js';
+import { openWeights, type WeightSource } from '../io/weights.js';
+import { centerWritingWeights } from './center.js';
+import { readConfig } from './config.js';
+import { identity, weightHash } from './identity.js';
+import { weightShapes } from './layout.js';
+import { loadTokenizer } from './tokenizer.js';
+import { TransformerModel } from './transformer.js';
+import type { ModelConfig, Tokenizer } from './types.js';
+
+export interface LoadModelOptions extends CallOptions {
+  /** Branch, tag or commit on the hub; default main. */
+  revision?: string;
+  token?: string;
+  endpoint?: string;
+  cacheFolder?: string;
+  /**
+   * 'none' (default): weights as they are in the file. 'center': TransformerLens' center_writing_weights, which some
+   * SAEs were trained on (gpt2-small res-jb); it changes activations but not logits.
+   */
+  process?: 'none' | 'center';
+}
+
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+  'merges.txt',
+  'special_tokens_map.json',
+];
+/** In order of preference: a repo that has both kinds is downloaded once. */
+const WEIGHT_FILES = [
+  ['model.safetensors', 'model.safetensors.index.json'],
+  ['pytorch_model.bin', 'pytorch_model.bin.index.json'],
+];
+/** The heap of the cpu device ends at 4 GB; activations need room too. */
+const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
+
+/**
+ * Loads GPT-2, GPT-Neo and GPT-NeoX models in Hugging Face's layout. Weights become float32.
+ *
+ * @param idOrFolder hub id such as "roneneldan/TinyStories-1Layer-21M", or a folder
+ * @throws for unknown architectures, inconsistent sizes, missing or unexpected tensors, and too little memory, by name
+ */
+export async function loadModel(idOrFolder: string, options: LoadModelOptions = {}): Promise<TransformerModel> {
+  const { process = 'none' } = options;
+  if (process !== 'none' && process !== 'center')
+    throw new Error(`process must be "none" or "center" but is "${String(process)}"`);
+  const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'], optional: TOKENIZER_FILES });
+  const path = join(folder, 'config.json');
+  let config = readConfig(parseJson(await readFile(path, 'utf8'), path), path);
+  requireMemory(config, idOrFolder);
+  const tokenizer = await tokenizerOf(folder, idOrFolder, config, options);
+  const source = await openWeights(await weightFile(idOrFolder, options));
+  const weights = new Map<string, Float32Array>();
+  try {
+    await readWeights(source, config, weights, idOrFolder, options);
+  } finally {
+    await source.close();
+  }
+  if (process === 'center') config = centerWritingWeights(config, weights);
+  const name = existsSync(idOrFolder) ? basename(folder) : idOrFolder;
+  return build(name, config, tokenizer, weights, options);
+}
+
+function parseJson(text: string, path: string): JsonObject {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new Error(`${path} must hold a JSON object`);
+  return json as JsonObject;
+}
+
+/** Refuses before anything large is downloaded or read. */
+function requireMemory(config: ModelConfig, name: string): void {
+  let bytes = 0;
+  for (const shape of weightShapes(config).values()) bytes += 4 * shape.reduce((a, b) => a * b, 1);
+  const available = tf.getBackend() === 'wasm' ? Math.min(CPU_WEIGHT_BYTES, os.freemem()) : os.freemem();
+  if (bytes <= available) return;
+  const gigabytes = (n: number): string => `${(n / 2 ** 30).toFixed(1)} GB`;
+  throw new Error(
+    `${name} needs ${gigabytes(bytes)} for its weights in float32, but ${gigabytes(available)} are available here; ` +
+      'use a smaller model, or a host with a GPU or more memory',
+  );
+}
+
+/** The file or the folder of shards that holds the weights. */
+async function weightFile(idOrFolder: string, options: LoadModelOptions): Promise<string> {
+  for (const [single, index] of WEIGHT_FILES) {
+    const folder = await resolveRepo(idOrFolder, { ...options, files: [], optional: [single, index] });
+    if (existsSync(join(folder, single))) return join(folder, single);
+    if (!existsSync(join(folder, index))) continue;
+    const { weight_map: map } = parseJson(await readFile(join(folder, index), 'utf8'), join(folder, index));
+    const shards = [...new Set(Object.values(map as Record<string, string>))];
+    return join(await resolveRepo(idOrFolder, { ...options, files: [index, ...shards] }), index);
+  }
+  throw new Error(`${idOrFolder} has no weights: expected one of ${WEIGHT_FILES.flat().join(', ')}`);
+}
+
+/** The model's own tokenizer; for hub models with GPT-2's vocabulary and no tokenizer files, GPT-2's. */
+async function tokenizerOf(
+  folder: string,
+  name: string,
+  config: ModelConfig,
+  options: LoadModelOptions,
+): Promise<Tokenizer> {
+  const has = (file: string): boolean => existsSync(join(folder, file));
+  let from = folder;
+  if (!has('tokenizer.json') && !(has('vocab.json') && has('merges.txt'))) {
+    if (config.vocab !== 50257 || existsSync(name)) {
+      throw new Error(`${name} has no tokenizer: expected tokenizer.json, or vocab.json and merges.txt, in ${folder}`);
+    }
+    from = await resolveRepo('openai-community/gpt2', {
+      ...options,
+      revision: undefined,
+      files: ['vocab.json', 'merges.txt'],
+    });
+  }
+  const tokenizer = await loadTokenizer(from);
+  if (tokenizer.vocabSize > config.vocab) {
+    throw new Error(
+      `${name}: the tokenizer has ${tokenizer.vocabSize} tokens but the model only ${config.vocab}: they do not belong together`,
+    );
+  }
+  return tokenizer;
+}
+
+async function readWeights(
+  source: WeightSource,
+  config: ModelConfig,
+  weights: Map<string, Float32Array>,
+  name: string,
+  options: CallOptions,
+): Promise<void> {
+  const shapes = weightShapes(config);
+  const stored = matchNames(source.names(), config, name);
+  for (const [weight, shape] of shapes) {
+    const given = source.info(stored.get(weight) as string).shape;
+    if (!tf.util.arraysEqual(given, shape)) {
+      throw new Error(`${name}: tensor ${stored.get(weight)} is [${given}] but config.json says [${shape}]`);
+    }
+  }
+  for (const weight of shapes.keys()) {
+    checkAborted(options.signal, `loading ${name}`);
+    weights.set(weight, toFloat32(await source.read(stored.get(weight) as string)));
+    options.onProgress?.({ label: `loading ${name}`, done: weights.size, total: shapes.size, unit: 'tensors' });
+    await breathe();
+  }
+}
+
+/** Buffers that older checkpoints carry and nothing reads: causal masks and rotary frequencies. */
+const BUFFERS = /\.(attn|attention)\.(bias|masked_bias)$|\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
+
+/**
+ * Finds each weight among a file's tensors, which may lack the family's prefix; throws, naming all that are missing and
+ * all that the model does not know.
+ */
+export function matchNames(names: readonly string[], config: ModelConfig, where: string): Map<string, string> {
+  const prefix = config.family === 'gpt_neox' ? 'gpt_neox.' : 'transformer.';
+  const expected = weightShapes(config);
+  const stored = new Map<string, string>();
+  const unexpected: string[] = [];
+  for (const name of names) {
+    const known = [name, prefix + name].find((candidate) => expected.has(candidate));
+    if (known) stored.set(known, name);
+    else if (!BUFFERS.test(name) && !(config.tiedEmbeddings && /^(lm_head|embed_out)\.weight$/.test(name)))
+      unexpected.push(name);
+  }
+  const missing = [...expected.keys()].filter((name) => !stored.has(name));
+  if (missing.length === 0 && unexpected.length === 0) return stored;
+  const list = (what: string, items: string[]): string =>
+    items.length === 0
+      ? ''
+      : `; ${what}: ${items.slice(0, 8).join(', ')}${items.length > 8 ? ` and ${items.length - 8} more` : ''}`;
+  throw new Error(
+    `${where}: its weights do not fit a ${config.family} model${list('missing', missing)}${list('unexpected', unexpected)}`,
+  );
+}
+
+/** Hashes and uploads the weights one by one, giving each back as soon as it is a tensor. */
+async function build(
+  name: string,
+  config: ModelConfig,
+  tokenizer: Tokenizer,
+  weights: Map<string, Float32Array>,
+  options: CallOptions,
+): Promise<TransformerModel> {
+  const parameters = new Map<string, tf.Tensor>();
+  const hashes = new Map<string, string>();
+  try {
+    for (const [weight, shape] of weightShapes(config)) {
+      checkAborted(options.signal, `loading ${name}`);
+      const values = weights.get(weight) as Float32Array;
+      hashes.set(weight, weightHash(weight, shape, values));
+      parameters.set(weight, tf.keep(tf.tensor(values, shape, 'float32')));
+      weights.delete(weight);
+      await breathe();
+    }
+    return new TransformerModel({ name, config, tokenizer, parameters, id: identity(config, hashes) });
+  } catch (error) {
+    for (const tensor of parameters.values()) tensor.dispose();
+    throw error;
+  }
+}
