@@ -1,0 +1,166 @@
+/** correlate: the map between the features of two activation stores over the same tokens. */
+import { freemem } from 'node:os';
+import { requireSame } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { sha256 } from '../io/hash.js';
+import { positionShares, usableFeatures } from '../activations/statistics.js';
+import type { SparseActivations } from '../activations/types.js';
+import { argmaxPairs, mutualPairs, oneToOnePairs, type Match, type Pairs } from './match.js';
+import { bestPartners, featureSums, type FeatureSums, type Partners } from './pearson.js';
+import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
+import type { FeatureMap } from './types.js';
+
+/** Bumped when the same inputs give another map. */
+export const CORRELATION_VERSION = 1;
+
+export interface CorrelateParameters {
+  /** Partners kept per feature, in both directions. Default 3. */
+  counterparts?: number;
+  /** Features that fire on fewer tokens take no part: r ≈ 1 between features of one firing means nothing. Default 10. */
+  minFirings?: number;
+  /** argmax: each B with its best A (default). mutual: each other's best. one-to-one: greedy by r, each feature once. */
+  match?: Match;
+  /** Pairs below this r are dropped from `pairs` (the counterpart lists keep them). Default: none. */
+  minR?: number;
+  /** Leave out features with more than this share of their firings on one position (BOS artefacts). Default 1: none. */
+  maxShareAtOnePosition?: number;
+}
+
+export interface CorrelateOptions extends CorrelateParameters, CallOptions {
+  /** Memory the call may use. Default: half of free memory, at most 2 GiB. */
+  memoryBytes?: number;
+}
+
+export type CorrelateSettings = Required<CorrelateParameters>;
+
+/** Options with their defaults; throws on values that make no sense. */
+export function correlateSettings(options: CorrelateParameters): CorrelateSettings {
+  const settings: CorrelateSettings = {
+    counterparts: options.counterparts ?? 3,
+    minFirings: options.minFirings ?? 10,
+    match: options.match ?? 'argmax',
+    minR: options.minR ?? -1,
+    maxShareAtOnePosition: options.maxShareAtOnePosition ?? 1,
+  };
+  const { counterparts, minFirings, match, minR, maxShareAtOnePosition } = settings;
+  if (!Number.isInteger(counterparts) || counterparts < 1) {
+    throw new RangeError(`counterparts must be a whole number ≥ 1 but is ${counterparts}`);
+  }
+  if (!(minFirings >= 0)) throw new RangeError(`minFirings must be ≥ 0 but is ${minFirings}`);
+  if (!['argmax', 'mutual', 'one-to-one'].includes(match)) {
+    throw new RangeError(`match must be 'argmax', 'mutual' or 'one-to-one' but is '${String(match)}'`);
+  }
+  if (!(minR >= -1 && minR <= 1)) throw new RangeError(`minR must lie in [-1, 1] but is ${minR}`);
+  if (!(maxShareAtOnePosition > 0)) {
+    throw new RangeError(`maxShareAtOnePosition must be above 0 but is ${maxShareAtOnePosition}`);
+  }
+  return settings;
+}
+
+/** Throws unless both stores hold the same tokens in the same order, naming both. */
+export function requireSameTokens(a: SparseActivations, b: SparseActivations): void {
+  const name = ({ meta }: SparseActivations): string => `the token set of ${meta.sae.name} on ${meta.model.name}`;
+  requireSame(
+    'features are correlated over the same tokens; save both activations from one token set',
+    { name: `A, ${name(a)},`, id: a.meta.tokenSet.id },
+    { name: `B, ${name(b)},`, id: b.meta.tokenSet.id },
+  );
+  if (a.meta.tokens !== b.meta.tokens) {
+    throw new Error(`activations A hold ${a.meta.tokens} tokens but B ${b.meta.tokens}: one of the stores is damaged`);
+  }
+  if (a.meta.tokens < 2) throw new RangeError(`correlation needs at least 2 tokens but there are ${a.meta.tokens}`);
+}
+
+/**
+ * Exact Pearson r in float64 between the features of `a` and `b` over all tokens: the best `counterparts` features of
+ * the other side for every feature, in both directions, and the pairs matched from them. Dead, constant and rarely
+ * firing features have no counterpart (-1, NaN) and are nobody's. Ties go to the lower index. The stores stay on disk
+ * shard by shard when they do not fit `memoryBytes`; F × F is never held.
+ */
+export async function correlate(
+  a: SparseActivations,
+  b: SparseActivations,
+  options: CorrelateOptions = {},
+): Promise<FeatureMap> {
+  const settings = correlateSettings(options);
+  requireSameTokens(a, b);
+  const sumsA = await participants(a, settings, options);
+  const sumsB = await participants(b, settings, options);
+  const memory = options.memoryBytes ?? Math.min(2 ** 31, freemem() / 2);
+  const toA = await spanSource(b, a, memory);
+  const toB = await spanSource(a, b, memory);
+  const n = settings.counterparts;
+  const { signal, onProgress } = options;
+  const call = { signal, onProgress, n };
+  const aOfB = await bestPartners(sumsB, sumsA, toA.spans, { ...call, ...toA, label: 'best A of each B' });
+  const bOfA = await bestPartners(sumsA, sumsB, toB.spans, { ...call, ...toB, label: 'best B of each A' });
+  const more = (queries: Int32Array, count: number): Promise<Partners> =>
+    bestPartners(sumsB, sumsA, toA.spans, { ...call, ...toA, n: count, queries, label: 'one-to-one matching' });
+  const pairs =
+    settings.match === 'argmax'
+      ? argmaxPairs(aOfB)
+      : settings.match === 'mutual'
+        ? mutualPairs(aOfB, bOfA)
+        : await oneToOnePairs(aOfB, sumsA.features, more);
+  return {
+    id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settings)]),
+    tokens: a.meta.tokens,
+    featuresA: a.meta.features,
+    featuresB: b.meta.features,
+    counterparts: n,
+    bestAofB: aOfB.index,
+    rAofB: Float32Array.from(aOfB.r),
+    bestBofA: bOfA.index,
+    rBofA: Float32Array.from(bOfA.r),
+    pairs: atLeast(pairs, settings.minR),
+    method: describe(settings),
+    minFirings: settings.minFirings,
+  };
+}
+
+async function participants(
+  activations: SparseActivations,
+  settings: CorrelateSettings,
+  options: CallOptions,
+): Promise<FeatureSums> {
+  const { minFirings, maxShareAtOnePosition } = settings;
+  const positions = maxShareAtOnePosition < 1 ? await positionShares(activations, options) : undefined;
+  const usable = usableFeatures(activations.statistics, { minFirings, positions, maxShareAtOnePosition });
+  return featureSums(activations.statistics, activations.meta.tokens, usable);
+}
+
+/** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */
+async function spanSource(
+  query: SparseActivations,
+  base: SparseActivations,
+  memory: number,
+): Promise<{ spans: () => AsyncIterable<TokenSpan>; blockBytes?: number }> {
+  // Two passes keep rows (10 bytes an entry with I32) and columns (8 bytes) of both sides.
+  const resident = 18 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
+  if (resident > memory / 2) return { spans: () => pairedSpans(query, base), blockBytes: memory / 2 };
+  const kept: TokenSpan[] = [];
+  for await (const span of pairedSpans(query, base)) {
+    kept.push({ ...span, columns: columnsOf(span.query, query.meta.features) });
+  }
+  return {
+    async *spans() {
+      for (const span of kept) yield await Promise.resolve(span);
+    },
+  };
+}
+
+function atLeast(pairs: Pairs, minR: number): Pairs {
+  const keep = Array.from(pairs.r.keys()).filter((i) => pairs.r[i] >= minR);
+  return {
+    a: Int32Array.from(keep, (i) => pairs.a[i]),
+    b: Int32Array.from(keep, (i) => pairs.b[i]),
+    r: Float32Array.from(keep, (i) => pairs.r[i]),
+  };
+}
+
+function describe({ match, counterparts, minFirings, minR, maxShareAtOnePosition }: CorrelateSettings): string {
+  const parts = [`Pearson r of activations, ${match}`, `top ${counterparts}`, `≥ ${minFirings} firings`];
+  if (minR > -1) parts.push(`r ≥ ${minR}`);
+  if (maxShareAtOnePosition < 1) parts.push(`≤ ${maxShareAtOnePosition} of firings on one position`);
+  return parts.join(', ');
+}
