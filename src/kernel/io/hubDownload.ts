@@ -1,0 +1,133 @@
+/** One file of a hub repo into a blob: resumed where it was cut, checked by its content hash, renamed when whole. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AbortError, checkAborted } from '../compute/call.js';
+import { besidePath } from './files.js';
+import { HubError, hubFailure, type HubClient } from './hubClient.js';
+
+export interface HubFile {
+  path: string;
+  size: number;
+  /** SHA-256 of the content for large files, git's blob id for others: the etag, and the blob's name. */
+  hash: string;
+}
+
+export interface DownloadTarget {
+  client: HubClient;
+  url: string;
+  /** Final path. */
+  blob: string;
+  /** Begins errors, such as 'model "a/b": model.safetensors'. */
+  what: string;
+  page: string;
+  /** Bytes of this file that are there now. */
+  onBytes: (done: number) => void;
+}
+
+const ATTEMPTS = 5;
+
+/** Downloads a file unless its blob is there. What was received before a failure is kept and resumed. */
+export async function downloadBlob(file: HubFile, target: DownloadTarget): Promise<void> {
+  const there = await sizeOf(target.blob);
+  if (there === file.size) return target.onBytes(file.size);
+  await mkdir(dirname(target.blob), { recursive: true });
+  const shared = `${target.blob}.incomplete`;
+  await fetchInto(shared, file, target);
+  if (await hasHash(shared, file, target.client.signal)) return rename(shared, target.blob);
+  // A damaged part may be left from before, or by another process: once more from the start, alone.
+  await rm(shared, { force: true });
+  const own = `${besidePath(target.blob)}.incomplete`;
+  try {
+    await fetchInto(own, file, target);
+    if (!(await hasHash(own, file, target.client.signal))) {
+      throw new HubError(
+        'damaged',
+        `${target.what}: the downloaded content does not have the hash ${file.hash} that the hub announced; nothing was kept`,
+      );
+    }
+    await rename(own, target.blob);
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+async function fetchInto(path: string, file: HubFile, target: DownloadTarget): Promise<void> {
+  let received = 0;
+  for (let attempt = 1; ; attempt++) {
+    checkAborted(target.client.signal, 'download');
+    try {
+      received = await fetchRest(path, file, target);
+      if (received === file.size) return;
+    } catch (error) {
+      if (error instanceof AbortError) throw error;
+      const lasting = !(error instanceof HubError) || !['network', 'server'].includes(error.code);
+      if (lasting || attempt === ATTEMPTS) throw error;
+    }
+    if (attempt === ATTEMPTS) {
+      throw new HubError(
+        'network',
+        `${target.what}: the connection ended at ${received} of ${file.size} bytes, ${ATTEMPTS} times; run it again to go on from there`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
+  }
+}
+
+/** One request for what is missing; returns the bytes there afterwards. */
+async function fetchRest(path: string, file: HubFile, target: DownloadTarget): Promise<number> {
+  let at = (await sizeOf(path)) ?? 0;
+  if (at > file.size) {
+    await rm(path);
+    at = 0;
+  }
+  if (at === file.size && at > 0) return at;
+  const response = await target.client.fetch(target.url, at > 0 ? { headers: { range: `bytes=${at}-` } } : {});
+  if (!response.ok || !response.body) {
+    await response.body?.cancel();
+    throw hubFailure(response.status, response.headers.get('x-error-code'), target.what, target.page);
+  }
+  const resumed = response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${at}-`);
+  const handle = await open(path, resumed ? 'a' : 'w');
+  try {
+    if (!resumed) at = 0;
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      checkAborted(target.client.signal, 'download');
+      if (at + chunk.length > file.size) {
+        throw new HubError(
+          'damaged',
+          `${target.what}: the server sends more than the ${file.size} bytes that the hub announced`,
+        );
+      }
+      await handle.writeFile(chunk);
+      at += chunk.length;
+      target.onBytes(at);
+    }
+  } catch (error) {
+    if (target.client.signal?.aborted) throw new AbortError('download');
+    if (error instanceof HubError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
+    // The connection broke inside the body: what came is kept, the caller asks for the rest.
+  } finally {
+    await handle.close();
+  }
+  return at;
+}
+
+async function hasHash(path: string, { hash, size }: HubFile, signal: AbortSignal | undefined): Promise<boolean> {
+  const lfs = hash.length === 64;
+  const digest = createHash(lfs ? 'sha256' : 'sha1');
+  if (!lfs) digest.update(`blob ${size}\0`);
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) {
+    checkAborted(signal, 'download');
+    digest.update(chunk as Uint8Array);
+  }
+  return digest.digest('hex') === hash;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    (info) => info.size,
+    () => undefined,
+  );
+}
