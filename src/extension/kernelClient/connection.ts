@@ -58,7 +58,9 @@ export class Connection {
       socket.once('close', () => fail('the kernel closed the connection'));
       connection.listen((welcome) => {
         if (welcome.protocol !== PROTOCOL_VERSION)
-          return fail(`the kernel speaks protocol ${welcome.protocol}, this extension ${PROTOCOL_VERSION}: restart the kernel`);
+          return fail(
+            `the kernel speaks protocol ${welcome.protocol}, this extension ${PROTOCOL_VERSION}: restart the kernel`,
+          );
         clearTimeout(timer);
         socket.removeAllListeners('error').removeAllListeners('close');
         socket.on('error', () => undefined);
@@ -127,10 +129,12 @@ export class Connection {
         this.waiting.delete(id);
         reject(new Error(`the kernel did not answer "${method}" in ${timeoutMs / 1000} s`));
       }, timeoutMs);
-      const done = <T>(then: (value: T) => void) => (value: T): void => {
-        clearTimeout(timer);
-        then(value);
-      };
+      const done =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(timer);
+          then(value);
+        };
       this.waiting.set(id, { resolve: done(resolve), reject: done(reject) });
       this.send(params === undefined ? { type: 'request', id, method } : { type: 'request', id, method, params });
     });

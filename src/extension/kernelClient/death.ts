@@ -88,7 +88,10 @@ function likely(facts: DeathFacts): { cause: string; next: string } {
   if (facts.signal === 'SIGSEGV' || facts.signal === 'SIGBUS' || facts.signal === 'SIGILL')
     return { cause: 'A native library crashed.', next: `${RESTART} If it happens again, set fgnb.device to cpu.` };
   if (facts.signal === 'SIGABRT')
-    return { cause: `The runtime gave up.${memory(facts)}`, next: 'Read the log’s last lines below, then restart the kernel.' };
+    return {
+      cause: `The runtime gave up.${memory(facts)}`,
+      next: 'Read the log’s last lines below, then restart the kernel.',
+    };
   if (facts.code === 0) return { cause: 'A cell or a module ended the process (process.exit).', next: RESTART };
   if (typeof facts.code === 'number')
     return { cause: 'An error that nothing caught, or a call of process.exit.', next: RESTART };

@@ -8,7 +8,14 @@ import type { Json } from '../../protocol/notebook.js';
 import type { KernelConfig } from '../config.js';
 import { Connection, type Welcome } from './connection.js';
 import { explainDeath, type DeathReport } from './death.js';
-import { killKernel, startKernel, waitUntilGone, type Ending, type KernelPlace, type StartedKernel } from './process.js';
+import {
+  killKernel,
+  startKernel,
+  waitUntilGone,
+  type Ending,
+  type KernelPlace,
+  type StartedKernel,
+} from './process.js';
 import { isAlive, isOurKernel, logTail, readRecord, readToken } from './runFolder.js';
 import { isAttached, reduceKernel, type KernelEvent, type KernelState } from './state.js';
 

@@ -39,7 +39,8 @@ const wanted = MINIMUM_NODE.join('.');
 export async function findNode(setting: string): Promise<NodeChoice> {
   if (setting) {
     const version = await versionOf(setting);
-    if (!version) throw new Error(`The setting fgnb.nodePath names ${setting}, which does not run. Correct it or empty it.`);
+    if (!version)
+      throw new Error(`The setting fgnb.nodePath names ${setting}, which does not run. Correct it or empty it.`);
     if (!isSupportedNode(version))
       throw new Error(`The setting fgnb.nodePath names Node ${version}; the kernel needs ${wanted} or newer.`);
     return { path: setting, version, env: {}, from: 'setting' };
@@ -48,7 +49,12 @@ export async function findNode(setting: string): Promise<NodeChoice> {
   if (onPath && isSupportedNode(onPath)) return { path: 'node', version: onPath, env: {}, from: 'PATH' };
   if (isSupportedNode(process.versions.node)) {
     // The desktop editor is Electron, which is Node only when asked; a remote server is Node itself and ignores this.
-    return { path: process.execPath, version: `v${process.versions.node}`, env: { ELECTRON_RUN_AS_NODE: '1' }, from: 'editor' };
+    return {
+      path: process.execPath,
+      version: `v${process.versions.node}`,
+      env: { ELECTRON_RUN_AS_NODE: '1' },
+      from: 'editor',
+    };
   }
   throw new Error(
     `The kernel needs Node ${wanted} or newer. ${onPath ? `The PATH has ${onPath}` : 'No node is on the PATH'} and the editor's own is ${process.versions.node}. Install Node and set fgnb.nodePath to it.`,

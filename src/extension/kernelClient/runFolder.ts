@@ -33,7 +33,9 @@ async function ensurePrivate(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const stat = await fs.lstat(folder);
   if (!stat.isDirectory() || stat.uid !== userInfo().uid)
-    throw new Error(`${folder} belongs to another user or is not a folder; remove it or set TMPDIR to a folder of yours`);
+    throw new Error(
+      `${folder} belongs to another user or is not a folder; remove it or set TMPDIR to a folder of yours`,
+    );
   if ((stat.mode & 0o077) !== 0) await fs.chmod(folder, 0o700);
 }
 
@@ -79,7 +81,10 @@ function commandLine(pid: number): Promise<string> {
     );
   const [command, args]: [string, string[]] =
     process.platform === 'win32'
-      ? ['powershell', ['-NoProfile', '-Command', `(Get-CimInstance Win32_Process -Filter "ProcessId=${pid}").CommandLine`]]
+      ? [
+          'powershell',
+          ['-NoProfile', '-Command', `(Get-CimInstance Win32_Process -Filter "ProcessId=${pid}").CommandLine`],
+        ]
       : ['ps', ['-o', 'command=', '-p', String(pid)]];
   return new Promise((resolve) => {
     execFile(command, args, { timeout: 5000 }, (error, stdout) => resolve(error ? '' : stdout));

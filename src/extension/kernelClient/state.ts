@@ -4,8 +4,7 @@
  *   none → starting → idle ⇄ busy → interrupting → idle
  *   any → restarting → starting        any → dead (with a cause)        idle, busy → detached (socket lost, process lives)
  */
-export type KernelState =
-  'none' | 'starting' | 'idle' | 'busy' | 'interrupting' | 'restarting' | 'dead' | 'detached';
+export type KernelState = 'none' | 'starting' | 'idle' | 'busy' | 'interrupting' | 'restarting' | 'dead' | 'detached';
 
 export type KernelEvent =
   | { type: 'start' }

@@ -31,7 +31,10 @@ export type RunEvent =
   | { type: 'lost' };
 
 export type RunEffect =
-  { type: 'create'; run: Run } | { type: 'send'; run: Run } | { type: 'interrupt' } | { type: 'end'; run: Run; outcome: Outcome };
+  | { type: 'create'; run: Run }
+  | { type: 'send'; run: Run }
+  | { type: 'interrupt' }
+  | { type: 'end'; run: Run; outcome: Outcome };
 
 export const NO_RUNS: RunState = { ready: false, running: undefined, waiting: [] };
 

@@ -50,7 +50,9 @@ export class Sessions implements vscode.Disposable {
       this.controller.onDidChangeSelectedNotebooks((e) => e.selected && this.reattach(e.notebook)),
       vscode.workspace.onDidOpenNotebookDocument((n) => isOurs(n) && this.opened(n)),
       vscode.workspace.onDidCloseNotebookDocument((n) => isOurs(n) && this.closed(n)),
-      vscode.workspace.onDidGrantWorkspaceTrust(() => vscode.workspace.notebookDocuments.filter(isOurs).forEach((n) => this.reattach(n))),
+      vscode.workspace.onDidGrantWorkspaceTrust(() =>
+        vscode.workspace.notebookDocuments.filter(isOurs).forEach((n) => this.reattach(n)),
+      ),
     );
     vscode.workspace.notebookDocuments.filter(isOurs).forEach((n) => this.opened(n));
   }
@@ -191,4 +193,3 @@ export class Sessions implements vscode.Disposable {
     vscode.Disposable.from(...this.disposables).dispose();
   }
 }
-

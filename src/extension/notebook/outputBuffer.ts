@@ -27,7 +27,10 @@ const encoder = new TextEncoder();
 
 function rawItem(item: OutputItemMessage, buffers: readonly Uint8Array[]): RawItem {
   if (item.buffer !== undefined) return { mime: item.mime, data: buffers[item.buffer] ?? new Uint8Array() };
-  return { mime: item.mime, data: encoder.encode(item.json !== undefined ? JSON.stringify(item.json) : (item.text ?? '')) };
+  return {
+    mime: item.mime,
+    data: encoder.encode(item.json !== undefined ? JSON.stringify(item.json) : (item.text ?? '')),
+  };
 }
 
 /** What a terminal would show of text with carriage returns: of each line, the part after the last one. */

@@ -71,7 +71,10 @@ export class OutputWriter {
     switch (operation.type) {
       case 'append': {
         const { name, text } = operation;
-        const item = new vscode.NotebookCellOutputItem(encoder.encode(text), name === 'stdout' ? MIME.stdout : MIME.stderr);
+        const item = new vscode.NotebookCellOutputItem(
+          encoder.encode(text),
+          name === 'stdout' ? MIME.stdout : MIME.stderr,
+        );
         if (this.stream?.name === name) await this.execution.appendOutputItems(item, this.stream.output);
         else this.stream = { name, output: await this.add(new vscode.NotebookCellOutput([item])) };
         return;
@@ -114,7 +117,10 @@ export class OutputWriter {
       this.progress.shownAt = now;
       await this.execution.replaceOutputItems(progressItems(heldProgress), this.progress.output);
     } else {
-      this.progress = { output: await this.add(new vscode.NotebookCellOutput(progressItems(heldProgress))), shownAt: now };
+      this.progress = {
+        output: await this.add(new vscode.NotebookCellOutput(progressItems(heldProgress))),
+        shownAt: now,
+      };
     }
   }
 

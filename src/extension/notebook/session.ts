@@ -12,7 +12,15 @@ import type { KernelPlace } from '../kernelClient/process.js';
 import type { KernelState } from '../kernelClient/state.js';
 import { kernelConfig, outputLimitBytes } from '../config.js';
 import { cellIdOf, findCell } from './cellIds.js';
-import { NO_RUNS, reduceRuns, type Outcome, type Run, type RunEffect, type RunEvent, type RunState } from './cellRun.js';
+import {
+  NO_RUNS,
+  reduceRuns,
+  type Outcome,
+  type Run,
+  type RunEffect,
+  type RunEvent,
+  type RunState,
+} from './cellRun.js';
 import { clearErrors, errorItem, markError } from './cellErrors.js';
 import { OutputWriter } from './outputWriter.js';
 
@@ -55,7 +63,10 @@ export class NotebookSession implements KernelListener {
   runningSince: number | undefined;
   private runs: RunState = NO_RUNS;
   private readonly live = new Map<string, LiveRun>();
-  private readonly ended = new Map<string, { order?: number; success?: boolean; startedAt?: number; endedAt: number }>();
+  private readonly ended = new Map<
+    string,
+    { order?: number; success?: boolean; startedAt?: number; endedAt: number }
+  >();
   private readonly orphans = new Map<string, Orphan>();
 
   constructor(
@@ -146,7 +157,9 @@ export class NotebookSession implements KernelListener {
     }
     const { notebook } = this;
     const toItem = (error: Extract<CellEvent, { kind: 'error' }>) => errorItem(notebook, error, this.ordersOf());
-    const writer = new OutputWriter(execution, toItem, outputLimitBytes(), (error) => this.host.log.error(String(error)));
+    const writer = new OutputWriter(execution, toItem, outputLimitBytes(), (error) =>
+      this.host.log.error(String(error)),
+    );
     this.live.set(run.execution, { run, cell, execution, writer });
   }
 
@@ -295,11 +308,18 @@ export class NotebookSession implements KernelListener {
     live.startedAt = startedAt ?? Date.now();
     live.execution.start(live.startedAt);
     if (started) await live.execution.clearOutput();
-    if (before) live.writer.push({ kind: 'stream', name: 'stderr', text: '[output that arrived after the cell had finished]\n' }, []);
+    if (before)
+      live.writer.push(
+        { kind: 'stream', name: 'stderr', text: '[output that arrived after the cell had finished]\n' },
+        [],
+      );
     let end: { success?: boolean; at?: number } = { success, at: endedAt };
     for (const { event, buffers } of visible) {
       if (event.kind === 'finished')
-        end = { success: event.status === 'ok' ? true : event.status === 'error' ? false : undefined, at: live.startedAt + event.ms };
+        end = {
+          success: event.status === 'ok' ? true : event.status === 'error' ? false : undefined,
+          at: live.startedAt + event.ms,
+        };
       else if (event.kind === 'started') live.execution.executionOrder = event.order;
       else live.writer.push(event, buffers);
     }

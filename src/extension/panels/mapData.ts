@@ -5,7 +5,14 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { FeatureExample, MapMeta } from '../../protocol/map.js';
-import { headerLength, parseHeader, typedView, type Dtype, type SafetensorsHeader, type TypedArray } from '../../protocol/safetensors.js';
+import {
+  headerLength,
+  parseHeader,
+  typedView,
+  type Dtype,
+  type SafetensorsHeader,
+  type TypedArray,
+} from '../../protocol/safetensors.js';
 import type { Base64Array, MapRef, WireColumns, WireFloats, WireInts } from '../../protocol/webview.js';
 
 /** Bytes of one point's examples: far above what a map writes, far below what would hurt. */

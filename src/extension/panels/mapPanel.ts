@@ -51,13 +51,21 @@ export class MapPanels implements vscode.Disposable {
     return [...this.open.values()].map(({ panel }) => panel.title);
   }
 
-  private fill(panel: vscode.WebviewPanel, map: MapDescriptor, notebookFolder: string, state: JsonObject | undefined): void {
+  private fill(
+    panel: vscode.WebviewPanel,
+    map: MapDescriptor,
+    notebookFolder: string,
+    state: JsonObject | undefined,
+  ): void {
     const dist = vscode.Uri.joinPath(this.extensionUri, 'dist', 'webviews');
     const media = vscode.Uri.joinPath(this.extensionUri, 'media');
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: [dist, media] };
     panel.title = map.meta.title || 'Feature map';
-    panel.iconPath = { light: vscode.Uri.joinPath(media, 'file-light.svg'), dark: vscode.Uri.joinPath(media, 'file-dark.svg') };
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(media, 'file-light.svg'),
+      dark: vscode.Uri.joinPath(media, 'file-dark.svg'),
+    };
     const key = keyOf(map, notebookFolder);
     this.open.set(key, { panel, map, notebookFolder });
     panel.onDidDispose(() => this.open.delete(key));
@@ -101,7 +109,9 @@ function keyOf(map: MapDescriptor, notebookFolder: string): string {
 function isKnownFolder(folder: string): boolean {
   const roots = [
     ...(vscode.workspace.workspaceFolders ?? []).map((f) => f.uri.fsPath),
-    ...vscode.workspace.notebookDocuments.filter((n) => n.notebookType === NOTEBOOK_TYPE).map((n) => path.dirname(n.uri.fsPath)),
+    ...vscode.workspace.notebookDocuments
+      .filter((n) => n.notebookType === NOTEBOOK_TYPE)
+      .map((n) => path.dirname(n.uri.fsPath)),
   ];
   return roots.some((root) => folder === root || folder.startsWith(root + path.sep));
 }

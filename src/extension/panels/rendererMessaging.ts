@@ -10,24 +10,26 @@ import { logFromWebview, reply } from './requests.js';
 export function serveRenderer(panels: MapPanels, log: vscode.LogOutputChannel): vscode.Disposable {
   const messaging = vscode.notebooks.createRendererMessaging(RENDERER_ID);
   const data = new Map<string, MapData>();
-  return messaging.onDidReceiveMessage(({ editor, message }: { editor: vscode.NotebookEditor; message: FromWebview }) => {
-    const { notebook } = editor;
-    if (notebook.notebookType !== NOTEBOOK_TYPE) return;
-    if (message.type === 'log') return logFromWebview(message, log);
-    if (message.type !== 'request') return;
-    const folder = notebookFolderOf(notebook);
-    let maps = data.get(folder);
-    if (!maps) data.set(folder, (maps = new MapData(folder)));
-    const host = {
-      data: maps,
-      jsonOnly: true,
-      openMap: (map: Parameters<MapPanels['show']>[0], state?: Parameters<MapPanels['show']>[2]) =>
-        panels.show(map, folder, state),
-      log,
-    };
-    reply(message, host).then(
-      (answer) => messaging.postMessage(answer, editor),
-      (error: unknown) => log.error(String(error)),
-    );
-  });
+  return messaging.onDidReceiveMessage(
+    ({ editor, message }: { editor: vscode.NotebookEditor; message: FromWebview }) => {
+      const { notebook } = editor;
+      if (notebook.notebookType !== NOTEBOOK_TYPE) return;
+      if (message.type === 'log') return logFromWebview(message, log);
+      if (message.type !== 'request') return;
+      const folder = notebookFolderOf(notebook);
+      let maps = data.get(folder);
+      if (!maps) data.set(folder, (maps = new MapData(folder)));
+      const host = {
+        data: maps,
+        jsonOnly: true,
+        openMap: (map: Parameters<MapPanels['show']>[0], state?: Parameters<MapPanels['show']>[2]) =>
+          panels.show(map, folder, state),
+        log,
+      };
+      reply(message, host).then(
+        (answer) => messaging.postMessage(answer, editor),
+        (error: unknown) => log.error(String(error)),
+      );
+    },
+  );
 }

@@ -1,0 +1,14 @@
+import type * as vscode from 'vscode';
+import type { Sessions } from '../notebook/controller.js';
+import type { MapPanels } from '../panels/mapPanel.js';
+
+/** The parts that commands act on. */
+export interface CommandContext {
+  extensionFolder: string;
+  /** dist/kernel. */
+  kernelFolder: string;
+  sessions: Sessions;
+  panels: MapPanels;
+  log: vscode.LogOutputChannel;
+  doctor: vscode.OutputChannel;
+}

@@ -1,0 +1,44 @@
+/** Every command with what it does. A command that fails says why, once. */
+import * as vscode from 'vscode';
+import type { DeviceChoice } from '../config.js';
+import { COMMAND } from '../ids.js';
+import type { CommandContext } from './context.js';
+import { doctor, setUpGpu } from './hostCommands.js';
+import * as kernel from './kernelCommands.js';
+import * as notebook from './notebookCommands.js';
+
+/** The first argument of a toolbar command is VS Code's own record: only plain values are ours. */
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+export function registerCommands(context: CommandContext): vscode.Disposable {
+  const table: Record<string, (argument: unknown) => unknown> = {
+    [COMMAND.newNotebook]: () => notebook.newNotebook().then(() => undefined),
+    [COMMAND.openSample]: (folder) => notebook.openSample(context, text(folder)),
+    [COMMAND.openMap]: (index) => notebook.openMap(context, number(index)),
+    [COMMAND.exportReport]: (target) => notebook.exportReport(context, text(target)),
+    [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
+    [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),
+    [COMMAND.interruptKernel]: () => kernel.interruptKernel(context),
+    [COMMAND.selectDevice]: (device) => kernel.selectDevice(context, text(device) as DeviceChoice | undefined),
+    [COMMAND.stopAllKernels]: (sure) => kernel.stopAllKernels(context, sure === true),
+    [COMMAND.kernelMenu]: () => kernel.kernelMenu(context),
+    [COMMAND.showLog]: () => kernel.showLog(context),
+    [COMMAND.doctor]: () => doctor(context),
+    [COMMAND.setUpGpu]: () => setUpGpu(),
+  };
+  const guarded = (action: (argument: unknown) => unknown) => async (argument: unknown) => {
+    try {
+      return await action(argument);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      context.log.error(message);
+      const showLog = 'Show Log';
+      void vscode.window.showErrorMessage(message, showLog).then((choice) => choice === showLog && context.log.show());
+      return undefined;
+    }
+  };
+  return vscode.Disposable.from(
+    ...Object.entries(table).map(([id, action]) => vscode.commands.registerCommand(id, guarded(action))),
+  );
+}

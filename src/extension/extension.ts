@@ -1,0 +1,48 @@
+/** Builds the parts by hand and wires them; nothing else. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { MIME } from '../protocol/mime.js';
+import { NOTEBOOK_TYPE } from '../protocol/notebook.js';
+import { registerCommands } from './commands/register.js';
+import { saveOutputs } from './config.js';
+import { watchCellIds } from './notebook/cellIds.js';
+import { Sessions } from './notebook/controller.js';
+import { FgnbSerializer } from './notebook/serializer.js';
+import { MapPanels } from './panels/mapPanel.js';
+import { serveRenderer } from './panels/rendererMessaging.js';
+import { createArtifactsView } from './views/artifacts.js';
+import { maintainContextKeys } from './views/contextKeys.js';
+import { createStatusBar } from './views/statusBar.js';
+import { createVariablesView } from './views/variables.js';
+
+/** What tests reach. */
+export interface ExtensionApi {
+  sessions: Sessions;
+  panels: MapPanels;
+  mimes: typeof MIME;
+}
+
+export function activate(context: vscode.ExtensionContext): ExtensionApi {
+  const log = vscode.window.createOutputChannel('Feature Geometry', { log: true });
+  const doctor = vscode.window.createOutputChannel('Feature Geometry Doctor');
+  const extensionFolder = context.extensionPath;
+  const kernelFolder = path.join(extensionFolder, 'dist', 'kernel');
+  const serializer = new FgnbSerializer(saveOutputs);
+  const sessions = new Sessions(kernelFolder, log);
+  const panels = new MapPanels(context.extensionUri, log);
+  context.subscriptions.push(
+    log,
+    doctor,
+    vscode.workspace.registerNotebookSerializer(NOTEBOOK_TYPE, serializer, { transientOutputs: false }),
+    watchCellIds((error) => log.error(String(error))),
+    sessions,
+    panels,
+    serveRenderer(panels, log),
+    maintainContextKeys(sessions),
+    createStatusBar(sessions),
+    createVariablesView(sessions, log),
+    createArtifactsView(sessions),
+    registerCommands({ extensionFolder, kernelFolder, sessions, panels, log, doctor }),
+  );
+  return { sessions, panels, mimes: MIME };
+}

@@ -1,0 +1,92 @@
+/** The kernel in the status bar: state, device, memory. Shown while a notebook of ours is the active one. */
+import * as vscode from 'vscode';
+import { COMMAND } from '../ids.js';
+import { STATE_TEXT, type KernelState } from '../kernelClient/state.js';
+import type { Sessions } from '../notebook/controller.js';
+import type { NotebookSession } from '../notebook/session.js';
+import { activeNotebook } from './activeNotebook.js';
+
+const ICON: Record<KernelState, string> = {
+  none: '$(circle-outline)',
+  starting: '$(loading~spin)',
+  idle: '$(circle-filled)',
+  busy: '$(loading~spin)',
+  interrupting: '$(debug-stop)',
+  restarting: '$(debug-restart)',
+  dead: '$(error)',
+  detached: '$(debug-disconnect)',
+};
+
+/** Bytes as people read them. */
+export function bytesText(bytes: number): string {
+  if (bytes < 2 ** 20) return `${Math.round(bytes / 2 ** 10)} KB`;
+  if (bytes < 2 ** 30) return `${Math.round(bytes / 2 ** 20)} MB`;
+  return `${(bytes / 2 ** 30).toFixed(1)} GB`;
+}
+
+/** A duration as m:ss, or h:mm:ss. */
+export function clockText(ms: number): string {
+  const s = Math.floor(ms / 1000);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const h = Math.floor(s / 3600);
+  return h > 0 ? `${h}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+}
+
+function itemText(session: NotebookSession | undefined): string {
+  const state = session?.state ?? 'none';
+  const parts: string[] = [STATE_TEXT[state]];
+  const cell = session?.runningCell;
+  if (session && cell && (state === 'busy' || state === 'interrupting')) {
+    const cells = session.notebook.cellCount;
+    parts[0] = `${STATE_TEXT[state]}, cell ${cell.index + 1}/${cells} · ${clockText(Date.now() - (session.runningSince ?? Date.now()))}`;
+  }
+  const { device, memory } = session?.kernel ?? {};
+  if (device && state !== 'none' && state !== 'dead') parts.push(device.device);
+  if (memory) parts.push(bytesText(memory.rssBytes));
+  return `${ICON[state]} Kernel: ${parts.join(' · ')}`;
+}
+
+function tooltip(session: NotebookSession | undefined): vscode.MarkdownString {
+  const text = new vscode.MarkdownString();
+  const { device, memory, processId } = session?.kernel ?? {};
+  if (!session || session.state === 'none') return text.appendText('No kernel yet: it starts with the first cell.');
+  text.appendText(`${STATE_TEXT[session.state]}${processId ? `, process ${processId}` : ''}\n`);
+  if (device) text.appendText(`${device.description}\n${device.notes.map((note) => `${note}\n`).join('')}`);
+  if (memory) {
+    text.appendText(`process ${bytesText(memory.rssBytes)}, JavaScript heap ${bytesText(memory.heapBytes)}, `);
+    text.appendText(
+      `typed arrays ${bytesText(memory.arrayBufferBytes)}, free on host ${bytesText(memory.systemFreeBytes)}\n`,
+    );
+  }
+  return text.appendText('Click for kernel commands.');
+}
+
+export function createStatusBar(sessions: Sessions): vscode.Disposable {
+  const item = vscode.window.createStatusBarItem('fgnb.kernel', vscode.StatusBarAlignment.Left, 50);
+  item.name = 'Feature Geometry kernel';
+  item.command = COMMAND.kernelMenu;
+  const update = (): void => {
+    const notebook = activeNotebook();
+    if (!notebook) return item.hide();
+    const session = sessions.find(notebook);
+    item.text = itemText(session);
+    item.tooltip = tooltip(session);
+    item.accessibilityInformation = { label: item.text.replace(/\$\([^)]*\)/g, '').trim() };
+    item.backgroundColor =
+      session?.state === 'dead' ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;
+    item.show();
+  };
+  // The clock of a running cell.
+  const tick = setInterval(() => {
+    const state = sessions.find(activeNotebook())?.state;
+    if (state === 'busy' || state === 'interrupting') update();
+  }, 1000);
+  update();
+  return vscode.Disposable.from(
+    item,
+    sessions.onDidChange(update),
+    sessions.onDidEndCell(update),
+    vscode.window.onDidChangeActiveNotebookEditor(update),
+    { dispose: () => clearInterval(tick) },
+  );
+}
