@@ -1,0 +1,145 @@
+/** A feature, or a linked pair side by side: what the tooltip and the details pane show. */
+import type { FeatureExample, MapSource } from '../../protocol/map.js';
+import { el, fill } from '../ui/dom.js';
+import { exampleList, labelChips } from '../ui/examples.js';
+import { correlation, count, percent, plural } from '../ui/format.js';
+import { normalToken, type MapModel } from './model.js';
+
+/** Examples, asked for once per point and kept for the last `limit` points. */
+export class ExampleCache {
+  private readonly kept = new Map<string, Promise<FeatureExample[]>>();
+
+  constructor(
+    private readonly source: MapSource,
+    private readonly limit = 500,
+  ) {}
+
+  get(set: number, point: number): Promise<FeatureExample[]> {
+    const key = `${set}:${point}`;
+    const known = this.kept.get(key);
+    if (known) {
+      this.kept.delete(key);
+      this.kept.set(key, known);
+      return known;
+    }
+    const asked = this.source.examples(set, point);
+    this.kept.set(key, asked);
+    // A failure is not kept: the next look asks again.
+    asked.catch(() => this.kept.delete(key));
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= this.limit) break;
+      this.kept.delete(oldest);
+    }
+    return asked;
+  }
+}
+
+/** Label tokens of two points that are the same word. */
+export function sharedTokens(model: MapModel, a: number, b: number): Set<string> {
+  const words = new Set(model.sets[0].columns.labels[a].map(normalToken));
+  const shared = model.sets[1].columns.labels[b].filter((token) => words.has(normalToken(token)));
+  return new Set(
+    [...shared, ...model.sets[0].columns.labels[a].filter((t) => shared.some((s) => normalToken(s) === normalToken(t)))]
+      .map((t) => t.trim().toLowerCase())
+      .filter((t) => t !== ''),
+  );
+}
+
+export interface CardOptions {
+  model: MapModel;
+  cache: ExampleCache;
+  set: number;
+  point: number;
+  /** The linked point of the other set under the threshold, -1 = none. */
+  partner: number;
+  /** Examples shown per feature. */
+  examples: number;
+}
+
+/** One feature's side of a card. */
+function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
+  const { columns, name, dead } = o.model.sets[set];
+  const examples = el('div', { class: 'examples', aria: { busy: 'true' } }, el('p', { class: 'fg-none' }, 'Examples…'));
+  o.cache.get(set, point).then(
+    (list) => {
+      fill(examples, exampleList(list, o.examples));
+      examples.removeAttribute('aria-busy');
+    },
+    (error: unknown) => {
+      fill(examples, el('p', { class: 'fg-none' }, `Examples could not be read: ${messageOf(error)}`));
+      examples.removeAttribute('aria-busy');
+    },
+  );
+  const firings = columns.firings[point];
+  return el(
+    'section',
+    { class: `side set${set}`, aria: { label: `${name} feature ${columns.feature[point]}` } },
+    el(
+      'h4',
+      {},
+      el('span', { class: `badge set${set}` }, name),
+      el('span', { class: 'id' }, `#${columns.feature[point]}`),
+      el('span', { class: 'role' }, heading),
+    ),
+    labelChips(columns.labels[point], shared),
+    el(
+      'p',
+      { class: 'stats' },
+      dead[point]
+        ? 'dead: never fired'
+        : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
+    ),
+    examples,
+  );
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Both features side by side with r between them; the asked one first. */
+export function pairCard(o: CardOptions): HTMLElement {
+  const { model, set, point, partner } = o;
+  const linked = model.twin && partner >= 0;
+  const shared = linked
+    ? sharedTokens(model, set === 0 ? point : partner, set === 0 ? partner : point)
+    : new Set<string>();
+  const parts = [side(o, set, point, shared, '')];
+  if (linked) {
+    const mutual = model.sets[1 - set].partner[partner] === point;
+    parts.push(side(o, 1 - set, partner, shared, mutual ? 'mutual counterpart' : 'counterpart'));
+  }
+  const r = model.sets[set].r[point];
+  const line = !model.twin
+    ? null
+    : linked
+      ? el(
+          'p',
+          { class: 'r' },
+          el('strong', {}, `r ${correlation(r)}`),
+          ` ${model.sets[set].name} #${model.sets[set].columns.feature[point]} → ${model.sets[1 - set].name} #${model.sets[1 - set].columns.feature[partner]}`,
+          shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+        )
+      : el(
+          'p',
+          { class: 'r' },
+          model.sets[set].partner[point] >= 0
+            ? `counterpart hidden: r ${correlation(r)} is below the threshold`
+            : 'no counterpart',
+        );
+  return el('div', { class: linked ? 'pair linked' : 'pair' }, line, el('div', { class: 'sides' }, ...parts));
+}
+
+/** One line for the live region. */
+export function spokenPair(model: MapModel, set: number, point: number, partner: number): string {
+  const say = (s: number, p: number) => {
+    const { columns, name } = model.sets[s];
+    const label = columns.labels[p].map((t) => t.trim()).join(', ') || 'no label';
+    return `${name} feature ${columns.feature[p]}, ${label}`;
+  };
+  const own = `${say(set, point)}, ${count(model.sets[set].columns.firings[point])} firings`;
+  if (!model.twin) return own;
+  return partner < 0
+    ? `${own}; no counterpart`
+    : `${own}; counterpart ${say(1 - set, partner)}, r ${correlation(model.sets[set].r[point])}`;
+}

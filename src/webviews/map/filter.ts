@@ -1,0 +1,159 @@
+/** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
+import { normalToken, type MapModel, type MapSet } from './model.js';
+
+export type ColorBy = 'none' | 'firingRate' | 'r' | 'group';
+
+export interface Filters {
+  /** Tokens (any of them; separated by spaces or commas) and feature ids "#12". */
+  query: string;
+  substring: boolean;
+  /** Name of a keyword group, null = none. */
+  group: string | null;
+  /** Links with r below this are hidden; 0 keeps every link, also those without r. */
+  minR: number;
+  showDead: boolean;
+  colorBy: ColorBy;
+  /** Points picked with box or lasso. */
+  selection: { set: number; points: Uint32Array } | null;
+}
+
+export const NO_FILTERS: Filters = {
+  query: '',
+  substring: false,
+  group: null,
+  minR: 0,
+  showDead: false,
+  colorBy: 'none',
+  selection: null,
+};
+
+/** Partner of a point under the threshold, -1 = none. A link without r survives only a threshold of 0. */
+export function linkOf(set: MapSet, point: number, minR: number): number {
+  const partner = set.partner[point];
+  if (partner < 0) return -1;
+  return minR <= 0 || set.r[point] >= minR ? partner : -1;
+}
+
+export interface Lit {
+  /** False when nothing is asked for: all points are then plain. */
+  active: boolean;
+  /** Per set and point: 0 no, 1 hit, 2 partner of a hit. */
+  state: Uint8Array[];
+  /** Hits per set. */
+  hits: number[];
+  /** Partners of hits that are no hits themselves, per set. */
+  partners: number[];
+}
+
+type Matcher = (set: MapSet, point: number) => boolean;
+
+/** A test for the words and ids of a query; null when it asks for nothing. */
+export function queryMatcher(query: string, substring: boolean): Matcher | null {
+  const ids = new Set<number>();
+  const words: string[] = [];
+  for (const part of query.split(/[\s,]+/)) {
+    if (part === '') continue;
+    const id = /^#(\d+)$/.exec(part);
+    if (id) ids.add(Number(id[1]));
+    else words.push(substring ? part.toLowerCase() : `\n${normalToken(part)}\n`);
+  }
+  if (ids.size === 0 && words.length === 0) return null;
+  return (set, point) => {
+    if (ids.has(set.columns.feature[point])) return true;
+    const key = set.keys[point];
+    return words.some((word) => key.includes(word));
+  };
+}
+
+/** Whole-word test of a keyword group. */
+export function groupMatcher(words: readonly string[]): Matcher {
+  const wanted = new Set(words.map(normalToken));
+  return (set, point) => {
+    const key = set.keys[point];
+    let start = 1;
+    for (let end = key.indexOf('\n', start); end >= 0; end = key.indexOf('\n', start)) {
+      if (wanted.has(key.slice(start, end))) return true;
+      start = end + 1;
+    }
+    return false;
+  };
+}
+
+/** Alive features whose label has a word of the group: counts[group][set]. One pass over the labels. */
+export function groupCounts(model: MapModel): number[][] {
+  const groups = model.meta.groups ?? [];
+  const byWord = new Map<string, number[]>();
+  groups.forEach((group, g) => {
+    for (const word of new Set(group.words.map(normalToken))) byWord.set(word, [...(byWord.get(word) ?? []), g]);
+  });
+  const counts = groups.map(() => model.sets.map(() => 0));
+  model.sets.forEach((set, s) => {
+    const seen = new Int32Array(groups.length).fill(-1);
+    for (let i = 0; i < set.n; i++) {
+      if (set.dead[i]) continue;
+      for (const word of set.keys[i].split('\n'))
+        for (const g of byWord.get(word) ?? []) {
+          if (seen[g] === i) continue;
+          seen[g] = i;
+          counts[g][s]++;
+        }
+    }
+  });
+  return counts;
+}
+
+/** Index of the first group that holds a label word of the point, -1 = none; per set. */
+export function groupIndices(model: MapModel): Int16Array[] {
+  const first = new Map<string, number>();
+  model.meta.groups?.forEach((group, g) => {
+    for (const word of group.words) if (!first.has(normalToken(word))) first.set(normalToken(word), g);
+  });
+  return model.sets.map((set) => {
+    const out = new Int16Array(set.n).fill(-1);
+    for (let i = 0; i < set.n; i++)
+      for (const word of set.keys[i].split('\n')) {
+        const g = word === '' ? undefined : first.get(word);
+        if (g === undefined) continue;
+        out[i] = g;
+        break;
+      }
+    return out;
+  });
+}
+
+/** Query, group and selection narrow each other; hits light their partners in the other map. */
+export function computeLit(model: MapModel, filters: Filters): Lit {
+  const tests: Matcher[] = [];
+  const query = queryMatcher(filters.query, filters.substring);
+  if (query) tests.push(query);
+  const group = model.meta.groups?.find((g) => g.name === filters.group);
+  if (group) tests.push(groupMatcher(group.words));
+  if (filters.selection) {
+    const { set: index, points } = filters.selection;
+    const chosen = new Uint8Array(model.sets[index].n);
+    for (const point of points) chosen[point] = 1;
+    tests.push((set, point) => set === model.sets[index] && chosen[point] === 1);
+  }
+  const state = model.sets.map((set) => new Uint8Array(set.n));
+  const hits = model.sets.map(() => 0);
+  const partners = model.sets.map(() => 0);
+  if (tests.length === 0) return { active: false, state, hits, partners };
+  model.sets.forEach((set, s) => {
+    for (let i = 0; i < set.n; i++) {
+      if ((set.dead[i] && !filters.showDead) || !tests.every((test) => test(set, i))) continue;
+      state[s][i] = 1;
+      hits[s]++;
+    }
+  });
+  model.sets.forEach((set, s) => {
+    const other = 1 - s;
+    for (let i = 0; i < set.n; i++) {
+      if (state[s][i] !== 1) continue;
+      const partner = linkOf(set, i, filters.minR);
+      if (partner < 0 || state[other][partner] !== 0) continue;
+      state[other][partner] = 2;
+      partners[other]++;
+    }
+  });
+  return { active: true, state, hits, partners };
+}

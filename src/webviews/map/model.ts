@@ -1,0 +1,171 @@
+/** The data of a map view: columns checked, coordinates normalised, links made both ways, labels ready to search. */
+import type { MapColumns, MapMeta, MapSetMeta, MapSource } from '../../protocol/map.js';
+
+export interface MapSet {
+  meta: MapSetMeta;
+  /** "A" or "B" or the set's own name. */
+  name: string;
+  columns: MapColumns;
+  n: number;
+  /** Coordinates scaled alike on both axes so that the alive points lie in [-1, 1]; NaN where the layout has none. */
+  x: Float32Array;
+  y: Float32Array;
+  /** 1 where the feature never fired. */
+  dead: Uint8Array;
+  deadCount: number;
+  /** Point index in the other set, -1 = none. All -1 on a single map. */
+  partner: Int32Array;
+  r: Float32Array;
+  /** "\n" + tokens trimmed, lower case, each followed by "\n". */
+  keys: string[];
+  /** Feature id → point. */
+  pointOf: Map<number, number>;
+  /** A fixed random order: any prefix is a fair sample of the map. */
+  shuffled: Uint32Array;
+}
+
+export interface MapModel {
+  meta: MapMeta;
+  sets: MapSet[];
+  twin: boolean;
+}
+
+export async function loadModel(source: MapSource): Promise<MapModel> {
+  const meta = await source.meta();
+  if (meta.sets.length < 1 || meta.sets.length > 2)
+    throw new Error(`map "${meta.title}" has ${meta.sets.length} sets; a view draws one or two`);
+  const columns = await Promise.all(meta.sets.map((_, i) => source.columns(i)));
+  const sets = columns.map((c, i) => makeSet(meta.sets[i], c, i));
+  const twin = sets.length === 2;
+  if (twin) linkBothWays(sets[0], sets[1]);
+  return { meta, sets, twin };
+}
+
+function makeSet(meta: MapSetMeta, columns: MapColumns, index: number): MapSet {
+  const n = columns.x.length;
+  for (const [key, length] of Object.entries(columns).map(([k, v]) => [k, v?.length ?? n] as const))
+    if (length !== n)
+      throw new Error(`map column ${index}.${key} has ${length} values, expected ${n} like ${index}.x; export again`);
+  const dead = new Uint8Array(n);
+  let deadCount = 0;
+  for (let i = 0; i < n; i++)
+    if (columns.firings[i] === 0) {
+      dead[i] = 1;
+      deadCount++;
+    }
+  const pointOf = new Map<number, number>();
+  for (let i = 0; i < n; i++) pointOf.set(columns.feature[i], i);
+  return {
+    meta,
+    name: meta.name,
+    columns,
+    n,
+    ...normalised(columns.x, columns.y, dead),
+    dead,
+    deadCount,
+    partner: columns.partner ? Int32Array.from(columns.partner) : new Int32Array(n).fill(-1),
+    r: columns.r ? Float32Array.from(columns.r) : new Float32Array(n).fill(NaN),
+    keys: columns.labels.map(searchKey),
+    pointOf,
+    shuffled: fixedShuffle(n),
+  };
+}
+
+/** Lower case, trimmed, without surrounding punctuation unless the token is nothing else. */
+export function normalToken(token: string): string {
+  const text = token.trim().toLowerCase();
+  const bare = text.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '');
+  return bare === '' ? text : bare;
+}
+
+function searchKey(label: readonly string[]): string {
+  let key = '\n';
+  for (const token of label) {
+    const text = normalToken(token).replace(/\n/g, '↵');
+    if (text !== '') key += `${text}\n`;
+  }
+  return key;
+}
+
+/** Scales by the alive points (all points where none is alive) so that one outlying dead cloud cannot shrink the map. */
+function normalised(x: Float32Array, y: Float32Array, dead: Uint8Array): { x: Float32Array; y: Float32Array } {
+  const alive = extent(x, y, (i) => dead[i] === 0) ?? extent(x, y, () => true) ?? [0, 0, 0, 0];
+  const [left, right, low, high] = alive;
+  const half = Math.max(right - left, high - low) / 2 || 1;
+  const cx = (left + right) / 2;
+  const cy = (low + high) / 2;
+  return { x: x.map((v) => (v - cx) / half), y: y.map((v) => (v - cy) / half) };
+}
+
+function extent(x: Float32Array, y: Float32Array, use: (i: number) => boolean): number[] | null {
+  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let i = 0; i < x.length; i++) {
+    if (!use(i) || !Number.isFinite(x[i]) || !Number.isFinite(y[i])) continue;
+    if (x[i] < left) left = x[i];
+    if (x[i] > right) right = x[i];
+    if (y[i] < low) low = y[i];
+    if (y[i] > high) high = y[i];
+  }
+  return left <= right ? [left, right, low, high] : null;
+}
+
+function fixedShuffle(n: number): Uint32Array {
+  const order = new Uint32Array(n);
+  let state = 0x9e3779b9;
+  for (let i = 0; i < n; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    order[i] = order[j];
+    order[j] = i;
+  }
+  return order;
+}
+
+/** Checks partners and, where only one side has them, links back: the partner of a point is the strongest link to it. */
+function linkBothWays(a: MapSet, b: MapSet): void {
+  for (const [from, to, index] of [
+    [a, b, 0],
+    [b, a, 1],
+  ] as const)
+    for (let i = 0; i < from.n; i++)
+      if (from.partner[i] >= to.n || from.partner[i] < -1)
+        throw new Error(
+          `map column ${index}.partner names point ${from.partner[i]} (at ${i}) but the other set has ${to.n} points`,
+        );
+  if (a.columns.partner && !b.columns.partner) linkBack(a, b);
+  else if (b.columns.partner && !a.columns.partner) linkBack(b, a);
+}
+
+function linkBack(from: MapSet, to: MapSet): void {
+  for (let i = 0; i < from.n; i++) {
+    const j = from.partner[i];
+    if (j >= 0 && (to.partner[j] < 0 || from.r[i] > to.r[j])) {
+      to.partner[j] = i;
+      to.r[j] = from.r[i];
+    }
+  }
+}
+
+/** Every linked pair once, as point indices: A's links, then B's that A's do not already hold. */
+export function linkedPairs(model: MapModel): { a: Int32Array; b: Int32Array; r: Float32Array } {
+  if (!model.twin) return { a: new Int32Array(0), b: new Int32Array(0), r: new Float32Array(0) };
+  const [sa, sb] = model.sets;
+  const a: number[] = [];
+  const b: number[] = [];
+  const r: number[] = [];
+  for (let i = 0; i < sa.n; i++)
+    if (sa.partner[i] >= 0) {
+      a.push(i);
+      b.push(sa.partner[i]);
+      r.push(sa.r[i]);
+    }
+  for (let j = 0; j < sb.n; j++) {
+    const i = sb.partner[j];
+    if (i >= 0 && sa.partner[i] !== j) {
+      a.push(i);
+      b.push(j);
+      r.push(sb.r[j]);
+    }
+  }
+  return { a: Int32Array.from(a), b: Int32Array.from(b), r: Float32Array.from(r) };
+}

@@ -1,0 +1,161 @@
+/** Rings, links between the maps, pin numbers, lasso: a 2D canvas above the points, redrawn on every pointer move. */
+import { css, type Rgb } from '../ui/color.js';
+import { toScreen } from './camera.js';
+import type { MapModel } from './model.js';
+import type { Palette } from './paint.js';
+import type { Viewport } from './surface.js';
+
+export interface OverlayScene {
+  model: MapModel;
+  views: readonly Viewport[];
+  palette: Palette;
+  /** Hovered point and its partner (-1 = none). */
+  hover: { set: number; point: number; partner: number } | null;
+  pins: ReadonlyArray<{ set: number; point: number; partner: number }>;
+  /** Screen polygon being drawn, in canvas CSS pixels. */
+  lasso: readonly number[] | null;
+  ratio: number;
+}
+
+interface Spot {
+  x: number;
+  y: number;
+  /** Outside its map's box: x, y is then on the border and `angle` points to it. */
+  away: boolean;
+  angle: number;
+}
+
+/** Where a point lies on the canvas; pulled to the edge of its map when it is out of view. */
+function spotOf(scene: OverlayScene, set: number, point: number): Spot | null {
+  const view = scene.views[set];
+  const { x: xs, y: ys } = scene.model.sets[set];
+  if (!view || !Number.isFinite(xs[point]) || !Number.isFinite(ys[point])) return null;
+  const [sx, sy] = toScreen(view.camera, view, xs[point], ys[point]);
+  const inset = 12;
+  const x = Math.min(view.width - inset, Math.max(inset, sx));
+  const y = Math.min(view.height - inset, Math.max(inset, sy));
+  const away = sx < 0 || sy < 0 || sx > view.width || sy > view.height;
+  return {
+    x: view.left + (away ? x : sx),
+    y: view.top + (away ? y : sy),
+    away,
+    angle: Math.atan2(sy - y, sx - x),
+  };
+}
+
+export function drawOverlay(context: CanvasRenderingContext2D, scene: OverlayScene): void {
+  const { canvas } = context;
+  context.setTransform(scene.ratio, 0, 0, scene.ratio, 0, 0);
+  context.clearRect(0, 0, canvas.width / scene.ratio, canvas.height / scene.ratio);
+  scene.pins.forEach((pin, k) => drawPair(context, scene, pin, scene.palette.text, String(k + 1)));
+  if (scene.hover) drawPair(context, scene, scene.hover, scene.palette.hover, null);
+  if (scene.lasso && scene.lasso.length >= 4) drawLasso(context, scene.lasso, scene.palette);
+}
+
+function drawPair(
+  c: CanvasRenderingContext2D,
+  scene: OverlayScene,
+  pair: { set: number; point: number; partner: number },
+  color: Rgb,
+  number: string | null,
+): void {
+  const here = spotOf(scene, pair.set, pair.point);
+  const there = pair.partner >= 0 ? spotOf(scene, 1 - pair.set, pair.partner) : null;
+  if (here && there) drawLink(c, here, there, color, number === null, scene.palette.ground);
+  if (here) drawSpot(c, here, color, scene.palette.ground, number, false);
+  if (there) drawSpot(c, there, color, scene.palette.ground, number, true);
+}
+
+/** A shallow arc with a halo of the ground colour, so that it stays visible over dense maps. */
+function drawLink(c: CanvasRenderingContext2D, a: Spot, b: Spot, color: Rgb, strong: boolean, ground: Rgb): void {
+  const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  const bend = Math.min(60, length * 0.12);
+  const mx = (a.x + b.x) / 2 + ((a.y - b.y) / length) * -bend;
+  const my = (a.y + b.y) / 2 - (Math.abs(b.x - a.x) / length) * bend;
+  for (const [width, style] of [
+    [strong ? 5 : 3, css(ground, 0.65)],
+    [strong ? 1.8 : 1, css(color, strong ? 0.95 : 0.5)],
+  ] as const) {
+    c.lineWidth = width;
+    c.strokeStyle = style;
+    c.setLineDash(strong ? [] : [4, 4]);
+    c.beginPath();
+    c.moveTo(a.x, a.y);
+    c.quadraticCurveTo(mx, my, b.x, b.y);
+    c.stroke();
+  }
+  c.setLineDash([]);
+}
+
+/** A ring (two for the partner), or an arrow at the border for a point out of view; pins carry their number. */
+function drawSpot(
+  c: CanvasRenderingContext2D,
+  spot: Spot,
+  color: Rgb,
+  ground: Rgb,
+  number: string | null,
+  partner: boolean,
+): void {
+  if (spot.away) drawArrow(c, spot, color, ground);
+  else
+    for (const radius of partner ? [7, 11] : [8])
+      for (const [width, style] of [
+        [5, css(ground, 0.8)],
+        [2.2, css(color)],
+      ] as const) {
+        c.lineWidth = width;
+        c.strokeStyle = style;
+        c.beginPath();
+        c.arc(spot.x, spot.y, radius, 0, 2 * Math.PI);
+        c.stroke();
+      }
+  if (number !== null) drawBadge(c, spot.x + 11, spot.y - 11, number, color, ground);
+}
+
+function drawArrow(c: CanvasRenderingContext2D, spot: Spot, color: Rgb, ground: Rgb): void {
+  c.save();
+  c.translate(spot.x, spot.y);
+  c.rotate(spot.angle);
+  c.beginPath();
+  c.moveTo(9, 0);
+  c.lineTo(-5, -7);
+  c.lineTo(-1, 0);
+  c.lineTo(-5, 7);
+  c.closePath();
+  c.fillStyle = css(color);
+  c.strokeStyle = css(ground);
+  c.lineWidth = 2;
+  c.stroke();
+  c.fill();
+  c.restore();
+}
+
+function drawBadge(c: CanvasRenderingContext2D, x: number, y: number, text: string, color: Rgb, ground: Rgb): void {
+  c.font = '600 11px system-ui, sans-serif';
+  const width = Math.max(16, c.measureText(text).width + 8);
+  c.beginPath();
+  c.roundRect(x - 8, y - 8, width, 16, 8);
+  c.fillStyle = css(color);
+  c.strokeStyle = css(ground);
+  c.lineWidth = 2;
+  c.stroke();
+  c.fill();
+  c.fillStyle = css(ground);
+  c.textAlign = 'center';
+  c.textBaseline = 'middle';
+  c.fillText(text, x - 8 + width / 2, y + 0.5);
+}
+
+function drawLasso(c: CanvasRenderingContext2D, lasso: readonly number[], palette: Palette): void {
+  c.beginPath();
+  c.moveTo(lasso[0], lasso[1]);
+  for (let i = 2; i < lasso.length; i += 2) c.lineTo(lasso[i], lasso[i + 1]);
+  c.closePath();
+  c.fillStyle = css(palette.hit, 0.12);
+  c.strokeStyle = css(palette.hit);
+  c.lineWidth = 1.5;
+  c.setLineDash([5, 3]);
+  c.fill();
+  c.stroke();
+  c.setLineDash([]);
+}

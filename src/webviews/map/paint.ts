@@ -1,0 +1,142 @@
+/** Turns data, filters and theme into batches of coloured marks, and says what the colours mean. */
+import { CATEGORIES, luminance, mix, ramp, type Rgb } from '../ui/color.js';
+import { tokenColor } from '../ui/theme.js';
+import { linkOf, type Filters, type Lit } from './filter.js';
+import type { MapModel, MapSet } from './model.js';
+import { CROSS, HOLLOW, OUTLINE, SHAPES } from './shapes.js';
+import type { Batch } from './surface.js';
+
+/** Colours of the theme, as numbers. */
+export interface Palette {
+  ground: Rgb;
+  text: Rgb;
+  muted: Rgb;
+  sets: Rgb[];
+  hover: Rgb;
+  hit: Rgb;
+  dark: boolean;
+  rates: Rgb[];
+  links: Rgb[];
+}
+
+export function readPalette(root: HTMLElement): Palette {
+  const ground = tokenColor(root, 'bg');
+  const dark = luminance(ground) < 0.4;
+  return {
+    ground,
+    text: tokenColor(root, 'strong'),
+    muted: tokenColor(root, 'muted'),
+    sets: [tokenColor(root, 'a'), tokenColor(root, 'b')],
+    hover: tokenColor(root, 'hover'),
+    hit: tokenColor(root, 'hit'),
+    dark,
+    rates: ramp('cividis', dark),
+    links: ramp('viridis', dark),
+  };
+}
+
+/** Colour and shape of the g-th keyword group: 8 colours × 5 shapes, no two alike among the first 40. */
+export function groupStyle(g: number): { color: Rgb; shape: number } {
+  return { color: CATEGORIES[g % 8], shape: g % (SHAPES.length - 1) };
+}
+
+/** Ends of the log scale of firing rates over the alive features of all sets. */
+export function rateRange(model: MapModel): [number, number] {
+  let [low, high] = [Infinity, 0];
+  for (const set of model.sets)
+    for (let i = 0; i < set.n; i++) {
+      const rate = set.columns.firingRate[i];
+      if (!(rate > 0)) continue;
+      if (rate < low) low = rate;
+      if (rate > high) high = rate;
+    }
+  return low <= high ? [low, high] : [1e-6, 1];
+}
+
+/** Diameter in CSS pixels of plain points, so that they neither vanish nor merge. */
+export function baseDiameter(visible: number, width: number, height: number): number {
+  const room = Math.sqrt((width * height) / Math.max(1, visible));
+  return Math.min(10, Math.max(2.4, room * 0.32));
+}
+
+export interface PaintJob {
+  model: MapModel;
+  filters: Filters;
+  lit: Lit;
+  palette: Palette;
+  groups: Int16Array[];
+  rates: [number, number];
+  diameter: number;
+}
+
+interface Mark {
+  color: Rgb;
+  shape: number;
+}
+
+function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
+  const { filters, palette } = job;
+  if (filters.colorBy === 'firingRate') {
+    const rate = set.columns.firingRate[i];
+    if (!(rate > 0)) return { color: palette.muted, shape: HOLLOW };
+    const [low, high] = job.rates;
+    const t = high > low ? Math.log(rate / low) / Math.log(high / low) : 1;
+    return { color: palette.rates[Math.round(255 * Math.min(1, Math.max(0, t)))], shape: 0 };
+  }
+  if (filters.colorBy === 'r') {
+    if (linkOf(set, i, filters.minR) < 0 || Number.isNaN(set.r[i])) return { color: palette.muted, shape: HOLLOW };
+    return { color: palette.links[Math.round(255 * Math.min(1, Math.max(0, set.r[i])))], shape: 0 };
+  }
+  if (filters.colorBy === 'group') {
+    const g = job.groups[s]?.[i] ?? -1;
+    return g < 0 ? { color: mix(palette.muted, palette.ground, 0.45), shape: 0 } : groupStyle(g);
+  }
+  return { color: palette.sets[s], shape: 0 };
+}
+
+/** Order of drawing: dead, faded and plain points in the set's fixed random order, then partners of hits, then hits. */
+export function paint(job: PaintJob, s: number): Batch {
+  const set = job.model.sets[s];
+  const { filters, lit, palette, diameter } = job;
+  const batch: Batch = {
+    n: 0,
+    plain: 0,
+    position: new Float32Array(2 * set.n),
+    color: new Uint8Array(4 * set.n),
+    mark: new Uint8Array(2 * set.n),
+  };
+  const put = (i: number, color: Rgb, alpha: number, size: number, mark: number) => {
+    const k = batch.n++;
+    batch.position[2 * k] = set.x[i];
+    batch.position[2 * k + 1] = set.y[i];
+    batch.color.set(color, 4 * k);
+    batch.color[4 * k + 3] = Math.round(255 * alpha);
+    batch.mark[2 * k] = Math.min(255, Math.round(2 * size));
+    batch.mark[2 * k + 1] = mark;
+  };
+  const state = lit.state[s];
+  const usual = set.n > 20_000 ? 0.72 : 0.85;
+  const linked = filters.minR > 0;
+  for (let k = 0; k < set.n; k++) {
+    const i = set.shuffled[k];
+    if (state[i] !== 0 || !Number.isFinite(set.x[i]) || !Number.isFinite(set.y[i])) continue;
+    if (set.dead[i]) {
+      if (filters.showDead) put(i, palette.muted, lit.active ? 0.25 : 0.6, Math.max(4, diameter * 0.8), CROSS);
+      continue;
+    }
+    const { color, shape } = plainMark(job, s, set, i);
+    const weak = linked && linkOf(set, i, filters.minR) < 0;
+    const emphasis = filters.colorBy === 'group' && (job.groups[s]?.[i] ?? -1) >= 0 ? 1.5 : 1;
+    const quiet = lit.active || weak;
+    put(i, quiet ? mix(color, palette.ground, 0.25) : color, quiet ? 0.24 : usual, diameter * emphasis, shape);
+  }
+  batch.plain = batch.n;
+  const big = Math.max(6.5, diameter * 1.5);
+  for (const wanted of [2, 1])
+    for (let i = 0; i < set.n; i++) {
+      if (state[i] !== wanted || !Number.isFinite(set.x[i]) || !Number.isFinite(set.y[i])) continue;
+      const own = filters.colorBy === 'none' ? palette.hit : plainMark(job, s, set, i).color;
+      put(i, own, 1, wanted === 1 ? big : big + 1, wanted === 1 ? OUTLINE : HOLLOW);
+    }
+  return batch;
+}

@@ -1,0 +1,209 @@
+/** The drawing area: one canvas of points for both maps, an overlay, and a focusable layer per map. */
+import { el } from '../ui/dom.js';
+import { reducedMotion } from '../ui/theme.js';
+import { blend, type Camera } from './camera.js';
+import { createGlSurface } from './gl.js';
+import { drawOverlay, type OverlayScene } from './overlay.js';
+import type { MapModel } from './model.js';
+import type { Palette } from './paint.js';
+import { createRasterSurface } from './raster.js';
+import type { Batch, Surface, Viewport } from './surface.js';
+
+const GAP = 8;
+/** After this long without movement the full map is drawn. */
+const SETTLE_MS = 140;
+
+export interface StageHooks {
+  resized(): void;
+  moved(set: number): void;
+}
+
+export class Stage {
+  readonly element = el('div', { class: 'stage' });
+  readonly layers: HTMLElement[];
+  readonly views: Viewport[];
+  private surface!: Surface;
+  private readonly overlay = el('canvas', { class: 'overlay', aria: { hidden: 'true' } });
+  private batches: Batch[] = [];
+  private palette: Palette | null = null;
+  private scene: Pick<OverlayScene, 'hover' | 'pins' | 'lasso'> = { hover: null, pins: [], lasso: null };
+  private width = 0;
+  private height = 0;
+  private ratio = 1;
+  private frame = 0;
+  private pointsDirty = false;
+  private movedAt = 0;
+  private lastFrameAt = 0;
+  private share = 1;
+  private settle: ReturnType<typeof setTimeout> | undefined;
+  private animation = 0;
+  private readonly observer = new ResizeObserver(() => this.resize());
+  private readonly ratioChanged = () => this.resize();
+
+  constructor(
+    private readonly model: MapModel,
+    cameras: Camera[],
+    private readonly hooks: StageHooks,
+    canvas: 'auto' | '2d',
+  ) {
+    this.views = cameras.map((camera) => ({ left: 0, top: 0, width: 0, height: 0, camera }));
+    this.layers = model.sets.map((_, s) => el('div', { class: `layer set${s}`, tabIndex: 0, role: 'application' }));
+    this.element.append(this.overlay, ...this.layers);
+    this.makeSurface(canvas);
+    this.observer.observe(this.element);
+    addEventListener('resize', this.ratioChanged);
+  }
+
+  get kind(): string {
+    return this.surface.kind;
+  }
+
+  private makeSurface(wanted: 'auto' | '2d'): void {
+    const fresh = () => el('canvas', { class: 'points', aria: { hidden: 'true' } });
+    let canvas = fresh();
+    const gl = wanted === 'auto' ? createGlSurface(canvas, () => this.contextLost()) : null;
+    if (!gl) canvas = fresh();
+    this.surface = gl ?? createRasterSurface(canvas);
+    this.element.prepend(canvas);
+    this.element.dataset.renderer = this.surface.kind;
+  }
+
+  /** A canvas that had a WebGL context gives no other: replace it and rasterise from now on. */
+  private contextLost(): void {
+    this.surface.canvas.remove();
+    this.surface.dispose();
+    this.makeSurface('2d');
+    this.surface.resize(this.width, this.height, this.ratio);
+    this.batches.forEach((batch, i) => this.surface.setBatch(i, batch));
+    this.redraw();
+  }
+
+  setBatches(batches: Batch[]): void {
+    this.batches = batches;
+    batches.forEach((batch, i) => this.surface.setBatch(i, batch));
+    this.redraw();
+  }
+
+  setPalette(palette: Palette): void {
+    this.palette = palette;
+    this.redraw();
+  }
+
+  setScene(scene: Partial<Pick<OverlayScene, 'hover' | 'pins' | 'lasso'>>): void {
+    Object.assign(this.scene, scene);
+    this.schedule();
+  }
+
+  setCamera(set: number, camera: Camera): void {
+    cancelAnimationFrame(this.animation);
+    this.views[set].camera = camera;
+    this.movedAt = performance.now();
+    this.redraw();
+    this.hooks.moved(set);
+    clearTimeout(this.settle);
+    this.settle = setTimeout(() => this.redraw(), SETTLE_MS + 20);
+  }
+
+  /** Glides to the cameras in a fifth of a second, at once when motion is to be reduced. */
+  glide(targets: Camera[]): void {
+    cancelAnimationFrame(this.animation);
+    const from = this.views.map((v) => v.camera);
+    if (reducedMotion()) {
+      targets.forEach((camera, s) => this.setCamera(s, camera));
+      return;
+    }
+    const started = performance.now();
+    const step = (now: number) => {
+      const t = Math.min(1, Math.max(0, now - started) / 200);
+      const eased = 1 - (1 - t) ** 3;
+      targets.forEach((camera, s) => this.setCamera(s, t === 1 ? camera : blend(from[s], camera, eased)));
+      if (t < 1) this.animation = requestAnimationFrame(step);
+    };
+    this.animation = requestAnimationFrame(step);
+  }
+
+  private resize(): void {
+    const { clientWidth, clientHeight } = this.element;
+    const ratio = Math.min(3, devicePixelRatio || 1);
+    if (clientWidth === this.width && clientHeight === this.height && ratio === this.ratio) return;
+    [this.width, this.height, this.ratio] = [clientWidth, clientHeight, ratio];
+    this.layout();
+    this.surface.resize(this.width, this.height, ratio);
+    this.overlay.width = Math.max(1, Math.round(this.width * ratio));
+    this.overlay.height = Math.max(1, Math.round(this.height * ratio));
+    this.hooks.resized();
+    this.redraw(true);
+  }
+
+  /** Side by side, or stacked where that gives the maps more room. */
+  private layout(): void {
+    const n = this.views.length;
+    const stacked = n > 1 && this.element.dataset.stacked === 'true';
+    this.views.forEach((view, i) => {
+      view.width = stacked || n === 1 ? this.width : (this.width - GAP) / 2;
+      view.height = stacked ? (this.height - GAP) / 2 : this.height;
+      view.left = stacked ? 0 : i * (view.width + GAP);
+      view.top = stacked ? i * (view.height + GAP) : 0;
+      const style = this.layers[i].style;
+      for (const side of ['left', 'top', 'width', 'height'] as const) style[side] = `${view[side]}px`;
+    });
+  }
+
+  setStacked(stacked: boolean): void {
+    if (this.element.dataset.stacked === String(stacked)) return;
+    this.element.dataset.stacked = String(stacked);
+    this.layout();
+    this.redraw();
+  }
+
+  private redraw(now = false): void {
+    this.pointsDirty = true;
+    if (now) {
+      cancelAnimationFrame(this.frame);
+      this.frame = 0;
+      this.draw(performance.now());
+    } else this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame((now) => this.draw(now));
+  }
+
+  private draw(now: number): void {
+    this.frame = 0;
+    if (!this.palette || this.width === 0 || this.height === 0) return;
+    if (this.pointsDirty) {
+      const moving = performance.now() - this.movedAt < SETTLE_MS;
+      if (moving) this.adapt(now - this.lastFrameAt);
+      this.lastFrameAt = now;
+      this.pointsDirty = false;
+      this.surface.draw(this.views, this.palette.ground, this.palette.text, moving ? this.share : 1);
+    }
+    const context = this.overlay.getContext('2d');
+    if (context)
+      drawOverlay(context, {
+        ...this.scene,
+        model: this.model,
+        views: this.views,
+        palette: this.palette,
+        ratio: this.ratio,
+      });
+  }
+
+  /** Fewer points while moving where frames take long, more where they do not. Pauses between gestures do not count. */
+  private adapt(frameMs: number): void {
+    if (frameMs > 400 || frameMs <= 0) return;
+    if (frameMs > 34) this.share = Math.max(0.04, this.share * 0.6);
+    else if (frameMs < 20) this.share = Math.min(1, this.share * 1.15);
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.animation);
+    clearTimeout(this.settle);
+    this.observer.disconnect();
+    removeEventListener('resize', this.ratioChanged);
+    this.surface.dispose();
+    this.element.remove();
+  }
+}

@@ -1,0 +1,77 @@
+/** What a map view remembers: small JSON, checked when read back. */
+import type { JsonObject } from '../../protocol/notebook.js';
+import { HOME, clampZoom, type Camera } from './camera.js';
+import { NO_FILTERS, type ColorBy } from './filter.js';
+
+export interface Pin {
+  set: number;
+  /** Feature id. */
+  feature: number;
+}
+
+export interface MapViewState {
+  version: 1;
+  cameras: Camera[];
+  pins: Pin[];
+  query: string;
+  substring: boolean;
+  group: string | null;
+  minR: number;
+  showDead: boolean;
+  colorBy: ColorBy;
+  sort: { key: string; descending: boolean };
+  pane: 'details' | 'pairs' | 'closed';
+}
+
+export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group'];
+
+export function defaultState(sets: number): MapViewState {
+  return {
+    version: 1,
+    cameras: Array.from({ length: sets }, () => ({ ...HOME })),
+    pins: [],
+    query: NO_FILTERS.query,
+    substring: NO_FILTERS.substring,
+    group: NO_FILTERS.group,
+    minR: NO_FILTERS.minR,
+    showDead: NO_FILTERS.showDead,
+    colorBy: NO_FILTERS.colorBy,
+    sort: { key: 'r', descending: true },
+    pane: 'pairs',
+  };
+}
+
+const finite = (v: unknown, fallback: number) => (typeof v === 'number' && Number.isFinite(v) ? v : fallback);
+
+/** A saved state made whole: what is missing or wrong becomes the default. */
+export function restoreState(saved: JsonObject | undefined, sets: number, fallback = defaultState(sets)): MapViewState {
+  if (!saved || saved.version !== 1) return fallback;
+  const s = saved as unknown as Partial<Record<keyof MapViewState, unknown>>;
+  const cameras = Array.isArray(s.cameras) ? (s.cameras as Array<Partial<Camera> | null>) : [];
+  const pins = Array.isArray(s.pins) ? (s.pins as Array<Partial<Pin> | null>) : [];
+  const sort = (s.sort ?? {}) as Partial<MapViewState['sort']>;
+  return {
+    version: 1,
+    cameras: fallback.cameras.map((home, i) => ({
+      x: finite(cameras[i]?.x, home.x),
+      y: finite(cameras[i]?.y, home.y),
+      zoom: clampZoom(finite(cameras[i]?.zoom, home.zoom)),
+    })),
+    pins: pins.flatMap((p) =>
+      p && Number.isInteger(p.set) && Number.isInteger(p.feature) && (p.set as number) >= 0 && (p.set as number) < sets
+        ? [{ set: p.set as number, feature: p.feature as number }]
+        : [],
+    ),
+    query: typeof s.query === 'string' ? s.query : fallback.query,
+    substring: s.substring === true,
+    group: typeof s.group === 'string' ? s.group : null,
+    minR: Math.min(1, Math.max(0, finite(s.minR, fallback.minR))),
+    showDead: s.showDead === true,
+    colorBy: COLOR_BY.includes(s.colorBy as ColorBy) ? (s.colorBy as ColorBy) : fallback.colorBy,
+    sort: {
+      key: typeof sort.key === 'string' ? sort.key : fallback.sort.key,
+      descending: sort.descending !== false,
+    },
+    pane: s.pane === 'details' || s.pane === 'pairs' || s.pane === 'closed' ? s.pane : fallback.pane,
+  };
+}

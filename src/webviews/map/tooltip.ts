@@ -1,0 +1,84 @@
+/** The hover card: in the top layer, beside the pointer, never outside the window, never over the linked point. */
+import { el, fill } from '../ui/dom.js';
+
+export interface Spot {
+  x: number;
+  y: number;
+}
+
+/**
+ * Top left corner of a box of `width` × `height` near `at` inside a window, in CSS pixels. Tries the four corners
+ * around the point, avoids covering `avoid`, and clamps into the window what does not fit.
+ */
+export function placeTooltip(
+  at: Spot,
+  avoid: Spot | null,
+  size: { width: number; height: number },
+  window: { width: number; height: number },
+): Spot {
+  const gap = 18;
+  const margin = 8;
+  const corners = [
+    { x: at.x + gap, y: at.y + gap },
+    { x: at.x + gap, y: at.y - gap - size.height },
+    { x: at.x - gap - size.width, y: at.y + gap },
+    { x: at.x - gap - size.width, y: at.y - gap - size.height },
+    { x: at.x - size.width / 2, y: at.y + gap },
+    { x: at.x - size.width / 2, y: at.y - gap - size.height },
+  ].map((p) => ({
+    x: Math.max(margin, Math.min(p.x, window.width - margin - size.width)),
+    y: Math.max(margin, Math.min(p.y, window.height - margin - size.height)),
+  }));
+  const covers = (p: Spot, s: Spot | null) =>
+    s !== null && s.x > p.x - 12 && s.x < p.x + size.width + 12 && s.y > p.y - 12 && s.y < p.y + size.height + 12;
+  return corners.find((p) => !covers(p, at) && !covers(p, avoid)) ?? corners.find((p) => !covers(p, at)) ?? corners[0];
+}
+
+export class Tooltip {
+  readonly element = el('div', { class: 'fg-tooltip', role: 'tooltip' });
+  private anchor: Spot = { x: 0, y: 0 };
+  private avoid: Spot | null = null;
+  private readonly observer = new ResizeObserver(() => this.place());
+
+  constructor() {
+    this.element.setAttribute('popover', 'manual');
+    this.observer.observe(this.element);
+  }
+
+  show(content: HTMLElement, at: Spot, avoid: Spot | null): void {
+    fill(this.element, content);
+    this.anchor = at;
+    this.avoid = avoid;
+    if (!this.element.matches(':popover-open')) this.element.showPopover();
+    this.place();
+  }
+
+  /** Follows the pointer while the content stays. */
+  move(at: Spot): void {
+    this.anchor = at;
+    this.place();
+  }
+
+  hide(): void {
+    if (this.element.isConnected && this.element.matches(':popover-open')) this.element.hidePopover();
+  }
+
+  private place(): void {
+    if (!this.element.matches(':popover-open')) return;
+    const { offsetWidth: width, offsetHeight: height } = this.element;
+    const p = placeTooltip(
+      this.anchor,
+      this.avoid,
+      { width, height },
+      { width: document.documentElement.clientWidth || innerWidth, height: innerHeight },
+    );
+    this.element.style.left = `${Math.round(p.x)}px`;
+    this.element.style.top = `${Math.round(p.y)}px`;
+  }
+
+  dispose(): void {
+    this.observer.disconnect();
+    this.hide();
+    this.element.remove();
+  }
+}

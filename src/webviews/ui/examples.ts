@@ -1,0 +1,75 @@
+/** Dataset examples of a feature: tokens with activation as background intensity and the peak token marked. */
+import type { FeatureExample } from '../../protocol/map.js';
+import { el } from './dom.js';
+import { number, visibleToken } from './format.js';
+
+export const EXAMPLE_CSS = `
+.fg-examples { list-style: none; margin: 4px 0 0; padding: 0; display: grid; gap: 2px; }
+.fg-example { display: grid; grid-template-columns: 3.6em 1fr; gap: 8px; align-items: baseline; }
+.fg-example .value { color: var(--fg-muted); font-variant-numeric: tabular-nums; text-align: right; font-size: 0.9em; }
+.fg-example .text { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; color: var(--fg-strong); }
+.fg-example .token { border-radius: 2px; padding: 1px 0; }
+.fg-example .peak { font-weight: 700; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; text-decoration-color: var(--fg-hover); }
+.fg-root[data-theme^="hc"] .fg-example .peak { outline: 1px solid var(--fg-border); }
+.fg-none { color: var(--fg-muted); font-style: italic; margin: 4px 0 0; }
+.fg-label { display: inline-flex; flex-wrap: wrap; gap: 4px; }
+.fg-chip { background: var(--fg-code-bg); border: 1px solid var(--fg-border); border-radius: 3px; padding: 0 5px; color: var(--fg-strong); white-space: pre; font-size: 0.95em; max-width: 22em; overflow: hidden; text-overflow: ellipsis; }
+.fg-chip.shared { border-color: var(--fg-hit); border-style: dashed; }
+`;
+
+/** Background of a token at `value` of the feature's largest activation `max`: none at 0, at most 75 % opaque. */
+function heat(value: number, max: number): string {
+  if (!(value > 0) || !(max > 0)) return 'transparent';
+  const share = Math.round(15 + 60 * Math.min(1, value / max));
+  return `color-mix(in srgb, var(--fg-heat) ${share}%, transparent)`;
+}
+
+export function exampleList(examples: readonly FeatureExample[], limit = Infinity): HTMLElement {
+  if (examples.length === 0)
+    return el('p', { class: 'fg-none' }, 'No dataset example: the feature fired on no token of the sample.');
+  const max = examples.reduce((m, e) => Math.max(m, e.value), 0);
+  return el('ul', { class: 'fg-examples' }, ...examples.slice(0, limit).map((e) => exampleRow(e, max)));
+}
+
+function exampleRow(example: FeatureExample, max: number): HTMLElement {
+  const tokens = example.tokens.map((token, i) => {
+    const value = example.activations[i] ?? 0;
+    const peak = i === example.peak;
+    return el(
+      peak ? 'strong' : 'span',
+      {
+        class: peak ? 'token peak' : 'token',
+        title: `${number(value, 3)}`,
+        style: { 'background-color': heat(value, max) },
+      },
+      visibleToken(token),
+    );
+  });
+  return el(
+    'li',
+    { class: 'fg-example' },
+    el(
+      'span',
+      { class: 'value', title: `sequence ${example.sequence}, position ${example.position}` },
+      number(example.value, 3),
+    ),
+    el('span', { class: 'text' }, ...tokens),
+  );
+}
+
+/** A label as chips; those in `shared` (trimmed, lower case) are marked as common to both features. */
+export function labelChips(label: readonly string[], shared?: ReadonlySet<string>): HTMLElement {
+  const seen = new Set<string>();
+  const chips: HTMLElement[] = [];
+  for (const token of label) {
+    const text = token.trim() === '' ? visibleToken(token).replace(/ /g, '␣') : visibleToken(token.trim());
+    if (text === '' || seen.has(text)) continue;
+    seen.add(text);
+    const common = shared?.has(text.toLowerCase()) ?? false;
+    chips.push(
+      el('span', { class: common ? 'fg-chip shared' : 'fg-chip', title: common ? 'in both labels' : text }, text),
+    );
+  }
+  if (chips.length === 0) chips.push(el('span', { class: 'fg-none' }, 'no label'));
+  return el('span', { class: 'fg-label' }, ...chips);
+}
