@@ -5,6 +5,8 @@ import type { Progress } from '../../protocol/kernel.js';
 export interface SessionContext {
   /** Folder of the notebook: relative paths in cells are resolved against it. */
   readonly notebookFolder: string;
+  /** Folder where the notebook is saved: what outputs refer to lies in its `.fgnb`. The notebook's own folder, but for `fgnb run --out`. */
+  readonly outputFolder: string;
   /** Artifact folder, default `<notebookFolder>/.fgnb`. */
   readonly artifactFolder: string;
   /** Aborted when the running cell is interrupted. A new one per cell. */

@@ -1,0 +1,66 @@
+/** What every api function works in: the running session, its artifact store, and paths against the notebook's folder. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { ArtifactStore } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { currentDevice } from '../compute/device.js';
+import type { SessionContext } from './context.js';
+
+export class Environment {
+  /** Results that took real work. */
+  readonly store: ArtifactStore;
+  /** Sidecars of outputs: always beside the saved notebook, so that the two travel together. */
+  readonly outputStore: ArtifactStore;
+
+  constructor(readonly context: SessionContext) {
+    const options = { device: () => currentDevice().description, report: (message: string) => context.print(message) };
+    this.store = new ArtifactStore(context.artifactFolder, options);
+    this.outputStore = new ArtifactStore(path.join(context.outputFolder, '.fgnb'), options);
+  }
+
+  /**
+   * Runs a long call with the cell's cancel signal and progress line, both joined with the caller's own.
+   * The progress line is cleared at the end, whatever happens.
+   */
+  async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
+    const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
+    const onProgress: Required<CallOptions>['onProgress'] = (progress) => {
+      this.context.progress(progress);
+      options?.onProgress?.(progress);
+    };
+    try {
+      return await work({ signal: AbortSignal.any(signals), onProgress });
+    } finally {
+      this.context.progress(null);
+    }
+  }
+
+  /** A path given in a cell, against the notebook's folder. */
+  resolve(file: string): string {
+    return path.resolve(this.context.notebookFolder, file);
+  }
+
+  /** A folder or file given in a cell: its absolute path where it exists or is written as a path; a hub id as it is. */
+  locate(idOrPath: string): string {
+    const absolute = this.resolve(idOrPath);
+    const writtenAsPath = /^(?:\.{1,2}[\\/]|[\\/]|[A-Za-z]:)/.test(idOrPath);
+    return writtenAsPath || existsSync(absolute) ? absolute : idOrPath;
+  }
+
+  /** "loaded from …" beside results that were not computed again. */
+  tellCached(what: string, cached: boolean, record: { created: string; id: string }): void {
+    if (cached)
+      this.context.print(
+        `${what}: loaded from cache (${record.created.slice(0, 16).replace('T', ' ')}, ${record.id.slice(0, 8)}); { fresh: true } computes it again`,
+      );
+  }
+}
+
+/** Options without the parts that do not change a result, as artifact parameters; undefined entries are left out. */
+export function parametersOf(options: object, leaveOut: readonly string[] = []): JsonObject {
+  const skipped = new Set(['signal', 'onProgress', 'fresh', ...leaveOut]);
+  return Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => value !== undefined && !skipped.has(key)),
+  ) as JsonObject;
+}

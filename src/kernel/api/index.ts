@@ -1,0 +1,72 @@
+/**
+ * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). Thin: each namespace binds
+ * a room to the running session (progress, cancel, artifacts, outputs).
+ */
+import type { ArtifactRecord } from '../artifacts/types.js';
+import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
+import { tf } from '../compute/tf.js';
+import { activationsApi, type ActivationsApi } from './activations.js';
+import type { SessionContext } from './context.js';
+import { correlationApi, type CorrelationApi } from './correlation.js';
+import { datasetsApi, type DatasetsApi } from './datasets.js';
+import { Environment } from './environment.js';
+import { interventionsApi, type InterventionsApi } from './interventions.js';
+import { mapsApi, type MapsApi } from './maps.js';
+import { modelsApi, type ModelsApi } from './models.js';
+import { saeApi, type SaeApi } from './sae.js';
+import { showApi, type ShowApi } from './show.js';
+
+export interface Fg {
+  readonly models: ModelsApi;
+  readonly datasets: DatasetsApi;
+  readonly sae: SaeApi;
+  readonly activations: ActivationsApi;
+  readonly correlation: CorrelationApi;
+  readonly maps: MapsApi;
+  readonly interventions: InterventionsApi;
+  readonly show: ShowApi;
+  readonly artifacts: {
+    /** Records of everything in the artifact folder, newest first. */
+    list(): Promise<ArtifactRecord[]>;
+    /** The record and folder of an id, or of its first 8 digits or more. */
+    find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
+    /** Deletes artifacts not used for some days. */
+    prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]>;
+  };
+  readonly device: {
+    /** What computes, and why nothing better does. */
+    info(): DeviceReport;
+  };
+  /** A key figure of the notebook: `fgnb run` prints them together at the end. */
+  keyFigure(name: string, value: string | number): void;
+}
+
+/** Starts the device and binds the facade to a session. */
+export async function createFg(
+  context: SessionContext,
+  options: { device?: 'auto' | 'cuda' | 'webgpu' | 'cpu' } = {},
+): Promise<Fg> {
+  await initDevice({ device: options.device, notebookFolder: context.notebookFolder });
+  const env = new Environment(context);
+  return {
+    models: modelsApi(env),
+    datasets: datasetsApi(env),
+    sae: saeApi(env),
+    activations: activationsApi(env),
+    correlation: correlationApi(env),
+    maps: mapsApi(env),
+    interventions: interventionsApi(env),
+    show: showApi(env),
+    artifacts: { list: () => env.store.list(), find: (id) => env.store.find(id), prune: (o) => env.store.prune(o) },
+    device: { info: currentDevice },
+    keyFigure: (name, value) => context.keyFigure(name, String(value)),
+  };
+}
+
+/** Names that every cell has: `fg` and `tf`. */
+export async function createGlobals(
+  context: SessionContext,
+  options: { device?: 'auto' | 'cuda' | 'webgpu' | 'cpu' } = {},
+): Promise<Record<string, unknown>> {
+  return { fg: await createFg(context, options), tf };
+}

@@ -1,0 +1,162 @@
+/** Results that cells show richly, and the plain text that goes with every output. */
+import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
+import { MIME } from '../../protocol/mime.js';
+import { splitLines } from '../../protocol/notebookCodec.js';
+import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import type { SimilarityScore } from '../correlation/types.js';
+
+/** A value that a cell shows by these items when it is the last expression. */
+export const DISPLAY = Symbol.for('fgnb.display');
+export type Displayed<T> = T & { readonly [DISPLAY]: () => OutputItem[] };
+
+/** Gives a value its way of being shown; the value is otherwise unchanged. */
+export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
+  Object.defineProperty(value, DISPLAY, { value: items, enumerable: false });
+  return value as Displayed<T>;
+}
+
+export function textItem(text: string): OutputItem {
+  return { mime: MIME.text, text: splitLines(text) };
+}
+
+const asJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json;
+
+/** A number with `digits` significant digits, whole numbers whole. */
+export function formatNumber(value: number, digits = 4): string {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
+  return String(Number(value.toPrecision(digits)));
+}
+
+export function tableItems(table: TableDescriptor): OutputItem[] {
+  const cells = table.rows.map((row) =>
+    table.columns.map(({ key, type, digits }) => {
+      const value = row[key];
+      return value === null || value === undefined
+        ? ''
+        : type === 'number'
+          ? formatNumber(Number(value), digits)
+          : String(value);
+    }),
+  );
+  const widths = table.columns.map((column, c) => Math.max(column.title.length, ...cells.map((row) => row[c].length)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, c) => (table.columns[c].type === 'number' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
+      .join('  ')
+      .trimEnd();
+  const lines = [
+    line(table.columns.map((c) => c.title)),
+    widths.map((w) => '─'.repeat(w)).join('  '),
+    ...cells.map(line),
+  ];
+  const text = [table.title, ...lines, table.note].filter((s) => s !== undefined).join('\n');
+  return [{ mime: MIME.table, json: asJson(table) }, textItem(text)];
+}
+
+/** Rows of plain objects as a table: columns in the order in which their keys first appear. */
+export function tableOf(
+  rows: ReadonlyArray<Record<string, string | number | boolean | null | undefined>>,
+  title?: string,
+): TableDescriptor {
+  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return {
+    version: 1,
+    ...(title ? { title } : {}),
+    columns: keys.map((key) => ({
+      key,
+      title: key,
+      type: rows.every((row) => row[key] === null || row[key] === undefined || typeof row[key] === 'number')
+        ? 'number'
+        : 'text',
+    })),
+    rows: rows.map((row) =>
+      Object.fromEntries(
+        keys.map((key) => [
+          key,
+          typeof row[key] === 'boolean' ? String(row[key]) : ((row[key] ?? null) as string | number | null),
+        ]),
+      ),
+    ),
+  };
+}
+
+export function scoreTable(scores: readonly SimilarityScore[], title: string): OutputItem[] {
+  const warnings = scores.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`);
+  const column = (key: string, type: 'number' | 'text' = 'number') => ({ key, title: key, type });
+  return tableItems({
+    version: 1,
+    title,
+    columns: [
+      column('score', 'text'),
+      column('value'),
+      column('null mean'),
+      column('null std'),
+      column('null max'),
+      column('p'),
+      column('n'),
+      column('runs'),
+      column('seed'),
+      column('variant', 'text'),
+    ],
+    rows: scores.map((s) => ({
+      score: s.metric,
+      value: s.value,
+      'null mean': s.null.mean,
+      'null std': s.null.std,
+      'null max': s.null.max,
+      p: s.p,
+      n: s.n,
+      runs: s.null.runs,
+      seed: s.seed,
+      variant: `${s.variant}; null: ${s.null.kind}`,
+    })),
+    note: ['p = (k + 1)/(R + 1), k = null runs at or above the value', ...warnings].join('. '),
+  });
+}
+
+/** A Vega-Lite spec, compiled here so that the renderer ships Vega alone. Data must be inline: URLs are refused. */
+export function chartItems(spec: JsonObject, title?: string): OutputItem[] {
+  if (JSON.stringify(spec).includes('"url":'))
+    throw new Error('charts take inline data ({ values: [...] }); this spec names a URL, which is never loaded');
+  const compiled = compile(spec as unknown as TopLevelSpec).spec;
+  const chart: ChartDescriptor = {
+    version: 1,
+    ...(title ? { title } : {}),
+    spec: asJson(compiled) as JsonObject,
+    vegaLite: spec,
+  };
+  return [{ mime: MIME.chart, json: asJson(chart) }, textItem(title ?? 'Chart')];
+}
+
+export function featureItems(cards: FeatureCards): OutputItem[] {
+  const lines: string[] = cards.title ? [cards.title] : [];
+  for (const group of cards.groups) {
+    if (group.heading) lines.push('', group.heading);
+    for (const card of group.cards) {
+      lines.push(
+        `  ${card.side} #${card.feature}: ${card.label.map((t) => t.trim()).join(', ') || '(dead)'} — ${(100 * card.firingRate).toFixed(3)} % of tokens`,
+      );
+      for (const e of card.examples)
+        lines.push(
+          `    ${e.value.toFixed(2).padStart(7)}  ${e.tokens
+            .map((t, i) => (i === e.peak ? ` **${t.trim()}**` : t))
+            .join('')
+            .replace(/\n/g, '↵')}`,
+        );
+    }
+  }
+  return [{ mime: MIME.features, json: asJson(cards) }, textItem(lines.join('\n'))];
+}
+
+export function comparisonItems(comparison: ComparisonDescriptor): OutputItem[] {
+  const lines = [comparison.title, comparison.intervention, comparison.note].filter((s) => s !== undefined) as string[];
+  for (const row of comparison.rows)
+    lines.push('', `prompt  ${row.prompt}`, `before  ${row.before.trim()}`, `after   ${row.after.trim()}`);
+  if (comparison.tokens) {
+    lines.push('', 'next token: probability before → after');
+    for (const t of comparison.tokens)
+      lines.push(`  ${JSON.stringify(t.token).padEnd(16)} ${t.before.toFixed(4)} → ${t.after.toFixed(4)}`);
+  }
+  return [{ mime: MIME.comparison, json: asJson(comparison) }, textItem(lines.join('\n'))];
+}

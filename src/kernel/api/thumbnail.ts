@@ -1,0 +1,77 @@
+/** A small PNG of a map: what viewers without the interactive renderer show. */
+import { crc32, deflateSync } from 'node:zlib';
+import type { BundleSet } from '../maps/bundle.js';
+
+const HEIGHT = 240;
+const GAP = 16;
+/** Blue and orange of the Okabe-Ito palette, told apart with any colour vision. */
+const COLOURS = [
+  [0, 114, 178],
+  [230, 120, 0],
+] as const;
+
+/** RGB pixels, white. */
+interface Image {
+  width: number;
+  pixels: Uint8Array;
+}
+
+function dot(image: Image, x: number, y: number, colour: readonly number[]): void {
+  for (let dy = 0; dy < 2; dy++)
+    for (let dx = 0; dx < 2; dx++) {
+      const px = Math.round(x) + dx;
+      const py = Math.round(y) + dy;
+      if (px < 0 || py < 0 || px >= image.width || py >= HEIGHT) continue;
+      // Half transparent: dense places are darker.
+      for (let c = 0; c < 3; c++)
+        image.pixels[3 * (py * image.width + px) + c] = (image.pixels[3 * (py * image.width + px) + c] + colour[c]) / 2;
+    }
+}
+
+function drawSet(image: Image, { layout, firings }: BundleSet, left: number, colour: readonly number[]): void {
+  const at = (i: number, c: number): number => layout.coordinates[2 * i + c];
+  const alive = [...firings.keys()].filter((i) => firings[i] > 0 && Number.isFinite(at(i, 0)));
+  if (alive.length === 0) return;
+  const bounds = [0, 1].map((c) =>
+    alive.reduce(([low, high], i) => [Math.min(low, at(i, c)), Math.max(high, at(i, c))], [Infinity, -Infinity]),
+  );
+  const span = Math.max(...bounds.map(([low, high]) => high - low)) || 1;
+  const place = (i: number, c: number): number =>
+    GAP + ((at(i, c) - (bounds[c][0] + bounds[c][1]) / 2) / span + 0.5) * (HEIGHT - 2 * GAP);
+  for (const i of alive) dot(image, left + place(i, 0), HEIGHT - place(i, 1), colour);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'ascii'), data]);
+  const out = Buffer.alloc(body.length + 8);
+  out.writeUInt32BE(data.length, 0);
+  body.copy(out, 4);
+  out.writeUInt32BE(crc32(body), body.length + 4);
+  return out;
+}
+
+/** PNG (8-bit RGB, no interlace): signature, IHDR, one IDAT, IEND. */
+function encodePng({ width, pixels }: Image): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(HEIGHT, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  const rows = Buffer.alloc(HEIGHT * (3 * width + 1));
+  for (let y = 0; y < HEIGHT; y++)
+    rows.set(pixels.subarray(3 * y * width, 3 * (y + 1) * width), y * (3 * width + 1) + 1);
+  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows)),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+/** The sets side by side, firing features only, each scaled to its square. */
+export function thumbnail(sets: readonly BundleSet[]): Buffer {
+  const width = sets.length * HEIGHT;
+  const image = { width, pixels: new Uint8Array(3 * width * HEIGHT).fill(255) };
+  sets.forEach((set, s) => drawSet(image, set, s * HEIGHT, COLOURS[s % 2]));
+  return encodePng(image);
+}
