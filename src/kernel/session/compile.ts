@@ -1,0 +1,261 @@
+/**
+ * A cell's TypeScript to a script whose completion value is `async (__fgnb) => value`.
+ *
+ * Top-level names live on the global object of the kernel, so every cell sees them, may redeclare them, and functions
+ * see the newest value: `const x = 1` becomes the assignment `x = 1`. The session declares the names before the run
+ * (session/scope.ts). Edits go through magic-string, so every place maps back to the cell exactly.
+ */
+import {
+  parse,
+  type AnyNode,
+  type ExportNamedDeclaration,
+  type ImportDeclaration,
+  type Program,
+  type VariableDeclaration,
+} from 'acorn';
+import MagicString from 'magic-string';
+import { placeAt, placeMapper, SourceSyntaxError, stripTypes, type Place } from './stripTypes.js';
+import { boundNames, isFunction, isReference, isTopLevelName, varNames, walk } from './syntax.js';
+
+export interface CompiledCell {
+  /** Script text; evaluates to a function that takes the cell's helpers. */
+  code: string;
+  /** Top-level names that the cell declares. */
+  names: string[];
+  /** Those of them that are there from the start of the cell: `var`s. */
+  early: string[];
+  /** Place in `code` to place in the cell, both 1-based. */
+  toCell(place: Place): Place;
+}
+
+/** Parameter of the compiled cell: what rewritten syntax calls. */
+export const HELPERS = '__fgnb';
+
+function parseModule(code: string, toSource: (place: Place) => Place): Program {
+  try {
+    return parse(code, { ecmaVersion: 'latest', sourceType: 'module', allowAwaitOutsideFunction: true });
+  } catch (error) {
+    const { message, pos } = error as SyntaxError & { pos?: number };
+    const { line, column } = toSource(placeAt(code, pos ?? 0));
+    throw new SourceSyntaxError(message.replace(/ \(\d+:\d+\)$/, ''), line, column);
+  }
+}
+
+class CellRewriter {
+  readonly edits: MagicString;
+  readonly names = new Set<string>();
+  private readonly constants = new Set<string>();
+  private readonly used = new Set<string>();
+  /** Where hoisted functions and imports go: behind those that the cell starts with. */
+  private hoistAt = 0;
+
+  constructor(
+    readonly code: string,
+    readonly program: Program,
+  ) {
+    this.edits = new MagicString(code);
+  }
+
+  rewrite(): void {
+    for (const name of varNames(this.program)) this.names.add(name);
+    for (const node of this.program.body) this.collect(node);
+    this.rewriteInside();
+    for (const node of this.program.body) {
+      if (node.type !== 'ImportDeclaration' && node.type !== 'FunctionDeclaration') break;
+      this.hoistAt = node.end;
+    }
+    for (const node of this.program.body) this.topLevel(node);
+    this.returnLast();
+  }
+
+  /** Names of declarations, before anything is rewritten. */
+  private collect(node: AnyNode): void {
+    if (node.type === 'ExportNamedDeclaration' && node.declaration) return this.collect(node.declaration);
+    if (node.type === 'ExportDefaultDeclaration') return this.collect(node.declaration as AnyNode);
+    if (node.type === 'VariableDeclaration') {
+      const names = node.declarations.flatMap((d) => boundNames(d.id));
+      names.forEach((name) => this.names.add(name));
+      if (node.kind === 'const') names.forEach((name) => this.constants.add(name));
+    }
+    if ((node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration') && node.id)
+      this.names.add(node.id.name);
+    if (node.type === 'ImportDeclaration') {
+      for (const { local } of node.specifiers) {
+        this.names.add(local.name);
+        this.constants.add(local.name);
+      }
+    }
+  }
+
+  /** import(), import.meta, nested `var`s and assignments to the cell's constants, wherever they are. */
+  private rewriteInside(): void {
+    const scopes = new Map<AnyNode, Set<string>>();
+    walk(this.program, (node, parents) => {
+      const parent = parents.at(-1);
+      if (node.type === 'ImportExpression') {
+        this.edits.overwrite(node.start, node.start + 'import'.length, `${HELPERS}.load`);
+      } else if (node.type === 'MetaProperty' && node.meta.name === 'import') {
+        this.edits.overwrite(node.start, node.end, `${HELPERS}.meta`);
+      } else if (node.type === 'Identifier' && isReference(node, parent)) {
+        this.used.add(node.name);
+      } else if (node.type === 'VariableDeclaration' && node.kind === 'var' && parent?.type !== 'Program') {
+        if (!parents.some((p) => isFunction(p) || p.type === 'StaticBlock')) this.nestedVar(node, parent);
+      } else if (node.type === 'AssignmentExpression' || node.type === 'UpdateExpression') {
+        const target = node.type === 'AssignmentExpression' ? node.left : node.argument;
+        if (
+          target.type === 'Identifier' &&
+          this.constants.has(target.name) &&
+          isTopLevelName(target.name, parents, scopes)
+        ) {
+          this.edits.prependRight(node.start, `(${HELPERS}.constant(${JSON.stringify(target.name)}),`);
+          this.edits.appendLeft(node.end, ')');
+        }
+      }
+    });
+  }
+
+  private nestedVar(node: VariableDeclaration, parent: AnyNode | undefined): void {
+    const loopHead =
+      (parent?.type === 'ForInStatement' || parent?.type === 'ForOfStatement') && parent.left === (node as AnyNode);
+    if (loopHead) this.edits.remove(node.start, node.declarations[0].start);
+    else this.assign(node, !(parent?.type === 'ForStatement' && parent.init === (node as AnyNode)));
+  }
+
+  /** `const a = 1, {b} = c` to `void (a = 1, {b} = c);`: `void` can neither join the line before nor end a block. */
+  private assign(node: VariableDeclaration, statement: boolean): void {
+    const { declarations } = node;
+    this.edits.overwrite(node.start, declarations[0].start, statement ? 'void (' : '(');
+    for (const d of declarations) {
+      if (d.init) this.markInitializer(d.init, d.end);
+      // `var x` keeps a value that x already has; `let x` does not.
+      else if (node.kind !== 'var') this.edits.appendLeft(d.end, ' = undefined');
+      else this.edits.appendLeft(d.end, ` = ${HELPERS}.keep(${JSON.stringify(boundNames(d.id)[0])})`);
+    }
+    this.edits.appendLeft(declarations[declarations.length - 1].end, statement ? ');' : ')');
+  }
+
+  /** V8 reports an unknown name in `a = b` at `a`; behind a comma it reports `b`, as in a declaration. */
+  private markInitializer(init: AnyNode, end: number): void {
+    // These take their names from the plain assignment.
+    if (isFunction(init) || init.type === 'ClassExpression') return;
+    this.edits.prependRight(init.start, '(0,');
+    this.edits.appendLeft(end, ')');
+  }
+
+  private topLevel(node: AnyNode): void {
+    switch (node.type) {
+      case 'VariableDeclaration':
+        return this.assign(node, true);
+      case 'ClassDeclaration':
+        this.edits.prependRight(node.start, `void (${node.id?.name} = `);
+        this.edits.appendLeft(node.end, ');');
+        return;
+      case 'FunctionDeclaration':
+        this.edits.prependRight(node.start, `void (${node.id?.name} = `);
+        this.edits.appendLeft(node.end, ');');
+        return this.hoist(node);
+      case 'ImportDeclaration':
+        return this.importNames(node);
+      case 'ExportNamedDeclaration':
+        return this.exported(node);
+      case 'ExportDefaultDeclaration':
+        this.edits.remove(node.start, node.declaration.start);
+        if ('id' in node.declaration && node.declaration.id) this.topLevel(node.declaration as AnyNode);
+        return;
+      case 'ExportAllDeclaration':
+        this.edits.remove(node.start, node.end);
+        return;
+      default:
+    }
+  }
+
+  private exported(node: ExportNamedDeclaration): void {
+    if (!node.declaration) return void this.edits.remove(node.start, node.end);
+    this.edits.remove(node.start, node.declaration.start);
+    this.topLevel(node.declaration);
+  }
+
+  private importNames(node: ImportDeclaration): void {
+    const whole: string[] = [];
+    const named: string[] = [];
+    const required: string[] = [];
+    for (const specifier of node.specifiers) {
+      const { local } = specifier;
+      if (specifier.type === 'ImportNamespaceSpecifier') {
+        whole.push(local.name);
+        continue;
+      }
+      const { imported } = specifier.type === 'ImportSpecifier' ? specifier : { imported: undefined };
+      const name = !imported ? 'default' : imported.type === 'Identifier' ? imported.name : String(imported.value);
+      named.push(`${JSON.stringify(name)}: ${local.name}`);
+      // A name that the cell only uses as a type has nothing behind it at run time.
+      if (this.used.has(local.name)) required.push(name);
+    }
+    const from = JSON.stringify(node.source.value);
+    const names = JSON.stringify(required);
+    const namespace = `await ${HELPERS}.import(${from}, ${names})`;
+    const value = whole.reduce((rest, name) => `${name} = ${rest}`, namespace);
+    const code = named.length > 0 ? `void ({${named.join(', ')}} = ${value});` : `void (${value});`;
+    this.edits.overwrite(node.start, node.end, code);
+    this.hoist(node);
+  }
+
+  /** To the top, so that a function can be called before its definition and an import used before its line. */
+  private hoist(node: AnyNode): void {
+    if (node.start > this.hoistAt) this.edits.move(node.start, node.end, this.hoistAt);
+  }
+
+  /** The value of the last statement is the value of the cell. */
+  private returnLast(): void {
+    const last = this.program.body.filter((node) => node.type !== 'EmptyStatement').at(-1);
+    if (last?.type === 'ExpressionStatement') this.returned(last.start, last.end);
+    else if (last?.type === 'ExportDefaultDeclaration' && !('id' in last.declaration && last.declaration.id)) {
+      this.returned(last.declaration.start, last.end);
+    }
+  }
+
+  /** The statement's end, not the expression's, which leaves closing parentheses out. */
+  private returned(start: number, end: number): void {
+    this.edits.prependRight(start, 'return (');
+    this.edits.appendLeft(this.code[end - 1] === ';' ? end - 1 : end, ');');
+  }
+}
+
+export interface CompileOptions {
+  /** Names of the runtime (URL, process, …) that libraries need untouched: a cell that declares one gets its own. */
+  reserved?: ReadonlySet<string>;
+  /** An earlier cell declared a reserved name. */
+  shadowed?: boolean;
+}
+
+/**
+ * Compiles a cell.
+ * @param name the script name that stack frames will carry.
+ * @throws SourceSyntaxError with the place in the cell.
+ */
+export async function compileCell(source: string, name: string, options: CompileOptions = {}): Promise<CompiledCell> {
+  const stripped = await stripTypes(source, name);
+  const toSource = stripped.toSource ?? ((place: Place) => place);
+  const rewriter = new CellRewriter(stripped.code, parseModule(stripped.code, toSource));
+  rewriter.rewrite();
+  const { edits, names } = rewriter;
+  const shadowed = options.shadowed || [...names].some((each) => options.reserved?.has(each));
+  // Lookups through `with` are slow, so only sessions that shadow a name of the runtime pay for it.
+  edits.prepend(
+    shadowed
+      ? `(function (${HELPERS}) { with (${HELPERS}.shadows) return (async () => {'use strict';`
+      : `(async (${HELPERS}) => {'use strict';`,
+  );
+  edits.append(shadowed ? '\n})(); })' : '\n})');
+  const code = edits.toString();
+  let back: ((place: Place) => Place) | undefined;
+  return {
+    code,
+    names: [...names],
+    early: varNames(rewriter.program),
+    toCell(place) {
+      back ??= placeMapper(edits.generateMap({ hires: true, source: name, includeContent: false }), true);
+      return toSource(back(place));
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Runs a compiled cell on the main thread so that it can be stopped at any point and the process goes on.
+ *
+ * The cell starts inside a Runtime.evaluate of a same-thread inspector session: that call catches V8's termination,
+ * where a bare script would take the process down. `awaitPromise` stays false (true aborts Node 22 at a later garbage
+ * collection); the session settles the cell's promise itself. The request to stop comes from the control thread
+ * (interrupter.ts). Node must run with --no-force-async-hooks-checks, or a loop stopped inside a timer aborts it.
+ */
+import inspector from 'node:inspector';
+
+/** Flag that the process must have been started with. */
+export const REQUIRED_FLAG = '--no-force-async-hooks-checks';
+
+/** The cell was stopped by the user. */
+export class InterruptedError extends Error {
+  override name = 'Interrupted';
+  constructor() {
+    super('The cell was interrupted. Variables keep the values they had.');
+  }
+}
+
+const START = Symbol.for('fgnb.start');
+
+export class Evaluator {
+  private readonly session = new inspector.Session();
+  private body: (() => void) | undefined;
+  private stop: ((reason: InterruptedError) => void) | undefined;
+
+  constructor() {
+    this.session.connect();
+    Object.defineProperty(globalThis, START, { value: () => this.body?.(), configurable: true, enumerable: false });
+  }
+
+  /**
+   * Calls `start` and waits for its promise.
+   * @throws InterruptedError when interrupt() was called or V8 terminated the call; else what the promise rejects with.
+   */
+  async run(start: () => Promise<unknown>): Promise<unknown> {
+    const stopped = new Promise<never>((_, reject) => {
+      this.stop = reject;
+    });
+    stopped.catch(() => undefined);
+    let started: Promise<unknown> | undefined;
+    this.body = () => {
+      this.body = undefined;
+      started = start();
+    };
+    this.session.post(
+      'Runtime.evaluate',
+      { expression: "globalThis[Symbol.for('fgnb.start')]()", silent: true, awaitPromise: false },
+      (error) => {
+        if (error) this.stop?.(new InterruptedError());
+      },
+    );
+    try {
+      return await (started ? Promise.race([started, stopped]) : stopped);
+    } finally {
+      this.stop = undefined;
+    }
+  }
+
+  /** Ends the running cell's promise. Its code, if it still runs, is stopped by the control thread. */
+  interrupt(): void {
+    this.stop?.(new InterruptedError());
+  }
+
+  /** Must be called before the process exits. */
+  close(): void {
+    this.session.disconnect();
+    Reflect.deleteProperty(globalThis, START);
+  }
+}

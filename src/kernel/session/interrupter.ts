@@ -1,0 +1,66 @@
+/** The control thread's half of an interrupt: it makes the main thread leave whatever JavaScript it runs. */
+import inspector from 'node:inspector';
+
+/** Shared counters: the control thread asks, the main thread says up to which request it has answered. */
+export const ASKED = 0;
+export const ANSWERED = 1;
+/** Kilobytes of heap and of array buffers, written by the main thread. */
+export const HEAP_KB = 2;
+export const BUFFERS_KB = 3;
+export const FLAG_COUNT = 4;
+
+/** How long an idle main thread gets to answer before its JavaScript is terminated. */
+const GRACE_MS = 60;
+const RETRY_MS = 250;
+const GIVE_UP_MS = 60_000;
+
+export interface InterrupterOptions {
+  flags: Int32Array;
+  /** Sends the main thread the message that makes it answer. */
+  notify: () => void;
+  /** The main thread has not answered for 5 s: it is inside a native call. */
+  onStuck?: () => void;
+}
+
+export class Interrupter {
+  private readonly session = new inspector.Session();
+  private timer: NodeJS.Timeout | undefined;
+  private since = 0;
+  private warned = false;
+
+  constructor(private readonly options: InterrupterOptions) {
+    this.session.connectToMainThread();
+  }
+
+  /** Asks the main thread to stop its cell; may be called again at any time. */
+  interrupt(): void {
+    const { flags, notify } = this.options;
+    Atomics.add(flags, ASKED, 1);
+    this.since = Date.now();
+    this.warned = false;
+    notify();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.insist(), GRACE_MS);
+  }
+
+  /** Terminates as long as the main thread is too busy to answer; code that catches everything gets it again. */
+  private insist(): void {
+    const { flags, notify, onStuck } = this.options;
+    if (Atomics.load(flags, ANSWERED) >= Atomics.load(flags, ASKED)) return;
+    const waited = Date.now() - this.since;
+    if (waited > GIVE_UP_MS) return;
+    if (waited > 5000 && !this.warned) {
+      this.warned = true;
+      onStuck?.();
+    }
+    this.session.post('Runtime.terminateExecution', () => undefined);
+    // The termination may have hit the very handler of the message: send it again.
+    notify();
+    this.timer = setTimeout(() => this.insist(), RETRY_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.session.disconnect();
+  }
+}

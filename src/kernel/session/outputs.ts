@@ -1,0 +1,179 @@
+/** What a cell prints, gathered into few messages, bounded in size, in one order with everything else it shows. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { CellEvent, Progress } from '../../protocol/kernel.js';
+
+export type StreamName = 'stdout' | 'stderr';
+
+export interface OutputLimits {
+  flushMs: number;
+  /** Characters sent as they come; what follows goes to a file, its tail is sent when the cell ends. */
+  cap: number;
+  tail: number;
+  progressMs: number;
+}
+
+export const OUTPUT_LIMITS: OutputLimits = { flushMs: 60, cap: 2 * 2 ** 20, tail: 64 * 2 ** 10, progressMs: 250 };
+
+/** One line as a terminal shows it: text after "\r" writes over what stands there, `ESC[K` erases. */
+export function overwrite(line: string): string {
+  if (!line.includes('\r')) return line;
+  let shown = '';
+  for (const part of line.split('\r')) {
+    const erased = /^\x1b\[[012]?K/.test(part);
+    const text = part.replace(/\x1b\[[012]?K/g, '');
+    shown = erased ? text : text + shown.slice(text.length);
+  }
+  return shown;
+}
+
+/** Collapses finished lines of `text`. The unfinished last line is kept apart: it may still be written over. */
+export function collapse(text: string): { done: string; open: string } {
+  const end = text.lastIndexOf('\n') + 1;
+  const done = text.slice(0, end).replace(/\r+\n/g, '\n');
+  const lines = done.includes('\r') ? done.split('\n').map(overwrite).join('\n') : done;
+  return { done: lines, open: text.slice(end) };
+}
+
+export class CellOutputs {
+  private name: StreamName = 'stdout';
+  private pending = '';
+  private timer: NodeJS.Timeout | undefined;
+  private due = 0;
+  private sent = 0;
+  private head: string[] = [];
+  private spill: { file: string; descriptor: number; bytes: number; tail: string; name: StreamName } | undefined;
+  private progressTimer: NodeJS.Timeout | undefined;
+  private progressAt = 0;
+  private progress: Progress | null = null;
+  private progressShown = false;
+
+  constructor(
+    private readonly emit: (event: CellEvent) => void,
+    /** Where long output is kept whole. */
+    private readonly logFile: string,
+    private readonly limits: OutputLimits = OUTPUT_LIMITS,
+  ) {}
+
+  write(name: StreamName, text: string): void {
+    if (text === '') return;
+    if (name !== this.name && this.pending !== '') this.flush(true);
+    this.name = name;
+    this.pending += text;
+    if (this.pending.length > this.limits.cap) this.flush(false);
+    this.schedule();
+  }
+
+  private schedule(): void {
+    const now = Date.now();
+    // A timer that an interrupt killed is set again by the next write.
+    if (this.timer && now < this.due + 1000) return;
+    clearTimeout(this.timer);
+    this.due = now + this.limits.flushMs;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.flush(false);
+    }, this.limits.flushMs);
+  }
+
+  /** Sends what is pending. A line that is being written over waits, shown as progress, unless `all`. */
+  flush(all: boolean): void {
+    if (this.pending === '') return;
+    const { done, open } = collapse(this.pending);
+    const hold = !all && open.includes('\r') && open.length < this.limits.tail;
+    // Only what the line shows now is kept, and where the next character goes.
+    this.pending = hold ? `\r${overwrite(open)}${open.endsWith('\r') ? '\r' : ''}` : '';
+    this.send(hold ? done : done + overwrite(open));
+    const label = hold ? overwrite(open).trim() : '';
+    if (label) this.setProgress({ label, done: 0 });
+  }
+
+  private send(text: string): void {
+    if (text === '') return;
+    const { name } = this;
+    if (this.spill) return this.spillMore(text);
+    const room = this.limits.cap - this.sent;
+    const now = text.slice(0, room);
+    this.sent += now.length;
+    this.head.push(now);
+    if (now) this.emit({ kind: 'stream', name, text: now });
+    if (text.length > room) this.beginSpill(text.slice(room));
+  }
+
+  private beginSpill(rest: string): void {
+    let where: string;
+    let descriptor = -1;
+    try {
+      fs.mkdirSync(path.dirname(this.logFile), { recursive: true });
+      descriptor = fs.openSync(this.logFile, 'w', 0o600);
+      fs.writeSync(descriptor, this.head.join(''));
+      where = `all of it goes to ${this.logFile}`;
+    } catch (error) {
+      where = `the rest is lost (${(error as Error).message})`;
+    }
+    this.head = [];
+    this.spill = { file: this.logFile, descriptor, bytes: 0, tail: '', name: this.name };
+    const size = (this.limits.cap / 2 ** 20).toFixed(0);
+    this.emit({
+      kind: 'stream',
+      name: 'stderr',
+      text: `\n[more than ${size} MB of output: ${where}; its end follows]\n`,
+    });
+    this.spillMore(rest);
+  }
+
+  private spillMore(text: string): void {
+    const { spill } = this;
+    if (!spill) return;
+    spill.bytes += text.length;
+    spill.name = this.name;
+    if (spill.descriptor >= 0) fs.writeSync(spill.descriptor, text);
+    spill.tail = (spill.tail + text).slice(-this.limits.tail);
+  }
+
+  /** At most four times a second; the newest state always arrives. `null` clears at once. */
+  setProgress(progress: Progress | null): void {
+    this.progress = progress;
+    if (progress === null) {
+      clearTimeout(this.progressTimer);
+      this.progressTimer = undefined;
+      if (this.progressShown) this.emit({ kind: 'progress', progress: null });
+      this.progressShown = false;
+      return;
+    }
+    const wait = this.progressAt + this.limits.progressMs - Date.now();
+    if (wait <= 0) this.sendProgress();
+    else if (!this.progressTimer || wait < -1000) {
+      clearTimeout(this.progressTimer);
+      this.progressTimer = setTimeout(() => this.sendProgress(), wait);
+    }
+  }
+
+  private sendProgress(): void {
+    clearTimeout(this.progressTimer);
+    this.progressTimer = undefined;
+    this.progressAt = Date.now();
+    if (!this.progress) return;
+    this.progressShown = true;
+    this.emit({ kind: 'progress', progress: this.progress });
+  }
+
+  /** Everything else that a cell shows goes through here, so that it follows the text printed before it. */
+  show(event: CellEvent): void {
+    this.flush(true);
+    this.emit(event);
+  }
+
+  /** The cell has ended: the rest is sent and progress cleared. Later output still goes through write(). */
+  finish(): void {
+    this.flush(true);
+    this.setProgress(null);
+    const { spill } = this;
+    if (!spill) return;
+    this.spill = undefined;
+    this.sent = 0;
+    if (spill.descriptor >= 0) fs.closeSync(spill.descriptor);
+    const cut = spill.tail.length < spill.bytes ? spill.tail.slice(spill.tail.indexOf('\n') + 1) : spill.tail;
+    this.emit({ kind: 'stream', name: spill.name, text: cut });
+  }
+}

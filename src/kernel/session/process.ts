@@ -1,0 +1,79 @@
+/** What the session changes in the process while it lives. Each function returns how to undo it. */
+import type { StreamName } from './outputs.js';
+
+type Write = typeof process.stdout.write;
+
+/** Text written to process.stdout and stderr (console included) goes to `take` first; what it refuses passes through. */
+export function catchStreams(take: (name: StreamName, text: string) => boolean): () => void {
+  const undo = (['stdout', 'stderr'] as const).map((name) => {
+    const stream = process[name];
+    const original = stream.write;
+    const write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
+      const [encoding] = rest;
+      const text =
+        typeof chunk === 'string' && (typeof encoding !== 'string' || encoding.startsWith('utf'))
+          ? chunk
+          : Buffer.from(
+              chunk as string,
+              typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8',
+            ).toString();
+      if (!take(name, text)) return Reflect.apply(original, stream, [chunk, ...rest]) as boolean;
+      const done = rest.at(-1);
+      if (typeof done === 'function') queueMicrotask(() => (done as () => void)());
+      return true;
+    };
+    stream.write = write as Write;
+    return () => {
+      stream.write = original;
+    };
+  });
+  return () => undo.forEach((each) => each());
+}
+
+/** Timers of an interrupted cell no longer fire, so that a loop over timers ends with its cell. */
+export function stopTimers(isStopped: () => boolean, inCell: () => unknown): () => void {
+  const undo = (['setTimeout', 'setInterval', 'setImmediate'] as const).map((name) => {
+    const original = globalThis[name];
+    const replacement = (callback: unknown, ...rest: unknown[]): unknown => {
+      if (typeof callback !== 'function' || inCell() === undefined) {
+        return Reflect.apply(original, globalThis, [callback, ...rest]);
+      }
+      const guarded = (...values: unknown[]): void => {
+        if (!isStopped()) Reflect.apply(callback, globalThis, values);
+      };
+      return Reflect.apply(original, globalThis, [guarded, ...rest]);
+    };
+    // util.promisify(setTimeout) finds its promise form by a symbol.
+    Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
+    Object.defineProperty(globalThis, name, {
+      value: replacement,
+      writable: true,
+      configurable: true,
+      enumerable: true,
+    });
+    return () =>
+      Object.defineProperty(globalThis, name, {
+        value: original,
+        writable: true,
+        configurable: true,
+        enumerable: true,
+      });
+  });
+  return () => undo.forEach((each) => each());
+}
+
+/** Errors nobody caught are reported and the process goes on; a cell cannot end the process. */
+export function guardProcess(report: (error: unknown) => void, inCell: () => boolean): () => void {
+  const exit = process.exit;
+  process.exit = ((code?: number) => {
+    if (inCell()) throw new Error('process.exit() would end the kernel and its variables: use Restart Kernel instead');
+    return exit(code);
+  }) as typeof process.exit;
+  process.on('uncaughtException', report);
+  process.on('unhandledRejection', report);
+  return () => {
+    process.exit = exit;
+    process.off('uncaughtException', report);
+    process.off('unhandledRejection', report);
+  };
+}

@@ -1,0 +1,79 @@
+/** The names that cells share: properties of the global object, declared before a cell runs and assigned as it goes. */
+
+type Bag = Record<string, unknown>;
+
+export class SessionScope {
+  /** Names of the runtime. A cell that declares one of them gets a name of its own, so libraries keep theirs. */
+  readonly reserved: ReadonlySet<string>;
+  /** Own names for reserved ones; cells see it through `with`. */
+  readonly shadows: Bag = Object.create(null) as Bag;
+  private readonly declared = new Set<string>();
+
+  constructor(private readonly globals: Bag = globalThis as unknown as Bag) {
+    this.reserved = new Set(Object.getOwnPropertyNames(globals));
+  }
+
+  get shadowed(): boolean {
+    return Object.keys(this.shadows).length > 0;
+  }
+
+  /** Names that cells declared and that have a value. */
+  names(): string[] {
+    return [...this.declared].filter((name) => {
+      const property = Object.getOwnPropertyDescriptor(this.home(name), name);
+      // The compiler's helpers begin with two underscores.
+      return property !== undefined && 'value' in property && !name.startsWith('__');
+    });
+  }
+
+  /** Value of a declared name; accessors are not called. */
+  value(name: string): unknown {
+    return Object.getOwnPropertyDescriptor(this.home(name), name)?.value;
+  }
+
+  /** Defines a name from outside, such as `fg` and `params`. */
+  set(name: string, value: unknown): void {
+    Object.defineProperty(this.globals, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+
+  /**
+   * Makes names assignable from strict code. A name without a value yet throws when read, as in JavaScript; names of
+   * earlier cells keep their values until the cell reaches the declaration.
+   * @param early names that are undefined from the start (`var`).
+   * @returns call it when the cell has ended: names that it never reached are undeclared again.
+   */
+  declare(names: readonly string[], early: readonly string[] = []): () => void {
+    const fresh = names.filter((name) => !Object.hasOwn(this.home(name), name));
+    for (const name of names) this.declared.add(name);
+    for (const name of fresh) this.declareHole(this.home(name), name);
+    for (const name of early) if (fresh.includes(name)) this.home(name)[name] = undefined;
+    return () => {
+      for (const name of fresh) {
+        const home = this.home(name);
+        if (Object.getOwnPropertyDescriptor(home, name)?.get) delete home[name];
+      }
+    };
+  }
+
+  private home(name: string): Bag {
+    return this.reserved.has(name) ? this.shadows : this.globals;
+  }
+
+  private declareHole(home: Bag, name: string): void {
+    Object.defineProperty(home, name, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        throw new ReferenceError(`Cannot access '${name}' before initialization`);
+      },
+      set(value: unknown) {
+        Object.defineProperty(home, name, { value, writable: true, configurable: true, enumerable: true });
+      },
+    });
+  }
+
+  /** The value that `var name;` keeps. */
+  keep(name: string): unknown {
+    return this.value(name);
+  }
+}
