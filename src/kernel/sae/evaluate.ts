@@ -1,0 +1,226 @@
+/** Evaluates an SAE inside its model: sparsity, reconstruction, and what replacing the activation costs the model. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { tf } from '../compute/tf.js';
+import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
+import { NextTokenSums } from './nextToken.js';
+import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
+import { reconstruct } from './sae.js';
+import type { Sae } from './types.js';
+
+export interface EvaluateOptions extends CallOptions {
+  /** Hook to replace; default the SAE's own. */
+  hook?: string;
+  /** Sequences to use, from the first; default all. */
+  sequences?: number;
+  /** Tokens of one forward pass, at least one sequence; default 1,024, fewer where logits would pass 128 MB. */
+  batchTokens?: number;
+  /** Token ids (BOS, padding) whose activations stay as they are and count in no figure. */
+  ignoreTokens?: readonly number[];
+}
+
+export interface SaeEvaluation extends ReconstructionMetrics {
+  /** Tokens counted. */
+  tokens: number;
+  sequences: number;
+  /** Mean firing features per token, and mean Σ f. */
+  l0: number;
+  l1: number;
+  /** Mean next-token cross-entropy (nats): as is, with x̂ at the hook, with zeros at the hook. */
+  ceClean: number;
+  ceSae: number;
+  ceZero: number;
+  /** (ceZero − ceSae) / (ceZero − ceClean): 1 = nothing lost, 0 = as bad as zeros. NaN when zeros cost nothing. */
+  ceLossRecovered: number;
+  /** Mean KL(clean ‖ replaced) of the next-token distribution (nats), and (klZero − klSae) / klZero. */
+  klSae: number;
+  klZero: number;
+  klScore: number;
+  /** Features that fired on no token. */
+  dead: number;
+  /** [d_sae]: share of tokens on which each feature fires. */
+  density: Float64Array;
+  densityHistogram: DensityHistogram;
+}
+
+/** Alive features by log10 of their density; dead ones are in no bin. */
+export interface DensityHistogram {
+  /** bins + 1 edges, ascending, the last 0; a bin holds edge[i] ≤ log10(density) < edge[i + 1], the last one 0 too. */
+  edges: Float64Array;
+  counts: Uint32Array;
+}
+
+const LOGIT_FLOATS = 1 << 25;
+
+/**
+ * Runs each batch three times: clean, with the SAE's reconstruction at the hook, and with zeros there. Sums are float64
+ * and stream over batches. Throws when the hook's width is not the SAE's, or nothing is left to evaluate.
+ */
+export async function evaluateSae(
+  model: LanguageModel,
+  sae: Sae,
+  tokens: TokenSet,
+  options: EvaluateOptions = {},
+): Promise<SaeEvaluation> {
+  const hook = options.hook ?? sae.config.hookName;
+  if (!hook) throw new Error('this SAE does not say its hook; give { hook }');
+  const sequences = Math.min(options.sequences ?? tokens.sequences, tokens.sequences);
+  const { context } = tokens;
+  if (!(Number.isInteger(sequences) && sequences >= 1))
+    throw new RangeError(`sequences must be a positive integer but is ${sequences}`);
+  if (context < 2)
+    throw new RangeError('evaluation needs sequences of at least 2 tokens: there is no next token to predict');
+  const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
+  const perBatch = Math.max(1, Math.floor(budget / context));
+  const sums = new EvaluationSums(sae);
+  const ignored = new Set(options.ignoreTokens ?? []);
+  for (let first = 0; first < sequences; first += perBatch) {
+    checkAborted(options.signal, 'SAE evaluation');
+    const batch = Math.min(perBatch, sequences - first);
+    const ids = tokens.tokens.subarray(first * context, (first + batch) * context);
+    await evaluateBatch(model, sae, hook, ids, batch, ignored, sums, options.signal);
+    options.onProgress?.({ label: `evaluating ${sae.name}`, done: first + batch, total: sequences, unit: 'sequences' });
+  }
+  if (sums.reconstruction.tokens === 0) throw new RangeError('every token is in ignoreTokens: nothing to evaluate');
+  return sums.result(sequences);
+}
+
+/** What batches add up to. */
+class EvaluationSums {
+  readonly reconstruction: ReconstructionSums;
+  readonly clean = new NextTokenSums();
+  readonly withSae = new NextTokenSums();
+  readonly withZero = new NextTokenSums();
+  readonly firings: Float64Array;
+  l1 = 0;
+
+  constructor(sae: Sae) {
+    this.reconstruction = new ReconstructionSums(sae.config.dIn);
+    this.firings = new Float64Array(sae.config.dSae);
+  }
+
+  result(sequences: number): SaeEvaluation {
+    const { clean, withSae, withZero, firings } = this;
+    const { tokens } = this.reconstruction;
+    const density = firings.map((n) => n / tokens);
+    const [ceClean, ceSae, ceZero] = [clean, withSae, withZero].map((s) => s.crossEntropy / s.positions);
+    const [klSae, klZero] = [withSae, withZero].map((s) => s.divergence / s.positions);
+    return {
+      tokens,
+      sequences,
+      l0: firings.reduce((sum, n) => sum + n, 0) / tokens,
+      l1: this.l1 / tokens,
+      ...this.reconstruction.metrics(),
+      ceClean,
+      ceSae,
+      ceZero,
+      ceLossRecovered: ceZero === ceClean ? NaN : (ceZero - ceSae) / (ceZero - ceClean),
+      klSae,
+      klZero,
+      klScore: klZero === 0 ? NaN : (klZero - klSae) / klZero,
+      dead: firings.reduce((n, count) => n + (count === 0 ? 1 : 0), 0),
+      density,
+      densityHistogram: histogramOfDensity(density, tokens),
+    };
+  }
+}
+
+/** Quarter-decade bins from below 1/tokens, the smallest density there can be, to 1. */
+export function histogramOfDensity(density: Float64Array, tokens: number): DensityHistogram {
+  const perDecade = 4;
+  const bins = Math.max(1, Math.ceil(Math.log10(tokens) * perDecade));
+  const edges = Float64Array.from({ length: bins + 1 }, (_, i) => (i - bins) / perDecade);
+  const counts = new Uint32Array(bins);
+  for (const share of density) {
+    if (share === 0) continue;
+    const bin = Math.floor(Math.log10(share) * perDecade) + bins;
+    counts[Math.max(0, Math.min(bins - 1, bin))]++;
+  }
+  return { edges, counts };
+}
+
+async function evaluateBatch(
+  model: LanguageModel,
+  sae: Sae,
+  hook: string,
+  ids: Int32Array,
+  batch: number,
+  ignored: ReadonlySet<number>,
+  sums: EvaluationSums,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { logits: clean, x } = cleanRun(model, hook, ids, batch, sae.config.dIn);
+  const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
+  const part = ignored.size === 0 ? x : rowsOf(x, kept);
+  const { features, reconstruction } = reconstruct(sae, part);
+  sums.reconstruction.add(part, reconstruction);
+  for (let e = 0; e < features.values.length; e++) {
+    sums.firings[features.indices[e]]++;
+    sums.l1 += features.values[e];
+  }
+  const vocab = model.config.vocab;
+  const counted = (position: number): boolean => !ignored.has(ids[position]);
+  await breathe();
+  checkAborted(signal, 'SAE evaluation');
+  await sums.clean.add(clean, clean, ids, batch, vocab, counted);
+  for (const [target, filled] of [
+    [sums.withSae, reconstruction.data],
+    [sums.withZero, new Float32Array(reconstruction.data.length)],
+  ] as const) {
+    checkAborted(signal, 'SAE evaluation');
+    const replacement = x.data.slice();
+    for (let i = 0; i < kept.length; i++) {
+      replacement.set(filled.subarray(i * x.cols, (i + 1) * x.cols), kept[i] * x.cols);
+    }
+    await target.add(clean, replacedRun(model, hook, ids, batch, replacement), ids, batch, vocab, counted);
+  }
+}
+
+/** Logits [B·T·V] and the activation at the hook, [B·T, width], heads flattened. */
+function cleanRun(
+  model: LanguageModel,
+  hook: string,
+  ids: Int32Array,
+  batch: number,
+  width: number,
+): { logits: Float32Array; x: Matrix } {
+  const { logits, captured } = model.forward(ids, batch, { capture: [hook] });
+  const activation = captured.get(hook)!;
+  try {
+    const cols = activation.size / ids.length;
+    if (cols !== width) {
+      throw new RangeError(
+        `SAE expects activations of width ${width} but ${hook} of ${model.name} has ${cols}; load the SAE trained on this hook or change { hook }`,
+      );
+    }
+    return { logits: logits!.dataSync<'float32'>(), x: matrix(ids.length, cols, activation.dataSync<'float32'>()) };
+  } finally {
+    logits?.dispose();
+    activation.dispose();
+  }
+}
+
+function replacedRun(
+  model: LanguageModel,
+  hook: string,
+  ids: Int32Array,
+  batch: number,
+  replacement: Float32Array,
+): Float32Array {
+  const edits: ForwardOptions['edits'] = new Map([
+    [hook, [(activation: tf.Tensor) => tf.tensor(replacement, activation.shape)]],
+  ]);
+  const { logits } = model.forward(ids, batch, { edits });
+  try {
+    return logits!.dataSync<'float32'>();
+  } finally {
+    logits?.dispose();
+  }
+}
+
+function rowsOf(x: Matrix, rows: Int32Array): Matrix {
+  const out = matrix(rows.length, x.cols);
+  for (let i = 0; i < rows.length; i++)
+    out.data.set(x.data.subarray(rows[i] * x.cols, (rows[i] + 1) * x.cols), i * x.cols);
+  return out;
+}
