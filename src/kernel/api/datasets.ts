@@ -4,7 +4,7 @@ import type { CallOptions } from '../compute/call.js';
 import { readTexts } from '../io/texts.js';
 import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { conceptsOfCharacters, generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
+import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import type { Environment } from './environment.js';
 
 export interface TokenOptions {
@@ -104,7 +104,7 @@ export function datasetsApi(env: Environment): DatasetsApi {
         {
           ...rest,
           source: { kind: 'stories', stories, seed },
-          concepts: { names: [...STORY_CONCEPTS], ids: made.map(conceptsOfCharacters), per: 'character' },
+          concepts: { names: STORY_CONCEPTS, spans: made.map((story) => story.spans) },
         },
       );
     },

@@ -3,23 +3,30 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tf } from '../compute/tf.js';
 import { writeFileAtomic } from '../io/files.js';
+import { toF16 } from '../io/half.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { writeConfig } from './config.js';
 import type { TransformerModel } from './transformer.js';
 
 /**
- * Writes config.json and model.safetensors (float32) into `folder`, made if missing. Tokenizer files are not written:
- * copy them beside. Loading the folder gives the same logits, bit for bit, and the same id.
+ * Writes config.json and model.safetensors into `folder`, made if missing. Tokenizer files are not written: copy them
+ * beside. With dtype F32 (default) loading the folder gives the same logits, bit for bit, and the same id; F16 halves
+ * the file and rounds the weights.
  */
-export async function saveModel(model: TransformerModel, folder: string): Promise<void> {
+export async function saveModel(
+  model: TransformerModel,
+  folder: string,
+  options: { dtype?: 'F32' | 'F16' } = {},
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const tensors: Record<string, NdArray> = {};
-  for (const [name, weight] of model.parameters()) tensors[name] = await floats(weight);
+  for (const [name, weight] of model.parameters()) tensors[name] = await floats(weight, options.dtype ?? 'F32');
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
   await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(writeConfig(model.config), null, 2)}\n`);
 }
 
-async function floats(weight: tf.Tensor): Promise<NdArray> {
-  return ndarray('F32', weight.shape, await weight.data<'float32'>());
+async function floats(weight: tf.Tensor, dtype: 'F32' | 'F16'): Promise<NdArray> {
+  const values = await weight.data<'float32'>();
+  return ndarray(dtype, weight.shape, dtype === 'F32' ? values : Uint16Array.from(values, toF16));
 }

@@ -275,10 +275,3 @@ export function generateStories({ stories, seed }: StoryOptions): Story[] {
   const root = new Random(seed);
   return Array.from({ length: stories }, (_, i) => generateStory(root.fork(`story ${i}`)));
 }
-
-/** Concept id of every UTF-16 character of the story, as models/datasets takes them ({ per: 'character' }). */
-export function conceptsOfCharacters(story: Story): Uint8Array {
-  const out = new Uint8Array(story.text.length);
-  for (let s = 0; s < story.spans.length; s += 3) out.fill(story.spans[s + 2], story.spans[s], story.spans[s + 1]);
-  return out;
-}
