@@ -1,14 +1,13 @@
 /** Loads a model from a folder or from the Hugging Face hub: config.json + safetensors or PyTorch weights + tokenizer. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { basename, join } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
-import { resolveRepo } from '../io/hub.js';
+import { listRepo, resolveRepo } from '../io/hub.js';
 import { toFloat32 } from '../io/ndarray.js';
-import { openWeights, type WeightSource } from '../io/weights.js';
+import { openWeights, WEIGHT_FILES, type WeightSource } from '../io/weights.js';
 import { centerWritingWeights } from './center.js';
 import { readConfig } from './config.js';
 import { identity, weightHash } from './identity.js';
@@ -30,18 +29,7 @@ export interface LoadModelOptions extends CallOptions {
   process?: 'none' | 'center';
 }
 
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-  'merges.txt',
-  'special_tokens_map.json',
-];
-/** In order of preference: a repo that has both kinds is downloaded once. */
-const WEIGHT_FILES = [
-  ['model.safetensors', 'model.safetensors.index.json'],
-  ['pytorch_model.bin', 'pytorch_model.bin.index.json'],
-];
+const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'vocab.json', 'merges.txt'];
 /** The heap of the cpu device ends at 4 GB; activations need room too. */
 const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
 
@@ -55,12 +43,13 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
   const { process = 'none' } = options;
   if (process !== 'none' && process !== 'center')
     throw new Error(`process must be "none" or "center" but is "${String(process)}"`);
-  const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'], optional: TOKENIZER_FILES });
+  const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'] });
   const path = join(folder, 'config.json');
   let config = readConfig(parseJson(await readFile(path, 'utf8'), path), path);
   requireMemory(config, idOrFolder);
-  const tokenizer = await tokenizerOf(folder, idOrFolder, config, options);
-  const source = await openWeights(await weightFile(idOrFolder, options));
+  const files = await listRepo(idOrFolder, options);
+  const tokenizer = await tokenizerOf(idOrFolder, files, config, options);
+  const source = await openWeights(await weightFile(idOrFolder, files, options));
   const weights = new Map<string, Float32Array>();
   try {
     await readWeights(source, config, weights, idOrFolder, options);
@@ -68,8 +57,13 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
     await source.close();
   }
   if (process === 'center') config = centerWritingWeights(config, weights);
-  const name = existsSync(idOrFolder) ? basename(folder) : idOrFolder;
+  const name = isHubSnapshot(folder) ? idOrFolder : basename(folder);
   return build(name, config, tokenizer, weights, options);
+}
+
+/** The hub cache keeps each commit in a folder of its name. */
+function isHubSnapshot(folder: string): boolean {
+  return /^[0-9a-f]{40}$/.test(basename(folder));
 }
 
 function parseJson(text: string, path: string): JsonObject {
@@ -97,39 +91,37 @@ function requireMemory(config: ModelConfig, name: string): void {
   );
 }
 
-/** The file or the folder of shards that holds the weights. */
-async function weightFile(idOrFolder: string, options: LoadModelOptions): Promise<string> {
-  for (const [single, index] of WEIGHT_FILES) {
-    const folder = await resolveRepo(idOrFolder, { ...options, files: [], optional: [single, index] });
-    if (existsSync(join(folder, single))) return join(folder, single);
-    if (!existsSync(join(folder, index))) continue;
-    const { weight_map: map } = parseJson(await readFile(join(folder, index), 'utf8'), join(folder, index));
-    const shards = [...new Set(Object.values(map as Record<string, string>))];
-    return join(await resolveRepo(idOrFolder, { ...options, files: [index, ...shards] }), index);
+/** Brings the weights here and returns the file, or the index of their shards. */
+async function weightFile(idOrFolder: string, files: string[], options: LoadModelOptions): Promise<string> {
+  const name = WEIGHT_FILES.find((file) => files.includes(file));
+  if (!name) throw new Error(`${idOrFolder} has no weights: expected one of ${WEIGHT_FILES.join(', ')}`);
+  const path = join(await resolveRepo(idOrFolder, { ...options, files: [name] }), name);
+  if (name.endsWith('.index.json')) {
+    const { weight_map: map } = parseJson(await readFile(path, 'utf8'), path);
+    if (typeof map !== 'object' || map === null) throw new Error(`${path} has no weight_map`);
+    await resolveRepo(idOrFolder, { ...options, files: [...new Set(Object.values(map).map(String))] });
   }
-  throw new Error(`${idOrFolder} has no weights: expected one of ${WEIGHT_FILES.flat().join(', ')}`);
+  return path;
 }
 
 /** The model's own tokenizer; for hub models with GPT-2's vocabulary and no tokenizer files, GPT-2's. */
 async function tokenizerOf(
-  folder: string,
   name: string,
+  files: string[],
   config: ModelConfig,
   options: LoadModelOptions,
 ): Promise<Tokenizer> {
-  const has = (file: string): boolean => existsSync(join(folder, file));
-  let from = folder;
-  if (!has('tokenizer.json') && !(has('vocab.json') && has('merges.txt'))) {
-    if (config.vocab !== 50257 || existsSync(name)) {
+  let own = TOKENIZER_FILES.filter((file) => files.includes(file));
+  let from = name;
+  let revision = options.revision;
+  if (!own.includes('tokenizer.json') && !(own.includes('vocab.json') && own.includes('merges.txt'))) {
+    const folder = await resolveRepo(name, { ...options, files: [] });
+    if (config.vocab !== 50257 || !isHubSnapshot(folder)) {
       throw new Error(`${name} has no tokenizer: expected tokenizer.json, or vocab.json and merges.txt, in ${folder}`);
     }
-    from = await resolveRepo('openai-community/gpt2', {
-      ...options,
-      revision: undefined,
-      files: ['vocab.json', 'merges.txt'],
-    });
+    [from, revision, own] = ['openai-community/gpt2', undefined, ['vocab.json', 'merges.txt']];
   }
-  const tokenizer = await loadTokenizer(from);
+  const tokenizer = await loadTokenizer(await resolveRepo(from, { ...options, revision, files: own }));
   if (tokenizer.vocabSize > config.vocab) {
     throw new Error(
       `${name}: the tokenizer has ${tokenizer.vocabSize} tokens but the model only ${config.vocab}: they do not belong together`,
