@@ -29,7 +29,13 @@ export interface LoadModelOptions extends CallOptions {
   process?: 'none' | 'center';
 }
 
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'vocab.json', 'merges.txt'];
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+  'merges.txt',
+  'special_tokens_map.json',
+];
 /** The heap of the cpu device ends at 4 GB; activations need room too. */
 const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
 

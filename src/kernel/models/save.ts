@@ -23,7 +23,9 @@ export async function saveModel(
   const tensors: Record<string, NdArray> = {};
   for (const [name, weight] of model.parameters()) tensors[name] = await floats(weight, options.dtype ?? 'F32');
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
-  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(writeConfig(model.config), null, 2)}\n`);
+  const { eosId, bosId } = model.tokenizer;
+  const config = { ...writeConfig(model.config), eos_token_id: eosId ?? null, bos_token_id: bosId ?? null };
+  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 async function floats(weight: tf.Tensor, dtype: 'F32' | 'F16'): Promise<NdArray> {
