@@ -6,7 +6,7 @@ import { sha256 } from '../io/hash.js';
 import { positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, type Match, type Pairs } from './match.js';
-import { bestPartners, featureSums, type FeatureSums, type Partners } from './pearson.js';
+import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans } from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 import type { FeatureMap } from './types.js';
 
@@ -92,10 +92,24 @@ export async function correlate(
   const n = settings.counterparts;
   const { signal, onProgress } = options;
   const call = { signal, onProgress, n };
-  const aOfB = await bestPartners(sumsB, sumsA, toA.spans, { ...call, ...toA, label: 'best A of each B' });
-  const bOfA = await bestPartners(sumsA, sumsB, toB.spans, { ...call, ...toB, label: 'best B of each A' });
+  const aOfB = await bestPartners(sumsB, sumsA, toA.spans, {
+    ...call,
+    blockBytes: toA.blockBytes,
+    label: 'best A of each B',
+  });
+  const bOfA = await bestPartners(sumsA, sumsB, toB.spans, {
+    ...call,
+    blockBytes: toB.blockBytes,
+    label: 'best B of each A',
+  });
   const more = (queries: Int32Array, count: number): Promise<Partners> =>
-    bestPartners(sumsB, sumsA, toA.spans, { ...call, ...toA, n: count, queries, label: 'one-to-one matching' });
+    bestPartners(sumsB, sumsA, toA.spans, {
+      ...call,
+      blockBytes: toA.blockBytes,
+      n: count,
+      queries,
+      label: 'one-to-one matching',
+    });
   const pairs =
     settings.match === 'argmax'
       ? argmaxPairs(aOfB)
@@ -134,19 +148,15 @@ async function spanSource(
   query: SparseActivations,
   base: SparseActivations,
   memory: number,
-): Promise<{ spans: () => AsyncIterable<TokenSpan>; blockBytes?: number }> {
-  // Two passes keep rows (10 bytes an entry with I32) and columns (8 bytes) of both sides.
-  const resident = 18 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
+): Promise<{ spans: Spans; blockBytes?: number }> {
+  // Two passes keep rows (8 bytes an entry with I32) and columns (8 bytes) of both sides.
+  const resident = 16 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
   if (resident > memory / 2) return { spans: () => pairedSpans(query, base), blockBytes: memory / 2 };
-  const kept: TokenSpan[] = [];
+  const spans: Array<Required<TokenSpan>> = [];
   for await (const span of pairedSpans(query, base)) {
-    kept.push({ ...span, columns: columnsOf(span.query, query.meta.features) });
+    spans.push({ ...span, columns: columnsOf(span.query, query.meta.features) });
   }
-  return {
-    async *spans() {
-      for (const span of kept) yield await Promise.resolve(span);
-    },
-  };
+  return { spans };
 }
 
 function atLeast(pairs: Pairs, minR: number): Pairs {

@@ -57,124 +57,227 @@ export interface PartnersOptions extends CallOptions {
   queries?: Int32Array;
   /** Partners kept per query. */
   n: number;
-  /** Bytes for the block of correlation rows in work; default 1 MiB, which stays in the cache. */
+  /** Bytes for the rows of Σ x_q x_a that are built at once when spans are read from disk. Default 256 MiB. */
   blockBytes?: number;
   label?: string;
 }
+
+/** Spans held in memory with their columns, or a source that reads them again for each block of queries. */
+export type Spans = readonly Required<TokenSpan>[] | (() => AsyncIterable<TokenSpan>);
 
 /** Milliseconds of work between two looks at the signal. */
 const PIECE_MS = 200;
 
 /**
- * The n base features that correlate best with each query feature. `spans` is read once per block of queries; every
- * span carries both sides' rows of the same tokens, query side under `query`, base side under `base`.
+ * The n base features that correlate best with each query feature. Every span carries both sides' rows of the same
+ * tokens, the query side under `query`, the base side under `base`; together they are all tokens.
  */
 export async function bestPartners(
   query: FeatureSums,
   base: FeatureSums,
-  spans: () => AsyncIterable<TokenSpan>,
+  spans: Spans,
   options: PartnersOptions,
 ): Promise<Partners> {
-  const { n, signal } = options;
   const queries = options.queries ?? Int32Array.from({ length: query.features }, (_, f) => f);
-  const out: Partners = {
-    n,
-    index: new Int32Array(queries.length * n).fill(-1),
-    r: new Float64Array(queries.length * n).fill(NaN),
-  };
-  const perBlock = Math.max(1, Math.floor((options.blockBytes ?? 2 ** 20) / (8 * Math.max(1, base.features))));
-  const products = new Float64Array(Math.min(perBlock, queries.length) * base.features);
-  let clock = performance.now();
+  const search = new Search(query, base, queries, options.n);
+  const total = search.slots.length;
   const pause = async (done: number): Promise<void> => {
-    if (performance.now() - clock < PIECE_MS) return;
-    checkAborted(signal, 'correlate');
-    options.onProgress?.({ label: options.label ?? 'correlation', done, total: queries.length, unit: 'features' });
+    checkAborted(options.signal, 'correlate');
+    options.onProgress?.({ label: options.label ?? 'correlation', done, total, unit: 'features' });
     await breathe();
-    clock = performance.now();
   };
-  checkAborted(signal, 'correlate');
-  for (let from = 0; from < queries.length; from += perBlock) {
-    const block = queries.subarray(from, from + perBlock);
+  await pause(0);
+  if (typeof spans !== 'function') {
+    const row = new ProductRow(base.features);
+    for (let i = 0; i < total; await pause(i)) i = search.run(row, spans, i, performance.now() + PIECE_MS);
+    return search.out;
+  }
+  // A row costs 12 bytes per base feature.
+  const perBlock = Math.max(1, Math.floor((options.blockBytes ?? 2 ** 28) / (12 * Math.max(1, base.features))));
+  const rows = Array.from({ length: Math.min(perBlock, total) }, () => new ProductRow(base.features));
+  for (let from = 0; from < total; from += perBlock) {
+    const to = Math.min(total, from + perBlock);
     for await (const span of spans()) {
-      const columns = span.columns ?? columnsOf(span.query, query.features, block);
-      for (let i = 0; i < block.length; i++) {
-        if (Number.isNaN(query.inverseNorm[block[i]])) continue;
-        addProducts(products, i * base.features, columns, block[i], span.base);
-        if (i % 64 === 63) await pause(from);
+      const columns = columnsOf(span.query, query.features, search.features.subarray(from, to));
+      for (let i = from; i < to; await pause(from)) {
+        i = search.add(rows, { ...span, columns }, from, i, to, performance.now() + PIECE_MS);
       }
     }
-    for (let i = 0; i < block.length; i++) {
-      if (Number.isNaN(query.inverseNorm[block[i]])) continue;
-      const row = products.subarray(i * base.features, (i + 1) * base.features);
-      selectBest(row, query, block[i], base, out, (from + i) * n);
-      row.fill(0);
-      if (i % 64 === 63) await pause(from + i);
-    }
-    await pause(from + block.length);
+    for (let i = from; i < to; await pause(i)) i = search.finish(rows, from, i, to, performance.now() + PIECE_MS);
   }
-  return out;
+  return search.out;
 }
 
-/** products[at + a] += Σ over tokens of x_q · x_a. */
-function addProducts(products: Float64Array, at: number, columns: Columns, feature: number, base: Rows): void {
-  const { indptr, indices, values, first } = base;
-  const { starts, tokens } = columns;
-  for (let c = starts[feature]; c < starts[feature + 1]; c++) {
-    const t = first + tokens[c];
-    const weight = columns.values[c];
-    const end = indptr[t + 1];
-    for (let p = indptr[t]; p < end; p++) products[at + indices[p]] += weight * values[p];
-  }
-}
+/** The loops of a search, synchronous, each running until a deadline and returning how far it came. */
+class Search {
+  /** Rows of `out` whose query takes part, and those queries. */
+  readonly slots: Int32Array;
+  readonly features: Int32Array;
+  readonly out: Partners;
+  private readonly selector: Selector;
 
-function selectBest(
-  row: Float64Array,
-  query: FeatureSums,
-  feature: number,
-  base: FeatureSums,
-  out: Partners,
-  at: number,
-): void {
-  const { sum, inverseNorm, quietest, features } = base;
-  const { n, index, r } = out;
-  if (n === 0) return;
-  const mean = query.sum[feature] / query.tokens;
-  const scale = query.inverseNorm[feature];
-  const last = at + n - 1;
-  let bar = -Infinity;
-  for (let a = 0; a < features; a++) {
-    if (row[a] === 0) continue;
-    // NaN for features that take no part: never above the bar.
-    const value = (row[a] - mean * sum[a]) * inverseNorm[a] * scale;
-    if (value > bar) {
-      insert(index, r, at, n, a, value);
-      if (index[last] >= 0) bar = r[last];
-    }
-  }
-  // Those never firing together with the query are all ≤ 0.
-  if (bar > 0) return;
-  for (let i = 0; i < quietest.length; i++) {
-    const a = quietest[i];
-    if (row[a] !== 0) continue;
-    const value = -mean * sum[a] * inverseNorm[a] * scale;
-    if (index[last] >= 0 && !(value > r[last] || (value === r[last] && a < index[last]))) break;
-    insert(index, r, at, n, a, value);
-  }
-}
-
-/** Puts a partner in its place among the n slots at `at`; the last one falls off. r is kept within [-1, 1]. */
-function insert(index: Int32Array, r: Float64Array, at: number, n: number, partner: number, value: number): void {
-  const clamped = Math.min(1, Math.max(-1, value));
-  let slot = at + n - 1;
-  // Equal correlations are ordered by index; -1 is an empty slot.
-  while (
-    slot > at &&
-    (index[slot - 1] < 0 || r[slot - 1] < clamped || (r[slot - 1] === clamped && index[slot - 1] > partner))
+  constructor(
+    private readonly query: FeatureSums,
+    base: FeatureSums,
+    queries: Int32Array,
+    n: number,
   ) {
-    index[slot] = index[slot - 1];
-    r[slot] = r[slot - 1];
-    slot--;
+    this.slots = Int32Array.from(queries.keys()).filter((i) => !Number.isNaN(query.inverseNorm[queries[i]]));
+    this.features = this.slots.map((slot) => queries[slot]);
+    const size = queries.length * n;
+    this.out = { n, index: new Int32Array(size).fill(-1), r: new Float64Array(size).fill(NaN) };
+    this.selector = new Selector(base, this.out);
   }
-  index[slot] = partner;
-  r[slot] = clamped;
+
+  /** Queries from `i`, each from start to end. */
+  run(row: ProductRow, spans: readonly Required<TokenSpan>[], i: number, deadline: number): number {
+    for (; i < this.slots.length && performance.now() < deadline; i++) {
+      for (const span of spans) row.add(span.columns, this.features[i], span.base);
+      this.select(row, i);
+    }
+    return i;
+  }
+
+  /** One span's share of the products of queries i … to - 1; rows[0] belongs to query `from`. */
+  add(rows: ProductRow[], span: Required<TokenSpan>, from: number, i: number, to: number, deadline: number): number {
+    for (; i < to && performance.now() < deadline; i++) rows[i - from].add(span.columns, this.features[i], span.base);
+    return i;
+  }
+
+  finish(rows: ProductRow[], from: number, i: number, to: number, deadline: number): number {
+    for (; i < to && performance.now() < deadline; i++) this.select(rows[i - from], i);
+    return i;
+  }
+
+  private select(row: ProductRow, i: number): void {
+    const { sum, tokens, inverseNorm } = this.query;
+    const feature = this.features[i];
+    this.selector.select(row, sum[feature] / tokens, inverseNorm[feature], this.slots[i] * this.out.n);
+    row.clear();
+  }
+}
+
+/** Σ x_q x_a of one query feature q with every base feature a, and which of them are not zero. */
+class ProductRow {
+  readonly products: Float64Array;
+  /** The base features that fire together with q, in no order. */
+  readonly touched: Int32Array;
+  count = 0;
+
+  constructor(features: number) {
+    this.products = new Float64Array(features);
+    this.touched = new Int32Array(features);
+  }
+
+  add(columns: Columns, feature: number, base: Rows): void {
+    const { products, touched } = this;
+    const { indptr, indices, values, first } = base;
+    const { starts, tokens } = columns;
+    let count = this.count;
+    for (let c = starts[feature]; c < starts[feature + 1]; c++) {
+      const t = first + tokens[c];
+      const weight = columns.values[c];
+      const end = indptr[t + 1];
+      for (let p = indptr[t]; p < end; p++) {
+        const a = indices[p];
+        const before = products[a];
+        // Activations are positive, so a sum of their products is zero only before the first.
+        if (before === 0) touched[count++] = a;
+        products[a] = before + weight * values[p];
+      }
+    }
+    this.count = count;
+  }
+
+  clear(): void {
+    for (let i = 0; i < this.count; i++) this.products[this.touched[i]] = 0;
+    this.count = 0;
+  }
+}
+
+/** Beyond this many partners, sorting all that fire together beats inserting one by one. */
+const SORT_FROM = 64;
+
+/** Selects the n best partners of one product row into the slots `at` … `at + n - 1`, empty so far. */
+class Selector {
+  constructor(
+    private readonly base: FeatureSums,
+    private readonly out: Partners,
+  ) {}
+
+  select(row: ProductRow, mean: number, scale: number, at: number): void {
+    if (this.out.n === 0) return;
+    if (this.out.n < SORT_FROM) this.insertTouched(row, mean, scale, at);
+    else this.sortTouched(row, mean, scale, at);
+    this.insertUntouched(row, mean, scale, at);
+  }
+
+  private insertTouched({ products, touched, count }: ProductRow, mean: number, scale: number, at: number): void {
+    const { sum, inverseNorm } = this.base;
+    const { index, r } = this.out;
+    const last = at + this.out.n - 1;
+    let bar = -Infinity;
+    for (let i = 0; i < count; i++) {
+      const a = touched[i];
+      // NaN for features that take no part: never at or above the bar.
+      const value = (products[a] - mean * sum[a]) * inverseNorm[a] * scale;
+      if (value >= bar) {
+        this.insert(a, value, at);
+        if (index[last] >= 0) bar = r[last];
+      }
+    }
+  }
+
+  private sortTouched({ products, touched, count }: ProductRow, mean: number, scale: number, at: number): void {
+    const { sum, inverseNorm } = this.base;
+    const taking = touched.subarray(0, count).filter((a) => !Number.isNaN(inverseNorm[a]));
+    const r = Float64Array.from(taking, (a) => clamp((products[a] - mean * sum[a]) * inverseNorm[a] * scale));
+    const order = Uint32Array.from(taking.keys()).sort((i, j) => r[j] - r[i] || taking[i] - taking[j]);
+    for (let i = 0; i < Math.min(this.out.n, order.length); i++) {
+      this.out.index[at + i] = taking[order[i]];
+      this.out.r[at + i] = r[order[i]];
+    }
+  }
+
+  /** Features that never fire together with the query have r ≤ 0: they fill what is left, the quietest first. */
+  private insertUntouched({ products }: ProductRow, mean: number, scale: number, at: number): void {
+    const { sum, inverseNorm, quietest } = this.base;
+    const { index, r } = this.out;
+    const last = at + this.out.n - 1;
+    if (index[last] >= 0 && r[last] > 0) return;
+    for (let i = 0; i < quietest.length; i++) {
+      const a = quietest[i];
+      if (products[a] !== 0) continue;
+      const value = -mean * sum[a] * inverseNorm[a] * scale;
+      if (index[last] >= 0 && !(value > r[last] || (value === r[last] && a < index[last]))) break;
+      this.insert(a, value, at);
+    }
+  }
+
+  /** Puts a partner in its place, if it has one; the last one falls off. */
+  private insert(partner: number, value: number, at: number): void {
+    const { index, r, n } = this.out;
+    const clamped = clamp(value);
+    let slot = at + n;
+    while (slot > at && ranksBelow(index[slot - 1], r[slot - 1], partner, clamped)) {
+      slot--;
+      if (slot < at + n - 1) {
+        index[slot + 1] = index[slot];
+        r[slot + 1] = r[slot];
+      }
+    }
+    if (slot === at + n) return;
+    index[slot] = partner;
+    r[slot] = clamped;
+  }
+}
+
+/** Whether a slot yields to (partner, value): it is empty, or of lower r, or of equal r and higher index. */
+function ranksBelow(index: number, r: number, partner: number, value: number): boolean {
+  return index < 0 || r < value || (r === value && index > partner);
+}
+
+/** Rounding may leave [-1, 1] by a few units in the last place. */
+function clamp(r: number): number {
+  return r > 1 ? 1 : r < -1 ? -1 : r;
 }
