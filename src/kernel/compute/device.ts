@@ -1,6 +1,7 @@
 /** Which device computes, chosen once at start, with the reasons. */
 import os from 'node:os';
 import type { GemmReport } from './gemm.js';
+import { installGradients } from './gradients.js';
 import { startWasm } from './wasm.js';
 import { tf } from './tf.js';
 
@@ -44,6 +45,7 @@ async function startCpu(): Promise<DeviceReport> {
 }
 
 async function start(_options: DeviceOptions): Promise<DeviceReport> {
+  installGradients();
   const report = await startCpu();
   report.reasons.push({ device: 'cpu', chosen: true, reason: 'works everywhere' });
   settled = report;

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { setWasmPaths, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { gemmReport, initGemm, MAX_PRODUCT_ERROR, productError, type GemmReport } from './gemm.js';
 import { tf } from './tf.js';
+import { installWasmKernels } from './wasmKernels.js';
 import { installMatMul } from './wasmMatMul.js';
+import { repairWasmKernels } from './wasmRepairs.js';
 
 /** Beside the bundle when shipped, else in the package. */
 function wasmFolder(): string {
@@ -23,7 +25,8 @@ function guardMemory(backend: BackendWasm): void {
   const heap = backend.wasm as unknown as { _malloc(bytes: number): number };
   const allocate = heap._malloc.bind(heap);
   heap._malloc = (bytes) => {
-    const address = allocate(bytes);
+    // A size of 2^32 or more would wrap round to a small one and be granted.
+    const address = bytes < 2 ** 32 ? allocate(bytes) : 0;
     if (address === 0 && bytes > 0) {
       const gigabytes = (n: number): string => (n / 2 ** 30).toFixed(2);
       throw new RangeError(
@@ -50,6 +53,8 @@ export async function startWasm(): Promise<GemmReport> {
   if (!(await tf.setBackend('wasm'))) throw new Error('tfjs-wasm did not start');
   await tf.ready();
   guardMemory(tf.backend() as BackendWasm);
+  installWasmKernels();
+  repairWasmKernels();
   const report = gemmReport();
   if (report.engine !== 'onnxruntime') return report;
   const restore = installMatMul();
