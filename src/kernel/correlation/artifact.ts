@@ -1,0 +1,97 @@
+/** Feature maps as artifacts: map.safetensors holds the arrays, its metadata the rest. */
+import { join } from 'node:path';
+import type { ArtifactStore, Computed } from '../artifacts/store.js';
+import type { ArtifactKey } from '../artifacts/types.js';
+import { ndarray } from '../io/ndarray.js';
+import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
+import type { SparseActivations } from '../activations/types.js';
+import { correlate, correlateSettings, CORRELATION_VERSION, requireSameTokens, type CorrelateOptions } from './map.js';
+import type { FeatureMap } from './types.js';
+
+const FILE = 'map.safetensors';
+
+/**
+ * correlate(), kept: the same two stores and settings load the earlier map. `id` of the map is the artifact's.
+ * Refuses stores over different tokens before anything is computed.
+ */
+export async function correlateArtifact(
+  a: SparseActivations,
+  b: SparseActivations,
+  store: ArtifactStore,
+  options: CorrelateOptions & { fresh?: boolean } = {},
+): Promise<Computed<FeatureMap>> {
+  requireSameTokens(a, b);
+  const key: ArtifactKey = {
+    kind: 'correlation',
+    parameters: { ...correlateSettings(options) },
+    inputs: { a: a.id, b: b.id },
+    codeVersion: CORRELATION_VERSION,
+  };
+  return store.compute<FeatureMap>(key, {
+    fresh: options.fresh,
+    title: `${a.meta.sae.name} ↔ ${b.meta.sae.name}`,
+    async make(folder) {
+      const map = await correlate(a, b, options);
+      await saveFeatureMap(folder, { ...map, id: store.idOf(key) });
+    },
+    load: loadFeatureMap,
+  });
+}
+
+/**
+ * Writes a map into an existing folder: best_a_of_b I32 and r_a_of_b F32 [features_b, n], best_b_of_a and r_b_of_a
+ * [features_a, n], pairs.a, pairs.b I32 and pairs.r F32.
+ */
+export async function saveFeatureMap(folder: string, map: FeatureMap): Promise<void> {
+  const { featuresA, featuresB, counterparts: n, pairs } = map;
+  const count = pairs.a.length;
+  await writeSafetensors(
+    join(folder, FILE),
+    {
+      best_a_of_b: ndarray('I32', [featuresB, n], map.bestAofB),
+      r_a_of_b: ndarray('F32', [featuresB, n], map.rAofB),
+      best_b_of_a: ndarray('I32', [featuresA, n], map.bestBofA),
+      r_b_of_a: ndarray('F32', [featuresA, n], map.rBofA),
+      'pairs.a': ndarray('I32', [count], pairs.a),
+      'pairs.b': ndarray('I32', [count], pairs.b),
+      'pairs.r': ndarray('F32', [count], pairs.r),
+    },
+    { id: map.id, tokens: String(map.tokens), method: map.method, minFirings: String(map.minFirings) },
+  );
+}
+
+/** Reads what saveFeatureMap wrote; throws when arrays are missing or of other shapes. */
+export async function loadFeatureMap(folder: string): Promise<FeatureMap> {
+  const file = await SafetensorsFile.open(join(folder, FILE));
+  try {
+    const { id, tokens, method, minFirings } = file.metadata;
+    const [featuresB, n] = file.info('best_a_of_b').shape;
+    const [featuresA] = file.info('best_b_of_a').shape;
+    const [count] = file.info('pairs.a').shape;
+    const read = async <T>(name: string, type: { new (n: number): T; name: string }, length: number): Promise<T> => {
+      const { data, shape } = await file.read(name);
+      if (data instanceof type && data.length === length) return data;
+      throw new Error(`${file.path}: ${name} [${shape.join(', ')}] is not ${length} values as ${type.name}`);
+    };
+    return {
+      id,
+      tokens: Number(tokens),
+      featuresA,
+      featuresB,
+      counterparts: n,
+      bestAofB: await read('best_a_of_b', Int32Array, featuresB * n),
+      rAofB: await read('r_a_of_b', Float32Array, featuresB * n),
+      bestBofA: await read('best_b_of_a', Int32Array, featuresA * n),
+      rBofA: await read('r_b_of_a', Float32Array, featuresA * n),
+      pairs: {
+        a: await read('pairs.a', Int32Array, count),
+        b: await read('pairs.b', Int32Array, count),
+        r: await read('pairs.r', Float32Array, count),
+      },
+      method,
+      minFirings: Number(minFirings),
+    };
+  } finally {
+    await file.close();
+  }
+}

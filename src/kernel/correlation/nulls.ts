@@ -1,0 +1,44 @@
+/** A score beside its null distribution. */
+import type { SimilarityScore } from './types.js';
+
+/**
+ * Null values within this of the score count as reaching it: where every pairing scores the same (CCA with n ≤ d), the
+ * last bits of a sum would otherwise decide p.
+ */
+const TIE = 1e-9;
+
+/**
+ * Mean, population standard deviation and maximum of the null runs, and p = (k + 1) / (R + 1) with k = runs that reach
+ * the value. R = 0 gives NaN statistics and p = 1.
+ */
+export function besideNull(
+  value: number,
+  nullValues: ArrayLike<number>,
+  about: Pick<SimilarityScore, 'metric' | 'variant' | 'n' | 'seed' | 'warning'> & { kind: string },
+): SimilarityScore {
+  const runs = nullValues.length;
+  let reached = 0;
+  let sum = 0;
+  let max = NaN;
+  for (let i = 0; i < runs; i++) {
+    const v = nullValues[i];
+    if (!(v < value - TIE)) reached++;
+    sum += v;
+    if (!(v <= max)) max = v;
+  }
+  const mean = sum / runs;
+  let squares = 0;
+  for (let i = 0; i < runs; i++) squares += (nullValues[i] - mean) ** 2;
+  const { kind, ...rest } = about;
+  return {
+    ...rest,
+    value,
+    null: { kind, runs, mean, std: Math.sqrt(squares / runs), max },
+    p: (reached + 1) / (runs + 1),
+  };
+}
+
+/** Throws unless the number of null runs is a whole number ≥ 0. */
+export function requireRuns(runs: number): void {
+  if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${runs}`);
+}
