@@ -84,11 +84,14 @@ export class ZipFile {
     if (entry.method === 'stored') return this.packed(entry, 0, wanted);
     const packed = await this.packed(entry, 0, Math.min(entry.compressedSize, wanted + 1024));
     // A sync flush lets a cut stream end without an error.
-    const start = inflateRawSync(packed, {
-      finishFlush: constants.Z_SYNC_FLUSH,
-      maxOutputLength: MAX_RATIO * (wanted + 1024),
-    });
-    return start.subarray(0, wanted);
+    const limits = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_RATIO * (wanted + 1024) };
+    try {
+      return inflateRawSync(packed, limits).subarray(0, wanted);
+    } catch (error) {
+      throw new Error(
+        `${this.path}: entry "${name}" does not unpack (${error instanceof Error ? error.message : String(error)})`,
+      );
+    }
   }
 
   close(): Promise<void> {
