@@ -52,6 +52,7 @@ function divergence(p: Float32Array, q: Float32Array, logTotalQ: number): number
   const logTotalP = logSumExp(p);
   let sum = 0;
   for (let v = 0; v < p.length; v++) {
+    if (p[v] === -Infinity) continue;
     const logP = p[v] - logTotalP;
     sum += Math.exp(logP) * (logP - q[v] + logTotalQ);
   }

@@ -228,3 +228,41 @@ describe('what a step reports', () => {
     expect(result.explainedVariance).toBeNaN();
   });
 });
+
+describe('dead features of a topk SAE', () => {
+  const shape: StepShape = {
+    architecture: 'topk',
+    k: 2,
+    applyBDecToInput: false,
+    rescaleActsByDecoderNorm: true,
+    auxLossCoefficient: 0,
+    auxIncludesBDec: false,
+  };
+  /** Features 4 … 11 start with a bias that keeps them out of every top-k; which of them fire after 300 steps? */
+  const revived = async (auxLossCoefficient: number): Promise<number> => {
+    const [dIn, dSae] = [6, 12];
+    const random = new Random(9);
+    const p = parameters(dIn, dSae, random.normals(new Float32Array(parameterCount(dIn, dSae))));
+    for (let f = 4; f < dSae; f++) p.b_enc[f] = -20;
+    const g = parameters(dIn, dSae);
+    const m = new Float32Array(p.flat.length);
+    const v = new Float32Array(p.flat.length);
+    const step = new TrainingStep({ ...shape, auxLossCoefficient });
+    const dead = Uint8Array.from({ length: dSae }, (_, f) => (f >= 4 ? 1 : 0));
+    for (let t = 1; t <= 300; t++) {
+      const x = random.normals(new Float32Array(64 * dIn));
+      const { fired } = await step.run(p, g, { x, l1Coefficient: 0, dead });
+      for (let f = 4; f < dSae; f++) if (fired[f]) dead[f] = 0;
+      adamUpdate(p.flat, g.flat, { m, v }, t, 0.1, clipFactor(gradientNorm(g.flat), 1), {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+      });
+    }
+    return dead.reduce((n, d) => n - d, 8);
+  };
+  it('come back with the auxiliary loss and never without it', async () => {
+    expect(await revived(0)).toBe(0);
+    expect(await revived(1)).toBeGreaterThan(0);
+  });
+});
