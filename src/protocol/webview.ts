@@ -105,7 +105,8 @@ export function escapeHtml(text: string): string {
 /**
  * The page of a panel: no data, one script with a nonce, nothing else allowed to run or load.
  * `scriptUri` is webview.asWebviewUri(dist/webviews/map.js); `cspSource` is webview.cspSource; `nonce` fresh and random.
- * Styles are constructed by the script (adoptedStyleSheets), so no inline style is needed.
+ * Styles are constructed by the script (adoptedStyleSheets); the toolkit tests :focus-visible with an empty style
+ * element, to which it gives the nonce it finds in the meta element "csp-nonce".
  */
 export function panelHtml(o: { title: string; scriptUri: string; cspSource: string; nonce: string }): string {
   const csp = `default-src 'none'; script-src 'nonce-${o.nonce}'; style-src ${o.cspSource} 'nonce-${o.nonce}'; font-src ${o.cspSource}; img-src ${o.cspSource} data: blob:`;
@@ -114,6 +115,7 @@ export function panelHtml(o: { title: string; scriptUri: string; cspSource: stri
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
+<meta property="csp-nonce" content="${escapeHtml(o.nonce)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(o.title)}</title>
 </head>
@@ -154,6 +156,7 @@ export function reportHtml(o: {
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
+<meta property="csp-nonce" content="${escapeHtml(o.nonce)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(o.title)}</title>
 </head>

@@ -87,8 +87,14 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
     Object.assign(tensors, {
       [`${set}.x`]: array('F32', x),
       [`${set}.y`]: array('F32', y),
-      [`${set}.feature`]: array('I32', Int32Array.from({ length: n }, (_, i) => (set === 0 ? 3 * i + 1 : 5 * i + 2))),
-      [`${set}.firingRate`]: array('F32', Float32Array.from(firings, (f) => f / 64_000)),
+      [`${set}.feature`]: array(
+        'I32',
+        Int32Array.from({ length: n }, (_, i) => (set === 0 ? 3 * i + 1 : 5 * i + 2)),
+      ),
+      [`${set}.firingRate`]: array(
+        'F32',
+        Float32Array.from(firings, (f) => f / 64_000),
+      ),
       [`${set}.firings`]: array('I32', firings),
       [`${set}.partner`]: array(
         'I32',

@@ -74,7 +74,8 @@ export async function installHost(page: Page, server: PageServer, map: MapFixtur
 /** Runs in the page. Reads safetensors by hand, so that the page's own reader is not its own judge. */
 function hostScript(descriptor: { id: string; meta: unknown; path: string }): void {
   const host = window as unknown as Record<string, unknown>;
-  const read = async (file: string) => new Uint8Array(await (await fetch(`/map/${descriptor.id}/${file}`)).arrayBuffer());
+  const read = async (file: string) =>
+    new Uint8Array(await (await fetch(`/map/${descriptor.id}/${file}`)).arrayBuffer());
   const tensors = async () => {
     const bytes = await read('columns.safetensors');
     const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -83,11 +84,19 @@ function hostScript(descriptor: { id: string; meta: unknown; path: string }): vo
       { dtype: string; data_offsets: [number, number] }
     >;
     return Object.fromEntries(
-      Object.entries(header).map(([name, { dtype, data_offsets: [from, to] }]) => {
-        const part = bytes.slice(8 + length + from, 8 + length + to).buffer;
-        const make = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array }[dtype] as typeof Float32Array;
-        return [name, new make(part)];
-      }),
+      Object.entries(header).map(
+        ([
+          name,
+          {
+            dtype,
+            data_offsets: [from, to],
+          },
+        ]) => {
+          const part = bytes.slice(8 + length + from, 8 + length + to).buffer;
+          const make = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array }[dtype] as typeof Float32Array;
+          return [name, new make(part)];
+        },
+      ),
     ) as Record<string, Float32Array>;
   };
   const answer = async (method: string, params: { set: number; point: number }): Promise<unknown> => {

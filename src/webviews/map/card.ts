@@ -3,6 +3,7 @@ import type { FeatureExample, MapSource } from '../../protocol/map.js';
 import { el, fill } from '../ui/dom.js';
 import { exampleList, labelChips } from '../ui/examples.js';
 import { correlation, count, percent, plural } from '../ui/format.js';
+import { messageOf } from '../ui/message.js';
 import { normalToken, type MapModel } from './model.js';
 
 /** Examples, asked for once per point and kept for the last `limit` points. */
@@ -91,10 +92,6 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
     ),
     examples,
   );
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Both features side by side with r between them; the asked one first. */

@@ -56,7 +56,7 @@ export function rateRange(model: MapModel): [number, number] {
 /** Diameter in CSS pixels of plain points, so that they neither vanish nor merge. */
 export function baseDiameter(visible: number, width: number, height: number): number {
   const room = Math.sqrt((width * height) / Math.max(1, visible));
-  return Math.min(10, Math.max(2.4, room * 0.32));
+  return Math.min(10, Math.max(2, room * 0.32));
 }
 
 export interface PaintJob {
@@ -115,7 +115,8 @@ export function paint(job: PaintJob, s: number): Batch {
     batch.mark[2 * k + 1] = mark;
   };
   const state = lit.state[s];
-  const usual = set.n > 20_000 ? 0.72 : 0.85;
+  // Dense maps fade, so that the cores of clusters stand out from their rims.
+  const usual = Math.max(0.28, 0.85 * Math.min(1, (12_000 / Math.max(1, set.n)) ** 0.5));
   const linked = filters.minR > 0;
   for (let k = 0; k < set.n; k++) {
     const i = set.shuffled[k];

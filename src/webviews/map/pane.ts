@@ -73,7 +73,7 @@ export class Pane {
       {
         key: 'a',
         title: a.name,
-        width: '4.4em',
+        width: '5.2em',
         numeric: true,
         text: (i) => `#${a.columns.feature[links.a[i]]}`,
         value: (i) => a.columns.feature[links.a[i]],
@@ -88,7 +88,7 @@ export class Pane {
       {
         key: 'b',
         title: b.name,
-        width: '4.4em',
+        width: '5.2em',
         numeric: true,
         text: (i) => `#${b.columns.feature[links.b[i]]}`,
         value: (i) => b.columns.feature[links.b[i]],
@@ -103,7 +103,7 @@ export class Pane {
       {
         key: 'r',
         title: 'r',
-        width: '3.6em',
+        width: '3.2em',
         numeric: true,
         text: (i) => correlation(links.r[i]),
         value: (i) => links.r[i],

@@ -56,6 +56,7 @@ export const MAP_CSS = `
 .fg-grid .head, .fg-grid .row { display: grid; gap: 8px; padding: 0 10px; align-items: center; }
 .fg-grid .head { border-bottom: 1px solid var(--fg-border); flex: none; scrollbar-gutter: stable; overflow-y: hidden; }
 .fg-grid .head button { all: unset; cursor: pointer; font-weight: 600; color: var(--fg-strong); padding: 3px 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.fg-grid .head button.numeric { text-align: right; }
 .fg-grid .head button:focus-visible { outline: 1px solid var(--fg-focus); }
 .fg-grid .head [aria-sort="ascending"]::after { content: " ▲"; font-size: 0.7em; }
 .fg-grid .head [aria-sort="descending"]::after { content: " ▼"; font-size: 0.7em; }
@@ -79,9 +80,9 @@ export const MAP_CSS = `
 .fg-map .pair .id { font-variant-numeric: tabular-nums; }
 .fg-map .pair .role { color: var(--fg-muted); font-weight: 400; font-size: 0.92em; }
 .fg-map .pair .stats { margin: 4px 0 0; color: var(--fg-muted); font-size: 0.92em; font-variant-numeric: tabular-nums; }
-.fg-map .fg-tooltip { position: fixed; inset: auto; margin: 0; padding: 10px 12px; box-sizing: border-box; width: max-content; max-width: min(660px, calc(100vw - 16px)); max-height: calc(100vh - 16px); overflow: hidden; color: var(--fg-text); background: var(--vscode-editorHoverWidget-background, var(--fg-surface)); border: 1px solid var(--vscode-editorHoverWidget-border, var(--fg-border)); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); pointer-events: none; font: inherit; line-height: 1.4; }
-.fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: repeat(2, minmax(0, 300px)); }
-.fg-map .fg-tooltip .pair .sides { grid-template-columns: minmax(0, 320px); }
+.fg-map .fg-tooltip { position: fixed; inset: auto; margin: 0; padding: 10px 12px; box-sizing: border-box; width: max-content; max-width: min(690px, calc(100vw - 16px)); max-height: calc(100vh - 16px); overflow: hidden; color: var(--fg-text); background: var(--vscode-editorHoverWidget-background, var(--fg-surface)); border: 1px solid var(--vscode-editorHoverWidget-border, var(--fg-border)); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); pointer-events: none; font: inherit; line-height: 1.4; }
+.fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: 316px 316px; }
+.fg-map .fg-tooltip .pair .sides { grid-template-columns: minmax(0, 330px); }
 .fg-map .fg-tooltip .examples { min-height: 5.4em; }
 .fg-map .help { position: absolute; z-index: 3; right: 8px; bottom: 8px; color: var(--fg-muted); font-size: 0.88em; pointer-events: none; opacity: 0; }
 .fg-map .layer:hover .help, .fg-map .layer:focus-visible .help { opacity: 1; }
@@ -97,6 +98,6 @@ export const MAP_CSS = `
 .fg-map.compact[data-size="narrow"] { height: 640px; }
 .fg-map.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }
 .fg-map.compact:not([data-pane="closed"])[data-size="narrow"] { height: 900px; }
-@media (max-width: 620px) { .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 720px) { .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
 @media print { .fg-map .toolbar, .fg-map .pane { display: none !important; } .fg-map { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; } }
 `;

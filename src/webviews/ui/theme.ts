@@ -81,7 +81,7 @@ function tokenSheet(): string {
   --fg-size: var(--vscode-font-size, 13px);
   ${TOOLKIT}
   font-family: var(--fg-font); font-size: var(--fg-size); line-height: 1.4; color: var(--fg-text); }
-.fg-root *, .fg-root *::before { box-sizing: border-box; }
+.fg-root, .fg-root *, .fg-root *::before { box-sizing: border-box; }
 .fg-root[data-theme^="hc"] { --fg-border: var(--vscode-contrastBorder, var(--fb-border)); }
 .fg-root :focus-visible { outline: 1px solid var(--fg-focus); outline-offset: -1px; }
 .fg-sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }

@@ -1,0 +1,70 @@
+/** The notebook output renderer. Each output lives in a shadow root of its own and is freed by id. */
+import type { ActivationFunction, OutputItem, RendererContext } from 'vscode-notebook-renderer';
+import type { MapDescriptor } from '../../protocol/map.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { el } from '../ui/dom.js';
+import { messageOf } from '../ui/message.js';
+import { RpcClient, rpcMapSource } from '../ui/rpc.js';
+import { renderOutput, type DrawnOutput, type OutputEnvironment } from './outputs.js';
+
+interface RendererState {
+  maps?: Record<string, JsonObject>;
+}
+
+function environment(context: RendererContext<RendererState>): OutputEnvironment {
+  const post = context.postMessage?.bind(context);
+  const rpc = post ? new RpcClient((message) => post(message)) : null;
+  context.onDidReceiveMessage?.((message: unknown) => void rpc?.receive(message));
+  return {
+    mapSource: (map: MapDescriptor) => (rpc ? rpcMapSource(rpc, map) : null),
+    openInPanel: rpc
+      ? (map, state) =>
+          void rpc
+            .request('map.open', { map, state })
+            .catch((error: unknown) => post?.({ type: 'log', level: 'error', message: messageOf(error) }))
+      : undefined,
+    copyText: async (text) => {
+      if (rpc) await rpc.request('text.copy', { text });
+      else await navigator.clipboard.writeText(text);
+    },
+    mapState: (id) => context.getState()?.maps?.[id],
+    keepMapState: (id, state) => {
+      const kept = context.getState() ?? {};
+      context.setState({ ...kept, maps: { ...kept.maps, [id]: state } });
+    },
+  };
+}
+
+export const activate: ActivationFunction<RendererState> = (context) => {
+  const env = environment(context);
+  const drawn = new Map<string, { output: DrawnOutput; element: HTMLElement }>();
+  const dispose = (id: string) => {
+    drawn.get(id)?.output.dispose();
+    drawn.delete(id);
+  };
+
+  return {
+    renderOutputItem(item: OutputItem, element: HTMLElement, signal: AbortSignal): void {
+      if (signal.aborted) return;
+      let json: unknown;
+      try {
+        json = item.json();
+      } catch (error) {
+        dispose(item.id);
+        element.textContent = `This output holds no valid JSON: ${messageOf(error)}`;
+        return;
+      }
+      const before = drawn.get(item.id);
+      if (before && before.element === element && before.output.mime === item.mime && before.output.update(json))
+        return;
+      dispose(item.id);
+      const shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' });
+      shadow.textContent = '';
+      const root = shadow.appendChild(el('div', { class: 'fg-root' }));
+      drawn.set(item.id, { output: renderOutput(item.mime, json, root, env), element });
+    },
+    disposeOutputItem(id?: string): void {
+      for (const key of id === undefined ? [...drawn.keys()] : [id]) dispose(key);
+    },
+  };
+};

@@ -1,0 +1,137 @@
+/** Tables: sortable, numbers right-aligned, copied as TSV or CSV. */
+import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
+import { el, fill } from '../ui/dom.js';
+import { count, number } from '../ui/format.js';
+import { button } from '../ui/toolkit.js';
+
+export const TABLE_CSS = `
+.fg-table { max-width: 100%; }
+.fg-table .scroll { overflow: auto; max-height: 480px; border: 1px solid var(--fg-border); border-radius: 4px; width: fit-content; max-width: 100%; }
+.fg-table table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }
+.fg-table th { position: sticky; top: 0; background: var(--fg-surface); border-bottom: 1px solid var(--fg-border); padding: 0; text-align: left; font-weight: 600; color: var(--fg-strong); }
+.fg-table th button { all: unset; display: block; width: 100%; box-sizing: border-box; cursor: pointer; padding: 4px 12px; white-space: nowrap; }
+.fg-table th button:focus-visible { outline: 1px solid var(--fg-focus); outline-offset: -2px; }
+.fg-table th.numeric, .fg-table td.numeric { text-align: right; }
+.fg-table th.numeric button { text-align: right; }
+.fg-table th[aria-sort="ascending"] button::after { content: " ▲"; font-size: 0.7em; }
+.fg-table th[aria-sort="descending"] button::after { content: " ▼"; font-size: 0.7em; }
+.fg-table td { padding: 3px 12px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: anywhere; }
+.fg-table tr:last-child td { border-bottom: 0; }
+.fg-table tbody tr:hover td { background: var(--fg-list-hover); }
+.fg-table .actions { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 6px; color: var(--fg-muted); font-size: 0.92em; }
+.fg-title { font-weight: 600; color: var(--fg-strong); margin: 0 0 6px; font-size: 1.05em; }
+`;
+
+type Row = TableDescriptor['rows'][number];
+/** Rows drawn before the reader asks for all. */
+const SHOWN = 200;
+
+function cellText(column: TableColumn, row: Row): string {
+  const value = row[column.key];
+  if (value === null || value === undefined) return '–';
+  return typeof value === 'number' ? number(value, column.digits ?? 4) : value;
+}
+
+/** Rows in the order of a column; what has no value comes last either way; ties keep their order. */
+export function sortRows(rows: readonly Row[], key: string, descending: boolean): Row[] {
+  const missing = (v: Row[string] | undefined) =>
+    v === null || v === undefined || (typeof v === 'number' && Number.isNaN(v));
+  return [...rows].sort((p, q) => {
+    const [a, b] = [p[key], q[key]];
+    if (missing(a) || missing(b)) return Number(missing(a)) - Number(missing(b));
+    const order =
+      typeof a === 'number' && typeof b === 'number'
+        ? a - b
+        : String(a).localeCompare(String(b), 'en', { numeric: true });
+    return descending ? -order : order;
+  });
+}
+
+/** The table at full precision. Cells that a spreadsheet would take for a formula are led by an apostrophe. */
+export function tableText(descriptor: TableDescriptor, rows: readonly Row[], separator: '\t' | ','): string {
+  const escape = (text: string) => {
+    const safe = /^[=+@-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+    if (separator === '\t') return safe.replace(/[\t\r\n]+/g, ' ');
+    return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+  };
+  const lines = [descriptor.columns.map((c) => escape(c.title))];
+  for (const row of rows) lines.push(descriptor.columns.map((c) => escape(String(row[c.key] ?? ''))));
+  return lines.map((cells) => cells.join(separator)).join('\n') + '\n';
+}
+
+export function renderTable(descriptor: TableDescriptor, copy: (text: string) => Promise<void>): HTMLElement {
+  let rows: readonly Row[] = descriptor.rows;
+  let all = rows.length <= SHOWN;
+  let sort: { key: string; descending: boolean } | null = null;
+  const body = el('tbody');
+  const headers = descriptor.columns.map((column) => {
+    const press = el('button', { on: { click: () => sortBy(column) } }, column.title);
+    press.type = 'button';
+    const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
+    header.scope = 'col';
+    return header;
+  });
+  const status = el('span', { role: 'status' });
+  const more = button({
+    label: `Show all ${count(rows.length)} rows`,
+    onClick: () => {
+      all = true;
+      draw();
+    },
+  }).element;
+  const draw = () => {
+    fill(
+      body,
+      ...rows
+        .slice(0, all ? rows.length : SHOWN)
+        .map((row) =>
+          el(
+            'tr',
+            {},
+            ...descriptor.columns.map((c) =>
+              el('td', { class: c.type === 'number' ? 'numeric' : '' }, cellText(c, row)),
+            ),
+          ),
+        ),
+    );
+    more.hidden = all;
+  };
+  const sortBy = (column: TableColumn) => {
+    sort = { key: column.key, descending: sort?.key === column.key ? !sort.descending : column.type === 'number' };
+    rows = sortRows(descriptor.rows, sort.key, sort.descending);
+    headers.forEach((header, i) =>
+      header.setAttribute(
+        'aria-sort',
+        descriptor.columns[i] !== column ? 'none' : sort?.descending ? 'descending' : 'ascending',
+      ),
+    );
+    draw();
+  };
+  const copyAs = (name: string, separator: '\t' | ',') =>
+    button({
+      label: `Copy as ${name}`,
+      onClick: () =>
+        void copy(tableText(descriptor, rows, separator)).then(
+          () => (status.textContent = `Copied ${count(rows.length)} rows`),
+          () => (status.textContent = 'The clipboard is not available here'),
+        ),
+    }).element;
+  draw();
+  const shown = descriptor.totalRows !== undefined && descriptor.totalRows > descriptor.rows.length;
+  return el(
+    'section',
+    { class: 'fg-table', aria: { label: descriptor.title ?? 'Table' } },
+    descriptor.title ? el('p', { class: 'fg-title' }, descriptor.title) : null,
+    el('div', { class: 'scroll', tabIndex: 0 }, el('table', {}, el('thead', {}, el('tr', {}, ...headers)), body)),
+    el(
+      'div',
+      { class: 'actions' },
+      more,
+      copyAs('TSV', '\t'),
+      copyAs('CSV', ','),
+      shown ? `first ${count(descriptor.rows.length)} of ${count(descriptor.totalRows as number)} rows` : null,
+      descriptor.note ? el('span', {}, descriptor.note) : null,
+      status,
+    ),
+  );
+}
