@@ -34,11 +34,24 @@ export function notebookOf(sources: string[]): NotebookFile {
 
 let counter = 0;
 
-/** Writes `contents` under a new name, opens and shows it. */
-export async function openNotebook(contents: string | string[]): Promise<vscode.NotebookDocument> {
+async function writeNotebook(contents: string | string[]): Promise<vscode.Uri> {
   const file = path.join(workspaceFolder(), `test-${++counter}-${Date.now()}.fgnb`);
   await fs.writeFile(file, typeof contents === 'string' ? contents : serializeNotebook(notebookOf(contents)));
-  const notebook = await vscode.workspace.openNotebookDocument(vscode.Uri.file(file));
+  return vscode.Uri.file(file);
+}
+
+/** Opens a file, or new code cells, in an editor of its own, through the command that the explorer uses. */
+export async function openInEditor(what: vscode.Uri | string[]): Promise<vscode.NotebookDocument> {
+  const uri = what instanceof vscode.Uri ? what : await writeNotebook(what);
+  await vscode.commands.executeCommand('vscode.openWith', uri, 'fgnb');
+  const shown = (): vscode.NotebookDocument | undefined => vscode.window.activeNotebookEditor?.notebook;
+  await waitUntil('the notebook is shown', () => shown()?.uri.toString() === uri.toString());
+  return shown() as vscode.NotebookDocument;
+}
+
+/** Writes `contents` under a new name, opens and shows it. */
+export async function openNotebook(contents: string | string[]): Promise<vscode.NotebookDocument> {
+  const notebook = await vscode.workspace.openNotebookDocument(await writeNotebook(contents));
   await vscode.window.showNotebookDocument(notebook);
   return notebook;
 }

@@ -27,6 +27,8 @@ export interface KernelListener {
   /** Memory or device figures changed. */
   vitals(): void;
   died(report: DeathReport): void;
+  /** Another window attached to the kernel. */
+  takenOver(): void;
 }
 
 export interface KernelLog {
@@ -38,7 +40,8 @@ const ATTACH_TIMEOUT_MS = 5_000;
 /** Loading the analysis packages takes seconds on a slow disk. */
 const START_TIMEOUT_MS = 90_000;
 const SHUTDOWN_PATIENCE_MS = 1_500;
-const RECONNECT_DELAYS_MS = [100, 300, 1000, 2000, 4000];
+/** How long a process may take to go away after its socket closed. */
+const LEAVING_MS = 3_000;
 
 export class Kernel {
   state: KernelState = 'none';
@@ -46,11 +49,12 @@ export class Kernel {
   device: DeviceSummary | undefined;
   busyMs = 0;
   private connection: Connection | undefined;
-  private session = '';
   private lastSeq = 0;
   private pid: number | undefined;
   private token = '';
   private ended: Promise<Ending> | undefined;
+  /** A zombie still has its process id: the exit event is the better witness. */
+  private hasEnded = false;
   private opening: Promise<void> | undefined;
   private restarting: Promise<void> | undefined;
   /** Raised at every stop, so that what is still under way for an earlier process does nothing. */
@@ -118,9 +122,9 @@ export class Kernel {
     }
     this.pid = started.pid;
     this.token = started.token;
-    this.session = '';
     this.lastSeq = 0;
     this.ended = started.ended;
+    this.hasEnded = false;
     this.log.info(`Started kernel ${started.pid} with ${started.description} in ${this.place.notebookFolder}`);
     const ending = started.ended.then((end) => ({ end }));
     const first = await Promise.race([this.whenListening(), ending]);
@@ -130,10 +134,12 @@ export class Kernel {
       await killKernel(started.pid, this.place.runFolder);
       throw await this.failedToStart(undefined, error);
     });
-    started.ended.then(
-      (end) => this.onEnded(end, generation),
-      () => undefined,
-    );
+    started.ended
+      .then((end) => {
+        if (generation === this.generation) this.hasEnded = true;
+        return this.onEnded(end, generation);
+      })
+      .catch((error: unknown) => this.log.warn(String(error)));
     this.listener.attached(welcome, true);
   }
 
@@ -169,7 +175,6 @@ export class Kernel {
       },
     );
     this.connection = connection;
-    this.session = welcome.session;
     this.pid = welcome.pid;
     this.apply({ type: 'attached', busy: welcome.running !== undefined });
     return welcome;
@@ -194,26 +199,21 @@ export class Kernel {
     }
   }
 
-  /** The socket broke. The process may live (reconnect and replay) or be gone (say so). */
+  /**
+   * The socket closed. Either the process is going away, or another window attached to this kernel: it has one client
+   * at a time. Attaching again here would only take it back and forth, so that waits until a cell is run.
+   */
   private async onClosed(reason: string, generation: number): Promise<void> {
     if (generation !== this.generation) return;
     this.lastSeq = this.connection?.lastSeq ?? this.lastSeq;
     this.connection = undefined;
     this.apply({ type: 'connectionLost' });
-    for (const delay of RECONNECT_DELAYS_MS) {
-      await sleep(delay);
+    const { pid } = this;
+    if (pid !== undefined && !(await waitUntilGone(pid, LEAVING_MS)) && !this.hasEnded) {
       if (generation !== this.generation) return;
-      const record = await readRecord(this.place.runFolder);
-      if (!record || !isAlive(record.pid)) break;
-      try {
-        const { session } = this;
-        const welcome = await this.connect(record.socket, ATTACH_TIMEOUT_MS);
-        this.log.info(`Reconnected to kernel ${record.pid}`);
-        this.listener.attached(welcome, welcome.session !== session);
-        return;
-      } catch (error) {
-        this.log.warn(`${reason}; reconnecting failed: ${String(error)}`);
-      }
+      this.log.warn(`${reason}: another window uses kernel ${pid} now`);
+      this.listener.takenOver();
+      return;
     }
     // A child's exit carries code and signal: give it a moment to arrive first.
     const end = this.ended && (await Promise.race([this.ended, sleep(1000, undefined)]));

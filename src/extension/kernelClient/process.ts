@@ -13,6 +13,8 @@ export interface KernelPlace {
   runFolder: string;
   notebookFolder: string;
   artifactFolder: string;
+  /** For people: the notebook's path or name. */
+  notebook: string;
 }
 
 export interface Ending {
@@ -37,6 +39,7 @@ function kernelArguments(place: KernelPlace, config: KernelConfig): string[] {
     path.join(place.kernelFolder, 'main.cjs'),
     ...['--run-folder', place.runFolder, '--notebook-folder', place.notebookFolder],
     ...['--artifact-folder', place.artifactFolder, '--device', config.device],
+    ...['--notebook', place.notebook],
   ];
 }
 

@@ -2,7 +2,7 @@
  * The state of one notebook's kernel, as a pure reducer. Status bar, context keys and toolbar all follow from it.
  *
  *   none → starting → idle ⇄ busy → interrupting → idle
- *   any → restarting → starting        any → dead (with a cause)        idle, busy → detached (socket lost, process lives)
+ *   any → restarting → starting        any → dead (with a cause)        idle, busy → detached (another window took over)
  */
 export type KernelState = 'none' | 'starting' | 'idle' | 'busy' | 'interrupting' | 'restarting' | 'dead' | 'detached';
 
@@ -58,5 +58,5 @@ export const STATE_TEXT: Record<KernelState, string> = {
   interrupting: 'stopping',
   restarting: 'restarting',
   dead: 'died',
-  detached: 'reconnecting',
+  detached: 'used by another window',
 };

@@ -6,17 +6,17 @@ import { errorText } from './errorText.js';
 
 type ErrorEvent = Extract<CellEvent, { kind: 'error' }>;
 
-/** `orders`: execution numbers of cells that run now, which VS Code's summaries do not have yet. */
+/** `orderOf`: execution number of a cell that runs now, which VS Code's summary does not have yet. */
 export function errorItem(
   notebook: vscode.NotebookDocument,
   error: ErrorEvent,
-  orders: ReadonlyMap<string, number>,
+  orderOf: (cellId: string) => number | undefined,
 ): vscode.NotebookCellOutputItem {
   const stack = errorText(error, (cellId) => {
     const cell = findCell(notebook, cellId);
     if (!cell) return undefined;
     const lines = cell.document.getText().split(/\r?\n/);
-    return { position: cell.index + 1, order: orders.get(cellId) ?? cell.executionSummary?.executionOrder, lines };
+    return { position: cell.index + 1, order: orderOf(cellId) ?? cell.executionSummary?.executionOrder, lines };
   });
   return vscode.NotebookCellOutputItem.error({ name: error.name, message: error.message, stack });
 }

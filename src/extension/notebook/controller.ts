@@ -78,9 +78,11 @@ export class Sessions implements vscode.Disposable {
 
   private placeOf(notebook: vscode.NotebookDocument): KernelPlace {
     const notebookFolder = notebookFolderOf(notebook);
+    const name = notebook.uri.scheme === 'file' ? notebook.uri.fsPath : notebook.uri.toString();
     return {
       kernelFolder: this.kernelFolder,
-      runFolder: runFolderOf(notebook.uri.scheme === 'file' ? notebook.uri.fsPath : notebook.uri.toString()),
+      runFolder: runFolderOf(name),
+      notebook: name,
       notebookFolder,
       artifactFolder: artifactFolder(kernelConfig(notebook.uri), notebookFolder),
     };

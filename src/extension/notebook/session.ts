@@ -156,18 +156,15 @@ export class NotebookSession implements KernelListener {
       return;
     }
     const { notebook } = this;
-    const toItem = (error: Extract<CellEvent, { kind: 'error' }>) => errorItem(notebook, error, this.ordersOf());
-    const writer = new OutputWriter(execution, toItem, outputLimitBytes(), (error) =>
-      this.host.log.error(String(error)),
-    );
-    this.live.set(run.execution, { run, cell, execution, writer });
-  }
-
-  private ordersOf(): Map<string, number> {
-    const orders = [...this.live.values()].flatMap((l): Array<[string, number]> =>
-      l.order === undefined ? [] : [[l.run.cellId, l.order]],
-    );
-    return new Map(orders);
+    // The numbers of other cells are in their summaries; that of a running one is not there yet.
+    const orderOf = (cellId: string): number | undefined => (cellId === run.cellId ? live.order : undefined);
+    const toItem = (error: Extract<CellEvent, { kind: 'error' }>) => errorItem(notebook, error, orderOf);
+    const onError = (error: unknown): void => this.host.log.error(String(error));
+    const live: LiveRun = {
+      ...{ run, cell, execution },
+      writer: new OutputWriter(execution, toItem, outputLimitBytes(), onError),
+    };
+    this.live.set(run.execution, live);
   }
 
   /** Marks the cell as running. */
@@ -326,6 +323,14 @@ export class NotebookSession implements KernelListener {
     await live.writer.finish();
     live.execution.end(end.success, end.at ?? Date.now());
     this.host.cellEnded(this);
+  }
+
+  takenOver(): void {
+    this.showInCell(
+      'Kernel used by another window',
+      'Another window attached to this notebook’s kernel and follows its output now. Run a cell here to take it back.',
+    );
+    this.dispatch({ type: 'lost' });
   }
 
   died(report: DeathReport): void {
