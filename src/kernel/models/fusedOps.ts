@@ -7,6 +7,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../compute/tf.js';
 import { replaceKernel } from '../compute/wasmMatMul.js';
+import { nativeUnary } from './nativeOps.js';
 
 let sharesClones = false;
 
@@ -58,16 +59,32 @@ function tanh(x: number): number {
   return p / q;
 }
 
+const geluNewOf = (x: number): number => 0.5 * x * (1 + tanh(SQRT_2_OVER_PI * x * (1 + 0.044715 * x * x)));
+
 /** Tanh GELU of every element. */
 export function geluNewForward(x: tf.Tensor): tf.Tensor {
   const y = empty(x.shape);
-  const from = view(x);
-  const to = view(y);
-  for (let i = 0; i < from.length; i++) {
-    const v = from[i];
-    to[i] = 0.5 * v * (1 + tanh(SQRT_2_OVER_PI * v * (1 + 0.044715 * v * v)));
-  }
+  const [from, to] = [view(x), view(y)];
+  const native = nativeUnary('FastGelu', geluNewOf);
+  if (native) native(from, to);
+  else for (let i = 0; i < from.length; i++) to[i] = geluNewOf(from[i]);
   return y;
+}
+
+/** Exact GELU of every element, by ONNX Runtime; undefined where that is not in use. */
+export function geluForward(x: tf.Tensor): tf.Tensor | undefined {
+  const native = nativeUnary('Gelu', (v) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)));
+  if (!native) return undefined;
+  const y = empty(x.shape);
+  native(view(x), view(y));
+  return y;
+}
+
+/** erf within 2e-7 (Abramowitz & Stegun 7.1.26): enough to check another's. */
+function erf(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  return Math.sign(x) * (1 - p * Math.exp(-x * x));
 }
 
 /** dy · derivative of the tanh GELU at x. */
@@ -82,15 +99,6 @@ export function geluNewBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
     to[i] = from[i] * 0.5 * (1 + t + v * (1 - t * t) * SQRT_2_OVER_PI * (1 + 0.134145 * v * v));
   }
   return dx;
-}
-
-/** Adds a bias [n] to every row of y [rows, n], in place: y must be a fresh result that nothing else holds. */
-export function addBiasInPlace(y: tf.Tensor, bias: tf.Tensor): tf.Tensor {
-  const [to, b] = [view(y), view(bias)];
-  for (let at = 0; at < to.length; at += b.length) {
-    for (let i = 0; i < b.length; i++) to[at + i] += b[i];
-  }
-  return y;
 }
 
 /** Column sums of dy [rows, n], in float64: the gradient of a bias. */
@@ -146,13 +154,28 @@ export function layerNormBackward(x: tf.Tensor, weight: tf.Tensor, dy: tf.Tensor
   return [dx, dw, db];
 }
 
+/** Mean and 1 / √(variance + eps) of one row. Four sums at once: one alone would wait for every addition. */
 function moments(x: Float32Array, at: number, width: number, eps: number): { mean: number; scale: number } {
-  let sum = 0;
-  for (let i = at; i < at + width; i++) sum += x[i];
-  const mean = sum / width;
-  let squares = 0;
-  for (let i = at; i < at + width; i++) squares += (x[i] - mean) * (x[i] - mean);
-  return { mean, scale: 1 / Math.sqrt(squares / width + eps) };
+  const whole = at + width - (width % 4);
+  const end = at + width;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = at; i < whole; i += 4) {
+    a += x[i];
+    b += x[i + 1];
+    c += x[i + 2];
+    d += x[i + 3];
+  }
+  for (let i = whole; i < end; i++) a += x[i];
+  const mean = (a + b + c + d) / width;
+  [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = at; i < whole; i += 4) {
+    a += (x[i] - mean) * (x[i] - mean);
+    b += (x[i + 1] - mean) * (x[i + 1] - mean);
+    c += (x[i + 2] - mean) * (x[i + 2] - mean);
+    d += (x[i + 3] - mean) * (x[i + 3] - mean);
+  }
+  for (let i = whole; i < end; i++) a += (x[i] - mean) * (x[i] - mean);
+  return { mean, scale: 1 / Math.sqrt((a + b + c + d) / width + eps) };
 }
 
 /** Rows of a table [V, d] by id: [N, d]. */
@@ -196,13 +219,9 @@ export function crossEntropyForward(logits: tf.Tensor, probabilities: tf.Tensor,
 
 /** (softmax − one-hot target) · dy of each row. */
 export function crossEntropyBackward(probabilities: tf.Tensor, targets: Int32Array, dy: tf.Tensor): tf.Tensor {
-  const dx = empty(probabilities.shape);
+  const dx = probabilities.mul(dy.reshape([targets.length, 1]));
   const classes = probabilities.size / targets.length;
-  const [p, g, to] = [view(probabilities), view(dy), view(dx)];
-  for (let n = 0; n < targets.length; n++) {
-    const end = (n + 1) * classes;
-    for (let i = n * classes; i < end; i++) to[i] = p[i] * g[n];
-    to[n * classes + targets[n]] -= g[n];
-  }
+  const [g, to] = [view(dy), view(dx)];
+  for (let n = 0; n < targets.length; n++) to[n * classes + targets[n]] -= g[n];
   return dx;
 }

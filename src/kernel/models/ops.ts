@@ -4,12 +4,12 @@
  */
 import { tf } from '../compute/tf.js';
 import {
-  addBiasInPlace,
   biasBackward,
   embeddingForward,
   crossEntropyBackward,
   crossEntropyForward,
   embeddingBackward,
+  geluForward,
   geluNewBackward,
   geluNewForward,
   hasFusedOps,
@@ -55,7 +55,7 @@ export function linear(
     [x, weight, bias],
     ([input, w, b], save) => {
       save([input, w]);
-      return addBiasInPlace(tf.matMul(input, w, false, outIn), b);
+      return tf.matMul(input, w, false, outIn).add(b);
     },
     (dy, [input, w]) => [
       tf.matMul(dy, w, false, !outIn),
@@ -90,7 +90,26 @@ export function geluNew<T extends tf.Tensor>(x: T): T {
 
 /** Exact GELU: x/2 · (1 + erf(x/√2)). */
 export function gelu<T extends tf.Tensor>(x: T): T {
-  return tf.tidy(() => x.mul(0.5).mul<T>(tf.erf(x.mul(Math.SQRT1_2)).add(1)));
+  const chain = (from: tf.Tensor): tf.Tensor => from.mul(0.5).mul(tf.erf(from.mul(Math.SQRT1_2)).add(1));
+  if (!hasFusedOps()) return tf.tidy(() => chain(x) as T);
+  return withGradient(
+    [x],
+    ([input], save) => {
+      save([input]);
+      return geluForward(input) ?? tf.tidy(() => chain(input));
+    },
+    // Φ(x) + x φ(x), with the normal distribution's function Φ and density φ.
+    (dy, [input]) =>
+      tf.tidy(() => {
+        const cumulative = tf.erf(input.mul(Math.SQRT1_2)).add(1).mul(0.5);
+        const density = input
+          .square()
+          .mul(-0.5)
+          .exp()
+          .mul(1 / Math.sqrt(2 * Math.PI));
+        return dy.mul(cumulative.add(input.mul(density)));
+      }),
+  );
 }
 
 /** (x − mean) / √(variance + eps) · weight + bias over the last axis; variance is biased. Ba et al. 2016. */
