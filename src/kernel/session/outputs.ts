@@ -15,14 +15,17 @@ export interface OutputLimits {
 
 export const OUTPUT_LIMITS: OutputLimits = { flushMs: 60, cap: 2 * 2 ** 20, tail: 64 * 2 ** 10, progressMs: 250 };
 
+/** A terminal's "erase the line". */
+const ERASE = new RegExp(String.fromCharCode(27) + '\\[[012]?K', 'g');
+
 /** One line as a terminal shows it: text after "\r" writes over what stands there, `ESC[K` erases. */
 export function overwrite(line: string): string {
   if (!line.includes('\r')) return line;
   let shown = '';
   for (const part of line.split('\r')) {
-    const erased = /^\x1b\[[012]?K/.test(part);
-    const text = part.replace(/\x1b\[[012]?K/g, '');
-    shown = erased ? text : text + shown.slice(text.length);
+    const text = part.replace(ERASE, '');
+    // Before the text or behind it, erasing leaves the text alone.
+    shown = text === part ? text + shown.slice(text.length) : text;
   }
   return shown;
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
-import type { Json, OutputItem } from '../../protocol/notebook.js';
+import type { OutputItem } from '../../protocol/notebook.js';
 import type { SessionContext } from '../api/context.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
@@ -34,11 +34,11 @@ export interface SessionSink {
 export interface SessionOptions {
   notebookFolder: string;
   artifactFolder: string;
+  /** Where the notebook is saved, default `notebookFolder`. */
+  outputFolder?: string;
   sink: SessionSink;
   /** Makes what every cell sees: `fg`, `tf` and others by name. Called once, before the first cell. */
   createGlobals?: (context: SessionContext) => Promise<Record<string, unknown>>;
-  /** Answers the `device` request. */
-  device?: () => Promise<Json>;
   /** Where output beyond a cell's cap is kept, default `<artifactFolder>/logs`. */
   logFolder?: string;
 }
@@ -76,6 +76,7 @@ export class Session implements SessionContext {
   readonly id = randomBytes(6).toString('hex');
   readonly notebookFolder: string;
   readonly artifactFolder: string;
+  readonly outputFolder: string;
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
@@ -94,6 +95,7 @@ export class Session implements SessionContext {
   constructor(private readonly options: SessionOptions) {
     this.notebookFolder = path.resolve(options.notebookFolder);
     this.artifactFolder = path.resolve(options.artifactFolder);
+    this.outputFolder = path.resolve(options.outputFolder ?? options.notebookFolder);
     this.sink = options.sink;
     this.loader = new ModuleLoader({
       notebookFolder: this.notebookFolder,
@@ -308,10 +310,6 @@ export class Session implements SessionContext {
     const lookup = (name: string): unknown =>
       this.scope.value(name) ?? Object.getOwnPropertyDescriptor(globals, name)?.value;
     return propertyNames(expression, lookup);
-  }
-
-  async device(): Promise<Json> {
-    return (await this.options.device?.()) ?? null;
   }
 
   // SessionContext: what the facade uses. Calls after the cell's end still find the cell they came from.

@@ -1,0 +1,139 @@
+/**
+ * The kernel process of one notebook:
+ * `node --no-force-async-hooks-checks main.cjs --run-folder DIR --notebook-folder DIR [--artifact-folder DIR]
+ *  [--notebook FILE] [--device auto|cuda|webgpu|cpu] [--idle-minutes N] [--bare]`
+ * `--bare` leaves `fg` and `tf` out: the language alone.
+ *
+ * `--max-old-space-size` bounds JavaScript objects alone; typed arrays live outside that heap and are bounded by the
+ * machine. The run folder (0700) holds `token`, written by the client before the start; the kernel adds `k.sock` and
+ * `kernel.json`, and takes both away when it ends.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { KernelMessage } from '../protocol/kernel.js';
+import type { Json } from '../protocol/notebook.js';
+import type { SessionContext } from './api/context.js';
+import { cellGlobals, deviceChoice, deviceSummary, type DeviceChoice } from './globals.js';
+import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
+import { Session } from './session/session.js';
+import type { ToMain } from './session/threads.js';
+
+const { values: options } = parseArgs({
+  options: {
+    'run-folder': { type: 'string' },
+    'notebook-folder': { type: 'string' },
+    'artifact-folder': { type: 'string' },
+    notebook: { type: 'string', default: '' },
+    device: { type: 'string', default: 'auto' },
+    'idle-minutes': { type: 'string', default: '1440' },
+    bare: { type: 'boolean', default: false },
+  },
+});
+
+class Kernel {
+  private readonly session: Session;
+  private readonly control: ControlThread;
+
+  constructor(
+    runFolder: string,
+    private readonly notebookFolder: string,
+    private readonly device: DeviceChoice,
+  ) {
+    const artifactFolder = options['artifact-folder'] ?? path.join(notebookFolder, '.fgnb');
+    this.session = new Session({
+      notebookFolder,
+      artifactFolder,
+      createGlobals: options.bare ? undefined : (context) => this.createGlobals(context),
+      sink: {
+        cell: (execution, cellId, event, buffers) => this.send({ type: 'cell', execution, cellId, event }, buffers),
+        state: (state) => this.send({ type: 'state', state }),
+        log: (text) => void process.stderr.write(text + '\n'),
+      },
+    });
+    this.control = startControl(
+      {
+        kind: 'socket',
+        runFolder,
+        notebook: options.notebook,
+        session: this.session.id,
+        idleMinutes: Number(options['idle-minutes']) || 0,
+      },
+      (message) => this.receive(message),
+    );
+    this.send({ type: 'state', state: 'idle' });
+  }
+
+  private async createGlobals(context: SessionContext): Promise<Record<string, unknown>> {
+    const globals = await cellGlobals(context, this.device);
+    this.send({ type: 'device', device: await deviceSummary(this.device, this.notebookFolder) });
+    return globals;
+  }
+
+  private send(message: KernelMessage, buffers: Uint8Array[] = []): void {
+    const { executionCount, running } = this.session;
+    this.control.post({ type: 'status', executionCount, running });
+    // Copied, not transferred: the cell may go on using the memory.
+    this.control.post({ type: 'message', message, buffers });
+  }
+
+  private receive(message: ToMain): void {
+    switch (message.type) {
+      case 'interrupt':
+        this.session.interrupt();
+        this.control.answered();
+        return;
+      case 'shutdown':
+        return this.shutDown();
+      case 'client':
+        if (message.message.type === 'execute') void this.session.execute(message.message);
+        else void this.answer(message.message);
+        return;
+    }
+  }
+
+  private async answer({
+    id,
+    method,
+    params,
+  }: Extract<ToMain, { type: 'client' }>['message'] & { type: 'request' }): Promise<void> {
+    try {
+      const given = typeof params === 'object' && params !== null && !Array.isArray(params) ? params : {};
+      const value =
+        method === 'variables'
+          ? this.session.variables()
+          : method === 'complete'
+            ? this.session.complete(String(given.expression ?? ''))
+            : await deviceSummary(this.device, this.notebookFolder);
+      this.send({ type: 'reply', id, ok: true, value: value as unknown as Json });
+    } catch (error) {
+      this.send({ type: 'reply', id, ok: false, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  private shutDown(): void {
+    this.session.close();
+    process.exit(0);
+  }
+}
+
+function start(): void {
+  const runFolder = options['run-folder'];
+  const notebookFolder = options['notebook-folder'];
+  if (!runFolder || !notebookFolder) throw new Error('the kernel needs --run-folder and --notebook-folder');
+  process.umask(0o077);
+  const lock = path.join(runFolder, 'kernel.json');
+  const kernel = new Kernel(path.resolve(runFolder), path.resolve(notebookFolder), deviceChoice(options.device));
+  process.on('exit', () => fs.rmSync(lock, { force: true }));
+  // A terminal's Ctrl-C and hang-up are for the client; the client stops its kernel by message.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGHUP', () => undefined);
+  void kernel;
+}
+
+if (hasRequiredFlag()) start();
+else {
+  const child = relaunch(process.argv[1], process.argv.slice(2));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 128 : 1)));
+}

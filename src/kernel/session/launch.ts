@@ -1,0 +1,66 @@
+/** Starting the process as sessions need it: the Node flag that interrupts depend on, and the control thread. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, HEAP_KB } from './interrupter.js';
+import { REQUIRED_FLAG } from './evaluate.js';
+import type { ControlData, ToControl, ToMain } from './threads.js';
+
+/** Whether Node was started with the flag that a stopped timer callback needs. */
+export function hasRequiredFlag(): boolean {
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  return options.includes(REQUIRED_FLAG);
+}
+
+/** Starts this program again with the flag, with `pipes` more pipes from file descriptor 3 on. */
+export function relaunch(script: string, args: readonly string[], pipes = 0): ChildProcess {
+  const extra = Array.from({ length: pipes }, () => 'pipe' as const);
+  return spawn(process.execPath, [...process.execArgv, REQUIRED_FLAG, script, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', ...extra],
+  });
+}
+
+export interface ControlThread {
+  post(message: ToControl): void;
+  /** Tells the control thread that the last interrupt has been dealt with. */
+  answered(): void;
+  close(): Promise<void>;
+}
+
+const MEMORY_MS = 1000;
+
+/** Starts the control thread; `receive` gets its messages. */
+export function startControl(mode: ControlData['mode'], receive: (message: ToMain) => void): ControlThread {
+  const flags = new Int32Array(new SharedArrayBuffer(4 * FLAG_COUNT));
+  const workerData: ControlData = { flags: flags.buffer as SharedArrayBuffer, mode };
+  const folder = path.dirname(fileURLToPath(import.meta.url));
+  const worker = new Worker(path.join(folder, 'control.cjs'), {
+    workerData,
+    stdout: false,
+    stderr: false,
+    execArgv: [],
+  });
+  worker.on('message', receive);
+  worker.on('error', (error) => {
+    // Without its control thread the kernel can neither be reached nor stopped.
+    process.stderr.write(`control thread failed: ${error.stack ?? error.message}\n`);
+    process.exit(70);
+  });
+  const tell = (): void => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    Atomics.store(flags, HEAP_KB, heapUsed / 1024);
+    Atomics.store(flags, BUFFERS_KB, Math.min(arrayBuffers / 1024, 2 ** 31 - 1));
+  };
+  tell();
+  const timer = setInterval(tell, MEMORY_MS);
+  timer.unref();
+  return {
+    post: (message) => worker.postMessage(message),
+    answered: () => void Atomics.store(flags, ANSWERED, Atomics.load(flags, ASKED)),
+    async close() {
+      clearInterval(timer);
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** Messages between the main thread, where cells run, and the control thread. */
+import type { ClientMessage, KernelMessage } from '../../protocol/kernel.js';
+
+/** What the control thread needs to know at its start. */
+export interface ControlData {
+  flags: SharedArrayBuffer;
+  mode:
+    | { kind: 'socket'; runFolder: string; notebook: string; session: string; idleMinutes: number }
+    | { kind: 'pipe'; fd: number };
+}
+
+export type ToControl =
+  | { type: 'message'; message: KernelMessage; buffers: Uint8Array[] }
+  /** The session's state for the welcome of a client. */
+  | { type: 'status'; executionCount: number; running?: string }
+  | { type: 'goodbye' };
+
+export type ToMain =
+  | { type: 'client'; message: Extract<ClientMessage, { type: 'execute' | 'request' }> }
+  | { type: 'interrupt' }
+  | { type: 'shutdown' };
