@@ -154,7 +154,7 @@ export class Sessions implements vscode.Disposable {
     const session = this.sessions.get(key);
     if (!session) return;
     this.sessions.delete(key);
-    session.detach();
+    session.leave();
     this.changeEmitter.fire(session);
     this.reapLater(key, session);
   }

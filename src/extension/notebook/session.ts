@@ -119,10 +119,23 @@ export class NotebookSession implements KernelListener {
     live?.writer.push({ kind: 'stream', name: 'stderr', text: `[the kernel was ${how} while this cell ran]\n` }, []);
   }
 
-  /** The window or notebook closes; the kernel goes on, and what it sends meanwhile is kept by it. */
+  /** The window closes; the kernel goes on, and what it sends meanwhile is kept by it. */
   detach(): void {
     for (const orphan of this.orphans.values()) clearTimeout(orphan.timer);
     this.kernel.detach();
+  }
+
+  /** The notebook closes in a window that stays: VS Code would refuse to follow its cells again otherwise. */
+  leave(): void {
+    this.detach();
+    for (const { execution } of this.live.values()) {
+      try {
+        execution.end(undefined);
+      } catch (error) {
+        this.host.log.info(`A cell of a closed notebook: ${String(error)}`);
+      }
+    }
+    this.live.clear();
   }
 
   private dispatch(event: RunEvent): void {
