@@ -22,7 +22,9 @@ function wasmFolder(): string {
 /** tfjs-wasm does not look whether memory was granted: past 4 GB it would write over address 0 and give wrong numbers. */
 function guardMemory(backend: BackendWasm): void {
   // Emscripten's module; its types leave out what it exports.
-  const heap = backend.wasm as unknown as { _malloc(bytes: number): number };
+  const heap = backend.wasm as unknown as { _malloc(bytes: number): number; _free(address: number): void };
+  // The first call replaces the function by the module's own: let that happen before ours takes its place.
+  heap._free(heap._malloc(4));
   const allocate = heap._malloc.bind(heap);
   heap._malloc = (bytes) => {
     // A size of 2^32 or more would wrap round to a small one and be granted.

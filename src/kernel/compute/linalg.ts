@@ -1,0 +1,229 @@
+/**
+ * Symmetric eigenproblem in float64, row-major, for sizes up to about 2,048: Householder reduction to tridiagonal form
+ * and implicit QL, after EISPACK's tred2 and tql2 (Wilkinson and Reinsch 1971), with every inner loop along rows.
+ */
+export { svdThin, type Svd } from './svd.js';
+
+export interface Eigen {
+  /** [n], descending. */
+  values: Float64Array;
+  /** n × n, row-major: column j is the unit eigenvector of values[j]. */
+  vectors: Float64Array;
+}
+
+/** Throws on a wrong length and on NaN or infinity, naming the entry. */
+export function requireFinite(what: string, a: Float64Array, rows: number, cols: number): void {
+  if (!Number.isInteger(rows) || !Number.isInteger(cols) || rows < 0 || cols < 0 || a.length !== rows * cols) {
+    throw new RangeError(`${what} of ${rows} × ${cols} needs ${rows * cols} values but got ${a.length}`);
+  }
+  for (let i = 0; i < a.length; i++) {
+    if (!Number.isFinite(a[i])) {
+      throw new RangeError(
+        `${what}: entry [${Math.floor(i / cols)}, ${i % cols}] is ${a[i]}; leave such rows out first`,
+      );
+    }
+  }
+}
+
+/**
+ * Reduces symmetric `a` (destroyed) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
+ * in the rows of `a`, row i reaching columns 0 … i-1, scaled so that H = I - u uᵀ / h[i].
+ */
+function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64Array, h: Float64Array): void {
+  const p = new Float64Array(n);
+  for (let i = n - 1; i > 0; i--) {
+    const row = i * n;
+    let scale = 0;
+    for (let k = 0; k < i; k++) scale += Math.abs(a[row + k]);
+    h[i] = 0;
+    if (i === 1 || scale === 0) {
+      e[i] = a[row + i - 1];
+      continue;
+    }
+    let norm = 0;
+    for (let k = 0; k < i; k++) {
+      a[row + k] /= scale;
+      norm += a[row + k] * a[row + k];
+    }
+    const f = a[row + i - 1];
+    const g = f > 0 ? -Math.sqrt(norm) : Math.sqrt(norm);
+    e[i] = scale * g;
+    h[i] = norm - f * g;
+    a[row + i - 1] = f - g;
+    // p = A u / h from the lower triangle alone, row by row: each entry serves its row and its column.
+    p.fill(0, 0, i);
+    for (let j = 0; j < i; j++) {
+      const at = j * n;
+      const u = a[row + j];
+      let sum = a[at + j] * u;
+      for (let k = 0; k < j; k++) {
+        sum += a[at + k] * a[row + k];
+        p[k] += a[at + k] * u;
+      }
+      p[j] += sum;
+    }
+    let dot = 0;
+    for (let j = 0; j < i; j++) {
+      p[j] /= h[i];
+      dot += p[j] * a[row + j];
+    }
+    const half = dot / (2 * h[i]);
+    for (let j = 0; j < i; j++) p[j] -= half * a[row + j];
+    for (let j = 0; j < i; j++) {
+      const at = j * n;
+      const u = a[row + j];
+      const q = p[j];
+      for (let k = 0; k <= j; k++) a[at + k] -= u * p[k] + q * a[row + k];
+    }
+  }
+  for (let i = 0; i < n; i++) d[i] = a[i * n + i];
+}
+
+/** Qᵀ, the transposed product of the reflectors, accumulated from the smallest. */
+function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
+  const q = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) q[i * n + i] = 1;
+  for (let i = 1; i < n; i++) {
+    if (h[i] === 0) continue;
+    const row = i * n;
+    // q holds Qᵀ; the leading i × i block is all that is not the identity.
+    for (let r = 0; r < i; r++) {
+      const at = r * n;
+      let g = 0;
+      for (let k = 0; k < i; k++) g += q[at + k] * a[row + k];
+      g /= h[i];
+      for (let k = 0; k < i; k++) q[at + k] -= g * a[row + k];
+    }
+  }
+  return q;
+}
+
+/** Rotations of neighbouring rows, kept back and applied by column tiles that stay in the cache. */
+class Rotations {
+  #rows = new Int32Array(1 << 15);
+  #c = new Float64Array(1 << 15);
+  #s = new Float64Array(1 << 15);
+  #count = 0;
+
+  constructor(
+    private readonly z: Float64Array,
+    private readonly n: number,
+  ) {}
+
+  /** Row i+1 becomes s·row i + c·row i+1, and row i becomes c·row i - s·row i+1. */
+  add(i: number, c: number, s: number): void {
+    if (this.#count === this.#rows.length) this.flush();
+    this.#rows[this.#count] = i;
+    this.#c[this.#count] = c;
+    this.#s[this.#count++] = s;
+  }
+
+  flush(): void {
+    const { z, n } = this;
+    const TILE = 64;
+    for (let from = 0; from < n; from += TILE) {
+      const to = Math.min(n, from + TILE);
+      for (let r = 0; r < this.#count; r++) {
+        const c = this.#c[r];
+        const s = this.#s[r];
+        const low = this.#rows[r] * n;
+        const high = low + n;
+        for (let k = from; k < to; k++) {
+          const f = z[high + k];
+          const v = z[low + k];
+          z[high + k] = s * v + c * f;
+          z[low + k] = c * v - s * f;
+        }
+      }
+    }
+    this.#count = 0;
+  }
+}
+
+/** One implicit QL sweep from m down to l. */
+function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations: Rotations): void {
+  let g = (d[l + 1] - d[l]) / (2 * e[l]);
+  let r = Math.hypot(g, 1);
+  g = d[m] - d[l] + e[l] / (g + (g >= 0 ? r : -r));
+  let s = 1;
+  let c = 1;
+  let p = 0;
+  for (let i = m - 1; i >= l; i--) {
+    const f = s * e[i];
+    const b = c * e[i];
+    r = Math.sqrt(f * f + g * g);
+    // The squares of tiny entries vanish; hypot is exact there and slow elsewhere.
+    if (r < 1e-150) r = Math.hypot(f, g);
+    e[i + 1] = r;
+    if (r === 0) {
+      d[i + 1] -= p;
+      e[m] = 0;
+      return;
+    }
+    s = f / r;
+    c = g / r;
+    g = d[i + 1] - p;
+    r = (d[i] - g) * s + 2 * c * b;
+    p = s * r;
+    d[i + 1] = g + p;
+    g = c * r - b;
+    rotations.add(i, c, s);
+  }
+  d[l] -= p;
+  e[l] = g;
+  e[m] = 0;
+}
+
+/** Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, which become eigenvectors. */
+function implicitQl(d: Float64Array, e: Float64Array, n: number, z: Float64Array): void {
+  for (let i = 1; i < n; i++) e[i - 1] = e[i];
+  if (n > 0) e[n - 1] = 0;
+  const rotations = new Rotations(z, n);
+  for (let l = 0; l < n; l++) {
+    for (let iteration = 0; ; iteration++) {
+      let m = l;
+      for (; m < n - 1; m++) {
+        if (Math.abs(e[m]) <= Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1]))) break;
+      }
+      if (m === l) break;
+      if (iteration === 60) throw new Error(`eigenvalue ${l} of ${n} did not converge in 60 steps`);
+      sweep(d, e, l, m, rotations);
+    }
+  }
+  rotations.flush();
+}
+
+/** Indices that sort `values` descending. */
+export function descending(values: Float64Array): number[] {
+  return Array.from(values.keys()).sort((i, j) => values[j] - values[i] || i - j);
+}
+
+/**
+ * Eigenvalues and orthonormal eigenvectors of a symmetric n × n matrix. Only the lower triangle is read. The sign of
+ * each vector is fixed: its entry of largest size is positive.
+ *
+ * @throws RangeError on a wrong length or an entry that is not finite
+ */
+export function symmetricEigen(a: Float64Array, n: number): Eigen {
+  requireFinite('symmetric matrix', a, n, n);
+  const work = a.slice();
+  const d = new Float64Array(n);
+  const e = new Float64Array(n);
+  const h = new Float64Array(n);
+  tridiagonalize(work, n, d, e, h);
+  // Row j of z becomes eigenvector j.
+  const z = accumulate(work, n, h);
+  implicitQl(d, e, n, z);
+  const order = descending(d);
+  const values = new Float64Array(n);
+  const vectors = new Float64Array(n * n);
+  for (let j = 0; j < n; j++) {
+    const from = order[j] * n;
+    values[j] = d[order[j]];
+    let most = 0;
+    for (let k = 1; k < n; k++) if (Math.abs(z[from + k]) > Math.abs(z[from + most])) most = k;
+    const sign = z[from + most] < 0 ? -1 : 1;
+    for (let k = 0; k < n; k++) vectors[k * n + j] = sign * z[from + k];
+  }
+  return { values, vectors };
+}
