@@ -84,7 +84,7 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
   }
   if (at === file.size && at > 0) return at;
   const response = await target.client.fetch(target.url, at > 0 ? { headers: { range: `bytes=${at}-` } } : {});
-  if (!response.ok || !response.body) {
+  if (!response.ok) {
     await response.body?.cancel();
     throw hubFailure(response.status, response.headers.get('x-error-code'), target.what, target.page);
   }
@@ -92,7 +92,7 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
   const handle = await open(path, resumed ? 'a' : 'w');
   try {
     if (!resumed) at = 0;
-    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
       checkAborted(target.client.signal, 'download');
       if (at + chunk.length > file.size) {
         throw new HubError(

@@ -73,10 +73,13 @@ export class FakeHub {
     const fail = (status: number, code: string): void => {
       response.writeHead(status, { 'x-error-code': code, 'content-type': 'application/json' }).end('{"error":"no"}');
     };
-    const repo = this.repos.find(
+    const candidates = this.repos.filter(
       ({ type, id }) =>
         path.startsWith(`/api/${type}s/${id}/`) || path.startsWith(`/${type === 'model' ? '' : 'datasets/'}${id}/`),
     );
+    // Several entries of one id are its branches.
+    const repo =
+      candidates.find((r) => [...r.revisions, r.commit].some((name) => path.includes(`/${name}`))) ?? candidates[0];
     // As the hub does: who is not logged in learns nothing about what exists.
     if (!repo) return fail(seen.authorization ? 404 : 401, 'RepoNotFound');
     if (repo.token && seen.authorization !== `Bearer ${repo.token}`) return fail(401, 'RepoNotFound');
