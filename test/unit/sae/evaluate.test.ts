@@ -25,19 +25,18 @@ const model = {
   config: { vocab: V, heads: 1 },
   hookWidth: () => D,
   forward(tokens: Int32Array, batch: number, o: ForwardOptions = {}): ForwardResult {
-    return tf.tidy(() => {
+    const captured = new Map<string, tf.Tensor>();
+    const logits = tf.tidy(() => {
       let x: tf.Tensor = tf
         .gather(tf.tensor2d(embedding, [V, D]), tf.tensor1d(tokens, 'int32'))
         .reshape([batch, tokens.length / batch, D]);
       for (const edit of o.edits?.get(HOOK) ?? []) x = edit(x, HOOK);
-      const logits = tf
+      if (o.capture) captured.set(HOOK, tf.keep(x.clone()));
+      return tf
         .matMul(x.reshape([tokens.length, D]), tf.tensor2d(unembedding, [D, V]))
-        .reshape([batch, tokens.length / batch, V]);
-      return {
-        logits: tf.keep(logits) as tf.Tensor3D,
-        captured: new Map(o.capture ? [[HOOK, tf.keep(x.clone())]] : []),
-      };
+        .reshape<tf.Tensor3D>([batch, tokens.length / batch, V]);
     });
+    return { logits, captured };
   },
 } as unknown as LanguageModel;
 
