@@ -3,9 +3,9 @@ import type { SimilarityScore } from './types.js';
 
 /**
  * Null values within this of the score count as reaching it: where every pairing scores the same (CCA with n ≤ d), the
- * last bits of a sum would otherwise decide p.
+ * last bits of a sum would otherwise decide p (large null runs are summed in float32).
  */
-const TIE = 1e-9;
+const TIE = 1e-6;
 
 /**
  * Mean, population standard deviation and maximum of the null runs, and p = (k + 1) / (R + 1) with k = runs that reach

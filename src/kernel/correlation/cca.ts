@@ -1,0 +1,113 @@
+/**
+ * Canonical correlation: the singular values of Uxᵀ Uy, where Ux and Uy are orthonormal bases of the two sides' centred
+ * columns. Shuffling the pairing permutes the rows of Uy, so a null run is one product and one small decomposition.
+ * SVCCA: Raghu et al. 2017 (arXiv 1706.05806). PWCCA: Morcos et al. 2018 (arXiv 1806.05759).
+ */
+import { crossProduct, crossProductOfNull, leftSingular, singularValues, type Side } from './coordinates.js';
+import type { Metric } from './metric.js';
+
+interface Basis {
+  n: number;
+  d: number;
+  /** Directions used. */
+  k: number;
+  /** n × k. */
+  U: Float64Array;
+}
+
+interface WeightedBasis extends Basis {
+  /** Uᵀ · centred, k × d. */
+  loadings: Float64Array;
+}
+
+const product = (x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<Float64Array> =>
+  (isNull ? crossProductOfNull : crossProduct)(x.U, x.k, y.U, y.k, x.n, order);
+
+async function meanCorrelation(x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<number> {
+  const r = await singularValues(await product(x, y, order, isNull), x.k, y.k);
+  return r.reduce((s, v) => s + Math.min(1, v), 0) / r.length;
+}
+
+/** The first k columns of a row-major n × rank matrix. */
+function firstColumns(U: Float64Array, n: number, rank: number, k: number): Float64Array {
+  if (k === rank) return U;
+  const out = new Float64Array(n * k);
+  for (let i = 0; i < n; i++) out.set(U.subarray(i * rank, i * rank + k), i * k);
+  return out;
+}
+
+async function truncated(side: Side, choose: (S: Float64Array) => number): Promise<Basis> {
+  const { U, S, rank } = await side.principal();
+  const k = choose(S);
+  return { n: side.n, d: side.d, k, U: firstColumns(U, side.n, rank, k) };
+}
+
+/** Smallest k whose directions hold 99 % of the variance. */
+function variance99(S: Float64Array): number {
+  const total = S.reduce((sum, s) => sum + s * s, 0);
+  let held = 0;
+  for (let k = 0; k < S.length; k++) {
+    held += S[k] * S[k];
+    if (held >= 0.99 * total) return k + 1;
+  }
+  return S.length;
+}
+
+/** Two subspaces of n − 1 dimensions meet when their dimensions add up to more: correlations of 1 with no meaning. */
+function forcedOnes(x: Basis, y: Basis, n: number): string | undefined {
+  const forced = x.k + y.k - (n - 1);
+  if (forced <= 0) return undefined;
+  const all = Math.min(x.k, y.k);
+  const share = forced >= all ? 'all' : `${forced} of ${all}`;
+  return `${n} pairs are too few for ${x.k} and ${y.k} directions: ${share} canonical correlations are 1 for any data, random included`;
+}
+
+export const svcca: Metric<Basis> = {
+  prepare: (side) => truncated(side, variance99),
+  value: meanCorrelation,
+  describe: (x, y) => `corrected, 99 % variance: kX = ${x.k}, kY = ${y.k}`,
+  warning: forcedOnes,
+};
+
+/** As published with the notebooks: their test for 99 % never passes, so one component a side is left. */
+export const svccaPublished: Metric<Basis> = {
+  prepare: (side) => truncated(side, () => 1),
+  value: meanCorrelation,
+  describe: () => 'published (first component of each side only): |r| of the two first PCs, kX = kY = 1',
+};
+
+async function fullBasis(side: Side): Promise<Basis> {
+  const { U, rank } = await side.basis();
+  return { n: side.n, d: side.d, k: rank, U };
+}
+
+export const cca: Metric<Basis> = {
+  prepare: fullBasis,
+  value: meanCorrelation,
+  describe: (x, y) => `mean of ${Math.min(x.k, y.k)} canonical correlations: rank ${x.k} and ${y.k}`,
+  warning: forcedOnes,
+};
+
+export const pwcca: Metric<WeightedBasis> = {
+  async prepare(side) {
+    const basis = await fullBasis(side);
+    return { ...basis, loadings: await crossProduct(basis.U, basis.k, side.centred, side.d, side.n) };
+  },
+  async value(x, y, order, isNull) {
+    const { values, vectors } = await leftSingular(await product(x, y, order, isNull), x.k, y.k);
+    const used = Math.min(x.k, y.k);
+    // Canonical variate i of X is U · vectors[:, i]; its weight is how much of X's columns it accounts for.
+    const accounts = await crossProduct(vectors, x.k, x.loadings, x.d, x.k);
+    let sum = 0;
+    let weights = 0;
+    for (let i = 0; i < used; i++) {
+      let weight = 0;
+      for (let j = 0; j < x.d; j++) weight += Math.abs(accounts[i * x.d + j]);
+      sum += weight * Math.min(1, values[i]);
+      weights += weight;
+    }
+    return sum / weights;
+  },
+  describe: (x, y) => `weighted by the variates' share of X: rank ${x.k} and ${y.k}`,
+  warning: forcedOnes,
+};

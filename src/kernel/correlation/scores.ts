@@ -1,0 +1,137 @@
+/** Similarity of two sets of paired rows (decoder directions of matched features), each score beside its null. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { matrix, row, type Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
+import { cca, pwcca, svcca, svccaPublished } from './cca.js';
+import { cka, ckaDebiased } from './cka.js';
+import { Side } from './coordinates.js';
+import type { Metric } from './metric.js';
+import { jaccard } from './neighbours.js';
+import { besideNull, requireRuns } from './nulls.js';
+import { rsa } from './rsa.js';
+import type { SimilarityScore } from './types.js';
+
+export const METRICS = ['svcca', 'svcca-published', 'cca', 'pwcca', 'rsa', 'cka', 'cka-debiased', 'jaccard'] as const;
+
+export type MetricName = (typeof METRICS)[number];
+
+export interface ScoreOptions extends CallOptions {
+  /** Which scores, in this order. */
+  metrics: readonly MetricName[];
+  /** Null runs per score; default 100. */
+  nulls?: number;
+  /** Seed of the nulls (and of RSA's row sample); default 0. */
+  seed?: number;
+  /** shuffle (default): the same rows, paired at random. random-features: as many random rows of `pools` on each side. */
+  null?: 'shuffle' | 'random-features';
+  /** All rows to draw from for 'random-features': usually the two whole decoders. */
+  pools?: { x: Matrix; y: Matrix };
+  /** Neighbours for 'jaccard'; default 10. */
+  neighbours?: number;
+  /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
+  rsaRows?: number;
+}
+
+/**
+ * Scores n paired rows, X [n × dX] and Y [n × dY]; the widths may differ. Sums are float64. Every score comes with the
+ * variant computed, n, its null (mean, standard deviation, maximum) and p = (k + 1) / (R + 1). Each metric has random
+ * numbers of its own: adding one leaves the others as they were. Throws on NaN (with its place), fewer than 3 pairs,
+ * another number of rows on each side, and sides whose rows are all equal.
+ */
+export async function similarityScores(X: Matrix, Y: Matrix, options: ScoreOptions): Promise<SimilarityScore[]> {
+  const runs = options.nulls ?? 100;
+  const seed = options.seed ?? 0;
+  requireRuns(runs);
+  if (X.rows !== Y.rows) throw new RangeError(`rows are paired, but X has ${X.rows} and Y has ${Y.rows}`);
+  if (options.null === 'random-features') requirePools(X, Y, options.pools);
+  const metrics = options.metrics.map((name) => ({ name, metric: metricOf(name, options, seed) }));
+  const sides = { x: new Side('X', X), y: new Side('Y', Y) };
+  const scores: SimilarityScore[] = [];
+  for (const { name, metric } of metrics)
+    scores.push(await score(name, metric, sides, { ...options, nulls: runs, seed }));
+  return scores;
+}
+
+function metricOf(name: MetricName, options: ScoreOptions, seed: number): Metric {
+  // Each metric meets only what its own prepare() returned.
+  switch (name) {
+    case 'svcca':
+      return svcca as Metric;
+    case 'svcca-published':
+      return svccaPublished as Metric;
+    case 'cca':
+      return cca as Metric;
+    case 'pwcca':
+      return pwcca as Metric;
+    case 'rsa':
+      return rsa(options.rsaRows ?? 4096, seed) as Metric;
+    case 'cka':
+      return cka as Metric;
+    case 'cka-debiased':
+      return ckaDebiased as Metric;
+    case 'jaccard':
+      return jaccard(options.neighbours ?? 10) as Metric;
+    default:
+      throw new RangeError(`no metric '${String(name)}'; there are ${METRICS.join(', ')}`);
+  }
+}
+
+async function score(
+  name: MetricName,
+  metric: Metric,
+  { x, y }: { x: Side; y: Side },
+  options: ScoreOptions & { nulls: number; seed: number },
+): Promise<SimilarityScore> {
+  const { nulls: runs, seed, signal, pools } = options;
+  const { n } = x;
+  checkAborted(signal, name);
+  const px = await metric.prepare(x);
+  checkAborted(signal, name);
+  const py = await metric.prepare(y);
+  const identity = Uint32Array.from({ length: n }, (_, i) => i);
+  const value = await metric.value(px, py, identity, false);
+  const random = new Random(seed).fork(name);
+  const values = new Float64Array(runs);
+  for (let run = 0; run < runs; run++) {
+    checkAborted(signal, name);
+    if (options.null === 'random-features' && pools) {
+      const rx = await metric.prepare(randomSide('random X', pools.x, n, random));
+      const ry = await metric.prepare(randomSide('random Y', pools.y, n, random));
+      values[run] = await metric.value(rx, ry, identity, true);
+    } else {
+      values[run] = await metric.value(px, py, random.permutation(n), true);
+    }
+    options.onProgress?.({ label: `${name} null`, done: run + 1, total: runs, unit: 'runs' });
+    await breathe();
+  }
+  const warning = metric.warning?.(px, py, n);
+  return besideNull(value, values, {
+    metric: name,
+    variant: metric.describe(px, py),
+    n,
+    seed,
+    kind: options.null ?? 'shuffle',
+    ...(warning ? { warning } : {}),
+  });
+}
+
+function requirePools(X: Matrix, Y: Matrix, pools: ScoreOptions['pools']): void {
+  if (!pools) throw new Error("the null 'random-features' draws rows from { pools: { x, y } }: give both decoders");
+  for (const [name, own, pool] of [
+    ['x', X, pools.x],
+    ['y', Y, pools.y],
+  ] as const) {
+    if (pool.cols === own.cols && pool.rows >= own.rows) continue;
+    throw new RangeError(
+      `pool ${name} is ${pool.rows} × ${pool.cols}; ${own.rows} rows or more of width ${own.cols} are needed`,
+    );
+  }
+}
+
+/** n different rows of the pool. */
+function randomSide(name: string, pool: Matrix, n: number, random: Random): Side {
+  const ids = random.permutation(pool.rows).subarray(0, n);
+  const data = new Float32Array(n * pool.cols);
+  ids.forEach((id, i) => data.set(row(pool, id), i * pool.cols));
+  return new Side(name, matrix(n, pool.cols, data));
+}
