@@ -12,6 +12,9 @@ export interface MapFixture {
   files: Record<string, Uint8Array>;
   /** Points of A with their partner in B, as built: A's point i is linked to B's point (i·7 + 3) mod n. */
   partnerOf(i: number): number;
+  backOf(j: number): number;
+  /** Coordinates as written, per set. */
+  points: Array<{ x: Float32Array; y: Float32Array; dead: Uint8Array }>;
   featureOf(set: number, i: number): number;
 }
 
@@ -63,10 +66,12 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
   const cluster = (set: number, i: number) => (set === 0 ? i : back[i]) % clusters;
   const tensors: Record<string, NdArray> = {};
   const files: Record<string, Uint8Array> = {};
+  const points: MapFixture['points'] = [];
   for (const set of [0, 1]) {
     const centres = Array.from({ length: clusters }, () => [normal() * 5, normal() * 5]);
     const x = Float32Array.from({ length: n }, (_, i) => centres[cluster(set, i)][0] + normal() * 0.7);
     const y = Float32Array.from({ length: n }, (_, i) => centres[cluster(set, i)][1] + normal() * 0.7);
+    points.push({ x, y, dead: dead[set] });
     const word = (i: number) => WORDS[cluster(set, i) % WORDS.length];
     const labels = Array.from({ length: n }, (_, i) =>
       dead[set][i] ? [] : [` ${word(i)}`, ` ${WORDS[(cluster(set, i) + i) % WORDS.length]}`, i === 1 ? HOSTILE : '.'],
@@ -135,8 +140,39 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
     meta,
     files,
     partnerOf,
+    backOf: (j) => back[j],
+    points,
     featureOf: (set, i) => (set === 0 ? 3 * i + 1 : 5 * i + 2),
   };
+}
+
+/** Where a point is drawn in a map's box at the first view: the alive points fill nine tenths of the smaller side. */
+export function screenOf(map: MapFixture, set: number, i: number, box: { width: number; height: number }) {
+  const { x, y, dead } = map.points[set];
+  const alive = (v: Float32Array) => [...v].filter((_, k) => !dead[k]);
+  const ends = (v: Float32Array) =>
+    alive(v).reduce(([a, b], c) => [Math.min(a, c), Math.max(b, c)], [Infinity, -Infinity]);
+  const [[left, right], [low, high]] = [ends(x), ends(y)];
+  const scale = (0.9 * Math.min(box.width, box.height)) / Math.max(right - left, high - low);
+  return {
+    x: box.width / 2 + (x[i] - (left + right) / 2) * scale,
+    y: box.height / 2 - (y[i] - (low + high) / 2) * scale,
+  };
+}
+
+/** The alive point of a set that is farthest from every other: a pointer on it means it and no other. */
+export function isolatedPoint(map: MapFixture, set: number): number {
+  const { x, y, dead } = map.points[set];
+  let best = -1;
+  let bestGap = -1;
+  for (let i = 0; i < x.length; i++) {
+    if (dead[i]) continue;
+    let gap = Infinity;
+    for (let j = 0; j < x.length; j++)
+      if (j !== i && !dead[j]) gap = Math.min(gap, Math.hypot(x[i] - x[j], y[i] - y[j]));
+    if (gap > bestGap) [best, bestGap] = [i, gap];
+  }
+  return best;
 }
 
 /** The sidecars of a fixture, as reportHtml takes them. */

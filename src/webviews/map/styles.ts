@@ -3,6 +3,7 @@ export const MAP_CSS = `
 .fg-map { display: grid; grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) auto; gap: 8px; height: 100%; min-height: 0; padding: 10px 12px; background: var(--fg-bg); position: relative; }
 .fg-map > .toolbar { grid-column: 1 / -1; }
 .fg-map .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; min-height: 28px; }
+.fg-map > .toolbar { position: relative; z-index: 10; }
 .fg-map .toolbar .part { display: flex; align-items: center; gap: 8px; }
 .fg-map .toolbar .search { width: 190px; }
 .fg-map .toolbar fgnb-dropdown { min-width: 130px; max-width: 260px; }

@@ -60,78 +60,94 @@ export function tableText(descriptor: TableDescriptor, rows: readonly Row[], sep
 }
 
 export function renderTable(descriptor: TableDescriptor, copy: (text: string) => Promise<void>): HTMLElement {
-  let rows: readonly Row[] = descriptor.rows;
-  let all = rows.length <= SHOWN;
-  let sort: { key: string; descending: boolean } | null = null;
-  const body = el('tbody');
-  const headers = descriptor.columns.map((column) => {
-    const press = el('button', { on: { click: () => sortBy(column) } }, column.title);
+  return new Table(descriptor, copy).element;
+}
+
+class Table {
+  readonly element: HTMLElement;
+  private rows: readonly Row[];
+  private all: boolean;
+  private sort: { key: string; descending: boolean } | null = null;
+  private readonly body = el('tbody');
+  private readonly headers: HTMLElement[];
+  private readonly more: HTMLElement;
+  private readonly status = el('span', { role: 'status' });
+
+  constructor(
+    private readonly descriptor: TableDescriptor,
+    private readonly copy: (text: string) => Promise<void>,
+  ) {
+    this.rows = descriptor.rows;
+    this.all = this.rows.length <= SHOWN;
+    this.headers = descriptor.columns.map((column) => this.header(column));
+    this.more = button({
+      label: `Show all ${count(this.rows.length)} rows`,
+      onClick: () => {
+        this.all = true;
+        this.draw();
+      },
+    }).element;
+    const head = el('thead', {}, el('tr', {}, ...this.headers));
+    this.element = el(
+      'section',
+      { class: 'fg-table', aria: { label: descriptor.title ?? 'Table' } },
+      descriptor.title ? el('p', { class: 'fg-title' }, descriptor.title) : null,
+      el('div', { class: 'scroll', tabIndex: 0 }, el('table', {}, head, this.body)),
+      this.actions(),
+    );
+    this.draw();
+  }
+
+  private header(column: TableColumn): HTMLElement {
+    const press = el('button', { on: { click: () => this.sortBy(column) } }, column.title);
     press.type = 'button';
     const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
     header.scope = 'col';
     return header;
-  });
-  const status = el('span', { role: 'status' });
-  const more = button({
-    label: `Show all ${count(rows.length)} rows`,
-    onClick: () => {
-      all = true;
-      draw();
-    },
-  }).element;
-  const draw = () => {
-    fill(
-      body,
-      ...rows
-        .slice(0, all ? rows.length : SHOWN)
-        .map((row) =>
-          el(
-            'tr',
-            {},
-            ...descriptor.columns.map((c) =>
-              el('td', { class: c.type === 'number' ? 'numeric' : '' }, cellText(c, row)),
-            ),
-          ),
-        ),
-    );
-    more.hidden = all;
-  };
-  const sortBy = (column: TableColumn) => {
-    sort = { key: column.key, descending: sort?.key === column.key ? !sort.descending : column.type === 'number' };
-    rows = sortRows(descriptor.rows, sort.key, sort.descending);
-    headers.forEach((header, i) =>
-      header.setAttribute(
-        'aria-sort',
-        descriptor.columns[i] !== column ? 'none' : sort?.descending ? 'descending' : 'ascending',
-      ),
-    );
-    draw();
-  };
-  const copyAs = (name: string, separator: '\t' | ',') =>
-    button({
-      label: `Copy as ${name}`,
-      onClick: () =>
-        void copy(tableText(descriptor, rows, separator)).then(
-          () => (status.textContent = `Copied ${count(rows.length)} rows`),
-          () => (status.textContent = 'The clipboard is not available here'),
-        ),
-    }).element;
-  draw();
-  const shown = descriptor.totalRows !== undefined && descriptor.totalRows > descriptor.rows.length;
-  return el(
-    'section',
-    { class: 'fg-table', aria: { label: descriptor.title ?? 'Table' } },
-    descriptor.title ? el('p', { class: 'fg-title' }, descriptor.title) : null,
-    el('div', { class: 'scroll', tabIndex: 0 }, el('table', {}, el('thead', {}, el('tr', {}, ...headers)), body)),
-    el(
+  }
+
+  private actions(): HTMLElement {
+    const { rows, totalRows, note } = this.descriptor;
+    const cut = totalRows !== undefined && totalRows > rows.length;
+    return el(
       'div',
       { class: 'actions' },
-      more,
-      copyAs('TSV', '\t'),
-      copyAs('CSV', ','),
-      shown ? `first ${count(descriptor.rows.length)} of ${count(descriptor.totalRows as number)} rows` : null,
-      descriptor.note ? el('span', {}, descriptor.note) : null,
-      status,
-    ),
-  );
+      this.more,
+      this.copyAs('TSV', '\t'),
+      this.copyAs('CSV', ','),
+      cut ? `first ${count(rows.length)} of ${count(totalRows)} rows` : null,
+      note ? el('span', {}, note) : null,
+      this.status,
+    );
+  }
+
+  private copyAs(name: string, separator: '\t' | ','): HTMLElement {
+    const onClick = () =>
+      void this.copy(tableText(this.descriptor, this.rows, separator)).then(
+        () => (this.status.textContent = `Copied ${count(this.rows.length)} rows`),
+        () => (this.status.textContent = 'The clipboard is not available here'),
+      );
+    return button({ label: `Copy as ${name}`, onClick }).element;
+  }
+
+  private sortBy(column: TableColumn): void {
+    const again = this.sort?.key === column.key;
+    this.sort = { key: column.key, descending: again ? !this.sort?.descending : column.type === 'number' };
+    this.rows = sortRows(this.descriptor.rows, this.sort.key, this.sort.descending);
+    const order = this.sort.descending ? 'descending' : 'ascending';
+    this.headers.forEach((header, i) =>
+      header.setAttribute('aria-sort', this.descriptor.columns[i] === column ? order : 'none'),
+    );
+    this.draw();
+  }
+
+  private draw(): void {
+    const cells = (row: Row) =>
+      this.descriptor.columns.map((c) => el('td', { class: c.type === 'number' ? 'numeric' : '' }, cellText(c, row)));
+    fill(
+      this.body,
+      ...this.rows.slice(0, this.all ? this.rows.length : SHOWN).map((row) => el('tr', {}, ...cells(row))),
+    );
+    this.more.hidden = this.all;
+  }
 }

@@ -6,10 +6,11 @@ body { margin: 0; }
 #app.with-toc { grid-template-columns: minmax(190px, 1fr) minmax(0, 1120px) minmax(0, 1fr); }
 #app > article { grid-column: 2; padding: 28px 24px 64px; min-width: 0; }
 #app h1, #app h2, #app h3, #app h4 { color: var(--fg-strong); line-height: 1.25; }
-#app .md > h1, #app .title { font-size: 1.9em; margin: 0.4em 0 0.5em; }
+#app .md > h1, #app > article > .title { font-size: 1.9em; margin: 0.4em 0 0.5em; }
 #app .md > h2 { font-size: 1.4em; margin: 1.6em 0 0.5em; }
 #app .md > h3 { font-size: 1.15em; margin: 1.4em 0 0.4em; }
 #app .md > p, #app .md li { max-width: 74ch; }
+#app .md li > p { margin: 0; }
 #app a { color: var(--fg-link); }
 #app code, #app pre { font-family: var(--fg-mono); font-size: 0.88em; }
 #app .md code { background: var(--fg-code-bg); padding: 1px 4px; border-radius: 3px; }

@@ -1,0 +1,36 @@
+/** What stands around the points: captions, the words for assistive technology, provenance. */
+import { el } from '../ui/dom.js';
+import { count, number, plural } from '../ui/format.js';
+import type { MapModel } from './model.js';
+
+/** Names a map's layer and returns the element that shows its counts. */
+export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, scrollingPage: boolean): HTMLElement {
+  const set = model.sets[s];
+  const counts = el('span', { class: 'counts' });
+  layer.setAttribute(
+    'aria-label',
+    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, 'feature')}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between features, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
+  );
+  layer.append(
+    el(
+      'div',
+      { class: 'caption' },
+      el('span', { class: `badge set${s}` }, set.name),
+      el('span', { class: 'title', title: `${set.meta.title} · ${set.meta.layout}` }, set.meta.title),
+      counts,
+    ),
+  );
+  if (scrollingPage) layer.append(el('div', { class: 'help' }, 'Ctrl + wheel zooms'));
+  return counts;
+}
+
+/** Legend, and how layout and links were made. */
+export function foot(model: MapModel, legend: HTMLElement): HTMLElement {
+  const { pairing } = model.meta;
+  const provenance = [
+    model.sets[0].meta.layout,
+    pairing &&
+      `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
+  ].filter(Boolean);
+  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance' }, provenance.join(' · ')));
+}

@@ -1,0 +1,200 @@
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import type { MapDescriptor } from '../../src/protocol/map.js';
+import { MIME } from '../../src/protocol/mime.js';
+import { isolatedPoint, screenOf, servePages, twinFixture, type PageServer } from './fixtures.js';
+import {
+  buildWebviews,
+  CHROMIUM,
+  collectComplaints,
+  installHost,
+  openBrowser,
+  screenshots,
+  type Complaints,
+} from './harness.js';
+import { chartSpec, COMPARISON, FEATURES, TABLE } from './sampleNotebook.js';
+
+if (!CHROMIUM) console.log('skipped test/e2e/mapRenderer.test.ts: no chromium in /usr/bin');
+
+const CSP = "default-src 'none'; script-src 'nonce-n1' 'self'; connect-src 'self'; style-src 'nonce-n1'; img-src data:";
+
+/** The part of VS Code's output page that a renderer sees. Messaging is JSON both ways, arrays as base64. */
+const PAGE = `<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${CSP}">
+<meta property="csp-nonce" content="n1"><body class="vscode-dark" data-vscode-theme-kind="vscode-dark">
+<script type="module" nonce="n1">
+import { activate } from '/renderer.js';
+const api = acquireVsCodeApi();
+const kept = {};
+let hear = () => {};
+const wire = (v) => v instanceof Float32Array || v instanceof Int32Array
+  ? { dtype: v instanceof Float32Array ? 'F32' : 'I32', base64: btoa(Array.from(new Uint8Array(v.buffer), (c) => String.fromCharCode(c)).join('')) } : v;
+addEventListener('message', (e) => {
+  if (e.data.type !== 'reply') return;
+  const value = e.data.value;
+  const columns = value && value.x instanceof Float32Array;
+  hear(JSON.parse(JSON.stringify({ ...e.data, value: columns ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, wire(v)])) : value })));
+});
+window.start = (messaging) => {
+  window.renderer = activate({
+    getState: () => kept.state, setState: (s) => { kept.state = s; }, getRenderer: async () => undefined, workspace: { isTrusted: true },
+    ...(messaging ? { postMessage: (m) => { (window.posted ??= []).push(m); api.postMessage(JSON.parse(JSON.stringify(m))); }, onDidReceiveMessage: (f) => { hear = f; return { dispose() {} }; } } : {}),
+  });
+};
+window.render = (id, mime, value) => {
+  let host = document.getElementById(id);
+  if (!host) { host = document.createElement('div'); host.id = id; document.body.append(host); }
+  window.renderer.renderOutputItem({ id, mime, metadata: {}, json: () => JSON.parse(value), text: () => value }, host, new AbortController().signal);
+};
+window.ready = true;
+</script>`;
+
+interface RendererWindow {
+  ready?: boolean;
+  posted?: Array<{ method?: string; params?: { map: { id: string } } }>;
+  start(messaging: boolean): void;
+  render(id: string, mime: string, value: string): void;
+  renderer: { disposeOutputItem(id?: string): void };
+}
+declare const window: RendererWindow & Window;
+
+describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
+  let browser: Browser;
+  let server: PageServer;
+  const map = twinFixture(600);
+  const descriptor: MapDescriptor = { version: 1, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
+
+  beforeAll(async () => {
+    const [opened, serving, bundles] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
+    [browser, server] = [opened, serving];
+    server.add('/renderer.js', 'text/javascript', bundles.renderer);
+    server.add('/favicon.ico', 'image/png', '');
+    server.add('/', 'text/html', PAGE);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function open(messaging: boolean): Promise<{ page: Page; complaints: Complaints }> {
+    const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
+    const complaints = collectComplaints(page, server.origin);
+    await installHost(page, server, map);
+    await page.goto(`${server.origin}/`);
+    await page.waitForFunction(() => window.ready);
+    await page.evaluate((on) => window.start(on), messaging);
+    return { page, complaints };
+  }
+  const render = (page: Page, id: string, mime: string, value: unknown) =>
+    page.evaluate(([i, m, v]) => window.render(i, m, v), [id, mime, JSON.stringify(value)] as const);
+
+  test('a map comes over messaging as base64 and answers a hover', async () => {
+    const { page, complaints } = await open(true);
+    await render(page, 'o1', MIME.map, descriptor);
+    const layer = page.locator('#o1 .layer.set0');
+    await layer.waitFor();
+    expect((await page.locator('#o1 .fg-map').boundingBox())?.height).toBe(420);
+    const i = isolatedPoint(map, 0);
+    const box = await layer.boundingBox();
+    if (!box) throw new Error('map not visible');
+    const at = screenOf(map, 0, i, box);
+    await page.mouse.move(box.x + at.x - 15, box.y + at.y - 15);
+    await page.mouse.move(box.x + at.x, box.y + at.y);
+    await page.locator('#o1 .fg-tooltip section.set1 .peak').first().waitFor();
+    expect(await page.locator('#o1 .fg-tooltip').innerText()).toContain(`#${map.featureOf(1, map.partnerOf(i))}`);
+    await page.locator('#o1 fgnb-button', { hasText: 'Open in panel' }).click();
+    expect(await page.evaluate(() => window.posted?.at(-1))).toMatchObject({
+      type: 'request',
+      method: 'map.open',
+      params: { map: { id: map.id, path: `.fgnb/${map.id}` } },
+    });
+    await page.screenshot({ path: path.join(screenshots, 'renderer-map.png') });
+    expect(complaints.list).toEqual([]);
+  });
+
+  test('without data and messaging a map says where its data is', async () => {
+    const { page } = await open(false);
+    await render(page, 'o1', MIME.map, descriptor);
+    const text = await page.locator('#o1 .fg-none').innerText();
+    expect(text).toContain(`.fgnb/${map.id}`);
+    expect(text).toContain('export a report');
+  });
+
+  test('draws charts, tables, features and comparisons in VS Code colours', async () => {
+    const { page, complaints } = await open(false);
+    await render(page, 'chart', MIME.chart, { version: 1, title: 'Firing rates', spec: chartSpec() });
+    await render(page, 'table', MIME.table, TABLE);
+    await render(page, 'features', MIME.features, FEATURES);
+    await render(page, 'comparison', MIME.comparison, COMPARISON);
+    await page.locator('#chart canvas').waitFor();
+    expect(await page.locator('#table tbody tr').count()).toBe(4);
+    expect(await page.locator('#features .fg-card').count()).toBe(3);
+    expect(await page.locator('#comparison .tokens .name').allInnerTexts()).toEqual(['␣princess', '␣boy']);
+    await page.screenshot({ path: path.join(screenshots, 'renderer-outputs.png'), fullPage: true });
+    expect(complaints.list).toEqual([]);
+  });
+
+  test('a chart that asks for a URL is refused, not loaded', async () => {
+    const { page, complaints } = await open(false);
+    const spec = {
+      ...(chartSpec() as object),
+      data: [{ name: 'source_0', url: `${server.origin}/secret.json` }],
+      marks: [],
+    };
+    await render(page, 'chart', MIME.chart, { version: 1, spec });
+    await page.waitForTimeout(500);
+    expect(complaints.list.filter((c) => c.includes('secret'))).toEqual([]);
+    expect(
+      await page.evaluate(() => performance.getEntriesByType('resource').some((e) => e.name.includes('secret'))),
+    ).toBe(false);
+  });
+
+  test('progress is updated in place and keeps one bar', async () => {
+    const { page } = await open(false);
+    await render(page, 'p', MIME.progress, {
+      label: 'Training',
+      done: 10,
+      total: 40,
+      unit: 'steps',
+      detail: 'loss 0.5',
+    });
+    await page.locator('#p .fg-progress').evaluate((e) => e.setAttribute('data-mark', '1'));
+    await render(page, 'p', MIME.progress, {
+      label: 'Training',
+      done: 30,
+      total: 40,
+      unit: 'steps',
+      detail: 'loss 0.2',
+    });
+    const bar = page.locator('#p .fg-progress[data-mark="1"]');
+    expect(await bar.innerText()).toMatch(/Training\s+75 %\s+30 of 40 steps · loss 0.2 · \d/);
+    expect(await page.locator('#p [role=progressbar]').getAttribute('aria-valuenow')).toBe('75');
+  });
+
+  test('rendering an id again replaces it; disposing frees the WebGL context', async () => {
+    const { page } = await open(true);
+    await render(page, 'o1', MIME.map, descriptor);
+    await page.locator('#o1 .layer').first().waitFor();
+    await page.evaluate(() => {
+      const canvas = document.getElementById('o1')?.shadowRoot?.querySelector('canvas.points') as HTMLCanvasElement;
+      (window as unknown as { gl: WebGL2RenderingContext | null }).gl = canvas.getContext('webgl2');
+    });
+    await render(page, 'o1', MIME.map, descriptor);
+    expect(await page.locator('#o1 .stage').count()).toBe(1);
+    const lost = () => page.evaluate(() => (window as unknown as { gl: WebGL2RenderingContext }).gl.isContextLost());
+    expect(await lost()).toBe(false);
+    await render(page, 'o1', MIME.table, TABLE);
+    expect(await page.locator('#o1 .stage').count()).toBe(0);
+    expect(await page.locator('#o1 table').count()).toBe(1);
+    await expect.poll(lost).toBe(true);
+    await page.evaluate(() => window.renderer.disposeOutputItem());
+  });
+
+  test('an output of an unknown version or of no object says so', async () => {
+    const { page } = await open(false);
+    await render(page, 'a', MIME.table, { version: 99 });
+    await render(page, 'b', MIME.features, null);
+    expect(await page.locator('#a').innerText()).toContain('version 99');
+    expect(await page.locator('#b').innerText()).toContain('could not be drawn');
+  });
+});

@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { reportHtml } from '../../src/protocol/webview.js';
+import { HOSTILE, isolatedPoint, screenOf, sidecarsOf, twinFixture } from './fixtures.js';
+import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
+import { sampleNotebook } from './sampleNotebook.js';
+
+if (!CHROMIUM) console.log('skipped test/e2e/mapReport.test.ts: no chromium in /usr/bin');
+
+describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
+  let browser: Browser;
+  let folder: string;
+  let page: Page;
+  let complaints: Complaints;
+  const map = twinFixture(600);
+
+  beforeAll(async () => {
+    const [opened, bundles] = await Promise.all([openBrowser(), buildWebviews()]);
+    browser = opened;
+    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-report-'));
+    const file = path.join(folder, 'report.html');
+    writeFileSync(
+      file,
+      reportHtml({
+        title: 'quickstart <b>.fgnb',
+        script: bundles.report,
+        notebookJson: JSON.stringify(sampleNotebook(map)),
+        sidecars: sidecarsOf(map),
+        nonce: 'abc123',
+      }),
+    );
+    const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, colorScheme: 'light' });
+    page = await context.newPage();
+    complaints = collectComplaints(page, 'file:');
+    await page.goto(pathToFileURL(file).href);
+    await page.locator('.layer').first().waitFor();
+    await page.locator('.fg-chart canvas').waitFor();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('shows markdown, code, every output and a table of contents', async () => {
+    expect(await page.title()).toBe('quickstart <b>.fgnb');
+    expect(await page.locator('h1').allInnerTexts()).toEqual(['Two tiny models, one map']);
+    expect(await page.locator('.toc a').allInnerTexts()).toEqual(['Load', 'The map', 'Scores', 'Pairs', 'Steering']);
+    const body = await page.locator('article').innerText();
+    for (const text of [
+      'loaded tiny-1L\nred',
+      'RangeError: SAE expects width 64',
+      'warning: slow',
+      'steer A #12',
+      'SVCCA',
+    ])
+      expect(body).toContain(text);
+    expect(body).not.toContain('never shown');
+    expect(await page.locator('.t-keyword').count()).toBeGreaterThan(3);
+    expect(await page.locator('ol li').allInnerTexts()).toContain('nested');
+    await page.screenshot({ path: path.join(screenshots, 'report-light.png'), fullPage: true });
+  });
+
+  test('hovering a point of the map finds its linked partner and examples from the page itself', async () => {
+    const i = isolatedPoint(map, 0);
+    const layer = page.locator('.layer.set0');
+    await layer.scrollIntoViewIfNeeded();
+    const box = await layer.boundingBox();
+    if (!box) throw new Error('map not visible');
+    const at = screenOf(map, 0, i, box);
+    await page.mouse.move(box.x + at.x - 20, box.y + at.y - 20);
+    await page.mouse.move(box.x + at.x, box.y + at.y);
+    await page.locator('.fg-tooltip section.set1 .peak').first().waitFor();
+    const tip = await page.locator('.fg-tooltip').innerText();
+    expect(tip).toContain(`#${map.featureOf(0, i)}`);
+    expect(tip).toContain(`#${map.featureOf(1, map.partnerOf(i))}`);
+    await page.mouse.move(2, 2);
+  });
+
+  test('tables sort, with missing values last', async () => {
+    const column = () => page.locator('.fg-table tbody tr td:nth-child(3)').allInnerTexts();
+    await page.getByRole('button', { name: 'Null mean' }).click();
+    expect(await column()).toEqual(['0.305', '0.0123', '0', '–']);
+    await page.getByRole('button', { name: 'Null mean' }).click();
+    expect(await column()).toEqual(['0', '0.0123', '0.305', '–']);
+  });
+
+  test('an intervention marks what differs', async () => {
+    expect(await page.locator('.fg-comparison del').allInnerTexts()).toEqual([' boy', ' house', ' He']);
+    expect((await page.locator('.fg-comparison ins').allInnerTexts()).slice(0, 3)).toEqual([
+      ' princess',
+      ' castle',
+      ' She',
+    ]);
+  });
+
+  test('the theme switch changes the whole page', async () => {
+    const ground = () => page.locator('#app').evaluate((e) => getComputedStyle(e).backgroundColor);
+    const before = await ground();
+    await page.locator('.top fgnb-dropdown').click();
+    await page.locator('.top fgnb-option', { hasText: 'Theme: dark' }).click();
+    await expect.poll(ground).not.toBe(before);
+    expect(await page.locator('.fg-map').getAttribute('data-theme')).toBe('dark');
+    await page.screenshot({ path: path.join(screenshots, 'report-dark.png'), fullPage: true });
+  });
+
+  test('nothing ran, loaded or complained that should not', async () => {
+    expect(await page.locator('article').innerText()).toContain(HOSTILE);
+    expect(await page.locator('a[href^="javascript"]').count()).toBe(0);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.evaluate(() => (window as unknown as { __hacked?: number }).__hacked)).toBeUndefined();
+    expect(complaints.list).toEqual([]);
+  });
+});
