@@ -1,0 +1,85 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { initDevice } from '../../src/kernel/compute/device.js';
+import { Random } from '../../src/kernel/compute/random.js';
+import { createModel } from '../../src/kernel/models/create.js';
+import type { ModelConfig, Tokenizer, TokenSet } from '../../src/kernel/models/types.js';
+import { evaluateSae } from '../../src/kernel/sae/evaluate.js';
+import { modelSource } from '../../src/kernel/sae/source.js';
+import { trainSae } from '../../src/kernel/sae/train.js';
+
+const config: ModelConfig = {
+  family: 'gpt_neo',
+  layers: 2,
+  dModel: 24,
+  heads: 3,
+  dHead: 8,
+  dMlp: 48,
+  vocab: 50,
+  context: 32,
+  layerNormEps: 1e-5,
+  activation: 'gelu_new',
+  attention: ['global', 'local'],
+  window: 8,
+  parallelResidual: false,
+  tiedEmbeddings: true,
+};
+const tokenizer: Tokenizer = {
+  id: 'numbers',
+  vocabSize: 50,
+  eosId: undefined,
+  bosId: undefined,
+  encode: () => new Int32Array(),
+  decode: () => '',
+  piece: (id) => String(id),
+};
+const random = new Random(3);
+const tokens: TokenSet = {
+  id: 'random tokens',
+  tokens: Int32Array.from({ length: 64 * 16 }, () => random.int(50)),
+  sequences: 64,
+  context: 16,
+  tokenizer,
+  source: {},
+};
+
+beforeAll(() => initDevice({ device: 'cpu' }));
+
+describe('an SAE of a model', () => {
+  const model = () => createModel(config, { seed: 1, tokenizer, name: 'tiny' });
+  it.each(['blocks.0.hook_mlp_out', 'blocks.1.attn.hook_z'])(
+    'at %s trains, and its figures agree with training',
+    async (hook) => {
+      const lm = model();
+      const { sae, history } = await trainSae(modelSource(lm, tokens, hook, { batchTokens: 128 }), {
+        architecture: 'topk',
+        k: 8,
+        dSae: 96,
+        steps: 500,
+        trainBatchSizeTokens: 128,
+        lr: 3e-3,
+        lrDecaySteps: 100,
+        normalizeActivations: 'expected_average_only_in',
+      });
+      expect(sae.config).toMatchObject({ dIn: 24, hookName: hook, modelName: 'tiny', modelId: lm.id, contextSize: 16 });
+      const e = await evaluateSae(lm, sae, tokens, { batchTokens: 256 });
+      expect(e.tokens).toBe(1024);
+      expect(e.l0).toBeLessThanOrEqual(8);
+      expect(e.explainedVariance).toBeGreaterThan(0.8);
+      expect(Math.abs(e.explainedVariance - history.at(-1)!.explainedVariance)).toBeLessThan(0.05);
+      expect(Math.abs(e.l0 - history.at(-1)!.l0)).toBeLessThan(0.5);
+      expect(e.klSae).toBeLessThan(e.klZero);
+      lm.dispose();
+    },
+  );
+
+  it('is the same with the activations kept in memory and computed anew each epoch', async () => {
+    const lm = model();
+    const ids = [];
+    for (const cacheBytes of [2 ** 30, 0]) {
+      const source = modelSource(lm, tokens, 'blocks.0.hook_mlp_out', { batchTokens: 128, cacheBytes });
+      ids.push((await trainSae(source, { dSae: 48, steps: 40, trainBatchSizeTokens: 128, bufferTokens: 512 })).sae.id);
+    }
+    expect(ids[0]).toBe(ids[1]);
+    lm.dispose();
+  });
+});
