@@ -48,7 +48,7 @@ class Kernel {
       sink: {
         cell: (execution, cellId, event, buffers) => this.send({ type: 'cell', execution, cellId, event }, buffers),
         state: (state) => this.send({ type: 'state', state }),
-        log: (text) => void process.stderr.write(text + '\n'),
+        log: (text) => void fs.writeSync(2, text + '\n'),
       },
     });
     this.control = startControl(
@@ -86,8 +86,10 @@ class Kernel {
       case 'shutdown':
         return this.shutDown();
       case 'client':
-        if (message.message.type === 'execute') void this.session.execute(message.message);
-        else void this.answer(message.message);
+        if (message.message.type === 'execute') {
+          if (message.asked < this.control.asked()) this.session.refuse(message.message);
+          else void this.session.execute(message.message);
+        } else void this.answer(message.message);
         return;
     }
   }

@@ -86,7 +86,7 @@ export class TestClient {
       const found = find();
       if (found) return found;
       const left = end - Date.now();
-      if (left <= 0)
+      if (left <= 0 || this.closed)
         throw new Error(`no ${what} in ${ms} ms; last: ${JSON.stringify(this.received.slice(-3)).slice(0, 500)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(left, 1000));

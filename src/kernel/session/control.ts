@@ -10,7 +10,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ClientMessage, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
 import { PROTOCOL_VERSION } from '../../protocol/kernel.js';
 import { Channel, type Hello } from './channel.js';
-import { BUFFERS_KB, HEAP_KB, Interrupter } from './interrupter.js';
+import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter } from './interrupter.js';
 import { Outbox } from './outbox.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 import { KERNEL_VERSION } from './version.js';
@@ -129,7 +129,7 @@ class SocketControl {
     switch (message.type) {
       case 'execute':
       case 'request':
-        return toMain({ type: 'client', message });
+        return toMain({ type: 'client', asked: Atomics.load(flags, ASKED), message });
       case 'interrupt':
         return interrupter.interrupt();
       case 'shutdown':

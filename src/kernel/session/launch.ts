@@ -1,6 +1,7 @@
 /** Starting the process as sessions need it: the Node flag that interrupts depend on, and the control thread. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
+import { clearInterval, setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, HEAP_KB } from './interrupter.js';
@@ -25,6 +26,8 @@ export interface ControlThread {
   post(message: ToControl): void;
   /** Tells the control thread that the last interrupt has been dealt with. */
   answered(): void;
+  /** Interrupts asked for so far. */
+  asked(): number;
   close(): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
   return {
     post: (message) => worker.postMessage(message),
     answered: () => void Atomics.store(flags, ANSWERED, Atomics.load(flags, ASKED)),
+    asked: () => Atomics.load(flags, ASKED),
     async close() {
       clearInterval(timer);
       await worker.terminate();

@@ -1,6 +1,7 @@
 /** What a cell prints, gathered into few messages, bounded in size, in one order with everything else it shows. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 
 export type StreamName = 'stdout' | 'stderr';

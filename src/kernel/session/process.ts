@@ -30,34 +30,32 @@ export function catchStreams(take: (name: StreamName, text: string) => boolean):
   return () => undo.forEach((each) => each());
 }
 
-/** Timers of an interrupted cell no longer fire, so that a loop over timers ends with its cell. */
-export function stopTimers(isStopped: () => boolean, inCell: () => unknown): () => void {
+/**
+ * Timers remember the cell that made them. Those of a stopped cell no longer fire, so that a loop over timers ends
+ * with its cell. The session's own timers come from node:timers and are not touched.
+ */
+export function ownTimers<Owner>(hooks: {
+  owner: () => Owner | undefined;
+  run: (owner: Owner, work: () => void) => void;
+  isStopped: (owner: Owner) => boolean;
+}): () => void {
   const undo = (['setTimeout', 'setInterval', 'setImmediate'] as const).map((name) => {
     const original = globalThis[name];
     const replacement = (callback: unknown, ...rest: unknown[]): unknown => {
-      if (typeof callback !== 'function' || inCell() === undefined) {
+      const owner = hooks.owner();
+      if (typeof callback !== 'function' || owner === undefined) {
         return Reflect.apply(original, globalThis, [callback, ...rest]);
       }
       const guarded = (...values: unknown[]): void => {
-        if (!isStopped()) Reflect.apply(callback, globalThis, values);
+        if (!hooks.isStopped(owner)) hooks.run(owner, () => void Reflect.apply(callback, globalThis, values));
       };
       return Reflect.apply(original, globalThis, [guarded, ...rest]);
     };
     // util.promisify(setTimeout) finds its promise form by a symbol.
     Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
-    Object.defineProperty(globalThis, name, {
-      value: replacement,
-      writable: true,
-      configurable: true,
-      enumerable: true,
-    });
-    return () =>
-      Object.defineProperty(globalThis, name, {
-        value: original,
-        writable: true,
-        configurable: true,
-        enumerable: true,
-      });
+    const property = { writable: true, configurable: true, enumerable: true };
+    Object.defineProperty(globalThis, name, { ...property, value: replacement });
+    return () => Object.defineProperty(globalThis, name, { ...property, value: original });
   });
   return () => undo.forEach((each) => each());
 }

@@ -2,7 +2,6 @@
  * One notebook's session: runs cells in order, keeps their names, sends what they show. It knows no socket and no
  * thread: whoever owns it gives a sink and calls interrupt().
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,13 +9,14 @@ import vm from 'node:vm';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { SessionContext } from '../api/context.js';
+import { Attribution } from './attribution.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
 import { ModuleLoader, type ModuleNamespace } from './modules.js';
 import { CellOutputs, type StreamName } from './outputs.js';
-import { catchStreams, guardProcess, stopTimers } from './process.js';
+import { catchStreams, guardProcess, ownTimers } from './process.js';
 import { SessionScope } from './scope.js';
 import { loadTypeScript, SourceSyntaxError } from './stripTypes.js';
 
@@ -63,12 +63,16 @@ export interface CellRun {
   abort: AbortController;
   buffers: Uint8Array[];
   state: 'running' | 'finished' | 'interrupted';
+  stoppedAt?: number;
 }
 
 interface Queued {
   request: CellRequest;
   resolve: (result: CellResult) => void;
 }
+
+/** How long the calls of an interrupted cell have to see their signal and clean up. */
+const STOP_TIMERS_MS = 2000;
 
 const OWN_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 
@@ -80,7 +84,7 @@ export class Session implements SessionContext {
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
-  private readonly runs = new AsyncLocalStorage<CellRun>();
+  private readonly runs = new Attribution<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
   private readonly undo: Array<() => void> = [];
@@ -89,6 +93,7 @@ export class Session implements SessionContext {
   private tensors: ModuleNamespace | undefined;
   private queue: Queued[] = [];
   private current: CellRun | undefined;
+  private last: CellRun | undefined;
   private working = false;
   private order = 0;
 
@@ -102,13 +107,16 @@ export class Session implements SessionContext {
       provided: (specifier) => this.provided(specifier),
       onCompiled: (file, toSource) => this.mapper.add(file, toSource),
     });
-    const run = (): CellRun | undefined => this.runs.getStore();
     this.undo.push(
       catchStreams((name, text) => this.write(name, text)),
-      stopTimers(() => run()?.state === 'interrupted', run),
+      ownTimers<CellRun>({
+        owner: () => this.owner,
+        run: (run, work) => (run === this.current ? work() : this.runs.runTurn(run, work)),
+        isStopped: (run) => run.stoppedAt !== undefined && Date.now() > run.stoppedAt + STOP_TIMERS_MS,
+      }),
       guardProcess(
         (error) => this.strayError(error),
-        () => run() !== undefined,
+        () => this.owner !== undefined,
       ),
     );
     void loadTypeScript().catch(() => undefined);
@@ -137,6 +145,11 @@ export class Session implements SessionContext {
     });
   }
 
+  /** A cell that was asked for before an interrupt and arrived after it: it ends without having run. */
+  refuse({ execution, cellId }: CellRequest): void {
+    this.sink.cell(execution, cellId, { kind: 'finished', status: 'interrupted', ms: 0 }, []);
+  }
+
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
@@ -153,7 +166,7 @@ export class Session implements SessionContext {
   /** Cells behind one that failed or was stopped do not run. */
   private dropQueue(): void {
     for (const { request, resolve } of this.queue.splice(0)) {
-      this.sink.cell(request.execution, request.cellId, { kind: 'finished', status: 'interrupted', ms: 0 }, []);
+      this.refuse(request);
       resolve({ status: 'interrupted', ms: 0, order: 0 });
     }
   }
@@ -171,6 +184,7 @@ export class Session implements SessionContext {
   private async runCell(request: CellRequest): Promise<CellResult> {
     const run = this.newRun(request);
     this.current = run;
+    this.runs.reset();
     const order = ++this.order;
     const started = performance.now();
     run.outputs.show({ kind: 'started', order });
@@ -186,12 +200,16 @@ export class Session implements SessionContext {
       if (status === 'interrupted') error.stack = [];
     }
     run.state = status === 'interrupted' ? 'interrupted' : 'finished';
-    if (status === 'interrupted') run.abort.abort();
+    if (status === 'interrupted') {
+      run.stoppedAt = Date.now();
+      run.abort.abort();
+    }
     run.outputs.finish();
     if (error) run.outputs.show({ kind: 'error', ...error });
     const ms = performance.now() - started;
     run.outputs.show({ kind: 'finished', status, ms });
     this.current = undefined;
+    this.last = run;
     return { status, ms, order, error };
   }
 
@@ -269,6 +287,7 @@ export class Session implements SessionContext {
   /** Stops the running cell and drops those that wait. Safe at any time. */
   interrupt(): void {
     this.dropQueue();
+    this.runs.reset();
     if (!this.current) return;
     this.sink.state('interrupting');
     this.current.abort.abort();
@@ -284,14 +303,14 @@ export class Session implements SessionContext {
 
   /** Text that code printed: true when a cell took it. */
   private write(name: StreamName, text: string): boolean {
-    const run = this.runs.getStore();
+    const run = this.owner ?? this.last;
     run?.outputs.write(name, text);
     return run !== undefined;
   }
 
   /** An exception in a timer or a rejection nobody handles: shown in its cell, never the end of the kernel. */
   private strayError(error: unknown): void {
-    const run = this.runs.getStore() ?? this.current;
+    const run = this.owner ?? this.last;
     const report = reportError(error, this.mapper);
     if (!run) return this.sink.log?.(`${report.name}: ${report.message}`);
     // What an interrupted cell still throws is the interrupt's doing.
@@ -315,7 +334,7 @@ export class Session implements SessionContext {
   // SessionContext: what the facade uses. Calls after the cell's end still find the cell they came from.
 
   private get owner(): CellRun | undefined {
-    return this.runs.getStore() ?? this.current;
+    return this.runs.current() ?? this.current;
   }
 
   signal(): AbortSignal {

@@ -16,6 +16,7 @@ export type ToControl =
   | { type: 'goodbye' };
 
 export type ToMain =
-  | { type: 'client'; message: Extract<ClientMessage, { type: 'execute' | 'request' }> }
+  /** `asked`: how many interrupts had been asked for when the message came; a later one takes it along. */
+  | { type: 'client'; asked: number; message: Extract<ClientMessage, { type: 'execute' | 'request' }> }
   | { type: 'interrupt' }
   | { type: 'shutdown' };
