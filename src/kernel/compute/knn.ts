@@ -1,0 +1,357 @@
+/** Exact nearest neighbours by blocks of a matrix product. */
+import { breathe, checkAborted, type CallOptions } from './call.js';
+import { gemm } from './gemm.js';
+import type { Matrix } from './matrix.js';
+import { memoryBudget, requireMemory } from './memory.js';
+
+export interface KnnOptions extends CallOptions {
+  metric: 'euclidean' | 'cosine';
+}
+
+export interface Neighbors {
+  /** n × k, row-major, nearest first; equal distances in order of index. */
+  indices: Int32Array;
+  /** n × k; euclidean lengths, or 1 - cosine similarity. Each is computed in float64 and rounded once. */
+  distances: Float32Array;
+}
+
+/** The rows of one side: float64 squared lengths, and the rows that the product sees. */
+interface Side {
+  x: Matrix;
+  /** Centred (euclidean) or of length one (cosine): what the product multiplies. */
+  shifted: Float32Array;
+  /** Squared lengths of `shifted` in float64; 1 for a zero row under cosine, which puts it at distance 1 from all. */
+  squares: Float64Array;
+}
+
+/** A block of the product: at most this many bytes, and about 0.3 s of native work. */
+const BLOCK_BYTES = 256 * 2 ** 20;
+const BLOCK_FLOPS = 4e10;
+/** Candidates kept beyond k, so that rounding of the float32 product seldom asks for a second look. */
+const SPARE = 16;
+
+function requireNumbers(name: string, x: Matrix): void {
+  for (let i = 0; i < x.data.length; i++) {
+    if (!Number.isFinite(x.data[i])) {
+      const r = Math.floor(i / x.cols);
+      throw new RangeError(
+        `nearest neighbours: row ${r} of ${name} has ${x.data[i]} at column ${i % x.cols}; leave such rows out first`,
+      );
+    }
+  }
+}
+
+/**
+ * Subtracts the mean of the base: distances stay, and |a|² + |b|² - 2ab loses fewer digits. Cosine: rows of length one,
+ * zero rows staying zero, so that their product with anything is 0.
+ */
+function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | undefined): Side {
+  const { rows, cols, data } = x;
+  const shifted = new Float32Array(data.length);
+  const squares = new Float64Array(rows);
+  for (let r = 0; r < rows; r++) {
+    const base = r * cols;
+    let scale = 1;
+    if (metric === 'cosine') {
+      const length = Math.sqrt(dot(data, base, data, base, cols));
+      scale = length > 0 ? 1 / length : 0;
+    }
+    for (let j = 0; j < cols; j++) shifted[base + j] = mean ? data[base + j] - mean[j] : data[base + j] * scale;
+    squares[r] = dot(shifted, base, shifted, base, cols);
+    if (metric === 'cosine' && squares[r] === 0) squares[r] = 1;
+  }
+  return { x, shifted, squares };
+}
+
+function dot(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
+  let s0 = 0;
+  let s1 = 0;
+  let k = 0;
+  for (; k + 1 < n; k += 2) {
+    s0 += a[p + k] * b[q + k];
+    s1 += a[p + k + 1] * b[q + k + 1];
+  }
+  if (k < n) s0 += a[p + k] * b[q + k];
+  return s0 + s1;
+}
+
+function columnMeans(x: Matrix): Float64Array {
+  const mean = new Float64Array(x.cols);
+  for (let r = 0; r < x.rows; r++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[r * x.cols + j];
+  for (let j = 0; j < x.cols; j++) mean[j] /= x.rows;
+  return mean;
+}
+
+/** The squared euclidean distance, or twice the cosine distance, in float64 from the rows as given. */
+function exactSquare(a: Matrix, i: number, b: Matrix, j: number, metric: KnnOptions['metric']): number {
+  const p = i * a.cols;
+  const q = j * b.cols;
+  if (metric === 'euclidean') {
+    let sum = 0;
+    for (let k = 0; k < a.cols; k++) {
+      const d = a.data[p + k] - b.data[q + k];
+      sum += d * d;
+    }
+    return sum;
+  }
+  const aa = dot(a.data, p, a.data, p, a.cols);
+  const bb = dot(b.data, q, b.data, q, b.cols);
+  if (aa === 0 || bb === 0) return 2;
+  return Math.min(4, Math.max(0, 2 - (2 * dot(a.data, p, b.data, q, a.cols)) / Math.sqrt(aa * bb)));
+}
+
+/** For every row the `size` smallest scores seen, as max-heaps side by side. */
+class Candidates {
+  readonly scores: Float64Array;
+  readonly indices: Int32Array;
+  /** The worst score kept; Infinity until a row is full. Everything not kept is at least this. */
+  readonly limits: Float64Array;
+  #counts: Int32Array;
+
+  constructor(
+    rows: number,
+    readonly size: number,
+  ) {
+    this.scores = new Float64Array(rows * size);
+    this.indices = new Int32Array(rows * size);
+    this.limits = new Float64Array(rows).fill(Infinity);
+    this.#counts = new Int32Array(rows);
+  }
+
+  count(row: number): number {
+    return this.#counts[row];
+  }
+
+  /** Call only with a score below limits[row]. */
+  add(row: number, index: number, score: number): void {
+    const { scores, indices, size } = this;
+    const base = row * size;
+    const count = this.#counts[row];
+    if (count < size) {
+      let i = count;
+      for (; i > 0;) {
+        const parent = (i - 1) >> 1;
+        if (scores[base + parent] >= score) break;
+        scores[base + i] = scores[base + parent];
+        indices[base + i] = indices[base + parent];
+        i = parent;
+      }
+      scores[base + i] = score;
+      indices[base + i] = index;
+      this.#counts[row] = count + 1;
+    } else {
+      let i = 0;
+      for (;;) {
+        let child = 2 * i + 1;
+        if (child >= size) break;
+        if (child + 1 < size && scores[base + child + 1] > scores[base + child]) child++;
+        if (scores[base + child] <= score) break;
+        scores[base + i] = scores[base + child];
+        indices[base + i] = indices[base + child];
+        i = child;
+      }
+      scores[base + i] = score;
+      indices[base + i] = index;
+    }
+    if (this.#counts[row] === size) this.limits[row] = scores[base];
+  }
+}
+
+/**
+ * How far a score |a|² + |b|² - 2ab from the float32 product can be from the exact one, for row i of `a` and any row of
+ * the other side (longest row `longest`): the standard bound of a float32 sum of d terms, and the rounding of the rows.
+ */
+function scoreError(side: Side, i: number, longest: number): number {
+  const d = side.x.cols;
+  const length = Math.sqrt(side.squares[i]);
+  const sum = (d + 2) * 2 ** -24;
+  return 2 * sum * length * longest + 2 ** -22 * (length + longest) ** 2;
+}
+
+interface Search {
+  queries: Side;
+  base: Side;
+  /** The two sides are one: a row is not its own neighbour, and a block serves its rows and its columns. */
+  same: boolean;
+  k: number;
+  options: KnnOptions;
+  longest: number;
+}
+
+/** Rows per block, for `cols` columns. */
+function blockRows(cols: number, d: number): number {
+  const bytes = Math.min(BLOCK_BYTES, memoryBudget() / 4);
+  return Math.max(1, Math.min(1024, Math.floor(bytes / (4 * cols)), Math.floor(BLOCK_FLOPS / (2 * cols * d))));
+}
+
+/** Looks at rows i0 … i1-1 of a product block whose columns start at j0; with `both`, entry (i, j) serves row j too. */
+function scan(s: Search, found: Candidates, c: Float32Array, i0: number, i1: number, j0: number, j1: number): void {
+  const { limits } = found;
+  const qs = s.queries.squares;
+  const bs = s.base.squares;
+  const width = j1 - j0;
+  for (let i = i0; i < i1; i++) {
+    const at = (i - i0) * width - j0;
+    const q = qs[i];
+    if (s.same) {
+      for (let j = Math.max(j0, i + 1); j < j1; j++) {
+        const score = q + bs[j] - 2 * c[at + j];
+        if (score < limits[i]) found.add(i, j, score);
+        if (score < limits[j]) found.add(j, i, score);
+      }
+    } else {
+      let limit = limits[i];
+      for (let j = j0; j < j1; j++) {
+        const score = q + bs[j] - 2 * c[at + j];
+        if (score < limit) {
+          found.add(i, j, score);
+          limit = limits[i];
+        }
+      }
+    }
+  }
+}
+
+async function collect(s: Search): Promise<Candidates> {
+  const { queries, base, options } = s;
+  const d = base.x.cols;
+  const n = queries.x.rows;
+  const found = new Candidates(n, Math.min(s.k + SPARE, base.x.rows - (s.same ? 1 : 0)));
+  // Wide bases are cut by columns, so that a block of a few hundred rows still fits.
+  const maxCols = Math.max(1, Math.min(base.x.rows, Math.floor(BLOCK_BYTES / (4 * 256))));
+  let out = new Float32Array(0);
+  for (let i0 = 0; i0 < n;) {
+    const i1 = Math.min(n, i0 + blockRows(Math.min(maxCols, base.x.rows), d));
+    for (let j0 = s.same ? i0 : 0; j0 < base.x.rows; j0 += maxCols) {
+      checkAborted(options.signal, 'nearest neighbours');
+      const j1 = Math.min(base.x.rows, j0 + maxCols);
+      const size = (i1 - i0) * (j1 - j0);
+      if (out.length < size) out = new Float32Array(size);
+      const c = out.subarray(0, size);
+      const rows = queries.shifted.subarray(i0 * d, i1 * d);
+      gemm(rows, base.shifted.subarray(j0 * d, j1 * d), i1 - i0, j1 - j0, d, { transB: true, out: c });
+      scan(s, found, c, i0, i1, j0, j1);
+      await breathe();
+    }
+    i0 = i1;
+    options.onProgress?.({ done: i0, total: n, unit: 'rows', label: 'nearest neighbours' });
+  }
+  return found;
+}
+
+/** Sorts candidates by exact distance, then index; writes the k best and returns the k-th exact square. */
+function writeBest(s: Search, out: Neighbors, row: number, candidates: ArrayLike<number>): number {
+  const squares = Float64Array.from(candidates, (j) => exactSquare(s.queries.x, row, s.base.x, j, s.options.metric));
+  const order = Array.from(squares.keys()).sort((p, q) => squares[p] - squares[q] || candidates[p] - candidates[q]);
+  for (let r = 0; r < s.k; r++) {
+    out.indices[row * s.k + r] = candidates[order[r]];
+    const square = squares[order[r]];
+    out.distances[row * s.k + r] = s.options.metric === 'euclidean' ? Math.sqrt(square) : square / 2;
+  }
+  return squares[order[s.k - 1]];
+}
+
+/** Rows whose candidates rounding leaves in doubt: takes every base row that could be among the k nearest. */
+async function lookAgain(s: Search, out: Neighbors, rows: number[], worst: Float64Array): Promise<void> {
+  const d = s.base.x.cols;
+  const n = s.base.x.rows;
+  const step = Math.min(256, blockRows(n, d));
+  for (let from = 0; from < rows.length; from += step) {
+    checkAborted(s.options.signal, 'nearest neighbours');
+    const some = rows.slice(from, from + step);
+    const queries = new Float32Array(some.length * d);
+    some.forEach((row, i) => queries.set(s.queries.shifted.subarray(row * d, (row + 1) * d), i * d));
+    const c = gemm(queries, s.base.shifted, some.length, n, d, { transB: true });
+    for (const [i, row] of some.entries()) {
+      const limit = worst[row] + scoreError(s.queries, row, s.longest);
+      const near: number[] = [];
+      for (let j = 0; j < n; j++) {
+        if (s.queries.squares[row] + s.base.squares[j] - 2 * c[i * n + j] <= limit && !(s.same && j === row))
+          near.push(j);
+      }
+      writeBest(s, out, row, near);
+      if (near.length > 10_000) await breathe();
+    }
+    await breathe();
+  }
+}
+
+async function search(s: Search): Promise<Neighbors> {
+  const n = s.queries.x.rows;
+  const found = await collect(s);
+  const out: Neighbors = { indices: new Int32Array(n * s.k), distances: new Float32Array(n * s.k) };
+  const worst = new Float64Array(n);
+  const doubtful: number[] = [];
+  for (let i = 0; i < n; i++) {
+    const start = i * found.size;
+    worst[i] = writeBest(s, out, i, found.indices.subarray(start, start + found.count(i)));
+    const error = scoreError(s.queries, i, s.longest);
+    if (found.limits[i] - error <= worst[i] && found.size < s.base.x.rows - (s.same ? 1 : 0)) doubtful.push(i);
+    if (i % 1024 === 1023) {
+      checkAborted(s.options.signal, 'nearest neighbours');
+      await breathe();
+    }
+  }
+  await lookAgain(s, out, doubtful, worst);
+  return out;
+}
+
+function requireK(k: number, available: number, what: string): void {
+  if (!Number.isInteger(k) || k < 1 || k > available) {
+    throw new RangeError(`nearest neighbours: k must be from 1 to ${available} (${what}) but is ${k}`);
+  }
+}
+
+function longestRow(side: Side): number {
+  return Math.sqrt(side.squares.reduce((m, x) => Math.max(m, x), 0));
+}
+
+/** Bytes held at once: shifted rows, candidates, results, one block. */
+function bytesNeeded(queries: Matrix, base: Matrix, k: number): number {
+  const rows = queries === base ? base.rows : queries.rows + base.rows;
+  const block = Math.min(BLOCK_BYTES, 4 * Math.min(1024, queries.rows) * base.rows);
+  return 4 * rows * base.cols + 8 * rows + queries.rows * (12 * (k + SPARE) + 8 * k) + block;
+}
+
+/**
+ * The k nearest other rows of each row of x, exactly: candidates come from a float32 product, their distances are
+ * computed in float64, and rows that rounding leaves in doubt are searched again. Equal distances go in order of index.
+ * Under cosine a zero row is at distance 1 from every row, as in scikit-learn.
+ *
+ * @throws RangeError when k is not in 1 … rows-1, or an entry of x is not a finite number
+ */
+export async function exactKnn(x: Matrix, k: number, options: KnnOptions): Promise<Neighbors> {
+  requireK(k, x.rows - 1, `${x.rows} rows, a row is not its own neighbour`);
+  requireNumbers('x', x);
+  requireMemory(`nearest neighbours of ${x.rows} × ${x.cols}`, bytesNeeded(x, x, k));
+  const side = prepare(x, options.metric, options.metric === 'euclidean' ? columnMeans(x) : undefined);
+  return search({ queries: side, base: side, same: true, k, options, longest: longestRow(side) });
+}
+
+/**
+ * The k nearest rows of `base` for each row of `queries`; otherwise as exactKnn.
+ *
+ * @throws RangeError when the widths differ, k is not in 1 … base.rows, or an entry is not a finite number
+ */
+export async function crossKnn(queries: Matrix, base: Matrix, k: number, options: KnnOptions): Promise<Neighbors> {
+  if (queries.cols !== base.cols) {
+    throw new RangeError(`nearest neighbours: queries have ${queries.cols} columns but base has ${base.cols}`);
+  }
+  requireK(k, base.rows, `${base.rows} base rows`);
+  requireNumbers('queries', queries);
+  requireNumbers('base', base);
+  requireMemory(
+    `nearest neighbours of ${queries.rows} among ${base.rows} × ${base.cols}`,
+    bytesNeeded(queries, base, k),
+  );
+  const mean = options.metric === 'euclidean' ? columnMeans(base) : undefined;
+  const side = prepare(base, options.metric, mean);
+  return search({
+    queries: prepare(queries, options.metric, mean),
+    base: side,
+    same: false,
+    k,
+    options,
+    longest: longestRow(side),
+  });
+}

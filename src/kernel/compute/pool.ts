@@ -1,0 +1,197 @@
+/** Worker threads for typed-array work that is not a matrix product. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { AbortError, breathe, checkAborted } from './call.js';
+import { poolTasks } from './poolTasks.js';
+import type { PoolAnswer, PoolRequest } from './poolWorker.js';
+
+export interface TaskOptions {
+  /** Buffers of the payload handed over instead of copied; unusable here afterwards. */
+  transfer?: ArrayBuffer[];
+  signal?: AbortSignal;
+}
+
+interface Job {
+  request: PoolRequest;
+  transfer: ArrayBuffer[];
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+interface Slot {
+  worker: Worker;
+  job: Job | undefined;
+}
+
+export interface PoolOptions {
+  /** The worker's bundle; default poolWorker.cjs beside this file. Without it tasks run on the calling thread. */
+  bundle?: string;
+  /** Workers; default one less than the cores, at least one. */
+  size?: number;
+}
+
+export class Pool {
+  readonly size: number;
+  #bundle: string | undefined;
+  #slots: Slot[] = [];
+  #queue: Job[] = [];
+  #next = 1;
+  #disposed = false;
+
+  constructor(options: PoolOptions = {}) {
+    this.size = options.size ?? Math.max(1, os.availableParallelism() - 1);
+    const bundle = options.bundle ?? path.join(path.dirname(fileURLToPath(import.meta.url)), 'poolWorker.cjs');
+    this.#bundle = fs.existsSync(bundle) ? bundle : undefined;
+  }
+
+  /** True when tasks run in workers. */
+  get threaded(): boolean {
+    return this.#bundle !== undefined;
+  }
+
+  /**
+   * Runs a task of poolTasks.ts. Rejects with the task's own error, with AbortError when the signal is aborted (the
+   * worker is then replaced), or with the reason when the worker dies.
+   */
+  async run<T>(task: string, payload: unknown, options: TaskOptions = {}): Promise<T> {
+    if (this.#disposed) throw new Error(`the worker pool is closed: task "${task}" was not run`);
+    if (!Object.hasOwn(poolTasks, task)) {
+      throw new Error(`no pool task is named "${task}"; there are: ${Object.keys(poolTasks).join(', ')}`);
+    }
+    checkAborted(options.signal, `task "${task}"`);
+    if (!this.#bundle) return this.#inline<T>(task, payload, options);
+    return new Promise<T>((resolve, reject) => {
+      const request = { id: this.#next++, task, payload };
+      const abort = (): void => this.#abort(job);
+      const done = (): void => options.signal?.removeEventListener('abort', abort);
+      const job: Job = {
+        request,
+        transfer: options.transfer ?? [],
+        resolve: (value) => {
+          done();
+          resolve(value as T);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      options.signal?.addEventListener('abort', abort, { once: true });
+      this.#queue.push(job);
+      this.#dispatch();
+    });
+  }
+
+  async #inline<T>(task: string, payload: unknown, options: TaskOptions): Promise<T> {
+    // The same copies and transfers as with a worker, so that a task cannot come to depend on sharing.
+    const sent = structuredClone(payload, { transfer: options.transfer ?? [] });
+    await breathe();
+    checkAborted(options.signal, `task "${task}"`);
+    const { value, transfer } = await poolTasks[task](sent);
+    checkAborted(options.signal, `task "${task}"`);
+    return structuredClone(value, { transfer: transfer ?? [] }) as T;
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      let slot = this.#slots.find((s) => !s.job);
+      if (!slot && this.#slots.length < this.size) slot = this.#open(this.#bundle!);
+      if (!slot) return;
+      const job = this.#queue.shift()!;
+      slot.job = job;
+      slot.worker.ref();
+      try {
+        slot.worker.postMessage(job.request, job.transfer);
+      } catch (error) {
+        // A payload that cannot be cloned: the worker never saw it.
+        this.#free(slot);
+        job.reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+  }
+
+  #free(slot: Slot): void {
+    slot.job = undefined;
+    // An idle worker must not keep the process alive.
+    slot.worker.unref();
+  }
+
+  #open(bundle: string): Slot {
+    const worker = new Worker(bundle);
+    const slot: Slot = { worker, job: undefined };
+    this.#slots.push(slot);
+    worker.on('message', (answer: PoolAnswer) => {
+      const job = slot.job;
+      if (!job || job.request.id !== answer.id) return;
+      this.#free(slot);
+      if ('error' in answer) job.reject(answer.error);
+      else job.resolve(answer.value);
+      this.#dispatch();
+    });
+    const lost = (cause: unknown): void => {
+      this.#drop(slot);
+      const job = slot.job;
+      slot.job = undefined;
+      job?.reject(new Error(`the worker running task "${job.request.task}" died: ${String(cause)}`, { cause }));
+      this.#dispatch();
+    };
+    worker.on('error', lost);
+    worker.on('exit', (code) => {
+      if (slot.job) lost(`it exited with code ${code}`);
+      else this.#drop(slot);
+    });
+    return slot;
+  }
+
+  #drop(slot: Slot): void {
+    this.#slots = this.#slots.filter((s) => s !== slot);
+  }
+
+  #abort(job: Job): void {
+    const error = new AbortError(`task "${job.request.task}"`);
+    const slot = this.#slots.find((s) => s.job === job);
+    if (slot) {
+      slot.job = undefined;
+      this.#drop(slot);
+      void slot.worker.terminate();
+    }
+    this.#queue = this.#queue.filter((j) => j !== job);
+    job.reject(error);
+    this.#dispatch();
+  }
+
+  /** Rejects what is waiting or running and ends the workers. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const slots = this.#slots;
+    this.#slots = [];
+    const jobs = [...slots.flatMap((s) => (s.job ? [s.job] : [])), ...this.#queue];
+    this.#queue = [];
+    for (const slot of slots) slot.job = undefined;
+    for (const job of jobs) job.reject(new Error(`the worker pool was closed while task "${job.request.task}" ran`));
+    await Promise.all(slots.map((slot) => slot.worker.terminate()));
+  }
+}
+
+let shared: Pool | undefined;
+
+/** The kernel's own pool; opened on first use. */
+export function pool(): Pool {
+  shared ??= new Pool();
+  return shared;
+}
+
+/** Runs a task of poolTasks.ts in the kernel's pool; see Pool.run. */
+export function runTask<T>(task: string, payload: unknown, options?: TaskOptions): Promise<T> {
+  return pool().run<T>(task, payload, options);
+}
+
+/** Ends the kernel's pool; the next task opens a new one. */
+export async function disposePool(): Promise<void> {
+  const old = shared;
+  shared = undefined;
+  await old?.dispose();
+}
