@@ -60,16 +60,17 @@ function open(op: string, domain: string): NativeUnary {
 
 const opened = new Map<string, NativeUnary | undefined>();
 
+/** checkedUnary, once per operator. */
+export function nativeUnary(op: 'FastGelu' | 'Gelu', reference: (x: number) => number): NativeUnary | undefined {
+  if (!opened.has(op)) opened.set(op, checkedUnary(op, reference));
+  return opened.get(op);
+}
+
 /**
  * An operator that was found to agree with `reference` within 1e-5 from −12 to 12; undefined where ONNX Runtime is
  * missing, not in use, or gives other numbers.
  */
-export function nativeUnary(op: 'FastGelu' | 'Gelu', reference: (x: number) => number): NativeUnary | undefined {
-  if (!opened.has(op)) opened.set(op, checked(op, reference));
-  return opened.get(op);
-}
-
-function checked(op: string, reference: (x: number) => number): NativeUnary | undefined {
+export function checkedUnary(op: string, reference: (x: number) => number): NativeUnary | undefined {
   try {
     if (gemmReport().engine !== 'onnxruntime') return undefined;
     const run = open(op, 'com.microsoft');
