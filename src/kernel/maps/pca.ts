@@ -19,9 +19,29 @@ export interface PrincipalAxes {
 
 /** The eigenproblem is solved whole up to this width; above it the leading axes alone are found by iteration. */
 const WHOLE = 320;
+/** Multiplications up to which the covariance is summed in float64 (about a second); above, by float32 GEMM. */
+const EXACT = 1e9;
+
+/** Adds Σ centredᵀ centred of some rows to the upper triangle of a d × d float64 matrix. */
+function addProducts(covariance: Float64Array, centred: Float32Array, rows: number, d: number, exact: boolean): void {
+  if (!exact) {
+    const product = gemm(centred, centred, d, d, rows, { transA: true });
+    for (let e = 0; e < product.length; e++) covariance[e] += product[e];
+    return;
+  }
+  for (let i = 0; i < rows; i++) {
+    const at = i * d;
+    for (let p = 0; p < d; p++) {
+      const v = centred[at + p];
+      if (v === 0) continue;
+      for (let q = p; q < d; q++) covariance[p * d + q] += v * centred[at + q];
+    }
+  }
+}
 
 /**
- * The first k principal axes of n × d rows (n ≥ 2). Covariance by float32 GEMM on centred rows, eigenvectors float64.
+ * The first k principal axes of n × d rows (n ≥ 2). The covariance is exact to float64 sums of float32 centred rows while
+ * n·d² ≤ 1e9, beyond that by float32 GEMM in blocks (relative error about 1e-6); eigenvectors are float64.
  */
 export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}): Promise<PrincipalAxes> {
   const { rows: n, cols: d } = x;
@@ -30,6 +50,7 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
   for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < d; j++) mean[j] += x.data[at++];
   for (let j = 0; j < d; j++) mean[j] /= n;
   await initGemm();
+  const exact = n * d * d <= EXACT;
   const covariance = new Float64Array(d * d);
   const block = Math.max(1, Math.min(n, Math.floor(2 ** 22 / d)));
   for (let first = 0; first < n; first += block) {
@@ -38,11 +59,12 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
     const centred = new Float32Array(rows * d);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < d; j++) centred[i * d + j] = x.data[(first + i) * d + j] - mean[j];
-    const product = gemm(centred, centred, d, d, rows, { transA: true });
-    for (let e = 0; e < product.length; e++) covariance[e] += product[e] / (n - 1);
+    addProducts(covariance, centred, rows, d, exact);
     call.onProgress?.({ label: 'PCA', done: first + rows, total: n, unit: 'rows' });
     await breathe();
   }
+  for (let p = 0; p < d; p++)
+    for (let q = p; q < d; q++) covariance[p * d + q] = covariance[q * d + p] = covariance[p * d + q] / (n - 1);
   let totalVariance = 0;
   for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
   const wanted = Math.min(k, d);
