@@ -1,9 +1,9 @@
 /** Loads a model from a folder or from the Hugging Face hub: config.json + safetensors or PyTorch weights + tokenizer. */
 import { readFile } from 'node:fs/promises';
-import os from 'node:os';
 import { basename, join } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { formatBytes, requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
 import { listRepo, resolveRepo } from '../io/hub.js';
 import { toFloat32 } from '../io/ndarray.js';
@@ -52,7 +52,7 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
   const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'] });
   const path = join(folder, 'config.json');
   let config = readConfig(parseJson(await readFile(path, 'utf8'), path), path);
-  requireMemory(config, idOrFolder);
+  requireWeightMemory(config, idOrFolder);
   const files = await listRepo(idOrFolder, options);
   const tokenizer = await tokenizerOf(idOrFolder, files, config, options);
   const source = await openWeights(await weightFile(idOrFolder, files, options));
@@ -85,16 +85,16 @@ function parseJson(text: string, path: string): JsonObject {
 }
 
 /** Refuses before anything large is downloaded or read. */
-function requireMemory(config: ModelConfig, name: string): void {
+function requireWeightMemory(config: ModelConfig, name: string): void {
   let bytes = 0;
   for (const shape of weightShapes(config).values()) bytes += 4 * shape.reduce((a, b) => a * b, 1);
-  const available = tf.getBackend() === 'wasm' ? Math.min(CPU_WEIGHT_BYTES, os.freemem()) : os.freemem();
-  if (bytes <= available) return;
-  const gigabytes = (n: number): string => `${(n / 2 ** 30).toFixed(1)} GB`;
-  throw new Error(
-    `${name} needs ${gigabytes(bytes)} for its weights in float32, but ${gigabytes(available)} are available here; ` +
-      'use a smaller model, or a host with a GPU or more memory',
-  );
+  if (tf.getBackend() === 'wasm' && bytes > CPU_WEIGHT_BYTES) {
+    throw new RangeError(
+      `${name} needs ${formatBytes(bytes)} for its weights in float32, but the cpu device takes at most ` +
+        `${formatBytes(CPU_WEIGHT_BYTES)}; use a smaller model, or a host with a GPU`,
+    );
+  }
+  requireMemory(`loading ${name}`, bytes);
 }
 
 /** Brings the weights here and returns the file, or the index of their shards. */

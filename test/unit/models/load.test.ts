@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/protocol/notebook.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
+import { setMemoryBudget } from '../../../src/kernel/compute/memory.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
 import { ndarray, type NdArray } from '../../../src/kernel/io/ndarray.js';
 import { writeSafetensors } from '../../../src/kernel/io/safetensors.js';
@@ -180,7 +181,19 @@ describe('loadModel', () => {
   it('refuses a model larger than memory before reading it', async () => {
     const json: JsonObject = { ...writeConfig(gpt2), n_embd: 98304, n_head: 96, n_layer: 96 };
     await writeFile(join(folder, 'config.json'), JSON.stringify(json));
-    await expect(loadModel(folder)).rejects.toThrow(/needs \d+\.\d GB for its weights/);
+    await expect(loadModel(folder)).rejects.toThrow(
+      /needs .* for its weights in float32, but the cpu device takes at most/,
+    );
+  });
+
+  it('refuses a model larger than the memory budget', async () => {
+    await checkpoint(gpt2, randomWeights(gpt2, 41), (tensors) => tensors);
+    setMemoryBudget(1000);
+    try {
+      await expect(loadModel(folder)).rejects.toThrow(/memory budget is/);
+    } finally {
+      setMemoryBudget(undefined);
+    }
   });
 
   it('reports progress and stops when aborted, leaving nothing behind', async () => {
