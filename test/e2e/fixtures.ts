@@ -35,7 +35,7 @@ function lcg(seed: number): () => number {
 
 const array = (dtype: 'F32' | 'I32' | 'I64', data: NdArray['data']): NdArray => ({ dtype, shape: [data.length], data });
 
-function exampleOf(set: number, point: number, k: number, word: string): FeatureExample {
+function exampleOf(point: number, k: number, word: string): FeatureExample {
   const tokens = ['Once', ' upon', ' a', ' time', ',', ` ${word}`, ' went', ' to', '\n', ' the'];
   const value = 12 - k * 1.5 + (point % 7) / 10;
   return {
@@ -77,7 +77,7 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
       dead[set][i] ? [] : [` ${word(i)}`, ` ${WORDS[(cluster(set, i) + i) % WORDS.length]}`, i === 1 ? HOSTILE : '.'],
     );
     const lines = labels.map((label, i) =>
-      label.length === 0 ? [] : [0, 1, 2, 3, 4].map((k) => exampleOf(set, i, k, word(i))),
+      label.length === 0 ? [] : [0, 1, 2, 3, 4].map((k) => exampleOf(i, k, word(i))),
     );
     const firings = Int32Array.from({ length: n }, (_, i) => (dead[set][i] ? 0 : 5 + ((i * 37) % 4000)));
     const at = new BigInt64Array(n + 1);

@@ -101,6 +101,7 @@ function hostScript(descriptor: { id: string; meta: unknown; path: string }): vo
   };
   const answer = async (method: string, params: { set: number; point: number }): Promise<unknown> => {
     if (method === 'map.meta') return descriptor.meta;
+    if (method !== 'map.columns' && method !== 'map.examples') return null;
     const all = await tensors();
     if (method === 'map.columns') {
       const names = ['x', 'y', 'feature', 'firingRate', 'firings', 'partner', 'r'];

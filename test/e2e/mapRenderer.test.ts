@@ -194,7 +194,7 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     const { page } = await open(false);
     await render(page, 'a', MIME.table, { version: 99 });
     await render(page, 'b', MIME.features, null);
-    expect(await page.locator('#a').innerText()).toContain('version 99');
-    expect(await page.locator('#b').innerText()).toContain('could not be drawn');
+    expect(await page.locator('#a .fg-none').innerText()).toContain('version 99');
+    expect(await page.locator('#b .fg-none').innerText()).toContain('could not be drawn');
   });
 });

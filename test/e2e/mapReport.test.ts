@@ -49,7 +49,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
     expect(await page.title()).toBe('quickstart <b>.fgnb');
     expect(await page.locator('h1').allInnerTexts()).toEqual(['Two tiny models, one map']);
     expect(await page.locator('.toc a').allInnerTexts()).toEqual(['Load', 'The map', 'Scores', 'Pairs', 'Steering']);
-    const body = await page.locator('article').innerText();
+    const body = await page.locator('#app > article').innerText();
     for (const text of [
       'loaded tiny-1L\nred',
       'RangeError: SAE expects width 64',
@@ -108,7 +108,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   });
 
   test('nothing ran, loaded or complained that should not', async () => {
-    expect(await page.locator('article').innerText()).toContain(HOSTILE);
+    expect(await page.locator('#app > article').innerText()).toContain(HOSTILE);
     expect(await page.locator('a[href^="javascript"]').count()).toBe(0);
     expect(await page.locator('img').count()).toBe(0);
     expect(await page.evaluate(() => (window as unknown as { __hacked?: number }).__hacked)).toBeUndefined();
