@@ -51,6 +51,8 @@ class Kernel {
         log: (text) => void fs.writeSync(2, text + '\n'),
       },
     });
+    // `fgnb run --param` sets these; notebooks that use them also run here.
+    this.session.define('params', {});
     this.control = startControl(
       {
         kind: 'socket',

@@ -201,6 +201,7 @@ class SocketControl {
 
 /** Headless runs: each byte on the pipe from the launching process is one Ctrl-C. */
 function listenToPipe(fd: number): void {
+  if (fd < 0) return;
   const pipe = new net.Socket({ fd, readable: true, writable: false });
   pipe.on('data', () => interrupter.interrupt());
   pipe.on('error', () => undefined);
