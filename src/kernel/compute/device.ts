@@ -1,6 +1,7 @@
 /** Which device computes, chosen once at start, with the reasons. */
 import os from 'node:os';
-import type { GemmReport } from './gemm.js';
+import { gemmReport, initGemm, type GemmReport } from './gemm.js';
+import { startCuda, startWebgpu } from './gpu.js';
 import { installGradients } from './gradients.js';
 import { startWasm } from './wasm.js';
 import { tf } from './tf.js';
@@ -27,6 +28,8 @@ export interface DeviceOptions {
   notebookFolder?: string;
 }
 
+const ORDER: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
+
 let current: Promise<DeviceReport> | undefined;
 let settled: DeviceReport | undefined;
 
@@ -44,21 +47,80 @@ async function startCpu(): Promise<DeviceReport> {
   };
 }
 
-async function start(_options: DeviceOptions): Promise<DeviceReport> {
-  installGradients();
-  const report = await startCpu();
-  report.reasons.push({ device: 'cpu', chosen: true, reason: 'works everywhere' });
-  settled = report;
-  return report;
+function gpuReport(device: DeviceName, description: string, notes: string[]): DeviceReport {
+  return {
+    device,
+    backend: tf.getBackend(),
+    description: `${device}: ${description}`,
+    reasons: [],
+    gemm: gemmReport(),
+    notes,
+  };
 }
 
-/** Chooses and starts the device, once; later calls give the same report, and refuse another device. */
-export function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {
+async function startDevice(device: DeviceName, folder: string, explicit: boolean): Promise<DeviceReport> {
+  switch (device) {
+    case 'cuda':
+      return gpuReport('cuda', await startCuda(folder), []);
+    case 'webgpu': {
+      const { description, notes } = await startWebgpu(folder, explicit);
+      return gpuReport('webgpu', description, notes);
+    }
+    case 'cpu':
+      return startCpu();
+  }
+}
+
+const WHY: Record<DeviceName, string> = {
+  cuda: 'first choice',
+  webgpu: 'a GPU without CUDA',
+  cpu: 'works everywhere',
+};
+
+async function start(options: DeviceOptions): Promise<DeviceReport> {
+  const asked = options.device ?? 'auto';
+  if (asked !== 'auto' && !ORDER.includes(asked)) {
+    throw new Error(`device is "${String(asked)}"; it must be one of auto, ${ORDER.join(', ')}`);
+  }
+  const folder = options.notebookFolder ?? process.cwd();
+  await initGemm();
+  const reasons: DeviceReport['reasons'] = [];
+  for (const device of asked === 'auto' ? ORDER : [asked]) {
+    try {
+      const report = await startDevice(device, folder, asked !== 'auto');
+      reasons.push({ device, chosen: true, reason: asked === 'auto' ? WHY[device] : 'asked for' });
+      // After the backend: packages of its own register tfjs' gradients once more over ours.
+      installGradients();
+      settled = { ...report, reasons };
+      return settled;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (asked !== 'auto' || device === 'cpu') {
+        throw new Error(`device ${device} cannot be used: ${reason}`, { cause: error });
+      }
+      reasons.push({ device, chosen: false, reason });
+    }
+  }
+  throw new Error('no device could be started');
+}
+
+/**
+ * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
+ *
+ * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
+ */
+export async function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {
   current ??= start(options).catch((error: unknown) => {
     current = undefined;
     throw error;
   });
-  return current;
+  const report = await current;
+  if (options.device && options.device !== 'auto' && options.device !== report.device) {
+    throw new Error(
+      `device ${options.device} was asked for, but ${report.device} is in use: restart the kernel to change it`,
+    );
+  }
+  return report;
 }
 
 /** The report of the device in use; throws before initDevice() has finished. */

@@ -173,12 +173,8 @@ function registerEinsum(): void {
   });
 }
 
-let installed = false;
-
-/** Registers them, once. */
+/** Registers them in place of tfjs' own. */
 export function installGradients(): void {
-  if (installed) return;
-  installed = true;
   registerStepFunctions();
   registerCumsum();
   registerSplits();

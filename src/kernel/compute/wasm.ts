@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setWasmPaths, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { gemmReport, initGemm, MAX_PRODUCT_ERROR, productError, type GemmReport } from './gemm.js';
+import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
 import { installWasmKernels } from './wasmKernels.js';
 import { installMatMul } from './wasmMatMul.js';
@@ -41,13 +42,6 @@ function guardMemory(backend: BackendWasm): void {
   };
 }
 
-const throughTf: typeof import('./gemm.js').gemm = (a, b, m, n, k, o = {}) =>
-  tf.tidy(() => {
-    const left = tf.tensor2d(a, o.transA ? [k, m] : [m, k]);
-    const right = tf.tensor2d(b, o.transB ? [n, k] : [k, n]);
-    return tf.matMul(left, right, o.transA, o.transB).dataSync() as Float32Array;
-  });
-
 /** Starts the backend and checks its products against float64; on failure plain tfjs-wasm stays, and the report says why. */
 export async function startWasm(): Promise<GemmReport> {
   setWasmPaths(wasmFolder());
@@ -62,7 +56,7 @@ export async function startWasm(): Promise<GemmReport> {
   const restore = installMatMul();
   let error = Infinity;
   try {
-    error = productError(throughTf);
+    error = productError(productThroughTf);
   } catch {
     // Counted as wrong below.
   }
@@ -70,7 +64,7 @@ export async function startWasm(): Promise<GemmReport> {
   restore();
   return {
     engine: 'javascript',
-    selfCheckError: productError(throughTf),
+    selfCheckError: productError(productThroughTf),
     note: `tensors use tfjs-wasm's own products: native ones were wrong in its memory (relative error ${error})`,
   };
 }

@@ -1,0 +1,18 @@
+/** A product of typed arrays through tensors: what start-up checks compare with float64. */
+import type { GemmOptions } from './gemm.js';
+import { tf } from './tf.js';
+
+export function productThroughTf(
+  a: Float32Array,
+  b: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  o: GemmOptions = {},
+): Float32Array {
+  return tf.tidy(() => {
+    const left = tf.tensor2d(a, o.transA ? [k, m] : [m, k]);
+    const right = tf.tensor2d(b, o.transB ? [n, k] : [k, n]);
+    return tf.matMul(left, right, o.transA, o.transB).dataSync() as Float32Array;
+  });
+}
