@@ -112,22 +112,49 @@ export async function crossProduct(
   order?: Uint32Array,
 ): Promise<Float64Array> {
   const out = new Float64Array(p * q);
-  const perPiece = Math.max(1, Math.floor(PIECE / (p * q)));
-  for (let i = 0; i < n; i++) {
-    const from = (order ? order[i] : i) * q;
-    for (let j = 0; j < p; j++) {
-      const v = a[i * p + j];
-      if (v === 0) continue;
-      const to = j * q;
-      for (let k = 0; k < q; k++) out[to + k] += v * b[from + k];
-    }
-    if (i % perPiece === perPiece - 1) await breathe();
+  const rows = 4 * Math.max(1, Math.floor(PIECE / (4 * p * q)));
+  for (let from = 0; from < n; from += rows) {
+    if (from > 0) await breathe();
+    addCrossProduct(out, a, p, b, q, from, Math.min(n, from + rows), order);
   }
   return out;
 }
 
-/** Beyond this many multiply-adds a null run uses the float32 product: its error, 1e-6, is far below the null's spread. */
-const EXACT_UP_TO = 5e7;
+/** Four rows at a time: a quarter of the loads and stores of the result. */
+function addCrossProduct(
+  out: Float64Array,
+  a: Float64Array,
+  p: number,
+  b: Float64Array,
+  q: number,
+  from: number,
+  to: number,
+  order: Uint32Array | undefined,
+): void {
+  const at = (i: number): number => (order ? order[i] : i) * q;
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    const [b0, b1, b2, b3] = [at(i), at(i + 1), at(i + 2), at(i + 3)];
+    for (let j = 0; j < p; j++) {
+      const a0 = a[i * p + j];
+      const a1 = a[(i + 1) * p + j];
+      const a2 = a[(i + 2) * p + j];
+      const a3 = a[(i + 3) * p + j];
+      const o = j * q;
+      for (let k = 0; k < q; k++) out[o + k] += a0 * b[b0 + k] + a1 * b[b1 + k] + a2 * b[b2 + k] + a3 * b[b3 + k];
+    }
+  }
+  for (; i < to; i++) {
+    const b0 = at(i);
+    for (let j = 0; j < p; j++) {
+      const a0 = a[i * p + j];
+      for (let k = 0; k < q; k++) out[j * q + k] += a0 * b[b0 + k];
+    }
+  }
+}
+
+/** Beyond this many multiply-adds a null run uses the float32 product; its error, 1e-6, is far below the null's spread. */
+const EXACT_UP_TO = 1e6;
 
 /** As crossProduct, for null runs: float32 where float64 would take long. */
 export async function crossProductOfNull(
@@ -150,15 +177,35 @@ export async function outerProduct(x: Float64Array, n: number, d: number): Promi
   const out = new Float64Array(n * n);
   const perPiece = Math.max(1, Math.floor(PIECE / (n * d)));
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let dot = 0;
-      for (let k = 0; k < d; k++) dot += x[i * d + k] * x[j * d + k];
-      out[i * n + j] = dot;
-      out[j * n + i] = dot;
-    }
+    addOuterRow(out, x, n, d, i);
     if (i % perPiece === perPiece - 1) await breathe();
   }
   return out;
+}
+
+/** Row i up to the diagonal, mirrored; four columns at a time, whose sums do not wait for each other. */
+function addOuterRow(out: Float64Array, x: Float64Array, n: number, d: number, i: number): void {
+  const xi = i * d;
+  for (let j = 0; j <= i; j += 4) {
+    // Columns beyond the diagonal are computed again on the last one and not stored.
+    const x0 = j * d;
+    const x1 = Math.min(i, j + 1) * d;
+    const x2 = Math.min(i, j + 2) * d;
+    const x3 = Math.min(i, j + 3) * d;
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    for (let k = 0; k < d; k++) {
+      const v = x[xi + k];
+      s0 += v * x[x0 + k];
+      s1 += v * x[x1 + k];
+      s2 += v * x[x2 + k];
+      s3 += v * x[x3 + k];
+    }
+    const sums = [s0, s1, s2, s3];
+    for (let c = 0; c < 4 && j + c <= i; c++) {
+      out[i * n + j + c] = sums[c];
+      out[(j + c) * n + i] = sums[c];
+    }
+  }
 }
 
 /** Singular values of m [p × q], descending, padded with zeros to p, and their left singular vectors [p × p], as columns. */
