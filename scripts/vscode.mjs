@@ -33,7 +33,15 @@ export function packageVsix() {
   console.log('Packaging the extension');
   const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
   // vsce asks before it packages without a repository field or licence; nobody is there to answer.
-  const flags = ['--no-dependencies', '--allow-missing-repository', '--skip-license', '--out', vsix];
+  const flags = [
+    '--no-dependencies',
+    '--target',
+    `${process.platform}-${process.arch}`,
+    '--allow-missing-repository',
+    '--skip-license',
+    '--out',
+    vsix,
+  ];
   execFileSync(process.execPath, [vsce, 'package', ...flags], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   return vsix;
 }

@@ -17,6 +17,7 @@ const SETTINGS = {
   'git.enabled': false,
   'chat.disableAIFeatures': true,
   'window.autoDetectColorScheme': false,
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'workbench.settings.enableNaturalLanguageSearch': false,
 };
 

@@ -49,6 +49,8 @@ export class Kernel {
   device: DeviceSummary | undefined;
   busyMs = 0;
   private connection: Connection | undefined;
+  /** Messages that came before the listener knew of the handshake. */
+  private held: Array<{ message: KernelMessage; buffers: Uint8Array[] }> | undefined;
   private lastSeq = 0;
   private pid: number | undefined;
   private token = '';
@@ -102,7 +104,7 @@ export class Kernel {
       this.pid = record.pid;
       const welcome = await this.connect(record.socket, ATTACH_TIMEOUT_MS);
       this.log.info(`Attached to kernel ${record.pid}, started ${record.started}`);
-      this.listener.attached(welcome, false);
+      this.announce(welcome, false);
       return true;
     } catch (error) {
       this.log.warn(`Kernel ${record.pid} is alive but does not answer (${String(error)}): replacing it`);
@@ -140,7 +142,7 @@ export class Kernel {
         return this.onEnded(end, generation);
       })
       .catch((error: unknown) => this.log.warn(String(error)));
-    this.listener.attached(welcome, true);
+    this.announce(welcome, true);
   }
 
   private async failedToStart(end: Ending | undefined, error?: unknown): Promise<Error> {
@@ -167,6 +169,7 @@ export class Kernel {
 
   private async connect(socket: string, timeoutMs: number): Promise<Welcome> {
     const generation = this.generation;
+    this.held = [];
     const { connection, welcome } = await Connection.attach(
       { socket, token: this.token, lastSeq: this.lastSeq, timeoutMs },
       {
@@ -180,7 +183,19 @@ export class Kernel {
     return welcome;
   }
 
+  /** Tells of the handshake first, then of what the kernel sent right behind it. */
+  private announce(welcome: Welcome, fresh: boolean): void {
+    this.listener.attached(welcome, fresh);
+    const { held } = this;
+    this.held = undefined;
+    for (const { message, buffers } of held ?? []) this.onMessage(message, buffers);
+  }
+
   private onMessage(message: KernelMessage, buffers: Uint8Array[]): void {
+    if (this.held) {
+      this.held.push({ message, buffers });
+      return;
+    }
     switch (message.type) {
       case 'state':
         return this.apply({ type: 'reported', state: message.state });

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { CellEvent } from '../../protocol/kernel.js';
+import type { CellExecution } from '../../protocol/notebook.js';
 import type { Welcome } from '../kernelClient/connection.js';
 import { deathText, type DeathReport } from '../kernelClient/death.js';
 import { Kernel, type KernelListener, type KernelLog } from '../kernelClient/kernel.js';
@@ -22,6 +23,7 @@ import {
   type RunState,
 } from './cellRun.js';
 import { clearErrors, errorItem, markError } from './cellErrors.js';
+import { Orphans, type OrphanEvent } from './orphans.js';
 import { OutputWriter } from './outputWriter.js';
 
 interface LiveRun {
@@ -32,13 +34,8 @@ interface LiveRun {
   startedAt?: number;
   order?: number;
   finishedMs?: number;
-}
-
-/** Output of a run that this window does not follow: it ran while the window was away, or comes after the cell ended. */
-interface Orphan {
-  cellId: string;
-  events: Array<{ event: CellEvent; buffers: Uint8Array[] }>;
-  timer: NodeJS.Timeout;
+  /** It ran already when this window attached. */
+  adopted?: boolean;
 }
 
 export interface SessionHost {
@@ -52,10 +49,45 @@ export interface SessionHost {
   died(session: NotebookSession, report: DeathReport): void;
 }
 
-const LATE_MS = 1000;
+const LATE_NOTE = '[output that arrived after the cell had finished]\n';
 
 /** The cell that an execution id names: ids are `<cell id>/<uuid>`. */
 const cellOfExecution = (execution: string): string => execution.slice(0, execution.lastIndexOf('/'));
+
+interface RunSummary {
+  order?: number;
+  success?: boolean;
+  startedAt?: number;
+  endedAt?: number;
+}
+
+/** The run that a cell's file tells of. */
+function savedRun(cell: vscode.NotebookCell): RunSummary {
+  const { order, status } = (cell.metadata.execution ?? {}) as CellExecution;
+  return { order, success: status === 'ok' ? true : status === 'error' ? false : undefined };
+}
+
+/** A cell that was queued and never ran keeps its outputs, so it goes on saying which run they are from. */
+function endAsBefore({ execution }: LiveRun, { order, success, startedAt, endedAt }: RunSummary): void {
+  if (order !== undefined) {
+    execution.executionOrder = order;
+    execution.start(startedAt);
+  }
+  execution.end(success, endedAt);
+}
+
+/** What gathered events tell of their run, over what was known before. */
+function summaryOf(events: readonly OrphanEvent[], before: RunSummary): RunSummary {
+  const summary = { ...before };
+  for (const { event } of events) {
+    if (event.kind === 'started') summary.order = event.order;
+    if (event.kind !== 'finished') continue;
+    summary.success = event.status === 'ok' ? true : event.status === 'error' ? false : undefined;
+    summary.endedAt = Date.now();
+    summary.startedAt = summary.endedAt - event.ms;
+  }
+  return summary;
+}
 
 export class NotebookSession implements KernelListener {
   readonly kernel: Kernel;
@@ -63,11 +95,13 @@ export class NotebookSession implements KernelListener {
   runningSince: number | undefined;
   private runs: RunState = NO_RUNS;
   private readonly live = new Map<string, LiveRun>();
-  private readonly ended = new Map<
-    string,
-    { order?: number; success?: boolean; startedAt?: number; endedAt: number }
-  >();
-  private readonly orphans = new Map<string, Orphan>();
+  /** Runs that ended in this kernel session, by execution id: for output that comes late. */
+  private readonly ended = new Map<string, RunSummary>();
+  /** The last run of each cell in this window. VS Code forgets it when the cell is queued. */
+  private readonly lastRuns = new Map<string, RunSummary>();
+  private readonly orphans = new Orphans((execution, cellId, events) => {
+    this.showOrphan(execution, cellId, events).catch((error: unknown) => this.host.log.error(String(error)));
+  });
 
   constructor(
     readonly notebook: vscode.NotebookDocument,
@@ -121,7 +155,7 @@ export class NotebookSession implements KernelListener {
 
   /** The window closes; the kernel goes on, and what it sends meanwhile is kept by it. */
   detach(): void {
-    for (const orphan of this.orphans.values()) clearTimeout(orphan.timer);
+    this.orphans.dispose();
     this.kernel.detach();
   }
 
@@ -187,7 +221,11 @@ export class NotebookSession implements KernelListener {
     this.runningSince = live.startedAt;
     live.execution.start(live.startedAt);
     clearErrors(this.host.diagnostics, live.cell);
-    if (o.clear) live.execution.clearOutput().then(undefined, (e: unknown) => this.host.log.error(String(e)));
+    if (o.clear) this.clear(live);
+  }
+
+  private clear(live: LiveRun): void {
+    live.execution.clearOutput().then(undefined, (error: unknown) => this.host.log.error(String(error)));
   }
 
   private send(run: Run): void {
@@ -208,14 +246,16 @@ export class NotebookSession implements KernelListener {
     this.runningSince = undefined;
     await live.writer.finish();
     if (live.startedAt === undefined) {
-      live.execution.end(undefined);
+      endAsBefore(live, this.lastRuns.get(run.cellId) ?? savedRun(live.cell));
       return;
     }
     const success = outcome === 'ok' ? true : outcome === 'error' || outcome === 'lost' ? false : undefined;
     const endedAt = live.finishedMs === undefined ? Date.now() : live.startedAt + live.finishedMs;
     const stopped = outcome === 'cancelled' ? false : success;
     live.execution.end(stopped, endedAt);
-    this.ended.set(run.execution, { order: live.order, success: stopped, startedAt: live.startedAt, endedAt });
+    const summary = { order: live.order, success: stopped, startedAt: live.startedAt, endedAt };
+    this.ended.set(run.execution, summary);
+    this.lastRuns.set(run.cellId, summary);
     this.host.cellEnded(this);
   }
 
@@ -254,13 +294,15 @@ export class NotebookSession implements KernelListener {
     const run = { execution: running, cellId: cellOfExecution(running) };
     this.dispatch({ type: 'ready', running: run });
     const live = this.live.get(running);
-    if (live) this.begin(live, { clear: false });
+    if (!live) return;
+    live.adopted = true;
+    this.begin(live, { clear: false });
   }
 
   cell(execution: string, cellId: string, event: CellEvent, buffers: Uint8Array[]): void {
     const live = this.live.get(execution);
     if (live) return this.onCellEvent(live, event, buffers);
-    this.collectOrphan(execution, cellId, event, buffers);
+    this.orphans.add(execution, cellId, event, buffers);
   }
 
   private onCellEvent(live: LiveRun, event: CellEvent, buffers: Uint8Array[]): void {
@@ -268,6 +310,8 @@ export class NotebookSession implements KernelListener {
       case 'started':
         live.order = event.order;
         live.execution.executionOrder = event.order;
+        // The whole run is replayed: what the cell shows is from the one before.
+        if (live.adopted) this.clear(live);
         return;
       case 'error':
         markError(this.host.diagnostics, this.notebook, live.cell, event);
@@ -282,59 +326,33 @@ export class NotebookSession implements KernelListener {
     }
   }
 
-  private collectOrphan(execution: string, cellId: string, event: CellEvent, buffers: Uint8Array[]): void {
-    const known = this.orphans.get(execution);
-    if (known) clearTimeout(known.timer);
-    const orphan = known ?? { cellId, events: [], timer: setTimeout(() => undefined, 0) };
-    orphan.events.push({ event, buffers });
-    const settle = (): void => {
-      this.orphans.delete(execution);
-      this.showOrphan(execution, orphan).catch((error: unknown) => this.host.log.error(String(error)));
+  /** Shows gathered output in its cell; the cell goes on saying of its last run what is known of it. */
+  private async showOrphan(execution: string, cellId: string, events: OrphanEvent[]): Promise<void> {
+    const late = this.ended.get(execution);
+    const output = events.filter(({ event }) => event.kind !== 'started' && event.kind !== 'finished');
+    const push = (live: LiveRun): void => {
+      if (late) live.writer.push({ kind: 'stream', name: 'stderr', text: LATE_NOTE }, []);
+      for (const { event, buffers } of output) live.writer.push(event, buffers);
     };
-    orphan.timer = setTimeout(settle, event.kind === 'finished' ? 0 : LATE_MS);
-    this.orphans.set(execution, orphan);
-  }
-
-  /** Shows orphaned output in its cell, without a change to what the cell says of its last run when that is known. */
-  private async showOrphan(execution: string, orphan: Orphan): Promise<void> {
-    const run = { execution, cellId: orphan.cellId };
-    const visible = orphan.events.filter(({ event }) => event.kind !== 'progress');
-    const before = this.ended.get(execution);
-    if (before && visible.length === 0) return;
-    this.create(run);
+    const again = [...this.live.values()].find((live) => live.run.cellId === cellId && live.startedAt !== undefined);
+    if (again) return push(again);
+    const cell = findCell(this.notebook, cellId);
+    if (!cell) return;
+    const before = late ?? this.lastRuns.get(cellId) ?? savedRun(cell);
+    this.create({ execution, cellId });
     const live = this.live.get(execution);
     if (!live) return;
     this.live.delete(execution);
-    const started = visible.some(({ event }) => event.kind === 'started');
-    const summary = live.cell.executionSummary;
-    const { order, success, startedAt, endedAt } = before ?? {
-      order: summary?.executionOrder,
-      success: summary?.success,
-      startedAt: summary?.timing?.startTime,
-      endedAt: summary?.timing?.endTime,
-    };
-    live.order = order;
-    live.execution.executionOrder = order;
-    live.startedAt = startedAt ?? Date.now();
-    live.execution.start(live.startedAt);
-    if (started) await live.execution.clearOutput();
-    if (before)
-      live.writer.push(
-        { kind: 'stream', name: 'stderr', text: '[output that arrived after the cell had finished]\n' },
-        [],
-      );
-    let end: { success?: boolean; at?: number } = { success, at: endedAt };
-    for (const { event, buffers } of visible) {
-      if (event.kind === 'finished')
-        end = {
-          success: event.status === 'ok' ? true : event.status === 'error' ? false : undefined,
-          at: live.startedAt + event.ms,
-        };
-      else if (event.kind === 'started') live.execution.executionOrder = event.order;
-      else live.writer.push(event, buffers);
-    }
+    const run = summaryOf(events, before);
+    live.order = run.order;
+    live.execution.executionOrder = run.order;
+    live.execution.start(run.startedAt);
+    if (events.some(({ event }) => event.kind === 'started')) await live.execution.clearOutput();
+    push(live);
     await live.writer.finish();
-    live.execution.end(end.success, end.at ?? Date.now());
+    live.execution.end(run.success, run.endedAt);
+    this.ended.set(execution, run);
+    this.lastRuns.set(cellId, run);
     this.host.cellEnded(this);
   }
 

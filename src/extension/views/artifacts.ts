@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { artifactFolder, kernelConfig } from '../config.js';
 import { COMMAND } from '../ids.js';
 import { notebookFolderOf, type Sessions } from '../notebook/controller.js';
-import { activeNotebook } from './activeNotebook.js';
+import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 
 interface Artifact {
   file: string;
@@ -77,7 +77,7 @@ export function createArtifactsView(sessions: Sessions): vscode.Disposable {
     vscode.commands.registerCommand(COMMAND.revealArtifact, (artifact: Artifact) =>
       vscode.window.showTextDocument(vscode.Uri.file(artifact.file), { preview: true }),
     ),
-    vscode.window.onDidChangeActiveNotebookEditor(ifVisible),
+    onDidChangeActiveNotebook(ifVisible),
     sessions.onDidEndCell(ifVisible),
   );
 }

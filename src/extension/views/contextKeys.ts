@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { MIME } from '../../protocol/mime.js';
 import { CONTEXT } from '../ids.js';
 import type { Sessions } from '../notebook/controller.js';
-import { activeNotebook } from './activeNotebook.js';
+import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 
 export function maintainContextKeys(sessions: Sessions): vscode.Disposable {
   const known = new Map<string, unknown>();
@@ -29,7 +29,7 @@ export function maintainContextKeys(sessions: Sessions): vscode.Disposable {
   return vscode.Disposable.from(
     sessions.onDidChange(update),
     sessions.onDidEndCell(update),
-    vscode.window.onDidChangeActiveNotebookEditor(update),
+    onDidChangeActiveNotebook(update),
     vscode.workspace.onDidChangeNotebookDocument((e) => e.notebook === activeNotebook() && update()),
   );
 }

@@ -4,7 +4,7 @@ import { COMMAND } from '../ids.js';
 import { STATE_TEXT, type KernelState } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import type { NotebookSession } from '../notebook/session.js';
-import { activeNotebook } from './activeNotebook.js';
+import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 
 const ICON: Record<KernelState, string> = {
   none: '$(circle-outline)',
@@ -86,7 +86,7 @@ export function createStatusBar(sessions: Sessions): vscode.Disposable {
     item,
     sessions.onDidChange(update),
     sessions.onDidEndCell(update),
-    vscode.window.onDidChangeActiveNotebookEditor(update),
+    onDidChangeActiveNotebook(update),
     { dispose: () => clearInterval(tick) },
   );
 }

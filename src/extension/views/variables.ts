@@ -4,7 +4,7 @@ import type { VariableInfo } from '../../protocol/kernel.js';
 import { COMMAND } from '../ids.js';
 import { isAttached } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
-import { activeNotebook } from './activeNotebook.js';
+import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 import { bytesText } from './statusBar.js';
 
 const SETTLE_MS = 200;
@@ -67,7 +67,7 @@ export function createVariablesView(sessions: Sessions, log: vscode.LogOutputCha
     { dispose: () => clearTimeout(timer) },
     vscode.commands.registerCommand(COMMAND.refreshVariables, refresh),
     view.onDidChangeVisibility(soon),
-    vscode.window.onDidChangeActiveNotebookEditor(soon),
+    onDidChangeActiveNotebook(soon),
     sessions.onDidEndCell(soon),
     sessions.onDidChange((session) => {
       if (session.state !== lastState) soon();

@@ -67,6 +67,31 @@ suite('running cells', () => {
     assert.equal(textOf(notebook.cellAt(1)), '');
   });
 
+  test('a cell that was queued and never ran still says which run its outputs are from', async () => {
+    const notebook = await openNotebook([
+      "globalThis.n = (globalThis.n ?? 0) + 1\nif (n > 1) throw new Error('second time')",
+      "'first run'",
+    ]);
+    await run(notebook, 0, 1);
+    const before = notebook.cellAt(1).executionSummary;
+    await start(notebook, 0, 1);
+    await waitUntil('first failed', () => notebook.cellAt(0).executionSummary?.success === false);
+    await waitUntil('second as before', () => notebook.cellAt(1).executionSummary?.success === true);
+    assert.deepEqual(notebook.cellAt(1).executionSummary, before);
+    assert.match(textOf(notebook.cellAt(1)), /first run/);
+  });
+
+  test('output that comes after the cell has finished is shown as such', async () => {
+    const notebook = await openNotebook(["setTimeout(() => console.log('much later'), 700)\n'done'"]);
+    await run(notebook, 0);
+    const before = notebook.cellAt(0).executionSummary;
+    await waitUntil('late output', () =>
+      /arrived after the cell had finished\]\nmuch later/s.test(textOf(notebook.cellAt(0)).replace(/\]\n+/g, ']\n')),
+    );
+    await waitUntil('same summary', () => notebook.cellAt(0).executionSummary?.success === true);
+    assert.deepEqual(notebook.cellAt(0).executionSummary, before);
+  });
+
   test('interrupt stops an endless loop and keeps the variables', async () => {
     const notebook = await openNotebook(["const kept = 'still here'", 'for (;;) {}', 'kept']);
     await run(notebook, 0);
