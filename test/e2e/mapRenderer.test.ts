@@ -24,6 +24,7 @@ const PAGE = `<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="Content-Sec
 <meta property="csp-nonce" content="n1"><body class="vscode-dark" data-vscode-theme-kind="vscode-dark">
 <script type="module" nonce="n1">
 import { activate } from '/renderer.js';
+document.body.style.background = '#1f1f1f';
 const api = acquireVsCodeApi();
 const kept = {};
 let hear = () => {};

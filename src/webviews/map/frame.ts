@@ -32,5 +32,6 @@ export function foot(model: MapModel, legend: HTMLElement): HTMLElement {
     pairing &&
       `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
   ].filter(Boolean);
-  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance' }, provenance.join(' · ')));
+  const text = provenance.join(' · ');
+  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance', title: text }, text));
 }

@@ -136,8 +136,10 @@ export function paint(job: PaintJob, s: number): Batch {
   for (const wanted of [2, 1])
     for (let i = 0; i < set.n; i++) {
       if (state[i] !== wanted || !Number.isFinite(set.x[i]) || !Number.isFinite(set.y[i])) continue;
-      const own = filters.colorBy === 'none' ? palette.hit : plainMark(job, s, set, i).color;
-      put(i, own, 1, wanted === 1 ? big : big + 1, wanted === 1 ? OUTLINE : HOLLOW);
+      const plain = plainMark(job, s, set, i);
+      const shape = plain.shape & 7;
+      const own = filters.colorBy === 'none' ? palette.hit : plain.color;
+      put(i, own, 1, wanted === 1 ? big : big + 1, shape | (wanted === 1 ? OUTLINE : HOLLOW));
     }
   return batch;
 }

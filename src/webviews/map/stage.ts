@@ -32,7 +32,8 @@ export class Stage {
   private ratio = 1;
   private frame = 0;
   private pointsDirty = false;
-  private movedAt = 0;
+  private moving = false;
+  private frameMs = 0;
   private lastFrameAt = 0;
   private share = 1;
   private settle: ReturnType<typeof setTimeout> | undefined;
@@ -61,7 +62,8 @@ export class Stage {
   private makeSurface(wanted: 'auto' | '2d'): void {
     const fresh = () => el('canvas', { class: 'points', aria: { hidden: 'true' } });
     let canvas = fresh();
-    const gl = wanted === 'auto' ? createGlSurface(canvas, () => this.contextLost()) : null;
+    const points = this.model.sets.reduce((sum, set) => sum + set.n, 0);
+    const gl = wanted === 'auto' ? createGlSurface(canvas, points, () => this.contextLost()) : null;
     if (!gl) canvas = fresh();
     this.surface = gl ?? createRasterSurface(canvas);
     this.element.prepend(canvas);
@@ -97,11 +99,18 @@ export class Stage {
   setCamera(set: number, camera: Camera): void {
     cancelAnimationFrame(this.animation);
     this.views[set].camera = camera;
-    this.movedAt = performance.now();
+    this.moving = true;
     this.redraw();
     this.hooks.moved(set);
     clearTimeout(this.settle);
-    this.settle = setTimeout(() => this.redraw(), SETTLE_MS + 20);
+    // Where frames are slow, the gap between two of them is no pause.
+    this.settle = setTimeout(
+      () => {
+        this.moving = false;
+        this.redraw();
+      },
+      Math.max(SETTLE_MS, 2 * this.frameMs),
+    );
   }
 
   /** Glides to the cameras in a fifth of a second, at once when motion is to be reduced. */
@@ -173,7 +182,7 @@ export class Stage {
     this.frame = 0;
     if (!this.palette || this.width === 0 || this.height === 0) return;
     if (this.pointsDirty) {
-      const moving = performance.now() - this.movedAt < SETTLE_MS;
+      const { moving } = this;
       if (moving) this.adapt(now - this.lastFrameAt);
       this.lastFrameAt = now;
       this.pointsDirty = false;
@@ -192,7 +201,8 @@ export class Stage {
 
   /** Fewer points while moving where frames take long, more where they do not. Pauses between gestures do not count. */
   private adapt(frameMs: number): void {
-    if (frameMs > 400 || frameMs <= 0) return;
+    if (frameMs > 600 || frameMs <= 0) return;
+    this.frameMs = frameMs;
     if (frameMs > 34) this.share = Math.max(0.04, this.share * 0.6);
     else if (frameMs < 20) this.share = Math.min(1, this.share * 1.15);
   }

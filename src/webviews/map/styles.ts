@@ -31,8 +31,8 @@ export const MAP_CSS = `
 .fg-map .caption .title, .fg-map .caption .counts { text-shadow: 0 0 3px var(--fg-bg), 0 0 3px var(--fg-bg), 0 0 6px var(--fg-bg); }
 .fg-map .badge { display: inline-block; flex: none; min-width: 1.5em; text-align: center; padding: 0 4px; border-radius: 3px; font-weight: 700; line-height: 1.5; color: var(--fg-bg); background: var(--fg-a); }
 .fg-map .badge.set1 { background: var(--fg-b); }
-.fg-map .foot { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
-.fg-map .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; max-height: 5.6em; overflow: auto; }
+.fg-map .foot { display: flex; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
+.fg-map .legend { flex: none; max-width: 72%; display: flex; flex-wrap: wrap; gap: 2px 14px; max-height: 5.6em; overflow: auto; }
 .fg-map .legend .item { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
 .fg-map .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
 .fg-map .swatch { width: 10px; height: 10px; background: var(--c); flex: none; }
@@ -43,7 +43,7 @@ export const MAP_CSS = `
 .fg-map .swatch.cross { clip-path: polygon(20% 0, 50% 30%, 80% 0, 100% 20%, 70% 50%, 100% 80%, 80% 100%, 50% 70%, 20% 100%, 0 80%, 30% 50%, 0 20%); }
 .fg-map .swatch.hollow { background: none; border: 2px solid var(--c); }
 .fg-map .swatch.outlined { border: 2px solid var(--fg-strong); }
-.fg-map .foot .provenance { margin-left: auto; text-align: right; }
+.fg-map .foot .provenance { margin-left: auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-map .notice { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 10px; text-align: center; padding: 20px; color: var(--fg-muted); }
 .fg-map .notice.error { color: var(--fg-error); }
 .fg-map .pane { width: 410px; min-width: 0; min-height: 0; display: flex; flex-direction: column; border: 1px solid var(--fg-border); border-radius: 4px; overflow: hidden; background: var(--fg-bg); }
@@ -94,6 +94,8 @@ export const MAP_CSS = `
 .fg-map[data-size="narrow"] { grid-template: auto minmax(320px, 1fr) minmax(0, 34%) / minmax(0, 1fr); padding: 8px; }
 .fg-map[data-size="narrow"] .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); }
 .fg-map[data-size="narrow"] .caption .counts { display: none; }
+.fg-map[data-size="narrow"] .foot { flex-wrap: wrap; }
+.fg-map[data-size="narrow"] .legend { max-width: none; }
 .fg-map[data-pane="closed"][data-size] { grid-template: auto minmax(0, 1fr) / minmax(0, 1fr); }
 .fg-map.compact { padding: 6px 0 2px; height: 420px; }
 .fg-map.compact[data-size="narrow"] { height: 640px; }
