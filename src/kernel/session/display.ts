@@ -43,6 +43,8 @@ export function typeName(value: unknown): string {
   if (typeof value !== 'object' && typeof value !== 'function') return typeof value;
   if (types.isProxy(value)) return 'Proxy';
   if (typeof value === 'function') return types.isAsyncFunction(value) ? 'async function' : 'function';
+  // A bundler may have numbered the class.
+  if (own(value, 'dataId') !== undefined && isShape(own(value, 'shape'))) return 'Tensor';
   for (let proto: unknown = Object.getPrototypeOf(value); proto && typeof proto === 'object';) {
     if (types.isProxy(proto)) return 'object';
     const made: unknown = Object.getOwnPropertyDescriptor(proto, 'constructor')?.value;

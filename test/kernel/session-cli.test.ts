@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NotebookFile } from '../../src/protocol/notebook.js';
+import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+
+const folder = temporaryFolder('cli');
+beforeAll(() => ensureKernelBuilt());
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function fgnb(
+  args: string[],
+  during?: (child: ReturnType<typeof spawn>, stdout: () => string) => void,
+): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [kernelCli, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = { code: null as number | null, stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)));
+    child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)));
+    during?.(child, () => ended.stdout);
+    child.on('close', (code) => resolve({ ...ended, code }));
+  });
+}
+
+function notebook(name: string, ...sources: string[]): string {
+  const cells = [
+    { id: 'head', kind: 'markdown', source: '# A title & <more>' },
+    ...sources.map((source, i) => ({
+      id: `c${i}`,
+      kind: 'code',
+      source,
+      outputs: [{ items: [{ mime: 'text/plain', text: ['old'] }] }],
+    })),
+  ];
+  fs.writeFileSync(path.join(folder, name), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
+  return name;
+}
+
+const read = (file: string): NotebookFile =>
+  JSON.parse(fs.readFileSync(path.join(folder, file), 'utf8')) as NotebookFile;
+
+describe('fgnb', () => {
+  it('says how it is used, and what is wrong with a wrong use', async () => {
+    const version = (JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string })
+      .version;
+    expect(await fgnb(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+    expect((await fgnb(['--help'])).stdout).toMatch(/fgnb run NOTEBOOK/);
+    for (const args of [['bogus'], ['run'], ['run', 'a', 'b'], ['run', 'a', '--nope'], ['export', 'a.fgnb']]) {
+      expect(await fgnb(args)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^fgnb: /) });
+    }
+    expect(await fgnb(['run', 'absent.fgnb'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no notebook .*absent\.fgnb/),
+    });
+    fs.writeFileSync(path.join(folder, 'broken.fgnb'), '{"fgnb": 1,\n');
+    expect((await fgnb(['run', 'broken.fgnb', '--out', 'o.fgnb'])).stderr).toMatch(/broken\.fgnb: .*line 2/);
+    expect(fs.existsSync(path.join(folder, 'o.fgnb'))).toBe(false);
+  });
+
+  it('runs a notebook with parameters and writes the executed notebook and its report', async () => {
+    const source = notebook(
+      'ok.fgnb',
+      '// Add them\nconst sum = params.a + params.b.c\nconsole.log("sum", sum)\nfg.keyFigure("sum", sum)\nsum',
+      'params.text + tf.tensor1d([1, 2]).sum().dataSync()[0]',
+    );
+    const before = fs.readFileSync(path.join(folder, source), 'utf8');
+    const args = ['--param', 'a=2', '--param', 'b={"c":3}', '--param', 'text=plain words', '--device', 'cpu'];
+    const ended = await fgnb(['run', source, '--out', 'res/ok.fgnb', '--html', 'res/ok.html', ...args]);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/\[1\/2\] Add them/);
+    expect(ended.stdout).toMatch(/sum {2}5/);
+    expect(ended.stdout).toContain(path.join('res', 'ok.html'));
+    expect(fs.readFileSync(path.join(folder, source), 'utf8')).toBe(before);
+    const [, first, second] = read('res/ok.fgnb').cells;
+    expect(first.outputs).toEqual([
+      { items: [{ mime: 'application/vnd.code.notebook.stdout', text: ['sum 5\n'] }] },
+      { items: [{ mime: 'text/plain', text: ['5'] }] },
+    ]);
+    expect(first.execution).toMatchObject({ order: 1, status: 'ok' });
+    expect(second.outputs?.[0].items[0].text).toEqual(["'plain words3'"]);
+    const html = fs.readFileSync(path.join(folder, 'res/ok.html'), 'utf8');
+    expect(html).toContain('<title>A title &amp; &lt;more&gt;</title>');
+  });
+
+  it('stops at a failing cell, says where, and leaves the cells behind it', async () => {
+    const source = notebook('bad.fgnb', 'const a = 1', 'function bad() {\n  return missing.x\n}\nbad()', '3');
+    const ended = await fgnb(['run', source, '--out', 'bad-out.fgnb']);
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toContain('ReferenceError: missing is not defined\n  2 |   return missing.x');
+    expect(ended.stdout).toContain('at bad (cell 3:2:');
+    const [, , failed, after] = read('bad-out.fgnb').cells;
+    expect(failed.execution?.status).toBe('error');
+    expect(failed.outputs?.[0].items[0]).toMatchObject({
+      mime: 'application/vnd.code.notebook.error',
+      json: { name: 'ReferenceError' },
+    });
+    expect(after.execution).toBeUndefined();
+    expect(after.outputs?.[0].items[0].text).toEqual(['old']);
+  });
+
+  it('prints JSON lines', async () => {
+    const ended = await fgnb(['run', notebook('json.fgnb', 'console.log("noise")', 'throw new Error("no")'), '--json']);
+    const lines = ended.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatchObject({ index: 1, id: 'c0', status: 'ok', ms: expect.any(Number) });
+    expect(lines[1]).toMatchObject({
+      index: 2,
+      status: 'error',
+      error: { message: 'no', stack: [{ cellId: 'c1', line: 1, column: 7 }] },
+    });
+    expect(lines[2]).toMatchObject({ status: 'error', cells: 2 });
+    expect(ended.code).toBe(1);
+  });
+
+  it.skipIf(process.platform === 'win32')('ends a busy cell on Ctrl-C and writes what there is', async () => {
+    const source = notebook('stop.fgnb', '1', 'for (;;) {}', '3');
+    let pressed = false;
+    const ended = await fgnb(['run', source, '--out', 'stop-out.fgnb'], (child, stdout) => {
+      const timer = setInterval(() => {
+        if (pressed || !stdout().includes('[1/3]')) return;
+        pressed = true;
+        clearInterval(timer);
+        setTimeout(() => child.kill('SIGINT'), 500);
+      }, 50);
+    });
+    expect(ended.code).toBe(130);
+    expect(read('stop-out.fgnb').cells.map((cell) => cell.execution?.status)).toEqual([
+      undefined,
+      'ok',
+      'interrupted',
+      undefined,
+    ]);
+  });
+
+  it('writes a report from saved outputs without running', async () => {
+    const ended = await fgnb([
+      'export',
+      notebook('saved.fgnb', 'throw new Error("must not run")'),
+      '--html',
+      'saved.html',
+    ]);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(fs.readFileSync(path.join(folder, 'saved.html'), 'utf8')).toContain('"old"');
+  });
+
+  it('diagnoses the host', async () => {
+    const ended = await fgnb(['doctor', '--json', '--device', 'cpu']);
+    expect(ended.code).toBe(0);
+    expect(JSON.parse(ended.stdout)).toMatchObject({ device: expect.anything() });
+  });
+});

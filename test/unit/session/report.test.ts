@@ -1,0 +1,73 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeReport } from '../../../src/kernel/session/report.js';
+import type { NotebookFile } from '../../../src/protocol/notebook.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-report-'));
+const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');
+const built = fs.existsSync(script);
+const bundle: Record<string, string> = {
+  'map.json': JSON.stringify({ version: 1, title: 't', sets: [{ name: 'A' }] }),
+  'columns.safetensors': 'binary\u0000data',
+  '0.labels.json': '[["king"]]',
+  '0.examples.jsonl': '[]\n',
+};
+
+function withMaps(...maps: Array<{ id: string; path: string }>): NotebookFile {
+  const outputs = maps.map((map) => ({
+    items: [{ mime: 'application/vnd.fgnb.map+json', json: { version: 1, ...map } }],
+  }));
+  const code = { id: 'c', kind: 'code' as const, language: 'x', source: ['"</script><b>"'], outputs };
+  return { fgnb: 1, metadata: {}, cells: [code] };
+}
+
+beforeAll(() => {
+  for (const place of ['nb/.fgnb/map1', 'elsewhere']) {
+    fs.mkdirSync(path.join(folder, place), { recursive: true });
+    for (const [name, text] of Object.entries(bundle)) fs.writeFileSync(path.join(folder, place, name), text);
+  }
+  fs.symlinkSync(path.join(folder, 'elsewhere'), path.join(folder, 'nb/.fgnb/link'));
+  if (!built) process.stdout.write('skipped: dist/webviews/report.js is not built\n');
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+async function report(notebook: NotebookFile): Promise<{ html: string; problems: string[] }> {
+  const out = path.join(folder, 'out', 'r.html');
+  const problems = await writeReport(notebook, path.join(folder, 'nb'), out);
+  return { html: fs.readFileSync(out, 'utf8'), problems };
+}
+
+describe.skipIf(!built)('the report', () => {
+  it('carries the notebook and every file of a map, once', async () => {
+    const { html, problems } = await report(
+      withMaps({ id: 'abc', path: '.fgnb/map1' }, { id: 'abc', path: '.fgnb/map1' }),
+    );
+    expect(problems).toEqual([]);
+    for (const [name, text] of Object.entries(bundle)) {
+      const found = html.match(new RegExp(`id="sidecar:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
+      expect(found).toHaveLength(1);
+      const [, base64] = />([^<]*)</.exec(found?.[0] ?? '') ?? [];
+      expect(gunzipSync(Buffer.from(base64, 'base64')).toString()).toBe(text);
+    }
+    const [, json] = /id="notebook">([^<]*)<\/script>/.exec(html) ?? [];
+    expect(JSON.parse(json)).toEqual(
+      JSON.parse(JSON.stringify(withMaps({ id: 'abc', path: '.fgnb/map1' }, { id: 'abc', path: '.fgnb/map1' }))),
+    );
+    expect(html).toMatch(/default-src 'none'; script-src 'nonce-/);
+  });
+
+  it('reads nothing outside the notebook folder', async () => {
+    const paths = ['../elsewhere', '.fgnb/../../elsewhere', path.join(folder, 'elsewhere'), '.fgnb/link'];
+    const { html, problems } = await report(withMaps(...paths.map((each, i) => ({ id: `m${i}`, path: each }))));
+    expect(problems).toHaveLength(4);
+    expect(html).not.toContain('sidecar:m');
+  });
+
+  it('says which map is missing', async () => {
+    const { problems } = await report(withMaps({ id: 'gone', path: '.fgnb/gone' }));
+    expect(problems[0]).toMatch(/map \.fgnb\/gone is not in the report/);
+  });
+});
