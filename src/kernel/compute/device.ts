@@ -71,6 +71,8 @@ async function startDevice(device: DeviceName, folder: string, explicit: boolean
   }
 }
 
+const BACKENDS: Record<DeviceName, string> = { cuda: 'tensorflow', webgpu: 'webgpu', cpu: 'wasm' };
+
 const WHY: Record<DeviceName, string> = {
   cuda: 'first choice',
   webgpu: 'a GPU without CUDA',
@@ -99,6 +101,9 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
         throw new Error(`device ${device} cannot be used: ${reason}`, { cause: error });
       }
       reasons.push({ device, chosen: false, reason });
+      // One that started and was then refused would keep its memory.
+      const backend = BACKENDS[device];
+      if (tf.findBackend(backend)) tf.removeBackend(backend);
     }
   }
   throw new Error('no device could be started');
