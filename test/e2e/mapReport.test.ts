@@ -104,6 +104,12 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
     await page.locator('.top fgnb-option', { hasText: 'Theme: dark' }).click();
     await expect.poll(ground).not.toBe(before);
     expect(await page.locator('.fg-map').getAttribute('data-theme')).toBe('dark');
+    // Charts stand on the page's own ground, so that their light text can be read.
+    const alpha = () =>
+      page
+        .locator('.fg-chart canvas')
+        .evaluate((c: HTMLCanvasElement) => c.getContext('2d')?.getImageData(2, 2, 1, 1).data[3]);
+    expect(await alpha()).toBe(0);
     await page.screenshot({ path: path.join(screenshots, 'report-dark.png'), fullPage: true });
   });
 

@@ -39,6 +39,12 @@ function themeConfig(root: HTMLElement): vega.Config {
   } as vega.Config;
 }
 
+/** Vega-Lite writes a white ground into every spec that names none; the ground of a chart is the theme's. */
+function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
+  const { background, ...rest } = spec;
+  return (background === 'white' ? rest : spec) as unknown as vega.Spec;
+}
+
 export interface ChartHandle {
   /** Settles when drawn; never rejects: a broken spec is said in place. */
   ready: Promise<void>;
@@ -58,7 +64,7 @@ export function drawChart(root: HTMLElement, host: HTMLElement, descriptor: Char
     try {
       view?.finalize();
       box.textContent = '';
-      const runtime = vega.parse(descriptor.spec as unknown as vega.Spec, themeConfig(root), { ast: true });
+      const runtime = vega.parse(withoutGround(descriptor.spec), themeConfig(root), { ast: true });
       view = new vega.View(runtime, {
         renderer: 'canvas',
         container: box,
