@@ -84,11 +84,12 @@ export class CellOutputs {
   flush(all: boolean): void {
     if (this.pending === '') return;
     const { done, open } = collapse(this.pending);
-    const hold = !all && open.includes('\r') && open.length < this.limits.tail;
+    const line = overwrite(open);
+    const hold = !all && open.includes('\r') && line.length < this.limits.tail;
     // Only what the line shows now is kept, and where the next character goes.
-    this.pending = hold ? `\r${overwrite(open)}${open.endsWith('\r') ? '\r' : ''}` : '';
-    this.send(hold ? done : done + overwrite(open));
-    const label = hold ? overwrite(open).trim() : '';
+    this.pending = hold ? `\r${line}${open.endsWith('\r') ? '\r' : ''}` : '';
+    this.send(hold ? done : done + line);
+    const label = hold ? line.trim() : '';
     if (label) this.setProgress({ label, done: 0 });
   }
 

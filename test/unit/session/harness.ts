@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import os from 'node:os';
+import { Console } from 'node:console';
 import path from 'node:path';
 import type { CellEvent } from '../../../src/protocol/kernel.js';
 import { Session, type CellResult, type SessionOptions } from '../../../src/kernel/session/session.js';
@@ -22,6 +23,9 @@ export interface TestSession {
 
 /** A session in this process, with its notebook in a temporary folder. */
 export function openSession(options: Partial<SessionOptions> = {}): TestSession {
+  // The test runner puts a console of its own in place of Node's.
+  const runnerConsole = globalThis.console;
+  globalThis.console = new Console(process.stdout, process.stderr);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-session-'));
   const events: TestSession['events'] = [];
   const logged: string[] = [];
@@ -53,6 +57,7 @@ export function openSession(options: Partial<SessionOptions> = {}): TestSession 
     },
     close() {
       session.close();
+      globalThis.console = runnerConsole;
       fs.rmSync(folder, { recursive: true, force: true });
     },
   };

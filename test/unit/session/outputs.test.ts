@@ -1,0 +1,178 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeVariable, propertyNames, valueText } from '../../../src/kernel/session/display.js';
+import { CellOutputs, collapse, overwrite } from '../../../src/kernel/session/outputs.js';
+import { CellRecorder } from '../../../src/kernel/session/recorder.js';
+import type { CellEvent } from '../../../src/protocol/kernel.js';
+import { openSession, type TestSession } from './harness.js';
+
+let s: TestSession;
+beforeAll(() => {
+  s = openSession();
+});
+afterAll(() => s.close());
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('what a cell prints', () => {
+  it('comes in few messages, in order with what it shows', async () => {
+    const ran = await s.run(
+      'console.log("a"); console.error("b"); process.stdout.write("c"); console.log("d", { e: 1 }); "value"',
+    );
+    const order = ran.events.map((e) => (e.kind === 'stream' ? `${e.name}:${e.text}` : e.kind));
+    expect(order).toEqual(['started', 'stdout:a\n', 'stderr:b\n', 'stdout:cd { e: 1 }\n', 'display', 'finished']);
+    const many = await s.run('for (let i = 0; i < 1000; i++) console.log(i)');
+    expect(many.events.filter((e) => e.kind === 'stream').length).toBeLessThan(5);
+    expect(many.stdout.split('\n')).toHaveLength(1001);
+  });
+
+  it('after its end still belongs to it', async () => {
+    const ran = await s.run('setTimeout(() => console.log("late"), 20); 1');
+    expect(ran.stdout).toBe('');
+    await pause(200);
+    const late = s.events.filter(({ event }) => event.kind === 'stream' && event.text === 'late\n');
+    expect(late).toHaveLength(1);
+    expect(late[0].execution).toBe(s.events.filter(({ event }) => event.kind === 'finished').at(-1)?.execution);
+  });
+
+  it('shows values by their own display method, with bytes as buffers', async () => {
+    const source = `const shownBy = { [Symbol.for('fgnb.display')]: async () => [{ mime: 'image/png', base64: 'AQID' }, { mime: 'text/plain', text: ['pic'] }] }; shownBy`;
+    const { events } = await s.run(source);
+    const display = s.events.find(({ event }) => event.kind === 'display' && event.items[0].mime === 'image/png');
+    expect(display?.buffers).toEqual([new Uint8Array([1, 2, 3])]);
+    expect(events.find((e) => e.kind === 'display')).toMatchObject({ items: [{ buffer: 0 }, { text: 'pic' }] });
+    expect((await s.run(`({ [Symbol.for('fgnb.display')]: () => 'wrong' })`)).error?.message).toMatch(
+      /must return output items/,
+    );
+  });
+
+  it('writes over lines as a terminal does', () => {
+    expect(overwrite('10%\r20%\r100%')).toBe('100%');
+    expect(overwrite('long text\rab')).toBe('abng text');
+    expect(overwrite('long text\r\u001b[Kab')).toBe('ab');
+    expect(collapse('1\r2\nkeep\r\nopen\rnew')).toEqual({ done: '2\nkeep\n', open: 'open\rnew' });
+  });
+});
+
+describe('cell outputs', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-outputs-'));
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const limits = { flushMs: 20, cap: 1000, tail: 100, progressMs: 50 };
+  function collect(): { events: CellEvent[]; outputs: CellOutputs; file: string; text: (name: string) => string } {
+    const events: CellEvent[] = [];
+    const file = path.join(folder, 'logs', 'cell.log');
+    const outputs = new CellOutputs((event) => events.push(event), file, limits);
+    const text = (name: string): string =>
+      events.map((e) => (e.kind === 'stream' && e.name === name ? e.text : '')).join('');
+    return { events, outputs, file, text };
+  }
+
+  it('do not grow with a progress bar, and show it as progress', async () => {
+    const { events, outputs, text } = collect();
+    for (let i = 0; i <= 100; i++) {
+      outputs.write('stdout', `\r${i}%`);
+      if (i % 25 === 0) await pause(30);
+    }
+    outputs.write('stdout', '\ndone\n');
+    outputs.finish();
+    expect(text('stdout')).toBe('100%\ndone\n');
+    expect(events.filter((e) => e.kind === 'progress').length).toBeGreaterThan(1);
+    expect(events.at(-1)).toEqual({ kind: 'progress', progress: null });
+  });
+
+  it('beyond the cap go to a file, whole, and end with their tail', () => {
+    const { outputs, file, text } = collect();
+    const lines = Array.from({ length: 500 }, (_, i) => `line ${i}\n`);
+    for (const line of lines) outputs.write('stdout', line);
+    outputs.finish();
+    expect(text('stdout').length).toBeLessThanOrEqual(1100);
+    expect(text('stdout').startsWith('line 0\nline 1\n')).toBe(true);
+    expect(text('stdout').endsWith('line 498\nline 499\n')).toBe(true);
+    expect(text('stderr')).toContain(file);
+    expect(fs.readFileSync(file, 'utf8')).toBe(lines.join(''));
+  });
+
+  it('send progress at most at their rate and never lose the last state', async () => {
+    const { events, outputs } = collect();
+    for (let i = 0; i < 100; i++) outputs.setProgress({ label: 'train', done: i, total: 100 });
+    await pause(120);
+    expect(events).toEqual([
+      { kind: 'progress', progress: { label: 'train', done: 0, total: 100 } },
+      { kind: 'progress', progress: { label: 'train', done: 99, total: 100 } },
+    ]);
+  });
+
+  it('are recorded as the notebook keeps them', () => {
+    const recorder = new CellRecorder((id) => (id === 'c7' ? 7 : undefined));
+    const show = (text: string, displayId?: string): CellEvent => ({
+      kind: 'display',
+      items: [{ mime: 'text/plain', text }],
+      displayId,
+    });
+    const events: CellEvent[] = [
+      { kind: 'started', order: 3 },
+      { kind: 'stream', name: 'stdout', text: 'a\nb' },
+      { kind: 'stream', name: 'stdout', text: 'c\n' },
+      show('first', 'd1'),
+      { kind: 'progress', progress: { label: 'x', done: 1 } },
+      show('second'),
+      show('replaced', 'd1'),
+      { kind: 'error', name: 'E', message: 'm', stack: [{ fn: 'f', cellId: 'c7', line: 2, column: 5 }] },
+      { kind: 'finished', status: 'error', ms: 12.4 },
+    ];
+    for (const event of events) recorder.add(event);
+    recorder.add({ kind: 'display', items: [{ mime: 'image/png', buffer: 0 }] }, [new Uint8Array([255])]);
+    expect(recorder.execution).toEqual({ order: 3, status: 'error', ms: 12 });
+    expect(recorder.outputs.map((o) => o.items[0])).toEqual([
+      { mime: 'application/vnd.code.notebook.stdout', text: ['a\n', 'bc\n'] },
+      { mime: 'text/plain', text: ['replaced'] },
+      { mime: 'text/plain', text: ['second'] },
+      {
+        mime: 'application/vnd.code.notebook.error',
+        json: { name: 'E', message: 'm', stack: 'E: m\n    at f (cell 7:2:5)' },
+      },
+      { mime: 'image/png', base64: '/w==' },
+    ]);
+  });
+});
+
+describe('values', () => {
+  it('that are arrays are summarised by type and shape', () => {
+    expect(valueText(new Float32Array([1, 0.1, 3]))).toBe('Float32Array 3 [1, 0.1, 3]');
+    expect(valueText({ rows: 2, cols: 500, data: new Float32Array(1000) })).toBe(
+      'Matrix 2 × 500 Float32Array [0, 0, 0, 0, 0, 0, …]',
+    );
+    expect(valueText(new BigInt64Array(1))).toBe('BigInt64Array 1 [0]');
+    expect(valueText(Array.from({ length: 1000 }, (_, i) => i)).length).toBeLessThan(500);
+  });
+
+  it('are described without running their code', () => {
+    let touched = 0;
+    class Trap {
+      get shape(): number[] {
+        touched++;
+        return [1];
+      }
+    }
+    const proxy = new Proxy(
+      {},
+      { get: () => touched++, getPrototypeOf: () => (touched++, null), ownKeys: () => (touched++, []) },
+    );
+    expect(describeVariable('t', new Trap())).toEqual({ name: 't', type: 'Trap', summary: 'Trap {}' });
+    expect(describeVariable('p', proxy)).toMatchObject({ type: 'Proxy' });
+    expect(propertyNames('t', () => new Trap())).toEqual(['shape']);
+    expect(propertyNames('p.x', () => proxy)).toEqual([]);
+    expect(touched).toBe(0);
+    expect(describeVariable('a', new Float64Array(3))).toMatchObject({
+      type: 'Float64Array',
+      shape: [3],
+      dtype: 'Float64Array',
+      bytes: 24,
+    });
+    expect(describeVariable('m', new Map([[1, 2]]))).toMatchObject({ type: 'Map', summary: 'Map(1)' });
+    expect(describeVariable('n', null)).toMatchObject({ type: 'null', summary: 'null' });
+    expect(describeVariable('s', 'x'.repeat(5000)).summary.length).toBeLessThan(130);
+  });
+});
