@@ -12,7 +12,13 @@ export interface ConnectionEvents {
   closed(reason: string): void;
 }
 
-const ACK_EVERY_MS = 100;
+/**
+ * Messages are acknowledged late: what a window showed is lost when it reloads before its backup was written, and a
+ * kernel that still has a cell's messages replays the whole run.
+ */
+const ACK_AFTER_MS = 15_000;
+/** Well below the kernel's credit: beyond it a cell's run is no longer kept whole. */
+const ACK_BYTES = 4 * 2 ** 20;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export class Connection {
@@ -20,6 +26,8 @@ export class Connection {
   lastSeq: number;
   private acked: number;
   private ackTimer: NodeJS.Timeout | undefined;
+  private unackedBytes = 0;
+  private running = false;
   private nextRequest = 1;
   private readonly waiting = new Map<number, { resolve(value: Json): void; reject(error: Error): void }>();
   private open = true;
@@ -78,26 +86,40 @@ export class Connection {
         for (const { seq, message, buffers } of decoder.push(chunk)) {
           if (message.type === 'welcome' && !welcomed) {
             welcomed = true;
+            this.running = message.running !== undefined;
             onWelcome(message);
           } else if (message.type === 'reply') this.replied(message);
           // A replay can repeat what was handled just before the connection broke.
           else if (seq === 0 || seq > this.lastSeq) this.events.message(message, buffers);
           if (seq > this.lastSeq) this.lastSeq = seq;
+          if (message.type === 'cell' && message.event.kind === 'started') this.running = true;
+          if (message.type === 'cell' && message.event.kind === 'finished') this.running = false;
         }
-        this.acknowledgeSoon();
+        this.unackedBytes += chunk.length;
+        if (this.unackedBytes > ACK_BYTES) this.acknowledge();
+        else this.acknowledgeLater();
       } catch (error) {
         this.socket.destroy(error instanceof Error ? error : new Error(String(error)));
       }
     });
   }
 
-  private acknowledgeSoon(): void {
+  private acknowledge(): void {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    this.unackedBytes = 0;
+    if (this.lastSeq === this.acked) return;
+    this.acked = this.lastSeq;
+    this.send({ type: 'ack', seq: this.lastSeq });
+  }
+
+  private acknowledgeLater(): void {
     if (this.ackTimer || this.lastSeq === this.acked) return;
     this.ackTimer = setTimeout(() => {
       this.ackTimer = undefined;
-      this.acked = this.lastSeq;
-      this.send({ type: 'ack', seq: this.lastSeq });
-    }, ACK_EVERY_MS);
+      if (this.running) this.acknowledgeLater();
+      else this.acknowledge();
+    }, ACK_AFTER_MS);
   }
 
   private replied(reply: Extract<KernelMessage, { type: 'reply' }>): void {
