@@ -117,18 +117,9 @@ async function exportReport(notebookFile: string, html: string | undefined): Pro
 }
 
 async function doctor(json: boolean, device: string): Promise<number> {
-  const { initDevice } = await import('./compute/device.js');
-  const report = await initDevice({ device: deviceChoice(device), notebookFolder: process.cwd() });
-  if (json)
-    print(JSON.stringify({ node: process.version, platform: `${process.platform}-${process.arch}`, ...report }));
-  else {
-    print(`node      ${process.version} ${process.platform}-${process.arch}`);
-    print(`device    ${report.description}`);
-    for (const { device: name, chosen, reason } of report.reasons)
-      print(`  ${chosen ? '*' : '-'} ${name.padEnd(6)} ${reason}`);
-    if (report.gemm.gflops !== undefined) print(`gemm      ${report.gemm.gflops.toFixed(1)} GFLOP/s`);
-    for (const note of report.notes) print(`note      ${note}`);
-  }
+  const { diagnose, formatDoctor } = await import('./compute/doctor.js');
+  const report = await diagnose({ device: deviceChoice(device), notebookFolder: process.cwd() });
+  print(json ? JSON.stringify(report) : formatDoctor(report).trimEnd());
   return 0;
 }
 
