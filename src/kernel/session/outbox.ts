@@ -99,10 +99,13 @@ export class Outbox {
     this.inFlight = 0;
   }
 
-  /** The next frame to write, while the client has credit; undefined to wait. One frame may be over the credit. */
+  /**
+   * The next frame to write, while the client has credit; undefined to wait. The last frame may go over the credit, so
+   * that a client which acknowledges every so many bytes, fewer than its credit, is never waited for in vain.
+   */
   take(): Uint8Array[] | undefined {
     const entry = this.entries[this.unsent];
-    if (!entry || (this.inFlight > 0 && this.inFlight + entry.bytes > this.limits.creditBytes)) return undefined;
+    if (!entry || this.inFlight >= this.limits.creditBytes) return undefined;
     this.unsent++;
     this.inFlight += entry.bytes;
     return entry.pieces;

@@ -49,6 +49,13 @@ describe('outbox', () => {
     expect(drain(outbox).map((f) => f.seq)).toEqual([2]);
   });
 
+  it('never waits for a client that acknowledges every quarter of its credit', () => {
+    const outbox = new Outbox({ keptBytes: 1e6, creditBytes: 4000 });
+    outbox.add(stream('x'.repeat(900)));
+    outbox.add(stream('y'.repeat(3900)));
+    expect(drain(outbox).map((f) => f.seq)).toEqual([1, 2]);
+  });
+
   it('keeps to its limit by dropping the oldest text, with one notice and no gap in the numbers', () => {
     const outbox = new Outbox({ keptBytes: 20_000, creditBytes: 1e9 });
     outbox.add({ type: 'cell', execution: 'e', cellId: 'c', event: { kind: 'started', order: 1 } });
