@@ -9,6 +9,7 @@ import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
 import { installWasmKernels } from './wasmKernels.js';
 import { installMatMul } from './wasmMatMul.js';
+import { installWasmReductions } from './wasmReductions.js';
 import { repairWasmKernels } from './wasmRepairs.js';
 
 /** Beside the bundle when shipped, else in the package. */
@@ -51,6 +52,7 @@ export async function startWasm(): Promise<GemmReport> {
   guardMemory(tf.backend() as BackendWasm);
   installWasmKernels();
   repairWasmKernels();
+  installWasmReductions();
   const report = gemmReport();
   if (report.engine !== 'onnxruntime') return report;
   const restore = installMatMul();
