@@ -7,10 +7,12 @@ const tier = (name: string, timeout: number) => ({
     testTimeout: timeout,
     hookTimeout: timeout,
     pool: 'forks' as const,
-    poolOptions: { forks: { maxForks: 2 } },
   },
 });
 
 export default defineConfig({
-  test: { projects: [tier('unit', 60_000), tier('kernel', 180_000), tier('e2e', 180_000)] },
+  test: {
+    poolOptions: { forks: { maxForks: 2 } },
+    projects: [tier('unit', 60_000), tier('kernel', 180_000), tier('e2e', 180_000)],
+  },
 });
