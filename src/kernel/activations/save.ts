@@ -140,8 +140,8 @@ const L0_FACTOR = 4;
 const SUSPICIOUS = { features: 1024, density: 0.1 };
 
 /**
- * Signs that an SAE met activations it was not trained on: its L0 against k (topk), against the training L0 (a number
- * `l0` or `trainingL0` in the SAE's metadata), or a density that no sparse code has. Empty when nothing is odd.
+ * Signs that an SAE met activations it was not trained on: its L0 against k (topk), against the L0 at the
+ * end of training (metadata.training.finalL0), or a density that no sparse code has. Empty when nothing is odd.
  */
 export function densityWarnings(
   meta: ActivationsMeta,
@@ -164,7 +164,10 @@ export function densityWarnings(
   return warnings.map((w) => `${w}: is ${meta.sae.name} the SAE for ${meta.hook} of ${meta.model.name}?`);
 }
 
+/** `training.finalL0` is what trainSae records. */
 function trainingL0(metadata: SaeConfig['metadata']): number | undefined {
-  const value = metadata.trainingL0 ?? metadata.l0;
+  const { training } = metadata;
+  const value =
+    typeof training === 'object' && training !== null && !Array.isArray(training) ? training.finalL0 : undefined;
   return typeof value === 'number' && value > 0 ? value : undefined;
 }

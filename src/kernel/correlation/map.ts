@@ -6,7 +6,7 @@ import { sha256 } from '../io/hash.js';
 import { positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, type Match, type Pairs } from './match.js';
-import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans } from './pearson.js';
+import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans, type Taken } from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 import type { FeatureMap } from './types.js';
 
@@ -102,12 +102,13 @@ export async function correlate(
     blockBytes: toB.blockBytes,
     label: 'best B of each A',
   });
-  const more = (queries: Int32Array, count: number): Promise<Partners> =>
+  const more = (queries: Int32Array, count: number, taken: Taken): Promise<Partners> =>
     bestPartners(sumsB, sumsA, toA.spans, {
       ...call,
       blockBytes: toA.blockBytes,
       n: count,
       queries,
+      taken,
       label: 'one-to-one matching',
     });
   const pairs =

@@ -1,5 +1,5 @@
 /** From best partners to matched pairs. */
-import type { Partners } from './pearson.js';
+import { wouldTake, type Partners, type Taken } from './pearson.js';
 
 export interface Pairs {
   a: Int32Array;
@@ -33,39 +33,42 @@ export function mutualPairs(aOfB: Partners, bOfA: Partners): Pairs {
   return pairsOf(keep.map((i) => [all.a[i], all.b[i], all.r[i]]));
 }
 
+/** Lists fetched for features whose first list ran out. */
+const MORE = 8;
+
 /**
  * Greedy matching by r over all pairs with r > 0: the best pair of all is taken, both features leave, and so on; ties to
  * the lower b, then the lower a. (Not the assignment of largest total r, which can give up a pair of r = 1 for the sake
- * of others.) Since r is the same seen from both sides, this is the stable matching, found by deferred acceptance from
- * the best-partner lists; `more(bs, n)` fetches longer lists for the few features whose lists run out. In order of b.
+ * of others.) Since r is the same seen from both sides, this is the stable matching, found by deferred acceptance: each
+ * b asks down its list, each a keeps the best that asked. What an a holds only ever gets better, so when a list runs
+ * out, `more(bs, n, taken)` need only list partners that would still take b. In order of b.
  */
 export async function oneToOnePairs(
   aOfB: Partners,
   featuresA: number,
-  more: (features: Int32Array, n: number) => Promise<Partners>,
+  more: (features: Int32Array, n: number, taken: Taken) => Promise<Partners>,
 ): Promise<Pairs> {
-  const featuresB = aOfB.n > 0 ? aOfB.index.length / aOfB.n : 0;
-  const holder = new Int32Array(featuresA).fill(-1);
-  const held = new Float64Array(featuresA);
+  const featuresB = aOfB.index.length / aOfB.n;
+  const taken: Taken = { holder: new Int32Array(featuresA).fill(-1), held: new Float64Array(featuresA) };
   const lists: List[] = Array.from({ length: featuresB }, (_, b) => ({ partners: aOfB, at: b * aOfB.n, next: 0 }));
   let free = Array.from(lists.keys()).reverse();
   while (free.length > 0) {
     const hungry: number[] = [];
     while (free.length > 0) {
       const b = free.pop()!;
-      const loser = propose(b, lists[b], holder, held);
+      const loser = propose(b, lists[b], taken);
       if (loser >= 0) free.push(loser);
       if (loser === HUNGRY) hungry.push(b);
     }
-    if (hungry.length === 0) break;
     hungry.sort((x, y) => x - y);
-    const n = Math.min(featuresA, 8 * Math.max(...hungry.map((b) => lists[b].partners.n)));
-    const partners = await more(Int32Array.from(hungry), n);
-    hungry.forEach((b, i) => (lists[b] = { partners, at: i * n, next: lists[b].next }));
+    if (hungry.length > 0) {
+      const partners = await more(Int32Array.from(hungry), MORE, taken);
+      hungry.forEach((b, i) => (lists[b] = { partners, at: i * MORE, next: 0 }));
+    }
     free = hungry.reverse();
   }
   const list: Array<[number, number, number]> = [];
-  holder.forEach((b, a) => void (b >= 0 && list.push([a, b, held[a]])));
+  taken.holder.forEach((b, a) => void (b >= 0 && list.push([a, b, taken.held[a]])));
   return pairsOf(list.sort((x, y) => x[1] - y[1]));
 }
 
@@ -77,21 +80,21 @@ interface List {
 }
 
 const NOBODY = -1;
-/** The list ran out, but a longer one may hold more. */
+/** The list ran out, but there may be more. */
 const HUNGRY = -2;
 
 /** b asks down its list until an A takes it. Returns the B that lost its place, NOBODY or HUNGRY. */
-function propose(b: number, list: List, holder: Int32Array, held: Float64Array): number {
+function propose(b: number, list: List, taken: Taken): number {
   const { index, r, n } = list.partners;
   while (list.next < n) {
     const at = list.at + list.next++;
     const a = index[at];
     if (a < 0 || !(r[at] > 0)) return NOBODY;
-    const rival = holder[a];
-    if (rival >= 0 && !(r[at] > held[a] || (r[at] === held[a] && b < rival))) continue;
-    holder[a] = b;
-    held[a] = r[at];
+    if (!wouldTake(taken, a, b, r[at])) continue;
+    const rival = taken.holder[a];
+    taken.holder[a] = b;
+    taken.held[a] = r[at];
     return rival < 0 ? NOBODY : rival;
   }
-  return n < holder.length ? HUNGRY : NOBODY;
+  return HUNGRY;
 }

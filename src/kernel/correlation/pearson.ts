@@ -60,6 +60,16 @@ export interface PartnersOptions extends CallOptions {
   /** Bytes for the rows of Σ x_q x_a that are built at once when spans are read from disk. Default 256 MiB. */
   blockBytes?: number;
   label?: string;
+  /** Leaves out base features that are taken at a better r; see Taken. */
+  taken?: Taken;
+}
+
+/** Matches so far. A base feature is only worth listing for a query that it would leave its holder for, at r > 0. */
+export interface Taken {
+  /** [base features]: the query each is matched with, -1 = none. */
+  holder: Int32Array;
+  /** [base features]: r of that match; 0 = none. */
+  held: Float64Array;
 }
 
 /** Spans held in memory with their columns, or a source that reads them again for each block of queries. */
@@ -79,7 +89,7 @@ export async function bestPartners(
   options: PartnersOptions,
 ): Promise<Partners> {
   const queries = options.queries ?? Int32Array.from({ length: query.features }, (_, f) => f);
-  const search = new Search(query, base, queries, options.n);
+  const search = new Search(query, base, queries, options.n, options.taken);
   const total = search.slots.length;
   const pause = async (done: number): Promise<void> => {
     checkAborted(options.signal, 'correlate');
@@ -121,12 +131,13 @@ class Search {
     base: FeatureSums,
     queries: Int32Array,
     n: number,
+    taken: Taken | undefined,
   ) {
     this.slots = Int32Array.from(queries.keys()).filter((i) => !Number.isNaN(query.inverseNorm[queries[i]]));
     this.features = this.slots.map((slot) => queries[slot]);
     const size = queries.length * n;
     this.out = { n, index: new Int32Array(size).fill(-1), r: new Float64Array(size).fill(NaN) };
-    this.selector = new Selector(base, this.out);
+    this.selector = new Selector(base, this.out, taken);
   }
 
   /** Queries from `i`, each from start to end. */
@@ -152,7 +163,7 @@ class Search {
   private select(row: ProductRow, i: number): void {
     const { sum, tokens, inverseNorm } = this.query;
     const feature = this.features[i];
-    this.selector.select(row, sum[feature] / tokens, inverseNorm[feature], this.slots[i] * this.out.n);
+    this.selector.select(row, feature, sum[feature] / tokens, inverseNorm[feature], this.slots[i] * this.out.n);
     row.clear();
   }
 }
@@ -195,24 +206,22 @@ class ProductRow {
   }
 }
 
-/** Beyond this many partners, sorting all that fire together beats inserting one by one. */
-const SORT_FROM = 64;
-
 /** Selects the n best partners of one product row into the slots `at` … `at + n - 1`, empty so far. */
 class Selector {
   constructor(
     private readonly base: FeatureSums,
     private readonly out: Partners,
+    private readonly taken: Taken | undefined,
   ) {}
 
-  select(row: ProductRow, mean: number, scale: number, at: number): void {
+  select(row: ProductRow, query: number, mean: number, scale: number, at: number): void {
     if (this.out.n === 0) return;
-    if (this.out.n < SORT_FROM) this.insertTouched(row, mean, scale, at);
-    else this.sortTouched(row, mean, scale, at);
-    this.insertUntouched(row, mean, scale, at);
+    this.insertTouched(row, query, mean, scale, at);
+    if (!this.taken) this.insertUntouched(row, mean, scale, at);
   }
 
-  private insertTouched({ products, touched, count }: ProductRow, mean: number, scale: number, at: number): void {
+  private insertTouched(row: ProductRow, query: number, mean: number, scale: number, at: number): void {
+    const { products, touched, count } = row;
     const { sum, inverseNorm } = this.base;
     const { index, r } = this.out;
     const last = at + this.out.n - 1;
@@ -221,21 +230,10 @@ class Selector {
       const a = touched[i];
       // NaN for features that take no part: never at or above the bar.
       const value = (products[a] - mean * sum[a]) * inverseNorm[a] * scale;
-      if (value >= bar) {
+      if (value >= bar && (!this.taken || wouldTake(this.taken, a, query, clamp(value)))) {
         this.insert(a, value, at);
         if (index[last] >= 0) bar = r[last];
       }
-    }
-  }
-
-  private sortTouched({ products, touched, count }: ProductRow, mean: number, scale: number, at: number): void {
-    const { sum, inverseNorm } = this.base;
-    const taking = touched.subarray(0, count).filter((a) => !Number.isNaN(inverseNorm[a]));
-    const r = Float64Array.from(taking, (a) => clamp((products[a] - mean * sum[a]) * inverseNorm[a] * scale));
-    const order = Uint32Array.from(taking.keys()).sort((i, j) => r[j] - r[i] || taking[i] - taking[j]);
-    for (let i = 0; i < Math.min(this.out.n, order.length); i++) {
-      this.out.index[at + i] = taking[order[i]];
-      this.out.r[at + i] = r[order[i]];
     }
   }
 
@@ -270,6 +268,11 @@ class Selector {
     index[slot] = partner;
     r[slot] = clamped;
   }
+}
+
+/** Whether base feature `a` is free for the query: at a better r than it is held, or an equal one and a lower index. */
+export function wouldTake({ holder, held }: Taken, a: number, query: number, r: number): boolean {
+  return r > 0 && (r > held[a] || (r === held[a] && query < holder[a]));
 }
 
 /** Whether a slot yields to (partner, value): it is empty, or of lower r, or of equal r and higher index. */

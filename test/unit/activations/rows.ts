@@ -11,7 +11,7 @@ export function sparse(cols: number, rows: ReadonlyArray<ReadonlyArray<readonly 
     rows: rows.length,
     cols,
     indptr,
-    indices: (cols <= 65_536 ? Uint16Array : Int32Array).from(entries, ([f]) => f),
+    indices: new (cols <= 65_536 ? Uint16Array : Int32Array)(entries.map(([f]) => f)),
     values: Float32Array.from(entries, ([, v]) => v),
   };
 }

@@ -136,7 +136,7 @@ describe('densityWarnings', () => {
 
   it('warns of an L0 far from k or from the training L0', () => {
     expect(densityWarnings(meta(16_384, 4), topk)).toEqual([expect.stringMatching(/L0 is 4\.00.*top 32/)]);
-    const trained = { ...standard, metadata: { trainingL0: 167 } };
+    const trained = { ...standard, metadata: { training: { finalL0: 167 } } };
     expect(densityWarnings(meta(16_384, 20), trained)).toEqual([expect.stringMatching(/L0 is 20\.0.*ended at 167/)]);
     expect(densityWarnings(meta(16_384, 100), trained)).toEqual([]);
   });
