@@ -18,7 +18,14 @@ const common = {
   target: 'es2022',
   treeShaking: true,
 };
-const node = { ...common, platform: 'node', format: 'cjs', target: 'node20', outExtension: { '.js': '.cjs' } };
+const node = {
+  ...common,
+  keepNames: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  outExtension: { '.js': '.cjs' },
+};
 /** Native or large packages that are shipped beside the bundle in dist/node_modules and loaded only when needed. */
 const shipped = ['onnxruntime-node', 'onnxruntime-common', 'typescript'];
 /** Resolved at run time from a folder of the host's own, never shipped. */
@@ -51,6 +58,8 @@ add('kernel', {
   },
   outdir: 'dist/kernel',
   external: [...shipped, ...optional],
+  // vega-lite reaches vega's canvas, whose Node build waits for node-canvas at the top level; nothing is drawn here.
+  alias: { 'vega-canvas': './node_modules/vega-canvas/build/vega-canvas.browser.js' },
   // ESM-only packages ask for import.meta.url; the bundle is CommonJS.
   define: { 'import.meta.url': '__bundleUrl' },
   banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
