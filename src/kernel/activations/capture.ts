@@ -30,6 +30,12 @@ export function requireTokenizer(model: LanguageModel, tokens: TokenSet): void {
   );
 }
 
+/** Columns that captureActivations gives for a hook: all heads together where the hook has heads. */
+export function capturedWidth(model: LanguageModel, hook: string): number {
+  const width = model.hookWidth(hook);
+  return /attn\.hook_(q|k|v|z|rot_q|rot_k|result)$/.test(hook) ? width * model.config.heads : width;
+}
+
 /**
  * Activations at `hook` for every token, in order, in blocks of whole sequences. The forward pass stops at the hook.
  * Hooks with heads, [B, T, heads, dHead], come out as [tokens, heads × dHead], head-major. Attention scores and
@@ -42,7 +48,7 @@ export async function* captureActivations(
   options: CaptureOptions = {},
 ): AsyncGenerator<CapturedBlock> {
   requireTokenizer(model, tokens);
-  const width = model.hookWidth(hook);
+  const width = capturedWidth(model, hook);
   if (/hook_(attn_scores|pattern)$/.test(hook)) {
     throw new Error(`${hook} holds one value per pair of tokens, not a row per token; capture another hook`);
   }
@@ -92,14 +98,13 @@ async function forwardBlock(
     const activation = captured.get(hook);
     if (!activation) throw new Error(`model ${model.name} returned no activation for hook ${hook}`);
     const rows = batch * context;
-    // The last axes of [B, T, heads, dHead] are already contiguous per token; hookWidth may count one head or all.
-    const cols = activation.size / rows;
-    if (activation.shape[0] !== batch || activation.shape[1] !== context || cols % width !== 0) {
+    // The last axes of [B, T, heads, dHead] are contiguous per token: head-major as they lie.
+    if (activation.shape[0] !== batch || activation.shape[1] !== context || activation.size !== rows * width) {
       throw new Error(
         `hook ${hook} gave shape [${activation.shape.join(', ')}] where [${batch}, ${context}, ${width}] was expected`,
       );
     }
-    return matrix(rows, cols, (await activation.data()) as Float32Array);
+    return matrix(rows, width, (await activation.data()) as Float32Array);
   } finally {
     logits?.dispose();
     for (const tensor of captured.values()) tensor.dispose();

@@ -6,7 +6,7 @@ import { requireSame, type ArtifactStore } from '../artifacts/store.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { captureActivations, requireTokenizer } from './capture.js';
+import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
 import { density, meanL0 } from './statistics.js';
 import { openActivations } from './store.js';
 import { writeActivations } from './write.js';
@@ -98,13 +98,11 @@ export async function saveActivations(
 }
 
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
-  const width = model.hookWidth(hook);
-  // hookWidth is the last axis; hooks with heads are flattened to heads × dHead.
-  const flat = /hook_(q|k|v|z|rot_q|rot_k)$/.test(hook) ? model.config.heads * model.config.dHead : width;
-  if (sae.config.dIn === flat || sae.config.dIn === width) return;
+  const width = capturedWidth(model, hook);
+  if (sae.config.dIn === width) return;
   throw new Error(
     `SAE ${sae.name} expects activations of width ${sae.config.dIn} (${sae.config.hookName} of ${sae.config.modelName}) ` +
-      `but ${hook} of ${model.name} has width ${flat}; load the SAE trained on this hook or change { hook }`,
+      `but ${hook} of ${model.name} has width ${width}; load the SAE trained on this hook or change { hook }`,
   );
 }
 

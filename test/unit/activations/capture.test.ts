@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { captureActivations, type CaptureOptions } from '../../../src/kernel/activations/capture.js';
+import { capturedWidth, captureActivations, type CaptureOptions } from '../../../src/kernel/activations/capture.js';
 import type { LanguageModel, TokenSet } from '../../../src/kernel/models/types.js';
 import { fakeModel, tokenizer, tokenSet } from './fakes.js';
 
@@ -38,9 +38,16 @@ describe('captureActivations', () => {
 
   it('flattens heads head-major', async () => {
     const model = fakeModel([2, 3], (_t, _p, j) => j);
-    const [block] = await collect(model, tokenSet(1, 2));
+    const z = 'blocks.0.attn.hook_z';
+    expect(capturedWidth(model, z)).toBe(6);
+    const { value: block } = await captureActivations(model, tokenSet(1, 2), z).next();
     expect(block.x.cols).toBe(6);
     expect([...block.x.data]).toEqual([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]);
+  });
+
+  it('refuses an activation of another shape than the hook promises', async () => {
+    const model = { ...fakeModel([4]), hookWidth: () => 5 };
+    await expect(collect(model, tokenSet(1, 2))).rejects.toThrow(/\[1, 2, 4\].*\[1, 2, 5\]/);
   });
 
   it('runs a range of sequences and refuses one outside the set', async () => {

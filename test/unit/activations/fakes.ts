@@ -33,7 +33,7 @@ export function fakeModel(
     id: 'model-A',
     tokenizer,
     hooks: ['blocks.0.hook_mlp_out'],
-    config: { context: 1024 },
+    config: { context: 1024, heads: shape.length > 1 ? shape[0] : 1 },
     live: 0,
     batches: [] as number[],
     stops: [] as Array<string | undefined>,
