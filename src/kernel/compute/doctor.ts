@@ -97,7 +97,7 @@ function adviceFor(report: Omit<DoctorReport, 'advice'>): string[] {
     );
   }
   if (device.gemm.engine !== 'onnxruntime') {
-    advice.push(`Products run without ONNX Runtime, some ten times slower: ${device.gemm.note ?? 'unknown reason'}.`);
+    advice.push(`Products are some ten times slower than they could be. ${device.gemm.note ?? ''}`);
   }
   if (report.cpu.load > report.cpu.cores) {
     advice.push(
@@ -159,7 +159,9 @@ export function formatDoctor(report: DoctorReport): string {
   line('NVIDIA', report.driver ? `driver ${report.driver}` : 'no driver');
   lines.push('', 'Device');
   line('in use', device.description);
-  const engine = device.gemm.engine === 'onnxruntime' ? 'ONNX Runtime' : 'JavaScript';
+  const engine = { onnxruntime: 'ONNX Runtime', 'tfjs-wasm': 'tfjs-wasm', javascript: 'JavaScript' }[
+    device.gemm.engine
+  ];
   line('product', `${gflops.typedArrays.toFixed(0)} GFLOP/s over typed arrays (${engine}), float32, ${SIZE}³`);
   if (gflops.tensors !== undefined) line('', `${gflops.tensors.toFixed(0)} GFLOP/s over tensors (${device.backend})`);
   line('checked', `products at start agree with float64 to ${device.gemm.selfCheckError.toExponential(1)}`);

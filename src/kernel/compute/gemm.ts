@@ -3,7 +3,8 @@ import { openNativeProduct, type NativeProduct } from './ort.js';
 import { Random } from './random.js';
 
 export interface GemmReport {
-  engine: 'onnxruntime' | 'javascript';
+  /** What typed arrays are multiplied by; tensors of the cpu device too, but for 'javascript'. */
+  engine: 'onnxruntime' | 'tfjs-wasm' | 'javascript';
   /** Largest error of the products tried at start, relative to the sum of |a·b| of the entry. */
   selfCheckError: number;
   /** Why the native engine is not used. */
@@ -21,6 +22,10 @@ export interface GemmOptions {
 
 let native: NativeProduct | undefined;
 let state: GemmReport | undefined;
+
+/** C = A · B of plain matrices by another engine, for hosts without ONNX Runtime. */
+export type PlainProduct = (a: Float32Array, b: Float32Array, m: number, n: number, k: number) => Float32Array;
+let plain: PlainProduct | undefined;
 
 /** Operations a native call may take, so that interrupts wait at most about half a second; follows the measured speed. */
 let pieceFlops = 4e9;
@@ -86,6 +91,29 @@ function packedRows(a: Float32Array, m: number, k: number, i0: number, i1: numbe
   return out;
 }
 
+/** Without ONNX Runtime: by the other engine in row blocks, operands turned first since it is slow on turned ones. */
+function productWithout(
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  transA: boolean,
+  transB: boolean,
+  limit: number,
+): void {
+  if (!plain) return productInJavaScript(a, b, c, m, n, k, transA, transB);
+  const run = plain;
+  const right = transB ? transposed(b, n, k) : b;
+  for (let i = 0; i < m;) {
+    const rows = Math.max(1, Math.min(m - i, Math.floor(limit / (2 * n * k))));
+    const left = transA ? packedRows(a, m, k, i, i + rows) : a.subarray(i * k, (i + rows) * k);
+    timed(2 * rows * n * k, () => c.set(run(left, right, rows, n, k), i * n));
+    i += rows;
+  }
+}
+
 /** One product of two matrices, in row blocks that each take at most about half a second. */
 function product2d(
   a: Float32Array,
@@ -98,7 +126,7 @@ function product2d(
   transB: boolean,
   limit: number,
 ): void {
-  if (!native) return productInJavaScript(a, b, c, m, n, k, transA, transB);
+  if (!native) return productWithout(a, b, c, m, n, k, transA, transB, limit);
   const run = native;
   const bShape = transB ? [n, k] : [k, n];
   let i = 0;
@@ -289,6 +317,17 @@ export function initGemm(): Promise<void> {
     }
   }
   return Promise.resolve();
+}
+
+/** Multiplies by `product` where ONNX Runtime is missing, if it passes the check; gives the new report. */
+export function usePlainProduct(product: PlainProduct): GemmReport {
+  const before = gemmReport();
+  if (before.engine === 'onnxruntime') return before;
+  plain = product;
+  const error = productError(gemm);
+  if (error < MAX_PRODUCT_ERROR) state = { ...before, engine: 'tfjs-wasm', selfCheckError: error };
+  else plain = undefined;
+  return gemmReport();
 }
 
 /** What the product runs on; throws before initGemm(). */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setWasmPaths, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { gemmReport, initGemm, MAX_PRODUCT_ERROR, productError, type GemmReport } from './gemm.js';
+import { gemmReport, initGemm, MAX_PRODUCT_ERROR, productError, usePlainProduct, type GemmReport } from './gemm.js';
 import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
 import { installWasmKernels } from './wasmKernels.js';
@@ -54,7 +54,7 @@ export async function startWasm(): Promise<GemmReport> {
   repairWasmKernels();
   installWasmReductions();
   const report = gemmReport();
-  if (report.engine !== 'onnxruntime') return report;
+  if (report.engine !== 'onnxruntime') return usePlainProduct(productThroughTf);
   const restore = installMatMul();
   let error = Infinity;
   try {
