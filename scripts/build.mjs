@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { buildTypes } from './build-types.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const dist = path.join(root, 'dist');
@@ -138,6 +139,7 @@ function shipRuntimeFiles() {
 fs.mkdirSync(dist, { recursive: true });
 // package.json at the root says "module"; the bundles here name their own format by extension.
 if (wanted('kernel')) shipRuntimeFiles();
+if (wanted('extension')) buildTypes(root, dist);
 if (watch) {
   for (const options of builds) await (await esbuild.context(options)).watch();
   console.log('watching');

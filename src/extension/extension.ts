@@ -5,6 +5,7 @@ import { MIME } from '../protocol/mime.js';
 import { NOTEBOOK_TYPE } from '../protocol/notebook.js';
 import { registerCommands } from './commands/register.js';
 import { saveOutputs } from './config.js';
+import { createLanguageFeatures } from './language/index.js';
 import { watchCellIds } from './notebook/cellIds.js';
 import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
@@ -42,6 +43,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     createStatusBar(sessions),
     createVariablesView(sessions, log),
     createArtifactsView(sessions),
+    createLanguageFeatures(extensionFolder, log),
     registerCommands({ extensionFolder, kernelFolder, sessions, panels, log, doctor }),
   );
   return { sessions, panels, mimes: MIME };

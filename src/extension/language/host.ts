@@ -1,4 +1,5 @@
 /** What the compiler sees: the cells' modules, files on disk, and the declarations that ship with the extension. */
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import ts from 'typescript';
 import type { VirtualNotebook } from './virtualNotebook.js';
@@ -84,6 +85,8 @@ export class Disk {
   resolve(specifier: string, from: string, mode: ts.ResolutionMode): ts.ResolvedModuleFull | undefined {
     const look = (file: string): ts.ResolvedModuleFull | undefined =>
       ts.resolveModuleName(specifier, file, COMPILER_OPTIONS, ts.sys, this.modules, undefined, mode).resolvedModule;
+    // Node's typings declare its modules; a package of the same name never comes in their place.
+    if (isBuiltin(specifier)) return undefined;
     if (PROVIDED.has(specifier)) return look(this.globalsFile);
     return look(from) ?? look(this.globalsFile);
   }
