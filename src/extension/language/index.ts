@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { notebookFolderOf } from '../notebook/controller.js';
 import type { ClientLog } from './client.js';
-import { isOurs, LanguageNotebooks } from './notebooks.js';
+import { isOurs, LanguageNotebooks, notebookOf } from './notebooks.js';
 import { registerProviders } from './providers.js';
 import { TypeCheck } from './typeCheck.js';
 
@@ -24,6 +24,8 @@ class LanguageFeatures implements vscode.Disposable {
       workspace.onDidOpenNotebookDocument((notebook) => this.opened(notebook)),
       workspace.onDidCloseNotebookDocument((notebook) => this.closed(notebook)),
       workspace.onDidChangeNotebookDocument((change) => this.changed(change)),
+      // A cell of another language is another document.
+      workspace.onDidOpenTextDocument((document) => this.cellOpened(document)),
       // Files in folders below the notebook's.
       workspace.onDidSaveTextDocument(
         (document) => /\.([mc]?[jt]s|json)$/.test(document.fileName) && this.filesChanged(),
@@ -69,6 +71,11 @@ class LanguageFeatures implements vscode.Disposable {
     const removed = contentChanges.flatMap((change) => change.removedCells);
     for (const cell of removed) this.types.forgetCell(cell.document.uri);
     if (contentChanges.length > 0 || cellChanges.some((change) => change.document)) this.types.schedule(notebook);
+  }
+
+  private cellOpened(document: vscode.TextDocument): void {
+    const notebook = notebookOf(document);
+    if (notebook && this.watchers.has(notebook)) this.types.schedule(notebook);
   }
 
   private filesChanged(): void {

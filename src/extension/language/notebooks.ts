@@ -5,13 +5,14 @@ import { notebookFolderOf } from '../notebook/controller.js';
 import { LanguageClient, type ClientLog } from './client.js';
 import type { Method, Params, Result } from './protocol.js';
 
-export const isOurs = (notebook: vscode.NotebookDocument): boolean => notebook.notebookType === NOTEBOOK_TYPE;
+/** Notebooks that somebody edits: not the old versions that a diff editor opens under other schemes. */
+export function isOurs({ notebookType, uri }: vscode.NotebookDocument): boolean {
+  return notebookType === NOTEBOOK_TYPE && (uri.scheme === 'file' || uri.scheme === 'untitled');
+}
 
-/** Cells that the service understands, in document order. */
-export function codeCells(notebook: vscode.NotebookDocument): vscode.NotebookCell[] {
-  return notebook
-    .getCells()
-    .filter((cell) => cell.kind === vscode.NotebookCellKind.Code && cell.document.languageId === CELL_LANGUAGE);
+/** Whether the service understands a cell. */
+export function isCodeCell({ kind, document }: vscode.NotebookCell): boolean {
+  return kind === vscode.NotebookCellKind.Code && document.languageId === CELL_LANGUAGE;
 }
 
 export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocument | undefined {
@@ -61,7 +62,10 @@ export class LanguageNotebooks {
 
   private tell(notebook: vscode.NotebookDocument): void {
     const key = notebook.uri.toString();
-    const cells = codeCells(notebook).map(({ document }) => document);
+    const cells = notebook
+      .getCells()
+      .filter(isCodeCell)
+      .map(({ document }) => document);
     const versions = cells.map((document) => `${document.uri.fragment} ${document.version}`).join();
     if (this.told.get(key) === versions) return;
     this.told.set(key, versions);

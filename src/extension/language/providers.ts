@@ -41,8 +41,13 @@ function completionItem(document: vscode.TextDocument, entry: CompletionEntry, p
   const item = new CellCompletion(entry, place);
   item.sortText = entry.sortText;
   item.insertText = entry.insertText ?? entry.name;
-  item.filterText = entry.filterText;
-  if (entry.replace) item.range = rangeOf(document, entry.replace);
+  item.filterText = entry.filterText ?? entry.name;
+  if (entry.replace) {
+    // The entry may take the place of the dot before it (`?.name`, `['a name']`), and is matched with what stands there.
+    item.range = rangeOf(document, entry.replace);
+    const [before] = /^[^\w$]*/.exec(document.getText(item.range)) ?? [''];
+    item.filterText = before + (entry.filterText ?? entry.name);
+  }
   const modifiers = entry.modifiers.split(',');
   if (modifiers.includes('optional')) item.label = `${entry.name}?`;
   if (modifiers.includes('deprecated')) item.tags = [vscode.CompletionItemTag.Deprecated];

@@ -1,7 +1,7 @@
 /** Squiggles of type and syntax errors, found a moment after the last change, cell by cell. They never stop a run. */
 import * as vscode from 'vscode';
 import { CONFIGURATION } from '../ids.js';
-import { codeCells, type LanguageNotebooks } from './notebooks.js';
+import { isCodeCell, type LanguageNotebooks } from './notebooks.js';
 import type { Problem } from './protocol.js';
 import { rangeOf } from './providers.js';
 
@@ -71,8 +71,9 @@ export class TypeCheck implements vscode.Disposable {
   private async check(notebook: vscode.NotebookDocument, pending: Pending): Promise<void> {
     const { turn } = pending;
     const enabled = vscode.workspace.getConfiguration(CONFIGURATION, notebook.uri).get<boolean>('typeCheck', true);
-    for (const { document } of codeCells(notebook)) {
-      if (!enabled) {
+    for (const cell of notebook.getCells()) {
+      const { document } = cell;
+      if (!enabled || !isCodeCell(cell)) {
         this.diagnostics.delete(document.uri);
         continue;
       }
