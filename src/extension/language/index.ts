@@ -70,7 +70,9 @@ class LanguageFeatures implements vscode.Disposable {
     if (!isOurs(notebook)) return;
     const removed = contentChanges.flatMap((change) => change.removedCells);
     for (const cell of removed) this.types.forgetCell(cell.document.uri);
-    if (contentChanges.length > 0 || cellChanges.some((change) => change.document)) this.types.schedule(notebook);
+    const edited = cellChanges.filter((change) => change.document).map(({ cell }) => cell.index);
+    const places = [...edited, ...contentChanges.map(({ range }) => range.start)];
+    if (places.length > 0) this.types.schedule(notebook, Math.min(...places));
   }
 
   private cellOpened(document: vscode.TextDocument): void {

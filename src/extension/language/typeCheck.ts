@@ -12,6 +12,8 @@ interface Pending {
   timer?: NodeJS.Timeout;
   /** A newer check has begun when it differs. */
   turn: number;
+  /** The first cell that changed since the last whole check: it and those below come first. */
+  from: number;
 }
 
 function diagnosticOf(document: vscode.TextDocument, problem: Problem): vscode.Diagnostic {
@@ -33,9 +35,10 @@ export class TypeCheck implements vscode.Disposable {
     );
   }
 
-  /** Checks a notebook soon. */
-  schedule(notebook: vscode.NotebookDocument): void {
-    const pending = this.pending.get(notebook) ?? { turn: 0 };
+  /** Checks a notebook soon. @param from index of the cell that changed. */
+  schedule(notebook: vscode.NotebookDocument, from = 0): void {
+    const pending = this.pending.get(notebook) ?? { turn: 0, from };
+    pending.from = Math.min(pending.from, from);
     this.pending.set(notebook, pending);
     clearTimeout(pending.timer);
     pending.turn++;
@@ -71,7 +74,8 @@ export class TypeCheck implements vscode.Disposable {
   private async check(notebook: vscode.NotebookDocument, pending: Pending): Promise<void> {
     const { turn } = pending;
     const enabled = vscode.workspace.getConfiguration(CONFIGURATION, notebook.uri).get<boolean>('typeCheck', true);
-    for (const cell of notebook.getCells()) {
+    const cells = notebook.getCells();
+    for (const cell of [...cells.slice(pending.from), ...cells.slice(0, pending.from)]) {
       const { document } = cell;
       if (!enabled || !isCodeCell(cell)) {
         this.diagnostics.delete(document.uri);
@@ -87,5 +91,6 @@ export class TypeCheck implements vscode.Disposable {
           problems.map((problem) => diagnosticOf(document, problem)),
         );
     }
+    pending.from = Infinity;
   }
 }
