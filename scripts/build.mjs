@@ -97,15 +97,22 @@ if (wanted('tests')) {
     });
 }
 
-/** Copies a package's named files into dist/node_modules. */
+/** Copies a package's named files into dist/node_modules, beside and then renamed, unless that version is there. */
 function ship(name, keep) {
   const from = path.join(root, 'node_modules', name);
   const to = path.join(dist, 'node_modules', name);
-  fs.rmSync(to, { recursive: true, force: true });
-  fs.cpSync(from, to, {
+  const version = (folder) => {
+    const file = path.join(folder, 'package.json');
+    return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).version : undefined;
+  };
+  if (version(to) === version(from)) return;
+  const beside = `${to}.${process.pid}`;
+  fs.cpSync(from, beside, {
     recursive: true,
     filter: (file) => fs.statSync(file).isDirectory() || keep(path.relative(from, file).split(path.sep).join('/')),
   });
+  fs.rmSync(to, { recursive: true, force: true });
+  fs.renameSync(beside, to);
 }
 
 function shipRuntimeFiles() {

@@ -29,11 +29,14 @@ describe('a kernel with fg and tf', () => {
       'for (;;) tf.tidy(() => { left.matMul(identity) })',
       'for (;;) { await tf.nextFrame(); tf.tidy(() => { left.matMul(identity) }) }',
     ]) {
-      const execution = client.begin(loop);
-      await client.started(execution);
-      await new Promise((resolve) => setTimeout(resolve, 400));
-      client.send({ type: 'interrupt' });
-      expect((await client.finished(execution, 15_000)).status).toBe('interrupted');
+      // At several moments: a termination inside the native product would take the process down.
+      for (const wait of [400, 131, 57, 203]) {
+        const execution = client.begin(loop);
+        await client.started(execution);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        client.send({ type: 'interrupt' });
+        expect((await client.finished(execution, 15_000)).status).toBe('interrupted');
+      }
       expect((await client.run('left.matMul(identity).sum().dataSync()[0]')).shown).toBe('65536');
     }
   });

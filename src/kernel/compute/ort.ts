@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import os from 'node:os';
+import { nativeCall } from './nativeCall.js';
 
 /** A tensor as the binding reads it: `data` may be a view on any ArrayBuffer, the wasm heap included, but not on a SharedArrayBuffer. */
 type OrtTensor = { readonly data: Float32Array; readonly dims: readonly number[] };
@@ -124,10 +125,8 @@ export function openNativeProduct(): NativeProduct {
       session = openSession(module, productModel(transA, transB, first));
       sessions.set(key, session);
     }
-    session.run(
-      { a: new Tensor('float32', a, aShape), b: new Tensor('float32', b, bShape) },
-      { c: new Tensor('float32', c, cShape) },
-      {},
-    );
+    const feeds = { a: new Tensor('float32', a, aShape), b: new Tensor('float32', b, bShape) };
+    const fetches = { c: new Tensor('float32', c, cShape) };
+    nativeCall(() => session.run(feeds, fetches, {}));
   };
 }

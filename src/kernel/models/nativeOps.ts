@@ -3,6 +3,7 @@
  * loops of fusedOps.ts. (Its LayerNorm is not used: it takes the variance as E[x²] − mean², which cancels in float32.)
  */
 import { createRequire } from 'node:module';
+import { nativeCall } from '../compute/nativeCall.js';
 import os from 'node:os';
 import { gemmReport } from '../compute/gemm.js';
 
@@ -54,8 +55,11 @@ function open(op: string, domain: string): NativeUnary {
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: '0' } } }, // spinning threads would take the products' cores
   });
-  return (x, y) =>
-    session.run({ x: new Tensor('float32', x, [x.length]) }, { y: new Tensor('float32', y, [y.length]) }, {});
+  return (x, y) => {
+    const feeds = { x: new Tensor('float32', x, [x.length]) };
+    const fetches = { y: new Tensor('float32', y, [y.length]) };
+    nativeCall(() => session.run(feeds, fetches, {}));
+  };
 }
 
 const opened = new Map<string, NativeUnary | undefined>();

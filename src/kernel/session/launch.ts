@@ -4,7 +4,8 @@ import path from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, HEAP_KB } from './interrupter.js';
+import { gateNativeCalls } from '../compute/nativeCall.js';
+import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, HEAP_KB } from './interrupter.js';
 import { REQUIRED_FLAG } from './evaluate.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 
@@ -36,6 +37,7 @@ const MEMORY_MS = 1000;
 /** Starts the control thread; `receive` gets its messages. */
 export function startControl(mode: ControlData['mode'], receive: (message: ToMain) => void): ControlThread {
   const flags = new Int32Array(new SharedArrayBuffer(4 * FLAG_COUNT));
+  gateNativeCalls(gateOf(flags));
   const workerData: ControlData = { flags: flags.buffer as SharedArrayBuffer, mode };
   const folder = path.dirname(fileURLToPath(import.meta.url));
   const worker = new Worker(path.join(folder, 'control.cjs'), {
