@@ -1,6 +1,6 @@
 /**
  * Trains the two language models of examples/models with the kernel itself, on generated stories.
- *   npx tsx scripts/train-example-models.ts [--steps 3000] [--only 1L|2L]
+ *   npx tsx scripts/train-example-models.ts [--steps N] [--only 1L|2L]
  * Same seed, same device, same models. Writes config.json, model.safetensors (F16), tokenizer.json and training.json per model.
  */
 import fs from 'node:fs/promises';
@@ -27,14 +27,13 @@ const TRAIN_STORIES = 40_000;
 const HELD_OUT_STORIES = 1_000;
 const PEAK_RATE = 2e-3;
 const MODELS = [
-  { name: 'tiny-stories-1L', layers: 1, seed: SEED + 1 },
-  { name: 'tiny-stories-2L', layers: 2, seed: SEED + 2 },
+  { name: 'tiny-stories-1L', layers: 1, seed: SEED + 1, steps: 3_000 },
+  { name: 'tiny-stories-2L', layers: 2, seed: SEED + 2, steps: 2_000 },
 ] as const;
 
 const { values: args } = parseArgs({
-  options: { steps: { type: 'string', default: '3000' }, only: { type: 'string' } },
+  options: { steps: { type: 'string' }, only: { type: 'string' } },
 });
-const steps = Number(args.steps);
 const examples = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../examples/models');
 
 const config = (layers: number, vocab: number): ModelConfig => ({
@@ -100,12 +99,12 @@ function heldOutLoss(
 }
 
 /** Linear warm-up over 100 steps, cosine decay to a twentieth. */
-function learningRate(step: number): number {
+function learningRate(step: number, steps: number): number {
   const progress = step / steps;
   return PEAK_RATE * Math.min(1, (step + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + Math.cos(Math.PI * progress)));
 }
 
-function train(model: TransformerModel, tokens: Int32Array, seed: number): void {
+function train(model: TransformerModel, tokens: Int32Array, seed: number, steps: number): void {
   const random = new Random(seed).fork('batches');
   const optimizer = tf.train.adam(PEAK_RATE, 0.9, 0.98, 1e-9);
   const variables = [...model.parameters().values()] as tf.Variable[];
@@ -124,7 +123,7 @@ function train(model: TransformerModel, tokens: Int32Array, seed: number): void 
       batch.set(tokens.subarray(row * CONTEXT, (row + 1) * CONTEXT), b * CONTEXT);
     }
     // tfjs reads the rate at each step but gives no setter for it.
-    (optimizer as unknown as { learningRate: number }).learningRate = learningRate(step);
+    (optimizer as unknown as { learningRate: number }).learningRate = learningRate(step, steps);
     const report = step % 100 === 0 || step === steps - 1;
     const loss = optimizer.minimize(() => model.loss(batch, BATCH), report, variables);
     if (loss) {
@@ -161,7 +160,8 @@ async function main(): Promise<void> {
       name: spec.name,
       trainable: true,
     });
-    train(model, tokens, spec.seed);
+    const steps = args.steps ? Number(args.steps) : spec.steps;
+    train(model, tokens, spec.seed, steps);
     await saveModel(model, folder, { dtype: 'F16' });
     model.dispose();
     const saved = await loadModel(folder);
