@@ -12,7 +12,7 @@ import { MIME } from '../../src/protocol/mime.js';
 import { loadSae } from '../../src/kernel/sae/load.js';
 import { trustworthiness } from '../../src/kernel/maps/trustworthiness.js';
 import { matrix } from '../../src/kernel/compute/matrix.js';
-import { collectingContext, shownJson, type CollectedContext } from './apiContext.js';
+import { collectingContext, shownJson, type CollectedContext } from '../support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');
@@ -30,7 +30,10 @@ describe.skipIf(!there)('real input', () => {
     const fg = await createFg(context);
     const lmA = await fg.models.load(path.join(models, 'tiny-stories-1L'));
     const lmB = await fg.models.load(path.join(models, 'tiny-stories-2L'));
-    const text = await fg.datasets.load(path.join(data, 'tinystories-sample.txt'), { context: 64 });
+    const text = await fg.datasets.load(path.join(data, 'tinystories-sample.txt'), {
+      context: 64,
+      splitAt: 'blank-lines',
+    });
     expect(text.texts.length).toBeGreaterThan(50);
     const hook = 'blocks.0.hook_mlp_out';
     const common = { hook, features: 256, steps: 150, trainBatchSizeTokens: 1024, lr: 2e-3, seed: 1 };

@@ -3,18 +3,29 @@ import type { FeatureExample } from '../../protocol/map.js';
 import { topExamples, type TopExamplesOptions } from '../activations/examples.js';
 import { featureLabels } from '../activations/labels.js';
 import { saveActivations, type SaveActivationsOptions } from '../activations/save.js';
+import { density, meanL0 } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from './environment.js';
+import { requireGiven } from './given.js';
+import { count, withSummary } from './present.js';
 
+/** Feature activations over many tokens, kept sparse. */
 export interface ActivationsApi {
-  /** Encodes every token at the SAE's hook and stores what fires; the same call again loads it. */
+  /**
+   * Runs the model over every token, encodes what is at the SAE's hook and stores what fires; the same call again loads
+   * it. Refuses an SAE of another width or another model and tokens of another tokenizer, and stops on the first NaN.
+   * Saving two models from one dataset gives stores that can be correlated.
+   */
   save(model: LanguageModel, sae: Sae, data: Tokens, options?: SaveActivationsOptions): Promise<SparseActivations>;
-  /** Top dataset examples by feature id; dead features have none. */
+  /**
+   * Top dataset examples by feature id: the k (5) largest activations of each feature in their context, best first; []
+   * for dead features and for features that were not asked for.
+   */
   examples(activations: SparseActivations, options?: TopExamplesOptions): Promise<FeatureExample[][]>;
-  /** Up to 5 peak tokens by feature id. */
+  /** Up to 5 peak tokens by feature id, best first, repeats kept; [] for a dead feature. */
   labels(activations: SparseActivations): Promise<string[][]>;
 }
 
@@ -22,6 +33,7 @@ export interface ActivationsApi {
 const known = new WeakMap<SparseActivations, Promise<FeatureExample[][]>>();
 
 export function defaultExamples(env: Environment, activations: SparseActivations): Promise<FeatureExample[][]> {
+  requireGiven({ activations });
   let examples = known.get(activations);
   if (!examples) {
     examples = env.call(undefined, (call) => topExamples(activations, call));
@@ -32,24 +44,27 @@ export function defaultExamples(env: Environment, activations: SparseActivations
   return examples;
 }
 
+function describe({ meta }: SparseActivations): string {
+  return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
+}
+
 export function activationsApi(env: Environment): ActivationsApi {
   return {
     async save(model, sae, data, options) {
-      const saved = await env.call(options, (call) =>
+      requireGiven({ model, sae, data });
+      const { activations, cached, record, warnings } = await env.call(options, (call) =>
         saveActivations(model, sae, tokenSet(data, model), env.store, { ...options, ...call }),
       );
-      const { meta } = saved.activations;
-      env.tellCached(`Activations of ${sae.name}`, saved.cached, saved.record);
-      for (const warning of saved.warnings) env.context.print(`Warning: ${warning}`);
-      env.context.print(
-        `${meta.model.name} × ${meta.sae.name}: ${meta.tokens.toLocaleString('en')} tokens, ${meta.nonZeros.toLocaleString('en')} non-zeros, L0 ${saved.l0.toFixed(1)}, density ${(100 * saved.density).toFixed(3)} %`,
-      );
-      return saved.activations;
+      env.tellCached(`Activations of ${sae.name}`, cached, record);
+      for (const warning of warnings) env.context.print(`Warning: ${warning}`);
+      env.context.print(describe(activations));
+      return withSummary(activations, () => describe(activations));
     },
-    examples: (activations, options) =>
-      options
-        ? env.call(options, (call) => topExamples(activations, { ...options, ...call }))
-        : defaultExamples(env, activations),
+    async examples(activations, options) {
+      if (!options) return defaultExamples(env, activations);
+      requireGiven({ activations });
+      return env.call(options, (call) => topExamples(activations, { ...options, ...call }));
+    },
     labels: async (activations) => featureLabels(await defaultExamples(env, activations)),
   };
 }

@@ -1,5 +1,4 @@
 /** fg.correlation: which feature of A is which of B, and how alike the two geometries are. */
-import type { CallOptions } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { requireSame } from '../artifacts/store.js';
 import { featureLabels } from '../activations/labels.js';
@@ -7,12 +6,13 @@ import type { SparseActivations } from '../activations/types.js';
 import { correlateArtifact } from '../correlation/artifact.js';
 import type { CorrelateOptions } from '../correlation/map.js';
 import { similarityScores, type ScoreOptions } from '../correlation/scores.js';
-import { sameTokenScore, type SameTokenScore } from '../correlation/sameToken.js';
+import { sameTokenScore, type SameTokenOptions, type SameTokenScore } from '../correlation/sameToken.js';
 import type { FeatureMap, SimilarityScore } from '../correlation/types.js';
 import type { Sae } from '../sae/types.js';
 import { defaultExamples } from './activations.js';
 import type { Environment } from './environment.js';
-import { scoreTable, withDisplay, type Displayed } from './present.js';
+import { requireGiven } from './given.js';
+import { count, scoreTable, withDisplay, withSummary, type Displayed } from './present.js';
 
 /** A map that knows the activations it was made from. */
 export interface PairedMap extends FeatureMap {
@@ -20,13 +20,26 @@ export interface PairedMap extends FeatureMap {
   readonly b: SparseActivations;
 }
 
+export interface CorrelationMapOptions extends CorrelateOptions {
+  /** Compute again even when the map is in the artifact folder. */
+  fresh?: boolean;
+}
+
+/** Which feature of A is which of B, and how alike the two geometries are. */
 export interface CorrelationApi {
-  /** Exact Pearson r over the tokens both stores hold; the same call again loads the result. */
-  map(a: SparseActivations, b: SparseActivations, options?: CorrelateOptions & { fresh?: boolean }): Promise<PairedMap>;
-  /** Similarity of the decoder rows of matched pairs, each score beside its null. */
+  /**
+   * Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold: the
+   * best counterparts of each feature in both directions, and the matched pairs. The same call again loads the result.
+   * Stores of other tokens are refused, naming both.
+   */
+  map(a: SparseActivations, b: SparseActivations, options?: CorrelationMapOptions): Promise<PairedMap>;
+  /**
+   * Similarity of the decoder rows of matched pairs, each score beside its null. Default metrics: SVCCA, CCA, RSA and
+   * CKA, 100 null runs, seed 0. An SAE that the map was not made with is refused.
+   */
   scores(map: PairedMap, saeA: Sae, saeB: Sae, options?: Partial<ScoreOptions>): Promise<Displayed<SimilarityScore[]>>;
-  /** Do matched features peak on the same tokens? Beside a shuffled-pair null. */
-  sameToken(map: PairedMap, options?: { nulls?: number; seed?: number } & CallOptions): Promise<SameTokenScore>;
+  /** Do matched features peak on the same tokens? Shares of pairs, each beside a null of shuffled pairs. */
+  sameToken(map: PairedMap, options?: SameTokenOptions): Promise<Displayed<SameTokenScore>>;
 }
 
 /** Rows of m in the order of ids. */
@@ -44,16 +57,25 @@ function requireSaeOf(activations: SparseActivations, sae: Sae, side: string): v
   );
 }
 
+function describe(map: PairedMap): string {
+  const { a, b, r } = map.pairs;
+  const mean = r.length > 0 ? `, mean r ${(r.reduce((sum, x) => sum + x, 0) / r.length).toFixed(3)}` : '';
+  return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}: ${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens (${map.method})`;
+}
+
 export function correlationApi(env: Environment): CorrelationApi {
   return {
     async map(a, b, options = {}) {
+      requireGiven({ a, b });
       const { value, cached, record } = await env.call(options, (call) =>
         correlateArtifact(a, b, env.store, { ...options, ...call }),
       );
       env.tellCached('Correlation map', cached, record);
-      return { ...value, a, b };
+      const map = { ...value, a, b };
+      return withSummary(map, () => describe(map));
     },
     async scores(map, saeA, saeB, options = {}) {
+      requireGiven({ map, saeA, saeB });
       requireSaeOf(map.a, saeA, 'A');
       requireSaeOf(map.b, saeB, 'B');
       const scores = await env.call(options, (call) =>
@@ -70,9 +92,17 @@ export function correlationApi(env: Environment): CorrelationApi {
       );
     },
     async sameToken(map, options = {}) {
+      requireGiven({ map });
       const [a, b] = [await defaultExamples(env, map.a), await defaultExamples(env, map.b)];
-      return env.call(options, (call) =>
-        sameTokenScore(featureLabels(a), featureLabels(b), map.pairs, { nulls: 100, seed: 0, ...options, ...call }),
+      const score = await env.call(options, (call) =>
+        sameTokenScore(featureLabels(a), featureLabels(b), map.pairs, { ...options, ...call }),
+      );
+      const { shared, jaccard, top, raw, pairs, excluded } = score;
+      return withDisplay(score, () =>
+        scoreTable(
+          [shared, jaccard, top, raw],
+          `Same-token score, ${pairs} pairs${excluded > 0 ? ` (${excluded} with a dead feature left out)` : ''}`,
+        ),
       );
     },
   };

@@ -1,52 +1,59 @@
 /** fg.datasets: texts that any model can tokenize, once per tokenizer. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import type { CallOptions } from '../compute/call.js';
-import { readTexts } from '../io/texts.js';
+import { readTexts, type TextOptions } from '../io/texts.js';
 import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import type { Environment } from './environment.js';
+import { requireGiven } from './given.js';
+import { count, withSummary } from './present.js';
+import type { SyntheticStoriesOptions } from './synthetic.js';
 
 export interface TokenOptions {
-  /** Tokens per sequence, default 128. */
+  /** Tokens per sequence, default 128; a bos token counts. */
   context?: number;
-  /** Sequences; default as many as the texts give. */
+  /** Sequences; default as many as the texts give. Fewer than wanted is an error. */
   samples?: number;
   /** Begin each sequence with the tokenizer's bos token, default false (a bos token makes features that fire on it alone). */
   bos?: boolean;
-  /** 'concatenate' (default) or one text per sequence, 'each'. */
+  /**
+   * 'concatenate' (default): one long stream cut into sequences. 'each': one sequence per text, its first tokens; texts
+   * too short to fill a sequence are left out. Nothing is padded.
+   */
   pack?: 'concatenate' | 'each';
+  /** What follows each text when concatenating: the end-of-text token, 'eos' (default), or nothing, 'none'. */
   separator?: 'eos' | 'none';
 }
 
-export interface LoadDatasetOptions extends TokenOptions, CallOptions {
-  split?: string;
-  /** Column of a table that holds the text; default "text". */
-  column?: string;
-  /** Texts read at most; default all. */
-  limit?: number;
-  revision?: string;
-  token?: string;
+export interface LoadDatasetOptions extends TokenOptions, Omit<TextOptions, 'separator'> {
+  /**
+   * Where a .txt file is parted into texts: 'blank-lines', or a separator such as '<|endoftext|>'. Default: the file is
+   * one text.
+   */
+  splitAt?: string;
 }
 
-export interface StoriesOptions extends TokenOptions {
-  /** Stories generated, default 1,000. */
-  stories?: number;
-  seed?: number;
-}
+export interface StoriesOptions extends TokenOptions, SyntheticStoriesOptions {}
 
-/** Texts with the options by which models tokenize them. */
+/** Texts with the options by which models tokenize them; nothing is tokenized before a model asks. */
 export class Dataset {
   private readonly byTokenizer = new Map<string, TokenSet>();
 
   constructor(
+    /** Path, hub id or given name. */
     readonly name: string,
     readonly texts: readonly string[],
     private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts },
-  ) {}
+  ) {
+    withSummary(this, () => this.toString());
+  }
 
-  /** The token set for a model: the same object for every model with the same tokenizer. */
+  /**
+   * The token set for a model: the same object for every model with the same tokenizer, so that activations of two
+   * models are of the same tokens.
+   */
   tokens(model: Pick<LanguageModel, 'tokenizer'>): TokenSet {
+    requireGiven({ model });
     const { tokenizer } = model;
     let set = this.byTokenizer.get(tokenizer.id);
     if (!set) {
@@ -57,27 +64,33 @@ export class Dataset {
     return set;
   }
 
-  /** The same texts cut otherwise. */
+  /** The same texts cut otherwise; options that are left out stay as they are. */
   with(options: TokenOptions): Dataset {
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
   toString(): string {
     const { context = 128, samples } = this.options;
-    return `Dataset ${this.name}: ${this.texts.length.toLocaleString('en')} texts, sequences of ${context}${samples ? `, ${samples} samples` : ''}`;
+    return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
   }
 }
 
+/** Texts, tokenized for the model that reads them; or tokens at hand. */
 export type Tokens = Dataset | TokenSet;
 
 export function tokenSet(data: Tokens, model: Pick<LanguageModel, 'tokenizer'>): TokenSet {
+  requireGiven({ model, data });
   return data instanceof Dataset ? data.tokens(model) : data;
 }
 
+/** Texts that any model can tokenize, once per tokenizer. */
 export interface DatasetsApi {
-  /** A .txt, .jsonl, .json or .parquet file, a folder of them, or a dataset on the hub. */
+  /**
+   * Reads a .txt, .jsonl, .json or .parquet file, a folder of them (paths are relative to the notebook), or a dataset on
+   * the Hugging Face hub. Throws when nothing is there, and names the columns there are when the text column is missing.
+   */
   load(pathOrId: string, options?: LoadDatasetOptions): Promise<Dataset>;
-  /** Texts at hand. */
+  /** Texts at hand, as a dataset. */
   fromTexts(texts: readonly string[], options?: TokenOptions & { name?: string }): Dataset;
   /** Generated stories whose tokens carry ground-truth concepts; what the example models were trained on. */
   stories(options?: StoriesOptions): Dataset;
@@ -87,13 +100,25 @@ export function datasetsApi(env: Environment): DatasetsApi {
   return {
     load: (pathOrId, options = {}) =>
       env.call(options, async (call) => {
-        const { context, samples, bos, pack, separator, ...reading } = options;
-        const { texts, source } = await readTexts(env.locate(pathOrId), { ...reading, ...call });
+        const { context, samples, bos, pack, separator, splitAt, ...reading } = options;
+        const { texts, source } = await readTexts(env.locate(pathOrId), {
+          ...env.withCacheFolder(reading),
+          separator: splitAt,
+          ...call,
+        });
         return new Dataset(pathOrId, texts, { context, samples, bos, pack, separator, source });
       }),
     fromTexts(texts, options = {}) {
+      const bad = Array.isArray(texts) ? texts.findIndex((text) => typeof text !== 'string') : -1;
+      if (!Array.isArray(texts) || bad >= 0)
+        throw new TypeError(
+          `fromTexts takes an array of texts but ${bad >= 0 ? `item ${bad} is ${typeof texts[bad]}` : `got ${typeof texts}`}`,
+        );
       const { name = 'texts', ...rest } = options;
-      return new Dataset(name, [...texts], { ...rest, source: { kind: 'texts', texts: texts.length } });
+      return new Dataset(name, [...(texts as readonly string[])], {
+        ...rest,
+        source: { kind: 'texts', texts: texts.length },
+      });
     },
     stories(options = {}) {
       const { stories = 1000, seed = 0, ...rest } = options;

@@ -1,5 +1,6 @@
 /** What every api function works in: the running session, its artifact store, and paths against the notebook's folder. */
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
@@ -13,6 +14,9 @@ export class Environment {
   /** Sidecars of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
+  /** Long calls that run now: the progress line goes when the last of them ends. */
+  private running = 0;
+
   constructor(readonly context: SessionContext) {
     const options = { device: () => currentDevice().description, report: (message: string) => context.print(message) };
     this.store = new ArtifactStore(context.artifactFolder, options);
@@ -21,7 +25,7 @@ export class Environment {
 
   /**
    * Runs a long call with the cell's cancel signal and progress line, both joined with the caller's own.
-   * The progress line is cleared at the end, whatever happens.
+   * The progress line is cleared when the last of the calls that run at once ends, whatever happens.
    */
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
     const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
@@ -29,22 +33,30 @@ export class Environment {
       this.context.progress(progress);
       options?.onProgress?.(progress);
     };
+    this.running++;
     try {
       return await work({ signal: AbortSignal.any(signals), onProgress });
     } finally {
-      this.context.progress(null);
+      if (--this.running === 0) this.context.progress(null);
     }
   }
 
-  /** A path given in a cell, against the notebook's folder. */
+  /** A path given in a cell, against the notebook's folder; ~ is the home folder. */
   resolve(file: string): string {
-    return path.resolve(this.context.notebookFolder, file);
+    if (typeof file !== 'string' || file === '')
+      throw new TypeError(`a path or an id is expected but got ${file === '' ? 'an empty text' : typeof file}`);
+    return path.resolve(this.context.notebookFolder, file.replace(/^~(?=$|[\\/])/, homedir()));
+  }
+
+  /** Options of a download with their cache folder against the notebook's folder. */
+  withCacheFolder<T extends { cacheFolder?: string }>(options: T): T {
+    return options.cacheFolder === undefined ? options : { ...options, cacheFolder: this.resolve(options.cacheFolder) };
   }
 
   /** A folder or file given in a cell: its absolute path where it exists or is written as a path; a hub id as it is. */
   locate(idOrPath: string): string {
     const absolute = this.resolve(idOrPath);
-    const writtenAsPath = /^(?:\.{1,2}[\\/]|[\\/]|[A-Za-z]:)/.test(idOrPath);
+    const writtenAsPath = /^(?:\.{1,2}(?:[\\/]|$)|~(?:[\\/]|$)|[\\/]|[A-Za-z]:)/.test(idOrPath);
     return writtenAsPath || existsSync(absolute) ? absolute : idOrPath;
   }
 

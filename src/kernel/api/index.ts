@@ -15,7 +15,30 @@ import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
+import { syntheticApi, type SyntheticApi } from './synthetic.js';
 
+/** Results on disk, with identity and provenance. */
+export interface ArtifactsApi {
+  /** Folder that holds them. */
+  readonly folder: string;
+  /** Records of everything in the artifact folder, newest first. */
+  list(): Promise<ArtifactRecord[]>;
+  /** The record and folder of an id, or of its first 8 digits or more; undefined when there is none. */
+  find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
+  /**
+   * Deletes artifacts that were neither made nor loaded for `unusedDays` days, of some `kinds` ("sae", "activations",
+   * "correlation", "layout", "map") or of all; returns the records of what went.
+   */
+  prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]>;
+}
+
+/** What computes. */
+export interface DeviceApi {
+  /** What computes, and why nothing better does. */
+  info(): DeviceReport;
+}
+
+/** Feature Geometry: what a notebook cell sees. */
 export interface Fg {
   readonly models: ModelsApi;
   readonly datasets: DatasetsApi;
@@ -25,19 +48,10 @@ export interface Fg {
   readonly maps: MapsApi;
   readonly interventions: InterventionsApi;
   readonly show: ShowApi;
-  readonly artifacts: {
-    /** Records of everything in the artifact folder, newest first. */
-    list(): Promise<ArtifactRecord[]>;
-    /** The record and folder of an id, or of its first 8 digits or more. */
-    find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
-    /** Deletes artifacts not used for some days. */
-    prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]>;
-  };
-  readonly device: {
-    /** What computes, and why nothing better does. */
-    info(): DeviceReport;
-  };
-  /** A key figure of the notebook: `fgnb run` prints them together at the end. */
+  readonly synthetic: SyntheticApi;
+  readonly artifacts: ArtifactsApi;
+  readonly device: DeviceApi;
+  /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
   keyFigure(name: string, value: string | number): void;
 }
 
@@ -57,7 +71,13 @@ export async function createFg(
     maps: mapsApi(env),
     interventions: interventionsApi(env),
     show: showApi(env),
-    artifacts: { list: () => env.store.list(), find: (id) => env.store.find(id), prune: (o) => env.store.prune(o) },
+    synthetic: syntheticApi(),
+    artifacts: {
+      folder: env.store.folder,
+      list: () => env.store.list(),
+      find: (id) => env.store.find(id),
+      prune: (o) => env.store.prune(o),
+    },
     device: { info: currentDevice },
     keyFigure: (name, value) => context.keyFigure(name, String(value)),
   };

@@ -2,31 +2,49 @@
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { compare, type CompareOptions } from '../interventions/compare.js';
 import { featureEffects, type FeatureEffect, type FeatureEffectOptions } from '../interventions/effects.js';
-import { steer, steerFeature, type Intervention, type SteerOptions } from '../interventions/intervention.js';
+import {
+  describeAll,
+  steer,
+  steerFeature,
+  type Intervention,
+  type SteerFeatureOptions,
+  type SteerOptions,
+} from '../interventions/intervention.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from './environment.js';
+import { requireGiven } from './given.js';
 import { comparisonItems, tableItems, tableOf, withDisplay, type Displayed } from './present.js';
 
+/** Change activations and see what moves. */
 export interface InterventionsApi {
-  /** Adds scale × vector at a hook. */
+  /**
+   * Adds scale × vector to the activation at a hook, at all positions or the last. Nothing runs yet: give the result to
+   * compare or effects, or its `edit` to model.generate.
+   */
   steer(
     model: LanguageModel,
     hook: string,
     vector: Float32Array,
-    options: SteerOptions & { name?: string },
+    options: SteerOptions & {
+      /** How the description names the vector; default "vector". */
+      name?: string;
+    },
   ): Intervention;
-  /** Adds scale × the decoder row of a feature at the SAE's hook. */
-  steerFeature(model: LanguageModel, sae: Sae, feature: number, options: SteerOptions): Intervention;
-  /** Continues prompts before and after, with the same seed, and lists the next tokens that moved. */
+  /** Adds scale × the decoder row of a feature at the SAE's hook. An SAE of another model is refused. */
+  steerFeature(model: LanguageModel, sae: Sae, feature: number, options: SteerFeatureOptions): Intervention;
+  /**
+   * Continues prompts before and after, with the same seed, and lists the probabilities of the first prompt's next token
+   * that moved most.
+   */
   compare(
     model: LanguageModel,
     interventions: Intervention | readonly Intervention[],
     prompts: string | readonly string[],
     options?: CompareOptions,
   ): Promise<Displayed<ComparisonDescriptor>>;
-  /** Mean activation of every SAE feature before and after, over tokens; those that moved most first. */
+  /** Mean activation and firing share of every SAE feature before and after, over tokens; those that moved most first. */
   effects(
     model: LanguageModel,
     interventions: Intervention | readonly Intervention[],
@@ -40,20 +58,28 @@ const list = <T>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? (
 
 export function interventionsApi(env: Environment): InterventionsApi {
   return {
-    steer,
-    steerFeature,
+    steer(model, hook, vector, options) {
+      requireGiven({ model, vector, options });
+      return steer(model, hook, vector, options);
+    },
+    steerFeature(model, sae, feature, options) {
+      requireGiven({ model, sae, options });
+      return steerFeature(model, sae, feature, options);
+    },
     async compare(model, interventions, prompts, options) {
+      requireGiven({ model, interventions });
       const result = await env.call(options, (call) =>
         compare(model, list(interventions), list(prompts), { ...options, ...call }),
       );
       return withDisplay(result, () => comparisonItems(result));
     },
     async effects(model, interventions, sae, data, options) {
+      requireGiven({ model, interventions, sae, data });
       const chosen = list(interventions);
       const result = await env.call(options, (call) =>
         featureEffects(model, chosen, sae, tokenSet(data, model), { ...options, ...call }),
       );
-      const title = `Features moved by: ${chosen.map((i) => i.description).join('; ')}`;
+      const title = `Features moved by: ${describeAll(chosen)}`;
       return withDisplay(result, () =>
         tableItems(
           tableOf(

@@ -10,12 +10,26 @@ import { pca } from '../maps/pca.js';
 import type { Layout } from '../maps/types.js';
 import { umap, type UmapOptions } from '../maps/umap.js';
 import { parametersOf, type Environment } from './environment.js';
+import { requireGiven } from './given.js';
+import { count, withSummary } from './present.js';
 
+export interface LayoutOptions extends CallOptions {
+  /** Compute again even when the layout is in the artifact folder. */
+  fresh?: boolean;
+}
+
+/** Two-dimensional layouts of rows, such as the decoder directions of an SAE. */
 export interface MapsApi {
-  /** PCA of the rows: the first two axes. */
-  pca(x: Matrix, options?: CallOptions & { fresh?: boolean }): Promise<Layout>;
-  /** UMAP of the rows; the same seed gives the same layout. */
-  umap(x: Matrix, options?: UmapOptions & { fresh?: boolean }): Promise<Layout>;
+  /**
+   * PCA of n × d rows: coordinates on the first two axes of the centred rows, with each axis's share of the variance.
+   * Rows with NaN are left out and counted in `excluded`. The same call again loads the result.
+   */
+  pca(x: Matrix, options?: LayoutOptions): Promise<Layout>;
+  /**
+   * UMAP of n × d rows with umap-learn's semantics; the same seed gives the same layout. Rows with NaN are left out and
+   * counted in `excluded`. The same call again loads the result.
+   */
+  umap(x: Matrix, options?: UmapOptions & LayoutOptions): Promise<Layout>;
 }
 
 const CODE_VERSION = 1;
@@ -58,9 +72,10 @@ export function mapsApi(env: Environment): MapsApi {
   const layout = async (
     method: 'pca' | 'umap',
     x: Matrix,
-    options: (CallOptions & { fresh?: boolean }) | undefined,
+    options: LayoutOptions | undefined,
     make: (call: Required<CallOptions>) => Promise<Layout>,
   ): Promise<Layout> => {
+    requireGiven({ x });
     const rows = sha256([`${x.rows} ${x.cols}`, x.data]);
     const key = {
       kind: 'layout',
@@ -77,7 +92,11 @@ export function mapsApi(env: Environment): MapsApi {
       }),
     );
     env.tellCached(value.description, cached, record);
-    return value;
+    const { description, points, excluded } = value;
+    return withSummary(
+      value,
+      () => `${description}: ${count(points)} points${excluded > 0 ? `, ${count(excluded)} left out (NaN)` : ''}`,
+    );
   };
   return {
     pca: (x, options) => layout('pca', x, options, (call) => pca(x, call)),

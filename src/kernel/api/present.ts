@@ -12,7 +12,7 @@ export type Displayed<T> = T & { readonly [DISPLAY]: () => OutputItem[] };
 
 /** Gives a value its way of being shown; the value is otherwise unchanged. */
 export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
-  Object.defineProperty(value, DISPLAY, { value: items, enumerable: false });
+  Object.defineProperty(value, DISPLAY, { value: items, enumerable: false, configurable: true });
   return value as Displayed<T>;
 }
 
@@ -20,7 +20,21 @@ export function textItem(text: string): OutputItem {
   return { mime: MIME.text, text: splitLines(text) };
 }
 
-const asJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json;
+/** A value that a cell shows by one line of text instead of its fields. */
+export function withSummary<T extends object>(value: T, summary: () => string): T {
+  return withDisplay(value, () => [textItem(summary())]);
+}
+
+/** JSON of a value; typed arrays become arrays of numbers. */
+const asJson = (value: object): Json =>
+  JSON.parse(
+    JSON.stringify(value, (_, v: unknown) =>
+      ArrayBuffer.isView(v) && !(v instanceof DataView) ? Array.from(v as Float64Array) : v,
+    ),
+  ) as Json;
+
+/** 12,345 */
+export const count = (n: number): string => n.toLocaleString('en');
 
 /** A number with `digits` significant digits, whole numbers whole. */
 export function formatNumber(value: number, digits = 4): string {
@@ -50,19 +64,23 @@ export function tableItems(table: TableDescriptor): OutputItem[] {
     widths.map((w) => '─'.repeat(w)).join('  '),
     ...cells.map(line),
   ];
-  const text = [table.title, ...lines, table.note].filter((s) => s !== undefined).join('\n');
+  const more = (table.totalRows ?? 0) > table.rows.length;
+  const cut = more ? `first ${count(table.rows.length)} of ${count(table.totalRows!)} rows` : undefined;
+  const text = [table.title, ...lines, cut, table.note].filter((s) => s !== undefined).join('\n');
   return [{ mime: MIME.table, json: asJson(table) }, textItem(text)];
 }
 
-/** Rows of plain objects as a table: columns in the order in which their keys first appear. */
-export function tableOf(
-  rows: ReadonlyArray<Record<string, string | number | boolean | null | undefined>>,
-  title?: string,
-): TableDescriptor {
+/** What a cell of a table may be. */
+export type TableRow = Record<string, string | number | boolean | null | undefined>;
+
+/** Rows of plain objects as a table: columns in the order in which their keys first appear; `limit` rows at most. */
+export function tableOf(all: readonly TableRow[], title?: string, limit = Infinity): TableDescriptor {
+  const rows = all.slice(0, limit);
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return {
     version: 1,
     ...(title ? { title } : {}),
+    ...(rows.length < all.length ? { totalRows: all.length } : {}),
     columns: keys.map((key) => ({
       key,
       title: key,
@@ -115,16 +133,35 @@ export function scoreTable(scores: readonly SimilarityScore[], title: string): O
   });
 }
 
-/** A Vega-Lite spec, compiled here so that the renderer ships Vega alone. Data must be inline: URLs are refused. */
-export function chartItems(spec: JsonObject, title?: string): OutputItem[] {
-  if (JSON.stringify(spec).includes('"url":'))
-    throw new Error('charts take inline data ({ values: [...] }); this spec names a URL, which is never loaded');
-  const compiled = compile(spec as unknown as TopLevelSpec).spec;
+/** Where a spec asks for a URL, such as "data.url"; rows of inline data may have a column of that name. */
+function urlIn(spec: Json, path: string): string | undefined {
+  if (typeof spec !== 'object' || spec === null) return undefined;
+  for (const [key, value] of Object.entries(spec)) {
+    const at = path ? `${path}.${key}` : key;
+    if (key === 'url') return at;
+    const found = key === 'values' || key === 'datasets' ? undefined : urlIn(value as Json, at);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/**
+ * A Vega-Lite spec, compiled here so that the renderer ships Vega alone. Data must be inline: URLs are refused. Typed
+ * arrays in the data are taken as arrays.
+ */
+export function chartItems(spec: object, title?: string): OutputItem[] {
+  const vegaLite = asJson(spec) as JsonObject;
+  const url = urlIn(vegaLite, '');
+  if (url)
+    throw new Error(
+      `charts take inline data ({ values: [...] }); this spec names a URL at ${url}, which is never loaded`,
+    );
+  const compiled = compile(vegaLite as unknown as TopLevelSpec).spec;
   const chart: ChartDescriptor = {
     version: 1,
     ...(title ? { title } : {}),
     spec: asJson(compiled) as JsonObject,
-    vegaLite: spec,
+    vegaLite,
   };
   return [{ mime: MIME.chart, json: asJson(chart) }, textItem(title ?? 'Chart')];
 }

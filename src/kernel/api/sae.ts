@@ -1,7 +1,11 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import type { OutputItem } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
+import { requireModelOfSae } from '../interventions/intervention.js';
+import { safeJoin } from '../io/files.js';
+import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
 import { saveSae } from '../sae/save.js';
@@ -12,14 +16,22 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { parametersOf, type Environment } from './environment.js';
+import { requireGiven } from './given.js';
+import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from './present.js';
 
 export interface TrainSaeOptions extends Omit<SaeTrainOptions, 'checkpoint' | 'dSae'>, CallOptions {
-  /** TransformerLens hook name, such as 'blocks.0.hook_mlp_out'. */
+  /** TransformerLens hook name, such as 'blocks.0.hook_mlp_out'; model.hooks lists them. */
   hook: string;
   /** Features; default 16 × the width at the hook. */
   features?: number;
-  /** Train again even when the same SAE is in the artifact folder. */
+  /** Train again from the first step, even when the same SAE is in the artifact folder or a run of it was stopped. */
   fresh?: boolean;
+}
+
+export interface LoadSaeFromOptions
+  extends LoadSaeOptions, CallOptions, Pick<RepoOptions, 'revision' | 'token' | 'endpoint' | 'cacheFolder'> {
+  /** Hub id of the repository that holds the file or folder, such as 'jbloom/GPT2-Small-SAEs-Reformatted'. */
+  repo?: string;
 }
 
 /** An SAE with the history of its training. */
@@ -28,17 +40,42 @@ export type TrainedSae = Sae & { readonly history: readonly HistoryRow[] };
 const CODE_VERSION = 1;
 const HISTORY = 'history.json';
 
+/** Sparse autoencoders: train, load, save, evaluate. */
 export interface SaeApi {
   /**
-   * Trains an SAE on activations of a model, or loads the one that the same call trained before. A run that was stopped
-   * or killed goes on from its last checkpoint.
+   * Trains an SAE on activations of a model, or loads the one that the same call trained before (`sae.history` holds its
+   * logged steps). A run that was stopped or killed goes on from its last checkpoint when called again, to the same SAE.
+   * Options are SAELens's, in camelCase, with SAELens's defaults.
    */
   train(model: LanguageModel, data: Tokens, options: TrainSaeOptions): Promise<TrainedSae>;
-  /** A SAELens folder, or a plain state dict (.pt, .safetensors, .npz). */
-  load(fileOrFolder: string, options?: LoadSaeOptions): Promise<Sae>;
-  /** Writes SAELens's layout: cfg.json and sae_weights.safetensors. */
+  /**
+   * Loads a SAELens folder, or a plain state dict (.pt, .pth, .bin, .safetensors, .npz), by a path relative to the notebook
+   * or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).
+   */
+  load(fileOrFolder: string, options?: LoadSaeFromOptions): Promise<Sae>;
+  /** Writes SAELens's layout, cfg.json and sae_weights.safetensors, into a folder relative to the notebook; returns its path. */
   save(sae: Sae, folder: string): Promise<string>;
-  evaluate(model: LanguageModel, sae: Sae, data: Tokens, options?: EvaluateOptions): Promise<SaeEvaluation>;
+  /**
+   * Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE,
+   * cross-entropy (nats) and its share recovered, KL, dead features. An SAE of another model is refused.
+   */
+  evaluate(
+    model: LanguageModel,
+    sae: Sae,
+    data: Tokens,
+    options?: EvaluateSaeOptions,
+  ): Promise<Displayed<SaeEvaluation>>;
+}
+
+export interface EvaluateSaeOptions extends EvaluateOptions {
+  /** Evaluate an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
+  allowOtherModel?: boolean;
+}
+
+function describe(sae: Sae): string {
+  const { architecture, dIn, dSae, k, hookName, modelName } = sae.config;
+  const where = [hookName, modelName].filter(Boolean).join(' of ');
+  return `${sae.name}: ${architecture}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
 }
 
 async function train(
@@ -47,6 +84,7 @@ async function train(
   data: Tokens,
   options: TrainSaeOptions,
 ): Promise<TrainedSae> {
+  requireGiven({ model, data, options });
   const tokens = tokenSet(data, model);
   const { hook, features, fresh, ...rest } = options;
   const key = {
@@ -61,6 +99,7 @@ async function train(
       fresh,
       title: `SAE of ${model.name} ${hook}`,
       async make(folder) {
+        if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
         const source = modelSource(model, tokens, hook);
         const trained = await trainSae(source, {
           ...rest,
@@ -73,26 +112,80 @@ async function train(
       },
       async load(folder): Promise<TrainedSae> {
         const sae = await loadSae(folder);
-        return Object.assign(sae, {
-          history: JSON.parse(await fs.readFile(path.join(folder, HISTORY), 'utf8')) as HistoryRow[],
-        });
+        const rows = JSON.parse(await fs.readFile(path.join(folder, HISTORY), 'utf8')) as HistoryRow[];
+        // JSON has no NaN: the explained variance of a batch without variance.
+        const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
+        return Object.assign(sae, { history });
       },
     }),
   );
   env.tellCached(result.value.name, result.cached, result.record);
-  return result.value;
+  return withSummary(result.value, () => describe(result.value));
+}
+
+/** Brings an SAE's files from the hub; the path of its folder or file in the cache. */
+async function download(file: string, repo: string, options: RepoOptions): Promise<string> {
+  const inside = path.posix.normalize(file).replace(/\/$/, '');
+  const isFile = /\.(?:safetensors|pt|pth|bin|npz)$/i.test(inside);
+  const folder = isFile ? path.posix.dirname(inside) : inside;
+  const beside = (name: string): string => path.posix.join(folder, name);
+  const root = await resolveRepo(repo, {
+    ...options,
+    files: isFile ? [inside] : [beside('cfg.json'), beside('sae_weights.safetensors')],
+    optional: [beside('cfg.json'), beside('activation_scaler.json')],
+  });
+  return safeJoin(root, inside);
+}
+
+/** Figures of an evaluation, one a row. */
+function evaluationTable(sae: Sae, e: SaeEvaluation): OutputItem[] {
+  const rows: Array<[figure: string, value: number]> = [
+    ['L0', e.l0],
+    ['explained variance', e.explainedVariance],
+    ['MSE per token, summed over dims', e.mseSumPerToken],
+    ['cosine of x and reconstruction', e.cosineSimilarity],
+    ['CE loss (nats)', e.ceClean],
+    ['CE loss with SAE', e.ceSae],
+    ['CE loss with zeros', e.ceZero],
+    ['CE loss recovered', e.ceLossRecovered],
+    ['KL with SAE (nats)', e.klSae],
+    ['dead features', e.dead],
+  ];
+  return tableItems({
+    ...tableOf(
+      rows.map(([figure, value]) => ({ figure, value })),
+      `Evaluation of ${sae.name}`,
+    ),
+    note: `${count(e.tokens)} tokens, ${count(e.sequences)} sequences`,
+  });
 }
 
 export function saeApi(env: Environment): SaeApi {
   return {
     train: (model, data, options) => train(env, model, data, options),
-    load: (fileOrFolder, options) => loadSae(env.resolve(fileOrFolder), options),
+    load: (fileOrFolder, options = {}) =>
+      env.call(options, async (call) => {
+        const { repo, ...rest } = options;
+        const at =
+          repo === undefined
+            ? env.resolve(fileOrFolder)
+            : await download(fileOrFolder, repo, { ...env.withCacheFolder(rest), ...call });
+        const sae = await loadSae(at, rest);
+        return withSummary(sae, () => describe(sae));
+      }),
     async save(sae, folder) {
+      requireGiven({ sae });
       const to = env.resolve(folder);
       await saveSae(sae, to);
       return to;
     },
-    evaluate: (model, sae, data, options) =>
-      env.call(options, (call) => evaluateSae(model, sae, tokenSet(data, model), { ...options, ...call })),
+    async evaluate(model, sae, data, options) {
+      requireGiven({ model, sae, data });
+      requireModelOfSae(sae, model, options?.allowOtherModel);
+      const evaluation = await env.call(options, (call) =>
+        evaluateSae(model, sae, tokenSet(data, model), { ...options, ...call }),
+      );
+      return withDisplay(evaluation, () => evaluationTable(sae, evaluation));
+    },
   };
 }

@@ -5,37 +5,56 @@ import type { ComparisonDescriptor, FeatureCard, FeatureCards } from '../../prot
 import type { FeatureExample, MapDescriptor, MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
-import { requireSame } from '../artifacts/store.js';
 import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
-import { activationsApi, defaultExamples } from './activations.js';
+import { defaultExamples } from './activations.js';
 import type { PairedMap } from './correlation.js';
 import { parametersOf, type Environment } from './environment.js';
-import { chartItems, comparisonItems, featureItems, tableItems, tableOf, textItem } from './present.js';
+import { requireGiven } from './given.js';
+import { chartItems, comparisonItems, featureItems, tableItems, tableOf, textItem, type TableRow } from './present.js';
 import { thumbnail } from './thumbnail.js';
 
 export interface ShowMapOptions {
+  /** Default: the names of the SAEs. */
   title?: string;
   /** Keyword groups offered in the map: name → whole words. Default: the groups of the TinyStories experiments. */
   groups?: Record<string, readonly string[]>;
 }
 
+export interface ShowPairsOptions {
+  /** Pairs shown, those of highest r first; default 10. */
+  top?: number;
+  /** Only pairs of these features of B; all of them are shown. */
+  b?: ArrayLike<number>;
+  /** Default "Matched features". */
+  title?: string;
+}
+
+export interface ShowTableOptions {
+  /** Rows kept in the output; default 1,000. What was left out is said. */
+  rows?: number;
+}
+
+/** Outputs of the running cell. */
 export interface ShowApi {
   /** One map: the features of a store, placed by a layout of its SAE's decoder. */
   map(layout: Layout, activations: SparseActivations, options?: ShowMapOptions): Promise<void>;
-  /** Two maps side by side; hovering a feature lights its counterpart and shows the dataset examples of both. */
+  /**
+   * Two maps side by side; hovering a feature lights its first counterpart in the correlation map and shows the dataset
+   * examples of both. `a` and `b` are layouts of the decoders whose activations the map was made from.
+   */
   twinMaps(a: Layout, b: Layout, map: PairedMap, options?: ShowMapOptions): Promise<void>;
-  /** Rows of plain objects as a table. */
-  table(rows: ReadonlyArray<Record<string, string | number | boolean | null | undefined>>, title?: string): void;
-  /** A Vega-Lite spec with inline data. */
-  chart(spec: JsonObject, title?: string): void;
-  /** Features with their dataset examples. */
-  features(activations: SparseActivations, features: ArrayLike<number>, title?: string): Promise<void>;
-  /** Matched pairs with the dataset examples of both sides. Default: the 10 of highest r. */
-  pairs(map: PairedMap, options?: { top?: number; b?: ArrayLike<number>; title?: string }): Promise<void>;
-  /** Texts before and after an intervention (fg.interventions.compare). */
+  /** Rows of plain objects as a sortable table; columns in the order in which their keys first appear. */
+  table(rows: readonly TableRow[], title?: string, options?: ShowTableOptions): void;
+  /** A Vega-Lite spec with inline data ({ values: [...] }); URLs are refused. */
+  chart(spec: object, title?: string): void;
+  /** Features with their dataset examples: one feature id or several. */
+  features(activations: SparseActivations, features: number | ArrayLike<number>, title?: string): Promise<void>;
+  /** Matched pairs with the dataset examples of both sides, those of highest r first. */
+  pairs(map: PairedMap, options?: ShowPairsOptions): Promise<void>;
+  /** Texts before and after an intervention (what fg.interventions.compare returns). */
   comparison(comparison: ComparisonDescriptor): void;
 }
 
@@ -149,13 +168,13 @@ function card(
 const words = (label: readonly string[]): Set<string> =>
   new Set(label.map((t) => t.trim().toLowerCase()).filter(Boolean));
 
-async function pairCards(
-  env: Environment,
-  map: PairedMap,
-  options: { top?: number; b?: ArrayLike<number>; title?: string },
-): Promise<FeatureCards> {
+async function pairCards(env: Environment, map: PairedMap, options: ShowPairsOptions): Promise<FeatureCards> {
   const { a, b, r } = map.pairs;
   const asked = options.b && new Set(Array.from(options.b));
+  const matched = new Set(b);
+  const without = [...(asked ?? [])].filter((feature) => !matched.has(feature));
+  if (without.length > 0)
+    env.context.print(`No pair in this map: ${without.map((f) => `B #${f}`).join(', ')} (dead, rare, or filtered out)`);
   const chosen = [...b.keys()]
     .filter((i) => !asked || asked.has(b[i]))
     .sort((i, j) => r[j] - r[i] || b[i] - b[j])
@@ -183,28 +202,29 @@ async function pairCards(
 export function showApi(env: Environment): ShowApi {
   return {
     async map(layout, activations, options = {}) {
+      requireGiven({ layout, activations });
       const set = await bundleSet(env, 'A', layout, activations);
       await showBundle(env, [set], { layout: layout.id, activations: activations.id }, options);
     },
     async twinMaps(layoutA, layoutB, map, options = {}) {
+      requireGiven({ a: layoutA, b: layoutB, map });
       const a = await bundleSet(env, 'A', layoutA, map.a);
       const b = await bundleSet(env, 'B', layoutB, map.b);
       Object.assign(a, partners(map.featuresA, map.counterparts, map.bestBofA, map.rBofA));
       Object.assign(b, partners(map.featuresB, map.counterparts, map.bestAofB, map.rAofB));
-      requireSame(
-        'the two sides of a map hold other tokens',
-        { name: 'A', id: map.a.meta.tokenSet.id },
-        { name: 'B', id: map.b.meta.tokenSet.id },
-      );
       const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);
       const pairing = { method: map.method, pairs: map.pairs.r.length, tokens: map.tokens, meanR };
       await showBundle(env, [a, b], { layoutA: layoutA.id, layoutB: layoutB.id, map: map.id }, { ...options, pairing });
     },
-    table: (rows, title) => env.context.display(tableItems(tableOf(rows, title))),
+    table(rows, title, { rows: limit = 1000 } = {}) {
+      requireGiven({ rows });
+      env.context.display(tableItems(tableOf(rows, title, limit)));
+    },
     chart: (spec, title) => env.context.display(chartItems(spec, title)),
     async features(activations, features, title) {
-      const examples = await activationsApi(env).examples(activations);
-      const groups = Array.from(features, (f) => {
+      const examples = await defaultExamples(env, activations);
+      const ids = typeof features === 'number' ? [features] : Array.from(features);
+      const groups = ids.map((f) => {
         if (!examples[f])
           throw new RangeError(
             `feature ${f} does not exist: ${sideTitle(activations)} has features 0 to ${examples.length - 1}`,
@@ -213,7 +233,10 @@ export function showApi(env: Environment): ShowApi {
       });
       env.context.display(featureItems({ version: 1, ...(title ? { title } : {}), groups }));
     },
-    pairs: async (map, options = {}) => env.context.display(featureItems(await pairCards(env, map, options))),
+    async pairs(map, options = {}) {
+      requireGiven({ map });
+      env.context.display(featureItems(await pairCards(env, map, options)));
+    },
     comparison: (comparison) => env.context.display(comparisonItems(comparison)),
   };
 }

@@ -3,61 +3,87 @@ import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
-import { editsOf, type Intervention } from './intervention.js';
+import { describeAll, editsOf, type Intervention } from './intervention.js';
 
 export interface CompareOptions extends CallOptions {
   /** New tokens per continuation, default 30. */
   tokens?: number;
   /** 0 = greedy (default). */
   temperature?: number;
+  /** Keep the k likeliest tokens when sampling; default all. */
+  topK?: number;
+  /** Seed of sampling, the same before and after; default 0. */
   seed?: number;
   /** Next tokens listed, those that moved most; default 10. */
   top?: number;
 }
 
-/** Probabilities of the token after the prompt, [vocab]. */
+/**
+ * Probabilities of the token after the prompt, [vocab]; of a prompt longer than the model's context its end counts.
+ * @throws Error on a prompt without tokens, and when the logits are not finite.
+ */
 export function nextTokenProbabilities(
   model: LanguageModel,
   prompt: string,
   edits?: ForwardOptions['edits'],
 ): Float32Array {
-  const ids = model.tokenizer.encode(prompt);
-  if (ids.length === 0)
-    throw new Error(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);
-  const kept = ids.subarray(Math.max(0, ids.length - model.config.context));
-  return tf.tidy(() => {
+  const ids = promptTokens(model, prompt);
+  const kept = ids.slice(Math.max(0, ids.length - model.config.context));
+  const probabilities = tf.tidy(() => {
     const { logits } = model.forward(kept, 1, edits ? { edits } : {});
     const last = logits!.slice([0, kept.length - 1, 0], [1, 1, -1]).flatten();
     return tf.softmax(last).dataSync<'float32'>().slice();
   });
+  if (probabilities.every(Number.isFinite)) return probabilities;
+  throw new Error(
+    `${model.name} gives no finite next-token probabilities after ${JSON.stringify(prompt)}: an edit holds NaN or a scale is too large`,
+  );
 }
 
-/** Runs every prompt before and after; the token table is of the first prompt. */
+function promptTokens(model: LanguageModel, prompt: string): Int32Array {
+  const ids = model.tokenizer.encode(prompt);
+  if (ids.length === 0)
+    throw new Error(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);
+  return ids;
+}
+
+/**
+ * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
+ * |after − before|, ties to the lower token id.
+ * @throws Error when there is no prompt, or one without tokens, before anything is generated.
+ */
 export async function compare(
   model: LanguageModel,
   interventions: readonly Intervention[],
   prompts: readonly string[],
   options: CompareOptions = {},
 ): Promise<ComparisonDescriptor> {
-  const { tokens = 30, temperature = 0, seed = 0, top = 10, signal, onProgress } = options;
+  const { tokens = 30, temperature = 0, topK, seed = 0, top = 10, signal, onProgress } = options;
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
+  for (const prompt of prompts) promptTokens(model, prompt);
   const edits = editsOf(interventions);
   const rows: ComparisonDescriptor['rows'] = [];
+  const report = (done: number): void =>
+    onProgress?.({ label: 'generating before and after', done, total: prompts.length, unit: 'prompts' });
   for (const [i, prompt] of prompts.entries()) {
     checkAborted(signal, 'comparison');
-    onProgress?.({ label: 'Generating before and after', done: i, total: prompts.length, unit: 'prompts' });
-    const how = { tokens, temperature, seed, signal };
+    report(i);
+    const how = { tokens, temperature, topK, seed, signal };
     const before = await model.generate(prompt, how);
     const after = await model.generate(prompt, { ...how, edits });
     rows.push({ prompt, before, after });
     await breathe();
   }
+  report(prompts.length);
   return {
     version: 1,
-    intervention: interventions.map((i) => i.description).join('; '),
+    intervention: describeAll(interventions),
     rows,
     tokens: movedTokens(model, prompts[0], edits, top),
-    note: temperature > 0 ? `temperature ${temperature}, seed ${seed}` : 'greedy decoding',
+    note:
+      temperature > 0
+        ? `temperature ${temperature}, ${topK === undefined ? '' : `top ${topK}, `}seed ${seed}`
+        : 'greedy decoding',
   };
 }
 

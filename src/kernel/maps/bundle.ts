@@ -17,8 +17,9 @@ export interface BundleSet {
   /** Per point: up to 5 peak tokens and the examples; [] for a dead feature. */
   labels: readonly string[][];
   examples: readonly FeatureExample[][];
-  /** Partner point in the other set, -1 = none, and its r. */
+  /** Partner point in the other set, -1 = none; [points]. */
   partner?: Int32Array;
+  /** r of the partner, NaN = none; [points]. */
   r?: Float32Array;
 }
 
@@ -31,6 +32,7 @@ export interface BundleOptions {
 function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
   const n = set.layout.points;
   const sizes: Array<[string, number | undefined]> = [
+    ['coordinate pairs', set.layout.coordinates.length / 2],
     ['firings', set.firings.length],
     ['labels', set.labels.length],
     ['examples', set.examples.length],
@@ -43,7 +45,7 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
   const outside = set.partner?.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0)) ?? -1;
   if (outside >= 0)
     throw new RangeError(
-      `map set ${set.name}: point ${outside} has partner ${set.partner![outside]}, outside the other set`,
+      `map set ${set.name}: point ${outside} has partner ${set.partner![outside]}; expected -1 (none) ${other ? `or a point of ${other.name}, 0 to ${other.layout.points - 1}` : 'in a map of one set'}`,
     );
 }
 

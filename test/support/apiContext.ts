@@ -3,32 +3,48 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { SessionContext } from '../../src/kernel/api/context.js';
+import type { Progress } from '../../src/protocol/kernel.js';
 import type { OutputItem } from '../../src/protocol/notebook.js';
 
 export interface CollectedContext extends SessionContext {
   readonly shown: OutputItem[][];
   readonly printed: string[];
   readonly figures: Map<string, string>;
+  /** What the progress line was told, in order; null = cleared. */
+  readonly progressed: Array<Progress | null>;
+  /** Interrupts the cell that runs; the next call belongs to a new cell. */
+  interrupt(): void;
   remove(): void;
 }
 
-export function collectingContext(notebookFolder?: string): CollectedContext {
+/** `folders`: other places than one temporary folder, which always goes on remove(). */
+export function collectingContext(
+  notebookFolder?: string,
+  folders: { outputFolder?: string; artifactFolder?: string } = {},
+): CollectedContext {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-api-'));
   const shown: OutputItem[][] = [];
   const printed: string[] = [];
   const figures = new Map<string, string>();
+  const progressed: Array<Progress | null> = [];
+  let cell = new AbortController();
   return {
     notebookFolder: notebookFolder ?? folder,
-    outputFolder: folder,
-    artifactFolder: path.join(folder, '.fgnb'),
-    signal: () => new AbortController().signal,
-    progress: () => undefined,
+    outputFolder: folders.outputFolder ?? folder,
+    artifactFolder: folders.artifactFolder ?? path.join(folder, '.fgnb'),
+    signal: () => cell.signal,
+    progress: (progress) => void progressed.push(progress),
     display: (items) => void shown.push(items),
     print: (text) => void printed.push(text),
     keyFigure: (name, value) => void figures.set(name, value),
     shown,
     printed,
     figures,
+    progressed,
+    interrupt() {
+      cell.abort();
+      cell = new AbortController();
+    },
     remove: () => fs.rmSync(folder, { recursive: true, force: true }),
   };
 }
