@@ -8,6 +8,7 @@ import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
+import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
 import { saveSae } from '../sae/save.js';
 import { modelSource } from '../sae/source.js';
 import { trainSae, type HistoryRow } from '../sae/train.js';
@@ -65,6 +66,8 @@ export interface SaeApi {
     data: Tokens,
     options?: EvaluateSaeOptions,
   ): Promise<Displayed<SaeEvaluation>>;
+  /** By feature id: the tokens whose logits its decoder row raises most, best first. */
+  logitLens(model: LanguageModel, sae: Sae, options?: LogitLensOptions): Promise<PromotedToken[][]>;
 }
 
 export interface EvaluateSaeOptions extends EvaluateOptions {
@@ -187,5 +190,6 @@ export function saeApi(env: Environment): SaeApi {
       );
       return withDisplay(evaluation, () => evaluationTable(sae, evaluation));
     },
+    logitLens: (model, sae, options) => env.call(options, (call) => logitLens(model, sae, { ...options, ...call })),
   };
 }

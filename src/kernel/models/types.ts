@@ -100,5 +100,7 @@ export interface LanguageModel {
   /** tokens: B × T row-major ids. */
   forward(tokens: Int32Array, batch: number, options?: ForwardOptions): ForwardResult;
   generate(prompt: string, options?: GenerateOptions): Promise<string>;
+  /** Logits [B, T, vocab] of what the final LayerNorm gives, [B, T, d]. */
+  unembed(normalized: tf.Tensor3D): tf.Tensor3D;
   dispose(): void;
 }

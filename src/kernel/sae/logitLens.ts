@@ -1,0 +1,63 @@
+/** What a feature writes, read through the unembedding: the tokens whose logits its decoder row raises most. */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { tf } from '../compute/tf.js';
+import { topKRows } from '../compute/topk.js';
+import type { LanguageModel } from '../models/types.js';
+import type { Sae } from './types.js';
+
+export interface LogitLensOptions extends CallOptions {
+  /** Tokens per feature, default 10. */
+  top?: number;
+}
+
+export interface PromotedToken {
+  token: string;
+  /** Decoder row · unembedding column, without the final LayerNorm. */
+  logit: number;
+}
+
+/** Logits held at once: 64 MB. */
+const BLOCK = 1 << 24;
+
+/**
+ * Per feature the `top` tokens of W_dec · W_U, best first (nostalgebraist 2020, "logit lens"). The direct path alone:
+ * later layers and the final LayerNorm are left out, so compare tokens of one feature, not features.
+ * @throws RangeError when the SAE's width is not the model's residual width.
+ */
+export async function logitLens(
+  model: Pick<LanguageModel, 'name' | 'config' | 'tokenizer' | 'unembed'>,
+  sae: Sae,
+  options: LogitLensOptions = {},
+): Promise<PromotedToken[][]> {
+  const { dModel, vocab } = model.config;
+  const top = Math.min(options.top ?? 10, vocab);
+  if (sae.config.dIn !== dModel)
+    throw new RangeError(
+      `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.config.dIn}`,
+    );
+  const rows = Math.max(1, Math.floor(BLOCK / vocab));
+  const out: PromotedToken[][] = [];
+  for (let first = 0; first < sae.config.dSae; first += rows) {
+    checkAborted(options.signal, 'logit lens');
+    const count = Math.min(rows, sae.config.dSae - first);
+    const logits = tf.tidy(() => {
+      const directions = tf.tensor3d(sae.W_dec.data.slice(first * dModel, (first + count) * dModel), [
+        1,
+        count,
+        dModel,
+      ]);
+      return model.unembed(directions).dataSync<'float32'>();
+    });
+    const best = topKRows(logits, count, vocab, top);
+    for (let f = 0; f < count; f++)
+      out.push(
+        Array.from({ length: top }, (_, i) => ({
+          token: model.tokenizer.piece(best.indices[f * top + i]),
+          logit: best.values[f * top + i],
+        })),
+      );
+    options.onProgress?.({ label: 'logit lens', done: first + count, total: sae.config.dSae, unit: 'features' });
+    await breathe();
+  }
+  return out;
+}
