@@ -83,14 +83,6 @@ export function transposed(
   return out;
 }
 
-/** Rows i0 … i1-1 of op(A) where A is stored k × m. */
-function packedRows(a: Float32Array, m: number, k: number, i0: number, i1: number): Float32Array {
-  const rows = i1 - i0;
-  const out = new Float32Array(rows * k);
-  for (let p = 0; p < k; p++) for (let i = 0; i < rows; i++) out[i * k + p] = a[p * m + i0 + i];
-  return out;
-}
-
 /** Without ONNX Runtime: by the other engine in row blocks, operands turned first since it is slow on turned ones. */
 function productWithout(
   a: Float32Array,
@@ -105,13 +97,30 @@ function productWithout(
 ): void {
   if (!plain) return productInJavaScript(a, b, c, m, n, k, transA, transB);
   const run = plain;
+  const left = transA ? transposed(a, k, m) : a;
   const right = transB ? transposed(b, n, k) : b;
   for (let i = 0; i < m;) {
     const rows = Math.max(1, Math.min(m - i, Math.floor(limit / (2 * n * k))));
-    const left = transA ? packedRows(a, m, k, i, i + rows) : a.subarray(i * k, (i + rows) * k);
-    timed(2 * rows * n * k, () => c.set(run(left, right, rows, n, k), i * n));
+    const block = left.subarray(i * k, (i + rows) * k);
+    timed(2 * rows * n * k, () => c.set(run(block, right, rows, n, k), i * n));
     i += rows;
   }
+}
+
+/** Above this many columns of the result, turning the left operand round first costs less than reading it transposed. */
+const TRANSPOSE_FIRST = 1024;
+/**
+ * Rows a native call works on: their part of A stays in the cores' caches while B's panels pass. Measured on 2 cores with
+ * AVX-512: 240 GFLOP/s in one call of 4,096 rows, 246 to 273 in calls of 256. Smaller calls cost more than they save.
+ */
+const BLOCK_ROWS = 256;
+const BLOCK_FLOPS = 2e8;
+
+/** Rows per call of a product of m rows: blocks that suit the caches, and never more than `limit` operations. */
+function rowsPerCall(m: number, n: number, k: number, limit: number): number {
+  const flops = 2 * n * k;
+  const rows = m * flops <= 2 * BLOCK_FLOPS ? m : Math.max(BLOCK_ROWS, Math.ceil(BLOCK_FLOPS / flops));
+  return Math.max(1, Math.min(m, rows, Math.floor(limit / flops)));
 }
 
 /** One product of two matrices, in row blocks that each take at most about half a second. */
@@ -127,19 +136,19 @@ function product2d(
   limit: number,
 ): void {
   if (!native) return productWithout(a, b, c, m, n, k, transA, transB, limit);
-  const run = native;
+  const { multiply, transpose } = native;
   const bShape = transB ? [n, k] : [k, n];
-  let i = 0;
-  while (i < m) {
-    const rows = Math.max(1, Math.min(m - i, Math.floor(limit / (2 * n * k))));
-    const whole = rows === m;
-    const left = whole ? a : transA ? packedRows(a, m, k, i, i + rows) : a.subarray(i * k, (i + rows) * k);
-    const turned = whole && transA;
-    const part = c.subarray(i * n, (i + rows) * n);
-    timed(2 * rows * n * k, () =>
-      run(left, turned ? [k, rows] : [rows, k], b, bShape, part, [rows, n], turned, transB),
-    );
-    i += rows;
+  if (transA && n < TRANSPOSE_FIRST && 2 * m * n * k <= limit) {
+    return timed(2 * m * n * k, () => multiply([a, [k, m]], [b, bShape], [c, [m, n]], true, transB));
+  }
+  let left = a;
+  if (transA) transpose(a, k, m, (left = new Float32Array(m * k)));
+  const step = rowsPerCall(m, n, k, limit);
+  for (let i = 0; i < m; i += step) {
+    const rows = Math.min(step, m - i);
+    const from = left.subarray(i * k, (i + rows) * k);
+    const to = c.subarray(i * n, (i + rows) * n);
+    timed(2 * rows * n * k, () => multiply([from, [rows, k]], [b, bShape], [to, [rows, n]], false, transB));
   }
 }
 
@@ -195,7 +204,7 @@ export function batchedProduct(
   const flops = 2 * c.length * k;
   const run = native;
   if (run && flops <= limit) {
-    return timed(flops, () => run(a, aShape, b, bShape, c, cShape, transA, transB));
+    return timed(flops, () => run.multiply([a, aShape], [b, bShape], [c, cShape], transA, transB));
   }
   const [aSlices, bSlices] = broadcastSlices(aShape.slice(0, -2), bShape.slice(0, -2), cShape.slice(0, -2));
   for (let s = 0; s < batches; s++) {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { NativeProduct } from '../../../src/kernel/compute/ort.js';
 
 const ort = vi.hoisted(() => ({ open: (): unknown => undefined }));
 vi.mock('../../../src/kernel/compute/ort.js', () => ({ openNativeProduct: () => ort.open() }));
@@ -53,27 +54,19 @@ describe('a native product that is wrong', () => {
     ['everywhere', () => true],
     ['for one transposition only', (transA: boolean, transB: boolean) => transA && transB],
   ])('%s is refused at start', async (_name, wrong) => {
-    ort.open =
-      () =>
-      (
-        a: Float32Array,
-        aShape: number[],
-        b: Float32Array,
-        _bShape: number[],
-        c: Float32Array,
-        cShape: number[],
-        tA: boolean,
-        tB: boolean,
-      ) => {
-        const [m, n] = cShape;
-        const k = tA ? aShape[0] : aShape[1];
-        for (let i = 0; i < m; i++)
-          for (let j = 0; j < n; j++) {
-            let sum = wrong(tA, tB) ? 0.01 : 0;
-            for (let p = 0; p < k; p++) sum += a[tA ? p * m + i : i * k + p] * b[tB ? j * k + p : p * n + j];
-            c[i * n + j] = sum;
-          }
-      };
+    const multiply: NativeProduct['multiply'] = ([a, aShape], [b], [c, [m, n]], tA, tB) => {
+      const k = tA ? aShape[0] : aShape[1];
+      for (let i = 0; i < m; i++)
+        for (let j = 0; j < n; j++) {
+          let sum = wrong(tA, tB) ? 0.01 : 0;
+          for (let p = 0; p < k; p++) sum += a[tA ? p * m + i : i * k + p] * b[tB ? j * k + p : p * n + j];
+          c[i * n + j] = sum;
+        }
+    };
+    const transpose: NativeProduct['transpose'] = (x, rows, cols, out) => {
+      for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = x[r * cols + c];
+    };
+    ort.open = () => ({ multiply, transpose });
     const { report, gemm } = await start();
     expect(report.gemm.engine).toBe('tfjs-wasm');
     expect(report.notes[0]).toMatch(/its products are wrong \(relative error/);

@@ -77,6 +77,16 @@ describe('gemm', () => {
     }
   });
 
+  it.each(flags)('agrees with float64 sums above the size of one native call, transposed %s %s', (transA, transB) => {
+    const [m, n, k] = [611, 1030, 600];
+    const [a, b] = [normals(m * k), normals(k * n)];
+    const c = gemm(a, b, m, n, k, { transA, transB });
+    for (const i of [0, 255, 256, 511, 512, 610]) {
+      const row = Float32Array.from({ length: k }, (_, p) => a[transA ? p * m + i : i * k + p]);
+      expectClose(c.subarray(i * n, (i + 1) * n), reference(row, b, 1, n, k, false, transB), 1e-3);
+    }
+  });
+
   it('writes into out and returns it', () => {
     const out = new Float32Array(4).fill(NaN);
     expect(gemm(Float32Array.of(1, 2, 3, 4), Float32Array.of(1, 0, 0, 1), 2, 2, 2, { out })).toBe(out);

@@ -1,0 +1,97 @@
+/** ONNX models of a few nodes, written out by hand: field tags, lengths and names of onnx.proto3. */
+
+type Bytes = Uint8Array | readonly number[];
+
+const text = new TextEncoder();
+
+function join(parts: readonly Bytes[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+function varint(n: number): number[] {
+  const out: number[] = [];
+  for (; n > 127; n = Math.floor(n / 128)) out.push((n & 127) | 128);
+  out.push(n);
+  return out;
+}
+
+const message = (field: number, ...parts: Bytes[]): Uint8Array => {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return join([varint(field * 8 + 2), varint(length), ...parts]);
+};
+const string = (field: number, value: string): Uint8Array => message(field, text.encode(value));
+const integer = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
+
+const FLOAT = 1;
+const INT = 2;
+const INTS = 7;
+
+export interface OnnxNode {
+  op: string;
+  inputs: readonly string[];
+  output: string;
+  attributes?: Record<string, number | readonly number[]>;
+  /** "com.microsoft" for ONNX Runtime's own operators; default: the standard ones. */
+  domain?: 'com.microsoft';
+}
+
+export interface OnnxConstant {
+  name: string;
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+export interface OnnxGraph {
+  nodes: readonly OnnxNode[];
+  /** Float32 tensors of any shape. */
+  inputs: readonly string[];
+  outputs: readonly string[];
+  constants?: readonly OnnxConstant[];
+}
+
+function attribute([name, value]: [string, number | readonly number[]]): Uint8Array {
+  return typeof value === 'number'
+    ? message(5, string(1, name), integer(3, value), integer(20, INT))
+    : message(5, string(1, name), ...value.map((v) => integer(8, v)), integer(20, INTS));
+}
+
+function node(n: OnnxNode): Uint8Array {
+  return message(
+    1,
+    ...n.inputs.map((name) => string(1, name)),
+    string(2, n.output),
+    string(4, n.op),
+    ...Object.entries(n.attributes ?? {}).map(attribute),
+    ...(n.domain ? [string(7, n.domain)] : []),
+  );
+}
+
+function constant({ name, shape, data }: OnnxConstant): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength); // ONNX is little-endian, as our hosts are
+  return message(5, ...shape.map((d) => integer(1, d)), integer(2, FLOAT), string(8, name), message(9, bytes));
+}
+
+/** A model of `graph` as ONNX Runtime loads it: operators of opset 20, and ONNX Runtime's own. */
+export function onnxModel(graph: OnnxGraph): Uint8Array {
+  const value = (field: number, name: string) =>
+    message(field, string(1, name), message(2, message(1, integer(1, FLOAT))));
+  return join([
+    integer(1, 8),
+    message(8, integer(2, 20)),
+    message(8, string(1, 'com.microsoft'), integer(2, 1)),
+    message(
+      7,
+      ...graph.nodes.map(node),
+      string(2, 'graph'),
+      ...(graph.constants ?? []).map(constant),
+      ...graph.inputs.map((name) => value(11, name)),
+      ...graph.outputs.map((name) => value(12, name)),
+    ),
+  ]);
+}
