@@ -1,0 +1,117 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { DISPLAY, type Displayed } from '../../../src/kernel/api/present.js';
+import type { LanguageModel, Tokenizer } from '../../../src/kernel/models/types.js';
+import { STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
+import { tokenizer } from '../models/models.js';
+import { freshWorld, lmA, lmB, texts } from './tiny.js';
+
+const world = freshWorld();
+
+/** Letters: one token each. */
+const letters: Tokenizer = {
+  id: 'letters',
+  vocabSize: 0x10000,
+  eosId: 0,
+  bosId: 1,
+  encode: (text) => Int32Array.from(text, (c) => c.charCodeAt(0)),
+  decode: (ids) => String.fromCharCode(...Array.from(ids)),
+  piece: (id) => String.fromCharCode(id),
+};
+const reader = (own: Tokenizer): Pick<LanguageModel, 'tokenizer'> => ({ tokenizer: own });
+
+describe('a dataset', () => {
+  it('is tokenized once per tokenizer, whatever the model', () => {
+    let calls = 0;
+    const counted = { ...tokenizer, encode: (text: string) => (calls++, tokenizer.encode(text)) };
+    const data = world.fg.datasets.fromTexts(texts, { context: 8 });
+    expect(calls).toBe(0);
+    const first = data.tokens(reader(counted));
+    expect(calls).toBe(texts.length);
+    expect(data.tokens(reader({ ...counted }))).toBe(first);
+    expect(calls).toBe(texts.length);
+    expect(data.tokens(lmA)).toBe(data.tokens(lmB));
+    expect(data.tokens(reader(letters))).not.toBe(first);
+    expect(data.tokens(reader(letters)).tokenizer.id).toBe('letters');
+  });
+
+  it('is cut as its options say; with() changes only what it is given', () => {
+    const data = world.fg.datasets.fromTexts(['abc', 'de', 'fghi'], { context: 3, separator: 'none' });
+    const of = (d: typeof data): string => letters.decode(d.tokens(reader(letters)).tokens);
+    expect(of(data)).toBe('abcdefghi');
+    expect(of(data.with({ samples: 2 }))).toBe('abcdef');
+    expect(of(data.with({ pack: 'each' }))).toBe('abcfgh');
+    expect(of(data.with({ bos: true, samples: 1 }))).toBe('\u0001ab');
+    expect(of(data.with({ separator: 'eos' }))).toBe('abc\u0000de\u0000fghi\u0000');
+    expect(() => data.with({ samples: 9 }).tokens(reader(letters))).toThrow('3 sequences of 3 tokens');
+    expect(data.with({ samples: 2, context: 4 }).toString()).toBe(
+      'Dataset texts: 3 texts, sequences of 4 tokens, 2 samples',
+    );
+  });
+
+  it('is shown as one line, not as its texts', () => {
+    const data = world.fg.datasets.fromTexts(texts, { name: 'numbers' }) as unknown as Displayed<object>;
+    expect(data[DISPLAY]()).toEqual([
+      { mime: 'text/plain', text: ['Dataset numbers: 40 texts, sequences of 128 tokens'] },
+    ]);
+  });
+
+  it('of a .txt file is one text, or parts at a separator; the token separator is another thing', async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-texts-'));
+    try {
+      const file = path.join(folder, 'a.txt');
+      fs.writeFileSync(file, 'one\n\ntwo\n\n\nthree<|end|>four');
+      const { datasets } = world.fg;
+      expect((await datasets.load(file)).texts).toHaveLength(1);
+      expect((await datasets.load(file, { splitAt: 'blank-lines' })).texts).toEqual(['one', 'two', 'three<|end|>four']);
+      expect((await datasets.load(file, { splitAt: '<|end|>', separator: 'none' })).texts).toHaveLength(2);
+      const few = await datasets.load(file, { splitAt: 'blank-lines', limit: 2, separator: 'none', context: 6 });
+      expect(letters.decode(few.tokens(reader(letters)).tokens)).toBe('onetwo');
+      await expect(datasets.load(path.join(folder, 'b.txt'))).rejects.toThrow('b.txt');
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('of texts that are no texts is refused, and so is one that was not awaited', async () => {
+    const { datasets, activations } = world.fg;
+    expect(() => datasets.fromTexts('one' as unknown as string[])).toThrow('array of texts but got string');
+    expect(() => datasets.fromTexts(['one', 2 as unknown as string])).toThrow('item 1 is number');
+    const promise = Promise.resolve(datasets.fromTexts(texts));
+    await expect(activations.save(lmA, {} as never, promise as never)).rejects.toThrow(
+      'data is a promise: write "await" before the call that made it',
+    );
+    await expect(activations.save(undefined as never, {} as never, {} as never)).rejects.toThrow('model is undefined');
+  });
+});
+
+describe('synthetic stories', () => {
+  it('name the concept of each word where it stands, and are the texts of fg.datasets.stories', () => {
+    const stories = world.fg.synthetic.stories({ stories: 5, seed: 4 });
+    expect(stories.map((s) => s.text)).toEqual(world.fg.datasets.stories({ stories: 5, seed: 4 }).texts);
+    expect(world.fg.synthetic.stories({ stories: 5, seed: 4 })).toEqual(stories);
+    expect(world.fg.synthetic.stories({ stories: 5, seed: 5 })).not.toEqual(stories);
+    const words = stories.flatMap((story) => story.words.map((w) => ({ ...w, from: story.text })));
+    for (const { text, start, from } of words) expect(from.slice(start, start + text.length)).toBe(text);
+    expect(new Set(words.filter((w) => /^(she|her)$/i.test(w.text)).map((w) => w.concept))).toEqual(
+      new Set(['female pronoun']),
+    );
+    expect(words.every((w) => STORY_CONCEPTS.includes(w.concept) && w.concept !== 'none')).toBe(true);
+    expect(world.fg.synthetic.concepts[0]).toBe('none');
+  });
+
+  it('give tokens the concepts of their words', () => {
+    const { tokens, concepts } = world.fg.datasets
+      .stories({ stories: 3, seed: 1, context: 16 })
+      .tokens(reader(letters));
+    const [story] = world.fg.synthetic.stories({ stories: 3, seed: 1 });
+    expect(letters.decode(tokens)).toContain(story.text);
+    for (const word of story.words) expect(concepts!.names[concepts!.ids[word.start]]).toBe(word.concept);
+  });
+
+  it('refuse a number that is none', () => {
+    expect(() => world.fg.synthetic.stories({ stories: 0 })).toThrow('positive integer but is 0');
+  });
+});

@@ -1,0 +1,261 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { crc32, inflateSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { createFg } from '../../../src/kernel/api/index.js';
+import { thumbnail } from '../../../src/kernel/api/thumbnail.js';
+import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
+import type { BundleSet } from '../../../src/kernel/maps/bundle.js';
+import type { FeatureCards, TableDescriptor } from '../../../src/protocol/display.js';
+import type { MapDescriptor } from '../../../src/protocol/map.js';
+import { MIME } from '../../../src/protocol/mime.js';
+import { collectingContext, shownJson } from '../../support/apiContext.js';
+import { freshWorld, lmA, lmB, saeA, saeB, texts, type World } from './tiny.js';
+
+const world = freshWorld();
+
+async function mapped({ fg }: Pick<World, 'fg'>) {
+  const text = fg.datasets.fromTexts(texts, { context: 10 });
+  const a = await fg.activations.save(lmA, saeA, text);
+  const b = await fg.activations.save(lmB, saeB, text);
+  const map = await fg.correlation.map(a, b, { minFirings: 3, counterparts: 2 });
+  return { a, b, map, layoutA: await fg.maps.pca(saeA.decoder), layoutB: await fg.maps.pca(saeB.decoder) };
+}
+
+describe('maps in cells', () => {
+  it('name the first counterpart of each feature, both ways, as the correlation map has it; -1 and NaN for none', async () => {
+    const { fg, context } = world;
+    const { map, layoutA, layoutB, a } = await mapped(world);
+    await fg.show.twinMaps(layoutA, layoutB, map, { title: 'Twins', groups: { royalty: ['king'] } });
+    const descriptor = shownJson<MapDescriptor>(context, MIME.map);
+    const file = await SafetensorsFile.open(path.join(context.outputFolder, descriptor.path, 'columns.safetensors'));
+    const column = async (name: string) => (await file.read(name)).data;
+    const [partnerA, partnerB] = [await column('0.partner'), await column('1.partner')];
+    const [rA, rB] = [await column('0.r'), await column('1.r')];
+    await file.close();
+    expect(partnerA).toEqual(Int32Array.from({ length: 24 }, (_, i) => map.bestBofA[2 * i]));
+    expect(partnerB).toEqual(Int32Array.from({ length: 16 }, (_, i) => map.bestAofB[2 * i]));
+    expect(rA).toEqual(Float32Array.from({ length: 24 }, (_, i) => map.rBofA[2 * i]));
+    expect(rB).toEqual(Float32Array.from({ length: 16 }, (_, i) => map.rAofB[2 * i]));
+    // Three features of A and one of B never fire.
+    for (const f of [0, 1, 2]) expect([partnerA[f], rA[f]]).toEqual([-1, NaN]);
+    expect([partnerB[0], rB[0]]).toEqual([-1, NaN]);
+    expect(Array.from(partnerA as Int32Array).filter((p) => p >= 0).length).toBeGreaterThan(5);
+    const { r } = map.pairs;
+    expect(descriptor.meta).toEqual({
+      version: 1,
+      title: 'Twins',
+      sets: [
+        {
+          name: 'A',
+          title: saeA.name,
+          points: 24,
+          dead: a.statistics.firings.filter((n) => n === 0).length,
+          layout: layoutA.description,
+        },
+        expect.objectContaining({ name: 'B', title: saeB.name, points: 16, layout: layoutB.description }),
+      ],
+      pairing: {
+        method: map.method,
+        pairs: r.length,
+        tokens: map.tokens,
+        meanR: r.reduce((s, x) => s + x, 0) / r.length,
+      },
+      groups: [{ name: 'royalty', words: ['king'] }],
+    });
+    expect(context.shown.at(-1)!.map((i) => i.mime)).toEqual([MIME.map, MIME.png, MIME.text]);
+  });
+
+  it('lie beside the saved notebook, at a relative path inside its folder, wherever artifacts are kept', async () => {
+    const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-artifacts-'));
+    const context = collectingContext(undefined, { artifactFolder: elsewhere });
+    try {
+      const fg = await createFg(context);
+      const { layoutA, layoutB, map, a } = await mapped({ fg });
+      await fg.show.twinMaps(layoutA, layoutB, map);
+      await fg.show.map(layoutA, a);
+      const paths = context.shown
+        .flat()
+        .flatMap((i) => (i.mime === MIME.map ? [(i.json as unknown as MapDescriptor).path] : []));
+      expect(paths).toHaveLength(2);
+      for (const relative of paths) {
+        expect(relative).toMatch(/^\.fgnb\/map-[0-9a-f]{16}$/);
+        expect(fs.existsSync(path.join(context.outputFolder, relative, 'map.json'))).toBe(true);
+      }
+      expect(fs.readdirSync(elsewhere).filter((name) => name.startsWith('map-'))).toEqual([]);
+      expect(fs.readdirSync(path.join(context.outputFolder, '.fgnb')).sort()).toEqual(
+        paths.map((p) => path.basename(p)).sort(),
+      );
+    } finally {
+      context.remove();
+      fs.rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
+
+  it('are the same sidecar when nothing changed, and another one with another title', async () => {
+    const { fg, context } = world;
+    const { layoutA, a } = await mapped(world);
+    await fg.show.map(layoutA, a);
+    await fg.show.map(layoutA, a);
+    await fg.show.map(layoutA, a, { title: 'other' });
+    const ids = context.shown
+      .flat()
+      .flatMap((i) => (i.mime === MIME.map ? [(i.json as unknown as MapDescriptor).id] : []));
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[2]).not.toBe(ids[0]);
+  });
+
+  it('refuse a layout of another number of points, naming both', async () => {
+    const { fg } = world;
+    const { layoutA, layoutB, map, a } = await mapped(world);
+    await expect(fg.show.map(layoutB, a)).rejects.toThrow(`16 points but ${saeA.name} has 24 features`);
+    await expect(fg.show.twinMaps(layoutB, layoutA, map)).rejects.toThrow('map A: the layout has 16 points');
+    await expect(fg.show.map(fg.maps.pca(saeA.decoder) as never, a)).rejects.toThrow('layout is a promise');
+  });
+});
+
+describe('features and pairs in cells', () => {
+  it('show one feature or several with their examples, and refuse one that is not there', async () => {
+    const { fg, context } = world;
+    const { a } = await mapped(world);
+    const examples = await fg.activations.examples(a);
+    await fg.show.features(a, [7, 0], 'Two');
+    const cards = shownJson<FeatureCards>(context, MIME.features);
+    expect(cards.groups.map((g) => g.cards[0].feature)).toEqual([7, 0]);
+    expect(cards.groups[0].cards[0]).toEqual({
+      side: saeA.name,
+      feature: 7,
+      label: examples[7].map((e) => e.tokens[e.peak]),
+      firings: a.statistics.firings[7],
+      firingRate: a.statistics.firings[7] / a.meta.tokens,
+      examples: examples[7],
+    });
+    expect(cards.groups[1].cards[0]).toMatchObject({ label: [], examples: [], firings: 0 });
+    await fg.show.features(a, 7);
+    expect(context.shown).toHaveLength(2);
+    await expect(fg.show.features(a, 24)).rejects.toThrow(
+      `feature 24 does not exist: ${saeA.name} has features 0 to 23`,
+    );
+    await expect(fg.show.features(a, [-1])).rejects.toThrow('feature -1 does not exist');
+  });
+
+  it('show pairs of highest r first, or those of some features of B, and name those that have none', async () => {
+    const { fg, context } = world;
+    const { map } = await mapped(world);
+    await fg.show.pairs(map, { top: 4 });
+    const { groups } = shownJson<FeatureCards>(context, MIME.features);
+    const best = [...map.pairs.r].sort((x, y) => y - x).slice(0, 4);
+    expect(groups.map((g) => g.r)).toEqual(best);
+    for (const { cards, sharedTokens } of groups) {
+      const i = map.pairs.b.indexOf(cards[1].feature);
+      expect(cards[0].feature).toBe(map.pairs.a[i]);
+      expect(sharedTokens).toEqual([...new Set(cards[1].label)].filter((t) => cards[0].label.includes(t)));
+    }
+    context.shown.length = 0;
+    context.printed.length = 0;
+    const some = Array.from(map.pairs.b.subarray(0, 2));
+    await fg.show.pairs(map, { b: [...some, 0] });
+    const asked = shownJson<FeatureCards>(context, MIME.features).groups.map((g) => g.cards[1].feature);
+    expect(asked.sort()).toEqual(some.sort());
+    expect(context.printed).toEqual([expect.stringMatching(/^No pair in this map: B #0 /)]);
+  });
+});
+
+describe('tables and charts in cells', () => {
+  it('keep 1,000 rows unless told otherwise', () => {
+    const { fg, context } = world;
+    const rows = Array.from({ length: 1001 }, (_, i) => ({ i }));
+    fg.show.table(rows, 'long');
+    fg.show.table(rows, 'all', { rows: 1001 });
+    const tables = context.shown.map(([item]) => item.json as unknown as TableDescriptor);
+    expect(tables.map((t) => [t.rows.length, t.totalRows])).toEqual([
+      [1000, 1001],
+      [1001, undefined],
+    ]);
+    expect(() => fg.show.table(undefined as never)).toThrow('rows is undefined');
+  });
+
+  it('refuse a chart with a URL and show nothing', () => {
+    const { fg, context } = world;
+    expect(() => fg.show.chart({ data: { url: 'data.csv' }, mark: 'point' })).toThrow('never loaded');
+    expect(context.shown).toEqual([]);
+  });
+});
+
+/** Reads a PNG of 8-bit RGB without interlace, checking every chunk. */
+function decodePng(png: Buffer): { width: number; height: number; at(x: number, y: number): number[] } {
+  expect([...png.subarray(0, 8)]).toEqual([137, 80, 78, 71, 13, 10, 26, 10]);
+  const chunks: Array<{ type: string; data: Buffer }> = [];
+  for (let at = 8; at < png.length;) {
+    const length = png.readUInt32BE(at);
+    const body = png.subarray(at + 4, at + 8 + length);
+    expect(png.readUInt32BE(at + 8 + length)).toBe(crc32(body));
+    chunks.push({ type: body.toString('ascii', 0, 4), data: body.subarray(4) });
+    at += 12 + length;
+  }
+  expect([chunks[0].type, chunks.at(-1)!.type]).toEqual(['IHDR', 'IEND']);
+  const header = chunks[0].data;
+  const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
+  expect([...header.subarray(8)]).toEqual([8, 2, 0, 0, 0]);
+  const rows = inflateSync(Buffer.concat(chunks.filter((c) => c.type === 'IDAT').map((c) => c.data)));
+  expect(rows.length).toBe(height * (1 + 3 * width));
+  for (let y = 0; y < height; y++) expect(rows[y * (1 + 3 * width)]).toBe(0);
+  return {
+    width,
+    height,
+    at: (x, y) => [...rows.subarray(y * (1 + 3 * width) + 1 + 3 * x, y * (1 + 3 * width) + 4 + 3 * x)],
+  };
+}
+
+describe('thumbnail', () => {
+  const set = (coordinates: number[], firings?: number[]): BundleSet => ({
+    name: 'A',
+    title: 'A',
+    layout: {
+      id: 'x',
+      coordinates: Float32Array.from(coordinates),
+      points: coordinates.length / 2,
+      method: 'pca',
+      description: '',
+      parameters: {},
+      excluded: 0,
+    },
+    firings: Uint32Array.from(firings ?? coordinates.slice(coordinates.length / 2).map(() => 1)),
+    tokens: 10,
+    labels: [],
+    examples: [],
+  });
+  const WHITE = [255, 255, 255];
+
+  it('is a PNG with the firing features where the layout has them, y upwards', () => {
+    // A square of 2 × 2 in a picture of 240 with margins of 16.
+    const png = decodePng(thumbnail([set([-1, -1, 1, -1, -1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0])]));
+    expect([png.width, png.height]).toEqual([240, 240]);
+    for (const [x, y] of [
+      [16, 224],
+      [224, 224],
+      [16, 16],
+    ]) {
+      const [red, , blue] = png.at(x, y);
+      expect(blue).toBeGreaterThan(red);
+    }
+    // Dead: not drawn.
+    expect([png.at(120, 120), png.at(224, 16)]).toEqual([WHITE, WHITE]);
+  });
+
+  it('of twin maps has them side by side in two colours', () => {
+    const png = decodePng(thumbnail([set([0, 0, 1, 1]), set([0, 0, 1, 1])]));
+    expect([png.width, png.height]).toEqual([480, 240]);
+    const [left, right] = [png.at(16, 224), png.at(256, 224)];
+    expect(left[2]).toBeGreaterThan(left[0]);
+    expect(right[0]).toBeGreaterThan(right[2]);
+  });
+
+  it('of nothing, of one place, and with rows left out is still a picture', () => {
+    expect(decodePng(thumbnail([set([])])).at(0, 0)).toEqual(WHITE);
+    expect(decodePng(thumbnail([set([3, 4, 3, 4])])).at(120, 120)).not.toEqual(WHITE);
+    const png = decodePng(thumbnail([set([NaN, NaN, 0, 0, 1, 1])]));
+    expect(png.at(16, 224)).not.toEqual(WHITE);
+  });
+});
