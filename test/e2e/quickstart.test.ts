@@ -207,13 +207,17 @@ async function showMap(page: Page, bench: Bench): Promise<Frame> {
     .locator('.notebook-editor .cell-list-container')
     .first()
     .click({ position: { x: 8, y: 200 } });
-  for (let i = 0; i < 60; i++) {
-    const frame = await bench.findFrame('.layer.set0', 1_000).catch(() => undefined);
+  for (let i = 0; i < 80; i++) {
+    const frame = await bench.findFrame('.layer.set0', 300).catch(() => undefined);
     const box = await frame?.locator('.layer.set0').first().boundingBox();
-    if (frame && box && box.y > 60 && box.y + box.height < 860) return frame;
-    await page.mouse.move(700, 450);
-    await page.mouse.wheel(0, 300);
-    await page.waitForTimeout(150);
+    if (frame && box && box.y > 100 && box.y + box.height < 870) return frame;
+    await page.mouse.move(60, 450);
+    // Far steps until the map's output is laid out, then straight to it.
+    await page.mouse.wheel(
+      0,
+      frame && box && box.y > 0 && box.y < 3000 ? Math.min(600, Math.max(-600, box.y - 250)) : 600,
+    );
+    await page.waitForTimeout(250);
   }
   throw new Error('no map came on screen');
 }
