@@ -23,6 +23,32 @@ describe('a kernel with fg and tf', () => {
     expect((await client.run('import * as again from "@tensorflow/tfjs"; again === tf')).shown).toBe('true');
   });
 
+  it("gives its namespaces to import from 'fg', the same that fg has", async () => {
+    const cell = `import { sae, correlation, synthetic, device, keyFigure, tf as tensors } from 'fg'
+import whole, * as all from 'fg'
+;[sae === fg.sae, correlation === fg.correlation, tensors === tf, whole === fg, all.maps === fg.maps,
+  device.info().device, synthetic.stories({ stories: 2 }).length, typeof keyFigure]`;
+    const { status, shown } = await client.run(cell);
+    expect([status, shown?.replace(/\s+/g, ' ')]).toEqual([
+      'ok',
+      "[ true, true, true, true, true, 'cpu', 2, 'function' ]",
+    ]);
+    const wrong = await client.run("import { seas } from 'fg'; seas");
+    expect(wrong.error).toMatchObject({
+      message: expect.stringMatching(/'fg' has no export named 'seas'\. It has: models, datasets/),
+    });
+  });
+
+  it('shows a table for scores and one line for a dataset', async () => {
+    expect((await client.run("fg.datasets.fromTexts(['a', 'b'])")).shown).toBe(
+      'Dataset texts: 2 texts, sequences of 128 tokens',
+    );
+    const execution = client.begin("fg.show.table([{ a: 1 }]); await fg.datasets.load('absent.txt')");
+    expect((await client.finished(execution)).status).toBe('error');
+    const mimes = client.events(execution).flatMap((e) => (e.kind === 'display' ? e.items.map((i) => i.mime) : []));
+    expect(mimes).toEqual(['application/vnd.fgnb.table+json', 'text/plain']);
+  });
+
   it('can be interrupted between native products and goes on with right results', async () => {
     await client.run('const left = tf.ones([256, 256]), identity = tf.eye(256)');
     for (const loop of [

@@ -112,6 +112,7 @@ async function train(
         });
         await saveSae(trained.sae, folder);
         await fs.writeFile(path.join(folder, HISTORY), JSON.stringify(trained.history));
+        await fs.rm(checkpoint, { recursive: true, force: true });
       },
       async load(folder): Promise<TrainedSae> {
         const sae = await loadSae(folder);
