@@ -90,6 +90,18 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
   const shot = (page: Page, name: string) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
   const row = (page: Page, text: string) => page.locator('.fg-grid .row', { hasText: text });
 
+  test('a panel beside the notebook, 480 px wide, shows the whole of both maps', async () => {
+    const { page, complaints } = await open({ width: 480 });
+    for (const set of [0, 1]) {
+      const box = await boxOf(page.locator(`.layer.set${set}`));
+      expect(box.x).toBeGreaterThanOrEqual(0);
+      expect(box.x + box.width).toBeLessThanOrEqual(480);
+    }
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(480);
+    await shot(page, 'map-beside-dark');
+    expect(complaints.list).toEqual([]);
+  });
+
   test('hovering a point shows it, its counterpart, r and the examples of both', async () => {
     const { page, complaints } = await open();
     const i = isolatedPoint(small, 0);

@@ -16,7 +16,7 @@ export const MAP_CSS = `
 .fg-map .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
 .fg-map .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
 .fg-map .hits:empty { display: none; }
-.fg-map .maps { display: grid; grid-template-rows: minmax(0, 1fr) auto; gap: 6px; min-width: 0; min-height: 0; }
+.fg-map .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-map .stage { position: relative; min-height: 0; overflow: hidden; }
 .fg-map .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .fg-map .stage .overlay { z-index: 1; pointer-events: none; }
@@ -31,7 +31,7 @@ export const MAP_CSS = `
 .fg-map .caption .title, .fg-map .caption .counts { text-shadow: 0 0 3px var(--fg-bg), 0 0 3px var(--fg-bg), 0 0 6px var(--fg-bg); }
 .fg-map .badge { display: inline-block; flex: none; min-width: 1.5em; text-align: center; padding: 0 4px; border-radius: 3px; font-weight: 700; line-height: 1.5; color: var(--fg-bg); background: var(--fg-a); }
 .fg-map .badge.set1 { background: var(--fg-b); }
-.fg-map .foot { display: flex; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
+.fg-map .foot { display: flex; min-width: 0; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
 .fg-map .legend { flex: none; max-width: 72%; display: flex; flex-wrap: wrap; gap: 2px 14px; max-height: 5.6em; overflow: auto; }
 .fg-map .legend .item { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
 .fg-map .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
