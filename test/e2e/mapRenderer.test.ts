@@ -135,6 +135,36 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     expect(complaints.list).toEqual([]);
   });
 
+  test('a table of many columns scrolls sideways; its numbers stay on one line and its texts are not squeezed', async () => {
+    const { page } = await open(false);
+    await page.setViewportSize({ width: 700, height: 600 });
+    const names = Array.from({ length: 12 }, (_, i) => `explained variance ${i}`);
+    await render(page, 'wide', MIME.table, {
+      version: 1,
+      columns: [
+        { key: 'sae', title: 'SAE', type: 'text' },
+        ...names.map((name) => ({ key: name, title: name, type: 'number' })),
+      ],
+      rows: [{ sae: 'tiny blocks.0.hook_mlp_out topk 1024', ...Object.fromEntries(names.map((n) => [n, 0.9912345])) }],
+    });
+    const [line, ...heights] = await page
+      .locator('#wide th.numeric button, #wide td.numeric')
+      .evaluateAll((cells) =>
+        cells.map((cell) => cell.getBoundingClientRect().height - (cell.tagName === 'TD' ? 6 : 8)),
+      );
+    // Cells of a row are as high as the highest: the text takes at most two lines.
+    for (const height of heights) expect(height).toBeLessThan(2.6 * line);
+    expect(
+      await page
+        .locator('#wide td')
+        .first()
+        .evaluate((cell) => cell.clientWidth),
+    ).toBeGreaterThan(120);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    const scroll = page.locator('#wide .scroll');
+    expect(await scroll.evaluate((box) => box.scrollWidth > box.clientWidth)).toBe(true);
+  });
+
   test('a chart that asks for a URL is refused, not loaded', async () => {
     const { page, complaints } = await open(false);
     const spec = {

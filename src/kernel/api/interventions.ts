@@ -15,7 +15,7 @@ import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from './environment.js';
 import { requireGiven } from './given.js';
-import { comparisonItems, tableItems, tableOf, withDisplay, type Displayed } from './present.js';
+import { comparisonItems, count, tableItems, tableOf, withDisplay, type Displayed } from './present.js';
 
 /** Change activations and see what moves. */
 export interface InterventionsApi {
@@ -81,12 +81,23 @@ export function interventionsApi(env: Environment): InterventionsApi {
       );
       const title = `Features moved by: ${describeAll(chosen)}`;
       return withDisplay(result, () =>
-        tableItems(
-          tableOf(
-            result.map((e) => ({ ...e })),
+        tableItems({
+          ...tableOf(
+            result.map((e) => ({
+              feature: e.feature,
+              'mean before': e.before,
+              'mean after': e.after,
+              'Δ mean': e.delta,
+              'fires on, before': e.firingBefore,
+              'fires on, after': e.firingAfter,
+            })),
             title,
           ),
-        ),
+          note:
+            result.length > 0
+              ? `means and shares over ${count(result[0].n)} tokens`
+              : 'no feature moved: does the intervention act before the hook of the SAE?',
+        }),
       );
     },
   };

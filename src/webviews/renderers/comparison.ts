@@ -56,7 +56,8 @@ function tokenBars(tokens: NonNullable<ComparisonDescriptor['tokens']>): HTMLEle
 
 export function renderComparison(descriptor: ComparisonDescriptor): HTMLElement {
   const rows = descriptor.rows.map((row) => {
-    const parts = difference(row.before, row.after);
+    // A continuation begins with the space after its prompt, which would stand as an empty mark at the start of the line.
+    const parts = difference(row.before.trimStart(), row.after.trimStart());
     return el(
       'div',
       { class: 'row' },

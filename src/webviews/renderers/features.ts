@@ -12,8 +12,9 @@ export const FEATURES_CSS = `
 .fg-group .heading .r { font-variant-numeric: tabular-nums; font-weight: 700; color: var(--fg-strong); }
 .fg-group .heading .same { color: var(--fg-hit); }
 .fg-group .cards { display: grid; gap: 12px 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
-.fg-card h4 { margin: 0 0 4px; font-size: 1em; font-weight: 600; color: var(--fg-strong); display: flex; gap: 8px; flex-wrap: wrap; }
-.fg-card h4 .side { color: var(--fg-muted); font-weight: 400; }
+.fg-card { min-width: 0; }
+.fg-card h4 { margin: 0 0 4px; font-size: 1em; font-weight: 600; color: var(--fg-strong); overflow-wrap: break-word; }
+.fg-card h4 .side { color: var(--fg-muted); font-weight: 400; margin-left: 8px; }
 .fg-card .stats { margin: 4px 0 0; color: var(--fg-muted); font-size: 0.92em; font-variant-numeric: tabular-nums; }
 `;
 

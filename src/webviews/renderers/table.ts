@@ -12,11 +12,11 @@ export const TABLE_CSS = `
 .fg-table th { position: sticky; top: 0; background: var(--fg-surface); border-bottom: 1px solid var(--fg-border); padding: 0; text-align: left; font-weight: 600; color: var(--fg-strong); }
 .fg-table th button { all: unset; display: block; width: 100%; box-sizing: border-box; cursor: pointer; padding: 4px 12px; white-space: nowrap; }
 .fg-table th button:focus-visible { outline: 1px solid var(--fg-focus); outline-offset: -2px; }
-.fg-table th.numeric, .fg-table td.numeric { text-align: right; }
+.fg-table th.numeric, .fg-table td.numeric { text-align: right; white-space: nowrap; }
 .fg-table th.numeric button { text-align: right; }
 .fg-table th[aria-sort="ascending"] button::after { content: " ▲"; font-size: 0.7em; }
 .fg-table th[aria-sort="descending"] button::after { content: " ▼"; font-size: 0.7em; }
-.fg-table td { padding: 3px 12px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: anywhere; }
+.fg-table td { padding: 3px 12px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: break-word; vertical-align: baseline; }
 .fg-table tr:last-child td { border-bottom: 0; }
 .fg-table tbody tr:hover td { background: var(--fg-list-hover); }
 .fg-table .actions { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 6px; color: var(--fg-muted); font-size: 0.92em; }
@@ -25,6 +25,9 @@ export const TABLE_CSS = `
 
 /** Rows drawn before the reader asks for all. */
 const SHOWN = 200;
+
+/** A column of text is not squeezed below this many characters, or its longest cell: the table scrolls sideways instead. */
+const TEXT_CHARACTERS = 22;
 
 function cellText(column: TableColumn, row: Row): string {
   const value = row[column.key];
@@ -75,6 +78,10 @@ class Table {
     const press = el('button', { on: { click: () => this.sortBy(column) } }, column.title);
     press.type = 'button';
     const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
+    if (column.type === 'text') {
+      const longest = this.descriptor.rows.reduce((n, row) => Math.max(n, cellText(column, row).length), 0);
+      header.style.minWidth = `calc(${Math.min(TEXT_CHARACTERS, longest)}ch + 24px)`;
+    }
     header.scope = 'col';
     return header;
   }

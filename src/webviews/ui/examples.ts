@@ -1,7 +1,7 @@
 /** Dataset examples of a feature: tokens with activation as background intensity and the peak token marked. */
 import type { FeatureExample } from '../../protocol/map.js';
 import { el } from './dom.js';
-import { number, visibleToken } from './format.js';
+import { aligned, number, visibleToken } from './format.js';
 
 export const EXAMPLE_CSS = `
 .fg-examples { list-style: none; margin: 4px 0 0; padding: 0; display: grid; gap: 2px; }
@@ -42,7 +42,8 @@ function exampleRow(example: FeatureExample, max: number): HTMLElement {
         title: `${number(value, 3)}`,
         style: { 'background-color': heat(value, max) },
       },
-      visibleToken(token),
+      // The space before the first token would indent the line.
+      visibleToken(i === 0 ? token.replace(/^ +(?=.)/s, '') : token),
     );
   });
   return el(
@@ -51,7 +52,7 @@ function exampleRow(example: FeatureExample, max: number): HTMLElement {
     el(
       'span',
       { class: 'value', title: `sequence ${example.sequence}, position ${example.position}` },
-      number(example.value, 3),
+      aligned(example.value, 3),
     ),
     el('span', { class: 'text' }, ...tokens),
   );

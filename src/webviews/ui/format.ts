@@ -21,6 +21,12 @@ export function number(value: number | null | undefined, digits = 4): string {
   return text.replace('-', '−');
 }
 
+/** Like `number`, but closing zeros stay, so that values in a column have equally many digits: "1.40" beside "1.42". */
+export function aligned(value: number, digits: number): string {
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 10 ** digits ? value.toPrecision(digits).replace('-', '−') : number(value, digits);
+}
+
 /** A correlation with two decimals, or "–". */
 export function correlation(r: number): string {
   return Number.isNaN(r) ? '–' : r.toFixed(2).replace('-', '−');

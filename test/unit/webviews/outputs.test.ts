@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { escapeHtml, panelHtml, reportHtml, sidecarElementId } from '../../../src/protocol/webview.js';
 import { difference, words } from '../../../src/webviews/renderers/difference.js';
 import { sortRows, tableText } from '../../../src/webviews/renderers/tableText.js';
+import { aligned } from '../../../src/webviews/ui/format.js';
 import { safeHref } from '../../../src/webviews/report/markdown.js';
 
 const joined = (pieces: Array<{ text: string }>) => pieces.map((p) => p.text).join('');
@@ -35,6 +36,22 @@ describe('difference of two texts', () => {
     const long = (word: string) => `start ${Array.from({ length: 2500 }, (_, i) => word + i).join(' ')} end`;
     const d = difference(long('a'), long('b'));
     expect(d.before.map((p) => p.kind)).toEqual(['same', 'removed', 'same']);
+  });
+});
+
+describe('values in a column', () => {
+  test('keep their closing zeros, within sizes that read as plain numbers', () => {
+    expect([1.4, -0.5, 12, 0.0012, 999.4, 1000, 0.0009, 0].map((v) => aligned(v, 3))).toEqual([
+      '1.40',
+      '−0.500',
+      '12.0',
+      '0.00120',
+      '999',
+      '1,000',
+      '0.0009',
+      '0',
+    ]);
+    expect([NaN, Infinity].map((v) => aligned(v, 3))).toEqual(['–', '∞']);
   });
 });
 
