@@ -28,15 +28,21 @@ const message = (field: number, ...parts: Bytes[]): Uint8Array => {
 const string = (field: number, value: string): Uint8Array => message(field, text.encode(value));
 const integer = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
 
+/** Of attributes (AttributeProto.AttributeType), and FLOAT of tensors. */
 const FLOAT = 1;
 const INT = 2;
 const INTS = 7;
 
+/** A whole number, whole numbers, or a float32. */
+export type OnnxAttribute = number | readonly number[] | { float: number };
+
 export interface OnnxNode {
   op: string;
+  /** Empty names stand for optional inputs left out. */
   inputs: readonly string[];
   output: string;
-  attributes?: Record<string, number | readonly number[]>;
+  attributes?: Record<string, OnnxAttribute>;
+
   /** "com.microsoft" for ONNX Runtime's own operators; default: the standard ones. */
   domain?: 'com.microsoft';
 }
@@ -55,10 +61,13 @@ export interface OnnxGraph {
   constants?: readonly OnnxConstant[];
 }
 
-function attribute([name, value]: [string, number | readonly number[]]): Uint8Array {
-  return typeof value === 'number'
-    ? message(5, string(1, name), integer(3, value), integer(20, INT))
-    : message(5, string(1, name), ...value.map((v) => integer(8, v)), integer(20, INTS));
+function attribute([name, value]: [string, OnnxAttribute]): Uint8Array {
+  if (typeof value === 'number') return message(5, string(1, name), integer(3, value), integer(20, INT));
+  if ('float' in value) {
+    const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
+    return message(5, string(1, name), [(2 << 3) | 5], bytes, integer(20, FLOAT));
+  }
+  return message(5, string(1, name), ...value.map((v) => integer(8, v)), integer(20, INTS));
 }
 
 function node(n: OnnxNode): Uint8Array {
@@ -77,13 +86,13 @@ function constant({ name, shape, data }: OnnxConstant): Uint8Array {
   return message(5, ...shape.map((d) => integer(1, d)), integer(2, FLOAT), string(8, name), message(9, bytes));
 }
 
-/** A model of `graph` as ONNX Runtime loads it: operators of opset 20, and ONNX Runtime's own. */
+/** A model of `graph` as ONNX Runtime loads it: operators of opset 17, and ONNX Runtime's own. */
 export function onnxModel(graph: OnnxGraph): Uint8Array {
   const value = (field: number, name: string) =>
     message(field, string(1, name), message(2, message(1, integer(1, FLOAT))));
   return join([
     integer(1, 8),
-    message(8, integer(2, 20)),
+    message(8, integer(2, 17)),
     message(8, string(1, 'com.microsoft'), integer(2, 1)),
     message(
       7,

@@ -6,30 +6,10 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../compute/tf.js';
-import { replaceKernel } from '../compute/wasmMatMul.js';
-import { nativeUnary } from './nativeOps.js';
-
-let sharesClones = false;
+import { nativeAttention, nativeLayerNorm, nativeUnary, type NativeLinear } from './nativeOps.js';
 
 /** Whether tensors live where these kernels reach them. */
-export function hasFusedOps(): boolean {
-  if (tf.getBackend() !== 'wasm') return false;
-  if (!sharesClones) shareClones();
-  return true;
-}
-
-/**
- * tfjs-wasm copies on clone, and every tensor that is saved for a gradient is a clone: a tenth of a training step. The
- * other backends count references instead, as tfjs-wasm itself does in its Reshape; so does this.
- */
-function shareClones(): void {
-  replaceKernel('Identity', ({ inputs, backend: owner }) => {
-    const x = inputs.x as TensorInfo;
-    (owner as BackendWasm).incRef(x.dataId);
-    return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
-  });
-  sharesClones = true;
-}
+export const hasFusedOps = (): boolean => tf.getBackend() === 'wasm';
 
 const backend = (): BackendWasm => tf.backend() as BackendWasm;
 
@@ -40,6 +20,16 @@ function empty(shape: readonly number[]): tf.Tensor {
 
 /** A tensor's values in place. Take views after the last output was made: the heap can grow and move. */
 const view = (x: tf.Tensor): Float32Array => backend().typedArrayFromHeap(x) as Float32Array;
+
+/** A tensor's values in place: to be read at once, and not kept. */
+export const valuesOf = (x: tf.Tensor): Float32Array => view(x);
+
+/** x [N, in] → [N, width] by a packed layer. */
+export function linearForward(x: tf.Tensor, layer: NativeLinear, width: number): tf.Tensor {
+  const y = empty([x.shape[0], width]);
+  layer.run(view(x), view(y));
+  return y;
+}
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
@@ -60,6 +50,22 @@ function tanh(x: number): number {
 }
 
 const geluNewOf = (x: number): number => 0.5 * x * (1 + tanh(SQRT_2_OVER_PI * x * (1 + 0.044715 * x * x)));
+
+/** softmax(q kᵀ · scale + mask) v by head, all [B, T, H, Dh], mask [T, T]; undefined where ONNX Runtime is not in use. */
+export function attentionForward(
+  q: tf.Tensor,
+  k: tf.Tensor,
+  v: tf.Tensor,
+  mask: tf.Tensor,
+  scale: number,
+): tf.Tensor | undefined {
+  const [batch, length, heads, dHead] = q.shape;
+  const native = nativeAttention(heads, scale);
+  if (!native) return undefined;
+  const z = empty(q.shape);
+  native(view(q), view(k), view(v), view(mask), view(z), { batch, length, heads, dHead });
+  return z;
+}
 
 /** Tanh GELU of every element. */
 export function geluNewForward(x: tf.Tensor): tf.Tensor {
@@ -113,11 +119,16 @@ export function biasBackward(dy: tf.Tensor, width: number): tf.Tensor {
   return db;
 }
 
-/** LayerNorm over the last axis; sums in float64. */
+/** LayerNorm over the last axis. */
 export function layerNormForward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, eps: number): tf.Tensor {
   const y = empty(x.shape);
   const width = weight.size;
   const [from, to, w, b] = [view(x), view(y), view(weight), view(bias)];
+  const native = nativeLayerNorm(eps);
+  if (native) {
+    native(from, w, b, to);
+    return y;
+  }
   for (let at = 0; at < from.length; at += width) {
     const { mean, scale } = moments(from, at, width, eps);
     for (let i = 0; i < width; i++) to[at + i] = (from[at + i] - mean) * scale * w[i] + b[i];

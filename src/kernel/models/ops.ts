@@ -4,6 +4,7 @@
  */
 import { tf } from '../compute/tf.js';
 import {
+  attentionForward,
   biasBackward,
   embeddingForward,
   crossEntropyBackward,
@@ -15,7 +16,9 @@ import {
   hasFusedOps,
   layerNormBackward,
   layerNormForward,
+  linearForward,
 } from './fusedOps.js';
+import type { NativeLinear } from './nativeOps.js';
 
 type Save = (tensors: tf.Tensor[]) => void;
 
@@ -42,27 +45,76 @@ export function embedding(table: tf.Tensor2D, ids: Int32Array): tf.Tensor2D {
   );
 }
 
-/** x [N, in] · weight + bias → [N, out]; the weight is [in, out], or [out, in] when `outIn`. */
+/**
+ * x [N, in] · weight + bias → [N, out]; the weight is [in, out], or [out, in] when `outIn`. `packed` is the same weight
+ * and bias in another form, for the forward pass.
+ */
 export function linear(
   x: tf.Tensor2D,
   weight: tf.Tensor2D,
   bias: tf.Tensor1D | undefined,
   outIn: boolean,
+  packed?: NativeLinear,
 ): tf.Tensor2D {
-  if (!bias) return tf.matMul(x, weight, false, outIn);
-  if (!hasFusedOps()) return tf.matMul(x, weight, false, outIn).add(bias);
+  if (!hasFusedOps() || (!bias && !packed)) {
+    const product: tf.Tensor2D = tf.matMul(x, weight, false, outIn);
+    return bias ? product.add(bias) : product;
+  }
   return withGradient(
-    [x, weight, bias],
+    bias ? [x, weight, bias] : [x, weight],
     ([input, w, b], save) => {
       save([input, w]);
+      if (packed) return linearForward(input, packed, w.shape[outIn ? 0 : 1] as number);
       return tf.matMul(input, w, false, outIn).add(b);
     },
     (dy, [input, w]) => [
       tf.matMul(dy, w, false, !outIn),
       outIn ? tf.matMul(dy, input, true, false) : tf.matMul(input, dy, true, false),
-      biasBackward(dy, bias.size),
+      ...(bias ? [biasBackward(dy, bias.size)] : []),
     ],
   );
+}
+
+/** [B, T, H, Dh] → [B, H, T, Dh], and back. */
+const byHead = (x: tf.Tensor): tf.Tensor4D => x.transpose([0, 2, 1, 3]);
+
+/** Attention scores q kᵀ · scale + mask: q, k [B, T, H, Dh], mask [T, T] → [B, H, T, T]. */
+export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, mask: tf.Tensor, scale: number): tf.Tensor4D {
+  const scaled = scale === 1 ? q : q.mul(scale);
+  return tf.matMul(byHead(scaled), byHead(k), false, true).add<tf.Tensor4D>(mask);
+}
+
+/** Each head's mixture of values: pattern [B, H, T, T], v [B, T, H, Dh] → [B, T, H, Dh]. */
+export function attentionMix(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return byHead(tf.matMul(pattern, byHead(v)));
+}
+
+/** attentionMix(softmax(attentionScores(…)), v) in one operation, for when nothing between is asked for. */
+export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, mask: tf.Tensor, scale: number): tf.Tensor4D {
+  const plain = (): tf.Tensor4D => attentionMix(tf.softmax(attentionScores(q, k, mask, scale)), v);
+  if (!hasFusedOps()) return plain();
+  return withGradient(
+    [q, k, v],
+    ([queries, keys, values], save) => {
+      save([queries, keys, values, mask]);
+      return attentionForward(queries, keys, values, mask, scale) ?? tf.tidy(plain);
+    },
+    (dy, saved) => attentionBackward(dy, saved as tf.Tensor4D[], scale),
+  );
+}
+
+/** Gradients of attention in q, k and v; the pattern is computed once more. */
+function attentionBackward(dy: tf.Tensor, [q, k, v, mask]: tf.Tensor4D[], scale: number): tf.Tensor[] {
+  return tf.tidy(() => {
+    const pattern = tf.softmax(attentionScores(q, k, mask, scale)); // [B, H, T, T]
+    const dz = byHead(dy); // [B, H, T, Dh]
+    const dPattern = tf.matMul(dz, byHead(v), false, true);
+    const mean = dPattern.mul(pattern).sum(-1, true);
+    const dScores = pattern.mul(dPattern.sub(mean)).mul<tf.Tensor4D>(scale);
+    const dq = tf.matMul(dScores, byHead(k));
+    const dk = tf.matMul(dScores, byHead(q), true, false);
+    return [dq, dk, tf.matMul(pattern, dz, true, false)].map(byHead);
+  });
 }
 
 /** GELU with tanh: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). Hendrycks & Gimpel 2016; "gelu_new". */

@@ -18,7 +18,18 @@ import {
   type LinearNames,
   type ModelNames,
 } from './layout.js';
-import { crossEntropy, embedding, gelu, geluNew, layerNorm, linear } from './ops.js';
+import {
+  attention,
+  attentionMix,
+  attentionScores,
+  crossEntropy,
+  embedding,
+  gelu,
+  geluNew,
+  layerNorm,
+  linear,
+} from './ops.js';
+import { PackedWeights } from './packedWeights.js';
 import { attentionMask, rotaryTables, rotate } from './positions.js';
 import type { ForwardOptions, ForwardResult, GenerateOptions, LanguageModel, ModelConfig, Tokenizer } from './types.js';
 
@@ -44,6 +55,7 @@ export class TransformerModel implements LanguageModel {
   private readonly names: ModelNames;
   /** Attention masks and rotary tables by sequence length. */
   private readonly constants = new Map<string, tf.Tensor[]>();
+  private readonly packed = new PackedWeights();
   private knownId: string | undefined;
   private disposed = false;
 
@@ -156,6 +168,7 @@ export class TransformerModel implements LanguageModel {
     if (this.disposed) return;
     this.disposed = true;
     for (const weight of this.weights.values()) weight.dispose();
+    this.packed.dispose();
     for (const tensors of this.constants.values()) tf.dispose(tensors);
     this.weights.clear();
     this.constants.clear();
@@ -217,16 +230,28 @@ export class TransformerModel implements LanguageModel {
       k = run.at(`${at}.hook_rot_k`, rotate(k, cos, sin));
     }
     // GPT-Neo trained without scaling: its scores are plain dot products.
-    if (family !== 'gpt_neo') q = q.mul(1 / Math.sqrt(dHead));
-
-    const dots = tf.matMul(q.transpose([0, 2, 1, 3]), k.transpose([0, 2, 1, 3]), false, true); // [B, H, T, T]
-    const scores = run.at(`${at}.hook_attn_scores`, dots.add<tf.Tensor4D>(this.mask(layer, length)));
-    const pattern = run.at(`${at}.hook_pattern`, tf.softmax(scores)); // [B, H, T, T]
-    const mixed = tf.matMul(pattern, v.transpose<tf.Tensor4D>([0, 2, 1, 3])); // [B, H, T, Dh]
-    const z = run.at(`${at}.hook_z`, mixed.transpose<tf.Tensor4D>([0, 2, 1, 3])); // [B, T, H, Dh]
+    const scale = family === 'gpt_neo' ? 1 : 1 / Math.sqrt(dHead);
+    const mask = this.mask(layer, length);
+    const z = run.at(`${at}.hook_z`, this.mixture(q, k, v, mask, scale, at, run)); // [B, T, H, Dh]
 
     if (run.wants(`${at}.hook_result`)) return this.sumOfHeads(z, names.attnOut, `${at}.hook_result`, run);
     return this.linear(z.reshape([batch, length, heads * dHead]), names.attnOut); // [B, T, d]
+  }
+
+  /** What each head reads, [B, T, H, Dh]; scores and pattern are computed apart when their hooks are wanted. */
+  private mixture(
+    q: tf.Tensor4D,
+    k: tf.Tensor4D,
+    v: tf.Tensor4D,
+    mask: tf.Tensor,
+    scale: number,
+    at: string,
+    run: HookRun,
+  ): tf.Tensor4D {
+    const [scoresAt, patternAt] = [`${at}.hook_attn_scores`, `${at}.hook_pattern`];
+    if (!this.trainable && !run.wants(scoresAt) && !run.wants(patternAt)) return attention(q, k, v, mask, scale);
+    const scores = run.at(scoresAt, attentionScores(q, k, mask, scale)); // [B, H, T, T]
+    return attentionMix(run.at(patternAt, tf.softmax(scores)), v);
   }
 
   /** x [B, T, d] → q, k, v, each [B, T, H, Dh]. */
@@ -277,7 +302,10 @@ export class TransformerModel implements LanguageModel {
     const [batch, length, width] = x.shape;
     const bias = names.bias ? (this.weight(names.bias) as tf.Tensor1D) : undefined;
     const weight = this.weight(names.weight) as tf.Tensor2D;
-    const y = linear(x.reshape([batch * length, width]), weight, bias, this.names.linearIsOutIn); // [B·T, out]
+    const outIn = this.names.linearIsOutIn;
+    const rows = batch * length;
+    const packed = this.trainable ? undefined : this.packed.layer(names.weight, weight, bias, outIn, rows);
+    const y = linear(x.reshape([rows, width]), weight, bias, outIn, packed); // [B·T, out]
     return y.reshape([batch, length, y.shape[1]]);
   }
 

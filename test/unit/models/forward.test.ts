@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
+import { PACK_FROM_ROWS } from '../../../src/kernel/models/packedWeights.js';
 import type { ForwardResult, HookEdit } from '../../../src/kernel/models/types.js';
 import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
 import { referenceForward } from './reference.js';
@@ -69,6 +70,24 @@ describe.each(Object.keys(CONFIGS))('%s', (name) => {
       TOLERANCE,
     );
     free(result);
+    model.dispose();
+  });
+
+  it('gives the same logits in a pass of many rows, which packs the weights, and again after it', () => {
+    const model = modelOf(config, randomWeights(config, 2));
+    const expected = reference(name, 2).get('logits') ?? new Float64Array();
+    const times = Math.ceil(PACK_FROM_ROWS / (B * T));
+    const many = new Int32Array(times * tokens.length);
+    for (let i = 0; i < times; i++) many.set(tokens, i * tokens.length);
+    for (let pass = 0; pass < 2; pass++) {
+      const result = model.forward(many, times * B);
+      const logits = result.logits?.dataSync() ?? new Float32Array();
+      for (const i of [0, times - 1])
+        expect(relativeError(logits.subarray(i * expected.length, (i + 1) * expected.length), expected)).toBeLessThan(
+          TOLERANCE,
+        );
+      free(result);
+    }
     model.dispose();
   });
 

@@ -140,3 +140,32 @@ describe('loss', () => {
     model.dispose();
   });
 });
+
+describe('a model that is not trained', () => {
+  it.each(Object.keys(CONFIGS))(
+    '%s: gradients reach an activation, by one operation for attention and step by step',
+    (name) => {
+      const model = modelOf(CONFIGS[name], randomWeights(CONFIGS[name], 12));
+      const first = 'blocks.0.hook_resid_pre';
+      const gradient = (stepByStep: boolean): Float32Array => {
+        const shift = tf.variable(tf.zeros([CONFIGS[name].dModel]));
+        const { grads } = tf.variableGrads(() => {
+          const edits = new Map([[first, [(x: tf.Tensor) => x.add(shift)]]]);
+          // An edit that changes nothing asks for the scores.
+          const scores = ['blocks.0', 'blocks.1'].map((at) => `${at}.attn.hook_attn_scores`);
+          if (stepByStep) for (const hook of scores) edits.set(hook, [(x: tf.Tensor) => x]);
+          const { logits } = model.forward(tokens, B, { edits });
+          return (logits as tf.Tensor).square().mean<tf.Scalar>();
+        });
+        const values = grads[shift.name].dataSync() as Float32Array;
+        tf.dispose(grads);
+        shift.dispose();
+        return values;
+      };
+      const fused = gradient(false);
+      expect(Math.max(...fused.map(Math.abs))).toBeGreaterThan(1e-3);
+      expect(relativeError(fused, Float64Array.from(gradient(true)))).toBeLessThan(1e-5);
+      model.dispose();
+    },
+  );
+});

@@ -1,7 +1,8 @@
 import { beforeAll, expect, it } from 'vitest';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { gemmReport } from '../../../src/kernel/compute/gemm.js';
-import { checkedUnary } from '../../../src/kernel/models/nativeOps.js';
+import { Random } from '../../../src/kernel/compute/random.js';
+import { checkedLinear, checkedUnary, nativeAttention, nativeLayerNorm } from '../../../src/kernel/models/nativeOps.js';
 import { erf } from './reference.js';
 
 const tanhGelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
@@ -32,4 +33,78 @@ it.each([
 
 it('is not used when it does not agree with the reference', () => {
   expect(checkedUnary('FastGelu', (x) => Math.max(0, x))).toBeUndefined();
+});
+
+const normals = (seed: number, n: number): Float32Array => new Random(seed).normals(new Float32Array(n));
+
+it.each([
+  [true, true],
+  [true, false],
+  [false, true],
+  [false, false],
+])('a packed linear layer agrees with float64 sums, weight [out, in] %s, bias %s', (outIn, withBias) => {
+  if (gemmReport().engine !== 'onnxruntime') return;
+  const [rows, input, output] = [515, 37, 21]; // more than two blocks of rows
+  const [x, weight] = [normals(1, rows * input), normals(2, input * output)];
+  const bias = withBias ? normals(3, output) : undefined;
+  const layer = checkedLinear(weight, bias, { input, output, outIn });
+  const y = new Float32Array(rows * output).fill(NaN);
+  const w = Float32Array.from(weight);
+  weight.fill(NaN); // the layer has a copy
+  layer?.run(x, y);
+  let worst = 0;
+  for (let r = 0; r < rows; r++) {
+    for (let o = 0; o < output; o++) {
+      let sum = bias?.[o] ?? 0;
+      for (let i = 0; i < input; i++) sum += x[r * input + i] * w[outIn ? o * input + i : i * output + o];
+      worst = Math.max(worst, Math.abs(y[r * output + o] - sum));
+      if (Number.isNaN(y[r * output + o])) worst = Infinity;
+    }
+  }
+  expect(worst).toBeLessThan(2e-5);
+  layer?.close();
+});
+
+it.each([0, 1, 100, 10_000, -10_000])('LayerNorm keeps its digits where the mean is %d', (offset) => {
+  const native = nativeLayerNorm(1e-5);
+  if (gemmReport().engine !== 'onnxruntime') return;
+  const [rows, width] = [7, 301];
+  const x = normals(4, rows * width).map((v) => offset + v);
+  const [w, b] = [normals(5, width), normals(6, width)];
+  const y = new Float32Array(x.length).fill(NaN);
+  native?.(x, w, b, y);
+  for (let r = 0; r < rows; r++) {
+    const row = Array.from(x.subarray(r * width, (r + 1) * width));
+    const mean = row.reduce((sum, v) => sum + v, 0) / width;
+    const scale = 1 / Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / width + 1e-5);
+    const worst = row.reduce(
+      (m, v, i) => Math.max(m, Math.abs(y[r * width + i] - ((v - mean) * scale * w[i] + b[i]))),
+      0,
+    );
+    expect(worst).toBeLessThan(1e-5);
+    expect(y.subarray(r * width, (r + 1) * width).some(Number.isNaN)).toBe(false);
+  }
+});
+
+it('attention in several calls is that of each sequence alone, and a NaN stays in its sequence', () => {
+  const native = nativeAttention(2, 0.5);
+  if (gemmReport().engine !== 'onnxruntime') return;
+  const shape = { batch: 3, length: 1100, heads: 2, dHead: 3 }; // 2.4 million scores a sequence: one a call
+  const size = shape.length * shape.heads * shape.dHead;
+  const [q, k, v] = [7, 8, 9].map((seed) => normals(seed, shape.batch * size));
+  const { length } = shape;
+  const mask = Float32Array.from({ length: length * length }, (_, i) => (i % length > i / length ? -Infinity : 0));
+  const whole = new Float32Array(q.length);
+  native?.(q, k, v, mask, whole, shape);
+  for (let b = 0; b < shape.batch; b++) {
+    const of = (x: Float32Array): Float32Array => x.slice(b * size, (b + 1) * size);
+    const alone = new Float32Array(size);
+    native?.(of(q), of(k), of(v), mask, alone, { ...shape, batch: 1 });
+    expect(of(whole)).toEqual(alone);
+    expect(alone.subarray(0, 6)).toEqual(of(v).subarray(0, 6)); // the first token sees itself alone
+  }
+  q[size] = NaN; // the second sequence, its first token and head
+  native?.(q, k, v, mask, whole, shape);
+  expect(whole.findIndex(Number.isNaN)).toBe(size);
+  expect(whole.subarray(size + 3).some(Number.isNaN)).toBe(false);
 });
