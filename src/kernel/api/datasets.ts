@@ -33,6 +33,11 @@ export interface LoadDatasetOptions extends TokenOptions, Omit<TextOptions, 'sep
   splitAt?: string;
 }
 
+export interface TextsOptions extends TokenOptions {
+  /** For people; default "texts". */
+  name?: string;
+}
+
 export interface StoriesOptions extends TokenOptions, SyntheticStoriesOptions {}
 
 /** Texts with the options by which models tokenize them; nothing is tokenized before a model asks. */
@@ -42,6 +47,7 @@ export class Dataset {
   constructor(
     /** Path, hub id or given name. */
     readonly name: string,
+    /** The texts, in order. */
     readonly texts: readonly string[],
     private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts },
   ) {
@@ -69,6 +75,7 @@ export class Dataset {
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
+  /** "Dataset name: 1,000 texts, sequences of 128 tokens". */
   toString(): string {
     const { context = 128, samples } = this.options;
     return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
@@ -91,7 +98,7 @@ export interface DatasetsApi {
    */
   load(pathOrId: string, options?: LoadDatasetOptions): Promise<Dataset>;
   /** Texts at hand, as a dataset. */
-  fromTexts(texts: readonly string[], options?: TokenOptions & { name?: string }): Dataset;
+  fromTexts(texts: readonly string[], options?: TextsOptions): Dataset;
   /** Generated stories whose tokens carry ground-truth concepts; what the example models were trained on. */
   stories(options?: StoriesOptions): Dataset;
 }

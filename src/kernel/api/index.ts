@@ -17,6 +17,13 @@ import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
 
+export interface PruneOptions {
+  /** Days without use; 0 = all. */
+  unusedDays: number;
+  /** "sae", "activations", "correlation", "layout", "map"; default all kinds. */
+  kinds?: readonly string[];
+}
+
 /** Results on disk, with identity and provenance. */
 export interface ArtifactsApi {
   /** Folder that holds them. */
@@ -25,11 +32,8 @@ export interface ArtifactsApi {
   list(): Promise<ArtifactRecord[]>;
   /** The record and folder of an id, or of its first 8 digits or more; undefined when there is none. */
   find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
-  /**
-   * Deletes artifacts that were neither made nor loaded for `unusedDays` days, of some `kinds` ("sae", "activations",
-   * "correlation", "layout", "map") or of all; returns the records of what went.
-   */
-  prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]>;
+  /** Deletes artifacts that were neither made nor loaded for some days; returns the records of what went. */
+  prune(options: PruneOptions): Promise<ArtifactRecord[]>;
 }
 
 /** What computes. */

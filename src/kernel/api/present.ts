@@ -6,9 +6,13 @@ import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
 
-/** A value that a cell shows by these items when it is the last expression. */
 export const DISPLAY = Symbol.for('fgnb.display');
-export type Displayed<T> = T & { readonly [DISPLAY]: () => OutputItem[] };
+
+/** A value that a cell shows by these items when it is the last expression. */
+export type Displayed<T> = T & {
+  /** The items. */
+  readonly [DISPLAY]: () => OutputItem[];
+};
 
 /** Gives a value its way of being shown; the value is otherwise unchanged. */
 export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {

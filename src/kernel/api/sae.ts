@@ -36,7 +36,10 @@ export interface LoadSaeFromOptions
 }
 
 /** An SAE with the history of its training. */
-export type TrainedSae = Sae & { readonly history: readonly HistoryRow[] };
+export type TrainedSae = Sae & {
+  /** Logged steps: loss, L0, explained variance, dead features. */
+  readonly history: readonly HistoryRow[];
+};
 
 const CODE_VERSION = 1;
 const HISTORY = 'history.json';
@@ -66,14 +69,20 @@ export interface SaeApi {
     data: Tokens,
     options?: EvaluateSaeOptions,
   ): Promise<Displayed<SaeEvaluation>>;
-  /** By feature id: the tokens whose logits its decoder row raises most, best first. */
-  logitLens(model: LanguageModel, sae: Sae, options?: LogitLensOptions): Promise<PromotedToken[][]>;
+  /**
+   * By feature id: the tokens whose logits its decoder row raises most, best first; the direct path alone. An SAE of
+   * another model, or of a hook that does not write to the residual stream, is refused.
+   */
+  logitLens(model: LanguageModel, sae: Sae, options?: SaeLogitLensOptions): Promise<PromotedToken[][]>;
 }
 
-export interface EvaluateSaeOptions extends EvaluateOptions {
-  /** Evaluate an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
+interface OtherModelOption {
+  /** Take an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
   allowOtherModel?: boolean;
 }
+
+export interface EvaluateSaeOptions extends EvaluateOptions, OtherModelOption {}
+export interface SaeLogitLensOptions extends LogitLensOptions, OtherModelOption {}
 
 function describe(sae: Sae): string {
   const { architecture, dIn, dSae, k, hookName, modelName } = sae.config;
@@ -191,6 +200,15 @@ export function saeApi(env: Environment): SaeApi {
       );
       return withDisplay(evaluation, () => evaluationTable(sae, evaluation));
     },
-    logitLens: (model, sae, options) => env.call(options, (call) => logitLens(model, sae, { ...options, ...call })),
+    async logitLens(model, sae, options) {
+      requireGiven({ model, sae });
+      requireModelOfSae(sae, model, options?.allowOtherModel);
+      // All heads together are as wide as the residual stream, but their directions are others.
+      if (/\.(attn|mlp)\.hook_/.test(sae.config.hookName))
+        throw new Error(
+          `the logit lens reads directions of the residual stream, but ${sae.name} is of ${sae.config.hookName}; use an SAE of hook_resid_*, hook_mlp_out or hook_attn_out`,
+        );
+      return env.call(options, (call) => logitLens(model, sae, { ...options, ...call }));
+    },
   };
 }

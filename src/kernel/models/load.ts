@@ -19,8 +19,11 @@ import type { ModelConfig, Tokenizer } from './types.js';
 export interface LoadModelOptions extends CallOptions {
   /** Branch, tag or commit on the hub; default main. */
   revision?: string;
+  /** Access token of the hub; default HF_TOKEN, else the token of "hf auth login". */
   token?: string;
+  /** Default HF_ENDPOINT, else https://huggingface.co. */
   endpoint?: string;
+  /** Default HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: shared with Python. */
   cacheFolder?: string;
   /**
    * 'none' (default): weights as they are in the file. 'center': TransformerLens' center_writing_weights, which some

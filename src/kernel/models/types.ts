@@ -6,10 +6,15 @@ import type { CallOptions } from '../compute/call.js';
 export interface Tokenizer {
   /** sha256 over the vocabulary in id order: two models may share tokens only when these agree. */
   readonly id: string;
+  /** Tokens that there are: ids are 0 to vocabSize − 1. */
   readonly vocabSize: number;
+  /** Id of the end-of-text token. */
   readonly eosId: number | undefined;
+  /** Id of the token that begins a text, where the tokenizer has one. */
   readonly bosId: number | undefined;
+  /** Token ids of a text; no special token is added. */
   encode(text: string): Int32Array;
+  /** The text of token ids. */
   decode(ids: ArrayLike<number>): string;
   /** The text of one token alone, such as " king". */
   piece(id: number): string;
@@ -80,7 +85,9 @@ export interface GenerateOptions extends CallOptions {
   temperature?: number;
   /** Keep the k likeliest tokens when sampling; default all. */
   topK?: number;
+  /** Default 0; the same seed gives the same text. */
   seed?: number;
+  /** Changes to activations at every step, by hook name: what interventions hold in `edit`. */
   edits?: ForwardOptions['edits'];
   /** Stop after the end-of-text token, default true. */
   stopAtEos?: boolean;
@@ -91,16 +98,20 @@ export interface LanguageModel {
   readonly name: string;
   /** Hash of config and weights. */
   readonly id: string;
+  /** Sizes and architecture. */
   readonly config: ModelConfig;
+  /** Its own tokenizer. */
   readonly tokenizer: Tokenizer;
   /** Every hook point, TransformerLens names, in the order they run. */
   readonly hooks: readonly string[];
   /** Width of the last axis at a hook; throws an error that lists near names for an unknown hook. */
   hookWidth(hook: string): number;
-  /** tokens: B × T row-major ids. */
+  /** Runs B sequences of T tokens (tokens: B × T row-major ids): logits and captured activations, which the caller disposes. */
   forward(tokens: Int32Array, batch: number, options?: ForwardOptions): ForwardResult;
+  /** Continues a prompt and returns the new text alone; greedy unless { temperature } is given. */
   generate(prompt: string, options?: GenerateOptions): Promise<string>;
   /** Logits [B, T, vocab] of what the final LayerNorm gives, [B, T, d]. */
   unembed(normalized: tf.Tensor3D): tf.Tensor3D;
+  /** Frees the weights; the model cannot be used afterwards. */
   dispose(): void;
 }

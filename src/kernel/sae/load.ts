@@ -13,12 +13,15 @@ import type { Sae, SaeArchitecture, SaeConfig } from './types.js';
 export interface LoadSaeOptions {
   /** Needed for a state dict whose file does not say it; must agree with a config that does. */
   architecture?: SaeArchitecture;
+  /** topk: features kept per token. Needed for a topk state dict whose name does not end in _FEATURES_K. */
   k?: number;
   /** State dicts with W_enc: whether b_dec is subtracted from the input; default true. */
   applyBDecToInput?: boolean;
-  /** Override what the file says, or say what it does not. */
+  /** Hook that the SAE reads; overrides what the file says, or says what it does not. */
   hookName?: string;
+  /** Model that it was trained on, for people; overrides what the file says. */
   modelName?: string;
+  /** Identity of that model (model.id): the SAE is then refused on any other. */
   modelId?: string;
   /** s of 'expected_average_only_in' where the file leaves it unfolded; 1 when it was folded but the cfg not changed. */
   normScalingFactor?: number;

@@ -46,9 +46,11 @@ export interface SaeTrainOptions {
   lrDecaySteps?: number;
   /** Where a cosine ends, default lr / 10. */
   lrEnd?: number;
-  /** Default 0.9, 0.999, 1e-8. */
+  /** Adam's decay of the mean gradient, default 0.9. */
   adamBeta1?: number;
+  /** Adam's decay of the squared gradient, default 0.999. */
   adamBeta2?: number;
+  /** Added to the root of the squared gradient, default 1e-8. */
   adamEps?: number;
   /** Largest gradient norm, default 1; null = no clipping. */
   maxGradNorm?: number | null;

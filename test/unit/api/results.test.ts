@@ -5,6 +5,7 @@ import type { OutputItem } from '../../../src/protocol/notebook.js';
 import type { TableDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { row } from '../../../src/kernel/compute/matrix.js';
 import { correlate } from '../../../src/kernel/correlation/map.js';
 import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';
 import { FakeHub } from '../io/hubServer.js';
@@ -207,6 +208,31 @@ describe('fg.sae', () => {
     expect(note).toBe(`${direct.tokens} tokens, 3 sequences`);
     await expect(fg.sae.evaluate(lmB, saeA, text)).rejects.toThrow(lmB.id);
     expect((await fg.sae.evaluate(lmB, saeA, text, { sequences: 1, allowOtherModel: true })).sequences).toBe(1);
+  });
+});
+
+describe('fg.sae.logitLens', () => {
+  it('lists the tokens of W_dec · W_U, best first', async () => {
+    const lens = await world.fg.sae.logitLens(lmA, saeA, { top: 3 });
+    expect(lens).toHaveLength(24);
+    const unembed = lmA.parameters().get('transformer.wte.weight')!.dataSync();
+    const d = lmA.config.dModel;
+    for (const f of [0, 9, 23]) {
+      const logits = Array.from({ length: lmA.config.vocab }, (_, t) =>
+        row(saeA.W_dec, f).reduce((sum, w, j) => sum + w * unembed[t * d + j], 0),
+      );
+      const best = [...logits.keys()].sort((s, t) => logits[t] - logits[s]).slice(0, 3);
+      expect(lens[f].map((p) => Number(p.token))).toEqual(best);
+      lens[f].forEach((p, i) => expect(p.logit).toBeCloseTo(logits[best[i]], 4));
+    }
+  });
+
+  it('refuses SAEs of another model, and of hooks whose directions are not the residual stream', async () => {
+    const { fg } = world;
+    await expect(fg.sae.logitLens(lmB, saeA)).rejects.toThrow(lmB.id);
+    expect(await fg.sae.logitLens(lmB, saeA, { top: 1, allowOtherModel: true })).toHaveLength(24);
+    const heads = { ...saeA, config: { ...saeA.config, hookName: 'blocks.0.attn.hook_z' } };
+    await expect(fg.sae.logitLens(lmA, heads)).rejects.toThrow(/residual stream, but .* is of blocks\.0\.attn\.hook_z/);
   });
 });
 
