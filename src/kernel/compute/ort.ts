@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import os from 'node:os';
+import { nativeCall } from './nativeCall.js';
 import { onnxModel, type OnnxGraph } from './onnxModel.js';
 
 /** A tensor as the binding reads it: `data` may be a view on any ArrayBuffer, the wasm heap included, but not on a SharedArrayBuffer. */
@@ -61,16 +62,24 @@ const OPTIONS = {
 export function openSession(graph: OnnxGraph): NativeSession {
   const { module, Tensor } = load();
   const model = onnxModel(graph);
-  const session = new module.binding.InferenceSession();
-  session.loadModel(model.buffer, model.byteOffset, model.byteLength, OPTIONS);
+  const session = nativeCall(() => {
+    const opened = new module.binding.InferenceSession();
+    opened.loadModel(model.buffer, model.byteOffset, model.byteLength, OPTIONS);
+    return opened;
+  });
   const tensors = (arrays: Record<string, Shaped>): Record<string, OrtTensor> => {
     const out: Record<string, OrtTensor> = {};
     for (const name in arrays) out[name] = new Tensor('float32', arrays[name][0], arrays[name][1]);
     return out;
   };
   return {
-    run: (inputs, outputs) => session.run(tensors(inputs), tensors(outputs), {}),
-    close: () => session.dispose(),
+    run(inputs, outputs) {
+      const feeds = tensors(inputs);
+      const fetches = tensors(outputs);
+      // An interrupt inside the binding would abort the process.
+      nativeCall(() => session.run(feeds, fetches, {}));
+    },
+    close: () => nativeCall(() => session.dispose()),
   };
 }
 
