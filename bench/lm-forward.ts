@@ -2,12 +2,10 @@
  * A forward pass of a TinyStories-sized GPT-Neo layer (d=1024, 16 heads, MLP 4,096, vocabulary 50,257) over 32 × 128
  * tokens, stopped at blocks.0.hook_mlp_out, against the same computation in PyTorch on all threads. Best of several.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { initDevice } from '../src/kernel/compute/device.js';
 import { createModel } from '../src/kernel/models/create.js';
 import type { ModelConfig, Tokenizer } from '../src/kernel/models/types.js';
+import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 
 const BATCH = 32;
@@ -39,15 +37,6 @@ const tokenizer: Tokenizer = {
   piece: () => '',
 };
 
-function peer(): { seconds: number; threads: number; torch: string } {
-  const script = fileURLToPath(new URL('./peers/lm_forward.py', import.meta.url));
-  // Without it Debian's OpenBLAS runs at a tenth of its speed on AVX-512 machines, and would flatter us.
-  const avx512 = readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f');
-  const env = { ...process.env, ...(avx512 ? { OPENBLAS_CORETYPE: 'SKYLAKEX' } : {}) };
-  const sizes = [BATCH, LENGTH, config.dModel, config.heads, config.dMlp, config.vocab, REPEATS].map(String);
-  return JSON.parse(execFileSync('/usr/bin/python3', [script, ...sizes], { encoding: 'utf8', env }));
-}
-
 export async function run(): Promise<BenchResult[]> {
   const device = await initDevice();
   const model = createModel(config, { seed: 0, tokenizer, name: 'bench' });
@@ -64,7 +53,8 @@ export async function run(): Promise<BenchResult[]> {
   }
   model.dispose();
   const ours = Math.min(...times.slice(1));
-  const { seconds, threads, torch } = peer();
+  const sizes = [BATCH, LENGTH, config.dModel, config.heads, config.dMlp, config.vocab, REPEATS];
+  const { seconds, threads, torch } = runPeer<{ seconds: number; threads: number; torch: string }>('lm_forward', sizes);
   return [
     {
       name: 'lm-forward',
