@@ -9,7 +9,7 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from './present.js';
 
 /** Feature activations over many tokens, kept sparse. */
@@ -28,6 +28,22 @@ export interface ActivationsApi {
   /** Up to 5 peak tokens by feature id, best first, repeats kept; [] for a dead feature. */
   labels(activations: SparseActivations): Promise<string[][]>;
 }
+
+const SAVE_OPTIONS: OptionNames<SaveActivationsOptions> = {
+  hook: true,
+  batchTokens: true,
+  fresh: true,
+  allowOtherModel: true,
+  ...CALL,
+};
+const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {
+  features: true,
+  k: true,
+  before: true,
+  after: true,
+  dedupe: true,
+  ...CALL,
+};
 
 /** Default examples and labels of a store, made once however many maps and tables ask for them. */
 const known = new WeakMap<SparseActivations, Promise<FeatureExample[][]>>();
@@ -52,6 +68,7 @@ export function activationsApi(env: Environment): ActivationsApi {
   return {
     async save(model, sae, data, options) {
       requireGiven({ model, sae, data });
+      requireOptions('fg.activations.save', options, SAVE_OPTIONS);
       const { activations, cached, record, warnings } = await env.call(options, (call) =>
         saveActivations(model, sae, tokenSet(data, model), env.store, { ...options, ...call }),
       );
@@ -63,6 +80,7 @@ export function activationsApi(env: Environment): ActivationsApi {
     async examples(activations, options) {
       if (!options) return defaultExamples(env, activations);
       requireGiven({ activations });
+      requireOptions('fg.activations.examples', options, EXAMPLES_OPTIONS);
       return env.call(options, (call) => topExamples(activations, { ...options, ...call }));
     },
     labels: async (activations) => featureLabels(await defaultExamples(env, activations)),

@@ -11,7 +11,7 @@ import type { FeatureMap, SimilarityScore } from '../correlation/types.js';
 import type { Sae } from '../sae/types.js';
 import { defaultExamples } from './activations.js';
 import type { Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, scoreTable, withDisplay, withSummary, type Displayed } from './present.js';
 
 /** A map that knows the activations it was made from. */
@@ -42,6 +42,28 @@ export interface CorrelationApi {
   sameToken(map: PairedMap, options?: SameTokenOptions): Promise<Displayed<SameTokenScore>>;
 }
 
+const MAP_OPTIONS: OptionNames<CorrelationMapOptions> = {
+  counterparts: true,
+  minFirings: true,
+  match: true,
+  minR: true,
+  maxShareAtOnePosition: true,
+  memoryBytes: true,
+  fresh: true,
+  ...CALL,
+};
+const SCORE_OPTIONS: OptionNames<ScoreOptions> = {
+  metrics: true,
+  nulls: true,
+  seed: true,
+  null: true,
+  pools: true,
+  neighbours: true,
+  rsaRows: true,
+  ...CALL,
+};
+const SAME_TOKEN_OPTIONS: OptionNames<SameTokenOptions> = { nulls: true, seed: true, ...CALL };
+
 /** Rows of m in the order of ids. */
 function gather(m: Matrix, ids: Int32Array): Matrix {
   const data = new Float32Array(ids.length * m.cols);
@@ -67,6 +89,7 @@ export function correlationApi(env: Environment): CorrelationApi {
   return {
     async map(a, b, options = {}) {
       requireGiven({ a, b });
+      requireOptions('fg.correlation.map', options, MAP_OPTIONS);
       const { value, cached, record } = await env.call(options, (call) =>
         correlateArtifact(a, b, env.store, { ...options, ...call }),
       );
@@ -76,6 +99,7 @@ export function correlationApi(env: Environment): CorrelationApi {
     },
     async scores(map, saeA, saeB, options = {}) {
       requireGiven({ map, saeA, saeB });
+      requireOptions<Partial<ScoreOptions>>('fg.correlation.scores', options, SCORE_OPTIONS);
       requireSaeOf(map.a, saeA, 'A');
       requireSaeOf(map.b, saeB, 'B');
       const scores = await env.call(options, (call) =>
@@ -93,6 +117,7 @@ export function correlationApi(env: Environment): CorrelationApi {
     },
     async sameToken(map, options = {}) {
       requireGiven({ map });
+      requireOptions('fg.correlation.sameToken', options, SAME_TOKEN_OPTIONS);
       const [a, b] = [await defaultExamples(env, map.a), await defaultExamples(env, map.b)];
       const score = await env.call(options, (call) =>
         sameTokenScore(featureLabels(a), featureLabels(b), map.pairs, { ...options, ...call }),

@@ -5,7 +5,7 @@ import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import type { Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from './present.js';
 import type { SyntheticStoriesOptions } from './synthetic.js';
 
@@ -40,6 +40,28 @@ export interface TextsOptions extends TokenOptions {
 
 export interface StoriesOptions extends TokenOptions, SyntheticStoriesOptions {}
 
+const TOKEN_OPTIONS: OptionNames<TokenOptions> = {
+  context: true,
+  samples: true,
+  bos: true,
+  pack: true,
+  separator: true,
+};
+const LOAD_OPTIONS: OptionNames<LoadDatasetOptions> = {
+  ...TOKEN_OPTIONS,
+  split: true,
+  config: true,
+  column: true,
+  limit: true,
+  seed: true,
+  splitAt: true,
+  revision: true,
+  token: true,
+  endpoint: true,
+  cacheFolder: true,
+  ...CALL,
+};
+
 /** Texts with the options by which models tokenize them; nothing is tokenized before a model asks. */
 export class Dataset {
   private readonly byTokenizer = new Map<string, TokenSet>();
@@ -72,6 +94,7 @@ export class Dataset {
 
   /** The same texts cut otherwise; options that are left out stay as they are. */
   with(options: TokenOptions): Dataset {
+    requireOptions('Dataset.with', options, TOKEN_OPTIONS);
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
@@ -107,6 +130,7 @@ export function datasetsApi(env: Environment): DatasetsApi {
   return {
     load: (pathOrId, options = {}) =>
       env.call(options, async (call) => {
+        requireOptions('fg.datasets.load', options, LOAD_OPTIONS);
         const { context, samples, bos, pack, separator, splitAt, ...reading } = options;
         const { texts, source } = await readTexts(env.locate(pathOrId), {
           ...env.withCacheFolder(reading),
@@ -121,6 +145,7 @@ export function datasetsApi(env: Environment): DatasetsApi {
         throw new TypeError(
           `fromTexts takes an array of texts but ${bad >= 0 ? `item ${bad} is ${typeof texts[bad]}` : `got ${typeof texts}`}`,
         );
+      requireOptions('fg.datasets.fromTexts', options, { ...TOKEN_OPTIONS, name: true });
       const { name = 'texts', ...rest } = options;
       return new Dataset(name, [...(texts as readonly string[])], {
         ...rest,
@@ -128,6 +153,7 @@ export function datasetsApi(env: Environment): DatasetsApi {
       });
     },
     stories(options = {}) {
+      requireOptions('fg.datasets.stories', options, { ...TOKEN_OPTIONS, stories: true, seed: true });
       const { stories = 1000, seed = 0, ...rest } = options;
       const made = generateStories({ stories, seed });
       return new Dataset(

@@ -14,7 +14,7 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { comparisonItems, count, tableItems, tableOf, withDisplay, type Displayed } from './present.js';
 
 /** Change activations and see what moves. */
@@ -54,20 +54,40 @@ export interface InterventionsApi {
   ): Promise<Displayed<FeatureEffect[]>>;
 }
 
+const STEER_OPTIONS = { scale: true, positions: true } as const;
+const COMPARE_OPTIONS: OptionNames<CompareOptions> = {
+  tokens: true,
+  temperature: true,
+  topK: true,
+  seed: true,
+  top: true,
+  ...CALL,
+};
+const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions> = {
+  hook: true,
+  sequences: true,
+  top: true,
+  allowOtherModel: true,
+  ...CALL,
+};
+
 const list = <T>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? (one as readonly T[]) : [one as T]);
 
 export function interventionsApi(env: Environment): InterventionsApi {
   return {
     steer(model, hook, vector, options) {
       requireGiven({ model, vector, options });
+      requireOptions('fg.interventions.steer', options, { ...STEER_OPTIONS, name: true });
       return steer(model, hook, vector, options);
     },
     steerFeature(model, sae, feature, options) {
       requireGiven({ model, sae, options });
+      requireOptions('fg.interventions.steerFeature', options, { ...STEER_OPTIONS, hook: true, allowOtherModel: true });
       return steerFeature(model, sae, feature, options);
     },
     async compare(model, interventions, prompts, options) {
       requireGiven({ model, interventions });
+      requireOptions('fg.interventions.compare', options, COMPARE_OPTIONS);
       const result = await env.call(options, (call) =>
         compare(model, list(interventions), list(prompts), { ...options, ...call }),
       );
@@ -75,6 +95,7 @@ export function interventionsApi(env: Environment): InterventionsApi {
     },
     async effects(model, interventions, sae, data, options) {
       requireGiven({ model, interventions, sae, data });
+      requireOptions('fg.interventions.effects', options, EFFECT_OPTIONS);
       const chosen = list(interventions);
       const result = await env.call(options, (call) =>
         featureEffects(model, chosen, sae, tokenSet(data, model), { ...options, ...call }),

@@ -10,7 +10,7 @@ import { pca } from '../maps/pca.js';
 import type { Layout } from '../maps/types.js';
 import { umap, type UmapOptions } from '../maps/umap.js';
 import { parametersOf, type Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from './present.js';
 
 export interface LayoutOptions extends CallOptions {
@@ -31,6 +31,24 @@ export interface MapsApi {
    */
   umap(x: Matrix, options?: UmapOptions & LayoutOptions): Promise<Layout>;
 }
+
+const PCA_OPTIONS: OptionNames<LayoutOptions> = { fresh: true, ...CALL };
+const UMAP_OPTIONS: OptionNames<UmapOptions & LayoutOptions> = {
+  nNeighbors: true,
+  minDist: true,
+  spread: true,
+  metric: true,
+  nEpochs: true,
+  learningRate: true,
+  negativeSampleRate: true,
+  repulsionStrength: true,
+  setOpMixRatio: true,
+  localConnectivity: true,
+  init: true,
+  seed: true,
+  trustworthiness: true,
+  ...PCA_OPTIONS,
+};
 
 const CODE_VERSION = 1;
 const META = 'layout.json';
@@ -76,6 +94,8 @@ export function mapsApi(env: Environment): MapsApi {
     make: (call: Required<CallOptions>) => Promise<Layout>,
   ): Promise<Layout> => {
     requireGiven({ x });
+    if (method === 'pca') requireOptions('fg.maps.pca', options, PCA_OPTIONS);
+    else requireOptions<UmapOptions & LayoutOptions>('fg.maps.umap', options, UMAP_OPTIONS);
     const rows = sha256([`${x.rows} ${x.cols}`, x.data]);
     const key = {
       kind: 'layout',

@@ -2,6 +2,7 @@
 import { loadModel, type LoadModelOptions } from '../models/load.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Environment } from './environment.js';
+import { CALL, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from './present.js';
 
 /** Language models with hook points. */
@@ -14,6 +15,15 @@ export interface ModelsApi {
   load(idOrFolder: string, options?: LoadModelOptions): Promise<LanguageModel>;
 }
 
+const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
+  revision: true,
+  token: true,
+  endpoint: true,
+  cacheFolder: true,
+  process: true,
+  ...CALL,
+};
+
 function describe({ name, config }: LanguageModel): string {
   const { family, layers, dModel, heads, vocab, context } = config;
   return `${name}: ${family}, ${layers} ${layers === 1 ? 'layer' : 'layers'}, d_model ${dModel}, ${heads} heads, vocabulary ${count(vocab)}, context ${count(context)}`;
@@ -23,6 +33,7 @@ export function modelsApi(env: Environment): ModelsApi {
   return {
     load: (idOrFolder, options = {}) =>
       env.call(options, async (call) => {
+        requireOptions('fg.models.load', options, LOAD_OPTIONS);
         const model = await loadModel(env.locate(idOrFolder), { ...env.withCacheFolder(options), ...call });
         return withSummary(model, () => describe(model));
       }),

@@ -17,7 +17,7 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { parametersOf, type Environment } from './environment.js';
-import { requireGiven } from './given.js';
+import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from './present.js';
 
 export interface TrainSaeOptions extends Omit<SaeTrainOptions, 'checkpoint' | 'dSae'>, CallOptions {
@@ -40,6 +40,63 @@ export type TrainedSae = Sae & {
   /** Logged steps: loss, L0, explained variance, dead features. */
   readonly history: readonly HistoryRow[];
 };
+
+const TRAIN_OPTIONS: OptionNames<TrainSaeOptions> = {
+  hook: true,
+  architecture: true,
+  features: true,
+  k: true,
+  steps: true,
+  trainBatchSizeTokens: true,
+  bufferTokens: true,
+  lr: true,
+  lrScheduler: true,
+  lrWarmUpSteps: true,
+  lrDecaySteps: true,
+  lrEnd: true,
+  l1Coefficient: true,
+  l1WarmUpSteps: true,
+  auxLossCoefficient: true,
+  auxIncludesBDec: true,
+  rescaleActsByDecoderNorm: true,
+  applyBDecToInput: true,
+  normalizeActivations: true,
+  nBatchesForNormEstimate: true,
+  adamBeta1: true,
+  adamBeta2: true,
+  adamEps: true,
+  maxGradNorm: true,
+  decoderInitNorm: true,
+  deadFeatureWindow: true,
+  seed: true,
+  logEvery: true,
+  fresh: true,
+  ...CALL,
+};
+const LOAD_OPTIONS: OptionNames<LoadSaeFromOptions> = {
+  architecture: true,
+  k: true,
+  applyBDecToInput: true,
+  hookName: true,
+  modelName: true,
+  modelId: true,
+  normScalingFactor: true,
+  repo: true,
+  revision: true,
+  token: true,
+  endpoint: true,
+  cacheFolder: true,
+  ...CALL,
+};
+const EVALUATE_OPTIONS: OptionNames<EvaluateSaeOptions> = {
+  hook: true,
+  sequences: true,
+  batchTokens: true,
+  ignoreTokens: true,
+  allowOtherModel: true,
+  ...CALL,
+};
+const LENS_OPTIONS: OptionNames<SaeLogitLensOptions> = { top: true, allowOtherModel: true, ...CALL };
 
 const CODE_VERSION = 1;
 const HISTORY = 'history.json';
@@ -97,6 +154,7 @@ async function train(
   options: TrainSaeOptions,
 ): Promise<TrainedSae> {
   requireGiven({ model, data, options });
+  requireOptions('fg.sae.train', options, TRAIN_OPTIONS);
   const tokens = tokenSet(data, model);
   const { hook, features, fresh, ...rest } = options;
   const key = {
@@ -178,6 +236,7 @@ export function saeApi(env: Environment): SaeApi {
     train: (model, data, options) => train(env, model, data, options),
     load: (fileOrFolder, options = {}) =>
       env.call(options, async (call) => {
+        requireOptions('fg.sae.load', options, LOAD_OPTIONS);
         const { repo, ...rest } = options;
         const at =
           repo === undefined
@@ -194,6 +253,7 @@ export function saeApi(env: Environment): SaeApi {
     },
     async evaluate(model, sae, data, options) {
       requireGiven({ model, sae, data });
+      requireOptions('fg.sae.evaluate', options, EVALUATE_OPTIONS);
       requireModelOfSae(sae, model, options?.allowOtherModel);
       const evaluation = await env.call(options, (call) =>
         evaluateSae(model, sae, tokenSet(data, model), { ...options, ...call }),
@@ -202,6 +262,7 @@ export function saeApi(env: Environment): SaeApi {
     },
     async logitLens(model, sae, options) {
       requireGiven({ model, sae });
+      requireOptions('fg.sae.logitLens', options, LENS_OPTIONS);
       requireModelOfSae(sae, model, options?.allowOtherModel);
       // All heads together are as wide as the residual stream, but their directions are others.
       if (/\.(attn|mlp)\.hook_/.test(sae.config.hookName))

@@ -236,6 +236,43 @@ describe('fg.sae.logitLens', () => {
   });
 });
 
+describe('options', () => {
+  it('that a function does not have are refused instead of ignored, with those it has', async () => {
+    const { fg } = world;
+    const text = data();
+    const wrong = { dSae: 64 } as never;
+    await expect(fg.sae.train(lmA, text, wrong)).rejects.toThrow(
+      /^fg\.sae\.train has no option "dSae"; it has hook, architecture, features, k, steps/,
+    );
+    const { a, b } = await stores();
+    const map = await fg.correlation.map(a, b, { minFirings: 2 });
+    const calls: Array<[string, () => unknown]> = [
+      ['fg.sae.load', () => fg.sae.load('x', wrong)],
+      ['fg.sae.evaluate', () => fg.sae.evaluate(lmA, saeA, text, wrong)],
+      ['fg.sae.logitLens', () => fg.sae.logitLens(lmA, saeA, wrong)],
+      ['fg.models.load', () => fg.models.load('x', wrong)],
+      ['fg.datasets.load', () => fg.datasets.load('x', wrong)],
+      ['fg.datasets.fromTexts', () => fg.datasets.fromTexts(texts, wrong)],
+      ['fg.datasets.stories', () => fg.datasets.stories(wrong)],
+      ['Dataset.with', () => text.with(wrong)],
+      ['fg.activations.save', () => fg.activations.save(lmA, saeA, text, wrong)],
+      ['fg.activations.examples', () => fg.activations.examples(a, wrong)],
+      ['fg.correlation.map', () => fg.correlation.map(a, b, wrong)],
+      ['fg.correlation.scores', () => fg.correlation.scores(map, saeA, saeB, wrong)],
+      ['fg.correlation.sameToken', () => fg.correlation.sameToken(map, wrong)],
+      ['fg.maps.pca', () => fg.maps.pca(saeA.decoder, wrong)],
+      ['fg.maps.umap', () => fg.maps.umap(saeA.decoder, wrong)],
+      ['fg.interventions.steer', () => fg.interventions.steer(lmA, hook, new Float32Array(15), wrong)],
+      ['fg.interventions.steerFeature', () => fg.interventions.steerFeature(lmA, saeA, 1, wrong)],
+      ['fg.interventions.compare', () => fg.interventions.compare(lmA, [], '3', wrong)],
+      ['fg.interventions.effects', () => fg.interventions.effects(lmA, [], saeA, text, wrong)],
+    ];
+    for (const [name, call] of calls)
+      await expect((async () => await call())(), name).rejects.toThrow(`${name} has no option "dSae"; it has `);
+    await expect(fg.maps.pca(saeA.decoder, 5 as never)).rejects.toThrow('options are an object such as');
+  });
+});
+
 describe('fg', () => {
   it('lists and finds artifacts, says the device, and passes key figures on', async () => {
     const { fg, context } = world;
