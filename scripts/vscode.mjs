@@ -39,6 +39,8 @@ export function packageVsix() {
     `${process.platform}-${process.arch}`,
     '--allow-missing-repository',
     '--skip-license',
+    // The README's picture is in the package, not on a site.
+    '--no-rewrite-relative-links',
     '--out',
     vsix,
   ];
