@@ -67,16 +67,35 @@ function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | u
   return { x, shifted, squares, lengths };
 }
 
+/** Four sums at once: one alone would wait for every addition. */
 function dot(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
-  let s0 = 0;
-  let s1 = 0;
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let k = 0;
-  for (; k + 1 < n; k += 2) {
+  for (; k + 3 < n; k += 4) {
     s0 += a[p + k] * b[q + k];
     s1 += a[p + k + 1] * b[q + k + 1];
+    s2 += a[p + k + 2] * b[q + k + 2];
+    s3 += a[p + k + 3] * b[q + k + 3];
   }
-  if (k < n) s0 += a[p + k] * b[q + k];
-  return s0 + s1;
+  for (; k < n; k++) s0 += a[p + k] * b[q + k];
+  return s0 + s1 + (s2 + s3);
+}
+
+function squaredDistance(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let k = 0;
+  for (; k + 3 < n; k += 4) {
+    const d0 = a[p + k] - b[q + k];
+    const d1 = a[p + k + 1] - b[q + k + 1];
+    const d2 = a[p + k + 2] - b[q + k + 2];
+    const d3 = a[p + k + 3] - b[q + k + 3];
+    s0 += d0 * d0;
+    s1 += d1 * d1;
+    s2 += d2 * d2;
+    s3 += d3 * d3;
+  }
+  for (; k < n; k++) s0 += (a[p + k] - b[q + k]) ** 2;
+  return s0 + s1 + (s2 + s3);
 }
 
 function columnMeans(x: Matrix): Float64Array {
@@ -91,14 +110,7 @@ function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions[
   const cols = a.x.cols;
   const p = i * cols;
   const q = j * cols;
-  if (metric === 'euclidean') {
-    let sum = 0;
-    for (let k = 0; k < cols; k++) {
-      const d = a.x.data[p + k] - b.x.data[q + k];
-      sum += d * d;
-    }
-    return sum;
-  }
+  if (metric === 'euclidean') return squaredDistance(a.x.data, p, b.x.data, q, cols);
   const lengths = a.lengths[i] * b.lengths[j];
   if (lengths === 0) return 2;
   return Math.min(4, Math.max(0, 2 - (2 * dot(a.x.data, p, b.x.data, q, cols)) / lengths));
@@ -199,14 +211,17 @@ function scan(s: Search, found: Candidates, c: Float32Array, i0: number, i1: num
   for (let i = i0; i < i1; i++) {
     const at = (i - i0) * width - j0;
     const q = qs[i];
+    let limit = limits[i];
     if (s.same) {
       for (let j = Math.max(j0, i + 1); j < j1; j++) {
         const score = q + bs[j] - 2 * c[at + j];
-        if (score < limits[i]) found.add(i, j, score);
+        if (score < limit) {
+          found.add(i, j, score);
+          limit = limits[i];
+        }
         if (score < limits[j]) found.add(j, i, score);
       }
     } else {
-      let limit = limits[i];
       for (let j = j0; j < j1; j++) {
         const score = q + bs[j] - 2 * c[at + j];
         if (score < limit) {
@@ -257,6 +272,15 @@ function writeBest(s: Search, out: Neighbors, row: number, candidates: ArrayLike
   return squares[order[s.k - 1]];
 }
 
+/** The candidates of a row that rounding (`error` a score) does not keep out of the k best. */
+function nearest(found: Candidates, row: number, k: number, error: number): Int32Array {
+  const from = row * found.size;
+  const to = from + found.count(row);
+  const scores = found.scores.subarray(from, to);
+  const limit = scores.slice().sort()[k - 1] + 2 * error;
+  return found.indices.subarray(from, to).filter((_, c) => scores[c] <= limit);
+}
+
 /** Rows whose candidates rounding leaves in doubt: takes every base row that could be among the k nearest. */
 async function lookAgain(s: Search, out: Neighbors, rows: number[], worst: Float64Array): Promise<void> {
   const d = s.base.x.cols;
@@ -289,9 +313,8 @@ async function search(s: Search): Promise<Neighbors> {
   const worst = new Float64Array(n);
   const doubtful: number[] = [];
   for (let i = 0; i < n; i++) {
-    const start = i * found.size;
-    worst[i] = writeBest(s, out, i, found.indices.subarray(start, start + found.count(i)));
     const error = scoreError(s.queries, i, s.longest);
+    worst[i] = writeBest(s, out, i, nearest(found, i, s.k, error));
     if (found.limits[i] - error <= worst[i] && found.size < s.base.x.rows - (s.same ? 1 : 0)) doubtful.push(i);
     if (i % 1024 === 1023) {
       checkAborted(s.options.signal, 'nearest neighbours');
