@@ -3,6 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { requireSame, type ArtifactStore } from '../artifacts/store.js';
+import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
@@ -13,7 +14,7 @@ import { writeActivations } from './write.js';
 import type { ActivationsMeta, SparseActivations } from './types.js';
 
 /** Bumped when the same inputs give other activations. */
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 
 export interface SaveActivationsOptions extends CallOptions {
   /** Hook to encode; default the hook the SAE was trained on. */
@@ -79,7 +80,7 @@ export async function saveActivations(
         context: tokens.context,
         hook,
         model: { name: model.name, id: model.id },
-        sae: { name: sae.name, id: sae.id },
+        sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
         tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
         piece: (id) => tokens.tokenizer.piece(id),
         id: store.idOf(key),

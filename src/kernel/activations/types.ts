@@ -11,7 +11,8 @@ export interface ActivationsMeta {
   nonZeros: number;
   hook: string;
   model: { name: string; id: string };
-  sae: { name: string; id: string };
+  /** `decoder`: matrixId of W_dec; absent in stores that no SAE made. */
+  sae: { name: string; id: string; decoder?: string };
   tokenSet: { id: string; tokenizer: string };
   shards: Array<{ file: string; firstToken: number; tokens: number; nonZeros: number }>;
 }

@@ -24,7 +24,7 @@ export interface WriteOptions extends CallOptions {
   context: number;
   hook: string;
   model: { name: string; id: string };
-  sae: { name: string; id: string };
+  sae: ActivationsMeta['sae'];
   tokenSet: { id: string; tokenizer: string };
   /** Text of a token; saved for the tokens that occur, so that the store reads without its tokenizer. */
   piece?: (token: number) => string;

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
-import { sha256 } from '../io/hash.js';
+import { matrixId } from '../io/hash.js';
 import { ndarray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import { pca } from '../maps/pca.js';
@@ -96,7 +96,7 @@ export function mapsApi(env: Environment): MapsApi {
     requireGiven({ x });
     if (method === 'pca') requireOptions('fg.maps.pca', options, PCA_OPTIONS);
     else requireOptions<UmapOptions & LayoutOptions>('fg.maps.umap', options, UMAP_OPTIONS);
-    const rows = sha256([`${x.rows} ${x.cols}`, x.data]);
+    const rows = matrixId(x);
     const key = {
       kind: 'layout',
       parameters: { method, ...parametersOf(options ?? {}) },
@@ -108,7 +108,7 @@ export function mapsApi(env: Environment): MapsApi {
         fresh: options?.fresh,
         title: `${method.toUpperCase()} of ${x.rows} × ${x.cols}`,
         make: async (folder) => saveLayout(folder, await make(call)),
-        load: loadLayout,
+        load: async (folder) => ({ ...(await loadLayout(folder)), rows }),
       }),
     );
     env.tellCached(value.description, cached, record);

@@ -5,6 +5,7 @@ import type { ComparisonDescriptor, FeatureCard, FeatureCards } from '../../prot
 import type { FeatureExample, MapDescriptor, MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
+import { requireSame } from '../artifacts/store.js';
 import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
@@ -82,6 +83,13 @@ async function bundleSet(
   if (layout.points !== features)
     throw new Error(
       `map ${name}: the layout has ${layout.points} points but ${sideTitle(activations)} has ${features} features; lay out the decoder of that SAE`,
+    );
+  const { sae } = activations.meta;
+  if (layout.rows && sae.decoder)
+    requireSame(
+      `map ${name} is a layout of other rows than the decoder of its SAE; are the two layouts swapped?`,
+      { name: 'layout', id: layout.rows },
+      { name: `decoder of ${sae.name}`, id: sae.decoder },
     );
   const examples = await defaultExamples(env, activations);
   return {

@@ -24,6 +24,11 @@ export function sha256(parts: ReadonlyArray<string | ArrayBufferView>): string {
   return hash.digest('hex');
 }
 
+/** Identity of a matrix: its shape and values. */
+export function matrixId(m: { rows: number; cols: number; data: Float32Array }): string {
+  return sha256([`${m.rows} ${m.cols}`, m.data]);
+}
+
 /**
  * JSON with sorted keys and no spaces: equal values give equal text. Refuses what JSON would silently drop or change
  * (undefined, NaN, infinities, functions, bigint, class instances), naming its path.

@@ -1,6 +1,8 @@
 /** A two-dimensional layout of n points. */
 export interface Layout {
   readonly id: string;
+  /** Identity of the rows that were laid out (io/hash matrixId): what a map checks against its SAE's decoder. */
+  readonly rows?: string;
   /** n × 2, row-major. */
   readonly coordinates: Float32Array;
   readonly points: number;

@@ -1,5 +1,5 @@
 /** The state of a training run on disk: everything that the next step depends on, in one safetensors file. */
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../io/hash.js';
 import { toFloat32, toInt32 } from '../io/ndarray.js';
@@ -76,11 +76,6 @@ export async function loadTrainingState(folder: string, run: object): Promise<Tr
   } finally {
     await file.close();
   }
-}
-
-/** Removes the state of a finished run. */
-export async function removeTrainingState(folder: string): Promise<void> {
-  await rm(join(folder, FILE), { force: true });
 }
 
 function requireSameRun(path: string, kept: string, wanted: string): void {

@@ -3,7 +3,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
 import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
 import { ActivationBuffer } from './buffer.js';
-import { loadTrainingState, removeTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
+import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { initialParameters, parameterCount, parameters, weightsOf, type Parameters } from './parameters.js';
 import { createSae, firstNonFinite, foldActivationScale, foldDecoderNorm, rowNorms } from './sae.js';
 import { coefficientAt, learningRateAt } from './schedule.js';
@@ -76,9 +76,9 @@ export async function trainSae(
   } finally {
     await trainer.close();
   }
-  const result = { sae: trainer.finish(), history: trainer.history };
-  if (folder) await removeTrainingState(folder);
-  return result;
+  // The state stays, the finished one too: an SAE that could not be saved is not lost. The caller deletes the folder.
+  if (folder) await saveTrainingState(folder, trainer.state(), run);
+  return { sae: trainer.finish(), history: trainer.history };
 }
 
 /** A run in progress: what changes from step to step, and nothing else. */

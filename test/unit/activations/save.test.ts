@@ -25,6 +25,7 @@ function fakeSae(config: Partial<SaeConfig> = {}): Sae & { calls: number } {
     name: 'fake sae',
     id: 'sae-A',
     calls: 0,
+    W_dec: { rows: 4, cols: 4, data: new Float32Array(16) },
     config: { architecture: 'standard', dIn: 4, dSae: 4, hookName: hook, modelName: 'fake', metadata: {}, ...config },
     encode(x: { rows: number; cols: number; data: Float32Array }) {
       sae.calls++;

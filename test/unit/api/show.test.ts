@@ -11,7 +11,7 @@ import type { FeatureCards, TableDescriptor } from '../../../src/protocol/displa
 import type { MapDescriptor } from '../../../src/protocol/map.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import { collectingContext, shownJson } from '../../support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts, type World } from './tiny.js';
+import { freshWorld, lmA, lmB, saeA, saeB, texts, type World, randomSae } from './tiny.js';
 
 const world = freshWorld();
 
@@ -104,6 +104,14 @@ describe('maps in cells', () => {
       .flatMap((i) => (i.mime === MIME.map ? [(i.json as unknown as MapDescriptor).id] : []));
     expect(ids[0]).toBe(ids[1]);
     expect(ids[2]).not.toBe(ids[0]);
+  });
+
+  it('refuse a layout of other rows, even when there are as many', async () => {
+    const { fg } = world;
+    const { layoutA, a } = await mapped(world);
+    const other = await fg.maps.pca(randomSae(99, 24).decoder);
+    expect(other.points).toBe(layoutA.points);
+    await expect(fg.show.map(other, a)).rejects.toThrow('layout of other rows than the decoder of its SAE');
   });
 
   it('refuse a layout of another number of points, naming both', async () => {

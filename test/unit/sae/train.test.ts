@@ -149,7 +149,11 @@ describe('training', () => {
         const resumed = await trainSae(matrixSource(x, { rowsPerBatch: 50 }), { ...options, checkpoint: { folder } });
         expect(resumed.sae.id).toBe(whole.sae.id);
         expect(resumed.history).toEqual(whole.history);
-        expect(await readdir(folder)).toEqual([]);
+        // The finished state stays until its caller has saved the SAE: asked again, nothing is trained.
+        const again = await trainSae(matrixSource(x, { rowsPerBatch: 50 }), { ...options, checkpoint: { folder } });
+        expect(again.sae.id).toBe(whole.sae.id);
+        expect(again.history).toEqual(whole.history);
+        for (const file of await readdir(folder)) await rm(join(folder, file));
       }
     }
     await rm(folder, { recursive: true });
