@@ -89,7 +89,12 @@ async function main() {
   const workspace = path.join(out, 'workspace');
   copyExamples(workspace);
   // The user's own HOME: models downloaded from the hub are shared with everything else.
-  const server = await startServer(data, { extensionsDir, home: process.env.HOME });
+  const server = await startServer(data, {
+    extensionsDir,
+    home: process.env.HOME,
+    // The page opens the file before it knows the extension's notebooks; without this it would be shown as text.
+    settings: { 'workbench.editorAssociations': { '*.fgnb': 'fgnb' } },
+  });
   const payload = encodeURIComponent(
     JSON.stringify([
       ['openFile', `vscode-remote://127.0.0.1:${server.port}${path.join(workspace, 'quickstart.fgnb')}`],
