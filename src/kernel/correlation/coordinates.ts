@@ -1,7 +1,7 @@
 /** Float64 linear algebra under the similarity scores: one side of the pairs, its principal coordinates, products. */
 import { breathe } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
-import { symmetricEigen } from '../compute/linalg.js';
+import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import type { Matrix } from '../compute/matrix.js';
 
 /** Directions of less variance than this share of the largest (1e-6 of its standard deviation) are taken for none. */
@@ -220,7 +220,6 @@ export async function leftSingular(
 
 /** The min(p, q) singular values of m [p × q], descending. */
 export async function singularValues(m: Float64Array, p: number, q: number): Promise<Float64Array> {
-  if (p <= q) return (await leftSingular(m, p, q)).values;
-  const gram = await crossProduct(m, q, m, q, p);
-  return symmetricEigen(gram, q).values.map((v) => Math.sqrt(Math.max(0, v)));
+  const gram = p <= q ? await outerProduct(m, p, q) : await crossProduct(m, q, m, q, p);
+  return symmetricEigenvalues(gram, Math.min(p, q)).map((v) => Math.sqrt(Math.max(0, v)));
 }

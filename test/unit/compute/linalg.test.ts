@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { svdThin, symmetricEigen } from '../../../src/kernel/compute/linalg.js';
+import { svdThin, symmetricEigen, symmetricEigenvalues } from '../../../src/kernel/compute/linalg.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 
 const golden = JSON.parse(readFileSync(new URL('../../goldens/linalg.json', import.meta.url), 'utf8')) as Record<
@@ -151,6 +151,23 @@ function checkSvd(a: Float64Array, rows: number, cols: number): ReturnType<typeo
   for (let i = 0; i < r; i++) expect(result.S[i]).toBeGreaterThanOrEqual(result.S[i + 1] ?? 0);
   return result;
 }
+
+describe('symmetricEigenvalues', () => {
+  it('gives those of symmetricEigen to the last digit, and leaves its input as it was', () => {
+    for (const n of [0, 1, 2, 3, 17, 60]) {
+      const a = new Float64Array(n * n);
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = Math.sin(i * i + 3 * j) + (i === j ? i : 0);
+      const before = a.slice();
+      expect([...symmetricEigenvalues(a, n)]).toEqual([...symmetricEigen(a, n).values]);
+      expect(a).toEqual(before);
+    }
+  });
+
+  it('refuses NaN', () => {
+    expect(() => symmetricEigenvalues(Float64Array.of(1, 0, NaN, 1), 2)).toThrow('entry [1, 0] is NaN');
+  });
+});
 
 describe('svdThin', () => {
   it('reconstructs random matrices, tall, wide and square', () => {
