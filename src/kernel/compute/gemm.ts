@@ -123,6 +123,17 @@ function rowsPerCall(m: number, n: number, k: number, limit: number): number {
   return Math.max(1, Math.min(m, rows, Math.floor(limit / flops)));
 }
 
+/** Floats of turned operands kept from one product to the next: new memory costs half as much as turning into it. */
+const KEPT = 2 ** 24;
+let kept = new Float32Array(0);
+
+/** Room for `length` values, whatever they are, until the next call. */
+function scratch(length: number): Float32Array {
+  if (length > KEPT) return new Float32Array(length);
+  if (kept.length < length) kept = new Float32Array(length);
+  return kept.subarray(0, length);
+}
+
 /** One product of two matrices, in row blocks that each take at most about half a second. */
 function product2d(
   a: Float32Array,
@@ -142,7 +153,7 @@ function product2d(
     return timed(2 * m * n * k, () => multiply([a, [k, m]], [b, bShape], [c, [m, n]], true, transB));
   }
   let left = a;
-  if (transA) transpose(a, k, m, (left = new Float32Array(m * k)));
+  if (transA) transpose(a, k, m, (left = scratch(m * k)));
   const step = rowsPerCall(m, n, k, limit);
   for (let i = 0; i < m; i += step) {
     const rows = Math.min(step, m - i);

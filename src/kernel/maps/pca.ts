@@ -1,9 +1,9 @@
 /** Principal components of rows: the first two axes of the centred data. */
 import { checkAborted, breathe, type CallOptions } from '../compute/call.js';
 import { gemm, initGemm } from '../compute/gemm.js';
+import { leadingEigen } from '../compute/leadingEigen.js';
 import { symmetricEigen } from '../compute/linalg.js';
 import type { Matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
 import { sha256 } from '../io/hash.js';
 import { finiteRows, spread } from './rows.js';
 import type { Layout } from './types.js';
@@ -17,7 +17,7 @@ export interface PrincipalAxes {
   mean: Float64Array;
 }
 
-/** The eigenproblem is solved whole up to this width; above it the leading axes alone are found by iteration. */
+/** The eigenproblem is solved whole up to this width; above it the leading axes alone are looked for. */
 const WHOLE = 320;
 /** Multiplications up to which the covariance is summed in float64 (about a second); above, by float32 GEMM. */
 const EXACT = 1e9;
@@ -68,88 +68,30 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
   let totalVariance = 0;
   for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
   const wanted = Math.min(k, d);
-  const { values, vectors } = d <= WHOLE ? symmetricEigen(covariance, d) : leadingEigen(covariance, d, wanted);
-  const columns = d <= WHOLE ? d : wanted;
-  const axes = new Float64Array(wanted * d);
+  const { values, axes } = await eigenpairs(covariance, d, wanted, call);
   for (let c = 0; c < wanted; c++) {
     let largest = 0;
-    for (let j = 0; j < d; j++)
-      if (Math.abs(vectors[j * columns + c]) > Math.abs(largest)) largest = vectors[j * columns + c];
-    for (let j = 0; j < d; j++) axes[c * d + j] = Math.sign(largest || 1) * vectors[j * columns + c];
+    for (let j = 0; j < d; j++) if (Math.abs(axes[c * d + j]) > Math.abs(largest)) largest = axes[c * d + j];
+    if (largest < 0) for (let j = 0; j < d; j++) axes[c * d + j] = -axes[c * d + j];
   }
   return { axes, variances: values.slice(0, wanted).map((v) => Math.max(0, v)), totalVariance, mean };
 }
 
-/** Leading eigenpairs of a symmetric d × d matrix by subspace iteration with Rayleigh-Ritz; vectors d × k. */
-function leadingEigen(a: Float64Array, d: number, k: number): { values: Float64Array; vectors: Float64Array } {
-  const width = Math.min(d, k + 12);
-  const random = new Random(1);
-  let q = orthonormal(
-    Float64Array.from({ length: d * width }, () => random.normal()),
-    d,
-    width,
-  );
-  let previous = new Float64Array(k);
-  for (let iteration = 0; ; iteration++) {
-    const y = multiply(a, q, d, width);
-    const small = new Float64Array(width * width);
-    for (let i = 0; i < width; i++)
-      for (let j = 0; j <= i; j++) {
-        let sum = 0;
-        for (let r = 0; r < d; r++) sum += q[r * width + i] * y[r * width + j];
-        small[i * width + j] = small[j * width + i] = sum;
-      }
-    const ritz = symmetricEigen(small, width);
-    const settled =
-      iteration > 2 && previous.every((v, c) => Math.abs(v - ritz.values[c]) <= 1e-13 * Math.abs(ritz.values[0]));
-    if (settled || iteration === 500) {
-      const rotated = multiplyThin(q, ritz.vectors, d, width);
-      const vectors = new Float64Array(d * k);
-      for (let r = 0; r < d; r++) for (let c = 0; c < k; c++) vectors[r * k + c] = rotated[r * width + c];
-      return { values: ritz.values.slice(0, k), vectors };
-    }
-    previous = ritz.values.slice(0, k);
-    q = orthonormal(multiplyThin(y, ritz.vectors, d, width), d, width);
+/** The k largest eigenvalues (or more) and their vectors, k × d. */
+async function eigenpairs(
+  covariance: Float64Array,
+  d: number,
+  k: number,
+  call: CallOptions,
+): Promise<{ values: Float64Array; axes: Float64Array }> {
+  if (d > WHOLE) {
+    const { values, vectors } = await leadingEigen(covariance, d, k, call);
+    return { values, axes: vectors };
   }
-}
-
-/** [d, d] · [d, w] */
-function multiply(a: Float64Array, q: Float64Array, d: number, w: number): Float64Array {
-  const out = new Float64Array(d * w);
-  for (let i = 0; i < d; i++)
-    for (let j = 0; j < d; j++) {
-      const s = a[i * d + j];
-      for (let c = 0; c < w; c++) out[i * w + c] += s * q[j * w + c];
-    }
-  return out;
-}
-
-/** [d, w] · [w, w] */
-function multiplyThin(q: Float64Array, r: Float64Array, d: number, w: number): Float64Array {
-  const out = new Float64Array(d * w);
-  for (let i = 0; i < d; i++)
-    for (let m = 0; m < w; m++) {
-      const s = q[i * w + m];
-      for (let c = 0; c < w; c++) out[i * w + c] += s * r[m * w + c];
-    }
-  return out;
-}
-
-/** Gram-Schmidt, twice, on the columns of [d, w]. */
-function orthonormal(q: Float64Array, d: number, w: number): Float64Array {
-  for (let c = 0; c < w; c++) {
-    for (let pass = 0; pass < 2; pass++)
-      for (let b = 0; b < c; b++) {
-        let s = 0;
-        for (let r = 0; r < d; r++) s += q[r * w + c] * q[r * w + b];
-        for (let r = 0; r < d; r++) q[r * w + c] -= s * q[r * w + b];
-      }
-    let norm = 0;
-    for (let r = 0; r < d; r++) norm += q[r * w + c] ** 2;
-    norm = Math.sqrt(norm) || 1;
-    for (let r = 0; r < d; r++) q[r * w + c] /= norm;
-  }
-  return q;
+  const { values, vectors } = symmetricEigen(covariance, d);
+  const axes = new Float64Array(k * d);
+  for (let c = 0; c < k; c++) for (let j = 0; j < d; j++) axes[c * d + j] = vectors[j * d + c];
+  return { values, axes };
 }
 
 /** Coordinates of rows along the axes, n × k float64 sums stored as float32. */
