@@ -3,7 +3,7 @@
  * real workbench with the extension installed from its package. Screenshots go to test-results/screenshots.
  */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -100,7 +100,11 @@ describe.skipIf(!ready)('the quickstart', () => {
     expect(descriptors).toHaveLength(2);
     map = readMap(path.join(folder, (descriptors[0].json as unknown as MapDescriptor).path));
   }, 600_000);
-  afterAll(() => folder && rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => {
+    if (!folder) return;
+    stopKernels(runRoot(folder));
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test('prints the key figures and where it wrote its results', () => {
     for (const figure of [
@@ -159,7 +163,7 @@ describe.skipIf(!ready)('the quickstart', () => {
       test(`opens executed; Run All loads what is cached; hovering the map works (${theme})`, async () => {
         const data = mkdtempSync(path.join(tmpdir(), 'fgnb-workbench-'));
         const settings = { 'workbench.colorTheme': theme === 'Dark' ? 'Default Dark Modern' : 'Default Light Modern' };
-        const server = await startServer(data, { extensionsDir, settings });
+        const server = await startServer(data, { extensionsDir, settings, env: { FGNB_RUN_ROOT: runRoot(folder) } });
         const context = await startBrowser(data);
         try {
           const page: Page = context.pages()[0] ?? (await context.newPage());
@@ -186,6 +190,19 @@ describe.skipIf(!ready)('the quickstart', () => {
       }, 300_000);
   });
 });
+
+/** Where the kernels of a notebook folder of this test have their sockets. */
+const runRoot = (folder: string): string => path.join(folder, 'runs');
+
+/** Kernels outlive their window; those of this test end here. */
+function stopKernels(runRoot: string): void {
+  for (const run of existsSync(runRoot) ? readdirSync(runRoot) : []) {
+    const lock = path.join(runRoot, run, 'kernel.json');
+    if (!existsSync(lock)) continue;
+    const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGTERM');
+  }
+}
 
 interface Bench {
   palette(command: string): Promise<void>;
