@@ -53,9 +53,10 @@ const OPTIONS = {
   graphOptimizationLevel: 'disabled',
   enableCpuMemArena: false,
   logSeverityLevel: 3,
-  // Each session has threads of its own. Spinning ones of the session before would take the cores of this one:
-  // alternating products ran at 96 GFLOP/s instead of 170, and JavaScript between products at half its speed.
-  extra: { session: { intra_op: { allow_spinning: '0' } } },
+  // Each session has threads of its own. They wait awake for as long as a loop takes to its next call, which products of a
+  // few ms notice (203 to 257 GFLOP/s); longer, and those of one session would take the cores of the next: alternating
+  // products ran at 96 GFLOP/s instead of 170 with ONNX Runtime's own choice, and JavaScript between them at half speed.
+  extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '200' } } },
 };
 
 /** A graph ready to run on all cores. Throws when ONNX Runtime or its binary for this platform is missing. */
