@@ -4,7 +4,12 @@ import { matrix, row, type Matrix } from '../compute/matrix.js';
 /** The finite rows of x and where they came from; x itself when all are finite. */
 export function finiteRows(x: Matrix): { matrix: Matrix; index: Int32Array } {
   const index: number[] = [];
-  for (let i = 0; i < x.rows; i++) if (row(x, i).every(Number.isFinite)) index.push(i);
+  for (let i = 0; i < x.rows; i++) {
+    // Zero for numbers, NaN as soon as one is none.
+    let nothing = 0;
+    for (let e = i * x.cols; e < (i + 1) * x.cols; e++) nothing += x.data[e] - x.data[e];
+    if (nothing === 0) index.push(i);
+  }
   if (index.length === x.rows) return { matrix: x, index: Int32Array.from(index) };
   const data = new Float32Array(index.length * x.cols);
   index.forEach((from, to) => data.set(row(x, from), to * x.cols));

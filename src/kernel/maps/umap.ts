@@ -135,9 +135,9 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
           seed: s.seed,
           signal: options.signal,
         });
-  const parameters = { ...s, init: start.init, engine: 'fgnb-umap 1' };
+  const parameters = { ...s, init: start.init, engine: 'fgnb-umap 2' };
   return {
-    id: sha256(['umap 1', JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
+    id: sha256(['umap 2', JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
     coordinates: spread(start.y, kept.index, x.rows),
     points: x.rows,
     method: 'umap',

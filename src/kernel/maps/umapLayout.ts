@@ -121,6 +121,7 @@ function runEpoch(y: Float32Array, points: number, state: LayoutState, epoch: nu
   const { head, tail, every } = state.edges;
   const alpha = p.learningRate * (1 - (epoch - 1) / p.epochs);
   let random = (Math.imul(epoch, 2654435761) ^ p.seed) | 1;
+  const scale = points / 2 ** 32;
   for (let e = 0; e < head.length; e++) {
     if (next[e] > epoch) continue;
     const i = head[e] << 1;
@@ -143,11 +144,14 @@ function runEpoch(y: Float32Array, points: number, state: LayoutState, epoch: nu
     next[e] += every[e];
     const perNegative = every[e] / p.negativeSampleRate;
     const negatives = ((epoch - nextNegative[e]) / perNegative) | 0;
+    // All negatives push from where the edge has moved the point to: one after the other would wait for each other.
+    let pushX = 0;
+    let pushY = 0;
     for (let s = 0; s < negatives; s++) {
       random ^= random << 13;
       random ^= random >>> 17;
       random ^= random << 5;
-      const r = ((random >>> 0) % points) << 1;
+      const r = ((random >>> 0) * scale) << 1;
       if (r === i) continue;
       dx = xi - y[r];
       dy = yi - y[r + 1];
@@ -155,14 +159,16 @@ function runEpoch(y: Float32Array, points: number, state: LayoutState, epoch: nu
       if (d2 > 0) {
         float[0] = d2;
         const c = repel[bits[0] >>> 16];
-        xi += clip(c * dx) * alpha;
-        yi += clip(c * dy) * alpha;
+        pushX += clip(c * dx);
+        pushY += clip(c * dy);
       } else {
         // Points on top of each other are pushed apart by the clipped maximum, as umap-learn does.
-        xi += 4 * alpha;
-        yi += 4 * alpha;
+        pushX += 4;
+        pushY += 4;
       }
     }
+    xi += pushX * alpha;
+    yi += pushY * alpha;
     nextNegative[e] += negatives * perNegative;
     y[i] = xi;
     y[i + 1] = yi;
