@@ -13,7 +13,7 @@ const SIZES: Array<[number, number, number, boolean]> = [
   [1024, 1024, 16384, false],
   [4096, 4096, 1024, true],
 ];
-const RUNS = 7;
+const RUNS = 15;
 
 function bestGflops(flops: number, run: () => void): number {
   let best = Infinity;

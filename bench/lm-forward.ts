@@ -10,7 +10,7 @@ import type { BenchResult } from './types.js';
 
 const BATCH = 32;
 const LENGTH = 128;
-const REPEATS = 7;
+const REPEATS = 15;
 const HOOK = 'blocks.0.hook_mlp_out';
 const config: ModelConfig = {
   family: 'gpt_neo',
