@@ -2,6 +2,10 @@
 export const MIME = {
   /** MapDescriptor (map.ts). */
   map: 'application/vnd.fgnb.map+json',
+  /** GraphDescriptor (graph.ts): a Mapper graph. */
+  graph: 'application/vnd.fgnb.graph+json',
+  /** LabDescriptor (lab.ts): the interventions panel, alive while its kernel is. */
+  lab: 'application/vnd.fgnb.lab+json',
   /** ChartDescriptor (display.ts): a Vega spec compiled from Vega-Lite in the kernel. */
   chart: 'application/vnd.fgnb.chart+json',
   /** TableDescriptor (display.ts). */
