@@ -9,6 +9,7 @@ import { activationsApi, type ActivationsApi } from './activations.js';
 import type { SessionContext } from './context.js';
 import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
+import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { mapsApi, type MapsApi } from './maps.js';
@@ -50,7 +51,8 @@ export interface Fg {
   readonly activations: ActivationsApi;
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
-  readonly interventions: InterventionsApi;
+  /** Change activations and see what moves. */
+  readonly interventions: InterventionsApi & EffectsApi;
   readonly show: ShowApi;
   readonly synthetic: SyntheticApi;
   readonly artifacts: ArtifactsApi;
@@ -73,7 +75,7 @@ export async function createFg(
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),
-    interventions: interventionsApi(env),
+    interventions: { ...interventionsApi(env), ...effectsApi(env) },
     show: showApi(env),
     synthetic: syntheticApi(),
     artifacts: {

@@ -1,12 +1,18 @@
-/** What an intervention does to the features of an SAE, over many tokens. */
-import { captureActivations } from '../activations/capture.js';
-import type { CallOptions } from '../compute/call.js';
+/** What interventions do to the features of SAEs downstream, over many tokens, with paired tests over sequences. */
+import { capturedWidth } from '../activations/capture.js';
+import { breathe } from '../compute/call.js';
+import { requireMemory } from '../compute/memory.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { editsOf, requireModelOfSae, type Intervention } from './intervention.js';
+import { requireModelOfSae, type Intervention } from './intervention.js';
+import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
+import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
 
 export interface FeatureEffect {
   feature: number;
+  /** SAE and hook that it was measured with. */
+  sae: string;
+  hook: string;
   /** Mean activation over all n tokens, silent ones included. */
   before: number;
   after: number;
@@ -15,83 +21,300 @@ export interface FeatureEffect {
   /** Share of the n tokens on which it fires. */
   firingBefore: number;
   firingAfter: number;
-  /** Tokens looked at. */
+  /** Tokens looked at: those that the interventions can have touched, unless { untouched: true }. */
   n: number;
+  /** Tokens left out: before the first edited position, or with a row at the hook that is equal to the last bit. */
+  untouched: number;
+  /** Sequences with such tokens: the units of the tests, each with its mean difference. */
+  sequences: number;
+  /** Mean / standard deviation of the sequences' differences (Cohen's d_z). */
+  effectSize: number;
+  /** Paired t over sequences. */
+  t: number;
+  /** Two-sided p of the t-test, and adjusted (Benjamini-Hochberg) over the features of this SAE that fire at all. */
+  pT: number;
+  pTAdjusted: number;
+  /** Two-sided p of the signed-rank or sign-flip test, and adjusted in the same way. */
+  p: number;
+  pAdjusted: number;
+  /** Features that the adjustment is over. */
+  tested: number;
 }
 
-export interface FeatureEffectOptions extends CallOptions {
-  /** Hook to encode, default the SAE's own. */
+export interface FeatureEffectOptions extends RunOptions {
+  /** Hook to encode, default the SAE's own; with one SAE alone. */
   hook?: string;
-  /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
-  sequences?: number;
-  /** Features listed, default 20. */
+  /** Features listed per SAE, default 20. */
   top?: number;
   /** Encode with an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
   allowOtherModel?: boolean;
+  /** Count tokens that the interventions cannot have touched as well; default false. */
+  untouched?: boolean;
+  /** Test behind `p`: 'wilcoxon' (signed ranks, default) or 'signFlip' (permutation of signs). */
+  test?: 'wilcoxon' | 'signFlip';
+  /** Random sign patterns of 'signFlip', default 999; up to 12 sequences all patterns are taken. */
+  permutations?: number;
+  /** Seed of the sign patterns, default 0. */
+  seed?: number;
 }
 
-interface Totals {
-  sum: Float64Array;
-  firings: Float64Array;
-  tokens: number;
-}
-
-async function totals(
-  model: LanguageModel,
-  sae: Sae,
-  tokens: TokenSet,
-  hook: string,
-  o: FeatureEffectOptions,
-  edits?: ReturnType<typeof editsOf>,
-): Promise<Totals> {
-  const out = { sum: new Float64Array(sae.config.dSae), firings: new Float64Array(sae.config.dSae), tokens: 0 };
-  const asked = o.sequences ?? 64;
-  if (!Number.isInteger(asked) || asked < 1)
-    throw new RangeError(`sequences must be a positive integer but is ${asked}`);
-  const sequences = Math.min(tokens.sequences, asked);
-  for await (const { x } of captureActivations(model, tokens, hook, {
-    sequences,
-    edits,
-    signal: o.signal,
-    onProgress: o.onProgress,
-  })) {
-    const { indices, values } = sae.encode(x);
-    for (let e = 0; e < values.length; e++) {
-      out.sum[indices[e]] += values[e];
-      out.firings[indices[e]]++;
-    }
-    out.tokens += x.rows;
-  }
-  return out;
+/** An SAE and the hook that it encodes. */
+export interface SaeAt {
+  sae: Sae;
+  hook: string;
 }
 
 /**
- * Features by |Δ mean activation|, ties to the lower id; features that did not move are left out. Sums are float64.
- * @throws Error when the SAE does not fit the hook, is another model's, or an activation is not finite.
+ * SAEs with their hooks, checked before anything runs.
+ * @throws Error when a hook is unknown, of another width, or not said; MismatchError for an SAE of another model.
  */
-export async function featureEffects(
+export function saesAt(
+  model: LanguageModel,
+  saes: Sae | readonly Sae[],
+  options: { hook?: string; allowOtherModel?: boolean },
+): SaeAt[] {
+  const list = Array.isArray(saes) ? (saes as readonly Sae[]) : [saes as Sae];
+  if (list.length === 0) throw new Error('give at least one SAE');
+  if (options.hook !== undefined && list.length > 1)
+    throw new Error('{ hook } goes with one SAE; several are measured at their own hooks');
+  return list.map((sae) => {
+    const hook = options.hook ?? sae.config.hookName;
+    if (!hook) throw new Error(`SAE ${sae.name} does not say its hook; give { hook }`);
+    requireModelOfSae(sae, model, options.allowOtherModel);
+    requireRowHook(model, hook);
+    const width = capturedWidth(model, hook);
+    if (width !== sae.config.dIn)
+      throw new RangeError(
+        `SAE ${sae.name} expects activations of width ${sae.config.dIn} but ${hook} of ${model.name} has ${width}; take the SAE of this hook or change { hook }`,
+      );
+    return { sae, hook };
+  });
+}
+
+/** Sums over the tokens of an SAE's features, and the difference of each sequence. */
+class Sums {
+  readonly before: Float64Array;
+  readonly after: Float64Array;
+  readonly firingBefore: Float64Array;
+  readonly firingAfter: Float64Array;
+  /** [sequences, features]: sums of after − before, then means. */
+  readonly differences: Float64Array;
+  /** Tokens of each sequence. */
+  readonly tokens: Float64Array;
+  untouched = 0;
+
+  constructor(
+    readonly features: number,
+    sequences: number,
+  ) {
+    this.before = new Float64Array(features);
+    this.after = new Float64Array(features);
+    this.firingBefore = new Float64Array(features);
+    this.firingAfter = new Float64Array(features);
+    this.differences = new Float64Array(sequences * features);
+    this.tokens = new Float64Array(sequences);
+  }
+
+  /** Adds the features of one row; sign −1 is before. */
+  add(sequence: number, feature: number, value: number, sign: 1 | -1): void {
+    const [sum, firing] = sign < 0 ? [this.before, this.firingBefore] : [this.after, this.firingAfter];
+    sum[feature] += value;
+    firing[feature]++;
+    this.differences[sequence * this.features + feature] += sign * value;
+  }
+}
+
+async function measure(
   model: LanguageModel,
   interventions: readonly Intervention[],
-  sae: Sae,
+  at: readonly SaeAt[],
   tokens: TokenSet,
-  options: FeatureEffectOptions = {},
-): Promise<FeatureEffect[]> {
-  const hook = options.hook ?? sae.config.hookName;
-  if (!hook) throw new Error(`SAE ${sae.name} does not say its hook; give { hook }`);
-  requireModelOfSae(sae, model, options.allowOtherModel);
-  const before = await totals(model, sae, tokens, hook, options);
-  const after = await totals(model, sae, tokens, hook, options, editsOf(interventions));
-  const n = before.tokens;
-  return Array.from(before.sum, (sum, feature) => ({
+  options: FeatureEffectOptions,
+): Promise<Sums[]> {
+  const sequences = sequencesOf(tokens, options.sequences);
+  const features = at.reduce((sum, { sae }) => sum + sae.config.dSae, 0);
+  requireMemory(`effects on ${features} features over ${sequences} sequences`, 8 * features * (sequences + 4));
+  const sums = at.map(({ sae }) => new Sums(sae.config.dSae, sequences));
+  const { context } = tokens;
+  const hooks = at.map(({ hook }) => hook);
+  for await (const block of pairedRuns(model, interventions, tokens, hooks, options)) {
+    at.forEach(({ sae }, k) => {
+      const [before, after, sum] = [block.before[k], block.after[k], sums[k]];
+      const touched = touchedRows(before, after, block);
+      if (options.untouched) touched.fill(1);
+      for (const [x, sign] of [
+        [before, -1],
+        [after, 1],
+      ] as const) {
+        const { indptr, indices, values } = sae.encode(x);
+        for (let i = 0; i < x.rows; i++) {
+          if (touched[i] === 0) continue;
+          const sequence = block.first + Math.floor(i / context);
+          for (let e = indptr[i]; e < indptr[i + 1]; e++) sum.add(sequence, indices[e], values[e], sign);
+        }
+      }
+      touched.forEach((is, i) => {
+        if (is === 1) sum.tokens[block.first + Math.floor(i / context)]++;
+        else sum.untouched++;
+      });
+    });
+  }
+  return sums;
+}
+
+/** The effects on one SAE's features, largest first. */
+async function effectsOf(sums: Sums, { sae, hook }: SaeAt, options: FeatureEffectOptions): Promise<FeatureEffect[]> {
+  const { features, differences } = sums;
+  const units = [...sums.tokens.keys()].filter((s) => sums.tokens[s] > 0);
+  const n = units.reduce((sum, s) => sum + sums.tokens[s], 0);
+  if (n === 0) return [];
+  const { test = 'wilcoxon', permutations = 999, seed = 0 } = options;
+  const flips = test === 'signFlip' ? new SignFlips(units.length, permutations, seed) : undefined;
+  const p = new Float64Array(features).fill(NaN);
+  const pT = new Float64Array(features).fill(NaN);
+  const [t, size] = [new Float64Array(features), new Float64Array(features)];
+  const d = new Float64Array(units.length);
+  let tested = 0;
+  for (let f = 0; f < features; f++) {
+    if (f % 256 === 255) await breathe();
+    if (sums.firingBefore[f] + sums.firingAfter[f] === 0) continue;
+    tested++;
+    units.forEach((s, i) => (d[i] = differences[s * features + f] / sums.tokens[s]));
+    const student = pairedT(d);
+    [t[f], size[f], pT[f]] = [student.t, student.effectSize, student.p];
+    p[f] = units.length < 2 ? NaN : flips ? flips.p(d) : wilcoxon(d).p;
+  }
+  const [q, qT] = [benjaminiHochberg(p), benjaminiHochberg(pT)];
+  return Array.from(sums.before, (before, feature) => ({
     feature,
-    before: sum / n,
-    after: after.sum[feature] / n,
-    delta: (after.sum[feature] - sum) / n,
-    firingBefore: before.firings[feature] / n,
-    firingAfter: after.firings[feature] / n,
+    sae: sae.name,
+    hook,
+    before: before / n,
+    after: sums.after[feature] / n,
+    delta: (sums.after[feature] - before) / n,
+    firingBefore: sums.firingBefore[feature] / n,
+    firingAfter: sums.firingAfter[feature] / n,
     n,
+    untouched: sums.untouched,
+    sequences: units.length,
+    effectSize: size[feature],
+    t: t[feature],
+    pT: pT[feature],
+    pTAdjusted: qT[feature],
+    p: p[feature],
+    pAdjusted: q[feature],
+    tested,
   }))
     .filter((effect) => effect.delta !== 0)
     .sort((a, b) => Math.abs(b.delta) - Math.abs(a.delta) || a.feature - b.feature)
     .slice(0, options.top ?? 20);
+}
+
+/**
+ * Features of one or several SAEs by |Δ mean activation|, ties to the lower id, one SAE after the other; features that
+ * did not move are left out. Sums are float64. Tokens of a sequence depend on each other, so the tests are over sequences:
+ * each gives its mean difference. Where no token was touched the list is empty.
+ * @throws Error when an SAE does not fit its hook or is another model's, and when an activation is not finite.
+ */
+export async function featureEffects(
+  model: LanguageModel,
+  interventions: readonly Intervention[],
+  saes: Sae | readonly Sae[],
+  tokens: TokenSet,
+  options: FeatureEffectOptions = {},
+): Promise<FeatureEffect[]> {
+  const { test = 'wilcoxon' } = options;
+  if (test !== 'wilcoxon' && test !== 'signFlip')
+    throw new RangeError(`test is ${JSON.stringify(test)}; expected 'wilcoxon' or 'signFlip'`);
+  const at = saesAt(model, saes, options);
+  const sums = await measure(model, interventions, at, tokens, options);
+  const effects: FeatureEffect[] = [];
+  for (const [k, sum] of sums.entries()) effects.push(...(await effectsOf(sum, at[k], options)));
+  return effects;
+}
+
+/** How densely an SAE's features fire before and after. */
+export interface DensityEffect {
+  sae: string;
+  hook: string;
+  /** Share of all activations (tokens × features) that are above 0. */
+  densityBefore: number;
+  densityAfter: number;
+  /** Features per token. */
+  l0Before: number;
+  l0After: number;
+  /** l0After − l0Before. */
+  delta: number;
+  n: number;
+  untouched: number;
+  sequences: number;
+  effectSize: number;
+  t: number;
+  /** Two-sided p of the paired t-test over sequences, and of Wilcoxon's signed ranks. */
+  pT: number;
+  p: number;
+}
+
+export interface DensityOptions extends RunOptions {
+  /** Encode with SAEs that were trained on another model (a fine-tuned sibling, say). Default: refused. */
+  allowOtherModel?: boolean;
+  /** Count tokens that the interventions cannot have touched as well; default false. */
+  untouched?: boolean;
+}
+
+/** Firing density of each SAE before and after, one row per SAE (layer), with paired tests over sequences. */
+export async function densityEffects(
+  model: LanguageModel,
+  interventions: readonly Intervention[],
+  saes: Sae | readonly Sae[],
+  tokens: TokenSet,
+  options: DensityOptions = {},
+): Promise<DensityEffect[]> {
+  const at = saesAt(model, saes, options);
+  const sequences = sequencesOf(tokens, options.sequences);
+  const { context } = tokens;
+  const all = at.map(() => ({
+    before: new Float64Array(sequences),
+    after: new Float64Array(sequences),
+    tokens: new Float64Array(sequences),
+  }));
+  const hooks = at.map(({ hook }) => hook);
+  for await (const block of pairedRuns(model, interventions, tokens, hooks, options))
+    at.forEach(({ sae }, k) => {
+      const touched = touchedRows(block.before[k], block.after[k], block);
+      if (options.untouched) touched.fill(1);
+      const [before, after] = [sae.encode(block.before[k]).indptr, sae.encode(block.after[k]).indptr];
+      for (let i = 0; i < touched.length; i++) {
+        if (touched[i] === 0) continue;
+        const s = block.first + Math.floor(i / context);
+        all[k].tokens[s]++;
+        all[k].before[s] += before[i + 1] - before[i];
+        all[k].after[s] += after[i + 1] - after[i];
+      }
+    });
+  return at.map(({ sae, hook }, k) => {
+    const sum = all[k];
+    const units = [...sum.tokens.keys()].filter((s) => sum.tokens[s] > 0);
+    const total = (of: Float64Array): number => units.reduce((a, s) => a + of[s], 0);
+    const n = total(sum.tokens);
+    const d = units.map((s) => (sum.after[s] - sum.before[s]) / sum.tokens[s]);
+    const { t, p: pT, effectSize } = pairedT(d);
+    const [l0Before, l0After] = [total(sum.before) / n, total(sum.after) / n];
+    return {
+      sae: sae.name,
+      hook,
+      densityBefore: l0Before / sae.config.dSae,
+      densityAfter: l0After / sae.config.dSae,
+      l0Before,
+      l0After,
+      delta: l0After - l0Before,
+      n,
+      untouched: sequences * context - n,
+      sequences: units.length,
+      effectSize,
+      t,
+      pT,
+      p: units.length < 2 ? NaN : wilcoxon(d).p,
+    };
+  });
 }

@@ -1,0 +1,157 @@
+/** The same tokens through a model twice, without and with interventions, and which rows that touched. */
+import { capturedWidth, requireTokenizer } from '../activations/capture.js';
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { requireHook } from '../models/hooks.js';
+import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
+import { editsOf, type Intervention } from './intervention.js';
+
+export interface RunOptions extends CallOptions {
+  /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
+  sequences?: number;
+  /** Tokens of one forward pass, rounded down to whole sequences (at least one). Default 2,048. */
+  batchTokens?: number;
+}
+
+/** Some sequences, before and after. */
+export interface PairedBlock {
+  /** The first sequence in the token set, and how many. */
+  first: number;
+  sequences: number;
+  /** By hook in the order asked for: rows are tokens, sequence by sequence; heads one after the other. */
+  before: Matrix[];
+  after: Matrix[];
+  /** Per sequence the first position that an intervention changed at its own hook; the context where it changed none. */
+  firstEdited: Int32Array;
+}
+
+/** Sequences that a call looks at. @throws RangeError unless it is a whole number of at least 1. */
+export function sequencesOf(tokens: TokenSet, asked = 64): number {
+  if (!Number.isInteger(asked) || asked < 1)
+    throw new RangeError(`sequences must be a positive integer but is ${asked}`);
+  return Math.min(tokens.sequences, asked);
+}
+
+/** Refuses hooks without a row per token, and unknown ones, before anything runs. */
+export function requireRowHook(model: LanguageModel, hook: string): void {
+  requireHook(model.hooks, hook);
+  if (isPerPair(hook))
+    throw new RangeError(`${hook} holds one value per pair of tokens, not a row per token; take another hook`);
+}
+
+const isPerPair = (hook: string): boolean => /attn\.hook_(attn_scores|pattern)$/.test(hook);
+
+/**
+ * Runs the first sequences of a token set before and after, in blocks of whole sequences, and hands out the activations
+ * at `hooks`. Both runs capture the same hooks, so that they take the same path and equal rows are equal to the last bit.
+ * @throws Error for unknown hooks, hooks without rows and another tokenizer, before anything runs.
+ */
+export async function* pairedRuns(
+  model: LanguageModel,
+  interventions: readonly Intervention[],
+  tokens: TokenSet,
+  hooks: readonly string[],
+  options: RunOptions = {},
+): AsyncGenerator<PairedBlock> {
+  requireTokenizer(model, tokens);
+  for (const hook of hooks) requireRowHook(model, hook);
+  for (const { hook } of interventions) requireHook(model.hooks, hook);
+  const { context } = tokens;
+  const count = sequencesOf(tokens, options.sequences);
+  const order = (hook: string): number => model.hooks.indexOf(hook);
+  const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
+  // What is changed behind the last hook looked at cannot be seen there.
+  const edited = [...new Set(interventions.map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
+  const edits = editsOf(interventions.filter((i) => edited.includes(i.hook)));
+  const capture = [...new Set([...hooks, ...edited])];
+  const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
+  for (let first = 0; first < count; first += perBlock) {
+    checkAborted(options.signal, 'effects of an intervention');
+    const sequences = Math.min(perBlock, count - first);
+    const ids = tokens.tokens.slice(first * context, (first + sequences) * context);
+    const before = await captured(model, ids, sequences, { capture, stopAt });
+    const after = await captured(model, ids, sequences, { capture, stopAt, edits });
+    const firstEdited = new Int32Array(sequences).fill(context);
+    for (const hook of edited)
+      noteFirstDifference(before.get(hook)!, after.get(hook)!, isPerPair(hook), context, firstEdited);
+    const rows = (side: Map<string, Activation>) =>
+      hooks.map((hook) => {
+        const { data } = side.get(hook)!;
+        return matrix(sequences * context, capturedWidth(model, hook), data);
+      });
+    yield { first, sequences, before: rows(before), after: rows(after), firstEdited };
+    options.onProgress?.({
+      label: 'before and after',
+      done: first + sequences,
+      total: count,
+      unit: 'sequences',
+    });
+    await breathe();
+  }
+}
+
+interface Activation {
+  shape: number[];
+  data: Float32Array;
+}
+
+async function captured(
+  model: LanguageModel,
+  ids: Int32Array,
+  batch: number,
+  options: ForwardOptions,
+): Promise<Map<string, Activation>> {
+  const result = model.forward(ids, batch, options);
+  const out = new Map<string, Activation>();
+  try {
+    for (const [hook, x] of result.captured)
+      out.set(hook, { shape: x.shape, data: ((await x.data()) as Float32Array).slice() });
+  } finally {
+    result.logits?.dispose();
+    for (const x of result.captured.values()) x.dispose();
+  }
+  return out;
+}
+
+const bits = (x: Float32Array): Int32Array => new Int32Array(x.buffer, x.byteOffset, x.length);
+
+/** Lowers first[s] to the first position of sequence s whose row differs; of scores and patterns, the query's position. */
+function noteFirstDifference(
+  before: Activation,
+  after: Activation,
+  perPair: boolean,
+  context: number,
+  first: Int32Array,
+): void {
+  const [a, b] = [bits(before.data), bits(after.data)];
+  // [B, T, …] has one part per sequence, [B, heads, T, T] one per head.
+  const parts = perPair ? before.shape[1] : 1;
+  const width = a.length / (first.length * parts * context);
+  for (let at = 0; at < a.length; at++) {
+    if (a[at] === b[at]) continue;
+    const row = Math.floor(at / width);
+    const sequence = Math.floor(row / (parts * context));
+    first[sequence] = Math.min(first[sequence], row % context);
+    at = (row + 1) * width - 1;
+  }
+}
+
+/**
+ * 1 for each row that the interventions may have touched: not before the sequence's first edited position, and not equal
+ * to the last bit.
+ */
+export function touchedRows(before: Matrix, after: Matrix, block: Pick<PairedBlock, 'firstEdited'>): Uint8Array {
+  const { rows, cols } = before;
+  const context = rows / block.firstEdited.length;
+  const [a, b] = [bits(before.data), bits(after.data)];
+  const touched = new Uint8Array(rows);
+  for (let i = 0; i < rows; i++) {
+    if (i % context < block.firstEdited[Math.floor(i / context)]) continue;
+    for (let j = i * cols; j < (i + 1) * cols; j++) {
+      if (a[j] === b[j]) continue;
+      touched[i] = 1;
+      break;
+    }
+  }
+  return touched;
+}

@@ -1,0 +1,268 @@
+/**
+ * Paired tests over sequences. Tokens of one sequence are not independent, so a sequence is the unit: each gives one mean
+ * difference. Sources: Student's t and Wilcoxon's signed ranks as in scipy.stats (ttest_rel, wilcoxon), Benjamini and
+ * Hochberg 1995, permutation p = (k + 1)/(R + 1).
+ */
+import { Random } from '../compute/random.js';
+
+/** ln Γ(x), x > 0: Lanczos, relative error about 1e-15. */
+function logGamma(x: number): number {
+  const c = [
+    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
+    12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+  ];
+  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
+  const z = x - 1;
+  let sum = c[0];
+  for (let i = 1; i < 9; i++) sum += c[i] / (z + i);
+  const t = z + 7.5;
+  return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum);
+}
+
+/** Continued fraction of the incomplete beta function, by Lentz's method. */
+function betaFraction(a: number, b: number, x: number): number {
+  const tiny = 1e-300;
+  const guard = (v: number): number => (Math.abs(v) < tiny ? tiny : v);
+  let c = 1;
+  let d = 1 / guard(1 - ((a + b) * x) / (a + 1));
+  let h = d;
+  for (let m = 1; m <= 500; m++) {
+    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 / guard(1 + even * d);
+    c = guard(1 + even / c);
+    h *= d * c;
+    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / guard(1 + odd * d);
+    c = guard(1 + odd / c);
+    const step = d * c;
+    h *= step;
+    if (Math.abs(step - 1) < 1e-15) break;
+  }
+  return h;
+}
+
+/** Regularised incomplete beta function I_x(a, b). */
+function incompleteBeta(a: number, b: number, x: number): number {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
+  return x < (a + 1) / (a + b + 2) ? (front * betaFraction(a, b, x)) / a : 1 - (front * betaFraction(b, a, 1 - x)) / b;
+}
+
+/** Two-sided p of Student's t with `df` degrees of freedom; 0 for an infinite t, NaN for NaN. */
+export function studentP(t: number, df: number): number {
+  if (Number.isNaN(t) || !(df > 0)) return NaN;
+  return Number.isFinite(t) ? incompleteBeta(df / 2, 0.5, df / (df + t * t)) : 0;
+}
+
+/** Two-sided p of a standard normal z: erfc(|z| / √2). */
+export function normalP(z: number): number {
+  const x = Math.abs(z) / Math.SQRT2;
+  if (x < 2) {
+    // erf by its series.
+    let term = x;
+    let sum = x;
+    for (let n = 1; n < 200 && Math.abs(term) > 1e-17 * sum; n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return Math.min(1, Math.max(0, 1 - (2 / Math.sqrt(Math.PI)) * sum));
+  }
+  // erfc by its continued fraction, from the back.
+  let fraction = 0;
+  for (let n = 120; n > 0; n--) fraction = n / 2 / (x + fraction);
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction);
+}
+
+export interface PairedT {
+  /** Mean difference / its standard error; NaN where every difference is 0. */
+  t: number;
+  /** Two-sided; 1 where every difference is 0, NaN with fewer than 2. */
+  p: number;
+  /** Mean / standard deviation of the differences (Cohen's d_z). */
+  effectSize: number;
+  n: number;
+}
+
+/** Paired t-test of differences against 0. */
+export function pairedT(differences: ArrayLike<number>): PairedT {
+  const n = differences.length;
+  let mean = 0;
+  for (let i = 0; i < n; i++) mean += differences[i] / n;
+  let squares = 0;
+  for (let i = 0; i < n; i++) squares += (differences[i] - mean) ** 2;
+  if (n < 2) return { t: NaN, p: NaN, effectSize: NaN, n };
+  if (mean === 0 && squares === 0) return { t: NaN, p: 1, effectSize: 0, n };
+  const effectSize = mean / Math.sqrt(squares / (n - 1));
+  const t = effectSize * Math.sqrt(n);
+  return { t, p: studentP(t, n - 1), effectSize, n };
+}
+
+/** Ranks from 1; ties get their average rank. */
+export function averageRanks(values: ArrayLike<number>): Float64Array {
+  const order = Array.from({ length: values.length }, (_, i) => i).sort((i, j) => values[i] - values[j] || i - j);
+  const ranks = new Float64Array(values.length);
+  for (let from = 0; from < order.length;) {
+    let to = from + 1;
+    while (to < order.length && values[order[to]] === values[order[from]]) to++;
+    for (let k = from; k < to; k++) ranks[order[k]] = (from + 1 + to) / 2;
+    from = to;
+  }
+  return ranks;
+}
+
+/** Most differences for which signed ranks are tested exactly. */
+const EXACT = 50;
+
+/**
+ * Wilcoxon's signed-rank test of differences against 0, two-sided. Zeros are left out (scipy's "wilcox"). Up to 50
+ * differences the distribution over all signs is exact, ties included; above that it is the normal approximation with
+ * its correction for ties.
+ */
+export function wilcoxon(differences: ArrayLike<number>): { p: number; n: number } {
+  const kept = Array.from(differences).filter((d) => d !== 0);
+  const n = kept.length;
+  if (n === 0) return { p: differences.length > 0 ? 1 : NaN, n };
+  const ranks = averageRanks(kept.map(Math.abs));
+  let plus = 0;
+  for (let i = 0; i < n; i++) if (kept[i] > 0) plus += ranks[i];
+  const total = (n * (n + 1)) / 2;
+  const smaller = Math.min(plus, total - plus);
+  if (n <= EXACT) return { p: Math.min(1, 2 * exactTail(ranks, smaller)), n };
+  let squares = 0;
+  for (const rank of ranks) squares += rank * rank;
+  return { p: normalP((smaller - total / 2) / Math.sqrt(squares / 4)), n };
+}
+
+/** P(sum of a random subset of the ranks ≤ bound); twice an average rank is whole. */
+function exactTail(ranks: Float64Array, bound: number): number {
+  const top = Math.round(2 * bound);
+  // Probabilities, not counts: 2^50 subsets fit a float64, but their sums need not.
+  const share = new Float64Array(top + 1);
+  share[0] = 1;
+  for (const rank of ranks) {
+    const step = Math.round(2 * rank);
+    for (let s = top; s >= 0; s--) share[s] = 0.5 * (share[s] + (s >= step ? share[s - step] : 0));
+  }
+  return share.reduce((a, b) => a + b, 0);
+}
+
+/** Differences up to which all 2^n sign patterns are taken instead of random ones. */
+const ALL_SIGNS = 12;
+
+/** Sign patterns for sign-flip tests of n differences: all 2^n of them where n ≤ 12, else `runs` random ones. */
+export class SignFlips {
+  readonly exact: boolean;
+  readonly runs: number;
+  private readonly signs: Int8Array;
+
+  constructor(
+    private readonly n: number,
+    runs: number,
+    seed: number,
+  ) {
+    if (!Number.isInteger(runs) || runs < 1)
+      throw new RangeError(`permutations must be a whole number of at least 1 but is ${runs}`);
+    this.exact = n <= ALL_SIGNS;
+    this.runs = this.exact ? 2 ** n : runs;
+    this.signs = new Int8Array(this.runs * n);
+    const random = new Random(seed).fork('sign flips');
+    for (let r = 0; r < this.runs; r++)
+      for (let i = 0; i < n; i++)
+        this.signs[r * n + i] = (this.exact ? (r >> i) & 1 : random.bits() >>> 31) === 1 ? -1 : 1;
+  }
+
+  /**
+   * Two-sided p of |Σ differences|: the share of all patterns that reach it, or (k + 1)/(R + 1) of random ones.
+   */
+  p(differences: ArrayLike<number>): number {
+    const { n, runs, signs } = this;
+    if (n === 0) return NaN;
+    let sum = 0;
+    let size = 0;
+    for (let i = 0; i < n; i++) {
+      sum += differences[i];
+      size += Math.abs(differences[i]);
+    }
+    const bar = Math.abs(sum) - 1e-12 * size;
+    let reached = 0;
+    for (let r = 0; r < runs; r++) {
+      let flipped = 0;
+      for (let i = 0; i < n; i++) flipped += signs[r * n + i] * differences[i];
+      if (Math.abs(flipped) >= bar) reached++;
+    }
+    return this.exact ? reached / runs : (reached + 1) / (runs + 1);
+  }
+}
+
+/** p adjusted by Benjamini and Hochberg's step-up procedure, in the order given; NaN stays NaN and is not counted. */
+export function benjaminiHochberg(p: ArrayLike<number>): Float64Array {
+  const adjusted = new Float64Array(p.length).fill(NaN);
+  const order = Array.from({ length: p.length }, (_, i) => i)
+    .filter((i) => !Number.isNaN(p[i]))
+    .sort((i, j) => p[j] - p[i]);
+  let least = 1;
+  order.forEach((i, k) => {
+    least = Math.min(least, (p[i] * order.length) / (order.length - k));
+    adjusted[i] = least;
+  });
+  return adjusted;
+}
+
+/** Spearman's rank correlation; NaN where a side has no order (fewer than 2 values, or all equal). */
+export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return pearson(averageRanks(a), averageRanks(b));
+}
+
+/** Pearson's correlation in float64; NaN where a side is constant. */
+export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const n = a.length;
+  let [ma, mb] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    ma += a[i] / n;
+    mb += b[i] / n;
+  }
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    ab += (a[i] - ma) * (b[i] - mb);
+    aa += (a[i] - ma) ** 2;
+    bb += (b[i] - mb) ** 2;
+  }
+  return aa > 0 && bb > 0 ? Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb))) : NaN;
+}
+
+/** Two rankings of the same things beside the null of shuffled ranks. */
+export interface RankAgreement {
+  /** Spearman's rank correlation. */
+  rho: number;
+  /** Things ranked. */
+  n: number;
+  /** One-sided: (k + 1)/(R + 1), k = shuffles whose correlation reaches rho. */
+  p: number;
+  runs: number;
+  seed: number;
+}
+
+/** Spearman's correlation with a permutation p, `runs` shuffles by `seed`. */
+export function rankAgreement(a: ArrayLike<number>, b: ArrayLike<number>, runs: number, seed: number): RankAgreement {
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new RangeError(`permutations must be a whole number of at least 1 but is ${runs}`);
+  const ra = averageRanks(a);
+  const rb = averageRanks(b);
+  const rho = pearson(ra, rb);
+  if (Number.isNaN(rho)) return { rho, n: a.length, p: 1, runs, seed };
+  const random = new Random(seed).fork('rank agreement');
+  let reached = 0;
+  for (let r = 0; r < runs; r++) {
+    random.shuffle(rb);
+    if (pearson(ra, rb) >= rho - 1e-12) reached++;
+  }
+  return { rho, n: a.length, p: (reached + 1) / (runs + 1), runs, seed };
+}
+
+/** p of a score beside null runs: (k + 1)/(R + 1), k = runs that reach the value. */
+export function nullP(value: number, nulls: ArrayLike<number>): number {
+  let reached = 0;
+  for (let i = 0; i < nulls.length; i++) if (!(nulls[i] < value)) reached++;
+  return (reached + 1) / (nulls.length + 1);
+}
