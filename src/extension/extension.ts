@@ -9,8 +9,13 @@ import { createLanguageFeatures } from './language/index.js';
 import { watchCellIds } from './notebook/cellIds.js';
 import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
+import { GraphData } from './panels/graphData.js';
+import { GraphPanels } from './panels/graphPanel.js';
+import { LinkHub } from './panels/linkHub.js';
+import { MapData } from './panels/mapData.js';
 import { MapPanels } from './panels/mapPanel.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
+import { perFolder, type ViewServices } from './panels/requests.js';
 import { createArtifactsView } from './views/artifacts.js';
 import { maintainContextKeys } from './views/contextKeys.js';
 import { createStatusBar } from './views/statusBar.js';
@@ -20,6 +25,7 @@ import { createVariablesView } from './views/variables.js';
 export interface ExtensionApi {
   sessions: Sessions;
   panels: MapPanels;
+  graphPanels: GraphPanels;
   mimes: typeof MIME;
 }
 
@@ -30,7 +36,17 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const kernelFolder = path.join(extensionFolder, 'dist', 'kernel');
   const serializer = new FgnbSerializer(saveOutputs);
   const sessions = new Sessions(kernelFolder, log);
-  const panels = new MapPanels(context.extensionUri, log);
+  const views: ViewServices = {
+    extensionUri: context.extensionUri,
+    log,
+    hub: new LinkHub(),
+    mapsOf: perFolder((folder) => new MapData(folder)),
+    graphsOf: perFolder((folder) => new GraphData(folder)),
+    openMap: (map, folder, state) => panels.show(map, folder, state),
+    openGraph: (graph, folder, state) => graphPanels.show(graph, folder, state),
+  };
+  const panels = new MapPanels(views);
+  const graphPanels = new GraphPanels(views);
   context.subscriptions.push(
     log,
     doctor,
@@ -38,13 +54,14 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     watchCellIds((error) => log.error(String(error))),
     sessions,
     panels,
-    serveRenderer(panels, log),
+    graphPanels,
+    serveRenderer(views),
     maintainContextKeys(sessions),
     createStatusBar(sessions),
     createVariablesView(sessions, log),
     createArtifactsView(sessions),
     createLanguageFeatures(extensionFolder, log),
-    registerCommands({ extensionFolder, kernelFolder, sessions, panels, log, doctor }),
+    registerCommands({ extensionFolder, kernelFolder, sessions, panels, graphPanels, log, doctor }),
   );
-  return { sessions, panels, mimes: MIME };
+  return { sessions, panels, graphPanels, mimes: MIME };
 }

@@ -1,7 +1,7 @@
 /** Names shared with package.json. */
-import { MAP_PANEL, RENDERER_ID } from '../protocol/webview.js';
+import { GRAPH_PANEL, MAP_PANEL, RENDERER_ID } from '../protocol/webview.js';
 
-export { MAP_PANEL, RENDERER_ID };
+export { GRAPH_PANEL, MAP_PANEL, RENDERER_ID };
 export const CONTROLLER_ID = 'fgnb.kernel';
 export const CONFIGURATION = 'fgnb';
 
@@ -10,6 +10,7 @@ export const CONTEXT = {
   notebookActive: 'fgnb.notebookActive',
   kernelState: 'fgnb.kernelState',
   hasMaps: 'fgnb.hasMaps',
+  hasGraphs: 'fgnb.hasGraphs',
   hasKernels: 'fgnb.hasKernels',
   kernelStarted: 'fgnb.kernelStarted',
 } as const;
@@ -22,6 +23,7 @@ export const COMMAND = {
   interruptKernel: 'fgnb.interruptKernel',
   selectDevice: 'fgnb.selectDevice',
   openMap: 'fgnb.openMap',
+  openGraph: 'fgnb.openGraph',
   exportReport: 'fgnb.exportReport',
   doctor: 'fgnb.doctor',
   showLog: 'fgnb.showLog',

@@ -117,3 +117,9 @@ export interface GraphSource {
   /** Row-major [nodes of set 0, nodes of set 1]; null without a correlation map. */
   overlap(): Promise<Float32Array | null>;
 }
+
+/** Files of a bundle with `sets` graphs; overlap, labels and examples may be missing. */
+export function graphFiles(sets: number): string[] {
+  const perSet = Array.from({ length: sets }, (_, s) => [`${s}.labels.json`, `${s}.examples.jsonl`]);
+  return ['graph.json', 'columns.safetensors', 'overlap.safetensors', ...perSet.flat()];
+}

@@ -22,3 +22,26 @@ export interface LinkChannel {
 
 /** Bounds for what a webview may send: checked by the host. */
 export const MAX_LINKED_FEATURES = 200_000;
+
+/** Views a message may speak of, and the length of its texts: far above what a view sends. */
+const MAX_SETS = 32;
+const MAX_TEXT = 2000;
+
+/** Whether a value from outside is a selection of a size that views can take. */
+export function isLinkedSelection(value: unknown): value is LinkedSelection {
+  if (typeof value !== 'object' || value === null) return false;
+  const { source, kind, sets, label } = value as Partial<Record<keyof LinkedSelection, unknown>>;
+  const text = (v: unknown) => typeof v === 'string' && v.length <= MAX_TEXT;
+  if (!text(source) || source === '' || !text(label) || (kind !== 'light' && kind !== 'pick')) return false;
+  if (!Array.isArray(sets) || sets.length > MAX_SETS) return false;
+  let total = 0;
+  for (const set of sets as unknown[]) {
+    if (typeof set !== 'object' || set === null) return false;
+    const { sae, features } = set as { sae?: unknown; features?: unknown };
+    if (!text(sae) || !Array.isArray(features)) return false;
+    total += features.length;
+    if (total > MAX_LINKED_FEATURES) return false;
+    if (!features.every((f) => Number.isInteger(f) && (f as number) >= 0)) return false;
+  }
+  return true;
+}

@@ -17,6 +17,8 @@ export interface MapSetMeta {
   title: string;
   points: number;
   dead: number;
+  /** Identity of the SAE whose features the points are: selections are exchanged with other views by it. */
+  sae?: { id: string; name: string };
   /** How x and y were made, such as "UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0". */
   layout: string;
 }

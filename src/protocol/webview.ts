@@ -7,6 +7,8 @@
  * every array is a Base64Array. Replies through renderer messaging may reach every renderer of the editor: ids are
  * unique strings, and a webview ignores ids that it did not send.
  */
+import type { GraphDescriptor, GraphMeta } from './graph.js';
+import type { LinkedSelection } from './link.js';
 import type { FeatureExample, MapDescriptor, MapMeta } from './map.js';
 import type { JsonObject } from './notebook.js';
 
@@ -14,14 +16,18 @@ export const WEBVIEW_PROTOCOL = 1;
 
 /** View type of the map panel: the id of createWebviewPanel and of registerWebviewPanelSerializer alike. */
 export const MAP_PANEL = 'fgnb.map';
+/** The same for panels of Mapper graphs. */
+export const GRAPH_PANEL = 'fgnb.graph';
 /** Id of the notebook renderer in package.json (requiresMessaging "optional"). */
 export const RENDERER_ID = 'fgnb.renderer';
 
-/** Which bundle: `path` is relative to the folder of the notebook, as in MapDescriptor. */
-export interface MapRef {
+/** Which bundle: `path` is relative to the folder of the notebook, as in MapDescriptor and GraphDescriptor. */
+export interface BundleRef {
   id: string;
   path: string;
 }
+export type MapRef = BundleRef;
+export type GraphRef = BundleRef;
 
 /** Little-endian bytes of a Float32Array ("F32") or Int32Array ("I32"), for channels that carry only JSON. */
 export interface Base64Array {
@@ -44,6 +50,23 @@ export interface WireColumns {
   labels: string[][];
 }
 
+/** GraphColumns on the wire. */
+export interface WireGraphColumns {
+  x: WireFloats;
+  y: WireFloats;
+  membersAt: WireInts;
+  members: WireInts;
+  edges: WireInts;
+  weight: WireInts;
+  component: WireInts;
+  cube: WireInts;
+  noise: WireInts;
+  columns: WireFloats[];
+  counterpart?: WireInts;
+  r?: WireFloats;
+  labels: string[][];
+}
+
 /** What each request takes and what its reply carries. */
 export interface WebviewRequests {
   'map.meta': { params: { map: MapRef }; value: MapMeta };
@@ -51,6 +74,19 @@ export interface WebviewRequests {
   'map.examples': { params: { map: MapRef; set: number; point: number }; value: FeatureExample[] };
   /** Opens the map in a panel (from a notebook output), showing `state` (a MapViewState) when given. */
   'map.open': { params: { map: MapDescriptor; state?: JsonObject }; value: null };
+  'graph.meta': { params: { graph: GraphRef }; value: GraphMeta };
+  'graph.columns': { params: { graph: GraphRef; set: number }; value: WireGraphColumns };
+  'graph.examples': { params: { graph: GraphRef; set: number; point: number }; value: FeatureExample[] };
+  /** Row-major [nodes of set 0, nodes of set 1]; null without a correlation map. */
+  'graph.overlap': { params: { graph: GraphRef }; value: WireFloats | null };
+  /** Opens the graph in a panel, showing `state` (a GraphViewState) when given. */
+  'graph.open': { params: { graph: GraphDescriptor; state?: JsonObject }; value: null };
+  /** Asks where to, then writes one self-contained page that shows the graph; its path, null when cancelled. */
+  'graph.html': { params: { graph: GraphDescriptor }; value: string | null };
+  /** Shares what is lit or picked with the other views of the notebook's folder. */
+  'link.send': { params: { selection: LinkedSelection }; value: null };
+  /** Asks where to, proposing `name`, then writes the text or the bytes (base64); its path, null when cancelled. */
+  'file.save': { params: { name: string; text?: string; base64?: string }; value: string | null };
   /** Puts text on the clipboard where the webview itself may not. */
   'text.copy': { params: { text: string }; value: null };
 }
@@ -83,7 +119,11 @@ export type ToWebview =
       /** State to start from when the webview has none of its own (such as the one of the notebook output). */
       state?: JsonObject;
     }
+  /** The same for a panel of a Mapper graph. */
+  | { type: 'initGraph'; graph: GraphDescriptor; host: JsonObject; state?: JsonObject }
   | WebviewReply
+  /** What another view of the notebook's folder lit or picked. */
+  | { type: 'link'; selection: LinkedSelection }
   /** Pins a feature and brings it into view. */
   | { type: 'showFeature'; set: number; feature: number }
   /** Fills the search box. */
@@ -93,6 +133,14 @@ export type ToWebview =
 export interface PanelState {
   version: 1;
   map: MapDescriptor;
+  host: JsonObject;
+  view?: JsonObject;
+}
+
+/** The same for a panel of a Mapper graph. */
+export interface GraphPanelState {
+  version: 1;
+  graph: GraphDescriptor;
   host: JsonObject;
   view?: JsonObject;
 }
@@ -127,9 +175,9 @@ export function panelHtml(o: { title: string; scriptUri: string; cspSource: stri
 `;
 }
 
-/** Id of the element of an exported report that holds one file of a map bundle: base64 of its gzip. */
-export function sidecarElementId(mapId: string, file: string): string {
-  return `sidecar:${mapId}:${file}`;
+/** Id of the element of an exported report that holds one file of a bundle (map or graph): base64 of its gzip. */
+export function sidecarElementId(bundleId: string, file: string): string {
+  return `sidecar:${bundleId}:${file}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { Sessions } from '../notebook/controller.js';
+import type { GraphPanels } from '../panels/graphPanel.js';
 import type { MapPanels } from '../panels/mapPanel.js';
 
 /** The parts that commands act on. */
@@ -9,6 +10,7 @@ export interface CommandContext {
   kernelFolder: string;
   sessions: Sessions;
   panels: MapPanels;
+  graphPanels: GraphPanels;
   log: vscode.LogOutputChannel;
   doctor: vscode.OutputChannel;
 }

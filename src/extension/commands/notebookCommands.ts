@@ -6,7 +6,7 @@ import { CELL_LANGUAGE, NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { newCellId } from '../../protocol/notebookCodec.js';
 import { kernelConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
-import { activeNotebook, mapsOf } from '../views/activeNotebook.js';
+import { activeNotebook, graphsOf, mapsOf } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
 
@@ -73,31 +73,61 @@ export async function openSample(context: CommandContext, targetFolder?: string)
   return file;
 }
 
-/** Opens a map of the active notebook; asks which when it has several and `index` does not say. */
-export async function openMap(context: CommandContext, index?: number): Promise<boolean> {
+interface Choice<D> {
+  title: string;
+  /** Said when there is none. */
+  none: string;
+  detail(descriptor: D): string;
+  show(descriptor: D, folder: string): void;
+}
+
+/** Opens one of the bundles that the active notebook shows; asks which when it has several and `index` does not say. */
+async function openBundle<D extends { meta: { title: string } }>(
+  bundles: (notebook: vscode.NotebookDocument) => Array<{ descriptor: D; cellIndex: number }>,
+  index: number | undefined,
+  choice: Choice<D>,
+): Promise<boolean> {
   const notebook = activeNotebook();
-  const maps = notebook ? mapsOf(notebook) : [];
-  if (!notebook || maps.length === 0) {
-    void vscode.window.showInformationMessage(
-      'This notebook has no feature map yet: run a cell with fg.show.map or fg.show.twinMaps.',
-    );
+  const found = notebook ? bundles(notebook) : [];
+  if (!notebook || found.length === 0) {
+    void vscode.window.showInformationMessage(choice.none);
     return false;
   }
-  const items = maps.map(({ map, cellIndex }) => ({
-    label: map.meta.title,
+  const items = found.map(({ descriptor, cellIndex }) => ({
+    label: descriptor.meta.title,
     description: `cell ${cellIndex + 1}`,
-    detail: map.meta.sets.map((set) => `${set.title}: ${set.points} features`).join(' · '),
-    map,
+    detail: choice.detail(descriptor),
+    descriptor,
   }));
   const chosen =
     typeof index === 'number'
       ? items[index]
       : items.length === 1
         ? items[0]
-        : await vscode.window.showQuickPick(items, { title: 'Open Feature Map', matchOnDetail: true });
+        : await vscode.window.showQuickPick(items, { title: choice.title, matchOnDetail: true });
   if (!chosen) return false;
-  context.panels.show(chosen.map, notebookFolderOf(notebook));
+  choice.show(chosen.descriptor, notebookFolderOf(notebook));
   return true;
+}
+
+/** Opens a feature map of the active notebook. */
+export function openMap(context: CommandContext, index?: number): Promise<boolean> {
+  return openBundle(mapsOf, index, {
+    title: 'Open Feature Map',
+    none: 'This notebook has no feature map yet: run a cell with fg.show.map or fg.show.twinMaps.',
+    detail: (map) => map.meta.sets.map((set) => `${set.title}: ${set.points} features`).join(' · '),
+    show: (map, folder) => context.panels.show(map, folder),
+  });
+}
+
+/** Opens a Mapper graph of the active notebook. */
+export function openGraph(context: CommandContext, index?: number): Promise<boolean> {
+  return openBundle(graphsOf, index, {
+    title: 'Open Mapper Graph',
+    none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.mapper.show.',
+    detail: (graph) => graph.meta.sets.map((set) => `${set.title}: ${set.nodes} nodes`).join(' · '),
+    show: (graph, folder) => context.graphPanels.show(graph, folder),
+  });
 }
 
 /** Writes the report of the saved notebook; returns its path. `target` spares the dialog. */

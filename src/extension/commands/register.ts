@@ -16,6 +16,7 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
     [COMMAND.newNotebook]: () => notebook.newNotebook().then(() => undefined),
     [COMMAND.openSample]: (folder) => notebook.openSample(context, text(folder)),
     [COMMAND.openMap]: (index) => notebook.openMap(context, number(index)),
+    [COMMAND.openGraph]: (index) => notebook.openGraph(context, number(index)),
     [COMMAND.exportReport]: (target) => notebook.exportReport(context, text(target)),
     [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
     [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),

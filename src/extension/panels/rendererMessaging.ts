@@ -1,35 +1,43 @@
-/** Serves notebook outputs: the renderer asks the same questions as the map panel, over a channel of JSON. */
+/** Serves notebook outputs: the renderer asks the same questions as the panels, over a channel of JSON. */
 import * as vscode from 'vscode';
 import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { RENDERER_ID, type FromWebview } from '../../protocol/webview.js';
 import { notebookFolderOf } from '../notebook/controller.js';
-import { MapData } from './mapData.js';
-import type { MapPanels } from './mapPanel.js';
-import { logFromWebview, reply } from './requests.js';
+import type { LinkPort } from './linkHub.js';
+import { logFromWebview, reply, type ViewServices } from './requests.js';
 
-export function serveRenderer(panels: MapPanels, log: vscode.LogOutputChannel): vscode.Disposable {
+export function serveRenderer(services: ViewServices): vscode.Disposable {
+  const { log, hub } = services;
   const messaging = vscode.notebooks.createRendererMessaging(RENDERER_ID);
-  const data = new Map<string, MapData>();
-  return messaging.onDidReceiveMessage(
-    ({ editor, message }: { editor: vscode.NotebookEditor; message: FromWebview }) => {
+  const ports = new Map<vscode.NotebookEditor, LinkPort>();
+  const post = (message: unknown, editor: vscode.NotebookEditor): void =>
+    void messaging.postMessage(message, editor).then(undefined, (error: unknown) => log.error(String(error)));
+  /** The outputs of one editor are one page. An editor that closed is dropped when the visible ones change. */
+  const portOf = (editor: vscode.NotebookEditor): LinkPort => {
+    let port = ports.get(editor);
+    if (!port) {
+      const folder = notebookFolderOf(editor.notebook);
+      port = hub.join({ folder, post: (selection) => post({ type: 'link', selection }, editor) });
+      ports.set(editor, port);
+    }
+    return port;
+  };
+  return vscode.Disposable.from(
+    messaging.onDidReceiveMessage(({ editor, message }: { editor: vscode.NotebookEditor; message: FromWebview }) => {
       const { notebook } = editor;
       if (notebook.notebookType !== NOTEBOOK_TYPE) return;
+      const link = portOf(editor);
+      if (message.type === 'ready') return link.replay();
       if (message.type === 'log') return logFromWebview(message, log);
-      if (message.type !== 'request') return;
-      const folder = notebookFolderOf(notebook);
-      let maps = data.get(folder);
-      if (!maps) data.set(folder, (maps = new MapData(folder)));
-      const host = {
-        data: maps,
-        jsonOnly: true,
-        openMap: (map: Parameters<MapPanels['show']>[0], state?: Parameters<MapPanels['show']>[2]) =>
-          panels.show(map, folder, state),
-        log,
-      };
-      reply(message, host).then(
-        (answer) => messaging.postMessage(answer, editor),
-        (error: unknown) => log.error(String(error)),
-      );
-    },
+      const host = { services, folder: notebookFolderOf(notebook), jsonOnly: true, link };
+      void reply(message, host).then((answer) => post(answer, editor));
+    }),
+    vscode.window.onDidChangeVisibleNotebookEditors((visible) => {
+      for (const [editor, port] of ports) {
+        if (visible.includes(editor)) continue;
+        ports.delete(editor);
+        port.dispose();
+      }
+    }),
   );
 }

@@ -1,23 +1,24 @@
 import * as vscode from 'vscode';
+import type { GraphDescriptor } from '../../protocol/graph.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';
-import { MAP_PANEL } from '../ids.js';
+import { GRAPH_PANEL, MAP_PANEL } from '../ids.js';
 
 const isOurs = (editor: vscode.NotebookEditor | undefined): boolean => editor?.notebook.notebookType === NOTEBOOK_TYPE;
 
-/** A map panel belongs to its notebook: with the focus in one, the notebook beside it stays the active one. */
-function isMapPanelActive(): boolean {
+/** A panel of ours belongs to its notebook: with the focus in one, the notebook beside it stays the active one. */
+function isPanelActive(): boolean {
   const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
   // VS Code prefixes the view type of webview tabs.
-  return input instanceof vscode.TabInputWebview && input.viewType.endsWith(MAP_PANEL);
+  return input instanceof vscode.TabInputWebview && [MAP_PANEL, GRAPH_PANEL].some((id) => input.viewType.endsWith(id));
 }
 
 /** The notebook of ours that the user works in; undefined when another kind of editor is active. */
 export function activeNotebook(): vscode.NotebookDocument | undefined {
   const active = vscode.window.activeNotebookEditor;
   if (isOurs(active)) return active?.notebook;
-  return isMapPanelActive() ? vscode.window.visibleNotebookEditors.find(isOurs)?.notebook : undefined;
+  return isPanelActive() ? vscode.window.visibleNotebookEditors.find(isOurs)?.notebook : undefined;
 }
 
 /** Whenever activeNotebook() may have changed. */
@@ -29,23 +30,36 @@ export function onDidChangeActiveNotebook(listener: () => void): vscode.Disposab
   );
 }
 
-/** Feature maps in the notebook's outputs, in order, each once. */
-export function mapsOf(notebook: vscode.NotebookDocument): Array<{ map: MapDescriptor; cellIndex: number }> {
-  const found = new Map<string, { map: MapDescriptor; cellIndex: number }>();
+/** Descriptors of one mime type in the notebook's outputs, in order, each once. */
+function bundlesOf<D extends { id: string; path: string; meta: unknown }>(
+  notebook: vscode.NotebookDocument,
+  mime: string,
+): Array<{ descriptor: D; cellIndex: number }> {
+  const found = new Map<string, { descriptor: D; cellIndex: number }>();
   for (const cell of notebook.getCells()) {
     for (const item of cell.outputs.flatMap((output) => output.items)) {
-      if (item.mime !== MIME.map) continue;
-      const map = parseMap(item.data);
-      if (map) found.set(`${map.id} ${map.path}`, { map, cellIndex: cell.index });
+      if (item.mime !== mime) continue;
+      const descriptor = parse<D>(item.data);
+      if (descriptor) found.set(`${descriptor.id} ${descriptor.path}`, { descriptor, cellIndex: cell.index });
     }
   }
   return [...found.values()];
 }
 
-function parseMap(data: Uint8Array): MapDescriptor | undefined {
+/** Feature maps in the notebook's outputs. */
+export function mapsOf(notebook: vscode.NotebookDocument): Array<{ descriptor: MapDescriptor; cellIndex: number }> {
+  return bundlesOf<MapDescriptor>(notebook, MIME.map);
+}
+
+/** Mapper graphs in the notebook's outputs. */
+export function graphsOf(notebook: vscode.NotebookDocument): Array<{ descriptor: GraphDescriptor; cellIndex: number }> {
+  return bundlesOf<GraphDescriptor>(notebook, MIME.graph);
+}
+
+function parse<D extends { id: string; path: string; meta: unknown }>(data: Uint8Array): D | undefined {
   try {
-    const map = JSON.parse(new TextDecoder().decode(data)) as Partial<MapDescriptor>;
-    return typeof map.path === 'string' && typeof map.id === 'string' && map.meta ? (map as MapDescriptor) : undefined;
+    const value = JSON.parse(new TextDecoder().decode(data)) as Partial<D>;
+    return typeof value.path === 'string' && typeof value.id === 'string' && value.meta ? (value as D) : undefined;
   } catch {
     return undefined;
   }

@@ -20,9 +20,11 @@ export function maintainContextKeys(sessions: Sessions): vscode.Disposable {
       CONTEXT.hasKernels,
       sessions.all().some((s) => s.state !== 'none' && s.state !== 'dead'),
     );
-    const isMap = (item: vscode.NotebookCellOutputItem): boolean => item.mime === MIME.map;
-    const hasMaps = notebook?.getCells().some((cell) => cell.outputs.some((output) => output.items.some(isMap)));
-    set(CONTEXT.hasMaps, hasMaps ?? false);
+    const shows = (mime: string): boolean =>
+      notebook?.getCells().some((cell) => cell.outputs.some((o) => o.items.some((item) => item.mime === mime))) ??
+      false;
+    set(CONTEXT.hasMaps, shows(MIME.map));
+    set(CONTEXT.hasGraphs, shows(MIME.graph));
     if (sessions.all().some((s) => s.state === 'idle' || s.state === 'busy')) set(CONTEXT.kernelStarted, true);
   };
   update();

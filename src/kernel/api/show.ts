@@ -69,7 +69,7 @@ const DEFAULT_GROUPS: Record<string, readonly string[]> = {
   emotions: ['happy', 'sad', 'angry', 'scared', 'proud', 'glad', 'afraid'],
   weather: ['rain', 'snow', 'wind', 'storm', 'sun', 'sunny', 'rainy', 'windy'],
 };
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 
 const sideTitle = ({ meta }: SparseActivations): string => meta.sae.name;
 
@@ -95,6 +95,7 @@ async function bundleSet(
   return {
     name,
     title: sideTitle(activations),
+    sae: { id: sae.id, name: sae.name },
     layout,
     firings: activations.statistics.firings,
     tokens,

@@ -9,6 +9,8 @@ import type { Layout } from './types.js';
 export interface BundleSet {
   name: string;
   title: string;
+  /** Identity of the SAE whose features the points are. */
+  sae?: { id: string; name: string };
   layout: Layout;
   /** Per point, what the activation store says; [points]. */
   firings: Uint32Array;
@@ -53,6 +55,7 @@ function setMeta(set: BundleSet): MapSetMeta {
   return {
     name: set.name,
     title: set.title,
+    ...(set.sae && { sae: { id: set.sae.id, name: set.sae.name } }),
     points: set.layout.points,
     dead: set.firings.reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
     layout: set.layout.description,

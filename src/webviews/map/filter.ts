@@ -15,6 +15,8 @@ export interface Filters {
   colorBy: ColorBy;
   /** Points picked with box or lasso. */
   selection: { set: number; points: Uint32Array } | null;
+  /** 1 for the points that other views light, per set; null = they speak of no set here. */
+  linked: Array<Uint8Array | null> | null;
 }
 
 export const NO_FILTERS: Filters = {
@@ -25,6 +27,7 @@ export const NO_FILTERS: Filters = {
   showDead: false,
   colorBy: 'none',
   selection: null,
+  linked: null,
 };
 
 /** Partner of a point under the threshold, -1 = none. A link without r survives only a threshold of 0. */
@@ -121,7 +124,7 @@ export function groupIndices(model: MapModel): Int16Array[] {
   });
 }
 
-/** Query, group and selection narrow each other; hits light their partners in the other map. */
+/** Query, group, selection and what other views light narrow each other; hits light their partners in the other map. */
 export function computeLit(model: MapModel, filters: Filters): Lit {
   const tests: Matcher[] = [];
   const query = queryMatcher(filters.query, filters.substring);
@@ -133,6 +136,11 @@ export function computeLit(model: MapModel, filters: Filters): Lit {
     const chosen = new Uint8Array(model.sets[index].n);
     for (const point of points) chosen[point] = 1;
     tests.push((set, point) => set === model.sets[index] && chosen[point] === 1);
+  }
+  const { linked } = filters;
+  if (linked) {
+    const lightOf = new Map(model.sets.map((set, s) => [set, linked[s]]));
+    tests.push((set, point) => lightOf.get(set)?.[point] === 1);
   }
   const state = model.sets.map((set) => new Uint8Array(set.n));
   const hits = model.sets.map(() => 0);

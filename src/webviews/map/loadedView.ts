@@ -9,6 +9,7 @@ import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit }
 import { decorateLayer, foot } from './frame.js';
 import { listenToGestures, type CursorMove, type KeyAction, type Tool } from './gestures.js';
 import { drawLegend } from './legend.js';
+import { MapLink } from './linking.js';
 import type { MapModel } from './model.js';
 import { baseDiameter, paint, rateRange, readPalette, type Palette } from './paint.js';
 import { Pane } from './pane.js';
@@ -40,6 +41,7 @@ export class LoadedView {
   private readonly stage: Stage;
   private readonly toolbar: Toolbar;
   private readonly pane: Pane;
+  private readonly link: MapLink;
   private readonly tooltip = new Tooltip();
   private readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
   private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
@@ -56,7 +58,7 @@ export class LoadedView {
   ) {
     const fallback = { ...defaultState(model.sets.length), pane: options.compact ? 'closed' : 'pairs' } as MapViewState;
     this.state = restoreState(options.state, model.sets.length, fallback);
-    this.filters = { ...this.state, selection: null };
+    this.filters = { ...this.state, selection: null, linked: null };
     this.lit = computeLit(model, this.filters);
     this.palette = readPalette(root);
     this.rates = rateRange(model);
@@ -78,6 +80,15 @@ export class LoadedView {
     this.stage.setPalette(this.palette);
     this.filtersChanged(false);
     this.countGroups();
+    this.link = new MapLink(model, options.link, {
+      lit: (linked, label) => {
+        this.filters.linked = linked;
+        this.toolbar.setLinked(linked && label);
+        this.filtersChanged(true, false);
+      },
+      picked: (set, point) => this.setHover(set, point, null),
+    });
+    this.link.light(this.filters);
   }
 
   private makeToolbar(): Toolbar {
@@ -98,6 +109,7 @@ export class LoadedView {
         this.stage.glide(this.stage.views.map((v) => zoomAt(v.camera, v, v.width / 2, v.height / 2, factor))),
       reset: () => this.stage.glide(this.stage.views.map(() => HOME)),
       togglePane: () => this.showPane(this.state.pane === 'closed' ? 'pairs' : 'closed'),
+      unlink: () => this.link.forget(),
       openInPanel: openInPanel && (() => openInPanel(this.saved())),
     });
   }
@@ -281,6 +293,7 @@ export class LoadedView {
     if (known >= 0) this.pins.splice(known, 1);
     else this.addPin(set, point);
     this.pinsChanged();
+    if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
     this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${spokenPair(this.model, set, point, partner)}`);
     if (known < 0) this.showPane('details');
   }
@@ -316,8 +329,9 @@ export class LoadedView {
     this.save();
   }
 
-  private filtersChanged(announce: boolean): void {
+  private filtersChanged(announce: boolean, tell = announce): void {
     this.lit = computeLit(this.model, this.filters);
+    if (tell) this.link.light(this.filters);
     this.repaint();
     this.pane.setFilters(this.filters, this.lit);
     this.toolbar.setHits(this.lit.active ? this.lit.hits : null, this.lit.partners);
@@ -400,6 +414,7 @@ export class LoadedView {
   dispose(): void {
     for (const timer of [this.tooltipTimer, this.saveTimer]) clearTimeout(timer);
     this.observer.disconnect();
+    this.link.dispose();
     this.tooltip.dispose();
     this.toolbar.dispose();
     this.pane.dispose();

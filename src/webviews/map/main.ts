@@ -2,6 +2,8 @@
 import type { FromWebview, PanelState, ToWebview } from '../../protocol/webview.js';
 import { WEBVIEW_PROTOCOL } from '../../protocol/webview.js';
 import { el } from '../ui/dom.js';
+import { LinkBus } from '../ui/link.js';
+import { messageOf } from '../ui/message.js';
 import { isObject, RpcClient, rpcMapSource } from '../ui/rpc.js';
 import { adoptStyles } from '../ui/theme.js';
 import { createMapView, type MapView } from './view.js';
@@ -18,6 +20,11 @@ const PAGE_CSS = `html, body { height: 100%; margin: 0; padding: 0; overflow: hi
 function start(): void {
   const code = acquireVsCodeApi();
   const rpc = new RpcClient((message) => code.postMessage(message));
+  const link = new LinkBus((selection) => {
+    rpc
+      .request('link.send', { selection })
+      .catch((error: unknown) => code.postMessage({ type: 'log', level: 'error', message: messageOf(error) }));
+  });
   const root = document.getElementById('root') ?? document.body.appendChild(el('main', { id: 'root' }));
   adoptStyles(root, PAGE_CSS);
   let view: MapView | null = null;
@@ -33,7 +40,11 @@ function start(): void {
     const keep = (state?: PanelState['view']) =>
       code.setState({ version: 1, map: message.map, host: message.host, view: state });
     keep(own);
-    view = createMapView(root, rpcMapSource(rpc, message.map), { state: own ?? message.state, onState: keep });
+    view = createMapView(root, rpcMapSource(rpc, message.map), {
+      state: own ?? message.state,
+      onState: keep,
+      link,
+    });
     view.ready.catch((error: unknown) => {
       // Another `init` may try again.
       shown = '';
@@ -42,7 +53,7 @@ function start(): void {
   };
 
   addEventListener('message', (event: MessageEvent<unknown>) => {
-    if (rpc.receive(event.data) || !isObject(event.data)) return;
+    if (rpc.receive(event.data) || link.receive(event.data) || !isObject(event.data)) return;
     const message = event.data as ToWebview;
     if (message.type === 'init') show(message);
     else if (message.type === 'showFeature') {

@@ -16,6 +16,8 @@ export const MAP_CSS = `
 .fg-map .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
 .fg-map .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
 .fg-map .hits:empty { display: none; }
+.fg-map .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: 320px; }
+.fg-map .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-map .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-map .stage { position: relative; min-height: 0; overflow: hidden; }
 .fg-map .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }

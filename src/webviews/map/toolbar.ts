@@ -1,5 +1,5 @@
 /** Search, keyword group, colouring, threshold, dead features, tools: what narrows and colours the maps. */
-import { el, icon } from '../ui/dom.js';
+import { el, fill, icon } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
 import { button, checkbox, dropdown, textField, type Button, type Dropdown, type TextField } from '../ui/toolkit.js';
 import type { ColorBy } from './filter.js';
@@ -13,6 +13,8 @@ export interface ToolbarHooks {
   zoom(factor: number): void;
   reset(): void;
   togglePane(): void;
+  /** Forgets what other views light. */
+  unlink(): void;
   openInPanel?: () => void;
 }
 
@@ -29,6 +31,7 @@ export class Toolbar {
   private readonly groups: Dropdown | null;
   private readonly slider: HTMLInputElement | null;
   private readonly sliderText = el('output', { class: 'value' });
+  private readonly linked = el('span', { class: 'linked part', hidden: true });
   private readonly hits = el('span', { class: 'hits', role: 'status' });
   private readonly tools = new Map<Tool, Button>();
   private typing: ReturnType<typeof setTimeout> | undefined;
@@ -69,7 +72,7 @@ export class Toolbar {
           onChange: (showDead) => hooks.changed({ showDead }),
         }).element,
       );
-    this.element.append(this.hits, this.toolButtons());
+    this.element.append(this.linked, this.hits, this.toolButtons());
   }
 
   private groupChoice(state: MapViewState): Dropdown | null {
@@ -170,6 +173,22 @@ export class Toolbar {
           this.model.twin ? ` · ${plural(partners[0] + partners[1], 'partner')}` : ''
         }`
       : '';
+  }
+
+  /** Says what another view lights here; null = nothing. */
+  setLinked(label: string | null): void {
+    this.linked.hidden = label === null;
+    const text = `Lit elsewhere: ${label ?? ''}`;
+    fill(
+      this.linked,
+      el('span', { class: 'text', title: text }, text),
+      button({
+        label: 'Show all features again',
+        content: icon('close'),
+        appearance: 'icon',
+        onClick: () => this.hooks.unlink(),
+      }).element,
+    );
   }
 
   setQuery(query: string): void {

@@ -2,6 +2,7 @@
  * The feature map view: one or two scatter plots with linked hover, search, pins and a table. The same component is
  * the VS Code panel, the notebook output and the map of an exported report; only the MapSource differs.
  */
+import type { LinkChannel } from '../../protocol/link.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { MapSource } from '../../protocol/map.js';
 import { el, fill } from '../ui/dom.js';
@@ -21,6 +22,8 @@ export interface MapViewOptions {
   wheel?: 'always' | 'focused';
   state?: JsonObject;
   onState?(state: JsonObject): void;
+  /** Exchanges selections with the other views of the notebook. */
+  link?: LinkChannel;
   /** Adds the button "Open in panel". */
   openInPanel?(state: JsonObject): void;
 }

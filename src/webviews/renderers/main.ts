@@ -1,28 +1,40 @@
 /** The notebook output renderer. Each output lives in a shadow root of its own and is freed by id. */
 import type { ActivationFunction, OutputItem, RendererContext } from 'vscode-notebook-renderer';
+import type { GraphDescriptor } from '../../protocol/graph.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { WEBVIEW_PROTOCOL } from '../../protocol/webview.js';
 import { el } from '../ui/dom.js';
+import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
-import { RpcClient, rpcMapSource } from '../ui/rpc.js';
+import { RpcClient, rpcGraphSource, rpcMapSource } from '../ui/rpc.js';
 import { renderOutput, type DrawnOutput, type OutputEnvironment } from './outputs.js';
 
 interface RendererState {
   maps?: Record<string, JsonObject>;
+  graphs?: Record<string, JsonObject>;
 }
 
 function environment(context: RendererContext<RendererState>): OutputEnvironment {
   const post = context.postMessage?.bind(context);
   const rpc = post ? new RpcClient((message) => post(message)) : null;
-  context.onDidReceiveMessage?.((message: unknown) => void rpc?.receive(message));
+  const complain = (error: unknown) => post?.({ type: 'log', level: 'error', message: messageOf(error) });
+  const link = new LinkBus(
+    rpc ? (selection) => void rpc.request('link.send', { selection }).catch(complain) : undefined,
+  );
+  context.onDidReceiveMessage?.((message: unknown) => void (rpc?.receive(message) || link.receive(message)));
+  // The host answers with what other views have lit.
+  post?.({ type: 'ready', protocol: WEBVIEW_PROTOCOL });
   return {
+    link,
     mapSource: (map: MapDescriptor) => (rpc ? rpcMapSource(rpc, map) : null),
-    openInPanel: rpc
-      ? (map, state) =>
-          void rpc
-            .request('map.open', { map, state })
-            .catch((error: unknown) => post?.({ type: 'log', level: 'error', message: messageOf(error) }))
+    openInPanel: rpc ? (map, state) => void rpc.request('map.open', { map, state }).catch(complain) : undefined,
+    graphSource: (graph: GraphDescriptor) => (rpc ? rpcGraphSource(rpc, graph) : null),
+    openGraphInPanel: rpc
+      ? (graph, state) => void rpc.request('graph.open', { graph, state }).catch(complain)
       : undefined,
+    saveFile: rpc ? (file) => rpc.request('file.save', file, Infinity) : undefined,
+    saveGraphPage: rpc ? (graph) => rpc.request('graph.html', { graph }, Infinity) : undefined,
     copyText: async (text) => {
       if (rpc) await rpc.request('text.copy', { text });
       else await navigator.clipboard.writeText(text);
@@ -31,6 +43,11 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
     keepMapState: (id, state) => {
       const kept = context.getState() ?? {};
       context.setState({ ...kept, maps: { ...kept.maps, [id]: state } });
+    },
+    graphState: (id) => context.getState()?.graphs?.[id],
+    keepGraphState: (id, state) => {
+      const kept = context.getState() ?? {};
+      context.setState({ ...kept, graphs: { ...kept.graphs, [id]: state } });
     },
   };
 }

@@ -1,6 +1,8 @@
 /** Draws one output of any of our mime types; used by the notebook renderer and by the exported report. */
 import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
+import type { GraphDescriptor, GraphSource } from '../../protocol/graph.js';
 import type { Progress } from '../../protocol/kernel.js';
+import type { LinkChannel } from '../../protocol/link.js';
 import type { MapDescriptor, MapSource } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { JsonObject } from '../../protocol/notebook.js';
@@ -24,7 +26,18 @@ export interface OutputEnvironment {
   /** State of a map view kept across renderings, by map id. */
   mapState?(id: string): JsonObject | undefined;
   keepMapState?(id: string, state: JsonObject): void;
-  /** Draw maps without WebGL. */
+  /** Data of a Mapper graph; null where there is none. */
+  graphSource(graph: GraphDescriptor): GraphSource | null;
+  openGraphInPanel?(graph: GraphDescriptor, state: JsonObject): void;
+  graphState?(id: string): JsonObject | undefined;
+  keepGraphState?(id: string, state: JsonObject): void;
+  /** Saves an export; resolves with its path, or null when cancelled. Absent: the page downloads it. */
+  saveFile?(file: { name: string; text?: string; base64?: string }): Promise<string | null>;
+  /** Saves a page of its own with this graph. */
+  saveGraphPage?(graph: GraphDescriptor): Promise<string | null>;
+  /** Exchanges selections between the views of the notebook. */
+  link?: LinkChannel;
+  /** Draw maps and graphs without WebGL. */
   canvas?: 'auto' | '2d';
 }
 
@@ -128,6 +141,7 @@ function drawMap(map: MapDescriptor, root: HTMLElement, env: OutputEnvironment):
     compact: true,
     wheel: 'focused',
     canvas: env.canvas,
+    link: env.link,
     state: env.mapState?.(map.id),
     onState: (state) => env.keepMapState?.(map.id, state),
     openInPanel: openInPanel && ((state) => openInPanel.call(env, map, state)),

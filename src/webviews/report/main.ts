@@ -1,11 +1,14 @@
 /** An exported report: the notebook in the page becomes a document with live maps and charts, without a network. */
+import type { GraphDescriptor } from '../../protocol/graph.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import { sidecarElementId } from '../../protocol/webview.js';
 import { bundleMapSource } from '../map/bundle.js';
+import { bundleGraphSource } from '../mapper/bundle.js';
 import type { OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
+import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { bytesOfBase64 } from '../ui/rpc.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
@@ -13,18 +16,26 @@ import { dropdown } from '../ui/toolkit.js';
 import { renderCell } from './cells.js';
 import { REPORT_CSS } from './styles.js';
 
-async function sidecar(mapId: string, file: string): Promise<Uint8Array> {
-  const node = document.getElementById(sidecarElementId(mapId, file));
-  if (!node?.textContent) throw new Error(`the report does not carry ${file} of map ${mapId}; export it again`);
+async function sidecar(bundle: string, file: string): Promise<Uint8Array> {
+  const node = document.getElementById(sidecarElementId(bundle, file));
+  if (!node?.textContent) throw new Error(`the report does not carry ${file} of ${bundle}; export it again`);
   const stream = new Blob([bytesOfBase64(node.textContent.trim())]).stream();
   return new Uint8Array(await new Response(stream.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer());
 }
 
+const carries = (bundle: string, file: string) => document.getElementById(sidecarElementId(bundle, file)) !== null;
+
 const environment: OutputEnvironment = {
   mapSource: (map: MapDescriptor) =>
-    document.getElementById(sidecarElementId(map.id, 'map.json'))
-      ? bundleMapSource((file) => sidecar(map.id, file))
+    carries(map.id, 'map.json') ? bundleMapSource((file) => sidecar(map.id, file)) : null,
+  graphSource: (graph: GraphDescriptor) =>
+    carries(graph.id, 'graph.json')
+      ? bundleGraphSource(
+          (file) => sidecar(graph.id, file),
+          (file) => carries(graph.id, file),
+        )
       : null,
+  link: new LinkBus(),
   copyText: async (text) => {
     // file:// pages may lack the clipboard API: the selection of a hidden field serves there.
     if (navigator.clipboard) return navigator.clipboard.writeText(text);

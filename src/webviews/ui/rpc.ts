@@ -1,19 +1,23 @@
 /** Requests from a webview to its host: one reply each, errors in words, never a wait without end. */
+import type { GraphColumns, GraphSource } from '../../protocol/graph.js';
 import type { MapColumns, MapSource } from '../../protocol/map.js';
 import type {
   Base64Array,
+  BundleRef,
   FromWebview,
-  MapRef,
   WebviewMethod,
   WebviewRequest,
   WebviewRequests,
   WireColumns,
+  WireFloats,
+  WireGraphColumns,
+  WireInts,
 } from '../../protocol/webview.js';
 
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
-  timer: ReturnType<typeof setTimeout>;
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 export class RpcClient {
@@ -27,18 +31,19 @@ export class RpcClient {
     private readonly timeoutMs = 30_000,
   ) {}
 
+  /** `timeoutMs` Infinity: the answer waits for a person (a dialog). */
   request<M extends WebviewMethod>(
     method: M,
     params: WebviewRequests[M]['params'],
+    timeoutMs = this.timeoutMs,
   ): Promise<WebviewRequests[M]['value']> {
     const id = `${this.prefix}:${this.next++}`;
     return new Promise<WebviewRequests[M]['value']>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const late = () => {
         this.waiting.delete(id);
-        reject(
-          new Error(`${method} got no answer from the extension in ${this.timeoutMs / 1000} s; reload the window.`),
-        );
-      }, this.timeoutMs);
+        reject(new Error(`${method} got no answer from the extension in ${timeoutMs / 1000} s; reload the window.`));
+      };
+      const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs);
       this.waiting.set(id, { resolve: (value) => resolve(value as WebviewRequests[M]['value']), reject, timer });
       this.post({ type: 'request', id, method, params } as WebviewRequest);
     });
@@ -80,16 +85,17 @@ export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
 
 function decode(array: Float32Array | Int32Array | Base64Array, dtype: 'F32' | 'I32'): Float32Array | Int32Array {
   if (array instanceof Float32Array || array instanceof Int32Array) return array;
-  if (array.dtype !== dtype) throw new Error(`map column has dtype ${array.dtype}, expected ${dtype}`);
+  if (array.dtype !== dtype) throw new Error(`a column has dtype ${array.dtype}, expected ${dtype}`);
   const bytes = bytesOfBase64(array.base64);
-  if (bytes.length % 4) throw new Error(`map column of ${bytes.length} bytes is not a whole number of ${dtype} values`);
+  if (bytes.length % 4) throw new Error(`a column of ${bytes.length} bytes is not a whole number of ${dtype} values`);
   return dtype === 'F32' ? new Float32Array(bytes.buffer) : new Int32Array(bytes.buffer);
 }
 
+const floats = (a: WireFloats) => decode(a, 'F32') as Float32Array;
+const ints = (a: WireInts) => decode(a, 'I32') as Int32Array;
+
 /** Typed arrays from either form of the wire. */
 export function decodeColumns(wire: WireColumns): MapColumns {
-  const floats = (a: WireColumns['x']) => decode(a, 'F32') as Float32Array;
-  const ints = (a: WireColumns['feature']) => decode(a, 'I32') as Int32Array;
   return {
     x: floats(wire.x),
     y: floats(wire.y),
@@ -103,11 +109,44 @@ export function decodeColumns(wire: WireColumns): MapColumns {
 }
 
 /** A map whose data the extension host serves. */
-export function rpcMapSource(rpc: RpcClient, map: MapRef): MapSource {
+export function rpcMapSource(rpc: RpcClient, map: BundleRef): MapSource {
   const ref = { id: map.id, path: map.path };
   return {
     meta: () => rpc.request('map.meta', { map: ref }),
     columns: async (set) => decodeColumns(await rpc.request('map.columns', { map: ref, set })),
     examples: (set, point) => rpc.request('map.examples', { map: ref, set, point }),
+  };
+}
+
+/** Typed arrays from either form of the wire. */
+export function decodeGraphColumns(wire: WireGraphColumns): GraphColumns {
+  return {
+    x: floats(wire.x),
+    y: floats(wire.y),
+    membersAt: ints(wire.membersAt),
+    members: ints(wire.members),
+    edges: ints(wire.edges),
+    weight: ints(wire.weight),
+    component: ints(wire.component),
+    cube: ints(wire.cube),
+    noise: ints(wire.noise),
+    columns: wire.columns.map(floats),
+    counterpart: wire.counterpart && ints(wire.counterpart),
+    r: wire.r && floats(wire.r),
+    labels: wire.labels,
+  };
+}
+
+/** A Mapper graph whose data the extension host serves. */
+export function rpcGraphSource(rpc: RpcClient, graph: BundleRef): GraphSource {
+  const ref = { id: graph.id, path: graph.path };
+  return {
+    meta: () => rpc.request('graph.meta', { graph: ref }),
+    columns: async (set) => decodeGraphColumns(await rpc.request('graph.columns', { graph: ref, set })),
+    examples: (set, point) => rpc.request('graph.examples', { graph: ref, set, point }),
+    overlap: async () => {
+      const wire = await rpc.request('graph.overlap', { graph: ref });
+      return wire && floats(wire);
+    },
   };
 }
