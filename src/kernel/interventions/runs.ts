@@ -13,15 +13,29 @@ export interface RunOptions extends CallOptions {
   batchTokens?: number;
 }
 
-/** Some sequences, before and after. */
-export interface PairedBlock {
+/** One side of a comparison: activations by hook, in the order asked for; rows are tokens, heads one after the other. */
+export interface Variant {
+  rows: Matrix[];
+  /** Per sequence the first position that an intervention changed at its own hook; the context where it changed none. */
+  firstEdited: Int32Array;
+}
+
+/** Some sequences before, and after each of several sets of interventions. */
+export interface VariantBlock {
   /** The first sequence in the token set, and how many. */
   first: number;
   sequences: number;
-  /** By hook in the order asked for: rows are tokens, sequence by sequence; heads one after the other. */
+  before: Matrix[];
+  variants: Variant[];
+}
+
+/** Some sequences, before and after. */
+export interface PairedBlock {
+  first: number;
+  sequences: number;
+  /** By hook in the order asked for. */
   before: Matrix[];
   after: Matrix[];
-  /** Per sequence the first position that an intervention changed at its own hook; the context where it changed none. */
   firstEdited: Int32Array;
 }
 
@@ -41,11 +55,7 @@ export function requireRowHook(model: LanguageModel, hook: string): void {
 
 const isPerPair = (hook: string): boolean => /attn\.hook_(attn_scores|pattern)$/.test(hook);
 
-/**
- * Runs the first sequences of a token set before and after, in blocks of whole sequences, and hands out the activations
- * at `hooks`. Both runs capture the same hooks, so that they take the same path and equal rows are equal to the last bit.
- * @throws Error for unknown hooks, hooks without rows and another tokenizer, before anything runs.
- */
+/** variantRuns() of one set of interventions. */
 export async function* pairedRuns(
   model: LanguageModel,
   interventions: readonly Intervention[],
@@ -53,39 +63,54 @@ export async function* pairedRuns(
   hooks: readonly string[],
   options: RunOptions = {},
 ): AsyncGenerator<PairedBlock> {
+  for await (const { variants, ...block } of variantRuns(model, [interventions], tokens, hooks, options))
+    yield { ...block, after: variants[0].rows, firstEdited: variants[0].firstEdited };
+}
+
+/**
+ * Runs the first sequences of a token set before, and after each set of interventions, in blocks of whole sequences, and
+ * hands out the activations at `hooks`. All runs capture the same hooks, so that they take the same path and what nothing
+ * touched is equal to the last bit.
+ * @throws Error for unknown hooks, hooks without rows and another tokenizer, before anything runs.
+ */
+export async function* variantRuns(
+  model: LanguageModel,
+  variants: ReadonlyArray<readonly Intervention[]>,
+  tokens: TokenSet,
+  hooks: readonly string[],
+  options: RunOptions = {},
+): AsyncGenerator<VariantBlock> {
   requireTokenizer(model, tokens);
   for (const hook of hooks) requireRowHook(model, hook);
-  for (const { hook } of interventions) requireHook(model.hooks, hook);
+  for (const { hook } of variants.flat()) requireHook(model.hooks, hook);
   const { context } = tokens;
   const count = sequencesOf(tokens, options.sequences);
   const order = (hook: string): number => model.hooks.indexOf(hook);
   const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
   // What is changed behind the last hook looked at cannot be seen there.
-  const edited = [...new Set(interventions.map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
-  const edits = editsOf(interventions.filter((i) => edited.includes(i.hook)));
+  const edited = [...new Set(variants.flat().map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
+  const edits = variants.map((set) => editsOf(set.filter((i) => edited.includes(i.hook))));
   const capture = [...new Set([...hooks, ...edited])];
   const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
   for (let first = 0; first < count; first += perBlock) {
     checkAborted(options.signal, 'effects of an intervention');
     const sequences = Math.min(perBlock, count - first);
     const ids = tokens.tokens.slice(first * context, (first + sequences) * context);
+    const rows = (side: Map<string, Activation>): Matrix[] =>
+      hooks.map((hook) => matrix(sequences * context, capturedWidth(model, hook), side.get(hook)!.data));
     const before = await captured(model, ids, sequences, { capture, stopAt });
-    const after = await captured(model, ids, sequences, { capture, stopAt, edits });
-    const firstEdited = new Int32Array(sequences).fill(context);
-    for (const hook of edited)
-      noteFirstDifference(before.get(hook)!, after.get(hook)!, isPerPair(hook), context, firstEdited);
-    const rows = (side: Map<string, Activation>) =>
-      hooks.map((hook) => {
-        const { data } = side.get(hook)!;
-        return matrix(sequences * context, capturedWidth(model, hook), data);
-      });
-    yield { first, sequences, before: rows(before), after: rows(after), firstEdited };
-    options.onProgress?.({
-      label: 'before and after',
-      done: first + sequences,
-      total: count,
-      unit: 'sequences',
-    });
+    const after: Variant[] = [];
+    for (const edit of edits) {
+      const side = await captured(model, ids, sequences, { capture, stopAt, edits: edit });
+      const firstEdited = new Int32Array(sequences).fill(context);
+      for (const hook of edited)
+        noteFirstDifference(before.get(hook)!, side.get(hook)!, isPerPair(hook), context, firstEdited);
+      after.push({ rows: rows(side), firstEdited });
+      await breathe();
+      checkAborted(options.signal, 'effects of an intervention');
+    }
+    yield { first, sequences, before: rows(before), variants: after };
+    options.onProgress?.({ label: 'before and after', done: first + sequences, total: count, unit: 'sequences' });
     await breathe();
   }
 }

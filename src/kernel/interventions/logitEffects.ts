@@ -1,0 +1,394 @@
+/**
+ * What interventions do to what a model predicts: logits and probabilities of tokens, the divergence of the two
+ * predictions and the loss at each token, beside the same figures of random directions of the same norm.
+ */
+import { breathe, checkAborted } from '../compute/call.js';
+import { requireMemory } from '../compute/memory.js';
+import { tf } from '../compute/tf.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
+import { sequencesFrom } from './attribution.js';
+import type { Intervention } from './intervention.js';
+import { tokenIds, type TokenChoice } from './probe.js';
+import { besideRandom, randomDirections, type BesideRandom } from './randomDirection.js';
+import { sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
+import { benjaminiHochberg, pairedT, wilcoxon } from './statistics.js';
+
+export interface LogitEffectOptions extends RunOptions {
+  /** Tokens looked at, such as [' king', ' queen']; default those whose probability moved most. */
+  tokens?: TokenChoice;
+  /** Tokens listed when none are chosen, default 20. */
+  top?: number;
+  /** 'all' positions (default for token sets) or the 'last' of each sequence (default for prompts). */
+  positions?: 'all' | 'last';
+  /** Count tokens that the interventions cannot have touched as well; default false. */
+  untouched?: boolean;
+  /** Random directions of the same norm, default 20; 0 = none. */
+  nulls?: number;
+  /** Seed of the random directions, default 0. */
+  seed?: number;
+}
+
+export interface TokenEffect {
+  token: string;
+  id: number;
+  /** Means over the positions looked at. */
+  logitBefore: number;
+  logitAfter: number;
+  deltaLogit: number;
+  probabilityBefore: number;
+  probabilityAfter: number;
+  deltaProbability: number;
+  /** Of the sequences' mean differences of probability: mean / standard deviation, paired t, signed ranks. */
+  effectSize: number;
+  t: number;
+  pT: number;
+  /** Adjusted (Benjamini-Hochberg) over the chosen tokens, or over the whole vocabulary when none were chosen. */
+  pTAdjusted: number;
+  p: number;
+  pAdjusted: number;
+}
+
+export interface LogitEffects {
+  tokens: TokenEffect[];
+  /** Positions looked at, those left out as untouched, and sequences. */
+  n: number;
+  untouched: number;
+  sequences: number;
+  /** Tokens that the adjustment of p is over. */
+  tested: number;
+  /** Mean KL(before ‖ after) of the next-token distributions, nats, beside random directions. */
+  kl: BesideRandom;
+  /** Mean next-token loss at the positions that have a next token, nats; delta beside random directions. */
+  loss: { before: number; after: number; delta: BesideRandom; t: number; pT: number; p: number; n: number };
+  /** Sum over the chosen tokens of Δ probability, beside random directions; absent when none were chosen. */
+  chosen?: BesideRandom;
+  /** By position: how many tokens, mean KL, mean loss before and after. */
+  perPosition: Array<{ position: number; n: number; kl: number; lossBefore: number; lossAfter: number }>;
+  /** One entry per position looked at; NaN where there is no next token. */
+  perToken: {
+    sequence: Int32Array;
+    position: Int32Array;
+    token: Int32Array;
+    kl: Float64Array;
+    lossBefore: Float64Array;
+    lossAfter: Float64Array;
+  };
+}
+
+const FINAL = 'ln_final.hook_normalized';
+/** Logits held at once, per side: 32 MB. */
+const LOGITS = 1 << 23;
+
+/** log Σ exp of a row, in float64. */
+function logSumExp(row: Float32Array): number {
+  let top = -Infinity;
+  for (let v = 0; v < row.length; v++) if (row[v] > top) top = row[v];
+  let sum = 0;
+  for (let v = 0; v < row.length; v++) sum += Math.exp(row[v] - top);
+  return top + Math.log(sum);
+}
+
+/** Figures of one variant over the positions looked at. */
+class Tally {
+  n = 0;
+  kl = 0;
+  lossBefore = 0;
+  lossAfter = 0;
+  losses = 0;
+  chosen = 0;
+}
+
+/** What is kept of the intervention itself, beyond its tally. */
+class Detail {
+  readonly logitBefore: Float64Array;
+  readonly logitAfter: Float64Array;
+  readonly pBefore: Float64Array;
+  readonly pAfter: Float64Array;
+  /** [sequences, vocab]: sums of Δ probability. */
+  readonly moves: Float32Array;
+  readonly rows: Array<{
+    sequence: number;
+    position: number;
+    token: number;
+    kl: number;
+    before: number;
+    after: number;
+  }> = [];
+  readonly counts: Float64Array;
+  untouched = 0;
+
+  constructor(
+    readonly vocab: number,
+    sequences: number,
+  ) {
+    [this.logitBefore, this.logitAfter] = [new Float64Array(vocab), new Float64Array(vocab)];
+    [this.pBefore, this.pAfter] = [new Float64Array(vocab), new Float64Array(vocab)];
+    this.moves = new Float32Array(sequences * vocab);
+    this.counts = new Float64Array(sequences);
+  }
+}
+
+interface Row {
+  sequence: number;
+  position: number;
+  token: number;
+  /** The token that follows, -1 at the end. */
+  next: number;
+}
+
+/** Adds one position of one variant. Returns its KL and losses. */
+function addRow(
+  tally: Tally,
+  detail: Detail | undefined,
+  row: Row,
+  a: Float32Array,
+  b: Float32Array,
+  lseA: number,
+  ids: readonly number[],
+): void {
+  const lseB = logSumExp(b);
+  let kl = 0;
+  for (let v = 0; v < a.length; v++) {
+    const p = Math.exp(a[v] - lseA);
+    if (p > 0) kl += p * (a[v] - lseA - (b[v] - lseB));
+    if (!detail) continue;
+    const q = Math.exp(b[v] - lseB);
+    detail.logitBefore[v] += a[v];
+    detail.logitAfter[v] += b[v];
+    detail.pBefore[v] += p;
+    detail.pAfter[v] += q;
+    detail.moves[row.sequence * detail.vocab + v] += q - p;
+  }
+  // Sums of rounded terms may fall a hair below 0, which a divergence never does.
+  kl = Math.max(0, kl);
+  const before = row.next < 0 ? NaN : lseA - a[row.next];
+  const after = row.next < 0 ? NaN : lseB - b[row.next];
+  tally.n++;
+  tally.kl += kl;
+  if (row.next >= 0) {
+    tally.losses++;
+    tally.lossBefore += before;
+    tally.lossAfter += after;
+  }
+  for (const v of ids) tally.chosen += Math.exp(b[v] - lseB) - Math.exp(a[v] - lseA);
+  if (!detail) return;
+  detail.counts[row.sequence]++;
+  detail.rows.push({ sequence: row.sequence, position: row.position, token: row.token, kl, before, after });
+}
+
+async function logitsOf(model: LanguageModel, rows: Float32Array, count: number): Promise<Float32Array> {
+  const logits = tf.tidy(() => model.unembed(tf.tensor3d(rows, [1, count, rows.length / count])));
+  const data = (await logits.data()) as Float32Array;
+  logits.dispose();
+  if (data.every(Number.isFinite)) return data;
+  throw new Error(`${model.name} gives logits that are not finite: an edit holds NaN or a scale is too large`);
+}
+
+/** Adds the rows `kept` of a block to the tally of one variant. */
+async function addVariant(
+  model: LanguageModel,
+  before: Float32Array,
+  after: Float32Array,
+  kept: readonly Row[],
+  at: readonly number[],
+  tally: Tally,
+  detail: Detail | undefined,
+  ids: readonly number[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const d = model.config.dModel;
+  const { vocab } = model.config;
+  const step = Math.max(1, Math.floor(LOGITS / vocab));
+  const gather = (x: Float32Array, from: number, to: number): Float32Array => {
+    const out = new Float32Array((to - from) * d);
+    for (let k = from; k < to; k++) out.set(x.subarray(at[k] * d, (at[k] + 1) * d), (k - from) * d);
+    return out;
+  };
+  for (let from = 0; from < kept.length; from += step) {
+    checkAborted(signal, 'effects on logits');
+    const to = Math.min(kept.length, from + step);
+    const a = await logitsOf(model, gather(before, from, to), to - from);
+    const b = await logitsOf(model, gather(after, from, to), to - from);
+    for (let k = from; k < to; k++) {
+      const rowA = a.subarray((k - from) * vocab, (k - from + 1) * vocab);
+      const rowB = b.subarray((k - from) * vocab, (k - from + 1) * vocab);
+      addRow(tally, detail, kept[k], rowA, rowB, logSumExp(rowA), ids);
+      if ((k - from) % 64 === 63) await breathe();
+    }
+    await breathe();
+  }
+}
+
+/** Token sets of prompts, one each; a token set alone. */
+function setsOf(model: LanguageModel, data: string | readonly string[] | TokenSet): TokenSet[] {
+  if (typeof data === 'object' && 'tokenizer' in data) return [data];
+  return sequencesFrom(model, data, undefined).map((tokens) => ({
+    id: 'prompt',
+    tokens,
+    sequences: 1,
+    context: tokens.length,
+    tokenizer: model.tokenizer,
+    source: {},
+  }));
+}
+
+/** The tokens listed: chosen ones in the order given, else those whose probability moved most. */
+function tokenEffects(model: LanguageModel, detail: Detail, n: number, ids: readonly number[], top: number) {
+  const { vocab, counts, moves } = detail;
+  const units = [...counts.keys()].filter((s) => counts[s] > 0);
+  const family = ids.length > 0 ? ids : Array.from({ length: vocab }, (_, v) => v);
+  const tests = family.map((v) => {
+    const d = units.map((s) => moves[s * vocab + v] / counts[s]);
+    return { ...pairedT(d), signed: units.length < 2 ? NaN : wilcoxon(d).p };
+  });
+  const qT = benjaminiHochberg(tests.map((t) => t.p));
+  const q = benjaminiHochberg(tests.map((t) => t.signed));
+  const effects = family.map((id, k): TokenEffect => ({
+    token: model.tokenizer.piece(id),
+    id,
+    logitBefore: detail.logitBefore[id] / n,
+    logitAfter: detail.logitAfter[id] / n,
+    deltaLogit: (detail.logitAfter[id] - detail.logitBefore[id]) / n,
+    probabilityBefore: detail.pBefore[id] / n,
+    probabilityAfter: detail.pAfter[id] / n,
+    deltaProbability: (detail.pAfter[id] - detail.pBefore[id]) / n,
+    effectSize: tests[k].effectSize,
+    t: tests[k].t,
+    pT: tests[k].p,
+    pTAdjusted: qT[k],
+    p: tests[k].signed,
+    pAdjusted: q[k],
+  }));
+  if (ids.length > 0) return effects;
+  return effects
+    .sort((a, b) => Math.abs(b.deltaProbability) - Math.abs(a.deltaProbability) || a.id - b.id)
+    .slice(0, top);
+}
+
+/** Means by position, of positions that were looked at. */
+function byPosition(rows: Detail['rows']): LogitEffects['perPosition'] {
+  const positions = new Map<number, Detail['rows']>();
+  for (const row of rows) positions.set(row.position, [...(positions.get(row.position) ?? []), row]);
+  const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  return [...positions.keys()]
+    .sort((a, b) => a - b)
+    .map((position) => {
+      const here = positions.get(position)!;
+      const losses = here.filter((r) => !Number.isNaN(r.before));
+      return {
+        position,
+        n: here.length,
+        kl: mean(here.map((r) => r.kl)),
+        lossBefore: mean(losses.map((r) => r.before)),
+        lossAfter: mean(losses.map((r) => r.after)),
+      };
+    });
+}
+
+/** The loss's differences by sequence. */
+function lossTests(rows: Detail['rows'], sequences: number): { t: number; pT: number; p: number } {
+  const [sum, n] = [new Float64Array(sequences), new Float64Array(sequences)];
+  for (const r of rows)
+    if (!Number.isNaN(r.before)) {
+      sum[r.sequence] += r.after - r.before;
+      n[r.sequence]++;
+    }
+  const d = [...n.keys()].filter((s) => n[s] > 0).map((s) => sum[s] / n[s]);
+  const { t, p: pT } = pairedT(d);
+  return { t, pT, p: d.length < 2 ? NaN : wilcoxon(d).p };
+}
+
+function resultOf(
+  model: LanguageModel,
+  detail: Detail,
+  tallies: readonly Tally[],
+  ids: readonly number[],
+  options: LogitEffectOptions,
+): LogitEffects {
+  const { top = 20, seed = 0 } = options;
+  const [own, ...nulls] = tallies;
+  const beside = (of: (tally: Tally) => number): BesideRandom => besideRandom(of(own), nulls.map(of), seed);
+  const column = (of: (row: Detail['rows'][number]) => number) => detail.rows.map(of);
+  return {
+    tokens: own.n === 0 ? [] : tokenEffects(model, detail, own.n, ids, top),
+    n: own.n,
+    untouched: detail.untouched,
+    sequences: detail.counts.filter((c) => c > 0).length,
+    tested: ids.length > 0 ? ids.length : detail.vocab,
+    kl: beside((t) => t.kl / t.n),
+    loss: {
+      before: own.lossBefore / own.losses,
+      after: own.lossAfter / own.losses,
+      delta: beside((t) => (t.lossAfter - t.lossBefore) / t.losses),
+      ...lossTests(detail.rows, detail.counts.length),
+      n: own.losses,
+    },
+    ...(ids.length > 0 ? { chosen: beside((t) => t.chosen / t.n) } : {}),
+    perPosition: byPosition(detail.rows),
+    perToken: {
+      sequence: Int32Array.from(column((r) => r.sequence)),
+      position: Int32Array.from(column((r) => r.position)),
+      token: Int32Array.from(column((r) => r.token)),
+      kl: Float64Array.from(column((r) => r.kl)),
+      lossBefore: Float64Array.from(column((r) => r.before)),
+      lossAfter: Float64Array.from(column((r) => r.after)),
+    },
+  };
+}
+
+/**
+ * Effects on predictions over the tokens that the interventions can have touched: those before the first edited position
+ * and those whose final activation is equal to the last bit are left out and counted. Sums are float64; tests are paired
+ * over sequences, since tokens of one sequence depend on each other.
+ * @throws Error for tokens that are none, prompts without tokens, and logits that are not finite.
+ */
+export async function logitEffects(
+  model: LanguageModel,
+  interventions: readonly Intervention[],
+  data: string | readonly string[] | TokenSet,
+  options: LogitEffectOptions = {},
+): Promise<LogitEffects> {
+  const { nulls = 20, seed = 0, untouched = false } = options;
+  const ids = options.tokens === undefined ? [] : tokenIds(model, options.tokens);
+  const sets = setsOf(model, data);
+  const positions = options.positions ?? (typeof data === 'object' && 'tokenizer' in data ? 'all' : 'last');
+  if (positions !== 'all' && positions !== 'last')
+    throw new RangeError(`positions is ${JSON.stringify(positions)}; expected 'all' or 'last'`);
+  const total = sets.reduce((sum, set) => sum + sequencesOf(set, options.sequences), 0);
+  requireMemory(
+    `effects on ${model.config.vocab} logits over ${total} sequences`,
+    4 * model.config.vocab * (total + 8),
+  );
+  const detail = new Detail(model.config.vocab, total);
+  const variants = [interventions, ...randomDirections(model, interventions, nulls, seed)];
+  const tallies = variants.map(() => new Tally());
+  let offset = 0;
+  for (const set of sets) {
+    for await (const block of variantRuns(model, variants, set, [FINAL], options))
+      for (const [k, { rows, firstEdited }] of block.variants.entries()) {
+        const touched = touchedRows(block.before[0], rows[0], { firstEdited });
+        const at: number[] = [];
+        const kept: Row[] = [];
+        touched.forEach((is, i) => {
+          const position = i % set.context;
+          if (positions === 'last' && position < set.context - 1) return;
+          if (is === 0 && !untouched) {
+            if (k === 0) detail.untouched++;
+            return;
+          }
+          const token = block.first * set.context + i;
+          at.push(i);
+          kept.push({
+            sequence: offset + block.first + Math.floor(i / set.context),
+            position,
+            token: set.tokens[token],
+            next: position + 1 < set.context ? set.tokens[token + 1] : -1,
+          });
+        });
+        const own = k === 0 ? detail : undefined;
+        await addVariant(model, block.before[0].data, rows[0].data, kept, at, tallies[k], own, ids, options.signal);
+      }
+    offset += sequencesOf(set, options.sequences);
+  }
+  return resultOf(model, detail, tallies, ids, options);
+}

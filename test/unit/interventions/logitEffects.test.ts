@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { initDevice } from '../../../src/kernel/compute/device.js';
+import { tf } from '../../../src/kernel/compute/tf.js';
+import { editsOf, steer, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
+import { besideRandom, randomDirection } from '../../../src/kernel/interventions/randomDirection.js';
+import type { TokenSet } from '../../../src/kernel/models/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+
+const config = CONFIGS['GPT-Neo'];
+await initDevice({ device: 'cpu' });
+const model = modelOf(config, randomWeights(config, 6));
+const next = normals(4);
+const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
+const hook = 'blocks.0.hook_mlp_out';
+const push = steer(model, hook, random(config.dModel), { scale: 2 });
+
+function tokenSet(sequences: number, context = 8): TokenSet {
+  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
+  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
+}
+
+/** Adds a vector from one position on. */
+function pushFrom(position: number): Intervention {
+  const v = random(config.dModel);
+  return {
+    ...push,
+    edit: (x) => {
+      const [before, rest] = tf.split(x, [position, x.shape[1]! - position], 1);
+      return tf.concat([before, rest.add(tf.tensor(v))], 1);
+    },
+  };
+}
+
+/** log p of every token at every position, in float64. */
+function logProbabilities(ids: Int32Array, interventions: Intervention[]): number[][] {
+  const { logits } = model.forward(ids, 1, { edits: editsOf(interventions) });
+  const data = logits!.dataSync();
+  logits!.dispose();
+  return Array.from(ids, (_, t) => {
+    const row = Array.from(data.slice(t * config.vocab, (t + 1) * config.vocab));
+    const top = Math.max(...row);
+    const lse = top + Math.log(row.reduce((s, v) => s + Math.exp(v - top), 0));
+    return row.map((v) => v - lse);
+  });
+}
+
+describe('logitEffects', () => {
+  it('agrees with a loop over sequences: probabilities, KL and loss, by token and by position', async () => {
+    const tokens = tokenSet(5);
+    const result = await logitEffects(model, [push], tokens, { sequences: 4, top: 6, nulls: 0 });
+    let [kl, lossA, lossB] = [0, 0, 0];
+    const [pA, pB] = [new Float64Array(config.vocab), new Float64Array(config.vocab)];
+    const klAt = new Float64Array(8);
+    for (let s = 0; s < 4; s++) {
+      const ids = tokens.tokens.slice(s * 8, s * 8 + 8);
+      const [a, b] = [logProbabilities(ids, []), logProbabilities(ids, [push])];
+      for (let t = 0; t < 8; t++) {
+        const here = a[t].reduce((sum, l, v) => sum + Math.exp(l) * (l - b[t][v]), 0);
+        kl += here / 32;
+        klAt[t] += here / 4;
+        a[t].forEach((l, v) => (pA[v] += Math.exp(l) / 32));
+        b[t].forEach((l, v) => (pB[v] += Math.exp(l) / 32));
+        if (t === 7) continue;
+        lossA -= a[t][ids[t + 1]] / 28;
+        lossB -= b[t][ids[t + 1]] / 28;
+      }
+    }
+    expect(result).toMatchObject({ n: 32, untouched: 0, sequences: 4, tested: config.vocab });
+    expect(result.kl.value).toBeCloseTo(kl, 4);
+    expect(result.loss.before).toBeCloseTo(lossA, 5);
+    expect(result.loss.after).toBeCloseTo(lossB, 5);
+    expect(result.loss.delta.value).toBeCloseTo(lossB - lossA, 5);
+    expect(result.perPosition.map((p) => p.n)).toEqual(Array(8).fill(4));
+    result.perPosition.forEach((p, t) => expect(p.kl).toBeCloseTo(klAt[t], 4));
+    const order = [...pA.keys()].sort((u, v) => Math.abs(pB[v] - pA[v]) - Math.abs(pB[u] - pA[u]));
+    expect(result.tokens.map((t) => t.id)).toEqual(order.slice(0, 6));
+    for (const t of result.tokens) {
+      expect(t.probabilityBefore).toBeCloseTo(pA[t.id], 6);
+      expect(t.probabilityAfter).toBeCloseTo(pB[t.id], 6);
+      expect(t.pTAdjusted).toBeGreaterThanOrEqual(t.pT);
+    }
+    expect(result.perToken.kl).toHaveLength(32);
+    expect(result.perToken.kl.reduce((s, v) => s + v / 32, 0)).toBeCloseTo(kl, 4);
+  });
+
+  it('leaves out what nothing can have touched, and counts it', async () => {
+    const late = pushFrom(5);
+    const result = await logitEffects(model, [late], tokenSet(3), { nulls: 0 });
+    expect(result).toMatchObject({ n: 9, untouched: 15 });
+    expect(result.perPosition.map((p) => p.position)).toEqual([5, 6, 7]);
+    const all = await logitEffects(model, [late], tokenSet(3), { nulls: 0, untouched: true });
+    expect(all).toMatchObject({ n: 24, untouched: 0 });
+    for (const p of all.perPosition.slice(0, 5)) {
+      // The same logits twice; what is left of the divergence is the rounding of its sum.
+      expect(p.kl).toBeLessThan(1e-12);
+      expect(p.lossAfter).toBe(p.lossBefore);
+    }
+    expect(all.kl.value).toBeCloseTo((9 / 24) * result.kl.value, 8);
+  });
+
+  it('reads prompts after their last token, each of its own length, and chosen tokens in the order given', async () => {
+    const prompts = ['3 4 5', '9 1'];
+    const result = await logitEffects(model, [push], prompts, { tokens: ['7', 30], nulls: 9, seed: 2 });
+    expect(result).toMatchObject({ n: 2, sequences: 2, tested: 2 });
+    expect(result.tokens.map((t) => t.id)).toEqual([7, 30]);
+    const delta = (id: number): number =>
+      prompts.reduce((sum, prompt) => {
+        const ids = tokenizer.encode(prompt);
+        const [a, b] = [logProbabilities(ids, []).at(-1)!, logProbabilities(ids, [push]).at(-1)!];
+        return sum + (Math.exp(b[id]) - Math.exp(a[id])) / 2;
+      }, 0);
+    expect(result.tokens[0].deltaProbability).toBeCloseTo(delta(7), 6);
+    expect(result.chosen!.value).toBeCloseTo(delta(7) + delta(30), 6);
+    expect(result.chosen).toMatchObject({ runs: 9, seed: 2 });
+    expect(result.loss.n).toBe(0);
+    expect(await logitEffects(model, [push], prompts, { tokens: ['7', 30], nulls: 9, seed: 2 })).toEqual(result);
+  });
+
+  it('of an intervention that changes nothing has no token to look at', async () => {
+    const nothing = await logitEffects(model, [{ ...push, edit: (x) => x }], tokenSet(2), { nulls: 2 });
+    expect(nothing).toMatchObject({ n: 0, untouched: 16, tokens: [], sequences: 0 });
+    expect(nothing.kl.p).toBe(1);
+  });
+
+  it('refuses tokens that are none, wrong options and NaN', async () => {
+    const wrong: Array<[object, string]> = [
+      [{ tokens: '3 4' }, '2 tokens'],
+      [{ tokens: 99 }, 'outside'],
+      [{ nulls: 1.5 }, 'nulls must be a whole number'],
+      [{ sequences: 0 }, 'positive integer'],
+      [{ positions: 'first' }, "expected 'all' or 'last'"],
+    ];
+    for (const [options, message] of wrong)
+      await expect(logitEffects(model, [push], tokenSet(2), options)).rejects.toThrow(message);
+    const broken = { ...push, edit: (x: tf.Tensor) => x.mul(NaN) };
+    await expect(logitEffects(model, [broken], tokenSet(2), { nulls: 0 })).rejects.toThrow('not finite');
+    await expect(logitEffects(model, [push], ' ', {})).rejects.toThrow('has no tokens');
+  });
+});
+
+describe('a random direction', () => {
+  it('moves the same rows by the same norm, all along one line, and leaves the others bit for bit', () => {
+    const late = pushFrom(3);
+    const other = randomDirection(model, late, 7);
+    const x = tf.tensor(random(2 * 8 * config.dModel), [2, 8, config.dModel]);
+    const moved = (i: Intervention): number[][][] => i.edit(x, hook).sub(x).arraySync() as number[][][];
+    const [real, null_] = [moved(late), moved(other)];
+    const norm = (v: number[]): number => Math.hypot(...v);
+    for (let b = 0; b < 2; b++)
+      for (let t = 0; t < 8; t++) {
+        expect(norm(null_[b][t])).toBeCloseTo(norm(real[b][t]), 4);
+        const dot = null_[b][t].reduce((s, v, j) => s + v * null_[0][7][j], 0);
+        if (t >= 3) expect(dot / (norm(null_[b][t]) * norm(null_[0][7]))).toBeCloseTo(1, 5);
+      }
+    const bits = (t: tf.Tensor): Int32Array => new Int32Array((t.dataSync() as Float32Array).slice().buffer);
+    const before = x.slice([0, 0, 0], [-1, 3, -1]);
+    expect(bits(other.edit(x, hook).slice([0, 0, 0], [-1, 3, -1]))).toEqual(bits(before));
+    const again = randomDirection(model, late, 7).edit(x, hook).dataSync();
+    expect(again).toEqual(other.edit(x, hook).dataSync());
+    expect(randomDirection(model, late, 8).edit(x, hook).dataSync()).not.toEqual(again);
+    expect(() => randomDirection(model, { ...late, hook: 'blocks.0.attn.hook_pattern' }, 1)).toThrow('pair of tokens');
+  });
+
+  it('is compared by size: p = (k + 1)/(R + 1)', () => {
+    expect(besideRandom(-3, [1, -4, 2], 5)).toMatchObject({ value: -3, max: -4, p: 2 / 4, runs: 3, seed: 5 });
+    expect(besideRandom(3, [], 0)).toMatchObject({ p: 1, mean: NaN, max: NaN });
+  });
+});
