@@ -183,7 +183,7 @@ function loopPairs(g: Filtered, total: number): ExtendedPair[] {
   upward.forEach((e, i) => (rank[e] = i));
   const columnOf: Array<Int32Array | undefined> = new Array<Int32Array | undefined>(m);
   const reduce = (ids: number[]): Int32Array => {
-    let column = Int32Array.from(ids, (e) => rank[e]).sort();
+    let column: Int32Array = Int32Array.from(ids, (e) => rank[e]).sort();
     for (;;) {
       const other = column.length > 0 ? columnOf[column[column.length - 1]] : undefined;
       if (!other) return column;
