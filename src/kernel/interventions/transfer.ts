@@ -1,0 +1,316 @@
+/**
+ * Does ablating a matched pair, its feature of A in model A and its feature of B in model B, move the same counterparts?
+ * Each ablation gives a vector of Δ over the matched features; the two vectors of a pair are compared, and the mean over
+ * many pairs stands beside the mean over shuffled pairs.
+ */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { requireTokenizer } from '../activations/capture.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
+import { tf } from '../compute/tf.js';
+import type { FeatureMap } from '../correlation/types.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
+import type { Sae } from '../sae/types.js';
+import { saesAt } from './effects.js';
+import { withoutFeatures, written } from './probe.js';
+import { sequencesOf } from './runs.js';
+import { averageRanks, nullP } from './statistics.js';
+
+/** A model, the SAE whose features are ablated, and the SAE whose features are watched (default: the same). */
+export interface TransferSide {
+  /** Model that runs. */
+  model: LanguageModel;
+  /** SAE of the ablated features, at its own hook. */
+  sae: Sae;
+  /** SAE downstream whose features are watched; default the same SAE, which reads its own hook anew. */
+  watch?: Sae;
+}
+
+export interface TransferOptions extends CallOptions {
+  /** Counterparts among the watched SAEs; default the map of the ablated ones. Needed when sides have { watch }. */
+  watchMap?: FeatureMap;
+  /** Matched pairs ablated: those of highest r whose features both fire in the text; default 40. */
+  pairs?: number;
+  /** Sequences of the text, default 32. */
+  sequences?: number;
+  /** How two vectors of Δ are compared, default 'cosine'. */
+  measure?: 'cosine' | 'spearman';
+  /** Shuffles of which ablation of B goes with which of A, default 999. */
+  nulls?: number;
+  /** Seed of the shuffles, default 0. */
+  seed?: number;
+  /** Take SAEs that were trained on other models. Default: refused. */
+  allowOtherModel?: boolean;
+}
+
+export interface TransferPair {
+  a: number;
+  b: number;
+  /** Activation correlation of the pair. */
+  r: number;
+  /** Likeness of the two vectors of Δ, the ablated pair itself left out. */
+  similarity: number;
+  /** Mean likeness of A's vector with the vectors of all other pairs of B. */
+  others: number;
+  /** Sequences in which the feature fires and was ablated. */
+  sequencesA: number;
+  sequencesB: number;
+}
+
+export interface Transfer {
+  measure: 'cosine' | 'spearman';
+  /** Mean similarity over the pairs. */
+  score: number;
+  null: { kind: string; runs: number; mean: number; std: number; max: number };
+  /** (k + 1)/(R + 1), k = shuffles whose mean reaches the score. */
+  p: number;
+  seed: number;
+  /** Pairs compared, by r. */
+  pairs: TransferPair[];
+  /** Matched watched features that the vectors are over. */
+  coordinates: number;
+  /** Pairs looked at whose ablation moves no matched feature on one side: they are not compared. */
+  withoutEffect: number;
+}
+
+/** Activations at the ablation hook and clean features of the watched SAE, by sequence. */
+interface Prepared {
+  side: TransferSide;
+  hook: string;
+  watch: Sae;
+  watchHook: string;
+  sequences: Int32Array[];
+  x: Matrix[];
+  shape: number[];
+  parts: ReturnType<typeof written>[];
+  clean: ReturnType<Sae['encode']>[];
+  /** Per watched feature 1 / standard deviation over the tokens; 0 where it never fires. */
+  scale: Float64Array;
+}
+
+async function activations(
+  model: LanguageModel,
+  ids: Int32Array,
+  hooks: readonly string[],
+  edit?: { hook: string; x: Float32Array },
+): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+  const order = (hook: string): number => model.hooks.indexOf(hook);
+  const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
+  const edits = edit && new Map([[edit.hook, [(at: tf.Tensor) => tf.tensor(edit.x, at.shape)]]]);
+  const { captured, logits } = model.forward(ids, 1, { capture: hooks, stopAt, edits });
+  const out = new Map<string, { data: Float32Array; shape: number[] }>();
+  try {
+    for (const [hook, x] of captured)
+      out.set(hook, { data: ((await x.data()) as Float32Array).slice(), shape: x.shape });
+  } finally {
+    logits?.dispose();
+    for (const x of captured.values()) x.dispose();
+  }
+  return out;
+}
+
+const rowsOf = (data: Float32Array, rows: number): Matrix => matrix(rows, data.length / rows, data);
+
+async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOptions): Promise<Prepared> {
+  const { model, sae } = side;
+  const watch = side.watch ?? sae;
+  const [{ hook }, { hook: watchHook }] = saesAt(model, [sae, watch], options);
+  if (model.hooks.indexOf(watchHook) < model.hooks.indexOf(hook))
+    throw new Error(`${watchHook} runs before ${hook}: ablating there cannot move it; watch an SAE downstream`);
+  requireTokenizer(model, tokens);
+  const { context } = tokens;
+  const count = sequencesOf(tokens, options.sequences ?? 32);
+  const out: Prepared = {
+    ...{ side, hook, watch, watchHook, sequences: [], x: [], shape: [], parts: [], clean: [] },
+    scale: new Float64Array(watch.config.dSae),
+  };
+  const [sum, squares] = [new Float64Array(watch.config.dSae), new Float64Array(watch.config.dSae)];
+  for (let s = 0; s < count; s++) {
+    checkAborted(options.signal, 'transfer');
+    const ids = tokens.tokens.slice(s * context, (s + 1) * context);
+    const captured = await activations(model, ids, [...new Set([hook, watchHook])]);
+    const x = rowsOf(captured.get(hook)!.data, context);
+    const clean = watch.encode(rowsOf(captured.get(watchHook)!.data, context));
+    out.shape = captured.get(hook)!.shape;
+    out.sequences.push(ids);
+    out.x.push(x);
+    out.parts.push(written(sae, x));
+    out.clean.push(clean);
+    clean.values.forEach((v, e) => {
+      sum[clean.indices[e]] += v;
+      squares[clean.indices[e]] += v * v;
+    });
+    await breathe();
+  }
+  const n = count * context;
+  for (let f = 0; f < sum.length; f++) {
+    const variance = squares[f] / n - (sum[f] / n) ** 2;
+    out.scale[f] = variance > 1e-12 * (squares[f] / n) ? 1 / Math.sqrt(variance) : 0;
+  }
+  return out;
+}
+
+/** Sequences in which a feature fires. */
+function firesIn(p: Prepared, feature: number): number[] {
+  return [...p.parts.keys()].filter((s) => p.parts[s].features.indices.includes(feature as never));
+}
+
+/** Mean Δ of every watched feature when one feature is removed, in standard deviations of that watched feature. */
+async function ablationVector(p: Prepared, feature: number, where: readonly number[]): Promise<Float64Array> {
+  const { model, sae } = p.side;
+  const delta = new Float64Array(p.watch.config.dSae);
+  const context = p.x[0].rows;
+  for (const s of where) {
+    const edited = new Float32Array(p.x[s].data.length);
+    withoutFeatures(sae, p.x[s], p.parts[s], edited, (f) => f === feature);
+    // At the ablated hook itself the model has nothing to compute.
+    const after =
+      p.watchHook === p.hook
+        ? edited
+        : (await activations(model, p.sequences[s], [p.watchHook], { hook: p.hook, x: edited })).get(p.watchHook)!.data;
+    const encoded = p.watch.encode(rowsOf(after, context));
+    encoded.values.forEach((v, e) => (delta[encoded.indices[e]] += v));
+    p.clean[s].values.forEach((v, e) => (delta[p.clean[s].indices[e]] -= v));
+    await breathe();
+  }
+  const n = p.x.length * context;
+  return delta.map((v, f) => (v / n) * p.scale[f]);
+}
+
+/** Cosine, or Spearman's correlation, of two vectors without some coordinates; NaN where one is nothing. */
+function likeness(
+  a: Float64Array,
+  b: Float64Array,
+  without: ReadonlySet<number>,
+  measure: 'cosine' | 'spearman',
+): number {
+  const keep = [...a.keys()].filter((k) => !without.has(k));
+  let [x, y] = [keep.map((k) => a[k]), keep.map((k) => b[k])] as [ArrayLike<number>, ArrayLike<number>];
+  if (!keep.some((k) => a[k] !== 0) || !keep.some((k) => b[k] !== 0)) return NaN;
+  if (measure === 'spearman') {
+    const middle = (keep.length + 1) / 2;
+    [x, y] = [averageRanks(x).map((r) => r - middle), averageRanks(y).map((r) => r - middle)];
+  }
+  let [xy, xx, yy] = [0, 0, 0];
+  for (let k = 0; k < x.length; k++) {
+    xy += x[k] * y[k];
+    xx += x[k] * x[k];
+    yy += y[k] * y[k];
+  }
+  return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : NaN;
+}
+
+interface Ablated {
+  a: number;
+  b: number;
+  r: number;
+  u: Float64Array;
+  v: Float64Array;
+  /** Coordinates in which the ablated features themselves are watched. */
+  own: Set<number>;
+  sequencesA: number;
+  sequencesB: number;
+}
+
+function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, options: TransferOptions) {
+  const { measure = 'cosine', nulls = 999, seed = 0, pairs = 40 } = options;
+  if (measure !== 'cosine' && measure !== 'spearman')
+    throw new RangeError(`measure is ${JSON.stringify(measure)}; expected 'cosine' or 'spearman'`);
+  if (!Number.isInteger(nulls) || nulls < 1) throw new RangeError(`nulls must be a whole number ≥ 1 but is ${nulls}`);
+  if (!Number.isInteger(pairs) || pairs < 2) throw new RangeError(`pairs must be a whole number ≥ 2 but is ${pairs}`);
+  if ((a.watch || b.watch) && !(a.watch && b.watch && options.watchMap))
+    throw new Error('watching SAEs downstream takes { watch } on both sides and { watchMap }, the map between the two');
+  const watchMap = options.watchMap ?? map;
+  for (const [what, m, side, features] of [
+    ['map', map, 'A', a.sae.config.dSae],
+    ['watchMap', watchMap, 'A', (a.watch ?? a.sae).config.dSae],
+  ] as const)
+    if (m.featuresA !== features)
+      throw new RangeError(`${what} has ${m.featuresA} features on side ${side} but its SAE has ${features}`);
+  for (const [what, m, features] of [
+    ['map', map, b.sae.config.dSae],
+    ['watchMap', watchMap, (b.watch ?? b.sae).config.dSae],
+  ] as const)
+    if (m.featuresB !== features)
+      throw new RangeError(`${what} has ${m.featuresB} features on side B but its SAE has ${features}`);
+  return { measure, nulls, seed, pairs, watchMap };
+}
+
+/** Mean over the pairs, with pairs shuffled `runs` times. */
+function beside(similarity: number[][], runs: number, seed: number) {
+  const n = similarity.length;
+  const meanOf = (order: ArrayLike<number>): number => {
+    let [sum, count] = [0, 0];
+    for (let i = 0; i < n; i++) {
+      const v = similarity[i][order[i]];
+      if (Number.isNaN(v)) continue;
+      sum += v;
+      count++;
+    }
+    return count > 0 ? sum / count : 0;
+  };
+  const score = meanOf(Array.from({ length: n }, (_, i) => i));
+  const random = new Random(seed).fork('shuffled pairs');
+  const nulls = Array.from({ length: runs }, () => meanOf(random.permutation(n)));
+  const mean = nulls.reduce((s, v) => s + v, 0) / runs;
+  const std = Math.sqrt(nulls.reduce((s, v) => s + (v - mean) ** 2, 0) / runs);
+  const max = nulls.reduce((m, v) => Math.max(m, v), -Infinity);
+  return { score, null: { kind: 'shuffled pairs', runs, mean, std, max }, p: nullP(score - 1e-12, nulls) };
+}
+
+/**
+ * The transfer score of many matched pairs. Both models read the same text; Δ of a watched feature is in its own standard
+ * deviations, so that loud features do not decide alone.
+ * @throws Error when maps, SAEs, hooks and text do not fit, or fewer than 2 pairs have an effect on both sides.
+ */
+export async function transfer(
+  a: TransferSide,
+  b: TransferSide,
+  map: FeatureMap,
+  tokens: TokenSet,
+  options: TransferOptions = {},
+): Promise<Transfer> {
+  const { measure, nulls, seed, pairs, watchMap } = requireSettings(map, a, b, options);
+  const [sideA, sideB] = [await prepare(a, tokens, options), await prepare(b, tokens, options)];
+  const sameSae = watchMap === map && !a.watch;
+  const coordinates = watchMap.pairs;
+  const order = [...map.pairs.r.keys()].sort((i, j) => map.pairs.r[j] - map.pairs.r[i] || i - j);
+  const done: Ablated[] = [];
+  let withoutEffect = 0;
+  for (const i of order) {
+    if (done.length === pairs) break;
+    checkAborted(options.signal, 'transfer');
+    const [fa, fb] = [map.pairs.a[i], map.pairs.b[i]];
+    const [inA, inB] = [firesIn(sideA, fa), firesIn(sideB, fb)];
+    if (inA.length === 0 || inB.length === 0) continue;
+    const [da, db] = [await ablationVector(sideA, fa, inA), await ablationVector(sideB, fb, inB)];
+    const u = Float64Array.from(coordinates.a, (f) => da[f]);
+    const v = Float64Array.from(coordinates.b, (f) => db[f]);
+    const own = new Set<number>();
+    if (sameSae) coordinates.a.forEach((f, k) => (f === fa || coordinates.b[k] === fb) && own.add(k));
+    const pair = { a: fa, b: fb, r: map.pairs.r[i], u, v, own, sequencesA: inA.length, sequencesB: inB.length };
+    if (Number.isNaN(likeness(u, v, own, measure))) withoutEffect++;
+    else done.push(pair);
+    options.onProgress?.({ label: 'ablating matched pairs', done: done.length, total: pairs, unit: 'pairs' });
+  }
+  if (done.length < 2)
+    throw new Error(
+      `${done.length} matched pairs have an effect on other matched features on both sides; a transfer score needs at least 2. Give more sequences, or a map with more pairs`,
+    );
+  const similarity = done.map((i) => done.map((j) => likeness(i.u, j.v, new Set([...i.own, ...j.own]), measure)));
+  const othersOf = (i: number): number => {
+    const rest = similarity[i].filter((v, j) => j !== i && !Number.isNaN(v));
+    return rest.reduce((s, v) => s + v, 0) / rest.length;
+  };
+  return {
+    measure,
+    ...beside(similarity, nulls, seed),
+    seed,
+    pairs: done.map((d, i) => ({
+      ...{ a: d.a, b: d.b, r: d.r, similarity: similarity[i][i], others: othersOf(i) },
+      ...{ sequencesA: d.sequencesA, sequencesB: d.sequencesB },
+    })),
+    coordinates: coordinates.a.length,
+    withoutEffect,
+  };
+}
