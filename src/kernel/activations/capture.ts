@@ -1,6 +1,7 @@
 /** Runs a model over token sequences up to a hook and hands out its activations, block by block. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { checkEdits } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 
 export interface CaptureOptions extends CallOptions {
@@ -66,6 +67,8 @@ export async function* captureActivations(
       `sequences ${first} to ${first + count} asked for, but the token set has ${tokens.sequences} (0 to ${tokens.sequences - 1})`,
     );
   }
+  const asked = tokens.tokens.subarray(first * context, (first + count) * context);
+  checkEdits(options.edits, { model, tokens: asked, length: context });
   const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
   for (let s = first; s < first + count; s += perBlock) {
     checkAborted(options.signal, `capturing ${hook}`);
@@ -93,7 +96,7 @@ async function forwardBlock(
 ): Promise<Matrix> {
   const { context } = tokens;
   const ids = tokens.tokens.slice(sequence * context, (sequence + batch) * context);
-  const { logits, captured } = model.forward(ids, batch, { capture: [hook], stopAt: hook, edits });
+  const { logits, captured } = model.forward(ids, batch, { capture: [hook], stopAt: hook, edits, sequence });
   try {
     const activation = captured.get(hook);
     if (!activation) throw new Error(`model ${model.name} returned no activation for hook ${hook}`);

@@ -2,23 +2,27 @@
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
+import { checkEdits } from './hooks.js';
 import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
 
 /** What generation needs of a model. */
 export interface Generator {
   readonly name: string;
+  readonly id: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
-  nextLogits(tokens: Int32Array, edits?: ForwardOptions['edits']): tf.Tensor1D;
+  /** `offset`: position in the text of the first token. */
+  nextLogits(tokens: Int32Array, edits?: ForwardOptions['edits'], offset?: number): tf.Tensor1D;
 }
 
 /**
  * Continues a prompt and returns the new text alone.
  *
- * Edits act on every step, on all positions of the window. Past the model's context the window slides: each step sees
- * the last `context` tokens, at positions 0, 1, …. The same seed gives the same text.
+ * Edits act on every step, on all positions of the window that they select. Past the model's context the window slides:
+ * each step sees the last `context` tokens, at the model's positions 0, 1, …; edits know where in the text that is. The
+ * same seed gives the same text.
  *
- * @throws when the prompt has no tokens and the tokenizer has no start token
+ * @throws when the prompt has no tokens and the tokenizer has no start token, and when an edit cannot act on the prompt
  */
 export async function generate(model: Generator, prompt: string, options: GenerateOptions = {}): Promise<string> {
   const { tokenizer, config } = model;
@@ -27,11 +31,12 @@ export async function generate(model: Generator, prompt: string, options: Genera
   requireSampling(options, count);
   const random = new Random(options.seed ?? 0);
   const prefix = promptTokens(tokenizer, prompt, model.name);
+  checkEdits(options.edits, { model, tokens: Int32Array.from(prefix), length: prefix.length, added: count });
   const ids = [...prefix];
   for (let step = 0; step < count; step++) {
     checkAborted(options.signal, 'generation');
     const window = Int32Array.from(ids.slice(-config.context));
-    const next = await nextToken(model, window, options, random);
+    const next = await nextToken(model, window, ids.length - window.length, options, random);
     if (next === eos) break;
     ids.push(next);
     options.onProgress?.({ label: `generating with ${model.name}`, done: step + 1, total: count });
@@ -59,8 +64,14 @@ function promptTokens(tokenizer: Tokenizer, prompt: string, name: string): numbe
   return ids;
 }
 
-async function nextToken(model: Generator, window: Int32Array, o: GenerateOptions, random: Random): Promise<number> {
-  const tensor = model.nextLogits(window, o.edits);
+async function nextToken(
+  model: Generator,
+  window: Int32Array,
+  offset: number,
+  o: GenerateOptions,
+  random: Random,
+): Promise<number> {
+  const tensor = model.nextLogits(window, o.edits, offset);
   const logits = await tensor.data<'float32'>();
   tensor.dispose();
   return sampleToken(logits, o.temperature ?? 0, o.topK ?? logits.length, random);

@@ -6,7 +6,7 @@
  * output, after its weight and bias.
  */
 import { tf } from '../compute/tf.js';
-import type { ForwardOptions, ModelConfig } from './types.js';
+import type { EditContext, EditedText, ForwardOptions, ModelConfig } from './types.js';
 
 /** Every hook point of a model of this config, in the order they run. */
 export function hookNames(config: ModelConfig): string[] {
@@ -77,6 +77,14 @@ function editDistance(a: string, b: string): number {
   return row[b.length];
 }
 
+/**
+ * Has every edit look at the text that it is about to run on, before anything runs.
+ * @throws Error of the first edit that cannot act on it as meant: a position beyond the end, a token that does not occur.
+ */
+export function checkEdits(edits: ForwardOptions['edits'], text: EditedText): void {
+  for (const list of edits?.values() ?? []) for (const edit of list) edit.check?.(text);
+}
+
 /** Unwinds a forward pass once its last wanted hook has run. */
 export const STOP = Symbol('stopped at a hook');
 
@@ -91,9 +99,12 @@ export class HookRun {
   private readonly capture: ReadonlySet<string>;
   private readonly edits: NonNullable<ForwardOptions['edits']>;
   private readonly stopAt: string | undefined;
+  private readonly context: EditContext;
 
   /** Throws for unknown hooks and for captures that lie behind `stopAt`. */
-  constructor(hooks: readonly string[], options: ForwardOptions) {
+  constructor(hooks: readonly string[], options: ForwardOptions, tokens: Int32Array, batch: number) {
+    const { offset = 0, sequence = 0 } = options;
+    this.context = { tokens, batch, time: tokens.length / batch, offset, sequence };
     this.capture = new Set(options.capture ?? []);
     this.edits = options.edits ?? new Map();
     this.stopAt = options.stopAt;
@@ -115,7 +126,7 @@ export class HookRun {
   /** Passes an activation through its hook. */
   at<T extends tf.Tensor>(hook: string, activation: T): T {
     let x = activation;
-    for (const edit of this.edits.get(hook) ?? []) x = requireSameShape(hook, x, edit(x, hook));
+    for (const edit of this.edits.get(hook) ?? []) x = requireSameShape(hook, x, edit(x, hook, this.context));
     if (this.capture.has(hook)) this.captured.set(hook, tf.keep(share(x)));
     if (this.stopAt === hook) throw STOP;
     return x;

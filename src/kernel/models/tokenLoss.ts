@@ -1,6 +1,7 @@
 /** The loss of each token of many sequences, in bounded memory. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
+import { checkEdits } from './hooks.js';
 import { crossEntropy } from './ops.js';
 import { nextTokens, TransformerModel } from './transformer.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from './types.js';
@@ -39,6 +40,8 @@ export async function lossPerToken(
   ) {
     throw new RangeError(`sequences ${first} to ${first + count} of a token set of ${tokens.sequences}`);
   }
+  const asked = tokens.tokens.subarray(first * context, (first + count) * context);
+  checkEdits(options.edits, { model, tokens: asked, length: context });
   const losses = new Float32Array(count * (context - 1));
   const batch = Math.max(1, Math.floor((options.batchTokens ?? 4096) / context));
   for (let done = 0; done < count; done += batch) {
@@ -46,7 +49,7 @@ export async function lossPerToken(
     const size = Math.min(batch, count - done);
     const start = (first + done) * context;
     const ids = tokens.tokens.subarray(start, start + size * context);
-    losses.set(await batchLosses(model, ids, size, options), done * (context - 1));
+    losses.set(await batchLosses(model, ids, size, first + done, options), done * (context - 1));
     options.onProgress?.({ label: `loss of ${model.name}`, done: done + size, total: count, unit: 'sequences' });
   }
   return losses;
@@ -56,11 +59,12 @@ async function batchLosses(
   model: LanguageModel,
   ids: Int32Array,
   batch: number,
+  sequence: number,
   options: TokenLossOptions,
 ): Promise<Float32Array> {
   const length = ids.length / batch;
   const targets = nextTokens(ids, batch, length);
-  const rows = finalRows(model, ids, batch, options.edits);
+  const rows = finalRows(model, ids, batch, { edits: options.edits, sequence });
   const losses = new Float32Array(targets.length);
   try {
     const block = Math.max(1, Math.floor(LOGITS / model.config.vocab));
@@ -83,12 +87,17 @@ async function batchLosses(
 }
 
 /** What predicts the next token at all positions but the last: final rows [N, d], or logits [N, V] of another model. */
-function finalRows(model: LanguageModel, ids: Int32Array, batch: number, edits: ForwardOptions['edits']): tf.Tensor2D {
+function finalRows(
+  model: LanguageModel,
+  ids: Int32Array,
+  batch: number,
+  edited: Pick<ForwardOptions, 'edits' | 'sequence'>,
+): tf.Tensor2D {
   const length = ids.length / batch;
   return tf.tidy(() => {
     const last = 'ln_final.hook_normalized';
     const isOurs = model instanceof TransformerModel;
-    const result = model.forward(ids, batch, isOurs ? { edits, capture: [last], stopAt: last } : { edits });
+    const result = model.forward(ids, batch, isOurs ? { ...edited, capture: [last], stopAt: last } : edited);
     const x = (isOurs ? result.captured.get(last) : result.logits) as tf.Tensor3D;
     return x.slice([0, 0, 0], [-1, length - 1, -1]).reshape<tf.Tensor2D>([batch * (length - 1), x.shape[2]]);
   });

@@ -106,7 +106,7 @@ export class TransformerModel implements LanguageModel {
   forward(tokens: Int32Array, batch: number, options: ForwardOptions = {}): ForwardResult {
     this.requireAlive();
     const length = this.requireTokens(tokens, batch);
-    const run = new HookRun(this.hooks, options);
+    const run = new HookRun(this.hooks, options, tokens, batch);
     try {
       const outputs = tf.tidy(() => {
         let logits: tf.Tensor[] = [];
@@ -132,7 +132,7 @@ export class TransformerModel implements LanguageModel {
     const length = this.requireTokens(tokens, batch);
     if (length < 2) throw new Error('loss needs sequences of at least 2 tokens: there is no next token to predict');
     return tf.tidy(() => {
-      const run = new HookRun(this.hooks, {});
+      const run = new HookRun(this.hooks, {}, tokens, batch);
       // The last position predicts nothing that is known: it is left out before the unembedding.
       const x = this.residual(tokens, batch, length, run).slice([0, 0, 0], [-1, length - 1, -1]); // [B, T-1, d]
       const logits = this.unembed(x).reshape<tf.Tensor2D>([batch * (length - 1), this.config.vocab]);
@@ -151,11 +151,11 @@ export class TransformerModel implements LanguageModel {
   }
 
   /** Logits [V] of the token after a single sequence. */
-  nextLogits(tokens: Int32Array, edits?: ForwardOptions['edits']): tf.Tensor1D {
+  nextLogits(tokens: Int32Array, edits?: ForwardOptions['edits'], offset = 0): tf.Tensor1D {
     this.requireAlive();
     const length = this.requireTokens(tokens, 1);
     return tf.tidy(() => {
-      const x = this.residual(tokens, 1, length, new HookRun(this.hooks, { edits })); // [1, T, d]
+      const x = this.residual(tokens, 1, length, new HookRun(this.hooks, { edits, offset }, tokens, 1)); // [1, T, d]
       return this.unembed(x.slice([0, length - 1, 0], [1, 1, -1])).reshape<tf.Tensor1D>([this.config.vocab]);
     });
   }

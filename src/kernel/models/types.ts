@@ -59,8 +59,36 @@ export interface ModelConfig {
   tiedEmbeddings: boolean;
 }
 
+/** What an edit may know of the forward pass that it runs in. */
+export interface EditContext {
+  /** Token ids of the pass, B × T row-major. */
+  readonly tokens: Int32Array;
+  /** B, sequences. */
+  readonly batch: number;
+  /** T, tokens in each. */
+  readonly time: number;
+  /** Position in the text of the first token; above 0 once a text is longer than the model's context. */
+  readonly offset: number;
+  /** Number of the first sequence in the token set that the pass is a block of; 0 for a prompt. */
+  readonly sequence: number;
+}
+
+/** A text, or a token set, that edits are about to run on. */
+export interface EditedText {
+  readonly model: Pick<LanguageModel, 'name' | 'id' | 'tokenizer'>;
+  /** Whole sequences of `length` tokens, row-major. */
+  readonly tokens: Int32Array;
+  readonly length: number;
+  /** Tokens that generation may add; default 0. */
+  readonly added?: number;
+}
+
 /** Replaces an activation at a hook: gets [B, T, …] and returns a tensor of the same shape. Runs inside tf.tidy. */
-export type HookEdit = (activation: tf.Tensor, hook: string) => tf.Tensor;
+export interface HookEdit {
+  (activation: tf.Tensor, hook: string, context: EditContext): tf.Tensor;
+  /** Refuses a text on which the edit cannot act as meant (a position beyond its end, say), before anything runs. */
+  readonly check?: (text: EditedText) => void;
+}
 
 export interface ForwardOptions {
   /** Hooks whose activations are returned. */
@@ -69,6 +97,10 @@ export interface ForwardOptions {
   edits?: ReadonlyMap<string, readonly HookEdit[]>;
   /** Stop right after this hook; logits are then undefined. */
   stopAt?: string;
+  /** For edits: position in the text of each sequence's first token; default 0. */
+  offset?: number;
+  /** For edits: number of the first sequence in the token set that these are a block of; default 0. */
+  sequence?: number;
 }
 
 export interface ForwardResult {

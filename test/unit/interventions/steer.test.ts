@@ -91,7 +91,7 @@ describe('steer', () => {
   it('of scale 0 gives the same tensor back, bit for bit', () => {
     const { edit } = steer(model, hook, random(config.dModel), { scale: 0 });
     const x = tf.tensor([-0, 1e-42, 3], [1, 1, 3]);
-    expect(edit(x, hook)).toBe(x);
+    expect(edit(x, hook, { tokens: Int32Array.of(1), batch: 1, time: 1, offset: 0, sequence: 0 })).toBe(x);
     x.dispose();
     const off = captured(hook, 5, [steer(model, hook, random(config.dModel), { scale: 0 })]);
     expect(new Uint32Array(off.buffer)).toEqual(new Uint32Array(captured(hook, 5).buffer));
