@@ -2,6 +2,8 @@
  * What pool workers can do, by name. A task takes a structured-cloneable payload, returns one, and keeps no state.
  * `transfer` names buffers of the result that are handed over instead of copied.
  */
+import { shortestPaths, type DistanceGraph } from './shortestPaths.js';
+
 export interface TaskResult {
   value: unknown;
   transfer?: ArrayBuffer[];
@@ -11,4 +13,10 @@ export type PoolTask = (payload: unknown) => TaskResult | Promise<TaskResult>;
 export const poolTasks: Readonly<Record<string, PoolTask>> = {
   /** Gives its payload back: for tests and for warming workers up. */
   echo: (payload) => ({ value: payload }),
+  /** Rows of distances of every point from some sources. */
+  shortestPaths: (payload) => {
+    const { graph, sources } = payload as { graph: DistanceGraph; sources: Int32Array };
+    const value = shortestPaths(graph, sources);
+    return { value, transfer: [value.buffer as ArrayBuffer] };
+  },
 };

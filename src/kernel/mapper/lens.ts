@@ -1,0 +1,281 @@
+/** Lenses: what a point is seen as by the cover. Chains hand the values of one step to the next. */
+import { checkAborted, type CallOptions } from '../compute/call.js';
+import { exactKnn } from '../compute/knn.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { principalAxes, project } from '../maps/pca.js';
+import { umap } from '../maps/umap.js';
+import { activationValues, rowStatistic } from './lensColumns.js';
+import { density, eccentricity } from './lensPairs.js';
+import { isomap } from './isomap.js';
+import type { IsomapLens, LensSpec, LensStep, PcaLens, UmapLens } from './options.js';
+import type { LensValues } from './types.js';
+
+/** Values on the way through a chain. */
+interface Stage {
+  /** n × dims, row-major. */
+  values: Float64Array;
+  dims: number;
+  names: string[];
+  description: string;
+  warnings: string[];
+}
+
+/** What every step may need besides the values before it. */
+interface Context {
+  seed: number;
+  call: CallOptions;
+  /** Rows given, and which of them the lens sees: arrays of the caller have a value for every row given. */
+  given: number;
+  kept: Int32Array;
+}
+
+/** A dimension whose values differ by less than this share of their size says nothing. */
+export const NEARLY_CONSTANT = 1e-4;
+
+const PRESETS: Record<string, readonly LensStep[]> = {
+  'isomap-umap': [{ kind: 'isomap', components: 100 }, 'minmax', 'umap', 'minmax'],
+};
+
+const isValues = (spec: LensSpec): spec is Float32Array | Float64Array => ArrayBuffer.isView(spec);
+
+/** A chain of steps with presets written out. */
+export function stepsOf(spec: LensSpec): readonly Exclude<LensStep, 'isomap-umap'>[] {
+  const list: readonly LensStep[] = isValues(spec)
+    ? [{ kind: 'column', values: spec }]
+    : Array.isArray(spec)
+      ? (spec as readonly LensStep[])
+      : [spec as LensStep];
+  if (list.length === 0) throw new RangeError('lens: a chain needs at least one step');
+  return list.flatMap((step) => {
+    const kind = typeof step === 'string' ? step : step.kind;
+    return (PRESETS[kind] ?? [step]) as readonly Exclude<LensStep, 'isomap-umap'>[];
+  });
+}
+
+function minmax(stage: Stage): Stage {
+  const { dims } = stage;
+  const values = stage.values.slice();
+  for (let d = 0; d < dims; d++) {
+    const [low, high] = rangeOf(values, dims, d);
+    // As scikit-learn's MinMaxScaler: a constant becomes 0.
+    const span = high - low || 1;
+    for (let i = d; i < values.length; i += dims) values[i] = (values[i] - low) / span;
+  }
+  return { ...stage, values, description: 'MinMax', warnings: constantDimensions(stage) };
+}
+
+function rangeOf(values: Float64Array, dims: number, d: number): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = d; i < values.length; i += dims) {
+    low = Math.min(low, values[i]);
+    high = Math.max(high, values[i]);
+  }
+  return [low, high];
+}
+
+/** What to say of dimensions that hardly vary; [] where all do. */
+function constantDimensions({ values, dims, names }: Stage): string[] {
+  const said: string[] = [];
+  for (let d = 0; d < dims && values.length > 0; d++) {
+    const [low, high] = rangeOf(values, dims, d);
+    if (high - low <= NEARLY_CONSTANT * Math.max(Math.abs(low), Math.abs(high)))
+      said.push(
+        `lens "${names[d]}" is nearly constant: from ${Number(low.toPrecision(7))} to ${Number(high.toPrecision(7))}. Its cubes divide rounding errors, not shapes`,
+      );
+  }
+  return said;
+}
+
+const asMatrix = ({ values, dims }: Stage): Matrix => matrix(values.length / dims, dims, Float32Array.from(values));
+const column = (values: Float64Array, name: string): Stage => ({
+  values,
+  dims: 1,
+  names: [name],
+  description: name,
+  warnings: [],
+});
+
+async function pcaStage(x: Matrix, spec: PcaLens, call: CallOptions): Promise<Stage> {
+  const components = spec.components ?? 2;
+  const most = Math.min(x.cols, x.rows - 1);
+  if (!Number.isInteger(components) || components < 1 || components > most)
+    throw new RangeError(`lens PCA: components is ${components}; expected a whole number from 1 to ${most}`);
+  const axes = await principalAxes(x, components, call);
+  const share = axes.totalVariance > 0 ? axes.variances.reduce((s, v) => s + v, 0) / axes.totalVariance : 0;
+  return {
+    values: Float64Array.from(project(x, axes, components)),
+    dims: components,
+    names: Array.from({ length: components }, (_, d) => `PCA ${d + 1}`),
+    description: `PCA(${components}), ${(100 * share).toFixed(1)} % of variance`,
+    warnings: share < 1e-12 ? ['all points are the same: PCA has nothing to show'] : [],
+  };
+}
+
+async function umapStage(x: Matrix, spec: UmapLens, context: Context): Promise<Stage> {
+  const { kind: _, ...given } = spec;
+  const options = Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined));
+  const layout = await umap(x, { seed: context.seed, ...options, ...context.call });
+  return {
+    values: Float64Array.from(layout.coordinates),
+    dims: 2,
+    names: ['UMAP 1', 'UMAP 2'],
+    description: layout.description,
+    warnings: [],
+  };
+}
+
+async function isomapStage(x: Matrix, spec: IsomapLens, context: Context): Promise<Stage> {
+  const { values, components, description, warnings } = await isomap(x, { seed: context.seed, ...spec }, context.call);
+  const names = Array.from({ length: components }, (_, d) => `Isomap ${d + 1}`);
+  return { values, dims: components, names, description, warnings };
+}
+
+/** A value per row given, of the rows that are kept. */
+function userColumn(values: ArrayLike<number>, name: string, { given, kept }: Context): Stage {
+  if (values === undefined || values === null || typeof values.length !== 'number')
+    throw new TypeError(`lens "${name}": values must be an array with one number per point`);
+  if (values.length !== given)
+    throw new RangeError(`lens "${name}" has ${values.length} values but there are ${given} points`);
+  return column(
+    Float64Array.from(kept, (i) => values[i]),
+    name,
+  );
+}
+
+async function knnDistance(x: Matrix, k: number, metric: 'euclidean' | 'cosine', call: CallOptions): Promise<Stage> {
+  const { distances } = await exactKnn(x, k, { metric, ...call });
+  const values = Float64Array.from({ length: x.rows }, (_, i) => distances[i * k + k - 1]);
+  return column(values, `distance to neighbour ${k}${metric === 'cosine' ? ' (cosine)' : ''}`);
+}
+
+function dimensions(stage: Stage, columns: readonly number[]): Stage {
+  const { values, dims } = stage;
+  for (const c of columns)
+    if (!Number.isInteger(c) || c < 0 || c >= dims)
+      throw new RangeError(`lens: column ${c} does not exist; there are 0 to ${dims - 1}`);
+  if (columns.length === 0) throw new RangeError('lens: columns is empty; name at least one');
+  const n = values.length / dims;
+  const out = new Float64Array(n * columns.length);
+  for (let i = 0; i < n; i++) columns.forEach((c, d) => (out[i * columns.length + d] = values[i * dims + c]));
+  const names = columns.map((c) => stage.names[c] ?? `column ${c}`);
+  return { values: out, dims: columns.length, names, description: `columns ${columns.join(', ')}`, warnings: [] };
+}
+
+async function join(
+  stage: Stage,
+  x: Matrix | undefined,
+  lenses: readonly LensSpec[],
+  context: Context,
+): Promise<Stage> {
+  if (lenses.length === 0) throw new RangeError('lens: join needs at least one lens');
+  const parts: Stage[] = [];
+  for (const lens of lenses) parts.push(await chain(stage, x, lens, context));
+  const dims = parts.reduce((s, p) => s + p.dims, 0);
+  const n = parts[0].values.length / parts[0].dims;
+  const values = new Float64Array(n * dims);
+  let at = 0;
+  for (const part of parts) {
+    for (let i = 0; i < n; i++)
+      for (let d = 0; d < part.dims; d++) values[i * dims + at + d] = part.values[i * part.dims + d];
+    at += part.dims;
+  }
+  return {
+    values,
+    dims,
+    names: parts.flatMap((p) => p.names),
+    description: parts.map((p) => p.description).join(' + '),
+    warnings: parts.flatMap((p) => p.warnings),
+  };
+}
+
+/** `x`: the stage as float32 where there is one already, so that the points are not copied twice. */
+async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context: Context): Promise<Stage> {
+  const { call } = context;
+  const o = typeof spec === 'string' ? ({ kind: spec } as Exclude<LensStep, string>) : spec;
+  const points = (): Matrix => x ?? asMatrix(stage);
+  switch (o.kind) {
+    case 'pca':
+      return pcaStage(points(), o, call);
+    case 'umap':
+      return umapStage(points(), o, context);
+    case 'isomap':
+      return isomapStage(points(), o, context);
+    case 'density':
+      return density(points(), o, call);
+    case 'eccentricity':
+      return eccentricity(points(), o, call);
+    case 'knnDistance':
+      return knnDistance(points(), Math.min(o.k ?? 15, points().rows - 1), o.metric ?? 'euclidean', call);
+    case 'minmax':
+      return minmax(stage);
+    case 'column':
+      return userColumn(o.values, o.name ?? 'column', context);
+    case 'dimensions':
+      return dimensions(x ? { ...stage, values: Float64Array.from(x.data), dims: x.cols } : stage, o.columns);
+    case 'firingRate':
+    case 'meanActivation':
+    case 'maxActivation':
+    case 'activationStd': {
+      const { values, name } = activationValues(o.kind, o.activations);
+      return userColumn(values, name, context);
+    }
+    case 'join':
+      return join(stage, x, o.lenses, context);
+    default: {
+      const { values, name } = rowStatistic((o as { kind: string }).kind, points());
+      return column(values, name);
+    }
+  }
+}
+
+async function chain(stage: Stage, x: Matrix | undefined, spec: LensSpec, context: Context): Promise<Stage> {
+  const parts: string[] = [];
+  const warnings: string[] = [];
+  let current = stage;
+  let rows = x;
+  for (const s of stepsOf(spec)) {
+    checkAborted(context.call.signal, 'lens');
+    current = await step(current, rows, s, context);
+    rows = undefined;
+    parts.push(current.description);
+    warnings.push(...current.warnings);
+  }
+  return { ...current, description: parts.join(' → '), warnings };
+}
+
+/** Whether a lens looks at the points themselves; one of columns alone does not. */
+export function readsPoints(spec: LensSpec): boolean {
+  const [first] = stepsOf(spec);
+  if (typeof first === 'string') return true;
+  if (first.kind === 'join') return first.lenses.some(readsPoints);
+  return !['column', 'firingRate', 'meanActivation', 'maxActivation', 'activationStd'].includes(first.kind);
+}
+
+/** A lens of the kept rows, and how many of its dimensions hardly vary. */
+export interface ComputedLens extends LensValues {
+  /** [dims] 1 where the dimension is nearly constant. */
+  readonly constant: Uint8Array;
+}
+
+/**
+ * Computes a lens of finite rows. `kept` says which of the `given` rows these are: arrays in the specification have a
+ * value for every row given.
+ * @throws RangeError for options out of range and arrays of another length
+ */
+export async function computeLens(
+  x: Matrix,
+  spec: LensSpec,
+  options: { seed: number; given: number; kept: Int32Array },
+  call: CallOptions = {},
+): Promise<ComputedLens> {
+  const start: Stage = { values: new Float64Array(0), dims: x.cols, names: [], description: '', warnings: [] };
+  const stage = await chain(start, x, spec, { ...options, call });
+  const constant = new Uint8Array(stage.dims);
+  const said = constantDimensions(stage);
+  for (let d = 0; d < stage.dims; d++) {
+    const name = `lens "${stage.names[d]}" is nearly constant`;
+    // A scaled lens hides that it was constant before; the scaling step has noticed.
+    if ([...said, ...stage.warnings].some((w) => w.startsWith(name))) constant[d] = 1;
+  }
+  return { ...stage, warnings: [...new Set([...stage.warnings, ...said])], constant };
+}

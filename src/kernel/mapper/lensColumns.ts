@@ -1,0 +1,73 @@
+/** Lenses of one number per row: statistics of the row itself (KeplerMapper's names) and of feature activations. */
+import type { Matrix } from '../compute/matrix.js';
+import type { ActivationLens, LensActivations } from './options.js';
+
+function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array {
+  return Float64Array.from({ length: x.rows }, (_, i) => {
+    let sum = 0;
+    for (let j = 0; j < x.cols; j++) sum += (x.data[i * x.cols + j] - (centre ? centre[j] : 0)) ** 2;
+    return Math.sqrt(sum);
+  });
+}
+
+function meanRow(x: Matrix): Float64Array {
+  const mean = new Float64Array(x.cols);
+  for (let i = 0, at = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[at++];
+  return mean.map((v) => v / x.rows);
+}
+
+const mean = (row: Float32Array): number => row.reduce((s, v) => s + v, 0) / row.length;
+
+const STATISTICS: Record<string, (row: Float32Array) => number> = {
+  sum: (row) => row.reduce((s, v) => s + v, 0),
+  mean,
+  median: (row) => {
+    const sorted = row.slice().sort();
+    const half = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  },
+  max: (row) => row.reduce((m, v) => Math.max(m, v), -Infinity),
+  min: (row) => row.reduce((m, v) => Math.min(m, v), Infinity),
+  std: (row) => {
+    const centre = mean(row);
+    return Math.sqrt(row.reduce((s, v) => s + (v - centre) ** 2, 0) / row.length);
+  },
+};
+
+/** A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor). */
+export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; name: string } {
+  if (kind === 'l2norm') return { values: lengthsFrom(x, undefined), name: 'l2 norm' };
+  if (kind === 'distanceToMean') return { values: lengthsFrom(x, meanRow(x)), name: 'distance to mean' };
+  if (!Object.hasOwn(STATISTICS, kind))
+    throw new RangeError(
+      `lens: kind is ${JSON.stringify(kind)}; expected pca, umap, isomap, isomap-umap, l2norm, density, eccentricity, knnDistance, distanceToMean, ${Object.keys(STATISTICS).join(', ')}, minmax, column, dimensions, join, firingRate, meanActivation, maxActivation or activationStd`,
+    );
+  const of = STATISTICS[kind];
+  const { data, cols } = x;
+  const values = Float64Array.from({ length: x.rows }, (_, i) => of(data.subarray(i * cols, (i + 1) * cols)));
+  return { values, name: kind };
+}
+
+/** A number per feature from its activations; NaN where there is none (the mean of a dead feature). */
+export function activationValues(
+  kind: ActivationLens['kind'],
+  activations: LensActivations,
+): { values: Float64Array; name: string } {
+  if (!activations?.statistics)
+    throw new TypeError(`lens ${kind} needs activations, as fg.activations.save returns them`);
+  const { firings, sum, sumSquares, max } = activations.statistics;
+  const { tokens } = activations.meta;
+  switch (kind) {
+    case 'firingRate':
+      return { values: Float64Array.from(firings, (f) => f / tokens), name: 'firing rate' };
+    case 'meanActivation':
+      return { values: Float64Array.from(firings, (f, i) => (f > 0 ? sum[i] / f : NaN)), name: 'mean activation' };
+    case 'maxActivation':
+      return { values: Float64Array.from(max), name: 'max activation' };
+    case 'activationStd':
+      return {
+        values: Float64Array.from(sum, (s, i) => Math.sqrt(Math.max(0, sumSquares[i] / tokens - (s / tokens) ** 2))),
+        name: 'activation std',
+      };
+  }
+}
