@@ -2,7 +2,7 @@
  * The kernel process of one notebook:
  * `node --no-force-async-hooks-checks main.cjs --run-folder DIR --notebook-folder DIR [--artifact-folder DIR]
  *  [--notebook FILE] [--device auto|cuda|webgpu|cpu] [--idle-minutes N] [--bare]`
- * `--bare` leaves `fg` and `tf` out: the language alone.
+ * `--bare` leaves `fg` and `tf` out: the language alone, and `live(view, handler)` to make views that answer.
  *
  * `--max-old-space-size` bounds JavaScript objects alone; typed arrays live outside that heap and are bounded by the
  * machine. The run folder (0700) holds `token`, written by the client before the start; the kernel adds `k.sock` and
@@ -11,9 +11,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import type { KernelMessage } from '../protocol/kernel.js';
-import type { Json } from '../protocol/notebook.js';
-import type { SessionContext } from './api/context.js';
+import type { ClientMessage, KernelMessage } from '../protocol/kernel.js';
+import type { Json, JsonObject } from '../protocol/notebook.js';
+import type { LiveHandler, SessionContext } from './api/context.js';
 import { cellGlobals, deviceChoice, deviceSummary, type DeviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
 import { Session } from './session/session.js';
@@ -31,6 +31,8 @@ const { values: options } = parseArgs({
   },
 });
 
+type KernelRequest = Extract<ClientMessage, { type: 'request' }>;
+
 class Kernel {
   private readonly session: Session;
   private readonly control: ControlThread;
@@ -44,7 +46,10 @@ class Kernel {
     this.session = new Session({
       notebookFolder,
       artifactFolder,
-      createGlobals: options.bare ? undefined : (context) => this.createGlobals(context),
+      createGlobals: (context) =>
+        options.bare
+          ? Promise.resolve({ live: (view: string, handler: LiveHandler) => context.live(view, handler) })
+          : this.createGlobals(context),
       sink: {
         cell: (execution, cellId, event, buffers) => this.send({ type: 'cell', execution, cellId, event }, buffers),
         state: (state) => this.send({ type: 'state', state }),
@@ -96,22 +101,30 @@ class Kernel {
     }
   }
 
-  private async answer({
-    id,
-    method,
-    params,
-  }: Extract<ToMain, { type: 'client' }>['message'] & { type: 'request' }): Promise<void> {
+  private async answer({ id, method, params }: KernelRequest): Promise<void> {
     try {
       const given = typeof params === 'object' && params !== null && !Array.isArray(params) ? params : {};
-      const value =
-        method === 'variables'
-          ? this.session.variables()
-          : method === 'complete'
-            ? this.session.complete(String(given.expression ?? ''))
-            : await deviceSummary(this.device, this.notebookFolder);
+      const value = await this.valueOf(method, given);
       this.send({ type: 'reply', id, ok: true, value: value as unknown as Json });
     } catch (error) {
       this.send({ type: 'reply', id, ok: false, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  private async valueOf(method: KernelRequest['method'], given: JsonObject): Promise<unknown> {
+    switch (method) {
+      case 'variables':
+        return this.session.variables();
+      case 'complete':
+        return this.session.complete(String(given.expression ?? ''));
+      case 'device':
+        return deviceSummary(this.device, this.notebookFolder);
+      case 'live':
+        return this.session.liveCall({
+          view: String(given.view),
+          method: String(given.method),
+          params: given.params ?? null,
+        });
     }
   }
 

@@ -71,7 +71,7 @@ export type ClientMessage =
   | { type: 'interrupt' }
   | { type: 'shutdown' }
   | { type: 'ack'; seq: number }
-  | { type: 'request'; id: number; method: 'variables' | 'device' | 'complete'; params?: Json };
+  | { type: 'request'; id: number; method: 'variables' | 'device' | 'complete' | 'live'; params?: Json };
 
 export type KernelMessage =
   | { type: 'welcome'; protocol: number; pid: number; session: string; executionCount: number; running?: string }

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { SessionContext } from '../../src/kernel/api/context.js';
+import type { LiveHandler, SessionContext } from '../../src/kernel/api/context.js';
 import type { Progress } from '../../src/protocol/kernel.js';
 import type { OutputItem } from '../../src/protocol/notebook.js';
 
@@ -10,6 +10,7 @@ export interface CollectedContext extends SessionContext {
   readonly shown: OutputItem[][];
   readonly printed: string[];
   readonly figures: Map<string, string>;
+  readonly views: Map<string, LiveHandler>;
   /** What the progress line was told, in order; null = cleared. */
   readonly progressed: Array<Progress | null>;
   /** Interrupts the cell that runs; the next call belongs to a new cell. */
@@ -26,6 +27,7 @@ export function collectingContext(
   const shown: OutputItem[][] = [];
   const printed: string[] = [];
   const figures = new Map<string, string>();
+  const views = new Map<string, LiveHandler>();
   const progressed: Array<Progress | null> = [];
   let cell = new AbortController();
   return {
@@ -36,10 +38,12 @@ export function collectingContext(
     progress: (progress) => void progressed.push(progress),
     display: (items) => void shown.push(items),
     print: (text) => void printed.push(text),
+    live: (view, handler) => void views.set(view, handler),
     keyFigure: (name, value) => void figures.set(name, value),
     shown,
     printed,
     figures,
+    views,
     progressed,
     interrupt() {
       cell.abort();

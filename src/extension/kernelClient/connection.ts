@@ -143,14 +143,16 @@ export class Connection {
     for (const piece of encodeFrame(0, message)) this.socket.write(piece);
   }
 
+  /** `timeoutMs` Infinity: the answer waits for the cells that run. */
   request(method: Request['method'], params?: Json, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Json> {
     if (!this.open) return Promise.reject(new Error('the kernel is not connected'));
     const id = this.nextRequest++;
     return new Promise<Json>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const late = (): void => {
         this.waiting.delete(id);
         reject(new Error(`the kernel did not answer "${method}" in ${timeoutMs / 1000} s`));
-      }, timeoutMs);
+      };
+      const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs);
       const done =
         <T>(then: (value: T) => void) =>
         (value: T): void => {

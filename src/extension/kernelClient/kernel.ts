@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CellEvent, DeviceSummary, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
+import type { LiveCall } from '../../protocol/live.js';
 import type { Json } from '../../protocol/notebook.js';
 import type { KernelConfig } from '../config.js';
 import { Connection, type Welcome } from './connection.js';
@@ -268,6 +269,14 @@ export class Kernel {
   interrupt(): void {
     this.connection?.send({ type: 'interrupt' });
     this.apply({ type: 'interrupt' });
+  }
+
+  /** Asks a live view of the session; waits behind the cells that run. */
+  live(call: LiveCall): Promise<Json> {
+    const params = { view: call.view, method: call.method, params: call.params };
+    return (
+      this.connection?.request('live', params, Infinity) ?? Promise.reject(new Error('the kernel is not connected'))
+    );
   }
 
   request(method: 'variables' | 'device' | 'complete', params?: Json): Promise<Json> {

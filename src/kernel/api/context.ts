@@ -1,6 +1,9 @@
 /** What the running session lends to the `fg` facade. The session implements it; api functions take it first. */
-import type { OutputItem } from '../../protocol/notebook.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { Progress } from '../../protocol/kernel.js';
+
+/** Answers what a live view asks. The signal says that the answer is not wanted any more. */
+export type LiveHandler = (method: string, params: Json, signal: AbortSignal) => Promise<Json>;
 
 export interface SessionContext {
   /** Folder of the notebook: relative paths in cells are resolved against it. */
@@ -17,6 +20,11 @@ export interface SessionContext {
   display(items: OutputItem[], options?: { displayId?: string }): void;
   /** Prints a line to the cell's stdout. */
   print(text: string): void;
+  /**
+   * Registers a live view: outputs that carry this id may ask the handler from then on, whenever no cell runs. The
+   * session keeps it until it ends, or until there are very many.
+   */
+  live(view: string, handler: LiveHandler): void;
   /** Key figures of a headless run: `fgnb run` prints them at the end. */
   keyFigure(name: string, value: string): void;
 }

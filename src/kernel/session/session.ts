@@ -7,13 +7,15 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
-import type { OutputItem } from '../../protocol/notebook.js';
-import type { SessionContext } from '../api/context.js';
+import type { LiveCall } from '../../protocol/live.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
+import type { LiveHandler, SessionContext } from '../api/context.js';
 import { Attribution } from './attribution.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
+import { LiveViews } from './live.js';
 import { ModuleLoader, type ModuleNamespace } from './modules.js';
 import { CellOutputs, type StreamName } from './outputs.js';
 import { catchStreams, guardProcess, ownTimers } from './process.js';
@@ -84,6 +86,7 @@ export class Session implements SessionContext {
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
+  private readonly liveViews = new LiveViews(this.evaluator);
   private readonly runs = new Attribution<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
@@ -141,8 +144,16 @@ export class Session implements SessionContext {
   execute(request: CellRequest): Promise<CellResult> {
     return new Promise((resolve) => {
       this.queue.push({ request, resolve });
+      this.liveViews.giveWay();
       void this.work();
     });
+  }
+
+  /** Asks a live view, behind the cells that run or wait. @throws Error in words for people, or LIVE_SUPERSEDED. */
+  liveCall(call: LiveCall): Promise<Json> {
+    const answer = this.liveViews.call(call);
+    void this.work();
+    return answer;
   }
 
   /** A cell that was asked for before an interrupt and arrived after it: it ends without having run. */
@@ -153,13 +164,20 @@ export class Session implements SessionContext {
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
+    while (this.queue.length > 0 || this.liveViews.hasWork) {
+      if (this.queue.length > 0) await this.workCells();
+      else await this.liveViews.runNext();
+    }
+    this.working = false;
+  }
+
+  private async workCells(): Promise<void> {
     this.sink.state('busy');
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       const result = await this.runCell(next.request);
       next.resolve(result);
       if (result.status !== 'ok') this.dropQueue();
     }
-    this.working = false;
     this.sink.state('idle');
   }
 
@@ -288,6 +306,7 @@ export class Session implements SessionContext {
   interrupt(): void {
     this.dropQueue();
     this.runs.reset();
+    this.liveViews.interrupt();
     if (!this.current) return;
     this.sink.state('interrupting');
     this.current.abort.abort();
@@ -351,6 +370,10 @@ export class Session implements SessionContext {
 
   print(text: string): void {
     this.owner?.outputs.write('stdout', text + '\n');
+  }
+
+  live(view: string, handler: LiveHandler): void {
+    this.liveViews.register(view, handler);
   }
 
   keyFigure(name: string, value: string): void {

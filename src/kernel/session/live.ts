@@ -1,0 +1,121 @@
+/**
+ * Live views: what outputs ask the session that made them. Calls run one at a time on the main thread when no cell runs;
+ * a cell that comes meanwhile goes first, and the call runs again behind it.
+ */
+import { LIVE_GONE, LIVE_SUPERSEDED, type LiveCall } from '../../protocol/live.js';
+import type { Json } from '../../protocol/notebook.js';
+import type { LiveHandler } from '../api/context.js';
+import { InterruptedError, type Evaluator } from './evaluate.js';
+
+/** Views that a session keeps: of more, the oldest is let go with what it holds. */
+const MAX_VIEWS = 64;
+/** How long a call has to see its signal before the cell that waits for it goes on without. */
+const YIELD_MS = 2000;
+
+interface Waiting {
+  call: LiveCall;
+  resolve: (value: Json) => void;
+  reject: (error: Error) => void;
+}
+
+interface Running extends Waiting {
+  abort: AbortController;
+  /** Why it is to end before its time. */
+  ends?: 'superseded' | 'cell' | 'interrupted';
+}
+
+const sameQuestion = (a: LiveCall, b: LiveCall): boolean => a.view === b.view && a.method === b.method;
+
+export class LiveViews {
+  private readonly views = new Map<string, LiveHandler>();
+  private waiting: Waiting[] = [];
+  private running: Running | undefined;
+
+  constructor(private readonly evaluator: Evaluator) {}
+
+  register(view: string, handler: LiveHandler): void {
+    this.views.set(view, handler);
+    for (const [oldest] of this.views) {
+      if (this.views.size <= MAX_VIEWS) break;
+      this.views.delete(oldest);
+    }
+  }
+
+  get hasWork(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /**
+   * Puts a call behind those that wait and takes the place of those with the same view and method. A running one is told
+   * by its signal; when it finishes all the same, its answer is given.
+   * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or with the words of the handler.
+   */
+  call(call: LiveCall): Promise<Json> {
+    if (!this.views.has(call.view))
+      return Promise.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
+    const superseded = this.waiting.filter((each) => sameQuestion(each.call, call));
+    this.waiting = this.waiting.filter((each) => !superseded.includes(each));
+    for (const { reject } of superseded) reject(new Error(LIVE_SUPERSEDED));
+    if (this.running && sameQuestion(this.running.call, call)) this.end('superseded');
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ call, resolve, reject });
+    });
+  }
+
+  /** Runs the call that has waited longest; never rejects. */
+  async runNext(): Promise<void> {
+    const next = this.waiting.shift();
+    if (!next) return;
+    const handler = this.views.get(next.call.view);
+    if (!handler) return next.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
+    const running: Running = { ...next, abort: new AbortController() };
+    this.running = running;
+    const { method, params } = next.call;
+    try {
+      const value = await this.evaluator.run(() => handler(method, params, running.abort.signal));
+      next.resolve((value ?? null) as Json);
+    } catch (error) {
+      this.failed(running, error);
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private failed(running: Running, error: unknown): void {
+    if (running.ends === 'superseded') return running.reject(new Error(LIVE_SUPERSEDED));
+    if (running.ends === 'cell') {
+      // Its place in the queue is kept, unless the same was asked again meanwhile.
+      if (this.waiting.some((each) => sameQuestion(each.call, running.call)))
+        return running.reject(new Error(LIVE_SUPERSEDED));
+      this.waiting.unshift({ call: running.call, resolve: running.resolve, reject: running.reject });
+      return;
+    }
+    if (running.ends === 'interrupted' || error instanceof InterruptedError)
+      return running.reject(new Error('Interrupted'));
+    running.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  private end(why: NonNullable<Running['ends']>): void {
+    if (!this.running || this.running.ends === 'interrupted') return;
+    this.running.ends = why;
+    this.running.abort.abort();
+  }
+
+  /** A cell is to run: what runs ends soon, and again behind the cell. */
+  giveWay(): void {
+    const { running } = this;
+    if (!running) return;
+    this.end('cell');
+    setTimeout(() => {
+      if (this.running === running) this.evaluator.interrupt();
+    }, YIELD_MS).unref();
+  }
+
+  /** Ends what runs and what waits. */
+  interrupt(): void {
+    for (const { reject } of this.waiting.splice(0)) reject(new Error('Interrupted'));
+    if (!this.running) return;
+    this.end('interrupted');
+    this.evaluator.interrupt();
+  }
+}
