@@ -68,7 +68,11 @@ add('kernel', {
 const web = { ...common, platform: 'browser', minify: true };
 add('webviews', {
   ...web,
-  entryPoints: { map: 'src/webviews/map/main.ts', report: 'src/webviews/report/main.ts' },
+  entryPoints: {
+    map: 'src/webviews/map/main.ts',
+    graph: 'src/webviews/mapper/main.ts',
+    report: 'src/webviews/report/main.ts',
+  },
   outdir: 'dist/webviews',
   format: 'iife',
 });

@@ -10,8 +10,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((f) => fs.existsSync(f));
 export const screenshots = path.join(root, 'test-results/screenshots');
 
-/** The three bundles as text, built from source as scripts/build.mjs builds them. */
-export async function buildWebviews(): Promise<{ map: string; report: string; renderer: string }> {
+/** The bundles as text, built from source as scripts/build.mjs builds them. */
+export async function buildWebviews(): Promise<{ map: string; graph: string; report: string; renderer: string }> {
   const build = async (entry: string, format: 'iife' | 'esm') => {
     const result = await esbuild.build({
       entryPoints: [path.join(root, 'src/webviews', entry)],
@@ -25,12 +25,13 @@ export async function buildWebviews(): Promise<{ map: string; report: string; re
     });
     return result.outputFiles[0].text;
   };
-  const [map, report, renderer] = await Promise.all([
+  const [map, graph, report, renderer] = await Promise.all([
     build('map/main.ts', 'iife'),
+    build('mapper/main.ts', 'iife'),
     build('report/main.ts', 'iife'),
     build('renderers/main.ts', 'esm'),
   ]);
-  return { map, report, renderer };
+  return { map, graph, report, renderer };
 }
 
 export async function openBrowser(): Promise<Browser> {

@@ -11,7 +11,7 @@ export class ExampleCache {
   private readonly kept = new Map<string, Promise<FeatureExample[]>>();
 
   constructor(
-    private readonly source: MapSource,
+    private readonly source: Pick<MapSource, 'examples'>,
     private readonly limit = 500,
   ) {}
 

@@ -50,8 +50,8 @@ export interface Lit {
 
 type Matcher = (set: MapSet, point: number) => boolean;
 
-/** A test for the words and ids of a query; null when it asks for nothing. */
-export function queryMatcher(query: string, substring: boolean): Matcher | null {
+/** A test for the words and ids of a query, by feature id and search key; null when it asks for nothing. */
+export function queryTest(query: string, substring: boolean): ((feature: number, key: string) => boolean) | null {
   const ids = new Set<number>();
   const words: string[] = [];
   for (const part of query.split(/[\s,]+/)) {
@@ -61,18 +61,13 @@ export function queryMatcher(query: string, substring: boolean): Matcher | null 
     else words.push(substring ? part.toLowerCase() : `\n${normalToken(part)}\n`);
   }
   if (ids.size === 0 && words.length === 0) return null;
-  return (set, point) => {
-    if (ids.has(set.columns.feature[point])) return true;
-    const key = set.keys[point];
-    return words.some((word) => key.includes(word));
-  };
+  return (feature, key) => ids.has(feature) || words.some((word) => key.includes(word));
 }
 
-/** Whole-word test of a keyword group. */
-export function groupMatcher(words: readonly string[]): Matcher {
+/** Whole-word test of a keyword group on a search key. */
+export function wordTest(words: readonly string[]): (key: string) => boolean {
   const wanted = new Set(words.map(normalToken));
-  return (set, point) => {
-    const key = set.keys[point];
+  return (key) => {
     let start = 1;
     for (let end = key.indexOf('\n', start); end >= 0; end = key.indexOf('\n', start)) {
       if (wanted.has(key.slice(start, end))) return true;
@@ -127,10 +122,13 @@ export function groupIndices(model: MapModel): Int16Array[] {
 /** Query, group, selection and what other views light narrow each other; hits light their partners in the other map. */
 export function computeLit(model: MapModel, filters: Filters): Lit {
   const tests: Matcher[] = [];
-  const query = queryMatcher(filters.query, filters.substring);
-  if (query) tests.push(query);
+  const query = queryTest(filters.query, filters.substring);
+  if (query) tests.push((set, point) => query(set.columns.feature[point], set.keys[point]));
   const group = model.meta.groups?.find((g) => g.name === filters.group);
-  if (group) tests.push(groupMatcher(group.words));
+  if (group) {
+    const inGroup = wordTest(group.words);
+    tests.push((set, point) => inGroup(set.keys[point]));
+  }
   if (filters.selection) {
     const { set: index, points } = filters.selection;
     const chosen = new Uint8Array(model.sets[index].n);

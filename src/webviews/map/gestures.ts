@@ -7,6 +7,10 @@ export interface GestureTarget {
   camera(): Camera;
   box(): Box;
   tool(): Tool;
+  /** What a drag with Shift does; default "box". */
+  shiftDrag?: Tool;
+  /** Whether plain arrows move the cursor among the points, and Shift+arrows pan; default the other way round. */
+  arrowsMove?: boolean;
   setCamera(camera: Camera): void;
   /** Pointer over the map at layer coordinates, null when it left. */
   point(at: { x: number; y: number; clientX: number; clientY: number } | null): void;
@@ -49,7 +53,7 @@ export function listenToGestures(layer: HTMLElement, target: GestureTarget): voi
     if (event.button > 1) return;
     layer.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
-    mode = pointers.size > 1 ? 'pan' : event.shiftKey ? 'box' : event.altKey ? 'lasso' : target.tool();
+    mode = pointers.size > 1 ? 'pan' : dragOf(event, target);
     travelled = 0;
     path = [at(event).x, at(event).y];
   });
@@ -98,6 +102,12 @@ export function listenToGestures(layer: HTMLElement, target: GestureTarget): voi
   layer.addEventListener('keydown', (event) => onKey(event, target));
 }
 
+/** What a drag that starts so does. */
+function dragOf(event: PointerEvent, target: GestureTarget): Tool {
+  if (event.shiftKey) return target.shiftDrag ?? 'box';
+  return event.altKey ? 'lasso' : target.tool();
+}
+
 /** One pointer pans; two pinch: the map follows their middle and their distance. */
 function drag(target: GestureTarget, pointers: Map<number, Pointer>, id: number, now: Pointer): void {
   const before = pointers.get(id) as Pointer;
@@ -123,7 +133,8 @@ function onKey(event: KeyboardEvent, target: GestureTarget): void {
   const zoom = (factor: number) =>
     target.setCamera(zoomAt(target.camera(), target.box(), width / 2, height / 2, factor));
   const arrow = ARROWS[event.key];
-  if (arrow && event.shiftKey) target.key({ kind: 'move', dx: arrow[0], dy: arrow[1] });
+  if (arrow && event.shiftKey !== (target.arrowsMove ?? false))
+    target.key({ kind: 'move', dx: arrow[0], dy: arrow[1] });
   else if (arrow) target.setCamera(panBy(target.camera(), target.box(), -arrow[0] * PAN_STEP, arrow[1] * PAN_STEP));
   else if (event.key === '+' || event.key === '=') zoom(1.3);
   else if (event.key === '-' || event.key === '_') zoom(1 / 1.3);

@@ -78,7 +78,8 @@ export function normalToken(token: string): string {
   return bare === '' ? text : bare;
 }
 
-function searchKey(label: readonly string[]): string {
+/** A label ready to search: "\n" + its tokens in normal form, each followed by "\n". */
+export function searchKey(label: readonly string[]): string {
   let key = '\n';
   for (const token of label) {
     const text = normalToken(token).replace(/\n/g, '↵');
@@ -88,7 +89,7 @@ function searchKey(label: readonly string[]): string {
 }
 
 /** Scales by the alive points (all points where none is alive) so that one outlying dead cloud cannot shrink the map. */
-function normalised(x: Float32Array, y: Float32Array, dead: Uint8Array): { x: Float32Array; y: Float32Array } {
+export function normalised(x: Float32Array, y: Float32Array, dead: Uint8Array): { x: Float32Array; y: Float32Array } {
   const alive = extent(x, y, (i) => dead[i] === 0) ?? extent(x, y, () => true) ?? [0, 0, 0, 0];
   const [left, right, low, high] = alive;
   const half = Math.max(right - left, high - low) / 2 || 1;

@@ -8,6 +8,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { CHART_CSS, drawChart } from '../charts/chart.js';
 import { createMapView } from '../map/view.js';
+import { createGraphView } from '../mapper/view.js';
 import { el } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
 import { messageOf } from '../ui/message.js';
@@ -53,6 +54,7 @@ const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS,
 /** Mime types that renderOutput draws. */
 export const DRAWN: readonly string[] = [
   MIME.map,
+  MIME.graph,
   MIME.chart,
   MIME.table,
   MIME.features,
@@ -77,6 +79,7 @@ export function renderOutput(mime: string, json: unknown, root: HTMLElement, env
 
 function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
   if (mime === MIME.map) return drawMap(json as MapDescriptor, root, env);
+  if (mime === MIME.graph) return drawGraph(json as GraphDescriptor, root, env);
   const still = (node: HTMLElement): DrawnOutput => {
     root.append(node);
     return { mime, update: () => false, dispose: followTheme(root, () => undefined) };
@@ -121,20 +124,23 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
   }
 }
 
+/** Stands where the bundle is not to be had. */
+function absent(mime: string, what: string, bundle: MapDescriptor | GraphDescriptor, root: HTMLElement): DrawnOutput {
+  const stop = followTheme(root, () => undefined);
+  root.append(
+    el('p', { class: 'fg-title' }, bundle.meta.title),
+    el(
+      'p',
+      { class: 'fg-none' },
+      `The data of this ${what} is not here: it lies in ${bundle.path} beside the notebook. Open the notebook with Feature Geometry Notebooks installed, or export a report, which carries the data inside.`,
+    ),
+  );
+  return { mime, update: () => false, dispose: stop };
+}
+
 function drawMap(map: MapDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
   const source = env.mapSource(map);
-  if (!source) {
-    const stop = followTheme(root, () => undefined);
-    root.append(
-      el('p', { class: 'fg-title' }, map.meta.title),
-      el(
-        'p',
-        { class: 'fg-none' },
-        `The data of this feature map is not here: it lies in ${map.path} beside the notebook. Open the notebook with Feature Geometry Notebooks installed, or export a report, which carries the data inside.`,
-      ),
-    );
-    return { mime: MIME.map, update: () => false, dispose: stop };
-  }
+  if (!source) return absent(MIME.map, 'feature map', map, root);
   const host = root.appendChild(el('div'));
   const { openInPanel } = env;
   const view = createMapView(host, source, {
@@ -150,6 +156,29 @@ function drawMap(map: MapDescriptor, root: HTMLElement, env: OutputEnvironment):
     mime: MIME.map,
     // The id is the hash of the content: the same id is the same map.
     update: (next) => isObject(next) && next.id === map.id,
+    dispose: () => view.dispose(),
+  };
+}
+
+function drawGraph(graph: GraphDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
+  const source = env.graphSource(graph);
+  if (!source) return absent(MIME.graph, 'Mapper graph', graph, root);
+  const host = root.appendChild(el('div'));
+  const { openGraphInPanel, saveGraphPage } = env;
+  const view = createGraphView(host, source, {
+    compact: true,
+    wheel: 'focused',
+    canvas: env.canvas,
+    link: env.link,
+    state: env.graphState?.(graph.id),
+    onState: (state) => env.keepGraphState?.(graph.id, state),
+    openInPanel: openGraphInPanel && ((state) => openGraphInPanel.call(env, graph, state)),
+    saveFile: env.saveFile?.bind(env),
+    saveGraphPage: saveGraphPage && (() => saveGraphPage.call(env, graph)),
+  });
+  return {
+    mime: MIME.graph,
+    update: (next) => isObject(next) && next.id === graph.id,
     dispose: () => view.dispose(),
   };
 }

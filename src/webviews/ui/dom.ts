@@ -66,6 +66,9 @@ const ICONS = {
   open: 'M6 3H3v10h10v-3M9 3h4v4M13 3 7 9',
   table: 'M2 3h12v10H2zM2 6.500h12M2 10h12M6.500 3v10',
   copy: 'M5 5h8v8H5zM3 11V3h8',
+  save: 'M8 2v8M4.500 6.500 8 10l3.500-3.500M3 13h10',
+  light: 'M8 2a4 4 0 0 0-2.200 7.300V11h4.400V9.300A4 4 0 0 0 8 2ZM6.200 13.500h3.600',
+  warning: 'M8 2 14.500 13.500h-13zM8 6.500v3M8 11.500v.2',
   theme: 'M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12',
 } as const;
 

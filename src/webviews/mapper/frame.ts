@@ -1,0 +1,48 @@
+/** What stands around the graphs: captions, words for assistive technology, warnings, how they were made. */
+import { el, icon } from '../ui/dom.js';
+import { number, plural } from '../ui/format.js';
+import type { GraphModel } from './model.js';
+import { counts, notes, whyEmpty } from './words.js';
+
+/** Names a graph's layer; says in place why it is empty, or what to know about it. */
+export function describeLayer(layer: HTMLElement, model: GraphModel, s: number, scrollingPage: boolean): void {
+  const { meta, name } = model.sets[s];
+  layer.setAttribute(
+    'aria-label',
+    `Mapper graph ${name}: ${meta.title}, ${counts(meta)}. Arrows move between nodes, Shift and arrows pan, plus and minus zoom, 0 shows all, N goes to the next lit node, Enter pins, Escape clears, slash searches.`,
+  );
+  layer.append(
+    el(
+      'div',
+      { class: 'caption' },
+      el('span', { class: `badge set${Math.min(1, s)} ${meta.role}` }, name),
+      el('span', { class: 'title', title: `${meta.title} · ${meta.description}` }, meta.title),
+      el('span', { class: 'counts' }, counts(meta)),
+    ),
+  );
+  const empty = whyEmpty(meta);
+  const warnings = notes(meta).filter((note) => note !== empty);
+  if (empty) layer.append(el('div', { class: 'empty', role: 'note' }, icon('warning'), el('p', {}, empty)));
+  if (warnings.length > 0)
+    layer.append(
+      el(
+        'ul',
+        { class: 'notes', aria: { label: 'Warnings' } },
+        ...warnings.map((note) => el('li', { title: note }, icon('warning'), el('span', {}, note))),
+      ),
+    );
+  if (scrollingPage) layer.append(el('div', { class: 'help' }, 'Ctrl + wheel zooms'));
+}
+
+/** Legend, and how the graphs were made. */
+export function foot(model: GraphModel, legend: HTMLElement): HTMLElement {
+  const { pairing, sets } = model.meta;
+  const descriptions = [...new Set(sets.map((set) => set.description))];
+  const text = [
+    ...descriptions,
+    pairing && `${pairing.method}, ${plural(pairing.pairs, 'pair')}, mean r ${number(pairing.meanR, 3)}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance', title: text }, text));
+}

@@ -1,0 +1,67 @@
+/** What colours, sizes and lights mean: a scale with the histogram of the nodes above it, or the classes. */
+import { CATEGORIES, css, type Rgb } from '../ui/color.js';
+import { el, fill } from '../ui/dom.js';
+import type { Palette } from '../map/paint.js';
+import { valueText } from './card.js';
+import { histogram, type NodeColours } from './colour.js';
+import type { Lighting } from './lighting.js';
+
+const BINS = 24;
+
+export function drawLegend(element: HTMLElement, colours: NodeColours, lighting: Lighting, palette: Palette): void {
+  const items: HTMLElement[] = [];
+  if (colours.classes) {
+    const used = new Set(colours.values.flatMap((v) => [...v].filter((c) => !Number.isNaN(c))));
+    [...used]
+      .sort((a, b) => a - b)
+      .slice(0, 12)
+      .forEach((c) => items.push(item(swatch(CATEGORIES[c % CATEGORIES.length]), colours.classes?.[c] ?? '')));
+    if (used.size > 12) items.push(item(null, `and ${used.size - 12} more`));
+  } else items.push(scale(colours, palette));
+  if (colours.values.some((set) => set.some((v) => Number.isNaN(v))))
+    items.push(item(swatch(palette.muted, 'hollow'), 'no value'));
+  items.push(item(null, 'size: members · line: shared members'));
+  if (lighting.matched.some(Boolean)) items.push(item(swatch(palette.hit), `matched with the pinned node, in %`));
+  else if (lighting.active.some(Boolean)) items.push(item(swatch(palette.hit, 'hollow'), 'lit: share of members'));
+  fill(element, ...items);
+}
+
+function item(mark: HTMLElement | null, text: string): HTMLElement {
+  return el('span', { class: 'item' }, mark, text);
+}
+
+function swatch(colour: Rgb, kind: 'full' | 'hollow' = 'full'): HTMLElement {
+  return el('span', { class: `swatch disc ${kind}`, style: { '--c': css(colour) } });
+}
+
+/** Bars of the histogram above the colours they belong to. */
+function scale(colours: NodeColours, palette: Palette): HTMLElement {
+  const counts = histogram(colours, BINS);
+  const most = counts.reduce((a, b) => Math.max(a, b), 1);
+  const [low, high] = colours.range;
+  const total = counts.reduce((a, b) => a + b, 0);
+  const bars = counts.map((n, i) =>
+    el('span', {
+      class: 'bar',
+      title: `${n} of ${total} nodes`,
+      style: {
+        height: n === 0 ? '0' : `${Math.max(8, (100 * n) / most)}%`,
+        'background-color': css(palette.links[Math.round((255 * (i + 0.5)) / BINS)]),
+      },
+    }),
+  );
+  const stops = [0, 64, 128, 192, 255].map((i) => css(palette.links[i])).join(', ');
+  return el(
+    'span',
+    { class: 'item scale', title: colours.note ?? colours.title },
+    el('span', { class: 'what' }, `${colours.title}${colours.log ? ' (log)' : ''}`),
+    el('span', { class: 'low' }, valueText(colours, low)),
+    el(
+      'span',
+      { class: 'bars', role: 'img', aria: { label: `histogram of ${total} nodes over ${colours.title}` } },
+      el('span', { class: 'histogram' }, ...bars),
+      el('span', { class: 'gradient', style: { 'background-image': `linear-gradient(to right, ${stops})` } }),
+    ),
+    el('span', { class: 'high' }, valueText(colours, high)),
+  );
+}
