@@ -92,6 +92,11 @@ export class Dataset {
     return set;
   }
 
+  /** The token set made before by the tokenizer of this identity; undefined when none was. */
+  tokenizedBy(tokenizerId: string): TokenSet | undefined {
+    return this.byTokenizer.get(tokenizerId);
+  }
+
   /** The same texts cut otherwise; options that are left out stay as they are. */
   with(options: TokenOptions): Dataset {
     requireOptions('Dataset.with', options, TOKEN_OPTIONS);

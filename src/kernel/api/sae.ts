@@ -10,7 +10,7 @@ import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/ev
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
 import { saveSae } from '../sae/save.js';
-import { modelSource } from '../sae/source.js';
+import { modelSource, type ActivationSource } from '../sae/source.js';
 import { trainSae, type HistoryRow } from '../sae/train.js';
 import type { SaeTrainOptions } from '../sae/trainOptions.js';
 import type { LanguageModel } from '../models/types.js';
@@ -41,7 +41,7 @@ export type TrainedSae = Sae & {
   readonly history: readonly HistoryRow[];
 };
 
-const TRAIN_OPTIONS: OptionNames<TrainSaeOptions> = {
+export const TRAIN_OPTIONS: OptionNames<TrainSaeOptions> = {
   hook: true,
   architecture: true,
   features: true,
@@ -147,31 +147,34 @@ function describe(sae: Sae): string {
   return `${sae.name}: ${architecture}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
 }
 
-async function train(
+/** What an SAE is trained on: the identities that go into its key, and where the activations come from. */
+interface TrainingData {
+  title: string;
+  inputs: Record<string, string>;
+  source: () => ActivationSource;
+}
+
+/** Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. */
+export async function trainOn(
   env: Environment,
-  model: LanguageModel,
-  data: Tokens,
-  options: TrainSaeOptions,
+  data: TrainingData,
+  options: Omit<TrainSaeOptions, 'hook'> & { hook?: string },
 ): Promise<TrainedSae> {
-  requireGiven({ model, data, options });
-  requireOptions('fg.sae.train', options, TRAIN_OPTIONS);
-  const tokens = tokenSet(data, model);
-  const { hook, features, fresh, ...rest } = options;
+  const { hook: _, features, fresh, ...rest } = options;
   const key = {
     kind: 'sae',
     parameters: { seed: 0, ...parametersOf(options) },
-    inputs: { model: model.id, tokens: tokens.id },
+    inputs: data.inputs,
     codeVersion: CODE_VERSION,
   };
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const result = await env.call(options, (call) =>
     env.store.compute(key, {
       fresh,
-      title: `SAE of ${model.name} ${hook}`,
+      title: data.title,
       async make(folder) {
         if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
-        const source = modelSource(model, tokens, hook);
-        const trained = await trainSae(source, {
+        const trained = await trainSae(data.source(), {
           ...rest,
           ...call,
           dSae: features,
@@ -192,6 +195,27 @@ async function train(
   );
   env.tellCached(result.value.name, result.cached, result.record);
   return withSummary(result.value, () => describe(result.value));
+}
+
+async function train(
+  env: Environment,
+  model: LanguageModel,
+  data: Tokens,
+  options: TrainSaeOptions,
+): Promise<TrainedSae> {
+  requireGiven({ model, data, options });
+  requireOptions('fg.sae.train', options, TRAIN_OPTIONS);
+  const tokens = tokenSet(data, model);
+  const { hook } = options;
+  return trainOn(
+    env,
+    {
+      title: `SAE of ${model.name} ${hook}`,
+      inputs: { model: model.id, tokens: tokens.id },
+      source: () => modelSource(model, tokens, hook),
+    },
+    options,
+  );
 }
 
 /** Brings an SAE's files from the hub; the path of its folder or file in the cache. */

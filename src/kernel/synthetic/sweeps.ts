@@ -13,7 +13,7 @@ import type { SaeTrainOptions } from '../sae/trainOptions.js';
 import { saveSae } from '../sae/save.js';
 import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
 import { worldSource } from './recoveryActivations.js';
-import { loadResult, saveResult } from './recoveryFiles.js';
+import { loadResult, saveResult } from '../artifacts/result.js';
 import type { World } from './types.js';
 
 /** Bumped when the same cell gives another result. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
-import { loadResult, saveResult } from '../../../src/kernel/synthetic/recoveryFiles.js';
+import { loadResult, saveResult } from '../../../src/kernel/artifacts/result.js';
 import { planSweep, runSweep, sweepTable, valueOf, type SweepPlan } from '../../../src/kernel/synthetic/sweeps.js';
 import { directions, handWorld, independent } from './fakes.js';
 

@@ -1,0 +1,236 @@
+/** Vega-Lite charts of recovery, calibration, sweeps and concepts. Plain specs with their data inside: see fg.show.chart. */
+import type { Calibration } from '../synthetic/calibrationPipeline.js';
+import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
+import { valueOf, type SweepRow } from '../synthetic/sweeps.js';
+import type { ConceptScores } from '../synthetic/textWorlds.js';
+
+/** A Vega-Lite spec. */
+export type Spec = Record<string, unknown>;
+
+const VERSION = 'https://vega.github.io/schema/vega-lite/v6.json';
+const share = (title: string): Spec => ({ title, scale: { domain: [0, 1] } });
+
+/** What an r is worth: share of true pairs by r, with 95 % intervals and the number of pairs, one panel per matcher. */
+export function reliabilityChart({ reliability, from }: Calibration): Spec {
+  const values = reliability.map((row) => ({ ...row, r: (row.from + row.to) / 2 }));
+  const x = { field: 'r', type: 'quantitative', title: 'r of the pair', scale: { domain: [0, 1] } };
+  const tooltip = ['method', 'from', 'to', 'pairs', 'share', 'low', 'high'].map((field) => ({ field }));
+  const y = (field: string): Spec => ({ field, type: 'quantitative', ...share('share of true pairs') });
+  return {
+    $schema: VERSION,
+    title: { text: 'What an r is worth', subtitle: `pairs from ${from}, held against truth; bars: 95 % intervals` },
+    data: { values },
+    facet: { column: { field: 'method', type: 'nominal', title: null } },
+    spec: {
+      width: 190,
+      height: 190,
+      layer: [
+        {
+          mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5 },
+          data: { values: [{ r: 0, share: 0, r2: 1, share2: 1 }] },
+          encoding: {
+            x: { ...x, field: 'r' },
+            y: y('share'),
+            x2: { field: 'r2' },
+            y2: { field: 'share2' },
+          },
+        },
+        { mark: 'rule', encoding: { x, y: y('low'), y2: { field: 'high' } } },
+        { mark: { type: 'line', point: true }, encoding: { x, y: y('share'), tooltip } },
+      ],
+    },
+  };
+}
+
+/** Precision and recall of pairs as the threshold on r rises, one panel per matcher. */
+export function thresholdChart({ thresholds, from }: Calibration): Spec {
+  const values = thresholds.flatMap((row) =>
+    (['precision', 'recall', 'nullPrecision'] as const)
+      .filter((name) => Number.isFinite(row[name]))
+      .map((name) => ({
+        method: row.method,
+        threshold: row.threshold,
+        pairs: row.pairs,
+        measure: name === 'nullPrecision' ? 'precision of shuffled pairs' : name,
+        value: row[name],
+      })),
+  );
+  return {
+    $schema: VERSION,
+    title: { text: 'Pairs by threshold', subtitle: `pairs from ${from}, held against truth` },
+    data: { values },
+    facet: { column: { field: 'method', type: 'nominal', title: null } },
+    spec: {
+      width: 190,
+      height: 190,
+      mark: { type: 'line', point: { size: 16 } },
+      encoding: {
+        x: { field: 'threshold', type: 'quantitative', title: 'pairs of r ≥', scale: { domain: [0, 1] } },
+        y: { field: 'value', type: 'quantitative', ...share('precision, recall') },
+        color: { field: 'measure', type: 'nominal', title: null, legend: { orient: 'bottom', labelLimit: 260 } },
+        tooltip: ['method', 'threshold', 'pairs', 'measure', 'value'].map((field) => ({ field })),
+      },
+    },
+  };
+}
+
+/** Every score against the shared fraction: the value, and the range of its null, one panel per score. */
+export function responseChart({ rows, pairing }: ScoreResponse): Spec {
+  const values = rows.map((row) => ({
+    metric: row.metric,
+    shared: row.shared,
+    value: row.value,
+    null: row.null.mean,
+    low: row.null.mean - 2 * row.null.std,
+    high: row.null.mean + 2 * row.null.std,
+    p: row.p,
+    n: row.n,
+  }));
+  const x = { field: 'shared', type: 'quantitative', title: 'share of features in common', scale: { domain: [0, 1] } };
+  const tooltip = ['metric', 'shared', 'value', 'null', 'p', 'n'].map((field) => ({ field }));
+  return {
+    $schema: VERSION,
+    title: {
+      text: 'What each score answers to',
+      subtitle: [`pairs: ${pairing}`, 'line: score; band: its null, mean ± 2 standard deviations; dashes: equality'],
+    },
+    data: { values },
+    facet: { field: 'metric', type: 'nominal', title: null, sort: [...new Set(rows.map((row) => row.metric))] },
+    columns: 4,
+    spec: {
+      width: 130,
+      height: 130,
+      layer: [
+        {
+          mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5 },
+          data: { values: [{ shared: 0, value: 0, x2: 1, y2: 1 }] },
+          encoding: {
+            x,
+            y: { field: 'value', type: 'quantitative' },
+            x2: { field: 'x2' },
+            y2: { field: 'y2' },
+          },
+        },
+        {
+          mark: { type: 'area', opacity: 0.3 },
+          encoding: { x, y: { field: 'low', type: 'quantitative' }, y2: { field: 'high' } },
+        },
+        {
+          mark: { type: 'line', point: true },
+          encoding: { x, y: { field: 'value', type: 'quantitative', title: 'score' }, tooltip },
+        },
+      ],
+    },
+  };
+}
+
+/** A score or figure of a sweep: width by k, one panel per SAE and correlation; missing cells stay empty. */
+export function sweepChart(rows: readonly SweepRow[], name: string): Spec {
+  const values = rows.flatMap((row) => {
+    const found = valueOf(row.recovery, name);
+    if (!found || !Number.isFinite(found.value)) return [];
+    const { sae, features, correlation, seed } = row;
+    return [{ sae, features, k: row.k ?? 'none', correlation, seed, value: found.value, floor: found.floor ?? null }];
+  });
+  const ks = [...new Set(values.map((v) => v.k))];
+  const label = { field: 'value', type: 'quantitative', aggregate: 'mean', format: '.2f' };
+  return {
+    $schema: VERSION,
+    title: { text: name, subtitle: 'mean over seeds; empty: not there yet, or not defined' },
+    data: { values },
+    facet: {
+      column: { field: 'correlation', type: 'nominal', title: 'correlation' },
+      row: { field: 'sae', type: 'nominal', title: null },
+    },
+    spec: {
+      width: { step: 46 },
+      height: { step: 30 },
+      encoding: {
+        x: { field: 'features', type: 'ordinal', title: 'latents' },
+        y: { field: 'k', type: 'ordinal', title: 'k', sort: ks },
+      },
+      layer: [
+        {
+          mark: 'rect',
+          encoding: {
+            color: { ...label, title: name, scale: { scheme: 'viridis' } },
+            tooltip: [
+              { field: 'sae' },
+              { field: 'features', title: 'latents' },
+              { field: 'k' },
+              { field: 'correlation' },
+              { ...label, title: name, format: '.4f' },
+              { field: 'floor', type: 'quantitative', aggregate: 'mean', title: 'floor or null', format: '.4f' },
+            ],
+          },
+        },
+        // Dark on light and light on dark whatever the cell's colour: the outline parts the figure from it.
+        {
+          mark: { type: 'text', color: 'black', stroke: 'white', strokeWidth: 3, strokeOpacity: 0.75 },
+          encoding: { text: label },
+        },
+        { mark: { type: 'text', color: 'black' }, encoding: { text: label } },
+      ],
+    },
+    resolve: { scale: { y: 'independent' } },
+  };
+}
+
+/** One point per latent: cosine to its best true feature, and to its best latent in the other SAE. */
+export interface MfrPoint {
+  coupling: number;
+  toTrue: number;
+  toOther: number;
+  firing: number;
+}
+
+/** Cosine to the truth by cosine to the other SAE, one panel per coupling. */
+export function mutualChart(points: readonly MfrPoint[]): Spec {
+  return {
+    $schema: VERSION,
+    title: {
+      text: 'Do latents that two SAEs agree on hold true features?',
+      subtitle: 'one point per latent of the first SAE',
+    },
+    data: { values: points },
+    facet: { column: { field: 'coupling', type: 'nominal', title: 'coupling' } },
+    spec: {
+      width: 240,
+      height: 240,
+      mark: { type: 'point', filled: true, opacity: 0.6, size: 22 },
+      encoding: {
+        x: { field: 'toOther', type: 'quantitative', ...share('largest cosine with a latent of the other SAE') },
+        y: { field: 'toTrue', type: 'quantitative', ...share('largest cosine with a true feature') },
+        color: { field: 'firing', type: 'quantitative', title: 'firing rate', scale: { scheme: 'viridis' } },
+        tooltip: ['coupling', 'toOther', 'toTrue', 'firing'].map((field) => ({ field })),
+      },
+    },
+  };
+}
+
+/** Where the best feature of each concept fires: share of the tokens of every concept. */
+export function confusionChart({ names, confusion, concepts }: ConceptScores): Spec {
+  const width = names.length + 1;
+  const columns = [...names, 'no concept'];
+  const feature = new Map(concepts.map((row) => [row.concept, row.feature]));
+  const values = names.flatMap((concept, c) =>
+    columns.map((on, o) => ({ concept, feature: feature.get(concept), on, share: confusion[c * width + o] })),
+  );
+  return {
+    $schema: VERSION,
+    title: {
+      text: 'Where the best feature of each concept fires',
+      subtitle: 'row: its best feature; column: share of the tokens of a concept on which that feature fires',
+    },
+    data: { values },
+    width: { step: 13 },
+    height: { step: 13 },
+    mark: 'rect',
+    encoding: {
+      x: { field: 'on', type: 'nominal', title: 'tokens of', sort: columns, axis: { labelAngle: -90 } },
+      y: { field: 'concept', type: 'nominal', title: 'best feature of', sort: names },
+      color: { field: 'share', type: 'quantitative', title: 'share', scale: { domain: [0, 1], scheme: 'viridis' } },
+      tooltip: ['concept', 'feature', 'on', 'share'].map((field) => ({ field })),
+    },
+  };
+}
