@@ -2,6 +2,7 @@
  * What pool workers can do, by name. A task takes a structured-cloneable payload, returns one, and keeps no state.
  * `transfer` names buffers of the result that are handed over instead of copied.
  */
+import { drawSpan, type SpanRequest } from './sampling/span.js';
 import { shortestPaths, type DistanceGraph } from './shortestPaths.js';
 
 export interface TaskResult {
@@ -13,6 +14,12 @@ export type PoolTask = (payload: unknown) => TaskResult | Promise<TaskResult>;
 export const poolTasks: Readonly<Record<string, PoolTask>> = {
   /** Gives its payload back: for tests and for warming workers up. */
   echo: (payload) => ({ value: payload }),
+  /** Consecutive samples of a world's law. */
+  drawSpan: (payload) => {
+    const value = drawSpan(payload as SpanRequest);
+    const transfer = [value.x, value.indptr, value.indices, value.values].map((a) => a.buffer as ArrayBuffer);
+    return { value, transfer };
+  },
   /** Rows of distances of every point from some sources. */
   shortestPaths: (payload) => {
     const { graph, sources } = payload as { graph: DistanceGraph; sources: Int32Array };
