@@ -14,6 +14,7 @@ import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
+import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
@@ -54,7 +55,7 @@ export interface Fg {
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi;
   readonly show: ShowApi;
-  readonly synthetic: SyntheticApi;
+  readonly synthetic: SyntheticApi & RecoveryApi;
   readonly artifacts: ArtifactsApi;
   readonly device: DeviceApi;
   /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
@@ -77,7 +78,7 @@ export async function createFg(
     maps: mapsApi(env),
     interventions: { ...interventionsApi(env), ...effectsApi(env) },
     show: showApi(env),
-    synthetic: syntheticApi(),
+    synthetic: { ...syntheticApi(), ...recoveryApi(env) },
     artifacts: {
       folder: env.store.folder,
       list: () => env.store.list(),
