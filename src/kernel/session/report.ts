@@ -1,17 +1,20 @@
-/** A notebook as one HTML file that works without a network, its feature maps inside. */
+/** A notebook as one HTML file that works without a network, its feature maps and Mapper graphs inside. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { MapDescriptor, MapMeta } from '../../protocol/map.js';
+import { graphFiles, type GraphMeta } from '../../protocol/graph.js';
+import type { MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
-import { reportHtml } from '../../protocol/webview.js';
+import { reportHtml, type BundleRef } from '../../protocol/webview.js';
 import { safeJoin, writeFileAtomic } from '../io/files.js';
 
 const compress = promisify(gzip);
+/** Far above what an output shows. */
+const MAX_SETS = 32;
 
 interface Sidecar {
   mapId: string;
@@ -28,34 +31,45 @@ function reportScript(): string {
   return fs.readFileSync(found, 'utf8');
 }
 
-/** Descriptors of all maps that the notebook shows, each id once. */
-export function mapsOf(notebook: NotebookFile): MapDescriptor[] {
+/** Bundles of one mime type that the notebook shows, each id once. */
+export function bundlesOf(notebook: NotebookFile, mime: string): BundleRef[] {
   const items = notebook.cells.flatMap((cell) => cell.outputs ?? []).flatMap((output) => output.items);
-  const maps = items
-    .filter((item) => item.mime === MIME.map)
-    .map((item) => item.json as unknown as MapDescriptor | null);
-  const valid = maps.filter((map): map is MapDescriptor => typeof map?.id === 'string' && typeof map.path === 'string');
-  return [...new Map(valid.map((map) => [map.id, map])).values()];
+  const refs = items.filter((item) => item.mime === mime).map((item) => item.json as Partial<BundleRef> | null);
+  const valid = refs.filter((ref): ref is BundleRef => typeof ref?.id === 'string' && typeof ref.path === 'string');
+  return [...new Map(valid.map((ref) => [ref.id, ref])).values()];
 }
 
-/** A file of a map's folder. A link must not lead out of the notebook's folder either. */
+/** A file of a bundle's folder. A link must not lead out of the notebook's folder either. */
 function inside(notebookFolder: string, folder: string, file: string): string {
   const real = fs.realpathSync(path.join(safeJoin(notebookFolder, folder), file));
   safeJoin(fs.realpathSync(notebookFolder), path.relative(fs.realpathSync(notebookFolder), real));
   return real;
 }
 
-async function sidecarsOf(map: MapDescriptor, notebookFolder: string): Promise<Sidecar[]> {
-  const read = (file: string): Buffer => fs.readFileSync(inside(notebookFolder, map.path, file));
-  const meta = JSON.parse(read('map.json').toString('utf8')) as MapMeta;
-  if (!Array.isArray(meta.sets) || meta.sets.length > 2) throw new Error(`map.json of ${map.path} names no sets`);
-  const files = [
-    'map.json',
-    'columns.safetensors',
-    ...meta.sets.flatMap((_, s) => [`${s}.labels.json`, `${s}.examples.jsonl`]),
-  ];
+/** The files of a bundle: those it must have, and those it may have. */
+function filesOf(mime: string, sets: number): { needed: string[]; optional: string[] } {
+  if (mime === MIME.graph) {
+    const needed = ['graph.json', 'columns.safetensors'];
+    return { needed, optional: graphFiles(sets).filter((file) => !needed.includes(file)) };
+  }
+  const perSet = Array.from({ length: sets }, (_, s) => [`${s}.labels.json`, `${s}.examples.jsonl`]);
+  return { needed: ['map.json', 'columns.safetensors', ...perSet.flat()], optional: [] };
+}
+
+async function sidecarsOf(bundle: BundleRef, mime: string, notebookFolder: string): Promise<Sidecar[]> {
+  const read = (file: string): Buffer => fs.readFileSync(inside(notebookFolder, bundle.path, file));
+  const metaFile = mime === MIME.graph ? 'graph.json' : 'map.json';
+  const meta = JSON.parse(read(metaFile).toString('utf8')) as MapMeta | GraphMeta;
+  if (!Array.isArray(meta.sets) || meta.sets.length > MAX_SETS)
+    throw new Error(`${metaFile} of ${bundle.path} names no sets`);
+  const { needed, optional } = filesOf(mime, meta.sets.length);
+  const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
   return Promise.all(
-    files.map(async (file) => ({ mapId: map.id, file, gzipBase64: (await compress(read(file))).toString('base64') })),
+    [...needed, ...optional.filter((file) => there.has(file))].map(async (file) => ({
+      mapId: bundle.id,
+      file,
+      gzipBase64: (await compress(read(file))).toString('base64'),
+    })),
   );
 }
 
@@ -69,19 +83,24 @@ function titleOf(notebook: NotebookFile, fallback: string): string {
 
 /**
  * Writes the report of a notebook from its saved outputs; nothing is run.
- * @param notebookFolder folder that the maps' paths start from; no file outside it is read.
- * @returns what could not be put in, in words: the page shows a picture instead of such a map.
+ * @param notebookFolder folder that the bundles' paths start from; no file outside it is read.
+ * @returns what could not be put in, in words: the page shows a picture instead of such a map or graph.
  */
 export async function writeReport(notebook: NotebookFile, notebookFolder: string, outFile: string): Promise<string[]> {
   const problems: string[] = [];
   const sidecars: Sidecar[] = [];
-  for (const map of mapsOf(notebook)) {
-    try {
-      sidecars.push(...(await sidecarsOf(map, notebookFolder)));
-    } catch (error) {
-      problems.push(`map ${map.path} is not in the report: ${error instanceof Error ? error.message : String(error)}`);
+  for (const [what, mime] of [
+    ['map', MIME.map],
+    ['graph', MIME.graph],
+  ])
+    for (const bundle of bundlesOf(notebook, mime)) {
+      try {
+        sidecars.push(...(await sidecarsOf(bundle, mime, notebookFolder)));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        problems.push(`${what} ${bundle.path} is not in the report: ${reason}`);
+      }
     }
-  }
   const html = reportHtml({
     title: titleOf(notebook, path.basename(outFile, path.extname(outFile))),
     script: reportScript(),

@@ -48,7 +48,7 @@ function pictureOf({ model, state, plots, colours, palette }: ExportJob): Promis
     const drawn = plot.picture();
     if (!drawn || (state.shown >= 0 && state.shown !== s)) return [];
     const { meta } = model.sets[s];
-    const title = `${meta.name}: ${meta.title}`;
+    const title = meta.title.startsWith(meta.name) ? meta.title : `${meta.name}: ${meta.title}`;
     return [{ ...drawn, camera: plot.camera, box: plot.box, title, detail: `${counts(meta)} · ${meta.description}` }];
   });
   return picture({ title: model.meta.title, graphs, colours, palette });

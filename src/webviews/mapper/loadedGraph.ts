@@ -15,7 +15,7 @@ import { describeLayer, foot } from './frame.js';
 import { drawLegend } from './legend.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf, type Lighting, type Lights } from './lighting.js';
 import { GraphLink } from './linking.js';
-import { topTokens, type GraphModel } from './model.js';
+import { nodeLabel, type GraphModel } from './model.js';
 import { Pane } from './pane.js';
 import { exportGraph } from './exporting.js';
 import { nextHit, towards } from './moves.js';
@@ -64,13 +64,7 @@ export class LoadedGraph {
       pinned: null,
     };
     this.most = model.sets.reduce((m, set) => set.size.reduce((a, b) => Math.max(a, b), m), 1);
-    this.labels = model.sets.map((set) =>
-      Array.from({ length: set.n }, (_, i) =>
-        topTokens(set, i, 2)
-          .map((t) => t.text)
-          .join(' · '),
-      ),
-    );
+    this.labels = model.sets.map((set) => Array.from({ length: set.n }, (_, i) => nodeLabel(set, i)));
     this.palette = readPalette(root);
     this.cache = new ExampleCache(source);
     this.colours = nodeColours(model, this.state.colourBy, this.state.stat);

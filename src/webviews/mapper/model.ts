@@ -13,6 +13,8 @@ export interface TopToken {
   text: string;
   /** Members whose label has it. */
   members: number;
+  /** Sum over those labels of 1/place in the label. */
+  weight: number;
 }
 
 export interface GraphSet {
@@ -156,7 +158,7 @@ export function overlapWith(model: GraphModel, set: number, node: number): Float
  * comma that follows everywhere does not; ties in order of appearance. `members` says how many labels have the token.
  */
 export function topTokens(set: GraphSet, node: number, limit = 6): TopToken[] {
-  const found = new Map<string, TopToken & { weight: number }>();
+  const found = new Map<string, TopToken>();
   for (const point of membersOf(set, node)) {
     const seen = new Set<string>();
     for (const token of set.columns.labels[point]) {
@@ -169,10 +171,14 @@ export function topTokens(set: GraphSet, node: number, limit = 6): TopToken[] {
       found.set(key, known);
     }
   }
-  return [...found.values()]
-    .sort((a, b) => b.weight - a.weight)
-    .slice(0, limit)
-    .map(({ text, members }) => ({ text, members }));
+  return [...found.values()].sort((a, b) => b.weight - a.weight).slice(0, limit);
+}
+
+/** A node's label in the picture: its top token, and the second where that weighs nearly as much. */
+export function nodeLabel(set: GraphSet, node: number): string {
+  const [first, second] = topTokens(set, node, 2);
+  if (!first) return '';
+  return second && second.weight >= 0.5 * first.weight ? `${first.text} · ${second.text}` : first.text;
 }
 
 export interface Component {

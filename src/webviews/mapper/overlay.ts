@@ -63,41 +63,72 @@ function ring(
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const MAX_LABELS = 70;
+/** Kept free for the caption. */
+const HEAD = 24;
 
-/** Labels of the largest nodes in view (of lit ones where some are), none over another. */
+type Rect = [left: number, top: number, right: number, bottom: number];
+
+const LINE = 14;
+
+/** Places for a label of half width `half` around a node, best first: below, above, right, left. */
+function placesAround(x: number, y: number, r: number, half: number): Rect[] {
+  const gap = 2;
+  const [left, top] = [x - half, y - LINE / 2];
+  return [
+    [left, y + r + gap, x + half, y + r + gap + LINE],
+    [left, y - r - gap - LINE, x + half, y - r - gap],
+    [x + r + gap, top, x + r + gap + 2 * half, top + LINE],
+    [x - r - gap - 2 * half, top, x - r - gap, top + LINE],
+  ];
+}
+
+const apart = (a: Rect, b: Rect) => a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3];
+
+/** Labels of the largest nodes in view (of lit ones first), over no other label and no other node. */
 function drawLabels(
   c: CanvasRenderingContext2D,
   o: { scene: Scene; marks: Marks; camera: Camera; box: Box; palette: Palette },
 ): void {
   const { scene, marks, camera, box, palette } = o;
   const grow = magnify(camera);
-  const wanted: number[] = [];
-  for (let i = 0; i < scene.n; i++) if (scene.level[i] > 0) wanted.push(i);
-  wanted.sort((a, b) => scene.share[b] - scene.share[a] || scene.radius[b] - scene.radius[a] || a - b);
-  const taken: Array<[number, number, number, number]> = [];
+  const discs: Rect[] = [];
+  const seen: Array<{ node: number; x: number; y: number; r: number }> = [];
+  for (let node = 0; node < scene.n; node++) {
+    const [x, y] = toScreen(camera, box, scene.x[node], scene.y[node]);
+    const r = scene.radius[node] * grow;
+    if (x < -r || y < -r || x > box.width + r || y > box.height + r) continue;
+    // The square inside the disc: labels may touch a rim.
+    if (scene.level[node] > 0) discs.push([x - 0.7 * r, y - 0.7 * r, x + 0.7 * r, y + 0.7 * r]);
+    if (scene.level[node] > 0) seen.push({ node, x, y, r });
+  }
+  seen.sort((a, b) => scene.share[b.node] - scene.share[a.node] || b.r - a.r || a.node - b.node);
+  const taken: Rect[] = [];
   c.font = FONT;
   c.textAlign = 'center';
   c.textBaseline = 'middle';
   c.lineJoin = 'round';
-  for (const node of wanted) {
+  for (const { node, x, y, r } of seen.slice(0, 6 * MAX_LABELS)) {
     if (taken.length >= MAX_LABELS) break;
-    const [x, y] = toScreen(camera, box, scene.x[node], scene.y[node]);
-    const r = scene.radius[node] * grow;
-    if (x < 0 || y < 0 || x > box.width || y > box.height) continue;
     const percent = marks.matched && scene.level[node] === 2 ? ` ${Math.round(100 * scene.share[node])} %` : '';
     const text = `${marks.label(node)}${percent}`;
     if (text === '') continue;
-    const half = c.measureText(text).width / 2 + 3;
-    const top = y + r + 2;
-    if (x - half < 0 || x + half > box.width || top + 14 > box.height) continue;
-    const rect: [number, number, number, number] = [x - half, top, x + half, top + 14];
-    if (taken.some((t) => t[0] < rect[2] && rect[0] < t[2] && t[1] < rect[3] && rect[1] < t[3])) continue;
-    taken.push(rect);
+    const free = placesAround(x, y, r, c.measureText(text).width / 2 + 3).find(
+      (rect) =>
+        rect[0] >= 0 &&
+        rect[1] >= HEAD &&
+        rect[2] <= box.width &&
+        rect[3] <= box.height &&
+        taken.every((other) => apart(rect, other)) &&
+        discs.every((other) => apart(rect, other)),
+    );
+    if (!free) continue;
+    taken.push(free);
+    const [tx, ty] = [(free[0] + free[2]) / 2, (free[1] + free[3]) / 2];
     c.lineWidth = 3.5;
     c.strokeStyle = css(palette.ground, 0.9);
-    c.strokeText(text, x, top + 7);
+    c.strokeText(text, tx, ty);
     c.fillStyle = css(scene.level[node] === 2 ? palette.text : mix(palette.text, palette.ground, 0.12));
-    c.fillText(text, x, top + 7);
+    c.fillText(text, tx, ty);
   }
 }
 

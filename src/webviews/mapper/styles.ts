@@ -28,6 +28,7 @@ export const GRAPH_CSS = `
 .fg-graph .legend .bar { flex: 1; min-width: 0; }
 .fg-graph .legend .gradient { width: auto; height: 7px; border-radius: 1px; border: 0; outline: 1px solid var(--fg-contrast); }
 .fg-graph .legend .what { color: var(--fg-strong); font-weight: 600; }
+.fg-graph .pane { width: 456px; }
 .fg-graph .tabs { overflow-x: auto; scrollbar-width: none; }
 .fg-graph .tabs button { white-space: nowrap; padding: 7px 6px 5px; }
 .fg-graph .pin { position: relative; }
@@ -61,6 +62,7 @@ export const GRAPH_CSS = `
 .fg-graph button.link:focus-visible { outline: 1px solid var(--fg-focus); }
 .fg-graph .fg-tooltip { width: 380px; max-width: calc(100vw - 16px); }
 .fg-graph .fg-tooltip .examples { min-height: 0; }
+.fg-graph[data-size="medium"] .pane, .fg-graph[data-size="narrow"] .pane { width: auto; }
 .fg-graph[data-size="medium"] .details { grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
 .fg-graph[data-size="medium"] .details > .fg-none { grid-column: 1 / -1; }
 .fg-graph[data-size="narrow"] .plots { grid-auto-flow: row; grid-auto-columns: auto; grid-auto-rows: minmax(0, 1fr); }
