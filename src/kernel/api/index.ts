@@ -55,6 +55,7 @@ export interface Fg {
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi;
   readonly show: ShowApi;
+  /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
   readonly artifacts: ArtifactsApi;
   readonly device: DeviceApi;
