@@ -6,7 +6,9 @@
  *   columns.safetensors  per set s: `s.x` F32[n], `s.y` F32[n], `s.feature` I32[n] (feature id of point i),
  *                        `s.firingRate` F32[n], `s.firings` I32[n]; with a partner set also
  *                        `s.partner` I32[n] (POINT index in the other set, -1 = none), `s.r` F32[n] (NaN = none);
- *                        `s.examplesAt` I64[n+1] byte offsets into s.examples.jsonl. s = "0" or "1".
+ *                        `s.examplesAt` I64[n+1] byte offsets into s.examples.jsonl. s = "0" or "1". Maps of before and
+ *                        after also have `s.x2`, `s.y2` F32[n] (where point i went) and `s.delta` F32[n] (how far, in
+ *                        the space that was laid out)
  *   0.labels.json, 1.labels.json       string[][]: per point up to 5 peak tokens, best first, [] = dead feature
  *   0.examples.jsonl, 1.examples.jsonl one line per point: FeatureExample[]
  */
@@ -31,6 +33,23 @@ export interface MapMeta {
   pairing?: { method: string; pairs: number; tokens: number; meanR: number };
   /** Keyword groups offered in the panel: name and whole words. */
   groups?: Array<{ name: string; words: string[] }>;
+  /**
+   * Present on maps of before and after: x and y are before, x2 and y2 after. All sets lie in one embedding; the second, if
+   * any, is the null beside the first, point by point.
+   */
+  shift?: MapShift;
+}
+
+export interface MapShift {
+  /** What a point is: "token". */
+  unit: string;
+  /** Names of the two states, such as "before" and "after". */
+  before: string;
+  after: string;
+  /** What `delta` is, such as "Δ norm". */
+  delta: string;
+  /** What is over what, and the figures beside their null. */
+  note: string;
 }
 
 /** The output item of mime MIME.map. */
@@ -65,6 +84,9 @@ export interface MapColumns {
   firings: Int32Array;
   partner?: Int32Array;
   r?: Float32Array;
+  x2?: Float32Array;
+  y2?: Float32Array;
+  delta?: Float32Array;
   labels: string[][];
 }
 

@@ -8,9 +8,11 @@
  * unique strings, and a webview ignores ids that it did not send.
  */
 import type { GraphDescriptor, GraphMeta } from './graph.js';
+import type { LabDescriptor } from './lab.js';
 import type { LinkedSelection } from './link.js';
+import type { LiveCall } from './live.js';
 import type { FeatureExample, MapDescriptor, MapMeta } from './map.js';
-import type { JsonObject } from './notebook.js';
+import type { Json, JsonObject } from './notebook.js';
 
 export const WEBVIEW_PROTOCOL = 1;
 
@@ -18,6 +20,8 @@ export const WEBVIEW_PROTOCOL = 1;
 export const MAP_PANEL = 'fgnb.map';
 /** The same for panels of Mapper graphs. */
 export const GRAPH_PANEL = 'fgnb.graph';
+/** The same for interventions panels. */
+export const LAB_PANEL = 'fgnb.lab';
 /** Id of the notebook renderer in package.json (requiresMessaging "optional"). */
 export const RENDERER_ID = 'fgnb.renderer';
 
@@ -47,6 +51,9 @@ export interface WireColumns {
   firings: WireInts;
   partner?: WireInts;
   r?: WireFloats;
+  x2?: WireFloats;
+  y2?: WireFloats;
+  delta?: WireFloats;
   labels: string[][];
 }
 
@@ -83,6 +90,12 @@ export interface WebviewRequests {
   'graph.open': { params: { graph: GraphDescriptor; state?: JsonObject }; value: null };
   /** Asks where to, then writes one self-contained page that shows the graph; its path, null when cancelled. */
   'graph.html': { params: { graph: GraphDescriptor }; value: string | null };
+  /** Opens the interventions panel in a panel of its own, showing `state` when given. */
+  'lab.open': { params: { lab: LabDescriptor; state?: JsonObject }; value: null };
+  /** Asks the kernel of a notebook in this folder that has the view; the answer waits for the cells that run. */
+  'live.call': { params: LiveCall; value: Json };
+  /** What the kernels of the folder's notebooks do: 'busy' when one runs a cell, 'none' when there is none. */
+  'live.state': { params: Record<string, never>; value: 'none' | 'starting' | 'idle' | 'busy' };
   /** Shares what is lit or picked with the other views of the notebook's folder. */
   'link.send': { params: { selection: LinkedSelection }; value: null };
   /** Asks where to, proposing `name`, then writes the text or the bytes (base64); its path, null when cancelled. */
@@ -121,6 +134,8 @@ export type ToWebview =
     }
   /** The same for a panel of a Mapper graph. */
   | { type: 'initGraph'; graph: GraphDescriptor; host: JsonObject; state?: JsonObject }
+  /** The same for an interventions panel. */
+  | { type: 'initLab'; lab: LabDescriptor; host: JsonObject; state?: JsonObject }
   | WebviewReply
   /** What another view of the notebook's folder lit or picked. */
   | { type: 'link'; selection: LinkedSelection }
@@ -141,6 +156,14 @@ export interface PanelState {
 export interface GraphPanelState {
   version: 1;
   graph: GraphDescriptor;
+  host: JsonObject;
+  view?: JsonObject;
+}
+
+/** The same for an interventions panel. */
+export interface LabPanelState {
+  version: 1;
+  lab: LabDescriptor;
   host: JsonObject;
   view?: JsonObject;
 }

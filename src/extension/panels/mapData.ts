@@ -32,7 +32,14 @@ class MapBundle {
     const floats = (name: string) => this.files.required(`${set}.${name}`, 'F32', n) as Promise<Float32Array>;
     const ints = (name: string) => this.files.required(`${set}.${name}`, 'I32', n) as Promise<Int32Array>;
     const partner = (await this.files.column(`${set}.partner`, 'I32', n)) as Int32Array | undefined;
-    const r = (await this.files.column(`${set}.r`, 'F32', n)) as Float32Array | undefined;
+    const optional = (name: string) =>
+      this.files.column(`${set}.${name}`, 'F32', n) as Promise<Float32Array | undefined>;
+    const [r, x2, y2, delta] = [
+      await optional('r'),
+      await optional('x2'),
+      await optional('y2'),
+      await optional('delta'),
+    ];
     return {
       x: await floats('x'),
       y: await floats('y'),
@@ -41,6 +48,7 @@ class MapBundle {
       firings: await ints('firings'),
       ...(partner && { partner }),
       ...(r && { r }),
+      ...(x2 && y2 && delta && { x2, y2, delta }),
       labels,
     };
   }
@@ -54,11 +62,12 @@ class MapBundle {
 export function columnsAsBase64(columns: WireColumns): WireColumns {
   const f = (a: WireFloats): WireFloats => toBase64(a);
   const i = (a: WireInts): WireInts => toBase64(a);
-  const { x, y, feature, firingRate, firings, partner, r, labels } = columns;
+  const { x, y, feature, firingRate, firings, partner, r, x2, y2, delta, labels } = columns;
   return {
     ...{ x: f(x), y: f(y), feature: i(feature), firingRate: f(firingRate), firings: i(firings) },
     ...(partner && { partner: i(partner) }),
     ...(r && { r: f(r) }),
+    ...(x2 && y2 && delta && { x2: f(x2), y2: f(y2), delta: f(delta) }),
     labels,
   };
 }

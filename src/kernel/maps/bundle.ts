@@ -23,12 +23,17 @@ export interface BundleSet {
   partner?: Int32Array;
   /** r of the partner, NaN = none; [points]. */
   r?: Float32Array;
+  /** Id of each point; default its index. */
+  ids?: Int32Array;
+  /** Maps of before and after: where each point went, [points × 2] like the layout's coordinates, and how far. */
+  after?: { coordinates: Float32Array; delta: Float32Array };
 }
 
 export interface BundleOptions {
   title: string;
   pairing?: MapMeta['pairing'];
   groups?: MapMeta['groups'];
+  shift?: MapMeta['shift'];
 }
 
 function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
@@ -40,6 +45,9 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
     ['examples', set.examples.length],
     ['partner', set.partner?.length],
     ['r', set.r?.length],
+    ['ids', set.ids?.length],
+    ['coordinate pairs after', set.after && set.after.coordinates.length / 2],
+    ['delta', set.after?.delta.length],
   ];
   for (const [what, size] of sizes)
     if (size !== undefined && size !== n)
@@ -62,8 +70,14 @@ function setMeta(set: BundleSet): MapSetMeta {
   };
 }
 
+/** x (0) or y (1) of coordinate pairs. */
+function axisOf(coordinates: Float32Array, axis: 0 | 1): NdArray {
+  const values = coordinates.filter((_, i) => i % 2 === axis);
+  return ndarray('F32', [values.length], values);
+}
+
 /** Writes examples as one line per point and returns the byte offsets, n + 1. */
-async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
+export async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
   const offsets = new BigInt64Array(examples.length + 1);
   const handle = await fs.open(file, 'w');
   try {
@@ -106,26 +120,15 @@ export async function writeMapBundle(
     sets: sets.map(setMeta),
     ...(options.pairing ? { pairing: options.pairing } : {}),
     ...(options.groups ? { groups: options.groups } : {}),
+    ...(options.shift ? { shift: options.shift } : {}),
   };
   const columns: Record<string, NdArray> = {};
   for (const [s, set] of sets.entries()) {
     const n = set.layout.points;
     const { coordinates } = set.layout;
-    columns[`${s}.x`] = ndarray(
-      'F32',
-      [n],
-      Float32Array.from({ length: n }, (_, i) => coordinates[2 * i]),
-    );
-    columns[`${s}.y`] = ndarray(
-      'F32',
-      [n],
-      Float32Array.from({ length: n }, (_, i) => coordinates[2 * i + 1]),
-    );
-    columns[`${s}.feature`] = ndarray(
-      'I32',
-      [n],
-      Int32Array.from({ length: n }, (_, i) => i),
-    );
+    columns[`${s}.x`] = axisOf(coordinates, 0);
+    columns[`${s}.y`] = axisOf(coordinates, 1);
+    columns[`${s}.feature`] = ndarray('I32', [n], set.ids ?? Int32Array.from({ length: n }, (_, i) => i));
     columns[`${s}.firings`] = ndarray('I32', [n], Int32Array.from(set.firings));
     columns[`${s}.firingRate`] = ndarray(
       'F32',
@@ -134,6 +137,11 @@ export async function writeMapBundle(
     );
     if (set.partner) columns[`${s}.partner`] = ndarray('I32', [n], set.partner);
     if (set.r) columns[`${s}.r`] = ndarray('F32', [n], set.r);
+    if (set.after) {
+      columns[`${s}.x2`] = axisOf(set.after.coordinates, 0);
+      columns[`${s}.y2`] = axisOf(set.after.coordinates, 1);
+      columns[`${s}.delta`] = ndarray('F32', [n], set.after.delta);
+    }
     columns[`${s}.examplesAt`] = ndarray(
       'I64',
       [n + 1],

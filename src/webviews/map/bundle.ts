@@ -24,6 +24,9 @@ function columnsOf(tensors: Map<string, NdArray>, set: number, labels: string[][
     firings: ints('firings'),
     partner: intsOf(tensors, `${set}.partner`),
     r: floatsOf(tensors, `${set}.r`),
+    x2: floatsOf(tensors, `${set}.x2`),
+    y2: floatsOf(tensors, `${set}.y2`),
+    delta: floatsOf(tensors, `${set}.delta`),
     labels,
   };
 }

@@ -5,6 +5,7 @@ import { exampleList, labelChips } from '../ui/examples.js';
 import { correlation, count, percent, plural } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
 import { normalToken, type MapModel } from './model.js';
+import { shiftStats, unitOf } from './shift.js';
 
 /** Examples, asked for once per point and kept for the last `limit` points. */
 export class ExampleCache {
@@ -74,7 +75,7 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
   const firings = columns.firings[point];
   return el(
     'section',
-    { class: `side set${set}`, aria: { label: `${name} feature ${columns.feature[point]}` } },
+    { class: `side set${set}`, aria: { label: `${name} ${unitOf(o.model)} ${columns.feature[point]}` } },
     el(
       'h4',
       {},
@@ -86,9 +87,11 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
     el(
       'p',
       { class: 'stats' },
-      dead[point]
-        ? 'dead: never fired'
-        : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
+      o.model.meta.shift
+        ? shiftStats(o.model, set, point)
+        : dead[point]
+          ? 'dead: never fired'
+          : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
     ),
     examples,
   );
@@ -104,26 +107,28 @@ export function pairCard(o: CardOptions): HTMLElement {
   const parts = [side(o, set, point, shared, '')];
   if (linked) {
     const mutual = model.sets[1 - set].partner[partner] === point;
-    parts.push(side(o, 1 - set, partner, shared, mutual ? 'mutual counterpart' : 'counterpart'));
+    const role = model.meta.shift ? 'the same token' : mutual ? 'mutual counterpart' : 'counterpart';
+    parts.push(side(o, 1 - set, partner, shared, role));
   }
   const r = model.sets[set].r[point];
-  const line = !model.twin
-    ? null
-    : linked
-      ? el(
-          'p',
-          { class: 'r' },
-          el('strong', {}, `r ${correlation(r)}`),
-          ` ${model.sets[set].name} #${model.sets[set].columns.feature[point]} → ${model.sets[1 - set].name} #${model.sets[1 - set].columns.feature[partner]}`,
-          shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
-        )
-      : el(
-          'p',
-          { class: 'r' },
-          model.sets[set].partner[point] >= 0
-            ? `counterpart hidden: r ${correlation(r)} is below the threshold`
-            : 'no counterpart',
-        );
+  const line =
+    !model.twin || model.meta.shift
+      ? null
+      : linked
+        ? el(
+            'p',
+            { class: 'r' },
+            el('strong', {}, `r ${correlation(r)}`),
+            ` ${model.sets[set].name} #${model.sets[set].columns.feature[point]} → ${model.sets[1 - set].name} #${model.sets[1 - set].columns.feature[partner]}`,
+            shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+          )
+        : el(
+            'p',
+            { class: 'r' },
+            model.sets[set].partner[point] >= 0
+              ? `counterpart hidden: r ${correlation(r)} is below the threshold`
+              : 'no counterpart',
+          );
   return el('div', { class: linked ? 'pair linked' : 'pair' }, line, el('div', { class: 'sides' }, ...parts));
 }
 
@@ -132,8 +137,10 @@ export function spokenPair(model: MapModel, set: number, point: number, partner:
   const say = (s: number, p: number) => {
     const { columns, name } = model.sets[s];
     const label = columns.labels[p].map((t) => t.trim()).join(', ') || 'no label';
-    return `${name} feature ${columns.feature[p]}, ${label}`;
+    const delta = model.meta.shift ? `, ${shiftStats(model, s, p)}` : '';
+    return `${name} ${unitOf(model)} ${columns.feature[p]}, ${label}${delta}`;
   };
+  if (model.meta.shift) return partner < 0 ? say(set, point) : `${say(set, point)}; ${say(1 - set, partner)}`;
   const own = `${say(set, point)}, ${count(model.sets[set].columns.firings[point])} firings`;
   if (!model.twin) return own;
   return partner < 0

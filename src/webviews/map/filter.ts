@@ -1,7 +1,7 @@
 /** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
 import { normalToken, type MapModel, type MapSet } from './model.js';
 
-export type ColorBy = 'none' | 'firingRate' | 'r' | 'group';
+export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta';
 
 export interface Filters {
   /** Tokens (any of them; separated by spaces or commas) and feature ids "#12". */

@@ -2,6 +2,7 @@
 import { el } from '../ui/dom.js';
 import { count, number, plural } from '../ui/format.js';
 import type { MapModel } from './model.js';
+import { unitOf } from './shift.js';
 
 /** Names a map's layer and returns the element that shows its counts. */
 export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, scrollingPage: boolean): HTMLElement {
@@ -9,7 +10,7 @@ export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, sc
   const counts = el('span', { class: 'counts' });
   layer.setAttribute(
     'aria-label',
-    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, 'feature')}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between features, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
+    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
   );
   layer.append(
     el(
@@ -29,6 +30,7 @@ export function foot(model: MapModel, legend: HTMLElement): HTMLElement {
   const { pairing } = model.meta;
   const provenance = [
     model.sets[0].meta.layout,
+    model.meta.shift?.note,
     pairing &&
       `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
   ].filter(Boolean);

@@ -1,11 +1,12 @@
 /** What colours and marks mean now. */
 import { css, type Rgb } from '../ui/color.js';
 import { el, fill } from '../ui/dom.js';
-import { percent } from '../ui/format.js';
+import { number, percent } from '../ui/format.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel } from './model.js';
 import { groupStyle, type Palette } from './paint.js';
 import { SHAPES } from './shapes.js';
+import { unitOf } from './shift.js';
 
 /** A swatch drawn by CSS in the mark's shape. */
 function swatch(color: Rgb, shape = 0, kind: 'full' | 'hollow' | 'outlined' = 'full'): HTMLElement {
@@ -35,10 +36,12 @@ export function drawLegend(
   const items: HTMLElement[] = [];
   if (filters.colorBy === 'none')
     model.sets.forEach((set, s) =>
-      items.push(el('span', { class: 'item' }, swatch(palette.sets[s]), `${set.name} features`)),
+      items.push(el('span', { class: 'item' }, swatch(palette.sets[s]), `${set.name} ${unitOf(model)}s`)),
     );
   else if (filters.colorBy === 'firingRate')
     items.push(gradient(palette.rates, percent(rates[0]), percent(rates[1]), 'firing rate (log)'));
+  else if (filters.colorBy === 'delta')
+    items.push(gradient(palette.rates, '0', number(model.largestDelta, 3), model.meta.shift?.delta ?? 'Δ'));
   else if (filters.colorBy === 'r') {
     items.push(gradient(palette.links, '0', '1', 'r to counterpart'));
     items.push(el('span', { class: 'item' }, swatch(palette.muted, 0, 'hollow'), 'no counterpart'));

@@ -14,6 +14,7 @@ import type { MapModel } from './model.js';
 import { baseDiameter, paint, rateRange, readPalette, type Palette } from './paint.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
+import { drawArrows, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
 import { defaultState, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
@@ -56,9 +57,14 @@ export class LoadedView {
     source: MapSource,
     private readonly options: MapViewOptions,
   ) {
-    const fallback = { ...defaultState(model.sets.length), pane: options.compact ? 'closed' : 'pairs' } as MapViewState;
+    const fallback: MapViewState = {
+      ...defaultState(model.sets.length),
+      pane: options.compact ? 'closed' : 'pairs',
+      ...(model.meta.shift ? { colorBy: 'delta' } : {}),
+    };
     this.state = restoreState(options.state, model.sets.length, fallback);
     this.filters = { ...this.state, selection: null, linked: null };
+    moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
     this.palette = readPalette(root);
     this.rates = rateRange(model);
@@ -97,7 +103,10 @@ export class LoadedView {
       changed: (change) => {
         Object.assign(this.state, change);
         Object.assign(this.filters, change);
-        if ('showDead' in change) this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
+        if ('shift' in change) moveTo(this.model, this.state.shift);
+        if ('showDead' in change || 'shift' in change)
+          this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
+        if ('nullShown' in change) this.stage.setAlone(!this.state.nullShown);
         if ('minR' in change) this.pinsChanged();
         this.filtersChanged(true);
       },
@@ -145,6 +154,7 @@ export class LoadedView {
       this.live,
     );
     this.showPane(this.state.pane);
+    if (this.model.meta.shift) this.stage.setAlone(!this.state.nullShown);
   }
 
   private gestureTarget(s: number, layer: HTMLElement): Parameters<typeof listenToGestures>[1] {
@@ -338,13 +348,13 @@ export class LoadedView {
     if (this.hover) this.hover.partner = linkOf(this.model.sets[this.hover.set], this.hover.point, this.filters.minR);
     this.model.sets.forEach((set, s) => {
       const dead = set.deadCount > 0 ? ` · ${count(set.deadCount)} dead${this.state.showDead ? '' : ' hidden'}` : '';
-      this.counts[s].textContent = `${plural(set.n - set.deadCount, 'feature')}${dead}`;
+      this.counts[s].textContent = `${plural(set.n - set.deadCount, unitOf(this.model))}${dead}`;
     });
     this.save();
     if (announce && this.lit.active)
       this.say(
         this.model.sets
-          .map((set, s) => `${set.name}: ${count(this.lit.hits[s])} of ${plural(set.n, 'feature')}`)
+          .map((set, s) => `${set.name}: ${count(this.lit.hits[s])} of ${plural(set.n, unitOf(this.model))}`)
           .join('; '),
       );
   }
@@ -358,6 +368,11 @@ export class LoadedView {
       return paint({ model, filters, lit, palette, groups: this.groups, rates, diameter }, s);
     });
     this.stage.setBatches(batches);
+    const { views } = this.stage;
+    const arrows = model.meta.shift && this.state.arrows;
+    this.stage.setUnderlay(
+      arrows ? (context, ratio) => drawArrows(context, { model, views, palette, filters, lit, ratio }) : null,
+    );
     drawLegend(this.legend, model, filters, lit, palette, rates);
   }
 

@@ -1,5 +1,6 @@
 /** The data of a map view: columns checked, coordinates normalised, links made both ways, labels ready to search. */
 import type { MapColumns, MapMeta, MapSetMeta, MapSource } from '../../protocol/map.js';
+import { largestDelta, placeEnds, type Ends } from './shift.js';
 
 export interface MapSet {
   meta: MapSetMeta;
@@ -22,12 +23,16 @@ export interface MapSet {
   pointOf: Map<number, number>;
   /** A fixed random order: any prefix is a fair sample of the map. */
   shuffled: Uint32Array;
+  /** Maps of before and after: x and y lie between these ends. */
+  ends?: Ends;
 }
 
 export interface MapModel {
   meta: MapMeta;
   sets: MapSet[];
   twin: boolean;
+  /** Largest Δ of a map of before and after, 0 on others. */
+  largestDelta: number;
 }
 
 export async function loadModel(source: MapSource): Promise<MapModel> {
@@ -38,7 +43,8 @@ export async function loadModel(source: MapSource): Promise<MapModel> {
   const sets = columns.map((c, i) => makeSet(meta.sets[i], c, i));
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
-  return { meta, sets, twin };
+  if (meta.shift) placeEnds(sets).forEach((ends, s) => (sets[s].ends = ends));
+  return { meta, sets, twin, largestDelta: largestDelta(sets) };
 }
 
 function makeSet(meta: MapSetMeta, columns: MapColumns, index: number): MapSet {

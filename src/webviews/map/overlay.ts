@@ -29,7 +29,7 @@ interface Spot {
 function spotOf(scene: OverlayScene, set: number, point: number): Spot | null {
   const view = scene.views[set];
   const { x: xs, y: ys } = scene.model.sets[set];
-  if (!view || !Number.isFinite(xs[point]) || !Number.isFinite(ys[point])) return null;
+  if (!view || view.width <= 0 || !Number.isFinite(xs[point]) || !Number.isFinite(ys[point])) return null;
   const [sx, sy] = toScreen(view.camera, view, xs[point], ys[point]);
   const inset = 12;
   const x = Math.min(view.width - inset, Math.max(inset, sx));

@@ -87,6 +87,10 @@ function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
     if (linkOf(set, i, filters.minR) < 0 || Number.isNaN(set.r[i])) return { color: palette.muted, shape: HOLLOW };
     return { color: palette.links[Math.round(255 * Math.min(1, Math.max(0, set.r[i])))], shape: 0 };
   }
+  if (filters.colorBy === 'delta' && set.ends) {
+    const t = job.model.largestDelta > 0 ? set.ends.delta[i] / job.model.largestDelta : 0;
+    return { color: palette.rates[Math.round(255 * t)], shape: 0 };
+  }
   if (filters.colorBy === 'group') {
     const g = job.groups[s]?.[i] ?? -1;
     return g < 0 ? { color: mix(palette.muted, palette.ground, 0.45), shape: 0 } : groupStyle(g);

@@ -6,6 +6,7 @@ import { pairCard, type ExampleCache } from './card.js';
 import type { Filters, Lit } from './filter.js';
 import { linkOf } from './filter.js';
 import { linkedPairs, type MapModel } from './model.js';
+import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
 import { VirtualGrid, type GridColumn } from './table.js';
 
@@ -42,10 +43,13 @@ export class Pane {
       node.type = 'button';
       return node;
     };
-    this.tabs = { pairs: tab('pairs', model.twin ? 'Pairs' : 'Features'), details: tab('details', 'Pinned') };
+    this.tabs = {
+      pairs: tab('pairs', model.meta.shift ? 'Tokens' : model.twin ? 'Pairs' : 'Features'),
+      details: tab('details', 'Pinned'),
+    };
     this.grid = new VirtualGrid({
-      label: model.twin ? 'Linked pairs' : 'Features',
-      columns: model.twin ? this.pairColumns() : this.featureColumns(),
+      label: model.meta.shift ? 'Tokens' : model.twin ? 'Linked pairs' : 'Features',
+      columns: model.meta.shift ? shiftColumns(model) : model.twin ? this.pairColumns() : this.featureColumns(),
       sort: state.sort,
       rowClass: (row) => (this.pinned.has(`0:${this.pointOfRow(row)}`) ? 'pinned' : ''),
       onActivate: (row) => hooks.pin(0, this.pointOfRow(row)),
@@ -171,8 +175,8 @@ export class Pane {
     const total = model.twin ? links.a.length : model.sets[0].n;
     this.summary.textContent =
       this.grid.count === total
-        ? plural(total, model.twin ? 'pair' : 'feature')
-        : `${count(this.grid.count)} of ${plural(total, model.twin ? 'pair' : 'feature')}`;
+        ? plural(total, model.twin && !model.meta.shift ? 'pair' : unitOf(model))
+        : `${count(this.grid.count)} of ${plural(total, model.twin && !model.meta.shift ? 'pair' : unitOf(model))}`;
   }
 
   setPins(pins: ReadonlyArray<Pin & { point: number }>, minR: number): void {

@@ -63,7 +63,7 @@ class RasterSurface implements Surface {
     new Uint32Array(pixels.buffer).fill(((255 << 24) | (ground[2] << 16) | (ground[1] << 8) | ground[0]) >>> 0);
     views.forEach((view, i) => {
       const batch = this.batches[i];
-      if (!batch) return;
+      if (!batch || view.width <= 0 || view.height <= 0) return;
       this.drawRange(view, batch, 0, Math.ceil(batch.plain * share), outline);
       this.drawRange(view, batch, batch.plain, batch.n, outline);
     });

@@ -23,7 +23,9 @@ export class Stage {
   readonly layers: HTMLElement[];
   readonly views: Viewport[];
   private surface!: Surface;
+  private readonly underlay = el('canvas', { class: 'underlay', aria: { hidden: 'true' } });
   private readonly overlay = el('canvas', { class: 'overlay', aria: { hidden: 'true' } });
+  private drawUnder: ((context: CanvasRenderingContext2D, ratio: number) => void) | null = null;
   private batches: Batch[] = [];
   private palette: Palette | null = null;
   private scene: Pick<OverlayScene, 'hover' | 'pins' | 'lasso'> = { hover: null, pins: [], lasso: null };
@@ -49,7 +51,7 @@ export class Stage {
   ) {
     this.views = cameras.map((camera) => ({ left: 0, top: 0, width: 0, height: 0, camera }));
     this.layers = model.sets.map((_, s) => el('div', { class: `layer set${s}`, tabIndex: 0, role: 'application' }));
-    this.element.append(this.overlay, ...this.layers);
+    this.element.append(this.underlay, this.overlay, ...this.layers);
     this.makeSurface(canvas);
     this.observer.observe(this.element);
     addEventListener('resize', this.ratioChanged);
@@ -83,6 +85,20 @@ export class Stage {
   setBatches(batches: Batch[]): void {
     this.batches = batches;
     batches.forEach((batch, i) => this.surface.setBatch(i, batch));
+    this.redraw();
+  }
+
+  /** What is drawn between the points and the rings whenever the points are; null clears it. */
+  setUnderlay(draw: ((context: CanvasRenderingContext2D, ratio: number) => void) | null): void {
+    this.drawUnder = draw;
+    this.redraw();
+  }
+
+  /** Shows the first map alone, or both. */
+  setAlone(alone: boolean): void {
+    if (this.layers[1]) this.layers[1].hidden = alone;
+    this.layout();
+    this.hooks.resized();
     this.redraw();
   }
 
@@ -138,18 +154,20 @@ export class Stage {
     [this.width, this.height, this.ratio] = [clientWidth, clientHeight, ratio];
     this.layout();
     this.surface.resize(this.width, this.height, ratio);
-    this.overlay.width = Math.max(1, Math.round(this.width * ratio));
-    this.overlay.height = Math.max(1, Math.round(this.height * ratio));
+    for (const canvas of [this.underlay, this.overlay]) {
+      canvas.width = Math.max(1, Math.round(this.width * ratio));
+      canvas.height = Math.max(1, Math.round(this.height * ratio));
+    }
     this.hooks.resized();
     this.redraw(true);
   }
 
   /** Side by side, or stacked where that gives the maps more room. */
   private layout(): void {
-    const n = this.views.length;
+    const n = this.layers.filter((layer) => !layer.hidden).length;
     const stacked = n > 1 && this.element.dataset.stacked === 'true';
     this.views.forEach((view, i) => {
-      view.width = stacked || n === 1 ? this.width : (this.width - GAP) / 2;
+      view.width = this.layers[i].hidden ? 0 : stacked || n === 1 ? this.width : (this.width - GAP) / 2;
       view.height = stacked ? (this.height - GAP) / 2 : this.height;
       view.left = stacked ? 0 : i * (view.width + GAP);
       view.top = stacked ? i * (view.height + GAP) : 0;
@@ -187,6 +205,7 @@ export class Stage {
       this.lastFrameAt = now;
       this.pointsDirty = false;
       this.surface.draw(this.views, this.palette.ground, this.palette.text, moving ? this.share : 1);
+      this.drawUnderlay();
     }
     const context = this.overlay.getContext('2d');
     if (context)
@@ -197,6 +216,13 @@ export class Stage {
         palette: this.palette,
         ratio: this.ratio,
       });
+  }
+
+  private drawUnderlay(): void {
+    const context = this.underlay.getContext('2d');
+    context?.setTransform(1, 0, 0, 1, 0, 0);
+    context?.clearRect(0, 0, this.underlay.width, this.underlay.height);
+    if (context) this.drawUnder?.(context, this.ratio);
   }
 
   /** Fewer points while moving where frames take long, more where they do not. Pauses between gestures do not count. */

@@ -19,11 +19,15 @@ export interface MapViewState {
   minR: number;
   showDead: boolean;
   colorBy: ColorBy;
+  /** Maps of before and after: where the points are (0 = before, 1 = after), and what is drawn with them. */
+  shift: number;
+  arrows: boolean;
+  nullShown: boolean;
   sort: { key: string; descending: boolean };
   pane: 'details' | 'pairs' | 'closed';
 }
 
-export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group'];
+export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta'];
 
 export function defaultState(sets: number): MapViewState {
   return {
@@ -36,6 +40,9 @@ export function defaultState(sets: number): MapViewState {
     minR: NO_FILTERS.minR,
     showDead: NO_FILTERS.showDead,
     colorBy: NO_FILTERS.colorBy,
+    shift: 1,
+    arrows: true,
+    nullShown: true,
     sort: { key: 'r', descending: true },
     pane: 'pairs',
   };
@@ -68,6 +75,9 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     minR: Math.min(1, Math.max(0, finite(s.minR, fallback.minR))),
     showDead: s.showDead === true,
     colorBy: COLOR_BY.includes(s.colorBy as ColorBy) ? (s.colorBy as ColorBy) : fallback.colorBy,
+    shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
+    arrows: s.arrows !== false,
+    nullShown: s.nullShown !== false,
     sort: {
       key: typeof sort.key === 'string' ? sort.key : fallback.sort.key,
       descending: sort.descending !== false,

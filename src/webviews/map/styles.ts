@@ -21,6 +21,8 @@ export const MAP_CSS = `
 .fg-map .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-map .stage { position: relative; min-height: 0; overflow: hidden; }
 .fg-map .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
+.fg-map .stage .underlay { pointer-events: none; }
+.fg-map .layer[hidden] { display: none; }
 .fg-map .stage .overlay { z-index: 1; pointer-events: none; }
 .fg-map .layer { position: absolute; z-index: 2; border: 1px solid var(--fg-border); border-radius: 4px; touch-action: none; cursor: grab; overflow: hidden; }
 .fg-map .layer:active { cursor: grabbing; }

@@ -5,6 +5,7 @@ import { button, checkbox, dropdown, textField, type Button, type Dropdown, type
 import type { ColorBy } from './filter.js';
 import type { Tool } from './gestures.js';
 import type { MapModel } from './model.js';
+import { shiftControls } from './shiftControls.js';
 import type { MapViewState } from './state.js';
 
 export interface ToolbarHooks {
@@ -23,6 +24,7 @@ const COLOR_LABELS: Record<ColorBy, string> = {
   firingRate: 'Colour: firing rate',
   r: 'Colour: r to counterpart',
   group: 'Colour: keyword group',
+  delta: 'Colour: Δ',
 };
 
 export class Toolbar {
@@ -58,12 +60,13 @@ export class Toolbar {
     });
     this.groups = this.groupChoice(state);
     const dead = model.sets.reduce((sum, set) => sum + set.deadCount, 0);
-    this.slider = model.twin ? this.threshold(state) : null;
+    this.slider = model.twin && !model.meta.shift ? this.threshold(state) : null;
     this.element.append(
       el('div', { class: 'part grow' }, this.search.element, substring.element),
       el('div', { class: 'part' }, this.groups?.element, this.colours(state)),
     );
     if (this.slider) this.element.append(el('label', { class: 'part threshold' }, 'r ≥', this.slider, this.sliderText));
+    this.element.append(...shiftControls(model, state, (change) => hooks.changed(change)));
     if (dead > 0)
       this.element.append(
         checkbox({
@@ -104,8 +107,12 @@ export class Toolbar {
   }
 
   private colours(state: MapViewState): HTMLElement {
-    const usable = (by: ColorBy) =>
-      by === 'r' ? this.model.twin : by === 'group' ? !!this.model.meta.groups?.length : true;
+    const { shift, groups } = this.model.meta;
+    const usable = (by: ColorBy): boolean => {
+      if (by === 'r') return this.model.twin && !shift;
+      if (by === 'group') return !!groups?.length;
+      return by === 'none' || (by === 'delta') === !!shift;
+    };
     const choices = (Object.keys(COLOR_LABELS) as ColorBy[]).filter(usable);
     return dropdown({
       label: 'Colour of the points',

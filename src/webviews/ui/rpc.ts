@@ -104,6 +104,9 @@ export function decodeColumns(wire: WireColumns): MapColumns {
     firings: ints(wire.firings),
     partner: wire.partner && ints(wire.partner),
     r: wire.r && floats(wire.r),
+    x2: wire.x2 && floats(wire.x2),
+    y2: wire.y2 && floats(wire.y2),
+    delta: wire.delta && floats(wire.delta),
     labels: wire.labels,
   };
 }
