@@ -172,7 +172,6 @@ export function sweepChart(rows: readonly SweepRow[], name: string): Spec {
         { mark: { type: 'text', color: 'black' }, encoding: { text: label } },
       ],
     },
-    resolve: { scale: { y: 'independent' } },
   };
 }
 

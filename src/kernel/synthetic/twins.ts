@@ -26,8 +26,9 @@ export interface TwinOptions {
   features?: number;
   /** Share of A's features that B has too, 0 to 1, splits and absorptions included; default 0.5. */
   shared?: number;
-  /** Widths of the models, at least the base world's; default that, and half as much again. */
+  /** Width of A, at least the base world's; default that. */
   dimA?: number;
+  /** Width of B, likewise; default one and a half times the base world's. */
   dimB?: number;
   /** Features of A that are two in B: each firing goes to one of the two at random. Default 0. */
   splits?: number;

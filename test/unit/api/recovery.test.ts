@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
+import { MIME } from '../../../src/protocol/mime.js';
+import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { memoryActivations } from '../../../src/kernel/activations/store.js';
+import { chartItems, DISPLAY } from '../../../src/kernel/api/present.js';
+import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
+import { basis, directions, handSae, handWorld, independent } from '../synthetic/fakes.js';
+import { freshWorld, lmA } from './tiny.js';
+
+const session = freshWorld();
+const printed = (): string => session.context.printed.join('\n');
+const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputItem[] })[DISPLAY]();
+const tableOf = (value: object): TableDescriptor =>
+  shown(value).find((i) => i.mime === MIME.table)!.json as unknown as TableDescriptor;
+const textOf = (value: object): string => [shown(value).find((i) => i.mime === MIME.text)?.text ?? []].flat().join('');
+/** The spec compiles to Vega without a warning, and holds as many rows of data as expected. */
+const drawable = (spec: object): ChartDescriptor => {
+  const warned: unknown[] = [];
+  const warn = console.warn;
+  console.warn = (...args: unknown[]) => void warned.push(args);
+  try {
+    return chartItems(spec)[0].json as unknown as ChartDescriptor;
+  } finally {
+    console.warn = warn;
+    expect(warned).toEqual([]);
+  }
+};
+
+const world = handWorld({ dictionary: basis(10, 12), codes: independent(10, 0.15) });
+const quick = { samples: 300, floors: 3, nulls: 3 };
+
+describe('fg.synthetic.recovery', () => {
+  it('is shown with floors, kept, and loaded by the same call', async () => {
+    const { synthetic } = session.fg;
+    const found = await synthetic.recovery(world, handSae(world.dictionary), quick);
+    const table = tableOf(found);
+    expect(table.columns.map((c) => c.title)).toEqual(
+      expect.arrayContaining(['score', 'value', 'floor or null', 'p', 'n']),
+    );
+    const mcc = table.rows.find((row) => row.score === 'MCC (dictionary)')!;
+    expect(mcc.value).toBeCloseTo(1, 6);
+    expect(mcc['floor or null']).toBeLessThan(0.8);
+    expect(table.note).toContain('3 runs of random dictionary, seed 0');
+    expect(table.rows.map((row) => row.score)).toContain('absorptionRate');
+    const again = await synthetic.recovery(world, handSae(world.dictionary), quick);
+    expect(again).toEqual(found);
+    expect(tableOf(again)).toEqual(table);
+    expect(printed()).toContain('loaded from cache');
+  });
+
+  it('takes a bare dictionary, compares, and refuses what was not awaited or is misspelt', async () => {
+    const { synthetic } = session.fg;
+    const random = await synthetic.recovery(world, directions(10, 12, 3), quick);
+    expect(random.figures).toBeUndefined();
+    const exact = await synthetic.recovery(world, world.dictionary, quick);
+    const side = tableOf(synthetic.compare({ random, exact }));
+    expect(side.columns.map((c) => c.title)).toEqual(['score', 'random', 'floor of random', 'exact', 'floor of exact']);
+    await expect(synthetic.recovery(world, directions(4, 12, 1), { sample: 3 } as object)).rejects.toThrow(
+      'no option "sample"',
+    );
+    const promise = Promise.resolve(world.dictionary);
+    await expect(synthetic.recovery(world, promise as never)).rejects.toThrow('write "await"');
+  });
+});
+
+describe('fg.synthetic.train', () => {
+  it('trains on a world, and loads the same SAE the next time', async () => {
+    const options = {
+      features: 12,
+      architecture: 'topk',
+      k: 2,
+      steps: 4,
+      trainBatchSizeTokens: 64,
+      samples: 256,
+    } as const;
+    const sae = await session.fg.synthetic.train(world, options);
+    expect(sae.history.length).toBeGreaterThan(0);
+    expect((await session.fg.synthetic.train(world, options)).id).toBe(sae.id);
+    expect(printed()).toContain('loaded from cache');
+    await expect(session.fg.synthetic.train(world, { hook: 'x' } as object)).rejects.toThrow('no option "hook"');
+  });
+});
+
+describe('twins', () => {
+  it('are calibrated with tables and charts, from codes and from SAEs', async () => {
+    const { synthetic } = session.fg;
+    const base = handWorld({ dictionary: directions(24, 8, 1), codes: independent(24, 0.12) });
+    const twins = await synthetic.twins(base, { features: 12, shared: 0.5, splits: 1, absorptions: 1, dimB: 10 });
+    expect(textOf(twins)).toContain("50 % of A's are shared: 3 one to one, 1 split, 1 absorbed");
+    const found = await synthetic.calibrate(twins, { samples: 2000, nulls: 10 });
+    const table = tableOf(found);
+    expect(table.rows.map((row) => row.matcher)).toEqual(['argmax', 'mutual', 'one-to-one']);
+    expect(table.rows[0]['split found']).toBe('2 of 2');
+    for (const spec of Object.values(found.charts)) drawable(spec);
+    const saes = { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) };
+    const through = await synthetic.calibrate(twins, { samples: 500, nulls: 5, saes });
+    expect(through.from).toContain('SAEs');
+    expect((await synthetic.calibrate(twins, { samples: 2000, nulls: 10 })).summaries).toEqual(found.summaries);
+    await expect(synthetic.twins(base, { fraction: 1 } as object)).rejects.toThrow('no option "fraction"');
+  });
+
+  it('give the response of scores, kept', async () => {
+    const base = handWorld({ dictionary: directions(60, 6, 1), codes: independent(60, 0.1) });
+    const options = { fractions: [0, 1], metrics: ['cka', 'rsa'], nulls: 5, twins: { features: 30 } } as const;
+    const found = await session.fg.synthetic.scoreResponse(base, options);
+    expect(tableOf(found).rows).toHaveLength(4);
+    drawable(found.charts.response);
+    expect((await session.fg.synthetic.scoreResponse(base, options)).rows).toEqual(found.rows);
+    await expect(session.fg.synthetic.scoreResponse(base, { twins: { shared: 0.3 } as object })).rejects.toThrow(
+      'no option "shared"',
+    );
+  });
+});
+
+describe('fg.synthetic.sweep', () => {
+  it('says what is missing, runs it, and draws a heatmap', async () => {
+    const { synthetic } = session.fg;
+    const plan = {
+      world: (correlation: number) =>
+        handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2 + correlation / 10), id: `w${correlation}` }),
+      correlations: [0, 1],
+      saes: [{ architecture: 'topk', steps: 3, trainBatchSizeTokens: 32 }] as const,
+      widths: [6, 8],
+      ks: [1, 2],
+      samples: 128,
+      recovery: quick,
+    };
+    expect(tableOf(await synthetic.sweep({ ...plan, run: false })).title).toBe(
+      'Sweep: 0 of 8 cells done, 8 missing or failed',
+    );
+    const rows = await synthetic.sweep(plan);
+    const table = tableOf(rows);
+    expect(table.title).toBe('Sweep: 8 of 8 cells done');
+    expect(table.rows[0]).toMatchObject({ SAE: 'topk', latents: 6, k: 1, correlation: 0, status: 'done' });
+    expect((await synthetic.sweep({ ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
+    drawable(synthetic.sweepChart(rows, 'MCC (dictionary)'));
+    await expect(synthetic.sweep({ ...plan, world } as never)).rejects.toThrow('give a function of the correlation');
+  });
+});
+
+describe('fg.synthetic.mutualRegularization', () => {
+  it('trains with and without coupling and shows both beside the floor', async () => {
+    const options = { steps: 5, batchSize: 32, samples: 128, k: 2, recovery: quick };
+    const found = await session.fg.synthetic.mutualRegularization(world, options);
+    expect(found.runs.map((run) => run.coupling)).toEqual([0, 0.1]);
+    const table = tableOf(found);
+    expect(table.rows).toHaveLength(4);
+    expect(table.rows[0]['its floor']).toBeLessThan(1);
+    drawable(found.charts.agreement);
+    const again = await session.fg.synthetic.mutualRegularization(world, options);
+    expect(again.runs.map((run) => run.saes.map((s) => s.id))).toEqual(
+      found.runs.map((run) => run.saes.map((s) => s.id)),
+    );
+  });
+});
+
+describe('fg.synthetic.concepts', () => {
+  it('holds features of stories against their concepts', async () => {
+    const { synthetic } = session.fg;
+    // The tiny model reads numbers; concepts by hand: 1 = even.
+    const data = session.fg.datasets.fromTexts(
+      Array.from({ length: 30 }, (_, i) => Array.from({ length: 10 }, (_, j) => 1 + ((i + 3 * j) % 9)).join(' ')),
+      { context: 10 },
+    );
+    const tokens = data.tokens(lmA);
+    const ids = Uint8Array.from(tokens.tokens, (t) => t % 2);
+    const withConcepts = { ...tokens, concepts: { names: ['none', 'odd'], ids } };
+    const n = tokens.tokens.length;
+    const firing = Array.from({ length: n }, (_, t) => ids[t] === 1);
+    const rows: SparseRows = {
+      rows: n,
+      cols: 2,
+      indptr: Uint32Array.from({ length: n + 1 }, (_, t) => firing.slice(0, t).filter(Boolean).length),
+      indices: new Int32Array(firing.filter(Boolean).length).fill(1),
+      values: new Float32Array(firing.filter(Boolean).length).fill(2),
+    };
+    const activations = memoryActivations(rows, {
+      tokenIds: tokens.tokens,
+      context: tokens.context,
+      meta: { tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id } },
+    });
+    const found = await synthetic.concepts(activations, withConcepts, { nulls: 5 });
+    expect(found.concepts[0]).toMatchObject({ concept: 'odd', feature: 1, f1: 1 });
+    expect(found.labels!.score.value).toBe(1);
+    expect(textOf(found)).toContain('Labels by dataset examples name the concept of 100 % of 1 features');
+    drawable(found.charts.confusion);
+    expect((await synthetic.concepts(activations, withConcepts, { nulls: 5 })).concepts).toEqual(found.concepts);
+    // A dataset without concepts is refused; one of another text names both.
+    await expect(synthetic.concepts(activations, data)).rejects.toThrow('carry no concepts');
+    const other = session.fg.datasets.fromTexts(['1 2 3 4 5 6 7 8 9 10'], { context: 5 });
+    await expect(synthetic.concepts(activations, other)).rejects.toThrow('was not tokenized');
+  });
+});
