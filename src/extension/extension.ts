@@ -11,7 +11,9 @@ import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
 import { GraphData } from './panels/graphData.js';
 import { GraphPanels } from './panels/graphPanel.js';
+import { LabPanels } from './panels/labPanel.js';
 import { LinkHub } from './panels/linkHub.js';
+import { liveCalls } from './panels/liveCalls.js';
 import { MapData } from './panels/mapData.js';
 import { MapPanels } from './panels/mapPanel.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
@@ -26,6 +28,7 @@ export interface ExtensionApi {
   sessions: Sessions;
   panels: MapPanels;
   graphPanels: GraphPanels;
+  labPanels: LabPanels;
   mimes: typeof MIME;
 }
 
@@ -44,9 +47,12 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     graphsOf: perFolder((folder) => new GraphData(folder)),
     openMap: (map, folder, state) => panels.show(map, folder, state),
     openGraph: (graph, folder, state) => graphPanels.show(graph, folder, state),
+    openLab: (lab, folder, state) => labPanels.show(lab, folder, state),
+    live: liveCalls(() => sessions.all()),
   };
   const panels = new MapPanels(views);
   const graphPanels = new GraphPanels(views);
+  const labPanels = new LabPanels(views);
   context.subscriptions.push(
     log,
     doctor,
@@ -55,13 +61,14 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     sessions,
     panels,
     graphPanels,
+    labPanels,
     serveRenderer(views),
     maintainContextKeys(sessions),
     createStatusBar(sessions),
     createVariablesView(sessions, log),
     createArtifactsView(sessions),
     createLanguageFeatures(extensionFolder, log),
-    registerCommands({ extensionFolder, kernelFolder, sessions, panels, graphPanels, log, doctor }),
+    registerCommands({ extensionFolder, kernelFolder, sessions, panels, graphPanels, labPanels, log, doctor }),
   );
-  return { sessions, panels, graphPanels, mimes: MIME };
+  return { sessions, panels, graphPanels, labPanels, mimes: MIME };
 }

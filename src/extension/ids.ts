@@ -1,7 +1,7 @@
 /** Names shared with package.json. */
-import { GRAPH_PANEL, MAP_PANEL, RENDERER_ID } from '../protocol/webview.js';
+import { GRAPH_PANEL, LAB_PANEL, MAP_PANEL, RENDERER_ID } from '../protocol/webview.js';
 
-export { GRAPH_PANEL, MAP_PANEL, RENDERER_ID };
+export { GRAPH_PANEL, LAB_PANEL, MAP_PANEL, RENDERER_ID };
 export const CONTROLLER_ID = 'fgnb.kernel';
 export const CONFIGURATION = 'fgnb';
 
@@ -11,6 +11,7 @@ export const CONTEXT = {
   kernelState: 'fgnb.kernelState',
   hasMaps: 'fgnb.hasMaps',
   hasGraphs: 'fgnb.hasGraphs',
+  hasLabs: 'fgnb.hasLabs',
   hasKernels: 'fgnb.hasKernels',
   kernelStarted: 'fgnb.kernelStarted',
 } as const;
@@ -24,6 +25,7 @@ export const COMMAND = {
   selectDevice: 'fgnb.selectDevice',
   openMap: 'fgnb.openMap',
   openGraph: 'fgnb.openGraph',
+  openLab: 'fgnb.openLab',
   exportReport: 'fgnb.exportReport',
   doctor: 'fgnb.doctor',
   showLog: 'fgnb.showLog',

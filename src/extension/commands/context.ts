@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import type { Sessions } from '../notebook/controller.js';
 import type { GraphPanels } from '../panels/graphPanel.js';
+import type { LabPanels } from '../panels/labPanel.js';
 import type { MapPanels } from '../panels/mapPanel.js';
 
 /** The parts that commands act on. */
@@ -11,6 +12,7 @@ export interface CommandContext {
   sessions: Sessions;
   panels: MapPanels;
   graphPanels: GraphPanels;
+  labPanels: LabPanels;
   log: vscode.LogOutputChannel;
   doctor: vscode.OutputChannel;
 }

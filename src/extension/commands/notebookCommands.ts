@@ -6,7 +6,7 @@ import { CELL_LANGUAGE, NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { newCellId } from '../../protocol/notebookCodec.js';
 import { kernelConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
-import { activeNotebook, graphsOf, mapsOf } from '../views/activeNotebook.js';
+import { activeNotebook, graphsOf, labsOf, mapsOf } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
 
@@ -127,6 +127,16 @@ export function openGraph(context: CommandContext, index?: number): Promise<bool
     none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.mapper.show.',
     detail: (graph) => graph.meta.sets.map((set) => `${set.title}: ${set.nodes} nodes`).join(' · '),
     show: (graph, folder) => context.graphPanels.show(graph, folder),
+  });
+}
+
+/** Opens an interventions panel of the active notebook. */
+export function openLab(context: CommandContext, index?: number): Promise<boolean> {
+  return openBundle(labsOf, index, {
+    title: 'Open Interventions Panel',
+    none: 'This notebook has no interventions panel yet: run a cell with fg.interventions.panel.',
+    detail: (lab) => `${lab.meta.model.name} · ${lab.meta.sae.name}`,
+    show: (lab, folder) => context.labPanels.show(lab, folder),
   });
 }
 

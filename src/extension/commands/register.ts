@@ -17,6 +17,7 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
     [COMMAND.openSample]: (folder) => notebook.openSample(context, text(folder)),
     [COMMAND.openMap]: (index) => notebook.openMap(context, number(index)),
     [COMMAND.openGraph]: (index) => notebook.openGraph(context, number(index)),
+    [COMMAND.openLab]: (index) => notebook.openLab(context, number(index)),
     [COMMAND.exportReport]: (target) => notebook.exportReport(context, text(target)),
     [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
     [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),

@@ -1,13 +1,16 @@
-/** Panels that show one bundle each (a feature map, a Mapper graph) and are found again after a window reload. */
+/** Panels that show one thing each (a feature map, a Mapper graph, an interventions panel) and are found again after a window reload. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { NOTEBOOK_TYPE, type JsonObject } from '../../protocol/notebook.js';
-import { panelHtml, type BundleRef, type FromWebview, type ToWebview } from '../../protocol/webview.js';
+import { panelHtml, type FromWebview, type ToWebview } from '../../protocol/webview.js';
 import type { LinkPort } from './linkHub.js';
 import { logFromWebview, reply, type RequestHost, type ViewServices } from './requests.js';
 
-export interface BundleDescriptor extends BundleRef {
+export interface BundleDescriptor {
+  id: string;
+  /** Where its bundle lies, when it has one. */
+  path?: string;
   meta: { title: string };
 }
 
@@ -118,8 +121,8 @@ export class BundlePanels<D extends BundleDescriptor> implements vscode.Disposab
   }
 }
 
-function keyOf(ref: BundleRef, notebookFolder: string): string {
-  return `${ref.id} ${path.join(notebookFolder, ref.path)}`;
+function keyOf(ref: BundleDescriptor, notebookFolder: string): string {
+  return `${ref.id} ${path.join(notebookFolder, ref.path ?? '')}`;
 }
 
 /** Restored state is read back from the webview: only folders of this workspace or of open notebooks are served. */

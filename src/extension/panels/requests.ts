@@ -1,6 +1,8 @@
 /** Answers what webviews ask, each request exactly once. */
 import * as vscode from 'vscode';
 import type { GraphDescriptor } from '../../protocol/graph.js';
+import type { LabDescriptor } from '../../protocol/lab.js';
+import { LIVE_SUPERSEDED } from '../../protocol/live.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { FromWebview, WebviewReply, WebviewRequest } from '../../protocol/webview.js';
@@ -8,6 +10,7 @@ import { toBase64 } from './bundleFiles.js';
 import { GraphData, graphColumnsAsBase64 } from './graphData.js';
 import { writeGraphPage } from './graphPage.js';
 import type { LinkHub, LinkPort } from './linkHub.js';
+import type { LiveCalls } from './liveCalls.js';
 import { columnsAsBase64, MapData } from './mapData.js';
 import { saveFile } from './saveFile.js';
 
@@ -20,6 +23,8 @@ export interface ViewServices {
   graphsOf(folder: string): GraphData;
   openMap(map: MapDescriptor, folder: string, state: JsonObject | undefined): void;
   openGraph(graph: GraphDescriptor, folder: string, state: JsonObject | undefined): void;
+  openLab(lab: LabDescriptor, folder: string, state: JsonObject | undefined): void;
+  live: LiveCalls;
 }
 
 /** One webview that asks. */
@@ -73,6 +78,13 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
       return null;
     case 'graph.html':
       return writeGraphPage(request.params.graph, folder, services);
+    case 'lab.open':
+      services.openLab(request.params.lab, folder, request.params.state);
+      return null;
+    case 'live.call':
+      return services.live.call(folder, request.params);
+    case 'live.state':
+      return services.live.state(folder);
     case 'link.send':
       host.link.send(request.params.selection);
       return null;
@@ -92,7 +104,8 @@ export async function reply(request: WebviewRequest, host: RequestHost): Promise
     return { type: 'reply', id: request.id, ok: true, value: await valueOf(request, host) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    host.services.log.warn(`${request.method}: ${message}`);
+    // A drag of a slider supersedes many calls.
+    if (message !== LIVE_SUPERSEDED) host.services.log.warn(`${request.method}: ${message}`);
     return { type: 'reply', id: request.id, ok: false, error: message };
   }
 }

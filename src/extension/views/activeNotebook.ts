@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import type { GraphDescriptor } from '../../protocol/graph.js';
+import type { LabDescriptor } from '../../protocol/lab.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';
-import { GRAPH_PANEL, MAP_PANEL } from '../ids.js';
+import { GRAPH_PANEL, LAB_PANEL, MAP_PANEL } from '../ids.js';
 
 const isOurs = (editor: vscode.NotebookEditor | undefined): boolean => editor?.notebook.notebookType === NOTEBOOK_TYPE;
 
@@ -11,7 +12,10 @@ const isOurs = (editor: vscode.NotebookEditor | undefined): boolean => editor?.n
 function isPanelActive(): boolean {
   const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
   // VS Code prefixes the view type of webview tabs.
-  return input instanceof vscode.TabInputWebview && [MAP_PANEL, GRAPH_PANEL].some((id) => input.viewType.endsWith(id));
+  return (
+    input instanceof vscode.TabInputWebview &&
+    [MAP_PANEL, GRAPH_PANEL, LAB_PANEL].some((id) => input.viewType.endsWith(id))
+  );
 }
 
 /** The notebook of ours that the user works in; undefined when another kind of editor is active. */
@@ -30,8 +34,15 @@ export function onDidChangeActiveNotebook(listener: () => void): vscode.Disposab
   );
 }
 
+interface Shown {
+  id: string;
+  /** Of its bundle, when it has one. */
+  path?: string;
+  meta: unknown;
+}
+
 /** Descriptors of one mime type in the notebook's outputs, in order, each once. */
-function bundlesOf<D extends { id: string; path: string; meta: unknown }>(
+function bundlesOf<D extends Shown>(
   notebook: vscode.NotebookDocument,
   mime: string,
 ): Array<{ descriptor: D; cellIndex: number }> {
@@ -40,7 +51,7 @@ function bundlesOf<D extends { id: string; path: string; meta: unknown }>(
     for (const item of cell.outputs.flatMap((output) => output.items)) {
       if (item.mime !== mime) continue;
       const descriptor = parse<D>(item.data);
-      if (descriptor) found.set(`${descriptor.id} ${descriptor.path}`, { descriptor, cellIndex: cell.index });
+      if (descriptor) found.set(`${descriptor.id} ${descriptor.path ?? ''}`, { descriptor, cellIndex: cell.index });
     }
   }
   return [...found.values()];
@@ -56,10 +67,16 @@ export function graphsOf(notebook: vscode.NotebookDocument): Array<{ descriptor:
   return bundlesOf<GraphDescriptor>(notebook, MIME.graph);
 }
 
-function parse<D extends { id: string; path: string; meta: unknown }>(data: Uint8Array): D | undefined {
+/** Interventions panels in the notebook's outputs. */
+export function labsOf(notebook: vscode.NotebookDocument): Array<{ descriptor: LabDescriptor; cellIndex: number }> {
+  return bundlesOf<LabDescriptor>(notebook, MIME.lab);
+}
+
+function parse<D extends Shown>(data: Uint8Array): D | undefined {
   try {
     const value = JSON.parse(new TextDecoder().decode(data)) as Partial<D>;
-    return typeof value.path === 'string' && typeof value.id === 'string' && value.meta ? (value as D) : undefined;
+    const isBundle = value.path === undefined || typeof value.path === 'string';
+    return isBundle && typeof value.id === 'string' && value.meta ? (value as D) : undefined;
   } catch {
     return undefined;
   }

@@ -25,6 +25,7 @@ export function maintainContextKeys(sessions: Sessions): vscode.Disposable {
       false;
     set(CONTEXT.hasMaps, shows(MIME.map));
     set(CONTEXT.hasGraphs, shows(MIME.graph));
+    set(CONTEXT.hasLabs, shows(MIME.lab));
     if (sessions.all().some((s) => s.state === 'idle' || s.state === 'busy')) set(CONTEXT.kernelStarted, true);
   };
   update();
