@@ -12,6 +12,7 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
+import { mapperApi, type MapperApi } from './mapper.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
@@ -22,7 +23,7 @@ import { syntheticApi, type SyntheticApi } from './synthetic.js';
 export interface PruneOptions {
   /** Days without use; 0 = all. */
   unusedDays: number;
-  /** "sae", "activations", "correlation", "layout", "map"; default all kinds. */
+  /** "sae", "activations", "correlation", "layout", "map", "mapper", "lens", "graph"; default all kinds. */
   kinds?: readonly string[];
 }
 
@@ -52,6 +53,8 @@ export interface Fg {
   readonly activations: ActivationsApi;
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
+  /** Mapper: the shape of points as a graph of overlapping clusters. */
+  readonly mapper: MapperApi;
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi;
   readonly show: ShowApi;
@@ -77,6 +80,7 @@ export async function createFg(
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),
+    mapper: mapperApi(env),
     interventions: { ...interventionsApi(env), ...effectsApi(env) },
     show: showApi(env),
     synthetic: { ...syntheticApi(), ...recoveryApi(env) },

@@ -7,7 +7,7 @@ import { umap } from '../maps/umap.js';
 import { activationValues, rowStatistic } from './lensColumns.js';
 import { density, eccentricity } from './lensPairs.js';
 import { isomap } from './isomap.js';
-import type { IsomapLens, LensSpec, LensStep, PcaLens, UmapLens } from './options.js';
+import type { IsomapLens, LensSpec, LensStep, PcaLens, UmapLens, ValuesLens } from './options.js';
 import type { LensValues } from './types.js';
 
 /** Values on the way through a chain. */
@@ -36,20 +36,28 @@ const PRESETS: Record<string, readonly LensStep[]> = {
   'isomap-umap': [{ kind: 'isomap', components: 100 }, 'minmax', 'umap', 'minmax'],
 };
 
-const isValues = (spec: LensSpec): spec is Float32Array | Float64Array => ArrayBuffer.isView(spec);
+type Step = Exclude<LensStep, 'isomap-umap'>;
 
-/** A chain of steps with presets written out. */
-export function stepsOf(spec: LensSpec): readonly Exclude<LensStep, 'isomap-umap'>[] {
-  const list: readonly LensStep[] = isValues(spec)
-    ? [{ kind: 'column', values: spec }]
-    : Array.isArray(spec)
-      ? (spec as readonly LensStep[])
-      : [spec as LensStep];
+/** Values that the caller has, as a step; undefined when the specification is one already. */
+function givenValues(spec: LensSpec): Step | undefined {
+  if (ArrayBuffer.isView(spec)) return { kind: 'column', values: spec as Float32Array };
+  if (typeof spec !== 'object' || spec === null || 'kind' in spec) return undefined;
+  if ('coordinates' in spec)
+    return { kind: 'values', values: spec.coordinates, dims: 2, description: spec.description };
+  if ('dims' in spec) return { ...spec, kind: 'values' };
+  if ('cols' in spec) return { kind: 'values', values: spec.data, dims: spec.cols };
+  return undefined;
+}
+
+/** A chain of steps with presets and given values written out. */
+export function stepsOf(spec: LensSpec): readonly Step[] {
+  const given = givenValues(spec);
+  if (given) return [given];
+  const list = (Array.isArray(spec) ? spec : [spec]) as readonly LensStep[];
   if (list.length === 0) throw new RangeError('lens: a chain needs at least one step');
-  return list.flatMap((step) => {
-    const kind = typeof step === 'string' ? step : step.kind;
-    return (PRESETS[kind] ?? [step]) as readonly Exclude<LensStep, 'isomap-umap'>[];
-  });
+  return list.flatMap(
+    (s) => (PRESETS[typeof s === 'string' ? s : s?.kind] ?? [givenValues(s) ?? s]) as readonly Step[],
+  );
 }
 
 function minmax(stage: Stage): Stage {
@@ -142,6 +150,21 @@ function userColumn(values: ArrayLike<number>, name: string, { given, kept }: Co
   );
 }
 
+function userValues(o: ValuesLens, { given, kept }: Context): Stage {
+  const { values, dims } = o;
+  const description = o.description ?? 'values';
+  if (!Number.isInteger(dims) || dims < 1 || values?.length !== given * dims)
+    throw new RangeError(
+      `lens "${description}" has ${values?.length} values of ${dims} dimensions but there are ${given} points`,
+    );
+  const out = new Float64Array(kept.length * dims);
+  kept.forEach((from, to) => {
+    for (let d = 0; d < dims; d++) out[to * dims + d] = values[from * dims + d];
+  });
+  const names = o.names ?? Array.from({ length: dims }, (_, d) => `lens ${d + 1}`);
+  return { values: out, dims, names: [...names], description, warnings: [] };
+}
+
 async function knnDistance(x: Matrix, k: number, metric: 'euclidean' | 'cosine', call: CallOptions): Promise<Stage> {
   const { distances } = await exactKnn(x, k, { metric, ...call });
   const values = Float64Array.from({ length: x.rows }, (_, i) => distances[i * k + k - 1]);
@@ -210,6 +233,8 @@ async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context
       return minmax(stage);
     case 'column':
       return userColumn(o.values, o.name ?? 'column', context);
+    case 'values':
+      return userValues(o, context);
     case 'dimensions':
       return dimensions(x ? { ...stage, values: Float64Array.from(x.data), dims: x.cols } : stage, o.columns);
     case 'firingRate':
@@ -241,14 +266,6 @@ async function chain(stage: Stage, x: Matrix | undefined, spec: LensSpec, contex
     warnings.push(...current.warnings);
   }
   return { ...current, description: parts.join(' → '), warnings };
-}
-
-/** Whether a lens looks at the points themselves; one of columns alone does not. */
-export function readsPoints(spec: LensSpec): boolean {
-  const [first] = stepsOf(spec);
-  if (typeof first === 'string') return true;
-  if (first.kind === 'join') return first.lenses.some(readsPoints);
-  return !['column', 'firingRate', 'meanActivation', 'maxActivation', 'activationStd'].includes(first.kind);
 }
 
 /** A lens of the kept rows, and how many of its dimensions hardly vary. */

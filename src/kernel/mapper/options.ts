@@ -1,6 +1,8 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
 import type { FiringStatistics } from '../activations/types.js';
 import type { Matrix } from '../compute/matrix.js';
+import type { Layout } from '../maps/types.js';
+import type { LensValues } from './types.js';
 
 /** What a lens of activation statistics needs: a SparseActivations, or its counts alone. */
 export interface LensActivations {
@@ -108,6 +110,19 @@ export interface ColumnLens {
   name?: string;
 }
 
+/** Several numbers per point that you have: a lens that was computed, a layout, a matrix. */
+export interface ValuesLens {
+  kind: 'values';
+  /** n × dims, row-major; points with NaN are left out and counted. */
+  values: ArrayLike<number>;
+  /** Numbers per point. */
+  dims: number;
+  /** One per dimension. */
+  names?: readonly string[];
+  /** For people; default "values". */
+  description?: string;
+}
+
 /** Column numbers of the points themselves. */
 export interface DimensionsLens {
   kind: 'dimensions';
@@ -143,12 +158,16 @@ export type LensStep =
   | KnnDistanceLens
   | MinMaxLens
   | ColumnLens
+  | ValuesLens
   | DimensionsLens
   | ActivationLens
   | JoinedLens;
 
-/** One lens, one array of numbers (a value per point), or a chain in which each step sees the values of the one before. */
-export type LensSpec = LensStep | Float32Array | Float64Array | readonly LensStep[];
+/**
+ * One lens; a chain of lenses, each of which sees the values of the one before; or what you have: an array with a value
+ * per point, what fg.mapper.lens or fg.maps.umap and fg.maps.pca returned, a matrix with a row per point.
+ */
+export type LensSpec = LensStep | readonly LensStep[] | Float32Array | Float64Array | LensValues | Layout | Matrix;
 
 /** KeplerMapper's cubes: equal intervals in every dimension of the lens. */
 export interface CubesCover {

@@ -42,6 +42,15 @@ interface Prepared {
   computed: ComputedLens;
 }
 
+/** Lengths of all rows given. */
+function norms(x: Matrix): Float32Array {
+  return Float32Array.from({ length: x.rows }, (_, i) => {
+    let sum = 0;
+    for (let e = i * x.cols; e < (i + 1) * x.cols; e++) sum += x.data[e] * x.data[e];
+    return Math.sqrt(sum);
+  });
+}
+
 function gather(x: Matrix, ids: Int32Array): Matrix {
   const out = matrix(ids.length, x.cols);
   ids.forEach((id, i) => out.data.set(row(x, id), i * x.cols));
@@ -84,6 +93,18 @@ async function prepareLens(given: Matrix, options: PrepareOptions): Promise<Prep
   index.forEach((to, i) => all.set(values.subarray(i * dims, (i + 1) * dims), to * dims));
   const { names, description, warnings } = computed;
   return { x, index, values, computed, lens: { values: all, dims, names, description, warnings } };
+}
+
+/**
+ * A lens of n × d points: n × dims values, NaN for rows that are not finite.
+ * @throws RangeError for options out of range and arrays of another length
+ */
+export async function mapperLens(
+  x: Matrix,
+  options: Pick<PlanOptions, 'lens' | 'seed'> & CallOptions = {},
+): Promise<LensValues> {
+  await initGemm();
+  return (await prepareLens(x, options)).lens;
 }
 
 /** @throws RangeError when no dimension of the lens tells points apart. */
@@ -155,15 +176,17 @@ class Plan implements MapperPlan {
   readonly clusterer: string;
   readonly #cache: NeighbourCache | undefined;
   readonly #minIntersection: number;
+  readonly #norms: Float32Array;
 
   constructor(
-    private readonly points: number,
+    private readonly x: Matrix,
     private readonly prepared: Prepared,
     private readonly open: Clusterer,
-    private readonly identity: string,
+    private readonly identity: { rows: string; distances: string },
     private readonly parameters: Record<string, Json>,
     options: PrepareOptions,
   ) {
+    const points = x.rows;
     this.lens = prepared.lens;
     this.kept = prepared.index;
     this.excluded = without(
@@ -172,13 +195,15 @@ class Plan implements MapperPlan {
       points,
     );
     this.clusterer = open.description;
+    this.#norms = norms(x);
     this.#minIntersection = options.minIntersection ?? 1;
     if (options.reuse !== false && open.eps !== undefined && open.space.metric !== 'precomputed')
       this.#cache = new NeighbourCache(open.space, open.eps, prepared.values, prepared.lens.dims);
   }
 
   async run(spec: CoverSpec = {}, call: CallOptions = {}): Promise<MapperGraph> {
-    const { lens, kept, excluded, points, open } = this;
+    const { lens, kept, excluded, open } = this;
+    const points = this.x.rows;
     const cover = coverOf(this.prepared.values, lens.dims, spec);
     const found = await clusterElements(cover, open, this.#cache, call);
     const membersAt = Int32Array.from(found.at);
@@ -188,7 +213,9 @@ class Plan implements MapperPlan {
     const { edges, triangles, tetrahedra } = simplices;
     const parameters = { ...this.parameters, cover: asParameters(spec) };
     const graph = {
-      id: sha256(['mapper 1', this.identity, canonicalJson(parameters)]),
+      id: sha256(['mapper 1', this.identity.rows, this.identity.distances, canonicalJson(parameters)]),
+      rows: this.identity.rows,
+      norms: this.#norms,
       points,
       nodes,
       membersAt,
@@ -229,6 +256,6 @@ export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Pr
   const clusterer = openClusterer(prepared.x, options.clusterer, some);
   const { lens = { kind: 'pca', components: 2 }, clusterer: spec = { kind: 'dbscan' } } = options;
   const parameters = asParameters({ lens, clusterer: spec, minIntersection, seed }) as Record<string, Json>;
-  const identity = [matrixId(x), ...(distances ? [matrixId(distances)] : [])].join(' ');
-  return new Plan(x.rows, prepared, clusterer, identity, parameters, options);
+  const identity = { rows: matrixId(x), distances: distances ? matrixId(distances) : '' };
+  return new Plan(x, prepared, clusterer, identity, parameters, options);
 }

@@ -18,6 +18,10 @@ export interface LensValues {
 export interface MapperGraph {
   /** Content hash of points and parameters. */
   readonly id: string;
+  /** Identity of the points (io/hash matrixId): what says whether they are the decoder of an SAE. */
+  readonly rows?: string;
+  /** [points] length of each row given. */
+  readonly norms?: Float32Array;
   /** Rows given, those with NaN included. */
   readonly points: number;
   readonly nodes: number;

@@ -1,0 +1,249 @@
+/** What fg.mapper.show draws: graphs with what is known of their points, as the sidecar that panels read. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { GraphDescriptor, GraphFinding, GraphMeta } from '../../protocol/graph.js';
+import { MIME } from '../../protocol/mime.js';
+import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { featureLabels } from '../activations/labels.js';
+import { firingRates } from '../activations/statistics.js';
+import type { SparseActivations } from '../activations/types.js';
+import { requireSame } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { sha256 } from '../io/hash.js';
+import { writeGraphBundle, type BundleColumn, type GraphBundleSet } from '../mapper/bundle.js';
+import { asParameters } from '../mapper/describe.js';
+import { nodeOverlap } from '../mapper/nodeOverlap.js';
+import type { MapperGraph } from '../mapper/types.js';
+import { defaultExamples } from './activations.js';
+import type { PairedMap } from './correlation.js';
+import type { Environment } from './environment.js';
+import { count, textItem } from './present.js';
+
+/** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes. */
+export type GraphColumns = Readonly<Record<string, ArrayLike<number> | readonly string[]>>;
+
+/** A null graph, or what holds one (what fg.mapper.nulls returned). */
+export type NullGraph = MapperGraph | { readonly graph: MapperGraph; readonly kind?: string; readonly name?: string };
+
+export interface ShowGraphOptions {
+  /** Default: the name of the SAE, else "Mapper graph". */
+  title?: string;
+  /**
+   * Where the points are features: their activation store, one for each graph; adds firing rates, peak tokens and dataset
+   * examples. Default: the stores of `map`.
+   */
+  activations?: SparseActivations | readonly SparseActivations[];
+  /** With two graphs: the correlation map that joins their features. With one: adds r to the counterpart. */
+  map?: PairedMap;
+  /** Null graphs shown beside, such as what fg.mapper.nulls returned. */
+  nulls?: readonly NullGraph[];
+  /** More columns to colour by, one value per point; an array of such where there are several graphs. */
+  columns?: GraphColumns | readonly GraphColumns[];
+  /** Keyword groups to colour by: name → whole words of the peak tokens. */
+  groups?: Record<string, readonly string[]>;
+  /** Loops and branches to mark, of the first graph or of each. */
+  findings?: readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>;
+  /** Of the layout; default 0. */
+  seed?: number;
+}
+
+const CODE_VERSION = 1;
+const MAX_LENS_COLUMNS = 10;
+
+const perGraph = <T>(given: T | readonly T[] | undefined, s: number, graphs: number): T | undefined =>
+  Array.isArray(given) ? (given as readonly T[])[s] : graphs === 1 || s === 0 ? (given as T | undefined) : undefined;
+
+/** Lens values and lengths: columns that every graph has. */
+function ownColumns(graph: MapperGraph, features: boolean): BundleColumn[] {
+  const { lens, points, norms } = graph;
+  const columns: BundleColumn[] = [];
+  for (let d = 0; d < Math.min(lens.dims, MAX_LENS_COLUMNS); d++)
+    columns.push({
+      name: `lens: ${lens.names[d] ?? d + 1}`,
+      note: lens.description,
+      values: Float32Array.from({ length: points }, (_, i) => lens.values[i * lens.dims + d]),
+    });
+  if (norms) columns.push({ name: features ? 'decoder norm' : 'row norm', note: 'l2 norm of the row', values: norms });
+  return columns;
+}
+
+function userColumn(name: string, values: ArrayLike<number> | readonly string[], points: number): BundleColumn {
+  if (typeof values?.length !== 'number')
+    throw new TypeError(`column "${name}" must be an array with one value per point`);
+  if (values.length !== points)
+    throw new RangeError(`column "${name}" has ${values.length} values but the graph has ${points} points`);
+  if (!Array.from(values as ArrayLike<unknown>).some((v) => typeof v === 'string'))
+    return { name, values: Float32Array.from(values as ArrayLike<number>) };
+  const texts = Array.from(values as readonly string[], String);
+  const classes = [...new Set(texts.filter((t) => t !== ''))].sort();
+  const code = new Map(classes.map((c, i) => [c, i]));
+  return { name, classes, values: Float32Array.from(texts, (t) => code.get(t) ?? NaN) };
+}
+
+/** Which side of a map a graph's points are: by the decoder, else by the number of features. */
+function sideOf(map: PairedMap, graph: MapperGraph): 'a' | 'b' {
+  if (graph.rows !== undefined && map.a.meta.sae.decoder === graph.rows) return 'a';
+  if (graph.rows !== undefined && map.b.meta.sae.decoder === graph.rows) return 'b';
+  if (map.featuresA === graph.points) return 'a';
+  if (map.featuresB === graph.points) return 'b';
+  throw new Error(
+    `the map joins ${map.featuresA} and ${map.featuresB} features but the graph has ${graph.points} points; make the graph of the decoder of one of its SAEs`,
+  );
+}
+
+/** Best counterpart and r of each feature of a side. */
+function counterparts(map: PairedMap, side: 'a' | 'b'): { counterpart: Int32Array; r: Float32Array } {
+  const points = side === 'a' ? map.featuresA : map.featuresB;
+  const [best, r] = side === 'a' ? [map.bestBofA, map.rBofA] : [map.bestAofB, map.rAofB];
+  const n = map.counterparts;
+  return {
+    counterpart: Int32Array.from({ length: points }, (_, i) => best[i * n]),
+    r: Float32Array.from({ length: points }, (_, i) => (best[i * n] < 0 ? NaN : r[i * n])),
+  };
+}
+
+/** @throws Error when the points are not the features of the store's SAE. */
+function requireFeatures(graph: MapperGraph, activations: SparseActivations, name: string): void {
+  const { sae, features } = activations.meta;
+  if (graph.points !== features)
+    throw new Error(
+      `graph ${name} has ${graph.points} points but ${sae.name} has ${features} features; make the graph of the decoder of that SAE`,
+    );
+  if (graph.rows && sae.decoder)
+    requireSame(
+      `graph ${name} is of other rows than the decoder of its SAE`,
+      { name: 'points of the graph', id: graph.rows },
+      { name: `decoder of ${sae.name}`, id: sae.decoder },
+    );
+}
+
+async function dataSet(
+  env: Environment,
+  graph: MapperGraph,
+  s: number,
+  graphs: number,
+  options: ShowGraphOptions,
+): Promise<GraphBundleSet> {
+  const { map, findings } = options;
+  const name = 'ABCDEFGHIJ'[s] ?? `${s + 1}`;
+  const side = map && (graphs === 2 ? (['a', 'b'] as const)[s] : graphs === 1 ? sideOf(map, graph) : undefined);
+  const activations = perGraph(options.activations, s, graphs) ?? (map && side ? map[side] : undefined);
+  if (activations) requireFeatures(graph, activations, name);
+  const columns: BundleColumn[] = [];
+  if (activations)
+    columns.push({
+      name: 'firing rate',
+      note: 'share of tokens on which the feature fires',
+      values: firingRates(activations),
+    });
+  const partners = map && side ? counterparts(map, side) : undefined;
+  if (partners) columns.push({ name: 'r to counterpart', note: `Pearson r, ${map!.method}`, values: partners.r });
+  columns.push(...ownColumns(graph, activations !== undefined));
+  for (const [n, values] of Object.entries(perGraph(options.columns, s, graphs) ?? {}))
+    columns.push(userColumn(n, values, graph.points));
+  const examples = activations && (await defaultExamples(env, activations));
+  const own = Array.isArray(findings?.[0])
+    ? (findings as ReadonlyArray<readonly GraphFinding[]>)[s]
+    : s === 0
+      ? findings
+      : undefined;
+  const sae = activations?.meta.sae;
+  return {
+    name,
+    title: sae?.name ?? `graph ${name}`,
+    role: 'data',
+    ...(sae && { sae: { id: sae.id, name: sae.name } }),
+    graph,
+    columns,
+    ...(examples && { examples, labels: featureLabels(examples) }),
+    ...(partners && graphs === 2 ? partners : {}),
+    findings: (own ?? []) as readonly GraphFinding[],
+  };
+}
+
+function nullSet(given: NullGraph, index: number): GraphBundleSet {
+  const holder = 'graph' in given ? given : { graph: given, kind: undefined, name: undefined };
+  const title = holder.name ?? holder.kind ?? String(index + 1);
+  const { graph } = holder;
+  return { name: `null: ${title}`, title: `null: ${title}`, role: 'null', graph, columns: ownColumns(graph, false) };
+}
+
+/** A graph in words. */
+export function graphText(graph: MapperGraph): string {
+  const { nodes, weight, components, betti, noise, points, cubes, warnings } = graph;
+  const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+  const share = points > 0 ? ` (${((100 * noise.length) / points).toFixed(1)} %)` : '';
+  return [
+    graph.description,
+    `${plural(nodes, 'node')}, ${plural(weight.length, 'edge')}, ${plural(components, 'component')}, ${plural(betti[1], 'loop')} (Betti ${betti.join(', ')}; Euler ${graph.euler})`,
+    `${plural(points, 'point')}, ${count(noise.length)} in no node${share}; of ${plural(cubes.total, 'cover element')} ${count(cubes.skipped)} hold too few points, ${count(cubes.allNoise)} are all noise`,
+    ...warnings.map((w) => `⚠ ${w}`),
+  ].join('\n');
+}
+
+/** A plain identity of what is shown: equal calls find the bundle that is there. */
+function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGraphOptions) {
+  const { activations, map, nulls: _, columns: __, ...rest } = options;
+  const inputs: Record<string, string> = {};
+  sets.forEach((set, s) => (inputs[`graph${s}`] = set.graph.id));
+  [activations ?? []].flat().forEach((a: SparseActivations, s) => (inputs[`activations${s}`] = a.id));
+  if (map) inputs.map = map.id;
+  const shown = sets.map(({ name, columns }) => ({
+    name,
+    columns: columns.map((c) => `${c.name} ${sha256([Float32Array.from(c.values), ...(c.classes ?? [])])}`),
+  }));
+  const parameters = asParameters({ ...rest, title, shown }) as JsonObject;
+  return { kind: 'graph', parameters, inputs, codeVersion: CODE_VERSION };
+}
+
+/** Writes the sidecar of graphs and gives the items that show them. */
+export async function graphItems(
+  env: Environment,
+  graphs: readonly MapperGraph[],
+  options: ShowGraphOptions,
+  call: CallOptions,
+): Promise<OutputItem[]> {
+  const { map } = options;
+  const data: GraphBundleSet[] = [];
+  for (const [s, graph] of graphs.entries()) data.push(await dataSet(env, graph, s, graphs.length, options));
+  const sets = [...data, ...(options.nulls ?? []).map(nullSet)];
+  const named = data.filter((set) => set.sae).map((set) => set.sae!.name);
+  const title = options.title ?? (named.length > 0 ? `Mapper: ${named.join(' ↔ ')}` : 'Mapper graph');
+  const groups = Object.entries(options.groups ?? {}).map(([name, words]) => ({ name, words: [...words] }));
+  const paired = map && data.length === 2;
+  const r = paired ? map.pairs.r : undefined;
+  const computed = await env.outputStore.compute(keyOf(sets, title, options), {
+    title,
+    make: async (folder) =>
+      void (await writeGraphBundle(
+        folder,
+        sets,
+        {
+          title,
+          ...(groups.length > 0 ? { groups } : {}),
+          ...(paired && {
+            pairing: {
+              method: map.method,
+              pairs: map.pairs.r.length,
+              meanR: r!.reduce((sum, v) => sum + v, 0) / Math.max(1, r!.length),
+            },
+            overlap: nodeOverlap(data[0].graph, data[1].graph, data[0].counterpart!),
+          }),
+          seed: options.seed,
+        },
+        call,
+      )),
+    load: async (made) => JSON.parse(await fs.readFile(path.join(made, 'graph.json'), 'utf8')) as GraphMeta,
+  });
+  const descriptor: GraphDescriptor = {
+    version: 1,
+    id: computed.record.id,
+    path: path.relative(env.context.outputFolder, computed.folder).split(path.sep).join('/'),
+    meta: computed.value,
+  };
+  const text = sets.map((set) => (sets.length > 1 ? `${set.name}: ` : '') + graphText(set.graph));
+  return [
+    { mime: MIME.graph, json: JSON.parse(JSON.stringify(descriptor)) as Json },
+    textItem([title, ...text].join('\n')),
+  ];
+}

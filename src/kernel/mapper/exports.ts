@@ -1,0 +1,114 @@
+/** Mapper graphs as files of other tools: KeplerMapper's JSON and GraphML. */
+import type { BundleColumn } from './bundle.js';
+import type { MapperGraph } from './types.js';
+
+const nodeName = ({ cube, cluster }: MapperGraph, i: number): string => `cube${cube[i]}_cluster${cluster[i]}`;
+
+const membersOf = ({ membersAt, members }: MapperGraph, i: number): Int32Array =>
+  members.subarray(membersAt[i], membersAt[i + 1]);
+
+/** Names of the nodes, unique: KeplerMapper's "cubeI_clusterJ". */
+export const nodeNames = (graph: MapperGraph): string[] =>
+  Array.from({ length: graph.nodes }, (_, i) => nodeName(graph, i));
+
+/** KeplerMapper's graph: what its visualize() and to_networkx adapters read. */
+export interface KeplerGraph {
+  /** Members of each node. */
+  nodes: Record<string, number[]>;
+  /** Each edge once, at its first node. */
+  links: Record<string, string[]>;
+  /** Nodes, then edges. */
+  simplices: string[][];
+  /** How it was made; `noise` and `warnings` are ours. */
+  meta_data: Record<string, unknown>;
+}
+
+/** The graph in the layout of KeplerMapper 2's `map`. */
+export function keplerGraph(graph: MapperGraph): KeplerGraph {
+  const names = nodeNames(graph);
+  const links: Record<string, string[]> = {};
+  const pairs: string[][] = [];
+  for (let e = 0; e < graph.edges.length; e += 2) {
+    const [a, b] = [names[graph.edges[e]], names[graph.edges[e + 1]]];
+    (links[a] ??= []).push(b);
+    pairs.push([a, b]);
+  }
+  const { lens, cover, clusterer } = graph.parameters as Record<string, Record<string, unknown> | undefined>;
+  return {
+    nodes: Object.fromEntries(names.map((name, i) => [name, Array.from(membersOf(graph, i))])),
+    links,
+    simplices: [...names.map((name) => [name]), ...pairs],
+    meta_data: {
+      projection: graph.lens.description,
+      n_cubes: cover?.cubes ?? (cover?.kind === undefined || cover.kind === 'cubes' ? 10 : null),
+      perc_overlap: cover?.overlap ?? (cover?.kind === undefined || cover.kind === 'cubes' ? 0.1 : null),
+      clusterer: clusterer ?? { kind: 'dbscan' },
+      scaler: 'None',
+      description: graph.description,
+      lens: lens ?? null,
+      points: graph.points,
+      noise: Array.from(graph.noise),
+      warnings: [...graph.warnings],
+    },
+  };
+}
+
+const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+/** Text of an attribute or element; characters that XML 1.0 cannot hold become U+FFFD. */
+const xml = (text: string): string =>
+  // eslint-disable-next-line no-control-regex
+  text.replace(/[&<>"]/g, (c) => ESCAPES[c]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd');
+
+interface Key {
+  id: string;
+  of: 'node' | 'edge' | 'graph';
+  name: string;
+  type: 'string' | 'int' | 'double';
+}
+
+/**
+ * GraphML for Gephi, Cytoscape, networkx and igraph: per node its cube, cluster, component, size, members, and the mean of
+ * each column over the members that have a value; per edge the members shared.
+ */
+export function graphMl(graph: MapperGraph, columns: readonly BundleColumn[] = []): string {
+  const keys: Key[] = [
+    { id: 'description', of: 'graph', name: 'description', type: 'string' },
+    { id: 'cube', of: 'node', name: 'cube', type: 'int' },
+    { id: 'cluster', of: 'node', name: 'cluster', type: 'int' },
+    { id: 'component', of: 'node', name: 'component', type: 'int' },
+    { id: 'size', of: 'node', name: 'size', type: 'int' },
+    { id: 'members', of: 'node', name: 'members', type: 'string' },
+    ...columns.map((c, i): Key => ({ id: `c${i}`, of: 'node', name: `mean ${c.name}`, type: 'double' })),
+    { id: 'weight', of: 'edge', name: 'weight', type: 'int' },
+  ];
+  const data = (key: string, value: string | number): string => `<data key="${key}">${xml(String(value))}</data>`;
+  const lines = [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
+    ...keys.map((k) => ` <key id="${k.id}" for="${k.of}" attr.name="${xml(k.name)}" attr.type="${k.type}"/>`),
+    ' <graph edgedefault="undirected">',
+    `  ${data('description', graph.description)}`,
+  ];
+  const names = nodeNames(graph);
+  names.forEach((name, i) => {
+    const members = membersOf(graph, i);
+    const means = columns.map(({ values }, c) => {
+      const known = Array.from(members, (m) => values[m]).filter((v) => !Number.isNaN(v));
+      return known.length > 0 ? data(`c${c}`, known.reduce((s, v) => s + v, 0) / known.length) : '';
+    });
+    const own = [
+      data('cube', graph.cube[i]),
+      data('cluster', graph.cluster[i]),
+      data('component', graph.component[i]),
+      data('size', members.length),
+      data('members', members.join(' ')),
+      ...means,
+    ];
+    lines.push(`  <node id="${name}">${own.join('')}</node>`);
+  });
+  for (let e = 0; e < graph.weight.length; e++) {
+    const [a, b] = [names[graph.edges[2 * e]], names[graph.edges[2 * e + 1]]];
+    lines.push(`  <edge source="${a}" target="${b}">${data('weight', graph.weight[e])}</edge>`);
+  }
+  return `${[...lines, ' </graph>', '</graphml>'].join('\n')}\n`;
+}
