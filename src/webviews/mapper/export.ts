@@ -32,13 +32,13 @@ export function keplerJson(set: GraphSet, minWeight: number): string {
     (links[names[a]] ??= []).push(names[b]);
     simplices.push([names[a], names[b]]);
   }
+  const { description, title, parameters, points, warnings } = set.meta;
   const meta_data = {
-    projection: set.meta.description,
-    title: set.meta.title,
+    projection: description,
     nerve_min_intersection: minWeight,
-    parameters: set.meta.parameters,
+    ...{ title, description, parameters, points, noise: [...set.columns.noise], warnings },
   };
-  return JSON.stringify({ nodes, links, simplices, meta_data, meta_nodes: {} });
+  return JSON.stringify({ nodes, links, simplices, meta_data });
 }
 
 export function escapeXml(text: string): string {
@@ -50,62 +50,59 @@ export function escapeXml(text: string): string {
 
 type Field = { id: string; name: string; type: 'int' | 'double' | 'string'; value(node: number): string | null };
 
-function fields(set: GraphSet): Field[] {
-  const names = keplerNames(set);
+function fields(set: GraphSet, names: readonly string[]): Field[] {
   const float = (v: number) => (Number.isFinite(v) ? String(v) : null);
-  const fixed: Array<Omit<Field, 'id'>> = [
-    { name: 'kepler_name', type: 'string', value: (i) => names[i] },
-    { name: 'members', type: 'int', value: (i) => String(set.size[i]) },
-    { name: 'member_ids', type: 'string', value: (i) => [...membersOf(set, i)].join(' ') },
-    { name: 'cube', type: 'int', value: (i) => String(set.columns.cube[i]) },
-    { name: 'component', type: 'int', value: (i) => String(set.columns.component[i]) },
-    { name: 'x', type: 'double', value: (i) => float(set.columns.x[i]) },
-    { name: 'y', type: 'double', value: (i) => float(set.columns.y[i]) },
-    {
-      name: 'tokens',
-      type: 'string',
-      value: (i) =>
-        topTokens(set, i)
-          .map((t) => t.text)
-          .join(' '),
-    },
+  const tokens = (i: number) =>
+    topTokens(set, i)
+      .map((t) => t.text)
+      .join(' ');
+  const fixed: Field[] = [
+    { id: 'cube', name: 'cube', type: 'int', value: (i) => String(set.columns.cube[i]) },
+    { id: 'cluster', name: 'cluster', type: 'int', value: (i) => names[i].split('_cluster')[1] },
+    { id: 'component', name: 'component', type: 'int', value: (i) => String(set.columns.component[i]) },
+    { id: 'size', name: 'size', type: 'int', value: (i) => String(set.size[i]) },
+    { id: 'members', name: 'members', type: 'string', value: (i) => [...membersOf(set, i)].join(' ') },
+    { id: 'tokens', name: 'tokens', type: 'string', value: tokens },
+    { id: 'x', name: 'x', type: 'double', value: (i) => float(set.columns.x[i]) },
+    { id: 'y', name: 'y', type: 'double', value: (i) => float(set.columns.y[i]) },
   ];
   const columns = set.meta.columns.flatMap((column, k) =>
     column.classes
       ? []
-      : STATS.map((stat: Stat): Omit<Field, 'id'> => ({
+      : STATS.map((stat: Stat): Field => ({
+          id: `${stat}${k}`,
           name: `${stat} ${column.name}`,
           type: 'double',
           value: (i) => float(aggregate(set.columns.columns[k], membersOf(set, i), stat)),
         })),
   );
-  return [...fixed, ...columns].map((field, k) => ({ ...field, id: `n${k}` }));
+  return [...fixed, ...columns];
 }
 
-/** GraphML 1.0 with members, positions, label tokens and every column's statistics per node; shared members per edge. */
+/**
+ * GraphML with the kernel's names of nodes and attributes, and positions, label tokens and every statistic of each column
+ * besides; edges that share fewer than `minWeight` members are left out.
+ */
 export function graphMl(meta: GraphMeta, set: GraphSet, minWeight: number): string {
-  const all = fields(set);
-  const keys = all.map(
-    (f) => `  <key id="${f.id}" for="node" attr.name="${escapeXml(f.name)}" attr.type="${f.type}"/>`,
-  );
-  const nodes = Array.from({ length: set.n }, (_, i) => {
-    const data = all.flatMap((f) => {
-      const value = f.value(i);
-      return value === null ? [] : [`<data key="${f.id}">${escapeXml(value)}</data>`];
-    });
-    return `    <node id="${i}">${data.join('')}</node>`;
+  const names = keplerNames(set);
+  const all = fields(set, names);
+  const data = (key: string, value: string) => `<data key="${key}">${escapeXml(value)}</data>`;
+  const nodes = names.map((name, i) => {
+    const own = all.map(({ id, value }) => [id, value(i)] as const);
+    return `    <node id="${name}">${own.map(([id, v]) => (v === null ? '' : data(id, v))).join('')}</node>`;
   });
   const edges = shownEdges(set, minWeight).map(
-    ([a, b, shared], e) =>
-      `    <edge id="e${e}" source="${a}" target="${b}"><data key="shared">${shared}</data></edge>`,
+    ([a, b, shared]) => `    <edge source="${names[a]}" target="${names[b]}">${data('weight', String(shared))}</edge>`,
   );
+  const about = `${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${minWeight} shared members`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
-    `  <desc>${escapeXml(`${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${minWeight} shared members`)}</desc>`,
-    ...keys,
-    '  <key id="shared" for="edge" attr.name="shared_members" attr.type="int"/>',
+    '  <key id="description" for="graph" attr.name="description" attr.type="string"/>',
+    ...all.map((f) => `  <key id="${f.id}" for="node" attr.name="${escapeXml(f.name)}" attr.type="${f.type}"/>`),
+    '  <key id="weight" for="edge" attr.name="weight" attr.type="int"/>',
     '  <graph edgedefault="undirected">',
+    `    ${data('description', about)}`,
     ...nodes,
     ...edges,
     '  </graph>',

@@ -117,7 +117,7 @@ export class Pane {
         value: (r) => at(r).node,
       },
       {
-        ...{ key: 'members', title: 'Members', width: '5.2em', numeric: true },
+        ...{ key: 'members', title: 'Members', width: '6em', numeric: true },
         text: (r) => count(set(r).size[at(r).node]),
         value: (r) => set(r).size[at(r).node],
       },
@@ -129,7 +129,7 @@ export class Pane {
         value: (r) => this.tokensOf(r),
       },
       {
-        ...{ key: 'component', title: 'Comp.', width: '3.4em', numeric: true },
+        ...{ key: 'component', title: 'Comp.', width: '4.2em', numeric: true },
         text: (r) => String(set(r).columns.component[at(r).node] + 1),
         value: (r) => set(r).columns.component[at(r).node],
       },

@@ -66,7 +66,8 @@ export const GRAPH_CSS = `
 .fg-graph[data-size="medium"] .details { grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
 .fg-graph[data-size="medium"] .details > .fg-none { grid-column: 1 / -1; }
 .fg-graph[data-size="narrow"] .plots { grid-auto-flow: row; grid-auto-columns: auto; grid-auto-rows: minmax(0, 1fr); }
-.fg-graph[data-size="narrow"] .legend { max-width: none; }
+.fg-graph[data-size="narrow"] .legend { max-width: none; flex: 1 1 100%; }
+.fg-graph[data-size="narrow"]:not([data-pane="closed"]) { grid-template-rows: auto minmax(0, 1fr) minmax(0, 27%); }
 .fg-graph[data-size="narrow"] .foot .provenance { margin-left: 0; }
 .fg-graph.compact { height: 480px; }
 `;
