@@ -5,6 +5,7 @@ import type { SparseRows } from '../compute/sparse.js';
 import { requireSame, type ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
+import { describeAll, editsOf, identityOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
@@ -25,6 +26,8 @@ export interface SaveActivationsOptions extends CallOptions {
   fresh?: boolean;
   /** Encode with an SAE trained on another model (a fine-tuned sibling, say). Default: refused. */
   allowOtherModel?: boolean;
+  /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
+  interventions?: Intervention | readonly Intervention[];
 }
 
 export interface SavedActivations {
@@ -43,8 +46,8 @@ export interface SavedActivations {
 /**
  * Encodes a token set with an SAE at its hook and stores the sparse activations as an artifact, streamed shard by
  * shard; the same call again loads it. Throws before any forward pass when the SAE's width is not the hook's, when the
- * SAE is known to come from another model (see allowOtherModel), or when the tokens are another tokenizer's; and on
- * the first NaN or infinity, with its place. A failed or aborted run leaves no artifact.
+ * SAE is known to come from another model (see allowOtherModel), when the tokens are another tokenizer's, or when an
+ * intervention cannot act on them; and on the first NaN or infinity, with its place. A failed or aborted run leaves no artifact.
  */
 export async function saveActivations(
   model: LanguageModel,
@@ -63,17 +66,25 @@ export async function saveActivations(
       { name: `model ${model.name}`, id: model.id },
     );
   }
+  const interventions = listOf(options.interventions);
+  requireRunnable(model, interventions, tokens);
+  const changed = interventions.length > 0;
   const key: ArtifactKey = {
     kind: 'activations',
-    parameters: { hook, sequences: tokens.sequences, context: tokens.context },
+    parameters: {
+      hook,
+      sequences: tokens.sequences,
+      context: tokens.context,
+      ...(changed ? { interventions: identityOf(model, interventions) } : {}),
+    },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: CODE_VERSION,
   };
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
-    title: `${model.name} ${hook} × ${sae.name}`,
+    title: `${model.name} ${hook} × ${sae.name}${changed ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
-      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options), {
+      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options, editsOf(interventions)), {
         signal: options.signal,
         features: sae.config.dSae,
         tokenIds: tokens.tokens,
@@ -98,6 +109,11 @@ export async function saveActivations(
   };
 }
 
+/** One or several interventions as a list. */
+function listOf(given: Intervention | readonly Intervention[] = []): readonly Intervention[] {
+  return 'edit' in given ? [given] : given;
+}
+
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
   const width = capturedWidth(model, hook);
   if (sae.config.dIn === width) return;
@@ -113,9 +129,10 @@ async function* encodeTokens(
   tokens: TokenSet,
   hook: string,
   options: SaveActivationsOptions,
+  edits: ReturnType<typeof editsOf>,
 ): AsyncGenerator<SparseRows> {
   const { batchTokens, signal, onProgress } = options;
-  const capture = { batchTokens, signal, onProgress };
+  const capture = { batchTokens, signal, onProgress, edits };
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
     yield sae.encode(x);

@@ -34,6 +34,7 @@ const SAVE_OPTIONS: OptionNames<SaveActivationsOptions> = {
   batchTokens: true,
   fresh: true,
   allowOtherModel: true,
+  interventions: true,
   ...CALL,
 };
 const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {

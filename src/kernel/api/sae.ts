@@ -93,6 +93,7 @@ const EVALUATE_OPTIONS: OptionNames<EvaluateSaeOptions> = {
   sequences: true,
   batchTokens: true,
   ignoreTokens: true,
+  interventions: true,
   allowOtherModel: true,
   ...CALL,
 };

@@ -2,8 +2,9 @@
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
+import { checkEdits } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
-import { describeAll, editsOf, type Intervention } from './intervention.js';
+import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
 
 export interface CompareOptions extends CallOptions {
   /** New tokens per continuation, default 30. */
@@ -28,13 +29,24 @@ export function nextTokenProbabilities(
   edits?: ForwardOptions['edits'],
 ): Float32Array {
   const ids = promptTokens(model, prompt);
+  checkEdits(edits, { model, tokens: ids, length: ids.length });
+  return probabilities(model, prompt, ids, edits);
+}
+
+/** The same of edits that were checked, which may wait for text that is yet to come. */
+function probabilities(
+  model: LanguageModel,
+  prompt: string,
+  ids: Int32Array,
+  edits: ForwardOptions['edits'],
+): Float32Array {
   const kept = ids.slice(Math.max(0, ids.length - model.config.context));
-  const probabilities = tf.tidy(() => {
-    const { logits } = model.forward(kept, 1, edits ? { edits } : {});
+  const values = tf.tidy(() => {
+    const { logits } = model.forward(kept, 1, { edits, offset: ids.length - kept.length, sequence: 0 });
     const last = logits!.slice([0, kept.length - 1, 0], [1, 1, -1]).flatten();
     return tf.softmax(last).dataSync<'float32'>().slice();
   });
-  if (probabilities.every(Number.isFinite)) return probabilities;
+  if (values.every(Number.isFinite)) return values;
   throw new Error(
     `${model.name} gives no finite next-token probabilities after ${JSON.stringify(prompt)}: an edit holds NaN or a scale is too large`,
   );
@@ -50,7 +62,8 @@ function promptTokens(model: LanguageModel, prompt: string): Int32Array {
 /**
  * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
  * |after − before|, ties to the lower token id.
- * @throws Error when there is no prompt, or one without tokens, before anything is generated.
+ * @throws Error when there is no prompt, one without tokens, or one on which an intervention cannot act, before anything
+ * is generated.
  */
 export async function compare(
   model: LanguageModel,
@@ -60,7 +73,7 @@ export async function compare(
 ): Promise<ComparisonDescriptor> {
   const { tokens = 30, temperature = 0, topK, seed = 0, top = 10, signal, onProgress } = options;
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
-  for (const prompt of prompts) promptTokens(model, prompt);
+  for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
   const edits = editsOf(interventions);
   const rows: ComparisonDescriptor['rows'] = [];
   const report = (done: number): void =>
@@ -93,8 +106,9 @@ function movedTokens(
   edits: ForwardOptions['edits'],
   top: number,
 ): NonNullable<ComparisonDescriptor['tokens']> {
-  const before = nextTokenProbabilities(model, prompt);
-  const after = nextTokenProbabilities(model, prompt, edits);
+  const ids = promptTokens(model, prompt);
+  const before = probabilities(model, prompt, ids, undefined);
+  const after = probabilities(model, prompt, ids, edits);
   return [...before.keys()]
     .sort((a, b) => Math.abs(after[b] - before[b]) - Math.abs(after[a] - before[a]) || a - b)
     .slice(0, top)

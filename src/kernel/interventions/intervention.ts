@@ -2,86 +2,161 @@
 import type { JsonObject } from '../../protocol/notebook.js';
 import { capturedWidth } from '../activations/capture.js';
 import { requireSame } from '../artifacts/store.js';
-import { row } from '../compute/matrix.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
-import { sha256 } from '../io/hash.js';
-import type { ForwardOptions, HookEdit, LanguageModel } from '../models/types.js';
+import type { Intervention } from '../models/edits.js';
+import type { EditContext, EditedText, HookEdit, LanguageModel } from '../models/types.js';
+import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
+import { rowsOf, selectorOf, type Positions, type Selector } from './positions.js';
 
-export interface Intervention {
-  /** TransformerLens hook name at which `edit` acts. */
-  readonly hook: string;
-  /** For people: "steer blocks.0.hook_mlp_out by 4 × feature 12 of …". */
-  readonly description: string;
-  /** For artifact identity. */
-  readonly parameters: JsonObject;
-  /** What LanguageModel.forward and generate take in `edits`. */
-  readonly edit: HookEdit;
+export { describeAll, editsOf, identityOf, requireRunnable, type Intervention } from '../models/edits.js';
+
+/** Where an intervention acts, and what becomes of what an SAE does not explain. */
+export interface PlaceOptions {
+  /**
+   * 'all' (default) or 'last', an index or several (negative from the end), { from, to }, { token } or { regex }.
+   */
+  positions?: Positions;
+  /**
+   * 'keep' (default): what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes the
+   * SAE's reconstruction with the change.
+   */
+  errorTerm?: 'keep' | 'drop';
 }
 
-export interface SteerOptions {
-  /** Multiplier of the vector: what is added is scale × vector, in the units of the activation. No default. */
-  scale: number;
-  /** 'all' positions (default) or only the 'last' of each sequence. */
-  positions?: 'all' | 'last';
+/** Options of interventions that need an SAE only to drop its error term. */
+export interface ErrorOptions extends PlaceOptions {
+  /** The SAE whose error term { errorTerm: 'drop' } drops. */
+  sae?: Sae;
 }
 
-export interface SteerFeatureOptions extends SteerOptions {
-  /** Hook to steer; default the SAE's own. */
-  hook?: string;
-  /** Steer with an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
+/** The rows of an activation that an intervention acts on, before and after. */
+export interface RowChange {
+  /** [n, d]: the activation, or its reconstruction where the error term is dropped. Read only. */
+  x: Matrix;
+  /** The activation itself, [n, d]. Read only. */
+  original: Matrix;
+  /** Rows b·T + t of the pass. */
+  rows: Int32Array;
+  context: EditContext;
+  /** The whole activation of the pass, [B·T, d]. Read only. */
+  all: Matrix;
+  /** What becomes of `x`, [n, d]; begins as a copy. Rows that are not written keep their bits. */
+  out: Matrix;
 }
 
-/**
- * Adds `scale` × `vector` to the activation at `hook`, [B, T, d] with d = vector length; at hooks with heads,
- * [B, T, heads, dHead], the vector is all heads one after the other, as captured activations are. A scale of 0 returns the
- * activation itself, bit for bit; so do the positions that are not steered.
- * @throws RangeError on NaN or infinity, or when the hook's width is not the vector's length.
- */
-export function steer(
-  model: LanguageModel,
-  hook: string,
-  vector: Float32Array,
-  options: SteerOptions & { name?: string },
-): Intervention {
-  const { scale, positions = 'all', name = 'vector' } = options;
+export interface RowEdit {
+  hook: string;
+  /** "clamp feature 3 of … to 2"; positions and error term are added. */
+  what: string;
+  parameters: JsonObject;
+  place: PlaceOptions;
+  /** Needed when the error term is dropped. */
+  sae?: Sae;
+  change(rows: RowChange): void;
+  /** More to refuse of a text, before anything runs. */
+  check?(text: EditedText, selector: Selector): void;
+}
+
+/** Refuses hooks that are unknown or hold one value per pair of tokens; gives the width of a row, all heads together. */
+export function requireDirectionHook(model: LanguageModel, hook: string): number {
   const width = capturedWidth(model, hook);
   if (/hook_(attn_scores|pattern)$/.test(hook))
     throw new RangeError(`${hook} holds one value per pair of tokens: it has no direction to steer; take another hook`);
-  if (vector.length !== width)
-    throw new RangeError(
-      `steering needs a vector of width ${width} (${hook} of ${model.name}) but got ${vector.length}; take a direction of this hook`,
-    );
-  const bad = vector.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) throw new RangeError(`steering vector has ${vector[bad]} at position ${bad}; expected finite numbers`);
-  if (!Number.isFinite(scale)) throw new RangeError(`steering scale is ${scale}; expected a finite number`);
-  if (positions !== 'all' && positions !== 'last')
-    throw new RangeError(`positions is ${JSON.stringify(positions)}; expected 'all' or 'last'`);
-  const direction = vector.slice();
+  return width;
+}
+
+/**
+ * The intervention that changes rows of the activation at a hook. Rows that come out as they went in keep their bits, and
+ * where no row changes the edit returns the very tensor it was given.
+ * @throws RangeError for hooks without a row per token, widths that do not fit and bad positions.
+ */
+export function rowIntervention(model: LanguageModel, edit: RowEdit): Intervention {
+  const { hook, place, sae, what } = edit;
+  const { errorTerm = 'keep' } = place;
+  const width = requireDirectionHook(model, hook);
+  if (errorTerm !== 'keep' && errorTerm !== 'drop')
+    throw new RangeError(`errorTerm is ${JSON.stringify(errorTerm)}; expected 'keep' or 'drop'`);
+  if (errorTerm === 'drop' && !sae)
+    throw new TypeError("errorTerm 'drop' drops the error term of an SAE; give { sae }");
+  if (sae) requireWidth(model, sae, hook, width);
+  const selector = selectorOf(model, place.positions);
+  const drop = errorTerm === 'drop' ? sae : undefined;
+  const run: HookEdit = (activation, _hook, context) =>
+    editRows(activation, width, rowsOf(selector, context), context, drop, edit.change);
   return {
     hook,
-    description: `steer ${hook} by ${scale} × ${name} at ${positions === 'all' ? 'all positions' : 'the last position'}`,
-    parameters: { kind: 'steer', hook, scale, positions, vector: sha256([direction]) },
-    edit: (activation) => (scale === 0 ? activation : addDirection(activation, direction, scale, positions)),
+    description: `${what} ${selector.where}${drop ? ', error term dropped' : ''}`,
+    parameters: {
+      ...edit.parameters,
+      hook,
+      positions: selector.parameters,
+      ...(drop ? { errorTerm: 'drop', errorOf: drop.id } : {}),
+    },
+    edit: Object.assign(run, {
+      check(text: EditedText): void {
+        requireSameModel(model, text.model, what);
+        try {
+          selector.check(text);
+          edit.check?.(text, selector);
+        } catch (error) {
+          throw named(error, `cannot ${what}`);
+        }
+      },
+    }),
   };
 }
 
-function addDirection(
+/** An error of the same kind that says what could not be done. */
+function named(error: unknown, what: string): Error {
+  if (!(error instanceof Error)) return new Error(`${what}: ${String(error)}`);
+  return Object.assign(error, { message: `${what}: ${error.message}` });
+}
+
+function requireSameModel(made: LanguageModel, runs: EditedText['model'], what: string): void {
+  if (made === runs) return;
+  requireSame(
+    `"${what}" was made for another model; make it with the model that runs`,
+    { name: `model ${made.name}`, id: made.id },
+    { name: `model ${runs.name}`, id: runs.id },
+  );
+}
+
+/** @throws RangeError when rows of an SAE are not as wide as those at the hook. */
+function requireWidth(model: LanguageModel, sae: Sae, hook: string, width: number): void {
+  if (sae.config.dIn === width) return;
+  throw new RangeError(
+    `${sae.name} takes rows of width ${sae.config.dIn} but ${hook} of ${model.name} has width ${width}; take the SAE of this hook or change { hook }`,
+  );
+}
+
+function editRows(
   activation: tf.Tensor,
-  direction: Float32Array,
-  scale: number,
-  positions: 'all' | 'last',
+  width: number,
+  rows: Int32Array,
+  context: EditContext,
+  drop: Sae | undefined,
+  change: RowEdit['change'],
 ): tf.Tensor {
-  return tf.tidy(() => {
-    // [d], or [heads, dHead]: it broadcasts over batch and position alone.
-    const step = tf.tensor(direction, activation.shape.slice(2)).mul(scale);
-    if (positions === 'all') return activation.add(step);
-    const rest = activation.shape[1]! - 1;
-    if (rest === 0) return activation.add(step);
-    const [before, last] = tf.split(activation, [rest, 1], 1);
-    return tf.concat([before, last.add(step)], 1);
-  });
+  if (rows.length === 0) return activation;
+  const data = activation.dataSync<'float32'>();
+  const all = matrix(data.length / width, width, data);
+  const original = matrix(rows.length, width);
+  rows.forEach((r, i) => original.data.set(data.subarray(r * width, (r + 1) * width), i * width));
+  const x = drop ? reconstruct(drop, original).reconstruction : original;
+  const out = matrix(rows.length, width, x.data.slice());
+  change({ x, original, rows, context, all, out });
+  if (sameBits(out.data, original.data)) return activation;
+  const result = data.slice();
+  rows.forEach((r, i) => result.set(out.data.subarray(i * width, (i + 1) * width), r * width));
+  return tf.tensor(result, activation.shape);
+}
+
+function sameBits(a: Float32Array, b: Float32Array): boolean {
+  const [p, q] = [a, b].map((x) => new Int32Array(x.buffer, x.byteOffset, x.length));
+  for (let i = 0; i < p.length; i++) if (p[i] !== q[i]) return false;
+  return true;
 }
 
 /**
@@ -95,39 +170,4 @@ export function requireModelOfSae(sae: Sae, model: Pick<LanguageModel, 'name' | 
     { name: `SAE ${sae.name}`, id: sae.config.modelId },
     { name: `model ${model.name}`, id: model.id },
   );
-}
-
-/**
- * Steers along the decoder row of one SAE feature: adds scale × W_dec[feature].
- * @throws RangeError when the feature id is outside the SAE; MismatchError when the SAE is another model's.
- */
-export function steerFeature(
-  model: LanguageModel,
-  sae: Sae,
-  feature: number,
-  options: SteerFeatureOptions,
-): Intervention {
-  if (!Number.isInteger(feature) || feature < 0 || feature >= sae.config.dSae)
-    throw new RangeError(`feature ${feature} is outside ${sae.name}, which has features 0 to ${sae.config.dSae - 1}`);
-  requireModelOfSae(sae, model, options.allowOtherModel);
-  const hook = options.hook ?? sae.config.hookName;
-  if (!hook) throw new Error(`SAE ${sae.name} does not say its hook; give { hook }`);
-  const { scale, positions } = options;
-  return steer(model, hook, row(sae.W_dec, feature), { scale, positions, name: `feature ${feature} of ${sae.name}` });
-}
-
-/** Edits by hook, in the order given, as LanguageModel.forward and generate take them. */
-export function editsOf(interventions: readonly Intervention[]): NonNullable<ForwardOptions['edits']> {
-  const edits = new Map<string, HookEdit[]>();
-  for (const { hook, edit } of interventions) {
-    const list = edits.get(hook);
-    if (list) list.push(edit);
-    else edits.set(hook, [edit]);
-  }
-  return edits;
-}
-
-/** What interventions do, for people. */
-export function describeAll(interventions: readonly Intervention[]): string {
-  return interventions.map((i) => i.description).join('; ') || 'no intervention';
 }

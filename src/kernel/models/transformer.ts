@@ -7,7 +7,7 @@
  * Sources: Hugging Face transformers' definitions of the three families; TransformerLens' hook points.
  */
 import { tf } from '../compute/tf.js';
-import { HookRun, STOP, hookNames, hookWidth, share } from './hooks.js';
+import { HookRun, STOP, checkEdits, hookNames, hookWidth, share } from './hooks.js';
 import { generate } from './generate.js';
 import { modelId } from './identity.js';
 import {
@@ -101,12 +101,14 @@ export class TransformerModel implements LanguageModel {
    * Runs B sequences of T = tokens.length / batch tokens.
    * Logits are [B, T, V]. Residual-stream and MLP hooks are [B, T, width], LayerNorm scales [B, T, 1],
    * q, k, v and z [B, T, H, Dh], attention scores and patterns [B, H, T, T] (scores are -Infinity where masked),
-   * attn.hook_result [B, T, H, d]. Throws on ids outside the vocabulary, T over the context and unknown hooks.
+   * attn.hook_result [B, T, H, d]. Throws on ids outside the vocabulary, T over the context, unknown hooks, and edits that
+   * cannot act on these tokens; whoever runs a token set in blocks and says so by { sequence } checks the whole set first.
    */
   forward(tokens: Int32Array, batch: number, options: ForwardOptions = {}): ForwardResult {
     this.requireAlive();
     const length = this.requireTokens(tokens, batch);
     const run = new HookRun(this.hooks, options, tokens, batch);
+    if (options.sequence === undefined) checkEdits(options.edits, { model: this, tokens, length });
     try {
       const outputs = tf.tidy(() => {
         let logits: tf.Tensor[] = [];

@@ -2,7 +2,8 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
-import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
+import { editsOf, requireRunnable, type Intervention } from '../models/edits.js';
+import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct } from './sae.js';
@@ -17,6 +18,11 @@ export interface EvaluateOptions extends CallOptions {
   batchTokens?: number;
   /** Token ids (BOS, padding) whose activations stay as they are and count in no figure. */
   ignoreTokens?: readonly number[];
+  /**
+   * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave at
+   * its hook. Default: none.
+   */
+  interventions?: Intervention | readonly Intervention[];
 }
 
 export interface SaeEvaluation extends ReconstructionMetrics {
@@ -54,7 +60,8 @@ const LOGIT_FLOATS = 1 << 25;
 
 /**
  * Runs each batch three times: clean, with the SAE's reconstruction at the hook, and with zeros there. Sums are float64
- * and stream over batches. Throws when the hook's width is not the SAE's, or nothing is left to evaluate.
+ * and stream over batches. Throws when the hook's width is not the SAE's, an intervention cannot act on the tokens, or
+ * nothing is left to evaluate.
  */
 export async function evaluateSae(
   model: LanguageModel,
@@ -72,13 +79,17 @@ export async function evaluateSae(
     throw new RangeError('evaluation needs sequences of at least 2 tokens: there is no next token to predict');
   const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
   const perBatch = Math.max(1, Math.floor(budget / context));
+  const given = options.interventions ?? [];
+  const interventions = 'edit' in given ? [given] : given;
+  const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
+  requireRunnable(model, interventions, used);
   const sums = new EvaluationSums(sae);
   const ignored = new Set(options.ignoreTokens ?? []);
   for (let first = 0; first < sequences; first += perBatch) {
     checkAborted(options.signal, 'SAE evaluation');
     const batch = Math.min(perBatch, sequences - first);
     const ids = tokens.tokens.subarray(first * context, (first + batch) * context);
-    await evaluateBatch(model, sae, hook, ids, batch, ignored, sums, options.signal);
+    await evaluateBatch({ model, sae, hook, interventions }, first, ids, batch, ignored, sums, options.signal);
     options.onProgress?.({ label: `evaluating ${sae.name}`, done: first + batch, total: sequences, unit: 'sequences' });
   }
   if (sums.reconstruction.tokens === 0) throw new RangeError('every token is in ignoreTokens: nothing to evaluate');
@@ -139,17 +150,25 @@ export function histogramOfDensity(density: Float64Array, tokens: number): Densi
   return { edges, counts };
 }
 
+/** What is evaluated. */
+interface Evaluated {
+  model: LanguageModel;
+  sae: Sae;
+  hook: string;
+  interventions: readonly Intervention[];
+}
+
 async function evaluateBatch(
-  model: LanguageModel,
-  sae: Sae,
-  hook: string,
+  at: Evaluated,
+  sequence: number,
   ids: Int32Array,
   batch: number,
   ignored: ReadonlySet<number>,
   sums: EvaluationSums,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { logits: clean, x } = cleanRun(model, hook, ids, batch, sae.config.dIn);
+  const { model, sae } = at;
+  const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
   const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
   const part = ignored.size === 0 ? x : rowsOf(x, kept);
   const { features, reconstruction } = reconstruct(sae, part);
@@ -172,19 +191,19 @@ async function evaluateBatch(
     for (let i = 0; i < kept.length; i++) {
       replacement.set(filled.subarray(i * x.cols, (i + 1) * x.cols), kept[i] * x.cols);
     }
-    await target.add(clean, replacedRun(model, hook, ids, batch, replacement), ids, batch, vocab, counted);
+    await target.add(clean, replacedRun(at, sequence, ids, batch, replacement), ids, batch, vocab, counted);
   }
 }
 
 /** Logits [B·T·V] and the activation at the hook, [B·T, width], heads flattened. */
 function cleanRun(
-  model: LanguageModel,
-  hook: string,
+  { model, sae, hook, interventions }: Evaluated,
+  sequence: number,
   ids: Int32Array,
   batch: number,
-  width: number,
 ): { logits: Float32Array; x: Matrix } {
-  const { logits, captured } = model.forward(ids, batch, { capture: [hook] });
+  const width = sae.config.dIn;
+  const { logits, captured } = model.forward(ids, batch, { capture: [hook], edits: editsOf(interventions), sequence });
   const activation = captured.get(hook)!;
   try {
     const cols = activation.size / ids.length;
@@ -201,16 +220,15 @@ function cleanRun(
 }
 
 function replacedRun(
-  model: LanguageModel,
-  hook: string,
+  { model, hook, interventions }: Evaluated,
+  sequence: number,
   ids: Int32Array,
   batch: number,
   replacement: Float32Array,
 ): Float32Array {
-  const edits: ForwardOptions['edits'] = new Map([
-    [hook, [(activation: tf.Tensor) => tf.tensor(replacement, activation.shape)]],
-  ]);
-  const { logits } = model.forward(ids, batch, { edits });
+  const edits = new Map<string, readonly HookEdit[]>(editsOf(interventions));
+  edits.set(hook, [(activation: tf.Tensor) => tf.tensor(replacement, activation.shape)]);
+  const { logits } = model.forward(ids, batch, { edits, sequence });
   try {
     return logits!.dataSync<'float32'>();
   } finally {

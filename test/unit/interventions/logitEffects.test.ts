@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
-import { editsOf, steer, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import { steer } from '../../../src/kernel/interventions/steer.js';
 import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
 import { besideRandom, randomDirection } from '../../../src/kernel/interventions/randomDirection.js';
 import type { TokenSet } from '../../../src/kernel/models/types.js';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
-import { editsOf, steer, steerFeature, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import { steer, steerFeature } from '../../../src/kernel/interventions/steer.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
 import { CONFIGS, modelOf, normals, randomWeights } from '../models/models.js';
@@ -90,7 +91,7 @@ describe('steer', () => {
 
   it('of scale 0 gives the same tensor back, bit for bit', () => {
     const { edit } = steer(model, hook, random(config.dModel), { scale: 0 });
-    const x = tf.tensor([-0, 1e-42, 3], [1, 1, 3]);
+    const x = tf.tensor([-0, 1e-42, 3, ...random(12)], [1, 1, 15]);
     expect(edit(x, hook, { tokens: Int32Array.of(1), batch: 1, time: 1, offset: 0, sequence: 0 })).toBe(x);
     x.dispose();
     const off = captured(hook, 5, [steer(model, hook, random(config.dModel), { scale: 0 })]);
@@ -139,7 +140,7 @@ describe('steer', () => {
     expect(() => steer(model, hook, fine, { scale: NaN })).toThrow('steering scale is NaN');
     expect(() => steer(model, hook, fine, {} as { scale: number })).toThrow('steering scale is undefined');
     expect(() => steer(model, hook, fine, { scale: 1, positions: 'first' as 'last' })).toThrow(
-      "positions is \"first\"; expected 'all' or 'last'",
+      "positions is \"first\"; expected 'all' or 'last', an index",
     );
     expect(() => steer(model, 'blocks.0.mlp_out', fine, options)).toThrow(
       /unknown hook .* did you mean blocks\.0\.hook_mlp_out/,

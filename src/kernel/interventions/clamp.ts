@@ -1,0 +1,168 @@
+/** Clamping, scaling and ablating features of an SAE. */
+import type { JsonObject } from '../../protocol/notebook.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import type { LanguageModel } from '../models/types.js';
+import type { Sae } from '../sae/types.js';
+import { FeatureRows, featureSet, nameOf, type FeatureSet, type FeatureValues } from './features.js';
+import {
+  requireModelOfSae,
+  rowIntervention,
+  type Intervention,
+  type PlaceOptions,
+  type RowChange,
+  type RowEdit,
+} from './intervention.js';
+import type { FeatureSource } from './source.js';
+import { hookOf } from './steer.js';
+
+export interface FeatureOptions extends PlaceOptions {
+  /** Hook to change; default the SAE's own. */
+  hook?: string;
+  /** Take an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
+  allowOtherModel?: boolean;
+}
+
+/** A feature id, several, or every feature. */
+export type Features = number | readonly number[] | Int32Array | 'all';
+
+export interface FeatureEdit {
+  what(name: string): string;
+  parameters: JsonObject;
+  /** What features become, [rows × |set|], from what they are. */
+  wanted(now: FeatureValues, at: FeatureRowsAt): Float32Array;
+  check?: RowEdit['check'];
+}
+
+/** Rows b·T + t of a pass, and the whole activation of the pass, [B·T, d]. */
+export type FeatureRowsAt = Pick<RowChange, 'rows' | 'context' | 'all'>;
+
+/** The intervention that sets some features of an SAE, all from one reading of the activation. */
+export function featureIntervention(
+  model: LanguageModel,
+  sae: Sae,
+  features: Features,
+  options: FeatureOptions,
+  edit: (set: FeatureSet, rows: FeatureRows) => FeatureEdit,
+): Intervention {
+  const set = featureSet(sae, features);
+  requireModelOfSae(sae, model, options.allowOtherModel);
+  const hook = hookOf(sae, options.hook);
+  const chosen = new FeatureRows(sae, set);
+  const { what, parameters, wanted, check } = edit(set, chosen);
+  return rowIntervention(model, {
+    hook,
+    what: what(nameOf(sae, set)),
+    parameters: { ...parameters, sae: sae.id, features: set === 'all' ? 'all' : [...set] },
+    place: options,
+    sae,
+    check,
+    change({ x, original, rows, context, all, out }) {
+      const step = Math.max(1, Math.floor(DENSE / chosen.ids.length));
+      for (let first = 0; first < rows.length; first += step) {
+        const part = (m: Matrix): Matrix => rowsFrom(m, first, step);
+        const now = chosen.read(part(original));
+        const values = wanted(now, { rows: rows.subarray(first, first + step), context, all });
+        chosen.write(part(original), part(x), now, values, part(out));
+      }
+    },
+  });
+}
+
+/** Values of features held dense at once. */
+const DENSE = 1 << 22;
+
+/** Some rows of a matrix, as a view. */
+function rowsFrom(m: Matrix, first: number, count: number): Matrix {
+  const rows = Math.min(count, m.rows - first);
+  return matrix(rows, m.cols, m.data.subarray(first * m.cols, (first + rows) * m.cols));
+}
+
+export interface ClampOptions extends FeatureOptions {
+  /** c, the activation that the features get, in the SAE's own units. No default; 0 is zero-ablation. */
+  value: number;
+}
+
+/**
+ * Clamps features to c at every position chosen: x + (c − f)·W_dec[feature], where f is the activation as sae.encode gives
+ * it (0 for a feature that a topk SAE does not select). Several features are clamped at once, from one reading. Where a
+ * feature already has the value c, to the rounding of the encoder, nothing changes, bit for bit.
+ * @throws RangeError on ids outside the SAE, an empty set, a value that is no finite number, or another width.
+ */
+export function clamp(model: LanguageModel, sae: Sae, features: Features, options: ClampOptions): Intervention {
+  const { value } = options;
+  if (!Number.isFinite(value)) throw new RangeError(`clamp value is ${value}; expected a finite number`);
+  return featureIntervention(model, sae, features, options, () => ({
+    what: (name) => `clamp ${name} to ${value}`,
+    parameters: { kind: 'clamp', value },
+    wanted: (now) => new Float32Array(now.values.length).fill(value),
+  }));
+}
+
+export interface ScaleOptions extends FeatureOptions {
+  /** s, what activations are multiplied by; 1 changes nothing, 0 is zero-ablation, negative values turn the feature round. */
+  by: number;
+}
+
+/**
+ * Multiplies activations of features by s: x + (s − 1)·f·W_dec[feature]. Where a feature does not fire nothing changes.
+ * @throws RangeError as clamp does.
+ */
+export function scale(model: LanguageModel, sae: Sae, features: Features, options: ScaleOptions): Intervention {
+  const { by } = options;
+  if (!Number.isFinite(by)) throw new RangeError(`scale is by ${by}; expected a finite number`);
+  return featureIntervention(model, sae, features, options, () => ({
+    what: (name) => `scale ${name} by ${by}`,
+    parameters: { kind: 'scale', by },
+    wanted: (now) => now.values.map((f) => by * f),
+  }));
+}
+
+export interface AblateOptions extends FeatureOptions {
+  /**
+   * 'zero' (default): activations become 0. 'mean': their mean over the tokens of `source`, silent ones included.
+   * 'resample': their activations on another token of `source`, drawn by `seed` for each position.
+   */
+  method?: 'zero' | 'mean' | 'resample';
+  /** Activations that 'mean' and 'resample' take values from. */
+  source?: FeatureSource;
+  /** Seed of 'resample', default 0. */
+  seed?: number;
+}
+
+/**
+ * Ablates a feature, a set, or 'all'. Resampling draws one token of the source for each position and takes every feature
+ * of the set from it, so that features that fire together still do; a draw never is the very position that is changed. The
+ * draw depends on seed, sequence and position alone, not on how many sequences run at once.
+ * @throws RangeError as clamp does; TypeError when 'mean' or 'resample' has no source.
+ */
+export function ablate(model: LanguageModel, sae: Sae, features: Features, options: AblateOptions = {}): Intervention {
+  const { method = 'zero', source, seed = 0 } = options;
+  if (!['zero', 'mean', 'resample'].includes(method))
+    throw new RangeError(`method is ${JSON.stringify(method)}; expected 'zero', 'mean' or 'resample'`);
+  if (method === 'zero')
+    return featureIntervention(model, sae, features, options, () => ({
+      what: (name) => `ablate ${name}`,
+      parameters: { kind: 'ablate', method },
+      wanted: (now) => new Float32Array(now.values.length),
+    }));
+  if (!source) throw new TypeError(`${method}-ablation takes values from activations; give { source }`);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  if (source.sae !== sae.id)
+    throw new RangeError(`the source holds activations of another SAE than ${sae.name}; make it with this SAE`);
+  return featureIntervention(model, sae, features, options, (_, { ids }) => {
+    const fill = method === 'mean' ? source.means(ids) : source.draws(ids, seed);
+    return {
+      what: (name) =>
+        method === 'mean'
+          ? `ablate ${name} to the mean over ${source.description}`
+          : `resample ${name} from ${source.description} (seed ${seed})`,
+      parameters: {
+        kind: 'ablate',
+        method,
+        source: source.id,
+        ...(method === 'resample' ? { seed } : {}),
+      },
+      wanted: (_now, { rows, context }) => fill(rows, context),
+    };
+  });
+}

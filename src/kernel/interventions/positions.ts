@@ -1,0 +1,247 @@
+/** Where in a text an intervention acts: positions by index, token, pattern over the text, or all. */
+import type { JsonObject } from '../../protocol/notebook.js';
+import type { EditContext, EditedText, LanguageModel, Tokenizer } from '../models/types.js';
+import { tokenIds, type TokenChoice } from './probe.js';
+
+/**
+ * Positions of a text, from 0; negative ones count from the end of what the model sees at that moment, so that while
+ * generating −1 is the newest token at every step, as 'last' is.
+ *
+ * - 'all', or 'last'
+ * - an index, or several
+ * - { from, to }: from an index to another, both included; either may be left out
+ * - { token }: where a token stands, by its text (" king", exactly one token) or id, or one of several
+ * - { regex }: every token that a match over the decoded text touches
+ */
+export type Positions =
+  | 'all'
+  | 'last'
+  | number
+  | readonly number[]
+  | {
+      /** First position, default 0. */
+      from?: number;
+      /** Last position, included; default the end. */
+      to?: number;
+    }
+  | {
+      /** Token by text or id; of several, each. */
+      token: TokenChoice;
+    }
+  | {
+      /** Pattern over the decoded text; all matches count, whether or not it has the flag g. */
+      regex: RegExp | string;
+    };
+
+/** Positions, understood: how to find them, to say them and to identify them. */
+export interface Selector {
+  /** For people: "at all positions". */
+  readonly where: string;
+  /** For artifact identity. */
+  readonly parameters: JsonObject | string | number[];
+  /**
+   * Ascending positions (indices given by hand in the order given) in one sequence of T tokens; `offset` is the position
+   * in the text of its first token, and positions that are not in the window are left out.
+   */
+  find(ids: Int32Array, offset: number): number[];
+  /** Refuses a text that has no such positions, by name. */
+  check(text: EditedText): void;
+  /** Positions that are a stretch of the text as it comes, whose number is not a statement. */
+  readonly open: boolean;
+}
+
+/** @throws TypeError or RangeError on positions that no text can have: fractions, an empty list, a bad pattern. */
+export function selectorOf(model: LanguageModel, positions: Positions = 'all'): Selector {
+  if (positions === 'all')
+    return {
+      where: 'at all positions',
+      parameters: 'all',
+      open: true,
+      find: (ids) => Array.from(ids.keys()),
+      check: requireTokens,
+    };
+  if (positions === 'last')
+    return {
+      where: 'at the last position',
+      parameters: 'last',
+      open: false,
+      find: (ids) => [ids.length - 1],
+      check: requireTokens,
+    };
+  if (typeof positions === 'number' || Array.isArray(positions))
+    return byIndex(typeof positions === 'number' ? [positions] : (positions as readonly number[]));
+  if (typeof positions === 'object' && positions !== null) {
+    requireOne(positions);
+    if ('token' in positions) return byToken(model, positions.token);
+    if ('regex' in positions) return byPattern(model.tokenizer, positions.regex);
+    if ('from' in positions || 'to' in positions) return byRange(positions as { from?: number; to?: number });
+  }
+  throw new TypeError(
+    `positions is ${JSON.stringify(positions)}; expected 'all' or 'last', an index or several, { from, to }, { token } or { regex }`,
+  );
+}
+
+function requireOne(positions: object): void {
+  const known = ['from', 'to', 'token', 'regex'];
+  const given = Object.keys(positions);
+  const unknown = given.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(`positions has no "${unknown}"; expected one of { from, to }, { token } or { regex }`);
+  const kinds = new Set(given.map((name) => (name === 'to' ? 'from' : name)));
+  if (kinds.size > 1)
+    throw new TypeError(`positions are given in one way, not by ${given.join(' and ')}: make two interventions`);
+}
+
+function requireTokens(text: EditedText): void {
+  if (text.length < 1) throw new RangeError('the text has no tokens');
+}
+
+function requireWhole(positions: readonly number[]): void {
+  const bad = positions.find((p) => !Number.isSafeInteger(p));
+  if (bad !== undefined) throw new RangeError(`position ${bad} is not a whole number`);
+}
+
+/** Refuses an index outside a text; generation may reach what lies beyond the prompt. */
+function requireInside(position: number, text: EditedText): void {
+  const { length, added = 0 } = text;
+  const reach = length + added;
+  if (position < 0 ? position >= -length : position < reach) return;
+  throw new RangeError(
+    `position ${position} is outside a text of ${length} tokens${added > 0 ? ` and ${added} generated ones` : ''} (0 to ${reach - 1}, or −1 to −${length} from the end)`,
+  );
+}
+
+function byIndex(positions: readonly number[]): Selector {
+  if (positions.length === 0)
+    throw new RangeError("no position is given; give an index, several, or 'all' for every position");
+  requireWhole(positions);
+  const list = [...positions];
+  return {
+    where: list.length === 1 ? `at position ${list[0]}` : `at positions ${list.join(', ')}`,
+    parameters: list,
+    open: false,
+    find(ids, offset) {
+      const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));
+      return [...new Set(found)].filter((t) => t >= 0 && t < ids.length);
+    },
+    check: (text) => list.forEach((p) => requireInside(p, text)),
+  };
+}
+
+function byRange({ from = 0, to }: { from?: number; to?: number }): Selector {
+  requireWhole(to === undefined ? [from] : [from, to]);
+  if (to !== undefined && from < 0 === to < 0 && from > to)
+    throw new RangeError(`positions from ${from} to ${to} are none: from comes first`);
+  return {
+    where: `at positions ${from} to ${to ?? 'the end'}`,
+    parameters: to === undefined ? { from } : { from, to },
+    open: true,
+    find(ids, offset) {
+      const place = (p: number): number => (p < 0 ? ids.length + p : p - offset);
+      const first = Math.max(0, place(from));
+      const last = Math.min(ids.length - 1, to === undefined ? Infinity : place(to));
+      return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+    },
+    check(text) {
+      requireInside(from, text);
+      if (to !== undefined) requireInside(to, text);
+    },
+  };
+}
+
+function byToken(model: LanguageModel, token: TokenChoice): Selector {
+  const ids = [...new Set(tokenIds(model, token))].sort((a, b) => a - b);
+  const wanted = new Set(ids);
+  const name = ids.map((id) => JSON.stringify(model.tokenizer.piece(id))).join(' or ');
+  return {
+    where: `at ${name}`,
+    parameters: { token: ids },
+    open: false,
+    find: (tokens) => Array.from(tokens.keys()).filter((t) => wanted.has(tokens[t])),
+    check({ tokens }) {
+      if (tokens.some((id) => wanted.has(id))) return;
+      throw new RangeError(`the token ${name} does not occur in ${excerpt(model.tokenizer, tokens)}`);
+    },
+  };
+}
+
+function byPattern(tokenizer: Tokenizer, given: RegExp | string): Selector {
+  if (typeof given !== 'string' && !(given instanceof RegExp))
+    throw new TypeError(`regex is ${JSON.stringify(given)}; expected a regular expression such as /\\bqueen\\b/`);
+  const source = typeof given === 'string' ? given : given.source;
+  const flags = typeof given === 'string' ? '' : given.flags.replace(/[gy]/g, '');
+  if (source === '' || source === '(?:)')
+    throw new RangeError("an empty pattern says no positions; for every position give 'all'");
+  const pattern = new RegExp(source, `${flags}g`);
+  const shown = `/${source}/${flags}`;
+  const find = (ids: Int32Array): number[] => touched(tokenizer, ids, pattern);
+  return {
+    where: `at tokens that match ${shown}`,
+    parameters: { regex: source, flags: [...flags].sort().join('') },
+    open: false,
+    find,
+    check({ tokens, length }) {
+      for (let at = 0; at < tokens.length; at += length) if (find(tokens.subarray(at, at + length)).length > 0) return;
+      throw new RangeError(`${shown} matches nothing in ${excerpt(tokenizer, tokens)}`);
+    },
+  };
+}
+
+/** Positions whose part of the decoded text a match overlaps. */
+function touched(tokenizer: Tokenizer, ids: Int32Array, pattern: RegExp): number[] {
+  const { text, spans } = decodedSpans(tokenizer, ids);
+  const found = new Set<number>();
+  for (const match of text.matchAll(pattern)) {
+    const [from, to] = [match.index, match.index + match[0].length];
+    for (let t = 0; t < ids.length; t++) if (spans[2 * t] < to && spans[2 * t + 1] > from) found.add(t);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/**
+ * The decoded text and each token's part of it, [2 × T]: from, to. Tokens that are parts of one character all stand for
+ * the whole character.
+ */
+export function decodedSpans(tokenizer: Tokenizer, ids: Int32Array): { text: string; spans: Uint32Array } {
+  const text = tokenizer.decode(ids);
+  const pieces = Array.from(ids, (id) => tokenizer.piece(id));
+  const spans = new Uint32Array(2 * ids.length);
+  // Usual: the pieces lie end to end.
+  if (pieces.join('') === text) {
+    let at = 0;
+    pieces.forEach((piece, t) => {
+      spans[2 * t] = at;
+      spans[2 * t + 1] = at += piece.length;
+    });
+    return { text, spans };
+  }
+  const ends = Array.from(ids, (_, t) => agreement(tokenizer.decode(ids.subarray(0, t + 1)), text));
+  if (ends.length > 0) ends[ends.length - 1] = text.length;
+  for (let t = 0; t < ids.length; t++) {
+    const start = t === 0 ? 0 : ends[t - 1];
+    spans[2 * t] = start;
+    spans[2 * t + 1] = ends.find((end, u) => u >= t && end > start) ?? text.length;
+  }
+  return { text, spans };
+}
+
+/** Characters that two texts begin with in common. */
+function agreement(a: string, b: string): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+}
+
+function excerpt(tokenizer: Tokenizer, tokens: Int32Array): string {
+  const shown = JSON.stringify(tokenizer.decode(tokens.subarray(0, 40)));
+  return tokens.length > 40 ? `${shown}… (${tokens.length.toLocaleString('en')} tokens)` : shown;
+}
+
+/** Rows b·T + t of a pass that the selector picks, sequence by sequence. */
+export function rowsOf(selector: Selector, context: EditContext): Int32Array {
+  const { tokens, batch, time, offset } = context;
+  const rows: number[] = [];
+  for (let b = 0; b < batch; b++)
+    for (const t of selector.find(tokens.subarray(b * time, (b + 1) * time), offset)) rows.push(b * time + t);
+  return Int32Array.from(rows);
+}

@@ -1,0 +1,163 @@
+/** Feature activations on many tokens, from which ablation takes means and draws. */
+import { captureActivations } from '../activations/capture.js';
+import type { SparseActivations } from '../activations/types.js';
+import { requireSame } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { Random } from '../compute/random.js';
+import type { SparseRows } from '../compute/sparse.js';
+import { sha256 } from '../io/hash.js';
+import type { EditContext, LanguageModel, TokenSet } from '../models/types.js';
+import type { Sae } from '../sae/types.js';
+import { requireModelOfSae } from './intervention.js';
+import { hookOf } from './steer.js';
+
+/** Values for rows of a pass: [rows × |ids|]. */
+export type Fill = (rows: Int32Array, context: EditContext) => Float32Array;
+
+/** Activations of an SAE's features over tokens. */
+export interface FeatureSource {
+  /** Content hash: model, SAE, hook and tokens. */
+  readonly id: string;
+  /** Identity of the SAE. */
+  readonly sae: string;
+  /** For people: "8,192 tokens". */
+  readonly description: string;
+  /** Tokens. */
+  readonly n: number;
+  /** Means over all tokens, silent ones included, summed in float64. */
+  means(ids: Int32Array): Fill;
+  /** Activations on tokens drawn by the seed. */
+  draws(ids: Int32Array, seed: number): Fill;
+}
+
+export interface SourceOptions extends CallOptions {
+  /** Hook to encode, default the SAE's own. */
+  hook?: string;
+  /** Sequences, from the first; default 64, fewer where there are fewer. */
+  sequences?: number;
+  /** Encode with an SAE that was trained on another model. Default: refused. */
+  allowOtherModel?: boolean;
+}
+
+/**
+ * Encodes the first sequences of a token set, without interventions, for ablate's 'mean' and 'resample'.
+ * @throws Error on another tokenizer, an SAE of another model or width, and activations that are not finite.
+ */
+export async function featureSource(
+  model: LanguageModel,
+  sae: Sae,
+  tokens: TokenSet,
+  options: SourceOptions = {},
+): Promise<FeatureSource> {
+  requireModelOfSae(sae, model, options.allowOtherModel);
+  const hook = hookOf(sae, options.hook);
+  const asked = options.sequences ?? 64;
+  if (!Number.isInteger(asked) || asked < 1)
+    throw new RangeError(`sequences must be a positive integer but is ${asked}`);
+  const sequences = Math.min(tokens.sequences, asked);
+  if (sequences === 0) throw new RangeError('the token set is empty: there is nothing to take values from');
+  const blocks: SparseRows[] = [];
+  const { signal, onProgress } = options;
+  for await (const { x } of captureActivations(model, tokens, hook, { sequences, signal, onProgress }))
+    blocks.push(sae.encode(x));
+  const id = sha256(['feature source 1', model.id, sae.id, hook, tokens.id, String(sequences)]);
+  return sourceOf(id, sae, blocks, tokens.tokens.slice(0, sequences * tokens.context), tokens.context);
+}
+
+/**
+ * The same from saved activations, all of their tokens.
+ * @throws MismatchError when they are of another SAE.
+ */
+export async function savedSource(sae: Sae, activations: SparseActivations): Promise<FeatureSource> {
+  requireSame(
+    'values for features come from activations of the same SAE',
+    { name: `SAE ${sae.name}`, id: sae.id },
+    { name: `the activations of ${activations.meta.sae.name}`, id: activations.meta.sae.id },
+  );
+  const blocks: SparseRows[] = [];
+  for await (const { rows } of activations.shards()) blocks.push(rows);
+  const id = sha256(['feature source 1 of activations', activations.id]);
+  return sourceOf(id, sae, blocks, await activations.tokenIds(), activations.meta.context);
+}
+
+function sourceOf(
+  id: string,
+  sae: Sae,
+  blocks: readonly SparseRows[],
+  tokens: Int32Array,
+  context: number,
+): FeatureSource {
+  const n = tokens.length;
+  return {
+    id,
+    sae: sae.id,
+    n,
+    description: `${n.toLocaleString('en')} tokens`,
+    means(ids) {
+      const sums = new Float64Array(sae.config.dSae);
+      for (const { indices, values } of blocks) for (let e = 0; e < values.length; e++) sums[indices[e]] += values[e];
+      const mean = Float32Array.from(ids, (f) => sums[f] / n);
+      return (rows) => {
+        const out = new Float32Array(rows.length * ids.length);
+        for (let i = 0; i < rows.length; i++) out.set(mean, i * ids.length);
+        return out;
+      };
+    },
+    draws(ids, seed) {
+      const column = new Int32Array(sae.config.dSae).fill(-1);
+      ids.forEach((f, k) => (column[f] = k));
+      const random = new Random(seed).fork('resample');
+      return (rows, pass) => {
+        const out = new Float32Array(rows.length * ids.length);
+        rows.forEach((row, i) => {
+          const donor = drawn(random, row, pass, tokens, context);
+          copyRow(blocks, donor, column, out.subarray(i * ids.length, (i + 1) * ids.length));
+        });
+        return out;
+      };
+    },
+  };
+}
+
+/** The token that gives its activations to a row: any but the row's own token in the same text. */
+function drawn(random: Random, row: number, pass: EditContext, tokens: Int32Array, context: number): number {
+  const n = tokens.length;
+  const b = Math.floor(row / pass.time);
+  const t = row % pass.time;
+  const stream = random.fork(`${pass.sequence + b} ${pass.offset + t}`);
+  for (let attempt = 0; ; attempt++) {
+    const donor = stream.int(n);
+    // Of one token alone there is no other; a text that repeats itself everywhere has none either.
+    if (attempt === 64 || n === 1 || !isSelf(donor, b, t, pass, tokens, context)) return donor;
+  }
+}
+
+function isSelf(
+  donor: number,
+  b: number,
+  t: number,
+  { tokens: own, time, offset }: EditContext,
+  tokens: Int32Array,
+  context: number,
+): boolean {
+  const at = donor % context;
+  if (at !== t + offset || offset > 0) return false;
+  // Same position: the same token after the same text has the same activations.
+  for (let j = 0; j <= t; j++) if (own[b * time + j] !== tokens[donor - at + j]) return false;
+  return true;
+}
+
+function copyRow(blocks: readonly SparseRows[], token: number, column: Int32Array, out: Float32Array): void {
+  let row = token;
+  for (const { rows, indptr, indices, values } of blocks) {
+    if (row >= rows) {
+      row -= rows;
+      continue;
+    }
+    for (let e = indptr[row]; e < indptr[row + 1]; e++) {
+      const k = column[indices[e]];
+      if (k >= 0) out[k] = values[e];
+    }
+    return;
+  }
+}
