@@ -77,7 +77,7 @@ function axisOf(coordinates: Float32Array, axis: 0 | 1): NdArray {
 }
 
 /** Writes examples as one line per point and returns the byte offsets, n + 1. */
-export export async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
+export async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
   const offsets = new BigInt64Array(examples.length + 1);
   const handle = await fs.open(file, 'w');
   try {
