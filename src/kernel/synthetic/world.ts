@@ -164,8 +164,9 @@ function meanOf(mean: WorldOptions['mean'], d: number, random: Random): Float32A
   return Float32Array.from(mean);
 }
 
-function noiseOf(
-  { noise = {} }: WorldOptions,
+/** Noise as the law holds it; low-rank directions are drawn orthonormal. */
+export function noiseOf(
+  { noise = {} }: Pick<WorldOptions, 'noise'>,
   d: number,
   random: Random,
 ): Pick<Law, 'noiseStd' | 'noiseDirections' | 'noiseAlong'> {

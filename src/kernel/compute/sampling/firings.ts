@@ -122,22 +122,48 @@ function drawExclusive(law: Law, members: Int32Array, chunk: number, bits: Bits,
 
 const STEPS = 64;
 const REACH = 9;
+/** Φ at (k / STEPS − REACH), times 2^32; the last entry is past every number drawn. */
 const CUTS = ((): Float64Array => {
-  const cuts = new Float64Array(2 * REACH * STEPS + 1);
-  for (let i = 0; i < cuts.length; i++) cuts[i] = normalCdf(i / STEPS - REACH) * 2 ** 32;
+  const cuts = new Float64Array(2 * REACH * STEPS + 2);
+  for (let i = 0; i < cuts.length - 1; i++) cuts[i] = normalCdf(i / STEPS - REACH) * 2 ** 32;
+  cuts[cuts.length - 1] = Infinity;
   return cuts;
 })();
 
+/** Samples on which residual · ε > t − z, by one uniform number each against Φ; returns the end of the run. */
+function cutNormals(
+  z: Float64Array,
+  u: Uint32Array,
+  t: number,
+  residual: number,
+  samples: Uint16Array,
+  from: number,
+): number {
+  const scale = STEPS / residual;
+  const shift = REACH * STEPS - t * scale;
+  const last = CUTS.length - 2;
+  let at = from;
+  for (let s = 0; s < z.length; s++) {
+    const place = z[s] * scale + shift;
+    // Below the table the chance is under 1e-18.
+    if (place < 0) continue;
+    const k = place >= last ? last : place | 0;
+    const v = u[s];
+    if (v >= CUTS[k + 1]) continue;
+    if (v + 1 <= CUTS[k] || v + 0.5 < normalCdf(place / STEPS - REACH) * 4294967296) samples[at++] = s;
+  }
+  return at;
+}
+
 /**
- * Features of a copula. Given the factors a feature fires with probability Φ((Λg − t)/residual), one uniform number
- * against it; a table of Φ decides all but a hundredth of them. Exact: no table value enters a decision it could turn.
+ * Features of a copula. Given the factors a feature fires with probability Φ((Λg − t)/residual): one uniform number
+ * decides, against a table of Φ but for a hundredth of the entries, which ask Φ itself.
  */
 export function drawCopula(c: CopulaLaw, chunk: number, bits: Bits, out: Firings): void {
   const g = new Float32Array(c.factors * chunk);
   bits.normals(g);
   const z = new Float64Array(chunk);
   const u = new Uint32Array(chunk);
-  const last = CUTS.length - 1;
   for (let i = 0; i < c.features.length; i++) {
     addLoadings(c, i, g, z);
     const f = c.features[i];
@@ -146,21 +172,11 @@ export function drawCopula(c: CopulaLaw, chunk: number, bits: Bits, out: Firings
     const { samples } = out;
     let at = out.count;
     out.begin[f] = at;
-    if (c.residual[i] < 1e-9) {
+    if (c.residual[i] === 0) {
       for (let s = 0; s < chunk; s++) if (z[s] > t) samples[at++] = s;
     } else {
       bits.fill(u);
-      const scale = 1 / c.residual[i];
-      for (let s = 0; s < chunk; s++) {
-        const a = (z[s] - t) * scale;
-        const place = (a + REACH) * STEPS;
-        const k = place <= 0 ? 0 : place >= last ? last : Math.floor(place);
-        // Below the table the chance is under 2^-62, above it is 1 to rounding.
-        if (k === 0 && place <= 0) continue;
-        const v = u[s] + 0.5;
-        if (v >= (k === last ? Infinity : CUTS[k + 1])) continue;
-        if (v < CUTS[k] || v < normalCdf(a) * 2 ** 32) samples[at++] = s;
-      }
+      at = cutNormals(z, u, t, c.residual[i], samples, at);
     }
     out.count = out.end[f] = at;
   }

@@ -118,7 +118,13 @@ export function addDirections(
 
 function addNoise(law: Law, bits: Bits, x: Float32Array): void {
   const { dim, noiseDirections, noiseAlong, noiseStd } = law;
-  if (noiseStd > 0) for (let i = 0; i < x.length; i++) x[i] += noiseStd * bits.normal();
+  if (noiseStd > 0) {
+    const row = new Float32Array(dim);
+    for (let to = 0; to < x.length; to += dim) {
+      bits.normals(row);
+      for (let j = 0; j < dim; j++) x[to + j] += noiseStd * row[j];
+    }
+  }
   if (!noiseDirections) return;
   for (let to = 0; to < x.length; to += dim) {
     for (let p = 0; p < noiseDirections.length; p += dim) {
