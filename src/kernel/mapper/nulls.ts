@@ -74,7 +74,7 @@ export function compareWithNull(observed: GraphStatistics, runs: readonly GraphS
 }
 
 /** Null rows at the places of the finite rows; the others stay as they are, so that row numbers keep their meaning. */
-function inPlace(x: Matrix, index: Int32Array, drawn: Matrix): Matrix {
+export function inPlace(x: Matrix, index: Int32Array, drawn: Matrix): Matrix {
   if (index.length === x.rows) return drawn;
   const out = matrix(x.rows, x.cols, x.data.slice());
   index.forEach((to, from) => out.data.set(drawn.data.subarray(from * x.cols, (from + 1) * x.cols), to * x.cols));
