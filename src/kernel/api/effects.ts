@@ -1,4 +1,6 @@
-/** fg.interventions: what interventions do to features, logits and densities. */
+/** fg.interventions: what interventions do to features, predictions, maps and other models. */
+import type { JsonObject } from '../../protocol/notebook.js';
+import type { CallOptions } from '../compute/call.js';
 import {
   densityEffects,
   featureEffects,
@@ -7,13 +9,19 @@ import {
   type FeatureEffect,
   type FeatureEffectOptions,
 } from '../interventions/effects.js';
-import { describeAll, type Intervention } from '../interventions/intervention.js';
-import type { LanguageModel } from '../models/types.js';
+import { describeAll, identityOf, type Intervention } from '../interventions/intervention.js';
+import { logitEffects, type LogitEffectOptions, type LogitEffects } from '../interventions/logitEffects.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
-import type { Environment } from './environment.js';
+import { densityTable, effectTable, logitTable } from './effectTables.js';
+import { parametersOf, type Environment } from './environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, tableItems, tableOf, withDisplay, type Displayed } from './present.js';
+import { kept, type KeepOptions } from './kept.js';
+import { withDisplay, type Displayed } from './present.js';
+
+/** One prompt, several, or a data set. */
+export type Texts = string | readonly string[] | Tokens;
 
 /** What interventions do. */
 export interface EffectsApi {
@@ -26,7 +34,7 @@ export interface EffectsApi {
     interventions: Intervention | readonly Intervention[],
     saes: Sae | readonly Sae[],
     data: Tokens,
-    options?: FeatureEffectOptions,
+    options?: FeatureEffectOptions & KeepOptions,
   ): Promise<Displayed<FeatureEffect[]>>;
   /** Firing density of each SAE before and after: one row per layer, with paired tests over sequences. */
   densities(
@@ -34,12 +42,22 @@ export interface EffectsApi {
     interventions: Intervention | readonly Intervention[],
     saes: Sae | readonly Sae[],
     data: Tokens,
-    options?: DensityOptions,
+    options?: DensityOptions & KeepOptions,
   ): Promise<Displayed<DensityEffect[]>>;
+  /**
+   * Logits and probabilities of chosen tokens, or of those that moved most, before and after; the divergence of the two
+   * predictions and the loss, by token and position. Beside each stand random directions of the same norm.
+   */
+  logitEffects(
+    model: LanguageModel,
+    interventions: Intervention | readonly Intervention[],
+    data: Texts,
+    options?: LogitEffectOptions & KeepOptions,
+  ): Promise<Displayed<LogitEffects>>;
 }
 
 const RUN = { sequences: true, batchTokens: true, ...CALL } as const;
-const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions> = {
+const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions & KeepOptions> = {
   hook: true,
   top: true,
   allowOtherModel: true,
@@ -47,84 +65,113 @@ const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions> = {
   test: true,
   permutations: true,
   seed: true,
+  fresh: true,
   ...RUN,
 };
-const DENSITY_OPTIONS: OptionNames<DensityOptions> = { allowOtherModel: true, untouched: true, ...RUN };
+const DENSITY_OPTIONS: OptionNames<DensityOptions & KeepOptions> = {
+  allowOtherModel: true,
+  untouched: true,
+  fresh: true,
+  ...RUN,
+};
+const LOGIT_OPTIONS: OptionNames<LogitEffectOptions & KeepOptions> = {
+  tokens: true,
+  top: true,
+  positions: true,
+  untouched: true,
+  nulls: true,
+  seed: true,
+  fresh: true,
+  ...RUN,
+};
 
-const list = <T>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? (one as readonly T[]) : [one as T]);
+/** Of every result in this file and its neighbours: raised when numbers change. */
+export const EFFECTS_VERSION = 1;
 
-/** What the tests say and do not say, under every table of them. */
-function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences: number }>): string {
-  const [{ n, untouched, sequences }] = rows;
-  const left = untouched > 0 ? `; ${count(untouched)} untouched tokens left out` : '';
-  return `means over ${count(n)} tokens${left}. Tests are paired over ${count(sequences)} sequences, since tokens of one sequence depend on each other`;
+export const listOf = <T>(one: T | readonly T[]): readonly T[] =>
+  Array.isArray(one) ? (one as readonly T[]) : [one as T];
+
+/** Prompts as they are, a data set as the model's tokens; with what identifies them. */
+export function textsOf(
+  data: Texts,
+  model: LanguageModel,
+): { texts: string | readonly string[] | TokenSet; parameters: JsonObject; inputs: Record<string, string> } {
+  if (typeof data === 'string') return { texts: [data], parameters: { prompts: [data] }, inputs: {} };
+  if (Array.isArray(data)) {
+    const prompts = data as readonly string[];
+    const wrong = prompts.find((prompt) => typeof prompt !== 'string');
+    if (wrong !== undefined) throw new TypeError(`prompts are texts but one is ${typeof wrong}`);
+    return { texts: prompts, parameters: { prompts: [...prompts] }, inputs: {} };
+  }
+  requireGiven({ data });
+  const tokens = tokenSet(data as Tokens, model);
+  return { texts: tokens, parameters: {}, inputs: { tokens: tokens.id } };
 }
 
-function effectRows(effects: readonly FeatureEffect[]): ReturnType<typeof tableOf>['rows'] {
-  const several = new Set(effects.map((e) => `${e.sae} ${e.hook}`)).size > 1;
-  return effects.map((e) => ({
-    ...(several ? { hook: e.hook, SAE: e.sae } : {}),
-    feature: e.feature,
-    'mean before': e.before,
-    'mean after': e.after,
-    'Δ mean': e.delta,
-    'fires on, before': e.firingBefore,
-    'fires on, after': e.firingAfter,
-    'effect size d_z': e.effectSize,
-    't-test p (adjusted)': e.pTAdjusted,
-    'rank or sign p (adjusted)': e.pAdjusted,
-  }));
+/** Parameters of a result: its options, and what the interventions say of themselves. */
+export function keyOf(
+  kind: string,
+  options: CallOptions | undefined,
+  interventions: readonly JsonObject[],
+  inputs: Record<string, string>,
+  more: JsonObject = {},
+) {
+  const parameters = {
+    ...parametersOf(options ?? {}, ['batchTokens', 'sae']),
+    ...(interventions.length > 0 ? { interventions: [...interventions] } : {}),
+    ...more,
+  };
+  return { kind, parameters, inputs, codeVersion: EFFECTS_VERSION };
 }
+
+/** Identities of SAEs by their place. */
+export const saeInputs = (saes: readonly Sae[]): Record<string, string> =>
+  Object.fromEntries(saes.map((sae, i) => [`sae${i}`, sae.id]));
 
 export function effectsApi(env: Environment): EffectsApi {
   return {
     async effects(model, interventions, saes, data, options) {
       requireGiven({ model, interventions, saes, data });
       requireOptions('fg.interventions.effects', options, EFFECT_OPTIONS);
-      const chosen = list(interventions);
+      const [chosen, tokens] = [listOf(interventions), tokenSet(data, model)];
+      const inputs = { model: model.id, tokens: tokens.id, ...saeInputs(listOf(saes)) };
       const result = await env.call(options, (call) =>
-        featureEffects(model, chosen, saes, tokenSet(data, model), { ...options, ...call }),
+        kept(env, 'Effects on features', keyOf('effects', options, identityOf(model, chosen), inputs), options, () =>
+          featureEffects(model, chosen, saes, tokens, { ...options, ...call }),
+        ),
       );
-      const title = `Features moved by: ${describeAll(chosen)}`;
-      return withDisplay(result, () =>
-        tableItems({
-          ...tableOf(effectRows(result), title),
-          note:
-            result.length > 0
-              ? `${testNote(result)}; p adjusted by Benjamini-Hochberg over ${count(result[0].tested)} features that fire`
-              : 'no feature moved: does the intervention act before the hook of the SAE?',
-        }),
-      );
+      return withDisplay(result, () => effectTable(result, describeAll(chosen)));
     },
     async densities(model, interventions, saes, data, options) {
       requireGiven({ model, interventions, saes, data });
       requireOptions('fg.interventions.densities', options, DENSITY_OPTIONS);
-      const chosen = list(interventions);
+      const [chosen, tokens] = [listOf(interventions), tokenSet(data, model)];
+      const inputs = { model: model.id, tokens: tokens.id, ...saeInputs(listOf(saes)) };
       const result = await env.call(options, (call) =>
-        densityEffects(model, chosen, saes, tokenSet(data, model), { ...options, ...call }),
+        kept(env, 'Firing densities', keyOf('densities', options, identityOf(model, chosen), inputs), options, () =>
+          densityEffects(model, chosen, saes, tokens, { ...options, ...call }),
+        ),
       );
-      return withDisplay(result, () =>
-        tableItems({
-          ...tableOf(
-            result.map((e) => ({
-              hook: e.hook,
-              SAE: e.sae,
-              'density before': e.densityBefore,
-              'density after': e.densityAfter,
-              'L0 before': e.l0Before,
-              'L0 after': e.l0After,
-              'Δ L0': e.delta,
-              'effect size d_z': e.effectSize,
-              't-test p': e.pT,
-              'signed-rank p': e.p,
-              tokens: e.n,
-              'untouched, left out': e.untouched,
-            })),
-            `Firing density, before and after: ${describeAll(chosen)}`,
-          ),
-          note: 'tests are paired over sequences, since tokens of one sequence depend on each other',
-        }),
+      return withDisplay(result, () => densityTable(result, describeAll(chosen)));
+    },
+    async logitEffects(model, interventions, data, options) {
+      requireGiven({ model, interventions });
+      requireOptions('fg.interventions.logitEffects', options, LOGIT_OPTIONS);
+      const chosen = listOf(interventions);
+      const { texts, parameters, inputs } = textsOf(data, model);
+      const key = keyOf(
+        'logit-effects',
+        options,
+        identityOf(model, chosen),
+        { model: model.id, ...inputs },
+        parameters,
       );
+      const result = await env.call(options, (call) =>
+        kept(env, 'Effects on predictions', key, options, () =>
+          logitEffects(model, chosen, texts, { ...options, ...call }),
+        ),
+      );
+      return withDisplay(result, () => logitTable(result, describeAll(chosen)));
     },
   };
 }

@@ -6,6 +6,7 @@ import type { ArtifactRecord } from '../artifacts/types.js';
 import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
 import { activationsApi, type ActivationsApi } from './activations.js';
+import { attributionApi, type AttributionApi } from './attribution.js';
 import type { SessionContext } from './context.js';
 import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
@@ -13,6 +14,7 @@ import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { mapperApi, type MapperApi } from './mapper.js';
+import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
@@ -56,7 +58,7 @@ export interface Fg {
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: MapperApi;
   /** Change activations and see what moves. */
-  readonly interventions: InterventionsApi & EffectsApi;
+  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
@@ -81,7 +83,7 @@ export async function createFg(
     correlation: correlationApi(env),
     maps: mapsApi(env),
     mapper: mapperApi(env),
-    interventions: { ...interventionsApi(env), ...effectsApi(env) },
+    interventions: { ...interventionsApi(env), ...effectsApi(env), ...attributionApi(env), ...jointMapsApi(env) },
     show: showApi(env),
     synthetic: { ...syntheticApi(), ...recoveryApi(env) },
     artifacts: {

@@ -19,23 +19,23 @@ export function randomDirection(model: LanguageModel, intervention: Intervention
     .normals(new Float32Array(capturedWidth(model, hook)));
   const norm = Math.hypot(...direction);
   for (let j = 0; j < direction.length; j++) direction[j] /= norm;
+  const moved = (...call: Parameters<HookEdit>): tf.Tensor =>
+    tf.tidy(() => {
+      const [x] = call;
+      const width = x.shape.slice(2);
+      const axes = width.map((_, i) => i + 2);
+      const size = edit(...call)
+        .sub(x)
+        .square()
+        .sum(axes, true)
+        .sqrt(); // [B, T, 1, …]
+      return tf.where(size.greater(0).broadcastTo(x.shape), x.add(size.mul(tf.tensor(direction, width))), x);
+    });
   return {
     hook,
     description: `a random direction (seed ${seed}) as large as: ${description}`,
     parameters: { kind: 'randomDirection', seed, hook, of: parameters },
-    edit: (...call: Parameters<HookEdit>) =>
-      tf.tidy(() => {
-        const [x] = call;
-        const width = x.shape.slice(2);
-        const axes = width.map((_, i) => i + 2);
-        const size = edit(...call)
-          .sub(x)
-          .square()
-          .sum(axes, true)
-          .sqrt(); // [B, T, 1, …]
-        const moved = x.add(size.mul(tf.tensor(direction, width)));
-        return tf.where(size.greater(0).broadcastTo(x.shape), moved, x);
-      }),
+    edit: Object.assign(moved, { check: edit.check }),
   };
 }
 

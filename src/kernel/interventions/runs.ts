@@ -4,7 +4,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
-import { editsOf, type Intervention } from './intervention.js';
+import { editsOf, requireRunnable, type Intervention } from './intervention.js';
 
 export interface RunOptions extends CallOptions {
   /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
@@ -82,9 +82,10 @@ export async function* variantRuns(
 ): AsyncGenerator<VariantBlock> {
   requireTokenizer(model, tokens);
   for (const hook of hooks) requireRowHook(model, hook);
-  for (const { hook } of variants.flat()) requireHook(model.hooks, hook);
   const { context } = tokens;
   const count = sequencesOf(tokens, options.sequences);
+  const text = { tokens: tokens.tokens.subarray(0, count * context), context };
+  for (const set of variants) requireRunnable(model, set, text);
   const order = (hook: string): number => model.hooks.indexOf(hook);
   const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
   // What is changed behind the last hook looked at cannot be seen there.
@@ -98,10 +99,10 @@ export async function* variantRuns(
     const ids = tokens.tokens.slice(first * context, (first + sequences) * context);
     const rows = (side: Map<string, Activation>): Matrix[] =>
       hooks.map((hook) => matrix(sequences * context, capturedWidth(model, hook), side.get(hook)!.data));
-    const before = await captured(model, ids, sequences, { capture, stopAt });
+    const before = await captured(model, ids, sequences, { capture, stopAt, sequence: first });
     const after: Variant[] = [];
     for (const edit of edits) {
-      const side = await captured(model, ids, sequences, { capture, stopAt, edits: edit });
+      const side = await captured(model, ids, sequences, { capture, stopAt, edits: edit, sequence: first });
       const firstEdited = new Int32Array(sequences).fill(context);
       for (const hook of edited)
         noteFirstDifference(before.get(hook)!, side.get(hook)!, isPerPair(hook), context, firstEdited);

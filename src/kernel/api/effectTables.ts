@@ -1,0 +1,161 @@
+/** Tables of what interventions do: figures, their tests and nulls, and what they are over. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import type { Attribution } from '../interventions/attribution.js';
+import type { Circuit } from '../interventions/circuits.js';
+import type { DensityEffect, FeatureEffect } from '../interventions/effects.js';
+import type { LogitEffects } from '../interventions/logitEffects.js';
+import type { BesideRandom } from '../interventions/randomDirection.js';
+import type { RankAgreement } from '../interventions/statistics.js';
+import type { Transfer } from '../interventions/transfer.js';
+import { count, formatNumber, tableItems, tableOf, type TableRow } from './present.js';
+
+const OVER_SEQUENCES = 'since tokens of one sequence depend on each other';
+
+/** What the tests say and do not say. */
+function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences: number }>): string {
+  const [{ n, untouched, sequences }] = rows;
+  const left = untouched > 0 ? `; ${count(untouched)} untouched tokens left out` : '';
+  return `means over ${count(n)} tokens${left}. Tests are paired over ${count(sequences)} sequences, ${OVER_SEQUENCES}`;
+}
+
+/** "0.41 (random directions: mean 0.02, std 0.01, largest 0.05; p = 0.048, 20 runs, seed 0)". */
+export function besideText(figure: BesideRandom): string {
+  const { value, mean, std, max, p, runs, seed } = figure;
+  const f = (v: number): string => formatNumber(v, 3);
+  if (runs === 0) return `${f(value)} (no random directions run)`;
+  return `${f(value)} (random directions of the same norm: mean ${f(mean)}, std ${f(std)}, largest ${f(max)}; p = ${f(p)}, ${runs} runs, seed ${seed})`;
+}
+
+const agreementText = ({ rho, n, p, runs, seed }: RankAgreement): string =>
+  `Spearman ${formatNumber(rho, 3)}, n = ${n}, p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+
+const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+
+export function effectTable(effects: readonly FeatureEffect[], what: string): OutputItem[] {
+  const title = `Features moved by: ${what}`;
+  if (effects.length === 0)
+    return tableItems({
+      ...tableOf([], title),
+      note: 'no feature moved: does the intervention act before the hook of the SAE?',
+    });
+  const several = new Set(effects.map((e) => `${e.sae} ${e.hook}`)).size > 1;
+  const rows = effects.map((e): TableRow => ({
+    ...(several ? { hook: e.hook, SAE: e.sae } : {}),
+    feature: e.feature,
+    'mean before': e.before,
+    'mean after': e.after,
+    'Δ mean': e.delta,
+    'fires on, before': e.firingBefore,
+    'fires on, after': e.firingAfter,
+    'effect size d_z': orNull(e.effectSize),
+    't-test p (adjusted)': orNull(e.pTAdjusted),
+    'rank or sign p (adjusted)': orNull(e.pAdjusted),
+  }));
+  return tableItems({
+    ...tableOf(rows, title),
+    note: `${testNote(effects)}; p adjusted by Benjamini-Hochberg over ${count(effects[0].tested)} features that fire`,
+  });
+}
+
+export function densityTable(effects: readonly DensityEffect[], what: string): OutputItem[] {
+  const rows = effects.map((e): TableRow => ({
+    hook: e.hook,
+    SAE: e.sae,
+    'density before': orNull(e.densityBefore),
+    'density after': orNull(e.densityAfter),
+    'L0 before': orNull(e.l0Before),
+    'L0 after': orNull(e.l0After),
+    'Δ L0': orNull(e.delta),
+    'effect size d_z': orNull(e.effectSize),
+    't-test p': orNull(e.pT),
+    'signed-rank p': orNull(e.p),
+    tokens: e.n,
+    'untouched, left out': e.untouched,
+  }));
+  return tableItems({
+    ...tableOf(rows, `Firing density, before and after: ${what}`),
+    note: `tests are paired over sequences, ${OVER_SEQUENCES}`,
+  });
+}
+
+export function logitTable(result: LogitEffects, what: string): OutputItem[] {
+  const rows = result.tokens.map((t): TableRow => ({
+    token: t.token,
+    id: t.id,
+    'logit before': t.logitBefore,
+    'logit after': t.logitAfter,
+    'Δ logit': t.deltaLogit,
+    'p before': t.probabilityBefore,
+    'p after': t.probabilityAfter,
+    'Δ p': t.deltaProbability,
+    'effect size d_z': orNull(t.effectSize),
+    't-test p (adjusted)': orNull(t.pTAdjusted),
+    'signed-rank p (adjusted)': orNull(t.pAdjusted),
+  }));
+  const { loss, kl, chosen } = result;
+  const lines = [
+    `${testNote([result])}, adjusted by Benjamini-Hochberg over ${count(result.tested)} tokens`,
+    chosen && `Σ Δ p of the chosen tokens ${besideText(chosen)}`,
+    `KL(before ‖ after) ${besideText(kl)} nats`,
+    loss.n > 0 &&
+      `loss ${formatNumber(loss.before)} → ${formatNumber(loss.after)} nats over ${count(loss.n)} tokens, Δ ${besideText(loss.delta)}`,
+  ];
+  return tableItems({
+    ...tableOf(rows, `Predictions moved by: ${what}`),
+    note: result.n > 0 ? lines.filter(Boolean).join('. ') : 'no prediction moved: nothing was touched',
+  });
+}
+
+export function attributionTable(result: Attribution): OutputItem[] {
+  const rows = result.features.map((f): TableRow => ({
+    feature: f.feature,
+    attribution: f.attribution,
+    'true ablation': f.ablation ?? null,
+    'fires at': f.positions,
+    'mean activation there': f.activation,
+    'most from token': f.token,
+    position: f.position,
+  }));
+  const method =
+    result.method === 'gradient' ? 'activation × gradient' : `integrated gradients, ${result.steps} points`;
+  return tableItems({
+    ...tableOf(rows, `Attribution of ${result.target} to features of ${result.sae} at ${result.hook}`),
+    note: [
+      `${method}; the SAE's error is kept as it is. The target is ${formatNumber(result.value)}; attributions sum to ${formatNumber(result.total)}, removing all features takes ${formatNumber(result.allAblated)}`,
+      result.agreement && `attribution against true ablation: ${agreementText(result.agreement)}`,
+    ]
+      .filter(Boolean)
+      .join('. '),
+  });
+}
+
+export function transferTable(result: Transfer): OutputItem[] {
+  const rows = result.pairs.map((pair): TableRow => ({
+    'feature of A': pair.a,
+    'feature of B': pair.b,
+    r: pair.r,
+    [result.measure]: pair.similarity,
+    'with other pairs': orNull(pair.others),
+    'sequences A': pair.sequencesA,
+    'sequences B': pair.sequencesB,
+  }));
+  const { score, null: n, p, seed } = result;
+  const f = (v: number): string => formatNumber(v, 3);
+  return tableItems({
+    ...tableOf(rows, `Do ablations move the same counterparts? ${result.pairs.length} matched pairs`),
+    note: `transfer score (mean ${result.measure}) ${f(score)}; ${n.kind}: mean ${f(n.mean)}, std ${f(n.std)}, largest ${f(n.max)}; p = ${f(p)} (${count(n.runs)} runs, seed ${seed}). Δ of ${count(result.coordinates)} matched features, each in its own standard deviations${result.withoutEffect > 0 ? `; ${count(result.withoutEffect)} pairs without effect left out` : ''}`,
+  });
+}
+
+export function circuitTable(result: Circuit): OutputItem[] {
+  const rows = result.edges.map((e): TableRow => ({
+    upstream: e.source,
+    downstream: e.target,
+    'Δ verified': e.verified,
+    attribution: e.attribution,
+  }));
+  return tableItems({
+    ...tableOf(rows, `Circuit at token ${result.position} of ${JSON.stringify(result.prompt)}`),
+    note: `${result.upstream.hook} → ${result.downstream.hook}. Δ verified: what removing the upstream feature takes from the downstream one; attribution: its estimate by the gradient. They agree: ${agreementText(result.agreement)}`,
+  });
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { matrix } from '../../../src/kernel/compute/matrix.js';
+import { createSae } from '../../../src/kernel/sae/sae.js';
+import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
+import { MIME } from '../../../src/protocol/mime.js';
+import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { normals } from '../models/models.js';
+import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+
+const world = freshWorld();
+const data = () => world.fg.datasets.fromTexts(texts, { context: 8 });
+const push = () => world.fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2 });
+const shown = (value: { [DISPLAY]: () => OutputItem[] }): TableDescriptor =>
+  value[DISPLAY]().find((i) => i.mime === MIME.table)!.json as unknown as TableDescriptor;
+
+const d = lmA.config.dModel;
+const next = normals(77);
+const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
+const late = createSae(
+  { ...saeA.config, hookName: 'blocks.1.hook_resid_post' },
+  {
+    W_enc: matrix(d, 24, random(d * 24)),
+    b_enc: random(24),
+    W_dec: matrix(24, d, random(24 * d)),
+    b_dec: random(d),
+  },
+);
+
+describe('fg.interventions: effects', () => {
+  it('are artifacts: the same call again loads them, to the same table', async () => {
+    const { fg, context } = world;
+    const options = { sequences: 6, top: 5 };
+    const first = await fg.interventions.effects(lmA, push(), [saeA, late], data(), options);
+    expect(context.printed).toEqual([]);
+    const again = await fg.interventions.effects(lmA, push(), [saeA, late], data(), options);
+    expect(context.printed.join()).toContain('Effects on features: loaded from cache');
+    expect(again).toEqual(first);
+    expect(shown(again)).toEqual(shown(first));
+    expect(shown(first).note).toContain('Tests are paired over 6 sequences');
+    expect(shown(first).columns.map((c) => c.title)).toContain('hook');
+    // Another scale is another result.
+    await fg.interventions.effects(
+      lmA,
+      fg.interventions.steerFeature(lmA, saeA, 5, { scale: 3 }),
+      saeA,
+      data(),
+      options,
+    );
+    expect(context.printed).toHaveLength(1);
+    expect((await fg.artifacts.list()).filter((a) => a.kind === 'effects')).toHaveLength(2);
+  });
+
+  it('of densities have one row per layer', async () => {
+    const table = shown(await world.fg.interventions.densities(lmA, push(), [saeA, late], data(), { sequences: 5 }));
+    expect(table.rows.map((r) => r.hook)).toEqual(['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post']);
+  });
+
+  it('on logits print the null of random directions, and keep their arrays', async () => {
+    const { fg } = world;
+    const run = () =>
+      fg.interventions.logitEffects(lmA, push(), ['3 4 5', '7 8'], { tokens: ['7', '9'], nulls: 4, seed: 1 });
+    const first = await run();
+    expect(first.perToken.kl).toBeInstanceOf(Float64Array);
+    const again = await run();
+    expect(again).toEqual(first);
+    expect(again.perToken.lossBefore[0]).toBeNaN();
+    expect(shown(first).note).toMatch(
+      /Σ Δ p of the chosen tokens .*random directions of the same norm: .*4 runs, seed 1/,
+    );
+    const overText = await fg.interventions.logitEffects(lmA, push(), data(), { sequences: 3, nulls: 0 });
+    expect(shown(overText).note).toContain('nats over');
+  });
+
+  it('of nothing say why', async () => {
+    const none = await world.fg.interventions.effects(lmA, [], saeA, data(), { sequences: 2 });
+    expect(none).toEqual([]);
+    expect(shown(none).note).toContain('no feature moved');
+    const silent = await world.fg.interventions.logitEffects(lmA, [], data(), { sequences: 2, nulls: 1 });
+    expect(shown(silent).note).toContain('nothing was touched');
+  });
+});
+
+describe('fg.interventions: attribution, transfer, circuits', () => {
+  it('attribute a logit difference with the check against true ablation in the note', async () => {
+    const { fg } = world;
+    const run = () => fg.interventions.attribution(lmA, saeA, '3 4 5 6', { token: '7', minus: '8' }, { verify: 8 });
+    const first = await run();
+    expect(await run()).toEqual(first);
+    expect(first.agreement!.n).toBeGreaterThan(1);
+    const { note, title } = shown(first);
+    expect(title).toContain('logit of "7" − logit of "8" after token 3');
+    expect(note).toMatch(/attribution against true ablation: Spearman .* n = \d+, p = .*999 shuffles, seed 0/);
+    const overText = await fg.interventions.attribution(lmA, saeA, data(), 'loss', { sequences: 2, verify: 0 });
+    expect(overText.sequences).toBe(2);
+  });
+
+  it('transfer between two models through their correlation map', async () => {
+    const { fg } = world;
+    const [a, b] = [await fg.activations.save(lmA, saeA, data()), await fg.activations.save(lmB, saeB, data())];
+    const map = await fg.correlation.map(a, b, { minFirings: 1, match: 'argmax' });
+    const result = await fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, map, data(), {
+      pairs: 6,
+      nulls: 49,
+      sequences: 8,
+    });
+    expect(result.pairs).toHaveLength(6);
+    expect(shown(result).note).toMatch(/transfer score \(mean cosine\) .*shuffled pairs: .*49 runs, seed 0/);
+  });
+
+  it('draw a circuit as a chart with its table', async () => {
+    const { fg, context } = world;
+    const found = await fg.interventions.circuit(lmA, saeA, late, '3 4 5 6', { targets: 3, sources: 4 });
+    expect(found.edges).toHaveLength(12);
+    fg.interventions.showCircuit(found, { edges: 5 });
+    const [chart, table] = context.shown;
+    const { spec, vegaLite, title } = chart.find((i) => i.mime === MIME.chart)!.json as unknown as ChartDescriptor;
+    expect(title).toBe('Circuit at token 3 of "3 4 5 6"');
+    const layers = (vegaLite as unknown as { layer: Array<{ data: { values: unknown[] } }> }).layer;
+    expect(layers[0].data.values).toHaveLength(5);
+    expect(layers[1].data.values).toHaveLength(7);
+    expect(JSON.stringify(spec)).toContain('verified');
+    expect(table.some((i) => i.mime === MIME.table)).toBe(true);
+    expect(shown(found).note).toContain('They agree: Spearman');
+  });
+
+  it('refuse misspelt options and what is no object, by name', async () => {
+    const { interventions } = world.fg;
+    const wrong = { wrong: 1 } as object;
+    const calls: Array<[string, () => Promise<unknown>]> = [
+      ['fg.interventions.effects', () => interventions.effects(lmA, push(), saeA, data(), wrong)],
+      ['fg.interventions.densities', () => interventions.densities(lmA, push(), saeA, data(), wrong)],
+      ['fg.interventions.logitEffects', () => interventions.logitEffects(lmA, push(), 'a', wrong)],
+      ['fg.interventions.attribution', () => interventions.attribution(lmA, saeA, '3', 'loss', wrong)],
+      ['fg.interventions.circuit', () => interventions.circuit(lmA, saeA, late, '3', wrong)],
+    ];
+    for (const [name, call] of calls) await expect(call()).rejects.toThrow(`${name} has no option "wrong"`);
+    await expect(interventions.attribution(lmA, saeA, [3] as never, 'loss')).rejects.toThrow('prompts are texts');
+    await expect(interventions.circuit(lmA, saeA, late, 3 as never)).rejects.toThrow('one prompt');
+    await expect(interventions.effects(undefined as never, [], saeA, data())).rejects.toThrow('model is undefined');
+    await expect(
+      interventions.transfer({ model: lmA } as never, { model: lmB, sae: saeB }, {} as never, data()),
+    ).rejects.toThrow('a.sae is undefined');
+  });
+});
