@@ -1,0 +1,201 @@
+/** One model of the interventions panel: a prompt run once as it is, then once for each intervention. */
+import type { LabEffect, LabFeatureDelta, LabIntervention, LabTokenDelta } from '../../protocol/lab.js';
+import { matrix } from '../compute/matrix.js';
+import type { SparseRows } from '../compute/sparse.js';
+import { tf } from '../compute/tf.js';
+import type { ForwardOptions, LanguageModel } from '../models/types.js';
+import type { Sae } from '../sae/types.js';
+import { ablate, clamp, scale } from './clamp.js';
+import { saesAt, type SaeAt } from './effects.js';
+import { editsOf, requireRunnable, type Intervention } from './intervention.js';
+import { steerFeature } from './steer.js';
+
+/** Rows of the tables. */
+const TOP = 12;
+/** Prompts whose unchanged run is kept. */
+const KEPT = 4;
+
+interface Passed {
+  /** Features on the prompt's tokens, by SAE. */
+  features: SparseRows[];
+  /** Log probabilities of the token after the prompt, [vocab]. */
+  logProbabilities: Float64Array;
+}
+
+export interface Baseline extends Passed {
+  prompt: string;
+  ids: Int32Array;
+  tokens: string[];
+}
+
+/** The intervention itself, as fg.interventions makes it. @throws as the functions of that name do. */
+export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked: LabIntervention): Intervention {
+  const { feature, kind, value, positions } = asked;
+  const place = { hook, positions, allowOtherModel: true };
+  switch (kind) {
+    case 'steer':
+      return steerFeature(model, sae, feature, { ...place, scale: value });
+    case 'clamp':
+      return clamp(model, sae, feature, { ...place, value });
+    case 'scale':
+      return scale(model, sae, feature, { ...place, by: value });
+    case 'ablate':
+      return ablate(model, sae, feature, place);
+    default:
+      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected steer, clamp, scale or ablate`);
+  }
+}
+
+/** Log probabilities in float64. */
+function logSoftmax(logits: Float32Array): Float64Array {
+  let top = -Infinity;
+  for (const v of logits) if (v > top) top = v;
+  let sum = 0;
+  for (const v of logits) sum += Math.exp(v - top);
+  const shift = top + Math.log(sum);
+  return Float64Array.from(logits, (v) => v - shift);
+}
+
+/** KL(p ‖ q) in nats from log probabilities; never below 0 by rounding. */
+export function divergence(p: Float64Array, q: Float64Array): number {
+  let kl = 0;
+  for (let i = 0; i < p.length; i++) kl += Math.exp(p[i]) * (p[i] - q[i]);
+  return Math.max(0, kl);
+}
+
+/** Activations of one feature on every row. */
+export function column(rows: SparseRows, feature: number): number[] {
+  return Array.from({ length: rows.rows }, (_, t) => {
+    for (let e = rows.indptr[t]; e < rows.indptr[t + 1]; e++) if (rows.indices[e] === feature) return rows.values[e];
+    return 0;
+  });
+}
+
+/** Sum of every feature over the rows from `first` on, [features]. */
+function sums(rows: SparseRows, first: number): Float64Array {
+  const out = new Float64Array(rows.cols);
+  for (let e = rows.indptr[first]; e < rows.indptr[rows.rows]; e++) out[rows.indices[e]] += rows.values[e];
+  return out;
+}
+
+/** Largest activation of every feature that fires on the rows. */
+export function peaks(rows: SparseRows): Map<number, number> {
+  const out = new Map<number, number>();
+  rows.values.forEach((v, e) => out.set(rows.indices[e], Math.max(v, out.get(rows.indices[e]) ?? 0)));
+  return out;
+}
+
+export class LabSide {
+  /** The SAE whose features are changed, then those downstream. */
+  readonly saes: SaeAt[];
+  private readonly kept = new Map<string, Baseline>();
+
+  /** @throws when an SAE does not fit the model. `labels`: of the first SAE's features. */
+  constructor(
+    readonly model: LanguageModel,
+    sae: Sae,
+    downstream: readonly Sae[],
+    options: { hook?: string; allowOtherModel?: boolean },
+    private readonly labels: readonly string[][] | undefined,
+  ) {
+    const own = saesAt(model, sae, options);
+    const rest = downstream.length > 0 ? saesAt(model, downstream, { allowOtherModel: options.allowOtherModel }) : [];
+    const at = (hook: string): number => model.hooks.indexOf(hook);
+    for (const { sae: each, hook } of rest)
+      if (at(hook) < at(own[0].hook))
+        throw new Error(
+          `${each.name} reads ${hook}, which runs before ${own[0].hook}: nothing can move there; give SAEs at or behind that hook as { downstream }`,
+        );
+    this.saes = [...own, ...rest];
+  }
+
+  /** The prompt without any change; the last few are kept. @throws Error on a prompt without tokens, or too long. */
+  baseline(prompt: string): Baseline {
+    const known = this.kept.get(prompt);
+    if (known) return known;
+    const { tokenizer, config, name } = this.model;
+    const ids = tokenizer.encode(prompt);
+    if (ids.length === 0) throw new Error('The prompt has no tokens: write at least one word.');
+    if (ids.length > config.context)
+      throw new Error(`The prompt has ${ids.length} tokens but ${name} reads ${config.context}: shorten it.`);
+    const tokens = Array.from(ids, (id) => tokenizer.piece(id));
+    const made = { prompt, ids, tokens, ...this.pass(ids) };
+    this.kept.set(prompt, made);
+    for (const [oldest] of this.kept) {
+      if (this.kept.size <= KEPT) break;
+      this.kept.delete(oldest);
+    }
+    return made;
+  }
+
+  private pass(ids: Int32Array, edits?: ForwardOptions['edits']): Passed {
+    const hooks = [...new Set(this.saes.map(({ hook }) => hook))];
+    const { logits, captured } = this.model.forward(ids, 1, { capture: hooks, ...(edits && { edits }) });
+    try {
+      const last = tf.tidy(() =>
+        logits!
+          .slice([0, ids.length - 1, 0], [1, 1, -1])
+          .dataSync<'float32'>()
+          .slice(),
+      );
+      if (!last.every(Number.isFinite))
+        throw new Error(
+          `${this.model.name} gives no finite probabilities: the change is too large. Take a smaller value.`,
+        );
+      const features = this.saes.map(({ sae, hook }) => {
+        const x = captured.get(hook)!.dataSync<'float32'>();
+        return sae.encode(matrix(ids.length, x.length / ids.length, x.slice()));
+      });
+      return { features, logProbabilities: logSoftmax(last) };
+    } finally {
+      logits?.dispose();
+      for (const x of captured.values()) x.dispose();
+    }
+  }
+
+  /** One forward pass with the change. @throws RangeError on what the intervention refuses, before anything runs. */
+  effect(prompt: string, asked: LabIntervention): LabEffect {
+    const before = this.baseline(prompt);
+    const intervention = interventionOf(this.model, this.saes[0], asked);
+    requireRunnable(this.model, [intervention], before.ids);
+    const after = this.pass(before.ids, editsOf([intervention]));
+    const length = before.ids.length;
+    const { positions } = asked;
+    const first = positions === 'all' ? 0 : positions === 'last' ? length - 1 : Math.min(...positions);
+    return {
+      feature: asked.feature,
+      description: intervention.description,
+      before: column(before.features[0], asked.feature),
+      after: column(after.features[0], asked.feature),
+      features: this.moved(before, after, first),
+      n: length - first,
+      next: this.nextTokens(before, after),
+      kl: divergence(before.logProbabilities, after.logProbabilities),
+    };
+  }
+
+  /** Features of all SAEs whose mean activation moved most; ties to the earlier SAE, the lower id. */
+  private moved(before: Passed, after: Passed, first: number): LabFeatureDelta[] {
+    const all: LabFeatureDelta[] = [];
+    before.features.forEach((rows, sae) => {
+      const [a, b] = [sums(rows, first), sums(after.features[sae], first)];
+      const n = rows.rows - first;
+      for (let feature = 0; feature < a.length; feature++)
+        if (a[feature] !== b[feature])
+          all.push({ sae, feature, label: [], before: a[feature] / n, after: b[feature] / n });
+    });
+    const size = (d: LabFeatureDelta): number => Math.abs(d.after - d.before);
+    const top = all.sort((a, b) => size(b) - size(a) || a.sae - b.sae || a.feature - b.feature).slice(0, TOP);
+    return top.map((d) => ({ ...d, label: d.sae === 0 ? (this.labels?.[d.feature] ?? []) : [] }));
+  }
+
+  private nextTokens(before: Passed, after: Passed): LabTokenDelta[] {
+    const [p, q] = [before.logProbabilities, after.logProbabilities].map((l) => l.map(Math.exp));
+    const ids = Array.from(p.keys()).filter((id) => p[id] !== q[id]);
+    const size = (id: number): number => Math.abs(q[id] - p[id]);
+    return ids
+      .sort((a, b) => size(b) - size(a) || a - b)
+      .slice(0, TOP)
+      .map((id) => ({ id, token: this.model.tokenizer.piece(id), before: p[id], after: q[id] }));
+  }
+}
