@@ -13,6 +13,7 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
+import { labApi, type LabApi } from './lab.js';
 import { mapperApi, type MapperApi } from './mapper.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
@@ -58,7 +59,7 @@ export interface Fg {
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: MapperApi;
   /** Change activations and see what moves. */
-  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi;
+  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
@@ -83,7 +84,7 @@ export async function createFg(
     correlation: correlationApi(env),
     maps: mapsApi(env),
     mapper: mapperApi(env),
-    interventions: { ...interventionsApi(env), ...effectsApi(env), ...attributionApi(env), ...jointMapsApi(env) },
+    interventions: { ...interventionsApi(env), ...effectsApi(env), ...attributionApi(env), ...jointMapsApi(env), ...labApi(env) },
     show: showApi(env),
     synthetic: { ...syntheticApi(), ...recoveryApi(env) },
     artifacts: {
