@@ -44,7 +44,9 @@ function donorOf(model: LanguageModel, hook: string, options: PatchFrom & { posi
     clean ? from.find(clean.ids, 0) : from.find(ids, offset);
   const open = target.open && from.open;
   return {
-    where: clean ? `from ${clean.name} ${from.where}` : `from ${from.where.replace(/^at /, '')} of the same text`,
+    where: clean
+      ? `from ${clean.name}${options.from === undefined ? '' : ` ${from.where}`},`
+      : `from ${from.where.replace(/^at /, '')} of the same text,`,
     parameters: {
       source: clean ? sha256(['prompt', model.id, clean.ids]) : 'same text',
       from: from.parameters,
