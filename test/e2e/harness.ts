@@ -85,19 +85,21 @@ function hostScript(descriptor: { id: string; meta: unknown; path: string }): vo
       { dtype: string; data_offsets: [number, number] }
     >;
     return Object.fromEntries(
-      Object.entries(header).map(
-        ([
-          name,
-          {
-            dtype,
-            data_offsets: [from, to],
+      Object.entries(header)
+        .filter(([name]) => name !== '__metadata__')
+        .map(
+          ([
+            name,
+            {
+              dtype,
+              data_offsets: [from, to],
+            },
+          ]) => {
+            const part = bytes.slice(8 + length + from, 8 + length + to).buffer;
+            const make = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array }[dtype] as typeof Float32Array;
+            return [name, new make(part)];
           },
-        ]) => {
-          const part = bytes.slice(8 + length + from, 8 + length + to).buffer;
-          const make = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array }[dtype] as typeof Float32Array;
-          return [name, new make(part)];
-        },
-      ),
+        ),
     ) as Record<string, Float32Array>;
   };
   const answer = async (method: string, params: { set: number; point: number }): Promise<unknown> => {
@@ -105,7 +107,7 @@ function hostScript(descriptor: { id: string; meta: unknown; path: string }): vo
     if (method !== 'map.columns' && method !== 'map.examples') return null;
     const all = await tensors();
     if (method === 'map.columns') {
-      const names = ['x', 'y', 'feature', 'firingRate', 'firings', 'partner', 'r'];
+      const names = ['x', 'y', 'feature', 'firingRate', 'firings', 'partner', 'r', 'x2', 'y2', 'delta'];
       const labels = JSON.parse(new TextDecoder().decode(await read(`${params.set}.labels.json`))) as unknown;
       return { ...Object.fromEntries(names.map((n) => [n, all[`${params.set}.${n}`]])), labels };
     }
