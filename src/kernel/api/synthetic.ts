@@ -23,12 +23,12 @@ export interface SyntheticApi {
    */
   stories(options?: SyntheticStoriesOptions): SyntheticStory[];
   /** Names of the concepts by id; 0 is "none". */
-  readonly concepts: readonly string[];
+  readonly storyConcepts: readonly string[];
 }
 
 export function syntheticApi(): SyntheticApi {
   return {
-    concepts: STORY_CONCEPTS,
+    storyConcepts: STORY_CONCEPTS,
     stories: ({ stories = 1000, seed = 0 } = {}) =>
       generateStories({ stories, seed }).map(({ text, spans }) => ({
         text,

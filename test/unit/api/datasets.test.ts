@@ -99,7 +99,7 @@ describe('synthetic stories', () => {
       new Set(['female pronoun']),
     );
     expect(words.every((w) => STORY_CONCEPTS.includes(w.concept) && w.concept !== 'none')).toBe(true);
-    expect(world.fg.synthetic.concepts[0]).toBe('none');
+    expect(world.fg.synthetic.storyConcepts[0]).toBe('none');
   });
 
   it('give tokens the concepts of their words', () => {
