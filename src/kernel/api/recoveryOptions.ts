@@ -34,7 +34,7 @@ export interface SweepCallOptions extends Omit<SweepPlan, 'worlds'>, KeepOptions
 }
 
 export interface MutualCallOptions extends Omit<MfrParameters, 'coupling'>, KeepOptions, CallOptions {
-  /** Weights of the coupling term; the runs differ by it alone. Default 0 (without coupling) and 0.1. */
+  /** Weights of the coupling term; the runs differ by it alone. Default 0 (without coupling) and 0.01. */
   couplings?: readonly number[];
   /** How recovery is measured. */
   recovery?: RecoveryParameters;

@@ -212,7 +212,7 @@ export async function mutual(
   world: World,
   options: MutualCallOptions,
 ): Promise<Charted<{ runs: MutualRun[] }, 'agreement'>> {
-  const { couplings = [0, 0.1], recovery = {}, fresh, signal, onProgress, ...rest } = options;
+  const { couplings = [0, 0.01], recovery = {}, fresh, signal, onProgress, ...rest } = options;
   requireOptions('fg.synthetic.mutualRegularization: recovery', recovery, RECOVERY_PARAMETERS);
   const runs: MutualRun[] = [];
   for (const coupling of couplings) {

@@ -37,7 +37,7 @@ export interface MfrParameters {
   features?: number;
   /** Latents kept per sample; default the world's mean L0, rounded up. */
   k?: number;
-  /** Weight w of the coupling term; 0 trains the SAEs apart. Default 0.1. */
+  /** Weight w of the coupling term; 0 trains the SAEs apart. Default 0.01. */
   coupling?: number;
   /** 'max' (default) or 'hungarian'; see above. */
   mmcs?: MmcsKind;
@@ -76,7 +76,7 @@ export function mfrSettings(world: World, o: MfrParameters): Required<MfrParamet
     saes: o.saes ?? 2,
     features: o.features ?? world.features,
     k: o.k ?? Math.max(1, Math.ceil(meanL0)),
-    coupling: o.coupling ?? 0.1,
+    coupling: o.coupling ?? 0.01,
     mmcs: o.mmcs ?? 'max',
     warmUpSteps: o.warmUpSteps ?? Math.ceil(steps / 10),
     steps,

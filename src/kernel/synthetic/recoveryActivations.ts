@@ -5,14 +5,20 @@ import { checkAborted, type CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { matrixId, sha256 } from '../io/hash.js';
-import type { ActivationSource } from '../sae/source.js';
+import { cachedSource, type ActivationSource } from '../sae/source.js';
 import type { Sae } from '../sae/types.js';
 import type { World } from './types.js';
 
-/** The first `rows` samples of a world's stream as one epoch of training data. */
+/** Samples that are kept for later epochs: as much as activations of models. */
+const CACHE_BYTES = 2 ** 30;
+
+/**
+ * The first `rows` samples of a world's stream as one epoch of training data; where they fit in 1 GiB they are kept after
+ * the first.
+ */
 export function worldSource(world: World, rows: number, seed?: number): ActivationSource {
   if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`rows must be a whole number ≥ 1 but is ${rows}`);
-  return {
+  const source: ActivationSource = {
     width: world.dim,
     rows,
     hookName: 'world',
@@ -25,6 +31,7 @@ export function worldSource(world: World, rows: number, seed?: number): Activati
         if (first >= firstRow) yield x;
     },
   };
+  return 4 * rows * world.dim <= CACHE_BYTES ? cachedSource(source) : source;
 }
 
 export interface SampleActivations extends CallOptions {

@@ -143,7 +143,7 @@ describe('fg.synthetic.mutualRegularization', () => {
   it('trains with and without coupling and shows both beside the floor', async () => {
     const options = { steps: 5, batchSize: 32, samples: 128, k: 2, recovery: quick };
     const found = await session.fg.synthetic.mutualRegularization(world, options);
-    expect(found.runs.map((run) => run.coupling)).toEqual([0, 0.1]);
+    expect(found.runs.map((run) => run.coupling)).toEqual([0, 0.01]);
     const table = tableOf(found);
     expect(table.rows).toHaveLength(4);
     expect(table.rows[0]['its floor']).toBeLessThan(1);
