@@ -71,6 +71,7 @@ add('webviews', {
   entryPoints: {
     map: 'src/webviews/map/main.ts',
     graph: 'src/webviews/mapper/main.ts',
+    lab: 'src/webviews/lab/main.ts',
     report: 'src/webviews/report/main.ts',
   },
   outdir: 'dist/webviews',

@@ -84,7 +84,13 @@ export async function createFg(
     correlation: correlationApi(env),
     maps: mapsApi(env),
     mapper: mapperApi(env),
-    interventions: { ...interventionsApi(env), ...effectsApi(env), ...attributionApi(env), ...jointMapsApi(env), ...labApi(env) },
+    interventions: {
+      ...interventionsApi(env),
+      ...effectsApi(env),
+      ...attributionApi(env),
+      ...jointMapsApi(env),
+      ...labApi(env),
+    },
     show: showApi(env),
     synthetic: { ...syntheticApi(), ...recoveryApi(env) },
     artifacts: {

@@ -1,9 +1,11 @@
 /** The notebook output renderer. Each output lives in a shadow root of its own and is freed by id. */
 import type { ActivationFunction, OutputItem, RendererContext } from 'vscode-notebook-renderer';
 import type { GraphDescriptor } from '../../protocol/graph.js';
+import type { LabDescriptor } from '../../protocol/lab.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { WEBVIEW_PROTOCOL } from '../../protocol/webview.js';
+import { rpcLabSource } from '../lab/source.js';
 import { el } from '../ui/dom.js';
 import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
@@ -13,6 +15,7 @@ import { renderOutput, type DrawnOutput, type OutputEnvironment } from './output
 interface RendererState {
   maps?: Record<string, JsonObject>;
   graphs?: Record<string, JsonObject>;
+  labs?: Record<string, JsonObject>;
 }
 
 function environment(context: RendererContext<RendererState>): OutputEnvironment {
@@ -33,6 +36,13 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
     openGraphInPanel: rpc
       ? (graph, state) => void rpc.request('graph.open', { graph, state }).catch(complain)
       : undefined,
+    labSource: (lab: LabDescriptor) => (rpc ? rpcLabSource(rpc, lab.view) : null),
+    openLabInPanel: rpc ? (lab, state) => void rpc.request('lab.open', { lab, state }).catch(complain) : undefined,
+    labState: (id) => context.getState()?.labs?.[id],
+    keepLabState: (id, state) => {
+      const kept = context.getState() ?? {};
+      context.setState({ ...kept, labs: { ...kept.labs, [id]: state } });
+    },
     saveFile: rpc ? (file) => rpc.request('file.save', file, Infinity) : undefined,
     saveGraphPage: rpc ? (graph) => rpc.request('graph.html', { graph }, Infinity) : undefined,
     copyText: async (text) => {

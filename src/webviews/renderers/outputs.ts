@@ -2,11 +2,14 @@
 import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
 import type { GraphDescriptor, GraphSource } from '../../protocol/graph.js';
 import type { Progress } from '../../protocol/kernel.js';
+import type { LabDescriptor } from '../../protocol/lab.js';
 import type { LinkChannel } from '../../protocol/link.js';
 import type { MapDescriptor, MapSource } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { CHART_CSS, drawChart } from '../charts/chart.js';
+import type { LabSource } from '../lab/source.js';
+import { createLabView } from '../lab/view.js';
 import { createMapView } from '../map/view.js';
 import { createGraphView } from '../mapper/view.js';
 import { el } from '../ui/dom.js';
@@ -32,6 +35,11 @@ export interface OutputEnvironment {
   openGraphInPanel?(graph: GraphDescriptor, state: JsonObject): void;
   graphState?(id: string): JsonObject | undefined;
   keepGraphState?(id: string, state: JsonObject): void;
+  /** Whom an interventions panel asks; null where there is nobody. */
+  labSource?(lab: LabDescriptor): LabSource | null;
+  openLabInPanel?(lab: LabDescriptor, state: JsonObject): void;
+  labState?(id: string): JsonObject | undefined;
+  keepLabState?(id: string, state: JsonObject): void;
   /** Saves an export; resolves with its path, or null when cancelled. Absent: the page downloads it. */
   saveFile?(file: { name: string; text?: string; base64?: string }): Promise<string | null>;
   /** Saves a page of its own with this graph. */
@@ -55,6 +63,7 @@ const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS,
 export const DRAWN: readonly string[] = [
   MIME.map,
   MIME.graph,
+  MIME.lab,
   MIME.chart,
   MIME.table,
   MIME.features,
@@ -80,6 +89,7 @@ export function renderOutput(mime: string, json: unknown, root: HTMLElement, env
 function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
   if (mime === MIME.map) return drawMap(json as MapDescriptor, root, env);
   if (mime === MIME.graph) return drawGraph(json as GraphDescriptor, root, env);
+  if (mime === MIME.lab) return drawLab(json as unknown as LabDescriptor, root, env);
   const still = (node: HTMLElement): DrawnOutput => {
     root.append(node);
     return { mime, update: () => false, dispose: followTheme(root, () => undefined) };
@@ -179,6 +189,25 @@ function drawGraph(graph: GraphDescriptor, root: HTMLElement, env: OutputEnviron
   return {
     mime: MIME.graph,
     update: (next) => isObject(next) && next.id === graph.id,
+    dispose: () => view.dispose(),
+  };
+}
+
+function drawLab(lab: LabDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
+  const host = root.appendChild(el('div'));
+  const { openLabInPanel } = env;
+  const view = createLabView(host, lab, env.labSource?.(lab) ?? null, {
+    compact: true,
+    link: env.link,
+    state: env.labState?.(lab.id),
+    onState: (state) => env.keepLabState?.(lab.id, state),
+    openInPanel: openLabInPanel && ((state) => openLabInPanel.call(env, lab, state)),
+    copyText: (text) => env.copyText(text),
+    saveFile: env.saveFile?.bind(env),
+  });
+  return {
+    mime: MIME.lab,
+    update: (next) => isObject(next) && next.id === lab.id,
     dispose: () => view.dispose(),
   };
 }
