@@ -145,7 +145,8 @@ describe('a random direction', () => {
     const late = pushFrom(3);
     const other = randomDirection(model, late, 7);
     const x = tf.tensor(random(2 * 8 * config.dModel), [2, 8, config.dModel]);
-    const moved = (i: Intervention): number[][][] => i.edit(x, hook).sub(x).arraySync() as number[][][];
+    const pass = { tokens: new Int32Array(16), batch: 2, time: 8, offset: 0, sequence: 0 };
+    const moved = (i: Intervention): number[][][] => i.edit(x, hook, pass).sub(x).arraySync() as number[][][];
     const [real, null_] = [moved(late), moved(other)];
     const norm = (v: number[]): number => Math.hypot(...v);
     for (let b = 0; b < 2; b++)
@@ -156,10 +157,10 @@ describe('a random direction', () => {
       }
     const bits = (t: tf.Tensor): Int32Array => new Int32Array((t.dataSync() as Float32Array).slice().buffer);
     const before = x.slice([0, 0, 0], [-1, 3, -1]);
-    expect(bits(other.edit(x, hook).slice([0, 0, 0], [-1, 3, -1]))).toEqual(bits(before));
-    const again = randomDirection(model, late, 7).edit(x, hook).dataSync();
-    expect(again).toEqual(other.edit(x, hook).dataSync());
-    expect(randomDirection(model, late, 8).edit(x, hook).dataSync()).not.toEqual(again);
+    expect(bits(other.edit(x, hook, pass).slice([0, 0, 0], [-1, 3, -1]))).toEqual(bits(before));
+    const again = randomDirection(model, late, 7).edit(x, hook, pass).dataSync();
+    expect(again).toEqual(other.edit(x, hook, pass).dataSync());
+    expect(randomDirection(model, late, 8).edit(x, hook, pass).dataSync()).not.toEqual(again);
     expect(() => randomDirection(model, { ...late, hook: 'blocks.0.attn.hook_pattern' }, 1)).toThrow('pair of tokens');
   });
 

@@ -30,7 +30,8 @@ const model = {
       let x: tf.Tensor = tf
         .gather(tf.tensor2d(embedding, [V, D]), tf.tensor1d(tokens, 'int32'))
         .reshape([batch, tokens.length / batch, D]);
-      for (const edit of o.edits?.get(HOOK) ?? []) x = edit(x, HOOK);
+      for (const edit of o.edits?.get(HOOK) ?? [])
+        x = edit(x, HOOK, { tokens, batch, time: tokens.length / batch, offset: 0, sequence: 0 });
       if (o.capture) captured.set(HOOK, tf.keep(x.clone()));
       return tf
         .matMul(x.reshape([tokens.length, D]), tf.tensor2d(unembedding, [D, V]))
