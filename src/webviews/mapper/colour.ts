@@ -15,8 +15,10 @@ export interface NodeColours {
   /** Per graph and node; NaN where no member has a value. Codes of `classes` when there are classes. */
   values: Float64Array[];
   classes: string[] | null;
-  /** Smallest and largest value over all graphs; [0, 1] for shares. */
+  /** Ends of the scale over all graphs; values outside take the colour of their end. */
   range: [number, number];
+  /** Whether values lie below, or above, the ends: the scale of 50 nodes or more leaves out 2 % at either end. */
+  clipped: [boolean, boolean];
   /** Whether the scale is logarithmic: positive values that span more than a factor of 30. */
   log: boolean;
   /** Shares and rates are shown in per cent. */
@@ -103,25 +105,26 @@ export function nodeColours(model: GraphModel, by: ColourBy, stat: Stat): NodeCo
     const words = by.startsWith('words:')
       ? wordsOf(name)
       : (model.meta.groups?.find((g) => g.name === name)?.words ?? []);
+    const values = model.sets.map((set) => keywordShare(set, words));
+    const most = values.reduce((m, set) => set.reduce((a, v) => (v > a ? v : a), m), 0);
     return {
       title: `share of members with: ${name}`,
       note: `whole words of the members' labels: ${words.join(' ')}`,
-      values: model.sets.map((set) => keywordShare(set, words)),
-      classes: null,
-      range: [0, 1],
-      log: false,
-      percent: true,
+      ...{ values, classes: null, range: [0, most || 1], clipped: [false, false], log: false, percent: true },
     };
   }
   const component = by === 'component';
   const values = model.sets.map((set) => Float64Array.from(component ? set.columns.component : set.size));
   return component
     ? {
-        ...{ title: 'component', note: 'numbered by size, largest first', values, range: [0, 1] as [number, number] },
-        ...{ classes: classesUpTo(values), log: false, percent: false },
+        ...{ title: 'component', note: 'numbered by size, largest first', values, ...WHOLE },
+        ...{ classes: classesUpTo(values), percent: false },
       }
     : { title: 'members', values, classes: null, ...scaleOf(values), percent: false };
 }
+
+/** The scale of classes, which have none. */
+const WHOLE: Pick<NodeColours, 'range' | 'log' | 'clipped'> = { range: [0, 1], log: false, clipped: [false, false] };
 
 function classesUpTo(values: Float64Array[]): string[] {
   const most = values.reduce((m, set) => set.reduce((a, b) => Math.max(a, b), m), -1);
@@ -148,8 +151,7 @@ function columnColours(model: GraphModel, name: string, stat: Stat): NodeColours
       note: column.note,
       values,
       classes,
-      range: [0, 1],
-      log: false,
+      ...WHOLE,
       percent: false,
     };
   }
@@ -161,18 +163,18 @@ function columnColours(model: GraphModel, name: string, stat: Stat): NodeColours
   return { title: `${stat} ${name}`, note: column?.note, values, classes: null, ...scaleOf(values), percent };
 }
 
-function scaleOf(values: Float64Array[]): { range: [number, number]; log: boolean } {
-  let [low, high] = [Infinity, -Infinity];
-  let positive = Infinity;
-  for (const set of values)
-    for (const v of set) {
-      if (!Number.isFinite(v)) continue;
-      if (v < low) low = v;
-      if (v > high) high = v;
-      if (v > 0 && v < positive) positive = v;
-    }
-  if (low > high) return { range: [0, 1], log: false };
-  return { range: [low, high], log: low > 0 && high / low > 30 };
+/** Below this many values the scale goes from the smallest to the largest. */
+const MANY = 50;
+
+function scaleOf(values: Float64Array[]): Pick<NodeColours, 'range' | 'log' | 'clipped'> {
+  const all = values.flatMap((set) => [...set].filter((v) => Number.isFinite(v))).sort((a, b) => a - b);
+  const n = all.length;
+  if (n === 0) return { range: [0, 1], log: false, clipped: [false, false] };
+  const cut = n >= MANY ? Math.floor(0.02 * n) : 0;
+  let [low, high] = [all[cut], all[n - 1 - cut]];
+  // Where nearly all values are equal, the few others are what is to be seen.
+  if (!(high > low)) [low, high] = [all[0], all[n - 1]];
+  return { range: [low, high], log: low > 0 && high / low > 30, clipped: [all[0] < low, all[n - 1] > high] };
 }
 
 /** Place of a value on the scale, 0 to 1; NaN stays NaN. */

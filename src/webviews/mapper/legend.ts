@@ -55,13 +55,13 @@ function scale(colours: NodeColours, palette: Palette): HTMLElement {
     'span',
     { class: 'item scale', title: colours.note ?? colours.title },
     el('span', { class: 'what' }, `${colours.title}${colours.log ? ' (log)' : ''}`),
-    el('span', { class: 'low' }, valueText(colours, low)),
+    el('span', { class: 'low' }, `${colours.clipped[0] ? '≤ ' : ''}${valueText(colours, low)}`),
     el(
       'span',
       { class: 'bars', role: 'img', aria: { label: `histogram of ${total} nodes over ${colours.title}` } },
       el('span', { class: 'histogram' }, ...bars),
       el('span', { class: 'gradient', style: { 'background-image': `linear-gradient(to right, ${stops})` } }),
     ),
-    el('span', { class: 'high' }, valueText(colours, high)),
+    el('span', { class: 'high' }, `${colours.clipped[1] ? '≥ ' : ''}${valueText(colours, high)}`),
   );
 }

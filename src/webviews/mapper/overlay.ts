@@ -64,7 +64,7 @@ function ring(
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const MAX_LABELS = 70;
 /** Kept free for the caption. */
-const HEAD = 24;
+const HEAD = 44;
 
 type Rect = [left: number, top: number, right: number, bottom: number];
 

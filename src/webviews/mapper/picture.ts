@@ -88,7 +88,16 @@ function drawScale(c: CanvasRenderingContext2D, colours: NodeColours, palette: P
   const font = `12px ${SANS}`;
   let at = x + text(c, colours.title + (colours.log ? ' (log)' : ''), x, y, font, palette.muted, 300) + 10;
   if (colours.classes) return;
-  at += text(c, valueText(colours, colours.range[0]), at, y, font, palette.text, 100) + 8;
+  at +=
+    text(
+      c,
+      `${colours.clipped[0] ? '≤ ' : ''}${valueText(colours, colours.range[0])}`,
+      at,
+      y,
+      font,
+      palette.text,
+      100,
+    ) + 8;
   const bins = 24;
   const counts = histogram(colours, bins);
   const most = counts.reduce((a, b) => Math.max(a, b), 1);
@@ -99,7 +108,7 @@ function drawScale(c: CanvasRenderingContext2D, colours: NodeColours, palette: P
     c.fillRect(at + i * 6, y, 6, 7);
   });
   at += bins * 6 + 8;
-  text(c, valueText(colours, colours.range[1]), at, y, font, palette.text, 100);
+  text(c, `${colours.clipped[1] ? '≥ ' : ''}${valueText(colours, colours.range[1])}`, at, y, font, palette.text, 100);
 }
 
 function base64(bytes: Uint8Array): string {

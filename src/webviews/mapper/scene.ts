@@ -84,12 +84,17 @@ export function makeScene(job: SceneJob, s: number, width: number, height: numbe
     colour,
     level,
     share,
-    ...edgesOf(job, set, level),
+    ...edgesOf(job, set, level, share),
     rim: palette.ground,
   };
 }
 
-function edgesOf(job: SceneJob, set: GraphSet, level: Uint8Array): Pick<Scene, 'edges' | 'edgeWidth' | 'edgeColour'> {
+function edgesOf(
+  job: SceneJob,
+  set: GraphSet,
+  level: Uint8Array,
+  share: Float32Array,
+): Pick<Scene, 'edges' | 'edgeWidth' | 'edgeColour'> {
   const { palette, minWeight } = job;
   const { edges, weight } = set.columns;
   const heaviest = weight.reduce((a, b) => Math.max(a, b), 1);
@@ -100,8 +105,9 @@ function edgesOf(job: SceneJob, set: GraphSet, level: Uint8Array): Pick<Scene, '
   const strong = mix(palette.text, palette.ground, 0.2);
   for (let e = 0; e < weight.length; e++) {
     if (weight[e] >= minWeight) edgeWidth[e] = 0.8 + 4.2 * Math.sqrt(weight[e] / heaviest);
-    const [a, b] = [level[edges[2 * e]], level[edges[2 * e + 1]]];
-    edgeColour.push(a === 2 && b === 2 ? strong : a === 0 || b === 0 ? faded : plain);
+    const [a, b] = [edges[2 * e], edges[2 * e + 1]];
+    if (level[a] === 2 && level[b] === 2) edgeColour.push(mix(faded, strong, Math.min(1, share[a], share[b])));
+    else edgeColour.push(level[a] === 0 || level[b] === 0 ? faded : plain);
   }
   return { edges, edgeWidth, edgeColour };
 }

@@ -5,7 +5,9 @@ export const GRAPH_CSS = `
 .fg-graph .plot .surface { position: absolute; inset: 0; }
 .fg-graph .plot .layer { inset: 0; }
 .fg-graph .stage[data-tool="lasso"] .layer { cursor: crosshair; }
-.fg-graph .caption { flex-wrap: wrap; row-gap: 0; }
+.fg-graph .caption { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 8px; }
+.fg-graph .caption .counts { grid-column: 1 / -1; overflow: hidden; text-overflow: ellipsis; }
+.fg-graph[data-size="narrow"] .caption .counts { display: block; }
 .fg-graph .badge { background: var(--fg-a); min-width: 1.5em; white-space: nowrap; }
 .fg-graph .badge.set1 { background: var(--fg-b); }
 .fg-graph .badge.null { background: var(--fg-muted); }
