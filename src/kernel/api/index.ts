@@ -92,7 +92,7 @@ export async function createFg(
       ...labApi(env),
     },
     show: showApi(env),
-    synthetic: { ...syntheticApi(), ...recoveryApi(env) },
+    synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
     artifacts: {
       folder: env.store.folder,
       list: () => env.store.list(),

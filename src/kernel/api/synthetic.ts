@@ -1,4 +1,6 @@
 /** fg.synthetic: data with known ground truth. */
+import type { Environment } from './environment.js';
+import { worldsApi, type WorldsApi } from './worlds.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 
 /** A generated story and what its words are about. */
@@ -16,7 +18,7 @@ export interface SyntheticStoriesOptions {
 }
 
 /** Synthetic data with known ground truth. */
-export interface SyntheticApi {
+export interface SyntheticApi extends WorldsApi {
   /**
    * Seeded stories with the ground-truth concept of each word; what the example models were trained on.
    * fg.datasets.stories gives the same texts as a dataset whose tokens carry the concepts.
@@ -26,8 +28,9 @@ export interface SyntheticApi {
   readonly storyConcepts: readonly string[];
 }
 
-export function syntheticApi(): SyntheticApi {
+export function syntheticApi(env: Environment): SyntheticApi {
   return {
+    ...worldsApi(env),
     storyConcepts: STORY_CONCEPTS,
     stories: ({ stories = 1000, seed = 0 } = {}) =>
       generateStories({ stories, seed }).map(({ text, spans }) => ({

@@ -48,11 +48,12 @@ export async function eachGramBlock(
   each: (first: number, rows: number, gram: Float32Array) => void,
   call: CallOptions,
   out?: Float32Array,
+  limit = m.rows,
 ): Promise<void> {
   const { rows: n, cols: d } = m;
-  for (let first = 0; first < n; first += BLOCK) {
+  for (let first = 0; first < limit; first += BLOCK) {
     checkAborted(call.signal, 'geometry');
-    const rows = Math.min(BLOCK, n - first);
+    const rows = Math.min(BLOCK, limit - first);
     const part = m.data.subarray(first * d, (first + rows) * d);
     const gram = gemm(part, m.data, rows, n, d, { transB: true });
     each(first, rows, gram);
@@ -61,10 +62,11 @@ export async function eachGramBlock(
   }
 }
 
-/** Largest |cos| between different rows, and the mean over rows of the largest. */
+/** Largest |cos| of the first `limit` rows (default all) to the others, the mean of these largest, and the mean |cos|. */
 export async function largestCosines(
   m: Matrix,
   call: CallOptions = {},
+  limit = m.rows,
 ): Promise<{ max: number; meanMax: number; meanAbs: number }> {
   let [max, sum, all] = [0, 0, 0];
   await eachGramBlock(
@@ -83,8 +85,10 @@ export async function largestCosines(
       }
     },
     call,
+    undefined,
+    limit,
   );
-  return { max, meanMax: sum / m.rows, meanAbs: m.rows > 1 ? all / (m.rows * (m.rows - 1)) : 0 };
+  return { max, meanMax: sum / limit, meanAbs: m.rows > 1 ? all / (limit * (m.rows - 1)) : 0 };
 }
 
 /**
