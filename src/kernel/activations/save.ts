@@ -5,7 +5,7 @@ import type { SparseRows } from '../compute/sparse.js';
 import { requireSame, type ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
-import { describeAll, editsOf, identityOf, requireRunnable, type Intervention } from '../models/edits.js';
+import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
@@ -107,11 +107,6 @@ export async function saveActivations(
     density: density(value.meta),
     warnings: densityWarnings(value.meta, sae.config),
   };
-}
-
-/** One or several interventions as a list. */
-function listOf(given: Intervention | readonly Intervention[] = []): readonly Intervention[] {
-  return 'edit' in given ? [given] : given;
 }
 
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {

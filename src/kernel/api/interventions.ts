@@ -49,7 +49,7 @@ type Side = string | readonly string[] | Tokens;
 
 /**
  * Change activations and see what moves. An intervention is a value: nothing runs when it is made, it prints what it does,
- * and it goes into run, compare, effects, fg.activations.save and fg.sae.evaluate, or as `edit` into model.generate.
+ * and it goes into run, compare, effects, fg.activations.save, fg.sae.evaluate and model.generate({ interventions }).
  * Several act in the order in which the model reaches their hooks, at one hook in the order given: each sees what the one
  * before left, features re-encoded.
  */

@@ -55,6 +55,8 @@ export interface RowEdit {
   /** Needed when the error term is dropped. */
   sae?: Sae;
   change(rows: RowChange): void;
+  /** What is added does not depend on the activation: its gradient is that of the activation itself. */
+  addsConstant?: boolean;
   /** More to refuse of a text, before anything runs. */
   check?(text: EditedText, selector: Selector): void;
 }
@@ -83,8 +85,18 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
   if (sae) requireWidth(model, sae, hook, width);
   const selector = selectorOf(model, place.positions);
   const drop = errorTerm === 'drop' ? sae : undefined;
-  const run: HookEdit = (activation, _hook, context) =>
-    editRows(activation, width, rowsOf(selector, context), context, drop, edit.change);
+  const constant = edit.addsConstant && !drop;
+  const run: HookEdit = (activation, _hook, context) => {
+    const made = (x: tf.Tensor): tf.Tensor => editRows(x, width, rowsOf(selector, context), context, drop, edit.change);
+    // Rows are computed outside the tensor language: a gradient would silently leave this path out.
+    if (tf.engine().state.gradientDepth === 0) return made(activation);
+    if (!constant) throw new Error(`cannot ${what} while gradients are taken: it has none here; steering has`);
+    const passed = tf.customGrad((x) => {
+      const value = made(x as tf.Tensor);
+      return { value: value === x ? tf.reshape(value, value.shape) : value, gradFunc: (dy: tf.Tensor) => dy };
+    });
+    return passed(activation);
+  };
   return {
     hook,
     description: `${what} ${selector.where}${drop ? ', error term dropped' : ''}`,

@@ -107,6 +107,7 @@ export function steer(
     },
     place: options,
     sae,
+    addsConstant: normalize !== 'residual',
     change({ x, original, out }) {
       if (scale === 0) return;
       for (let i = 0; i < x.rows; i++) {

@@ -1,17 +1,13 @@
 /** Named changes to activations, in the form in which every room that runs a model takes them. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { checkEdits } from './hooks.js';
-import type { ForwardOptions, HookEdit, LanguageModel, TokenSet } from './types.js';
+import type { ForwardOptions, HookEdit, Intervention, LanguageModel, TokenSet } from './types.js';
 
-export interface Intervention {
-  /** TransformerLens hook name at which `edit` acts. */
-  readonly hook: string;
-  /** For people: "steer blocks.0.hook_mlp_out by 4 × feature 12 of …". */
-  readonly description: string;
-  /** For artifact identity. */
-  readonly parameters: JsonObject;
-  /** What LanguageModel.forward and generate take in `edits`. */
-  readonly edit: HookEdit;
+export type { Intervention } from './types.js';
+
+/** One or several interventions as a list. */
+export function listOf(given: Intervention | readonly Intervention[] = []): readonly Intervention[] {
+  return 'edit' in given ? [given] : given;
 }
 
 /** Edits by hook, in the order given, as LanguageModel.forward and generate take them. */

@@ -2,6 +2,7 @@
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
+import { editsOf, listOf } from './edits.js';
 import { checkEdits } from './hooks.js';
 import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
 
@@ -31,18 +32,27 @@ export async function generate(model: Generator, prompt: string, options: Genera
   requireSampling(options, count);
   const random = new Random(options.seed ?? 0);
   const prefix = promptTokens(tokenizer, prompt, model.name);
-  checkEdits(options.edits, { model, tokens: Int32Array.from(prefix), length: prefix.length, added: count });
+  const edits = allEdits(options);
+  checkEdits(edits, { model, tokens: Int32Array.from(prefix), length: prefix.length, added: count });
   const ids = [...prefix];
   for (let step = 0; step < count; step++) {
     checkAborted(options.signal, 'generation');
     const window = Int32Array.from(ids.slice(-config.context));
-    const next = await nextToken(model, window, ids.length - window.length, options, random);
+    const next = await nextToken(model, window, ids.length - window.length, { ...options, edits }, random);
     if (next === eos) break;
     ids.push(next);
     options.onProgress?.({ label: `generating with ${model.name}`, done: step + 1, total: count });
     await breathe();
   }
   return tokenizer.decode(ids.slice(prefix.length));
+}
+
+/** Edits and interventions together, in that order. */
+function allEdits({ edits, interventions }: GenerateOptions): ForwardOptions['edits'] {
+  if (!interventions) return edits;
+  const all = new Map(edits);
+  for (const [hook, list] of editsOf(listOf(interventions))) all.set(hook, [...(all.get(hook) ?? []), ...list]);
+  return all;
 }
 
 function requireSampling(options: GenerateOptions, count: number): void {

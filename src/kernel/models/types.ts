@@ -90,6 +90,18 @@ export interface HookEdit {
   readonly check?: (text: EditedText) => void;
 }
 
+/** A named change to activations at a hook. */
+export interface Intervention {
+  /** TransformerLens hook name at which `edit` acts. */
+  readonly hook: string;
+  /** For people: "steer blocks.0.hook_mlp_out by 4 × feature 12 of …". */
+  readonly description: string;
+  /** For artifact identity. */
+  readonly parameters: JsonObject;
+  /** What LanguageModel.forward takes in `edits`. */
+  readonly edit: HookEdit;
+}
+
 export interface ForwardOptions {
   /** Hooks whose activations are returned. */
   capture?: readonly string[];
@@ -122,7 +134,9 @@ export interface GenerateOptions extends CallOptions {
   topK?: number;
   /** Default 0; the same seed gives the same text. */
   seed?: number;
-  /** Changes to activations at every step, by hook name: what interventions hold in `edit`. */
+  /** Changes to activations at every step, in order. */
+  interventions?: Intervention | readonly Intervention[];
+  /** The same by hook name, as forward takes them; they come before interventions. */
   edits?: ForwardOptions['edits'];
   /** Stop after the end-of-text token, default true. */
   stopAtEos?: boolean;
