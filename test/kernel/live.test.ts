@@ -90,6 +90,17 @@ describe('live views', () => {
     expect(await first).toBe(`!${LIVE_SUPERSEDED}`);
   });
 
+  it('give way to another method of the same view, and run again behind it', async () => {
+    await client.run('asked = []; ended = 0');
+    const first = ask('view', 'hear');
+    await pause(100);
+    expect(await ask('view', 'double', 8)).toBe(16);
+    await pause(50);
+    expect(await ask('view', 'hear', 'now')).toBe('done');
+    expect(await first).toBe(`!${LIVE_SUPERSEDED}`);
+    expect(await value('asked.join()')).toBe("'hear null,double 8,hear null,hear now'");
+  });
+
   it('make way for a cell, and run again behind it', async () => {
     await client.run('asked = []; ended = 0');
     const answer = ask('view', 'hear');

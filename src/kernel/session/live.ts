@@ -21,7 +21,7 @@ interface Waiting {
 interface Running extends Waiting {
   abort: AbortController;
   /** Why it is to end before its time. */
-  ends?: 'superseded' | 'cell' | 'interrupted';
+  ends?: 'superseded' | 'cell' | 'turn' | 'interrupted';
 }
 
 const sameQuestion = (a: LiveCall, b: LiveCall): boolean => a.view === b.view && a.method === b.method;
@@ -47,7 +47,8 @@ export class LiveViews {
 
   /**
    * Puts a call behind those that wait and takes the place of those with the same view and method. A running one is told
-   * by its signal; when it finishes all the same, its answer is given.
+   * by its signal; when it finishes all the same, its answer is given. A running call of the same view with another method
+   * gives way too, and runs again behind: a slider need not wait for a long text.
    * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or with the words of the handler.
    */
   call(call: LiveCall): Promise<Json> {
@@ -56,7 +57,8 @@ export class LiveViews {
     const superseded = this.waiting.filter((each) => sameQuestion(each.call, call));
     this.waiting = this.waiting.filter((each) => !superseded.includes(each));
     for (const { reject } of superseded) reject(new Error(LIVE_SUPERSEDED));
-    if (this.running && sameQuestion(this.running.call, call)) this.end('superseded');
+    if (this.running?.call.view === call.view)
+      this.end(sameQuestion(this.running.call, call) ? 'superseded' : 'turn');
     return new Promise((resolve, reject) => {
       this.waiting.push({ call, resolve, reject });
     });
@@ -83,11 +85,12 @@ export class LiveViews {
 
   private failed(running: Running, error: unknown): void {
     if (running.ends === 'superseded') return running.reject(new Error(LIVE_SUPERSEDED));
-    if (running.ends === 'cell') {
-      // Its place in the queue is kept, unless the same was asked again meanwhile.
+    if (running.ends === 'cell' || running.ends === 'turn') {
       if (this.waiting.some((each) => sameQuestion(each.call, running.call)))
         return running.reject(new Error(LIVE_SUPERSEDED));
-      this.waiting.unshift({ call: running.call, resolve: running.resolve, reject: running.reject });
+      const again = { call: running.call, resolve: running.resolve, reject: running.reject };
+      if (running.ends === 'cell') this.waiting.unshift(again);
+      else this.waiting.push(again);
       return;
     }
     if (running.ends === 'interrupted' || error instanceof InterruptedError)
@@ -96,7 +99,7 @@ export class LiveViews {
   }
 
   private end(why: NonNullable<Running['ends']>): void {
-    if (!this.running || this.running.ends === 'interrupted') return;
+    if (!this.running || this.running.ends === 'interrupted' || this.running.ends === 'superseded') return;
     this.running.ends = why;
     this.running.abort.abort();
   }
