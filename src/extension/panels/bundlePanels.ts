@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { NOTEBOOK_TYPE, type JsonObject } from '../../protocol/notebook.js';
-import { panelHtml, type FromWebview, type ToWebview } from '../../protocol/webview.js';
+import { panelHtml, type FromWebview, type ToWebview, type WebviewMethod } from '../../protocol/webview.js';
 import type { LinkPort } from './linkHub.js';
 import { logFromWebview, reply, type RequestHost, type ViewServices } from './requests.js';
 
@@ -29,6 +29,7 @@ export interface PanelKind<D extends BundleDescriptor> {
 
 export class BundlePanels<D extends BundleDescriptor> implements vscode.Disposable {
   private readonly open = new Map<string, vscode.WebviewPanel>();
+  private readonly counts = new Map<WebviewMethod, number>();
   private readonly registration: vscode.Disposable;
 
   constructor(
@@ -63,6 +64,11 @@ export class BundlePanels<D extends BundleDescriptor> implements vscode.Disposab
   /** Titles of the open panels: for tests and commands. */
   titles(): string[] {
     return [...this.open.values()].map((panel) => panel.title);
+  }
+
+  /** How many requests of a method were answered with a value: for tests. */
+  answered(method: WebviewMethod): number {
+    return this.counts.get(method) ?? 0;
   }
 
   private fill(panel: vscode.WebviewPanel, descriptor: D, folder: string, state: JsonObject | undefined): void {
@@ -110,7 +116,10 @@ export class BundlePanels<D extends BundleDescriptor> implements vscode.Disposab
         post(this.kind.init(descriptor, { notebookFolder: host.folder }, state));
         return port.replay();
       case 'request':
-        return void reply(message, host).then(post);
+        return void reply(message, host).then((answer) => {
+          if (answer.ok) this.counts.set(message.method, this.answered(message.method) + 1);
+          post(answer);
+        });
       case 'log':
         return logFromWebview(message, this.services.log);
     }

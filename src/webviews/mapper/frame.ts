@@ -2,16 +2,18 @@
 import { el, icon } from '../ui/dom.js';
 import { number, plural } from '../ui/format.js';
 import type { GraphModel } from './model.js';
+import type { Plot } from './plot.js';
 import { counts, notes, whyEmpty } from './words.js';
 
-/** Names a graph's layer; says in place why it is empty, or what to know about it. */
-export function describeLayer(layer: HTMLElement, model: GraphModel, s: number, scrollingPage: boolean): void {
+/** Names a graph's layer; says in place why it is empty, or, below, what to know about it. */
+export function describePlot(plot: Plot, model: GraphModel, s: number, scrollingPage: boolean): void {
+  const { layer, element } = plot;
   const { meta, name } = model.sets[s];
   layer.setAttribute(
     'aria-label',
     `Mapper graph ${name}: ${meta.title}, ${counts(meta)}. Arrows move between nodes, Shift and arrows pan, plus and minus zoom, 0 shows all, N goes to the next lit node, Enter pins, Escape clears, slash searches.`,
   );
-  layer.append(
+  element.prepend(
     el(
       'div',
       { class: 'caption' },
@@ -24,7 +26,7 @@ export function describeLayer(layer: HTMLElement, model: GraphModel, s: number, 
   const warnings = notes(meta).filter((note) => note !== empty);
   if (empty) layer.append(el('div', { class: 'empty', role: 'note' }, icon('warning'), el('p', {}, empty)));
   if (warnings.length > 0)
-    layer.append(
+    element.append(
       el(
         'ul',
         { class: 'notes', aria: { label: 'Warnings' } },

@@ -11,7 +11,7 @@ import { plural } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
 import { nodeCard, spokenNode } from './card.js';
 import { nodeColours, type NodeColours } from './colour.js';
-import { describeLayer, foot } from './frame.js';
+import { describePlot, foot } from './frame.js';
 import { drawLegend } from './legend.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf, type Lighting, type Lights } from './lighting.js';
 import { GraphLink } from './linking.js';
@@ -105,7 +105,7 @@ export class LoadedGraph {
       },
     });
     plot.setMarks({ label: (node) => this.labels[s][node] });
-    describeLayer(plot.layer, this.model, s, this.options.wheel === 'focused');
+    describePlot(plot, this.model, s, this.options.wheel === 'focused');
     listenToGestures(plot.layer, this.gestures(s, plot));
     this.stage.append(plot.element);
     return plot;

@@ -63,8 +63,6 @@ function ring(
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const MAX_LABELS = 70;
-/** Kept free for the caption. */
-const HEAD = 44;
 
 type Rect = [left: number, top: number, right: number, bottom: number];
 
@@ -115,7 +113,7 @@ function drawLabels(
     const free = placesAround(x, y, r, c.measureText(text).width / 2 + 3).find(
       (rect) =>
         rect[0] >= 0 &&
-        rect[1] >= HEAD &&
+        rect[1] >= 0 &&
         rect[2] <= box.width &&
         rect[3] <= box.height &&
         taken.every((other) => apart(rect, other)) &&

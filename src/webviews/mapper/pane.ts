@@ -160,7 +160,7 @@ export class Pane {
         {
           key: 'point',
           title: 'Feature',
-          width: '5em',
+          width: '6em',
           numeric: true,
           text: (r) => `#${at(r).point}`,
           value: (r) => at(r).point,

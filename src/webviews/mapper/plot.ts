@@ -16,7 +16,9 @@ export interface PlotHooks {
 
 export class Plot {
   readonly layer = el('div', { class: 'layer', tabIndex: 0, role: 'application' });
+  /** Holds the caption above, the view, the notes below. */
   readonly element = el('div', { class: 'plot' });
+  private readonly view = el('div', { class: 'view' });
   readonly box: Box = { width: 0, height: 0 };
   private readonly overlay = el('canvas', { class: 'overlay', aria: { hidden: 'true' } });
   private surface: GraphSurface | null = null;
@@ -37,8 +39,9 @@ export class Plot {
     private readonly hooks: PlotHooks,
   ) {
     this.marks = { hover: -1, pins: [], picked: new Set(), lasso: null, label: () => '', matched: false };
-    this.element.append(this.overlay, this.layer);
-    this.observer.observe(this.element);
+    this.view.append(this.overlay, this.layer);
+    this.element.append(this.view);
+    this.observer.observe(this.view);
     this.sight.observe(this.element);
   }
 
@@ -67,7 +70,7 @@ export class Plot {
       this.canvas === 'auto' && hasWebGl()
         ? createSigmaSurface(this.scene, { lost: () => this.fallBack(), drawn })
         : createCanvasSurface(drawn);
-    this.element.prepend(this.surface.element);
+    this.view.prepend(this.surface.element);
     this.element.dataset.renderer = this.surface.kind;
     this.surface.resize(this.box, this.ratio);
     this.surface.setScene(this.scene);
@@ -95,7 +98,7 @@ export class Plot {
   }
 
   private resize(): void {
-    const { clientWidth: width, clientHeight: height } = this.element;
+    const { clientWidth: width, clientHeight: height } = this.view;
     const ratio = Math.min(3, devicePixelRatio || 1);
     if (width === this.box.width && height === this.box.height && ratio === this.ratio) return;
     Object.assign(this.box, { width, height });

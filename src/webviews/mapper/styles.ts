@@ -1,11 +1,12 @@
 /** The look of the graph view, beyond what it shares with the map view (map/styles.ts). Colours are theme tokens only. */
 export const GRAPH_CSS = `
 .fg-graph .plots { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 8px; }
-.fg-graph .plot { position: relative; min-width: 0; min-height: 0; overflow: hidden; }
+.fg-graph .plot { display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); min-width: 0; min-height: 0; overflow: hidden; border: 1px solid var(--fg-border); border-radius: 4px; }
+.fg-graph .plot .view { grid-row: 2; position: relative; min-height: 0; overflow: hidden; }
 .fg-graph .plot .surface { position: absolute; inset: 0; }
-.fg-graph .plot .layer { inset: 0; }
+.fg-graph .plot .layer { inset: 0; border: 0; border-radius: 0; }
 .fg-graph .stage[data-tool="lasso"] .layer { cursor: crosshair; }
-.fg-graph .caption { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 8px; }
+.fg-graph .caption { position: static; padding: 7px 10px 2px; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 8px; }
 .fg-graph .caption .counts { grid-column: 1 / -1; overflow: hidden; text-overflow: ellipsis; }
 .fg-graph[data-size="narrow"] .caption .counts { display: block; }
 .fg-graph .badge { background: var(--fg-a); min-width: 1.5em; white-space: nowrap; }
@@ -15,11 +16,11 @@ export const GRAPH_CSS = `
 .fg-graph .toolbar .stat { min-width: 84px; }
 .fg-graph .toolbar .export { min-width: 96px; max-width: 110px; }
 .fg-graph .toolbar .threshold input { width: 90px; }
-.fg-graph .notes { position: absolute; z-index: 3; left: 8px; right: 8px; bottom: 6px; margin: 0; padding: 0; list-style: none; display: grid; gap: 2px; pointer-events: none; font-size: 0.92em; color: var(--fg-text); }
-.fg-graph .notes li { display: flex; gap: 6px; align-items: flex-start; min-width: 0; width: fit-content; max-width: 100%; background: color-mix(in srgb, var(--fg-bg) 88%, transparent); border-radius: 3px; padding: 1px 6px 1px 2px; pointer-events: auto; }
+.fg-graph .notes { grid-row: 3; margin: 0; padding: 3px 8px 6px; list-style: none; display: grid; gap: 2px; font-size: 0.92em; color: var(--fg-text); }
+.fg-graph .notes li { display: flex; gap: 6px; align-items: flex-start; min-width: 0; }
 .fg-graph .notes svg, .fg-graph .empty svg { flex: none; color: var(--fg-hover); margin-top: 1px; }
 .fg-graph .notes span { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
-.fg-graph .empty { position: absolute; inset: 44px 24px 24px; display: grid; place-content: center; justify-items: center; gap: 10px; text-align: center; color: var(--fg-text); pointer-events: none; }
+.fg-graph .empty { position: absolute; inset: 12px 24px; display: grid; place-content: center; justify-items: center; gap: 10px; text-align: center; color: var(--fg-text); pointer-events: none; }
 .fg-graph .empty p { margin: 0; max-width: 46ch; line-height: 1.5; }
 .fg-graph .empty svg { width: 26px; height: 26px; }
 .fg-graph .foot { min-height: 40px; align-items: flex-end; }
