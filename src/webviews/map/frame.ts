@@ -35,5 +35,10 @@ export function foot(model: MapModel, legend: HTMLElement): HTMLElement {
       `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
   ].filter(Boolean);
   const text = provenance.join(' · ');
-  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance', title: text }, text));
+  return el(
+    'div',
+    { class: model.meta.shift ? 'foot whole' : 'foot' },
+    legend,
+    el('span', { class: 'provenance', title: text }, text),
+  );
 }

@@ -14,7 +14,7 @@ import type { MapModel } from './model.js';
 import { baseDiameter, paint, rateRange, readPalette, type Palette } from './paint.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
-import { drawArrows, moveTo, unitOf } from './shift.js';
+import { arrowPainter, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
 import { defaultState, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
@@ -163,7 +163,7 @@ export class LoadedView {
       camera: () => view.camera,
       box: () => view,
       tool: () => this.tool,
-      setCamera: (camera) => this.stage.setCamera(s, camera),
+      setCamera: (camera) => this.setCamera(s, camera),
       point: (at) => {
         const point = at ? this.pointAt(s, at.x, at.y) : -1;
         layer.classList.toggle('pick', point >= 0);
@@ -273,6 +273,12 @@ export class LoadedView {
       this.stage.setCamera(s, { ...view.camera, x: x[point], y: y[point] });
   }
 
+  /** Maps of one embedding are looked at from one place. */
+  private setCamera(s: number, camera: Camera): void {
+    const views = this.model.meta.shift ? [...this.model.sets.keys()] : [s];
+    for (const view of views) this.stage.setCamera(view, camera);
+  }
+
   /** Brings a point and its partner into the middle of their maps. */
   private show(set: number, point: number): void {
     const partner = linkOf(this.model.sets[set], point, this.filters.minR);
@@ -368,11 +374,8 @@ export class LoadedView {
       return paint({ model, filters, lit, palette, groups: this.groups, rates, diameter }, s);
     });
     this.stage.setBatches(batches);
-    const { views } = this.stage;
-    const arrows = model.meta.shift && this.state.arrows;
-    this.stage.setUnderlay(
-      arrows ? (context, ratio) => drawArrows(context, { model, views, palette, filters, lit, ratio }) : null,
-    );
+    const scene = { model, views: this.stage.views, palette, filters, lit };
+    this.stage.setUnderlay(this.state.arrows ? arrowPainter(scene) : null);
     drawLegend(this.legend, model, filters, lit, palette, rates);
   }
 

@@ -75,7 +75,6 @@ export interface ArrowScene {
   palette: Palette;
   filters: Filters;
   lit: Lit;
-  ratio: number;
 }
 
 /** Points whose arrows are drawn: all, or those of largest Δ. */
@@ -93,11 +92,15 @@ function colorOf({ model, palette, filters }: ArrowScene, s: number, delta: numb
   return palette.rates[Math.round((255 * delta) / model.largestDelta)];
 }
 
+/** Draws the arrows of a map of before and after on a cleared canvas; null on other maps. */
+export function arrowPainter(scene: ArrowScene): ((c: CanvasRenderingContext2D, ratio: number) => void) | null {
+  return scene.model.meta.shift ? (c, ratio) => drawArrows(c, ratio, scene) : null;
+}
+
 /** An arrow from before to after for every point; faint where something is lit and the point is not. */
-export function drawArrows(c: CanvasRenderingContext2D, scene: ArrowScene): void {
-  const { model, views, lit, ratio } = scene;
+function drawArrows(c: CanvasRenderingContext2D, ratio: number, scene: ArrowScene): void {
+  const { model, views, lit } = scene;
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
-  c.clearRect(0, 0, c.canvas.width / ratio, c.canvas.height / ratio);
   model.sets.forEach((set, s) => {
     const view = views[s];
     if (!set.ends || view.width <= 0) return;

@@ -48,6 +48,8 @@ export const MAP_CSS = `
 .fg-map .swatch.hollow { background: none; border: 2px solid var(--c); }
 .fg-map .swatch.outlined { border: 2px solid var(--fg-strong); }
 .fg-map .foot .provenance { margin-left: auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fg-map .foot.whole { flex-wrap: wrap; }
+.fg-map .foot.whole .provenance { margin-left: 0; white-space: normal; }
 .fg-map .notice { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 10px; text-align: center; padding: 20px; color: var(--fg-muted); }
 .fg-map .notice.error { color: var(--fg-error); }
 .fg-map .pane { width: 410px; min-width: 0; min-height: 0; display: flex; flex-direction: column; border: 1px solid var(--fg-border); border-radius: 4px; overflow: hidden; background: var(--fg-bg); }
