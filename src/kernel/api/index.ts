@@ -22,11 +22,12 @@ import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
+import { topologyApi, type TopologyApi } from './topology.js';
 
 export interface PruneOptions {
   /** Days without use; 0 = all. */
   unusedDays: number;
-  /** "sae", "activations", "correlation", "layout", "map", "mapper", "lens", "graph"; default all kinds. */
+  /** "sae", "activations", "correlation", "layout", "map", "mapper", "lens", "persistence", "graph"; default all kinds. */
   kinds?: readonly string[];
 }
 
@@ -57,7 +58,7 @@ export interface Fg {
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
   /** Mapper: the shape of points as a graph of overlapping clusters. */
-  readonly mapper: MapperApi;
+  readonly mapper: MapperApi & TopologyApi;
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
   readonly show: ShowApi;
@@ -83,7 +84,7 @@ export async function createFg(
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),
-    mapper: mapperApi(env),
+    mapper: { ...mapperApi(env), ...topologyApi(env) },
     interventions: {
       ...interventionsApi(env),
       ...effectsApi(env),

@@ -1,0 +1,194 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Environment } from '../../../src/kernel/api/environment.js';
+import { mapperApi } from '../../../src/kernel/api/mapper.js';
+import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { resumable } from '../../../src/kernel/api/resume.js';
+import { topologyApi } from '../../../src/kernel/api/topology.js';
+import type { PairedMap } from '../../../src/kernel/api/correlation.js';
+import { initDevice } from '../../../src/kernel/compute/device.js';
+import { matrix } from '../../../src/kernel/compute/matrix.js';
+import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
+import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
+import { MIME } from '../../../src/protocol/mime.js';
+import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
+import { blobs, circle } from '../mapper/shapes.js';
+
+const OPTIONS: MapperOptions = {
+  lens: { kind: 'dimensions', columns: [0] },
+  cover: { cubes: 8, overlap: 0.35 },
+  clusterer: { kind: 'agglomerative', metric: 'euclidean', linkage: 'single', distanceThreshold: 0.4 },
+};
+
+let context: CollectedContext;
+let env: Environment;
+beforeAll(() => initDevice({ device: 'cpu' }));
+beforeEach(() => {
+  context = collectingContext();
+  env = new Environment(context);
+});
+afterEach(() => context.remove());
+
+const itemsOf = (value: object): OutputItem[] => (value as { [DISPLAY]: () => OutputItem[] })[DISPLAY]();
+const textOf = (items: readonly OutputItem[]): string =>
+  [items.find((i) => i.mime === MIME.text)?.text ?? ''].flat().join('');
+const tableIn = (items: readonly OutputItem[]): TableDescriptor =>
+  items.find((i) => i.mime === MIME.table)!.json as unknown as TableDescriptor;
+const chartIn = (items: readonly OutputItem[]): ChartDescriptor =>
+  items.find((i) => i.mime === MIME.chart)!.json as unknown as ChartDescriptor;
+
+describe('fg.mapper.persistence', () => {
+  it('is kept, and shown as barcode and diagram with a table for readers of text', async () => {
+    const api = topologyApi(env);
+    const x = circle(60, 1);
+    const first = await api.persistence(x, { nulls: 9, landmarks: 40, seed: 3 });
+    expect(first.dims[1].p[0]).toBe(0.1);
+    const items = itemsOf(first);
+    expect(JSON.stringify(chartIn(items).vegaLite)).toContain('"hconcat"');
+    expect(textOf(items)).toMatch(/H1 loops/);
+    expect(textOf(items)).toMatch(/40 landmarks of 60 points \(maxmin, seed 3\); covering radius/);
+    expect(textOf(items)).toMatch(/9 runs; seed 3; p = \(k \+ 1\)\/\(R \+ 1\)/);
+    const again = await api.persistence(x, { nulls: 9, landmarks: 40, seed: 3 });
+    expect(again).toEqual(first);
+    expect(context.printed.join()).toMatch(/loaded from cache/);
+    api.barcode(again);
+    api.diagram(again);
+    expect(context.shown.map((shown) => shown[0].mime)).toEqual([MIME.chart, MIME.chart]);
+  });
+
+  it('refuses misspelt options and what is no matrix', async () => {
+    const api = topologyApi(env);
+    await expect(api.persistence(circle(9, 1), { landmark: 4 } as never)).rejects.toThrow(/no option "landmark"/);
+    await expect(api.persistence({ rows: 2 } as never)).rejects.toThrow(/matrix/);
+    await expect(api.sweep(circle(9, 1), { cover: {} } as never)).rejects.toThrow(/no option "cover"/);
+    await expect(api.nulls(circle(9, 1), { ...OPTIONS, distances: matrix(9, 9) })).rejects.toThrow(/no null data/);
+  });
+});
+
+describe('fg.mapper.nulls and findings', () => {
+  it('a loop is found with its p, and the null graph goes to fg.mapper.show', async () => {
+    const api = topologyApi(env);
+    const x = circle(250, 2);
+    const graph = await mapperApi(env).graph(x, OPTIONS);
+    const nulls = await api.nulls(x, OPTIONS, { kind: 'gaussian', runs: 9, seed: 1 });
+    const table = tableIn(itemsOf(nulls));
+    expect(table.title).toBe('Mapper graph beside null graphs: Gaussian, same covariance');
+    expect(table.note).toMatch(/^9 runs, seed 1; p = /);
+    expect(table.rows.find((r) => r.statistic === 'longest loop')).toMatchObject({ 'p more': 0.1 });
+    const [loop] = api.findings(graph, { nulls });
+    expect(loop).toMatchObject({ kind: 'loop', p: 0.1, runs: 9, seed: 1 });
+    expect(textOf(itemsOf(api.findings(graph)))).toMatch(/no null was run/);
+    await mapperApi(env).show(graph, { nulls: [nulls], findings: [loop] });
+    expect(context.shown.at(-1)!.some((i) => i.mime === MIME.graph)).toBe(true);
+
+    const again = await api.nulls(x, OPTIONS, { kind: 'gaussian', runs: 9, seed: 1 });
+    expect(again).toEqual(nulls);
+    const other = await api.nulls(x, OPTIONS, {
+      kind: 'shuffled',
+      runs: 1,
+      by: Float64Array.from(x.data.slice(0, 250)),
+    });
+    expect(() => api.findings(graph, { nulls: other })).toThrow(/measured by given values/);
+    expect(itemsOf(api.extended(graph))[0].mime).toBe(MIME.table);
+    expect(textOf(itemsOf(api.extended(graph)))).toMatch(/1 components, 1 loops/);
+  });
+});
+
+describe('fg.mapper.sweep and stability', () => {
+  it('a sweep is shown as heatmaps', async () => {
+    const x = circle(120, 2);
+    const { lens, clusterer } = OPTIONS;
+    const sweep = await topologyApi(env).sweep(
+      x,
+      { lens, clusterer },
+      { cubes: [4, 8], overlaps: [0.3, 0.4], bootstraps: 1, nulls: 1 },
+    );
+    const items = itemsOf(sweep);
+    for (const title of [
+      'components',
+      'loops (b1)',
+      'noise share',
+      'stability (bootstrap Jaccard)',
+      'null: loops, mean',
+    ])
+      expect(JSON.stringify(chartIn(items).vegaLite)).toContain(title);
+    expect(textOf(items)).toMatch(/p loops/);
+    expect(textOf(items)).toMatch(/1 bootstrap draws; null: rotated/);
+  });
+
+  it('one that is stopped goes on where it was, to the same result', async () => {
+    const x = blobs(90, 2);
+    const settings = { runs: 6, seed: 4, pairs: 50 };
+    const whole = await topologyApi(env).stability(x, OPTIONS, settings);
+    const other = collectingContext();
+    try {
+      const second = new Environment(other);
+      const stop = new AbortController();
+      const onProgress = (p: { label: string; done: number }): void => {
+        if (p.label === 'Stability' && p.done === 3) stop.abort();
+      };
+      await expect(
+        topologyApi(second).stability(x, OPTIONS, { ...settings, signal: stop.signal, onProgress }),
+      ).rejects.toThrow(/cancelled/);
+      const folder = path.join(other.artifactFolder, 'unfinished');
+      expect(fs.readdirSync(folder).length).toBe(1);
+      const resumed = await topologyApi(second).stability(x, OPTIONS, settings);
+      expect(other.printed.join()).toMatch(/going on after 3 finished runs/);
+      expect(resumed).toEqual(whole);
+      expect(fs.readdirSync(folder)).toEqual([]);
+      expect(textOf(itemsOf(resumed))).toMatch(/6 runs \(bootstrap\), seed 4/);
+    } finally {
+      other.remove();
+    }
+  });
+
+  it('a line that was cut off when the process died is made again', async () => {
+    const folder = path.join(context.artifactFolder, 'unfinished');
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'x-1.jsonl'), '{"run":"a","value":1}\n{"run":"b","val');
+    const made: string[] = [];
+    const work = (fresh: boolean): Promise<number[]> =>
+      resumable(env, 'x-1', fresh, async (remember) => {
+        const run = (name: string): Promise<number> =>
+          remember(name, () => {
+            made.push(name);
+            return Promise.resolve(2);
+          });
+        return [await run('a'), await run('b')];
+      });
+    expect(await work(false)).toEqual([1, 2]);
+    expect(made).toEqual(['b']);
+    expect(fs.readdirSync(folder)).toEqual([]);
+    fs.writeFileSync(path.join(folder, 'x-1.jsonl'), '{"run":"a","value":1}\n');
+    expect(await work(true)).toEqual([2, 2]);
+  });
+});
+
+describe('fg.mapper.overlap', () => {
+  it('shows the best node of B for each of A, and refuses a graph of other rows', async () => {
+    const x = blobs(60, 1);
+    const a = await mapperApi(env).graph(x, { ...OPTIONS, clusterer: { kind: 'dbscan', metric: 'euclidean', eps: 1 } });
+    const own = Int32Array.from({ length: 60 }, (_, i) => i);
+    const side = { meta: { sae: { name: 'tiny', id: 'x', decoder: a.rows } } };
+    const map = {
+      id: 'map',
+      a: side,
+      b: side,
+      featuresA: 60,
+      featuresB: 60,
+      counterparts: 1,
+      bestAofB: own,
+      bestBofA: own,
+      rAofB: new Float32Array(60).fill(1),
+      rBofA: new Float32Array(60).fill(1),
+      pairs: { a: own, b: own, r: new Float32Array(60).fill(1) },
+    } as unknown as PairedMap;
+    const overlap = await topologyApi(env).overlap(a, a, map, { nulls: 19 });
+    expect(overlap.best.every((m) => m.overlap === 1)).toBe(true);
+    expect(tableIn(itemsOf(overlap)).title).toMatch(/mean best overlap 1, null .*, p 0.05/);
+    const foreign = { ...a, rows: 'other' };
+    await expect(topologyApi(env).overlap(foreign, a, map)).rejects.toThrow(/other rows than the decoder/);
+  });
+});
