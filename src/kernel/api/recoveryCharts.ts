@@ -8,6 +8,8 @@ import type { ConceptScores } from '../synthetic/textWorlds.js';
 export type Spec = Record<string, unknown>;
 
 const VERSION = 'https://vega.github.io/schema/vega-lite/v6.json';
+/** Seen on light and on dark: rules and texts take no colour from the theme. */
+const GREY = '#888888';
 const share = (title: string): Spec => ({ title, scale: { domain: [0, 1] } });
 
 /** What an r is worth: share of true pairs by r, with 95 % intervals and the number of pairs, one panel per matcher. */
@@ -22,11 +24,11 @@ export function reliabilityChart({ reliability, from }: Calibration): Spec {
     data: { values },
     facet: { column: { field: 'method', type: 'nominal', title: null } },
     spec: {
-      width: 190,
-      height: 190,
+      width: 165,
+      height: 165,
       layer: [
         {
-          mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5 },
+          mark: { type: 'rule', strokeDash: [4, 4], color: GREY },
           data: { values: [{ r: 0, share: 0, r2: 1, share2: 1 }] },
           encoding: {
             x: { ...x, field: 'r' },
@@ -35,7 +37,7 @@ export function reliabilityChart({ reliability, from }: Calibration): Spec {
             y2: { field: 'share2' },
           },
         },
-        { mark: 'rule', encoding: { x, y: y('low'), y2: { field: 'high' } } },
+        { mark: { type: 'rule', color: GREY }, encoding: { x, y: y('low'), y2: { field: 'high' } } },
         { mark: { type: 'line', point: true }, encoding: { x, y: y('share'), tooltip } },
       ],
     },
@@ -61,8 +63,8 @@ export function thresholdChart({ thresholds, from }: Calibration): Spec {
     data: { values },
     facet: { column: { field: 'method', type: 'nominal', title: null } },
     spec: {
-      width: 190,
-      height: 190,
+      width: 165,
+      height: 165,
       mark: { type: 'line', point: { size: 16 } },
       encoding: {
         x: { field: 'threshold', type: 'quantitative', title: 'pairs of r ≥', scale: { domain: [0, 1] } },
@@ -86,7 +88,7 @@ export function responseChart({ rows, pairing }: ScoreResponse): Spec {
     p: row.p,
     n: row.n,
   }));
-  const x = { field: 'shared', type: 'quantitative', title: 'share of features in common', scale: { domain: [0, 1] } };
+  const x = { field: 'shared', type: 'quantitative', title: 'share in common', scale: { domain: [0, 1] } };
   const tooltip = ['metric', 'shared', 'value', 'null', 'p', 'n'].map((field) => ({ field }));
   return {
     $schema: VERSION,
@@ -98,11 +100,11 @@ export function responseChart({ rows, pairing }: ScoreResponse): Spec {
     facet: { field: 'metric', type: 'nominal', title: null, sort: [...new Set(rows.map((row) => row.metric))] },
     columns: 4,
     spec: {
-      width: 130,
-      height: 130,
+      width: 112,
+      height: 120,
       layer: [
         {
-          mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5 },
+          mark: { type: 'rule', strokeDash: [4, 4], color: GREY },
           data: { values: [{ shared: 0, value: 0, x2: 1, y2: 1 }] },
           encoding: {
             x,
@@ -194,8 +196,8 @@ export function mutualChart(points: readonly MfrPoint[]): Spec {
     data: { values: points },
     facet: { column: { field: 'coupling', type: 'nominal', title: 'coupling' } },
     spec: {
-      width: 240,
-      height: 240,
+      width: 210,
+      height: 210,
       mark: { type: 'point', filled: true, opacity: 0.6, size: 22 },
       encoding: {
         x: { field: 'toOther', type: 'quantitative', ...share('largest cosine with a latent of the other SAE') },

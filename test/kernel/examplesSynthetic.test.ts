@@ -1,0 +1,101 @@
+/** The notebooks on ground truth, run from start to end at small sizes; what they say must hold there too. */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NotebookFile } from '../../src/protocol/notebook.js';
+import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+
+const folder = temporaryFolder('examples-synthetic');
+beforeAll(() => ensureKernelBuilt());
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a notebook of examples/ on the cpu; its key figures, and the page. */
+async function run(
+  name: string,
+  params: Record<string, unknown>,
+): Promise<{ stdout: string; html: string; cells: NotebookFile['cells'] }> {
+  const examples = path.join(root, 'examples');
+  fs.copyFileSync(path.join(examples, `${name}.fgnb`), path.join(folder, `${name}.fgnb`));
+  const models = path.join(folder, 'models');
+  if (!fs.existsSync(models)) fs.symlinkSync(path.join(examples, 'models'), models);
+  const [out, html] = [`${name}.out.fgnb`, `${name}.html`];
+  const given = Object.entries(params).flatMap(([key, value]) => ['--param', `${key}=${JSON.stringify(value)}`]);
+  const args = ['run', `${name}.fgnb`, '--out', out, '--html', html, '--device', 'cpu', ...given];
+  const child = spawn(process.execPath, [kernelCli, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  child.stdout.on('data', (chunk) => (text += String(chunk)));
+  child.stderr.on('data', (chunk) => (text += String(chunk)));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  expect(code, text).toBe(0);
+  const read = (file: string): string => fs.readFileSync(path.join(folder, file), 'utf8');
+  return { stdout: text, html: read(html), cells: (JSON.parse(read(out)) as NotebookFile).cells };
+}
+
+/** The numbers of a key figure's line. */
+function figure(stdout: string, name: string): number[] {
+  const line = stdout.split('\n').find((l) => l.trim().startsWith(name));
+  expect(line, stdout).toBeDefined();
+  return [...line!.slice(line!.indexOf(name) + name.length).matchAll(/-?\d+(?:\.\d+)?/g)].map((m) => Number(m[0]));
+}
+
+const charts = (cells: NotebookFile['cells']): number =>
+  cells.flatMap((c) => c.outputs ?? []).filter((o) => o.items.some((i) => i.mime.includes('fgnb.chart'))).length;
+
+describe('examples on ground truth', () => {
+  it('calibration.fgnb runs, and every matcher finds the truth in the true codes', async () => {
+    const { stdout, html, cells } = await run('calibration', {
+      features: 48,
+      dim: 16,
+      l0: 4,
+      splits: 3,
+      absorptions: 2,
+      samples: 3000,
+      k: 3,
+      steps: 30,
+      trainingSamples: 4000,
+      nulls: 5,
+      stories: 120,
+      sequences: 30,
+      textSteps: 8,
+    });
+    // 24 shared: 17 one to one, 3 split (6 halves), 4 absorbed. One-to-one matching can find 24 of 27.
+    const [argmax, mutual, greedy] = figure(stdout, 'Matchers, true codes');
+    expect(argmax).toBe(1);
+    for (const ap of [mutual, greedy]) expect(ap).toBeCloseTo(24 / 27, 1);
+    const [value, floor] = figure(stdout, 'CCA at half shared');
+    expect(value).toBeGreaterThan(floor);
+    expect(charts(cells)).toBe(6);
+    expect(html).toContain('What an r is worth');
+  });
+
+  it('synthetic.fgnb runs: published generators with what is wrong, corrected, SAEs, sweep, coupling', async () => {
+    const { stdout, html, cells } = await run('synthetic', {
+      features: 96,
+      dim: 32,
+      k: 6,
+      k2: 4,
+      reportSamples: 3000,
+      steps: 40,
+      samples: 4096,
+      recoverySamples: 1000,
+      nulls: 2,
+      sweepFeatures: 32,
+      sweepDim: 16,
+      sweepSteps: 8,
+      sweepSamples: 2048,
+      mfrSteps: 60,
+      coupling: 0.1,
+      widths: [16, 32],
+      ks: [2, 4],
+    });
+    const [corrected, floor] = figure(stdout, 'MMCS, V corrected');
+    expect(corrected).toBeGreaterThan(floor);
+    expect(figure(stdout, 'Sweep')).toEqual([12, 12]);
+    expect(figure(stdout, 'Matched cosine to the truth')).toHaveLength(2);
+    expect(charts(cells)).toBeGreaterThanOrEqual(4);
+    // The reports name the faults of the published generators in the page itself.
+    expect(html).toContain('drawn once per group and batch');
+    expect(html).toContain('Mutual feature regularization: the runs differ by the coupling alone');
+  });
+});
