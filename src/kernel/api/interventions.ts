@@ -141,8 +141,8 @@ export interface InterventionsApi {
     text: string | Int32Array | Tokens,
   ): void;
   /**
-   * Continues prompts before and after, with the same seed, and lists the probabilities of the first prompt's next token
-   * that moved most.
+   * Continues prompts before and after, with the same seed (several with { samples } and a temperature), and lists the
+   * probabilities of the first prompt's next token that moved most, or those of { watch }.
    */
   compare(
     model: LanguageModel,
@@ -170,7 +170,9 @@ const COMPARE_OPTIONS: OptionNames<CompareOptions> = {
   temperature: true,
   topK: true,
   seed: true,
+  samples: true,
   top: true,
+  watch: true,
   ...CALL,
 };
 const list = <T>(one: T | readonly T[]): readonly T[] => (Array.isArray(one) ? (one as readonly T[]) : [one as T]);

@@ -4,6 +4,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import { checkEdits } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
+import { tokenIds, type TokenChoice } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
 
 export interface CompareOptions extends CallOptions {
@@ -15,8 +16,12 @@ export interface CompareOptions extends CallOptions {
   topK?: number;
   /** Seed of sampling, the same before and after; default 0. */
   seed?: number;
+  /** Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature. Default 1. */
+  samples?: number;
   /** Next tokens listed, those that moved most; default 10. */
   top?: number;
+  /** Next tokens listed instead, by text (" she", exactly one token) or id, in this order. */
+  watch?: TokenChoice;
 }
 
 /**
@@ -61,9 +66,9 @@ function promptTokens(model: LanguageModel, prompt: string): Int32Array {
 
 /**
  * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
- * |after − before|, ties to the lower token id.
- * @throws Error when there is no prompt, one without tokens, or one on which an intervention cannot act, before anything
- * is generated.
+ * |after − before|, ties to the lower token id, or in the order of `watch`.
+ * @throws Error when there is no prompt, one without tokens, one on which an intervention cannot act, a watched token that
+ * is none, or several samples of greedy decoding, before anything is generated.
  */
 export async function compare(
   model: LanguageModel,
@@ -71,46 +76,59 @@ export async function compare(
   prompts: readonly string[],
   options: CompareOptions = {},
 ): Promise<ComparisonDescriptor> {
-  const { tokens = 30, temperature = 0, topK, seed = 0, top = 10, signal, onProgress } = options;
+  const { tokens = 30, temperature = 0, topK, seed = 0, samples = 1, top = 10, signal, onProgress } = options;
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
+  requireSamples(samples, temperature);
+  const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);
   const edits = editsOf(interventions);
+  const total = prompts.length * samples;
   const rows: ComparisonDescriptor['rows'] = [];
   const report = (done: number): void =>
-    onProgress?.({ label: 'generating before and after', done, total: prompts.length, unit: 'prompts' });
-  for (const [i, prompt] of prompts.entries()) {
+    onProgress?.({ label: 'generating before and after', done, total, unit: samples > 1 ? 'texts' : 'prompts' });
+  for (let i = 0; i < total; i++) {
     checkAborted(signal, 'comparison');
     report(i);
-    const how = { tokens, temperature, topK, seed, signal };
+    const prompt = prompts[Math.floor(i / samples)];
+    const how = { tokens, temperature, topK, seed: seed + (i % samples), signal };
     const before = await model.generate(prompt, how);
     const after = await model.generate(prompt, { ...how, edits });
     rows.push({ prompt, before, after });
     await breathe();
   }
-  report(prompts.length);
+  report(total);
   return {
     version: 1,
     intervention: describeAll(interventions),
     rows,
-    tokens: movedTokens(model, prompts[0], edits, top),
+    tokens: nextTokenTable(model, prompts[0], edits, top, watched),
     note:
       temperature > 0
-        ? `temperature ${temperature}, ${topK === undefined ? '' : `top ${topK}, `}seed ${seed}`
+        ? `temperature ${temperature}, ${topK === undefined ? '' : `top ${topK}, `}${samples > 1 ? `seeds ${seed} to ${seed + samples - 1}` : `seed ${seed}`}`
         : 'greedy decoding',
   };
 }
 
-function movedTokens(
+function requireSamples(samples: number, temperature: number): void {
+  if (!Number.isInteger(samples) || samples < 1)
+    throw new RangeError(`samples must be a whole number from 1 but is ${samples}`);
+  if (samples > 1 && temperature === 0)
+    throw new RangeError(`greedy decoding gives ${samples} times the same text; give a temperature above 0`);
+}
+
+function nextTokenTable(
   model: LanguageModel,
   prompt: string,
   edits: ForwardOptions['edits'],
   top: number,
+  watched: readonly number[] | undefined,
 ): NonNullable<ComparisonDescriptor['tokens']> {
   const ids = promptTokens(model, prompt);
   const before = probabilities(model, prompt, ids, undefined);
   const after = probabilities(model, prompt, ids, edits);
-  return [...before.keys()]
-    .sort((a, b) => Math.abs(after[b] - before[b]) - Math.abs(after[a] - before[a]) || a - b)
-    .slice(0, top)
-    .map((id) => ({ token: model.tokenizer.piece(id), before: before[id], after: after[id] }));
+  const moved = (): number[] =>
+    [...before.keys()]
+      .sort((a, b) => Math.abs(after[b] - before[b]) - Math.abs(after[a] - before[a]) || a - b)
+      .slice(0, top);
+  return (watched ?? moved()).map((id) => ({ token: model.tokenizer.piece(id), before: before[id], after: after[id] }));
 }

@@ -1,0 +1,58 @@
+/** Interventions on an example model, on the kernels that run it. */
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { initDevice } from '../../src/kernel/compute/device.js';
+import { clamp, scale } from '../../src/kernel/interventions/clamp.js';
+import { patch, patchFeatures } from '../../src/kernel/interventions/patch.js';
+import { run } from '../../src/kernel/interventions/run.js';
+import { steer } from '../../src/kernel/interventions/steer.js';
+import { loadModel } from '../../src/kernel/models/load.js';
+import type { LanguageModel } from '../../src/kernel/models/types.js';
+import { SAE_KINDS, tinySae } from '../unit/interventions/reference.js';
+
+const hook = 'blocks.1.hook_resid_pre';
+const prompt = 'Once upon a time there was a queen. “She” lived in a café with a king, and she had a dog';
+const bits = (x: Float32Array): Int32Array => new Int32Array(x.buffer, x.byteOffset, x.length);
+let model: LanguageModel;
+
+beforeAll(async () => {
+  await initDevice({ device: 'cpu' });
+  model = await loadModel(path.resolve(import.meta.dirname, '../../examples/models/tiny-stories-2L'));
+});
+
+describe('an example model', () => {
+  it.each(['standard', 'topk, rescaled'])('does not change by a bit where nothing is asked for (%s)', async (kind) => {
+    const clean = await run(model, [], prompt, { capture: [hook] });
+    const sae = tinySae(hook, model.config.dModel, 2048, {
+      ...SAE_KINDS[kind],
+      ...(kind === 'standard' ? {} : { k: 16 }),
+    });
+    const { indptr, indices, values } = sae.encode(clean.captured[hook]);
+    const at = indptr[5];
+    for (const one of [
+      patch(model, hook, { prompt }),
+      patchFeatures(model, sae, 'all', { prompt }),
+      patchFeatures(model, sae, [1, 5, 8], { prompt }),
+      clamp(model, sae, indices[at], { value: values[at], positions: 5 }),
+      scale(model, sae, 'all', { by: 1 }),
+    ]) {
+      const { logits } = await run(model, [one], prompt);
+      expect(bits(logits.data), one.description).toEqual(bits(clean.logits.data));
+    }
+  });
+
+  it('is changed at the tokens that a pattern over the text touches, of parts of characters too', async () => {
+    const clean = (await run(model, [], prompt, { capture: [hook] })).captured[hook];
+    const v = new Float32Array(clean.cols).fill(1);
+    for (const [regex, expected] of [
+      [/queen|king|she\b/i, [' queen', 'S', 'he', ' king', ' she']],
+      [/é/, ['\ufffd', '\ufffd']],
+      [/“/, ['\ufffd', '\ufffd', '\ufffd']],
+    ] as const) {
+      const push = steer(model, hook, v, { scale: 1, positions: { regex } });
+      const { captured, pieces } = await run(model, [push], prompt, { capture: [hook] });
+      const moved = pieces.filter((_, t) => captured[hook].data[t * v.length] !== clean.data[t * v.length]);
+      expect(moved).toEqual(expected);
+    }
+  });
+});
