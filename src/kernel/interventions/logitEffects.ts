@@ -10,7 +10,7 @@ import { sequencesFrom } from './attribution.js';
 import type { Intervention } from './intervention.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { besideRandom, randomDirections, type BesideRandom } from './randomDirection.js';
-import { sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
+import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon } from './statistics.js';
 
 export interface LogitEffectOptions extends RunOptions {
@@ -76,8 +76,8 @@ export interface LogitEffects {
 }
 
 const FINAL = 'ln_final.hook_normalized';
-/** Logits held at once, per side: 32 MB. */
-const LOGITS = 1 << 23;
+/** Logits held at once, per side: 16 MB, and their probabilities in float64. */
+const LOGITS = 1 << 22;
 
 /** log Σ exp of a row, in float64. */
 function logSumExp(row: Float32Array): number {
@@ -136,44 +136,49 @@ interface Row {
   next: number;
 }
 
-/** Adds one position of one variant. Returns its KL and losses. */
+/** A row before: logits, probabilities in float64, and log Σ exp. One for all variants. */
+interface Before {
+  logits: Float32Array;
+  p: Float64Array;
+  lse: number;
+}
+
+/** Adds one position of one variant. */
 function addRow(
   tally: Tally,
   detail: Detail | undefined,
   row: Row,
-  a: Float32Array,
+  { logits: a, p, lse }: Before,
   b: Float32Array,
-  lseA: number,
   ids: readonly number[],
 ): void {
-  const lseB = logSumExp(b);
-  let kl = 0;
-  for (let v = 0; v < a.length; v++) {
-    const p = Math.exp(a[v] - lseA);
-    if (p > 0) kl += p * (a[v] - lseA - (b[v] - lseB));
-    if (!detail) continue;
-    const q = Math.exp(b[v] - lseB);
-    detail.logitBefore[v] += a[v];
-    detail.logitAfter[v] += b[v];
-    detail.pBefore[v] += p;
-    detail.pAfter[v] += q;
-    detail.moves[row.sequence * detail.vocab + v] += q - p;
-  }
+  const after = logSumExp(b);
+  let kl = after - lse;
+  for (let v = 0; v < a.length; v++) kl += p[v] * (a[v] - b[v]);
   // Sums of rounded terms may fall a hair below 0, which a divergence never does.
   kl = Math.max(0, kl);
-  const before = row.next < 0 ? NaN : lseA - a[row.next];
-  const after = row.next < 0 ? NaN : lseB - b[row.next];
+  const lossBefore = row.next < 0 ? NaN : lse - a[row.next];
+  const lossAfter = row.next < 0 ? NaN : after - b[row.next];
   tally.n++;
   tally.kl += kl;
   if (row.next >= 0) {
     tally.losses++;
-    tally.lossBefore += before;
-    tally.lossAfter += after;
+    tally.lossBefore += lossBefore;
+    tally.lossAfter += lossAfter;
   }
-  for (const v of ids) tally.chosen += Math.exp(b[v] - lseB) - Math.exp(a[v] - lseA);
+  for (const v of ids) tally.chosen += Math.exp(b[v] - after) - p[v];
   if (!detail) return;
+  for (let v = 0; v < a.length; v++) {
+    const q = Math.exp(b[v] - after);
+    detail.logitBefore[v] += a[v];
+    detail.logitAfter[v] += b[v];
+    detail.pBefore[v] += p[v];
+    detail.pAfter[v] += q;
+    detail.moves[row.sequence * detail.vocab + v] += q - p[v];
+  }
   detail.counts[row.sequence]++;
-  detail.rows.push({ sequence: row.sequence, position: row.position, token: row.token, kl, before, after });
+  const { sequence, position, token } = row;
+  detail.rows.push({ sequence, position, token, kl, before: lossBefore, after: lossAfter });
 }
 
 async function logitsOf(model: LanguageModel, rows: Float32Array, count: number): Promise<Float32Array> {
@@ -184,39 +189,99 @@ async function logitsOf(model: LanguageModel, rows: Float32Array, count: number)
   throw new Error(`${model.name} gives logits that are not finite: an edit holds NaN or a scale is too large`);
 }
 
-/** Adds the rows `kept` of a block to the tally of one variant. */
-async function addVariant(
+/** The rows of a block, and in which variants each is looked at. */
+interface Kept {
+  rows: Row[];
+  /** Index of each row in the block. */
+  at: number[];
+  /** By variant, 1 for the rows that it counts. */
+  counts: Uint8Array[];
+}
+
+function gather(x: Float32Array, d: number, at: readonly number[]): Float32Array {
+  const out = new Float32Array(at.length * d);
+  at.forEach((i, k) => out.set(x.subarray(i * d, (i + 1) * d), k * d));
+  return out;
+}
+
+/** Adds the rows of a block to the tallies; what is before is computed once for all variants. */
+async function addBlock(
   model: LanguageModel,
-  before: Float32Array,
-  after: Float32Array,
-  kept: readonly Row[],
-  at: readonly number[],
-  tally: Tally,
-  detail: Detail | undefined,
+  block: VariantBlock,
+  { rows, at, counts }: Kept,
+  tallies: readonly Tally[],
+  detail: Detail,
   ids: readonly number[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const d = model.config.dModel;
-  const { vocab } = model.config;
+  const { vocab, dModel: d } = model.config;
   const step = Math.max(1, Math.floor(LOGITS / vocab));
-  const gather = (x: Float32Array, from: number, to: number): Float32Array => {
-    const out = new Float32Array((to - from) * d);
-    for (let k = from; k < to; k++) out.set(x.subarray(at[k] * d, (at[k] + 1) * d), (k - from) * d);
-    return out;
-  };
-  for (let from = 0; from < kept.length; from += step) {
-    checkAborted(signal, 'effects on logits');
-    const to = Math.min(kept.length, from + step);
-    const a = await logitsOf(model, gather(before, from, to), to - from);
-    const b = await logitsOf(model, gather(after, from, to), to - from);
-    for (let k = from; k < to; k++) {
-      const rowA = a.subarray((k - from) * vocab, (k - from + 1) * vocab);
-      const rowB = b.subarray((k - from) * vocab, (k - from + 1) * vocab);
-      addRow(tally, detail, kept[k], rowA, rowB, logSumExp(rowA), ids);
-      if ((k - from) % 64 === 63) await breathe();
+  for (let from = 0; from < rows.length; from += step) {
+    const chunk = Array.from({ length: Math.min(step, rows.length - from) }, (_, k) => from + k);
+    const logits = await logitsOf(
+      model,
+      gather(
+        block.before[0].data,
+        d,
+        chunk.map((k) => at[k]),
+      ),
+      chunk.length,
+    );
+    const before = chunk.map((_, k): Before => {
+      const row = logits.subarray(k * vocab, (k + 1) * vocab);
+      const lse = logSumExp(row);
+      return { logits: row, p: Float64Array.from(row, (v) => Math.exp(v - lse)), lse };
+    });
+    for (const [v, variant] of block.variants.entries()) {
+      checkAborted(signal, 'effects on logits');
+      const here = chunk.filter((k) => counts[v][k] === 1);
+      if (here.length === 0) continue;
+      const after = await logitsOf(
+        model,
+        gather(
+          variant.rows[0].data,
+          d,
+          here.map((k) => at[k]),
+        ),
+        here.length,
+      );
+      for (const [i, k] of here.entries()) {
+        const row = after.subarray(i * vocab, (i + 1) * vocab);
+        addRow(tallies[v], v === 0 ? detail : undefined, rows[k], before[k - from], row, ids);
+        if (i % 64 === 63) await breathe();
+      }
+      await breathe();
     }
-    await breathe();
   }
+}
+
+/** Rows that at least one variant looks at: those that it touched, at the positions asked for. */
+function keptRows(
+  block: VariantBlock,
+  set: TokenSet,
+  offset: number,
+  positions: 'all' | 'last',
+  untouched: boolean,
+  detail: Detail,
+): Kept {
+  const touched = block.variants.map(({ rows, firstEdited }) => touchedRows(block.before[0], rows[0], { firstEdited }));
+  const out: Kept = { rows: [], at: [], counts: block.variants.map(() => new Uint8Array(touched[0].length)) };
+  for (let i = 0; i < touched[0].length; i++) {
+    const position = i % set.context;
+    if (positions === 'last' && position < set.context - 1) continue;
+    if (touched[0][i] === 0 && !untouched) detail.untouched++;
+    if (!untouched && !touched.some((t) => t[i] === 1)) continue;
+    touched.forEach((t, v) => (out.counts[v][out.rows.length] = untouched || t[i] === 1 ? 1 : 0));
+    const token = block.first * set.context + i;
+    out.at.push(i);
+    out.rows.push({
+      sequence: offset + block.first + Math.floor(i / set.context),
+      position,
+      token: set.tokens[token],
+      next: position + 1 < set.context ? set.tokens[token + 1] : -1,
+    });
+  }
+  return out;
 }
 
 /** Token sets of prompts, one each; a token set alone. */
@@ -364,30 +429,10 @@ export async function logitEffects(
   const tallies = variants.map(() => new Tally());
   let offset = 0;
   for (const set of sets) {
-    for await (const block of variantRuns(model, variants, set, [FINAL], options))
-      for (const [k, { rows, firstEdited }] of block.variants.entries()) {
-        const touched = touchedRows(block.before[0], rows[0], { firstEdited });
-        const at: number[] = [];
-        const kept: Row[] = [];
-        touched.forEach((is, i) => {
-          const position = i % set.context;
-          if (positions === 'last' && position < set.context - 1) return;
-          if (is === 0 && !untouched) {
-            if (k === 0) detail.untouched++;
-            return;
-          }
-          const token = block.first * set.context + i;
-          at.push(i);
-          kept.push({
-            sequence: offset + block.first + Math.floor(i / set.context),
-            position,
-            token: set.tokens[token],
-            next: position + 1 < set.context ? set.tokens[token + 1] : -1,
-          });
-        });
-        const own = k === 0 ? detail : undefined;
-        await addVariant(model, block.before[0].data, rows[0].data, kept, at, tallies[k], own, ids, options.signal);
-      }
+    for await (const block of variantRuns(model, variants, set, [FINAL], options)) {
+      const kept = keptRows(block, set, offset, positions, untouched, detail);
+      await addBlock(model, block, kept, tallies, detail, ids, options.signal);
+    }
     offset += sequencesOf(set, options.sequences);
   }
   return resultOf(model, detail, tallies, ids, options);
