@@ -116,17 +116,17 @@ export function addDirections(
   }
 }
 
+/** Row by row, so that the first rows of a chunk do not depend on how many follow. */
 function addNoise(law: Law, bits: Bits, x: Float32Array): void {
   const { dim, noiseDirections, noiseAlong, noiseStd } = law;
-  if (noiseStd > 0) {
-    const row = new Float32Array(dim);
-    for (let to = 0; to < x.length; to += dim) {
+  if (!(noiseStd > 0) && !noiseDirections) return;
+  const row = new Float32Array(dim);
+  for (let to = 0; to < x.length; to += dim) {
+    if (noiseStd > 0) {
       bits.normals(row);
       for (let j = 0; j < dim; j++) x[to + j] += noiseStd * row[j];
     }
-  }
-  if (!noiseDirections) return;
-  for (let to = 0; to < x.length; to += dim) {
+    if (!noiseDirections) continue;
     for (let p = 0; p < noiseDirections.length; p += dim) {
       const a = noiseAlong * bits.normal();
       for (let j = 0; j < dim; j++) x[to + j] += a * noiseDirections[p + j];
