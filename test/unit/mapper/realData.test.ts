@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { findings, graphStatistics } from '../../../src/kernel/mapper/findings.js';
+import { mapperGraph, type MapperOptions } from '../../../src/kernel/mapper/graph.js';
+import { mapperNulls } from '../../../src/kernel/mapper/nulls.js';
+import { ripsPersistence } from '../../../src/kernel/mapper/ripsSample.js';
+import { mapperSweep } from '../../../src/kernel/mapper/sweep.js';
+import { loadSae } from '../../../src/kernel/sae/load.js';
+
+const saes = path.resolve(import.meta.dirname, '../../../../shared/data/saes');
+
+describe.skipIf(!existsSync(saes))('real SAEs of TinyStories-1M (skipped where ../shared/data/saes is absent)', () => {
+  const options: MapperOptions = {
+    lens: { kind: 'pca', components: 2 },
+    cover: { cubes: 5, overlap: 0.3 },
+    clusterer: { kind: 'dbscan', metric: 'cosine', eps: 0.6, minSamples: 3 },
+  };
+
+  it('a decoder goes through graph, nulls and findings; figures agree with one another', async () => {
+    const { decoder } = await loadSae(path.join(saes, 'sae_1024_4.pt'));
+    const graph = await mapperGraph(decoder, options);
+    const statistics = graphStatistics(graph);
+    expect(graph.betti[0]).toBe(graph.components);
+    expect(statistics.nodes - statistics.edges + graph.triangles.length / 3 - graph.tetrahedra.length / 4).toBe(graph.euler); // prettier-ignore
+    const nulls = await mapperNulls(decoder, graph, (x, call) => mapperGraph(x, { ...options, ...call }), { runs: 4 });
+    expect(nulls.observed).toEqual(statistics);
+    for (const { pMore, pFewer } of nulls.comparison) {
+      expect(pMore + pFewer).toBeGreaterThanOrEqual(1);
+      expect(Math.min(pMore, pFewer)).toBeGreaterThanOrEqual(1 / 5);
+    }
+    const found = findings(graph, 0, nulls);
+    expect(found.filter((f) => f.kind === 'loop').length).toBe(graph.betti[1]);
+    const [sweep] = (await mapperSweep(decoder, { lens: options.lens, clusterer: options.clusterer }, { cubes: [5], overlaps: [0.3] })).cells; // prettier-ignore
+    expect(sweep.statistics).toEqual(statistics);
+  });
+
+  it('persistence of 128 decoder rows to dimension 2: every row a component, and the null beside', async () => {
+    const { decoder } = await loadSae(path.join(saes, 'sae_128_4.pt'));
+    const r = await ripsPersistence(decoder, { maxDim: 2, landmarks: 64, nulls: 3 });
+    expect([r.points, r.landmarks.length]).toEqual([128, 64]);
+    expect(r.dims[0].births.length).toBe(64);
+    for (const { dim, births, deaths } of r.dims)
+      if (dim > 0) births.forEach((b, i) => expect(deaths[i]).toBeGreaterThan(b));
+    expect(r.coveringRadius).toBeGreaterThan(0);
+  });
+});
