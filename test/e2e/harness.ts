@@ -11,7 +11,13 @@ export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
 export const screenshots = path.join(root, 'test-results/screenshots');
 
 /** The bundles as text, built from source as scripts/build.mjs builds them. */
-export async function buildWebviews(): Promise<{ map: string; graph: string; report: string; renderer: string }> {
+export async function buildWebviews(): Promise<{
+  map: string;
+  graph: string;
+  lab: string;
+  report: string;
+  renderer: string;
+}> {
   const build = async (entry: string, format: 'iife' | 'esm') => {
     const result = await esbuild.build({
       entryPoints: [path.join(root, 'src/webviews', entry)],
@@ -25,13 +31,14 @@ export async function buildWebviews(): Promise<{ map: string; graph: string; rep
     });
     return result.outputFiles[0].text;
   };
-  const [map, graph, report, renderer] = await Promise.all([
+  const [map, graph, lab, report, renderer] = await Promise.all([
     build('map/main.ts', 'iife'),
     build('mapper/main.ts', 'iife'),
+    build('lab/main.ts', 'iife'),
     build('report/main.ts', 'iife'),
     build('renderers/main.ts', 'esm'),
   ]);
-  return { map, graph, report, renderer };
+  return { map, graph, lab, report, renderer };
 }
 
 export async function openBrowser(): Promise<Browser> {

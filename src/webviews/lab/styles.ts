@@ -11,6 +11,9 @@ export const LAB_CSS = `
 .fg-lab .actions { display: flex; gap: 4px; flex-wrap: wrap; }
 .fg-lab h3 { font-size: 0.85em; letter-spacing: 0.04em; text-transform: uppercase; font-weight: 600; color: var(--fg-muted); margin: 0 0 6px; }
 .fg-lab .columns { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 14px; align-items: start; }
+.fg-lab .below { margin-top: 14px; }
+.fg-lab .texts + .line { margin-top: 12px; }
+.fg-lab .rows + table { margin-top: 12px; }
 .fg-lab .column { display: grid; gap: 14px; min-width: 0; grid-template-columns: minmax(0, 1fr); }
 .fg-lab .box { background: var(--fg-surface); border: 1px solid var(--fg-border); border-radius: 6px; padding: 10px 12px; min-width: 0; }
 .fg-lab .note { color: var(--fg-muted); font-size: 0.92em; margin: 6px 0 0; }

@@ -144,6 +144,7 @@ class LabPanel {
       { class: 'column' },
       el('section', { class: 'box', aria: { label: 'Prompt' } }, el('h3', {}, 'Prompt'), this.promptBox, this.tokens),
       this.finder.element,
+      this.second,
     );
     const continuations = el(
       'section',
@@ -152,7 +153,7 @@ class LabPanel {
       this.texts,
       el('div', { class: 'line' }, this.sampling.element),
     );
-    const right = el('div', { class: 'column' }, this.controls.element, continuations, this.tables, this.second);
+    const right = el('div', { class: 'column' }, this.controls.element, continuations, this.tables);
     return el(
       'div',
       { class: 'lab' },
