@@ -168,7 +168,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     expect(complaints.list).toEqual([]);
   });
 
-  test('search counts members and nodes, lights them, and Escape leaves the search alone', async () => {
+  test('search counts members and nodes by token and by feature id', async () => {
     const { page } = await open();
     await page.locator('fgnb-text-field.search input').fill('king');
     const { labels, nodes } = beside.sets[0];

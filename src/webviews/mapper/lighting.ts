@@ -27,11 +27,11 @@ export interface Lighting {
   hits: Array<{ points: number; nodes: number }>;
 }
 
-/** Points asked for by search and by other views, together. */
+/** Points asked for by search and by other views, together; null where neither speaks of this graph. */
 function pointMask(model: GraphModel, lights: Lights, s: number): Uint8Array | null {
   const set = model.sets[s];
   const test = queryTest(lights.query, lights.substring);
-  const linked = lights.linked ? (lights.linked[s] ?? new Set<number>()) : null;
+  const linked = lights.linked?.[s] ?? null;
   if (!test && !linked) return null;
   return Uint8Array.from({ length: set.meta.points }, (_, point) =>
     (!test || test(point, set.keys[point])) && (!linked || linked.has(point)) ? 1 : 0,
@@ -45,11 +45,11 @@ export function computeLighting(model: GraphModel, lights: Lights): Lighting {
     const mask = pointMask(model, lights, s);
     const overlap = pinned && pinned.set !== s && s < 2 ? overlapWith(model, pinned.set, pinned.node) : null;
     const chosen = selection?.set === s ? new Set(selection.nodes) : null;
-    const active = mask !== null || overlap !== null || selection !== null;
+    const active = mask !== null || overlap !== null || chosen !== null;
     const share = new Float32Array(set.n);
     if (active)
       for (let i = 0; i < set.n; i++) {
-        if (selection && !chosen?.has(i) && !overlap) continue;
+        if (chosen && !chosen.has(i) && !overlap) continue;
         let value = overlap ? overlap[i] : 1;
         if (mask) {
           const members = membersOf(set, i);

@@ -45,9 +45,15 @@ export interface GraphModel {
   sets: GraphSet[];
   /** Sets 0 and 1 are joined by counterparts. */
   twin: boolean;
-  /** Row-major [nodes of 0, nodes of 1]: share of the row's members whose counterpart is in the column's node. */
+  /**
+   * Row-major [nodes of 0, nodes of 1]: share of the row's members whose counterpart is in the column's node. Null where
+   * the bundle has none or it is too large to carry: overlapWith() then counts.
+   */
   overlap: Float32Array | null;
 }
+
+/** Numbers of an overlap matrix that are worth a message. */
+const MAX_OVERLAP = 4_000_000;
 
 export async function loadGraph(source: GraphSource): Promise<GraphModel> {
   const meta = await source.meta();
@@ -55,7 +61,7 @@ export async function loadGraph(source: GraphSource): Promise<GraphModel> {
   const columns = await Promise.all(meta.sets.map((_, s) => source.columns(s)));
   const sets = columns.map((c, s) => makeSet(meta.sets[s], c, s));
   const twin = sets.length >= 2 && sets[0].columns.counterpart !== undefined;
-  const overlap = twin ? ((await source.overlap()) ?? overlapOf(sets[0], sets[1])) : null;
+  const overlap = twin && sets[0].n * sets[1].n <= MAX_OVERLAP ? await source.overlap() : null;
   if (overlap && overlap.length !== sets[0].n * sets[1].n)
     throw new Error(`overlap has ${overlap.length} values, expected ${sets[0].n} × ${sets[1].n}; run the cell again`);
   return { meta, sets, twin, overlap };
@@ -129,28 +135,30 @@ function group(keys: Int32Array, values: Int32Array, n: number): Lists {
   return { at, ids };
 }
 
-/** The overlap matrix from A's counterparts: what the bundle's overlap holds. */
-export function overlapOf(a: GraphSet, b: GraphSet): Float32Array {
-  const matrix = new Float32Array(a.n * b.n);
-  const counterpart = a.columns.counterpart ?? new Int32Array(a.meta.points).fill(-1);
-  for (let i = 0; i < a.n; i++) {
-    for (const point of membersOf(a, i)) {
-      const other = counterpart[point];
-      if (other < 0 || other >= b.meta.points) continue;
-      for (const j of listOf(b.nodesOf, other)) matrix[i * b.n + j]++;
-    }
-    for (let j = 0; j < b.n; j++) matrix[i * b.n + j] /= Math.max(1, a.size[i]);
-  }
-  return matrix;
-}
-
 /** Overlap of a node with every node of the other graph: always the share of A's members, whichever side is asked. */
 export function overlapWith(model: GraphModel, set: number, node: number): Float32Array | null {
-  const { overlap, sets } = model;
-  if (!overlap || set > 1) return null;
-  const columns = sets[1].n;
-  if (set === 0) return overlap.slice(node * columns, (node + 1) * columns);
-  return Float32Array.from({ length: sets[0].n }, (_, i) => overlap[i * columns + node]);
+  const { overlap, sets, twin } = model;
+  if (!twin || set > 1) return null;
+  const [a, b] = sets;
+  if (overlap && set === 0) return overlap.slice(node * b.n, (node + 1) * b.n);
+  if (overlap) return Float32Array.from({ length: a.n }, (_, i) => overlap[i * b.n + node]);
+  const counterpart = a.columns.counterpart ?? new Int32Array(a.meta.points).fill(-1);
+  const known = (point: number) => counterpart[point] >= 0 && counterpart[point] < b.meta.points;
+  if (set === 0) {
+    const row = new Float32Array(b.n);
+    for (const point of membersOf(a, node))
+      if (known(point)) for (const j of listOf(b.nodesOf, counterpart[point])) row[j]++;
+    return row.map((n) => n / Math.max(1, a.size[node]));
+  }
+  const held = new Uint8Array(b.meta.points);
+  for (const point of membersOf(b, node)) held[point] = 1;
+  return Float32Array.from({ length: a.n }, (_, i) => {
+    const members = membersOf(a, i);
+    return (
+      members.reduce((sum, point) => sum + (known(point) ? held[counterpart[point]] : 0), 0) /
+      Math.max(1, members.length)
+    );
+  });
 }
 
 /**

@@ -240,15 +240,12 @@ export class Toolbar {
   }
 
   setHits(lighting: Lighting): void {
-    const searched = lighting.points.some((p) => p !== null);
-    this.hits.textContent = searched
-      ? this.model.sets
-          .map(
-            ({ name }, s) =>
-              `${name} ${plural(lighting.hits[s].points, 'hit')} in ${plural(lighting.hits[s].nodes, 'node')}`,
-          )
-          .join(' · ')
-      : '';
+    this.hits.textContent = this.model.sets
+      .flatMap(({ name }, s) => {
+        const { points, nodes } = lighting.hits[s];
+        return lighting.points[s] ? [`${name} ${plural(points, 'hit')} in ${plural(nodes, 'node')}`] : [];
+      })
+      .join(' · ');
   }
 
   setLinked(label: string | null): void {

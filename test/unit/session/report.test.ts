@@ -41,6 +41,27 @@ async function report(notebook: NotebookFile): Promise<{ html: string; problems:
 }
 
 describe.skipIf(!built)('the report', () => {
+  it('carries the files that a Mapper graph has, and asks for no others', async () => {
+    const place = path.join(folder, 'nb/.fgnb/graph1');
+    fs.mkdirSync(place, { recursive: true });
+    const files: Record<string, string> = {
+      'graph.json': JSON.stringify({ version: 1, title: 't', sets: [{ name: 'A' }, { name: 'null' }] }),
+      'columns.safetensors': 'columns',
+      '0.labels.json': '[["king"]]',
+      '0.examples.jsonl': '[]\n',
+    };
+    for (const [name, text] of Object.entries({ ...files, 'other.txt': 'no' }))
+      fs.writeFileSync(path.join(place, name), text);
+    const notebook = withMaps({ id: 'g', path: '.fgnb/graph1' });
+    notebook.cells[0].outputs![0].items[0].mime = 'application/vnd.fgnb.graph+json';
+    const { html, problems } = await report(notebook);
+    expect(problems).toEqual([]);
+    const carried = [...html.matchAll(/id="sidecar:g:([^"]*)"/g)].map((match) => match[1]);
+    expect(carried.sort()).toEqual(Object.keys(files).sort());
+    notebook.cells[0].outputs![0].items[0].json = { version: 1, id: 'h', path: '.fgnb/missing' };
+    expect((await report(notebook)).problems[0]).toMatch(/^graph \.fgnb\/missing is not in the report/);
+  });
+
   it('carries the notebook and every file of a map, once', async () => {
     const { html, problems } = await report(
       withMaps({ id: 'abc', path: '.fgnb/map1' }, { id: 'abc', path: '.fgnb/map1' }),

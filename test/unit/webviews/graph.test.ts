@@ -7,7 +7,6 @@ import {
   componentsOf,
   membersOf,
   nodeLabel,
-  overlapOf,
   overlapWith,
   topTokens,
   type GraphModel,
@@ -82,7 +81,8 @@ describe('graph model', () => {
       expect(overlapWith(model, 0, i)?.[j]).toBeCloseTo(hits / a.nodes[i].length, 6);
       expect(overlapWith(model, 1, j)?.[i]).toBe(overlapWith(model, 0, i)?.[j]);
     }
-    expect(overlapOf(model.sets[0], model.sets[1])).toHaveLength(60 * 30);
+    expect(overlapWith(model, 0, 9)).toHaveLength(30);
+    expect(overlapWith(model, 1, 4)).toHaveLength(60);
     expect(overlapWith(await open(graphFixture('null')), 0, 0)).toBeNull();
   });
 
@@ -93,7 +93,9 @@ describe('graph model', () => {
       const overlap = { dtype: 'F32' as const, shape: [n, 30], data: new Float32Array(n * 30).fill(0.25) };
       return { ...fixture, files: { ...fixture.files, 'overlap.safetensors': encodeSafetensors({ overlap }) } };
     };
-    expect((await open(with_(60))).overlap?.[17]).toBe(0.25);
+    const given = await open(with_(60));
+    expect(overlapWith(given, 0, 7)?.every((v) => v === 0.25)).toBe(true);
+    expect(overlapWith(given, 1, 7)).toEqual(new Float32Array(60).fill(0.25));
     await expect(open(with_(59))).rejects.toThrow('1770 values, expected 60 × 30');
   });
 
@@ -145,6 +147,13 @@ describe('lighting', () => {
     ]);
     const selection = { set: 0, nodes: [1], label: '' };
     expect([...computeLighting(model, { ...none, linked, selection }).share[0]]).toEqual([0, 1, 0]);
+  });
+
+  test('graphs that a light or a selection does not speak of stay as they are', async () => {
+    const model = await open(graphFixture('twin'));
+    expect(computeLighting(model, { ...none, linked: [new Set([1]), null] }).active).toEqual([true, false]);
+    const selection = { set: 1, nodes: [3], label: '' };
+    expect(computeLighting(model, { ...none, selection }).active).toEqual([false, true]);
   });
 
   test('a pinned node lights its matches in the other graph alone, by their overlap', async () => {
