@@ -98,7 +98,7 @@ export function interventionControls(send: Send): Controls {
   const pin = button({ label: 'Pin', appearance: 'primary', onClick: () => send({ type: 'pin' }) });
   const element = el(
     'section',
-    { class: 'box', aria: { label: 'Intervention' } },
+    { class: 'box intervention', aria: { label: 'Intervention' } },
     el('div', { class: 'line' }, kinds.element, pin.element),
     line,
     el('div', { class: 'line' }, el('span', { class: 'what' }, 'at'), places.element),

@@ -43,7 +43,7 @@ export function createFinder(meta: LabMeta, on: { search(text: string): void; ch
   return {
     element: el(
       'section',
-      { class: 'box', aria: { label: 'Feature' } },
+      { class: 'box finder', aria: { label: 'Feature' } },
       el('h3', {}, 'Feature'),
       box.element,
       caption,

@@ -75,9 +75,9 @@ export const LAB_CSS = `
 .fg-lab th:first-child, .fg-lab td:first-child { text-align: left; padding-left: 0; }
 .fg-lab td.name { max-width: 0; width: 40%; overflow: hidden; text-overflow: ellipsis; color: var(--fg-strong); white-space: pre; }
 .fg-lab td.delta { min-width: 86px; }
-.fg-lab .delta .bar { display: inline-block; height: 8px; border-radius: 2px; vertical-align: baseline; margin-left: 6px; }
+.fg-lab .delta .bar { display: inline-block; height: 8px; border-radius: 2px; vertical-align: baseline; }
 .fg-lab .delta .up { background: var(--fg-added); } .fg-lab .delta .down { background: var(--fg-removed); }
-.fg-lab .delta .track { display: inline-block; width: 40px; text-align: left; }
+.fg-lab .delta .track { display: inline-block; width: 40px; margin-left: 6px; text-align: left; }
 .fg-lab .link { font: inherit; color: var(--fg-link); background: none; border: 0; padding: 0; cursor: pointer; text-align: left; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: pre; vertical-align: bottom; }
 .fg-lab .link:hover { text-decoration: underline; }
 .fg-lab .pins { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 230px), 1fr)); gap: 12px; }
@@ -92,6 +92,11 @@ export const LAB_CSS = `
 .fg-lab .status { color: var(--fg-muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .fg-lab .status.waiting { color: var(--fg-hover); white-space: normal; }
 .fg-lab .chip:focus-visible, .fg-lab .hit:focus-visible, .fg-lab .kinds button:focus-visible, .fg-lab .link:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: 0; }
-@container (max-width: 820px) { .fg-lab .columns { grid-template-columns: minmax(0, 1fr); } }
+@container (max-width: 820px) {
+  .fg-lab .columns { grid-template-columns: minmax(0, 1fr); }
+  /* The slider stays near the tokens that it moves. */
+  .fg-lab .column { display: contents; }
+  .fg-lab .column > * { order: 2; } .fg-lab .column > .prompt { order: 0; } .fg-lab .column > .intervention { order: 1; } .fg-lab .column > .finder { order: 3; }
+}
 @container (max-width: 480px) { .fg-lab .kinds button { padding: 4px 8px; } .fg-lab .lab { padding: 8px; } }
 `;

@@ -142,7 +142,13 @@ class LabPanel {
     const left = el(
       'div',
       { class: 'column' },
-      el('section', { class: 'box', aria: { label: 'Prompt' } }, el('h3', {}, 'Prompt'), this.promptBox, this.tokens),
+      el(
+        'section',
+        { class: 'box prompt', aria: { label: 'Prompt' } },
+        el('h3', {}, 'Prompt'),
+        this.promptBox,
+        this.tokens,
+      ),
       this.finder.element,
       this.second,
     );
