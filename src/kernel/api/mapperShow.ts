@@ -12,7 +12,7 @@ import type { CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
 import { writeGraphBundle, type BundleColumn, type GraphBundleSet } from '../mapper/bundle.js';
 import { asParameters } from '../mapper/describe.js';
-import { nodeOverlap } from '../mapper/nodeOverlap.js';
+import { counterpartsOf, overlapMatrix } from '../mapper/overlap.js';
 import type { MapperGraph } from '../mapper/types.js';
 import { defaultExamples } from './activations.js';
 import type { PairedMap } from './correlation.js';
@@ -91,17 +91,6 @@ function sideOf(map: PairedMap, graph: MapperGraph): 'a' | 'b' {
   );
 }
 
-/** Best counterpart and r of each feature of a side. */
-function counterparts(map: PairedMap, side: 'a' | 'b'): { counterpart: Int32Array; r: Float32Array } {
-  const points = side === 'a' ? map.featuresA : map.featuresB;
-  const [best, r] = side === 'a' ? [map.bestBofA, map.rBofA] : [map.bestAofB, map.rAofB];
-  const n = map.counterparts;
-  return {
-    counterpart: Int32Array.from({ length: points }, (_, i) => best[i * n]),
-    r: Float32Array.from({ length: points }, (_, i) => (best[i * n] < 0 ? NaN : r[i * n])),
-  };
-}
-
 /** @throws Error when the points are not the features of the store's SAE. */
 function requireFeatures(graph: MapperGraph, activations: SparseActivations, name: string): void {
   const { sae, features } = activations.meta;
@@ -136,7 +125,7 @@ async function dataSet(
       note: 'share of tokens on which the feature fires',
       values: firingRates(activations),
     });
-  const partners = map && side ? counterparts(map, side) : undefined;
+  const partners = map && side ? counterpartsOf(map)[side] : undefined;
   if (partners) columns.push({ name: 'r to counterpart', note: `Pearson r, ${map!.method}`, values: partners.r });
   columns.push(...ownColumns(graph, activations !== undefined));
   for (const [n, values] of Object.entries(perGraph(options.columns, s, graphs) ?? {}))
@@ -227,7 +216,7 @@ export async function graphItems(
               pairs: map.pairs.r.length,
               meanR: r!.reduce((sum, v) => sum + v, 0) / Math.max(1, r!.length),
             },
-            overlap: nodeOverlap(data[0].graph, data[1].graph, data[0].counterpart!),
+            overlap: overlapMatrix(data[0].graph, data[1].graph, data[0].counterpart!).overlap,
           }),
           seed: options.seed,
         },
