@@ -1,5 +1,6 @@
 /** Clamping, scaling and ablating features of an SAE. */
 import type { JsonObject } from '../../protocol/notebook.js';
+import { requireSame } from '../artifacts/store.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
@@ -149,6 +150,17 @@ export function ablate(model: LanguageModel, sae: Sae, features: Features, optio
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   if (source.sae !== sae.id)
     throw new RangeError(`the source holds activations of another SAE than ${sae.name}; make it with this SAE`);
+  const hook = hookOf(sae, options.hook);
+  if (source.hook !== hook)
+    throw new RangeError(
+      `the source holds activations at ${source.hook}, not at ${hook}; make it with { hook: ${JSON.stringify(hook)} }`,
+    );
+  if (!options.allowOtherModel)
+    requireSame(
+      'values for ablation come from the model that runs ({ allowOtherModel: true } overrides)',
+      { name: `the source's model ${source.model.name}`, id: source.model.id },
+      { name: `model ${model.name}`, id: model.id },
+    );
   return featureIntervention(model, sae, features, options, (_, { ids }) => {
     const fill = method === 'mean' ? source.means(ids) : source.draws(ids, seed);
     return {

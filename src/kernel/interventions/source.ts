@@ -20,6 +20,10 @@ export interface FeatureSource {
   readonly id: string;
   /** Identity of the SAE. */
   readonly sae: string;
+  /** Hook that was encoded. */
+  readonly hook: string;
+  /** Model that ran. */
+  readonly model: { readonly name: string; readonly id: string };
   /** For people: "8,192 tokens". */
   readonly description: string;
   /** Tokens. */
@@ -61,7 +65,8 @@ export async function featureSource(
   for await (const { x } of captureActivations(model, tokens, hook, { sequences, signal, onProgress }))
     blocks.push(sae.encode(x));
   const id = sha256(['feature source 1', model.id, sae.id, hook, tokens.id, String(sequences)]);
-  return sourceOf(id, sae, blocks, tokens.tokens.slice(0, sequences * tokens.context), tokens.context);
+  const made = { id, sae: sae.id, hook, model: { name: model.name, id: model.id } };
+  return sourceOf(made, sae, blocks, tokens.tokens.slice(0, sequences * tokens.context), tokens.context);
 }
 
 /**
@@ -77,11 +82,18 @@ export async function savedSource(sae: Sae, activations: SparseActivations): Pro
   const blocks: SparseRows[] = [];
   for await (const { rows } of activations.shards()) blocks.push(rows);
   const id = sha256(['feature source 1 of activations', activations.id]);
-  return sourceOf(id, sae, blocks, await activations.tokenIds(), activations.meta.context);
+  const { hook, model } = activations.meta;
+  return sourceOf(
+    { id, sae: sae.id, hook, model },
+    sae,
+    blocks,
+    await activations.tokenIds(),
+    activations.meta.context,
+  );
 }
 
 function sourceOf(
-  id: string,
+  made: Pick<FeatureSource, 'id' | 'sae' | 'hook' | 'model'>,
   sae: Sae,
   blocks: readonly SparseRows[],
   tokens: Int32Array,
@@ -89,8 +101,7 @@ function sourceOf(
 ): FeatureSource {
   const n = tokens.length;
   return {
-    id,
-    sae: sae.id,
+    ...made,
     n,
     description: `${n.toLocaleString('en')} tokens`,
     means(ids) {

@@ -255,7 +255,16 @@ describe('identity', () => {
 
 describe('bad input', () => {
   const sae = tinySae(hook, 15, 24);
-  const source = { id: '', sae: 'another', description: '', n: 1, means: () => () => clean, draws: () => () => clean };
+  const source = {
+    id: '',
+    sae: 'another',
+    hook,
+    model,
+    description: '',
+    n: 1,
+    means: () => () => clean,
+    draws: () => () => clean,
+  };
 
   it.each<[string, () => unknown]>([
     [
@@ -298,6 +307,15 @@ describe('bad input', () => {
     ['normalize is "l2"', () => steer(model, hook, vector(), { scale: 1, normalize: 'l2' as 'unit' })],
   ])('is refused by name when the intervention is made: %s', (message, make) => {
     expect(make).toThrow(message);
+  });
+
+  it('is refused where values come from another hook or model', async () => {
+    const made = await featureSource(model, sae, set);
+    const elsewhere = { method: 'mean', source: made, hook: 'blocks.1.hook_resid_post' } as const;
+    expect(() => ablate(model, sae, 3, elsewhere)).toThrow(`activations at ${hook}, not at blocks.1.hook_resid_post`);
+    const second = modelOf(config, randomWeights(config, 7));
+    expect(() => ablate(second, sae, 3, { method: 'mean', source: made })).toThrow(second.id);
+    expect(() => ablate(second, sae, 3, { method: 'mean', source: made, allowOtherModel: true })).not.toThrow();
   });
 
   it('is refused before anything runs where it depends on the text', async () => {
