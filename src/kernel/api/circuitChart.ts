@@ -59,7 +59,7 @@ const EDGE_ENCODING = {
   strokeDash: {
     field: 'effect',
     type: 'nominal',
-    legend: null,
+    title: 'upstream feature',
     scale: {
       domain: EFFECTS,
       range: [
@@ -101,7 +101,7 @@ export function circuitSpec(
   const up = placed(found.upstream.nodes, 0, found.upstream.hook, height, options.labels);
   const down = placed(found.downstream.nodes, 1, found.downstream.hook, height, options.downstreamLabels);
   const axis = { axis: null, type: 'quantitative' };
-  const x = { field: 'x', ...axis, scale: { domain: [-0.75, 1.75], nice: false, zero: false } };
+  const x = { field: 'x', ...axis, scale: { domain: [-0.6, 1.6], nice: false, zero: false } };
   const y = { field: 'y', ...axis, scale: { domain: [height, 0], nice: false, zero: false } };
   const text = (nodes: Placed[], align: 'right' | 'left', dx: number) => ({
     data: { values: nodes },

@@ -2,6 +2,7 @@
 import * as vega from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import type { ChartDescriptor } from '../../protocol/display.js';
+import type { Json } from '../../protocol/notebook.js';
 import { el, fill } from '../ui/dom.js';
 import { css } from '../ui/color.js';
 import { tokenColor } from '../ui/theme.js';
@@ -36,13 +37,23 @@ function themeConfig(root: HTMLElement): vega.Config {
     arc: { fill: mark },
     symbol: { fill: mark },
     rect: { fill: mark },
+    text: { fill: text, font },
   } as vega.Config;
 }
 
-/** Vega-Lite writes a white ground into every spec that names none; the ground of a chart is the theme's. */
+/** Vega-Lite writes a white ground into every spec that names none, and black into its texts; ours are the theme's. */
 function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
-  const { background, ...rest } = spec;
-  return (background === 'white' ? rest : spec) as unknown as vega.Spec;
+  const { background, ...rest } = withoutBlackText(spec) as ChartDescriptor['spec'];
+  return (background === 'white' ? rest : { background, ...rest }) as unknown as vega.Spec;
+}
+
+function withoutBlackText(spec: Json): Json {
+  if (Array.isArray(spec)) return spec.map(withoutBlackText);
+  if (typeof spec !== 'object' || spec === null) return spec;
+  const own = Object.entries(spec).map(([key, value]) => [key, key === 'data' ? value : withoutBlackText(value)]);
+  const copy = Object.fromEntries(own) as { type?: string; encode?: { update?: { fill?: { value?: string } } } };
+  if (copy.type === 'text' && copy.encode?.update?.fill?.value === 'black') delete copy.encode.update.fill;
+  return copy as Json;
 }
 
 export interface ChartHandle {
