@@ -25,6 +25,7 @@ import {
   RESPONSE_OPTIONS,
   SWEEP_OPTIONS,
   TRAIN_ON_WORLD,
+  TWIN_ACTIVATIONS,
   TWIN_OPTIONS,
   type CalibrateCallOptions,
   type ConceptCallOptions,
@@ -33,6 +34,7 @@ import {
   type ResponseCallOptions,
   type SweepCallOptions,
   type TrainOnWorldOptions,
+  type TwinActivationsOptions,
 } from './recoveryOptions.js';
 import {
   calibrate,
@@ -41,6 +43,7 @@ import {
   recoveryOf,
   response,
   sweep,
+  twinActivations,
   type Charted,
   type ConceptResult,
   type MutualRun,
@@ -69,6 +72,14 @@ export interface RecoveryApi {
    * and know which feature is which, split or absorbed. twins.a and twins.b are worlds.
    */
   twins(world: World, options?: TwinOptions): Promise<Twins>;
+  /**
+   * Activations of both twins over the same events, as artifacts that fg.correlation.map, maps, Mapper and panels take:
+   * the true codes, or with { saes } what SAEs make of them. A sample is one token, named after its strongest event.
+   */
+  twinActivations(
+    twins: Twins,
+    options?: TwinActivationsOptions,
+  ): Promise<{ a: SparseActivations; b: SparseActivations }>;
   /**
    * The mapping pipeline on twins against truth: precision and recall of pairs by r threshold and matcher, and what an r
    * is worth. From the true codes, or with { saes } from SAEs trained on twins.a and twins.b.
@@ -112,8 +123,8 @@ export function recoveryApi(env: Environment): RecoveryApi {
       requireOptions('fg.synthetic.train', options, TRAIN_ON_WORLD);
       const { samples = 100_000, ...rest } = options;
       const inputs = { world: world.id, samples: String(samples) };
-      const title = `SAE of ${world.description}`;
-      return trainOn(env, { title, inputs, source: () => worldSource(world, samples) }, rest);
+      const source = () => worldSource(world, samples);
+      return trainOn(env, { title: `SAE of ${world.description}`, inputs, source }, rest);
     },
     async recovery(world, of, options = {}) {
       requireGiven({ world, of });
@@ -121,8 +132,7 @@ export function recoveryApi(env: Environment): RecoveryApi {
       return recoveryOf(env, world, of, options);
     },
     compare(recoveries) {
-      requireGiven({ recoveries });
-      requireGiven(recoveries);
+      requireGiven({ recoveries, ...recoveries });
       return withDisplay({ recoveries }, () => comparisonTable(recoveries));
     },
     async twins(world, options = {}) {
@@ -130,6 +140,11 @@ export function recoveryApi(env: Environment): RecoveryApi {
       requireOptions('fg.synthetic.twins', options, TWIN_OPTIONS);
       const twins = await createTwins(world, options);
       return withSummary(twins, () => describeTwins(twins));
+    },
+    async twinActivations(twins, options = {}) {
+      requireGiven({ twins });
+      requireOptions('fg.synthetic.twinActivations', options, TWIN_ACTIVATIONS);
+      return twinActivations(env, twins, options);
     },
     async calibrate(twins, options = {}) {
       requireGiven({ twins, ...(options.saes ? { 'saes.a': options.saes.a, 'saes.b': options.saes.b } : {}) });

@@ -9,6 +9,7 @@ import type { ConceptParameters } from '../synthetic/textWorlds.js';
 import type { LabelParameters } from '../synthetic/textWorldsLabels.js';
 import type { TwinOptions } from '../synthetic/twins.js';
 import type { World } from '../synthetic/types.js';
+import type { Sae } from '../sae/types.js';
 import { CALL, type OptionNames } from './given.js';
 import type { KeepOptions } from './kept.js';
 import { TRAIN_OPTIONS, type TrainSaeOptions } from './sae.js';
@@ -19,6 +20,15 @@ export interface TrainOnWorldOptions extends Omit<TrainSaeOptions, 'hook'> {
 }
 
 export interface RecoveryCallOptions extends RecoveryParameters, KeepOptions, CallOptions {}
+
+export interface TwinActivationsOptions extends KeepOptions, CallOptions {
+  /** Events; default 20,000. */
+  samples?: number;
+  /** Seed of the events; default 1,000,003, as fg.synthetic.calibrate has it. */
+  seed?: number;
+  /** SAEs trained on twins.a and twins.b; default the true codes. */
+  saes?: { a: Sae; b: Sae };
+}
 
 export interface CalibrateCallOptions extends CalibrateOptions, KeepOptions {}
 
@@ -73,6 +83,13 @@ export const TWIN_OPTIONS: OptionNames<TwinOptions> = {
   childShare: true,
   noise: true,
   seed: true,
+};
+export const TWIN_ACTIVATIONS: OptionNames<TwinActivationsOptions> = {
+  samples: true,
+  seed: true,
+  saes: true,
+  fresh: true,
+  ...CALL,
 };
 export const CALIBRATE_OPTIONS: OptionNames<CalibrateCallOptions> = {
   samples: true,

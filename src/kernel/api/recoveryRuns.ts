@@ -1,6 +1,7 @@
 /** What fg.synthetic measures, kept as artifacts, with tables and charts. */
 import path from 'node:path';
 import { topExamples } from '../activations/examples.js';
+import { openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import { requireSame } from '../artifacts/store.js';
@@ -31,6 +32,7 @@ import { runSweep, sweepTable, type SweepRow } from '../synthetic/sweeps.js';
 import { conceptScores, conceptSettings, CONCEPTS_VERSION, type ConceptScores } from '../synthetic/textWorlds.js';
 import { labelScores, type LabelScores } from '../synthetic/textWorldsLabels.js';
 import type { Twins } from '../synthetic/twins.js';
+import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from '../synthetic/twinsActivations.js';
 import type { World } from '../synthetic/types.js';
 import { Dataset } from './datasets.js';
 import { parametersOf, type Environment } from './environment.js';
@@ -56,6 +58,7 @@ import {
   type RecoveryCallOptions,
   type ResponseCallOptions,
   type SweepCallOptions,
+  type TwinActivationsOptions,
 } from './recoveryOptions.js';
 
 /** A result with Vega-Lite charts of itself: fg.show.chart(result.charts.reliability). */
@@ -117,6 +120,43 @@ export async function recoveryOf(
     ),
   );
   return withDisplay(result, () => recoveryItems(result));
+}
+
+export async function twinActivations(
+  env: Environment,
+  twins: Twins,
+  options: TwinActivationsOptions,
+): Promise<{ a: SparseActivations; b: SparseActivations }> {
+  const { samples = 20_000, seed = 1_000_003, saes, fresh } = options;
+  if (!Number.isInteger(samples) || samples < 1)
+    throw new RangeError(`samples must be a whole number ≥ 1 but is ${samples}`);
+  const store = async (side: 'a' | 'b'): Promise<SparseActivations> => {
+    const sae = saes?.[side];
+    const key = {
+      kind: 'activations',
+      parameters: { samples, seed, side },
+      inputs: { twins: twins.id, ...(sae ? { sae: sae.id } : {}) },
+      codeVersion: TWIN_ACTIVATIONS_VERSION,
+    };
+    const title = `Activations of twin ${side.toUpperCase()}`;
+    const { value, cached, record } = await env.call(options, (call) =>
+      env.store.compute<SparseActivations>(key, {
+        fresh,
+        title,
+        make: async (folder) =>
+          void (await writeTwinActivations(folder, twins, side, sae, {
+            samples,
+            seed,
+            ...call,
+            id: env.store.idOf(key),
+          })),
+        load: (folder) => openActivations(folder),
+      }),
+    );
+    env.tellCached(title, cached, record);
+    return value;
+  };
+  return { a: await store('a'), b: await store('b') };
 }
 
 export async function calibrate(

@@ -100,6 +100,24 @@ describe('twins', () => {
     await expect(synthetic.twins(base, { fraction: 1 } as object)).rejects.toThrow('no option "fraction"');
   });
 
+  it('enter the store: their activations correlate to the true pairs, and load again', async () => {
+    const { synthetic, correlation } = session.fg;
+    const base = handWorld({ dictionary: directions(24, 8, 1), codes: independent(24, 0.12) });
+    const twins = await synthetic.twins(base, { features: 12, shared: 0.5, dimB: 10 });
+    const { a, b } = await synthetic.twinActivations(twins, { samples: 1500 });
+    expect([a.meta.features, b.meta.features, a.meta.tokens]).toEqual([12, 12, 1500]);
+    const { pairs } = await correlation.map(a, b, { match: 'mutual', minR: 0.9 });
+    const byA = Array.from(pairs.a.keys()).sort((i, j) => pairs.a[i] - pairs.a[j]);
+    expect(byA.map((i) => [pairs.a[i], pairs.b[i]])).toEqual(
+      Array.from(twins.truth.pairs.a, (f, i) => [f, twins.truth.pairs.b[i]]),
+    );
+    const saes = { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) };
+    expect((await synthetic.twinActivations(twins, { samples: 300, saes })).b.meta.sae.id).toBe(saes.b.id);
+    expect((await synthetic.twinActivations(twins, { samples: 1500 })).a.id).toBe(a.id);
+    expect(printed()).toContain('Activations of twin A: loaded from cache');
+    await expect(synthetic.twinActivations(twins, { saes: { a: saes.b, b: saes.a } })).rejects.toThrow('width');
+  });
+
   it('give the response of scores, kept', async () => {
     const base = handWorld({ dictionary: directions(60, 6, 1), codes: independent(60, 0.1) });
     const options = { fractions: [0, 1], metrics: ['cka', 'rsa'], nulls: 5, twins: { features: 30 } } as const;
