@@ -1,4 +1,7 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
+import type { MapDescriptor } from '../../../src/protocol/map.js';
 import { matrix } from '../../../src/kernel/compute/matrix.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
@@ -78,6 +81,44 @@ describe('fg.interventions: effects', () => {
     expect(shown(none).note).toContain('no feature moved');
     const silent = await world.fg.interventions.logitEffects(lmA, [], data(), { sequences: 2, nulls: 1 });
     expect(shown(silent).note).toContain('nothing was touched');
+  });
+});
+
+describe('fg.interventions: effects on the map', () => {
+  it('draw tokens before and after in one embedding with the null beside, from an artifact', async () => {
+    const { fg, context } = world;
+    const run = (seed = 0) =>
+      fg.interventions.jointMap(lmA, push(), data(), {
+        hook: 'blocks.1.hook_resid_post',
+        sequences: 4,
+        nulls: 3,
+        seed,
+      });
+    const map = await run();
+    expect(await run()).toEqual(map);
+    expect(context.printed.join()).toContain('Joint map: loaded from cache');
+    expect((await run(1)).id).not.toBe(map.id);
+    await fg.interventions.showArrows(map);
+    const { meta, path: at } = context.shown[0].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
+    expect(meta.sets.map((s) => [s.name, s.points])).toEqual([
+      ['Δ', 32],
+      ['null', 32],
+    ]);
+    expect(meta.shift).toMatchObject({ unit: 'token', before: 'before', after: 'after' });
+    expect(meta.shift!.note).toMatch(
+      /32 tokens touched, 0 untouched left out.*random directions of the same norm: .*3 runs/,
+    );
+    const file = await SafetensorsFile.open(path.join(context.outputFolder, at, 'columns.safetensors'));
+    const column = async (name: string) => Array.from((await file.read(name)).data as Float32Array);
+    expect(await column('0.x')).toEqual(await column('1.x'));
+    expect(await column('0.x2')).toEqual(Array.from(map.token, (_, i) => map.after[2 * i]));
+    expect(await column('1.y2')).toEqual(Array.from(map.token, (_, i) => map.nullAfter[2 * i + 1]));
+    expect(await column('0.delta')).toEqual(Array.from(map.token, (t) => map.delta[t]));
+    expect(await column('0.feature')).toEqual(Array.from(map.token));
+    await file.close();
+    await fg.interventions.showArrows(map, { null: false, title: 'alone' });
+    const alone = context.shown[1].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
+    expect(alone.meta).toMatchObject({ title: 'alone', sets: [{ name: 'Δ' }] });
   });
 });
 
