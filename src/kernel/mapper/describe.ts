@@ -63,7 +63,7 @@ export function graphWarnings(g: Omit<MapperGraph, 'warnings'>, minPoints: numbe
     said.push(
       occupied === 0
         ? `the graph is empty: none of the ${count(cubes.total)} cover elements holds ${minPoints} points. Use fewer cubes or a larger overlap, or a smaller minimum`
-        : `the graph is empty: all points of all ${count(occupied)} clustered elements are noise. Use a larger eps or a smaller minimum`,
+        : `the graph is empty: all points of all ${count(occupied)} clustered elements are noise. Loosen the clusterer: a larger eps, a smaller minimum, or agglomerative`,
     );
     return said;
   }

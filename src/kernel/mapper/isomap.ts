@@ -22,7 +22,7 @@ export interface IsomapResult {
 }
 
 /** Up to this many points geodesics start from every one. */
-const ALL = 3000;
+const ALL = 1500;
 const SOURCES_A_TASK = 16;
 
 /** Geodesics from each source, sources × n, Dijkstra in the workers. */
@@ -66,7 +66,8 @@ function centred(distances: Float64Array, m: number): { b: Float64Array; means: 
 async function axesOf(b: Float64Array, m: number, k: number, call: CallOptions) {
   let values: Float64Array;
   let vectors: Float64Array;
-  if (m <= 320 || k > m / 4) {
+  // Krylov spaces of eight times the axes cost more than the whole problem when they are half of it.
+  if (m <= 320 || 16 * (k + 2) > m) {
     const whole = symmetricEigen(b, m);
     values = whole.values.slice(0, k);
     vectors = new Float64Array(k * m);

@@ -18,6 +18,8 @@ interface Stage {
   names: string[];
   description: string;
   warnings: string[];
+  /** Ranges of dimensions that were nearly constant before they were scaled, which hides it. */
+  constant?: Map<number, [number, number]>;
 }
 
 /** What every step may need besides the values before it. */
@@ -69,7 +71,14 @@ function minmax(stage: Stage): Stage {
     const span = high - low || 1;
     for (let i = d; i < values.length; i += dims) values[i] = (values[i] - low) / span;
   }
-  return { ...stage, values, description: 'MinMax', warnings: constantDimensions(stage) };
+  const constant = new Map(constantDimensions(stage).map((d) => [d, rangeOf(stage.values, dims, d)] as const));
+  return {
+    ...stage,
+    values,
+    description: 'MinMax',
+    warnings: [],
+    constant: new Map([...constant, ...(stage.constant ?? [])]),
+  };
 }
 
 function rangeOf(values: Float64Array, dims: number, d: number): [number, number] {
@@ -81,17 +90,23 @@ function rangeOf(values: Float64Array, dims: number, d: number): [number, number
   return [low, high];
 }
 
-/** What to say of dimensions that hardly vary; [] where all do. */
-function constantDimensions({ values, dims, names }: Stage): string[] {
-  const said: string[] = [];
-  for (let d = 0; d < dims && values.length > 0; d++) {
+/** Dimensions that hardly vary. */
+function constantDimensions({ values, dims }: Stage): number[] {
+  return Array.from({ length: values.length > 0 ? dims : 0 }, (_, d) => d).filter((d) => {
     const [low, high] = rangeOf(values, dims, d);
-    if (high - low <= NEARLY_CONSTANT * Math.max(Math.abs(low), Math.abs(high)))
-      said.push(
-        `lens "${names[d]}" is nearly constant: from ${Number(low.toPrecision(7))} to ${Number(high.toPrecision(7))}. Its cubes divide rounding errors, not shapes`,
-      );
-  }
-  return said;
+    return high - low <= NEARLY_CONSTANT * Math.max(Math.abs(low), Math.abs(high));
+  });
+}
+
+/** Each dimension that hardly varies by name, with what it was before scaling. */
+function constantText({ values, dims, names, constant }: Stage, found: readonly number[]): string {
+  const said = found.slice(0, 3).map((d) => {
+    const range = constant?.get(d) ?? rangeOf(values, dims, d);
+    const [low, high] = range.map((v) => Number(v.toPrecision(7)));
+    return `lens "${names[d]}" is nearly constant: from ${low} to ${high}`;
+  });
+  const more = found.length > 3 ? `; so are ${found.length - 3} more dimensions` : '';
+  return `${said.join('; ')}${more}. Its cubes divide rounding errors, not shapes`;
 }
 
 const asMatrix = ({ values, dims }: Stage): Matrix => matrix(values.length / dims, dims, Float32Array.from(values));
@@ -197,7 +212,9 @@ async function join(
   const n = parts[0].values.length / parts[0].dims;
   const values = new Float64Array(n * dims);
   let at = 0;
+  const constant = new Map<number, [number, number]>();
   for (const part of parts) {
+    part.constant?.forEach((range, d) => constant.set(at + d, range));
     for (let i = 0; i < n; i++)
       for (let d = 0; d < part.dims; d++) values[i * dims + at + d] = part.values[i * part.dims + d];
     at += part.dims;
@@ -208,6 +225,7 @@ async function join(
     names: parts.flatMap((p) => p.names),
     description: parts.map((p) => p.description).join(' + '),
     warnings: parts.flatMap((p) => p.warnings),
+    constant,
   };
 }
 
@@ -287,12 +305,10 @@ export async function computeLens(
 ): Promise<ComputedLens> {
   const start: Stage = { values: new Float64Array(0), dims: x.cols, names: [], description: '', warnings: [] };
   const stage = await chain(start, x, spec, { ...options, call });
+  const found = [...new Set([...constantDimensions(stage), ...(stage.constant?.keys() ?? [])])].sort((a, b) => a - b);
   const constant = new Uint8Array(stage.dims);
-  const said = constantDimensions(stage);
-  for (let d = 0; d < stage.dims; d++) {
-    const name = `lens "${stage.names[d]}" is nearly constant`;
-    // A scaled lens hides that it was constant before; the scaling step has noticed.
-    if ([...said, ...stage.warnings].some((w) => w.startsWith(name))) constant[d] = 1;
-  }
-  return { ...stage, warnings: [...new Set([...stage.warnings, ...said])], constant };
+  for (const d of found) constant[d] = 1;
+  const { values, dims, names, description } = stage;
+  const said = found.length > 0 ? [constantText(stage, found)] : [];
+  return { values, dims, names, description, warnings: [...new Set([...stage.warnings, ...said])], constant };
 }

@@ -60,7 +60,7 @@ export interface IsomapLens {
   /** Default 'euclidean'. */
   metric?: 'euclidean' | 'cosine';
   /**
-   * Points that geodesics start from. Default: all up to 3,000 points (scikit-learn's result up to sign), else 1,000
+   * Points that geodesics start from. Default: all up to 1,500 points (scikit-learn's result up to sign), else 1,000
    * drawn by the seed (at least five times the components); the others are placed by their distances to these
    * (de Silva and Tenenbaum 2003).
    */
