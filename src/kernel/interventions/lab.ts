@@ -27,7 +27,7 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
-import { column, interventionOf, LabSide, peaks } from './labSide.js';
+import { interventionOf, LabSide, peaks } from './labSide.js';
 
 export interface LabParts {
   model: LanguageModel;
@@ -287,10 +287,5 @@ export class Lab {
     const after: string[] = [];
     for (const asked of interventions) after.push(await continued(asked));
     return { prompt, sampling, before, after, ms: performance.now() - started };
-  }
-
-  /** Activation of a feature on the tokens of a prompt. */
-  activation(prompt: string, feature: number): number[] {
-    return column(this.a.baseline(prompt).features[0], feature);
   }
 }

@@ -57,14 +57,14 @@ function logSoftmax(logits: Float32Array): Float64Array {
 }
 
 /** KL(p ‖ q) in nats from log probabilities; never below 0 by rounding. */
-export function divergence(p: Float64Array, q: Float64Array): number {
+function divergence(p: Float64Array, q: Float64Array): number {
   let kl = 0;
   for (let i = 0; i < p.length; i++) kl += Math.exp(p[i]) * (p[i] - q[i]);
   return Math.max(0, kl);
 }
 
 /** Activations of one feature on every row. */
-export function column(rows: SparseRows, feature: number): number[] {
+function column(rows: SparseRows, feature: number): number[] {
   return Array.from({ length: rows.rows }, (_, t) => {
     for (let e = rows.indptr[t]; e < rows.indptr[t + 1]; e++) if (rows.indices[e] === feature) return rows.values[e];
     return 0;
