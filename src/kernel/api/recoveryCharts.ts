@@ -191,7 +191,7 @@ export function mutualChart(points: readonly MfrPoint[]): Spec {
     $schema: VERSION,
     title: {
       text: 'Do latents that two SAEs agree on hold true features?',
-      subtitle: 'one point per latent of the first SAE',
+      subtitle: 'a point: a latent of the first SAE, by its largest cosines',
     },
     data: { values: points },
     facet: { column: { field: 'coupling', type: 'nominal', title: 'coupling' } },
@@ -200,8 +200,8 @@ export function mutualChart(points: readonly MfrPoint[]): Spec {
       height: 210,
       mark: { type: 'point', filled: true, opacity: 0.6, size: 22 },
       encoding: {
-        x: { field: 'toOther', type: 'quantitative', ...share('largest cosine with a latent of the other SAE') },
-        y: { field: 'toTrue', type: 'quantitative', ...share('largest cosine with a true feature') },
+        x: { field: 'toOther', type: 'quantitative', ...share('cosine to the other SAE') },
+        y: { field: 'toTrue', type: 'quantitative', ...share('cosine to the truth') },
         color: { field: 'firing', type: 'quantitative', title: 'firing rate', scale: { scheme: 'viridis' } },
         tooltip: ['coupling', 'toOther', 'toTrue', 'firing'].map((field) => ({ field })),
       },
