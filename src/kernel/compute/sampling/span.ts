@@ -3,7 +3,7 @@
  * the same in one and in many workers, and whatever the batch.
  */
 import { Random } from '../random.js';
-import type { SparseRows } from '../sparse.js';
+import { addDirections } from './addRows.js';
 import { Bits } from './bits.js';
 import { drawFirings, Firings } from './firings.js';
 import { MAGNITUDES, type Law } from './law.js';
@@ -86,34 +86,6 @@ function toRows(features: number, firings: Firings, rows: number): Pick<Span, 'i
     }
   }
   return { indptr, indices, values: out };
-}
-
-/** x[row] += Σ value · direction, four directions at a time so that x is read and written a quarter as often. */
-export function addDirections(
-  rows: Pick<SparseRows, 'indptr' | 'indices' | 'values'>,
-  dictionary: Float32Array,
-  d: number,
-  x: Float32Array,
-): void {
-  const { indptr, indices, values } = rows;
-  for (let s = 0; s + 1 < indptr.length; s++) {
-    const to = s * d;
-    let e = indptr[s];
-    const end = indptr[s + 1];
-    for (; e + 3 < end; e += 4) {
-      const [a0, a1, a2, a3] = [values[e], values[e + 1], values[e + 2], values[e + 3]];
-      const [p0, p1] = [indices[e] * d, indices[e + 1] * d];
-      const [p2, p3] = [indices[e + 2] * d, indices[e + 3] * d];
-      for (let j = 0; j < d; j++)
-        x[to + j] +=
-          a0 * dictionary[p0 + j] + a1 * dictionary[p1 + j] + (a2 * dictionary[p2 + j] + a3 * dictionary[p3 + j]);
-    }
-    for (; e < end; e++) {
-      const a = values[e];
-      const p = indices[e] * d;
-      for (let j = 0; j < d; j++) x[to + j] += a * dictionary[p + j];
-    }
-  }
 }
 
 /** Row by row, so that the first rows of a chunk do not depend on how many follow. */
