@@ -34,6 +34,7 @@ export function keplerGraph(graph: MapperGraph): KeplerGraph {
     pairs.push([a, b]);
   }
   const { lens, cover, clusterer } = graph.parameters as Record<string, Record<string, unknown> | undefined>;
+  const { minIntersection = 1 } = graph.parameters;
   return {
     nodes: Object.fromEntries(names.map((name, i) => [name, Array.from(membersOf(graph, i))])),
     links,
@@ -44,6 +45,7 @@ export function keplerGraph(graph: MapperGraph): KeplerGraph {
       perc_overlap: cover?.overlap ?? (cover?.kind === undefined || cover.kind === 'cubes' ? 0.1 : null),
       clusterer: clusterer ?? { kind: 'dbscan' },
       scaler: 'None',
+      nerve_min_intersection: minIntersection,
       description: graph.description,
       lens: lens ?? null,
       points: graph.points,

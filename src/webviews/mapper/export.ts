@@ -13,6 +13,10 @@ export function keplerNames(set: GraphSet): string[] {
   });
 }
 
+/** Members that every exported edge shares at least: by the slider, or by how the graph was made. */
+const leastShared = (set: GraphSet, minWeight: number): number =>
+  Math.max(minWeight, Number(set.meta.parameters.minIntersection) || 1);
+
 /** Edges that share at least `minWeight` members, as [first, second, shared]. */
 function shownEdges(set: GraphSet, minWeight: number): Array<[number, number, number]> {
   const { edges, weight } = set.columns;
@@ -35,7 +39,7 @@ export function keplerJson(set: GraphSet, minWeight: number): string {
   const { description, title, parameters, points, warnings } = set.meta;
   const meta_data = {
     projection: description,
-    nerve_min_intersection: minWeight,
+    nerve_min_intersection: leastShared(set, minWeight),
     ...{ title, description, parameters, points, noise: [...set.columns.noise], warnings },
   };
   return JSON.stringify({ nodes, links, simplices, meta_data });
@@ -94,7 +98,7 @@ export function graphMl(meta: GraphMeta, set: GraphSet, minWeight: number): stri
   const edges = shownEdges(set, minWeight).map(
     ([a, b, shared]) => `    <edge source="${names[a]}" target="${names[b]}">${data('weight', String(shared))}</edge>`,
   );
-  const about = `${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${minWeight} shared members`;
+  const about = `${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${leastShared(set, minWeight)} shared members`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',

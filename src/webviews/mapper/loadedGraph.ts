@@ -245,7 +245,9 @@ export class LoadedGraph {
   private picked(set: number, point: number): void {
     const nodes = nodesWith(this.model, set, point);
     this.plots.forEach((plot, s) => plot.setMarks({ picked: new Set(s === set ? nodes : []) }));
-    const where = nodes.length > 0 ? `in ${nodes.map((n) => `node ${n}`).join(', ')}` : 'in no node: it is noise';
+    const noise = this.model.sets[set].columns.noise.includes(point);
+    const none = noise ? 'in no node: it is noise' : 'in no node: its row was left out';
+    const where = nodes.length > 0 ? `in ${nodes.map((n) => `node ${n}`).join(', ')}` : none;
     this.say(`${this.model.sets[set].name} #${point} is ${where}`);
   }
 
