@@ -53,8 +53,12 @@ describe('maps in cells', () => {
           points: 24,
           dead: a.statistics.firings.filter((n) => n === 0).length,
           layout: layoutA.description,
+          sae: { id: saeA.id, name: saeA.name },
         },
-        expect.objectContaining({ name: 'B', title: saeB.name, points: 16, layout: layoutB.description }),
+        expect.objectContaining({
+          ...{ name: 'B', title: saeB.name, points: 16, layout: layoutB.description },
+          sae: { id: saeB.id, name: saeB.name },
+        }),
       ],
       pairing: {
         method: map.method,
