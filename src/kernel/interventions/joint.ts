@@ -180,7 +180,8 @@ async function collect(
   const { nulls = 20, seed = 0, sae } = options;
   const { context } = tokens;
   const sequences = sequencesOf(tokens, options.sequences);
-  const variants = [interventions, ...randomDirections(model, interventions, nulls, seed)];
+  const { own: changed, nulls: directions } = randomDirections(model, interventions, nulls, seed);
+  const variants = [changed, ...directions];
   const out: Collected = {
     blocks: [],
     width: 0,

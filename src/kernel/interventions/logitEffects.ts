@@ -425,7 +425,8 @@ export async function logitEffects(
     4 * model.config.vocab * (total + 8),
   );
   const detail = new Detail(model.config.vocab, total);
-  const variants = [interventions, ...randomDirections(model, interventions, nulls, seed)];
+  const { own, nulls: directions } = randomDirections(model, interventions, nulls, seed);
+  const variants = [own, ...directions];
   const tallies = variants.map(() => new Tally());
   let offset = 0;
   for (const set of sets) {

@@ -4,7 +4,7 @@ import { tf } from '../../../src/kernel/compute/tf.js';
 import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
 import { steer } from '../../../src/kernel/interventions/steer.js';
 import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
-import { besideRandom, randomDirection } from '../../../src/kernel/interventions/randomDirection.js';
+import { besideRandom, randomDirections } from '../../../src/kernel/interventions/randomDirection.js';
 import type { TokenSet } from '../../../src/kernel/models/types.js';
 import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
 
@@ -14,7 +14,8 @@ const model = modelOf(config, randomWeights(config, 6));
 const next = normals(4);
 const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
 const hook = 'blocks.0.hook_mlp_out';
-const push = steer(model, hook, random(config.dModel), { scale: 2 });
+const pushed = random(config.dModel);
+const push = steer(model, hook, pushed, { scale: 2 });
 
 function tokenSet(sequences: number, context = 8): TokenSet {
   const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
@@ -141,14 +142,20 @@ describe('logitEffects', () => {
 });
 
 describe('a random direction', () => {
+  const x = tf.tensor(random(2 * 8 * config.dModel), [2, 8, config.dModel]);
+  const pass = { tokens: new Int32Array(16), batch: 2, time: 8, offset: 0, sequence: 0 };
+  const moved = (i: Intervention, at = x): number[][][] => i.edit(at, hook, pass).sub(at).arraySync() as number[][][];
+  const norm = (v: number[]): number => Math.hypot(...v);
+
   it('moves the same rows by the same norm, all along one line, and leaves the others bit for bit', () => {
     const late = pushFrom(3);
-    const other = randomDirection(model, late, 7);
-    const x = tf.tensor(random(2 * 8 * config.dModel), [2, 8, config.dModel]);
-    const pass = { tokens: new Int32Array(16), batch: 2, time: 8, offset: 0, sequence: 0 };
-    const moved = (i: Intervention): number[][][] => i.edit(x, hook, pass).sub(x).arraySync() as number[][][];
-    const [real, null_] = [moved(late), moved(other)];
-    const norm = (v: number[]): number => Math.hypot(...v);
+    const sides = (seed: number) => randomDirections(model, [late], 2, seed);
+    const {
+      own: [own],
+      nulls: [[other], [second]],
+    } = sides(7);
+    const [real, null_] = [moved(own), moved(other)];
+    expect(real).toEqual(moved(late));
     for (let b = 0; b < 2; b++)
       for (let t = 0; t < 8; t++) {
         expect(norm(null_[b][t])).toBeCloseTo(norm(real[b][t]), 4);
@@ -158,10 +165,33 @@ describe('a random direction', () => {
     const bits = (t: tf.Tensor): Int32Array => new Int32Array((t.dataSync() as Float32Array).slice().buffer);
     const before = x.slice([0, 0, 0], [-1, 3, -1]);
     expect(bits(other.edit(x, hook, pass).slice([0, 0, 0], [-1, 3, -1]))).toEqual(bits(before));
-    const again = randomDirection(model, late, 7).edit(x, hook, pass).dataSync();
-    expect(again).toEqual(other.edit(x, hook, pass).dataSync());
-    expect(randomDirection(model, late, 8).edit(x, hook, pass).dataSync()).not.toEqual(again);
-    expect(() => randomDirection(model, { ...late, hook: 'blocks.0.attn.hook_pattern' }, 1)).toThrow('pair of tokens');
+    expect(moved(second)).not.toEqual(null_);
+    const again = sides(7);
+    moved(again.own[0]);
+    expect(moved(again.nulls[0][0])).toEqual(null_);
+    expect(() => moved(again.nulls[0][0], x.slice([0, 0, 0], [1, -1, -1]))).toThrow('other sequences');
+    const perPair = { ...late, hook: 'blocks.0.attn.hook_pattern' };
+    expect(() => randomDirections(model, [perPair], 1, 1)).toThrow('pair of tokens');
+  });
+
+  it('is as large as all that interventions do at a hook together, and as what they do at a later hook in their own run', () => {
+    const v = random(config.dModel);
+    const [twice, back] = [2, -1].map((scale) => steer(model, hook, v, { scale }));
+    const {
+      own: [own],
+      nulls: [[other]],
+    } = randomDirections(model, [twice, push, back], 1, 0);
+    const sum = v.map((one, j) => one + 2 * pushed[j]);
+    for (const row of [...moved(own).flat()]) expect(norm(row)).toBeCloseTo(Math.hypot(...sum), 3);
+    for (const row of moved(other).flat()) expect(norm(row)).toBeCloseTo(Math.hypot(...sum), 3);
+    // A change that depends on the activation: the null's own activation is another, the norm is still that of the run.
+    const double: Intervention = { ...push, edit: (at) => at.mul(2) };
+    const later = randomDirections(model, [double], 1, 0);
+    moved(later.own[0]);
+    const elsewhere = x.mul(5) as tf.Tensor3D;
+    moved(later.nulls[0][0], elsewhere).forEach((part, b) =>
+      part.forEach((row, t) => expect(norm(row)).toBeCloseTo(norm((x.arraySync() as number[][][])[b][t]), 3)),
+    );
   });
 
   it('is compared by size: p = (k + 1)/(R + 1)', () => {
