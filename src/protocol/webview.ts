@@ -94,8 +94,10 @@ export interface WebviewRequests {
   'lab.open': { params: { lab: LabDescriptor; state?: JsonObject }; value: null };
   /** Asks the kernel of a notebook in this folder that has the view; the answer waits for the cells that run. */
   'live.call': { params: LiveCall; value: Json };
-  /** What the kernels of the folder's notebooks do: 'busy' when one runs a cell, 'none' when there is none. */
-  'live.state': { params: Record<string, never>; value: 'none' | 'starting' | 'idle' | 'busy' };
+  /** Asks where to, then writes one self-contained page that shows the interventions panel's snapshot; as graph.html. */
+  'lab.html': { params: { lab: LabDescriptor }; value: string | null };
+  /** What the kernel that has the view does: 'busy' when it runs a cell, 'none' when there is none. */
+  'live.state': { params: { view: string }; value: 'none' | 'starting' | 'idle' | 'busy' };
   /** Shares what is lit or picked with the other views of the notebook's folder. */
   'link.send': { params: { selection: LinkedSelection }; value: null };
   /** Asks where to, proposing `name`, then writes the text or the bytes (base64); its path, null when cancelled. */

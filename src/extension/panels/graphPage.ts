@@ -1,13 +1,11 @@
-/** A Mapper graph as one page that works without a network: the report's program around a notebook of one output. */
-import { randomBytes } from 'node:crypto';
+/** A Mapper graph as one page that works without a network. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { graphFiles, type GraphDescriptor, type GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
-import type { Json, NotebookFile } from '../../protocol/notebook.js';
-import { reportHtml } from '../../protocol/webview.js';
+import { outputPage } from './outputPage.js';
 import type { ViewServices } from './requests.js';
 import { saveAs } from './saveFile.js';
 
@@ -23,30 +21,11 @@ export async function writeGraphPage(
   // Read first: nobody is asked where to save what is not there.
   const [meta, folder] = [await bundles.meta(graph), await bundles.folder(graph)];
   return saveAs(`${meta.title}.html`, notebookFolder, async () => {
-    const script = path.join(services.extensionUri.fsPath, 'dist', 'webviews', 'report.js');
-    const html = reportHtml({
-      title: meta.title,
-      script: await fs.readFile(script, 'utf8'),
-      notebookJson: JSON.stringify(notebookAround(graph, meta)),
-      sidecars: await sidecarsOf(graph.id, meta, folder),
-      nonce: randomBytes(18).toString('base64url'),
-    });
+    const descriptor = { version: 1, id: graph.id, path: graph.path, meta };
+    const sidecars = await sidecarsOf(graph.id, meta, folder);
+    const html = await outputPage({ title: meta.title, mime: MIME.graph, descriptor, sidecars }, services);
     return Buffer.from(html, 'utf8');
   });
-}
-
-/** A notebook of a heading and one output. */
-function notebookAround(graph: GraphDescriptor, meta: GraphMeta): NotebookFile {
-  const descriptor = JSON.parse(JSON.stringify({ version: 1, id: graph.id, path: graph.path, meta })) as Json;
-  const outputs = [{ items: [{ mime: MIME.graph, json: descriptor }] }];
-  return {
-    fgnb: 1,
-    metadata: {},
-    cells: [
-      { id: 'title', kind: 'markdown', language: 'markdown', source: [`# ${meta.title}\n`] },
-      { id: 'graph', kind: 'code', language: 'fgnb-typescript', source: [], outputs },
-    ],
-  };
 }
 
 /** Files of the bundle, as the report's program finds them in its page. */

@@ -14,31 +14,68 @@ type LiveState = WebviewRequests['live.state']['value'];
 
 export interface LiveCalls {
   call(folder: string, call: LiveCall): Promise<Json>;
-  state(folder: string): LiveState;
+  /** What the kernel does that has the view; of a view that no kernel has answered for yet, what those of the folder do. */
+  state(folder: string, view: string): LiveState;
 }
 
 const ATTACHED = ['idle', 'busy', 'interrupting'];
 
+const isGone = (error: unknown): boolean => error instanceof Error && error.message.startsWith(LIVE_GONE);
+
+function stateOf(sessions: readonly LiveSession[]): LiveState {
+  const states = sessions.map((s) => s.state);
+  if (states.some((s) => s === 'busy' || s === 'interrupting')) return 'busy';
+  if (states.some((s) => s === 'starting' || s === 'restarting')) return 'starting';
+  return states.includes('idle') ? 'idle' : 'none';
+}
+
 export function liveCalls(sessions: () => readonly LiveSession[]): LiveCalls {
   const inFolder = (folder: string): LiveSession[] => sessions().filter((s) => s.folder === folder);
+  const attached = (folder: string): LiveSession[] => inFolder(folder).filter((s) => ATTACHED.includes(s.state));
+  /** The session that answered for a view last. */
+  const owners = new Map<string, LiveSession>();
+  const ownerOf = (folder: string, view: string): LiveSession | undefined =>
+    inFolder(folder).find((s) => s === owners.get(view));
+
+  /** All are asked at once: one that is blocked by a cell must not delay the one that has the view. */
+  function askAll(candidates: readonly LiveSession[], call: LiveCall): Promise<Json> {
+    let failure = new Error(`${LIVE_GONE}: run its cell again to make it answer.`);
+    if (candidates.length === 0) return Promise.reject(failure);
+    return new Promise((resolve, reject) => {
+      let left = candidates.length;
+      for (const session of candidates)
+        session.kernel.live(call).then(
+          (value) => {
+            owners.set(call.view, session);
+            resolve(value);
+          },
+          (error: unknown) => {
+            if (!isGone(error)) failure = error instanceof Error ? error : new Error(String(error));
+            if (--left === 0) reject(failure);
+          },
+        );
+    });
+  }
+
   return {
     async call(folder, call) {
-      for (const session of inFolder(folder)) {
-        if (!ATTACHED.includes(session.state)) continue;
+      const owner = ownerOf(folder, call.view);
+      if (owner && ATTACHED.includes(owner.state)) {
         try {
-          return await session.kernel.live(call);
+          return await owner.kernel.live(call);
         } catch (error) {
-          // Another notebook of the folder may have made it.
-          if (!(error instanceof Error && error.message.startsWith(LIVE_GONE))) throw error;
+          if (!isGone(error)) throw error;
+          owners.delete(call.view);
         }
       }
-      throw new Error(`${LIVE_GONE}: run its cell again to make it answer.`);
+      return askAll(
+        attached(folder).filter((s) => s !== owner),
+        call,
+      );
     },
-    state(folder) {
-      const states = inFolder(folder).map((s) => s.state);
-      if (states.some((s) => s === 'busy' || s === 'interrupting')) return 'busy';
-      if (states.some((s) => s === 'starting' || s === 'restarting')) return 'starting';
-      return states.includes('idle') ? 'idle' : 'none';
+    state(folder, view) {
+      const owner = ownerOf(folder, view);
+      return stateOf(owner ? [owner] : inFolder(folder));
     },
   };
 }

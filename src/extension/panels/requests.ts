@@ -2,13 +2,14 @@
 import * as vscode from 'vscode';
 import type { GraphDescriptor } from '../../protocol/graph.js';
 import type { LabDescriptor } from '../../protocol/lab.js';
-import { LIVE_SUPERSEDED } from '../../protocol/live.js';
+import { LIVE_GONE, LIVE_SUPERSEDED } from '../../protocol/live.js';
 import type { MapDescriptor } from '../../protocol/map.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { FromWebview, WebviewReply, WebviewRequest } from '../../protocol/webview.js';
 import { toBase64 } from './bundleFiles.js';
 import { GraphData, graphColumnsAsBase64 } from './graphData.js';
 import { writeGraphPage } from './graphPage.js';
+import { writeLabPage } from './labPage.js';
 import type { LinkHub, LinkPort } from './linkHub.js';
 import type { LiveCalls } from './liveCalls.js';
 import { columnsAsBase64, MapData } from './mapData.js';
@@ -81,10 +82,12 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
     case 'lab.open':
       services.openLab(request.params.lab, folder, request.params.state);
       return null;
+    case 'lab.html':
+      return writeLabPage(request.params.lab, folder, services);
     case 'live.call':
       return services.live.call(folder, request.params);
     case 'live.state':
-      return services.live.state(folder);
+      return services.live.state(folder, request.params.view);
     case 'link.send':
       host.link.send(request.params.selection);
       return null;
@@ -104,8 +107,9 @@ export async function reply(request: WebviewRequest, host: RequestHost): Promise
     return { type: 'reply', id: request.id, ok: true, value: await valueOf(request, host) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // A drag of a slider supersedes many calls.
-    if (message !== LIVE_SUPERSEDED) host.services.log.warn(`${request.method}: ${message}`);
+    // A drag of a slider supersedes many calls; a view whose kernel is gone says so itself, and asks again.
+    if (message !== LIVE_SUPERSEDED && !message.startsWith(LIVE_GONE))
+      host.services.log.warn(`${request.method}: ${message}`);
     return { type: 'reply', id: request.id, ok: false, error: message };
   }
 }

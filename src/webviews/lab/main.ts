@@ -22,6 +22,7 @@ startPanel<LabPanelState>({
       ...{ state, link },
       onState: keep,
       copyText: async (text) => void (await rpc.request('text.copy', { text })),
+      savePage: (shown) => rpc.request('lab.html', { lab: shown }, Infinity),
       saveFile: (file) => rpc.request('file.save', file, Infinity),
     });
     return view.ready;

@@ -19,7 +19,7 @@ export function rpcLabSource(rpc: RpcClient, view: string): LabSource {
         { view, method, params: params as unknown as Json },
         Infinity,
       )) as unknown as LabMethods[M]['value'],
-    state: () => rpc.request('live.state', {}),
+    state: () => rpc.request('live.state', { view }),
   };
 }
 

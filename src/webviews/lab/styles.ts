@@ -92,11 +92,6 @@ export const LAB_CSS = `
 .fg-lab .status { color: var(--fg-muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .fg-lab .status.waiting { color: var(--fg-hover); white-space: normal; }
 .fg-lab .chip:focus-visible, .fg-lab .hit:focus-visible, .fg-lab .kinds button:focus-visible, .fg-lab .link:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: 0; }
-@container (max-width: 820px) {
-  .fg-lab .columns { grid-template-columns: minmax(0, 1fr); }
-  /* The slider stays near the tokens that it moves. */
-  .fg-lab .column { display: contents; }
-  .fg-lab .column > * { order: 2; } .fg-lab .column > .prompt { order: 0; } .fg-lab .column > .intervention { order: 1; } .fg-lab .column > .finder { order: 3; }
-}
+.fg-lab .columns[data-order=narrow] { grid-template-columns: minmax(0, 1fr); }
 @container (max-width: 480px) { .fg-lab .kinds button { padding: 4px 8px; } .fg-lab .lab { padding: 8px; } }
 `;

@@ -13,6 +13,7 @@ import { linkSource } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import { button } from '../ui/toolkit.js';
+import { arrange } from './columns.js';
 import { interventionControls, samplingControls, type Controls } from './controls.js';
 import { createFinder, type Finder } from './finder.js';
 import { asked, cellCode, exported, keptSnapshot, reduce, within, type LabAction } from './model.js';
@@ -31,6 +32,8 @@ export interface LabViewOptions {
   openInPanel?(state: JsonObject): void;
   copyText?(text: string): Promise<void>;
   saveFile?(file: { name: string; text?: string }): Promise<string | null>;
+  /** Writes a page that shows the given panel's snapshot; its path, or null when cancelled. */
+  savePage?(lab: LabDescriptor): Promise<string | null>;
   link?: LinkChannel;
   /** Why there is no source. */
   reason?: string;
@@ -47,6 +50,9 @@ const SETTLED_MS = 180;
 const TYPED_MS = 300;
 /** A call that takes longer is explained. */
 const PATIENCE_MS = 500;
+/** A panel without its kernel asks again after this long, then after twice that, and so on to the longest. */
+const ASK_AGAIN_MS = 1000;
+const LONGEST_ASK_MS = 60_000;
 
 class LabPanel {
   private shot: LabSnapshot;
@@ -125,32 +131,12 @@ class LabPanel {
 
   private layout(): HTMLElement {
     const { meta } = this.lab;
-    const actions = [
-      button({ label: 'Copy as Cell', onClick: () => void this.copy() }),
-      button({ label: 'Save JSON', onClick: () => void this.save() }),
-    ];
-    const { openInPanel } = this.options;
-    if (openInPanel)
-      actions.push(
-        button({
-          label: 'Open in Panel',
-          content: icon('open'),
-          appearance: 'icon',
-          onClick: () => openInPanel(this.state()),
-        }),
-      );
-    const left = el(
-      'div',
-      { class: 'column' },
-      el(
-        'section',
-        { class: 'box prompt', aria: { label: 'Prompt' } },
-        el('h3', {}, 'Prompt'),
-        this.promptBox,
-        this.tokens,
-      ),
-      this.finder.element,
-      this.second,
+    const prompt = el(
+      'section',
+      { class: 'box', aria: { label: 'Prompt' } },
+      el('h3', {}, 'Prompt'),
+      this.promptBox,
+      this.tokens,
     );
     const continuations = el(
       'section',
@@ -159,7 +145,15 @@ class LabPanel {
       this.texts,
       el('div', { class: 'line' }, this.sampling.element),
     );
-    const right = el('div', { class: 'column' }, this.controls.element, continuations, this.tables);
+    const { second, tables, finder, controls } = this;
+    const columns = el('div', { class: 'columns' });
+    const wide = [
+      [prompt, finder.element, second],
+      [controls.element, continuations, tables],
+    ];
+    // The slider stays near the tokens that it moves.
+    const narrow = [[prompt, controls.element, continuations, tables, second, finder.element]];
+    this.stops.push(arrange(this.root, columns, { wide, narrow }));
     return el(
       'div',
       { class: 'lab' },
@@ -176,10 +170,10 @@ class LabPanel {
           ` · ${meta.sae.features.toLocaleString('en-US')} features`,
         ),
         this.status,
-        el('span', { class: 'actions' }, ...actions.map((b) => b.element)),
+        el('span', { class: 'actions' }, ...this.toolbar()),
       ),
       this.banner,
-      el('div', { class: 'columns' }, left, right),
+      columns,
       el('div', { class: 'below' }, this.pinBox),
     );
   }
@@ -192,8 +186,27 @@ class LabPanel {
     } catch (error) {
       return this.failed(error);
     }
+    await this.met();
+  }
+
+  private async met(): Promise<void> {
     if (this.shot !== this.lab.snapshot) await this.run();
     this.light();
+  }
+
+  /** After a reload of the window the kernel may be attached later than the panel is drawn. */
+  private askAgain(wait: number): void {
+    this.later('again', wait, () => {
+      this.source?.call('hello', null).then(
+        () => {
+          this.disabled = false;
+          this.notice = null;
+          this.draw();
+          void this.met();
+        },
+        () => this.askAgain(Math.min(2 * wait, LONGEST_ASK_MS)),
+      );
+    });
   }
 
   private act(action: LabAction): void {
@@ -317,6 +330,7 @@ class LabPanel {
       // What is shown must be what was computed.
       this.disabled = true;
       this.setting = this.shot.setting;
+      this.askAgain(ASK_AGAIN_MS);
     }
     this.notice = { text, error: !this.disabled };
     this.status.textContent = '';
@@ -372,23 +386,33 @@ class LabPanel {
 
   private async copy(): Promise<void> {
     const text = cellCode(this.lab.meta, this.shot.setting);
-    try {
-      await (this.options.copyText?.(text) ?? navigator.clipboard.writeText(text));
-      this.status.textContent = 'copied: paste it into a cell';
-    } catch (error) {
-      this.failed(error);
-    }
+    await (this.options.copyText?.(text) ?? navigator.clipboard.writeText(text));
+    this.status.textContent = 'copied: paste it into a cell';
   }
 
-  private async save(): Promise<void> {
+  private async saved(writing: Promise<string | null>): Promise<void> {
+    const path = await writing;
+    if (path) this.status.textContent = `saved ${path}`;
+  }
+
+  private async saveJson(): Promise<void> {
     const file = { name: 'interventions.json', text: exported(this.lab.meta, this.shot) };
-    try {
-      if (!this.options.saveFile) return download(file);
-      const path = await this.options.saveFile(file);
-      if (path) this.status.textContent = `saved ${path}`;
-    } catch (error) {
-      this.failed(error);
+    if (this.options.saveFile) await this.saved(this.options.saveFile(file));
+    else download(file);
+  }
+
+  private toolbar(): HTMLElement[] {
+    const { openInPanel, savePage } = this.options;
+    const act = (label: string, work: () => Promise<void>): HTMLElement =>
+      button({ label, onClick: () => void work().catch((error: unknown) => this.failed(error)) }).element;
+    const actions = [act('Copy as Cell', () => this.copy()), act('Save JSON', () => this.saveJson())];
+    if (savePage) actions.push(act('Save HTML', () => this.saved(savePage({ ...this.lab, snapshot: this.shot }))));
+    if (openInPanel) {
+      const onClick = (): void => openInPanel(this.state());
+      const open = button({ label: 'Open in Panel', content: icon('open'), appearance: 'icon', onClick });
+      actions.push(open.element);
     }
+    return actions;
   }
 
   dispose(): void {

@@ -43,6 +43,7 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
       const kept = context.getState() ?? {};
       context.setState({ ...kept, labs: { ...kept.labs, [id]: state } });
     },
+    saveLabPage: rpc ? (lab) => rpc.request('lab.html', { lab }, Infinity) : undefined,
     saveFile: rpc ? (file) => rpc.request('file.save', file, Infinity) : undefined,
     saveGraphPage: rpc ? (graph) => rpc.request('graph.html', { graph }, Infinity) : undefined,
     copyText: async (text) => {

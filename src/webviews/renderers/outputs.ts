@@ -38,6 +38,7 @@ export interface OutputEnvironment {
   /** Whom an interventions panel asks; null where there is nobody. */
   labSource?(lab: LabDescriptor): LabSource | null;
   openLabInPanel?(lab: LabDescriptor, state: JsonObject): void;
+  saveLabPage?(lab: LabDescriptor): Promise<string | null>;
   labState?(id: string): JsonObject | undefined;
   keepLabState?(id: string, state: JsonObject): void;
   /** Saves an export; resolves with its path, or null when cancelled. Absent: the page downloads it. */
@@ -204,6 +205,7 @@ function drawLab(lab: LabDescriptor, root: HTMLElement, env: OutputEnvironment):
     openInPanel: openLabInPanel && ((state) => openLabInPanel.call(env, lab, state)),
     copyText: (text) => env.copyText(text),
     saveFile: env.saveFile?.bind(env),
+    savePage: env.saveLabPage?.bind(env),
   });
   return {
     mime: MIME.lab,

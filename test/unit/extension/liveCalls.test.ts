@@ -38,7 +38,27 @@ describe('live calls', () => {
     await expect(calls.call('/a', call('bad'))).rejects.toThrow('no such feature');
   });
 
-  it('tell what the kernels of a folder do', () => {
-    expect([calls.state('/a'), calls.state('/b'), calls.state('/c')]).toEqual(['busy', 'idle', 'none']);
+  it('do not wait for another kernel of the folder that is blocked', async () => {
+    const blocked: LiveSession = {
+      ...session('/a', 'busy', {}),
+      kernel: { live: () => new Promise(() => undefined) },
+    };
+    const beside = liveCalls(() => [blocked, session('/a', 'idle', {}), session('/a', 'idle', { one: 'third' })]);
+    expect(await beside.call('/a', call('one'))).toBe('third run');
+  });
+
+  it('tell what the kernel does that answered for the view, not what others of the folder do', async () => {
+    const all = [session('/a', 'idle', { one: 'first' }), session('/a', 'busy', { two: 'second' })];
+    const routed = liveCalls(() => all);
+    expect(routed.state('/a', 'one')).toBe('busy');
+    await routed.call('/a', call('one'));
+    await routed.call('/a', call('two'));
+    expect([routed.state('/a', 'one'), routed.state('/a', 'two')]).toEqual(['idle', 'busy']);
+    all.shift();
+    await expect(routed.call('/a', call('one'))).rejects.toThrow(LIVE_GONE);
+  });
+
+  it('of a view that nobody answered for, what the kernels of the folder do', () => {
+    expect(['/a', '/b', '/c'].map((folder) => calls.state(folder, 'x'))).toEqual(['busy', 'idle', 'none']);
   });
 });
