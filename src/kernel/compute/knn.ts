@@ -69,7 +69,10 @@ function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | u
 
 /** Four sums at once: one alone would wait for every addition. */
 function dot(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let k = 0;
   for (; k + 3 < n; k += 4) {
     s0 += a[p + k] * b[q + k];
@@ -82,7 +85,10 @@ function dot(a: Float32Array, p: number, b: Float32Array, q: number, n: number):
 }
 
 function squaredDistance(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let k = 0;
   for (; k + 3 < n; k += 4) {
     const d0 = a[p + k] - b[q + k];

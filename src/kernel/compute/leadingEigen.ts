@@ -17,7 +17,10 @@ export interface LeadingEigen {
 const RESIDUAL = 1e-10;
 
 function dot(a: Float64Array, p: number, b: Float64Array, n: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let i = 0;
   for (; i + 3 < n; i += 4) {
     s0 += a[p + i] * b[i];

@@ -81,7 +81,10 @@ function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64A
 
 /** Four sums at once: one alone would wait for every addition. */
 function product(x: Float64Array, p: number, y: Float64Array, q: number, n: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let k = 0;
   for (; k + 3 < n; k += 4) {
     s0 += x[p + k] * y[q + k];

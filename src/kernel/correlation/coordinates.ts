@@ -192,7 +192,10 @@ function addOuterRow(out: Float64Array, x: Float64Array, n: number, d: number, i
     const x1 = Math.min(i, j + 1) * d;
     const x2 = Math.min(i, j + 2) * d;
     const x3 = Math.min(i, j + 3) * d;
-    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
     for (let k = 0; k < d; k++) {
       const v = x[xi + k];
       s0 += v * x[x0 + k];

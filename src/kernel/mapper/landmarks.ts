@@ -45,7 +45,10 @@ export class PointDistances {
     const [a, b] = scale ? [scale[i], scale[j]] : [1, 1];
     if (i === j) return 0;
     if (a === 0 || b === 0) return 1;
-    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
     let k = 0;
     for (; k + 3 < d; k += 4) {
       const d0 = data[p + k] * a - data[q + k] * b;

@@ -61,7 +61,10 @@ export function exactScore(space: Space, i: number, j: number): number {
   if (i === j) return 0;
   const p = i * cols;
   const q = j * cols;
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let k = 0;
   if (metric === 'euclidean') {
     for (; k + 3 < cols; k += 4) {

@@ -104,7 +104,10 @@ export function project(x: Matrix, { axes, mean }: PrincipalAxes, k: number): Fl
       const p = i * d;
       const q = c * d;
       // Four sums at once: one alone would wait for every addition.
-      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
       let j = 0;
       for (; j + 3 < d; j += 4) {
         s0 += (data[p + j] - mean[j]) * axes[q + j];

@@ -169,7 +169,10 @@ export function layerNormBackward(x: tf.Tensor, weight: tf.Tensor, dy: tf.Tensor
 function moments(x: Float32Array, at: number, width: number, eps: number): { mean: number; scale: number } {
   const whole = at + width - (width % 4);
   const end = at + width;
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   for (let i = at; i < whole; i += 4) {
     a += x[i];
     b += x[i + 1];
@@ -178,7 +181,7 @@ function moments(x: Float32Array, at: number, width: number, eps: number): { mea
   }
   for (let i = whole; i < end; i++) a += x[i];
   const mean = (a + b + c + d) / width;
-  [a, b, c, d] = [0, 0, 0, 0];
+  a = b = c = d = 0;
   for (let i = at; i < whole; i += 4) {
     a += (x[i] - mean) * (x[i] - mean);
     b += (x[i + 1] - mean) * (x[i + 1] - mean);
