@@ -47,7 +47,8 @@ export interface AttributionApi {
   ): Promise<Displayed<Attribution>>;
   /**
    * Ablates many matched pairs, in A its feature and in B its counterpart, and asks whether the same counterparts move: a
-   * score beside its null of shuffled pairs.
+   * score beside its null of shuffled pairs. Watch SAEs downstream with { watch } on both sides and { watchMap }: without
+   * them the changed activation is only encoded again, which the result says and warns of.
    */
   transfer(
     a: TransferSide,
@@ -86,6 +87,7 @@ const TRANSFER_OPTIONS: OptionNames<TransferCallOptions> = {
   pairs: true,
   sequences: true,
   measure: true,
+  choose: true,
   nulls: true,
   seed: true,
   allowOtherModel: true,

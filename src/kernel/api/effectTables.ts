@@ -27,7 +27,7 @@ export function besideText(figure: BesideRandom): string {
 }
 
 const agreementText = ({ rho, n, p, runs, seed }: RankAgreement): string =>
-  `Spearman ${formatNumber(rho, 3)}, n = ${n}, p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+  `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 
@@ -122,7 +122,10 @@ export function attributionTable(result: Attribution): OutputItem[] {
     ...tableOf(rows, `Attribution of ${result.target} to features of ${result.sae} at ${result.hook}`),
     note: [
       `${method}; the SAE's error is kept as it is. The target is ${formatNumber(result.value)}; attributions sum to ${formatNumber(result.total)}, removing all features takes ${formatNumber(result.allAblated)}`,
-      result.agreement && `attribution against true ablation: ${agreementText(result.agreement)}`,
+      result.agreement &&
+        `attribution against true ablation, half of it features of largest attribution and half drawn from the rest: ${agreementText(result.agreement)}`,
+      result.agreementOfDrawn &&
+        `over the drawn half alone, which the choice does not flatter: ${agreementText(result.agreementOfDrawn)}`,
     ]
       .filter(Boolean)
       .join('. '),
@@ -139,11 +142,16 @@ export function transferTable(result: Transfer): OutputItem[] {
     'sequences A': pair.sequencesA,
     'sequences B': pair.sequencesB,
   }));
-  const { score, null: n, p, seed } = result;
+  const { score, null: n, p, seed, watched, choose } = result;
   const f = (v: number): string => formatNumber(v, 3);
+  const which = choose === 'random' ? `drawn at random (seed ${seed})` : 'of highest r';
+  const where = watched === 'downstream' ? 'watched downstream, through the model' : 'encoded again at the same hook';
   return tableItems({
-    ...tableOf(rows, `Do ablations move the same counterparts? ${result.pairs.length} matched pairs`),
-    note: `transfer score (mean ${result.measure}) ${f(score)}; ${n.kind}: mean ${f(n.mean)}, std ${f(n.std)}, largest ${f(n.max)}; p = ${f(p)} (${count(n.runs)} runs, seed ${seed}). Δ of ${count(result.coordinates)} matched features, each in its own standard deviations${result.withoutEffect > 0 ? `; ${count(result.withoutEffect)} pairs without effect left out` : ''}`,
+    ...tableOf(
+      rows,
+      `Do ablations move the same counterparts? ${result.pairs.length} matched pairs ${which}, ${where}`,
+    ),
+    note: `${result.warnings.map((w) => `Warning: ${w}. `).join('')}transfer score (mean ${result.measure}, ${where}) ${f(score)}; ${n.kind}: mean ${f(n.mean)}, std ${f(n.std)}, largest ${f(n.max)}; one-sided p = ${f(p)} (${count(n.runs)} runs, seed ${seed}). Δ of ${count(result.coordinates)} matched features, each in its own standard deviations${result.withoutEffect > 0 ? `; ${count(result.withoutEffect)} pairs without effect left out` : ''}`,
   });
 }
 
@@ -156,6 +164,6 @@ export function circuitTable(result: Circuit): OutputItem[] {
   }));
   return tableItems({
     ...tableOf(rows, `Circuit at token ${result.position} of ${JSON.stringify(result.prompt)}`),
-    note: `${result.upstream.hook} → ${result.downstream.hook}. Δ verified: what removing the upstream feature takes from the downstream one; attribution: its estimate by the gradient. They agree: ${agreementText(result.agreement)}`,
+    note: `${result.upstream.hook} → ${result.downstream.hook}. Δ verified: what removing the upstream feature takes from the downstream one; attribution: its estimate by the gradient. All edges of the sources shown, which are those of largest attribution: ${agreementText(result.agreement)}`,
   });
 }

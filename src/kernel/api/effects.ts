@@ -86,7 +86,7 @@ const LOGIT_OPTIONS: OptionNames<LogitEffectOptions & KeepOptions> = {
 };
 
 /** Of every result in this file and its neighbours: raised when numbers change. */
-export const EFFECTS_VERSION = 1;
+export const EFFECTS_VERSION = 2;
 
 export const listOf = <T>(one: T | readonly T[]): readonly T[] =>
   Array.isArray(one) ? (one as readonly T[]) : [one as T];

@@ -83,6 +83,11 @@ export interface Attribution {
   all: { feature: Int32Array; attribution: Float64Array; ablation: Float64Array };
   /** Spearman of attribution and ablation over the features that were ablated; absent with verify: 0. */
   agreement?: RankAgreement;
+  /**
+   * The same over those alone that were drawn at random: the features of largest attribution, which the other half are,
+   * spread the ranks and flatter the correlation. Absent with fewer than 3 drawn.
+   */
+  agreementOfDrawn?: RankAgreement;
 }
 
 /** One sequence with its features and its probe. */
@@ -138,9 +143,13 @@ function settings(options: AttributionOptions) {
     ['steps', steps, 1],
     ['verify', verify, 0],
     ['top', top, 1],
+    ['permutations', permutations, 1],
   ] as const)
     if (!Number.isInteger(value) || value < least)
       throw new RangeError(`${name} must be a whole number of at least ${least} but is ${value}`);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  if (method === 'gradient' && options.steps !== undefined)
+    throw new TypeError("steps are the points of the integral; give method: 'integrated' with them, or leave them out");
   return { method, steps, verify, top, permutations, seed };
 }
 
@@ -183,9 +192,12 @@ function addShares(sae: Sae, c: Case, gradient: Float64Array, sequence: number, 
     }
 }
 
+/** How many of the ablated features are those of largest attribution; they come first. */
+const firstHalf = (count: number): number => Math.ceil(count / 2);
+
 /** Half the features by |attribution|, half drawn from the others. */
 function chosen(ordered: readonly number[], count: number, seed: number): number[] {
-  const first = ordered.slice(0, Math.ceil(count / 2));
+  const first = ordered.slice(0, firstHalf(count));
   const rest = ordered.slice(first.length);
   new Random(seed).fork('features to ablate').shuffle(rest);
   return [...first, ...rest.slice(0, count - first.length)];
@@ -268,7 +280,7 @@ function ranked(
   checked: readonly number[],
   truth: Awaited<ReturnType<typeof ablations>>,
   { top, permutations, seed }: { top: number; permutations: number; seed: number },
-): Pick<Attribution, 'value' | 'total' | 'allAblated' | 'features' | 'all' | 'agreement'> {
+): Pick<Attribution, 'value' | 'total' | 'allAblated' | 'features' | 'all' | 'agreement' | 'agreementOfDrawn'> {
   const ablated = new Map(checked.map((f, k) => [f, truth.each[k]]));
   const attributionOf = (f: number): number => shares.get(f)!.sum / cases.length;
   return {
@@ -294,8 +306,22 @@ function ranked(
       attribution: Float64Array.from(ordered, attributionOf),
       ablation: Float64Array.from(ordered, (f) => ablated.get(f) ?? NaN),
     },
-    ...(checked.length > 0
-      ? { agreement: rankAgreement(checked.map(attributionOf), truth.each, permutations, seed) }
-      : {}),
+    ...agreements(checked.map(attributionOf), truth.each, permutations, seed),
   };
+}
+
+/** Rank correlations of the ablated features, and of the second half, which was drawn. */
+function agreements(
+  attributions: readonly number[],
+  ablations: Float64Array,
+  permutations: number,
+  seed: number,
+): Pick<Attribution, 'agreement' | 'agreementOfDrawn'> {
+  const n = attributions.length;
+  if (n === 0) return {};
+  const agreement = rankAgreement(attributions, ablations, permutations, seed);
+  const first = firstHalf(n);
+  if (n - first < 3) return { agreement };
+  const drawn = rankAgreement(attributions.slice(first), ablations.subarray(first), permutations, seed);
+  return { agreement, agreementOfDrawn: drawn };
 }

@@ -10,7 +10,14 @@ import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 import { rowsOf, selectorOf, type Positions, type Selector } from './positions.js';
 
-export { describeAll, editsOf, identityOf, requireRunnable, type Intervention } from '../models/edits.js';
+export {
+  describeAll,
+  editsOf,
+  identityOf,
+  INTERVENTIONS_VERSION,
+  requireRunnable,
+  type Intervention,
+} from '../models/edits.js';
 
 /** Where an intervention acts, and what becomes of what an SAE does not explain. */
 export interface PlaceOptions {

@@ -27,15 +27,15 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
-import { interventionOf, LabSide, peaks } from './labSide.js';
+import { interventionOf, LabSide, peaks, type LabelledSae } from './labSide.js';
 
 export interface LabParts {
   model: LanguageModel;
   sae: Sae;
   hook?: string;
   allowOtherModel?: boolean;
-  /** SAEs of the same model at or behind the hook. */
-  downstream?: readonly Sae[];
+  /** SAEs of the same model at or behind the hook, with the labels of their features. */
+  downstream?: readonly LabelledSae[];
   /** Features over a text, and their dataset examples. */
   activations?: SparseActivations;
   examples?: FeatureExample[][];
@@ -126,8 +126,8 @@ export class Lab {
         `the map is between ${second.map.featuresA} and ${second.map.featuresB} features but the SAEs have ${sae.config.dSae} and ${second.sae.config.dSae}; give the map of these two, the panel's own SAE on side A`,
       );
     this.labels = examples && featureLabels(examples);
-    this.a = new LabSide(model, sae, downstream, { hook, allowOtherModel }, this.labels);
-    this.b = second && new LabSide(second.model, second.sae, [], { allowOtherModel }, undefined);
+    this.a = new LabSide(model, { sae, labels: this.labels }, downstream, { hook, allowOtherModel });
+    this.b = second && new LabSide(second.model, { sae: second.sae }, [], { allowOtherModel });
     const [own, ...rest] = this.a.saes.map(describeSae);
     this.meta = {
       title,

@@ -28,6 +28,12 @@ export interface Baseline extends Passed {
   tokens: string[];
 }
 
+/** An SAE, and what its features are called where that is known. */
+export interface LabelledSae {
+  sae: Sae;
+  labels?: readonly string[][];
+}
+
 /** The intervention itself, as fg.interventions makes it. @throws as the functions of that name do. */
 export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked: LabIntervention): Intervention {
   const { feature, kind, value, positions } = asked;
@@ -90,16 +96,21 @@ export class LabSide {
   readonly saes: SaeAt[];
   private readonly kept = new Map<string, Baseline>();
 
-  /** @throws when an SAE does not fit the model. `labels`: of the first SAE's features. */
+  /** Labels of their features, in the same order. */
+  private readonly labels: Array<LabelledSae['labels']>;
+
+  /** @throws when an SAE does not fit the model. */
   constructor(
     readonly model: LanguageModel,
-    sae: Sae,
-    downstream: readonly Sae[],
+    first: LabelledSae,
+    downstream: readonly LabelledSae[],
     options: { hook?: string; allowOtherModel?: boolean },
-    private readonly labels: readonly string[][] | undefined,
   ) {
-    const own = saesAt(model, sae, options);
-    const rest = downstream.length > 0 ? saesAt(model, downstream, { allowOtherModel: options.allowOtherModel }) : [];
+    this.labels = [first, ...downstream].map(({ labels }) => labels);
+    const own = saesAt(model, first.sae, options);
+    const { allowOtherModel } = options;
+    const behind = downstream.map(({ sae }) => sae);
+    const rest = behind.length > 0 ? saesAt(model, behind, { allowOtherModel }) : [];
     const at = (hook: string): number => model.hooks.indexOf(hook);
     for (const { sae: each, hook } of rest)
       if (at(hook) < at(own[0].hook))
@@ -186,7 +197,7 @@ export class LabSide {
     });
     const size = (d: LabFeatureDelta): number => Math.abs(d.after - d.before);
     const top = all.sort((a, b) => size(b) - size(a) || a.sae - b.sae || a.feature - b.feature).slice(0, TOP);
-    return top.map((d) => ({ ...d, label: d.sae === 0 ? (this.labels?.[d.feature] ?? []) : [] }));
+    return top.map((d) => ({ ...d, label: this.labels[d.sae]?.[d.feature] ?? [] }));
   }
 
   private nextTokens(before: Passed, after: Passed): LabTokenDelta[] {

@@ -22,22 +22,27 @@ export interface TransferSide {
   model: LanguageModel;
   /** SAE of the ablated features, at its own hook. */
   sae: Sae;
-  /** SAE downstream whose features are watched; default the same SAE, which reads its own hook anew. */
+  /**
+   * SAE downstream whose features are watched. Default: the same SAE, which encodes its own hook anew; that measures how
+   * far encoder and decoder rows overlap, not what the model does with the change, and the result warns of it.
+   */
   watch?: Sae;
 }
 
 export interface TransferOptions extends CallOptions {
   /** Counterparts among the watched SAEs; default the map of the ablated ones. Needed when sides have { watch }. */
   watchMap?: FeatureMap;
-  /** Matched pairs ablated: those of highest r whose features both fire in the text; default 40. */
+  /** Matched pairs ablated whose features both fire in the text; default 40. */
   pairs?: number;
+  /** Which pairs: those of 'highest-r' (default), or drawn at 'random' by the seed, which speaks for the whole map. */
+  choose?: 'highest-r' | 'random';
   /** Sequences of the text, default 32. */
   sequences?: number;
   /** How two vectors of Δ are compared, default 'cosine'. */
   measure?: 'cosine' | 'spearman';
   /** Shuffles of which ablation of B goes with which of A, default 999. */
   nulls?: number;
-  /** Seed of the shuffles, default 0. */
+  /** Seed of the shuffles and of the pairs drawn, default 0. */
   seed?: number;
   /** Take SAEs that were trained on other models. Default: refused. */
   allowOtherModel?: boolean;
@@ -65,8 +70,17 @@ export interface Transfer {
   /** (k + 1)/(R + 1), k = shuffles whose mean reaches the score. */
   p: number;
   seed: number;
-  /** Pairs compared, by r. */
+  /** Pairs compared, in the order in which they were taken: by r, or as drawn. */
   pairs: TransferPair[];
+  /** How they were chosen. */
+  choose: 'highest-r' | 'random';
+  /**
+   * Where features were watched: 'downstream' = through the model, at later hooks on both sides; 'same hook' = the changed
+   * activation encoded again on one side at least, before the model did anything with it.
+   */
+  watched: 'downstream' | 'same hook';
+  /** What the score cannot say. */
+  warnings: string[];
   /** Matched watched features that the vectors are over. */
   coordinates: number;
   /** Pairs looked at whose ablation moves no matched feature on one side: they are not compared. */
@@ -213,9 +227,12 @@ interface Ablated {
 }
 
 function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, options: TransferOptions) {
-  const { measure = 'cosine', nulls = 999, seed = 0, pairs = 40 } = options;
+  const { measure = 'cosine', nulls = 999, seed = 0, pairs = 40, choose = 'highest-r' } = options;
   if (measure !== 'cosine' && measure !== 'spearman')
     throw new RangeError(`measure is ${JSON.stringify(measure)}; expected 'cosine' or 'spearman'`);
+  if (choose !== 'highest-r' && choose !== 'random')
+    throw new RangeError(`choose is ${JSON.stringify(choose)}; expected 'highest-r' or 'random'`);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   if (!Number.isInteger(nulls) || nulls < 1) throw new RangeError(`nulls must be a whole number ≥ 1 but is ${nulls}`);
   if (!Number.isInteger(pairs) || pairs < 2) throw new RangeError(`pairs must be a whole number ≥ 2 but is ${pairs}`);
   if ((a.watch || b.watch) && !(a.watch && b.watch && options.watchMap))
@@ -233,7 +250,7 @@ function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, opti
   ] as const)
     if (m.featuresB !== features)
       throw new RangeError(`${what} has ${m.featuresB} features on side B but its SAE has ${features}`);
-  return { measure, nulls, seed, pairs, watchMap };
+  return { measure, nulls, seed, pairs, choose, watchMap };
 }
 
 /** Mean over the pairs, with pairs shuffled `runs` times. */
@@ -258,6 +275,24 @@ function beside(similarity: number[][], runs: number, seed: number) {
   return { score, null: { kind: 'shuffled pairs', runs, mean, std, max }, p: nullP(score - 1e-12, nulls) };
 }
 
+/** Pairs of a map in the order in which they are tried. */
+function pairOrder({ pairs: { r } }: FeatureMap, choose: 'highest-r' | 'random', seed: number): number[] {
+  if (choose === 'random') return Array.from(new Random(seed).fork('pairs').permutation(r.length));
+  return [...r.keys()].sort((i, j) => r[j] - r[i] || i - j);
+}
+
+function watchedAt(sides: readonly Prepared[]): Pick<Transfer, 'watched' | 'warnings'> {
+  const same = sides.filter(({ hook, watchHook }) => hook === watchHook);
+  if (same.length === 0) return { watched: 'downstream', warnings: [] };
+  const where = [...new Set(same.map(({ side, hook }) => `${hook} of ${side.model.name}`))].join(' and ');
+  return {
+    watched: 'same hook',
+    warnings: [
+      `features are watched at the hook that is changed (${where}): the activation is only encoded again, so the score says how far the SAE's own encoder and decoder rows overlap, not what the model does; give { watch } downstream on both sides and { watchMap }`,
+    ],
+  };
+}
+
 /**
  * The transfer score of many matched pairs. Both models read the same text; Δ of a watched feature is in its own standard
  * deviations, so that loud features do not decide alone.
@@ -270,11 +305,12 @@ export async function transfer(
   tokens: TokenSet,
   options: TransferOptions = {},
 ): Promise<Transfer> {
-  const { measure, nulls, seed, pairs, watchMap } = requireSettings(map, a, b, options);
+  const { measure, nulls, seed, pairs, choose, watchMap } = requireSettings(map, a, b, options);
   const [sideA, sideB] = [await prepare(a, tokens, options), await prepare(b, tokens, options)];
-  const sameSae = watchMap === map && !a.watch;
+  // Where the ablated SAEs themselves are watched, an ablated feature's own Δ would find itself.
+  const [ownA, ownB] = [sideA, sideB].map(({ watch, side }) => watch.id === side.sae.id);
   const coordinates = watchMap.pairs;
-  const order = [...map.pairs.r.keys()].sort((i, j) => map.pairs.r[j] - map.pairs.r[i] || i - j);
+  const order = pairOrder(map, choose, seed);
   const done: Ablated[] = [];
   let withoutEffect = 0;
   for (const i of order) {
@@ -287,7 +323,7 @@ export async function transfer(
     const u = Float64Array.from(coordinates.a, (f) => da[f]);
     const v = Float64Array.from(coordinates.b, (f) => db[f]);
     const own = new Set<number>();
-    if (sameSae) coordinates.a.forEach((f, k) => (f === fa || coordinates.b[k] === fb) && own.add(k));
+    coordinates.a.forEach((f, k) => ((ownA && f === fa) || (ownB && coordinates.b[k] === fb)) && own.add(k));
     const pair = { a: fa, b: fb, r: map.pairs.r[i], u, v, own, sequencesA: inA.length, sequencesB: inB.length };
     if (Number.isNaN(likeness(u, v, own, measure))) withoutEffect++;
     else done.push(pair);
@@ -312,5 +348,7 @@ export async function transfer(
     })),
     coordinates: coordinates.a.length,
     withoutEffect,
+    choose,
+    ...watchedAt([sideA, sideB]),
   };
 }

@@ -26,13 +26,18 @@ export function describeAll(interventions: readonly Intervention[]): string {
   return interventions.map((i) => i.description).join('; ') || 'no intervention';
 }
 
+/** Of what interventions do to activations: raised when the same parameters give other numbers. */
+export const INTERVENTIONS_VERSION = 1;
+
 /**
  * What interventions are, for artifact identity. Order counts at one hook alone: hooks are taken in the order in which they
- * run, so that two orders that do the same are the same artifact.
+ * run, so that two orders that do the same are the same artifact. Each says the version of the code that carries it out.
  */
 export function identityOf(model: LanguageModel, interventions: readonly Intervention[]): JsonObject[] {
   const at = (i: Intervention): number => model.hooks.indexOf(i.hook);
-  return [...interventions].sort((a, b) => at(a) - at(b)).map((i) => i.parameters);
+  return [...interventions]
+    .sort((a, b) => at(a) - at(b))
+    .map((i) => ({ ...i.parameters, version: INTERVENTIONS_VERSION }));
 }
 
 /**

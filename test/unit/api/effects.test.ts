@@ -131,7 +131,8 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     expect(first.agreement!.n).toBeGreaterThan(1);
     const { note, title } = shown(first);
     expect(title).toContain('logit of "7" − logit of "8" after token 3');
-    expect(note).toMatch(/attribution against true ablation: Spearman .* n = \d+, p = .*999 shuffles, seed 0/);
+    expect(note).toMatch(/true ablation, half of it .*: Spearman .* n = \d+, one-sided p = .*999 shuffles, seed 0/);
+    expect(note).toMatch(/over the drawn half alone.*: Spearman .* n = \d+, one-sided p = /);
     const overText = await fg.interventions.attribution(lmA, saeA, data(), 'loss', { sequences: 2, verify: 0 });
     expect(overText.sequences).toBe(2);
   });
@@ -146,7 +147,9 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
       sequences: 8,
     });
     expect(result.pairs).toHaveLength(6);
-    expect(shown(result).note).toMatch(/transfer score \(mean cosine\) .*shuffled pairs: .*49 runs, seed 0/);
+    expect(shown(result).note).toMatch(
+      /Warning: features are watched at the hook that is changed.*transfer score \(mean cosine, encoded again at the same hook\) .*shuffled pairs: .*49 runs, seed 0/,
+    );
   });
 
   it('draw a circuit as a chart with its table', async () => {
@@ -162,7 +165,9 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     expect(layers[1].data.values).toHaveLength(7);
     expect(JSON.stringify(spec)).toContain('verified');
     expect(table.some((i) => i.mime === MIME.table)).toBe(true);
-    expect(shown(found).note).toContain('They agree: Spearman');
+    expect(shown(found).note).toContain(
+      'All edges of the sources shown, which are those of largest attribution: Spearman',
+    );
   });
 
   it('refuse misspelt options and what is no object, by name', async () => {

@@ -149,7 +149,16 @@ describe('true ablation', () => {
     expect({ n, runs, seed }).toEqual({ n: 12, runs: 199, seed: 3 });
     expect(rho).toBeGreaterThan(0.5);
     expect(p).toBeLessThan(0.1);
+    // The drawn half by itself: everything after the first six.
+    const rank = (values: number[]): number[] => values.map((v) => values.filter((w) => w < v).length);
+    const rest = known.slice(6);
+    const [a, b] = [result.all.attribution, result.all.ablation].map((of) => rank(rest.map((k) => of[k])));
+    const squares = a.reduce((s, v, i) => s + (v - b[i]) ** 2, 0);
+    expect(result.agreementOfDrawn).toMatchObject({ n: 6, runs: 199, seed: 3 });
+    expect(result.agreementOfDrawn!.rho).toBeCloseTo(1 - (6 * squares) / (6 * 35), 10);
     expect(await attribute(model, sae, prompt, target, { verify: 12, seed: 3, permutations: 199 })).toEqual(result);
+    const few = await attribute(model, sae, prompt, target, { verify: 4, permutations: 9 });
+    expect(few).not.toHaveProperty('agreementOfDrawn');
   });
 });
 

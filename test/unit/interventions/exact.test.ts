@@ -3,7 +3,13 @@ import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { ablate, clamp, scale } from '../../../src/kernel/interventions/clamp.js';
 import { direction } from '../../../src/kernel/interventions/direction.js';
-import { describeAll, editsOf, identityOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
+import {
+  describeAll,
+  editsOf,
+  identityOf,
+  INTERVENTIONS_VERSION,
+  type Intervention,
+} from '../../../src/kernel/interventions/intervention.js';
 import { patch, patchFeatures } from '../../../src/kernel/interventions/patch.js';
 import { run } from '../../../src/kernel/interventions/run.js';
 import { featureSource } from '../../../src/kernel/interventions/source.js';
@@ -131,6 +137,7 @@ describe('properties', () => {
     }
     expect(Math.max(...first.map((v, i) => Math.abs(v - second[i])))).toBeGreaterThan(0.1);
     expect(identityOf(model, [push, set4])).not.toEqual(identityOf(model, [set4, push]));
+    expect(identityOf(model, [push])).toEqual([{ ...push.parameters, version: INTERVENTIONS_VERSION }]);
     expect(describeAll([push, set4])).toBe(`${push.description}; ${set4.description}`);
   });
 

@@ -102,6 +102,8 @@ describe('transfer', () => {
     expect(result.p).toBe(1 / 200);
     expect(result.null).toMatchObject({ kind: 'shuffled pairs', runs: 199 });
     expect(result.null.mean).toBeLessThan(0.8);
+    expect(result.watched).toBe('same hook');
+    expect(result.warnings[0]).toContain('encoder and decoder rows overlap');
     const again = { pairs: 12, nulls: 199, seed: 3 };
     expect(await transfer({ model, sae }, { model, sae: twin }, mapOf(all, inverse), tokens, again)).toEqual(result);
   });
@@ -164,12 +166,37 @@ describe('transfer', () => {
       expect(similarity).toBeCloseTo(dot / (Math.hypot(...u) * Math.hypot(...v)), 3);
     }
     expect(result.coordinates).toBe(6);
+    expect(result).toMatchObject({ watched: 'downstream', warnings: [], choose: 'highest-r' });
     const ranks = await transfer({ model, sae, watch }, { model, sae: twin, watch: twinWatch }, map, tokens, {
       ...{ watchMap, pairs: 3, nulls: 9 },
       measure: 'spearman',
     });
     expect(ranks.measure).toBe('spearman');
     expect(ranks.pairs[0].similarity).not.toBe(result.pairs[0].similarity);
+  });
+
+  it('leaves the ablated pair out of the vectors also where the same SAE is named as the one that is watched', async () => {
+    const [sae, twin] = [saeOf(early), saeOf(early)];
+    const map = mapOf(all, inverse);
+    const bare = await transfer({ model, sae }, { model, sae: twin }, map, tokens, { pairs: 5, nulls: 9 });
+    const named = await transfer({ model, sae, watch: sae }, { model, sae: twin, watch: twin }, map, tokens, {
+      ...{ watchMap: { ...map }, pairs: 5, nulls: 9 },
+    });
+    expect(named).toEqual(bare);
+  });
+
+  it('takes pairs at random by the seed instead', async () => {
+    const [sae, twin] = [saeOf(early), saeOf(early)];
+    const drawn = async (seed: number): Promise<number[]> => {
+      const options = { pairs: 6, nulls: 9, choose: 'random', seed } as const;
+      const { pairs, choose } = await transfer({ model, sae }, { model, sae: twin }, mapOf(all, all), tokens, options);
+      expect(choose).toBe('random');
+      return pairs.map((p) => p.a);
+    };
+    const first = await drawn(1);
+    expect(await drawn(1)).toEqual(first);
+    expect(await drawn(2)).not.toEqual(first);
+    expect([...first].sort((a, b) => a - b)).not.toEqual(first);
   });
 
   it('refuses maps of other SAEs, hooks in the wrong order, and too few pairs', async () => {
@@ -183,5 +210,7 @@ describe('transfer', () => {
     await expect(transfer(side, side, mapOf([], []), tokens)).rejects.toThrow('needs at least 2');
     await expect(transfer(side, side, map, tokens, { pairs: 1 })).rejects.toThrow('pairs must be');
     await expect(transfer(side, side, map, tokens, { nulls: 0 })).rejects.toThrow('nulls must be');
+    const first = { choose: 'first' as never };
+    await expect(transfer(side, side, map, tokens, first)).rejects.toThrow("'highest-r' or 'random'");
   });
 });
