@@ -13,8 +13,13 @@ export interface LeadingEigen {
   vectors: Float64Array;
 }
 
-/** ‖A v − λ v‖ at most this, relative to the largest eigenvalue; eigenvalues are then exact to rounding. */
-const RESIDUAL = 1e-10;
+export interface LeadingEigenOptions extends CallOptions {
+  /**
+   * ‖A v − λ v‖ at most this, relative to the largest eigenvalue; default 1e-10. Eigenvalues err by about its square,
+   * vectors by it over the relative gap to the next eigenvalue.
+   */
+  residual?: number;
+}
 
 function dot(a: Float64Array, p: number, b: Float64Array, n: number): number {
   let s0 = 0;
@@ -30,6 +35,47 @@ function dot(a: Float64Array, p: number, b: Float64Array, n: number): number {
   }
   for (; i < n; i++) s0 += a[p + i] * b[i];
   return s0 + s1 + (s2 + s3);
+}
+
+/** A times up to four vectors: two rows of A pass at once for all of them, half the time of one vector after another. */
+function timesFour(a: Float64Array, d: number, vectors: readonly Float64Array[]): Float64Array[] {
+  const v = new Float64Array(4 * d);
+  vectors.forEach((from, c) => {
+    for (let j = 0; j < d; j++) v[4 * j + c] = from[j];
+  });
+  const out = new Float64Array(4 * d);
+  for (let i = 0; i < d; i += 2) {
+    const p = i * d;
+    const next = Math.min(i + 1, d - 1);
+    const p2 = next * d;
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    let t0 = 0;
+    let t1 = 0;
+    let t2 = 0;
+    let t3 = 0;
+    for (let j = 0, q = 0; j < d; j++, q += 4) {
+      const s = a[p + j];
+      const t = a[p2 + j];
+      const x0 = v[q];
+      const x1 = v[q + 1];
+      const x2 = v[q + 2];
+      const x3 = v[q + 3];
+      s0 += s * x0;
+      s1 += s * x1;
+      s2 += s * x2;
+      s3 += s * x3;
+      t0 += t * x0;
+      t1 += t * x1;
+      t2 += t * x2;
+      t3 += t * x3;
+    }
+    out.set([s0, s1, s2, s3], 4 * i);
+    out.set([t0, t1, t2, t3], 4 * next);
+  }
+  return vectors.map((_, c) => Float64Array.from({ length: d }, (_value, i) => out[4 * i + c]));
 }
 
 const addScaled = (to: Float64Array, s: number, from: Float64Array): void => {
@@ -53,8 +99,18 @@ class Krylov {
     return Float64Array.from({ length: this.d }, () => this.#random.normal());
   }
 
+  /** Adds what is new in some vectors, and the images of that. */
+  add(starts: readonly Float64Array[]): void {
+    const { basis, images, a, d } = this;
+    const old = basis.length;
+    for (const start of starts) if (basis.length < d) this.#extend(start);
+    for (let from = old; from < basis.length; from += 4) images.push(...timesFour(a, d, basis.slice(from, from + 4)));
+    for (let i = old; i < basis.length; i++)
+      this.#projection.push(Float64Array.from(basis.slice(0, i + 1), (b) => dot(images[i], 0, b, d)));
+  }
+
   /** Adds the part of `start` that is new; where none is, a random direction, which finds repeated eigenvalues. */
-  add(start: Float64Array): void {
+  #extend(start: Float64Array): void {
     const { basis, d } = this;
     for (let v: Float64Array = start.slice(); ; v = this.randomVector()) {
       const before = Math.sqrt(dot(v, 0, v, d));
@@ -63,9 +119,6 @@ class Krylov {
       if (!(length > 1e-10 * before)) continue;
       for (let i = 0; i < d; i++) v[i] /= length;
       basis.push(v);
-      const image = Float64Array.from({ length: d }, (_, i) => dot(this.a, i * d, v, d));
-      this.images.push(image);
-      this.#projection.push(Float64Array.from(basis, (b) => dot(image, 0, b, d)));
       return;
     }
   }
@@ -104,7 +157,7 @@ export async function leadingEigen(
   a: Float64Array,
   d: number,
   k: number,
-  call: CallOptions = {},
+  { residual: most = 1e-10, ...call }: LeadingEigenOptions = {},
 ): Promise<LeadingEigen> {
   requireFinite('symmetric matrix', a, d, d);
   if (!Number.isInteger(k) || k < 1 || k > d)
@@ -114,11 +167,11 @@ export async function leadingEigen(
   const block = Math.min(d, k + 2);
   for (let check = 8 * block; ;) {
     const last = space.images.slice(-block);
-    for (let i = 0; i < block && space.basis.length < d; i++) space.add(last[i] ?? space.randomVector());
+    space.add(Array.from({ length: block }, (_, i) => last[i] ?? space.randomVector()));
     const size = space.basis.length;
     if (size >= check || size === d) {
       const { values, vectors, residual } = space.ritz(k);
-      if (size === d || residual <= RESIDUAL * Math.abs(values[0])) return { values, vectors };
+      if (size === d || residual <= most * Math.abs(values[0])) return { values, vectors };
       check = Math.ceil(1.3 * size);
     }
     checkAborted(call.signal, 'eigenvectors');

@@ -21,21 +21,72 @@ export interface PrincipalAxes {
 const WHOLE = 320;
 /** Multiplications up to which the covariance is summed in float64 (about a second); above, by float32 GEMM. */
 const EXACT = 1e9;
+/** What eigenvectors of a float32 product leave: its own error moves them by more, about 1e-7 over the gap. */
+const PRODUCT_RESIDUAL = 1e-8;
 
-/** Adds Σ centredᵀ centred of some rows to the upper triangle of a d × d float64 matrix. */
-function addProducts(covariance: Float64Array, centred: Float32Array, rows: number, d: number, exact: boolean): void {
-  if (!exact) {
-    const product = gemm(centred, centred, d, d, rows, { transA: true });
-    for (let e = 0; e < product.length; e++) covariance[e] += product[e];
-    return;
+/** Columns of the covariance that one product makes: blocks below the diagonal are left out. */
+const PANEL = 256;
+/** Side of the tiles in which rows are turned into columns. */
+const TILE = 32;
+
+/** The mean of the rows. */
+function meanOf({ data, rows: n, cols: d }: Matrix): Float64Array {
+  const mean = new Float64Array(d);
+  let i = 0;
+  for (; i + 3 < n; i += 4) {
+    const p = i * d;
+    const q = p + d;
+    const r = q + d;
+    const s = r + d;
+    for (let j = 0; j < d; j++) mean[j] += data[p + j] + data[q + j] + (data[r + j] + data[s + j]);
   }
-  for (let i = 0; i < rows; i++) {
-    const at = i * d;
-    for (let p = 0; p < d; p++) {
-      const v = centred[at + p];
-      if (v === 0) continue;
-      for (let q = p; q < d; q++) covariance[p * d + q] += v * centred[at + q];
+  for (; i < n; i++) for (let j = 0; j < d; j++) mean[j] += data[i * d + j];
+  for (let j = 0; j < d; j++) mean[j] /= n;
+  return mean;
+}
+
+/** Some centred rows, turned: d × rows. */
+function centredColumns(x: Matrix, mean: Float64Array, first: number, rows: number, out: Float32Array): Float32Array {
+  const { data, cols: d } = x;
+  for (let r0 = 0; r0 < rows; r0 += TILE) {
+    const r1 = Math.min(rows, r0 + TILE);
+    for (let c0 = 0; c0 < d; c0 += TILE) {
+      const c1 = Math.min(d, c0 + TILE);
+      for (let c = c0; c < c1; c++) {
+        const m = mean[c];
+        const to = c * rows;
+        for (let r = r0; r < r1; r++) out[to + r] = data[(first + r) * d + c] - m;
+      }
     }
+  }
+  return out.subarray(0, d * rows);
+}
+
+/** Adds Σ centredᵀ centred of some rows to the upper triangle of a d × d float64 matrix, summed in float64. */
+function addExact(covariance: Float64Array, columns: Float32Array, rows: number, d: number): void {
+  for (let p = 0; p < d; p++)
+    for (let q = p; q < d; q++) {
+      let s0 = 0;
+      let s1 = 0;
+      let i = 0;
+      for (; i + 1 < rows; i += 2) {
+        s0 += columns[p * rows + i] * columns[q * rows + i];
+        s1 += columns[p * rows + i + 1] * columns[q * rows + i + 1];
+      }
+      if (i < rows) s0 += columns[p * rows + i] * columns[q * rows + i];
+      covariance[p * d + q] += s0 + s1;
+    }
+}
+
+/** The same by float32 products. */
+function addProducts(covariance: Float64Array, columns: Float32Array, rows: number, d: number): void {
+  for (let p0 = 0; p0 < d; p0 += PANEL) {
+    const p1 = Math.min(d, p0 + PANEL);
+    const width = d - p0;
+    const right = columns.subarray(p0 * rows);
+    const product = gemm(columns.subarray(p0 * rows, p1 * rows), right, p1 - p0, width, rows, { transB: true });
+    for (let p = p0, at = 0; p < p1; p++, at += width)
+      for (let q = p; q < d; q++) covariance[p * d + q] += product[at + q - p0];
   }
 }
 
@@ -46,20 +97,18 @@ function addProducts(covariance: Float64Array, centred: Float32Array, rows: numb
 export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}): Promise<PrincipalAxes> {
   const { rows: n, cols: d } = x;
   if (n < 2) throw new Error(`PCA needs at least 2 rows but got ${n}`);
-  const mean = new Float64Array(d);
-  for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < d; j++) mean[j] += x.data[at++];
-  for (let j = 0; j < d; j++) mean[j] /= n;
+  const mean = meanOf(x);
   await initGemm();
   const exact = n * d * d <= EXACT;
   const covariance = new Float64Array(d * d);
-  const block = Math.max(1, Math.min(n, Math.floor(2 ** 22 / d)));
+  const block = Math.min(n, Math.max(1024, Math.floor(2 ** 22 / d)));
+  const kept = new Float32Array(block * d);
   for (let first = 0; first < n; first += block) {
     checkAborted(call.signal, 'PCA');
     const rows = Math.min(block, n - first);
-    const centred = new Float32Array(rows * d);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < d; j++) centred[i * d + j] = x.data[(first + i) * d + j] - mean[j];
-    addProducts(covariance, centred, rows, d, exact);
+    const columns = centredColumns(x, mean, first, rows, kept);
+    if (exact) addExact(covariance, columns, rows, d);
+    else addProducts(covariance, columns, rows, d);
     call.onProgress?.({ label: 'PCA', done: first + rows, total: n, unit: 'rows' });
     await breathe();
   }
@@ -68,7 +117,7 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
   let totalVariance = 0;
   for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
   const wanted = Math.min(k, d);
-  const { values, axes } = await eigenpairs(covariance, d, wanted, call);
+  const { values, axes } = await eigenpairs(covariance, d, wanted, exact ? 1e-10 : PRODUCT_RESIDUAL, call);
   for (let c = 0; c < wanted; c++) {
     let largest = 0;
     for (let j = 0; j < d; j++) if (Math.abs(axes[c * d + j]) > Math.abs(largest)) largest = axes[c * d + j];
@@ -82,10 +131,11 @@ async function eigenpairs(
   covariance: Float64Array,
   d: number,
   k: number,
+  residual: number,
   call: CallOptions,
 ): Promise<{ values: Float64Array; axes: Float64Array }> {
   if (d > WHOLE) {
-    const { values, vectors } = await leadingEigen(covariance, d, k, call);
+    const { values, vectors } = await leadingEigen(covariance, d, k, { ...call, residual });
     return { values, axes: vectors };
   }
   const { values, vectors } = symmetricEigen(covariance, d);
@@ -94,31 +144,34 @@ async function eigenpairs(
   return { values, axes };
 }
 
-/** Coordinates of rows along the axes, n × k float64 sums stored as float32. */
+/** Coordinates of rows along the axes, n × k float64 sums stored as float32; 0 along axes that there are not. */
 export function project(x: Matrix, { axes, mean }: PrincipalAxes, k: number): Float32Array {
   const { rows: n, cols: d, data } = x;
   const out = new Float32Array(n * k);
-  const available = axes.length / d;
-  for (let i = 0; i < n; i++)
-    for (let c = 0; c < Math.min(k, available); c++) {
-      const p = i * d;
-      const q = c * d;
-      // Four sums at once: one alone would wait for every addition.
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
-      let j = 0;
-      for (; j + 3 < d; j += 4) {
-        s0 += (data[p + j] - mean[j]) * axes[q + j];
-        s1 += (data[p + j + 1] - mean[j + 1]) * axes[q + j + 1];
-        s2 += (data[p + j + 2] - mean[j + 2]) * axes[q + j + 2];
-        s3 += (data[p + j + 3] - mean[j + 3]) * axes[q + j + 3];
+  const available = Math.min(k, axes.length / d);
+  // Two axes at a time, so that rows are read half as often; x · axis − mean · axis, in float64, has no less precision.
+  for (let c = 0; c < available; c += 2) {
+    const other = Math.min(c + 1, available - 1);
+    const [p, q] = [c * d, other * d];
+    const [a0, b0] = [along(mean, axes, p), along(mean, axes, q)];
+    for (let i = 0; i < n; i++) {
+      const at = i * d;
+      let a = 0;
+      let b = 0;
+      for (let j = 0; j < d; j++) {
+        const v = data[at + j];
+        a += v * axes[p + j];
+        b += v * axes[q + j];
       }
-      for (; j < d; j++) s0 += (data[p + j] - mean[j]) * axes[q + j];
-      out[i * k + c] = s0 + s1 + (s2 + s3);
+      out[i * k + c] = a - a0;
+      out[i * k + other] = b - b0;
     }
+  }
   return out;
+}
+
+function along(mean: Float64Array, axes: Float64Array, p: number): number {
+  return mean.reduce((sum, v, j) => sum + v * axes[p + j], 0);
 }
 
 /**

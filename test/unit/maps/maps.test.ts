@@ -5,7 +5,7 @@ import { exactKnn } from '../../../src/kernel/compute/knn.js';
 import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 import { components, fuzzyUnion, memberships } from '../../../src/kernel/maps/fuzzyGraph.js';
-import { pca, principalAxes } from '../../../src/kernel/maps/pca.js';
+import { pca, principalAxes, project } from '../../../src/kernel/maps/pca.js';
 import { spectralLayout } from '../../../src/kernel/maps/spectral.js';
 import { trustworthiness } from '../../../src/kernel/maps/trustworthiness.js';
 import { umap, umapGraph } from '../../../src/kernel/maps/umap.js';
@@ -64,6 +64,37 @@ describe('PCA', () => {
       0.999,
     );
     expect(variances[0]).toBeGreaterThan(variances[1]);
+  });
+
+  it('finds the axes of many rows by float32 products: eigenvectors of the float64 covariance, the largest first', async () => {
+    const random = new Random(4);
+    const [n, d] = [2003, 711]; // above 1e9 multiplications, and no multiple of any block
+    const planted = Array.from({ length: 3 }, () =>
+      Float64Array.from({ length: d }, () => random.normal() / Math.sqrt(d)),
+    );
+    const x = matrix(n, d);
+    for (let i = 0; i < n; i++) {
+      const along = [9 * random.normal(), 6 * random.normal(), 4 * random.normal()];
+      for (let j = 0; j < d; j++)
+        x.data[i * d + j] = 20 + random.normal() / 4 + along.reduce((s, v, c) => s + v * planted[c][j], 0);
+    }
+    const { axes, variances, mean } = await principalAxes(x, 3);
+    const coordinates = project(x, { axes, variances, mean, totalVariance: 0 }, 3);
+    for (let c = 0; c < 3; c++) {
+      const v = axes.subarray(c * d, (c + 1) * d);
+      expect(v.reduce((s, e) => s + e * e, 0)).toBeCloseTo(1, 12);
+      const image = new Float64Array(d);
+      for (let i = 0; i < n; i++) {
+        let t = 0;
+        for (let j = 0; j < d; j++) t += (x.data[i * d + j] - mean[j]) * v[j];
+        expect(coordinates[3 * i + c]).toBeCloseTo(t, 5);
+        for (let j = 0; j < d; j++) image[j] += ((x.data[i * d + j] - mean[j]) * t) / (n - 1);
+      }
+      const rest = Math.sqrt(image.reduce((s, e, j) => s + (e - variances[c] * v[j]) ** 2, 0));
+      expect(rest / variances[0]).toBeLessThan(2e-6);
+      const share = planted[c].reduce((s, e, j) => s + e * v[j], 0);
+      expect(Math.abs(share)).toBeGreaterThan(0.9);
+    }
   });
 
   it('leaves out rows with NaN and says how many', async () => {
