@@ -1,5 +1,6 @@
 /** Feature labels: the tokens a feature peaks on. */
 import type { FeatureExample } from '../../protocol/map.js';
+import { labelTokens } from '../../protocol/tokens.js';
 
 /**
  * Peak tokens of each feature's first `count` examples (default 5), best first, as the tokenizer wrote them: spaces
@@ -9,9 +10,8 @@ export function featureLabels(examples: ReadonlyArray<readonly FeatureExample[]>
   return examples.map((list) => list.slice(0, count).map((example) => example.tokens[example.peak]));
 }
 
-/** A label for people: tokens trimmed, line breaks as \n, repeats dropped, joined by ", "; "(dead)" when empty. */
+/** A label for people: tokens as labelTokens lists them, joined by ", "; "(dead)" when empty. */
 export function labelText(label: readonly string[]): string {
   if (label.length === 0) return '(dead)';
-  const shown = label.map((token) => token.replace(/\n/g, '\\n').trim() || '␣');
-  return [...new Set(shown)].join(', ');
+  return labelTokens(label).join(', ');
 }

@@ -10,11 +10,12 @@ import {
 } from '../../protocol/lab.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
-import { labelText } from '../activations/labels.js';
+import { featureLabels, labelText } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { Lab } from '../interventions/lab.js';
+import type { LabelledSae } from '../interventions/labSide.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { defaultExamples } from './activations.js';
@@ -37,6 +38,14 @@ export interface PanelIntervention {
   name?: string;
 }
 
+/** An SAE downstream whose features are to have labels. */
+export interface PanelDownstream {
+  /** At or behind the panel's hook. */
+  sae: Sae;
+  /** Saved with this SAE: the tokens its features peak on are their labels. */
+  activations: SparseActivations;
+}
+
 export interface PanelOptions extends CallOptions {
   /** Text that the panel starts with. */
   prompt: string;
@@ -52,8 +61,11 @@ export interface PanelOptions extends CallOptions {
   positions?: PanelIntervention['positions'];
   /** Pinned at the start, to compare with; at most four. */
   interventions?: readonly PanelIntervention[];
-  /** SAEs of the same model at or behind the hook: the features of all are listed by how much they move. */
-  downstream?: Sae | readonly Sae[];
+  /**
+   * SAEs of the same model at or behind the hook: the features of all are listed by how much they move. Given as
+   * { sae, activations } their features have labels.
+   */
+  downstream?: Sae | PanelDownstream | ReadonlyArray<Sae | PanelDownstream>;
   /** Model B and its SAE, with the correlation map whose side A is the panel's SAE: the counterpart is changed likewise. */
   second?: { model: LanguageModel; sae: Sae; map: PairedMap };
   /** New tokens of the continuations, default 25. */
@@ -99,6 +111,7 @@ const OPTIONS: OptionNames<PanelOptions> = {
   title: true,
   ...CALL,
 };
+const DOWNSTREAM: OptionNames<PanelDownstream> = { sae: true, activations: true };
 const PIN: OptionNames<PanelIntervention> = { feature: true, kind: true, value: true, positions: true, name: true };
 
 const placed = (positions: PanelIntervention['positions'] = 'all'): LabPositions =>
@@ -120,21 +133,41 @@ function pinned(given: readonly PanelIntervention[]): LabSetting['pins'] {
   });
 }
 
-async function buildLab(env: Environment, model: LanguageModel, sae: Sae, options: PanelOptions): Promise<Lab> {
-  const { activations, downstream = [], second, hook, allowOtherModel } = options;
-  if (activations) {
-    requireGiven({ activations });
-    const ids = [
-      { name: 'activations', id: activations.meta.sae.id },
-      { name: `SAE ${sae.name}`, id: sae.id },
-    ] as const;
-    requireSame('these activations were saved with another SAE', ...ids);
+function requireSavedWith(sae: Sae, activations: SparseActivations): void {
+  requireGiven({ activations });
+  const ids = [
+    { name: 'activations', id: activations.meta.sae.id },
+    { name: `SAE ${sae.name}`, id: sae.id },
+  ] as const;
+  requireSame('these activations were saved with another SAE', ...ids);
+}
+
+async function downstreamOf(env: Environment, given: PanelOptions['downstream'] = []): Promise<LabelledSae[]> {
+  const list = Array.isArray(given) ? (given as ReadonlyArray<Sae | PanelDownstream>) : [given as Sae];
+  const labelled: LabelledSae[] = [];
+  for (const each of list) {
+    requireGiven({ downstream: each });
+    if (!('sae' in each)) {
+      labelled.push({ sae: each });
+      continue;
+    }
+    requireOptions('{ downstream } of fg.interventions.panel', each, DOWNSTREAM);
+    const { sae, activations } = each;
+    requireGiven({ sae });
+    requireSavedWith(sae, activations);
+    labelled.push({ sae, labels: featureLabels(await defaultExamples(env, activations)) });
   }
+  return labelled;
+}
+
+async function buildLab(env: Environment, model: LanguageModel, sae: Sae, options: PanelOptions): Promise<Lab> {
+  const { activations, second, hook, allowOtherModel } = options;
+  if (activations) requireSavedWith(sae, activations);
   if (second) requireGiven({ second: second.model, sae: second.sae, map: second.map });
   const examples = activations && (await defaultExamples(env, activations));
   return new Lab({
     ...{ model, sae, activations, examples, second, hook, allowOtherModel },
-    downstream: Array.isArray(downstream) ? (downstream as readonly Sae[]) : [downstream as Sae],
+    downstream: await downstreamOf(env, options.downstream),
     title: options.title ?? `${model.name} · ${sae.name}`,
   });
 }

@@ -1,10 +1,10 @@
 /** Finds a feature: a search box with its list, and the card of the one that is chosen. */
 import type { LabCard, LabHit, LabMeta } from '../../protocol/lab.js';
+import { loneToken } from '../../protocol/tokens.js';
 import { el, fill } from '../ui/dom.js';
 import { exampleList, labelChips } from '../ui/examples.js';
 import { labelText, number, percent } from '../ui/format.js';
 import { textField } from '../ui/toolkit.js';
-import { shownToken } from './parts.js';
 
 export interface Finder {
   element: HTMLElement;
@@ -78,7 +78,7 @@ function cardOf(card: LabCard, meta: LabMeta): HTMLElement[] {
       : null,
     card.counterpart === null ? 'no counterpart in B' : null,
   ];
-  const promotes = card.promotes.map((token) => shownToken(token.trim() || token)).join(', ');
+  const promotes = card.promotes.map(loneToken).join(', ');
   return [
     el(
       'p',

@@ -1,5 +1,6 @@
 /** Pieces of the interventions panel that only show: tokens, texts, tables of Δ. */
 import type { LabEffect, LabFeatureDelta, LabMeta, LabTokenDelta } from '../../protocol/lab.js';
+import { loneToken } from '../../protocol/tokens.js';
 import { difference } from '../renderers/difference.js';
 import { el, type Child } from '../ui/dom.js';
 import { aligned, labelText, number, percent, visibleToken } from '../ui/format.js';
@@ -10,8 +11,9 @@ function heat(value: number, max: number): string {
   return `color-mix(in srgb, var(--fg-heat) ${Math.round(12 + 63 * Math.min(1, value / max))}%, transparent)`;
 }
 
-/** A token as text: what cannot be seen has a sign. */
-export const shownToken = (token: string): string => (token.trim() === '' ? '␣' : visibleToken(token));
+/** A next token: the space that begins it and all else that cannot be seen have signs. */
+export const nextToken = (token: string): string =>
+  token.trim() === '' ? loneToken(token) : visibleToken(token).replace(/^ /, '␣');
 
 export interface ChipsOptions {
   label: string;
@@ -121,7 +123,7 @@ export function nextTable(effect: LabEffect): HTMLElement {
     el(
       'tr',
       {},
-      el('td', { class: 'name', title: `token ${d.id}` }, shownToken(d.token).replace(/^ /, '␣')),
+      el('td', { class: 'name', title: `token ${d.id}` }, nextToken(d.token)),
       el('td', {}, percent(d.before)),
       el('td', {}, percent(d.after)),
       deltaCell(d.after - d.before, largest, signed(d.after - d.before, percent(size(d)).replace(' %', ''))),

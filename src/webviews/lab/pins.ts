@@ -4,7 +4,7 @@ import { el, fill, icon } from '../ui/dom.js';
 import { number, percent } from '../ui/format.js';
 import { button } from '../ui/toolkit.js';
 import type { LabAction } from './model.js';
-import { chips, continuation, shownToken } from './parts.js';
+import { chips, continuation, nextToken } from './parts.js';
 
 const MOVED = 5;
 
@@ -55,7 +55,7 @@ export function drawPins(
     const moved = run.next
       .slice(0, MOVED)
       .flatMap((t) => [
-        el('span', {}, shownToken(t.token).replace(/^ /, '␣')),
+        el('span', {}, nextToken(t.token)),
         el('span', {}, `${percent(t.before)} → ${percent(t.after)}`),
       ]);
     return el(

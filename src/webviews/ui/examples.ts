@@ -1,5 +1,6 @@
 /** Dataset examples of a feature: tokens with activation as background intensity and the peak token marked. */
 import type { FeatureExample } from '../../protocol/map.js';
+import { labelTokens, loneToken } from '../../protocol/tokens.js';
 import { el } from './dom.js';
 import { aligned, number, visibleToken } from './format.js';
 
@@ -60,17 +61,11 @@ function exampleRow(example: FeatureExample, max: number): HTMLElement {
 
 /** A label as chips; those in `shared` (trimmed, lower case) are marked as common to both features. */
 export function labelChips(label: readonly string[], shared?: ReadonlySet<string>): HTMLElement {
-  const seen = new Set<string>();
-  const chips: HTMLElement[] = [];
-  for (const token of label) {
-    const text = token.trim() === '' ? visibleToken(token).replace(/ /g, '␣') : visibleToken(token.trim());
-    if (text === '' || seen.has(text)) continue;
-    seen.add(text);
-    const common = shared?.has(text.toLowerCase()) ?? false;
-    chips.push(
-      el('span', { class: common ? 'fg-chip shared' : 'fg-chip', title: common ? 'in both labels' : text }, text),
-    );
-  }
+  const both = new Set([...(shared ?? [])].map((token) => loneToken(token).toLowerCase()));
+  const chips = labelTokens(label).map((text) => {
+    const common = both.has(text.toLowerCase());
+    return el('span', { class: common ? 'fg-chip shared' : 'fg-chip', title: common ? 'in both labels' : text }, text);
+  });
   if (chips.length === 0) chips.push(el('span', { class: 'fg-none' }, 'no label'));
   return el('span', { class: 'fg-label' }, ...chips);
 }

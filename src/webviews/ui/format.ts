@@ -1,4 +1,7 @@
 /** Numbers and tokens as people read them. */
+import { labelTokens } from '../../protocol/tokens.js';
+
+export { visibleToken } from '../../protocol/tokens.js';
 
 const integer = new Intl.NumberFormat('en-US');
 
@@ -50,14 +53,7 @@ export function duration(ms: number): string {
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
 }
 
-/** A token with its invisible characters shown: newline ↵, tab ⇥, carriage return ␍. */
-export function visibleToken(token: string): string {
-  return token.replace(/\r/g, '␍').replace(/\n/g, '↵').replace(/\t/g, '⇥');
-}
-
-/** A label: peak tokens trimmed, repeated ones once. */
+/** A label: peak tokens as labelTokens lists them. */
 export function labelText(tokens: readonly string[]): string {
-  const seen = new Set<string>();
-  for (const token of tokens) seen.add(visibleToken(token.trim() === '' ? token : token.trim()));
-  return [...seen].map((t) => (t.trim() === '' ? '␣' : t)).join(', ');
+  return labelTokens(tokens).join(', ');
 }

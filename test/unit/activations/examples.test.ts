@@ -102,7 +102,7 @@ describe('labels', () => {
   });
 
   it('read well', () => {
-    expect(labelText([' once', 'once', ' \n', ' ', '.'])).toBe('once, \\n, ␣, .');
+    expect(labelText([' once', 'once', ' \n', ' ', '.'])).toBe('once, ␣↵, ␣, “.”');
     expect(labelText([])).toBe('(dead)');
   });
 });

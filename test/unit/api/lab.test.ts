@@ -13,7 +13,7 @@ import type {
 import { MIME } from '../../../src/protocol/mime.js';
 import type { Json } from '../../../src/protocol/notebook.js';
 import { shownJson } from '../../support/apiContext.js';
-import { freshWorld, hook, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();
 const prompt = '3 17 5 22 9 30 1';
@@ -22,6 +22,7 @@ const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
 
 /** Shows a panel; what it shows, and its handler as a view asks it. */
 async function panel(options: object = {}) {
+  world.context.shown.length = 0;
   await world.fg.interventions.panel(lmA, saeA, { prompt, tokens: 4, ...options });
   const lab = shownJson<LabDescriptor>(world.context, MIME.lab);
   const handler = world.context.views.get(lab.view)!;
@@ -145,6 +146,27 @@ describe('fg.interventions.panel', () => {
     expect(lab.meta.examples).toBe(true);
     const dead = await ask<LabCard>('card', { feature: 0, prompt });
     expect([dead.max, dead.label, dead.examples]).toEqual([null, [], []]);
+  });
+
+  it('lists features of SAEs downstream, with labels where their activations are given', async () => {
+    const { fg } = world;
+    const sibling = randomSae(13, 20, lmA.id);
+    const activations = await fg.activations.save(lmA, sibling, data());
+    const labels = await fg.activations.labels(activations);
+    const bare = await panel({ downstream: [sibling] });
+    const { lab, run } = await panel({ downstream: { sae: sibling, activations } });
+    expect(lab.meta.downstream).toEqual([{ id: sibling.id, name: sibling.name, features: 20, hook }]);
+    const change = { value: 6 };
+    const moved = (await run(change)).features;
+    const theirs = moved.filter(({ sae }) => sae === 1);
+    expect(theirs.length).toBeGreaterThan(0);
+    for (const { feature, label } of theirs) expect(label).toEqual(labels[feature]);
+    expect(theirs.some(({ label }) => label.length > 0)).toBe(true);
+    expect((await bare.run(change)).features).toEqual(moved.map((d) => ({ ...d, label: [] })));
+    const given = (downstream: object) => fg.interventions.panel(lmA, saeA, { prompt, downstream } as never);
+    await expect(given({ sae: saeA, activations })).rejects.toThrow(/another SAE/);
+    await expect(given({ sae: sibling })).rejects.toThrow(/activations is undefined/);
+    await expect(given({ sae: sibling, activations, labels: [] })).rejects.toThrow(/no option "labels"/);
   });
 
   it('changes the counterpart in model B, and says where there is none', async () => {

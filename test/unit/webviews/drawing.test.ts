@@ -116,6 +116,6 @@ describe('numbers and tokens as read', () => {
     expect([0.934, -0.2, NaN].map(correlation)).toEqual(['0.93', '−0.20', '–']);
     expect([320, 4200, 185_000, 7_260_000].map(duration)).toEqual(['320 ms', '4.2 s', '3 min 05 s', '2 h 01 min']);
     expect(visibleToken('\n\t')).toBe('↵⇥');
-    expect(labelText([' king', 'king', '\n', ' '])).toBe('king, ↵, ␣');
+    expect(labelText([' king', 'king', '\n', ' ', '.', ' .', ''])).toBe('king, ↵, ␣, “.”, (empty)');
   });
 });
