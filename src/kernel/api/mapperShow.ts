@@ -47,7 +47,7 @@ export interface ShowGraphOptions {
   seed?: number;
 }
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 3;
 const MAX_LENS_COLUMNS = 10;
 
 const perGraph = <T>(given: T | readonly T[] | undefined, s: number, graphs: number): T | undefined =>
@@ -154,7 +154,7 @@ function nullSet(given: NullGraph, index: number): GraphBundleSet {
   const holder = 'graph' in given ? given : { graph: given, kind: undefined, name: undefined };
   const title = holder.name ?? holder.kind ?? String(index + 1);
   const { graph } = holder;
-  return { name: `null: ${title}`, title: `null: ${title}`, role: 'null', graph, columns: ownColumns(graph, false) };
+  return { name: 'null', title, role: 'null', graph, columns: ownColumns(graph, false) };
 }
 
 /** A graph in words. */

@@ -1,8 +1,9 @@
-/** Where nodes are drawn: ForceAtlas2 per component from a seeded start, nothing on top of each other, components packed. */
+/** Where nodes are drawn: ForceAtlas2 per component from graph distances in the plane, nothing on top of each other, components packed. */
 import Graph from 'graphology';
 import forceAtlas2 from 'graphology-layout-forceatlas2';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
+import { pivotLayout } from './layoutStart.js';
 import type { MapperGraph } from './types.js';
 
 type Drawn = Pick<MapperGraph, 'nodes' | 'membersAt' | 'edges' | 'weight' | 'component' | 'components'>;
@@ -16,6 +17,8 @@ interface Placed {
 }
 
 const ITERATIONS = 300;
+/** Mean length of an edge, in units of the smallest radius. */
+const EDGE = 15;
 /** Free space around a node, in units of the smallest radius. */
 const GAP = 1;
 
@@ -86,7 +89,7 @@ function level(at: Float64Array): void {
   }
 }
 
-/** ForceAtlas2 with node sizes, some iterations at a time. */
+/** ForceAtlas2, some iterations at a time. Node sizes come after it: with them it does not settle. */
 async function forces(
   ids: readonly number[],
   edges: ReadonlyArray<readonly [number, number, number]>,
@@ -95,16 +98,16 @@ async function forces(
   call: CallOptions,
 ): Promise<Float64Array> {
   const graph = new Graph({ type: 'undirected' });
-  const spread = 10 * Math.sqrt(ids.length);
-  for (const id of ids)
-    graph.addNode(id, { x: spread * (random.next() - 0.5), y: spread * (random.next() - 0.5), size: radius[id] });
+  const place = new Map(ids.map((id, k) => [id, k]));
+  const pairs = edges.map(([a, b]) => [place.get(a)!, place.get(b)!] as const);
+  const start = pivotLayout(ids.length, pairs, EDGE, random);
+  ids.forEach((id, k) => graph.addNode(id, { x: start[2 * k], y: start[2 * k + 1], size: radius[id] }));
   for (const [a, b, weight] of edges) graph.addEdge(a, b, { weight });
   const settings = {
-    adjustSizes: true,
-    gravity: 0.5,
-    scalingRatio: 8,
-    slowDown: 2,
-    edgeWeightInfluence: 0.5,
+    gravity: 0.05,
+    scalingRatio: 40,
+    slowDown: 5,
+    edgeWeightInfluence: 0,
     barnesHutOptimize: ids.length > 1000,
   };
   const step = Math.max(1, Math.min(ITERATIONS, Math.floor(2e7 / ids.length ** (ids.length > 1000 ? 1.3 : 2))));
@@ -118,6 +121,11 @@ async function forces(
     at[2 * k] = graph.getNodeAttribute(id, 'x') as number;
     at[2 * k + 1] = graph.getNodeAttribute(id, 'y') as number;
   });
+  // The forces know no size of nodes: the length of the edges decides how large these look beside them.
+  let length = 0;
+  for (const [a, b] of pairs) length += Math.hypot(at[2 * a] - at[2 * b], at[2 * a + 1] - at[2 * b + 1]);
+  const scale = length > 0 ? (EDGE * pairs.length) / length : 1;
+  for (let k = 0; k < at.length; k++) at[k] *= scale;
   return at;
 }
 

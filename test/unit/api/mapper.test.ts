@@ -100,7 +100,7 @@ describe('fg.mapper.show', () => {
     expect(meta.sets.map((s) => [s.name, s.role, s.sae?.id])).toEqual([
       ['A', 'data', saeA.id],
       ['B', 'data', saeB.id],
-      ['null: rotated', 'null', undefined],
+      ['null', 'null', undefined],
     ]);
     expect(meta.title).toBe(`Mapper: ${saeA.name} ↔ ${saeB.name}`);
     expect(meta.pairing!.pairs).toBe(map.pairs.r.length);
