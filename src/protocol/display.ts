@@ -55,7 +55,12 @@ export interface ComparisonDescriptor {
   /** What was done, as the intervention prints itself. */
   intervention: string;
   rows: Array<{ prompt: string; before: string; after: string }>;
-  /** Next-token probabilities that moved, sorted by |after − before|. */
-  tokens?: Array<{ token: string; before: number; after: number }>;
+  /** Next-token probabilities that moved, sorted by |after − before|, and their logits where they are known. */
+  tokens?: Array<{
+    token: string;
+    before: number;
+    after: number;
+    logit?: { before: number; after: number; delta: number };
+  }>;
   note?: string;
 }

@@ -141,8 +141,8 @@ export interface InterventionsApi {
     text: string | Int32Array | Tokens,
   ): void;
   /**
-   * Continues prompts before and after, with the same seed (several with { samples } and a temperature), and lists the
-   * probabilities of the first prompt's next token that moved most, or those of { watch }.
+   * Continues prompts before and after, with the same seed (several with { samples } and a temperature), and lists
+   * probabilities and logits of the first prompt's next token: of those whose probability moved most, or of { watch }.
    */
   compare(
     model: LanguageModel,

@@ -195,9 +195,13 @@ export function comparisonItems(comparison: ComparisonDescriptor): OutputItem[] 
   for (const row of comparison.rows)
     lines.push('', `prompt  ${row.prompt}`, `before  ${row.before.trim()}`, `after   ${row.after.trim()}`);
   if (comparison.tokens) {
-    lines.push('', 'next token: probability before → after');
-    for (const t of comparison.tokens)
-      lines.push(`  ${JSON.stringify(t.token).padEnd(16)} ${t.before.toFixed(4)} → ${t.after.toFixed(4)}`);
+    const logits = comparison.tokens.some((t) => t.logit !== undefined);
+    lines.push('', `next token: probability before → after${logits ? ', logit before → after (Δ)' : ''}`);
+    for (const { token, before, after, logit } of comparison.tokens) {
+      const delta = logit && `${logit.delta < 0 ? '' : '+'}${logit.delta.toFixed(3)}`;
+      const raw = logit ? `  ${logit.before.toFixed(3)} → ${logit.after.toFixed(3)} (${delta})` : '';
+      lines.push(`  ${JSON.stringify(token).padEnd(16)} ${before.toFixed(4)} → ${after.toFixed(4)}${raw}`);
+    }
   }
   return [{ mime: MIME.comparison, json: asJson(comparison) }, textItem(lines.join('\n'))];
 }

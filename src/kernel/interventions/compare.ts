@@ -2,7 +2,6 @@
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
-import { checkEdits } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
@@ -24,34 +23,30 @@ export interface CompareOptions extends CallOptions {
   watch?: TokenChoice;
 }
 
-/**
- * Probabilities of the token after the prompt, [vocab]; of a prompt longer than the model's context its end counts.
- * @throws Error on a prompt without tokens, and when the logits are not finite.
- */
-export function nextTokenProbabilities(
-  model: LanguageModel,
-  prompt: string,
-  edits?: ForwardOptions['edits'],
-): Float32Array {
-  const ids = promptTokens(model, prompt);
-  checkEdits(edits, { model, tokens: ids, length: ids.length });
-  return probabilities(model, prompt, ids, edits);
+/** Logits of the token after a prompt and their softmax in float64, both [vocab]. */
+interface Prediction {
+  logits: Float32Array;
+  p: Float64Array;
 }
 
-/** The same of edits that were checked, which may wait for text that is yet to come. */
-function probabilities(
-  model: LanguageModel,
-  prompt: string,
-  ids: Int32Array,
-  edits: ForwardOptions['edits'],
-): Float32Array {
+/**
+ * The next token's, with edits that were checked; of a prompt longer than the model's context its end counts.
+ * @throws Error when the logits are not finite.
+ */
+function prediction(model: LanguageModel, prompt: string, ids: Int32Array, edits: ForwardOptions['edits']): Prediction {
   const kept = ids.slice(Math.max(0, ids.length - model.config.context));
-  const values = tf.tidy(() => {
+  const logits = tf.tidy(() => {
     const { logits } = model.forward(kept, 1, { edits, offset: ids.length - kept.length, sequence: 0 });
-    const last = logits!.slice([0, kept.length - 1, 0], [1, 1, -1]).flatten();
-    return tf.softmax(last).dataSync<'float32'>().slice();
+    return logits!
+      .slice([0, kept.length - 1, 0], [1, 1, -1])
+      .dataSync<'float32'>()
+      .slice();
   });
-  if (values.every(Number.isFinite)) return values;
+  const top = logits.reduce((m, v) => Math.max(m, v), -Infinity);
+  const p = Float64Array.from(logits, (v) => Math.exp(v - top));
+  const sum = p.reduce((s, v) => s + v, 0);
+  for (let v = 0; v < p.length; v++) p[v] /= sum;
+  if (logits.every(Number.isFinite)) return { logits, p };
   throw new Error(
     `${model.name} gives no finite next-token probabilities after ${JSON.stringify(prompt)}: an edit holds NaN or a scale is too large`,
   );
@@ -80,6 +75,7 @@ export async function compare(
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
   requireSamples(samples, temperature);
+  if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
   const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);
   const edits = editsOf(interventions);
   const total = prompts.length * samples;
@@ -124,11 +120,12 @@ function nextTokenTable(
   watched: readonly number[] | undefined,
 ): NonNullable<ComparisonDescriptor['tokens']> {
   const ids = promptTokens(model, prompt);
-  const before = probabilities(model, prompt, ids, undefined);
-  const after = probabilities(model, prompt, ids, edits);
-  const moved = (): number[] =>
-    [...before.keys()]
-      .sort((a, b) => Math.abs(after[b] - before[b]) - Math.abs(after[a] - before[a]) || a - b)
-      .slice(0, top);
-  return (watched ?? moved()).map((id) => ({ token: model.tokenizer.piece(id), before: before[id], after: after[id] }));
+  const before = prediction(model, prompt, ids, undefined);
+  const after = prediction(model, prompt, ids, edits);
+  const move = (id: number): number => Math.abs(after.p[id] - before.p[id]);
+  const moved = (): number[] => [...before.p.keys()].sort((a, b) => move(b) - move(a) || a - b).slice(0, top);
+  return (watched ?? moved()).map((id) => {
+    const logit = { before: before.logits[id], after: after.logits[id], delta: after.logits[id] - before.logits[id] };
+    return { token: model.tokenizer.piece(id), before: before.p[id], after: after.p[id], logit };
+  });
 }

@@ -1,7 +1,7 @@
 /** Texts before and after an intervention, differing words marked, and the next-token probabilities that moved. */
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { el } from '../ui/dom.js';
-import { percent, visibleToken } from '../ui/format.js';
+import { aligned, percent, visibleToken } from '../ui/format.js';
 import { difference, type Piece } from './difference.js';
 
 export const COMPARISON_CSS = `
@@ -13,7 +13,9 @@ export const COMPARISON_CSS = `
 .fg-comparison .texts > div { padding: 6px 12px 8px; white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.55; color: var(--fg-strong); }
 .fg-comparison del { text-decoration: line-through; text-decoration-color: var(--fg-removed); background: color-mix(in srgb, var(--fg-removed) 18%, transparent); border-radius: 2px; }
 .fg-comparison ins { text-decoration: underline; text-decoration-color: var(--fg-added); text-decoration-thickness: 2px; text-underline-offset: 3px; background: color-mix(in srgb, var(--fg-added) 20%, transparent); border-radius: 2px; }
-.fg-comparison .tokens { display: grid; grid-template-columns: minmax(4em, max-content) minmax(90px, 320px) max-content max-content; gap: 4px 14px; align-items: center; margin-top: 10px; font-variant-numeric: tabular-nums; width: fit-content; max-width: 100%; }
+.fg-comparison .tokens { display: grid; grid-template-columns: minmax(4em, max-content) minmax(60px, 320px) repeat(var(--columns), max-content); gap: 4px 14px; overflow-x: auto; align-items: center; margin-top: 10px; font-variant-numeric: tabular-nums; width: fit-content; max-width: 100%; }
+.fg-comparison .tokens [role='row'] { display: contents; }
+.fg-comparison .tokens [role='columnheader'] { color: var(--fg-muted); font-size: 0.88em; }
 .fg-comparison .tokens .name { white-space: pre; font-weight: 600; color: var(--fg-strong); overflow: hidden; text-overflow: ellipsis; max-width: 14em; }
 .fg-comparison .bars { display: grid; gap: 2px; }
 .fg-comparison .bar { height: 7px; border-radius: 2px; min-width: 1px; }
@@ -34,23 +36,59 @@ function signedPoints(delta: number): string {
   return `${delta < 0 ? '−' : '+'}${Number(text)} points`;
 }
 
-function tokenBars(tokens: NonNullable<ComparisonDescriptor['tokens']>): HTMLElement {
+function signed(delta: number): string {
+  return delta < 0 ? aligned(delta, 3) : `+${aligned(delta, 3)}`;
+}
+
+type NextToken = NonNullable<ComparisonDescriptor['tokens']>[number];
+
+function tokenCells(t: NextToken, withLogits: boolean): HTMLElement[] {
+  const cell = (text: string, more: object = {}): HTMLElement => el('span', { role: 'cell', ...more }, text);
+  const { logit } = t;
+  return [
+    cell(`${percent(t.before)} → ${percent(t.after)}`),
+    cell(signedPoints(t.after - t.before), { class: 'delta' }),
+    ...(withLogits ? [cell(logit ? `${aligned(logit.before, 3)} → ${aligned(logit.after, 3)}` : '–')] : []),
+    ...(withLogits ? [cell(logit ? signed(logit.delta) : '–', { class: 'delta' })] : []),
+  ];
+}
+
+function tokenBars(tokens: NextToken[]): HTMLElement {
   const top = tokens.reduce((m, t) => Math.max(m, t.before, t.after), 0) || 1;
   const width = (p: number) => ({ width: `${(100 * p) / top}%` });
+  const withLogits = tokens.some((t) => t.logit !== undefined);
+  const headers = ['next token', '', 'probability', 'Δ', ...(withLogits ? ['logit', 'Δ logit'] : [])];
   return el(
     'div',
-    { class: 'tokens', role: 'table', aria: { label: 'Next-token probabilities' } },
-    ...tokens.flatMap((t) => [
-      el('span', { class: 'name', title: visibleToken(t.token) }, visibleToken(t.token).replace(/^ /, '␣')),
+    {
+      ...{ class: 'tokens', role: 'table', style: { '--columns': String(headers.length - 2) } },
+      aria: { label: `Next-token probabilities${withLogits ? ' and logits' : ''}` },
+    },
+    el(
+      'div',
+      { role: 'row' },
+      ...headers.map((text) =>
+        el('span', { role: 'columnheader', class: text.startsWith('Δ') ? 'delta' : undefined }, text),
+      ),
+    ),
+    ...tokens.map((t) =>
       el(
         'div',
-        { class: 'bars', aria: { hidden: 'true' } },
-        el('div', { class: 'bar before', style: width(t.before) }),
-        el('div', { class: 'bar after', style: width(t.after) }),
+        { role: 'row' },
+        el(
+          'span',
+          { role: 'rowheader', class: 'name', title: visibleToken(t.token) },
+          visibleToken(t.token).replace(/^ /, '␣'),
+        ),
+        el(
+          'div',
+          { class: 'bars', role: 'cell', aria: { hidden: 'true' } },
+          el('div', { class: 'bar before', style: width(t.before) }),
+          el('div', { class: 'bar after', style: width(t.after) }),
+        ),
+        ...tokenCells(t, withLogits),
       ),
-      el('span', {}, `${percent(t.before)} → ${percent(t.after)}`),
-      el('span', { class: 'delta' }, signedPoints(t.after - t.before)),
-    ]),
+    ),
   );
 }
 

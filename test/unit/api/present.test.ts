@@ -207,12 +207,19 @@ describe('text beside rich outputs', () => {
         version: 1,
         intervention: 'steer',
         rows: [{ prompt: 'One', before: ' day', after: ' king' }],
-        tokens: [{ token: ' king', before: 0.1, after: 0.75 }],
+        tokens: [
+          { token: ' king', before: 0.1, after: 0.75, logit: { before: 1.5, after: 4, delta: 2.5 } },
+          { token: ' day', before: 0.2, after: 0.1, logit: { before: 2, after: -1, delta: -3 } },
+          { token: ' old', before: 0.25, after: 0.125 },
+        ],
         note: 'greedy decoding',
       }),
     );
     for (const part of ['steer', 'greedy', 'prompt  One', 'before  day', 'after   king', '" king"', '0.1000 → 0.7500'])
       expect(text).toContain(part);
+    expect(text).toContain('0.1000 → 0.7500  1.500 → 4.000 (+2.500)');
+    expect(text).toContain('0.2000 → 0.1000  2.000 → -1.000 (-3.000)');
+    expect(text).toMatch(/0\.2500 → 0\.1250$/m);
   });
 
   it('is given to a value without changing it, and can be given again', () => {

@@ -3,7 +3,7 @@ import { AbortError } from '../../../src/kernel/compute/call.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
-import { compare, nextTokenProbabilities } from '../../../src/kernel/interventions/compare.js';
+import { compare } from '../../../src/kernel/interventions/compare.js';
 import { featureEffects } from '../../../src/kernel/interventions/effects.js';
 import { editsOf } from '../../../src/kernel/interventions/intervention.js';
 import { steer } from '../../../src/kernel/interventions/steer.js';
@@ -19,6 +19,13 @@ const hook = 'blocks.0.hook_mlp_out';
 const next = normals(4);
 const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
 const push = (scale = 3) => steer(model, hook, random(config.dModel), { scale });
+
+function logitsOf(ids: number[], edits?: ReturnType<typeof editsOf>): number[] {
+  const { logits } = model.forward(Int32Array.from(ids), 1, { edits });
+  const values = Array.from(logits!.dataSync()).slice(-config.vocab);
+  logits!.dispose();
+  return values;
+}
 
 /** Softmax in float64 of the logits after the tokens. */
 function probabilities(ids: number[], edits?: ReturnType<typeof editsOf>): number[] {
@@ -58,7 +65,10 @@ describe('compare', () => {
     for (const t of tokens!) {
       expect(t.before).toBeCloseTo(before[Number(t.token)], 6);
       expect(t.after).toBeCloseTo(after[Number(t.token)], 6);
+      const [a, b] = [logitsOf([3, 4, 5]), logitsOf([3, 4, 5], editsOf([intervention]))].map((l) => l[Number(t.token)]);
+      expect(t.logit).toEqual({ before: a, after: b, delta: b - a });
     }
+    await expect(compare(model, [], ['3'], { top: 0 })).rejects.toThrow('top must be');
     const moves = tokens!.map((t) => Math.abs(t.after - t.before));
     expect(moves).toEqual([...moves].sort((a, b) => b - a));
     expect(note).toBe('greedy decoding');
@@ -96,10 +106,11 @@ describe('compare', () => {
     expect((await compare(model, [], ['1'], { tokens: 1 })).intervention).toBe('no intervention');
   });
 
-  it('takes the end of a prompt longer than the context', () => {
+  it('takes the end of a prompt longer than the context', async () => {
     const ids = Array.from({ length: config.context + 5 }, (_, i) => (3 * i) % config.vocab);
-    const all = nextTokenProbabilities(model, ids.join(' '));
-    probabilities(ids.slice(5)).forEach((p, i) => expect(all[i]).toBeCloseTo(p, 6));
+    const { tokens } = await compare(model, [], [ids.join(' ')], { tokens: 1, watch: ids.slice(0, 9) });
+    const expected = probabilities(ids.slice(5));
+    tokens!.forEach((t) => expect(t.before).toBeCloseTo(expected[Number(t.token)], 6));
   });
 
   it('refuses no prompt and prompts without tokens before it generates anything', async () => {
