@@ -47,7 +47,16 @@ export async function saveAs(name: string, folder: string, make: () => Promise<U
   if (!target) return null;
   // In a remote window the reader may choose a file of the machine in front of them: VS Code writes there, Node cannot.
   await vscode.workspace.fs.writeFile(target, await make());
+  void tellSaved(target);
   return target.fsPath;
+}
+
+/** The reader sees that it was saved, and opens a page from there. */
+async function tellSaved(target: vscode.Uri): Promise<void> {
+  const open = 'Open in Browser';
+  const choices = target.path.endsWith('.html') ? [open] : [];
+  const choice = await vscode.window.showInformationMessage(`Saved ${path.basename(target.fsPath)}`, ...choices);
+  if (choice === open) await vscode.env.openExternal(target);
 }
 
 export function saveFile(file: FileToSave, folder: string): Promise<string | null> {

@@ -2,7 +2,7 @@
 export const MAP_CSS = `
 .fg-map { display: grid; grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) auto; gap: 8px; height: 100%; min-height: 0; padding: 10px 12px; background: var(--fg-bg); position: relative; }
 .fg-map > .toolbar { grid-column: 1 / -1; }
-.fg-map .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; min-height: 28px; }
+.fg-map .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; }
 .fg-map > .toolbar { position: relative; z-index: 10; }
 .fg-map .toolbar .part { display: flex; align-items: center; gap: 8px; }
 .fg-map .toolbar .search { width: 190px; }
@@ -108,5 +108,6 @@ export const MAP_CSS = `
 .fg-map.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }
 .fg-map.compact:not([data-pane="closed"])[data-size="narrow"] { height: 900px; }
 @media (max-width: 720px) { .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
+@media (max-height: 520px) { .fg-map:not(.compact, [data-pane="closed"])[data-size="medium"], .fg-map:not(.compact, [data-pane="closed"])[data-size="narrow"] { grid-template-rows: auto minmax(140px, 1fr) minmax(0, 30%); } }
 @media print { .fg-map .toolbar, .fg-map .pane { display: none !important; } .fg-map { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; } }
 `;

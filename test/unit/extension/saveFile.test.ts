@@ -15,13 +15,21 @@ interface Asked {
   defaultUri: { fsPath: string };
   filters?: Record<string, string[]>;
 }
-const dialog = vi.hoisted(() => ({ asked: [] as Asked[], answer: undefined as string | undefined }));
+const dialog = vi.hoisted(() => ({
+  ...{ asked: [] as Asked[], answer: undefined as string | undefined },
+  ...{ told: [] as string[][], choice: undefined as string | undefined, opened: [] as string[] },
+}));
 vi.mock('vscode', () => ({
   Uri: { file: (fsPath: string) => ({ fsPath }) },
+  env: { openExternal: ({ fsPath }: { fsPath: string }) => Promise.resolve(dialog.opened.push(fsPath)) },
   window: {
     showSaveDialog: (options: Asked) => {
       dialog.asked.push(options);
-      return Promise.resolve(dialog.answer === undefined ? undefined : { fsPath: dialog.answer });
+      return Promise.resolve(dialog.answer === undefined ? undefined : { fsPath: dialog.answer, path: dialog.answer });
+    },
+    showInformationMessage: (...words: string[]) => {
+      dialog.told.push(words);
+      return Promise.resolve(dialog.choice);
     },
   },
   workspace: {
@@ -38,8 +46,7 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 beforeEach(() => {
-  dialog.asked = [];
-  dialog.answer = undefined;
+  Object.assign(dialog, { asked: [], told: [], opened: [], answer: undefined, choice: undefined });
 });
 
 describe('proposed names', () => {
@@ -65,6 +72,8 @@ describe('saving a file', () => {
     expect(await saveFile({ name: 'Mapper.graphml', text: '<größe/>' }, folder)).toBe(dialog.answer);
     expect(dialog.asked).toEqual([{ defaultUri: { fsPath: at('Mapper.graphml') }, filters: { GraphML: ['graphml'] } }]);
     expect(fs.readFileSync(dialog.answer, 'utf8')).toBe('<größe/>');
+    expect(dialog.told).toEqual([['Saved elsewhere.graphml']]);
+    expect(dialog.opened).toEqual([]);
   });
 
   test('writes the bytes of a picture', async () => {
@@ -78,6 +87,7 @@ describe('saving a file', () => {
     const before = fs.readdirSync(folder);
     expect(await saveFile({ name: 'x.json', text: '{}' }, folder)).toBeNull();
     expect(fs.readdirSync(folder)).toEqual(before);
+    expect(dialog.told).toEqual([]);
   });
 
   test('a file that cannot be written is told with its path', async () => {
@@ -108,7 +118,10 @@ describe('the page of a graph', () => {
 
   test('carries the graph with every file of its bundle, and the title as text alone', async () => {
     dialog.answer = at('page.html');
+    dialog.choice = 'Open in Browser';
     expect(await save()).toBe(dialog.answer);
+    expect(dialog.told).toEqual([['Saved page.html', 'Open in Browser']]);
+    await vi.waitFor(() => expect(dialog.opened).toEqual([dialog.answer]));
     expect(dialog.asked[0].filters).toEqual({ HTML: ['html'] });
     expect(path.basename(dialog.asked[0].defaultUri.fsPath)).toMatch(/^title-script-alert\(1\)-script- & -A-\.html$/);
     const page = fs.readFileSync(dialog.answer, 'utf8');

@@ -2,11 +2,28 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { GraphData } from '../../../src/extension/panels/graphData.js';
+import { writeGraphPage } from '../../../src/extension/panels/graphPage.js';
+import { saveFile } from '../../../src/extension/panels/saveFile.js';
 import type { GraphDescriptor } from '../../../src/protocol/graph.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import { serializeNotebook } from '../../../src/protocol/notebookCodec.js';
 import { graphFixture } from '../../support/graphBundle.js';
-import { closeAll, extensionApi, notebookOf, openNotebook, waitUntil, workspaceFolder } from '../support.js';
+import {
+  closeAll,
+  EXTENSION_ID,
+  extensionApi,
+  notebookOf,
+  openNotebook,
+  waitUntil,
+  workspaceFolder,
+} from '../support.js';
+
+async function reportProgramEnd(): Promise<string> {
+  const root = vscode.extensions.getExtension(EXTENSION_ID)!.extensionPath;
+  const program = await fs.readFile(path.join(root, 'dist/webviews/report.js'), 'utf8');
+  return program.trimEnd().slice(-100);
+}
 
 suite('Mapper graphs', () => {
   teardown(closeAll);
@@ -30,5 +47,37 @@ suite('Mapper graphs', () => {
     await waitUntil('the graphs are read', () => graphPanels.answered('graph.columns') === 2);
     await closeAll();
     await waitUntil('panel closed', () => graphPanels.titles().length === 0);
+  });
+
+  test('a graph is saved as a page, and an export as a file, where the dialog says', async () => {
+    const fixture = graphFixture('twin');
+    const folder = path.join(workspaceFolder(), '.fgnb/graph-2');
+    await fs.mkdir(folder, { recursive: true });
+    for (const [name, bytes] of Object.entries(fixture.files)) await fs.writeFile(path.join(folder, name), bytes);
+    const graph: GraphDescriptor = { version: 1, id: 'g2', path: '.fgnb/graph-2', meta: fixture.meta };
+    const extensionUri = vscode.extensions.getExtension(EXTENSION_ID)!.extensionUri;
+    const services = { extensionUri, graphsOf: (root: string) => new GraphData(root) };
+    const page = path.join(workspaceFolder(), 'page.html');
+    const asked: vscode.SaveDialogOptions[] = [];
+    const real = vscode.window.showSaveDialog;
+    let answer: string | undefined = page;
+    vscode.window.showSaveDialog = (options) => {
+      asked.push(options ?? {});
+      return Promise.resolve(answer === undefined ? undefined : vscode.Uri.file(answer));
+    };
+    try {
+      assert.equal(await writeGraphPage(graph, workspaceFolder(), services), page);
+      assert.match(asked[0].defaultUri?.fsPath ?? '', /Mapper of tiny-1L’s decoder\.html$/);
+      const text = await fs.readFile(page, 'utf8');
+      assert.equal(text.match(/type="application\/octet-stream"/g)?.length, Object.keys(fixture.files).length);
+      assert.ok(text.includes(await reportProgramEnd()), 'the page holds the report’s program to its end');
+      answer = path.join(workspaceFolder(), 'a.graphml');
+      assert.equal(await saveFile({ name: 'x.graphml', text: '<größe/>' }, workspaceFolder()), answer);
+      assert.equal(await fs.readFile(answer, 'utf8'), '<größe/>');
+      answer = undefined;
+      assert.equal(await writeGraphPage(graph, workspaceFolder(), services), null);
+    } finally {
+      vscode.window.showSaveDialog = real;
+    }
   });
 });
