@@ -29,8 +29,8 @@ export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, sc
 export function foot(model: MapModel, legend: HTMLElement): HTMLElement {
   const { pairing } = model.meta;
   const provenance = [
-    model.sets[0].meta.layout,
-    model.meta.shift?.note,
+    // What is said of a shift begins with the layout.
+    model.meta.shift?.note ?? model.sets[0].meta.layout,
     pairing &&
       `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
   ].filter(Boolean);
