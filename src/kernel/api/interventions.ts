@@ -48,8 +48,8 @@ import { comparisonItems, count, withDisplay, withSummary, type Displayed } from
 type Side = string | readonly string[] | Tokens;
 
 /**
- * Change activations and see what moves. An intervention is a value: nothing runs when it is made, it prints what it does,
- * and it goes into run, compare, effects, fg.activations.save, fg.sae.evaluate and model.generate({ interventions }).
+ * Change activations and see what moves. An intervention is a value: nothing runs when it is made (but a patch reads its
+ * prompt once), it prints what it does, and it goes into run, compare, effects, fg.activations.save, fg.sae.evaluate and model.generate({ interventions }).
  * Several act in the order in which the model reaches their hooks, at one hook in the order given: each sees what the one
  * before left, features re-encoded.
  */
@@ -248,7 +248,13 @@ function materials(env: Environment): Pick<InterventionsApi, 'direction' | 'sour
       requireGiven({ model });
       requireOptions('fg.interventions.direction', options, { positions: true, sequences: true, ...CALL });
       const made = await env.call(options, (call) =>
-        direction(model, hook, sideOf(plus, model), minus ? sideOf(minus, model) : undefined, { ...options, ...call }),
+        direction(
+          model,
+          hook,
+          sideOf(plus, model),
+          minus === undefined || minus === null ? undefined : sideOf(minus, model),
+          { ...options, ...call },
+        ),
       );
       return withSummary(
         made,
@@ -258,6 +264,8 @@ function materials(env: Environment): Pick<InterventionsApi, 'direction' | 'sour
     async source(model, sae, data, options) {
       requireGiven({ model, sae, data });
       requireOptions('fg.interventions.source', options, SOURCE_OPTIONS);
+      const given = isSaved(data) && (['hook', 'sequences'] as const).find((name) => options?.[name] !== undefined);
+      if (given) throw new TypeError(`saved activations have their own hook and tokens: leave { ${given} } out`);
       const made = await env.call(options, (call) =>
         isSaved(data)
           ? savedSource(sae, data)

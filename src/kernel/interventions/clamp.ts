@@ -140,6 +140,10 @@ export function ablate(model: LanguageModel, sae: Sae, features: Features, optio
   const { method = 'zero', source, seed = 0 } = options;
   if (!['zero', 'mean', 'resample'].includes(method))
     throw new RangeError(`method is ${JSON.stringify(method)}; expected 'zero', 'mean' or 'resample'`);
+  if (method === 'zero' && source)
+    throw new TypeError(
+      "a source is given but zero-ablation takes no values from it; give method: 'mean' or 'resample'",
+    );
   if (method === 'zero')
     return featureIntervention(model, sae, features, options, () => ({
       what: (name) => `ablate ${name}`,

@@ -172,7 +172,8 @@ export class LabSide {
     const after = this.pass(before.ids, editsOf([intervention]));
     const length = before.ids.length;
     const { positions } = asked;
-    const first = positions === 'all' ? 0 : positions === 'last' ? length - 1 : Math.min(...positions);
+    const at = positions === 'all' ? [0] : positions === 'last' ? [-1] : positions;
+    const first = Math.min(...at.map((p) => (p < 0 ? length + p : p)));
     return {
       feature: asked.feature,
       description: intervention.description,

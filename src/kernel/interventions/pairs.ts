@@ -6,7 +6,7 @@ import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
 import { rowNorms } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
-import { ablate, clamp, scale } from './clamp.js';
+import { ablate, clamp, featureIntervention, scale } from './clamp.js';
 import { requireModelOfSae, type Intervention, type PlaceOptions } from './intervention.js';
 import { hookOf, requireFeature, steer } from './steer.js';
 
@@ -55,13 +55,16 @@ export interface ModelSide {
 }
 
 export interface BothModelsOptions extends PlaceOptions {
-  /** 'steer' along the decoder row, 'clamp', 'scale', or 'ablate' to zero. */
+  /**
+   * 'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalises its
+   * input by row a unit writes more where the row is larger; steering does so too.
+   */
   kind: 'steer' | 'clamp' | 'scale' | 'ablate';
   /** How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate. */
   amount?: number;
   /**
    * What 1 is, in each model by itself: 'std' (default), the standard deviation of the feature's activation over all tokens,
-   * silent ones included; 'max', its largest activation; 'raw', the SAE's own units.
+   * silent ones included; 'max', its largest activation; 'raw', the SAE's own units. For steer and clamp.
    */
   units?: 'std' | 'max' | 'raw';
   /** Side that the feature is given on when it is a number; default 'A'. */
@@ -103,6 +106,8 @@ export function bothModels(
         ? 'ablating has no amount; leave it out'
         : `amount is ${String(amount)}; expected a finite number`,
     );
+  if (options.units !== undefined && (kind === 'scale' || kind === 'ablate'))
+    throw new TypeError(`${kind} is the same in any units: leave { units } out`);
   const pair = typeof feature === 'number' ? pairOf(map, feature, options.side) : feature;
   requireSide('A', sides.a, map.featuresA, options.allowOtherModel);
   requireSide('B', sides.b, map.featuresB, options.allowOtherModel);
@@ -146,6 +151,12 @@ function oneSide(side: ModelSide, feature: number, options: BothModelsOptions): 
   const value = amount * unitOf(side, feature, units);
   requireFeature(sae, feature);
   if (kind === 'clamp') return clamp(model, sae, feature, { value, ...place });
+  if (sae.config.normalizeActivations !== 'none')
+    return featureIntervention(model, sae, feature, place, () => ({
+      what: (name) => `raise ${name} by ${value}`,
+      parameters: { kind: 'raise', value },
+      wanted: (now) => now.values.map((f) => f + value),
+    }));
   // One unit of a rescaled activation writes the decoder row at length 1.
   const norm = sae.config.rescaleActsByDecoderNorm
     ? rowNorms({ rows: 1, cols: sae.config.dIn, data: row(sae.W_dec, feature) })[0]

@@ -41,7 +41,7 @@ function donorOf(model: LanguageModel, hook: string, options: PatchFrom & { posi
   const clean = prompt === undefined ? undefined : capturedPrompt(model, hook, prompt);
   if (clean) from.check({ model, tokens: clean.ids, length: clean.ids.length });
   const sources = (ids: Int32Array, offset: number): number[] =>
-    clean ? from.find(clean.ids, 0) : from.find(ids, offset);
+    clean ? from.slots(clean.ids, 0) : from.slots(ids, offset);
   const open = target.open && from.open;
   return {
     where: clean
@@ -56,7 +56,7 @@ function donorOf(model: LanguageModel, hook: string, options: PatchFrom & { posi
       for (let i = 0; i < rows.length;) {
         const b = Math.floor(rows[i] / time);
         const ids = tokens.subarray(b * time, (b + 1) * time);
-        const targets = target.find(ids, offset);
+        const targets = target.slots(ids, offset);
         const found = sources(ids, offset);
         const donated = new Map(targets.map((t, k) => [t, found.length === 1 ? found[0] : (found[k] ?? -1)]));
         for (; i < rows.length && Math.floor(rows[i] / time) === b; i++) {
@@ -70,7 +70,7 @@ function donorOf(model: LanguageModel, hook: string, options: PatchFrom & { posi
       if (!clean) from.check(text);
       for (let at = 0; at < text.tokens.length; at += text.length) {
         const ids = text.tokens.subarray(at, at + text.length);
-        requirePaired(target.find(ids, 0).length, sources(ids, 0).length, open, at / text.length);
+        requirePaired(target.slots(ids, 0).length, sources(ids, 0).length, open, at / text.length);
       }
     },
   };

@@ -44,6 +44,11 @@ export interface Selector {
    * in the text of its first token, and positions that are not in the window are left out.
    */
   find(ids: Int32Array, offset: number): number[];
+  /**
+   * The same with −1 for positions that are not in the window, so that the places of two lists stay paired: those that
+   * the model no longer sees, and indices that generation has yet to reach.
+   */
+  slots(ids: Int32Array, offset: number): number[];
   /** Refuses a text that has no such positions, by name. */
   check(text: EditedText): void;
   /** Positions that are a stretch of the text as it comes, whose number is not a statement. */
@@ -58,6 +63,7 @@ export function selectorOf(model: LanguageModel, positions: Positions = 'all'): 
       parameters: 'all',
       open: true,
       find: (ids) => Array.from(ids.keys()),
+      slots: (ids, offset) => [...gone(offset), ...ids.keys()],
       check: requireTokens,
     };
   if (positions === 'last')
@@ -66,6 +72,7 @@ export function selectorOf(model: LanguageModel, positions: Positions = 'all'): 
       parameters: 'last',
       open: false,
       find: (ids) => [ids.length - 1],
+      slots: (ids) => [ids.length - 1],
       check: requireTokens,
     };
   if (typeof positions === 'number' || Array.isArray(positions))
@@ -80,6 +87,9 @@ export function selectorOf(model: LanguageModel, positions: Positions = 'all'): 
     `positions is ${JSON.stringify(positions)}; expected 'all' or 'last', an index or several, { from, to }, { token } or { regex }`,
   );
 }
+
+/** Places that the model no longer sees. */
+const gone = (count: number): number[] => Array.from({ length: Math.max(0, count) }, () => -1);
 
 function requireOne(positions: object): void {
   const known = ['from', 'to', 'token', 'regex'];
@@ -116,14 +126,16 @@ function byIndex(positions: readonly number[]): Selector {
     throw new RangeError("no position is given; give an index, several, or 'all' for every position");
   requireWhole(positions);
   const list = [...positions];
+  const slots = (ids: Int32Array, offset: number): number[] => {
+    const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));
+    return found.map((t) => (t >= 0 && t < ids.length ? t : -1));
+  };
   return {
     where: list.length === 1 ? `at position ${list[0]}` : `at positions ${list.join(', ')}`,
     parameters: list,
     open: false,
-    find(ids, offset) {
-      const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));
-      return [...new Set(found)].filter((t) => t >= 0 && t < ids.length);
-    },
+    slots,
+    find: (ids, offset) => [...new Set(slots(ids, offset))].filter((t) => t >= 0),
     check: (text) => list.forEach((p) => requireInside(p, text)),
   };
 }
@@ -132,19 +144,23 @@ function byRange({ from = 0, to }: { from?: number; to?: number }): Selector {
   requireWhole(to === undefined ? [from] : [from, to]);
   if (to !== undefined && from < 0 === to < 0 && from > to)
     throw new RangeError(`positions from ${from} to ${to} are none: from comes first`);
+  const place = (p: number, ids: Int32Array, offset: number): number => (p < 0 ? ids.length + p : p - offset);
+  const find = (ids: Int32Array, offset: number): number[] => {
+    const first = Math.max(0, place(from, ids, offset));
+    const last = Math.min(ids.length - 1, to === undefined ? Infinity : place(to, ids, offset));
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+  };
   return {
     where: `at positions ${from} to ${to ?? 'the end'}`,
     parameters: to === undefined ? { from } : { from, to },
     open: true,
-    find(ids, offset) {
-      const place = (p: number): number => (p < 0 ? ids.length + p : p - offset);
-      const first = Math.max(0, place(from));
-      const last = Math.min(ids.length - 1, to === undefined ? Infinity : place(to));
-      return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
-    },
+    find,
+    slots: (ids, offset) => [...gone(-place(from, ids, offset)), ...find(ids, offset)],
     check(text) {
       requireInside(from, text);
       if (to !== undefined) requireInside(to, text);
+      if (!text.added && find(text.tokens.subarray(0, text.length), 0).length === 0)
+        throw new RangeError(`positions from ${from} to ${to} are none in a text of ${text.length} tokens`);
     },
   };
 }
@@ -153,11 +169,13 @@ function byToken(model: LanguageModel, token: TokenChoice): Selector {
   const ids = [...new Set(tokenIds(model, token))].sort((a, b) => a - b);
   const wanted = new Set(ids);
   const name = ids.map((id) => JSON.stringify(model.tokenizer.piece(id))).join(' or ');
+  const find = (tokens: Int32Array): number[] => Array.from(tokens.keys()).filter((t) => wanted.has(tokens[t]));
   return {
     where: `at ${name}`,
     parameters: { token: ids },
     open: false,
-    find: (tokens) => Array.from(tokens.keys()).filter((t) => wanted.has(tokens[t])),
+    find,
+    slots: find,
     check({ tokens }) {
       if (tokens.some((id) => wanted.has(id))) return;
       throw new RangeError(`the token ${name} does not occur in ${excerpt(model.tokenizer, tokens)}`);
@@ -180,6 +198,7 @@ function byPattern(tokenizer: Tokenizer, given: RegExp | string): Selector {
     parameters: { regex: source, flags: [...flags].sort().join('') },
     open: false,
     find,
+    slots: find,
     check({ tokens, length }) {
       for (let at = 0; at < tokens.length; at += length) if (find(tokens.subarray(at, at + length)).length > 0) return;
       throw new RangeError(`${shown} matches nothing in ${excerpt(tokenizer, tokens)}`);

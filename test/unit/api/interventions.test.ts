@@ -4,6 +4,7 @@ import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
 import { correlate } from '../../../src/kernel/correlation/map.js';
 import type { FeatureMap } from '../../../src/kernel/correlation/types.js';
+import { INTERVENTIONS_VERSION } from '../../../src/kernel/models/edits.js';
 import { lossPerToken } from '../../../src/kernel/models/tokenLoss.js';
 import { reconstruct } from '../../../src/kernel/sae/sae.js';
 import type { OutputItem } from '../../../src/protocol/notebook.js';
@@ -27,7 +28,9 @@ describe('fg.activations.save with interventions', () => {
     const changed = await fg.activations.save(lmA, saeA, data(), { interventions: [push, clampOne] });
     expect(changed.id).not.toBe(plain.id);
     const { record } = (await fg.artifacts.find(changed.id))!;
-    expect(record.parameters.interventions).toEqual([push.parameters, clampOne.parameters]);
+    expect(record.parameters.interventions).toEqual(
+      [push, clampOne].map(({ parameters }) => ({ ...parameters, version: INTERVENTIONS_VERSION })),
+    );
     expect(record.title).toContain(`${push.description}; ${clampOne.description}`);
     expect((await fg.artifacts.find(plain.id))!.record.parameters).not.toHaveProperty('interventions');
 
@@ -161,6 +164,12 @@ describe('fg.interventions', () => {
     }
     await expect(fg.interventions.source(lmA, randomSae(99, 24, lmA.id), saved)).rejects.toThrow(saeA.id);
     await expect(fg.interventions.source(lmA, saeB, data())).rejects.toThrow(lmB.id);
+    await expect(fg.interventions.source(lmA, saeA, saved, { sequences: 3 })).rejects.toThrow(
+      'leave { sequences } out',
+    );
+    expect(() => fg.interventions.ablate(lmA, saeA, 5, { source: fromSaved })).toThrow('zero-ablation takes no values');
+    // An empty prompt is a mistake, not the absence of one.
+    await expect(fg.interventions.direction(lmA, hook, '3', '')).rejects.toThrow('has no tokens');
   });
 });
 

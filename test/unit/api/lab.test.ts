@@ -71,6 +71,15 @@ describe('fg.interventions.panel', () => {
     }
   });
 
+  it('positions from the end are those from the front', async () => {
+    const { run } = await panel();
+    const { intervention: _, description: __, ...back } = await run({ value: 3, positions: [-3, -1] });
+    const { intervention: ___, description: ____, ...front } = await run({ value: 3, positions: [4, 6] });
+    expect(back).toEqual(front);
+    expect(back.n).toBe(3);
+    expect(back.features.length).toBeGreaterThan(0);
+  });
+
   it('activations before and after are those that the SAE reads from the activation, changed by hand', async () => {
     const { run } = await panel();
     const F = saeA.config.dSae;

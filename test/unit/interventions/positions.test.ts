@@ -114,6 +114,7 @@ describe('positions', () => {
     [-7, 'position -7 is outside a text of 6 tokens'],
     [{ from: 8 }, 'position 8 is outside'],
     [{ from: 0, to: 6 }, 'position 6 is outside'],
+    [{ from: 4, to: -5 }, 'positions from 4 to -5 are none in a text of 6 tokens'],
     [{ token: 4 }, 'the token "4" does not occur in "3 17 5 17 9 30"'],
     [{ regex: /queen/ }, '/queen/ matches nothing in "3 17 5 17 9 30"'],
   ])('%j are refused before anything runs, by whatever runs them', async (positions, message) => {
@@ -153,6 +154,36 @@ describe('positions', () => {
     );
     const same = modelOf(config, randomWeights(config, 4));
     expect(() => same.forward(ids, 1, { edits: editsOf([push('all')]), stopAt: 'hook_embed' })).not.toThrow();
+  });
+});
+
+describe('a patch in a window of the text', () => {
+  const x = tf.tensor(
+    Float32Array.from({ length: 6 * 15 }, () => next()),
+    [1, 6, 15],
+  );
+  const rows = (t: tf.Tensor): number[][] => (t.arraySync() as number[][][])[0];
+  const made = (options: Parameters<typeof patch>[2], offset: number): number[][] =>
+    rows(patch(model, hook, options).edit(x, hook, { tokens: ids, batch: 1, time: 6, offset, sequence: 0 }));
+  const before = rows(x);
+
+  it('pairs its positions by their places in the lists, whatever the window leaves out', () => {
+    // The window begins at position 4: position 3 is gone, with the source that stood beside it.
+    const late = made({ positions: [3, 9], from: [7, 8] }, 4);
+    expect(late).toEqual(before.map((row, t) => (t === 5 ? before[4] : row)));
+    // Position 8 is yet to come; its source is not that of position 2.
+    const early = made({ positions: [8, 2], from: [1, 3] }, 0);
+    expect(early).toEqual(before.map((row, t) => (t === 2 ? before[3] : row)));
+    const one = made({ positions: [1, 2], from: [4, 30] }, 0);
+    expect(one).toEqual(before.map((row, t) => (t === 1 ? before[4] : row)));
+  });
+
+  it('from another prompt pairs positions of the texts, not of the window', async () => {
+    const clean = (await run(model, [], Int32Array.of(7, 8, 9, 1, 2), { capture: [hook] })).captured[hook];
+    const source = (t: number): number[] => Array.from(clean.data.subarray(15 * t, 15 * t + 15));
+    const prompt = Int32Array.of(7, 8, 9, 1, 2);
+    expect(made({ prompt }, 3)).toEqual(before.map((row, t) => (t < 2 ? source(t + 3) : row)));
+    expect(made({ prompt, positions: { from: 2 } }, 3)).toEqual(before.map((row, t) => (t < 2 ? source(t + 3) : row)));
   });
 });
 
