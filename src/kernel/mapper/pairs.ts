@@ -5,7 +5,8 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { memoryBudget } from '../compute/memory.js';
-import { Bits, blockOf } from './dbscan.js';
+import { blockOf } from './dbscan.js';
+import { find, singletons, unite } from './homology.js';
 import { exactScore, prepare, type Prepared, type Space } from './space.js';
 
 /** Points of a tile: a pair of places in two tiles is 14 bits. */
@@ -75,10 +76,56 @@ class TilePairs {
     this.#count[pair]++;
   }
 
-  of(a: number, b: number): Uint16Array {
+  /**
+   * Pairs of points that have a place ≥ 0, of two tiles: place of one and of the other from `to[at]` on. Gives the end.
+   * @param to holds room for `room(a, b)` more
+   */
+  list(a: number, b: number, place: Int32Array, to: Int32Array, at: number): number {
     const pair = a * this.tiles + b;
-    return this.#codes.subarray(this.#at[pair], this.#at[pair] + this.#count[pair]);
+    const codes = this.#codes;
+    const first = this.#at[pair];
+    const end = first + this.#count[pair];
+    let k = at;
+    for (let e = first; e < end; e++) {
+      const i = place[a * TILE + (codes[e] >> 7)];
+      const j = place[b * TILE + (codes[e] & 127)];
+      if (i < 0 || j < 0) continue;
+      to[k++] = i;
+      to[k++] = j;
+    }
+    return k;
   }
+
+  room(a: number, b: number): number {
+    return 2 * this.#count[a * this.tiles + b];
+  }
+}
+
+/**
+ * DBSCAN with scikit-learn's labels from pairs of neighbours among m points: clusters numbered by their first core point,
+ * a border point in the first cluster that reaches it, noise -1.
+ */
+export function labelsOfPairs(pairs: Int32Array, m: number, minSamples: number): Int32Array {
+  const near = new Int32Array(m).fill(1);
+  for (let e = 0; e < pairs.length; e++) near[pairs[e]]++;
+  const parent = singletons(m);
+  for (let e = 0; e < pairs.length; e += 2)
+    if (near[pairs[e]] >= minSamples && near[pairs[e + 1]] >= minSamples) unite(parent, pairs[e], pairs[e + 1]);
+  const labels = new Int32Array(m).fill(-1);
+  let next = 0;
+  for (let i = 0; i < m; i++) {
+    if (near[i] < minSamples) continue;
+    // The first of a component is its root.
+    const root = find(parent, i);
+    labels[i] = root === i ? next++ : labels[root];
+  }
+  for (let e = 0; e < pairs.length; e++) {
+    const border = pairs[e];
+    const core = pairs[e ^ 1];
+    if (near[border] >= minSamples || near[core] < minSamples) continue;
+    if (labels[border] < 0 || labels[core] < labels[border]) labels[border] = labels[core];
+  }
+  return labels;
 }
 
 export class NeighbourCache {
@@ -86,6 +133,11 @@ export class NeighbourCache {
   /** Tile and place of each point. */
   readonly #position: Int32Array;
   readonly #pairs: TilePairs;
+  /** Where the points of an element are in it, by position; -1 else. */
+  readonly #place: Int32Array;
+  /** Pairs of an element. */
+  #list = new Int32Array(1 << 16);
+  readonly #budget = memoryBudget();
   #prepared: Prepared | undefined;
   #full = false;
 
@@ -100,33 +152,38 @@ export class NeighbourCache {
     this.#position = new Int32Array(n);
     this.#order.forEach((i, at) => (this.#position[i] = at));
     const tiles = Math.ceil(n / TILE);
+    this.#place = new Int32Array(tiles * TILE).fill(-1);
     this.#pairs = new TilePairs(tiles);
     // Codes of as many pairs, and a copy of the rows in tile order, must fit.
-    this.#full = 4 * n * space.x.cols + 12 * tiles * tiles > memoryBudget() / 2;
+    this.#full = 4 * n * space.x.cols + 12 * tiles * tiles > this.#budget / 2;
   }
 
-  /** Neighbours among some points, or undefined where keeping them would take too much memory. */
-  async bits(ids: Int32Array, call: CallOptions): Promise<Bits | undefined> {
+  /** DBSCAN's labels of some points, or undefined where keeping neighbours would take too much memory. */
+  async labels(ids: Int32Array, minSamples: number, call: CallOptions): Promise<Int32Array | undefined> {
     if (this.#full) return undefined;
     const position = this.#position;
-    const tiles = [...new Set(Int32Array.from(ids, (i) => Math.floor(position[i] / TILE)))].sort((a, b) => a - b);
+    const used = new Uint8Array(this.#pairs.tiles);
+    for (const i of ids) used[Math.floor(position[i] / TILE)] = 1;
+    const tiles = [...used.keys()].filter((t) => used[t]);
     await this.#fill(tiles, call);
     if (this.#full) return undefined;
-    const bits = new Bits(ids.length);
-    const place = new Int32Array(this.#order.length).fill(-1);
+    const pairs = this.#pairs;
+    const place = this.#place;
     ids.forEach((i, at) => (place[position[i]] = at));
-    for (let i = 0; i < ids.length; i++) bits.join(i, i);
-    for (const [k, a] of tiles.entries()) {
+    let size = 0;
+    for (const [k, a] of tiles.entries())
       for (let l = k; l < tiles.length; l++) {
-        const b = tiles[l];
-        for (const code of this.#pairs.of(a, b)) {
-          const i = place[a * TILE + (code >> 7)];
-          const j = place[b * TILE + (code & 127)];
-          if (i >= 0 && j >= 0) bits.join(i, j);
+        const room = pairs.room(a, tiles[l]);
+        if (room === 0) continue;
+        if (size + room > this.#list.length) {
+          const more = new Int32Array(2 * (size + room));
+          more.set(this.#list.subarray(0, size));
+          this.#list = more;
         }
+        size = pairs.list(a, tiles[l], place, this.#list, size);
       }
-    }
-    return bits;
+    for (const i of ids) place[position[i]] = -1;
+    return labelsOfPairs(this.#list.subarray(0, size), ids.length, minSamples);
   }
 
   /** Multiplies the pairs of tiles that no element has asked for yet, runs of neighbouring tiles at once. */
@@ -141,10 +198,12 @@ export class NeighbourCache {
         from = to;
       }
       if (missing.length > 0) await breathe();
-      // Codes may take a quarter of the budget; past that nothing is kept, and each element is multiplied by itself.
-      if (this.#pairs.bytes > memoryBudget() / 4) {
+      // Codes may take a sixteenth of the budget, the list of an element four times that; past it nothing is kept, and
+      // each element is multiplied by itself.
+      if (this.#pairs.bytes > this.#budget / 16) {
         this.#full = true;
         this.#prepared = undefined;
+        this.#list = new Int32Array(0);
         return;
       }
     }
@@ -162,6 +221,7 @@ export class NeighbourCache {
     gemm(rows.subarray(a0 * d, a1 * d), rows.subarray(b0 * d, b1 * d), a1 - a0, width, d, { transB: true, out });
     const cosine = space.metric === 'cosine';
     const limit = cosine ? eps : eps * eps;
+    const [sure, never] = [limit - error, limit + error];
     for (let b = first; b <= last; b++) {
       this.#pairs.begin(a, b);
       const pair = a * this.#pairs.tiles + b;
@@ -171,8 +231,8 @@ export class NeighbourCache {
         const q = cosine ? 0 : squares[i];
         for (let j = Math.max(b * TILE, i + 1); j < end; j++) {
           const score = cosine ? 1 - out[at + j] : q + squares[j] - 2 * out[at + j];
-          if (score > limit + error) continue;
-          if (score > limit - error && exactScore(space, this.#order[i], this.#order[j]) > limit) continue;
+          if (score > never) continue;
+          if (score > sure && exactScore(space, this.#order[i], this.#order[j]) > limit) continue;
           this.#pairs.add(pair, ((i - a0) << 7) | (j - b * TILE));
         }
       }

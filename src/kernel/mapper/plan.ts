@@ -7,14 +7,13 @@ import { finiteRows } from '../maps/rows.js';
 import type { Json } from '../../protocol/notebook.js';
 import { openClusterer, type Clusterer } from './cluster.js';
 import { coverOf, type Cover } from './cover.js';
-import { labelsOf } from './dbscan.js';
 import { asParameters, graphWarnings } from './describe.js';
 import { nerveHomology } from './homology.js';
 import { computeLens, type ComputedLens } from './lens.js';
 import { connectedComponents, nerve } from './nerve.js';
 import type { CoverSpec, PlanOptions } from './options.js';
 import { NeighbourCache } from './pairs.js';
-import { submatrix } from './space.js';
+import { lengthOf, submatrix } from './space.js';
 import type { LensValues, MapperGraph } from './types.js';
 
 export interface MapperPlan {
@@ -40,15 +39,6 @@ interface Prepared {
   values: Float64Array;
   lens: LensValues;
   computed: ComputedLens;
-}
-
-/** Lengths of all rows given. */
-function norms(x: Matrix): Float32Array {
-  return Float32Array.from({ length: x.rows }, (_, i) => {
-    let sum = 0;
-    for (let e = i * x.cols; e < (i + 1) * x.cols; e++) sum += x.data[e] * x.data[e];
-    return Math.sqrt(sum);
-  });
 }
 
 function gather(x: Matrix, ids: Int32Array): Matrix {
@@ -144,8 +134,7 @@ async function clusterElements(
       continue;
     }
     checkAborted(call.signal, 'Mapper');
-    const bits = await cache?.bits(ids, call);
-    const labels = bits ? labelsOf(bits, clusterer.minSamples!) : await clusterer.labels(ids, call);
+    const labels = (await cache?.labels(ids, clusterer.minSamples!, call)) ?? (await clusterer.labels(ids, call));
     const clusters = labels.reduce((m, l) => Math.max(m, l + 1), 0);
     if (clusters === 0) out.allNoise++;
     const lists = Array.from({ length: clusters }, (): number[] => []);
@@ -195,7 +184,7 @@ class Plan implements MapperPlan {
       points,
     );
     this.clusterer = open.description;
-    this.#norms = norms(x);
+    this.#norms = Float32Array.from({ length: points }, (_, i) => lengthOf(x, i));
     this.#minIntersection = options.minIntersection ?? 1;
     if (options.reuse !== false && open.eps !== undefined && open.space.metric !== 'precomputed')
       this.#cache = new NeighbourCache(open.space, open.eps, prepared.values, prepared.lens.dims);

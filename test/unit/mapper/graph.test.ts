@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
+import { Bits, labelsOf } from '../../../src/kernel/mapper/dbscan.js';
 import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
+import { labelsOfPairs } from '../../../src/kernel/mapper/pairs.js';
 import { prepareMapper } from '../../../src/kernel/mapper/plan.js';
 
 /** Points around `clusters` random unit directions. */
@@ -68,6 +70,34 @@ describe('Mapper', () => {
         expect(alone.nodes).toBeGreaterThan(5);
       }
     }
+  });
+});
+
+describe('DBSCAN from pairs of neighbours', () => {
+  it('has the labels that rows of neighbours give, border points and noise included', () => {
+    const random = new Random(8);
+    let borders = 0;
+    for (let run = 0; run < 60; run++) {
+      const m = 2 + random.int(90);
+      const bits = new Bits(m);
+      const pairs: number[] = [];
+      for (let i = 0; i < m; i++) {
+        bits.join(i, i);
+        for (let j = i + 1; j < m; j++)
+          if (random.next() < 2.5 / m) {
+            bits.join(i, j);
+            pairs.push(...(random.next() < 0.5 ? [i, j] : [j, i]));
+          }
+      }
+      const minSamples = 2 + random.int(4);
+      const labels = labelsOfPairs(Int32Array.from(pairs), m, minSamples);
+      expect([...labels]).toEqual([...labelsOf(bits, minSamples)]);
+      borders += labels.reduce(
+        (c, l, i) => c + (l >= 0 && 1 + pairs.filter((p) => p === i).length < minSamples ? 1 : 0),
+        0,
+      );
+    }
+    expect(borders).toBeGreaterThan(100);
   });
 });
 
