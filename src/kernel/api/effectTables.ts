@@ -11,6 +11,11 @@ import { count, formatNumber, tableItems, tableOf, type TableRow } from './prese
 
 const OVER_SEQUENCES = 'since tokens of one sequence depend on each other';
 
+/** The rows of each SAE; the first of each stands for what they share. */
+function bySae<T extends { sae: string; hook: string }>(rows: readonly T[]): T[] {
+  return rows.filter((row, i) => rows.findIndex((r) => r.sae === row.sae && r.hook === row.hook) === i);
+}
+
 /** What the tests say and do not say. */
 function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences: number }>): string {
   const [{ n, untouched, sequences }] = rows;
@@ -38,7 +43,8 @@ export function effectTable(effects: readonly FeatureEffect[], what: string): Ou
       ...tableOf([], title),
       note: 'no feature moved: does the intervention act before the hook of the SAE?',
     });
-  const several = new Set(effects.map((e) => `${e.sae} ${e.hook}`)).size > 1;
+  const saes = bySae(effects);
+  const several = saes.length > 1;
   const rows = effects.map((e): TableRow => ({
     ...(several ? { hook: e.hook, SAE: e.sae } : {}),
     feature: e.feature,
@@ -53,7 +59,12 @@ export function effectTable(effects: readonly FeatureEffect[], what: string): Ou
   }));
   return tableItems({
     ...tableOf(rows, title),
-    note: `${testNote(effects)}; p adjusted by Benjamini-Hochberg over ${count(effects[0].tested)} features that fire`,
+    note: saes
+      .map(
+        (e) =>
+          `${several ? `${e.hook} (${e.sae}): ` : ''}${testNote([e])}; p adjusted by Benjamini-Hochberg over ${count(e.tested)} features that fire`,
+      )
+      .join('. '),
   });
 }
 

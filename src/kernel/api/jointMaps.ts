@@ -74,10 +74,12 @@ const CODE_VERSION = 1;
 const WINDOW = 8;
 
 function summary(map: TokenMap): string {
-  const left = map.notDrawn > 0 ? `, ${count(map.notDrawn)} touched tokens not drawn` : '';
+  const which = map.withUntouched ? '' : 'touched ';
+  const left = map.notDrawn > 0 ? `, ${count(map.notDrawn)} ${which}tokens not drawn` : '';
+  const others = map.withUntouched ? 'untouched, which may be drawn too' : 'untouched left out';
   return [
     `${map.interventions}, at ${map.hook}${map.sae ? ` in features of ${map.sae}` : ''}`,
-    `${map.description}; ${count(map.touched)} tokens touched, ${count(map.untouched)} untouched left out${left}`,
+    `${map.description}; ${count(map.touched)} tokens touched, ${count(map.untouched)} ${others}${left}`,
     `mean Δ norm ${besideText(map.shift)}`,
     `coherence of Δ ${besideText(map.coherence)}`,
   ].join('\n');

@@ -223,7 +223,11 @@ export async function featureEffects(
   tokens: TokenSet,
   options: FeatureEffectOptions = {},
 ): Promise<FeatureEffect[]> {
-  const { test = 'wilcoxon' } = options;
+  const { test = 'wilcoxon', top = 20, permutations = 999, seed = 0 } = options;
+  for (const [name, value] of Object.entries({ top, permutations }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new RangeError(`${name} must be a whole number of at least 1 but is ${value}`);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   if (test !== 'wilcoxon' && test !== 'signFlip')
     throw new RangeError(`test is ${JSON.stringify(test)}; expected 'wilcoxon' or 'signFlip'`);
   const at = saesAt(model, saes, options);

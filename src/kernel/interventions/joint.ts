@@ -26,7 +26,7 @@ export interface JointMapOptions extends RunOptions {
   allowOtherModel?: boolean;
   /** Default 'pca'. */
   method?: 'pca' | 'umap';
-  /** UMAP's neighbourhood, minimal distance and metric: as in fg.maps.umap. */
+  /** UMAP's neighbourhood, minimal distance and metric, as in fg.maps.umap; refused with 'pca'. */
   nNeighbors?: number;
   /** Default 0.1. */
   minDist?: number;
@@ -57,9 +57,12 @@ export interface JointMap {
   /** Δ norm of every token looked at, [sequences × context]; 0 where untouched. */
   delta: Float32Array;
   nullDelta: Float32Array;
-  /** Tokens touched, those that were not, and those touched but not drawn. */
+  /** Tokens touched, and those that were not. */
   touched: number;
   untouched: number;
+  /** Whether the untouched were drawn from as well. */
+  withUntouched: boolean;
+  /** Tokens that could have been drawn and were not. */
   notDrawn: number;
   /** Mean Δ norm over the touched tokens, beside random directions. At the edited hook itself norms are equal. */
   shift: BesideRandom;
@@ -226,6 +229,9 @@ function requireSettings(options: JointMapOptions): void {
   const { method = 'pca', nulls = 20, points = 1000 } = options;
   if (method !== 'pca' && method !== 'umap')
     throw new RangeError(`method is ${JSON.stringify(method)}; expected 'pca' or 'umap'`);
+  const unused =
+    method === 'pca' && (['nNeighbors', 'minDist', 'metric'] as const).find((name) => options[name] !== undefined);
+  if (unused) throw new TypeError(`${unused} is UMAP's: give method: 'umap' with it, or leave it out`);
   if (!Number.isInteger(nulls) || nulls < 1)
     throw new RangeError(`nulls is ${nulls}: a map of effects needs at least 1 random direction to be read against`);
   if (!Number.isInteger(points) || points < 2)
@@ -275,6 +281,7 @@ export async function jointMap(
     nullDelta,
     touched: shifts[0].n,
     untouched: delta.length - shifts[0].n,
+    withUntouched: options.untouched ?? false,
     notDrawn: all.length - n,
     shift: besideRandom(
       shifts[0].mean,

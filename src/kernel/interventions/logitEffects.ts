@@ -11,7 +11,7 @@ import type { Intervention } from './intervention.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { besideRandom, randomDirections, type BesideRandom } from './randomDirection.js';
 import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
-import { benjaminiHochberg, pairedT, wilcoxon } from './statistics.js';
+import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
 
 export interface LogitEffectOptions extends RunOptions {
   /** Tokens looked at, such as [' king', ' queen']; default those whose probability moved most. */
@@ -105,7 +105,7 @@ class Detail {
   readonly pBefore: Float64Array;
   readonly pAfter: Float64Array;
   /** [sequences, vocab]: sums of Δ probability. */
-  readonly moves: Float32Array;
+  readonly moves: Float64Array;
   readonly rows: Array<{
     sequence: number;
     position: number;
@@ -123,7 +123,7 @@ class Detail {
   ) {
     [this.logitBefore, this.logitAfter] = [new Float64Array(vocab), new Float64Array(vocab)];
     [this.pBefore, this.pAfter] = [new Float64Array(vocab), new Float64Array(vocab)];
-    this.moves = new Float32Array(sequences * vocab);
+    this.moves = new Float64Array(sequences * vocab);
     this.counts = new Float64Array(sequences);
   }
 }
@@ -298,14 +298,22 @@ function setsOf(model: LanguageModel, data: string | readonly string[] | TokenSe
 }
 
 /** The tokens listed: chosen ones in the order given, else those whose probability moved most. */
-function tokenEffects(model: LanguageModel, detail: Detail, n: number, ids: readonly number[], top: number) {
+async function tokenEffects(
+  model: LanguageModel,
+  detail: Detail,
+  n: number,
+  ids: readonly number[],
+  top: number,
+): Promise<TokenEffect[]> {
   const { vocab, counts, moves } = detail;
   const units = [...counts.keys()].filter((s) => counts[s] > 0);
   const family = ids.length > 0 ? ids : Array.from({ length: vocab }, (_, v) => v);
-  const tests = family.map((v) => {
+  const tests: Array<PairedT & { signed: number }> = [];
+  for (const [k, v] of family.entries()) {
     const d = units.map((s) => moves[s * vocab + v] / counts[s]);
-    return { ...pairedT(d), signed: units.length < 2 ? NaN : wilcoxon(d).p };
-  });
+    tests.push({ ...pairedT(d), signed: units.length < 2 ? NaN : wilcoxon(d).p });
+    if (k % 512 === 511) await breathe();
+  }
   const qT = benjaminiHochberg(tests.map((t) => t.p));
   const q = benjaminiHochberg(tests.map((t) => t.signed));
   const effects = family.map((id, k): TokenEffect => ({
@@ -363,19 +371,19 @@ function lossTests(rows: Detail['rows'], sequences: number): { t: number; pT: nu
   return { t, pT, p: d.length < 2 ? NaN : wilcoxon(d).p };
 }
 
-function resultOf(
+async function resultOf(
   model: LanguageModel,
   detail: Detail,
   tallies: readonly Tally[],
   ids: readonly number[],
   options: LogitEffectOptions,
-): LogitEffects {
+): Promise<LogitEffects> {
   const { top = 20, seed = 0 } = options;
   const [own, ...nulls] = tallies;
   const beside = (of: (tally: Tally) => number): BesideRandom => besideRandom(of(own), nulls.map(of), seed);
   const column = (of: (row: Detail['rows'][number]) => number) => detail.rows.map(of);
   return {
-    tokens: own.n === 0 ? [] : tokenEffects(model, detail, own.n, ids, top),
+    tokens: own.n === 0 ? [] : await tokenEffects(model, detail, own.n, ids, top),
     n: own.n,
     untouched: detail.untouched,
     sequences: detail.counts.filter((c) => c > 0).length,
@@ -414,7 +422,10 @@ export async function logitEffects(
   options: LogitEffectOptions = {},
 ): Promise<LogitEffects> {
   const { nulls = 20, seed = 0, untouched = false } = options;
-  const ids = options.tokens === undefined ? [] : tokenIds(model, options.tokens);
+  const ids = options.tokens === undefined ? [] : [...new Set(tokenIds(model, options.tokens))];
+  const { top = 20 } = options;
+  if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   const sets = setsOf(model, data);
   const positions = options.positions ?? (typeof data === 'object' && 'tokenizer' in data ? 'all' : 'last');
   if (positions !== 'all' && positions !== 'last')
@@ -422,7 +433,7 @@ export async function logitEffects(
   const total = sets.reduce((sum, set) => sum + sequencesOf(set, options.sequences), 0);
   requireMemory(
     `effects on ${model.config.vocab} logits over ${total} sequences`,
-    4 * model.config.vocab * (total + 8),
+    8 * model.config.vocab * (total + 8),
   );
   const detail = new Detail(model.config.vocab, total);
   const { own, nulls: directions } = randomDirections(model, interventions, nulls, seed);

@@ -84,6 +84,9 @@ export async function* variantRuns(
   for (const hook of hooks) requireRowHook(model, hook);
   const { context } = tokens;
   const count = sequencesOf(tokens, options.sequences);
+  const { batchTokens = 2048 } = options;
+  if (!Number.isInteger(batchTokens) || batchTokens < 1)
+    throw new RangeError(`batchTokens must be a positive integer but is ${batchTokens}`);
   const text = { tokens: tokens.tokens.subarray(0, count * context), context };
   for (const set of variants) requireRunnable(model, set, text);
   const order = (hook: string): number => model.hooks.indexOf(hook);
@@ -92,7 +95,7 @@ export async function* variantRuns(
   const edited = [...new Set(variants.flat().map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
   const edits = variants.map((set) => editsOf(set.filter((i) => edited.includes(i.hook))));
   const capture = [...new Set([...hooks, ...edited])];
-  const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
+  const perBlock = Math.max(1, Math.floor(batchTokens / context));
   for (let first = 0; first < count; first += perBlock) {
     checkAborted(options.signal, 'effects of an intervention');
     const sequences = Math.min(perBlock, count - first);

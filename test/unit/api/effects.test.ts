@@ -75,6 +75,17 @@ describe('fg.interventions: effects', () => {
     expect(shown(overText).note).toContain('nats over');
   });
 
+  it('of several SAEs say what the tests of each are over', async () => {
+    const { fg } = world;
+    const both = [
+      fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2, positions: 'last' }),
+      fg.interventions.steerFeature(lmA, late, 3, { scale: 2 }),
+    ];
+    const { note } = shown(await fg.interventions.effects(lmA, both, [saeA, late], data(), { sequences: 3 }));
+    expect(note).toContain(`${saeA.config.hookName} (${saeA.name}): means over 3 tokens; 21 untouched`);
+    expect(note).toContain(`${late.config.hookName} (${late.name}): means over 24 tokens.`);
+  });
+
   it('of nothing say why', async () => {
     const none = await world.fg.interventions.effects(lmA, [], saeA, data(), { sequences: 2 });
     expect(none).toEqual([]);

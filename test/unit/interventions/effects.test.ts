@@ -257,5 +257,8 @@ describe('featureEffects', () => {
       );
     const broken = { ...push(), edit: (x: tf.Tensor) => x.mul(NaN) };
     await expect(featureEffects(model, [broken], sae(), tokens)).rejects.toThrow('NaN');
+    const wrong = [{ top: 0 }, { permutations: 0 }, { seed: NaN }, { batchTokens: 0 }];
+    for (const options of wrong)
+      await expect(featureEffects(model, [], sae(), tokens, options)).rejects.toThrow(Object.keys(options)[0]);
   });
 });

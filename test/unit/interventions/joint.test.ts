@@ -59,6 +59,7 @@ describe('a joint map', () => {
     expect(map).toMatchObject({ touched: 18, untouched: 30, notDrawn: 0 });
     const all = await jointMap(model, [fromFive], tokens, { hook: late, nulls: 3, untouched: true });
     expect(all.token).toHaveLength(48);
+    expect([map.withUntouched, all.withUntouched]).toEqual([false, true]);
     for (let i = 0; i < 48; i++) {
       const moved = Math.hypot(all.after[2 * i] - all.before[2 * i], all.after[2 * i + 1] - all.before[2 * i + 1]);
       if (i % 8 < 5) expect(moved).toBe(0);
@@ -122,7 +123,14 @@ describe('a joint map', () => {
 
   it('is the same for the same seed, and draws a sample by it', async () => {
     for (const method of ['pca', 'umap'] as const) {
-      const options = { hook: late, nulls: 2, method, points: 15, seed: 4, nNeighbors: 5 };
+      const options = {
+        hook: late,
+        nulls: 2,
+        method,
+        points: 15,
+        seed: 4,
+        ...(method === 'umap' ? { nNeighbors: 5 } : {}),
+      };
       const map = await jointMap(model, [push], tokens, options);
       expect(await jointMap(model, [push], tokens, options)).toEqual(map);
       expect(map.token).toHaveLength(15);
@@ -142,6 +150,7 @@ describe('a joint map', () => {
     await expect(jointMap(model, [push], tokens, {})).rejects.toThrow('needs { hook }');
     await expect(jointMap(model, [push], tokens, { hook: late, nulls: 0 })).rejects.toThrow('at least 1 random');
     await expect(jointMap(model, [push], tokens, { hook: late, points: 1 })).rejects.toThrow('points');
+    await expect(jointMap(model, [push], tokens, { hook: late, minDist: 0 })).rejects.toThrow("minDist is UMAP's");
     await expect(jointMap(model, [push], tokens, { hook: 'blocks.0.attn.hook_pattern' })).rejects.toThrow('pair of');
     await expect(jointMap(model, [push], tokens, { sae, hook: 'blocks.0.mlp.hook_post' })).rejects.toThrow('width 15');
   });

@@ -125,12 +125,21 @@ describe('logitEffects', () => {
     expect(nothing.kl.p).toBe(1);
   });
 
+  it('counts a token that is given twice once', async () => {
+    const options = { nulls: 2, seed: 1 };
+    const once = await logitEffects(model, [push], tokenSet(3), { ...options, tokens: [9, 4] });
+    expect(await logitEffects(model, [push], tokenSet(3), { ...options, tokens: [9, '4', 9] })).toEqual(once);
+  });
+
   it('refuses tokens that are none, wrong options and NaN', async () => {
     const wrong: Array<[object, string]> = [
       [{ tokens: '3 4' }, '2 tokens'],
       [{ tokens: 99 }, 'outside'],
       [{ nulls: 1.5 }, 'nulls must be a whole number'],
       [{ sequences: 0 }, 'positive integer'],
+      [{ batchTokens: NaN }, 'batchTokens must be a positive integer but is NaN'],
+      [{ top: -1 }, 'top must be a whole number'],
+      [{ seed: 0.5 }, 'seed is 0.5'],
       [{ positions: 'first' }, "expected 'all' or 'last'"],
     ];
     for (const [options, message] of wrong)
