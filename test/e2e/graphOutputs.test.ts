@@ -114,12 +114,32 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   test('exports are downloaded', async () => {
     await page.locator('fgnb-dropdown.export').scrollIntoViewIfNeeded();
     await page.locator('fgnb-dropdown.export').click();
-    expect(await page.locator('fgnb-dropdown.export fgnb-option', { hasText: 'HTML' }).count()).toBe(0);
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.locator('fgnb-dropdown.export fgnb-option', { hasText: 'GraphML: A' }).click(),
     ]);
     expect(download.suggestedFilename()).toBe('Mapper of tiny-1L’s decoder - A.graphml');
+  });
+
+  test('a graph is downloaded as a page of its own, which draws', async () => {
+    await page.locator('fgnb-dropdown.export').click();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('fgnb-dropdown.export fgnb-option', { hasText: 'Page (HTML)' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('Mapper of tiny-1L’s decoder.html');
+    const file = path.join(folder, 'graph.html');
+    await download.saveAs(file);
+    const alone = await page.context().newPage();
+    const said = collectComplaints(alone, 'file:');
+    await alone.goto(pathToFileURL(file).href);
+    await alone.locator('.plot .surface canvas').first().waitFor();
+    expect(await alone.locator('.plot').count()).toBe(2);
+    expect(await alone.locator('.fg-map:not(.fg-graph), #app pre').count()).toBe(0);
+    expect(await alone.locator('.fg-graph .caption').first().innerText()).toContain('60 nodes');
+    await alone.screenshot({ path: path.join(screenshots, 'report-graph-alone-light.png') });
+    expect(said.list).toEqual([]);
+    await alone.close();
   });
 
   test('scrolled away, the graph gives its WebGL contexts back, and draws again in view', async () => {

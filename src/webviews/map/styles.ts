@@ -4,11 +4,11 @@ export const MAP_CSS = `
 .fg-map > .toolbar { grid-column: 1 / -1; }
 .fg-map .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; }
 .fg-map > .toolbar { position: relative; z-index: 10; }
-.fg-map .toolbar .part { display: flex; align-items: center; gap: 8px; }
+.fg-map .toolbar .part { display: flex; align-items: center; gap: 8px; max-width: 100%; }
 .fg-map .toolbar .search { width: 190px; }
 .fg-map .toolbar fgnb-dropdown { min-width: 130px; max-width: 260px; }
 .fg-map .toolbar fgnb-checkbox { margin: 0; white-space: nowrap; }
-.fg-map .toolbar .tools { margin-left: auto; gap: 2px; }
+.fg-map .toolbar .tools { margin-left: auto; gap: 2px; flex-wrap: wrap; justify-content: flex-end; }
 .fg-map .toolbar .tools .pressed { background: var(--fg-list-active); color: var(--fg-list-active-text); border-radius: 5px; outline: 1px solid var(--fg-contrast-active); }
 .fg-map .threshold { white-space: nowrap; }
 .fg-map .threshold input { width: 110px; accent-color: var(--fg-button-bg); }
@@ -16,7 +16,7 @@ export const MAP_CSS = `
 .fg-map .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
 .fg-map .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
 .fg-map .hits:empty { display: none; }
-.fg-map .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: 320px; }
+.fg-map .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: min(320px, 100%); box-sizing: border-box; }
 .fg-map .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-map .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-map .stage { position: relative; min-height: 0; overflow: hidden; }

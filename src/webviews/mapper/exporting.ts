@@ -5,7 +5,7 @@ import { graphMl, keplerJson } from './export.js';
 import type { GraphModel } from './model.js';
 import { picture, type PictureGraph } from './picture.js';
 import type { Plot } from './plot.js';
-import { download } from './save.js';
+import { download, fileName } from './save.js';
 import type { GraphViewState } from './state.js';
 import type { ExportKind } from './toolbar.js';
 import type { GraphViewOptions } from './view.js';
@@ -36,11 +36,6 @@ export async function exportGraph(kind: ExportKind, s: number, job: ExportJob): 
     case 'html':
       return options.saveGraphPage?.() ?? null;
   }
-}
-
-function fileName(title: string, extension: string): string {
-  // eslint-disable-next-line no-control-regex
-  return `${title.replace(/[\u0000-\u001f<>:"/\\|?*]+/g, '-').slice(0, 120)}.${extension}`;
 }
 
 function pictureOf({ model, state, plots, colours, palette }: ExportJob): Promise<string> {

@@ -1,8 +1,18 @@
-/** Saves an export by the page's own download, where no host asks where to. */
+/** Names of exported files, and the page's own download, where no host asks where to. */
 import { bytesOfBase64 } from '../ui/rpc.js';
 import type { SavedFile } from './view.js';
 
-const TYPES: Record<string, string> = { png: 'image/png', json: 'application/json', graphml: 'application/xml' };
+const TYPES: Record<string, string> = {
+  png: 'image/png',
+  json: 'application/json',
+  graphml: 'application/xml',
+  html: 'text/html',
+};
+
+export function fileName(title: string, extension: string): string {
+  // eslint-disable-next-line no-control-regex
+  return `${title.replace(/[\u0000-\u001f<>:"/\\|?*]+/g, '-').slice(0, 120)}.${extension}`;
+}
 
 export function download(file: SavedFile): Promise<string | null> {
   const parts = [file.base64 === undefined ? (file.text ?? '') : bytesOfBase64(file.base64)];

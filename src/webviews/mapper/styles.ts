@@ -74,4 +74,5 @@ export const GRAPH_CSS = `
 .fg-graph[data-size="narrow"]:not([data-pane="closed"]) { grid-template-rows: auto minmax(0, 1fr) minmax(0, 27%); }
 .fg-graph[data-size="narrow"] .foot .provenance { margin-left: 0; }
 .fg-graph.compact { height: 480px; }
+@media (max-height: 520px) { .fg-graph:not(.compact, [data-pane="closed"])[data-size="medium"], .fg-graph:not(.compact, [data-pane="closed"])[data-size="narrow"] { grid-template-rows: auto minmax(220px, 1fr) minmax(90px, 30%); overflow-y: auto; } }
 `;

@@ -19,7 +19,8 @@ export function renderCell(
     return node;
   }
   const outputs = (cell.outputs ?? []).map((output) => renderCellOutput(output, env)).filter((o) => o !== null);
-  if (source.trim() === '' && outputs.length === 0) return null;
+  const shown = outputs.length ? el('div', { class: 'outputs' }, ...outputs) : null;
+  if (source.trim() === '') return shown && el('section', { class: 'cell code' }, shown);
   const code = el('pre', { tabIndex: 0 }, el('code'));
   code.firstElementChild?.append(highlight(source.replace(/\n+$/, '')));
   const { order, ms, status } = cell.execution ?? {};
@@ -31,12 +32,7 @@ export function renderCell(
   ].filter(Boolean);
   const details = el('details', {}, el('summary', {}, facts.join(' · ')), code);
   details.open = true;
-  return el(
-    'section',
-    { class: 'cell code' },
-    details,
-    outputs.length ? el('div', { class: 'outputs' }, ...outputs) : null,
-  );
+  return el('section', { class: 'cell code' }, details, shown);
 }
 
 /** The richest item that is known here; items are stored richest first. A progress bar has no place in a document. */

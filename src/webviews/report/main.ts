@@ -5,6 +5,7 @@ import type { NotebookFile } from '../../protocol/notebook.js';
 import { sidecarElementId } from '../../protocol/webview.js';
 import { bundleMapSource } from '../map/bundle.js';
 import { bundleGraphSource } from '../mapper/bundle.js';
+import { download, fileName } from '../mapper/save.js';
 import type { OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
@@ -14,6 +15,7 @@ import { bytesOfBase64 } from '../ui/rpc.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import { dropdown } from '../ui/toolkit.js';
 import { renderCell } from './cells.js';
+import { graphPage } from './graphPage.js';
 import { REPORT_CSS } from './styles.js';
 
 async function sidecar(bundle: string, file: string): Promise<Uint8Array> {
@@ -35,6 +37,7 @@ const environment: OutputEnvironment = {
           (file) => carries(graph.id, file),
         )
       : null,
+  saveGraphPage: (graph) => download({ name: fileName(graph.meta.title, 'html'), text: graphPage(graph) }),
   link: new LinkBus(),
   copyText: async (text) => {
     // file:// pages may lack the clipboard API: the selection of a hidden field serves there.
@@ -104,11 +107,13 @@ function start(): void {
     const text = document.getElementById('notebook')?.textContent;
     if (!text) throw new Error('the page carries no notebook');
     const notebook = JSON.parse(text) as NotebookFile;
+    // The page of one output has no code: it is no notebook to its reader.
+    const written = notebook.cells.some((c) => c.kind === 'code' && c.source.join('').trim() !== '');
     article.append(
       el(
         'div',
         { class: 'top' },
-        el('span', {}, `${document.title} · ${plural(notebook.cells.length, 'cell')}`),
+        el('span', {}, written ? `${document.title} · ${plural(notebook.cells.length, 'cell')}` : document.title),
         el('span', { class: 'grow' }),
         themeChoice(),
       ),
