@@ -9,7 +9,7 @@ import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from './present.js';
 
-const OVER_SEQUENCES = 'since tokens of one sequence depend on each other';
+const OVER_SEQUENCES = 'since tokens of one sequence depend on each other, and two-sided';
 
 /** The rows of each SAE; the first of each stands for what they share. */
 function bySae<T extends { sae: string; hook: string }>(rows: readonly T[]): T[] {
@@ -23,12 +23,12 @@ function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences:
   return `means over ${count(n)} tokens${left}. Tests are paired over ${count(sequences)} sequences, ${OVER_SEQUENCES}`;
 }
 
-/** "0.41 (random directions: mean 0.02, std 0.01, largest 0.05; p = 0.048, 20 runs, seed 0)". */
+/** "0.41 (random directions of the same norm: mean 0.02, …; two-sided p = 0.048, 20 runs, seed 0)". */
 export function besideText(figure: BesideRandom): string {
   const { value, mean, std, max, p, runs, seed } = figure;
   const f = (v: number): string => formatNumber(v, 3);
   if (runs === 0) return `${f(value)} (no random directions run)`;
-  return `${f(value)} (random directions of the same norm: mean ${f(mean)}, std ${f(std)}, largest ${f(max)}; p = ${f(p)}, ${runs} runs, seed ${seed})`;
+  return `${f(value)} (random directions of the same norm: mean ${f(mean)}, std ${f(std)}, largest ${f(max)}; two-sided p = ${f(p)}, ${runs} runs, seed ${seed})`;
 }
 
 const agreementText = ({ rho, n, p, runs, seed }: RankAgreement): string =>
@@ -125,6 +125,7 @@ export function attributionTable(result: Attribution): OutputItem[] {
     'fires at': f.positions,
     'mean activation there': f.activation,
     'most from token': f.token,
+    ...(result.sequences > 1 ? { sequence: f.sequence } : {}),
     position: f.position,
   }));
   const method =

@@ -34,7 +34,7 @@ export interface AttributionOptions extends CallOptions {
   allowOtherModel?: boolean;
   /** 'gradient' (activation × gradient, default) or 'integrated' gradients. */
   method?: 'gradient' | 'integrated';
-  /** Points of the integral, default 16. */
+  /** Points of the integral, default 16; refused with 'gradient', which has one. */
   steps?: number;
   /** Features ablated for the check: half those of largest attribution, half drawn from the rest; default 40, 0 = none. */
   verify?: number;

@@ -25,7 +25,7 @@ import { rankAgreement, type RankAgreement } from './statistics.js';
 export interface CircuitOptions extends CallOptions {
   /** Position at which downstream features are read, negative from the end; default −1, the last. */
   position?: number;
-  /** Downstream features: those that fire most at the position; default 8. */
+  /** Downstream features: those that fire most at the position; default 8. Refused with { features }. */
   targets?: number;
   /** Downstream features by id, instead; those that do not fire at the position are refused. */
   features?: readonly number[];
@@ -191,7 +191,12 @@ function layers(
   return { upHook, downHook };
 }
 
-function requireSettings({ targets = 8, sources = 12, permutations = 999 }: CircuitOptions): void {
+function requireSettings(options: CircuitOptions): void {
+  const { targets = 8, sources = 12, permutations = 999, seed = 0 } = options;
+  if (options.features && options.targets !== undefined)
+    throw new TypeError('downstream features are given by id: leave { targets } out, or { features }');
+  if (options.features?.length === 0) throw new RangeError('no downstream feature is given; give ids, or { targets }');
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   for (const [name, value] of Object.entries({ targets, sources, permutations }))
     if (!Number.isInteger(value) || value < 1)
       throw new RangeError(`${name} must be a whole number of at least 1 but is ${value}`);

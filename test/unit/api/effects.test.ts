@@ -69,7 +69,7 @@ describe('fg.interventions: effects', () => {
     expect(again).toEqual(first);
     expect(again.perToken.lossBefore[0]).toBeNaN();
     expect(shown(first).note).toMatch(
-      /Σ Δ p of the chosen tokens .*random directions of the same norm: .*4 runs, seed 1/,
+      /Σ Δ p of the chosen tokens .*random directions of the same norm: .*two-sided p = .*4 runs, seed 1/,
     );
     const overText = await fg.interventions.logitEffects(lmA, push(), data(), { sequences: 3, nulls: 0 });
     expect(shown(overText).note).toContain('nats over');

@@ -250,6 +250,9 @@ describe('bad input', () => {
       [{ token: 3 }, { hook: 'blocks.0.mlp_out' }, 'unknown hook "blocks.0.mlp_out"'],
       [{ token: 3 }, { steps: 0, method: 'integrated' }, 'steps must be a whole number'],
       [{ token: 3 }, { verify: -1 }, 'verify must be'],
+      [{ token: 3 }, { steps: 8 }, "give method: 'integrated'"],
+      [{ token: 3 }, { permutations: 0 }, 'permutations must be'],
+      [{ token: 3 }, { seed: NaN }, 'seed is NaN'],
     ];
     for (const [target, options, message] of wrong)
       await expect(attribute(model, sae, prompt, target, options)).rejects.toThrow(message);
