@@ -4,7 +4,7 @@
  * quickstart. --no-open only prints the address; --headless-check starts, asks for the page once, and stops.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installHarness } from '../test/harness/install.mjs';
@@ -31,6 +31,8 @@ export function packageVsix() {
   if (existsSync(vsix) && statSync(vsix).mtimeMs > changed) return vsix;
   mkdirSync(out, { recursive: true });
   console.log('Packaging the extension');
+  // Made beside and renamed: two tests that run at once may both package.
+  const beside = `${vsix.slice(0, -'.vsix'.length)}.${process.pid}.vsix`;
   const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
   // vsce asks before it packages without a repository field or licence; nobody is there to answer.
   const flags = [
@@ -42,9 +44,10 @@ export function packageVsix() {
     // The README's picture is in the package, not on a site.
     '--no-rewrite-relative-links',
     '--out',
-    vsix,
+    beside,
   ];
   execFileSync(process.execPath, [vsce, 'package', ...flags], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  renameSync(beside, vsix);
   return vsix;
 }
 
