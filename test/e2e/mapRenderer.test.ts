@@ -131,6 +131,13 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     expect(await page.locator('#table tbody tr').count()).toBe(4);
     expect(await page.locator('#features .fg-card').count()).toBe(3);
     expect(await page.locator('#comparison .tokens .name').allInnerTexts()).toEqual(['␣princess', '␣boy']);
+    const table = page.locator('#comparison').getByRole('table', { name: 'Next-token probabilities and logits' });
+    const rows = await table.getByRole('row').all();
+    const texts = await Promise.all(rows.slice(1).map((row) => row.getByRole('cell').allInnerTexts()));
+    expect(texts.map((cells) => cells.slice(-2))).toEqual([
+      ['1.25 → 6.00', '+4.75'],
+      ['–', '–'],
+    ]);
     await page.screenshot({ path: path.join(screenshots, 'renderer-outputs.png'), fullPage: true });
     expect(complaints.list).toEqual([]);
   });

@@ -120,7 +120,7 @@ export const COMPARISON = {
     },
   ],
   tokens: [
-    { token: ' princess', before: 0.012, after: 0.41 },
+    { token: ' princess', before: 0.012, after: 0.41, logit: { before: 1.25, after: 6, delta: 4.75 } },
     { token: ' boy', before: 0.32, after: 0.05 },
   ],
   note: 'Same seed on both sides.',
