@@ -88,6 +88,24 @@ describe('a world at a million samples', () => {
     });
   });
 
+  it('keeps marginals and pairs of rare and of frequent features on one factor, whatever the sign of the loading', async () => {
+    const loadings = Array.from({ length: 24 }, (_, i) => [[0.95, -0.95, 0.6, -0.4, 0, 0.2][i % 6]]);
+    await requireLaw({
+      ...small,
+      frequencies: { kind: 'geometric', lambda: 0.88, max: 0.3 },
+      correlations: { kind: 'low-rank', rank: 1, loadings },
+    });
+  });
+
+  it('keeps marginals and pairs of blocks of rare features', async () => {
+    await requireLaw({
+      ...small,
+      features: 32,
+      frequencies: 0.01,
+      correlations: { kind: 'block', size: 8, correlation: 0.3, of: 'latent' },
+    });
+  });
+
   it('follows a given matrix of firing correlations', async () => {
     const matrix = [
       [1, 0.3, 0.1],

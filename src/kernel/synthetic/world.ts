@@ -15,7 +15,7 @@ import type { MagnitudeSpec, WorldOptions } from './worldOptions.js';
 import { planOf, type Plan } from './worldPlan.js';
 
 /** Bumped when the same options give other samples. */
-export const WORLD_VERSION = 1;
+export const WORLD_VERSION = 2;
 /** Samples of a chunk of worlds without a published batch. */
 export const CHUNK = 4096;
 

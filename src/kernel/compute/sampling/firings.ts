@@ -1,9 +1,9 @@
-/** Which features fire in a chunk of samples, feature by feature: skips for rare ones, thresholded normals for copulas. */
-import { normalCdf } from './normal.js';
+/** Which features fire in a chunk of samples, feature by feature: skips for rare ones; copulas are drawn next door. */
+import { drawCopula } from './copulaFirings.js';
 import type { Bits } from './bits.js';
-import type { CopulaLaw, Law } from './law.js';
+import type { Law } from './law.js';
 
-/** Firings of a chunk: per feature a run of samples, ascending. */
+/** Firings of a chunk: per feature a run of samples, each once, in no set order. */
 export class Firings {
   /** Run of feature f: begin[f] … end[f]. */
   readonly begin: Int32Array;
@@ -117,86 +117,6 @@ function drawExclusive(law: Law, members: Int32Array, chunk: number, bits: Bits,
     const to = next[whose[h]]++;
     out.samples[to] = parent < 0 ? hits[h] : out.samples[from + hits[h]];
     out.origins[to] = from + hits[h];
-  }
-}
-
-const STEPS = 64;
-const REACH = 9;
-/** Φ at (k / STEPS − REACH), times 2^32; the last entry is past every number drawn. */
-const CUTS = ((): Float64Array => {
-  const cuts = new Float64Array(2 * REACH * STEPS + 2);
-  for (let i = 0; i < cuts.length - 1; i++) cuts[i] = normalCdf(i / STEPS - REACH) * 2 ** 32;
-  cuts[cuts.length - 1] = Infinity;
-  return cuts;
-})();
-
-/** Samples on which residual · ε > t − z, by one uniform number each against Φ; returns the end of the run. */
-function cutNormals(
-  z: Float64Array,
-  u: Uint32Array,
-  t: number,
-  residual: number,
-  samples: Uint16Array,
-  from: number,
-): number {
-  const scale = STEPS / residual;
-  const shift = REACH * STEPS - t * scale;
-  const last = CUTS.length - 2;
-  let at = from;
-  for (let s = 0; s < z.length; s++) {
-    const place = z[s] * scale + shift;
-    // Below the table the chance is under 1e-18.
-    if (place < 0) continue;
-    const k = place >= last ? last : place | 0;
-    const v = u[s];
-    if (v >= CUTS[k + 1]) continue;
-    if (v + 1 <= CUTS[k] || v + 0.5 < normalCdf(place / STEPS - REACH) * 4294967296) samples[at++] = s;
-  }
-  return at;
-}
-
-/**
- * Features of a copula. Given the factors a feature fires with probability Φ((Λg − t)/residual): one uniform number
- * decides, against a table of Φ but for a hundredth of the entries, which ask Φ itself.
- */
-export function drawCopula(c: CopulaLaw, chunk: number, bits: Bits, out: Firings): void {
-  const g = new Float32Array(c.factors * chunk);
-  bits.normals(g);
-  const z = new Float64Array(chunk);
-  const u = new Uint32Array(chunk);
-  for (let i = 0; i < c.features.length; i++) {
-    addLoadings(c, i, g, z);
-    const f = c.features[i];
-    const t = c.threshold[i];
-    out.reserve(chunk);
-    const { samples } = out;
-    let at = out.count;
-    out.begin[f] = at;
-    if (c.residual[i] === 0) {
-      for (let s = 0; s < chunk; s++) if (z[s] > t) samples[at++] = s;
-    } else {
-      bits.fill(u);
-      at = cutNormals(z, u, t, c.residual[i], samples, at);
-    }
-    out.count = out.end[f] = at;
-  }
-}
-
-function addLoadings(c: CopulaLaw, i: number, g: Float32Array, z: Float64Array): void {
-  const chunk = z.length;
-  z.fill(0);
-  let e = c.indptr[i];
-  const end = c.indptr[i + 1];
-  for (; e + 3 < end; e += 4) {
-    const [a0, a1, a2, a3] = [c.loading[e], c.loading[e + 1], c.loading[e + 2], c.loading[e + 3]];
-    const [p0, p1] = [c.factor[e] * chunk, c.factor[e + 1] * chunk];
-    const [p2, p3] = [c.factor[e + 2] * chunk, c.factor[e + 3] * chunk];
-    for (let s = 0; s < chunk; s++) z[s] += a0 * g[p0 + s] + a1 * g[p1 + s] + (a2 * g[p2 + s] + a3 * g[p3 + s]);
-  }
-  for (; e < end; e++) {
-    const a = c.loading[e];
-    const p = c.factor[e] * chunk;
-    for (let s = 0; s < chunk; s++) z[s] += a * g[p + s];
   }
 }
 

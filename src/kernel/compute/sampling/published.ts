@@ -2,7 +2,8 @@
 import type { Random } from '../random.js';
 import { normalCdf } from './normal.js';
 import { Bits } from './bits.js';
-import { drawCopula, eachSuccess, type Firings } from './firings.js';
+import { drawCopula } from './copulaFirings.js';
+import { eachSuccess, type Firings } from './firings.js';
 import type { Law, PublishedLaw } from './law.js';
 
 type Of<K extends PublishedLaw['kind']> = Extract<PublishedLaw, { kind: K }>;
