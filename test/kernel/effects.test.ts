@@ -17,8 +17,14 @@ beforeAll(async () => {
   lm = await fg.models.load(path.resolve(import.meta.dirname, '../../examples/models/tiny-stories-2L'));
   const training = fg.datasets.stories({ seed: 100, stories: 400, context: 64 });
   const recipe = {
-    ...{ architecture: 'topk', k: 16, features: 256, steps: 80, trainBatchSizeTokens: 512, lr: 2e-3 },
-    ...{ normalizeActivations: 'expected_average_only_in', seed: 0 },
+    architecture: 'topk',
+    k: 16,
+    features: 256,
+    steps: 80,
+    trainBatchSizeTokens: 512,
+    lr: 2e-3,
+    normalizeActivations: 'expected_average_only_in',
+    seed: 0,
   } as const;
   early = await fg.sae.train(lm, training, { ...recipe, hook: 'blocks.0.hook_mlp_out' });
   late = await fg.sae.train(lm, training, { ...recipe, hook: 'blocks.1.hook_mlp_out' });
