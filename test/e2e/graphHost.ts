@@ -8,7 +8,7 @@ export async function installGraphHost(page: Page, server: PageServer, graph: Gr
   for (const [file, bytes] of Object.entries(graph.files))
     server.add(`/graph/${graph.id}/${file}`, 'application/octet-stream', bytes);
   await page.addInitScript('globalThis.__name ??= (f) => f');
-  await page.addInitScript(hostScript, {
+  await page.addInitScript<Parameters<typeof hostScript>[0]>(hostScript, {
     ...{ version: 1, id: graph.id, path: `artifacts/${graph.id}`, meta: graph.meta },
     files: Object.keys(graph.files),
   });
