@@ -124,6 +124,20 @@ export class OutputWriter {
     }
   }
 
+  private besideProgress(): vscode.NotebookCellOutput[] {
+    return this.execution.cell.outputs.filter((o) => !o.items.some((item) => item.mime === MIME.progress));
+  }
+
+  private async removeProgress(): Promise<void> {
+    if (!this.progress) return;
+    this.progress = undefined;
+    const left = this.besideProgress();
+    // VS Code puts a single output that is left into the place of the first one and then drops what had its id, so that
+    // nothing is drawn: it gets an id of its own.
+    const own = left.map((o) => (left.length === 1 ? new vscode.NotebookCellOutput([...o.items], o.metadata) : o));
+    await this.execution.replaceOutput(own);
+  }
+
   /** Everything is in the notebook, and the progress bar is gone, when this resolves. Never rejects. */
   async finish(): Promise<void> {
     clearTimeout(this.timer);
@@ -133,10 +147,9 @@ export class OutputWriter {
       .then(async () => {
         this.heldProgress = undefined;
         const operations = this.buffer.take().filter((operation) => operation.type !== 'progress');
+        if (this.besideProgress().length === 0) await this.removeProgress();
         for (const operation of operations) await this.apply(operation);
-        if (!this.progress) return;
-        const left = this.execution.cell.outputs.filter((o) => !o.items.some((item) => item.mime === MIME.progress));
-        await this.execution.replaceOutput(left);
+        await this.removeProgress();
       })
       .catch(this.onError);
     await this.flushing;
