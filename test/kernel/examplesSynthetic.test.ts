@@ -1,50 +1,20 @@
 /** The notebooks on ground truth, run from start to end at small sizes; what they say must hold there too. */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NotebookFile } from '../../src/protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { figure, runExample } from './exampleNotebooks.js';
+import { ensureKernelBuilt, temporaryFolder } from './helpers.js';
 
 const folder = temporaryFolder('examples-synthetic');
 beforeAll(() => ensureKernelBuilt());
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-
-/** Runs a notebook of examples/ on the cpu; its key figures, and the page. */
-async function run(
-  name: string,
-  params: Record<string, unknown>,
-): Promise<{ stdout: string; html: string; cells: NotebookFile['cells'] }> {
-  const examples = path.join(root, 'examples');
-  fs.copyFileSync(path.join(examples, `${name}.fgnb`), path.join(folder, `${name}.fgnb`));
-  const models = path.join(folder, 'models');
-  if (!fs.existsSync(models)) fs.symlinkSync(path.join(examples, 'models'), models);
-  const [out, html] = [`${name}.out.fgnb`, `${name}.html`];
-  const given = Object.entries(params).flatMap(([key, value]) => ['--param', `${key}=${JSON.stringify(value)}`]);
-  const args = ['run', `${name}.fgnb`, '--out', out, '--html', html, '--device', 'cpu', ...given];
-  const child = spawn(process.execPath, [kernelCli, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  child.stdout.on('data', (chunk) => (text += String(chunk)));
-  child.stderr.on('data', (chunk) => (text += String(chunk)));
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  expect(code, text).toBe(0);
-  const read = (file: string): string => fs.readFileSync(path.join(folder, file), 'utf8');
-  return { stdout: text, html: read(html), cells: (JSON.parse(read(out)) as NotebookFile).cells };
-}
-
-/** The numbers of a key figure's line. */
-function figure(stdout: string, name: string): number[] {
-  const line = stdout.split('\n').find((l) => l.trim().startsWith(name));
-  expect(line, stdout).toBeDefined();
-  return [...line!.slice(line!.indexOf(name) + name.length).matchAll(/-?\d+(?:\.\d+)?/g)].map((m) => Number(m[0]));
-}
 
 const charts = (cells: NotebookFile['cells']): number =>
   cells.flatMap((c) => c.outputs ?? []).filter((o) => o.items.some((i) => i.mime.includes('fgnb.chart'))).length;
 
 describe('examples on ground truth', () => {
   it('calibration.fgnb runs, and every matcher finds the truth in the true codes', async () => {
-    const { stdout, html, cells } = await run('calibration', {
+    const { stdout, html, cells } = await runExample(folder, 'calibration', {
       features: 48,
       dim: 16,
       l0: 4,
@@ -70,7 +40,7 @@ describe('examples on ground truth', () => {
   });
 
   it('synthetic.fgnb runs: published generators with what is wrong, corrected, SAEs, sweep, coupling', async () => {
-    const { stdout, html, cells } = await run('synthetic', {
+    const { stdout, html, cells } = await runExample(folder, 'synthetic', {
       features: 96,
       dim: 32,
       k: 6,

@@ -1,0 +1,43 @@
+/** The notebooks of Mapper and of interventions, run from start to end at small sizes. */
+import fs from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NotebookFile } from '../../src/protocol/notebook.js';
+import { figure, runExample } from './exampleNotebooks.js';
+import { ensureKernelBuilt, temporaryFolder } from './helpers.js';
+
+const folder = temporaryFolder('examples-analysis');
+beforeAll(() => ensureKernelBuilt());
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const outputsOf = (cells: NotebookFile['cells'], mime: string): number =>
+  cells.flatMap((c) => c.outputs ?? []).filter((o) => o.items.some((i) => i.mime.includes(mime))).length;
+const small = { steps: 24, stories: 300, features: 256 };
+
+describe('examples of analysis', () => {
+  it('mapper.fgnb runs: known shapes have their Betti numbers, every graph its null', async () => {
+    const { stdout, html, cells } = await runExample(folder, 'mapper', {
+      ...small,
+      nulls: 3,
+      saes: 'not-there',
+    });
+    expect(figure(stdout, 'Circle')).toEqual([1, 1]);
+    expect(figure(stdout, 'Blobs')).toEqual([3, 0]);
+    const [nodes] = figure(stdout, 'A: nodes');
+    expect(nodes).toBeGreaterThan(0);
+    expect(figure(stdout, 'Stability of nodes')[0]).toBeGreaterThan(0);
+    expect(outputsOf(cells, 'fgnb.graph')).toBeGreaterThanOrEqual(3);
+    expect(html).toContain('is nearly constant');
+    expect(html).toContain('sae_128_4.pt and sae_1024_4.pt of github.com/prestoj/tinystories_sae');
+  });
+
+  it('steering.fgnb runs: effects beside random directions, attribution beside ablation', async () => {
+    const { stdout, cells } = await runExample(folder, 'steering', { ...small, nulls: 4, pairs: 4 });
+    // Royal words become likelier than under any random direction, even with SAEs of 24 steps.
+    const [delta, , , largest] = figure(stdout, 'Royal words');
+    expect(delta).toBeGreaterThan(Math.abs(largest));
+    expect(figure(stdout, 'Attribution and ablation')[0]).toBeGreaterThan(0);
+    expect(figure(stdout, 'Probability of she')).not.toHaveLength(0);
+    expect(outputsOf(cells, 'fgnb.lab')).toBe(1);
+    expect(outputsOf(cells, 'fgnb.map')).toBe(1);
+  });
+});
