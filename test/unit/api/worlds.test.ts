@@ -1,0 +1,136 @@
+/** fg.synthetic's worlds: how they show themselves, their report, true activations as artifacts, presets, what is refused. */
+import { describe, expect, it } from 'vitest';
+import { DISPLAY } from '../../../src/kernel/api/present.js';
+import type { ChartDescriptor } from '../../../src/protocol/display.js';
+import { MIME } from '../../../src/protocol/mime.js';
+import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { freshWorld } from './tiny.js';
+
+const session = freshWorld();
+const small = { features: 12, dim: 6, frequencies: 0.1, seed: 3 } as const;
+
+const display = async (value: object): Promise<OutputItem[]> =>
+  await (value as { [DISPLAY]: () => OutputItem[] | Promise<OutputItem[]> })[DISPLAY]();
+const textOf = (items: readonly OutputItem[]): string =>
+  items
+    .filter((item) => item.mime === MIME.text)
+    .map((item) => (Array.isArray(item.text) ? item.text.join('') : item.text))
+    .join('\n');
+
+describe('fg.synthetic.world', () => {
+  it('shows itself by its description, and a published one by its known faults', async () => {
+    const { fg } = session;
+    const world = await fg.synthetic.world(small);
+    const shown = textOf(await display(world));
+    expect(shown).toBe(world.description);
+    expect(shown).toContain('12 features in 6 dimensions');
+    expect(shown).toContain('mean L0 1.20');
+    const marks = await fg.synthetic.world({ preset: 'marks-2024', features: 48, dim: 8, groups: 4, k: 3 });
+    const lines = textOf(await display(marks)).split('\n');
+    expect(lines[0]).toBe(marks.description);
+    expect(lines.slice(1)).toEqual(marks.faults.map((fault) => `  known fault: ${fault}`));
+    expect(lines.length).toBeGreaterThan(1);
+  });
+
+  it('refuses misspelt options, of worlds and of presets', async () => {
+    const { fg } = session;
+    await expect(fg.synthetic.world(undefined as never)).rejects.toThrow('options is undefined');
+    await expect(fg.synthetic.world({ ...small, frequency: 0.1 } as never)).rejects.toThrow('no option "frequency"');
+    await expect(fg.synthetic.world({ preset: 'lan-2024', groups: 4 })).rejects.toThrow('has no option groups');
+    await expect(fg.synthetic.world({ preset: 'lan-2023' } as never)).rejects.toThrow('there is no preset "lan-2023"');
+    const world = await fg.synthetic.world(small);
+    await expect(world.report({ sample: 10 } as never)).rejects.toThrow('no option "sample"');
+    await expect(world.activations(10, { seeds: 1 } as never)).rejects.toThrow('no option "seeds"');
+    await expect(fg.synthetic.sample(world, 10, { batch: 5 } as never)).rejects.toThrow('no option "batch"');
+  });
+});
+
+describe('world.report', () => {
+  it('draws three charts, and is a table of what was asked and realised', async () => {
+    const { fg, context } = session;
+    const world = await fg.synthetic.world({ ...small, correlations: { kind: 'block', size: 3, correlation: 0.2 } });
+    const report = await world.report({ samples: 3000 });
+    const charts = context.shown.map(
+      (items) => items.find((item) => item.mime === MIME.chart)!.json as unknown as ChartDescriptor,
+    );
+    const titles = charts.map((chart) => chart.title);
+    expect(titles).toEqual([
+      'Frequencies, asked and realised',
+      'Active features in a sample',
+      'Pairs farthest from the request',
+    ]);
+    const [frequencies, l0] = charts.map(
+      ({ vegaLite }) => (vegaLite as unknown as { data: { values: Array<Record<string, number>> } }).data.values,
+    );
+    expect(frequencies.map((row) => row.realised)).toEqual(Array.from(report.realised));
+    expect(l0.reduce((sum, row) => sum + row.samples, 0)).toBe(3000);
+    for (const items of context.shown) expect(textOf(items)).not.toBe('');
+
+    const text = textOf(await display(report));
+    expect(text).toContain(world.description);
+    expect(text).toMatch(/mean L0\s.*1\.2/);
+    expect(text).toContain('frequency farthest off');
+    expect(text).toContain('co-firing farthest off');
+    expect(text).toContain('3,000 samples, seed 3');
+  });
+
+  it('names the faults of a published generator', async () => {
+    const { fg } = session;
+    const options = { preset: 'sharkey-2022', features: 16, dim: 8, l0: 2, publishedBatch: 500 } as const;
+    const report = await (await fg.synthetic.world(options)).report({ samples: 500 });
+    const text = textOf(await display(report));
+    expect(report.faults.length).toBeGreaterThan(0);
+    for (const fault of report.faults) expect(text).toContain(`Known fault: ${fault}`);
+    expect(text).toContain('no closed law to hold it against');
+  });
+});
+
+describe('world.activations', () => {
+  it('are an artifact of the true codes: the same call loads it, another seed is another', async () => {
+    const { fg, context } = session;
+    const world = await fg.synthetic.world(small);
+    const made = await world.activations(300);
+    expect(context.printed.join()).not.toContain('loaded from cache');
+    const { codes } = await fg.synthetic.sample(world, 300);
+    expect(made.meta.nonZeros).toBe(codes.values.length);
+    expect([made.meta.tokens, made.meta.features]).toEqual([300, 12]);
+    expect(textOf(await display(made))).toContain(`300 samples, ${codes.values.length} non-zeros, true activations`);
+
+    const again = await (await fg.synthetic.world(small)).activations(300);
+    expect(context.printed.join()).toContain('True activations: loaded from cache');
+    expect(again.id).toBe(made.id);
+    const other = await world.activations(300, { seed: 4 });
+    expect(other.id).not.toBe(made.id);
+    expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations']);
+  });
+});
+
+describe('fg.synthetic.sample', () => {
+  it('is the start of the stream, and refuses what is no number of samples', async () => {
+    const { fg } = session;
+    const world = await fg.synthetic.world(small);
+    const { x, codes } = await fg.synthetic.sample(world, 50);
+    for await (const batch of world.sample(50)) {
+      expect(x.data).toEqual(batch.x.data);
+      expect(codes.indices).toEqual(batch.codes.indices);
+    }
+    for (const n of [0, 1.5, Number.NaN])
+      await expect(fg.synthetic.sample(world, n)).rejects.toThrow('whole number ≥ 1');
+  });
+});
+
+describe('fg.synthetic.presets', () => {
+  it('lists every published generator with what is wrong, and its corrected form', async () => {
+    const { fg } = session;
+    const presets = fg.synthetic.presets();
+    const text = textOf(await display(presets));
+    for (const { name, faults, source } of presets) {
+      expect(text).toContain(name);
+      expect(text).toContain(source);
+      for (const fault of faults) expect(text).toContain(fault);
+      if (name.endsWith('-corrected')) expect(text).toContain('nothing known');
+      else expect(presets.map((p) => p.name)).toContain(`${name}-corrected`);
+    }
+    expect(presets.length).toBeGreaterThanOrEqual(8);
+  });
+});
