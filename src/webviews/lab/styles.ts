@@ -89,7 +89,7 @@ export const LAB_CSS = `
 .fg-lab .pin .title strong { flex: 1; padding: 3px 5px; color: var(--fg-strong); }
 .fg-lab .pin .moved { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: minmax(0, 1fr) max-content; gap: 1px 8px; font-variant-numeric: tabular-nums; }
 .fg-lab .pin .moved span:nth-child(odd) { overflow: hidden; text-overflow: ellipsis; white-space: pre; }
-.fg-lab .status { color: var(--fg-muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
+.fg-lab .status { color: var(--fg-muted); font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-width: 0; max-width: 28em; }
 .fg-lab .status.waiting { color: var(--fg-hover); white-space: normal; }
 .fg-lab .chip:focus-visible, .fg-lab .hit:focus-visible, .fg-lab .kinds button:focus-visible, .fg-lab .link:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: 0; }
 .fg-lab .columns[data-order=narrow] { grid-template-columns: minmax(0, 1fr); }

@@ -392,7 +392,9 @@ class LabPanel {
 
   private async saved(writing: Promise<string | null>): Promise<void> {
     const path = await writing;
-    if (path) this.status.textContent = `saved ${path}`;
+    if (!path) return;
+    this.status.textContent = `saved ${path.split(/[\\/]/).at(-1)}`;
+    this.status.title = path;
   }
 
   private async saveJson(): Promise<void> {
