@@ -1,7 +1,7 @@
 """Mapper as KeplerMapper 2 does it, without its package: PCA(2) and DBSCAN of scikit-learn, cubes by its rule.
 
-Reads float32 points, runs fit_transform and map once untimed and then `repeats` times, prints the best seconds of each
-and the nodes as a hash of their members.
+Reads float32 points, runs fit_transform and map `repeats` + 1 times, prints the best wall seconds of each, the best CPU
+seconds (all threads) of both together, and the nodes as a hash of their members.
 """
 import hashlib
 import itertools
@@ -47,16 +47,18 @@ def mapper(x, lens):
     return nodes, edges
 
 
-best = {"lens": float("inf"), "map": float("inf")}
+best = {"lens": float("inf"), "map": float("inf"), "cpu": float("inf")}
 for _ in range(repeats + 1):
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     PCA(n_components=2, random_state=0).fit_transform(x)
     best["lens"] = min(best["lens"], time.perf_counter() - start)
+    cpu = time.process_time() - cpu
     # Both sides cover the same lens, so that their nodes can be compared.
     lens = np.fromfile(lens_path, dtype=np.float64).reshape(rows, 2)
-    start = time.perf_counter()
+    start, before = time.perf_counter(), time.process_time()
     nodes, edges = mapper(x, lens)
     best["map"] = min(best["map"], time.perf_counter() - start)
+    best["cpu"] = min(best["cpu"], cpu + time.process_time() - before)
 text = ";".join(sorted(f"{name}:{' '.join(map(str, ids))}" for name, ids in nodes.items()))
 print(json.dumps({**best, "nodes": len(nodes), "edges": len(edges), "sha256": hashlib.sha256(text.encode()).hexdigest(),
                   "sklearn": sklearn.__version__}))

@@ -109,21 +109,26 @@ export function labelsOfPairs(pairs: Int32Array, m: number, minSamples: number):
   const near = new Int32Array(m).fill(1);
   for (let e = 0; e < pairs.length; e++) near[pairs[e]]++;
   const parent = singletons(m);
-  for (let e = 0; e < pairs.length; e += 2)
-    if (near[pairs[e]] >= minSamples && near[pairs[e + 1]] >= minSamples) unite(parent, pairs[e], pairs[e + 1]);
+  const core = Uint8Array.from(near, (count) => (count >= minSamples ? 1 : 0));
+  for (let e = 0; e < pairs.length; e += 2) {
+    const i = pairs[e];
+    const j = pairs[e + 1];
+    // Most are in one tree by now and have its root as parent.
+    if (core[i] & core[j] && parent[i] !== parent[j]) unite(parent, i, j);
+  }
   const labels = new Int32Array(m).fill(-1);
   let next = 0;
   for (let i = 0; i < m; i++) {
-    if (near[i] < minSamples) continue;
+    if (!core[i]) continue;
     // The first of a component is its root.
     const root = find(parent, i);
     labels[i] = root === i ? next++ : labels[root];
   }
   for (let e = 0; e < pairs.length; e++) {
     const border = pairs[e];
-    const core = pairs[e ^ 1];
-    if (near[border] >= minSamples || near[core] < minSamples) continue;
-    if (labels[border] < 0 || labels[core] < labels[border]) labels[border] = labels[core];
+    const by = pairs[e ^ 1];
+    if (core[border] || !core[by]) continue;
+    if (labels[border] < 0 || labels[by] < labels[border]) labels[border] = labels[by];
   }
   return labels;
 }
