@@ -58,7 +58,7 @@ export function startPanel<K extends { view?: JsonObject }>(program: PanelProgra
     const before = code.getState() as Partial<K> | undefined;
     const own = before && program.keptId(before) === id ? before.view : undefined;
     const keep = (view: JsonObject | undefined) => code.setState({ ...kept, view });
-    keep(own);
+    keep(own ?? state);
     program.open({ id, root, rpc, link, state: own ?? state, keep }).catch((error: unknown) => {
       // Another opening message may try again.
       shown = '';
