@@ -149,6 +149,14 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     expect(await page.locator('.pin input').first().inputValue()).toBe('strong');
   });
 
+  test('features are found by a word of their labels', async () => {
+    const word = lab.snapshot.card.label[0].trim();
+    await page.locator('.fg-lab').getByPlaceholder('Find a feature').locator('input').fill(word);
+    const others = page.locator('.hit .words').filter({ hasNotText: new RegExp(word, 'i') });
+    await expect.poll(() => others.count()).toBe(0);
+    expect(await page.locator('.hit .words').count()).toBeGreaterThan(1);
+  });
+
   test('features are found by id and by a click on a map of the same SAE', async () => {
     await page.locator('.fg-lab').getByPlaceholder('Find a feature').locator('input').fill('#7');
     await page.locator('.hit[data-feature="7"]').click();

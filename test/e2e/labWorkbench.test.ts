@@ -83,12 +83,6 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await loaded;
   }
 
-  function chooseTheme(theme: string): void {
-    const file = path.join(data, 'server/data/User/settings.json');
-    const settings = JSON.parse(readFileSync(file, 'utf8')) as object;
-    writeFileSync(file, JSON.stringify({ ...settings, 'workbench.colorTheme': theme }));
-  }
-
   beforeAll(async () => {
     mkdirSync(screenshots, { recursive: true });
     folder = mkdtempSync(path.join(tmpdir(), 'fgnb-lab-'));
@@ -194,25 +188,14 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await shot('reloaded');
   }, 120_000);
 
-  test.each(['Default Light Modern', 'Default High Contrast', 'Default Dark Modern'])(
-    'is drawn in %s, at half width too',
-    async (theme) => {
-      chooseTheme(theme);
-      await page.waitForTimeout(2500);
-      const name = theme
-        .replace(/^Default /, '')
-        .replaceAll(' ', '-')
-        .toLowerCase();
-      await shot(name);
-      await page.setViewportSize({ width: 700, height: 900 });
-      await page.waitForTimeout(1000);
-      await shot(`${name}-narrow`);
-      const wide = await panel.evaluate(() => document.querySelector('.fg-lab')!.scrollWidth - innerWidth);
-      await page.setViewportSize({ width: 1400, height: 900 });
-      expect(wide).toBeLessThanOrEqual(0);
-    },
-    30_000,
-  );
+  test('fits half the width', async () => {
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.waitForTimeout(1000);
+    await shot('narrow');
+    const wide = await panel.evaluate(() => document.querySelector('.fg-lab')!.scrollWidth - innerWidth);
+    await page.setViewportSize({ width: 1400, height: 900 });
+    expect(wide).toBeLessThanOrEqual(0);
+  }, 30_000);
 
   test('without its kernel the panel says so, rests, and keeps what was computed', async () => {
     const before = await panel.locator('.chips').first().innerText();

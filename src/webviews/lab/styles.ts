@@ -7,7 +7,7 @@ export const LAB_CSS = `
 .fg-lab .head { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; margin-bottom: 10px; }
 .fg-lab h2 { font-size: 1.15em; font-weight: 600; margin: 0; color: var(--fg-strong); }
 .fg-lab .where { color: var(--fg-muted); flex: 1 1 200px; overflow-wrap: anywhere; }
-.fg-lab .where code { font-family: var(--fg-mono); font-size: 0.95em; }
+.fg-lab .where code { font-family: var(--fg-mono); font-size: 0.95em; background: none; padding: 0; color: inherit; }
 .fg-lab .actions { display: flex; gap: 4px; flex-wrap: wrap; }
 .fg-lab h3 { font-size: 0.85em; letter-spacing: 0.04em; text-transform: uppercase; font-weight: 600; color: var(--fg-muted); margin: 0 0 6px; }
 .fg-lab .columns { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 14px; align-items: start; }
@@ -49,7 +49,7 @@ export const LAB_CSS = `
 .fg-lab .kinds { display: inline-flex; border: 1px solid var(--fg-input-border); border-radius: 4px; overflow: hidden; }
 .fg-lab .kinds button { font: inherit; border: 0; border-right: 1px solid var(--fg-input-border); background: var(--fg-input-bg); color: var(--fg-input-text); padding: 4px 12px; cursor: pointer; }
 .fg-lab .kinds button:last-child { border-right: 0; }
-.fg-lab .kinds button:hover:not(:disabled) { background: var(--fg-list-hover); }
+.fg-lab .kinds button:hover:not(:disabled, [aria-checked=true]) { background: var(--fg-list-hover); }
 .fg-lab .kinds button[aria-checked=true] { background: var(--fg-button-bg); color: var(--fg-button-text); }
 .fg-lab[data-theme^="hc"] .kinds button[aria-checked=true] { outline: 2px solid var(--fg-focus); outline-offset: -2px; font-weight: 700; }
 .fg-lab .line { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center; }
