@@ -138,48 +138,104 @@ function reportTable(r: WorldReport): OutputItem[] {
   });
 }
 
-/** Asked against realised frequencies, the spread of L0, and the pairs farthest off. */
-function reportCharts(r: WorldReport): OutputItem[][] {
-  const features = Array.from(r.asked, (asked, feature) => ({ feature, asked, realised: r.realised[feature] }))
+type Spec = Record<string, unknown>;
+
+/** Points on the diagonal are as asked; both axes have one range, so that it is one. */
+function frequencyChart(r: WorldReport): Spec {
+  const values = Array.from(r.asked, (asked, feature) => ({ feature, asked, realised: r.realised[feature] }))
     .filter((row) => row.asked > 0 && row.realised > 0)
     .filter((_, i, all) => i % Math.ceil(all.length / 2000) === 0);
-  const scale = { type: 'log' };
-  const frequencies = {
-    data: { values: features },
-    mark: { type: 'point', filled: true, size: 18 },
-    encoding: {
-      x: { field: 'asked', type: 'quantitative', scale, title: 'frequency asked' },
-      y: { field: 'realised', type: 'quantitative', scale, title: 'frequency realised' },
-      tooltip: [{ field: 'feature' }, { field: 'asked' }, { field: 'realised' }],
+  const all = values.flatMap(({ asked, realised }) => [asked, realised]);
+  const [low, high] = all.reduce(([a, b], p) => [Math.min(a, p), Math.max(b, p)], [1, 1e-9]);
+  const domain = [low / 1.5, Math.min(1, high * 1.5)];
+  const never = r.asked.reduce((n, asked, f) => n + (asked > 0 && r.realised[f] === 0 ? 1 : 0), 0);
+  const axis = (field: string): Spec => ({
+    ...{ field, type: 'quantitative', title: `frequency ${field}` },
+    scale: { type: 'log', domain, nice: false },
+    axis: { tickCount: 4, labelOverlap: 'greedy', format: '~r' },
+  });
+  return {
+    title: {
+      text: 'Frequencies, asked and realised',
+      subtitle: `dashes: as asked${never > 0 ? `; not drawn: ${count(never)} that never fired` : ''}`,
     },
+    ...{ width: 300, height: 220 },
+    layer: [
+      {
+        data: { values: domain.map((p) => ({ asked: p, realised: p })) },
+        mark: { type: 'line', strokeWidth: 1, strokeDash: [4, 3], opacity: 0.7, color: '#888' },
+        encoding: { x: axis('asked'), y: axis('realised') },
+      },
+      {
+        data: { values },
+        mark: { type: 'point', filled: true, size: 18 },
+        encoding: {
+          ...{ x: axis('asked'), y: axis('realised') },
+          tooltip: [{ field: 'feature' }, { field: 'asked' }, { field: 'realised' }],
+        },
+      },
+    ],
   };
-  const l0 = {
-    data: { values: r.histogram.map((samples, active) => ({ active, samples })) },
-    mark: 'bar',
+}
+
+/** One bar for every number of active features, whole numbers below. */
+function l0Chart(r: WorldReport): Spec {
+  const values = r.histogram.map((samples, active) => ({
+    ...{ active, samples },
+    ...{ from: active - 0.45, to: active + 0.45 },
+  }));
+  const first = Math.max(0, r.histogram.findIndex((samples) => samples > 0) - 2);
+  return {
+    title: 'Active features in a sample',
+    data: { values: values.slice(first) },
+    ...{ width: 300, height: 180, mark: 'bar' },
     encoding: {
-      x: { field: 'active', type: 'quantitative', title: 'active features in a sample' },
+      x: {
+        ...{ field: 'from', type: 'quantitative', title: 'active features in a sample' },
+        scale: { domain: [first - 0.5, r.histogram.length + 0.5], nice: false, zero: false },
+        axis: { tickMinStep: 1, format: 'd' },
+      },
+      x2: { field: 'to' },
       y: { field: 'samples', type: 'quantitative', title: 'samples' },
+      // With x and x2 alone a bar would lie.
+      y2: { datum: 0 },
+      tooltip: [{ field: 'active' }, { field: 'samples' }],
     },
   };
-  const pairs = {
-    data: {
-      values: r.pairs.flatMap(({ a, b, phi, askedPhi }) => [
-        { pair: `${a}, ${b}`, what: 'realised', phi },
-        ...(askedPhi === undefined ? [] : [{ pair: `${a}, ${b}`, what: 'asked', phi: askedPhi }]),
-      ]),
-    },
-    mark: { type: 'point', filled: true },
+}
+
+function pairChart(r: WorldReport): Spec {
+  const values = r.pairs.flatMap(({ a, b, phi, askedPhi }) => [
+    { pair: `${a}, ${b}`, what: 'realised', phi },
+    ...(askedPhi === undefined ? [] : [{ pair: `${a}, ${b}`, what: 'asked', phi: askedPhi }]),
+  ]);
+  const law = r.pairs.some((p) => p.askedPhi !== undefined);
+  const legend = law ? { orient: 'bottom' } : null;
+  return {
+    data: { values },
+    ...{ width: 300, mark: { type: 'point', filled: true, size: 40 } },
     encoding: {
-      x: { field: 'phi', type: 'quantitative', title: 'correlation of firings (phi)' },
+      x: {
+        ...{ field: 'phi', type: 'quantitative', title: 'correlation of firings (phi)' },
+        axis: { tickCount: 5 },
+      },
       y: { field: 'pair', type: 'nominal', sort: null, title: 'features' },
-      color: { field: 'what', type: 'nominal', title: null },
-      shape: { field: 'what', type: 'nominal', title: null },
+      color: { field: 'what', type: 'nominal', title: null, legend },
+      shape: { field: 'what', type: 'nominal', title: null, legend },
+      tooltip: [{ field: 'pair' }, { field: 'what' }, { field: 'phi' }],
     },
   };
+}
+
+/** Asked against realised frequencies, the spread of L0, and the pairs farthest off. */
+function reportCharts(r: WorldReport): OutputItem[][] {
+  const pairs = r.pairs.some((p) => p.askedPhi !== undefined)
+    ? 'Pairs farthest from the request'
+    : 'Pairs of the largest correlation';
   return [
-    chartItems(frequencies, 'Frequencies, asked and realised'),
-    chartItems(l0, 'Active features in a sample'),
-    ...(r.pairs.length > 0 ? [chartItems(pairs, 'Pairs farthest from the request')] : []),
+    chartItems(frequencyChart(r), 'Frequencies, asked and realised'),
+    chartItems(l0Chart(r), 'Active features in a sample'),
+    ...(r.pairs.length > 0 ? [chartItems({ title: pairs, ...pairChart(r) }, pairs)] : []),
   ];
 }
 
@@ -254,11 +310,12 @@ export function worldsApi(env: Environment): WorldsApi {
       withDisplay([...PRESETS], () =>
         tableItems(
           tableOf(
+            // What is wrong comes before the rest, in view also where the table is wider than its place.
             PRESETS.map(({ name, source, draws, faults }) => ({
               name,
-              source,
-              draws,
               'what is wrong': faults.join('; ') || 'nothing known',
+              draws,
+              source,
             })),
             'Presets of fg.synthetic.world({ preset })',
           ),

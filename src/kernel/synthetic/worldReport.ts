@@ -136,6 +136,9 @@ function marginalsOf(world: GeneratedWorld, c: Counts): Deviations {
   return deviations(zs);
 }
 
+/** 0 for what the difference P(i and j) − pᵢpⱼ leaves of a correlation of 0. */
+const withoutRounding = (phi: number): number => (Math.abs(phi) < 1e-12 ? 0 : phi);
+
 function pairsOf(
   world: GeneratedWorld,
   c: Counts,
@@ -163,7 +166,7 @@ function pairsOf(
       const z = asked === undefined ? undefined : (both - asked) / Math.sqrt((asked * (1 - asked)) / samples || 1);
       if (z !== undefined) zs.push({ z, at: [a, b] });
       const { frequencies: p } = world;
-      const askedPhi = asked === undefined ? undefined : phiOfJoint(p[a], p[b], asked);
+      const askedPhi = asked === undefined ? undefined : withoutRounding(phiOfJoint(p[a], p[b], asked));
       pairs.push({ a, b, askedPhi, phi, z });
       if (pairs.length > 4096) pairs = pairs.sort((x, y) => weight(y) - weight(x)).slice(0, KEPT);
     }

@@ -59,11 +59,14 @@ describe('world.report', () => {
       'Active features in a sample',
       'Pairs farthest from the request',
     ]);
-    const [frequencies, l0] = charts.map(
-      ({ vegaLite }) => (vegaLite as unknown as { data: { values: Array<Record<string, number>> } }).data.values,
-    );
-    expect(frequencies.map((row) => row.realised)).toEqual(Array.from(report.realised));
-    expect(l0.reduce((sum, row) => sum + row.samples, 0)).toBe(3000);
+    interface Drawn {
+      data: { values: Array<Record<string, number>> };
+      layer: Drawn[];
+    }
+    const [frequencies, l0] = charts.map(({ vegaLite }) => vegaLite as unknown as Drawn);
+    // The diagonal lies below the points.
+    expect(frequencies.layer[1].data.values.map((row) => row.realised)).toEqual(Array.from(report.realised));
+    expect(l0.data.values.reduce((sum, row) => sum + row.samples, 0)).toBe(3000);
     for (const items of context.shown) expect(textOf(items)).not.toBe('');
 
     const text = textOf(await display(report));
@@ -74,14 +77,19 @@ describe('world.report', () => {
     expect(text).toContain('3,000 samples, seed 3');
   });
 
-  it('names the faults of a published generator', async () => {
-    const { fg } = session;
-    const options = { preset: 'sharkey-2022', features: 16, dim: 8, l0: 2, publishedBatch: 500 } as const;
+  it('names the faults of a published generator, and asks its pairs for nothing', async () => {
+    const { fg, context } = session;
+    const options = { preset: 'marks-2024', features: 48, dim: 8, groups: 4, k: 3, publishedBatch: 500 } as const;
     const report = await (await fg.synthetic.world(options)).report({ samples: 500 });
     const text = textOf(await display(report));
     expect(report.faults.length).toBeGreaterThan(0);
     for (const fault of report.faults) expect(text).toContain(`Known fault: ${fault}`);
+    // One batch: the same three of each group of twelve fire throughout.
+    const never = report.realised.filter((p, f) => p === 0 && report.asked[f] > 0).length;
+    expect(never).toBe(36);
+    expect(JSON.stringify(context.shown)).toContain(`not drawn: ${never} that never fired`);
     expect(text).toContain('no closed law to hold it against');
+    expect(context.shown.map(textOf).join()).toContain('Pairs of the largest correlation');
   });
 });
 
