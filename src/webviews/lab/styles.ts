@@ -57,8 +57,7 @@ export const LAB_CSS = `
 .fg-lab .what { color: var(--fg-muted); }
 .fg-lab .slider { display: grid; grid-template-columns: max-content minmax(80px, 1fr) max-content; gap: 10px; align-items: center; margin: 12px 0; }
 .fg-lab .slider .sign { font-family: var(--fg-mono); font-size: 1.2em; color: var(--fg-strong); min-width: 1em; text-align: center; }
-.fg-lab input[type=range] { width: 100%; accent-color: var(--fg-button-bg); margin: 0; }
-.fg-lab[data-theme^="hc"] input[type=range] { accent-color: var(--fg-focus); }
+.fg-lab input[type=range] { width: 100%; }
 .fg-lab label.field { display: inline-flex; gap: 6px; align-items: center; color: var(--fg-muted); }
 .fg-lab label.field input[type=number] { width: 5em; }
 .fg-lab .texts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr)); gap: 12px; }

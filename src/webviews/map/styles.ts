@@ -11,8 +11,7 @@ export const MAP_CSS = `
 .fg-map .toolbar .tools { margin-left: auto; gap: 2px; flex-wrap: wrap; justify-content: flex-end; }
 .fg-map .toolbar .tools .pressed { background: var(--fg-list-active); color: var(--fg-list-active-text); border-radius: 5px; outline: 1px solid var(--fg-contrast-active); }
 .fg-map .threshold { white-space: nowrap; }
-.fg-map .threshold input { width: 110px; accent-color: var(--fg-button-bg); }
-.fg-map[data-theme^="hc"] .threshold input { accent-color: var(--fg-focus); }
+.fg-map .threshold input { width: 110px; }
 .fg-map .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
 .fg-map .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
 .fg-map .hits:empty { display: none; }

@@ -84,6 +84,13 @@ function tokenSheet(): string {
 .fg-root, .fg-root *, .fg-root *::before { box-sizing: border-box; }
 .fg-root[data-theme^="hc"] { --fg-border: var(--vscode-contrastBorder, var(--fb-border)); }
 .fg-root :focus-visible { outline: 1px solid var(--fg-focus); outline-offset: -1px; }
+.fg-root input[type=range] { appearance: none; height: 16px; margin: 0; background: transparent; cursor: pointer; }
+.fg-root input[type=range]:disabled { opacity: .5; cursor: default; }
+.fg-root input[type=range]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--fg-range-track); }
+.fg-root input[type=range]::-webkit-slider-thumb { appearance: none; width: 14px; height: 14px; margin-top: -5px; border-radius: 50%;
+  border: 1px solid var(--fg-contrast); background: var(--fg-range-thumb); }
+.fg-root { --fg-range-track: color-mix(in srgb, var(--fg-text) 25%, transparent); --fg-range-thumb: var(--fg-button-bg); }
+.fg-root[data-theme^="hc"] { --fg-range-track: var(--fg-text); --fg-range-thumb: var(--fg-focus); }
 .fg-sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 [hidden] { display: none !important; }`;
 }
