@@ -57,8 +57,7 @@ export class LiveViews {
     const superseded = this.waiting.filter((each) => sameQuestion(each.call, call));
     this.waiting = this.waiting.filter((each) => !superseded.includes(each));
     for (const { reject } of superseded) reject(new Error(LIVE_SUPERSEDED));
-    if (this.running?.call.view === call.view)
-      this.end(sameQuestion(this.running.call, call) ? 'superseded' : 'turn');
+    if (this.running?.call.view === call.view) this.end(sameQuestion(this.running.call, call) ? 'superseded' : 'turn');
     return new Promise((resolve, reject) => {
       this.waiting.push({ call, resolve, reject });
     });
