@@ -1,7 +1,7 @@
 /** Agglomerative clustering by single, complete and average linkage, cut at a threshold, a number or a gap. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { find, singletons } from './homology.js';
-import { pairDistances } from './pairDistances.js';
+import { pairDistances, type KeptDistances } from './pairDistances.js';
 import type { Space } from './space.js';
 
 export type Linkage = 'single' | 'complete' | 'average';
@@ -149,10 +149,11 @@ export async function agglomerative(
   ids: Int32Array,
   s: AgglomerativeSettings,
   call: CallOptions = {},
+  kept?: KeptDistances,
 ): Promise<Int32Array> {
   const m = ids.length;
   if (m < 2) return new Int32Array(m);
-  const distances = await pairDistances(space, ids, call);
+  const distances = await pairDistances(space, ids, call, kept);
   const merges =
     s.linkage === 'single' ? minimumSpanningTree(distances, m) : await chainMerges(distances, m, s.linkage, call);
   if ('nClusters' in s) return cut(merges, m, m - Math.min(m, s.nClusters));

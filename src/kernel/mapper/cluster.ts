@@ -5,6 +5,7 @@ import { agglomerative, type AgglomerativeSettings } from './agglomerative.js';
 import { dbscan, requireDbscan } from './dbscan.js';
 import { hdbscan, type HdbscanSettings } from './hdbscan.js';
 import type { ClustererSpec } from './options.js';
+import type { KeptDistances } from './pairDistances.js';
 import { openSpace, type Space } from './space.js';
 
 export interface Clusterer {
@@ -17,7 +18,7 @@ export interface Clusterer {
   readonly eps?: number;
   readonly minSamples?: number;
   /** A label for each of some points of the space: 0 … clusters-1, noise -1. */
-  labels(ids: Int32Array, call: CallOptions): Promise<Int32Array>;
+  labels(ids: Int32Array, call: CallOptions, kept?: KeptDistances): Promise<Int32Array>;
 }
 
 function whole(what: string, name: string, value: number, low: number): void {
@@ -69,7 +70,7 @@ export function openClusterer(
         space,
         minPoints: Math.max(s.minClusterSize, s.minSamples),
         description: `HDBSCAN ${space.metric}, min cluster size ${s.minClusterSize}, min samples ${s.minSamples}${s.allowSingleCluster ? ', single cluster allowed' : ''}`,
-        labels: (ids, call) => hdbscan(space, ids, s, call),
+        labels: (ids, call, kept) => hdbscan(space, ids, s, call, kept),
       };
     }
     case 'agglomerative':
@@ -117,6 +118,6 @@ function openAgglomerative(
     space,
     minPoints: Math.max(2, nClusters ?? 2),
     description: `agglomerative ${linkage} ${space.metric}, ${cut}`,
-    labels: (ids, call) => agglomerative(space, ids, s, call),
+    labels: (ids, call, kept) => agglomerative(space, ids, s, call, kept),
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { CallOptions } from '../compute/call.js';
 import { minimumSpanningTree, type Merges } from './agglomerative.js';
-import { pairDistances } from './pairDistances.js';
+import { pairDistances, type KeptDistances } from './pairDistances.js';
 import type { Space } from './space.js';
 
 export interface HdbscanSettings {
@@ -137,11 +137,12 @@ export async function hdbscan(
   ids: Int32Array,
   s: HdbscanSettings,
   call: CallOptions = {},
+  kept?: KeptDistances,
 ): Promise<Int32Array> {
   const m = ids.length;
   const labels = new Int32Array(m).fill(-1);
   if (m < Math.max(2, s.minClusterSize)) return labels;
-  const d = await pairDistances(space, ids, call);
+  const d = await pairDistances(space, ids, call, kept);
   mutualReachability(d, m, s.minSamples);
   const c = condense(dendrogram(minimumSpanningTree(d, m), m), m, s.minClusterSize);
   const chosen = excessOfMass(c, s.allowSingleCluster);

@@ -12,6 +12,7 @@ import { nerveHomology } from './homology.js';
 import { computeLens, type ComputedLens } from './lens.js';
 import { connectedComponents, nerve } from './nerve.js';
 import type { CoverSpec, PlanOptions } from './options.js';
+import { KeptDistances } from './pairDistances.js';
 import { NeighbourCache } from './pairs.js';
 import { lengthOf, submatrix } from './space.js';
 import type { LensValues, MapperGraph } from './types.js';
@@ -29,7 +30,7 @@ export interface MapperPlan {
 }
 
 export interface PrepareOptions extends PlanOptions, CallOptions {
-  /** Keep neighbours from one cover to the next; default true. A single run is faster without. */
+  /** Keep neighbours and distances from one cover to the next; default true. A single run is faster without. */
   reuse?: boolean;
 }
 
@@ -117,6 +118,7 @@ async function clusterElements(
   cover: Cover,
   clusterer: Clusterer,
   cache: NeighbourCache | undefined,
+  kept: KeptDistances | undefined,
   call: CallOptions,
 ): Promise<Clusters> {
   const out: Clusters = {
@@ -134,7 +136,7 @@ async function clusterElements(
       continue;
     }
     checkAborted(call.signal, 'Mapper');
-    const labels = (await cache?.labels(ids, clusterer.minSamples!, call)) ?? (await clusterer.labels(ids, call));
+    const labels = (await cache?.labels(ids, clusterer.minSamples!, call)) ?? (await clusterer.labels(ids, call, kept));
     const clusters = labels.reduce((m, l) => Math.max(m, l + 1), 0);
     if (clusters === 0) out.allNoise++;
     const lists = Array.from({ length: clusters }, (): number[] => []);
@@ -164,6 +166,7 @@ class Plan implements MapperPlan {
   readonly excluded: Int32Array;
   readonly clusterer: string;
   readonly #cache: NeighbourCache | undefined;
+  readonly #distances: KeptDistances | undefined;
   readonly #minIntersection: number;
   readonly #norms: Float32Array;
 
@@ -186,15 +189,16 @@ class Plan implements MapperPlan {
     this.clusterer = open.description;
     this.#norms = Float32Array.from({ length: points }, (_, i) => lengthOf(x, i));
     this.#minIntersection = options.minIntersection ?? 1;
-    if (options.reuse !== false && open.eps !== undefined && open.space.metric !== 'precomputed')
-      this.#cache = new NeighbourCache(open.space, open.eps, prepared.values, prepared.lens.dims);
+    if (options.reuse === false || open.space.metric === 'precomputed') return;
+    if (open.eps === undefined) this.#distances = KeptDistances.of(open.space);
+    else this.#cache = new NeighbourCache(open.space, open.eps, prepared.values, prepared.lens.dims);
   }
 
   async run(spec: CoverSpec = {}, call: CallOptions = {}): Promise<MapperGraph> {
     const { lens, kept, excluded, open } = this;
     const points = this.x.rows;
     const cover = coverOf(this.prepared.values, lens.dims, spec);
-    const found = await clusterElements(cover, open, this.#cache, call);
+    const found = await clusterElements(cover, open, this.#cache, this.#distances, call);
     const membersAt = Int32Array.from(found.at);
     const members = Int32Array.from(found.members, (i) => kept[i]);
     const nodes = found.cube.length;
@@ -227,7 +231,8 @@ class Plan implements MapperPlan {
 
 /**
  * Computes the lens and gets ready to run covers over it. With DBSCAN, which points are neighbours is computed once for
- * any two regions of the lens, whatever cover asks.
+ * any two regions of the lens, whatever cover asks; with the other clusterers, float64 distances are, where 4·n² bytes fit
+ * a quarter of the memory budget.
  * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
  */
 export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Promise<MapperPlan> {
