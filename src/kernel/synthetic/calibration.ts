@@ -17,7 +17,7 @@ export interface ThresholdRow {
   /** Features of B that are paired with a true counterpart / features of B that have one; NaN when none has. */
   recall: number;
   f1: number;
-  /** Mean precision of the same pairs with their A sides shuffled. */
+  /** Mean precision of the same B sides when the A sides of all pairs are shuffled. */
   nullPrecision: number;
   /** (k + 1)/(R + 1), k = shuffles with at least this precision. */
   p: number;
@@ -120,7 +120,10 @@ const countTrue = (right: readonly boolean[], n: number): number => {
   return sum;
 };
 
-/** By run: cumulated number of true pairs down the list when the A sides of the pairs kept at any length are shuffled. */
+/**
+ * By run: number of true pairs among the first `kept` when the A sides of all pairs are shuffled. All, not those kept: a
+ * list of one pair shuffled within itself would be right by construction.
+ */
 function shuffledCounts(
   pairs: Pairs,
   order: readonly number[],
@@ -129,22 +132,16 @@ function shuffledCounts(
   seed: number,
 ): (kept: number) => number[] {
   const random = new Random(seed).fork('shuffled pairs');
-  const seeds = Array.from({ length: nulls }, () => random.int(2 ** 31));
-  const cache = new Map<number, number[]>();
-  return (kept) => {
-    let counts = cache.get(kept);
-    if (!counts) {
-      counts = seeds.map((s) => {
-        const permutation = new Random(s).permutation(kept);
-        let sum = 0;
-        for (let i = 0; i < kept; i++)
-          if (truth.kind(pairs.a[order[permutation[i]]], pairs.b[order[i]]) !== undefined) sum++;
-        return sum;
-      });
-      cache.set(kept, counts);
+  const runs = Array.from({ length: nulls }, () => {
+    const permutation = new Random(random.int(2 ** 31)).permutation(order.length);
+    const down = new Uint32Array(order.length + 1);
+    for (let i = 0; i < order.length; i++) {
+      const hit = truth.kind(pairs.a[order[permutation[i]]], pairs.b[order[i]]) !== undefined;
+      down[i + 1] = down[i] + (hit ? 1 : 0);
     }
-    return counts;
-  };
+    return down;
+  });
+  return (kept) => runs.map((down) => down[kept]);
 }
 
 function atThreshold(

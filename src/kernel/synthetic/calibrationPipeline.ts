@@ -17,7 +17,7 @@ import type { Twins } from './twins.js';
 import type { World } from './types.js';
 
 /** Bumped when the same inputs give another calibration. */
-export const CALIBRATION_VERSION = 1;
+export const CALIBRATION_VERSION = 2;
 
 export interface CalibrationParameters extends ScorePairsOptions {
   /** Events correlated over; default 20,000. */

@@ -205,6 +205,12 @@ describe('pairs against truth', () => {
     expect(row.p).toBeGreaterThan(0.01);
     const right = scorePairs({ ...made, a: made.b }, whole, 'argmax', { thresholds: [0], nulls: 99 }).thresholds[0];
     expect([right.precision, right.recall, right.p]).toEqual([1, 1, 0.01]);
+    // One pair left: its B side has a random A side, not its own.
+    const top = Math.max(...made.r);
+    const one = scorePairs({ ...made, a: made.b }, whole, 'argmax', { thresholds: [top], nulls: 99 }).thresholds[0];
+    expect(one.pairs).toBe(1);
+    expect(one.nullPrecision).toBeLessThan(0.05);
+    expect(one.p).toBeLessThan(0.06);
   });
 
   it('passes truth on to latents that hold a feature, and to all of them', () => {
