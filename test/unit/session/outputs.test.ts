@@ -31,9 +31,9 @@ describe('what a cell prints', () => {
   it('after its end still belongs to it', async () => {
     const ran = await s.run('setTimeout(() => console.log("late"), 20); 1');
     expect(ran.stdout).toBe('');
-    await pause(200);
-    const late = s.events.filter(({ event }) => event.kind === 'stream' && event.text === 'late\n');
-    expect(late).toHaveLength(1);
+    const lateOnes = () => s.events.filter(({ event }) => event.kind === 'stream' && event.text === 'late\n');
+    await expect.poll(lateOnes, { timeout: 10_000 }).toHaveLength(1);
+    const late = lateOnes();
     expect(late[0].execution).toBe(s.events.filter(({ event }) => event.kind === 'finished').at(-1)?.execution);
   });
 
