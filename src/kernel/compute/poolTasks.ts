@@ -2,6 +2,7 @@
  * What pool workers can do, by name. A task takes a structured-cloneable payload, returns one, and keeps no state.
  * `transfer` names buffers of the result that are handed over instead of copied.
  */
+import { labelsOfDistances, type LabelRequest } from './clustering/labels.js';
 import { drawSpan, type SpanRequest } from './sampling/span.js';
 import { shortestPaths, type DistanceGraph } from './shortestPaths.js';
 
@@ -24,6 +25,11 @@ export const poolTasks: Readonly<Record<string, PoolTask>> = {
   shortestPaths: (payload) => {
     const { graph, sources } = payload as { graph: DistanceGraph; sources: Int32Array };
     const value = shortestPaths(graph, sources);
+    return { value, transfer: [value.buffer as ArrayBuffer] };
+  },
+  /** Clusters of points by HDBSCAN or agglomerative clustering. */
+  clusterLabels: (payload) => {
+    const value = labelsOfDistances(payload as LabelRequest);
     return { value, transfer: [value.buffer as ArrayBuffer] };
   },
 };

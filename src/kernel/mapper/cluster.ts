@@ -1,11 +1,10 @@
 /** Clusterers of cover elements, in the space of the points as given. */
-import type { CallOptions } from '../compute/call.js';
+import type { AgglomerativeSettings } from '../compute/clustering/agglomerative.js';
+import type { HdbscanSettings } from '../compute/clustering/hdbscan.js';
+import type { DistanceRule } from '../compute/clustering/labels.js';
 import type { Matrix } from '../compute/matrix.js';
-import { agglomerative, type AgglomerativeSettings } from './agglomerative.js';
-import { dbscan, requireDbscan } from './dbscan.js';
-import { hdbscan, type HdbscanSettings } from './hdbscan.js';
+import { requireDbscan } from './dbscan.js';
 import type { ClustererSpec } from './options.js';
-import type { KeptDistances } from './pairDistances.js';
 import { openSpace, type Space } from './space.js';
 
 export interface Clusterer {
@@ -14,11 +13,8 @@ export interface Clusterer {
   readonly minPoints: number;
   /** For people: "DBSCAN cosine, eps 0.5, min samples 5". */
   readonly description: string;
-  /** Neighbours within this distance are all it asks for; undefined where it needs the distances themselves. */
-  readonly eps?: number;
-  readonly minSamples?: number;
-  /** A label for each of some points of the space: 0 … clusters-1, noise -1. */
-  labels(ids: Int32Array, call: CallOptions, kept?: KeptDistances): Promise<Int32Array>;
+  /** DBSCAN asks for neighbours within eps alone, the others for all distances of an element. */
+  readonly rule: { kind: 'dbscan'; eps: number; minSamples: number } | DistanceRule;
 }
 
 function whole(what: string, name: string, value: number, low: number): void {
@@ -50,9 +46,7 @@ export function openClusterer(
         space,
         minPoints: minSamples,
         description: `DBSCAN ${metric}, eps ${eps}, min samples ${minSamples}`,
-        eps,
-        minSamples,
-        labels: (ids, call) => dbscan(space, ids, { eps, minSamples }, call),
+        rule: { kind: 'dbscan', eps, minSamples },
       };
     }
     case 'hdbscan': {
@@ -70,7 +64,7 @@ export function openClusterer(
         space,
         minPoints: Math.max(s.minClusterSize, s.minSamples),
         description: `HDBSCAN ${space.metric}, min cluster size ${s.minClusterSize}, min samples ${s.minSamples}${s.allowSingleCluster ? ', single cluster allowed' : ''}`,
-        labels: (ids, call, kept) => hdbscan(space, ids, s, call, kept),
+        rule: { kind: 'hdbscan', ...s },
       };
     }
     case 'agglomerative':
@@ -118,6 +112,6 @@ function openAgglomerative(
     space,
     minPoints: Math.max(2, nClusters ?? 2),
     description: `agglomerative ${linkage} ${space.metric}, ${cut}`,
-    labels: (ids, call, kept) => agglomerative(space, ids, s, call, kept),
+    rule: { kind: 'agglomerative', ...s },
   };
 }

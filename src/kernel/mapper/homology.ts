@@ -1,4 +1,5 @@
 /** Homology of a simplicial complex to dimension 3 over GF(2): how many pieces, loops and hollows a nerve has. */
+import { singletons, unite } from '../compute/unionFind.js';
 
 /** Binary heap of row numbers, smallest first; a row that is in it an even number of times cancels. */
 export class ParityHeap {
@@ -164,27 +165,6 @@ function indexOf(
   }
   return index;
 }
-
-/** Union-find with path halving; returns whether the two were apart. */
-export function unite(parent: Int32Array, a: number, b: number): boolean {
-  const x = find(parent, a);
-  const y = find(parent, b);
-  if (x === y) return false;
-  if (x < y) parent[y] = x;
-  else parent[x] = y;
-  return true;
-}
-
-export function find(parent: Int32Array, a: number): number {
-  while (parent[a] !== a) {
-    parent[a] = parent[parent[a]];
-    a = parent[a];
-  }
-  return a;
-}
-
-/** [n] every element its own set. */
-export const singletons = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
 
 /**
  * Betti numbers b0, b1, b2 over GF(2) and the Euler characteristic V − E + T − Q of a complex of `nodes` vertices, edges

@@ -4,7 +4,7 @@ import { gemm, initGemm } from '../compute/gemm.js';
 import { exactKnn } from '../compute/knn.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { DistanceGraph } from '../compute/shortestPaths.js';
-import { find, singletons, unite } from './homology.js';
+import { find, singletons, unite } from '../compute/unionFind.js';
 import { exactDistance, openSpace, prepare } from './space.js';
 
 /** Pairs with their weights as a graph of both directions. */

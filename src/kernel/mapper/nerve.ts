@@ -1,5 +1,5 @@
 /** The nerve of overlapping sets by an inverted index: edges, triangles, tetrahedra, components. */
-import { find, singletons, unite } from './homology.js';
+import { find, singletons, unite } from '../compute/unionFind.js';
 
 export interface Nerve {
   /** Pairs, triples and quadruples of sets, ascending within and in lexicographic order. */

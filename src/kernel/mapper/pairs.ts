@@ -6,7 +6,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { memoryBudget } from '../compute/memory.js';
 import { blockOf } from './dbscan.js';
-import { find, singletons, unite } from './homology.js';
+import { find, singletons, unite } from '../compute/unionFind.js';
 import { exactScore, prepare, type Prepared, type Space } from './space.js';
 
 /** Points of a tile: a pair of places in two tiles is 14 bits. */

@@ -4,7 +4,7 @@
  * using Poincaré and Lefschetz duality"; read for Mapper as in Carrière and Oudot 2018, "Structure and stability of the
  * one-dimensional Mapper", section 2).
  */
-import { find, singletons } from './homology.js';
+import { find, singletons } from '../compute/unionFind.js';
 
 export type PairKind = 'component' | 'branch' | 'loop';
 

@@ -1,5 +1,5 @@
 /** A Mapper pipeline without its cover: lens and neighbours are computed once and serve every cover that is run. */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { breathe, type CallOptions } from '../compute/call.js';
 import { initGemm } from '../compute/gemm.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { matrixId, sha256, canonicalJson } from '../io/hash.js';
@@ -8,6 +8,7 @@ import type { Json } from '../../protocol/notebook.js';
 import { openClusterer, type Clusterer } from './cluster.js';
 import { coverOf, type Cover } from './cover.js';
 import { asParameters, graphWarnings } from './describe.js';
+import { labelElements, type PlanCaches } from './elements.js';
 import { nerveHomology } from './homology.js';
 import { computeLens, type ComputedLens } from './lens.js';
 import { connectedComponents, nerve } from './nerve.js';
@@ -117,8 +118,7 @@ interface Clusters {
 async function clusterElements(
   cover: Cover,
   clusterer: Clusterer,
-  cache: NeighbourCache | undefined,
-  kept: KeptDistances | undefined,
+  caches: PlanCaches,
   call: CallOptions,
 ): Promise<Clusters> {
   const out: Clusters = {
@@ -126,17 +126,11 @@ async function clusterElements(
     members: [],
     cube: [],
     cluster: [],
-    skipped: cover.total - cover.elements,
+    skipped: cover.total,
     allNoise: 0,
   };
-  for (let e = 0; e < cover.elements; e++) {
-    const ids = cover.points.subarray(cover.at[e], cover.at[e + 1]);
-    if (ids.length < clusterer.minPoints) {
-      out.skipped++;
-      continue;
-    }
-    checkAborted(call.signal, 'Mapper');
-    const labels = (await cache?.labels(ids, clusterer.minSamples!, call)) ?? (await clusterer.labels(ids, call, kept));
+  for await (const { element: e, ids, labels } of labelElements(cover, clusterer, caches, call)) {
+    out.skipped--;
     const clusters = labels.reduce((m, l) => Math.max(m, l + 1), 0);
     if (clusters === 0) out.allNoise++;
     const lists = Array.from({ length: clusters }, (): number[] => []);
@@ -165,8 +159,7 @@ class Plan implements MapperPlan {
   readonly kept: Int32Array;
   readonly excluded: Int32Array;
   readonly clusterer: string;
-  readonly #cache: NeighbourCache | undefined;
-  readonly #distances: KeptDistances | undefined;
+  readonly #caches: PlanCaches = {};
   readonly #minIntersection: number;
   readonly #norms: Float32Array;
 
@@ -190,15 +183,16 @@ class Plan implements MapperPlan {
     this.#norms = Float32Array.from({ length: points }, (_, i) => lengthOf(x, i));
     this.#minIntersection = options.minIntersection ?? 1;
     if (options.reuse === false || open.space.metric === 'precomputed') return;
-    if (open.eps === undefined) this.#distances = KeptDistances.of(open.space);
-    else this.#cache = new NeighbourCache(open.space, open.eps, prepared.values, prepared.lens.dims);
+    const { space, rule } = open;
+    if (rule.kind !== 'dbscan') this.#caches.distances = KeptDistances.of(space);
+    else this.#caches.neighbours = new NeighbourCache(space, rule.eps, prepared.values, prepared.lens.dims);
   }
 
   async run(spec: CoverSpec = {}, call: CallOptions = {}): Promise<MapperGraph> {
     const { lens, kept, excluded, open } = this;
     const points = this.x.rows;
     const cover = coverOf(this.prepared.values, lens.dims, spec);
-    const found = await clusterElements(cover, open, this.#cache, this.#distances, call);
+    const found = await clusterElements(cover, open, this.#caches, call);
     const membersAt = Int32Array.from(found.at);
     const members = Int32Array.from(found.members, (i) => kept[i]);
     const nodes = found.cube.length;

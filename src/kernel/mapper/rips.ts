@@ -3,7 +3,7 @@
  * cohomology, clearing, apparent and emergent pairs, implicit coboundaries, cut at the enclosing radius.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { find, singletons } from './homology.js';
+import { find, singletons } from '../compute/unionFind.js';
 import { CofacetWalk, RipsSimplices, type Distances } from './ripsSimplices.js';
 
 /** Bars of one dimension, longest first. */

@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
+import { labelsOfDistances } from '../../../src/kernel/compute/clustering/labels.js';
 import { openClusterer } from '../../../src/kernel/mapper/cluster.js';
+import { dbscan } from '../../../src/kernel/mapper/dbscan.js';
+import { pairDistances } from '../../../src/kernel/mapper/pairDistances.js';
 import { coverOf } from '../../../src/kernel/mapper/cover.js';
 import { keplerGraph } from '../../../src/kernel/mapper/exports.js';
 import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
@@ -61,10 +64,10 @@ function canonical(labels: ArrayLike<number>): number[] {
 
 async function labels(name: string, spec: ClustererSpec): Promise<Int32Array> {
   const x = points(name);
-  return openClusterer(x, spec, undefined).labels(
-    Int32Array.from({ length: x.rows }, (_, i) => i),
-    {},
-  );
+  const { space, rule } = openClusterer(x, spec, undefined);
+  const ids = Int32Array.from({ length: x.rows }, (_, i) => i);
+  if (rule.kind === 'dbscan') return dbscan(space, ids, rule);
+  return labelsOfDistances({ distances: await pairDistances(space, ids, {}), m: x.rows, rule });
 }
 
 describe('DBSCAN', () => {

@@ -2,10 +2,7 @@
  * HDBSCAN (Campello, Moulavi and Sander 2013) as scikit-learn 1.3 defines it: the minimum spanning tree of mutual
  * reachability, condensed by the smallest cluster, clusters chosen by excess of mass.
  */
-import type { CallOptions } from '../compute/call.js';
 import { minimumSpanningTree, type Merges } from './agglomerative.js';
-import { pairDistances, type KeptDistances } from './pairDistances.js';
-import type { Space } from './space.js';
 
 export interface HdbscanSettings {
   minClusterSize: number;
@@ -129,20 +126,13 @@ function excessOfMass(c: Condensed, allowSingleCluster: boolean): Uint8Array {
 }
 
 /**
- * Labels of some points: clusters numbered by their first point, noise -1. When everything is one cluster
+ * Labels of m points: clusters numbered by their first point, noise -1. When everything is one cluster
  * (allowSingleCluster), points that leave it before its last do are noise, as in scikit-learn.
+ * @param d m × m distances, symmetric; overwritten
  */
-export async function hdbscan(
-  space: Space,
-  ids: Int32Array,
-  s: HdbscanSettings,
-  call: CallOptions = {},
-  kept?: KeptDistances,
-): Promise<Int32Array> {
-  const m = ids.length;
+export function hdbscan(d: Float64Array, m: number, s: HdbscanSettings): Int32Array {
   const labels = new Int32Array(m).fill(-1);
   if (m < Math.max(2, s.minClusterSize)) return labels;
-  const d = await pairDistances(space, ids, call, kept);
   mutualReachability(d, m, s.minSamples);
   const c = condense(dendrogram(minimumSpanningTree(d, m), m), m, s.minClusterSize);
   const chosen = excessOfMass(c, s.allowSingleCluster);

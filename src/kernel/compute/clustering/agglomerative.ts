@@ -1,8 +1,5 @@
 /** Agglomerative clustering by single, complete and average linkage, cut at a threshold, a number or a gap. */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { find, singletons } from './homology.js';
-import { pairDistances, type KeptDistances } from './pairDistances.js';
-import type { Space } from './space.js';
+import { find, singletons } from '../unionFind.js';
 
 export type Linkage = 'single' | 'complete' | 'average';
 
@@ -56,19 +53,13 @@ export function minimumSpanningTree(distances: Float64Array, m: number): Merges 
 }
 
 /** Nearest-neighbour chain (Müllner 2011); overwrites the distances. */
-async function chainMerges(
-  d: Float64Array,
-  m: number,
-  linkage: Exclude<Linkage, 'single'>,
-  call: CallOptions,
-): Promise<Merges> {
+function chainMerges(d: Float64Array, m: number, linkage: Exclude<Linkage, 'single'>): Merges {
   const a = new Int32Array(m - 1);
   const b = new Int32Array(m - 1);
   const heights = new Float64Array(m - 1);
   const size = new Int32Array(m).fill(1);
   const chain = new Int32Array(m);
   let length = 0;
-  let work = 0;
   for (let e = 0; e < m - 1; e++) {
     if (length === 0) chain[length++] = size.findIndex((s) => s > 0);
     let p = 0;
@@ -84,7 +75,6 @@ async function chainMerges(
           height = d[p * m + j];
           q = j;
         }
-      work += m;
       if (length > 1 && q === chain[length - 2]) break;
       chain[length++] = q;
     }
@@ -102,11 +92,6 @@ async function chainMerges(
     }
     size[high] += size[low];
     size[low] = 0;
-    if (work > 1e8) {
-      work = 0;
-      checkAborted(call.signal, 'agglomerative clustering');
-      await breathe();
-    }
   }
   return sorted(a, b, heights);
 }
@@ -141,21 +126,13 @@ function clustersAtGap(heights: Float64Array, m: number, gap: number, maxFractio
 }
 
 /**
- * Labels of some points, all of them in a cluster: numbered by the first point of each.
+ * Labels of m points, all of them in a cluster: numbered by the first point of each.
  * Threshold: merges at a height of at least the threshold are not made (scikit-learn's rule).
+ * @param distances m × m, symmetric; overwritten
  */
-export async function agglomerative(
-  space: Space,
-  ids: Int32Array,
-  s: AgglomerativeSettings,
-  call: CallOptions = {},
-  kept?: KeptDistances,
-): Promise<Int32Array> {
-  const m = ids.length;
+export function agglomerative(distances: Float64Array, m: number, s: AgglomerativeSettings): Int32Array {
   if (m < 2) return new Int32Array(m);
-  const distances = await pairDistances(space, ids, call, kept);
-  const merges =
-    s.linkage === 'single' ? minimumSpanningTree(distances, m) : await chainMerges(distances, m, s.linkage, call);
+  const merges = s.linkage === 'single' ? minimumSpanningTree(distances, m) : chainMerges(distances, m, s.linkage);
   if ('nClusters' in s) return cut(merges, m, m - Math.min(m, s.nClusters));
   if ('gap' in s) return cut(merges, m, m - clustersAtGap(merges.heights, m, s.gap, s.maxFraction));
   let count = 0;
