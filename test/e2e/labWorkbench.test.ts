@@ -64,7 +64,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
   const runs = () => path.join(folder, 'runs');
   const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `lab-workbench-${name}.png`) });
   const amount = (frame: Frame): Locator => frame.locator('[data-role=amount]').first();
-  const ran = (frame: Frame) => frame.locator('.fg-lab .status', { hasText: /^run in / }).waitFor({ timeout: 20_000 });
+  const ran = (frame: Frame) => frame.locator('.fg-lab .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
 
   /** Kernels outlive their window; the one of this test ends here. */
   function stopKernels(): void {
@@ -127,7 +127,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
       await page.mouse.move(box.x + share * box.width, box.y + box.height / 2, { steps: 3 });
     await page.mouse.up();
     expect(Number(await slider.inputValue())).toBeGreaterThan(0);
-    await cell.locator('.texts ins').first().waitFor({ timeout: 20_000 });
+    await cell.locator('.texts ins').first().waitFor({ timeout: 60_000 });
     await ran(cell);
     expect(await cell.getByText('No probability moved.').count()).toBe(0);
     expect(await cell.locator('table').last().locator('tbody tr').count()).toBeGreaterThan(3);
@@ -138,9 +138,9 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     const save = async (button: string, name: string): Promise<string> => {
       await cell.getByRole('button', { name: button }).click();
       const input = page.locator('.quick-input-widget input.input');
-      await input.waitFor({ state: 'visible', timeout: 10_000 });
+      await input.waitFor({ state: 'visible', timeout: 30_000 });
       // The dialog proposes a name a little after it is there.
-      await expect.poll(() => input.inputValue(), { timeout: 10_000 }).toContain(path.extname(name));
+      await expect.poll(() => input.inputValue(), { timeout: 30_000 }).toContain(path.extname(name));
       await input.fill(path.join(folder, name));
       await page.keyboard.press('Enter');
       await cell.locator('.fg-lab .status', { hasText: `saved ${name}` }).waitFor();
