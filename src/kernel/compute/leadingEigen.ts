@@ -3,6 +3,7 @@
  * every basis vector kept and orthogonalised twice, in float64.
  */
 import { breathe, checkAborted, type CallOptions } from './call.js';
+import { dot } from './dot.js';
 import { requireFinite, symmetricEigen } from './linalg.js';
 import { Random } from './random.js';
 
@@ -19,22 +20,6 @@ export interface LeadingEigenOptions extends CallOptions {
    * vectors by it over the relative gap to the next eigenvalue.
    */
   residual?: number;
-}
-
-function dot(a: Float64Array, p: number, b: Float64Array, n: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let i = 0;
-  for (; i + 3 < n; i += 4) {
-    s0 += a[p + i] * b[i];
-    s1 += a[p + i + 1] * b[i + 1];
-    s2 += a[p + i + 2] * b[i + 2];
-    s3 += a[p + i + 3] * b[i + 3];
-  }
-  for (; i < n; i++) s0 += a[p + i] * b[i];
-  return s0 + s1 + (s2 + s3);
 }
 
 /** A times up to four vectors: two rows of A pass at once for all of them, half the time of one vector after another. */
@@ -106,16 +91,16 @@ class Krylov {
     for (const start of starts) if (basis.length < d) this.#extend(start);
     for (let from = old; from < basis.length; from += 4) images.push(...timesFour(a, d, basis.slice(from, from + 4)));
     for (let i = old; i < basis.length; i++)
-      this.#projection.push(Float64Array.from(basis.slice(0, i + 1), (b) => dot(images[i], 0, b, d)));
+      this.#projection.push(Float64Array.from(basis.slice(0, i + 1), (b) => dot(images[i], 0, b, 0, d)));
   }
 
   /** Adds the part of `start` that is new; where none is, a random direction, which finds repeated eigenvalues. */
   #extend(start: Float64Array): void {
     const { basis, d } = this;
     for (let v: Float64Array = start.slice(); ; v = this.randomVector()) {
-      const before = Math.sqrt(dot(v, 0, v, d));
-      for (let pass = 0; pass < 2; pass++) for (const b of basis) addScaled(v, -dot(v, 0, b, d), b);
-      const length = Math.sqrt(dot(v, 0, v, d));
+      const before = Math.sqrt(dot(v, 0, v, 0, d));
+      for (let pass = 0; pass < 2; pass++) for (const b of basis) addScaled(v, -dot(v, 0, b, 0, d), b);
+      const length = Math.sqrt(dot(v, 0, v, 0, d));
       if (!(length > 1e-10 * before)) continue;
       for (let i = 0; i < d; i++) v[i] /= length;
       basis.push(v);
@@ -140,7 +125,7 @@ class Krylov {
         addScaled(rest, vectors[i * m + c], images[i]);
       }
       addScaled(rest, -values[c], v);
-      residual = Math.max(residual, Math.sqrt(dot(rest, 0, rest, d)));
+      residual = Math.max(residual, Math.sqrt(dot(rest, 0, rest, 0, d)));
     }
     return { values: values.slice(0, k), vectors: out, residual };
   }

@@ -2,6 +2,7 @@
  * Symmetric eigenproblem in float64, row-major, for sizes up to about 2,048: Householder reduction to tridiagonal form
  * and implicit QL, after EISPACK's tred2 and tql2 (Wilkinson and Reinsch 1971), with every inner loop along rows.
  */
+import { dot } from './dot.js';
 export { svdThin, type Svd } from './svd.js';
 
 export interface Eigen {
@@ -79,23 +80,6 @@ function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64A
   for (let i = 0; i < n; i++) d[i] = a[i * n + i];
 }
 
-/** Four sums at once: one alone would wait for every addition. */
-function product(x: Float64Array, p: number, y: Float64Array, q: number, n: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let k = 0;
-  for (; k + 3 < n; k += 4) {
-    s0 += x[p + k] * y[q + k];
-    s1 += x[p + k + 1] * y[q + k + 1];
-    s2 += x[p + k + 2] * y[q + k + 2];
-    s3 += x[p + k + 3] * y[q + k + 3];
-  }
-  for (; k < n; k++) s0 += x[p + k] * y[q + k];
-  return s0 + s1 + (s2 + s3);
-}
-
 /** Qᵀ, the transposed product of the reflectors, accumulated from the smallest. */
 function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
   const q = new Float64Array(n * n);
@@ -106,7 +90,7 @@ function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
     // q holds Qᵀ; the leading i × i block is all that is not the identity.
     for (let r = 0; r < i; r++) {
       const at = r * n;
-      const g = product(q, at, a, row, i) / h[i];
+      const g = dot(q, at, a, row, i) / h[i];
       for (let k = 0; k < i; k++) q[at + k] -= g * a[row + k];
     }
   }

@@ -3,6 +3,7 @@
  * are orthogonal. The Gram matrix alone would lose singular values below 1e-8 of the largest; one-sided Jacobi does not
  * (Demmel and Veselić 1992), and from that guess it converges in a few sweeps.
  */
+import { dot } from './dot.js';
 import { descending, requireFinite, symmetricEigen } from './linalg.js';
 
 export interface Svd {
@@ -12,22 +13,6 @@ export interface Svd {
   S: Float64Array;
   /** cols × r, row-major, orthonormal columns: A = U · diag(S) · Vᵀ. */
   V: Float64Array;
-}
-
-function dot(x: Float64Array, p: number, y: Float64Array, q: number, n: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let k = 0;
-  for (; k + 3 < n; k += 4) {
-    s0 += x[p + k] * y[q + k];
-    s1 += x[p + k + 1] * y[q + k + 1];
-    s2 += x[p + k + 2] * y[q + k + 2];
-    s3 += x[p + k + 3] * y[q + k + 3];
-  }
-  for (; k < n; k++) s0 += x[p + k] * y[q + k];
-  return s0 + s1 + (s2 + s3);
 }
 
 function transpose(a: Float64Array, rows: number, cols: number): Float64Array {
