@@ -7,6 +7,7 @@ import { listenToGestures, type KeyAction, type Tool } from '../map/gestures.js'
 import { readPalette, type Palette } from '../map/paint.js';
 import { Tooltip, type Spot } from '../map/tooltip.js';
 import { el } from '../ui/dom.js';
+import { ViewLink } from '../ui/link.js';
 import { plural } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
 import { nodeCard, spokenNode } from './card.js';
@@ -14,7 +15,6 @@ import { nodeColours, type NodeColours } from './colour.js';
 import { describePlot, foot } from './frame.js';
 import { drawLegend } from './legend.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf, type Lighting, type Lights } from './lighting.js';
-import { GraphLink } from './linking.js';
 import { nodeLabel, type GraphModel } from './model.js';
 import { Pane } from './pane.js';
 import { exportGraph } from './exporting.js';
@@ -39,7 +39,7 @@ export class LoadedGraph {
   private readonly plots: Plot[];
   private readonly toolbar: Toolbar;
   private readonly pane: Pane;
-  private readonly link: GraphLink;
+  private readonly link: ViewLink;
   private readonly tooltip = new Tooltip();
   private readonly stage = el('div', { class: 'stage plots' });
   private readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
@@ -83,13 +83,17 @@ export class LoadedGraph {
     this.observer.observe(root);
     this.pane.setComponents(this.state.minWeight);
     this.showTab(this.state.tab);
-    this.link = new GraphLink(model, options.link, {
+    this.link = new ViewLink(model.sets, options.link, {
       lit: (linked, label) => {
         this.lights.linked = linked;
         this.toolbar.setLinked(linked && label);
         this.lightsChanged(true, false);
       },
-      picked: (set, point) => this.picked(set, point),
+      // Graphs of one SAE all show where the feature is.
+      picked: (set, point) => {
+        this.picked(set, point);
+        return false;
+      },
     });
     this.setShown(this.state.shown);
     this.pinsChanged();
@@ -356,7 +360,8 @@ export class LoadedGraph {
       if (state.noise) for (const point of set.columns.noise) all.add(point);
       return [...all];
     });
-    this.link.light(points, what.join(', '));
+    const said = points.map((own) => (own.length > 0 ? own : null));
+    this.link.tell(said, what.join(', '));
   }
 
   private paint(s: number): void {

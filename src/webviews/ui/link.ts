@@ -2,7 +2,8 @@
  * The link channel of one page: views inside it hear each other at once, and `forward`, where there is a host, carries
  * what they say to the views of other pages.
  */
-import { isLinkedSelection, type LinkChannel, type LinkedSelection } from '../../protocol/link.js';
+import { isLinkedSelection, MAX_LINKED_FEATURES, type LinkChannel, type LinkedSelection } from '../../protocol/link.js';
+import { plural } from './format.js';
 
 export class LinkBus implements LinkChannel {
   private readonly listeners = new Set<(selection: LinkedSelection) => void>();
@@ -70,4 +71,82 @@ export class LinkedLights {
 /** The name under which a view speaks. */
 export function linkSource(): string {
   return `view-${[...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('')}`;
+}
+
+/** A set of features that a view draws, where they are an SAE's. */
+interface LinkedSet {
+  name: string;
+  meta: { sae?: { id: string } };
+}
+
+export interface ViewLinkHooks {
+  /** Other views light these features (per set, null = none said for it), or nothing any more. */
+  lit(features: Array<Set<number> | null> | null, label: string): void;
+  /** Another view picked this feature of a set's SAE; true = it was for this set alone. */
+  picked(set: number, feature: number): boolean;
+}
+
+/** A view among the other views of its notebook: it shows what they light and pick, and says what it lights and pins. */
+export class ViewLink {
+  private readonly source = linkSource();
+  private readonly lights = new LinkedLights();
+  private readonly stop: () => void;
+  private lighting = false;
+
+  constructor(
+    private readonly sets: readonly LinkedSet[],
+    protected readonly channel: LinkChannel | undefined,
+    private readonly hooks: ViewLinkHooks,
+  ) {
+    this.stop = channel?.onSelection((selection) => this.take(selection)) ?? (() => undefined);
+  }
+
+  private take(selection: LinkedSelection): void {
+    if (selection.source === this.source) return;
+    if (selection.kind === 'light') {
+      if (this.lights.take(selection)) this.show();
+      return;
+    }
+    for (const { sae, features } of selection.sets)
+      for (const [s, set] of this.sets.entries())
+        if (set.meta.sae?.id === sae && features.length > 0 && this.hooks.picked(s, features[0])) return;
+  }
+
+  private show(): void {
+    const lit = this.sets.map((set) => this.lights.of(set.meta.sae?.id));
+    this.hooks.lit(lit.some((features) => features !== null) ? lit : null, this.lights.label);
+  }
+
+  /** Forgets what the other views light, until they light something else. */
+  forget(): void {
+    this.lights.clear();
+    this.show();
+  }
+
+  /** Lights these features of each set in the other views, null = nothing said of it; too many for a message are none. */
+  tell(features: ReadonlyArray<readonly number[] | null>, label: string): void {
+    if (!this.channel) return;
+    const sets = this.sets.flatMap((set, s) => {
+      const own = features[s];
+      return set.meta.sae && own ? [{ sae: set.meta.sae.id, features: [...own] }] : [];
+    });
+    const total = sets.reduce((sum, set) => sum + set.features.length, 0);
+    const tell = total > 0 && total <= MAX_LINKED_FEATURES;
+    if (!tell && !this.lighting) return;
+    this.lighting = tell;
+    const text = tell ? `${label}: ${plural(total, 'feature')}` : '';
+    this.channel.send({ source: this.source, kind: 'light', sets: tell ? sets : [], label: text });
+  }
+
+  pick(set: number, feature: number): void {
+    const { meta, name } = this.sets[set];
+    if (!this.channel || !meta.sae) return;
+    const sets = [{ sae: meta.sae.id, features: [feature] }];
+    this.channel.send({ source: this.source, kind: 'pick', sets, label: `${name} #${feature}` });
+  }
+
+  dispose(): void {
+    this.stop();
+    if (this.lighting) this.channel?.send({ source: this.source, kind: 'light', sets: [], label: '' });
+  }
 }
