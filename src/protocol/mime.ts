@@ -1,11 +1,9 @@
+import { VIEW_NAMES, viewMime, type ViewName } from './views.js';
+
 /** Output mime types that the renderer draws. Every output also carries a text/plain item. */
 export const MIME = {
-  /** MapDescriptor (map.ts). */
-  map: 'application/vnd.fgnb.map+json',
-  /** GraphDescriptor (graph.ts): a Mapper graph. */
-  graph: 'application/vnd.fgnb.graph+json',
-  /** LabDescriptor (lab.ts): the interventions panel, alive while its kernel is. */
-  lab: 'application/vnd.fgnb.lab+json',
+  /** Descriptors of the views (views.ts). */
+  ...(Object.fromEntries(VIEW_NAMES.map((view) => [view, viewMime(view)])) as Record<ViewName, string>),
   /** ChartDescriptor (display.ts): a Vega spec compiled from Vega-Lite in the kernel. */
   chart: 'application/vnd.fgnb.chart+json',
   /** TableDescriptor (display.ts). */

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LabDescriptor } from '../../src/protocol/lab.js';
+import type { InterventionsDescriptor } from '../../src/protocol/interventions.js';
 import type { LiveCall } from '../../src/protocol/live.js';
 import { MIME } from '../../src/protocol/mime.js';
 import type { Json } from '../../src/protocol/notebook.js';
@@ -58,7 +58,7 @@ function hostScript(lab: unknown): void {
 describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   let kernel: KernelProcess;
   let client: TestClient;
-  let lab: LabDescriptor;
+  let lab: InterventionsDescriptor;
   let browser: Browser;
   let server: PageServer;
   let report: string;
@@ -88,7 +88,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     const end = await client.finished(cell, 170_000);
     expect(end.status, JSON.stringify(client.events(cell).filter((e) => e.kind === 'error'))).toBe('ok');
     const items = client.events(cell).flatMap((e) => (e.kind === 'display' ? e.items : []));
-    lab = items.find((item) => item.mime === MIME.lab)!.json as unknown as LabDescriptor;
+    lab = items.find((item) => item.mime === MIME.interventions)!.json as unknown as InterventionsDescriptor;
     const bundles = await buildWebviews();
     report = bundles.report;
     browser = await openBrowser();
@@ -103,7 +103,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     page = await open(1400, 'dark');
     complaints = collectComplaints(page, server.origin);
     await page.goto(`${server.origin}/lab`);
-    await page.locator('.fg-lab .chips').first().waitFor();
+    await page.locator('.fg-interventions .chips').first().waitFor();
   }, 180_000);
   afterAll(async () => {
     await browser?.close();
@@ -151,14 +151,14 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
 
   test('features are found by a word of their labels', async () => {
     const word = lab.snapshot.card.label[0].trim();
-    await page.locator('.fg-lab').getByPlaceholder('Find a feature').locator('input').fill(word);
+    await page.locator('.fg-interventions').getByPlaceholder('Find a feature').locator('input').fill(word);
     const others = page.locator('.hit .words').filter({ hasNotText: new RegExp(word, 'i') });
     await expect.poll(() => others.count()).toBe(0);
     expect(await page.locator('.hit .words').count()).toBeGreaterThan(1);
   });
 
   test('features are found by id and by a click on a map of the same SAE', async () => {
-    await page.locator('.fg-lab').getByPlaceholder('Find a feature').locator('input').fill('#7');
+    await page.locator('.fg-interventions').getByPlaceholder('Find a feature').locator('input').fill('#7');
     await page.locator('.hit[data-feature="7"]').click();
     await page.locator('.card .number', { hasText: '#7' }).waitFor();
     const pick = (sae: string, feature: number) =>
@@ -212,9 +212,9 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   ] as const)('is drawn in %s at %i px, contrast %s', async (scheme, width, contrast) => {
     const other = await open(width, scheme, contrast);
     await other.goto(`${server.origin}/lab`);
-    await other.locator('.fg-lab .chips').first().waitFor();
+    await other.locator('.fg-interventions .chips').first().waitFor();
     await other.screenshot({ path: path.join(screenshots, `lab-${scheme}-${width}${contrast ? '-hc' : ''}.png`) });
-    const wide = await other.evaluate(() => document.querySelector('.fg-lab')!.scrollWidth - innerWidth);
+    const wide = await other.evaluate(() => document.querySelector('.fg-interventions')!.scrollWidth - innerWidth);
     expect(wide).toBeLessThanOrEqual(0);
     await other.context().close();
   });
@@ -230,7 +230,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
           kind: 'code',
           language: 'typescript',
           source: [''],
-          outputs: [{ items: [{ mime: MIME.lab, json: lab }] }],
+          outputs: [{ items: [{ mime: MIME.interventions, json: lab }] }],
         },
       ],
     };

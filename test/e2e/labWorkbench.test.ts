@@ -64,7 +64,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
   const runs = () => path.join(folder, 'runs');
   const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `lab-workbench-${name}.png`) });
   const amount = (frame: Frame): Locator => frame.locator('[data-role=amount]').first();
-  const ran = (frame: Frame) => frame.locator('.fg-lab .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
+  const ran = (frame: Frame) => frame.locator('.fg-interventions .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
 
   /** Kernels outlive their window; the one of this test ends here. */
   function stopKernels(): void {
@@ -111,14 +111,14 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await bench.notebookReady();
     await bench.palette('View: Close Primary Side Bar').catch(() => bench.escape());
     await bench.palette('Notebook: Run All');
-    cell = await bench.findFrame('.fg-lab .chips', 90_000);
+    cell = await bench.findFrame('.fg-interventions .chips', 90_000);
     await amount(cell).scrollIntoViewIfNeeded();
     expect(await cell.getByText('No probability moved.').count()).toBe(1);
     await shot('output-start');
   }, 120_000);
 
   test('dragging the slider moves features, probabilities and the text', async () => {
-    await cell.locator('.fg-lab h2').scrollIntoViewIfNeeded();
+    await cell.locator('.fg-interventions h2').scrollIntoViewIfNeeded();
     const slider = amount(cell);
     const box = (await slider.boundingBox())!;
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
@@ -143,7 +143,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
       await expect.poll(() => input.inputValue(), { timeout: 30_000 }).toContain(path.extname(name));
       await input.fill(path.join(folder, name));
       await page.keyboard.press('Enter');
-      await cell.locator('.fg-lab .status', { hasText: `saved ${name}` }).waitFor();
+      await cell.locator('.fg-interventions .status', { hasText: `saved ${name}` }).waitFor();
       return readFileSync(path.join(folder, name), 'utf8');
     };
     const value = Number(await amount(cell).inputValue());
@@ -159,7 +159,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
   test('Open in Panel goes on from the same state, and runs there', async () => {
     const value = await amount(cell).inputValue();
     await cell.getByRole('button', { name: 'Open in Panel' }).click();
-    panel = await bench.findFrame('.fg-lab.full .chips');
+    panel = await bench.findFrame('.fg-interventions.full .chips');
     expect(await amount(panel).inputValue()).toBe(value);
     await shot('beside');
     await panel.getByRole('radio', { name: 'Ablate' }).click();
@@ -179,7 +179,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
 
   test('after a reload of the window the panel is there again and answers', async () => {
     await reloadWindow();
-    panel = await bench.findFrame('.fg-lab.full .pin', 60_000);
+    panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
     await panel.locator('.kinds [aria-checked=true]', { hasText: 'Clamp' }).waitFor();
     await panel.locator('.kinds [aria-checked=true]:enabled', { hasText: 'Clamp' }).waitFor({ timeout: 30_000 });
     await panel.getByRole('radio', { name: 'Scale' }).click();
@@ -192,7 +192,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await page.setViewportSize({ width: 700, height: 900 });
     await page.waitForTimeout(1000);
     await shot('narrow');
-    const wide = await panel.evaluate(() => document.querySelector('.fg-lab')!.scrollWidth - innerWidth);
+    const wide = await panel.evaluate(() => document.querySelector('.fg-interventions')!.scrollWidth - innerWidth);
     await page.setViewportSize({ width: 1400, height: 900 });
     expect(wide).toBeLessThanOrEqual(0);
   }, 30_000);
@@ -201,7 +201,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     const before = await panel.locator('.chips').first().innerText();
     stopKernels();
     await reloadWindow();
-    panel = await bench.findFrame('.fg-lab.full .pin', 60_000);
+    panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
     await panel.getByText('This view is not alive any more').waitFor({ timeout: 30_000 });
     expect(await amount(panel).isDisabled()).toBe(true);
     expect(await panel.locator('.chips').first().innerText()).toBe(before);

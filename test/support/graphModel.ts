@@ -1,6 +1,6 @@
 /** Graph fixtures as the view's model. */
-import { bundleGraphSource } from '../../src/webviews/mapper/bundle.js';
-import { loadGraph, type GraphModel } from '../../src/webviews/mapper/model.js';
+import { bundleGraphSource } from '../../src/webviews/graph/bundle.js';
+import { loadGraph, type GraphModel } from '../../src/webviews/graph/model.js';
 import { graphBundle, type GraphFixture } from './graphBundle.js';
 
 export const open = (fixture: GraphFixture): Promise<GraphModel> =>

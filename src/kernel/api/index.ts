@@ -13,7 +13,7 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
-import { labApi, type LabApi } from './lab.js';
+import { labApi, type PanelApi } from './lab.js';
 import { mapperApi, type MapperApi } from './mapper.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
@@ -60,7 +60,7 @@ export interface Fg {
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: MapperApi & TopologyApi;
   /** Change activations and see what moves. */
-  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
+  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & PanelApi;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;

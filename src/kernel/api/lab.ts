@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import {
   MAX_PINS,
-  type LabDescriptor,
-  type LabIntervention,
-  type LabPositions,
-  type LabSetting,
-  type LabSnapshot,
-} from '../../protocol/lab.js';
+  type InterventionsDescriptor,
+  type InterventionSpec,
+  type InterventionPositions,
+  type InterventionsSetting,
+  type InterventionsSnapshot,
+} from '../../protocol/interventions.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { featureLabels, labelText } from '../activations/labels.js';
@@ -83,7 +83,7 @@ export interface PanelOptions extends CallOptions {
 }
 
 /** Interventions by hand. */
-export interface LabApi {
+export interface PanelApi {
   /**
    * Shows a panel: a prompt whose tokens are coloured by a feature before and after, found by search or clicked on a map of
    * the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that
@@ -114,15 +114,15 @@ const OPTIONS: OptionNames<PanelOptions> = {
 const DOWNSTREAM: OptionNames<PanelDownstream> = { sae: true, activations: true };
 const PIN: OptionNames<PanelIntervention> = { feature: true, kind: true, value: true, positions: true, name: true };
 
-const placed = (positions: PanelIntervention['positions'] = 'all'): LabPositions =>
+const placed = (positions: PanelIntervention['positions'] = 'all'): InterventionPositions =>
   typeof positions === 'string' ? positions : [...positions];
 
 /** What a pin is called when nobody named it. */
-function pinName({ kind, feature, value }: LabIntervention): string {
+function pinName({ kind, feature, value }: InterventionSpec): string {
   return kind === 'ablate' ? `ablate #${feature}` : `${kind} #${feature} ${formatNumber(value, 3)}`;
 }
 
-function pinned(given: readonly PanelIntervention[]): LabSetting['pins'] {
+function pinned(given: readonly PanelIntervention[]): InterventionsSetting['pins'] {
   if (given.length > MAX_PINS)
     throw new RangeError(`the panel compares ${MAX_PINS} pinned interventions at most but got ${given.length}`);
   return given.map((pin) => {
@@ -173,7 +173,7 @@ async function buildLab(env: Environment, model: LanguageModel, sae: Sae, option
 }
 
 /** The first state: everything that the view shows before anybody touches it. */
-async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal): Promise<LabSnapshot> {
+async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal): Promise<InterventionsSnapshot> {
   const { prompt, kind = 'steer', tokens = 25, temperature = 0, seed = 0 } = options;
   const hits = lab.search('', prompt);
   const feature = options.feature ?? hits[0]?.feature ?? 0;
@@ -190,25 +190,25 @@ async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal):
     setting: { prompt, current, pins, sampling },
     card,
     hits,
-    result: (await answer('run', { prompt, interventions: all })) as unknown as LabSnapshot['result'],
+    result: (await answer('run', { prompt, interventions: all })) as unknown as InterventionsSnapshot['result'],
     generation: (await answer('generate', {
       prompt,
       interventions: all,
       sampling,
-    })) as unknown as LabSnapshot['generation'],
+    })) as unknown as InterventionsSnapshot['generation'],
   };
 }
 
-function items({ meta, snapshot, ...rest }: LabDescriptor): OutputItem[] {
+function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem[] {
   const { result, generation, card } = snapshot;
   const lines = [meta.title, `feature ${card.feature}: ${labelText(card.label)}`, '', `prompt  ${result.prompt}`];
   lines.push(`before  ${generation.before.trim()}`);
   result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
   const descriptor = { ...rest, meta, snapshot };
-  return [{ mime: MIME.lab, json: JSON.parse(JSON.stringify(descriptor)) as Json }, textItem(lines.join('\n'))];
+  return [{ mime: MIME.interventions, json: JSON.parse(JSON.stringify(descriptor)) as Json }, textItem(lines.join('\n'))];
 }
 
-export function labApi(env: Environment): LabApi {
+export function labApi(env: Environment): PanelApi {
   return {
     async panel(model, sae, options) {
       requireGiven({ model, sae, options });

@@ -1,20 +1,20 @@
 /** What the interventions panel asks, answered: features found, prompts run, texts continued. Knows no session. */
 import {
-  LAB_KINDS,
-  MAX_LAB_TOKENS,
+  INTERVENTION_KINDS,
+  MAX_GENERATED_TOKENS,
   MAX_PINS,
-  type LabCard,
-  type LabGeneration,
-  type LabHit,
-  type LabIntervention,
-  type LabMeta,
-  type LabMethod,
-  type LabMethods,
-  type LabResult,
-  type LabRun,
-  type LabSae,
-  type LabSampling,
-} from '../../protocol/lab.js';
+  type InterventionsCard,
+  type InterventionsGeneration,
+  type InterventionsHit,
+  type InterventionSpec,
+  type InterventionsMeta,
+  type InterventionsMethod,
+  type InterventionsMethods,
+  type InterventionsResult,
+  type InterventionsRun,
+  type InterventionsSae,
+  type InterventionsSampling,
+} from '../../protocol/interventions.js';
 import type { FeatureExample } from '../../protocol/map.js';
 import type { Json } from '../../protocol/notebook.js';
 import { featureLabels } from '../activations/labels.js';
@@ -27,9 +27,9 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
-import { interventionOf, LabSide, peaks, type LabelledSae } from './labSide.js';
+import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './labSide.js';
 
-export interface LabParts {
+export interface InterventionsParts {
   model: LanguageModel;
   sae: Sae;
   hook?: string;
@@ -66,7 +66,7 @@ class Recent<T> {
   }
 }
 
-const describeSae = ({ sae, hook }: SaeAt): LabSae => ({
+const describeSae = ({ sae, hook }: SaeAt): InterventionsSae => ({
   id: sae.id,
   name: sae.name,
   features: sae.config.dSae,
@@ -83,39 +83,39 @@ function requireText(value: unknown): string {
   throw new TypeError(`the prompt is ${typeof value}; expected a text`);
 }
 
-function requireInterventions(value: unknown): LabIntervention[] {
-  const list = Array.isArray(value) ? (value as Array<Partial<LabIntervention>>) : [];
+function requireInterventions(value: unknown): InterventionSpec[] {
+  const list = Array.isArray(value) ? (value as Array<Partial<InterventionSpec>>) : [];
   if (list.length < 1 || list.length > MAX_PINS + 1)
     throw new RangeError(`a run takes 1 to ${MAX_PINS + 1} interventions but got ${list.length}`);
   return list.map(({ feature = NaN, kind, value: amount, positions }) => {
-    if (!kind || !LAB_KINDS.includes(kind))
-      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected one of ${LAB_KINDS.join(', ')}`);
+    if (!kind || !INTERVENTION_KINDS.includes(kind))
+      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected one of ${INTERVENTION_KINDS.join(', ')}`);
     const at = positions === 'last' || Array.isArray(positions) ? positions : 'all';
     return { feature, kind, value: kind === 'ablate' ? 0 : Number(amount), positions: at };
   });
 }
 
-function requireSampling(value: unknown): LabSampling {
-  const { tokens, temperature, seed } = (value ?? {}) as Partial<LabSampling>;
+function requireSampling(value: unknown): InterventionsSampling {
+  const { tokens, temperature, seed } = (value ?? {}) as Partial<InterventionsSampling>;
   if (typeof temperature !== 'number' || !(temperature >= 0 && temperature <= 10))
     throw new RangeError(`temperature is ${String(temperature)}; expected 0 (greedy) to 10`);
   return {
-    tokens: requireWhole('tokens', tokens, 1, MAX_LAB_TOKENS),
+    tokens: requireWhole('tokens', tokens, 1, MAX_GENERATED_TOKENS),
     temperature,
     seed: requireWhole('seed', seed, 0, 2 ** 32 - 1),
   };
 }
 
 export class Lab {
-  readonly meta: LabMeta;
-  private readonly a: LabSide;
-  private readonly b: LabSide | undefined;
+  readonly meta: InterventionsMeta;
+  private readonly a: InterventionsSide;
+  private readonly b: InterventionsSide | undefined;
   private readonly labels: string[][] | undefined;
-  private readonly runs = new Recent<LabRun>();
+  private readonly runs = new Recent<InterventionsRun>();
   private readonly texts = new Recent<string>();
 
   /** @throws when models, SAEs, activations and map do not fit, each named. */
-  constructor(private readonly parts: LabParts) {
+  constructor(private readonly parts: InterventionsParts) {
     const { model, sae, hook, allowOtherModel, activations, examples, second, downstream = [], title } = parts;
     if (activations && activations.meta.features !== sae.config.dSae)
       throw new RangeError(
@@ -126,8 +126,8 @@ export class Lab {
         `the map is between ${second.map.featuresA} and ${second.map.featuresB} features but the SAEs have ${sae.config.dSae} and ${second.sae.config.dSae}; give the map of these two, the panel's own SAE on side A`,
       );
     this.labels = examples && featureLabels(examples);
-    this.a = new LabSide(model, { sae, labels: this.labels }, downstream, { hook, allowOtherModel });
-    this.b = second && new LabSide(second.model, { sae: second.sae }, [], { allowOtherModel });
+    this.a = new InterventionsSide(model, { sae, labels: this.labels }, downstream, { hook, allowOtherModel });
+    this.b = second && new InterventionsSide(second.model, { sae: second.sae }, [], { allowOtherModel });
     const [own, ...rest] = this.a.saes.map(describeSae);
     this.meta = {
       title,
@@ -145,7 +145,7 @@ export class Lab {
   /** Answers one live call. @throws Error in words for people. */
   async answer(id: string, method: string, params: Json, signal: AbortSignal): Promise<Json> {
     const given = (params ?? {}) as Record<string, unknown>;
-    const answers: { [M in LabMethod]: () => Promise<LabMethods[M]['value']> | LabMethods[M]['value'] } = {
+    const answers: { [M in InterventionsMethod]: () => Promise<InterventionsMethods[M]['value']> | InterventionsMethods[M]['value'] } = {
       hello: () => ({ id }),
       search: () => this.search(String(given.text ?? ''), requireText(given.prompt)),
       card: () => this.card(Number(given.feature), requireText(given.prompt)),
@@ -160,10 +160,10 @@ export class Lab {
     };
     if (!Object.hasOwn(answers, method))
       throw new Error(`the interventions panel has no method ${JSON.stringify(method)}`);
-    return (await answers[method as LabMethod]()) as unknown as Json;
+    return (await answers[method as InterventionsMethod]()) as unknown as Json;
   }
 
-  private hit(feature: number, here: number): LabHit {
+  private hit(feature: number, here: number): InterventionsHit {
     const { activations } = this.parts;
     const rate = activations && activations.statistics.firings[feature] / activations.meta.tokens;
     return { feature, label: this.labels?.[feature] ?? [], firingRate: rate ?? null, here };
@@ -173,12 +173,12 @@ export class Lab {
    * Features by id ("12", "#12") or by words of their labels: labels that begin with the words first, then those that hold
    * them; of equals the one that fires more on the prompt, then in the text. Nothing asked: what fires on the prompt.
    */
-  search(text: string, prompt: string): LabHit[] {
+  search(text: string, prompt: string): InterventionsHit[] {
     const here = this.peaksOf(prompt);
     const byHere = (a: number, b: number): number =>
       (here.get(b) ?? 0) - (here.get(a) ?? 0) || this.firings(b) - this.firings(a) || a - b;
     const asked = text.trim().toLowerCase();
-    const hits = (ids: number[]): LabHit[] => ids.slice(0, HITS).map((f) => this.hit(f, here.get(f) ?? 0));
+    const hits = (ids: number[]): InterventionsHit[] => ids.slice(0, HITS).map((f) => this.hit(f, here.get(f) ?? 0));
     if (asked === '') return hits([...here.keys()].sort(byHere));
     const id = /^#?(\d+)$/.exec(asked)?.[1];
     const exact = id !== undefined && Number(id) < this.meta.sae.features ? [Number(id)] : [];
@@ -207,7 +207,7 @@ export class Lab {
     return runs ? peaks(this.a.baseline(prompt).features[0]) : new Map<number, number>();
   }
 
-  async card(feature: number, prompt: string): Promise<LabCard> {
+  async card(feature: number, prompt: string): Promise<InterventionsCard> {
     const { sae, model, activations, examples, second } = this.parts;
     requireWhole('feature', feature, 0, sae.config.dSae - 1);
     const here = this.peaksOf(prompt).get(feature) ?? 0;
@@ -237,10 +237,10 @@ export class Lab {
   }
 
   /** Every intervention by itself; those that ran on this prompt before are not run again. */
-  async run(prompt: string, interventions: readonly LabIntervention[]): Promise<LabResult> {
+  async run(prompt: string, interventions: readonly InterventionSpec[]): Promise<InterventionsResult> {
     const started = performance.now();
     const { tokens } = this.a.baseline(prompt);
-    const runs: LabRun[] = [];
+    const runs: InterventionsRun[] = [];
     for (const asked of interventions) {
       runs.push(await this.runs.get(JSON.stringify([prompt, asked]), () => this.runOne(prompt, asked)));
       if (interventions.length > 1) await breathe();
@@ -248,13 +248,13 @@ export class Lab {
     return { prompt, tokens, runs, ms: performance.now() - started };
   }
 
-  private runOne(prompt: string, intervention: LabIntervention): Promise<LabRun> {
+  private runOne(prompt: string, intervention: InterventionSpec): Promise<InterventionsRun> {
     const effect = this.a.effect(prompt, intervention);
     const second = this.runSecond(prompt, intervention);
     return Promise.resolve({ intervention, ...effect, ...(second && { second }) });
   }
 
-  private runSecond(prompt: string, asked: LabIntervention): LabRun['second'] {
+  private runSecond(prompt: string, asked: InterventionSpec): InterventionsRun['second'] {
     const { second } = this.parts;
     if (!second || !this.b) return undefined;
     const at = asked.feature * second.map.counterparts;
@@ -270,14 +270,14 @@ export class Lab {
   /** The same seed and temperature before and after; texts that were made before are not made again. */
   async generate(
     prompt: string,
-    interventions: readonly LabIntervention[],
-    sampling: LabSampling,
+    interventions: readonly InterventionSpec[],
+    sampling: InterventionsSampling,
     signal: AbortSignal,
-  ): Promise<LabGeneration> {
+  ): Promise<InterventionsGeneration> {
     const started = performance.now();
     const { model } = this.parts;
     this.a.baseline(prompt);
-    const continued = (asked?: LabIntervention): Promise<string> =>
+    const continued = (asked?: InterventionSpec): Promise<string> =>
       this.texts.get(JSON.stringify([prompt, sampling, asked ?? null]), () => {
         checkAborted(signal, 'generation');
         const edits = asked && editsOf([interventionOf(model, this.a.saes[0], asked)]);

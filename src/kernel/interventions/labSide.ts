@@ -1,5 +1,5 @@
 /** One model of the interventions panel: a prompt run once as it is, then once for each intervention. */
-import type { LabEffect, LabFeatureDelta, LabIntervention, LabTokenDelta } from '../../protocol/lab.js';
+import type { InterventionsEffect, InterventionsFeatureDelta, InterventionSpec, InterventionsTokenDelta } from '../../protocol/interventions.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
@@ -35,7 +35,7 @@ export interface LabelledSae {
 }
 
 /** The intervention itself, as fg.interventions makes it. @throws as the functions of that name do. */
-export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked: LabIntervention): Intervention {
+export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked: InterventionSpec): Intervention {
   const { feature, kind, value, positions } = asked;
   const place = { hook, positions, allowOtherModel: true };
   switch (kind) {
@@ -91,7 +91,7 @@ export function peaks(rows: SparseRows): Map<number, number> {
   return out;
 }
 
-export class LabSide {
+export class InterventionsSide {
   /** The SAE whose features are changed, then those downstream. */
   readonly saes: SaeAt[];
   private readonly kept = new Map<string, Baseline>();
@@ -165,7 +165,7 @@ export class LabSide {
   }
 
   /** One forward pass with the change. @throws RangeError on what the intervention refuses, before anything runs. */
-  effect(prompt: string, asked: LabIntervention): LabEffect {
+  effect(prompt: string, asked: InterventionSpec): InterventionsEffect {
     const before = this.baseline(prompt);
     const intervention = interventionOf(this.model, this.saes[0], asked);
     requireRunnable(this.model, [intervention], before.ids);
@@ -187,8 +187,8 @@ export class LabSide {
   }
 
   /** Features of all SAEs whose mean activation moved most; ties to the earlier SAE, the lower id. */
-  private moved(before: Passed, after: Passed, first: number): LabFeatureDelta[] {
-    const all: LabFeatureDelta[] = [];
+  private moved(before: Passed, after: Passed, first: number): InterventionsFeatureDelta[] {
+    const all: InterventionsFeatureDelta[] = [];
     before.features.forEach((rows, sae) => {
       const [a, b] = [sums(rows, first), sums(after.features[sae], first)];
       const n = rows.rows - first;
@@ -196,12 +196,12 @@ export class LabSide {
         if (a[feature] !== b[feature])
           all.push({ sae, feature, label: [], before: a[feature] / n, after: b[feature] / n });
     });
-    const size = (d: LabFeatureDelta): number => Math.abs(d.after - d.before);
+    const size = (d: InterventionsFeatureDelta): number => Math.abs(d.after - d.before);
     const top = all.sort((a, b) => size(b) - size(a) || a.sae - b.sae || a.feature - b.feature).slice(0, TOP);
     return top.map((d) => ({ ...d, label: this.labels[d.sae]?.[d.feature] ?? [] }));
   }
 
-  private nextTokens(before: Passed, after: Passed): LabTokenDelta[] {
+  private nextTokens(before: Passed, after: Passed): InterventionsTokenDelta[] {
     const [p, q] = [before.logProbabilities, after.logProbabilities].map((l) => l.map(Math.exp));
     const ids = Array.from(p.keys()).filter((id) => p[id] !== q[id]);
     const size = (id: number): number => Math.abs(q[id] - p[id]);

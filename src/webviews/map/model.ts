@@ -1,6 +1,9 @@
 /** The data of a map view: columns checked, coordinates normalised, links made both ways, labels ready to search. */
-import type { MapColumns, MapMeta, MapSetMeta, MapSource } from '../../protocol/map.js';
+import type { BundleSource } from '../ui/bundle.js';
+import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
 import { largestDelta, placeEnds, type Ends } from './shift.js';
+
+export type MapSource = BundleSource<MapMeta, MapColumns>;
 
 export interface MapSet {
   meta: MapSetMeta;
@@ -35,7 +38,7 @@ export interface MapModel {
   largestDelta: number;
 }
 
-export async function loadModel(source: MapSource): Promise<MapModel> {
+export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Promise<MapModel> {
   const meta = await source.meta();
   if (meta.sets.length < 1 || meta.sets.length > 2)
     throw new Error(`map "${meta.title}" has ${meta.sets.length} sets; a view draws one or two`);

@@ -1,6 +1,6 @@
 /** Rings, links between the maps, pin numbers, lasso: a 2D canvas above the points, redrawn on every pointer move. */
 import { css, type Rgb } from '../ui/color.js';
-import { toScreen } from './camera.js';
+import { toScreen } from '../plot/camera.js';
 import type { MapModel } from './model.js';
 import type { Palette } from './paint.js';
 import type { Viewport } from './surface.js';

@@ -2,13 +2,14 @@
 import { el, fill, icon } from '../ui/dom.js';
 import { correlation, count, labelText, percent, plural } from '../ui/format.js';
 import { button } from '../ui/toolkit.js';
-import { pairCard, type ExampleCache } from './card.js';
+import type { ExampleCache } from '../plot/examples.js';
+import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
 import { linkOf } from './filter.js';
 import { linkedPairs, type MapModel } from './model.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
-import { VirtualGrid, type GridColumn } from './table.js';
+import { VirtualGrid, type GridColumn } from '../plot/table.js';
 
 export interface PaneHooks {
   pin(set: number, point: number): void;

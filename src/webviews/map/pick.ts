@@ -1,6 +1,6 @@
 /** Which point is under the pointer, which lie in a box or lasso: one kdbush per map over its visible points. */
 import KDBush from 'kdbush';
-import { inPolygon } from './camera.js';
+import { inPolygon } from '../plot/camera.js';
 import type { MapSet } from './model.js';
 
 export class PickIndex {

@@ -1,12 +1,12 @@
 /** Maps of before and after: where points are between the two, the arrows, and what their figures are called. */
 import { css, type Rgb } from '../ui/color.js';
 import { count, labelText, number } from '../ui/format.js';
-import { toScreen } from './camera.js';
+import { toScreen } from '../plot/camera.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
 import type { Palette } from './paint.js';
 import type { Viewport } from './surface.js';
-import type { GridColumn } from './table.js';
+import type { GridColumn } from '../plot/table.js';
 
 /** Where the points of a set come from and go to, in the coordinates of the view. */
 export interface Ends {

@@ -1,7 +1,7 @@
 /** The drawing area: one canvas of points for both maps, an overlay, and a focusable layer per map. */
 import { el } from '../ui/dom.js';
 import { reducedMotion } from '../ui/theme.js';
-import { blend, type Camera } from './camera.js';
+import { blend, type Camera } from '../plot/camera.js';
 import { createGlSurface } from './gl.js';
 import { drawOverlay, type OverlayScene } from './overlay.js';
 import type { MapModel } from './model.js';

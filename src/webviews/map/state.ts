@@ -1,6 +1,6 @@
 /** What a map view remembers: small JSON, checked when read back. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { HOME, clampZoom, type Camera } from './camera.js';
+import { HOME, clampZoom, type Camera } from '../plot/camera.js';
 import { NO_FILTERS, type ColorBy } from './filter.js';
 
 export interface Pin {

@@ -3,7 +3,7 @@ import { el, fill, icon } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
 import { button, checkbox, dropdown, textField, type Button, type Dropdown, type TextField } from '../ui/toolkit.js';
 import type { ColorBy } from './filter.js';
-import type { Tool } from './gestures.js';
+import type { Tool } from '../plot/gestures.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
 import type { MapViewState } from './state.js';

@@ -31,9 +31,9 @@ body { margin: 0; }
 #app .output pre.stderr { border-left-color: var(--fg-heat); }
 #app .output pre.error { border-left-color: var(--fg-error); color: var(--fg-error); }
 #app .output img { max-width: 100%; }
-#app .output .fg-map { height: 660px; }
-#app .output .fg-map:not([data-pane="closed"])[data-size="medium"] { height: 860px; }
-#app .output .fg-map[data-size="narrow"] { height: 900px; }
+#app .output .fg-plot { height: 660px; }
+#app .output .fg-plot:not([data-pane="closed"])[data-size="medium"] { height: 860px; }
+#app .output .fg-plot[data-size="narrow"] { height: 900px; }
 #app .t-comment { color: var(--fg-muted); font-style: italic; }
 #app .t-string { color: var(--fg-removed); }
 #app .t-number { color: var(--fg-added); }

@@ -3,13 +3,13 @@ import { matrix } from '../../../src/kernel/compute/matrix.js';
 import type { LanguageModel } from '../../../src/kernel/models/types.js';
 import type { Sae } from '../../../src/kernel/sae/types.js';
 import type {
-  LabCard,
-  LabDescriptor,
-  LabGeneration,
-  LabHit,
-  LabIntervention,
-  LabResult,
-} from '../../../src/protocol/lab.js';
+  InterventionsCard,
+  InterventionsDescriptor,
+  InterventionsGeneration,
+  InterventionsHit,
+  InterventionSpec,
+  InterventionsResult,
+} from '../../../src/protocol/interventions.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import type { Json } from '../../../src/protocol/notebook.js';
 import { shownJson } from '../../support/apiContext.js';
@@ -24,13 +24,13 @@ const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
 async function panel(options: object = {}) {
   world.context.shown.length = 0;
   await world.fg.interventions.panel(lmA, saeA, { prompt, tokens: 4, ...options });
-  const lab = shownJson<LabDescriptor>(world.context, MIME.lab);
+  const lab = shownJson<InterventionsDescriptor>(world.context, MIME.interventions);
   const handler = world.context.views.get(lab.view)!;
   const ask = async <R>(method: string, params: object): Promise<R> =>
     (await handler(method, params as Json, new AbortController().signal)) as unknown as R;
-  const run = async (current: Partial<LabIntervention>): Promise<LabResult['runs'][number]> => {
+  const run = async (current: Partial<InterventionSpec>): Promise<InterventionsResult['runs'][number]> => {
     const all = { feature: 8, kind: 'steer', value: 1, positions: 'all', ...current };
-    return (await ask<LabResult>('run', { prompt, interventions: [all] })).runs[0];
+    return (await ask<InterventionsResult>('run', { prompt, interventions: [all] })).runs[0];
   };
   return { lab, ask, run };
 }
@@ -126,7 +126,7 @@ describe('fg.interventions.panel', () => {
       { feature: 8, kind: 'steer', value: 9, positions: 'all' },
       { feature: 8, kind: 'ablate', value: 0, positions: 'last' },
     ];
-    const made = await ask<LabGeneration>('generate', { prompt, interventions, sampling });
+    const made = await ask<InterventionsGeneration>('generate', { prompt, interventions, sampling });
     const { fg } = world;
     const push = fg.interventions.steerFeature(lmA, saeA, 8, { scale: 9 });
     expect(made.before).toBe(await lmA.generate(prompt, sampling));
@@ -140,20 +140,20 @@ describe('fg.interventions.panel', () => {
     const labels = await world.fg.activations.labels(activations);
     const feature = labels.findIndex((label) => label.length > 0);
     const word = labels[feature][0].trim();
-    const found = await ask<LabHit[]>('search', { text: ` ${word} `, prompt });
+    const found = await ask<InterventionsHit[]>('search', { text: ` ${word} `, prompt });
     expect(found.map((hit) => hit.feature)).toContain(feature);
     // A word that is a number is an id too, which comes first.
     for (const hit of found)
       expect(hit.feature === Number(word) || hit.label.some((token) => token.includes(word))).toBe(true);
-    expect((await ask<LabHit[]>('search', { text: '#7', prompt }))[0].feature).toBe(7);
+    expect((await ask<InterventionsHit[]>('search', { text: '#7', prompt }))[0].feature).toBe(7);
     expect(await ask('search', { text: 'zzz', prompt })).toEqual([]);
     expect(await ask('search', { text: '', prompt: '' })).toEqual([]);
-    const card = await ask<LabCard>('card', { feature, prompt });
+    const card = await ask<InterventionsCard>('card', { feature, prompt });
     expect(card.max).toBeGreaterThanOrEqual(activations.statistics.max[feature]);
     expect(card.firingRate).toBeCloseTo(activations.statistics.firings[feature] / activations.meta.tokens, 12);
     expect(card.examples.length).toBeGreaterThan(0);
     expect(lab.meta.examples).toBe(true);
-    const dead = await ask<LabCard>('card', { feature: 0, prompt });
+    const dead = await ask<InterventionsCard>('card', { feature: 0, prompt });
     expect([dead.max, dead.label, dead.examples]).toEqual([null, [], []]);
   });
 

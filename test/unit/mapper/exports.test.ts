@@ -9,9 +9,9 @@ import { graphMl as kernelGraphMl, keplerGraph } from '../../../src/kernel/mappe
 import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
 import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
 import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
-import { bundleGraphSource } from '../../../src/webviews/mapper/bundle.js';
-import { graphMl, keplerJson } from '../../../src/webviews/mapper/export.js';
-import { loadGraph, type GraphModel } from '../../../src/webviews/mapper/model.js';
+import { bundleGraphSource } from '../../../src/webviews/graph/bundle.js';
+import { graphMl, keplerJson } from '../../../src/webviews/graph/export.js';
+import { loadGraph, type GraphModel } from '../../../src/webviews/graph/model.js';
 
 const goldens = JSON.parse(readFileSync(new URL('../../goldens/mapper.json', import.meta.url), 'utf8')) as {
   data: Record<string, { rows: number; cols: number; values: number[] }>;

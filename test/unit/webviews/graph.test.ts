@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { inPolygon } from '../../../src/webviews/map/camera.js';
-import { rankedMembers } from '../../../src/webviews/mapper/card.js';
-import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/mapper/export.js';
-import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/mapper/lighting.js';
+import { rankedMembers } from '../../../src/webviews/graph/card.js';
+import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/graph/export.js';
+import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/graph/lighting.js';
 import {
   componentsOf,
   membersOf,
@@ -10,11 +10,11 @@ import {
   overlapWith,
   topTokens,
   type GraphModel,
-} from '../../../src/webviews/mapper/model.js';
-import { nextHit, towards } from '../../../src/webviews/mapper/moves.js';
-import { radii } from '../../../src/webviews/mapper/scene.js';
-import { defaultState, restoreState } from '../../../src/webviews/mapper/state.js';
-import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/mapper/words.js';
+} from '../../../src/webviews/graph/model.js';
+import { nextHit, towards } from '../../../src/webviews/graph/moves.js';
+import { radii } from '../../../src/webviews/graph/scene.js';
+import { defaultState, restoreState } from '../../../src/webviews/graph/state.js';
+import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/graph/words.js';
 import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '../../support/graphBundle.js';
 import { open, small } from '../../support/graphModel.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LabDescriptor, LabMeta, LabSetting } from '../../../src/protocol/lab.js';
+import type { InterventionsDescriptor, InterventionsMeta, InterventionsSetting } from '../../../src/protocol/interventions.js';
 import {
   asked,
   cellCode,
@@ -10,10 +10,10 @@ import {
   startValue,
   whyNoPin,
   within,
-} from '../../../src/webviews/lab/model.js';
-import { Latest } from '../../../src/webviews/lab/source.js';
+} from '../../../src/webviews/interventions/model.js';
+import { Latest } from '../../../src/webviews/interventions/source.js';
 
-const setting: LabSetting = {
+const setting: InterventionsSetting = {
   prompt: 'Once upon a time',
   current: { feature: 12, kind: 'steer', value: 3, positions: 'all' },
   pins: [],
@@ -88,7 +88,7 @@ describe('what the panel exports', () => {
   const meta = {
     model: { name: 'tiny' },
     sae: { name: 's', hook: 'blocks.0.hook_mlp_out' },
-  } as unknown as LabMeta;
+  } as unknown as InterventionsMeta;
 
   it('the cell is TypeScript of every intervention, with the prompt as data', () => {
     const s = reduce({ ...setting, prompt: 'He said "`${x}`"\n' }, { type: 'pin' });
@@ -103,7 +103,7 @@ describe('what the panel exports', () => {
 
   it('kept state is taken for its own panel alone', () => {
     const snapshot = { setting, card: {}, result: {}, generation: {}, hits: [] };
-    const lab = { id: 'x' } as LabDescriptor;
+    const lab = { id: 'x' } as InterventionsDescriptor;
     expect(keptSnapshot({ lab: 'x', snapshot }, lab)).toEqual(snapshot);
     expect(keptSnapshot({ lab: 'y', snapshot }, lab)).toBeUndefined();
     expect(keptSnapshot({ lab: 'x', snapshot: { setting } }, lab)).toBeUndefined();
