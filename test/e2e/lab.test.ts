@@ -47,7 +47,8 @@ function hostScript(lab: unknown): void {
     postMessage: (message: { type: string; id: string; method: string; params: unknown }) => {
       (host.__sent as unknown[]).push(message);
       const reply = (answer: object) => window.postMessage({ type: 'reply', id: message.id, ...answer });
-      if (message.type === 'ready') window.postMessage({ type: 'initLab', lab, host: { notebookFolder: '/x' } });
+      if (message.type === 'ready')
+        window.postMessage({ type: 'init', view: 'interventions', descriptor: lab, host: { notebookFolder: '/x' } });
       if (message.type !== 'request') return;
       if (message.method === 'live.call') void host.liveCall(message.params).then(reply);
       else reply({ ok: true, value: message.method === 'live.state' ? 'busy' : null });
@@ -94,11 +95,11 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     browser = await openBrowser();
     server = await servePages();
     server.add('/favicon.ico', 'image/png', '');
-    server.add('/lab.js', 'text/javascript', bundles.lab);
+    server.add('/panel.js', 'text/javascript', bundles.panel);
     server.add(
       '/lab',
       'text/html',
-      panelHtml({ title: 'Lab', scriptUri: '/lab.js', cspSource: server.origin, nonce: 'n0nce' }),
+      panelHtml({ title: 'Lab', scriptUri: '/panel.js', cspSource: server.origin, nonce: 'n0nce' }),
     );
     page = await open(1400, 'dark');
     complaints = collectComplaints(page, server.origin);
@@ -238,7 +239,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
       title: 't',
       script: report,
       notebookJson: JSON.stringify(notebook),
-      sidecars: [],
+      files: [],
       nonce: 'n',
     });
     await still.setContent(html);

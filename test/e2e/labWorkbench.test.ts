@@ -64,7 +64,8 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
   const runs = () => path.join(folder, 'runs');
   const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `lab-workbench-${name}.png`) });
   const amount = (frame: Frame): Locator => frame.locator('[data-role=amount]').first();
-  const ran = (frame: Frame) => frame.locator('.fg-interventions .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
+  const ran = (frame: Frame) =>
+    frame.locator('.fg-interventions .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
 
   /** Kernels outlive their window; the one of this test ends here. */
   function stopKernels(): void {

@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { reportHtml } from '../../src/protocol/webview.js';
-import { HOSTILE, isolatedPoint, screenOf, sidecarsOf, twinFixture } from './fixtures.js';
+import { pageFilesOf } from '../support/bundleFiles.js';
+import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 import { sampleNotebook } from './sampleNotebook.js';
 
@@ -29,7 +30,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
         title: 'quickstart <b>.fgnb',
         script: bundles.report,
         notebookJson: JSON.stringify(sampleNotebook(map)),
-        sidecars: sidecarsOf(map),
+        files: pageFilesOf(map),
         nonce: 'abc123',
       }),
     );

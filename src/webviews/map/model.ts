@@ -1,4 +1,4 @@
-/** The data of a map view: columns checked, coordinates normalised, links made both ways, labels ready to search. */
+/** The data of a map view: coordinates normalised, links made both ways, labels ready to search. */
 import type { BundleSource } from '../ui/bundle.js';
 import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
 import { largestDelta, placeEnds, type Ends } from './shift.js';
@@ -43,18 +43,15 @@ export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Pr
   if (meta.sets.length < 1 || meta.sets.length > 2)
     throw new Error(`map "${meta.title}" has ${meta.sets.length} sets; a view draws one or two`);
   const columns = await Promise.all(meta.sets.map((_, i) => source.columns(i)));
-  const sets = columns.map((c, i) => makeSet(meta.sets[i], c, i));
+  const sets = columns.map((c, i) => makeSet(meta.sets[i], c));
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
   if (meta.shift) placeEnds(sets).forEach((ends, s) => (sets[s].ends = ends));
   return { meta, sets, twin, largestDelta: largestDelta(sets) };
 }
 
-function makeSet(meta: MapSetMeta, columns: MapColumns, index: number): MapSet {
+function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
   const n = columns.x.length;
-  for (const [key, length] of Object.entries(columns).map(([k, v]) => [k, v?.length ?? n] as const))
-    if (length !== n)
-      throw new Error(`map column ${index}.${key} has ${length} values, expected ${n} like ${index}.x; export again`);
   const dead = new Uint8Array(n);
   let deadCount = 0;
   for (let i = 0; i < n; i++)

@@ -56,7 +56,7 @@ describe.skipIf(!built)('the report', () => {
     notebook.cells[0].outputs![0].items[0].mime = 'application/vnd.fgnb.graph+json';
     const { html, problems } = await report(notebook);
     expect(problems).toEqual([]);
-    const carried = [...html.matchAll(/id="sidecar:g:([^"]*)"/g)].map((match) => match[1]);
+    const carried = [...html.matchAll(/id="bundle:g:([^"]*)"/g)].map((match) => match[1]);
     expect(carried.sort()).toEqual(Object.keys(files).sort());
     notebook.cells[0].outputs![0].items[0].json = { version: 1, id: 'h', path: '.fgnb/missing' };
     expect((await report(notebook)).problems[0]).toMatch(/^graph \.fgnb\/missing is not in the report/);
@@ -68,7 +68,7 @@ describe.skipIf(!built)('the report', () => {
     );
     expect(problems).toEqual([]);
     for (const [name, text] of Object.entries(bundle)) {
-      const found = html.match(new RegExp(`id="sidecar:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
+      const found = html.match(new RegExp(`id="bundle:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
       expect(found).toHaveLength(1);
       const [, base64] = />([^<]*)</.exec(found?.[0] ?? '') ?? [];
       expect(gunzipSync(Buffer.from(base64, 'base64')).toString()).toBe(text);
@@ -84,7 +84,7 @@ describe.skipIf(!built)('the report', () => {
     const paths = ['../elsewhere', '.fgnb/../../elsewhere', path.join(folder, 'elsewhere'), '.fgnb/link'];
     const { html, problems } = await report(withMaps(...paths.map((each, i) => ({ id: `m${i}`, path: each }))));
     expect(problems).toHaveLength(4);
-    expect(html).not.toContain('sidecar:m');
+    expect(html).not.toContain('bundle:m');
   });
 
   it('says which map is missing', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { inPolygon } from '../../../src/webviews/map/camera.js';
+import { inPolygon } from '../../../src/webviews/plot/camera.js';
 import { rankedMembers } from '../../../src/webviews/graph/card.js';
 import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/graph/export.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/graph/lighting.js';
@@ -96,14 +96,14 @@ describe('graph model', () => {
     const given = await open(with_(60));
     expect(overlapWith(given, 0, 7)?.every((v) => v === 0.25)).toBe(true);
     expect(overlapWith(given, 1, 7)).toEqual(new Float32Array(60).fill(0.25));
-    await expect(open(with_(59))).rejects.toThrow('1770 values, expected 60 × 30');
+    await expect(open(with_(59))).rejects.toThrow('overlap is F32 [59, 30], expected F32 [60, 30]');
   });
 
   test('a bundle whose parts disagree is refused with the numbers', async () => {
     const fixture = small();
     const labels = Buffer.from(JSON.stringify([[' king']]));
     await expect(open({ ...fixture, files: { ...fixture.files, '0.labels.json': labels } })).rejects.toThrow(
-      'labels has 1 values, expected 6',
+      '0.labels.json has 1 labels for 6 points',
     );
   });
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { InterventionsDescriptor, InterventionsMeta, InterventionsSetting } from '../../../src/protocol/interventions.js';
+import type {
+  InterventionsDescriptor,
+  InterventionsMeta,
+  InterventionsSetting,
+} from '../../../src/protocol/interventions.js';
 import {
   asked,
   cellCode,
