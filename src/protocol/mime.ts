@@ -1,6 +1,6 @@
 import { VIEW_NAMES, viewMime, type ViewName } from './views.js';
 
-/** Output mime types that the renderer draws. Every output also carries a text/plain item. */
+/** Mime types of outputs. Every output that the renderer draws also carries a text/plain item. */
 export const MIME = {
   /** Descriptors of the views (views.ts). */
   ...(Object.fromEntries(VIEW_NAMES.map((view) => [view, viewMime(view)])) as Record<ViewName, string>),
@@ -20,3 +20,13 @@ export const MIME = {
   stderr: 'application/vnd.code.notebook.stderr',
   error: 'application/vnd.code.notebook.error',
 } as const;
+
+/** What the renderer draws. */
+export const DRAWN: readonly string[] = [
+  ...VIEW_NAMES.map(viewMime),
+  MIME.chart,
+  MIME.table,
+  MIME.features,
+  MIME.comparison,
+  MIME.progress,
+];

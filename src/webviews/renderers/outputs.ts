@@ -4,7 +4,7 @@ import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescript
 import type { Progress } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
 import type { JsonObject } from '../../protocol/notebook.js';
-import { asDescriptor, VIEW_NAMES, viewMime, viewOfMime, VIEWS, type ViewName } from '../../protocol/views.js';
+import { asDescriptor, viewMime, viewOfMime, VIEWS, type ViewName } from '../../protocol/views.js';
 import { CHART_CSS, drawChart } from '../charts/chart.js';
 import { el } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
@@ -40,16 +40,6 @@ export interface DrawnOutput {
 }
 
 const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS, PROGRESS_CSS];
-
-/** Mime types that renderOutput draws. */
-export const DRAWN: readonly string[] = [
-  ...VIEW_NAMES.map(viewMime),
-  MIME.chart,
-  MIME.table,
-  MIME.features,
-  MIME.comparison,
-  MIME.progress,
-];
 
 /** Draws `json` into `root`. Bad data is said in place, never thrown. */
 export function renderOutput(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {

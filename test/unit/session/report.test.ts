@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -5,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '../../../src/kernel/session/report.js';
 import type { NotebookFile } from '../../../src/protocol/notebook.js';
+import { parseNotebook } from '../../../src/protocol/notebookCodec.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-report-'));
 const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');
@@ -90,5 +92,26 @@ describe.skipIf(!built)('the report', () => {
   it('says which map is missing', async () => {
     const { problems } = await report(withMaps({ id: 'gone', path: '.fgnb/gone' }));
     expect(problems[0]).toMatch(/map \.fgnb\/gone is not in the report/);
+  });
+});
+
+describe.skipIf(!built)('the report of a notebook that version 0.1.0 saved', () => {
+  const saved = path.resolve(import.meta.dirname, '../../fixtures/saved');
+
+  it('carries the files that it carried then, byte for byte', async () => {
+    const out = path.join(folder, 'out', 'saved.html');
+    expect(
+      await writeReport(parseNotebook(fs.readFileSync(path.join(saved, 'saved.fgnb'), 'utf8')), saved, out),
+    ).toEqual([]);
+    const found = [...fs.readFileSync(out, 'utf8').matchAll(/ id="bundle:([^":]+):([^"]+)">([^<]*)</g)];
+    const hash = (gzip: string) =>
+      createHash('sha256')
+        .update(gunzipSync(Buffer.from(gzip, 'base64')))
+        .digest('hex');
+    const carried = found.map(([, id, file, gzip]) => ({ id, file, sha256: hash(gzip) }));
+    const then = JSON.parse(fs.readFileSync(path.join(saved, 'carried.json'), 'utf8')) as typeof carried;
+    const byName = (a: (typeof carried)[number], b: (typeof carried)[number]) =>
+      a.id + a.file < b.id + b.file ? -1 : 1;
+    expect(carried.sort(byName)).toEqual(then.sort(byName));
   });
 });
