@@ -1,6 +1,5 @@
 /** What nodes are coloured by: their members' values of a column drawn together, a keyword group's share, or their size. */
-import { wordTest } from '../map/filter.js';
-import { normalToken } from '../map/model.js';
+import { normalToken, wordTest } from '../plot/search.js';
 import { membersOf, type GraphModel, type GraphSet } from './model.js';
 
 export type Stat = 'mean' | 'median' | 'std' | 'max';

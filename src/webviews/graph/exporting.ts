@@ -1,5 +1,5 @@
 /** Exports of a graph view: what is shown, as a picture, a page, GraphML or KeplerMapper's JSON. */
-import type { Palette } from '../map/paint.js';
+import type { Palette } from '../plot/palette.js';
 import type { ViewHost } from '../ui/view.js';
 import type { NodeColours } from './colour.js';
 import { graphMl, keplerJson } from './export.js';

@@ -1,4 +1,5 @@
 /** What stands around the graphs: captions, words for assistive technology, warnings, how they were made. */
+import { caption, wheelHelp } from '../plot/frame.js';
 import { el, icon } from '../ui/dom.js';
 import { number, plural } from '../ui/format.js';
 import type { GraphModel } from './model.js';
@@ -13,15 +14,10 @@ export function describePlot(plot: Plot, model: GraphModel, s: number, scrolling
     'aria-label',
     `Mapper graph ${name}: ${meta.title}, ${counts(meta)}. Arrows move between nodes, Shift and arrows pan, plus and minus zoom, 0 shows all, N goes to the next lit node, Enter pins, Escape clears, slash searches.`,
   );
-  element.prepend(
-    el(
-      'div',
-      { class: 'caption' },
-      el('span', { class: `badge set${Math.min(1, s)} ${meta.role}` }, name),
-      el('span', { class: 'title', title: `${meta.title} · ${meta.description}` }, meta.title),
-      el('span', { class: 'counts' }, counts(meta)),
-    ),
-  );
+  const said = el('span', { class: 'counts' }, counts(meta));
+  const { title, description, role } = meta;
+  const badge = `set${Math.min(1, s)} ${role}`;
+  element.prepend(caption({ badge, name, title, tip: `${title} · ${description}`, counts: said }));
   const empty = whyEmpty(meta);
   const warnings = notes(meta).filter((note) => note !== empty);
   if (empty) layer.append(el('div', { class: 'empty', role: 'note' }, icon('warning'), el('p', {}, empty)));
@@ -33,18 +29,14 @@ export function describePlot(plot: Plot, model: GraphModel, s: number, scrolling
         ...warnings.map((note) => el('li', { title: note }, icon('warning'), el('span', {}, note))),
       ),
     );
-  if (scrollingPage) layer.append(el('div', { class: 'help' }, 'Ctrl + wheel zooms'));
+  if (scrollingPage) layer.append(wheelHelp());
 }
 
-/** Legend, and how the graphs were made. */
-export function foot(model: GraphModel, legend: HTMLElement): HTMLElement {
-  const { pairing, sets } = model.meta;
-  const descriptions = [...new Set(sets.map((set) => set.description))];
-  const text = [
-    ...descriptions,
+/** How the graphs were made. */
+export function provenance({ meta }: GraphModel): Array<string | undefined> {
+  const { pairing, sets } = meta;
+  return [
+    ...new Set(sets.map((set) => set.description)),
     pairing && `${pairing.method}, ${plural(pairing.pairs, 'pair')}, mean r ${number(pairing.meanR, 3)}`,
-  ]
-    .filter(Boolean)
-    .join(' · ');
-  return el('div', { class: 'foot' }, legend, el('span', { class: 'provenance', title: text }, text));
+  ];
 }

@@ -1,7 +1,8 @@
 /** What colours, sizes and lights mean: a scale with the histogram of the nodes above it, or the classes. */
-import { CATEGORIES, css, type Rgb } from '../ui/color.js';
+import { gradient, legendItem, swatch } from '../plot/legend.js';
+import { CATEGORIES, css } from '../ui/color.js';
 import { el, fill } from '../ui/dom.js';
-import type { Palette } from '../map/paint.js';
+import type { Palette } from '../plot/palette.js';
 import { valueText } from './card.js';
 import { histogram, type NodeColours } from './colour.js';
 import type { Lighting } from './lighting.js';
@@ -15,23 +16,16 @@ export function drawLegend(element: HTMLElement, colours: NodeColours, lighting:
     [...used]
       .sort((a, b) => a - b)
       .slice(0, 12)
-      .forEach((c) => items.push(item(swatch(CATEGORIES[c % CATEGORIES.length]), colours.classes?.[c] ?? '')));
-    if (used.size > 12) items.push(item(null, `and ${used.size - 12} more`));
+      .forEach((c) => items.push(legendItem(swatch(CATEGORIES[c % CATEGORIES.length]), colours.classes?.[c] ?? '')));
+    if (used.size > 12) items.push(legendItem(null, `and ${used.size - 12} more`));
   } else items.push(scale(colours, palette));
   if (colours.values.some((set) => set.some((v) => Number.isNaN(v))))
-    items.push(item(swatch(palette.muted, 'hollow'), 'no value'));
-  items.push(item(null, 'size: members · line: shared members'));
-  if (lighting.matched.some(Boolean)) items.push(item(swatch(palette.hit), `matched with the pinned node, in %`));
-  else if (lighting.active.some(Boolean)) items.push(item(swatch(palette.hit, 'hollow'), 'lit: share of members'));
+    items.push(legendItem(swatch(palette.muted, 'disc', 'hollow'), 'no value'));
+  items.push(legendItem(null, 'size: members · line: shared members'));
+  if (lighting.matched.some(Boolean)) items.push(legendItem(swatch(palette.hit), `matched with the pinned node, in %`));
+  else if (lighting.active.some(Boolean))
+    items.push(legendItem(swatch(palette.hit, 'disc', 'hollow'), 'lit: share of members'));
   fill(element, ...items);
-}
-
-function item(mark: HTMLElement | null, text: string): HTMLElement {
-  return el('span', { class: 'item' }, mark, text);
-}
-
-function swatch(colour: Rgb, kind: 'full' | 'hollow' = 'full'): HTMLElement {
-  return el('span', { class: `swatch disc ${kind}`, style: { '--c': css(colour) } });
 }
 
 /** Bars of the histogram above the colours they belong to. */
@@ -50,7 +44,6 @@ function scale(colours: NodeColours, palette: Palette): HTMLElement {
       },
     }),
   );
-  const stops = [0, 64, 128, 192, 255].map((i) => css(palette.links[i])).join(', ');
   return el(
     'span',
     { class: 'item scale', title: colours.note ?? colours.title },
@@ -60,7 +53,7 @@ function scale(colours: NodeColours, palette: Palette): HTMLElement {
       'span',
       { class: 'bars', role: 'img', aria: { label: `histogram of ${total} nodes over ${colours.title}` } },
       el('span', { class: 'histogram' }, ...bars),
-      el('span', { class: 'gradient', style: { 'background-image': `linear-gradient(to right, ${stops})` } }),
+      gradient(palette.links),
     ),
     el('span', { class: 'high' }, `${colours.clipped[1] ? '≥ ' : ''}${valueText(colours, high)}`),
   );

@@ -1,5 +1,5 @@
 /** Which nodes are lit and how strongly: search, what other views light, a selection, and the matches of a pinned node. */
-import { queryTest } from '../map/filter.js';
+import { queryTest } from '../plot/search.js';
 import { listOf, membersOf, overlapWith, type GraphModel } from './model.js';
 import type { NodeRef } from './state.js';
 

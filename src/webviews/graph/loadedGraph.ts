@@ -1,35 +1,32 @@
 /** A graph view whose data is here: owns its state and ties plots, toolbar, lists and tooltip together. */
-import type { JsonObject } from '../../protocol/notebook.js';
-import { HOME, inPolygon, zoomAt } from '../plot/camera.js';
+import { HOME, inPolygon, polygonToWorld, zoomAt } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
-import { listenToGestures, type KeyAction, type Tool } from '../plot/gestures.js';
-import { readPalette, type Palette } from '../map/paint.js';
-import { Tooltip, type Spot } from '../plot/tooltip.js';
+import { foot } from '../plot/frame.js';
+import type { GestureTarget, KeyAction, Tool } from '../plot/gestures.js';
+import { LoadedPlot } from '../plot/loaded.js';
+import { nextOf, towards } from '../plot/moves.js';
+import type { Spot } from '../plot/tooltip.js';
 import { el } from '../ui/dom.js';
-import { ViewLink } from '../ui/link.js';
 import { plural } from '../ui/format.js';
+import { ViewLink } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { nodeCard, spokenNode } from './card.js';
 import { nodeColours, type NodeColours } from './colour.js';
-import { describePlot, foot } from './frame.js';
+import { exportGraph, type GraphHost } from './exporting.js';
+import { describePlot, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf, type Lighting, type Lights } from './lighting.js';
 import { nodeLabel, type GraphModel, type GraphSource } from './model.js';
 import { Pane } from './pane.js';
-import { exportGraph } from './exporting.js';
-import { nextHit, towards } from './moves.js';
 import { Plot } from './plot.js';
 import { makeScene } from './scene.js';
 import { defaultState, restoreState, type GraphViewState, type NodeRef } from './state.js';
 import { Toolbar } from './toolbar.js';
-import type { GraphHost } from './exporting.js';
 
-export class LoadedGraph {
-  private readonly state: GraphViewState;
+export class LoadedGraph extends LoadedPlot<GraphViewState> {
   private readonly lights: Lights;
   private lighting: Lighting;
   private colours: NodeColours;
-  private palette: Palette;
   private hover: NodeRef | null = null;
   private tool: Tool = 'pan';
   private readonly most: number;
@@ -39,22 +36,16 @@ export class LoadedGraph {
   private readonly toolbar: Toolbar;
   private readonly pane: Pane;
   private readonly link: ViewLink;
-  private readonly tooltip = new Tooltip();
   private readonly stage = el('div', { class: 'stage plots' });
-  private readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
-  private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
-  private tooltipTimer: ReturnType<typeof setTimeout> | undefined;
-  private saveTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly observer = new ResizeObserver(() => this.measure());
 
   constructor(
-    private readonly root: HTMLElement,
+    root: HTMLElement,
     private readonly model: GraphModel,
     source: GraphSource,
     private readonly options: GraphHost,
   ) {
     const fallback = { ...defaultState(model), ...(options.compact && { tab: 'closed' as const }) };
-    this.state = restoreState(options.state, model, fallback);
+    super(root, options, restoreState(options.state, model, fallback));
     this.lights = {
       query: this.state.query,
       substring: this.state.substring,
@@ -64,22 +55,16 @@ export class LoadedGraph {
     };
     this.most = model.sets.reduce((m, set) => set.size.reduce((a, b) => Math.max(a, b), m), 1);
     this.labels = model.sets.map((set) => Array.from({ length: set.n }, (_, i) => nodeLabel(set, i)));
-    this.palette = readPalette(root);
     this.cache = new ExampleCache(source);
     this.colours = nodeColours(model, this.state.colourBy, this.state.stat);
     this.lighting = computeLighting(model, this.lights);
     this.plots = model.sets.map((_, s) => this.makePlot(s));
     this.toolbar = this.makeToolbar();
     this.pane = this.makePane();
-    this.root.append(
-      this.toolbar.element,
-      el('div', { class: 'maps' }, this.stage, foot(model, this.legend)),
-      this.pane.element,
-      this.tooltip.element,
-      this.live,
-    );
-    this.measure();
-    this.observer.observe(root);
+    this.assemble({
+      ...{ toolbar: this.toolbar.element, stage: this.stage, pane: this.pane.element },
+      foot: foot(this.legend, provenance(model)),
+    });
     this.pane.setComponents(this.state.minWeight);
     this.showTab(this.state.tab);
     this.link = new ViewLink(model.sets, options.link, {
@@ -108,13 +93,13 @@ export class LoadedGraph {
       },
     });
     plot.setMarks({ label: (node) => this.labels[s][node] });
-    describePlot(plot, this.model, s, this.options.wheel === 'focused');
-    listenToGestures(plot.layer, this.gestures(s, plot));
+    describePlot(plot, this.model, s, this.scrollingPage);
+    this.listen(plot.layer, this.gestures(s, plot));
     this.stage.append(plot.element);
     return plot;
   }
 
-  private gestures(s: number, plot: Plot): Parameters<typeof listenToGestures>[1] {
+  private gestures(s: number, plot: Plot): Omit<GestureTarget, 'wheelZooms'> {
     const { layer } = plot;
     return {
       camera: () => plot.camera,
@@ -134,7 +119,6 @@ export class LoadedGraph {
       },
       outline: (polygon, done) => this.outline(s, polygon, done),
       key: (action) => this.onKey(s, action),
-      wheelZooms: () => this.options.wheel !== 'focused' || (layer.getRootNode() as ShadowRoot).activeElement === layer,
     };
   }
 
@@ -209,27 +193,25 @@ export class LoadedGraph {
     const same = this.hover?.set === ref?.set && this.hover?.node === ref?.node;
     if (same && at) this.tooltip.move(at);
     if (same) return;
-    clearTimeout(this.tooltipTimer);
+    this.dropCard();
     this.hover = ref;
     this.plots.forEach((plot, s) => plot.setMarks({ hover: ref?.set === s ? ref.node : -1 }));
     if (!ref || !at) {
       this.tooltip.hide();
       return;
     }
-    this.tooltipTimer = setTimeout(() => {
+    this.showCard(() => {
       const { model, cache, colours } = this;
       const options = { colourBy: this.state.colourBy, members: 5, examples: 2, lit: this.lighting.points[ref.set] };
-      this.tooltip.show(nodeCard({ model, cache, colours, ...options, ...ref }), at, null);
-    }, 40);
+      return { card: nodeCard({ model, cache, colours, ...options, ...ref }), avoid: null };
+    }, at);
   }
 
   private outline(s: number, polygon: number[], done: boolean): void {
     const plot = this.plots[s];
     plot.setMarks({ lasso: done ? null : polygon });
     if (!done) return;
-    const world: number[] = [];
-    for (let i = 0; i < polygon.length; i += 2) world.push(...plot.toWorld(polygon[i], polygon[i + 1]));
-    const nodes = nodesInside(this.model.sets[s], world, inPolygon);
+    const nodes = nodesInside(this.model.sets[s], polygonToWorld(plot.camera, plot.box, polygon), inPolygon);
     this.select(
       nodes.length > 0 ? { set: s, nodes, label: `${this.model.sets[s].name}: ${plural(nodes.length, 'node')}` } : null,
     );
@@ -263,10 +245,11 @@ export class LoadedGraph {
     } else {
       const set = this.model.sets[s];
       const from = this.hover?.set === s ? this.hover.node : -1;
+      const lit = (i: number) => !this.lighting.active[s] || this.lighting.share[s][i] > 0;
       const node =
         action.kind === 'move'
-          ? towards(set, from, action.dx, action.dy, this.plots[s].camera)
-          : nextHit(this.lighting, s, set.n, from, action.step);
+          ? towards(set, Array.from(set.size.keys()), from, action.dx, action.dy, this.plots[s].camera)
+          : nextOf(set.n, from, action.step, lit);
       if (node < 0) return;
       const plot = this.plots[s];
       const [x, y] = plot.at(node);
@@ -288,18 +271,11 @@ export class LoadedGraph {
     const known = this.state.pins.findIndex((p) => p.set === ref.set && p.node === ref.node);
     if (known >= 0) this.state.pins.splice(known, 1);
     else this.state.pins.push({ set: ref.set, node: ref.node });
-    clearTimeout(this.tooltipTimer);
+    this.dropCard();
     this.tooltip.hide();
     this.pinsChanged();
     this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${spokenNode(this.model, ref.set, ref.node)}`);
     if (known < 0) this.showTab('details');
-  }
-
-  pinNode(set: number, node: number): boolean {
-    if (!(node >= 0) || !(this.model.sets[set]?.n > node)) return false;
-    if (!this.state.pins.some((p) => p.set === set && p.node === node)) this.togglePin({ set, node });
-    this.show(set, [node]);
-    return true;
   }
 
   private clear(): void {
@@ -370,14 +346,9 @@ export class LoadedGraph {
     this.plots[s].setScene(makeScene(job, s, width || 400, height || 400), palette);
   }
 
-  themeChanged(): void {
-    this.palette = readPalette(this.root);
+  override themeChanged(): void {
+    super.themeChanged();
     this.lightsChanged(false, false);
-  }
-
-  search(text: string): void {
-    this.toolbar.setQuery(text);
-    this.changed({ query: text });
   }
 
   private async export(kind: Parameters<typeof exportGraph>[0], set: number): Promise<void> {
@@ -398,29 +369,9 @@ export class LoadedGraph {
     this.save();
   }
 
-  private measure(): void {
-    const width = this.root.clientWidth;
-    this.root.dataset.size = width >= (this.options.compact ? 900 : 1060) ? 'wide' : width >= 700 ? 'medium' : 'narrow';
-  }
-
-  private say(text: string): void {
-    this.live.textContent = text;
-  }
-
-  saved(): JsonObject {
-    return JSON.parse(JSON.stringify(this.state)) as JsonObject;
-  }
-
-  private save(): void {
-    clearTimeout(this.saveTimer);
-    this.saveTimer = setTimeout(() => this.options.onState?.(this.saved()), 200);
-  }
-
-  dispose(): void {
-    for (const timer of [this.tooltipTimer, this.saveTimer]) clearTimeout(timer);
-    this.observer.disconnect();
+  override dispose(): void {
+    super.dispose();
     this.link.dispose();
-    this.tooltip.dispose();
     this.toolbar.dispose();
     this.pane.dispose();
     for (const plot of this.plots) plot.dispose();

@@ -1,7 +1,8 @@
 /** The data of a graph view: columns checked, positions normalised, memberships turned round, labels ready to search. */
 import type { BundleSource } from '../ui/bundle.js';
 import type { GraphColumns, GraphMeta, GraphSetMeta } from '../../protocol/graph.js';
-import { normalised, normalToken, searchKey } from '../map/model.js';
+import { normalised } from '../plot/place.js';
+import { normalToken, searchKey } from '../plot/search.js';
 
 /** Lists of numbers, one after the other: list i is ids[at[i]] … ids[at[i + 1] − 1]. */
 export type GraphSource = BundleSource<GraphMeta, GraphColumns>;

@@ -1,7 +1,8 @@
 /** Rings, labels, pin numbers and lasso above the nodes: a 2D canvas, and the same marks in exported pictures. */
 import { css, mix, type Rgb } from '../ui/color.js';
+import { badge, badgeWidth, lasso, ring } from '../plot/marks.js';
 import { toScreen, type Box, type Camera } from '../plot/camera.js';
-import type { Palette } from '../map/paint.js';
+import type { Palette } from '../plot/palette.js';
 import { magnify, type Scene } from './scene.js';
 
 export interface Marks {
@@ -28,37 +29,21 @@ export function drawMarks(
     const [x, y] = toScreen(camera, box, scene.x[node], scene.y[node]);
     return { x, y, r: scene.radius[node] * grow };
   };
-  for (let i = 0; i < scene.n; i++)
-    if (scene.level[i] === 2) ring(c, spot(i), palette.hit, palette.ground, 1.2 + 1.4 * scene.share[i], 1.5);
-  for (const node of marks.picked) ring(c, spot(node), palette.hover, palette.ground, 2.4, 3);
+  const around = (node: number, color: Rgb, width: number, gap: number) => {
+    const { x, y, r } = spot(node);
+    ring(c, { x, y, radius: r + gap, color, ground: palette.ground, width, halo: width + 2.6, veil: 0.75 });
+  };
+  for (let i = 0; i < scene.n; i++) if (scene.level[i] === 2) around(i, palette.hit, 1.2 + 1.4 * scene.share[i], 1.5);
+  for (const node of marks.picked) around(node, palette.hover, 2.4, 3);
   drawLabels(c, o);
   for (const { node, number } of marks.pins) {
-    const at = spot(node);
-    ring(c, at, palette.text, palette.ground, 2.2, 3);
-    badge(c, at.x + at.r * 0.72 + 4, at.y - at.r * 0.72 - 4, String(number), palette.text, palette.ground);
+    around(node, palette.text, 2.2, 3);
+    const { x, y, r } = spot(node);
+    const text = String(number);
+    badge(c, x + r * 0.72 + 4 - badgeWidth(c, text) / 2, y - r * 0.72 - 4, text, palette.text, palette.ground);
   }
-  if (marks.hover >= 0) ring(c, spot(marks.hover), palette.hover, palette.ground, 2.4, 3.5);
-  if (marks.lasso && marks.lasso.length >= 4) lasso(c, marks.lasso, palette);
-}
-
-function ring(
-  c: CanvasRenderingContext2D,
-  at: { x: number; y: number; r: number },
-  colour: Rgb,
-  ground: Rgb,
-  width: number,
-  gap: number,
-): void {
-  for (const [line, style] of [
-    [width + 2.6, css(ground, 0.75)],
-    [width, css(colour)],
-  ] as const) {
-    c.beginPath();
-    c.arc(at.x, at.y, at.r + gap, 0, 2 * Math.PI);
-    c.lineWidth = line;
-    c.strokeStyle = style;
-    c.stroke();
-  }
+  if (marks.hover >= 0) around(marks.hover, palette.hover, 2.4, 3.5);
+  lasso(c, marks.lasso, palette);
 }
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -128,34 +113,4 @@ function drawLabels(
     c.fillStyle = css(scene.level[node] === 2 ? palette.text : mix(palette.text, palette.ground, 0.12));
     c.fillText(text, tx, ty);
   }
-}
-
-function badge(c: CanvasRenderingContext2D, x: number, y: number, text: string, colour: Rgb, ground: Rgb): void {
-  c.font = '600 11px system-ui, sans-serif';
-  const width = Math.max(16, c.measureText(text).width + 8);
-  c.beginPath();
-  c.roundRect(x - width / 2, y - 8, width, 16, 8);
-  c.fillStyle = css(colour);
-  c.strokeStyle = css(ground);
-  c.lineWidth = 2;
-  c.stroke();
-  c.fill();
-  c.fillStyle = css(ground);
-  c.textAlign = 'center';
-  c.textBaseline = 'middle';
-  c.fillText(text, x, y + 0.5);
-}
-
-function lasso(c: CanvasRenderingContext2D, polygon: readonly number[], palette: Palette): void {
-  c.beginPath();
-  c.moveTo(polygon[0], polygon[1]);
-  for (let i = 2; i < polygon.length; i += 2) c.lineTo(polygon[i], polygon[i + 1]);
-  c.closePath();
-  c.fillStyle = css(palette.hit, 0.12);
-  c.strokeStyle = css(palette.hit);
-  c.lineWidth = 1.5;
-  c.setLineDash([5, 3]);
-  c.fill();
-  c.stroke();
-  c.setLineDash([]);
 }

@@ -1,10 +1,10 @@
 /** Beside the graphs: every node as a table (the accessible equivalent), components, findings, noise, pinned nodes. */
 import type { GraphFinding } from '../../protocol/graph.js';
 import type { ExampleCache } from '../plot/examples.js';
-import { VirtualGrid, type GridColumn } from '../plot/table.js';
-import { el, fill, icon } from '../ui/dom.js';
+import { pinCard, PlotPane } from '../plot/pane.js';
+import { idColumn, VirtualGrid, type GridColumn } from '../plot/table.js';
+import { el, fill } from '../ui/dom.js';
 import { count, labelText, number, plural } from '../ui/format.js';
-import { button } from '../ui/toolkit.js';
 import { nodeCard, valueText } from './card.js';
 import type { NodeColours } from './colour.js';
 import type { Lighting } from './lighting.js';
@@ -32,13 +32,7 @@ const TITLES: Record<Tab, string> = {
   details: 'Pinned',
 };
 
-export class Pane {
-  readonly element = el('aside', {
-    class: 'pane',
-    aria: { label: 'Nodes, components, findings, noise, pinned nodes' },
-  });
-  private readonly tabs = new Map<Tab, HTMLButtonElement>();
-  private readonly bodies = new Map<Tab, HTMLElement>();
+export class Pane extends PlotPane<Tab> {
   private readonly summary = el('p', { class: 'summary' });
   private readonly rows: NodeRef[];
   private readonly tokens = new Map<number, string>();
@@ -56,21 +50,16 @@ export class Pane {
     private colours: NodeColours,
     private readonly hooks: PaneHooks,
   ) {
+    super(
+      'Nodes, components, findings, noise, pinned nodes',
+      TABS.map((name) => ({ name, title: TITLES[name], table: name === 'nodes' || name === 'noise' })),
+      (tab) => hooks.tab(tab),
+    );
     this.lit = model.sets.map(() => null);
     this.rows = model.sets.flatMap((set, s) => Array.from({ length: set.n }, (_, node) => ({ set: s, node })));
     this.noiseRows = model.sets.flatMap((set, s) => Array.from(set.columns.noise, (point) => ({ set: s, point })));
     this.nodes = this.nodeGrid();
     this.noise = this.noiseGrid();
-    const list = el('div', { class: 'tabs', role: 'tablist' });
-    for (const tab of TABS) {
-      const node = el('button', { role: 'tab', on: { click: () => hooks.tab(tab) } }, TITLES[tab]);
-      node.type = 'button';
-      this.tabs.set(tab, node);
-      const body = el('div', { class: tab === 'nodes' || tab === 'noise' ? 'pairs' : 'details', role: 'tabpanel' });
-      this.bodies.set(tab, body);
-      list.append(node);
-    }
-    this.element.append(list, ...this.bodies.values());
     this.body('nodes').append(this.summary, this.nodes.element);
     this.body('noise').append(
       ...model.sets.map((set) => el('p', { class: 'summary' }, `${set.name}: ${noiseText(set.meta)}.`)),
@@ -78,13 +67,9 @@ export class Pane {
     );
     this.nodes.setRows(this.rows.length);
     this.noise.setRows(this.noiseRows.length);
-    this.tabs.get('noise')!.textContent = `Noise (${count(this.noiseRows.length)})`;
+    this.setTitle('noise', `Noise (${count(this.noiseRows.length)})`);
     this.setPins([]);
     this.setFindings();
-  }
-
-  private body(tab: Tab): HTMLElement {
-    return this.bodies.get(tab) as HTMLElement;
   }
 
   private nameColumn(setOf: (row: number) => number): GridColumn[] {
@@ -157,14 +142,7 @@ export class Pane {
       label: 'Points in no node',
       columns: [
         ...this.nameColumn((row) => at(row).set),
-        {
-          key: 'point',
-          title: 'Feature',
-          width: '6em',
-          numeric: true,
-          text: (r) => `#${at(r).point}`,
-          value: (r) => at(r).point,
-        },
+        idColumn({ key: 'point', title: 'Feature', width: '6em' }, (r) => at(r).point),
         { key: 'label', title: 'Label', width: 'minmax(0, 1fr)', text: label, value: (r) => label(r).toLowerCase() },
       ],
       sort: { key: 'point', descending: false },
@@ -172,12 +150,8 @@ export class Pane {
     });
   }
 
-  showTab(tab: Tab | 'closed'): void {
-    this.element.hidden = tab === 'closed';
-    for (const name of TABS) {
-      this.tabs.get(name)?.setAttribute('aria-selected', String(name === tab));
-      this.body(name).hidden = name !== tab;
-    }
+  override showTab(tab: Tab | 'closed'): void {
+    super.showTab(tab);
     this.nodes.draw();
     this.noise.draw();
   }
@@ -207,7 +181,7 @@ export class Pane {
       const tokens = [...new Set(largest.flatMap((node) => topTokens(set, node, 2).map((t) => t.text)))].slice(0, 8);
       const name = `${set.name}: component of ${plural(component.nodes.length, 'node')}`;
       const facts = `${plural(component.nodes.length, 'node')} · ${plural(component.edges, 'edge')} · ${plural(component.members, 'member')}`;
-      return this.entry(
+      return this.listEntry(
         component.set,
         facts,
         tokens.join(' · ') || 'no labels',
@@ -222,7 +196,7 @@ export class Pane {
     fill(this.body('components'), el('p', { class: 'fg-none' }, note), ...cards);
   }
 
-  private entry(set: number, head: string, detail: string, onClick: () => void, label: string): HTMLElement {
+  private listEntry(set: number, head: string, detail: string, onClick: () => void, label: string): HTMLElement {
     const node = el(
       'button',
       { class: 'entry', aria: { label: `${label}: ${head}` }, on: { click: onClick } },
@@ -240,14 +214,14 @@ export class Pane {
 
   private setFindings(): void {
     const all = this.model.sets.flatMap((set, s) => set.meta.findings.map((finding) => ({ set: s, finding })));
-    this.tabs.get('findings')!.textContent = all.length > 0 ? `Findings (${count(all.length)})` : 'Findings';
+    if (all.length > 0) this.setTitle('findings', `Findings (${count(all.length)})`);
     const rank = (f: GraphFinding) => f.p ?? 2;
     all.sort((a, b) => rank(a.finding) - rank(b.finding) || b.finding.persistence - a.finding.persistence);
     const cards = all.map(({ set, finding }) => {
       const head = `${finding.kind} of ${plural(finding.nodes.length, 'node')}${finding.p !== undefined && finding.p <= 0.05 ? ' ★' : ''}`;
       const detail = `persistence ${number(finding.persistence, 3)} by ${finding.by} · ${evidence(finding)}`;
       const label = `${this.model.sets[set].name}: ${finding.kind} of ${plural(finding.nodes.length, 'node')}`;
-      return this.entry(set, head, detail, () => this.hooks.select(set, finding.nodes, label), 'finding');
+      return this.listEntry(set, head, detail, () => this.hooks.select(set, finding.nodes, label), 'finding');
     });
     const note =
       cards.length > 0
@@ -257,40 +231,26 @@ export class Pane {
   }
 
   setPins(pins: readonly NodeRef[]): void {
-    this.tabs.get('details')!.textContent = pins.length > 0 ? `Pinned (${pins.length})` : 'Pinned';
+    const { model, cache, colours, hooks } = this;
+    const { colourBy } = this.state;
     this.pinned = new Set(pins.map((p) => `${p.set}:${p.node}`));
-    const cards = pins.map((pin, index) => this.pinCard(pin, index));
-    const body = this.body('details');
-    if (cards.length === 0)
-      fill(body, el('p', { class: 'fg-none' }, 'Click a node, or a row of the table, to pin it here.'));
-    else {
-      const clear = button({ label: 'Clear pins', onClick: () => this.hooks.unpinAll() }).element;
-      fill(body, ...cards.reverse(), cards.length > 1 ? clear : null);
-    }
-    this.nodes.draw();
-  }
-
-  private pinCard(pin: NodeRef, index: number): HTMLElement {
-    const name = `${this.model.sets[pin.set].name} node ${pin.node}`;
-    const tool = (label: string, name: 'target' | 'close', onClick: () => void) =>
-      button({ label, content: icon(name), appearance: 'icon', onClick }).element;
-    return el(
-      'article',
-      { class: 'pin', aria: { label: `Pin ${index + 1}: ${name}` } },
-      el(
-        'header',
-        {},
-        el('span', { class: 'number' }, String(index + 1)),
-        tool(`Show ${name} in the graph`, 'target', () => this.hooks.show(pin)),
-        tool(`Unpin ${name}`, 'close', () => this.hooks.unpin(index)),
-      ),
-      nodeCard({
-        ...{ model: this.model, cache: this.cache, colours: this.colours, colourBy: this.state.colourBy, ...pin },
-        ...{ members: 12, examples: 3, lit: this.lit[pin.set] },
-        pick: (point) => this.hooks.pick(pin.set, point),
-        show: (set, node) => this.hooks.show({ set, node }),
+    const cards = pins.map((pin, index) =>
+      pinCard({
+        ...{ index, name: `${model.sets[pin.set].name} node ${pin.node}`, place: 'the graph' },
+        content: nodeCard({
+          ...{ model, cache, colours, colourBy, ...pin, members: 12, examples: 3, lit: this.lit[pin.set] },
+          pick: (point) => hooks.pick(pin.set, point),
+          show: (set, node) => hooks.show({ set, node }),
+        }),
+        show: () => hooks.show(pin),
+        unpin: () => hooks.unpin(index),
       }),
     );
+    this.drawPins('details', cards, {
+      none: 'Click a node, or a row of the table, to pin it here.',
+      clear: () => hooks.unpinAll(),
+    });
+    this.nodes.draw();
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 /** The graphs as one picture: title, every shown graph with its counts, the scale, how it was made. */
 import { css, type Rgb } from '../ui/color.js';
 import type { Camera, Box } from '../plot/camera.js';
-import type { Palette } from '../map/paint.js';
+import type { Palette } from '../plot/palette.js';
 import { valueText } from './card.js';
 import { histogram, type NodeColours } from './colour.js';
 import { drawMarks, type Marks } from './overlay.js';

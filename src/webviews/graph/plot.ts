@@ -1,8 +1,8 @@
 /** One graph on the screen: nodes and edges, the marks above them, and the focusable layer that takes gestures. */
 import { el } from '../ui/dom.js';
-import { reducedMotion } from '../ui/theme.js';
-import { blend, scaleOf, toScreen, toWorld, type Box, type Camera } from '../plot/camera.js';
-import type { Palette } from '../map/paint.js';
+import { Glide } from '../plot/glide.js';
+import { scaleOf, toScreen, type Box, type Camera } from '../plot/camera.js';
+import type { Palette } from '../plot/palette.js';
 import { drawMarks, type Marks } from './overlay.js';
 import { magnify, type Scene } from './scene.js';
 import { createSigmaSurface, hasWebGl } from './sigmaSurface.js';
@@ -27,7 +27,7 @@ export class Plot {
   private palette: Palette | null = null;
   private ratio = 1;
   private frame = 0;
-  private animation = 0;
+  private readonly gliding = new Glide();
   private visible = true;
   private readonly observer = new ResizeObserver(() => this.resize());
   /** WebGL contexts are few in a page: an output that is scrolled away gives its own back. */
@@ -111,7 +111,7 @@ export class Plot {
   }
 
   setCamera(camera: Camera): void {
-    cancelAnimationFrame(this.animation);
+    this.gliding.stop();
     this.move(camera);
   }
 
@@ -121,18 +121,8 @@ export class Plot {
     this.hooks.moved();
   }
 
-  /** Glides there in a fifth of a second, at once when motion is to be reduced. */
   glide(target: Camera): void {
-    cancelAnimationFrame(this.animation);
-    if (reducedMotion()) return this.move(target);
-    const from = this.camera;
-    const started = performance.now();
-    const step = (now: number) => {
-      const t = Math.min(1, Math.max(0, now - started) / 200);
-      this.move(t === 1 ? target : blend(from, target, 1 - (1 - t) ** 3));
-      if (t < 1) this.animation = requestAnimationFrame(step);
-    };
-    this.animation = requestAnimationFrame(step);
+    this.gliding.to([this.camera], [target], (_, camera) => this.move(camera));
   }
 
   private redraw(): void {
@@ -175,10 +165,6 @@ export class Plot {
     return scene ? toScreen(this.camera, this.box, scene.x[node], scene.y[node]) : [0, 0];
   }
 
-  toWorld(x: number, y: number): [number, number] {
-    return toWorld(this.camera, this.box, x, y);
-  }
-
   /** A camera that shows all of these nodes. */
   around(nodes: readonly number[]): Camera {
     const { scene } = this;
@@ -200,7 +186,7 @@ export class Plot {
 
   dispose(): void {
     cancelAnimationFrame(this.frame);
-    cancelAnimationFrame(this.animation);
+    this.gliding.stop();
     this.observer.disconnect();
     this.sight.disconnect();
     this.surface?.dispose();

@@ -1,7 +1,7 @@
 /** Nodes and edges with their colours and sizes, ready to draw: the same for WebGL, canvas and exported pictures. */
 import { CATEGORIES, mix, type Rgb } from '../ui/color.js';
 import type { Camera } from '../plot/camera.js';
-import type { Palette } from '../map/paint.js';
+import type { Palette } from '../plot/palette.js';
 import { place, type NodeColours } from './colour.js';
 import type { Lighting } from './lighting.js';
 import type { GraphModel, GraphSet } from './model.js';

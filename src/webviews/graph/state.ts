@@ -1,6 +1,6 @@
 /** What a graph view remembers: small JSON, checked when read back. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { clampZoom, HOME, type Camera } from '../plot/camera.js';
+import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
 import { defaultColour, isColour, STATS, wordsOf, type ColourBy, type Stat } from './colour.js';
 import type { GraphModel } from './model.js';
 
@@ -12,12 +12,8 @@ export interface NodeRef {
   node: number;
 }
 
-export interface GraphViewState {
-  version: 1;
-  cameras: Camera[];
+export interface GraphViewState extends PlotState {
   pins: NodeRef[];
-  query: string;
-  substring: boolean;
   colourBy: ColourBy;
   stat: Stat;
   /** Keyword groups that the reader typed. */
@@ -29,13 +25,12 @@ export interface GraphViewState {
   tab: Tab | 'closed';
   /** Which graph is shown; -1 = all. */
   shown: number;
-  sort: { key: string; descending: boolean };
 }
 
 export function defaultState(model: GraphModel): GraphViewState {
   return {
     version: 1,
-    cameras: model.sets.map(() => ({ ...HOME })),
+    cameras: homes(model.sets.length),
     pins: [],
     query: '',
     substring: false,
@@ -50,9 +45,6 @@ export function defaultState(model: GraphModel): GraphViewState {
   };
 }
 
-const finite = (v: unknown, fallback: number) => (typeof v === 'number' && Number.isFinite(v) ? v : fallback);
-const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
-
 /** A saved state made whole: what is missing or wrong becomes the default. */
 export function restoreState(
   saved: JsonObject | undefined,
@@ -61,33 +53,20 @@ export function restoreState(
 ): GraphViewState {
   if (!saved || saved.version !== 1) return fallback;
   const s = saved as unknown as Partial<Record<keyof GraphViewState, unknown>>;
-  const cameras = list(s.cameras) as Array<Partial<Camera> | null>;
-  const sort = (s.sort ?? {}) as Partial<GraphViewState['sort']>;
   const isNode = (p: Partial<NodeRef> | null): p is NodeRef =>
     Number.isInteger(p?.set) && Number.isInteger(p?.node) && model.sets[p?.set as number]?.n > (p?.node as number);
   return {
-    version: 1,
-    cameras: fallback.cameras.map((home, i) => ({
-      x: finite(cameras[i]?.x, home.x),
-      y: finite(cameras[i]?.y, home.y),
-      zoom: clampZoom(finite(cameras[i]?.zoom, home.zoom)),
-    })),
-    pins: (list(s.pins) as Array<Partial<NodeRef> | null>)
+    ...restorePlot(s, fallback),
+    pins: listOfParts<NodeRef>(s.pins)
       .filter(isNode)
       .filter((p) => p.node >= 0)
       .map(({ set, node }) => ({ set, node })),
-    query: typeof s.query === 'string' ? s.query : fallback.query,
-    substring: s.substring === true,
     colourBy: typeof s.colourBy === 'string' && isColour(model, s.colourBy) ? s.colourBy : fallback.colourBy,
     stat: STATS.includes(s.stat as Stat) ? (s.stat as Stat) : fallback.stat,
-    words: list(s.words).filter((w): w is string => typeof w === 'string' && wordsOf(w).length > 0),
+    words: listOfParts(s.words).filter((w): w is string => typeof w === 'string' && wordsOf(w).length > 0),
     minWeight: Math.max(1, Math.round(finite(s.minWeight, 1))),
     noise: s.noise === true,
     tab: s.tab === 'closed' || TABS.includes(s.tab as Tab) ? (s.tab as Tab | 'closed') : fallback.tab,
     shown: model.sets[finite(s.shown, -1)] ? (s.shown as number) : -1,
-    sort: {
-      key: typeof sort.key === 'string' ? sort.key : fallback.sort.key,
-      descending: typeof sort.descending === 'boolean' ? sort.descending : fallback.sort.descending,
-    },
   };
 }

@@ -1,11 +1,10 @@
-/** The look of the graph view, beyond what it shares with the map view (map/styles.ts). Colours are theme tokens only. */
+/** The look of the graph view, beyond what drawings share (plot/styles.ts). Colours are theme tokens only. */
 export const GRAPH_CSS = `
 .fg-graph .plots { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 8px; }
 .fg-graph .plot { display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); min-width: 0; min-height: 0; overflow: hidden; border: 1px solid var(--fg-border); border-radius: 4px; }
 .fg-graph .plot .view { grid-row: 2; position: relative; min-height: 0; overflow: hidden; }
 .fg-graph .plot .surface { position: absolute; inset: 0; }
 .fg-graph .plot .layer { inset: 0; border: 0; border-radius: 0; }
-.fg-graph .stage[data-tool="lasso"] .layer { cursor: crosshair; }
 .fg-graph .caption { position: static; padding: 7px 10px 2px; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 8px; }
 .fg-graph .caption .counts { grid-column: 1 / -1; overflow: hidden; text-overflow: ellipsis; }
 .fg-graph[data-size="narrow"] .caption .counts { display: block; }

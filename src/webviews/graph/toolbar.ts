@@ -1,17 +1,8 @@
 /** Search, colour, keyword groups, edges, noise, tools and exports of a graph view. */
-import { el, fill, icon } from '../ui/dom.js';
+import { chip, fillChip, PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
+import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
-import {
-  button,
-  checkbox,
-  dropdown,
-  textField,
-  type Button,
-  type Choice,
-  type Dropdown,
-  type TextField,
-} from '../ui/toolkit.js';
-import type { Tool } from '../plot/gestures.js';
+import { checkbox, dropdown, textField, type Choice, type Dropdown } from '../ui/toolkit.js';
 import { columnNames, isColour, STATS, wordsOf, type Stat } from './colour.js';
 import type { Lighting } from './lighting.js';
 import type { GraphModel } from './model.js';
@@ -19,50 +10,37 @@ import type { GraphViewState } from './state.js';
 
 export type ExportKind = 'png' | 'graphml' | 'json' | 'html';
 
-export interface ToolbarHooks {
+export interface ToolbarHooks extends PlotHooks {
   changed(change: Partial<GraphViewState>): void;
-  tool(tool: Tool): void;
-  zoom(factor: number): void;
-  reset(): void;
-  togglePane(): void;
   clearSelection(): void;
-  unlink(): void;
   export(kind: ExportKind, set: number): void;
-  openInPanel?: () => void;
   /** Whether a page of its own can be saved. */
   html: boolean;
 }
 
-export class Toolbar {
-  readonly element = el('div', { class: 'toolbar', role: 'toolbar', aria: { label: 'Graph controls' } });
-  private readonly search: TextField;
+const WORDS: PlotWords = {
+  label: 'Graph controls',
+  search: 'Search members by token (any of several words) or by feature id such as #123',
+  tools: [
+    ['pan', 'Drag pans'],
+    ['lasso', 'Drag selects nodes freehand (or Shift+drag)'],
+  ],
+  reset: 'Show the whole graphs (0)',
+  pane: 'Show or hide the lists',
+  unlink: 'Show all nodes again',
+};
+
+export class Toolbar extends PlotToolbar {
   private readonly colours: Dropdown;
   private readonly stats: Dropdown;
-  private readonly hits = el('span', { class: 'hits', role: 'status' });
-  private readonly chips = { linked: chip(), selection: chip() };
-  private readonly tools = new Map<Tool, Button>();
-  private typing: ReturnType<typeof setTimeout> | undefined;
+  private readonly selection = chip();
 
   constructor(
     private readonly model: GraphModel,
     private readonly state: GraphViewState,
     private readonly hooks: ToolbarHooks,
   ) {
-    this.search = textField({
-      label: 'Search members by token (any of several words) or by feature id such as #123',
-      placeholder: 'Search tokens or #id',
-      onInput: (query) => {
-        clearTimeout(this.typing);
-        this.typing = setTimeout(() => hooks.changed({ query }), 120);
-      },
-    });
-    this.search.value = state.query;
-    this.search.element.classList.add('search');
-    const substring = checkbox({
-      label: 'part of word',
-      checked: state.substring,
-      onChange: (on) => hooks.changed({ substring: on }),
-    });
+    super(WORDS, state, hooks);
     this.colours = dropdown({
       label: 'Colour of the nodes',
       choices: this.colourChoices(),
@@ -76,16 +54,8 @@ export class Toolbar {
       onChange: (stat) => hooks.changed({ stat: stat as Stat }),
     });
     this.stats.element.classList.add('stat');
-    this.element.append(
-      el('div', { class: 'part grow' }, this.search.element, substring.element),
-      el('div', { class: 'part' }, this.colours.element, this.stats.element),
-      this.ownWords(),
-      ...this.rest(),
-      this.chips.linked,
-      this.chips.selection,
-      this.hits,
-      this.toolButtons(),
-    );
+    const colouring = el('div', { class: 'part' }, this.colours.element, this.stats.element);
+    this.assemble([colouring, this.ownWords(), ...this.rest()], [this.selection], this.exports());
     this.setColour();
   }
 
@@ -151,57 +121,23 @@ export class Toolbar {
   }
 
   private threshold(heaviest: number): HTMLElement {
-    const value = el('output', { class: 'value' });
-    const slider = el('input', { aria: { label: 'Hide edges that share fewer members than' } });
-    slider.type = 'range';
-    slider.min = '1';
-    slider.max = String(Math.min(heaviest, 200));
-    slider.step = '1';
-    slider.value = String(this.state.minWeight);
-    const show = () => {
-      value.value = slider.value;
-      slider.setAttribute('aria-valuetext', `at least ${plural(Number(slider.value), 'shared member')}`);
-    };
-    show();
-    slider.addEventListener('input', () => {
-      show();
-      this.hooks.changed({ minWeight: Number(slider.value) });
+    const text = el('output', { class: 'value' });
+    text.value = String(this.state.minWeight);
+    const input = slider({
+      ...{ label: 'Hide edges that share fewer members than', value: this.state.minWeight },
+      ...{ range: [1, Math.min(heaviest, 200), 1], say: (n) => `at least ${plural(n, 'shared member')}` },
+      onInput: (minWeight) => {
+        text.value = String(minWeight);
+        this.hooks.changed({ minWeight });
+      },
     });
     return el(
       'label',
       { class: 'part threshold', title: 'Edges that share fewer members are hidden' },
       'shared ≥',
-      slider,
-      value,
+      input,
+      text,
     );
-  }
-
-  private toolButtons(): HTMLElement {
-    const box = el('div', { class: 'part tools' });
-    const tools: Array<[Tool, 'move' | 'lasso', string]> = [
-      ['pan', 'move', 'Drag pans'],
-      ['lasso', 'lasso', 'Drag selects nodes freehand (or Shift+drag)'],
-    ];
-    for (const [tool, name, label] of tools) {
-      const onClick = () => {
-        for (const [key, other] of this.tools) other.setPressed(key === tool);
-        this.hooks.tool(tool);
-      };
-      const item = button({ label, content: icon(name), appearance: 'icon', pressed: tool === 'pan', onClick });
-      this.tools.set(tool, item);
-      box.append(item.element);
-    }
-    const plain = (label: string, name: 'plus' | 'minus' | 'reset' | 'table', onClick: () => void) =>
-      box.append(button({ label, content: icon(name), appearance: 'icon', onClick }).element);
-    plain('Zoom in (+)', 'plus', () => this.hooks.zoom(1.4));
-    plain('Zoom out (-)', 'minus', () => this.hooks.zoom(1 / 1.4));
-    plain('Show the whole graphs (0)', 'reset', () => this.hooks.reset());
-    plain('Show or hide the lists', 'table', () => this.hooks.togglePane());
-    box.append(this.exports());
-    const { openInPanel } = this.hooks;
-    if (openInPanel)
-      box.append(button({ label: 'Open in panel', appearance: 'secondary', onClick: () => openInPanel() }).element);
-    return box;
   }
 
   private exports(): HTMLElement {
@@ -248,34 +184,7 @@ export class Toolbar {
       .join(' · ');
   }
 
-  setLinked(label: string | null): void {
-    fillChip(this.chips.linked, label && `Lit elsewhere: ${label}`, 'Show all nodes again', () => this.hooks.unlink());
-  }
-
   setSelection(label: string | null): void {
-    fillChip(this.chips.selection, label, 'Clear the selection (Escape)', () => this.hooks.clearSelection());
+    fillChip(this.selection, label, 'Clear the selection (Escape)', () => this.hooks.clearSelection());
   }
-
-  setQuery(query: string): void {
-    this.search.value = query;
-  }
-
-  focusSearch(): void {
-    this.search.focus();
-  }
-
-  dispose(): void {
-    clearTimeout(this.typing);
-  }
-}
-
-const chip = () => el('span', { class: 'linked part', hidden: true });
-
-function fillChip(element: HTMLElement, text: string | null, label: string, onClick: () => void): void {
-  element.hidden = text === null;
-  fill(
-    element,
-    el('span', { class: 'text', title: text ?? '' }, text ?? ''),
-    button({ label, content: icon('close'), appearance: 'icon', onClick }).element,
-  );
 }

@@ -3,7 +3,8 @@ import { exampleBox, type ExampleCache } from '../plot/examples.js';
 import { el } from '../ui/dom.js';
 import { exampleList, labelChips } from '../ui/examples.js';
 import { correlation, count, percent, plural } from '../ui/format.js';
-import { normalToken, type MapModel } from './model.js';
+import { normalToken } from '../plot/search.js';
+import type { MapModel } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
 
 /** Label tokens of two points that are the same word. */

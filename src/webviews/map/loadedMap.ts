@@ -1,25 +1,26 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
-import type { JsonObject } from '../../protocol/notebook.js';
-import { el } from '../ui/dom.js';
-import { count, plural } from '../ui/format.js';
-import { HOME, scaleOf, toScreen, toWorld, zoomAt, type Camera } from '../plot/camera.js';
+import { HOME, polygonToWorld, scaleOf, toScreen, toWorld, zoomAt, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
+import { foot } from '../plot/frame.js';
+import type { CursorMove, GestureTarget, KeyAction, Tool } from '../plot/gestures.js';
+import { LoadedPlot } from '../plot/loaded.js';
+import { nextOf } from '../plot/moves.js';
+import type { Spot } from '../plot/tooltip.js';
+import { count, plural } from '../ui/format.js';
+import type { ViewHost } from '../ui/view.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
-import { decorateLayer, foot } from './frame.js';
-import { listenToGestures, type CursorMove, type KeyAction, type Tool } from '../plot/gestures.js';
+import { decorateLayer, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
 import { MapLink } from './linking.js';
 import type { MapModel, MapSource } from './model.js';
-import { baseDiameter, paint, rateRange, readPalette, type Palette } from './paint.js';
+import { baseDiameter, paint, rateRange } from './paint.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
 import { arrowPainter, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
 import { defaultState, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
-import { Tooltip, type Spot } from '../plot/tooltip.js';
-import type { ViewHost } from '../ui/view.js';
 
 interface Hover {
   set: number;
@@ -27,11 +28,9 @@ interface Hover {
   partner: number;
 }
 
-export class LoadedMap {
-  private readonly state: MapViewState;
+export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
   private lit: Lit;
-  private palette: Palette;
   private groups: Int16Array[] = [];
   private readonly rates: [number, number];
   private picks: PickIndex[];
@@ -43,16 +42,10 @@ export class LoadedMap {
   private readonly toolbar: Toolbar;
   private readonly pane: Pane;
   private readonly link: MapLink;
-  private readonly tooltip = new Tooltip();
-  private readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
-  private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
   private readonly counts: HTMLElement[] = [];
-  private tooltipTimer: ReturnType<typeof setTimeout> | undefined;
-  private saveTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly observer = new ResizeObserver(() => this.measure());
 
   constructor(
-    private readonly root: HTMLElement,
+    root: HTMLElement,
     private readonly model: MapModel,
     source: MapSource,
     private readonly options: ViewHost,
@@ -62,11 +55,10 @@ export class LoadedMap {
       pane: options.compact ? 'closed' : 'pairs',
       ...(model.meta.shift ? { colorBy: 'delta' } : {}),
     };
-    this.state = restoreState(options.state, model.sets.length, fallback);
+    super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.filters = { ...this.state, selection: null, linked: null };
     moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
-    this.palette = readPalette(root);
     this.rates = rateRange(model);
     this.cache = new ExampleCache(source);
     this.picks = model.sets.map((set) => new PickIndex(set, this.state.showDead));
@@ -78,9 +70,13 @@ export class LoadedMap {
     );
     this.toolbar = this.makeToolbar();
     this.pane = this.makePane();
-    this.assemble();
-    this.measure();
-    this.observer.observe(root);
+    this.makeLayers();
+    this.assemble({
+      ...{ toolbar: this.toolbar.element, stage: this.stage.element, pane: this.pane.element },
+      foot: foot(this.legend, provenance(model), model.meta.shift !== undefined),
+    });
+    this.showPane(this.state.pane);
+    if (model.meta.shift) this.stage.setAlone(!this.state.nullShown);
     for (const pin of this.state.pins) this.addPin(pin.set, model.sets[pin.set].pointOf.get(pin.feature) ?? -1);
     this.pinsChanged();
     this.stage.setPalette(this.palette);
@@ -141,23 +137,14 @@ export class LoadedMap {
     });
   }
 
-  private assemble(): void {
+  private makeLayers(): void {
     this.stage.layers.forEach((layer, s) => {
-      this.counts[s] = decorateLayer(layer, this.model, s, this.options.wheel === 'focused');
-      listenToGestures(layer, this.gestureTarget(s, layer));
+      this.counts[s] = decorateLayer(layer, this.model, s, this.scrollingPage);
+      this.listen(layer, this.gestureTarget(s, layer));
     });
-    this.root.append(
-      this.toolbar.element,
-      el('div', { class: 'maps' }, this.stage.element, foot(this.model, this.legend)),
-      this.pane.element,
-      this.tooltip.element,
-      this.live,
-    );
-    this.showPane(this.state.pane);
-    if (this.model.meta.shift) this.stage.setAlone(!this.state.nullShown);
   }
 
-  private gestureTarget(s: number, layer: HTMLElement): Parameters<typeof listenToGestures>[1] {
+  private gestureTarget(s: number, layer: HTMLElement): Omit<GestureTarget, 'wheelZooms'> {
     const view = this.stage.views[s];
     return {
       camera: () => view.camera,
@@ -175,7 +162,6 @@ export class LoadedMap {
       },
       outline: (polygon, done) => this.outline(s, polygon, done),
       key: (action) => this.onKey(s, action),
-      wheelZooms: () => this.options.wheel !== 'focused' || (layer.getRootNode() as ShadowRoot).activeElement === layer,
     };
   }
 
@@ -195,7 +181,7 @@ export class LoadedMap {
     const same = this.hover !== null && this.hover.set === set && this.hover.point === point;
     if (same && at) this.tooltip.move(at);
     if (same || (set === null && this.hover === null)) return;
-    clearTimeout(this.tooltipTimer);
+    this.dropCard();
     this.hover = set === null ? null : { set, point, partner: linkOf(this.model.sets[set], point, this.filters.minR) };
     this.stage.setScene({ hover: this.hover });
     if (!this.hover || !at) {
@@ -203,12 +189,12 @@ export class LoadedMap {
       return;
     }
     const hover = this.hover;
-    this.tooltipTimer = setTimeout(
-      () => {
-        const card = pairCard({ model: this.model, cache: this.cache, ...hover, examples: 3 });
-        this.tooltip.show(card, at, hover.partner >= 0 ? this.clientSpot(1 - hover.set, hover.partner) : null);
-      },
-      this.tooltip.element.matches(':popover-open') ? 12 : 30,
+    this.showCard(
+      () => ({
+        card: pairCard({ model: this.model, cache: this.cache, ...hover, examples: 3 }),
+        avoid: hover.partner >= 0 ? this.clientSpot(1 - hover.set, hover.partner) : null,
+      }),
+      at,
     );
   }
 
@@ -227,9 +213,7 @@ export class LoadedMap {
       return;
     }
     this.stage.setScene({ lasso: null });
-    const world: number[] = [];
-    for (let i = 0; i < polygon.length; i += 2) world.push(...toWorld(view.camera, view, polygon[i], polygon[i + 1]));
-    const points = this.picks[s].inside(world);
+    const points = this.picks[s].inside(polygonToWorld(view.camera, view, polygon));
     this.filters.selection = points.length > 0 ? { set: s, points } : null;
     this.filtersChanged(true);
   }
@@ -245,20 +229,12 @@ export class LoadedMap {
 
   /** Moves the highlight by keys and says where it is. */
   private moveCursor(s: number, action: CursorMove): void {
-    const { n } = this.model.sets[s];
     const from = this.hover?.set === s ? this.hover.point : -1;
-    let point = -1;
-    if (action.kind === 'move') {
-      const view = this.stage.views[s];
-      point =
-        from < 0
-          ? this.picks[s].nearest(view.camera.x, view.camera.y, 4)
-          : this.picks[s].towards(from, action.dx, action.dy);
-    } else
-      for (let k = 1; k <= n && point < 0; k++) {
-        const i = ((((from < 0 && action.step < 0 ? 0 : from) + k * action.step) % n) + n) % n;
-        if (this.lit.state[s][i] === 1) point = i;
-      }
+    const { camera } = this.stage.views[s];
+    const point =
+      action.kind === 'move'
+        ? this.picks[s].towards(from, action.dx, action.dy, camera)
+        : nextOf(this.model.sets[s].n, from, action.step, (i) => this.lit.state[s][i] === 1);
     if (point < 0) return;
     this.keepInView(s, point);
     this.setHover(s, point, this.clientSpot(s, point));
@@ -312,14 +288,6 @@ export class LoadedMap {
     if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
     this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${spokenPair(this.model, set, point, partner)}`);
     if (known < 0) this.showPane('details');
-  }
-
-  pinFeature(set: number, feature: number): boolean {
-    const point = this.model.sets[set]?.pointOf.get(feature) ?? -1;
-    if (point < 0) return false;
-    if (!this.pins.some((p) => p.set === set && p.point === point)) this.togglePin(set, point);
-    this.show(set, point);
-    return true;
   }
 
   private clear(): void {
@@ -379,8 +347,8 @@ export class LoadedMap {
     drawLegend(this.legend, model, filters, lit, palette, rates);
   }
 
-  themeChanged(): void {
-    this.palette = readPalette(this.root);
+  override themeChanged(): void {
+    super.themeChanged();
     this.stage.setPalette(this.palette);
     this.repaint();
   }
@@ -391,12 +359,6 @@ export class LoadedMap {
     setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
   }
 
-  search(text: string): void {
-    this.toolbar.setQuery(text);
-    this.state.query = this.filters.query = text;
-    this.filtersChanged(true);
-  }
-
   private showPane(pane: MapViewState['pane']): void {
     this.state.pane = pane;
     this.root.dataset.pane = pane;
@@ -404,9 +366,7 @@ export class LoadedMap {
     this.save();
   }
 
-  private measure(): void {
-    const width = this.root.clientWidth;
-    this.root.dataset.size = width >= (this.options.compact ? 900 : 1060) ? 'wide' : width >= 700 ? 'medium' : 'narrow';
+  protected override measured(width: number): void {
     this.stage.setStacked(width < 700);
   }
 
@@ -416,24 +376,9 @@ export class LoadedMap {
     this.save();
   }
 
-  private say(text: string): void {
-    this.live.textContent = text;
-  }
-
-  saved(): JsonObject {
-    return JSON.parse(JSON.stringify(this.state)) as JsonObject;
-  }
-
-  private save(): void {
-    clearTimeout(this.saveTimer);
-    this.saveTimer = setTimeout(() => this.options.onState?.(this.saved()), 200);
-  }
-
-  dispose(): void {
-    for (const timer of [this.tooltipTimer, this.saveTimer]) clearTimeout(timer);
-    this.observer.disconnect();
+  override dispose(): void {
+    super.dispose();
     this.link.dispose();
-    this.tooltip.dispose();
     this.toolbar.dispose();
     this.pane.dispose();
     this.stage.dispose();

@@ -1,4 +1,6 @@
 /** The data of a map view: coordinates normalised, links made both ways, labels ready to search. */
+import { normalised } from '../plot/place.js';
+import { searchKey } from '../plot/search.js';
 import type { BundleSource } from '../ui/bundle.js';
 import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
 import { largestDelta, placeEnds, type Ends } from './shift.js';
@@ -75,45 +77,6 @@ function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
     pointOf,
     shuffled: fixedShuffle(n),
   };
-}
-
-/** Lower case, trimmed, without surrounding punctuation unless the token is nothing else. */
-export function normalToken(token: string): string {
-  const text = token.trim().toLowerCase();
-  const bare = text.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '');
-  return bare === '' ? text : bare;
-}
-
-/** A label ready to search: "\n" + its tokens in normal form, each followed by "\n". */
-export function searchKey(label: readonly string[]): string {
-  let key = '\n';
-  for (const token of label) {
-    const text = normalToken(token).replace(/\n/g, '↵');
-    if (text !== '') key += `${text}\n`;
-  }
-  return key;
-}
-
-/** Scales by the alive points (all points where none is alive) so that one outlying dead cloud cannot shrink the map. */
-export function normalised(x: Float32Array, y: Float32Array, dead: Uint8Array): { x: Float32Array; y: Float32Array } {
-  const alive = extent(x, y, (i) => dead[i] === 0) ?? extent(x, y, () => true) ?? [0, 0, 0, 0];
-  const [left, right, low, high] = alive;
-  const half = Math.max(right - left, high - low) / 2 || 1;
-  const cx = (left + right) / 2;
-  const cy = (low + high) / 2;
-  return { x: x.map((v) => (v - cx) / half), y: y.map((v) => (v - cy) / half) };
-}
-
-function extent(x: Float32Array, y: Float32Array, use: (i: number) => boolean): number[] | null {
-  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = 0; i < x.length; i++) {
-    if (!use(i) || !Number.isFinite(x[i]) || !Number.isFinite(y[i])) continue;
-    if (x[i] < left) left = x[i];
-    if (x[i] > right) right = x[i];
-    if (y[i] < low) low = y[i];
-    if (y[i] > high) high = y[i];
-  }
-  return left <= right ? [left, right, low, high] : null;
 }
 
 function fixedShuffle(n: number): Uint32Array {

@@ -1,12 +1,12 @@
 /** Maps of before and after: where points are between the two, the arrows, and what their figures are called. */
 import { css, type Rgb } from '../ui/color.js';
-import { count, labelText, number } from '../ui/format.js';
+import { number } from '../ui/format.js';
 import { toScreen } from '../plot/camera.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
-import type { Palette } from './paint.js';
+import type { Palette } from '../plot/palette.js';
 import type { Viewport } from './surface.js';
-import type { GridColumn } from '../plot/table.js';
+import { idColumn, labelColumn, type GridColumn } from '../plot/table.js';
 
 /** Where the points of a set come from and go to, in the coordinates of the view. */
 export interface Ends {
@@ -165,21 +165,8 @@ export function shiftColumns(model: MapModel): GridColumn[] {
     value: (i) => set.ends!.delta[i],
   });
   return [
-    {
-      key: 'a',
-      title: 'Token',
-      width: '5.2em',
-      numeric: true,
-      text: (i) => `#${count(columns.feature[i])}`,
-      value: (i) => columns.feature[i],
-    },
-    {
-      key: 'aLabel',
-      title: 'Text',
-      width: 'minmax(0, 1fr)',
-      text: (i) => labelText(columns.labels[i]),
-      value: (i) => labelText(columns.labels[i]).toLowerCase(),
-    },
+    idColumn({ key: 'a', title: 'Token', width: '5.2em' }, (i) => columns.feature[i]),
+    labelColumn('aLabel', 'Text', (i) => columns.labels[i]),
     delta(own, 'r', 'Δ'),
     ...(nulls ? [delta(nulls, 'nullDelta', 'Δ null')] : []),
   ];

@@ -1,3 +1,23 @@
 /** The look of the map view, beyond what drawings share (plot/styles.ts). Colours are theme tokens only. */
 export const MAP_CSS = `
+.fg-map .stage .underlay { pointer-events: none; }
+.fg-map .layer[hidden] { display: none; }
+.fg-map .swatch.triangle { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
+.fg-map .swatch.diamond { transform: rotate(45deg) scale(0.8); }
+.fg-map .swatch.plus { clip-path: polygon(35% 0, 65% 0, 65% 35%, 100% 35%, 100% 65%, 65% 65%, 65% 100%, 35% 100%, 35% 65%, 0 65%, 0 35%, 35% 35%); }
+.fg-map .swatch.cross { clip-path: polygon(20% 0, 50% 30%, 80% 0, 100% 20%, 70% 50%, 100% 80%, 80% 100%, 50% 70%, 20% 100%, 0 80%, 30% 50%, 0 20%); }
+.fg-map .swatch.outlined { border: 2px solid var(--fg-strong); }
+.fg-map .pair .r { margin: 2px 0 6px; color: var(--fg-text); }
+.fg-map .pair .r strong { color: var(--fg-strong); font-size: 1.12em; font-variant-numeric: tabular-nums; }
+.fg-map .pair .same { margin-left: 8px; color: var(--fg-hit); white-space: nowrap; }
+.fg-map .pair .sides { display: grid; gap: 10px 18px; }
+.fg-map .pair h4 { margin: 0 0 4px; display: flex; gap: 6px; align-items: baseline; font-size: 1em; font-weight: 600; color: var(--fg-strong); }
+.fg-map .pair .id { font-variant-numeric: tabular-nums; }
+.fg-map .pair .role { color: var(--fg-muted); font-weight: 400; font-size: 0.92em; }
+.fg-map .pair .stats { margin: 4px 0 0; color: var(--fg-muted); font-size: 0.92em; font-variant-numeric: tabular-nums; }
+.fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: 316px 316px; }
+.fg-map .fg-tooltip .pair .sides { grid-template-columns: minmax(0, 330px); }
+.fg-map[data-size="medium"] .pin .sides { grid-template-columns: 1fr; }
+.fg-map[data-size="narrow"] .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); }
+@media (max-width: 720px) { .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
 `;

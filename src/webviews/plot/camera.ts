@@ -60,6 +60,13 @@ export function blend(from: Camera, to: Camera, t: number): Camera {
   return { x: from.x + (to.x - from.x) * t, y: from.y + (to.y - from.y) * t, zoom };
 }
 
+/** A polygon of the screen in world coordinates; both as x0, y0, x1, y1, … */
+export function polygonToWorld(camera: Camera, box: Box, polygon: readonly number[]): number[] {
+  const world: number[] = [];
+  for (let i = 0; i < polygon.length; i += 2) world.push(...toWorld(camera, box, polygon[i], polygon[i + 1]));
+  return world;
+}
+
 /** True when the point of a polygon's inside (even-odd) is (x, y); polygon as x0, y0, x1, y1, … */
 export function inPolygon(polygon: readonly number[], x: number, y: number): boolean {
   let inside = false;

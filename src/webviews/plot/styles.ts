@@ -20,8 +20,6 @@ export const PLOT_CSS = `
 .fg-plot .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-plot .stage { position: relative; min-height: 0; overflow: hidden; }
 .fg-plot .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
-.fg-plot .stage .underlay { pointer-events: none; }
-.fg-plot .layer[hidden] { display: none; }
 .fg-plot .stage .overlay { z-index: 1; pointer-events: none; }
 .fg-plot .layer { position: absolute; z-index: 2; border: 1px solid var(--fg-border); border-radius: 4px; touch-action: none; cursor: grab; overflow: hidden; }
 .fg-plot .layer:active { cursor: grabbing; }
@@ -40,12 +38,7 @@ export const PLOT_CSS = `
 .fg-plot .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
 .fg-plot .swatch { width: 10px; height: 10px; background: var(--c); flex: none; }
 .fg-plot .swatch.disc { border-radius: 50%; }
-.fg-plot .swatch.triangle { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
-.fg-plot .swatch.diamond { transform: rotate(45deg) scale(0.8); }
-.fg-plot .swatch.plus { clip-path: polygon(35% 0, 65% 0, 65% 35%, 100% 35%, 100% 65%, 65% 65%, 65% 100%, 35% 100%, 35% 65%, 0 65%, 0 35%, 35% 35%); }
-.fg-plot .swatch.cross { clip-path: polygon(20% 0, 50% 30%, 80% 0, 100% 20%, 70% 50%, 100% 80%, 80% 100%, 50% 70%, 20% 100%, 0 80%, 30% 50%, 0 20%); }
 .fg-plot .swatch.hollow { background: none; border: 2px solid var(--c); }
-.fg-plot .swatch.outlined { border: 2px solid var(--fg-strong); }
 .fg-plot .foot .provenance { margin-left: auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-plot .foot.whole { flex-wrap: wrap; }
 .fg-plot .foot.whole .provenance { margin-left: 0; white-space: normal; }
@@ -78,26 +71,14 @@ export const PLOT_CSS = `
 .fg-plot .pin { border: 1px solid var(--fg-border); border-radius: 4px; padding: 6px 10px 10px; background: var(--fg-surface); }
 .fg-plot .pin header { display: flex; align-items: center; gap: 4px; float: right; }
 .fg-plot .pin .number { background: var(--fg-strong); color: var(--fg-bg); border-radius: 9px; min-width: 18px; padding: 0 5px; text-align: center; font-weight: 700; font-size: 0.85em; line-height: 18px; }
-.fg-plot .pair .r { margin: 2px 0 6px; color: var(--fg-text); }
-.fg-plot .pair .r strong { color: var(--fg-strong); font-size: 1.12em; font-variant-numeric: tabular-nums; }
-.fg-plot .pair .same { margin-left: 8px; color: var(--fg-hit); white-space: nowrap; }
-.fg-plot .pair .sides { display: grid; gap: 10px 18px; }
-.fg-plot .pair h4 { margin: 0 0 4px; display: flex; gap: 6px; align-items: baseline; font-size: 1em; font-weight: 600; color: var(--fg-strong); }
-.fg-plot .pair .id { font-variant-numeric: tabular-nums; }
-.fg-plot .pair .role { color: var(--fg-muted); font-weight: 400; font-size: 0.92em; }
-.fg-plot .pair .stats { margin: 4px 0 0; color: var(--fg-muted); font-size: 0.92em; font-variant-numeric: tabular-nums; }
 .fg-plot .fg-tooltip { position: fixed; inset: auto; margin: 0; padding: 10px 12px; box-sizing: border-box; width: max-content; max-width: min(690px, calc(100vw - 16px)); max-height: calc(100vh - 16px); overflow: hidden; color: var(--fg-text); background: var(--vscode-editorHoverWidget-background, var(--fg-surface)); border: 1px solid var(--vscode-editorHoverWidget-border, var(--fg-border)); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); pointer-events: none; font: inherit; line-height: 1.4; }
-.fg-plot .fg-tooltip .pair.linked .sides { grid-template-columns: 316px 316px; }
-.fg-plot .fg-tooltip .pair .sides { grid-template-columns: minmax(0, 330px); }
 .fg-plot .fg-tooltip .examples { min-height: 5.4em; }
 .fg-plot .help { position: absolute; z-index: 3; right: 8px; bottom: 8px; color: var(--fg-muted); font-size: 0.88em; pointer-events: none; opacity: 0; }
 .fg-plot .layer:hover .help, .fg-plot .layer:focus-visible .help { opacity: 1; }
 .fg-plot[data-size="medium"] { grid-template: auto minmax(220px, 1fr) minmax(0, 36%) / minmax(0, 1fr); }
 .fg-plot[data-size="medium"] .pane, .fg-plot[data-size="narrow"] .pane { width: auto; }
 .fg-plot[data-size="medium"] .details { grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); }
-.fg-plot[data-size="medium"] .pin .sides { grid-template-columns: 1fr; }
 .fg-plot[data-size="narrow"] { grid-template: auto minmax(320px, 1fr) minmax(0, 34%) / minmax(0, 1fr); padding: 8px; }
-.fg-plot[data-size="narrow"] .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); }
 .fg-plot[data-size="narrow"] .caption .counts { display: none; }
 .fg-plot[data-size="narrow"] .foot { flex-wrap: wrap; }
 .fg-plot[data-size="narrow"] .legend { max-width: none; }
@@ -106,7 +87,6 @@ export const PLOT_CSS = `
 .fg-plot.compact[data-size="narrow"] { height: 640px; }
 .fg-plot.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }
 .fg-plot.compact:not([data-pane="closed"])[data-size="narrow"] { height: 900px; }
-@media (max-width: 720px) { .fg-plot .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
 @media (max-height: 520px) { .fg-plot:not(.compact, [data-pane="closed"])[data-size="medium"], .fg-plot:not(.compact, [data-pane="closed"])[data-size="narrow"] { grid-template-rows: auto minmax(140px, 1fr) minmax(0, 30%); } }
 @media print { .fg-plot .toolbar, .fg-plot .pane { display: none !important; } .fg-plot { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; } }
 `;

@@ -1,5 +1,6 @@
 /** A table of any length: only the rows in view exist. Sortable, keyboard complete, announced as a grid. */
 import { el, fill } from '../ui/dom.js';
+import { labelText } from '../ui/format.js';
 
 export interface GridColumn {
   key: string;
@@ -10,6 +11,17 @@ export interface GridColumn {
   text(row: number): string;
   /** What the column sorts by. */
   value(row: number): number | string;
+}
+
+/** A column of feature ids or other numbers of things. */
+export function idColumn(column: Pick<GridColumn, 'key' | 'title' | 'width'>, id: (row: number) => number): GridColumn {
+  return { ...column, numeric: true, text: (row) => `#${id(row)}`, value: id };
+}
+
+/** A column of labels, which takes the room that is left. */
+export function labelColumn(key: string, title: string, label: (row: number) => readonly string[]): GridColumn {
+  const text = (row: number) => labelText(label(row));
+  return { key, title, width: 'minmax(0, 1fr)', text, value: (row) => text(row).toLowerCase() };
 }
 
 export interface GridOptions {

@@ -11,7 +11,7 @@ import {
   topTokens,
   type GraphModel,
 } from '../../../src/webviews/graph/model.js';
-import { nextHit, towards } from '../../../src/webviews/graph/moves.js';
+import { nextOf, towards } from '../../../src/webviews/plot/moves.js';
 import { radii } from '../../../src/webviews/graph/scene.js';
 import { defaultState, restoreState } from '../../../src/webviews/graph/state.js';
 import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/graph/words.js';
@@ -174,22 +174,17 @@ describe('lighting', () => {
   });
 
   test('the cursor goes to the nearest node in the direction, and round the lit ones', () => {
-    const set = { n: 4, x: Float32Array.of(0, 1, 2, 0), y: Float32Array.of(0, 0.1, 0, 1) };
-    expect(towards(set, 0, 1, 0, { x: 0, y: 0 })).toBe(1);
-    expect(towards(set, 0, 0, 1, { x: 0, y: 0 })).toBe(3);
-    expect(towards(set, 2, 1, 0, { x: 0, y: 0 })).toBe(-1);
-    expect(towards(set, -1, 1, 0, { x: 1.9, y: 0 })).toBe(2);
-    const lighting = {
-      active: [true],
-      share: [Float32Array.of(0, 1, 0, 1)],
-      matched: [false],
-      points: [null],
-      hits: [],
-    };
-    expect(nextHit(lighting, 0, 4, 1, 1)).toBe(3);
-    expect(nextHit(lighting, 0, 4, 3, 1)).toBe(1);
-    expect(nextHit(lighting, 0, 4, 1, -1)).toBe(3);
-    expect(nextHit({ ...lighting, share: [new Float32Array(4)] }, 0, 4, 0, 1)).toBe(-1);
+    const set = { x: Float32Array.of(0, 1, 2, 0), y: Float32Array.of(0, 0.1, 0, 1) };
+    const all = [0, 1, 2, 3];
+    expect(towards(set, all, 0, 1, 0, { x: 0, y: 0 })).toBe(1);
+    expect(towards(set, all, 0, 0, 1, { x: 0, y: 0 })).toBe(3);
+    expect(towards(set, all, 2, 1, 0, { x: 0, y: 0 })).toBe(-1);
+    expect(towards(set, all, -1, 1, 0, { x: 1.9, y: 0 })).toBe(2);
+    const lit = (i: number) => [false, true, false, true][i];
+    expect(nextOf(4, 1, 1, lit)).toBe(3);
+    expect(nextOf(4, 3, 1, lit)).toBe(1);
+    expect(nextOf(4, 1, -1, lit)).toBe(3);
+    expect(nextOf(4, 0, 1, () => false)).toBe(-1);
   });
 });
 
