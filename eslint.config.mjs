@@ -17,8 +17,29 @@ const closed = (files, patterns, names = []) => ({
 });
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
+const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
 const upper = ['sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions'];
 const above = ['session', 'api'];
+
+/** Floors of the webviews, lowest first: a room imports those of the floors below, never its neighbours. */
+const webviewFloors = [
+  ['ui'],
+  ['plot', 'charts'],
+  ['map', 'graph', 'interventions'],
+  ['views'],
+  ['renderers', 'panel'],
+  ['report'],
+];
+const webviewRooms = webviewFloors.flat();
+const webviewsBelow = (room) =>
+  webviewFloors
+    .slice(
+      0,
+      webviewFloors.findIndex((f) => f.includes(room)),
+    )
+    .flat();
+const webviewRoom = (from) => (room) =>
+  p(room === 'views' ? '../views.js' : `${from === 'views' ? '.' : '..'}/${room}/**`);
 
 export default tseslint.config(
   { ignores: ['dist/**', 'out/**', 'node_modules/**', '.tsbuild/**', '.cache/**', 'test-results/**'] },
@@ -79,8 +100,18 @@ export default tseslint.config(
     ['src/protocol/**'],
     [p('**/kernel/**'), ...outside, p('node:*', 'protocol runs everywhere'), p('vscode', 'protocol runs everywhere')],
   ),
-  closed(['src/extension/**'], [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')]),
-  closed(['src/webviews/**'], [p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')]),
+  closed(['src/extension/**'], notInExtension),
+  // What requests are answered with knows nothing of requests.
+  closed(
+    ['src/extension/panels/{bundleFiles,linkHub,liveCalls,saveFile,services,viewPage}.ts'],
+    [...notInExtension, p('./requests.js'), p('./rendererMessaging.js'), p('./viewPanels.js')],
+  ),
+  ...webviewRooms.map((room) =>
+    closed(room === 'views' ? ['src/webviews/views.ts'] : [`src/webviews/${room}/**`], [
+      ...[p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')],
+      ...webviewRooms.filter((other) => !webviewsBelow(room).includes(other) && other !== room).map(webviewRoom(room)),
+    ]),
+  ),
   closed(['src/kernel/session/**'], [...outside, p('vscode')]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
   ...upper.map((room) =>
@@ -95,6 +126,5 @@ export default tseslint.config(
       [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))],
     ),
   ),
-  { files: ['src/webviews/**/*.ts'], ignores: ['src/webviews/ui/**'], rules: {} },
   prettier,
 );

@@ -3,7 +3,7 @@ import { normalised } from '../plot/place.js';
 import { searchKey } from '../plot/search.js';
 import type { BundleSource } from '../ui/bundle.js';
 import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
-import { largestDelta, placeEnds, type Ends } from './shift.js';
+import { largestDelta, placeEnds, type Ends } from './ends.js';
 
 export type MapSource = BundleSource<MapMeta, MapColumns>;
 
