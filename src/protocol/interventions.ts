@@ -2,7 +2,7 @@
  * The interventions panel: its descriptor in a cell's output, and what its view asks the kernel (methods of live calls).
  * Activations are in the SAE's own units; probabilities and divergences are of the token after the prompt.
  */
-import type { FeatureExample } from './map.js';
+import type { FeatureExample } from './bundle.js';
 
 /** steer adds value × decoder row; clamp sets the activation to value; scale multiplies it by value; ablate makes it 0. */
 export type InterventionKind = 'steer' | 'clamp' | 'scale' | 'ablate';

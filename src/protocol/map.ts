@@ -4,8 +4,6 @@
  */
 import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
 
-export type { FeatureExample } from './bundle.js';
-
 export interface MapSetMeta {
   /** "A" or "B", or the set's own short name. */
   name: string;

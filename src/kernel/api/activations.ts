@@ -1,5 +1,5 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { topExamples, type TopExamplesOptions } from '../activations/examples.js';
 import { featureLabels } from '../activations/labels.js';
 import { saveActivations, type SaveActivationsOptions } from '../activations/save.js';

@@ -13,7 +13,7 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from './environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
-import { labApi, type PanelApi } from './lab.js';
+import { panelApi, type PanelApi } from './panel.js';
 import { mapperApi, type MapperApi } from './mapper.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
@@ -90,7 +90,7 @@ export async function createFg(
       ...effectsApi(env),
       ...attributionApi(env),
       ...jointMapsApi(env),
-      ...labApi(env),
+      ...panelApi(env),
     },
     show: showApi(env),
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },

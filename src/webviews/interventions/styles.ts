@@ -2,8 +2,8 @@
 export const INTERVENTIONS_CSS = `
 .fg-interventions { container-type: inline-size; color: var(--fg-text); background: var(--fg-bg); }
 .fg-interventions.full { height: 100%; overflow: auto; }
-.fg-interventions .lab { padding: 12px 16px 20px; max-width: 1500px; margin: 0 auto; }
-.fg-interventions:not(.full) .lab { padding: 10px 12px 12px; border: 1px solid var(--fg-border); border-radius: 6px; }
+.fg-interventions .body { padding: 12px 16px 20px; max-width: 1500px; margin: 0 auto; }
+.fg-interventions:not(.full) .body { padding: 10px 12px 12px; border: 1px solid var(--fg-border); border-radius: 6px; }
 .fg-interventions .head { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; margin-bottom: 10px; }
 .fg-interventions h2 { font-size: 1.15em; font-weight: 600; margin: 0; color: var(--fg-strong); }
 .fg-interventions .where { color: var(--fg-muted); flex: 1 1 200px; overflow-wrap: anywhere; }
@@ -92,5 +92,5 @@ export const INTERVENTIONS_CSS = `
 .fg-interventions .status.waiting { color: var(--fg-hover); white-space: normal; }
 .fg-interventions .chip:focus-visible, .fg-interventions .hit:focus-visible, .fg-interventions .kinds button:focus-visible, .fg-interventions .link:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: 0; }
 .fg-interventions .columns[data-order=narrow] { grid-template-columns: minmax(0, 1fr); }
-@container (max-width: 480px) { .fg-interventions .kinds button { padding: 4px 8px; } .fg-interventions .lab { padding: 8px; } }
+@container (max-width: 480px) { .fg-interventions .kinds button { padding: 4px 8px; } .fg-interventions .body { padding: 8px; } }
 `;

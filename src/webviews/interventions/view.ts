@@ -137,7 +137,7 @@ class InterventionsPanel {
     this.stops.push(arrange(this.root, columns, { wide, narrow }));
     return el(
       'div',
-      { class: 'lab' },
+      { class: 'body' },
       el(
         'div',
         { class: 'head' },

@@ -11,7 +11,7 @@ import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } f
 import { servePages, type PageServer } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 
-if (!CHROMIUM) console.log('skipped test/e2e/lab.test.ts: no chromium in /usr/bin');
+if (!CHROMIUM) console.log('skipped test/e2e/interventions.test.ts: no chromium in /usr/bin');
 
 const model = path.resolve(import.meta.dirname, '../../examples/models/tiny-stories-1L');
 const CELL = `
@@ -97,13 +97,13 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     server.add('/favicon.ico', 'image/png', '');
     server.add('/panel.js', 'text/javascript', bundles.panel);
     server.add(
-      '/lab',
+      '/panel',
       'text/html',
-      panelHtml({ title: 'Lab', scriptUri: '/panel.js', cspSource: server.origin, nonce: 'n0nce' }),
+      panelHtml({ title: 'Panel', scriptUri: '/panel.js', cspSource: server.origin, nonce: 'n0nce' }),
     );
     page = await open(1400, 'dark');
     complaints = collectComplaints(page, server.origin);
-    await page.goto(`${server.origin}/lab`);
+    await page.goto(`${server.origin}/panel`);
     await page.locator('.fg-interventions .chips').first().waitFor();
   }, 180_000);
   afterAll(async () => {
@@ -212,7 +212,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     ['dark', 1400, 'more'],
   ] as const)('is drawn in %s at %i px, contrast %s', async (scheme, width, contrast) => {
     const other = await open(width, scheme, contrast);
-    await other.goto(`${server.origin}/lab`);
+    await other.goto(`${server.origin}/panel`);
     await other.locator('.fg-interventions .chips').first().waitFor();
     await other.screenshot({ path: path.join(screenshots, `lab-${scheme}-${width}${contrast ? '-hc' : ''}.png`) });
     const wide = await other.evaluate(() => document.querySelector('.fg-interventions')!.scrollWidth - innerWidth);

@@ -14,8 +14,8 @@ import { featureLabels, labelText } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
-import { Lab } from '../interventions/lab.js';
-import type { LabelledSae } from '../interventions/labSide.js';
+import { InterventionsPanel } from '../interventions/panel.js';
+import type { LabelledSae } from '../interventions/panelSide.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { defaultExamples } from './activations.js';
@@ -160,12 +160,17 @@ async function downstreamOf(env: Environment, given: PanelOptions['downstream'] 
   return labelled;
 }
 
-async function buildLab(env: Environment, model: LanguageModel, sae: Sae, options: PanelOptions): Promise<Lab> {
+async function buildPanel(
+  env: Environment,
+  model: LanguageModel,
+  sae: Sae,
+  options: PanelOptions,
+): Promise<InterventionsPanel> {
   const { activations, second, hook, allowOtherModel } = options;
   if (activations) requireSavedWith(sae, activations);
   if (second) requireGiven({ second: second.model, sae: second.sae, map: second.map });
   const examples = activations && (await defaultExamples(env, activations));
-  return new Lab({
+  return new InterventionsPanel({
     ...{ model, sae, activations, examples, second, hook, allowOtherModel },
     downstream: await downstreamOf(env, options.downstream),
     title: options.title ?? `${model.name} · ${sae.name}`,
@@ -173,11 +178,15 @@ async function buildLab(env: Environment, model: LanguageModel, sae: Sae, option
 }
 
 /** The first state: everything that the view shows before anybody touches it. */
-async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal): Promise<InterventionsSnapshot> {
+async function firstState(
+  panel: InterventionsPanel,
+  options: PanelOptions,
+  signal: AbortSignal,
+): Promise<InterventionsSnapshot> {
   const { prompt, kind = 'steer', tokens = 25, temperature = 0, seed = 0 } = options;
-  const hits = lab.search('', prompt);
+  const hits = panel.search('', prompt);
   const feature = options.feature ?? hits[0]?.feature ?? 0;
-  const card = await lab.card(feature, prompt);
+  const card = await panel.card(feature, prompt);
   const usual = kind === 'scale' ? 2 : (card.max ?? 10);
   const value = kind === 'ablate' ? 0 : (options.value ?? Number(usual.toPrecision(2)));
   const current = { feature, kind, value, positions: placed(options.positions) };
@@ -185,7 +194,7 @@ async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal):
   const sampling = { tokens, temperature, seed };
   const all = [...pins.map(({ name: _, ...pin }) => pin), current];
   const answer = (method: string, params: object): Promise<Json> =>
-    lab.answer('', method, params as unknown as Json, signal);
+    panel.answer('', method, params as unknown as Json, signal);
   return {
     setting: { prompt, current, pins, sampling },
     card,
@@ -205,22 +214,25 @@ function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem
   lines.push(`before  ${generation.before.trim()}`);
   result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
   const descriptor = { ...rest, meta, snapshot };
-  return [{ mime: MIME.interventions, json: JSON.parse(JSON.stringify(descriptor)) as Json }, textItem(lines.join('\n'))];
+  return [
+    { mime: MIME.interventions, json: JSON.parse(JSON.stringify(descriptor)) as Json },
+    textItem(lines.join('\n')),
+  ];
 }
 
-export function labApi(env: Environment): PanelApi {
+export function panelApi(env: Environment): PanelApi {
   return {
     async panel(model, sae, options) {
       requireGiven({ model, sae, options });
       requireOptions('fg.interventions.panel', options, OPTIONS);
-      const lab = await buildLab(env, model, sae, options);
+      const panel = await buildPanel(env, model, sae, options);
       const snapshot = await env.call(options, ({ signal, onProgress }) => {
         onProgress({ label: 'interventions panel', done: 0 });
-        return firstState(lab, options, signal);
+        return firstState(panel, options, signal);
       });
       const view = `lab-${randomBytes(9).toString('hex')}`;
-      env.context.live(view, (method, params, signal) => lab.answer(view, method, params, signal));
-      env.context.display(items({ version: 1, id: view, view, meta: lab.meta, snapshot }));
+      env.context.live(view, (method, params, signal) => panel.answer(view, method, params, signal));
+      env.context.display(items({ version: 1, id: view, view, meta: panel.meta, snapshot }));
     },
   };
 }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { initDevice } from '../src/kernel/compute/device.js';
 import { matrix } from '../src/kernel/compute/matrix.js';
 import { Random } from '../src/kernel/compute/random.js';
-import { Lab } from '../src/kernel/interventions/lab.js';
+import { InterventionsPanel } from '../src/kernel/interventions/panel.js';
 import { loadModel } from '../src/kernel/models/load.js';
 import { createSae } from '../src/kernel/sae/sae.js';
 import type { Sae } from '../src/kernel/sae/types.js';
@@ -41,7 +41,7 @@ export async function run(): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   for (const name of ['tiny-stories-1L', 'tiny-stories-2L']) {
     const model = await loadModel(path.resolve('examples/models', name));
-    const lab = new Lab({ model, sae: randomSae(model.config.dModel), title: name });
+    const panel = new InterventionsPanel({ model, sae: randomSae(model.config.dModel), title: name });
     const word = model.tokenizer.encode('Once upon a time, there was a king who lived in a castle. ');
     const ids = Array.from({ length: TOKENS }, (_, i) => word[i % word.length]);
     let prompt = model.tokenizer.decode(ids);
@@ -51,7 +51,7 @@ export async function run(): Promise<BenchResult[]> {
     for (let move = 0; move < MOVES + 3; move++) {
       const interventions = [{ feature: 5, kind: move % 2 ? 'clamp' : 'steer', value: 1 + move / 7, positions: 'all' }];
       const started = performance.now();
-      JSON.stringify(await lab.answer('bench', 'run', { prompt, interventions }, signal));
+      JSON.stringify(await panel.answer('bench', 'run', { prompt, interventions }, signal));
       // The first ones also run the prompt unchanged and warm the code.
       if (move >= 3) times.push(performance.now() - started);
     }

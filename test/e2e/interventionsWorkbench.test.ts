@@ -19,7 +19,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const ready = CHROMIUM !== undefined && existsSync(path.join(root, 'dist/kernel/cli.cjs'));
 if (!ready)
   console.log(
-    `skipped test/e2e/labWorkbench.test.ts: ${CHROMIUM ? 'nothing is built (node scripts/build.mjs)' : 'no chromium in /usr/bin'}`,
+    `skipped test/e2e/interventionsWorkbench.test.ts: ${CHROMIUM ? 'nothing is built (node scripts/build.mjs)' : 'no chromium in /usr/bin'}`,
   );
 
 const MODEL = path.join(root, 'examples/models/tiny-stories-1L');

@@ -1,5 +1,10 @@
 /** One model of the interventions panel: a prompt run once as it is, then once for each intervention. */
-import type { InterventionsEffect, InterventionsFeatureDelta, InterventionSpec, InterventionsTokenDelta } from '../../protocol/interventions.js';
+import type {
+  InterventionsEffect,
+  InterventionsFeatureDelta,
+  InterventionSpec,
+  InterventionsTokenDelta,
+} from '../../protocol/interventions.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';

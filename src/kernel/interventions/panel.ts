@@ -15,7 +15,7 @@ import {
   type InterventionsSae,
   type InterventionsSampling,
 } from '../../protocol/interventions.js';
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import type { Json } from '../../protocol/notebook.js';
 import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
@@ -27,7 +27,7 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
-import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './labSide.js';
+import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './panelSide.js';
 
 export interface InterventionsParts {
   model: LanguageModel;
@@ -106,7 +106,7 @@ function requireSampling(value: unknown): InterventionsSampling {
   };
 }
 
-export class Lab {
+export class InterventionsPanel {
   readonly meta: InterventionsMeta;
   private readonly a: InterventionsSide;
   private readonly b: InterventionsSide | undefined;
@@ -145,7 +145,9 @@ export class Lab {
   /** Answers one live call. @throws Error in words for people. */
   async answer(id: string, method: string, params: Json, signal: AbortSignal): Promise<Json> {
     const given = (params ?? {}) as Record<string, unknown>;
-    const answers: { [M in InterventionsMethod]: () => Promise<InterventionsMethods[M]['value']> | InterventionsMethods[M]['value'] } = {
+    const answers: {
+      [M in InterventionsMethod]: () => Promise<InterventionsMethods[M]['value']> | InterventionsMethods[M]['value'];
+    } = {
       hello: () => ({ id }),
       search: () => this.search(String(given.text ?? ''), requireText(given.prompt)),
       card: () => this.card(Number(given.feature), requireText(given.prompt)),
