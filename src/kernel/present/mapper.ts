@@ -7,7 +7,7 @@ import type { ExtendedPersistence } from '../mapper/persistence.js';
 import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
 import type { MapperStability } from '../mapper/stability.js';
 import type { MapperSweep, SweepCell } from '../mapper/sweep.js';
-import { chartItems, count, formatNumber, tableItems, tableOf, textItem, type TableRow } from './present.js';
+import { chartItems, count, formatNumber, tableItems, tableOf, textItem, type TableRow } from './items.js';
 
 /** Bars drawn of each dimension. */
 const DRAWN = 60;

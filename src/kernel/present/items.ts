@@ -11,11 +11,14 @@ export const DISPLAY = Symbol.for('fgnb.display');
 /** A value that a cell shows by these items when it is the last expression. */
 export type Displayed<T> = T & {
   /** The items. */
-  readonly [DISPLAY]: () => OutputItem[];
+  readonly [DISPLAY]: () => OutputItem[] | Promise<OutputItem[]>;
 };
 
 /** Gives a value its way of being shown; the value is otherwise unchanged. */
-export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
+export function withDisplay<T extends object>(
+  value: T,
+  items: () => OutputItem[] | Promise<OutputItem[]>,
+): Displayed<T> {
   Object.defineProperty(value, DISPLAY, { value: items, enumerable: false, configurable: true });
   return value as Displayed<T>;
 }
