@@ -151,7 +151,7 @@ function shipRuntimeFiles() {
 fs.mkdirSync(dist, { recursive: true });
 // package.json at the root says "module"; the bundles here name their own format by extension.
 if (wanted('kernel')) shipRuntimeFiles();
-if (wanted('extension')) buildTypes(root, dist);
+if (wanted('extension')) await buildTypes(root, dist);
 if (watch) {
   for (const options of builds) await (await esbuild.context(options)).watch();
   console.log('watching');

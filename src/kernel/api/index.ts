@@ -14,7 +14,7 @@ import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from '../verb/environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { labApi, type LabApi } from './lab.js';
-import { mapper } from '../mapper/fg.js';
+import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
@@ -58,7 +58,7 @@ export interface Fg {
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
   /** Mapper: the shape of points as a graph of overlapping clusters. */
-  readonly mapper: Bound<typeof mapper>;
+  readonly mapper: Bound<typeof namespaces.mapper>;
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
   readonly show: ShowApi;
@@ -84,7 +84,7 @@ export async function createFg(
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),
-    mapper: bind(env, mapper),
+    mapper: bind(env, namespaces.mapper),
     interventions: {
       ...interventionsApi(env),
       ...effectsApi(env),

@@ -10,7 +10,7 @@ import { anything, CALL, KEPT, requireThing, seed, thing, words } from '../verb/
 import { namespace } from '../verb/namespace.js';
 import { only, value } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import * as doubt from './fgDoubt.js';
+import { barcode, diagram, extended, findings, nulls, overlap, persistence, stability, sweep } from './fgDoubt.js';
 import { graphFile } from './exports.js';
 import { mapperGraph } from './graph.js';
 import { loadLens, saveLens } from './lensSaved.js';
@@ -116,5 +116,19 @@ const pipeline = {
 const graph = await fg.mapper.graph(circle, pipeline)
 const nulls = await fg.mapper.nulls(circle, { ...pipeline, nulls: 9 })
 fg.mapper.findings(graph, { beside: nulls })`,
-  verbs: { graph, lens, show, export: exported, ...doubt },
+  verbs: {
+    graph,
+    lens,
+    show,
+    export: exported,
+    nulls,
+    findings,
+    stability,
+    sweep,
+    persistence,
+    barcode,
+    diagram,
+    extended,
+    overlap,
+  },
 });

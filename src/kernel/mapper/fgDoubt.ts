@@ -23,7 +23,7 @@ import { mapperNulls } from './nulls.js';
 import { PIPELINE, PLAN } from './options.js';
 import { nodeOverlap } from './overlap.js';
 import { graphArg, points } from './points.js';
-import { ripsPersistence, ripsSettings, type RipsPersistence } from './ripsSample.js';
+import { describeSample, ripsPersistence, ripsSettings, type RipsPersistence } from './ripsSample.js';
 import { mapperStability } from './stability.js';
 import { mapperSweep } from './sweep.js';
 import type { MapperGraph } from './types.js';
@@ -95,7 +95,7 @@ export const persistence = verb({
     inputs: (_, x) => ({ points: matrixId(x) }),
     parameters: ({ given }) => parametersOf(ripsSettings(ripsOptions(given))),
   },
-  show: (found) => picture.persistenceItems(found, 'both'),
+  show: (found) => picture.persistenceItems(found, 'both', describeSample(found)),
 });
 
 const persistenceArg = thing<RipsPersistence>('persistence', 'What fg.mapper.persistence returned.');
@@ -103,13 +103,13 @@ const persistenceArg = thing<RipsPersistence>('persistence', 'What fg.mapper.per
 export const barcode = syncVerb({
   doc: 'Shows the barcode of what fg.mapper.persistence returned.',
   args: [persistenceArg],
-  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'barcode')),
+  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'barcode', describeSample(found))),
 });
 
 export const diagram = syncVerb({
   doc: 'Shows the diagram, birth against death, of what fg.mapper.persistence returned.',
   args: [persistenceArg],
-  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'diagram')),
+  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'diagram', describeSample(found))),
 });
 
 export const extended = syncVerb({

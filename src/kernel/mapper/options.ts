@@ -275,21 +275,24 @@ export const PLAN = {
     isMatrix,
   ),
   minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, fallback: '1' }),
-  seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", min: 0, fallback: '0' }),
+  seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", fallback: '0' }),
   allowConstantLens: flag({
     doc: 'Go on with a lens that is nearly constant in every dimension, which is refused otherwise.',
     fallback: 'false',
   }),
 } as const;
 
+const { lens, ...others } = PLAN;
+
 /** Lens, cover, clusterer. */
 export const PIPELINE = {
-  ...PLAN,
+  lens,
   cover: value<CoverSpec>(
     'a cover such as { cubes: 10, overlap: 0.1 }',
     { doc: 'Cuts the lens into overlapping elements.', fallback: "{ kind: 'cubes', cubes: 10, overlap: 0.1 }" },
     isSpec,
   ),
+  ...others,
 } as const;
 
 export type PlanOptions = Given<typeof PLAN>;

@@ -23,7 +23,9 @@ import { text, value, whole, type Given } from '../verb/option.js';
 const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
 
 /** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes. */
-export type GraphColumns = Readonly<Record<string, ArrayLike<number> | readonly string[]>>;
+export interface GraphColumns {
+  readonly [name: string]: ArrayLike<number> | readonly string[];
+}
 
 /** A null graph, or what holds one (what fg.mapper.nulls returned). */
 export type NullGraph = MapperGraph | { readonly graph: MapperGraph; readonly kind?: string; readonly name?: string };

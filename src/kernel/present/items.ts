@@ -11,15 +11,17 @@ export const DISPLAY = Symbol.for('fgnb.display');
 /** A value that a cell shows by these items when it is the last expression. */
 export type Displayed<T> = T & {
   /** The items. */
-  readonly [DISPLAY]: () => OutputItem[] | Promise<OutputItem[]>;
+  readonly [DISPLAY]: () => OutputItem[];
 };
 
 /** Gives a value its way of being shown; the value is otherwise unchanged. */
-export function withDisplay<T extends object>(
-  value: T,
-  items: () => OutputItem[] | Promise<OutputItem[]>,
-): Displayed<T> {
+export function setDisplay(value: object, items: () => OutputItem[] | Promise<OutputItem[]>): void {
   Object.defineProperty(value, DISPLAY, { value: items, enumerable: false, configurable: true });
+}
+
+/** The same, for those who call what is shown. */
+export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
+  setDisplay(value, items);
   return value as Displayed<T>;
 }
 

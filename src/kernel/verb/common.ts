@@ -9,12 +9,16 @@ const isFunction = (v: unknown): boolean => typeof v === 'function';
 export const CALL = {
   signal: value<NonNullable<CallOptions['signal']>>(
     'an AbortSignal',
-    { doc: 'Aborting it cancels the call, as interrupting the cell does.', identity: false },
+    { doc: 'Aborting it cancels the call, as interrupting the cell does.', identity: false, telling: false },
     (v) => v instanceof AbortSignal,
   ),
   onProgress: value<NonNullable<CallOptions['onProgress']>>(
     'a function',
-    { doc: 'Called often with { label, done, total }, besides the progress line of the cell.', identity: false },
+    {
+      doc: 'Called often with { label, done, total }, besides the progress line of the cell.',
+      identity: false,
+      telling: false,
+    },
     isFunction,
   ),
 } as const;

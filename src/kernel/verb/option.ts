@@ -10,14 +10,17 @@ export interface Described {
   readonly doc: string;
   /** Such as "a whole number of at least 1": the end of "cubes is 0; expected …". */
   readonly expected: string;
+  /** False: the type says as much as `expected` does. */
+  readonly telling: boolean;
   /** Used where the option is not given, as people read it. */
   readonly fallback?: string;
   /** True: the verb cannot be called without it. */
   readonly required?: boolean;
   /** False: it does not change the result, and so is no part of its identity. */
   readonly identity: boolean;
-  /** Options inside this one. */
+  /** Options inside this one; the value of the member `short` alone may stand for all of them. */
   readonly members?: Schema;
+  readonly short?: string;
 }
 
 /** An option: what cells may write (Given) and what the verb works with (Parsed). */
@@ -74,15 +77,17 @@ interface Words {
 
 interface Kind<T> {
   expected: string;
+  telling?: boolean;
   accepts(value: unknown): value is T;
 }
 
-function option<T>({ expected, accepts }: Kind<T>, words: Words & { default?: T }): Option<T, never> {
+function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words & { default?: T }): Option<T, never> {
   const { doc, identity = true } = words;
   const fallback = words.fallback ?? (words.default === undefined ? undefined : JSON.stringify(words.default));
   return {
     doc,
     expected,
+    telling,
     identity,
     ...(fallback === undefined ? {} : { fallback }),
     parse: (value, name) => {
@@ -130,14 +135,17 @@ export const real = ((words: Words & Bounds & { above?: number; below?: number; 
 
 /** true or false. */
 export const flag = ((words: Words & { default?: boolean }) =>
-  option({ expected: 'true or false', accepts: (v): v is boolean => typeof v === 'boolean' }, words)) as Builder<
-  boolean,
-  object
->;
+  option(
+    { expected: 'true or false', telling: false, accepts: (v): v is boolean => typeof v === 'boolean' },
+    words,
+  )) as Builder<boolean, object>;
 
 /** Text. */
 export const text = ((words: Words & { default?: string }) =>
-  option({ expected: 'text', accepts: (v): v is string => typeof v === 'string' }, words)) as Builder<string, object>;
+  option({ expected: 'text', telling: false, accepts: (v): v is string => typeof v === 'string' }, words)) as Builder<
+  string,
+  object
+>;
 
 interface Choice {
   <const T extends string | number>(of: readonly T[], words: Words & { default: NoInfer<T> }): Option<T, T>;
@@ -148,7 +156,7 @@ interface Choice {
 export const choice = ((of: readonly unknown[], words: Words & { default?: unknown }) => {
   const named = of.map((v) => (typeof v === 'string' ? `'${v}'` : String(v)));
   const expected = named.length > 1 ? `${named.slice(0, -1).join(', ')} or ${named.at(-1)}` : named[0];
-  return option({ expected, accepts: (v): v is unknown => of.includes(v) }, words);
+  return option({ expected, telling: false, accepts: (v): v is unknown => of.includes(v) }, words);
 }) as Choice;
 
 /** Numbers, at least one, none twice unless `repeats`. */
@@ -169,9 +177,14 @@ export const numbers = ((words: Words & Bounds & { repeats?: boolean; default?: 
   );
 }) as Builder<readonly number[], Bounds & { repeats?: boolean }>;
 
-/** Words or values by name, an array, a thing that fg returned: what the room checks itself when it works with it. */
-export function value<T>(expected: string, words: Words, accepts: (value: unknown) => boolean = isThing): Option<T> {
-  return option<T>({ expected, accepts: accepts as (value: unknown) => value is T }, words);
+/** What has a form of its own: words or values by name, a thing that fg returned. The room checks what is inside. */
+export function value<T>(
+  expected: string,
+  words: Words & { telling?: boolean },
+  accepts: (value: unknown) => boolean = isThing,
+): Option<T> {
+  const { telling = true } = words;
+  return option<T>({ expected, telling, accepts: accepts as (value: unknown) => value is T }, words);
 }
 
 const isThing = (value: unknown): boolean => value !== null;
@@ -198,9 +211,11 @@ export function group<S extends Schema, Short extends keyof S & string = never>(
   const fallback = words.fallback ?? (short === undefined ? undefined : members[short].fallback);
   return {
     doc,
+    telling: short !== undefined && members[short].telling,
     expected: short === undefined ? names : `${members[short].expected}, or ${names}`,
     identity,
     members,
+    ...(short === undefined ? {} : { short }),
     ...(fallback === undefined ? {} : { fallback }),
     parse: (value, name) => {
       const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -235,7 +250,7 @@ export function parseOptions<S extends Schema>(
       `${what} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${names.join(', ')}`,
     );
   const parsed = names.map((name) => {
-    const at = as[name] ?? `${what}${what.startsWith('fg.') ? ': ' : '.'}${name}`;
+    const at = as[name] ?? `${what}${what.includes(': ') ? '.' : ': '}${name}`;
     if (types.isPromise(values[name]))
       throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
     return [name, schema[name].parse(values[name], at)] as const;

@@ -6,7 +6,7 @@ import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import type { CallOptions } from '../compute/call.js';
-import { withDisplay } from '../present/items.js';
+import { setDisplay } from '../present/items.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { identityOf, parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
@@ -87,7 +87,7 @@ export interface Verb<A extends readonly unknown[], S extends Schema, Result> {
   /** The function that cells call. `name` is "fg.mapper.graph". */
   bind(env: Environment, name: string): (...given: unknown[]) => unknown;
   /** Only types. */
-  readonly types?: { given: A; result: Result };
+  readonly types?: { given: A; options: Given<S>; result: Result };
 }
 
 /** A verb as cells call it: things first, then one options object. */
@@ -166,7 +166,7 @@ function displayed<T>(
   { options, args }: Checked,
 ): T {
   if (show && typeof value === 'object' && value !== null)
-    withDisplay(value, () => show(value as NoInfer<T>, { env, options }, ...args));
+    setDisplay(value, () => show(value as NoInfer<T>, { env, options }, ...args));
   return value;
 }
 
