@@ -226,6 +226,15 @@ export function group<S extends Schema, Short extends keyof S & string = never>(
   };
 }
 
+/** @throws TypeError naming options that there are not, which would silently leave a default in force. */
+export function requireKnown(what: string, given: object, schema: Schema): void {
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(schema, name));
+  if (unknown.length > 0)
+    throw new TypeError(
+      `${what} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${Object.keys(schema).join(', ')}`,
+    );
+}
+
 /**
  * Checks options and fills in their defaults: unknown names first, then each option in the order of the schema.
  * @param what whose options: "fg.mapper.graph", or the name of an option with members
@@ -244,11 +253,7 @@ export function parseOptions<S extends Schema>(
   if (types.isPromise(given))
     throw new TypeError(`${what}: options are a promise: write "await" before the call that made it`);
   const values = (given ?? {}) as Record<string, unknown>;
-  const unknown = Object.keys(values).filter((name) => !Object.hasOwn(schema, name));
-  if (unknown.length > 0)
-    throw new TypeError(
-      `${what} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${names.join(', ')}`,
-    );
+  requireKnown(what, values, schema);
   const parsed = names.map((name) => {
     const at = as[name] ?? `${what}${what.includes(': ') ? '.' : ': '}${name}`;
     if (types.isPromise(values[name]))
