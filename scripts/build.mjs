@@ -157,7 +157,7 @@ if (release)
     fs.rmSync(path.join(dist, folder), { recursive: true, force: true });
 // package.json at the root says "module"; the bundles here name their own format by extension.
 if (wanted('kernel')) shipRuntimeFiles();
-if (wanted('extension')) buildTypes(root, dist);
+if (wanted('extension')) await buildTypes(root, dist);
 if (watch) {
   console.log('building');
   for (const options of builds) await (await esbuild.context(options)).watch();

@@ -4,9 +4,9 @@ import { readTexts, type TextOptions } from '../io/texts.js';
 import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, withSummary } from './present.js';
+import { count, withSummary } from '../present/items.js';
 import type { SyntheticStoriesOptions } from './synthetic.js';
 
 export interface TokenOptions {

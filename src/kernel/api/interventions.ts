@@ -40,9 +40,9 @@ import {
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { Dataset, tokenSet, type Tokens } from './datasets.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { comparisonItems, count, withDisplay, withSummary, type Displayed } from './present.js';
+import { comparisonItems, count, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 /** One prompt, several, or a data set. */
 type Side = string | readonly string[] | Tokens;
