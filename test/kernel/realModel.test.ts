@@ -4,13 +4,11 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createFg } from '../../src/kernel/api/index.js';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '../../src/kernel/compute/device.js';
 import { toFloat64, toInt32 } from '../../src/kernel/io/ndarray.js';
 import { SafetensorsFile } from '../../src/kernel/io/safetensors.js';
 import { loadModel } from '../../src/kernel/models/load.js';
-import { collectingContext, type CollectedContext } from '../support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');
@@ -18,8 +16,6 @@ const folder = path.join(data, 'stories260K');
 const there = existsSync(folder);
 if (!there) console.warn(`skipped: no real model at ${folder}`);
 
-let context: CollectedContext;
-afterEach(() => context?.remove());
 beforeAll(async () => void (await initDevice({ device: 'cpu' })));
 
 function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -56,6 +52,7 @@ describe.skipIf(!there)('stories260K', () => {
       text: string;
       ids: number[];
     }>;
+    expect(model.tokenizer.addsBos).toBe(true);
     for (const { text, ids } of texts) expect([1, ...model.tokenizer.encode(text)], text).toEqual(ids);
     expect('Once upon a time' + (await model.generate('Once upon a time', { tokens: 60 }))).toMatch(
       /^Once upon a time, there was a little girl named Lily\. She loved to play outside in the park\./,

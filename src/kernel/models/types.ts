@@ -12,6 +12,11 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Id of the token that begins a text, where the tokenizer has one. */
   readonly bosId: number | undefined;
+  /**
+   * The model was trained on texts that begin with bosId, so prompts and sequences do by default (tokenizer_config.json's
+   * add_bos_token, or the template of tokenizer.json); absent means no.
+   */
+  readonly addsBos?: boolean;
   /** Token ids of a text; no special token is added. */
   encode(text: string): Int32Array;
   /** The text of token ids. */
