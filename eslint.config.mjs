@@ -95,6 +95,5 @@ export default tseslint.config(
       [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))],
     ),
   ),
-  { files: ['src/webviews/**/*.ts'], ignores: ['src/webviews/ui/**'], rules: {} },
   prettier,
 );
