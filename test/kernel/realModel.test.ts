@@ -4,11 +4,15 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createFg } from '../../src/kernel/api/index.js';
 import { initDevice } from '../../src/kernel/compute/device.js';
 import { toFloat64, toInt32 } from '../../src/kernel/io/ndarray.js';
 import { SafetensorsFile } from '../../src/kernel/io/safetensors.js';
 import { loadModel } from '../../src/kernel/models/load.js';
+import type { MapDescriptor } from '../../src/protocol/map.js';
+import { MIME } from '../../src/protocol/mime.js';
+import { collectingContext, shownJson, type CollectedContext } from '../support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');
@@ -16,6 +20,11 @@ const folder = path.join(data, 'stories260K');
 const there = existsSync(folder);
 if (!there) console.warn(`skipped: no real model at ${folder}`);
 
+let context: CollectedContext | undefined;
+afterEach(() => {
+  context?.remove();
+  context = undefined;
+});
 beforeAll(async () => void (await initDevice({ device: 'cpu' })));
 
 function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -58,5 +67,55 @@ describe.skipIf(!there)('stories260K', () => {
       /^Once upon a time, there was a little girl named Lily\. She loved to play outside in the park\./,
     );
     model.dispose();
+  });
+
+  it('goes the whole road: two SAEs on real text, activations, correlation between layers, labels, a twin map', async () => {
+    context = collectingContext(root);
+    const fg = await createFg(context);
+    const lm = await fg.models.load(folder);
+    const text = await fg.datasets.load(path.join(data, 'tinystories-sample.txt'), {
+      context: 128,
+      samples: 160,
+      splitAt: 'blank-lines',
+    });
+    const set = text.tokens(lm);
+    // Sequences begin with the begin token, as the model was trained.
+    expect(set.tokens[0]).toBe(lm.tokenizer.bosId);
+    expect(set.tokens[128]).toBe(lm.tokenizer.bosId);
+
+    const common = {
+      features: 256,
+      steps: 300,
+      trainBatchSizeTokens: 1024,
+      lr: 2e-3,
+      architecture: 'topk',
+      k: 8,
+    } as const;
+    const [low, high] = ['blocks.1.hook_resid_post', 'blocks.3.hook_resid_post'];
+    const saeA = await fg.sae.train(lm, text, { ...common, hook: low, seed: 0 });
+    const saeB = await fg.sae.train(lm, text, { ...common, hook: high, seed: 1 });
+    const quality = await fg.sae.evaluate(lm, saeA, text);
+    expect(quality.explainedVariance).toBeGreaterThan(0.7);
+
+    const actsA = await fg.activations.save(lm, saeA, text);
+    const actsB = await fg.activations.save(lm, saeB, text);
+    const map = await fg.correlation.map(actsA, actsB, { counterparts: 1, minFirings: 20 });
+    expect(map.pairs.r.length).toBeGreaterThan(20);
+    expect(map.pairs.r.reduce((a, r) => Math.max(a, r), -1)).toBeGreaterThan(0.6);
+
+    await fg.show.twinMaps(
+      await fg.maps.umap(saeA.decoder, { nEpochs: 50 }),
+      await fg.maps.umap(saeB.decoder, { nEpochs: 50 }),
+      map,
+    );
+    const descriptor = shownJson<MapDescriptor>(context, MIME.map);
+    const lines = readFileSync(path.join(context.outputFolder, descriptor.path, '0.examples.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    const tokens = lines.flatMap((line) => (JSON.parse(line) as Array<{ tokens: string[] }>).flatMap((e) => e.tokens));
+    // Pieces of text, not of the vocabulary file: spaces are spaces.
+    expect(tokens.some((t) => /^ [a-z]+$/.test(t))).toBe(true);
+    expect(tokens.some((t) => t.includes('▁'))).toBe(false);
+    lm.dispose();
   });
 });
