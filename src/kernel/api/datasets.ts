@@ -14,7 +14,10 @@ export interface TokenOptions {
   context?: number;
   /** Sequences; default as many as the texts give. Fewer than wanted is an error. */
   samples?: number;
-  /** Begin each sequence with the tokenizer's bos token, default false (a bos token makes features that fire on it alone). */
+  /**
+   * Begin each sequence with the tokenizer's bos token. Default: as the model's tokenizer does for a text (Llama and Gemma
+   * do, GPT-2 and Pythia do not); a bos token makes features that fire on it alone.
+   */
   bos?: boolean;
   /**
    * 'concatenate' (default): one long stream cut into sequences. 'each': one sequence per text, its first tokens; texts

@@ -21,6 +21,7 @@ const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
   endpoint: true,
   cacheFolder: true,
   process: true,
+  dtype: true,
   ...CALL,
 };
 
