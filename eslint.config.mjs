@@ -20,6 +20,26 @@ const outside = [p('**/extension/**'), p('**/webviews/**')];
 const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
 const upper = ['sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions'];
 const above = ['session', 'api'];
+const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
+/** Pairs of one floor: present names the types of rooms, io and compute lend to each other. */
+const beside = (room, other) => (room === 'present' && upper.includes(other)) || (room === 'compute' && other === 'io');
+const typesOnly = (files, rooms) => ({
+  files,
+  rules: {
+    '@typescript-eslint/no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          {
+            group: rooms.map((r) => `../${r}/**`),
+            message: 'only the types of rooms are imported here',
+            allowTypeImports: true,
+          },
+        ],
+      },
+    ],
+  },
+});
 
 /** Floors of the webviews, lowest first: a room imports those of the floors below, never its neighbours. */
 const webviewFloors = [
@@ -117,14 +137,12 @@ export default tseslint.config(
   ...upper.map((room) =>
     closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))]),
   ),
-  ...['models', 'artifacts'].map((room) =>
-    closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...[...above, ...upper].map((r) => p(`../${r}/**`))]),
-  ),
-  ...['io', 'compute'].map((room) =>
-    closed(
-      [`src/kernel/${room}/**`],
-      [...outside, p('vscode'), ...[...above, ...upper, 'models', 'artifacts'].map((r) => p(`../${r}/**`))],
-    ),
-  ),
+  // Below the rooms, from the top: each imports those after it.
+  ...floors.map((room, floor) => {
+    const higher = [...above, ...upper, ...floors.slice(0, floor)].filter((r) => !beside(room, r));
+    return closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...higher.map((r) => p(`../${r}/**`))]);
+  }),
+  // How results of a room are shown: its types are named, nothing of it is called.
+  typesOnly(['src/kernel/present/**'], upper),
   prettier,
 );

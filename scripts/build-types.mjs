@@ -9,6 +9,8 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { declaredNamespaces, withTypes } from './facade.mjs';
+import { declarationText, interfaceName } from './facade-text.mjs';
 
 const FACADE = 'src/kernel/api/index.ts';
 
@@ -55,13 +57,28 @@ function stampOf(root) {
     for (const file of files.filter((f) => /\.(ts|json)$/.test(f)))
       hash.update(`${folder}/${file}\0`).update(fs.readFileSync(path.join(root, folder, file)));
   }
-  for (const file of ['package-lock.json', 'tsconfig.base.json', 'scripts/build-types.mjs'])
+  const made = ['build-types', 'facade', 'facade-text'].map((name) => `scripts/${name}.mjs`);
+  for (const file of ['package-lock.json', 'tsconfig.base.json', ...made])
     hash.update(fs.readFileSync(path.join(root, file)));
   return hash.digest('hex');
 }
 
+/** Puts what the rooms declare, written out with its documentation, in the place of the types that only infer it. */
+async function writeDeclared(root, folder, program) {
+  const namespaces = withTypes(await declaredNamespaces(root), program, root);
+  const api = path.join(folder, 'kernel/api');
+  fs.writeFileSync(path.join(api, 'declared.d.ts'), declarationText(namespaces, root));
+  const index = path.join(api, 'index.d.ts');
+  const inferred = /\bBound<typeof namespaces\.(\w+)>/g;
+  const text = fs.readFileSync(index, 'utf8');
+  fs.writeFileSync(
+    index,
+    text.replace(inferred, (_, name) => `import('./declared.js').${interfaceName(name)}`),
+  );
+}
+
 /** Declarations of the facade and all that it imports, into `folder`. Returns Fg's namespaces. */
-function emitDeclarations(root, folder) {
+async function emitDeclarations(root, folder) {
   const options = { ...compilerOptions(root), rootDir: path.join(root, 'src'), outDir: folder };
   const entry = path.join(root, FACADE);
   const program = ts.createProgram([entry], options);
@@ -69,6 +86,7 @@ function emitDeclarations(root, folder) {
   const errors = emitted.diagnostics.filter((d) => d.category === ts.DiagnosticCategory.Error);
   // The type check reports these too; an editor with fewer types beats none.
   for (const d of errors) console.warn(`types: ${ts.flattenDiagnosticMessageText(d.messageText, ' ')}`);
+  await writeDeclared(root, folder, program);
   const checker = program.getTypeChecker();
   const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)));
   const facade = exported.find((s) => s.name === 'Fg');
@@ -155,8 +173,8 @@ function prune(program, folder) {
   }
 }
 
-function write(root, folder) {
-  const namespaces = emitDeclarations(root, folder);
+async function write(root, folder) {
+  const namespaces = await emitDeclarations(root, folder);
   const globals = path.join(folder, 'globals.d.ts');
   fs.writeFileSync(globals, GLOBALS);
   const options = {
@@ -179,7 +197,7 @@ function write(root, folder) {
 }
 
 /** Makes `<dist>/types` from the sources under `root`; true if it had to be made anew. */
-export function buildTypes(root, dist = path.join(root, 'dist')) {
+export async function buildTypes(root, dist = path.join(root, 'dist')) {
   const target = path.join(dist, 'types');
   const stampFile = path.join(target, 'stamp');
   const stamp = stampOf(root);
@@ -189,7 +207,7 @@ export function buildTypes(root, dist = path.join(root, 'dist')) {
   fs.rmSync(temporary, { recursive: true, force: true });
   fs.mkdirSync(temporary, { recursive: true });
   try {
-    write(root, temporary);
+    await write(root, temporary);
     fs.writeFileSync(path.join(temporary, 'stamp'), stamp);
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(temporary, target);
@@ -200,4 +218,4 @@ export function buildTypes(root, dist = path.join(root, 'dist')) {
 }
 
 const self = fileURLToPath(import.meta.url);
-if (process.argv[1] && path.resolve(process.argv[1]) === self) buildTypes(path.resolve(path.dirname(self), '..'));
+if (process.argv[1] && path.resolve(process.argv[1]) === self) await buildTypes(path.resolve(path.dirname(self), '..'));

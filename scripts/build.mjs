@@ -1,4 +1,4 @@
-// Builds every bundle into dist/, or only the parts named: node scripts/build.mjs [extension|kernel|webviews|tests]... [--watch]
+// Builds every bundle into dist/, or only the parts named: node scripts/build.mjs [extension|kernel|webviews|tests]... [--watch] [--release]
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ const dist = path.join(root, 'dist');
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
 const wanted = (part) => asked.length === 0 || asked.includes(part);
 const watch = process.argv.includes('--watch');
+const release = process.argv.includes('--release');
 
 const common = {
   bundle: true,
@@ -18,6 +19,8 @@ const common = {
   legalComments: 'linked',
   target: 'es2022',
   treeShaking: true,
+  // What ships has none; a breakpoint in the sources needs them.
+  sourcemap: release ? false : 'linked',
 };
 const node = {
   ...common,
@@ -147,10 +150,14 @@ function shipRuntimeFiles() {
 }
 
 fs.mkdirSync(dist, { recursive: true });
+if (release)
+  for (const folder of ['extension', 'kernel', 'webviews'])
+    fs.rmSync(path.join(dist, folder), { recursive: true, force: true });
 // package.json at the root says "module"; the bundles here name their own format by extension.
 if (wanted('kernel')) shipRuntimeFiles();
-if (wanted('extension')) buildTypes(root, dist);
+if (wanted('extension')) await buildTypes(root, dist);
 if (watch) {
+  console.log('building');
   for (const options of builds) await (await esbuild.context(options)).watch();
   console.log('watching');
 } else {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { packageVsix } from './vscode.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-execFileSync(process.execPath, ['scripts/build.mjs', 'extension', 'kernel', 'webviews'], {
+execFileSync(process.execPath, ['scripts/build.mjs', 'extension', 'kernel', 'webviews', '--release'], {
   cwd: root,
   stdio: 'inherit',
 });

@@ -1,6 +1,6 @@
 /** What every cell finds defined, for the kernel process and the command line alike. */
 import type { DeviceSummary } from '../protocol/kernel.js';
-import type { SessionContext } from './api/context.js';
+import type { SessionContext } from './verb/context.js';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'webgpu' | 'cpu';
 const CHOICES: readonly string[] = ['auto', 'cuda', 'webgpu', 'cpu'];

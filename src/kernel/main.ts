@@ -13,7 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ClientMessage, KernelMessage } from '../protocol/kernel.js';
 import type { Json, JsonObject } from '../protocol/notebook.js';
-import type { LiveHandler, SessionContext } from './api/context.js';
+import type { LiveHandler, SessionContext } from './verb/context.js';
 import { cellGlobals, deviceChoice, deviceSummary, type DeviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
 import { Session } from './session/session.js';

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { LiveHandler, SessionContext } from '../../src/kernel/api/context.js';
+import type { LiveHandler, SessionContext } from '../../src/kernel/verb/context.js';
 import type { Progress } from '../../src/protocol/kernel.js';
 import type { OutputItem } from '../../src/protocol/notebook.js';
 

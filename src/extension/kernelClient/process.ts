@@ -32,8 +32,11 @@ export interface StartedKernel {
 
 function kernelArguments(place: KernelPlace, config: KernelConfig): string[] {
   const heap = config.heapSizeMb > 0 ? [`--max-old-space-size=${config.heapSizeMb}`] : [];
+  // Set by .vscode/launch.json: a debugger may attach to the kernel on this port of this host.
+  const port = /^\d{1,5}$/.exec(process.env.FGNB_KERNEL_INSPECT ?? '')?.[0];
   return [
     ...heap,
+    ...(port ? [`--inspect=127.0.0.1:${port}`] : []),
     // Interrupting a loop inside a timer callback aborts Node while this check is on.
     '--no-force-async-hooks-checks',
     path.join(place.kernelFolder, 'main.cjs'),

@@ -1,7 +1,7 @@
 /** Runs a model over token sequences up to a hook and hands out its activations, block by block. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
-import { checkEdits } from '../models/hooks.js';
+import { checkEdits, hookHeads } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 
 export interface CaptureOptions extends CallOptions {
@@ -33,8 +33,7 @@ export function requireTokenizer(model: LanguageModel, tokens: TokenSet): void {
 
 /** Columns that captureActivations gives for a hook: all heads together where the hook has heads. */
 export function capturedWidth(model: LanguageModel, hook: string): number {
-  const width = model.hookWidth(hook);
-  return /attn\.hook_(q|k|v|z|rot_q|rot_k|result)$/.test(hook) ? width * model.config.heads : width;
+  return model.hookWidth(hook) * hookHeads(model.config, hook);
 }
 
 /**

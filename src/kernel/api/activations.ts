@@ -1,6 +1,7 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
 import type { FeatureExample } from '../../protocol/bundle.js';
 import { topExamples, type TopExamplesOptions } from '../activations/examples.js';
+import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';
 import { saveActivations, type SaveActivationsOptions } from '../activations/save.js';
 import { density, meanL0 } from '../activations/statistics.js';
@@ -8,9 +9,9 @@ import type { SparseActivations } from '../activations/types.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, withSummary } from './present.js';
+import { count, withSummary } from '../present/items.js';
 
 /** Feature activations over many tokens, kept sparse. */
 export interface ActivationsApi {
@@ -45,21 +46,6 @@ const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {
   dedupe: true,
   ...CALL,
 };
-
-/** Default examples and labels of a store, made once however many maps and tables ask for them. */
-const known = new WeakMap<SparseActivations, Promise<FeatureExample[][]>>();
-
-export function defaultExamples(env: Environment, activations: SparseActivations): Promise<FeatureExample[][]> {
-  requireGiven({ activations });
-  let examples = known.get(activations);
-  if (!examples) {
-    examples = env.call(undefined, (call) => topExamples(activations, call));
-    known.set(activations, examples);
-    // A cancelled run is not remembered: the next call starts over.
-    examples.catch(() => known.delete(activations));
-  }
-  return examples;
-}
 
 function describe({ meta }: SparseActivations): string {
   return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;

@@ -6,14 +6,14 @@ import { transfer, type Transfer, type TransferOptions, type TransferSide } from
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { circuitSpec } from './circuitChart.js';
-import type { PairedMap } from './correlation.js';
+import type { PairedMap } from '../correlation/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { keyOf, saeInputs, textsOf, type Texts } from './effects.js';
 import { attributionTable, circuitTable, transferTable } from './effectTables.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { kept, type KeepOptions } from './kept.js';
-import { chartItems, withDisplay, type Displayed } from './present.js';
+import { chartItems, withDisplay, type Displayed } from '../present/items.js';
 
 /** Options of transfer as cells give them: maps know the activations that they were made from. */
 export interface TransferCallOptions extends Omit<TransferOptions, 'watchMap'>, KeepOptions {

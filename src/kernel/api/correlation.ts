@@ -7,18 +7,12 @@ import { correlateArtifact } from '../correlation/artifact.js';
 import type { CorrelateOptions } from '../correlation/map.js';
 import { similarityScores, type ScoreOptions } from '../correlation/scores.js';
 import { sameTokenScore, type SameTokenOptions, type SameTokenScore } from '../correlation/sameToken.js';
-import type { FeatureMap, SimilarityScore } from '../correlation/types.js';
+import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { Sae } from '../sae/types.js';
-import { defaultExamples } from './activations.js';
-import type { Environment } from './environment.js';
+import { defaultExamples } from '../activations/kept.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, scoreTable, withDisplay, withSummary, type Displayed } from './present.js';
-
-/** A map that knows the activations it was made from. */
-export interface PairedMap extends FeatureMap {
-  readonly a: SparseActivations;
-  readonly b: SparseActivations;
-}
+import { count, scoreTable, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 export interface CorrelationMapOptions extends CorrelateOptions {
   /** Compute again even when the map is in the artifact folder. */

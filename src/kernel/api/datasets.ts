@@ -4,9 +4,9 @@ import { readTexts, type TextOptions } from '../io/texts.js';
 import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, withSummary } from './present.js';
+import { count, withSummary } from '../present/items.js';
 import type { SyntheticStoriesOptions } from './synthetic.js';
 
 export interface TokenOptions {
@@ -14,7 +14,10 @@ export interface TokenOptions {
   context?: number;
   /** Sequences; default as many as the texts give. Fewer than wanted is an error. */
   samples?: number;
-  /** Begin each sequence with the tokenizer's bos token, default false (a bos token makes features that fire on it alone). */
+  /**
+   * Begin each sequence with the tokenizer's bos token. Default: as the model's tokenizer does for a text (Llama and Gemma
+   * do, GPT-2 and Pythia do not); a bos token makes features that fire on it alone.
+   */
   bos?: boolean;
   /**
    * 'concatenate' (default): one long stream cut into sequences. 'each': one sequence per text, its first tokens; texts

@@ -7,7 +7,7 @@ import type { LogitEffects } from '../interventions/logitEffects.js';
 import type { BesideRandom } from '../interventions/randomDirection.js';
 import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
-import { count, formatNumber, tableItems, tableOf, type TableRow } from './present.js';
+import { count, formatNumber, tableItems, tableOf, type TableRow } from '../present/items.js';
 
 const OVER_SEQUENCES = 'since tokens of one sequence depend on each other, and two-sided';
 

@@ -15,10 +15,10 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { densityTable, effectTable, logitTable } from './effectTables.js';
-import { parametersOf, type Environment } from './environment.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { kept, type KeepOptions } from './kept.js';
-import { withDisplay, type Displayed } from './present.js';
+import { withDisplay, type Displayed } from '../present/items.js';
 
 /** One prompt, several, or a data set. */
 export type Texts = string | readonly string[] | Tokens;

@@ -7,14 +7,14 @@ import { currentDevice, initDevice, type DeviceReport } from '../compute/device.
 import { tf } from '../compute/tf.js';
 import { activationsApi, type ActivationsApi } from './activations.js';
 import { attributionApi, type AttributionApi } from './attribution.js';
-import type { SessionContext } from './context.js';
+import type { SessionContext } from '../verb/context.js';
 import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
-import { Environment } from './environment.js';
+import { Environment } from '../verb/environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { panelApi, type PanelApi } from './panel.js';
-import { mapperApi, type MapperApi } from './mapper.js';
+import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
@@ -22,7 +22,7 @@ import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
-import { topologyApi, type TopologyApi } from './topology.js';
+import { bind, type Bound } from '../verb/namespace.js';
 
 export interface PruneOptions {
   /** Days without use; 0 = all. */
@@ -58,7 +58,7 @@ export interface Fg {
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
   /** Mapper: the shape of points as a graph of overlapping clusters. */
-  readonly mapper: MapperApi & TopologyApi;
+  readonly mapper: Bound<typeof namespaces.mapper>;
   /** Change activations and see what moves. */
   readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & PanelApi;
   readonly show: ShowApi;
@@ -84,7 +84,7 @@ export async function createFg(
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),
-    mapper: { ...mapperApi(env), ...topologyApi(env) },
+    mapper: bind(env, namespaces.mapper),
     interventions: {
       ...interventionsApi(env),
       ...effectsApi(env),

@@ -38,11 +38,12 @@ import {
   type Vector,
 } from '../interventions/steer.js';
 import type { LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
 import { Dataset, tokenSet, type Tokens } from './datasets.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { comparisonItems, count, withDisplay, withSummary, type Displayed } from './present.js';
+import { comparisonItems, count, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 /** One prompt, several, or a data set. */
 type Side = string | readonly string[] | Tokens;
@@ -306,7 +307,7 @@ export function interventionsApi(env: Environment): InterventionsApi {
       requireGiven({ model, interventions });
       const tokens =
         typeof text === 'string'
-          ? model.tokenizer.encode(text)
+          ? encodePrompt(model.tokenizer, text)
           : text instanceof Int32Array
             ? text
             : tokenSet(text, model);

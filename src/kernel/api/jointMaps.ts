@@ -13,10 +13,10 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { keyOf, listOf } from './effects.js';
 import { besideText } from './effectTables.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { kept, type KeepOptions } from './kept.js';
-import { count, textItem, withSummary } from './present.js';
+import { count, textItem, withSummary } from '../present/items.js';
 import { thumbnail } from './thumbnail.js';
 
 /** A joint map that knows the tokens it is of. */

@@ -1,7 +1,7 @@
 /** Results that took work, kept as artifacts: the same call again loads them, and the cell says so. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 
 export interface KeepOptions {
   /** Compute again even when the result is in the artifact folder. */

@@ -9,9 +9,9 @@ import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import { pca } from '../maps/pca.js';
 import type { Layout } from '../maps/types.js';
 import { umap, type UmapOptions } from '../maps/umap.js';
-import { parametersOf, type Environment } from './environment.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, withSummary } from './present.js';
+import { count, withSummary } from '../present/items.js';
 
 export interface LayoutOptions extends CallOptions {
   /** Compute again even when the layout is in the artifact folder. */

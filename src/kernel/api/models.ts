@@ -1,9 +1,9 @@
 /** fg.models: language models by hub id or folder. */
 import { loadModel, type LoadModelOptions } from '../models/load.js';
 import type { LanguageModel } from '../models/types.js';
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireOptions, type OptionNames } from './given.js';
-import { count, withSummary } from './present.js';
+import { count, withSummary } from '../present/items.js';
 
 /** Language models with hook points. */
 export interface ModelsApi {
@@ -21,6 +21,7 @@ const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
   endpoint: true,
   cacheFolder: true,
   process: true,
+  dtype: true,
   ...CALL,
 };
 

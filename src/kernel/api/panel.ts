@@ -18,11 +18,11 @@ import { InterventionsPanel } from '../interventions/panel.js';
 import type { LabelledSae } from '../interventions/panelSide.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { defaultExamples } from './activations.js';
-import type { PairedMap } from './correlation.js';
-import type { Environment } from './environment.js';
+import { defaultExamples } from '../activations/kept.js';
+import type { PairedMap } from '../correlation/types.js';
+import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { formatNumber, textItem } from './present.js';
+import { formatNumber, textItem } from '../present/items.js';
 
 /** An intervention that the panel starts with, pinned. */
 export interface PanelIntervention {

@@ -35,10 +35,10 @@ import type { Twins } from '../synthetic/twins.js';
 import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from '../synthetic/twinsActivations.js';
 import type { World } from '../synthetic/types.js';
 import { Dataset } from './datasets.js';
-import { parametersOf, type Environment } from './environment.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { requireOptions } from './given.js';
 import { kept } from './kept.js';
-import { tableItems, tableOf, withDisplay, type Displayed } from './present.js';
+import { tableItems, tableOf, withDisplay, type Displayed } from '../present/items.js';
 import {
   confusionChart,
   mutualChart,

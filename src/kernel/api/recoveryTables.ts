@@ -6,7 +6,7 @@ import type { Recovery, RecoveryFigures } from '../synthetic/recovery.js';
 import { valueOf, type SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';
-import { count, tableItems, tableOf } from './present.js';
+import { count, tableItems, tableOf } from '../present/items.js';
 
 const P_NOTE = 'p = (k + 1)/(R + 1), k = null runs at or above the value';
 

@@ -16,9 +16,9 @@ import type { SaeTrainOptions } from '../sae/trainOptions.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
-import { parametersOf, type Environment } from './environment.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from './present.js';
+import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 export interface TrainSaeOptions extends Omit<SaeTrainOptions, 'checkpoint' | 'dSae'>, CallOptions {
   /** TransformerLens hook name, such as 'blocks.0.hook_mlp_out'; model.hooks lists them. */

@@ -11,11 +11,19 @@ import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
-import { defaultExamples } from './activations.js';
-import type { PairedMap } from './correlation.js';
-import { parametersOf, type Environment } from './environment.js';
+import { defaultExamples } from '../activations/kept.js';
+import type { PairedMap } from '../correlation/types.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { requireGiven } from './given.js';
-import { chartItems, comparisonItems, featureItems, tableItems, tableOf, textItem, type TableRow } from './present.js';
+import {
+  chartItems,
+  comparisonItems,
+  featureItems,
+  tableItems,
+  tableOf,
+  textItem,
+  type TableRow,
+} from '../present/items.js';
 import { thumbnail } from './thumbnail.js';
 
 export interface ShowMapOptions {

@@ -1,5 +1,5 @@
 /** fg.synthetic: data with known ground truth. */
-import type { Environment } from './environment.js';
+import type { Environment } from '../verb/environment.js';
 import { worldsApi, type WorldsApi } from './worlds.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 

@@ -14,7 +14,7 @@ import { createWorld, WORLD_VERSION, type GeneratedWorld } from '../synthetic/wo
 import { writeWorldActivations } from '../synthetic/worldActivations.js';
 import type { WorldOptions } from '../synthetic/worldOptions.js';
 import { worldReport, type WorldReport, type WorldReportOptions } from '../synthetic/worldReport.js';
-import { parametersOf, type Environment } from './environment.js';
+import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import {
   chartItems,
@@ -25,7 +25,7 @@ import {
   withDisplay,
   withSummary,
   type Displayed,
-} from './present.js';
+} from '../present/items.js';
 
 export interface WorldStoreOptions extends CallOptions {
   /** Default the world's own: the samples that world.sample gives. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 const NAME = 'feature-geometry-notebooks';
 /** What computes numbers; the rest of the dependencies cannot change a result. */
-const NUMERIC = ['@huggingface/tokenizers', '@tensorflow/tfjs', 'onnxruntime-node', 'umap-js', 'ml-matrix'];
+const NUMERIC = ['@huggingface/tokenizers', '@tensorflow/tfjs', 'onnxruntime-node', 'umap-js'];
 
 let versions: Record<string, string> | undefined;
 

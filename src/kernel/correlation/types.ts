@@ -1,3 +1,5 @@
+import type { SparseActivations } from '../activations/types.js';
+
 /** A map between the features of two activation stores over the same tokens. */
 export interface FeatureMap {
   readonly id: string;
@@ -17,6 +19,12 @@ export interface FeatureMap {
   readonly pairs: { a: Int32Array; b: Int32Array; r: Float32Array };
   readonly method: string;
   readonly minFirings: number;
+}
+
+/** A map that knows the activations it was made from. */
+export interface PairedMap extends FeatureMap {
+  readonly a: SparseActivations;
+  readonly b: SparseActivations;
 }
 
 export interface SimilarityScore {

@@ -9,6 +9,7 @@
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
 import { requireTokenizer } from '../activations/capture.js';
 import { saesAt } from './effects.js';
@@ -123,7 +124,7 @@ export function sequencesFrom(
   const prompts = typeof data === 'string' ? [data] : data;
   if (prompts.length === 0) throw new Error('give at least one prompt');
   return prompts.map((prompt) => {
-    const ids = model.tokenizer.encode(prompt);
+    const ids = encodePrompt(model.tokenizer, prompt);
     if (ids.length === 0)
       throw new Error(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);
     if (ids.length > model.config.context)

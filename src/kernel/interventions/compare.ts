@@ -3,6 +3,7 @@ import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
 
@@ -53,7 +54,7 @@ function prediction(model: LanguageModel, prompt: string, ids: Int32Array, edits
 }
 
 function promptTokens(model: LanguageModel, prompt: string): Int32Array {
-  const ids = model.tokenizer.encode(prompt);
+  const ids = encodePrompt(model.tokenizer, prompt);
   if (ids.length === 0)
     throw new Error(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);
   return ids;

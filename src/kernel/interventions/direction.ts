@@ -3,6 +3,7 @@ import { captureActivations } from '../activations/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import { requireDirectionHook } from './intervention.js';
 import { selectorOf, type Positions, type Selector } from './positions.js';
 import type { Direction } from './steer.js';
@@ -73,7 +74,7 @@ function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOp
 
 function promptSet(model: LanguageModel, prompt: string): TokenSet {
   if (typeof prompt !== 'string') throw new TypeError(`a prompt is a text but got ${typeof prompt}`);
-  const tokens = model.tokenizer.encode(prompt);
+  const tokens = encodePrompt(model.tokenizer, prompt);
   if (tokens.length === 0)
     throw new RangeError(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);
   if (tokens.length > model.config.context)

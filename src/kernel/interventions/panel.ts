@@ -23,6 +23,7 @@ import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, row } from '../compute/matrix.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
@@ -204,7 +205,7 @@ export class InterventionsPanel {
 
   /** Peaks on a prompt; nothing for one that cannot be run, which 'run' says. */
   private peaksOf(prompt: string): Map<number, number> {
-    const length = this.parts.model.tokenizer.encode(prompt).length;
+    const length = encodePrompt(this.parts.model.tokenizer, prompt).length;
     const runs = length > 0 && length <= this.parts.model.config.context;
     return runs ? peaks(this.a.baseline(prompt).features[0]) : new Map<number, number>();
   }

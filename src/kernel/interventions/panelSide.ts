@@ -9,6 +9,7 @@ import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
 import { ablate, clamp, scale } from './clamp.js';
 import { saesAt, type SaeAt } from './effects.js';
@@ -130,7 +131,7 @@ export class InterventionsSide {
     const known = this.kept.get(prompt);
     if (known) return known;
     const { tokenizer, config, name } = this.model;
-    const ids = tokenizer.encode(prompt);
+    const ids = encodePrompt(tokenizer, prompt);
     if (ids.length === 0) throw new Error('The prompt has no tokens: write at least one word.');
     if (ids.length > config.context)
       throw new Error(`The prompt has ${ids.length} tokens but ${name} reads ${config.context}: shorten it.`);

@@ -2,6 +2,7 @@
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { sha256 } from '../io/hash.js';
 import type { EditContext, EditedText, LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 import { featureIntervention, type FeatureOptions, type Features } from './clamp.js';
@@ -90,7 +91,7 @@ function capturedPrompt(
   prompt: string | Int32Array,
 ): { ids: Int32Array; x: Matrix; name: string } {
   const width = requireDirectionHook(model, hook);
-  const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : prompt;
+  const ids = typeof prompt === 'string' ? encodePrompt(model.tokenizer, prompt) : prompt;
   if (!(ids instanceof Int32Array))
     throw new TypeError(`prompt is ${typeof prompt}; expected a text or an Int32Array of token ids`);
   if (ids.length === 0) throw new RangeError('the prompt to take from has no tokens; give it at least one word');

@@ -3,6 +3,7 @@ import { capturedWidth } from '../activations/capture.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
 import { editsOf, requireDirectionHook, requireRunnable, type Intervention } from './intervention.js';
 
 export interface RunOptions extends CallOptions {
@@ -33,7 +34,7 @@ export async function run(
   options: RunOptions = {},
 ): Promise<RunResult> {
   const { capture = [], signal } = options;
-  const tokens = typeof text === 'string' ? model.tokenizer.encode(text) : text;
+  const tokens = typeof text === 'string' ? encodePrompt(model.tokenizer, text) : text;
   if (!(tokens instanceof Int32Array))
     throw new TypeError(`the text is ${typeof text}; expected a text or an Int32Array of token ids`);
   if (tokens.length === 0) throw new RangeError(`${JSON.stringify(text)} has no tokens; give it at least one word`);

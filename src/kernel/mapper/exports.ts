@@ -1,4 +1,5 @@
 /** Mapper graphs as files of other tools: KeplerMapper's JSON and GraphML. */
+import path from 'node:path';
 import type { BundleColumn } from './bundle.js';
 import type { MapperGraph } from './types.js';
 
@@ -113,4 +114,28 @@ export function graphMl(graph: MapperGraph, columns: readonly BundleColumn[] = [
     lines.push(`  <edge source="${a}" target="${b}">${data('weight', graph.weight[e])}</edge>`);
   }
   return `${[...lines, ' </graph>', '</graphml>'].join('\n')}\n`;
+}
+
+/**
+ * The text of a graph file, by the ending of its name: .graphml or .json (KeplerMapper's).
+ * @throws RangeError for another ending or columns of another length, TypeError for columns of a .json
+ */
+export function graphFile(
+  graph: MapperGraph,
+  file: string,
+  given: Readonly<Record<string, ArrayLike<number>>> = {},
+): string {
+  const ending = path.extname(file).toLowerCase();
+  const columns = Object.entries(given).map(([name, values]): BundleColumn => {
+    if (values.length !== graph.points)
+      throw new RangeError(`column "${name}" has ${values.length} values but the graph has ${graph.points} points`);
+    return { name, values };
+  });
+  if (ending === '.json' && columns.length > 0)
+    throw new TypeError("KeplerMapper's format holds no columns; export to .graphml, or leave columns out");
+  if (ending === '.graphml') return graphMl(graph, columns);
+  if (ending === '.json') return `${JSON.stringify(keplerGraph(graph))}\n`;
+  throw new RangeError(
+    `fg.mapper.export writes .graphml and .json but got "${file}"; pages and pictures are saved from the graph's own menu`,
+  );
 }

@@ -1,8 +1,9 @@
 /** Mapper: lens → cover → clusters of each element → nerve. */
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
-import { requireKnownOptions } from './describe.js';
-import type { MapperOptions } from './options.js';
+import { CALL } from '../verb/common.js';
+import { requireKnown } from '../verb/option.js';
+import { PIPELINE, type MapperOptions } from './options.js';
 import { prepareMapper } from './plan.js';
 import type { MapperGraph } from './types.js';
 
@@ -16,6 +17,7 @@ export type { MapperOptions } from './options.js';
  * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
  */
 export async function mapperGraph(x: Matrix, options: MapperOptions & CallOptions = {}): Promise<MapperGraph> {
-  const { cover, ...plan } = requireKnownOptions(options);
+  requireKnown('Mapper', options, { ...PIPELINE, ...CALL });
+  const { cover, ...plan } = options;
   return (await prepareMapper(x, { ...plan, reuse: false })).run(cover, plan);
 }

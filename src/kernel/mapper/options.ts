@@ -1,7 +1,8 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
 import type { FiringStatistics } from '../activations/types.js';
-import type { Matrix } from '../compute/matrix.js';
+import { isMatrix, type Matrix } from '../compute/matrix.js';
 import type { Layout } from '../maps/types.js';
+import { flag, value, whole, type Given } from '../verb/option.js';
 import type { LensValues } from './types.js';
 
 /** What a lens of activation statistics needs: a SparseActivations, or its counts alone. */
@@ -252,22 +253,47 @@ export interface AgglomerativeSpec {
 
 export type ClustererSpec = DbscanSpec | HdbscanSpec | AgglomerativeSpec;
 
-export interface MapperOptions {
-  /** Default { kind: 'pca', components: 2 }. */
-  lens?: LensSpec;
-  /** Default 10 cubes per dimension, overlap 0.1. */
-  cover?: CoverSpec;
-  /** Works on the points as given, not on the lens. Default DBSCAN, cosine, eps 0.5, minSamples 5. */
-  clusterer?: ClustererSpec;
-  /** n × n distances between the points, for metric 'precomputed'. */
-  distances?: Matrix;
-  /** Members that nodes share to be joined; default 1. */
-  minIntersection?: number;
-  /** Draws UMAP, Isomap's landmarks; default 0. */
-  seed?: number;
-  /** Go on with a lens that is nearly constant in every dimension; default false: it is refused. */
-  allowConstantLens?: boolean;
-}
+const isSpec = (given: unknown): boolean => typeof given === 'object' && given !== null && !Array.isArray(given);
 
 /** Everything but the cover: what runs over several covers share. */
-export type PlanOptions = Omit<MapperOptions, 'cover'>;
+export const PLAN = {
+  lens: value<LensSpec>("a lens such as { kind: 'pca' }, a chain of lenses, or values of the points", {
+    doc: 'What the points are seen through.',
+    fallback: "{ kind: 'pca', components: 2 }",
+  }),
+  clusterer: value<ClustererSpec>(
+    "a clusterer such as { kind: 'dbscan', eps: 0.5 }",
+    {
+      doc: 'Labels the points of each cover element in the space of the points as given, not of the lens.',
+      fallback: "{ kind: 'dbscan', metric: 'cosine', eps: 0.5, minSamples: 5 }",
+    },
+    isSpec,
+  ),
+  distances: value<Matrix>(
+    'a matrix { rows, cols, data: Float32Array }',
+    { doc: "n × n distances between the points, for metric 'precomputed'.", identity: false },
+    isMatrix,
+  ),
+  minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, fallback: '1' }),
+  seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", fallback: '0' }),
+  allowConstantLens: flag({
+    doc: 'Go on with a lens that is nearly constant in every dimension, which is refused otherwise.',
+    fallback: 'false',
+  }),
+} as const;
+
+const { lens, ...others } = PLAN;
+
+/** Lens, cover, clusterer. */
+export const PIPELINE = {
+  lens,
+  cover: value<CoverSpec>(
+    'a cover such as { cubes: 10, overlap: 0.1 }',
+    { doc: 'Cuts the lens into overlapping elements.', fallback: "{ kind: 'cubes', cubes: 10, overlap: 0.1 }" },
+    isSpec,
+  ),
+  ...others,
+} as const;
+
+export type PlanOptions = Given<typeof PLAN>;
+export type MapperOptions = Given<typeof PIPELINE>;

@@ -1,4 +1,5 @@
 /** A Mapper pipeline without its cover: lens and neighbours are computed once and serve every cover that is run. */
+import { asParameters } from '../artifacts/parameters.js';
 import { breathe, type CallOptions } from '../compute/call.js';
 import { initGemm } from '../compute/gemm.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
@@ -7,7 +8,7 @@ import { finiteRows } from '../maps/rows.js';
 import type { Json } from '../../protocol/notebook.js';
 import { openClusterer, type Clusterer } from './cluster.js';
 import { coverOf, type Cover } from './cover.js';
-import { asParameters, graphWarnings } from './describe.js';
+import { graphWarnings } from './describe.js';
 import { labelElements, type PlanCaches } from './elements.js';
 import { nerveHomology } from './homology.js';
 import { computeLens, type ComputedLens } from './lens.js';

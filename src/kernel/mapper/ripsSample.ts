@@ -25,8 +25,10 @@ export interface RipsPersistenceOptions extends CallOptions {
   nulls?: number;
   /** How null data is made; default 'rotated'. */
   null?: NullKind;
-  /** Of landmarks and null data; default 0. */
+  /** Of landmarks; default 0. */
   seed?: number;
+  /** Null run i is drawn with nullSeed + i; default seed + 1. */
+  nullSeed?: number;
 }
 
 /** Bars of one dimension beside the null. */
@@ -70,7 +72,7 @@ type Settled = Required<
     'maxDim' | 'metric' | 'precomputed' | 'landmarks' | 'sampling' | 'nulls' | 'null' | 'seed'
   >
 > &
-  Pick<RipsPersistenceOptions, 'threshold'>;
+  Pick<RipsPersistenceOptions, 'threshold' | 'nullSeed'>;
 
 /** Every option with its default, checked. @throws RangeError on a value that is none. */
 export function ripsSettings(options: RipsPersistenceOptions): Settled {
@@ -85,6 +87,7 @@ export function ripsSettings(options: RipsPersistenceOptions): Settled {
     nulls: options.nulls ?? (precomputed ? 0 : 20),
     null: options.null ?? ('rotated' as const),
     seed,
+    ...(options.nullSeed === undefined || options.nullSeed === seed + 1 ? {} : { nullSeed: options.nullSeed }),
   };
   if (![0, 1, 2].includes(maxDim)) throw new RangeError(`maxDim is ${maxDim}: homology is computed for 0, 1 or 2`);
   if (!Number.isInteger(settled.nulls) || settled.nulls < 0)
@@ -149,7 +152,9 @@ export async function ripsPersistence(x: Matrix, options: RipsPersistenceOptions
   const source = runs > 0 ? new NullData(data, o.null) : undefined;
   for (let run = 0; run < runs; run++) {
     onProgress?.({ label: 'Persistence of null data', done: run, total: runs });
-    const { barcodes } = await sampleBarcodes(await source!.draw(o.seed + 1 + run, { signal }), o, { signal });
+    const { barcodes } = await sampleBarcodes(await source!.draw((o.nullSeed ?? o.seed + 1) + run, { signal }), o, {
+      signal,
+    });
     barcodes.forEach((b, dim) => (nullLongest[dim][run] = longest(b)));
   }
   const dims = own.barcodes.map((bars, dim): PersistenceDimension => {

@@ -33,8 +33,10 @@ export interface MapperSweepOptions {
   nulls?: number;
   /** How null data is made; default 'rotated'. */
   null?: NullKind;
-  /** Of draws and null data; default 0. */
+  /** Of draws, and of the points compared; default 0. */
   seed?: number;
+  /** Null run i is drawn with nullSeed + i; default seed. */
+  nullSeed?: number;
 }
 
 export interface SweepCell {
@@ -224,8 +226,8 @@ function sweepDraws(sweep: Sweep, draws: number): Promise<Array<Array<number | n
   });
 }
 
-function sweepNulls(sweep: Sweep, kind: NullKind, runs: number): Promise<GraphStatistics[][]> {
-  const { x, options, grid, call, remember, progress, seed } = sweep;
+function sweepNulls(sweep: Sweep, kind: NullKind, runs: number, seed: number): Promise<GraphStatistics[][]> {
+  const { x, options, grid, call, remember, progress } = sweep;
   const kept = finiteRows(x);
   const source = runs > 0 ? new NullData(kept.matrix, kind) : undefined;
   return inTurn(Array.from({ length: runs }), async (_, run) => {
@@ -257,7 +259,7 @@ export async function mapperSweep(
   call: CallOptions = {},
   remember: Remember = (_, run) => run(),
 ): Promise<MapperSweep> {
-  const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0 } = settings;
+  const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
   requireCount('bootstraps', bootstraps);
   requireCount('nulls', nulls);
   const grid = gridOf(settings);
@@ -272,7 +274,7 @@ export async function mapperSweep(
   const sweep: Sweep = { x, options, grid, graphs, compared, call, remember, progress, seed };
   const cells = await sweepCells(sweep);
   const draws = await sweepDraws(sweep, bootstraps);
-  const nullRuns = await sweepNulls(sweep, kind, nulls);
+  const nullRuns = await sweepNulls(sweep, kind, nulls, nullSeed);
   const agreement = agreements(grid, cells);
   return {
     cells: cells.map(({ statistics }, cell): SweepCell => {

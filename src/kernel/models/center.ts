@@ -9,6 +9,8 @@ import type { ModelConfig } from './types.js';
  * the config, which is untied then.
  */
 export function centerWritingWeights(config: ModelConfig, weights: Map<string, Float32Array>): ModelConfig {
+  // RMSNorm keeps the mean: centring would change the logits.
+  if (config.norm) throw new Error(`process: 'center' is for models with LayerNorm; ${config.family} has RMSNorm`);
   const shapes = weightShapes(config);
   const names = modelNames(config);
   const untied: ModelConfig = { ...config, tiedEmbeddings: false };

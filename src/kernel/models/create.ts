@@ -37,8 +37,10 @@ export function createModel(config: ModelConfig, options: CreateModelOptions): T
 function initialWeight(name: string, shape: number[], config: ModelConfig, random: Random): Float32Array {
   const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (name.endsWith('.bias')) return values;
-  if (shape.length === 1) return values.fill(1); // LayerNorm weights are the only other vectors
-  const writesResidual = /(attn\.c_proj|mlp\.c_proj|out_proj|attention\.dense|dense_4h_to_h)\.weight$/.test(name);
+  // Norm weights are the only other vectors; Gemma's act as 1 + weight.
+  if (shape.length === 1) return values.fill(config.norm === 'rms-plus-one' ? 0 : 1);
+  const writesResidual =
+    /(attn\.c_proj|mlp\.c_proj|out_proj|attention\.dense|dense_4h_to_h|o_proj|down_proj)\.weight$/.test(name);
   const deviation = 0.02 / (writesResidual ? Math.sqrt(2 * config.layers) : 1);
   random.normals(values);
   for (let i = 0; i < values.length; i++) values[i] *= deviation;

@@ -19,7 +19,7 @@ export interface TokenizeOptions {
   context: number;
   /** Sequences wanted; default as many as the texts give. Fewer than wanted is an error. */
   sequences?: number;
-  /** Begin every sequence with the tokenizer's bos token; default false. */
+  /** Begin every sequence with the tokenizer's bos token; default: as the tokenizer does for a text (addsBos). */
   bos?: boolean;
   /**
    * 'concatenate' (default): one long stream cut into sequences, so a sequence may hold the end of one text and the
@@ -46,8 +46,9 @@ interface Stream {
  * counts; texts beyond what is wanted are not read.
  */
 export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): TokenSet {
-  const { context, sequences, bos = false, pack = 'concatenate', separator = 'eos', source, concepts } = options;
-  checkOptions(texts, tokenizer, options);
+  const { context, sequences, pack = 'concatenate', separator = 'eos', source, concepts } = options;
+  const bos = options.bos ?? tokenizer.addsBos ?? false;
+  checkOptions(texts, tokenizer, { ...options, bos });
   // With bos, the first place of each sequence is taken.
   const content = bos ? context - 1 : context;
   const stream: Stream = {

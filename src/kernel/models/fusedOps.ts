@@ -192,6 +192,82 @@ function moments(x: Float32Array, at: number, width: number, eps: number): { mea
   return { mean, scale: 1 / Math.sqrt((a + b + c + d) / width + eps) };
 }
 
+/** RMSNorm over the last axis; `shift` is added to the weight. */
+export function rmsNormForward(x: tf.Tensor, weight: tf.Tensor, eps: number, shift: number): tf.Tensor {
+  const y = empty(x.shape);
+  const width = weight.size;
+  const [from, to, w] = [view(x), view(y), view(weight)];
+  for (let at = 0; at < from.length; at += width) {
+    const scale = rootScale(from, at, width, eps);
+    for (let i = 0; i < width; i++) to[at + i] = from[at + i] * scale * (w[i] + shift);
+  }
+  return y;
+}
+
+/** Gradients of RMSNorm in x and weight. */
+export function rmsNormBackward(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  dy: tf.Tensor,
+  eps: number,
+  shift: number,
+): tf.Tensor[] {
+  const [dx, dw] = [empty(x.shape), empty(weight.shape)];
+  const width = weight.size;
+  const [from, w, upstream, to] = [view(x), view(weight), view(dy), view(dx)];
+  const sumW = new Float64Array(width);
+  for (let at = 0; at < from.length; at += width) {
+    const scale = rootScale(from, at, width, eps);
+    let along = 0;
+    for (let i = 0; i < width; i++) {
+      const g = upstream[at + i];
+      sumW[i] += g * from[at + i] * scale;
+      along += g * (w[i] + shift) * from[at + i];
+    }
+    const pull = (along * scale * scale) / width;
+    for (let i = 0; i < width; i++) to[at + i] = scale * (upstream[at + i] * (w[i] + shift) - from[at + i] * pull);
+  }
+  view(dw).set(sumW);
+  return [dx, dw];
+}
+
+/** 1 / √(mean x² + eps) of one row. Four sums at once, as in moments. */
+function rootScale(x: Float32Array, at: number, width: number, eps: number): number {
+  const whole = at + width - (width % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = at; i < whole; i += 4) {
+    a += x[i] * x[i];
+    b += x[i + 1] * x[i + 1];
+    c += x[i + 2] * x[i + 2];
+    d += x[i + 3] * x[i + 3];
+  }
+  for (let i = whole; i < at + width; i++) a += x[i] * x[i];
+  return 1 / Math.sqrt((a + b + c + d) / width + eps);
+}
+
+const siluOf = (x: number): number => x / (1 + Math.exp(-x));
+
+/** SiLU of every element: ONNX Runtime's QuickGelu with alpha 1. */
+export function siluForward(x: tf.Tensor): tf.Tensor {
+  const y = empty(x.shape);
+  const [from, to] = [view(x), view(y)];
+  const native = nativeUnary('QuickGelu', siluOf, { alpha: { float: 1 } });
+  if (native) native(from, to);
+  else for (let i = 0; i < from.length; i++) to[i] = siluOf(from[i]);
+  return y;
+}
+
+/** dy · derivative of SiLU at x. */
+export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  const dx = empty(x.shape);
+  const [at, from, to] = [view(x), view(dy), view(dx)];
+  for (let i = 0; i < at.length; i++) {
+    const s = 1 / (1 + Math.exp(-at[i]));
+    to[i] = from[i] * s * (1 + at[i] * (1 - s));
+  }
+  return dx;
+}
+
 /** Rows of a table [V, d] by id: [N, d]. */
 export function embeddingForward(table: tf.Tensor, ids: Int32Array): tf.Tensor {
   const width = table.shape[1] as number;

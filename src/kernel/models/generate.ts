@@ -4,6 +4,7 @@ import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
 import { editsOf, listOf } from './edits.js';
 import { checkEdits } from './hooks.js';
+import { encodePrompt } from './prompt.js';
 import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
 
 /** What generation needs of a model. */
@@ -67,7 +68,7 @@ function requireSampling(options: GenerateOptions, count: number): void {
 }
 
 function promptTokens(tokenizer: Tokenizer, prompt: string, name: string): number[] {
-  const ids = [...tokenizer.encode(prompt)];
+  const ids = [...encodePrompt(tokenizer, prompt)];
   const start = tokenizer.bosId ?? tokenizer.eosId;
   if (ids.length === 0 && start !== undefined) ids.push(start);
   if (ids.length === 0) throw new Error(`the prompt has no tokens and the tokenizer of ${name} has no start token`);

@@ -2,8 +2,10 @@
  * Hook points of a model: TransformerLens names, in the order they run.
  *
  * Activations are those of the unprocessed weights (TransformerLens' `from_pretrained_no_processing`): nothing is
- * folded or centred unless the model was loaded with `process: 'center'`. So `ln1.hook_normalized` is the LayerNorm's
- * output, after its weight and bias.
+ * folded or centred unless the model was loaded with `process: 'center'`. As there, `hook_normalized` of a LayerNorm is
+ * its output, after weight and bias, and that of an RMSNorm is x / scale, before the weight. In a gated MLP `hook_pre` is
+ * what the activation is taken of, `hook_pre_linear` what it is multiplied with. Grouped queries: k and v keep the heads
+ * that they have. Norms behind attention and MLP (`ln1_post`, `ln2_post`) come before `hook_attn_out` and `hook_mlp_out`.
  */
 import { tf } from '../compute/tf.js';
 import type { EditContext, EditedText, ForwardOptions, ModelConfig } from './types.js';
@@ -20,10 +22,10 @@ export function hookNames(config: ModelConfig): string[] {
 }
 
 function blockHooks(config: ModelConfig): string[] {
+  const norm = (name: string): string[] => [`${name}.hook_scale`, `${name}.hook_normalized`];
   return [
     'hook_resid_pre',
-    'ln1.hook_scale',
-    'ln1.hook_normalized',
+    ...norm('ln1'),
     'attn.hook_q',
     'attn.hook_k',
     'attn.hook_v',
@@ -32,13 +34,15 @@ function blockHooks(config: ModelConfig): string[] {
     'attn.hook_pattern',
     'attn.hook_z',
     'attn.hook_result',
+    ...(config.postNorms ? norm('ln1_post') : []),
     'hook_attn_out',
     ...(config.parallelResidual ? [] : ['hook_resid_mid']),
     'hook_mlp_in',
-    'ln2.hook_scale',
-    'ln2.hook_normalized',
+    ...norm('ln2'),
     'mlp.hook_pre',
+    ...(config.gatedMlp ? ['mlp.hook_pre_linear'] : []),
     'mlp.hook_post',
+    ...(config.postNorms ? norm('ln2_post') : []),
     'hook_mlp_out',
     'hook_resid_post',
   ];
@@ -50,13 +54,22 @@ export function hookWidth(config: ModelConfig, hook: string): number {
   if (hook.endsWith('hook_scale')) return 1;
   if (/attn\.hook_(attn_scores|pattern)$/.test(hook)) return config.context;
   if (/attn\.hook_(q|k|v|z|rot_q|rot_k)$/.test(hook)) return config.dHead;
-  if (/mlp\.hook_(pre|post)$/.test(hook)) return config.dMlp;
+  if (/mlp\.hook_(pre|pre_linear|post)$/.test(hook)) return config.dMlp;
   return config.dModel;
+}
+
+/** Heads that a hook's activation has, [B, T, heads, width]; 1 where there is no such axis. */
+export function hookHeads(config: ModelConfig, hook: string): number {
+  if (/attn\.hook_(q|z|rot_q|result)$/.test(hook)) return config.heads;
+  if (/attn\.hook_(k|v|rot_k)$/.test(hook)) return config.kvHeads ?? config.heads;
+  return 1;
 }
 
 /** Throws, naming the nearest hooks, unless the hook exists. */
 export function requireHook(hooks: readonly string[], hook: string): void {
   if (hooks.includes(hook)) return;
+  if (hook === '' || typeof hook !== 'string')
+    throw new Error(`no hook was given: give { hook }, such as "${hooks.find((h) => h.endsWith('hook_resid_post'))}"`);
   const near = hooks
     .map((name) => ({ name, distance: editDistance(hook, name) }))
     .sort((a, b) => a.distance - b.distance)

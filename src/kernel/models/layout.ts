@@ -2,11 +2,13 @@
  * Where each family keeps its weights: Hugging Face's names and shapes, which are also ours, so that saving is a copy.
  * GPT-2's Conv1D weights are [in, out], the others' Linear weights [out, in].
  */
+import { familyNamed } from './families/index.js';
 import type { ModelConfig } from './types.js';
 
-export interface LayerNormNames {
+export interface NormNames {
   weight: string;
-  bias: string;
+  /** Of LayerNorm; RMSNorm has none. */
+  bias?: string;
 }
 
 export interface LinearNames {
@@ -15,12 +17,20 @@ export interface LinearNames {
 }
 
 export interface BlockNames {
-  ln1: LayerNormNames;
+  ln1: NormNames;
   /** One fused projection, or one each for q, k and v. */
   qkv: [LinearNames] | [LinearNames, LinearNames, LinearNames];
+  /** [dHead] each, where q and k are normed. */
+  qNorm?: NormNames;
+  kNorm?: NormNames;
   attnOut: LinearNames;
-  ln2: LayerNormNames;
+  /** Behind attention and behind the MLP, where the family norms there too. */
+  ln1Post?: NormNames;
+  ln2: NormNames;
+  ln2Post?: NormNames;
   mlpIn: LinearNames;
+  /** What the activation is taken of, in a gated MLP. */
+  mlpGate?: LinearNames;
   mlpOut: LinearNames;
 }
 
@@ -30,81 +40,27 @@ export interface ModelNames {
   /** [context, d]; absent with rotary positions. */
   position?: string;
   blocks: BlockNames[];
-  lnFinal: LayerNormNames;
+  lnFinal: NormNames;
   /** [vocab, d]; the embedding itself when tied. */
   unembed: string;
   /** Linear weights are [out, in]. */
   linearIsOutIn: boolean;
 }
 
-const both = (name: string) => ({ weight: `${name}.weight`, bias: `${name}.bias` });
-
 /** Weight names of a model of this config. */
-export function modelNames(config: ModelConfig): ModelNames {
-  switch (config.family) {
-    case 'gpt2':
-      return gptNames(config, (h) => [both(`${h}.attn.c_attn`)], 'attn.c_proj', false);
-    case 'gpt_neo': {
-      const qkv = (h: string): BlockNames['qkv'] => [
-        { weight: `${h}.attn.attention.q_proj.weight` },
-        { weight: `${h}.attn.attention.k_proj.weight` },
-        { weight: `${h}.attn.attention.v_proj.weight` },
-      ];
-      return gptNames(config, qkv, 'attn.attention.out_proj', true);
-    }
-    case 'gpt_neox':
-      return neoxNames(config);
-  }
-}
-
-function gptNames(
-  config: ModelConfig,
-  qkv: (h: string) => BlockNames['qkv'],
-  attnOut: string,
-  linearIsOutIn: boolean,
-): ModelNames {
-  const block = (h: string): BlockNames => ({
-    ln1: both(`${h}.ln_1`),
-    qkv: qkv(h),
-    attnOut: both(`${h}.${attnOut}`),
-    ln2: both(`${h}.ln_2`),
-    mlpIn: both(`${h}.mlp.c_fc`),
-    mlpOut: both(`${h}.mlp.c_proj`),
-  });
-  return {
-    embed: 'transformer.wte.weight',
-    position: 'transformer.wpe.weight',
-    blocks: Array.from({ length: config.layers }, (_, layer) => block(`transformer.h.${layer}`)),
-    lnFinal: both('transformer.ln_f'),
-    unembed: config.tiedEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight',
-    linearIsOutIn,
-  };
-}
-
-function neoxNames(config: ModelConfig): ModelNames {
-  const block = (h: string): BlockNames => ({
-    ln1: both(`${h}.input_layernorm`),
-    qkv: [both(`${h}.attention.query_key_value`)],
-    attnOut: both(`${h}.attention.dense`),
-    ln2: both(`${h}.post_attention_layernorm`),
-    mlpIn: both(`${h}.mlp.dense_h_to_4h`),
-    mlpOut: both(`${h}.mlp.dense_4h_to_h`),
-  });
-  return {
-    embed: 'gpt_neox.embed_in.weight',
-    blocks: Array.from({ length: config.layers }, (_, layer) => block(`gpt_neox.layers.${layer}`)),
-    lnFinal: both('gpt_neox.final_layer_norm'),
-    unembed: config.tiedEmbeddings ? 'gpt_neox.embed_in.weight' : 'embed_out.weight',
-    linearIsOutIn: true,
-  };
-}
+export const modelNames = (config: ModelConfig): ModelNames => familyNamed(config.family).names(config);
 
 /** Shape of every weight, by name, in the order they run. */
 export function weightShapes(config: ModelConfig): Map<string, number[]> {
   const { dModel: d, heads, dHead, dMlp, vocab, context } = config;
+  const keys = (config.kvHeads ?? heads) * dHead;
   const names = modelNames(config);
   const shapes = new Map<string, number[]>();
-  const layerNorm = (ln: LayerNormNames) => shapes.set(ln.weight, [d]).set(ln.bias, [d]);
+  const norm = (names_: NormNames | undefined, width = d) => {
+    if (!names_) return;
+    shapes.set(names_.weight, [width]);
+    if (names_.bias) shapes.set(names_.bias, [width]);
+  };
   const linear = (names_: LinearNames, input: number, output: number) => {
     shapes.set(names_.weight, names.linearIsOutIn ? [output, input] : [input, output]);
     if (names_.bias) shapes.set(names_.bias, [output]);
@@ -112,14 +68,20 @@ export function weightShapes(config: ModelConfig): Map<string, number[]> {
   shapes.set(names.embed, [vocab, d]);
   if (names.position) shapes.set(names.position, [context, d]);
   for (const block of names.blocks) {
-    layerNorm(block.ln1);
-    for (const projection of block.qkv) linear(projection, d, (heads * dHead * 3) / block.qkv.length);
+    norm(block.ln1);
+    const outputs = block.qkv.length === 1 ? [heads * dHead + 2 * keys] : [heads * dHead, keys, keys];
+    block.qkv.forEach((projection, i) => linear(projection, d, outputs[i]));
+    norm(block.qNorm, dHead);
+    norm(block.kNorm, dHead);
     linear(block.attnOut, heads * dHead, d);
-    layerNorm(block.ln2);
+    norm(block.ln1Post);
+    norm(block.ln2);
+    if (block.mlpGate) linear(block.mlpGate, d, dMlp);
     linear(block.mlpIn, d, dMlp);
     linear(block.mlpOut, dMlp, d);
+    norm(block.ln2Post);
   }
-  layerNorm(names.lnFinal);
+  norm(names.lnFinal);
   shapes.set(names.unembed, [vocab, d]);
   return shapes;
 }

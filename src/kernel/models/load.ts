@@ -10,7 +10,9 @@ import { toFloat32 } from '../io/ndarray.js';
 import { openWeights, WEIGHT_FILES, type WeightSource } from '../io/weights.js';
 import { centerWritingWeights } from './center.js';
 import { readConfig } from './config.js';
+import { familyNamed } from './families/index.js';
 import { identity, weightHash } from './identity.js';
+import { fromBf16, toBf16, type HalfWeight } from './halfWeights.js';
 import { weightShapes } from './layout.js';
 import { loadTokenizer } from './tokenizer.js';
 import { TransformerModel } from './transformer.js';
@@ -30,6 +32,11 @@ export interface LoadModelOptions extends CallOptions {
    * SAEs were trained on (gpt2-small res-jb); it changes activations but not logits.
    */
   process?: 'none' | 'center';
+  /**
+   * 'f32' (default), or 'bf16': matrices are kept in 16 bits outside the device's memory and widened when a layer runs.
+   * Half the memory, a slower pass, and weights of float32 files are rounded to 8 bits of mantissa.
+   */
+  dtype?: 'f32' | 'bf16';
 }
 
 const TOKENIZER_FILES = [
@@ -43,7 +50,8 @@ const TOKENIZER_FILES = [
 const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
 
 /**
- * Loads GPT-2, GPT-Neo and GPT-NeoX models in Hugging Face's layout. Weights become float32.
+ * Loads GPT-2, GPT-Neo, GPT-NeoX, Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 models in Hugging Face's layout. Weights
+ * become float32, or stay 16 bits wide by { dtype: 'bf16' }.
  *
  * @param idOrFolder hub id such as "roneneldan/TinyStories-1Layer-21M", or a folder
  * @throws for unknown architectures, inconsistent sizes, missing or unexpected tensors, and too little memory, by name
@@ -52,22 +60,35 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
   const { process = 'none' } = options;
   if (process !== 'none' && process !== 'center')
     throw new Error(`process must be "none" or "center" but is "${String(process)}"`);
+  if (options.dtype !== undefined && options.dtype !== 'f32' && options.dtype !== 'bf16')
+    throw new Error(`dtype must be "f32" or "bf16" but is "${String(options.dtype)}"`);
   const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'] });
   const path = join(folder, 'config.json');
   let config = readConfig(parseJson(await readFile(path, 'utf8'), path), path);
-  requireWeightMemory(config, idOrFolder);
+  requireWeightMemory(config, idOrFolder, options.dtype);
   const files = await listRepo(idOrFolder, options);
   const tokenizer = await tokenizerOf(idOrFolder, files, config, options);
   const source = await openWeights(await weightFile(idOrFolder, files, options));
-  const weights = new Map<string, Float32Array>();
+  const name = isHubSnapshot(folder) ? idOrFolder : basename(folder);
   try {
-    await readWeights(source, config, weights, idOrFolder, options);
+    const stored = requireTensors(source, config, idOrFolder);
+    const fromFile = async (weight: string): Promise<Float32Array> =>
+      toFloat32(await source.read(stored.get(weight) as string));
+    if (process === 'none') return await build({ name, config, tokenizer }, fromFile, options);
+    const weights = new Map<string, Float32Array>();
+    for (const weight of weightShapes(config).keys()) weights.set(weight, await fromFile(weight));
+    config = centerWritingWeights(config, weights);
+    return await build({ name, config, tokenizer }, (weight) => Promise.resolve(take(weights, weight)), options);
   } finally {
     await source.close();
   }
-  if (process === 'center') config = centerWritingWeights(config, weights);
-  const name = isHubSnapshot(folder) ? idOrFolder : basename(folder);
-  return build(name, config, tokenizer, weights, options);
+}
+
+/** A weight, which the map gives away. */
+function take(weights: Map<string, Float32Array>, name: string): Float32Array {
+  const values = weights.get(name) as Float32Array;
+  weights.delete(name);
+  return values;
 }
 
 /** The hub cache keeps each commit in a folder of its name. */
@@ -88,16 +109,17 @@ function parseJson(text: string, path: string): JsonObject {
 }
 
 /** Refuses before anything large is downloaded or read. */
-function requireWeightMemory(config: ModelConfig, name: string): void {
-  let bytes = 0;
-  for (const shape of weightShapes(config).values()) bytes += 4 * shape.reduce((a, b) => a * b, 1);
-  if (tf.getBackend() === 'wasm' && bytes > CPU_WEIGHT_BYTES) {
+function requireWeightMemory(config: ModelConfig, name: string, dtype: LoadModelOptions['dtype']): void {
+  const sizes = [...weightShapes(config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
+  const elements = sizes.reduce((a, b) => a + b, 0);
+  const half = dtype === 'bf16';
+  if (tf.getBackend() === 'wasm' && !half && 4 * elements > CPU_WEIGHT_BYTES) {
     throw new RangeError(
-      `${name} needs ${formatBytes(bytes)} for its weights in float32, but the cpu device takes at most ` +
-        `${formatBytes(CPU_WEIGHT_BYTES)}; use a smaller model, or a host with a GPU`,
+      `${name} needs ${formatBytes(4 * elements)} for its weights in float32, but the cpu device takes at most ` +
+        `${formatBytes(CPU_WEIGHT_BYTES)}; load it with { dtype: 'bf16' }, use a smaller model, or a host with a GPU`,
     );
   }
-  requireMemory(`loading ${name}`, bytes);
+  requireMemory(`loading ${name}`, (half ? 2 : 4) * elements);
 }
 
 /** Brings the weights here and returns the file, or the index of their shards. */
@@ -139,46 +161,61 @@ async function tokenizerOf(
   return tokenizer;
 }
 
-async function readWeights(
-  source: WeightSource,
-  config: ModelConfig,
-  weights: Map<string, Float32Array>,
-  name: string,
-  options: CallOptions,
-): Promise<void> {
-  const shapes = weightShapes(config);
+/** Checks names, shapes and dtypes of all tensors before the first is read; returns where each weight is stored. */
+function requireTensors(source: WeightSource, config: ModelConfig, name: string): Map<string, string> {
   const stored = matchNames(source.names(), config, name);
-  for (const [weight, shape] of shapes) {
-    const given = source.info(stored.get(weight) as string).shape;
-    if (!tf.util.arraysEqual(given, shape)) {
-      throw new Error(`${name}: tensor ${stored.get(weight)} is [${given}] but config.json says [${shape}]`);
-    }
+  for (const [weight, shape] of weightShapes(config)) {
+    const tensor = stored.get(weight) as string;
+    const given = source.info(tensor);
+    if (!tf.util.arraysEqual(given.shape, shape))
+      throw new Error(`${name}: tensor ${tensor} is [${given.shape}] but config.json says [${shape}]`);
+    if (!FLOATS.has(given.dtype))
+      throw new Error(
+        `${name}: tensor ${tensor} is ${given.dtype}: quantised weights are not read; load the ${[...FLOATS].join(', ')} checkpoint`,
+      );
   }
-  for (const weight of shapes.keys()) {
-    checkAborted(options.signal, `loading ${name}`);
-    weights.set(weight, toFloat32(await source.read(stored.get(weight) as string)));
-    options.onProgress?.({ label: `loading ${name}`, done: weights.size, total: shapes.size, unit: 'tensors' });
-    await breathe();
-  }
+  return stored;
 }
 
+const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
+
 /** Buffers that older checkpoints carry and nothing reads: causal masks and rotary frequencies. */
-const BUFFERS = /\.(attn|attention)\.(bias|masked_bias)$|\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
+const BUFFERS = /\.(attn|attention)\.(bias|masked_bias)$|(^|\.)rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
+
+/** What wrappers put before every name: DataParallel, torch.compile, FSDP. */
+const WRAPPERS = /^(?:module\.|_orig_mod\.|_fsdp_wrapped_module\.)+/;
+
+/** A tensor's name without wrappers, and without what multimodal Gemma 3 puts around its language model. */
+function plainName(name: string): string {
+  return name
+    .replace(WRAPPERS, '')
+    .replace(/^model\.language_model\./, 'model.')
+    .replace(/^language_model\.(?=model\.|lm_head\.)/, '');
+}
+
+/** Tensors that the text model does not read: buffers, a copy of tied embeddings, and what reads pictures. */
+function isIrrelevant(name: string, config: ModelConfig): boolean {
+  if (BUFFERS.test(name)) return true;
+  if (config.tiedEmbeddings && /^(lm_head|embed_out)\.weight$/.test(name)) return true;
+  return config.family === 'gemma3_text' && /^(model\.)?(vision_tower|multi_modal_projector)\./.test(name);
+}
 
 /**
  * Finds each weight among a file's tensors, which may lack the family's prefix; throws, naming all that are missing and
  * all that the model does not know.
  */
 export function matchNames(names: readonly string[], config: ModelConfig, where: string): Map<string, string> {
-  const prefix = config.family === 'gpt_neox' ? 'gpt_neox.' : 'transformer.';
+  const { prefix } = familyNamed(config.family);
   const expected = weightShapes(config);
   const stored = new Map<string, string>();
   const unexpected: string[] = [];
   for (const name of names) {
-    const known = [name, prefix + name].find((candidate) => expected.has(candidate));
+    const plain = plainName(name);
+    const known = [plain, prefix + plain].find((candidate) => expected.has(candidate));
+    const twin = known === undefined ? undefined : stored.get(known);
+    if (twin !== undefined) throw new Error(`${where}: tensors ${twin} and ${name} are both ${known}; which is meant?`);
     if (known) stored.set(known, name);
-    else if (!BUFFERS.test(name) && !(config.tiedEmbeddings && /^(lm_head|embed_out)\.weight$/.test(name)))
-      unexpected.push(name);
+    else if (!isIrrelevant(plain, config)) unexpected.push(name);
   }
   const missing = [...expected.keys()].filter((name) => !stored.has(name));
   if (missing.length === 0 && unexpected.length === 0) return stored;
@@ -191,28 +228,46 @@ export function matchNames(names: readonly string[], config: ModelConfig, where:
   );
 }
 
-/** Hashes and uploads the weights one by one, giving each back as soon as it is a tensor. */
+/**
+ * Reads, checks, hashes and uploads the weights one by one, giving each back before the next is read: the model is never
+ * held twice.
+ */
 async function build(
-  name: string,
-  config: ModelConfig,
-  tokenizer: Tokenizer,
-  weights: Map<string, Float32Array>,
-  options: CallOptions,
+  init: { name: string; config: ModelConfig; tokenizer: Tokenizer },
+  read: (weight: string) => Promise<Float32Array>,
+  options: LoadModelOptions,
 ): Promise<TransformerModel> {
+  const { name, config } = init;
   const parameters = new Map<string, tf.Tensor>();
+  const halves = new Map<string, HalfWeight>();
   const hashes = new Map<string, string>();
+  const shapes = weightShapes(config);
   try {
-    for (const [weight, shape] of weightShapes(config)) {
+    for (const [weight, shape] of shapes) {
       checkAborted(options.signal, `loading ${name}`);
-      const values = weights.get(weight) as Float32Array;
+      let values = await read(weight);
+      requireFinite(values, `${name}: tensor ${weight}`);
+      // Vectors stay as they are: norms are used at every token and are small.
+      if (options.dtype === 'bf16' && shape.length > 1) {
+        const half = { shape, bits: toBf16(values) };
+        halves.set(weight, half);
+        values = fromBf16(half.bits);
+      } else parameters.set(weight, tf.keep(tf.tensor(values, shape, 'float32')));
       hashes.set(weight, weightHash(weight, shape, values));
-      parameters.set(weight, tf.keep(tf.tensor(values, shape, 'float32')));
-      weights.delete(weight);
+      options.onProgress?.({ label: `loading ${name}`, done: hashes.size, total: shapes.size, unit: 'tensors' });
       await breathe();
     }
-    return new TransformerModel({ name, config, tokenizer, parameters, id: identity(config, hashes) });
+    return new TransformerModel({ ...init, parameters, halves, id: identity(config, hashes) });
   } catch (error) {
     for (const tensor of parameters.values()) tensor.dispose();
     throw error;
   }
+}
+
+function requireFinite(values: Float32Array, what: string): void {
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i]))
+      throw new Error(
+        `${what} holds ${values[i]} at ${i}: the file is damaged, or float16 was too small for the training; load another checkpoint`,
+      );
 }

@@ -38,14 +38,22 @@ const BLOCK = 2 ** 20;
 export type NativeUnary = (x: Float32Array, y: Float32Array) => void;
 
 /** checkedUnary, once per operator. */
-export function nativeUnary(op: 'FastGelu' | 'Gelu', reference: (x: number) => number): NativeUnary | undefined {
-  return once(op, () => checkedUnary(op, reference));
+export function nativeUnary(
+  op: 'FastGelu' | 'Gelu' | 'QuickGelu',
+  reference: (x: number) => number,
+  attributes?: OnnxNode['attributes'],
+): NativeUnary | undefined {
+  return once(op, () => checkedUnary(op, reference, attributes));
 }
 
 /** An operator that was found to agree with `reference` within 1e-5 from −12 to 12. */
-export function checkedUnary(op: string, reference: (x: number) => number): NativeUnary | undefined {
+export function checkedUnary(
+  op: string,
+  reference: (x: number) => number,
+  attributes?: OnnxNode['attributes'],
+): NativeUnary | undefined {
   return checked(() => {
-    const node = { op, inputs: ['x'], output: 'y', domain: 'com.microsoft' } as const;
+    const node: OnnxNode = { op, inputs: ['x'], output: 'y', domain: 'com.microsoft', attributes };
     const session = openSession({ nodes: [node], inputs: ['x'], outputs: ['y'] });
     const run: NativeUnary = (x, y) => {
       for (let from = 0; from < x.length; from += BLOCK) {

@@ -17,6 +17,10 @@ import {
   layerNormBackward,
   layerNormForward,
   linearForward,
+  rmsNormBackward,
+  rmsNormForward,
+  siluBackward,
+  siluForward,
 } from './fusedOps.js';
 import type { NativeLinear } from './nativeOps.js';
 
@@ -78,10 +82,17 @@ export function linear(
 /** [B, T, H, Dh] → [B, H, T, Dh], and back. */
 const byHead = (x: tf.Tensor): tf.Tensor4D => x.transpose([0, 2, 1, 3]);
 
-/** Attention scores q kᵀ · scale + mask: q, k [B, T, H, Dh], mask [T, T] → [B, H, T, T]. */
-export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, mask: tf.Tensor, scale: number): tf.Tensor4D {
+/** Attention scores q kᵀ · scale + mask: q, k [B, T, H, Dh], mask [T, T] → [B, H, T, T]; `cap` bounds them before the mask. */
+export function attentionScores(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  mask: tf.Tensor,
+  scale: number,
+  cap?: number,
+): tf.Tensor4D {
   const scaled = scale === 1 ? q : q.mul(scale);
-  return tf.matMul(byHead(scaled), byHead(k), false, true).add<tf.Tensor4D>(mask);
+  const scores: tf.Tensor4D = tf.matMul(byHead(scaled), byHead(k), false, true);
+  return (cap === undefined ? scores : softCap(scores, cap)).add<tf.Tensor4D>(mask);
 }
 
 /** Each head's mixture of values: pattern [B, H, T, T], v [B, T, H, Dh] → [B, T, H, Dh]. */
@@ -181,6 +192,59 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
     const scale = centred.square().mean(-1, true).add(eps).sqrt();
     return centred.div(scale).mul(weight).add<T>(bias);
   });
+}
+
+/**
+ * x / √(mean x² + eps) · weight over the last axis; `shift` is added to the weight first (1 for Gemma). Zhang & Sennrich
+ * 2019.
+ */
+export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, eps: number, shift: 0 | 1): T {
+  if (hasFusedOps()) {
+    return withGradient(
+      [x, weight],
+      ([input, w], save) => {
+        save([input, w]);
+        return rmsNormForward(input, w, eps, shift);
+      },
+      (dy, [input, w]) => rmsNormBackward(input, w, dy, eps, shift),
+    );
+  }
+  return tf.tidy(() => {
+    const scale = x.square().mean(-1, true).add(eps).sqrt();
+    return x.div(scale).mul<T>(shift === 0 ? weight : weight.add(shift));
+  });
+}
+
+/** x · sigmoid(x): SiLU, or Swish. */
+export function silu<T extends tf.Tensor>(x: T): T {
+  if (!hasFusedOps()) return x.mul(tf.sigmoid(x));
+  return withGradient(
+    [x],
+    ([input], save) => {
+      save([input]);
+      return siluForward(input);
+    },
+    (dy, [input]) => siluBackward(input, dy),
+  );
+}
+
+/** cap · tanh(x / cap): nearly x near 0, never beyond the cap. */
+export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
+  return tf.tidy(() =>
+    x
+      .mul(1 / cap)
+      .tanh()
+      .mul<T>(cap),
+  );
+}
+
+/** Heads of keys or values for every query head: [B, T, Hkv, Dh] → [B, T, Hkv · group, Dh], each repeated in place. */
+export function repeatHeads(x: tf.Tensor4D, group: number): tf.Tensor4D {
+  if (group === 1) return x;
+  const [batch, length, heads, dHead] = x.shape;
+  // tile has no gradient beyond rank 4.
+  const repeated = x.reshape([batch * length * heads, 1, dHead]).tile([1, group, 1]);
+  return repeated.reshape([batch, length, heads * group, dHead]);
 }
 
 /**

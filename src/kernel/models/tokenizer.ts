@@ -94,6 +94,7 @@ class ModelTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly eosId: number | undefined;
   readonly bosId: number | undefined;
+  readonly addsBos: boolean;
   private readonly tokenizer: HfTokenizer;
   /** By id; undefined where the vocabulary has a gap. */
   private readonly vocabulary: Array<string | undefined>;
@@ -123,6 +124,13 @@ class ModelTokenizer implements Tokenizer {
     };
     this.eosId = idOf(config.eos_token, model.eos_token_id);
     this.bosId = idOf(config.bos_token, model.bos_token_id);
+    this.addsBos = this.bosId !== undefined && this.beginsWith(this.bosId, config);
+  }
+
+  /** tokenizer_config.json's word on it, else what the post-processor of tokenizer.json does. */
+  private beginsWith(bos: number, config: TokenizerConfig): boolean {
+    if (typeof config.add_bos_token === 'boolean') return config.add_bos_token;
+    return this.tokenizer.encode('a', { add_special_tokens: true }).ids[0] === bos;
   }
 
   /** Ids of the text alone: no begin or end token is added. Special tokens written in the text become their ids. */

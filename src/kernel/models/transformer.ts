@@ -1,36 +1,17 @@
 /**
- * Decoder-only transformers with hook points: GPT-2, GPT-Neo and GPT-NeoX in one forward pass.
+ * A language model: its weights, and what one asks of it. The forward pass itself is in pass.ts.
  *
- * B = batch, T = tokens in a sequence, d = model width, H = heads, Dh = head width, M = MLP width, V = vocabulary.
- * Every function below is differentiable in the weights and in the activations.
- *
- * Sources: Hugging Face transformers' definitions of the three families; TransformerLens' hook points.
+ * B = batch, T = tokens in a sequence, d = model width, V = vocabulary.
  */
 import { tf } from '../compute/tf.js';
 import { HookRun, STOP, checkEdits, hookNames, hookWidth, share } from './hooks.js';
 import { generate } from './generate.js';
 import { modelId } from './identity.js';
-import {
-  modelNames,
-  weightShapes,
-  type BlockNames,
-  type LayerNormNames,
-  type LinearNames,
-  type ModelNames,
-} from './layout.js';
-import {
-  attention,
-  attentionMix,
-  attentionScores,
-  crossEntropy,
-  embedding,
-  gelu,
-  geluNew,
-  layerNorm,
-  linear,
-} from './ops.js';
+import { fromBf16, productByBlocks, widen, widenRows, type HalfWeight } from './halfWeights.js';
+import { modelNames, weightShapes, type ModelNames } from './layout.js';
+import { crossEntropy, embedding, softCap } from './ops.js';
 import { PackedWeights } from './packedWeights.js';
-import { attentionMask, rotaryTables, rotate } from './positions.js';
+import { Pass, type PassModel } from './pass.js';
 import type { ForwardOptions, ForwardResult, GenerateOptions, LanguageModel, ModelConfig, Tokenizer } from './types.js';
 
 export interface TransformerInit {
@@ -39,6 +20,8 @@ export interface TransformerInit {
   tokenizer: Tokenizer;
   /** Every weight by Hugging Face's name (layout.ts); the model owns them from here on. */
   parameters: Map<string, tf.Tensor>;
+  /** Those that are kept in 16 bits instead, by name. */
+  halves?: Map<string, HalfWeight>;
   /** Known identity, else it is computed from the weights when asked for. */
   id?: string;
   /** Weights are variables that training changes: the identity is then computed anew each time. */
@@ -52,6 +35,7 @@ export class TransformerModel implements LanguageModel {
   readonly hooks: readonly string[];
   readonly trainable: boolean;
   private readonly weights: Map<string, tf.Tensor>;
+  private readonly halves: Map<string, HalfWeight>;
   private readonly names: ModelNames;
   /** Attention masks and rotary tables by sequence length. */
   private readonly constants = new Map<string, tf.Tensor[]>();
@@ -64,12 +48,13 @@ export class TransformerModel implements LanguageModel {
     this.config = init.config;
     this.tokenizer = init.tokenizer;
     this.weights = init.parameters;
+    this.halves = init.halves ?? new Map();
     this.trainable = init.trainable ?? false;
     this.knownId = init.id;
     this.hooks = hookNames(init.config);
     this.names = modelNames(init.config);
     for (const [name, shape] of weightShapes(init.config)) {
-      const weight = this.weights.get(name);
+      const weight = this.weights.get(name) ?? this.halves.get(name);
       if (!weight || !tf.util.arraysEqual(weight.shape, shape)) {
         throw new Error(
           `model ${this.name}: weight ${name} must be [${shape}] but is ${weight ? `[${weight.shape}]` : 'missing'}`,
@@ -87,10 +72,22 @@ export class TransformerModel implements LanguageModel {
     return id;
   }
 
-  /** Weights by Hugging Face's name: tf.Variables when the model is trainable. Read them; the model owns them. */
+  /**
+   * Weights by Hugging Face's name: tf.Variables when the model is trainable. Read them; the model owns them.
+   * @throws for a model loaded with { dtype: 'bf16' }, whose weights are no tensors: see weightValues
+   */
   parameters(): Map<string, tf.Tensor> {
     this.requireAlive();
+    if (this.halves.size > 0)
+      throw new Error(`${this.name} keeps its weights in 16 bits; load it without { dtype: 'bf16' } for tensors`);
     return new Map(this.weights);
+  }
+
+  /** Values of one weight as float32, by Hugging Face's name. */
+  async weightValues(name: string): Promise<Float32Array> {
+    this.requireAlive();
+    const half = this.halves.get(name);
+    return half ? fromBf16(half.bits) : await (this.weight(name) as tf.Tensor<tf.Rank>).data<'float32'>();
   }
 
   hookWidth(hook: string): number {
@@ -113,7 +110,7 @@ export class TransformerModel implements LanguageModel {
       const outputs = tf.tidy(() => {
         let logits: tf.Tensor[] = [];
         try {
-          logits = [this.unembed(this.residual(tokens, batch, length, run))];
+          logits = [this.unembed(this.pass(run).residual(tokens, batch, length))];
         } catch (stopped) {
           if (stopped !== STOP) throw stopped;
         }
@@ -136,19 +133,31 @@ export class TransformerModel implements LanguageModel {
     return tf.tidy(() => {
       const run = new HookRun(this.hooks, {}, tokens, batch);
       // The last position predicts nothing that is known: it is left out before the unembedding.
-      const x = this.residual(tokens, batch, length, run).slice([0, 0, 0], [-1, length - 1, -1]); // [B, T-1, d]
+      const x = this.pass(run)
+        .residual(tokens, batch, length)
+        .slice([0, 0, 0], [-1, length - 1, -1]); // [B, T-1, d]
       const logits = this.unembed(x).reshape<tf.Tensor2D>([batch * (length - 1), this.config.vocab]);
       return crossEntropy(logits, nextTokens(tokens, batch, length)).mean<tf.Scalar>();
     });
   }
 
-  /** What ln_final gives, [B, T, d], to logits [B, T, V]. Public because a big vocabulary is taken in blocks of rows. */
+  /**
+   * What ln_final.hook_normalized holds, [B, T, d], to logits [B, T, V]; a final RMSNorm's weight acts here, since the
+   * hook lies before it. Public because a big vocabulary is taken in blocks of rows.
+   */
   unembed(normalized: tf.Tensor3D): tf.Tensor3D {
     const [batch, length, d] = normalized.shape;
+    const { norm, logitSoftCap, vocab } = this.config;
     return tf.tidy(() => {
-      const flat = normalized.reshape<tf.Tensor2D>([batch * length, d]);
-      const logits = tf.matMul(flat, this.weight(this.names.unembed), false, true); // [B·T, V]
-      return logits.reshape<tf.Tensor3D>([batch, length, this.config.vocab]);
+      let flat = normalized.reshape<tf.Tensor2D>([batch * length, d]);
+      if (norm === 'rms' || norm === 'rms-plus-one') {
+        const weight = this.weight(this.names.lnFinal.weight);
+        flat = flat.mul(norm === 'rms' ? weight : weight.add(1));
+      }
+      const half = this.halves.get(this.names.unembed);
+      const logits = half ? productByBlocks(flat, half) : tf.matMul(flat, this.weight(this.names.unembed), false, true); // [B·T, V]
+      const capped = logitSoftCap === undefined ? logits : softCap(logits, logitSoftCap);
+      return capped.reshape<tf.Tensor3D>([batch, length, vocab]);
     });
   }
 
@@ -157,7 +166,7 @@ export class TransformerModel implements LanguageModel {
     this.requireAlive();
     const length = this.requireTokens(tokens, 1);
     return tf.tidy(() => {
-      const x = this.residual(tokens, 1, length, new HookRun(this.hooks, { edits, offset }, tokens, 1)); // [1, T, d]
+      const x = this.pass(new HookRun(this.hooks, { edits, offset }, tokens, 1)).residual(tokens, 1, length); // [1, T, d]
       return this.unembed(x.slice([0, length - 1, 0], [1, 1, -1])).reshape<tf.Tensor1D>([this.config.vocab]);
     });
   }
@@ -173,159 +182,26 @@ export class TransformerModel implements LanguageModel {
     this.packed.dispose();
     for (const tensors of this.constants.values()) tf.dispose(tensors);
     this.weights.clear();
+    this.halves.clear();
     this.constants.clear();
   }
 
-  /** Embedding, blocks and final LayerNorm: [B, T, d]. */
-  private residual(tokens: Int32Array, batch: number, length: number, run: HookRun): tf.Tensor3D {
-    let x = tf.tidy(() => this.embed(tokens, batch, length, run)); // [B, T, d]
-    for (let layer = 0; layer < this.config.layers; layer++) {
-      const before = x;
-      x = tf.tidy(() => this.block(before, layer, run)); // [B, T, d]
-    }
-    return this.layerNorm(x, this.names.lnFinal, 'ln_final', run); // [B, T, d]
-  }
-
-  private embed(tokens: Int32Array, batch: number, length: number, run: HookRun): tf.Tensor3D {
-    const { dModel } = this.config;
-    const table = this.weight(this.names.embed) as tf.Tensor2D; // [V, d]
-    const gathered = embedding(table, tokens).reshape<tf.Tensor3D>([batch, length, dModel]);
-    const embedded = run.at('hook_embed', gathered); // [B, T, d]
-    if (!this.names.position) return embedded;
-    let position: tf.Tensor = this.weight(this.names.position).slice([0, 0], [length, dModel]); // [T, d]
-    if (run.wants('hook_pos_embed')) position = run.at('hook_pos_embed', position.expandDims(0).tile([batch, 1, 1])); // [B, T, d]
-    return embedded.add(position);
-  }
-
-  /** Sequential: x + attn(ln1 x), then + mlp(ln2 ·). Parallel: x + attn(ln1 x) + mlp(ln2 x). */
-  private block(input: tf.Tensor3D, layer: number, run: HookRun): tf.Tensor3D {
-    const names = this.names.blocks[layer];
-    const at = `blocks.${layer}`;
-    const x = run.at(`${at}.hook_resid_pre`, input); // [B, T, d]
-    const attnOut = run.at(
-      `${at}.hook_attn_out`,
-      this.attention(this.layerNorm(x, names.ln1, `${at}.ln1`, run), layer, run),
-    );
-    const afterAttention = x.add<tf.Tensor3D>(attnOut); // [B, T, d]
-    const mid = this.config.parallelResidual ? afterAttention : run.at(`${at}.hook_resid_mid`, afterAttention);
-    const mlpIn = run.at(`${at}.hook_mlp_in`, this.config.parallelResidual ? x : mid);
-    const mlpOut = run.at(
-      `${at}.hook_mlp_out`,
-      this.mlp(this.layerNorm(mlpIn, names.ln2, `${at}.ln2`, run), names, at, run),
-    );
-    return run.at(`${at}.hook_resid_post`, mid.add<tf.Tensor3D>(mlpOut)); // [B, T, d]
-  }
-
-  private attention(x: tf.Tensor3D, layer: number, run: HookRun): tf.Tensor3D {
-    const [batch, length] = x.shape;
-    const { heads, dHead, family, rotary } = this.config;
-    const names = this.names.blocks[layer];
-    const at = `blocks.${layer}.attn`;
-
-    let [q, k, v] = this.queriesKeysValues(x, names.qkv); // 3 × [B, T, H, Dh]
-    q = run.at(`${at}.hook_q`, q);
-    k = run.at(`${at}.hook_k`, k);
-    v = run.at(`${at}.hook_v`, v);
-    if (rotary) {
-      const [cos, sin] = this.constant(`rotary ${length}`, () => rotaryTables(length, rotary)); // 2 × [T, 1, dims]
-      q = run.at(`${at}.hook_rot_q`, rotate(q, cos, sin));
-      k = run.at(`${at}.hook_rot_k`, rotate(k, cos, sin));
-    }
-    // GPT-Neo trained without scaling: its scores are plain dot products.
-    const scale = family === 'gpt_neo' ? 1 : 1 / Math.sqrt(dHead);
-    const mask = this.mask(layer, length);
-    const z = run.at(`${at}.hook_z`, this.mixture(q, k, v, mask, scale, at, run)); // [B, T, H, Dh]
-
-    if (run.wants(`${at}.hook_result`)) return this.sumOfHeads(z, names.attnOut, `${at}.hook_result`, run);
-    return this.linear(z.reshape([batch, length, heads * dHead]), names.attnOut); // [B, T, d]
-  }
-
-  /** What each head reads, [B, T, H, Dh]; scores and pattern are computed apart when their hooks are wanted. */
-  private mixture(
-    q: tf.Tensor4D,
-    k: tf.Tensor4D,
-    v: tf.Tensor4D,
-    mask: tf.Tensor,
-    scale: number,
-    at: string,
-    run: HookRun,
-  ): tf.Tensor4D {
-    const [scoresAt, patternAt] = [`${at}.hook_attn_scores`, `${at}.hook_pattern`];
-    if (!this.trainable && !run.wants(scoresAt) && !run.wants(patternAt)) return attention(q, k, v, mask, scale);
-    const scores = run.at(scoresAt, attentionScores(q, k, mask, scale)); // [B, H, T, T]
-    return attentionMix(run.at(patternAt, tf.softmax(scores)), v);
-  }
-
-  /** x [B, T, d] → q, k, v, each [B, T, H, Dh]. */
-  private queriesKeysValues(x: tf.Tensor3D, names: BlockNames['qkv']): tf.Tensor4D[] {
-    const [batch, length] = x.shape;
-    const { heads, dHead, family } = this.config;
-    const split = [batch, length, heads, dHead];
-    if (names.length === 3) return names.map((name) => this.linear(x, name).reshape<tf.Tensor4D>(split));
-    const fused = this.linear(x, names[0]); // [B, T, 3d]
-    // GPT-NeoX orders the rows (head, qkv, Dh), GPT-2 (qkv, head, Dh).
-    const parts =
-      family === 'gpt_neox'
-        ? tf.split(fused.reshape([batch * length, heads, 3 * dHead]), 3, 2)
-        : tf.split(fused.reshape([batch * length, 3 * heads * dHead]), 3, 1);
-    return parts.map((part) => part.reshape<tf.Tensor4D>(split));
-  }
-
-  /** The attention output as a sum of per-head results [B, T, H, d], which only runs when hook_result is wanted. */
-  private sumOfHeads(z: tf.Tensor4D, names: LinearNames, hook: string, run: HookRun): tf.Tensor3D {
-    const [batch, length, heads, dHead] = z.shape;
-    const d = this.config.dModel;
-    const weight = this.names.linearIsOutIn ? this.weight(names.weight).transpose() : this.weight(names.weight); // [H·Dh, d]
-    const perHead = z.reshape([batch * length, heads, dHead]).transpose([1, 0, 2]); // [H, B·T, Dh]
-    const results = tf.matMul(perHead, weight.reshape([heads, dHead, d])); // [H, B·T, d]
-    const result = run.at(hook, results.transpose([1, 0, 2]).reshape<tf.Tensor4D>([batch, length, heads, d]));
-    return result.sum<tf.Tensor3D>(2).add(this.weight(names.bias as string)); // [B, T, d]
-  }
-
-  private mlp(x: tf.Tensor3D, names: BlockNames, at: string, run: HookRun): tf.Tensor3D {
-    const pre = run.at(`${at}.mlp.hook_pre`, this.linear(x, names.mlpIn)); // [B, T, M]
-    const post = run.at(`${at}.mlp.hook_post`, this.activation(pre)); // [B, T, M]
-    return this.linear(post, names.mlpOut); // [B, T, d]
-  }
-
-  private activation(x: tf.Tensor3D): tf.Tensor3D {
-    switch (this.config.activation) {
-      case 'gelu_new':
-        return geluNew(x);
-      case 'gelu':
-        return gelu(x);
-      case 'relu':
-        return tf.relu(x);
-    }
-  }
-
-  /** x [B, T, in] → [B, T, out], as one product of B·T rows. */
-  private linear(x: tf.Tensor3D, names: LinearNames): tf.Tensor3D {
-    const [batch, length, width] = x.shape;
-    const bias = names.bias ? (this.weight(names.bias) as tf.Tensor1D) : undefined;
-    const weight = this.weight(names.weight) as tf.Tensor2D;
-    const outIn = this.names.linearIsOutIn;
-    const rows = batch * length;
-    const packed = this.trainable ? undefined : this.packed.layer(names.weight, weight, bias, outIn, rows);
-    const y = linear(x.reshape([rows, width]), weight, bias, outIn, packed); // [B·T, out]
-    return y.reshape([batch, length, y.shape[1]]);
-  }
-
-  /** LayerNorm with TransformerLens' hooks: scale = √(variance + eps) [B, T, 1], normalized = output [B, T, d]. */
-  private layerNorm(x: tf.Tensor3D, names: LayerNormNames, at: string, run: HookRun): tf.Tensor3D {
-    const weight = this.weight(names.weight) as tf.Tensor1D;
-    const bias = this.weight(names.bias) as tf.Tensor1D;
-    const eps = this.config.layerNormEps;
-    if (!run.wants(`${at}.hook_scale`)) return run.at(`${at}.hook_normalized`, layerNorm(x, weight, bias, eps));
-    const centred = x.sub(x.mean(-1, true)); // [B, T, d]
-    const scale = run.at(`${at}.hook_scale`, centred.square().mean(-1, true).add(eps).sqrt()); // [B, T, 1]
-    return run.at(`${at}.hook_normalized`, centred.div(scale).mul(weight).add<tf.Tensor3D>(bias));
-  }
-
-  private mask(layer: number, length: number): tf.Tensor {
-    const { attention, window } = this.config;
-    const local = attention?.[layer] === 'local' ? window : undefined;
-    return this.constant(`mask ${length} ${local ?? ''}`, () => [attentionMask(length, local)])[0]; // [T, T]
+  private pass(run: HookRun): Pass {
+    const { config, names, trainable } = this;
+    const model: PassModel = {
+      config,
+      names,
+      trainable,
+      isPacked: !trainable && this.halves.size === 0,
+      weight: (name) => this.weight(name),
+      rows: (name, ids) => {
+        const half = this.halves.get(name);
+        return half ? widenRows(half, ids) : embedding(this.weight(name) as tf.Tensor2D, ids);
+      },
+      packed: this.packed,
+      constant: (key, make) => this.constant(key, make),
+    };
+    return new Pass(model, run);
   }
 
   /** Tensors that depend on the sequence length alone, kept from one pass to the next. */
@@ -344,8 +220,10 @@ export class TransformerModel implements LanguageModel {
     return tensors;
   }
 
+  /** A weight as a tensor: the model's own, or one widened for the tidy that asks. */
   private weight(name: string): tf.Tensor {
-    return this.weights.get(name) as tf.Tensor;
+    const half = this.halves.get(name);
+    return half ? widen(half) : (this.weights.get(name) as tf.Tensor);
   }
 
   private requireAlive(): void {

@@ -12,6 +12,11 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Id of the token that begins a text, where the tokenizer has one. */
   readonly bosId: number | undefined;
+  /**
+   * The model was trained on texts that begin with bosId, so prompts and sequences do by default (tokenizer_config.json's
+   * add_bos_token, or the template of tokenizer.json); absent means no.
+   */
+  readonly addsBos?: boolean;
   /** Token ids of a text; no special token is added. */
   encode(text: string): Int32Array;
   /** The text of token ids. */
@@ -35,26 +40,76 @@ export interface TokenSet {
   readonly concepts?: { names: string[]; ids: Uint8Array };
 }
 
-export type ModelFamily = 'gpt2' | 'gpt_neo' | 'gpt_neox';
+export type ModelFamily =
+  'gpt2' | 'gpt_neo' | 'gpt_neox' | 'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gemma' | 'gemma2' | 'gemma3_text';
+
+/** How long contexts stretch rotary frequencies; formulas in positions.ts. */
+export type RopeScaling =
+  | { type: 'linear'; factor: number }
+  /** `original`: positions that the model was first trained on. */
+  | { type: 'dynamic'; factor: number; original: number }
+  | { type: 'llama3'; factor: number; lowFreqFactor: number; highFreqFactor: number; original: number }
+  | {
+      type: 'yarn';
+      factor: number;
+      original: number;
+      betaFast: number;
+      betaSlow: number;
+      /** Scales cos and sin. */
+      attentionFactor: number;
+      /** Whether the ramp's ends are whole dimensions. */
+      truncate: boolean;
+    };
+
+/** Rotary positions on the first `dims` of each head. */
+export interface Rotary {
+  dims: number;
+  base: number;
+  scaling?: RopeScaling;
+}
 
 export interface ModelConfig {
   family: ModelFamily;
   layers: number;
   dModel: number;
   heads: number;
+  /** Heads of keys and values, which groups of query heads share; default: as many as heads. */
+  kvHeads?: number;
   dHead: number;
   dMlp: number;
   vocab: number;
   /** Longest sequence. */
   context: number;
+  /** Epsilon of the norms. */
   layerNormEps: number;
-  activation: 'gelu_new' | 'gelu' | 'relu';
-  /** GPT-Neo: per layer; undefined = all global. */
+  /** LayerNorm (default), RMSNorm, or RMSNorm by 1 + weight (Gemma). */
+  norm?: 'layer' | 'rms' | 'rms-plus-one';
+  activation: 'gelu_new' | 'gelu' | 'relu' | 'silu';
+  /** MLP out of activation(gate) · up; default false. */
+  gatedMlp?: boolean;
+  /** Per layer: all earlier tokens, or a window of them; undefined = all global. */
   attention?: Array<'global' | 'local'>;
-  /** GPT-Neo's local window (256). */
+  /** Tokens that a local layer sees, itself included. */
   window?: number;
-  /** GPT-NeoX. */
-  rotary?: { dims: number; base: number };
+  rotary?: Rotary;
+  /** Rotary positions of local layers, where they have their own (Gemma 3). */
+  localRotary?: Rotary;
+  /** Biases of q, k and v, of the attention's output and of the MLP, in families that choose (Llama to Gemma). */
+  qkvBias?: boolean;
+  attnOutBias?: boolean;
+  mlpBias?: boolean;
+  /** RMSNorm of each head's q and k before the rotation. */
+  qkNorm?: boolean;
+  /** Norms behind attention and MLP as well as before. */
+  postNorms?: boolean;
+  /** Factor of q · k; default 1/√dHead, and 1 for GPT-Neo. */
+  attnScale?: number;
+  /** Scores become cap · tanh(score / cap) before the mask. */
+  attnSoftCap?: number;
+  /** Logits become cap · tanh(logit / cap). */
+  logitSoftCap?: number;
+  /** Factor of the token embedding. */
+  embedScale?: number;
   parallelResidual: boolean;
   tiedEmbeddings: boolean;
 }

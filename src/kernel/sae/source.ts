@@ -1,5 +1,5 @@
 /** Where training data comes from: activations in pieces, as often as training wants to go over them. */
-import { captureActivations } from '../activations/capture.js';
+import { capturedWidth, captureActivations } from '../activations/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
@@ -56,8 +56,7 @@ export function modelSource(
 ): ActivationSource {
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
-  const heads = /attn\.hook_(q|k|v|z|rot_q|rot_k)$/.test(hook) ? model.config.heads : 1;
-  const width = model.hookWidth(hook) * heads;
+  const width = capturedWidth(model, hook);
   const rows = tokens.sequences * tokens.context;
   const source: ActivationSource = {
     width,

@@ -4,7 +4,7 @@
  */
 import { LIVE_GONE, LIVE_SUPERSEDED, type LiveCall } from '../../protocol/live.js';
 import type { Json } from '../../protocol/notebook.js';
-import type { LiveHandler } from '../api/context.js';
+import type { LiveHandler } from '../verb/context.js';
 import { InterruptedError, type Evaluator } from './evaluate.js';
 
 /** Views that a session keeps: of more, the oldest is let go with what it holds. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import type { Json, JsonObject, NotebookCell, NotebookFile } from '../../protocol/notebook.js';
 import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
-import type { SessionContext } from '../api/context.js';
+import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { ErrorReport } from './errors.js';
 import { CellRecorder, stackLineText } from './recorder.js';

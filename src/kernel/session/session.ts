@@ -9,7 +9,7 @@ import vm from 'node:vm';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
-import type { LiveHandler, SessionContext } from '../api/context.js';
+import type { LiveHandler, SessionContext } from '../verb/context.js';
 import { Attribution } from './attribution.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DISPLAY, type Displayed } from '../../../src/kernel/api/present.js';
+import { DISPLAY, type Displayed } from '../../../src/kernel/present/items.js';
 import type { LanguageModel, Tokenizer } from '../../../src/kernel/models/types.js';
 import { STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
 import { tokenizer } from '../models/models.js';

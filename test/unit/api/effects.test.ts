@@ -7,7 +7,7 @@ import { createSae } from '../../../src/kernel/sae/sae.js';
 import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import type { OutputItem } from '../../../src/protocol/notebook.js';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { normals } from '../models/models.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Environment, parametersOf } from '../../../src/kernel/api/environment.js';
+import { Environment, parametersOf } from '../../../src/kernel/verb/environment.js';
 import { breathe, checkAborted } from '../../../src/kernel/compute/call.js';
 import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
 

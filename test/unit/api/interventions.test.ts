@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
 import { correlate } from '../../../src/kernel/correlation/map.js';

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { matrix } from '../../../src/kernel/compute/matrix.js';
 import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
 import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
@@ -92,7 +92,7 @@ describe('fg.mapper.show', () => {
     const [graphA, graphB] = [await fg.mapper.graph(saeA.decoder, loose), await fg.mapper.graph(saeB.decoder, loose)];
     await fg.mapper.show([graphA, graphB], {
       map,
-      nulls: [{ graph: graphA, kind: 'rotated' }],
+      beside: [{ graph: graphA, kind: 'rotated' }],
       columns: [{ half: Array.from({ length: 24 }, (_, i) => (i < 12 ? 'low' : 'high')) }, {}],
       groups: { royalty: ['king'] },
     });

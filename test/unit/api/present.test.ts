@@ -11,7 +11,7 @@ import {
   tableOf,
   withDisplay,
   withSummary,
-} from '../../../src/kernel/api/present.js';
+} from '../../../src/kernel/present/items.js';
 import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import type { OutputItem } from '../../../src/protocol/notebook.js';

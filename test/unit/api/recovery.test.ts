@@ -3,7 +3,7 @@ import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/dis
 import { MIME } from '../../../src/protocol/mime.js';
 import type { OutputItem } from '../../../src/protocol/notebook.js';
 import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import { chartItems, DISPLAY } from '../../../src/kernel/api/present.js';
+import { chartItems, DISPLAY } from '../../../src/kernel/present/items.js';
 import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
 import { basis, directions, handSae, handWorld, independent } from '../synthetic/fakes.js';
 import { freshWorld, lmA } from './tiny.js';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { OutputItem } from '../../../src/protocol/notebook.js';
 import type { TableDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { row } from '../../../src/kernel/compute/matrix.js';
 import { correlate } from '../../../src/kernel/correlation/map.js';
 import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';

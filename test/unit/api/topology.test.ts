@@ -1,14 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Environment } from '../../../src/kernel/api/environment.js';
-import { mapperApi } from '../../../src/kernel/api/mapper.js';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
-import { resumable } from '../../../src/kernel/api/resume.js';
-import { topologyApi } from '../../../src/kernel/api/topology.js';
-import type { PairedMap } from '../../../src/kernel/api/correlation.js';
+import { Environment } from '../../../src/kernel/verb/environment.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
+import { bind } from '../../../src/kernel/verb/namespace.js';
+import { resumable } from '../../../src/kernel/verb/resume.js';
+import type { PairedMap } from '../../../src/kernel/correlation/types.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix } from '../../../src/kernel/compute/matrix.js';
+import { mapper } from '../../../src/kernel/mapper/fg.js';
 import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
 import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
@@ -41,7 +41,7 @@ const chartIn = (items: readonly OutputItem[]): ChartDescriptor =>
 
 describe('fg.mapper.persistence', () => {
   it('is kept, and shown as barcode and diagram with a table for readers of text', async () => {
-    const api = topologyApi(env);
+    const api = bind(env, mapper);
     const x = circle(60, 1);
     const first = await api.persistence(x, { nulls: 9, landmarks: 40, seed: 3 });
     expect(first.dims[1].p[0]).toBe(0.1);
@@ -59,38 +59,40 @@ describe('fg.mapper.persistence', () => {
   });
 
   it('refuses misspelt options and what is no matrix', async () => {
-    const api = topologyApi(env);
+    const api = bind(env, mapper);
     await expect(api.persistence(circle(9, 1), { landmark: 4 } as never)).rejects.toThrow(/no option "landmark"/);
     await expect(api.persistence({ rows: 2 } as never)).rejects.toThrow(/matrix/);
-    await expect(api.sweep(circle(9, 1), { cover: {} } as never)).rejects.toThrow(/no option "cover"/);
+    await expect(api.sweep(circle(9, 1), { cover: {} } as never)).rejects.toThrow(
+      "fg.mapper.sweep: cover is an object; expected 'cubes' or 'balanced'",
+    );
     await expect(api.nulls(circle(9, 1), { ...OPTIONS, distances: matrix(9, 9) })).rejects.toThrow(/no null data/);
   });
 });
 
 describe('fg.mapper.nulls and findings', () => {
   it('a loop is found with its p, and the null graph goes to fg.mapper.show', async () => {
-    const api = topologyApi(env);
+    const api = bind(env, mapper);
     const x = circle(250, 2);
-    const graph = await mapperApi(env).graph(x, OPTIONS);
-    const nulls = await api.nulls(x, OPTIONS, { kind: 'gaussian', runs: 9, seed: 1 });
+    const graph = await bind(env, mapper).graph(x, OPTIONS);
+    const nulls = await api.nulls(x, { ...OPTIONS, nulls: { kind: 'gaussian', runs: 9, seed: 1 } });
     const table = tableIn(itemsOf(nulls));
     expect(table.title).toBe('Mapper graph beside null graphs: Gaussian, same covariance');
     expect(table.note).toMatch(/^9 runs, seed 1; p = /);
     expect(table.rows.find((r) => r.statistic === 'longest loop')).toMatchObject({ 'p more': 0.1 });
-    const [loop] = api.findings(graph, { nulls });
+    const [loop] = api.findings(graph, { beside: nulls });
     expect(loop).toMatchObject({ kind: 'loop', p: 0.1, runs: 9, seed: 1 });
     expect(textOf(itemsOf(api.findings(graph)))).toMatch(/no null was run/);
-    await mapperApi(env).show(graph, { nulls: [nulls], findings: [loop] });
+    await bind(env, mapper).show(graph, { beside: [nulls], findings: [loop] });
     expect(context.shown.at(-1)!.some((i) => i.mime === MIME.graph)).toBe(true);
 
-    const again = await api.nulls(x, OPTIONS, { kind: 'gaussian', runs: 9, seed: 1 });
+    const again = await api.nulls(x, { ...OPTIONS, nulls: { kind: 'gaussian', runs: 9, seed: 1 } });
     expect(again).toEqual(nulls);
-    const other = await api.nulls(x, OPTIONS, {
-      kind: 'shuffled',
-      runs: 1,
+    const other = await api.nulls(x, {
+      ...OPTIONS,
+      nulls: { kind: 'shuffled', runs: 1 },
       by: Float64Array.from(x.data.slice(0, 250)),
     });
-    expect(() => api.findings(graph, { nulls: other })).toThrow(/measured by given values/);
+    expect(() => api.findings(graph, { beside: other })).toThrow(/measured by given values/);
     expect(itemsOf(api.extended(graph))[0].mime).toBe(MIME.table);
     expect(textOf(itemsOf(api.extended(graph)))).toMatch(/1 components, 1 loops/);
   });
@@ -100,11 +102,14 @@ describe('fg.mapper.sweep and stability', () => {
   it('a sweep is shown as heatmaps', async () => {
     const x = circle(120, 2);
     const { lens, clusterer } = OPTIONS;
-    const sweep = await topologyApi(env).sweep(
-      x,
-      { lens, clusterer },
-      { cubes: [4, 8], overlaps: [0.3, 0.4], bootstraps: 1, nulls: 1 },
-    );
+    const sweep = await bind(env, mapper).sweep(x, {
+      lens,
+      clusterer,
+      cubes: [4, 8],
+      overlaps: [0.3, 0.4],
+      draws: 1,
+      nulls: 1,
+    });
     const items = itemsOf(sweep);
     for (const title of [
       'components',
@@ -120,8 +125,8 @@ describe('fg.mapper.sweep and stability', () => {
 
   it('one that is stopped goes on where it was, to the same result', async () => {
     const x = blobs(90, 2);
-    const settings = { runs: 6, seed: 4, pairs: 50 };
-    const whole = await topologyApi(env).stability(x, OPTIONS, settings);
+    const options = { ...OPTIONS, draws: { runs: 6, seed: 4 }, pairs: 50 };
+    const whole = await bind(env, mapper).stability(x, options);
     const other = collectingContext();
     try {
       const second = new Environment(other);
@@ -129,12 +134,12 @@ describe('fg.mapper.sweep and stability', () => {
       const onProgress = (p: { label: string; done: number }): void => {
         if (p.label === 'Stability' && p.done === 3) stop.abort();
       };
-      await expect(
-        topologyApi(second).stability(x, OPTIONS, { ...settings, signal: stop.signal, onProgress }),
-      ).rejects.toThrow(/cancelled/);
+      await expect(bind(second, mapper).stability(x, { ...options, signal: stop.signal, onProgress })).rejects.toThrow(
+        /cancelled/,
+      );
       const folder = path.join(other.artifactFolder, 'unfinished');
       expect(fs.readdirSync(folder).length).toBe(1);
-      const resumed = await topologyApi(second).stability(x, OPTIONS, settings);
+      const resumed = await bind(second, mapper).stability(x, options);
       expect(other.printed.join()).toMatch(/going on after 3 finished runs/);
       expect(resumed).toEqual(whole);
       expect(fs.readdirSync(folder)).toEqual([]);
@@ -169,7 +174,10 @@ describe('fg.mapper.sweep and stability', () => {
 describe('fg.mapper.overlap', () => {
   it('shows the best node of B for each of A, and refuses a graph of other rows', async () => {
     const x = blobs(60, 1);
-    const a = await mapperApi(env).graph(x, { ...OPTIONS, clusterer: { kind: 'dbscan', metric: 'euclidean', eps: 1 } });
+    const a = await bind(env, mapper).graph(x, {
+      ...OPTIONS,
+      clusterer: { kind: 'dbscan', metric: 'euclidean', eps: 1 },
+    });
     const own = Int32Array.from({ length: 60 }, (_, i) => i);
     const side = { meta: { sae: { name: 'tiny', id: 'x', decoder: a.rows } } };
     const map = {
@@ -185,10 +193,10 @@ describe('fg.mapper.overlap', () => {
       rBofA: new Float32Array(60).fill(1),
       pairs: { a: own, b: own, r: new Float32Array(60).fill(1) },
     } as unknown as PairedMap;
-    const overlap = await topologyApi(env).overlap(a, a, map, { nulls: 19 });
+    const overlap = await bind(env, mapper).overlap(a, a, map, { nulls: 19 });
     expect(overlap.best.every((m) => m.overlap === 1)).toBe(true);
     expect(tableIn(itemsOf(overlap)).title).toMatch(/mean best overlap 1, null .*, p 0.05/);
     const foreign = { ...a, rows: 'other' };
-    await expect(topologyApi(env).overlap(foreign, a, map)).rejects.toThrow(/other rows than the decoder/);
+    await expect(bind(env, mapper).overlap(foreign, a, map)).rejects.toThrow(/other rows than the decoder/);
   });
 });

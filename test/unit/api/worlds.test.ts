@@ -1,6 +1,6 @@
 /** fg.synthetic's worlds: how they show themselves, their report, true activations as artifacts, presets, what is refused. */
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/api/present.js';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
 import type { ChartDescriptor } from '../../../src/protocol/display.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import type { OutputItem } from '../../../src/protocol/notebook.js';

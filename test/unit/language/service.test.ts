@@ -163,6 +163,23 @@ describe('mistakes', () => {
     expect(service.hover(at(1, 'rows'))?.signature).toBe('const rows: number[]');
   });
 
+  it('in the use of a declared verb are reported, and its options are completed with their words and defaults', () => {
+    sync(
+      "const x = { rows: 1, cols: 1, data: new Float32Array(1) }\nawait fg.mapper.graph(x, { minIntersection: 'a' })\nawait fg.mapper.graph(x, { cubes: 3 })",
+      'await fg.mapper.nulls(x, { nulls: { kind: "rotated", ru } })',
+    );
+    expect(problems(0).map(({ span }) => texts[0].slice(span.start, span.end))).toEqual(['minIntersection', 'cubes']);
+    expect(completions(1, 'ru }', 2)).toEqual(['runs', 'seed']);
+    const runs = service.describe({ ...at(1, 'ru }', 2), name: 'runs' });
+    expect(JSON.stringify(runs)).toContain('A whole number of at least 1; default 20.');
+    const hover = service.hover(at(0, 'minIntersection'));
+    expect(hover?.signature).toContain('minIntersection?: number');
+    expect(JSON.stringify(hover)).toContain('Members that nodes share to be joined.');
+    expect(service.hover(at(1, 'nulls('))?.signature).toBe(
+      '(method) MapperApi.nulls(points: MapperPoints, options?: MapperNullsOptions): Promise<MapperNulls>',
+    );
+  });
+
   it('in the use of fg are reported', () => {
     sync("const sae = await fg.sae.load(1)\nfg.nothing\nawait fg.sae.train('x')");
     const words = allProblems().map(([, word]) => word);

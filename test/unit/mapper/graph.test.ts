@@ -196,7 +196,7 @@ describe('Mapper of bad input', () => {
       [{ lens: 'norm' as never }, 'expected pca'],
       [{ lens: { kind: 'pca', components: 9 } }, 'from 1 to 4'],
       [{ minIntersection: 0 }, 'minIntersection is 0'],
-      [{ eps: 1 } as never, 'no option eps'],
+      [{ eps: 1 } as never, 'no option "eps"'],
     ];
     for (const [options, text] of wrong) await expect(mapperGraph(x, options)).rejects.toThrow(text);
   });

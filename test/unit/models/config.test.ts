@@ -129,13 +129,13 @@ describe('readConfig', () => {
   it.each([
     [
       'an unknown architecture',
-      { ...GPT2, model_type: 'llama' },
-      /model_type "llama".*supported are gpt2, gpt_neo, gpt_neox/,
+      { ...GPT2, model_type: 'mamba' },
+      /model_type "mamba".*supported are gpt2, gpt_neo, gpt_neox/,
     ],
     ['heads that do not divide the width', { ...GPT2, n_head: 7 }, /width 768 is not divisible by 7 heads/],
     ['a missing size', { ...GPT2, n_layer: undefined }, /n_layer or num_hidden_layers must be a number but is missing/],
     ['a broken size', { ...GPT2, vocab_size: 1.5 }, /vocab_size must be a positive integer/],
-    ['an activation it does not have', { ...GPT2, activation_function: 'swish' }, /"swish" is not supported/],
+    ['an activation it does not have', { ...GPT2, activation_function: 'quick_gelu' }, /"quick_gelu" is not supported/],
     ['attention for other layers', { ...TINY_STORIES_1M, num_layers: 7 }, /one for each of 7 layers/],
     [
       'scaled-by-layer attention',

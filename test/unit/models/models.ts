@@ -5,7 +5,16 @@ import { TransformerModel } from '../../../src/kernel/models/transformer.js';
 import type { ModelConfig, Tokenizer } from '../../../src/kernel/models/types.js';
 import type { ReferenceSettings, Weights } from './reference.js';
 
-const sizes = { layers: 2, dModel: 15, heads: 3, dHead: 5, dMlp: 23, vocab: 37, context: 12, layerNormEps: 1e-5 };
+export const sizes = {
+  layers: 2,
+  dModel: 15,
+  heads: 3,
+  dHead: 5,
+  dMlp: 23,
+  vocab: 37,
+  context: 12,
+  layerNormEps: 1e-5,
+};
 
 export const CONFIGS: Record<string, ModelConfig> = {
   'GPT-2': { ...sizes, family: 'gpt2', activation: 'gelu_new', parallelResidual: false, tiedEmbeddings: true },
@@ -46,6 +55,9 @@ export const CONFIGS: Record<string, ModelConfig> = {
 };
 
 export function referenceSettings(c: ModelConfig): ReferenceSettings {
+  if (c.family !== 'gpt2' && c.family !== 'gpt_neo' && c.family !== 'gpt_neox')
+    throw new Error(`no settings of ${c.family}`);
+  if (c.activation === 'silu') throw new Error('no silu in these families');
   const tied = c.family === 'gpt_neox' ? 'gpt_neox.embed_in.weight' : 'transformer.wte.weight';
   const untied = c.family === 'gpt_neox' ? 'embed_out.weight' : 'lm_head.weight';
   return {
@@ -81,7 +93,7 @@ export function randomWeights(config: ModelConfig, seed: number): Weights {
   const next = normals(seed);
   const weights: Weights = new Map();
   for (const [name, shape] of weightShapes(config)) {
-    const centre = /(ln_1|ln_2|ln_f|layernorm|layer_norm)\.weight$/.test(name) ? 1 : 0;
+    const centre = /(ln_1|ln_2|ln_f|layernorm|layer_norm|_norm|model\.norm)\.weight$/.test(name) ? 1 : 0;
     const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => centre + 0.3 * next());
     weights.set(name, { shape, data });
   }

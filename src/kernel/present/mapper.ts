@@ -4,10 +4,11 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import type { MapperNulls } from '../mapper/nulls.js';
 import type { NodeOverlap } from '../mapper/overlap.js';
 import type { ExtendedPersistence } from '../mapper/persistence.js';
-import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
+import type { RipsPersistence } from '../mapper/ripsSample.js';
 import type { MapperStability } from '../mapper/stability.js';
 import type { MapperSweep, SweepCell } from '../mapper/sweep.js';
-import { chartItems, count, formatNumber, tableItems, tableOf, textItem, type TableRow } from './present.js';
+import { bars, heatmap, orNull, scatterWithDiagonal, tooltipOf } from './charts.js';
+import { chartItems, count, formatNumber, tableItems, tableOf, textItem, type TableRow } from './items.js';
 
 /** Bars drawn of each dimension. */
 const DRAWN = 60;
@@ -19,8 +20,6 @@ const P_NOTE = 'p = (k + 1)/(R + 1)';
 function chartWithText(spec: object, title: string, text: readonly OutputItem[]): OutputItem[] {
   return [chartItems(spec, title)[0], ...text.filter((item) => item.mime === textItem('').mime)];
 }
-
-const orNull = (v: number): number | null => (Number.isFinite(v) ? v : null);
 
 interface Bar {
   dim: string;
@@ -52,23 +51,12 @@ function barsOf({ dims, threshold }: RipsPersistence): Bar[] {
 }
 
 const SCALE = 'distance';
-const TOOLTIP = ['dim', 'birth', 'death', 'length', 'p'].map((field) => ({ field }));
+const TOOLTIP = tooltipOf('dim', 'birth', 'death', 'length', 'p');
 const DIM_COLOR = { field: 'dim', type: 'nominal', title: null, sort: NAMES };
 
 export function barcodeSpec(r: RipsPersistence): object {
-  return {
-    width: 460,
-    height: { step: 4 },
-    data: { values: barsOf(r) },
-    mark: { type: 'bar', height: 3 },
-    encoding: {
-      y: { field: 'place', type: 'ordinal', axis: null },
-      x: { field: 'birth', type: 'quantitative', title: SCALE },
-      x2: { field: 'end' },
-      color: DIM_COLOR,
-      tooltip: TOOLTIP,
-    },
-  };
+  const from = { field: 'birth', title: SCALE };
+  return bars(barsOf(r), { from, to: 'end', place: 'place', color: DIM_COLOR, tooltip: TOOLTIP });
 }
 
 /** Birth against death; lines: where bars of length 0 lie, and the 95th percentile of the null's longest bars. */
@@ -84,34 +72,17 @@ export function diagramSpec(r: RipsPersistence): object {
         { dim: NAMES[dim], birth: Math.max(0, top - length), end: top },
       ];
     });
-  const axes = {
-    x: { field: 'birth', type: 'quantitative', title: `birth (${SCALE})`, scale: { domain: [0, top] } },
-    y: { field: 'end', type: 'quantitative', title: `death (${SCALE})`, scale: { domain: [0, top] } },
-  };
-  const diagonal = [
-    { birth: 0, end: 0 },
-    { birth: top, end: top },
-  ];
-  return {
-    width: 300,
-    height: 300,
-    layer: [
-      { data: { values: diagonal }, mark: { type: 'line', color: 'gray', strokeWidth: 1 }, encoding: axes },
-      {
-        data: { values: lines },
-        mark: { type: 'line', strokeDash: [4, 3], strokeWidth: 1 },
-        encoding: { ...axes, color: DIM_COLOR },
-      },
-      {
-        data: { values: barsOf(r) },
-        mark: { type: 'point', filled: true, opacity: 0.8 },
-        encoding: { ...axes, color: DIM_COLOR, shape: DIM_COLOR, tooltip: TOOLTIP },
-      },
-    ],
-  };
+  return scatterWithDiagonal(barsOf(r), {
+    x: { field: 'birth', title: `birth (${SCALE})` },
+    y: { field: 'end', title: `death (${SCALE})` },
+    top,
+    color: DIM_COLOR,
+    tooltip: TOOLTIP,
+    lines,
+  });
 }
 
-function persistenceTable(r: RipsPersistence): OutputItem[] {
+function persistenceTable(r: RipsPersistence, about: string): OutputItem[] {
   const rows = r.dims.flatMap(({ dim, births, deaths, p, nullLongest }): TableRow[] =>
     Array.from(births.subarray(0, 5), (birth, i) => ({
       dimension: NAMES[dim],
@@ -126,7 +97,7 @@ function persistenceTable(r: RipsPersistence): OutputItem[] {
   );
   return tableItems({
     ...tableOf(rows, 'Vietoris-Rips persistence: the longest bars'),
-    note: `${describeSample(r)}; seed ${r.seed}; ${P_NOTE}, k = null runs whose longest bar is as long`,
+    note: `${about}; seed ${r.seed}; ${P_NOTE}, k = null runs whose longest bar is as long`,
   });
 }
 
@@ -138,7 +109,8 @@ function cutOff(r: RipsPersistence): string {
 
 export type PersistenceView = 'both' | 'barcode' | 'diagram';
 
-export function persistenceItems(r: RipsPersistence, view: PersistenceView): OutputItem[] {
+/** `about`: the sample in words. */
+export function persistenceItems(r: RipsPersistence, view: PersistenceView, about: string): OutputItem[] {
   const name = view === 'barcode' ? 'Barcode' : view === 'diagram' ? 'Persistence diagram' : 'Barcode and diagram';
   const dashed = view === 'barcode' || r.null.runs === 0 ? '' : '; dashed: 95 % of null runs have no longer bar';
   const spec =
@@ -147,7 +119,7 @@ export function persistenceItems(r: RipsPersistence, view: PersistenceView): Out
       : view === 'diagram'
         ? diagramSpec(r)
         : { hconcat: [barcodeSpec(r), diagramSpec(r)] };
-  return chartWithText(spec, `${name}: ${describeSample(r)}${cutOff(r)}${dashed}`, persistenceTable(r));
+  return chartWithText(spec, `${name}: ${about}${cutOff(r)}${dashed}`, persistenceTable(r, about));
 }
 
 export function extendedItems(persistence: ExtendedPersistence, by: string): OutputItem[] {
@@ -208,48 +180,24 @@ export function findingItems(findings: readonly GraphFinding[], n: number): Outp
   });
 }
 
-function heatmap(title: string, of: (cell: SweepCell) => number, sweep: MapperSweep): object {
-  const values = sweep.cells.map((cell) => ({ cubes: cell.cubes, overlap: cell.overlap, value: orNull(of(cell)) }));
-  const axes = {
-    x: { field: 'overlap', type: 'ordinal', title: 'overlap', axis: { labelAngle: 0 } },
-    y: { field: 'cubes', type: 'ordinal', title: 'cubes', sort: 'descending' },
-  };
-  const format = values.every(({ value }) => Number.isInteger(value)) ? 'd' : '.2f';
-  return {
-    title,
-    width: { step: 44 },
-    height: { step: 28 },
-    data: { values },
-    encoding: { ...axes, tooltip: ['cubes', 'overlap', 'value'].map((field) => ({ field })) },
-    layer: [
-      {
-        mark: 'rect',
-        encoding: {
-          color: { field: 'value', type: 'quantitative', title: null, legend: null, scale: { scheme: 'viridis' } },
-        },
-      },
-      // Outlined, so that it reads on any colour of the scale.
-      {
-        mark: { type: 'text', color: 'white', stroke: 'black', strokeWidth: 2.5, strokeJoin: 'round' },
-        encoding: { text: { field: 'value', format } },
-      },
-      { mark: { type: 'text', color: 'white' }, encoding: { text: { field: 'value', format } } },
-    ],
-    resolve: { scale: { color: 'independent' } },
-  };
-}
-
 export function sweepItems(sweep: MapperSweep): OutputItem[] {
   const { cells, bootstraps, seed, compared } = sweep;
+  const grid = (name: string, of: (cell: SweepCell) => number): object =>
+    heatmap(
+      name,
+      cells.map((cell) => ({ cubes: cell.cubes, overlap: cell.overlap, value: orNull(of(cell)) })),
+      'overlap',
+      'cubes',
+    );
   const maps = [
-    heatmap('components', (c) => c.statistics.components, sweep),
-    heatmap('loops (b1)', (c) => c.statistics.loops, sweep),
-    heatmap('noise share', (c) => c.statistics.noiseShare, sweep),
+    grid('components', (c) => c.statistics.components),
+    grid('loops (b1)', (c) => c.statistics.loops),
+    grid('noise share', (c) => c.statistics.noiseShare),
     bootstraps > 0
-      ? heatmap('stability (bootstrap Jaccard)', (c) => c.stability, sweep)
-      : heatmap('stability (agreement with neighbours)', (c) => c.agreement, sweep),
-    ...(bootstraps > 0 ? [heatmap('agreement with neighbours', (c) => c.agreement, sweep)] : []),
-    ...(sweep.null.runs > 0 ? [heatmap('null: loops, mean', (c) => c.null!.loops, sweep)] : []),
+      ? grid('stability (bootstrap Jaccard)', (c) => c.stability)
+      : grid('stability (agreement with neighbours)', (c) => c.agreement),
+    ...(bootstraps > 0 ? [grid('agreement with neighbours', (c) => c.agreement)] : []),
+    ...(sweep.null.runs > 0 ? [grid('null: loops, mean', (c) => c.null!.loops)] : []),
   ];
   const rows = cells.map((c) => ({
     cubes: c.cubes,

@@ -15,8 +15,13 @@ export type Displayed<T> = T & {
 };
 
 /** Gives a value its way of being shown; the value is otherwise unchanged. */
-export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
+export function setDisplay(value: object, items: () => OutputItem[] | Promise<OutputItem[]>): void {
   Object.defineProperty(value, DISPLAY, { value: items, enumerable: false, configurable: true });
+}
+
+/** The same, for those who call what is shown. */
+export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
+  setDisplay(value, items);
   return value as Displayed<T>;
 }
 

@@ -4,48 +4,72 @@ import path from 'node:path';
 import type { GraphDescriptor, GraphFinding, GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';
 import { firingRates } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
+import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
+import type { PairedMap } from '../correlation/types.js';
 import { sha256 } from '../io/hash.js';
-import { writeGraphBundle, type BundleColumn, type GraphBundleSet } from '../mapper/bundle.js';
-import { asParameters } from '../mapper/describe.js';
-import { counterpartsOf, overlapMatrix } from '../mapper/overlap.js';
-import type { MapperGraph } from '../mapper/types.js';
-import { defaultExamples } from './activations.js';
-import type { PairedMap } from './correlation.js';
-import type { Environment } from './environment.js';
-import { count, textItem } from './present.js';
+import { count, textItem } from '../present/items.js';
+import { writeGraphBundle, type BundleColumn, type GraphBundleSet } from './bundle.js';
+import { counterpartsOf, overlapMatrix } from './overlap.js';
+import type { MapperGraph } from './types.js';
+import type { Environment } from '../verb/environment.js';
+import { text, value, whole, type Given } from '../verb/option.js';
+
+const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
 
 /** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes. */
-export type GraphColumns = Readonly<Record<string, ArrayLike<number> | readonly string[]>>;
+export interface GraphColumns {
+  readonly [name: string]: ArrayLike<number> | readonly string[];
+}
 
 /** A null graph, or what holds one (what fg.mapper.nulls returned). */
 export type NullGraph = MapperGraph | { readonly graph: MapperGraph; readonly kind?: string; readonly name?: string };
 
-export interface ShowGraphOptions {
-  /** Default: the name of the SAE, else "Mapper graph". */
-  title?: string;
-  /**
-   * Where the points are features: their activation store, one for each graph; adds firing rates, peak tokens and dataset
-   * examples. Default: the stores of `map`.
-   */
-  activations?: SparseActivations | readonly SparseActivations[];
-  /** With two graphs: the correlation map that joins their features. With one: adds r to the counterpart. */
-  map?: PairedMap;
-  /** Null graphs shown beside, such as what fg.mapper.nulls returned. */
-  nulls?: readonly NullGraph[];
-  /** More columns to colour by, one value per point; an array of such where there are several graphs. */
-  columns?: GraphColumns | readonly GraphColumns[];
-  /** Keyword groups to colour by: name → whole words of the peak tokens. */
-  groups?: Record<string, readonly string[]>;
-  /** Loops and branches to mark, of the first graph or of each. */
-  findings?: readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>;
-  /** Of the layout; default 0. */
-  seed?: number;
-}
+/** Options of the picture of graphs. */
+export const SHOW = {
+  title: text({ doc: 'Over the picture.', fallback: 'the name of the SAE, else "Mapper graph"' }),
+  activations: value<SparseActivations | readonly SparseActivations[]>(
+    'what fg.activations.save returned, or an array of these',
+    {
+      doc: 'Where the points are features: their activation store, one for each graph; adds firing rates, peak tokens and dataset examples.',
+      fallback: 'the stores of `map`',
+    },
+    isObject,
+  ),
+  map: value<PairedMap>(
+    'what fg.correlation.map returned',
+    { doc: 'With two graphs: the correlation map that joins their features. With one: adds r to the counterpart.' },
+    isObject,
+  ),
+  beside: value<readonly NullGraph[]>(
+    'an array of graphs, or of what fg.mapper.nulls returned',
+    { doc: 'Null graphs shown beside.' },
+    Array.isArray,
+  ),
+  columns: value<GraphColumns | readonly GraphColumns[]>(
+    'an object such as { name: values }, or an array of these',
+    { doc: 'More columns to colour by, one value per point; an array of such where there are several graphs.' },
+    isObject,
+  ),
+  groups: value<Readonly<Record<string, readonly string[]>>>(
+    'an object such as { months: ["May", "June"] }',
+    { doc: 'Keyword groups to colour by: name → whole words of the peak tokens.' },
+    isObject,
+  ),
+  findings: value<readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>>(
+    'what fg.mapper.findings returned, or an array of these',
+    { doc: 'Loops and branches to mark, of the first graph or of each.' },
+    Array.isArray,
+  ),
+  seed: whole({ doc: 'Of the layout.', fallback: '0' }),
+} as const;
+
+export type ShowGraphOptions = Given<typeof SHOW>;
 
 const CODE_VERSION = 3;
 const MAX_LENS_COLUMNS = 10;
@@ -172,7 +196,7 @@ export function graphText(graph: MapperGraph): string {
 
 /** A plain identity of what is shown: equal calls find the bundle that is there. */
 function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGraphOptions) {
-  const { activations, map, nulls: _, columns: __, ...rest } = options;
+  const { activations, map, beside: _, columns: __, ...rest } = options;
   const inputs: Record<string, string> = {};
   sets.forEach((set, s) => (inputs[`graph${s}`] = set.graph.id));
   [activations ?? []].flat().forEach((a: SparseActivations, s) => (inputs[`activations${s}`] = a.id));
@@ -195,7 +219,7 @@ export async function graphItems(
   const { map } = options;
   const data: GraphBundleSet[] = [];
   for (const [s, graph] of graphs.entries()) data.push(await dataSet(env, graph, s, graphs.length, options));
-  const sets = [...data, ...(options.nulls ?? []).map(nullSet)];
+  const sets = [...data, ...(options.beside ?? []).map(nullSet)];
   const named = data.filter((set) => set.sae).map((set) => set.sae!.name);
   const title = options.title ?? (named.length > 0 ? `Mapper: ${named.join(' ↔ ')}` : 'Mapper graph');
   const groups = Object.entries(options.groups ?? {}).map(([name, words]) => ({ name, words: [...words] }));
@@ -230,9 +254,9 @@ export async function graphItems(
     path: path.relative(env.context.outputFolder, computed.folder).split(path.sep).join('/'),
     meta: computed.value,
   };
-  const text = sets.map((set) => (sets.length > 1 ? `${set.name}: ` : '') + graphText(set.graph));
+  const words = sets.map((set) => (sets.length > 1 ? `${set.name}: ` : '') + graphText(set.graph));
   return [
     { mime: MIME.graph, json: JSON.parse(JSON.stringify(descriptor)) as Json },
-    textItem([title, ...text].join('\n')),
+    textItem([title, ...words].join('\n')),
   ];
 }

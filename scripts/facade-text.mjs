@@ -1,0 +1,156 @@
+/** The facade as text: declarations for the editor, pages for docs/api. */
+import path from 'node:path';
+import * as prettier from 'prettier';
+import ts from 'typescript';
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/** "1,000 landmarks." + what is expected + the default, as hovers show it. */
+function wordsOf({ doc, expected, telling, fallback, required }) {
+  const left = required ? 'required' : fallback === undefined ? undefined : `default ${fallback}`;
+  const rest = [telling ? expected : undefined, left].filter((s) => s !== undefined);
+  return rest.length > 0 ? `${ended(doc)} ${ended(capital(rest.join('; ')))}` : ended(doc);
+}
+
+const comment = (text, indent) => `${indent}/** ${text.replaceAll('*/', '*\\/')} */`;
+
+function memberLines(options, indent) {
+  return options.flatMap((option) => {
+    const { name, required, members, shortType, type } = option;
+    const head = `${indent}readonly ${name}${required ? '' : '?'}: `;
+    const lines = [comment(wordsOf(option), indent)];
+    if (!members) return [...lines, `${head}${type};`];
+    const short = shortType ? `${shortType} | ` : '';
+    return [...lines, `${head}${short}{`, ...memberLines(members, `${indent}  `), `${indent}};`];
+  });
+}
+
+export const interfaceName = (namespace) => `${capital(namespace)}Api`;
+const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
+
+/** "graph(points: MapperPoints, options?: MapperGraphOptions): Promise<MapperGraph>" */
+function signature(namespace, { name, args, options, result }) {
+  const given = args.map((arg) => `${arg.name}: ${arg.type}`);
+  const optional = options.some((option) => option.required) ? '' : '?';
+  if (options.length > 0) given.push(`options${optional}: ${optionsName(namespace, name)}`);
+  return `${name}(${given.join(', ')}): ${result}`;
+}
+
+function verbLines(namespace, verb) {
+  const args = verb.args.map(({ name, doc }) => `   * @param ${name} ${doc}`);
+  return ['  /**', `   * ${verb.doc}`, ...args, '   */', `  ${signature(namespace, verb)};`];
+}
+
+/** Declarations of the namespaces, to lie beside the emitted ones of src/kernel/api. */
+export function declarationText(namespaces, root) {
+  const source = path.join(root, 'src/kernel/api');
+  const modules = new Map();
+  for (const { types } of namespaces)
+    for (const [name, symbol] of types) {
+      const file = symbol.declarations[0].getSourceFile().fileName;
+      const from = path.relative(source, file).split(path.sep).join('/').replace(/\.ts$/, '.js');
+      modules.set(from, (modules.get(from) ?? new Set()).add(name));
+    }
+  const lines = [...modules].map(([from, names]) => `import type { ${[...names].join(', ')} } from '${from}';`);
+  for (const { name, doc, verbs } of namespaces) {
+    for (const verb of verbs.filter(({ options }) => options.length > 0))
+      lines.push('', `export interface ${optionsName(name, verb.name)} {`, ...memberLines(verb.options, '  '), '}');
+    lines.push('', comment(doc, ''), `export interface ${interfaceName(name)} {`);
+    lines.push(...verbs.flatMap((verb) => verbLines(name, verb)), '}');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Declarations, comments included, of the types that a page names and that its room owns, and of those that they name. */
+function typeSources({ name: room, types }, checker, root) {
+  const own = [path.join(root, 'src/kernel', room), path.join(root, 'src/protocol')];
+  const seen = new Map();
+  const visit = (symbol) => {
+    const declaration = symbol.declarations?.[0];
+    if (!declaration || seen.has(symbol) || !own.some((f) => declaration.getSourceFile().fileName.startsWith(f)))
+      return;
+    seen.set(symbol, declaration);
+    const names = (node) => {
+      const found = ts.isTypeReferenceNode(node)
+        ? node.typeName
+        : ts.isExpressionWithTypeArguments(node)
+          ? node.expression
+          : undefined;
+      const target = found && checker.getSymbolAtLocation(found);
+      if (target) visit(target.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(target) : target);
+      node.forEachChild(names);
+    };
+    names(declaration);
+  };
+  [...types.values()].forEach(visit);
+  return [...seen.values()].map((node) =>
+    node
+      .getFullText()
+      .trim()
+      .replace(/^export /m, ''),
+  );
+}
+
+/** A default that is a value, not words. */
+const CODE = /^(?:[[{'"\d-].*|true|false)$/;
+
+const cell = (text) => text.replaceAll('|', '\\|');
+
+function optionRows(options, prefix = '') {
+  return options.flatMap((option) => {
+    const { name, doc, expected, telling, fallback, required, members, shortType, type } = option;
+    const shown = members ? `${shortType ? `${shortType} | ` : ''}{ ${members.map((m) => m.name).join(', ')} }` : type;
+    const left = required ? 'required' : (fallback ?? '').replace(CODE, '`$&`');
+    const row = [
+      `\`${prefix}${name}\``,
+      `\`${shown}\``,
+      left,
+      telling ? `${ended(doc)} ${ended(capital(expected))}` : ended(doc),
+    ];
+    return [`| ${row.map(cell).join(' | ')} |`, ...(members ? optionRows(members, `${prefix}${name}.`) : [])];
+  });
+}
+
+function verbText(namespace, verb) {
+  const { name, doc, args, options, errors, keep, sync } = verb;
+  const lines = [`## ${name}`, '', '```ts', `fg.${namespace}.${signature(namespace, verb)}`, '```', '', doc, ''];
+  lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
+  if (options.length > 0)
+    lines.push('| option | type | default | meaning |', '| --- | --- | --- | --- |', ...optionRows(options), '');
+  if (errors.length > 0)
+    lines.push('Errors, besides those of arguments and options:', '', ...errors.map((e) => `- ${e}`), '');
+  if (keep) lines.push(`Kept as an artifact of kind \`${keep.kind}\`.`, '');
+  if (sync) lines.push('Answers at once; `await` is not needed, and not wrong.', '');
+  return lines;
+}
+
+/** The page of a namespace, as it stands in docs/api. */
+export async function pageText(namespace, checker, root) {
+  const { name, doc, example, verbs } = namespace;
+  const contents = verbs.map(
+    (verb) =>
+      `- [\`${verb.name}\`](#${verb.name.toLowerCase()}): ${/^.*?[.:](?= |$)/.exec(verb.doc)[0].replace(/:$/, '.')}`,
+  );
+  const types = typeSources(namespace, checker, root);
+  const lines = [
+    `<!-- Written by scripts/build-docs.mjs from the declarations in src/kernel/${name}/: edit those. -->`,
+    '',
+    `# fg.${name}`,
+    '',
+    doc,
+    '',
+    'An argument that is no object of the right kind, a promise that was not awaited, an option that there is not and a value outside its range are refused before anything is computed; the message names what was given and what is expected.',
+    '',
+    '```ts',
+    example,
+    '```',
+    '',
+    ...contents,
+    '',
+    ...verbs.flatMap((verb) => verbText(name, verb)),
+    ...(types.length > 0 ? ['## Types', '', '```ts', types.join('\n\n'), '```'] : []),
+  ];
+  const config = await prettier.resolveConfig(path.join(root, 'docs/api/page.md'));
+  return prettier.format(`${lines.join('\n')}\n`, { ...config, parser: 'markdown' });
+}

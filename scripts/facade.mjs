@@ -1,0 +1,157 @@
+/**
+ * What the facade declares, for the editor and for docs/api: words, ranges and defaults from the declarations of the
+ * rooms as they run, types from the compiler. Nothing of it is written by hand anywhere else.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as esbuild from 'esbuild';
+import ts from 'typescript';
+
+const LIST = 'src/kernel/api/namespaces.ts';
+
+const describeOptions = (schema) =>
+  Object.entries(schema).map(
+    ([name, { doc, expected, telling, fallback, required = false, identity, members, short }]) => ({
+      name,
+      doc,
+      expected,
+      telling,
+      fallback,
+      required,
+      identity,
+      short,
+      ...(members ? { members: describeOptions(members) } : {}),
+    }),
+  );
+
+const describeVerb = ([name, { doc, args, options, errors, keep, sync }]) => ({
+  name,
+  doc,
+  errors: [...errors],
+  keep,
+  sync,
+  args: args.map((arg) => ({ name: arg.name, doc: arg.doc })),
+  options: describeOptions(options),
+});
+
+/** The namespaces as plain data, without types: bundled and run, since only running knows what builders say. */
+export async function declaredNamespaces(root) {
+  // Under the root, where the packages that the rooms import are found.
+  fs.mkdirSync(path.join(root, 'dist'), { recursive: true });
+  const folder = fs.mkdtempSync(path.join(root, 'dist', 'facade-'));
+  const file = path.join(folder, 'namespaces.mjs');
+  try {
+    await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: [LIST],
+      outfile: file,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      logLevel: 'warning',
+    });
+    const { namespaces } = await import(pathToFileURL(file).href);
+    return Object.values(namespaces).map(({ name, doc, example, verbs }) => ({
+      name,
+      doc,
+      example,
+      verbs: Object.entries(verbs).map(describeVerb),
+    }));
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const FLAGS = ts.NodeBuilderFlags.NoTruncation | ts.NodeBuilderFlags.UseSingleQuotesForStringLiteralType;
+
+/** Types as text, and the modules of the kernel's own types in it. */
+class TypeTexts {
+  #printer = ts.createPrinter({ removeComments: true });
+  #blank = ts.createSourceFile('types.d.ts', '', ts.ScriptTarget.Latest);
+  /** Symbol → name. */
+  used = new Map();
+
+  constructor(checker, root) {
+    this.checker = checker;
+    this.kernel = path.join(root, 'src').split(path.sep).join('/');
+  }
+
+  of(type, where) {
+    const node = this.checker.typeToTypeNode(type, undefined, FLAGS);
+    const visit = (child) => {
+      if (ts.isIdentifier(child) && child.symbol) this.#use(child.symbol, child.text, where);
+      ts.forEachChild(child, visit);
+    };
+    visit(node);
+    return this.#printer.printNode(ts.EmitHint.Unspecified, node, this.#blank);
+  }
+
+  #use(symbol, name, where) {
+    const declaration = symbol.declarations?.[0];
+    const isType = symbol.flags & (ts.SymbolFlags.Type | ts.SymbolFlags.Alias);
+    if (!declaration || !isType || symbol.flags & ts.SymbolFlags.TypeParameter) return;
+    const file = declaration.getSourceFile().fileName;
+    if (!file.startsWith(`${this.kernel}/`)) return;
+    if (!(ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Export))
+      throw new Error(`${where}: the type ${name} is not exported by ${file}`);
+    const known = this.used.get(name);
+    if (known && known !== symbol) throw new Error(`${where}: there are two types of the name ${name}`);
+    this.used.set(name, symbol);
+  }
+}
+
+/** The object among the parts of an option's type that has these members. */
+function groupIn(checker, type, members) {
+  const parts = type.isUnion() ? type.types : [type];
+  return parts.find((part) => members.every(({ name }) => checker.getPropertyOfType(part, name)));
+}
+
+function typeOptions(checker, texts, options, type, where) {
+  for (const option of options) {
+    const at = `${where}.${option.name}`;
+    const symbol = checker.getPropertyOfType(type, option.name);
+    if (!symbol) throw new Error(`${at}: declared, but of no type`);
+    const own = checker.getNonNullableType(checker.getTypeOfSymbol(symbol));
+    if (!option.members) option.type = texts.of(own, at);
+    else {
+      typeOptions(checker, texts, option.members, groupIn(checker, own, option.members), at);
+      option.shortType = option.members.find(({ name }) => name === option.short)?.type;
+    }
+  }
+}
+
+/** A program that holds the facade's sources. */
+export function facadeProgram(root) {
+  const file = path.join(root, 'src/kernel/tsconfig.json');
+  const { config } = ts.readConfigFile(file, ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, path.dirname(file));
+  const own = { composite: false, incremental: false, tsBuildInfoFile: undefined, noEmit: true, skipLibCheck: true };
+  return ts.createProgram([path.join(root, LIST)], { ...options, ...own });
+}
+
+/** Adds the types of a program that holds the facade to the declared namespaces. */
+export function withTypes(namespaces, program, root) {
+  const checker = program.getTypeChecker();
+  const entry = program.getSourceFile(path.join(root, LIST));
+  const list = checker.getExportsOfModule(checker.getSymbolAtLocation(entry)).find((s) => s.name === 'namespaces');
+  const typeOf = (type, name) => checker.getTypeOfSymbol(checker.getPropertyOfType(type, name));
+  const given = checker.getTypeOfSymbol(list);
+  for (const namespace of namespaces) {
+    const texts = new TypeTexts(checker, root);
+    const verbs = typeOf(typeOf(given, namespace.name), 'verbs');
+    for (const verb of namespace.verbs) {
+      const where = `fg.${namespace.name}.${verb.name}`;
+      const types = checker.getNonNullableType(typeOf(typeOf(verbs, verb.name), 'types'));
+      checker
+        .getTypeArguments(typeOf(types, 'given'))
+        .forEach((type, i) => (verb.args[i].type = texts.of(type, `${where}(${verb.args[i].name})`)));
+      verb.result = texts.of(typeOf(types, 'result'), where);
+      typeOptions(checker, texts, verb.options, checker.getNonNullableType(typeOf(types, 'options')), where);
+    }
+    namespace.types = texts.used;
+  }
+  return namespaces;
+}

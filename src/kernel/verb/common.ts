@@ -1,0 +1,127 @@
+/** Options that many verbs have, and their usual arguments. */
+import { types } from 'node:util';
+import type { CallOptions } from '../compute/call.js';
+import { choice, flag, group, value, whole, type Option } from './option.js';
+
+const isFunction = (v: unknown): boolean => typeof v === 'function';
+
+/** Of every call that takes time. */
+export const CALL = {
+  signal: value<NonNullable<CallOptions['signal']>>(
+    'an AbortSignal',
+    { doc: 'Aborting it cancels the call, as interrupting the cell does.', identity: false, telling: false },
+    (v) => v instanceof AbortSignal,
+  ),
+  onProgress: value<NonNullable<CallOptions['onProgress']>>(
+    'a function',
+    {
+      doc: 'Called often with { label, done, total }, besides the progress line of the cell.',
+      identity: false,
+      telling: false,
+    },
+    isFunction,
+  ),
+} as const;
+
+/** Of every call whose result is kept in the artifact folder. */
+export const KEPT = {
+  fresh: flag({
+    doc: 'Compute again even when the result is in the artifact folder.',
+    default: false,
+    identity: false,
+  }),
+  ...CALL,
+} as const;
+
+/** What draws are made with. */
+export const seed = (doc: string): Option<number, number> => whole({ doc, default: 0 });
+
+interface NullWords {
+  /** What is done to the data, and what is compared. */
+  doc: string;
+  /** Runs when none are asked for; absent: the verb decides, as `fallback` says. */
+  runs?: number;
+  /** Least number of runs; default 0. */
+  min?: number;
+  /** In words, where the default depends on other options. */
+  fallback?: string;
+  /** Seed when none is given, in words, where it is not 0. */
+  seed?: string;
+}
+
+const nullRuns = ({ runs, min = 0, seed: from = '0' }: NullWords) => ({
+  runs: whole({
+    doc: 'Null runs; the least p is 1/(runs + 1).',
+    min,
+    ...(runs === undefined ? {} : { fallback: String(runs) }),
+  }),
+  seed: whole({ doc: 'Run i is drawn with seed + i.', fallback: from }),
+});
+
+/** How often chance is asked: `nulls: 20`, or `nulls: { runs, seed }`. The room's function has the defaults. */
+export const nulls = (words: NullWords) => group(nullRuns(words), { ...words, short: 'runs' });
+
+/** The same with a choice of null data, the default first: `nulls: { kind, runs, seed }`. */
+export const nullsOf = <const K extends string>(kinds: readonly K[], words: NullWords) =>
+  group(
+    {
+      kind: choice<K>(kinds, { doc: 'How null data is made.', fallback: JSON.stringify(kinds[0]) }),
+      ...nullRuns(words),
+    },
+    { ...words, short: 'runs' },
+  );
+
+/** An argument of a verb: what cells pass, and what the verb works with. */
+export interface Arg<Given, Parsed = Given> {
+  readonly name: string;
+  /** What it is, with shape and unit. */
+  readonly doc: string;
+  readonly parse: (value: unknown, at: string) => Parsed;
+  /** Only a type: what cells may pass. */
+  readonly given?: Given;
+}
+
+/**
+ * Refuses what is no object: an undefined variable, or the promise of a call that was not awaited.
+ * @throws TypeError that names the argument and says what to do
+ */
+export function requireThing(value: unknown, at: string): object {
+  if (types.isPromise(value)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+  if (typeof value !== 'object' || value === null)
+    throw new TypeError(`${at} is ${value === null ? 'null' : typeof value}: pass the object that fg returned`);
+  return value;
+}
+
+/** A thing: what fg returned, or data of the same form. `parse` sees an object. */
+export function thing<Given, Parsed = Given>(
+  name: string,
+  doc: string,
+  parse: (value: Given, at: string) => Parsed = (value) => value as unknown as Parsed,
+): Arg<Given, Parsed> {
+  return { name, doc, parse: (value, at) => parse(requireThing(value, at) as Given, at) };
+}
+
+/** Text, such as a path, a hook or a prompt. */
+export function words(name: string, doc: string): Arg<string> {
+  return {
+    name,
+    doc,
+    parse: (value, at) => {
+      if (typeof value !== 'string')
+        throw new TypeError(`${at} is ${value === null ? 'null' : typeof value}; expected text`);
+      return value;
+    },
+  };
+}
+
+/** Anything that the verb checks itself. */
+export function anything<Given>(name: string, doc: string): Arg<Given> {
+  return {
+    name,
+    doc,
+    parse: (value, at) => {
+      if (types.isPromise(value)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+      return value as Given;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** A namespace of `fg`: the verbs of a room under one name. */
+import type { Environment } from './environment.js';
+import type { Schema } from './option.js';
+import type { Call, Verb } from './verb.js';
+
+/** Any verb: only its declaration is looked at. */
+export type AnyVerb = Omit<Verb<never, Schema, unknown>, 'types'>;
+
+export interface Namespace<V> {
+  /** "mapper" of fg.mapper. */
+  readonly name: string;
+  /** What it is for: a paragraph. */
+  readonly doc: string;
+  /** A cell that runs as it stands, with results in seconds. */
+  readonly example: string;
+  readonly verbs: V;
+}
+
+/** Declares a namespace. */
+export function namespace<const V extends Readonly<Record<string, AnyVerb>>>(declared: Namespace<V>): Namespace<V> {
+  return declared;
+}
+
+/** A namespace as cells see it. */
+export type Bound<N> = N extends Namespace<infer V> ? { readonly [K in keyof V]: Call<V[K]> } : never;
+
+/** The verbs of a namespace, bound to a session. */
+export function bind<N extends Namespace<Readonly<Record<string, AnyVerb>>>>(env: Environment, of: N): Bound<N> {
+  const bound = Object.entries(of.verbs).map(([name, verb]) => [name, verb.bind(env, `fg.${of.name}.${name}`)]);
+  return Object.fromEntries(bound) as Bound<N>;
+}

@@ -1,0 +1,282 @@
+/**
+ * Options of a verb, each declared once: its check, type, default and documentation come from here. A builder says in
+ * words what it expects; the same words stand in the error, the editor and docs/api.
+ */
+import { types } from 'node:util';
+
+/** How an option reads to people; `types`, when absent, are taken from the TypeScript type. */
+export interface Described {
+  /** What it means, with its unit. */
+  readonly doc: string;
+  /** Such as "a whole number of at least 1": the end of "cubes is 0; expected …". */
+  readonly expected: string;
+  /** False: the type says as much as `expected` does. */
+  readonly telling: boolean;
+  /** Used where the option is not given, as people read it. */
+  readonly fallback?: string;
+  /** True: the verb cannot be called without it. */
+  readonly required?: boolean;
+  /** False: it does not change the result, and so is no part of its identity. */
+  readonly identity: boolean;
+  /** Options inside this one; the value of the member `short` alone may stand for all of them. */
+  readonly members?: Schema;
+  readonly short?: string;
+}
+
+/** An option: what cells may write (Given) and what the verb works with (Parsed). */
+export interface Option<Given, Parsed = Given | undefined> extends Described {
+  /** The value to work with. @throws TypeError or RangeError that begins with the option's name. */
+  readonly parse: (value: unknown, name: string) => Parsed;
+  /** Only a type: what cells may write. */
+  readonly given?: Given;
+}
+
+/** An option that must be given. */
+export type RequiredOption<Given, Parsed = Given> = Option<Given, Parsed> & { readonly required: true };
+
+/** Options by name. */
+export type Schema = Readonly<Record<string, Option<unknown, unknown>>>;
+
+type RequiredNames<S extends Schema> = {
+  [K in keyof S]: S[K] extends { readonly required: true } ? K : never;
+}[keyof S];
+type GivenOf<O> = O extends Option<infer Given, unknown> ? Given : never;
+
+/** Options as cells write them. */
+export type Given<S extends Schema> = {
+  readonly [K in keyof S as K extends RequiredNames<S> ? never : K]?: GivenOf<S[K]>;
+} & { readonly [K in RequiredNames<S>]: GivenOf<S[K]> };
+
+/** Options after the check, with their defaults. */
+export type Parsed<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[K]['parse']> };
+
+/** A value in an error message. */
+export function written(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`;
+  if (Array.isArray(value) && value.length <= 8 && value.every((v) => typeof v !== 'object'))
+    return `[${value.map(written).join(', ')}]`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** @throws RangeError "name is …; expected …" */
+function refuse(name: string, value: unknown, expected: string): never {
+  throw new RangeError(`${name} is ${written(value)}; expected ${expected}`);
+}
+
+interface Words {
+  /** What it means, with its unit. */
+  doc: string;
+  /** In words, where a default is worked out by the verb: 'the median distance to the 15th neighbour'. */
+  fallback?: string;
+  /** False: it does not change the result. */
+  identity?: boolean;
+}
+
+interface Kind<T> {
+  expected: string;
+  telling?: boolean;
+  accepts(value: unknown): value is T;
+}
+
+function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words & { default?: T }): Option<T, never> {
+  const { doc, identity = true } = words;
+  const fallback = words.fallback ?? (words.default === undefined ? undefined : JSON.stringify(words.default));
+  return {
+    doc,
+    expected,
+    telling,
+    identity,
+    ...(fallback === undefined ? {} : { fallback }),
+    parse: (value, name) => {
+      if (value === undefined) return words.default as never;
+      return accepts(value) ? (value as never) : refuse(name, value, expected);
+    },
+  };
+}
+
+/** A builder of options of one kind: with a default, the verb never sees undefined. */
+interface Builder<T, Range> {
+  (words: Words & Range & { default: T }): Option<T, T>;
+  (words: Words & Range): Option<T>;
+}
+
+interface Bounds {
+  /** Least value allowed. */
+  min?: number;
+  /** Greatest value allowed. */
+  max?: number;
+}
+
+/** A whole number: of samples, neighbours, epochs. */
+export const whole = ((words: Words & Bounds & { default?: number }) => {
+  const { min = -Number.MAX_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = words;
+  const low = words.min === undefined ? '' : ` of at least ${min}`;
+  const range = words.max === undefined ? low : words.min === undefined ? ` up to ${max}` : ` from ${min} to ${max}`;
+  const accepts = (v: unknown): v is number => Number.isSafeInteger(v) && Number(v) >= min && Number(v) <= max;
+  return option({ expected: `a whole number${range}`, accepts }, words);
+}) as Builder<number, Bounds>;
+
+/** A number; `above` and `below` are bounds that are not allowed themselves. */
+export const real = ((words: Words & Bounds & { above?: number; below?: number; default?: number }) => {
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = words;
+  const range = [
+    words.min !== undefined && `at least ${min}`,
+    words.above !== undefined && `above ${above}`,
+    words.max !== undefined && `at most ${max}`,
+    words.below !== undefined && `below ${below}`,
+  ].filter((s) => s !== false);
+  const accepts = (v: unknown): v is number =>
+    typeof v === 'number' && !Number.isNaN(v) && v >= min && v <= max && v > above && v < below;
+  return option({ expected: range.length > 0 ? `a number ${range.join(' and ')}` : 'a number', accepts }, words);
+}) as Builder<number, Bounds & { above?: number; below?: number }>;
+
+/** true or false. */
+export const flag = ((words: Words & { default?: boolean }) =>
+  option(
+    { expected: 'true or false', telling: false, accepts: (v): v is boolean => typeof v === 'boolean' },
+    words,
+  )) as Builder<boolean, object>;
+
+/** Text. */
+export const text = ((words: Words & { default?: string }) =>
+  option({ expected: 'text', telling: false, accepts: (v): v is string => typeof v === 'string' }, words)) as Builder<
+  string,
+  object
+>;
+
+interface Choice {
+  <const T extends string | number>(of: readonly T[], words: Words & { default: NoInfer<T> }): Option<T, T>;
+  <const T extends string | number>(of: readonly T[], words: Words): Option<T>;
+}
+
+/** One of a few words or numbers. */
+export const choice = ((of: readonly unknown[], words: Words & { default?: unknown }) => {
+  const named = of.map((v) => (typeof v === 'string' ? `'${v}'` : String(v)));
+  const expected = named.length > 1 ? `${named.slice(0, -1).join(', ')} or ${named.at(-1)}` : named[0];
+  return option({ expected, telling: false, accepts: (v): v is unknown => of.includes(v) }, words);
+}) as Choice;
+
+/** Numbers, at least one, none twice unless `repeats`. */
+export const numbers = ((words: Words & Bounds & { repeats?: boolean; default?: readonly number[] }) => {
+  const { min = -Infinity, max = Infinity, repeats = false } = words;
+  const range =
+    words.max !== undefined ? ` from ${min} to ${max}` : words.min === undefined ? '' : ` of at least ${min}`;
+  return option<readonly number[]>(
+    {
+      expected: `an array of ${repeats ? '' : 'different '}numbers${range}, at least one`,
+      accepts: (v): v is readonly number[] =>
+        Array.isArray(v) &&
+        v.length > 0 &&
+        v.every((n) => typeof n === 'number' && n >= min && n <= max) &&
+        (repeats || new Set(v).size === v.length),
+    },
+    words,
+  );
+}) as Builder<readonly number[], Bounds & { repeats?: boolean }>;
+
+/** What has a form of its own: words or values by name, a thing that fg returned. The room checks what is inside. */
+export function value<T>(
+  expected: string,
+  words: Words & { telling?: boolean },
+  accepts: (value: unknown) => boolean = isThing,
+): Option<T> {
+  const { telling = true } = words;
+  return option<T>({ expected, telling, accepts: accepts as (value: unknown) => value is T }, words);
+}
+
+const isThing = (value: unknown): boolean => value !== null;
+
+/** The same option, which must be given. */
+export function required<G, P>(of: Option<G, P>): RequiredOption<G, NonNullable<P>> {
+  return {
+    ...of,
+    required: true,
+    parse: (value, name) => {
+      if (value === undefined) throw new TypeError(`${name} is missing; expected ${of.expected}`);
+      return of.parse(value, name) as NonNullable<P>;
+    },
+  };
+}
+
+/** Options inside an option; with `short`, the value of that member alone stands for the whole: `nulls: 20`. */
+export function group<S extends Schema, Short extends keyof S & string = never>(
+  members: S,
+  words: Words & { short?: Short },
+): Option<Given<S> | (Short extends never ? never : GivenOf<S[Short]>), Parsed<S>> {
+  const { doc, short, identity = true } = words;
+  const names = `{ ${Object.keys(members).join(', ')} }`;
+  const fallback = words.fallback ?? (short === undefined ? undefined : members[short].fallback);
+  return {
+    doc,
+    telling: short !== undefined && members[short].telling,
+    expected: short === undefined ? names : `${members[short].expected}, or ${names}`,
+    identity,
+    members,
+    ...(short === undefined ? {} : { short }),
+    ...(fallback === undefined ? {} : { fallback }),
+    parse: (value, name) => {
+      const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
+      if (short !== undefined && value !== undefined && !isGroup)
+        return parseOptions(name, { [short]: value }, members, { [short]: name });
+      return parseOptions(name, value, members);
+    },
+  };
+}
+
+/** @throws TypeError naming options that there are not, which would silently leave a default in force. */
+export function requireKnown(what: string, given: object, schema: Schema): void {
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(schema, name));
+  if (unknown.length > 0)
+    throw new TypeError(
+      `${what} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${Object.keys(schema).join(', ')}`,
+    );
+}
+
+/**
+ * Checks options and fills in their defaults: unknown names first, then each option in the order of the schema.
+ * @param what whose options: "fg.mapper.graph", or the name of an option with members
+ * @param as names of options in messages, where they differ from `what: name`
+ * @throws TypeError for what is no object, an option that there is not, or a promise; RangeError outside a range
+ */
+export function parseOptions<S extends Schema>(
+  what: string,
+  given: unknown,
+  schema: S,
+  as: Readonly<Record<string, string>> = {},
+): Parsed<S> {
+  const names = Object.keys(schema);
+  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given)))
+    throw new TypeError(`${what}: options are an object such as { ${names[0]}: … } but got ${written(given)}`);
+  if (types.isPromise(given))
+    throw new TypeError(`${what}: options are a promise: write "await" before the call that made it`);
+  const values = (given ?? {}) as Record<string, unknown>;
+  requireKnown(what, values, schema);
+  const parsed = names.map((name) => {
+    const at = as[name] ?? `${what}${what.includes(': ') ? '.' : ': '}${name}`;
+    if (types.isPromise(values[name]))
+      throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+    return [name, schema[name].parse(values[name], at)] as const;
+  });
+  return Object.fromEntries(parsed) as Parsed<S>;
+}
+
+/** The options of a schema among others, without those that are undefined: what a function of the room takes. */
+export function only<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): Given<S> {
+  const entries = Object.keys(schema).map((name) => [name, options[name]] as const);
+  return Object.fromEntries(entries.filter(([, v]) => v !== undefined)) as Given<S>;
+}
+
+/** A group as its members were given: `20` with the short member `runs` is `{ runs: 20 }`. */
+export function membersGiven<G extends object>(given: G | number | undefined, short: keyof G): G {
+  return typeof given === 'object' ? given : ((given === undefined ? {} : { [short]: given }) as G);
+}
+
+/** The options that were given and make a result what it is, as artifact parameters. */
+export function identityOf(given: object | undefined, schema: Schema): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(given ?? {}).filter(([name, v]) => v !== undefined && schema[name].identity),
+  );
+}

@@ -1,0 +1,216 @@
+/**
+ * A verb of `fg` is one declaration in the room that owns it. What every call does comes from here, in one order:
+ * arguments, options, what must hold between them, cancel and progress, the kept result, the work, how it is shown.
+ */
+import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { asParameters } from '../artifacts/parameters.js';
+import { loadResult, saveResult } from '../artifacts/result.js';
+import type { CallOptions } from '../compute/call.js';
+import { setDisplay } from '../present/items.js';
+import { CALL, type Arg } from './common.js';
+import type { Environment } from './environment.js';
+import { identityOf, parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
+import { resumable, type Remember } from './resume.js';
+
+type Args = ReadonlyArray<Arg<unknown, unknown>>;
+type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
+type ParsedArgs<A extends Args> = { [I in keyof A]: ReturnType<A[I]['parse']> };
+
+/** What a verb works in. */
+export interface Work<S extends Schema> {
+  readonly env: Environment;
+  /** Checked, with defaults. */
+  readonly options: Parsed<S>;
+  /** The cell's cancel signal and progress line, joined with the caller's own. */
+  readonly call: Required<CallOptions>;
+  /** Gives the value of a run; with `keep.resume`, finished runs of a call that was stopped are not made again. */
+  readonly remember: Remember;
+}
+
+/** How a result that took work is kept as an artifact: the same call again loads it. */
+export interface Keep<A extends Args, S extends Schema, T> {
+  readonly kind: string;
+  /** Version of the code: raised when the same call would give another result. */
+  readonly version: number;
+  /** "Mapper graph": begins the line that says that the result was loaded. */
+  readonly what: string;
+  /** Identities of what went in; undefined entries are left out. */
+  inputs(options: Parsed<S>, ...args: ParsedArgs<A>): Record<string, string | undefined>;
+  /** What else makes its identity; by default the options that were given, without those that change no result. */
+  parameters?(options: { given: Given<S>; parsed: Parsed<S> }, ...args: ParsedArgs<A>): JsonObject;
+  /** Title in the record of the artifact; default `what`. */
+  title?(...args: ParsedArgs<A>): string;
+  /** True: a call that was stopped goes on after the runs that it remembers. */
+  readonly resume?: boolean;
+  /** Default: plain objects, numbers and typed arrays. */
+  save?(folder: string, value: NoInfer<T>): Promise<void>;
+  load?(folder: string): Promise<NoInfer<T>>;
+}
+
+interface Declared<A extends Args, S extends Schema> {
+  /** What it does, gives and refuses: a paragraph. The first sentence stands alone. */
+  readonly doc: string;
+  readonly args: readonly [...A];
+  readonly options?: S;
+  /** Errors besides those that arguments and options have by their declaration, for docs/api. */
+  readonly errors?: readonly string[];
+  /** What must hold between options and arguments. @throws RangeError or TypeError */
+  check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
+}
+
+interface Declaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
+  run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
+  readonly keep?: Keep<A, S, T>;
+  readonly show?: Show<A, S, T>;
+}
+
+/** The items that a cell shows of a result as its last expression. */
+type Show<A extends Args, S extends Schema, T> = (
+  value: NoInfer<T>,
+  work: Pick<Work<S>, 'env' | 'options'>,
+  ...args: ParsedArgs<A>
+) => OutputItem[] | Promise<OutputItem[]>;
+
+interface SyncDeclaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
+  run(work: Pick<Work<S>, 'env' | 'options'>, ...args: ParsedArgs<A>): T;
+  readonly show?: Show<A, S, T>;
+}
+
+/** A declared verb; `Result` is what a call gives: a promise, but for verbs that take no time. */
+export interface Verb<A extends readonly unknown[], S extends Schema, Result> {
+  readonly doc: string;
+  readonly args: Args;
+  readonly options: S;
+  readonly errors: readonly string[];
+  readonly keep?: { readonly kind: string; readonly version: number };
+  readonly sync: boolean;
+  /** The function that cells call. `name` is "fg.mapper.graph". */
+  bind(env: Environment, name: string): (...given: unknown[]) => unknown;
+  /** Only types. */
+  readonly types?: { given: A; options: Given<S>; result: Result };
+}
+
+/** A verb as cells call it: things first, then one options object. */
+export type Call<V> =
+  V extends Verb<infer A, infer S, infer Result>
+    ? keyof S extends never
+      ? (...args: A) => Result
+      : object extends Given<S>
+        ? (...args: [...A, options?: Given<S>]) => Result
+        : (...args: [...A, options: Given<S>]) => Result
+    : never;
+
+interface Checked {
+  options: Parsed<Schema>;
+  args: unknown[];
+  given: object | undefined;
+}
+
+/** Arguments, then options, then what must hold between them. */
+function checked(name: string, declared: Declared<Args, Schema>, given: unknown[]): Checked {
+  const { args: expected, options: schema } = declared;
+  const most = expected.length + (schema ? 1 : 0);
+  const signature = `(${[...expected.map((a) => a.name), ...(schema ? ['options'] : [])].join(', ')})`;
+  if (given.length > most)
+    throw new TypeError(
+      `${name} takes ${signature} but got ${given.length} arguments, the last ${written(given.at(-1))}; all options go into one object`,
+    );
+  const args = expected.map((arg, i) => arg.parse(given[i], `${name}: ${arg.name}`));
+  const last = given[expected.length];
+  const options = parseOptions(name, last, schema ?? {});
+  declared.check?.(options, ...args);
+  return { options, args, given: last as object | undefined };
+}
+
+/** Makes the result, or loads it when the same call made it before. */
+async function keptResult<T>(
+  declared: Declaration<Args, Schema, T>,
+  { options, args, given }: Checked,
+  work: Omit<Work<Schema>, 'remember'>,
+): Promise<T> {
+  const { keep, run } = declared;
+  const plainly: Remember = (_, make) => make();
+  if (!keep) return run({ ...work, remember: plainly }, ...args);
+  const { env } = work;
+  const inputs = keep.inputs(options, ...args);
+  const key = {
+    kind: keep.kind,
+    parameters:
+      keep.parameters?.({ given: given ?? {}, parsed: options }, ...args) ??
+      (asParameters(identityOf(given, declared.options ?? {})) as JsonObject),
+    inputs: Object.fromEntries(Object.entries(inputs).filter((e): e is [string, string] => e[1] !== undefined)),
+    codeVersion: keep.version,
+  };
+  const fresh = (options as { fresh?: boolean }).fresh;
+  const make = (): Promise<T> =>
+    keep.resume
+      ? resumable(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`, fresh, (remember) =>
+          run({ ...work, remember }, ...args),
+        )
+      : run({ ...work, remember: plainly }, ...args);
+  const { value, cached, record } = await env.store.compute<T>(key, {
+    fresh,
+    title: keep.title?.(...args) ?? keep.what,
+    make: async (folder) =>
+      keep.save ? keep.save(folder, await make()) : saveResult(folder, (await make()) as T & object),
+    load: (folder) => (keep.load ? keep.load(folder) : (loadResult(folder) as Promise<T>)),
+  });
+  env.tellCached(keep.what, cached, record);
+  return value;
+}
+
+function displayed<T>(
+  value: T,
+  show: Show<Args, Schema, T> | undefined,
+  env: Environment,
+  { options, args }: Checked,
+): T {
+  if (show && typeof value === 'object' && value !== null)
+    setDisplay(value, () => show(value as NoInfer<T>, { env, options }, ...args));
+  return value;
+}
+
+/** Declares a verb that takes time: it answers with a promise, can be cancelled and shows progress. */
+export function verb<const A extends Args, const S extends Schema, T>(
+  declaration: Declaration<A, S, T>,
+): Verb<GivenArgs<A>, S, Promise<T>> {
+  const declared = { options: CALL, ...declaration } as unknown as Declaration<Args, Schema, T>;
+  return {
+    ...about(declared),
+    ...(declared.keep ? { keep: { kind: declared.keep.kind, version: declared.keep.version } } : {}),
+    sync: false,
+    bind:
+      (env, name) =>
+      async (...given) => {
+        const call = checked(name, declared, given);
+        const value = await env.call(call.options as CallOptions, (own) =>
+          keptResult(declared, call, { env, options: call.options, call: own }),
+        );
+        return displayed(value, declared.show, env, call);
+      },
+  };
+}
+
+/** Declares a verb that takes no time: it answers at once. */
+export function syncVerb<const A extends Args, const S extends Schema, T>(
+  declaration: SyncDeclaration<A, S, T>,
+): Verb<GivenArgs<A>, S, T> {
+  const declared = declaration as unknown as SyncDeclaration<Args, Schema, T>;
+  return {
+    ...about(declared),
+    sync: true,
+    bind:
+      (env, name) =>
+      (...given) => {
+        const call = checked(name, declared, given);
+        return displayed(declared.run({ env, options: call.options }, ...call.args), declared.show, env, call);
+      },
+  };
+}
+
+function about<S extends Schema>(
+  declared: Declared<Args, Schema>,
+): Pick<Verb<never, S, never>, 'doc' | 'args' | 'options' | 'errors'> {
+  const { doc, args, options = {}, errors = [] } = declared;
+  return { doc, args, options: options as unknown as S, errors };
+}
