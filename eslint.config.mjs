@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
@@ -41,15 +42,13 @@ const typesOnly = (files, rooms) => ({
   },
 });
 
+const named = { below: [['ui'], ['plot', 'charts']], above: [['views'], ['renderers', 'panel'], ['report']] };
+const webviewFolders = fs
+  .readdirSync(new URL('src/webviews', import.meta.url), { withFileTypes: true })
+  .flatMap((e) => (e.isDirectory() ? e.name : []));
+const viewRooms = webviewFolders.filter((room) => ![...named.below, ...named.above].flat().includes(room));
 /** Floors of the webviews, lowest first: a room imports those of the floors below, never its neighbours. */
-const webviewFloors = [
-  ['ui'],
-  ['plot', 'charts'],
-  ['map', 'graph', 'interventions'],
-  ['views'],
-  ['renderers', 'panel'],
-  ['report'],
-];
+const webviewFloors = [...named.below, viewRooms, ...named.above];
 const webviewRooms = webviewFloors.flat();
 const webviewsBelow = (room) =>
   webviewFloors
