@@ -27,7 +27,7 @@ import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js
 import { kept, type KeepOptions } from './kept.js';
 import { pointsOf, type MapperPoints } from './mapper.js';
 import { withDisplay, type Displayed } from './present.js';
-import { resumable, type Remember } from './resume.js';
+import { resumable, unfinishedFile, type Remember } from './resume.js';
 import * as show from './topologyCharts.js';
 
 /** How a result of many runs is kept and stopped. */
@@ -196,10 +196,9 @@ async function keptRuns<T extends object>(
     inputs: { points: matrixId(x), ...(distances ? { distances: matrixId(distances) } : {}) },
     codeVersion: CODE_VERSION,
   };
-  const name = `${kind}-${env.store.idOf(key).slice(0, 16)}`;
-  return kept(env, what, key, settings, () =>
-    env.call(settings, (call) => resumable(env, name, settings.fresh, (remember) => make(call, remember))),
-  );
+  const file = unfinishedFile(env, `${kind}-${env.store.idOf(key).slice(0, 16)}`);
+  const runs = () => env.call(settings, (call) => resumable(env, file, settings.fresh, (r) => make(call, r)));
+  return kept(env, what, key, settings, runs, file);
 }
 
 async function nullsOf(
