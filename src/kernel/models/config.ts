@@ -1,4 +1,5 @@
 /** Hugging Face's config.json of each family, to ModelConfig and back. */
+import { clip } from '../../protocol/clip.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import type { ModelConfig, ModelFamily } from './types.js';
 
@@ -27,12 +28,25 @@ export function readConfig(json: JsonObject, where = 'config.json'): ModelConfig
 function familyOf(json: JsonObject, where: string): ModelFamily {
   const type = json.model_type;
   const architecture = Array.isArray(json.architectures) ? json.architectures[0] : undefined;
-  const family = FAMILIES.find((name) => name === type) ?? ARCHITECTURES[String(architecture)];
+  const family = FAMILIES.find((name) => name === type) ?? own(ARCHITECTURES, architecture);
   if (family && (type === undefined || type === family)) return family;
   throw new Error(
-    `${where}: model_type "${String(type)}" (architecture ${String(architecture)}) is not supported; supported are ${FAMILIES.join(', ')}`,
+    `${where}: model_type "${shown(type)}" (architecture ${shown(architecture)}) is not supported; supported are ${FAMILIES.join(', ')}`,
   );
 }
+
+/** What a table holds for a name from a file; its prototype's names are none of its own. */
+function own<T>(table: Record<string, T>, name: Json | undefined): T | undefined {
+  return typeof name === 'string' && Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+/** A value from a file for a message. */
+function shown(value: Json | undefined): string {
+  return clip(typeof value === 'string' ? value : String(JSON.stringify(value)));
+}
+
+/** Above any model there is; a small file must not make long lists. */
+const MAX_LAYERS = 10_000;
 
 function readFamily(family: ModelFamily, f: Fields): ModelConfig {
   switch (family) {
@@ -125,7 +139,7 @@ class Fields {
     const value = name === undefined ? missing : this.json[name];
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     throw new Error(
-      `${this.where}: ${names.join(' or ')} must be a number but is ${JSON.stringify(value) ?? 'missing'}`,
+      `${this.where}: ${names.join(' or ')} must be a number but is ${value === undefined ? 'missing' : shown(value)}`,
     );
   }
 
@@ -138,15 +152,15 @@ class Fields {
   boolean(name: string, missing: boolean): boolean {
     const value = this.json[name] ?? missing;
     if (typeof value === 'boolean') return value;
-    throw new Error(`${this.where}: ${name} must be true or false but is ${JSON.stringify(value)}`);
+    throw new Error(`${this.where}: ${name} must be true or false but is ${shown(value)}`);
   }
 
   activation(name: string, missing: string): ModelConfig['activation'] {
     const value = String(this.json[name] ?? missing);
-    const activation = ACTIVATIONS[value];
+    const activation = own(ACTIVATIONS, value);
     if (activation) return activation;
     throw new Error(
-      `${this.where}: ${name} "${value}" is not supported; supported are ${Object.keys(ACTIVATIONS).join(', ')}`,
+      `${this.where}: ${name} "${clip(value)}" is not supported; supported are ${Object.keys(ACTIVATIONS).join(', ')}`,
     );
   }
 
@@ -154,9 +168,7 @@ class Fields {
   requireValue(name: string, expected: Json): void {
     const value = this.json[name];
     if (value === undefined || value === null || value === expected) return;
-    throw new Error(
-      `${this.where}: ${name} = ${JSON.stringify(value)} is not supported (expected ${JSON.stringify(expected)})`,
-    );
+    throw new Error(`${this.where}: ${name} = ${shown(value)} is not supported (expected ${JSON.stringify(expected)})`);
   }
 
   headWidth(dModel: number, heads: number): number {
@@ -167,14 +179,15 @@ class Fields {
   /** attention_types [[["global","local"], 4], …] repeated out, or attention_layers as it is. */
   attention(layers: number): Array<'global' | 'local'> {
     const { attention_types: types, attention_layers: plain } = this.json;
+    if (layers > MAX_LAYERS) throw new Error(`${this.where}: ${layers} layers; ${MAX_LAYERS} are the most`);
     let kinds: Json[] = [];
     if (Array.isArray(types)) {
       for (const group of types) {
         const [pattern, times] = Array.isArray(group) ? group : [];
         if (!Array.isArray(pattern) || typeof times !== 'number') {
-          throw new Error(`${this.where}: attention_types must be [[kinds, times], …] but is ${JSON.stringify(types)}`);
+          throw new Error(`${this.where}: attention_types must be [[kinds, times], …] but is ${shown(types)}`);
         }
-        for (let i = 0; i < times; i++) kinds.push(...pattern);
+        for (let i = 0; i < times && pattern.length > 0 && kinds.length <= layers; i++) kinds = kinds.concat(pattern);
       }
     } else if (Array.isArray(plain)) {
       kinds = plain;
@@ -183,7 +196,7 @@ class Fields {
     }
     if (kinds.length !== layers || kinds.some((kind) => kind !== 'global' && kind !== 'local')) {
       throw new Error(
-        `${this.where}: attention kinds ${JSON.stringify(kinds)} must be "global" or "local", one for each of ${layers} layers`,
+        `${this.where}: attention kinds ${shown(kinds)} must be "global" or "local", one for each of ${layers} layers`,
       );
     }
     return kinds as Array<'global' | 'local'>;
@@ -224,6 +237,7 @@ export function requireConfig(config: ModelConfig, where = 'model config'): void
   for (const [name, value] of Object.entries(sizes)) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} must be a positive integer but is ${value}`);
   }
+  if (config.layers > MAX_LAYERS) fail(`${config.layers} layers; ${MAX_LAYERS} are the most`);
   if (!FAMILIES.includes(config.family)) fail(`family ${String(config.family)} is not one of ${FAMILIES.join(', ')}`);
   if (config.heads * config.dHead !== config.dModel) {
     fail(`${config.heads} heads of width ${config.dHead} do not make the model's width ${config.dModel}`);

@@ -5,6 +5,7 @@
  * folded or centred unless the model was loaded with `process: 'center'`. So `ln1.hook_normalized` is the LayerNorm's
  * output, after its weight and bias.
  */
+import { pushAll } from '../../protocol/lists.js';
 import { tf } from '../compute/tf.js';
 import type { EditContext, EditedText, ForwardOptions, ModelConfig } from './types.js';
 
@@ -13,7 +14,10 @@ export function hookNames(config: ModelConfig): string[] {
   const names = ['hook_embed'];
   if (!config.rotary) names.push('hook_pos_embed');
   for (let layer = 0; layer < config.layers; layer++) {
-    names.push(...blockHooks(config).map((name) => `blocks.${layer}.${name}`));
+    pushAll(
+      names,
+      blockHooks(config).map((name) => `blocks.${layer}.${name}`),
+    );
   }
   names.push('ln_final.hook_scale', 'ln_final.hook_normalized');
   return names;

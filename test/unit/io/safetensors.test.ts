@@ -26,8 +26,6 @@ const all: Record<string, NdArray> = {
   empty: ndarray('F32', [0, 5], new Float32Array(0)),
   'päth/名 "q"\n': ndarray('U8', [1], Uint8Array.of(1)),
 };
-// A name that an object literal would treat as its prototype.
-Object.defineProperty(all, '__proto__', { value: ndarray('U8', [1], Uint8Array.of(9)), enumerable: true });
 
 /** A file with the given header (text or object) and so many bytes of data. */
 function file(header: unknown, dataBytes = 0, declared?: number): Uint8Array {
