@@ -27,8 +27,16 @@ keyFigure('SAE', made.id)
   fs.writeFileSync(path.join(folder, 'train.fgnb'), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
 });
 const children: ChildProcess[] = [];
+/** kill -9 of the command and of the process that it runs the notebook in. */
+function kill(child: ChildProcess): void {
+  try {
+    process.kill(-(child.pid as number), 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
 afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+  children.splice(0).forEach(kill);
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
@@ -44,7 +52,7 @@ function start(params: Record<string, unknown> = {}): Run {
   const log = path.join(folder, `${name}.steps`);
   const given = Object.entries({ log, ...params }).flatMap(([key, value]) => ['--param', `${key}=${String(value)}`]);
   const args = [kernelCli, 'run', 'train.fgnb', '--device', 'cpu', '--json', '--out', `${name}.fgnb`, ...given];
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   children.push(child);
   let text = '';
   child.stdout.on('data', (chunk) => (text += String(chunk)));
@@ -91,7 +99,7 @@ const hasCheckpoint = (): boolean =>
 
 /** Kills a run whose last step is made; the next run makes none, and leaves nothing lying about. */
 async function killedAndLoaded(first: Run): Promise<void> {
-  first.child.kill('SIGKILL');
+  kill(first.child);
   await first.ended;
   expect(first.steps().at(-1)).toBe(STEPS);
   const second = start();
@@ -147,7 +155,7 @@ describe('two kernels that train the same in one folder', () => {
     await seen(() => store().some((name) => name.endsWith('.lock')), first);
     const second = start(SLOW);
     await seen(hasCheckpoint, first);
-    first.child.kill('SIGKILL');
+    kill(first.child);
     await first.ended;
     const b = await second.ended;
     expect(b.code, b.text).toBe(0);
@@ -170,7 +178,7 @@ describe('a damaged checkpoint', () => {
   it('is set aside with a word, and the training begins anew to the same SAE', async () => {
     const first = start(SLOW);
     await seen(hasCheckpoint, first);
-    first.child.kill('SIGKILL');
+    kill(first.child);
     await first.ended;
     const at = path.join(folder, '.fgnb', 'unfinished', checkpoints()[0]);
     const state = path.join(at, 'training_state.safetensors');
