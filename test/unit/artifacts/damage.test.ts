@@ -8,6 +8,7 @@ import { loadResult, saveResult } from '../../../src/kernel/artifacts/result.js'
 import { ArtifactStore, type ComputeOptions } from '../../../src/kernel/artifacts/store.js';
 import type { ArtifactKey } from '../../../src/kernel/artifacts/types.js';
 import { BLOCK_BYTES } from '../../../src/kernel/io/digest.js';
+import { loadTrainingState, saveTrainingState } from '../../../src/kernel/sae/checkpoint.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import { saveSae } from '../../../src/kernel/sae/save.js';
@@ -153,6 +154,36 @@ describe('one flipped bit', () => {
     writeFileSync(path, bytes);
     await expect(store.compute(key, task)).rejects.toThrow(MADE_AGAIN);
     expect(reports.at(-1)).toMatch(/damaged between bytes 2097152 and 3145728/);
+  });
+});
+
+describe('the state of a stopped training', () => {
+  it('with one flipped bit in any byte is set aside with a word, never gone on from', async () => {
+    const at = join(root, 'training');
+    const numbers = (n: number) => Float32Array.from({ length: n }, (_, i) => i / 3);
+    const run = { steps: 9, lr: 0.1 };
+    const state = {
+      step: 4,
+      parameters: numbers(5),
+      m: numbers(5),
+      v: numbers(5),
+      sinceFired: Int32Array.of(1, 0),
+      buffer: { rows: numbers(4), toServe: 1, refills: 2, epoch: 0, epochRows: 3 },
+      scale: 1,
+      history: [],
+    };
+    await saveTrainingState(at, state, run);
+    expect(await loadTrainingState(at, run)).toEqual(state);
+    const path = join(at, 'training_state.safetensors');
+    let told = 0;
+    const load = async (): Promise<void> => {
+      if ((await loadTrainingState(at, run, () => told++)) === undefined) throw new Error('set aside');
+    };
+    expect(await unnoticed(path, 1, load)).toEqual([]);
+    expect(told).toBe(statSync(path).size);
+    expect(readFileSync(join(at, 'damaged-training_state.safetensors')).length).toBe(statSync(path).size);
+    expect(await loadTrainingState(at, run)).toEqual(state);
+    await expect(loadTrainingState(at, { ...run, lr: 0.2 })).rejects.toThrow(/state of another run: lr/);
   });
 });
 
