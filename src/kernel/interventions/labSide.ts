@@ -1,4 +1,5 @@
 /** One model of the interventions panel: a prompt run once as it is, then once for each intervention. */
+import { minOf } from '../../protocol/lists.js';
 import type { LabEffect, LabFeatureDelta, LabIntervention, LabTokenDelta } from '../../protocol/lab.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
@@ -174,7 +175,7 @@ export class LabSide {
     const length = before.ids.length;
     const { positions } = asked;
     const at = positions === 'all' ? [0] : positions === 'last' ? [-1] : positions;
-    const first = Math.min(...at.map((p) => (p < 0 ? length + p : p)));
+    const first = minOf(at.map((p) => (p < 0 ? length + p : p)));
     return {
       feature: asked.feature,
       description: intervention.description,
