@@ -26,8 +26,11 @@ export function requireFinite(what: string, a: Float64Array, rows: number, cols:
   }
 }
 
+/** What counts as zero beside entries near 1: below it, numbers and their products run out of digits. */
+const TINY = Number.MIN_VALUE / Number.EPSILON ** 2;
+
 /**
- * Reduces symmetric `a` (destroyed) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
+ * Reduces symmetric `a` (destroyed; entries near 1 at most) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
  * in the rows of `a`, row i reaching columns 0 … i-1, scaled so that H = I - u uᵀ / h[i].
  */
 function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64Array, h: Float64Array): void {
@@ -37,8 +40,8 @@ function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64A
     let scale = 0;
     for (let k = 0; k < i; k++) scale += Math.abs(a[row + k]);
     h[i] = 0;
-    if (i === 1 || scale === 0) {
-      e[i] = a[row + i - 1];
+    if (i === 1 || scale < TINY) {
+      e[i] = scale < TINY ? 0 : a[row + i - 1];
       continue;
     }
     let norm = 0;
@@ -154,7 +157,8 @@ function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations
     // The squares of tiny entries vanish; hypot is exact there and slow elsewhere.
     if (r < 1e-150) r = Math.hypot(f, g);
     e[i + 1] = r;
-    if (r === 0) {
+    if (r < TINY) {
+      e[i + 1] = 0;
       d[i + 1] -= p;
       e[m] = 0;
       return;
@@ -204,7 +208,7 @@ function implicitQl(d: Float64Array, e: Float64Array, n: number, z?: Float64Arra
       }
       if (m === l) break;
       if (iteration === STRICT_STEPS && zero === 0) {
-        zero = Number.EPSILON * blockSize(d, e, l, m);
+        zero = Math.max(TINY, Number.EPSILON * blockSize(d, e, l, m));
         blockEnd = m;
         continue;
       }
