@@ -3,6 +3,7 @@
  * and implicit QL, after EISPACK's tred2 and tql2 (Wilkinson and Reinsch 1971), with every inner loop along rows.
  */
 import { dot } from './dot.js';
+import { largestOf, powerBelow } from './matrix.js';
 export { svdThin, type Svd } from './svd.js';
 
 export interface Eigen {
@@ -221,9 +222,7 @@ function implicitQl(d: Float64Array, e: Float64Array, n: number, z?: Float64Arra
 
 /** A copy of `a` times a power of two, so that its largest entry is near 1: squares neither overflow nor vanish. */
 function scaled(a: Float64Array): { work: Float64Array; unit: number } {
-  let size = 0;
-  for (let i = 0; i < a.length; i++) size = Math.max(size, Math.abs(a[i]));
-  const unit = size > 0 ? 2 ** Math.max(-1022, Math.floor(Math.log2(size))) : 1;
+  const unit = powerBelow(largestOf(a));
   const work = new Float64Array(a.length);
   for (let i = 0; i < a.length; i++) work[i] = a[i] / unit;
   return { work, unit };

@@ -96,6 +96,23 @@ describe('PCA', () => {
     }
   });
 
+  it('has variances of any scale, by float32 products too', async () => {
+    const x = matrix(1100, 960, new Random(6).normals(new Float32Array(1100 * 960)));
+    const plain = await principalAxes(x, 1);
+    for (const scale of [2 ** 70, 2 ** -80]) {
+      const scaled = await principalAxes(
+        matrix(
+          x.rows,
+          x.cols,
+          x.data.map((v) => v * scale),
+        ),
+        1,
+      );
+      expect(scaled.axes).toEqual(plain.axes);
+      expect(scaled.variances[0]).toBe(plain.variances[0] * scale ** 2);
+    }
+  });
+
   it('leaves out rows with NaN and says how many', async () => {
     const x = goldenRows();
     x.data[5 * x.cols] = NaN;
