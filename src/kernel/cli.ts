@@ -1,6 +1,7 @@
 /** The `fgnb` command line: run a notebook headless, export a report, diagnose the host. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { maxOf } from '../protocol/lists.js';
 import { cellGlobals, deviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl } from './session/launch.js';
 import { writeReport } from './session/report.js';
@@ -38,7 +39,7 @@ function hasControlPipe(): boolean {
 
 function printEnd(result: RunResult, written: Array<[string, string]>, ms: number): void {
   if (result.keyFigures.length > 0) {
-    const width = Math.max(...result.keyFigures.map(([name]) => name.length));
+    const width = maxOf(result.keyFigures.map(([name]) => name.length));
     print('\nKey figures');
     for (const [name, value] of result.keyFigures) print(`  ${name.padEnd(width)}  ${value}`);
   }

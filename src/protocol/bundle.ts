@@ -10,6 +10,7 @@
  *   s.labels.json        string[][]: per point up to 5 peak tokens, best first; [] = dead feature or no labels
  *   s.examples.jsonl     one line per point, FeatureExample[]; line i lies at bytes `s.examplesAt`[i] to [i + 1], I64
  */
+import { clip } from './clip.js';
 import type { Dtype, NdArray } from './safetensors.js';
 
 /** What every descriptor says: the JSON of an output that a view draws. */
@@ -97,12 +98,21 @@ const MAX_SETS = 32;
 /** Far above the largest meta that is written. */
 export const MAX_META_BYTES = 64 * 2 ** 20;
 
+/** JSON of a file `where`. @throws Error that names the file */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${where} is not JSON: ${clip(error instanceof Error ? error.message : String(error), 200)}`);
+  }
+}
+
 /**
- * The meta of a bundle as read from its file `where`.
+ * The meta of a bundle from the text of its file `where`.
  * @throws Error when it is not of this kind and version
  */
-export function parseMeta<M extends BundleMeta>(value: unknown, manifest: BundleManifest, where: string): M {
-  const meta = value as Partial<M> | null;
+export function parseMeta<M extends BundleMeta>(text: string, manifest: BundleManifest, where: string): M {
+  const meta = parseJson(text, where) as Partial<M> | null;
   if (meta?.version !== 1 || !Array.isArray(meta.sets))
     throw new Error(`${where} is not ${manifest.what} of version 1`);
   if (meta.sets.length > MAX_SETS) throw new Error(`${where} has ${meta.sets.length} sets, more than ${MAX_SETS}`);

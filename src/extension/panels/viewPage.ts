@@ -50,7 +50,7 @@ async function readMeta(manifest: BundleManifest, { path: at }: Descriptor, fold
   if (!part) throw new Error(`${where} is not there: run the cell again.`);
   if (part.size > MAX_META_BYTES)
     throw new Error(`${where} has ${part.size} bytes, over the limit of ${MAX_META_BYTES}`);
-  return parseMeta(JSON.parse(Buffer.from(part.bytes).toString('utf8')), manifest, where);
+  return parseMeta(Buffer.from(part.bytes).toString('utf8'), manifest, where);
 }
 
 /** Files of the bundle, as the report's program finds them in its page. */

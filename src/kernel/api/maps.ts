@@ -50,7 +50,7 @@ const UMAP_OPTIONS: OptionNames<UmapOptions & LayoutOptions> = {
   ...PCA_OPTIONS,
 };
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 const META = 'layout.json';
 const ARRAYS = 'layout.safetensors';
 

@@ -1,7 +1,7 @@
 /** What fg.synthetic measures, kept as artifacts, with tables and charts. */
 import path from 'node:path';
 import { topExamples } from '../activations/examples.js';
-import { openActivations } from '../activations/store.js';
+import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import { requireSame } from '../artifacts/store.js';
@@ -150,7 +150,8 @@ export async function twinActivations(
             ...call,
             id: env.store.idOf(key),
           })),
-        load: (folder) => openActivations(folder),
+        lazy: isShard,
+        load: (folder, record) => openActivations(folder, undefined, record.files),
       }),
     );
     env.tellCached(title, cached, record);

@@ -1,6 +1,6 @@
 /** fg.synthetic's generating half: worlds, presets, samples. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import { openActivations } from '../activations/store.js';
+import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -259,7 +259,8 @@ async function store(
       async make(folder) {
         await writeWorldActivations(folder, world, n, { seed: o.seed, ...call, id: env.store.idOf(key) });
       },
-      load: (folder) => openActivations(folder),
+      lazy: isShard,
+      load: (folder, record) => openActivations(folder, undefined, record.files),
     }),
   );
   env.tellCached('True activations', result.cached, result.record);

@@ -112,6 +112,9 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
 /**
  * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
  *
+ * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of cores.
+ * On webgpu and cuda it gives the same random numbers and steps; the last bits of tensors are the driver's.
+ *
  * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
  */
 export async function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {

@@ -5,6 +5,7 @@ import type {
   InterventionSpec,
   InterventionsTokenDelta,
 } from '../../protocol/interventions.js';
+import { minOf } from '../../protocol/lists.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
@@ -179,7 +180,7 @@ export class InterventionsSide {
     const length = before.ids.length;
     const { positions } = asked;
     const at = positions === 'all' ? [0] : positions === 'last' ? [-1] : positions;
-    const first = Math.min(...at.map((p) => (p < 0 ? length + p : p)));
+    const first = minOf(at.map((p) => (p < 0 ? length + p : p)));
     return {
       feature: asked.feature,
       description: intervention.description,

@@ -1,4 +1,5 @@
 /** Data without the shape that is claimed: what a Mapper graph or a barcode has to be held against. */
+import { maxOf } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm, initGemm } from '../compute/gemm.js';
 import { symmetricEigenvalues } from '../compute/linalg.js';
@@ -88,7 +89,7 @@ async function spectrum(x: Matrix, call: CallOptions): Promise<Float64Array> {
  */
 async function covarianceFactor(c: Float64Array, d: number, call: CallOptions): Promise<Matrix> {
   const left = Float64Array.from({ length: d }, (_, j) => c[j * d + j]);
-  const tolerance = 1e-12 * Math.max(...left) * d;
+  const tolerance = 1e-12 * maxOf(left) * d;
   const rows: Float64Array[] = [];
   for (let step = 0; step < d; step++) {
     let pivot = 0;

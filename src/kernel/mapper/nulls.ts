@@ -1,4 +1,5 @@
 /** The same Mapper pipeline on data without shape. */
+import { maxOf, minOf } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { finiteRows } from '../maps/rows.js';
@@ -61,8 +62,8 @@ export function compareWithNull(observed: GraphStatistics, runs: readonly GraphS
       null: {
         mean,
         std: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length),
-        min: Math.min(...values),
-        max: Math.max(...values),
+        min: minOf(values),
+        max: maxOf(values),
       },
       pMore: exceedance(observed[key], values),
       pFewer: exceedance(

@@ -1,4 +1,5 @@
 /** Results that cells show richly, and the plain text that goes with every output. */
+import { maxOf } from '../../protocol/lists.js';
 import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
@@ -62,7 +63,12 @@ export function tableItems(table: TableDescriptor): OutputItem[] {
           : String(value);
     }),
   );
-  const widths = table.columns.map((column, c) => Math.max(column.title.length, ...cells.map((row) => row[c].length)));
+  const widths = table.columns.map((column, c) =>
+    maxOf(
+      [column.title.length],
+      cells.map((row) => row[c].length),
+    ),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((cell, c) => (table.columns[c].type === 'number' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))

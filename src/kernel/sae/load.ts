@@ -1,9 +1,8 @@
 /** Reads SAEs: SAELens directories, and bare state dicts of SAEs that carry no config. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
-import { kindOfPath } from '../io/files.js';
+import { kindOfPath, readJson as readJsonFile } from '../io/files.js';
 import { toFloat32, type NdArray } from '../io/ndarray.js';
 import { openWeights, type WeightSource } from '../io/weights.js';
 import { isObject, parseCfg } from './cfg.js';
@@ -204,7 +203,7 @@ function owned(a: NdArray): Float32Array {
 }
 
 async function readJson(path: string): Promise<JsonObject> {
-  const value = JSON.parse(await readFile(path, 'utf8')) as JsonObject;
+  const value = (await readJsonFile(path)) as JsonObject;
   if (!isObject(value)) throw new Error(`${path} must hold a JSON object`);
   return value;
 }

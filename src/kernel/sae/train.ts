@@ -61,7 +61,7 @@ export async function trainSae(
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
   };
-  const found = folder ? await loadTrainingState(folder, run) : undefined;
+  const found = folder ? await loadTrainingState(folder, run, options.checkpoint?.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
   try {
     while (trainer.step < o.steps) {

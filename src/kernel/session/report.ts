@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { bundleFiles, MAX_META_BYTES, parseMeta, type BundleManifest, type BundleRef } from '../../protocol/bundle.js';
+import { pushAll } from '../../protocol/lists.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
 import { reportHtml, type PageFile } from '../../protocol/webview.js';
 import { safeJoin, writeFileAtomic } from '../io/files.js';
 
 const compress = promisify(gzip);
+
 /** The page's program, beside the kernel's bundle or in the checkout. */
 function reportScript(): string {
   const here = path.dirname(fileURLToPath(import.meta.url));
@@ -37,12 +39,17 @@ function inside(notebookFolder: string, folder: string, file: string): string {
 }
 
 async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
-  const place = (file: string): string => inside(notebookFolder, bundle.path, file);
+  const place = (file: string): string => {
+    const real = inside(notebookFolder, bundle.path, file);
+    // Reading a pipe would wait for a writer for ever.
+    if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
+    return real;
+  };
   const { size } = fs.statSync(place(manifest.meta));
   if (size > MAX_META_BYTES) throw new Error(`${manifest.meta} has ${size} bytes, over the limit of ${MAX_META_BYTES}`);
   const where = `${bundle.path}/${manifest.meta}`;
-  const meta = parseMeta(JSON.parse(fs.readFileSync(place(manifest.meta), 'utf8')), manifest, where);
-  const there = new Set(fs.readdirSync(place('.')));
+  const meta = parseMeta(fs.readFileSync(place(manifest.meta), 'utf8'), manifest, where);
+  const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
   const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed }) => needed || there.has(name));
   return Promise.all(
     files.map(async ({ name }) => ({
@@ -74,7 +81,7 @@ export async function writeReport(notebook: NotebookFile, notebookFolder: string
     if (!manifest) continue;
     for (const bundle of bundlesOf(notebook, viewMime(view))) {
       try {
-        files.push(...(await filesOf(bundle, manifest, notebookFolder)));
+        pushAll(files, await filesOf(bundle, manifest, notebookFolder));
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         problems.push(`${view} ${bundle.path} is not in the report: ${reason}`);

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { pushAll } from '../../protocol/lists.js';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
@@ -316,7 +317,7 @@ export class Session implements SessionContext {
   private show(run: CellRun, items: readonly OutputItem[], displayId?: string): void {
     const messages = toMessages(items);
     run.outputs.flush(true);
-    run.buffers.push(...messages.buffers);
+    pushAll(run.buffers, messages.buffers);
     run.outputs.show({ kind: 'display', items: messages.items, ...(displayId === undefined ? {} : { displayId }) });
   }
 

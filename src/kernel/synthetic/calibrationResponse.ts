@@ -1,4 +1,5 @@
 /** How every similarity score answers to the share of features that two models really share, beside its null. */
+import { pushAll } from '../../protocol/lists.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
@@ -74,8 +75,8 @@ function truthPairs(twins: Twins, seed: number): { a: Int32Array; b: Int32Array 
   const restA = rest(twins.a.features, a);
   const restB = rest(twins.b.features, [...b, ...splits.map((s) => s.b[1])]);
   random.shuffle(restB);
-  a.push(...restA);
-  b.push(...restB.slice(0, restA.length));
+  pushAll(a, restA);
+  pushAll(b, restB.slice(0, restA.length));
   return { a: Int32Array.from(a), b: Int32Array.from(b) };
 }
 

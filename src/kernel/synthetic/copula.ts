@@ -1,4 +1,5 @@
 /** Gaussian copulas: factor structures whose thresholded normals have the asked correlations and exact marginals. */
+import { pushAll } from '../../protocol/lists.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import type { Random } from '../compute/random.js';
 import { jointOfLatent, latentOfPhi, normalQuantile } from '../compute/sampling/normal.js';
@@ -137,7 +138,7 @@ export function blockCopula(
   const rows: Array<Loadings[number]> = [];
   for (const block of blocks) {
     const made = blockRows(block, r, of, p, factors);
-    rows.push(...made.rows);
+    pushAll(rows, made.rows);
     factors += made.factors;
   }
   return copulaLaw(blocks.flat(), factors, rows, p);

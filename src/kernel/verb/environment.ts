@@ -18,7 +18,11 @@ export class Environment {
   private running = 0;
 
   constructor(readonly context: SessionContext) {
-    const options = { device: () => currentDevice().description, report: (message: string) => context.print(message) };
+    const options = {
+      device: () => currentDevice().description,
+      report: (message: string) => context.print(message),
+      signal: () => context.signal(),
+    };
     this.store = new ArtifactStore(context.artifactFolder, options);
     this.outputStore = new ArtifactStore(path.join(context.outputFolder, '.fgnb'), options);
   }

@@ -10,7 +10,7 @@ import { setDisplay } from '../present/items.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { identityOf, parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
-import { resumable, type Remember } from './resume.js';
+import { resumable, unfinishedFile, type Remember } from './resume.js';
 
 type Args = ReadonlyArray<Arg<unknown, unknown>>;
 type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
@@ -142,15 +142,17 @@ async function keptResult<T>(
     codeVersion: keep.version,
   };
   const fresh = (options as { fresh?: boolean }).fresh;
+  const unfinished = keep.resume
+    ? unfinishedFile(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`)
+    : undefined;
   const make = (): Promise<T> =>
-    keep.resume
-      ? resumable(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`, fresh, (remember) =>
-          run({ ...work, remember }, ...args),
-        )
-      : run({ ...work, remember: plainly }, ...args);
+    unfinished === undefined
+      ? run({ ...work, remember: plainly }, ...args)
+      : resumable(env, unfinished, fresh, (remember) => run({ ...work, remember }, ...args));
   const { value, cached, record } = await env.store.compute<T>(key, {
     fresh,
     title: keep.title?.(...args) ?? keep.what,
+    unfinished,
     make: async (folder) =>
       keep.save ? keep.save(folder, await make()) : saveResult(folder, (await make()) as T & object),
     load: (folder) => (keep.load ? keep.load(folder) : (loadResult(folder) as Promise<T>)),

@@ -1,4 +1,5 @@
 /** A graph view whose data is here: owns its state and ties plots, toolbar, lists and tooltip together. */
+import { pushAll } from '../../protocol/lists.js';
 import { HOME, inPolygon, polygonToWorld, zoomAt } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
@@ -329,7 +330,7 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     if (state.noise) what.push('noise');
     const points = model.sets.map((set, s) => {
       const nodes = state.pins.filter((p) => p.set === s).map((p) => p.node);
-      if (lights.selection?.set === s) nodes.push(...lights.selection.nodes);
+      if (lights.selection?.set === s) pushAll(nodes, lights.selection.nodes);
       const all = new Set(pointsOf(model, s, nodes));
       own?.points[s]?.forEach((hit, point) => hit && all.add(point));
       if (state.noise) for (const point of set.columns.noise) all.add(point);

@@ -5,6 +5,7 @@ import type {
   InterventionsRun,
   InterventionsSnapshot,
 } from '../../protocol/interventions.js';
+import { maxOf } from '../../protocol/lists.js';
 import { el, fill } from '../ui/dom.js';
 import { number } from '../ui/format.js';
 import { chips, continuation, featureTable, nextTable } from './parts.js';
@@ -17,7 +18,7 @@ export function drawTokens(
   positions: InterventionPositions,
   on: { toggle(index: number): void; disabled: boolean },
 ): void {
-  const max = Math.max(card.feature === run.feature ? (card.max ?? 0) : 0, ...run.before, ...run.after);
+  const max = maxOf([card.feature === run.feature ? (card.max ?? 0) : 0], run.before, run.after);
   const chosen = new Set(typeof positions === 'string' ? [] : positions);
   const focused = (box.getRootNode() as Document | ShadowRoot).activeElement;
   const back = focused instanceof HTMLElement && box.contains(focused) ? focused.dataset.token : undefined;
@@ -83,7 +84,7 @@ export function drawSecond(box: HTMLElement, { second }: InterventionsRun, meta:
   const heading = el('h3', {}, `Model B: ${meta.second?.model.name ?? ''}`);
   if ('missing' in second) return void fill(box, heading, el('p', { class: 'fg-none' }, second.missing));
   const { effect, tokens, r } = second;
-  const max = Math.max(...effect.before, ...effect.after);
+  const max = maxOf(effect.before, effect.after);
   const tag = (text: string): HTMLElement => el('span', { class: 'tag' }, text);
   fill(
     box,

@@ -9,6 +9,7 @@ import {
   labelsFile,
   matrixFile,
   MAX_META_BYTES,
+  parseJson,
   parseMeta,
   requireShape,
   type BundleManifest,
@@ -77,9 +78,9 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
   meta(): Promise<M> {
     const { meta } = this.manifest;
     return this.metas.get(meta, async () => {
-      const value = await this.json(meta);
-      if (value === null) throw this.missing(meta);
-      return parseMeta<M>(value, this.manifest as BundleManifest, this.where(meta));
+      const text = await this.text(meta);
+      if (text === null) throw this.missing(meta);
+      return parseMeta<M>(text, this.manifest as BundleManifest, this.where(meta));
     });
   }
 
@@ -108,7 +109,7 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
     if (line.length < end - begin)
       throw new Error(`${this.where(file)} ends at byte ${begin + line.length}, expected ${end}: it is truncated`);
     const text = new TextDecoder().decode(line);
-    return text.trim() === '' ? [] : (JSON.parse(text) as FeatureExample[]);
+    return text.trim() === '' ? [] : (parseJson(text, this.where(file)) as FeatureExample[]);
   }
 
   async matrix(): Promise<Float32Array | null> {
@@ -143,9 +144,9 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
     return bytes;
   }
 
-  private async json(file: string): Promise<unknown> {
+  private async text(file: string): Promise<string | null> {
     const bytes = await this.whole(file, MAX_META_BYTES);
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as unknown);
+    return bytes && new TextDecoder().decode(bytes);
   }
 
   private tensors(file: string): Promise<Map<string, NdArray> | null> {
@@ -157,11 +158,12 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
 
   private async labels(s: number, points: number): Promise<string[][]> {
     const file = labelsFile(s);
-    const labels = (await this.json(file)) as string[][] | null;
-    if (labels === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
-    if (labels === null) throw this.missing(file);
+    const text = await this.text(file);
+    if (text === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
+    if (text === null) throw this.missing(file);
+    const labels = parseJson(text, this.where(file)) as string[][] | null;
     if (!Array.isArray(labels) || labels.length !== points)
-      throw new Error(`${this.where(file)} has ${labels.length} labels for ${points} points`);
+      throw new Error(`${this.where(file)} has ${labels?.length ?? 'no'} labels for ${points} points`);
     return labels;
   }
 }

@@ -150,8 +150,8 @@ describe('bytes of files', () => {
     execFileSync('mkfifo', [path.join(place, 'map.json')]);
     const odd = (name: string) => readBundleFile(notebook, '.fgnb/odd', name, { limit: 100 });
     await expect(odd('graph.json')).rejects.toThrow(/leads outside/);
-    await expect(odd('columns.safetensors')).rejects.toThrow(/not a file/);
-    await expect(odd('map.json')).rejects.toThrow(/not a file/);
+    await expect(odd('columns.safetensors')).rejects.toThrow(/no regular file/);
+    await expect(odd('map.json')).rejects.toThrow(/no regular file/);
   });
 
   test('the files of every kind of bundle are served, by the manifest', () => {
