@@ -1,12 +1,11 @@
 /** A graph view whose data is here: owns its state and ties plots, toolbar, lists and tooltip together. */
 import { pushAll } from '../../protocol/lists.js';
-import { HOME, inPolygon, polygonToWorld, zoomAt } from '../plot/camera.js';
+import { inPolygon, polygonToWorld, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
-import type { GestureTarget, KeyAction, Tool } from '../plot/gestures.js';
-import { LoadedPlot } from '../plot/loaded.js';
+import type { CursorMove } from '../plot/gestures.js';
+import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf, towards } from '../plot/moves.js';
-import type { Spot } from '../plot/tooltip.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
 import { ViewLink } from '../ui/link.js';
@@ -21,23 +20,21 @@ import { nodeLabel, type GraphModel, type GraphSource } from './model.js';
 import { Pane } from './pane.js';
 import { Plot } from './plot.js';
 import { makeScene } from './scene.js';
-import { defaultState, restoreState, type GraphViewState, type NodeRef } from './state.js';
+import { defaultState, restoreState, type GraphViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
 
 export class LoadedGraph extends LoadedPlot<GraphViewState> {
   private readonly lights: Lights;
   private lighting: Lighting;
   private colours: NodeColours;
-  private hover: NodeRef | null = null;
-  private tool: Tool = 'pan';
   private readonly most: number;
   private readonly labels: string[][];
   private readonly cache: ExampleCache;
-  private readonly plots: Plot[];
-  private readonly toolbar: Toolbar;
-  private readonly pane: Pane;
-  private readonly link: ViewLink;
-  private readonly stage = el('div', { class: 'stage plots' });
+  private readonly plots: Plot[] = [];
+  protected readonly toolbar: Toolbar;
+  protected readonly pane: Pane;
+  protected readonly link: ViewLink;
+  private readonly graphs = el('div', { class: 'stage plots' });
 
   constructor(
     root: HTMLElement,
@@ -59,11 +56,11 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     this.cache = new ExampleCache(source);
     this.colours = nodeColours(model, this.state.colourBy, this.state.stat);
     this.lighting = computeLighting(model, this.lights);
-    this.plots = model.sets.map((_, s) => this.makePlot(s));
+    model.sets.forEach((_, s) => this.makePlot(s));
     this.toolbar = this.makeToolbar();
     this.pane = this.makePane();
     this.assemble({
-      ...{ toolbar: this.toolbar.element, stage: this.stage, pane: this.pane.element },
+      ...{ toolbar: this.toolbar.element, stage: this.graphs, pane: this.pane.element },
       foot: foot(this.legend, provenance(model)),
     });
     this.pane.setComponents(this.state.minWeight);
@@ -84,85 +81,87 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     this.pinsChanged();
   }
 
-  private makePlot(s: number): Plot {
+  private makePlot(s: number): void {
     const plot = new Plot(this.state.cameras[s], this.options.canvas ?? 'auto', {
       resized: () => this.paint(s),
-      moved: () => {
-        this.state.cameras[s] = plot.camera;
-        this.tooltip.hide();
-        this.save();
-      },
+      moved: () => this.moved(s),
     });
     plot.setMarks({ label: (node) => this.labels[s][node] });
     describePlot(plot, this.model, s, this.scrollingPage);
-    this.listen(plot.layer, this.gestures(s, plot));
-    this.stage.append(plot.element);
-    return plot;
+    this.plots.push(plot);
+    this.listen(s, { shiftDrag: 'lasso', arrowsMove: true });
+    this.graphs.append(plot.element);
   }
 
-  private gestures(s: number, plot: Plot): Omit<GestureTarget, 'wheelZooms'> {
-    const { layer } = plot;
-    return {
-      camera: () => plot.camera,
-      box: () => plot.box,
-      tool: () => this.tool,
-      shiftDrag: 'lasso',
-      arrowsMove: true,
-      setCamera: (camera) => plot.setCamera(camera),
-      point: (at) => {
-        const node = at ? plot.nodeAt(at.x, at.y) : -1;
-        layer.classList.toggle('pick', node >= 0);
-        this.setHover(node >= 0 ? { set: s, node } : null, at && { x: at.clientX, y: at.clientY });
-      },
-      click: (at) => {
-        const node = plot.nodeAt(at.x, at.y);
-        if (node >= 0) this.togglePin({ set: s, node });
-      },
-      outline: (polygon, done) => this.outline(s, polygon, done),
-      key: (action) => this.onKey(s, action),
-    };
+  protected override field(s: number): Field {
+    return this.plots[s];
+  }
+
+  protected override look(s: number, camera: Camera): void {
+    this.plots[s].setCamera(camera);
+  }
+
+  protected override glide(cameras: readonly Camera[]): void {
+    this.plots.forEach((plot, s) => plot.glide(cameras[s]));
+  }
+
+  protected override itemAt(s: number, x: number, y: number): number {
+    return this.plots[s].nodeAt(x, y);
+  }
+
+  protected override placeOf({ set, item }: Item): [number, number] {
+    const { x, y } = this.model.sets[set];
+    return [x[item], y[item]];
+  }
+
+  protected override cursor(s: number, from: number, action: CursorMove): number {
+    const set = this.model.sets[s];
+    if (action.kind === 'move') return towards(set, set.size.keys(), from, action.dx, action.dy, this.plots[s].camera);
+    const lit = (i: number) => !this.lighting.active[s] || this.lighting.share[s][i] > 0;
+    return nextOf(set.n, from, action.step, lit);
+  }
+
+  protected override drawHover(item: Item | null): void {
+    this.plots.forEach((plot, s) => plot.setMarks({ hover: item?.set === s ? item.item : -1 }));
+  }
+
+  protected override card({ set, item }: Item): { card: HTMLElement; avoid: null } {
+    const { model, cache, colours } = this;
+    const options = { colourBy: this.state.colourBy, members: 5, examples: 2, lit: this.lighting.points[set] };
+    return { card: nodeCard({ model, cache, colours, ...options, set, node: item }), avoid: null };
+  }
+
+  protected override spoken({ set, item }: Item): string {
+    return spokenNode(this.model, set, item);
   }
 
   private makeToolbar(): Toolbar {
-    const { openInPanel, savePage } = this.options;
     return new Toolbar(this.model, this.state, {
+      ...this.plotHooks(),
       changed: (change) => this.changed(change),
-      tool: (tool) => {
-        this.tool = tool;
-        this.stage.dataset.tool = tool;
-      },
-      zoom: (factor) =>
-        this.plots.forEach((p) => p.glide(zoomAt(p.camera, p.box, p.box.width / 2, p.box.height / 2, factor))),
-      reset: () => this.plots.forEach((p) => p.glide(HOME)),
-      togglePane: () => this.showTab(this.state.tab === 'closed' ? 'nodes' : 'closed'),
       clearSelection: () => this.select(null),
-      unlink: () => this.link.forget(),
       export: (kind, set) => void this.export(kind, set),
-      openInPanel: openInPanel && (() => openInPanel(this.saved())),
-      html: savePage !== undefined,
+      html: this.options.savePage !== undefined,
     });
   }
 
   private makePane(): Pane {
     return new Pane(this.model, this.cache, this.state, this.colours, {
-      pin: (ref) => this.togglePin(ref),
+      pin: ({ set, node }) => this.togglePin({ set, item: node }),
       unpin: (index) => {
         this.state.pins.splice(index, 1);
         this.pinsChanged();
       },
       unpinAll: () => this.clearPins(),
       show: (ref) => this.show(ref.set, [ref.node]),
-      hover: (ref) => this.setHover(ref, null),
+      hover: (ref) => this.setHover(ref && { set: ref.set, item: ref.node }, null),
       select: (set, nodes, label) => {
         this.select({ set, nodes, label });
         this.show(set, nodes);
       },
       pick: (set, point) => this.link.pick(set, point),
       tab: (tab) => this.showTab(tab),
-      sort: (sort) => {
-        this.state.sort = sort;
-        this.save();
-      },
+      sort: (sort) => this.sorted(sort),
     });
   }
 
@@ -186,29 +185,10 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
 
   private setShown(shown: number): void {
     this.plots.forEach((plot, s) => (plot.element.hidden = shown >= 0 && shown !== s));
-    this.stage.dataset.count = String(shown >= 0 ? 1 : this.plots.length);
+    this.graphs.dataset.count = String(shown >= 0 ? 1 : this.plots.length);
   }
 
-  /** Rings at once; the card, which may ask the host for examples, only where the pointer stays a moment. */
-  private setHover(ref: NodeRef | null, at: Spot | null): void {
-    const same = this.hover?.set === ref?.set && this.hover?.node === ref?.node;
-    if (same && at) this.tooltip.move(at);
-    if (same) return;
-    this.dropCard();
-    this.hover = ref;
-    this.plots.forEach((plot, s) => plot.setMarks({ hover: ref?.set === s ? ref.node : -1 }));
-    if (!ref || !at) {
-      this.tooltip.hide();
-      return;
-    }
-    this.showCard(() => {
-      const { model, cache, colours } = this;
-      const options = { colourBy: this.state.colourBy, members: 5, examples: 2, lit: this.lighting.points[ref.set] };
-      return { card: nodeCard({ model, cache, colours, ...options, ...ref }), avoid: null };
-    }, at);
-  }
-
-  private outline(s: number, polygon: number[], done: boolean): void {
+  protected override outline(s: number, polygon: number[], done: boolean): void {
     const plot = this.plots[s];
     plot.setMarks({ lasso: done ? null : polygon });
     if (!done) return;
@@ -237,49 +217,23 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     this.say(`${this.model.sets[set].name} #${point} is ${where}`);
   }
 
-  private onKey(s: number, action: KeyAction): void {
-    if (action.kind === 'reset') this.plots.forEach((p) => p.glide(HOME));
-    else if (action.kind === 'search') this.toolbar.focusSearch();
-    else if (action.kind === 'clear') this.clear();
-    else if (action.kind === 'pin') {
-      if (this.hover) this.togglePin(this.hover);
-    } else {
-      const set = this.model.sets[s];
-      const from = this.hover?.set === s ? this.hover.node : -1;
-      const lit = (i: number) => !this.lighting.active[s] || this.lighting.share[s][i] > 0;
-      const node =
-        action.kind === 'move'
-          ? towards(set, Array.from(set.size.keys()), from, action.dx, action.dy, this.plots[s].camera)
-          : nextOf(set.n, from, action.step, lit);
-      if (node < 0) return;
-      const plot = this.plots[s];
-      const [x, y] = plot.at(node);
-      if (x < 20 || y < 20 || x > plot.box.width - 20 || y > plot.box.height - 20)
-        plot.setCamera({ ...plot.camera, x: set.x[node], y: set.y[node] });
-      const rect = plot.layer.getBoundingClientRect();
-      const [sx, sy] = plot.at(node);
-      this.setHover({ set: s, node }, { x: rect.left + sx, y: rect.top + sy });
-      this.say(spokenNode(this.model, s, node));
-    }
-  }
-
   private show(set: number, nodes: number[]): void {
     if (this.state.shown >= 0 && this.state.shown !== set) return;
     this.plots[set].glide(this.plots[set].around(nodes));
   }
 
-  private togglePin(ref: NodeRef): void {
-    const known = this.state.pins.findIndex((p) => p.set === ref.set && p.node === ref.node);
+  protected override togglePin(item: Item): void {
+    const { set, item: node } = item;
+    const known = this.state.pins.findIndex((p) => p.set === set && p.node === node);
     if (known >= 0) this.state.pins.splice(known, 1);
-    else this.state.pins.push({ set: ref.set, node: ref.node });
+    else this.state.pins.push({ set, node });
     this.dropCard();
-    this.tooltip.hide();
     this.pinsChanged();
-    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${spokenNode(this.model, ref.set, ref.node)}`);
+    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${this.spoken(item)}`);
     if (known < 0) this.showTab('details');
   }
 
-  private clear(): void {
+  protected override clear(): void {
     this.setHover(null, null);
     this.plots.forEach((plot) => plot.setMarks({ picked: new Set() }));
     if (this.lights.selection) this.select(null);
@@ -363,6 +317,10 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     }
   }
 
+  protected override togglePane(): void {
+    this.showTab(this.state.tab === 'closed' ? 'nodes' : 'closed');
+  }
+
   private showTab(tab: GraphViewState['tab']): void {
     this.state.tab = tab;
     this.root.dataset.pane = tab;
@@ -372,9 +330,6 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
 
   override dispose(): void {
     super.dispose();
-    this.link.dispose();
-    this.toolbar.dispose();
-    this.pane.dispose();
     for (const plot of this.plots) plot.dispose();
   }
 }

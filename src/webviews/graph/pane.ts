@@ -253,7 +253,7 @@ export class Pane extends PlotPane<Tab> {
     this.nodes.draw();
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.nodes.dispose();
     this.noise.dispose();
   }

@@ -1,9 +1,9 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
-import { HOME, polygonToWorld, scaleOf, toScreen, toWorld, zoomAt, type Camera } from '../plot/camera.js';
+import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
-import type { CursorMove, GestureTarget, KeyAction, Tool } from '../plot/gestures.js';
-import { LoadedPlot } from '../plot/loaded.js';
+import type { CursorMove } from '../plot/gestures.js';
+import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
 import { count, plural } from '../ui/format.js';
@@ -22,33 +22,25 @@ import { Stage } from './stage.js';
 import { defaultState, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
 
-interface Hover {
-  set: number;
-  point: number;
-  partner: number;
-}
-
 export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
   private lit: Lit;
   private groups: Int16Array[] = [];
   private readonly rates: [number, number];
   private picks: PickIndex[];
-  private hover: Hover | null = null;
   private pins: Array<{ set: number; feature: number; point: number }> = [];
-  private tool: Tool = 'pan';
   private readonly cache: ExampleCache;
   private readonly stage: Stage;
-  private readonly toolbar: Toolbar;
-  private readonly pane: Pane;
-  private readonly link: MapLink;
+  protected readonly toolbar: Toolbar;
+  protected readonly pane: Pane;
+  protected readonly link: MapLink;
   private readonly counts: HTMLElement[] = [];
 
   constructor(
     root: HTMLElement,
     private readonly model: MapModel,
     source: MapSource,
-    private readonly options: ViewHost,
+    options: ViewHost,
   ) {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
@@ -65,7 +57,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.stage = new Stage(
       model,
       this.state.cameras,
-      { resized: () => this.repaint(), moved: (s) => this.cameraMoved(s) },
+      { resized: () => this.repaint(), moved: (s) => this.moved(s) },
       options.canvas ?? 'auto',
     );
     this.toolbar = this.makeToolbar();
@@ -88,13 +80,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         this.toolbar.setLinked(linked && label);
         this.filtersChanged(true, false);
       },
-      picked: (set, point) => this.setHover(set, point, null),
+      picked: (set, item) => this.setHover({ set, item }, null),
     });
     this.link.light(this.filters);
   }
 
   private makeToolbar(): Toolbar {
-    const { openInPanel } = this.options;
     return new Toolbar(this.model, this.state, {
       changed: (change) => {
         Object.assign(this.state, change);
@@ -106,107 +97,84 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         if ('minR' in change) this.pinsChanged();
         this.filtersChanged(true);
       },
-      tool: (tool) => {
-        this.tool = tool;
-        this.stage.element.dataset.tool = tool;
-      },
-      zoom: (factor) =>
-        this.stage.glide(this.stage.views.map((v) => zoomAt(v.camera, v, v.width / 2, v.height / 2, factor))),
-      reset: () => this.stage.glide(this.stage.views.map(() => HOME)),
-      togglePane: () => this.showPane(this.state.pane === 'closed' ? 'pairs' : 'closed'),
-      unlink: () => this.link.forget(),
-      openInPanel: openInPanel && (() => openInPanel(this.saved())),
+      ...this.plotHooks(),
     });
   }
 
   private makePane(): Pane {
     return new Pane(this.model, this.cache, this.state, {
-      pin: (set, point) => this.togglePin(set, point),
+      pin: (set, item) => this.togglePin({ set, item }),
       unpin: (index) => {
         this.pins.splice(index, 1);
         this.pinsChanged();
       },
       unpinAll: () => this.clearPins(),
       show: (set, point) => this.show(set, point),
-      hover: (set, point) => this.setHover(point === null ? null : set, point ?? -1, null),
+      hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
       tab: (tab) => this.showPane(tab),
-      sort: (sort) => {
-        this.state.sort = sort;
-        this.save();
-      },
+      sort: (sort) => this.sorted(sort),
     });
   }
 
   private makeLayers(): void {
     this.stage.layers.forEach((layer, s) => {
       this.counts[s] = decorateLayer(layer, this.model, s, this.scrollingPage);
-      this.listen(layer, this.gestureTarget(s, layer));
+      this.listen(s);
     });
   }
 
-  private gestureTarget(s: number, layer: HTMLElement): Omit<GestureTarget, 'wheelZooms'> {
-    const view = this.stage.views[s];
-    return {
-      camera: () => view.camera,
-      box: () => view,
-      tool: () => this.tool,
-      setCamera: (camera) => this.setCamera(s, camera),
-      point: (at) => {
-        const point = at ? this.pointAt(s, at.x, at.y) : -1;
-        layer.classList.toggle('pick', point >= 0);
-        this.setHover(point >= 0 ? s : null, point, at && { x: at.clientX, y: at.clientY });
-      },
-      click: (at) => {
-        const point = this.pointAt(s, at.x, at.y);
-        if (point >= 0) this.togglePin(s, point);
-      },
-      outline: (polygon, done) => this.outline(s, polygon, done),
-      key: (action) => this.onKey(s, action),
-    };
+  protected override field(s: number): Field {
+    const box = this.stage.views[s];
+    return { layer: this.stage.layers[s], box, camera: box.camera };
   }
 
-  private pointAt(s: number, x: number, y: number): number {
+  /** Maps of one embedding are looked at from one place. */
+  protected override look(s: number, camera: Camera): void {
+    const views = this.model.meta.shift ? [...this.model.sets.keys()] : [s];
+    for (const view of views) this.stage.setCamera(view, camera);
+  }
+
+  protected override glide(cameras: readonly Camera[]): void {
+    this.stage.glide(cameras);
+  }
+
+  protected override itemAt(s: number, x: number, y: number): number {
     const view = this.stage.views[s];
     const [wx, wy] = toWorld(view.camera, view, x, y);
-    return this.picks[s].nearest(
-      wx,
-      wy,
-      14 / scaleOf(view.camera, view),
-      this.lit.active ? this.lit.state[s] : undefined,
-    );
+    const lit = this.lit.active ? this.lit.state[s] : undefined;
+    return this.picks[s].nearest(wx, wy, 14 / scaleOf(view.camera, view), lit);
   }
 
-  /** Rings at once; the card, which may ask the host for examples, only where the pointer stays a moment. */
-  private setHover(set: number | null, point: number, at: Spot | null): void {
-    const same = this.hover !== null && this.hover.set === set && this.hover.point === point;
-    if (same && at) this.tooltip.move(at);
-    if (same || (set === null && this.hover === null)) return;
-    this.dropCard();
-    this.hover = set === null ? null : { set, point, partner: linkOf(this.model.sets[set], point, this.filters.minR) };
-    this.stage.setScene({ hover: this.hover });
-    if (!this.hover || !at) {
-      this.tooltip.hide();
-      return;
-    }
-    const hover = this.hover;
-    this.showCard(
-      () => ({
-        card: pairCard({ model: this.model, cache: this.cache, ...hover, examples: 3 }),
-        avoid: hover.partner >= 0 ? this.clientSpot(1 - hover.set, hover.partner) : null,
-      }),
-      at,
-    );
+  protected override placeOf({ set, item }: Item): [number, number] {
+    const { x, y } = this.model.sets[set];
+    return [x[item], y[item]];
   }
 
-  /** Where a point is in the window. */
-  private clientSpot(s: number, point: number): Spot {
-    const rect = this.stage.element.getBoundingClientRect();
-    const view = this.stage.views[s];
-    const [x, y] = toScreen(view.camera, view, this.model.sets[s].x[point], this.model.sets[s].y[point]);
-    return { x: rect.left + view.left + x, y: rect.top + view.top + y };
+  private partnerOf({ set, item }: Item): number {
+    return linkOf(this.model.sets[set], item, this.filters.minR);
   }
 
-  private outline(s: number, polygon: number[], done: boolean): void {
+  protected override drawHover(item: Item | null): void {
+    this.stage.setScene({ hover: item && { set: item.set, point: item.item, partner: this.partnerOf(item) } });
+  }
+
+  protected override card(item: Item): { card: HTMLElement; avoid: Spot | null } {
+    const { model, cache } = this;
+    const partner = this.partnerOf(item);
+    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, examples: 3 });
+    return { card, avoid: partner >= 0 ? this.spotOf({ set: 1 - item.set, item: partner }) : null };
+  }
+
+  protected override spoken(item: Item): string {
+    return spokenPair(this.model, item.set, item.item, this.partnerOf(item));
+  }
+
+  protected override cursor(s: number, from: number, action: CursorMove): number {
+    if (action.kind === 'move') return this.picks[s].towards(from, action.dx, action.dy, this.stage.views[s].camera);
+    return nextOf(this.model.sets[s].n, from, action.step, (i) => this.lit.state[s][i] === 1);
+  }
+
+  protected override outline(s: number, polygon: number[], done: boolean): void {
     const view = this.stage.views[s];
     if (!done) {
       this.stage.setScene({ lasso: polygon.map((v, i) => v + (i % 2 === 0 ? view.left : view.top)) });
@@ -218,46 +186,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.filtersChanged(true);
   }
 
-  private onKey(s: number, action: KeyAction): void {
-    if (action.kind === 'reset') this.stage.glide(this.stage.views.map(() => HOME));
-    else if (action.kind === 'search') this.toolbar.focusSearch();
-    else if (action.kind === 'pin') {
-      if (this.hover) this.togglePin(this.hover.set, this.hover.point);
-    } else if (action.kind === 'clear') this.clear();
-    else this.moveCursor(s, action);
-  }
-
-  /** Moves the highlight by keys and says where it is. */
-  private moveCursor(s: number, action: CursorMove): void {
-    const from = this.hover?.set === s ? this.hover.point : -1;
-    const { camera } = this.stage.views[s];
-    const point =
-      action.kind === 'move'
-        ? this.picks[s].towards(from, action.dx, action.dy, camera)
-        : nextOf(this.model.sets[s].n, from, action.step, (i) => this.lit.state[s][i] === 1);
-    if (point < 0) return;
-    this.keepInView(s, point);
-    this.setHover(s, point, this.clientSpot(s, point));
-    this.say(spokenPair(this.model, s, point, this.hover?.partner ?? -1));
-  }
-
-  private keepInView(s: number, point: number): void {
-    const view = this.stage.views[s];
-    const { x, y } = this.model.sets[s];
-    const [sx, sy] = toScreen(view.camera, view, x[point], y[point]);
-    if (sx < 20 || sy < 20 || sx > view.width - 20 || sy > view.height - 20)
-      this.stage.setCamera(s, { ...view.camera, x: x[point], y: y[point] });
-  }
-
-  /** Maps of one embedding are looked at from one place. */
-  private setCamera(s: number, camera: Camera): void {
-    const views = this.model.meta.shift ? [...this.model.sets.keys()] : [s];
-    for (const view of views) this.stage.setCamera(view, camera);
-  }
-
   /** Brings a point and its partner into the middle of their maps. */
   private show(set: number, point: number): void {
-    const partner = linkOf(this.model.sets[set], point, this.filters.minR);
+    const partner = this.partnerOf({ set, item: point });
     const targets = this.stage.views.map(({ camera }, s): Camera => {
       const i = s === set ? point : partner;
       if (i < 0) return camera;
@@ -273,25 +204,24 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   /** Pins a pair, or unpins it when either of its ends is pinned already. */
-  private togglePin(set: number, point: number): void {
-    const partner = linkOf(this.model.sets[set], point, this.filters.minR);
+  protected override togglePin(item: Item): void {
+    const { set, item: point } = item;
+    const partner = this.partnerOf(item);
     const known = this.pins.findIndex(
       (p) =>
         (p.set === set && p.point === point) ||
-        (p.set === 1 - set &&
-          p.point === partner &&
-          linkOf(this.model.sets[p.set], p.point, this.filters.minR) === point),
+        (p.set === 1 - set && p.point === partner && this.partnerOf({ set: p.set, item: p.point }) === point),
     );
     if (known >= 0) this.pins.splice(known, 1);
     else this.addPin(set, point);
     this.pinsChanged();
     if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
-    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${spokenPair(this.model, set, point, partner)}`);
+    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${this.spoken(item)}`);
     if (known < 0) this.showPane('details');
   }
 
-  private clear(): void {
-    this.setHover(null, -1, null);
+  protected override clear(): void {
+    this.setHover(null, null);
     if (this.filters.selection) {
       this.filters.selection = null;
       this.filtersChanged(true);
@@ -307,7 +237,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private pinsChanged(): void {
     this.state.pins = this.pins.map(({ set, feature }) => ({ set, feature }));
     this.stage.setScene({
-      pins: this.pins.map((p) => ({ ...p, partner: linkOf(this.model.sets[p.set], p.point, this.filters.minR) })),
+      pins: this.pins.map((p) => ({ ...p, partner: this.partnerOf({ set: p.set, item: p.point }) })),
     });
     this.pane.setPins(this.pins, this.filters.minR);
     this.save();
@@ -319,7 +249,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.repaint();
     this.pane.setFilters(this.filters, this.lit);
     this.toolbar.setHits(this.lit.active ? this.lit.hits : null, this.lit.partners);
-    if (this.hover) this.hover.partner = linkOf(this.model.sets[this.hover.set], this.hover.point, this.filters.minR);
+    this.drawHover(this.hover);
     this.model.sets.forEach((set, s) => {
       const dead = set.deadCount > 0 ? ` · ${count(set.deadCount)} dead${this.state.showDead ? '' : ' hidden'}` : '';
       this.counts[s].textContent = `${plural(set.n - set.deadCount, unitOf(this.model))}${dead}`;
@@ -359,6 +289,10 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
   }
 
+  protected override togglePane(): void {
+    this.showPane(this.state.pane === 'closed' ? 'pairs' : 'closed');
+  }
+
   private showPane(pane: MapViewState['pane']): void {
     this.state.pane = pane;
     this.root.dataset.pane = pane;
@@ -370,17 +304,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.stage.setStacked(width < 700);
   }
 
-  private cameraMoved(s: number): void {
-    this.state.cameras[s] = this.stage.views[s].camera;
-    this.tooltip.hide();
-    this.save();
-  }
-
   override dispose(): void {
     super.dispose();
-    this.link.dispose();
-    this.toolbar.dispose();
-    this.pane.dispose();
     this.stage.dispose();
   }
 }

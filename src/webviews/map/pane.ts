@@ -143,7 +143,7 @@ export class Pane extends PlotPane<Tab> {
     this.grid.draw();
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.grid.dispose();
   }
 }

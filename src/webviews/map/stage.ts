@@ -134,7 +134,7 @@ export class Stage {
   }
 
   /** Glides to the cameras. */
-  glide(targets: Camera[]): void {
+  glide(targets: readonly Camera[]): void {
     const from = this.views.map((v) => v.camera);
     this.gliding.to(from, targets, (s, camera) => this.move(s, camera));
   }

@@ -63,7 +63,10 @@ export function blend(from: Camera, to: Camera, t: number): Camera {
 /** A polygon of the screen in world coordinates; both as x0, y0, x1, y1, … */
 export function polygonToWorld(camera: Camera, box: Box, polygon: readonly number[]): number[] {
   const world: number[] = [];
-  for (let i = 0; i < polygon.length; i += 2) world.push(...toWorld(camera, box, polygon[i], polygon[i + 1]));
+  for (let i = 0; i < polygon.length; i += 2) {
+    const [x, y] = toWorld(camera, box, polygon[i], polygon[i + 1]);
+    world.push(x, y);
+  }
   return world;
 }
 

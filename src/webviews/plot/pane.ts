@@ -9,7 +9,7 @@ export interface PaneTab<T extends string> {
   table?: boolean;
 }
 
-export class PlotPane<T extends string> {
+export abstract class PlotPane<T extends string> {
   readonly element: HTMLElement;
   private readonly tabs = new Map<T, { tab: HTMLButtonElement; body: HTMLElement }>();
 
@@ -47,6 +47,8 @@ export class PlotPane<T extends string> {
       entry.body.hidden = name !== tab;
     }
   }
+
+  abstract dispose(): void;
 
   /** The pinned cards, the newest first: it is what the reader just asked for. */
   protected drawPins(tab: T, cards: readonly HTMLElement[], o: { none: string; clear(): void }): void {
