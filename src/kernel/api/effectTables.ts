@@ -31,8 +31,12 @@ export function besideText(figure: BesideRandom): string {
   return `${f(value)} (random directions of the same norm: mean ${f(mean)}, std ${f(std)}, largest ${f(max)}; two-sided p = ${f(p)}, ${runs} runs, seed ${seed})`;
 }
 
-const agreementText = ({ rho, n, p, runs, seed }: RankAgreement): string =>
-  `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+/** "Spearman 0.9, n = 40, one-sided p = 0.001 (999 shuffles, seed 0)", or why there is none. */
+export function agreementText({ rho, n, p, runs, seed }: RankAgreement): string {
+  if (Number.isNaN(rho))
+    return `no rank correlation, Spearman and p are NaN: on one side all ${n} values are equal, so nothing orders them (where no removal moves the target there is no effect to rank)`;
+  return `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+}
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 

@@ -2,6 +2,7 @@
 import { capturedWidth } from '../activations/capture.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
+import { meanAndStd } from '../compute/statistics.js';
 import type { HookEdit, LanguageModel } from '../models/types.js';
 import { describeAll, type Intervention } from './intervention.js';
 import { requireRowHook } from './runs.js';
@@ -113,8 +114,7 @@ export interface BesideRandom {
 /** Two-sided: sizes are compared. Without runs the statistics are NaN and p is 1. */
 export function besideRandom(value: number, nulls: readonly number[], seed: number): BesideRandom {
   const runs = nulls.length;
-  const mean = nulls.reduce((s, v) => s + v, 0) / runs;
-  const std = Math.sqrt(nulls.reduce((s, v) => s + (v - mean) ** 2, 0) / runs);
+  const { mean, std } = meanAndStd(nulls);
   const max = nulls.reduce((m, v) => (Math.abs(v) > Math.abs(m) ? v : m), runs > 0 ? 0 : NaN);
   const reached = nulls.filter((v) => !(Math.abs(v) < Math.abs(value))).length;
   return { value, mean, std, max, p: (reached + 1) / (runs + 1), runs, seed };

@@ -1,5 +1,6 @@
 /** Lenses of one number per row: statistics of the row itself (KeplerMapper's names) and of feature activations. */
 import type { Matrix } from '../compute/matrix.js';
+import { centredSquares, mean, meanAndStd, median } from '../compute/statistics.js';
 import type { ActivationLens, LensActivations } from './options.js';
 
 function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array {
@@ -16,22 +17,13 @@ function meanRow(x: Matrix): Float64Array {
   return mean.map((v) => v / x.rows);
 }
 
-const mean = (row: Float32Array): number => row.reduce((s, v) => s + v, 0) / row.length;
-
 const STATISTICS: Record<string, (row: Float32Array) => number> = {
   sum: (row) => row.reduce((s, v) => s + v, 0),
   mean,
-  median: (row) => {
-    const sorted = row.slice().sort();
-    const half = sorted.length >> 1;
-    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-  },
+  median,
   max: (row) => row.reduce((m, v) => Math.max(m, v), -Infinity),
   min: (row) => row.reduce((m, v) => Math.min(m, v), Infinity),
-  std: (row) => {
-    const centre = mean(row);
-    return Math.sqrt(row.reduce((s, v) => s + (v - centre) ** 2, 0) / row.length);
-  },
+  std: (row) => meanAndStd(row).std,
 };
 
 /** A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor). */
@@ -66,7 +58,7 @@ export function activationValues(
       return { values: Float64Array.from(max), name: 'max activation' };
     case 'activationStd':
       return {
-        values: Float64Array.from(sum, (s, i) => Math.sqrt(Math.max(0, sumSquares[i] / tokens - (s / tokens) ** 2))),
+        values: Float64Array.from(sum, (s, i) => Math.sqrt(centredSquares(s, sumSquares[i], tokens) / tokens)),
         name: 'activation std',
       };
   }

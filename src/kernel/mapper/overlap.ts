@@ -3,6 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
+import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
 
 /** What of a correlation map this room needs (correlation/types FeatureMap). */
@@ -267,8 +268,7 @@ export async function nodeOverlap(
     options.onProgress?.({ label: 'Node overlap', done: run + 1, total: nulls });
     await breathe();
   }
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  const std = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length);
+  const { mean, std } = meanAndStd(values);
   const k = values.filter((v) => !(v < value - 1e-9)).length;
   return {
     ...found,

@@ -6,10 +6,10 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
+import { centredSquares, mean } from '../compute/statistics.js';
 import { besideNull } from '../correlation/nulls.js';
 import type { SimilarityScore } from '../correlation/types.js';
 import { linearAssignment } from './recoveryAssignment.js';
-import { mean } from './recoveryCosines.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {
@@ -116,9 +116,8 @@ function columnMoments(rows: SparseRows, samples: number): { sum: Float64Array; 
   }
   const inverse = new Float64Array(rows.cols);
   for (let c = 0; c < rows.cols; c++) {
-    const centred = squares[c] - (sum[c] * sum[c]) / samples;
-    // Below this share of Σ x² what is left is rounding, not variance.
-    if (centred > 1e-10 * squares[c]) inverse[c] = 1 / Math.sqrt(centred);
+    const centred = centredSquares(sum[c], squares[c], samples);
+    if (centred > 0) inverse[c] = 1 / Math.sqrt(centred);
   }
   return { sum, inverse };
 }
