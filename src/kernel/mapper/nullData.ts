@@ -201,6 +201,7 @@ export class NullData {
   /** n × d rows; the same seed gives the same rows. */
   async draw(seed: number, call: CallOptions = {}): Promise<Matrix> {
     const { x, kind } = this;
+    checkAborted(call.signal, 'null data');
     requireMemory(`null data of ${x.rows} × ${x.cols}`, 8 * x.rows * x.cols + 24 * x.cols ** 2);
     await initGemm();
     const random = new Random(seed).fork(`mapper null ${kind}`);

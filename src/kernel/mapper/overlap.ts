@@ -249,6 +249,7 @@ export async function nodeOverlap(
   if (!Number.isInteger(nulls) || nulls < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${nulls}`);
   if (map.featuresB !== b.points)
     throw new RangeError(`graph B is of ${b.points} points but the map has ${map.featuresB} features on side B`);
+  checkAborted(options.signal, 'node overlap');
   const { counterpart, r } = counterpartsOf(map, by).a;
   const found = overlapMatrix(a, b, counterpart);
   const of = nodesOf(b);
@@ -260,11 +261,11 @@ export async function nodeOverlap(
   const exchanged = counterpart.slice();
   const drawn = having.map((i) => counterpart[i]);
   for (let run = 0; run < nulls; run++) {
+    checkAborted(options.signal, 'node overlap');
     random.shuffle(drawn);
     having.forEach((i, at) => (exchanged[i] = drawn[at]));
     countHits(a, b, of, exchanged, hits);
     values.push(meanBest(a, b.nodes, hits));
-    checkAborted(options.signal, 'node overlap');
     options.onProgress?.({ label: 'Node overlap', done: run + 1, total: nulls });
     await breathe();
   }

@@ -12,7 +12,7 @@ import { normalizeRows, spreadRows } from './geometrySpread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './presetsHierarchy.js';
 import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from './world.js';
 import { scaleToL0 } from './worldFrequencies.js';
-import { PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
+import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
 
 interface Sizes {
   features: number;
@@ -49,6 +49,8 @@ interface PublishedParts extends Sizes {
   frequencies: Float64Array;
   parents?: Int32Array;
   mean?: Float32Array;
+  /** What is wrong with it at these sizes; default as published. */
+  faults?: readonly string[];
 }
 
 function publishedWorld(p: PublishedParts): GeneratedWorld {
@@ -82,7 +84,7 @@ function publishedWorld(p: PublishedParts): GeneratedWorld {
     groups: none,
     description: `${o.preset}, as published: ${n} features in ${dim} dimensions, seed ${seed}`,
     parameters: asParameters({ ...o, features: n, dim, seed, publishedBatch: p.batch }),
-    faults: entry.faults,
+    faults: p.faults ?? entry.faults,
   });
 }
 
@@ -149,6 +151,8 @@ function marks(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
   const { k, lambda, groups } = marksGroups(o);
   const groupSize = Math.floor(s.features / groups);
+  if (!Number.isInteger(groups) || groups < 1 || groups > s.features)
+    throw new RangeError(`groups must be a whole number from 1 to the ${s.features} features but is ${groups}`);
   if (!Number.isInteger(k) || k < 1 || k > groupSize)
     throw new RangeError(`k features of a group of ${groupSize} are active: k lies in [1, ${groupSize}] but is ${k}`);
   const chance = inclusion(geometric(groupSize, lambda), k);
@@ -157,8 +161,10 @@ function marks(o: PresetOptions): GeneratedWorld {
   );
   const random = new Random(s.seed).fork('marks-2024');
   const dictionary = gaussianRows(s.features, s.dim, random, false);
-  const published: PublishedLaw = { kind: 'marks-2024', groups, groupSize, k, lambda, perPoint: o.perPoint ?? false };
-  return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 10_000, published, frequencies });
+  const { perPoint = false } = o;
+  const published: PublishedLaw = { kind: 'marks-2024', groups, groupSize, k, lambda, perPoint };
+  const faults = marksFaults({ features: s.features, groups, perPoint });
+  return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 10_000, published, frequencies, faults });
 }
 
 function marksCorrected(o: PresetOptions): Promise<GeneratedWorld> {

@@ -2,7 +2,7 @@
  * Do latents fire when their features do? Precision, recall and F1 per latent, and the mean correlation coefficient of
  * activations, each beside a null in which the samples of one side are shuffled.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { pauses, type CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
@@ -86,7 +86,7 @@ async function products(
   call: CallOptions,
 ): Promise<Float64Array> {
   const sums = new Float64Array(codes.cols * latents.cols);
-  let last = performance.now();
+  const pause = pauses(call.signal, 'recovery', PIECE_MS);
   for (let i = 0; i < samples; i++) {
     const j = order ? order[i] : i;
     const from = latents.indptr[j];
@@ -96,11 +96,7 @@ async function products(
       const value = codes.values[p];
       for (let q = from; q < to; q++) sums[at + latents.indices[q]] += value * latents.values[q];
     }
-    if (i % LOOK === 0 && performance.now() - last > PIECE_MS) {
-      checkAborted(call.signal, 'recovery');
-      await breathe();
-      last = performance.now();
-    }
+    if (i % LOOK === 0) await pause();
   }
   return sums;
 }
