@@ -87,7 +87,7 @@ export function steer(
   model: LanguageModel,
   hook: string,
   given: Vector,
-  options: SteerOptions & { name?: string },
+  options: SteerOptions & { name?: string; peers?: Intervention['peers'] },
 ): Intervention {
   const { scale, normalize = 'none', sae } = options;
   if (!['none', 'unit', 'residual'].includes(normalize))
@@ -107,6 +107,7 @@ export function steer(
     },
     place: options,
     sae,
+    peers: options.peers,
     addsConstant: normalize !== 'residual',
     change({ x, original, out }) {
       if (scale === 0) return;
@@ -134,6 +135,11 @@ export function hookOf(sae: Sae, hook?: string): string {
   return at;
 }
 
+/** The decoder rows of an SAE, of which some are an intervention's own. */
+export function decoderPeers(sae: Sae, own: Iterable<number>): Intervention['peers'] {
+  return { name: `decoder rows of ${sae.name}`, rows: sae.W_dec, own: new Set(own) };
+}
+
 /**
  * Steers along the decoder row of one SAE feature: adds scale × W_dec[feature].
  * @throws RangeError when the feature id is outside the SAE; MismatchError when the SAE is another model's.
@@ -151,6 +157,7 @@ export function steerFeature(
     ...rest,
     sae,
     name: `feature ${feature} of ${sae.name}`,
+    peers: decoderPeers(sae, [feature]),
   });
 }
 
