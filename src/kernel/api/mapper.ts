@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
+import { asMatrix, type MatrixInput } from '../compute/matrixInput.js';
 import { writeFileAtomic } from '../io/files.js';
 import { matrixId } from '../io/hash.js';
 import { ndarray } from '../io/ndarray.js';
@@ -38,8 +39,8 @@ export interface ExportGraphOptions {
   columns?: Readonly<Record<string, ArrayLike<number>>>;
 }
 
-/** Points, or an SAE, whose decoder rows are the points. */
-export type MapperPoints = Matrix | { readonly decoder: Matrix };
+/** Points: a matrix, an array of rows, a tensor, or an SAE, whose decoder rows are the points. */
+export type MapperPoints = MatrixInput;
 
 /** Mapper: the shape of points as a graph of overlapping clusters. */
 export interface MapperApi {
@@ -92,13 +93,12 @@ const EXPORT_OPTIONS: OptionNames<ExportGraphOptions> = { columns: true };
 const CODE_VERSION = 1;
 const LENS = { meta: 'lens.json', arrays: 'lens.safetensors' };
 
-/** @throws TypeError for what is neither a matrix nor an SAE. */
-export function pointsOf(points: MapperPoints): Matrix {
-  requireGiven({ points });
-  const x = 'decoder' in points ? points.decoder : points;
-  if (!(x?.data instanceof Float32Array) || x.data.length !== x.rows * x.cols)
-    throw new TypeError('points must be a matrix { rows, cols, data: Float32Array } such as sae.decoder, or an SAE');
-  return x;
+/** Options with their distances as a matrix. */
+export async function withDistances<T extends { distances?: MatrixInput }>(
+  options: T,
+): Promise<Omit<T, 'distances'> & { distances?: Matrix }> {
+  const { distances, ...rest } = options;
+  return distances === undefined ? rest : { ...rest, distances: await asMatrix(distances, 'distances') };
 }
 
 async function saveLens(folder: string, { values, ...about }: LensValues): Promise<void> {
@@ -160,9 +160,9 @@ async function exportGraph(
 export function mapperApi(env: Environment): MapperApi {
   return {
     async graph(points, options = {}) {
-      const x = pointsOf(points);
+      const x = await asMatrix(points, 'points');
       requireOptions<MapperGraphOptions>('fg.mapper.graph', options, GRAPH_OPTIONS);
-      const { fresh, signal: _, onProgress: __, distances, ...given } = options;
+      const { fresh, signal: _, onProgress: __, distances, ...given } = await withDistances(options);
       const key = {
         kind: 'mapper',
         parameters: asParameters(given) as JsonObject,
@@ -182,7 +182,7 @@ export function mapperApi(env: Environment): MapperApi {
       return drawn(env, value);
     },
     async lens(points, lens, options = {}) {
-      const x = pointsOf(points);
+      const x = await asMatrix(points, 'points');
       requireOptions('fg.mapper.lens', options, LENS_OPTIONS);
       const { seed = 0 } = options;
       const key = {

@@ -3,6 +3,7 @@ import type { GraphFinding } from '../../protocol/graph.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
+import { asMatrix } from '../compute/matrixInput.js';
 import { matrixId } from '../io/hash.js';
 import { requireSame } from '../artifacts/store.js';
 import { asParameters } from '../mapper/describe.js';
@@ -25,7 +26,7 @@ import type { PairedMap } from './correlation.js';
 import type { Environment } from './environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { kept, type KeepOptions } from './kept.js';
-import { pointsOf, type MapperPoints } from './mapper.js';
+import { withDistances, type MapperPoints } from './mapper.js';
 import { withDisplay, type Displayed } from './present.js';
 import { resumable, type Remember } from './resume.js';
 import * as show from './topologyCharts.js';
@@ -208,7 +209,7 @@ async function nullsOf(
   options: MapperOptions,
   settings: MapperNullOptions & KeptCall,
 ): Promise<Displayed<MapperNulls>> {
-  const x = pointsOf(points);
+  const x = await asMatrix(points, 'points');
   requireOptions<MapperOptions>('fg.mapper.nulls', options, GRAPH_OPTIONS);
   requireOptions<MapperNullOptions & KeptCall>('fg.mapper.nulls settings', settings, NULL_OPTIONS);
   if (options.distances)
@@ -257,7 +258,7 @@ async function persistenceOf(
   points: MapperPoints,
   options: RipsPersistenceOptions & KeepOptions,
 ): Promise<Displayed<RipsPersistence>> {
-  const x = pointsOf(points);
+  const x = await asMatrix(points, 'points');
   requireOptions<RipsPersistenceOptions & KeepOptions>('fg.mapper.persistence', options, RIPS_OPTIONS);
   const given = settingsOf(options);
   const key = {
@@ -302,8 +303,9 @@ export function topologyApi(env: Environment): TopologyApi {
       return withDisplay(found, () => show.extendedItems(found, functionName(graph, options.by)));
     },
     nulls: (points, options = {}, settings = {}) => nullsOf(env, points, options, settings),
-    async sweep(points, options = {}, settings = {}) {
-      const x = pointsOf(points);
+    async sweep(points, given = {}, settings = {}) {
+      const x = await asMatrix(points, 'points');
+      const options = await withDistances(given);
       requireOptions<PlanOptions>('fg.mapper.sweep', options, PLAN_OPTIONS);
       requireOptions<MapperSweepOptions & KeptCall>('fg.mapper.sweep settings', settings, SWEEP_OPTIONS);
       if (options.distances && (settings.nulls ?? 0) > 0)
@@ -314,8 +316,9 @@ export function topologyApi(env: Environment): TopologyApi {
       );
       return withDisplay(sweep, () => show.sweepItems(sweep));
     },
-    async stability(points, options = {}, settings = {}) {
-      const x = pointsOf(points);
+    async stability(points, given = {}, settings = {}) {
+      const x = await asMatrix(points, 'points');
+      const options = await withDistances(given);
       requireOptions<MapperOptions>('fg.mapper.stability', options, GRAPH_OPTIONS);
       requireOptions<MapperStabilityOptions & KeptCall>('fg.mapper.stability settings', settings, STABILITY_OPTIONS);
       const work = { kind: 'mapper-stability', what: 'Stability', x, options, settings };
