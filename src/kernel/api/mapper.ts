@@ -90,7 +90,7 @@ const SHOW_OPTIONS: OptionNames<ShowGraphOptions & CallOptions> = {
 };
 const EXPORT_OPTIONS: OptionNames<ExportGraphOptions> = { columns: true };
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 const LENS = { meta: 'lens.json', arrays: 'lens.safetensors' };
 
 /** Options with their distances as a matrix. */

@@ -168,7 +168,7 @@ const STABILITY_OPTIONS: OptionNames<MapperStabilityOptions & KeptCall> = {
 const OVERLAP_OPTIONS: OptionNames<OverlapOptions> = { by: true, nulls: true, seed: true, ...KEPT };
 const FINDINGS_OPTIONS: OptionNames<FindingsOptions> = { by: true, nulls: true };
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 
 /** Settings that change a result. */
 function settingsOf<T extends KeptCall>(settings: T): Omit<T, keyof KeptCall> {

@@ -11,19 +11,33 @@ type Numbers = readonly number[] | Exclude<NdArray['data'], BigInt64Array | BigU
 
 /** What a tensor of TensorFlow.js is to its reader. */
 interface TensorLike {
+  /** [rows, columns]. */
   readonly shape: readonly number[];
+  /** The values, row after row. */
   data(): Promise<ArrayLike<number>>;
+}
+
+/** A matrix whose numbers are not float32 yet. */
+interface NumbersOfRows {
+  /** n. */
+  readonly rows: number;
+  /** d. */
+  readonly cols: number;
+  /** n × d numbers, row after row. */
+  readonly data: Numbers;
+}
+
+/** Numbers with their shape. */
+interface NumbersOfShape {
+  /** [rows, columns]. */
+  readonly shape: readonly number[];
+  /** As many numbers, row after row. */
+  readonly data: Numbers;
 }
 
 /** Everything that asMatrix takes. */
 export type MatrixInput =
-  | Matrix
-  | { readonly rows: number; readonly cols: number; readonly data: Numbers }
-  | readonly Numbers[]
-  | { readonly shape: readonly number[]; readonly data: Numbers }
-  | NdArray
-  | TensorLike
-  | { readonly decoder: Matrix };
+  Matrix | NumbersOfRows | readonly Numbers[] | NumbersOfShape | NdArray | TensorLike | { readonly decoder: Matrix };
 
 const EXPECTED =
   'a matrix { rows, cols, data } such as sae.decoder, an array of rows (number[][]), { shape: [rows, cols], data }, a tensor of rank 2, or an SAE';

@@ -5,6 +5,8 @@
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
+import { gatherValues } from '../compute/rows.js';
+import { logSumExp } from '../compute/logits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { sequencesFrom } from './attribution.js';
 import type { Intervention } from './intervention.js';
@@ -74,15 +76,6 @@ export interface LogitEffects {
 const FINAL = 'ln_final.hook_normalized';
 /** Logits held at once, per side: 16 MB, and their probabilities in float64. */
 const LOGITS = 1 << 22;
-
-/** log Σ exp of a row, in float64. */
-function logSumExp(row: Float32Array): number {
-  let top = -Infinity;
-  for (let v = 0; v < row.length; v++) if (row[v] > top) top = row[v];
-  let sum = 0;
-  for (let v = 0; v < row.length; v++) sum += Math.exp(row[v] - top);
-  return top + Math.log(sum);
-}
 
 /** Figures of one variant over the positions looked at. */
 class Tally {
@@ -194,12 +187,6 @@ interface Kept {
   counts: Uint8Array[];
 }
 
-function gather(x: Float32Array, d: number, at: readonly number[]): Float32Array {
-  const out = new Float32Array(at.length * d);
-  at.forEach((i, k) => out.set(x.subarray(i * d, (i + 1) * d), k * d));
-  return out;
-}
-
 /** Adds the rows of a block to the tallies; what is before is computed once for all variants. */
 async function addBlock(
   model: LanguageModel,
@@ -216,7 +203,7 @@ async function addBlock(
     const chunk = Array.from({ length: Math.min(step, rows.length - from) }, (_, k) => from + k);
     const logits = await logitsOf(
       model,
-      gather(
+      gatherValues(
         block.before[0].data,
         d,
         chunk.map((k) => at[k]),
@@ -234,7 +221,7 @@ async function addBlock(
       if (here.length === 0) continue;
       const after = await logitsOf(
         model,
-        gather(
+        gatherValues(
           variant.rows[0].data,
           d,
           here.map((k) => at[k]),

@@ -22,7 +22,7 @@ interface Sizes {
 }
 
 /** Norm of the change of each row, over the last axes. */
-function rowNorms(change: tf.Tensor): tf.Tensor {
+function changeNorms(change: tf.Tensor): tf.Tensor {
   const axes = change.shape.slice(2).map((_, i) => i + 2);
   return change.square().sum(axes, true).sqrt();
 }
@@ -39,7 +39,7 @@ function measured(list: readonly Intervention[], note: (sizes: Sizes) => void): 
   const run: HookEdit = (x, hook, context) => {
     const changed = list.reduce((at, { edit }) => edit(at, hook, context), x);
     const { shape, data } = tf.tidy(() => {
-      const size = rowNorms(changed.sub(x));
+      const size = changeNorms(changed.sub(x));
       return { shape: size.shape, data: size.dataSync<'float32'>().slice() };
     });
     note({ sequence: context.sequence, shape, data });

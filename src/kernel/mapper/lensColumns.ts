@@ -1,6 +1,7 @@
 /** Lenses of one number per row: statistics of the row itself (KeplerMapper's names) and of feature activations. */
 import type { Matrix } from '../compute/matrix.js';
 import { centredSquares, mean, meanAndStd, median } from '../compute/statistics.js';
+import { columnMeans } from '../compute/rows.js';
 import type { ActivationLens, LensActivations } from './options.js';
 
 function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array {
@@ -9,12 +10,6 @@ function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array 
     for (let j = 0; j < x.cols; j++) sum += (x.data[i * x.cols + j] - (centre ? centre[j] : 0)) ** 2;
     return Math.sqrt(sum);
   });
-}
-
-function meanRow(x: Matrix): Float64Array {
-  const mean = new Float64Array(x.cols);
-  for (let i = 0, at = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[at++];
-  return mean.map((v) => v / x.rows);
 }
 
 const STATISTICS: Record<string, (row: Float32Array) => number> = {
@@ -29,7 +24,7 @@ const STATISTICS: Record<string, (row: Float32Array) => number> = {
 /** A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor). */
 export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; name: string } {
   if (kind === 'l2norm') return { values: lengthsFrom(x, undefined), name: 'l2 norm' };
-  if (kind === 'distanceToMean') return { values: lengthsFrom(x, meanRow(x)), name: 'distance to mean' };
+  if (kind === 'distanceToMean') return { values: lengthsFrom(x, columnMeans(x)), name: 'distance to mean' };
   if (!Object.hasOwn(STATISTICS, kind))
     throw new RangeError(
       `lens: kind is ${JSON.stringify(kind)}; expected pca, umap, isomap, isomap-umap, l2norm, density, eccentricity, knnDistance, distanceToMean, ${Object.keys(STATISTICS).join(', ')}, minmax, column, dimensions, join, firingRate, meanActivation, maxActivation or activationStd`,

@@ -5,6 +5,7 @@ import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
+import { columnMeans } from '../compute/rows.js';
 
 /**
  * rotated: the centred rows keep their singular values, their singular vectors are drawn from the Haar measure (left ones
@@ -23,13 +24,6 @@ export const NULL_NAMES: Readonly<Record<NullKind, string>> = {
 
 /** Multiplications up to which products are summed in float64 (about a second). */
 const EXACT = 1e9;
-
-function columnMeans(x: Matrix): Float64Array {
-  const mean = new Float64Array(x.cols);
-  for (let i = 0, at = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[at++];
-  for (let j = 0; j < x.cols; j++) mean[j] /= x.rows;
-  return mean;
-}
 
 /** Subtracts the column means in place. */
 function centre(x: Matrix): Matrix {
