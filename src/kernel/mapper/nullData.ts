@@ -1,11 +1,12 @@
 /** Data without the shape that is claimed: what a Mapper graph or a barcode has to be held against. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { gemm, initGemm } from '../compute/gemm.js';
+import { gemm, transposed, initGemm } from '../compute/gemm.js';
 import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { columnMeans } from '../compute/rows.js';
+import { choleskyInPlace } from '../compute/cholesky.js';
 
 /**
  * rotated: the centred rows keep their singular values, their singular vectors are drawn from the Haar measure (left ones
@@ -61,16 +62,10 @@ async function gram(x: Matrix, call: CallOptions): Promise<Float64Array> {
   return out;
 }
 
-function transpose(x: Matrix): Matrix {
-  const t = matrix(x.cols, x.rows);
-  for (let i = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) t.data[j * x.rows + i] = x.data[i * x.cols + j];
-  return t;
-}
-
 /** Singular values of centred n × d rows, the r = min(n − 1, d) largest, descending. */
 async function spectrum(x: Matrix, call: CallOptions): Promise<Float64Array> {
   const centred = centre(matrix(x.rows, x.cols, x.data.slice()));
-  const side = x.rows < x.cols ? transpose(centred) : centred;
+  const side = x.rows < x.cols ? matrix(x.cols, x.rows, transposed(centred.data, x.rows, x.cols)) : centred;
   const values = symmetricEigenvalues(await gram(side, call), side.cols).slice();
   values.sort().reverse();
   return values.subarray(0, Math.min(x.rows - 1, x.cols)).map((v) => Math.sqrt(Math.max(0, v)));
@@ -108,21 +103,6 @@ async function covarianceFactor(c: Float64Array, d: number, call: CallOptions): 
   const out = matrix(rows.length, d);
   rows.forEach((row, i) => out.data.set(row, i * d));
   return out;
-}
-
-/** Upper triangular R with RᵀR = a, in place of a (row-major r × r). */
-async function cholesky(a: Float64Array, r: number): Promise<void> {
-  for (let k = 0; k < r; k++) {
-    const pivot = a[k * r + k];
-    if (!(pivot > 0)) throw new Error('a random matrix was singular: this does not happen');
-    const root = Math.sqrt(pivot);
-    for (let j = k; j < r; j++) a[k * r + j] /= root;
-    for (let i = k + 1; i < r; i++) {
-      const v = a[k * r + i];
-      for (let j = i; j < r; j++) a[i * r + j] -= v * a[k * r + j];
-    }
-    if (k % 64 === 0) await breathe();
-  }
 }
 
 /**
@@ -222,7 +202,9 @@ export class NullData {
     random.normals(g.data);
     // Q of G = QR is Haar-distributed among the frames orthogonal to the constant, so the rows' mean stays.
     const upper = await gram(centre(g), call);
-    await cholesky(upper, r);
+    await choleskyInPlace(upper, r, call.signal);
+    // Of n − 1 ≥ r random rows: singular with probability 0, but for faults.
+    if (!(upper[r * r - 1] > 0)) throw new Error('a random matrix was singular: this does not happen');
     const m = await rotatedSpectrum(s, d, random, call);
     await backSubstitute(upper, m, r, d);
     return this.#plusMean(g, matrix(r, d, Float32Array.from(m)));

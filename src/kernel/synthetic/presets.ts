@@ -6,7 +6,9 @@ import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { Law, PublishedLaw } from '../compute/sampling/law.js';
-import { cholesky, lowRankCopula } from './copula.js';
+import { cholesky } from '../compute/cholesky.js';
+import { transposed } from '../compute/gemm.js';
+import { lowRankCopula } from './copula.js';
 import { unitVector } from './geometry.js';
 import { normalizeRows, spreadRows } from './geometrySpread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './presetsHierarchy.js';
@@ -194,12 +196,6 @@ function blobs(count: number, width: number, centres: number, random: Random): F
     for (let j = 0; j < width; j++) out[order[i] * width + j] = centre[(i % centres) * width + j] + random.normal();
   return out;
 }
-
-const transposed = (a: Float32Array, rows: number, cols: number): Float32Array => {
-  const out = new Float32Array(a.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) out[j * rows + i] = a[i * cols + j];
-  return out;
-};
 
 function lan(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
