@@ -4,10 +4,11 @@
  */
 import { LIVE_GONE, LIVE_SUPERSEDED, type LiveCall } from '../../protocol/live.js';
 import type { Json } from '../../protocol/notebook.js';
+import { LruMap } from '../compute/lru.js';
 import type { LiveHandler } from '../verb/context.js';
 import { InterruptedError, type Evaluator } from './evaluate.js';
 
-/** Views that a session keeps: of more, the oldest is let go with what it holds. */
+/** Views that a session keeps: of more, the one that was asked longest ago is let go with what it holds. */
 const MAX_VIEWS = 64;
 /** How long a call has to see its signal before the cell that waits for it goes on without. */
 const YIELD_MS = 2000;
@@ -27,7 +28,7 @@ interface Running extends Waiting {
 const sameQuestion = (a: LiveCall, b: LiveCall): boolean => a.view === b.view && a.method === b.method;
 
 export class LiveViews {
-  private readonly views = new Map<string, LiveHandler>();
+  private readonly views = new LruMap<string, LiveHandler>(MAX_VIEWS);
   private waiting: Waiting[] = [];
   private running: Running | undefined;
 
@@ -35,10 +36,6 @@ export class LiveViews {
 
   register(view: string, handler: LiveHandler): void {
     this.views.set(view, handler);
-    for (const [oldest] of this.views) {
-      if (this.views.size <= MAX_VIEWS) break;
-      this.views.delete(oldest);
-    }
   }
 
   get hasWork(): boolean {
@@ -52,7 +49,7 @@ export class LiveViews {
    * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or with the words of the handler.
    */
   call(call: LiveCall): Promise<Json> {
-    if (!this.views.has(call.view))
+    if (!this.views.get(call.view))
       return Promise.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
     const superseded = this.waiting.filter((each) => sameQuestion(each.call, call));
     this.waiting = this.waiting.filter((each) => !superseded.includes(each));

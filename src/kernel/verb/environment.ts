@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
-import type { CallOptions } from '../compute/call.js';
+import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
 import type { SessionContext } from './context.js';
 
@@ -33,13 +33,16 @@ export class Environment {
    */
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
     const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
+    const signal = AbortSignal.any(signals);
+    // Some calls look at their signal only now and then, and one that is short would end as if nothing had been asked.
+    checkAborted(signal);
     const onProgress: Required<CallOptions>['onProgress'] = (progress) => {
       this.context.progress(progress);
       options?.onProgress?.(progress);
     };
     this.running++;
     try {
-      return await work({ signal: AbortSignal.any(signals), onProgress });
+      return await work({ signal, onProgress });
     } finally {
       if (--this.running === 0) this.context.progress(null);
     }
