@@ -63,7 +63,7 @@ describe('calls that take rows', () => {
     const graph = await session.fg.mapper.graph(x, options(d));
     expect(await session.fg.mapper.graph(x, options(nested))).toEqual(graph);
     await expect(session.fg.mapper.graph(x, options(nested.slice(1).concat([[1]])))).rejects.toThrow(
-      'row 19 of distances has 1 numbers but row 0 has 20',
+      'row 19 of fg.mapper.graph: distances has 1 numbers but row 0 has 20',
     );
   });
 });
