@@ -5,6 +5,7 @@ import { featureLabels } from '../activations/labels.js';
 import { saveActivations, type SaveActivationsOptions } from '../activations/save.js';
 import { density, meanL0 } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
+import { once } from '../compute/work.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
@@ -47,18 +48,14 @@ const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {
 };
 
 /** Default examples and labels of a store, made once however many maps and tables ask for them. */
-const known = new WeakMap<SparseActivations, Promise<FeatureExample[][]>>();
+const known = new WeakMap<SparseActivations, () => Promise<FeatureExample[][]>>();
 
 export function defaultExamples(env: Environment, activations: SparseActivations): Promise<FeatureExample[][]> {
   requireGiven({ activations });
-  let examples = known.get(activations);
-  if (!examples) {
-    examples = env.call(undefined, (call) => topExamples(activations, call));
-    known.set(activations, examples);
-    // A cancelled run is not remembered: the next call starts over.
-    examples.catch(() => known.delete(activations));
-  }
-  return examples;
+  // A cancelled run is not remembered: the next call starts over.
+  const examples = known.get(activations) ?? once(() => env.call(undefined, (call) => topExamples(activations, call)));
+  known.set(activations, examples);
+  return examples();
 }
 
 function describe({ meta }: SparseActivations): string {

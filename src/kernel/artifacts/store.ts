@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { SharedWork } from '../compute/work.js';
 import { writeFileAtomic, kindOfPath } from '../io/files.js';
 import { artifactFolderName, artifactId } from './identity.js';
 import { packageVersions } from './packages.js';
@@ -44,7 +45,7 @@ export interface Computed<T> {
 }
 
 /** Computations running in this process, by folder: equal calls wait for one. */
-const running = new Map<string, Promise<ArtifactRecord>>();
+const running = new SharedWork<string, ArtifactRecord>();
 
 export class ArtifactStore {
   readonly folder: string;
@@ -152,13 +153,7 @@ export class ArtifactStore {
       const record = await other.catch(() => undefined);
       if (record) return record;
     }
-    const making = this.make(folder, key, options);
-    running.set(folder, making);
-    try {
-      return await making;
-    } finally {
-      running.delete(folder);
-    }
+    return running.begin(folder, () => this.make(folder, key, options));
   }
 
   private async make(

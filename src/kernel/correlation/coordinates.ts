@@ -3,6 +3,7 @@ import { breathe } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import type { Matrix } from '../compute/matrix.js';
+import { once } from '../compute/work.js';
 
 /** Directions of less variance than this share of the largest (1e-6 of its standard deviation) are taken for none. */
 const RANK_TOLERANCE = 1e-12;
@@ -24,8 +25,6 @@ export class Side {
   readonly rows: Float64Array;
   /** n × d, each column minus its mean. */
   readonly centred: Float64Array;
-  private factors: Promise<Principal> | undefined;
-  private orthonormal: Promise<Principal> | undefined;
 
   /** Throws on NaN or infinite entries, fewer than 3 rows, and rows that are all alike; `name` begins the message. */
   constructor(name: string, x: Matrix) {
@@ -47,20 +46,17 @@ export class Side {
   }
 
   /** Principal coordinates, computed once. */
-  principal(): Promise<Principal> {
-    return (this.factors ??= principal(this.centred, this.n, this.d));
-  }
+  readonly principal = once(() => principal(this.centred, this.n, this.d));
 
   /**
    * As principal(), with U orthonormal to rounding in the weakest directions too: the Gram matrix halves the digits of
    * a direction, and a second round on U, which is nearly orthonormal, restores them.
    */
-  basis(): Promise<Principal> {
-    return (this.orthonormal ??= this.principal().then(async ({ U, S, rank }) => {
-      const again = await principal(U, this.n, rank);
-      return { U: again.U, S, rank: again.rank };
-    }));
-  }
+  readonly basis = once(async (): Promise<Principal> => {
+    const { U, S, rank } = await this.principal();
+    const again = await principal(U, this.n, rank);
+    return { U: again.U, S, rank: again.rank };
+  });
 }
 
 function centreColumns(x: Float64Array, n: number, d: number): Float64Array {
