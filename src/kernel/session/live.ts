@@ -82,12 +82,15 @@ export class LiveViews {
     const running: Running = { ...next, abort: new AbortController(), done };
     this.running = running;
     const { method, params } = next.call;
-    this.evaluator
-      .run(() => handler(method, params, running.abort.signal))
-      .then(
-        (value) => this.finish(running, () => next.resolve((value ?? null) as Json)),
-        (error: unknown) => this.finish(running, () => this.failed(running, error)),
-      );
+    // Not at once: who calls this is protected from termination, and the handler's code must not be.
+    queueMicrotask(() => {
+      this.evaluator
+        .run(() => handler(method, params, running.abort.signal))
+        .then(
+          (value) => this.finish(running, () => next.resolve((value ?? null) as Json)),
+          (error: unknown) => this.finish(running, () => this.failed(running, error)),
+        );
+    });
   }
 
   /** Ends a call once: what comes later of one that was stopped is not heard. */
