@@ -21,7 +21,7 @@ const digest = (...parts) => {
 const lm = await fg.models.load('model')
 const text = fg.datasets.stories({ stories: 40, context: 32 })
 const hook = 'blocks.0.hook_mlp_out'
-const options = { hook, features: 96, architecture: 'topk', k: 6, steps: 40, trainBatchSizeTokens: 128, seed: 2 }
+const options = { hook, features: 96, architecture: 'topk', k: 6, steps: 24, trainBatchSizeTokens: 128, seed: 2 }
 const saeA = await fg.sae.train(lm, text, { ...options, seed: 3 })
 const saeB = await fg.sae.train(lm, text, { ...options, seed: 4 })
 const a = await fg.activations.save(lm, saeA, text)
@@ -32,6 +32,12 @@ const random = (rows, cols, seed) => {
   return { rows, cols, data }
 }
 const rows = random(700, 12, 7)
+// Not in the cell: names are shared, and what an interrupted cell still does would add to the next one's array.
+const stored = async (saved) => {
+  const shards = []
+  for await (const { rows: r } of saved.shards()) shards.push(r.indptr, r.indices, r.values)
+  return digest(...shards)
+}
 `;
 
 /** Each cell's last expression is the hash of its result. Worker tasks: 'agglomerative' labels, and samples of a world. */
@@ -39,11 +45,9 @@ const CALLS = {
   'training an SAE': `const made = await fg.sae.train(lm, text, { ...options, fresh: true })
     digest(made.decoder.data, made.history.map((row) => row.loss))`,
   'training on from what was left': `await fg.artifacts.prune({ unusedDays: 0, kinds: ['sae'] })
-    const resumed = await fg.sae.train(lm, text, { ...options, steps: 60 }); digest(resumed.decoder.data)`,
+    const resumed = await fg.sae.train(lm, text, { ...options, steps: 32 }); digest(resumed.decoder.data)`,
   'saving activations': `const saved = await fg.activations.save(lm, saeA, text, { fresh: true })
-    const shards = []
-    for await (const { indptr, indices, values } of saved.shards()) shards.push(indptr, indices, values)
-    digest(...shards)`,
+    await stored(saved)`,
   'a correlation': `const map = await fg.correlation.map(a, b, { fresh: true })
     const scores = await fg.correlation.scores(map, saeA, saeB, { nulls: 20 })
     digest(map.pairs.a, map.pairs.b, map.pairs.r, scores.map((s) => [s.value, s.p]))`,

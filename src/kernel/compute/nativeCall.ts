@@ -26,6 +26,8 @@ let sections = 0;
 /** Shares the gate with the thread that terminates this one. */
 export function gateNativeCalls(shared: Int32Array): void {
   gate = shared as Int32Array<SharedArrayBuffer>;
+  // A section may have begun before there was anybody to tell.
+  if (calls + sections > 0) Atomics.store(gate, PROTECTED, 1);
 }
 
 /** Waits while a termination is under way, and is ended here by it; afterwards none comes until close(). */

@@ -31,13 +31,20 @@ export interface ProcessGuard {
   undo(): void;
 }
 
-/** Files on the stack of the caller, nearest first; "node:…" for Node's own. */
-function callingFiles(): string[] {
+interface Frame {
+  /** "node:…" for Node's own. */
+  file: string;
+  name: string;
+}
+
+/** The stack of the caller, nearest first. */
+function callers(): Frame[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = 30;
-    Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFileName() ?? '');
-    return new Error().stack as unknown as string[];
+    Error.prepareStackTrace = (_, sites) =>
+      sites.map((site) => ({ file: site.getFileName() ?? '', name: site.getFunctionName() ?? '' }));
+    return new Error().stack as unknown as Frame[];
   } finally {
     Error.prepareStackTrace = prepareStackTrace;
     Error.stackTraceLimit = stackTraceLimit;
@@ -46,12 +53,18 @@ function callingFiles(): string[] {
 
 const asPath = (file: string): string => (file.startsWith('file:') ? fileURLToPath(file) : file);
 
-/** The file that called process.on(): what stands behind Node's event emitter on the stack. */
+/** The file that called process.on(): what stands behind Node's adding of a listener on the stack. */
 function addedBy(): string {
-  const files = callingFiles();
-  const first = files.findIndex((file) => file === 'node:events');
-  const caller = files.slice(Math.max(0, first)).find((file) => file !== 'node:events');
-  return asPath(caller ?? '');
+  const frames = callers();
+  const adding = frames.findIndex(({ file, name }) => file === 'node:events' && name.endsWith('addListener'));
+  const caller = frames.slice(Math.max(0, adding)).find(({ file }) => file !== 'node:events');
+  return asPath(caller?.file ?? '');
+}
+
+/** The file that called a function of this one. */
+function calledBy(): string {
+  const [{ file: own }, ...frames] = callers();
+  return asPath(frames.find(({ file }) => file !== own)?.file ?? own);
 }
 
 class Guard implements ProcessGuard {
@@ -90,9 +103,7 @@ class Guard implements ProcessGuard {
 
   /** A callback here goes before every listener: it may be the user's, never a library's. */
   private readonly capture = ((callback: ((error: Error) => void) | null): void => {
-    const files = callingFiles();
-    const own = files[0];
-    const caller = asPath(files.find((file) => file !== own) ?? own);
+    const caller = calledBy();
     if (callback === null || this.options.isUserFile(caller)) this.before.capture(callback);
     else this.options.log(`${caller} wanted to take all uncaught errors of the process: refused`);
   }) as typeof process.setUncaughtExceptionCaptureCallback;

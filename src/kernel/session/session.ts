@@ -95,6 +95,7 @@ export class Session implements SessionContext {
   private current: CellRun | undefined;
   private last: CellRun | undefined;
   private busy = false;
+  private starting = false;
   private order = 0;
 
   constructor(private readonly options: SessionOptions) {
@@ -118,7 +119,8 @@ export class Session implements SessionContext {
     this.undo.push(
       catchStreams((name, text) => this.write(name, text)),
       ownTimers<CellRun>({
-        owner: () => this.owner,
+        // The kernel's start is no cell's, and its timers fire though the cell that waits for it was stopped.
+        owner: () => (this.starting ? undefined : this.owner),
         run: (run, work) => (run === this.current ? work() : this.runs.runTurn(run, work)),
         isStopped: (run) => run.stoppedAt !== undefined && Date.now() > run.stoppedAt + STOP_TIMERS_MS,
       }),
@@ -284,7 +286,13 @@ export class Session implements SessionContext {
   }
 
   private async makeGlobals(): Promise<void> {
-    const globals = (await this.options.createGlobals?.(this)) ?? {};
+    this.starting = true;
+    let globals: Record<string, unknown>;
+    try {
+      globals = (await this.options.createGlobals?.(this)) ?? {};
+    } finally {
+      this.starting = false;
+    }
     for (const [name, value] of Object.entries(globals)) this.scope.set(name, value);
     const { fg, tf } = globals;
     if (typeof fg === 'object' && fg !== null) this.facade = { ...(fg as ModuleNamespace), default: fg, tf };
