@@ -175,7 +175,7 @@ export interface KernelProcess {
 
 /** Starts a whole kernel, on the cpu device; `bare` leaves the facade and its device out, for tests that say why. */
 export async function startKernel(
-  options: { bare?: boolean; flags?: string[]; args?: string[]; env?: Record<string, string> } = {},
+  options: { bare?: boolean; flags?: string[]; args?: string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<KernelProcess> {
   const runFolder = temporaryFolder('run');
   const notebookFolder = temporaryFolder('nb');

@@ -84,7 +84,7 @@ async function completed(client: TestClient, source: string): Promise<string> {
 }
 
 /** A kernel with the model beside its notebook. */
-async function start(env: Record<string, string>): Promise<{ kernel: KernelProcess; client: TestClient }> {
+async function start(env: NodeJS.ProcessEnv): Promise<{ kernel: KernelProcess; client: TestClient }> {
   const kernel = await startKernel({ env });
   fs.cpSync(path.join(root, 'examples/models/tiny-stories-1L'), path.join(kernel.notebookFolder, 'model'), {
     recursive: true,
