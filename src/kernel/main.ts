@@ -33,11 +33,13 @@ const { values: options } = parseArgs({
   },
 });
 
+type FromClient = Extract<ToMain, { type: 'client' }>;
 type KernelRequest = Extract<ClientMessage, { type: 'request' }>;
 
 class Kernel {
   private readonly session: Session;
   private readonly control: ControlThread;
+  private readonly inbox: FromClient[] = [];
 
   constructor(
     runFolder: string,
@@ -86,23 +88,21 @@ class Kernel {
     this.control.post({ type: 'message', message, buffers });
   }
 
+  /** A termination may strike wherever this waits for its end; the interrupt's message, which comes again, goes on here. */
   private receive(message: ToMain): void {
-    switch (message.type) {
-      case 'interrupt':
-        // The message comes again until it is answered; a late one must not stop the next cell.
-        if (!this.control.isAsked()) return;
-        this.session.interrupt();
-        this.control.answered();
-        return;
-      case 'shutdown':
-        return this.shutDown();
-      case 'client':
-        // A termination would lose the message.
-        return nativeCall(() => this.serve(message));
+    if (message.type === 'shutdown') return this.shutDown();
+    if (message.type === 'client') this.inbox.push(message);
+    // First: an interrupt that was asked for before a cell came must not stop that cell.
+    if (this.control.isAsked()) {
+      this.session.interrupt();
+      this.control.answered();
     }
+    nativeCall(() => {
+      for (let next = this.inbox.shift(); next; next = this.inbox.shift()) this.serve(next);
+    });
   }
 
-  private serve({ message, asked }: Extract<ToMain, { type: 'client' }>): void {
+  private serve({ message, asked }: FromClient): void {
     if (message.type === 'request') void this.answer(message);
     else if (asked < this.control.asked()) this.session.refuse(message);
     else void this.session.execute(message);
