@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { maxOf } from '../protocol/lists.js';
 import { cellGlobals, deviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl } from './session/launch.js';
+import { exitProcess } from './session/process.js';
 import { writeReport } from './session/report.js';
 import { parseParams, readNotebook, runNotebook, type CellOutcome, type RunResult } from './session/run.js';
 import type { Session } from './session/session.js';
@@ -72,7 +73,7 @@ async function run(given: RunArguments): Promise<number> {
   const display = new RunDisplay(json ? () => undefined : write, { tty, columns: () => process.stdout.columns ?? 100 });
   let session: Session | undefined;
   const control = startControl({ kind: 'pipe', fd: hasControlPipe() ? CONTROL_FD : -1 }, (message) => {
-    if (message.type !== 'interrupt') return;
+    if (message.type !== 'interrupt' || !control.isAsked()) return;
     session?.interrupt();
     control.answered();
   });
@@ -181,7 +182,7 @@ else {
       return error instanceof UsageError ? 2 : 1;
     })
     .then(
-      (code) => process.exit(code),
-      () => process.exit(1),
+      (code) => exitProcess(code),
+      () => exitProcess(1),
     );
 }

@@ -83,7 +83,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
 
   beforeAll(async () => {
     ensureKernelBuilt();
-    kernel = await startKernel({ bare: false, args: ['--device', 'cpu'] });
+    kernel = await startKernel();
     client = await kernel.connect();
     const cell = client.begin(CELL);
     const end = await client.finished(cell, 170_000);
@@ -251,7 +251,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   test('without its kernel it says so, rests, and keeps what was computed', async () => {
     await client.run('0');
     await kernel.stop();
-    kernel = await startKernel({ bare: false, args: ['--device', 'cpu'] });
+    kernel = await startKernel();
     client = await kernel.connect();
     await page.reload();
     await page.getByText('This view is not alive any more').waitFor();

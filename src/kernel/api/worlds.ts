@@ -95,7 +95,8 @@ const SAMPLE_OPTIONS: OptionNames<WorldSampleOptions> = { seed: true, ...CALL };
 /** Figures of a report, one a row. */
 function reportTable(r: WorldReport): OutputItem[] {
   const { l0, geometry: g, marginals: m, cofiring: c } = r;
-  const z = (value: number): string => `${formatNumber(value, 3)} standard errors`;
+  const z = (value: number): string =>
+    Number.isFinite(value) ? `${formatNumber(value, 3)} standard errors` : 'not by chance: as asked it cannot vary';
   const rows = [
     { figure: 'mean L0', realised: l0.mean, asked: l0.asked, deviation: z(l0.z) },
     { figure: 'standard deviation of L0', realised: l0.sd },

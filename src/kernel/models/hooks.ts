@@ -69,11 +69,13 @@ export function hookHeads(config: ModelConfig, hook: string): number {
   return 1;
 }
 
-/** Throws, naming the nearest hooks, unless the hook exists. */
+/** Throws, naming the nearest hooks, unless the hook exists; without one, what to give. */
 export function requireHook(hooks: readonly string[], hook: string): void {
   if (hooks.includes(hook)) return;
-  if (hook === '' || typeof hook !== 'string')
-    throw new Error(`no hook was given: give { hook }, such as "${hooks.find((h) => h.endsWith('hook_resid_post'))}"`);
+  if (typeof hook !== 'string' || hook === '')
+    throw new Error(
+      `no hook is given${typeof hook === 'string' ? '' : ` but ${String(hook)}`}: give { hook }, such as "${hooks.find((name) => name.endsWith('hook_mlp_out')) ?? hooks[0]}"; model.hooks lists all`,
+    );
   const near = hooks
     .map((name) => ({ name, distance: editDistance(hook, name) }))
     .sort((a, b) => a.distance - b.distance)

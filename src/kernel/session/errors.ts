@@ -8,6 +8,13 @@ export function cellScriptName(cellId: string, order: number): string {
   return `fgnb:/${encodeURIComponent(cellId)}?${order}`;
 }
 
+/** The order of the cell whose code is on an error's stack, nearest first. */
+export function cellOrderOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const found = /\bfgnb:\/[^?\s]*\?(\d+)/.exec(ownString(error, 'stack') ?? '');
+  return found ? Number(found[1]) : undefined;
+}
+
 const FRAME = /^\s+at (?:(.*?) \()?((?:fgnb:|file:|node:|\/|[A-Za-z]:[\\/])[^()]*?):(\d+):(\d+)\)?$/;
 const MAX_MESSAGE = 20_000;
 const MAX_FRAMES = 50;

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { gateNativeCalls } from '../compute/nativeCall.js';
 import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, HEAP_KB } from './interrupter.js';
 import { REQUIRED_FLAG } from './evaluate.js';
+import { exitProcess } from './process.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 
 /** Whether Node was started with the flag that a stopped timer callback needs. */
@@ -29,6 +30,8 @@ export interface ControlThread {
   answered(): void;
   /** Interrupts asked for so far. */
   asked(): number;
+  /** Whether an interrupt waits for its answer; its message comes more than once. */
+  isAsked(): boolean;
   close(): Promise<void>;
 }
 
@@ -50,7 +53,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
   worker.on('error', (error) => {
     // Without its control thread the kernel can neither be reached nor stopped.
     process.stderr.write(`control thread failed: ${error.stack ?? error.message}\n`);
-    process.exit(70);
+    exitProcess(70);
   });
   const tell = (): void => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -64,6 +67,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
     post: (message) => worker.postMessage(message),
     answered: () => void Atomics.store(flags, ANSWERED, Atomics.load(flags, ASKED)),
     asked: () => Atomics.load(flags, ASKED),
+    isAsked: () => Atomics.load(flags, ANSWERED) < Atomics.load(flags, ASKED),
     async close() {
       clearInterval(timer);
       await worker.terminate();

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { claimed } from '../compute/work.js';
 import { loadTypeScript, transpile, type Place } from './stripTypes.js';
 
 export type ModuleNamespace = Record<string, unknown>;
@@ -170,13 +171,12 @@ export class ModuleLoader {
     }
     const module: LocalModule = { exports: {}, stamp: stamp(file), imports: [], done: Promise.resolve() };
     this.local.set(file, module);
-    module.done = this.run(file, module, new Set([...running, file]));
-    try {
-      await module.done;
-    } catch (error) {
-      this.local.delete(file);
-      throw error;
-    }
+    // A cell that was interrupted while it ran the file leaves no promise that later imports would wait for.
+    const forget = (): void => {
+      if (this.local.get(file) === module) this.local.delete(file);
+    };
+    module.done = claimed(() => this.run(file, module, new Set([...running, file])), forget);
+    await module.done;
     return module.exports;
   }
 

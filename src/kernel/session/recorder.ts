@@ -3,6 +3,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { CellEvent, OutputItemMessage, StackLine } from '../../protocol/kernel.js';
 import type { CellExecution, CellOutput, OutputItem } from '../../protocol/notebook.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
+import type { ErrorReport } from './errors.js';
 
 /** Position of a cell in its notebook, 1-based; undefined for one that is not there. */
 export type CellNumber = (cellId: string) => number | undefined;
@@ -23,6 +24,8 @@ function toItem(message: OutputItemMessage, buffers: readonly Uint8Array[]): Out
 export class CellRecorder {
   readonly outputs: CellOutput[] = [];
   execution: CellExecution = {};
+  /** The cell's first error: what it threw, or one that nobody caught, which may come when it has ended. */
+  error: ErrorReport | undefined;
   private readonly displays = new Map<string, CellOutput>();
 
   constructor(private readonly cellNumber: CellNumber) {}
@@ -40,13 +43,20 @@ export class CellRecorder {
       }
       case 'error': {
         const { name, message } = event;
+        this.error ??= { name, message, stack: event.stack };
+        // No cell that ended well has an error.
+        if (this.execution.status === 'ok') this.execution.status = 'error';
         const frames = event.stack.map((line) => `\n    ${stackLineText(line, this.cellNumber)}`).join('');
         const stack = `${name}: ${message}${frames}`;
         this.outputs.push({ items: [{ mime: MIME.error, json: { name, message, stack } }] });
         return;
       }
       case 'finished':
-        this.execution = { ...this.execution, status: event.status, ms: Math.round(event.ms) };
+        this.execution = {
+          ...this.execution,
+          status: event.status === 'ok' && this.error ? 'error' : event.status,
+          ms: Math.round(event.ms),
+        };
         return;
       case 'progress':
         // The state of a running call is not a result.

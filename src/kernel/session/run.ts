@@ -1,6 +1,7 @@
 /** A notebook run headless: every code cell in order, the executed notebook written as it goes. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import type { Json, JsonObject, NotebookCell, NotebookFile } from '../../protocol/notebook.js';
 import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
@@ -77,6 +78,17 @@ export function parseParams(given: readonly string[]): JsonObject {
   );
 }
 
+/** How long what cells have left running (timers, requests, programs) may take after the last cell: its errors count. */
+const LEFT_MS = 2000;
+
+const activeResources = (): number => process.getActiveResourcesInfo().length;
+
+async function leftBehind(before: number): Promise<void> {
+  const end = Date.now() + LEFT_MS;
+  do await new Promise((resolve) => setTimeout(resolve, 10));
+  while (activeResources() > before && Date.now() < end);
+}
+
 function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   const numberOf = (id: string): number | undefined => {
     const index = cells.findIndex((cell) => cell.id === id);
@@ -93,6 +105,47 @@ function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   return [...lines, ...error.stack.map((line) => `    ${stackLineText(line, numberOf)}`)].join('\n');
 }
 
+/** The executed notebook: what each cell has shown, up to the end of the run. */
+class Executed {
+  private readonly recorders = new Map<string, CellRecorder>();
+
+  constructor(
+    readonly notebook: NotebookFile,
+    private readonly out: string | undefined,
+  ) {}
+
+  begin({ id }: NotebookCell): void {
+    const numberOf = (other: string): number | undefined =>
+      this.notebook.cells.findIndex((each) => each.id === other) + 1 || undefined;
+    this.recorders.set(id, new CellRecorder(numberOf));
+  }
+
+  /** By cell: what one that has ended still does, an error above all, is its own. */
+  add(cellId: string, event: CellEvent, buffers: Uint8Array[]): void {
+    this.recorders.get(cellId)?.add(event, buffers);
+  }
+
+  get failed(): boolean {
+    return [...this.recorders.values()].some(({ execution }) => execution.status !== 'ok');
+  }
+
+  async write(): Promise<void> {
+    for (const cell of this.notebook.cells) {
+      const recorder = this.recorders.get(cell.id);
+      if (recorder) Object.assign(cell, { execution: recorder.execution, outputs: recorder.outputs });
+    }
+    if (this.out) await writeFileAtomic(path.resolve(this.out), serializeNotebook(this.notebook));
+  }
+
+  outcome({ id, title, ms }: Pick<CellOutcome, 'id' | 'title' | 'ms'>): CellOutcome {
+    const { cells } = this.notebook;
+    const { error, execution } = this.recorders.get(id) as CellRecorder;
+    const failed = error && { error, errorText: errorText(error, cells) };
+    const index = cells.findIndex((cell) => cell.id === id);
+    return { index, id, title, status: execution.status ?? 'ok', ms, ...failed };
+  }
+}
+
 /** Runs the notebook. A failing cell ends it; cells behind it stay as they were. */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
@@ -101,14 +154,17 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const outputFolder = options.out ? path.dirname(path.resolve(options.out)) : notebookFolder;
   fs.mkdirSync(outputFolder, { recursive: true });
   const keyFigures = new Map<string, string>();
-  let onEvent: (event: CellEvent, buffers: Uint8Array[]) => void = () => undefined;
+  const executed = new Executed(notebook, options.out);
   const session = new Session({
     notebookFolder,
     outputFolder,
     artifactFolder: path.join(notebookFolder, '.fgnb'),
     createGlobals: options.createGlobals,
     sink: {
-      cell: (_execution, _cellId, event, buffers) => onEvent(event, buffers),
+      cell: (_execution, cellId, event, buffers) => {
+        executed.add(cellId, event, buffers);
+        if (event.kind === 'progress') options.onProgress(event.progress);
+      },
       state: () => undefined,
       keyFigure: (name, value) => void keyFigures.set(name, value),
     },
@@ -116,40 +172,30 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   session.define('params', options.params);
   options.onSession?.(session);
   const codeCells = notebook.cells.filter((cell) => cell.kind === 'code');
-  const outcomes: CellOutcome[] = [];
+  let cells: CellOutcome[] = [];
+  const before = activeResources();
   try {
     for (const [i, cell] of codeCells.entries()) {
       const source = joinSource(cell.source);
       const title = cellTitle(source);
       options.onCell({ number: i + 1, of: codeCells.length, title });
-      const recorder = new CellRecorder((id) => notebook.cells.findIndex((each) => each.id === id) + 1 || undefined);
-      onEvent = (event, buffers) => {
-        recorder.add(event, buffers);
-        if (event.kind === 'progress') options.onProgress(event.progress);
-      };
-      const { status, ms, error } = await session.execute({ execution: cell.id, cellId: cell.id, source });
-      cell.execution = recorder.execution;
-      cell.outputs = recorder.outputs;
+      executed.begin(cell);
+      const { ms } = await session.execute({ execution: cell.id, cellId: cell.id, source });
       // After every cell: a run that is killed leaves what it had.
-      if (options.out) await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-      const index = notebook.cells.indexOf(cell);
-      outcomes.push({
-        index,
-        id: cell.id,
-        title,
-        status,
-        ms,
-        error,
-        ...(error && { errorText: errorText(error, notebook.cells) }),
-      });
-      options.onCellEnd(outcomes[outcomes.length - 1]);
-      if (status !== 'ok') break;
+      await executed.write();
+      cells.push(executed.outcome({ id: cell.id, title, ms }));
+      options.onCellEnd(cells[i]);
+      if (executed.failed) break;
     }
+    await leftBehind(before);
   } finally {
     session.close();
   }
-  if (options.out && outcomes.length === 0)
-    await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-  const status = outcomes.find((cell) => cell.status !== 'ok')?.status ?? 'ok';
-  return { status, notebook, outputFolder, cells: outcomes, keyFigures: [...keyFigures] };
+  await executed.write();
+  const known = cells;
+  cells = known.map((cell) => executed.outcome(cell));
+  // Errors of cells that had ended are told when all has ended.
+  for (const [i, cell] of cells.entries()) if (cell.status !== known[i].status) options.onCellEnd(cell);
+  const status = cells.find((cell) => cell.status !== 'ok')?.status ?? 'ok';
+  return { status, notebook, outputFolder, cells, keyFigures: [...keyFigures] };
 }

@@ -1,6 +1,7 @@
 /** TypeScript to JavaScript at the same positions. `typescript` weighs 9 MB, so it is loaded at the first cell. */
 import { SourceMap } from 'node:module';
 import type ts from 'typescript';
+import { protectedSection } from '../compute/nativeCall.js';
 
 /** Wrong syntax at a place in the given source, 1-based. */
 export class SourceSyntaxError extends SyntaxError {
@@ -35,10 +36,11 @@ let tools: Promise<TypeScriptTools> | undefined;
 
 /** Loads the compiler; called early by the session so that the first cell does not wait for it. */
 export function loadTypeScript(): Promise<TypeScriptTools> {
-  tools ??= Promise.all([import('typescript'), import('ts-blank-space')]).then(([typescript, blank]) => ({
-    ts: typescript.default,
-    blankSourceFile: blank.blankSourceFile,
-  }));
+  // An interrupt must not leave the compiler half loaded: every cell needs it.
+  tools ??= protectedSection(async () => {
+    const [typescript, blank] = await Promise.all([import('typescript'), import('ts-blank-space')]);
+    return { ts: typescript.default, blankSourceFile: blank.blankSourceFile };
+  });
   return tools;
 }
 

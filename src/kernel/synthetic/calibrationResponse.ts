@@ -1,8 +1,8 @@
 /** How every similarity score answers to the share of features that two models really share, beside its null. */
 import { pushAll } from '../../protocol/lists.js';
-import { matrix, row, type Matrix } from '../compute/matrix.js';
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
+import { gatherRows } from '../compute/rows.js';
 import { correlate } from '../correlation/map.js';
 import type { Match } from '../correlation/match.js';
 import { METRICS, similarityScores, type MetricName } from '../correlation/scores.js';
@@ -46,12 +46,6 @@ export interface ScoreResponse {
   world: string;
   pairing: 'truth' | Match;
   rows: ResponseRow[];
-}
-
-function gather(m: Matrix, ids: Int32Array): Matrix {
-  const out = matrix(ids.length, m.cols);
-  ids.forEach((id, i) => out.data.set(row(m, id), i * m.cols));
-  return out;
 }
 
 /** True pairs as they are, the rest of either side paired at random; as many pairs as A has features. */
@@ -111,13 +105,17 @@ export async function scoreResponse(
     const twins = await createTwins(world, { ...options.twins, shared });
     const pairs = await pairsOf(twins, options);
     const isTrue = trueShare(twins, pairs);
-    const scores = await similarityScores(gather(twins.a.dictionary, pairs.a), gather(twins.b.dictionary, pairs.b), {
-      metrics,
-      nulls,
-      seed,
-      signal,
-      onProgress,
-    });
+    const scores = await similarityScores(
+      gatherRows(twins.a.dictionary, pairs.a),
+      gatherRows(twins.b.dictionary, pairs.b),
+      {
+        metrics,
+        nulls,
+        seed,
+        signal,
+        onProgress,
+      },
+    );
     for (const score of scores) rows.push({ ...score, shared: twins.sharedFraction, truePairs: isTrue });
   }
   return { world: world.id, pairing, rows };

@@ -4,8 +4,9 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
-import type { CallOptions } from '../compute/call.js';
+import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
+import { longCall } from '../compute/nativeCall.js';
 import type { SessionContext } from './context.js';
 
 export class Environment {
@@ -14,8 +15,8 @@ export class Environment {
   /** Bundles of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
-  /** Long calls that run now: the progress line goes when the last of them ends. */
-  private running = 0;
+  /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
+  private readonly running = new WeakMap<AbortSignal, number>();
 
   constructor(readonly context: SessionContext) {
     const options = {
@@ -32,16 +33,24 @@ export class Environment {
    * The progress line is cleared when the last of the calls that run at once ends, whatever happens.
    */
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
-    const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
+    const cell = this.context.signal();
+    const signal = AbortSignal.any([cell, options?.signal].filter((s) => s !== undefined));
+    // Some calls look at their signal only now and then, and one that is short would end as if nothing had been asked.
+    checkAborted(signal);
+    const count = (change: number): number => {
+      const running = (this.running.get(cell) ?? 0) + change;
+      this.running.set(cell, running);
+      return running;
+    };
     const onProgress: Required<CallOptions>['onProgress'] = (progress) => {
       this.context.progress(progress);
       options?.onProgress?.(progress);
     };
-    this.running++;
+    count(1);
     try {
-      return await work({ signal: AbortSignal.any(signals), onProgress });
+      return await longCall(() => work({ signal, onProgress }));
     } finally {
-      if (--this.running === 0) this.context.progress(null);
+      if (count(-1) === 0) this.context.progress(null);
     }
   }
 
