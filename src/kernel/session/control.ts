@@ -10,7 +10,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ClientMessage, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
 import { PROTOCOL_VERSION } from '../../protocol/kernel.js';
 import { Channel, type Hello } from './channel.js';
-import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter } from './interrupter.js';
+import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
+import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 import { KERNEL_VERSION } from './version.js';
@@ -25,8 +26,9 @@ const data = workerData as ControlData;
 const flags = new Int32Array(data.flags);
 const toMain = (message: ToMain): void => port.postMessage(message);
 
+const logFile = new KernelLog();
 function log(text: string): void {
-  fs.writeSync(2, `${new Date().toISOString()} ${text}\n`);
+  logFile.line(`${new Date().toISOString()} ${text}`);
 }
 
 const interrupter = new Interrupter({
@@ -146,6 +148,8 @@ class SocketControl {
   fromMain(message: ToControl): void {
     switch (message.type) {
       case 'message':
+        Atomics.sub(flags, PENDING_KB, message.costKb ?? 0);
+        Atomics.notify(flags, PENDING_KB);
         this.watch(message.message);
         this.outbox.add(message.message, message.buffers);
         this.client?.flush();

@@ -8,7 +8,9 @@ export const ANSWERED = 1;
 /** Kilobytes of heap and of array buffers, written by the main thread. */
 export const HEAP_KB = 2;
 export const BUFFERS_KB = 3;
-const GATE = 4;
+/** Kilobytes of messages on their way to the control thread. */
+export const PENDING_KB = 4;
+const GATE = 5;
 export const FLAG_COUNT = GATE + GATE_COUNT;
 
 /** The part of the counters by which native calls and terminations keep out of each other's way. */

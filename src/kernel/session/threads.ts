@@ -10,7 +10,8 @@ export interface ControlData {
 }
 
 export type ToControl =
-  | { type: 'message'; message: KernelMessage; buffers: Uint8Array[] }
+  /** `costKb`: what it counts for while it is on its way, set by the sending side. */
+  | { type: 'message'; message: KernelMessage; buffers: Uint8Array[]; costKb?: number }
   /** The session's state for the welcome of a client. */
   | { type: 'status'; executionCount: number; running?: string }
   | { type: 'goodbye' };
