@@ -35,7 +35,9 @@ export class Environment {
     };
     this.running++;
     try {
-      return await work({ signal: AbortSignal.any(signals), onProgress });
+      const done = work({ signal: AbortSignal.any(signals), onProgress });
+      this.context.during(done);
+      return await done;
     } finally {
       if (--this.running === 0) this.context.progress(null);
     }
@@ -61,10 +63,11 @@ export class Environment {
   }
 
   /** "loaded from …" beside results that were not computed again. */
-  tellCached(what: string, cached: boolean, record: { created: string; id: string }): void {
+  tellCached(what: string, cached: boolean, record: { id: string }): void {
     if (cached)
       this.context.print(
-        `${what}: loaded from cache (${record.created.slice(0, 16).replace('T', ' ')}, ${record.id.slice(0, 8)}); { fresh: true } computes it again`,
+        // No date: two runs of a notebook must print the same. The artifact's record has it.
+        `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
 }

@@ -13,7 +13,7 @@ import { Channel, type Hello } from './channel.js';
 import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
 import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
-import type { ControlData, ToControl, ToMain } from './threads.js';
+import { STOP_BYTES, type ControlData, type StopSignal, type ToControl, type ToMain } from './threads.js';
 import { KERNEL_VERSION } from './version.js';
 
 const HEARTBEAT_MS = 2000;
@@ -203,11 +203,20 @@ class SocketControl {
   }
 }
 
-/** Headless runs: each byte on the pipe from the launching process is one Ctrl-C. */
+/** How long a running call has to reach its next step, where it sees the stop by itself and saves what it has. */
+const STOP_GRACE_MS = 3000;
+
+/** Headless runs: a byte on the pipe from the launching process is the signal that it got. */
 function listenToPipe(fd: number): void {
   if (fd < 0) return;
+  const stop = (signal: StopSignal): void => {
+    toMain({ type: 'stop', signal });
+    interrupter.interrupt(STOP_GRACE_MS);
+  };
   const pipe = new net.Socket({ fd, readable: true, writable: false });
-  pipe.on('data', () => interrupter.interrupt());
+  pipe.on('data', (bytes) => stop(bytes.toString().startsWith(STOP_BYTES.SIGINT) ? 'SIGINT' : 'SIGTERM'));
+  // The launching process was killed: nothing could stop this one any more.
+  pipe.on('end', () => stop('SIGTERM'));
   pipe.on('error', () => undefined);
   pipe.unref();
 }

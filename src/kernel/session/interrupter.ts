@@ -44,15 +44,18 @@ export class Interrupter {
     this.session.connectToMainThread();
   }
 
-  /** Asks the main thread to stop its cell; may be called again at any time. */
-  interrupt(): void {
+  /**
+   * Asks the main thread to stop its cell; may be called again at any time.
+   * @param grace milliseconds that the main thread gets to answer by itself.
+   */
+  interrupt(grace = GRACE_MS): void {
     const { flags, notify } = this.options;
     Atomics.add(flags, ASKED, 1);
     this.since = Date.now();
     this.warned = false;
     notify();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.insist(), GRACE_MS);
+    this.timer = setTimeout(() => this.insist(), grace);
   }
 
   /** Terminates as long as the main thread is too busy to answer; code that catches everything gets it again. */

@@ -7,7 +7,7 @@ import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/not
 import type { SessionContext } from '../api/context.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { ErrorReport } from './errors.js';
-import { CellRecorder, stackLineText } from './recorder.js';
+import { CellRecorder, OutputBudget, stackLineText } from './recorder.js';
 import { Session, type CellStatus } from './session.js';
 import { cellTitle, type CellShown } from './terminal.js';
 
@@ -15,6 +15,12 @@ export interface RunOptions {
   notebookFile: string;
   /** Executed notebook; maps lie beside it. Absent: outputs are not kept. */
   out?: string;
+  /** Where results that took work are kept, default `.fgnb` beside the notebook. */
+  artifactFolder?: string;
+  /** Go on behind a cell that failed. */
+  keepGoing?: boolean;
+  /** Aborted when the run is to end: no further cell begins. The running one is stopped by Session.interrupt(). */
+  stop?: AbortSignal;
   params: JsonObject;
   createGlobals: (context: SessionContext) => Promise<Record<string, unknown>>;
   onCell: (cell: CellShown) => void;
@@ -22,7 +28,12 @@ export interface RunOptions {
   onCellEnd: (result: CellOutcome) => void;
   /** The session is there: interrupts may come. */
   onSession?: (session: Session) => void;
+  /** Something that does not end the run, in words. */
+  onProblem?: (text: string) => void;
 }
+
+/** How long the calls of a stopped cell have to save what they have. Batch systems kill after 30 s. */
+const SAVE_PATIENCE_MS = 20_000;
 
 export interface CellOutcome {
   /** Position in the notebook, 0-based. */
@@ -93,63 +104,120 @@ function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   return [...lines, ...error.stack.map((line) => `    ${stackLineText(line, numberOf)}`)].join('\n');
 }
 
-/** Runs the notebook. A failing cell ends it; cells behind it stay as they were. */
+/** Writes the executed notebook as it goes; a write that fails is tried again behind the next cell. */
+class NotebookWriter {
+  constructor(
+    private readonly file: string,
+    private readonly notebook: NotebookFile,
+    private readonly onProblem: (text: string) => void,
+  ) {}
+
+  /** After every cell: a run that is killed leaves what it had. */
+  async save(): Promise<void> {
+    await this.write().catch((error: unknown) => this.onProblem(`${(error as Error).message}; the run goes on`));
+  }
+
+  /** @throws Error in words when it cannot be written. */
+  async write(): Promise<void> {
+    try {
+      await writeFileAtomic(this.file, serializeNotebook(this.notebook));
+    } catch (error) {
+      throw new Error(`cannot write ${this.file}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+class NotebookRun {
+  readonly outcomes: CellOutcome[] = [];
+  private readonly kept = new OutputBudget();
+  onEvent: (event: CellEvent, buffers: Uint8Array[]) => void = () => undefined;
+
+  constructor(
+    private readonly options: RunOptions,
+    private readonly notebook: NotebookFile,
+    private readonly writer: NotebookWriter | undefined,
+  ) {}
+
+  async cells(session: Session): Promise<void> {
+    const { stop, keepGoing } = this.options;
+    const codeCells = this.notebook.cells.filter((cell) => cell.kind === 'code');
+    for (const [i, cell] of codeCells.entries()) {
+      if (stop?.aborted) return;
+      const status = await this.cell(session, cell, { number: i + 1, of: codeCells.length });
+      await this.writer?.save();
+      if (status === 'interrupted') return session.calls.quiet(SAVE_PATIENCE_MS);
+      if (status === 'error' && !keepGoing) return;
+    }
+  }
+
+  private async cell(session: Session, cell: NotebookCell, at: Omit<CellShown, 'title'>): Promise<CellStatus> {
+    const { cells } = this.notebook;
+    const source = joinSource(cell.source);
+    const title = cellTitle(source);
+    this.options.onCell({ ...at, title });
+    const numberOf = (id: string): number | undefined => cells.findIndex((each) => each.id === id) + 1 || undefined;
+    const recorder = new CellRecorder(numberOf, this.kept);
+    this.onEvent = (event, buffers) => {
+      recorder.add(event, buffers);
+      if (event.kind === 'progress') this.options.onProgress(event.progress);
+    };
+    const { status, ms, error } = await session.execute({ execution: cell.id, cellId: cell.id, source });
+    cell.execution = recorder.execution;
+    cell.outputs = recorder.outputs;
+    const outcome: CellOutcome = { index: cells.indexOf(cell), id: cell.id, title, status, ms, error };
+    if (error) outcome.errorText = errorText(error, cells);
+    this.outcomes.push(outcome);
+    this.options.onCellEnd(outcome);
+    return status;
+  }
+
+  get status(): CellStatus {
+    const ended = this.outcomes.map((cell) => cell.status);
+    const all = this.notebook.cells.filter((cell) => cell.kind === 'code').length;
+    const stopped = this.options.stop?.aborted && ended.length < all;
+    if (stopped || ended.includes('interrupted')) return 'interrupted';
+    return ended.includes('error') ? 'error' : 'ok';
+  }
+}
+
+/**
+ * Runs the notebook. A failing cell ends it, unless `keepGoing`; cells that did not run stay as they were. While it
+ * runs, the process's working directory is the notebook's folder, as in the editor.
+ * @throws Error when the notebook cannot be read, or the executed one cannot be written at the end.
+ */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
   const notebook = readNotebook(notebookFile);
   const notebookFolder = path.dirname(notebookFile);
-  const outputFolder = options.out ? path.dirname(path.resolve(options.out)) : notebookFolder;
+  const out = options.out && path.resolve(options.out);
+  const outputFolder = out ? path.dirname(out) : notebookFolder;
+  const artifactFolder = path.resolve(options.artifactFolder ?? path.join(notebookFolder, '.fgnb'));
   fs.mkdirSync(outputFolder, { recursive: true });
   const keyFigures = new Map<string, string>();
-  let onEvent: (event: CellEvent, buffers: Uint8Array[]) => void = () => undefined;
+  const onProblem = options.onProblem ?? (() => undefined);
+  const writer = out ? new NotebookWriter(out, notebook, onProblem) : undefined;
+  const run = new NotebookRun(options, notebook, writer);
+  const before = process.cwd();
+  process.chdir(notebookFolder);
   const session = new Session({
     notebookFolder,
     outputFolder,
-    artifactFolder: path.join(notebookFolder, '.fgnb'),
+    artifactFolder,
     createGlobals: options.createGlobals,
     sink: {
-      cell: (_execution, _cellId, event, buffers) => onEvent(event, buffers),
+      cell: (_execution, _cellId, event, buffers) => run.onEvent(event, buffers),
       state: () => undefined,
       keyFigure: (name, value) => void keyFigures.set(name, value),
     },
   });
   session.define('params', options.params);
   options.onSession?.(session);
-  const codeCells = notebook.cells.filter((cell) => cell.kind === 'code');
-  const outcomes: CellOutcome[] = [];
   try {
-    for (const [i, cell] of codeCells.entries()) {
-      const source = joinSource(cell.source);
-      const title = cellTitle(source);
-      options.onCell({ number: i + 1, of: codeCells.length, title });
-      const recorder = new CellRecorder((id) => notebook.cells.findIndex((each) => each.id === id) + 1 || undefined);
-      onEvent = (event, buffers) => {
-        recorder.add(event, buffers);
-        if (event.kind === 'progress') options.onProgress(event.progress);
-      };
-      const { status, ms, error } = await session.execute({ execution: cell.id, cellId: cell.id, source });
-      cell.execution = recorder.execution;
-      cell.outputs = recorder.outputs;
-      // After every cell: a run that is killed leaves what it had.
-      if (options.out) await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-      const index = notebook.cells.indexOf(cell);
-      outcomes.push({
-        index,
-        id: cell.id,
-        title,
-        status,
-        ms,
-        error,
-        ...(error && { errorText: errorText(error, notebook.cells) }),
-      });
-      options.onCellEnd(outcomes[outcomes.length - 1]);
-      if (status !== 'ok') break;
-    }
+    await run.cells(session);
   } finally {
     session.close();
+    process.chdir(before);
   }
-  if (options.out && outcomes.length === 0)
-    await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-  const status = outcomes.find((cell) => cell.status !== 'ok')?.status ?? 'ok';
-  return { status, notebook, outputFolder, cells: outcomes, keyFigures: [...keyFigures] };
+  await writer?.write();
+  return { status: run.status, notebook, outputFolder, cells: run.outcomes, keyFigures: [...keyFigures] };
 }

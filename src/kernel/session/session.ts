@@ -11,6 +11,7 @@ import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from '../api/context.js';
 import { Attribution } from './attribution.js';
+import { RunningCalls } from './calls.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
@@ -83,6 +84,7 @@ export class Session implements SessionContext {
   readonly notebookFolder: string;
   readonly artifactFolder: string;
   readonly outputFolder: string;
+  readonly calls = new RunningCalls();
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
@@ -358,6 +360,10 @@ export class Session implements SessionContext {
 
   signal(): AbortSignal {
     return (this.owner?.abort ?? new AbortController()).signal;
+  }
+
+  during(work: Promise<unknown>): void {
+    this.calls.add(work);
   }
 
   progress(progress: Progress | null): void {

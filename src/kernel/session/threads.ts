@@ -20,4 +20,10 @@ export type ToMain =
   /** `asked`: how many interrupts had been asked for when the message came; a later one takes it along. */
   | { type: 'client'; asked: number; message: Extract<ClientMessage, { type: 'execute' | 'request' }> }
   | { type: 'interrupt' }
+  /** A headless run is to end, because the launching process got this signal or is gone. An interrupt follows. */
+  | { type: 'stop'; signal: StopSignal }
   | { type: 'shutdown' };
+
+/** Signals that end a headless run at the next step, and the byte that stands for each on the pipe. */
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+export const STOP_BYTES: Record<StopSignal, string> = { SIGINT: 'i', SIGTERM: 't' };
