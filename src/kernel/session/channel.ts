@@ -6,6 +6,8 @@ import { PROTOCOL_VERSION, type ClientMessage, type KernelMessage } from '../../
 import type { Outbox } from './outbox.js';
 
 const HELLO_MS = 5000;
+/** How long a client has to read the end of what was sent to it. */
+const CLOSE_MS = 2000;
 
 export type Hello = Extract<ClientMessage, { type: 'hello' }>;
 
@@ -95,6 +97,8 @@ export class Channel {
     this.closed = true;
     clearTimeout(this.deadline);
     this.socket.destroySoon();
+    // A client that does not read would keep what is under way to it.
+    setTimeout(() => this.socket.destroy(), CLOSE_MS).unref();
     this.options.onClose(this, reason);
   }
 }

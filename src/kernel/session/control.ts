@@ -14,6 +14,7 @@ import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupt
 import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
 import { STOP_BYTES, type ControlData, type StopSignal, type ToControl, type ToMain } from './threads.js';
+import { checkRunFolder, readToken, writePrivate } from './runFolder.js';
 import { KERNEL_VERSION } from './version.js';
 
 const HEARTBEAT_MS = 2000;
@@ -60,8 +61,8 @@ class SocketControl {
   private folder: string | undefined;
 
   constructor(private readonly mode: Extract<ControlData['mode'], { kind: 'socket' }>) {
-    this.token = fs.readFileSync(path.join(mode.runFolder, 'token'), 'utf8').trim();
-    if (this.token.length < 16) throw new Error(`the token in ${mode.runFolder} is shorter than 16 characters`);
+    checkRunFolder(mode.runFolder);
+    this.token = readToken(mode.runFolder);
     this.lock = path.join(mode.runFolder, 'kernel.json');
     this.address = this.chooseAddress();
     this.server = net.createServer((socket) => this.connect(socket));
@@ -91,8 +92,7 @@ class SocketControl {
     const { notebook, session } = this.mode;
     const started = new Date().toISOString();
     const content = { pid: process.pid, socket: this.address, session, notebook, started, version: KERNEL_VERSION };
-    fs.writeFileSync(`${this.lock}.tmp`, JSON.stringify(content, null, 1) + '\n', { mode: 0o600 });
-    fs.renameSync(`${this.lock}.tmp`, this.lock);
+    writePrivate(this.lock, JSON.stringify(content, null, 1) + '\n');
     log(`listening on ${this.address}, session ${session}, node ${process.version}`);
   }
 
@@ -109,6 +109,7 @@ class SocketControl {
 
   private accept(channel: Channel, hello: Hello): void {
     this.strangers.delete(channel);
+    this.client?.send({ type: 'displaced' });
     this.client?.close('another client took its place');
     this.client = channel;
     this.outbox.restart(hello.lastSeq);
