@@ -32,6 +32,7 @@ class UsageError extends Error {}
 
 // Taken before a session redirects what cells print.
 const write = process.stdout.write.bind(process.stdout);
+const writeError = process.stderr.write.bind(process.stderr);
 const print = (text: string): void => void write(text + '\n');
 const shellFolder = process.cwd();
 const shownPath = (file: string): string => path.relative(shellFolder, path.resolve(shellFolder, file)) || '.';
@@ -147,7 +148,7 @@ async function run(given: RunArguments): Promise<number> {
     ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
     createGlobals: (context) => cellGlobals(context, device),
     onSession: (made) => (stop.session = made),
-    onProblem: (text) => void process.stderr.write(`fgnb: ${text}\n`),
+    onProblem: (text) => void writeError(`fgnb: ${text}\n`),
     onCell: (cell) => display.begin(cell),
     onProgress: (progress) => display.update(progress),
     onCellEnd: (cell) => {

@@ -1,11 +1,18 @@
 /** Full disks, huge outputs and clients that do not read, on the whole kernel with `fg` and its device. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_LIMITS, encodeFrame, STRANGER_LIMITS } from '../../src/protocol/frames.js';
-import { ensureKernelBuilt, startKernel, temporaryFolder, TestClient, type KernelProcess } from './helpers.js';
+import {
+  ensureKernelBuilt,
+  kernelCli,
+  startKernel,
+  temporaryFolder,
+  TestClient,
+  type KernelProcess,
+} from './helpers.js';
 
 const MB = 2 ** 20;
 
@@ -78,6 +85,44 @@ describe('a full disk', () => {
     expect((await client.run('before + 2')).shown).toBe('43');
     client.close();
     await full.stop();
+  });
+});
+
+describe('a full disk under the executed notebook', () => {
+  const disk = smallDisk();
+  afterAll(() => disk?.unmount());
+
+  it.skipIf(!disk)('is told, the run goes on, and the notebook is written when there is room again', async () => {
+    const notebookFolder = temporaryFolder('nb');
+    const filler = path.join(disk?.folder ?? '', 'filler');
+    const run = async (last: string): Promise<{ code: number | null; stderr: string }> => {
+      const sources = [
+        `import fs from 'node:fs'; try { fs.writeFileSync('${filler}', Buffer.alloc(${8 * MB})) } catch {}; 1`,
+        last,
+      ];
+      const cells = sources.map((source, i) => ({ id: `c${i}`, kind: 'code', source }));
+      fs.writeFileSync(path.join(notebookFolder, 'n.fgnb'), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
+      const out = path.join(disk?.folder ?? '', 'out.fgnb');
+      fs.rmSync(out, { force: true });
+      const child = spawn(process.execPath, [kernelCli, 'run', 'n.fgnb', '--out', out, '--json'], {
+        cwd: notebookFolder,
+      });
+      let stderr = '';
+      child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+      return { code: await new Promise<number | null>((resolve) => child.on('close', resolve)), stderr };
+    };
+    const freed = await run(`fs.rmSync('${filler}'); 2`);
+    expect(freed).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/^fgnb: cannot write .*ENOSPC.*; the run goes on\n$/),
+    });
+    expect(fs.readFileSync(path.join(disk?.folder ?? '', 'out.fgnb'), 'utf8')).toContain('"2"');
+    const full = await run('2');
+    expect(full).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/\nfgnb: cannot write .*out\.fgnb: ENOSPC[^;]*\n$/),
+    });
+    fs.rmSync(notebookFolder, { recursive: true });
   });
 });
 

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeVariable, propertyNames, valueText } from '../../../src/kernel/session/display.js';
 import { CellOutputs, collapse, overwrite } from '../../../src/kernel/session/outputs.js';
-import { CellRecorder } from '../../../src/kernel/session/recorder.js';
+import { CellRecorder, OutputBudget } from '../../../src/kernel/session/recorder.js';
+import { MIME } from '../../../src/protocol/mime.js';
 import type { CellEvent } from '../../../src/protocol/kernel.js';
 import { openSession, type TestSession } from './harness.js';
 
@@ -206,6 +207,29 @@ describe('cell outputs', () => {
       },
       { mime: 'image/png', base64: '/w==' },
     ]);
+  });
+});
+
+describe('an executed notebook', () => {
+  it('keeps so much of its outputs, says in the cell what it leaves out, and always keeps the error', () => {
+    const budget = new OutputBudget(3000, 5);
+    const display = (text: string, displayId?: string): CellEvent => ({
+      ...{ kind: 'display', items: [{ mime: 'text/plain', text }] },
+      ...(displayId !== undefined && { displayId }),
+    });
+    const first = new CellRecorder(() => 1, budget);
+    first.add(display('a'.repeat(1000), 'd'));
+    // What is replaced makes room.
+    for (let i = 0; i < 20; i++) first.add(display(`${i}`.padEnd(2000, 'b'), 'd'));
+    first.add(display('c'.repeat(2000)));
+    first.add({ kind: 'stream', name: 'stdout', text: 'e'.repeat(2000) });
+    first.add({ kind: 'error', name: 'E', message: 'm', stack: [] });
+    expect(first.outputs.map((o) => o.items[0].mime)).toEqual(['text/plain', MIME.stderr, MIME.error]);
+    expect(first.outputs[0].items[0].text?.[0]).toMatch(/^19b+$/);
+    expect(first.outputs[1].items[0].text?.[0]).toMatch(/from here on are not in the file: a notebook keeps 3 KB/);
+    const second = new CellRecorder(() => 2, budget);
+    for (let i = 0; i < 10; i++) second.add(display('x'));
+    expect(second.outputs.map((o) => o.items[0].mime)).toEqual([...Array<string>(4).fill('text/plain'), MIME.stderr]);
   });
 });
 
