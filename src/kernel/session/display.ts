@@ -3,6 +3,7 @@ import { inspect, types } from 'node:util';
 import type { OutputItemMessage, VariableInfo } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import { checkDisplay } from './bounds.js';
 
 /** A value with this method is shown by the items that it returns (a promise of them is awaited). */
 export const DISPLAY = Symbol.for('fgnb.display');
@@ -101,7 +102,7 @@ function isItem(value: unknown): value is OutputItem {
   return typeof value === 'object' && value !== null && typeof (value as { mime?: unknown }).mime === 'string';
 }
 
-/** Items as messages: binary contents move to the frame's buffers. */
+/** Items as messages: binary contents move to the frame's buffers. @throws RangeError when they are too large to show. */
 export function toMessages(items: readonly OutputItem[]): { items: OutputItemMessage[]; buffers: Uint8Array[] } {
   const buffers: Uint8Array[] = [];
   const messages = items.map(({ mime, text, json, base64 }): OutputItemMessage => {
@@ -109,6 +110,7 @@ export function toMessages(items: readonly OutputItem[]): { items: OutputItemMes
     if (text !== undefined) return { mime, text: Array.isArray(text) ? text.join('') : String(text) };
     return { mime, json: (json ?? null) as Json };
   });
+  checkDisplay(messages, buffers);
   return { items: messages, buffers };
 }
 

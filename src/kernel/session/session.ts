@@ -15,6 +15,7 @@ import type { LiveHandler, SessionContext } from '../verb/context.js';
 import { nativeCall, protectedSection, wasTerminated } from '../compute/nativeCall.js';
 import { endTerminatedWork, setWorkOwner, workOf } from '../compute/work.js';
 import { Attribution } from './attribution.js';
+import { RunningCalls } from './calls.js';
 import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
@@ -79,6 +80,7 @@ export class Session implements SessionContext {
   readonly notebookFolder: string;
   readonly artifactFolder: string;
   readonly outputFolder: string;
+  readonly calls = new RunningCalls();
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
@@ -363,6 +365,10 @@ export class Session implements SessionContext {
 
   signal(): AbortSignal {
     return (this.owner?.abort ?? new AbortController()).signal;
+  }
+
+  during(work: Promise<unknown>): void {
+    this.calls.add(work);
   }
 
   progress(progress: Progress | null): void {
