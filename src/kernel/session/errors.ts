@@ -1,7 +1,7 @@
 /** Errors as a cell shows them: name, message with causes, and stack lines that point into cells. */
 import { inspect } from 'node:util';
 import type { StackLine } from '../../protocol/kernel.js';
-import { SourceSyntaxError, type Place } from './stripTypes.js';
+import { SourceSyntaxError, type Place } from './place.js';
 
 /** Script name of a cell's run: `fgnb:/<cell id>?<order>`. */
 export function cellScriptName(cellId: string, order: number): string {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { LiveCall } from '../../protocol/live.js';
@@ -12,6 +12,7 @@ import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from '../api/context.js';
 import { Attribution } from './attribution.js';
 import { compileCell } from './compile.js';
+import { disposer, type Disposer } from './dispose.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
@@ -20,7 +21,8 @@ import { ModuleLoader, type ModuleNamespace } from './modules.js';
 import { CellOutputs, type StreamName } from './outputs.js';
 import { catchStreams, guardProcess, ownTimers } from './process.js';
 import { SessionScope } from './scope.js';
-import { loadTypeScript, SourceSyntaxError } from './stripTypes.js';
+import { SourceSyntaxError } from './place.js';
+import { loadTypeScript } from './stripTypes.js';
 
 export type CellStatus = 'ok' | 'error' | 'interrupted';
 
@@ -246,7 +248,9 @@ export class Session implements SessionContext {
       const undeclare = this.scope.declare(compiled.names, compiled.early);
       try {
         const body = script.runInThisContext() as (helpers: object) => Promise<unknown>;
-        return { value: await this.evaluator.run(() => this.runs.run(run, () => body(this.helpers()))) };
+        const { disposing, ...helpers } = this.helpers();
+        const start = (): Promise<unknown> => disposing(() => body(helpers));
+        return { value: await this.evaluator.run(() => this.runs.run(run, start)) };
       } finally {
         undeclare();
       }
@@ -261,20 +265,20 @@ export class Session implements SessionContext {
   }
 
   /** What rewritten syntax calls. */
-  private helpers(): object {
+  private helpers(): Disposer & Record<string, unknown> {
     return {
       shadows: this.scope.shadows,
       keep: (name: string) => this.scope.keep(name),
       constant: (name: string) => {
         throw new TypeError(`Assignment to constant variable '${name}'.`);
       },
-      import: (specifier: string, names: readonly string[]) => this.loader.importNames(specifier, names),
+      import: (specifier: string, names: readonly string[], options?: unknown) =>
+        this.loader.importNames(specifier, names, options),
+      prepare: (specifiers: readonly string[]) => this.loader.prepare(specifiers),
+      adopt: (from: ModuleNamespace, names?: ReadonlyArray<[string, string]>) => this.scope.adopt(from, names),
+      ...disposer(),
       load: (specifier: unknown, options?: unknown) => this.loader.load(String(specifier), options),
-      meta: {
-        url: pathToFileURL(path.join(this.notebookFolder, 'notebook.fgnb')).href,
-        dirname: this.notebookFolder,
-        filename: path.join(this.notebookFolder, 'notebook.fgnb'),
-      },
+      meta: this.loader.meta,
     };
   }
 
@@ -290,6 +294,7 @@ export class Session implements SessionContext {
   private async makeGlobals(): Promise<void> {
     const globals = (await this.options.createGlobals?.(this)) ?? {};
     for (const [name, value] of Object.entries(globals)) this.scope.set(name, value);
+    for (const [name, value] of Object.entries(this.loader.moduleNames())) this.scope.set(name, value);
     const { fg, tf } = globals;
     if (typeof fg === 'object' && fg !== null) this.facade = { ...(fg as ModuleNamespace), default: fg, tf };
     if (tf !== undefined) this.tensors = tf as ModuleNamespace;
