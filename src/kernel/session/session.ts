@@ -16,11 +16,13 @@ import { disposer, type Disposer } from './dispose.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
+import { withoutInput } from './input.js';
 import { LiveViews } from './live.js';
 import { ModuleLoader, type ModuleNamespace } from './modules.js';
 import { CellOutputs, type StreamName } from './outputs.js';
 import { catchStreams, guardProcess, ownTimers } from './process.js';
 import { SessionScope } from './scope.js';
+import { catchWarnings } from './warnings.js';
 import { SourceSyntaxError } from './place.js';
 import { loadTypeScript } from './stripTypes.js';
 
@@ -123,6 +125,8 @@ export class Session implements SessionContext {
         (error) => this.strayError(error),
         () => this.owner !== undefined,
       ),
+      withoutInput(),
+      catchWarnings({ log: (text) => this.sink.log?.(text), show: (text) => process.stderr.write(text) }),
     );
     void loadTypeScript().catch(() => undefined);
   }
@@ -260,7 +264,7 @@ export class Session implements SessionContext {
       run.abort.signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true });
     });
     const { value } = await Promise.race([work(), aborted]);
-    const items = await Promise.race([this.runs.run(run, () => valueItems(value)), aborted]);
+    const items = await Promise.race([this.runs.run(run, () => valueItems(value, this.mapper)), aborted]);
     if (items.length > 0) this.show(run, items);
   }
 
@@ -328,7 +332,7 @@ export class Session implements SessionContext {
   /** Text that code printed: true when a cell took it. */
   private write(name: StreamName, text: string): boolean {
     const run = this.owner ?? this.last;
-    run?.outputs.write(name, text);
+    run?.outputs.write(name, this.mapper.readable(text));
     return run !== undefined;
   }
 
