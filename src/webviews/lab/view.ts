@@ -65,6 +65,10 @@ class LabPanel {
   private readonly writer = new Latest(() => this.write());
   private outstanding = 0;
   private disposed = false;
+  /** Text of the prompt that is being typed and is not asked for yet: nothing that is drawn may replace it. */
+  private draft: string | null = null;
+  /** Feature whose card is on its way. */
+  private choosing: number | null = null;
   /** What the view shows and what is asked for may differ while the kernel works. */
   private setting: LabSnapshot['setting'];
 
@@ -100,9 +104,10 @@ class LabPanel {
     root.classList.add('fg-lab');
     root.classList.toggle('full', !options.compact);
     root.append(this.layout());
-    this.promptBox.addEventListener('input', () =>
-      this.later('prompt', TYPED_MS, () => this.act({ type: 'prompt', prompt: this.promptBox.value })),
-    );
+    this.promptBox.addEventListener('input', () => {
+      this.draft = this.promptBox.value;
+      this.later('prompt', TYPED_MS, () => this.takeDraft());
+    });
     this.listen();
     this.draw();
   }
@@ -189,7 +194,16 @@ class LabPanel {
     await this.met();
   }
 
+  /** A panel that rests keeps what was typed until it answers again. */
+  private takeDraft(): void {
+    if (this.draft === null || this.disabled) return;
+    const prompt = this.draft;
+    this.draft = null;
+    this.act({ type: 'prompt', prompt });
+  }
+
   private async met(): Promise<void> {
+    this.takeDraft();
     if (this.shot !== this.lab.snapshot) await this.run();
     this.light();
   }
@@ -222,27 +236,38 @@ class LabPanel {
     }
     if (action.type === 'use' && before.current.feature !== this.setting.current.feature) void this.refreshCard();
     if (action.type !== 'sampling') this.runner.trigger();
-    if (action.type === 'prompt') this.search();
+    if (action.type === 'prompt') {
+      this.search();
+      // The card says what the feature does on the prompt.
+      void this.refreshCard();
+    }
     this.later('write', SETTLED_MS, () => this.writer.trigger());
   }
 
   private async choose(feature: number): Promise<void> {
     if (!this.source) return;
+    this.choosing = feature;
     try {
       const card = await this.source.call('card', { feature, prompt: this.setting.prompt });
+      if (this.choosing !== feature) return;
+      this.choosing = null;
       this.shot = { ...this.shot, card };
       this.act({ type: 'feature', feature, max: card.max });
       this.drawFinder();
       this.light();
     } catch (error) {
+      if (this.choosing === feature) this.choosing = null;
       this.failed(error);
     }
   }
 
   private async refreshCard(): Promise<void> {
+    // Of two calls for a card the kernel answers the newer one: the choice must not be the one that is lost.
+    if (this.choosing !== null) return this.choose(this.choosing);
     const { feature } = this.setting.current;
     try {
       const card: LabCard = await this.source!.call('card', { feature, prompt: this.setting.prompt });
+      if (this.setting.current.feature !== feature) return;
       this.shot = { ...this.shot, card };
       this.drawFinder();
       this.drawControls();
@@ -369,9 +394,10 @@ class LabPanel {
   private drawControls(): void {
     const { setting } = this;
     const { activeElement } = this.root.getRootNode() as Document | ShadowRoot;
-    // What is being typed is newer than the setting.
-    if (activeElement !== this.promptBox) this.promptBox.value = setting.prompt;
-    this.promptBox.disabled = this.disabled;
+    // What is being typed is newer than the setting, and the box keeps the keys while it is.
+    const typing = activeElement === this.promptBox || this.draft !== null;
+    if (!typing) this.promptBox.value = setting.prompt;
+    this.promptBox.disabled = this.disabled && !typing;
     this.controls.update(setting, this.shot.card.max, this.disabled);
     this.sampling.update(setting, null, this.disabled);
   }
