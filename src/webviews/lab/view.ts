@@ -20,6 +20,7 @@ import { asked, cellCode, exported, keptSnapshot, reduce, within, type LabAction
 import { drawSecond, drawTables, drawTexts, drawTokens } from './results.js';
 import { download } from './parts.js';
 import { drawPins } from './pins.js';
+import { promptBox } from './promptBox.js';
 import { Latest, type LabSource } from './source.js';
 import { LAB_CSS } from './styles.js';
 
@@ -65,8 +66,6 @@ class LabPanel {
   private readonly writer = new Latest(() => this.write());
   private outstanding = 0;
   private disposed = false;
-  /** Text of the prompt that is being typed and is not asked for yet: nothing that is drawn may replace it. */
-  private draft: string | null = null;
   /** Feature whose card is on its way. */
   private choosing: number | null = null;
   /** What the view shows and what is asked for may differ while the kernel works. */
@@ -74,7 +73,7 @@ class LabPanel {
 
   private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
   private readonly status = el('span', { class: 'status', aria: { live: 'off' } });
-  private readonly promptBox = el('textarea', { aria: { label: 'Prompt' } });
+  private readonly promptBox = promptBox(() => this.later('prompt', TYPED_MS, () => this.takeDraft()));
   private readonly tokens = el('div', {});
   private readonly second = el('section', { class: 'box', hidden: true, aria: { label: 'Model B' } });
   private readonly texts = el('div', { class: 'texts' });
@@ -104,10 +103,6 @@ class LabPanel {
     root.classList.add('fg-lab');
     root.classList.toggle('full', !options.compact);
     root.append(this.layout());
-    this.promptBox.addEventListener('input', () => {
-      this.draft = this.promptBox.value;
-      this.later('prompt', TYPED_MS, () => this.takeDraft());
-    });
     this.listen();
     this.draw();
   }
@@ -140,7 +135,7 @@ class LabPanel {
       'section',
       { class: 'box', aria: { label: 'Prompt' } },
       el('h3', {}, 'Prompt'),
-      this.promptBox,
+      this.promptBox.element,
       this.tokens,
     );
     const continuations = el(
@@ -196,10 +191,8 @@ class LabPanel {
 
   /** A panel that rests keeps what was typed until it answers again. */
   private takeDraft(): void {
-    if (this.draft === null || this.disabled) return;
-    const prompt = this.draft;
-    this.draft = null;
-    this.act({ type: 'prompt', prompt });
+    const prompt = this.disabled ? null : this.promptBox.take();
+    if (prompt !== null) this.act({ type: 'prompt', prompt });
   }
 
   private async met(): Promise<void> {
@@ -393,11 +386,7 @@ class LabPanel {
 
   private drawControls(): void {
     const { setting } = this;
-    const { activeElement } = this.root.getRootNode() as Document | ShadowRoot;
-    // What is being typed is newer than the setting, and the box keeps the keys while it is.
-    const typing = activeElement === this.promptBox || this.draft !== null;
-    if (!typing) this.promptBox.value = setting.prompt;
-    this.promptBox.disabled = this.disabled && !typing;
+    this.promptBox.update(setting.prompt, this.disabled);
     this.controls.update(setting, this.shot.card.max, this.disabled);
     this.sampling.update(setting, null, this.disabled);
   }
