@@ -14,9 +14,14 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
 /** Tests of the kernel that depend on Node: cells, interrupts, streams, processes, and one path through everything. */
-const NODE24_FILES = ['session-process', 'session-interrupt', 'session-facade', 'session-cli', 'live'].map(
-  (name) => `test/kernel/${name}.test.ts`,
-);
+const NODE24_FILES = [
+  'session-cells',
+  'session-process',
+  'session-interrupt',
+  'session-facade',
+  'session-cli',
+  'live',
+].map((name) => `test/kernel/${name}.test.ts`);
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
