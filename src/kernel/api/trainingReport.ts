@@ -21,12 +21,13 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
   return Array.from({ length: POINTS }, (_, i) => history[Math.round(i * step)]);
 }
 
-/** Loss, explained variance and L0 by step, side by side. */
+/** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. */
 function curves(history: readonly HistoryRow[]): Spec {
   const rows = thinned(history);
+  const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    hconcat: CURVES.map(({ field, title }) => ({
+    hconcat: shown.map(({ field, title }) => ({
       width: 190,
       height: 120,
       data: { values: rows.flatMap((row) => (Number.isFinite(row[field]) ? [{ step: row.step, v: row[field] }] : [])) },
