@@ -99,9 +99,6 @@ describe.skipIf(!ready)('cells in the real workbench', () => {
     await expect.poll(async () => (await orders())[0], { timeout: 60_000 }).toBe('[1]');
     expect(await editor(0).locator('.view-line').count()).toBe(1);
     expect(await page.locator('.code-cell-row').count()).toBe(CELLS.length);
-    await rested();
-    await page.keyboard.press('Control+Enter');
-    await expect.poll(async () => (await orders())[0], { timeout: 30_000 }).toBe('[2]');
     await shot('ctrl-enter');
   }, 120_000);
 
@@ -109,7 +106,7 @@ describe.skipIf(!ready)('cells in the real workbench', () => {
     await rested();
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+Enter');
-    await expect.poll(async () => (await orders())[0], { timeout: 30_000 }).toBe('[3]');
+    await expect.poll(async () => (await orders())[0], { timeout: 30_000 }).toBe('[2]');
   }, 60_000);
 
   test('a training leaves its curves and a table of settings and end figures', async () => {
