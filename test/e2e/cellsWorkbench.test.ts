@@ -48,14 +48,6 @@ describe.skipIf(!ready)('cells in the real workbench', () => {
   const runs = () => path.join(folder, 'runs');
   const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `cells-workbench-${name}.png`) });
   const orders = () => page.locator('.execution-count-label').allInnerTexts();
-  /** The workbench takes no second run of a cell before the first has its duration. */
-  const rested = async () => {
-    await page
-      .locator('.cell-status-item', { hasText: /^\d+(\.\d+)?m?s$/ })
-      .first()
-      .waitFor({ timeout: 30_000 });
-    await page.waitForTimeout(300);
-  };
   const editor = (i: number) => page.locator('.code-cell-row .monaco-editor').nth(i);
 
   beforeAll(async () => {
@@ -101,13 +93,6 @@ describe.skipIf(!ready)('cells in the real workbench', () => {
     expect(await page.locator('.code-cell-row').count()).toBe(CELLS.length);
     await shot('ctrl-enter');
   }, 120_000);
-
-  test('Ctrl+Enter runs the cell that is selected, too', async () => {
-    await rested();
-    await page.keyboard.press('Escape');
-    await page.keyboard.press('Control+Enter');
-    await expect.poll(async () => (await orders())[0], { timeout: 30_000 }).toBe('[2]');
-  }, 60_000);
 
   test('a training leaves its curves and a table of settings and end figures', async () => {
     await editor(1).click();
