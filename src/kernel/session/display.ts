@@ -84,9 +84,13 @@ export function valueText(value: unknown): string {
 
 /**
  * The outputs of a cell's last value; undefined shows nothing.
+ * @param stacks how a stack in the text is made readable.
  * @throws what the value's own display method throws.
  */
-export async function valueItems(value: unknown): Promise<OutputItem[]> {
+export async function valueItems(
+  value: unknown,
+  stacks: { readable(text: string): string } = { readable: (text) => text },
+): Promise<OutputItem[]> {
   if (value === undefined) return [];
   const method: unknown =
     typeof value === 'object' && value !== null && !types.isProxy(value) ? Reflect.get(value, DISPLAY) : undefined;
@@ -95,7 +99,7 @@ export async function valueItems(value: unknown): Promise<OutputItem[]> {
     if (Array.isArray(items) && items.every(isItem)) return items;
     throw new TypeError(`[Symbol.for('fgnb.display')]() must return output items {mime, text | json | base64}`);
   }
-  return [{ mime: MIME.text, text: [valueText(value)] }];
+  return [{ mime: MIME.text, text: [stacks.readable(valueText(value))] }];
 }
 
 function isItem(value: unknown): value is OutputItem {

@@ -21,7 +21,8 @@ export function hasRequiredFlag(): boolean {
 export function relaunch(script: string, args: readonly string[], pipes = 0): ChildProcess {
   const extra = Array.from({ length: pipes }, () => 'pipe' as const);
   return spawn(process.execPath, [...process.execArgv, REQUIRED_FLAG, script, ...args], {
-    stdio: ['inherit', 'inherit', 'inherit', ...extra],
+    // Cells have no input: a read of file descriptor 0 ends at once instead of waiting at the terminal.
+    stdio: ['ignore', 'inherit', 'inherit', ...extra],
   });
 }
 
