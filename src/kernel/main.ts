@@ -17,6 +17,7 @@ import type { LiveHandler, SessionContext } from './verb/context.js';
 import { cellGlobals, deviceChoice, deviceSummary, type DeviceChoice } from './globals.js';
 import { nativeCall } from './compute/nativeCall.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
+import { KernelLog } from './session/log.js';
 import { exitProcess } from './session/process.js';
 import { Session } from './session/session.js';
 import type { ToMain } from './session/threads.js';
@@ -34,12 +35,16 @@ const { values: options } = parseArgs({
 });
 
 type FromClient = Extract<ToMain, { type: 'client' }>;
+const log = new KernelLog();
+
 type KernelRequest = Extract<ClientMessage, { type: 'request' }>;
 
 class Kernel {
   private readonly session: Session;
   private readonly control: ControlThread;
   private readonly inbox: FromClient[] = [];
+  /** What the control thread was told last. */
+  private status = '';
 
   constructor(
     runFolder: string,
@@ -57,7 +62,7 @@ class Kernel {
       sink: {
         cell: (execution, cellId, event, buffers) => this.send({ type: 'cell', execution, cellId, event }, buffers),
         state: (state) => this.send({ type: 'state', state }),
-        log: (text) => void fs.writeSync(2, text + '\n'),
+        log: (text) => log.line(text),
       },
     });
     // `fgnb run --param` sets these; notebooks that use them also run here.
@@ -83,8 +88,9 @@ class Kernel {
 
   private send(message: KernelMessage, buffers: Uint8Array[] = []): void {
     const { executionCount, running } = this.session;
-    this.control.post({ type: 'status', executionCount, running });
-    // Copied, not transferred: the cell may go on using the memory.
+    const status = `${executionCount} ${running}`;
+    if (status !== this.status) this.control.post({ type: 'status', executionCount, running });
+    this.status = status;
     this.control.post({ type: 'message', message, buffers });
   }
 

@@ -143,10 +143,10 @@ export interface InterventionsSnapshot {
   setting: InterventionsSetting;
   card: InterventionsCard;
   hits: InterventionsHit[];
-  /** Runs of the pinned interventions and, last, of the current one. */
-  result: InterventionsResult;
+  /** Runs of the pinned interventions and, last, of the current one. No times: a saved panel is the same from run to run. */
+  result: Omit<InterventionsResult, 'ms'>;
   /** Continuations in the same order. */
-  generation: InterventionsGeneration;
+  generation: Omit<InterventionsGeneration, 'ms'>;
 }
 
 export interface InterventionsDescriptor {

@@ -1,10 +1,12 @@
 /** fg.interventions.panel: the panel in which a prompt is changed by hand. */
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   MAX_PINS,
   type InterventionsDescriptor,
+  type InterventionsGeneration,
   type InterventionSpec,
   type InterventionPositions,
+  type InterventionsResult,
   type InterventionsSetting,
   type InterventionsSnapshot,
 } from '../../protocol/interventions.js';
@@ -177,6 +179,11 @@ async function buildPanel(
   });
 }
 
+/** An answer without the time that it took. */
+function untimed<T extends { ms: number }>({ ms: _, ...answer }: T): Omit<T, 'ms'> {
+  return answer;
+}
+
 /** The first state: everything that the view shows before anybody touches it. */
 async function firstState(
   panel: InterventionsPanel,
@@ -199,12 +206,10 @@ async function firstState(
     setting: { prompt, current, pins, sampling },
     card,
     hits,
-    result: (await answer('run', { prompt, interventions: all })) as unknown as InterventionsSnapshot['result'],
-    generation: (await answer('generate', {
-      prompt,
-      interventions: all,
-      sampling,
-    })) as unknown as InterventionsSnapshot['generation'],
+    result: untimed((await answer('run', { prompt, interventions: all })) as unknown as InterventionsResult),
+    generation: untimed(
+      (await answer('generate', { prompt, interventions: all, sampling })) as unknown as InterventionsGeneration,
+    ),
   };
 }
 
@@ -220,7 +225,20 @@ function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem
   ];
 }
 
+/** Names views by what they show and how often this session has shown it: the same in every run of a notebook. */
+class ViewNames {
+  private readonly shown = new Map<string, number>();
+
+  next(content: Pick<InterventionsDescriptor, 'meta' | 'snapshot'>): string {
+    const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18);
+    const count = (this.shown.get(hash) ?? 0) + 1;
+    this.shown.set(hash, count);
+    return `lab-${hash}-${count}`;
+  }
+}
+
 export function panelApi(env: Environment): PanelApi {
+  const names = new ViewNames();
   return {
     async panel(model, sae, options) {
       requireGiven({ model, sae, options });
@@ -230,7 +248,7 @@ export function panelApi(env: Environment): PanelApi {
         onProgress({ label: 'interventions panel', done: 0 });
         return firstState(panel, options, signal);
       });
-      const view = `lab-${randomBytes(9).toString('hex')}`;
+      const view = names.next({ meta: panel.meta, snapshot });
       env.context.live(view, (method, params, signal) => panel.answer(view, method, params, signal));
       env.context.display(items({ version: 1, id: view, view, meta: panel.meta, snapshot }));
     },

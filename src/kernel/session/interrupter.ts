@@ -8,7 +8,9 @@ export const ANSWERED = 1;
 /** Kilobytes of heap and of array buffers, written by the main thread. */
 export const HEAP_KB = 2;
 export const BUFFERS_KB = 3;
-const GATE = 4;
+/** Kilobytes of messages on their way to the control thread. */
+export const PENDING_KB = 4;
+const GATE = 5;
 export const FLAG_COUNT = GATE + GATE_COUNT;
 
 /** The part of the counters by which protected code and terminations keep out of each other's way. */
@@ -48,14 +50,17 @@ export class Interrupter {
     this.session.connectToMainThread();
   }
 
-  /** Asks the main thread to stop its cell; may be called again at any time. */
-  interrupt(): void {
+  /**
+   * Asks the main thread to stop its cell; may be called again at any time.
+   * @param grace milliseconds that the main thread gets to answer by itself.
+   */
+  interrupt(grace = GRACE_MS): void {
     const { flags, notify } = this.options;
     Atomics.add(flags, ASKED, 1);
     this.since = Date.now();
     this.warned = false;
     notify();
-    this.again(GRACE_MS);
+    this.again(grace);
   }
 
   private again(ms: number): void {

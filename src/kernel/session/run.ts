@@ -8,7 +8,7 @@ import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/not
 import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { ErrorReport } from './errors.js';
-import { CellRecorder, stackLineText } from './recorder.js';
+import { CellRecorder, OutputBudget, stackLineText } from './recorder.js';
 import { Session, type CellStatus } from './session.js';
 import { cellTitle, type CellShown } from './terminal.js';
 
@@ -16,6 +16,12 @@ export interface RunOptions {
   notebookFile: string;
   /** Executed notebook; maps lie beside it. Absent: outputs are not kept. */
   out?: string;
+  /** Where results that took work are kept, default `.fgnb` beside the notebook. */
+  artifactFolder?: string;
+  /** Go on behind a cell that failed. */
+  keepGoing?: boolean;
+  /** Aborted when the run is to end: no further cell begins. The running one is stopped by Session.interrupt(). */
+  stop?: AbortSignal;
   params: JsonObject;
   createGlobals: (context: SessionContext) => Promise<Record<string, unknown>>;
   onCell: (cell: CellShown) => void;
@@ -23,7 +29,12 @@ export interface RunOptions {
   onCellEnd: (result: CellOutcome) => void;
   /** The session is there: interrupts may come. */
   onSession?: (session: Session) => void;
+  /** Something that does not end the run, in words. */
+  onProblem?: (text: string) => void;
 }
+
+/** How long the calls of a stopped cell have to save what they have. Batch systems kill after 30 s. */
+const SAVE_PATIENCE_MS = 20_000;
 
 export interface CellOutcome {
   /** Position in the notebook, 0-based. */
@@ -105,19 +116,43 @@ function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   return [...lines, ...error.stack.map((line) => `    ${stackLineText(line, numberOf)}`)].join('\n');
 }
 
+/** Writes the executed notebook as it goes; a write that fails is tried again behind the next cell. */
+class NotebookWriter {
+  constructor(
+    private readonly file: string,
+    private readonly notebook: NotebookFile,
+    private readonly onProblem: (text: string) => void,
+  ) {}
+
+  /** After every cell: a run that is killed leaves what it had. */
+  async save(): Promise<void> {
+    await this.write().catch((error: unknown) => this.onProblem(`${(error as Error).message}; the run goes on`));
+  }
+
+  /** @throws Error in words when it cannot be written. */
+  async write(): Promise<void> {
+    try {
+      await writeFileAtomic(this.file, serializeNotebook(this.notebook));
+    } catch (error) {
+      throw new Error(`cannot write ${this.file}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
 /** The executed notebook: what each cell has shown, up to the end of the run. */
 class Executed {
   private readonly recorders = new Map<string, CellRecorder>();
+  private readonly kept = new OutputBudget();
 
   constructor(
     readonly notebook: NotebookFile,
-    private readonly out: string | undefined,
+    private readonly writer: NotebookWriter | undefined,
   ) {}
 
   begin({ id }: NotebookCell): void {
     const numberOf = (other: string): number | undefined =>
       this.notebook.cells.findIndex((each) => each.id === other) + 1 || undefined;
-    this.recorders.set(id, new CellRecorder(numberOf));
+    this.recorders.set(id, new CellRecorder(numberOf, this.kept));
   }
 
   /** By cell: what one that has ended still does, an error above all, is its own. */
@@ -125,16 +160,23 @@ class Executed {
     this.recorders.get(cellId)?.add(event, buffers);
   }
 
-  get failed(): boolean {
-    return [...this.recorders.values()].some(({ execution }) => execution.status !== 'ok');
-  }
-
-  async write(): Promise<void> {
+  private apply(): void {
     for (const cell of this.notebook.cells) {
       const recorder = this.recorders.get(cell.id);
       if (recorder) Object.assign(cell, { execution: recorder.execution, outputs: recorder.outputs });
     }
-    if (this.out) await writeFileAtomic(path.resolve(this.out), serializeNotebook(this.notebook));
+  }
+
+  /** After every cell: a run that is killed leaves what it had. */
+  async save(): Promise<void> {
+    this.apply();
+    await this.writer?.save();
+  }
+
+  /** @throws Error in words when it cannot be written. */
+  async write(): Promise<void> {
+    this.apply();
+    await this.writer?.write();
   }
 
   outcome({ id, title, ms }: Pick<CellOutcome, 'id' | 'title' | 'ms'>): CellOutcome {
@@ -146,19 +188,66 @@ class Executed {
   }
 }
 
-/** Runs the notebook. A failing cell ends it; cells behind it stay as they were. */
+const codeCellsOf = ({ cells }: NotebookFile): NotebookCell[] => cells.filter((cell) => cell.kind === 'code');
+
+/** Runs the cells in order, until one fails or the run is stopped. */
+async function runCells(session: Session, executed: Executed, options: RunOptions): Promise<CellOutcome[]> {
+  const { stop, keepGoing } = options;
+  const codeCells = codeCellsOf(executed.notebook);
+  const outcomes: CellOutcome[] = [];
+  const before = activeResources();
+  for (const [i, cell] of codeCells.entries()) {
+    if (stop?.aborted) return outcomes;
+    const source = joinSource(cell.source);
+    const title = cellTitle(source);
+    options.onCell({ number: i + 1, of: codeCells.length, title });
+    executed.begin(cell);
+    const { ms } = await session.execute({ execution: cell.id, cellId: cell.id, source });
+    await executed.save();
+    const outcome = executed.outcome({ id: cell.id, title, ms });
+    outcomes.push(outcome);
+    options.onCellEnd(outcome);
+    if (outcome.status === 'interrupted') {
+      await session.calls.quiet(SAVE_PATIENCE_MS);
+      return outcomes;
+    }
+    if (outcome.status === 'error' && !keepGoing) break;
+  }
+  await leftBehind(before);
+  return outcomes;
+}
+
+function statusOf(outcomes: readonly CellOutcome[], notebook: NotebookFile, stop: AbortSignal | undefined): CellStatus {
+  const ended = outcomes.map((cell) => cell.status);
+  const stopped = stop?.aborted && ended.length < codeCellsOf(notebook).length;
+  if (stopped || ended.includes('interrupted')) return 'interrupted';
+  return ended.includes('error') ? 'error' : 'ok';
+}
+
+/**
+ * Runs the notebook. A failing cell ends it, unless `keepGoing`; cells that did not run stay as they were. While it
+ * runs, the process's working directory is the notebook's folder, as in the editor.
+ * @throws Error when the notebook cannot be read, or the executed one cannot be written at the end.
+ */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
   const notebook = readNotebook(notebookFile);
   const notebookFolder = path.dirname(notebookFile);
-  const outputFolder = options.out ? path.dirname(path.resolve(options.out)) : notebookFolder;
+  const out = options.out && path.resolve(options.out);
+  const outputFolder = out ? path.dirname(out) : notebookFolder;
+  const artifactFolder = path.resolve(options.artifactFolder ?? path.join(notebookFolder, '.fgnb'));
   fs.mkdirSync(outputFolder, { recursive: true });
   const keyFigures = new Map<string, string>();
-  const executed = new Executed(notebook, options.out);
+  const executed = new Executed(
+    notebook,
+    out ? new NotebookWriter(out, notebook, options.onProblem ?? (() => undefined)) : undefined,
+  );
+  const before = process.cwd();
+  process.chdir(notebookFolder);
   const session = new Session({
     notebookFolder,
     outputFolder,
-    artifactFolder: path.join(notebookFolder, '.fgnb'),
+    artifactFolder,
     createGlobals: options.createGlobals,
     sink: {
       cell: (_execution, cellId, event, buffers) => {
@@ -171,31 +260,22 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   });
   session.define('params', options.params);
   options.onSession?.(session);
-  const codeCells = notebook.cells.filter((cell) => cell.kind === 'code');
-  let cells: CellOutcome[] = [];
-  const before = activeResources();
+  let known: CellOutcome[];
   try {
-    for (const [i, cell] of codeCells.entries()) {
-      const source = joinSource(cell.source);
-      const title = cellTitle(source);
-      options.onCell({ number: i + 1, of: codeCells.length, title });
-      executed.begin(cell);
-      const { ms } = await session.execute({ execution: cell.id, cellId: cell.id, source });
-      // After every cell: a run that is killed leaves what it had.
-      await executed.write();
-      cells.push(executed.outcome({ id: cell.id, title, ms }));
-      options.onCellEnd(cells[i]);
-      if (executed.failed) break;
-    }
-    await leftBehind(before);
+    known = await runCells(session, executed, options);
   } finally {
     session.close();
+    process.chdir(before);
   }
   await executed.write();
-  const known = cells;
-  cells = known.map((cell) => executed.outcome(cell));
+  const cells = known.map((cell) => executed.outcome(cell));
   // Errors of cells that had ended are told when all has ended.
   for (const [i, cell] of cells.entries()) if (cell.status !== known[i].status) options.onCellEnd(cell);
-  const status = cells.find((cell) => cell.status !== 'ok')?.status ?? 'ok';
-  return { status, notebook, outputFolder, cells, keyFigures: [...keyFigures] };
+  return {
+    status: statusOf(cells, notebook, options.stop),
+    notebook,
+    outputFolder,
+    cells,
+    keyFigures: [...keyFigures],
+  };
 }

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout } from 'node:timers';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import { pushAll } from '../../protocol/lists.js';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
@@ -15,18 +15,23 @@ import type { LiveHandler, SessionContext } from '../verb/context.js';
 import { nativeCall, protectedSection, wasTerminated } from '../compute/nativeCall.js';
 import { endTerminatedWork, setWorkOwner, workOf } from '../compute/work.js';
 import { Attribution } from './attribution.js';
+import { RunningCalls } from './calls.js';
 import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
+import { disposer, type Disposer } from './dispose.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
+import { withoutInput } from './input.js';
 import { LiveViews } from './live.js';
 import { ModuleLoader, type ModuleNamespace } from './modules.js';
 import type { StreamName } from './outputs.js';
 import { catchStreams, ownTimers } from './process.js';
 import { guardProcess, type ProcessGuard } from './processGuard.js';
 import { SessionScope } from './scope.js';
-import { loadTypeScript, SourceSyntaxError } from './stripTypes.js';
+import { catchWarnings } from './warnings.js';
+import { SourceSyntaxError } from './place.js';
+import { loadTypeScript } from './stripTypes.js';
 
 export type CellStatus = 'ok' | 'error' | 'interrupted';
 
@@ -79,6 +84,7 @@ export class Session implements SessionContext {
   readonly notebookFolder: string;
   readonly artifactFolder: string;
   readonly outputFolder: string;
+  readonly calls = new RunningCalls();
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
@@ -126,6 +132,8 @@ export class Session implements SessionContext {
         isStopped: (run) => run.stoppedAt !== undefined && Date.now() > run.stoppedAt + STOP_TIMERS_MS,
       }),
       () => this.guard.undo(),
+      withoutInput(),
+      catchWarnings({ log: (text) => this.sink.log?.(text), show: (text) => process.stderr.write(text) }),
     );
     setWorkOwner(() => this.owner ?? this.liveViews.active);
     void loadTypeScript().catch(() => undefined);
@@ -251,28 +259,30 @@ export class Session implements SessionContext {
     });
     run.undeclare = this.scope.declare(compiled.names, compiled.early);
     const body = script.runInThisContext() as (helpers: object) => Promise<unknown>;
-    const value = await this.evaluator.run(() => this.runs.run(run, () => body(this.helpers())));
+    const { disposing, ...helpers } = this.helpers();
+    const start = (): Promise<unknown> => disposing(() => body(helpers));
+    const value = await this.evaluator.run(() => this.runs.run(run, start));
     goOn();
-    const items = await this.runs.run(run, () => valueItems(value));
+    const items = await this.runs.run(run, () => valueItems(value, this.mapper));
     goOn();
     if (items.length > 0) this.show(run, items);
   }
 
   /** What rewritten syntax calls. */
-  private helpers(): object {
+  private helpers(): Disposer & Record<string, unknown> {
     return {
       shadows: this.scope.shadows,
       keep: (name: string) => this.scope.keep(name),
       constant: (name: string) => {
         throw new TypeError(`Assignment to constant variable '${name}'.`);
       },
-      import: (specifier: string, names: readonly string[]) => this.loader.importNames(specifier, names),
+      import: (specifier: string, names: readonly string[], options?: unknown) =>
+        this.loader.importNames(specifier, names, options),
+      prepare: (specifiers: readonly string[]) => this.loader.prepare(specifiers),
+      adopt: (from: ModuleNamespace, names?: ReadonlyArray<[string, string]>) => this.scope.adopt(from, names),
+      ...disposer(),
       load: (specifier: unknown, options?: unknown) => this.loader.load(String(specifier), options),
-      meta: {
-        url: pathToFileURL(path.join(this.notebookFolder, 'notebook.fgnb')).href,
-        dirname: this.notebookFolder,
-        filename: path.join(this.notebookFolder, 'notebook.fgnb'),
-      },
+      meta: this.loader.meta,
     };
   }
 
@@ -295,6 +305,7 @@ export class Session implements SessionContext {
       this.starting = false;
     }
     for (const [name, value] of Object.entries(globals)) this.scope.set(name, value);
+    for (const [name, value] of Object.entries(this.loader.moduleNames())) this.scope.set(name, value);
     const { fg, tf } = globals;
     if (typeof fg === 'object' && fg !== null) this.facade = { ...(fg as ModuleNamespace), default: fg, tf };
     if (tf !== undefined) this.tensors = tf as ModuleNamespace;
@@ -338,7 +349,7 @@ export class Session implements SessionContext {
   /** Text that code printed: true when a cell took it. */
   private write(name: StreamName, text: string): boolean {
     const run = this.owner ?? this.last;
-    run?.outputs.write(name, text);
+    run?.outputs.write(name, this.mapper.readable(text));
     return run !== undefined;
   }
 
@@ -363,6 +374,10 @@ export class Session implements SessionContext {
 
   signal(): AbortSignal {
     return (this.owner?.abort ?? new AbortController()).signal;
+  }
+
+  during(work: Promise<unknown>): void {
+    this.calls.add(work);
   }
 
   progress(progress: Progress | null): void {

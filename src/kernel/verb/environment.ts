@@ -48,7 +48,9 @@ export class Environment {
     };
     count(1);
     try {
-      return await longCall(() => work({ signal, onProgress }));
+      const done = longCall(() => work({ signal, onProgress }));
+      this.context.during(done);
+      return await done;
     } finally {
       if (count(-1) === 0) this.context.progress(null);
     }
@@ -74,10 +76,11 @@ export class Environment {
   }
 
   /** "loaded from …" beside results that were not computed again. */
-  tellCached(what: string, cached: boolean, record: { created: string; id: string }): void {
+  tellCached(what: string, cached: boolean, record: { id: string }): void {
     if (cached)
       this.context.print(
-        `${what}: loaded from cache (${record.created.slice(0, 16).replace('T', ' ')}, ${record.id.slice(0, 8)}); { fresh: true } computes it again`,
+        // No date: two runs of a notebook must print the same. The artifact's record has it.
+        `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
 }

@@ -24,6 +24,7 @@ import { createFinder, type Finder } from './finder.js';
 import { asked, cellCode, exported, keptSnapshot, reduce, within, type InterventionsAction } from './model.js';
 import { drawSecond, drawTables, drawTexts, drawTokens } from './results.js';
 import { drawPins } from './pins.js';
+import { promptBox } from './promptBox.js';
 import { Latest, liveSource, type InterventionsSource } from './source.js';
 import { INTERVENTIONS_CSS } from './styles.js';
 
@@ -47,12 +48,14 @@ class InterventionsPanel {
   private readonly writer = new Latest(() => this.write());
   private outstanding = 0;
   private disposed = false;
+  /** Feature whose card is on its way. */
+  private choosing: number | null = null;
   /** What the view shows and what is asked for may differ while the kernel works. */
   private setting: InterventionsSnapshot['setting'];
 
   private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
   private readonly status = el('span', { class: 'status', aria: { live: 'off' } });
-  private readonly promptBox = el('textarea', { aria: { label: 'Prompt' } });
+  private readonly promptBox = promptBox(() => this.later('prompt', TYPED_MS, () => this.takeDraft()));
   private readonly tokens = el('div', {});
   private readonly second = el('section', { class: 'box', hidden: true, aria: { label: 'Model B' } });
   private readonly texts = el('div', { class: 'texts' });
@@ -81,9 +84,6 @@ class InterventionsPanel {
     root.classList.add('fg-interventions');
     root.classList.toggle('full', !host.compact);
     root.append(this.layout());
-    this.promptBox.addEventListener('input', () =>
-      this.later('prompt', TYPED_MS, () => this.act({ type: 'prompt', prompt: this.promptBox.value })),
-    );
     this.listen();
     this.draw();
   }
@@ -116,7 +116,7 @@ class InterventionsPanel {
       'section',
       { class: 'box', aria: { label: 'Prompt' } },
       el('h3', {}, 'Prompt'),
-      this.promptBox,
+      this.promptBox.element,
       this.tokens,
     );
     const continuations = el(
@@ -170,7 +170,14 @@ class InterventionsPanel {
     await this.met();
   }
 
+  /** A panel that rests keeps what was typed until it answers again. */
+  private takeDraft(): void {
+    const prompt = this.disabled ? null : this.promptBox.take();
+    if (prompt !== null) this.act({ type: 'prompt', prompt });
+  }
+
   private async met(): Promise<void> {
+    this.takeDraft();
     if (this.shot !== this.shown.snapshot) await this.run();
     this.light();
   }
@@ -203,27 +210,38 @@ class InterventionsPanel {
     }
     if (action.type === 'use' && before.current.feature !== this.setting.current.feature) void this.refreshCard();
     if (action.type !== 'sampling') this.runner.trigger();
-    if (action.type === 'prompt') this.search();
+    if (action.type === 'prompt') {
+      this.search();
+      // The card says what the feature does on the prompt.
+      void this.refreshCard();
+    }
     this.later('write', SETTLED_MS, () => this.writer.trigger());
   }
 
   private async choose(feature: number): Promise<void> {
     if (!this.source) return;
+    this.choosing = feature;
     try {
       const card = await this.source.call('card', { feature, prompt: this.setting.prompt });
+      if (this.choosing !== feature) return;
+      this.choosing = null;
       this.shot = { ...this.shot, card };
       this.act({ type: 'feature', feature, max: card.max });
       this.drawFinder();
       this.light();
     } catch (error) {
+      if (this.choosing === feature) this.choosing = null;
       this.failed(error);
     }
   }
 
   private async refreshCard(): Promise<void> {
+    // Of two calls for a card the kernel answers the newer one: the choice must not be the one that is lost.
+    if (this.choosing !== null) return this.choose(this.choosing);
     const { feature } = this.setting.current;
     try {
       const card: InterventionsCard = await this.source!.call('card', { feature, prompt: this.setting.prompt });
+      if (this.setting.current.feature !== feature) return;
       this.shot = { ...this.shot, card };
       this.drawFinder();
       this.drawControls();
@@ -349,10 +367,7 @@ class InterventionsPanel {
 
   private drawControls(): void {
     const { setting } = this;
-    const { activeElement } = this.root.getRootNode() as Document | ShadowRoot;
-    // What is being typed is newer than the setting.
-    if (activeElement !== this.promptBox) this.promptBox.value = setting.prompt;
-    this.promptBox.disabled = this.disabled;
+    this.promptBox.update(setting.prompt, this.disabled);
     this.controls.update(setting, this.shot.card.max, this.disabled);
     this.sampling.update(setting, null, this.disabled);
   }
