@@ -128,6 +128,32 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     await page.screenshot({ path: path.join(screenshots, 'lab-dark.png') });
   });
 
+  test('what is waited for is said, and then again what was done', async () => {
+    await page.evaluate(() => {
+      const host = window as unknown as { liveCall(call: LiveCall): Promise<Json> };
+      const real = host.liveCall.bind(window);
+      Object.assign(window, { __live: real });
+      host.liveCall = async (call) => {
+        if (call.method === 'generate') await new Promise((resolve) => setTimeout(resolve, 1500));
+        return real(call);
+      };
+    });
+    const status = page.locator('.status');
+    await amount().fill(
+      await amount()
+        .inputValue()
+        .then((value) => String(Number(value) / 2)),
+    );
+    await page.locator('.status.waiting').waitFor();
+    expect(await status.innerText()).toContain('A cell runs');
+    await page.locator('.status:not(.waiting)').waitFor();
+    expect(await status.innerText()).toMatch(/^run in /);
+    await page.evaluate(() => {
+      const host = window as unknown as Record<string, unknown>;
+      host.liveCall = host.__live;
+    });
+  });
+
   test('clicked tokens are the ones that are changed', async () => {
     await page.locator('[data-token="1"]').click();
     await page.locator('[data-token="1"][aria-pressed=true]').waitFor();

@@ -47,6 +47,7 @@ class InterventionsPanel {
   private readonly runner = new Latest(() => this.run());
   private readonly writer = new Latest(() => this.write());
   private outstanding = 0;
+  private told = '';
   private disposed = false;
   /** Feature whose card is on its way. */
   private choosing: number | null = null;
@@ -270,7 +271,7 @@ class InterventionsPanel {
       const result = await this.ask(() => this.source!.call('run', { prompt, interventions: asked(setting) }));
       const current = { ...setting.current, positions: within(setting.current.positions, result.tokens.length) };
       this.shot = { ...this.shot, setting: { ...setting, current }, result };
-      this.status.textContent = `run in ${duration(result.ms)}`;
+      this.tell(`run in ${duration(result.ms)}`);
       this.notice = null;
       this.draw();
     } catch (error) {
@@ -303,8 +304,15 @@ class InterventionsPanel {
       if (--this.outstanding === 0) {
         clearTimeout(this.timers.get('patience'));
         this.status.classList.remove('waiting');
+        this.status.textContent = this.told;
       }
     }
+  }
+
+  /** What the status says when nothing is waited for. */
+  private tell(text: string): void {
+    this.told = text;
+    if (!this.status.classList.contains('waiting')) this.status.textContent = text;
   }
 
   private async explain(): Promise<void> {
@@ -332,7 +340,7 @@ class InterventionsPanel {
       this.askAgain(ASK_AGAIN_MS);
     }
     this.notice = { text, error: !this.disabled };
-    this.status.textContent = '';
+    this.tell('');
     this.draw();
   }
 
@@ -383,13 +391,13 @@ class InterventionsPanel {
   private async copy(): Promise<void> {
     const text = cellCode(this.shown.meta, this.shot.setting);
     await (this.host.copyText?.(text) ?? navigator.clipboard.writeText(text));
-    this.status.textContent = 'copied: paste it into a cell';
+    this.tell('copied: paste it into a cell');
   }
 
   private async saved(writing: Promise<string | null>): Promise<void> {
     const path = await writing;
     if (!path) return;
-    this.status.textContent = `saved ${path.split(/[\\/]/).at(-1)}`;
+    this.tell(`saved ${path.split(/[\\/]/).at(-1)}`);
     this.status.title = path;
   }
 
