@@ -119,4 +119,15 @@ describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
       await context.close();
     },
   );
+
+  test('a panel that the host refuses says why', async () => {
+    const own = await browser.newPage();
+    await installHost(own, server, shown[0]);
+    await own.goto(server.origin);
+    await own.locator('.layer').first().waitFor();
+    await own.evaluate(() => window.postMessage({ type: 'refused', reason: 'Made by another version' }));
+    await expect.poll(() => own.getByRole('alert').allInnerTexts()).toEqual(['Made by another version']);
+    expect(await own.locator('.layer').count()).toBe(0);
+    await own.close();
+  });
 });
