@@ -139,11 +139,8 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
       };
     });
     const status = page.locator('.status');
-    await amount().fill(
-      await amount()
-        .inputValue()
-        .then((value) => String(Number(value) / 2)),
-    );
+    const before = await amount().inputValue();
+    await amount().fill(String(Number(before) / 2));
     await page.locator('.status.waiting').waitFor();
     expect(await status.innerText()).toContain('A cell runs');
     await page.locator('.status:not(.waiting)').waitFor();
@@ -152,6 +149,8 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
       const host = window as unknown as Record<string, unknown>;
       host.liveCall = host.__live;
     });
+    await amount().fill(before);
+    await page.locator('.texts ins').first().waitFor();
   });
 
   test('clicked tokens are the ones that are changed', async () => {
