@@ -11,7 +11,7 @@ import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../pro
 import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from '../verb/context.js';
-import { Attribution } from './attribution.js';
+import { CellOwnership } from './cellOwnership.js';
 import { compileCell } from './compile.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
@@ -88,7 +88,7 @@ export class Session implements SessionContext {
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
   private readonly liveViews = new LiveViews(this.evaluator);
-  private readonly runs = new Attribution<CellRun>();
+  private readonly runs = new CellOwnership<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
   private readonly undo: Array<() => void> = [];
