@@ -18,6 +18,7 @@ import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
+import { trainingItems } from './trainingReport.js';
 import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 export interface TrainSaeOptions extends Omit<SaeTrainOptions, 'checkpoint' | 'dSae'>, CallOptions {
@@ -195,6 +196,8 @@ export async function trainOn(
     }),
   );
   env.tellCached(result.value.name, result.cached, result.record);
+  for (const items of trainingItems(result.value, result.value.history, parametersOf(options)))
+    env.context.display(items);
   return withSummary(result.value, () => describe(result.value));
 }
 

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { SharedWork } from '../compute/work.js';
 import { checkFolder } from '../io/digest.js';
 import { kindOfPath, syncFolder, writeError } from '../io/files.js';
 import { FileLock, isAlive, isStaleLock, type LockOwner } from '../io/lock.js';
@@ -63,7 +64,7 @@ interface Made {
 }
 
 /** Computations running in this process, by folder: equal calls wait for one. */
-const running = new Map<string, Promise<Made>>();
+const running = new SharedWork<string, Made>();
 
 export class ArtifactStore {
   readonly folder: string;
@@ -188,13 +189,7 @@ export class ArtifactStore {
       const made = await other.catch(() => undefined);
       if (made) return { ...made, cached: false };
     }
-    const making = this.makeLocked(folder, key, options, found);
-    running.set(folder, making);
-    try {
-      return await making;
-    } finally {
-      running.delete(folder);
-    }
+    return running.begin(folder, () => this.makeLocked(folder, key, options, found));
   }
 
   /** Makes a result while no other kernel does; what another made in the meantime is taken. */

@@ -3,8 +3,10 @@ import os from 'node:os';
 import { gemmReport, initGemm, type GemmReport } from './gemm.js';
 import { startCuda, startWebgpu } from './gpu.js';
 import { installGradients } from './gradients.js';
+import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';
 import { tf } from './tf.js';
+import { protectKernels } from './tfTermination.js';
 
 export type DeviceName = 'cuda' | 'webgpu' | 'cpu';
 
@@ -93,6 +95,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
       reasons.push({ device, chosen: true, reason: asked === 'auto' ? WHY[device] : 'asked for' });
       // After the backend: packages of its own register tfjs' gradients once more over ours.
       installGradients();
+      protectKernels();
       settled = { ...report, reasons };
       return settled;
     } catch (error) {
@@ -118,7 +121,8 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
  * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
  */
 export async function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {
-  current ??= start(options).catch((error: unknown) => {
+  // An interrupt must not leave it half started: all cells wait for this one promise.
+  current ??= protectedSection(() => start(options)).catch((error: unknown) => {
     current = undefined;
     throw error;
   });

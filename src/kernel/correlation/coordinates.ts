@@ -3,6 +3,7 @@ import { breathe } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import { largestOf, powerBelow, type Matrix } from '../compute/matrix.js';
+import { once } from '../compute/work.js';
 
 /** Directions of less variance than this share of the largest (1e-6 of its standard deviation) are taken for none. */
 const RANK_TOLERANCE = 1e-12;
@@ -24,8 +25,6 @@ export class Side {
   readonly rows: Float64Array;
   /** n × d, each column minus its mean, in units of a power of two: the largest entry is near 1, whatever it was. */
   readonly centred: Float64Array;
-  private factors: Promise<Principal> | undefined;
-  private orthonormal: Promise<Principal> | undefined;
 
   /** Throws on NaN or infinite entries, fewer than 3 rows, and rows that are all alike; `name` begins the message. */
   constructor(name: string, x: Matrix) {
@@ -49,23 +48,18 @@ export class Side {
   }
 
   /** Principal coordinates, computed once. */
-  principal(): Promise<Principal> {
-    return (this.factors ??= principal(this.centred, this.n, this.d));
-  }
+  readonly principal = once(() => principal(this.centred, this.n, this.d));
 
   /**
    * An orthonormal basis of the columns, each taken at length one, so that no column is lost for being small beside
    * another. A Gram matrix halves the digits of weak directions; a second round on U, which is nearly orthonormal,
    * restores them. S belongs to the columns at length one.
    */
-  basis(): Promise<Principal> {
-    return (this.orthonormal ??= principal(unitColumns(this.centred, this.d), this.n, this.d).then(
-      async ({ U, S, rank }) => {
-        const again = await principal(U, this.n, rank);
-        return { U: again.U, S, rank: again.rank };
-      },
-    ));
-  }
+  readonly basis = once(async (): Promise<Principal> => {
+    const { U, S, rank } = await principal(unitColumns(this.centred, this.d), this.n, this.d);
+    const again = await principal(U, this.n, rank);
+    return { U: again.U, S, rank: again.rank };
+  });
 }
 
 /** Columns divided by their lengths; columns of zeros stay. */

@@ -1,7 +1,8 @@
 /** How a joint map is drawn: arrows from before to after as the sidecar that panels read, the null beside. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { FeatureExample, MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
+import type { MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { sha256 } from '../io/hash.js';

@@ -1,13 +1,15 @@
 /** fg.interventions.panel: the panel in which a prompt is changed by hand. */
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   MAX_PINS,
-  type LabDescriptor as InterventionsDescriptor,
-  type LabIntervention as InterventionSpec,
-  type LabPositions as InterventionPositions,
-  type LabSetting as InterventionsSetting,
-  type LabSnapshot as InterventionsSnapshot,
-} from '../../protocol/lab.js';
+  type InterventionPositions,
+  type InterventionsDescriptor,
+  type InterventionsGeneration,
+  type InterventionSpec,
+  type InterventionsResult,
+  type InterventionsSetting,
+  type InterventionsSnapshot,
+} from '../../protocol/interventions.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { defaultExamples } from '../activations/kept.js';
@@ -23,8 +25,8 @@ import type { Environment } from '../verb/environment.js';
 import { choice, parseOptions, real, required, requireKnown, text, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
-import { Lab as InterventionsPanel } from './lab.js';
-import type { LabelledSae } from './labSide.js';
+import { InterventionsPanel } from './panel.js';
+import type { LabelledSae } from './panelSide.js';
 
 /** An SAE downstream whose features are to have labels. */
 export interface PanelDownstream {
@@ -196,6 +198,11 @@ async function buildPanel(
   });
 }
 
+/** An answer without the time that it took. */
+function untimed<T extends { ms: number }>({ ms: _, ...answer }: T): Omit<T, 'ms'> {
+  return answer;
+}
+
 /** The first state: everything that the view shows before anybody touches it. */
 async function firstState(
   panel: InterventionsPanel,
@@ -218,12 +225,10 @@ async function firstState(
     setting: { prompt, current, pins, sampling },
     card,
     hits,
-    result: (await answer('run', { prompt, interventions: all })) as unknown as InterventionsSnapshot['result'],
-    generation: (await answer('generate', {
-      prompt,
-      interventions: all,
-      sampling,
-    })) as unknown as InterventionsSnapshot['generation'],
+    result: untimed((await answer('run', { prompt, interventions: all })) as unknown as InterventionsResult),
+    generation: untimed(
+      (await answer('generate', { prompt, interventions: all, sampling })) as unknown as InterventionsGeneration,
+    ),
   };
 }
 
@@ -233,7 +238,31 @@ function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem
   lines.push(`before  ${generation.before.trim()}`);
   result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
   const descriptor = { ...rest, meta, snapshot };
-  return [{ mime: MIME.lab, json: JSON.parse(JSON.stringify(descriptor)) as Json }, textItem(lines.join('\n'))];
+  return [
+    { mime: MIME.interventions, json: JSON.parse(JSON.stringify(descriptor)) as Json },
+    textItem(lines.join('\n')),
+  ];
+}
+
+/** Names views by what they show and how often this session has shown it: the same in every run of a notebook. */
+class ViewNames {
+  private readonly shown = new Map<string, number>();
+
+  next(content: Pick<InterventionsDescriptor, 'meta' | 'snapshot'>): string {
+    const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18);
+    const count = (this.shown.get(hash) ?? 0) + 1;
+    this.shown.set(hash, count);
+    return `lab-${hash}-${count}`;
+  }
+}
+
+const viewNames = new WeakMap<Environment, ViewNames>();
+
+/** The names of a session. */
+function namesOf(env: Environment): ViewNames {
+  const known = viewNames.get(env) ?? new ViewNames();
+  viewNames.set(env, known);
+  return known;
 }
 
 export const panel = verb({
@@ -245,7 +274,7 @@ export const panel = verb({
     const made = await buildPanel(env, model, sae, options);
     onProgress({ label: 'interventions panel', done: 0 });
     const snapshot = await firstState(made, options, signal);
-    const view = `lab-${randomBytes(9).toString('hex')}`;
+    const view = namesOf(env).next({ meta: made.meta, snapshot });
     env.context.live(view, (method, params, asked) => made.answer(view, method, params, asked));
     env.context.display(items({ version: 1, id: view, view, meta: made.meta, snapshot }));
   },

@@ -6,16 +6,17 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
+import { longCall } from '../compute/nativeCall.js';
 import type { SessionContext } from './context.js';
 
 export class Environment {
   /** Results that took real work. */
   readonly store: ArtifactStore;
-  /** Sidecars of outputs: always beside the saved notebook, so that the two travel together. */
+  /** Bundles of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
-  /** Long calls that run now: the progress line goes when the last of them ends. */
-  private running = 0;
+  /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
+  private readonly running = new WeakMap<AbortSignal, number>();
 
   constructor(readonly context: SessionContext) {
     const options = {
@@ -32,19 +33,26 @@ export class Environment {
    * The progress line is cleared when the last of the calls that run at once ends, whatever happens.
    */
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
-    const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
-    const signal = AbortSignal.any(signals);
+    const cell = this.context.signal();
+    const signal = AbortSignal.any([cell, options?.signal].filter((s) => s !== undefined));
     // Some calls look at their signal only now and then, and one that is short would end as if nothing had been asked.
     checkAborted(signal);
+    const count = (change: number): number => {
+      const running = (this.running.get(cell) ?? 0) + change;
+      this.running.set(cell, running);
+      return running;
+    };
     const onProgress: Required<CallOptions>['onProgress'] = (progress) => {
       this.context.progress(progress);
       options?.onProgress?.(progress);
     };
-    this.running++;
+    count(1);
     try {
-      return await work({ signal, onProgress });
+      const done = longCall(() => work({ signal, onProgress }));
+      this.context.during(done);
+      return await done;
     } finally {
-      if (--this.running === 0) this.context.progress(null);
+      if (count(-1) === 0) this.context.progress(null);
     }
   }
 
@@ -68,10 +76,11 @@ export class Environment {
   }
 
   /** "loaded from …" beside results that were not computed again. */
-  tellCached(what: string, cached: boolean, record: { created: string; id: string }): void {
+  tellCached(what: string, cached: boolean, record: { id: string }): void {
     if (cached)
       this.context.print(
-        `${what}: loaded from cache (${record.created.slice(0, 16).replace('T', ' ')}, ${record.id.slice(0, 8)}); { fresh: true } computes it again`,
+        // No date: two runs of a notebook must print the same. The artifact's record has it.
+        `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
 }
