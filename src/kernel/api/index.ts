@@ -6,16 +6,11 @@ import type { ArtifactRecord } from '../artifacts/types.js';
 import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
 import { activationsApi, type ActivationsApi } from './activations.js';
-import { attributionApi, type AttributionApi } from './attribution.js';
 import type { SessionContext } from '../verb/context.js';
 import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
-import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from '../verb/environment.js';
-import { interventionsApi, type InterventionsApi } from './interventions.js';
-import { panelApi, type PanelApi } from './panel.js';
 import { namespaces } from './namespaces.js';
-import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
@@ -60,7 +55,7 @@ export interface Fg {
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: Bound<typeof namespaces.mapper>;
   /** Change activations and see what moves. */
-  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & PanelApi;
+  readonly interventions: Bound<typeof namespaces.interventions>;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
@@ -85,13 +80,7 @@ export async function createFg(
     correlation: correlationApi(env),
     maps: mapsApi(env),
     mapper: bind(env, namespaces.mapper),
-    interventions: {
-      ...interventionsApi(env),
-      ...effectsApi(env),
-      ...attributionApi(env),
-      ...jointMapsApi(env),
-      ...panelApi(env),
-    },
+    interventions: bind(env, namespaces.interventions),
     show: showApi(env),
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
     artifacts: {

@@ -24,7 +24,7 @@ import {
   textItem,
   type TableRow,
 } from '../present/items.js';
-import { thumbnail } from './thumbnail.js';
+import { thumbnail } from '../present/thumbnail.js';
 
 export interface ShowMapOptions {
   /** Default: the names of the SAEs. */

@@ -8,7 +8,7 @@ import { matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { sequencesFrom } from './attribution.js';
+import { sequencesFrom } from './featureAttribution.js';
 import { saesAt } from './effects.js';
 import {
   featureProbe,
@@ -21,6 +21,9 @@ import {
   type Written,
 } from './probe.js';
 import { rankAgreement, type RankAgreement } from './statistics.js';
+
+/** Raised when the same call gives another circuit. */
+export const CIRCUIT_VERSION = 3;
 
 export interface CircuitOptions extends CallOptions {
   /** Position at which downstream features are read, negative from the end; default −1, the last. */

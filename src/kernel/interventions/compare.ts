@@ -17,7 +17,7 @@ export interface CompareOptions extends CallOptions {
   /** Seed of sampling, the same before and after; default 0. */
   seed?: number;
   /** Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature. Default 1. */
-  samples?: number;
+  draws?: number;
   /** Next tokens listed, those that moved most; default 10. */
   top?: number;
   /** Next tokens listed instead, by text (" she", exactly one token) or id, in this order. */
@@ -64,7 +64,7 @@ function promptTokens(model: LanguageModel, prompt: string): Int32Array {
  * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
  * |after − before|, ties to the lower token id, or in the order of `watch`.
  * @throws Error when there is no prompt, one without tokens, one on which an intervention cannot act, a watched token that
- * is none, or several samples of greedy decoding, before anything is generated.
+ * is none, or several draws of greedy decoding, before anything is generated.
  */
 export async function compare(
   model: LanguageModel,
@@ -72,22 +72,22 @@ export async function compare(
   prompts: readonly string[],
   options: CompareOptions = {},
 ): Promise<ComparisonDescriptor> {
-  const { tokens = 30, temperature = 0, topK, seed = 0, samples = 1, top = 10, signal, onProgress } = options;
+  const { tokens = 30, temperature = 0, topK, seed = 0, draws = 1, top = 10, signal, onProgress } = options;
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
-  requireSamples(samples, temperature);
+  requireDraws(draws, temperature);
   if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
   const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);
   const edits = editsOf(interventions);
-  const total = prompts.length * samples;
+  const total = prompts.length * draws;
   const rows: ComparisonDescriptor['rows'] = [];
   const report = (done: number): void =>
-    onProgress?.({ label: 'generating before and after', done, total, unit: samples > 1 ? 'texts' : 'prompts' });
+    onProgress?.({ label: 'generating before and after', done, total, unit: draws > 1 ? 'texts' : 'prompts' });
   for (let i = 0; i < total; i++) {
     checkAborted(signal, 'comparison');
     report(i);
-    const prompt = prompts[Math.floor(i / samples)];
-    const how = { tokens, temperature, topK, seed: seed + (i % samples), signal };
+    const prompt = prompts[Math.floor(i / draws)];
+    const how = { tokens, temperature, topK, seed: seed + (i % draws), signal };
     const before = await model.generate(prompt, how);
     const after = await model.generate(prompt, { ...how, edits });
     rows.push({ prompt, before, after });
@@ -101,16 +101,16 @@ export async function compare(
     tokens: nextTokenTable(model, prompts[0], edits, top, watched),
     note:
       temperature > 0
-        ? `temperature ${temperature}, ${topK === undefined ? '' : `top ${topK}, `}${samples > 1 ? `seeds ${seed} to ${seed + samples - 1}` : `seed ${seed}`}`
+        ? `temperature ${temperature}, ${topK === undefined ? '' : `top ${topK}, `}${draws > 1 ? `seeds ${seed} to ${seed + draws - 1}` : `seed ${seed}`}`
         : 'greedy decoding',
   };
 }
 
-function requireSamples(samples: number, temperature: number): void {
-  if (!Number.isInteger(samples) || samples < 1)
-    throw new RangeError(`samples must be a whole number from 1 but is ${samples}`);
-  if (samples > 1 && temperature === 0)
-    throw new RangeError(`greedy decoding gives ${samples} times the same text; give a temperature above 0`);
+function requireDraws(draws: number, temperature: number): void {
+  if (!Number.isInteger(draws) || draws < 1)
+    throw new RangeError(`draws must be a whole number from 1 but is ${draws}`);
+  if (draws > 1 && temperature === 0)
+    throw new RangeError(`greedy decoding gives ${draws} times the same text; give a temperature above 0`);
 }
 
 function nextTokenTable(

@@ -9,6 +9,11 @@ import { requireModelOfSae, type Intervention } from './intervention.js';
 import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
 import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
 
+/** Raised when the same call gives other effects on features. */
+export const EFFECTS_VERSION = 3;
+/** Raised when the same call gives other firing densities. */
+export const DENSITIES_VERSION = 3;
+
 export interface FeatureEffect {
   feature: number;
   /** SAE and hook that it was measured with. */

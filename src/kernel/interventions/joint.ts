@@ -11,18 +11,15 @@ import { pca } from '../maps/pca.js';
 import type { Layout } from '../maps/types.js';
 import { umap, type UmapOptions } from '../maps/umap.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { nullName } from '../present/interventions.js';
 import type { Sae } from '../sae/types.js';
 import { saesAt } from './effects.js';
 import type { Intervention } from './intervention.js';
-import {
-  besideNulls,
-  nullDirections,
-  nullName,
-  type BesideNulls,
-  type NullOptions,
-  type NullSet,
-} from './nullDirections.js';
+import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { requireRowHook, sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
+
+/** Raised when the same call gives another map. */
+export const JOINT_MAP_VERSION = 3;
 
 export interface JointMapOptions extends RunOptions, NullOptions {
   /** Hook whose rows are drawn; default the SAE's own. Needed without an SAE. */
@@ -43,6 +40,8 @@ export interface JointMapOptions extends RunOptions, NullOptions {
   points?: number;
   /** Draw tokens that the interventions cannot have touched as well; default false. */
   untouched?: boolean;
+  /** Seed of the null directions, default `seed`, which draws the tokens and lays them out. */
+  nullSeed?: number;
 }
 
 export interface JointMap {
@@ -176,6 +175,8 @@ interface Collected {
   nulls: NullSet[];
 }
 
+const nullSeedOf = ({ seed = 0, nullSeed = seed }: JointMapOptions): number => nullSeed;
+
 /** Runs all variants; keeps rows of the first three sides and the shift of every variant. */
 async function collect(
   model: LanguageModel,
@@ -187,7 +188,10 @@ async function collect(
   const { sae } = options;
   const { context } = tokens;
   const sequences = sequencesOf(tokens, options.sequences);
-  const { own: changed, nulls } = await nullDirections(model, interventions, [tokens], options);
+  const { own: changed, nulls } = await nullDirections(model, interventions, [tokens], {
+    ...options,
+    seed: nullSeedOf(options),
+  });
   const variants = [changed, ...nulls.flatMap(({ runs }) => runs)];
   const out: Collected = {
     blocks: [],
@@ -292,13 +296,13 @@ export async function jointMap(
       shifts[0].mean,
       others.map((s) => s.mean),
       nulls,
-      seed,
+      nullSeedOf(options),
     ),
     coherence: besideNulls(
       shifts[0].coherence,
       others.map((s) => s.coherence),
       nulls,
-      seed,
+      nullSeedOf(options),
     ),
   };
 }

@@ -8,12 +8,15 @@ import { tf } from '../compute/tf.js';
 import { gatherValues } from '../compute/rows.js';
 import { logSumExp } from '../compute/logits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { sequencesFrom } from './attribution.js';
+import { sequencesFrom } from './featureAttribution.js';
 import type { Intervention } from './intervention.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
+
+/** Raised when the same call gives other effects on predictions. */
+export const LOGIT_EFFECTS_VERSION = 3;
 
 export interface LogitEffectOptions extends RunOptions, NullOptions {
   /** Tokens looked at, such as [' king', ' queen']; default those whose probability moved most. */

@@ -12,6 +12,7 @@ import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import { nullName } from '../present/interventions.js';
 import { describeAll, type Intervention } from './intervention.js';
 import { batchTokensOf, requireRowHook, sequencesOf, type RunOptions } from './runs.js';
 
@@ -72,13 +73,6 @@ export interface NullOptions {
   seed?: number;
 }
 
-/** Names for people. */
-const NAMES: Readonly<Record<NullKind, string>> = {
-  isotropic: 'random directions',
-  differences: "differences of two tokens' activations",
-  decoder: 'other decoder rows',
-};
-
 /** One kind of null: its runs, each the interventions of one run, and how many directions it draws from. */
 export interface NullSet {
   kind: NullKind;
@@ -86,9 +80,6 @@ export interface NullSet {
   from: number;
   runs: Intervention[][];
 }
-
-/** "random directions". */
-export const nullName = ({ kind }: Pick<NullSet, 'kind'>): string => NAMES[kind];
 
 /** Draws directions at a hook, of any length but 0. */
 interface Pool {
@@ -171,7 +162,7 @@ function along(
   };
   return {
     hook,
-    description: `one of the ${NAMES[kind]} (seed ${seed}) as large as: ${description}`,
+    description: `one of the ${nullName({ kind })} (seed ${seed}) as large as: ${description}`,
     parameters: { kind: 'nullDirection', null: kind, seed, hook, of: parameters },
     edit: moved,
   };
@@ -179,7 +170,7 @@ function along(
 
 function settings({ nulls: runs = 20, nullKinds, seed = 0 }: NullOptions) {
   if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${runs}`);
-  const all = Object.keys(NAMES) as NullKind[];
+  const all = Object.keys(FORKS) as NullKind[];
   const asked = nullKinds === undefined ? undefined : [nullKinds].flat();
   for (const kind of asked ?? [])
     if (!all.includes(kind))

@@ -17,6 +17,9 @@ import { withoutFeatures, written } from './probe.js';
 import { sequencesOf } from './runs.js';
 import { nullP } from './statistics.js';
 
+/** Raised when the same call gives another transfer score. */
+export const TRANSFER_VERSION = 3;
+
 /** A model, the SAE whose features are ablated, and the SAE whose features are watched (default: the same). */
 export interface TransferSide {
   /** Model that runs. */
@@ -43,8 +46,10 @@ export interface TransferOptions extends CallOptions {
   measure?: 'cosine' | 'spearman';
   /** Shuffles of which ablation of B goes with which of A, default 999. */
   nulls?: number;
-  /** Seed of the shuffles and of the pairs drawn, default 0. */
+  /** Seed of the pairs drawn, default 0. */
   seed?: number;
+  /** Seed of the shuffles, default `seed`. */
+  nullSeed?: number;
   /** Take SAEs that were trained on other models. Default: refused. */
   allowOtherModel?: boolean;
 }
@@ -67,7 +72,15 @@ export interface Transfer {
   measure: 'cosine' | 'spearman';
   /** Mean similarity over the pairs. */
   score: number;
-  null: { kind: string; runs: number; mean: number; std: number; max: number };
+  null: {
+    kind: string;
+    runs: number;
+    mean: number;
+    std: number;
+    max: number;
+    /** Of the shuffles; absent in results made before it could differ from `seed`. */
+    seed?: number;
+  };
   /** (k + 1)/(R + 1), k = shuffles whose mean reaches the score. */
   p: number;
   seed: number;
@@ -241,7 +254,7 @@ function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, opti
   ] as const)
     if (m.featuresB !== features)
       throw new RangeError(`${what} has ${m.featuresB} features on side B but its SAE has ${features}`);
-  return { measure, nulls, seed, pairs, choose, watchMap };
+  return { measure, nulls, seed, nullSeed: options.nullSeed ?? seed, pairs, choose, watchMap };
 }
 
 /** Mean over the pairs, with pairs shuffled `runs` times. */
@@ -262,7 +275,7 @@ function beside(similarity: number[][], runs: number, seed: number) {
   const nulls = Array.from({ length: runs }, () => meanOf(random.permutation(n)));
   const { mean, std } = meanAndStd(nulls);
   const max = nulls.reduce((m, v) => Math.max(m, v), -Infinity);
-  return { score, null: { kind: 'shuffled pairs', runs, mean, std, max }, p: nullP(score - 1e-12, nulls) };
+  return { score, null: { kind: 'shuffled pairs', runs, mean, std, max, seed }, p: nullP(score - 1e-12, nulls) };
 }
 
 /** Pairs of a map in the order in which they are tried. */
@@ -295,7 +308,7 @@ export async function transfer(
   tokens: TokenSet,
   options: TransferOptions = {},
 ): Promise<Transfer> {
-  const { measure, nulls, seed, pairs, choose, watchMap } = requireSettings(map, a, b, options);
+  const { measure, nulls, seed, nullSeed, pairs, choose, watchMap } = requireSettings(map, a, b, options);
   const [sideA, sideB] = [await prepare(a, tokens, options), await prepare(b, tokens, options)];
   // Where the ablated SAEs themselves are watched, an ablated feature's own Δ would find itself.
   const [ownA, ownB] = [sideA, sideB].map(({ watch, side }) => watch.id === side.sae.id);
@@ -330,7 +343,7 @@ export async function transfer(
   };
   return {
     measure,
-    ...beside(similarity, nulls, seed),
+    ...beside(similarity, nulls, nullSeed),
     seed,
     pairs: done.map((d, i) => ({
       ...{ a: d.a, b: d.b, r: d.r, similarity: similarity[i][i], others: othersOf(i) },

@@ -14,8 +14,8 @@ import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from '../verb/context.js';
 import { nativeCall, protectedSection, wasTerminated } from '../compute/nativeCall.js';
 import { endTerminatedWork, setWorkOwner, workOf } from '../compute/work.js';
-import { Attribution } from './attribution.js';
 import { RunningCalls } from './calls.js';
+import { CellOwnership } from './cellOwnership.js';
 import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
 import { disposer, type Disposer } from './dispose.js';
@@ -89,7 +89,7 @@ export class Session implements SessionContext {
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
   private readonly liveViews = new LiveViews(this.evaluator);
-  private readonly runs = new Attribution<CellRun>();
+  private readonly runs = new CellOwnership<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
   private readonly strays: StrayErrors;

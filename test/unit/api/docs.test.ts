@@ -5,12 +5,13 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { createFg } from '../../../src/kernel/api/index.js';
 import { namespaces } from '../../../src/kernel/api/namespaces.js';
+import type { AnyVerb, Namespace } from '../../../src/kernel/verb/namespace.js';
 import type { Schema } from '../../../src/kernel/verb/option.js';
 import { collectingContext } from '../../support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const folder = path.join(root, 'docs/api');
-const all = Object.values(namespaces);
+const all: ReadonlyArray<Namespace<Readonly<Record<string, AnyVerb>>>> = Object.values(namespaces);
 
 /** Names of options, those inside others after a dot, without a sentence that says what they are. */
 const unsaid = (schema: Schema, at: string): string[] =>
@@ -32,7 +33,8 @@ describe('pages of docs/api', () => {
   it.each(all.map(({ name, example }) => [name, example]))(
     'the example of fg.%s runs as it stands',
     async (_, example) => {
-      const context = collectingContext();
+      // Paths in examples are those of a notebook beside the example models.
+      const context = collectingContext(path.join(root, 'examples'));
       try {
         const fg = await createFg(context, { device: 'cpu' });
         const { outputText } = ts.transpileModule(`async function cell() {\n${example}\n}`, {

@@ -14,8 +14,9 @@ import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 const world = freshWorld();
 const data = () => world.fg.datasets.fromTexts(texts, { context: 8 });
 const push = () => world.fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2 });
-const shown = (value: { [DISPLAY]: () => OutputItem[] }): TableDescriptor =>
-  value[DISPLAY]().find((i) => i.mime === MIME.table)!.json as unknown as TableDescriptor;
+const shown = (value: object): TableDescriptor =>
+  (value as { [DISPLAY]: () => OutputItem[] })[DISPLAY]().find((i) => i.mime === MIME.table)!
+    .json as unknown as TableDescriptor;
 
 const d = lmA.config.dModel;
 const next = normals(77);
@@ -33,7 +34,7 @@ const late = createSae(
 describe('fg.interventions: effects', () => {
   it('are artifacts: the same call again loads them, to the same table', async () => {
     const { fg, context } = world;
-    const options = { sequences: 6, top: 5 };
+    const options = { samples: 6, top: 5 };
     const first = await fg.interventions.effects(lmA, push(), [saeA, late], data(), options);
     expect(context.printed).toEqual([]);
     const again = await fg.interventions.effects(lmA, push(), [saeA, late], data(), options);
@@ -54,15 +55,23 @@ describe('fg.interventions: effects', () => {
     expect((await fg.artifacts.list()).filter((a) => a.kind === 'effects')).toHaveLength(2);
   });
 
+  it('take nulls with the sign-flip test alone, whose patterns they are', async () => {
+    const { interventions } = world.fg;
+    const call = (options: object) => interventions.effects(lmA, push(), saeA, data(), { samples: 2, ...options });
+    for (const nulls of [9, { runs: 9 }, { seed: 1 }])
+      await expect(call({ nulls })).rejects.toThrow("give test: 'signFlip' with them");
+    expect((await call({ test: 'signFlip', nulls: 9 })).length).toBeGreaterThan(0);
+  });
+
   it('of densities have one row per layer', async () => {
-    const table = shown(await world.fg.interventions.densities(lmA, push(), [saeA, late], data(), { sequences: 5 }));
+    const table = shown(await world.fg.interventions.densities(lmA, push(), [saeA, late], data(), { samples: 5 }));
     expect(table.rows.map((r) => r.hook)).toEqual(['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post']);
   });
 
   it('on logits print the null of random directions, and keep their arrays', async () => {
     const { fg } = world;
     const run = () =>
-      fg.interventions.logitEffects(lmA, push(), ['3 4 5', '7 8'], { tokens: ['7', '9'], nulls: 4, seed: 1 });
+      fg.interventions.logitEffects(lmA, push(), ['3 4 5', '7 8'], { tokens: ['7', '9'], nulls: { runs: 4, seed: 1 } });
     const first = await run();
     expect(first.perToken.kl).toBeInstanceOf(Float64Array);
     const again = await run();
@@ -71,7 +80,7 @@ describe('fg.interventions: effects', () => {
     expect(shown(first).note).toMatch(
       /Σ Δ p of the chosen tokens .*beside random directions of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside differences of two tokens' activations of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside other decoder rows of the same norm .*4 runs, seed 1/,
     );
-    const overText = await fg.interventions.logitEffects(lmA, push(), data(), { sequences: 3, nulls: 0 });
+    const overText = await fg.interventions.logitEffects(lmA, push(), data(), { samples: 3, nulls: 0 });
     expect(shown(overText).note).toContain('nats over');
   });
 
@@ -81,16 +90,16 @@ describe('fg.interventions: effects', () => {
       fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2, positions: 'last' }),
       fg.interventions.steerFeature(lmA, late, 3, { scale: 2 }),
     ];
-    const { note } = shown(await fg.interventions.effects(lmA, both, [saeA, late], data(), { sequences: 3 }));
+    const { note } = shown(await fg.interventions.effects(lmA, both, [saeA, late], data(), { samples: 3 }));
     expect(note).toContain(`${saeA.config.hookName} (${saeA.name}): means over 3 tokens; 21 untouched`);
     expect(note).toContain(`${late.config.hookName} (${late.name}): means over 24 tokens.`);
   });
 
   it('of nothing say why', async () => {
-    const none = await world.fg.interventions.effects(lmA, [], saeA, data(), { sequences: 2 });
+    const none = await world.fg.interventions.effects(lmA, [], saeA, data(), { samples: 2 });
     expect(none).toEqual([]);
     expect(shown(none).note).toContain('no feature moved');
-    const silent = await world.fg.interventions.logitEffects(lmA, [], data(), { sequences: 2, nulls: 1 });
+    const silent = await world.fg.interventions.logitEffects(lmA, [], data(), { samples: 2, nulls: 1 });
     expect(shown(silent).note).toContain('nothing was touched');
   });
 });
@@ -101,7 +110,7 @@ describe('fg.interventions: effects on the map', () => {
     const run = (seed = 0) =>
       fg.interventions.jointMap(lmA, push(), data(), {
         hook: 'blocks.1.hook_resid_post',
-        sequences: 4,
+        samples: 4,
         nulls: 3,
         seed,
       });
@@ -109,7 +118,9 @@ describe('fg.interventions: effects on the map', () => {
     expect(await run()).toEqual(map);
     expect(context.printed.join()).toContain('Joint map: loaded from cache');
     expect((await run(1)).id).not.toBe(map.id);
+    const own = await (map as unknown as { [DISPLAY]: () => Promise<OutputItem[]> })[DISPLAY]();
     await fg.interventions.showArrows(map);
+    expect(own).toEqual(context.shown[0]);
     const { meta, path: at } = context.shown[0].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
     expect(meta.sets.map((s) => [s.name, s.points])).toEqual([
       ['Δ', 32],
@@ -127,7 +138,7 @@ describe('fg.interventions: effects on the map', () => {
     expect(await column('0.delta')).toEqual(Array.from(map.token, (t) => map.delta[t]));
     expect(await column('0.feature')).toEqual(Array.from(map.token));
     await file.close();
-    await fg.interventions.showArrows(map, { null: false, title: 'alone' });
+    await fg.interventions.showArrows(map, { beside: false, title: 'alone' });
     const alone = context.shown[1].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
     expect(alone.meta).toMatchObject({ title: 'alone', sets: [{ name: 'Δ' }] });
   });
@@ -144,7 +155,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     expect(title).toContain('logit of "7" − logit of "8" after token 3');
     expect(note).toMatch(/true ablation, half of it .*: Spearman .* n = \d+, one-sided p = .*999 shuffles, seed 0/);
     expect(note).toMatch(/over the drawn half alone.*: Spearman .* n = \d+, one-sided p = /);
-    const overText = await fg.interventions.attribution(lmA, saeA, data(), 'loss', { sequences: 2, verify: 0 });
+    const overText = await fg.interventions.attribution(lmA, saeA, data(), 'loss', { samples: 2, verify: 0 });
     expect(overText.sequences).toBe(2);
   });
 
@@ -155,12 +166,23 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     const result = await fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, map, data(), {
       pairs: 6,
       nulls: 49,
-      sequences: 8,
+      samples: 8,
     });
     expect(result.pairs).toHaveLength(6);
     expect(shown(result).note).toMatch(
       /Warning: features are watched at the hook that is changed.*transfer score \(mean cosine, encoded again at the same hook\) .*shuffled pairs: .*49 runs, seed 0/,
     );
+  });
+
+  it('draw shuffles by a seed of their own where one is given', async () => {
+    const { interventions } = world.fg;
+    const call = (options: object) =>
+      interventions.attribution(lmA, saeA, '3 4 5 6', 'loss', { verify: 8, seed: 2, ...options });
+    const [own, same, other] = [await call({}), await call({ nulls: { seed: 2 } }), await call({ nulls: { seed: 5 } })];
+    expect([own, same, other].map(({ agreement }) => agreement!.seed)).toEqual([2, 2, 5]);
+    expect(same.agreement).toEqual(own.agreement);
+    // The features of the check are drawn by the other seed.
+    expect(other.all.ablation).toEqual(own.all.ablation);
   });
 
   it('draw a circuit as a chart with its table', async () => {
@@ -193,7 +215,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     ];
     for (const [name, call] of calls) await expect(call()).rejects.toThrow(`${name} has no option "wrong"`);
     await expect(interventions.attribution(lmA, saeA, [3] as never, 'loss')).rejects.toThrow('prompts are texts');
-    await expect(interventions.circuit(lmA, saeA, late, 3 as never)).rejects.toThrow('one prompt');
+    await expect(interventions.circuit(lmA, saeA, late, 3 as never)).rejects.toThrow('prompt is number; expected text');
     await expect(interventions.effects(undefined as never, [], saeA, data())).rejects.toThrow('model is undefined');
     await expect(
       interventions.transfer({ model: lmA } as never, { model: lmB, sae: saeB }, {} as never, data()),

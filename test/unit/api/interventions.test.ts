@@ -96,7 +96,7 @@ describe('fg.sae.evaluate with interventions', () => {
 describe('fg.interventions', () => {
   it('prints what was made, in words', async () => {
     const { interventions } = world.fg;
-    const difference = await interventions.direction(lmA, hook, '3 4', '5');
+    const difference = await interventions.direction(lmA, hook, '3 4', { minus: '5' });
     expect(textOf(difference)).toMatch(/^\("3 4" − "5"\) at blocks\.0\.hook_mlp_out of odd, norm [\d.]+$/);
     const source = await interventions.source(lmA, saeA, data());
     expect(textOf(source)).toBe(`activations of ${saeA.name} on 440 tokens`);
@@ -152,7 +152,7 @@ describe('fg.interventions', () => {
     const { fg } = world;
     const saved = await fg.activations.save(lmA, saeA, data());
     const fromSaved = await fg.interventions.source(lmA, saeA, saved);
-    const fromText = await fg.interventions.source(lmA, saeA, data(), { sequences: 44 });
+    const fromText = await fg.interventions.source(lmA, saeA, data(), { samples: 44 });
     for (const method of ['mean', 'resample'] as const) {
       const outputs = await Promise.all(
         [fromSaved, fromText].map(async (source) => {
@@ -164,12 +164,10 @@ describe('fg.interventions', () => {
     }
     await expect(fg.interventions.source(lmA, randomSae(99, 24, lmA.id), saved)).rejects.toThrow(saeA.id);
     await expect(fg.interventions.source(lmA, saeB, data())).rejects.toThrow(lmB.id);
-    await expect(fg.interventions.source(lmA, saeA, saved, { sequences: 3 })).rejects.toThrow(
-      'leave { sequences } out',
-    );
+    await expect(fg.interventions.source(lmA, saeA, saved, { samples: 3 })).rejects.toThrow('leave { samples } out');
     expect(() => fg.interventions.ablate(lmA, saeA, 5, { source: fromSaved })).toThrow('zero-ablation takes no values');
     // An empty prompt is a mistake, not the absence of one.
-    await expect(fg.interventions.direction(lmA, hook, '3', '')).rejects.toThrow('has no tokens');
+    await expect(fg.interventions.direction(lmA, hook, '3', { minus: '' })).rejects.toThrow('has no tokens');
   });
 });
 
@@ -185,11 +183,11 @@ describe('in both models through a matched pair', () => {
   it('the pair of a feature is the one of highest r, from either side', () => {
     const { pairOf } = world.fg.interventions;
     expect(pairOf(map, 5)).toEqual({ a: 5, b: 8, r: Math.fround(0.7) });
-    expect(pairOf(map, 8, 'B')).toEqual({ a: 5, b: 8, r: Math.fround(0.7) });
-    expect(pairOf(map, 11, 'B')).toEqual({ a: 5, b: 11, r: Math.fround(0.6) });
+    expect(pairOf(map, 8, { side: 'B' })).toEqual({ a: 5, b: 8, r: Math.fround(0.7) });
+    expect(pairOf(map, 11, { side: 'B' })).toEqual({ a: 5, b: 11, r: Math.fround(0.6) });
     expect(() => pairOf(map, 4)).toThrow('feature 4 of side A is in no matched pair (argmax, at least 10 firings)');
     expect(() => pairOf(map, 24)).toThrow('outside side A of the map, which has features 0 to 23');
-    expect(() => pairOf(map, 16, 'B')).toThrow('features 0 to 15');
+    expect(() => pairOf(map, 16, { side: 'B' })).toThrow('features 0 to 15');
   });
 
   it('each side is moved in units of its own feature', async () => {
@@ -213,7 +211,7 @@ describe('in both models through a matched pair', () => {
       const x = await values(side, feature);
       const mean = x.reduce((s, w) => s + w, 0) / x.length;
       const std = Math.sqrt(x.reduce((s, w) => s + (w - mean) ** 2, 0) / x.length);
-      const clamped = fg.interventions.bothModels(map, 5, a, b, { kind: 'clamp', amount: 2, positions: 'last' })[key];
+      const clamped = fg.interventions.bothModels(a, b, map, 5, { kind: 'clamp', amount: 2, positions: 'last' })[key];
       expect(clamped.parameters).toMatchObject({
         kind: 'clamp',
         features: [feature],
@@ -221,33 +219,39 @@ describe('in both models through a matched pair', () => {
         positions: 'last',
       });
       expect(clamped.parameters.value).toBeCloseTo(2 * std, 6);
-      const steered = fg.interventions.bothModels(map, { a: 5, b: 8, r: 1 }, a, b, {
-        kind: 'steer',
-        amount: -1,
-        units: 'max',
-      })[key];
+      const steered = fg.interventions.bothModels(
+        a,
+        b,
+        map,
+        { a: 5, b: 8, r: 1 },
+        {
+          kind: 'steer',
+          amount: -1,
+          units: 'max',
+        },
+      )[key];
       expect(steered.parameters.scale).toBeCloseTo(-Math.max(...x), 6);
-      const raw = fg.interventions.bothModels(map, 8, a, b, { kind: 'clamp', amount: 3, units: 'raw', side: 'B' })[key];
+      const raw = fg.interventions.bothModels(a, b, map, 8, { kind: 'clamp', amount: 3, units: 'raw', side: 'B' })[key];
       expect(raw.parameters).toMatchObject({ value: 3, features: [feature] });
       for (const kind of ['scale', 'ablate'] as const)
         expect(
-          fg.interventions.bothModels(map, 5, a, b, { kind, ...(kind === 'scale' ? { amount: 2 } : {}) })[key]
+          fg.interventions.bothModels(a, b, map, 5, { kind, ...(kind === 'scale' ? { amount: 2 } : {}) })[key]
             .parameters,
         ).toMatchObject({ kind, features: [feature] });
     }
-    const both = fg.interventions.bothModels(map, 5, a, b, { kind: 'ablate' });
+    const both = fg.interventions.bothModels(a, b, map, 5, { kind: 'ablate' });
     expect(textOf(both)).toBe(`A: ${both.a.description}; B: ${both.b.description} (r 0.700)`);
 
     const { bothModels } = fg.interventions;
-    expect(() => bothModels(map, { a: 0, b: 8, r: 0 }, a, b, { kind: 'clamp', amount: 1 })).toThrow(
+    expect(() => bothModels(a, b, map, { a: 0, b: 8, r: 0 }, { kind: 'clamp', amount: 1 })).toThrow(
       `feature 0 of ${saeA.name} never fires in 440 tokens: its std is no unit`,
     );
-    expect(() => bothModels(map, 5, b, a, { kind: 'ablate' })).toThrow('side A of the map has 24 features');
-    expect(() => bothModels(map, 5, a, { ...b, activations: a.activations }, { kind: 'ablate' })).toThrow(saeB.id);
-    expect(() => bothModels(map, 5, a, b, { kind: 'clamp' })).toThrow('amount is undefined');
-    expect(() => bothModels(map, 5, a, b, { kind: 'ablate', amount: 1 })).toThrow('ablating has no amount');
+    expect(() => bothModels(b, a, map, 5, { kind: 'ablate' })).toThrow('side A of the map has 24 features');
+    expect(() => bothModels(a, { ...b, activations: a.activations }, map, 5, { kind: 'ablate' })).toThrow(saeB.id);
+    expect(() => bothModels(a, b, map, 5, { kind: 'clamp' })).toThrow('amount is undefined');
+    expect(() => bothModels(a, b, map, 5, { kind: 'ablate', amount: 1 })).toThrow('ablating has no amount');
     const real = await correlate(a.activations, b.activations);
-    const { pair } = bothModels(real, real.pairs.a[0], a, b, { kind: 'ablate' });
+    const { pair } = bothModels(a, b, real, real.pairs.a[0], { kind: 'ablate' });
     expect(pair.a).toBe(real.pairs.a[0]);
   });
 });

@@ -210,6 +210,10 @@ describe('fg.interventions.panel', () => {
     await expect(fg.interventions.panel(lmA, saeA, { prompt, promt: '' } as never)).rejects.toThrow(
       /no option "promt"/,
     );
+    const pins = [{ feature: 8, kind: 'steer', vlaue: 1 }];
+    await expect(fg.interventions.panel(lmA, saeA, { prompt, interventions: pins } as never)).rejects.toThrow(
+      /interventions\[0\] has no option "vlaue"/,
+    );
     await expect(fg.interventions.panel(lmA, saeB, { prompt })).rejects.toThrow(/another model/);
     const other = await fg.activations.save(lmB, saeB, data());
     await expect(fg.interventions.panel(lmA, saeA, { prompt, activations: other })).rejects.toThrow(/another SAE/);

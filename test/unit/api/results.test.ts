@@ -292,12 +292,14 @@ describe('fg', () => {
     const push = fg.interventions.steerFeature(lmA, saeA, 6, { scale: 5 });
     const effect = await fg.interventions.compare(lmA, push, '3 4', { tokens: 3 });
     expect(shown(effect).map((i) => i.mime)).toEqual([MIME.comparison, MIME.text]);
-    const moved = await fg.interventions.effects(lmA, [push], saeA, data(), { sequences: 2, top: 4 });
+    const moved = await fg.interventions.effects(lmA, [push], saeA, data(), { samples: 2, top: 4 });
     expect((shown(moved)[0].json as unknown as TableDescriptor).title).toContain(push.description);
     expect(context.progressed.at(-1)).toBeNull();
     const other = fg.interventions.steer(lmA, hook, new Float32Array(15).fill(1), { scale: 1, name: 'ones' });
     expect(other.description).toContain('1 × ones');
-    expect(() => fg.interventions.steerFeature(lmA, saeA, 6, undefined as never)).toThrow('options is undefined');
+    expect(() => fg.interventions.steerFeature(lmA, saeA, 6, undefined as never)).toThrow(
+      'scale is missing; expected a number',
+    );
     await expect(fg.interventions.compare(lmA, undefined as never, '3')).rejects.toThrow('interventions is undefined');
   });
 });

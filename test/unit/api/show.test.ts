@@ -4,7 +4,7 @@ import path from 'node:path';
 import { crc32, inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { createFg } from '../../../src/kernel/api/index.js';
-import { thumbnail } from '../../../src/kernel/api/thumbnail.js';
+import { thumbnail } from '../../../src/kernel/present/thumbnail.js';
 import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
 import type { BundleSet } from '../../../src/kernel/maps/bundle.js';
 import type { FeatureCards, TableDescriptor } from '../../../src/protocol/display.js';

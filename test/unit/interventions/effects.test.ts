@@ -78,7 +78,7 @@ describe('compare', () => {
 
   it('samples each prompt by seeds that follow each other, and lists the tokens that are watched', async () => {
     const intervention = push();
-    const how = { tokens: 5, temperature: 1.1, seed: 4, samples: 3, watch: ['9', 30, 2] };
+    const how = { tokens: 5, temperature: 1.1, seed: 4, draws: 3, watch: ['9', 30, 2] };
     const result = await compare(model, [intervention], ['3 4 5', '7'], how);
     expect(result.rows.map((r) => r.prompt)).toEqual(['3 4 5', '3 4 5', '3 4 5', '7', '7', '7']);
     for (const [i, { prompt, before, after }] of result.rows.entries()) {
@@ -90,8 +90,8 @@ describe('compare', () => {
     const after = probabilities([3, 4, 5], editsOf([intervention]));
     expect(result.tokens!.map((t) => t.token)).toEqual(['9', '30', '2']);
     result.tokens!.forEach((t) => expect(t.after).toBeCloseTo(after[Number(t.token)], 6));
-    await expect(compare(model, [], ['3'], { samples: 2 })).rejects.toThrow('greedy decoding gives 2 times the same');
-    await expect(compare(model, [], ['3'], { samples: 0 })).rejects.toThrow('samples must be');
+    await expect(compare(model, [], ['3'], { draws: 2 })).rejects.toThrow('greedy decoding gives 2 times the same');
+    await expect(compare(model, [], ['3'], { draws: 0 })).rejects.toThrow('draws must be');
     await expect(compare(model, [], ['3'], { watch: '9 3' })).rejects.toThrow('"9 3" is 2 tokens of odd');
   });
 

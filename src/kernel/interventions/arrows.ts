@@ -1,24 +1,18 @@
-/** fg.interventions: effects on the map, one embedding of tokens before and after. */
+/** How a joint map is drawn: arrows from before to after as the sidecar that panels read, the null beside. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import type { MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
-import type { Json, JsonObject } from '../../protocol/notebook.js';
-import { describeAll, identityOf, type Intervention } from '../interventions/intervention.js';
-import { jointMap, type JointMap, type JointMapOptions } from '../interventions/joint.js';
-import { nullName } from '../interventions/nullDirections.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { sha256 } from '../io/hash.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
-import type { LanguageModel, TokenSet } from '../models/types.js';
-import { tokenSet, type Tokens } from './datasets.js';
-import { keyOf, listOf } from './effects.js';
-import { besideText } from './effectTables.js';
+import type { TokenSet } from '../models/types.js';
+import { besideText, nullName } from '../present/interventions.js';
+import { count, textItem } from '../present/items.js';
+import { thumbnail } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
-import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
-import { kept, type KeepOptions } from './kept.js';
-import { count, textItem, withSummary } from '../present/items.js';
-import { thumbnail } from './thumbnail.js';
+import type { JointMap } from './joint.js';
 
 /** A joint map that knows the tokens it is of. */
 export interface TokenMap extends JointMap {
@@ -30,49 +24,8 @@ export interface TokenMap extends JointMap {
   readonly tokens: TokenSet;
 }
 
-export interface ShowArrowsOptions {
-  /** Default: what was done, and where it is looked at. */
-  title?: string;
-  /** Draw the first null direction beside it, in the same embedding; default true. */
-  null?: boolean;
-}
-
-/** Effects on the map. */
-export interface JointMapsApi {
-  /**
-   * Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that
-   * the interventions cannot have touched are left out and counted.
-   */
-  jointMap(
-    model: LanguageModel,
-    interventions: Intervention | readonly Intervention[],
-    data: Tokens,
-    options?: JointMapOptions & KeepOptions,
-  ): Promise<TokenMap>;
-  /** Draws a joint map: arrows from before to after or a slider between the two, coloured by Δ, the null beside. */
-  showArrows(map: TokenMap, options?: ShowArrowsOptions): Promise<void>;
-}
-
-const JOINT_OPTIONS: OptionNames<JointMapOptions & KeepOptions> = {
-  hook: true,
-  sae: true,
-  allowOtherModel: true,
-  method: true,
-  nNeighbors: true,
-  minDist: true,
-  metric: true,
-  points: true,
-  untouched: true,
-  nulls: true,
-  nullKinds: true,
-  seed: true,
-  sequences: true,
-  batchTokens: true,
-  fresh: true,
-  ...CALL,
-};
-const SHOW_OPTIONS: OptionNames<ShowArrowsOptions> = { title: true, null: true };
-const CODE_VERSION = 1;
+/** Raised when the same map is drawn otherwise. */
+const ARROWS_VERSION = 1;
 /** Tokens shown on either side of a point's own. */
 const WINDOW = 8;
 
@@ -142,9 +95,13 @@ function setsOf(map: TokenMap, withNull: boolean): BundleSet[] {
   return [own, nulls];
 }
 
-async function showArrows(env: Environment, map: TokenMap, options: ShowArrowsOptions): Promise<void> {
-  const { null: withNull = true } = options;
-  const title = options.title ?? `${map.interventions}, at ${map.hook}`;
+/** The map of tokens before and after, drawn; `beside`: with the first null direction. Written once for equal calls. */
+export async function arrowItems(
+  env: Environment,
+  map: TokenMap,
+  given: { title?: string; beside: boolean },
+): Promise<OutputItem[]> {
+  const title = given.title ?? `${map.interventions}, at ${map.hook}`;
   const shift: MapShift = {
     unit: 'token',
     before: 'before',
@@ -152,12 +109,12 @@ async function showArrows(env: Environment, map: TokenMap, options: ShowArrowsOp
     delta: map.sae ? 'Δ norm of features' : 'Δ norm',
     note: summary(map).split('\n').slice(1).join('. '),
   };
-  const sets = setsOf(map, withNull);
+  const sets = setsOf(map, given.beside);
   const key = {
     kind: 'map',
-    parameters: { title, null: withNull, shift: { ...shift } },
+    parameters: { title, null: given.beside, shift: { ...shift } },
     inputs: { jointMap: map.id },
-    codeVersion: CODE_VERSION,
+    codeVersion: ARROWS_VERSION,
   };
   const computed = await env.outputStore.compute(key, {
     title,
@@ -170,35 +127,9 @@ async function showArrows(env: Environment, map: TokenMap, options: ShowArrowsOp
     path: path.relative(env.context.outputFolder, computed.folder).split(path.sep).join('/'),
     meta: computed.value,
   };
-  env.context.display([
+  return [
     { mime: MIME.map, json: JSON.parse(JSON.stringify(descriptor)) as Json },
     { mime: MIME.png, base64: thumbnail(sets).toString('base64') },
     textItem(`${title}\n${summary(map)}`),
-  ]);
-}
-
-export function jointMapsApi(env: Environment): JointMapsApi {
-  return {
-    async jointMap(model, interventions, data, options) {
-      requireGiven({ model, interventions, data });
-      requireOptions('fg.interventions.jointMap', options, JOINT_OPTIONS);
-      const [chosen, tokens] = [listOf(interventions), tokenSet(data, model)];
-      const sae: Record<string, string> = options?.sae ? { sae: options.sae.id } : {};
-      const key = keyOf('joint-map', options, identityOf(model, chosen), {
-        ...{ model: model.id, tokens: tokens.id },
-        ...sae,
-      });
-      const result = await env.call(options, (call) =>
-        kept(env, 'Joint map', key, options, () => jointMap(model, chosen, tokens, { ...options, ...call })),
-      );
-      const id = env.store.idOf({ ...key, parameters: key.parameters as JsonObject });
-      const map = { ...result, id, interventions: describeAll(chosen), tokens };
-      return withSummary(map, () => summary(map));
-    },
-    async showArrows(map, options = {}) {
-      requireGiven({ map });
-      requireOptions('fg.interventions.showArrows', options, SHOW_OPTIONS);
-      await showArrows(env, map, options);
-    },
-  };
+  ];
 }

@@ -28,6 +28,9 @@ import {
 import { sequencesOf } from './runs.js';
 import { rankAgreement, type RankAgreement } from './statistics.js';
 
+/** Raised when the same call gives other attributions. */
+export const ATTRIBUTION_VERSION = 3;
+
 export interface AttributionOptions extends CallOptions {
   /** Hook of the features, default the SAE's own. */
   hook?: string;
@@ -45,8 +48,10 @@ export interface AttributionOptions extends CallOptions {
   sequences?: number;
   /** Shuffles behind the check's p, default 999. */
   permutations?: number;
-  /** Seed of the draw and the shuffles, default 0. */
+  /** Seed of the features drawn, default 0. */
   seed?: number;
+  /** Seed of the shuffles, default `seed`. */
+  nullSeed?: number;
 }
 
 export interface FeatureAttribution {
@@ -151,7 +156,7 @@ function settings(options: AttributionOptions) {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
   if (method === 'gradient' && options.steps !== undefined)
     throw new TypeError("steps are the points of the integral; give method: 'integrated' with them, or leave them out");
-  return { method, steps, verify, top, permutations, seed };
+  return { method, steps, verify, top, permutations, seed, nullSeed: options.nullSeed ?? seed };
 }
 
 /** Mean gradient on the way from no features (share 1 removed) to the activation itself. */
@@ -242,7 +247,7 @@ export async function attribute(
   target: AttributionTarget,
   options: AttributionOptions = {},
 ): Promise<Attribution> {
-  const { method, steps, verify, top, permutations, seed } = settings(options);
+  const { method, steps, verify, top, permutations, seed, nullSeed } = settings(options);
   const [{ hook }] = saesAt(model, sae, options);
   const sequences = sequencesFrom(model, data, options.sequences);
   const probes = sequences.map((ids) => targetProbe(model, ids, target));
@@ -261,7 +266,7 @@ export async function attribute(
   const checked = chosen(ordered, Math.min(verify, ordered.length), seed);
   const truth = await ablations(sae, cases, checked, options);
   const about = { target: describe(probes), hook, sae: sae.name, method, steps, sequences: cases.length };
-  return { ...about, ...ranked(model, cases, shares, ordered, checked, truth, { top, permutations, seed }) };
+  return { ...about, ...ranked(model, cases, shares, ordered, checked, truth, { top, permutations, seed: nullSeed }) };
 }
 
 /** What was attributed, of one sequence or the mean over several. */

@@ -15,7 +15,7 @@ function hasContextFrames(): boolean {
 /** Steps of promises that count as the same turn. */
 const CONTINUATIONS = 12;
 
-export class Attribution<Owner> {
+export class CellOwnership<Owner> {
   private readonly storage = hasContextFrames() ? new AsyncLocalStorage<Owner>() : undefined;
   private now: Owner | undefined;
   private turns = 0;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { attributionTable } from '../../../src/kernel/api/effectTables.js';
+import { attributionTable } from '../../../src/kernel/present/interventions.js';
 import { AbortError } from '../../../src/kernel/compute/call.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
-import { attribute, type Attribution } from '../../../src/kernel/interventions/attribution.js';
+import { attribute, type Attribution } from '../../../src/kernel/interventions/featureAttribution.js';
 import type { AttributionTarget } from '../../../src/kernel/interventions/probe.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';

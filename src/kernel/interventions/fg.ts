@@ -1,0 +1,135 @@
+/** fg.interventions: changes to activations, the same texts with and without them, and what they do. */
+import { encodePrompt } from '../models/prompt.js';
+import { comparisonItems, count, textItem } from '../present/items.js';
+import { anything, CALL, seed } from '../verb/common.js';
+import { namespace } from '../verb/namespace.js';
+import { only, real, value, whole } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import { compare as comparison } from './compare.js';
+import { interventionsArg, modelArg, promptsArg, tokensOf, type TokenData } from './fgArgs.js';
+import { attribution, circuit, densities, effects, logitEffects, showCircuit, transfer } from './fgEffects.js';
+import {
+  ablate,
+  bothModels,
+  cap,
+  clamp,
+  direction,
+  pairOf,
+  patch,
+  patchFeatures,
+  project,
+  scale,
+  source,
+  steer,
+  steerFeature,
+} from './fgMake.js';
+import { jointMap, showArrows } from './fgMap.js';
+import { panel } from './fgPanel.js';
+import { describeAll, requireRunnable } from './intervention.js';
+import type { TokenChoice } from './probe.js';
+import { run as runOnce } from './run.js';
+
+const run = verb({
+  doc: 'Runs one text (or its token ids) with interventions: logits [T, vocab], and activations at hooks as the interventions left them.',
+  args: [modelArg, interventionsArg, anything<string | Int32Array>('text', 'A text, or its token ids.')],
+  options: {
+    capture: value<readonly string[]>(
+      'an array of hooks',
+      { doc: 'Hooks whose activations are returned.' },
+      Array.isArray,
+    ),
+    ...CALL,
+  },
+  run: ({ options, call }, model, chosen, text) => runOnce(model, chosen, text, { capture: options.capture, ...call }),
+  show({ tokens, captured }, _, model, chosen) {
+    const names = Object.keys(captured).join(', ');
+    const added = names ? `; captured ${names}` : '';
+    return [textItem(`${count(tokens.length)} tokens through ${model.name}, ${describeAll(chosen)}${added}`)];
+  },
+});
+
+const validate = syncVerb({
+  doc: 'Refuses, by name, interventions that cannot act as meant on a prompt or dataset: a position beyond its end, a token that does not occur, a pattern without a match, another model. Every call does this itself before anything runs.',
+  args: [
+    modelArg,
+    interventionsArg,
+    anything<string | Int32Array | TokenData>('text', 'A text, its token ids, or a dataset.'),
+  ],
+  options: {},
+  run(_, model, chosen, text) {
+    const tokens =
+      typeof text === 'string'
+        ? encodePrompt(model.tokenizer, text)
+        : text instanceof Int32Array
+          ? text
+          : tokensOf(text, model);
+    requireRunnable(model, chosen, tokens);
+  },
+});
+
+const COMPARE = {
+  tokens: whole({ doc: 'New tokens per continuation.', min: 1, default: 30 }),
+  temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
+  topK: whole({ doc: 'Keep the k likeliest tokens when sampling.', min: 1, fallback: 'all' }),
+  seed: seed('Of sampling, the same before and after.'),
+  draws: whole({
+    doc: 'Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature.',
+    min: 1,
+    default: 1,
+  }),
+  top: whole({ doc: 'Next tokens listed, those whose probability moved most.', min: 1, default: 10 }),
+  watch: value<TokenChoice>("a token as a text such as ' she' or its id, or several in an array", {
+    doc: 'Next tokens listed instead, in this order: a text is exactly one token.',
+  }),
+};
+
+const compare = verb({
+  doc: "Continues prompts before and after, with the same seed, and lists probabilities and logits of the first prompt's next token: of those whose probability moved most, or of `watch`.",
+  args: [modelArg, interventionsArg, promptsArg],
+  options: { ...COMPARE, ...CALL },
+  run: ({ options, call }, model, chosen, prompts) =>
+    comparison(model, chosen, prompts, { ...only(COMPARE, options), ...call }),
+  show: (made) => comparisonItems(made),
+});
+
+export const interventions = namespace({
+  name: 'interventions',
+  doc: 'Change activations and see what moves. An intervention is a value: nothing runs when it is made (but a patch reads its prompt once), it prints what it does, and it goes into run, compare, effects, fg.activations.save, fg.sae.evaluate and model.generate({ interventions }). Several act in the order in which the model reaches their hooks, at one hook in the order given: each sees what the one before left, features re-encoded.',
+  example: `// One of the example models, and a small SAE of its MLP
+const lm = await fg.models.load('models/tiny-stories-1L')
+const text = fg.datasets.stories({ seed: 1, stories: 60, context: 32 })
+const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', features: 64, steps: 20 })
+
+// What does one decoder row do, beside directions of the same norm that mean nothing?
+const push = fg.interventions.steerFeature(lm, sae, 3, { scale: 4 })
+await fg.interventions.compare(lm, push, 'One day, Lily saw the', { tokens: 8 })
+await fg.interventions.logitEffects(lm, push, text, { tokens: [' she', ' he'], samples: 4, nulls: 9 })`,
+  verbs: {
+    steer,
+    steerFeature,
+    direction,
+    clamp,
+    scale,
+    ablate,
+    source,
+    patch,
+    patchFeatures,
+    project,
+    cap,
+    pairOf,
+    bothModels,
+    run,
+    validate,
+    compare,
+    effects,
+    densities,
+    logitEffects,
+    jointMap,
+    showArrows,
+    attribution,
+    transfer,
+    circuit,
+    showCircuit,
+    panel,
+  },
+});

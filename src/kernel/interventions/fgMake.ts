@@ -1,0 +1,287 @@
+/** fg.interventions: the verbs that make interventions, and what these are made from. */
+import type { SparseActivations } from '../activations/types.js';
+import type { FeatureMap } from '../correlation/types.js';
+import type { LanguageModel } from '../models/types.js';
+import { textItem } from '../present/items.js';
+import type { Sae } from '../sae/types.js';
+import { anything, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
+import { choice, only, real, required, value, whole } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import { ablate as ablation, clamp as clamped, scale as scaled, type Features } from './clamp.js';
+import { direction as directionOf } from './direction.js';
+import {
+  allowOtherModel,
+  errorSae,
+  FEATURE,
+  hook,
+  modelArg,
+  PLACE,
+  saeArg,
+  samples,
+  textsArg,
+  textsOf,
+  tokensOf,
+  vectorName,
+  type Texts,
+  type TokenData,
+} from './fgArgs.js';
+import type { Intervention } from './intervention.js';
+import { bothModels as pairOfInterventions, pairOf as matchedPair, type MatchedPair, type ModelSide } from './pairs.js';
+import { patch as patched, patchFeatures as patchedFeatures } from './patch.js';
+import type { Positions } from './positions.js';
+import { featureSource, savedSource, type FeatureSource } from './source.js';
+import {
+  capProjection,
+  project as projected,
+  steer as steered,
+  steerFeature as steeredFeature,
+  type Vector,
+} from './steer.js';
+
+const hookArg = words('hook', 'Hook to change, such as "blocks.0.hook_resid_post".');
+const vectorArg = thing<Vector>('vector', 'A Float32Array of the width of the hook, or what direction returned.');
+const featureArg = anything<number>('feature', 'Id of the feature.');
+const featuresArg = anything<Features>('features', "Id of a feature, several in an array, or 'all'.");
+const mapArg = thing<FeatureMap>('map', 'What fg.correlation.map returned.');
+/** An intervention shows what it does. */
+const described = ({ description }: { readonly description: string }) => [textItem(description)];
+
+const STEER = {
+  scale: required(
+    real({
+      doc: 'What the vector is multiplied by (α): scale × vector is added, in the units of the activation. 0 changes nothing, bit for bit.',
+    }),
+  ),
+  normalize: choice(['none', 'unit', 'residual'], {
+    doc: "'none': the vector as it is. 'unit': at length 1. 'residual': at the length of the activation that it is added to, position by position, so that scale 0.5 adds half the activation's norm.",
+    fallback: "'none'",
+  }),
+};
+
+export const steer = syncVerb({
+  doc: 'Adds scale × vector to the activation at a hook: any vector, a decoder row (see steerFeature), or what direction returned.',
+  args: [modelArg, hookArg, vectorArg],
+  options: { ...STEER, ...PLACE, sae: errorSae, name: vectorName },
+  errors: ['A vector of another width than the hook, or with NaN or infinity, is refused.'],
+  run: ({ options }, model, at, vector): Intervention => steered(model, at, vector, options),
+  show: (made) => described(made),
+});
+
+export const steerFeature = syncVerb({
+  doc: "Adds scale × the decoder row of a feature at the SAE's hook.",
+  args: [modelArg, saeArg(), featureArg],
+  options: { ...STEER, ...FEATURE },
+  errors: ['An SAE of another model is refused, unless `allowOtherModel`.'],
+  run: ({ options }, model, sae, feature): Intervention => steeredFeature(model, sae, feature, options),
+  show: (made) => described(made),
+});
+
+export const clamp = syncVerb({
+  doc: 'Clamps a feature, several at once or all to a value: x + (value − f)·W_dec. f is the activation that sae.encode gives, so 0 where a topk SAE does not select the feature.',
+  args: [modelArg, saeArg(), featuresArg],
+  options: {
+    value: required(real({ doc: "Activation that the features get (c), in the SAE's own units. 0 is zero-ablation." })),
+    ...FEATURE,
+  },
+  run: ({ options }, model, sae, features): Intervention => clamped(model, sae, features, options),
+  show: (made) => described(made),
+});
+
+export const scale = syncVerb({
+  doc: 'Multiplies activations of features. Where a feature does not fire nothing changes.',
+  args: [modelArg, saeArg(), featuresArg],
+  options: {
+    by: required(
+      real({ doc: 'Factor: 1 changes nothing, 0 is zero-ablation, negative values turn the feature round.' }),
+    ),
+    ...FEATURE,
+  },
+  run: ({ options }, model, sae, features): Intervention => scaled(model, sae, features, options),
+  show: (made) => described(made),
+});
+
+export const ablate = syncVerb({
+  doc: 'Ablates a feature, a set or all: to zero, to the mean over a source, or to the activations of another token of it.',
+  args: [modelArg, saeArg(), featuresArg],
+  options: {
+    method: choice(['zero', 'mean', 'resample'], {
+      doc: "'zero': activations become 0. 'mean': their mean over the tokens of `source`, silent ones included. 'resample': their activations on another token of `source`, drawn by `seed` for each position.",
+      fallback: "'zero'",
+    }),
+    source: value<FeatureSource>('what fg.interventions.source returned', {
+      doc: "Activations that 'mean' and 'resample' take values from.",
+    }),
+    seed: whole({ doc: "Of 'resample'.", fallback: '0' }),
+    ...FEATURE,
+  },
+  errors: ['A source of another SAE, hook or model, and a source for zero-ablation, are refused.'],
+  run: ({ options }, model, sae, features): Intervention => ablation(model, sae, features, options),
+  show: (made) => described(made),
+});
+
+const PATCH = {
+  prompt: value<string | Int32Array>(
+    'text or token ids',
+    {
+      doc: 'Prompt that values are taken from, run without interventions when the patch is made.',
+      fallback: 'the text that runs itself',
+    },
+    (v) => typeof v === 'string' || v instanceof Int32Array,
+  ),
+  from: value<Positions>('positions in the same form as `positions`', {
+    doc: 'Positions in that prompt: one serves all that are patched, several go to them in order.',
+    fallback: '`positions`, so that the same places of the two prompts are paired',
+  }),
+};
+
+export const patch = syncVerb({
+  doc: 'Replaces the activation at a hook by that of another prompt, or of another position of the same text: `prompt`, `from`, or both. A text patched from itself does not change, bit for bit.',
+  args: [modelArg, hookArg],
+  options: { ...PATCH, ...PLACE, sae: errorSae },
+  errors: ['A patch with neither `prompt` nor `from` is refused.'],
+  run: ({ options }, model, at): Intervention => patched(model, at, options),
+  show: (made) => described(made),
+});
+
+export const patchFeatures = syncVerb({
+  doc: 'Sets features to what they are in another prompt or at another position; other features and the error term stay.',
+  args: [modelArg, saeArg(), featuresArg],
+  options: { ...PATCH, ...FEATURE },
+  errors: ['A patch with neither `prompt` nor `from` is refused.'],
+  run: ({ options }, model, sae, features): Intervention => patchedFeatures(model, sae, features, options),
+  show: (made) => described(made),
+});
+
+export const project = syncVerb({
+  doc: 'Takes the component along a direction out of the activation (orthogonal projection).',
+  args: [modelArg, hookArg, vectorArg],
+  options: { ...PLACE, sae: errorSae, name: vectorName },
+  run: ({ options }, model, at, vector): Intervention => projected(model, at, vector, options),
+  show: (made) => described(made),
+});
+
+export const cap = syncVerb({
+  doc: 'Lowers the component along a direction to a cap where it is above (projection cap).',
+  args: [modelArg, hookArg, vectorArg],
+  options: {
+    cap: required(
+      real({
+        doc: 'Largest component along the direction at length 1 that is left, in the units of the activation.',
+      }),
+    ),
+    ...PLACE,
+    sae: errorSae,
+    name: vectorName,
+  },
+  run: ({ options }, model, at, vector): Intervention => capProjection(model, at, vector, options),
+  show: (made) => described(made),
+});
+
+export const direction = verb({
+  doc: 'A direction to steer along: the mean activation of prompts (at their last token) or of a dataset (all tokens), less that of others where `minus` is given.',
+  args: [
+    modelArg,
+    words('hook', 'Hook that is read.'),
+    textsArg('plus', 'One prompt, several in an array, or a dataset.'),
+  ],
+  options: {
+    minus: value<Texts>(
+      'a prompt, several in an array, or a dataset',
+      { doc: 'What is taken away: a prompt, several in an array, or a dataset.' },
+      (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
+    ),
+    positions: value<Positions>(PLACE.positions.expected, {
+      doc: 'Positions whose activations are averaged.',
+      fallback: "'last' of prompts, 'all' of datasets",
+    }),
+    samples: samples('64'),
+    ...CALL,
+  },
+  async run({ options, call }, model, at, plus) {
+    const { minus, positions, samples: sequences } = options;
+    const less = minus === undefined ? undefined : textsOf(minus, model);
+    return directionOf(model, at, textsOf(plus, model), less, { positions, sequences, ...call });
+  },
+  show: ({ description, vector }, _, model, at) => [
+    textItem(`${description} at ${at} of ${model.name}, norm ${Math.hypot(...vector).toPrecision(4)}`),
+  ],
+});
+
+const isSaved = (data: TokenData | SparseActivations): data is SparseActivations => 'statistics' in data;
+
+export const source = verb({
+  doc: "Feature activations over a dataset, or saved ones, which ablate's 'mean' and 'resample' take values from.",
+  args: [
+    modelArg,
+    saeArg(),
+    thing<TokenData | SparseActivations>('data', 'A dataset, or what fg.activations.save returned.'),
+  ],
+  options: { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel, ...CALL },
+  errors: ['Saved activations have their own hook and tokens: `hook` and `samples` are refused with them.'],
+  check(options, _model, _sae, data) {
+    const given = isSaved(data) && (['hook', 'samples'] as const).find((name) => options[name] !== undefined);
+    if (given) throw new TypeError(`saved activations have their own hook and tokens: leave { ${given} } out`);
+  },
+  run: ({ options, call }, model, sae, data): Promise<FeatureSource> =>
+    isSaved(data)
+      ? savedSource(sae, data)
+      : featureSource(model, sae, tokensOf(data, model), {
+          hook: options.hook,
+          allowOtherModel: options.allowOtherModel,
+          sequences: options.samples,
+          ...call,
+        }),
+  show: ({ description }, _, _model, sae) => [textItem(`activations of ${sae.name} on ${description}`)],
+});
+
+const side = choice(['A', 'B'], { doc: 'Side of the map that the feature is given on.', fallback: "'A'" });
+
+export const pairOf = syncVerb({
+  doc: 'The matched pair of a feature in a map: its counterpart in the other model and their correlation.',
+  args: [mapArg, featureArg],
+  options: { side },
+  errors: ['A feature that is in no matched pair is refused.'],
+  run: ({ options }, map, feature): MatchedPair => matchedPair(map, feature, options.side),
+});
+
+/** A model, its SAE and saved activations, each of which must be there. */
+export const sideArg = <T extends { model: LanguageModel; sae: Sae }>(name: string, doc: string): Arg<T> =>
+  thing<T>(name, doc, (given, at) => {
+    requireThing(given.model, `${at}.model`);
+    requireThing(given.sae, `${at}.sae`);
+    return given;
+  });
+const modelSide = (name: string): Arg<ModelSide> =>
+  sideArg(name, `Side ${name.toUpperCase()} of the map: { model, sae, activations }; units come from the activations.`);
+
+const BOTH = {
+  kind: required(
+    choice(['steer', 'clamp', 'scale', 'ablate'], {
+      doc: "'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalizes its input by row a unit writes more where the row is larger; steering does so too.",
+    }),
+  ),
+  amount: real({
+    doc: 'How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate.',
+  }),
+  units: choice(['std', 'max', 'raw'], {
+    doc: "What 1 is, in each model by itself, for steer and clamp: 'std', the standard deviation of the feature's activation over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units.",
+    fallback: "'std'",
+  }),
+  side,
+  ...PLACE,
+  allowOtherModel,
+};
+
+export const bothModels = syncVerb({
+  doc: 'The same kind of intervention on a feature of A and on its counterpart in B, each in units of its own activation.',
+  args: [
+    modelSide('a'),
+    modelSide('b'),
+    mapArg,
+    anything<number | MatchedPair>('feature', 'Id of the feature on `side`, or the pair that pairOf returned.'),
+  ],
+  options: BOTH,
+  errors: ['A feature that never fires has no unit but `raw`; ablating takes no amount.'],
+  run: ({ options }, a, b, map, feature) => pairOfInterventions(map, feature, { a, b }, only(BOTH, options)),
+  show: (made) => described(made),
+});

@@ -1,0 +1,94 @@
+/** fg.interventions: effects on the map, one embedding of tokens before and after. */
+import type { JsonObject } from '../../protocol/notebook.js';
+import { loadResult, saveResult } from '../artifacts/result.js';
+import type { Sae } from '../sae/types.js';
+import { CALL, KEPT, thing } from '../verb/common.js';
+import { choice, flag, group, only, real, text, value, whole, type Given } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { arrowItems, type TokenMap } from './arrows.js';
+import {
+  allowOtherModel,
+  batchTokens,
+  dataArg,
+  directionOptions,
+  directions,
+  effectParameters,
+  interventionsArg,
+  modelArg,
+  samples,
+  tokensOf,
+  untouched,
+} from './fgArgs.js';
+import { describeAll } from './intervention.js';
+import { JOINT_MAP_VERSION, jointMap as jointMapOf, type JointMap } from './joint.js';
+
+const UMAP = {
+  nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
+  minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, fallback: '0.1' }),
+  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" }),
+};
+
+const JOINT = {
+  hook: text({ doc: 'Hook whose rows are drawn. Needed without `sae`.', fallback: "the SAE's own" }),
+  sae: value<Sae>('an SAE', { doc: 'Draw rows of its features.', fallback: 'the activations themselves' }),
+  allowOtherModel,
+  method: choice(['pca', 'umap'], { doc: 'How rows are laid out.', fallback: "'pca'" }),
+  umap: group(UMAP, { doc: "Parameters of UMAP; refused with 'pca'." }),
+  points: whole({
+    doc: 'Tokens drawn at most, by the seed among those touched.',
+    min: 2,
+    fallback: '1000',
+  }),
+  untouched,
+  nulls: directions(1, '`seed`'),
+  seed: whole({ doc: 'Draws the tokens, and UMAP.', fallback: '0' }),
+  samples: samples('64'),
+};
+/** What a cell gave as the room names it. */
+function jointOptions({ nulls, samples: sequences, umap, ...rest }: Given<typeof JOINT>) {
+  const { seed: nullSeed, ...kinds } = directionOptions(nulls);
+  return { ...rest, ...only(UMAP, umap ?? {}), sequences, ...kinds, nullSeed };
+}
+
+export const jointMap = verb({
+  doc: 'Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that the interventions cannot have touched are left out and counted. As the last expression of a cell it is drawn, with arrows from before to after. The same call again loads the result.',
+  args: [modelArg, interventionsArg, dataArg],
+  options: { ...JOINT, batchTokens, ...KEPT },
+  errors: ['Interventions that touch no token at the hook are refused.'],
+  async run({ env, options, call }, model, chosen, data): Promise<TokenMap> {
+    const tokens = tokensOf(data, model);
+    const asked = jointOptions(only(JOINT, options));
+    const key = {
+      kind: 'joint-map',
+      parameters: effectParameters(asked, model, chosen) as JsonObject,
+      inputs: { model: model.id, tokens: tokens.id, ...(asked.sae ? { sae: asked.sae.id } : {}) },
+      codeVersion: JOINT_MAP_VERSION,
+    };
+    const make = (): Promise<JointMap> =>
+      jointMapOf(model, chosen, tokens, { ...asked, batchTokens: options.batchTokens, ...call });
+    const {
+      value: made,
+      cached,
+      record,
+    } = await env.store.compute<JointMap>(key, {
+      fresh: options.fresh,
+      title: 'Joint map',
+      make: async (folder) => saveResult(folder, await make()),
+      load: (folder) => loadResult<JointMap>(folder),
+    });
+    env.tellCached('Joint map', cached, record);
+    return { ...made, id: record.id, interventions: describeAll(chosen), tokens };
+  },
+  show: (map, { env }) => arrowItems(env, map, { beside: true }),
+});
+
+export const showArrows = verb({
+  doc: 'Draws a joint map: arrows from before to after or a slider between the two, colored by Δ, the null beside.',
+  args: [thing<TokenMap>('map', 'What fg.interventions.jointMap returned.')],
+  options: {
+    title: text({ doc: 'Over the picture.', fallback: 'what was done, and where it is looked at' }),
+    beside: flag({ doc: 'Draw the first null direction beside it, in the same embedding.', default: true }),
+    ...CALL,
+  },
+  run: async ({ env, options }, map) => env.context.display(await arrowItems(env, map, options)),
+});

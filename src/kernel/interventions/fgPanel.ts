@@ -1,0 +1,281 @@
+/** fg.interventions.panel: the panel in which a prompt is changed by hand. */
+import { createHash } from 'node:crypto';
+import {
+  MAX_PINS,
+  type InterventionPositions,
+  type InterventionsDescriptor,
+  type InterventionsGeneration,
+  type InterventionSpec,
+  type InterventionsResult,
+  type InterventionsSetting,
+  type InterventionsSnapshot,
+} from '../../protocol/interventions.js';
+import { MIME } from '../../protocol/mime.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
+import { defaultExamples } from '../activations/kept.js';
+import { featureLabels, labelText } from '../activations/labels.js';
+import type { SparseActivations } from '../activations/types.js';
+import { requireSame } from '../artifacts/store.js';
+import type { PairedMap } from '../correlation/types.js';
+import type { LanguageModel } from '../models/types.js';
+import { formatNumber, textItem } from '../present/items.js';
+import type { Sae } from '../sae/types.js';
+import { CALL, requireThing } from '../verb/common.js';
+import type { Environment } from '../verb/environment.js';
+import { choice, parseOptions, real, required, requireKnown, text, value, whole, type Given } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
+import { InterventionsPanel } from './panel.js';
+import type { LabelledSae } from './panelSide.js';
+
+/** An SAE downstream whose features are to have labels. */
+export interface PanelDownstream {
+  /** At or behind the panel's hook. */
+  sae: Sae;
+  /** Saved with this SAE: the tokens its features peak on are their labels. */
+  activations: SparseActivations;
+}
+
+/** An intervention that the panel starts with, pinned. */
+export interface PanelIntervention {
+  /** Feature of the panel's SAE. */
+  feature: number;
+  /** 'steer' adds value × decoder row, 'clamp' sets the activation, 'scale' multiplies it, 'ablate' makes it 0. */
+  kind: 'steer' | 'clamp' | 'scale' | 'ablate';
+  /** α, c or the factor; not taken by 'ablate'. */
+  value?: number;
+  /** 'all' (default), 'last', or tokens of the prompt by index. */
+  positions?: 'all' | 'last' | readonly number[];
+  /** Name of the pin; default what it does. */
+  name?: string;
+}
+
+/** The second model of a panel. */
+export interface PanelSecond {
+  model: LanguageModel;
+  sae: Sae;
+  /** Its side A is the panel's SAE. */
+  map: PairedMap;
+}
+
+/** What is done to a feature, at the start or in a pin. */
+const CHANGE = {
+  kind: choice(['steer', 'clamp', 'scale', 'ablate'], {
+    doc: "'steer' adds value × decoder row, 'clamp' sets the activation, 'scale' multiplies it, 'ablate' makes it 0.",
+    fallback: "'steer'",
+  }),
+  value: real({
+    doc: "How much: α of 'steer', c of 'clamp', the factor of 'scale'; not taken by 'ablate'.",
+    fallback: "the feature's largest activation, for 'scale' 2",
+  }),
+  positions: value<'all' | 'last' | readonly number[]>(
+    "'all', 'last', or tokens of the prompt by index in an array",
+    { doc: "'all', 'last', or tokens of the prompt by index.", fallback: "'all'" },
+    (v) => v === 'all' || v === 'last' || Array.isArray(v),
+  ),
+};
+/** Options of a pin: what PanelIntervention says. */
+const PIN = {
+  ...CHANGE,
+  feature: required(whole({ doc: "Feature of the panel's SAE.", min: 0 })),
+  kind: required(CHANGE.kind),
+  name: text({ doc: 'Name of the pin.', fallback: 'what it does' }),
+};
+
+const isObject = (v: unknown): boolean => typeof v === 'object' && v !== null;
+
+/** { sae, activations } of a panel's downstream SAEs. */
+const DOWNSTREAM = {
+  sae: value<Sae>('an SAE', { doc: "At or behind the panel's hook." }),
+  activations: value<SparseActivations>('what fg.activations.save returned', { doc: 'Saved with this SAE.' }),
+};
+
+const PANEL = {
+  prompt: required(text({ doc: 'Text that the panel starts with.' })),
+  activations: value<SparseActivations>(
+    'what fg.activations.save returned',
+    {
+      doc: 'Saved with this SAE: features then have labels, firing rates and dataset examples, and are found by words.',
+    },
+    isObject,
+  ),
+  feature: whole({
+    doc: 'Feature that the panel starts with.',
+    min: 0,
+    fallback: 'the one that fires most on the prompt',
+  }),
+  ...CHANGE,
+  interventions: value<readonly PanelIntervention[]>(
+    'an array of { feature, kind, value, positions, name }',
+    { doc: `Pinned at the start, to compare with; at most ${MAX_PINS}.` },
+    Array.isArray,
+  ),
+  downstream: value<Sae | PanelDownstream | ReadonlyArray<Sae | PanelDownstream>>(
+    'an SAE, { sae, activations }, or an array of these',
+    {
+      doc: 'SAEs of the same model at or behind the hook: the features of all are listed by how much they move. Given as { sae, activations } their features have labels.',
+    },
+    isObject,
+  ),
+  second: value<PanelSecond>(
+    '{ model, sae, map }',
+    {
+      doc: "Model B and its SAE, with the correlation map whose side A is the panel's SAE: the counterpart is changed likewise.",
+    },
+    isObject,
+  ),
+  tokens: whole({ doc: 'New tokens of the continuations.', min: 1, default: 25 }),
+  temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
+  seed: whole({ doc: 'Of sampling.', default: 0 }),
+  hook: hook('Hook that is changed.'),
+  allowOtherModel,
+  title: text({ doc: 'Over the panel.', fallback: 'model and SAE' }),
+};
+type PanelOptions = { readonly [K in keyof typeof PANEL]: ReturnType<(typeof PANEL)[K]['parse']> };
+
+const placed = (positions: PanelIntervention['positions'] = 'all'): InterventionPositions =>
+  typeof positions === 'string' ? positions : [...positions];
+
+/** What a pin is called when nobody named it. */
+function pinName({ kind, feature, value }: InterventionSpec): string {
+  return kind === 'ablate' ? `ablate #${feature}` : `${kind} #${feature} ${formatNumber(value, 3)}`;
+}
+
+function pinned(given: readonly PanelIntervention[]): InterventionsSetting['pins'] {
+  if (given.length > MAX_PINS)
+    throw new RangeError(`the panel compares ${MAX_PINS} pinned interventions at most but got ${given.length}`);
+  return given.map((pin, i) => {
+    const at = `fg.interventions.panel: interventions[${i}]`;
+    const { feature, kind, value = kind === 'ablate' ? 0 : NaN, positions, name } = parseOptions(at, pin, PIN);
+    const asked = { feature, kind, value, positions: placed(positions) };
+    return { ...asked, name: name ?? pinName(asked) };
+  });
+}
+
+function requireSavedWith(sae: Sae, activations: SparseActivations): void {
+  requireThing(activations, 'fg.interventions.panel: activations');
+  const ids = [
+    { name: 'activations', id: activations.meta.sae.id },
+    { name: `SAE ${sae.name}`, id: sae.id },
+  ] as const;
+  requireSame('these activations were saved with another SAE', ...ids);
+}
+
+async function downstreamOf(env: Environment, given: Given<typeof PANEL>['downstream'] = []): Promise<LabelledSae[]> {
+  const list = Array.isArray(given) ? (given as ReadonlyArray<Sae | PanelDownstream>) : [given as Sae];
+  const labelled: LabelledSae[] = [];
+  for (const each of list) {
+    const at = 'fg.interventions.panel: downstream';
+    requireThing(each, at);
+    if (!('sae' in each)) {
+      labelled.push({ sae: each });
+      continue;
+    }
+    requireKnown(at, each, DOWNSTREAM);
+    const { sae, activations } = each;
+    requireThing(sae, `${at}.sae`);
+    requireSavedWith(sae, activations);
+    labelled.push({ sae, labels: featureLabels(await defaultExamples(env, activations)) });
+  }
+  return labelled;
+}
+
+async function buildPanel(
+  env: Environment,
+  model: LanguageModel,
+  sae: Sae,
+  options: PanelOptions,
+): Promise<InterventionsPanel> {
+  const { activations, second, hook, allowOtherModel } = options;
+  if (activations) requireSavedWith(sae, activations);
+  for (const part of second ? (['model', 'sae', 'map'] as const) : [])
+    requireThing(second?.[part], `fg.interventions.panel: second.${part}`);
+  const examples = activations && (await defaultExamples(env, activations));
+  return new InterventionsPanel({
+    ...{ model, sae, activations, examples, second, hook, allowOtherModel },
+    downstream: await downstreamOf(env, options.downstream),
+    title: options.title ?? `${model.name} · ${sae.name}`,
+  });
+}
+
+/** An answer without the time that it took. */
+function untimed<T extends { ms: number }>({ ms: _, ...answer }: T): Omit<T, 'ms'> {
+  return answer;
+}
+
+/** The first state: everything that the view shows before anybody touches it. */
+async function firstState(
+  panel: InterventionsPanel,
+  options: PanelOptions,
+  signal: AbortSignal,
+): Promise<InterventionsSnapshot> {
+  const { prompt, kind = 'steer', tokens, temperature, seed } = options;
+  const hits = panel.search('', prompt);
+  const feature = options.feature ?? hits[0]?.feature ?? 0;
+  const card = await panel.card(feature, prompt);
+  const usual = kind === 'scale' ? 2 : (card.max ?? 10);
+  const value = kind === 'ablate' ? 0 : (options.value ?? Number(usual.toPrecision(2)));
+  const current = { feature, kind, value, positions: placed(options.positions) };
+  const pins = pinned(options.interventions ?? []);
+  const sampling = { tokens, temperature, seed };
+  const all = [...pins.map(({ name: _, ...pin }) => pin), current];
+  const answer = (method: string, params: object): Promise<Json> =>
+    panel.answer('', method, params as unknown as Json, signal);
+  return {
+    setting: { prompt, current, pins, sampling },
+    card,
+    hits,
+    result: untimed((await answer('run', { prompt, interventions: all })) as unknown as InterventionsResult),
+    generation: untimed(
+      (await answer('generate', { prompt, interventions: all, sampling })) as unknown as InterventionsGeneration,
+    ),
+  };
+}
+
+function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem[] {
+  const { result, generation, card } = snapshot;
+  const lines = [meta.title, `feature ${card.feature}: ${labelText(card.label)}`, '', `prompt  ${result.prompt}`];
+  lines.push(`before  ${generation.before.trim()}`);
+  result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
+  const descriptor = { ...rest, meta, snapshot };
+  return [
+    { mime: MIME.interventions, json: JSON.parse(JSON.stringify(descriptor)) as Json },
+    textItem(lines.join('\n')),
+  ];
+}
+
+/** Names views by what they show and how often this session has shown it: the same in every run of a notebook. */
+class ViewNames {
+  private readonly shown = new Map<string, number>();
+
+  next(content: Pick<InterventionsDescriptor, 'meta' | 'snapshot'>): string {
+    const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18);
+    const count = (this.shown.get(hash) ?? 0) + 1;
+    this.shown.set(hash, count);
+    return `lab-${hash}-${count}`;
+  }
+}
+
+const viewNames = new WeakMap<Environment, ViewNames>();
+
+/** The names of a session. */
+function namesOf(env: Environment): ViewNames {
+  const known = viewNames.get(env) ?? new ViewNames();
+  viewNames.set(env, known);
+  return known;
+}
+
+export const panel = verb({
+  doc: 'Shows a panel: a prompt whose tokens are colored by a feature before and after, found by search or clicked on a map of the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that moved most; up to four pinned interventions side by side; export. It answers as long as this kernel lives; the saved notebook and the report keep its first state.',
+  args: [modelArg, saeArg()],
+  options: { ...PANEL, ...CALL },
+  errors: ['Activations of another SAE than the one they are given with are refused.'],
+  async run({ env, options, call: { signal, onProgress } }, model, sae) {
+    const made = await buildPanel(env, model, sae, options);
+    onProgress({ label: 'interventions panel', done: 0 });
+    const snapshot = await firstState(made, options, signal);
+    const view = namesOf(env).next({ meta: made.meta, snapshot });
+    env.context.live(view, (method, params, asked) => made.answer(view, method, params, asked));
+    env.context.display(items({ version: 1, id: view, view, meta: made.meta, snapshot }));
+  },
+});
