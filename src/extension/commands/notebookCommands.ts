@@ -114,7 +114,7 @@ async function openBundle<D extends { meta: { title: string } }>(
 export function openMap(context: CommandContext, index?: number): Promise<boolean> {
   return openBundle(mapsOf, index, {
     title: 'Open Feature Map',
-    none: 'This notebook has no feature map yet: run a cell with fg.show.map or fg.show.twinMaps.',
+    none: 'This notebook has no feature map yet: run a cell with fg.show(layout, { activations }).',
     detail: (map) => map.meta.sets.map((set) => `${set.title}: ${set.points} features`).join(' · '),
     show: (map, folder) => context.panels.show(map, folder),
   });
@@ -124,7 +124,7 @@ export function openMap(context: CommandContext, index?: number): Promise<boolea
 export function openGraph(context: CommandContext, index?: number): Promise<boolean> {
   return openBundle(graphsOf, index, {
     title: 'Open Mapper Graph',
-    none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.mapper.show.',
+    none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.show.',
     detail: (graph) => graph.meta.sets.map((set) => `${set.title}: ${set.nodes} nodes`).join(' · '),
     show: (graph, folder) => context.graphPanels.show(graph, folder),
   });

@@ -17,7 +17,7 @@ import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { kept, type KeepOptions } from './kept.js';
 import { count, textItem, withSummary } from '../present/items.js';
-import { thumbnail } from './thumbnail.js';
+import { thumbnail } from '../present/thumbnail.js';
 
 /** A joint map that knows the tokens it is of. */
 export interface TokenMap extends JointMap {

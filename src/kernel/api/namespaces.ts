@@ -1,4 +1,7 @@
 /** The namespaces of `fg` whose verbs are declared in their rooms: what is bound to a session, and what docs/api says. */
+import { correlation } from '../correlation/fg.js';
 import { mapper } from '../mapper/fg.js';
+import { maps } from '../maps/fg.js';
+import { show } from '../show/fg.js';
 
-export const namespaces = { mapper } as const;
+export const namespaces = { correlation, maps, mapper, show } as const;

@@ -55,9 +55,9 @@ describe('identities of fg.correlation, fg.maps and fg.show', () => {
     const { fg } = world;
     const map = await fg.correlation.map(a, b, { minFirings: 3, counterparts: 2 });
     const [layoutA, layoutB] = [await fg.maps.pca(saeA.decoder), await fg.maps.pca(saeB.decoder)];
-    expect(await identity(() => fg.show.map(layoutA, a))).toBe('map fcf1025f965cded8');
-    expect(await identity(() => fg.show.map(layoutA, a, words))).toBe('map 2b10fea39d1a81e4');
-    expect(await identity(() => fg.show.twinMaps(layoutA, layoutB, map))).toBe('map d7f5f7a3a5c521c0');
-    expect(await identity(() => fg.show.twinMaps(layoutA, layoutB, map, words))).toBe('map ab7fb52b0a93d416');
+    expect(await identity(() => fg.show(layoutA, { activations: a }))).toBe('map fcf1025f965cded8');
+    expect(await identity(() => fg.show(layoutA, { activations: a, ...words }))).toBe('map 2b10fea39d1a81e4');
+    expect(await identity(() => fg.show([layoutA, layoutB], { map }))).toBe('map d7f5f7a3a5c521c0');
+    expect(await identity(() => fg.show([layoutA, layoutB], { map, ...words }))).toBe('map ab7fb52b0a93d416');
   });
 });
