@@ -208,7 +208,7 @@ describe('what is looked at', () => {
     await fg.show(await fg.correlation.filter(map, { minR: 0.1 }));
     await fg.show(await fg.sae.evaluate(lmA, saeA, fg.datasets.fromTexts(texts, { context: 10 })));
     fg.show([{ i: 1 }]);
-    fg.show([]);
+    await fg.show([]);
     fg.show({ data: { values: [{ i: 1 }] }, mark: 'point' }, { title: 'One' });
     expect(context.shown.map(([item]) => item.mime)).toEqual([
       MIME.features,
