@@ -69,7 +69,7 @@ async function writeDeclared(root, folder, program) {
   const api = path.join(folder, 'kernel/api');
   fs.writeFileSync(path.join(api, 'declared.d.ts'), declarationText(namespaces, root));
   const index = path.join(api, 'index.d.ts');
-  const inferred = /\bBound<typeof namespaces\.(\w+)>/g;
+  const inferred = /\bBound(?:Call)?<typeof namespaces\.(\w+)>/g;
   const text = fs.readFileSync(index, 'utf8');
   fs.writeFileSync(
     index,

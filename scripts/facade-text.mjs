@@ -29,12 +29,12 @@ function memberLines(options, indent) {
 export const interfaceName = (namespace) => `${capital(namespace)}Api`;
 const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
 
-/** "graph(points: MapperPoints, options?: MapperGraphOptions): Promise<MapperGraph>" */
-function signature(namespace, { name, args, options, result }) {
+/** "graph(points: MapperPoints, options?: MapperGraphOptions): Promise<MapperGraph>", without a name where it is called. */
+function signature({ name: namespace, called }, { name, args, options, result }) {
   const given = args.map((arg) => `${arg.name}: ${arg.type}`);
   const optional = options.some((option) => option.required) ? '' : '?';
   if (options.length > 0) given.push(`options${optional}: ${optionsName(namespace, name)}`);
-  return `${name}(${given.join(', ')}): ${result}`;
+  return `${called ? '' : name}(${given.join(', ')}): ${result}`;
 }
 
 function verbLines(namespace, verb) {
@@ -53,11 +53,12 @@ export function declarationText(namespaces, root) {
       modules.set(from, (modules.get(from) ?? new Set()).add(name));
     }
   const lines = [...modules].map(([from, names]) => `import type { ${[...names].join(', ')} } from '${from}';`);
-  for (const { name, doc, verbs } of namespaces) {
+  for (const namespace of namespaces) {
+    const { name, doc, verbs } = namespace;
     for (const verb of verbs.filter(({ options }) => options.length > 0))
       lines.push('', `export interface ${optionsName(name, verb.name)} {`, ...memberLines(verb.options, '  '), '}');
     lines.push('', comment(doc, ''), `export interface ${interfaceName(name)} {`);
-    lines.push(...verbs.flatMap((verb) => verbLines(name, verb)), '}');
+    lines.push(...verbs.flatMap((verb) => verbLines(namespace, verb)), '}');
   }
   return `${lines.join('\n')}\n`;
 }
@@ -114,7 +115,8 @@ function optionRows(options, prefix = '') {
 
 function verbText(namespace, verb) {
   const { name, doc, args, options, errors, keep, sync } = verb;
-  const lines = [`## ${name}`, '', '```ts', `fg.${namespace}.${signature(namespace, verb)}`, '```', '', doc, ''];
+  const of = namespace.called ? `fg.${namespace.name}` : `fg.${namespace.name}.`;
+  const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)
     lines.push('| option | type | default | meaning |', '| --- | --- | --- | --- |', ...optionRows(options), '');
@@ -148,7 +150,7 @@ export async function pageText(namespace, checker, root) {
     '',
     ...contents,
     '',
-    ...verbs.flatMap((verb) => verbText(name, verb)),
+    ...verbs.flatMap((verb) => verbText(namespace, verb)),
     ...(types.length > 0 ? ['## Types', '', '```ts', types.join('\n\n'), '```'] : []),
   ];
   const config = await prettier.resolveConfig(path.join(root, 'docs/api/page.md'));

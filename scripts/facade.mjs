@@ -54,8 +54,9 @@ export async function declaredNamespaces(root) {
       logLevel: 'warning',
     });
     const { namespaces } = await import(pathToFileURL(file).href);
-    return Object.values(namespaces).map(({ name, doc, example, verbs }) => ({
+    return Object.values(namespaces).map(({ name, doc, example, verbs, forms }) => ({
       name,
+      called: forms !== undefined,
       doc,
       example,
       verbs: Object.entries(verbs).map(describeVerb),

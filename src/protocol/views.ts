@@ -34,7 +34,7 @@ export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
     bundle: MAP_BUNDLE,
     open: {
       title: 'Open Feature Map',
-      none: 'This notebook has no feature map yet: run a cell with fg.show.map or fg.show.twinMaps.',
+      none: 'This notebook has no feature map yet: run a cell with fg.show(layout, { activations }).',
       detail: ({ meta }) => meta.sets.map((set) => `${set.title}: ${set.points} features`).join(' · '),
     },
   },
@@ -44,7 +44,7 @@ export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
     bundle: GRAPH_BUNDLE,
     open: {
       title: 'Open Mapper Graph',
-      none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.mapper.show.',
+      none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.show.',
       detail: ({ meta }) => meta.sets.map((set) => `${set.title}: ${set.nodes} nodes`).join(' · '),
     },
   },

@@ -43,9 +43,9 @@ const text = fg.datasets.stories({ seed: 1, stories: 120, context: 64 })
 const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 128, steps: 20, trainBatchSizeTokens: 512, lr: 2e-3, seed: 0 })
 const acts = await fg.activations.save(lm, sae, text)`,
   `const graph = await fg.mapper.graph(sae, { cover: { cubes: 4, overlap: 0.3 }, clusterer: { kind: 'agglomerative', metric: 'cosine', linkage: 'average', nClusters: 2 } })
-await fg.mapper.show(graph, { activations: acts, title: 'Linked graph' })
+await fg.show(graph, { activations: acts, title: 'Linked graph' })
 await fg.mapper.export(graph, 'kernel.graphml')`,
-  `await fg.show.map(await fg.maps.pca(sae.decoder), acts, { title: 'Linked map' })`,
+  `await fg.show(await fg.maps.pca(sae.decoder), { activations: acts, title: 'Linked map' })`,
 ];
 
 interface Bench {

@@ -55,11 +55,11 @@ describe.skipIf(!there)('real input', () => {
     actsA.statistics.firings.forEach((firings, f) => {
       if (firings < 10) expect(map.bestBofA[3 * f]).toBe(-1);
     });
-    const scores = await fg.correlation.scores(map, saeA, saeB, { nulls: 20 });
+    const scores = await fg.correlation.scores(saeA, saeB, map, { nulls: 20 });
     expect(scores.map((s) => s.metric)).toEqual(['svcca', 'cca', 'rsa', 'cka']);
     for (const s of scores) expect(s.n).toBe(map.pairs.r.length);
 
-    await fg.show.twinMaps(await fg.maps.pca(saeA.decoder), await fg.maps.umap(saeB.decoder, { nEpochs: 50 }), map);
+    await fg.show([await fg.maps.pca(saeA.decoder), await fg.maps.umap(saeB.decoder, { nEpochs: 50 })], { map });
     const descriptor = shownJson<MapDescriptor>(context, MIME.map);
     expect(existsSync(path.join(context.outputFolder, descriptor.path, 'columns.safetensors'))).toBe(true);
     const lines = readFileSync(path.join(context.outputFolder, descriptor.path, '0.examples.jsonl'), 'utf8')
@@ -80,7 +80,7 @@ describe.skipIf(!there)('real input', () => {
     const again = await fg.sae.train(lmA, text, { ...common, architecture: 'topk', k: 12 });
     expect(again.id).toBe(saeA.id);
     expect(context.printed.slice(before).join('\n')).toContain('loaded from cache');
-    fg.show.table([{ a: 1 }], 'one');
+    fg.show([{ a: 1 }], { title: 'one' });
     expect(shownJson<TableDescriptor>(context, MIME.table).rows).toEqual([{ a: 1 }]);
   });
 

@@ -103,10 +103,9 @@ describe.skipIf(!there)('stories260K', () => {
     expect(map.pairs.r.length).toBeGreaterThan(20);
     expect(map.pairs.r.reduce((a, r) => Math.max(a, r), -1)).toBeGreaterThan(0.6);
 
-    await fg.show.twinMaps(
-      await fg.maps.umap(saeA.decoder, { nEpochs: 50 }),
-      await fg.maps.umap(saeB.decoder, { nEpochs: 50 }),
-      map,
+    await fg.show(
+      [await fg.maps.umap(saeA.decoder, { nEpochs: 50 }), await fg.maps.umap(saeB.decoder, { nEpochs: 50 })],
+      { map },
     );
     const descriptor = shownJson<MapDescriptor>(context, MIME.map);
     const lines = readFileSync(path.join(context.outputFolder, descriptor.path, '0.examples.jsonl'), 'utf8')

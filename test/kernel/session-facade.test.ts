@@ -43,7 +43,7 @@ import whole, * as all from 'fg'
     expect((await client.run("fg.datasets.fromTexts(['a', 'b'])")).shown).toBe(
       'Dataset texts: 2 texts, sequences of 128 tokens',
     );
-    const execution = client.begin("fg.show.table([{ a: 1 }]); await fg.datasets.load('absent.txt')");
+    const execution = client.begin("fg.show([{ a: 1 }]); await fg.datasets.load('absent.txt')");
     expect((await client.finished(execution)).status).toBe('error');
     const mimes = client.events(execution).flatMap((e) => (e.kind === 'display' ? e.items.map((i) => i.mime) : []));
     expect(mimes).toEqual(['application/vnd.fgnb.table+json', 'text/plain']);

@@ -7,16 +7,14 @@ import { currentDevice, initDevice, type DeviceReport } from '../compute/device.
 import { tf } from '../compute/tf.js';
 import { activationsApi, type ActivationsApi } from './activations.js';
 import type { SessionContext } from '../verb/context.js';
-import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { Environment } from '../verb/environment.js';
 import { namespaces } from './namespaces.js';
-import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
-import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
+import { bindCall, type BoundCall } from '../verb/called.js';
 import { bind, type Bound } from '../verb/namespace.js';
 
 export interface PruneOptions {
@@ -50,13 +48,16 @@ export interface Fg {
   readonly datasets: DatasetsApi;
   readonly sae: SaeApi;
   readonly activations: ActivationsApi;
-  readonly correlation: CorrelationApi;
-  readonly maps: MapsApi;
+  /** Which feature of A is which of B, and how alike the two geometries are. */
+  readonly correlation: Bound<typeof namespaces.correlation>;
+  /** Two-dimensional layouts of rows. */
+  readonly maps: Bound<typeof namespaces.maps>;
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: Bound<typeof namespaces.mapper>;
   /** Change activations and see what moves. */
   readonly interventions: Bound<typeof namespaces.interventions>;
-  readonly show: ShowApi;
+  /** The one way to look: draws what fg returned, rows and charts in the running cell. */
+  readonly show: BoundCall<typeof namespaces.show>;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
   readonly artifacts: ArtifactsApi;
@@ -77,11 +78,11 @@ export async function createFg(
     datasets: datasetsApi(env),
     sae: saeApi(env),
     activations: activationsApi(env),
-    correlation: correlationApi(env),
-    maps: mapsApi(env),
+    correlation: bind(env, namespaces.correlation),
+    maps: bind(env, namespaces.maps),
     mapper: bind(env, namespaces.mapper),
     interventions: bind(env, namespaces.interventions),
-    show: showApi(env),
+    show: bindCall(env, namespaces.show),
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
     artifacts: {
       folder: env.store.folder,

@@ -92,7 +92,7 @@ export interface RecoveryApi {
    * what is missing. { run: false } gives the table as it stands.
    */
   sweep(options: SweepCallOptions): Promise<Displayed<SweepRow[]>>;
-  /** Heatmap of a score ('MCC (dictionary)') or figure ('deadShare') of a sweep, for fg.show.chart. */
+  /** Heatmap of a score ('MCC (dictionary)') or figure ('deadShare') of a sweep, for fg.show. */
   sweepChart(rows: readonly SweepRow[], name: string): Spec;
   /**
    * Mutual feature regularization: tied TopK SAEs side by side, with and without a term that pulls them together, and

@@ -1,4 +1,4 @@
-/** Vega-Lite charts of recovery, calibration, sweeps and concepts. Plain specs with their data inside: see fg.show.chart. */
+/** Vega-Lite charts of recovery, calibration, sweeps and concepts. Plain specs with their data inside: see fg.show. */
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
 import { valueOf, type SweepRow } from '../synthetic/sweeps.js';

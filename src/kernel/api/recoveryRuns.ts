@@ -61,7 +61,7 @@ import {
   type TwinActivationsOptions,
 } from './recoveryOptions.js';
 
-/** A result with Vega-Lite charts of itself: fg.show.chart(result.charts.reliability). */
+/** A result with Vega-Lite charts of itself: fg.show(result.charts.reliability). */
 export type Charted<T, K extends string> = Displayed<T> & {
   /** Vega-Lite specs by name. */
   readonly charts: Readonly<Record<K, Spec>>;

@@ -5,7 +5,8 @@ import type { ArtifactKey } from '../artifacts/types.js';
 import { ndarray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { SparseActivations } from '../activations/types.js';
-import { correlate, correlateSettings, CORRELATION_VERSION, requireSameTokens, type CorrelateOptions } from './map.js';
+import { correlate, CORRELATION_VERSION, requireSameTokens } from './map.js';
+import { correlateSettings, type CorrelateOptions } from './options.js';
 import type { FeatureMap } from './types.js';
 
 const FILE = 'map.safetensors';

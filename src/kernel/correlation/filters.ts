@@ -1,18 +1,25 @@
-/** Filters on matched pairs, as pure functions, with what each step left. */
+/** Filters on matched pairs: pure functions, with what each step left, and a map with the pairs that stay. */
+import { sha256 } from '../io/hash.js';
+import { choice, real, value, type Given } from '../verb/option.js';
 import type { Pairs } from './match.js';
 import { normalizeToken } from './sameToken.js';
+import type { PairedMap } from './types.js';
 
 /** Whether pair i stays. */
 export type PairFilter = { name: string; keep(a: number, b: number, r: number): boolean };
 
-export interface FilteredPairs {
-  pairs: Pairs;
-  /** Pairs at the start and after each step, with their mean r (NaN when none are left). */
-  counts: Array<{ step: string; pairs: number; meanR: number }>;
+/** Pairs after a step, with their mean r (NaN when none are left). */
+export interface FilterStep {
+  readonly step: string;
+  readonly pairs: number;
+  readonly meanR: number;
 }
 
-/** Applies filters in the given order. */
-export function filterPairs(pairs: Pairs, filters: readonly PairFilter[]): FilteredPairs {
+/** Applies filters in the given order; the first count is of all pairs. */
+export function filterPairs(
+  pairs: Pairs,
+  filters: readonly PairFilter[],
+): { pairs: Pairs; counts: readonly FilterStep[] } {
   let kept = pairs;
   const counts = [count('matched', kept)];
   for (const { name, keep } of filters) {
@@ -28,7 +35,7 @@ export function filterPairs(pairs: Pairs, filters: readonly PairFilter[]): Filte
   return { pairs: kept, counts };
 }
 
-function count(step: string, { r }: Pairs): FilteredPairs['counts'][number] {
+function count(step: string, { r }: Pairs): FilterStep {
   return { step, pairs: r.length, meanR: r.reduce((s, v) => s + v, 0) / r.length };
 }
 
@@ -57,6 +64,11 @@ export const NON_CONCEPT_TOKENS: readonly string[] = [
 
 type Labels = ReadonlyArray<readonly string[]>;
 
+/** Keeps pairs all of whose peak tokens, of both features, pass. */
+function everyToken(name: string, labelsA: Labels, labelsB: Labels, passes: (token: string) => boolean): PairFilter {
+  return { name, keep: (a, b) => labelsA[a].every(passes) && labelsB[b].every(passes) };
+}
+
 /** Drops pairs where any peak token of either feature is in the list (spaces trimmed). */
 export function nonConceptFilter(
   labelsA: Labels,
@@ -64,8 +76,15 @@ export function nonConceptFilter(
   tokens: readonly string[] = NON_CONCEPT_TOKENS,
 ): PairFilter {
   const list = new Set(tokens);
-  const clean = (label: readonly string[]): boolean => label.every((token) => !list.has(token.trim()));
-  return { name: 'no non-concept token', keep: (a, b) => clean(labelsA[a]) && clean(labelsB[b]) };
+  const name = tokens === NON_CONCEPT_TOKENS ? 'no non-concept token' : `none of ${list.size} tokens`;
+  return everyToken(name, labelsA, labelsB, (token) => !list.has(token.trim()));
+}
+
+/** Keeps pairs all of whose peak tokens match, as the tokenizer wrote them: " king". */
+export function matchingTokenFilter(labelsA: Labels, labelsB: Labels, { source, flags }: RegExp): PairFilter {
+  // Of its own: one with "g" or "y" would go on from where the last token ended.
+  const own = new RegExp(source, flags.replace(/[gy]/g, ''));
+  return everyToken(`all peak tokens match ${String(own)}`, labelsA, labelsB, (token) => own.test(token));
 }
 
 /** Keeps pairs whose peak tokens have one in common: normalised (trimmed, lower case), or raw as published. */
@@ -77,5 +96,57 @@ export function sharedTokenFilter(labelsA: Labels, labelsB: Labels, options: { r
       const tokens = new Set(labelsA[a].map(read));
       return labelsB[b].some((token) => tokens.has(read(token)));
     },
+  };
+}
+
+const isTokens = (v: unknown): boolean => Array.isArray(v) && v.every((token) => typeof token === 'string');
+
+/** What of a map's pairs stays. */
+export const FILTERS = {
+  minR: real({ doc: 'Keeps pairs of at least this r.', min: -1, max: 1 }),
+  dropTokens: value<true | readonly string[]>(
+    'true, or an array of tokens',
+    {
+      doc: 'Drops pairs where any peak token of either feature is in the list, spaces trimmed. True: punctuation, line breaks and special tokens, as published.',
+    },
+    (v) => v === true || isTokens(v),
+  ),
+  tokens: value<RegExp>(
+    'a regular expression such as /^ ?[a-z]+$/i',
+    { doc: 'Keeps pairs all of whose peak tokens, of both features, match it; tokens begin with their space.' },
+    (v) => v instanceof RegExp,
+  ),
+  commonToken: choice(['normalized', 'raw'], {
+    doc: "Keeps pairs whose features have a peak token in common: 'normalized', spaces trimmed, in lower case; 'raw', as published.",
+  }),
+} as const;
+
+/** A map with the pairs that its filters left. Counterparts are those of all features, as before. */
+export interface FilteredMap extends PairedMap {
+  /** Pairs at the start and after each filter. */
+  readonly counts: readonly FilterStep[];
+}
+
+/** Filters of options, in the order of FILTERS. Labels: the peak tokens of each feature, best first. */
+export function filterMap(
+  map: PairedMap,
+  labelsA: Labels,
+  labelsB: Labels,
+  { minR, dropTokens, tokens, commonToken }: Given<typeof FILTERS>,
+): FilteredMap {
+  const filters: PairFilter[] = [];
+  if (minR !== undefined) filters.push(minRFilter(minR));
+  if (dropTokens) filters.push(nonConceptFilter(labelsA, labelsB, dropTokens === true ? undefined : dropTokens));
+  if (tokens) filters.push(matchingTokenFilter(labelsA, labelsB, tokens));
+  if (commonToken) filters.push(sharedTokenFilter(labelsA, labelsB, { raw: commonToken === 'raw' }));
+  const { pairs, counts } = filterPairs(map.pairs, filters);
+  const names = filters.map(({ name }) => name);
+  const listed = Array.isArray(dropTokens) ? dropTokens : [];
+  return {
+    ...map,
+    id: sha256(['filtered pairs 1', map.id, JSON.stringify([names, listed])]),
+    method: [map.method, ...names].join(', '),
+    pairs,
+    counts,
   };
 }

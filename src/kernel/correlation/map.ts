@@ -5,57 +5,14 @@ import type { CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
 import { positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
-import { argmaxPairs, mutualPairs, oneToOnePairs, type Match, type Pairs } from './match.js';
+import { argmaxPairs, mutualPairs, oneToOnePairs, type Pairs } from './match.js';
+import { correlateSettings, type CorrelateOptions, type CorrelateSettings } from './options.js';
 import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans, type Taken } from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 import type { FeatureMap } from './types.js';
 
 /** Bumped when the same inputs give another map. */
 export const CORRELATION_VERSION = 1;
-
-export interface CorrelateParameters {
-  /** Partners kept per feature, in both directions. Default 3. */
-  counterparts?: number;
-  /** Features that fire on fewer tokens take no part: r ≈ 1 between features of one firing means nothing. Default 10. */
-  minFirings?: number;
-  /** argmax: each B with its best A (default). mutual: each other's best. one-to-one: greedy by r, each feature once. */
-  match?: Match;
-  /** Pairs below this r are dropped from `pairs` (the counterpart lists keep them). Default: none. */
-  minR?: number;
-  /** Leave out features with more than this share of their firings on one position (BOS artefacts). Default 1: none. */
-  maxShareAtOnePosition?: number;
-}
-
-export interface CorrelateOptions extends CorrelateParameters, CallOptions {
-  /** Memory the call may use. Default: half of free memory, at most 2 GiB. */
-  memoryBytes?: number;
-}
-
-export type CorrelateSettings = Required<CorrelateParameters>;
-
-/** Options with their defaults; throws on values that make no sense. */
-export function correlateSettings(options: CorrelateParameters): CorrelateSettings {
-  const settings: CorrelateSettings = {
-    counterparts: options.counterparts ?? 3,
-    minFirings: options.minFirings ?? 10,
-    match: options.match ?? 'argmax',
-    minR: options.minR ?? -1,
-    maxShareAtOnePosition: options.maxShareAtOnePosition ?? 1,
-  };
-  const { counterparts, minFirings, match, minR, maxShareAtOnePosition } = settings;
-  if (!Number.isInteger(counterparts) || counterparts < 1) {
-    throw new RangeError(`counterparts must be a whole number ≥ 1 but is ${counterparts}`);
-  }
-  if (!(minFirings >= 0)) throw new RangeError(`minFirings must be ≥ 0 but is ${minFirings}`);
-  if (!['argmax', 'mutual', 'one-to-one'].includes(match)) {
-    throw new RangeError(`match must be 'argmax', 'mutual' or 'one-to-one' but is '${String(match)}'`);
-  }
-  if (!(minR >= -1 && minR <= 1)) throw new RangeError(`minR must lie in [-1, 1] but is ${minR}`);
-  if (!(maxShareAtOnePosition > 0)) {
-    throw new RangeError(`maxShareAtOnePosition must be above 0 but is ${maxShareAtOnePosition}`);
-  }
-  return settings;
-}
 
 /** Throws unless both stores hold the same tokens in the same order, naming both. */
 export function requireSameTokens(a: SparseActivations, b: SparseActivations): void {

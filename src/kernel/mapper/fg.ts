@@ -6,11 +6,11 @@ import { asParameters } from '../artifacts/parameters.js';
 import { writeFileAtomic } from '../io/files.js';
 import { matrixId } from '../io/hash.js';
 import { count, textItem } from '../present/items.js';
-import { anything, CALL, KEPT, requireThing, seed, thing, words } from '../verb/common.js';
+import { anything, KEPT, seed, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, value } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { barcode, diagram, extended, findings, nulls, overlap, persistence, stability, sweep } from './fgDoubt.js';
+import { extended, findings, nulls, overlap, persistence, stability, sweep } from './fgDoubt.js';
 import { graphFile } from './exports.js';
 import { mapperGraph } from './graph.js';
 import { loadLens, saveLens } from './lensSaved.js';
@@ -18,8 +18,7 @@ import { PIPELINE, type LensSpec, type MapperOptions } from './options.js';
 import { mapperLens } from './plan.js';
 import { graphArg, points } from './points.js';
 import { loadGraph, saveGraph } from './saved.js';
-import { graphItems, SHOW } from './show.js';
-import type { MapperGraph } from './types.js';
+import { graphItems } from './show.js';
 
 const graph = verb({
   doc: `The Mapper graph of n × d points, such as an SAE's decoder: lens, cover, clusters of each cover element in the original space, and the nerve of these with simplices up to dimension 3. By default PCA(2), 10 × 10 cubes with overlap 0.1, DBSCAN cosine with eps 0.5 and 5 samples; nodes are KeplerMapper's. Noise, skipped cubes and rows with NaN are counted. As the last expression of a cell it is drawn. The same call again loads the result.`,
@@ -62,25 +61,6 @@ const lens = verb({
   ],
 });
 
-const show = verb({
-  doc: "Draws one graph or several side by side: nodes coloured by firing rate, norm, lens, r to the counterpart or columns of yours, with the members' peak tokens and dataset examples where the points are features, and null graphs beside.",
-  args: [
-    thing<MapperGraph | readonly MapperGraph[], readonly MapperGraph[]>(
-      'graphs',
-      'A graph that fg.mapper.graph returned, or an array of these.',
-      (given, at) => {
-        const list = Array.isArray(given) ? (given as readonly MapperGraph[]) : [given as MapperGraph];
-        if (list.length === 0) throw new RangeError(`${at} is empty: there is no graph to show`);
-        list.forEach((each, i) => requireThing(each, `${at}[${i}]`));
-        return list;
-      },
-    ),
-  ],
-  options: { ...SHOW, ...CALL },
-  run: async ({ env, options, call }, graphs) =>
-    env.context.display(await graphItems(env, graphs, only(SHOW, options), call)),
-});
-
 const exported = verb({
   doc: "Writes a graph to a file, by its ending: .graphml (Gephi, Cytoscape, networkx) or .json (KeplerMapper's format). Returns the absolute path.",
   args: [graphArg('graph'), words('file', "Path against the notebook's folder.")],
@@ -119,15 +99,12 @@ fg.mapper.findings(graph, { beside: nulls })`,
   verbs: {
     graph,
     lens,
-    show,
     export: exported,
     nulls,
     findings,
     stability,
     sweep,
     persistence,
-    barcode,
-    diagram,
     extended,
     overlap,
   },

@@ -23,7 +23,7 @@ import { mapperNulls } from './nulls.js';
 import { PIPELINE, PLAN, type MapperOptions, type PlanOptions } from './options.js';
 import { nodeOverlap } from './overlap.js';
 import { graphArg, points } from './points.js';
-import { describeSample, ripsPersistence, ripsSettings, type RipsPersistence } from './ripsSample.js';
+import { describeSample, ripsPersistence, ripsSettings } from './ripsSample.js';
 import { mapperStability } from './stability.js';
 import { mapperSweep } from './sweep.js';
 import type { MapperGraph } from './types.js';
@@ -82,7 +82,7 @@ function ripsOptions(given: Given<typeof RIPS>) {
 }
 
 export const persistence = verb({
-  doc: 'Vietoris-Rips persistence of n × d points (or an n × n matrix of distances with `precomputed`): components, loops and, with maxDim 2, hollows; through landmarks where there are many points, with the covering radius as error bound, and the longest bars beside those of null data. Shown as barcode and diagram. The same call again loads the result.',
+  doc: 'Vietoris-Rips persistence of n × d points (or an n × n matrix of distances with `precomputed`): components, loops and, with maxDim 2, hollows; through landmarks where there are many points, with the covering radius as error bound, and the longest bars beside those of null data. Shown as barcode and diagram; `fg.show(found, { as })` draws one of the two. The same call again loads the result.',
   args: [points],
   options: { ...RIPS, ...KEPT },
   errors: ['Precomputed distances take neither a metric nor nulls, and must be symmetric with 0 on the diagonal.'],
@@ -96,20 +96,6 @@ export const persistence = verb({
     parameters: ({ given }) => parametersOf(ripsSettings(ripsOptions(given))),
   },
   show: (found) => picture.persistenceItems(found, 'both', describeSample(found)),
-});
-
-const persistenceArg = thing<RipsPersistence>('persistence', 'What fg.mapper.persistence returned.');
-
-export const barcode = syncVerb({
-  doc: 'Shows the barcode of what fg.mapper.persistence returned.',
-  args: [persistenceArg],
-  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'barcode', describeSample(found))),
-});
-
-export const diagram = syncVerb({
-  doc: 'Shows the diagram, birth against death, of what fg.mapper.persistence returned.',
-  args: [persistenceArg],
-  run: ({ env }, found) => env.context.display(picture.persistenceItems(found, 'diagram', describeSample(found))),
 });
 
 export const extended = syncVerb({

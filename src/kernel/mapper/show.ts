@@ -1,4 +1,4 @@
-/** What fg.mapper.show draws: graphs with what is known of their points, as the bundle that panels read. */
+/** What fg.show draws of graphs: graphs with what is known of their points, as the bundle that panels read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { pushAll } from '../../protocol/lists.js';
@@ -54,12 +54,12 @@ export const SHOW = {
   ),
   columns: value<GraphColumns | readonly GraphColumns[]>(
     'an object such as { name: values }, or an array of these',
-    { doc: 'More columns to colour by, one value per point; an array of such where there are several graphs.' },
+    { doc: 'More columns to color by, one value per point; an array of such where there are several graphs.' },
     isObject,
   ),
   groups: value<Readonly<Record<string, readonly string[]>>>(
     'an object such as { months: ["May", "June"] }',
-    { doc: 'Keyword groups to colour by: name → whole words of the peak tokens.' },
+    { doc: 'Keyword groups to color by: name → whole words of the peak tokens.' },
     isObject,
   ),
   findings: value<readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>>(

@@ -8,8 +8,10 @@ import { exactKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { sha256 } from '../io/hash.js';
+import { only, parseOptions, type Parsed } from '../verb/option.js';
 import { components, fuzzyUnion, memberships, type FuzzyGraph, type Neighbours } from './fuzzyGraph.js';
 import { principalAxes, project } from './pca.js';
+import { UMAP, type UmapOptions } from './options.js';
 import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
@@ -17,36 +19,7 @@ import type { Layout } from './types.js';
 import { curveParameters } from './umapCurve.js';
 import { optimizeLayout } from './umapLayout.js';
 
-export interface UmapOptions extends CallOptions {
-  /** Size of the local neighbourhood, the point itself included; default 15, at most the number of points. */
-  nNeighbors?: number;
-  /** Distance up to which points count as together in the layout, from 0 to spread; default 0.1. */
-  minDist?: number;
-  /** Length over which membership falls by e beyond minDist; default 1. */
-  spread?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-  /** Default 500 up to 10,000 points, else 200. */
-  nEpochs?: number;
-  /** Default 1. */
-  learningRate?: number;
-  /** Default 5. */
-  negativeSampleRate?: number;
-  /** Default 1. */
-  repulsionStrength?: number;
-  /** 1 = fuzzy union (default), 0 = intersection. */
-  setOpMixRatio?: number;
-  /** Default 1. */
-  localConnectivity?: number;
-  /** Default 'spectral'; a graph in pieces starts from 'pca', and the description says so. */
-  init?: 'spectral' | 'pca' | 'random';
-  /** Default 0. */
-  seed?: number;
-  /** Also measure trustworthiness with this many neighbours, over at most 2,000 points drawn by the seed. */
-  trustworthiness?: number;
-}
-
-type Settings = Required<Omit<UmapOptions, keyof CallOptions | 'trustworthiness'>>;
+type Settings = Parsed<typeof UMAP> & { readonly nEpochs: number };
 
 /** Neighbours of every row and their fuzzy graph: what several layouts of the same rows can share. */
 export interface UmapGraph {
@@ -56,37 +29,14 @@ export interface UmapGraph {
 
 /** @throws RangeError with the option's name, what was given and what is allowed. */
 function settings(options: UmapOptions, points: number): Settings {
-  const s: Settings = {
-    nNeighbors: Math.min(options.nNeighbors ?? 15, points),
-    minDist: options.minDist ?? 0.1,
-    spread: options.spread ?? 1,
-    metric: options.metric ?? 'euclidean',
-    nEpochs: options.nEpochs ?? (points <= 10_000 ? 500 : 200),
-    learningRate: options.learningRate ?? 1,
-    negativeSampleRate: options.negativeSampleRate ?? 5,
-    repulsionStrength: options.repulsionStrength ?? 1,
-    setOpMixRatio: options.setOpMixRatio ?? 1,
-    localConnectivity: options.localConnectivity ?? 1,
-    init: options.init ?? 'spectral',
-    seed: options.seed ?? 0,
-  };
-  const require = (ok: boolean, name: keyof Settings, expected: string): void => {
-    if (!ok) throw new RangeError(`UMAP's ${name} is ${options[name] ?? s[name]}; expected ${expected}`);
-  };
-  require(Number.isInteger(s.nNeighbors) && s.nNeighbors >= 2, 'nNeighbors', 'a whole number of at least 2');
-  require(s.spread > 0 && Number.isFinite(s.spread), 'spread', 'a number above 0');
-  require(s.minDist >= 0 &&
-    s.minDist <= s.spread, 'minDist', `a number from 0 to spread, which is ${s.spread}: lower minDist or raise spread`);
-  require(Number.isInteger(s.nEpochs) && s.nEpochs >= 1, 'nEpochs', 'a whole number of at least 1');
-  require(s.learningRate > 0, 'learningRate', 'a number above 0');
-  require(s.negativeSampleRate >= 1, 'negativeSampleRate', 'a number of at least 1');
-  require(s.repulsionStrength >= 0, 'repulsionStrength', 'a number of at least 0');
-  require(s.setOpMixRatio >= 0 && s.setOpMixRatio <= 1, 'setOpMixRatio', 'a number from 0 to 1');
-  require(s.localConnectivity >= 1, 'localConnectivity', 'a number of at least 1');
-  require(s.metric === 'euclidean' || s.metric === 'cosine', 'metric', "'euclidean' or 'cosine'");
-  require(['spectral', 'pca', 'random'].includes(s.init), 'init', "'spectral', 'pca' or 'random'");
-  require(Number.isInteger(s.seed), 'seed', 'a whole number');
-  return s;
+  const parsed = parseOptions('UMAP', only(UMAP, { ...options }), UMAP);
+  const { nNeighbors, minDist, spread, nEpochs = points <= 10_000 ? 500 : 200 } = parsed;
+  if (!Number.isFinite(spread)) throw new RangeError(`UMAP: spread is ${spread}; expected a number above 0`);
+  if (minDist > spread)
+    throw new RangeError(
+      `UMAP: minDist is ${minDist}; expected a number from 0 to spread, which is ${spread}: lower minDist or raise spread`,
+    );
+  return { ...parsed, nNeighbors: Math.min(nNeighbors, points), nEpochs };
 }
 
 /** The exact neighbour graph of n × d rows. */

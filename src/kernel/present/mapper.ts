@@ -110,9 +110,15 @@ function cutOff(r: RipsPersistence): string {
 
 export type PersistenceView = 'both' | 'barcode' | 'diagram';
 
+const VIEW_NAMES = { both: 'Barcode and diagram', barcode: 'Barcode', diagram: 'Persistence diagram' };
+
 /** `about`: the sample in words. */
-export function persistenceItems(r: RipsPersistence, view: PersistenceView, about: string): OutputItem[] {
-  const name = view === 'barcode' ? 'Barcode' : view === 'diagram' ? 'Persistence diagram' : 'Barcode and diagram';
+export function persistenceItems(
+  r: RipsPersistence,
+  view: PersistenceView,
+  about: string,
+  name = VIEW_NAMES[view],
+): OutputItem[] {
   const dashed = view === 'barcode' || r.null.runs === 0 ? '' : '; dashed: 95 % of null runs have no longer bar';
   const spec =
     view === 'barcode'

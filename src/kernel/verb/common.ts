@@ -49,15 +49,17 @@ interface NullWords {
   fallback?: string;
   /** Seed when none is given, in words, where it is not 0. */
   seed?: string;
+  /** What the seed draws, where it is not run i by seed + i. */
+  draws?: string;
 }
 
-const nullRuns = ({ runs, min = 0, seed: from = '0' }: NullWords) => ({
+const nullRuns = ({ runs, min = 0, seed: from = '0', draws = 'Run i is drawn with seed + i.' }: NullWords) => ({
   runs: whole({
     doc: 'Null runs; the least p is 1/(runs + 1).',
     min,
     ...(runs === undefined ? {} : { fallback: String(runs) }),
   }),
-  seed: whole({ doc: 'Run i is drawn with seed + i.', fallback: from }),
+  seed: whole({ doc: draws, fallback: from }),
 });
 
 /** How often chance is asked: `nulls: 20`, or `nulls: { runs, seed }`. The room's function has the defaults. */

@@ -44,7 +44,7 @@ export interface Keep<A extends Args, S extends Schema, T> {
   readonly resume?: boolean;
   /** Default: plain objects, numbers and typed arrays. */
   save?(folder: string, value: NoInfer<T>): Promise<void>;
-  load?(folder: string): Promise<NoInfer<T>>;
+  load?(folder: string, ...args: ParsedArgs<A>): Promise<NoInfer<T>>;
 }
 
 interface Declared<A extends Args, S extends Schema> {
@@ -160,7 +160,7 @@ async function keptResult<T>(
     unfinished,
     make: async (folder) =>
       keep.save ? keep.save(folder, await make()) : saveResult(folder, (await make()) as T & object),
-    load: (folder) => (keep.load ? keep.load(folder) : (loadResult(folder) as Promise<T>)),
+    load: (folder) => (keep.load ? keep.load(folder, ...args) : (loadResult(folder) as Promise<T>)),
   });
   env.tellCached(keep.what, cached, record);
   return value;

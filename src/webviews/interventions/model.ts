@@ -177,7 +177,7 @@ export function cellCode(meta: InterventionsMeta, setting: InterventionsSetting)
     ...named.map((each) => `  ${callOf(each, meta.sae.hook)}, // ${each.name.replace(/\s+/g, ' ')}`),
     ']',
     'for (const intervention of interventions) {',
-    `  fg.show.comparison(await fg.interventions.compare(model, intervention, prompt, { tokens: ${tokens}, temperature: ${temperature}, seed: ${seed} }))`,
+    `  await fg.show(await fg.interventions.compare(model, intervention, prompt, { tokens: ${tokens}, temperature: ${temperature}, seed: ${seed} }))`,
     '}',
     '',
   ].join('\n');

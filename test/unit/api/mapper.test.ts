@@ -85,14 +85,14 @@ describe('fg.mapper.lens', () => {
   });
 });
 
-describe('fg.mapper.show', () => {
+describe('fg.show of graphs', () => {
   it('joins two models: counterparts, r, overlap of nodes, labels and examples, null graphs beside', async () => {
     const { fg, context } = world;
     const text = fg.datasets.fromTexts(texts, { context: 10 });
     const [a, b] = [await fg.activations.save(lmA, saeA, text), await fg.activations.save(lmB, saeB, text)];
     const map = await fg.correlation.map(a, b, { minFirings: 3, counterparts: 2 });
     const [graphA, graphB] = [await fg.mapper.graph(saeA.decoder, loose), await fg.mapper.graph(saeB.decoder, loose)];
-    await fg.mapper.show([graphA, graphB], {
+    await fg.show([graphA, graphB], {
       map,
       beside: [{ graph: graphA, kind: 'rotated' }],
       columns: [{ half: Array.from({ length: 24 }, (_, i) => (i < 12 ? 'low' : 'high')) }, {}],
@@ -136,7 +136,7 @@ describe('fg.mapper.show', () => {
     const graph = await fg.mapper.graph(saeA.decoder, loose);
     const bytes: Buffer[] = [];
     for (const title of ['one', 'two']) {
-      await fg.mapper.show(graph, { title });
+      await fg.show(graph, { title });
       const items = context.shown.at(-1)!.find((i) => i.mime === MIME.graph)!;
       const { path: at } = items.json as unknown as GraphDescriptor;
       bytes.push(fs.readFileSync(path.join(context.outputFolder, at, 'columns.safetensors')));
@@ -147,13 +147,11 @@ describe('fg.mapper.show', () => {
   it('refuses columns of another length, and activations of another SAE', async () => {
     const { fg } = world;
     const graph = await fg.mapper.graph(saeA.decoder, loose);
-    await expect(fg.mapper.show(graph, { columns: { r: [1, 2] } })).rejects.toThrow(
-      '2 values but the graph has 24 points',
-    );
+    await expect(fg.show(graph, { columns: { r: [1, 2] } })).rejects.toThrow('2 values but the graph has 24 points');
     const text = fg.datasets.fromTexts(texts, { context: 10 });
     const b = await fg.activations.save(lmB, saeB, text);
-    await expect(fg.mapper.show(graph, { activations: b })).rejects.toThrow('24 points but');
-    await expect(fg.mapper.show([])).rejects.toThrow('no graph to show');
+    await expect(fg.show(graph, { activations: b })).rejects.toThrow('24 points but');
+    expect(() => fg.show([graph, 5] as never)).toThrow('x[1] is 5; expected an object such as { name: value }');
   });
 });
 
@@ -193,7 +191,7 @@ describe('fg.mapper with little', () => {
   it('draws a graph of rows that are all NaN as an empty one', async () => {
     const { fg, context } = world;
     const graph = await fg.mapper.graph(matrix(5, 2, new Float32Array(10).fill(NaN)));
-    await fg.mapper.show(graph);
+    await fg.show(graph);
     const { meta } = shownJson<GraphDescriptor>(context, MIME.graph);
     expect(meta.sets[0].nodes).toBe(0);
     expect(meta.sets[0].warnings.join()).toContain('no points are left');

@@ -115,16 +115,19 @@ describe('fg.correlation', () => {
     const { fg } = world;
     const { a, b } = await stores();
     const map = await fg.correlation.map(a, b, { minFirings: 2 });
-    const scores = await fg.correlation.scores(map, saeA, saeB, { metrics: ['cka', 'rsa'], nulls: 5, seed: 3 });
+    const scores = await fg.correlation.scores(saeA, saeB, map, {
+      metrics: ['cka', 'rsa'],
+      nulls: { runs: 5, seed: 3 },
+    });
     expect(scores.map((s) => [s.metric, s.n, s.null.runs, s.seed])).toEqual([
       ['cka', map.pairs.r.length, 5, 3],
       ['rsa', map.pairs.r.length, 5, 3],
     ]);
     const [table] = shown(scores);
     expect((table.json as unknown as TableDescriptor).rows.map((r) => r.value)).toEqual(scores.map((s) => s.value));
-    await expect(fg.correlation.scores(map, saeB, saeA)).rejects.toThrow("the map's side A was made with another SAE");
+    await expect(fg.correlation.scores(saeB, saeA, map)).rejects.toThrow("the map's side A was made with another SAE");
     const other = randomSae(99, 16, lmB.id);
-    await expect(fg.correlation.scores(map, saeA, other)).rejects.toThrow(
+    await expect(fg.correlation.scores(saeA, other, map)).rejects.toThrow(
       new RegExp(`side B.*${saeB.id}.*${other.id}`),
     );
   });
@@ -258,7 +261,7 @@ describe('options', () => {
       ['fg.activations.save', () => fg.activations.save(lmA, saeA, text, wrong)],
       ['fg.activations.examples', () => fg.activations.examples(a, wrong)],
       ['fg.correlation.map', () => fg.correlation.map(a, b, wrong)],
-      ['fg.correlation.scores', () => fg.correlation.scores(map, saeA, saeB, wrong)],
+      ['fg.correlation.scores', () => fg.correlation.scores(saeA, saeB, map, wrong)],
       ['fg.correlation.sameToken', () => fg.correlation.sameToken(map, wrong)],
       ['fg.maps.pca', () => fg.maps.pca(saeA.decoder, wrong)],
       ['fg.maps.umap', () => fg.maps.umap(saeA.decoder, wrong)],

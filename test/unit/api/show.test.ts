@@ -27,7 +27,7 @@ describe('maps in cells', () => {
   it('name the first counterpart of each feature, both ways, as the correlation map has it; -1 and NaN for none', async () => {
     const { fg, context } = world;
     const { map, layoutA, layoutB, a } = await mapped(world);
-    await fg.show.twinMaps(layoutA, layoutB, map, { title: 'Twins', groups: { royalty: ['king'] } });
+    await fg.show([layoutA, layoutB], { map, title: 'Twins', groups: { royalty: ['king'] } });
     const descriptor = shownJson<MapDescriptor>(context, MIME.map);
     const file = await SafetensorsFile.open(path.join(context.outputFolder, descriptor.path, 'columns.safetensors'));
     const column = async (name: string) => (await file.read(name)).data;
@@ -77,8 +77,8 @@ describe('maps in cells', () => {
     try {
       const fg = await createFg(context);
       const { layoutA, layoutB, map, a } = await mapped({ fg });
-      await fg.show.twinMaps(layoutA, layoutB, map);
-      await fg.show.map(layoutA, a);
+      await fg.show([layoutA, layoutB], { map });
+      await fg.show(layoutA, { activations: a });
       const paths = context.shown
         .flat()
         .flatMap((i) => (i.mime === MIME.map ? [(i.json as unknown as MapDescriptor).path] : []));
@@ -100,9 +100,9 @@ describe('maps in cells', () => {
   it('are the same bundle when nothing changed, and another one with another title', async () => {
     const { fg, context } = world;
     const { layoutA, a } = await mapped(world);
-    await fg.show.map(layoutA, a);
-    await fg.show.map(layoutA, a);
-    await fg.show.map(layoutA, a, { title: 'other' });
+    await fg.show(layoutA, { activations: a });
+    await fg.show(layoutA, { activations: a });
+    await fg.show(layoutA, { activations: a, title: 'other' });
     const ids = context.shown
       .flat()
       .flatMap((i) => (i.mime === MIME.map ? [(i.json as unknown as MapDescriptor).id] : []));
@@ -115,15 +115,17 @@ describe('maps in cells', () => {
     const { layoutA, a } = await mapped(world);
     const other = await fg.maps.pca(randomSae(99, 24).decoder);
     expect(other.points).toBe(layoutA.points);
-    await expect(fg.show.map(other, a)).rejects.toThrow('layout of other rows than the decoder of its SAE');
+    await expect(fg.show(other, { activations: a })).rejects.toThrow(
+      'layout of other rows than the decoder of its SAE',
+    );
   });
 
   it('refuse a layout of another number of points, naming both', async () => {
     const { fg } = world;
     const { layoutA, layoutB, map, a } = await mapped(world);
-    await expect(fg.show.map(layoutB, a)).rejects.toThrow(`16 points but ${saeA.name} has 24 features`);
-    await expect(fg.show.twinMaps(layoutB, layoutA, map)).rejects.toThrow('map A: the layout has 16 points');
-    await expect(fg.show.map(fg.maps.pca(saeA.decoder) as never, a)).rejects.toThrow('layout is a promise');
+    await expect(fg.show(layoutB, { activations: a })).rejects.toThrow(`16 points but ${saeA.name} has 24 features`);
+    await expect(fg.show([layoutB, layoutA], { map })).rejects.toThrow('map A: the layout has 16 points');
+    expect(() => fg.show(fg.maps.pca(saeA.decoder) as never, { activations: a })).toThrow('x is a promise');
   });
 });
 
@@ -132,7 +134,7 @@ describe('features and pairs in cells', () => {
     const { fg, context } = world;
     const { a } = await mapped(world);
     const examples = await fg.activations.examples(a);
-    await fg.show.features(a, [7, 0], 'Two');
+    await fg.show(a, { features: [7, 0], title: 'Two' });
     const cards = shownJson<FeatureCards>(context, MIME.features);
     expect(cards.groups.map((g) => g.cards[0].feature)).toEqual([7, 0]);
     expect(cards.groups[0].cards[0]).toEqual({
@@ -144,18 +146,18 @@ describe('features and pairs in cells', () => {
       examples: examples[7],
     });
     expect(cards.groups[1].cards[0]).toMatchObject({ label: [], examples: [], firings: 0 });
-    await fg.show.features(a, 7);
+    await fg.show(a, { features: 7 });
     expect(context.shown).toHaveLength(2);
-    await expect(fg.show.features(a, 24)).rejects.toThrow(
+    await expect(fg.show(a, { features: 24 })).rejects.toThrow(
       `feature 24 does not exist: ${saeA.name} has features 0 to 23`,
     );
-    await expect(fg.show.features(a, [-1])).rejects.toThrow('feature -1 does not exist');
+    await expect(fg.show(a, { features: [-1] })).rejects.toThrow('feature -1 does not exist');
   });
 
   it('show pairs of highest r first, or those of some features of B, and name those that have none', async () => {
     const { fg, context } = world;
     const { map } = await mapped(world);
-    await fg.show.pairs(map, { top: 4 });
+    await fg.show(map, { top: 4 });
     const { groups } = shownJson<FeatureCards>(context, MIME.features);
     const best = [...map.pairs.r].sort((x, y) => y - x).slice(0, 4);
     expect(groups.map((g) => g.r)).toEqual(best);
@@ -167,10 +169,57 @@ describe('features and pairs in cells', () => {
     context.shown.length = 0;
     context.printed.length = 0;
     const some = Array.from(map.pairs.b.subarray(0, 2));
-    await fg.show.pairs(map, { b: [...some, 0] });
+    await fg.show(map, { b: [...some, 0] });
     const asked = shownJson<FeatureCards>(context, MIME.features).groups.map((g) => g.cards[1].feature);
     expect(asked.sort()).toEqual(some.sort());
     expect(context.printed).toEqual([expect.stringMatching(/^No pair in this map: B #0 /)]);
+  });
+});
+
+describe('what is looked at', () => {
+  it('says which options there are, and what is missing', async () => {
+    const { fg } = world;
+    const { map, layoutA, layoutB, a } = await mapped(world);
+    const refused = (x: unknown, options?: unknown) =>
+      expect((async () => fg.show(x as never, options as never))()).rejects;
+    await refused(layoutA).toThrow(
+      'fg.show(layout): activations is missing; expected what fg.activations.save returned',
+    );
+    await refused([layoutA, layoutB]).toThrow('fg.show(layouts): map is missing; expected what fg.correlation.map');
+    await refused([layoutA], { map }).toThrow('an array of 1 layouts; expected one, or two: [a, b]');
+    await refused(layoutA, { activations: a, top: 3 }).toThrow(
+      'fg.show(layout) has no option "top"; it has activations',
+    );
+    await refused(a).toThrow('fg.show(activations): features is missing');
+    await refused([{ i: 1 }], 'title').toThrow('options are an object such as { title');
+    await refused(map, 'title').toThrow('options are an object such as');
+    await refused({}).toThrow('fg.show: x is an object; expected what fg returned, an array of rows');
+    await refused(Float32Array.of(1)).toThrow('fg.show: x is a Float32Array; expected what fg returned');
+    await refused(undefined).toThrow('fg.show: x is undefined');
+    await refused([1]).toThrow('x[0] is 1; expected an object');
+  });
+
+  it('is drawn by what it is: pairs, cards, tables, charts, and results as cells show them', async () => {
+    const { fg, context } = world;
+    const { map, a } = await mapped(world);
+    await fg.show(map);
+    await fg.show(a, { features: 7 });
+    await fg.show(await fg.correlation.scores(saeA, saeB, map, { metrics: ['cka'], nulls: 3 }));
+    await fg.show(await fg.correlation.filter(map, { minR: 0.1 }));
+    await fg.show(await fg.sae.evaluate(lmA, saeA, fg.datasets.fromTexts(texts, { context: 10 })));
+    fg.show([{ i: 1 }]);
+    await fg.show([]);
+    fg.show({ data: { values: [{ i: 1 }] }, mark: 'point' }, { title: 'One' });
+    expect(context.shown.map(([item]) => item.mime)).toEqual([
+      MIME.features,
+      MIME.features,
+      MIME.table,
+      MIME.features,
+      MIME.table,
+      MIME.table,
+      MIME.table,
+      MIME.chart,
+    ]);
   });
 });
 
@@ -178,19 +227,19 @@ describe('tables and charts in cells', () => {
   it('keep 1,000 rows unless told otherwise', () => {
     const { fg, context } = world;
     const rows = Array.from({ length: 1001 }, (_, i) => ({ i }));
-    fg.show.table(rows, 'long');
-    fg.show.table(rows, 'all', { rows: 1001 });
+    fg.show(rows, { title: 'long' });
+    fg.show(rows, { title: 'all', top: 1001 });
     const tables = context.shown.map(([item]) => item.json as unknown as TableDescriptor);
     expect(tables.map((t) => [t.rows.length, t.totalRows])).toEqual([
       [1000, 1001],
       [1001, undefined],
     ]);
-    expect(() => fg.show.table(undefined as never)).toThrow('rows is undefined');
+    expect(() => fg.show(undefined as never)).toThrow('fg.show: x is undefined');
   });
 
   it('refuse a chart with a URL and show nothing', () => {
     const { fg, context } = world;
-    expect(() => fg.show.chart({ data: { url: 'data.csv' }, mark: 'point' })).toThrow('never loaded');
+    expect(() => fg.show({ data: { url: 'data.csv' }, mark: 'point' })).toThrow('never loaded');
     expect(context.shown).toEqual([]);
   });
 });

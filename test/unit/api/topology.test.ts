@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { show } from '../../../src/kernel/show/fg.js';
+import { bindCall } from '../../../src/kernel/verb/called.js';
 import { Environment } from '../../../src/kernel/verb/environment.js';
 import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { bind } from '../../../src/kernel/verb/namespace.js';
@@ -53,9 +55,14 @@ describe('fg.mapper.persistence', () => {
     const again = await api.persistence(x, { nulls: 9, landmarks: 40, seed: 3 });
     expect(again).toEqual(first);
     expect(context.printed.join()).toMatch(/loaded from cache/);
-    api.barcode(again);
-    api.diagram(again);
-    expect(context.shown.map((shown) => shown[0].mime)).toEqual([MIME.chart, MIME.chart]);
+    const look = bindCall(env, show);
+    look(again, { as: 'barcode' });
+    look(again, { as: 'diagram', title: 'Mine' });
+    const [bars, diagram] = context.shown.map(
+      ([item]) => [item.mime, (item.json as unknown as ChartDescriptor).title?.split(':')[0]] as const,
+    );
+    expect(bars).toEqual([MIME.chart, 'Barcode']);
+    expect(diagram).toEqual([MIME.chart, 'Mine']);
   });
 
   it('refuses misspelt options and what is no matrix', async () => {
@@ -70,7 +77,7 @@ describe('fg.mapper.persistence', () => {
 });
 
 describe('fg.mapper.nulls and findings', () => {
-  it('a loop is found with its p, and the null graph goes to fg.mapper.show', async () => {
+  it('a loop is found with its p, and the null graph goes to fg.show', async () => {
     const api = bind(env, mapper);
     const x = circle(250, 2);
     const graph = await bind(env, mapper).graph(x, OPTIONS);
@@ -82,7 +89,7 @@ describe('fg.mapper.nulls and findings', () => {
     const [loop] = api.findings(graph, { beside: nulls });
     expect(loop).toMatchObject({ kind: 'loop', p: 0.1, runs: 9, seed: 1 });
     expect(textOf(itemsOf(api.findings(graph)))).toMatch(/no null was run/);
-    await bind(env, mapper).show(graph, { beside: [nulls], findings: [loop] });
+    await bindCall(env, show)(graph, { beside: [nulls], findings: [loop] });
     expect(context.shown.at(-1)!.some((i) => i.mime === MIME.graph)).toBe(true);
 
     const again = await api.nulls(x, { ...OPTIONS, nulls: { kind: 'gaussian', runs: 9, seed: 1 } });

@@ -3,7 +3,8 @@ import golden from '../../goldens/pearson.json' with { type: 'json' };
 import { memoryActivations } from '../../../src/kernel/activations/store.js';
 import type { SparseActivations } from '../../../src/kernel/activations/types.js';
 import { Random } from '../../../src/kernel/compute/random.js';
-import { correlate, type CorrelateOptions } from '../../../src/kernel/correlation/map.js';
+import { correlate } from '../../../src/kernel/correlation/map.js';
+import type { CorrelateOptions } from '../../../src/kernel/correlation/options.js';
 import { bestPartners, featureSums } from '../../../src/kernel/correlation/pearson.js';
 import { pairedSpans } from '../../../src/kernel/correlation/spans.js';
 import { fromDense, randomRows, sparse, toDense } from '../activations/rows.js';
@@ -164,7 +165,7 @@ describe('correlate', () => {
   it('refuses nonsense options and a single token, and stops when aborted', async () => {
     const a = memoryActivations(sparse(2, [[[0, 1]], []]), { context: 1 });
     await expect(correlate(a, a, { counterparts: 0 })).rejects.toThrow(/counterparts/);
-    await expect(correlate(a, a, { match: 'best' as 'mutual' })).rejects.toThrow(/'best'/);
+    await expect(correlate(a, a, { match: 'best' as 'mutual' })).rejects.toThrow(/match is "best"; expected 'argmax'/);
     await expect(correlate(a, a, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
     const one = memoryActivations(sparse(2, [[[0, 1]]]));
     await expect(correlate(one, one)).rejects.toThrow(/at least 2 tokens/);

@@ -1,0 +1,47 @@
+/** What matching the features of two stores takes. */
+import type { CallOptions } from '../compute/call.js';
+import { choice, only, parseOptions, real, whole, type Given, type Parsed } from '../verb/option.js';
+
+export const CORRELATE = {
+  counterparts: whole({ doc: 'Partners kept per feature, in both directions.', min: 1, default: 3 }),
+  minFirings: real({
+    doc: 'Features that fire on fewer tokens take no part: r ≈ 1 between features of one firing means nothing.',
+    min: 0,
+    default: 10,
+  }),
+  match: choice(['argmax', 'mutual', 'one-to-one'], {
+    doc: "'argmax': each B with its best A; 'mutual': each other's best; 'one-to-one': greedy by r, each feature once.",
+    default: 'argmax',
+  }),
+  minR: real({
+    doc: 'Pairs below this r are dropped from `pairs`; the lists of counterparts keep them.',
+    min: -1,
+    max: 1,
+    default: -1,
+  }),
+  maxShareAtOnePosition: real({
+    doc: 'Leave out features with more than this share of their firings on one position, such as those of BOS; 1: none.',
+    above: 0,
+    default: 1,
+  }),
+} as const;
+
+export type CorrelateParameters = Given<typeof CORRELATE>;
+export type CorrelateSettings = Parsed<typeof CORRELATE>;
+
+/** Of how it is done: the result is the same. */
+export const CORRELATE_MEMORY = {
+  memoryBytes: real({
+    doc: 'Memory in bytes that the call may use.',
+    above: 0,
+    fallback: 'half of free memory, at most 2 GiB',
+    identity: false,
+  }),
+} as const;
+
+export type CorrelateOptions = CorrelateParameters & Given<typeof CORRELATE_MEMORY> & CallOptions;
+
+/** Options with their defaults. @throws RangeError for values that make no sense */
+export function correlateSettings(options: CorrelateParameters): CorrelateSettings {
+  return parseOptions('correlate', only(CORRELATE, { ...options }), CORRELATE);
+}

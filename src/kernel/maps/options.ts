@@ -1,0 +1,40 @@
+/** UMAP's options, by umap-js's names. */
+import type { CallOptions } from '../compute/call.js';
+import { choice, real, whole, type Given } from '../verb/option.js';
+
+export const UMAP = {
+  nNeighbors: whole({
+    doc: 'Size of the local neighbourhood, the point itself included; at most the number of points.',
+    min: 2,
+    default: 15,
+  }),
+  minDist: real({
+    doc: 'Distance up to which points count as together in the layout; at most `spread`.',
+    min: 0,
+    default: 0.1,
+  }),
+  spread: real({ doc: 'Length over which membership falls by e beyond `minDist`.', above: 0, default: 1 }),
+  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', default: 'euclidean' }),
+  nEpochs: whole({ doc: 'Epochs of the optimizer.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
+  learningRate: real({ doc: 'First step of the optimizer.', above: 0, default: 1 }),
+  negativeSampleRate: real({ doc: 'Points pushed off for each that is pulled.', min: 1, default: 5 }),
+  repulsionStrength: real({ doc: 'Weight of the push.', min: 0, default: 1 }),
+  setOpMixRatio: real({ doc: '1: fuzzy union; 0: intersection.', min: 0, max: 1, default: 1 }),
+  localConnectivity: real({ doc: 'Nearest neighbours taken to be wholly connected.', min: 1, default: 1 }),
+  init: choice(['spectral', 'pca', 'random'], {
+    doc: "Where points start. A graph in pieces starts from 'pca' instead of 'spectral', and the description says so.",
+    default: 'spectral',
+  }),
+  seed: whole({ doc: 'Draws the start and the points that are pushed off.', default: 0 }),
+} as const;
+
+/** What is measured of a finished layout. */
+export const MEASURED = {
+  trustworthiness: whole({
+    doc: 'Also measure trustworthiness with this many neighbours, over at most 2,000 points drawn by the seed.',
+    min: 1,
+    fallback: 'not measured',
+  }),
+} as const;
+
+export type UmapOptions = Given<typeof UMAP> & Given<typeof MEASURED> & CallOptions;

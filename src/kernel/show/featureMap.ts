@@ -1,0 +1,157 @@
+/** Feature maps: the features of a store placed by a layout of its SAE's decoder, as the sidecar that panels read. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { MapDescriptor, MapMeta } from '../../protocol/map.js';
+import { MIME } from '../../protocol/mime.js';
+import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { defaultExamples } from '../activations/kept.js';
+import { featureLabels } from '../activations/labels.js';
+import type { SparseActivations } from '../activations/types.js';
+import { asParameters } from '../artifacts/parameters.js';
+import { requireSame } from '../artifacts/store.js';
+import type { PairedMap } from '../correlation/types.js';
+import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
+import type { Layout } from '../maps/types.js';
+import { textItem } from '../present/items.js';
+import { thumbnail } from '../present/thumbnail.js';
+import type { Environment } from '../verb/environment.js';
+import { text, value, type Given } from '../verb/option.js';
+
+/** Of pictures of one map or two. */
+export const FEATURE_MAP = {
+  title: text({ doc: 'Over the picture.', fallback: 'the names of the SAEs' }),
+  groups: value<Readonly<Record<string, readonly string[]>>>(
+    'an object such as { months: ["May", "June"] }',
+    {
+      doc: 'Keyword groups offered in the map: name → whole words.',
+      fallback: 'the groups of the TinyStories experiments',
+    },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+} as const;
+
+export type FeatureMapOptions = Given<typeof FEATURE_MAP>;
+
+/** Keyword groups of the TinyStories experiments (docs/experiments: feature relations). */
+const DEFAULT_GROUPS: Record<string, readonly string[]> = {
+  royalty: ['king', 'queen', 'princess', 'prince', 'knight', 'dragon'],
+  family: ['mother', 'father', 'daughter', 'son', 'mom', 'dad', 'sister', 'brother'],
+  'she / he / it': ['she', 'he', 'it', 'her', 'his', 'him'],
+  time: ['years', 'time', 'summer', 'morning', 'day', 'once', 'night'],
+  numbers: ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'],
+  emotions: ['happy', 'sad', 'angry', 'scared', 'proud', 'glad', 'afraid'],
+  weather: ['rain', 'snow', 'wind', 'storm', 'sun', 'sunny', 'rainy', 'windy'],
+};
+const CODE_VERSION = 2;
+
+async function bundleSet(
+  env: Environment,
+  name: string,
+  layout: Layout,
+  activations: SparseActivations,
+): Promise<BundleSet> {
+  const { features, tokens } = activations.meta;
+  if (layout.points !== features)
+    throw new Error(
+      `map ${name}: the layout has ${layout.points} points but ${activations.meta.sae.name} has ${features} features; lay out the decoder of that SAE`,
+    );
+  const { sae } = activations.meta;
+  if (layout.rows && sae.decoder)
+    requireSame(
+      `map ${name} is a layout of other rows than the decoder of its SAE; are the two layouts swapped?`,
+      { name: 'layout', id: layout.rows },
+      { name: `decoder of ${sae.name}`, id: sae.decoder },
+    );
+  const examples = await defaultExamples(env, activations);
+  return {
+    name,
+    title: activations.meta.sae.name,
+    sae: { id: sae.id, name: sae.name },
+    layout,
+    firings: activations.statistics.firings,
+    tokens,
+    labels: featureLabels(examples),
+    examples,
+  };
+}
+
+/** For each of `points` features, its first counterpart and r. */
+function partners(
+  points: number,
+  n: number,
+  best: Int32Array,
+  r: Float32Array,
+): { partner: Int32Array; r: Float32Array } {
+  return {
+    partner: Int32Array.from({ length: points }, (_, i) => best[i * n]),
+    r: Float32Array.from({ length: points }, (_, i) => r[i * n]),
+  };
+}
+
+/** Writes the sidecar of the sets and gives the items that show it. */
+async function bundleItems(
+  env: Environment,
+  sets: BundleSet[],
+  inputs: Record<string, string>,
+  { pairing, ...options }: FeatureMapOptions & { pairing?: MapMeta['pairing'] },
+): Promise<OutputItem[]> {
+  const groups = Object.entries(options.groups ?? DEFAULT_GROUPS).map(([name, words]) => ({ name, words: [...words] }));
+  const title = options.title ?? sets.map((set) => set.title).join(' ↔ ');
+  const key = {
+    kind: 'map',
+    parameters: asParameters({ groups, title, pairing }) as JsonObject,
+    inputs,
+    codeVersion: CODE_VERSION,
+  };
+  const {
+    value: meta,
+    folder,
+    record,
+  } = await env.outputStore.compute(key, {
+    title,
+    make: async (temporary) => void (await writeMapBundle(temporary, sets, { title, groups, pairing })),
+    load: async (made) => JSON.parse(await fs.readFile(path.join(made, 'map.json'), 'utf8')) as MapMeta,
+  });
+  const descriptor: MapDescriptor = {
+    version: 1,
+    id: record.id,
+    path: path.relative(env.context.outputFolder, folder).split(path.sep).join('/'),
+    meta,
+  };
+  const summary = meta.sets
+    .map((s) => `${s.name}: ${s.title}, ${s.points} features (${s.dead} dead), ${s.layout}`)
+    .join('\n');
+  return [
+    { mime: MIME.map, json: JSON.parse(JSON.stringify(descriptor)) as Json },
+    { mime: MIME.png, base64: thumbnail(sets).toString('base64') },
+    textItem(`${title}\n${summary}`),
+  ];
+}
+
+/** One map. */
+export async function featureMapItems(
+  env: Environment,
+  layout: Layout,
+  activations: SparseActivations,
+  options: FeatureMapOptions,
+): Promise<OutputItem[]> {
+  const set = await bundleSet(env, 'A', layout, activations);
+  return bundleItems(env, [set], { layout: layout.id, activations: activations.id }, options);
+}
+
+/** Two maps side by side, linked by first counterparts. */
+export async function twinMapItems(
+  env: Environment,
+  [layoutA, layoutB]: readonly [Layout, Layout],
+  map: PairedMap,
+  options: FeatureMapOptions,
+): Promise<OutputItem[]> {
+  const a = await bundleSet(env, 'A', layoutA, map.a);
+  const b = await bundleSet(env, 'B', layoutB, map.b);
+  Object.assign(a, partners(map.featuresA, map.counterparts, map.bestBofA, map.rBofA));
+  Object.assign(b, partners(map.featuresB, map.counterparts, map.bestAofB, map.rAofB));
+  const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);
+  const pairing = { method: map.method, pairs: map.pairs.r.length, tokens: map.tokens, meanR };
+  const inputs = { layoutA: layoutA.id, layoutB: layoutB.id, map: map.id };
+  return bundleItems(env, [a, b], inputs, { ...options, pairing });
+}

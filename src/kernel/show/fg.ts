@@ -1,0 +1,216 @@
+/** fg.show: the one way to look at what fg returned, in the running cell. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import type { SparseActivations } from '../activations/types.js';
+import type { PairedMap } from '../correlation/types.js';
+import { graphItems, SHOW } from '../mapper/show.js';
+import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
+import type { MapperGraph } from '../mapper/types.js';
+import type { Layout } from '../maps/types.js';
+import { chartItems, DISPLAY, featureItems, tableItems, tableOf, type TableRow } from '../present/items.js';
+import { persistenceItems } from '../present/mapper.js';
+import { calledNamespace, form } from '../verb/called.js';
+import { CALL, thing } from '../verb/common.js';
+import { choice, only, required, text, value, whole, written } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
+import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
+
+const has =
+  (...names: readonly string[]) =>
+  (x: object): boolean =>
+    names.every((name) => name in x);
+const manyOf =
+  (is: (x: object) => boolean) =>
+  (x: object): boolean =>
+    Array.isArray(x) &&
+    x.length > 0 &&
+    x.every((each) => typeof each === 'object' && each !== null && is(each as object));
+
+const isGraph = has('nodes', 'weight', 'betti', 'lens');
+const isLayout = has('coordinates', 'points', 'method');
+const isPersistence = (x: object): boolean => has('dims', 'threshold', 'null')(x) && 'landmarks' in x;
+
+const graph = verb({
+  doc: "Mapper graphs, one or several side by side: nodes colored by firing rate, norm, lens, r to the counterpart or columns of yours, with the members' peak tokens and dataset examples where the points are features, and null graphs beside.",
+  args: [
+    thing<MapperGraph | readonly MapperGraph[], readonly MapperGraph[]>(
+      'x',
+      'A graph that fg.mapper.graph returned, or an array of these.',
+      (given) => (Array.isArray(given) ? (given as readonly MapperGraph[]) : [given as MapperGraph]),
+    ),
+  ],
+  options: { ...SHOW, ...CALL },
+  run: async ({ env, options, call }, graphs) =>
+    env.context.display(await graphItems(env, graphs, only(SHOW, options), call)),
+});
+
+const twoMaps = (given: readonly Layout[], at: string): readonly [Layout, Layout] => {
+  if (given.length !== 2) throw new RangeError(`${at} is ${written(given)} layouts; expected one, or two: [a, b]`);
+  return [given[0], given[1]];
+};
+
+const twinMaps = verb({
+  doc: 'Two feature maps side by side: hovering a feature lights its first counterpart in the correlation map and shows the dataset examples of both.',
+  args: [
+    thing<readonly Layout[], readonly [Layout, Layout]>(
+      'x',
+      'Two layouts, [a, b], of the decoders whose activations the map was made from.',
+      twoMaps,
+    ),
+  ],
+  options: {
+    map: required(
+      value<PairedMap>(
+        'what fg.correlation.map returned',
+        { doc: 'The map that joins the features of both.' },
+        (v) => typeof v === 'object' && v !== null,
+      ),
+    ),
+    ...FEATURE_MAP,
+    ...CALL,
+  },
+  errors: ["A layout of other rows than the decoder of the map's SAE is refused."],
+  run: async ({ env, options }, layouts) =>
+    env.context.display(await twinMapItems(env, layouts, options.map, only(FEATURE_MAP, options))),
+});
+
+const featureMap = verb({
+  doc: "A feature map: the features of a store, placed by a layout of its SAE's decoder.",
+  args: [thing<Layout>('x', 'What fg.maps.umap or fg.maps.pca returned.')],
+  options: {
+    activations: required(
+      value<SparseActivations>(
+        'what fg.activations.save returned',
+        { doc: 'Whose features the points are.' },
+        (v) => typeof v === 'object' && v !== null,
+      ),
+    ),
+    ...FEATURE_MAP,
+    ...CALL,
+  },
+  errors: ["A layout of other rows than the decoder of the store's SAE is refused."],
+  run: async ({ env, options }, layout) =>
+    env.context.display(await featureMapItems(env, layout, options.activations, only(FEATURE_MAP, options))),
+});
+
+const pairs = verb({
+  doc: 'Matched pairs with the dataset examples of both sides, those of highest r first.',
+  args: [thing<PairedMap>('x', 'What fg.correlation.map or fg.correlation.filter returned.')],
+  options: { ...PAIRS, ...CALL },
+  run: async ({ env, options }, map) =>
+    env.context.display(featureItems(await pairCards(env, map, only(PAIRS, options)))),
+});
+
+const features = verb({
+  doc: 'Features with their dataset examples.',
+  args: [thing<SparseActivations>('x', 'What fg.activations.save returned.')],
+  options: { ...FEATURES, ...CALL },
+  errors: ['A feature that there is not is refused.'],
+  run: async ({ env, options }, activations) =>
+    env.context.display(featureItems(await featureCards(env, activations, options))),
+});
+
+const persistence = syncVerb({
+  doc: 'The barcode and the diagram, birth against death, of persistence.',
+  args: [thing<RipsPersistence>('x', 'What fg.mapper.persistence returned.')],
+  options: {
+    as: choice(['both', 'barcode', 'diagram'], { doc: 'Which of the two.', default: 'both' }),
+    title: text({ doc: 'Begins the line over the chart.', fallback: 'what is drawn' }),
+  },
+  run: ({ env, options }, found) =>
+    env.context.display(persistenceItems(found, options.as, describeSample(found), options.title)),
+});
+
+/** What a cell would show of it as its last expression. */
+const result = verb({
+  doc: 'Any other result of fg as the cell shows it as its last expression: scores, findings, comparisons, nulls.',
+  args: [thing<object>('x', 'What fg returned.')],
+  options: CALL,
+  async run({ env }, shown) {
+    env.context.display(await (shown as { [DISPLAY](): OutputItem[] | Promise<OutputItem[]> })[DISPLAY]());
+  },
+});
+
+/** Rows of a table. @throws TypeError that names what is no row */
+function rowsGiven(given: readonly TableRow[], at: string): readonly TableRow[] {
+  const odd = given.findIndex((row) => typeof row !== 'object' || row === null || Array.isArray(row));
+  if (odd >= 0)
+    throw new TypeError(`${at}[${odd}] is ${written(given[odd])}; expected an object such as { name: value }`);
+  return given;
+}
+
+const table = syncVerb({
+  doc: 'Rows of plain objects as a sortable table; columns in the order in which their keys first appear.',
+  args: [
+    thing<readonly TableRow[], readonly TableRow[]>('x', 'An array of objects such as { name: value }.', rowsGiven),
+  ],
+  options: {
+    title: text({ doc: 'Over the table.', fallback: 'none' }),
+    top: whole({ doc: 'Rows kept in the output; what was left out is said.', min: 1, default: 1000 }),
+  },
+  run: ({ env, options }, rows) => env.context.display(tableItems(tableOf(rows, options.title, options.top))),
+});
+
+/** A Vega-Lite spec: by `mark`, or by what holds others, it is told from other things. */
+export interface ChartSpec {
+  readonly mark?: unknown;
+  readonly layer?: unknown;
+  readonly concat?: unknown;
+  readonly hconcat?: unknown;
+  readonly vconcat?: unknown;
+  /** With what is drawn for each in `spec`. */
+  readonly facet?: unknown;
+  readonly repeat?: unknown;
+  readonly spec?: unknown;
+  readonly data?: unknown;
+  readonly datasets?: unknown;
+  readonly transform?: unknown;
+  readonly params?: unknown;
+  readonly encoding?: unknown;
+  readonly projection?: unknown;
+  readonly resolve?: unknown;
+  readonly columns?: unknown;
+  readonly title?: unknown;
+  readonly width?: unknown;
+  readonly height?: unknown;
+  readonly view?: unknown;
+  readonly config?: unknown;
+  readonly $schema?: unknown;
+}
+
+const showsItself = (x: object): boolean => DISPLAY in x;
+const isSpec = (x: object): boolean =>
+  ['mark', 'layer', 'concat', 'hconcat', 'vconcat', 'facet', 'repeat'].some((name) => name in x);
+
+const chart = syncVerb({
+  doc: 'A chart: a Vega-Lite spec with inline data, { values: [...] }.',
+  args: [thing<ChartSpec>('x', 'A Vega-Lite spec, such as one of the `charts` of a result.')],
+  options: { title: text({ doc: 'Over the chart.', fallback: 'none' }) },
+  errors: ['A spec that names a URL is refused: nothing is loaded.'],
+  run: ({ env, options }, spec) => env.context.display(chartItems(spec, options.title)),
+});
+
+export const show = calledNamespace({
+  name: 'show',
+  doc: 'The one way to look: `fg.show(x, options)` draws what fg returned, rows and charts in the running cell. What `x` is says how it is drawn and which options there are. As the last expression of a cell a result shows itself, and nothing has to be called.',
+  example: `// A circle of 60 points as a table, and its one loop as a barcode
+const turn = (i) => (2 * Math.PI * i) / 60
+const rows = Array.from({ length: 60 }, (_, i) => ({ x: Math.cos(turn(i)), y: Math.sin(turn(i)) }))
+fg.show(rows, { title: 'Points on a circle', top: 5 })
+const bars = await fg.mapper.persistence(rows.map(({ x, y }) => [x, y]), { nulls: 3 })
+fg.show(bars, { as: 'barcode' })`,
+  expected:
+    'what fg returned, an array of rows such as { name: value }, or a Vega-Lite spec ({ mark, encoding, data: { values } })',
+  forms: [
+    form('graph', (x) => isGraph(x) || manyOf(isGraph)(x), graph),
+    form('layout', isLayout, featureMap),
+    form('layouts', manyOf(isLayout), twinMaps),
+    form('map', has('pairs', 'bestAofB', 'bestBofA'), pairs),
+    form('activations', has('statistics', 'meta', 'shards'), features),
+    form('persistence', isPersistence, persistence),
+    form('rows', (x) => Array.isArray(x) && !showsItself(x), table),
+    form('chart', (x) => isSpec(x) && !showsItself(x), chart),
+    // Last: it takes any object, so that types of the others are looked at first.
+    form('result', showsItself, result),
+  ],
+});

@@ -1,0 +1,100 @@
+/** fg.correlation: filters of pairs from a cell, and options that would have no effect. */
+import { describe, expect, it } from 'vitest';
+import { DISPLAY } from '../../../src/kernel/present/items.js';
+import type { TableDescriptor } from '../../../src/protocol/display.js';
+import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+
+const world = freshWorld();
+
+async function mapped() {
+  const { fg } = world;
+  const text = fg.datasets.fromTexts(texts, { context: 10 });
+  const a = await fg.activations.save(lmA, saeA, text);
+  const b = await fg.activations.save(lmB, saeB, text);
+  const map = await fg.correlation.map(a, b, { minFirings: 2 });
+  return { map, labelsA: await fg.activations.labels(a), labelsB: await fg.activations.labels(b) };
+}
+
+const table = async (value: object): Promise<TableDescriptor> => {
+  const items = await (value as { [DISPLAY](): OutputItem[] | Promise<OutputItem[]> })[DISPLAY]();
+  return items[0].json as unknown as TableDescriptor;
+};
+
+describe('fg.correlation.filter', () => {
+  it('keeps the pairs that a filter written by hand keeps, and shows what each step left', async () => {
+    const { fg } = world;
+    const { map, labelsA, labelsB } = await mapped();
+    const { a, b, r } = map.pairs;
+    const odd = (token: string): boolean => /^ ?\d*[13579]$/.test(token);
+    const byHand = [...r.keys()].filter((i) => labelsA[a[i]].every(odd) && labelsB[b[i]].every(odd));
+    // With "g", each test would begin where the last one ended.
+    const left = await fg.correlation.filter(map, { tokens: /^ ?\d*[13579]$/g });
+    expect([...left.pairs.b]).toEqual(byHand.map((i) => b[i]));
+    expect(byHand.length).toBeLessThan(r.length);
+    const common = await fg.correlation.filter(map, { minR: 0.2, commonToken: 'normalized' });
+    const shared = [...r.keys()].filter((i) => r[i] >= 0.2 && labelsA[a[i]].some((t) => labelsB[b[i]].includes(t)));
+    expect([...common.pairs.a]).toEqual(shared.map((i) => a[i]));
+    expect(common.pairs.r).toEqual(Float32Array.from(shared, (i) => r[i]));
+    const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((s, v) => s + v, 0) / values.length;
+    expect((await table(common)).rows).toEqual([
+      { step: 'matched', pairs: r.length, 'mean r': mean(r) },
+      { step: 'r ≥ 0.2', pairs: r.filter((v) => v >= 0.2).length, 'mean r': mean(r.filter((v) => v >= 0.2)) },
+      { step: 'a common peak token', pairs: shared.length, 'mean r': shared.length > 0 ? mean(common.pairs.r) : null },
+    ]);
+  });
+
+  it('gives a map of another identity, which scores and counterparts take', async () => {
+    const { fg } = world;
+    const { map, labelsA } = await mapped();
+    const drop = [labelsA[map.pairs.a[0]][0].trim()];
+    const made = [
+      map,
+      await fg.correlation.filter(map, { dropTokens: drop }),
+      await fg.correlation.filter(map, { dropTokens: ['none such'] }),
+      await fg.correlation.filter(map, { dropTokens: true }),
+    ];
+    expect(new Set(made.map(({ id }) => id)).size).toBe(4);
+    expect((await fg.correlation.filter(map, { dropTokens: drop })).id).toBe(made[1].id);
+    expect(made[1].pairs.r.length).toBeLessThan(map.pairs.r.length);
+    expect(made[1].bestAofB).toEqual(map.bestAofB);
+    expect(made[2].pairs).toEqual(map.pairs);
+    const [score] = await fg.correlation.scores(saeA, saeB, made[1], { metrics: ['cka'], nulls: 3 });
+    expect(score.n).toBe(made[1].pairs.r.length);
+  });
+
+  it('refuses a call without a filter and values that are none', async () => {
+    const { fg } = world;
+    const { map } = await mapped();
+    await expect(fg.correlation.filter(map)).rejects.toThrow(
+      'no filter is given; give one of minR, dropTokens, tokens',
+    );
+    await expect(fg.correlation.filter(map, { tokens: '^a' as never })).rejects.toThrow(
+      'expected a regular expression',
+    );
+    await expect(fg.correlation.filter(map, { dropTokens: [1] as never })).rejects.toThrow(
+      'true, or an array of tokens',
+    );
+  });
+});
+
+describe('fg.correlation.scores', () => {
+  it('draws random features from the two decoders unless told otherwise, and refuses options without effect', async () => {
+    const { fg } = world;
+    const { map } = await mapped();
+    const metrics = ['cka'] as const;
+    const nulls = { kind: 'random-features', runs: 4, seed: 2 } as const;
+    const [own] = await fg.correlation.scores(saeA, saeB, map, { metrics, nulls });
+    const pools = { x: saeA.decoder, y: saeB };
+    const [given] = await fg.correlation.scores(saeA, saeB, map, { metrics, nulls, pools });
+    expect(own.null).toMatchObject({ kind: 'random-features', runs: 4 });
+    expect(given).toEqual(own);
+    const [shuffled] = await fg.correlation.scores(saeA, saeB, map, { metrics, nulls: { runs: 4, seed: 2 } });
+    expect(shuffled.null.mean).not.toBe(own.null.mean);
+    const refused = (options: object) => expect(fg.correlation.scores(saeA, saeB, map, options)).rejects;
+    await refused({ metrics, pools }).toThrow("pools are read by the null 'random-features' alone");
+    await refused({ metrics, neighbors: 3 }).toThrow("neighbors is read by the metric 'jaccard' alone");
+    await refused({ metrics: ['pearson'] }).toThrow("an array of some of 'svcca'");
+    await refused({ neighbours: 3 }).toThrow('has no option "neighbours"');
+  });
+});
