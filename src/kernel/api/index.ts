@@ -18,10 +18,9 @@ import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { modelsApi, type ModelsApi } from './models.js';
-import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
-import { syntheticApi, type SyntheticApi } from './synthetic.js';
+import { trainOnWorldApi, type TrainOnWorldApi } from './synthetic.js';
 import { bind, type Bound } from '../verb/namespace.js';
 
 export interface PruneOptions {
@@ -63,7 +62,7 @@ export interface Fg {
   readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
-  readonly synthetic: SyntheticApi & RecoveryApi;
+  readonly synthetic: Bound<typeof namespaces.synthetic> & TrainOnWorldApi;
   readonly artifacts: ArtifactsApi;
   readonly device: DeviceApi;
   /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
@@ -93,7 +92,7 @@ export async function createFg(
       ...labApi(env),
     },
     show: showApi(env),
-    synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
+    synthetic: { ...bind(env, namespaces.synthetic), ...trainOnWorldApi(env) },
     artifacts: {
       folder: env.store.folder,
       list: () => env.store.list(),

@@ -29,8 +29,10 @@ export interface ResponseParameters {
   samples?: number;
   /** Null runs per score; default 50. */
   nulls?: number;
-  /** Seed of nulls, of the random pairing and of the events; default 0. */
+  /** Seed of the random pairing and of the events; default 0. */
   seed?: number;
+  /** Seed of the nulls; default `seed`. */
+  nullSeed?: number;
   /** What else the twins are made of; their shared fraction is what varies. */
   twins?: Omit<TwinOptions, 'shared'>;
 }
@@ -99,7 +101,7 @@ export async function scoreResponse(
   const { fractions = [0, 0.25, 0.5, 0.75, 1], metrics = METRICS, pairing = 'truth', nulls = 50, seed = 0 } = options;
   if (!['truth', 'argmax', 'mutual', 'one-to-one'].includes(pairing))
     throw new RangeError(`pairing must be 'truth', 'argmax', 'mutual' or 'one-to-one' but is '${String(pairing)}'`);
-  const { signal, onProgress } = options;
+  const { signal, onProgress, nullSeed = seed } = options;
   const rows: ResponseRow[] = [];
   for (const shared of fractions) {
     const twins = await createTwins(world, { ...options.twins, shared });
@@ -111,7 +113,7 @@ export async function scoreResponse(
       {
         metrics,
         nulls,
-        seed,
+        seed: nullSeed,
         signal,
         onProgress,
       },

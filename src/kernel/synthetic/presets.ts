@@ -59,6 +59,7 @@ function publishedWorld(p: PublishedParts): GeneratedWorld {
   const { features: n, dim, seed, o } = p;
   if (!Number.isInteger(p.batch) || p.batch < 1 || p.batch > 65_536)
     throw new RangeError(`publishedBatch must be a whole number from 1 to 65,536 but is ${p.batch}`);
+  const { standardized, ...rest } = o;
   const none = new Int32Array(n).fill(-1);
   const law: Law = {
     features: n,
@@ -85,7 +86,8 @@ function publishedWorld(p: PublishedParts): GeneratedWorld {
     parents: p.parents ?? none,
     groups: none,
     description: `${o.preset}, as published: ${n} features in ${dim} dimensions, seed ${seed}`,
-    parameters: asParameters({ ...o, features: n, dim, seed, publishedBatch: p.batch }),
+    // The name of the option when worlds were first identified.
+    parameters: asParameters({ ...rest, standardised: standardized, features: n, dim, seed, publishedBatch: p.batch }),
     faults: p.faults ?? entry.faults,
   });
 }
@@ -199,7 +201,7 @@ function blobs(count: number, width: number, centres: number, random: Random): F
 
 function lan(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
-  const { k = 16, lambda = 0.99, standardised = false, clip = false, directions = 'gaussian' } = o;
+  const { k = 16, lambda = 0.99, standardized = false, clip = false, directions = 'gaussian' } = o;
   const random = new Random(s.seed).fork('lan-2024');
   const dictionary =
     directions === 'gaussian'
@@ -207,7 +209,7 @@ function lan(o: PresetOptions): GeneratedWorld {
       : directions === 'blobs'
         ? transposed(blobs(s.dim, s.features, 10, random), s.dim, s.features)
         : blobs(s.features, s.dim, 10, random);
-  const published: PublishedLaw = { kind: 'lan-2024', k, exponent: lambda, standardised, clip };
+  const published: PublishedLaw = { kind: 'lan-2024', k, exponent: lambda, standardised: standardized, clip };
   const frequencies = decaying(s.features, lambda, k);
   return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 1000, published, frequencies });
 }

@@ -38,7 +38,7 @@ export interface PresetOptions extends CallOptions {
   /** lan: 'gaussian' (default), 'blobs' (clusters over dimensions, as published), 'blobs-intended' (over features). */
   directions?: 'gaussian' | 'blobs' | 'blobs-intended';
   /** lan: take the correlation matrix of A·Aᵀ; probabilities then leave [0, 1] and sampling stops, unless `clip`. */
-  standardised?: boolean;
+  standardized?: boolean;
   /** lan: cut probabilities to 1. */
   clip?: boolean;
   /** Corrected forms of sharkey and lan: squared length of the factor loadings, default 0.3. */
@@ -123,12 +123,12 @@ export const PRESETS: readonly PresetEntry[] = [
     faults: [
       'AAᵀ has diagonal near 170 (deviation 13, at the published 512 features): Φ(z) is 0 or 1, and correlations near 0.75 make it one switch for all features: L0 16 ± 14, 15 % of samples empty',
       'the exponent is 0.99·i, not 0.99^i: after saturation frequencies hardly decay (0.045, 0.030, …, 0.029), feature 0 has the same p always',
-      'standardising the matrix (standardised: true) brings the decay back, and probabilities up to 2.2',
+      'standardizing the matrix (standardized: true) brings the decay back, and probabilities up to 2.2',
       'all magnitudes are 1; features are not of unit length',
       "directions: 'blobs' clusters the dimensions of the model, not the features",
       'the published loop counts batches instead of samples (min(batch, total − batches)); a stream here has the samples asked for, so that this fault is named but not drawn',
     ],
-    options: ['lambda', 'k', 'directions', 'standardised', 'clip', 'publishedBatch'],
+    options: ['lambda', 'k', 'directions', 'standardized', 'clip', 'publishedBatch'],
   },
   {
     name: 'lan-2024-corrected',

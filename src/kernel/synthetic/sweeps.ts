@@ -179,11 +179,3 @@ export async function runSweep(plan: SweepPlan, store: ArtifactStore, options: S
   onProgress?.({ label: 'sweep', done: planned.length, total: planned.length, unit: 'cells' });
   return rows;
 }
-
-/** A score of a recovery by its name, or a figure by its key; undefined where there is none. */
-export function valueOf(recovery: Recovery | undefined, name: string): { value: number; floor?: number } | undefined {
-  const score = recovery?.scores.find((s) => s.metric === name);
-  if (score) return { value: score.value, floor: score.null.mean };
-  const value = (recovery?.figures as Record<string, number> | undefined)?.[name];
-  return value === undefined ? undefined : { value };
-}

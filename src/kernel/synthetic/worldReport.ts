@@ -54,7 +54,7 @@ export interface WorldReport {
   };
   /** [features] */
   asked: Float64Array;
-  realised: Float64Array;
+  realized: Float64Array;
   marginals: Deviations;
   /** Pairs with at least ten expected co-firings; undefined for published generators. */
   cofiring: Deviations | undefined;
@@ -256,7 +256,7 @@ export async function worldReport(world: GeneratedWorld, options: WorldReportOpt
       z: l0Score(mean, asked, sd, samples),
     },
     asked: world.frequencies,
-    realised: counts.firings.map((c) => c / samples),
+    realized: counts.firings.map((c) => c / samples),
     marginals: marginalsOf(world, counts),
     ...pairsOf(world, counts),
     geometry: await geometryOf(world, { signal }),

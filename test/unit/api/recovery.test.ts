@@ -28,7 +28,7 @@ const drawable = (spec: object): ChartDescriptor => {
 };
 
 const world = handWorld({ dictionary: basis(10, 12), codes: independent(10, 0.15) });
-const quick = { samples: 300, floors: 3, nulls: 3 };
+const quick = { samples: 300, nulls: 3 };
 
 describe('fg.synthetic.recovery', () => {
   it('is shown with floors, kept, and loaded by the same call', async () => {
@@ -92,7 +92,10 @@ describe('twins', () => {
     const table = tableOf(found);
     expect(table.rows.map((row) => row.matcher)).toEqual(['argmax', 'mutual', 'one-to-one']);
     expect(table.rows[0]['split found']).toBe('2 of 2');
-    for (const spec of Object.values(found.charts)) drawable(spec);
+    for (const spec of [synthetic.reliabilityChart(found), synthetic.thresholdChart(found)]) {
+      drawable(spec);
+      expect(shown(spec)[0].mime).toBe(MIME.chart);
+    }
     const saes = { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) };
     const through = await synthetic.calibrate(twins, { samples: 500, nulls: 5, saes });
     expect(through.from).toContain('SAEs');
@@ -123,7 +126,7 @@ describe('twins', () => {
     const options = { fractions: [0, 1], metrics: ['cka', 'rsa'], nulls: 5, twins: { features: 30 } } as const;
     const found = await session.fg.synthetic.scoreResponse(base, options);
     expect(tableOf(found).rows).toHaveLength(4);
-    drawable(found.charts.response);
+    drawable(session.fg.synthetic.responseChart(found));
     expect((await session.fg.synthetic.scoreResponse(base, options)).rows).toEqual(found.rows);
     await expect(session.fg.synthetic.scoreResponse(base, { twins: { shared: 0.3 } as object })).rejects.toThrow(
       'no option "shared"',
@@ -134,9 +137,9 @@ describe('twins', () => {
 describe('fg.synthetic.sweep', () => {
   it('says what is missing, runs it, and draws a heatmap', async () => {
     const { synthetic } = session.fg;
+    const worldOf = (correlation: number) =>
+      handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2 + correlation / 10), id: `w${correlation}` });
     const plan = {
-      world: (correlation: number) =>
-        handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2 + correlation / 10), id: `w${correlation}` }),
       correlations: [0, 1],
       saes: [{ architecture: 'topk', steps: 3, trainBatchSizeTokens: 32 }] as const,
       widths: [6, 8],
@@ -144,16 +147,16 @@ describe('fg.synthetic.sweep', () => {
       samples: 128,
       recovery: quick,
     };
-    expect(tableOf(await synthetic.sweep({ ...plan, run: false })).title).toBe(
+    expect(tableOf(await synthetic.sweep(worldOf, { ...plan, run: false })).title).toBe(
       'Sweep: 0 of 8 cells done, 8 missing or failed',
     );
-    const rows = await synthetic.sweep(plan);
+    const rows = await synthetic.sweep(worldOf, plan);
     const table = tableOf(rows);
     expect(table.title).toBe('Sweep: 8 of 8 cells done');
     expect(table.rows[0]).toMatchObject({ SAE: 'topk', latents: 6, k: 1, correlation: 0, status: 'done' });
-    expect((await synthetic.sweep({ ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
+    expect((await synthetic.sweep(worldOf, { ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
     drawable(synthetic.sweepChart(rows, 'MCC (dictionary)'));
-    await expect(synthetic.sweep({ ...plan, world } as never)).rejects.toThrow('give a function of the correlation');
+    await expect(synthetic.sweep(world as never, plan)).rejects.toThrow('give a function of the correlation');
   });
 });
 
@@ -165,7 +168,7 @@ describe('fg.synthetic.mutualRegularization', () => {
     const table = tableOf(found);
     expect(table.rows).toHaveLength(4);
     expect(table.rows[0]['its floor']).toBeLessThan(1);
-    drawable(found.charts.agreement);
+    drawable(session.fg.synthetic.agreementChart(found));
     const again = await session.fg.synthetic.mutualRegularization(world, options);
     expect(again.runs.map((run) => run.saes.map((s) => s.id))).toEqual(
       found.runs.map((run) => run.saes.map((s) => s.id)),
@@ -202,7 +205,7 @@ describe('fg.synthetic.concepts', () => {
     expect(found.concepts[0]).toMatchObject({ concept: 'odd', feature: 1, f1: 1 });
     expect(found.labels!.score.value).toBe(1);
     expect(textOf(found)).toContain('Labels by dataset examples name the concept of 100 % of 1 features');
-    drawable(found.charts.confusion);
+    drawable(synthetic.confusionChart(found));
     expect((await synthetic.concepts(activations, withConcepts, { nulls: 5 })).concepts).toEqual(found.concepts);
     // A dataset without concepts is refused; one of another text names both.
     await expect(synthetic.concepts(activations, data)).rejects.toThrow('carry no concepts');

@@ -35,7 +35,7 @@ const lan = { features: 16, dim: 8, k: 3, clip: true };
 /** Four tokens of two concepts, each with a feature. */
 const ids = Uint8Array.from({ length: 40 }, (_, t) => 1 + (t % 2));
 const activations = memoryActivations(sparse(Array.from(ids, (c) => [c === 1 ? 1 : 0, c === 2 ? 1 : 0])), {
-  tokenIds: Uint32Array.from(ids),
+  tokenIds: Int32Array.from(ids),
   context: 10,
   meta: { tokenSet: { id: 'tokens', tokenizer: 'hand' } },
 });
@@ -65,9 +65,9 @@ describe('identities of worlds', () => {
           mean: 0.5,
         })
       ).id,
-      marks: (await fg.synthetic.world({ preset: 'marks-2024', features: 48, dim: 8, groups: 4, k: 3, seed: 1 })).id,
-      lan: (await fg.synthetic.world({ preset: 'lan-2024', ...lan, standardised: true })).id,
-      corrected: (await fg.synthetic.world({ preset: 'lan-2024-corrected', features: 16, dim: 8 })).id,
+      marks: (await fg.synthetic.preset('marks-2024', { features: 48, dim: 8, groups: 4, k: 3, seed: 1 })).id,
+      lan: (await fg.synthetic.preset('lan-2024', { ...lan, standardized: true })).id,
+      corrected: (await fg.synthetic.preset('lan-2024-corrected', { features: 16, dim: 8 })).id,
       twins: (await fg.synthetic.twins(base, twinOptions)).id,
       moreTwins: (await fg.synthetic.twins(base, { ...twinOptions, splits: 1, absorptions: 1, noise: 0.1, seed: 2 }))
         .id,
@@ -93,25 +93,25 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
     'world.activations(300)',
     'activations',
     ['7fe7132c02397923'],
-    async () => (await fg.synthetic.world(small)).activations(300),
+    async () => fg.synthetic.activations(await fg.synthetic.world(small), { samples: 300 }),
   ],
   [
     'world.activations(300, { seed: 4 })',
     'activations',
     ['98c0ca20c563438c'],
-    async () => (await fg.synthetic.world(small)).activations(300, { seed: 4 }),
+    async () => fg.synthetic.activations(await fg.synthetic.world(small), { samples: 300, seed: 4 }),
   ],
   [
     'recovery(world, sae, { samples: 300, floors: 3, nulls: 2 })',
     'recovery',
     ['7f60dfd9b5b428d1'],
-    () => fg.synthetic.recovery(hand, handSae(hand.dictionary), { samples: 300, floors: 3, nulls: 2 }),
+    () => fg.synthetic.recovery(hand, handSae(hand.dictionary), { samples: 300, nulls: { runs: 2, floors: 3 } }),
   ],
   [
     'recovery(world, dictionary, { floors: 3, seed: 5, recoveredAt: 0.8 })',
     'recovery',
     ['c91ddda26084482b'],
-    () => fg.synthetic.recovery(hand, hand.dictionary, { floors: 3, seed: 5, recoveredAt: 0.8 }),
+    () => fg.synthetic.recovery(hand, hand.dictionary, { nulls: { floors: 3, seed: 5 }, recoveredAt: 0.8 }),
   ],
   [
     'recovery(world, rows)',
@@ -165,8 +165,7 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
         minCosine: 0.6,
         thresholds: [0.5],
         bin: 0.2,
-        nulls: 4,
-        seed: 7,
+        nulls: { runs: 4, seed: 7 },
         saes: { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) },
       });
     },
@@ -196,15 +195,14 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
     'sweep-cell',
     ['173b454d2e31b9f3', '31c977078414a657', 'be6dfab1affaef57', 'd91c02564ae4d0e4'],
     () =>
-      fg.synthetic.sweep({
-        world: (c) => handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2), id: `w${c}` }),
+      fg.synthetic.sweep((c) => handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2), id: `w${c}` }), {
         correlations: [0, 1],
         saes: [{ architecture: 'topk', steps: 2, trainBatchSizeTokens: 32 }],
         widths: [6],
         ks: [1],
         seeds: [0, 3],
         samples: 64,
-        recovery: { samples: 50, floors: 2, nulls: 2 },
+        recovery: { samples: 50, nulls: 2 },
       }),
   ],
   [
@@ -217,7 +215,7 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
         batchSize: 16,
         samples: 64,
         k: 2,
-        recovery: { samples: 50, floors: 2, nulls: 2 },
+        recovery: { samples: 50, nulls: 2 },
       }),
   ],
   ['concepts(activations, tokens)', 'concepts', ['fd279b6e99387760'], () => fg.synthetic.concepts(activations, tokens)],
@@ -225,13 +223,18 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
     "concepts(activations, tokens, { null: 'types', nulls: 4, seed: 2, minTokens: 5, labels: false })",
     'concepts',
     ['a56eb3d7f88323d5'],
-    () => fg.synthetic.concepts(activations, tokens, { null: 'types', nulls: 4, seed: 2, minTokens: 5, labels: false }),
+    () =>
+      fg.synthetic.concepts(activations, tokens, {
+        nulls: { kind: 'types', runs: 4, seed: 2 },
+        minTokens: 5,
+        labels: false,
+      }),
   ],
   [
     'concepts(activations, tokens, { labels: { minF1: 0.5, examples: 2, nulls: 3, seed: 1 } })',
     'concepts',
     ['18084083c46a8eef'],
-    () => fg.synthetic.concepts(activations, tokens, { labels: { minF1: 0.5, examples: 2, nulls: 3, seed: 1 } }),
+    () => fg.synthetic.concepts(activations, tokens, { labels: { minF1: 0.5, top: 2, nulls: { runs: 3, seed: 1 } } }),
   ],
 ];
 

@@ -1,12 +1,16 @@
-/** Tables of recovery, calibration, sweeps and concepts. */
+/** How worlds, recovery, twins, calibration, sweeps, mutual feature regularization and concepts are shown: tables and lines of text. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
 import type { Recovery, RecoveryFigures } from '../synthetic/recovery.js';
-import { valueOf, type SweepRow } from '../synthetic/sweeps.js';
+import type { MutualRun } from '../synthetic/mutual.js';
+import type { PresetEntry } from '../synthetic/presetsList.js';
+import type { SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';
-import { count, tableItems, tableOf } from '../present/items.js';
+import type { Twins } from '../synthetic/twins.js';
+import type { GeneratedWorld } from '../synthetic/world.js';
+import { count, tableItems, tableOf, textItem } from './items.js';
 
 const P_NOTE = 'p = (k + 1)/(R + 1), k = null runs at or above the value';
 
@@ -27,6 +31,14 @@ const FIGURES: Readonly<Record<keyof RecoveryFigures, string>> = {
   featuresWithMain: 'features with a main latent',
   splitFeatures: 'features that two or more latents share',
 };
+
+/** A score of a recovery by its name, or a figure by its key; undefined where there is none. */
+export function valueOf(recovery: Recovery | undefined, name: string): { value: number; floor?: number } | undefined {
+  const score = recovery?.scores.find((s) => s.metric === name);
+  if (score) return { value: score.value, floor: score.null.mean };
+  const value = (recovery?.figures as Record<string, number> | undefined)?.[name];
+  return value === undefined ? undefined : { value };
+}
 
 export function recoveryItems(r: Recovery): OutputItem[] {
   const scores = r.scores.map((s) => ({
@@ -144,6 +156,37 @@ export function sweepItems(rows: readonly SweepRow[]): OutputItem[] {
   return tableItems(table);
 }
 
+export function mutualItems(runs: readonly MutualRun[]): OutputItem[] {
+  const rows = runs.flatMap(({ coupling, recoveries, history }) =>
+    recoveries.map((recovery, i) => {
+      const last = history[history.length - 1];
+      const score = (name: string) => recovery.scores.find((s) => s.metric === name);
+      const mmcs = score('MMCS true → learned');
+      return {
+        coupling,
+        SAE: i + 1,
+        MSE: last.mse[i],
+        'MMCS between SAEs': last.mmcs,
+        'MMCS true → learned': mmcs?.value,
+        'its floor': mmcs?.null.mean,
+        p: mmcs?.p,
+        'matched cosine': score('matched cosine')?.value,
+        'MCC (activations)': score('MCC (activations)')?.value,
+        'F1 of features': score('F1 of features')?.value,
+        'recovered share': recovery.figures?.recoveredShare,
+        'dead share': recovery.figures?.deadShare,
+        'explained variance': recovery.figures?.explainedVariance,
+      };
+    }),
+  );
+  const [{ recoveries }] = runs;
+  const [{ null: floor, seed }] = recoveries[0].scores;
+  return tableItems({
+    ...tableOf(rows, 'Mutual feature regularization: the runs differ by the coupling alone'),
+    note: `Floor: ${floor.kind}, ${floor.runs} runs, seed ${seed}. ${recoveries[0].world.description}`,
+  });
+}
+
 export function conceptItems(s: ConceptScores, labels?: LabelScores): OutputItem[] {
   const rows = [
     ...s.scores.map((x) => ({
@@ -182,3 +225,28 @@ export function conceptItems(s: ConceptScores, labels?: LabelScores): OutputItem
 }
 
 const percent = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(0)} %` : 'none');
+
+/** A world by its description, and a published generator by what is known to be wrong with it. */
+export const worldItems = ({ description, faults }: GeneratedWorld): OutputItem[] => [
+  textItem([description, ...faults.map((f) => `  known fault: ${f}`)].join('\n')),
+];
+
+export function twinItems({ events, a, b, truth, sharedFraction }: Twins): OutputItem[] {
+  const { pairs, splits, absorptions } = truth;
+  return [
+    textItem(
+      `Twins over ${events.description}: A ${count(a.features)} features in ${a.dim} dimensions, B ${count(b.features)} in ${b.dim}; ${(100 * sharedFraction).toFixed(0)} % of A's are shared: ${count(pairs.a.length)} one to one, ${splits.length} split, ${absorptions.length} absorbed with their children`,
+    ),
+  ];
+}
+
+export function presetItems(presets: readonly PresetEntry[]): OutputItem[] {
+  // What is wrong comes before the rest, in view also where the table is wider than its place.
+  const rows = presets.map(({ name, source, draws, faults }) => ({
+    name,
+    'what is wrong': faults.join('; ') || 'nothing known',
+    draws,
+    source,
+  }));
+  return tableItems(tableOf(rows, 'Presets of fg.synthetic.preset(name)'));
+}

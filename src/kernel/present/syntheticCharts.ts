@@ -1,11 +1,19 @@
-/** Vega-Lite charts of recovery, calibration, sweeps and concepts. Plain specs with their data inside: see fg.show.chart. */
+/** Vega-Lite charts of recovery, calibration, sweeps and concepts. */
+import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
-import { valueOf, type SweepRow } from '../synthetic/sweeps.js';
+import type { MutualRun } from '../synthetic/mutual.js';
+import type { SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
+import { tooltipOf } from './charts.js';
+import { chartItems } from './items.js';
+import { valueOf } from './synthetic.js';
 
-/** A Vega-Lite spec. */
+/** A Vega-Lite spec: fg.show.chart takes it too, with a title of yours. */
 export type Spec = Record<string, unknown>;
+
+/** A spec as it shows itself. */
+export const specItems = (spec: Spec, title: string): OutputItem[] => chartItems(spec, title);
 
 const VERSION = 'https://vega.github.io/schema/vega-lite/v6.json';
 /** Seen on light and on dark: rules and texts take no colour from the theme. */
@@ -16,7 +24,7 @@ const share = (title: string): Spec => ({ title, scale: { domain: [0, 1] } });
 export function reliabilityChart({ reliability, from }: Calibration): Spec {
   const values = reliability.map((row) => ({ ...row, r: (row.from + row.to) / 2 }));
   const x = { field: 'r', type: 'quantitative', title: 'r of the pair', scale: { domain: [0, 1] } };
-  const tooltip = ['method', 'from', 'to', 'pairs', 'share', 'low', 'high'].map((field) => ({ field }));
+  const tooltip = tooltipOf('method', 'from', 'to', 'pairs', 'share', 'low', 'high');
   const y = (field: string): Spec => ({ field, type: 'quantitative', ...share('share of true pairs') });
   return {
     $schema: VERSION,
@@ -70,7 +78,7 @@ export function thresholdChart({ thresholds, from }: Calibration): Spec {
         x: { field: 'threshold', type: 'quantitative', title: 'pairs of r ≥', scale: { domain: [0, 1] } },
         y: { field: 'value', type: 'quantitative', ...share('precision, recall') },
         color: { field: 'measure', type: 'nominal', title: null, legend: { orient: 'bottom', labelLimit: 260 } },
-        tooltip: ['method', 'threshold', 'pairs', 'measure', 'value'].map((field) => ({ field })),
+        tooltip: tooltipOf('method', 'threshold', 'pairs', 'measure', 'value'),
       },
     },
   };
@@ -89,7 +97,7 @@ export function responseChart({ rows, pairing }: ScoreResponse): Spec {
     n: row.n,
   }));
   const x = { field: 'shared', type: 'quantitative', title: 'share in common', scale: { domain: [0, 1] } };
-  const tooltip = ['metric', 'shared', 'value', 'null', 'p', 'n'].map((field) => ({ field }));
+  const tooltip = tooltipOf('metric', 'shared', 'value', 'null', 'p', 'n');
   return {
     $schema: VERSION,
     title: {
@@ -177,23 +185,27 @@ export function sweepChart(rows: readonly SweepRow[], name: string): Spec {
   };
 }
 
-/** One point per latent: cosine to its best true feature, and to its best latent in the other SAE. */
-export interface MfrPoint {
-  coupling: number;
-  toTrue: number;
-  toOther: number;
-  firing: number;
+/** One point per latent of the first SAE: its largest cosine with a true feature, and with a latent of the other SAE. */
+function mutualPoints(runs: readonly MutualRun[]): object[] {
+  return runs.flatMap(({ coupling, recoveries, agreement }) =>
+    Array.from(agreement.toTrue, (toTrue, l) => ({
+      coupling,
+      toTrue,
+      toOther: agreement.toOther[l],
+      firing: (recoveries[0].firing?.latents.firings[l] ?? 0) / recoveries[0].samples,
+    })),
+  );
 }
 
 /** Cosine to the truth by cosine to the other SAE, one panel per coupling. */
-export function mutualChart(points: readonly MfrPoint[]): Spec {
+export function agreementChart(runs: readonly MutualRun[]): Spec {
   return {
     $schema: VERSION,
     title: {
       text: 'Do latents that two SAEs agree on hold true features?',
       subtitle: 'a point: a latent of the first SAE, by its largest cosines',
     },
-    data: { values: points },
+    data: { values: mutualPoints(runs) },
     facet: { column: { field: 'coupling', type: 'nominal', title: 'coupling' } },
     spec: {
       width: 210,
@@ -203,7 +215,7 @@ export function mutualChart(points: readonly MfrPoint[]): Spec {
         x: { field: 'toOther', type: 'quantitative', ...share('cosine to the other SAE') },
         y: { field: 'toTrue', type: 'quantitative', ...share('cosine to the truth') },
         color: { field: 'firing', type: 'quantitative', title: 'firing rate', scale: { scheme: 'viridis' } },
-        tooltip: ['coupling', 'toOther', 'toTrue', 'firing'].map((field) => ({ field })),
+        tooltip: tooltipOf('coupling', 'toOther', 'toTrue', 'firing'),
       },
     },
   };
@@ -231,7 +243,7 @@ export function confusionChart({ names, confusion, concepts }: ConceptScores): S
       x: { field: 'on', type: 'nominal', title: 'tokens of', sort: columns, axis: { labelAngle: -90 } },
       y: { field: 'concept', type: 'nominal', title: 'best feature of', sort: names },
       color: { field: 'share', type: 'quantitative', title: 'share', scale: { domain: [0, 1], scheme: 'viridis' } },
-      tooltip: ['concept', 'feature', 'on', 'share'].map((field) => ({ field })),
+      tooltip: tooltipOf('concept', 'feature', 'on', 'share'),
     },
   };
 }
