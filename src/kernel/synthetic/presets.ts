@@ -1,6 +1,6 @@
 /**
  * Published generators by name, drawn as they were published, and each corrected. Sources: docs/synthetic.md. The
- * faults are measured by world.report() and by the tests.
+ * faults are measured by fg.synthetic.report and by the tests.
  */
 import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix } from '../compute/matrix.js';
