@@ -8,9 +8,9 @@ import { topExamples } from '../../src/kernel/activations/examples.js';
 import { row } from '../../src/kernel/compute/matrix.js';
 import { createPreset } from '../../src/kernel/synthetic/presets.js';
 import { PRESETS } from '../../src/kernel/synthetic/presetsList.js';
-import { createWorld } from '../../src/kernel/synthetic/world.js';
-import { writeWorldActivations } from '../../src/kernel/synthetic/worldActivations.js';
-import { worldReport } from '../../src/kernel/synthetic/worldReport.js';
+import { createWorld } from '../../src/kernel/synthetic/world/world.js';
+import { writeWorldActivations } from '../../src/kernel/synthetic/world/activations.js';
+import { worldReport } from '../../src/kernel/synthetic/world/report.js';
 
 describe('lan-2024', () => {
   it('is one switch for all features: L0 16 ± 14, 15 % empty, frequencies hardly decaying', async () => {

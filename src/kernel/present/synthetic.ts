@@ -9,7 +9,7 @@ import type { SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';
 import type { Twins } from '../synthetic/twins.js';
-import type { GeneratedWorld } from '../synthetic/world.js';
+import type { GeneratedWorld } from '../synthetic/world/world.js';
 import { count, tableItems, tableOf, textItem } from './items.js';
 
 const P_NOTE = 'p = (k + 1)/(R + 1), k = null runs at or above the value';

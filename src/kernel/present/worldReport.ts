@@ -1,6 +1,6 @@
 /** How the report of a world is shown: what was asked beside what was realised. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import type { WorldReport } from '../synthetic/worldReport.js';
+import type { WorldReport } from '../synthetic/world/report.js';
 import { tooltipOf } from './charts.js';
 import { chartItems, count, formatNumber, tableItems, tableOf } from './items.js';
 

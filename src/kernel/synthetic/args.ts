@@ -6,7 +6,7 @@ import { requireThing, thing, type Arg } from '../verb/common.js';
 import { value } from '../verb/option.js';
 import type { Twins } from './twins.js';
 import type { World } from './types.js';
-import type { GeneratedWorld } from './world.js';
+import type { GeneratedWorld } from './world/world.js';
 
 function requireWorld(world: object, at: string): void {
   if (!('dictionary' in world && 'sample' in world))

@@ -17,8 +17,8 @@ import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets.js';
 import { PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
 import type { World } from './types.js';
-import { createWorld, WORLD_VERSION } from './world.js';
-import { writeWorldActivations } from './worldActivations.js';
+import { createWorld, WORLD_VERSION } from './world/world.js';
+import { writeWorldActivations } from './world/activations.js';
 import type {
   CorrelationSpec,
   FrequencySpec,
@@ -26,8 +26,8 @@ import type {
   MagnitudeSpec,
   NoiseOptions,
   WorldOptions,
-} from './worldOptions.js';
-import { worldReport } from './worldReport.js';
+} from './world/options.js';
+import { worldReport } from './world/report.js';
 
 const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
 

@@ -8,12 +8,12 @@ import { Random } from '../compute/random.js';
 import type { Law, PublishedLaw } from '../compute/sampling/law.js';
 import { cholesky } from '../compute/cholesky.js';
 import { transposed } from '../compute/gemm.js';
-import { lowRankCopula } from './copula.js';
-import { unitVector } from './geometry.js';
-import { normalizeRows, spreadRows } from './geometrySpread.js';
+import { lowRankCopula } from './world/copula.js';
+import { unitVector } from './world/geometry.js';
+import { normalizeRows, spreadRows } from './world/spread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './presetsHierarchy.js';
-import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from './world.js';
-import { scaleToL0 } from './worldFrequencies.js';
+import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from './world/world.js';
+import { scaleToL0 } from './world/frequencies.js';
 import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
 
 interface Sizes {

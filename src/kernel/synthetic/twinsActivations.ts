@@ -6,7 +6,7 @@ import type { SparseRows } from '../compute/sparse.js';
 import { matrixId, sha256 } from '../io/hash.js';
 import type { Sae } from '../sae/types.js';
 import type { Twins } from './twins.js';
-import { dominantFeatures, samplePiece } from './worldActivations.js';
+import { dominantFeatures, samplePiece } from './world/activations.js';
 
 /** Bumped when the same call gives other activations. */
 export const TWIN_ACTIVATIONS_VERSION = 1;

@@ -15,7 +15,7 @@ import { trustworthiness } from '../../../src/kernel/maps/trustworthiness.js';
 import { umap } from '../../../src/kernel/maps/umap.js';
 import { linearAssignment } from '../../../src/kernel/synthetic/recoveryAssignment.js';
 import { firingRecovery } from '../../../src/kernel/synthetic/recoveryFiring.js';
-import { largestCosines } from '../../../src/kernel/synthetic/geometrySpread.js';
+import { largestCosines } from '../../../src/kernel/synthetic/world/spread.js';
 
 await initDevice({ device: 'cpu' });
 const x = matrix(12, 3, new Random(1).normals(new Float32Array(36)));

@@ -1,10 +1,10 @@
 /** Samples of a world as an activation store on disk: correlation, maps, the mapper and panels take it like any other. */
-import { writeActivations } from '../activations/write.js';
-import type { SparseActivations } from '../activations/types.js';
-import type { CallOptions } from '../compute/call.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { matrixId, sha256 } from '../io/hash.js';
-import type { World } from './types.js';
+import { writeActivations } from '../../activations/write.js';
+import type { SparseActivations } from '../../activations/types.js';
+import type { CallOptions } from '../../compute/call.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { matrixId, sha256 } from '../../io/hash.js';
+import type { World } from '../types.js';
 
 export interface WorldActivationsOptions extends CallOptions {
   /** Default the world's own. */

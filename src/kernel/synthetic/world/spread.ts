@@ -1,8 +1,8 @@
 /** Rows spread over the sphere: as orthogonal as descent on the sum of cos⁴ makes them. */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { gemm } from '../compute/gemm.js';
-import { matrix, row, type Matrix } from '../compute/matrix.js';
-import type { Random } from '../compute/random.js';
+import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
+import { gemm } from '../../compute/gemm.js';
+import { matrix, row, type Matrix } from '../../compute/matrix.js';
+import type { Random } from '../../compute/random.js';
 
 /** Rows of the Gram matrix at once. */
 const BLOCK = 1024;

@@ -1,11 +1,11 @@
 /** Gaussian copulas: factor structures whose thresholded normals have the asked correlations and exact marginals. */
-import { pushAll } from '../../protocol/lists.js';
-import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
-import type { Random } from '../compute/random.js';
-import { jointOfLatent, latentOfPhi, normalQuantile } from '../compute/sampling/normal.js';
-import type { CopulaLaw } from '../compute/sampling/law.js';
-import { cholesky } from '../compute/cholesky.js';
-import type { CorrelationOf } from './worldOptions.js';
+import { pushAll } from '../../../protocol/lists.js';
+import { symmetricEigen, symmetricEigenvalues } from '../../compute/linalg.js';
+import type { Random } from '../../compute/random.js';
+import { jointOfLatent, latentOfPhi, normalQuantile } from '../../compute/sampling/normal.js';
+import type { CopulaLaw } from '../../compute/sampling/law.js';
+import { cholesky } from '../../compute/cholesky.js';
+import type { CorrelationOf } from './options.js';
 
 /** Rows of loadings, each with its factors. */
 type Loadings = ReadonlyArray<ReadonlyArray<readonly [factor: number, loading: number]>>;

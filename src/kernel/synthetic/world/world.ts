@@ -1,18 +1,18 @@
 /** A world: known directions and the law by which they fire, sampled as a stream. */
-import type { Json } from '../../protocol/notebook.js';
-import { breathe, checkAborted } from '../compute/call.js';
-import { matrix } from '../compute/matrix.js';
-import { memoryBudget } from '../compute/memory.js';
-import { pool } from '../compute/pool.js';
-import { Random } from '../compute/random.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { canonicalJson, sha256 } from '../io/hash.js';
+import type { Json } from '../../../protocol/notebook.js';
+import { breathe, checkAborted } from '../../compute/call.js';
+import { matrix } from '../../compute/matrix.js';
+import { memoryBudget } from '../../compute/memory.js';
+import { pool } from '../../compute/pool.js';
+import { Random } from '../../compute/random.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { canonicalJson, sha256 } from '../../io/hash.js';
 import { buildGeometry, unitVector } from './geometry.js';
-import { drawSpan, joinRows, type Span, type SpanRequest } from '../compute/sampling/span.js';
-import { MAGNITUDES, shareLaw, type Law } from '../compute/sampling/law.js';
-import type { SampleOptions, World, WorldBatch } from './types.js';
-import type { MagnitudeSpec, WorldOptions } from './worldOptions.js';
-import { planOf, type Plan } from './worldPlan.js';
+import { drawSpan, joinRows, type Span, type SpanRequest } from '../../compute/sampling/span.js';
+import { MAGNITUDES, shareLaw, type Law } from '../../compute/sampling/law.js';
+import type { SampleOptions, World, WorldBatch } from '../types.js';
+import type { MagnitudeSpec, WorldOptions } from './options.js';
+import { planOf, type Plan } from './plan.js';
 
 /** Bumped when the same options give other samples. */
 export const WORLD_VERSION = 2;

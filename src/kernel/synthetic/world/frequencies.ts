@@ -1,6 +1,6 @@
 /** Frequencies of features: their shape, and the level that gives a wanted L0 exactly. */
-import { normalQuantile } from '../compute/sampling/normal.js';
-import type { FrequencySpec } from './worldOptions.js';
+import { normalQuantile } from '../../compute/sampling/normal.js';
+import type { FrequencySpec } from './options.js';
 
 export interface Shape {
   weights: Float64Array;

@@ -1,11 +1,11 @@
 /** What a world really does, held against what was asked: from samples, in standard errors. */
-import { checkAborted, type CallOptions } from '../compute/call.js';
-import { row } from '../compute/matrix.js';
-import { normalQuantile, phiOfJoint } from '../compute/sampling/normal.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { largestCosines, welchBound } from './geometrySpread.js';
+import { checkAborted, type CallOptions } from '../../compute/call.js';
+import { row } from '../../compute/matrix.js';
+import { normalQuantile, phiOfJoint } from '../../compute/sampling/normal.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { largestCosines, welchBound } from './spread.js';
 import type { GeneratedWorld } from './world.js';
-import { jointLaw } from './worldJoint.js';
+import { jointLaw } from './joint.js';
 
 export interface WorldReportOptions extends CallOptions {
   /** Samples drawn, default 20,000. */

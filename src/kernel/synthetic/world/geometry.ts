@@ -1,9 +1,9 @@
 /** Directions of features: unit rows, drawn part by part. */
-import type { CallOptions } from '../compute/call.js';
-import { matrix, row, type Matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
-import { spreadRows } from './geometrySpread.js';
-import type { GeometryPart } from './worldOptions.js';
+import type { CallOptions } from '../../compute/call.js';
+import { matrix, row, type Matrix } from '../../compute/matrix.js';
+import { Random } from '../../compute/random.js';
+import { spreadRows } from './spread.js';
+import type { GeometryPart } from './options.js';
 
 /** A part with its features first … first + count − 1. */
 export interface PlacedPart {

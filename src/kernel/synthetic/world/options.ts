@@ -1,5 +1,5 @@
 /** What a world may be asked for. Names and defaults as docs/synthetic.md gives them. */
-import type { CallOptions } from '../compute/call.js';
+import type { CallOptions } from '../../compute/call.js';
 
 /** Directions of a part of the features; `count` features, default (of one part at most) all that the others leave. */
 export type GeometryPart =

@@ -1,10 +1,10 @@
 /** From options to the law that is sampled: who gates whom, who excludes whom, who correlates; and what is impossible. */
-import type { Random } from '../compute/random.js';
+import type { Random } from '../../compute/random.js';
 import { blockCopula, lowRankCopula, matrixCopula } from './copula.js';
 import type { PlacedPart } from './geometry.js';
-import type { CopulaLaw } from '../compute/sampling/law.js';
-import { frequencyShape, requireProbabilities, scaleToL0 } from './worldFrequencies.js';
-import type { CorrelationSpec, WorldOptions } from './worldOptions.js';
+import type { CopulaLaw } from '../../compute/sampling/law.js';
+import { frequencyShape, requireProbabilities, scaleToL0 } from './frequencies.js';
+import type { CorrelationSpec, WorldOptions } from './options.js';
 
 export interface Plan {
   frequencies: Float64Array;
