@@ -4,7 +4,7 @@ import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
 import type { Recovery, RecoveryFigures } from '../synthetic/recovery.js';
 import type { MutualRun } from '../synthetic/mutual.js';
-import type { PresetEntry } from '../synthetic/presetsList.js';
+import type { PresetEntry } from '../synthetic/presets/list.js';
 import type { SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';

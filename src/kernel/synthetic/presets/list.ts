@@ -1,6 +1,6 @@
 /** The presets by name: where they come from, and what is wrong with them. */
-import type { CallOptions } from '../compute/call.js';
-import type { NoiseOptions } from './world/options.js';
+import type { CallOptions } from '../../compute/call.js';
+import type { NoiseOptions } from '../world/options.js';
 
 export type PresetName =
   | 'sharkey-2022'

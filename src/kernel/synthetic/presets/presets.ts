@@ -2,19 +2,19 @@
  * Published generators by name, drawn as they were published, and each corrected. Sources: docs/synthetic.md. The
  * faults are measured by fg.synthetic.report and by the tests.
  */
-import { symmetricEigenvalues } from '../compute/linalg.js';
-import { matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
-import type { Law, PublishedLaw } from '../compute/sampling/law.js';
-import { cholesky } from '../compute/cholesky.js';
-import { transposed } from '../compute/gemm.js';
-import { lowRankCopula } from './world/copula.js';
-import { unitVector } from './world/geometry.js';
-import { normalizeRows, spreadRows } from './world/spread.js';
-import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './presetsHierarchy.js';
-import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from './world/world.js';
-import { scaleToL0 } from './world/frequencies.js';
-import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
+import { symmetricEigenvalues } from '../../compute/linalg.js';
+import { matrix } from '../../compute/matrix.js';
+import { Random } from '../../compute/random.js';
+import type { Law, PublishedLaw } from '../../compute/sampling/law.js';
+import { cholesky } from '../../compute/cholesky.js';
+import { transposed } from '../../compute/gemm.js';
+import { lowRankCopula } from '../world/copula.js';
+import { unitVector } from '../world/geometry.js';
+import { normalizeRows, spreadRows } from '../world/spread.js';
+import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './hierarchy.js';
+import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
+import { scaleToL0 } from '../world/frequencies.js';
+import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
 
 interface Sizes {
   features: number;
