@@ -8,7 +8,7 @@ import type { PresetEntry } from '../synthetic/presets/list.js';
 import type { SweepRow } from '../synthetic/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';
-import type { Twins } from '../synthetic/twins.js';
+import type { Twins } from '../synthetic/twins/twins.js';
 import type { GeneratedWorld } from '../synthetic/world/world.js';
 import { count, tableItems, tableOf, textItem } from './items.js';
 

@@ -4,7 +4,7 @@ import type { Matrix } from '../compute/matrix.js';
 import type { Sae } from '../sae/types.js';
 import { requireThing, thing, type Arg } from '../verb/common.js';
 import { value } from '../verb/option.js';
-import type { Twins } from './twins.js';
+import type { Twins } from './twins/twins.js';
 import type { World } from './types.js';
 import type { GeneratedWorld } from './world/world.js';
 

@@ -2,7 +2,7 @@
 import { Random } from '../compute/random.js';
 import { requireRuns } from '../correlation/nulls.js';
 import type { Match, Pairs } from '../correlation/match.js';
-import type { Relations } from './twinsTruth.js';
+import type { Relations } from './twins/truth.js';
 
 /** Pairs at or above a threshold, held against truth. */
 export interface ThresholdRow {

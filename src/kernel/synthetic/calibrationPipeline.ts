@@ -13,8 +13,8 @@ import {
 } from './calibration.js';
 import { sampleActivations } from './recoveryActivations.js';
 import { bestOfColumns, cosines } from './recoveryCosines.js';
-import { latentRelations, relationsOf, type Relations } from './twinsTruth.js';
-import type { Twins } from './twins.js';
+import { latentRelations, relationsOf, type Relations } from './twins/truth.js';
+import type { Twins } from './twins/twins.js';
 import type { World } from './types.js';
 
 /** Bumped when the same inputs give another calibration. */

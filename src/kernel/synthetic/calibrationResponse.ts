@@ -8,8 +8,8 @@ import type { Match } from '../correlation/match.js';
 import { METRICS, similarityScores, type MetricName } from '../correlation/scores.js';
 import type { SimilarityScore } from '../correlation/types.js';
 import { sampleActivations } from './recoveryActivations.js';
-import { relationsOf } from './twinsTruth.js';
-import { createTwins, type TwinOptions, type Twins } from './twins.js';
+import { relationsOf } from './twins/truth.js';
+import { createTwins, type TwinOptions, type Twins } from './twins/twins.js';
 import type { World } from './types.js';
 
 /** Bumped when the same inputs give another response. */

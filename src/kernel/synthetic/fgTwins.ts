@@ -20,8 +20,8 @@ import { syncVerb, verb } from '../verb/verb.js';
 import { twinSaes, twinsArg, worldArg, type TwinSaes } from './args.js';
 import { calibrateTwins, CALIBRATION_VERSION, MATCHERS, type Calibration } from './calibrationPipeline.js';
 import { RESPONSE_VERSION, scoreResponse as responseOf, type ScoreResponse } from './calibrationResponse.js';
-import { createTwins, type Twins } from './twins.js';
-import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from './twinsActivations.js';
+import { createTwins, type Twins } from './twins/twins.js';
+import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from './twins/activations.js';
 
 const parametersOf = (value: object): JsonObject => asParameters(value) as JsonObject;
 

@@ -23,7 +23,7 @@ import type { Sae } from '../sae/types.js';
 import { worldSource } from './recoveryActivations.js';
 import { linearAssignment } from './recoveryAssignment.js';
 import { unitRows } from './recoveryCosines.js';
-import { orthonormalRows } from './twins.js';
+import { orthonormalRows } from './twins/twins.js';
 import type { World } from './types.js';
 
 /** Bumped when the same options give other SAEs. */

@@ -1,10 +1,10 @@
 /** What each of two twins makes of the events of their base world. */
-import { row, type Matrix } from '../compute/matrix.js';
-import type { Random } from '../compute/random.js';
-import type { SparseRows } from '../compute/sparse.js';
+import { row, type Matrix } from '../../compute/matrix.js';
+import type { Random } from '../../compute/random.js';
+import type { SparseRows } from '../../compute/sparse.js';
 import type { TwinOptions } from './twins.js';
-import type { TwinTruth } from './twinsTruth.js';
-import type { World } from './types.js';
+import type { TwinTruth } from './truth.js';
+import type { World } from '../types.js';
 
 /** What one model makes of an event: a feature, two that take turns, or a parent and its child. */
 export type Role =

@@ -7,16 +7,16 @@
  * a feature of direction v in the base lies at v·Q_M. Shared features have one direction v: cosines between features are
  * the same in both models, coordinates are not.
  */
-import type { CallOptions } from '../compute/call.js';
-import { gemm, initGemm } from '../compute/gemm.js';
-import { matrix, type Matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { canonicalJson, sha256 } from '../io/hash.js';
-import { unitRows } from './recoveryCosines.js';
-import { emptyModel, populate, translate, type TwinModel } from './twinsModel.js';
-import { relationsOf, type TwinTruth } from './twinsTruth.js';
-import type { SampleOptions, World, WorldBatch } from './types.js';
+import type { CallOptions } from '../../compute/call.js';
+import { gemm, initGemm } from '../../compute/gemm.js';
+import { matrix, type Matrix } from '../../compute/matrix.js';
+import { Random } from '../../compute/random.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { canonicalJson, sha256 } from '../../io/hash.js';
+import { unitRows } from '../recoveryCosines.js';
+import { emptyModel, populate, translate, type TwinModel } from './model.js';
+import { relationsOf, type TwinTruth } from './truth.js';
+import type { SampleOptions, World, WorldBatch } from '../types.js';
 
 /** Bumped when the same options give other twins. */
 const TWINS_VERSION = 1;

@@ -1,12 +1,12 @@
 /** Activations of twins on disk: what correlation, maps, the mapper and panels take, with truth known behind them. */
-import { writeActivations } from '../activations/write.js';
-import type { SparseActivations } from '../activations/types.js';
-import { checkAborted, type CallOptions } from '../compute/call.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { matrixId, sha256 } from '../io/hash.js';
-import type { Sae } from '../sae/types.js';
+import { writeActivations } from '../../activations/write.js';
+import type { SparseActivations } from '../../activations/types.js';
+import { checkAborted, type CallOptions } from '../../compute/call.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { matrixId, sha256 } from '../../io/hash.js';
+import type { Sae } from '../../sae/types.js';
 import type { Twins } from './twins.js';
-import { dominantFeatures, samplePiece } from './world/activations.js';
+import { dominantFeatures, samplePiece } from '../world/activations.js';
 
 /** Bumped when the same call gives other activations. */
 export const TWIN_ACTIVATIONS_VERSION = 1;
