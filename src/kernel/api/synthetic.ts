@@ -1,5 +1,5 @@
 /** fg.synthetic.train: an SAE of a world's samples. */
-import { worldSource } from '../synthetic/recoveryActivations.js';
+import { worldSource } from '../synthetic/recovery/activations.js';
 import type { World } from '../synthetic/types.js';
 import type { Environment } from '../verb/environment.js';
 import { requireGiven, requireOptions, type OptionNames } from './given.js';

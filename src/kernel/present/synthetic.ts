@@ -2,10 +2,10 @@
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
-import type { Recovery, RecoveryFigures } from '../synthetic/recovery.js';
-import type { MutualRun } from '../synthetic/mutual.js';
+import type { Recovery, RecoveryFigures } from '../synthetic/recovery/recovery.js';
+import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { PresetEntry } from '../synthetic/presets/list.js';
-import type { SweepRow } from '../synthetic/sweeps.js';
+import type { SweepRow } from '../synthetic/recovery/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import type { LabelScores } from '../synthetic/textWorldsLabels.js';
 import type { Twins } from '../synthetic/twins/twins.js';

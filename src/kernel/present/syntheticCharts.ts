@@ -2,8 +2,8 @@
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
-import type { MutualRun } from '../synthetic/mutual.js';
-import type { SweepRow } from '../synthetic/sweeps.js';
+import type { MutualRun } from '../synthetic/recovery/mutual.js';
+import type { SweepRow } from '../synthetic/recovery/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';
 import { tooltipOf } from './charts.js';
 import { chartItems } from './items.js';

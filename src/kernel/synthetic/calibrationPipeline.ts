@@ -11,8 +11,8 @@ import {
   type ScorePairsOptions,
   type ThresholdRow,
 } from './calibration.js';
-import { sampleActivations } from './recoveryActivations.js';
-import { bestOfColumns, cosines } from './recoveryCosines.js';
+import { sampleActivations } from './recovery/activations.js';
+import { bestOfColumns, cosines } from './recovery/cosines.js';
 import { latentRelations, relationsOf, type Relations } from './twins/truth.js';
 import type { Twins } from './twins/twins.js';
 import type { World } from './types.js';

@@ -7,7 +7,7 @@ import { correlate } from '../correlation/map.js';
 import type { Match } from '../correlation/match.js';
 import { METRICS, similarityScores, type MetricName } from '../correlation/scores.js';
 import type { SimilarityScore } from '../correlation/types.js';
-import { sampleActivations } from './recoveryActivations.js';
+import { sampleActivations } from './recovery/activations.js';
 import { relationsOf } from './twins/truth.js';
 import { createTwins, type TwinOptions, type Twins } from './twins/twins.js';
 import type { World } from './types.js';

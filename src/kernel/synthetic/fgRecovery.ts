@@ -24,8 +24,8 @@ import {
 } from '../verb/option.js';
 import { syncVerb, verb, type Call } from '../verb/verb.js';
 import { isLearnedSae, learnedArg, worldArg } from './args.js';
-import { mfrSettings, type MfrParameters } from './mfr.js';
-import { mutualRuns, type MutualRegularization } from './mutual.js';
+import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
+import { mutualRuns, type MutualRegularization } from './recovery/mutual.js';
 import {
   dictionaryRecovery,
   recoverySettings,
@@ -33,8 +33,8 @@ import {
   saeRecovery,
   type Recovery,
   type RecoveryParameters,
-} from './recovery.js';
-import { runSweep, sweepTable, type SweepPlan, type SweepRow, type SweptSae } from './sweeps.js';
+} from './recovery/recovery.js';
+import { runSweep, sweepTable, type SweepPlan, type SweepRow, type SweptSae } from './recovery/sweeps.js';
 import type { World } from './types.js';
 
 const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });

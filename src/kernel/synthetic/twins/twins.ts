@@ -13,7 +13,7 @@ import { matrix, type Matrix } from '../../compute/matrix.js';
 import { Random } from '../../compute/random.js';
 import type { SparseRows } from '../../compute/sparse.js';
 import { canonicalJson, sha256 } from '../../io/hash.js';
-import { unitRows } from '../recoveryCosines.js';
+import { unitRows } from '../recovery/cosines.js';
 import { emptyModel, populate, translate, type TwinModel } from './model.js';
 import { relationsOf, type TwinTruth } from './truth.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';

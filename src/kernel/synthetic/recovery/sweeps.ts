@@ -4,17 +4,17 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { JsonObject } from '../../protocol/notebook.js';
-import type { ArtifactStore } from '../artifacts/store.js';
-import type { ArtifactKey } from '../artifacts/types.js';
-import { AbortError, checkAborted, type CallOptions } from '../compute/call.js';
-import { trainSae } from '../sae/train.js';
-import type { SaeTrainOptions } from '../sae/trainOptions.js';
-import { saveSae } from '../sae/save.js';
+import type { JsonObject } from '../../../protocol/notebook.js';
+import type { ArtifactStore } from '../../artifacts/store.js';
+import type { ArtifactKey } from '../../artifacts/types.js';
+import { AbortError, checkAborted, type CallOptions } from '../../compute/call.js';
+import { trainSae } from '../../sae/train.js';
+import type { SaeTrainOptions } from '../../sae/trainOptions.js';
+import { saveSae } from '../../sae/save.js';
 import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
-import { worldSource } from './recoveryActivations.js';
-import { loadResult, saveResult } from '../artifacts/result.js';
-import type { World } from './types.js';
+import { worldSource } from './activations.js';
+import { loadResult, saveResult } from '../../artifacts/result.js';
+import type { World } from '../types.js';
 
 /** Bumped when the same cell gives another result. */
 const SWEEP_VERSION = 1;

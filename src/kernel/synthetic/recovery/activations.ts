@@ -1,13 +1,13 @@
 /** A world as a source of training data, and its samples as activations that correlate, map and store like any other. */
-import { memoryActivations } from '../activations/store.js';
-import type { SparseActivations } from '../activations/types.js';
-import { checkAborted, type CallOptions } from '../compute/call.js';
-import { requireMemory } from '../compute/memory.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { matrixId, sha256 } from '../io/hash.js';
-import { cachedSource, type ActivationSource } from '../sae/source.js';
-import type { Sae } from '../sae/types.js';
-import type { World } from './types.js';
+import { memoryActivations } from '../../activations/store.js';
+import type { SparseActivations } from '../../activations/types.js';
+import { checkAborted, type CallOptions } from '../../compute/call.js';
+import { requireMemory } from '../../compute/memory.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { matrixId, sha256 } from '../../io/hash.js';
+import { cachedSource, type ActivationSource } from '../../sae/source.js';
+import type { Sae } from '../../sae/types.js';
+import type { World } from '../types.js';
 
 /** Samples that are kept for later epochs: as much as activations of models. */
 const CACHE_BYTES = 2 ** 30;

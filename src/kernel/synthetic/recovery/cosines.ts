@@ -1,13 +1,13 @@
 /** How well a learned dictionary holds the true one, by directions alone: cosines, assignments, random floors. */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { gemm, initGemm } from '../compute/gemm.js';
-import { matrix, type Matrix } from '../compute/matrix.js';
-import { requireMemory } from '../compute/memory.js';
-import { Random } from '../compute/random.js';
-import { mean } from '../compute/statistics.js';
-import { besideNull, requireRuns } from '../correlation/nulls.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import { linearAssignment } from './recoveryAssignment.js';
+import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
+import { gemm, initGemm } from '../../compute/gemm.js';
+import { matrix, type Matrix } from '../../compute/matrix.js';
+import { requireMemory } from '../../compute/memory.js';
+import { Random } from '../../compute/random.js';
+import { mean } from '../../compute/statistics.js';
+import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import { linearAssignment } from './assignment.js';
 
 /** Rows of one native product. */
 const BLOCK = 1024;

@@ -10,10 +10,10 @@
  * each adds 0.03 or more to its F1; f is split when two or more latents are taken. Only latents whose best feature is f
  * stand for election, so that a child's latent is no split of the parent.
  */
-import type { Matrix } from '../compute/matrix.js';
-import { row } from '../compute/matrix.js';
-import type { SparseRows } from '../compute/sparse.js';
-import type { Firings } from './recoveryFiring.js';
+import type { Matrix } from '../../compute/matrix.js';
+import { row } from '../../compute/matrix.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import type { Firings } from './firing.js';
 
 export interface AbsorptionOptions {
   /** A feature has a main latent when the latent assigned to it has at least this cosine with it. Default 0.5. */

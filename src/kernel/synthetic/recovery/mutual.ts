@@ -1,15 +1,15 @@
 /** Runs of mutual feature regularization that differ by the coupling alone, and what each recovers of the truth. */
 import path from 'node:path';
-import { loadResult, saveResult } from '../artifacts/result.js';
-import type { CallOptions } from '../compute/call.js';
-import { loadSae } from '../sae/load.js';
-import { saveSae } from '../sae/save.js';
-import type { Sae } from '../sae/types.js';
-import type { Environment } from '../verb/environment.js';
+import { loadResult, saveResult } from '../../artifacts/result.js';
+import type { CallOptions } from '../../compute/call.js';
+import { loadSae } from '../../sae/load.js';
+import { saveSae } from '../../sae/save.js';
+import type { Sae } from '../../sae/types.js';
+import type { Environment } from '../../verb/environment.js';
 import { MFR_VERSION, mfrSettings, trainMutual, type MfrHistoryRow, type MfrParameters } from './mfr.js';
 import type { Recovery } from './recovery.js';
-import { bestOfRows, cosines } from './recoveryCosines.js';
-import type { World } from './types.js';
+import { bestOfRows, cosines } from './cosines.js';
+import type { World } from '../types.js';
 
 /** One coupling: the SAEs trained with it, and what they recovered. */
 export interface MutualRun {

@@ -2,14 +2,14 @@
  * Do latents fire when their features do? Precision, recall and F1 per latent, and the mean correlation coefficient of
  * activations, each beside a null in which the samples of one side are shuffled.
  */
-import { pauses, type CallOptions } from '../compute/call.js';
-import { requireMemory } from '../compute/memory.js';
-import { Random } from '../compute/random.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { centredSquares, mean } from '../compute/statistics.js';
-import { besideNull } from '../correlation/nulls.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import { linearAssignment } from './recoveryAssignment.js';
+import { pauses, type CallOptions } from '../../compute/call.js';
+import { requireMemory } from '../../compute/memory.js';
+import { Random } from '../../compute/random.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { centredSquares, mean } from '../../compute/statistics.js';
+import { besideNull } from '../../correlation/nulls.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import { linearAssignment } from './assignment.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {

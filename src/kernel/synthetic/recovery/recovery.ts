@@ -1,18 +1,18 @@
 /** Recovery: how much of a world's ground truth a dictionary or an SAE has found, every score beside its floor or null. */
-import { checkAborted, type CallOptions } from '../compute/call.js';
-import type { Matrix } from '../compute/matrix.js';
-import { requireMemory } from '../compute/memory.js';
-import type { SparseRows } from '../compute/sparse.js';
-import { rowNorms } from '../compute/rows.js';
-import { requireRuns } from '../correlation/nulls.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import { ReconstructionSums } from '../sae/reconstruction.js';
-import { reconstruct } from '../sae/sae.js';
-import type { Sae } from '../sae/types.js';
-import { AbsorptionCounter, splitCounts, type Absorption, type AbsorptionOptions } from './recoveryAbsorption.js';
-import { bestOfColumns, cosineRecovery, cosines, unitRows } from './recoveryCosines.js';
-import { firingRecovery, type FiringRecovery, type Firings } from './recoveryFiring.js';
-import type { World } from './types.js';
+import { checkAborted, type CallOptions } from '../../compute/call.js';
+import type { Matrix } from '../../compute/matrix.js';
+import { requireMemory } from '../../compute/memory.js';
+import type { SparseRows } from '../../compute/sparse.js';
+import { rowNorms } from '../../compute/rows.js';
+import { requireRuns } from '../../correlation/nulls.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import { ReconstructionSums } from '../../sae/reconstruction.js';
+import { reconstruct } from '../../sae/sae.js';
+import type { Sae } from '../../sae/types.js';
+import { AbsorptionCounter, splitCounts, type Absorption, type AbsorptionOptions } from './absorption.js';
+import { bestOfColumns, cosineRecovery, cosines, unitRows } from './cosines.js';
+import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
+import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;

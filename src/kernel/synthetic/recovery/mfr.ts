@@ -10,21 +10,21 @@
  * last). w(t) rises along a quarter cosine wave to `coupling`. Gradients are exact wherever L has one: top-k, ReLU and
  * the choice of partners are taken as they stand.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { gemm, initGemm } from '../compute/gemm.js';
-import { matrix, type Matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
-import { topKRows } from '../compute/topk.js';
-import { rowNorms } from '../compute/rows.js';
-import { adamUpdate } from '../sae/adam.js';
-import { ActivationBuffer } from '../sae/buffer.js';
-import { createSae } from '../sae/sae.js';
-import type { Sae } from '../sae/types.js';
-import { worldSource } from './recoveryActivations.js';
-import { linearAssignment } from './recoveryAssignment.js';
-import { unitRows } from './recoveryCosines.js';
-import { orthonormalRows } from './twins/twins.js';
-import type { World } from './types.js';
+import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
+import { gemm, initGemm } from '../../compute/gemm.js';
+import { matrix, type Matrix } from '../../compute/matrix.js';
+import { Random } from '../../compute/random.js';
+import { topKRows } from '../../compute/topk.js';
+import { rowNorms } from '../../compute/rows.js';
+import { adamUpdate } from '../../sae/adam.js';
+import { ActivationBuffer } from '../../sae/buffer.js';
+import { createSae } from '../../sae/sae.js';
+import type { Sae } from '../../sae/types.js';
+import { worldSource } from './activations.js';
+import { linearAssignment } from './assignment.js';
+import { unitRows } from './cosines.js';
+import { orthonormalRows } from '../twins/twins.js';
+import type { World } from '../types.js';
 
 /** Bumped when the same options give other SAEs. */
 export const MFR_VERSION = 1;
