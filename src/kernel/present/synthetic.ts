@@ -1,7 +1,7 @@
 /** How worlds, recovery, twins, calibration, sweeps, mutual feature regularization and concepts are shown: tables and lines of text. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import type { Calibration } from '../synthetic/calibrationPipeline.js';
-import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
+import type { Calibration } from '../synthetic/calibration/pipeline.js';
+import type { ScoreResponse } from '../synthetic/calibration/response.js';
 import type { Recovery, RecoveryFigures } from '../synthetic/recovery/recovery.js';
 import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { PresetEntry } from '../synthetic/presets/list.js';

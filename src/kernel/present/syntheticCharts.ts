@@ -1,7 +1,7 @@
 /** Vega-Lite charts of recovery, calibration, sweeps and concepts. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import type { Calibration } from '../synthetic/calibrationPipeline.js';
-import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
+import type { Calibration } from '../synthetic/calibration/pipeline.js';
+import type { ScoreResponse } from '../synthetic/calibration/response.js';
 import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { SweepRow } from '../synthetic/recovery/sweeps.js';
 import type { ConceptScores } from '../synthetic/textWorlds.js';

@@ -18,8 +18,8 @@ import type { Environment } from '../verb/environment.js';
 import { choice, group, membersGiven, numbers, only, real, value, whole, type Given } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { twinSaes, twinsArg, worldArg, type TwinSaes } from './args.js';
-import { calibrateTwins, CALIBRATION_VERSION, MATCHERS, type Calibration } from './calibrationPipeline.js';
-import { RESPONSE_VERSION, scoreResponse as responseOf, type ScoreResponse } from './calibrationResponse.js';
+import { calibrateTwins, CALIBRATION_VERSION, MATCHERS, type Calibration } from './calibration/pipeline.js';
+import { RESPONSE_VERSION, scoreResponse as responseOf, type ScoreResponse } from './calibration/response.js';
 import { createTwins, type Twins } from './twins/twins.js';
 import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from './twins/activations.js';
 

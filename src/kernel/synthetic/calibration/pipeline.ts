@@ -1,21 +1,21 @@
 /** The mapping pipeline on twins, scored against truth: from the true codes, or from SAEs trained on the two models. */
-import { pushAll } from '../../protocol/lists.js';
-import type { CallOptions } from '../compute/call.js';
-import { correlate } from '../correlation/map.js';
-import type { Match } from '../correlation/match.js';
-import type { Sae } from '../sae/types.js';
+import { pushAll } from '../../../protocol/lists.js';
+import type { CallOptions } from '../../compute/call.js';
+import { correlate } from '../../correlation/map.js';
+import type { Match } from '../../correlation/match.js';
+import type { Sae } from '../../sae/types.js';
 import {
   scorePairs,
   type MethodSummary,
   type ReliabilityRow,
   type ScorePairsOptions,
   type ThresholdRow,
-} from './calibration.js';
-import { sampleActivations } from './recovery/activations.js';
-import { bestOfColumns, cosines } from './recovery/cosines.js';
-import { latentRelations, relationsOf, type Relations } from './twins/truth.js';
-import type { Twins } from './twins/twins.js';
-import type { World } from './types.js';
+} from './pairs.js';
+import { sampleActivations } from '../recovery/activations.js';
+import { bestOfColumns, cosines } from '../recovery/cosines.js';
+import { latentRelations, relationsOf, type Relations } from '../twins/truth.js';
+import type { Twins } from '../twins/twins.js';
+import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another calibration. */
 export const CALIBRATION_VERSION = 2;

@@ -1,8 +1,8 @@
 /** Maps between twins scored against truth: precision and recall of pairs by threshold, and what an r is worth. */
-import { Random } from '../compute/random.js';
-import { requireRuns } from '../correlation/nulls.js';
-import type { Match, Pairs } from '../correlation/match.js';
-import type { Relations } from './twins/truth.js';
+import { Random } from '../../compute/random.js';
+import { requireRuns } from '../../correlation/nulls.js';
+import type { Match, Pairs } from '../../correlation/match.js';
+import type { Relations } from '../twins/truth.js';
 
 /** Pairs at or above a threshold, held against truth. */
 export interface ThresholdRow {

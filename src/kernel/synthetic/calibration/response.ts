@@ -1,16 +1,16 @@
 /** How every similarity score answers to the share of features that two models really share, beside its null. */
-import { pushAll } from '../../protocol/lists.js';
-import type { CallOptions } from '../compute/call.js';
-import { Random } from '../compute/random.js';
-import { gatherRows } from '../compute/rows.js';
-import { correlate } from '../correlation/map.js';
-import type { Match } from '../correlation/match.js';
-import { METRICS, similarityScores, type MetricName } from '../correlation/scores.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import { sampleActivations } from './recovery/activations.js';
-import { relationsOf } from './twins/truth.js';
-import { createTwins, type TwinOptions, type Twins } from './twins/twins.js';
-import type { World } from './types.js';
+import { pushAll } from '../../../protocol/lists.js';
+import type { CallOptions } from '../../compute/call.js';
+import { Random } from '../../compute/random.js';
+import { gatherRows } from '../../compute/rows.js';
+import { correlate } from '../../correlation/map.js';
+import type { Match } from '../../correlation/match.js';
+import { METRICS, similarityScores, type MetricName } from '../../correlation/scores.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import { sampleActivations } from '../recovery/activations.js';
+import { relationsOf } from '../twins/truth.js';
+import { createTwins, type TwinOptions, type Twins } from '../twins/twins.js';
+import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another response. */
 export const RESPONSE_VERSION = 1;
