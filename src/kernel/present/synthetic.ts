@@ -6,8 +6,8 @@ import type { Recovery, RecoveryFigures } from '../synthetic/recovery/recovery.j
 import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { PresetEntry } from '../synthetic/presets/list.js';
 import type { SweepRow } from '../synthetic/recovery/sweeps.js';
-import type { ConceptScores } from '../synthetic/textWorlds.js';
-import type { LabelScores } from '../synthetic/textWorldsLabels.js';
+import type { ConceptScores } from '../synthetic/stories/concepts.js';
+import type { LabelScores } from '../synthetic/stories/labels.js';
 import type { Twins } from '../synthetic/twins/twins.js';
 import type { GeneratedWorld } from '../synthetic/world/world.js';
 import { count, tableItems, tableOf, textItem } from './items.js';

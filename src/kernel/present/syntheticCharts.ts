@@ -4,7 +4,7 @@ import type { Calibration } from '../synthetic/calibration/pipeline.js';
 import type { ScoreResponse } from '../synthetic/calibration/response.js';
 import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { SweepRow } from '../synthetic/recovery/sweeps.js';
-import type { ConceptScores } from '../synthetic/textWorlds.js';
+import type { ConceptScores } from '../synthetic/stories/concepts.js';
 import { tooltipOf } from './charts.js';
 import { chartItems } from './items.js';
 import { valueOf } from './synthetic.js';

@@ -9,8 +9,8 @@ import { confusionChart as chartOfConfusion, specItems, type Spec } from '../pre
 import { KEPT, nulls as nullRuns, nullsOf, thing, type Arg } from '../verb/common.js';
 import { group, membersGiven, only, orFalse, real, whole, type Given } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { conceptScores, conceptSettings, CONCEPTS_VERSION, type ConceptScores } from './textWorlds.js';
-import { labelScores, type LabelScores } from './textWorldsLabels.js';
+import { conceptScores, conceptSettings, CONCEPTS_VERSION, type ConceptScores } from './stories/concepts.js';
+import { labelScores, type LabelScores } from './stories/labels.js';
 
 /** Concepts of features, and labels by dataset examples against them. */
 export interface ConceptResult extends ConceptScores {

@@ -1,10 +1,10 @@
 /** Is interpretation by dataset examples right? The concept that a feature's top examples name, against what it detects. */
-import type { FeatureExample } from '../../protocol/map.js';
-import { Random } from '../compute/random.js';
-import { besideNull, requireRuns } from '../correlation/nulls.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import type { TokenSet } from '../models/types.js';
-import type { ConceptScores } from './textWorlds.js';
+import type { FeatureExample } from '../../../protocol/map.js';
+import { Random } from '../../compute/random.js';
+import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import type { TokenSet } from '../../models/types.js';
+import type { ConceptScores } from './concepts.js';
 
 export interface LabelParameters {
   /** A feature has a concept when its best F1 is at least this; default 0.3. */

@@ -9,14 +9,14 @@
  * The best of thousands of features has a high F1 by chance: every best value stands beside the best of the same features
  * on concepts that were moved off their tokens.
  */
-import { requireSame } from '../artifacts/identity.js';
-import type { SparseActivations } from '../activations/types.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { requireMemory } from '../compute/memory.js';
-import { Random } from '../compute/random.js';
-import { besideNull, requireRuns } from '../correlation/nulls.js';
-import type { SimilarityScore } from '../correlation/types.js';
-import type { TokenSet } from '../models/types.js';
+import { requireSame } from '../../artifacts/identity.js';
+import type { SparseActivations } from '../../activations/types.js';
+import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
+import { requireMemory } from '../../compute/memory.js';
+import { Random } from '../../compute/random.js';
+import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import type { TokenSet } from '../../models/types.js';
 
 /** Bumped when the same inputs give other scores. */
 export const CONCEPTS_VERSION = 1;
