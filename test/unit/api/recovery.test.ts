@@ -64,6 +64,59 @@ describe('fg.synthetic.recovery', () => {
   });
 });
 
+describe('what fg.synthetic asks of chance', () => {
+  it('is as many dictionaries as shuffles, unless floors says otherwise', async () => {
+    const { synthetic } = session.fg;
+    const of = async (nulls: number | { runs?: number; floors?: number; seed?: number }): Promise<number[]> => {
+      const { scores } = await synthetic.recovery(world, handSae(world.dictionary), { samples: 300, nulls });
+      const runs = (metric: string): number => scores.find((s) => s.metric === metric)!.null.runs;
+      return [runs('MCC (dictionary)'), runs('F1 of features'), scores[0].seed];
+    };
+    expect(await of(4)).toEqual([4, 4, 0]);
+    expect(await of({ runs: 2, floors: 3, seed: 5 })).toEqual([3, 2, 5]);
+    expect(await of({ floors: 3 })).toEqual([3, 20, 0]);
+  });
+
+  it('has a seed of its own in the response of scores, which is the seed where none is given', async () => {
+    const base = handWorld({ dictionary: directions(60, 6, 1), codes: independent(60, 0.1) });
+    const of = async (options: object): Promise<number[]> => {
+      const how = { fractions: [0.5], metrics: ['cka'], twins: { features: 30 }, ...options } as const;
+      const [row] = (await session.fg.synthetic.scoreResponse(base, how)).rows;
+      return [row.seed, row.value, row.null.mean];
+    };
+    const [seed, value, chance] = await of({ nulls: 5, seed: 3 });
+    expect(seed).toBe(3);
+    expect(await of({ nulls: { runs: 5, seed: 3 }, seed: 3 })).toEqual([3, value, chance]);
+    const [other, same, moved] = await of({ nulls: { runs: 5, seed: 4 }, seed: 3 });
+    expect([other, same]).toEqual([4, value]);
+    expect(moved).not.toBe(chance);
+  });
+});
+
+describe('things of another kind', () => {
+  it('are refused by name, with what is expected', async () => {
+    const { synthetic } = session.fg;
+    const twins = await synthetic.twins(world, { features: 4 });
+    const refused: Array<[() => unknown, string]> = [
+      [() => synthetic.recovery({} as never, world.dictionary), 'fg.synthetic.recovery: world is no world'],
+      [() => synthetic.report(twins.a as never), 'fg.synthetic.report: world has no law of its own'],
+      [() => synthetic.calibrate(world as never), 'fg.synthetic.calibrate: twins is no pair of twins'],
+      [() => synthetic.calibrate(twins, { saes: { a: world } as never }), 'saes is an object; expected { a, b }'],
+      [() => synthetic.compare({ one: world as never }), 'recoveries.one is no recovery'],
+      [() => synthetic.compare({ one: Promise.resolve() as never }), 'write "await"'],
+      [() => synthetic.reliabilityChart({} as never), 'pass what fg.synthetic.calibrate returned'],
+      [() => synthetic.responseChart({} as never), 'pass what fg.synthetic.scoreResponse returned'],
+      [() => synthetic.agreementChart({} as never), 'pass what fg.synthetic.mutualRegularization returned'],
+      [() => synthetic.confusionChart({} as never), 'pass what fg.synthetic.concepts returned'],
+      [() => synthetic.sweepChart({} as never, 'MCC (dictionary)'), 'pass what fg.synthetic.sweep returned'],
+    ];
+    for (const [call, message] of refused) await expect((async () => call())()).rejects.toThrow(message);
+    await expect(synthetic.concepts({} as never, {} as never, { labels: true as never })).rejects.toThrow(
+      'labels: options are an object such as { minF1: … } but got true',
+    );
+  });
+});
+
 describe('fg.synthetic.train', () => {
   it('trains on a world, and loads the same SAE the next time', async () => {
     const options = {
