@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { featureLabels } from '../../src/kernel/activations/labels.js';
 import { topExamples } from '../../src/kernel/activations/examples.js';
 import { row } from '../../src/kernel/compute/matrix.js';
-import { createPreset } from '../../src/kernel/synthetic/presets.js';
-import { PRESETS } from '../../src/kernel/synthetic/presetsList.js';
-import { createWorld } from '../../src/kernel/synthetic/world.js';
-import { writeWorldActivations } from '../../src/kernel/synthetic/worldActivations.js';
-import { worldReport } from '../../src/kernel/synthetic/worldReport.js';
+import { createPreset } from '../../src/kernel/synthetic/presets/presets.js';
+import { PRESETS } from '../../src/kernel/synthetic/presets/list.js';
+import { createWorld } from '../../src/kernel/synthetic/world/world.js';
+import { writeWorldActivations } from '../../src/kernel/synthetic/world/activations.js';
+import { worldReport } from '../../src/kernel/synthetic/world/report.js';
 
 describe('lan-2024', () => {
   it('is one switch for all features: L0 16 ± 14, 15 % empty, frequencies hardly decaying', async () => {
@@ -22,14 +22,14 @@ describe('lan-2024', () => {
     expect(r.l0.sd).toBeLessThan(15.5);
     expect(r.l0.none).toBeGreaterThan(0.12);
     expect(r.l0.none).toBeLessThan(0.2);
-    expect(r.realised[10]).toBeGreaterThan(0.02);
-    expect(r.realised[10] / r.realised[511]).toBeLessThan(2);
+    expect(r.realized[10]).toBeGreaterThan(0.02);
+    expect(r.realized[10] / r.realized[511]).toBeLessThan(2);
     expect(r.asked[10] / r.asked[511]).toBeGreaterThan(100);
     expect(r.cofiring).toBeUndefined();
   });
 
   it('leaves [0, 1] when the matrix is standardised, and says so', async () => {
-    const small = { preset: 'lan-2024', features: 128, dim: 16, publishedBatch: 200, standardised: true } as const;
+    const small = { preset: 'lan-2024', features: 128, dim: 16, publishedBatch: 200, standardized: true } as const;
     const world = await createPreset(small);
     await expect(worldReport(world, { samples: 10 })).rejects.toThrow(/leaves \[0, 1\].*clip: true/s);
     await worldReport(await createPreset({ ...small, clip: true }), { samples: 200 });
@@ -79,7 +79,7 @@ describe('marks-2024', () => {
     });
     const r = await worldReport(world, { samples: 20_000 });
     // Asked are Rosén's approximations, good to a hundredth.
-    r.realised.forEach((p, f) => expect(Math.abs(p - r.asked[f])).toBeLessThan(0.02));
+    r.realized.forEach((p, f) => expect(Math.abs(p - r.asked[f])).toBeLessThan(0.02));
   });
 
   it('corrected: unit length, all features in use, exact frequencies, mean L0 32', async () => {
@@ -88,7 +88,7 @@ describe('marks-2024', () => {
     expect(Math.abs(r.l0.mean / 32 - 1)).toBeLessThan(0.02);
     expect(r.marginals.maxZ).toBeLessThan(4.5);
     expect(r.forbidden).toBe(0);
-    expect(r.realised[511]).toBeGreaterThan(0.03);
+    expect(r.realized[511]).toBeGreaterThan(0.03);
     expect(r.geometry.longest).toBeCloseTo(1, 5);
   });
 });

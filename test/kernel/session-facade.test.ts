@@ -27,11 +27,11 @@ describe('a kernel with fg and tf', () => {
     const cell = `import { sae, correlation, synthetic, device, keyFigure, tf as tensors } from 'fg'
 import whole, * as all from 'fg'
 ;[sae === fg.sae, correlation === fg.correlation, tensors === tf, whole === fg, all.maps === fg.maps,
-  device.info().device, synthetic.stories({ stories: 2 }).length, typeof keyFigure]`;
+  device.info().device, synthetic.presets().length, typeof keyFigure]`;
     const { status, shown } = await client.run(cell);
     expect([status, shown?.replace(/\s+/g, ' ')]).toEqual([
       'ok',
-      "[ true, true, true, true, true, 'cpu', 2, 'function' ]",
+      "[ true, true, true, true, true, 'cpu', 8, 'function' ]",
     ]);
     const wrong = await client.run("import { seas } from 'fg'; seas");
     expect(wrong.error).toMatchObject({

@@ -7,7 +7,6 @@ import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.j
 import type { Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from '../present/items.js';
-import type { SyntheticStoriesOptions } from './synthetic.js';
 
 export interface TokenOptions {
   /** Tokens per sequence, default 128; a bos token counts. */
@@ -41,7 +40,12 @@ export interface TextsOptions extends TokenOptions {
   name?: string;
 }
 
-export interface StoriesOptions extends TokenOptions, SyntheticStoriesOptions {}
+export interface StoriesOptions extends TokenOptions {
+  /** Stories generated, default 1,000. */
+  stories?: number;
+  /** Default 0; the same seed gives the same stories. */
+  seed?: number;
+}
 
 const TOKEN_OPTIONS: OptionNames<TokenOptions> = {
   context: true,

@@ -11,9 +11,8 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { Environment } from '../verb/environment.js';
 import { namespaces } from './namespaces.js';
 import { modelsApi, type ModelsApi } from './models.js';
-import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
-import { syntheticApi, type SyntheticApi } from './synthetic.js';
+import { trainOnWorldApi, type TrainOnWorldApi } from './synthetic.js';
 import { bindCall, type BoundCall } from '../verb/called.js';
 import { bind, type Bound } from '../verb/namespace.js';
 
@@ -59,7 +58,7 @@ export interface Fg {
   /** The one way to look: draws what fg returned, rows and charts in the running cell. */
   readonly show: BoundCall<typeof namespaces.show>;
   /** Ground truth: worlds with known features, and how much of them is found. */
-  readonly synthetic: SyntheticApi & RecoveryApi;
+  readonly synthetic: Bound<typeof namespaces.synthetic> & TrainOnWorldApi;
   readonly artifacts: ArtifactsApi;
   readonly device: DeviceApi;
   /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
@@ -83,7 +82,7 @@ export async function createFg(
     mapper: bind(env, namespaces.mapper),
     interventions: bind(env, namespaces.interventions),
     show: bindCall(env, namespaces.show),
-    synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
+    synthetic: { ...bind(env, namespaces.synthetic), ...trainOnWorldApi(env) },
     artifacts: {
       folder: env.store.folder,
       list: () => env.store.list(),

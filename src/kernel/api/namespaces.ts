@@ -4,5 +4,6 @@ import { interventions } from '../interventions/fg.js';
 import { mapper } from '../mapper/fg.js';
 import { maps } from '../maps/fg.js';
 import { show } from '../show/fg.js';
+import { synthetic } from '../synthetic/fg.js';
 
-export const namespaces = { correlation, interventions, maps, mapper, show } as const;
+export const namespaces = { correlation, interventions, maps, mapper, show, synthetic } as const;

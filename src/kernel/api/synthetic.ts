@@ -1,44 +1,38 @@
-/** fg.synthetic: data with known ground truth. */
+/** fg.synthetic.train: an SAE of a world's samples. */
+import { worldSource } from '../synthetic/recovery/activations.js';
+import type { World } from '../synthetic/types.js';
 import type { Environment } from '../verb/environment.js';
-import { worldsApi, type WorldsApi } from './worlds.js';
-import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
+import { requireGiven, requireOptions, type OptionNames } from './given.js';
+import { TRAIN_OPTIONS, trainOn, type TrainedSae, type TrainSaeOptions } from './sae.js';
 
-/** A generated story and what its words are about. */
-export interface SyntheticStory {
-  text: string;
-  /** Words (and punctuation) with a concept, in order; `start` is the UTF-16 offset in `text`. */
-  words: Array<{ text: string; concept: string; start: number }>;
+export interface TrainOnWorldOptions extends Omit<TrainSaeOptions, 'hook'> {
+  /** Samples of the world's stream that training goes over; default 100,000. They are made again for every pass. */
+  samples?: number;
 }
 
-export interface SyntheticStoriesOptions {
-  /** Stories generated, default 1,000. */
-  stories?: number;
-  /** Default 0; the same seed gives the same stories. */
-  seed?: number;
-}
-
-/** Synthetic data with known ground truth. */
-export interface SyntheticApi extends WorldsApi {
+/** Trains on worlds. */
+export interface TrainOnWorldApi {
   /**
-   * Seeded stories with the ground-truth concept of each word; what the example models were trained on.
-   * fg.datasets.stories gives the same texts as a dataset whose tokens carry the concepts.
+   * Trains an SAE on a world's samples, or loads the one that the same call trained before; a run that was stopped goes
+   * on. Options are those of fg.sae.train without a hook.
    */
-  stories(options?: SyntheticStoriesOptions): SyntheticStory[];
-  /** Names of the concepts by id; 0 is "none". */
-  readonly storyConcepts: readonly string[];
+  train(world: World, options?: TrainOnWorldOptions): Promise<TrainedSae>;
 }
 
-export function syntheticApi(env: Environment): SyntheticApi {
+const TRAIN_ON_WORLD: OptionNames<TrainOnWorldOptions> = (({ hook: _, ...rest }) => ({
+  ...rest,
+  samples: true as const,
+}))(TRAIN_OPTIONS);
+
+export function trainOnWorldApi(env: Environment): TrainOnWorldApi {
   return {
-    ...worldsApi(env),
-    storyConcepts: STORY_CONCEPTS,
-    stories: ({ stories = 1000, seed = 0 } = {}) =>
-      generateStories({ stories, seed }).map(({ text, spans }) => ({
-        text,
-        words: Array.from({ length: spans.length / 3 }, (_, i) => {
-          const [start, end, concept] = spans.subarray(3 * i, 3 * i + 3);
-          return { text: text.slice(start, end), concept: STORY_CONCEPTS[concept], start };
-        }),
-      })),
+    async train(world, options = {}) {
+      requireGiven({ world });
+      requireOptions('fg.synthetic.train', options, TRAIN_ON_WORLD);
+      const { samples = 100_000, ...rest } = options;
+      const inputs = { world: world.id, samples: String(samples) };
+      const source = () => worldSource(world, samples);
+      return trainOn(env, { title: `SAE of ${world.description}`, inputs, source }, rest);
+    },
   };
 }

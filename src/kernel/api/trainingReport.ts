@@ -3,7 +3,7 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import type { HistoryRow } from '../sae/train.js';
 import type { Sae } from '../sae/types.js';
 import { chartItems, count, formatNumber, tableItems, tableOf } from '../present/items.js';
-import type { Spec } from './recoveryCharts.js';
+import type { Spec } from '../present/syntheticCharts.js';
 
 /** Points of a curve: more are not told apart at its size, and the notebook keeps them all. */
 const POINTS = 200;

@@ -226,6 +226,12 @@ export function group<S extends Schema, Short extends keyof S & string = never>(
   };
 }
 
+/** The same option, or false to leave out what it is about. */
+export function orFalse<G, P>(of: Option<G, P>): Option<G | false, P | false> {
+  const parse = (value: unknown, name: string): P | false => (value === false ? false : of.parse(value, name));
+  return { ...of, telling: true, expected: `${of.expected}, or false`, parse } as Option<G | false, P | false>;
+}
+
 /** @throws TypeError naming options that there are not, which would silently leave a default in force. */
 export function requireKnown(what: string, given: object, schema: Schema): void {
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(schema, name));

@@ -3,8 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DISPLAY, type Displayed } from '../../../src/kernel/present/items.js';
+import type { Dataset } from '../../../src/kernel/api/datasets.js';
 import type { LanguageModel, Tokenizer } from '../../../src/kernel/models/types.js';
-import { STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
+import { generateStories, STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
 import { tokenizer } from '../models/models.js';
 import { freshWorld, lmA, lmB, texts } from './tiny.js';
 
@@ -87,31 +88,22 @@ describe('a dataset', () => {
   });
 });
 
-describe('synthetic stories', () => {
-  it('name the concept of each word where it stands, and are the texts of fg.datasets.stories', () => {
-    const stories = world.fg.synthetic.stories({ stories: 5, seed: 4 });
-    expect(stories.map((s) => s.text)).toEqual(world.fg.datasets.stories({ stories: 5, seed: 4 }).texts);
-    expect(world.fg.synthetic.stories({ stories: 5, seed: 4 })).toEqual(stories);
-    expect(world.fg.synthetic.stories({ stories: 5, seed: 5 })).not.toEqual(stories);
-    const words = stories.flatMap((story) => story.words.map((w) => ({ ...w, from: story.text })));
-    for (const { text, start, from } of words) expect(from.slice(start, start + text.length)).toBe(text);
-    expect(new Set(words.filter((w) => /^(she|her)$/i.test(w.text)).map((w) => w.concept))).toEqual(
-      new Set(['female pronoun']),
-    );
-    expect(words.every((w) => STORY_CONCEPTS.includes(w.concept) && w.concept !== 'none')).toBe(true);
-    expect(world.fg.synthetic.storyConcepts[0]).toBe('none');
-  });
+describe('stories', () => {
+  const stories = (options: object): Dataset => world.fg.datasets.stories(options);
 
-  it('give tokens the concepts of their words', () => {
-    const { tokens, concepts } = world.fg.datasets
-      .stories({ stories: 3, seed: 1, context: 16 })
-      .tokens(reader(letters));
-    const [story] = world.fg.synthetic.stories({ stories: 3, seed: 1 });
-    expect(letters.decode(tokens)).toContain(story.text);
-    for (const word of story.words) expect(concepts!.names[concepts!.ids[word.start]]).toBe(word.concept);
+  it('are the texts of their seed, and their tokens have the concepts of their words', () => {
+    const made = stories({ stories: 3, seed: 1, context: 16 });
+    const generated = generateStories({ stories: 3, seed: 1 });
+    expect(made.texts).toEqual(generated.map((story) => story.text));
+    expect(stories({ stories: 3, seed: 2 }).texts).not.toEqual(made.texts);
+    const { tokens, concepts } = made.tokens(reader(letters));
+    const [{ text, spans }] = generated;
+    expect(letters.decode(tokens)).toContain(text);
+    expect(concepts!.names).toEqual(STORY_CONCEPTS);
+    for (let i = 0; i < spans.length; i += 3) expect(concepts!.ids[spans[i]]).toBe(spans[i + 2]);
   });
 
   it('refuse a number that is none', () => {
-    expect(() => world.fg.synthetic.stories({ stories: 0 })).toThrow('positive integer but is 0');
+    expect(() => stories({ stories: 0 })).toThrow('positive integer but is 0');
   });
 });

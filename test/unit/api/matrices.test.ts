@@ -29,7 +29,7 @@ describe('calls that take rows', () => {
       session.fg.synthetic.recovery(
         await session.fg.synthetic.world({ features: 8, dim: 3, frequencies: 0.2 }),
         given,
-        { floors: 2 },
+        { nulls: 2 },
       ),
   };
   for (const [name, call] of Object.entries(calls))

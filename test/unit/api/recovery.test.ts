@@ -28,7 +28,7 @@ const drawable = (spec: object): ChartDescriptor => {
 };
 
 const world = handWorld({ dictionary: basis(10, 12), codes: independent(10, 0.15) });
-const quick = { samples: 300, floors: 3, nulls: 3 };
+const quick = { samples: 300, nulls: 3 };
 
 describe('fg.synthetic.recovery', () => {
   it('is shown with floors, kept, and loaded by the same call', async () => {
@@ -64,6 +64,59 @@ describe('fg.synthetic.recovery', () => {
   });
 });
 
+describe('what fg.synthetic asks of chance', () => {
+  it('is as many dictionaries as shuffles, unless floors says otherwise', async () => {
+    const { synthetic } = session.fg;
+    const of = async (nulls: number | { runs?: number; floors?: number; seed?: number }): Promise<number[]> => {
+      const { scores } = await synthetic.recovery(world, handSae(world.dictionary), { samples: 300, nulls });
+      const runs = (metric: string): number => scores.find((s) => s.metric === metric)!.null.runs;
+      return [runs('MCC (dictionary)'), runs('F1 of features'), scores[0].seed];
+    };
+    expect(await of(4)).toEqual([4, 4, 0]);
+    expect(await of({ runs: 2, floors: 3, seed: 5 })).toEqual([3, 2, 5]);
+    expect(await of({ floors: 3 })).toEqual([3, 20, 0]);
+  });
+
+  it('has a seed of its own in the response of scores, which is the seed where none is given', async () => {
+    const base = handWorld({ dictionary: directions(60, 6, 1), codes: independent(60, 0.1) });
+    const of = async (options: object): Promise<number[]> => {
+      const how = { fractions: [0.5], metrics: ['cka'], twins: { features: 30 }, ...options } as const;
+      const [row] = (await session.fg.synthetic.scoreResponse(base, how)).rows;
+      return [row.seed, row.value, row.null.mean];
+    };
+    const [seed, value, chance] = await of({ nulls: 5, seed: 3 });
+    expect(seed).toBe(3);
+    expect(await of({ nulls: { runs: 5, seed: 3 }, seed: 3 })).toEqual([3, value, chance]);
+    const [other, same, moved] = await of({ nulls: { runs: 5, seed: 4 }, seed: 3 });
+    expect([other, same]).toEqual([4, value]);
+    expect(moved).not.toBe(chance);
+  });
+});
+
+describe('things of another kind', () => {
+  it('are refused by name, with what is expected', async () => {
+    const { synthetic } = session.fg;
+    const twins = await synthetic.twins(world, { features: 4 });
+    const refused: Array<[() => unknown, string]> = [
+      [() => synthetic.recovery({} as never, world.dictionary), 'fg.synthetic.recovery: world is no world'],
+      [() => synthetic.report(twins.a as never), 'fg.synthetic.report: world has no law of its own'],
+      [() => synthetic.calibrate(world as never), 'fg.synthetic.calibrate: twins is no pair of twins'],
+      [() => synthetic.calibrate(twins, { saes: { a: world } as never }), 'saes is an object; expected { a, b }'],
+      [() => synthetic.compare({ one: world as never }), 'recoveries.one is no recovery'],
+      [() => synthetic.compare({ one: Promise.resolve() as never }), 'write "await"'],
+      [() => synthetic.reliabilityChart({} as never), 'pass what fg.synthetic.calibrate returned'],
+      [() => synthetic.responseChart({} as never), 'pass what fg.synthetic.scoreResponse returned'],
+      [() => synthetic.agreementChart({} as never), 'pass what fg.synthetic.mutualRegularization returned'],
+      [() => synthetic.confusionChart({} as never), 'pass what fg.synthetic.concepts returned'],
+      [() => synthetic.sweepChart({} as never, 'MCC (dictionary)'), 'pass what fg.synthetic.sweep returned'],
+    ];
+    for (const [call, message] of refused) await expect((async () => call())()).rejects.toThrow(message);
+    await expect(synthetic.concepts({} as never, {} as never, { labels: true as never })).rejects.toThrow(
+      'labels: options are an object such as { minF1: … } but got true',
+    );
+  });
+});
+
 describe('fg.synthetic.train', () => {
   it('trains on a world, and loads the same SAE the next time', async () => {
     const options = {
@@ -92,7 +145,10 @@ describe('twins', () => {
     const table = tableOf(found);
     expect(table.rows.map((row) => row.matcher)).toEqual(['argmax', 'mutual', 'one-to-one']);
     expect(table.rows[0]['split found']).toBe('2 of 2');
-    for (const spec of Object.values(found.charts)) drawable(spec);
+    for (const spec of [synthetic.reliabilityChart(found), synthetic.thresholdChart(found)]) {
+      drawable(spec);
+      expect(shown(spec)[0].mime).toBe(MIME.chart);
+    }
     const saes = { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) };
     const through = await synthetic.calibrate(twins, { samples: 500, nulls: 5, saes });
     expect(through.from).toContain('SAEs');
@@ -123,7 +179,7 @@ describe('twins', () => {
     const options = { fractions: [0, 1], metrics: ['cka', 'rsa'], nulls: 5, twins: { features: 30 } } as const;
     const found = await session.fg.synthetic.scoreResponse(base, options);
     expect(tableOf(found).rows).toHaveLength(4);
-    drawable(found.charts.response);
+    drawable(session.fg.synthetic.responseChart(found));
     expect((await session.fg.synthetic.scoreResponse(base, options)).rows).toEqual(found.rows);
     await expect(session.fg.synthetic.scoreResponse(base, { twins: { shared: 0.3 } as object })).rejects.toThrow(
       'no option "shared"',
@@ -134,9 +190,9 @@ describe('twins', () => {
 describe('fg.synthetic.sweep', () => {
   it('says what is missing, runs it, and draws a heatmap', async () => {
     const { synthetic } = session.fg;
+    const worldOf = (correlation: number) =>
+      handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2 + correlation / 10), id: `w${correlation}` });
     const plan = {
-      world: (correlation: number) =>
-        handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2 + correlation / 10), id: `w${correlation}` }),
       correlations: [0, 1],
       saes: [{ architecture: 'topk', steps: 3, trainBatchSizeTokens: 32 }] as const,
       widths: [6, 8],
@@ -144,16 +200,16 @@ describe('fg.synthetic.sweep', () => {
       samples: 128,
       recovery: quick,
     };
-    expect(tableOf(await synthetic.sweep({ ...plan, run: false })).title).toBe(
+    expect(tableOf(await synthetic.sweep(worldOf, { ...plan, run: false })).title).toBe(
       'Sweep: 0 of 8 cells done, 8 missing or failed',
     );
-    const rows = await synthetic.sweep(plan);
+    const rows = await synthetic.sweep(worldOf, plan);
     const table = tableOf(rows);
     expect(table.title).toBe('Sweep: 8 of 8 cells done');
     expect(table.rows[0]).toMatchObject({ SAE: 'topk', latents: 6, k: 1, correlation: 0, status: 'done' });
-    expect((await synthetic.sweep({ ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
+    expect((await synthetic.sweep(worldOf, { ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
     drawable(synthetic.sweepChart(rows, 'MCC (dictionary)'));
-    await expect(synthetic.sweep({ ...plan, world } as never)).rejects.toThrow('give a function of the correlation');
+    await expect(synthetic.sweep(world as never, plan)).rejects.toThrow('give a function of the correlation');
   });
 });
 
@@ -165,7 +221,7 @@ describe('fg.synthetic.mutualRegularization', () => {
     const table = tableOf(found);
     expect(table.rows).toHaveLength(4);
     expect(table.rows[0]['its floor']).toBeLessThan(1);
-    drawable(found.charts.agreement);
+    drawable(session.fg.synthetic.agreementChart(found));
     const again = await session.fg.synthetic.mutualRegularization(world, options);
     expect(again.runs.map((run) => run.saes.map((s) => s.id))).toEqual(
       found.runs.map((run) => run.saes.map((s) => s.id)),
@@ -202,7 +258,7 @@ describe('fg.synthetic.concepts', () => {
     expect(found.concepts[0]).toMatchObject({ concept: 'odd', feature: 1, f1: 1 });
     expect(found.labels!.score.value).toBe(1);
     expect(textOf(found)).toContain('Labels by dataset examples name the concept of 100 % of 1 features');
-    drawable(found.charts.confusion);
+    drawable(synthetic.confusionChart(found));
     expect((await synthetic.concepts(activations, withConcepts, { nulls: 5 })).concepts).toEqual(found.concepts);
     // A dataset without concepts is refused; one of another text names both.
     await expect(synthetic.concepts(activations, data)).rejects.toThrow('carry no concepts');

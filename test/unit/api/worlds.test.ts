@@ -25,7 +25,7 @@ describe('fg.synthetic.world', () => {
     expect(shown).toBe(world.description);
     expect(shown).toContain('12 features in 6 dimensions');
     expect(shown).toContain('mean L0 1.20');
-    const marks = await fg.synthetic.world({ preset: 'marks-2024', features: 48, dim: 8, groups: 4, k: 3 });
+    const marks = await fg.synthetic.preset('marks-2024', { features: 48, dim: 8, groups: 4, k: 3 });
     const lines = textOf(await display(marks)).split('\n');
     expect(lines[0]).toBe(marks.description);
     expect(lines.slice(1)).toEqual(marks.faults.map((fault) => `  known fault: ${fault}`));
@@ -34,22 +34,24 @@ describe('fg.synthetic.world', () => {
 
   it('refuses misspelt options, of worlds and of presets', async () => {
     const { fg } = session;
-    await expect(fg.synthetic.world(undefined as never)).rejects.toThrow('options is undefined');
+    await expect(fg.synthetic.world(undefined as never)).rejects.toThrow('fg.synthetic.world: features is missing');
     await expect(fg.synthetic.world({ ...small, frequency: 0.1 } as never)).rejects.toThrow('no option "frequency"');
-    await expect(fg.synthetic.world({ preset: 'lan-2024', groups: 4 })).rejects.toThrow('has no option groups');
-    await expect(fg.synthetic.world({ preset: 'lan-2023' } as never)).rejects.toThrow('there is no preset "lan-2023"');
+    await expect(fg.synthetic.preset('lan-2024', { groups: 4 })).rejects.toThrow('has no option groups');
+    await expect(fg.synthetic.preset('lan-2023' as never)).rejects.toThrow('there is no preset "lan-2023"');
     const world = await fg.synthetic.world(small);
-    await expect(world.report({ sample: 10 } as never)).rejects.toThrow('no option "sample"');
-    await expect(world.activations(10, { seeds: 1 } as never)).rejects.toThrow('no option "seeds"');
-    await expect(fg.synthetic.sample(world, 10, { batch: 5 } as never)).rejects.toThrow('no option "batch"');
+    await expect(fg.synthetic.report(world, { sample: 10 } as never)).rejects.toThrow('no option "sample"');
+    await expect(fg.synthetic.activations(world, { samples: 10, seeds: 1 } as never)).rejects.toThrow(
+      'no option "seeds"',
+    );
+    await expect(fg.synthetic.sample(world, { samples: 10, batch: 5 } as never)).rejects.toThrow('no option "batch"');
   });
 });
 
-describe('world.report', () => {
+describe('fg.synthetic.report', () => {
   it('draws three charts, and is a table of what was asked and realised', async () => {
     const { fg, context } = session;
     const world = await fg.synthetic.world({ ...small, correlations: { kind: 'block', size: 3, correlation: 0.2 } });
-    const report = await world.report({ samples: 3000 });
+    const report = await fg.synthetic.report(world, { samples: 3000 });
     const charts = context.shown.map(
       (items) => items.find((item) => item.mime === MIME.chart)!.json as unknown as ChartDescriptor,
     );
@@ -65,7 +67,7 @@ describe('world.report', () => {
     }
     const [frequencies, l0] = charts.map(({ vegaLite }) => vegaLite as unknown as Drawn);
     // The diagonal lies below the points.
-    expect(frequencies.layer[1].data.values.map((row) => row.realised)).toEqual(Array.from(report.realised));
+    expect(frequencies.layer[1].data.values.map((row) => row.realised)).toEqual(Array.from(report.realized));
     expect(l0.data.values.reduce((sum, row) => sum + row.samples, 0)).toBe(3000);
     for (const items of context.shown) expect(textOf(items)).not.toBe('');
 
@@ -79,13 +81,13 @@ describe('world.report', () => {
 
   it('names the faults of a published generator, and asks its pairs for nothing', async () => {
     const { fg, context } = session;
-    const options = { preset: 'marks-2024', features: 48, dim: 8, groups: 4, k: 3, publishedBatch: 500 } as const;
-    const report = await (await fg.synthetic.world(options)).report({ samples: 500 });
+    const options = { features: 48, dim: 8, groups: 4, k: 3, publishedBatch: 500 };
+    const report = await fg.synthetic.report(await fg.synthetic.preset('marks-2024', options), { samples: 500 });
     const text = textOf(await display(report));
     expect(report.faults.length).toBeGreaterThan(0);
     for (const fault of report.faults) expect(text).toContain(`Known fault: ${fault}`);
     // One batch: the same three of each group of twelve fire throughout.
-    const never = report.realised.filter((p, f) => p === 0 && report.asked[f] > 0).length;
+    const never = report.realized.filter((p, f) => p === 0 && report.asked[f] > 0).length;
     expect(never).toBe(36);
     expect(JSON.stringify(context.shown)).toContain(`not drawn: ${never} that never fired`);
     expect(text).toContain('no closed law to hold it against');
@@ -97,7 +99,7 @@ describe('the report of a published generator at other sizes', () => {
   it('names the features that its own groups leave over, and none where they leave none', async () => {
     const { fg } = session;
     const faultsOf = async (features: number, groups: number, perPoint = false): Promise<string> =>
-      (await fg.synthetic.world({ preset: 'marks-2024', features, groups, perPoint, dim: 8, k: 3 })).faults.join('; ');
+      (await fg.synthetic.preset('marks-2024', { features, groups, perPoint, dim: 8, k: 3 })).faults.join('; ');
     const of256 = await faultsOf(256, 12);
     expect(of256).toContain('features past 12 × 21 (252 to 255) never fire');
     expect(of256).toContain('at k = 21 a whole group fires');
@@ -116,8 +118,8 @@ describe('the report of a published generator at other sizes', () => {
       [128, 10],
     ] as const) {
       // prettier-ignore
-      const world = await fg.synthetic.world({ preset: 'marks-2024', features, dim: 16, k, publishedBatch: 500 });
-      const report = await world.report({ samples: 500 });
+      const world = await fg.synthetic.preset('marks-2024', { features, dim: 16, k, publishedBatch: 500 });
+      const report = await fg.synthetic.report(world, { samples: 500 });
       expect(report.l0).toMatchObject({ mean: k, sd: 0, z: 0 });
       expect(textOf(await display(report))).not.toContain('Infinity');
     }
@@ -126,11 +128,11 @@ describe('the report of a published generator at other sizes', () => {
   it('says in words that what is asked never or always cannot vary', async () => {
     const { fg } = session;
     // One group of which all fire: frequencies are 1, but for rounding.
-    const all = await fg.synthetic.world({ preset: 'marks-2024', features: 6, groups: 1, k: 6, dim: 4 });
-    expect((await all.report({ samples: 50 })).marginals.maxZ).toBe(0);
-    const world = await fg.synthetic.world({ preset: 'marks-2024', features: 6, groups: 1, k: 2, dim: 4 });
+    const all = await fg.synthetic.preset('marks-2024', { features: 6, groups: 1, k: 6, dim: 4 });
+    expect((await fg.synthetic.report(all, { samples: 50 })).marginals.maxZ).toBe(0);
+    const world = await fg.synthetic.preset('marks-2024', { features: 6, groups: 1, k: 2, dim: 4 });
     world.frequencies.fill(0);
-    const report = await world.report({ samples: 50 });
+    const report = await fg.synthetic.report(world, { samples: 50 });
     expect(report.marginals.maxZ).toBe(Infinity);
     expect(report.l0.z).toBe(Infinity);
     const text = textOf(await display(report));
@@ -139,21 +141,21 @@ describe('the report of a published generator at other sizes', () => {
   });
 });
 
-describe('world.activations', () => {
+describe('fg.synthetic.activations', () => {
   it('are an artifact of the true codes: the same call loads it, another seed is another', async () => {
     const { fg, context } = session;
     const world = await fg.synthetic.world(small);
-    const made = await world.activations(300);
+    const made = await fg.synthetic.activations(world, { samples: 300 });
     expect(context.printed.join()).not.toContain('loaded from cache');
-    const { codes } = await fg.synthetic.sample(world, 300);
+    const { codes } = await fg.synthetic.sample(world, { samples: 300 });
     expect(made.meta.nonZeros).toBe(codes.values.length);
     expect([made.meta.tokens, made.meta.features]).toEqual([300, 12]);
     expect(textOf(await display(made))).toContain(`300 samples, ${codes.values.length} non-zeros, true activations`);
 
-    const again = await (await fg.synthetic.world(small)).activations(300);
+    const again = await fg.synthetic.activations(await fg.synthetic.world(small), { samples: 300 });
     expect(context.printed.join()).toContain('True activations: loaded from cache');
     expect(again.id).toBe(made.id);
-    const other = await world.activations(300, { seed: 4 });
+    const other = await fg.synthetic.activations(world, { samples: 300, seed: 4 });
     expect(other.id).not.toBe(made.id);
     expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations']);
   });
@@ -163,13 +165,13 @@ describe('fg.synthetic.sample', () => {
   it('is the start of the stream, and refuses what is no number of samples', async () => {
     const { fg } = session;
     const world = await fg.synthetic.world(small);
-    const { x, codes } = await fg.synthetic.sample(world, 50);
+    const { x, codes } = await fg.synthetic.sample(world, { samples: 50 });
     for await (const batch of world.sample(50)) {
       expect(x.data).toEqual(batch.x.data);
       expect(codes.indices).toEqual(batch.codes.indices);
     }
     for (const n of [0, 1.5, Number.NaN])
-      await expect(fg.synthetic.sample(world, n)).rejects.toThrow('whole number ≥ 1');
+      await expect(fg.synthetic.sample(world, { samples: n })).rejects.toThrow('expected a whole number of at least 1');
   });
 });
 

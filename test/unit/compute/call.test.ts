@@ -13,9 +13,9 @@ import { openSpace } from '../../../src/kernel/mapper/space.js';
 import { pca } from '../../../src/kernel/maps/pca.js';
 import { trustworthiness } from '../../../src/kernel/maps/trustworthiness.js';
 import { umap } from '../../../src/kernel/maps/umap.js';
-import { linearAssignment } from '../../../src/kernel/synthetic/recoveryAssignment.js';
-import { firingRecovery } from '../../../src/kernel/synthetic/recoveryFiring.js';
-import { largestCosines } from '../../../src/kernel/synthetic/geometrySpread.js';
+import { linearAssignment } from '../../../src/kernel/synthetic/recovery/assignment.js';
+import { firingRecovery } from '../../../src/kernel/synthetic/recovery/firing.js';
+import { largestCosines } from '../../../src/kernel/synthetic/world/spread.js';
 
 await initDevice({ device: 'cpu' });
 const x = matrix(12, 3, new Random(1).normals(new Float32Array(36)));

@@ -9,8 +9,8 @@ import {
   tied,
   trainMutual,
   type MmcsKind,
-} from '../../../src/kernel/synthetic/mfr.js';
-import { cosineRecovery } from '../../../src/kernel/synthetic/recoveryCosines.js';
+} from '../../../src/kernel/synthetic/recovery/mfr.js';
+import { cosineRecovery } from '../../../src/kernel/synthetic/recovery/cosines.js';
 import { directions, handWorld, independent } from './fakes.js';
 
 const gaussian = (rows: number, cols: number, seed: number): Matrix =>

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
-import { linearAssignment } from '../../../src/kernel/synthetic/recoveryAssignment.js';
-import { AbsorptionCounter, splitCounts } from '../../../src/kernel/synthetic/recoveryAbsorption.js';
-import { cosineRecovery, cosines, randomDictionary, unitRows } from '../../../src/kernel/synthetic/recoveryCosines.js';
-import { firingRecovery } from '../../../src/kernel/synthetic/recoveryFiring.js';
-import { dictionaryRecovery, saeRecovery } from '../../../src/kernel/synthetic/recovery.js';
+import { linearAssignment } from '../../../src/kernel/synthetic/recovery/assignment.js';
+import { AbsorptionCounter, splitCounts } from '../../../src/kernel/synthetic/recovery/absorption.js';
+import { cosineRecovery, cosines, randomDictionary, unitRows } from '../../../src/kernel/synthetic/recovery/cosines.js';
+import { firingRecovery } from '../../../src/kernel/synthetic/recovery/firing.js';
+import { dictionaryRecovery, saeRecovery } from '../../../src/kernel/synthetic/recovery/recovery.js';
 import type { SimilarityScore } from '../../../src/kernel/correlation/types.js';
 import { basis, directions, handSae, handWorld, independent, matrixOf, sparse } from './fakes.js';
 

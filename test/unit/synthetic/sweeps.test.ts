@@ -5,7 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import { loadResult, saveResult } from '../../../src/kernel/artifacts/result.js';
-import { planSweep, runSweep, sweepTable, valueOf, type SweepPlan } from '../../../src/kernel/synthetic/sweeps.js';
+import { planSweep, runSweep, sweepTable, type SweepPlan } from '../../../src/kernel/synthetic/recovery/sweeps.js';
+import { valueOf } from '../../../src/kernel/present/synthetic.js';
 import { directions, handWorld, independent } from './fakes.js';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-sweep-'));

@@ -4,8 +4,8 @@ import { memoryActivations } from '../../../src/kernel/activations/store.js';
 import type { SparseActivations } from '../../../src/kernel/activations/types.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { conceptScores } from '../../../src/kernel/synthetic/textWorlds.js';
-import { labelScores } from '../../../src/kernel/synthetic/textWorldsLabels.js';
+import { conceptScores } from '../../../src/kernel/synthetic/stories/concepts.js';
+import { labelScores } from '../../../src/kernel/synthetic/stories/labels.js';
 import { sparse } from './fakes.js';
 
 const CONTEXT = 10;

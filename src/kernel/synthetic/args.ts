@@ -1,0 +1,77 @@
+/** What the verbs of fg.synthetic take. */
+import { asMatrix, type MatrixInput } from '../compute/matrixInput.js';
+import type { Matrix } from '../compute/matrix.js';
+import type { Sae } from '../sae/types.js';
+import { requireThing, thing, type Arg } from '../verb/common.js';
+import { value } from '../verb/option.js';
+import type { Twins } from './twins/twins.js';
+import type { World } from './types.js';
+import type { GeneratedWorld } from './world/world.js';
+
+function requireWorld(world: object, at: string): void {
+  if (!('dictionary' in world && 'sample' in world))
+    throw new TypeError(`${at} is no world: pass what fg.synthetic.world or preset returned, or twins.a or twins.b`);
+}
+
+/** What samples and can be measured against: a world, or one of two twins. */
+export const worldArg: Arg<World> = thing<World>(
+  'world',
+  'A world that fg.synthetic.world or fg.synthetic.preset returned, or one of two twins.',
+  (world, at) => {
+    requireWorld(world, at);
+    return world;
+  },
+);
+
+/** A world with its law, which a report is held against: twins have none of their own. */
+export const generatedArg: Arg<GeneratedWorld> = thing<GeneratedWorld>(
+  'world',
+  'A world that fg.synthetic.world or fg.synthetic.preset returned.',
+  (world, at) => {
+    requireWorld(world, at);
+    if (!('law' in world))
+      throw new TypeError(`${at} has no law of its own: pass a world that fg.synthetic.world or preset returned`);
+    return world;
+  },
+);
+
+export const twinsArg: Arg<Twins> = thing<Twins>('twins', 'What fg.synthetic.twins returned.', (twins, at) => {
+  if (!('events' in twins && 'truth' in twins))
+    throw new TypeError(`${at} is no pair of twins: pass what fg.synthetic.twins returned`);
+  return twins;
+});
+
+const isSae = (of: object): of is Sae => 'encode' in of && 'decoder' in of;
+
+/** What has learned: an SAE, which also runs on samples, or directions alone. */
+export const learnedArg: Arg<Sae | MatrixInput, Sae | Matrix> = {
+  name: 'learned',
+  doc: 'An SAE, or a dictionary of latents × dim numbers in any form that holds a matrix.',
+  parse(given, at) {
+    const learned = requireThing(given, at);
+    return isSae(learned) ? learned : asMatrix(learned as MatrixInput, at);
+  },
+};
+
+/** Narrows what learnedArg gives. */
+export const isLearnedSae = (learned: Sae | Matrix): learned is Sae => isSae(learned);
+
+/** An SAE for each twin. */
+export interface TwinSaes {
+  readonly a: Sae;
+  readonly b: Sae;
+}
+
+const isObject = (given: unknown): given is object => typeof given === 'object' && given !== null;
+
+export const twinSaes = value<TwinSaes>(
+  '{ a, b }, the SAEs trained on twins.a and twins.b',
+  // Their identities are inputs.
+  {
+    doc: 'SAEs trained on twins.a and twins.b, whose activations are taken.',
+    fallback: 'the true codes',
+    identity: false,
+  },
+  (given) =>
+    isObject(given) && [(given as TwinSaes).a, (given as TwinSaes).b].every((sae) => isObject(sae) && isSae(sae)),
+);

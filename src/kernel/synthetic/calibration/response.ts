@@ -1,0 +1,131 @@
+/** How every similarity score answers to the share of features that two models really share, beside its null. */
+import { pushAll } from '../../../protocol/lists.js';
+import type { CallOptions } from '../../compute/call.js';
+import { Random } from '../../compute/random.js';
+import { gatherRows } from '../../compute/rows.js';
+import { correlate } from '../../correlation/map.js';
+import type { Match } from '../../correlation/match.js';
+import { METRICS, similarityScores, type MetricName } from '../../correlation/scores.js';
+import type { SimilarityScore } from '../../correlation/types.js';
+import { sampleActivations } from '../recovery/activations.js';
+import { relationsOf } from '../twins/truth.js';
+import { createTwins, type TwinOptions, type Twins } from '../twins/twins.js';
+import type { World } from '../types.js';
+
+/** Bumped when the same inputs give another response. */
+export const RESPONSE_VERSION = 1;
+
+export interface ResponseParameters {
+  /** Shared fractions; default 0, 0.25, 0.5, 0.75, 1. */
+  fractions?: readonly number[];
+  /** Default every score there is. */
+  metrics?: readonly MetricName[];
+  /**
+   * Which rows are paired. 'truth' (default): shared features with their counterparts, the others at random, so n is the
+   * same for every fraction. Else by correlating `samples` events and matching: what the pipeline would report.
+   */
+  pairing?: 'truth' | Match;
+  /** Events correlated over when pairing is not 'truth'; default 10,000. */
+  samples?: number;
+  /** Null runs per score; default 50. */
+  nulls?: number;
+  /** Seed of the random pairing and of the events; default 0. */
+  seed?: number;
+  /** Seed of the nulls; default `seed`. */
+  nullSeed?: number;
+  /** What else the twins are made of; their shared fraction is what varies. */
+  twins?: Omit<TwinOptions, 'shared'>;
+}
+
+export interface ResponseRow extends SimilarityScore {
+  /** Share of A's features that B has. */
+  shared: number;
+  /** Share of the paired rows that truly correspond. */
+  truePairs: number;
+}
+
+export interface ScoreResponse {
+  world: string;
+  pairing: 'truth' | Match;
+  rows: ResponseRow[];
+}
+
+/** True pairs as they are, the rest of either side paired at random; as many pairs as A has features. */
+function truthPairs(twins: Twins, seed: number): { a: Int32Array; b: Int32Array } {
+  const random = new Random(seed).fork('random partners');
+  const { pairs, splits, absorptions } = twins.truth;
+  const a = [...pairs.a];
+  const b = [...pairs.b];
+  for (const split of splits) {
+    a.push(split.a);
+    b.push(split.b[0]);
+  }
+  for (const { parent, child } of absorptions) {
+    a.push(parent.a, child.a);
+    b.push(parent.b, child.b);
+  }
+  const rest = (features: number, taken: number[]): number[] => {
+    const has = new Set(taken);
+    return Array.from({ length: features }, (_, f) => f).filter((f) => !has.has(f));
+  };
+  const restA = rest(twins.a.features, a);
+  const restB = rest(twins.b.features, [...b, ...splits.map((s) => s.b[1])]);
+  random.shuffle(restB);
+  pushAll(a, restA);
+  pushAll(b, restB.slice(0, restA.length));
+  return { a: Int32Array.from(a), b: Int32Array.from(b) };
+}
+
+async function pairsOf(
+  twins: Twins,
+  options: ResponseParameters & CallOptions,
+): Promise<{ a: Int32Array; b: Int32Array }> {
+  const { pairing = 'truth', samples = 10_000, seed = 0, signal, onProgress } = options;
+  if (pairing === 'truth') return truthPairs(twins, seed);
+  const stream = { samples, seed: seed + 1_000_003, events: twins.events.id, signal, onProgress };
+  const a = await sampleActivations(twins.a, undefined, stream);
+  const b = await sampleActivations(twins.b, undefined, stream);
+  const { pairs } = await correlate(a, b, { match: pairing, counterparts: 1, minFirings: 10, signal, onProgress });
+  return pairs;
+}
+
+/**
+ * Twins over one base world at several shared fractions, and every score of the decoder rows of their pairs. A score that
+ * is worth reading rises with the fraction and stays off its null; one that starts high, stays flat, or moves with its
+ * null does not measure what is shared.
+ */
+export async function scoreResponse(
+  world: World,
+  options: ResponseParameters & CallOptions = {},
+): Promise<ScoreResponse> {
+  const { fractions = [0, 0.25, 0.5, 0.75, 1], metrics = METRICS, pairing = 'truth', nulls = 50, seed = 0 } = options;
+  if (!['truth', 'argmax', 'mutual', 'one-to-one'].includes(pairing))
+    throw new RangeError(`pairing must be 'truth', 'argmax', 'mutual' or 'one-to-one' but is '${String(pairing)}'`);
+  const { signal, onProgress, nullSeed = seed } = options;
+  const rows: ResponseRow[] = [];
+  for (const shared of fractions) {
+    const twins = await createTwins(world, { ...options.twins, shared });
+    const pairs = await pairsOf(twins, options);
+    const isTrue = trueShare(twins, pairs);
+    const scores = await similarityScores(
+      gatherRows(twins.a.dictionary, pairs.a),
+      gatherRows(twins.b.dictionary, pairs.b),
+      {
+        metrics,
+        nulls,
+        seed: nullSeed,
+        signal,
+        onProgress,
+      },
+    );
+    for (const score of scores) rows.push({ ...score, shared: twins.sharedFraction, truePairs: isTrue });
+  }
+  return { world: world.id, pairing, rows };
+}
+
+function trueShare(twins: Twins, pairs: { a: Int32Array; b: Int32Array }): number {
+  const truth = relationsOf(twins.truth, twins.a.features, twins.b.features);
+  let hits = 0;
+  pairs.a.forEach((a, i) => void (truth.kind(a, pairs.b[i]) && hits++));
+  return hits / pairs.a.length;
+}

@@ -1,0 +1,254 @@
+/** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
+import { matrixId } from '../io/hash.js';
+import { comparisonTable, mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
+import {
+  agreementChart as chartOfAgreement,
+  specItems,
+  sweepChart as chartOfSweep,
+  type Spec,
+} from '../present/syntheticCharts.js';
+import type { Sae } from '../sae/types.js';
+import { anything, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
+import {
+  choice,
+  flag,
+  group,
+  membersGiven,
+  numbers,
+  only,
+  real,
+  required,
+  value,
+  whole,
+  type Given,
+} from '../verb/option.js';
+import { syncVerb, verb, type Call } from '../verb/verb.js';
+import { isLearnedSae, learnedArg, worldArg } from './args.js';
+import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
+import { mutualRuns, type MutualRegularization } from './recovery/mutual.js';
+import {
+  dictionaryRecovery,
+  recoverySettings,
+  RECOVERY_VERSION,
+  saeRecovery,
+  type Recovery,
+  type RecoveryParameters,
+} from './recovery/recovery.js';
+import { runSweep, sweepTable, type SweepPlan, type SweepRow, type SweptSae } from './recovery/sweeps.js';
+import type { World } from './types.js';
+
+const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
+
+/** How recovery is measured. */
+export const RECOVERY = {
+  samples: whole({
+    doc: 'Samples on which an SAE is held against the world; not those of training, see `sampleSeed`.',
+    min: 2,
+    fallback: '20,000',
+  }),
+  sampleSeed: whole({ doc: "Of these samples: others than the world's own stream.", fallback: '1,000,003' }),
+  nulls: group(
+    {
+      runs: whole({
+        doc: 'Random dictionaries of the same size, which scores of directions are held against, and shuffles of the samples, which scores of firing are; the least p is 1/(runs + 1).',
+        min: 0,
+        fallback: '20',
+      }),
+      floors: whole({
+        doc: 'Random dictionaries, where they are not as many as the shuffles.',
+        min: 0,
+        fallback: 'runs',
+      }),
+      seed: whole({ doc: 'Of both.', fallback: '0' }),
+    },
+    { doc: 'How often chance is asked.', short: 'runs' },
+  ),
+  recoveredAt: share('A feature counts as recovered when its assigned latent has at least this |cosine|.', '0.9'),
+  absorbedAt: share('A feature counts as absorbed when at least this share of its firings is.', '0.1'),
+  mainCosine: share('A feature has a main latent when its assigned latent has at least this cosine with it.', '0.5'),
+  absorberCosine: share("SAEBench's least cosine of the absorbing latent with the feature.", '0.025'),
+  projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", '0.4'),
+};
+
+/** The room's options of what a cell gave. */
+function recoveryParameters(given: Given<typeof RECOVERY>): RecoveryParameters {
+  const { nulls, ...rest } = only(RECOVERY, given);
+  const { runs, floors = runs, seed } = membersGiven(nulls, 'runs');
+  return { ...rest, floors, nulls: runs, seed };
+}
+
+export const recovery = verb({
+  doc: 'How much of the truth an SAE or a dictionary has found. MMCS both ways, Hungarian-matched cosine, MCC and uniqueness stand beside the floor of random dictionaries; of an SAE also MCC of activations, precision, recall and F1 of firing beside shuffled samples, and shrinkage, dead share, absorption and splitting. The same call again loads the result.',
+  args: [worldArg, learnedArg],
+  options: { ...RECOVERY, ...KEPT },
+  errors: ['An SAE or dictionary of another width than the world is refused.'],
+  run({ options, call }, world, learned) {
+    const how = { ...recoveryParameters(options), ...call };
+    if (isLearnedSae(learned)) return saeRecovery(world, learned, how);
+    const name = `a dictionary of ${learned.rows} × ${learned.cols}`;
+    return dictionaryRecovery(world, learned, { name, id: matrixId(learned) }, how);
+  },
+  keep: {
+    kind: 'recovery',
+    version: RECOVERY_VERSION,
+    what: 'Recovery',
+    title: (_, learned) =>
+      `Recovery by ${isLearnedSae(learned) ? learned.name : `a dictionary of ${learned.rows} × ${learned.cols}`}`,
+    inputs: (_, world, learned) => ({ world: world.id, of: isLearnedSae(learned) ? learned.id : matrixId(learned) }),
+    parameters: ({ given }) => ({ ...recoverySettings(recoveryParameters(given)) }),
+  },
+  show: (found) => recoveryItems(found),
+});
+
+/** Recoveries by the names of their columns. */
+export interface ComparedRecoveries {
+  recoveries: Readonly<Record<string, Recovery>>;
+}
+
+export const compare = syncVerb({
+  doc: 'Recoveries side by side, each beside its floor, by the names given.',
+  args: [
+    thing<Readonly<Record<string, Recovery>>>(
+      'recoveries',
+      'What fg.synthetic.recovery returned, by name: { wide: …, narrow: … }.',
+      (given, at) => {
+        for (const [name, each] of Object.entries(given))
+          if (!('scores' in requireThing(each, `${at}.${name}`)))
+            throw new TypeError(`${at}.${name} is no recovery: pass what fg.synthetic.recovery returned`);
+        return given;
+      },
+    ),
+  ],
+  run: (_, recoveries): ComparedRecoveries => ({ recoveries }),
+  show: ({ recoveries }) => comparisonTable(recoveries),
+});
+
+/** The world of each correlation. */
+export type WorldOfCorrelation = (correlation: number) => World | Promise<World>;
+
+const worldOf: Arg<WorldOfCorrelation> = {
+  ...anything<WorldOfCorrelation>(
+    'worldOf',
+    'A function of the correlation, such as (correlation) => fg.synthetic.world({ …, correlations: … }).',
+  ),
+  parse(given, at) {
+    if (typeof given !== 'function')
+      throw new TypeError(
+        `${at} is ${given === null ? 'null' : typeof given}; give a function of the correlation, such as (correlation) => fg.synthetic.world({ … })`,
+      );
+    return given as WorldOfCorrelation;
+  },
+};
+
+const SWEEP = {
+  correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
+  saes: required(
+    value<readonly SweptSae[]>(
+      "an array such as [{ name: 'TopK', architecture: 'topk', steps: 500 }]",
+      { doc: 'Kinds of SAE: options of fg.synthetic.train, with a name.' },
+      Array.isArray,
+    ),
+  ),
+  widths: required(numbers({ doc: 'Latents.', min: 1 })),
+  ks: numbers({ doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.', min: 1 }),
+  seeds: numbers({ doc: 'Of training.', fallback: '[0]' }),
+  samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, fallback: '100,000' }),
+  recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
+};
+
+export const sweep = verb({
+  doc: 'Trains and measures every SAE × width × k × correlation × seed, each cell an artifact: a run that was stopped goes on with what is missing. A cell that fails says why and stops no other.',
+  args: [worldOf],
+  options: {
+    ...SWEEP,
+    run: flag({
+      doc: 'False gives the table as it stands, with what is missing, and trains nothing.',
+      default: true,
+      identity: false,
+    }),
+    ...KEPT,
+  },
+  errors: ['Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.'],
+  async run({ env, options, call }, make): Promise<SweepRow[]> {
+    const { correlations = [0], recovery: how, ks = [], run, fresh, saes, widths, seeds, samples } = options;
+    const worlds: SweepPlan['worlds'][number][] = [];
+    for (const correlation of correlations) worlds.push({ correlation, world: await make(correlation) });
+    const plan: SweepPlan = { saes, widths, ks, worlds, seeds, samples, recovery: recoveryParameters(how) };
+    return run ? runSweep(plan, env.store, { fresh, ...call }) : sweepTable(plan, env.store);
+  },
+  show: (rows) => sweepItems(rows),
+});
+
+export const sweepChart = syncVerb({
+  doc: 'Heatmap of a score or figure of a sweep, width by k, as a Vega-Lite spec that shows itself.',
+  args: [
+    thing<readonly SweepRow[]>('rows', 'What fg.synthetic.sweep returned.', (rows, at) => {
+      if (!Array.isArray(rows)) throw new TypeError(`${at} is no sweep: pass what fg.synthetic.sweep returned`);
+      return rows;
+    }),
+    anything<string>('score', "A score such as 'MCC (dictionary)', or a figure such as 'deadShare'."),
+  ],
+  run: (_, rows, score): Spec => chartOfSweep(rows, score),
+  show: (spec, _, __, score) => specItems(spec, score),
+});
+
+const MUTUAL = {
+  saes: whole({ doc: 'SAEs side by side.', min: 1, fallback: '2' }),
+  features: whole({ doc: 'Latents of each.', min: 1, fallback: "the world's features" }),
+  k: whole({ doc: 'Latents kept per sample.', min: 1, fallback: "the world's mean L0, rounded up" }),
+  mmcs: choice(['max', 'hungarian'], {
+    doc: "What the coupling raises: 'max', the mean of the largest cosines; 'hungarian', of the matched ones.",
+    fallback: "'max'",
+  }),
+  warmUpSteps: whole({ doc: 'Steps over which the weight of the coupling rises.', min: 0, fallback: 'steps / 10' }),
+  steps: whole({ doc: 'Of training.', min: 1, fallback: '1,000' }),
+  batchSize: whole({ doc: 'Samples of a batch.', min: 1, fallback: '1,024' }),
+  lr: real({ doc: "Adam's learning rate.", above: 0, fallback: '0.003' }),
+  samples: whole({
+    doc: "Samples of the world's stream that training goes over, again and again.",
+    min: 1,
+    fallback: '100,000',
+  }),
+  seed: whole({ doc: 'SAE i starts from a random orthogonal matrix of its own.', fallback: '0' }),
+};
+
+export const mutualRegularization = verb({
+  doc: 'Mutual feature regularization: tied TopK SAEs side by side, with and without a term that pulls them together, and what each recovers of the truth. The same call again loads the SAEs and what they recovered.',
+  args: [worldArg],
+  options: {
+    ...MUTUAL,
+    couplings: numbers({
+      doc: 'Weights of the coupling term; the runs differ by it alone.',
+      min: 0,
+      default: [0, 0.01],
+    }),
+    recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
+    ...KEPT,
+  },
+  errors: ['More latents kept than there are, batches larger than the samples, and a coupling of one SAE are refused.'],
+  check(options, world) {
+    for (const coupling of options.couplings)
+      mfrSettings(world, { ...(only(MUTUAL, options) as MfrParameters), coupling });
+  },
+  run({ env, options, call }, world): Promise<MutualRegularization> {
+    const { couplings, fresh, recovery: how } = options;
+    const measureBy = recovery.bind(env, 'fg.synthetic.recovery') as Call<typeof recovery>;
+    const measure = (sae: Sae): Promise<Recovery> =>
+      measureBy(world, sae, { ...(only(RECOVERY, how) as Given<typeof RECOVERY>), fresh, ...call });
+    return mutualRuns(env, world, { ...only(MUTUAL, options), couplings, fresh }, measure, call);
+  },
+  show: ({ runs }) => mutualItems(runs),
+});
+
+export const agreementChart = syncVerb({
+  doc: 'Cosine of latents to the truth by their cosine to the other SAE, one panel per coupling, as a Vega-Lite spec that shows itself.',
+  args: [
+    thing<MutualRegularization>('mutual', 'What fg.synthetic.mutualRegularization returned.', (given, at) => {
+      if (!('runs' in given))
+        throw new TypeError(`${at} has no runs: pass what fg.synthetic.mutualRegularization returned`);
+      return given;
+    }),
+  ],
+  run: (_, { runs }): Spec => chartOfAgreement(runs),
+  show: (spec) => specItems(spec, 'Agreement between SAEs against truth'),
+});

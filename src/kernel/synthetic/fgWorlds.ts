@@ -1,0 +1,237 @@
+/** fg.synthetic, its generating half: worlds, published generators, reports, samples, true activations. */
+import { isShard, openActivations } from '../activations/store.js';
+import type { SparseActivations } from '../activations/types.js';
+import type { CallOptions } from '../compute/call.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { requireMemory } from '../compute/memory.js';
+import { joinRows } from '../compute/sampling/span.js';
+import type { SparseRows } from '../compute/sparse.js';
+import { count, textItem } from '../present/items.js';
+import { presetItems, worldItems } from '../present/synthetic.js';
+import { reportCharts, reportItems } from '../present/worldReport.js';
+import { anything, CALL, KEPT } from '../verb/common.js';
+import type { Environment } from '../verb/environment.js';
+import { choice, flag, only, real, required, value, whole } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import { generatedArg, worldArg } from './args.js';
+import { createPreset } from './presets/presets.js';
+import { PRESETS, type PresetName, type PresetOptions } from './presets/list.js';
+import type { World } from './types.js';
+import { createWorld, WORLD_VERSION } from './world/world.js';
+import { writeWorldActivations } from './world/activations.js';
+import type {
+  CorrelationSpec,
+  FrequencySpec,
+  GeometryPart,
+  MagnitudeSpec,
+  NoiseOptions,
+  WorldOptions,
+} from './world/options.js';
+import { worldReport } from './world/report.js';
+
+const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
+
+const noise = value<NoiseOptions>(
+  '{ std, lowRank: { rank, std } }',
+  { doc: 'Gaussian noise on x: `std` in each dimension, `lowRank` along random directions.', fallback: 'none' },
+  isObject,
+);
+
+const WORLD = {
+  features: required(whole({ doc: 'True features.', min: 1 })),
+  dim: whole({ doc: 'Width of x. Either this or `superposition` is given.', min: 1 }),
+  superposition: real({ doc: 'Features per dimension: dim = round(features / superposition).', above: 0 }),
+  seed: whole({ doc: 'The same options and seed give the same world and samples.', fallback: '0' }),
+  geometry: value<GeometryPart | readonly GeometryPart[]>(
+    "a part such as { kind: 'clusters', clusters: 10, cosine: 0.8 }, or an array of these",
+    { doc: 'Directions of the features.', fallback: "{ kind: 'random' }" },
+    isObject,
+  ),
+  frequencies: value<FrequencySpec>(
+    "a number, one number per feature, or a shape such as { kind: 'zipf', exponent: 1 }",
+    {
+      doc: 'How often each feature fires: shares of the samples, or a shape that `l0` scales.',
+      fallback: "{ kind: 'uniform' }",
+    },
+    (given) => isObject(given) || typeof given === 'number',
+  ),
+  l0: real({
+    doc: 'Mean number of features that fire in a sample.',
+    above: 0,
+    fallback: '1 % of the features, where the frequencies set no level',
+  }),
+  maxFrequency: real({ doc: 'Cap of a frequency while scaling to `l0`.', above: 0, max: 1, fallback: '1' }),
+  correlations: value<CorrelationSpec | readonly CorrelationSpec[]>(
+    "a law such as { kind: 'block', size: 8, correlation: 0.2 }, or an array of these, of different features",
+    { doc: 'Which features fire together.', fallback: "{ kind: 'independent' }" },
+    isObject,
+  ),
+  magnitudes: value<MagnitudeSpec | readonly MagnitudeSpec[]>(
+    "a law such as { kind: 'uniform', low: 0.5, high: 1.5 }, or one for each feature",
+    { doc: 'Size of a feature when it fires.', fallback: "{ kind: 'uniform' } on (0, 1]" },
+    isObject,
+  ),
+  noise,
+  mean: value<number | readonly number[]>(
+    'a vector, or the length of a random one',
+    { doc: 'Added to every x.', fallback: 'none' },
+    (given) => isObject(given) || typeof given === 'number',
+  ),
+};
+
+export const world = verb({
+  doc: 'A world with known directions, frequencies, correlations and magnitudes of its features. world.sample(n) streams its samples, `world.dictionary` holds the directions. Impossible requests are refused with the feasible range.',
+  args: [],
+  options: { ...WORLD, ...CALL },
+  errors: ['Neither or both of `dim` and `superposition`, and laws that no distribution has, are refused.'],
+  run: ({ options, call }) => createWorld({ ...(only(WORLD, options) as WorldOptions), ...call }),
+  show: (made) => worldItems(made),
+});
+
+const PRESET = {
+  features: whole({ doc: 'True features.', min: 1, fallback: '512; synthsaebench 16,384' }),
+  dim: whole({ doc: 'Width of x.', min: 1, fallback: '256; synthsaebench 768' }),
+  seed: whole({ doc: 'Of the world and its samples.', fallback: '0' }),
+  noise,
+  lambda: real({ doc: 'Of sharkey, marks and lan: λ of the decay of frequencies.', fallback: '0.99' }),
+  l0: real({ doc: 'Of sharkey: active features in a sample.', fallback: '5' }),
+  correlated: flag({
+    doc: 'Of `sharkey-2022`: false gives the uncorrelated generator, p = λ^i · l0 / features.',
+    fallback: 'true',
+  }),
+  k: whole({ doc: 'Of marks: active features; of lan: mean active features.', fallback: 'marks 32, lan 16' }),
+  groups: whole({ doc: 'Of marks: number of groups.', fallback: '12' }),
+  perPoint: flag({
+    doc: 'Of `marks-2024`: draw the active set for every point, as the first version did, not once per group and batch.',
+    fallback: 'false',
+  }),
+  directions: choice(['gaussian', 'blobs', 'blobs-intended'], {
+    doc: "Of `lan-2024`: 'blobs' are clusters over dimensions, as published; 'blobs-intended' over features.",
+    fallback: "'gaussian'",
+  }),
+  standardized: flag({
+    doc: 'Of `lan-2024`: take the correlation matrix of A·Aᵀ; probabilities then leave [0, 1] and sampling stops, unless `clip`.',
+    fallback: 'false',
+  }),
+  clip: flag({ doc: 'Of `lan-2024`: cut probabilities to 1.', fallback: 'false' }),
+  strength: real({
+    doc: 'Of the corrected sharkey and lan: squared length of the factor loadings.',
+    fallback: '0.3',
+  }),
+  roots: whole({ doc: 'Of synthsaebench: trees.', fallback: 'features / 128' }),
+  orthogonalSteps: whole({ doc: 'Of synthsaebench: descent steps that spread the directions.', min: 0, fallback: '0' }),
+  publishedBatch: whole({
+    doc: 'Samples of one batch of the published code, where a fault depends on it.',
+    fallback: 'sharkey 4,096, marks 10,000',
+  }),
+};
+
+export const preset = verb({
+  doc: 'A published generator of synthetic activations, faults included, or its corrected form. Shown with what is known to be wrong with it. fg.synthetic.presets() lists them.',
+  args: [anything<PresetName>('name', "Such as 'marks-2024' or 'marks-2024-corrected'.")],
+  options: { ...PRESET, ...CALL },
+  errors: ['Options that the preset does not have are refused, with those that it has.'],
+  run: ({ options, call }, name) =>
+    createPreset({ ...(only(PRESET, options) as Omit<PresetOptions, 'preset'>), preset: name, ...call }),
+  show: (made) => worldItems(made),
+});
+
+export const presets = syncVerb({
+  doc: 'The published generators and their corrected forms: where they come from, and what is wrong with them.',
+  args: [],
+  run: () => [...PRESETS],
+  show: (list) => presetItems(list),
+});
+
+const REPORT = {
+  samples: whole({ doc: 'Samples drawn.', min: 2, fallback: '20,000' }),
+  seed: whole({ doc: 'Of the samples.', fallback: "the world's own" }),
+  pairFeatures: whole({ doc: 'Features whose pairs are counted, evenly spaced over all.', min: 2, fallback: '512' }),
+};
+
+export const report = verb({
+  doc: 'What a world really does: realized L0, frequencies, co-firing and geometry from samples, with their deviation from the request in standard errors. Three charts are shown at once; the report itself is a table.',
+  args: [generatedArg],
+  options: { ...REPORT, ...CALL },
+  async run({ env, options, call }, of) {
+    const made = await worldReport(of, { ...only(REPORT, options), ...call });
+    for (const items of reportCharts(made)) env.context.display(items);
+    return made;
+  },
+  show: (made) => reportItems(made),
+});
+
+/** Samples of a world in memory. */
+export interface WorldSamples {
+  /** samples × dim. */
+  x: Matrix;
+  /** samples × features: the true activations. */
+  codes: SparseRows;
+}
+
+async function sampleOf(of: World, n: number, options: CallOptions & { seed?: number }): Promise<WorldSamples> {
+  requireMemory(`${count(n)} samples of width ${of.dim}`, 2 * n * of.dim * 4);
+  const x = matrix(n, of.dim);
+  const parts: SparseRows[] = [];
+  for await (const batch of of.sample(n, options)) {
+    x.data.set(batch.x.data, batch.first * of.dim);
+    parts.push(batch.codes);
+  }
+  const { indptr, indices, values } = joinRows(parts);
+  return { x, codes: { rows: n, cols: of.features, indptr, indices, values } };
+}
+
+export const sample = verb({
+  doc: 'The first samples of a world, in memory: x and the true codes. world.sample(n) streams them instead.',
+  args: [worldArg],
+  options: {
+    samples: required(whole({ doc: 'Samples taken from the start of the stream.', min: 1 })),
+    seed: whole({ doc: 'Of the samples.', fallback: "the world's own" }),
+    ...CALL,
+  },
+  errors: ['Samples that do not fit the memory budget are refused.'],
+  run: ({ options: { samples, seed }, call }, of) => sampleOf(of, samples, { seed, ...call }),
+});
+
+/** The store of a world's true codes, from the artifact folder where the same call wrote it before. */
+async function storeOf(
+  env: Environment,
+  of: World,
+  { samples, seed, fresh }: { samples: number; seed?: number; fresh: boolean },
+  call: CallOptions,
+): Promise<SparseActivations> {
+  const key = {
+    kind: 'activations',
+    parameters: { samples, ...(seed === undefined ? {} : { seed }) },
+    inputs: { world: of.id },
+    codeVersion: WORLD_VERSION,
+  };
+  const {
+    value: store,
+    cached,
+    record,
+  } = await env.store.compute<SparseActivations>(key, {
+    fresh,
+    title: `True activations of ${of.description}`,
+    make: async (folder) =>
+      void (await writeWorldActivations(folder, of, samples, { seed, ...call, id: env.store.idOf(key) })),
+    lazy: isShard,
+    load: (folder, made) => openActivations(folder, undefined, made.files),
+  });
+  env.tellCached('True activations', cached, record);
+  return store;
+}
+
+export const activations = verb({
+  doc: 'Writes the true activations of samples as an artifact, which correlation, maps, the mapper and panels take like those of an SAE. A sample is one token, named after its strongest feature. The same call again loads it.',
+  args: [worldArg],
+  options: {
+    samples: whole({ doc: 'Samples written.', min: 1, default: 20_000 }),
+    seed: whole({ doc: 'Of the samples.', fallback: "the world's own: the samples that world.sample gives" }),
+    ...KEPT,
+  },
+  run: ({ env, options, call }, of) => storeOf(env, of, options, call),
+  show: ({ meta }, _, { description }) => [
+    textItem(`${description}: ${count(meta.tokens)} samples, ${count(meta.nonZeros)} non-zeros, true activations`),
+  ],
+});

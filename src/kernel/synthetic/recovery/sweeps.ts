@@ -1,0 +1,181 @@
+/**
+ * Sweeps: SAE × width × k × world, every cell an artifact of its own. A run that was stopped or killed goes on with the
+ * cells that are missing; the table of a sweep can be had without computing anything.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JsonObject } from '../../../protocol/notebook.js';
+import type { ArtifactStore } from '../../artifacts/store.js';
+import type { ArtifactKey } from '../../artifacts/types.js';
+import { AbortError, checkAborted, type CallOptions } from '../../compute/call.js';
+import { trainSae } from '../../sae/train.js';
+import type { SaeTrainOptions } from '../../sae/trainOptions.js';
+import { saveSae } from '../../sae/save.js';
+import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
+import { worldSource } from './activations.js';
+import { loadResult, saveResult } from '../../artifacts/result.js';
+import type { World } from '../types.js';
+
+/** Bumped when the same cell gives another result. */
+const SWEEP_VERSION = 1;
+
+/** How one kind of SAE is trained: the training options other than width, k and seed, with a name for the table. */
+export interface SweptSae extends Omit<SaeTrainOptions, 'dSae' | 'k' | 'seed' | 'checkpoint'> {
+  /** Default the architecture. */
+  name?: string;
+}
+
+export interface SweepPlan {
+  /** Kinds of SAE. */
+  saes: readonly SweptSae[];
+  /** Latents. */
+  widths: readonly number[];
+  /** Latents kept per sample; TopK SAEs alone have it, others get one cell for all k. */
+  ks: readonly number[];
+  /** Worlds by what sets them apart, such as their correlation. */
+  worlds: ReadonlyArray<{ correlation: number | string; world: World }>;
+  /** Seeds of training; default one, 0. */
+  seeds?: readonly number[];
+  /** Samples of the world's stream that training goes over; default 100,000. */
+  samples?: number;
+  /** How recovery is measured. */
+  recovery?: RecoveryParameters;
+}
+
+/** One cell: what is trained on what. */
+export interface SweepCell {
+  sae: string;
+  features: number;
+  /** null for SAEs without a k. */
+  k: number | null;
+  correlation: number | string;
+  seed: number;
+}
+
+export interface SweepRow extends SweepCell {
+  status: 'done' | 'missing' | 'failed';
+  /** Why it failed. */
+  error?: string;
+  /** True when it was there before this run. */
+  cached?: boolean;
+  recovery?: Recovery;
+  /** Of the artifact, the SAE in its folder "sae"; where done. */
+  folder?: string;
+}
+
+interface Planned {
+  cell: SweepCell;
+  world: World;
+  train: SaeTrainOptions;
+  key: ArtifactKey;
+}
+
+const architectureOf = (sae: SweptSae): 'standard' | 'topk' => sae.architecture ?? 'standard';
+
+/** Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share. */
+export function planSweep(plan: SweepPlan): Planned[] {
+  const { saes, widths, ks, worlds, seeds = [0], samples = 100_000 } = plan;
+  for (const [name, axis] of Object.entries({ saes, widths, worlds, seeds }))
+    if (axis.length === 0) throw new RangeError(`a sweep needs at least one of ${name}`);
+  const names = saes.map((sae) => sae.name ?? architectureOf(sae));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new RangeError(`two SAEs of the sweep are named "${twice}": give each a { name } of its own`);
+  const planned: Planned[] = [];
+  for (const { correlation, world } of worlds) {
+    for (const [i, sae] of saes.entries()) {
+      const topk = architectureOf(sae) === 'topk';
+      if (topk && ks.length === 0) throw new RangeError('TopK SAEs need at least one of ks');
+      for (const features of widths)
+        for (const k of topk ? ks : [null])
+          for (const seed of seeds) {
+            const { name: _, ...options } = sae;
+            const train = { ...options, dSae: features, ...(k === null ? {} : { k }), seed };
+            planned.push({
+              cell: { sae: names[i], features, k, correlation, seed },
+              world,
+              train,
+              key: keyOf(world, train, samples, plan.recovery ?? {}),
+            });
+          }
+    }
+  }
+  return planned;
+}
+
+function keyOf(world: World, train: SaeTrainOptions, samples: number, recovery: RecoveryParameters): ArtifactKey {
+  const given = Object.fromEntries(Object.entries(train).filter(([, value]) => value !== undefined)) as JsonObject;
+  return {
+    kind: 'sweep-cell',
+    parameters: { train: given, samples, recovery: { ...recoverySettings(recovery) } },
+    inputs: { world: world.id },
+    codeVersion: 1000 * SWEEP_VERSION + RECOVERY_VERSION,
+  };
+}
+
+const isThere = (folder: string): Promise<boolean> =>
+  access(join(folder, 'artifact.json')).then(
+    () => true,
+    () => false,
+  );
+
+/** The table as it stands on disk: nothing is computed. */
+export async function sweepTable(plan: SweepPlan, store: ArtifactStore): Promise<SweepRow[]> {
+  const rows: SweepRow[] = [];
+  for (const { cell, key } of planSweep(plan)) {
+    const folder = store.folderOf(key);
+    if (!(await isThere(folder))) rows.push({ ...cell, status: 'missing' });
+    else {
+      const recovery = await loadResult<Recovery>(folder).catch(() => undefined);
+      // Files that do not load are made again by the next run: for now there is nothing.
+      rows.push(
+        recovery ? { ...cell, status: 'done', cached: true, recovery, folder } : { ...cell, status: 'missing' },
+      );
+    }
+  }
+  return rows;
+}
+
+export interface SweepOptions extends CallOptions {
+  /** Train every cell again. */
+  fresh?: boolean;
+}
+
+/**
+ * Trains and measures what is missing. A cell that fails (its training diverged, say) is reported and does not stop the
+ * others; the next run tries it again. Cancelled, it throws AbortError, and what was finished stays.
+ */
+export async function runSweep(plan: SweepPlan, store: ArtifactStore, options: SweepOptions = {}): Promise<SweepRow[]> {
+  const { signal, onProgress, fresh } = options;
+  const planned = planSweep(plan);
+  const rows: SweepRow[] = [];
+  for (const [done, { cell, world, train, key }] of planned.entries()) {
+    checkAborted(signal, 'sweep');
+    const label = `sweep: ${cell.sae}, ${cell.features} latents${cell.k === null ? '' : `, k ${cell.k}`}, correlation ${cell.correlation}`;
+    const tell = (detail?: string): void => onProgress?.({ label, done, total: planned.length, unit: 'cells', detail });
+    tell();
+    const call: CallOptions = {
+      signal,
+      onProgress: (p) => tell([`${p.label} ${p.done}/${p.total ?? '?'}`, p.detail].filter(Boolean).join(', ')),
+    };
+    try {
+      const computed = await store.compute<Recovery>(key, {
+        fresh,
+        title: label,
+        async make(folder) {
+          const { sae } = await trainSae(worldSource(world, plan.samples ?? 100_000), { ...train, ...call });
+          await saveSae(sae, join(folder, 'sae'));
+          await saveResult(folder, await saeRecovery(world, sae, { ...plan.recovery, ...call }));
+        },
+        load: (folder) => loadResult<Recovery>(folder),
+      });
+      const { value: recovery, cached, folder } = computed;
+      rows.push({ ...cell, status: 'done', cached, recovery, folder });
+    } catch (error) {
+      if (error instanceof AbortError || signal?.aborted) throw error;
+      rows.push({ ...cell, status: 'failed', error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  onProgress?.({ label: 'sweep', done: planned.length, total: planned.length, unit: 'cells' });
+  return rows;
+}
