@@ -7,7 +7,7 @@ import { requireModelOfSae } from '../interventions/intervention.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
-import { loadSae, type LoadSaeOptions } from '../sae/load.js';
+import { loadSae, SAE_FILES, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
 import { saveSae } from '../sae/save.js';
 import { modelSource, type ActivationSource } from '../sae/source.js';
@@ -81,6 +81,9 @@ const LOAD_OPTIONS: OptionNames<LoadSaeFromOptions> = {
   modelName: true,
   modelId: true,
   normScalingFactor: true,
+  thresholdScale: true,
+  map: true,
+  ignore: true,
   repo: true,
   revision: true,
   token: true,
@@ -222,13 +225,15 @@ async function train(
 /** Brings an SAE's files from the hub; the path of its folder or file in the cache. */
 async function download(file: string, repo: string, options: RepoOptions): Promise<string> {
   const inside = path.posix.normalize(file).replace(/\/$/, '');
-  const isFile = /\.(?:safetensors|pt|pth|bin|npz)$/i.test(inside);
+  const isFile = /\.(?:safetensors|pt|pth|bin|npz|npy|pkl)$/i.test(inside);
   const folder = isFile ? path.posix.dirname(inside) : inside;
   const beside = (name: string): string => path.posix.join(folder, name);
   const root = await resolveRepo(repo, {
     ...options,
-    files: isFile ? [inside] : [beside('cfg.json'), beside('sae_weights.safetensors')],
-    optional: [beside('cfg.json'), beside('activation_scaler.json')],
+    files: isFile ? [inside] : [],
+    optional: isFile
+      ? ['cfg.json', 'config.json', '../hyperparams.json', '../config.json', 'activation_scaler.json'].map(beside)
+      : SAE_FILES.map(beside),
   });
   return safeJoin(root, inside);
 }

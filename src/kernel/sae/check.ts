@@ -1,6 +1,6 @@
 /** Does this SAE belong to these activations? The mistakes that have spoilt published runs, caught on loading. */
 import type { Matrix } from '../compute/matrix.js';
-import { isObject } from './cfg.js';
+import { isObject } from './layouts/layout.js';
 import { ReconstructionSums } from './reconstruction.js';
 import { reconstruct } from './sae.js';
 import type { Sae } from './types.js';

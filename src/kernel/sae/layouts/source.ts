@@ -1,0 +1,40 @@
+/** Opens whatever may hold an SAE's tensors: weight files, and arrays by themselves. */
+import { open } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { readExactly } from '../../io/files.js';
+import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader } from '../../io/npy.js';
+import { openWeights, type WeightSource } from '../../io/weights.js';
+
+/** A weights file, or a .npy array, whose name is then that of the file without its ending. */
+export async function openTensors(path: string): Promise<WeightSource> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const head = await readExactly(handle, 0, Math.min(size, NPY_HEADER_BYTES), path);
+    if (head[0] !== 0x93 || head[1] !== 0x4e) return await openWeights(path);
+    const { dtype, shape } = parseNpyHeader(head, path);
+    const name = basename(path, extname(path));
+    const require = (wanted: string): void => {
+      if (wanted !== name) throw new Error(`${path}: no array "${wanted}"; it has ${name}`);
+    };
+    return {
+      names: () => [name],
+      info(wanted) {
+        require(wanted);
+        return { dtype, shape: [...shape] };
+      },
+      async read(wanted) {
+        require(wanted);
+        const file = await open(path, 'r');
+        try {
+          return decodeNpy(await readExactly(file, 0, (await file.stat()).size, path), path);
+        } finally {
+          await file.close();
+        }
+      },
+      close: () => Promise.resolve(),
+    };
+  } finally {
+    await handle.close();
+  }
+}
