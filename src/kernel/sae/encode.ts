@@ -57,6 +57,7 @@ function blockRows(dIn: number, dSae: number): number {
 export function encodeRows(coder: Coder, given: Matrix): EncodedRows {
   const { config, weights, architecture } = coder;
   const { dIn, dSae } = config;
+  if (architecture.cannotEncode) throw new Error(architecture.cannotEncode(config));
   requireInput(config, given);
   const normalized = normalizeInput(given, config.normalizeActivations as InputNorm);
   const x = normalized.x;

@@ -41,6 +41,8 @@ export interface Architecture {
   slope(config: SaeConfig, weights: SaeWeights, feature: number): { scale: number; bias: number } | undefined;
   /** More to refuse of a config. */
   check?(config: SaeConfig): void;
+  /** Why nothing can be encoded, where that is so. */
+  cannotEncode?(config: SaeConfig): string;
   encode(block: Block): Entries;
   /** Fields and tensor names of SAELens's layout beyond the common ones; undefined: that layout has no such SAE. */
   readonly saelens?: {

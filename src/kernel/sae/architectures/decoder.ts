@@ -8,9 +8,7 @@ export const decoder: Architecture = {
   fields: {},
   firesAbove0: true,
   slope: () => undefined,
-  encode({ config }) {
-    throw new Error(
-      `this is a decoder alone, [${config.dSae}, ${config.dOut ?? config.dIn}]: it has no encoder, so nothing can be encoded; load the whole SAE for that`,
-    );
-  },
+  cannotEncode: ({ dSae, dOut, dIn }) =>
+    `this is a decoder alone, [${dSae}, ${dOut ?? dIn}]: it has no encoder, so nothing can be encoded; load the whole SAE for that`,
+  encode: () => ({ indices: new Int32Array(0), values: new Float32Array(0) }),
 };

@@ -9,7 +9,7 @@ import type { Layout } from './layout.js';
 export const gemmaScope2: Layout = {
   name: 'Gemma Scope 2',
   signs: 'w_enc, b_enc, w_dec, b_dec, threshold (affine_skip_connection)',
-  recognises: (files) => files.has('w_enc', 'b_enc', 'w_dec', 'b_dec', 'threshold'),
+  recognises: (files) => !files.path.endsWith('.npz') && files.has('w_enc', 'b_enc', 'w_dec', 'b_dec', 'threshold'),
   async read(files) {
     if (files.shape('w_enc').length > 2 || files.shape('w_dec').length > 2)
       throw new Error(

@@ -2,11 +2,13 @@
 import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { readExactly } from '../../io/files.js';
+import { openNumpyPickle } from '../../io/numpyPickle.js';
 import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader } from '../../io/npy.js';
 import { openWeights, type WeightSource } from '../../io/weights.js';
 
-/** A weights file, or a .npy array, whose name is then that of the file without its ending. */
+/** A weights file, a .pkl of NumPy arrays, or a .npy array, whose name is then that of the file without its ending. */
 export async function openTensors(path: string): Promise<WeightSource> {
+  if (/\.(pkl|pickle)$/i.test(path)) return openNumpyPickle(path);
   const handle = await open(path, 'r');
   try {
     const { size } = await handle.stat();
