@@ -1,20 +1,28 @@
 /** The `fgnb` command line: run a notebook headless, export a report, diagnose the host. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { maxOf } from '../protocol/lists.js';
 import { cellGlobals, deviceChoice } from './globals.js';
-import { hasRequiredFlag, relaunch, startControl } from './session/launch.js';
+import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
+import { exitProcess } from './session/process.js';
 import { writeReport } from './session/report.js';
 import { parseParams, readNotebook, runNotebook, type CellOutcome, type RunResult } from './session/run.js';
 import type { Session } from './session/session.js';
 import { duration, RunDisplay } from './session/terminal.js';
+import { STOP_BYTES, type StopSignal } from './session/threads.js';
 import { KERNEL_VERSION } from './session/version.js';
 
 const HELP = `fgnb ${KERNEL_VERSION} · Feature Geometry Notebooks
 
-  fgnb run NOTEBOOK [--out FILE.fgnb] [--html FILE.html] [--param NAME=VALUE]... [--device DEVICE] [--json]
-      Runs every cell. --out keeps the executed notebook, --html writes a self-contained report. A value of --param is
-      read as JSON where it is JSON; cells find it as params.NAME. DEVICE is auto, cuda, webgpu or cpu. --json prints
-      one line per cell and one at the end. Exit code: 0 all cells ran, 1 a cell failed, 130 interrupted, 2 wrong usage.
+  fgnb run NOTEBOOK [--out FILE.fgnb] [--html FILE.html] [--param NAME=VALUE]... [--device DEVICE] [--artifacts DIR]
+           [--keep-going] [--json]
+      Runs every cell, in the notebook's folder. --out keeps the executed notebook, --html writes a self-contained
+      report. A value of --param is read as JSON where it is JSON; cells find it as params.NAME. DEVICE is auto, cuda,
+      webgpu or cpu. --artifacts keeps results that took work in DIR instead of .fgnb beside the notebook. --keep-going
+      runs the cells behind one that failed. --json prints one line per cell and one at the end.
+      SIGINT (Ctrl-C) and SIGTERM stop the running cell at its next step; training saves its state and goes on from
+      there in the next run; the notebook is written as far as it came. A second one ends at once.
+      Exit code: 0 all cells ran, 1 a cell failed, 2 wrong usage, 130 stopped by SIGINT, 143 by SIGTERM.
   fgnb export NOTEBOOK --html FILE.html
       Writes the report from the outputs that the notebook holds; nothing is run.
   fgnb doctor [--json] [--device DEVICE]
@@ -26,19 +34,40 @@ class UsageError extends Error {}
 
 // Taken before a session redirects what cells print.
 const write = process.stdout.write.bind(process.stdout);
+const writeError = process.stderr.write.bind(process.stderr);
 const print = (text: string): void => void write(text + '\n');
-const shownPath = (file: string): string => path.relative(process.cwd(), path.resolve(file)) || '.';
+const shellFolder = process.cwd();
+const shownPath = (file: string): string => path.relative(shellFolder, path.resolve(shellFolder, file)) || '.';
 
 const CONTROL_FD = 3;
 
-/** The fd that the launching process opened for Ctrl-C, or undefined when Node was started with the flag by hand. */
+const EXIT_CODES: Record<StopSignal, number> = { SIGINT: 130, SIGTERM: 143 };
+/** How long a stopped run may take to save what it has, longer than it waits itself. */
+const STOP_PATIENCE_MS = 45_000;
+const STOP_SIGNALS = Object.keys(EXIT_CODES) as StopSignal[];
+/** One Ctrl-C, or one signal to a whole group, can arrive several times: directly, and passed on by npm or a shell. */
+const SAME_SIGNAL_MS = 300;
+
+/** Calls `first` for the first signal and `again` for one that comes later. */
+function onStopSignals(first: (signal: StopSignal) => void, again: (signal: StopSignal) => void): void {
+  let since: number | undefined;
+  for (const signal of STOP_SIGNALS)
+    process.on(signal, () => {
+      const now = performance.now();
+      if (since === undefined) first(signal);
+      else if (now - since > SAME_SIGNAL_MS) again(signal);
+      since ??= now;
+    });
+}
+
+/** Whether the launching process opened an fd for the signals that it gets Node was started with the flag by hand. */
 function hasControlPipe(): boolean {
   return process.env.FGNB_CONTROL_PIPE === String(process.ppid);
 }
 
 function printEnd(result: RunResult, written: Array<[string, string]>, ms: number): void {
   if (result.keyFigures.length > 0) {
-    const width = Math.max(...result.keyFigures.map(([name]) => name.length));
+    const width = maxOf(result.keyFigures.map(([name]) => name.length));
     print('\nKey figures');
     for (const [name, value] of result.keyFigures) print(`  ${name.padEnd(width)}  ${value}`);
   }
@@ -60,28 +89,68 @@ interface RunArguments {
   html?: string;
   param?: string[];
   device: string;
+  artifacts?: string;
+  'keep-going'?: boolean;
   json?: boolean;
 }
 
+/** The run's end on demand: by the launching process's signals, or by this one's when it was started by hand. */
+class RunStop {
+  session: Session | undefined;
+  private readonly controller = new AbortController();
+  private readonly control: ControlThread;
+  /** The signal that came first. */
+  by: StopSignal | undefined;
+
+  constructor() {
+    const piped = hasControlPipe();
+    this.control = startControl({ kind: 'pipe', fd: piped ? CONTROL_FD : -1 }, (message) => {
+      if (message.type === 'stop') this.stop(message.signal);
+      if (message.type !== 'interrupt' || !this.control.isAsked()) return;
+      this.session?.interrupt();
+      this.control.answered();
+    });
+    if (!piped)
+      onStopSignals(
+        (signal) => {
+          this.stop(signal);
+          this.session?.interrupt();
+        },
+        (signal) => exitProcess(EXIT_CODES[signal]),
+      );
+  }
+
+  private stop(signal: StopSignal): void {
+    this.by ??= signal;
+    this.controller.abort();
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  close(): Promise<void> {
+    return this.control.close();
+  }
+}
+
 async function run(given: RunArguments): Promise<number> {
-  const { out, html, json } = given;
+  const { json } = given;
+  const [out, html, artifactFolder] = [given.out, given.html, given.artifacts].map(
+    (file) => file && path.resolve(file),
+  );
   const device = deviceChoice(given.device);
   const params = parseParams(given.param ?? []);
   const tty = process.stdout.isTTY === true && !json;
   const display = new RunDisplay(json ? () => undefined : write, { tty, columns: () => process.stdout.columns ?? 100 });
-  let session: Session | undefined;
-  const control = startControl({ kind: 'pipe', fd: hasControlPipe() ? CONTROL_FD : -1 }, (message) => {
-    if (message.type !== 'interrupt') return;
-    session?.interrupt();
-    control.answered();
-  });
+  const stop = new RunStop();
   const started = Date.now();
   const result = await runNotebook({
     notebookFile: given.notebookFile,
-    out,
-    params,
+    ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
     createGlobals: (context) => cellGlobals(context, device),
-    onSession: (made) => (session = made),
+    onSession: (made) => (stop.session = made),
+    onProblem: (text) => void writeError(`fgnb: ${text}\n`),
     onCell: (cell) => display.begin(cell),
     onProgress: (progress) => display.update(progress),
     onCellEnd: (cell) => {
@@ -96,7 +165,7 @@ async function run(given: RunArguments): Promise<number> {
     for (const problem of problems) process.stderr.write(`${problem}\n`);
     written.push(['report  ', html]);
   }
-  await control.close();
+  await stop.close();
   const ms = Date.now() - started;
   if (json) {
     const { status, keyFigures } = result;
@@ -104,7 +173,8 @@ async function run(given: RunArguments): Promise<number> {
       JSON.stringify({ status, cells: result.cells.length, ms, out, html, keyFigures: Object.fromEntries(keyFigures) }),
     );
   } else printEnd(result, written, ms);
-  return result.status === 'ok' ? 0 : result.status === 'error' ? 1 : 130;
+  if (result.status === 'interrupted') return EXIT_CODES[stop.by ?? 'SIGINT'];
+  return result.status === 'ok' ? 0 : 1;
 }
 
 async function exportReport(notebookFile: string, html: string | undefined): Promise<number> {
@@ -132,6 +202,8 @@ function parseCommand() {
         html: { type: 'string' },
         param: { type: 'string', multiple: true },
         device: { type: 'string', default: 'auto' },
+        artifacts: { type: 'string' },
+        'keep-going': { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
@@ -156,23 +228,31 @@ async function main(): Promise<number> {
   return command === undefined && !values.help && !values.version ? 2 : 0;
 }
 
-/** Runs cells in a process of their own, with the flag that interrupts need; Ctrl-C goes to it through a pipe. */
+/** Runs cells in a process of their own, with the flag that interrupts need; signals go to it through a pipe. */
 function launch(): void {
   process.env.FGNB_CONTROL_PIPE = String(process.pid);
   const child = relaunch(process.argv[1], process.argv.slice(2), 1);
-  let presses = 0;
-  process.on('SIGINT', () => {
-    // The third Ctrl-C gives up on a polite end.
-    if (++presses > 2) child.kill('SIGKILL');
-    else (child.stdio[CONTROL_FD] as NodeJS.WritableStream).write('i');
-  });
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 137 : 1)));
+  const pipe = child.stdio[CONTROL_FD] as NodeJS.WritableStream;
+  // It may be gone already.
+  pipe.on('error', () => undefined);
+  const end = (signal: StopSignal): never => {
+    child.kill('SIGKILL');
+    process.exit(EXIT_CODES[signal]);
+  };
+  onStopSignals((signal) => {
+    pipe.write(STOP_BYTES[signal]);
+    setTimeout(() => {
+      process.stderr.write(`fgnb: the run did not stop in ${STOP_PATIENCE_MS / 1000} s and is ended\n`);
+      end(signal);
+    }, STOP_PATIENCE_MS);
+  }, end);
+  child.on('exit', (code, signal) => process.exit(code ?? EXIT_CODES[signal as StopSignal] ?? 137));
 }
 
 if (process.argv[2] === 'run' && !hasRequiredFlag()) launch();
 else {
-  if (hasControlPipe()) process.on('SIGINT', () => undefined);
+  // The launching process gets the same signals and passes them on.
+  if (hasControlPipe()) for (const signal of STOP_SIGNALS) process.on(signal, () => undefined);
   main()
     .catch((error: unknown) => {
       process.stderr.write(`fgnb: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -180,7 +260,7 @@ else {
       return error instanceof UsageError ? 2 : 1;
     })
     .then(
-      (code) => process.exit(code),
-      () => process.exit(1),
+      (code) => exitProcess(code),
+      () => exitProcess(1),
     );
 }

@@ -1,6 +1,7 @@
 /** What every cell finds defined, for the kernel process and the command line alike. */
 import type { DeviceSummary } from '../protocol/kernel.js';
 import type { SessionContext } from './verb/context.js';
+import { protectedSection } from './compute/nativeCall.js';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'webgpu' | 'cpu';
 const CHOICES: readonly string[] = ['auto', 'cuda', 'webgpu', 'cpu'];
@@ -19,7 +20,9 @@ export async function cellGlobals(context: SessionContext, device: DeviceChoice)
 
 /** Starts the device if nothing has, and describes it. */
 export async function deviceSummary(device: DeviceChoice, notebookFolder: string): Promise<DeviceSummary> {
-  const { initDevice } = await import('./compute/device.js');
-  const report = await initDevice({ device, notebookFolder });
+  const report = await protectedSection(async () => {
+    const { initDevice } = await import('./compute/device.js');
+    return initDevice({ device, notebookFolder });
+  });
   return { device: report.device, backend: report.backend, description: report.description, notes: report.notes };
 }

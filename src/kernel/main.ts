@@ -15,7 +15,10 @@ import type { ClientMessage, KernelMessage } from '../protocol/kernel.js';
 import type { Json, JsonObject } from '../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from './verb/context.js';
 import { cellGlobals, deviceChoice, deviceSummary, type DeviceChoice } from './globals.js';
+import { nativeCall } from './compute/nativeCall.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
+import { KernelLog } from './session/log.js';
+import { exitProcess } from './session/process.js';
 import { Session } from './session/session.js';
 import type { ToMain } from './session/threads.js';
 
@@ -31,11 +34,17 @@ const { values: options } = parseArgs({
   },
 });
 
+type FromClient = Extract<ToMain, { type: 'client' }>;
+const log = new KernelLog();
+
 type KernelRequest = Extract<ClientMessage, { type: 'request' }>;
 
 class Kernel {
   private readonly session: Session;
   private readonly control: ControlThread;
+  private readonly inbox: FromClient[] = [];
+  /** What the control thread was told last. */
+  private status = '';
 
   constructor(
     runFolder: string,
@@ -53,7 +62,7 @@ class Kernel {
       sink: {
         cell: (execution, cellId, event, buffers) => this.send({ type: 'cell', execution, cellId, event }, buffers),
         state: (state) => this.send({ type: 'state', state }),
-        log: (text) => void fs.writeSync(2, text + '\n'),
+        log: (text) => log.line(text),
       },
     });
     // `fgnb run --param` sets these; notebooks that use them also run here.
@@ -79,39 +88,45 @@ class Kernel {
 
   private send(message: KernelMessage, buffers: Uint8Array[] = []): void {
     const { executionCount, running } = this.session;
-    this.control.post({ type: 'status', executionCount, running });
-    // Copied, not transferred: the cell may go on using the memory.
+    const status = `${executionCount} ${running}`;
+    if (status !== this.status) this.control.post({ type: 'status', executionCount, running });
+    this.status = status;
     this.control.post({ type: 'message', message, buffers });
   }
 
+  /** A termination may strike wherever this waits for its end; the interrupt's message, which comes again, goes on here. */
   private receive(message: ToMain): void {
-    switch (message.type) {
-      case 'interrupt':
-        this.session.interrupt();
-        this.control.answered();
-        return;
-      case 'shutdown':
-        return this.shutDown();
-      case 'client':
-        if (message.message.type === 'execute') {
-          if (message.asked < this.control.asked()) this.session.refuse(message.message);
-          else void this.session.execute(message.message);
-        } else void this.answer(message.message);
-        return;
+    if (message.type === 'shutdown') return this.shutDown();
+    if (message.type === 'client') this.inbox.push(message);
+    // First: an interrupt that was asked for before a cell came must not stop that cell.
+    if (this.control.isAsked()) {
+      this.session.interrupt();
+      this.control.answered();
     }
+    nativeCall(() => {
+      for (let next = this.inbox.shift(); next; next = this.inbox.shift()) this.serve(next);
+    });
+  }
+
+  private serve({ message, asked }: FromClient): void {
+    if (message.type === 'request') void this.answer(message);
+    else if (asked < this.control.asked()) this.session.refuse(message);
+    else void this.session.execute(message);
   }
 
   private async answer({ id, method, params }: KernelRequest): Promise<void> {
     try {
       const given = typeof params === 'object' && params !== null && !Array.isArray(params) ? params : {};
-      const value = await this.valueOf(method, given);
-      this.send({ type: 'reply', id, ok: true, value: value as unknown as Json });
+      const found = this.valueOf(method, given);
+      // What is there at once is sent at once: behind an await a termination could lose it.
+      const value = found instanceof Promise ? ((await found) as unknown) : found;
+      this.send({ type: 'reply', id, ok: true, value: value as Json });
     } catch (error) {
       this.send({ type: 'reply', id, ok: false, error: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  private async valueOf(method: KernelRequest['method'], given: JsonObject): Promise<unknown> {
+  private valueOf(method: KernelRequest['method'], given: JsonObject): unknown {
     switch (method) {
       case 'variables':
         return this.session.variables();
@@ -130,7 +145,7 @@ class Kernel {
 
   private shutDown(): void {
     this.session.close();
-    process.exit(0);
+    exitProcess(0);
   }
 }
 
@@ -140,12 +155,12 @@ function start(): void {
   if (!runFolder || !notebookFolder) throw new Error('the kernel needs --run-folder and --notebook-folder');
   process.umask(0o077);
   const lock = path.join(runFolder, 'kernel.json');
-  const kernel = new Kernel(path.resolve(runFolder), path.resolve(notebookFolder), deviceChoice(options.device));
+  // Before the session, which takes away what others hang on the process.
   process.on('exit', () => fs.rmSync(lock, { force: true }));
   // A terminal's Ctrl-C and hang-up are for the client; the client stops its kernel by message.
   process.on('SIGINT', () => undefined);
   process.on('SIGHUP', () => undefined);
-  void kernel;
+  void new Kernel(path.resolve(runFolder), path.resolve(notebookFolder), deviceChoice(options.device));
 }
 
 if (hasRequiredFlag()) start();

@@ -7,7 +7,7 @@
 
 /** One message with its raw buffers. */
 export interface Frame<M> {
-  /** 1, 2, 3, … per sender for messages that are kept until acknowledged; 0 for those that are not. */
+  /** Rising per sender for messages that are kept until acknowledged, with gaps for dropped ones; 0 for those not kept. */
   seq: number;
   message: M;
   buffers: Uint8Array[];
@@ -20,7 +20,13 @@ export interface FrameLimits {
   totalBytes: number;
 }
 
-export const FRAME_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 1024, totalBytes: 2 ** 30 };
+export const FRAME_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 1024, totalBytes: 128 * 2 ** 20 };
+
+/** Of what a client sends: cells and requests, no raw bytes. */
+export const CLIENT_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 0, totalBytes: 64 * 2 ** 20 };
+
+/** Of what a stranger sends before it has shown the token. */
+export const STRANGER_LIMITS: FrameLimits = { headerBytes: 4096, buffers: 0, totalBytes: 4096 };
 
 /** The peer sent something that is not a frame, or a frame beyond the limits. The connection cannot go on. */
 export class FrameError extends Error {
@@ -50,8 +56,11 @@ function checkCount(count: number, limits: FrameLimits): void {
     throw new FrameError(`frame with ${count} buffers is over the limit of ${limits.buffers}`);
 }
 
+const LARGE_HEADER = 16 * 1024;
+
 /**
- * A frame as the pieces to write, in order: prefix and header in one piece, then the caller's buffers, not copied.
+ * A frame as the pieces to write, in order: prefix and header, in one piece unless the header is large, then the
+ * caller's buffers, not copied.
  * @throws FrameError when the frame is over the limits.
  */
 export function encodeFrame(
@@ -67,13 +76,15 @@ export function encodeFrame(
     buffers.map((b) => b.byteLength),
     limits,
   );
-  const lead = new Uint8Array(8 + 4 * buffers.length + header.length);
+  // A large header is a piece of its own: copying it would double what a frame takes.
+  const apart = header.length > LARGE_HEADER;
+  const lead = new Uint8Array(8 + 4 * buffers.length + (apart ? 0 : header.length));
   const view = new DataView(lead.buffer);
   view.setUint32(0, header.length, true);
   view.setUint32(4, buffers.length, true);
   buffers.forEach((buffer, i) => view.setUint32(8 + 4 * i, buffer.byteLength, true));
-  lead.set(header, 8 + 4 * buffers.length);
-  return [lead, ...buffers.filter((buffer) => buffer.byteLength > 0)];
+  if (!apart) lead.set(header, 8 + 4 * buffers.length);
+  return [lead, ...(apart ? [header] : []), ...buffers.filter((buffer) => buffer.byteLength > 0)];
 }
 
 /** Bytes of an encoded frame. */

@@ -79,5 +79,7 @@ export type KernelMessage =
   | { type: 'cell'; execution: string; cellId: string; event: CellEvent }
   | { type: 'heartbeat'; memory: MemoryInfo; busyMs: number }
   | { type: 'device'; device: DeviceSummary }
+  /** Another client took this one's place; the connection closes. */
+  | { type: 'displaced' }
   | { type: 'reply'; id: number; ok: true; value: Json }
   | { type: 'reply'; id: number; ok: false; error: string };

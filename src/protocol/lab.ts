@@ -143,10 +143,10 @@ export interface LabSnapshot {
   setting: LabSetting;
   card: LabCard;
   hits: LabHit[];
-  /** Runs of the pinned interventions and, last, of the current one. */
-  result: LabResult;
+  /** Runs of the pinned interventions and, last, of the current one. No times: a saved panel is the same from run to run. */
+  result: Omit<LabResult, 'ms'>;
   /** Continuations in the same order. */
-  generation: LabGeneration;
+  generation: Omit<LabGeneration, 'ms'>;
 }
 
 export interface LabDescriptor {

@@ -25,11 +25,11 @@ export interface CellOutput {
   [unknown: string]: Json | OutputItem[] | undefined;
 }
 
+/** No time and no date: the file of a notebook that gives the same results is the same file. */
 export interface CellExecution {
   /** 1-based counter of the kernel session that ran the cell. */
   order?: number;
   status?: 'ok' | 'error' | 'interrupted';
-  ms?: number;
 }
 
 export interface NotebookCell {

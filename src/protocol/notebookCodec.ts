@@ -3,6 +3,7 @@
  *
  * Stable by construction: known keys in a fixed order, unknown keys after them in the order they were read, one-space
  * indent, LF, a newline at the end. `serializeNotebook(parseNotebook(text)) === text` for every text written here.
+ * Nothing in it tells when or how long a cell ran, so that two runs with the same results differ in nothing.
  */
 import { jsonErrorOffset, lineAt, lineOfPath, type JsonPath } from './jsonPosition.js';
 import {
@@ -154,15 +155,13 @@ function readOutput(raw: unknown, path: JsonPath): CellOutput {
 
 function readExecution(raw: unknown, path: JsonPath): CellExecution {
   const execution = object(raw, path);
-  const { order, status, ms } = execution;
-  for (const [key, value] of [
-    ['order', order],
-    ['ms', ms],
-  ] as const) {
-    if (value !== undefined && typeof value !== 'number') {
-      throw new WrongValue([...path, key], `${pathName([...path, key])} must be a number, not ${describe(value)}`);
-    }
-  }
+  // The duration in files of earlier versions is a key like others that we do not know: it goes with the next run.
+  const { order, status } = execution;
+  if (order !== undefined && typeof order !== 'number')
+    throw new WrongValue(
+      [...path, 'order'],
+      `${pathName([...path, 'order'])} must be a number, not ${describe(order)}`,
+    );
   if (status !== undefined && status !== 'ok' && status !== 'error' && status !== 'interrupted') {
     throw new WrongValue([...path, 'status'], `${pathName([...path, 'status'])} must be ok, error or interrupted`);
   }
@@ -170,7 +169,6 @@ function readExecution(raw: unknown, path: JsonPath): CellExecution {
     [
       ['order', order],
       ['status', status],
-      ['ms', ms],
     ],
     execution,
   );
@@ -278,7 +276,7 @@ function writeOutput(output: CellOutput): Known {
 }
 
 function writeCell(cell: NotebookCell): Known {
-  const { order, status, ms } = cell.execution ?? {};
+  const { order, status } = cell.execution ?? {};
   const known: Array<[string, unknown]> = [
     ['id', cell.id],
     ['kind', cell.kind],
@@ -292,7 +290,6 @@ function writeCell(cell: NotebookCell): Known {
       [
         ['order', order],
         ['status', status],
-        ['ms', ms],
       ],
       cell.execution as Known,
     );

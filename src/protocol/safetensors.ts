@@ -7,6 +7,8 @@
  * overlaps or holes. Source: https://github.com/huggingface/safetensors (README, "Format").
  */
 
+import { clip } from './clip.js';
+
 export type Dtype =
   'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
 
@@ -48,6 +50,8 @@ export interface SafetensorsHeader {
 
 /** The limit of the format's own library. */
 export const MAX_HEADER_BYTES = 100_000_000;
+/** Far above what any array has; a message or a loop over more would be long. */
+const MAX_DIMENSIONS = 64;
 
 // Text coding is in every runtime this file runs in, but in no type library they share.
 declare const TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
@@ -135,7 +139,7 @@ export function parseHeader(header: Uint8Array, fileBytes: number, what = 'safet
     refuseDuplicateKeys(text, what);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw message.startsWith(what) ? error : new Error(`${what}: header is not UTF-8 JSON: ${message}`);
+    throw message.startsWith(what) ? error : new Error(`${what}: header is not UTF-8 JSON: ${clip(message, 200)}`);
   }
   if (!isObject(json)) throw new Error(`${what}: header is not a JSON object`);
   const dataBytes = fileBytes - 8 - header.length;
@@ -158,13 +162,15 @@ function parseMetadata(value: unknown, what: string): Record<string, string> {
 }
 
 function parseEntry(name: string, value: unknown, dataBytes: number, what: string): TensorEntry {
-  const where = `${what}: tensor "${name}"`;
+  const where = `${what}: tensor "${clip(name)}"`;
   if (!isObject(value)) throw new Error(`${where} has no description`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!DTYPES.includes(dtype as Dtype)) {
-    throw new Error(`${where} has dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`);
+    throw new Error(`${where} has dtype ${clip(String(JSON.stringify(dtype)))}; known are ${DTYPES.join(', ')}`);
   }
   if (!Array.isArray(shape)) throw new Error(`${where} has no shape`);
+  if (shape.length > MAX_DIMENSIONS)
+    throw new Error(`${where} has ${shape.length} dimensions; ${MAX_DIMENSIONS} are the most`);
   const count = elementCount(shape as number[], where);
   if (!Array.isArray(offsets) || offsets.length !== 2) throw new Error(`${where} has no data_offsets`);
   const [begin, end] = offsets as [number, number];
@@ -187,11 +193,11 @@ function checkCoverage(entries: TensorEntry[], dataBytes: number, what: string):
   for (const { name, begin, end } of sorted) {
     if (begin !== at) {
       throw new Error(
-        `${what}: tensor "${name}" begins at byte ${begin} but ${before} ends at ${at}: ${begin < at ? 'they overlap' : 'there is a hole'}`,
+        `${what}: tensor "${clip(name)}" begins at byte ${begin} but ${before} ends at ${at}: ${begin < at ? 'they overlap' : 'there is a hole'}`,
       );
     }
     at = end;
-    before = `"${name}"`;
+    before = `"${clip(name)}"`;
   }
   if (at !== dataBytes) throw new Error(`${what}: tensors end at byte ${at} of ${dataBytes} bytes of data`);
 }
@@ -212,7 +218,9 @@ function refuseDuplicateKeys(text: string, what: string): void {
       if (text[next] !== ':') continue;
       const key = JSON.parse(text.slice(start, i + 1)) as string;
       const keys = seen.at(-1);
-      if (keys?.has(key)) throw new Error(`${what}: the header names "${key}" twice`);
+      if (keys?.has(key)) throw new Error(`${what}: the header names "${clip(key)}" twice`);
+      // As a key of a plain object it would change the object's prototype.
+      if (key === '__proto__') throw new Error(`${what}: the header names "__proto__", which is no name for data`);
       keys?.add(key);
     }
   }
@@ -252,7 +260,7 @@ export function planSafetensors(
   let at = 0;
   for (const [name, { dtype, shape, data }] of sorted) {
     const where = `safetensors: tensor "${name}"`;
-    if (name === '__metadata__') throw new Error(`${where}: this name is reserved`);
+    if (name === '__metadata__' || name === '__proto__') throw new Error(`${where}: this name is reserved`);
     if (!DTYPES.includes(dtype))
       throw new Error(`${where} has dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`);
     const bytes = elementCount(shape, where) * dtypeBytes(dtype);

@@ -82,7 +82,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
 
   beforeAll(async () => {
     ensureKernelBuilt();
-    kernel = await startKernel({ bare: false, args: ['--device', 'cpu'] });
+    kernel = await startKernel();
     client = await kernel.connect();
     const cell = client.begin(CELL);
     const end = await client.finished(cell, 170_000);
@@ -133,6 +133,32 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     await page.getByText('mean over 5 tokens').waitFor();
     await page.getByRole('radio', { name: 'All tokens' }).click();
     await page.getByText('mean over 6 tokens').waitFor();
+  });
+
+  test('what is typed fast is asked for whole, and the card is of the new prompt', async () => {
+    const feature = Number((await page.locator('.card .number').innerText()).slice(1));
+    const prompts = ['Tom and his mom went to the big park', 'The little girl saw a princess'];
+    for (const prompt of prompts) {
+      await page.locator('.fg-lab textarea').click();
+      await page.keyboard.press('Control+A');
+      await page.keyboard.type(prompt);
+      // The box is left and results are drawn before the prompt is asked for.
+      await page.locator('.fg-lab h2').click();
+      await page.getByRole('radio', { name: 'Last' }).click();
+      await page.getByRole('radio', { name: 'All tokens' }).click();
+      await expect
+        .poll(() => page.locator('.chips').first().innerText(), { timeout: 30_000 })
+        .toContain(prompt.slice(-5));
+      expect(await page.locator('.fg-lab textarea').inputValue()).toBe(prompt);
+      const answer = await live(client, { view: lab.view, method: 'card', params: { feature, prompt } });
+      const { here } = (answer as unknown as { value: { here: number } }).value;
+      const words = here > 0 ? `${Number(here.toPrecision(3))} on this prompt` : 'silent on this prompt';
+      await page.locator('.card .facts', { hasText: words }).waitFor({ timeout: 15_000 });
+    }
+    await page.locator('.fg-lab textarea').fill(lab.snapshot.setting.prompt);
+    await expect
+      .poll(() => page.locator('.chips').first().locator('button').count())
+      .toBe(lab.snapshot.result.tokens.length);
   });
 
   test('pins stand beside the current intervention', async () => {
@@ -250,7 +276,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   test('without its kernel it says so, rests, and keeps what was computed', async () => {
     await client.run('0');
     await kernel.stop();
-    kernel = await startKernel({ bare: false, args: ['--device', 'cpu'] });
+    kernel = await startKernel();
     client = await kernel.connect();
     await page.reload();
     await page.getByText('This view is not alive any more').waitFor();

@@ -18,7 +18,7 @@ const code = (source: string, ...items: Array<[string, unknown]>): NotebookCell 
   kind: 'code',
   language: 'fgnb-typescript',
   source: lines(source),
-  execution: { order: next, status: 'ok', ms: 1234 },
+  execution: { order: next, status: 'ok' },
   outputs: items.map(([mime, value]) => ({
     items: [typeof value === 'string' ? { mime, text: lines(value) } : { mime, json: value as Json }],
   })),

@@ -73,4 +73,16 @@ cases = [
     run("topk, rescaled, five dead", "topk", rescale=True, dead=(2, 3, 11, 17, 20), max_norm=1e9),
     run("topk, two dead, b_dec in the auxiliary", "topk", dead=(1, 5), aux_b_dec=True, aux=0.5, apply_b_dec=False),
 ]
-print(json.dumps(dict(dIn=D, dSae=F, batch=B, cases=cases)))
+
+
+def clip(norm, max_norm):
+    """The factor by which clip_grad_norm_ shrinks a gradient of this norm."""
+    p = torch.zeros(2, requires_grad=True)
+    p.grad = torch.tensor([0.6, 0.8]) * norm
+    torch.nn.utils.clip_grad_norm_([p], max_norm)
+    return float(p.grad.norm()) / norm
+
+
+# Near the epsilon of the divisor, far above it, and below the limit.
+clips = [dict(norm=n, maxNorm=m, factor=clip(n, m)) for n, m in ((5e-6, 5e-6), (1e-5, 2e-6), (1e-3, 1e-3), (3.0, 1.0), (0.5, 1.0))]
+print(json.dumps(dict(dIn=D, dSae=F, batch=B, cases=cases, clips=clips)))

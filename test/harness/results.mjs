@@ -30,6 +30,21 @@ export function judge(file, { minimum, exitCode }) {
   return { ok: !verdict, verdict: verdict ?? 'ok', ...counts, failures };
 }
 
+/**
+ * Why a tier that ran `ran` tests and skipped `skipped` is not whole, or undefined. `recorded` is what a full run had:
+ * `{ ran, skipped }`, or one number of both. With the data there (`complete`) as many must run; without it more may be
+ * skipped, but none may be gone.
+ */
+export function shortfall({ ran, skipped }, recorded, complete) {
+  const expected =
+    typeof recorded === 'number' ? { ran: 1, skipped: recorded - 1 } : (recorded ?? { ran: 1, skipped: 0 });
+  const known = expected.ran + expected.skipped;
+  if (ran + skipped < known) return `only ${ran + skipped} tests are there, ${known} are recorded`;
+  if (complete && ran < expected.ran)
+    return `only ${ran} tests ran (${skipped} were skipped), ${expected.ran} are recorded`;
+  return ran === 0 && expected.ran > 0 ? 'no test ran' : undefined;
+}
+
 /** The number of tests the suite had when it was last changed on purpose. */
 export function minimumTests(grep) {
   return grep ? 1 : MINIMUM;

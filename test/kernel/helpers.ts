@@ -173,9 +173,9 @@ export interface KernelProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a kernel; `bare` leaves the facade and its device out. */
+/** Starts a whole kernel, on the cpu device; `bare` leaves the facade and its device out, for tests that say why. */
 export async function startKernel(
-  options: { bare?: boolean; flags?: string[]; args?: string[] } = {},
+  options: { bare?: boolean; flags?: string[]; args?: string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<KernelProcess> {
   const runFolder = temporaryFolder('run');
   const notebookFolder = temporaryFolder('nb');
@@ -188,12 +188,12 @@ export async function startKernel(
     runFolder,
     '--notebook-folder',
     notebookFolder,
-    ...(options.bare === false ? [] : ['--bare']),
+    ...(options.bare ? ['--bare'] : ['--device', 'cpu']),
   ];
   const child = spawn(
     process.execPath,
     [...(options.flags ?? ['--no-force-async-hooks-checks']), kernelMain, ...args, ...(options.args ?? [])],
-    { stdio: ['ignore', log, log], cwd: notebookFolder },
+    { stdio: ['ignore', log, log], cwd: notebookFolder, env: { ...process.env, ...options.env } },
   );
   fs.closeSync(log);
   const exited = new Promise<number | string>((resolve) =>

@@ -1,13 +1,18 @@
 /** Interventions on an example model, on the kernels that run it. */
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { captureActivations } from '../../src/kernel/activations/capture.js';
 import { initDevice } from '../../src/kernel/compute/device.js';
+import { row } from '../../src/kernel/compute/matrix.js';
+import { Random } from '../../src/kernel/compute/random.js';
 import { clamp, scale } from '../../src/kernel/interventions/clamp.js';
+import { logitEffects } from '../../src/kernel/interventions/logitEffects.js';
 import { patch, patchFeatures } from '../../src/kernel/interventions/patch.js';
 import { run } from '../../src/kernel/interventions/run.js';
 import { steer } from '../../src/kernel/interventions/steer.js';
 import { loadModel } from '../../src/kernel/models/load.js';
-import type { LanguageModel } from '../../src/kernel/models/types.js';
+import type { LanguageModel, TokenSet } from '../../src/kernel/models/types.js';
+import { generateStories } from '../../src/kernel/synthetic/stories/generate.js';
 import { SAE_KINDS, tinySae } from '../unit/interventions/reference.js';
 
 const hook = 'blocks.1.hook_resid_pre';
@@ -54,5 +59,36 @@ describe('an example model', () => {
       const moved = pieces.filter((_, t) => captured[hook].data[t * v.length] !== clean.data[t * v.length]);
       expect(moved).toEqual(expected);
     }
+  });
+});
+
+describe('a push that means nothing, on the trained model', () => {
+  it('beats isotropic directions far more often than chance, and differences of activations as often as chance', async () => {
+    const at = 'blocks.0.hook_resid_post';
+    const text = generateStories({ stories: 12, seed: 3 }).map((story) => story.text).join(' '); // prettier-ignore
+    const ids = model.tokenizer.encode(text).slice(0, 2 * 24);
+    const tokens: TokenSet = {
+      ...{ id: 'stories', tokens: ids, sequences: 2, context: 24 },
+      ...{ tokenizer: model.tokenizer, source: {} },
+    };
+    const rows: Float32Array[] = [];
+    for await (const { x } of captureActivations(model, tokens, at, {}))
+      for (let i = 0; i < x.rows; i++) rows.push(row(x, i).slice());
+    const random = new Random(5);
+    const trials = 32;
+    const reached: Record<string, number> = { isotropic: 0, differences: 0 };
+    const all: number[] = [];
+    for (let trial = 0; trial < trials; trial++) {
+      const [i, j] = random.permutation(rows.length);
+      const push = steer(model, at, rows[i].map((v, k) => v - rows[j][k]), { scale: 3, normalize: 'unit' }); // prettier-ignore
+      const { kl } = await logitEffects(model, [push], tokens, { nulls: 19, seed: trial });
+      for (const { kind, p } of kl.nulls) if (p <= 0.05) reached[kind]++;
+      all.push(kl.nulls.find(({ kind }) => kind === 'differences')!.p);
+    }
+    expect(reached.isotropic / trials).toBeGreaterThan(0.4);
+    // 32 trials at 5 %: more than 6 in a thousandth of all cases.
+    expect(reached.differences).toBeLessThanOrEqual(6);
+    const below = (p: number): number => all.filter((v) => v <= p + 1e-9).length / trials;
+    for (let k = 1; k <= 20; k++) expect(Math.abs(below(k / 20) - k / 20)).toBeLessThan(1.95 / Math.sqrt(trials));
   });
 });

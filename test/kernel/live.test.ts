@@ -46,7 +46,8 @@ const value = async (source: string): Promise<string | undefined> => (await clie
 
 beforeAll(async () => {
   ensureKernelBuilt();
-  kernel = await startKernel();
+  // Bare: only a bare kernel lends cells `live()`, by which they make views of their own.
+  kernel = await startKernel({ bare: true });
   client = await kernel.connect();
   await client.run(REGISTER);
 });

@@ -6,7 +6,7 @@ let client: TestClient;
 
 beforeAll(async () => {
   ensureKernelBuilt();
-  kernel = await startKernel({ bare: false, args: ['--device', 'cpu'] });
+  kernel = await startKernel();
   client = await kernel.connect();
 });
 afterAll(() => kernel.stop());

@@ -35,6 +35,7 @@ export function collectingContext(
     outputFolder: folders.outputFolder ?? folder,
     artifactFolder: folders.artifactFolder ?? path.join(folder, '.fgnb'),
     signal: () => cell.signal,
+    during: () => undefined,
     progress: (progress) => void progressed.push(progress),
     display: (items) => void shown.push(items),
     print: (text) => void printed.push(text),

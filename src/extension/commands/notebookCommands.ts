@@ -9,11 +9,7 @@ import { notebookFolderOf } from '../notebook/controller.js';
 import { activeNotebook, graphsOf, labsOf, mapsOf } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
-
-const FIRST_CELLS: Array<['markdown' | 'code', string]> = [
-  ['markdown', '# Untitled\n'],
-  ['code', "import { models, sae } from 'fg'\n"],
-];
+import { FIRST_CELLS } from './firstCells.js';
 
 export async function newNotebook(): Promise<vscode.NotebookDocument> {
   const cells = FIRST_CELLS.map(([kind, text]) => {

@@ -17,7 +17,7 @@ import {
   type KernelPlace,
   type StartedKernel,
 } from './process.js';
-import { isAlive, isOurKernel, logTail, readRecord, readToken } from './runFolder.js';
+import { checkSocket, isAlive, isOurKernel, logTail, readRecord, readToken } from './runFolder.js';
 import { isAttached, reduceKernel, type KernelEvent, type KernelState } from './state.js';
 
 export interface KernelListener {
@@ -30,6 +30,8 @@ export interface KernelListener {
   died(report: DeathReport): void;
   /** Another window attached to the kernel. */
   takenOver(): void;
+  /** The connection broke and the kernel is alive: a cell that is run connects again. */
+  disconnected(reason: string): void;
 }
 
 export interface KernelLog {
@@ -58,6 +60,8 @@ export class Kernel {
   private ended: Promise<Ending> | undefined;
   /** A zombie still has its process id: the exit event is the better witness. */
   private hasEnded = false;
+  /** The kernel said that another window took this one's place. */
+  private displaced = false;
   private opening: Promise<void> | undefined;
   private restarting: Promise<void> | undefined;
   /** Raised at every stop, so that what is still under way for an earlier process does nothing. */
@@ -98,9 +102,10 @@ export class Kernel {
   /** Attaches to a kernel that is already running for this notebook. False when there is none. */
   async attachExisting(): Promise<boolean> {
     const folder = this.place.runFolder;
-    const record = await readRecord(folder);
+    const record = await readRecord(folder, (reason) => this.log.warn(reason));
     if (!record || !(await isOurKernel(record.pid, folder))) return false;
     try {
+      await checkSocket(record.socket);
       this.token = await readToken(folder);
       this.pid = record.pid;
       const welcome = await this.connect(record.socket, ATTACH_TIMEOUT_MS);
@@ -171,6 +176,7 @@ export class Kernel {
   private async connect(socket: string, timeoutMs: number): Promise<Welcome> {
     const generation = this.generation;
     this.held = [];
+    this.displaced = false;
     const { connection, welcome } = await Connection.attach(
       { socket, token: this.token, lastSeq: this.lastSeq, timeoutMs },
       {
@@ -193,6 +199,7 @@ export class Kernel {
   }
 
   private onMessage(message: KernelMessage, buffers: Uint8Array[]): void {
+    if (message.type === 'displaced') this.displaced = true;
     if (this.held) {
       this.held.push({ message, buffers });
       return;
@@ -209,6 +216,7 @@ export class Kernel {
       case 'device':
         this.device = message.device;
         return this.listener.vitals();
+      case 'displaced':
       case 'welcome':
       case 'reply':
         return;
@@ -216,20 +224,25 @@ export class Kernel {
   }
 
   /**
-   * The socket closed. Either the process is going away, or another window attached to this kernel: it has one client
-   * at a time. Attaching again here would only take it back and forth, so that waits until a cell is run.
+   * The socket closed. A kernel has one client at a time and tells a displaced one that another window took its place:
+   * attaching again here would only take it back and forth, so that waits until a cell is run. Else the process is most
+   * often going away; how it ended is reported when it has.
    */
   private async onClosed(reason: string, generation: number): Promise<void> {
     if (generation !== this.generation) return;
     this.lastSeq = this.connection?.lastSeq ?? this.lastSeq;
     this.connection = undefined;
-    this.apply({ type: 'connectionLost' });
     const { pid } = this;
+    if (this.displaced) {
+      this.log.warn(`another window uses kernel ${pid} now`);
+      this.apply({ type: 'takenOver' });
+      return this.listener.takenOver();
+    }
+    this.apply({ type: 'connectionLost' });
     if (pid !== undefined && !(await waitUntilGone(pid, LEAVING_MS)) && !this.hasEnded) {
       if (generation !== this.generation) return;
-      this.log.warn(`${reason}: another window uses kernel ${pid} now`);
-      this.listener.takenOver();
-      return;
+      this.log.warn(`${reason}; kernel ${pid} is alive`);
+      return this.listener.disconnected(reason);
     }
     // A child's exit carries code and signal: give it a moment to arrive first.
     const end = this.ended && (await Promise.race([this.ended, sleep(1000, undefined)]));

@@ -62,7 +62,7 @@ export async function startKernel(place: KernelPlace, config: KernelConfig): Pro
   const node = await findNode(config.nodePath);
   await fs.mkdir(place.notebookFolder, { recursive: true });
   const token = await prepareRunFolder(place.runFolder);
-  const log = await fs.open(path.join(place.runFolder, 'kernel.log'), 'w', 0o600);
+  const log = await fs.open(path.join(place.runFolder, 'kernel.log'), 'wx', 0o600);
   try {
     const child = spawn(node.path, kernelArguments(place, config), {
       cwd: place.notebookFolder,

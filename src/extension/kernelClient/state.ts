@@ -2,9 +2,11 @@
  * The state of one notebook's kernel, as a pure reducer. Status bar, context keys and toolbar all follow from it.
  *
  *   none → starting → idle ⇄ busy → interrupting → idle
- *   any → restarting → starting        any → dead (with a cause)        idle, busy → detached (another window took over)
+ *   any → restarting → starting        any → dead (with a cause)
+ *   idle, busy → detached (another window took over)        idle, busy → lost (the connection broke) → dead, or idle again
  */
-export type KernelState = 'none' | 'starting' | 'idle' | 'busy' | 'interrupting' | 'restarting' | 'dead' | 'detached';
+export type KernelState =
+  'none' | 'starting' | 'idle' | 'busy' | 'interrupting' | 'restarting' | 'dead' | 'detached' | 'lost';
 
 export type KernelEvent =
   | { type: 'start' }
@@ -14,7 +16,10 @@ export type KernelEvent =
   | { type: 'reported'; state: 'starting' | 'idle' | 'busy' | 'interrupting' }
   | { type: 'interrupt' }
   | { type: 'restart' }
+  /** The socket closed, and why is not known yet. */
   | { type: 'connectionLost' }
+  /** The kernel said that another window took this one's place. */
+  | { type: 'takenOver' }
   /** The process ended, or never came up. */
   | { type: 'died' }
   /** The process was stopped on request. */
@@ -37,6 +42,8 @@ export function reduceKernel(state: KernelState, event: KernelEvent): KernelStat
     case 'restart':
       return 'restarting';
     case 'connectionLost':
+      return state === 'restarting' || state === 'dead' || state === 'none' ? state : 'lost';
+    case 'takenOver':
       return state === 'restarting' || state === 'dead' || state === 'none' ? state : 'detached';
     case 'died':
       return state === 'none' ? 'none' : 'dead';
@@ -59,4 +66,5 @@ export const STATE_TEXT: Record<KernelState, string> = {
   restarting: 'restarting',
   dead: 'died',
   detached: 'used by another window',
+  lost: 'connection lost',
 };

@@ -1,5 +1,6 @@
 /** IntelliSense over the cells of `.fgnb` notebooks. Nothing runs before the first notebook is open. */
 import * as vscode from 'vscode';
+import { minOf } from '../../protocol/lists.js';
 import { notebookFolderOf } from '../notebook/controller.js';
 import type { ClientLog } from './client.js';
 import { isOurs, LanguageNotebooks, notebookOf } from './notebooks.js';
@@ -72,7 +73,7 @@ class LanguageFeatures implements vscode.Disposable {
     for (const cell of removed) this.types.forgetCell(cell.document.uri);
     const edited = cellChanges.filter((change) => change.document).map(({ cell }) => cell.index);
     const places = [...edited, ...contentChanges.map(({ range }) => range.start)];
-    if (places.length > 0) this.types.schedule(notebook, Math.min(...places));
+    if (places.length > 0) this.types.schedule(notebook, minOf(places));
   }
 
   private cellOpened(document: vscode.TextDocument): void {

@@ -12,6 +12,8 @@ const CODE = {
   usedBeforeDeclaration: new Set([2448, 2449, 2450, 2454]),
   /** Assignment to an import: names of earlier cells are variables at run time. */
   assignedImport: 2632,
+  /** `import x = require('m')`, which cells may use. */
+  importEquals: 1202,
 };
 
 /** "Implicitly any": types are optional in a notebook. The option stays on, as `const a = []` is `never[]` without it. */
@@ -44,15 +46,30 @@ function syntaxProblems(cell: VirtualCell, diagnostics: readonly ts.Diagnostic[]
   return problems;
 }
 
+/** A name that a cell above takes over by `export * from 'm'`. */
+function isReexported(notebook: VirtualNotebook, cell: VirtualCell, program: ts.Program, name: string): boolean {
+  const checker = program.getTypeChecker();
+  return notebook
+    .cells()
+    .slice(0, cell.index)
+    .some((above) => {
+      const file = above.names.hasStar ? program.getSourceFile(above.file) : undefined;
+      const module = file && checker.getSymbolAtLocation(file);
+      return module !== undefined && checker.getExportsOfModule(module).some((symbol) => symbol.name === name);
+    });
+}
+
 function semanticProblem(
   notebook: VirtualNotebook,
   cell: VirtualCell,
-  checker: ts.TypeChecker,
+  program: ts.Program,
   diagnostic: ts.Diagnostic,
 ): Problem | undefined {
   const { code, file } = diagnostic;
+  const checker = program.getTypeChecker();
   const span = spanOf(diagnostic, cell.text);
   if (!span || !file || diagnostic.category !== ts.DiagnosticCategory.Error || isImplicitAny(code)) return undefined;
+  if (code === CODE.importEquals) return undefined;
   const name = cell.text.slice(span.start, span.end);
   const problem: Problem = { span, message: textOf(diagnostic), code, severity: 'error' };
   if (code === CODE.assignedImport && cell.visible.has(name)) return undefined;
@@ -63,6 +80,7 @@ function semanticProblem(
   if (CODE.wrongType.has(code) && isJoinedArgument(checker, node)) return undefined;
   if (CODE.possiblyMissing.has(code)) return { ...problem, severity: 'warning' };
   if (CODE.unknownName.has(code)) {
+    if (isReexported(notebook, cell, program, name)) return undefined;
     const later = notebook.laterDeclaration(cell, name);
     if (later)
       return {
@@ -80,9 +98,8 @@ export function findProblems(notebook: VirtualNotebook, cell: VirtualCell, servi
   if (syntax.length > 0) return syntax;
   const program = service.getProgram();
   if (!program) return [];
-  const checker = program.getTypeChecker();
   return service
     .getSemanticDiagnostics(cell.file)
-    .map((diagnostic) => semanticProblem(notebook, cell, checker, diagnostic))
+    .map((diagnostic) => semanticProblem(notebook, cell, program, diagnostic))
     .filter((problem) => problem !== undefined);
 }

@@ -15,6 +15,8 @@ export interface CellNames {
   declared: ReadonlySet<string>;
   /** Those that the cell's own text exports already. */
   exported: ReadonlySet<string>;
+  /** Whether it has an `export * from`. */
+  hasStar: boolean;
   /** Closing brackets that the text lacks, innermost first. */
   missing: readonly string[];
 }
@@ -59,6 +61,17 @@ function statementNames(statement: ts.Statement, add: (name: string) => void): v
   }
 }
 
+/** `export { a }` is the cell's own; what comes from a module (`export { a } from 'm'`) later cells see. */
+function reexports(statement: ts.ExportDeclaration, declared: Set<string>, exported: Set<string>): void {
+  const { exportClause, moduleSpecifier } = statement;
+  if (!exportClause) return;
+  const names = ts.isNamedExports(exportClause) ? exportClause.elements.map(({ name }) => name) : [exportClause.name];
+  for (const { text } of names) {
+    exported.add(text);
+    if (moduleSpecifier && text !== 'default') declared.add(text);
+  }
+}
+
 /** Top-level names of a cell. Works on text that does not parse as well. */
 export function cellNames(text: string): CellNames {
   const file = ts.createSourceFile('cell.ts', text, ts.ScriptTarget.ESNext);
@@ -75,10 +88,10 @@ export function cellNames(text: string): CellNames {
       if (isExported) exported.add(name);
     });
     nestedVars(statement, (name) => declared.add(name));
-    if (ts.isExportDeclaration(statement) && statement.exportClause && ts.isNamedExports(statement.exportClause))
-      for (const { name } of statement.exportClause.elements) exported.add(name.text);
+    if (ts.isExportDeclaration(statement)) reexports(statement, declared, exported);
   }
-  return { declared, exported, missing: missingBrackets(text) };
+  const hasStar = file.statements.some((each) => ts.isExportDeclaration(each) && !each.exportClause);
+  return { declared, exported, hasStar, missing: missingBrackets(text) };
 }
 
 export interface VirtualCell {

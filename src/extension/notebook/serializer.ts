@@ -124,7 +124,6 @@ function executionOf(cell: vscode.NotebookCellData, saved: CellExecution | undef
   return {
     ...(order !== undefined && { order }),
     status: success === true ? 'ok' : success === false ? 'error' : 'interrupted',
-    ...(timing && { ms: Math.max(0, Math.round(timing.endTime - timing.startTime)) }),
   };
 }
 

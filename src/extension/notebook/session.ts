@@ -364,6 +364,12 @@ export class NotebookSession implements KernelListener {
     this.dispatch({ type: 'lost' });
   }
 
+  disconnected(reason: string): void {
+    const text = `${reason}, and the kernel goes on. Run a cell here to connect again: what it sent meanwhile is shown then.`;
+    this.showInCell('Connection to the kernel lost', text);
+    this.dispatch({ type: 'lost' });
+  }
+
   died(report: DeathReport): void {
     const shown = this.showInCell(report.summary.replace(/\.$/, ''), deathText(report));
     this.dispatch({ type: 'lost' });

@@ -14,51 +14,38 @@ import {
   type TypedArray,
 } from '../../protocol/safetensors.js';
 import type { Base64Array, BundleRef } from '../../protocol/webview.js';
+import { openInside, OutsideFolderError, readInside, readRange, realInside } from './insideFiles.js';
+
+export { OutsideFolderError } from './insideFiles.js';
 
 /** Bytes of one point's examples: far above what a map writes, far below what would hurt. */
 const MAX_EXAMPLES_BYTES = 16 * 2 ** 20;
 const MAX_META_BYTES = 64 * 2 ** 20;
 
-/** Raised when a request names something outside the notebook's folder. */
-export class OutsideFolderError extends Error {
-  override name = 'OutsideFolderError';
-}
-
 /**
  * The absolute folder of a bundle.
  * @throws OutsideFolderError for absolute paths, "..", backslashes, and links that lead outside.
  */
-export async function bundleFolder(notebookFolder: string, relative: unknown): Promise<string> {
+export async function bundleFolder(notebookFolder: string, relative: unknown): Promise<BundleFolder> {
   if (typeof relative !== 'string' || relative === '') throw new OutsideFolderError('The output names no folder.');
   const parts = relative.split('/');
   const bad = parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0]/.test(relative);
   if (bad || path.isAbsolute(relative) || /^[a-z]:/i.test(relative))
     throw new OutsideFolderError(`The folder ${JSON.stringify(relative)} is not inside the notebook’s folder.`);
   const root = await fs.realpath(notebookFolder);
-  const folder = await fs.realpath(path.join(root, ...parts)).catch(() => {
+  const folder = await realInside(root, path.join(root, ...parts)).catch((error: unknown) => {
+    if (error instanceof OutsideFolderError) throw error;
     throw new Error(
       `The data of this output is not there: ${path.join(notebookFolder, ...parts)}. Run the cell again, or copy the .fgnb folder beside the notebook.`,
     );
   });
-  if (folder !== root && !folder.startsWith(root + path.sep))
-    throw new OutsideFolderError(`The folder ${JSON.stringify(relative)} leads outside the notebook’s folder.`);
-  return folder;
+  return { root, folder };
 }
 
-async function readRange(file: string, begin: number, end: number): Promise<Uint8Array> {
-  const handle = await fs.open(file, 'r');
-  try {
-    const bytes = new Uint8Array(end - begin);
-    let at = 0;
-    while (at < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, at, bytes.length - at, begin + at);
-      if (bytesRead === 0) throw new Error(`${file} ends at byte ${begin + at}, expected ${end}: it is truncated`);
-      at += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await handle.close();
-  }
+/** Real paths of a notebook's folder and of a bundle inside it. */
+export interface BundleFolder {
+  root: string;
+  folder: string;
 }
 
 /** The files of one bundle, with its small parts kept. */
@@ -66,7 +53,14 @@ export class BundleFiles {
   private readonly headers = new Map<string, Promise<SafetensorsHeader>>();
   private readonly offsets = new Map<number, Promise<BigInt64Array>>();
 
-  constructor(readonly folder: string) {}
+  readonly folder: string;
+  /** The notebook's folder: nothing outside is read, whatever links say. */
+  readonly root: string;
+
+  constructor({ root, folder }: BundleFolder) {
+    this.root = root;
+    this.folder = folder;
+  }
 
   file(name: string): string {
     return path.join(this.folder, name);
@@ -81,9 +75,25 @@ export class BundleFiles {
 
   async json(name: string): Promise<unknown> {
     const file = this.file(name);
-    const { size } = await fs.stat(file);
-    if (size > MAX_META_BYTES) throw new Error(`${file} has ${size} bytes, over the limit of ${MAX_META_BYTES}`);
-    return JSON.parse(await fs.readFile(file, 'utf8'));
+    const text = (await readInside(this.root, file, MAX_META_BYTES)).toString('utf8');
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Error(`${file} is not JSON: ${error instanceof Error ? error.message.slice(0, 200) : String(error)}`);
+    }
+  }
+
+  /** Bytes of a file; opened and checked for each read, as a link may have been put in place since the last. */
+  private async range(name: string, begin: number, end: number): Promise<Uint8Array> {
+    const file = this.file(name);
+    const handle = await openInside(this.root, file);
+    try {
+      const { size } = await handle.stat();
+      if (end > size) throw new Error(`${file} has ${size} bytes, expected ${end}: it is truncated`);
+      return await readRange(handle, file, begin, end);
+    } finally {
+      await handle.close();
+    }
   }
 
   private header(name: string): Promise<SafetensorsHeader> {
@@ -92,8 +102,8 @@ export class BundleFiles {
       header = (async () => {
         const file = this.file(name);
         const { size } = await fs.stat(file);
-        const length = headerLength(await readRange(file, 0, Math.min(8, size)), size, file);
-        return parseHeader(await readRange(file, 8, 8 + length), size, file);
+        const length = headerLength(await this.range(name, 0, Math.min(8, size)), size, file);
+        return parseHeader(await this.range(name, 8, 8 + length), size, file);
       })();
       this.headers.set(name, header);
     }
@@ -110,7 +120,7 @@ export class BundleFiles {
       throw new Error(
         `${this.file(file)}: ${name} is ${entry.dtype} [${entry.shape.join(', ')}], expected ${dtype} [${shape.map((n) => (n === -1 ? 'any' : n)).join(', ')}]`,
       );
-    return typedView(dtype, await readRange(this.file(file), dataStart + entry.begin, dataStart + entry.end));
+    return typedView(dtype, await this.range(file, dataStart + entry.begin, dataStart + entry.end));
   }
 
   /** A column of columns.safetensors. `length` -1: any. */
@@ -146,7 +156,7 @@ export class BundleFiles {
     const end = Number(at[point + 1]);
     if (begin < 0 || end < begin || end - begin > MAX_EXAMPLES_BYTES)
       throw new Error(`The examples of point ${point} lie at bytes ${begin} to ${end}: the bundle is damaged`);
-    const line = Buffer.from(await readRange(this.file(`${set}.examples.jsonl`), begin, end)).toString('utf8');
+    const line = Buffer.from(await this.range(`${set}.examples.jsonl`, begin, end)).toString('utf8');
     return line.trim() === '' ? [] : (JSON.parse(line) as FeatureExample[]);
   }
 }
@@ -164,10 +174,10 @@ export class BundleStore<T> {
   async read<V>(ref: BundleRef, read: (bundle: T) => Promise<V>): Promise<V> {
     try {
       // Checked at every request: a link may have been put in place since the last.
-      const folder = await bundleFolder(this.notebookFolder, ref.path);
-      const key = `${ref.id} ${folder}`;
+      const at = await bundleFolder(this.notebookFolder, ref.path);
+      const key = `${ref.id} ${at.folder}`;
       let bundle = this.bundles.get(key);
-      if (bundle === undefined) this.bundles.set(key, (bundle = this.open(new BundleFiles(folder))));
+      if (bundle === undefined) this.bundles.set(key, (bundle = this.open(new BundleFiles(at))));
       return await read(bundle);
     } catch (error) {
       this.bundles.clear();

@@ -2,7 +2,7 @@
 import type { GraphMeta, GraphSetMeta } from '../../protocol/graph.js';
 import type { FeatureExample } from '../../protocol/map.js';
 import type { GraphRef, WireFloats, WireGraphColumns, WireInts } from '../../protocol/webview.js';
-import { BundleStore, toBase64, type BundleFiles } from './bundleFiles.js';
+import { BundleStore, toBase64, type BundleFiles, type BundleFolder } from './bundleFiles.js';
 
 class GraphBundle {
   private metaRead: Promise<GraphMeta> | undefined;
@@ -115,8 +115,8 @@ export class GraphData {
     return this.bundles.read(graph, (bundle) => bundle.overlap());
   }
 
-  /** Absolute folder of a bundle, checked. */
-  folder(graph: GraphRef): Promise<string> {
-    return this.bundles.read(graph, (bundle) => Promise.resolve(bundle.files.folder));
+  /** Real paths of a bundle's folder and of the notebook's, checked. */
+  folder(graph: GraphRef): Promise<BundleFolder> {
+    return this.bundles.read(graph, (bundle) => Promise.resolve(bundle.files));
   }
 }

@@ -5,11 +5,15 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { graphFiles, type GraphDescriptor, type GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
+import type { BundleFolder } from './bundleFiles.js';
+import { readInside } from './insideFiles.js';
 import { outputPage } from './outputPage.js';
 import type { ViewServices } from './requests.js';
 import { saveAs } from './saveFile.js';
 
 const compress = promisify(gzip);
+/** A page with more in it opens in no browser. */
+const MAX_FILE_BYTES = 2 ** 30;
 
 /** Asks where to, then makes and writes the page; its path, or null when cancelled. */
 export async function writeGraphPage(
@@ -29,12 +33,12 @@ export async function writeGraphPage(
 }
 
 /** Files of the bundle, as the report's program finds them in its page. */
-async function sidecarsOf(mapId: string, meta: GraphMeta, folder: string) {
+async function sidecarsOf(mapId: string, meta: GraphMeta, { root, folder }: BundleFolder) {
   const there = new Set(await fs.readdir(folder));
   const files = graphFiles(meta.sets.length).filter((file) => there.has(file));
   return Promise.all(
     files.map(async (file) => {
-      const bytes = await compress(await fs.readFile(path.join(folder, file)));
+      const bytes = await compress(await readInside(root, path.join(folder, file), MAX_FILE_BYTES));
       return { mapId, file, gzipBase64: bytes.toString('base64') };
     }),
   );

@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { artifactFolder, kernelConfig } from '../config.js';
 import { COMMAND } from '../ids.js';
 import { notebookFolderOf, type Sessions } from '../notebook/controller.js';
+import { readInside } from '../panels/insideFiles.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 
 interface Artifact {
@@ -17,17 +18,21 @@ interface Artifact {
 }
 
 const RECORD = 'artifact.json';
+const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
 /** One folder per artifact, with its record inside; folders without one are still being written. */
 async function listArtifacts(folder: string): Promise<Artifact[]> {
   const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => []);
+  const root = await fs.realpath(folder).catch(() => folder);
   const found = await Promise.all(
     entries
       .filter((entry) => entry.isDirectory())
       .map(async (entry): Promise<Artifact[]> => {
         const file = path.join(folder, entry.name, RECORD);
         try {
-          const record = JSON.parse(await fs.readFile(file, 'utf8')) as Partial<Artifact>;
+          const record = JSON.parse(
+            (await readInside(root, file, MAX_RECORD_BYTES)).toString('utf8'),
+          ) as Partial<Artifact>;
           return [{ ...record, file, id: record.id ?? entry.name, kind: record.kind ?? 'artifact' }];
         } catch {
           return [];

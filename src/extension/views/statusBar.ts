@@ -15,6 +15,7 @@ const ICON: Record<KernelState, string> = {
   restarting: '$(debug-restart)',
   dead: '$(error)',
   detached: '$(debug-disconnect)',
+  lost: '$(debug-disconnect)',
 };
 
 /** Bytes as people read them. */

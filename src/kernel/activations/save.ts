@@ -10,7 +10,7 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
 import { density, meanL0 } from './statistics.js';
-import { openActivations } from './store.js';
+import { isShard, openActivations } from './store.js';
 import { writeActivations } from './write.js';
 import type { ActivationsMeta, SparseActivations } from './types.js';
 
@@ -97,7 +97,8 @@ export async function saveActivations(
         id: store.idOf(key),
       });
     },
-    load: (folder) => openActivations(folder, tokens.tokenizer),
+    lazy: isShard,
+    load: (folder, record) => openActivations(folder, tokens.tokenizer, record.files),
   });
   return {
     activations: value,

@@ -14,22 +14,21 @@ export function emptyStatistics(features: number): FiringStatistics {
 }
 
 /**
- * Checks rows and adds them to the statistics. An entry is a firing: finite and > 0, its feature inside the width,
- * features ascending within a row. Throws with token and feature otherwise, before any of the rows is trusted.
- * `firstToken` is the index of row 0, for the message.
+ * Checks rows as they are written and as they are read. An entry is a firing: finite and > 0, its feature inside the
+ * width, features ascending within a row. Throws with token and feature otherwise. `firstToken` is the index of row 0,
+ * for the message; `each` is given every entry once its row is known to be whole up to there.
  */
-export function addRows(statistics: FiringStatistics, rows: SparseRows, firstToken: number): void {
-  const { firings, sum, sumSquares, max } = statistics;
+export function checkRows(rows: SparseRows, firstToken: number, each?: (feature: number, value: number) => void): void {
   const { indptr, indices, values } = rows;
-  if (rows.cols !== firings.length) {
-    throw new RangeError(`activations of ${rows.cols} features given to a store of ${firings.length} features`);
-  }
-  if (indptr.length !== rows.rows + 1 || indptr[0] !== 0 || indptr[rows.rows] > indices.length) {
+  const entries = Math.min(indices.length, values.length);
+  if (indptr.length !== rows.rows + 1 || indptr[0] !== 0 || indptr[rows.rows] > entries) {
     throw new RangeError(
       `sparse rows of ${rows.rows} need indptr of ${rows.rows + 1}, from 0 to the number of entries`,
     );
   }
   for (let t = 0; t < rows.rows; t++) {
+    if (indptr[t + 1] < indptr[t] || indptr[t + 1] > entries)
+      throw new RangeError(`indptr of token ${firstToken + t} runs from ${indptr[t]} to ${indptr[t + 1]}, not upwards`);
     let before = -1;
     for (let p = indptr[t]; p < indptr[t + 1]; p++) {
       const f = indices[p];
@@ -37,12 +36,53 @@ export function addRows(statistics: FiringStatistics, rows: SparseRows, firstTok
       if (!(v > 0 && v < Infinity) || f <= before || f >= rows.cols)
         refuseEntry(firstToken + t, f, v, before, rows.cols);
       before = f;
-      firings[f]++;
-      sum[f] += v;
-      sumSquares[f] += v * v;
-      if (v > max[f]) max[f] = v;
+      each?.(f, v);
     }
   }
+}
+
+/** Checks rows (see checkRows) and adds them to the statistics. Throws before any of the rows is trusted. */
+export function addRows(statistics: FiringStatistics, rows: SparseRows, firstToken: number): void {
+  const { firings, sum, sumSquares, max } = statistics;
+  if (rows.cols !== firings.length) {
+    throw new RangeError(`activations of ${rows.cols} features given to a store of ${firings.length} features`);
+  }
+  checkRows(rows, firstToken, (f, v) => {
+    firings[f]++;
+    sum[f] += v;
+    sumSquares[f] += v * v;
+    if (v > max[f]) max[f] = v;
+  });
+}
+
+/** Room for the rounding of sums. */
+const ROUNDING = 1 + 1e-9;
+
+/**
+ * Checks statistics that were read against each other and against the store: what no tokens can give is damage.
+ * Throws with the feature.
+ */
+export function checkStatistics(s: FiringStatistics, meta: Pick<ActivationsMeta, 'tokens' | 'nonZeros'>): void {
+  let entries = 0;
+  for (let f = 0; f < s.firings.length; f++) {
+    const [n, sum, squares, max] = [s.firings[f], s.sum[f], s.sumSquares[f], s.max[f]];
+    entries += n;
+    const dead = n === 0 && sum === 0 && squares === 0 && max === 0;
+    const possible =
+      max > 0 &&
+      max < Infinity &&
+      sum >= max / ROUNDING &&
+      sum <= n * max * ROUNDING &&
+      squares <= max * sum * ROUNDING &&
+      squares * n >= (sum * sum) / ROUNDING &&
+      n <= meta.tokens;
+    if (!dead && !possible)
+      throw new RangeError(
+        `feature ${f} has ${n} firings, sum ${sum}, sum of squares ${squares} and maximum ${max}: no activations of ${meta.tokens} tokens give these`,
+      );
+  }
+  if (entries !== meta.nonZeros)
+    throw new RangeError(`the statistics count ${entries} firings but the shards hold ${meta.nonZeros}`);
 }
 
 function refuseEntry(token: number, feature: number, value: number, before: number, features: number): never {

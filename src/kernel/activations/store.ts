@@ -7,15 +7,16 @@
  *   pieces.json               text of each token that occurs, [[id, text], …], when a tokenizer was at hand
  * activations.json is written last, so a folder without it is not a store.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clip } from '../../protocol/clip.js';
+import type { FileDigest, FolderDigest } from '../io/digest.js';
+import { parseJson, readJson, readText, safeJoin } from '../io/files.js';
 import { sha256 } from '../io/hash.js';
-import { safeJoin } from '../io/files.js';
 import type { NdArray } from '../io/ndarray.js';
 import { SafetensorsFile } from '../io/safetensors.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { Tokenizer } from '../models/types.js';
-import { addRows, emptyStatistics } from './statistics.js';
+import { addRows, checkRows, checkStatistics, emptyStatistics } from './statistics.js';
 import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
 
 export const META_FILE = 'activations.json';
@@ -24,19 +25,28 @@ export const PIECES_FILE = 'pieces.json';
 
 type Shard = ActivationsMeta['shards'][number];
 
+/** Files that are read shard by shard, long after the store is opened (ComputeOptions.lazy). */
+export const isShard = (file: string): boolean => /^shard-\d+\.safetensors$/.test(file);
+
 /**
  * Opens a store: meta and statistics are read, shards when asked for. `tokenizer` decodes tokens; without it the
- * pieces saved with the store are used, and a token that has none reads "<id>". Throws when the folder is not a
- * complete store, or the tokenizer is not the one that made the tokens.
+ * pieces saved with the store are used, and a token that has none reads "<id>". `digests`: hashes of the files, from the
+ * artifact's record; shards are checked against them as they are read. Without them everything that the writer checks is
+ * checked again, as it always is. Throws when the folder is not a complete store, or the tokenizer is not the one that
+ * made the tokens.
  */
-export async function openActivations(folder: string, tokenizer?: Tokenizer): Promise<SparseActivations> {
+export async function openActivations(
+  folder: string,
+  tokenizer?: Tokenizer,
+  digests: FolderDigest = {},
+): Promise<SparseActivations> {
   const { id, meta } = await readMeta(folder);
   if (tokenizer && tokenizer.id !== meta.tokenSet.tokenizer) {
     throw new Error(
       `activations ${folder} hold tokens of tokenizer ${meta.tokenSet.tokenizer} but tokenizer ${tokenizer.id} was given`,
     );
   }
-  const statistics = await readStatistics(join(folder, STATISTICS_FILE), meta.features);
+  const statistics = await readStatistics(join(folder, STATISTICS_FILE), meta);
   const piece = tokenizer ? (token: number) => tokenizer.piece(token) : await savedPieces(join(folder, PIECES_FILE));
   return {
     id,
@@ -48,7 +58,7 @@ export async function openActivations(folder: string, tokenizer?: Tokenizer): Pr
       const ids = new Int32Array(meta.tokens);
       for (const shard of meta.shards) {
         const path = safeJoin(folder, shard.file);
-        const file = await SafetensorsFile.open(path);
+        const file = await SafetensorsFile.open(path, digests[shard.file]);
         try {
           ids.set(typed(await file.read('tokens'), Int32Array, shard.tokens, `${path}: tokens`), shard.firstToken);
         } finally {
@@ -61,7 +71,7 @@ export async function openActivations(folder: string, tokenizer?: Tokenizer): Pr
       for (const shard of meta.shards) {
         yield {
           firstToken: shard.firstToken,
-          rows: await readShard(safeJoin(folder, shard.file), shard, meta.features),
+          rows: await readShard(safeJoin(folder, shard.file), shard, meta, digests[shard.file]),
         };
       }
     },
@@ -72,40 +82,69 @@ async function readMeta(folder: string): Promise<{ id: string; meta: Activations
   const path = join(folder, META_FILE);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path);
   } catch (error) {
     throw new Error(`${folder} holds no activations (no readable ${META_FILE}); save them first`, { cause: error });
   }
-  const { id, ...meta } = JSON.parse(text) as ActivationsMeta & { id: string };
+  const { id, ...meta } = (parseJson(text, path) ?? {}) as ActivationsMeta & { id: string };
   if (meta.version !== 1) throw new Error(`${path}: version ${String(meta.version)}, expected 1`);
-  let tokens = 0;
-  for (const shard of meta.shards) {
-    if (shard.firstToken !== tokens)
-      throw new Error(`${path}: ${shard.file} starts at ${shard.firstToken}, not ${tokens}`);
-    tokens += shard.tokens;
-  }
-  if (tokens !== meta.tokens) throw new Error(`${path}: shards hold ${tokens} tokens, expected ${meta.tokens}`);
+  requireMeta(meta, path);
   return { id, meta };
 }
 
-async function readStatistics(path: string, features: number): Promise<FiringStatistics> {
+/** Throws unless the numbers of a store fit each other. */
+function requireMeta(meta: ActivationsMeta, path: string): void {
+  const { tokens, sequences, context, features, nonZeros, shards } = meta;
+  if (!Array.isArray(shards)) throw new Error(`${path} names no shards`);
+  for (const [name, n] of Object.entries({ tokens, sequences, context, features, nonZeros }))
+    if (!Number.isSafeInteger(n) || n < 0) throw new Error(`${path}: ${name} is ${String(n)}, not a whole number ≥ 0`);
+  if (sequences * context !== tokens)
+    throw new Error(`${path}: ${sequences} sequences of ${context} are not ${tokens} tokens`);
+  let [atToken, entries] = [0, 0];
+  for (const shard of shards) {
+    if (!isShard(shard.file)) throw new Error(`${path}: "${clip(String(shard.file))}" is no name of a shard`);
+    if (shard.firstToken !== atToken)
+      throw new Error(`${path}: ${shard.file} starts at ${shard.firstToken}, not ${atToken}`);
+    atToken += shard.tokens;
+    entries += shard.nonZeros;
+  }
+  if (atToken !== tokens) throw new Error(`${path}: shards hold ${atToken} tokens, expected ${tokens}`);
+  if (entries !== nonZeros) throw new Error(`${path}: shards hold ${entries} entries, expected ${nonZeros}`);
+}
+
+async function readStatistics(path: string, meta: ActivationsMeta): Promise<FiringStatistics> {
+  const { features } = meta;
   const file = await SafetensorsFile.open(path);
   try {
-    return {
+    const statistics = {
       firings: typed(await file.read('firings'), Uint32Array, features, `${path}: firings`),
       sum: typed(await file.read('sum'), Float64Array, features, `${path}: sum`),
       sumSquares: typed(await file.read('sumSquares'), Float64Array, features, `${path}: sumSquares`),
       max: typed(await file.read('max'), Float32Array, features, `${path}: max`),
     };
+    inFile(path, () => checkStatistics(statistics, meta));
+    return statistics;
   } finally {
     await file.close();
+  }
+}
+
+/** Runs a check of what a file held; its error names the file. */
+function inFile(path: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new Error(`${path} is damaged: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 
 async function savedPieces(path: string): Promise<(token: number) => string> {
   let pieces: Map<number, string> | undefined;
   try {
-    pieces = new Map(JSON.parse(await readFile(path, 'utf8')) as Array<[number, string]>);
+    const list = (await readJson(path)) as Array<[number, string]>;
+    if (!Array.isArray(list) || list.some((p) => !Array.isArray(p) || typeof p[1] !== 'string'))
+      throw new Error(`${path} is no list of token ids and texts`);
+    pieces = new Map(list);
   } catch (error) {
     // A store written without a tokenizer has no pieces; anything else is damage to report.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
@@ -113,23 +152,32 @@ async function savedPieces(path: string): Promise<(token: number) => string> {
   return (token) => pieces?.get(token) ?? `<${token}>`;
 }
 
-/** Reads one shard and checks that its arrays are whole and fit together. */
-export async function readShard(path: string, shard: Shard, features: number): Promise<SparseRows> {
-  const file = await SafetensorsFile.open(path);
+/** Reads one shard and checks all that its writer does (see checkRows), and that its arrays fit together. */
+export async function readShard(
+  path: string,
+  shard: Shard,
+  { features, context }: Pick<ActivationsMeta, 'features' | 'context'>,
+  digest?: FileDigest,
+): Promise<SparseRows> {
+  const file = await SafetensorsFile.open(path, digest);
   try {
     const starts = typed(await file.read('indptr'), BigInt64Array, shard.tokens + 1, `${path}: indptr`);
     const indptr = new Uint32Array(starts.length);
     for (let i = 0; i < starts.length; i++) {
       indptr[i] = Number(starts[i]);
-      if (i > 0 && indptr[i] < indptr[i - 1]) throw new Error(`${path}: indptr descends at row ${i}`);
+      // Before it is cut to 32 bits: a wrong start must not become a right one.
+      if (BigInt(indptr[i]) !== starts[i]) throw new Error(`${path}: indptr is ${starts[i]} at row ${i}`);
     }
     if (indptr[0] !== 0 || indptr[shard.tokens] !== shard.nonZeros) {
       throw new Error(
         `${path}: indptr runs from ${indptr[0]} to ${indptr[shard.tokens]}, expected 0 to ${shard.nonZeros}`,
       );
     }
+    const sequences = typed(await file.read('sequence'), Int32Array, shard.tokens / context + 1, `${path}: sequence`);
+    if (sequences.some((start, i) => start !== i * context))
+      throw new Error(`${path}: its sequences are not of ${context} tokens each`);
     const indices = await file.read('indices');
-    return {
+    const rows: SparseRows = {
       rows: shard.tokens,
       cols: features,
       indptr,
@@ -139,6 +187,8 @@ export async function readShard(path: string, shard: Shard, features: number): P
           : typed(indices, Int32Array, shard.nonZeros, `${path}: indices`),
       values: typed(await file.read('values'), Float32Array, shard.nonZeros, `${path}: values`),
     };
+    inFile(path, () => checkRows(rows, shard.firstToken));
+    return rows;
   } finally {
     await file.close();
   }

@@ -1,5 +1,5 @@
 /** fg.correlation: which feature of A is which of B, and how alike the two geometries are. */
-import { matrix, row, type Matrix } from '../compute/matrix.js';
+import { gatherRows } from '../compute/rows.js';
 import { requireSame } from '../artifacts/store.js';
 import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
@@ -58,13 +58,6 @@ const SCORE_OPTIONS: OptionNames<ScoreOptions> = {
 };
 const SAME_TOKEN_OPTIONS: OptionNames<SameTokenOptions> = { nulls: true, seed: true, ...CALL };
 
-/** Rows of m in the order of ids. */
-function gather(m: Matrix, ids: Int32Array): Matrix {
-  const data = new Float32Array(ids.length * m.cols);
-  ids.forEach((id, i) => data.set(row(m, id), i * m.cols));
-  return matrix(ids.length, m.cols, data);
-}
-
 function requireSaeOf(activations: SparseActivations, sae: Sae, side: string): void {
   requireSame(
     `the map's side ${side} was made with another SAE`,
@@ -97,7 +90,7 @@ export function correlationApi(env: Environment): CorrelationApi {
       requireSaeOf(map.a, saeA, 'A');
       requireSaeOf(map.b, saeB, 'B');
       const scores = await env.call(options, (call) =>
-        similarityScores(gather(saeA.decoder, map.pairs.a), gather(saeB.decoder, map.pairs.b), {
+        similarityScores(gatherRows(saeA.decoder, map.pairs.a), gatherRows(saeB.decoder, map.pairs.b), {
           metrics: ['svcca', 'cca', 'rsa', 'cka'],
           nulls: 100,
           seed: 0,

@@ -89,7 +89,8 @@ export class Dataset {
     let set = this.byTokenizer.get(tokenizer.id);
     if (!set) {
       const { samples, context = 128, ...rest } = this.options;
-      set = tokenizeTexts(this.texts, tokenizer, { ...rest, context, sequences: samples });
+      const made = tokenizeTexts(this.texts, tokenizer, { ...rest, context, sequences: samples });
+      set = withSummary(made, () => describeTokens(this.name, made));
       this.byTokenizer.set(tokenizer.id, set);
     }
     return set;
@@ -111,6 +112,11 @@ export class Dataset {
     const { context = 128, samples } = this.options;
     return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
   }
+}
+
+/** "Tokens of stories: 500 sequences of 128 (64,000 tokens)". */
+function describeTokens(name: string, { sequences, context, tokens }: TokenSet): string {
+  return `Tokens of ${name}: ${count(sequences)} sequences of ${count(context)} (${count(tokens.length)} tokens)`;
 }
 
 /** Texts, tokenized for the model that reads them; or tokens at hand. */

@@ -4,7 +4,7 @@ import type { Attribution } from '../interventions/attribution.js';
 import type { Circuit } from '../interventions/circuits.js';
 import type { DensityEffect, FeatureEffect } from '../interventions/effects.js';
 import type { LogitEffects } from '../interventions/logitEffects.js';
-import type { BesideRandom } from '../interventions/randomDirection.js';
+import { nullName, type BesideNulls } from '../interventions/nullDirections.js';
 import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from '../present/items.js';
@@ -23,16 +23,23 @@ function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences:
   return `means over ${count(n)} tokens${left}. Tests are paired over ${count(sequences)} sequences, ${OVER_SEQUENCES}`;
 }
 
-/** "0.41 (random directions of the same norm: mean 0.02, …; two-sided p = 0.048, 20 runs, seed 0)". */
-export function besideText(figure: BesideRandom): string {
-  const { value, mean, std, max, p, runs, seed } = figure;
+/** "0.41 (beside random directions of the same norm (n = 128): mean 0.02, …; two-sided p = 0.048, 20 runs, seed 0; …)". */
+export function besideText({ value, nulls }: BesideNulls): string {
   const f = (v: number): string => formatNumber(v, 3);
-  if (runs === 0) return `${f(value)} (no random directions run)`;
-  return `${f(value)} (random directions of the same norm: mean ${f(mean)}, std ${f(std)}, largest ${f(max)}; two-sided p = ${f(p)}, ${runs} runs, seed ${seed})`;
+  if (nulls.length === 0) return `${f(value)} (no null run)`;
+  const texts = nulls.map(
+    (n) =>
+      `${nullName(n)} of the same norm (drawn from n = ${count(n.from)}): mean ${f(n.mean)}, std ${f(n.std)}, largest ${f(n.max)}, two-sided p = ${f(n.p)}, ${n.runs} runs, seed ${n.seed}`,
+  );
+  return `${f(value)} (beside ${texts.join('; beside ')})`;
 }
 
-const agreementText = ({ rho, n, p, runs, seed }: RankAgreement): string =>
-  `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+/** "Spearman 0.9, n = 40, one-sided p = 0.001 (999 shuffles, seed 0)", or why there is none. */
+export function agreementText({ rho, n, p, runs, seed }: RankAgreement): string {
+  if (Number.isNaN(rho))
+    return `no rank correlation, Spearman and p are NaN: on one side all ${n} values are equal, so nothing orders them (where no removal moves the target there is no effect to rank)`;
+  return `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
+}
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 

@@ -46,7 +46,8 @@ export interface EffectsApi {
   ): Promise<Displayed<DensityEffect[]>>;
   /**
    * Logits and probabilities of chosen tokens, or of those that moved most, before and after; the divergence of the two
-   * predictions and the loss, by token and position. Beside each stand random directions of the same norm.
+   * predictions and the loss, by token and position. Beside each stand directions of the same norm that
+   * mean nothing: random ones, differences of two tokens' activations and other decoder rows.
    */
   logitEffects(
     model: LanguageModel,
@@ -80,13 +81,14 @@ const LOGIT_OPTIONS: OptionNames<LogitEffectOptions & KeepOptions> = {
   positions: true,
   untouched: true,
   nulls: true,
+  nullKinds: true,
   seed: true,
   fresh: true,
   ...RUN,
 };
 
 /** Of every result in this file and its neighbours: raised when numbers change. */
-export const EFFECTS_VERSION = 2;
+export const EFFECTS_VERSION = 3;
 
 export const listOf = <T>(one: T | readonly T[]): readonly T[] =>
   Array.isArray(one) ? (one as readonly T[]) : [one as T];

@@ -6,6 +6,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import { describeAll, identityOf, type Intervention } from '../interventions/intervention.js';
 import { jointMap, type JointMap, type JointMapOptions } from '../interventions/joint.js';
+import { nullName } from '../interventions/nullDirections.js';
 import { sha256 } from '../io/hash.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
@@ -31,14 +32,14 @@ export interface TokenMap extends JointMap {
 export interface ShowArrowsOptions {
   /** Default: what was done, and where it is looked at. */
   title?: string;
-  /** Draw the random direction beside it, in the same embedding; default true. */
+  /** Draw the first null direction beside it, in the same embedding; default true. */
   null?: boolean;
 }
 
 /** Effects on the map. */
 export interface JointMapsApi {
   /**
-   * Tokens before and after in one embedding, fitted once to both and to a random direction of the same norm. Tokens that
+   * Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that
    * the interventions cannot have touched are left out and counted.
    */
   jointMap(
@@ -62,6 +63,7 @@ const JOINT_OPTIONS: OptionNames<JointMapOptions & KeepOptions> = {
   points: true,
   untouched: true,
   nulls: true,
+  nullKinds: true,
   seed: true,
   sequences: true,
   batchTokens: true,
@@ -132,7 +134,7 @@ function setsOf(map: TokenMap, withNull: boolean): BundleSet[] {
   const nulls = setOf(
     map,
     'null',
-    `random direction of the same norm, seed ${map.shift.seed}`,
+    `${nullName(map.shift.nulls[0])} of the same norm, the first of seed ${map.shift.nulls[0].seed}`,
     map.nullAfter,
     map.nullDelta,
   );

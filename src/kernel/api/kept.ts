@@ -16,17 +16,19 @@ export interface KeptKey {
   codeVersion: number;
 }
 
-/** The result of a key, loaded when it was made before. */
+/** The result of a key, loaded when it was made before. `unfinished`: what a stopped call goes on from (resumable). */
 export async function kept<T extends object>(
   env: Environment,
   what: string,
   key: KeptKey,
   options: KeepOptions | undefined,
   make: () => Promise<T>,
+  unfinished?: string,
 ): Promise<T> {
   const { value, cached, record } = await env.store.compute<T>(key, {
     fresh: options?.fresh,
     title: what,
+    unfinished,
     make: async (folder) => saveResult(folder, await make()),
     load: loadResult<T>,
   });

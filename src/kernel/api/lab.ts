@@ -1,10 +1,12 @@
 /** fg.interventions.panel: the panel in which a prompt is changed by hand. */
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   MAX_PINS,
   type LabDescriptor,
+  type LabGeneration,
   type LabIntervention,
   type LabPositions,
+  type LabResult,
   type LabSetting,
   type LabSnapshot,
 } from '../../protocol/lab.js';
@@ -172,6 +174,11 @@ async function buildLab(env: Environment, model: LanguageModel, sae: Sae, option
   });
 }
 
+/** An answer without the time that it took. */
+function untimed<T extends { ms: number }>({ ms: _, ...answer }: T): Omit<T, 'ms'> {
+  return answer;
+}
+
 /** The first state: everything that the view shows before anybody touches it. */
 async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal): Promise<LabSnapshot> {
   const { prompt, kind = 'steer', tokens = 25, temperature = 0, seed = 0 } = options;
@@ -190,12 +197,10 @@ async function firstState(lab: Lab, options: PanelOptions, signal: AbortSignal):
     setting: { prompt, current, pins, sampling },
     card,
     hits,
-    result: (await answer('run', { prompt, interventions: all })) as unknown as LabSnapshot['result'],
-    generation: (await answer('generate', {
-      prompt,
-      interventions: all,
-      sampling,
-    })) as unknown as LabSnapshot['generation'],
+    result: untimed((await answer('run', { prompt, interventions: all })) as unknown as LabResult),
+    generation: untimed(
+      (await answer('generate', { prompt, interventions: all, sampling })) as unknown as LabGeneration,
+    ),
   };
 }
 
@@ -208,7 +213,20 @@ function items({ meta, snapshot, ...rest }: LabDescriptor): OutputItem[] {
   return [{ mime: MIME.lab, json: JSON.parse(JSON.stringify(descriptor)) as Json }, textItem(lines.join('\n'))];
 }
 
+/** Names views by what they show and how often this session has shown it: the same in every run of a notebook. */
+class ViewNames {
+  private readonly shown = new Map<string, number>();
+
+  next(content: Pick<LabDescriptor, 'meta' | 'snapshot'>): string {
+    const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18);
+    const count = (this.shown.get(hash) ?? 0) + 1;
+    this.shown.set(hash, count);
+    return `lab-${hash}-${count}`;
+  }
+}
+
 export function labApi(env: Environment): LabApi {
+  const names = new ViewNames();
   return {
     async panel(model, sae, options) {
       requireGiven({ model, sae, options });
@@ -218,7 +236,7 @@ export function labApi(env: Environment): LabApi {
         onProgress({ label: 'interventions panel', done: 0 });
         return firstState(lab, options, signal);
       });
-      const view = `lab-${randomBytes(9).toString('hex')}`;
+      const view = names.next({ meta: lab.meta, snapshot });
       env.context.live(view, (method, params, signal) => lab.answer(view, method, params, signal));
       env.context.display(items({ version: 1, id: view, view, meta: lab.meta, snapshot }));
     },

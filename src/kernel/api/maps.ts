@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { CallOptions } from '../compute/call.js';
+import { asMatrix, type MatrixInput } from '../compute/matrixInput.js';
 import type { Matrix } from '../compute/matrix.js';
 import { matrixId } from '../io/hash.js';
 import { ndarray } from '../io/ndarray.js';
@@ -10,7 +11,7 @@ import { pca } from '../maps/pca.js';
 import type { Layout } from '../maps/types.js';
 import { umap, type UmapOptions } from '../maps/umap.js';
 import { parametersOf, type Environment } from '../verb/environment.js';
-import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
+import { CALL, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from '../present/items.js';
 
 export interface LayoutOptions extends CallOptions {
@@ -21,15 +22,15 @@ export interface LayoutOptions extends CallOptions {
 /** Two-dimensional layouts of rows, such as the decoder directions of an SAE. */
 export interface MapsApi {
   /**
-   * PCA of n × d rows: coordinates on the first two axes of the centred rows, with each axis's share of the variance.
+   * PCA of n × d rows (a matrix, an SAE, number[][], a tensor): coordinates on the first two axes of the centred rows, with each axis's share of the variance.
    * Rows with NaN are left out and counted in `excluded`. The same call again loads the result.
    */
-  pca(x: Matrix, options?: LayoutOptions): Promise<Layout>;
+  pca(x: MatrixInput, options?: LayoutOptions): Promise<Layout>;
   /**
    * UMAP of n × d rows with umap-learn's semantics; the same seed gives the same layout. Rows with NaN are left out and
    * counted in `excluded`. The same call again loads the result.
    */
-  umap(x: Matrix, options?: UmapOptions & LayoutOptions): Promise<Layout>;
+  umap(x: MatrixInput, options?: UmapOptions & LayoutOptions): Promise<Layout>;
 }
 
 const PCA_OPTIONS: OptionNames<LayoutOptions> = { fresh: true, ...CALL };
@@ -50,7 +51,7 @@ const UMAP_OPTIONS: OptionNames<UmapOptions & LayoutOptions> = {
   ...PCA_OPTIONS,
 };
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 const META = 'layout.json';
 const ARRAYS = 'layout.safetensors';
 
@@ -89,11 +90,11 @@ async function loadLayout(folder: string): Promise<Layout> {
 export function mapsApi(env: Environment): MapsApi {
   const layout = async (
     method: 'pca' | 'umap',
-    x: Matrix,
+    given: MatrixInput,
     options: LayoutOptions | undefined,
-    make: (call: Required<CallOptions>) => Promise<Layout>,
+    make: (x: Matrix, call: Required<CallOptions>) => Promise<Layout>,
   ): Promise<Layout> => {
-    requireGiven({ x });
+    const x = await asMatrix(given, 'x');
     if (method === 'pca') requireOptions('fg.maps.pca', options, PCA_OPTIONS);
     else requireOptions<UmapOptions & LayoutOptions>('fg.maps.umap', options, UMAP_OPTIONS);
     const rows = matrixId(x);
@@ -107,7 +108,7 @@ export function mapsApi(env: Environment): MapsApi {
       env.store.compute(key, {
         fresh: options?.fresh,
         title: `${method.toUpperCase()} of ${x.rows} × ${x.cols}`,
-        make: async (folder) => saveLayout(folder, await make(call)),
+        make: async (folder) => saveLayout(folder, await make(x, call)),
         load: async (folder) => ({ ...(await loadLayout(folder)), rows }),
       }),
     );
@@ -119,7 +120,7 @@ export function mapsApi(env: Environment): MapsApi {
     );
   };
   return {
-    pca: (x, options) => layout('pca', x, options, (call) => pca(x, call)),
-    umap: (x, options) => layout('umap', x, options, (call) => umap(x, { ...options, ...call })),
+    pca: (x, options) => layout('pca', x, options, pca),
+    umap: (x, options) => layout('umap', x, options, (rows, call) => umap(rows, { ...options, ...call })),
   };
 }

@@ -1,6 +1,6 @@
 /** fg.synthetic, the measuring half: recovery, twin worlds, calibration, sweeps, mutual feature regularization, concepts. */
 import type { SparseActivations } from '../activations/types.js';
-import type { Matrix } from '../compute/matrix.js';
+import type { MatrixInput } from '../compute/matrixInput.js';
 import type { TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
@@ -62,7 +62,7 @@ export interface RecoveryApi {
    * and F1 of firing beside shuffled samples, and shrinkage, dead share, absorption and splitting. The same call again
    * loads the result.
    */
-  recovery(world: World, of: Sae | Matrix, options?: RecoveryCallOptions): Promise<Displayed<Recovery>>;
+  recovery(world: World, of: Sae | MatrixInput, options?: RecoveryCallOptions): Promise<Displayed<Recovery>>;
   /** Recoveries side by side, by the names given. */
   compare(
     recoveries: Readonly<Record<string, Recovery>>,

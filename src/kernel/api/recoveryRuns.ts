@@ -1,12 +1,12 @@
 /** What fg.synthetic measures, kept as artifacts, with tables and charts. */
 import path from 'node:path';
 import { topExamples } from '../activations/examples.js';
-import { openActivations } from '../activations/store.js';
+import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
-import type { Matrix } from '../compute/matrix.js';
+import { asMatrix, type MatrixInput } from '../compute/matrixInput.js';
 import { matrixId } from '../io/hash.js';
 import type { TokenSet } from '../models/types.js';
 import { loadSae } from '../sae/load.js';
@@ -96,14 +96,16 @@ export interface ConceptResult extends ConceptScores {
   labels?: LabelScores;
 }
 
-const isSae = (of: Sae | Matrix): of is Sae => 'encode' in of;
+const isSae = (of: Sae | MatrixInput): of is Sae =>
+  typeof of === 'object' && of !== null && 'encode' in of && 'decoder' in of;
 
 export async function recoveryOf(
   env: Environment,
   world: World,
-  of: Sae | Matrix,
+  given: Sae | MatrixInput,
   options: RecoveryCallOptions = {},
 ): Promise<Displayed<Recovery>> {
+  const of = isSae(given) ? given : await asMatrix(given, 'the dictionary');
   const name = isSae(of) ? of.name : `a dictionary of ${of.rows} × ${of.cols}`;
   const id = isSae(of) ? of.id : matrixId(of);
   const key = {
@@ -150,7 +152,8 @@ export async function twinActivations(
             ...call,
             id: env.store.idOf(key),
           })),
-        load: (folder) => openActivations(folder),
+        lazy: isShard,
+        load: (folder, record) => openActivations(folder, undefined, record.files),
       }),
     );
     env.tellCached(title, cached, record);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
-import { safeJoin } from '../io/files.js';
+import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, SAE_FILES, type LoadSaeOptions } from '../sae/load.js';
@@ -18,6 +18,7 @@ import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { parametersOf, type Environment } from '../verb/environment.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
+import { trainingItems } from './trainingReport.js';
 import { count, tableItems, tableOf, withDisplay, withSummary, type Displayed } from '../present/items.js';
 
 export interface TrainSaeOptions extends Omit<SaeTrainOptions, 'checkpoint' | 'dSae'>, CallOptions {
@@ -176,21 +177,21 @@ export async function trainOn(
     env.store.compute(key, {
       fresh,
       title: data.title,
+      unfinished: checkpoint,
       async make(folder) {
         if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
         const trained = await trainSae(data.source(), {
           ...rest,
           ...call,
           dSae: features,
-          checkpoint: { folder: checkpoint },
+          checkpoint: { folder: checkpoint, report: (message) => env.context.print(message) },
         });
         await saveSae(trained.sae, folder);
-        await fs.writeFile(path.join(folder, HISTORY), JSON.stringify(trained.history));
-        await fs.rm(checkpoint, { recursive: true, force: true });
+        await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
       },
       async load(folder): Promise<TrainedSae> {
         const sae = await loadSae(folder);
-        const rows = JSON.parse(await fs.readFile(path.join(folder, HISTORY), 'utf8')) as HistoryRow[];
+        const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
         // JSON has no NaN: the explained variance of a batch without variance.
         const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
         return Object.assign(sae, { history });
@@ -198,6 +199,8 @@ export async function trainOn(
     }),
   );
   env.tellCached(result.value.name, result.cached, result.record);
+  for (const items of trainingItems(result.value, result.value.history, parametersOf(options)))
+    env.context.display(items);
   return withSummary(result.value, () => describe(result.value));
 }
 

@@ -1,5 +1,6 @@
 /** A small PNG of a map: what viewers without the interactive renderer show. */
 import { crc32, deflateSync } from 'node:zlib';
+import { maxOf } from '../../protocol/lists.js';
 import type { BundleSet } from '../maps/bundle.js';
 
 const HEIGHT = 240;
@@ -35,7 +36,7 @@ function drawSet(image: Image, { layout, firings }: BundleSet, left: number, col
   const bounds = [0, 1].map((c) =>
     alive.reduce(([low, high], i) => [Math.min(low, at(i, c)), Math.max(high, at(i, c))], [Infinity, -Infinity]),
   );
-  const span = Math.max(...bounds.map(([low, high]) => high - low)) || 1;
+  const span = maxOf(bounds.map(([low, high]) => high - low)) || 1;
   const place = (i: number, c: number): number =>
     GAP + ((at(i, c) - (bounds[c][0] + bounds[c][1]) / 2) / span + 0.5) * (HEIGHT - 2 * GAP);
   for (const i of alive) dot(image, left + place(i, 0), HEIGHT - place(i, 1), colour);

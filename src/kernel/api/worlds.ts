@@ -1,6 +1,6 @@
 /** fg.synthetic's generating half: worlds, presets, samples. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import { openActivations } from '../activations/store.js';
+import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -95,7 +95,8 @@ const SAMPLE_OPTIONS: OptionNames<WorldSampleOptions> = { seed: true, ...CALL };
 /** Figures of a report, one a row. */
 function reportTable(r: WorldReport): OutputItem[] {
   const { l0, geometry: g, marginals: m, cofiring: c } = r;
-  const z = (value: number): string => `${formatNumber(value, 3)} standard errors`;
+  const z = (value: number): string =>
+    Number.isFinite(value) ? `${formatNumber(value, 3)} standard errors` : 'not by chance: as asked it cannot vary';
   const rows = [
     { figure: 'mean L0', realised: l0.mean, asked: l0.asked, deviation: z(l0.z) },
     { figure: 'standard deviation of L0', realised: l0.sd },
@@ -259,7 +260,8 @@ async function store(
       async make(folder) {
         await writeWorldActivations(folder, world, n, { seed: o.seed, ...call, id: env.store.idOf(key) });
       },
-      load: (folder) => openActivations(folder),
+      lazy: isShard,
+      load: (folder, record) => openActivations(folder, undefined, record.files),
     }),
   );
   env.tellCached('True activations', result.cached, result.record);

@@ -1,7 +1,6 @@
 /** Results of plain objects, numbers and typed arrays in an artifact's folder: result.json and result.safetensors. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../io/files.js';
+import { readJson, writeFileAtomic } from '../io/files.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 
@@ -43,7 +42,7 @@ export async function saveResult(folder: string, result: object): Promise<void> 
 
 /** Reads what saveResult wrote. Throws when a file is missing or an array of the JSON is not there. */
 export async function loadResult<T extends object>(folder: string): Promise<T> {
-  const json: unknown = JSON.parse(await readFile(join(folder, JSON_FILE), 'utf8'));
+  const json = await readJson(join(folder, JSON_FILE));
   const file = await SafetensorsFile.open(join(folder, ARRAY_FILE));
   try {
     const revive = async (value: unknown): Promise<unknown> => {

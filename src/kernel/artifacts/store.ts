@@ -1,27 +1,34 @@
 /**
- * Results on disk. `<folder>/<kind>-<16 digits of the id>/` holds the arrays and `artifact.json`, the full record.
- * A result is made in a temporary folder beside, its record is written last, and the folder is renamed: a crash or two
- * makers at once leave no half artifact. What stands under a name was made with exactly the key that hashes to it.
+ * Results on disk. `<folder>/<kind>-<16 digits of the id>/` holds the arrays and `artifact.json`, the full record with
+ * hashes of all files. A result is made in a temporary folder beside, flushed, its record is written last, and the
+ * folder is renamed: a crash or two makers at once leave no half artifact. `<folder>/<kind>-<…>.lock` says who makes it;
+ * another kernel waits and loads it. What stands under a name was made with exactly the key that hashes to it, and holds
+ * what was written.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { writeFileAtomic, kindOfPath } from '../io/files.js';
+import { SharedWork } from '../compute/work.js';
+import { checkFolder } from '../io/digest.js';
+import { kindOfPath, syncFolder, writeError } from '../io/files.js';
+import { FileLock, isAlive, isStaleLock, type LockOwner } from '../io/lock.js';
 import { artifactFolderName, artifactId } from './identity.js';
 import { packageVersions } from './packages.js';
+import { parseRecord, RECORD, writeRecord } from './record.js';
 import type { ArtifactKey, ArtifactRecord } from './types.js';
 
 export { MismatchError, requireSame } from './identity.js';
 
-const RECORD = 'artifact.json';
 const DAY_MS = 86_400_000;
 
 export interface ArtifactStoreOptions {
   /** Device that computes, asked when a record is written. */
   device: () => string;
-  /** Told about damaged artifacts that are made again. */
+  /** Told about damaged artifacts that are made again, and of another kernel that is waited for. */
   report?: (message: string) => void;
+  /** Asked when a call begins to wait for another kernel: aborting ends the wait. */
+  signal?: () => AbortSignal | undefined;
 }
 
 export interface ComputeOptions<T> {
@@ -29,6 +36,13 @@ export interface ComputeOptions<T> {
   fresh?: boolean;
   /** For people. */
   title?: string;
+  /**
+   * File or folder of what a stopped run goes on from. Only the call that makes the result touches it; it is deleted
+   * once the result and its record are safe on the disk.
+   */
+  unfinished?: string;
+  /** Files that `load` does not read to the end: they are measured only, and checked as they are read (record.files). */
+  lazy?: (file: string) => boolean;
   /** Writes every file of the result into the folder; needs to write no record. */
   make(temporaryFolder: string): Promise<void>;
   /** Reads the finished result. */
@@ -43,8 +57,14 @@ export interface Computed<T> {
   folder: string;
 }
 
+/** A result that stands; `cached`: another kernel made it while this one waited. */
+interface Made {
+  record: ArtifactRecord;
+  cached: boolean;
+}
+
 /** Computations running in this process, by folder: equal calls wait for one. */
-const running = new Map<string, Promise<ArtifactRecord>>();
+const running = new SharedWork<string, Made>();
 
 export class ArtifactStore {
   readonly folder: string;
@@ -68,16 +88,18 @@ export class ArtifactStore {
 
   /**
    * The result of `key`: loaded when it is there, else made and loaded. A record that cannot be trusted (damaged, or of
-   * another key) and a result that does not load are reported and made again. Equal calls at the same time make once.
+   * another key) and a result that is damaged or does not load are reported and made again. Equal calls at the same
+   * time, of this kernel or of others, make once.
    */
   async compute<T>(key: ArtifactKey, options: ComputeOptions<T>): Promise<Computed<T>> {
     const folder = this.folderOf(key);
-    if (!options.fresh) {
-      const found = await this.loadCached(folder, key, options.load);
-      if (found) return found;
+    const found = options.fresh ? 'unwanted' : await this.loadCached(folder, key, options);
+    if (typeof found === 'object') {
+      await this.dropUnfinished(folder, options.unfinished);
+      return found;
     }
-    const record = await this.makeOnce(folder, key, options);
-    return { value: await options.load(folder, record), record, cached: false, folder };
+    const { record, cached } = await this.makeOnce(folder, key, options, found);
+    return { value: await options.load(folder, record), record, cached, folder };
   }
 
   /** Records of all whole artifacts, newest first. Damaged ones are left out and reported. */
@@ -117,7 +139,9 @@ export class ArtifactStore {
       if (!record || running.has(folder) || (kinds && !kinds.includes(record.kind))) continue;
       const { mtimeMs } = await stat(join(folder, RECORD));
       if (mtimeMs > before) continue;
-      await removeFolder(folder);
+      const lock = await FileLock.tryTake(`${folder}.lock`);
+      if (!lock) continue;
+      await removeFolder(folder).finally(() => lock.release());
       gone.push(record);
     }
     await this.removeLeftovers();
@@ -127,52 +151,85 @@ export class ArtifactStore {
   private async loadCached<T>(
     folder: string,
     key: ArtifactKey,
-    load: ComputeOptions<T>['load'],
-  ): Promise<Computed<T> | undefined> {
+    { load, lazy }: Pick<ComputeOptions<T>, 'load' | 'lazy'>,
+  ): Promise<Computed<T> | 'absent' | 'damaged'> {
     const record = await this.trustedRecord(folder, key);
-    if (!record) return undefined;
+    if (!record) return (await kindOfPath(folder)) ? 'damaged' : 'absent';
     try {
+      if (record.files) await checkFolder(folder, record.files, lazy);
       const value = await load(folder, record);
+      if (!record.files) await this.addHashes(folder, record);
       await markUsed(folder);
       return { value, record, cached: true, folder };
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError') throw error;
       this.report(folder, `does not load (${messageOf(error)})`);
-      return undefined;
+      return 'damaged';
     }
   }
 
-  private async makeOnce(
+  /** An artifact of a version that wrote no hashes is hashed when it has loaded for the first time. */
+  private async addHashes(folder: string, record: ArtifactRecord): Promise<void> {
+    try {
+      await writeRecord(folder, record);
+    } catch (error) {
+      // A read-only store still serves its results.
+      if (!['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+
+  private async makeOnce<T>(
     folder: string,
     key: ArtifactKey,
-    options: Pick<ComputeOptions<unknown>, 'make' | 'title'>,
-  ): Promise<ArtifactRecord> {
+    options: ComputeOptions<T>,
+    found: 'absent' | 'damaged' | 'unwanted',
+  ): Promise<Made> {
     for (let other = running.get(folder); other; other = running.get(folder)) {
       // The other call may fail for its own reasons (its caller cancelled): then this one makes the result itself.
-      const record = await other.catch(() => undefined);
-      if (record) return record;
+      const made = await other.catch(() => undefined);
+      if (made) return { ...made, cached: false };
     }
-    const making = this.make(folder, key, options);
-    running.set(folder, making);
+    return running.begin(folder, () => this.makeLocked(folder, key, options, found));
+  }
+
+  /** Makes a result while no other kernel does; what another made in the meantime is taken. */
+  private async makeLocked<T>(
+    folder: string,
+    key: ArtifactKey,
+    options: ComputeOptions<T>,
+    found: 'absent' | 'damaged' | 'unwanted',
+  ): Promise<Made> {
+    await mkdir(this.folder, { recursive: true });
+    let waited = false;
+    const lock = await FileLock.take(`${folder}.lock`, {
+      signal: this.options.signal?.(),
+      onWait: (owner) => {
+        waited = true;
+        this.options.report?.(`${options.title ?? key.kind} is being made by ${describeOwner(owner)}; waiting for it`);
+      },
+    });
     try {
-      return await making;
+      if (found === 'absent' || (waited && found === 'damaged')) {
+        const theirs = await this.loadCached(folder, key, options);
+        if (typeof theirs === 'object') return { record: theirs.record, cached: true };
+      }
+      return { record: await this.make(folder, key, options), cached: false };
     } finally {
-      running.delete(folder);
+      await lock.release();
     }
   }
 
-  private async make(
+  private async make<T>(
     folder: string,
     key: ArtifactKey,
-    { make, title }: Pick<ComputeOptions<unknown>, 'make' | 'title'>,
+    { make, title, unfinished }: ComputeOptions<T>,
   ): Promise<ArtifactRecord> {
-    await mkdir(this.folder, { recursive: true });
     const temporary = temporaryFolder(folder);
     await mkdir(temporary);
     try {
       const start = performance.now();
       await make(temporary);
-      const record: ArtifactRecord = {
+      const record = await writeRecord(temporary, {
         id: artifactId(key),
         kind: key.kind,
         parameters: key.parameters,
@@ -183,13 +240,24 @@ export class ArtifactStore {
         device: this.options.device(),
         packages: packageVersions(),
         wallMs: Math.round(performance.now() - start),
-      };
-      await writeFileAtomic(join(temporary, RECORD), `${JSON.stringify(record, null, 2)}\n`);
+      });
       await replaceFolder(temporary, folder);
+      await syncFolder(this.folder);
+      // Only now: whoever is killed before goes on from it.
+      if (unfinished !== undefined) await rm(unfinished, { recursive: true, force: true });
       return record;
+    } catch (error) {
+      throw writeError(folder, error);
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
+  }
+
+  /** What a run left that was killed after its result was safe. Another kernel that makes it afresh keeps its own. */
+  private async dropUnfinished(folder: string, unfinished: string | undefined): Promise<void> {
+    if (unfinished === undefined || running.has(folder) || !(await kindOfPath(unfinished))) return;
+    const lock = await FileLock.tryTake(`${folder}.lock`).catch(() => undefined);
+    if (lock) await rm(unfinished, { recursive: true, force: true }).finally(() => lock.release());
   }
 
   /** The record in a folder, when it is whole and hashes to the folder's name (and is of `key`). */
@@ -202,16 +270,7 @@ export class ArtifactStore {
       return undefined;
     }
     try {
-      const record = JSON.parse(text) as ArtifactRecord;
-      const id = artifactId(record);
-      if (
-        id !== record.id ||
-        !folder.endsWith(artifactFolderName(record.kind, id)) ||
-        (key && artifactId(key) !== id)
-      ) {
-        throw new Error(`its id is ${record.id} but its contents hash to ${id}`);
-      }
-      return record;
+      return parseRecord(text, folder, key);
     } catch (error) {
       this.report(folder, `has a damaged ${RECORD} (${messageOf(error)})`);
       return undefined;
@@ -228,6 +287,8 @@ export class ArtifactStore {
   /** Temporary folders whose maker is gone: of a dead process on this host, or a day old. */
   private async removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [] as string[])) {
+      const lockFile = join(this.folder, name);
+      if (name.endsWith('.lock') && (await isStaleLock(lockFile))) await rm(lockFile, { force: true });
       const maker = /\.([0-9]+)@([^@]*)@[0-9a-f]{8}\.tmp$/.exec(name);
       if (!maker) continue;
       const path = join(this.folder, name);
@@ -285,13 +346,9 @@ function hostName(): string {
   return hostname().replace(/[^A-Za-z0-9.-]/g, '-');
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+function describeOwner(owner: LockOwner | undefined): string {
+  if (!owner) return 'another kernel';
+  return `process ${owner.pid} on ${owner.host} since ${owner.since.slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 function messageOf(error: unknown): string {

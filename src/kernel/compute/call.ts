@@ -25,3 +25,21 @@ export function checkAborted(signal: AbortSignal | undefined, what?: string): vo
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/**
+ * A pause for the short turns of a long loop: it breathes at most every `everyMs` and says so (true), for progress. A
+ * signal that is aborted already throws here, before the loop starts, and at the next pause, however short the loop is.
+ * @throws AbortError
+ */
+export function pauses(signal: AbortSignal | undefined, what: string, everyMs = 100): () => Promise<boolean> {
+  checkAborted(signal, what);
+  let last = performance.now();
+  return async () => {
+    checkAborted(signal, what);
+    if (performance.now() - last < everyMs) return false;
+    await breathe();
+    checkAborted(signal, what);
+    last = performance.now();
+    return true;
+  };
+}

@@ -3,8 +3,10 @@ import os from 'node:os';
 import { gemmReport, initGemm, type GemmReport } from './gemm.js';
 import { startCuda, startWebgpu } from './gpu.js';
 import { installGradients } from './gradients.js';
+import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';
 import { tf } from './tf.js';
+import { protectKernels } from './tfTermination.js';
 
 export type DeviceName = 'cuda' | 'webgpu' | 'cpu';
 
@@ -93,6 +95,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
       reasons.push({ device, chosen: true, reason: asked === 'auto' ? WHY[device] : 'asked for' });
       // After the backend: packages of its own register tfjs' gradients once more over ours.
       installGradients();
+      protectKernels();
       settled = { ...report, reasons };
       return settled;
     } catch (error) {
@@ -112,10 +115,14 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
 /**
  * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
  *
+ * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of cores.
+ * On webgpu and cuda it gives the same random numbers and steps; the last bits of tensors are the driver's.
+ *
  * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
  */
 export async function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {
-  current ??= start(options).catch((error: unknown) => {
+  // An interrupt must not leave it half started: all cells wait for this one promise.
+  current ??= protectedSection(() => start(options)).catch((error: unknown) => {
     current = undefined;
     throw error;
   });

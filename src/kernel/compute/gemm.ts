@@ -1,5 +1,5 @@
 /** The float32 matrix product of the kernel, over plain typed arrays and over tfjs-wasm's memory. */
-import { openNativeProduct, type NativeProduct } from './ort.js';
+import { NARROW, openNativeProduct, rowCuts, type NativeProduct } from './nativeProduct.js';
 import { Random } from './random.js';
 
 export interface GemmReport {
@@ -20,14 +20,17 @@ export interface GemmOptions {
   out?: Float32Array;
 }
 
-let native: NativeProduct | undefined;
+let nativeProduct: NativeProduct | undefined;
 let state: GemmReport | undefined;
 
 /** C = A · B of plain matrices by another engine, for hosts without ONNX Runtime. */
 export type PlainProduct = (a: Float32Array, b: Float32Array, m: number, n: number, k: number) => Float32Array;
 let plain: PlainProduct | undefined;
 
-/** Operations a native call may take, so that interrupts wait at most about half a second; follows the measured speed. */
+/**
+ * Operations a native call may take, so that interrupts wait at most about half a second; follows the measured speed.
+ * Where a product is cut cannot change its bits: a row's sums do not depend on the rows beside it.
+ */
 let pieceFlops = 4e9;
 const PIECE_MS = 400;
 
@@ -99,11 +102,13 @@ function productWithout(
   const run = plain;
   const left = transA ? transposed(a, k, m) : a;
   const right = transB ? transposed(b, n, k) : b;
-  for (let i = 0; i < m;) {
-    const rows = Math.max(1, Math.min(m - i, Math.floor(limit / (2 * n * k))));
-    const block = left.subarray(i * k, (i + rows) * k);
+  let from = 0;
+  for (const to of rowCuts(m, Math.max(2, Math.floor(limit / (2 * n * k))))) {
+    const i = from;
+    const rows = to - from;
+    const block = left.subarray(i * k, to * k);
     timed(2 * rows * n * k, () => c.set(run(block, right, rows, n, k), i * n));
-    i += rows;
+    from = to;
   }
 }
 
@@ -120,7 +125,7 @@ const BLOCK_FLOPS = 2e8;
 function rowsPerCall(m: number, n: number, k: number, limit: number): number {
   const flops = 2 * n * k;
   const rows = m * flops <= 2 * BLOCK_FLOPS ? m : Math.max(BLOCK_ROWS, Math.ceil(BLOCK_FLOPS / flops));
-  return Math.max(1, Math.min(m, rows, Math.floor(limit / flops)));
+  return Math.max(2, Math.min(m, rows, Math.floor(limit / flops)));
 }
 
 /** Floats of turned operands kept from one product to the next: new memory costs half as much as turning into it. */
@@ -146,20 +151,22 @@ function product2d(
   transB: boolean,
   limit: number,
 ): void {
+  const native = nativeProduct;
   if (!native) return productWithout(a, b, c, m, n, k, transA, transB, limit);
-  const { multiply, transpose } = native;
   const bShape = transB ? [n, k] : [k, n];
-  if (transA && n < TRANSPOSE_FIRST && 2 * m * n * k <= limit) {
-    return timed(2 * m * n * k, () => multiply([a, [k, m]], [b, bShape], [c, [m, n]], true, transB));
+  // Few columns are summed in another order once A is turned round, so that they stay one call whatever it takes.
+  if (transA && n < TRANSPOSE_FIRST && (n <= NARROW || 2 * m * n * k <= limit)) {
+    return timed(2 * m * n * k, () => native.multiply([a, [k, m]], [b, bShape], [c, [m, n]], true, transB));
   }
   let left = a;
-  if (transA) transpose(a, k, m, (left = scratch(m * k)));
-  const step = rowsPerCall(m, n, k, limit);
-  for (let i = 0; i < m; i += step) {
-    const rows = Math.min(step, m - i);
-    const from = left.subarray(i * k, (i + rows) * k);
-    const to = c.subarray(i * n, (i + rows) * n);
-    timed(2 * rows * n * k, () => multiply([from, [rows, k]], [b, bShape], [to, [rows, n]], false, transB));
+  if (transA) native.transpose(a, k, m, (left = scratch(m * k)));
+  let start = 0;
+  for (const end of rowCuts(m, rowsPerCall(m, n, k, limit))) {
+    const rows = end - start;
+    const from = left.subarray(start * k, end * k);
+    const to = c.subarray(start * n, end * n);
+    timed(2 * rows * n * k, () => native.multiply([from, [rows, k]], [b, bShape], [to, [rows, n]], false, transB));
+    start = end;
   }
 }
 
@@ -190,7 +197,8 @@ function broadcastSlices(
 
 /**
  * c = op(a) · op(b) over the last two dimensions, leading ones broadcast; for kernels whose shapes were checked.
- * Arrays must not be views on a SharedArrayBuffer. `limit`: operations per native call, default about half a second's.
+ * Arrays must not be views on a SharedArrayBuffer. `limit`: operations per native call, default about half a second's; the
+ * result does not depend on it.
  */
 export function batchedProduct(
   a: Float32Array,
@@ -211,9 +219,11 @@ export function batchedProduct(
     return;
   }
   const batches = c.length / (m * n);
-  if (batches === 1) return product2d(a, b, c, m, n, k, transA, transB, limit);
+  // One B for all slices of A: their rows are rows of one product.
+  const stacked = !transA && b.length === k * n && a.length === batches * m * k;
+  if (batches === 1 || stacked) return product2d(a, b, c, batches * m, n, k, transA, transB, limit);
   const flops = 2 * c.length * k;
-  const run = native;
+  const run = nativeProduct;
   if (run && flops <= limit) {
     return timed(flops, () => run.multiply([a, aShape], [b, bShape], [c, cShape], transA, transB));
   }
@@ -232,6 +242,9 @@ const unshared = (x: Float32Array): Float32Array => (isShared(x) ? new Float32Ar
 /**
  * C[m, n] = op(A)[m, k] · op(B)[k, n], row-major float32, synchronous. Views on SharedArrayBuffers are copied first
  * (the native engine refuses them). Before initGemm() it runs in JavaScript, correct and slow.
+ *
+ * The same operands give the same bits, whatever the load, the speed and the number of cores; a row of the result is the
+ * same among any two or more rows (one row alone is summed in another order). Another processor type may give others.
  *
  * @throws RangeError when an array's length does not fit the sizes
  */
@@ -326,12 +339,12 @@ export const MAX_PRODUCT_ERROR = 1e-5;
 export function initGemm(): Promise<void> {
   if (!state) {
     try {
-      native = openNativeProduct();
+      nativeProduct = openNativeProduct();
       const error = productError(gemm);
       state = { engine: 'onnxruntime', selfCheckError: error };
       if (!(error < MAX_PRODUCT_ERROR)) throw new Error(`its products are wrong (relative error ${error})`);
     } catch (error) {
-      native = undefined;
+      nativeProduct = undefined;
       const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
       state = { engine: 'javascript', selfCheckError: productError(gemm), note: `ONNX Runtime is not used: ${reason}` };
     }

@@ -1,7 +1,8 @@
 /** Exact nearest neighbours by blocks of a matrix product. */
 import { breathe, checkAborted, type CallOptions } from './call.js';
+import { Candidates } from './candidates.js';
 import { gemm } from './gemm.js';
-import type { Matrix } from './matrix.js';
+import { powerBelow, type Matrix } from './matrix.js';
 import { memoryBudget, requireMemory } from './memory.js';
 
 export interface KnnOptions extends CallOptions {
@@ -18,7 +19,7 @@ export interface Neighbors {
 /** The rows of one side: float64 squared lengths, and the rows that the product sees. */
 interface Side {
   x: Matrix;
-  /** Centred (euclidean) or of length one (cosine): what the product multiplies. */
+  /** Centred, in units of Search.unit (euclidean), or of length one (cosine): what the product multiplies. */
   shifted: Float32Array;
   /** Squared lengths of `shifted` in float64; 1 for a zero row under cosine, which puts it at distance 1 from all. */
   squares: Float64Array;
@@ -47,7 +48,7 @@ function requireNumbers(name: string, x: Matrix): void {
  * Subtracts the mean of the base: distances stay, and |a|² + |b|² - 2ab loses fewer digits. Cosine: rows of length one,
  * zero rows staying zero, so that their product with anything is 0.
  */
-function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | undefined): Side {
+function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | undefined, unit: number): Side {
   const { rows, cols, data } = x;
   const shifted = new Float32Array(data.length);
   const squares = new Float64Array(rows);
@@ -60,7 +61,8 @@ function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | u
       scale = length > 0 ? 1 / length : 0;
       lengths[r] = length;
     }
-    for (let j = 0; j < cols; j++) shifted[base + j] = mean ? data[base + j] - mean[j] : data[base + j] * scale;
+    for (let j = 0; j < cols; j++)
+      shifted[base + j] = mean ? (data[base + j] - mean[j]) / unit : data[base + j] * scale;
     squares[r] = dot(shifted, base, shifted, base, cols);
     if (metric === 'cosine' && squares[r] === 0) squares[r] = 1;
   }
@@ -111,6 +113,16 @@ function columnMeans(x: Matrix): Float64Array {
   return mean;
 }
 
+/** A power of two near the largest difference from the mean: products of such rows neither overflow nor vanish. */
+function unitOf(sides: readonly Matrix[], mean: Float64Array | undefined): number {
+  let largest = 0;
+  if (!mean) return 1;
+  for (const { data, rows, cols } of sides)
+    for (let r = 0, i = 0; r < rows; r++)
+      for (let j = 0; j < cols; j++, i++) largest = Math.max(largest, Math.abs(data[i] - mean[j]));
+  return powerBelow(largest);
+}
+
 /** The squared euclidean distance, or twice the cosine distance, in float64 from the rows as given. */
 function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions['metric']): number {
   const cols = a.x.cols;
@@ -120,63 +132,6 @@ function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions[
   const lengths = a.lengths[i] * b.lengths[j];
   if (lengths === 0) return 2;
   return Math.min(4, Math.max(0, 2 - (2 * dot(a.x.data, p, b.x.data, q, cols)) / lengths));
-}
-
-/** For every row the `size` smallest scores seen, as max-heaps side by side. */
-class Candidates {
-  readonly scores: Float64Array;
-  readonly indices: Int32Array;
-  /** The worst score kept; Infinity until a row is full. Everything not kept is at least this. */
-  readonly limits: Float64Array;
-  #counts: Int32Array;
-
-  constructor(
-    rows: number,
-    readonly size: number,
-  ) {
-    this.scores = new Float64Array(rows * size);
-    this.indices = new Int32Array(rows * size);
-    this.limits = new Float64Array(rows).fill(Infinity);
-    this.#counts = new Int32Array(rows);
-  }
-
-  count(row: number): number {
-    return this.#counts[row];
-  }
-
-  /** Call only with a score below limits[row]. */
-  add(row: number, index: number, score: number): void {
-    const { scores, indices, size } = this;
-    const base = row * size;
-    const count = this.#counts[row];
-    if (count < size) {
-      let i = count;
-      for (; i > 0;) {
-        const parent = (i - 1) >> 1;
-        if (scores[base + parent] >= score) break;
-        scores[base + i] = scores[base + parent];
-        indices[base + i] = indices[base + parent];
-        i = parent;
-      }
-      scores[base + i] = score;
-      indices[base + i] = index;
-      this.#counts[row] = count + 1;
-    } else {
-      let i = 0;
-      for (;;) {
-        let child = 2 * i + 1;
-        if (child >= size) break;
-        if (child + 1 < size && scores[base + child + 1] > scores[base + child]) child++;
-        if (scores[base + child] <= score) break;
-        scores[base + i] = scores[base + child];
-        indices[base + i] = indices[base + child];
-        i = child;
-      }
-      scores[base + i] = score;
-      indices[base + i] = index;
-    }
-    if (this.#counts[row] === size) this.limits[row] = scores[base];
-  }
 }
 
 /**
@@ -200,6 +155,8 @@ interface Search {
   k: number;
   options: KnnOptions;
   longest: number;
+  /** What scores are measured in: squares of this; 1 for cosine. */
+  unit: number;
 }
 
 /** Rows per block, for `cols` columns. */
@@ -266,7 +223,7 @@ async function collect(s: Search): Promise<Candidates> {
   return found;
 }
 
-/** Sorts candidates by exact distance, then index; writes the k best and returns the k-th exact square. */
+/** Sorts candidates by exact distance, then index; writes the k best and returns the k-th square, as scores are measured. */
 function writeBest(s: Search, out: Neighbors, row: number, candidates: ArrayLike<number>): number {
   const squares = Float64Array.from(candidates, (j) => exactSquare(s.queries, row, s.base, j, s.options.metric));
   const order = Array.from(squares.keys()).sort((p, q) => squares[p] - squares[q] || candidates[p] - candidates[q]);
@@ -275,7 +232,7 @@ function writeBest(s: Search, out: Neighbors, row: number, candidates: ArrayLike
     const square = squares[order[r]];
     out.distances[row * s.k + r] = s.options.metric === 'euclidean' ? Math.sqrt(square) : square / 2;
   }
-  return squares[order[s.k - 1]];
+  return squares[order[s.k - 1]] / s.unit ** 2;
 }
 
 /** The candidates of a row that rounding (`error` a score) does not keep out of the k best. */
@@ -359,8 +316,10 @@ export async function exactKnn(x: Matrix, k: number, options: KnnOptions): Promi
   requireK(k, x.rows - 1, `${x.rows} rows, a row is not its own neighbour`);
   requireNumbers('x', x);
   requireMemory(`nearest neighbours of ${x.rows} × ${x.cols}`, bytesNeeded(x, x, k));
-  const side = prepare(x, options.metric, options.metric === 'euclidean' ? columnMeans(x) : undefined);
-  return search({ queries: side, base: side, same: true, k, options, longest: longestRow(side) });
+  const mean = options.metric === 'euclidean' ? columnMeans(x) : undefined;
+  const unit = unitOf([x], mean);
+  const side = prepare(x, options.metric, mean, unit);
+  return search({ queries: side, base: side, same: true, k, options, longest: longestRow(side), unit });
 }
 
 /**
@@ -380,13 +339,15 @@ export async function crossKnn(queries: Matrix, base: Matrix, k: number, options
     bytesNeeded(queries, base, k),
   );
   const mean = options.metric === 'euclidean' ? columnMeans(base) : undefined;
-  const side = prepare(base, options.metric, mean);
+  const unit = unitOf([queries, base], mean);
+  const side = prepare(base, options.metric, mean, unit);
   return search({
-    queries: prepare(queries, options.metric, mean),
+    queries: prepare(queries, options.metric, mean, unit),
     base: side,
     same: false,
     k,
     options,
     longest: longestRow(side),
+    unit,
   });
 }

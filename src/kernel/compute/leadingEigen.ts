@@ -2,6 +2,7 @@
  * Leading eigenpairs of a large symmetric matrix by block Krylov iteration with Rayleigh-Ritz (Golub and Underwood 1977),
  * every basis vector kept and orthogonalised twice, in float64.
  */
+import { pushAll } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from './call.js';
 import { dot } from './dot.js';
 import { requireFinite, symmetricEigen } from './linalg.js';
@@ -89,7 +90,7 @@ class Krylov {
     const { basis, images, a, d } = this;
     const old = basis.length;
     for (const start of starts) if (basis.length < d) this.#extend(start);
-    for (let from = old; from < basis.length; from += 4) images.push(...timesFour(a, d, basis.slice(from, from + 4)));
+    for (let from = old; from < basis.length; from += 4) pushAll(images, timesFour(a, d, basis.slice(from, from + 4)));
     for (let i = old; i < basis.length; i++)
       this.#projection.push(Float64Array.from(basis.slice(0, i + 1), (b) => dot(images[i], 0, b, 0, d)));
   }

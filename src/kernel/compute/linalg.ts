@@ -3,6 +3,7 @@
  * and implicit QL, after EISPACK's tred2 and tql2 (Wilkinson and Reinsch 1971), with every inner loop along rows.
  */
 import { dot } from './dot.js';
+import { largestOf, powerBelow } from './matrix.js';
 export { svdThin, type Svd } from './svd.js';
 
 export interface Eigen {
@@ -26,8 +27,11 @@ export function requireFinite(what: string, a: Float64Array, rows: number, cols:
   }
 }
 
+/** What counts as zero beside entries near 1: below it, numbers and their products run out of digits. */
+const TINY = Number.MIN_VALUE / Number.EPSILON ** 2;
+
 /**
- * Reduces symmetric `a` (destroyed) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
+ * Reduces symmetric `a` (destroyed; entries near 1 at most) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
  * in the rows of `a`, row i reaching columns 0 … i-1, scaled so that H = I - u uᵀ / h[i].
  */
 function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64Array, h: Float64Array): void {
@@ -37,8 +41,8 @@ function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64A
     let scale = 0;
     for (let k = 0; k < i; k++) scale += Math.abs(a[row + k]);
     h[i] = 0;
-    if (i === 1 || scale === 0) {
-      e[i] = a[row + i - 1];
+    if (i === 1 || scale < TINY) {
+      e[i] = scale < TINY ? 0 : a[row + i - 1];
       continue;
     }
     let norm = 0;
@@ -154,7 +158,8 @@ function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations
     // The squares of tiny entries vanish; hypot is exact there and slow elsewhere.
     if (r < 1e-150) r = Math.hypot(f, g);
     e[i + 1] = r;
-    if (r === 0) {
+    if (r < TINY) {
+      e[i + 1] = 0;
       d[i + 1] -= p;
       e[m] = 0;
       return;
@@ -173,23 +178,54 @@ function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations
   e[m] = 0;
 }
 
+/**
+ * Steps an eigenvalue may take by the strict test of what is zero, which keeps the small eigenvalues of graded matrices to
+ * their own last digits. Matrices of full rank need 2, and 5 at most. Where rank is missing, an off-diagonal entry can be
+ * the rounding of larger ones further down: each sweep makes it anew, and beside its small neighbours it is never zero.
+ */
+const STRICT_STEPS = 8;
+
+/** Largest |d| + |e| of rows l … m: entries below its rounding are zero (EISPACK's tst1, over one unreduced block). */
+function blockSize(d: Float64Array, e: Float64Array, l: number, m: number): number {
+  let size = 0;
+  for (let i = l; i <= m; i++) size = Math.max(size, Math.abs(d[i]) + (i < m ? Math.abs(e[i]) : 0));
+  return size;
+}
+
 /** Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, if given, which become eigenvectors. */
 function implicitQl(d: Float64Array, e: Float64Array, n: number, z?: Float64Array): void {
   for (let i = 1; i < n; i++) e[i - 1] = e[i];
   if (n > 0) e[n - 1] = 0;
   const rotations = z && new Rotations(z, n);
+  // Zero for the rest of a block that the strict test did not solve.
+  let zero = 0;
+  let blockEnd = 0;
   for (let l = 0; l < n; l++) {
+    if (l >= blockEnd) zero = 0;
     for (let iteration = 0; ; iteration++) {
       let m = l;
       for (; m < n - 1; m++) {
-        if (Math.abs(e[m]) <= Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1]))) break;
+        if (Math.abs(e[m]) <= Math.max(zero, Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])))) break;
       }
       if (m === l) break;
+      if (iteration === STRICT_STEPS && zero === 0) {
+        zero = Math.max(TINY, Number.EPSILON * blockSize(d, e, l, m));
+        blockEnd = m;
+        continue;
+      }
       if (iteration === 60) throw new Error(`eigenvalue ${l} of ${n} did not converge in 60 steps`);
       sweep(d, e, l, m, rotations);
     }
   }
   rotations?.flush();
+}
+
+/** A copy of `a` times a power of two, so that its largest entry is near 1: squares neither overflow nor vanish. */
+function scaled(a: Float64Array): { work: Float64Array; unit: number } {
+  const unit = powerBelow(largestOf(a));
+  const work = new Float64Array(a.length);
+  for (let i = 0; i < a.length; i++) work[i] = a[i] / unit;
+  return { work, unit };
 }
 
 /** Indices that sort `values` descending. */
@@ -205,7 +241,7 @@ export function descending(values: Float64Array): number[] {
  */
 export function symmetricEigen(a: Float64Array, n: number): Eigen {
   requireFinite('symmetric matrix', a, n, n);
-  const work = a.slice();
+  const { work, unit } = scaled(a);
   const d = new Float64Array(n);
   const e = new Float64Array(n);
   const h = new Float64Array(n);
@@ -218,7 +254,7 @@ export function symmetricEigen(a: Float64Array, n: number): Eigen {
   const vectors = new Float64Array(n * n);
   for (let j = 0; j < n; j++) {
     const from = order[j] * n;
-    values[j] = d[order[j]];
+    values[j] = d[order[j]] * unit;
     let most = 0;
     for (let k = 1; k < n; k++) if (Math.abs(z[from + k]) > Math.abs(z[from + most])) most = k;
     const sign = z[from + most] < 0 ? -1 : 1;
@@ -234,9 +270,13 @@ export function symmetricEigen(a: Float64Array, n: number): Eigen {
  */
 export function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
   requireFinite('symmetric matrix', a, n, n);
+  const { work, unit } = scaled(a);
   const d = new Float64Array(n);
   const e = new Float64Array(n);
-  tridiagonalize(a.slice(), n, d, e, new Float64Array(n));
+  tridiagonalize(work, n, d, e, new Float64Array(n));
   implicitQl(d, e, n);
-  return d.sort().reverse();
+  return d
+    .map((v) => v * unit)
+    .sort()
+    .reverse();
 }

@@ -24,3 +24,15 @@ export function isMatrix(value: unknown): value is Matrix {
 export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);
 }
+
+/** The power of two just below a size (1 for 0): dividing by it brings numbers near 1 and changes none of their digits. */
+export function powerBelow(size: number): number {
+  return size > 0 ? 2 ** Math.max(-1022, Math.floor(Math.log2(size))) : 1;
+}
+
+/** Largest |x|, 0 without entries. */
+export function largestOf(x: Float32Array | Float64Array): number {
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs(x[i]));
+  return largest;
+}

@@ -1,37 +1,101 @@
 /**
- * Keeps the termination of JavaScript out of native code. An interrupt makes V8 end whatever JavaScript runs; a native
- * function that talks to V8 at that moment (ONNX Runtime's binding makes its results) aborts the whole process. So a
- * native call announces itself here, and the control thread terminates only while none runs (session/interrupter.ts).
+ * Keeps the termination of JavaScript out of code that it would break. An interrupt makes V8 end whatever JavaScript
+ * runs: `finally` does not run and pending promises are forgotten. A native function that talks to V8 at that moment
+ * (ONNX Runtime's binding makes its results) aborts the whole process, a module that is being loaded stays half loaded,
+ * and the session would lose its place. Such code announces itself here, and the control thread terminates only while
+ * none runs (session/interrupter.ts).
  */
 
-/** Int32 places of the gate: a native call runs; a termination is under way. */
-export const IN_NATIVE = 0;
+/** Int32 places of the gate. */
+/** 1 while code runs that must not be terminated. */
+export const PROTECTED = 0;
+/** 1 while a termination is under way. */
 export const TERMINATING = 1;
-export const GATE_COUNT = 2;
+/** Terminations so far. */
+export const TERMINATIONS = 2;
+/** Long calls of the kernel that run now and look at their signal: they get longer before they are terminated. */
+export const LONG_CALLS = 3;
+export const GATE_COUNT = 4;
 
 /** Nobody can terminate this thread until gateNativeCalls() says so. */
 let gate = new Int32Array(new SharedArrayBuffer(4 * GATE_COUNT));
+/** Synchronous calls on the stack, and asynchronous sections under way, that must not be terminated. */
+let calls = 0;
+let sections = 0;
 
 /** Shares the gate with the thread that terminates this one. */
 export function gateNativeCalls(shared: Int32Array): void {
   gate = shared as Int32Array<SharedArrayBuffer>;
+  // A section may have begun before there was anybody to tell.
+  if (calls + sections > 0) Atomics.store(gate, PROTECTED, 1);
+}
+
+/** Waits while a termination is under way, and is ended here by it; afterwards none comes until close(). */
+function enter(): void {
+  if (calls + sections > 0) return;
+  // A termination strikes at the end of a loop's body: there the announcement must stand at 0, or it would stay for good.
+  for (;;) {
+    Atomics.store(gate, PROTECTED, 1);
+    // Announced first, looked after: the other thread does it the other way round, so one of the two always sees.
+    if (Atomics.load(gate, TERMINATING) === 0) return;
+    Atomics.store(gate, PROTECTED, 0);
+    Atomics.wait(gate, TERMINATING, 1, 1000);
+  }
+}
+
+function leave(): void {
+  if (calls + sections === 0) Atomics.store(gate, PROTECTED, 0);
 }
 
 /**
- * Runs a native function that must not be terminated. Where a termination is under way, it waits here, and is ended
+ * Runs a synchronous function that must not be terminated. Where a termination is under way, it waits here, and is ended
  * here. Pieces should take half a second at most: an interrupt waits for them.
  */
 export function nativeCall<T>(call: () => T): T {
-  Atomics.store(gate, IN_NATIVE, 1);
-  // Announced first, looked after: the other thread does it the other way round, so one of the two always sees.
-  while (Atomics.load(gate, TERMINATING) === 1) {
-    Atomics.store(gate, IN_NATIVE, 0);
-    Atomics.wait(gate, TERMINATING, 1, 1000);
-    Atomics.store(gate, IN_NATIVE, 1);
-  }
+  enter();
+  calls++;
   try {
     return call();
   } finally {
-    Atomics.store(gate, IN_NATIVE, 0);
+    calls--;
+    leave();
   }
+}
+
+/**
+ * Runs asynchronous work of the kernel's own that must not be terminated from its start to its end: starting the device,
+ * loading modules. No code of a user may run meanwhile, since it could not be stopped.
+ */
+export async function protectedSection<T>(work: () => Promise<T>): Promise<T> {
+  enter();
+  sections++;
+  try {
+    return await work();
+  } finally {
+    sections--;
+    leave();
+  }
+}
+
+/** Runs a long call that looks at its signal at least every half second: an interrupt waits for it a little longer. */
+export async function longCall<T>(work: () => Promise<T>): Promise<T> {
+  const counted = Atomics.load(gate, TERMINATIONS);
+  Atomics.add(gate, LONG_CALLS, 1);
+  try {
+    return await work();
+  } finally {
+    // Calls from before a termination have been taken off the count all together.
+    if (Atomics.load(gate, TERMINATIONS) === counted) Atomics.sub(gate, LONG_CALLS, 1);
+  }
+}
+
+let seen = 0;
+
+/** Whether JavaScript has been terminated since this was asked last; long calls that were are taken off the count. */
+export function wasTerminated(): boolean {
+  const now = Atomics.load(gate, TERMINATIONS);
+  if (now === seen) return false;
+  seen = now;
+  Atomics.store(gate, LONG_CALLS, 0);
+  return true;
 }

@@ -1,5 +1,5 @@
 /**
- * ONNX Runtime's CPU operators as plain synchronous functions over Float32Arrays, the matrix product first.
+ * ONNX Runtime's CPU operators as plain synchronous functions over Float32Arrays.
  *
  * onnxruntime-node's public API is asynchronous only; its internal binding runs synchronously, which tfjs kernels need.
  * The version is pinned in package.json and gemm.ts checks results at start, falling back when anything differs.
@@ -47,7 +47,6 @@ function load(): { module: OrtModule; Tensor: TensorClass } {
 
 const OPTIONS = {
   executionProviders: ['cpu'],
-  intraOpNumThreads: os.availableParallelism(),
   interOpNumThreads: 1,
   // Nodes run as written.
   graphOptimizationLevel: 'disabled',
@@ -59,13 +58,16 @@ const OPTIONS = {
   extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '200' } } },
 };
 
-/** A graph ready to run on all cores. Throws when ONNX Runtime or its binary for this platform is missing. */
-export function openSession(graph: OnnxGraph): NativeSession {
+/**
+ * A graph ready to run on `threads` threads, default all cores. Operators must give the same bits on any number of threads
+ * (nativeProduct.ts says which products do). Throws when ONNX Runtime or its binary for this platform is missing.
+ */
+export function openSession(graph: OnnxGraph, threads = os.availableParallelism()): NativeSession {
   const { module, Tensor } = load();
   const model = onnxModel(graph);
   const session = nativeCall(() => {
     const opened = new module.binding.InferenceSession();
-    opened.loadModel(model.buffer, model.byteOffset, model.byteLength, OPTIONS);
+    opened.loadModel(model.buffer, model.byteOffset, model.byteLength, { ...OPTIONS, intraOpNumThreads: threads });
     return opened;
   });
   const tensors = (arrays: Record<string, Shaped>): Record<string, OrtTensor> => {
@@ -81,46 +83,5 @@ export function openSession(graph: OnnxGraph): NativeSession {
       nativeCall(() => session.run(feeds, fetches, {}));
     },
     close: () => nativeCall(() => session.dispose()),
-  };
-}
-
-export interface NativeProduct {
-  /** C = op(A) · op(B); shapes as stored, leading dimensions broadcast as in numpy. `c` is overwritten. */
-  multiply(a: Shaped, b: Shaped, c: Shaped, transA: boolean, transB: boolean): void;
-  /** rows × cols → cols × rows, into `out`. */
-  transpose(x: Float32Array, rows: number, cols: number, out: Float32Array): void;
-}
-
-/** Throws when ONNX Runtime or its binary for this platform is missing. */
-export function openNativeProduct(): NativeProduct {
-  load();
-  const sessions = new Map<string, NativeSession>();
-  const session = (key: string, graph: () => OnnxGraph): NativeSession => {
-    let found = sessions.get(key);
-    if (!found) sessions.set(key, (found = openSession(graph())));
-    return found;
-  };
-  return {
-    multiply(a, b, c, transA, transB) {
-      const product = session(`${transA} ${transB}`, () => {
-        const attributes = { transA: Number(transA), transB: Number(transB) };
-        const node = {
-          op: 'FusedMatMul',
-          inputs: ['a', 'b'],
-          output: 'c',
-          attributes,
-          domain: 'com.microsoft',
-        } as const;
-        return { nodes: [node], inputs: ['a', 'b'], outputs: ['c'] };
-      });
-      product.run({ a, b }, { c });
-    },
-    transpose(x, rows, cols, out) {
-      const turn = session('transpose', () => {
-        const node = { op: 'Transpose', inputs: ['x'], output: 'y', attributes: { perm: [1, 0] } };
-        return { nodes: [node], inputs: ['x'], outputs: ['y'] };
-      });
-      turn.run({ x: [x, [rows, cols]] }, { y: [out, [cols, rows]] });
-    },
   };
 }

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { AbortError, breathe, checkAborted } from './call.js';
 import { poolTasks } from './poolTasks.js';
 import type { PoolAnswer, PoolRequest } from './poolWorker.js';
+import { claimWork, repairAfterTermination } from './work.js';
 
 export interface TaskOptions {
   /** Buffers of the payload handed over instead of copied; unusable here afterwards. */
@@ -66,7 +67,12 @@ export class Pool {
     return new Promise<T>((resolve, reject) => {
       const request = { id: this.#next++, task, payload };
       const abort = (): void => this.#abort(job);
-      const done = (): void => options.signal?.removeEventListener('abort', abort);
+      // Its worker is freed for others when the cell that asked was stopped.
+      const release = claimWork(abort);
+      const done = (): void => {
+        release();
+        options.signal?.removeEventListener('abort', abort);
+      };
       const job: Job = {
         request,
         transfer: options.transfer ?? [],
@@ -163,6 +169,11 @@ export class Pool {
     this.#dispatch();
   }
 
+  /** A termination may have struck between any two steps of this class: new workers take the place of all. */
+  restart(): void {
+    for (const { worker } of this.#slots.splice(0)) void worker.terminate();
+  }
+
   /** Rejects what is waiting or running and ends the workers. */
   async dispose(): Promise<void> {
     this.#disposed = true;
@@ -177,6 +188,7 @@ export class Pool {
 }
 
 let shared: Pool | undefined;
+repairAfterTermination(() => shared?.restart());
 
 /** The kernel's own pool; opened on first use. */
 export function pool(): Pool {

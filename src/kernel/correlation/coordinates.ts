@@ -2,7 +2,8 @@
 import { breathe } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
-import type { Matrix } from '../compute/matrix.js';
+import { largestOf, powerBelow, type Matrix } from '../compute/matrix.js';
+import { once } from '../compute/work.js';
 
 /** Directions of less variance than this share of the largest (1e-6 of its standard deviation) are taken for none. */
 const RANK_TOLERANCE = 1e-12;
@@ -22,10 +23,8 @@ export class Side {
   readonly d: number;
   /** n × d as given. */
   readonly rows: Float64Array;
-  /** n × d, each column minus its mean. */
+  /** n × d, each column minus its mean, in units of a power of two: the largest entry is near 1, whatever it was. */
   readonly centred: Float64Array;
-  private factors: Promise<Principal> | undefined;
-  private orthonormal: Promise<Principal> | undefined;
 
   /** Throws on NaN or infinite entries, fewer than 3 rows, and rows that are all alike; `name` begins the message. */
   constructor(name: string, x: Matrix) {
@@ -41,26 +40,37 @@ export class Side {
     this.n = n;
     this.d = d;
     this.rows = Float64Array.from(data);
-    this.centred = centreColumns(this.rows, n, d);
+    const centred = centreColumns(this.rows, n, d);
+    const unit = powerBelow(largestOf(centred));
+    this.centred = centred.map((v) => v / unit);
     if (this.centred.every((v) => v === 0))
       throw new RangeError(`${name}: all ${n} rows are equal, nothing to compare`);
   }
 
   /** Principal coordinates, computed once. */
-  principal(): Promise<Principal> {
-    return (this.factors ??= principal(this.centred, this.n, this.d));
-  }
+  readonly principal = once(() => principal(this.centred, this.n, this.d));
 
   /**
-   * As principal(), with U orthonormal to rounding in the weakest directions too: the Gram matrix halves the digits of
-   * a direction, and a second round on U, which is nearly orthonormal, restores them.
+   * An orthonormal basis of the columns, each taken at length one, so that no column is lost for being small beside
+   * another. A Gram matrix halves the digits of weak directions; a second round on U, which is nearly orthonormal,
+   * restores them. S belongs to the columns at length one.
    */
-  basis(): Promise<Principal> {
-    return (this.orthonormal ??= this.principal().then(async ({ U, S, rank }) => {
-      const again = await principal(U, this.n, rank);
-      return { U: again.U, S, rank: again.rank };
-    }));
-  }
+  readonly basis = once(async (): Promise<Principal> => {
+    const { U, S, rank } = await principal(unitColumns(this.centred, this.d), this.n, this.d);
+    const again = await principal(U, this.n, rank);
+    return { U: again.U, S, rank: again.rank };
+  });
+}
+
+/** Columns divided by their lengths; columns of zeros stay. */
+function unitColumns(x: Float64Array, d: number): Float64Array {
+  const size = new Float64Array(d);
+  for (let i = 0; i < x.length; i++) size[i % d] = Math.max(size[i % d], Math.abs(x[i]));
+  const unit = size.map(powerBelow);
+  const squares = new Float64Array(d);
+  for (let i = 0; i < x.length; i++) squares[i % d] += (x[i] / unit[i % d]) ** 2;
+  const length = squares.map((v, j) => (v > 0 ? Math.sqrt(v) * unit[j] : 1));
+  return x.map((v, i) => v / length[i % d]);
 }
 
 function centreColumns(x: Float64Array, n: number, d: number): Float64Array {

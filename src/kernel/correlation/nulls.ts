@@ -1,4 +1,5 @@
 /** A score beside its null distribution. */
+import { meanAndStd } from '../compute/statistics.js';
 import type { SimilarityScore } from './types.js';
 
 /**
@@ -18,22 +19,17 @@ export function besideNull(
 ): SimilarityScore {
   const runs = nullValues.length;
   let reached = 0;
-  let sum = 0;
   let max = NaN;
   for (let i = 0; i < runs; i++) {
     const v = nullValues[i];
     if (!(v < value - TIE)) reached++;
-    sum += v;
     if (!(v <= max)) max = v;
   }
-  const mean = sum / runs;
-  let squares = 0;
-  for (let i = 0; i < runs; i++) squares += (nullValues[i] - mean) ** 2;
   const { kind, ...rest } = about;
   return {
     ...rest,
     value,
-    null: { kind, runs, mean, std: Math.sqrt(squares / runs), max },
+    null: { kind, runs, ...meanAndStd(nullValues), max },
     p: (reached + 1) / (runs + 1),
   };
 }

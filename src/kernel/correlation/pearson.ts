@@ -8,6 +8,7 @@
  * so the best of those is the one with the smallest u, and no pair has to be looked at one by one.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { centredSquares } from '../compute/statistics.js';
 import type { FiringStatistics } from '../activations/types.js';
 import { columnsOf, type Columns, type Rows, type TokenSpan } from './spans.js';
 
@@ -22,12 +23,6 @@ export interface FeatureSums {
   quietest: Int32Array;
 }
 
-/**
- * Below this share of Σ x² a feature's centred Σ (x − x̄)² is rounding, not variance: it fires on (nearly) every token
- * with (nearly) one value, and correlates with nothing.
- */
-const CONSTANT = 1e-10;
-
 /** `usable`: 1 = the feature takes part. Dead and constant features never do. */
 export function featureSums(statistics: FiringStatistics, tokens: number, usable: Uint8Array): FeatureSums {
   const { sum, sumSquares, firings } = statistics;
@@ -35,8 +30,8 @@ export function featureSums(statistics: FiringStatistics, tokens: number, usable
   const inverseNorm = new Float64Array(features).fill(NaN);
   const taking: number[] = [];
   for (let f = 0; f < features; f++) {
-    const centred = sumSquares[f] - (sum[f] * sum[f]) / tokens;
-    if (!usable[f] || firings[f] === 0 || !(centred > CONSTANT * sumSquares[f])) continue;
+    const centred = centredSquares(sum[f], sumSquares[f], tokens);
+    if (!usable[f] || firings[f] === 0 || !(centred > 0)) continue;
     inverseNorm[f] = 1 / Math.sqrt(centred);
     taking.push(f);
   }

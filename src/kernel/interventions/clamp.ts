@@ -14,7 +14,7 @@ import {
   type RowEdit,
 } from './intervention.js';
 import type { FeatureSource } from './source.js';
-import { hookOf } from './steer.js';
+import { decoderPeers, hookOf } from './steer.js';
 
 export interface FeatureOptions extends PlaceOptions {
   /** Hook to change; default the SAE's own. */
@@ -56,6 +56,7 @@ export function featureIntervention(
     parameters: { ...parameters, sae: sae.id, features: set === 'all' ? 'all' : [...set] },
     place: options,
     sae,
+    peers: set === 'all' ? undefined : decoderPeers(sae, set),
     check,
     change({ x, original, rows, context, all, out }) {
       const step = Math.max(1, Math.floor(DENSE / chosen.ids.length));

@@ -1,4 +1,5 @@
 /** What interventions do to the features of SAEs downstream, over many tokens, with paired tests over sequences. */
+import { pushAll } from '../../protocol/lists.js';
 import { capturedWidth } from '../activations/capture.js';
 import { breathe } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
@@ -233,7 +234,7 @@ export async function featureEffects(
   const at = saesAt(model, saes, options);
   const sums = await measure(model, interventions, at, tokens, options);
   const effects: FeatureEffect[] = [];
-  for (const [k, sum] of sums.entries()) effects.push(...(await effectsOf(sum, at[k], options)));
+  for (const [k, sum] of sums.entries()) pushAll(effects, await effectsOf(sum, at[k], options));
   return effects;
 }
 

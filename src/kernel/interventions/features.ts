@@ -3,9 +3,10 @@
  * feature writes): the error term x − x̂ stays exactly, and no feature that is not asked for is computed.
  */
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { rowNorms } from '../compute/rows.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
 import { architectureOf } from '../sae/architectures/index.js';
-import { requireReconstructs, rowNorms } from '../sae/sae.js';
+import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 import { requireFeature } from './steer.js';
 

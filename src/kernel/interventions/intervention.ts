@@ -62,6 +62,8 @@ export interface RowEdit {
   /** Needed when the error term is dropped. */
   sae?: Sae;
   change(rows: RowChange): void;
+  /** The directions that these rows are moved along, among others of their kind. */
+  peers?: Intervention['peers'];
   /** What is added does not depend on the activation: its gradient is that of the activation itself. */
   addsConstant?: boolean;
   /** More to refuse of a text, before anything runs. */
@@ -106,6 +108,7 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
   };
   return {
     hook,
+    ...(edit.peers ? { peers: edit.peers } : {}),
     description: `${what} ${selector.where}${drop ? ', error term dropped' : ''}`,
     parameters: {
       ...edit.parameters,

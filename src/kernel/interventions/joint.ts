@@ -1,6 +1,6 @@
 /**
- * Tokens on one map, before and after: a single embedding of the rows before, the rows after, and the rows after a random
- * direction of the same norm, so that a point that moves has moved and not merely been laid out anew.
+ * Tokens on one map, before and after: a single embedding of the rows before, the rows after, and the rows after a
+ * direction of the same norm that means nothing, so that a point that moves has moved and not merely been laid out anew.
  */
 import { breathe } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
@@ -14,10 +14,17 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { saesAt } from './effects.js';
 import type { Intervention } from './intervention.js';
-import { besideRandom, randomDirections, type BesideRandom } from './randomDirection.js';
+import {
+  besideNulls,
+  nullDirections,
+  nullName,
+  type BesideNulls,
+  type NullOptions,
+  type NullSet,
+} from './nullDirections.js';
 import { requireRowHook, sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
 
-export interface JointMapOptions extends RunOptions {
+export interface JointMapOptions extends RunOptions, NullOptions {
   /** Hook whose rows are drawn; default the SAE's own. Needed without an SAE. */
   hook?: string;
   /** Draw rows of SAE features; default the activations themselves. */
@@ -36,10 +43,6 @@ export interface JointMapOptions extends RunOptions {
   points?: number;
   /** Draw tokens that the interventions cannot have touched as well; default false. */
   untouched?: boolean;
-  /** Random directions of the same norm that the shift is compared with; the first is drawn. Default 20, at least 1. */
-  nulls?: number;
-  /** Seed of the directions, the tokens drawn and the layout; default 0. */
-  seed?: number;
 }
 
 export interface JointMap {
@@ -64,10 +67,10 @@ export interface JointMap {
   withUntouched: boolean;
   /** Tokens that could have been drawn and were not. */
   notDrawn: number;
-  /** Mean Δ norm over the touched tokens, beside random directions. At the edited hook itself norms are equal. */
-  shift: BesideRandom;
-  /** ‖mean Δ‖ / mean ‖Δ‖: 1 when all tokens move the same way, beside random directions. */
-  coherence: BesideRandom;
+  /** Mean Δ norm over the touched tokens, beside the nulls. At the edited hook itself norms are equal. */
+  shift: BesideNulls;
+  /** ‖mean Δ‖ / mean ‖Δ‖: 1 when all tokens move the same way, beside the nulls. */
+  coherence: BesideNulls;
 }
 
 /** Rows of activations, or of sparse features. */
@@ -170,6 +173,7 @@ interface Collected {
   shifts: Shift[];
   delta: Float32Array;
   nullDelta: Float32Array;
+  nulls: NullSet[];
 }
 
 /** Runs all variants; keeps rows of the first three sides and the shift of every variant. */
@@ -180,17 +184,18 @@ async function collect(
   hook: string,
   options: JointMapOptions,
 ): Promise<Collected> {
-  const { nulls = 20, seed = 0, sae } = options;
+  const { sae } = options;
   const { context } = tokens;
   const sequences = sequencesOf(tokens, options.sequences);
-  const { own: changed, nulls: directions } = randomDirections(model, interventions, nulls, seed);
-  const variants = [changed, ...directions];
+  const { own: changed, nulls } = await nullDirections(model, interventions, [tokens], options);
+  const variants = [changed, ...nulls.flatMap(({ runs }) => runs)];
   const out: Collected = {
     blocks: [],
     width: 0,
     shifts: [],
     delta: new Float32Array(sequences * context),
     nullDelta: new Float32Array(sequences * context),
+    nulls,
   };
   for await (const block of variantRuns(model, variants, tokens, [hook], options)) {
     const [x] = block.before;
@@ -233,13 +238,13 @@ function requireSettings(options: JointMapOptions): void {
     method === 'pca' && (['nNeighbors', 'minDist', 'metric'] as const).find((name) => options[name] !== undefined);
   if (unused) throw new TypeError(`${unused} is UMAP's: give method: 'umap' with it, or leave it out`);
   if (!Number.isInteger(nulls) || nulls < 1)
-    throw new RangeError(`nulls is ${nulls}: a map of effects needs at least 1 random direction to be read against`);
+    throw new RangeError(`nulls is ${nulls}: a map of effects needs at least 1 run of a null to be read against`);
   if (!Number.isInteger(points) || points < 2)
     throw new RangeError(`points must be a whole number of at least 2 but is ${points}`);
 }
 
 /**
- * One embedding of tokens before and after, and after a random direction of the same norm. Tokens before the first edited
+ * One embedding of tokens before and after, and after the first null direction of the same norm. Tokens before the first edited
  * position and tokens whose row is equal to the last bit are left out and counted, unless { untouched: true }.
  * @throws Error when no token is touched at the hook, or hook, SAE and model do not fit.
  */
@@ -254,7 +259,7 @@ export async function jointMap(
   const hook = sae ? saesAt(model, sae, options)[0].hook : options.hook;
   if (!hook) throw new Error('a map of effects needs { hook }, or { sae } for a map of features');
   requireRowHook(model, hook);
-  const { blocks, width, shifts, delta, nullDelta } = await collect(model, interventions, tokens, hook, options);
+  const { blocks, width, shifts, delta, nullDelta, nulls } = await collect(model, interventions, tokens, hook, options);
   const all: number[] = [];
   for (const { first, touched } of blocks)
     touched.forEach((is, i) => {
@@ -268,11 +273,11 @@ export async function jointMap(
   const layout = await layoutOf(stack(blocks, token, width), options);
   const n = token.length;
   const part = (k: number): Float32Array => layout.coordinates.slice(2 * k * n, 2 * (k + 1) * n);
-  const nulls = shifts.slice(1);
+  const others = shifts.slice(1);
   return {
     hook,
     ...(sae ? { sae: sae.name } : {}),
-    description: `one ${layout.description} of ${n} tokens before, after, and after a random direction`,
+    description: `one ${layout.description} of ${n} tokens before, after, and after ${nullName(nulls[0])}`,
     token,
     before: part(0),
     after: part(1),
@@ -283,14 +288,16 @@ export async function jointMap(
     untouched: delta.length - shifts[0].n,
     withUntouched: options.untouched ?? false,
     notDrawn: all.length - n,
-    shift: besideRandom(
+    shift: besideNulls(
       shifts[0].mean,
-      nulls.map((s) => s.mean),
+      others.map((s) => s.mean),
+      nulls,
       seed,
     ),
-    coherence: besideRandom(
+    coherence: besideNulls(
       shifts[0].coherence,
-      nulls.map((s) => s.coherence),
+      others.map((s) => s.coherence),
+      nulls,
       seed,
     ),
   };

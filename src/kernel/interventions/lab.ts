@@ -21,6 +21,7 @@ import { featureLabels } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, row } from '../compute/matrix.js';
+import { LruMap } from '../compute/lru.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
@@ -49,23 +50,6 @@ const HITS = 40;
 /** Runs and texts that are kept, so that pinned ones cost nothing. */
 const KEPT = 64;
 const PROMOTED = 8;
-
-/** A map that forgets what was asked for longest ago. */
-class Recent<T> {
-  private readonly map = new Map<string, T>();
-
-  async get(key: string, make: () => Promise<T>): Promise<T> {
-    const known = this.map.get(key);
-    const value = known ?? (await make());
-    this.map.delete(key);
-    this.map.set(key, value);
-    for (const [oldest] of this.map) {
-      if (this.map.size <= KEPT) break;
-      this.map.delete(oldest);
-    }
-    return value;
-  }
-}
 
 const describeSae = ({ sae, hook }: SaeAt): LabSae => ({
   id: sae.id,
@@ -112,8 +96,8 @@ export class Lab {
   private readonly a: LabSide;
   private readonly b: LabSide | undefined;
   private readonly labels: string[][] | undefined;
-  private readonly runs = new Recent<LabRun>();
-  private readonly texts = new Recent<string>();
+  private readonly runs = new LruMap<string, LabRun>(KEPT);
+  private readonly texts = new LruMap<string, string>(KEPT);
 
   /** @throws when models, SAEs, activations and map do not fit, each named. */
   constructor(private readonly parts: LabParts) {
@@ -243,7 +227,7 @@ export class Lab {
     const { tokens } = this.a.baseline(prompt);
     const runs: LabRun[] = [];
     for (const asked of interventions) {
-      runs.push(await this.runs.get(JSON.stringify([prompt, asked]), () => this.runOne(prompt, asked)));
+      runs.push(await this.runs.getOrMake(JSON.stringify([prompt, asked]), () => this.runOne(prompt, asked)));
       if (interventions.length > 1) await breathe();
     }
     return { prompt, tokens, runs, ms: performance.now() - started };
@@ -279,7 +263,7 @@ export class Lab {
     const { model } = this.parts;
     this.a.baseline(prompt);
     const continued = (asked?: LabIntervention): Promise<string> =>
-      this.texts.get(JSON.stringify([prompt, sampling, asked ?? null]), () => {
+      this.texts.getOrMake(JSON.stringify([prompt, sampling, asked ?? null]), () => {
         checkAborted(signal, 'generation');
         const edits = asked && editsOf([interventionOf(model, this.a.saes[0], asked)]);
         return model.generate(prompt, { ...sampling, signal, ...(edits && { edits }) });

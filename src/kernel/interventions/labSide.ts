@@ -1,8 +1,11 @@
 /** One model of the interventions panel: a prompt run once as it is, then once for each intervention. */
+import { minOf } from '../../protocol/lists.js';
 import type { LabEffect, LabFeatureDelta, LabIntervention, LabTokenDelta } from '../../protocol/lab.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
+import { divergence, logSoftmax } from '../compute/logits.js';
+import { LruMap } from '../compute/lru.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
@@ -53,23 +56,6 @@ export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked
   }
 }
 
-/** Log probabilities in float64. */
-function logSoftmax(logits: Float32Array): Float64Array {
-  let top = -Infinity;
-  for (const v of logits) if (v > top) top = v;
-  let sum = 0;
-  for (const v of logits) sum += Math.exp(v - top);
-  const shift = top + Math.log(sum);
-  return Float64Array.from(logits, (v) => v - shift);
-}
-
-/** KL(p ‖ q) in nats from log probabilities; never below 0 by rounding. */
-function divergence(p: Float64Array, q: Float64Array): number {
-  let kl = 0;
-  for (let i = 0; i < p.length; i++) kl += Math.exp(p[i]) * (p[i] - q[i]);
-  return Math.max(0, kl);
-}
-
 /** Activations of one feature on every row. */
 function column(rows: SparseRows, feature: number): number[] {
   return Array.from({ length: rows.rows }, (_, t) => {
@@ -95,7 +81,7 @@ export function peaks(rows: SparseRows): Map<number, number> {
 export class LabSide {
   /** The SAE whose features are changed, then those downstream. */
   readonly saes: SaeAt[];
-  private readonly kept = new Map<string, Baseline>();
+  private readonly kept = new LruMap<string, Baseline>(KEPT);
 
   /** Labels of their features, in the same order. */
   private readonly labels: Array<LabelledSae['labels']>;
@@ -133,10 +119,6 @@ export class LabSide {
     const tokens = Array.from(ids, (id) => tokenizer.piece(id));
     const made = { prompt, ids, tokens, ...this.pass(ids) };
     this.kept.set(prompt, made);
-    for (const [oldest] of this.kept) {
-      if (this.kept.size <= KEPT) break;
-      this.kept.delete(oldest);
-    }
     return made;
   }
 
@@ -174,7 +156,7 @@ export class LabSide {
     const length = before.ids.length;
     const { positions } = asked;
     const at = positions === 'all' ? [0] : positions === 'last' ? [-1] : positions;
-    const first = Math.min(...at.map((p) => (p < 0 ? length + p : p)));
+    const first = minOf(at.map((p) => (p < 0 ? length + p : p)));
     return {
       feature: asked.feature,
       description: intervention.description,
@@ -183,7 +165,7 @@ export class LabSide {
       features: this.moved(before, after, first),
       n: length - first,
       next: this.nextTokens(before, after),
-      kl: divergence(before.logProbabilities, after.logProbabilities),
+      kl: divergence(before.logProbabilities, 0, after.logProbabilities, 0),
     };
   }
 

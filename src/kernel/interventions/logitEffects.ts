@@ -1,19 +1,21 @@
 /**
  * What interventions do to what a model predicts: logits and probabilities of tokens, the divergence of the two
- * predictions and the loss at each token, beside the same figures of random directions of the same norm.
+ * predictions and the loss at each token, beside the same figures of directions of the same norm that mean nothing.
  */
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
+import { gatherValues } from '../compute/rows.js';
+import { logSumExp } from '../compute/logits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { sequencesFrom } from './attribution.js';
 import type { Intervention } from './intervention.js';
 import { tokenIds, type TokenChoice } from './probe.js';
-import { besideRandom, randomDirections, type BesideRandom } from './randomDirection.js';
+import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
 
-export interface LogitEffectOptions extends RunOptions {
+export interface LogitEffectOptions extends RunOptions, NullOptions {
   /** Tokens looked at, such as [' king', ' queen']; default those whose probability moved most. */
   tokens?: TokenChoice;
   /** Tokens listed when none are chosen, default 20. */
@@ -22,10 +24,6 @@ export interface LogitEffectOptions extends RunOptions {
   positions?: 'all' | 'last';
   /** Count tokens that the interventions cannot have touched as well; default false. */
   untouched?: boolean;
-  /** Random directions of the same norm, default 20; 0 = none. */
-  nulls?: number;
-  /** Seed of the random directions, default 0. */
-  seed?: number;
 }
 
 export interface TokenEffect {
@@ -56,12 +54,12 @@ export interface LogitEffects {
   sequences: number;
   /** Tokens that the adjustment of p is over. */
   tested: number;
-  /** Mean KL(before ‖ after) of the next-token distributions, nats, beside random directions. */
-  kl: BesideRandom;
-  /** Mean next-token loss at the positions that have a next token, nats; delta beside random directions. */
-  loss: { before: number; after: number; delta: BesideRandom; t: number; pT: number; p: number; n: number };
-  /** Sum over the chosen tokens of Δ probability, beside random directions; absent when none were chosen. */
-  chosen?: BesideRandom;
+  /** Mean KL(before ‖ after) of the next-token distributions, nats, beside the nulls. */
+  kl: BesideNulls;
+  /** Mean next-token loss at the positions that have a next token, nats; delta beside the nulls. */
+  loss: { before: number; after: number; delta: BesideNulls; t: number; pT: number; p: number; n: number };
+  /** Sum over the chosen tokens of Δ probability, beside the nulls; absent when none were chosen. */
+  chosen?: BesideNulls;
   /** By position: how many tokens, mean KL, mean loss before and after. */
   perPosition: Array<{ position: number; n: number; kl: number; lossBefore: number; lossAfter: number }>;
   /** One entry per position looked at; NaN where there is no next token. */
@@ -78,15 +76,6 @@ export interface LogitEffects {
 const FINAL = 'ln_final.hook_normalized';
 /** Logits held at once, per side: 16 MB, and their probabilities in float64. */
 const LOGITS = 1 << 22;
-
-/** log Σ exp of a row, in float64. */
-function logSumExp(row: Float32Array): number {
-  let top = -Infinity;
-  for (let v = 0; v < row.length; v++) if (row[v] > top) top = row[v];
-  let sum = 0;
-  for (let v = 0; v < row.length; v++) sum += Math.exp(row[v] - top);
-  return top + Math.log(sum);
-}
 
 /** Figures of one variant over the positions looked at. */
 class Tally {
@@ -198,12 +187,6 @@ interface Kept {
   counts: Uint8Array[];
 }
 
-function gather(x: Float32Array, d: number, at: readonly number[]): Float32Array {
-  const out = new Float32Array(at.length * d);
-  at.forEach((i, k) => out.set(x.subarray(i * d, (i + 1) * d), k * d));
-  return out;
-}
-
 /** Adds the rows of a block to the tallies; what is before is computed once for all variants. */
 async function addBlock(
   model: LanguageModel,
@@ -220,7 +203,7 @@ async function addBlock(
     const chunk = Array.from({ length: Math.min(step, rows.length - from) }, (_, k) => from + k);
     const logits = await logitsOf(
       model,
-      gather(
+      gatherValues(
         block.before[0].data,
         d,
         chunk.map((k) => at[k]),
@@ -238,7 +221,7 @@ async function addBlock(
       if (here.length === 0) continue;
       const after = await logitsOf(
         model,
-        gather(
+        gatherValues(
           variant.rows[0].data,
           d,
           here.map((k) => at[k]),
@@ -376,11 +359,12 @@ async function resultOf(
   detail: Detail,
   tallies: readonly Tally[],
   ids: readonly number[],
+  sets: readonly NullSet[],
   options: LogitEffectOptions,
 ): Promise<LogitEffects> {
   const { top = 20, seed = 0 } = options;
   const [own, ...nulls] = tallies;
-  const beside = (of: (tally: Tally) => number): BesideRandom => besideRandom(of(own), nulls.map(of), seed);
+  const beside = (of: (tally: Tally) => number): BesideNulls => besideNulls(of(own), nulls.map(of), sets, seed);
   const column = (of: (row: Detail['rows'][number]) => number) => detail.rows.map(of);
   return {
     tokens: own.n === 0 ? [] : await tokenEffects(model, detail, own.n, ids, top),
@@ -421,7 +405,7 @@ export async function logitEffects(
   data: string | readonly string[] | TokenSet,
   options: LogitEffectOptions = {},
 ): Promise<LogitEffects> {
-  const { nulls = 20, seed = 0, untouched = false } = options;
+  const { seed = 0, untouched = false } = options;
   const ids = options.tokens === undefined ? [] : [...new Set(tokenIds(model, options.tokens))];
   const { top = 20 } = options;
   if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
@@ -436,8 +420,8 @@ export async function logitEffects(
     8 * model.config.vocab * (total + 8),
   );
   const detail = new Detail(model.config.vocab, total);
-  const { own, nulls: directions } = randomDirections(model, interventions, nulls, seed);
-  const variants = [own, ...directions];
+  const { own, nulls } = await nullDirections(model, interventions, sets, options);
+  const variants = [own, ...nulls.flatMap(({ runs }) => runs)];
   const tallies = variants.map(() => new Tally());
   let offset = 0;
   for (const set of sets) {
@@ -447,5 +431,5 @@ export async function logitEffects(
     }
     offset += sequencesOf(set, options.sequences);
   }
-  return resultOf(model, detail, tallies, ids, options);
+  return resultOf(model, detail, tallies, ids, nulls, options);
 }

@@ -2,9 +2,10 @@
 import { requireSame } from '../artifacts/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { row } from '../compute/matrix.js';
+import { centredSquares } from '../compute/statistics.js';
+import { rowNorms } from '../compute/rows.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
-import { rowNorms } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 import { ablate, clamp, featureIntervention, scale } from './clamp.js';
 import { requireModelOfSae, type Intervention, type PlaceOptions } from './intervention.js';
@@ -133,8 +134,8 @@ export function unitOf({ sae, activations }: ModelSide, feature: number, units: 
   if (units === 'raw') return 1;
   const { max, sum, sumSquares } = activations.statistics;
   const n = activations.meta.tokens;
-  const variance = sumSquares[feature] / n - (sum[feature] / n) ** 2;
-  const unit = units === 'max' ? max[feature] : Math.sqrt(Math.max(0, variance));
+  const variance = centredSquares(sum[feature], sumSquares[feature], n) / n;
+  const unit = units === 'max' ? max[feature] : Math.sqrt(variance);
   if (!(unit > 0))
     throw new RangeError(
       `feature ${feature} of ${sae.name} ${max[feature] > 0 ? 'does not vary' : 'never fires'} in ${activations.meta.tokens.toLocaleString('en')} tokens: its ${units} is no unit; give units 'raw'`,

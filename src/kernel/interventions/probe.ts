@@ -3,12 +3,13 @@ import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
+import { rowNorms } from '../compute/rows.js';
 import { crossEntropy } from '../models/ops.js';
 import { nextTokens } from '../models/transformer.js';
 import type { LanguageModel } from '../models/types.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
 import { architectureOf } from '../sae/architectures/index.js';
-import { requireReconstructs, rowNorms } from '../sae/sae.js';
+import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 
 /** What is read: one number per copy of the sequence. Made of tensor operations, so that it has a gradient. */

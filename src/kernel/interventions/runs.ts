@@ -53,6 +53,13 @@ export function requireRowHook(model: LanguageModel, hook: string): void {
     throw new RangeError(`${hook} holds one value per pair of tokens, not a row per token; take another hook`);
 }
 
+/** Tokens of one forward pass. @throws RangeError unless it is a positive integer. */
+export function batchTokensOf({ batchTokens = 2048 }: RunOptions): number {
+  if (!Number.isInteger(batchTokens) || batchTokens < 1)
+    throw new RangeError(`batchTokens must be a positive integer but is ${batchTokens}`);
+  return batchTokens;
+}
+
 const isPerPair = (hook: string): boolean => /attn\.hook_(attn_scores|pattern)$/.test(hook);
 
 /** variantRuns() of one set of interventions. */
@@ -84,9 +91,7 @@ export async function* variantRuns(
   for (const hook of hooks) requireRowHook(model, hook);
   const { context } = tokens;
   const count = sequencesOf(tokens, options.sequences);
-  const { batchTokens = 2048 } = options;
-  if (!Number.isInteger(batchTokens) || batchTokens < 1)
-    throw new RangeError(`batchTokens must be a positive integer but is ${batchTokens}`);
+  const batchTokens = batchTokensOf(options);
   const text = { tokens: tokens.tokens.subarray(0, count * context), context };
   for (const set of variants) requireRunnable(model, set, text);
   const order = (hook: string): number => model.hooks.indexOf(hook);

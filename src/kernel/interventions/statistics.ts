@@ -4,6 +4,7 @@
  * Hochberg 1995, permutation p = (k + 1)/(R + 1).
  */
 import { Random } from '../compute/random.js';
+import { averageRanks, moments, pearson, spearman } from '../compute/statistics.js';
 
 /** ln Γ(x), x > 0: Lanczos, relative error about 1e-15. */
 function logGamma(x: number): number {
@@ -86,29 +87,12 @@ export interface PairedT {
 
 /** Paired t-test of differences against 0. */
 export function pairedT(differences: ArrayLike<number>): PairedT {
-  const n = differences.length;
-  let mean = 0;
-  for (let i = 0; i < n; i++) mean += differences[i] / n;
-  let squares = 0;
-  for (let i = 0; i < n; i++) squares += (differences[i] - mean) ** 2;
+  const { n, mean, squares } = moments(differences);
   if (n < 2) return { t: NaN, p: NaN, effectSize: NaN, n };
   if (mean === 0 && squares === 0) return { t: NaN, p: 1, effectSize: 0, n };
   const effectSize = mean / Math.sqrt(squares / (n - 1));
   const t = effectSize * Math.sqrt(n);
   return { t, p: studentP(t, n - 1), effectSize, n };
-}
-
-/** Ranks from 1; ties get their average rank. */
-export function averageRanks(values: ArrayLike<number>): Float64Array {
-  const order = Array.from({ length: values.length }, (_, i) => i).sort((i, j) => values[i] - values[j] || i - j);
-  const ranks = new Float64Array(values.length);
-  for (let from = 0; from < order.length;) {
-    let to = from + 1;
-    while (to < order.length && values[order[to]] === values[order[from]]) to++;
-    for (let k = from; k < to; k++) ranks[order[k]] = (from + 1 + to) / 2;
-    from = to;
-  }
-  return ranks;
 }
 
 /** Most differences for which signed ranks are tested exactly. */
@@ -209,35 +193,13 @@ export function benjaminiHochberg(p: ArrayLike<number>): Float64Array {
   return adjusted;
 }
 
-/** Spearman's rank correlation; NaN where a side has no order (fewer than 2 values, or all equal). */
-export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return pearson(averageRanks(a), averageRanks(b));
-}
-
-/** Pearson's correlation in float64; NaN where a side is constant. */
-export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const n = a.length;
-  let [ma, mb] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    ma += a[i] / n;
-    mb += b[i] / n;
-  }
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    ab += (a[i] - ma) * (b[i] - mb);
-    aa += (a[i] - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return aa > 0 && bb > 0 ? Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb))) : NaN;
-}
-
 /** Two rankings of the same things beside the null of shuffled ranks. */
 export interface RankAgreement {
-  /** Spearman's rank correlation. */
+  /** Spearman's rank correlation; NaN where a side has no order: all its values are equal, or one is NaN. */
   rho: number;
   /** Things ranked. */
   n: number;
-  /** One-sided: (k + 1)/(R + 1), k = shuffles whose correlation reaches rho. */
+  /** One-sided: (k + 1)/(R + 1), k = shuffles whose correlation reaches rho. NaN with rho: nothing was tested. */
   p: number;
   runs: number;
   seed: number;
@@ -247,10 +209,10 @@ export interface RankAgreement {
 export function rankAgreement(a: ArrayLike<number>, b: ArrayLike<number>, runs: number, seed: number): RankAgreement {
   if (!Number.isInteger(runs) || runs < 1)
     throw new RangeError(`permutations must be a whole number of at least 1 but is ${runs}`);
+  const rho = spearman(a, b);
+  if (Number.isNaN(rho)) return { rho, n: a.length, p: NaN, runs, seed };
   const ra = averageRanks(a);
   const rb = averageRanks(b);
-  const rho = pearson(ra, rb);
-  if (Number.isNaN(rho)) return { rho, n: a.length, p: 1, runs, seed };
   const random = new Random(seed).fork('rank agreement');
   let reached = 0;
   for (let r = 0; r < runs; r++) {

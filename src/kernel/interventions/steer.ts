@@ -1,5 +1,6 @@
 /** Steering along a direction, and taking a direction out. */
 import { row, type Matrix } from '../compute/matrix.js';
+import { rowNorm } from '../compute/rows.js';
 import { sha256 } from '../io/hash.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
@@ -70,13 +71,6 @@ function vectorAt(
   };
 }
 
-/** ‖row i‖ in float64. */
-function normOf(x: Matrix, i: number): number {
-  let sum = 0;
-  for (let j = i * x.cols; j < (i + 1) * x.cols; j++) sum += x.data[j] * x.data[j];
-  return Math.sqrt(sum);
-}
-
 /**
  * Adds `scale` × `vector` to the activation at `hook`, [B, T, d] with d = vector length; at hooks with heads,
  * [B, T, heads, dHead], the vector is all heads one after the other, as captured activations are. Sums are made in float64
@@ -87,7 +81,7 @@ export function steer(
   model: LanguageModel,
   hook: string,
   given: Vector,
-  options: SteerOptions & { name?: string },
+  options: SteerOptions & { name?: string; peers?: Intervention['peers'] },
 ): Intervention {
   const { scale, normalize = 'none', sae } = options;
   if (!['none', 'unit', 'residual'].includes(normalize))
@@ -107,11 +101,12 @@ export function steer(
     },
     place: options,
     sae,
+    peers: options.peers,
     addsConstant: normalize !== 'residual',
     change({ x, original, out }) {
       if (scale === 0) return;
       for (let i = 0; i < x.rows; i++) {
-        const by = normalize === 'residual' ? unit * normOf(original, i) : unit;
+        const by = normalize === 'residual' ? unit * rowNorm(original, i) : unit;
         if (by === 0) continue;
         const at = i * x.cols;
         // A zero adds nothing, not even to the sign of zero.
@@ -132,6 +127,11 @@ export function hookOf(sae: Sae, hook?: string): string {
   const at = hook ?? sae.config.hookName;
   if (!at) throw new Error(`SAE ${sae.name} does not say its hook; give { hook }`);
   return at;
+}
+
+/** The decoder rows of an SAE, of which some are an intervention's own. */
+export function decoderPeers(sae: Sae, own: Iterable<number>): Intervention['peers'] {
+  return { name: `decoder rows of ${sae.name}`, rows: sae.W_dec, own: new Set(own) };
 }
 
 /**
@@ -155,6 +155,7 @@ export function steerFeature(
     ...rest,
     sae,
     name: `feature ${feature} of ${sae.name}`,
+    peers: decoderPeers(sae, [feature]),
   });
 }
 

@@ -8,13 +8,14 @@ import { requireTokenizer } from '../activations/capture.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
+import { centredSquares, cosine, meanAndStd, spearman } from '../compute/statistics.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { saesAt } from './effects.js';
 import { withoutFeatures, written } from './probe.js';
 import { sequencesOf } from './runs.js';
-import { averageRanks, nullP } from './statistics.js';
+import { nullP } from './statistics.js';
 
 /** A model, the SAE whose features are ablated, and the SAE whose features are watched (default: the same). */
 export interface TransferSide {
@@ -158,8 +159,8 @@ async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOp
   }
   const n = count * context;
   for (let f = 0; f < sum.length; f++) {
-    const variance = squares[f] / n - (sum[f] / n) ** 2;
-    out.scale[f] = variance > 1e-12 * (squares[f] / n) ? 1 / Math.sqrt(variance) : 0;
+    const variance = centredSquares(sum[f], squares[f], n) / n;
+    out.scale[f] = variance > 0 ? 1 / Math.sqrt(variance) : 0;
   }
   return out;
 }
@@ -199,19 +200,9 @@ function likeness(
   measure: 'cosine' | 'spearman',
 ): number {
   const keep = [...a.keys()].filter((k) => !without.has(k));
-  let [x, y] = [keep.map((k) => a[k]), keep.map((k) => b[k])] as [ArrayLike<number>, ArrayLike<number>];
-  if (!keep.some((k) => a[k] !== 0) || !keep.some((k) => b[k] !== 0)) return NaN;
-  if (measure === 'spearman') {
-    const middle = (keep.length + 1) / 2;
-    [x, y] = [averageRanks(x).map((r) => r - middle), averageRanks(y).map((r) => r - middle)];
-  }
-  let [xy, xx, yy] = [0, 0, 0];
-  for (let k = 0; k < x.length; k++) {
-    xy += x[k] * y[k];
-    xx += x[k] * x[k];
-    yy += y[k] * y[k];
-  }
-  return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : NaN;
+  const [x, y] = [keep.map((k) => a[k]), keep.map((k) => b[k])];
+  if (x.every((v) => v === 0) || y.every((v) => v === 0)) return NaN;
+  return measure === 'spearman' ? spearman(x, y) : cosine(x, y);
 }
 
 interface Ablated {
@@ -269,8 +260,7 @@ function beside(similarity: number[][], runs: number, seed: number) {
   const score = meanOf(Array.from({ length: n }, (_, i) => i));
   const random = new Random(seed).fork('shuffled pairs');
   const nulls = Array.from({ length: runs }, () => meanOf(random.permutation(n)));
-  const mean = nulls.reduce((s, v) => s + v, 0) / runs;
-  const std = Math.sqrt(nulls.reduce((s, v) => s + (v - mean) ** 2, 0) / runs);
+  const { mean, std } = meanAndStd(nulls);
   const max = nulls.reduce((m, v) => Math.max(m, v), -Infinity);
   return { score, null: { kind: 'shuffled pairs', runs, mean, std, max }, p: nullP(score - 1e-12, nulls) };
 }

@@ -1,7 +1,8 @@
-/** Files: whole or not at all, and never outside their folder. */
+/** Files: whole or not at all, and never outside their folder. Every error names its file. */
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 
 /** A name beside `path` that no other writer uses. */
 export function besidePath(path: string): string {
@@ -9,8 +10,9 @@ export function besidePath(path: string): string {
 }
 
 /**
- * Writes a file so that readers see the old content or the whole new one: written beside it, flushed to disk, renamed.
- * A failed write leaves the old file and nothing else. `data` may be a function that writes to the open handle.
+ * Writes a file so that readers see the old content or the whole new one: written beside it, flushed to disk, renamed,
+ * and the folder flushed, so that it is there after a crash. A failed write leaves the old file and nothing else.
+ * `data` may be a function that writes to the open handle.
  */
 export async function writeFileAtomic(
   path: string,
@@ -27,9 +29,102 @@ export async function writeFileAtomic(
       await handle.close();
     }
     await rename(beside, path);
+    await syncFolder(dirname(path));
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => undefined);
+    throw writeError(path, error);
+  }
+}
+
+const WRITE_HELP: Record<string, string> = {
+  ENOSPC: 'the disk is full; free some space, or choose another folder',
+  EDQUOT: 'your quota of the disk is used up; free some space, or choose another folder',
+  EROFS: 'the file system is read-only; choose a folder that can be written',
+};
+
+/** A failed write with its path and what to do: Node names no path where a write or a flush fails. Others as they are. */
+export function writeError(path: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || !Object.hasOwn(WRITE_HELP, code ?? '') || error.message.startsWith(path))
+    return error;
+  const help = WRITE_HELP[code as string];
+  return Object.assign(new Error(`${path} was not written: ${help} (${error.message})`, { cause: error }), { code });
+}
+
+/** Flushes a folder's list of names, where the system can: a rename is safe only then. */
+export async function syncFolder(folder: string): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await open(folder, 'r');
+  } catch (error) {
+    // Windows opens no folders.
+    if (['EISDIR', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return;
     throw error;
+  }
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems flush no folders.
+    if (!['EINVAL', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** How a file begins that Git LFS left in the place of the real one. */
+const LFS_POINTER = Buffer.from('version https://git-lfs.github.com/spec/v1');
+
+/**
+ * Opens a file for reading. A pipe or a device is refused (reading from one may never end), and so is a Git LFS pointer:
+ * every reader of foreign files opens them here.
+ */
+export async function openData(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const info = await handle.stat();
+    if (info.isDirectory()) throw new Error(`${path} is a folder; a file is expected`);
+    if (!info.isFile()) throw new Error(`${path} is no regular file but a pipe, socket or device; it is not read`);
+    const start = Buffer.alloc(LFS_POINTER.length);
+    await handle.read(start, 0, start.length, 0);
+    if (start.equals(LFS_POINTER)) {
+      throw new Error(
+        `${path} is a Git LFS pointer, not the file itself: run "git lfs pull" in its repository, or download the file`,
+      );
+    }
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** A whole text file, UTF-8; opened by openData. */
+export async function readText(path: string): Promise<string> {
+  const handle = await openData(path);
+  try {
+    const { size } = await handle.stat();
+    return Buffer.from(await readExactly(handle, 0, size, path)).toString('utf8');
+  } catch (error) {
+    if (error instanceof Error && !error.message.startsWith(path))
+      throw new Error(`${path} is not readable: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A JSON file; throws with its path when it is not there or not JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  return parseJson(await readText(path), path);
+}
+
+/** JSON.parse with the path in the error, and no more of the text than helps. */
+export function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.slice(0, 200) : String(error);
+    throw new Error(`${path} is not JSON: ${why}`, { cause: error });
   }
 }
 

@@ -32,7 +32,7 @@ const DTYPES: Record<string, Dtype> = {
 /** Parses the start of a .npy file. Object arrays are refused: they are pickles, which would run code in Python. */
 export function parseNpyHeader(bytes: Uint8Array, what = 'npy'): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 12 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY') {
+  if (bytes.length < 12 || bytes[0] !== 0x93 || new TextDecoder('latin1').decode(bytes.subarray(1, 6)) !== 'NUMPY') {
     throw new Error(`${what}: no .npy array (it does not begin with \\x93NUMPY)`);
   }
   const version = bytes[6];

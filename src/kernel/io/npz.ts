@@ -1,4 +1,5 @@
 /** NumPy's .npz: a zip of .npy files, stored or deflated. */
+import { listed } from '../../protocol/clip.js';
 import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader, type NpyHeader } from './npy.js';
 import type { NdArray } from './ndarray.js';
 import { ZipFile } from './zip.js';
@@ -43,7 +44,7 @@ export class NpzFile {
 
   info(name: string): { dtype: NpyHeader['dtype']; shape: number[] } {
     const header = this.headers.get(name);
-    if (!header) throw new Error(`${this.zip.path}: no array "${name}"; it has ${this.names().join(', ')}`);
+    if (!header) throw new Error(`${this.zip.path}: no array "${name}"; it has ${listed(this.names())}`);
     if (header instanceof Error) throw header;
     return { dtype: header.dtype, shape: [...header.shape] };
   }

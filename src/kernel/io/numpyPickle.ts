@@ -2,10 +2,9 @@
  * Pickles of NumPy arrays: one array, or a dict of arrays. Read as data, nothing is executed: besides arrays of plain
  * numbers and their types every global is refused. Source: numpy/core/src/multiarray/methods.c (array_reduce).
  */
-import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { swapBytes } from './bytes.js';
-import { readExactly } from './files.js';
+import { openData, readExactly } from './files.js';
 import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
 import { fortranToRowMajor } from './npy.js';
 import { PickleGlobal, unpickle } from './pickle.js';
@@ -31,7 +30,7 @@ class NumpyArray {
 
 /** Opens a .pkl file. A bare array is named as the file without its ending. */
 export async function openNumpyPickle(path: string): Promise<WeightSource> {
-  const handle = await open(path, 'r');
+  const handle = await openData(path);
   try {
     const { size } = await handle.stat();
     if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes, too many for a pickle; save the array as .npy`);

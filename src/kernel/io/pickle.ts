@@ -7,11 +7,19 @@
  * list and tuple Array, dict Map, set Set.
  */
 
-/** A global that was named and allowed; calling it (REDUCE, NEWOBJ) runs our function on the pickled arguments. */
+import { clip } from '../../protocol/clip.js';
+
+/** Takes `units` (elements, characters) from what a pickle may cost; throws when it is used up. */
+export type Spend = (units: number) => void;
+
+/**
+ * A global that was named and allowed; calling it (REDUCE, NEWOBJ) runs our function on the pickled arguments. What a
+ * pickle has named once it can name again for three bytes, so a call says what each of its uses costs.
+ */
 export class PickleGlobal {
   constructor(
     readonly name: string,
-    readonly call?: (args: unknown[]) => unknown,
+    readonly call?: (args: unknown[], spend: Spend) => unknown,
   ) {}
 }
 
@@ -24,7 +32,12 @@ export interface PickleOptions {
   build?: (object: unknown, state: unknown) => boolean;
   /** Begins every error. */
   what: string;
+  /** Bytes on the disk that the pickle came from, when it was packed there; default its own length. */
+  bytesOnDisk?: number;
 }
+
+/** A small file may cost as much as this; a larger one more, in proportion. */
+const FREE_WORK = 1 << 20;
 
 /** The input ended inside the pickle: more bytes may help. */
 export class PickleTruncated extends Error {
@@ -55,18 +68,22 @@ class PickleReader {
   /** Stacks below each open MARK. */
   private readonly marks: unknown[][] = [];
   private readonly memo = new Map<number, unknown>();
+  /** What opcodes and calls may still cost. */
+  private work: number;
 
   constructor(
     private readonly bytes: Uint8Array,
     private readonly options: PickleOptions,
     private at: number,
   ) {
+    this.work = FREE_WORK + (options.bytesOnDisk ?? bytes.length);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   read(): { value: unknown; end: number } {
     for (;;) {
       const opcode = this.byte();
+      this.spend(1);
       if (opcode === char('.')) return { value: this.pop(), end: this.at };
       if (!this.literal(opcode) && !this.container(opcode) && !this.memory(opcode) && !this.object(opcode)) {
         const name =
@@ -234,7 +251,8 @@ class PickleReader {
         return this.push(this.global(`${this.line()}.${this.line()}`));
       case 0x93: {
         const [module, name] = this.popMany(2);
-        return this.push(this.global(`${String(module)}.${String(name)}`));
+        if (typeof module !== 'string' || typeof name !== 'string') throw this.error('a global without a name');
+        return this.push(this.global(`${module}.${name}`));
       }
       case char('R'): // REDUCE
       case 0x81: {
@@ -244,7 +262,7 @@ class PickleReader {
           const name = callee instanceof PickleGlobal ? callee.name : typeof callee;
           throw this.error(`it calls ${name}, which is not a call of plain data; nothing was executed`);
         }
-        return this.push(callee.call(args));
+        return this.push(this.called(callee.call, args));
       }
       case char('b'): {
         // BUILD: attributes of an OrderedDict (a state dict's _metadata) carry no numbers.
@@ -262,11 +280,20 @@ class PickleReader {
     }
   }
 
+  private called(call: NonNullable<PickleGlobal['call']>, args: unknown[]): unknown {
+    try {
+      return call(args, this.spend);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw why.startsWith(this.options.what) ? error : this.error(why);
+    }
+  }
+
   private global(name: string): PickleGlobal {
     const found = this.options.findGlobal(name);
     if (found) return found;
     throw this.error(
-      `it asks for the Python object ${name}, which is not plain data; nothing was executed. ` +
+      `it asks for the Python object ${clip(name)}, which is not plain data; nothing was executed. ` +
         'In Python, save a plain dict of tensors instead: torch.save(model.state_dict(), path)',
     );
   }
@@ -369,9 +396,10 @@ class PickleReader {
   private long(length: number): number | bigint {
     if (length > 1024) throw this.error(`an integer of ${length} bytes`);
     const at = this.take(length);
-    let value = 0n;
-    for (let i = at + length - 1; i >= at; i--) value = (value << 8n) | BigInt(this.bytes[i]);
-    return narrow(BigInt.asIntN(8 * length, value));
+    const hex = Buffer.from(this.bytes.subarray(at, at + length))
+      .reverse()
+      .toString('hex');
+    return narrow(BigInt.asIntN(8 * length, BigInt(`0x0${hex}`)));
   }
 
   private textNumber(opcode: number): unknown {
@@ -381,6 +409,11 @@ class PickleReader {
     if (!/^[+-]?\d{1,400}L?$/.test(line)) throw this.error(`"${line.slice(0, 40)}" is no integer`);
     return narrow(BigInt(line.replace(/L$/, '')));
   }
+
+  private readonly spend: Spend = (units) => {
+    this.work -= units;
+    if (this.work < 0) throw this.error('it asks for far more work than a file of its size needs; no plain checkpoint');
+  };
 
   private error(why: string): Error {
     return new Error(`${this.options.what}: pickle is not readable: ${why}`);

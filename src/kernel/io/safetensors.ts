@@ -1,5 +1,6 @@
 /** safetensors files on disk: ranged reads, atomic writes. The format itself is in protocol/safetensors.ts. */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { listed } from '../../protocol/clip.js';
 import {
   headerLength,
   parseHeader,
@@ -10,7 +11,8 @@ import {
   type SafetensorsHeader,
   type TensorEntry,
 } from '../../protocol/safetensors.js';
-import { readExactly, writeAll, writeFileAtomic } from './files.js';
+import { CheckedFile, type FileDigest } from './digest.js';
+import { openData, writeAll, writeFileAtomic } from './files.js';
 
 export interface TensorInfo {
   dtype: Dtype;
@@ -23,18 +25,22 @@ export class SafetensorsFile {
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
+    private readonly file: CheckedFile,
     private readonly header: SafetensorsHeader,
   ) {}
 
-  /** Opens and checks the whole header; throws when the file is truncated, damaged or no safetensors. */
-  static async open(path: string): Promise<SafetensorsFile> {
-    const handle = await open(path, 'r');
+  /**
+   * Opens and checks the whole header; throws when the file is truncated, damaged or no safetensors. With `digest`, what
+   * the file held when it was written, every part is checked as it is read.
+   */
+  static async open(path: string, digest?: FileDigest): Promise<SafetensorsFile> {
+    const handle = await openData(path);
     try {
-      const { size } = await handle.stat();
-      const first = await readExactly(handle, 0, Math.min(8, size), path);
-      const length = headerLength(first, size, path);
-      const header = await readExactly(handle, 8, length, path);
-      return new SafetensorsFile(path, handle, parseHeader(header, size, path));
+      const file = await CheckedFile.of(handle, path, digest);
+      const { size } = file;
+      const length = headerLength(await file.read(0, Math.min(8, size)), size, path);
+      const header = await file.read(8, length);
+      return new SafetensorsFile(path, handle, file, parseHeader(header, size, path));
     } catch (error) {
       await handle.close();
       throw error;
@@ -84,12 +90,12 @@ export class SafetensorsFile {
 
   private entry(name: string): TensorEntry {
     const entry = this.header.tensors.get(name);
-    if (!entry) throw new Error(`${this.path}: no tensor "${name}"; it has ${this.names().join(', ') || 'none'}`);
+    if (!entry) throw new Error(`${this.path}: no tensor "${name}"; it has ${listed(this.names())}`);
     return entry;
   }
 
   private bytes(begin: number, end: number): Promise<Uint8Array> {
-    return readExactly(this.handle, this.header.dataStart + begin, end - begin, this.path);
+    return this.file.read(this.header.dataStart + begin, end - begin);
   }
 }
 

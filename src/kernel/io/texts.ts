@@ -1,6 +1,4 @@
 /** Texts for tokenizing, from .txt, .jsonl, .json and .parquet files, folders of them, and hub datasets. */
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as zlib from 'node:zlib';
@@ -14,7 +12,8 @@ import {
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
-import { kindOfPath } from './files.js';
+import { listed } from '../../protocol/clip.js';
+import { kindOfPath, openData, readJson, readText } from './files.js';
 import { datasetFiles } from './datasetFiles.js';
 import type { RepoOptions } from './hub.js';
 import { ndarray, type NdArray } from './ndarray.js';
@@ -47,12 +46,21 @@ export interface Texts {
 const PIECE_ROWS = 5_000;
 
 /** What hyparquet leaves to others (it reads uncompressed and snappy itself); zstd from Node 22.15 on. */
-const zstd = (zlib as { zstdDecompressSync?: (input: Uint8Array) => Uint8Array }).zstdDecompressSync;
+type Unpack = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+const zstd = (zlib as { zstdDecompressSync?: Unpack }).zstdDecompressSync;
 const compressors: Compressors = {
-  GZIP: (input) => zlib.gunzipSync(input),
-  BROTLI: (input) => zlib.brotliDecompressSync(input),
-  ...(zstd ? { ZSTD: (input: Uint8Array) => zstd(input) } : {}),
+  GZIP: (input, length) => zlib.gunzipSync(input, limited(length)),
+  BROTLI: (input, length) => zlib.brotliDecompressSync(input, limited(length)),
+  ...(zstd ? { ZSTD: (input: Uint8Array, length: number) => zstd(input, limited(length)) } : {}),
 };
+
+/** A page of a parquet file is about a megabyte; what claims far more is damaged or a bomb. */
+const MAX_PAGE_BYTES = 2 ** 28;
+
+function limited(length: number): { maxOutputLength: number } {
+  if (length > MAX_PAGE_BYTES) throw new Error(`a page of ${length} bytes; ${MAX_PAGE_BYTES} are the most`);
+  return { maxOutputLength: Math.max(1, length) };
+}
 
 /**
  * Reads texts from a file, a folder or a hub dataset id. Throws when nothing is there, when a column is missing or not
@@ -120,15 +128,15 @@ async function* inputFiles(pathOrRepo: string, options: TextOptions): AsyncGener
 async function readTextFile(path: string, options: TextOptions, needed: number, texts: string[]): Promise<void> {
   switch (extname(path)) {
     case '.txt': {
-      const text = stripMark(await readFile(path, 'utf8'));
-      texts.push(...splitText(text, options.separator));
+      const text = stripMark(await readText(path));
+      for (const part of splitText(text, options.separator)) texts.push(part);
       return;
     }
     case '.jsonl':
     case '.ndjson':
       return readJsonLines(path, options, needed, texts);
     case '.json': {
-      const rows: unknown = JSON.parse(stripMark(await readFile(path, 'utf8')));
+      const rows = await readJson(path);
       if (!Array.isArray(rows))
         throw new Error(`${path}: expected a JSON array of texts or of objects with a text column`);
       rows.forEach((row, i) => texts.push(textOf(row, options.column, `${path}: item ${i}`)));
@@ -137,8 +145,7 @@ async function readTextFile(path: string, options: TextOptions, needed: number, 
     case '.parquet': {
       const column = await textColumn(path, options.column);
       return readColumn(path, column, needed - texts.length, options.signal, (value, row) => {
-        if (typeof value !== 'string')
-          throw new Error(`${path}: row ${row} of "${column}" is ${value === null ? 'null' : typeof value}, not text`);
+        if (typeof value !== 'string') throw notText(`${path}: row ${row}`, column, value);
         texts.push(value);
       });
     }
@@ -164,7 +171,7 @@ export function splitText(text: string, separator?: string): string[] {
 }
 
 async function readJsonLines(path: string, options: TextOptions, needed: number, texts: string[]): Promise<void> {
-  const input = createReadStream(path, 'utf8');
+  const input = (await openData(path)).createReadStream({ encoding: 'utf8', start: 0 });
   let number = 0;
   try {
     for await (const line of createInterface({ input, crlfDelay: Infinity })) {
@@ -189,16 +196,26 @@ async function readJsonLines(path: string, options: TextOptions, needed: number,
 /** The text of one row: a string, or an object's column. */
 function textOf(row: unknown, column: string | undefined, where: string): string {
   if (typeof row === 'string' && column === undefined) return row;
-  if (typeof row === 'object' && row !== null && !Array.isArray(row)) {
-    const fields = row as Record<string, unknown>;
-    const strings = Object.keys(fields).filter((key) => typeof fields[key] === 'string');
-    const name = column ?? (strings.includes('text') ? 'text' : strings.length === 1 ? strings[0] : undefined);
-    if (name !== undefined && Object.hasOwn(fields, name) && typeof fields[name] === 'string') return fields[name];
-    throw new Error(
-      `${where} has no text column ${name === undefined ? 'to choose; set { column }' : `"${name}"`}: it has ${Object.keys(fields).join(', ')}`,
-    );
-  }
-  throw new Error(`${where} is no text and no object`);
+  if (typeof row !== 'object' || row === null || Array.isArray(row))
+    throw new Error(`${where} is ${row === null ? 'null' : 'no text and no object'}; ${LEAVE_OUT}`);
+  const fields = row as Record<string, unknown>;
+  const strings = Object.keys(fields).filter((key) => typeof fields[key] === 'string');
+  const usual = Object.hasOwn(fields, 'text') ? 'text' : strings.length === 1 ? strings[0] : undefined;
+  const name = column ?? usual ?? Object.keys(fields).find((key) => fields[key] === null);
+  const value = name !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (typeof value === 'string') return value;
+  if (name !== undefined && value !== undefined) throw notText(where, name, value);
+  throw new Error(
+    `${where} has no text column ${name === undefined ? 'to choose; set { column }' : `"${name}"`}: it has ${listed(Object.keys(fields))}`,
+  );
+}
+
+const LEAVE_OUT = 'delete it from the file, or give it a text';
+
+/** A row that has the column, but null or a number in it. */
+function notText(where: string, column: string, value: unknown): Error {
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value;
+  return new Error(`${where}: "${column}" is ${kind}, not text; ${LEAVE_OUT}, or set { column } to another column`);
 }
 
 async function textColumn(path: string, column: string | undefined): Promise<string> {
@@ -213,10 +230,16 @@ async function textColumn(path: string, column: string | undefined): Promise<str
 }
 
 async function metadataOf(path: string): Promise<FileMetaData> {
+  // Refuses pipes and Git LFS pointers, which hyparquet does not know.
+  await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
-  return parquetMetadataAsync(file).catch((error: unknown) => {
+  const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
     throw new Error(`${path} is no readable parquet file: ${error instanceof Error ? error.message : String(error)}`);
   });
+  const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
+  if (rows !== metadata.num_rows)
+    throw new Error(`${path} claims ${metadata.num_rows} rows but its row groups have ${rows}: it is damaged`);
+  return metadata;
 }
 
 /** Columns right below the root of the schema, which parquet stores as a depth-first list. */
@@ -244,7 +267,7 @@ async function readColumn(
 ): Promise<void> {
   const metadata = await metadataOf(path);
   const names = topColumns(metadata).map(({ name }) => name);
-  if (!names.includes(column)) throw new Error(`${path} has no column "${column}"; it has ${names.join(', ')}`);
+  if (!names.includes(column)) throw new Error(`${path} has no column "${column}"; it has ${listed(names)}`);
   const file = await asyncBufferFromFile(path);
   const rows = Math.min(Number(metadata.num_rows), limit);
   for (let first = 0; first < rows; first += PIECE_ROWS) {

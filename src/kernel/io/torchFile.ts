@@ -2,13 +2,14 @@
  * PyTorch checkpoints (.pt, .pth, .bin): the zip format of PyTorch 1.6 and later, and the legacy stream before it.
  * Opening reads the structure; each tensor's bytes are read by range when asked for. Nothing in the file is executed.
  */
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { clip, listed } from '../../protocol/clip.js';
 import { swapBytes } from './bytes.js';
-import { readExactly } from './files.js';
+import { openData, readExactly } from './files.js';
 import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
 import { gatherStrided } from './npy.js';
 import { PickleTruncated, unpickle } from './pickle.js';
-import { torchGlobals, TorchTensor, torchStorage, type TorchStorage } from './torchPickle.js';
+import { scalarText, torchGlobals, TorchTensor, torchStorage, type TorchStorage } from './torchPickle.js';
 import { ZipFile } from './zip.js';
 
 /** What a checkpoint holds besides tensors, by the same dotted names. */
@@ -25,6 +26,8 @@ interface StorageReader {
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const MAX_PICKLE_BYTES = 256 << 20;
 const MAX_VALUES = 1_000_000;
+/** Of all names together. */
+const MAX_NAME_CHARACTERS = 64 << 20;
 const MAX_DEPTH = 32;
 
 export class TorchFile {
@@ -38,7 +41,7 @@ export class TorchFile {
 
   /** Opens a checkpoint of either format. Names of nested dicts are joined by "."; a bare tensor is named "tensor". */
   static async open(path: string): Promise<TorchFile> {
-    const handle = await open(path, 'r');
+    const handle = await openData(path);
     const start = await handle.read(new Uint8Array(4), 0, 4, 0).finally(() => handle.close());
     return start.buffer[0] === 0x50 ? TorchFile.fromZip(await ZipFile.open(path)) : TorchFile.openLegacy(path);
   }
@@ -98,7 +101,7 @@ export class TorchFile {
 
   private tensor(name: string): TorchTensor {
     const tensor = this.tensors.get(name);
-    if (!tensor) throw new Error(`${this.path}: no tensor "${name}"; it has ${this.names().join(', ') || 'none'}`);
+    if (!tensor) throw new Error(`${this.path}: no tensor "${name}"; it has ${listed(this.names())}`);
     return tensor;
   }
 }
@@ -120,14 +123,20 @@ function flatten(
   scalars: Map<string, TorchScalar>,
 ): void {
   let visited = 0;
+  let characters = 0;
   const visit = (value: unknown, name: string, depth: number): void => {
     // Pickles may share or nest a container in itself: then a small file has endless names.
     if (++visited > MAX_VALUES || depth > MAX_DEPTH)
       throw new Error(`${path}: the checkpoint is nested too deeply or has over ${MAX_VALUES} values`);
-    const below = (key: unknown): string => (name === '' ? String(key) : `${name}.${String(key)}`);
+    characters += name.length;
+    if (characters > MAX_NAME_CHARACTERS) throw new Error(`${path}: the names in the checkpoint are too long`);
+    const below = (key: unknown): string => {
+      const own = typeof key === 'boolean' || key === null ? String(key) : scalarText(key, 'the name of a value', path);
+      return name === '' ? own : `${name}.${own}`;
+    };
     if (value instanceof TorchTensor) {
       const known = name === '' ? 'tensor' : name;
-      if (tensors.has(known)) throw new Error(`${path}: the checkpoint has "${known}" twice`);
+      if (tensors.has(known)) throw new Error(`${path}: the checkpoint has "${clip(known)}" twice`);
       tensors.set(known, value);
     } else if (value instanceof Map) {
       for (const [key, item] of value) visit(item, below(key), depth + 1);
@@ -146,12 +155,16 @@ async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: Storag
     throw new Error(`${zip.path}: expected one data.pkl in a PyTorch checkpoint but the archive has ${pickles.length}`);
   }
   const root = pickles[0].slice(0, -'data.pkl'.length);
-  if (zip.entry(pickles[0]).size > MAX_PICKLE_BYTES)
-    throw new Error(`${zip.path}: data.pkl is over ${MAX_PICKLE_BYTES} bytes`);
+  const { size, compressedSize } = zip.entry(pickles[0]);
+  // PyTorch packs nothing; who packs a checkpoint again gets a tenth.
+  const most = Math.min(MAX_PICKLE_BYTES, Math.max(16 << 20, 16 * compressedSize));
+  if (size > most)
+    throw new Error(`${zip.path}: data.pkl is ${size} bytes from ${compressedSize} in the file; ${most} are the most`);
   // PyTorch can be told to write no proper CRC, so none is checked.
   const order = zip.entries.has(`${root}byteorder`) ? await zip.read(`${root}byteorder`, false) : undefined;
   const { value } = unpickle(await zip.read(pickles[0], false), {
     what: zip.path,
+    bytesOnDisk: compressedSize,
     findGlobal: torchGlobals(zip.path),
     persistentLoad: (id) => {
       const storage = torchStorage(id, zip.path);
@@ -159,7 +172,7 @@ async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: Storag
       const { size } = zip.entry(`${root}data/${storage.key}`);
       if (size < bytes)
         throw new Error(
-          `${zip.path}: storage ${storage.key} has ${size} bytes but needs ${bytes}; the file is damaged`,
+          `${zip.path}: storage ${clip(storage.key)} has ${size} bytes but needs ${bytes}; the file is damaged`,
         );
       return storage;
     },
@@ -177,7 +190,7 @@ async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: Storag
  * per key its element count (i64) and its bytes.
  */
 async function readLegacy(path: string): Promise<{ value: unknown; storages: StorageReader }> {
-  const handle = await open(path, 'r');
+  const handle: FileHandle = await openData(path);
   try {
     const { size } = await handle.stat();
     const sizes = new Map<string, { bytes: number; length: number }>();
@@ -188,22 +201,25 @@ async function readLegacy(path: string): Promise<{ value: unknown; storages: Sto
     const at = new Map<string, number>();
     let position = head.end;
     const bigEndian = machine instanceof Map && machine.get('little_endian') === false;
-    for (const key of keys as unknown[]) {
+    if (!Array.isArray(keys)) throw new Error(`${path}: the list of storages is missing; the file is damaged`);
+    for (const given of keys as unknown[]) {
+      const key = scalarText(given, 'a storage key', path);
+      if (at.has(key)) throw new Error(`${path}: storage ${clip(key)} is listed twice; the file is damaged`);
       const count = await readExactly(handle, position, 8, path);
       const length = Number(new DataView(count.buffer).getBigInt64(0, !bigEndian));
-      const storage = sizes.get(String(key));
+      const storage = sizes.get(key);
       if (!storage || storage.length !== length) {
         throw new Error(
-          `${path}: storage ${String(key)} has ${length} elements but ${storage?.length ?? 'none'} are used; the file is damaged`,
+          `${path}: storage ${clip(key)} has ${length} elements but ${storage?.length ?? 'none'} are used; the file is damaged`,
         );
       }
-      at.set(String(key), position + 8);
+      at.set(key, position + 8);
       position += 8 + storage.bytes;
       if (position > size)
-        throw new Error(`${path}: storage ${String(key)} ends at byte ${position} of ${size}; the file is truncated`);
+        throw new Error(`${path}: storage ${clip(key)} ends at byte ${position} of ${size}; the file is truncated`);
     }
     const missing = [...sizes.keys()].find((key) => !at.has(key));
-    if (missing !== undefined) throw new Error(`${path}: storage ${missing} is not in the file; it is damaged`);
+    if (missing !== undefined) throw new Error(`${path}: storage ${clip(missing)} is not in the file; it is damaged`);
     const storages: StorageReader = {
       bigEndian,
       read: ({ key }, begin, length) => readExactly(handle, (at.get(key) as number) + begin, length, path),

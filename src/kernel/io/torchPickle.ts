@@ -3,7 +3,8 @@
  * else is refused by name. Source: torch/_utils.py and torch/serialization.py.
  */
 import { dtypeBytes, elementCount, type Dtype } from './ndarray.js';
-import { PickleGlobal } from './pickle.js';
+import { clip } from '../../protocol/clip.js';
+import { PickleGlobal, type Spend } from './pickle.js';
 
 /** A storage, by the key under which the checkpoint holds its bytes. `begin` (elements) is set by legacy views. */
 export interface TorchStorage {
@@ -26,8 +27,10 @@ export class TorchTensor {
   ) {}
 }
 
-/** A broadcast view may have more elements than its storage, up to this many. */
-const MAX_BROADCAST = 2 ** 28;
+/** A broadcast view may have more elements than its storage, up to this many: 32 MiB at most from a file of any size. */
+const MAX_BROADCAST = 2 ** 22;
+/** PyTorch's own limit. */
+const MAX_DIMENSIONS = 64;
 
 const STORAGES: Record<string, Dtype | 'untyped'> = {
   DoubleStorage: 'F64',
@@ -72,17 +75,17 @@ const dtypeOf = (value: unknown): Dtype | undefined =>
 /** The globals of a state dict. `what` begins errors. */
 export function torchGlobals(what: string): (name: string) => PickleGlobal | undefined {
   const tensor = (args: unknown[], dtype?: Dtype): TorchTensor => rebuildTensor(args, dtype, what);
-  const calls = new Map<string, (args: unknown[]) => unknown>([
+  const calls = new Map<string, (args: unknown[], spend: Spend) => unknown>([
     ['collections.OrderedDict', orderedDict],
-    ['torch._utils._rebuild_tensor', tensor],
+    ['torch._utils._rebuild_tensor', (args) => tensor(args)],
     ['torch._utils._rebuild_tensor_v2', (args) => tensor(args)],
     ['torch._utils._rebuild_tensor_v3', (args) => tensor(args, dtypeOf(args[6]))],
     ['torch._utils._rebuild_parameter', ([data]) => data],
     ['torch._utils._rebuild_parameter_with_state', ([data]) => data],
     ['torch.Size', ([sizes]) => sizes],
-    ['torch.device', (args) => args.join(':')],
-    ['builtins.set', ([items]) => new Set(items as Iterable<unknown>)],
-    ['__builtin__.set', ([items]) => new Set(items as Iterable<unknown>)],
+    ['torch.device', (args) => args.map((part) => scalarText(part, 'a device', what)).join(':')],
+    ['builtins.set', setOf],
+    ['__builtin__.set', setOf],
     ['_codecs.encode', encodeLatin1],
   ]);
   return (name) => {
@@ -106,9 +109,10 @@ export function torchStorage(id: unknown, what: string): TorchStorage {
   const [, type, key, , length, view] = id as [string, PickleGlobal, unknown, unknown, unknown, unknown];
   const last = type.name.slice(type.name.lastIndexOf('.') + 1);
   const kind = Object.hasOwn(STORAGES, last) ? STORAGES[last] : undefined;
-  if (!kind) throw new Error(`${what}: storage type ${type.name} is not read; save plain float or integer tensors`);
+  if (!kind)
+    throw new Error(`${what}: storage type ${clip(type.name)} is not read; save plain float or integer tensors`);
   const storage = {
-    key: String(key),
+    key: scalarText(key, 'a storage key', what),
     dtype: kind === 'untyped' ? undefined : kind,
     length: wholeNumber(length, 'storage length', what),
     begin: 0,
@@ -138,7 +142,12 @@ function rebuildTensor(args: unknown[], typed: Dtype | undefined, what: string):
   const count = elementCount(shape, what);
   const elements = storageType ? length : Math.floor(length / dtypeBytes(dtype));
   const reach = count === 0 ? 0 : offset + shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0) + 1;
-  if (reach > elements || (count > elements && count > MAX_BROADCAST)) {
+  if (count > elements && count > MAX_BROADCAST) {
+    throw new Error(
+      `${what}: a tensor of shape [${shape.join(', ')}] repeats the ${elements} elements of its storage; save it with .contiguous()`,
+    );
+  }
+  if (reach > elements) {
     throw new Error(
       `${what}: a tensor of shape [${shape.join(', ')}], strides [${strides.join(', ')}] at ${offset} needs ${reach} elements but its storage has ${elements}`,
     );
@@ -147,26 +156,49 @@ function rebuildTensor(args: unknown[], typed: Dtype | undefined, what: string):
 }
 
 /** OrderedDict() or OrderedDict([(key, value), …]). */
-function orderedDict([items]: unknown[]): Map<unknown, unknown> {
-  return new Map(Array.isArray(items) ? (items as Array<[unknown, unknown]>) : []);
+function orderedDict([items]: unknown[], spend: Spend): Map<unknown, unknown> {
+  if (!Array.isArray(items)) return new Map();
+  spend(items.length);
+  if (items.some((pair) => !Array.isArray(pair))) throw new Error('an OrderedDict of no pairs');
+  return new Map(items as Array<[unknown, unknown]>);
+}
+
+function setOf([items]: unknown[], spend: Spend): Set<unknown> {
+  if (!Array.isArray(items)) throw new Error('a set of no list');
+  spend(items.length);
+  return new Set(items as unknown[]);
 }
 
 /** How protocol 2 writes bytes: a latin-1 string and the codec's name. */
-function encodeLatin1([text, codec]: unknown[]): Uint8Array {
+function encodeLatin1([text, codec]: unknown[], spend: Spend): Uint8Array {
   if (typeof text !== 'string' || (codec !== 'latin1' && codec !== 'latin-1')) {
-    throw new Error('pickle is not readable: _codecs.encode with other than latin1 text');
+    throw new Error('_codecs.encode with other than latin1 text');
   }
-  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+  spend(text.length);
+  return new Uint8Array(Buffer.from(text, 'latin1'));
+}
+
+/** Text of a key: a list in its place could be as long as a pickle makes it. */
+export function scalarText(value: unknown, name: string, what: string): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return String(value);
+  throw new Error(`${what}: ${name} is ${describe(value)}: expected text or a number`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return clip(String(value));
 }
 
 function wholeNumber(value: unknown, name: string, what: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new Error(`${what}: ${name} is ${String(value)}: expected a whole number ≥ 0`);
+    throw new Error(`${what}: ${name} is ${describe(value)}: expected a whole number ≥ 0`);
   }
   return value;
 }
 
 function wholeNumbers(value: unknown, name: string, what: string): number[] {
   if (!Array.isArray(value)) throw new Error(`${what}: ${name} is no tuple`);
+  if (value.length > MAX_DIMENSIONS)
+    throw new Error(`${what}: ${name} has ${value.length} numbers; tensors have ${MAX_DIMENSIONS} dimensions at most`);
   return value.map((v) => wholeNumber(v, name, what));
 }

@@ -1,7 +1,7 @@
 /** Named tensors from whatever holds them: one file, or a folder with the files of a Hugging Face model. */
-import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { kindOfPath, safeJoin } from './files.js';
+import { listed } from '../../protocol/clip.js';
+import { kindOfPath, openData, readJson, safeJoin } from './files.js';
 import type { Dtype, NdArray } from './ndarray.js';
 import { NpzFile } from './npz.js';
 import { SafetensorsFile } from './safetensors.js';
@@ -40,7 +40,7 @@ export async function openWeights(fileOrFolder: string): Promise<WeightSource> {
 }
 
 async function openFile(path: string): Promise<WeightSource> {
-  const handle = await open(path, 'r');
+  const handle = await openData(path);
   const { buffer: start, bytesRead } = await handle.read(new Uint8Array(9), 0, 9, 0).finally(() => handle.close());
   if (start[0] === 0x50 && start[1] === 0x4b) {
     const zip = await ZipFile.open(path);
@@ -52,10 +52,7 @@ async function openFile(path: string): Promise<WeightSource> {
   if (start[0] === 0x80 && start[1] <= 5 && start[8] !== 0x7b) return TorchFile.open(path);
   if (start[8] === 0x7b || path.endsWith('.safetensors')) return SafetensorsFile.open(path);
   const first = Array.from(start.subarray(0, bytesRead), (b) => b.toString(16).padStart(2, '0')).join(' ');
-  const pointer = new TextDecoder().decode(start).startsWith('version h')
-    ? '; it is a Git LFS pointer: run "git lfs pull"'
-    : '';
-  throw new Error(`${path} begins with bytes ${first}: no safetensors, PyTorch or .npz file${pointer}`);
+  throw new Error(`${path} begins with bytes ${first}: no safetensors, PyTorch or .npz file`);
 }
 
 /** Tensors over several files, by the map of an index.json. Each shard is opened once, at the start. */
@@ -78,7 +75,7 @@ async function openShards(indexPath: string): Promise<WeightSource> {
   }
   const shard = (name: string): WeightSource => {
     const found = shards.get(shardOf.get(name) ?? '');
-    if (!found) throw new Error(`${indexPath}: no tensor "${name}"; it has ${[...shardOf.keys()].join(', ')}`);
+    if (!found) throw new Error(`${indexPath}: no tensor "${name}"; it has ${listed(shardOf.keys())}`);
     return found;
   };
   return {
@@ -91,12 +88,9 @@ async function openShards(indexPath: string): Promise<WeightSource> {
 
 async function readIndex(path: string): Promise<Map<string, string>> {
   const fail = (why: string): Error => new Error(`${path} is no weight index: ${why}`);
-  let index: unknown;
-  try {
-    index = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
+  const index = await readJson(path).catch((error: unknown) => {
     throw fail(error instanceof Error ? error.message : String(error));
-  }
+  });
   const map = (index as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map !== 'object' || map === null) throw fail('it has no weight_map');
   const entries = Object.entries(map);

@@ -2,10 +2,11 @@
  * Zip archives on disk: the central directory is in memory, entries are read by range. Stored and deflated entries,
  * zip64. Names are only looked up, never used as paths. Source: PKWARE's APPNOTE.TXT 6.3.10.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, crc32, inflateRaw, inflateRawSync } from 'node:zlib';
-import { readExactly } from './files.js';
+import { clip } from '../../protocol/clip.js';
+import { openData, readExactly } from './files.js';
 
 export interface ZipEntry {
   name: string;
@@ -39,7 +40,7 @@ export class ZipFile {
 
   /** Reads the directory. Throws when the archive is truncated, damaged, encrypted or names an entry twice. */
   static async open(path: string): Promise<ZipFile> {
-    const handle = await open(path, 'r');
+    const handle = await openData(path);
     try {
       const { size } = await handle.stat();
       const directory = await findDirectory(handle, size, path);
@@ -53,7 +54,7 @@ export class ZipFile {
 
   entry(name: string): ZipEntry {
     const entry = this.entries.get(name);
-    if (!entry) throw new Error(`${this.path}: no entry "${name}" in the archive`);
+    if (!entry) throw new Error(`${this.path}: no entry "${clip(name)}" in the archive`);
     return entry;
   }
 
@@ -63,7 +64,7 @@ export class ZipFile {
     const packed = await this.packed(entry, 0, entry.compressedSize);
     const bytes = entry.method === 'stored' ? packed : await this.unpack(entry, packed);
     if (verify && crc32(bytes) !== entry.crc)
-      throw new Error(`${this.path}: entry "${name}" is damaged (its CRC-32 does not fit)`);
+      throw new Error(`${this.path}: entry "${clip(name)}" is damaged (its CRC-32 does not fit)`);
     return bytes;
   }
 
@@ -71,7 +72,9 @@ export class ZipFile {
   async readRange(name: string, begin: number, length: number): Promise<Uint8Array> {
     const entry = this.entry(name);
     if (begin < 0 || length < 0 || begin + length > entry.size) {
-      throw new RangeError(`${this.path}: bytes ${begin} to ${begin + length} of "${name}", which has ${entry.size}`);
+      throw new RangeError(
+        `${this.path}: bytes ${begin} to ${begin + length} of "${clip(name)}", which has ${entry.size}`,
+      );
     }
     if (entry.method === 'stored') return this.packed(entry, begin, length);
     return (await this.read(name)).subarray(begin, begin + length);
@@ -89,7 +92,7 @@ export class ZipFile {
       return inflateRawSync(packed, limits).subarray(0, wanted);
     } catch (error) {
       throw new Error(
-        `${this.path}: entry "${name}" does not unpack (${error instanceof Error ? error.message : String(error)})`,
+        `${this.path}: entry "${clip(name)}" does not unpack (${error instanceof Error ? error.message : String(error)})`,
       );
     }
   }
@@ -101,14 +104,14 @@ export class ZipFile {
   private async packed(entry: ZipEntry, begin: number, length: number): Promise<Uint8Array> {
     const header = viewOf(await readExactly(this.handle, entry.headerAt, 30, this.path));
     if (header.getUint32(0, true) !== LOCAL_HEADER)
-      throw new Error(`${this.path}: entry "${entry.name}" has no local header; the archive is damaged`);
+      throw new Error(`${this.path}: entry "${clip(entry.name)}" has no local header; the archive is damaged`);
     // The local extra field may be longer than the directory's: torch aligns data to 64 bytes with it.
     const dataAt = entry.headerAt + 30 + header.getUint16(26, true) + header.getUint16(28, true);
     return readExactly(this.handle, dataAt + begin, length, this.path);
   }
 
   private async unpack(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
-    const fail = (why: string) => new Error(`${this.path}: entry "${entry.name}" does not unpack (${why})`);
+    const fail = (why: string) => new Error(`${this.path}: entry "${clip(entry.name)}" does not unpack (${why})`);
     const bytes = await inflate(packed, { maxOutputLength: Math.max(1, entry.size) }).catch((error: Error) => {
       throw fail(error.message);
     });
@@ -177,12 +180,12 @@ function parseDirectory(bytes: Uint8Array, count: number, fileSize: number, path
     if (next > bytes.length) throw new Error(`${path}: zip directory entry ${i} is cut off`);
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
     const entry = parseEntry(view, at, name, extraLength, path);
-    if (entries.has(name)) throw new Error(`${path}: the archive has "${name}" twice`);
+    if (entries.has(name)) throw new Error(`${path}: the archive has "${clip(name)}" twice`);
     const { compressedSize, size, method, headerAt } = entry;
     const possible = method === 'stored' ? size === compressedSize : size <= MAX_RATIO * compressedSize + 1024;
     if (!possible || headerAt + 30 + compressedSize > fileSize) {
       throw new Error(
-        `${path}: entry "${name}" claims ${size} bytes from ${compressedSize} in a file of ${fileSize}; it is truncated or damaged`,
+        `${path}: entry "${clip(name)}" claims ${size} bytes from ${compressedSize} in a file of ${fileSize}; it is truncated or damaged`,
       );
     }
     entries.set(name, entry);
@@ -194,9 +197,11 @@ function parseDirectory(bytes: Uint8Array, count: number, fileSize: number, path
 function parseEntry(view: DataView, at: number, name: string, extraLength: number, path: string): ZipEntry {
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
-  if (flags & 1) throw new Error(`${path}: entry "${name}" is encrypted`);
+  if (flags & 1) throw new Error(`${path}: entry "${clip(name)}" is encrypted`);
   if (method !== 0 && method !== 8) {
-    throw new Error(`${path}: entry "${name}" is compressed by method ${method}; stored (0) and deflate (8) are read`);
+    throw new Error(
+      `${path}: entry "${clip(name)}" is compressed by method ${method}; stored (0) and deflate (8) are read`,
+    );
   }
   let compressedSize = view.getUint32(at + 20, true);
   let size = view.getUint32(at + 24, true);
@@ -210,7 +215,7 @@ function parseEntry(view: DataView, at: number, name: string, extraLength: numbe
     // The zip64 field holds only those numbers that did not fit, in this order.
     const wide = (narrow: number): number => {
       if (narrow !== 0xffffffff) return narrow;
-      if (value + 8 > fieldEnd) throw new Error(`${path}: zip64 field of entry "${name}" is cut off`);
+      if (value + 8 > fieldEnd) throw new Error(`${path}: zip64 field of entry "${clip(name)}" is cut off`);
       value += 8;
       return exact(view, value - 8, path);
     };

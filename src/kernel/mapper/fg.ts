@@ -14,7 +14,7 @@ import { barcode, diagram, extended, findings, nulls, overlap, persistence, stab
 import { graphFile } from './exports.js';
 import { mapperGraph } from './graph.js';
 import { loadLens, saveLens } from './lensSaved.js';
-import { PIPELINE, type LensSpec } from './options.js';
+import { PIPELINE, type LensSpec, type MapperOptions } from './options.js';
 import { mapperLens } from './plan.js';
 import { graphArg, points } from './points.js';
 import { loadGraph, saveGraph } from './saved.js';
@@ -26,10 +26,10 @@ const graph = verb({
   args: [points],
   options: { ...PIPELINE, ...KEPT },
   errors: ['A lens that is nearly constant in every dimension is refused, unless `allowConstantLens`.'],
-  run: ({ options, call }, x) => mapperGraph(x, { ...only(PIPELINE, options), ...call }),
+  run: ({ options, call }, x) => mapperGraph(x, { ...(only(PIPELINE, options) as MapperOptions), ...call }),
   keep: {
     kind: 'mapper',
-    version: 1,
+    version: 2,
     what: 'Mapper graph',
     title: (x) => `Mapper graph of ${x.rows} × ${x.cols}`,
     inputs: ({ distances }, x) => ({ points: matrixId(x), distances: distances && matrixId(distances) }),
@@ -49,7 +49,7 @@ const lens = verb({
   run: ({ options, call }, x, given) => mapperLens(x, { lens: given, seed: options.seed, ...call }),
   keep: {
     kind: 'lens',
-    version: 1,
+    version: 2,
     what: 'Lens',
     title: (x) => `lens of ${x.rows} × ${x.cols}`,
     inputs: (_, x) => ({ points: matrixId(x) }),

@@ -20,7 +20,7 @@ import {
 import { mapperGraph } from './graph.js';
 import { NULL_KINDS } from './nullData.js';
 import { mapperNulls } from './nulls.js';
-import { PIPELINE, PLAN } from './options.js';
+import { PIPELINE, PLAN, type MapperOptions, type PlanOptions } from './options.js';
 import { nodeOverlap } from './overlap.js';
 import { graphArg, points } from './points.js';
 import { describeSample, ripsPersistence, ripsSettings, type RipsPersistence } from './ripsSample.js';
@@ -90,7 +90,7 @@ export const persistence = verb({
   run: ({ options, call }, x) => ripsPersistence(x, { ...ripsOptions(options), ...call }),
   keep: {
     kind: 'persistence',
-    version: 1,
+    version: 2,
     what: 'Persistence',
     inputs: (_, x) => ({ points: matrixId(x) }),
     parameters: ({ given }) => parametersOf(ripsSettings(ripsOptions(given))),
@@ -136,13 +136,13 @@ export const nulls = verb({
   errors: ['Precomputed distances have no null data.'],
   check: ({ distances }) => refuseNulls('nulls', distances),
   async run({ options, call, remember }, x) {
-    const pipeline = only(PIPELINE, options);
+    const pipeline = only(PIPELINE, options) as MapperOptions;
     const make = (data: Matrix, own: CallOptions): Promise<MapperGraph> => mapperGraph(data, { ...pipeline, ...own });
     return mapperNulls(x, await make(x, call), make, nullOptions(options), call, remember);
   },
   keep: {
     kind: 'mapper-nulls',
-    version: 1,
+    version: 2,
     what: 'Null graphs',
     resume: true,
     inputs: matrixIds,
@@ -190,10 +190,10 @@ export const sweep = verb({
   errors: ['Precomputed distances have no null data.'],
   check: ({ distances, nulls }) => refuseNulls('sweep', nulls.runs ? distances : undefined),
   run: ({ options, call, remember }, x) =>
-    mapperSweep(x, only(PLAN, options), sweepSettings(only(SWEEP, options)), call, remember),
+    mapperSweep(x, only(PLAN, options) as PlanOptions, sweepSettings(only(SWEEP, options)), call, remember),
   keep: {
     kind: 'mapper-sweep',
-    version: 1,
+    version: 2,
     what: 'Mapper sweep',
     resume: true,
     inputs: matrixIds,
@@ -228,13 +228,13 @@ export const stability = verb({
   args: [points],
   options: { ...PIPELINE, ...STABILITY, ...KEPT },
   async run({ options, call, remember }, x) {
-    const pipeline = only(PIPELINE, options);
+    const pipeline = only(PIPELINE, options) as MapperOptions;
     const graph = await mapperGraph(x, { ...pipeline, ...call });
     return mapperStability(x, graph, pipeline, stabilitySettings(options), call, remember);
   },
   keep: {
     kind: 'mapper-stability',
-    version: 1,
+    version: 2,
     what: 'Stability',
     resume: true,
     inputs: matrixIds,
@@ -276,7 +276,7 @@ export const overlap = verb({
     nodeOverlap(graphA, graphB, map, { ...overlapSettings(options), ...call }),
   keep: {
     kind: 'mapper-overlap',
-    version: 1,
+    version: 2,
     what: 'Node overlap',
     inputs: (_, graphA, graphB, map) => ({ a: graphA.id, b: graphB.id, map: map.id }),
     parameters: ({ given }) => parametersOf(overlapSettings(given)),

@@ -1,5 +1,5 @@
 /** A few points that stand for many, and how far any point is from the nearest of them. */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { pauses, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { Distances } from './ripsSimplices.js';
@@ -69,14 +69,10 @@ export class PointDistances {
   async among(ids: Int32Array, call: CallOptions = {}): Promise<Distances> {
     const n = ids.length;
     const d = new Float64Array(n * n);
-    let last = performance.now();
+    const pause = pauses(call.signal, 'distances');
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < i; j++) d[i * n + j] = d[j * n + i] = this.between(ids[i], ids[j]);
-      if (performance.now() - last > 100) {
-        checkAborted(call.signal, 'distances');
-        await breathe();
-        last = performance.now();
-      }
+      await pause();
     }
     return { n, d };
   }
@@ -101,6 +97,7 @@ export async function landmarks(
   seed: number,
   call: CallOptions = {},
 ): Promise<Landmarks> {
+  const pause = pauses(call.signal, 'landmarks');
   const { n } = points;
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`landmarks is ${count}: expected a whole number of at least 1`);
@@ -111,7 +108,6 @@ export async function landmarks(
   const order = method === 'random' ? random.permutation(n).subarray(0, count) : [random.int(n)];
   const nearest = new Float64Array(n).fill(Infinity);
   const ids: number[] = [];
-  let last = performance.now();
   let farthest = order[0];
   for (let step = 0; step < count; step++) {
     const taken = method === 'random' ? order[step] : farthest;
@@ -123,12 +119,7 @@ export async function landmarks(
       if (nearest[i] > nearest[farthest]) farthest = i;
     }
     if (method === 'maxmin' && nearest[farthest] === 0) break;
-    if (performance.now() - last > 100) {
-      checkAborted(call.signal, 'landmarks');
-      call.onProgress?.({ label: 'Landmarks', done: step, total: count });
-      await breathe();
-      last = performance.now();
-    }
+    if (await pause()) call.onProgress?.({ label: 'Landmarks', done: step, total: count });
   }
   return { ids: Int32Array.from(ids).sort(), coveringRadius: nearest[farthest] };
 }

@@ -1,6 +1,7 @@
 /** Where nodes are drawn: ForceAtlas2 per component from graph distances in the plane, nothing on top of each other, components packed. */
 import Graph from 'graphology';
 import forceAtlas2 from 'graphology-layout-forceatlas2';
+import { maxOf } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { pivotLayout } from './layoutStart.js';
@@ -31,7 +32,7 @@ function radii({ nodes, membersAt }: Drawn): Float64Array {
 
 /** Pushes nodes apart until none overlap (or 200 rounds): a grid finds who is near. */
 function separate(ids: readonly number[], at: Float64Array, radius: Float64Array): void {
-  const cell = 2 * Math.max(...ids.map((i) => radius[i])) + GAP;
+  const cell = 2 * maxOf(ids.map((i) => radius[i])) + GAP;
   for (let round = 0; round < 200; round++) {
     const grid = new Map<string, number[]>();
     ids.forEach((_, k) => {
@@ -146,7 +147,10 @@ function box(ids: number[], at: Float64Array, radius: Float64Array): Placed {
 function pack(boxes: readonly Placed[], x: Float32Array, y: Float32Array): void {
   const margin = 4;
   const area = boxes.reduce((s, b) => s + (b.width + margin) * (b.height + margin), 0);
-  const page = Math.max(Math.sqrt(1.5 * area), ...boxes.map((b) => b.width + margin));
+  const page = maxOf(
+    [Math.sqrt(1.5 * area)],
+    boxes.map((b) => b.width + margin),
+  );
   const order = [...boxes.keys()].sort((p, q) => boxes[q].height - boxes[p].height || p - q);
   let [left, top, shelf] = [0, 0, 0];
   for (const b of order.map((k) => boxes[k])) {

@@ -1,4 +1,5 @@
 /** Lenses: what a point is seen as by the cover. Chains hand the values of one step to the next. */
+import { pushAll } from '../../protocol/lists.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { exactKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -281,7 +282,7 @@ async function chain(stage: Stage, x: Matrix | undefined, spec: LensSpec, contex
     current = await step(current, rows, s, context);
     rows = undefined;
     parts.push(current.description);
-    warnings.push(...current.warnings);
+    pushAll(warnings, current.warnings);
   }
   return { ...current, description: parts.join(' → '), warnings };
 }

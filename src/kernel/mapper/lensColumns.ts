@@ -1,5 +1,7 @@
 /** Lenses of one number per row: statistics of the row itself (KeplerMapper's names) and of feature activations. */
 import type { Matrix } from '../compute/matrix.js';
+import { centredSquares, mean, meanAndStd, median } from '../compute/statistics.js';
+import { columnMeans } from '../compute/rows.js';
 import type { ActivationLens, LensActivations } from './options.js';
 
 function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array {
@@ -10,34 +12,19 @@ function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array 
   });
 }
 
-function meanRow(x: Matrix): Float64Array {
-  const mean = new Float64Array(x.cols);
-  for (let i = 0, at = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[at++];
-  return mean.map((v) => v / x.rows);
-}
-
-const mean = (row: Float32Array): number => row.reduce((s, v) => s + v, 0) / row.length;
-
 const STATISTICS: Record<string, (row: Float32Array) => number> = {
   sum: (row) => row.reduce((s, v) => s + v, 0),
   mean,
-  median: (row) => {
-    const sorted = row.slice().sort();
-    const half = sorted.length >> 1;
-    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-  },
+  median,
   max: (row) => row.reduce((m, v) => Math.max(m, v), -Infinity),
   min: (row) => row.reduce((m, v) => Math.min(m, v), Infinity),
-  std: (row) => {
-    const centre = mean(row);
-    return Math.sqrt(row.reduce((s, v) => s + (v - centre) ** 2, 0) / row.length);
-  },
+  std: (row) => meanAndStd(row).std,
 };
 
 /** A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor). */
 export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; name: string } {
   if (kind === 'l2norm') return { values: lengthsFrom(x, undefined), name: 'l2 norm' };
-  if (kind === 'distanceToMean') return { values: lengthsFrom(x, meanRow(x)), name: 'distance to mean' };
+  if (kind === 'distanceToMean') return { values: lengthsFrom(x, columnMeans(x)), name: 'distance to mean' };
   if (!Object.hasOwn(STATISTICS, kind))
     throw new RangeError(
       `lens: kind is ${JSON.stringify(kind)}; expected pca, umap, isomap, isomap-umap, l2norm, density, eccentricity, knnDistance, distanceToMean, ${Object.keys(STATISTICS).join(', ')}, minmax, column, dimensions, join, firingRate, meanActivation, maxActivation or activationStd`,
@@ -66,7 +53,7 @@ export function activationValues(
       return { values: Float64Array.from(max), name: 'max activation' };
     case 'activationStd':
       return {
-        values: Float64Array.from(sum, (s, i) => Math.sqrt(Math.max(0, sumSquares[i] / tokens - (s / tokens) ** 2))),
+        values: Float64Array.from(sum, (s, i) => Math.sqrt(centredSquares(s, sumSquares[i], tokens) / tokens)),
         name: 'activation std',
       };
   }

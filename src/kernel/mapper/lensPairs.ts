@@ -4,6 +4,7 @@ import { gemm, initGemm } from '../compute/gemm.js';
 import { exactKnn } from '../compute/knn.js';
 import type { Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
+import { median } from '../compute/statistics.js';
 import type { DensityLens, EccentricityLens } from './options.js';
 import { openSpace, prepare } from './space.js';
 
@@ -61,8 +62,7 @@ export async function density(x: Matrix, o: DensityLens, call: CallOptions) {
   if (sigma === undefined) {
     const k = Math.min(15, n - 1);
     const { distances } = await exactKnn(x, k, { metric, ...call });
-    const kth = Float64Array.from({ length: n }, (_, i) => distances[i * k + k - 1]).sort();
-    sigma = kth[n >> 1];
+    sigma = median(Float64Array.from({ length: n }, (_, i) => distances[i * k + k - 1]));
   }
   if (!(sigma > 0))
     throw new RangeError(

@@ -1,10 +1,13 @@
 /** Data without the shape that is claimed: what a Mapper graph or a barcode has to be held against. */
+import { maxOf } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { gemm, initGemm } from '../compute/gemm.js';
+import { gemm, transposed, initGemm } from '../compute/gemm.js';
 import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
+import { columnMeans } from '../compute/rows.js';
+import { choleskyInPlace } from '../compute/cholesky.js';
 
 /**
  * rotated: the centred rows keep their singular values, their singular vectors are drawn from the Haar measure (left ones
@@ -23,13 +26,6 @@ export const NULL_NAMES: Readonly<Record<NullKind, string>> = {
 
 /** Multiplications up to which products are summed in float64 (about a second). */
 const EXACT = 1e9;
-
-function columnMeans(x: Matrix): Float64Array {
-  const mean = new Float64Array(x.cols);
-  for (let i = 0, at = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) mean[j] += x.data[at++];
-  for (let j = 0; j < x.cols; j++) mean[j] /= x.rows;
-  return mean;
-}
 
 /** Subtracts the column means in place. */
 function centre(x: Matrix): Matrix {
@@ -67,16 +63,10 @@ async function gram(x: Matrix, call: CallOptions): Promise<Float64Array> {
   return out;
 }
 
-function transpose(x: Matrix): Matrix {
-  const t = matrix(x.cols, x.rows);
-  for (let i = 0; i < x.rows; i++) for (let j = 0; j < x.cols; j++) t.data[j * x.rows + i] = x.data[i * x.cols + j];
-  return t;
-}
-
 /** Singular values of centred n × d rows, the r = min(n − 1, d) largest, descending. */
 async function spectrum(x: Matrix, call: CallOptions): Promise<Float64Array> {
   const centred = centre(matrix(x.rows, x.cols, x.data.slice()));
-  const side = x.rows < x.cols ? transpose(centred) : centred;
+  const side = x.rows < x.cols ? matrix(x.cols, x.rows, transposed(centred.data, x.rows, x.cols)) : centred;
   const values = symmetricEigenvalues(await gram(side, call), side.cols).slice();
   values.sort().reverse();
   return values.subarray(0, Math.min(x.rows - 1, x.cols)).map((v) => Math.sqrt(Math.max(0, v)));
@@ -88,7 +78,7 @@ async function spectrum(x: Matrix, call: CallOptions): Promise<Float64Array> {
  */
 async function covarianceFactor(c: Float64Array, d: number, call: CallOptions): Promise<Matrix> {
   const left = Float64Array.from({ length: d }, (_, j) => c[j * d + j]);
-  const tolerance = 1e-12 * Math.max(...left) * d;
+  const tolerance = 1e-12 * maxOf(left) * d;
   const rows: Float64Array[] = [];
   for (let step = 0; step < d; step++) {
     let pivot = 0;
@@ -114,21 +104,6 @@ async function covarianceFactor(c: Float64Array, d: number, call: CallOptions): 
   const out = matrix(rows.length, d);
   rows.forEach((row, i) => out.data.set(row, i * d));
   return out;
-}
-
-/** Upper triangular R with RᵀR = a, in place of a (row-major r × r). */
-async function cholesky(a: Float64Array, r: number): Promise<void> {
-  for (let k = 0; k < r; k++) {
-    const pivot = a[k * r + k];
-    if (!(pivot > 0)) throw new Error('a random matrix was singular: this does not happen');
-    const root = Math.sqrt(pivot);
-    for (let j = k; j < r; j++) a[k * r + j] /= root;
-    for (let i = k + 1; i < r; i++) {
-      const v = a[k * r + i];
-      for (let j = i; j < r; j++) a[i * r + j] -= v * a[k * r + j];
-    }
-    if (k % 64 === 0) await breathe();
-  }
 }
 
 /**
@@ -201,6 +176,7 @@ export class NullData {
   /** n × d rows; the same seed gives the same rows. */
   async draw(seed: number, call: CallOptions = {}): Promise<Matrix> {
     const { x, kind } = this;
+    checkAborted(call.signal, 'null data');
     requireMemory(`null data of ${x.rows} × ${x.cols}`, 8 * x.rows * x.cols + 24 * x.cols ** 2);
     await initGemm();
     const random = new Random(seed).fork(`mapper null ${kind}`);
@@ -227,7 +203,9 @@ export class NullData {
     random.normals(g.data);
     // Q of G = QR is Haar-distributed among the frames orthogonal to the constant, so the rows' mean stays.
     const upper = await gram(centre(g), call);
-    await cholesky(upper, r);
+    await choleskyInPlace(upper, r, call.signal);
+    // Of n − 1 ≥ r random rows: singular with probability 0, but for faults.
+    if (!(upper[r * r - 1] > 0)) throw new Error('a random matrix was singular: this does not happen');
     const m = await rotatedSpectrum(s, d, random, call);
     await backSubstitute(upper, m, r, d);
     return this.#plusMean(g, matrix(r, d, Float32Array.from(m)));

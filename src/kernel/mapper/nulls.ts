@@ -1,6 +1,8 @@
 /** The same Mapper pipeline on data without shape. */
+import { maxOf, minOf } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { meanAndStd } from '../compute/statistics.js';
 import { finiteRows } from '../maps/rows.js';
 import {
   exceedance,
@@ -54,15 +56,13 @@ export interface MapperNulls extends FindingsNull {
 export function compareWithNull(observed: GraphStatistics, runs: readonly GraphStatistics[]): NullComparison[] {
   return (Object.keys(STATISTIC_NAMES) as Array<keyof GraphStatistics>).map((key) => {
     const values = runs.map((run) => run[key]);
-    const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
     return {
       statistic: STATISTIC_NAMES[key],
       value: observed[key],
       null: {
-        mean,
-        std: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length),
-        min: Math.min(...values),
-        max: Math.max(...values),
+        ...meanAndStd(values),
+        min: minOf(values),
+        max: maxOf(values),
       },
       pMore: exceedance(observed[key], values),
       pFewer: exceedance(

@@ -1,8 +1,9 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
 import type { FiringStatistics } from '../activations/types.js';
-import { isMatrix, type Matrix } from '../compute/matrix.js';
+import type { Matrix } from '../compute/matrix.js';
 import type { Layout } from '../maps/types.js';
 import { flag, value, whole, type Given } from '../verb/option.js';
+import { rowsOption } from '../verb/common.js';
 import type { LensValues } from './types.js';
 
 /** What a lens of activation statistics needs: a SparseActivations, or its counts alone. */
@@ -269,11 +270,7 @@ export const PLAN = {
     },
     isSpec,
   ),
-  distances: value<Matrix>(
-    'a matrix { rows, cols, data: Float32Array }',
-    { doc: "n × n distances between the points, for metric 'precomputed'.", identity: false },
-    isMatrix,
-  ),
+  distances: rowsOption({ doc: "n × n distances between the points, for metric 'precomputed'.", identity: false }),
   minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, fallback: '1' }),
   seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", fallback: '0' }),
   allowConstantLens: flag({
@@ -295,5 +292,7 @@ export const PIPELINE = {
   ...others,
 } as const;
 
-export type PlanOptions = Given<typeof PLAN>;
-export type MapperOptions = Given<typeof PIPELINE>;
+/** What the room computes with: distances are a matrix by then. */
+type Read<T> = Omit<T, 'distances'> & { readonly distances?: Matrix };
+export type PlanOptions = Read<Given<typeof PLAN>>;
+export type MapperOptions = Read<Given<typeof PIPELINE>>;

@@ -3,6 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
+import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
 
 /** What of a correlation map this room needs (correlation/types FeatureMap). */
@@ -248,6 +249,7 @@ export async function nodeOverlap(
   if (!Number.isInteger(nulls) || nulls < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${nulls}`);
   if (map.featuresB !== b.points)
     throw new RangeError(`graph B is of ${b.points} points but the map has ${map.featuresB} features on side B`);
+  checkAborted(options.signal, 'node overlap');
   const { counterpart, r } = counterpartsOf(map, by).a;
   const found = overlapMatrix(a, b, counterpart);
   const of = nodesOf(b);
@@ -259,16 +261,15 @@ export async function nodeOverlap(
   const exchanged = counterpart.slice();
   const drawn = having.map((i) => counterpart[i]);
   for (let run = 0; run < nulls; run++) {
+    checkAborted(options.signal, 'node overlap');
     random.shuffle(drawn);
     having.forEach((i, at) => (exchanged[i] = drawn[at]));
     countHits(a, b, of, exchanged, hits);
     values.push(meanBest(a, b.nodes, hits));
-    checkAborted(options.signal, 'node overlap');
     options.onProgress?.({ label: 'Node overlap', done: run + 1, total: nulls });
     await breathe();
   }
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  const std = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length);
+  const { mean, std } = meanAndStd(values);
   const k = values.filter((v) => !(v < value - 1e-9)).length;
   return {
     ...found,

@@ -45,6 +45,7 @@ export async function pairDistances(
   call: CallOptions,
   kept?: KeptDistances,
 ): Promise<Float64Array> {
+  checkAborted(call.signal, 'distances');
   const m = ids.length;
   const d = space.x.cols;
   requireMemory(`distances among ${m} points`, 8 * m * m);

@@ -4,6 +4,7 @@
  * using Poincaré and Lefschetz duality"; read for Mapper as in Carrière and Oudot 2018, "Structure and stability of the
  * one-dimensional Mapper", section 2).
  */
+import { pushAll } from '../../protocol/lists.js';
 import { find, singletons } from '../compute/unionFind.js';
 
 export type PairKind = 'component' | 'branch' | 'loop';
@@ -57,7 +58,11 @@ function withValues(simplices: Int32Array, size: number, f: ArrayLike<number>): 
   const kept: number[] = [];
   for (let s = 0; s < simplices.length; s += size) {
     const vertices = simplices.subarray(s, s + size);
-    if (vertices.every((v) => !Number.isNaN(f[v]))) kept.push(...[...vertices].sort((a, b) => a - b));
+    if (vertices.every((v) => !Number.isNaN(f[v])))
+      pushAll(
+        kept,
+        [...vertices].sort((a, b) => a - b),
+      );
   }
   return Int32Array.from(kept);
 }

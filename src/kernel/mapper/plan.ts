@@ -2,7 +2,8 @@
 import { asParameters } from '../artifacts/parameters.js';
 import { breathe, type CallOptions } from '../compute/call.js';
 import { initGemm } from '../compute/gemm.js';
-import { matrix, row, type Matrix } from '../compute/matrix.js';
+import type { Matrix } from '../compute/matrix.js';
+import { gatherRows } from '../compute/rows.js';
 import { matrixId, sha256, canonicalJson } from '../io/hash.js';
 import { finiteRows } from '../maps/rows.js';
 import type { Json } from '../../protocol/notebook.js';
@@ -44,12 +45,6 @@ interface Prepared {
   computed: ComputedLens;
 }
 
-function gather(x: Matrix, ids: Int32Array): Matrix {
-  const out = matrix(ids.length, x.cols);
-  ids.forEach((id, i) => out.data.set(row(x, id), i * x.cols));
-  return out;
-}
-
 /** The lens of the finite rows; rows whose lens is not finite are left out as well. */
 async function prepareLens(given: Matrix, options: PrepareOptions): Promise<Prepared> {
   const spec = options.lens ?? { kind: 'pca', components: 2 };
@@ -79,7 +74,7 @@ async function prepareLens(given: Matrix, options: PrepareOptions): Promise<Prep
     const kept = new Float64Array(finite.length * dims);
     finite.forEach((i, to) => kept.set(values.subarray(i * dims, (i + 1) * dims), to * dims));
     values = kept;
-    x = gather(x, finite);
+    x = gatherRows(x, finite);
     index = finite.map((i) => index[i]);
   }
   const all = new Float64Array(given.rows * dims).fill(NaN);

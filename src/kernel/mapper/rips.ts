@@ -2,9 +2,12 @@
  * Persistent homology of a Vietoris-Rips filtration in dimensions 0 to 2 over GF(2), by Ripser's method (Bauer 2021):
  * cohomology, clearing, apparent and emergent pairs, implicit coboundaries, cut at the enclosing radius.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { pauses, type CallOptions } from '../compute/call.js';
 import { find, singletons } from '../compute/unionFind.js';
 import { CofacetWalk, RipsSimplices, type Distances } from './ripsSimplices.js';
+
+/** What an AbortError names. */
+const RIPS = 'Vietoris-Rips persistence';
 
 /** Bars of one dimension, longest first. */
 export interface Barcode {
@@ -265,7 +268,7 @@ async function trianglesToReduce(
 ): Promise<Columns> {
   const walk = new CofacetWalk(space);
   const [simplices, diameters]: [number[], number[]] = [[], []];
-  const pause = pauses(call);
+  const pause = pauses(call.signal, RIPS);
   for (let e = 0; e < edges.simplices.length; e++) {
     walk.start(edges.simplices[e], 1, edges.diameters[e]);
     while (walk.next(true)) {
@@ -283,17 +286,6 @@ async function trianglesToReduce(
     if (e % 64 === 0) await pause();
   }
   return inReverse(simplices, diameters);
-}
-
-/** A pause at most every 100 ms, at which cancelling takes effect. */
-function pauses(call: CallOptions): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < 100) return;
-    checkAborted(call.signal, 'Vietoris-Rips persistence');
-    await breathe();
-    last = performance.now();
-  };
 }
 
 /** The least over points of the largest distance to another; 0 for fewer than two points. */
@@ -318,12 +310,12 @@ export async function ripsBarcodes(
 ): Promise<{ barcodes: Barcode[]; threshold: number }> {
   const { maxDim = 1 } = options;
   if (![0, 1, 2].includes(maxDim)) throw new RangeError(`maxDim is ${maxDim}: homology is computed for 0, 1 or 2`);
+  const pause = pauses(options.signal, RIPS);
   const threshold = options.threshold ?? enclosingRadius(distances);
   if (!(threshold >= 0)) throw new RangeError(`threshold is ${threshold}: expected a distance ≥ 0`);
   const space = new RipsSimplices(distances, maxDim);
   const { bars, edges, rest } = components(space, threshold);
   const barcodes = [bars];
-  const pause = pauses(options);
   let columns = rest;
   for (let dim = 1; dim <= maxDim; dim++) {
     const reduction = new Reduction(space, dim, threshold, columns);

@@ -1,6 +1,7 @@
 /** What fg.mapper.show draws: graphs with what is known of their points, as the sidecar that panels read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { pushAll } from '../../protocol/lists.js';
 import type { GraphDescriptor, GraphFinding, GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
@@ -151,7 +152,7 @@ async function dataSet(
     });
   const partners = map && side ? counterpartsOf(map)[side] : undefined;
   if (partners) columns.push({ name: 'r to counterpart', note: `Pearson r, ${map!.method}`, values: partners.r });
-  columns.push(...ownColumns(graph, activations !== undefined));
+  pushAll(columns, ownColumns(graph, activations !== undefined));
   for (const [n, values] of Object.entries(perGraph(options.columns, s, graphs) ?? {}))
     columns.push(userColumn(n, values, graph.points));
   const examples = activations && (await defaultExamples(env, activations));

@@ -3,6 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
+import { meanAndStd } from '../compute/statistics.js';
 import { graphStatistics, type GraphStatistics } from './findings.js';
 import { mapperGraph, type MapperOptions } from './graph.js';
 import type { Remember } from './nulls.js';
@@ -182,9 +183,7 @@ export function compareDraw(
 }
 
 function spread(values: readonly number[]): { mean: number; std: number } {
-  const kept = values.filter((v) => !Number.isNaN(v));
-  const mean = kept.reduce((sum, v) => sum + v, 0) / kept.length;
-  return { mean, std: Math.sqrt(kept.reduce((sum, v) => sum + (v - mean) ** 2, 0) / kept.length) };
+  return meanAndStd(values.filter((v) => !Number.isNaN(v)));
 }
 
 function summarise(

@@ -3,7 +3,7 @@ import { checkAborted, breathe, type CallOptions } from '../compute/call.js';
 import { gemm, initGemm } from '../compute/gemm.js';
 import { leadingEigen } from '../compute/leadingEigen.js';
 import { symmetricEigen } from '../compute/linalg.js';
-import type { Matrix } from '../compute/matrix.js';
+import { largestOf, powerBelow, type Matrix } from '../compute/matrix.js';
 import { sha256 } from '../io/hash.js';
 import { finiteRows, spread } from './rows.js';
 import type { Layout } from './types.js';
@@ -45,8 +45,15 @@ function meanOf({ data, rows: n, cols: d }: Matrix): Float64Array {
   return mean;
 }
 
-/** Some centred rows, turned: d × rows. */
-function centredColumns(x: Matrix, mean: Float64Array, first: number, rows: number, out: Float32Array): Float32Array {
+/** Some centred rows in units of `unit`, turned: d × rows. */
+function centredColumns(
+  x: Matrix,
+  mean: Float64Array,
+  unit: number,
+  first: number,
+  rows: number,
+  out: Float32Array,
+): Float32Array {
   const { data, cols: d } = x;
   for (let r0 = 0; r0 < rows; r0 += TILE) {
     const r1 = Math.min(rows, r0 + TILE);
@@ -55,7 +62,7 @@ function centredColumns(x: Matrix, mean: Float64Array, first: number, rows: numb
       for (let c = c0; c < c1; c++) {
         const m = mean[c];
         const to = c * rows;
-        for (let r = r0; r < r1; r++) out[to + r] = data[(first + r) * d + c] - m;
+        for (let r = r0; r < r1; r++) out[to + r] = (data[(first + r) * d + c] - m) / unit;
       }
     }
   }
@@ -100,20 +107,23 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
   const mean = meanOf(x);
   await initGemm();
   const exact = n * d * d <= EXACT;
+  // A power of two: float32 products of tiny or huge entries would vanish or overflow, and digits stay.
+  const unit = powerBelow(largestOf(x.data));
   const covariance = new Float64Array(d * d);
   const block = Math.min(n, Math.max(1024, Math.floor(2 ** 22 / d)));
   const kept = new Float32Array(block * d);
   for (let first = 0; first < n; first += block) {
     checkAborted(call.signal, 'PCA');
     const rows = Math.min(block, n - first);
-    const columns = centredColumns(x, mean, first, rows, kept);
+    const columns = centredColumns(x, mean, unit, first, rows, kept);
     if (exact) addExact(covariance, columns, rows, d);
     else addProducts(covariance, columns, rows, d);
     call.onProgress?.({ label: 'PCA', done: first + rows, total: n, unit: 'rows' });
     await breathe();
   }
   for (let p = 0; p < d; p++)
-    for (let q = p; q < d; q++) covariance[p * d + q] = covariance[q * d + p] = covariance[p * d + q] / (n - 1);
+    for (let q = p; q < d; q++)
+      covariance[p * d + q] = covariance[q * d + p] = (covariance[p * d + q] * unit * unit) / (n - 1);
   let totalVariance = 0;
   for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
   const wanted = Math.min(k, d);

@@ -1,5 +1,6 @@
 /** Rows that a layout can place: those without NaN or infinity. */
-import { matrix, row, type Matrix } from '../compute/matrix.js';
+import type { Matrix } from '../compute/matrix.js';
+import { gatherRows } from '../compute/rows.js';
 
 /** The finite rows of x and where they came from; x itself when all are finite. */
 export function finiteRows(x: Matrix): { matrix: Matrix; index: Int32Array } {
@@ -19,9 +20,7 @@ export function finiteRows(x: Matrix): { matrix: Matrix; index: Int32Array } {
     if (even + odd === 0) index.push(i);
   }
   if (index.length === x.rows) return { matrix: x, index: Int32Array.from(index) };
-  const data = new Float32Array(index.length * x.cols);
-  index.forEach((i, to) => data.set(row(x, i), to * x.cols));
-  return { matrix: matrix(index.length, x.cols, data), index: Int32Array.from(index) };
+  return { matrix: gatherRows(x, index), index: Int32Array.from(index) };
 }
 
 /** Puts coordinates of the kept rows back at their places; the others are NaN. */

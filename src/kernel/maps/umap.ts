@@ -1,9 +1,8 @@
 /**
  * UMAP with umap-js's parameters and umap-learn's semantics: exact neighbours by GEMM, the fuzzy graph and the layout in
- * typed arrays. umap-js fits the curve parameters a and b; its own neighbour search and array-of-array optimiser are
- * replaced because they are too slow beyond about 10,000 points (docs/architecture.md, maps).
+ * typed arrays. umap-js's own neighbour search and array-of-array optimiser are replaced because they are too slow beyond
+ * about 10,000 points, its curve fit where it fails (umapCurve.ts; docs/architecture.md, maps).
  */
-import { findABParams } from 'umap-js/dist/umap.js';
 import type { CallOptions } from '../compute/call.js';
 import { exactKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -15,14 +14,15 @@ import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
 import type { Layout } from './types.js';
+import { curveParameters } from './umapCurve.js';
 import { optimizeLayout } from './umapLayout.js';
 
 export interface UmapOptions extends CallOptions {
   /** Size of the local neighbourhood, the point itself included; default 15, at most the number of points. */
   nNeighbors?: number;
-  /** Default 0.1. */
+  /** Distance up to which points count as together in the layout, from 0 to spread; default 0.1. */
   minDist?: number;
-  /** Default 1. */
+  /** Length over which membership falls by e beyond minDist; default 1. */
   spread?: number;
   /** Default 'euclidean'. */
   metric?: 'euclidean' | 'cosine';
@@ -75,7 +75,8 @@ function settings(options: UmapOptions, points: number): Settings {
   };
   require(Number.isInteger(s.nNeighbors) && s.nNeighbors >= 2, 'nNeighbors', 'a whole number of at least 2');
   require(s.spread > 0 && Number.isFinite(s.spread), 'spread', 'a number above 0');
-  require(s.minDist >= 0 && s.minDist <= s.spread, 'minDist', 'a number from 0 to spread');
+  require(s.minDist >= 0 &&
+    s.minDist <= s.spread, 'minDist', `a number from 0 to spread, which is ${s.spread}: lower minDist or raise spread`);
   require(Number.isInteger(s.nEpochs) && s.nEpochs >= 1, 'nEpochs', 'a whole number of at least 1');
   require(s.learningRate > 0, 'learningRate', 'a number above 0');
   require(s.negativeSampleRate >= 1, 'negativeSampleRate', 'a number of at least 1');
@@ -110,7 +111,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   const s = settings(options, n);
   const { graph } = await umapGraph(kept.matrix, options);
   const start = await initialPositions(kept.matrix, graph, s, options);
-  const { a, b } = findABParams(s.spread, s.minDist);
+  const { a, b } = curveParameters(s.spread, s.minDist);
   await optimizeLayout(
     start.y,
     graph,
@@ -135,9 +136,9 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
           seed: s.seed,
           signal: options.signal,
         });
-  const parameters = { ...s, init: start.init, engine: 'fgnb-umap 2' };
+  const parameters = { ...s, init: start.init, engine: 'fgnb-umap 3' };
   return {
-    id: sha256(['umap 2', JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
+    id: sha256(['umap 3', JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
     coordinates: spread(start.y, kept.index, x.rows),
     points: x.rows,
     method: 'umap',

@@ -7,6 +7,7 @@
  * what the activation is taken of, `hook_pre_linear` what it is multiplied with. Grouped queries: k and v keep the heads
  * that they have. Norms behind attention and MLP (`ln1_post`, `ln2_post`) come before `hook_attn_out` and `hook_mlp_out`.
  */
+import { pushAll } from '../../protocol/lists.js';
 import { tf } from '../compute/tf.js';
 import type { EditContext, EditedText, ForwardOptions, ModelConfig } from './types.js';
 
@@ -15,7 +16,10 @@ export function hookNames(config: ModelConfig): string[] {
   const names = ['hook_embed'];
   if (!config.rotary) names.push('hook_pos_embed');
   for (let layer = 0; layer < config.layers; layer++) {
-    names.push(...blockHooks(config).map((name) => `blocks.${layer}.${name}`));
+    pushAll(
+      names,
+      blockHooks(config).map((name) => `blocks.${layer}.${name}`),
+    );
   }
   names.push('ln_final.hook_scale', 'ln_final.hook_normalized');
   return names;
@@ -65,11 +69,13 @@ export function hookHeads(config: ModelConfig, hook: string): number {
   return 1;
 }
 
-/** Throws, naming the nearest hooks, unless the hook exists. */
+/** Throws, naming the nearest hooks, unless the hook exists; without one, what to give. */
 export function requireHook(hooks: readonly string[], hook: string): void {
   if (hooks.includes(hook)) return;
-  if (hook === '' || typeof hook !== 'string')
-    throw new Error(`no hook was given: give { hook }, such as "${hooks.find((h) => h.endsWith('hook_resid_post'))}"`);
+  if (typeof hook !== 'string' || hook === '')
+    throw new Error(
+      `no hook is given${typeof hook === 'string' ? '' : ` but ${String(hook)}`}: give { hook }, such as "${hooks.find((name) => name.endsWith('hook_mlp_out')) ?? hooks[0]}"; model.hooks lists all`,
+    );
   const near = hooks
     .map((name) => ({ name, distance: editDistance(hook, name) }))
     .sort((a, b) => a.distance - b.distance)

@@ -1,5 +1,5 @@
 /** Loads a model from a folder or from the Hugging Face hub: config.json + safetensors or PyTorch weights + tokenizer. */
-import { readFile } from 'node:fs/promises';
+import { readText } from '../io/files.js';
 import { basename, join } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
@@ -64,7 +64,7 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
     throw new Error(`dtype must be "f32" or "bf16" but is "${String(options.dtype)}"`);
   const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'] });
   const path = join(folder, 'config.json');
-  let config = readConfig(parseJson(await readFile(path, 'utf8'), path), path);
+  let config = readConfig(parseJson(await readText(path), path), path);
   requireWeightMemory(config, idOrFolder, options.dtype);
   const files = await listRepo(idOrFolder, options);
   const tokenizer = await tokenizerOf(idOrFolder, files, config, options);
@@ -128,7 +128,7 @@ async function weightFile(idOrFolder: string, files: string[], options: LoadMode
   if (!name) throw new Error(`${idOrFolder} has no weights: expected one of ${WEIGHT_FILES.join(', ')}`);
   const path = join(await resolveRepo(idOrFolder, { ...options, files: [name] }), name);
   if (name.endsWith('.index.json')) {
-    const { weight_map: map } = parseJson(await readFile(path, 'utf8'), path);
+    const { weight_map: map } = parseJson(await readText(path), path);
     if (typeof map !== 'object' || map === null) throw new Error(`${path} has no weight_map`);
     await resolveRepo(idOrFolder, { ...options, files: [...new Set(Object.values(map).map(String))] });
   }

@@ -77,16 +77,33 @@ export function checkedUnary(
 /** y = LayerNorm(x) · weight + bias of rows as long as `weight`; y is overwritten. */
 export type NativeLayerNorm = (x: Float32Array, weight: Float32Array, bias: Float32Array, y: Float32Array) => void;
 
+/** Rows whose means are summed together: those left over would be summed in another order. */
+const GROUP = 4;
+
 /**
- * LayerNorm with this epsilon. Rows are centred first: ONNX Runtime's own sums lose digits where means are large. Their
- * mean is a product, since its ReduceMean gives other digits at other addresses.
+ * The means of rows as [1, rows]: a product, since ONNX Runtime's ReduceMean gives other digits at other addresses. As one
+ * row of a result it is shared out in whole groups of rows, so that the number of threads leaves the digits alone
+ * (compute/nativeProduct.ts); beyond x64 that takes a left operand that is transposed.
+ */
+const rowMeans: OnnxNode = {
+  op: 'FusedMatMul',
+  inputs: ['share', 'x'],
+  output: 'means',
+  attributes: { transA: Number(process.arch !== 'x64'), transB: 1 },
+  domain: 'com.microsoft',
+};
+
+/**
+ * LayerNorm with this epsilon; a row's result does not depend on the rows beside it. Rows are centred first: ONNX Runtime's
+ * own sums lose digits where means are large.
  */
 export function nativeLayerNorm(eps: number): NativeLayerNorm | undefined {
   return once(`LayerNorm ${eps}`, () =>
     checked(() => {
       const session = openSession({
         nodes: [
-          { op: 'MatMul', inputs: ['x', 'share'], output: 'mean' },
+          rowMeans,
+          { op: 'Transpose', inputs: ['means'], output: 'mean', attributes: { perm: [1, 0] } },
           { op: 'Sub', inputs: ['x', 'mean'], output: 'centred' },
           {
             op: 'LayerNormalization',
@@ -98,11 +115,24 @@ export function nativeLayerNorm(eps: number): NativeLayerNorm | undefined {
         inputs: ['x', 'w', 'b', 'share'],
         outputs: ['y'],
       });
-      const run: NativeLayerNorm = (x, w, b, y) => {
+      const groups: NativeLayerNorm = (x, w, b, y) => {
         const width = w.length;
         const shape = [x.length / width, width];
-        const share = new Float32Array(width).fill(1 / width);
-        session.run({ x: [x, shape], w: [w, [width]], b: [b, [width]], share: [share, [width, 1]] }, { y: [y, shape] });
+        const share: Shaped = [
+          new Float32Array(width).fill(1 / width),
+          rowMeans.attributes?.transA ? [width, 1] : [1, width],
+        ];
+        session.run({ x: [x, shape], w: [w, [width]], b: [b, [width]], share }, { y: [y, shape] });
+      };
+      const run: NativeLayerNorm = (x, w, b, y) => {
+        const group = GROUP * w.length;
+        const whole = x.length - (x.length % group);
+        if (whole > 0) groups(x.subarray(0, whole), w, b, y.subarray(0, whole));
+        if (whole === x.length) return;
+        const [rest, out] = [new Float32Array(group), new Float32Array(group)];
+        rest.set(x.subarray(whole));
+        groups(rest, w, b, out);
+        y.set(out.subarray(0, x.length - whole), whole);
       };
       return { session, run, agrees: () => layerNormAgrees(run, eps) };
     }),

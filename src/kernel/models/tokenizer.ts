@@ -2,10 +2,12 @@
  * Tokenizers in Hugging Face's formats: tokenizer.json, or GPT-2's vocab.json + merges.txt. The work is done by
  * @huggingface/tokenizers; this file finds the files, the end-of-text token, and the text of single tokens.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers';
+import { clip } from '../../protocol/clip.js';
+import { parseJson, readText as readFileText } from '../io/files.js';
 import { sha256 } from '../io/hash.js';
+import { PatternGuard, requireTokenIds, slowPatterns } from './tokenizerGuard.js';
 import type { Tokenizer } from './types.js';
 
 /** The part of tokenizer_config.json (and special_tokens_map.json) that is used here. */
@@ -52,12 +54,12 @@ export function bytePairJson(vocab: Record<string, number>, mergesText: string):
   const lines = mergesText.split(/\r?\n/);
   if (lines[0].startsWith('#version')) lines.shift();
   const merges = lines.filter((line) => line !== '').map((line) => line.split(' '));
-  const bad = merges.findIndex((pair) => pair.length !== 2 || !(pair[0] + pair[1] in vocab));
+  const bad = merges.findIndex((pair) => pair.length !== 2 || !Object.hasOwn(vocab, pair[0] + pair[1]));
   if (bad >= 0)
     throw new Error(
-      `merges.txt: "${merges[bad].join(' ')}" (merge ${bad + 1}) is no pair that gives a token of vocab.json`,
+      `merges.txt: "${clip(merges[bad].join(' '))}" (merge ${bad + 1}) is no pair that gives a token of vocab.json`,
     );
-  const added = END_OF_TEXT in vocab ? [{ id: vocab[END_OF_TEXT], ...addedToken }] : [];
+  const added = Object.hasOwn(vocab, END_OF_TEXT) ? [{ id: vocab[END_OF_TEXT], ...addedToken }] : [];
   return {
     version: '1.0',
     truncation: null,
@@ -96,6 +98,7 @@ class ModelTokenizer implements Tokenizer {
   readonly bosId: number | undefined;
   readonly addsBos: boolean;
   private readonly tokenizer: HfTokenizer;
+  private readonly guard: PatternGuard;
   /** By id; undefined where the vocabulary has a gap. */
   private readonly vocabulary: Array<string | undefined>;
   private readonly special: ReadonlySet<number>;
@@ -103,6 +106,8 @@ class ModelTokenizer implements Tokenizer {
   private readonly pieceOf: (token: string) => string;
 
   constructor(json: object, config: TokenizerConfig, model: { eos_token_id?: unknown; bos_token_id?: unknown }) {
+    requireTokenIds(json);
+    this.guard = new PatternGuard(slowPatterns(json));
     this.tokenizer = new HfTokenizer(json, config);
     const tokens = this.tokenizer.get_vocab(true);
     const entries = [...tokens].sort(([a, idA], [b, idB]) => idA - idB || (a < b ? -1 : 1));
@@ -136,7 +141,7 @@ class ModelTokenizer implements Tokenizer {
   /** Ids of the text alone: no begin or end token is added. Special tokens written in the text become their ids. */
   encode(text: string): Int32Array {
     if (text === '') return new Int32Array(0);
-    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false });
+    const { ids } = this.guard.run(text.length, () => this.tokenizer.encode(text, { add_special_tokens: false }));
     const unknown = ids.findIndex((id) => !Number.isInteger(id));
     if (unknown >= 0) throw new Error(`the vocabulary has no token for a part of ${JSON.stringify(text.slice(0, 80))}`);
     return Int32Array.from(ids);
@@ -146,7 +151,8 @@ class ModelTokenizer implements Tokenizer {
   decode(ids: ArrayLike<number>): string {
     const known = Array.from(ids).filter((id) => this.vocabulary[id] !== undefined);
     if (known.length === 0) return '';
-    return this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    const options = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
+    return this.guard.run(known.length, () => this.tokenizer.decode(known, options));
   }
 
   /**
@@ -214,7 +220,7 @@ async function readVocabAndMerges(folder: string): Promise<object | undefined> {
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFileText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -224,13 +230,9 @@ async function readText(path: string): Promise<string | undefined> {
 async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-    throw new Error('expected a JSON object');
-  } catch (error) {
-    throw new Error(`${path} is not readable: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const value = parseJson(text, path);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new Error(`${path} is not readable: expected a JSON object`);
 }
 
 function dropNulls(config: Record<string, unknown> | undefined): TokenizerConfig {

@@ -4,6 +4,7 @@
  * B = batch, T = tokens in a sequence, d = model width, V = vocabulary.
  */
 import { tf } from '../compute/tf.js';
+import { LruMap } from '../compute/lru.js';
 import { HookRun, STOP, checkEdits, hookNames, hookWidth, share } from './hooks.js';
 import { generate } from './generate.js';
 import { modelId } from './identity.js';
@@ -37,8 +38,8 @@ export class TransformerModel implements LanguageModel {
   private readonly weights: Map<string, tf.Tensor>;
   private readonly halves: Map<string, HalfWeight>;
   private readonly names: ModelNames;
-  /** Attention masks and rotary tables by sequence length. */
-  private readonly constants = new Map<string, tf.Tensor[]>();
+  /** Attention masks and rotary tables by sequence length: generation meets a new one at every token. */
+  private readonly constants = new LruMap<string, tf.Tensor[]>(8, tf.dispose);
   private readonly packed = new PackedWeights();
   private knownId: string | undefined;
   private disposed = false;
@@ -180,7 +181,6 @@ export class TransformerModel implements LanguageModel {
     this.disposed = true;
     for (const weight of this.weights.values()) weight.dispose();
     this.packed.dispose();
-    for (const tensors of this.constants.values()) tf.dispose(tensors);
     this.weights.clear();
     this.halves.clear();
     this.constants.clear();
@@ -206,17 +206,10 @@ export class TransformerModel implements LanguageModel {
 
   /** Tensors that depend on the sequence length alone, kept from one pass to the next. */
   private constant(key: string, make: () => tf.Tensor[]): tf.Tensor[] {
-    let tensors = this.constants.get(key);
-    if (!tensors) {
-      tensors = make().map((tensor) => tf.keep(tensor));
-      // Generation meets a new length at every token: the oldest constants make room.
-      const [oldest] = this.constants.keys();
-      if (this.constants.size >= 8) {
-        tf.dispose(this.constants.get(oldest));
-        this.constants.delete(oldest);
-      }
-      this.constants.set(key, tensors);
-    }
+    const known = this.constants.get(key);
+    if (known) return known;
+    const tensors = make().map((tensor) => tf.keep(tensor));
+    this.constants.set(key, tensors);
     return tensors;
   }
 

@@ -1,4 +1,5 @@
 /** What the other rooms know of language models, tokenizers and tokens. */
+import type { Matrix } from '../compute/matrix.js';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
@@ -155,6 +156,17 @@ export interface Intervention {
   readonly parameters: JsonObject;
   /** What LanguageModel.forward takes in `edits`. */
   readonly edit: HookEdit;
+  /** Directions of the same kind as those that it moves along, such as the decoder rows of its SAE: for nulls. */
+  readonly peers?: Peers;
+}
+
+/** Directions at a hook, and which of them an intervention moves along itself. */
+export interface Peers {
+  /** For people: "decoder rows of …". */
+  readonly name: string;
+  /** [n, d], all heads one after the other. */
+  readonly rows: Matrix;
+  readonly own: ReadonlySet<number>;
 }
 
 export interface ForwardOptions {

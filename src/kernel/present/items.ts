@@ -1,8 +1,10 @@
 /** Results that cells show richly, and the plain text that goes with every output. */
+import { maxOf } from '../../protocol/lists.js';
 import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { inspect } from 'node:util';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
 
@@ -29,8 +31,9 @@ export function textItem(text: string): OutputItem {
   return { mime: MIME.text, text: splitLines(text) };
 }
 
-/** A value that a cell shows by one line of text instead of its fields. */
+/** A value that a cell shows by one line of text instead of its fields, inside arrays, objects and prints too. */
 export function withSummary<T extends object>(value: T, summary: () => string): T {
+  Object.defineProperty(value, inspect.custom, { value: summary, enumerable: false, configurable: true });
   return withDisplay(value, () => [textItem(summary())]);
 }
 
@@ -62,7 +65,12 @@ export function tableItems(table: TableDescriptor): OutputItem[] {
           : String(value);
     }),
   );
-  const widths = table.columns.map((column, c) => Math.max(column.title.length, ...cells.map((row) => row[c].length)));
+  const widths = table.columns.map((column, c) =>
+    maxOf(
+      [column.title.length],
+      cells.map((row) => row[c].length),
+    ),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((cell, c) => (table.columns[c].type === 'number' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))

@@ -1,4 +1,5 @@
 /** How persistence, nulls, sweeps, stability and overlap of Mapper graphs are shown. */
+import { maxOf, minOf } from '../../protocol/lists.js';
 import type { GraphFinding } from '../../protocol/graph.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { MapperNulls } from '../mapper/nulls.js';
@@ -227,7 +228,7 @@ export function stabilityItems(s: MapperStability): OutputItem[] {
     value: null,
     chance: null,
     p: null,
-    note: `${formatNumber(Math.min(...values))} to ${formatNumber(Math.max(...values))} over the draws`,
+    note: `${formatNumber(minOf(values))} to ${formatNumber(maxOf(values))} over the draws`,
   });
   const pairs = (name: string, { together, apart }: MapperStability['node']): TableRow => ({
     figure: `pairs of points of one ${name} that are in one again`,

@@ -9,6 +9,7 @@
  */
 import { gemm } from '../compute/gemm.js';
 import { topKRows } from '../compute/topk.js';
+import { gatherValues } from '../compute/rows.js';
 import type { Parameters } from './parameters.js';
 import { inPieces, type Block } from './block.js';
 
@@ -52,7 +53,7 @@ export async function addAuxLoss(
   const count = features.length;
   const wanted = Math.max(1, Math.floor(dIn / 2));
   const weight = (options.auxLossCoefficient * Math.min(count / wanted, 1)) / block.batch;
-  const decoder = gatherRows(p.W_dec, features, dIn);
+  const decoder = gatherValues(p.W_dec, dIn, features);
   let loss = 0;
   await inPieces(block.rows, 2 * dIn * count, breakAt, (first, last) => {
     const rows = last - first;
@@ -104,12 +105,6 @@ function selectAux(
       for (let n = i * k; n < (i + 1) * k; n++) if (top.indices[n] >= 0) take(i * count + top.indices[n]);
   }
   return { acts, selected };
-}
-
-function gatherRows(from: Float32Array, rows: Int32Array, d: number): Float32Array {
-  const out = new Float32Array(rows.length * d);
-  for (let i = 0; i < rows.length; i++) out.set(from.subarray(rows[i] * d, (rows[i] + 1) * d), i * d);
-  return out;
 }
 
 function addToRows(to: Float32Array, rows: Int32Array, d: number, added: Float32Array): void {

@@ -1,13 +1,21 @@
-/** The state of a training run on disk: everything that the next step depends on, in one safetensors file. */
-import { mkdir, stat } from 'node:fs/promises';
+/**
+ * The state of a training run on disk: everything that the next step depends on, in one safetensors file with a hash of
+ * its contents. One process at a time writes it: who calls makes sure of that (ArtifactStore does).
+ */
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalJson } from '../io/hash.js';
-import { toFloat32, toInt32 } from '../io/ndarray.js';
+import { clip } from '../../protocol/clip.js';
+import { kindOfPath, parseJson } from '../io/files.js';
+import { canonicalJson, sha256 } from '../io/hash.js';
+import { toFloat32, toInt32, type NdArray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { BufferState } from './buffer.js';
 import type { HistoryRow } from './train.js';
 
 const FILE = 'training_state.safetensors';
+const FORMAT = 'fgnb sae training 2';
+const ARRAYS = ['parameters', 'm', 'v', 'buffer', 'sinceFired'] as const;
+type ArrayName = (typeof ARRAYS)[number];
 
 export interface TrainingState {
   /** Steps done. */
@@ -28,54 +36,88 @@ export async function saveTrainingState(folder: string, state: TrainingState, ru
   await mkdir(folder, { recursive: true });
   const { parameters, m, v, sinceFired, buffer } = state;
   const f32 = (data: Float32Array) => ({ dtype: 'F32' as const, shape: [data.length], data });
-  await writeSafetensors(
-    join(folder, FILE),
-    {
-      parameters: f32(parameters),
-      m: f32(m),
-      v: f32(v),
-      buffer: f32(buffer.rows),
-      sinceFired: { dtype: 'I32', shape: [sinceFired.length], data: sinceFired },
-    },
-    {
-      format: 'fgnb sae training 1',
-      run: canonicalJson(run),
-      state: JSON.stringify({
-        step: state.step,
-        scale: state.scale,
-        history: state.history,
-        buffer: { toServe: buffer.toServe, refills: buffer.refills, epoch: buffer.epoch, epochRows: buffer.epochRows },
-      }),
-    },
-  );
+  const arrays: Record<ArrayName, NdArray> = {
+    parameters: f32(parameters),
+    m: f32(m),
+    v: f32(v),
+    buffer: f32(buffer.rows),
+    sinceFired: { dtype: 'I32', shape: [sinceFired.length], data: sinceFired },
+  };
+  const words = {
+    run: canonicalJson(run),
+    state: JSON.stringify({
+      step: state.step,
+      scale: state.scale,
+      history: state.history,
+      buffer: { toServe: buffer.toServe, refills: buffer.refills, epoch: buffer.epoch, epochRows: buffer.epochRows },
+    }),
+  };
+  await writeSafetensors(join(folder, FILE), arrays, { format: FORMAT, ...words, check: checkOf(arrays, words) });
 }
 
 /**
- * The state in a folder; undefined when there is none. Throws when it belongs to a run with other options or another
- * source, naming what differs.
+ * The state in a folder; undefined when there is none. A state that is damaged, or of an earlier format, is set aside
+ * under another name and reported; the run then begins anew. Throws when the state belongs to a run with other options
+ * or another source, naming what differs.
  */
-export async function loadTrainingState(folder: string, run: object): Promise<TrainingState | undefined> {
+export async function loadTrainingState(
+  folder: string,
+  run: object,
+  report: (message: string) => void = () => undefined,
+): Promise<TrainingState | undefined> {
   const path = join(folder, FILE);
-  if (!(await stat(path).catch(() => undefined))) return undefined;
+  if (!(await kindOfPath(path))) return undefined;
+  let read: { state: TrainingState; run: string };
+  try {
+    read = await readState(path);
+  } catch (error) {
+    const aside = join(folder, `damaged-${FILE}`);
+    await rename(path, aside);
+    const why = error instanceof Error ? error.message : String(error);
+    report(
+      `the saved state of a stopped training is not usable (${why}); it is set aside as ${aside}, and the training begins anew`,
+    );
+    return undefined;
+  }
+  requireSameRun(path, read.run, canonicalJson(run));
+  return read.state;
+}
+
+/** Throws when anything in the file is not what was written. */
+async function readState(path: string): Promise<{ state: TrainingState; run: string }> {
   const file = await SafetensorsFile.open(path);
   try {
-    requireSameRun(path, file.metadata.run ?? '{}', canonicalJson(run));
-    const kept = JSON.parse(file.metadata.state) as Pick<TrainingState, 'step' | 'scale' | 'history'> & {
+    const { format, run, state, check } = file.metadata;
+    if (format !== FORMAT) throw new Error(`${path} has format "${clip(String(format))}", expected "${FORMAT}"`);
+    const arrays = {} as Record<ArrayName, NdArray>;
+    for (const name of ARRAYS) arrays[name] = await file.read(name);
+    if (check !== checkOf(arrays, { run, state })) throw new Error(`${path} does not hold what was written`);
+    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'history'> & {
       buffer: Omit<BufferState, 'rows'>;
     };
-    const f32 = async (name: string) => toFloat32(await file.read(name));
     return {
-      ...kept,
-      history: kept.history.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN })),
-      parameters: await f32('parameters'),
-      m: await f32('m'),
-      v: await f32('v'),
-      sinceFired: toInt32(await file.read('sinceFired')),
-      buffer: { ...kept.buffer, rows: await f32('buffer') },
+      run,
+      state: {
+        ...kept,
+        history: kept.history.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN })),
+        parameters: toFloat32(arrays.parameters),
+        m: toFloat32(arrays.m),
+        v: toFloat32(arrays.v),
+        sinceFired: toInt32(arrays.sinceFired),
+        buffer: { ...kept.buffer, rows: toFloat32(arrays.buffer) },
+      },
     };
   } finally {
     await file.close();
   }
+}
+
+function checkOf(arrays: Record<ArrayName, NdArray>, words: { run: string; state: string }): string {
+  return sha256([
+    words.run,
+    words.state,
+    ...ARRAYS.flatMap((n) => [`${arrays[n].dtype} ${arrays[n].shape.join()}`, arrays[n].data]),
+  ]);
 }
 
 function requireSameRun(path: string, kept: string, wanted: string): void {

@@ -1,5 +1,6 @@
 /** Next-token cross-entropy and divergence from logits, in float64. */
 import { breathe } from '../compute/call.js';
+import { divergence, logSumExp } from '../compute/logits.js';
 
 /** Logits read between two breaths: about 0.2 s of exponentials. */
 const PIECE = 1 << 24;
@@ -33,28 +34,10 @@ export class NextTokenSums {
       const logTotal = logSumExp(q);
       this.positions++;
       this.crossEntropy += logTotal - q[ids[position + 1]];
-      if (clean !== changed)
-        this.divergence += divergence(clean.subarray(position * vocab, (position + 1) * vocab), q, logTotal);
+      if (clean !== changed) {
+        const p = clean.subarray(position * vocab, (position + 1) * vocab);
+        this.divergence += divergence(p, logSumExp(p), q, logTotal);
+      }
     }
   }
-}
-
-function logSumExp(logits: Float32Array): number {
-  let most = -Infinity;
-  for (let v = 0; v < logits.length; v++) if (logits[v] > most) most = logits[v];
-  let sum = 0;
-  for (let v = 0; v < logits.length; v++) sum += Math.exp(logits[v] - most);
-  return most + Math.log(sum);
-}
-
-/** Σ p (log p − log q) */
-function divergence(p: Float32Array, q: Float32Array, logTotalQ: number): number {
-  const logTotalP = logSumExp(p);
-  let sum = 0;
-  for (let v = 0; v < p.length; v++) {
-    if (p[v] === -Infinity) continue;
-    const logP = p[v] - logTotalP;
-    sum += Math.exp(logP) * (logP - q[v] + logTotalQ);
-  }
-  return sum;
 }

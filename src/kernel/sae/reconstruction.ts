@@ -1,5 +1,6 @@
 /** How well x̂ reproduces x: float64 sums over tokens that arrive in batches, and the measures made of them. */
 import type { Matrix } from '../compute/matrix.js';
+import { columnMeans } from '../compute/rows.js';
 
 export interface ReconstructionMetrics {
   /** Σ_d (x̂ − x)², mean over tokens: SAELens's training MSE. */
@@ -108,11 +109,4 @@ export class ReconstructionSums {
     this.spread += spread + (between * this.tokens * rows) / total;
     this.tokens = total;
   }
-}
-
-function columnMeans(x: Matrix): Float64Array {
-  const mean = new Float64Array(x.cols);
-  for (let at = 0; at < x.data.length;) for (let j = 0; j < x.cols; j++, at++) mean[j] += x.data[at];
-  for (let j = 0; j < x.cols; j++) mean[j] /= x.rows;
-  return mean;
 }

@@ -3,6 +3,7 @@
  * of architectures/.
  */
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { rowNorms } from '../compute/rows.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { EXTRA_TENSORS, type Architecture, type ExtraTensor } from './architectures/architecture.js';
 import { architectureOf } from './architectures/index.js';
@@ -95,17 +96,6 @@ export function foldDecoderNorm(weights: SaeWeights): void {
     const at = j * W_enc.cols;
     for (let f = 0; f < W_enc.cols; f++) W_enc.data[at + f] *= norms[f];
   }
-}
-
-/** Euclidean norms of the rows, summed in float64. */
-export function rowNorms(m: Matrix): Float64Array {
-  const norms = new Float64Array(m.rows);
-  for (let i = 0; i < m.rows; i++) {
-    let sum = 0;
-    for (let j = i * m.cols; j < (i + 1) * m.cols; j++) sum += m.data[j] * m.data[j];
-    norms[i] = Math.sqrt(sum);
-  }
-  return norms;
 }
 
 /** Throws on a config that cannot be computed, saying what is supported. */

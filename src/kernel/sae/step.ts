@@ -10,11 +10,11 @@
  */
 import { gemm } from '../compute/gemm.js';
 import { matrix } from '../compute/matrix.js';
+import { columnMeans, rowNorms } from '../compute/rows.js';
 import { addAuxLoss, gatherDead } from './auxK.js';
 import { inPieces, type Block } from './block.js';
 import { denseBackward, denseDecode } from './denseGradient.js';
 import type { Parameters } from './parameters.js';
-import { rowNorms } from './sae.js';
 import { positiveEntries, rectify, scatterEntries, topKEntries } from './select.js';
 import { byFeature, sparseBackward, sparseDecode, type RowEntries } from './sparseGradient.js';
 
@@ -277,10 +277,7 @@ function subtractInputGradient(p: Parameters, g: Parameters): void {
 
 /** Σ (x − column mean)². */
 function squaresAboutMean(x: Float32Array, d: number): number {
-  const mean = new Float64Array(d);
-  const rows = x.length / d;
-  for (let at = 0; at < x.length;) for (let j = 0; j < d; j++, at++) mean[j] += x[at];
-  for (let j = 0; j < d; j++) mean[j] /= rows;
+  const mean = columnMeans(matrix(x.length / d, d, x));
   let sum = 0;
   for (let at = 0; at < x.length;) for (let j = 0; j < d; j++, at++) sum += (x[at] - mean[j]) ** 2;
   return sum;

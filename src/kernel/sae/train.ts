@@ -1,11 +1,12 @@
 /** Training: the loop alone. Data is in buffer.ts, loss and gradients in step.ts, schedules in schedule.ts. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
+import { rowNorms } from '../compute/rows.js';
 import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { initialParameters, parameterCount, parameters, weightsOf, type Parameters } from './parameters.js';
-import { createSae, firstNonFinite, foldActivationScale, foldDecoderNorm, rowNorms } from './sae.js';
+import { createSae, firstNonFinite, foldActivationScale, foldDecoderNorm } from './sae.js';
 import { coefficientAt, learningRateAt } from './schedule.js';
 import type { ActivationSource } from './source.js';
 import { TrainingStep, type StepResult } from './step.js';
@@ -61,7 +62,7 @@ export async function trainSae(
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
   };
-  const found = folder ? await loadTrainingState(folder, run) : undefined;
+  const found = folder ? await loadTrainingState(folder, run, options.checkpoint?.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
   try {
     while (trainer.step < o.steps) {

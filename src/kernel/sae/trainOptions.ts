@@ -64,9 +64,10 @@ export interface SaeTrainOptions {
   logEvery?: number;
   /**
    * Writes the training state to `folder` every `every` steps (default steps/10) and when training is cancelled; training
-   * that finds a state there goes on from it, to the same result bit for bit on the same device.
+   * that finds a state there goes on from it, to the same result bit for bit on the same device. `report` is told when a
+   * damaged state is set aside.
    */
-  checkpoint?: { folder: string; every?: number };
+  checkpoint?: { folder: string; every?: number; report?: (message: string) => void };
 }
 
 /** Options with every default filled in. */

@@ -1,13 +1,13 @@
 /** One client's connection: a token first, then messages both ways with credit. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { encodeFrame, FRAME_LIMITS, FrameDecoder } from '../../protocol/frames.js';
+import { CLIENT_LIMITS, encodeFrame, FrameDecoder, STRANGER_LIMITS } from '../../protocol/frames.js';
 import { PROTOCOL_VERSION, type ClientMessage, type KernelMessage } from '../../protocol/kernel.js';
 import type { Outbox } from './outbox.js';
 
-/** What a stranger may send before it has shown the token. */
-const STRANGER = { headerBytes: 4096, buffers: 0, totalBytes: 4096 };
 const HELLO_MS = 5000;
+/** How long a client has to read the end of what was sent to it. */
+const CLOSE_MS = 2000;
 
 export type Hello = Extract<ClientMessage, { type: 'hello' }>;
 
@@ -27,7 +27,7 @@ function sameToken(given: unknown, expected: string): boolean {
 }
 
 export class Channel {
-  private readonly decoder = new FrameDecoder<ClientMessage>(STRANGER);
+  private readonly decoder = new FrameDecoder<ClientMessage>(STRANGER_LIMITS);
   private accepted = false;
   private closed = false;
   private blocked = false;
@@ -67,7 +67,7 @@ export class Channel {
     }
     clearTimeout(this.deadline);
     this.accepted = true;
-    this.decoder.setLimits(FRAME_LIMITS);
+    this.decoder.setLimits(CLIENT_LIMITS);
     this.options.onHello(this, message);
   }
 
@@ -97,6 +97,8 @@ export class Channel {
     this.closed = true;
     clearTimeout(this.deadline);
     this.socket.destroySoon();
+    // A client that does not read would keep what is under way to it.
+    setTimeout(() => this.socket.destroy(), CLOSE_MS).unref();
     this.options.onClose(this, reason);
   }
 }

@@ -8,13 +8,18 @@
 import {
   parse,
   type AnyNode,
+  type ExportAllDeclaration,
   type ExportNamedDeclaration,
+  type ImportAttribute,
+  type Identifier,
   type ImportDeclaration,
+  type Literal,
   type Program,
   type VariableDeclaration,
 } from 'acorn';
 import MagicString from 'magic-string';
-import { placeAt, placeMapper, SourceSyntaxError, stripTypes, type Place } from './stripTypes.js';
+import { placeAt, SourceSyntaxError, type Place } from './place.js';
+import { placeMapper, stripTypes, type StrippedCell } from './stripTypes.js';
 import { boundNames, isFunction, isReference, isTopLevelName, varNames, walk } from './syntax.js';
 
 export interface CompiledCell {
@@ -41,19 +46,42 @@ function parseModule(code: string, toSource: (place: Place) => Place): Program {
   }
 }
 
+/** Whether what is below `node` is a statement of the cell itself. */
+function isModuleLevel(node: AnyNode | undefined): boolean {
+  return node?.type === 'Program' || node?.type === 'ExportNamedDeclaration';
+}
+
+/** Name of an export, which may be any string. */
+function moduleName(node: Identifier | Literal): string {
+  return node.type === 'Identifier' ? node.name : String(node.value);
+}
+
+/** Whether an export's name can be the name of a variable. */
+function isLocal(name: string): boolean {
+  return name !== 'default' && /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name);
+}
+
+/** `;`, and the `export {}` that marks a module. */
+function isEmpty(node: AnyNode): boolean {
+  const isMark = node.type === 'ExportNamedDeclaration' && !node.declaration && !node.source;
+  return node.type === 'EmptyStatement' || (isMark && node.specifiers.length === 0);
+}
+
 class CellRewriter {
   readonly edits: MagicString;
   readonly names = new Set<string>();
   private readonly constants = new Set<string>();
   private readonly used = new Set<string>();
+  /** What the cell may require(). */
+  readonly required = new Set<string>();
   /** Where hoisted functions and imports go: behind those that the cell starts with. */
   private hoistAt = 0;
 
   constructor(
-    readonly code: string,
+    readonly stripped: StrippedCell,
     readonly program: Program,
   ) {
-    this.edits = new MagicString(code);
+    this.edits = new MagicString(stripped.code);
   }
 
   rewrite(): void {
@@ -79,6 +107,8 @@ class CellRewriter {
     }
     if ((node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration') && node.id)
       this.names.add(node.id.name);
+    if (node.type === 'ExportAllDeclaration' && node.exported?.type === 'Identifier' && isLocal(node.exported.name))
+      this.names.add(node.exported.name);
     if (node.type === 'ImportDeclaration') {
       for (const { local } of node.specifiers) {
         this.names.add(local.name);
@@ -96,9 +126,16 @@ class CellRewriter {
         this.edits.overwrite(node.start, node.start + 'import'.length, `${HELPERS}.load`);
       } else if (node.type === 'MetaProperty' && node.meta.name === 'import') {
         this.edits.overwrite(node.start, node.end, `${HELPERS}.meta`);
+      } else if (
+        node.type === 'CallExpression' &&
+        node.callee.type === 'Identifier' &&
+        node.callee.name === 'require'
+      ) {
+        const [from] = node.arguments;
+        if (from?.type === 'Literal' && typeof from.value === 'string') this.required.add(from.value);
       } else if (node.type === 'Identifier' && isReference(node, parent)) {
         this.used.add(node.name);
-      } else if (node.type === 'VariableDeclaration' && node.kind === 'var' && parent?.type !== 'Program') {
+      } else if (node.type === 'VariableDeclaration' && node.kind === 'var' && !isModuleLevel(parent)) {
         if (!parents.some((p) => isFunction(p) || p.type === 'StaticBlock')) this.nestedVar(node, parent);
       } else if (node.type === 'AssignmentExpression' || node.type === 'UpdateExpression') {
         const target = node.type === 'AssignmentExpression' ? node.left : node.argument;
@@ -125,11 +162,17 @@ class CellRewriter {
   private assign(node: VariableDeclaration, statement: boolean): void {
     const { declarations } = node;
     this.edits.overwrite(node.start, declarations[0].start, statement ? 'void (' : '(');
+    const { disposed, fresh } = this.stripped;
     for (const d of declarations) {
-      if (d.init) this.markInitializer(d.init, d.end);
+      const [name] = boundNames(d.id);
+      if (d.init && disposed.has(name)) {
+        this.edits.prependRight(d.init.start, `${HELPERS}.use(`);
+        this.edits.appendLeft(d.end, disposed.get(name) ? ', true)' : ')');
+      } else if (d.init) this.markInitializer(d.init, d.end);
       // `var x` keeps a value that x already has; `let x` does not.
-      else if (node.kind !== 'var') this.edits.appendLeft(d.end, ' = undefined');
-      else this.edits.appendLeft(d.end, ` = ${HELPERS}.keep(${JSON.stringify(boundNames(d.id)[0])})`);
+      // The compiler's `var E` of an enum starts it anew.
+      else if (node.kind !== 'var' || fresh.has(name)) this.edits.appendLeft(d.end, ' = undefined');
+      else this.edits.appendLeft(d.end, ` = ${HELPERS}.keep(${JSON.stringify(name)})`);
     }
     this.edits.appendLeft(declarations[declarations.length - 1].end, statement ? ');' : ')');
   }
@@ -163,16 +206,45 @@ class CellRewriter {
         if ('id' in node.declaration && node.declaration.id) this.topLevel(node.declaration as AnyNode);
         return;
       case 'ExportAllDeclaration':
-        this.edits.remove(node.start, node.end);
-        return;
+        return this.exportedAll(node);
       default:
     }
   }
 
   private exported(node: ExportNamedDeclaration): void {
+    if (node.source) return this.exportedFrom(node, String(node.source.value));
     if (!node.declaration) return void this.edits.remove(node.start, node.end);
     this.edits.remove(node.start, node.declaration.start);
     this.topLevel(node.declaration);
+  }
+
+  /** `export { a as b } from 'm'`: later cells see b. Names that the module lacks are types. */
+  private exportedFrom(node: ExportNamedDeclaration, from: string): void {
+    const pairs = node.specifiers
+      .map(({ local, exported }) => [moduleName(local), moduleName(exported)])
+      .filter(([, name]) => isLocal(name));
+    const names = JSON.stringify(pairs);
+    this.edits.overwrite(
+      node.start,
+      node.end,
+      `void ${HELPERS}.adopt(${this.imported(from, [], node.attributes)}, ${names});`,
+    );
+    this.hoist(node);
+  }
+
+  /** `export * from 'm'`: later cells see what the module has; `export * as x from 'm'`: x. */
+  private exportedAll(node: ExportAllDeclaration): void {
+    const module = this.imported(String(node.source.value), [], node.attributes);
+    const name = node.exported?.type === 'Identifier' ? node.exported.name : '';
+    const adopt = node.exported ? module : `${HELPERS}.adopt(${module})`;
+    this.edits.overwrite(node.start, node.end, isLocal(name) ? `void (${name} = ${module});` : `void (${adopt});`);
+    this.hoist(node);
+  }
+
+  private imported(from: string, required: readonly string[], attributes: readonly ImportAttribute[]): string {
+    const given = attributes.map(({ key, value }) => [key.type === 'Identifier' ? key.name : key.value, value.value]);
+    const options = given.length > 0 ? `, ${JSON.stringify({ with: Object.fromEntries(given) as object })}` : '';
+    return `await ${HELPERS}.import(${JSON.stringify(from)}, ${JSON.stringify(required)}${options})`;
   }
 
   private importNames(node: ImportDeclaration): void {
@@ -186,14 +258,12 @@ class CellRewriter {
         continue;
       }
       const { imported } = specifier.type === 'ImportSpecifier' ? specifier : { imported: undefined };
-      const name = !imported ? 'default' : imported.type === 'Identifier' ? imported.name : String(imported.value);
+      const name = imported ? moduleName(imported) : 'default';
       named.push(`${JSON.stringify(name)}: ${local.name}`);
       // A name that the cell only uses as a type has nothing behind it at run time.
       if (this.used.has(local.name)) required.push(name);
     }
-    const from = JSON.stringify(node.source.value);
-    const names = JSON.stringify(required);
-    const namespace = `await ${HELPERS}.import(${from}, ${names})`;
+    const namespace = this.imported(String(node.source.value), required, node.attributes);
     const value = whole.reduce((rest, name) => `${name} = ${rest}`, namespace);
     const code = named.length > 0 ? `void ({${named.join(', ')}} = ${value});` : `void (${value});`;
     this.edits.overwrite(node.start, node.end, code);
@@ -207,7 +277,7 @@ class CellRewriter {
 
   /** The value of the last statement is the value of the cell. */
   private returnLast(): void {
-    const last = this.program.body.filter((node) => node.type !== 'EmptyStatement').at(-1);
+    const last = this.program.body.filter((node) => !isEmpty(node)).at(-1);
     if (last?.type === 'ExpressionStatement') this.returned(last.start, last.end);
     else if (last?.type === 'ExportDefaultDeclaration' && !('id' in last.declaration && last.declaration.id)) {
       this.returned(last.declaration.start, last.end);
@@ -217,7 +287,7 @@ class CellRewriter {
   /** The statement's end, not the expression's, which leaves closing parentheses out. */
   private returned(start: number, end: number): void {
     this.edits.prependRight(start, 'return (');
-    this.edits.appendLeft(this.code[end - 1] === ';' ? end - 1 : end, ');');
+    this.edits.appendLeft(this.stripped.code[end - 1] === ';' ? end - 1 : end, ');');
   }
 }
 
@@ -236,10 +306,11 @@ export interface CompileOptions {
 export async function compileCell(source: string, name: string, options: CompileOptions = {}): Promise<CompiledCell> {
   const stripped = await stripTypes(source, name);
   const toSource = stripped.toSource ?? ((place: Place) => place);
-  const rewriter = new CellRewriter(stripped.code, parseModule(stripped.code, toSource));
+  const rewriter = new CellRewriter(stripped, parseModule(stripped.code, toSource));
   rewriter.rewrite();
   const { edits, names } = rewriter;
   const shadowed = options.shadowed || [...names].some((each) => options.reserved?.has(each));
+  if (rewriter.required.size > 0) edits.prepend(`await ${HELPERS}.prepare(${JSON.stringify([...rewriter.required])});`);
   // Lookups through `with` are slow, so only sessions that shadow a name of the runtime pay for it.
   edits.prepend(
     shadowed

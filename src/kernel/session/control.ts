@@ -10,9 +10,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ClientMessage, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
 import { PROTOCOL_VERSION } from '../../protocol/kernel.js';
 import { Channel, type Hello } from './channel.js';
-import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter } from './interrupter.js';
+import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
+import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
-import type { ControlData, ToControl, ToMain } from './threads.js';
+import { STOP_BYTES, type ControlData, type StopSignal, type ToControl, type ToMain } from './threads.js';
+import { checkRunFolder, readToken, writePrivate } from './runFolder.js';
 import { KERNEL_VERSION } from './version.js';
 
 const HEARTBEAT_MS = 2000;
@@ -25,8 +27,9 @@ const data = workerData as ControlData;
 const flags = new Int32Array(data.flags);
 const toMain = (message: ToMain): void => port.postMessage(message);
 
+const logFile = new KernelLog();
 function log(text: string): void {
-  fs.writeSync(2, `${new Date().toISOString()} ${text}\n`);
+  logFile.line(`${new Date().toISOString()} ${text}`);
 }
 
 const interrupter = new Interrupter({
@@ -58,8 +61,8 @@ class SocketControl {
   private folder: string | undefined;
 
   constructor(private readonly mode: Extract<ControlData['mode'], { kind: 'socket' }>) {
-    this.token = fs.readFileSync(path.join(mode.runFolder, 'token'), 'utf8').trim();
-    if (this.token.length < 16) throw new Error(`the token in ${mode.runFolder} is shorter than 16 characters`);
+    checkRunFolder(mode.runFolder);
+    this.token = readToken(mode.runFolder);
     this.lock = path.join(mode.runFolder, 'kernel.json');
     this.address = this.chooseAddress();
     this.server = net.createServer((socket) => this.connect(socket));
@@ -89,8 +92,7 @@ class SocketControl {
     const { notebook, session } = this.mode;
     const started = new Date().toISOString();
     const content = { pid: process.pid, socket: this.address, session, notebook, started, version: KERNEL_VERSION };
-    fs.writeFileSync(`${this.lock}.tmp`, JSON.stringify(content, null, 1) + '\n', { mode: 0o600 });
-    fs.renameSync(`${this.lock}.tmp`, this.lock);
+    writePrivate(this.lock, JSON.stringify(content, null, 1) + '\n');
     log(`listening on ${this.address}, session ${session}, node ${process.version}`);
   }
 
@@ -107,6 +109,7 @@ class SocketControl {
 
   private accept(channel: Channel, hello: Hello): void {
     this.strangers.delete(channel);
+    this.client?.send({ type: 'displaced' });
     this.client?.close('another client took its place');
     this.client = channel;
     this.outbox.restart(hello.lastSeq);
@@ -146,6 +149,8 @@ class SocketControl {
   fromMain(message: ToControl): void {
     switch (message.type) {
       case 'message':
+        Atomics.sub(flags, PENDING_KB, message.costKb ?? 0);
+        Atomics.notify(flags, PENDING_KB);
         this.watch(message.message);
         this.outbox.add(message.message, message.buffers);
         this.client?.flush();
@@ -199,11 +204,20 @@ class SocketControl {
   }
 }
 
-/** Headless runs: each byte on the pipe from the launching process is one Ctrl-C. */
+/** How long a running call has to reach its next step, where it sees the stop by itself and saves what it has. */
+const STOP_GRACE_MS = 3000;
+
+/** Headless runs: a byte on the pipe from the launching process is the signal that it got. */
 function listenToPipe(fd: number): void {
   if (fd < 0) return;
+  const stop = (signal: StopSignal): void => {
+    toMain({ type: 'stop', signal });
+    interrupter.interrupt(STOP_GRACE_MS);
+  };
   const pipe = new net.Socket({ fd, readable: true, writable: false });
-  pipe.on('data', () => interrupter.interrupt());
+  pipe.on('data', (bytes) => stop(bytes.toString().startsWith(STOP_BYTES.SIGINT) ? 'SIGINT' : 'SIGTERM'));
+  // The launching process was killed: nothing could stop this one any more.
+  pipe.on('end', () => stop('SIGTERM'));
   pipe.on('error', () => undefined);
   pipe.unref();
 }

@@ -3,6 +3,7 @@ import { inspect, types } from 'node:util';
 import type { OutputItemMessage, VariableInfo } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import { checkDisplay } from './bounds.js';
 
 /** A value with this method is shown by the items that it returns (a promise of them is awaited). */
 export const DISPLAY = Symbol.for('fgnb.display');
@@ -83,9 +84,13 @@ export function valueText(value: unknown): string {
 
 /**
  * The outputs of a cell's last value; undefined shows nothing.
+ * @param stacks how a stack in the text is made readable.
  * @throws what the value's own display method throws.
  */
-export async function valueItems(value: unknown): Promise<OutputItem[]> {
+export async function valueItems(
+  value: unknown,
+  stacks: { readable(text: string): string } = { readable: (text) => text },
+): Promise<OutputItem[]> {
   if (value === undefined) return [];
   const method: unknown =
     typeof value === 'object' && value !== null && !types.isProxy(value) ? Reflect.get(value, DISPLAY) : undefined;
@@ -94,14 +99,14 @@ export async function valueItems(value: unknown): Promise<OutputItem[]> {
     if (Array.isArray(items) && items.every(isItem)) return items;
     throw new TypeError(`[Symbol.for('fgnb.display')]() must return output items {mime, text | json | base64}`);
   }
-  return [{ mime: MIME.text, text: [valueText(value)] }];
+  return [{ mime: MIME.text, text: [stacks.readable(valueText(value))] }];
 }
 
 function isItem(value: unknown): value is OutputItem {
   return typeof value === 'object' && value !== null && typeof (value as { mime?: unknown }).mime === 'string';
 }
 
-/** Items as messages: binary contents move to the frame's buffers. */
+/** Items as messages: binary contents move to the frame's buffers. @throws RangeError when they are too large to show. */
 export function toMessages(items: readonly OutputItem[]): { items: OutputItemMessage[]; buffers: Uint8Array[] } {
   const buffers: Uint8Array[] = [];
   const messages = items.map(({ mime, text, json, base64 }): OutputItemMessage => {
@@ -109,6 +114,7 @@ export function toMessages(items: readonly OutputItem[]): { items: OutputItemMes
     if (text !== undefined) return { mime, text: Array.isArray(text) ? text.join('') : String(text) };
     return { mime, json: (json ?? null) as Json };
   });
+  checkDisplay(messages, buffers);
   return { items: messages, buffers };
 }
 

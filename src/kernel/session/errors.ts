@@ -1,14 +1,23 @@
 /** Errors as a cell shows them: name, message with causes, and stack lines that point into cells. */
 import { inspect } from 'node:util';
 import type { StackLine } from '../../protocol/kernel.js';
-import { SourceSyntaxError, type Place } from './stripTypes.js';
+import { SourceSyntaxError, type Place } from './place.js';
 
 /** Script name of a cell's run: `fgnb:/<cell id>?<order>`. */
 export function cellScriptName(cellId: string, order: number): string {
   return `fgnb:/${encodeURIComponent(cellId)}?${order}`;
 }
 
+/** The order of the cell whose code is on an error's stack, nearest first. */
+export function cellOrderOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const found = /\bfgnb:\/[^?\s]*\?(\d+)/.exec(ownString(error, 'stack') ?? '');
+  return found ? Number(found[1]) : undefined;
+}
+
 const FRAME = /^\s+at (?:(.*?) \()?((?:fgnb:|file:|node:|\/|[A-Za-z]:[\\/])[^()]*?):(\d+):(\d+)\)?$/;
+/** A frame without a place, such as `at async Promise.all (index 0)`. */
+const ANONYMOUS_FRAME = /^\s+at (?:.*\((?:index \d+|<anonymous>|native)\)|<anonymous>:\d+:\d+)$/;
 const MAX_MESSAGE = 20_000;
 const MAX_FRAMES = 50;
 
@@ -32,6 +41,24 @@ export class StackMapper {
     this.maps.delete(script);
     this.maps.set(script, toSource);
     if (this.maps.size > 2000) this.maps.delete(this.maps.keys().next().value as string);
+  }
+
+  /**
+   * A text with the stacks in it as people read them: places in cells by the number of the cell's run and the line of
+   * the cell, frames of the kernel and of Node left out. Other text stays as it is.
+   */
+  readable(text: string): string {
+    if (!/^ +at /m.test(text)) return text;
+    const lines = text.split('\n').flatMap((line) => {
+      if (!FRAME.test(line) && !ANONYMOUS_FRAME.test(line)) return [line];
+      const [found] = this.lines(line);
+      if (!found) return [];
+      const order = found.cellId === undefined ? undefined : /\?(\d+):\d+:\d+\)?$/.exec(line)?.[1];
+      const where = found.cellId === undefined ? found.file : `cell [${order}]`;
+      const place = `${where}:${found.line}:${found.column}`;
+      return [`${/^ */.exec(line)?.[0]}at ${found.fn ? `${found.fn} (${place})` : place}`];
+    });
+    return lines.join('\n');
   }
 
   /** Frames of a stack text that the user can act on: cells, local files, packages. */

@@ -3,8 +3,7 @@
  *
  * The cell starts inside a Runtime.evaluate of a same-thread inspector session: that call catches V8's termination,
  * where a bare script would take the process down. `awaitPromise` stays false (true aborts Node 22 at a later garbage
- * collection); the session settles the cell's promise itself. The request to stop comes from the control thread
- * (interrupter.ts). Node must run with --no-force-async-hooks-checks, or a loop stopped inside a timer aborts it.
+ * collection). The request to stop comes from the control thread (interrupter.ts). Node must run with --no-force-async-hooks-checks, or a loop stopped inside a timer aborts it.
  */
 import inspector from 'node:inspector';
 
@@ -24,7 +23,6 @@ const START = Symbol.for('fgnb.start');
 export class Evaluator {
   private readonly session = new inspector.Session();
   private body: (() => void) | undefined;
-  private stop: ((reason: InterruptedError) => void) | undefined;
 
   constructor() {
     this.session.connect();
@@ -32,36 +30,24 @@ export class Evaluator {
   }
 
   /**
-   * Calls `start` and waits for its promise.
-   * @throws InterruptedError when interrupt() was called or V8 terminated the call; else what the promise rejects with.
+   * Calls `start`; settles as its promise does.
+   * @throws InterruptedError when V8 terminated the call. Behind an await it may be terminated too, and then this
+   * promise never settles: the session, which hears of every interrupt, does not wait for it.
    */
-  async run(start: () => Promise<unknown>): Promise<unknown> {
-    const stopped = new Promise<never>((_, reject) => {
-      this.stop = reject;
+  run(start: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.body = () => {
+        this.body = undefined;
+        start().then(resolve, reject);
+      };
+      this.session.post(
+        'Runtime.evaluate',
+        { expression: "globalThis[Symbol.for('fgnb.start')]()", silent: true, awaitPromise: false },
+        (error) => {
+          if (error) reject(new InterruptedError());
+        },
+      );
     });
-    stopped.catch(() => undefined);
-    let started: Promise<unknown> | undefined;
-    this.body = () => {
-      this.body = undefined;
-      started = start();
-    };
-    this.session.post(
-      'Runtime.evaluate',
-      { expression: "globalThis[Symbol.for('fgnb.start')]()", silent: true, awaitPromise: false },
-      (error) => {
-        if (error) this.stop?.(new InterruptedError());
-      },
-    );
-    try {
-      return await (started ? Promise.race([started, stopped]) : stopped);
-    } finally {
-      this.stop = undefined;
-    }
-  }
-
-  /** Ends the running cell's promise. Its code, if it still runs, is stopped by the control thread. */
-  interrupt(): void {
-    this.stop?.(new InterruptedError());
   }
 
   /** Must be called before the process exits. */

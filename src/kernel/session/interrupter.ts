@@ -1,6 +1,6 @@
 /** The control thread's half of an interrupt: it makes the main thread leave whatever JavaScript it runs. */
 import inspector from 'node:inspector';
-import { GATE_COUNT, IN_NATIVE, TERMINATING } from '../compute/nativeCall.js';
+import { GATE_COUNT, LONG_CALLS, PROTECTED, TERMINATING, TERMINATIONS } from '../compute/nativeCall.js';
 
 /** Shared counters: the control thread asks, the main thread says up to which request it has answered. */
 export const ASKED = 0;
@@ -8,18 +8,24 @@ export const ANSWERED = 1;
 /** Kilobytes of heap and of array buffers, written by the main thread. */
 export const HEAP_KB = 2;
 export const BUFFERS_KB = 3;
-const GATE = 4;
+/** Kilobytes of messages on their way to the control thread. */
+export const PENDING_KB = 4;
+const GATE = 5;
 export const FLAG_COUNT = GATE + GATE_COUNT;
 
-/** The part of the counters by which native calls and terminations keep out of each other's way. */
+/** The part of the counters by which protected code and terminations keep out of each other's way. */
 export function gateOf(flags: Int32Array): Int32Array {
   return new Int32Array(flags.buffer, flags.byteOffset + 4 * GATE, GATE_COUNT);
 }
 
-/** How long an idle main thread gets to answer before its JavaScript is terminated. */
-const GRACE_MS = 60;
+/** FGNB_INTERRUPT_GRACE_MS: tests give no grace, so that terminations strike everywhere. */
+const given = process.env.FGNB_INTERRUPT_GRACE_MS;
+/** How long a main thread gets to answer before its JavaScript is terminated. */
+const GRACE_MS = Number(given ?? 60);
+/** The same while a call of the kernel runs: it ends by its signal within half a second or so, and cleans up. */
+const LONG_CALL_GRACE_MS = Number(given ?? 1500);
 const RETRY_MS = 250;
-const NATIVE_RETRY_MS = 2;
+const PROTECTED_RETRY_MS = 2;
 const GIVE_UP_MS = 60_000;
 
 export interface InterrupterOptions {
@@ -35,6 +41,8 @@ export class Interrupter {
   private timer: NodeJS.Timeout | undefined;
   private since = 0;
   private warned = false;
+  /** A termination was asked for and has not struck yet. */
+  private underWay = false;
   private readonly gate: Int32Array;
 
   constructor(private readonly options: InterrupterOptions) {
@@ -42,46 +50,71 @@ export class Interrupter {
     this.session.connectToMainThread();
   }
 
-  /** Asks the main thread to stop its cell; may be called again at any time. */
-  interrupt(): void {
+  /**
+   * Asks the main thread to stop its cell; may be called again at any time.
+   * @param grace milliseconds that the main thread gets to answer by itself.
+   */
+  interrupt(grace = GRACE_MS): void {
     const { flags, notify } = this.options;
     Atomics.add(flags, ASKED, 1);
     this.since = Date.now();
     this.warned = false;
     notify();
+    this.again(grace);
+  }
+
+  private again(ms: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.insist(), GRACE_MS);
+    this.timer = setTimeout(() => this.insist(), ms);
+  }
+
+  private get answered(): boolean {
+    return Atomics.load(this.options.flags, ANSWERED) >= Atomics.load(this.options.flags, ASKED);
   }
 
   /** Terminates as long as the main thread is too busy to answer; code that catches everything gets it again. */
   private insist(): void {
-    const { flags, notify, onStuck } = this.options;
     const waited = Date.now() - this.since;
-    if (Atomics.load(flags, ANSWERED) >= Atomics.load(flags, ASKED) || waited > GIVE_UP_MS) return this.open();
+    if (this.answered || waited > GIVE_UP_MS) return this.open();
     if (waited > 5000 && !this.warned) {
       this.warned = true;
-      onStuck?.();
+      this.options.onStuck?.();
     }
-    Atomics.store(this.gate, TERMINATING, 1);
-    if (Atomics.load(this.gate, IN_NATIVE) === 1) {
-      // Terminating inside a native call would take the process down; the next one waits at the gate.
-      this.timer = setTimeout(() => this.insist(), NATIVE_RETRY_MS);
-      return;
+    if (Atomics.load(this.gate, LONG_CALLS) > 0 && waited < LONG_CALL_GRACE_MS) return this.again(GRACE_MS);
+    if (!this.underWay) {
+      Atomics.store(this.gate, TERMINATING, 1);
+      // Protected code runs; the next piece of it waits at the gate.
+      if (Atomics.load(this.gate, PROTECTED) === 1) return this.again(PROTECTED_RETRY_MS);
+      if (this.answered) return this.open();
+      this.terminate();
     }
-    this.session.post('Runtime.terminateExecution', () => undefined);
-    // The termination may have hit the very handler of the message: send it again.
-    notify();
-    this.timer = setTimeout(() => this.insist(), RETRY_MS);
+    // The termination may have hit the very handler of the message, or found nothing to end: send it again.
+    this.options.notify();
+    this.again(RETRY_MS);
   }
 
-  /** Lets native calls through again. */
+  private terminate(): void {
+    this.underWay = true;
+    Atomics.add(this.gate, TERMINATIONS, 1);
+    // The reply comes when the termination is over. Until then the main thread waits before it answers, so that the
+    // session never loses what it does next.
+    this.session.post('Runtime.terminateExecution', () => {
+      this.underWay = false;
+      this.open();
+      this.options.notify();
+    });
+  }
+
+  /** Lets protected code through again. */
   private open(): void {
+    if (this.underWay) return;
     Atomics.store(this.gate, TERMINATING, 0);
     Atomics.notify(this.gate, TERMINATING);
   }
 
   close(): void {
     clearTimeout(this.timer);
+    this.underWay = false;
     this.open();
     this.session.disconnect();
   }

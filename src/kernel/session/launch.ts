@@ -5,8 +5,10 @@ import { clearInterval, setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { gateNativeCalls } from '../compute/nativeCall.js';
-import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, HEAP_KB } from './interrupter.js';
+import { roughBytes } from './bounds.js';
+import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, HEAP_KB, PENDING_KB } from './interrupter.js';
 import { REQUIRED_FLAG } from './evaluate.js';
+import { exitProcess } from './process.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 
 /** Whether Node was started with the flag that a stopped timer callback needs. */
@@ -19,7 +21,8 @@ export function hasRequiredFlag(): boolean {
 export function relaunch(script: string, args: readonly string[], pipes = 0): ChildProcess {
   const extra = Array.from({ length: pipes }, () => 'pipe' as const);
   return spawn(process.execPath, [...process.execArgv, REQUIRED_FLAG, script, ...args], {
-    stdio: ['inherit', 'inherit', 'inherit', ...extra],
+    // Cells have no input: a read of file descriptor 0 ends at once instead of waiting at the terminal.
+    stdio: ['ignore', 'inherit', 'inherit', ...extra],
   });
 }
 
@@ -29,10 +32,30 @@ export interface ControlThread {
   answered(): void;
   /** Interrupts asked for so far. */
   asked(): number;
+  /** Whether an interrupt waits for its answer; its message comes more than once. */
+  isAsked(): boolean;
   close(): Promise<void>;
 }
 
 const MEMORY_MS = 1000;
+
+/** Kilobytes of messages that may wait for the control thread: a cell that shows more than it can take waits for it. */
+const PENDING_LIMIT_KB = 32 * 1024;
+/** A control thread that takes nothing for so long is broken, and ends the process by itself. */
+const PENDING_PATIENCE_MS = 10_000;
+
+/** What a message holds while it waits, in whole kilobytes. */
+function costKb({ message, buffers }: Extract<ToControl, { type: 'message' }>): number {
+  return 1 + Math.ceil((roughBytes(message) + roughBytes(buffers)) / 1024);
+}
+
+function waitForRoom(flags: Int32Array): void {
+  const until = Date.now() + PENDING_PATIENCE_MS;
+  for (let now = Atomics.load(flags, PENDING_KB); now > PENDING_LIMIT_KB; now = Atomics.load(flags, PENDING_KB)) {
+    if (Date.now() > until) return;
+    Atomics.wait(flags, PENDING_KB, now, 100);
+  }
+}
 
 /** Starts the control thread; `receive` gets its messages. */
 export function startControl(mode: ControlData['mode'], receive: (message: ToMain) => void): ControlThread {
@@ -50,7 +73,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
   worker.on('error', (error) => {
     // Without its control thread the kernel can neither be reached nor stopped.
     process.stderr.write(`control thread failed: ${error.stack ?? error.message}\n`);
-    process.exit(70);
+    exitProcess(70);
   });
   const tell = (): void => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -61,9 +84,17 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
   const timer = setInterval(tell, MEMORY_MS);
   timer.unref();
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message) => {
+      if (message.type !== 'message') return worker.postMessage(message);
+      const cost = costKb(message);
+      waitForRoom(flags);
+      // Copied, not transferred: the cell may go on using the memory.
+      worker.postMessage({ ...message, costKb: cost } satisfies Required<typeof message>);
+      Atomics.add(flags, PENDING_KB, cost);
+    },
     answered: () => void Atomics.store(flags, ANSWERED, Atomics.load(flags, ASKED)),
     asked: () => Atomics.load(flags, ASKED),
+    isAsked: () => Atomics.load(flags, ANSWERED) < Atomics.load(flags, ASKED),
     async close() {
       clearInterval(timer);
       await worker.terminate();

@@ -2,12 +2,14 @@
  * Live views: what outputs ask the session that made them. Calls run one at a time on the main thread when no cell runs;
  * a cell that comes meanwhile goes first, and the call runs again behind it.
  */
+import { setTimeout } from 'node:timers';
 import { LIVE_GONE, LIVE_SUPERSEDED, type LiveCall } from '../../protocol/live.js';
 import type { Json } from '../../protocol/notebook.js';
+import { LruMap } from '../compute/lru.js';
 import type { LiveHandler } from '../verb/context.js';
 import { InterruptedError, type Evaluator } from './evaluate.js';
 
-/** Views that a session keeps: of more, the oldest is let go with what it holds. */
+/** Views that a session keeps: of more, the one that was asked longest ago is let go with what it holds. */
 const MAX_VIEWS = 64;
 /** How long a call has to see its signal before the cell that waits for it goes on without. */
 const YIELD_MS = 2000;
@@ -20,6 +22,8 @@ interface Waiting {
 
 interface Running extends Waiting {
   abort: AbortController;
+  /** Called once, when the next may run. */
+  done: () => void;
   /** Why it is to end before its time. */
   ends?: 'superseded' | 'cell' | 'turn' | 'interrupted';
 }
@@ -27,7 +31,7 @@ interface Running extends Waiting {
 const sameQuestion = (a: LiveCall, b: LiveCall): boolean => a.view === b.view && a.method === b.method;
 
 export class LiveViews {
-  private readonly views = new Map<string, LiveHandler>();
+  private readonly views = new LruMap<string, LiveHandler>(MAX_VIEWS);
   private waiting: Waiting[] = [];
   private running: Running | undefined;
 
@@ -35,10 +39,6 @@ export class LiveViews {
 
   register(view: string, handler: LiveHandler): void {
     this.views.set(view, handler);
-    for (const [oldest] of this.views) {
-      if (this.views.size <= MAX_VIEWS) break;
-      this.views.delete(oldest);
-    }
   }
 
   get hasWork(): boolean {
@@ -52,7 +52,7 @@ export class LiveViews {
    * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or with the words of the handler.
    */
   call(call: LiveCall): Promise<Json> {
-    if (!this.views.has(call.view))
+    if (!this.views.get(call.view))
       return Promise.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
     const superseded = this.waiting.filter((each) => sameQuestion(each.call, call));
     this.waiting = this.waiting.filter((each) => !superseded.includes(each));
@@ -63,23 +63,39 @@ export class LiveViews {
     });
   }
 
-  /** Runs the call that has waited longest; never rejects. */
-  async runNext(): Promise<void> {
+  /** The call that runs: what it begins is its own. */
+  get active(): object | undefined {
+    return this.running;
+  }
+
+  /** Runs the call that has waited longest; `done` is called when it has ended or was stopped. */
+  runNext(done: () => void): void {
     const next = this.waiting.shift();
-    if (!next) return;
-    const handler = this.views.get(next.call.view);
-    if (!handler) return next.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
-    const running: Running = { ...next, abort: new AbortController() };
+    const handler = next && this.views.get(next.call.view);
+    if (!next || !handler) {
+      next?.reject(new Error(`${LIVE_GONE}: run its cell again to make it answer.`));
+      return done();
+    }
+    const running: Running = { ...next, abort: new AbortController(), done };
     this.running = running;
     const { method, params } = next.call;
-    try {
-      const value = await this.evaluator.run(() => handler(method, params, running.abort.signal));
-      next.resolve((value ?? null) as Json);
-    } catch (error) {
-      this.failed(running, error);
-    } finally {
-      this.running = undefined;
-    }
+    // Not at once: who calls this is protected from termination, and the handler's code must not be.
+    queueMicrotask(() => {
+      this.evaluator
+        .run(() => handler(method, params, running.abort.signal))
+        .then(
+          (value) => this.finish(running, () => next.resolve((value ?? null) as Json)),
+          (error: unknown) => this.finish(running, () => this.failed(running, error)),
+        );
+    });
+  }
+
+  /** Ends a call once: what comes later of one that was stopped is not heard. */
+  private finish(running: Running, settle: () => void): void {
+    if (this.running !== running) return;
+    this.running = undefined;
+    settle();
+    running.done();
   }
 
   private failed(running: Running, error: unknown): void {
@@ -100,7 +116,9 @@ export class LiveViews {
   private end(why: NonNullable<Running['ends']>): void {
     if (!this.running || this.running.ends === 'interrupted' || this.running.ends === 'superseded') return;
     this.running.ends = why;
-    this.running.abort.abort();
+    const { abort } = this.running;
+    // Its listeners are the user's code, which may have to be stopped.
+    queueMicrotask(() => abort.abort());
   }
 
   /** A cell is to run: what runs ends soon, and again behind the cell. */
@@ -109,15 +127,17 @@ export class LiveViews {
     if (!running) return;
     this.end('cell');
     setTimeout(() => {
-      if (this.running === running) this.evaluator.interrupt();
+      this.finish(running, () => this.failed(running, new InterruptedError()));
     }, YIELD_MS).unref();
   }
 
-  /** Ends what runs and what waits. */
-  interrupt(): void {
+  /** Ends what waits and what runs, whose signal is returned: its listeners are the user's code. */
+  interrupt(): AbortController | undefined {
     for (const { reject } of this.waiting.splice(0)) reject(new Error('Interrupted'));
-    if (!this.running) return;
-    this.end('interrupted');
-    this.evaluator.interrupt();
+    const { running } = this;
+    if (!running) return undefined;
+    if (running.ends !== 'superseded') running.ends = 'interrupted';
+    this.finish(running, () => this.failed(running, new InterruptedError()));
+    return running.abort;
   }
 }

@@ -8,19 +8,25 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { loadTypeScript, transpile, type Place } from './stripTypes.js';
+import { claimed } from '../compute/work.js';
+import type { Place } from './place.js';
+import { IMPORT_META, loadTypeScript, REQUIRE, transpile } from './stripTypes.js';
 
 export type ModuleNamespace = Record<string, unknown>;
 type NativeImport = (specifier: string, options?: unknown) => Promise<ModuleNamespace>;
 
 interface LocalModule {
+  /** As importers of ES modules see it. */
   exports: ModuleNamespace;
+  /** What require() gives: the exports, or what `export =` put in their place. */
+  required: unknown;
   stamp: string;
   /** Local TypeScript and JSON files that it imports. */
   imports: string[];
   done: Promise<void>;
 }
 
+const LOCAL = /^(\.{1,2}(\/|$)|\/|[A-Za-z]:[\\/])/;
 const TYPESCRIPT = /\.[mc]?ts$/;
 const GUESSES = ['', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json', '/index.ts', '/index.js'];
 
@@ -32,18 +38,40 @@ export interface ModuleLoaderOptions {
   onCompiled?: (file: string, toSource: (place: Place) => Place) => void;
 }
 
+/** Node asks for `with { type: 'json' }`; TypeScript does not. */
+const JSON_OPTIONS = { with: { type: 'json' } };
+
+function lacksJsonAttribute(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  // Before Node 22 attributes were called assertions.
+  return code === 'ERR_IMPORT_ATTRIBUTE_MISSING' || code === 'ERR_IMPORT_ASSERTION_TYPE_MISSING';
+}
+
 /** import() as seen from a file in `folder`: resolution starts there. */
 function nativeImportFrom(folder: string): NativeImport {
   const script = new vm.Script('(specifier, options) => import(specifier, options)', {
     filename: path.join(folder, 'cell.mjs'),
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
-  return script.runInThisContext() as NativeImport;
+  const load = script.runInThisContext() as NativeImport;
+  return async (specifier, options) => {
+    try {
+      return await load(specifier, options);
+    } catch (error) {
+      if (!lacksJsonAttribute(error)) throw error;
+      return load(specifier, JSON_OPTIONS);
+    }
+  };
 }
 
 function isMissing(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+}
+
+function notInstalled(specifier: string, folder: string): Error {
+  const text = `Cannot find package '${specifier}' from ${folder}. Install it there: npm install ${specifier}`;
+  return Object.assign(new Error(text), { code: 'ERR_MODULE_NOT_FOUND' });
 }
 
 export class ModuleLoader {
@@ -52,9 +80,19 @@ export class ModuleLoader {
   private readonly fromNotebook: NativeImport;
   private readonly fromKernel: NativeImport;
 
+  /** `import.meta` of a cell. */
+  readonly meta: Readonly<{ url: string; dirname: string; filename: string }>;
+
   constructor(private readonly options: ModuleLoaderOptions) {
+    const filename = path.join(options.notebookFolder, 'notebook.fgnb');
+    this.meta = { url: pathToFileURL(filename).href, dirname: options.notebookFolder, filename };
     this.fromNotebook = nativeImportFrom(options.notebookFolder);
     this.fromKernel = nativeImportFrom(path.dirname(fileURLToPath(import.meta.url)));
+  }
+
+  /** What Node's typings say that a module has. */
+  moduleNames(): Record<string, unknown> {
+    return { require: this.requireFrom(), __dirname: this.meta.dirname, __filename: this.meta.filename };
   }
 
   /** import() from a cell, or from a local file when `folder` is given. */
@@ -69,15 +107,70 @@ export class ModuleLoader {
     if (file === undefined) return this.loadPackage(specifier, importOptions);
     if (TYPESCRIPT.test(file)) return this.loadTypeScriptFile(file);
     if (file.endsWith('.json')) return loadJson(file);
-    return this.loadScriptFile(file);
+    return this.loadScriptFile(file, importOptions);
+  }
+
+  /** The `require` of a folder's files, default the notebook's cells. */
+  requireFrom(folder = this.options.notebookFolder): NodeJS.Require {
+    const native = createRequire(path.join(folder, 'cell.cjs'));
+    return Object.assign((specifier: string) => this.require(specifier, folder), {
+      resolve: native.resolve,
+      cache: native.cache,
+      extensions: native.extensions,
+      main: native.main,
+    });
+  }
+
+  private require(specifier: string, folder: string): unknown {
+    const provided = this.options.provided(specifier);
+    if (provided) return provided;
+    const file = this.localFile(specifier, folder);
+    if (file === undefined) return this.requirePackage(specifier, folder);
+    if (TYPESCRIPT.test(file)) {
+      const module = this.local.get(file);
+      if (module && this.isFresh(file, new Set())) return module.required;
+      throw new Error(`require() cannot load the TypeScript file ${file}: use import, or await import()`);
+    }
+    if (file.endsWith('.json')) return JSON.parse(fs.readFileSync(file, 'utf8'));
+    const require = createRequire(file);
+    const now = stamp(file);
+    if ((this.firstSeen.get(file) ?? now) !== now) delete require.cache[file];
+    this.firstSeen.set(file, now);
+    return require(file);
+  }
+
+  /** Loads the local TypeScript files that a cell may require(). */
+  async prepare(specifiers: readonly string[]): Promise<void> {
+    for (const specifier of specifiers) {
+      try {
+        const file = LOCAL.test(specifier) ? this.localFile(specifier, this.options.notebookFolder) : undefined;
+        if (file && TYPESCRIPT.test(file)) await this.loadTypeScriptFile(file);
+      } catch (error) {
+        // A missing file is named where it is required.
+        if (!isMissing(error)) throw error;
+      }
+    }
+  }
+
+  private requirePackage(specifier: string, folder: string): unknown {
+    try {
+      return createRequire(path.join(folder, 'cell.cjs'))(specifier);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      try {
+        return createRequire(import.meta.url)(specifier);
+      } catch (second) {
+        throw isMissing(second) ? notInstalled(specifier, folder) : second;
+      }
+    }
   }
 
   /**
    * A static import: like load, and every name in `required` must be there. CommonJS names that Node could not see
    * statically are taken from the default export.
    */
-  async importNames(specifier: string, required: readonly string[]): Promise<ModuleNamespace> {
-    const namespace = await this.load(specifier);
+  async importNames(specifier: string, required: readonly string[], importOptions?: unknown): Promise<ModuleNamespace> {
+    const namespace = await this.load(specifier, importOptions);
     const fallback = namespace.default as ModuleNamespace | null | undefined;
     const missing = required.filter((name) => !(name in namespace));
     if (missing.length === 0) return namespace;
@@ -93,7 +186,7 @@ export class ModuleLoader {
   private localFile(specifier: string, folder: string): string | undefined {
     let target: string;
     if (specifier.startsWith('file:')) target = fileURLToPath(specifier);
-    else if (/^\.{1,2}(\/|$)/.test(specifier) || path.isAbsolute(specifier)) target = path.resolve(folder, specifier);
+    else if (LOCAL.test(specifier)) target = path.resolve(folder, specifier);
     else return undefined;
     // TypeScript sources name their imports by the file that a build would make of them.
     const source = target.replace(/\.([mc]?)js$/, '.$1ts');
@@ -117,17 +210,13 @@ export class ModuleLoader {
         return await this.fromKernel(specifier, importOptions);
       } catch (second) {
         if (!isMissing(second)) throw second;
-        const where = this.options.notebookFolder;
-        throw Object.assign(
-          new Error(`Cannot find package '${specifier}' from ${where}. Install it there: npm install ${specifier}`),
-          { code: 'ERR_MODULE_NOT_FOUND' },
-        );
+        throw notInstalled(specifier, this.options.notebookFolder);
       }
     }
   }
 
   /** Node keeps modules for good; a changed file is imported under a new query. */
-  private async loadScriptFile(file: string): Promise<ModuleNamespace> {
+  private async loadScriptFile(file: string, importOptions: unknown): Promise<ModuleNamespace> {
     const now = stamp(file);
     const first = this.firstSeen.get(file) ?? now;
     this.firstSeen.set(file, first);
@@ -137,7 +226,7 @@ export class ModuleLoader {
       const require = createRequire(file);
       delete require.cache[file];
     }
-    return this.fromNotebook(url.href);
+    return this.fromNotebook(url.href, importOptions);
   }
 
   private async loadTypeScriptFile(file: string): Promise<ModuleNamespace> {
@@ -168,39 +257,70 @@ export class ModuleLoader {
       if (!running.has(file)) await existing.done;
       return existing.exports;
     }
-    const module: LocalModule = { exports: {}, stamp: stamp(file), imports: [], done: Promise.resolve() };
+    const exports: ModuleNamespace = {};
+    const module: LocalModule = {
+      exports,
+      required: exports,
+      stamp: stamp(file),
+      imports: [],
+      done: Promise.resolve(),
+    };
     this.local.set(file, module);
-    module.done = this.run(file, module, new Set([...running, file]));
-    try {
-      await module.done;
-    } catch (error) {
-      this.local.delete(file);
-      throw error;
-    }
+    // A cell that was interrupted while it ran the file leaves no promise that later imports would wait for.
+    const forget = (): void => {
+      if (this.local.get(file) === module) this.local.delete(file);
+    };
+    module.done = claimed(() => this.run(file, module, new Set([...running, file])), forget);
+    await module.done;
     return module.exports;
   }
 
   private async run(file: string, module: LocalModule, running: Set<string>): Promise<void> {
     const source = fs.readFileSync(file, 'utf8');
     const { ts } = await loadTypeScript();
-    const found = ts.preProcessFile(source).importedFiles.map((each) => each.fileName);
+    const [found, all] = [false, true].map((calls) =>
+      ts.preProcessFile(source, true, calls).importedFiles.map((each) => each.fileName),
+    );
     const compiled = await transpile(source, file, { commonJs: true });
     const loaded = await this.loadImports(file, module, found, running);
-    const code = compiled.code.replaceAll('import.meta', '__importMeta');
-    const prefix = '(async (exports, require, module, __filename, __dirname, __importMeta) => {';
-    const script = new vm.Script(`${prefix}${code}\n})`, { filename: file, columnOffset: -prefix.length });
+    await this.loadRequired(module, path.dirname(file), all, running);
+    const prefix = `((${REQUIRE}) => async (exports, require, module, __filename, __dirname, ${IMPORT_META}) => {`;
+    const script = new vm.Script(`${prefix}${compiled.code}\n})`, { filename: file, columnOffset: -prefix.length });
     if (compiled.toSource) this.options.onCompiled?.(file, compiled.toSource);
-    const own = createRequire(file);
+    const required = this.requireFrom(path.dirname(file));
     const require = (specifier: string): unknown => {
       const entry = loaded.get(specifier);
-      if (!entry) return own(specifier);
+      if (!entry) return required(specifier);
       if ('error' in entry) throw entry.error;
       return entry.value;
     };
-    const body = script.runInThisContext() as (...args: unknown[]) => Promise<void>;
+    const make = script.runInThisContext() as (required: unknown) => (...args: unknown[]) => Promise<void>;
     const meta = { url: pathToFileURL(file).href, filename: file, dirname: path.dirname(file) };
-    // `module.exports = …` replaces nothing: importers may hold the exports object already.
-    await body(module.exports, require, { exports: module.exports }, file, path.dirname(file), meta);
+    const own: { exports: unknown; require: unknown } = { exports: module.exports, require: required };
+    await make(required)(module.exports, require, own, file, path.dirname(file), meta);
+    module.required = own.exports;
+    // `export =`: files of a cycle that hold the first exports find the properties there all the same.
+    if (own.exports !== module.exports) Object.assign(module.exports, own.exports, { default: own.exports });
+  }
+
+  /** Local TypeScript that a file may require(): loading takes turns of the event loop, so it comes first. */
+  private async loadRequired(
+    module: LocalModule,
+    folder: string,
+    specifiers: readonly string[],
+    running: Set<string>,
+  ): Promise<void> {
+    for (const specifier of specifiers) {
+      if (!LOCAL.test(specifier)) continue;
+      try {
+        const target = this.localFile(specifier, folder);
+        if (!target || !TYPESCRIPT.test(target)) continue;
+        if (!module.imports.includes(target)) module.imports.push(target);
+        await this.start(target, running);
+      } catch {
+        // Thrown again where the file requires it.
+      }
+    }
   }
 
   private async loadImports(
@@ -216,11 +336,10 @@ export class ModuleLoader {
         const provided = this.options.provided(specifier);
         const target = provided ? undefined : this.localFile(specifier, folder);
         if (target && (TYPESCRIPT.test(target) || target.endsWith('.json'))) module.imports.push(target);
-        const value =
-          target && TYPESCRIPT.test(target)
-            ? await this.start(target, running)
-            : asCommonJs(await this.load(specifier, undefined, folder));
-        loaded.set(specifier, { value });
+        if (target && TYPESCRIPT.test(target)) {
+          await this.start(target, running);
+          loaded.set(specifier, { value: this.local.get(target)?.required });
+        } else loaded.set(specifier, { value: asCommonJs(await this.load(specifier, undefined, folder)) });
       } catch (error) {
         // Thrown where the file asks for it: the import may be optional or for types alone.
         loaded.set(specifier, { error });

@@ -1,42 +1,76 @@
 /**
  * Messages to the client, kept until it has acknowledged them. Bounded: beyond the limit the oldest text and displays
- * give way to a notice, while the start, end, errors and replies of every cell stay.
+ * give way to a notice, and large replies to a refusal, while the start, end and errors of every cell stay.
  */
 import { encodeFrame, frameBytes } from '../../protocol/frames.js';
 import type { KernelMessage } from '../../protocol/kernel.js';
+import { clip, sizeText } from './bounds.js';
 
 export interface OutboxLimits {
-  /** Bytes kept for a client that is away or slow. */
+  /** Bytes kept for a client that is away or slow, with what each message takes besides its frame. */
   keptBytes: number;
-  /** Bytes sent and not yet acknowledged: the client's credit. */
+  /** Bytes of frames sent and not yet acknowledged: the client's credit. */
   creditBytes: number;
 }
 
 export const OUTBOX_LIMITS: OutboxLimits = { keptBytes: 128 * 2 ** 20, creditBytes: 16 * 2 ** 20 };
 
+/** What a kept message takes besides the bytes of its frame: its entry, two arrays and their buffers. */
+export const ENTRY_BYTES = 1024;
+/** When there is no room, so much of the limit is made free at once: each pass looks at every entry. */
+const FREED_SHARE = 0.1;
+/** Replies below are kept: a refusal is about as large. */
+const SMALL_REPLY = 4096;
+
+type CellMessage = Extract<KernelMessage, { type: 'cell' }>;
+type Owner = Pick<CellMessage, 'execution' | 'cellId'>;
+
 interface Entry {
   seq: number;
   pieces: Uint8Array[];
+  /** Of the frame. */
   bytes: number;
   /** Set on what may be dropped: the cell that loses it. */
-  droppable?: { execution: string; cellId: string };
+  droppable?: Owner;
+  /** Of what may be dropped, that nobody misses. */
+  isProgress?: boolean;
+  /** Set on a notice: what it stands for. */
+  dropped?: { owner: Owner; messages: number; bytes: number };
+  /** Set on a reply: the request's id. */
+  reply?: number;
+}
+
+const DROPPABLE: readonly string[] = ['stream', 'display', 'progress'];
+
+/** What a message that has no frame becomes: words for people, in the place where it was awaited. */
+function refusal(message: KernelMessage, reason: string): KernelMessage {
+  const text = `this could not be sent: ${clip(reason, 1000)}`;
+  if (message.type === 'reply') return { type: 'reply', id: message.id, ok: false, error: text };
+  if (message.type !== 'cell') throw new Error(`a message of type ${message.type} could not be sent: ${reason}`);
+  const { execution, cellId } = message;
+  return { type: 'cell', execution, cellId, event: { kind: 'stream', name: 'stderr', text: `\n[${text}]\n` } };
 }
 
 export class Outbox {
   private entries: Entry[] = [];
   private next = 1;
+  /** Index into entries of the first that is not acknowledged; those before it are gone. */
+  private first = 0;
   /** Index into entries of the first that this client has not been sent. */
   private unsent = 0;
   private kept = 0;
   private inFlight = 0;
-  /** First entry that might still be dropped. */
-  private dropFrom = 0;
 
   constructor(private readonly limits: OutboxLimits = OUTBOX_LIMITS) {}
 
-  /** Bytes kept at the moment. */
+  /** Bytes kept at the moment, as the limit counts them. */
   get keptBytes(): number {
     return this.kept;
+  }
+
+  /** Messages kept at the moment. */
+  get keptMessages(): number {
+    return this.entries.length - this.first;
   }
 
   /** Sequence number of the newest message. */
@@ -44,58 +78,105 @@ export class Outbox {
     return this.next - 1;
   }
 
-  /** Numbers a message and keeps it. */
+  /** Numbers a message and keeps it. One that is too large for a frame is replaced by words that say so. */
   add(message: KernelMessage, buffers: readonly Uint8Array[] = []): void {
     const seq = this.next++;
-    const pieces = encodeFrame(seq, message, buffers);
-    const entry: Entry = { seq, pieces, bytes: frameBytes(pieces) };
-    if (message.type === 'cell' && ['stream', 'display', 'progress'].includes(message.event.kind)) {
+    const entry = this.encode(seq, message, buffers);
+    if (message.type === 'cell' && DROPPABLE.includes(message.event.kind)) {
       entry.droppable = { execution: message.execution, cellId: message.cellId };
+      entry.isProgress = message.event.kind === 'progress';
     }
+    if (message.type === 'reply') entry.reply = message.id;
     this.entries.push(entry);
-    this.kept += entry.bytes;
-    this.makeRoom();
+    this.kept += entry.bytes + ENTRY_BYTES;
+    if (this.kept > this.limits.keptBytes) this.makeRoom();
   }
 
-  private makeRoom(): void {
-    this.dropFrom = Math.max(this.dropFrom, this.unsent);
-    for (; this.kept > this.limits.keptBytes && this.dropFrom < this.entries.length - 1; this.dropFrom++) {
-      const entry = this.entries[this.dropFrom];
-      if (!entry.droppable) continue;
-      const text = '\n[output was dropped here: no client was reading it]\n';
-      const event = { kind: 'stream', name: 'stderr', text } as const;
-      // One notice stands for a run of dropped messages of a cell; the numbers stay without gaps.
-      const before = this.entries[this.dropFrom - 1];
-      const repeated = before?.droppable === undefined && before?.seq === this.lastNotice;
-      const message: KernelMessage = repeated
-        ? { type: 'cell', ...entry.droppable, event: { ...event, text: '' } }
-        : { type: 'cell', ...entry.droppable, event };
-      const pieces = encodeFrame(entry.seq, message);
-      this.lastNotice = entry.seq;
-      const bytes = frameBytes(pieces);
-      this.kept += bytes - entry.bytes;
-      this.entries[this.dropFrom] = { seq: entry.seq, pieces, bytes };
+  private encode(seq: number, message: KernelMessage, buffers: readonly Uint8Array[] = []): Entry {
+    let pieces: Uint8Array[];
+    try {
+      pieces = encodeFrame(seq, message, buffers);
+    } catch (error) {
+      pieces = encodeFrame(seq, refusal(message, (error as Error).message));
     }
+    return { seq, pieces, bytes: frameBytes(pieces) };
   }
-  private lastNotice = -1;
+
+  /** One pass over what was not sent. The newest message stays. */
+  private makeRoom(): void {
+    const target = this.limits.keptBytes * (1 - FREED_SHARE);
+    const stay = this.entries.slice(this.first, this.unsent);
+    const notices = new Map<string, Entry>();
+    this.unsent -= this.first;
+    const waiting = this.entries.slice(this.first + this.unsent);
+    this.first = 0;
+    for (const [i, entry] of waiting.entries()) {
+      if (entry.dropped) notices.set(entry.dropped.owner.execution, entry);
+      const spare = this.kept > target && i < waiting.length - 1;
+      if (spare && entry.droppable) this.drop(entry, entry.droppable, notices, stay);
+      else if (spare && entry.reply !== undefined && entry.bytes > SMALL_REPLY) stay.push(this.withdraw(entry));
+      else stay.push(entry);
+    }
+    this.entries = stay;
+  }
+
+  /** Takes a message away. One notice stands for all that a cell loses; the numbers go on rising, with gaps. */
+  private drop(entry: Entry, owner: Owner, notices: Map<string, Entry>, stay: Entry[]): void {
+    this.kept -= entry.bytes + ENTRY_BYTES;
+    if (entry.isProgress) return;
+    const notice = notices.get(owner.execution);
+    if (notice?.dropped) {
+      notice.dropped.messages++;
+      notice.dropped.bytes += entry.bytes;
+      return;
+    }
+    const made: Entry = { seq: entry.seq, pieces: [], bytes: 0, dropped: { owner, messages: 1, bytes: entry.bytes } };
+    this.write(made);
+    this.kept += made.bytes + ENTRY_BYTES;
+    notices.set(owner.execution, made);
+    stay.push(made);
+  }
+
+  /** The words of a notice, with what it has come to stand for. */
+  private write(entry: Entry): void {
+    if (!entry.dropped) return;
+    const { owner, messages, bytes } = entry.dropped;
+    const text =
+      `\n[output was dropped here: ${messages} ${messages === 1 ? 'message' : 'messages'} of ${sizeText(bytes)}. ` +
+      `Nothing read them in time, and ${sizeText(this.limits.keptBytes)} are kept; run the cell again to see them]\n`;
+    const message: KernelMessage = { type: 'cell', ...owner, event: { kind: 'stream', name: 'stderr', text } };
+    entry.pieces = encodeFrame(entry.seq, message);
+    entry.bytes = frameBytes(entry.pieces);
+  }
+
+  private withdraw(entry: Entry): Entry {
+    const error = `the answer of ${sizeText(entry.bytes)} was dropped: nothing read it in time`;
+    const made = this.encode(entry.seq, { type: 'reply', id: entry.reply as number, ok: false, error });
+    this.kept += made.bytes - entry.bytes;
+    return { ...made, reply: entry.reply };
+  }
 
   /** The client has everything up to `seq`. */
   acknowledge(seq: number): void {
-    let count = 0;
-    while (count < this.entries.length && this.entries[count].seq <= seq) {
-      this.kept -= this.entries[count].bytes;
-      if (count < this.unsent) this.inFlight -= this.entries[count].bytes;
-      count++;
+    for (; this.first < this.entries.length && this.entries[this.first].seq <= seq; this.first++) {
+      const entry = this.entries[this.first];
+      this.kept -= entry.bytes + ENTRY_BYTES;
+      if (this.first < this.unsent) this.inFlight -= entry.bytes;
+      // Its memory goes now, its place later.
+      entry.pieces = [];
     }
-    this.entries.splice(0, count);
-    this.unsent = Math.max(0, this.unsent - count);
-    this.dropFrom = Math.max(0, this.dropFrom - count);
+    this.unsent = Math.max(this.unsent, this.first);
+    if (this.first < 1024 && this.first < this.entries.length) return;
+    if (2 * this.first < this.entries.length) return;
+    this.entries.splice(0, this.first);
+    this.unsent -= this.first;
+    this.first = 0;
   }
 
   /** A new client that has everything up to `lastSeq`: the rest will be sent again. */
   restart(lastSeq: number): void {
     this.acknowledge(lastSeq);
-    this.unsent = 0;
+    this.unsent = this.first;
     this.inFlight = 0;
   }
 
@@ -106,8 +187,16 @@ export class Outbox {
   take(): Uint8Array[] | undefined {
     const entry = this.entries[this.unsent];
     if (!entry || this.inFlight >= this.limits.creditBytes) return undefined;
+    if (entry.dropped) this.count(entry);
     this.unsent++;
     this.inFlight += entry.bytes;
     return entry.pieces;
+  }
+
+  /** Its words as of now; what is dropped later gets a notice of its own. */
+  private count(entry: Entry): void {
+    this.kept -= entry.bytes;
+    this.write(entry);
+    this.kept += entry.bytes;
   }
 }

@@ -1,8 +1,8 @@
 /** What a cell prints, gathered into few messages, bounded in size, in one order with everything else it shows. */
-import fs from 'node:fs';
-import path from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
+import { clip, clipError, clipProgress } from './bounds.js';
+import { SpillFile } from './spill.js';
 
 export type StreamName = 'stdout' | 'stderr';
 
@@ -12,9 +12,20 @@ export interface OutputLimits {
   cap: number;
   tail: number;
   progressMs: number;
+  /** Bytes of that file. */
+  logBytes: number;
+  /** Errors shown that did not end the cell: those of timers and of promises nobody waits for. */
+  errors: number;
 }
 
-export const OUTPUT_LIMITS: OutputLimits = { flushMs: 60, cap: 2 * 2 ** 20, tail: 64 * 2 ** 10, progressMs: 250 };
+export const OUTPUT_LIMITS: OutputLimits = {
+  flushMs: 60,
+  cap: 2 * 2 ** 20,
+  tail: 64 * 2 ** 10,
+  progressMs: 250,
+  logBytes: 256 * 2 ** 20,
+  errors: 100,
+};
 
 /** A terminal's "erase the line". */
 const ERASE = new RegExp(String.fromCharCode(27) + '\\[[012]?K', 'g');
@@ -46,7 +57,10 @@ export class CellOutputs {
   private due = 0;
   private sent = 0;
   private head: string[] = [];
-  private spill: { file: string; descriptor: number; bytes: number; tail: string; name: StreamName } | undefined;
+  private spill: { file: SpillFile; bytes: number; tail: string; name: StreamName } | undefined;
+  private spilledBefore = false;
+  private finished = false;
+  private strayErrors = 0;
   private progressTimer: NodeJS.Timeout | undefined;
   private progressAt = 0;
   private progress: Progress | null = null;
@@ -89,7 +103,7 @@ export class CellOutputs {
     // Only what the line shows now is kept, and where the next character goes.
     this.pending = hold ? `\r${line}${open.endsWith('\r') ? '\r' : ''}` : '';
     this.send(hold ? done : done + line);
-    const label = hold ? line.trim() : '';
+    const label = hold ? clip(line.trim(), 200) : '';
     if (label) this.setProgress({ label, done: 0 });
   }
 
@@ -106,24 +120,15 @@ export class CellOutputs {
   }
 
   private beginSpill(rest: string): void {
-    let where: string;
-    let descriptor = -1;
-    try {
-      fs.mkdirSync(path.dirname(this.logFile), { recursive: true });
-      descriptor = fs.openSync(this.logFile, 'w', 0o600);
-      fs.writeSync(descriptor, this.head.join(''));
-      where = `all of it goes to ${this.logFile}`;
-    } catch (error) {
-      where = `the rest is lost (${(error as Error).message})`;
-    }
-    this.head = [];
-    this.spill = { file: this.logFile, descriptor, bytes: 0, tail: '', name: this.name };
+    const file = new SpillFile(this.logFile, this.limits.logBytes);
+    const problem = file.open(this.spilledBefore);
+    this.spilledBefore = true;
+    const where = problem === undefined ? `all of it goes to ${this.logFile}` : `the rest is lost (${problem})`;
     const size = (this.limits.cap / 2 ** 20).toFixed(0);
-    this.emit({
-      kind: 'stream',
-      name: 'stderr',
-      text: `\n[more than ${size} MB of output: ${where}; its end follows]\n`,
-    });
+    this.note(`more than ${size} MB of output: ${where}; its end follows`);
+    this.spill = { file, bytes: 0, tail: '', name: this.name };
+    this.toFile(file, this.head.join(''));
+    this.head = [];
     this.spillMore(rest);
   }
 
@@ -132,8 +137,21 @@ export class CellOutputs {
     if (!spill) return;
     spill.bytes += text.length;
     spill.name = this.name;
-    if (spill.descriptor >= 0) fs.writeSync(spill.descriptor, text);
+    this.toFile(spill.file, text);
     spill.tail = (spill.tail + text).slice(-this.limits.tail);
+  }
+
+  private toFile(file: SpillFile, text: string): void {
+    const problem = file.write(text);
+    if (problem === undefined) return;
+    this.note(
+      `${file.file} does not hold all of the output: ${problem}. Only the end of the rest is kept; ` +
+        'for all of it print less, or make room and run the cell again',
+    );
+  }
+
+  private note(text: string): void {
+    this.emit({ kind: 'stream', name: 'stderr', text: `\n[${text}]\n` });
   }
 
   /** At most four times a second; the newest state always arrives. `null` clears at once. */
@@ -160,24 +178,37 @@ export class CellOutputs {
     this.progressAt = Date.now();
     if (!this.progress) return;
     this.progressShown = true;
-    this.emit({ kind: 'progress', progress: this.progress });
+    this.emit({ kind: 'progress', progress: clipProgress(this.progress) });
   }
 
   /** Everything else that a cell shows goes through here, so that it follows the text printed before it. */
   show(event: CellEvent): void {
     this.flush(true);
-    this.emit(event);
+    if (event.kind !== 'error') return this.emit(event);
+    if (this.isFlood(event.late === true)) return;
+    this.emit(clipError(event));
+  }
+
+  /** The error that ends the cell is always shown. Of others, which a timer can throw without end, so many. */
+  private isFlood(late: boolean): boolean {
+    if (this.finished && !late) return false;
+    const { errors } = this.limits;
+    if (++this.strayErrors === errors + 1)
+      this.note(`more than ${errors} errors in the background of this cell: further ones are not shown`);
+    return this.strayErrors > errors;
   }
 
   /** The cell has ended: the rest is sent and progress cleared. Later output still goes through write(). */
   finish(): void {
     this.flush(true);
     this.setProgress(null);
+    this.finished = true;
     const { spill } = this;
     if (!spill) return;
     this.spill = undefined;
     this.sent = 0;
-    if (spill.descriptor >= 0) fs.closeSync(spill.descriptor);
+    const problem = spill.file.close();
+    if (problem !== undefined) this.note(`${spill.file.file} does not hold all of the output: ${problem}`);
     const cut = spill.tail.length < spill.bytes ? spill.tail.slice(spill.tail.indexOf('\n') + 1) : spill.tail;
     this.emit({ kind: 'stream', name: spill.name, text: cut });
   }

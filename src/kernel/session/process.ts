@@ -60,18 +60,23 @@ export function ownTimers<Owner>(hooks: {
   return () => undo.forEach((each) => each());
 }
 
-/** Errors nobody caught are reported and the process goes on; a cell cannot end the process. */
-export function guardProcess(report: (error: unknown) => void, inCell: () => boolean): () => void {
-  const exit = process.exit;
-  process.exit = ((code?: number) => {
-    if (inCell()) throw new Error('process.exit() would end the kernel and its variables: use Restart Kernel instead');
-    return exit(code);
+const exit = process.exit.bind(process);
+
+/**
+ * Ends the process with this code and no other. Exit hooks run first, those of libraries included: one that throws,
+ * exits by itself or sets another code changes nothing.
+ */
+export function exitProcess(code: number): never {
+  process.exit = (() => {
+    throw new Error('the process is already ending');
   }) as typeof process.exit;
-  process.on('uncaughtException', report);
-  process.on('unhandledRejection', report);
-  return () => {
-    process.exit = exit;
-    process.off('uncaughtException', report);
-    process.off('unhandledRejection', report);
-  };
+  for (const hook of process.rawListeners('exit')) {
+    try {
+      Reflect.apply(hook, process, [code]);
+    } catch {
+      // The process ends all the same, and nobody is left to be told.
+    }
+  }
+  process.removeAllListeners('exit');
+  return exit(code);
 }

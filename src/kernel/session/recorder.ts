@@ -3,6 +3,8 @@ import { MIME } from '../../protocol/mime.js';
 import type { CellEvent, OutputItemMessage, StackLine } from '../../protocol/kernel.js';
 import type { CellExecution, CellOutput, OutputItem } from '../../protocol/notebook.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
+import { sizeText } from './bounds.js';
+import type { ErrorReport } from './errors.js';
 
 /** Position of a cell in its notebook, 1-based; undefined for one that is not there. */
 export type CellNumber = (cellId: string) => number | undefined;
@@ -20,12 +22,53 @@ function toItem(message: OutputItemMessage, buffers: readonly Uint8Array[]): Out
   return text === undefined ? { mime, json } : { mime, text: splitLines(text) };
 }
 
+/** Bytes and outputs that an executed notebook keeps: it is one text, and the longest text of V8 is about 512 MB. */
+export const KEPT_BYTES = 256 * 2 ** 20;
+const KEPT_OUTPUTS = 20_000;
+
+/** What is left of a notebook's room for outputs, shared by its cells. */
+export class OutputBudget {
+  private bytes = 0;
+  private outputs = 0;
+
+  constructor(
+    readonly maxBytes = KEPT_BYTES,
+    readonly maxOutputs = KEPT_OUTPUTS,
+  ) {}
+
+  /** Takes room, or says that there is none. */
+  take(bytes: number): boolean {
+    if (this.bytes + bytes > this.maxBytes || this.outputs >= this.maxOutputs) return false;
+    this.bytes += bytes;
+    this.outputs++;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.bytes -= bytes;
+    this.outputs--;
+  }
+}
+
+function itemBytes({ mime, text, json, base64 }: OutputItem): number {
+  const content = base64?.length ?? text?.reduce((sum, line) => sum + line.length, 0) ?? JSON.stringify(json).length;
+  return mime.length + content;
+}
+
+const bytesOf = (output: CellOutput): number => output.items.reduce((sum, item) => sum + itemBytes(item), 0);
+
 export class CellRecorder {
   readonly outputs: CellOutput[] = [];
   execution: CellExecution = {};
-  private readonly displays = new Map<string, CellOutput>();
+  /** The cell's first error: what it threw, or one that nobody caught, which may come when it has ended. */
+  error: ErrorReport | undefined;
+  private readonly displays = new Map<string, { output: CellOutput; bytes: number }>();
+  private isFull = false;
 
-  constructor(private readonly cellNumber: CellNumber) {}
+  constructor(
+    private readonly cellNumber: CellNumber,
+    private readonly budget = new OutputBudget(),
+  ) {}
 
   add(event: CellEvent, buffers: readonly Uint8Array[] = []): void {
     switch (event.kind) {
@@ -40,13 +83,18 @@ export class CellRecorder {
       }
       case 'error': {
         const { name, message } = event;
+        this.error ??= { name, message, stack: event.stack };
+        // No cell that ended well has an error.
+        if (this.execution.status === 'ok') this.execution.status = 'error';
         const frames = event.stack.map((line) => `\n    ${stackLineText(line, this.cellNumber)}`).join('');
         const stack = `${name}: ${message}${frames}`;
+        // Always kept: it is short, and it is why the cell ended.
         this.outputs.push({ items: [{ mime: MIME.error, json: { name, message, stack } }] });
         return;
       }
       case 'finished':
-        this.execution = { ...this.execution, status: event.status, ms: Math.round(event.ms) };
+        // No duration: it differs from run to run, and a notebook's differences should be those of its results.
+        this.execution = { ...this.execution, status: event.status === 'ok' && this.error ? 'error' : event.status };
         return;
       case 'progress':
         // The state of a running call is not a result.
@@ -55,18 +103,36 @@ export class CellRecorder {
   }
 
   private stream(mime: string, text: string): void {
+    if (!this.budget.take(text.length)) return this.full();
     const [item] = this.outputs.at(-1)?.items ?? [];
     if (item?.mime === mime) item.text = splitLines((item.text ?? []).join('') + text);
     else this.outputs.push({ items: [{ mime, text: splitLines(text) }] });
   }
 
   private display(output: CellOutput, displayId: string | undefined): void {
+    const bytes = bytesOf(output);
     const shown = displayId === undefined ? undefined : this.displays.get(displayId);
+    if (shown) this.budget.release(shown.bytes);
+    if (!this.budget.take(bytes)) {
+      // What it replaces was there before and stays.
+      if (shown) this.budget.take(shown.bytes);
+      return this.full();
+    }
     if (shown) {
-      Object.assign(shown, output);
+      Object.assign(shown.output, output);
+      shown.bytes = bytes;
       return;
     }
-    if (displayId !== undefined) this.displays.set(displayId, output);
+    if (displayId !== undefined) this.displays.set(displayId, { output, bytes });
     this.outputs.push(output);
+  }
+
+  /** One note where the first output is missing. */
+  private full(): void {
+    if (this.isFull) return;
+    this.isFull = true;
+    const { maxBytes, maxOutputs } = this.budget;
+    const text = `[the outputs from here on are not in the file: a notebook keeps ${sizeText(maxBytes)} and ${maxOutputs} outputs; show less, or write results to files]\n`;
+    this.outputs.push({ items: [{ mime: MIME.stderr, text: [text] }] });
   }
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { pushAll } from '../../protocol/lists.js';
 import { graphFiles, type GraphMeta } from '../../protocol/graph.js';
 import type { MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
@@ -57,7 +58,12 @@ function filesOf(mime: string, sets: number): { needed: string[]; optional: stri
 }
 
 async function sidecarsOf(bundle: BundleRef, mime: string, notebookFolder: string): Promise<Sidecar[]> {
-  const read = (file: string): Buffer => fs.readFileSync(inside(notebookFolder, bundle.path, file));
+  const read = (file: string): Buffer => {
+    const real = inside(notebookFolder, bundle.path, file);
+    // Reading a pipe would wait for a writer for ever.
+    if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
+    return fs.readFileSync(real);
+  };
   const metaFile = mime === MIME.graph ? 'graph.json' : 'map.json';
   const meta = JSON.parse(read(metaFile).toString('utf8')) as MapMeta | GraphMeta;
   if (!Array.isArray(meta.sets) || meta.sets.length > MAX_SETS)
@@ -95,7 +101,7 @@ export async function writeReport(notebook: NotebookFile, notebookFolder: string
   ])
     for (const bundle of bundlesOf(notebook, mime)) {
       try {
-        sidecars.push(...(await sidecarsOf(bundle, mime, notebookFolder)));
+        pushAll(sidecars, await sidecarsOf(bundle, mime, notebookFolder));
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         problems.push(`${what} ${bundle.path} is not in the report: ${reason}`);

@@ -1,13 +1,14 @@
 /** A notebook run headless: every code cell in order, the executed notebook written as it goes. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import type { Json, JsonObject, NotebookCell, NotebookFile } from '../../protocol/notebook.js';
 import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
 import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { ErrorReport } from './errors.js';
-import { CellRecorder, stackLineText } from './recorder.js';
+import { CellRecorder, OutputBudget, stackLineText } from './recorder.js';
 import { Session, type CellStatus } from './session.js';
 import { cellTitle, type CellShown } from './terminal.js';
 
@@ -15,6 +16,12 @@ export interface RunOptions {
   notebookFile: string;
   /** Executed notebook; maps lie beside it. Absent: outputs are not kept. */
   out?: string;
+  /** Where results that took work are kept, default `.fgnb` beside the notebook. */
+  artifactFolder?: string;
+  /** Go on behind a cell that failed. */
+  keepGoing?: boolean;
+  /** Aborted when the run is to end: no further cell begins. The running one is stopped by Session.interrupt(). */
+  stop?: AbortSignal;
   params: JsonObject;
   createGlobals: (context: SessionContext) => Promise<Record<string, unknown>>;
   onCell: (cell: CellShown) => void;
@@ -22,7 +29,12 @@ export interface RunOptions {
   onCellEnd: (result: CellOutcome) => void;
   /** The session is there: interrupts may come. */
   onSession?: (session: Session) => void;
+  /** Something that does not end the run, in words. */
+  onProblem?: (text: string) => void;
 }
+
+/** How long the calls of a stopped cell have to save what they have. Batch systems kill after 30 s. */
+const SAVE_PATIENCE_MS = 20_000;
 
 export interface CellOutcome {
   /** Position in the notebook, 0-based. */
@@ -77,6 +89,17 @@ export function parseParams(given: readonly string[]): JsonObject {
   );
 }
 
+/** How long what cells have left running (timers, requests, programs) may take after the last cell: its errors count. */
+const LEFT_MS = 2000;
+
+const activeResources = (): number => process.getActiveResourcesInfo().length;
+
+async function leftBehind(before: number): Promise<void> {
+  const end = Date.now() + LEFT_MS;
+  do await new Promise((resolve) => setTimeout(resolve, 10));
+  while (activeResources() > before && Date.now() < end);
+}
+
 function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   const numberOf = (id: string): number | undefined => {
     const index = cells.findIndex((cell) => cell.id === id);
@@ -93,63 +116,166 @@ function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   return [...lines, ...error.stack.map((line) => `    ${stackLineText(line, numberOf)}`)].join('\n');
 }
 
-/** Runs the notebook. A failing cell ends it; cells behind it stay as they were. */
+/** Writes the executed notebook as it goes; a write that fails is tried again behind the next cell. */
+class NotebookWriter {
+  constructor(
+    private readonly file: string,
+    private readonly notebook: NotebookFile,
+    private readonly onProblem: (text: string) => void,
+  ) {}
+
+  /** After every cell: a run that is killed leaves what it had. */
+  async save(): Promise<void> {
+    await this.write().catch((error: unknown) => this.onProblem(`${(error as Error).message}; the run goes on`));
+  }
+
+  /** @throws Error in words when it cannot be written. */
+  async write(): Promise<void> {
+    try {
+      await writeFileAtomic(this.file, serializeNotebook(this.notebook));
+    } catch (error) {
+      throw new Error(`cannot write ${this.file}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/** The executed notebook: what each cell has shown, up to the end of the run. */
+class Executed {
+  private readonly recorders = new Map<string, CellRecorder>();
+  private readonly kept = new OutputBudget();
+
+  constructor(
+    readonly notebook: NotebookFile,
+    private readonly writer: NotebookWriter | undefined,
+  ) {}
+
+  begin({ id }: NotebookCell): void {
+    const numberOf = (other: string): number | undefined =>
+      this.notebook.cells.findIndex((each) => each.id === other) + 1 || undefined;
+    this.recorders.set(id, new CellRecorder(numberOf, this.kept));
+  }
+
+  /** By cell: what one that has ended still does, an error above all, is its own. */
+  add(cellId: string, event: CellEvent, buffers: Uint8Array[]): void {
+    this.recorders.get(cellId)?.add(event, buffers);
+  }
+
+  private apply(): void {
+    for (const cell of this.notebook.cells) {
+      const recorder = this.recorders.get(cell.id);
+      if (recorder) Object.assign(cell, { execution: recorder.execution, outputs: recorder.outputs });
+    }
+  }
+
+  /** After every cell: a run that is killed leaves what it had. */
+  async save(): Promise<void> {
+    this.apply();
+    await this.writer?.save();
+  }
+
+  /** @throws Error in words when it cannot be written. */
+  async write(): Promise<void> {
+    this.apply();
+    await this.writer?.write();
+  }
+
+  outcome({ id, title, ms }: Pick<CellOutcome, 'id' | 'title' | 'ms'>): CellOutcome {
+    const { cells } = this.notebook;
+    const { error, execution } = this.recorders.get(id) as CellRecorder;
+    const failed = error && { error, errorText: errorText(error, cells) };
+    const index = cells.findIndex((cell) => cell.id === id);
+    return { index, id, title, status: execution.status ?? 'ok', ms, ...failed };
+  }
+}
+
+const codeCellsOf = ({ cells }: NotebookFile): NotebookCell[] => cells.filter((cell) => cell.kind === 'code');
+
+/** Runs the cells in order, until one fails or the run is stopped. */
+async function runCells(session: Session, executed: Executed, options: RunOptions): Promise<CellOutcome[]> {
+  const { stop, keepGoing } = options;
+  const codeCells = codeCellsOf(executed.notebook);
+  const outcomes: CellOutcome[] = [];
+  const before = activeResources();
+  for (const [i, cell] of codeCells.entries()) {
+    if (stop?.aborted) return outcomes;
+    const source = joinSource(cell.source);
+    const title = cellTitle(source);
+    options.onCell({ number: i + 1, of: codeCells.length, title });
+    executed.begin(cell);
+    const { ms } = await session.execute({ execution: cell.id, cellId: cell.id, source });
+    await executed.save();
+    const outcome = executed.outcome({ id: cell.id, title, ms });
+    outcomes.push(outcome);
+    options.onCellEnd(outcome);
+    if (outcome.status === 'interrupted') {
+      await session.calls.quiet(SAVE_PATIENCE_MS);
+      return outcomes;
+    }
+    if (outcome.status === 'error' && !keepGoing) break;
+  }
+  await leftBehind(before);
+  return outcomes;
+}
+
+function statusOf(outcomes: readonly CellOutcome[], notebook: NotebookFile, stop: AbortSignal | undefined): CellStatus {
+  const ended = outcomes.map((cell) => cell.status);
+  const stopped = stop?.aborted && ended.length < codeCellsOf(notebook).length;
+  if (stopped || ended.includes('interrupted')) return 'interrupted';
+  return ended.includes('error') ? 'error' : 'ok';
+}
+
+/**
+ * Runs the notebook. A failing cell ends it, unless `keepGoing`; cells that did not run stay as they were. While it
+ * runs, the process's working directory is the notebook's folder, as in the editor.
+ * @throws Error when the notebook cannot be read, or the executed one cannot be written at the end.
+ */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
   const notebook = readNotebook(notebookFile);
   const notebookFolder = path.dirname(notebookFile);
-  const outputFolder = options.out ? path.dirname(path.resolve(options.out)) : notebookFolder;
+  const out = options.out && path.resolve(options.out);
+  const outputFolder = out ? path.dirname(out) : notebookFolder;
+  const artifactFolder = path.resolve(options.artifactFolder ?? path.join(notebookFolder, '.fgnb'));
   fs.mkdirSync(outputFolder, { recursive: true });
   const keyFigures = new Map<string, string>();
-  let onEvent: (event: CellEvent, buffers: Uint8Array[]) => void = () => undefined;
+  const executed = new Executed(
+    notebook,
+    out ? new NotebookWriter(out, notebook, options.onProblem ?? (() => undefined)) : undefined,
+  );
+  const before = process.cwd();
+  process.chdir(notebookFolder);
   const session = new Session({
     notebookFolder,
     outputFolder,
-    artifactFolder: path.join(notebookFolder, '.fgnb'),
+    artifactFolder,
     createGlobals: options.createGlobals,
     sink: {
-      cell: (_execution, _cellId, event, buffers) => onEvent(event, buffers),
+      cell: (_execution, cellId, event, buffers) => {
+        executed.add(cellId, event, buffers);
+        if (event.kind === 'progress') options.onProgress(event.progress);
+      },
       state: () => undefined,
       keyFigure: (name, value) => void keyFigures.set(name, value),
     },
   });
   session.define('params', options.params);
   options.onSession?.(session);
-  const codeCells = notebook.cells.filter((cell) => cell.kind === 'code');
-  const outcomes: CellOutcome[] = [];
+  let known: CellOutcome[];
   try {
-    for (const [i, cell] of codeCells.entries()) {
-      const source = joinSource(cell.source);
-      const title = cellTitle(source);
-      options.onCell({ number: i + 1, of: codeCells.length, title });
-      const recorder = new CellRecorder((id) => notebook.cells.findIndex((each) => each.id === id) + 1 || undefined);
-      onEvent = (event, buffers) => {
-        recorder.add(event, buffers);
-        if (event.kind === 'progress') options.onProgress(event.progress);
-      };
-      const { status, ms, error } = await session.execute({ execution: cell.id, cellId: cell.id, source });
-      cell.execution = recorder.execution;
-      cell.outputs = recorder.outputs;
-      // After every cell: a run that is killed leaves what it had.
-      if (options.out) await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-      const index = notebook.cells.indexOf(cell);
-      outcomes.push({
-        index,
-        id: cell.id,
-        title,
-        status,
-        ms,
-        error,
-        ...(error && { errorText: errorText(error, notebook.cells) }),
-      });
-      options.onCellEnd(outcomes[outcomes.length - 1]);
-      if (status !== 'ok') break;
-    }
+    known = await runCells(session, executed, options);
   } finally {
     session.close();
+    process.chdir(before);
   }
-  if (options.out && outcomes.length === 0)
-    await writeFileAtomic(path.resolve(options.out), serializeNotebook(notebook));
-  const status = outcomes.find((cell) => cell.status !== 'ok')?.status ?? 'ok';
-  return { status, notebook, outputFolder, cells: outcomes, keyFigures: [...keyFigures] };
+  await executed.write();
+  const cells = known.map((cell) => executed.outcome(cell));
+  // Errors of cells that had ended are told when all has ended.
+  for (const [i, cell] of cells.entries()) if (cell.status !== known[i].status) options.onCellEnd(cell);
+  return {
+    status: statusOf(cells, notebook, options.stop),
+    notebook,
+    outputFolder,
+    cells,
+    keyFigures: [...keyFigures],
+  };
 }

@@ -55,6 +55,22 @@ export class SessionScope {
     };
   }
 
+  /**
+   * What `export … from` gives later cells.
+   * @param names pairs of the module's name and the cell's; default all but `default`. Absent ones are types.
+   */
+  adopt(from: Readonly<Record<string, unknown>>, names?: ReadonlyArray<readonly [string, string]>): void {
+    const own = from.default as Bag | null | undefined;
+    const canHold = (typeof own === 'object' && own !== null) || typeof own === 'function';
+    const all = Object.keys(from).filter((name) => name !== 'default');
+    for (const [name, local] of names ?? all.map((each) => [each, each] as const)) {
+      if (!(name in from) && !(canHold && name in own)) continue;
+      this.declared.add(local);
+      const property = { writable: true, configurable: true, enumerable: true };
+      Object.defineProperty(this.home(local), local, { ...property, value: name in from ? from[name] : own?.[name] });
+    }
+  }
+
   private home(name: string): Bag {
     return this.reserved.has(name) ? this.shadows : this.globals;
   }

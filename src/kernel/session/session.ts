@@ -4,23 +4,34 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setTimeout } from 'node:timers';
+import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
+import { pushAll } from '../../protocol/lists.js';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { LiveHandler, SessionContext } from '../verb/context.js';
+import { nativeCall, protectedSection, wasTerminated } from '../compute/nativeCall.js';
+import { endTerminatedWork, setWorkOwner, workOf } from '../compute/work.js';
 import { Attribution } from './attribution.js';
+import { RunningCalls } from './calls.js';
+import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
+import { disposer, type Disposer } from './dispose.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
+import { withoutInput } from './input.js';
 import { LiveViews } from './live.js';
 import { ModuleLoader, type ModuleNamespace } from './modules.js';
-import { CellOutputs, type StreamName } from './outputs.js';
-import { catchStreams, guardProcess, ownTimers } from './process.js';
+import type { StreamName } from './outputs.js';
+import { catchStreams, ownTimers } from './process.js';
+import { guardProcess, type ProcessGuard } from './processGuard.js';
 import { SessionScope } from './scope.js';
-import { loadTypeScript, SourceSyntaxError } from './stripTypes.js';
+import { catchWarnings } from './warnings.js';
+import { SourceSyntaxError } from './place.js';
+import { loadTypeScript } from './stripTypes.js';
 
 export type CellStatus = 'ok' | 'error' | 'interrupted';
 
@@ -58,16 +69,6 @@ export interface CellResult {
   error?: ErrorReport;
 }
 
-/** A cell's run, from its start until long after its end: timers may still print. */
-export interface CellRun {
-  request: CellRequest;
-  outputs: CellOutputs;
-  abort: AbortController;
-  buffers: Uint8Array[];
-  state: 'running' | 'finished' | 'interrupted';
-  stoppedAt?: number;
-}
-
 interface Queued {
   request: CellRequest;
   resolve: (result: CellResult) => void;
@@ -83,6 +84,7 @@ export class Session implements SessionContext {
   readonly notebookFolder: string;
   readonly artifactFolder: string;
   readonly outputFolder: string;
+  readonly calls = new RunningCalls();
   private readonly sink: SessionSink;
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
@@ -90,6 +92,8 @@ export class Session implements SessionContext {
   private readonly runs = new Attribution<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
+  private readonly strays: StrayErrors;
+  private readonly guard: ProcessGuard;
   private readonly undo: Array<() => void> = [];
   private globals: Promise<void> | undefined;
   private facade: ModuleNamespace = {};
@@ -97,7 +101,8 @@ export class Session implements SessionContext {
   private queue: Queued[] = [];
   private current: CellRun | undefined;
   private last: CellRun | undefined;
-  private working = false;
+  private busy = false;
+  private starting = false;
   private order = 0;
 
   constructor(private readonly options: SessionOptions) {
@@ -110,18 +115,27 @@ export class Session implements SessionContext {
       provided: (specifier) => this.provided(specifier),
       onCompiled: (file, toSource) => this.mapper.add(file, toSource),
     });
+    this.strays = new StrayErrors(this.mapper, this.sink);
+    const inNotebook = this.notebookFolder + path.sep;
+    this.guard = guardProcess({
+      report: (error) => this.strays.report(error, this.owner ?? this.last),
+      isUserFile: (file) =>
+        file.startsWith('fgnb:') || (file.startsWith(inNotebook) && !/[\\/]node_modules[\\/]/.test(file)),
+      log: (text) => this.sink.log?.(text),
+    });
     this.undo.push(
       catchStreams((name, text) => this.write(name, text)),
       ownTimers<CellRun>({
-        owner: () => this.owner,
+        // The kernel's start is no cell's, and its timers fire though the cell that waits for it was stopped.
+        owner: () => (this.starting ? undefined : this.owner),
         run: (run, work) => (run === this.current ? work() : this.runs.runTurn(run, work)),
         isStopped: (run) => run.stoppedAt !== undefined && Date.now() > run.stoppedAt + STOP_TIMERS_MS,
       }),
-      guardProcess(
-        (error) => this.strayError(error),
-        () => this.owner !== undefined,
-      ),
+      () => this.guard.undo(),
+      withoutInput(),
+      catchWarnings({ log: (text) => this.sink.log?.(text), show: (text) => process.stderr.write(text) }),
     );
+    setWorkOwner(() => this.owner ?? this.liveViews.active);
     void loadTypeScript().catch(() => undefined);
   }
 
@@ -145,14 +159,14 @@ export class Session implements SessionContext {
     return new Promise((resolve) => {
       this.queue.push({ request, resolve });
       this.liveViews.giveWay();
-      void this.work();
+      this.next();
     });
   }
 
   /** Asks a live view, behind the cells that run or wait. @throws Error in words for people, or LIVE_SUPERSEDED. */
   liveCall(call: LiveCall): Promise<Json> {
     const answer = this.liveViews.call(call);
-    void this.work();
+    this.next();
     return answer;
   }
 
@@ -161,24 +175,17 @@ export class Session implements SessionContext {
     this.sink.cell(execution, cellId, { kind: 'finished', status: 'interrupted', ms: 0 }, []);
   }
 
-  private async work(): Promise<void> {
-    if (this.working) return;
-    this.working = true;
-    while (this.queue.length > 0 || this.liveViews.hasWork) {
-      if (this.queue.length > 0) await this.workCells();
-      else await this.liveViews.runNext();
-    }
-    this.working = false;
-  }
-
-  private async workCells(): Promise<void> {
-    this.sink.state('busy');
-    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
-      const result = await this.runCell(next.request);
-      next.resolve(result);
-      if (result.status !== 'ok') this.dropQueue();
-    }
-    this.sink.state('idle');
+  /**
+   * Begins what comes next, unless something runs. No promise leads from one cell to the next: a termination may drop
+   * any continuation, and the session must go on.
+   */
+  private next(): void {
+    if (this.current || this.liveViews.active) return;
+    const queued = this.queue.shift();
+    if (queued) return this.begin(queued);
+    if (this.busy) this.sink.state('idle');
+    this.busy = false;
+    if (this.liveViews.hasWork) this.liveViews.runNext(() => this.next());
   }
 
   /** Cells behind one that failed or was stopped do not run. */
@@ -189,98 +196,100 @@ export class Session implements SessionContext {
     }
   }
 
-  private newRun(request: CellRequest): CellRun {
-    const folder = this.options.logFolder ?? path.join(this.artifactFolder, 'logs');
-    const file = path.join(folder, `${request.cellId.replace(/[^\w-]/g, '_')}.log`);
-    const buffers: Uint8Array[] = [];
-    const emit = (event: CellEvent): void => {
-      this.sink.cell(request.execution, request.cellId, event, buffers.splice(0));
-    };
-    return { request, outputs: new CellOutputs(emit, file), abort: new AbortController(), buffers, state: 'running' };
-  }
-
-  private async runCell(request: CellRequest): Promise<CellResult> {
-    const run = this.newRun(request);
+  private begin({ request, resolve }: Queued): void {
+    if (!this.busy) this.sink.state('busy');
+    this.busy = true;
+    const logFolder = this.options.logFolder ?? path.join(this.artifactFolder, 'logs');
+    const run = newRun({ request, order: ++this.order, resolve }, this.sink, logFolder);
     this.current = run;
+    this.strays.add(run);
     this.runs.reset();
-    const order = ++this.order;
-    const started = performance.now();
-    run.outputs.show({ kind: 'started', order });
-    let status: CellStatus = 'ok';
-    let error: ErrorReport | undefined;
-    try {
-      await this.evaluate(run, order);
-    } catch (thrown) {
-      status = run.abort.signal.aborted || thrown instanceof InterruptedError ? 'interrupted' : 'error';
-      const shown = status === 'interrupted' ? new InterruptedError() : thrown;
-      error =
-        shown instanceof SourceSyntaxError ? reportSyntaxError(shown, request.cellId) : reportError(shown, this.mapper);
-      if (status === 'interrupted') error.stack = [];
-    }
-    run.state = status === 'interrupted' ? 'interrupted' : 'finished';
-    if (status === 'interrupted') {
-      run.stoppedAt = Date.now();
-      run.abort.abort();
-    }
-    run.outputs.finish();
-    if (error) run.outputs.show({ kind: 'error', ...error });
-    const ms = performance.now() - started;
-    run.outputs.show({ kind: 'finished', status, ms });
-    this.current = undefined;
-    this.last = run;
-    return { status, ms, order, error };
+    run.outputs.show({ kind: 'started', order: run.order });
+    this.evaluate(run).then(
+      () => this.end(run),
+      (thrown: unknown) => this.end(run, { thrown }),
+    );
   }
 
-  private async evaluate(run: CellRun, order: number): Promise<void> {
-    const { cellId, source } = run.request;
-    const name = cellScriptName(cellId, order);
-    const work = async (): Promise<{ value: unknown; undeclare?: () => void }> => {
-      await this.ready();
-      const { reserved, shadowed } = this.scope;
-      const compiled = await compileCell(source, name, { reserved, shadowed });
-      this.mapper.add(name, (place) => compiled.toCell(place));
-      const script = new vm.Script(compiled.code, {
-        filename: name,
-        importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-      });
-      const undeclare = this.scope.declare(compiled.names, compiled.early);
-      try {
-        const body = script.runInThisContext() as (helpers: object) => Promise<unknown>;
-        return { value: await this.evaluator.run(() => this.runs.run(run, () => body(this.helpers()))) };
-      } finally {
-        undeclare();
-      }
-    };
-    // Starting up and compiling can be stopped too; the evaluator stops the rest.
-    const aborted = new Promise<never>((_, reject) => {
-      run.abort.signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true });
+  /** Ends a cell once, whole, and begins the next; what its code still does later is not waited for. */
+  private end(run: CellRun, failure?: { thrown: unknown }): void {
+    nativeCall(() => {
+      if (run !== this.current) return;
+      const interrupted = failure?.thrown instanceof InterruptedError;
+      const status: CellStatus = interrupted ? 'interrupted' : failure ? 'error' : 'ok';
+      run.state = interrupted ? 'interrupted' : 'finished';
+      if (interrupted) run.stoppedAt = Date.now();
+      run.undeclare?.();
+      run.outputs.finish();
+      const error = failure && this.reportOf(run, failure.thrown);
+      if (error) run.outputs.show({ kind: 'error', ...error });
+      const ms = performance.now() - run.started;
+      run.outputs.show({ kind: 'finished', status, ms });
+      this.guard.sweep();
+      this.current = undefined;
+      this.last = run;
+      run.resolve({ status, ms, order: run.order, error });
+      if (status !== 'ok') this.dropQueue();
+      this.next();
     });
-    const { value } = await Promise.race([work(), aborted]);
-    const items = await Promise.race([this.runs.run(run, () => valueItems(value)), aborted]);
+  }
+
+  private reportOf({ request }: CellRun, thrown: unknown): ErrorReport {
+    if (thrown instanceof SourceSyntaxError) return reportSyntaxError(thrown, request.cellId);
+    const report = reportError(thrown, this.mapper);
+    return thrown instanceof InterruptedError ? { ...report, stack: [] } : report;
+  }
+
+  private async evaluate(run: CellRun): Promise<void> {
+    const { cellId, source } = run.request;
+    const name = cellScriptName(cellId, run.order);
+    const goOn = (): void => {
+      // Starting up and compiling go on behind an interrupt; the cell does not.
+      if (run !== this.current) throw new InterruptedError();
+    };
+    await this.ready();
+    goOn();
+    const { reserved, shadowed } = this.scope;
+    const compiled = await compileCell(source, name, { reserved, shadowed });
+    goOn();
+    this.mapper.add(name, (place) => compiled.toCell(place));
+    const script = new vm.Script(compiled.code, {
+      filename: name,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    });
+    run.undeclare = this.scope.declare(compiled.names, compiled.early);
+    const body = script.runInThisContext() as (helpers: object) => Promise<unknown>;
+    const { disposing, ...helpers } = this.helpers();
+    const start = (): Promise<unknown> => disposing(() => body(helpers));
+    const value = await this.evaluator.run(() => this.runs.run(run, start));
+    goOn();
+    const items = await this.runs.run(run, () => valueItems(value, this.mapper));
+    goOn();
     if (items.length > 0) this.show(run, items);
   }
 
   /** What rewritten syntax calls. */
-  private helpers(): object {
+  private helpers(): Disposer & Record<string, unknown> {
     return {
       shadows: this.scope.shadows,
       keep: (name: string) => this.scope.keep(name),
       constant: (name: string) => {
         throw new TypeError(`Assignment to constant variable '${name}'.`);
       },
-      import: (specifier: string, names: readonly string[]) => this.loader.importNames(specifier, names),
+      import: (specifier: string, names: readonly string[], options?: unknown) =>
+        this.loader.importNames(specifier, names, options),
+      prepare: (specifiers: readonly string[]) => this.loader.prepare(specifiers),
+      adopt: (from: ModuleNamespace, names?: ReadonlyArray<[string, string]>) => this.scope.adopt(from, names),
+      ...disposer(),
       load: (specifier: unknown, options?: unknown) => this.loader.load(String(specifier), options),
-      meta: {
-        url: pathToFileURL(path.join(this.notebookFolder, 'notebook.fgnb')).href,
-        dirname: this.notebookFolder,
-        filename: path.join(this.notebookFolder, 'notebook.fgnb'),
-      },
+      meta: this.loader.meta,
     };
   }
 
   /** Makes the globals once; a failure is thrown in the cell that needed them, and tried again in the next. */
   private ready(): Promise<void> {
-    this.globals ??= this.makeGlobals().catch((error: unknown) => {
+    // An interrupt ends the cell that waits for them, not their making: the next cell waits for the same.
+    this.globals ??= protectedSection(() => this.makeGlobals()).catch((error: unknown) => {
       this.globals = undefined;
       throw error;
     });
@@ -288,8 +297,15 @@ export class Session implements SessionContext {
   }
 
   private async makeGlobals(): Promise<void> {
-    const globals = (await this.options.createGlobals?.(this)) ?? {};
+    this.starting = true;
+    let globals: Record<string, unknown>;
+    try {
+      globals = (await this.options.createGlobals?.(this)) ?? {};
+    } finally {
+      this.starting = false;
+    }
     for (const [name, value] of Object.entries(globals)) this.scope.set(name, value);
+    for (const [name, value] of Object.entries(this.loader.moduleNames())) this.scope.set(name, value);
     const { fg, tf } = globals;
     if (typeof fg === 'object' && fg !== null) this.facade = { ...(fg as ModuleNamespace), default: fg, tf };
     if (tf !== undefined) this.tensors = tf as ModuleNamespace;
@@ -304,37 +320,37 @@ export class Session implements SessionContext {
 
   /** Stops the running cell and drops those that wait. Safe at any time. */
   interrupt(): void {
+    const aborts = nativeCall(() => this.stop());
+    // Listeners may be the user's code, and may have to be stopped themselves.
+    for (const each of aborts) each.abort();
+  }
+
+  /** Ends what runs, and what it owned; none of it waits for the code that was stopped. */
+  private stop(): AbortController[] {
+    const run = this.current;
+    const owner = run ?? this.liveViews.active;
+    if (run) this.sink.state('interrupting');
     this.dropQueue();
     this.runs.reset();
-    this.liveViews.interrupt();
-    if (!this.current) return;
-    this.sink.state('interrupting');
-    this.current.abort.abort();
-    this.evaluator.interrupt();
+    if (wasTerminated()) endTerminatedWork();
+    else if (owner) setTimeout(workOf(owner), STOP_TIMERS_MS).unref();
+    const live = this.liveViews.interrupt();
+    if (run) this.end(run, { thrown: new InterruptedError() });
+    return [run?.abort, live].filter((abort) => abort !== undefined);
   }
 
   private show(run: CellRun, items: readonly OutputItem[], displayId?: string): void {
     const messages = toMessages(items);
     run.outputs.flush(true);
-    run.buffers.push(...messages.buffers);
+    pushAll(run.buffers, messages.buffers);
     run.outputs.show({ kind: 'display', items: messages.items, ...(displayId === undefined ? {} : { displayId }) });
   }
 
   /** Text that code printed: true when a cell took it. */
   private write(name: StreamName, text: string): boolean {
     const run = this.owner ?? this.last;
-    run?.outputs.write(name, text);
+    run?.outputs.write(name, this.mapper.readable(text));
     return run !== undefined;
-  }
-
-  /** An exception in a timer or a rejection nobody handles: shown in its cell, never the end of the kernel. */
-  private strayError(error: unknown): void {
-    const run = this.owner ?? this.last;
-    const report = reportError(error, this.mapper);
-    if (!run) return this.sink.log?.(`${report.name}: ${report.message}`);
-    // What an interrupted cell still throws is the interrupt's doing.
-    if (run.state === 'interrupted') return;
-    run.outputs.show({ kind: 'error', ...report, late: run.state !== 'running' });
   }
 
   /** Values of the names that cells declared, without calling any getter. */
@@ -360,6 +376,10 @@ export class Session implements SessionContext {
     return (this.owner?.abort ?? new AbortController()).signal;
   }
 
+  during(work: Promise<unknown>): void {
+    this.calls.add(work);
+  }
+
   progress(progress: Progress | null): void {
     this.owner?.outputs.setProgress(progress);
   }
@@ -383,6 +403,7 @@ export class Session implements SessionContext {
   /** Gives the process back as it was. Must be called before the process exits. */
   close(): void {
     for (const undo of this.undo.splice(0)) undo();
+    setWorkOwner(() => undefined);
     this.evaluator.close();
   }
 }

@@ -1,24 +1,9 @@
 /** TypeScript to JavaScript at the same positions. `typescript` weighs 9 MB, so it is loaded at the first cell. */
 import { SourceMap } from 'node:module';
 import type ts from 'typescript';
-
-/** Wrong syntax at a place in the given source, 1-based. */
-export class SourceSyntaxError extends SyntaxError {
-  override name = 'SyntaxError';
-  constructor(
-    message: string,
-    readonly line: number,
-    readonly column: number,
-  ) {
-    super(message);
-  }
-}
-
-/** Place in a text, both 1-based. */
-export interface Place {
-  line: number;
-  column: number;
-}
+import { protectedSection } from '../compute/nativeCall.js';
+import { isJsx, readCell, type CellSyntax } from './cellSyntax.js';
+import { placeAt, SourceSyntaxError, type Place } from './place.js';
 
 export interface Stripped {
   code: string;
@@ -35,18 +20,12 @@ let tools: Promise<TypeScriptTools> | undefined;
 
 /** Loads the compiler; called early by the session so that the first cell does not wait for it. */
 export function loadTypeScript(): Promise<TypeScriptTools> {
-  tools ??= Promise.all([import('typescript'), import('ts-blank-space')]).then(([typescript, blank]) => ({
-    ts: typescript.default,
-    blankSourceFile: blank.blankSourceFile,
-  }));
+  // An interrupt must not leave the compiler half loaded: every cell needs it.
+  tools ??= protectedSection(async () => {
+    const [typescript, blank] = await Promise.all([import('typescript'), import('ts-blank-space')]);
+    return { ts: typescript.default, blankSourceFile: blank.blankSourceFile };
+  });
   return tools;
-}
-
-/** Line and column (1-based) of an offset. */
-export function placeAt(text: string, offset: number): Place {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
 }
 
 function parse({ ts: typescript }: TypeScriptTools, source: string, name: string): ts.SourceFile {
@@ -93,7 +72,51 @@ interface TranspileOptions {
   commonJs?: boolean;
 }
 
-/** The compiler's own output, for what cannot be blanked out: enums, parameter properties, namespaces, `using`. */
+/** Names that a local file's wrapper gives: `import.meta`, and the `require` of the file's own text. */
+export const IMPORT_META = '__importMeta';
+export const REQUIRE = '__require';
+
+/**
+ * The file's own `require`, which it may declare itself, is not the one that the compiler puts for `import`: that one
+ * gives ES modules.
+ */
+function ownNames(typescript: typeof ts): ts.TransformerFactory<ts.SourceFile> {
+  return (context) => {
+    const { factory } = context;
+    const isRequire = (node: ts.Node): boolean => typescript.isIdentifier(node) && node.text === 'require';
+    const own = (): ts.Identifier => factory.createIdentifier(REQUIRE);
+    const visit = (node: ts.Node): ts.Node => {
+      if (typescript.isMetaProperty(node) && node.keywordToken === typescript.SyntaxKind.ImportKeyword)
+        return factory.createIdentifier(IMPORT_META);
+      const seen = typescript.visitEachChild(node, visit, context);
+      if (typescript.isCallExpression(seen) && isRequire(seen.expression))
+        return factory.updateCallExpression(seen, own(), seen.typeArguments, seen.arguments);
+      if (typescript.isPropertyAccessExpression(seen) && isRequire(seen.expression))
+        return factory.updatePropertyAccessExpression(seen, own(), seen.name);
+      if (typescript.isVariableDeclaration(seen) && isRequire(seen.name))
+        return factory.updateVariableDeclaration(seen, own(), seen.exclamationToken, seen.type, seen.initializer);
+      if (typescript.isImportEqualsDeclaration(seen)) return importEquals(typescript, factory, seen);
+      return seen;
+    };
+    return (file) => typescript.visitEachChild(file, visit, context);
+  };
+}
+
+/** `import x = require('m')` as `const x = module.require('m')`, which no declaration of the file hides. */
+function importEquals(typescript: typeof ts, factory: ts.NodeFactory, node: ts.ImportEqualsDeclaration): ts.Node {
+  const { moduleReference, modifiers, name } = node;
+  if (node.isTypeOnly || !typescript.isExternalModuleReference(moduleReference)) return node;
+  const require = factory.createPropertyAccessExpression(factory.createIdentifier('module'), 'require');
+  const call = factory.createCallExpression(require, undefined, [moduleReference.expression]);
+  const declaration = factory.createVariableDeclaration(name, undefined, undefined, call);
+  const list = factory.createVariableDeclarationList([declaration], typescript.NodeFlags.Const);
+  return typescript.setTextRange(factory.createVariableStatement(modifiers, list), node);
+}
+
+/**
+ * The compiler's own output, for what cannot be blanked out: enums, parameter properties, namespaces, decorators,
+ * `accessor`, `using`.
+ */
 export async function transpile(source: string, name: string, options: TranspileOptions = {}): Promise<Stripped> {
   const { ts: typescript } = await loadTypeScript();
   const result = typescript.transpileModule(source, {
@@ -101,45 +124,49 @@ export async function transpile(source: string, name: string, options: Transpile
     compilerOptions: {
       target: typescript.ScriptTarget.ES2022,
       module: options.commonJs ? typescript.ModuleKind.CommonJS : typescript.ModuleKind.ESNext,
+      moduleDetection: typescript.ModuleDetectionKind.Force,
       verbatimModuleSyntax: !options.commonJs,
       esModuleInterop: true,
       sourceMap: true,
+      // Standard decorators, as the editor checks them.
       experimentalDecorators: false,
     },
+    transformers: options.commonJs ? { before: [ownNames(typescript)] } : {},
   });
   const map: unknown = JSON.parse(result.sourceMapText ?? '{}');
   return { code: result.outputText.replace(/\/\/# sourceMappingURL=.*\s*$/, ''), toSource: placeMapper(map) };
 }
 
+/** A syntax tree without mistakes. */
+function parseCell(tools: TypeScriptTools, source: string, name: string): ts.SourceFile {
+  const file = parse(tools, source, name);
+  const [problem] = (file as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
+  if (!problem) return file;
+  const { line, column } = placeAt(source, problem.start);
+  const message = isJsx(tools.ts, source)
+    ? 'JSX is not supported in a cell: cells are TypeScript (.ts), not .tsx'
+    : tools.ts.flattenDiagnosticMessageText(problem.messageText, ' ');
+  throw new SourceSyntaxError(message, line, column);
+}
+
+export type StrippedCell = Stripped & Pick<CellSyntax, 'disposed' | 'fresh'>;
+
 /**
- * Erases types. Everything that can be blanked out keeps its place; a source with enums, namespaces, parameter
- * properties, `<T>x` casts or `using` goes through the compiler, with a map back.
+ * Erases the types of a cell. Everything that can be blanked out keeps its place; a cell with what JavaScript or Node
+ * does not know (enums, namespaces, parameter properties, `<T>x` casts, decorators) goes through the compiler, with a
+ * map back.
  * @throws SourceSyntaxError at the first wrong place.
  */
-export async function stripTypes(source: string, name: string): Promise<Stripped> {
+export async function stripTypes(source: string, name: string): Promise<StrippedCell> {
   const loaded = await loadTypeScript();
-  const file = parse(loaded, source, name);
-  const [problem] = (file as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
-  if (problem) {
-    const { line, column } = placeAt(source, problem.start);
-    throw new SourceSyntaxError(loaded.ts.flattenDiagnosticMessageText(problem.messageText, ' '), line, column);
-  }
-  let blankable = !/\busing\b/.test(source) || !usesUsing(loaded, file);
+  const parsed = parseCell(loaded, source, name);
+  const { text, disposed, fresh, needsCompiler } = readCell(loaded.ts, parsed);
+  const file = text === source ? parsed : parseCell(loaded, text, name);
+  let blankable = !needsCompiler;
   const code = blankable
     ? loaded.blankSourceFile(file, () => {
         blankable = false;
       })
     : '';
-  return blankable ? { code } : transpile(source, name);
-}
-
-function usesUsing({ ts: typescript }: TypeScriptTools, file: ts.SourceFile): boolean {
-  let found = false;
-  const visit = (node: ts.Node): void => {
-    // `using` is 4, `await using` is 6: the bit that const (2) and let (1) do not have.
-    if (typescript.isVariableDeclarationList(node) && node.flags & typescript.NodeFlags.Using) found = true;
-    if (!found) typescript.forEachChild(node, visit);
-  };
-  visit(file);
-  return found;
+  return { ...(blankable ? { code } : await transpile(text, name)), disposed, fresh };
 }

@@ -8,6 +8,7 @@ import type {
   Node,
   Pattern,
 } from 'acorn';
+import { pushAll } from '../../protocol/lists.js';
 
 export type Visit = (node: AnyNode, parents: readonly AnyNode[]) => void;
 
@@ -71,7 +72,10 @@ export function varNames(root: AnyNode): string[] {
   walk(root, (node, parents) => {
     if (node.type !== 'VariableDeclaration' || node.kind !== 'var') return;
     if (parents.some((parent) => parent !== root && (isFunction(parent) || parent.type === 'StaticBlock'))) return;
-    names.push(...node.declarations.flatMap((d) => boundNames(d.id)));
+    pushAll(
+      names,
+      node.declarations.flatMap((d) => boundNames(d.id)),
+    );
   });
   return names;
 }
@@ -80,16 +84,20 @@ export function varNames(root: AnyNode): string[] {
 function declaredIn(scope: AnyNode): Set<string> {
   const names: string[] = [];
   const statement = (node: AnyNode | null | undefined): void => {
-    if (node?.type === 'VariableDeclaration') names.push(...node.declarations.flatMap((d) => boundNames(d.id)));
+    if (node?.type === 'VariableDeclaration')
+      pushAll(
+        names,
+        node.declarations.flatMap((d) => boundNames(d.id)),
+      );
     if ((node?.type === 'FunctionDeclaration' || node?.type === 'ClassDeclaration') && node.id)
       names.push(node.id.name);
   };
   if (isFunction(scope)) {
     const fn = scope as FunctionNode;
-    names.push(...fn.params.flatMap(boundNames), ...varNames(scope));
+    pushAll(names, [...fn.params.flatMap(boundNames), ...varNames(scope)]);
   }
   if ((scope.type === 'FunctionExpression' || scope.type === 'ClassExpression') && scope.id) names.push(scope.id.name);
-  if (scope.type === 'CatchClause' && scope.param) names.push(...boundNames(scope.param));
+  if (scope.type === 'CatchClause' && scope.param) pushAll(names, boundNames(scope.param));
   if (scope.type === 'BlockStatement' || scope.type === 'StaticBlock') scope.body.forEach(statement);
   if (scope.type === 'ForStatement') statement(scope.init);
   if (scope.type === 'ForInStatement' || scope.type === 'ForOfStatement') statement(scope.left);

@@ -10,7 +10,8 @@ export interface ControlData {
 }
 
 export type ToControl =
-  | { type: 'message'; message: KernelMessage; buffers: Uint8Array[] }
+  /** `costKb`: what it counts for while it is on its way, set by the sending side. */
+  | { type: 'message'; message: KernelMessage; buffers: Uint8Array[]; costKb?: number }
   /** The session's state for the welcome of a client. */
   | { type: 'status'; executionCount: number; running?: string }
   | { type: 'goodbye' };
@@ -19,4 +20,10 @@ export type ToMain =
   /** `asked`: how many interrupts had been asked for when the message came; a later one takes it along. */
   | { type: 'client'; asked: number; message: Extract<ClientMessage, { type: 'execute' | 'request' }> }
   | { type: 'interrupt' }
+  /** A headless run is to end, because the launching process got this signal or is gone. An interrupt follows. */
+  | { type: 'stop'; signal: StopSignal }
   | { type: 'shutdown' };
+
+/** Signals that end a headless run at the next step, and the byte that stands for each on the pipe. */
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+export const STOP_BYTES: Record<StopSignal, string> = { SIGINT: 'i', SIGTERM: 't' };

@@ -1,4 +1,5 @@
 /** The mapping pipeline on twins, scored against truth: from the true codes, or from SAEs trained on the two models. */
+import { pushAll } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { correlate } from '../correlation/map.js';
 import type { Match } from '../correlation/match.js';
@@ -104,8 +105,8 @@ export async function calibrateTwins(twins: Twins, options: CalibrateOptions = {
     const { pairs } = await correlate(a, b, { ...call, match, minFirings, counterparts: 1 });
     const scored = scorePairs(pairs, truth, match, { thresholds, bin, nulls, seed });
     result.summaries.push(scored.summary);
-    result.thresholds.push(...scored.thresholds);
-    result.reliability.push(...scored.reliability);
+    pushAll(result.thresholds, scored.thresholds);
+    pushAll(result.reliability, scored.reliability);
   }
   return result;
 }

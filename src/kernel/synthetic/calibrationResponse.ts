@@ -1,7 +1,8 @@
 /** How every similarity score answers to the share of features that two models really share, beside its null. */
-import { matrix, row, type Matrix } from '../compute/matrix.js';
+import { pushAll } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
+import { gatherRows } from '../compute/rows.js';
 import { correlate } from '../correlation/map.js';
 import type { Match } from '../correlation/match.js';
 import { METRICS, similarityScores, type MetricName } from '../correlation/scores.js';
@@ -47,12 +48,6 @@ export interface ScoreResponse {
   rows: ResponseRow[];
 }
 
-function gather(m: Matrix, ids: Int32Array): Matrix {
-  const out = matrix(ids.length, m.cols);
-  ids.forEach((id, i) => out.data.set(row(m, id), i * m.cols));
-  return out;
-}
-
 /** True pairs as they are, the rest of either side paired at random; as many pairs as A has features. */
 function truthPairs(twins: Twins, seed: number): { a: Int32Array; b: Int32Array } {
   const random = new Random(seed).fork('random partners');
@@ -74,8 +69,8 @@ function truthPairs(twins: Twins, seed: number): { a: Int32Array; b: Int32Array 
   const restA = rest(twins.a.features, a);
   const restB = rest(twins.b.features, [...b, ...splits.map((s) => s.b[1])]);
   random.shuffle(restB);
-  a.push(...restA);
-  b.push(...restB.slice(0, restA.length));
+  pushAll(a, restA);
+  pushAll(b, restB.slice(0, restA.length));
   return { a: Int32Array.from(a), b: Int32Array.from(b) };
 }
 
@@ -110,13 +105,17 @@ export async function scoreResponse(
     const twins = await createTwins(world, { ...options.twins, shared });
     const pairs = await pairsOf(twins, options);
     const isTrue = trueShare(twins, pairs);
-    const scores = await similarityScores(gather(twins.a.dictionary, pairs.a), gather(twins.b.dictionary, pairs.b), {
-      metrics,
-      nulls,
-      seed,
-      signal,
-      onProgress,
-    });
+    const scores = await similarityScores(
+      gatherRows(twins.a.dictionary, pairs.a),
+      gatherRows(twins.b.dictionary, pairs.b),
+      {
+        metrics,
+        nulls,
+        seed,
+        signal,
+        onProgress,
+      },
+    );
     for (const score of scores) rows.push({ ...score, shared: twins.sharedFraction, truePairs: isTrue });
   }
   return { world: world.id, pairing, rows };

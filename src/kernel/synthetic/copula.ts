@@ -1,8 +1,10 @@
 /** Gaussian copulas: factor structures whose thresholded normals have the asked correlations and exact marginals. */
+import { pushAll } from '../../protocol/lists.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import type { Random } from '../compute/random.js';
 import { jointOfLatent, latentOfPhi, normalQuantile } from '../compute/sampling/normal.js';
 import type { CopulaLaw } from '../compute/sampling/law.js';
+import { cholesky } from '../compute/cholesky.js';
 import type { CorrelationOf } from './worldOptions.js';
 
 /** Rows of loadings, each with its factors. */
@@ -42,21 +44,6 @@ export function latentCorrelation(c: CopulaLaw, i: number, j: number): number {
 /** P(both fire) of members i and j of a copula, given the frequencies of all features. */
 export function copulaJoint(c: CopulaLaw, i: number, j: number, p: ArrayLike<number>): number {
   return jointOfLatent(p[c.features[i]], p[c.features[j]], latentCorrelation(c, i, j));
-}
-
-/** L with L Lᵀ = m (n × n, positive semidefinite); throws when m is not. */
-export function cholesky(m: Float64Array, n: number): Float64Array {
-  const l = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = m[i * n + j];
-      for (let k = 0; k < j; k++) sum -= l[i * n + k] * l[j * n + k];
-      if (i !== j) l[i * n + j] = l[j * n + j] > 1e-7 ? sum / l[j * n + j] : 0;
-      else if (sum < -1e-6) throw new RangeError(`the matrix is not positive semidefinite: pivot ${i} is ${sum}`);
-      else l[i * n + i] = Math.sqrt(Math.max(0, sum));
-    }
-  }
-  return l;
 }
 
 function smallestEigenvalue(m: Float64Array, n: number): number {
@@ -137,7 +124,7 @@ export function blockCopula(
   const rows: Array<Loadings[number]> = [];
   for (const block of blocks) {
     const made = blockRows(block, r, of, p, factors);
-    rows.push(...made.rows);
+    pushAll(rows, made.rows);
     factors += made.factors;
   }
   return copulaLaw(blocks.flat(), factors, rows, p);

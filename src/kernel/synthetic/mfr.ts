@@ -15,6 +15,7 @@ import { gemm, initGemm } from '../compute/gemm.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { topKRows } from '../compute/topk.js';
+import { rowNorms } from '../compute/rows.js';
 import { adamUpdate } from '../sae/adam.js';
 import { ActivationBuffer } from '../sae/buffer.js';
 import { createSae } from '../sae/sae.js';
@@ -112,13 +113,7 @@ interface Tied {
 }
 
 export function tied(e: Matrix): Tied {
-  const norms = new Float64Array(e.rows);
-  for (let f = 0; f < e.rows; f++) {
-    let square = 0;
-    for (let j = f * e.cols; j < (f + 1) * e.cols; j++) square += e.data[j] * e.data[j];
-    norms[f] = Math.sqrt(square);
-  }
-  return { e, unit: unitRows(e, 'encoder'), norms };
+  return { e, unit: unitRows(e, 'encoder'), norms: rowNorms(e) };
 }
 
 /**

@@ -6,13 +6,15 @@ import { symmetricEigenvalues } from '../compute/linalg.js';
 import { matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { Law, PublishedLaw } from '../compute/sampling/law.js';
-import { cholesky, lowRankCopula } from './copula.js';
+import { cholesky } from '../compute/cholesky.js';
+import { transposed } from '../compute/gemm.js';
+import { lowRankCopula } from './copula.js';
 import { unitVector } from './geometry.js';
 import { normalizeRows, spreadRows } from './geometrySpread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './presetsHierarchy.js';
 import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from './world.js';
 import { scaleToL0 } from './worldFrequencies.js';
-import { PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
+import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './presetsList.js';
 
 interface Sizes {
   features: number;
@@ -49,6 +51,8 @@ interface PublishedParts extends Sizes {
   frequencies: Float64Array;
   parents?: Int32Array;
   mean?: Float32Array;
+  /** What is wrong with it at these sizes; default as published. */
+  faults?: readonly string[];
 }
 
 function publishedWorld(p: PublishedParts): GeneratedWorld {
@@ -82,7 +86,7 @@ function publishedWorld(p: PublishedParts): GeneratedWorld {
     groups: none,
     description: `${o.preset}, as published: ${n} features in ${dim} dimensions, seed ${seed}`,
     parameters: asParameters({ ...o, features: n, dim, seed, publishedBatch: p.batch }),
-    faults: entry.faults,
+    faults: p.faults ?? entry.faults,
   });
 }
 
@@ -149,6 +153,8 @@ function marks(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
   const { k, lambda, groups } = marksGroups(o);
   const groupSize = Math.floor(s.features / groups);
+  if (!Number.isInteger(groups) || groups < 1 || groups > s.features)
+    throw new RangeError(`groups must be a whole number from 1 to the ${s.features} features but is ${groups}`);
   if (!Number.isInteger(k) || k < 1 || k > groupSize)
     throw new RangeError(`k features of a group of ${groupSize} are active: k lies in [1, ${groupSize}] but is ${k}`);
   const chance = inclusion(geometric(groupSize, lambda), k);
@@ -157,8 +163,10 @@ function marks(o: PresetOptions): GeneratedWorld {
   );
   const random = new Random(s.seed).fork('marks-2024');
   const dictionary = gaussianRows(s.features, s.dim, random, false);
-  const published: PublishedLaw = { kind: 'marks-2024', groups, groupSize, k, lambda, perPoint: o.perPoint ?? false };
-  return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 10_000, published, frequencies });
+  const { perPoint = false } = o;
+  const published: PublishedLaw = { kind: 'marks-2024', groups, groupSize, k, lambda, perPoint };
+  const faults = marksFaults({ features: s.features, groups, perPoint });
+  return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 10_000, published, frequencies, faults });
 }
 
 function marksCorrected(o: PresetOptions): Promise<GeneratedWorld> {
@@ -188,12 +196,6 @@ function blobs(count: number, width: number, centres: number, random: Random): F
     for (let j = 0; j < width; j++) out[order[i] * width + j] = centre[(i % centres) * width + j] + random.normal();
   return out;
 }
-
-const transposed = (a: Float32Array, rows: number, cols: number): Float32Array => {
-  const out = new Float32Array(a.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) out[j * rows + i] = a[i * cols + j];
-  return out;
-};
 
 function lan(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);

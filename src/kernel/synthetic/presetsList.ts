@@ -57,10 +57,28 @@ export interface PresetEntry {
   source: string;
   /** What it draws. */
   draws: string;
-  /** What is known to be wrong with it. */
+  /** What is known to be wrong with it at its published sizes; a world says what holds at its own. */
   faults: readonly string[];
   /** Its own options besides features, dim, seed and noise. */
   options: readonly (keyof PresetOptions)[];
+}
+
+/** What the published generator of groups does wrong at these sizes: features past whole groups belong to none. */
+export function marksFaults(world: { features: number; groups: number; perPoint: boolean }): string[] {
+  const { features, groups, perPoint } = world;
+  const size = Math.floor(features / groups);
+  const used = groups * size;
+  const unused = features - used > 1 ? `(${used} to ${features - 1}) never fire` : `(${used}) never fires`;
+  return [
+    ...(perPoint
+      ? []
+      : [
+          'the active set is drawn once per group and batch: within a batch all points of a group fire the same features',
+        ]),
+    'features are not brought to unit length (about √dim), so cosines and magnitudes mix',
+    ...(used < features ? [`features past ${groups} × ${size} ${unused}`] : []),
+    `at k = ${size} a whole group fires: its features cannot be told apart but by their magnitudes`,
+  ];
 }
 
 export const PRESETS: readonly PresetEntry[] = [
@@ -87,12 +105,7 @@ export const PRESETS: readonly PresetEntry[] = [
     name: 'marks-2024',
     source: 'Marks et al. 2024, mutual-feature-regularization, arXiv 2411.01220',
     draws: 'one of 12 groups of 42 features, k of it without replacement with weights λ^j, magnitudes uniform',
-    faults: [
-      'the active set is drawn once per group and batch: within a batch all points of a group fire the same features',
-      'features are not brought to unit length (about √dim), so cosines and magnitudes mix',
-      'features past 12 × 42 (504 to 511) never fire',
-      'at k = 42 a whole group fires: its features cannot be told apart but by their magnitudes',
-    ],
+    faults: marksFaults({ features: 512, groups: 12, perPoint: false }),
     options: ['lambda', 'k', 'groups', 'perPoint', 'publishedBatch'],
   },
   {
@@ -108,7 +121,7 @@ export const PRESETS: readonly PresetEntry[] = [
     draws:
       'z ~ N(0, AAᵀ) per sample with A uniform, p = Φ(z)^(0.99·i) scaled to k active in the mean, all magnitudes 1',
     faults: [
-      'AAᵀ has diagonal near 170 (deviation 13): Φ(z) is 0 or 1, and correlations near 0.75 make it one switch for all features: L0 16 ± 14, 15 % of samples empty',
+      'AAᵀ has diagonal near 170 (deviation 13, at the published 512 features): Φ(z) is 0 or 1, and correlations near 0.75 make it one switch for all features: L0 16 ± 14, 15 % of samples empty',
       'the exponent is 0.99·i, not 0.99^i: after saturation frequencies hardly decay (0.045, 0.030, …, 0.029), feature 0 has the same p always',
       'standardising the matrix (standardised: true) brings the decay back, and probabilities up to 2.2',
       'all magnitudes are 1; features are not of unit length',

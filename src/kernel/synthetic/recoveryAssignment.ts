@@ -6,7 +6,7 @@
  * implementing 2D rectangular assignment algorithms", IEEE TAES 52, 2016), which scipy's linear_sum_assignment follows.
  * Column prices start at 0 and only those of assigned columns ever fall, so columns may outnumber rows.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { pauses, type CallOptions } from '../compute/call.js';
 
 export interface Assignment {
   /** [min(rows, cols)] rows that were assigned, ascending. */
@@ -96,13 +96,7 @@ async function solve(cost: Float32Array | Float64Array, n: number, m: number, ca
     price: new Float64Array(m),
   };
   let free = Array.from({ length: n }, (_, i) => i);
-  let last = performance.now();
-  const pause = async (): Promise<void> => {
-    if (performance.now() - last < PIECE_MS) return;
-    checkAborted(call.signal, 'assignment');
-    await breathe();
-    last = performance.now();
-  };
+  const pause = pauses(call.signal, 'assignment', PIECE_MS);
   // Two sweeps assign most rows at the cost of one scan each; more of them rarely pay (Jonker and Volgenant).
   for (let sweep = 0; sweep < 2 && free.length > 0; sweep++) free = await reduceRows(state, free, pause);
   const search = { distance: new Float64Array(m), from: new Int32Array(m), columns: new Int32Array(m) };
@@ -114,7 +108,7 @@ async function solve(cost: Float32Array | Float64Array, n: number, m: number, ca
 }
 
 /** Each free row takes its cheapest column and raises what others pay for it by the gap to the second. */
-async function reduceRows(s: State, free: readonly number[], pause: () => Promise<void>): Promise<number[]> {
+async function reduceRows(s: State, free: readonly number[], pause: () => Promise<boolean>): Promise<number[]> {
   const { cost, m, columnOf, rowOf, price } = s;
   const left: number[] = [];
   for (const first of free) {

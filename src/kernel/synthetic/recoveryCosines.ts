@@ -4,6 +4,7 @@ import { gemm, initGemm } from '../compute/gemm.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
+import { mean } from '../compute/statistics.js';
 import { besideNull, requireRuns } from '../correlation/nulls.js';
 import type { SimilarityScore } from '../correlation/types.js';
 import { linearAssignment } from './recoveryAssignment.js';
@@ -85,12 +86,6 @@ export function bestOfColumns(c: Matrix, absolute: boolean): Best {
   }
   return best;
 }
-
-export const mean = (values: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
-  return sum / values.length;
-};
 
 const absolutes = (values: Float32Array): Float32Array => values.map(Math.abs);
 

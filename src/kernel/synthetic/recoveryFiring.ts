@@ -2,14 +2,14 @@
  * Do latents fire when their features do? Precision, recall and F1 per latent, and the mean correlation coefficient of
  * activations, each beside a null in which the samples of one side are shuffled.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { pauses, type CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
+import { centredSquares, mean } from '../compute/statistics.js';
 import { besideNull } from '../correlation/nulls.js';
 import type { SimilarityScore } from '../correlation/types.js';
 import { linearAssignment } from './recoveryAssignment.js';
-import { mean } from './recoveryCosines.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {
@@ -86,7 +86,7 @@ async function products(
   call: CallOptions,
 ): Promise<Float64Array> {
   const sums = new Float64Array(codes.cols * latents.cols);
-  let last = performance.now();
+  const pause = pauses(call.signal, 'recovery', PIECE_MS);
   for (let i = 0; i < samples; i++) {
     const j = order ? order[i] : i;
     const from = latents.indptr[j];
@@ -96,11 +96,7 @@ async function products(
       const value = codes.values[p];
       for (let q = from; q < to; q++) sums[at + latents.indices[q]] += value * latents.values[q];
     }
-    if (i % LOOK === 0 && performance.now() - last > PIECE_MS) {
-      checkAborted(call.signal, 'recovery');
-      await breathe();
-      last = performance.now();
-    }
+    if (i % LOOK === 0) await pause();
   }
   return sums;
 }
@@ -116,9 +112,8 @@ function columnMoments(rows: SparseRows, samples: number): { sum: Float64Array; 
   }
   const inverse = new Float64Array(rows.cols);
   for (let c = 0; c < rows.cols; c++) {
-    const centred = squares[c] - (sum[c] * sum[c]) / samples;
-    // Below this share of Σ x² what is left is rounding, not variance.
-    if (centred > 1e-10 * squares[c]) inverse[c] = 1 / Math.sqrt(centred);
+    const centred = centredSquares(sum[c], squares[c], samples);
+    if (centred > 0) inverse[c] = 1 / Math.sqrt(centred);
   }
   return { sum, inverse };
 }

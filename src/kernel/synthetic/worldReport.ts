@@ -20,7 +20,7 @@ export interface WorldReportOptions extends CallOptions {
 export interface Deviations {
   /** How many were compared. */
   count: number;
-  /** Largest deviation in standard errors. */
+  /** Largest deviation in standard errors; Infinity where something fired that was asked never to, or always to. */
   maxZ: number;
   /** What the largest of `count` independent ones is in the median. */
   expectedMaxZ: number;
@@ -47,7 +47,9 @@ export interface WorldReport {
     asked: number;
     mean: number;
     sd: number;
-    /** Share of samples in which nothing fires. */ none: number;
+    /** Share of samples in which nothing fires. */
+    none: number;
+    /** mean − asked in standard errors; ±Infinity where all samples have one number, and not the one asked for. */
     z: number;
   };
   /** [features] */
@@ -125,15 +127,35 @@ function deviations(zs: ReadonlyArray<{ z: number; at: number[] }>): Deviations 
   return { count: zs.length, maxZ: Math.abs(most.z), expectedMaxZ: -normalQuantile(tail / 2), at: most.at };
 }
 
+/** Sums of frequencies keep this share of their value, not less. */
+const ROUNDING = 1e-9;
+
+/**
+ * Deviation of a share of n samples from its probability p, in standard errors. What was asked never (p = 0) or always
+ * (p = 1) has no error: 0 where it holds, Infinity where it does not. p itself is a sum, which may be a hair outside.
+ */
+function standardScore(realised: number, p: number, n: number): number {
+  const asked = p < 1e-15 ? 0 : p > 1 - ROUNDING ? 1 : p;
+  const error = Math.sqrt((asked * (1 - asked)) / n);
+  if (error > 0) return (realised - asked) / error;
+  return realised === asked ? 0 : realised > asked ? Infinity : -Infinity;
+}
+
 function marginalsOf(world: GeneratedWorld, c: Counts): Deviations {
   const zs: Array<{ z: number; at: number[] }> = [];
   world.frequencies.forEach((p, f) => {
-    const realised = c.firings[f] / c.samples;
-    const error = Math.sqrt((p * (1 - p)) / c.samples);
-    const z = error > 0 ? (realised - p) / error : realised === p ? 0 : Infinity;
-    zs.push({ z, at: [f] });
+    zs.push({ z: standardScore(c.firings[f] / c.samples, p, c.samples), at: [f] });
   });
   return deviations(zs);
+}
+
+/**
+ * Deviation of the mean L0 in its standard errors, sd/√n. Where every sample has the same number there is no error: 0
+ * where that number is the one asked for, but for the rounding of the sum of the frequencies; ±Infinity where it is not.
+ */
+function l0Score(mean: number, asked: number, sd: number, samples: number): number {
+  if (Math.abs(mean - asked) <= ROUNDING * Math.max(1, Math.abs(asked))) return 0;
+  return ((mean - asked) * Math.sqrt(samples)) / sd;
 }
 
 /** 0 for what the difference P(i and j) − pᵢpⱼ leaves of a correlation of 0. */
@@ -163,7 +185,7 @@ function pairsOf(
       if (asked !== undefined && asked <= 1e-15) forbidden += both > 0 ? 1 : 0;
       if (asked !== undefined && asked * samples < 10) continue;
       if (asked === undefined && pa * pb * samples < 10) continue;
-      const z = asked === undefined ? undefined : (both - asked) / Math.sqrt((asked * (1 - asked)) / samples || 1);
+      const z = asked === undefined ? undefined : standardScore(both, asked, samples);
       if (z !== undefined) zs.push({ z, at: [a, b] });
       const { frequencies: p } = world;
       const askedPhi = asked === undefined ? undefined : withoutRounding(phiOfJoint(p[a], p[b], asked));
@@ -231,7 +253,7 @@ export async function worldReport(world: GeneratedWorld, options: WorldReportOpt
       mean,
       sd,
       none: histogram[0] / samples,
-      z: sd > 0 ? ((mean - asked) * Math.sqrt(samples)) / sd : mean === asked ? 0 : Infinity,
+      z: l0Score(mean, asked, sd, samples),
     },
     asked: world.frequencies,
     realised: counts.firings.map((c) => c / samples),

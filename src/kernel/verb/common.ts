@@ -1,6 +1,8 @@
 /** Options that many verbs have, and their usual arguments. */
 import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
+import type { Matrix } from '../compute/matrix.js';
+import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../compute/matrixInput.js';
 import { choice, flag, group, value, whole, type Option } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
@@ -76,7 +78,7 @@ export interface Arg<Given, Parsed = Given> {
   readonly name: string;
   /** What it is, with shape and unit. */
   readonly doc: string;
-  readonly parse: (value: unknown, at: string) => Parsed;
+  readonly parse: (value: unknown, at: string) => Parsed | Promise<Parsed>;
   /** Only a type: what cells may pass. */
   readonly given?: Given;
 }
@@ -100,6 +102,19 @@ export function thing<Given, Parsed = Given>(
 ): Arg<Given, Parsed> {
   return { name, doc, parse: (value, at) => parse(requireThing(value, at) as Given, at) };
 }
+
+/** Rows of numbers in every form that a cell may have (compute/matrixInput.ts). For verbs that take time. */
+export const rowsArg = (name: string, doc: string): Arg<MatrixInput, Matrix> => ({
+  name,
+  doc,
+  parse: (value, at) => asMatrix(value as MatrixInput, at),
+});
+
+/** The same as an option, but for tensors, whose values take time. */
+export const rowsOption = (words: { doc: string; identity?: boolean }): Option<MatrixInput, Matrix | undefined> => ({
+  ...value<MatrixInput>(MATRIX_FORMS, words),
+  parse: (given, name) => (given === undefined ? undefined : asMatrixNow(given as MatrixInput, name)),
+});
 
 /** Text, such as a path, a hook or a prompt. */
 export function words(name: string, doc: string): Arg<string> {

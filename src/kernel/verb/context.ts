@@ -14,6 +14,8 @@ export interface SessionContext {
   readonly artifactFolder: string;
   /** Aborted when the running cell is interrupted. A new one per cell. */
   signal(): AbortSignal;
+  /** A long call runs until `work` settles: a headless run that is stopped lets it save what it has before it ends. */
+  during(work: Promise<unknown>): void;
   /** Progress of the running cell; null clears it. */
   progress(progress: Progress | null): void;
   /** Shows an output in the running cell; the same displayId replaces. */

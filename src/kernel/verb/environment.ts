@@ -4,8 +4,9 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
-import type { CallOptions } from '../compute/call.js';
+import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
+import { longCall } from '../compute/nativeCall.js';
 import type { SessionContext } from './context.js';
 
 export class Environment {
@@ -14,11 +15,15 @@ export class Environment {
   /** Sidecars of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
-  /** Long calls that run now: the progress line goes when the last of them ends. */
-  private running = 0;
+  /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
+  private readonly running = new WeakMap<AbortSignal, number>();
 
   constructor(readonly context: SessionContext) {
-    const options = { device: () => currentDevice().description, report: (message: string) => context.print(message) };
+    const options = {
+      device: () => currentDevice().description,
+      report: (message: string) => context.print(message),
+      signal: () => context.signal(),
+    };
     this.store = new ArtifactStore(context.artifactFolder, options);
     this.outputStore = new ArtifactStore(path.join(context.outputFolder, '.fgnb'), options);
   }
@@ -28,16 +33,26 @@ export class Environment {
    * The progress line is cleared when the last of the calls that run at once ends, whatever happens.
    */
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
-    const signals = [this.context.signal(), options?.signal].filter((s) => s !== undefined);
+    const cell = this.context.signal();
+    const signal = AbortSignal.any([cell, options?.signal].filter((s) => s !== undefined));
+    // Some calls look at their signal only now and then, and one that is short would end as if nothing had been asked.
+    checkAborted(signal);
+    const count = (change: number): number => {
+      const running = (this.running.get(cell) ?? 0) + change;
+      this.running.set(cell, running);
+      return running;
+    };
     const onProgress: Required<CallOptions>['onProgress'] = (progress) => {
       this.context.progress(progress);
       options?.onProgress?.(progress);
     };
-    this.running++;
+    count(1);
     try {
-      return await work({ signal: AbortSignal.any(signals), onProgress });
+      const done = longCall(() => work({ signal, onProgress }));
+      this.context.during(done);
+      return await done;
     } finally {
-      if (--this.running === 0) this.context.progress(null);
+      if (count(-1) === 0) this.context.progress(null);
     }
   }
 
@@ -61,10 +76,11 @@ export class Environment {
   }
 
   /** "loaded from …" beside results that were not computed again. */
-  tellCached(what: string, cached: boolean, record: { created: string; id: string }): void {
+  tellCached(what: string, cached: boolean, record: { id: string }): void {
     if (cached)
       this.context.print(
-        `${what}: loaded from cache (${record.created.slice(0, 16).replace('T', ' ')}, ${record.id.slice(0, 8)}); { fresh: true } computes it again`,
+        // No date: two runs of a notebook must print the same. The artifact's record has it.
+        `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
 }

@@ -1,56 +1,87 @@
 /** Calls of many runs that go on where they were stopped: finished runs lie in a file beside the artifacts until the end. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { readText, writeError, writeFileAtomic } from '../io/files.js';
+import { sha256 } from '../io/hash.js';
 import type { Environment } from './environment.js';
 
 /** Gives the value of a run, made at most once for a result; values are plain JSON. */
 export type Remember = <T>(run: string, make: () => Promise<T>) => Promise<T>;
 
-async function finishedRuns(file: string): Promise<Map<string, unknown>> {
-  const runs = new Map<string, unknown>();
-  const text = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+/** One line of the file. `check` is a hash of the rest: a line that was cut, or that a disk changed, is not used. */
+function lineOf(run: string, value: unknown): string {
+  const json = JSON.stringify({ run, value });
+  return `${JSON.stringify({ check: sha256([json]).slice(0, 32) }).slice(0, -1)},${json.slice(1)}\n`;
+}
+
+function parseLine(line: string): { run: string; value: unknown } | undefined {
+  try {
+    const { run, value } = JSON.parse(line) as { run: string; value: unknown };
+    return `${line}\n` === lineOf(run, value) ? { run, value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The runs of a file that are whole, and how many lines are not. */
+async function finishedRuns(file: string): Promise<{ runs: Map<string, unknown>; damaged: number }> {
+  const text = await readText(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  // A line that was cut off when the process died has no end; its run is made again.
-  for (const line of text.split('\n').slice(0, -1)) {
-    const { run, value } = JSON.parse(line) as { run: string; value: unknown };
-    runs.set(run, value);
+  const lines = text.split('\n').filter((line) => line !== '');
+  const parsed = lines.map(parseLine).filter((line) => line !== undefined);
+  return { runs: new Map(parsed.map(({ run, value }) => [run, value])), damaged: lines.length - parsed.length };
+}
+
+/** Where the finished runs of a result lie; `name`: its kind and identity. */
+export function unfinishedFile(env: Environment, name: string): string {
+  return path.join(env.context.artifactFolder, 'unfinished', `${name}.jsonl`);
+}
+
+/** Adds a line and flushes it: a run that is told of as kept is kept. */
+async function append(file: string, line: string): Promise<void> {
+  await fs.mkdir(path.dirname(file), { recursive: true });
+  const handle = await fs.open(file, 'a');
+  try {
+    await handle.writeFile(line);
+    await handle.datasync();
+  } catch (error) {
+    throw writeError(file, error);
+  } finally {
+    await handle.close();
   }
-  return runs;
 }
 
 /**
  * Runs `work`, which asks for its runs through `remember`. When it is cancelled or the process dies, the finished runs
- * stay in `unfinished/<name>.jsonl` of the artifact folder and the next call with the same name takes them up; the file
- * goes when the work is done.
- * @param name of the result: kind and identity
+ * stay in the file and the next call takes them up. Lines that are damaged are left out with a word, and their runs are
+ * made again. The caller owns the file while this runs, and deletes it when the result is safe (ComputeOptions.unfinished).
+ * @param file from unfinishedFile
  * @param fresh true: what an earlier call left is not used
  */
 export async function resumable<T>(
   env: Environment,
-  name: string,
+  file: string,
   fresh: boolean | undefined,
   work: (remember: Remember) => Promise<T>,
 ): Promise<T> {
-  const file = path.join(env.context.artifactFolder, 'unfinished', `${name}.jsonl`);
   if (fresh) await fs.rm(file, { force: true });
-  const runs = await finishedRuns(file);
+  const { runs, damaged } = await finishedRuns(file);
   // A cut-off last line must not run into the next.
-  if (runs.size > 0)
-    await fs.writeFile(file, [...runs].map(([run, value]) => `${JSON.stringify({ run, value })}\n`).join(''));
+  if (damaged > 0) {
+    await writeFileAtomic(file, [...runs].map(([run, value]) => lineOf(run, value)).join(''));
+    env.context.print(`${file}: ${damaged} damaged or unfinished lines are left out, and their runs made again`);
+  }
   if (runs.size > 0) env.context.print(`going on after ${runs.size} finished runs of a call that was stopped`);
   const remember: Remember = async <V>(run: string, make: () => Promise<V>): Promise<V> => {
     if (!runs.has(run)) {
-      const line = JSON.stringify({ run, value: await make() });
-      await fs.mkdir(path.dirname(file), { recursive: true });
-      await fs.appendFile(file, `${line}\n`);
+      const line = lineOf(run, await make());
+      await append(file, line);
       // As it will be read: a call that was stopped gives the same result as one that was not.
       runs.set(run, (JSON.parse(line) as { value: unknown }).value);
     }
     return runs.get(run) as V;
   };
-  const value = await work(remember);
-  await fs.rm(file, { force: true });
-  return value;
+  return work(remember);
 }

@@ -10,11 +10,11 @@ import { setDisplay } from '../present/items.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { identityOf, parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
-import { resumable, type Remember } from './resume.js';
+import { resumable, unfinishedFile, type Remember } from './resume.js';
 
 type Args = ReadonlyArray<Arg<unknown, unknown>>;
 type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
-type ParsedArgs<A extends Args> = { [I in keyof A]: ReturnType<A[I]['parse']> };
+type ParsedArgs<A extends Args> = { [I in keyof A]: Awaited<ReturnType<A[I]['parse']>> };
 
 /** What a verb works in. */
 export interface Work<S extends Schema> {
@@ -106,18 +106,25 @@ interface Checked {
   given: object | undefined;
 }
 
-/** Arguments, then options, then what must hold between them. */
-function checked(name: string, declared: Declared<Args, Schema>, given: unknown[]): Checked {
-  const { args: expected, options: schema } = declared;
+/** The arguments; those that take time, such as the values of a tensor, as promises. */
+function readArgs(
+  name: string,
+  { args: expected, options: schema }: Declared<Args, Schema>,
+  given: unknown[],
+): unknown[] {
   const most = expected.length + (schema ? 1 : 0);
   const signature = `(${[...expected.map((a) => a.name), ...(schema ? ['options'] : [])].join(', ')})`;
   if (given.length > most)
     throw new TypeError(
       `${name} takes ${signature} but got ${given.length} arguments, the last ${written(given.at(-1))}; all options go into one object`,
     );
-  const args = expected.map((arg, i) => arg.parse(given[i], `${name}: ${arg.name}`));
-  const last = given[expected.length];
-  const options = parseOptions(name, last, schema ?? {});
+  return expected.map((arg, i) => arg.parse(given[i], `${name}: ${arg.name}`));
+}
+
+/** Behind the arguments: options, then what must hold between them. */
+function checked(name: string, declared: Declared<Args, Schema>, given: unknown[], args: unknown[]): Checked {
+  const last = given[declared.args.length];
+  const options = parseOptions(name, last, declared.options ?? {});
   declared.check?.(options, ...args);
   return { options, args, given: last as object | undefined };
 }
@@ -142,15 +149,15 @@ async function keptResult<T>(
     codeVersion: keep.version,
   };
   const fresh = (options as { fresh?: boolean }).fresh;
+  const unfinished = keep.resume ? unfinishedFile(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`) : undefined;
   const make = (): Promise<T> =>
-    keep.resume
-      ? resumable(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`, fresh, (remember) =>
-          run({ ...work, remember }, ...args),
-        )
-      : run({ ...work, remember: plainly }, ...args);
+    unfinished === undefined
+      ? run({ ...work, remember: plainly }, ...args)
+      : resumable(env, unfinished, fresh, (remember) => run({ ...work, remember }, ...args));
   const { value, cached, record } = await env.store.compute<T>(key, {
     fresh,
     title: keep.title?.(...args) ?? keep.what,
+    unfinished,
     make: async (folder) =>
       keep.save ? keep.save(folder, await make()) : saveResult(folder, (await make()) as T & object),
     load: (folder) => (keep.load ? keep.load(folder) : (loadResult(folder) as Promise<T>)),
@@ -182,7 +189,7 @@ export function verb<const A extends Args, const S extends Schema, T>(
     bind:
       (env, name) =>
       async (...given) => {
-        const call = checked(name, declared, given);
+        const call = checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
         const value = await env.call(call.options as CallOptions, (own) =>
           keptResult(declared, call, { env, options: call.options, call: own }),
         );
@@ -202,7 +209,7 @@ export function syncVerb<const A extends Args, const S extends Schema, T>(
     bind:
       (env, name) =>
       (...given) => {
-        const call = checked(name, declared, given);
+        const call = checked(name, declared, given, readArgs(name, declared, given));
         return displayed(declared.run({ env, options: call.options }, ...call.args), declared.show, env, call);
       },
   };

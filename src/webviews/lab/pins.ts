@@ -1,4 +1,5 @@
 /** Pinned interventions and the current one, side by side. */
+import { maxOf } from '../../protocol/lists.js';
 import type { LabMeta, LabSnapshot } from '../../protocol/lab.js';
 import { el, fill, icon } from '../ui/dom.js';
 import { number, percent } from '../ui/format.js';
@@ -48,7 +49,7 @@ export function drawPins(
   const { setting, result, generation } = snapshot;
   box.hidden = setting.pins.length === 0;
   if (box.hidden) return void fill(box);
-  const max = result.runs.reduce((m, run) => Math.max(m, ...run.before, ...run.after), 0);
+  const max = result.runs.reduce((m, run) => maxOf([m], run.before, run.after), 0);
   const cards = result.runs.map((run, i) => {
     const isCurrent = i === result.runs.length - 1;
     const after = generation.after[i];

@@ -1,4 +1,5 @@
 /** What an intervention did: tokens, texts, tables, and the same in model B. */
+import { maxOf } from '../../protocol/lists.js';
 import type { LabMeta, LabPositions, LabRun, LabSnapshot } from '../../protocol/lab.js';
 import { el, fill } from '../ui/dom.js';
 import { number } from '../ui/format.js';
@@ -12,7 +13,7 @@ export function drawTokens(
   positions: LabPositions,
   on: { toggle(index: number): void; disabled: boolean },
 ): void {
-  const max = Math.max(card.feature === run.feature ? (card.max ?? 0) : 0, ...run.before, ...run.after);
+  const max = maxOf([card.feature === run.feature ? (card.max ?? 0) : 0], run.before, run.after);
   const chosen = new Set(typeof positions === 'string' ? [] : positions);
   const focused = (box.getRootNode() as Document | ShadowRoot).activeElement;
   const back = focused instanceof HTMLElement && box.contains(focused) ? focused.dataset.token : undefined;
@@ -73,7 +74,7 @@ export function drawSecond(box: HTMLElement, { second }: LabRun, meta: LabMeta):
   const heading = el('h3', {}, `Model B: ${meta.second?.model.name ?? ''}`);
   if ('missing' in second) return void fill(box, heading, el('p', { class: 'fg-none' }, second.missing));
   const { effect, tokens, r } = second;
-  const max = Math.max(...effect.before, ...effect.after);
+  const max = maxOf(effect.before, effect.after);
   const tag = (text: string): HTMLElement => el('span', { class: 'tag' }, text);
   fill(
     box,

@@ -20,6 +20,7 @@ import { asked, cellCode, exported, keptSnapshot, reduce, within, type LabAction
 import { drawSecond, drawTables, drawTexts, drawTokens } from './results.js';
 import { download } from './parts.js';
 import { drawPins } from './pins.js';
+import { promptBox } from './promptBox.js';
 import { Latest, type LabSource } from './source.js';
 import { LAB_CSS } from './styles.js';
 
@@ -65,12 +66,14 @@ class LabPanel {
   private readonly writer = new Latest(() => this.write());
   private outstanding = 0;
   private disposed = false;
+  /** Feature whose card is on its way. */
+  private choosing: number | null = null;
   /** What the view shows and what is asked for may differ while the kernel works. */
   private setting: LabSnapshot['setting'];
 
   private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
   private readonly status = el('span', { class: 'status', aria: { live: 'off' } });
-  private readonly promptBox = el('textarea', { aria: { label: 'Prompt' } });
+  private readonly promptBox = promptBox(() => this.later('prompt', TYPED_MS, () => this.takeDraft()));
   private readonly tokens = el('div', {});
   private readonly second = el('section', { class: 'box', hidden: true, aria: { label: 'Model B' } });
   private readonly texts = el('div', { class: 'texts' });
@@ -100,9 +103,6 @@ class LabPanel {
     root.classList.add('fg-lab');
     root.classList.toggle('full', !options.compact);
     root.append(this.layout());
-    this.promptBox.addEventListener('input', () =>
-      this.later('prompt', TYPED_MS, () => this.act({ type: 'prompt', prompt: this.promptBox.value })),
-    );
     this.listen();
     this.draw();
   }
@@ -135,7 +135,7 @@ class LabPanel {
       'section',
       { class: 'box', aria: { label: 'Prompt' } },
       el('h3', {}, 'Prompt'),
-      this.promptBox,
+      this.promptBox.element,
       this.tokens,
     );
     const continuations = el(
@@ -189,7 +189,14 @@ class LabPanel {
     await this.met();
   }
 
+  /** A panel that rests keeps what was typed until it answers again. */
+  private takeDraft(): void {
+    const prompt = this.disabled ? null : this.promptBox.take();
+    if (prompt !== null) this.act({ type: 'prompt', prompt });
+  }
+
   private async met(): Promise<void> {
+    this.takeDraft();
     if (this.shot !== this.lab.snapshot) await this.run();
     this.light();
   }
@@ -222,27 +229,38 @@ class LabPanel {
     }
     if (action.type === 'use' && before.current.feature !== this.setting.current.feature) void this.refreshCard();
     if (action.type !== 'sampling') this.runner.trigger();
-    if (action.type === 'prompt') this.search();
+    if (action.type === 'prompt') {
+      this.search();
+      // The card says what the feature does on the prompt.
+      void this.refreshCard();
+    }
     this.later('write', SETTLED_MS, () => this.writer.trigger());
   }
 
   private async choose(feature: number): Promise<void> {
     if (!this.source) return;
+    this.choosing = feature;
     try {
       const card = await this.source.call('card', { feature, prompt: this.setting.prompt });
+      if (this.choosing !== feature) return;
+      this.choosing = null;
       this.shot = { ...this.shot, card };
       this.act({ type: 'feature', feature, max: card.max });
       this.drawFinder();
       this.light();
     } catch (error) {
+      if (this.choosing === feature) this.choosing = null;
       this.failed(error);
     }
   }
 
   private async refreshCard(): Promise<void> {
+    // Of two calls for a card the kernel answers the newer one: the choice must not be the one that is lost.
+    if (this.choosing !== null) return this.choose(this.choosing);
     const { feature } = this.setting.current;
     try {
       const card: LabCard = await this.source!.call('card', { feature, prompt: this.setting.prompt });
+      if (this.setting.current.feature !== feature) return;
       this.shot = { ...this.shot, card };
       this.drawFinder();
       this.drawControls();
@@ -368,10 +386,7 @@ class LabPanel {
 
   private drawControls(): void {
     const { setting } = this;
-    const { activeElement } = this.root.getRootNode() as Document | ShadowRoot;
-    // What is being typed is newer than the setting.
-    if (activeElement !== this.promptBox) this.promptBox.value = setting.prompt;
-    this.promptBox.disabled = this.disabled;
+    this.promptBox.update(setting.prompt, this.disabled);
     this.controls.update(setting, this.shot.card.max, this.disabled);
     this.sampling.update(setting, null, this.disabled);
   }

@@ -1,4 +1,5 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
+import { pushAll } from '../../protocol/lists.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { MapSource } from '../../protocol/map.js';
 import { el } from '../ui/dom.js';
@@ -228,7 +229,7 @@ export class LoadedView {
     }
     this.stage.setScene({ lasso: null });
     const world: number[] = [];
-    for (let i = 0; i < polygon.length; i += 2) world.push(...toWorld(view.camera, view, polygon[i], polygon[i + 1]));
+    for (let i = 0; i < polygon.length; i += 2) pushAll(world, toWorld(view.camera, view, polygon[i], polygon[i + 1]));
     const points = this.picks[s].inside(world);
     this.filters.selection = points.length > 0 ? { set: s, points } : null;
     this.filtersChanged(true);

@@ -1,4 +1,5 @@
 /** A graph view whose data is here: owns its state and ties plots, toolbar, lists and tooltip together. */
+import { pushAll } from '../../protocol/lists.js';
 import type { GraphSource } from '../../protocol/graph.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { HOME, inPolygon, zoomAt } from '../map/camera.js';
@@ -229,7 +230,7 @@ export class LoadedGraph {
     plot.setMarks({ lasso: done ? null : polygon });
     if (!done) return;
     const world: number[] = [];
-    for (let i = 0; i < polygon.length; i += 2) world.push(...plot.toWorld(polygon[i], polygon[i + 1]));
+    for (let i = 0; i < polygon.length; i += 2) pushAll(world, plot.toWorld(polygon[i], polygon[i + 1]));
     const nodes = nodesInside(this.model.sets[s], world, inPolygon);
     this.select(
       nodes.length > 0 ? { set: s, nodes, label: `${this.model.sets[s].name}: ${plural(nodes.length, 'node')}` } : null,
@@ -354,7 +355,7 @@ export class LoadedGraph {
     if (state.noise) what.push('noise');
     const points = model.sets.map((set, s) => {
       const nodes = state.pins.filter((p) => p.set === s).map((p) => p.node);
-      if (lights.selection?.set === s) nodes.push(...lights.selection.nodes);
+      if (lights.selection?.set === s) pushAll(nodes, lights.selection.nodes);
       const all = new Set(pointsOf(model, s, nodes));
       own?.points[s]?.forEach((hit, point) => hit && all.add(point));
       if (state.noise) for (const point of set.columns.noise) all.add(point);

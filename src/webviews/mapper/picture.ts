@@ -113,6 +113,6 @@ function drawScale(c: CanvasRenderingContext2D, colours: NodeColours, palette: P
 
 function base64(bytes: Uint8Array): string {
   let binary = '';
-  for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary);
 }

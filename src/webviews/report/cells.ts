@@ -3,7 +3,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { CellOutput, Json, NotebookCell, OutputItem } from '../../protocol/notebook.js';
 import { DRAWN, renderOutput, type OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
-import { duration, plural } from '../ui/format.js';
+import { plural } from '../ui/format.js';
 import { highlight } from './highlight.js';
 import { renderMarkdown } from './markdown.js';
 
@@ -23,11 +23,10 @@ export function renderCell(
   if (source.trim() === '') return shown && el('section', { class: 'cell code' }, shown);
   const code = el('pre', { tabIndex: 0 }, el('code'));
   code.firstElementChild?.append(highlight(source.replace(/\n+$/, '')));
-  const { order, ms, status } = cell.execution ?? {};
+  const { order, status } = cell.execution ?? {};
   const facts = [
     order === undefined ? 'code' : `[${order}]`,
     plural(source.replace(/\n+$/, '').split('\n').length, 'line'),
-    ms === undefined ? '' : duration(ms),
     status === 'error' ? 'failed' : status === 'interrupted' ? 'interrupted' : '',
   ].filter(Boolean);
   const details = el('details', {}, el('summary', {}, facts.join(' · ')), code);

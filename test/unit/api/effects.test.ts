@@ -69,7 +69,7 @@ describe('fg.interventions: effects', () => {
     expect(again).toEqual(first);
     expect(again.perToken.lossBefore[0]).toBeNaN();
     expect(shown(first).note).toMatch(
-      /Σ Δ p of the chosen tokens .*random directions of the same norm: .*two-sided p = .*4 runs, seed 1/,
+      /Σ Δ p of the chosen tokens .*beside random directions of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside differences of two tokens' activations of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside other decoder rows of the same norm .*4 runs, seed 1/,
     );
     const overText = await fg.interventions.logitEffects(lmA, push(), data(), { sequences: 3, nulls: 0 });
     expect(shown(overText).note).toContain('nats over');
@@ -117,7 +117,7 @@ describe('fg.interventions: effects on the map', () => {
     ]);
     expect(meta.shift).toMatchObject({ unit: 'token', before: 'before', after: 'after' });
     expect(meta.shift!.note).toMatch(
-      /32 tokens touched, 0 untouched left out.*random directions of the same norm: .*3 runs/,
+      /32 tokens touched, 0 untouched left out.*random directions of the same norm .*3 runs.*differences of two tokens' activations .*3 runs/,
     );
     const file = await SafetensorsFile.open(path.join(context.outputFolder, at, 'columns.safetensors'));
     const column = async (name: string) => Array.from((await file.read(name)).data as Float32Array);

@@ -68,6 +68,14 @@ describe('long calls', () => {
     await expect(own).rejects.toThrow('cancelled');
   });
 
+  it('do not start with a signal that is aborted already', async () => {
+    let started = false;
+    const call = env.call({ signal: AbortSignal.abort() }, () => Promise.resolve((started = true)));
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    expect(started).toBe(false);
+    expect(context.progressed.at(-1) ?? null).toBeNull();
+  });
+
   it('of the next cell run after an interrupt', async () => {
     context.interrupt();
     await expect(env.call(undefined, ({ signal }) => Promise.resolve(signal.aborted))).resolves.toBe(false);

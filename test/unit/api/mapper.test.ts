@@ -64,7 +64,9 @@ describe('fg.mapper.graph', () => {
   it('refuses points that are none, and misspelt options', async () => {
     const { fg } = world;
     await expect(fg.mapper.graph(undefined as never)).rejects.toThrow('points is undefined');
-    await expect(fg.mapper.graph({ rows: 2 } as never)).rejects.toThrow('points must be a matrix');
+    await expect(fg.mapper.graph({ rows: 2 } as never)).rejects.toThrow(
+      'points is an object with rows; expected a matrix { rows, cols, data }',
+    );
     await expect(fg.mapper.graph(saeA.decoder, { cubes: 3 } as never)).rejects.toThrow('no option "cubes"');
   });
 });

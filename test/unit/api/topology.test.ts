@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Environment } from '../../../src/kernel/verb/environment.js';
 import { DISPLAY } from '../../../src/kernel/present/items.js';
 import { bind } from '../../../src/kernel/verb/namespace.js';
-import { resumable } from '../../../src/kernel/verb/resume.js';
+import { resumable, unfinishedFile } from '../../../src/kernel/verb/resume.js';
 import type { PairedMap } from '../../../src/kernel/correlation/types.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix } from '../../../src/kernel/compute/matrix.js';
@@ -149,25 +149,51 @@ describe('fg.mapper.sweep and stability', () => {
     }
   });
 
-  it('a line that was cut off when the process died is made again', async () => {
-    const folder = path.join(context.artifactFolder, 'unfinished');
-    fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(path.join(folder, 'x-1.jsonl'), '{"run":"a","value":1}\n{"run":"b","val');
-    const made: string[] = [];
-    const work = (fresh: boolean): Promise<number[]> =>
-      resumable(env, 'x-1', fresh, async (remember) => {
-        const run = (name: string): Promise<number> =>
-          remember(name, () => {
-            made.push(name);
-            return Promise.resolve(2);
-          });
-        return [await run('a'), await run('b')];
+  it.each<[string, (text: string) => string | Buffer]>([
+    ['cut off at its end', (text) => text.slice(0, -9)],
+    ['cut off in its first line', (text) => text.slice(7)],
+    ['whose first line is zeros', (text) => text.replace(/^.*/, (line) => '\0'.repeat(line.length))],
+    ['whose first line has a changed number', (text) => text.replace('"value":1', '"value":3')],
+    [
+      'whose first line has no bytes of text',
+      (text) => Buffer.concat([Buffer.from([0xff, 0xfe, 10]), Buffer.from(text)]),
+    ],
+    ['of the version before', () => '{"run":"a","value":1}\n'],
+  ])('a file of finished runs %s is repaired with a word, and what it lost made again', async (_, damage) => {
+    const file = unfinishedFile(env, 'x-1');
+    const stop = new Error('stop');
+    const work = (made: string[], last: string): Promise<number[]> =>
+      resumable(env, file, false, async (remember) => {
+        const values: number[] = [];
+        for (const name of ['a', 'b', 'c']) {
+          const make = () => (made.push(name), Promise.resolve({ a: 1, b: 2, c: 4 }[name] as number));
+          values.push(await remember(name, make));
+          if (name === last) throw stop;
+        }
+        return values;
       });
-    expect(await work(false)).toEqual([1, 2]);
-    expect(made).toEqual(['b']);
-    expect(fs.readdirSync(folder)).toEqual([]);
-    fs.writeFileSync(path.join(folder, 'x-1.jsonl'), '{"run":"a","value":1}\n');
-    expect(await work(true)).toEqual([2, 2]);
+    await expect(work([], 'b')).rejects.toBe(stop);
+    fs.writeFileSync(file, damage(fs.readFileSync(file, 'utf8')));
+    const made: string[] = [];
+    expect(await work(made, '')).toEqual([1, 2, 4]);
+    expect(made.length).toBeGreaterThan(0);
+    expect(made).toContain('c');
+    expect(context.printed.join('\n')).toMatch(/x-1\.jsonl: 1 damaged or unfinished lines are left out/);
+    // Repaired: the next call has all of them, and says nothing of damage.
+    context.printed.length = 0;
+    const again: string[] = [];
+    expect(await work(again, '')).toEqual([1, 2, 4]);
+    expect(again).toEqual([]);
+    expect(context.printed.join('\n')).not.toMatch(/damaged/);
+  });
+
+  it('fresh uses nothing of what a stopped call left', async () => {
+    const file = unfinishedFile(env, 'x-2');
+    const run = (fresh: boolean, value: number): Promise<number> =>
+      resumable(env, file, fresh, (remember) => remember('a', () => Promise.resolve(value)));
+    expect(await run(false, 1)).toBe(1);
+    expect(await run(false, 2)).toBe(1);
+    expect(await run(true, 2)).toBe(2);
   });
 });
 

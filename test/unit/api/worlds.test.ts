@@ -93,6 +93,52 @@ describe('world.report', () => {
   });
 });
 
+describe('the report of a published generator at other sizes', () => {
+  it('names the features that its own groups leave over, and none where they leave none', async () => {
+    const { fg } = session;
+    const faultsOf = async (features: number, groups: number, perPoint = false): Promise<string> =>
+      (await fg.synthetic.world({ preset: 'marks-2024', features, groups, perPoint, dim: 8, k: 3 })).faults.join('; ');
+    const of256 = await faultsOf(256, 12);
+    expect(of256).toContain('features past 12 × 21 (252 to 255) never fire');
+    expect(of256).toContain('at k = 21 a whole group fires');
+    expect(of256).not.toMatch(/504|511|42/);
+    expect(await faultsOf(49, 4)).toContain('features past 4 × 12 (48) never fires');
+    expect(await faultsOf(256, 16)).not.toContain('never fire');
+    expect(await faultsOf(256, 12, true)).not.toContain('once per group and batch');
+    await expect(faultsOf(10, 11)).rejects.toThrow('groups must be a whole number from 1 to the 10 features but is 11');
+  });
+
+  it('is 0 standard errors from its L0 where every sample has just that many, whatever the frequencies sum to', async () => {
+    const { fg } = session;
+    for (const [features, k] of [
+      [256, 16],
+      [256, 7],
+      [128, 10],
+    ] as const) {
+      // prettier-ignore
+      const world = await fg.synthetic.world({ preset: 'marks-2024', features, dim: 16, k, publishedBatch: 500 });
+      const report = await world.report({ samples: 500 });
+      expect(report.l0).toMatchObject({ mean: k, sd: 0, z: 0 });
+      expect(textOf(await display(report))).not.toContain('Infinity');
+    }
+  });
+
+  it('says in words that what is asked never or always cannot vary', async () => {
+    const { fg } = session;
+    // One group of which all fire: frequencies are 1, but for rounding.
+    const all = await fg.synthetic.world({ preset: 'marks-2024', features: 6, groups: 1, k: 6, dim: 4 });
+    expect((await all.report({ samples: 50 })).marginals.maxZ).toBe(0);
+    const world = await fg.synthetic.world({ preset: 'marks-2024', features: 6, groups: 1, k: 2, dim: 4 });
+    world.frequencies.fill(0);
+    const report = await world.report({ samples: 50 });
+    expect(report.marginals.maxZ).toBe(Infinity);
+    expect(report.l0.z).toBe(Infinity);
+    const text = textOf(await display(report));
+    expect(text).toContain('not by chance: as asked it cannot vary');
+    expect(text).not.toContain('Infinity');
+  });
+});
+
 describe('world.activations', () => {
   it('are an artifact of the true codes: the same call loads it, another seed is another', async () => {
     const { fg, context } = session;

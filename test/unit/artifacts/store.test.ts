@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -173,6 +182,111 @@ describe('compute', () => {
     rmSync(join(at, 'value.txt'));
     expect((await store.compute(key, work('second'))).value).toBe('second');
     expect(reports[0]).toMatch(/does not load/);
+  });
+});
+
+describe('what a stopped run goes on from', () => {
+  const leave = (): string => {
+    const unfinished = join(folder, 'unfinished', 'x');
+    mkdirSync(unfinished, { recursive: true });
+    writeFileSync(join(unfinished, 'state'), 'x');
+    return unfinished;
+  };
+
+  it('is there until the result stands under its name, and goes then', async () => {
+    const unfinished = leave();
+    const task = work('one');
+    let during: string[] = [];
+    const { folder: at } = await store.compute(key, {
+      ...task,
+      unfinished,
+      make: async (temporary) => {
+        await task.make(temporary);
+        during = readdirSync(unfinished);
+      },
+    });
+    expect(during).toEqual(['state']);
+    expect(readdirSync(join(folder, 'unfinished'))).toEqual([]);
+    expect(readdirSync(at).sort()).toEqual(['artifact.json', 'value.txt']);
+  });
+
+  it('stays when the result cannot be put in its place', async () => {
+    const unfinished = leave();
+    // Something that no rename replaces lies under the name.
+    const make = async (at: string): Promise<void> => {
+      await writeFile(join(at, 'value.txt'), 'x');
+      rmSync(at, { recursive: true });
+    };
+    await expect(store.compute(key, { ...work('x'), make, unfinished })).rejects.toThrow(/ENOENT/);
+    expect(readdirSync(unfinished)).toEqual(['state']);
+  });
+
+  it('goes when its run was killed after the result stood', async () => {
+    await store.compute(key, work('one'));
+    const unfinished = leave();
+    expect((await store.compute(key, { ...work('two'), unfinished })).value).toBe('one');
+    expect(readdirSync(join(folder, 'unfinished'))).toEqual([]);
+  });
+
+  it('stays while another kernel makes the result afresh', async () => {
+    const { folder: at } = await store.compute(key, work('one'));
+    const unfinished = leave();
+    const lock = { pid: 1, host: 'other', machine: 'other', started: '', since: new Date().toISOString(), token: 't' };
+    writeFileSync(`${at}.lock`, JSON.stringify(lock));
+    expect((await store.compute(key, { ...work('two'), unfinished })).value).toBe('one');
+    expect(readdirSync(unfinished)).toEqual(['state']);
+    expect(await store.prune({ unusedDays: 0 })).toEqual([]);
+  });
+});
+
+describe('another kernel that makes the same', () => {
+  const other = { pid: 7, host: 'gpu-host', machine: 'elsewhere', started: '', since: '2026-01-02T03:04:05.678Z' };
+
+  it('is waited for, by name, and its result loaded', async () => {
+    // What the other kernel will have made.
+    const { folder: at } = await store.compute(key, work('theirs'));
+    const aside = `${at}-aside`;
+    renameSync(at, aside);
+    writeFileSync(`${at}.lock`, JSON.stringify({ ...other, token: 't' }));
+    const task = work('mine');
+    const waiting = store.compute(key, { ...task, title: 'the SAE' });
+    while (reports.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(reports).toEqual([
+      'the SAE is being made by process 7 on gpu-host since 2026-01-02 03:04:05 UTC; waiting for it',
+    ]);
+    renameSync(aside, at);
+    rmSync(`${at}.lock`);
+    expect(await waiting).toMatchObject({ value: 'theirs', cached: true });
+    expect(task.made.count).toBe(0);
+    expect(readdirSync(folder)).toEqual([at.slice(folder.length + 1)]);
+  });
+
+  it('is not waited for longer than the cell runs', async () => {
+    const stop = new AbortController();
+    store = new ArtifactStore(folder, {
+      device: () => 'cpu',
+      report: (message) => reports.push(message),
+      signal: () => stop.signal,
+    });
+    writeFileSync(`${store.folderOf(key)}.lock`, JSON.stringify({ ...other, token: 't' }));
+    const ended = expect(store.compute(key, work('mine'))).rejects.toMatchObject({ name: 'AbortError' });
+    while (reports.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    stop.abort();
+    await ended;
+    expect(readdirSync(folder)).toEqual([`${store.folderOf(key).slice(folder.length + 1)}.lock`]);
+  });
+
+  it('that died is not waited for, and its lock does not stay', async () => {
+    const me = { ...other, machine: 'elsewhere', token: 't' };
+    const lock = `${store.folderOf(key)}.lock`;
+    writeFileSync(lock, JSON.stringify(me));
+    utimesSync(lock, 1, 1);
+    expect((await store.compute(key, work('mine'))).value).toBe('mine');
+    expect(reports).toEqual([]);
+    writeFileSync(join(folder, 'sae-0123456789abcdef.lock'), JSON.stringify(me));
+    utimesSync(join(folder, 'sae-0123456789abcdef.lock'), 1, 1);
+    await store.prune({ unusedDays: 9 });
+    expect(readdirSync(folder).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 });
 

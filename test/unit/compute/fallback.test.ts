@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { NativeProduct } from '../../../src/kernel/compute/ort.js';
+import type { NativeProduct } from '../../../src/kernel/compute/nativeProduct.js';
+import { Random } from '../../../src/kernel/compute/random.js';
 
 const ort = vi.hoisted(() => ({ open: (): unknown => undefined }));
-vi.mock('../../../src/kernel/compute/ort.js', () => ({ openNativeProduct: () => ort.open() }));
+vi.mock('../../../src/kernel/compute/nativeProduct.js', async (actual) => ({
+  ...(await actual<object>()),
+  openNativeProduct: () => ort.open(),
+}));
 
 async function start() {
   const { initDevice } = await import('../../../src/kernel/compute/device.js');
@@ -47,6 +51,23 @@ describe('without ONNX Runtime', () => {
     expect(gemmReport()).toMatchObject({ engine: 'javascript' });
     expect([...gemm(A, Bt, 2, 2, 3, { transB: true })]).toEqual(C);
   });
+});
+
+it("tfjs-wasm's products have the same bits wherever their rows are cut", async () => {
+  ort.open = () => {
+    throw new Error('none');
+  };
+  await start();
+  const { batchedProduct } = await import('../../../src/kernel/compute/gemm.js');
+  const random = new Random(9);
+  const [m, n, k] = [13, 21, 300];
+  const [a, b] = [random.normals(new Float32Array(m * k)), random.normals(new Float32Array(k * n))];
+  const by = (rows: number): Float32Array => {
+    const c = new Float32Array(m * n).fill(NaN);
+    batchedProduct(a, [m, k], b, [k, n], c, [m, n], false, false, 2 * rows * n * k);
+    return c;
+  };
+  for (const rows of [1, 2, 3, 4, 5, 6, 12]) expect(by(rows), `${rows} rows`).toEqual(by(m));
 });
 
 describe('a native product that is wrong', () => {

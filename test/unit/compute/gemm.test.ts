@@ -77,6 +77,37 @@ describe('gemm', () => {
     }
   });
 
+  it.each(flags)('has the same bits wherever the rows are cut, transposed %s %s', (transA, transB) => {
+    for (const [m, n, k] of [
+      [13, 5, 700],
+      [13, 64, 300],
+      [9, 70, 300],
+      [25, 90, 300],
+      [7, 200, 130],
+      [5, 1100, 300],
+      [517, 3, 129],
+      [257, 1, 300],
+      [3, 1, 5],
+    ]) {
+      const [a, b] = [normals(m * k), normals(k * n)];
+      const shapes = [transA ? [k, m] : [m, k], transB ? [n, k] : [k, n]];
+      const by = (limit?: number): Float32Array => {
+        const c = new Float32Array(m * n).fill(NaN);
+        batchedProduct(a, shapes[0], b, shapes[1], c, [m, n], transA, transB, limit);
+        return c;
+      };
+      const whole = by();
+      for (const rows of [1, 2, 3, 5, m - 1, m])
+        expect(by(2 * rows * n * k), `${m} × ${k} × ${n} by ${rows}`).toEqual(whole);
+      if (transA) continue;
+      // Rows among others, and among fewer.
+      for (let from = 0; from + 2 <= m; from += Math.max(2, m >> 2)) {
+        const some = gemm(a.subarray(from * k, (from + 2) * k), b, 2, n, k, { transB });
+        expect(some, `rows ${from} and ${from + 1}`).toEqual(whole.subarray(from * n, (from + 2) * n));
+      }
+    }
+  });
+
   it.each(flags)('agrees with float64 sums above the size of one native call, transposed %s %s', (transA, transB) => {
     const [m, n, k] = [611, 1030, 600];
     const [a, b] = [normals(m * k), normals(k * n)];
@@ -177,7 +208,13 @@ describe('batched products', () => {
     const cut = new Float32Array(6 * m * n);
     batchedProduct(a, [2, 1, m, k], b, [1, 3, k, n], whole, [2, 3, m, n], false, false);
     batchedProduct(a, [2, 1, m, k], b, [1, 3, k, n], cut, [2, 3, m, n], false, false, 1);
-    expectClose(cut, whole, 1e-6);
+    expect(cut).toEqual(whole);
+    // One matrix on the right for all slices on the left, of a single row each.
+    for (const limit of [undefined, 1]) {
+      const stacked = new Float32Array(2 * n);
+      batchedProduct(a.subarray(0, 2 * k), [2, 1, k], b.subarray(0, k * n), [1, k, n], stacked, [2, 1, n], false, false, limit); // prettier-ignore
+      expect(stacked).toEqual(gemm(a.subarray(0, 2 * k), b.subarray(0, k * n), 2, n, k));
+    }
   });
 });
 

@@ -121,3 +121,24 @@ describe('zero rows under cosine', () => {
     expect([...zeros.distances]).toEqual([1, 1, 1, 1, 1, 1]);
   });
 });
+
+it.each([2 ** 80, 2 ** -90])(
+  'rows of any scale have the same neighbours, at distances of that scale: %s',
+  async (scale) => {
+    const random = new Random(31);
+    const x = matrix(300, 20, random.normals(new Float32Array(6000)));
+    const times = matrix(
+      300,
+      20,
+      x.data.map((v) => v * scale),
+    );
+    const [plain, scaled] = [
+      await exactKnn(x, 7, { metric: 'euclidean' }),
+      await exactKnn(times, 7, { metric: 'euclidean' }),
+    ];
+    expect(scaled.indices).toEqual(plain.indices);
+    expect(scaled.distances).toEqual(plain.distances.map((v) => v * scale));
+    const crossed = await crossKnn(times, times, 3, { metric: 'euclidean' });
+    expect([...crossed.indices.filter((_, e) => e % 3 === 0)]).toEqual([...Array(300).keys()]);
+  },
+);

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { svdThin, symmetricEigen, symmetricEigenvalues } from '../../../src/kernel/compute/linalg.js';
+import { matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
+import { principalAxes } from '../../../src/kernel/maps/pca.js';
 
-const golden = JSON.parse(readFileSync(new URL('../../goldens/linalg.json', import.meta.url), 'utf8')) as Record<
-  string,
-  number[]
->;
+const { families, ...golden } = JSON.parse(
+  readFileSync(new URL('../../goldens/linalg.json', import.meta.url), 'utf8'),
+) as { families: Record<string, number[]> } & Record<string, number[]>;
 
 function hashed(rows: number, cols: number): Float64Array {
   const a = new Float64Array(rows * cols);
@@ -57,7 +58,8 @@ function symmetric(a: Float64Array, n: number): Float64Array {
 function checkEigen(a: Float64Array, n: number): ReturnType<typeof symmetricEigen> {
   const result = symmetricEigen(a, n);
   const size = Math.max(largest(a), 1e-300);
-  expect(reconstruction(result.vectors, result.values, result.vectors, a, n, n) / size).toBeLessThan(
+  const unit = (x: Float64Array): Float64Array => x.map((v) => v / size);
+  expect(reconstruction(result.vectors, unit(result.values), result.vectors, unit(a), n, n)).toBeLessThan(
     1e-12 * Math.max(n, 4),
   );
   expect(orthogonality(result.vectors, n, n)).toBeLessThan(1e-12);
@@ -166,6 +168,96 @@ describe('symmetricEigenvalues', () => {
 
   it('refuses NaN', () => {
     expect(() => symmetricEigenvalues(Float64Array.of(1, 0, NaN, 1), 2)).toThrow('entry [1, 0] is NaN');
+  });
+});
+
+type Build = (...sizes: number[]) => Float64Array;
+
+/** Xᵀ X of rows × cols, after centring the columns. */
+function centredGram(x: Float64Array, rows: number, cols: number): Float64Array {
+  const out = new Float64Array(cols * cols);
+  const mean = new Float64Array(cols);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) mean[j] += x[i * cols + j] / rows;
+  for (let i = 0; i < rows; i++)
+    for (let p = 0; p < cols; p++) {
+      const v = x[i * cols + p] - mean[p];
+      for (let q = 0; q < cols; q++) out[p * cols + q] += v * (x[i * cols + q] - mean[q]);
+    }
+  return out;
+}
+
+const lowRank: Build = (n, rank) => {
+  const x = hashed(n, rank);
+  return new Float64Array(n * n).map((_, at) => {
+    let sum = 0;
+    for (let k = 0; k < rank; k++) sum += x[Math.floor(at / n) * rank + k] * x[(at % n) * rank + k];
+    return sum;
+  });
+};
+
+/** The matrices of test/goldens/linalg.py. */
+const builders: Record<string, Build> = {
+  repeated: (rows, distinct, times) => {
+    const [x, cols] = [hashed(rows, distinct), distinct * times];
+    const all = new Float64Array(rows * cols).map((_, at) => x[Math.floor(at / cols) * distinct + Math.floor((at % cols) / times)]); // prettier-ignore
+    return centredGram(all, rows, cols);
+  },
+  repeatedRows: (distinct, times, cols) => {
+    const x = hashed(distinct, cols);
+    const all = new Float64Array(distinct * times * cols).map((_, at) => x[Math.floor(at / (cols * times)) * cols + (at % cols)]); // prettier-ignore
+    return centredGram(all, distinct * times, cols);
+  },
+  lowRank,
+  zeroBlocks: (n) => {
+    const a = new Float64Array(n * n);
+    for (const [from, size, rank, scale] of [
+      [10, 10, 3, 1],
+      [30, 6, 6, 1e-20],
+    ])
+      // prettier-ignore
+      lowRank(size, rank).forEach((v, at) => {
+        a[(from + Math.floor(at / size)) * n + from + (at % size)] = scale * v;
+      });
+    return a;
+  },
+  hilbert: (n) => new Float64Array(n * n).map((_, at) => 1 / (Math.floor(at / n) + (at % n) + 1)),
+};
+
+describe('eigenvalues of matrices without full rank', () => {
+  it.each(Object.keys(families))("%s: LAPACK's, at scales from 1e-200 to 1e200", (name) => {
+    const [kind, ...sizes] = name.split(' ').map((part, i) => (i === 0 ? part : Number(part))) as [string, ...number[]];
+    const a = builders[kind](...sizes);
+    const n = Math.sqrt(a.length);
+    for (const scale of n > 150 ? [1] : [1, 1e-30, 1e30, 1e-200, 1e200]) {
+      const times = a.map((v) => v * scale);
+      const largestValue = scale * families[name][0];
+      // Vectors up to sizes that the check of them can take in a second.
+      const values = n > 350 ? symmetricEigenvalues(times, n) : checkEigen(times, n).values;
+      families[name].forEach((v, i) =>
+        expect(Math.abs(values[i] - v * scale) / largestValue, `value ${i} at ${scale}`).toBeLessThan(1e-13 * n),
+      );
+      if (n <= 350) expect([...symmetricEigenvalues(times, n)]).toEqual([...values]);
+    }
+  });
+
+  it('rows that are all one value, at columns that are alike: one eigenvalue, in closed form', async () => {
+    const data = Float32Array.from({ length: 384 }, (_, i) => Math.floor(i / 64));
+    const { variances, totalVariance } = await principalAxes(matrix(6, 64, data), 2);
+    expect(variances[0]).toBeCloseTo((64 * 17.5) / 5, 10);
+    expect(variances[1] / totalVariance).toBeLessThan(1e-14);
+    // Wide enough for the iteration of the leading axes.
+    const wide = Float32Array.from({ length: 6 * 700 }, (_, i) => Math.floor(i / 700));
+    const leading = await principalAxes(matrix(6, 700, wide), 2);
+    expect(leading.variances[0]).toBeCloseTo((700 * 17.5) / 5, 9);
+    expect(leading.variances[1] / leading.totalVariance).toBeLessThan(1e-14);
+  });
+
+  it('an eigenvalue far below the others keeps its digits in a block of its own', () => {
+    const { values } = symmetricEigen(builders.zeroBlocks(40), 40);
+    symmetricEigen(lowRank(6, 6), 6).values.forEach((v) => {
+      const error = values.reduce((best, w) => Math.min(best, Math.abs(w - 1e-20 * v)), Infinity);
+      expect(error).toBeLessThan(1e-33);
+    });
   });
 });
 

@@ -284,3 +284,83 @@ describe('refusals', () => {
     }
   });
 });
+
+describe('scale', () => {
+  const scaledBy = (x: Matrix, factor: (column: number) => number): Matrix =>
+    matrix(
+      x.rows,
+      x.cols,
+      x.data.map((v, i) => v * factor(i % x.cols)),
+    );
+  const pair = (n: number, d: number): [Matrix, Matrix] => {
+    const x = normal(n, d, 21);
+    const noise = normal(n, d, 23).data;
+    return [x, matrix(n, d, rotated(x, 22).data.map((v, i) => v + noise[i]))]; // prettier-ignore
+  };
+  /** Large enough for null runs by float32 products. */
+  const LARGE = [400, 60] as const;
+
+  it.each(METRICS.filter((m) => m !== 'jaccard'))('of all rows changes nothing: %s and its null', async (metric) => {
+    for (const [n, d] of metric === 'rsa' ? [[60, 8]] : [[60, 8], LARGE]) {
+      // prettier-ignore
+      const [x, y] = pair(n, d);
+      const plain = await one(metric, x, y, { nulls: 5 });
+      for (const scale of [2 ** 60, 2 ** -100, 1e30, 1e-30]) {
+        const score = await one(metric, scaledBy(x, () => scale), scaledBy(y, () => 1 / scale), { nulls: 5 }); // prettier-ignore
+        // Float32 rows times a power of ten are rounded anew.
+        expect(score.value, `${n} rows at ${scale}`).toBeCloseTo(plain.value, 5);
+        expect(score.null.mean, `${n} rows at ${scale}`).toBeCloseTo(plain.null.mean, 5);
+        expect(score.p).toBe(plain.p);
+        if (Math.log2(scale) % 1 === 0) expect(score).toEqual(plain);
+      }
+    }
+  });
+
+  it('of columns leaves CCA as it is', async () => {
+    const [x, y] = pair(80, 8);
+    const plain = await one('cca', x, y, { nulls: 5 });
+    for (const factor of [
+      (j: number) => 10 ** ((j % 3) * 30 - 30),
+      (j: number) => 2 ** (20 * j - 80),
+      (j: number) => (j % 2 ? 1e-8 : 3),
+    ]) {
+      for (const [a, b] of [
+        [scaledBy(x, factor), y],
+        [x, scaledBy(y, factor)],
+        [scaledBy(x, factor), scaledBy(y, factor)],
+      ]) {
+        // prettier-ignore
+        const score = await one('cca', a, b, { nulls: 5 });
+        expect(score.variant).toBe(plain.variant);
+        expect(score.value).toBeCloseTo(plain.value, 6);
+        expect(score.null.mean).toBeCloseTo(plain.null.mean, 6);
+      }
+    }
+  });
+
+  it('of unrelated rows leaves p spread evenly over its range', async () => {
+    for (const scale of [1e-30, 1e30]) {
+      for (const metric of ['cka', 'cca'] as const) {
+        const p: number[] = [];
+        for (let seed = 0; seed < 40; seed++) {
+          const [x, y] = [normal(150, 90, 100 + seed), normal(150, 90, 500 + seed)];
+          p.push(
+            (
+              await one(
+                metric,
+                scaledBy(x, () => scale),
+                scaledBy(y, () => scale),
+                { nulls: 19, seed },
+              )
+            ).p,
+          );
+        }
+        const low = p.filter((v) => v <= 0.25).length;
+        // 40 draws of 1/4: 10 ± 2.7; and of a mean of 0.525 ± 0.29 / √40.
+        expect(low, `${metric} at ${scale}`).toBeGreaterThanOrEqual(2);
+        expect(low, `${metric} at ${scale}`).toBeLessThanOrEqual(19);
+        expect(Math.abs(p.reduce((s, v) => s + v) / 40 - 0.525)).toBeLessThan(0.16);
+      }
+    }
+  }, 60_000);
+});

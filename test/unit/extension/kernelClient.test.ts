@@ -4,7 +4,7 @@ import { cleanEnv, findNode, isSupportedNode } from '../../../src/extension/kern
 import { reduceKernel, type KernelEvent, type KernelState } from '../../../src/extension/kernelClient/state.js';
 
 const walk = (from: KernelState, ...events: KernelEvent[]): KernelState => events.reduce(reduceKernel, from);
-const STATES: KernelState[] = ['none', 'starting', 'idle', 'busy', 'interrupting', 'restarting', 'dead', 'detached'];
+const STATES: KernelState[] = ['none', 'starting', 'idle', 'busy', 'interrupting', 'restarting', 'dead', 'detached', 'lost'];
 
 describe('the kernel state', () => {
   it('goes from none through starting to idle, busy, interrupting and back', () => {
@@ -29,8 +29,13 @@ describe('the kernel state', () => {
     expect(walk('idle', { type: 'interrupt' })).toBe('idle');
   });
 
-  it('a broken connection is detached, a reattached kernel is what it says it is', () => {
-    expect(walk('busy', { type: 'connectionLost' })).toBe('detached');
+  it('a broken connection is lost and not taken over, a reattached kernel is what it says it is', () => {
+    expect(walk('busy', { type: 'connectionLost' })).toBe('lost');
+    expect(walk('lost', { type: 'died' })).toBe('dead');
+    expect(walk('lost', { type: 'attached', busy: false })).toBe('idle');
+    expect(walk('busy', { type: 'takenOver' })).toBe('detached');
+    for (const state of ['dead', 'none', 'restarting'] as const)
+      expect(walk(state, { type: 'takenOver' }, { type: 'connectionLost' })).toBe(state);
     expect(walk('detached', { type: 'attached', busy: true })).toBe('busy');
     expect(walk('detached', { type: 'died' })).toBe('dead');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { attributionTable } from '../../../src/kernel/api/effectTables.js';
 import { AbortError } from '../../../src/kernel/compute/call.js';
 import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
@@ -278,5 +279,23 @@ describe('bad input', () => {
     expect(tf.memory().numTensors).toBe(numTensors);
     const signal = AbortSignal.abort();
     await expect(attribute(model, sae, prompt, 'loss', { signal })).rejects.toThrow(AbortError);
+  });
+});
+
+describe('where there is no effect', () => {
+  it('the agreement with ablation is NaN and the table says why, instead of a perfect correlation of ties', async () => {
+    const config = CONFIGS['GPT-2'];
+    const model = modelOf(config, randomWeights(config, 8));
+    // One token's logit less its own: 0 whatever is removed.
+    const target = { token: 4, minus: 4 };
+    for (const verify of [6, 11, 40]) {
+      const result = await attribute(model, saeOf(config.dModel), prompt, target, { verify });
+      expect(result.all.attribution.every((v) => v === 0)).toBe(true);
+      for (const agreement of [result.agreement!, result.agreementOfDrawn!])
+        expect(agreement).toMatchObject({ rho: NaN, p: NaN });
+      const text = JSON.stringify(attributionTable(result));
+      expect(text).toContain('no rank correlation, Spearman and p are NaN');
+      expect(text).not.toContain('Spearman 1');
+    }
   });
 });

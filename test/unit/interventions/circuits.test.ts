@@ -3,7 +3,7 @@ import { initDevice } from '../../../src/kernel/compute/device.js';
 import { matrix, row } from '../../../src/kernel/compute/matrix.js';
 import { tf } from '../../../src/kernel/compute/tf.js';
 import { circuit } from '../../../src/kernel/interventions/circuits.js';
-import { spearman } from '../../../src/kernel/interventions/statistics.js';
+import { spearman } from '../../../src/kernel/compute/statistics.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
 import { CONFIGS, modelOf, normals, randomWeights, referenceSettings } from '../models/models.js';

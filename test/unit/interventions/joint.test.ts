@@ -84,9 +84,12 @@ describe('a joint map', () => {
       expect(map.nullDelta[i]).toBeCloseTo(norm, 3);
     });
     expect(map.shift.value).toBeCloseTo(norm, 3);
-    expect(map.shift.mean).toBeCloseTo(norm, 3);
+    for (const { mean } of map.shift.nulls) expect(mean).toBeCloseTo(norm, 3);
     expect(map.coherence.value).toBeCloseTo(1, 5);
-    expect(map.shift).toMatchObject({ runs: 4, seed: 2 });
+    expect(map.shift.nulls).toMatchObject([
+      { kind: 'isotropic', from: config.dModel, runs: 4, seed: 2 },
+      { kind: 'differences', from: 48, runs: 4, seed: 2 },
+    ]);
   });
 
   it('Δ norms and coherence agree with a direct computation, in features too', async () => {
@@ -148,7 +151,7 @@ describe('a joint map', () => {
     const behind = steer(model, 'blocks.1.hook_mlp_out', vector, { scale: 1 });
     await expect(jointMap(model, [behind], tokens, { hook: early })).rejects.toThrow('Do they act before this hook');
     await expect(jointMap(model, [push], tokens, {})).rejects.toThrow('needs { hook }');
-    await expect(jointMap(model, [push], tokens, { hook: late, nulls: 0 })).rejects.toThrow('at least 1 random');
+    await expect(jointMap(model, [push], tokens, { hook: late, nulls: 0 })).rejects.toThrow('at least 1 run of a null');
     await expect(jointMap(model, [push], tokens, { hook: late, points: 1 })).rejects.toThrow('points');
     await expect(jointMap(model, [push], tokens, { hook: late, minDist: 0 })).rejects.toThrow("minDist is UMAP's");
     await expect(jointMap(model, [push], tokens, { hook: 'blocks.0.attn.hook_pattern' })).rejects.toThrow('pair of');

@@ -4,7 +4,7 @@ import { tf } from '../../../src/kernel/compute/tf.js';
 import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
 import { steer } from '../../../src/kernel/interventions/steer.js';
 import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
-import { besideRandom, randomDirections } from '../../../src/kernel/interventions/randomDirection.js';
+import { besideNulls, nullDirections } from '../../../src/kernel/interventions/nullDirections.js';
 import type { TokenSet } from '../../../src/kernel/models/types.js';
 import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
 
@@ -114,7 +114,10 @@ describe('logitEffects', () => {
       }, 0);
     expect(result.tokens[0].deltaProbability).toBeCloseTo(delta(7), 6);
     expect(result.chosen!.value).toBeCloseTo(delta(7) + delta(30), 6);
-    expect(result.chosen).toMatchObject({ runs: 9, seed: 2 });
+    expect(result.chosen!.nulls).toMatchObject([
+      { kind: 'isotropic', from: config.dModel, runs: 9, seed: 2 },
+      { kind: 'differences', runs: 9, seed: 2 },
+    ]);
     expect(result.loss.n).toBe(0);
     expect(await logitEffects(model, [push], prompts, { tokens: ['7', 30], nulls: 9, seed: 2 })).toEqual(result);
   });
@@ -122,7 +125,7 @@ describe('logitEffects', () => {
   it('of an intervention that changes nothing has no token to look at', async () => {
     const nothing = await logitEffects(model, [{ ...push, edit: (x) => x }], tokenSet(2), { nulls: 2 });
     expect(nothing).toMatchObject({ n: 0, untouched: 16, tokens: [], sequences: 0 });
-    expect(nothing.kl.p).toBe(1);
+    for (const { p } of nothing.kl.nulls) expect(p).toBe(1);
   });
 
   it('counts a token that is given twice once', async () => {
@@ -156,13 +159,17 @@ describe('a random direction', () => {
   const moved = (i: Intervention, at = x): number[][][] => i.edit(at, hook, pass).sub(at).arraySync() as number[][][];
   const norm = (v: number[]): number => Math.hypot(...v);
 
-  it('moves the same rows by the same norm, all along one line, and leaves the others bit for bit', () => {
+  it('moves the same rows by the same norm, all along one line, and leaves the others bit for bit', async () => {
     const late = pushFrom(3);
-    const sides = (seed: number) => randomDirections(model, [late], 2, seed);
+    const sides = (seed: number) => nullDirections(model, [late], [], { nulls: 2, seed, nullKinds: 'isotropic' });
     const {
       own: [own],
-      nulls: [[other], [second]],
-    } = sides(7);
+      nulls: [
+        {
+          runs: [[other], [second]],
+        },
+      ],
+    } = await sides(7);
     const [real, null_] = [moved(own), moved(other)];
     expect(real).toEqual(moved(late));
     for (let b = 0; b < 2; b++)
@@ -175,36 +182,59 @@ describe('a random direction', () => {
     const before = x.slice([0, 0, 0], [-1, 3, -1]);
     expect(bits(other.edit(x, hook, pass).slice([0, 0, 0], [-1, 3, -1]))).toEqual(bits(before));
     expect(moved(second)).not.toEqual(null_);
-    const again = sides(7);
+    const again = await sides(7);
     moved(again.own[0]);
-    expect(moved(again.nulls[0][0])).toEqual(null_);
-    expect(() => moved(again.nulls[0][0], x.slice([0, 0, 0], [1, -1, -1]))).toThrow('other sequences');
+    expect(moved(again.nulls[0].runs[0][0])).toEqual(null_);
+    expect(() => moved(again.nulls[0].runs[0][0], x.slice([0, 0, 0], [1, -1, -1]))).toThrow('other sequences');
     const perPair = { ...late, hook: 'blocks.0.attn.hook_pattern' };
-    expect(() => randomDirections(model, [perPair], 1, 1)).toThrow('pair of tokens');
+    await expect(nullDirections(model, [perPair], [], { nulls: 1 })).rejects.toThrow('pair of tokens');
   });
 
-  it('is as large as all that interventions do at a hook together, and as what they do at a later hook in their own run', () => {
+  it('is as large as all that interventions do at a hook together, and as what they do at a later hook in their own run', async () => {
     const v = random(config.dModel);
     const [twice, back] = [2, -1].map((scale) => steer(model, hook, v, { scale }));
     const {
       own: [own],
-      nulls: [[other]],
-    } = randomDirections(model, [twice, push, back], 1, 0);
+      nulls: [
+        {
+          runs: [[other]],
+        },
+      ],
+    } = await nullDirections(model, [twice, push, back], [], { nulls: 1, nullKinds: 'isotropic' });
     const sum = v.map((one, j) => one + 2 * pushed[j]);
     for (const row of [...moved(own).flat()]) expect(norm(row)).toBeCloseTo(Math.hypot(...sum), 3);
     for (const row of moved(other).flat()) expect(norm(row)).toBeCloseTo(Math.hypot(...sum), 3);
     // A change that depends on the activation: the null's own activation is another, the norm is still that of the run.
     const double: Intervention = { ...push, edit: (at) => at.mul(2) };
-    const later = randomDirections(model, [double], 1, 0);
+    const later = await nullDirections(model, [double], [], { nulls: 1, nullKinds: 'isotropic' });
     moved(later.own[0]);
     const elsewhere = x.mul(5) as tf.Tensor3D;
-    moved(later.nulls[0][0], elsewhere).forEach((part, b) =>
+    moved(later.nulls[0].runs[0][0], elsewhere).forEach((part, b) =>
       part.forEach((row, t) => expect(norm(row)).toBeCloseTo(norm((x.arraySync() as number[][][])[b][t]), 3)),
     );
   });
 
   it('is compared by size: p = (k + 1)/(R + 1)', () => {
-    expect(besideRandom(-3, [1, -4, 2], 5)).toMatchObject({ value: -3, max: -4, p: 2 / 4, runs: 3, seed: 5 });
-    expect(besideRandom(3, [], 0)).toMatchObject({ p: 1, mean: NaN, max: NaN });
+    const sets = [
+      { kind: 'isotropic', from: 8, runs: { length: 3 } },
+      { kind: 'decoder', from: 5, runs: { length: 2 } },
+    ] as const;
+    expect(besideNulls(-3, [1, -4, 2, 0.5, 0.5], sets, 5)).toEqual({
+      value: -3,
+      nulls: [
+        {
+          kind: 'isotropic',
+          from: 8,
+          mean: -1 / 3,
+          std: expect.closeTo(Math.sqrt(62) / 3, 12),
+          max: -4,
+          p: 2 / 4,
+          runs: 3,
+          seed: 5,
+        },
+        { kind: 'decoder', from: 5, mean: 0.5, std: 0, max: 0.5, p: 1 / 3, runs: 2, seed: 5 },
+      ],
+    });
+    expect(besideNulls(3, [], [], 0)).toEqual({ value: 3, nulls: [] });
   });
 });

@@ -26,8 +26,6 @@ const all: Record<string, NdArray> = {
   empty: ndarray('F32', [0, 5], new Float32Array(0)),
   'päth/名 "q"\n': ndarray('U8', [1], Uint8Array.of(1)),
 };
-// A name that an object literal would treat as its prototype.
-Object.defineProperty(all, '__proto__', { value: ndarray('U8', [1], Uint8Array.of(9)), enumerable: true });
 
 /** A file with the given header (text or object) and so many bytes of data. */
 function file(header: unknown, dataBytes = 0, declared?: number): Uint8Array {
@@ -128,6 +126,24 @@ describe('safetensors', () => {
     ],
     ['a header that is no object', file('[1]'), /not a JSON object/],
     ['an unknown dtype', file({ a: entry([1], 0, 4, 'F7') }, 4), /"a" has dtype "F7"; known are/],
+    [
+      'a name that would be a prototype',
+      file('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
+      /names "__proto__", which is no name for data/,
+    ],
+    [
+      'a note that would be a prototype, its name escaped',
+      file('{"__metadata__":{"\\u005f_proto__":"x"}}'),
+      /names "__proto__", which is no name for data/,
+    ],
+    [
+      'a name twice, once escaped',
+      file(
+        '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}',
+        2,
+      ),
+      /names "a" twice/,
+    ],
     ['a dtype from the prototype', file({ a: entry([1], 0, 4, 'constructor') }, 4), /has dtype "constructor"/],
     ['a negative size', file({ a: entry([-1], 0, 4) }, 4), /shape \[-1\]/],
     ['a broken size', file({ a: entry([1.5], 0, 6) }, 6), /shape \[1.5\]/],
@@ -159,6 +175,11 @@ describe('safetensors', () => {
     const path = join(folder, 'bad.safetensors');
     writeFileSync(path, bytes);
     await expect(SafetensorsFile.open(path)).rejects.toThrow(message);
+  });
+
+  it('writes no name that would be a prototype', async () => {
+    const tensors = Object.fromEntries([['__proto__', ndarray('U8', [1], Uint8Array.of(9))]]);
+    await expect(writeSafetensors(join(folder, 'proto.safetensors'), tensors)).rejects.toThrow(/name is reserved/);
   });
 
   it('writes nothing when data does not fit its shape, and keeps the old file', async () => {

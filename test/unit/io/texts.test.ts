@@ -75,7 +75,7 @@ describe('JSON', () => {
       /line 1 has no text column to choose; set { column }: it has x, y/,
     );
     await expect(readTexts(write('f.jsonl', '{"text":3}'), { column: 'text' })).rejects.toThrow(
-      /no text column "text"/,
+      /line 1: "text" is number, not text; delete it/,
     );
     await expect(readTexts(write('g.jsonl', '{"text":"a"}'), { column: 'toString' })).rejects.toThrow(
       /no text column "toString"/,

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Problem } from '../../../src/extension/language/protocol.js';
+import { FIRST_CELLS } from '../../../src/extension/commands/firstCells.js';
 import { NotebookLanguageService } from '../../../src/extension/language/service.js';
 import { CELL_LANGUAGE, type NotebookFile } from '../../../src/protocol/notebook.js';
 
@@ -37,6 +38,7 @@ beforeAll(() => {
   // A no-op after a build.
   execFileSync(process.execPath, [path.join(root, 'scripts/build-types.mjs')], { stdio: 'inherit' });
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-language-'));
+  fs.writeFileSync(path.join(folder, 'star.ts'), 'export const twice = 2;\n');
   service = new NotebookLanguageService({ typesFolder });
   // Parsed typings are shared between open notebooks; this one keeps them.
   service.sync({ notebook: 'file:///open.fgnb', folder, cells: [{ uri: 'open:0', text: 'fg' }] });
@@ -117,6 +119,20 @@ describe('what is no mistake in a notebook', () => {
     [
       'types, enums, classes and namespaces',
       ['type T = 1; enum E { A } class C { x: number }', 'const t: T = 1; E.A; new C().x'],
+    ],
+    [
+      'exports from modules and require()',
+      [
+        "import os = require('node:os')\nexport { sep as slash } from 'node:path'\nexport * as paths from './star'\nexport * from './star'\nos.EOL",
+        "slash.length; paths.twice; twice; os.cpus(); require('node:fs'); __dirname.length",
+      ],
+    ],
+    [
+      'standard decorators, accessor and using',
+      [
+        'function dec(v: unknown, c: DecoratorContext) { return c.name }\nclass C { @(dec as any) accessor x = 1 }\nusing r = { [Symbol.dispose]() {} }\nr',
+        'new C().x + 1',
+      ],
     ],
     ['names of types in errors', ['try { fg } catch (e) { e.message }']],
   ])('%s', (_title, cells) => {
@@ -301,11 +317,29 @@ describe('symbols', () => {
 });
 
 describe('the examples', () => {
-  it.each(['quickstart.fgnb', 'tinystories.fgnb'])('%s has no problems', (name) => {
+  const names = fs.readdirSync(path.join(root, 'examples')).filter((name) => name.endsWith('.fgnb'));
+  it('are there', () => expect(names).toContain('quickstart.fgnb'));
+  it.each(names)('%s has no problems', (name) => {
     const file = JSON.parse(fs.readFileSync(path.join(root, 'examples', name), 'utf8')) as NotebookFile;
     const cells = file.cells.filter((cell) => cell.kind === 'code' && cell.language === CELL_LANGUAGE);
     expect(cells.length).toBeGreaterThan(5);
     sync(...cells.map((cell) => cell.source.join('')));
+    expect(allProblems()).toEqual([]);
+  });
+});
+
+describe('a new notebook', () => {
+  const code = FIRST_CELLS.filter(([kind]) => kind === 'code').map(([, text]) => text);
+
+  it("begins with the README's first steps", () => {
+    const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+    const [, example] = /\*\*Feature Geometry: New Notebook\*\*[^`]*[^]*?```ts\n([^]*?)```/.exec(readme) ?? [];
+    expect(code.length).toBeGreaterThan(2);
+    expect(example?.startsWith(`${code.join('\n')}\n`)).toBe(true);
+  });
+
+  it('has no problems', () => {
+    sync(...code);
     expect(allProblems()).toEqual([]);
   });
 });

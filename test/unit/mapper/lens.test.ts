@@ -48,6 +48,16 @@ describe('lenses', () => {
     );
   });
 
+  it('take the mean of the two middle distances to the 15th neighbour as the bandwidth of an even number of points', async () => {
+    const kth = Array.from({ length: N }, (_, i) => others(i).sort((a, b) => a - b)[14]).sort((a, b) => a - b);
+    const sigma = (kth[N / 2 - 1] + kth[N / 2]) / 2;
+    expect(kth[N / 2] / sigma).toBeGreaterThan(1.0001);
+    const { values, description } = await mapperLens(x, { lens: 'density' });
+    expect(description).toContain(`bandwidth ${Number(sigma.toPrecision(4))}`);
+    for (let i = 0; i < N; i++)
+      expect(values[i]).toBeCloseTo(sum(others(i).map((v) => Math.exp((-v * v) / (2 * sigma * sigma)))) / (N - 1), 6);
+  });
+
   it('of activations count tokens, and leave out features without a mean', async () => {
     const activations = {
       meta: { tokens: 10 },

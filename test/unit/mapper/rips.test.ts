@@ -102,6 +102,10 @@ describe('ripsBarcodes', () => {
     expect([...(await ripsBarcodes(two, { threshold: 4 })).barcodes[0].deaths]).toEqual([Infinity, Infinity]);
     await expect(ripsBarcodes(two, { maxDim: 3 })).rejects.toThrow(/maxDim is 3/);
     await expect(ripsBarcodes(two, { threshold: NaN })).rejects.toThrow(/threshold is NaN/);
+    for (const maxDim of [0, 1, 2])
+      await expect(ripsBarcodes(two, { maxDim, signal: AbortSignal.abort() })).rejects.toThrow(
+        'Vietoris-Rips persistence was cancelled',
+      );
     const many = euclid(Array.from({ length: 120 }, (_, i) => [Math.sin(i * 7), Math.cos(i * 5), Math.sin(i * i)]));
     await expect(ripsBarcodes(many, { maxDim: 2, signal: AbortSignal.abort() })).rejects.toThrow(/cancelled/);
   });

@@ -117,7 +117,7 @@ describe('tokenizer files', () => {
     writeFileSync(join(empty, 'merges.txt'), 'a b\na a\n');
     await expect(loadTokenizer(empty)).rejects.toThrow(/"a a" \(merge 2\)/);
     writeFileSync(join(empty, 'vocab.json'), '{"a": 0');
-    await expect(loadTokenizer(empty)).rejects.toThrow(/vocab.json is not readable/);
+    await expect(loadTokenizer(empty)).rejects.toThrow(/vocab.json is not JSON/);
   });
 
   it('takes the end token from the config, by name or by id', () => {

@@ -104,6 +104,16 @@ function failure(text: string): NotebookFormatError {
 }
 
 describe('notebook codec', () => {
+  it('opens files of earlier versions, whose runs have durations, and leaves these to the next run', () => {
+    const old = serializeNotebook({ ...newNotebook(), cells: [] }).replace(
+      '"cells": []',
+      `"cells": [\n  {\n   "id": "a",\n   "kind": "code",\n   "language": "fgnb-typescript",\n   "source": [],\n   "execution": {\n    "order": 2,\n    "status": "ok",\n    "ms": 312\n   }\n  }\n ]`,
+    );
+    const notebook = parseNotebook(old);
+    expect(notebook.cells[0].execution).toMatchObject({ order: 2, status: 'ok' });
+    expect(serializeNotebook(notebook)).toBe(old);
+  });
+
   it('gives back the same notebook and the same bytes for any notebook', () => {
     for (let seed = 0; seed < 400; seed++) {
       const notebook = anyNotebook(seeded(seed));

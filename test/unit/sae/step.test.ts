@@ -23,6 +23,7 @@ const golden = JSON.parse(readFileSync(new URL('../../goldens/sae-training.json'
   dSae: number;
   batch: number;
   cases: Case[];
+  clips: Array<{ norm: number; maxNorm: number; factor: number }>;
 };
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>) => {
@@ -70,6 +71,16 @@ describe('training steps agree with PyTorch autograd and Adam', () => {
       });
     }
   }
+});
+
+describe('gradient clipping', () => {
+  it("has torch's epsilon in the divisor: gradients as small as 1e-5 are clipped by the same factor", () => {
+    for (const { norm, maxNorm, factor } of golden.clips) {
+      const shrunk = clipFactor(norm, maxNorm);
+      expect(Math.abs(shrunk / factor - 1), `norm ${norm}, limit ${maxNorm}`).toBeLessThan(1e-9);
+    }
+    expect(clipFactor(1e9, undefined)).toBe(1);
+  });
 });
 
 /** The losses of step.ts in float64, straight from their definitions. */

@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 import { matrixSource } from '../../../src/kernel/sae/source.js';
+import { TrainingStep } from '../../../src/kernel/sae/step.js';
 import { trainSae } from '../../../src/kernel/sae/train.js';
 import type { SaeTrainOptions } from '../../../src/kernel/sae/trainOptions.js';
 
@@ -125,6 +126,33 @@ describe('training', () => {
     const ra = a.decode(a.encode(x)).data;
     const rb = b.decode(b.encode(big)).data;
     for (let i = 0; i < ra.length; i++) expect(rb[i] / 64).toBeCloseTo(ra[i], 4);
+  });
+
+  it('counts a feature as dead once it has not fired for more steps than the window, not for as many', async () => {
+    const run = vi.spyOn(TrainingStep.prototype, 'run');
+    try {
+      const window = 3;
+      const { history } = await trainSae(matrixSource(x), {
+        ...small,
+        ...{ dSae: 48, k: 2, steps: 40, trainBatchSizeTokens: 8, bufferTokens: 16, deadFeatureWindow: window },
+      });
+      const masks = run.mock.calls.map(([, , { dead }]) => Array.from(dead ?? new Uint8Array(48)));
+      const fired = await Promise.all(run.mock.results.map(async ({ value }) => (await value).fired)); // prettier-ignore
+      // By the definition alone: not one firing in the last window + 1 steps.
+      const silent = (t: number, f: number, steps: number): boolean =>
+        t >= steps && fired.slice(t - steps, t).every((row) => !row[f]);
+      let justNot = 0;
+      masks.forEach((mask, t) => {
+        const expected = mask.map((_, f) => (silent(t, f, window + 1) ? 1 : 0));
+        expect(mask, `step ${t}`).toEqual(expected);
+        expect(history[t].dead).toBe(expected.filter((dead) => dead === 1).length);
+        if (t > window) justNot += mask.filter((dead, f) => !dead && silent(t, f, window)).length;
+      });
+      // Features at the very bound, on which the two counts differ, do occur.
+      expect(justNot).toBeGreaterThan(5);
+    } finally {
+      run.mockRestore();
+    }
   });
 
   it('goes on from a checkpoint to the same weights and history, bit for bit', async () => {

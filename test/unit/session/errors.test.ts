@@ -121,3 +121,59 @@ describe('an error', () => {
     expect((await failure('process.exit(3)')).message).toMatch(/Restart Kernel/);
   });
 });
+
+describe('a stack that a cell prints', () => {
+  it('has places of cells and nothing of the kernel', async () => {
+    const traced = await s.run(
+      'const pad: number = 1\nfunction tracer(): void { console.trace("where", pad) }\ntracer()',
+    );
+    const text = traced.events.map((event) => (event.kind === 'stream' ? event.text : '')).join('');
+    expect(text).toBe(
+      `Trace: where 1\n    at tracer (cell [${traced.order}]:2:35)\n    at cell [${traced.order}]:3:1\n`,
+    );
+    const logged = await s.run('console.log(new Error("kept")); "    at the door"');
+    expect(logged.stdout).toBe(`Error: kept\n    at cell [${logged.order}]:1:13\n`);
+    expect(logged.shown).toBe("'    at the door'");
+    const value = await s.run('\nnew TypeError("value", { cause: new Error("why") })');
+    expect(value.shown).toBe(
+      `TypeError: value\n    at cell [${value.order}]:2:1 {\n  [cause]: Error: why\n      at cell [${value.order}]:2:33\n}`,
+    );
+  });
+});
+
+describe('the input of a cell', () => {
+  it.each([
+    [
+      'readline',
+      'import rl from "node:readline/promises"\nawait rl.createInterface({ input: process.stdin }).question("name? ")',
+      2,
+    ],
+    ['callback readline', 'import rl2 from "node:readline"\nrl2.createInterface(process.stdin, process.stdout)', 2],
+    ['iteration', 'for await (const chunk of process.stdin) chunk', 1],
+    ['events', '\nprocess.stdin.once("data", () => 1)', 2],
+    ['raw keys', '\n\nprocess.stdin.setRawMode(true)', 3],
+    ['a pipe', 'process.stdin.pipe(process.stdout)', 1],
+  ])('is refused to %s, with what to do instead', async (_title, source, line) => {
+    const error = await failure(source);
+    expect(error.message).toMatch(/^A cell has no input: .*Write the value into the cell .*--param/);
+    expect(error.stack[0]).toMatchObject({ line });
+  });
+
+  it('may be looked at', async () => {
+    expect(
+      (await s.run('[process.stdin.isTTY, process.stdin.fd, process.stdin.on("end", () => 1) === process.stdin]'))
+        .shown,
+    ).toBe('[ false, 0, true ]');
+  });
+});
+
+describe('a warning of Node', () => {
+  it('goes to the log when it is of an experiment, else to the cell', async () => {
+    const ran = await s.run(
+      'process.emitWarning("new thing", "ExperimentalWarning"); process.emitWarning("old thing", "DeprecationWarning", "DEP9")\nawait new Promise((r) => setTimeout(r, 5))',
+    );
+    const text = ran.events.map((event) => (event.kind === 'stream' ? event.text : '')).join('');
+    expect(text).toBe('[DEP9] DeprecationWarning: old thing\n');
+    expect(s.logged).toContain('ExperimentalWarning: new thing');
+  });
+});

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeVariable, propertyNames, valueText } from '../../../src/kernel/session/display.js';
 import { CellOutputs, collapse, overwrite } from '../../../src/kernel/session/outputs.js';
-import { CellRecorder } from '../../../src/kernel/session/recorder.js';
+import { CellRecorder, OutputBudget } from '../../../src/kernel/session/recorder.js';
+import { MIME } from '../../../src/protocol/mime.js';
 import type { CellEvent } from '../../../src/protocol/kernel.js';
 import { openSession, type TestSession } from './harness.js';
 
@@ -59,10 +60,14 @@ describe('what a cell prints', () => {
 describe('cell outputs', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-outputs-'));
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-  const limits = { flushMs: 20, cap: 1000, tail: 100, progressMs: 50 };
-  function collect(): { events: CellEvent[]; outputs: CellOutputs; file: string; text: (name: string) => string } {
+  const limits = { flushMs: 20, cap: 1000, tail: 100, progressMs: 50, logBytes: 100_000, errors: 3 };
+  function collect(file = path.join(folder, 'logs', 'cell.log')): {
+    events: CellEvent[];
+    outputs: CellOutputs;
+    file: string;
+    text: (name: string) => string;
+  } {
     const events: CellEvent[] = [];
-    const file = path.join(folder, 'logs', 'cell.log');
     const outputs = new CellOutputs((event) => events.push(event), file, limits);
     const text = (name: string): string =>
       events.map((e) => (e.kind === 'stream' && e.name === name ? e.text : '')).join('');
@@ -92,6 +97,73 @@ describe('cell outputs', () => {
     expect(text('stdout').endsWith('line 498\nline 499\n')).toBe(true);
     expect(text('stderr')).toContain(file);
     expect(fs.readFileSync(file, 'utf8')).toBe(lines.join(''));
+  });
+
+  it.skipIf(!fs.existsSync('/dev/full'))('beyond the cap on a full disk go on, and say so once', () => {
+    fs.rmSync(path.join(folder, 'logs'), { recursive: true, force: true });
+    fs.mkdirSync(path.join(folder, 'logs'));
+    const { outputs, text } = collect('/dev/full');
+    for (let i = 0; i < 500; i++) outputs.write('stdout', `line ${i}\n`);
+    outputs.finish();
+    expect(text('stdout').endsWith('line 498\nline 499\n')).toBe(true);
+    expect(text('stderr').match(/\/dev\/full does not hold all of the output: ENOSPC: no space left/g)).toHaveLength(1);
+    expect(text('stderr')).toMatch(/make room and run the cell again/);
+  });
+
+  it('beyond the file’s own limit stop filling the disk, and say so once', () => {
+    const { outputs, file, text } = collect();
+    for (let i = 0; i < 3000; i++) outputs.write('stdout', `line ${i} ${'x'.repeat(50)}\n`);
+    outputs.finish();
+    expect(fs.statSync(file).size).toBeLessThanOrEqual(limits.logBytes);
+    expect(fs.statSync(file).size).toBeGreaterThan(limits.logBytes - 2000);
+    expect(text('stderr').match(/it may have at most 98 KB/g)).toHaveLength(1);
+    expect(text('stdout').endsWith(`line 2999 ${'x'.repeat(50)}\n`)).toBe(true);
+  });
+
+  it('do not follow a link in the place of the file', () => {
+    const target = path.join(folder, 'precious');
+    fs.writeFileSync(target, 'mine');
+    const file = path.join(folder, 'linked.log');
+    fs.symlinkSync(target, file);
+    const { outputs, text } = collect(file);
+    outputs.write('stdout', 'x'.repeat(5000));
+    outputs.finish();
+    expect(fs.readFileSync(target, 'utf8')).toBe('mine');
+    expect(text('stderr')).toMatch(/the rest is lost \(ELOOP/);
+  });
+
+  it('that come after the end do not take the place of what the file has', () => {
+    const { outputs, file } = collect();
+    outputs.write('stdout', 'first '.repeat(500));
+    outputs.finish();
+    outputs.write('stdout', 'later '.repeat(500));
+    outputs.finish();
+    expect(fs.readFileSync(file, 'utf8')).toBe('first '.repeat(500) + 'later '.repeat(500));
+  });
+
+  it('show so many errors of timers, and always the one that ends the cell', () => {
+    const { events, outputs, text } = collect();
+    const error = (message: string, late?: boolean): CellEvent => ({
+      ...{ kind: 'error', name: 'Error', message, stack: [] },
+      ...(late && { late }),
+    });
+    for (let i = 0; i < 10; i++) outputs.show(error(`stray ${i}`));
+    outputs.finish();
+    outputs.show(error('the end'));
+    for (let i = 0; i < 10; i++) outputs.show(error(`late ${i}`, true));
+    const shown = events.flatMap((e) => (e.kind === 'error' ? [e.message] : []));
+    expect(shown).toEqual(['stray 0', 'stray 1', 'stray 2', 'the end']);
+    expect(text('stderr').match(/more than 3 errors in the background/g)).toHaveLength(1);
+  });
+
+  it('cut errors and progress of any length', () => {
+    const { events, outputs } = collect();
+    const stack = Array.from({ length: 1000 }, () => ({ fn: 'f'.repeat(5000), line: 1, column: 1 }));
+    outputs.show({ kind: 'error', name: 'N'.repeat(5000), message: 'm'.repeat(1e6), stack });
+    outputs.setProgress({ label: 'l'.repeat(1e6), done: 1, detail: 'd'.repeat(1e6) });
+    expect(JSON.stringify(events).length).toBeLessThan(200_000);
+    expect(events[0]).toMatchObject({ message: expect.stringMatching(/^m+ … \[934464 more characters\]$/) });
+    outputs.finish();
   });
 
   it('send progress at most at their rate and never lose the last state', async () => {
@@ -124,7 +196,7 @@ describe('cell outputs', () => {
     ];
     for (const event of events) recorder.add(event);
     recorder.add({ kind: 'display', items: [{ mime: 'image/png', buffer: 0 }] }, [new Uint8Array([255])]);
-    expect(recorder.execution).toEqual({ order: 3, status: 'error', ms: 12 });
+    expect(recorder.execution).toEqual({ order: 3, status: 'error' });
     expect(recorder.outputs.map((o) => o.items[0])).toEqual([
       { mime: 'application/vnd.code.notebook.stdout', text: ['a\n', 'bc\n'] },
       { mime: 'text/plain', text: ['replaced'] },
@@ -135,6 +207,29 @@ describe('cell outputs', () => {
       },
       { mime: 'image/png', base64: '/w==' },
     ]);
+  });
+});
+
+describe('an executed notebook', () => {
+  it('keeps so much of its outputs, says in the cell what it leaves out, and always keeps the error', () => {
+    const budget = new OutputBudget(3000, 5);
+    const display = (text: string, displayId?: string): CellEvent => ({
+      ...{ kind: 'display', items: [{ mime: 'text/plain', text }] },
+      ...(displayId !== undefined && { displayId }),
+    });
+    const first = new CellRecorder(() => 1, budget);
+    first.add(display('a'.repeat(1000), 'd'));
+    // What is replaced makes room.
+    for (let i = 0; i < 20; i++) first.add(display(`${i}`.padEnd(2000, 'b'), 'd'));
+    first.add(display('c'.repeat(2000)));
+    first.add({ kind: 'stream', name: 'stdout', text: 'e'.repeat(2000) });
+    first.add({ kind: 'error', name: 'E', message: 'm', stack: [] });
+    expect(first.outputs.map((o) => o.items[0].mime)).toEqual(['text/plain', MIME.stderr, MIME.error]);
+    expect(first.outputs[0].items[0].text?.[0]).toMatch(/^19b+$/);
+    expect(first.outputs[1].items[0].text?.[0]).toMatch(/from here on are not in the file: a notebook keeps 3 KB/);
+    const second = new CellRecorder(() => 2, budget);
+    for (let i = 0; i < 10; i++) second.add(display('x'));
+    expect(second.outputs.map((o) => o.items[0].mime)).toEqual([...Array<string>(4).fill('text/plain'), MIME.stderr]);
   });
 });
 

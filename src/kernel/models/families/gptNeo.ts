@@ -57,7 +57,8 @@ function attentionKinds(f: Fields, layers: number): Array<'global' | 'local'> {
         throw new Error(`${f.where}: attention_types must be [[kinds, times], …] but is ${brief(types)}`);
       }
       // One more than there are layers is enough to be refused below.
-      for (let i = 0; i < times && kinds.length <= layers; i++) kinds.push(...pattern.slice(0, layers + 1));
+      const some = pattern.slice(0, layers + 1);
+      for (let i = 0; i < times && some.length > 0 && kinds.length <= layers; i++) kinds = kinds.concat(some);
     }
   } else if (Array.isArray(plain)) {
     kinds = plain;

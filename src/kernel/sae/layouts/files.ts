@@ -1,9 +1,8 @@
 /** What there is of an SAE on disk: tensors and the config beside them, and which of both were used. */
-import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
-import { kindOfPath } from '../../io/files.js';
+import { kindOfPath, readJson as readJsonFile } from '../../io/files.js';
 import { toFloat32, type NdArray } from '../../io/ndarray.js';
 import { TorchFile, type TorchScalar } from '../../io/torchFile.js';
 import type { WeightSource } from '../../io/weights.js';
@@ -19,7 +18,6 @@ const KNOWN_FILES: ReadonlyArray<[weights: string, configs: readonly string[]]> 
   ['params.safetensors', ['config.json']],
   ['checkpoints/final.safetensors', ['hyperparams.json']],
 ];
-const MAX_CONFIG_BYTES = 16 << 20;
 /** Tensors named in a message. */
 const SHOWN = 40;
 
@@ -304,16 +302,9 @@ async function locateInFolder(folder: string): Promise<{ weights: string; config
   throw new Error(`${folder} holds no SAE${cfg}; expected one of ${known}, or give the path of a file`);
 }
 
-/** A JSON object from a file of bounded size. */
+/** A JSON object from a file. */
 export async function readJson(path: string): Promise<JsonObject> {
-  const { size } = await stat(path);
-  if (size > MAX_CONFIG_BYTES) throw new Error(`${path} has ${size} bytes, too many for a config`);
-  let value: Json;
-  try {
-    value = JSON.parse(await readFile(path, 'utf8')) as Json;
-  } catch (error) {
-    throw new Error(`${path} is no JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
+  const value = (await readJsonFile(path)) as Json;
   if (!isObject(value)) throw new Error(`${path} must hold a JSON object`);
   return value;
 }

@@ -3,7 +3,8 @@
  * of activations scaled to norm √d_model: s = √d_model / dataset_average_activation_norm is folded in. The threshold of
  * hyperparams.json is in units of unscaled activations times ‖W_dec row‖ where sparsity includes decoder norms.
  */
-import { foldDecoderNorm, rowNorms } from '../sae.js';
+import { rowNorms } from '../../compute/rows.js';
+import { foldDecoderNorm } from '../sae.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import type { SaeFiles } from './files.js';
 import { scaleAll } from './fold.js';

@@ -1,7 +1,6 @@
 /** Opens whatever may hold an SAE's tensors: weight files, and arrays by themselves. */
-import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { readExactly } from '../../io/files.js';
+import { openData, readExactly } from '../../io/files.js';
 import { openNumpyPickle } from '../../io/numpyPickle.js';
 import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader } from '../../io/npy.js';
 import { openWeights, type WeightSource } from '../../io/weights.js';
@@ -9,7 +8,7 @@ import { openWeights, type WeightSource } from '../../io/weights.js';
 /** A weights file, a .pkl of NumPy arrays, or a .npy array, whose name is then that of the file without its ending. */
 export async function openTensors(path: string): Promise<WeightSource> {
   if (/\.(pkl|pickle)$/i.test(path)) return openNumpyPickle(path);
-  const handle = await open(path, 'r');
+  const handle = await openData(path);
   try {
     const { size } = await handle.stat();
     const head = await readExactly(handle, 0, Math.min(size, NPY_HEADER_BYTES), path);
@@ -27,7 +26,7 @@ export async function openTensors(path: string): Promise<WeightSource> {
       },
       async read(wanted) {
         require(wanted);
-        const file = await open(path, 'r');
+        const file = await openData(path);
         try {
           return decodeNpy(await readExactly(file, 0, (await file.stat()).size, path), path);
         } finally {

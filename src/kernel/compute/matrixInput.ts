@@ -1,0 +1,175 @@
+/**
+ * Rows of numbers as a cell may give them, brought to one Matrix: { rows, cols, data }, rows of numbers, numbers with a
+ * shape, a tensor, an array from a file, or an SAE, whose decoder rows are meant.
+ */
+import { types } from 'node:util';
+import { toFloat32, type Dtype, type NdArray } from '../io/ndarray.js';
+import { matrix, type Matrix } from './matrix.js';
+
+/** Numbers in a row: an array or a typed array of a kind that float32 can stand for. */
+type Numbers = readonly number[] | Exclude<NdArray['data'], BigInt64Array | BigUint64Array>;
+
+/** What a tensor of TensorFlow.js is to its reader. */
+interface TensorLike {
+  /** [rows, columns]. */
+  readonly shape: readonly number[];
+  /** The values, row after row. */
+  data(): Promise<ArrayLike<number>>;
+}
+
+/** A matrix whose numbers are not float32 yet. */
+interface NumbersOfRows {
+  /** n. */
+  readonly rows: number;
+  /** d. */
+  readonly cols: number;
+  /** n × d numbers, row after row. */
+  readonly data: Numbers;
+}
+
+/** Numbers with their shape. */
+interface NumbersOfShape {
+  /** [rows, columns]. */
+  readonly shape: readonly number[];
+  /** As many numbers, row after row. */
+  readonly data: Numbers;
+}
+
+/** Everything that asMatrix takes. */
+export type MatrixInput =
+  Matrix | NumbersOfRows | readonly Numbers[] | NumbersOfShape | NdArray | TensorLike | { readonly decoder: Matrix };
+
+/** The forms in words: the end of "x is …; expected …". */
+export const MATRIX_FORMS =
+  'a matrix { rows, cols, data } such as sae.decoder, an array of rows (number[][]), { shape: [rows, cols], data }, a tensor of rank 2, or an SAE';
+
+/** Larger numbers are infinite in float32. */
+const LARGEST = 3.4028234663852886e38;
+
+/** "a Float32Array of 60", "an object with coordinates, points": what was given, in words. */
+function said(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${(value as Float32Array).length ?? 0} values`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value !== 'object') return `${typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)}`; // prettier-ignore
+  const keys = Object.keys(value).slice(0, 6);
+  return keys.length > 0 ? `an object with ${keys.join(', ')}` : 'an empty object';
+}
+
+const isNumbers = (value: unknown): value is Numbers =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)); // prettier-ignore
+
+/** Writes numbers into float32. @throws on what is no number, and on finite numbers that float32 does not reach. */
+function fill(to: Float32Array, at: number, from: ArrayLike<unknown>, place: (i: number) => string): void {
+  for (let i = 0; i < from.length; i++) {
+    const v = from[i];
+    if (typeof v !== 'number')
+      throw new TypeError(`${place(i)} is ${said(v)}; expected a number (NaN for a missing one)`);
+    if (Math.abs(v) > LARGEST && v !== Infinity && v !== -Infinity)
+      throw new RangeError(`${place(i)} is ${v}, beyond float32 (±3.4e38); scale the rows first`);
+    to[at + i] = v;
+  }
+}
+
+/** Numbers of a shape: those given where they are float32 already, without a copy. */
+function shaped(name: string, rows: unknown, cols: unknown, data: unknown): Matrix {
+  for (const [what, n] of [
+    ['rows', rows],
+    ['cols', cols],
+  ] as const)
+    // prettier-ignore
+    if (typeof n !== 'number' || !Number.isInteger(n) || n < 0)
+      throw new RangeError(`${name} has ${what} ${said(n)}; expected a whole number of at least 0`);
+  if (!isNumbers(data))
+    throw new TypeError(`${name} has the data ${said(data)}; expected a Float32Array or an array of numbers`);
+  const [n, d] = [rows as number, cols as number];
+  if (data.length !== n * d)
+    throw new RangeError(`${name} is of ${n} rows and ${d} columns but has ${data.length} values; expected ${n * d}`);
+  if (data instanceof Float32Array) return matrix(n, d, data);
+  const out = matrix(n, d);
+  fill(out.data, 0, data, (i) => `row ${Math.floor(i / d)}, column ${i % d} of ${name}`);
+  return out;
+}
+
+/** An array of rows. @throws RangeError on rows of different lengths, naming the first that differs. */
+function ofRows(name: string, given: readonly unknown[]): Matrix {
+  if (given.length === 0) throw new RangeError(`${name} is an empty array: it has no rows; expected ${MATRIX_FORMS}`);
+  const bad = given.findIndex((row) => !isNumbers(row));
+  if (bad >= 0 && typeof given[bad] === 'number')
+    throw new TypeError(
+      `${name} is an array of ${given.length} numbers, which do not say their shape; give { rows, cols, data } or an array of rows`,
+    );
+  if (bad >= 0)
+    throw new TypeError(
+      `row ${bad} of ${name} is ${types.isPromise(given[bad]) ? 'a promise: write "await" before the call that made it' : `${said(given[bad])}; expected an array of numbers`}`,
+    );
+  const list = given as readonly Numbers[];
+  const cols = list[0].length;
+  const ragged = list.findIndex((row) => row.length !== cols);
+  if (ragged >= 0)
+    throw new RangeError(
+      `row ${ragged} of ${name} has ${list[ragged].length} numbers but row 0 has ${cols}; all rows need the same length`,
+    );
+  const out = matrix(list.length, cols);
+  list.forEach((row, i) => fill(out.data, i * cols, row, (j) => `row ${i}, column ${j} of ${name}`));
+  return out;
+}
+
+/** What has a shape: a tensor, an array from a file, or numbers with their shape. */
+function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: unknown }): Matrix | Promise<Matrix> {
+  const { shape } = given;
+  if (!Array.isArray(shape) || shape.length !== 2)
+    throw new RangeError(
+      `${name} has the shape [${Array.isArray(shape) ? shape.join(', ') : said(shape)}]; expected two numbers, [rows, columns]: reshape it first`,
+    );
+  const [rows, cols] = shape as unknown[];
+  if ((given as { isDisposed?: boolean }).isDisposed)
+    throw new Error(`${name} is a tensor that was disposed; give it before it is, or tf.keep it`);
+  if (typeof given.data === 'function') {
+    // A backend may hand out its own memory.
+    return (given as TensorLike)
+      .data()
+      .then((values) => shaped(name, rows, cols, isNumbers(values) ? values.slice() : values));
+  }
+  if (typeof given.dtype === 'string' && ArrayBuffer.isView(given.data)) {
+    const array = given as unknown as NdArray & { dtype: Dtype };
+    const { data } = array;
+    // Numbers of 8 bytes are checked against float32's range one by one.
+    if (!(data instanceof Float64Array)) return shaped(name, rows, cols, toFloat32(array));
+  }
+  return shaped(name, rows, cols, given.data);
+}
+
+/**
+ * Rows of numbers from whatever stands for them, n × d float32. Float32 data are not copied; other numbers are rounded to
+ * float32. NaN and infinity are kept: whoever reads the rows leaves such rows out and counts them.
+ * @param name how messages call the argument: "x", "points"
+ * @throws TypeError or RangeError that says what was given, what was expected and what to do: for a promise that was not
+ *   awaited, rows of different lengths, a wrong number of values, a rank other than 2 and what is no number.
+ */
+export async function asMatrix(given: MatrixInput, name: string): Promise<Matrix> {
+  return matrixOf(given, name);
+}
+
+/** asMatrix, at once: a tensor, whose values take time, is refused. */
+export function asMatrixNow(given: MatrixInput, name: string): Matrix {
+  const x = matrixOf(given, name);
+  if (x instanceof Promise) throw new TypeError(`${name} is a tensor; give its rows: await tensor.array()`);
+  return x;
+}
+
+function matrixOf(given: MatrixInput, name: string): Matrix | Promise<Matrix> {
+  const x: unknown = given;
+  if (types.isPromise(x)) throw new TypeError(`${name} is a promise: write "await" before the call that made it`);
+  if (Array.isArray(x)) return ofRows(name, x);
+  if (typeof x !== 'object' || x === null || ArrayBuffer.isView(x))
+    throw new TypeError(`${name} is ${said(x)}; expected ${MATRIX_FORMS}`);
+  if ('decoder' in x) {
+    const { decoder } = x;
+    if (typeof decoder === 'object' && decoder !== null && !('decoder' in decoder))
+      return matrixOf(decoder as MatrixInput, `the decoder of ${name}`);
+  }
+  if ('rows' in x && 'cols' in x && 'data' in x) return shaped(name, x.rows, x.cols, x.data);
+  if ('shape' in x) return ofShape(name, x);
+  throw new TypeError(`${name} is ${said(x)}; expected ${MATRIX_FORMS}`);
+}

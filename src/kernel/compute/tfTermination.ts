@@ -1,0 +1,44 @@
+/** TensorFlow.js and the termination of JavaScript: its kernels are not cut through, its engine is put right afterwards. */
+import { nativeCall } from './nativeCall.js';
+import { tf } from './tf.js';
+import { repairAfterTermination } from './work.js';
+
+/** Methods of a backend that change its memory outside a kernel. */
+const MEMORY = ['write', 'move', 'readSync', 'disposeData', 'makeOutput'] as const;
+
+/**
+ * Makes the kernels of the backend in use whole: cut through, one would leave the allocator of its heap half changed.
+ * Call it once, when all of its kernels are registered.
+ */
+export function protectKernels(): void {
+  const name = tf.getBackend();
+  for (const config of tf.getKernelsForBackend(name)) {
+    tf.unregisterKernel(config.kernelName, name);
+    const { kernelFunc } = config;
+    tf.registerKernel({ ...config, kernelFunc: (given) => nativeCall(() => kernelFunc(given)) });
+  }
+  const backend = tf.backend();
+  for (const method of MEMORY) {
+    const plain: unknown = Reflect.get(backend, method);
+    if (typeof plain !== 'function') continue;
+    const whole = (...given: unknown[]): unknown => nativeCall(() => Reflect.apply(plain, backend, given) as unknown);
+    Reflect.set(backend, method, whole);
+  }
+  repairAfterTermination(repairEngine);
+}
+
+/**
+ * What `tf.tidy`, gradients and kernels undo at their end, a terminated one has left: open scopes, whose tensors are
+ * freed; a tape that would go on recording; a depth at which no gradient is recorded at all.
+ */
+function repairEngine(): void {
+  const engine = tf.engine();
+  const { state } = engine;
+  while (state.scopeStack.length > 0) engine.endScope();
+  state.activeScope = null as unknown as typeof state.activeScope;
+  state.activeTape = null as unknown as typeof state.activeTape;
+  state.gradientDepth = 0;
+  state.kernelDepth = 0;
+  state.numDataMovesStack = [];
+  state.profiling = false;
+}

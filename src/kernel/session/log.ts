@@ -1,0 +1,25 @@
+/** The kernel's own log, on stderr: a full disk or a flood of lines never ends or fills anything. */
+import fs from 'node:fs';
+import { clip } from './bounds.js';
+
+const LINE_CHARACTERS = 16 * 1024;
+/** Per thread: beyond, one line says that the rest is left out. */
+const LOG_CHARACTERS = 16 * 2 ** 20;
+
+export class KernelLog {
+  private written = 0;
+
+  constructor(private readonly descriptor = 2) {}
+
+  line(text: string): void {
+    if (this.written > LOG_CHARACTERS) return;
+    const line = `${clip(text, LINE_CHARACTERS)}\n`;
+    this.written += line.length;
+    const last = this.written > LOG_CHARACTERS ? 'the log is full: later lines are left out\n' : '';
+    try {
+      fs.writeSync(this.descriptor, line + last);
+    } catch {
+      // There is no other place to say that the log cannot be written.
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** Warnings of Node: what it says of its own experiments goes to the kernel's log, the rest to the cell in short. */
+
+interface Hooks {
+  log: (text: string) => void;
+  show: (text: string) => void;
+}
+
+/** Takes the place of Node's own printing of warnings. @returns how to undo it. */
+export function catchWarnings({ log, show }: Hooks): () => void {
+  const before = process.listeners('warning');
+  const report = (warning: Error & { code?: string }): void => {
+    const text = `${warning.code ? `[${warning.code}] ` : ''}${warning.name}: ${warning.message}`;
+    if (warning.name === 'ExperimentalWarning') log(text);
+    else show(`${text}\n`);
+  };
+  process.removeAllListeners('warning');
+  process.on('warning', report);
+  return () => {
+    process.off('warning', report);
+    for (const listener of before) process.on('warning', listener);
+  };
+}

@@ -1,0 +1,87 @@
+/** Files that panels read: inside the notebook's folder, regular, and no longer than they say. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { BundleFiles, bundleFolder, BundleStore } from '../../../src/extension/panels/bundleFiles.js';
+import { readInside } from '../../../src/extension/panels/insideFiles.js';
+import { MapData } from '../../../src/extension/panels/mapData.js';
+import { testFolder } from '../io/folder.js';
+
+const root = testFolder();
+let notebook: string;
+let bundle: string;
+let count = 0;
+const META = { version: 1, sets: [] };
+beforeEach(() => {
+  notebook = path.join(root, `nb-${count++}`);
+  bundle = path.join(notebook, '.fgnb', 'map-1');
+  fs.mkdirSync(bundle, { recursive: true });
+  fs.writeFileSync(path.join(root, 'secret.json'), JSON.stringify({ ...META, secret: true }));
+});
+const ref = { id: 'x', path: '.fgnb/map-1' };
+const meta = () => new MapData(notebook).meta(ref);
+
+describe('files of a bundle', () => {
+  it('are read, through links that stay inside the notebook’s folder too', async () => {
+    fs.writeFileSync(path.join(notebook, 'real.json'), JSON.stringify(META));
+    fs.symlinkSync(path.join(notebook, 'real.json'), path.join(bundle, 'map.json'));
+    expect(await meta()).toEqual(META);
+  });
+
+  it.each([
+    ['a link to a file outside', () => fs.symlinkSync(path.join(root, 'secret.json'), path.join(bundle, 'map.json'))],
+    ['a relative link outside', () => fs.symlinkSync('../../../secret.json', path.join(bundle, 'map.json'))],
+    [
+      'a link to a link outside',
+      () => {
+        fs.symlinkSync(path.join(root, 'secret.json'), path.join(notebook, 'step'));
+        fs.symlinkSync('../../step', path.join(bundle, 'map.json'));
+      },
+    ],
+  ])('%s is refused', async (_, place) => {
+    place();
+    await expect(meta()).rejects.toMatchObject({ name: 'OutsideFolderError' });
+    await expect(meta()).rejects.toThrow(/leads outside the notebook’s folder/);
+  });
+
+  it('a folder that leads outside is refused', async () => {
+    fs.rmSync(bundle, { recursive: true });
+    fs.symlinkSync(root, bundle);
+    await expect(meta()).rejects.toMatchObject({ name: 'OutsideFolderError' });
+  });
+
+  it('a link put in place after the first read is refused: columns, lines and labels', async () => {
+    const files = new BundleFiles(await bundleFolder(notebook, ref.path));
+    for (const name of ['columns.safetensors', '0.labels.json', '0.examples.jsonl'])
+      fs.symlinkSync(path.join(root, 'secret.json'), path.join(bundle, name));
+    await expect(files.column('0.x', 'F32', 1)).rejects.toMatchObject({ name: 'OutsideFolderError' });
+    await expect(files.labels(0, 1)).rejects.toMatchObject({ name: 'OutsideFolderError' });
+  });
+
+  it('a pipe is refused, not waited for', { timeout: 10_000 }, async () => {
+    for (const name of ['map.json', 'columns.safetensors']) execFileSync('mkfifo', [path.join(bundle, name)]);
+    await expect(meta()).rejects.toThrow(/map\.json is no regular file/);
+    const files = new BundleFiles(await bundleFolder(notebook, ref.path));
+    await expect(files.column('0.x', 'F32', 1)).rejects.toThrow(/columns\.safetensors is no regular file/);
+  });
+
+  it('that are no JSON are refused with their path', async () => {
+    fs.writeFileSync(path.join(bundle, 'map.json'), '{"version":1,');
+    await expect(meta()).rejects.toThrow(/map-1\/map\.json is not JSON: /);
+  });
+
+  it('over the limit are refused before they are read', async () => {
+    fs.writeFileSync(path.join(bundle, 'big'), 'x'.repeat(100));
+    await expect(readInside(fs.realpathSync(notebook), path.join(bundle, 'big'), 99)).rejects.toThrow(
+      /big has 100 bytes, over the limit of 99/,
+    );
+  });
+
+  it('that are not there say so, and are looked for again', async () => {
+    const store = new BundleStore(notebook, (files) => files);
+    await expect(store.read(ref, (files) => files.json('map.json'))).rejects.toThrow(/ENOENT.*map\.json/);
+    fs.writeFileSync(path.join(bundle, 'map.json'), '{}');
+    expect(await store.read(ref, (files) => files.json('map.json'))).toEqual({});
+  });
+});
