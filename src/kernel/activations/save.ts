@@ -167,6 +167,16 @@ export function densityWarnings(
   if (config.architecture === 'topk' && config.k !== undefined && (l0 < config.k / L0_FACTOR || l0 > config.k)) {
     warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where the SAE keeps the top ${config.k}`);
   }
+  // A threshold stands in for a k.
+  if (
+    /^(jumprelu|batchtopk|matryoshka_batchtopk)/.test(config.architecture) &&
+    config.k !== undefined &&
+    (l0 < config.k / 2 || l0 > config.k * 2)
+  ) {
+    warnings.push(
+      `L0 is ${l0.toPrecision(3)} (${share}) where the SAE was trained to ${config.k}; if its activation scale was folded but not its threshold, load it with { thresholdScale: mean ‖x‖ / √d_in }`,
+    );
+  }
   if (trained !== undefined && (l0 < trained / L0_FACTOR || l0 > trained * L0_FACTOR)) {
     warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where training ended at ${trained.toPrecision(3)}`);
   }

@@ -1,8 +1,9 @@
 /** Does this SAE belong to these activations? The mistakes that have spoilt published runs, caught on loading. */
 import type { Matrix } from '../compute/matrix.js';
+import { rowNorms } from '../compute/rows.js';
 import { isObject } from './layouts/layout.js';
 import { ReconstructionSums } from './reconstruction.js';
-import { reconstruct } from './sae.js';
+import { createSae, reconstruct, requireReconstructs } from './sae.js';
 import type { Sae } from './types.js';
 
 export interface SaeCheck {
@@ -32,6 +33,7 @@ export function checkSae(sae: Sae, x: Matrix, options: { trainedL0?: number } = 
     const warning = `width ${x.cols} does not fit: the SAE takes ${dIn}${hookName ? ` (${hookName} of ${modelName})` : ''}`;
     return { l0: NaN, density: NaN, explainedVariance: NaN, warnings: [warning] };
   }
+  requireReconstructs(sae, 'the check compares an activation with its reconstruction');
   const { features, reconstruction } = reconstruct(sae, x);
   const sums = new ReconstructionSums(dIn);
   sums.add(x, reconstruction);
@@ -49,6 +51,7 @@ export function checkSae(sae: Sae, x: Matrix, options: { trainedL0?: number } = 
       `density is ${percent(density)} of ${dSae} features: SAEs fire on 0.1-3 %; is this the SAE of this model and hook?`,
     );
   }
+  if (expected !== undefined) warnings.push(...unscaledThreshold(sae, x, l0, expected));
   if (l0 === 0) warnings.push('no feature fires on any token');
   if (explainedVariance < 0) {
     warnings.push(
@@ -61,9 +64,33 @@ export function checkSae(sae: Sae, x: Matrix, options: { trainedL0?: number } = 
   return { l0, density, explainedVariance, warnings };
 }
 
+/** L0 this many times nearer to training's is no accident. */
+const NEARER = 1.5;
+
+/**
+ * BatchTopK SAEs whose activation scale s was folded into the weights, but not into their one threshold, fire too rarely
+ * (s > 1) or too often. Divided by s = √d / mean ‖x‖, the threshold must give the L0 of training.
+ */
+function unscaledThreshold(sae: Sae, x: Matrix, l0: number, expected: number): string[] {
+  const { threshold, config } = sae;
+  if (!threshold || threshold.some((t) => t !== threshold[0]) || x.rows === 0) return [];
+  const s = (Math.sqrt(x.cols) * x.rows) / rowNorms(x).reduce((sum, n) => sum + n, 0);
+  if (!Number.isFinite(s)) return [];
+  const { W_enc, b_enc, W_dec, b_dec, W_skip } = sae;
+  const weights = { W_enc, b_enc, W_dec, b_dec, threshold: threshold.map((t) => t / s), ...(W_skip ? { W_skip } : {}) };
+  const mended = createSae(config, weights).encode(x).values.length / x.rows;
+  const off = (value: number): number => Math.max(value / expected, expected / value);
+  if (!(off(mended) * NEARER < off(l0))) return [];
+  return [
+    `L0 is ${l0.toFixed(1)} where training had ${expected.toFixed(1)}, and ${mended.toFixed(1)} with the threshold divided by √d_in / mean ‖x‖ = ${s.toPrecision(4)}: ` +
+      `this BatchTopK SAE was saved with its threshold unscaled; load it with { thresholdScale: ${(1 / s).toPrecision(4)} }`,
+  ];
+}
+
 function trainedL0(sae: Sae): number | undefined {
   const { k, metadata } = sae.config;
   if (k !== undefined) return k;
+  if (typeof metadata.trained_k === 'number') return metadata.trained_k;
   const recorded = isObject(metadata.training) ? metadata.training.finalL0 : undefined;
   return typeof recorded === 'number' ? recorded : undefined;
 }
