@@ -7,6 +7,7 @@ import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { centringWarnings } from '../sae/check.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -80,22 +81,27 @@ export async function saveActivations(
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: CODE_VERSION,
   };
+  const warnings: string[] = [];
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
     title: `${model.name} ${hook} × ${sae.name}${changed ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
-      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options, editsOf(interventions)), {
-        signal: options.signal,
-        features: sae.config.dSae,
-        tokenIds: tokens.tokens,
-        context: tokens.context,
-        hook,
-        model: { name: model.name, id: model.id },
-        sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
-        tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
-        piece: (id) => tokens.tokenizer.piece(id),
-        id: store.idOf(key),
-      });
+      await writeActivations(
+        folder,
+        encodeTokens(model, sae, tokens, hook, options, editsOf(interventions), warnings),
+        {
+          signal: options.signal,
+          features: sae.config.dSae,
+          tokenIds: tokens.tokens,
+          context: tokens.context,
+          hook,
+          model: { name: model.name, id: model.id },
+          sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
+          tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
+          piece: (id) => tokens.tokenizer.piece(id),
+          id: store.idOf(key),
+        },
+      );
     },
     lazy: isShard,
     load: (folder, record) => openActivations(folder, tokens.tokenizer, record.files),
@@ -106,7 +112,7 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: densityWarnings(value.meta, sae.config),
+    warnings: [...warnings, ...densityWarnings(value.meta, sae.config)],
   };
 }
 
@@ -126,11 +132,13 @@ async function* encodeTokens(
   hook: string,
   options: SaveActivationsOptions,
   edits: ReturnType<typeof editsOf>,
+  warnings: string[],
 ): AsyncGenerator<SparseRows> {
   const { batchTokens, signal, onProgress } = options;
   const capture = { batchTokens, signal, onProgress, edits };
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
+    if (firstToken === 0) warnings.push(...centringWarnings(sae.config, x));
     yield sae.encode(x);
   }
 }

@@ -7,9 +7,9 @@ import { requireModelOfSae } from '../interventions/intervention.js';
 import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
-import { loadSae, SAE_FILES, type LoadSaeOptions } from '../sae/load.js';
+import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
-import { saveSae } from '../sae/save.js';
+import { saveSae, type SaveSaeOptions } from '../sae/save.js';
 import { modelSource, type ActivationSource } from '../sae/source.js';
 import { trainSae, type HistoryRow } from '../sae/train.js';
 import type { SaeTrainOptions } from '../sae/trainOptions.js';
@@ -101,6 +101,7 @@ const EVALUATE_OPTIONS: OptionNames<EvaluateSaeOptions> = {
   allowOtherModel: true,
   ...CALL,
 };
+const SAVE_OPTIONS: OptionNames<SaveSaeOptions> = { layout: true, density: true };
 const LENS_OPTIONS: OptionNames<SaeLogitLensOptions> = { top: true, allowOtherModel: true, ...CALL };
 
 const CODE_VERSION = 1;
@@ -115,12 +116,15 @@ export interface SaeApi {
    */
   train(model: LanguageModel, data: Tokens, options: TrainSaeOptions): Promise<TrainedSae>;
   /**
-   * Loads a SAELens folder, or a plain state dict (.pt, .pth, .bin, .safetensors, .npz), by a path relative to the notebook
-   * or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).
+   * Loads an SAE of SAELens, sparsify, dictionary_learning, Gemma Scope, Llama Scope, Qwen-Scope or plain tensors, or a decoder
+   * alone (docs/formats.md); { map } reads any other layout. A path is relative to the notebook, or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).
    */
   load(fileOrFolder: string, options?: LoadSaeFromOptions): Promise<Sae>;
-  /** Writes SAELens's layout, cfg.json and sae_weights.safetensors, into a folder relative to the notebook; returns its path. */
-  save(sae: Sae, folder: string): Promise<string>;
+  /**
+   * Writes the SAE into a folder relative to the notebook; returns its path. { layout } is that of 'saelens' (default:
+   * cfg.json and sae_weights.safetensors), 'sparsify' or 'dictionary_learning'.
+   */
+  save(sae: Sae, folder: string, options?: SaveSaeOptions): Promise<string>;
   /**
    * Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE,
    * cross-entropy (nats) and its share recovered, KL, dead features. An SAE of another model is refused.
@@ -233,10 +237,8 @@ async function download(file: string, repo: string, options: RepoOptions): Promi
   const beside = (name: string): string => path.posix.join(folder, name);
   const root = await resolveRepo(repo, {
     ...options,
-    files: isFile ? [inside] : [],
-    optional: isFile
-      ? ['cfg.json', 'config.json', '../hyperparams.json', '../config.json', 'activation_scaler.json'].map(beside)
-      : SAE_FILES.map(beside),
+    files: [isFile ? inside : SAE_WEIGHTS.map(beside).join('|')],
+    optional: [...SAE_CONFIGS, ...(isFile ? ['../hyperparams.json', '../config.json'] : [])].map(beside),
   });
   return safeJoin(root, inside);
 }
@@ -260,7 +262,7 @@ function evaluationTable(sae: Sae, e: SaeEvaluation): OutputItem[] {
       rows.map(([figure, value]) => ({ figure, value })),
       `Evaluation of ${sae.name}`,
     ),
-    note: `${count(e.tokens)} tokens, ${count(e.sequences)} sequences`,
+    note: [`${count(e.tokens)} tokens, ${count(e.sequences)} sequences`, ...e.warnings].join('; '),
   });
 }
 
@@ -278,10 +280,11 @@ export function saeApi(env: Environment): SaeApi {
         const sae = await loadSae(at, rest);
         return withSummary(sae, () => describe(sae));
       }),
-    async save(sae, folder) {
+    async save(sae, folder, options = {}) {
       requireGiven({ sae });
+      requireOptions('fg.sae.save', options, SAVE_OPTIONS);
       const to = env.resolve(folder);
-      await saveSae(sae, to);
+      await saveSae(sae, to, options);
       return to;
     },
     async evaluate(model, sae, data, options) {

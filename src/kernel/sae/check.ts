@@ -4,7 +4,7 @@ import { rowNorms } from '../compute/rows.js';
 import { isObject } from './layouts/layout.js';
 import { ReconstructionSums } from './reconstruction.js';
 import { createSae, reconstruct, requireReconstructs } from './sae.js';
-import type { Sae } from './types.js';
+import type { Sae, SaeConfig } from './types.js';
 
 export interface SaeCheck {
   /** Mean firing features per token. */
@@ -40,7 +40,7 @@ export function checkSae(sae: Sae, x: Matrix, options: { trainedL0?: number } = 
   const l0 = features.values.length / x.rows;
   const density = l0 / dSae;
   const { explainedVariance } = sums.metrics();
-  const warnings: string[] = [];
+  const warnings: string[] = centringWarnings(sae.config, x);
   const expected = options.trainedL0 ?? trainedL0(sae);
   if (expected !== undefined && l0 > L0_FACTOR * expected) {
     warnings.push(
@@ -54,14 +54,45 @@ export function checkSae(sae: Sae, x: Matrix, options: { trainedL0?: number } = 
   if (expected !== undefined) warnings.push(...unscaledThreshold(sae, x, l0, expected));
   if (l0 === 0) warnings.push('no feature fires on any token');
   if (explainedVariance < 0) {
-    warnings.push(
-      `explained variance is ${explainedVariance.toFixed(3)}, worse than the mean: wrong model, hook or layer? ` +
-        'hook_resid_post of block i is the input of block i + 1 (hidden_states[i + 1]), not hidden_states[i]',
-    );
+    warnings.push(worseThanMean(explainedVariance));
   } else if (Number.isNaN(explainedVariance)) {
     warnings.push('all activations are equal: nothing to explain');
   }
   return { l0, density, explainedVariance, warnings };
+}
+
+export function worseThanMean(explainedVariance: number): string {
+  return (
+    `explained variance is ${explainedVariance.toFixed(3)}, worse than the mean: wrong model, hook or layer? ` +
+    'hook_resid_post of block i is the input of block i + 1 (hidden_states[i + 1]), not hidden_states[i]'
+  );
+}
+
+/** Rows whose mean is below this share of their root mean square are centred. */
+const CENTRED = 1e-3;
+
+/**
+ * SAELens says of some SAEs that they were trained on a model with center_writing_weights: there every activation of the
+ * residual stream, and every write into it, has mean 0 over its width. Activations that have not are of the plain model.
+ */
+export function centringWarnings(config: SaeConfig, x: Matrix): string[] {
+  const kwargs = config.metadata.model_from_pretrained_kwargs;
+  const centred = isObject(kwargs) && kwargs.center_writing_weights === true;
+  if (!centred || !/hook_(resid_\w+|mlp_out|attn_out|embed)$/.test(config.hookName) || x.rows === 0) return [];
+  let [means, squares] = [0, 0];
+  for (let i = 0; i < x.rows; i++) {
+    let mean = 0;
+    for (let j = i * x.cols; j < (i + 1) * x.cols; j++) {
+      mean += x.data[j] / x.cols;
+      squares += x.data[j] ** 2 / x.cols;
+    }
+    means += mean ** 2;
+  }
+  if (Math.sqrt(means) <= CENTRED * Math.sqrt(squares)) return [];
+  return [
+    `this SAE was trained on a model with center_writing_weights, but these activations have a mean over their width (${Math.sqrt(means / x.rows).toPrecision(3)} where 0 is expected): ` +
+      "load the model with { process: 'center' }",
+  ];
 }
 
 /** L0 this many times nearer to training's is no accident. */

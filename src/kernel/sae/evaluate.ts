@@ -4,6 +4,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import { centringWarnings, worseThanMean } from './check.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct, requireReconstructs } from './sae.js';
@@ -47,6 +48,8 @@ export interface SaeEvaluation extends ReconstructionMetrics {
   /** [d_sae]: share of tokens on which each feature fires. */
   density: Float64Array;
   densityHistogram: DensityHistogram;
+  /** Signs that the SAE is of another model or hook, for people; empty when all looks well. */
+  warnings: string[];
 }
 
 /** Alive features by log10 of their density; dead ones are in no bin. */
@@ -103,6 +106,7 @@ class EvaluationSums {
   readonly withSae = new NextTokenSums();
   readonly withZero = new NextTokenSums();
   readonly firings: Float64Array;
+  readonly warnings: string[] = [];
   l1 = 0;
 
   constructor(sae: Sae) {
@@ -115,13 +119,15 @@ class EvaluationSums {
     const { tokens } = this.reconstruction;
     const density = firings.map((n) => n / tokens);
     const [ceClean, ceSae, ceZero] = [clean, withSae, withZero].map((s) => s.crossEntropy / s.positions);
+    const figures = this.reconstruction.metrics();
+    const worse = figures.explainedVariance < 0 ? [worseThanMean(figures.explainedVariance)] : [];
     const [klSae, klZero] = [withSae, withZero].map((s) => s.divergence / s.positions);
     return {
       tokens,
       sequences,
       l0: firings.reduce((sum, n) => sum + n, 0) / tokens,
       l1: this.l1 / tokens,
-      ...this.reconstruction.metrics(),
+      ...figures,
       ceClean,
       ceSae,
       ceZero,
@@ -132,6 +138,7 @@ class EvaluationSums {
       dead: firings.reduce((n, count) => n + (count === 0 ? 1 : 0), 0),
       density,
       densityHistogram: histogramOfDensity(density, tokens),
+      warnings: [...this.warnings, ...worse],
     };
   }
 }
@@ -171,6 +178,7 @@ async function evaluateBatch(
   const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
   const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
   const part = ignored.size === 0 ? x : rowsOf(x, kept);
+  if (sequence === 0) sums.warnings.push(...centringWarnings(sae.config, part));
   const { features, reconstruction } = reconstruct(sae, part);
   sums.reconstruction.add(part, reconstruction);
   for (let e = 0; e < features.values.length; e++) {

@@ -7,7 +7,7 @@ import { mapped } from './layouts/mapped.js';
 import { createSae } from './sae.js';
 import type { Sae } from './types.js';
 
-export { SAE_FILES } from './layouts/files.js';
+export { SAE_CONFIGS, SAE_WEIGHTS } from './layouts/files.js';
 export type { LoadSaeOptions, MappedTensor } from './layouts/layout.js';
 
 /**

@@ -1,11 +1,17 @@
 /** Files that were once read wrongly: each comes out right, or is refused with words. Skipped where they are absent. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { initDevice } from '../../../src/kernel/compute/device.js';
 import { initGemm } from '../../../src/kernel/compute/gemm.js';
 import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
 import { toFloat32 } from '../../../src/kernel/io/ndarray.js';
 import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
+import { loadModel } from '../../../src/kernel/models/load.js';
+import type { TransformerModel } from '../../../src/kernel/models/transformer.js';
+import type { TokenSet } from '../../../src/kernel/models/types.js';
+import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import type { Sae } from '../../../src/kernel/sae/types.js';
 
@@ -14,7 +20,10 @@ const INPUTS = ['../../../../shared', '../../../../../shared']
   .find((folder) => existsSync(folder));
 if (!INPUTS) console.warn('SAE fault files: skipped, shared/faults/sae/inputs is not beside the project');
 
-beforeAll(() => initGemm());
+beforeAll(async () => {
+  await initGemm();
+  await initDevice();
+});
 
 async function tensor(name: string, key: string): Promise<Matrix> {
   const file = await SafetensorsFile.open(join(INPUTS!, name));
@@ -75,5 +84,40 @@ describe.skipIf(!INPUTS)('a layer_norm SAE', () => {
     const near = sae.decode(sae.encode(x));
     for (let i = 0; i < back.data.length; i++)
       expect(Math.abs(back.data[i] - (40 * near.data[i] + 7))).toBeLessThan(0.02);
+  });
+});
+
+describe.skipIf(!INPUTS)('in its model', () => {
+  const hook = 'blocks.1.hook_resid_pre';
+  async function tokensOf(model: TransformerModel): Promise<TokenSet> {
+    const texts = JSON.parse(await readFile(join(INPUTS!, 'texts.json'), 'utf8')) as string[];
+    const tokens = Int32Array.from(texts.flatMap((text) => [...model.tokenizer!.encode(text)]));
+    return { tokens, context: 19, sequences: texts.length, id: 'texts', tokenizer: model.tokenizer! };
+  }
+
+  it('a layer_norm SAE decodes to the norm that SAELens gives: 1218.2 over 570 tokens', async () => {
+    const model = await loadModel(join(INPUTS!, 'model-a'));
+    const sae = await loadSae(join(INPUTS!, 'sae-layernorm'));
+    const { tokens } = await tokensOf(model);
+    const x = (await model
+      .forward(tokens, 30, { capture: [hook] })
+      .captured.get(hook)!
+      .data()) as Float32Array;
+    const { data } = sae.decode(sae.encode(matrix(570, 24, x.slice())));
+    expect(Math.sqrt(data.reduce((sum, v) => sum + v * v, 0))).toBeCloseTo(1218.2, 1);
+  });
+
+  it('an SAE of centred weights says so on the plain model, and nothing on the centred one', async () => {
+    const sae = await loadSae(join(INPUTS!, 'sae-centred'));
+    const evaluated = async (process: 'none' | 'center') => {
+      const model = await loadModel(join(INPUTS!, 'model-a-offset'), { process });
+      return evaluateSae(model, sae, await tokensOf(model));
+    };
+    const right = await evaluated('center');
+    expect(right.explainedVariance).toBeGreaterThan(0.99);
+    expect(right.warnings).toEqual([]);
+    const wrong = await evaluated('none');
+    expect(wrong.explainedVariance).toBeLessThan(0);
+    expect(wrong.warnings.join()).toMatch(/center_writing_weights.*process: 'center'.*worse than the mean/);
   });
 });

@@ -21,9 +21,10 @@ const KNOWN_FILES: ReadonlyArray<[weights: string, configs: readonly string[]]> 
 /** Tensors named in a message. */
 const SHOWN = 40;
 
-/** Everything that a folder of an SAE may hold, by paths inside it: what is brought from the hub. */
-export const SAE_FILES: readonly string[] = [
-  ...new Set([...KNOWN_FILES.flatMap(([weights, configs]) => [weights, ...configs]), 'activation_scaler.json']),
+/** What a folder of an SAE may hold, by paths inside it: one of these weights, and any of these configs. */
+export const SAE_WEIGHTS: readonly string[] = KNOWN_FILES.map(([weights]) => weights);
+export const SAE_CONFIGS: readonly string[] = [
+  ...new Set([...KNOWN_FILES.flatMap(([, configs]) => configs), 'activation_scaler.json']),
 ];
 
 export class SaeFiles {
