@@ -34,7 +34,7 @@ export async function openNumpyPickle(path: string): Promise<WeightSource> {
   try {
     const { size } = await handle.stat();
     if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes, too many for a pickle; save the array as .npy`);
-    const arrays = arraysOf(path, await readExactly(handle, 0, size, path));
+    const arrays = numpyArrays(path, await readExactly(handle, 0, size, path));
     const get = (name: string): NdArray => {
       const found = arrays.get(name);
       if (!found) throw new Error(`${path}: no array "${name}"; it has ${[...arrays.keys()].join(', ')}`);
@@ -51,7 +51,8 @@ export async function openNumpyPickle(path: string): Promise<WeightSource> {
   }
 }
 
-function arraysOf(path: string, bytes: Uint8Array): Map<string, NdArray> {
+/** The arrays of a pickle, by name. */
+export function numpyArrays(path: string, bytes: Uint8Array): Map<string, NdArray> {
   const { value } = unpickle(bytes, { what: path, findGlobal: (name) => globalOf(path, name), build: setState });
   const arrays = new Map<string, NdArray>();
   const add = (name: string, item: unknown): void => {
