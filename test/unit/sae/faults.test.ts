@@ -92,7 +92,7 @@ describe.skipIf(!INPUTS)('in its model', () => {
   async function tokensOf(model: TransformerModel): Promise<TokenSet> {
     const texts = JSON.parse(await readFile(join(INPUTS!, 'texts.json'), 'utf8')) as string[];
     const tokens = Int32Array.from(texts.flatMap((text) => [...model.tokenizer!.encode(text)]));
-    return { tokens, context: 19, sequences: texts.length, id: 'texts', source: 'texts', tokenizer: model.tokenizer! };
+    return { tokens, context: 19, sequences: texts.length, id: 'texts', source: {}, tokenizer: model.tokenizer! };
   }
 
   it('a layer_norm SAE decodes to the norm that SAELens gives: 1218.2 over 570 tokens', async () => {

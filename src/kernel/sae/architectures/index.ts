@@ -31,6 +31,9 @@ export const ARCHITECTURES: readonly Architecture[] = [
   decoder,
 ];
 
+/** Those that are trained here (step.ts). */
+export const TRAINED: readonly Architecture[] = [standard, topk];
+
 /** Known, and not computed here. */
 const REFUSED: Readonly<Record<string, string>> = {
   matching_pursuit:

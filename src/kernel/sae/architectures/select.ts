@@ -75,6 +75,6 @@ export function selectTopK({ z, rows, counts, config }: Block, order: Float32Arr
 export function requireK(architecture: string, k: number | undefined, dSae: number): void {
   if (Number.isInteger(k) && k! >= 1 && k! <= dSae) return;
   throw new RangeError(
-    `a ${architecture} SAE needs an integer k from 1 to d_sae = ${dSae} but got ${String(k)}; give { k }`,
+    `a ${architecture} SAE needs an integer k from 1 to d_sae = ${dSae} but got ${String(k)}${k === undefined ? '; give { k }' : ''}`,
   );
 }
