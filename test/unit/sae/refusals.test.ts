@@ -114,6 +114,41 @@ describe('config fields', () => {
   });
 });
 
+it('the fields of a published cfg.json of versions before 6 are all known', async () => {
+  const fields = {
+    ...{ hook_point: 'blocks.0.hook_resid_pre', hook_name: 'blocks.0.hook_resid_pre', hook_point_layer: 0 },
+    ...{ hook_point_head_index: null, dataset_path: 'openwebtext', dataset_trust_remote_code: true },
+    ...{ is_dataset_tokenized: false, context_size: 128, use_cached_activations: false, cached_activations_path: 'a' },
+    ...{ n_batches_in_buffer: 128, total_training_tokens: 300000000, store_batch_size: 32, device: 'mps', seed: 42 },
+    ...{
+      b_dec_init_method: 'geometric_median',
+      expansion_factor: 32,
+      from_pretrained_path: null,
+      l1_coefficient: 8e-5,
+    },
+    ...{ lr: 0.0004, lr_scheduler_name: null, lr_warm_up_steps: 5000, train_batch_size: 4096, use_ghost_grads: false },
+    ...{ model_from_pretrained_kwargs: { center_writing_weights: true }, feature_sampling_window: 1000 },
+    ...{ feature_sampling_method: null, resample_batches: 1028, feature_reinit_scale: 0.2, dead_feature_window: 5000 },
+    ...{
+      dead_feature_estimation_method: 'no_fire',
+      dead_feature_threshold: 1e-8,
+      log_to_wandb: true,
+      wandb_entity: null,
+    },
+    ...{
+      wandb_project: 'p',
+      wandb_log_frequency: 100,
+      n_checkpoints: 10,
+      checkpoint_path: 'c',
+      tokens_per_buffer: 67108864,
+    },
+    ...{ run_name: 'r', neuronpedia_id: 'gpt2-small/0-res-jb', activation_fn_str: 'relu', activation_fn_kwargs: {} },
+  };
+  const sae = await loadSae(await changed('SAELens before 6 jumprelu', { fields }));
+  expect(sae.config.hookName).toBe('blocks.0.hook_resid_pre');
+  expect(sae.config.metadata.model_from_pretrained_kwargs).toEqual({ center_writing_weights: true });
+});
+
 describe('options', () => {
   it.each([
     ['SAELens 6 standard', { normScalingFactor: 2 }, /normScalingFactor \} was given, but means nothing/],

@@ -44,13 +44,9 @@ export const saelens: Layout = {
  */
 function configOf(files: SaeFiles): SaeConfig {
   const metadata = isObject(files.config.metadata) ? files.config.metadata : {};
-  const pick = (...names: string[]): Json | undefined => {
-    for (const name of names) {
-      const value = files.field(`metadata.${name}`) ?? files.field(name);
-      if (value !== undefined) return value;
-    }
-    return undefined;
-  };
+  // Files may say a thing under its old and its new name: both are used.
+  const pick = (...names: string[]): Json | undefined =>
+    names.flatMap((name) => [files.field(`metadata.${name}`), files.field(name)]).find((value) => value !== undefined);
   const { architecture, k, activation } = architectureOfCfg(files);
   const own = architectureOf(architecture);
   const contextSize = pick('context_size');

@@ -2,7 +2,7 @@
 
 /** Said about the SAE, its model and its data. */
 export const FLAT_METADATA: readonly string[] = [
-  ...['hook_point_layer', 'hook_layer', 'hook_point_head_index', 'hook_head_index', 'model_class_name'],
+  ...['hook_point_layer', 'hook_layer', 'hook_point_head_index', 'hook_head_index', 'model_class_name', 'model_kwargs'],
   ...['prepend_bos', 'seqpos_slice', 'model_from_pretrained_kwargs', 'dataset_path', 'dataset_trust_remote_code'],
   ...['sae_lens_version', 'sae_lens_training_version', 'neuronpedia_id', 'sae_set', 'name', 'hf_hook_name'],
   ...['is_dataset_tokenized', 'exclude_special_tokens', 'disable_concat_sequences', 'sequence_separator_token'],
