@@ -7,7 +7,7 @@ import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { centringWarnings } from '../sae/check.js';
+import { centringWarning } from '../sae/check.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -60,13 +60,7 @@ export async function saveActivations(
   const hook = options.hook ?? sae.config.hookName;
   requireTokenizer(model, tokens);
   requireWidth(model, sae, hook);
-  if (sae.config.modelId && !options.allowOtherModel) {
-    requireSame(
-      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-      { name: `SAE ${sae.name}`, id: sae.config.modelId },
-      { name: `model ${model.name}`, id: model.id },
-    );
-  }
+  if (!options.allowOtherModel) requireModel(sae, model);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
@@ -116,6 +110,15 @@ export async function saveActivations(
   };
 }
 
+function requireModel(sae: Sae, model: LanguageModel): void {
+  if (!sae.config.modelId) return;
+  requireSame(
+    'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+    { name: `SAE ${sae.name}`, id: sae.config.modelId },
+    { name: `model ${model.name}`, id: model.id },
+  );
+}
+
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
   const width = capturedWidth(model, hook);
   if (sae.config.dIn === width) return;
@@ -138,7 +141,8 @@ async function* encodeTokens(
   const capture = { batchTokens, signal, onProgress, edits };
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
-    if (firstToken === 0) warnings.push(...centringWarnings(sae.config, x));
+    const centring = firstToken === 0 ? centringWarning(sae.config, x) : undefined;
+    if (centring) warnings.push(centring);
     yield sae.encode(x);
   }
 }

@@ -32,12 +32,16 @@ export function torchCheckpoint(tensors: Record<string, NdArray>): Uint8Array {
 /** Protocol 2: { name: torch._utils._rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict()), … }. */
 function pickleOf(tensors: Record<string, NdArray>): Uint8Array {
   const out: number[] = [0x80, 2, 0x7d, 0x28]; // PROTO 2, EMPTY_DICT, MARK
-  const ascii = (text: string): void => void out.push(...new TextEncoder().encode(text));
+  const add = (bytes: Uint8Array): void => {
+    for (const byte of bytes) out.push(byte);
+  };
+  const ascii = (value: string): void => add(new TextEncoder().encode(value));
   const global = (module: string, name: string): void => ascii(`c${module}\n${name}\n`);
   const int = (n: number): void => void out.push(0x4a, n & 255, (n >> 8) & 255, (n >> 16) & 255, (n >> 24) & 255);
   const text = (value: string): void => {
     const bytes = new TextEncoder().encode(value);
-    out.push(0x58, bytes.length & 255, (bytes.length >> 8) & 255, 0, 0, ...bytes);
+    out.push(0x58, bytes.length & 255, (bytes.length >> 8) & 255, 0, 0);
+    add(bytes);
   };
   const tuple = (values: readonly number[]): void => {
     out.push(0x28); // MARK

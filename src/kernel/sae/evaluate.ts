@@ -4,7 +4,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
-import { centringWarnings, worseThanMean } from './check.js';
+import { centringWarning, worseThanMean } from './check.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct, requireReconstructs } from './sae.js';
@@ -178,7 +178,8 @@ async function evaluateBatch(
   const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
   const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
   const part = ignored.size === 0 ? x : rowsOf(x, kept);
-  if (sequence === 0) sums.warnings.push(...centringWarnings(sae.config, part));
+  const centring = sequence === 0 ? centringWarning(sae.config, part) : undefined;
+  if (centring) sums.warnings.push(centring);
   const { features, reconstruction } = reconstruct(sae, part);
   sums.reconstruction.add(part, reconstruction);
   for (let e = 0; e < features.values.length; e++) {
