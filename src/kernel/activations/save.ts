@@ -7,7 +7,6 @@ import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { centringWarning } from '../sae/check.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -60,7 +59,13 @@ export async function saveActivations(
   const hook = options.hook ?? sae.config.hookName;
   requireTokenizer(model, tokens);
   requireWidth(model, sae, hook);
-  if (!options.allowOtherModel) requireModel(sae, model);
+  if (sae.config.modelId && !options.allowOtherModel) {
+    requireSame(
+      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+      { name: `SAE ${sae.name}`, id: sae.config.modelId },
+      { name: `model ${model.name}`, id: model.id },
+    );
+  }
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
@@ -75,27 +80,22 @@ export async function saveActivations(
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: CODE_VERSION,
   };
-  const warnings: string[] = [];
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
     title: `${model.name} ${hook} × ${sae.name}${changed ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
-      await writeActivations(
-        folder,
-        encodeTokens(model, sae, tokens, hook, options, editsOf(interventions), warnings),
-        {
-          signal: options.signal,
-          features: sae.config.dSae,
-          tokenIds: tokens.tokens,
-          context: tokens.context,
-          hook,
-          model: { name: model.name, id: model.id },
-          sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
-          tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
-          piece: (id) => tokens.tokenizer.piece(id),
-          id: store.idOf(key),
-        },
-      );
+      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options, editsOf(interventions)), {
+        signal: options.signal,
+        features: sae.config.dSae,
+        tokenIds: tokens.tokens,
+        context: tokens.context,
+        hook,
+        model: { name: model.name, id: model.id },
+        sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
+        tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
+        piece: (id) => tokens.tokenizer.piece(id),
+        id: store.idOf(key),
+      });
     },
     lazy: isShard,
     load: (folder, record) => openActivations(folder, tokens.tokenizer, record.files),
@@ -106,17 +106,8 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: [...warnings, ...densityWarnings(value.meta, sae.config)],
+    warnings: densityWarnings(value.meta, sae.config),
   };
-}
-
-function requireModel(sae: Sae, model: LanguageModel): void {
-  if (!sae.config.modelId) return;
-  requireSame(
-    'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-    { name: `SAE ${sae.name}`, id: sae.config.modelId },
-    { name: `model ${model.name}`, id: model.id },
-  );
 }
 
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
@@ -135,14 +126,11 @@ async function* encodeTokens(
   hook: string,
   options: SaveActivationsOptions,
   edits: ReturnType<typeof editsOf>,
-  warnings: string[],
 ): AsyncGenerator<SparseRows> {
   const { batchTokens, signal, onProgress } = options;
   const capture = { batchTokens, signal, onProgress, edits };
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
-    const centring = firstToken === 0 ? centringWarning(sae.config, x) : undefined;
-    if (centring) warnings.push(centring);
     yield sae.encode(x);
   }
 }
@@ -178,16 +166,6 @@ export function densityWarnings(
   if (meta.tokens === 0) return warnings;
   if (config.architecture === 'topk' && config.k !== undefined && (l0 < config.k / L0_FACTOR || l0 > config.k)) {
     warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where the SAE keeps the top ${config.k}`);
-  }
-  // A threshold stands in for a k.
-  if (
-    /^(jumprelu|batchtopk|matryoshka_batchtopk)/.test(config.architecture) &&
-    config.k !== undefined &&
-    (l0 < config.k / 2 || l0 > config.k * 2)
-  ) {
-    warnings.push(
-      `L0 is ${l0.toPrecision(3)} (${share}) where the SAE was trained to ${config.k}; if its activation scale was folded but not its threshold, load it with { thresholdScale: mean ‖x‖ / √d_in }`,
-    );
   }
   if (trained !== undefined && (l0 < trained / L0_FACTOR || l0 > trained * L0_FACTOR)) {
     warnings.push(`L0 is ${l0.toPrecision(3)} (${share}) where training ended at ${trained.toPrecision(3)}`);

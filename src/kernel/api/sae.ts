@@ -262,7 +262,7 @@ function evaluationTable(sae: Sae, e: SaeEvaluation): OutputItem[] {
       rows.map(([figure, value]) => ({ figure, value })),
       `Evaluation of ${sae.name}`,
     ),
-    note: [`${count(e.tokens)} tokens, ${count(e.sequences)} sequences`, ...e.warnings].join('; '),
+    note: `${count(e.tokens)} tokens, ${count(e.sequences)} sequences`,
   });
 }
 

@@ -4,7 +4,6 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
-import { centringWarning, worseThanMean } from './check.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct, requireReconstructs } from './sae.js';
@@ -48,8 +47,6 @@ export interface SaeEvaluation extends ReconstructionMetrics {
   /** [d_sae]: share of tokens on which each feature fires. */
   density: Float64Array;
   densityHistogram: DensityHistogram;
-  /** Signs that the SAE is of another model or hook, for people; empty when all looks well. */
-  warnings: string[];
 }
 
 /** Alive features by log10 of their density; dead ones are in no bin. */
@@ -106,7 +103,6 @@ class EvaluationSums {
   readonly withSae = new NextTokenSums();
   readonly withZero = new NextTokenSums();
   readonly firings: Float64Array;
-  readonly warnings: string[] = [];
   l1 = 0;
 
   constructor(sae: Sae) {
@@ -119,15 +115,13 @@ class EvaluationSums {
     const { tokens } = this.reconstruction;
     const density = firings.map((n) => n / tokens);
     const [ceClean, ceSae, ceZero] = [clean, withSae, withZero].map((s) => s.crossEntropy / s.positions);
-    const figures = this.reconstruction.metrics();
-    const worse = figures.explainedVariance < 0 ? [worseThanMean(figures.explainedVariance)] : [];
     const [klSae, klZero] = [withSae, withZero].map((s) => s.divergence / s.positions);
     return {
       tokens,
       sequences,
       l0: firings.reduce((sum, n) => sum + n, 0) / tokens,
       l1: this.l1 / tokens,
-      ...figures,
+      ...this.reconstruction.metrics(),
       ceClean,
       ceSae,
       ceZero,
@@ -138,7 +132,6 @@ class EvaluationSums {
       dead: firings.reduce((n, count) => n + (count === 0 ? 1 : 0), 0),
       density,
       densityHistogram: histogramOfDensity(density, tokens),
-      warnings: [...this.warnings, ...worse],
     };
   }
 }
@@ -178,8 +171,6 @@ async function evaluateBatch(
   const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
   const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
   const part = ignored.size === 0 ? x : rowsOf(x, kept);
-  const centring = sequence === 0 ? centringWarning(sae.config, part) : undefined;
-  if (centring) sums.warnings.push(centring);
   const { features, reconstruction } = reconstruct(sae, part);
   sums.reconstruction.add(part, reconstruction);
   for (let e = 0; e < features.values.length; e++) {

@@ -11,7 +11,6 @@ import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
 import { loadModel } from '../../../src/kernel/models/load.js';
 import type { TransformerModel } from '../../../src/kernel/models/transformer.js';
 import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import type { Sae } from '../../../src/kernel/sae/types.js';
 
@@ -105,19 +104,5 @@ describe.skipIf(!INPUTS)('in its model', () => {
       .data()) as Float32Array;
     const { data } = sae.decode(sae.encode(matrix(570, 24, x.slice())));
     expect(Math.sqrt(data.reduce((sum, v) => sum + v * v, 0))).toBeCloseTo(1218.2, 1);
-  });
-
-  it('an SAE of centred weights says so on the plain model, and nothing on the centred one', async () => {
-    const sae = await loadSae(join(INPUTS!, 'sae-centred'));
-    const evaluated = async (process: 'none' | 'center') => {
-      const model = await loadModel(join(INPUTS!, 'model-a-offset'), { process });
-      return evaluateSae(model, sae, await tokensOf(model));
-    };
-    const right = await evaluated('center');
-    expect(right.explainedVariance).toBeGreaterThan(0.99);
-    expect(right.warnings).toEqual([]);
-    const wrong = await evaluated('none');
-    expect(wrong.explainedVariance).toBeLessThan(0);
-    expect(wrong.warnings.join()).toMatch(/center_writing_weights.*process: 'center'.*worse than the mean/);
   });
 });

@@ -8,10 +8,11 @@ import { matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 import type { NdArray } from '../../../src/kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { checkSae } from '../../../src/kernel/sae/check.js';
 import { loadSae, type LoadSaeOptions } from '../../../src/kernel/sae/load.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import { saveSae } from '../../../src/kernel/sae/save.js';
+import { unscaledThreshold } from '../../../src/kernel/sae/threshold.js';
+import type { Sae } from '../../../src/kernel/sae/types.js';
 import { goldens } from './layoutGoldens.js';
 
 let folder = '';
@@ -210,13 +211,14 @@ it('a BatchTopK SAE whose threshold was not scaled with its weights is told by i
   });
   const right = createSae(config, weights(0.9));
   const k = right.encode(x).values.length / rows;
-  expect(checkSae(right, x, { trainedL0: k }).warnings.join()).not.toMatch(/thresholdScale/);
+  const l0 = (sae: Sae) => sae.encode(x).values.length / rows;
+  expect(unscaledThreshold(right, x, l0(right), k)).toBeUndefined();
   const s =
     Math.sqrt(d) /
     (x.data.reduce((sum, _, i) => (i % d ? sum : sum + Math.hypot(...x.data.subarray(i, i + d))), 0) / rows);
   const { W_enc, b_enc, W_dec, b_dec } = right;
   const wrong = createSae(config, { W_enc, b_enc, W_dec, b_dec, threshold: right.threshold!.map((t) => t * s) });
-  const told = checkSae(wrong, x, { trainedL0: k }).warnings.join();
+  const told = unscaledThreshold(wrong, x, l0(wrong), k)!;
   const option = /thresholdScale: ([\d.]+)/.exec(told);
   expect(Number(option?.[1])).toBeCloseTo(1 / s, 3);
   const at = join(folder, 'batchtopk');

@@ -24,7 +24,7 @@ export interface LoadSaeOptions {
   normScalingFactor?: number;
   /**
    * Multiplies the thresholds. Some BatchTopK SAEs were saved with thresholds of scaled activations after the scale s was
-   * folded into the weights: 1/s mends them; checkSae says when.
+   * folded into the weights: 1/s mends them; threshold.ts tells them by their L0.
    */
   thresholdScale?: number;
   /**

@@ -1,7 +1,7 @@
 /** Opens whatever may hold an SAE's tensors: weight files, and arrays by themselves. */
 import { basename, extname } from 'node:path';
 import { openData, readExactly } from '../../io/files.js';
-import { openNumpyPickle } from '../../io/numpyPickle.js';
+import { openNumpyPickle } from './numpyPickle.js';
 import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader } from '../../io/npy.js';
 import { openWeights, type WeightSource } from '../../io/weights.js';
 

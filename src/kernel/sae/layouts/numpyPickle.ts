@@ -3,12 +3,12 @@
  * numbers and their types every global is refused. Source: numpy/core/src/multiarray/methods.c (array_reduce).
  */
 import { basename, extname } from 'node:path';
-import { swapBytes } from './bytes.js';
-import { openData, readExactly } from './files.js';
-import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
-import { fortranToRowMajor } from './npy.js';
-import { PickleGlobal, unpickle } from './pickle.js';
-import type { WeightSource } from './weights.js';
+import { swapBytes } from '../../io/bytes.js';
+import { openData, readExactly } from '../../io/files.js';
+import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from '../../io/ndarray.js';
+import { fortranToRowMajor } from '../../io/npy.js';
+import { PickleGlobal, unpickle } from '../../io/pickle.js';
+import type { WeightSource } from '../../io/weights.js';
 
 const MAX_BYTES = 2 ** 31;
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/kernel/compute/random.js';
-import { numpyArrays } from '../../../src/kernel/io/numpyPickle.js';
+import { numpyArrays } from '../../../src/kernel/sae/layouts/numpyPickle.js';
 
 const golden = JSON.parse(readFileSync(join(import.meta.dirname, '../../goldens/sae-layouts.json'), 'utf8')) as {
   decoder: number[][];
