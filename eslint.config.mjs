@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
@@ -17,6 +18,7 @@ const closed = (files, patterns, names = []) => ({
 });
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
+const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
 const upper = ['sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions'];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
@@ -39,6 +41,24 @@ const typesOnly = (files, rooms) => ({
     ],
   },
 });
+
+const named = { below: [['ui'], ['plot', 'charts']], above: [['views'], ['renderers', 'panel'], ['report']] };
+const webviewFolders = fs
+  .readdirSync(new URL('src/webviews', import.meta.url), { withFileTypes: true })
+  .flatMap((e) => (e.isDirectory() ? e.name : []));
+const viewRooms = webviewFolders.filter((room) => ![...named.below, ...named.above].flat().includes(room));
+/** Floors of the webviews, lowest first: a room imports those of the floors below, never its neighbours. */
+const webviewFloors = [...named.below, viewRooms, ...named.above];
+const webviewRooms = webviewFloors.flat();
+const webviewsBelow = (room) =>
+  webviewFloors
+    .slice(
+      0,
+      webviewFloors.findIndex((f) => f.includes(room)),
+    )
+    .flat();
+const webviewRoom = (from) => (room) =>
+  p(room === 'views' ? '../views.js' : `${from === 'views' ? '.' : '..'}/${room}/**`);
 
 export default tseslint.config(
   { ignores: ['dist/**', 'out/**', 'node_modules/**', '.tsbuild/**', '.cache/**', 'test-results/**'] },
@@ -112,8 +132,18 @@ export default tseslint.config(
     ['src/protocol/**'],
     [p('**/kernel/**'), ...outside, p('node:*', 'protocol runs everywhere'), p('vscode', 'protocol runs everywhere')],
   ),
-  closed(['src/extension/**'], [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')]),
-  closed(['src/webviews/**'], [p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')]),
+  closed(['src/extension/**'], notInExtension),
+  // What requests are answered with knows nothing of requests.
+  closed(
+    ['src/extension/panels/{bundleFiles,linkHub,liveCalls,saveFile,services,viewPage}.ts'],
+    [...notInExtension, p('./requests.js'), p('./rendererMessaging.js'), p('./viewPanels.js')],
+  ),
+  ...webviewRooms.map((room) =>
+    closed(room === 'views' ? ['src/webviews/views.ts'] : [`src/webviews/${room}/**`], [
+      ...[p('**/kernel/**'), p('**/extension/**'), p('node:*'), p('vscode')],
+      ...webviewRooms.filter((other) => !webviewsBelow(room).includes(other) && other !== room).map(webviewRoom(room)),
+    ]),
+  ),
   closed(['src/kernel/session/**'], [...outside, p('vscode')]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
   ...upper.map((room) =>

@@ -72,9 +72,7 @@ const web = { ...common, platform: 'browser', minify: true };
 add('webviews', {
   ...web,
   entryPoints: {
-    map: 'src/webviews/map/main.ts',
-    graph: 'src/webviews/mapper/main.ts',
-    lab: 'src/webviews/lab/main.ts',
+    panel: 'src/webviews/panel/main.ts',
     report: 'src/webviews/report/main.ts',
   },
   outdir: 'dist/webviews',

@@ -9,15 +9,11 @@ import { createLanguageFeatures } from './language/index.js';
 import { watchCellIds } from './notebook/cellIds.js';
 import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
-import { GraphData } from './panels/graphData.js';
-import { GraphPanels } from './panels/graphPanel.js';
-import { LabPanels } from './panels/labPanel.js';
 import { LinkHub } from './panels/linkHub.js';
 import { liveCalls } from './panels/liveCalls.js';
-import { MapData } from './panels/mapData.js';
-import { MapPanels } from './panels/mapPanel.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
-import { perFolder, type ViewServices } from './panels/requests.js';
+import type { ViewServices } from './panels/services.js';
+import { ViewPanels } from './panels/viewPanels.js';
 import { createArtifactsView } from './views/artifacts.js';
 import { maintainContextKeys } from './views/contextKeys.js';
 import { createStatusBar } from './views/statusBar.js';
@@ -26,9 +22,7 @@ import { createVariablesView } from './views/variables.js';
 /** What tests reach. */
 export interface ExtensionApi {
   sessions: Sessions;
-  panels: MapPanels;
-  graphPanels: GraphPanels;
-  labPanels: LabPanels;
+  panels: ViewPanels;
   mimes: typeof MIME;
 }
 
@@ -43,16 +37,10 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     extensionUri: context.extensionUri,
     log,
     hub: new LinkHub(),
-    mapsOf: perFolder((folder) => new MapData(folder)),
-    graphsOf: perFolder((folder) => new GraphData(folder)),
-    openMap: (map, folder, state) => panels.show(map, folder, state),
-    openGraph: (graph, folder, state) => graphPanels.show(graph, folder, state),
-    openLab: (lab, folder, state) => labPanels.show(lab, folder, state),
+    open: (view, descriptor, folder, state) => panels.show({ view, descriptor, folder, state }),
     live: liveCalls(() => sessions.all()),
   };
-  const panels = new MapPanels(views);
-  const graphPanels = new GraphPanels(views);
-  const labPanels = new LabPanels(views);
+  const panels = new ViewPanels(views);
   context.subscriptions.push(
     log,
     doctor,
@@ -60,15 +48,13 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     watchCellIds((error) => log.error(String(error))),
     sessions,
     panels,
-    graphPanels,
-    labPanels,
     serveRenderer(views),
     maintainContextKeys(sessions),
     createStatusBar(sessions),
     createVariablesView(sessions, log),
     createArtifactsView(sessions),
     createLanguageFeatures(extensionFolder, log),
-    registerCommands({ extensionFolder, kernelFolder, sessions, panels, graphPanels, labPanels, log, doctor }),
+    registerCommands({ extensionFolder, kernelFolder, sessions, panels, log, doctor }),
   );
-  return { sessions, panels, graphPanels, labPanels, mimes: MIME };
+  return { sessions, panels, mimes: MIME };
 }

@@ -1,7 +1,7 @@
 /** Names shared with package.json. */
-import { GRAPH_PANEL, LAB_PANEL, MAP_PANEL, RENDERER_ID } from '../protocol/webview.js';
+import type { ViewName } from '../protocol/views.js';
 
-export { GRAPH_PANEL, LAB_PANEL, MAP_PANEL, RENDERER_ID };
+export { RENDERER_ID } from '../protocol/webview.js';
 export const CONTROLLER_ID = 'fgnb.kernel';
 export const CONFIGURATION = 'fgnb';
 
@@ -9,9 +9,6 @@ export const CONFIGURATION = 'fgnb';
 export const CONTEXT = {
   notebookActive: 'fgnb.notebookActive',
   kernelState: 'fgnb.kernelState',
-  hasMaps: 'fgnb.hasMaps',
-  hasGraphs: 'fgnb.hasGraphs',
-  hasLabs: 'fgnb.hasLabs',
   hasKernels: 'fgnb.hasKernels',
   kernelStarted: 'fgnb.kernelStarted',
 } as const;
@@ -23,9 +20,6 @@ export const COMMAND = {
   restartAndRunAll: 'fgnb.restartAndRunAll',
   interruptKernel: 'fgnb.interruptKernel',
   selectDevice: 'fgnb.selectDevice',
-  openMap: 'fgnb.openMap',
-  openGraph: 'fgnb.openGraph',
-  openLab: 'fgnb.openLab',
   exportReport: 'fgnb.exportReport',
   doctor: 'fgnb.doctor',
   showLog: 'fgnb.showLog',
@@ -36,3 +30,7 @@ export const COMMAND = {
   refreshArtifacts: 'fgnb.refreshArtifacts',
   revealArtifact: 'fgnb.revealArtifact',
 } as const;
+
+/** The command that opens a view of a kind, and the context key that says whether the active notebook shows one. */
+export const openCommand = (view: ViewName): string => `fgnb.open${view[0].toUpperCase()}${view.slice(1)}`;
+export const showsKey = (view: ViewName): string => `fgnb.shows.${view}`;

@@ -1,6 +1,6 @@
 /** Descriptors of outputs that cells show. All strings are data: a renderer sets them as text, never as HTML. */
 import type { JsonObject } from './notebook.js';
-import type { FeatureExample } from './map.js';
+import type { FeatureExample } from './bundle.js';
 
 export interface TableColumn {
   key: string;

@@ -1,22 +1,8 @@
 /**
- * Mapper graphs. A graph is a sidecar folder next to the notebook's artifacts; an output carries only GraphDescriptor.
- *
- * Folder layout (written by the kernel's mapper/bundle, read by the extension host, the report and tests), s = graph
- * number from 0:
- *   graph.json           GraphMeta
- *   columns.safetensors  `s.x`, `s.y` F32[nodes] layout; `s.membersAt` I32[nodes+1] and `s.members` I32[members]: point ids
- *                        of each node, ascending; `s.edges` I32[edges*2] node pairs (first < second); `s.weight` I32[edges]
- *                        members that the two share; `s.component` I32[nodes]; `s.cube` I32[nodes] cover element;
- *                        `s.noise` I32[noise] points that no node holds; `s.column.<i>` F32[points], i = index in
- *                        GraphSetMeta.columns (NaN = no value); `s.examplesAt` I64[points+1] byte offsets into s.examples.jsonl
- *                        when the points are features; `s.counterpart` I32[points] best counterpart in the other graph
- *                        that is compared (-1 = none) and `s.r` F32[points] with a correlation map
- *   overlap.safetensors  with a correlation map: `overlap` F32[nodes of A, nodes of B], share of A's members whose
- *                        counterpart is in B's node
- *   s.labels.json        string[][]: per point up to 5 peak tokens, best first; [] = dead feature or no labels
- *   s.examples.jsonl     one line per point: FeatureExample[]
+ * Mapper graphs: an output carries only a GraphDescriptor, the data lies in a bundle (bundle.ts). Its meta is graph.json;
+ * every set is one graph over points of its own.
  */
-import type { FeatureExample } from './map.js';
+import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
 import type { Json } from './notebook.js';
 
 /** What nodes may be coloured by: the members' values of a column, drawn together by mean, median, std or max. */
@@ -82,44 +68,39 @@ export interface GraphMeta {
   pairing?: { method: string; pairs: number; meanR: number };
 }
 
-/** The output item of mime MIME.graph. */
-export interface GraphDescriptor {
-  version: 1;
-  /** Content hash of the bundle: the artifact id. */
-  id: string;
-  /** Folder of the bundle, relative to the notebook's folder, "/"-separated, never leaving it. */
-  path: string;
-  meta: GraphMeta;
-}
+/** The output of Mapper graphs. */
+export type GraphDescriptor = BundleDescriptor<GraphMeta>;
 
-export interface GraphColumns {
-  x: Float32Array;
-  y: Float32Array;
-  membersAt: Int32Array;
-  members: Int32Array;
-  edges: Int32Array;
-  weight: Int32Array;
-  component: Int32Array;
-  cube: Int32Array;
-  noise: Int32Array;
-  /** In the order of GraphSetMeta.columns, each [points]. */
-  columns: Float32Array[];
-  counterpart?: Int32Array;
-  r?: Float32Array;
-  labels: string[][];
-}
+const perNode = ({ nodes }: GraphSetMeta): number => nodes;
+const perPoint = ({ points }: GraphSetMeta): number => points;
 
-/** Where a graph view gets its data: over RPC in VS Code, from the page itself in an exported report. */
-export interface GraphSource {
-  meta(): Promise<GraphMeta>;
-  columns(set: number): Promise<GraphColumns>;
-  examples(set: number, point: number): Promise<FeatureExample[]>;
-  /** Row-major [nodes of set 0, nodes of set 1]; null without a correlation map. */
-  overlap(): Promise<Float32Array | null>;
-}
+export const GRAPH_BUNDLE = {
+  what: 'a Mapper graph',
+  meta: 'graph.json',
+  texts: 'optional',
+  columns: {
+    /** Layout. */
+    x: { dtype: 'F32', length: perNode },
+    y: { dtype: 'F32', length: perNode },
+    /** Point ids of node i, ascending: members[membersAt[i]] … members[membersAt[i + 1] − 1]. */
+    membersAt: { dtype: 'I32', length: ({ nodes }: GraphSetMeta): number => nodes + 1 },
+    members: { dtype: 'I32', length: (): number => -1 },
+    /** Node pairs, first < second, and the members that the two share. */
+    edges: { dtype: 'I32', length: ({ edges }: GraphSetMeta): number => 2 * edges },
+    weight: { dtype: 'I32', length: ({ edges }: GraphSetMeta): number => edges },
+    component: { dtype: 'I32', length: perNode },
+    /** Cover element. */
+    cube: { dtype: 'I32', length: perNode },
+    /** Points that no node holds. */
+    noise: { dtype: 'I32', length: ({ noise }: GraphSetMeta): number => noise },
+    /** Values of GraphSetMeta.columns, in its order; NaN = no value. */
+    column: { dtype: 'F32', length: perPoint, list: ({ columns }: GraphSetMeta): number => columns.length },
+    /** With a correlation map: best counterpart in the other graph, -1 = none, and the r of the two. */
+    counterpart: { dtype: 'I32', length: perPoint, optional: true },
+    r: { dtype: 'F32', length: perPoint, optional: true },
+  },
+  /** With a correlation map: share of the members of A's node whose counterpart is in B's node. */
+  matrix: { name: 'overlap', shape: ([a, b]: readonly GraphSetMeta[]): [number, number] => [a.nodes, b?.nodes ?? 0] },
+} as const satisfies BundleManifest<GraphSetMeta, Record<string, ColumnSpec<GraphSetMeta>>>;
 
-/** Files of a bundle with `sets` graphs; overlap, labels and examples may be missing. */
-export function graphFiles(sets: number): string[] {
-  const perSet = Array.from({ length: sets }, (_, s) => [`${s}.labels.json`, `${s}.examples.jsonl`]);
-  return ['graph.json', 'columns.safetensors', 'overlap.safetensors', ...perSet.flat()];
-}
+export type GraphColumns = ColumnsOf<typeof GRAPH_BUNDLE>;

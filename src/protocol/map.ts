@@ -1,17 +1,9 @@
 /**
- * Feature maps. A map is a sidecar folder next to the notebook's artifacts; an output carries only MapDescriptor.
- *
- * Folder layout (written by the kernel's maps/bundle, read by the extension host, the report and tests):
- *   map.json             MapMeta
- *   columns.safetensors  per set s: `s.x` F32[n], `s.y` F32[n], `s.feature` I32[n] (feature id of point i),
- *                        `s.firingRate` F32[n], `s.firings` I32[n]; with a partner set also
- *                        `s.partner` I32[n] (POINT index in the other set, -1 = none), `s.r` F32[n] (NaN = none);
- *                        `s.examplesAt` I64[n+1] byte offsets into s.examples.jsonl. s = "0" or "1". Maps of before and
- *                        after also have `s.x2`, `s.y2` F32[n] (where point i went) and `s.delta` F32[n] (how far, in
- *                        the space that was laid out)
- *   0.labels.json, 1.labels.json       string[][]: per point up to 5 peak tokens, best first, [] = dead feature
- *   0.examples.jsonl, 1.examples.jsonl one line per point: FeatureExample[]
+ * Feature maps: an output carries only a MapDescriptor, the data lies in a bundle (bundle.ts). Its meta is map.json; it has
+ * one set, or two whose points are linked.
  */
+import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
+
 export interface MapSetMeta {
   /** "A" or "B", or the set's own short name. */
   name: string;
@@ -52,47 +44,31 @@ export interface MapShift {
   note: string;
 }
 
-/** The output item of mime MIME.map. */
-export interface MapDescriptor {
-  version: 1;
-  /** Content hash of the bundle: the artifact id. */
-  id: string;
-  /** Folder of the bundle, relative to the notebook's folder, "/"-separated, never leaving it. */
-  path: string;
-  meta: MapMeta;
-}
+/** The output of a feature map. */
+export type MapDescriptor = BundleDescriptor<MapMeta>;
 
-/** One dataset example: a window of tokens around a peak. */
-export interface FeatureExample {
-  sequence: number;
-  position: number;
-  /** Activation at the peak. */
-  value: number;
-  /** Decoded tokens of the window, in order. */
-  tokens: string[];
-  /** Index of the peak in `tokens`. */
-  peak: number;
-  /** Activation of each token of the window; same length as tokens. */
-  activations: number[];
-}
+const perPoint = ({ points }: MapSetMeta): number => points;
 
-export interface MapColumns {
-  x: Float32Array;
-  y: Float32Array;
-  feature: Int32Array;
-  firingRate: Float32Array;
-  firings: Int32Array;
-  partner?: Int32Array;
-  r?: Float32Array;
-  x2?: Float32Array;
-  y2?: Float32Array;
-  delta?: Float32Array;
-  labels: string[][];
-}
+export const MAP_BUNDLE = {
+  what: 'a map',
+  meta: 'map.json',
+  texts: 'needed',
+  columns: {
+    x: { dtype: 'F32', length: perPoint },
+    y: { dtype: 'F32', length: perPoint },
+    /** Feature id of each point. */
+    feature: { dtype: 'I32', length: perPoint },
+    /** Tokens on which it fires, and their share. */
+    firings: { dtype: 'I32', length: perPoint },
+    firingRate: { dtype: 'F32', length: perPoint },
+    /** With a second set: POINT index in the other set, -1 = none, and the r of the two, NaN = none. */
+    partner: { dtype: 'I32', length: perPoint, optional: true },
+    r: { dtype: 'F32', length: perPoint, optional: true },
+    /** Maps of before and after: where each point went, and how far, in the space that was laid out. */
+    x2: { dtype: 'F32', length: perPoint, optional: true },
+    y2: { dtype: 'F32', length: perPoint, optional: true },
+    delta: { dtype: 'F32', length: perPoint, optional: true },
+  },
+} as const satisfies BundleManifest<MapSetMeta, Record<string, ColumnSpec<MapSetMeta>>>;
 
-/** Where a map view gets its data: over RPC in VS Code, from the page itself in an exported report. */
-export interface MapSource {
-  meta(): Promise<MapMeta>;
-  columns(set: number): Promise<MapColumns>;
-  examples(set: number, point: number): Promise<FeatureExample[]>;
-}
+export type MapColumns = ColumnsOf<typeof MAP_BUNDLE>;

@@ -1,11 +1,9 @@
-/** Output mime types that the renderer draws. Every output also carries a text/plain item. */
+import { VIEW_NAMES, viewMime, type ViewName } from './views.js';
+
+/** Mime types of outputs. Every output that the renderer draws also carries a text/plain item. */
 export const MIME = {
-  /** MapDescriptor (map.ts). */
-  map: 'application/vnd.fgnb.map+json',
-  /** GraphDescriptor (graph.ts): a Mapper graph. */
-  graph: 'application/vnd.fgnb.graph+json',
-  /** LabDescriptor (lab.ts): the interventions panel, alive while its kernel is. */
-  lab: 'application/vnd.fgnb.lab+json',
+  /** Descriptors of the views (views.ts). */
+  ...(Object.fromEntries(VIEW_NAMES.map((view) => [view, viewMime(view)])) as Record<ViewName, string>),
   /** ChartDescriptor (display.ts): a Vega spec compiled from Vega-Lite in the kernel. */
   chart: 'application/vnd.fgnb.chart+json',
   /** TableDescriptor (display.ts). */
@@ -22,3 +20,13 @@ export const MIME = {
   stderr: 'application/vnd.code.notebook.stderr',
   error: 'application/vnd.code.notebook.error',
 } as const;
+
+/** What the renderer draws. */
+export const DRAWN: readonly string[] = [
+  ...VIEW_NAMES.map(viewMime),
+  MIME.chart,
+  MIME.table,
+  MIME.features,
+  MIME.comparison,
+  MIME.progress,
+];

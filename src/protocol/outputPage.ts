@@ -1,6 +1,6 @@
 /** One output as a page that works without a network: the report's program around a notebook of that output alone. */
 import type { Json, NotebookFile } from './notebook.js';
-import { reportHtml } from './webview.js';
+import { reportHtml, type PageFile } from './webview.js';
 
 export interface OutputPage {
   title: string;
@@ -8,12 +8,12 @@ export interface OutputPage {
   descriptor: object;
   /** The report's program. */
   script: string;
-  /** Files of its bundle, each as base64 of its gzip. */
-  sidecars?: Parameters<typeof reportHtml>[0]['sidecars'];
+  /** Files of its bundle. */
+  files?: readonly PageFile[];
   nonce: string;
 }
 
-export function outputPageHtml({ title, mime, descriptor, script, sidecars = [], nonce }: OutputPage): string {
+export function outputPageHtml({ title, mime, descriptor, script, files = [], nonce }: OutputPage): string {
   const items = [{ mime, json: JSON.parse(JSON.stringify(descriptor)) as Json }];
   const notebook: NotebookFile = {
     fgnb: 1,
@@ -23,5 +23,5 @@ export function outputPageHtml({ title, mime, descriptor, script, sidecars = [],
       { id: 'output', kind: 'code', language: 'fgnb-typescript', source: [], outputs: [{ items }] },
     ],
   };
-  return reportHtml({ title, script, notebookJson: JSON.stringify(notebook), sidecars, nonce });
+  return reportHtml({ title, script, notebookJson: JSON.stringify(notebook), files, nonce });
 }

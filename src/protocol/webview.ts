@@ -1,101 +1,50 @@
 /**
- * Messages between a webview (map panel, notebook renderer) and the extension host, and the HTML shell of a panel.
+ * Messages between a webview (a panel, the notebook renderer) and the extension host, and the HTML shells of pages.
  *
  * The webview pulls: it says `ready`, the host answers `init`, and from then on the webview sends requests and the
  * host replies to each exactly once, with an error in words when it cannot. A lost message costs one timeout, never
- * a wrong picture. Panels carry typed arrays as they are (VS Code revives them); renderer messaging is JSON, so there
- * every array is a Base64Array. Replies through renderer messaging may reach every renderer of the editor: ids are
+ * a wrong picture. Panels carry bytes as they are (VS Code revives them); renderer messaging is JSON, so there
+ * bytes are base64. Replies through renderer messaging may reach every renderer of the editor: ids are
  * unique strings, and a webview ignores ids that it did not send.
  */
-import type { GraphDescriptor, GraphMeta } from './graph.js';
-import type { LabDescriptor } from './lab.js';
+import type { BundleRef, Descriptor } from './bundle.js';
 import type { LinkedSelection } from './link.js';
 import type { LiveCall } from './live.js';
-import type { FeatureExample, MapDescriptor, MapMeta } from './map.js';
 import type { Json, JsonObject } from './notebook.js';
+import type { ViewName } from './views.js';
 
-export const WEBVIEW_PROTOCOL = 1;
+/**
+ * Version of these messages. A webview sends it with `ready` and with every request, and the host refuses another than its
+ * own: after an update the extension host may be new while the pages of an open window are not.
+ */
+export const WEBVIEW_PROTOCOL = 2;
 
-/** View type of the map panel: the id of createWebviewPanel and of registerWebviewPanelSerializer alike. */
-export const MAP_PANEL = 'fgnb.map';
-/** The same for panels of Mapper graphs. */
-export const GRAPH_PANEL = 'fgnb.graph';
-/** The same for interventions panels. */
-export const LAB_PANEL = 'fgnb.lab';
 /** Id of the notebook renderer in package.json (requiresMessaging "optional"). */
 export const RENDERER_ID = 'fgnb.renderer';
 
-/** Which bundle: `path` is relative to the folder of the notebook, as in MapDescriptor and GraphDescriptor. */
-export interface BundleRef {
-  id: string;
-  path: string;
-}
-export type MapRef = BundleRef;
-export type GraphRef = BundleRef;
+/** Bytes of a file that one reply may carry. */
+export const MAX_READ_BYTES = 32 * 2 ** 20;
 
-/** Little-endian bytes of a Float32Array ("F32") or Int32Array ("I32"), for channels that carry only JSON. */
-export interface Base64Array {
-  dtype: 'F32' | 'I32';
-  base64: string;
-}
-
-export type WireFloats = Float32Array | Base64Array;
-export type WireInts = Int32Array | Base64Array;
-
-/** MapColumns on the wire: typed arrays in panels (slice views first: the whole buffer travels), base64 in renderers. */
-export interface WireColumns {
-  x: WireFloats;
-  y: WireFloats;
-  feature: WireInts;
-  firingRate: WireFloats;
-  firings: WireInts;
-  partner?: WireInts;
-  r?: WireFloats;
-  x2?: WireFloats;
-  y2?: WireFloats;
-  delta?: WireFloats;
-  labels: string[][];
-}
-
-/** GraphColumns on the wire. */
-export interface WireGraphColumns {
-  x: WireFloats;
-  y: WireFloats;
-  membersAt: WireInts;
-  members: WireInts;
-  edges: WireInts;
-  weight: WireInts;
-  component: WireInts;
-  cube: WireInts;
-  noise: WireInts;
-  columns: WireFloats[];
-  counterpart?: WireInts;
-  r?: WireFloats;
-  labels: string[][];
+/** A part of a file: `bytes` are base64 where the channel carries only JSON. */
+export interface FilePart {
+  /** Of the whole file. */
+  size: number;
+  bytes: Uint8Array<ArrayBuffer> | string;
 }
 
 /** What each request takes and what its reply carries. */
 export interface WebviewRequests {
-  'map.meta': { params: { map: MapRef }; value: MapMeta };
-  'map.columns': { params: { map: MapRef; set: number }; value: WireColumns };
-  'map.examples': { params: { map: MapRef; set: number; point: number }; value: FeatureExample[] };
-  /** Opens the map in a panel (from a notebook output), showing `state` (a MapViewState) when given. */
-  'map.open': { params: { map: MapDescriptor; state?: JsonObject }; value: null };
-  'graph.meta': { params: { graph: GraphRef }; value: GraphMeta };
-  'graph.columns': { params: { graph: GraphRef; set: number }; value: WireGraphColumns };
-  'graph.examples': { params: { graph: GraphRef; set: number; point: number }; value: FeatureExample[] };
-  /** Row-major [nodes of set 0, nodes of set 1]; null without a correlation map. */
-  'graph.overlap': { params: { graph: GraphRef }; value: WireFloats | null };
-  /** Opens the graph in a panel, showing `state` (a GraphViewState) when given. */
-  'graph.open': { params: { graph: GraphDescriptor; state?: JsonObject }; value: null };
-  /** Asks where to, then writes one self-contained page that shows the graph; its path, null when cancelled. */
-  'graph.html': { params: { graph: GraphDescriptor }; value: string | null };
-  /** Opens the interventions panel in a panel of its own, showing `state` when given. */
-  'lab.open': { params: { lab: LabDescriptor; state?: JsonObject }; value: null };
+  /**
+   * Bytes begin to end of a file of a bundle, at most MAX_READ_BYTES and not beyond the file's end; null where the bundle has
+   * no such file. Default: from the start, as many as may be.
+   */
+  'bundle.read': { params: { bundle: BundleRef; file: string; begin?: number; end?: number }; value: FilePart | null };
+  /** Opens the view in a panel (from a notebook output), showing `state` when given. */
+  'view.open': { params: { view: ViewName; descriptor: Descriptor; state?: JsonObject }; value: null };
+  /** Asks where to, then writes one self-contained page that shows the view; its path, null when cancelled. */
+  'view.page': { params: { view: ViewName; descriptor: Descriptor }; value: string | null };
   /** Asks the kernel of a notebook in this folder that has the view; the answer waits for the cells that run. */
   'live.call': { params: LiveCall; value: Json };
-  /** Asks where to, then writes one self-contained page that shows the interventions panel's snapshot; as graph.html. */
-  'lab.html': { params: { lab: LabDescriptor }; value: string | null };
   /** What the kernel that has the view does: 'busy' when it runs a cell, 'none' when there is none. */
   'live.state': { params: { view: string }; value: 'none' | 'starting' | 'idle' | 'busy' };
   /** Shares what is lit or picked with the other views of the notebook's folder. */
@@ -108,7 +57,13 @@ export interface WebviewRequests {
 export type WebviewMethod = keyof WebviewRequests;
 
 export type WebviewRequest = {
-  [M in WebviewMethod]: { type: 'request'; id: string; method: M; params: WebviewRequests[M]['params'] };
+  [M in WebviewMethod]: {
+    type: 'request';
+    id: string;
+    protocol: number;
+    method: M;
+    params: WebviewRequests[M]['params'];
+  };
 }[WebviewMethod];
 
 export type WebviewReply =
@@ -125,7 +80,8 @@ export type FromWebview =
 export type ToWebview =
   | {
       type: 'init';
-      map: MapDescriptor;
+      view: ViewName;
+      descriptor: Descriptor;
       /**
        * Opaque to the webview, which keeps it as `host` in its saved state (PanelState), so that the host's panel
        * serializer finds the notebook again after a reload.
@@ -134,40 +90,27 @@ export type ToWebview =
       /** State to start from when the webview has none of its own (such as the one of the notebook output). */
       state?: JsonObject;
     }
-  /** The same for a panel of a Mapper graph. */
-  | { type: 'initGraph'; graph: GraphDescriptor; host: JsonObject; state?: JsonObject }
-  /** The same for an interventions panel. */
-  | { type: 'initLab'; lab: LabDescriptor; host: JsonObject; state?: JsonObject }
+  /** In place of `init`: the webview is of another version. */
+  | { type: 'refused'; reason: string }
   | WebviewReply
   /** What another view of the notebook's folder lit or picked. */
-  | { type: 'link'; selection: LinkedSelection }
-  /** Pins a feature and brings it into view. */
-  | { type: 'showFeature'; set: number; feature: number }
-  /** Fills the search box. */
-  | { type: 'search'; text: string };
+  | { type: 'link'; selection: LinkedSelection };
 
-/** What the panel keeps with setState; deserializeWebviewPanel receives it. `view` belongs to the webview. */
+/**
+ * What a panel keeps with setState; deserializeWebviewPanel receives it. `state` belongs to the view. The descriptor stands
+ * under its kind's saved word, which views.ts has.
+ */
 export interface PanelState {
   version: 1;
-  map: MapDescriptor;
   host: JsonObject;
   view?: JsonObject;
+  [saved: string]: unknown;
 }
 
-/** The same for a panel of a Mapper graph. */
-export interface GraphPanelState {
-  version: 1;
-  graph: GraphDescriptor;
-  host: JsonObject;
-  view?: JsonObject;
-}
-
-/** The same for an interventions panel. */
-export interface LabPanelState {
-  version: 1;
-  lab: LabDescriptor;
-  host: JsonObject;
-  view?: JsonObject;
+/** Why a webview that speaks `protocol` is refused; null for this version's own. */
+export function refusal(protocol: unknown): string | null {
+  if (protocol === WEBVIEW_PROTOCOL) return null;
+  return 'This view was made by another version of the extension: reload the window (Developer: Reload Window).';
 }
 
 /** Escapes text for HTML content and double-quoted attributes. */
@@ -177,7 +120,7 @@ export function escapeHtml(text: string): string {
 
 /**
  * The page of a panel: no data, one script with a nonce, nothing else allowed to run or load.
- * `scriptUri` is webview.asWebviewUri(dist/webviews/map.js); `cspSource` is webview.cspSource; `nonce` fresh and random.
+ * `scriptUri` is webview.asWebviewUri(dist/webviews/panel.js); `cspSource` is webview.cspSource; `nonce` fresh and random.
  * Styles are constructed by the script (adoptedStyleSheets); the toolkit tests :focus-visible with an empty style
  * element, to which it gives the nonce it finds in the meta element "csp-nonce".
  */
@@ -200,28 +143,35 @@ export function panelHtml(o: { title: string; scriptUri: string; cspSource: stri
 `;
 }
 
-/** Id of the element of an exported report that holds one file of a bundle (map or graph): base64 of its gzip. */
-export function sidecarElementId(bundleId: string, file: string): string {
-  return `sidecar:${bundleId}:${file}`;
+/** A file of a bundle in an exported page: base64 of its gzip, in an element of its own. */
+export interface PageFile {
+  bundle: string;
+  file: string;
+  gzipBase64: string;
+}
+
+/** Id of the element that holds a file of a bundle. */
+export function pageFileId(bundle: string, file: string): string {
+  return `bundle:${bundle}:${file}`;
 }
 
 /**
  * An exported report: one self-contained page that works from file:// with no network.
- * `script` is the text of dist/webviews/report.js, `notebookJson` the NotebookFile as JSON, each sidecar one file of a
- * map bundle as base64 of its gzip. Data sits in script elements of non-executable types; "<" in JSON is written as a
+ * `script` is the text of dist/webviews/report.js, `notebookJson` the NotebookFile as JSON, `files` those of the
+ * bundles it shows. Data sits in script elements of non-executable types; "<" in JSON is written as a
  * \u escape and "</script" in the program as "<\/script", so nothing in them can end the element.
  */
 export function reportHtml(o: {
   title: string;
   script: string;
   notebookJson: string;
-  sidecars: Array<{ mapId: string; file: string; gzipBase64: string }>;
+  files: readonly PageFile[];
   nonce: string;
 }): string {
   const csp = `default-src 'none'; script-src 'nonce-${o.nonce}'; style-src 'nonce-${o.nonce}'; img-src data: blob:`;
-  const sidecars = o.sidecars.map(
-    (s) =>
-      `<script type="application/octet-stream" id="${escapeHtml(sidecarElementId(s.mapId, s.file))}">${s.gzipBase64}</script>\n`,
+  const files = o.files.map(
+    ({ bundle, file, gzipBase64 }) =>
+      `<script type="application/octet-stream" id="${escapeHtml(pageFileId(bundle, file))}">${gzipBase64}</script>\n`,
   );
   return [
     `<!DOCTYPE html>
@@ -238,7 +188,7 @@ export function reportHtml(o: {
 <noscript>This report draws itself with the script it contains: allow scripts for this page.</noscript>
 <script type="application/json" id="notebook">${o.notebookJson.replace(/</g, '\\u003c')}</script>
 `,
-    ...sidecars,
+    ...files,
     `<script nonce="${escapeHtml(o.nonce)}">${o.script.replace(/<\/script/gi, '<\\/script').replace(/<!--/g, '<\\!--')}</script>
 </body>
 </html>

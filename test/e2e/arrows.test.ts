@@ -7,9 +7,19 @@ import type { Browser, Page } from 'playwright-core';
 import { writeMapBundle, type BundleSet } from '../../src/kernel/maps/bundle.js';
 import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '../../src/protocol/notebook.js';
 import { MIME } from '../../src/protocol/mime.js';
-import { panelHtml, reportHtml } from '../../src/protocol/webview.js';
-import { servePages, sidecarsOf, type MapFixture, type PageServer } from './fixtures.js';
-import { buildWebviews, CHROMIUM, collectComplaints, installHost, openBrowser, screenshots } from './harness.js';
+import { reportHtml } from '../../src/protocol/webview.js';
+import { pageFilesOf } from '../support/bundleFiles.js';
+import { servePages, type MapFixture, type PageServer } from './fixtures.js';
+import {
+  buildWebviews,
+  CHROMIUM,
+  collectComplaints,
+  installHost,
+  openBrowser,
+  screenshots,
+  servePanel,
+  shownFixture,
+} from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/arrows.test.ts: no chromium in /usr/bin');
 
@@ -92,10 +102,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
   beforeAll(async () => {
     const [opened, served, built] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
     [browser, server, report, map] = [opened, served, built.report, await shiftFixture()];
-    server.add('/favicon.ico', 'image/png', '');
-    server.add('/map.js', 'text/javascript', built.map);
-    const page = panelHtml({ title: 'Map', scriptUri: '/map.js', cspSource: server.origin, nonce: 'n0nce' });
-    server.add('/', 'text/html', page.replace("default-src 'none';", "default-src 'none'; connect-src 'self';"));
+    servePanel(server, built.panel);
   });
   afterAll(async () => {
     await browser?.close();
@@ -109,7 +116,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
     const page = await context.newPage();
     const { list } = collectComplaints(page, server.origin);
-    await installHost(page, server, map);
+    await installHost(page, server, shownFixture('map', map));
     await page.goto(server.origin);
     await page.locator('.layer').first().waitFor();
     await page.waitForTimeout(400);
@@ -207,7 +214,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
       file,
       reportHtml({
         ...{ title: 'arrows', script: report, notebookJson: JSON.stringify(notebook) },
-        ...{ sidecars: sidecarsOf(map), nonce: 'abc' },
+        ...{ files: pageFilesOf(map), nonce: 'abc' },
       }),
     );
     const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });

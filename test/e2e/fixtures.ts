@@ -1,8 +1,8 @@
-/** Generated map bundles with known pairs, in the folder layout of src/protocol/map.ts, and the HTTP server for pages. */
+/** Generated map bundles with known pairs, in the folder layout of src/protocol/bundle.ts, and the HTTP server for pages. */
 import { createServer, type Server } from 'node:http';
-import { gzipSync } from 'node:zlib';
 import type { AddressInfo } from 'node:net';
-import type { FeatureExample, MapMeta } from '../../src/protocol/map.js';
+import type { FeatureExample } from '../../src/protocol/bundle.js';
+import type { MapMeta } from '../../src/protocol/map.js';
 import { encodeSafetensors, type NdArray } from '../../src/protocol/safetensors.js';
 
 export interface MapFixture {
@@ -173,15 +173,6 @@ export function isolatedPoint(map: MapFixture, set: number): number {
     if (gap > bestGap) [best, bestGap] = [i, gap];
   }
   return best;
-}
-
-/** The sidecars of a fixture, as reportHtml takes them. */
-export function sidecarsOf(map: MapFixture): Array<{ mapId: string; file: string; gzipBase64: string }> {
-  return Object.entries(map.files).map(([file, bytes]) => ({
-    mapId: map.id,
-    file,
-    gzipBase64: gzipSync(bytes, { level: 1 }).toString('base64'),
-  }));
 }
 
 export interface PageServer {

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { panelHtml } from '../../src/protocol/webview.js';
 import {
   componentsOf,
   edgesOf,
@@ -12,8 +11,17 @@ import {
   type GraphFixture,
 } from '../support/graphBundle.js';
 import { servePages, type PageServer } from './fixtures.js';
-import { installGraphHost } from './graphHost.js';
-import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
+import {
+  buildWebviews,
+  CHROMIUM,
+  collectComplaints,
+  openBrowser,
+  screenshots,
+  type Complaints,
+  installHost,
+  servePanel,
+  shownFixture,
+} from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/graph.test.ts: no chromium in /usr/bin');
 
@@ -34,13 +42,9 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
   const twin = graphFixture('twin');
 
   beforeAll(async () => {
-    const [opened, pages, { graph }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
+    const [opened, pages, { panel }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
     [browser, server] = [opened, pages];
-    server.add('/favicon.ico', 'image/png', '');
-    server.add('/graph.js', 'text/javascript', graph);
-    const page = panelHtml({ title: 'Graph', scriptUri: '/graph.js', cspSource: server.origin, nonce: 'n0nce' });
-    // The stand-in host reads the fixture's files with fetch; nothing else is loosened.
-    server.add('/', 'text/html', page.replace("default-src 'none';", "default-src 'none'; connect-src 'self';"));
+    servePanel(server, panel);
   });
   afterAll(async () => {
     await browser?.close();
@@ -62,7 +66,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     if (o.webgl === false)
       await page.addInitScript(`HTMLCanvasElement.prototype.getContext = ((original) => function (kind, ...rest) {
         return /webgl/.test(kind) ? null : original.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)`);
-    await installGraphHost(page, server, o.graph ?? beside);
+    await installHost(page, server, shownFixture('graph', o.graph ?? beside));
     await page.goto(`${server.origin}/`);
     await page.locator('.layer').first().waitFor();
     return { page, complaints };

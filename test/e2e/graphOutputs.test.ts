@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { MIME } from '../../src/protocol/mime.js';
 import type { Json, NotebookFile } from '../../src/protocol/notebook.js';
 import { reportHtml } from '../../src/protocol/webview.js';
+import { pageFilesOf } from '../support/bundleFiles.js';
 import { graphFixture } from '../support/graphBundle.js';
-import { isolatedPoint, screenOf, sidecarsOf, twinFixture } from './fixtures.js';
+import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/graphOutputs.test.ts: no chromium in /usr/bin');
@@ -36,16 +36,12 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
     folder = mkdtempSync(path.join(tmpdir(), 'fgnb-graphs-'));
     const file = path.join(folder, 'report.html');
     const cells = [output(MIME.graph, graph.id, graph.meta), output(MIME.map, map.id, map.meta)];
-    const files = Object.entries(graph.files).map(([name, bytes]) => ({
-      ...{ mapId: graph.id, file: name },
-      gzipBase64: gzipSync(bytes, { level: 1 }).toString('base64'),
-    }));
     writeFileSync(
       file,
       reportHtml({
         ...{ title: 'Mapper', script: bundles.report, nonce: 'abc123' },
         notebookJson: JSON.stringify({ fgnb: 1, metadata: {}, cells } satisfies NotebookFile),
-        sidecars: [...sidecarsOf(map), ...files],
+        files: [...pageFilesOf(map), ...pageFilesOf(graph)],
       }),
     );
     const context = await browser.newContext({
@@ -57,7 +53,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
     complaints = collectComplaints(page, 'file:');
     await page.goto(pathToFileURL(file).href);
     await page.locator('.plot .layer').first().waitFor();
-    await page.locator('.fg-map:not(.fg-graph) .layer').first().waitFor();
+    await page.locator('.fg-map .layer').first().waitFor();
   });
   afterAll(async () => {
     await browser?.close();
@@ -74,7 +70,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   test('a pinned node lights its members on the map', async () => {
     await page.getByRole('button', { name: 'Show or hide the lists' }).click();
     await page.locator('.fg-grid[aria-label="Nodes"] .row').first().click();
-    const chip = page.locator('.fg-map:not(.fg-graph) .toolbar .linked');
+    const chip = page.locator('.fg-map .toolbar .linked');
     await chip.waitFor();
     expect(await chip.innerText()).toMatch(/Lit elsewhere: node \d+: \d+ features/);
     const node = Number(/node (\d+)/.exec(await chip.innerText())?.[1]);
@@ -83,7 +79,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
       (i) => members.has(map.featureOf(0, i)) && !map.points[0].dead[i],
     ).length;
     expect(lit).toBeGreaterThan(0);
-    expect(await page.locator('.fg-map:not(.fg-graph) .hits').innerText()).toContain(`A ${lit} ·`);
+    expect(await page.locator('.fg-map .hits').innerText()).toContain(`A ${lit} ·`);
     await chip.scrollIntoViewIfNeeded();
     await page.waitForTimeout(300);
     await page.screenshot({ path: path.join(screenshots, 'report-graph-lit-light.png') });
@@ -92,7 +88,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   });
 
   test('a feature pinned on the map is found in the graph', async () => {
-    const layer = page.locator('.fg-map:not(.fg-graph) .layer.set0');
+    const layer = page.locator('.fg-map .layer.set0');
     await layer.scrollIntoViewIfNeeded();
     const box = await layer.boundingBox();
     if (!box) throw new Error('map not visible');
@@ -135,7 +131,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
     await alone.goto(pathToFileURL(file).href);
     await alone.locator('.plot .surface canvas').first().waitFor();
     expect(await alone.locator('.plot').count()).toBe(2);
-    expect(await alone.locator('.fg-map:not(.fg-graph), #app pre').count()).toBe(0);
+    expect(await alone.locator('.fg-map, #app pre').count()).toBe(0);
     expect(await alone.locator('.fg-graph .caption').first().innerText()).toContain('60 nodes');
     await alone.screenshot({ path: path.join(screenshots, 'report-graph-alone-light.png') });
     expect(said.list).toEqual([]);

@@ -4,20 +4,17 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import type { MapFixture, PageServer } from './fixtures.js';
+import type { Descriptor } from '../../src/protocol/bundle.js';
+import { panelHtml } from '../../src/protocol/webview.js';
+import type { ViewName } from '../../src/protocol/views.js';
+import type { PageServer } from './fixtures.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((f) => fs.existsSync(f));
 export const screenshots = path.join(root, 'test-results/screenshots');
 
 /** The bundles as text, built from source as scripts/build.mjs builds them. */
-export async function buildWebviews(): Promise<{
-  map: string;
-  graph: string;
-  lab: string;
-  report: string;
-  renderer: string;
-}> {
+export async function buildWebviews(): Promise<{ panel: string; report: string; renderer: string }> {
   const build = async (entry: string, format: 'iife' | 'esm') => {
     const result = await esbuild.build({
       entryPoints: [path.join(root, 'src/webviews', entry)],
@@ -31,14 +28,12 @@ export async function buildWebviews(): Promise<{
     });
     return result.outputFiles[0].text;
   };
-  const [map, graph, lab, report, renderer] = await Promise.all([
-    build('map/main.ts', 'iife'),
-    build('mapper/main.ts', 'iife'),
-    build('lab/main.ts', 'iife'),
+  const [panel, report, renderer] = await Promise.all([
+    build('panel/main.ts', 'iife'),
     build('report/main.ts', 'iife'),
     build('renderers/main.ts', 'esm'),
   ]);
-  return { map, graph, lab, report, renderer };
+  return { panel, report, renderer };
 }
 
 export async function openBrowser(): Promise<Browser> {
@@ -67,72 +62,79 @@ export function collectComplaints(page: Page, origin: string): Complaints {
   return complaints;
 }
 
-/**
- * Serves a fixture's files under /map/<id>/ and makes the page a VS Code panel: acquireVsCodeApi with kept state, a
- * host that answers `ready` with `init` and every request from the files. Runs before the page's own script.
- */
-export async function installHost(page: Page, server: PageServer, map: MapFixture): Promise<void> {
-  for (const [file, bytes] of Object.entries(map.files))
-    server.add(`/map/${map.id}/${file}`, 'application/octet-stream', bytes);
-  // Compilers that keep function names wrap them in a helper that the page does not have.
-  await page.addInitScript('globalThis.__name ??= (f) => f');
-  await page.addInitScript(hostScript, { id: map.id, meta: map.meta, path: `artifacts/${map.id}` });
+/** Serves the page of a panel at "/" with the panel program `script`. */
+export function servePanel(server: PageServer, script: string): void {
+  server.add('/favicon.ico', 'image/png', '');
+  server.add('/panel.js', 'text/javascript', script);
+  const page = panelHtml({ title: 'Panel', scriptUri: '/panel.js', cspSource: server.origin, nonce: 'n0nce' });
+  // The stand-in host reads the fixture's files with fetch; nothing else is loosened.
+  server.add('/', 'text/html', page.replace("default-src 'none';", "default-src 'none'; connect-src 'self';"));
 }
 
-/** Runs in the page. Reads safetensors by hand, so that the page's own reader is not its own judge. */
-function hostScript(descriptor: { id: string; meta: unknown; path: string }): void {
-  const host = window as unknown as Record<string, unknown>;
-  const read = async (file: string) =>
-    new Uint8Array(await (await fetch(`/map/${descriptor.id}/${file}`)).arrayBuffer());
-  const tensors = async () => {
-    const bytes = await read('columns.safetensors');
-    const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length))) as Record<
-      string,
-      { dtype: string; data_offsets: [number, number] }
-    >;
-    return Object.fromEntries(
-      Object.entries(header)
-        .filter(([name]) => name !== '__metadata__')
-        .map(
-          ([
-            name,
-            {
-              dtype,
-              data_offsets: [from, to],
-            },
-          ]) => {
-            const part = bytes.slice(8 + length + from, 8 + length + to).buffer;
-            const make = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array }[dtype] as typeof Float32Array;
-            return [name, new make(part)];
-          },
-        ),
-    ) as Record<string, Float32Array>;
+export interface Shown {
+  view: ViewName;
+  descriptor: Descriptor;
+  /** File name → bytes of its bundle. */
+  files: Record<string, Uint8Array>;
+}
+
+/** A fixture as what a panel shows. */
+export function shownFixture(
+  view: ViewName,
+  { id, meta, files }: { id: string; meta: Descriptor['meta']; files: Shown['files'] },
+): Shown {
+  return { view, descriptor: { version: 1, id, path: `artifacts/${id}`, meta }, files };
+}
+
+/**
+ * Serves the bundle's files under /bundle/<id>/ and makes the page a VS Code panel: acquireVsCodeApi with kept state, a
+ * host that answers `ready` with `init` and every request for bytes from the files. Runs before the page's own script.
+ * `window.__sent` collects what the page posts, `__saved` what is exported, `__links` what is shared.
+ */
+export async function installHost(page: Page, server: PageServer, { view, descriptor, files }: Shown): Promise<void> {
+  for (const [file, bytes] of Object.entries(files))
+    server.add(`/bundle/${descriptor.id}/${file}`, 'application/octet-stream', bytes);
+  // Compilers that keep function names wrap them in a helper that the page does not have.
+  await page.addInitScript('globalThis.__name ??= (f) => f');
+  await page.addInitScript<Parameters<typeof hostScript>[0]>(hostScript, {
+    ...{ view, descriptor: { ...descriptor } as { id: string }, files: Object.keys(files) },
+  });
+}
+
+/** Runs in the page. */
+function hostScript(shown: { view: string; descriptor: { id: string }; files: string[] }): void {
+  const host = window as unknown as Record<string, unknown> & {
+    __sent: unknown[];
+    __links: unknown[];
+    __saved: unknown[];
   };
-  const answer = async (method: string, params: { set: number; point: number }): Promise<unknown> => {
-    if (method === 'map.meta') return descriptor.meta;
-    if (method !== 'map.columns' && method !== 'map.examples') return null;
-    const all = await tensors();
-    if (method === 'map.columns') {
-      const names = ['x', 'y', 'feature', 'firingRate', 'firings', 'partner', 'r', 'x2', 'y2', 'delta'];
-      const labels = JSON.parse(new TextDecoder().decode(await read(`${params.set}.labels.json`))) as unknown;
-      return { ...Object.fromEntries(names.map((n) => [n, all[`${params.set}.${n}`]])), labels };
-    }
-    const at = all[`${params.set}.examplesAt`] as unknown as BigInt64Array;
-    const lines = await read(`${params.set}.examples.jsonl`);
-    return JSON.parse(new TextDecoder().decode(lines.subarray(Number(at[params.point]), Number(at[params.point + 1]))));
+  interface Params {
+    file: string;
+    begin?: number;
+    end?: number;
+    selection: unknown;
+  }
+  const answer = async (method: string, params: Params): Promise<unknown> => {
+    if (method === 'link.send') return (host.__links.push(params.selection), null);
+    if (method === 'file.save' || method === 'view.page') return (host.__saved.push(params), '/tmp/saved');
+    if (method !== 'bundle.read' || !shown.files.includes(params.file)) return null;
+    const response = await fetch(`/bundle/${shown.descriptor.id}/${params.file}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { size: bytes.length, bytes: bytes.slice(params.begin, params.end) };
   };
   host.__state = JSON.parse(sessionStorage.getItem('state') ?? 'null');
-  host.__sent = [];
+  [host.__sent, host.__links, host.__saved] = [[], [], []];
   host.acquireVsCodeApi = () => ({
     getState: () => host.__state ?? undefined,
     setState: (state: unknown) => {
       host.__state = state;
       sessionStorage.setItem('state', JSON.stringify(state));
     },
-    postMessage: (message: { type: string; id: string; method: string; params: { set: number; point: number } }) => {
-      (host.__sent as unknown[]).push(message);
-      if (message.type === 'ready') window.postMessage({ type: 'init', map: descriptor, host: { notebook: 'x.fgnb' } });
+    postMessage: (message: { type: string; id: string; method: string; params: Params }) => {
+      host.__sent.push(message);
+      const { view, descriptor } = shown;
+      if (message.type === 'ready')
+        window.postMessage({ type: 'init', view, descriptor, host: { notebook: 'x.fgnb' } });
       if (message.type === 'request')
         void answer(message.method, message.params).then(
           (value) => window.postMessage({ type: 'reply', id: message.id, ok: true, value }),

@@ -57,7 +57,7 @@ interface Bench {
 
 const OUTPUT = '.fg-graph.compact';
 const GRAPH = '.fg-graph:not(.compact)';
-const MAP = '.fg-map:not(.fg-graph):not(.compact)';
+const MAP = '.fg-map:not(.compact)';
 
 describe.skipIf(why !== undefined)('a graph and a map of one notebook in the real workbench', () => {
   let folder: string;

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { panelHtml } from '../../src/protocol/webview.js';
 import {
   HOSTILE,
   isolatedPoint,
@@ -19,6 +18,8 @@ import {
   installHost,
   openBrowser,
   screenshots,
+  servePanel,
+  shownFixture,
   type Complaints,
 } from './harness.js';
 
@@ -32,12 +33,8 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
   const small = twinFixture(600);
 
   beforeAll(async () => {
-    [browser, server, { map: script }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    server.add('/favicon.ico', 'image/png', '');
-    server.add('/map.js', 'text/javascript', script);
-    const page = panelHtml({ title: 'Map', scriptUri: '/map.js', cspSource: server.origin, nonce: 'n0nce' });
-    // The stand-in host reads the fixture's files with fetch; nothing else is loosened.
-    server.add('/', 'text/html', page.replace("default-src 'none';", "default-src 'none'; connect-src 'self';"));
+    [browser, server, { panel: script }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
+    servePanel(server, script);
   });
   afterAll(async () => {
     await browser?.close();
@@ -68,7 +65,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
     if (o.webgl === false)
       await page.addInitScript(`HTMLCanvasElement.prototype.getContext = ((original) => function (kind, ...rest) {
         return kind === 'webgl2' ? null : original.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)`);
-    await installHost(page, server, o.map ?? small);
+    await installHost(page, server, shownFixture('map', o.map ?? small));
     await page.goto(`${server.origin}/`);
     await page.locator('.layer').first().waitFor();
     return { page, complaints };
@@ -392,7 +389,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
     const broken = { ...small, id: 'broken', files: { 'map.json': small.files['map.json'] } };
     context = await browser.newContext();
     const page = await context.newPage();
-    await installHost(page, server, broken);
+    await installHost(page, server, shownFixture('map', broken));
     await page.goto(`${server.origin}/`);
     await expect.poll(() => page.locator('.notice.error').innerText()).toContain('could not be loaded');
     expect(existsSync(screenshots)).toBe(true);

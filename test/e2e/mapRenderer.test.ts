@@ -2,6 +2,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import type { MapDescriptor } from '../../src/protocol/map.js';
+import { WEBVIEW_PROTOCOL } from '../../src/protocol/webview.js';
 import { MIME } from '../../src/protocol/mime.js';
 import { isolatedPoint, screenOf, servePages, twinFixture, type PageServer } from './fixtures.js';
 import {
@@ -11,6 +12,7 @@ import {
   installHost,
   openBrowser,
   screenshots,
+  shownFixture,
   type Complaints,
 } from './harness.js';
 import { chartSpec, COMPARISON, FEATURES, TABLE } from './sampleNotebook.js';
@@ -19,7 +21,7 @@ if (!CHROMIUM) console.log('skipped test/e2e/mapRenderer.test.ts: no chromium in
 
 const CSP = "default-src 'none'; script-src 'nonce-n1' 'self'; connect-src 'self'; style-src 'nonce-n1'; img-src data:";
 
-/** The part of VS Code's output page that a renderer sees. Messaging is JSON both ways, arrays as base64. */
+/** The part of VS Code's output page that a renderer sees. Messaging is JSON both ways, bytes as base64. */
 const PAGE = `<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${CSP}">
 <meta property="csp-nonce" content="n1"><body class="vscode-dark" data-vscode-theme-kind="vscode-dark">
 <script type="module" nonce="n1">
@@ -28,13 +30,11 @@ document.body.style.background = '#1f1f1f';
 const api = acquireVsCodeApi();
 const kept = {};
 let hear = () => {};
-const wire = (v) => v instanceof Float32Array || v instanceof Int32Array
-  ? { dtype: v instanceof Float32Array ? 'F32' : 'I32', base64: btoa(Array.from(new Uint8Array(v.buffer), (c) => String.fromCharCode(c)).join('')) } : v;
+const base64 = (bytes) => btoa(Array.from(bytes, (c) => String.fromCharCode(c)).join(''));
 addEventListener('message', (e) => {
   if (e.data.type !== 'reply') return;
   const value = e.data.value;
-  const columns = value && value.x instanceof Float32Array;
-  hear(JSON.parse(JSON.stringify({ ...e.data, value: columns ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, wire(v)])) : value })));
+  hear(JSON.parse(JSON.stringify({ ...e.data, value: value && value.bytes ? { ...value, bytes: base64(value.bytes) } : value })));
 });
 window.start = (messaging) => {
   window.renderer = activate({
@@ -52,7 +52,7 @@ window.ready = true;
 
 interface RendererWindow {
   ready?: boolean;
-  posted?: Array<{ method?: string; params?: { map: { id: string } } }>;
+  posted?: Array<{ method?: string; params?: unknown }>;
   start(messaging: boolean): void;
   render(id: string, mime: string, value: string): void;
   renderer: { disposeOutputItem(id?: string): void };
@@ -80,7 +80,7 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
   async function open(messaging: boolean): Promise<{ page: Page; complaints: Complaints }> {
     const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
     const complaints = collectComplaints(page, server.origin);
-    await installHost(page, server, map);
+    await installHost(page, server, shownFixture('map', map));
     await page.goto(`${server.origin}/`);
     await page.waitForFunction(() => window.ready);
     await page.evaluate((on) => window.start(on), messaging);
@@ -106,8 +106,8 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     await page.locator('#o1 fgnb-button', { hasText: 'Open in panel' }).click();
     expect(await page.evaluate(() => window.posted?.at(-1))).toMatchObject({
       type: 'request',
-      method: 'map.open',
-      params: { map: { id: map.id, path: `.fgnb/${map.id}` } },
+      ...{ method: 'view.open', protocol: WEBVIEW_PROTOCOL },
+      params: { view: 'map', descriptor: { id: map.id, path: `.fgnb/${map.id}` } },
     });
     await page.screenshot({ path: path.join(screenshots, 'renderer-map.png') });
     expect(complaints.list).toEqual([]);

@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { reportHtml } from '../../src/protocol/webview.js';
-import { HOSTILE, isolatedPoint, screenOf, sidecarsOf, twinFixture } from './fixtures.js';
+import { pageFilesOf } from '../support/bundleFiles.js';
+import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 import { sampleNotebook } from './sampleNotebook.js';
 
@@ -29,7 +30,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
         title: 'quickstart <b>.fgnb',
         script: bundles.report,
         notebookJson: JSON.stringify(sampleNotebook(map)),
-        sidecars: sidecarsOf(map),
+        files: pageFilesOf(map),
         nonce: 'abc123',
       }),
     );
@@ -48,7 +49,14 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   test('shows markdown, code, every output and a table of contents', async () => {
     expect(await page.title()).toBe('quickstart <b>.fgnb');
     expect(await page.locator('h1').allInnerTexts()).toEqual(['Two tiny models, one map']);
-    expect(await page.locator('.toc a').allInnerTexts()).toEqual(['Load', 'The map', 'Scores', 'Pairs', 'Steering']);
+    expect(await page.locator('.toc a').allInnerTexts()).toEqual([
+      'Setext',
+      'Load',
+      'The map',
+      'Scores',
+      'Pairs',
+      'Steering',
+    ]);
     const body = await page.locator('#app > article').innerText();
     for (const text of [
       'loaded tiny-1L\nred',
@@ -62,6 +70,49 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
     expect(await page.locator('.t-keyword').count()).toBeGreaterThan(3);
     expect(await page.locator('ol li').allInnerTexts()).toContain('nested');
     await page.screenshot({ path: path.join(screenshots, 'report-light.png'), fullPage: true });
+  });
+
+  test('markdown is read as VS Code reads it, with pictures as links', async () => {
+    const cell = page.locator('.cell.md').nth(1);
+    const texts = (selector: string) => cell.locator(selector).allInnerTexts();
+    expect((await texts('p'))[0]).toBe(
+      'Line one line two\nbroken, gone, a < b, *no emphasis*, ©, snake_case_name, bold and italic, https://example.org/bare?a=1.',
+    );
+    expect(await cell.locator('ol').getAttribute('start')).toBe('3');
+    expect(await texts('s')).toEqual(['gone']);
+    expect(await texts('strong em')).toEqual(['and']);
+    expect(await texts('pre')).toEqual(["const x = '<b>'", 'indented code']);
+    expect(await texts('h2')).toEqual(['Setext']);
+    const links = await cell.locator('a').evaluateAll((all) => all.map((a) => [a.textContent, a.getAttribute('href')]));
+    expect(links).toEqual([
+      ['https://example.org/bare?a=1', 'https://example.org/bare?a=1'],
+      ['alt text', 'figures/a.png'],
+      ['pixel', 'https://evil.example/p.gif'],
+      ['https://example.org/auto', 'https://example.org/auto'],
+    ]);
+    const table = page.locator('.cell.md').first().locator('.scroll > table');
+    expect(
+      await table
+        .locator('td')
+        .last()
+        .evaluate((td) => getComputedStyle(td).textAlign),
+    ).toBe('right');
+  });
+
+  test('markdown lets no HTML and no script address through: they stay text', async () => {
+    const cell = page.locator('.cell.md').nth(1);
+    const text = await cell.innerText();
+    for (const said of [
+      '<script>window.__hacked = 1</script>',
+      '<div onclick="window.__hacked=2">block</div>',
+      '<img src=x onerror="window.__hacked=3">',
+      '<javascript:alert(1)>',
+      '[two](JAVASCRIPT:alert(1))',
+      '[five][ref]',
+    ])
+      expect(text).toContain(said);
+    expect(await cell.locator('script, div[onclick], img, [onerror]').count()).toBe(0);
+    expect(await page.evaluate(() => (window as unknown as { __hacked?: number }).__hacked)).toBeUndefined();
   });
 
   test('hovering a point of the map finds its linked partner and examples from the page itself', async () => {

@@ -126,6 +126,41 @@ export const COMPARISON = {
   note: 'Same seed on both sides.',
 };
 
+/** What people write, and what the hostile do. */
+export const MARKDOWN = `Line one
+line two\\
+broken, ~~gone~~, \`a < b\`, \\*no emphasis\\*, &copy;, snake_case_name, **bold *and* italic**, https://example.org/bare?a=1.
+
+3. three
+4. four
+
+- [x] tight
+- loose
+
+  second paragraph
+
+\`\`\`ts
+const x = '<b>'
+\`\`\`
+
+    indented code
+
+Setext
+------
+
+![alt text](figures/a.png) ![pixel](https://evil.example/p.gif) <https://example.org/auto>
+
+<script>window.__hacked = 1</script>
+<div onclick="window.__hacked=2">block</div>
+
+text with <img src=x onerror="window.__hacked=3"> inside
+
+[one](java&#115;cript:alert(1)) [two](JAVASCRIPT:alert(1)) [three](data:text/html,x) [four](//evil.example) <javascript:alert(1)>
+[five][ref] ![six](vbscript:x)
+
+[ref]: javascript:alert(1)
+`;
+
 export function sampleNotebook(map: MapFixture): NotebookFile {
   const descriptor: MapDescriptor = { version: 1, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
   return {
@@ -135,6 +170,7 @@ export function sampleNotebook(map: MapFixture): NotebookFile {
       markdown(
         `# Two tiny models, one map\n\nA *small* run of the **whole road**: \`load\` → train → [map](https://example.org/a_(b)).\n\n- first\n- second\n  1. nested\n  2. list\n\n> quoted ${HOSTILE}\n\n| metric | value |\n|:--|--:|\n| CKA | 0.44 |\n\n[bad](javascript:alert(1)) ${HOSTILE}\n`,
       ),
+      markdown(MARKDOWN),
       markdown('## Load\n\nBoth models.\n'),
       code(`const lm = await fg.models.load('tiny-1L') // one layer\nconsole.log(\`loaded \${lm.name}\`)\n`, [
         MIME.stdout,

@@ -1,6 +1,6 @@
 /** Generated bundles of Mapper graphs with known nodes, in the folder layout of src/protocol/graph.ts. */
 import type { GraphMeta, GraphSetMeta } from '../../src/protocol/graph.js';
-import type { FeatureExample } from '../../src/protocol/map.js';
+import type { FeatureExample } from '../../src/protocol/bundle.js';
 import { encodeSafetensors, type NdArray } from '../../src/protocol/safetensors.js';
 
 export interface GraphSetInput {

@@ -1,15 +1,12 @@
 /** Graph fixtures as the view's model. */
-import { bundleGraphSource } from '../../src/webviews/mapper/bundle.js';
-import { loadGraph, type GraphModel } from '../../src/webviews/mapper/model.js';
+import { GRAPH_BUNDLE } from '../../src/protocol/graph.js';
+import { loadGraph, type GraphModel } from '../../src/webviews/graph/model.js';
+import { BundleReader } from '../../src/webviews/ui/bundle.js';
+import { memoryFiles } from './bundleFiles.js';
 import { graphBundle, type GraphFixture } from './graphBundle.js';
 
 export const open = (fixture: GraphFixture): Promise<GraphModel> =>
-  loadGraph(
-    bundleGraphSource(
-      (file) => Promise.resolve(fixture.files[file]),
-      (file) => file in fixture.files,
-    ),
-  );
+  loadGraph(new BundleReader(GRAPH_BUNDLE, memoryFiles(fixture.files), fixture.id));
 
 /** Nodes {0,1,2}, {2,3}, {4}; point 5 is noise. */
 export const small = (): GraphFixture =>

@@ -1,8 +1,6 @@
 import type * as vscode from 'vscode';
 import type { Sessions } from '../notebook/controller.js';
-import type { GraphPanels } from '../panels/graphPanel.js';
-import type { LabPanels } from '../panels/labPanel.js';
-import type { MapPanels } from '../panels/mapPanel.js';
+import type { ViewPanels } from '../panels/viewPanels.js';
 
 /** The parts that commands act on. */
 export interface CommandContext {
@@ -10,9 +8,7 @@ export interface CommandContext {
   /** dist/kernel. */
   kernelFolder: string;
   sessions: Sessions;
-  panels: MapPanels;
-  graphPanels: GraphPanels;
-  labPanels: LabPanels;
+  panels: ViewPanels;
   log: vscode.LogOutputChannel;
   doctor: vscode.OutputChannel;
 }

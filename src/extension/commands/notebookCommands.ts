@@ -4,9 +4,10 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { CELL_LANGUAGE, NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { newCellId } from '../../protocol/notebookCodec.js';
+import { VIEWS, type ViewKind, type ViewName } from '../../protocol/views.js';
 import { kernelConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
-import { activeNotebook, graphsOf, labsOf, mapsOf } from '../views/activeNotebook.js';
+import { activeNotebook, shownIn } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
 import { FIRST_CELLS } from './firstCells.js';
@@ -69,30 +70,19 @@ export async function openSample(context: CommandContext, targetFolder?: string)
   return file;
 }
 
-interface Choice<D> {
-  title: string;
-  /** Said when there is none. */
-  none: string;
-  detail(descriptor: D): string;
-  show(descriptor: D, folder: string): void;
-}
-
-/** Opens one of the bundles that the active notebook shows; asks which when it has several and `index` does not say. */
-async function openBundle<D extends { meta: { title: string } }>(
-  bundles: (notebook: vscode.NotebookDocument) => Array<{ descriptor: D; cellIndex: number }>,
-  index: number | undefined,
-  choice: Choice<D>,
-): Promise<boolean> {
+/** Opens one of the views of a kind that the active notebook shows; asks which when it has several and `index` does not say. */
+export async function openView(context: CommandContext, view: ViewName, index?: number): Promise<boolean> {
   const notebook = activeNotebook();
-  const found = notebook ? bundles(notebook) : [];
+  const { title, none, detail } = VIEWS[view].open as ViewKind['open'];
+  const found = notebook ? shownIn(notebook, view) : [];
   if (!notebook || found.length === 0) {
-    void vscode.window.showInformationMessage(choice.none);
+    void vscode.window.showInformationMessage(none);
     return false;
   }
   const items = found.map(({ descriptor, cellIndex }) => ({
     label: descriptor.meta.title,
     description: `cell ${cellIndex + 1}`,
-    detail: choice.detail(descriptor),
+    detail: detail(descriptor),
     descriptor,
   }));
   const chosen =
@@ -100,40 +90,10 @@ async function openBundle<D extends { meta: { title: string } }>(
       ? items[index]
       : items.length === 1
         ? items[0]
-        : await vscode.window.showQuickPick(items, { title: choice.title, matchOnDetail: true });
+        : await vscode.window.showQuickPick(items, { title, matchOnDetail: true });
   if (!chosen) return false;
-  choice.show(chosen.descriptor, notebookFolderOf(notebook));
+  context.panels.show({ view, descriptor: chosen.descriptor, folder: notebookFolderOf(notebook) });
   return true;
-}
-
-/** Opens a feature map of the active notebook. */
-export function openMap(context: CommandContext, index?: number): Promise<boolean> {
-  return openBundle(mapsOf, index, {
-    title: 'Open Feature Map',
-    none: 'This notebook has no feature map yet: run a cell with fg.show.map or fg.show.twinMaps.',
-    detail: (map) => map.meta.sets.map((set) => `${set.title}: ${set.points} features`).join(' · '),
-    show: (map, folder) => context.panels.show(map, folder),
-  });
-}
-
-/** Opens a Mapper graph of the active notebook. */
-export function openGraph(context: CommandContext, index?: number): Promise<boolean> {
-  return openBundle(graphsOf, index, {
-    title: 'Open Mapper Graph',
-    none: 'This notebook has no Mapper graph yet: run a cell with fg.mapper.graph and fg.mapper.show.',
-    detail: (graph) => graph.meta.sets.map((set) => `${set.title}: ${set.nodes} nodes`).join(' · '),
-    show: (graph, folder) => context.graphPanels.show(graph, folder),
-  });
-}
-
-/** Opens an interventions panel of the active notebook. */
-export function openLab(context: CommandContext, index?: number): Promise<boolean> {
-  return openBundle(labsOf, index, {
-    title: 'Open Interventions Panel',
-    none: 'This notebook has no interventions panel yet: run a cell with fg.interventions.panel.',
-    detail: (lab) => `${lab.meta.model.name} · ${lab.meta.sae.name}`,
-    show: (lab, folder) => context.labPanels.show(lab, folder),
-  });
 }
 
 /** Writes the report of the saved notebook; returns its path. `target` spares the dialog. */

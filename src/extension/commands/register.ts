@@ -1,7 +1,8 @@
 /** Every command with what it does. A command that fails says why, once. */
 import * as vscode from 'vscode';
+import { VIEW_NAMES } from '../../protocol/views.js';
 import type { DeviceChoice } from '../config.js';
-import { COMMAND } from '../ids.js';
+import { COMMAND, openCommand } from '../ids.js';
 import type { CommandContext } from './context.js';
 import { doctor, setUpGpu } from './hostCommands.js';
 import * as kernel from './kernelCommands.js';
@@ -15,9 +16,12 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
   const table: Record<string, (argument: unknown) => unknown> = {
     [COMMAND.newNotebook]: () => notebook.newNotebook().then(() => undefined),
     [COMMAND.openSample]: (folder) => notebook.openSample(context, text(folder)),
-    [COMMAND.openMap]: (index) => notebook.openMap(context, number(index)),
-    [COMMAND.openGraph]: (index) => notebook.openGraph(context, number(index)),
-    [COMMAND.openLab]: (index) => notebook.openLab(context, number(index)),
+    ...Object.fromEntries(
+      VIEW_NAMES.map((view) => [
+        openCommand(view),
+        (index: unknown) => notebook.openView(context, view, number(index)),
+      ]),
+    ),
     [COMMAND.exportReport]: (target) => notebook.exportReport(context, text(target)),
     [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
     [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),

@@ -36,7 +36,12 @@ export async function openInside(root: string, file: string): Promise<FileHandle
 }
 
 /** Bytes `begin` to `end` of an open file; throws when it is shorter. */
-export async function readRange(handle: FileHandle, file: string, begin: number, end: number): Promise<Uint8Array> {
+export async function readRange(
+  handle: FileHandle,
+  file: string,
+  begin: number,
+  end: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(end - begin);
   let at = 0;
   while (at < bytes.length) {

@@ -4,7 +4,8 @@ import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { RENDERER_ID, type FromWebview } from '../../protocol/webview.js';
 import { notebookFolderOf } from '../notebook/controller.js';
 import type { LinkPort } from './linkHub.js';
-import { logFromWebview, reply, type ViewServices } from './requests.js';
+import { logFromWebview, reply } from './requests.js';
+import type { ViewServices } from './services.js';
 
 export function serveRenderer(services: ViewServices): vscode.Disposable {
   const { log, hub } = services;

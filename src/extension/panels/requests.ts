@@ -1,89 +1,58 @@
 /** Answers what webviews ask, each request exactly once. */
 import * as vscode from 'vscode';
-import type { GraphDescriptor } from '../../protocol/graph.js';
-import type { LabDescriptor } from '../../protocol/lab.js';
+import type { Descriptor } from '../../protocol/bundle.js';
 import { LIVE_GONE, LIVE_SUPERSEDED } from '../../protocol/live.js';
-import type { MapDescriptor } from '../../protocol/map.js';
-import type { JsonObject } from '../../protocol/notebook.js';
-import type { FromWebview, WebviewReply, WebviewRequest } from '../../protocol/webview.js';
-import { toBase64 } from './bundleFiles.js';
-import { GraphData, graphColumnsAsBase64 } from './graphData.js';
-import { writeGraphPage } from './graphPage.js';
-import { writeLabPage } from './labPage.js';
-import type { LinkHub, LinkPort } from './linkHub.js';
-import type { LiveCalls } from './liveCalls.js';
-import { columnsAsBase64, MapData } from './mapData.js';
+import { asDescriptor, VIEW_NAMES, type ViewName } from '../../protocol/views.js';
+import {
+  MAX_READ_BYTES,
+  refusal,
+  type FilePart,
+  type FromWebview,
+  type WebviewReply,
+  type WebviewRequest,
+  type WebviewRequests,
+} from '../../protocol/webview.js';
+import { readBundleFile } from './bundleFiles.js';
+import type { LinkPort } from './linkHub.js';
 import { saveFile } from './saveFile.js';
-
-/** What all views of this window share. */
-export interface ViewServices {
-  extensionUri: vscode.Uri;
-  log: vscode.LogOutputChannel;
-  hub: LinkHub;
-  mapsOf(folder: string): MapData;
-  graphsOf(folder: string): GraphData;
-  openMap(map: MapDescriptor, folder: string, state: JsonObject | undefined): void;
-  openGraph(graph: GraphDescriptor, folder: string, state: JsonObject | undefined): void;
-  openLab(lab: LabDescriptor, folder: string, state: JsonObject | undefined): void;
-  live: LiveCalls;
-}
+import type { ViewServices } from './services.js';
+import { writeViewPage } from './viewPage.js';
 
 /** One webview that asks. */
 export interface RequestHost {
   services: ViewServices;
   /** The notebook's folder: nothing outside is read. */
   folder: string;
-  /** The channel carries only JSON: arrays go as base64. */
+  /** The channel carries only JSON: bytes go as base64. */
   jsonOnly: boolean;
   link: Pick<LinkPort, 'send'>;
 }
 
-/** One reader per notebook folder, kept for the window's life: a reader holds headers and offsets, no columns. */
-export function perFolder<T>(make: (folder: string) => T): (folder: string) => T {
-  const known = new Map<string, T>();
-  return (folder) => {
-    let value = known.get(folder);
-    if (value === undefined) known.set(folder, (value = make(folder)));
-    return value;
-  };
+async function filePart(
+  { bundle, file, begin, end }: WebviewRequests['bundle.read']['params'],
+  { folder, jsonOnly }: RequestHost,
+): Promise<FilePart | null> {
+  const part = await readBundleFile(folder, bundle.path, file, { begin, end, limit: MAX_READ_BYTES });
+  return part && jsonOnly ? { ...part, bytes: Buffer.from(part.bytes.buffer).toString('base64') } : part;
+}
+
+/** @throws Error for what is no view of a kind that is known */
+function viewOf(params: WebviewRequests['view.page']['params']): [ViewName, Descriptor] {
+  const descriptor = VIEW_NAMES.includes(params.view) && asDescriptor(params.view, params.descriptor);
+  if (!descriptor) throw new Error(`no view of a known kind: ${JSON.stringify(params.view)}`);
+  return [params.view, descriptor];
 }
 
 async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unknown> {
-  const { services, folder, jsonOnly } = host;
+  const { services, folder } = host;
   switch (request.method) {
-    case 'map.meta':
-      return services.mapsOf(folder).meta(request.params.map);
-    case 'map.columns': {
-      const columns = await services.mapsOf(folder).columns(request.params.map, request.params.set);
-      return jsonOnly ? columnsAsBase64(columns) : columns;
-    }
-    case 'map.examples':
-      return services.mapsOf(folder).examples(request.params.map, request.params.set, request.params.point);
-    case 'map.open':
-      services.openMap(request.params.map, folder, request.params.state);
+    case 'bundle.read':
+      return filePart(request.params, host);
+    case 'view.open':
+      services.open(...viewOf(request.params), folder, request.params.state);
       return null;
-    case 'graph.meta':
-      return services.graphsOf(folder).meta(request.params.graph);
-    case 'graph.columns': {
-      const columns = await services.graphsOf(folder).columns(request.params.graph, request.params.set);
-      return jsonOnly ? graphColumnsAsBase64(columns) : columns;
-    }
-    case 'graph.examples':
-      return services.graphsOf(folder).examples(request.params.graph, request.params.set, request.params.point);
-    case 'graph.overlap': {
-      const overlap = await services.graphsOf(folder).overlap(request.params.graph);
-      return overlap && jsonOnly ? toBase64(overlap) : overlap;
-    }
-    case 'graph.open':
-      services.openGraph(request.params.graph, folder, request.params.state);
-      return null;
-    case 'graph.html':
-      return writeGraphPage(request.params.graph, folder, services);
-    case 'lab.open':
-      services.openLab(request.params.lab, folder, request.params.state);
-      return null;
-    case 'lab.html':
-      return writeLabPage(request.params.lab, folder, services);
+    case 'view.page':
+      return writeViewPage(...viewOf(request.params), folder, services);
     case 'live.call':
       return services.live.call(folder, request.params);
     case 'live.state':
@@ -104,6 +73,8 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
 
 export async function reply(request: WebviewRequest, host: RequestHost): Promise<WebviewReply> {
   try {
+    const refused = refusal(request.protocol);
+    if (refused !== null) throw new Error(refused);
     return { type: 'reply', id: request.id, ok: true, value: await valueOf(request, host) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

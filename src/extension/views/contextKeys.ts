@@ -1,7 +1,7 @@
 /** Context keys that the manifest's when-clauses read: all set here, from the sessions and the active editor. */
 import * as vscode from 'vscode';
-import { MIME } from '../../protocol/mime.js';
-import { CONTEXT } from '../ids.js';
+import { VIEW_NAMES, viewMime } from '../../protocol/views.js';
+import { CONTEXT, showsKey } from '../ids.js';
 import type { Sessions } from '../notebook/controller.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
 
@@ -23,9 +23,7 @@ export function maintainContextKeys(sessions: Sessions): vscode.Disposable {
     const shows = (mime: string): boolean =>
       notebook?.getCells().some((cell) => cell.outputs.some((o) => o.items.some((item) => item.mime === mime))) ??
       false;
-    set(CONTEXT.hasMaps, shows(MIME.map));
-    set(CONTEXT.hasGraphs, shows(MIME.graph));
-    set(CONTEXT.hasLabs, shows(MIME.lab));
+    for (const view of VIEW_NAMES) set(showsKey(view), shows(viewMime(view)));
     if (sessions.all().some((s) => s.state === 'idle' || s.state === 'busy')) set(CONTEXT.kernelStarted, true);
   };
   update();

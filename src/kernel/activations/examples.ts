@@ -1,5 +1,5 @@
 /** Dataset examples: the tokens on which a feature fires most, each in its context. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { SparseActivations } from './types.js';

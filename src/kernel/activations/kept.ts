@@ -1,5 +1,5 @@
 /** Dataset examples that a session needs again and again. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { once } from '../compute/work.js';
 import { requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';

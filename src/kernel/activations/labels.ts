@@ -1,5 +1,5 @@
 /** Feature labels: the tokens a feature peaks on. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { labelTokens } from '../../protocol/tokens.js';
 
 /**

@@ -1,5 +1,5 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { topExamples, type TopExamplesOptions } from '../activations/examples.js';
 import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';

@@ -13,7 +13,7 @@ import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from '../verb/environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
-import { labApi, type LabApi } from './lab.js';
+import { panelApi, type PanelApi } from './panel.js';
 import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
@@ -60,7 +60,7 @@ export interface Fg {
   /** Mapper: the shape of points as a graph of overlapping clusters. */
   readonly mapper: Bound<typeof namespaces.mapper>;
   /** Change activations and see what moves. */
-  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & LabApi;
+  readonly interventions: InterventionsApi & EffectsApi & AttributionApi & JointMapsApi & PanelApi;
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
@@ -90,7 +90,7 @@ export async function createFg(
       ...effectsApi(env),
       ...attributionApi(env),
       ...jointMapsApi(env),
-      ...labApi(env),
+      ...panelApi(env),
     },
     show: showApi(env),
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },

@@ -1,7 +1,8 @@
 /** fg.interventions: effects on the map, one embedding of tokens before and after. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { FeatureExample, MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
+import type { MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import { describeAll, identityOf, type Intervention } from '../interventions/intervention.js';

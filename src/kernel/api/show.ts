@@ -2,7 +2,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { ComparisonDescriptor, FeatureCard, FeatureCards } from '../../protocol/display.js';
-import type { FeatureExample, MapDescriptor, MapMeta } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
+import type { MapDescriptor, MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import { requireSame } from '../artifacts/store.js';

@@ -4,6 +4,7 @@
  * them. So every effect stands beside differences of two tokens' activations at the same hook as well, and, where an SAE's
  * features are changed, beside its other decoder rows.
  */
+import { minOf } from '../../protocol/lists.js';
 import { captureActivations, capturedWidth } from '../activations/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
@@ -236,7 +237,7 @@ export async function nullDirections(
         return along(one, () => noted.get(one.hook)!, direction, kind, its);
       }),
     );
-    nulls.push({ kind, from: Math.min(...drawable.map(({ from }) => from)), runs: drawn });
+    nulls.push({ kind, from: minOf(drawable.map(({ from }) => from)), runs: drawn });
   }
   return { own, nulls };
 }

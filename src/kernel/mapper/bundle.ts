@@ -1,12 +1,18 @@
-/** Writes the sidecar of Mapper graphs (src/protocol/graph.ts): what panels, outputs and reports read. */
+/** Writes the bundle of Mapper graphs (src/protocol/graph.ts): what panels, outputs and reports read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { GraphColumn, GraphFinding, GraphMeta, GraphSetMeta } from '../../protocol/graph.js';
-import type { FeatureExample } from '../../protocol/map.js';
+import { COLUMNS_FILE, encodeColumns, matrixFile, type FeatureExample } from '../../protocol/bundle.js';
+import {
+  GRAPH_BUNDLE,
+  type GraphColumn,
+  type GraphFinding,
+  type GraphMeta,
+  type GraphSetMeta,
+} from '../../protocol/graph.js';
 import type { CallOptions } from '../compute/call.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
-import { writeExamples } from '../maps/bundle.js';
+import { writeTexts } from '../maps/bundle.js';
 import { layoutGraph } from './layout.js';
 import type { MapperGraph } from './types.js';
 
@@ -101,30 +107,20 @@ function setMeta({ name, title, role, sae, graph, columns, findings }: GraphBund
 async function setArrays(
   folder: string,
   s: number,
+  meta: GraphSetMeta,
   set: GraphBundleSet,
-  seed: number,
-  call: CallOptions,
+  o: { seed: number; call: CallOptions },
 ): Promise<Record<string, NdArray>> {
-  const { graph, columns, examples, counterpart, r } = set;
-  const { x, y } = await layoutGraph(graph, seed, call);
-  const out: Record<string, NdArray> = {
-    [`${s}.x`]: ndarray('F32', [graph.nodes], x),
-    [`${s}.y`]: ndarray('F32', [graph.nodes], y),
-  };
-  for (const key of ['membersAt', 'members', 'edges', 'weight', 'component', 'cube', 'noise'] as const)
-    out[`${s}.${key}`] = ndarray('I32', [graph[key].length], graph[key]);
-  columns.forEach(({ values }, c) => {
-    out[`${s}.column.${c}`] = ndarray('F32', [values.length], Float32Array.from(values));
-  });
-  if (counterpart) out[`${s}.counterpart`] = ndarray('I32', [counterpart.length], counterpart);
-  if (r) out[`${s}.r`] = ndarray('F32', [r.length], r);
-  if (examples) {
-    const offsets = await writeExamples(path.join(folder, `${s}.examples.jsonl`), examples);
-    out[`${s}.examplesAt`] = ndarray('I64', [offsets.length], offsets);
-  }
+  const { graph, counterpart, r } = set;
+  const layout = await layoutGraph(graph, o.seed, o.call);
+  const { membersAt, members, edges, weight, component, cube, noise } = graph;
+  const column = set.columns.map(({ values }) => Float32Array.from(values));
+  const own = { membersAt, members, edges, weight, component, cube, noise, column, counterpart, r };
   const labels = set.labels ?? Array.from({ length: graph.points }, () => []);
-  await fs.writeFile(path.join(folder, `${s}.labels.json`), JSON.stringify(labels));
-  return out;
+  return {
+    ...encodeColumns(GRAPH_BUNDLE, meta, s, { ...layout, ...own }),
+    ...(await writeTexts(folder, s, labels, set.examples)),
+  };
 }
 
 /**
@@ -151,12 +147,14 @@ export async function writeGraphBundle(
   };
   const columns: Record<string, NdArray> = {};
   for (const [s, set] of sets.entries())
-    Object.assign(columns, await setArrays(folder, s, set, options.seed ?? 0, call));
-  await writeSafetensors(path.join(folder, 'columns.safetensors'), columns, { format: 'fgnb-graph', version: '1' });
+    Object.assign(columns, await setArrays(folder, s, meta.sets[s], set, { seed: options.seed ?? 0, call }));
+  await writeSafetensors(path.join(folder, COLUMNS_FILE), columns, { format: 'fgnb-graph', version: '1' });
   if (pairing && overlap) {
-    const shape = [sets[0].graph.nodes, sets[1].graph.nodes];
-    await writeSafetensors(path.join(folder, 'overlap.safetensors'), { overlap: ndarray('F32', shape, overlap) });
+    const shape = GRAPH_BUNDLE.matrix.shape(meta.sets);
+    await writeSafetensors(path.join(folder, matrixFile(GRAPH_BUNDLE.matrix.name)), {
+      [GRAPH_BUNDLE.matrix.name]: ndarray('F32', shape, overlap),
+    });
   }
-  await fs.writeFile(path.join(folder, 'graph.json'), `${JSON.stringify(meta, null, 1)}\n`);
+  await fs.writeFile(path.join(folder, GRAPH_BUNDLE.meta), `${JSON.stringify(meta, null, 1)}\n`);
   return meta;
 }

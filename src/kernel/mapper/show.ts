@@ -1,4 +1,4 @@
-/** What fg.mapper.show draws: graphs with what is known of their points, as the sidecar that panels read. */
+/** What fg.mapper.show draws: graphs with what is known of their points, as the bundle that panels read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { pushAll } from '../../protocol/lists.js';
@@ -210,7 +210,7 @@ function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGrap
   return { kind: 'graph', parameters, inputs, codeVersion: CODE_VERSION };
 }
 
-/** Writes the sidecar of graphs and gives the items that show them. */
+/** Writes the bundle of graphs and gives the items that show them. */
 export async function graphItems(
   env: Environment,
   graphs: readonly MapperGraph[],

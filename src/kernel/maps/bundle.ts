@@ -1,7 +1,8 @@
-/** Writes the sidecar of a feature map (src/protocol/map.ts): what panels, outputs and reports read. */
+/** Writes the bundle of a feature map (src/protocol/map.ts): what panels, outputs and reports read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { FeatureExample, MapMeta, MapSetMeta } from '../../protocol/map.js';
+import { COLUMNS_FILE, encodeColumns, examplesFile, labelsFile, type FeatureExample } from '../../protocol/bundle.js';
+import { MAP_BUNDLE, type MapMeta, type MapSetMeta } from '../../protocol/map.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import type { Layout } from './types.js';
@@ -71,13 +72,38 @@ function setMeta(set: BundleSet): MapSetMeta {
 }
 
 /** x (0) or y (1) of coordinate pairs. */
-function axisOf(coordinates: Float32Array, axis: 0 | 1): NdArray {
-  const values = coordinates.filter((_, i) => i % 2 === axis);
-  return ndarray('F32', [values.length], values);
+const axisOf = (coordinates: Float32Array, axis: 0 | 1): Float32Array => coordinates.filter((_, i) => i % 2 === axis);
+
+/** The columns of a set, ready to write. */
+function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, NdArray> {
+  const { layout, firings, tokens, partner, r, after } = set;
+  return encodeColumns(MAP_BUNDLE, meta, s, {
+    x: axisOf(layout.coordinates, 0),
+    y: axisOf(layout.coordinates, 1),
+    feature: set.ids ?? Int32Array.from({ length: layout.points }, (_, i) => i),
+    firings: Int32Array.from(firings),
+    firingRate: Float32Array.from(firings, (f) => (tokens > 0 ? f / tokens : 0)),
+    partner,
+    r,
+    ...(after && { x2: axisOf(after.coordinates, 0), y2: axisOf(after.coordinates, 1), delta: after.delta }),
+  });
+}
+
+/** Writes the labels and examples of a set; gives the column that says where the examples lie. */
+export async function writeTexts(
+  folder: string,
+  s: number,
+  labels: readonly string[][],
+  examples: readonly FeatureExample[][] | undefined,
+): Promise<Record<string, NdArray>> {
+  await fs.writeFile(path.join(folder, labelsFile(s)), JSON.stringify(labels));
+  if (!examples) return {};
+  const offsets = await writeExamples(path.join(folder, examplesFile(s)), examples);
+  return { [`${s}.examplesAt`]: ndarray('I64', [offsets.length], offsets) };
 }
 
 /** Writes examples as one line per point and returns the byte offsets, n + 1. */
-export async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
+async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
   const offsets = new BigInt64Array(examples.length + 1);
   const handle = await fs.open(file, 'w');
   try {
@@ -124,32 +150,9 @@ export async function writeMapBundle(
   };
   const columns: Record<string, NdArray> = {};
   for (const [s, set] of sets.entries()) {
-    const n = set.layout.points;
-    const { coordinates } = set.layout;
-    columns[`${s}.x`] = axisOf(coordinates, 0);
-    columns[`${s}.y`] = axisOf(coordinates, 1);
-    columns[`${s}.feature`] = ndarray('I32', [n], set.ids ?? Int32Array.from({ length: n }, (_, i) => i));
-    columns[`${s}.firings`] = ndarray('I32', [n], Int32Array.from(set.firings));
-    columns[`${s}.firingRate`] = ndarray(
-      'F32',
-      [n],
-      Float32Array.from(set.firings, (f) => (set.tokens > 0 ? f / set.tokens : 0)),
-    );
-    if (set.partner) columns[`${s}.partner`] = ndarray('I32', [n], set.partner);
-    if (set.r) columns[`${s}.r`] = ndarray('F32', [n], set.r);
-    if (set.after) {
-      columns[`${s}.x2`] = axisOf(set.after.coordinates, 0);
-      columns[`${s}.y2`] = axisOf(set.after.coordinates, 1);
-      columns[`${s}.delta`] = ndarray('F32', [n], set.after.delta);
-    }
-    columns[`${s}.examplesAt`] = ndarray(
-      'I64',
-      [n + 1],
-      await writeExamples(path.join(folder, `${s}.examples.jsonl`), set.examples),
-    );
-    await fs.writeFile(path.join(folder, `${s}.labels.json`), JSON.stringify(set.labels));
+    Object.assign(columns, columnsOf(set, meta.sets[s], s), await writeTexts(folder, s, set.labels, set.examples));
   }
-  await writeSafetensors(path.join(folder, 'columns.safetensors'), columns, { format: 'fgnb-map', version: '1' });
-  await fs.writeFile(path.join(folder, 'map.json'), `${JSON.stringify(meta, null, 1)}\n`);
+  await writeSafetensors(path.join(folder, COLUMNS_FILE), columns, { format: 'fgnb-map', version: '1' });
+  await fs.writeFile(path.join(folder, MAP_BUNDLE.meta), `${JSON.stringify(meta, null, 1)}\n`);
   return meta;
 }

@@ -49,16 +49,28 @@ export class StackMapper {
    */
   readable(text: string): string {
     if (!/^ +at /m.test(text)) return text;
-    const lines = text.split('\n').flatMap((line) => {
-      if (!FRAME.test(line) && !ANONYMOUS_FRAME.test(line)) return [line];
-      const [found] = this.lines(line);
-      if (!found) return [];
-      const order = found.cellId === undefined ? undefined : /\?(\d+):\d+:\d+\)?$/.exec(line)?.[1];
-      const where = found.cellId === undefined ? found.file : `cell [${order}]`;
-      const place = `${where}:${found.line}:${found.column}`;
-      return [`${/^ */.exec(line)?.[0]}at ${found.fn ? `${found.fn} (${place})` : place}`];
-    });
+    const lines: string[] = [];
+    for (const line of text.split('\n')) {
+      // What Node leaves out of an error with a cause is the kernel's.
+      if (/^ +\.\.\. \d+ lines matching cause stack trace \.\.\.$/.test(line)) continue;
+      // An error with properties: they begin behind its last frame.
+      const opens = /^ +at .* \{$/.test(line);
+      const kept = this.readableLine(opens ? line.slice(0, -2) : line);
+      if (kept !== undefined) lines.push(kept);
+      if (opens) lines.push(`${lines.pop() ?? ''} {`);
+    }
     return lines.join('\n');
+  }
+
+  /** A line as it is shown; undefined for a frame of the kernel. */
+  private readableLine(line: string): string | undefined {
+    if (!FRAME.test(line) && !ANONYMOUS_FRAME.test(line)) return line;
+    const [found] = this.lines(line);
+    if (!found) return undefined;
+    const order = found.cellId === undefined ? undefined : /\?(\d+):\d+:\d+\)?$/.exec(line)?.[1];
+    const where = found.cellId === undefined ? found.file : `cell [${order}]`;
+    const place = `${where}:${found.line}:${found.column}`;
+    return `${/^ */.exec(line)?.[0]}at ${found.fn ? `${found.fn} (${place})` : place}`;
   }
 
   /** Frames of a stack text that the user can act on: cells, local files, packages. */

@@ -1,27 +1,18 @@
-/** A notebook as one HTML file that works without a network, its feature maps and Mapper graphs inside. */
+/** A notebook as one HTML file that works without a network, the bundles that it shows inside. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { bundleFiles, MAX_META_BYTES, parseMeta, type BundleManifest, type BundleRef } from '../../protocol/bundle.js';
 import { pushAll } from '../../protocol/lists.js';
-import { graphFiles, type GraphMeta } from '../../protocol/graph.js';
-import type { MapMeta } from '../../protocol/map.js';
-import { MIME } from '../../protocol/mime.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
-import { reportHtml, type BundleRef } from '../../protocol/webview.js';
+import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
+import { reportHtml, type PageFile } from '../../protocol/webview.js';
 import { safeJoin, writeFileAtomic } from '../io/files.js';
 
 const compress = promisify(gzip);
-/** Far above what an output shows. */
-const MAX_SETS = 32;
-
-interface Sidecar {
-  mapId: string;
-  file: string;
-  gzipBase64: string;
-}
 
 /** The page's program, beside the kernel's bundle or in the checkout. */
 function reportScript(): string {
@@ -47,34 +38,24 @@ function inside(notebookFolder: string, folder: string, file: string): string {
   return real;
 }
 
-/** The files of a bundle: those it must have, and those it may have. */
-function filesOf(mime: string, sets: number): { needed: string[]; optional: string[] } {
-  if (mime === MIME.graph) {
-    const needed = ['graph.json', 'columns.safetensors'];
-    return { needed, optional: graphFiles(sets).filter((file) => !needed.includes(file)) };
-  }
-  const perSet = Array.from({ length: sets }, (_, s) => [`${s}.labels.json`, `${s}.examples.jsonl`]);
-  return { needed: ['map.json', 'columns.safetensors', ...perSet.flat()], optional: [] };
-}
-
-async function sidecarsOf(bundle: BundleRef, mime: string, notebookFolder: string): Promise<Sidecar[]> {
-  const read = (file: string): Buffer => {
+async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
+  const place = (file: string): string => {
     const real = inside(notebookFolder, bundle.path, file);
     // Reading a pipe would wait for a writer for ever.
     if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
-    return fs.readFileSync(real);
+    return real;
   };
-  const metaFile = mime === MIME.graph ? 'graph.json' : 'map.json';
-  const meta = JSON.parse(read(metaFile).toString('utf8')) as MapMeta | GraphMeta;
-  if (!Array.isArray(meta.sets) || meta.sets.length > MAX_SETS)
-    throw new Error(`${metaFile} of ${bundle.path} names no sets`);
-  const { needed, optional } = filesOf(mime, meta.sets.length);
+  const { size } = fs.statSync(place(manifest.meta));
+  if (size > MAX_META_BYTES) throw new Error(`${manifest.meta} has ${size} bytes, over the limit of ${MAX_META_BYTES}`);
+  const where = `${bundle.path}/${manifest.meta}`;
+  const meta = parseMeta(fs.readFileSync(place(manifest.meta), 'utf8'), manifest, where);
   const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
+  const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed }) => needed || there.has(name));
   return Promise.all(
-    [...needed, ...optional.filter((file) => there.has(file))].map(async (file) => ({
-      mapId: bundle.id,
-      file,
-      gzipBase64: (await compress(read(file))).toString('base64'),
+    files.map(async ({ name }) => ({
+      bundle: bundle.id,
+      file: name,
+      gzipBase64: (await compress(fs.readFileSync(place(name)))).toString('base64'),
     })),
   );
 }
@@ -94,24 +75,24 @@ function titleOf(notebook: NotebookFile, fallback: string): string {
  */
 export async function writeReport(notebook: NotebookFile, notebookFolder: string, outFile: string): Promise<string[]> {
   const problems: string[] = [];
-  const sidecars: Sidecar[] = [];
-  for (const [what, mime] of [
-    ['map', MIME.map],
-    ['graph', MIME.graph],
-  ])
-    for (const bundle of bundlesOf(notebook, mime)) {
+  const files: PageFile[] = [];
+  for (const view of VIEW_NAMES) {
+    const manifest = VIEWS[view].bundle;
+    if (!manifest) continue;
+    for (const bundle of bundlesOf(notebook, viewMime(view))) {
       try {
-        pushAll(sidecars, await sidecarsOf(bundle, mime, notebookFolder));
+        pushAll(files, await filesOf(bundle, manifest, notebookFolder));
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        problems.push(`${what} ${bundle.path} is not in the report: ${reason}`);
+        problems.push(`${view} ${bundle.path} is not in the report: ${reason}`);
       }
     }
+  }
   const html = reportHtml({
     title: titleOf(notebook, path.basename(outFile, path.extname(outFile))),
     script: reportScript(),
     notebookJson: JSON.stringify(notebook),
-    sidecars,
+    files,
     nonce: randomBytes(18).toString('base64url'),
   });
   fs.mkdirSync(path.dirname(path.resolve(outFile)), { recursive: true });

@@ -1,5 +1,5 @@
 /** Is interpretation by dataset examples right? The concept that a feature's top examples name, against what it detects. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { Random } from '../compute/random.js';
 import { besideNull, requireRuns } from '../correlation/nulls.js';
 import type { SimilarityScore } from '../correlation/types.js';

@@ -12,7 +12,7 @@ import type { SessionContext } from './context.js';
 export class Environment {
   /** Results that took real work. */
   readonly store: ArtifactStore;
-  /** Sidecars of outputs: always beside the saved notebook, so that the two travel together. */
+  /** Bundles of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
   /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */

@@ -1,40 +1,11 @@
 /** A feature, or a linked pair side by side: what the tooltip and the details pane show. */
-import type { FeatureExample, MapSource } from '../../protocol/map.js';
-import { el, fill } from '../ui/dom.js';
+import { exampleBox, type ExampleCache } from '../plot/examples.js';
+import { el } from '../ui/dom.js';
 import { exampleList, labelChips } from '../ui/examples.js';
 import { correlation, count, percent, plural } from '../ui/format.js';
-import { messageOf } from '../ui/message.js';
-import { normalToken, type MapModel } from './model.js';
+import { normalToken } from '../plot/search.js';
+import type { MapModel } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
-
-/** Examples, asked for once per point and kept for the last `limit` points. */
-export class ExampleCache {
-  private readonly kept = new Map<string, Promise<FeatureExample[]>>();
-
-  constructor(
-    private readonly source: Pick<MapSource, 'examples'>,
-    private readonly limit = 500,
-  ) {}
-
-  get(set: number, point: number): Promise<FeatureExample[]> {
-    const key = `${set}:${point}`;
-    const known = this.kept.get(key);
-    if (known) {
-      this.kept.delete(key);
-      this.kept.set(key, known);
-      return known;
-    }
-    const asked = this.source.examples(set, point);
-    this.kept.set(key, asked);
-    // A failure is not kept: the next look asks again.
-    asked.catch(() => this.kept.delete(key));
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= this.limit) break;
-      this.kept.delete(oldest);
-    }
-    return asked;
-  }
-}
 
 /** Label tokens of two points that are the same word. */
 export function sharedTokens(model: MapModel, a: number, b: number): Set<string> {
@@ -61,17 +32,7 @@ export interface CardOptions {
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
   const { columns, name, dead } = o.model.sets[set];
-  const examples = el('div', { class: 'examples', aria: { busy: 'true' } }, el('p', { class: 'fg-none' }, 'Examples…'));
-  o.cache.get(set, point).then(
-    (list) => {
-      fill(examples, exampleList(list, o.examples));
-      examples.removeAttribute('aria-busy');
-    },
-    (error: unknown) => {
-      fill(examples, el('p', { class: 'fg-none' }, `Examples could not be read: ${messageOf(error)}`));
-      examples.removeAttribute('aria-busy');
-    },
-  );
+  const examples = exampleBox(o.cache.get(set, point), (list) => exampleList(list, o.examples));
   const firings = columns.firings[point];
   return el(
     'section',

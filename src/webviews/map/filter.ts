@@ -1,5 +1,6 @@
 /** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
-import { normalToken, type MapModel, type MapSet } from './model.js';
+import { normalToken, queryTest, wordTest } from '../plot/search.js';
+import type { MapModel, MapSet } from './model.js';
 
 export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta';
 
@@ -49,33 +50,6 @@ export interface Lit {
 }
 
 type Matcher = (set: MapSet, point: number) => boolean;
-
-/** A test for the words and ids of a query, by feature id and search key; null when it asks for nothing. */
-export function queryTest(query: string, substring: boolean): ((feature: number, key: string) => boolean) | null {
-  const ids = new Set<number>();
-  const words: string[] = [];
-  for (const part of query.split(/[\s,]+/)) {
-    if (part === '') continue;
-    const id = /^#(\d+)$/.exec(part);
-    if (id) ids.add(Number(id[1]));
-    else words.push(substring ? part.toLowerCase() : `\n${normalToken(part)}\n`);
-  }
-  if (ids.size === 0 && words.length === 0) return null;
-  return (feature, key) => ids.has(feature) || words.some((word) => key.includes(word));
-}
-
-/** Whole-word test of a keyword group on a search key. */
-export function wordTest(words: readonly string[]): (key: string) => boolean {
-  const wanted = new Set(words.map(normalToken));
-  return (key) => {
-    let start = 1;
-    for (let end = key.indexOf('\n', start); end >= 0; end = key.indexOf('\n', start)) {
-      if (wanted.has(key.slice(start, end))) return true;
-      start = end + 1;
-    }
-    return false;
-  };
-}
 
 /** Alive features whose label has a word of the group: counts[group][set]. One pass over the labels. */
 export function groupCounts(model: MapModel): number[][] {

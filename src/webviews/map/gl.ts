@@ -1,6 +1,6 @@
 /** Point sprites in WebGL2: one context, one program, a scissored viewport per map. */
 import type { Rgb } from '../ui/color.js';
-import { scaleOf } from './camera.js';
+import { scaleOf } from '../plot/camera.js';
 import { HOLLOW, OUTLINE, SHAPE_GLSL } from './shapes.js';
 import { growth, type Batch, type Surface, type Viewport } from './surface.js';
 

@@ -1,6 +1,11 @@
-/** The data of a map view: columns checked, coordinates normalised, links made both ways, labels ready to search. */
-import type { MapColumns, MapMeta, MapSetMeta, MapSource } from '../../protocol/map.js';
-import { largestDelta, placeEnds, type Ends } from './shift.js';
+/** The data of a map view: coordinates normalised, links made both ways, labels ready to search. */
+import { normalised } from '../plot/place.js';
+import { searchKey } from '../plot/search.js';
+import type { BundleSource } from '../ui/bundle.js';
+import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
+import { largestDelta, placeEnds, type Ends } from './ends.js';
+
+export type MapSource = BundleSource<MapMeta, MapColumns>;
 
 export interface MapSet {
   meta: MapSetMeta;
@@ -35,23 +40,20 @@ export interface MapModel {
   largestDelta: number;
 }
 
-export async function loadModel(source: MapSource): Promise<MapModel> {
+export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Promise<MapModel> {
   const meta = await source.meta();
   if (meta.sets.length < 1 || meta.sets.length > 2)
     throw new Error(`map "${meta.title}" has ${meta.sets.length} sets; a view draws one or two`);
   const columns = await Promise.all(meta.sets.map((_, i) => source.columns(i)));
-  const sets = columns.map((c, i) => makeSet(meta.sets[i], c, i));
+  const sets = columns.map((c, i) => makeSet(meta.sets[i], c));
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
   if (meta.shift) placeEnds(sets).forEach((ends, s) => (sets[s].ends = ends));
   return { meta, sets, twin, largestDelta: largestDelta(sets) };
 }
 
-function makeSet(meta: MapSetMeta, columns: MapColumns, index: number): MapSet {
+function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
   const n = columns.x.length;
-  for (const [key, length] of Object.entries(columns).map(([k, v]) => [k, v?.length ?? n] as const))
-    if (length !== n)
-      throw new Error(`map column ${index}.${key} has ${length} values, expected ${n} like ${index}.x; export again`);
   const dead = new Uint8Array(n);
   let deadCount = 0;
   for (let i = 0; i < n; i++)
@@ -75,45 +77,6 @@ function makeSet(meta: MapSetMeta, columns: MapColumns, index: number): MapSet {
     pointOf,
     shuffled: fixedShuffle(n),
   };
-}
-
-/** Lower case, trimmed, without surrounding punctuation unless the token is nothing else. */
-export function normalToken(token: string): string {
-  const text = token.trim().toLowerCase();
-  const bare = text.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '');
-  return bare === '' ? text : bare;
-}
-
-/** A label ready to search: "\n" + its tokens in normal form, each followed by "\n". */
-export function searchKey(label: readonly string[]): string {
-  let key = '\n';
-  for (const token of label) {
-    const text = normalToken(token).replace(/\n/g, '↵');
-    if (text !== '') key += `${text}\n`;
-  }
-  return key;
-}
-
-/** Scales by the alive points (all points where none is alive) so that one outlying dead cloud cannot shrink the map. */
-export function normalised(x: Float32Array, y: Float32Array, dead: Uint8Array): { x: Float32Array; y: Float32Array } {
-  const alive = extent(x, y, (i) => dead[i] === 0) ?? extent(x, y, () => true) ?? [0, 0, 0, 0];
-  const [left, right, low, high] = alive;
-  const half = Math.max(right - left, high - low) / 2 || 1;
-  const cx = (left + right) / 2;
-  const cy = (low + high) / 2;
-  return { x: x.map((v) => (v - cx) / half), y: y.map((v) => (v - cy) / half) };
-}
-
-function extent(x: Float32Array, y: Float32Array, use: (i: number) => boolean): number[] | null {
-  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = 0; i < x.length; i++) {
-    if (!use(i) || !Number.isFinite(x[i]) || !Number.isFinite(y[i])) continue;
-    if (x[i] < left) left = x[i];
-    if (x[i] > right) right = x[i];
-    if (y[i] < low) low = y[i];
-    if (y[i] > high) high = y[i];
-  }
-  return left <= right ? [left, right, low, high] : null;
 }
 
 function fixedShuffle(n: number): Uint32Array {

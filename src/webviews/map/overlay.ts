@@ -1,8 +1,9 @@
 /** Rings, links between the maps, pin numbers, lasso: a 2D canvas above the points, redrawn on every pointer move. */
 import { css, type Rgb } from '../ui/color.js';
-import { toScreen } from './camera.js';
+import { toScreen } from '../plot/camera.js';
+import { badge, lasso, ring } from '../plot/marks.js';
 import type { MapModel } from './model.js';
-import type { Palette } from './paint.js';
+import type { Palette } from '../plot/palette.js';
 import type { Viewport } from './surface.js';
 
 export interface OverlayScene {
@@ -49,7 +50,7 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: OverlaySce
   context.clearRect(0, 0, canvas.width / scene.ratio, canvas.height / scene.ratio);
   scene.pins.forEach((pin, k) => drawPair(context, scene, pin, scene.palette.text, String(k + 1)));
   if (scene.hover) drawPair(context, scene, scene.hover, scene.palette.hover, null);
-  if (scene.lasso && scene.lasso.length >= 4) drawLasso(context, scene.lasso, scene.palette);
+  lasso(context, scene.lasso, scene.palette);
 }
 
 function drawPair(
@@ -99,17 +100,8 @@ function drawSpot(
   if (spot.away) drawArrow(c, spot, color, ground);
   else
     for (const radius of partner ? [7, 11] : [8])
-      for (const [width, style] of [
-        [5, css(ground, 0.8)],
-        [2.2, css(color)],
-      ] as const) {
-        c.lineWidth = width;
-        c.strokeStyle = style;
-        c.beginPath();
-        c.arc(spot.x, spot.y, radius, 0, 2 * Math.PI);
-        c.stroke();
-      }
-  if (number !== null) drawBadge(c, spot.x + 11, spot.y - 11, number, color, ground);
+      ring(c, { ...spot, radius, color, ground, width: 2.2, halo: 5, veil: 0.8 });
+  if (number !== null) badge(c, spot.x + 3, spot.y - 11, number, color, ground);
 }
 
 function drawArrow(c: CanvasRenderingContext2D, spot: Spot, color: Rgb, ground: Rgb): void {
@@ -128,34 +120,4 @@ function drawArrow(c: CanvasRenderingContext2D, spot: Spot, color: Rgb, ground: 
   c.stroke();
   c.fill();
   c.restore();
-}
-
-function drawBadge(c: CanvasRenderingContext2D, x: number, y: number, text: string, color: Rgb, ground: Rgb): void {
-  c.font = '600 11px system-ui, sans-serif';
-  const width = Math.max(16, c.measureText(text).width + 8);
-  c.beginPath();
-  c.roundRect(x - 8, y - 8, width, 16, 8);
-  c.fillStyle = css(color);
-  c.strokeStyle = css(ground);
-  c.lineWidth = 2;
-  c.stroke();
-  c.fill();
-  c.fillStyle = css(ground);
-  c.textAlign = 'center';
-  c.textBaseline = 'middle';
-  c.fillText(text, x - 8 + width / 2, y + 0.5);
-}
-
-function drawLasso(c: CanvasRenderingContext2D, lasso: readonly number[], palette: Palette): void {
-  c.beginPath();
-  c.moveTo(lasso[0], lasso[1]);
-  for (let i = 2; i < lasso.length; i += 2) c.lineTo(lasso[i], lasso[i + 1]);
-  c.closePath();
-  c.fillStyle = css(palette.hit, 0.12);
-  c.strokeStyle = css(palette.hit);
-  c.lineWidth = 1.5;
-  c.setLineDash([5, 3]);
-  c.fill();
-  c.stroke();
-  c.setLineDash([]);
 }

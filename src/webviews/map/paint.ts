@@ -1,39 +1,10 @@
 /** Turns data, filters and theme into batches of coloured marks, and says what the colours mean. */
-import { CATEGORIES, luminance, mix, ramp, type Rgb } from '../ui/color.js';
-import { tokenColor } from '../ui/theme.js';
+import type { Palette } from '../plot/palette.js';
+import { CATEGORIES, mix, type Rgb } from '../ui/color.js';
 import { linkOf, type Filters, type Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
 import { CROSS, HOLLOW, OUTLINE, SHAPES } from './shapes.js';
 import type { Batch } from './surface.js';
-
-/** Colours of the theme, as numbers. */
-export interface Palette {
-  ground: Rgb;
-  text: Rgb;
-  muted: Rgb;
-  sets: Rgb[];
-  hover: Rgb;
-  hit: Rgb;
-  dark: boolean;
-  rates: Rgb[];
-  links: Rgb[];
-}
-
-export function readPalette(root: HTMLElement): Palette {
-  const ground = tokenColor(root, 'bg');
-  const dark = luminance(ground) < 0.4;
-  return {
-    ground,
-    text: tokenColor(root, 'strong'),
-    muted: tokenColor(root, 'muted'),
-    sets: [tokenColor(root, 'a'), tokenColor(root, 'b')],
-    hover: tokenColor(root, 'hover'),
-    hit: tokenColor(root, 'hit'),
-    dark,
-    rates: ramp('cividis', dark),
-    links: ramp('viridis', dark),
-  };
-}
 
 /** Colour and shape of the g-th keyword group: 8 colours × 5 shapes, no two alike among the first 40. */
 export function groupStyle(g: number): { color: Rgb; shape: number } {

@@ -1,6 +1,7 @@
 /** Which point is under the pointer, which lie in a box or lasso: one kdbush per map over its visible points. */
 import KDBush from 'kdbush';
-import { inPolygon } from './camera.js';
+import { inPolygon, type Camera } from '../plot/camera.js';
+import { towards } from '../plot/moves.js';
 import type { MapSet } from './model.js';
 
 export class PickIndex {
@@ -41,19 +42,9 @@ export class PickIndex {
     return best;
   }
 
-  /** The nearest visible point from (x, y) inside the quarter plane that opens towards (dx, dy); -1 = none. */
-  towards(from: number, dx: number, dy: number): number {
-    const { x, y } = this.set;
-    let best = -1;
-    let bestCost = Infinity;
-    for (const i of this.points) {
-      const along = (x[i] - x[from]) * dx + (y[i] - y[from]) * dy;
-      const across = Math.abs((x[i] - x[from]) * dy - (y[i] - y[from]) * dx);
-      if (i === from || along <= 0 || across > along) continue;
-      const cost = along + 2 * across;
-      if (cost < bestCost) [best, bestCost] = [i, cost];
-    }
-    return best;
+  /** Where the cursor goes from a point of the map, or from nowhere. */
+  towards(from: number, dx: number, dy: number, camera: Camera): number {
+    return towards(this.set, this.points, from, dx, dy, camera);
   }
 
   /** Visible points inside a polygon of world coordinates x0, y0, x1, y1, … */

@@ -1,6 +1,6 @@
 /** Points rasterised into ImageData: the fallback where WebGL2 is missing, and faster than a software WebGL. */
 import type { Rgb } from '../ui/color.js';
-import { scaleOf } from './camera.js';
+import { scaleOf } from '../plot/camera.js';
 import { coverage, shapeDistance } from './shapes.js';
 import { growth, type Batch, type Surface, type Viewport } from './surface.js';
 

@@ -1,61 +1,18 @@
 /** Maps of before and after: where points are between the two, the arrows, and what their figures are called. */
 import { css, type Rgb } from '../ui/color.js';
-import { count, labelText, number } from '../ui/format.js';
-import { toScreen } from './camera.js';
+import { number } from '../ui/format.js';
+import { toScreen } from '../plot/camera.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
-import type { Palette } from './paint.js';
+import type { Palette } from '../plot/palette.js';
 import type { Viewport } from './surface.js';
-import type { GridColumn } from './table.js';
-
-/** Where the points of a set come from and go to, in the coordinates of the view. */
-export interface Ends {
-  from: { x: Float32Array; y: Float32Array };
-  to: { x: Float32Array; y: Float32Array };
-  /** Δ of each point in the space that was laid out. */
-  delta: Float32Array;
-}
+import { idColumn, labelColumn, type GridColumn } from '../plot/table.js';
 
 /** Arrows drawn at most, those of largest Δ: more than that is a blur. */
 export const MAX_ARROWS = 3000;
 
 /** What the points are called. */
 export const unitOf = (model: MapModel): string => model.meta.shift?.unit ?? 'feature';
-
-/**
- * Both ends of every set in one frame, since all lie in one embedding: the finite ends of all points fill [-1, 1].
- * @throws Error when a set lacks the columns.
- */
-export function placeEnds(sets: readonly MapSet[]): Ends[] {
-  const columns = sets.map(({ columns: c, name }) => {
-    if (c.x2 && c.y2 && c.delta) return { x: c.x, y: c.y, x2: c.x2, y2: c.y2, delta: c.delta };
-    throw new Error(`map set ${name} has no columns x2, y2 and delta; make the map again`);
-  });
-  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (const c of columns)
-    for (const [xs, ys] of [
-      [c.x, c.y],
-      [c.x2, c.y2],
-    ])
-      for (let i = 0; i < xs.length; i++) {
-        if (!Number.isFinite(xs[i]) || !Number.isFinite(ys[i])) continue;
-        [left, right] = [Math.min(left, xs[i]), Math.max(right, xs[i])];
-        [low, high] = [Math.min(low, ys[i]), Math.max(high, ys[i])];
-      }
-  const half = Math.max(right - left, high - low) / 2 || 1;
-  const place = (x: Float32Array, y: Float32Array) => ({
-    x: x.map((v) => (v - (left + right) / 2) / half),
-    y: y.map((v) => (v - (low + high) / 2) / half),
-  });
-  return columns.map((c) => ({ from: place(c.x, c.y), to: place(c.x2, c.y2), delta: c.delta }));
-}
-
-/** Largest Δ of any set, for one colour scale on both. */
-export function largestDelta(sets: readonly MapSet[]): number {
-  let most = 0;
-  for (const { ends } of sets) for (const v of ends?.delta ?? []) if (v > most) most = v;
-  return most;
-}
 
 /** Puts the points on their way: 0 = before, 1 = after. */
 export function moveTo(model: MapModel, share: number): void {
@@ -165,21 +122,8 @@ export function shiftColumns(model: MapModel): GridColumn[] {
     value: (i) => set.ends!.delta[i],
   });
   return [
-    {
-      key: 'a',
-      title: 'Token',
-      width: '5.2em',
-      numeric: true,
-      text: (i) => `#${count(columns.feature[i])}`,
-      value: (i) => columns.feature[i],
-    },
-    {
-      key: 'aLabel',
-      title: 'Text',
-      width: 'minmax(0, 1fr)',
-      text: (i) => labelText(columns.labels[i]),
-      value: (i) => labelText(columns.labels[i]).toLowerCase(),
-    },
+    idColumn({ key: 'a', title: 'Token', width: '5.2em' }, (i) => columns.feature[i]),
+    labelColumn('aLabel', 'Text', (i) => columns.labels[i]),
     delta(own, 'r', 'Δ'),
     ...(nulls ? [delta(nulls, 'nullDelta', 'Δ null')] : []),
   ];

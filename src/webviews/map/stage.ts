@@ -1,11 +1,11 @@
 /** The drawing area: one canvas of points for both maps, an overlay, and a focusable layer per map. */
 import { el } from '../ui/dom.js';
-import { reducedMotion } from '../ui/theme.js';
-import { blend, type Camera } from './camera.js';
+import type { Camera } from '../plot/camera.js';
+import { Glide } from '../plot/glide.js';
 import { createGlSurface } from './gl.js';
 import { drawOverlay, type OverlayScene } from './overlay.js';
 import type { MapModel } from './model.js';
-import type { Palette } from './paint.js';
+import type { Palette } from '../plot/palette.js';
 import { createRasterSurface } from './raster.js';
 import type { Batch, Surface, Viewport } from './surface.js';
 
@@ -39,7 +39,7 @@ export class Stage {
   private lastFrameAt = 0;
   private share = 1;
   private settle: ReturnType<typeof setTimeout> | undefined;
-  private animation = 0;
+  private readonly gliding = new Glide();
   private readonly observer = new ResizeObserver(() => this.resize());
   private readonly ratioChanged = () => this.resize();
 
@@ -113,7 +113,11 @@ export class Stage {
   }
 
   setCamera(set: number, camera: Camera): void {
-    cancelAnimationFrame(this.animation);
+    this.gliding.stop();
+    this.move(set, camera);
+  }
+
+  private move(set: number, camera: Camera): void {
     this.views[set].camera = camera;
     this.moving = true;
     this.redraw();
@@ -129,22 +133,10 @@ export class Stage {
     );
   }
 
-  /** Glides to the cameras in a fifth of a second, at once when motion is to be reduced. */
-  glide(targets: Camera[]): void {
-    cancelAnimationFrame(this.animation);
+  /** Glides to the cameras. */
+  glide(targets: readonly Camera[]): void {
     const from = this.views.map((v) => v.camera);
-    if (reducedMotion()) {
-      targets.forEach((camera, s) => this.setCamera(s, camera));
-      return;
-    }
-    const started = performance.now();
-    const step = (now: number) => {
-      const t = Math.min(1, Math.max(0, now - started) / 200);
-      const eased = 1 - (1 - t) ** 3;
-      targets.forEach((camera, s) => this.setCamera(s, t === 1 ? camera : blend(from[s], camera, eased)));
-      if (t < 1) this.animation = requestAnimationFrame(step);
-    };
-    this.animation = requestAnimationFrame(step);
+    this.gliding.to(from, targets, (s, camera) => this.move(s, camera));
   }
 
   private resize(): void {
@@ -235,7 +227,7 @@ export class Stage {
 
   dispose(): void {
     cancelAnimationFrame(this.frame);
-    cancelAnimationFrame(this.animation);
+    this.gliding.stop();
     clearTimeout(this.settle);
     this.observer.disconnect();
     removeEventListener('resize', this.ratioChanged);

@@ -1,6 +1,6 @@
 /** What a map view remembers: small JSON, checked when read back. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { HOME, clampZoom, type Camera } from './camera.js';
+import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
 import { NO_FILTERS, type ColorBy } from './filter.js';
 
 export interface Pin {
@@ -9,12 +9,8 @@ export interface Pin {
   feature: number;
 }
 
-export interface MapViewState {
-  version: 1;
-  cameras: Camera[];
+export interface MapViewState extends PlotState {
   pins: Pin[];
-  query: string;
-  substring: boolean;
   group: string | null;
   minR: number;
   showDead: boolean;
@@ -23,7 +19,6 @@ export interface MapViewState {
   shift: number;
   arrows: boolean;
   nullShown: boolean;
-  sort: { key: string; descending: boolean };
   pane: 'details' | 'pairs' | 'closed';
 }
 
@@ -32,7 +27,7 @@ export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group',
 export function defaultState(sets: number): MapViewState {
   return {
     version: 1,
-    cameras: Array.from({ length: sets }, () => ({ ...HOME })),
+    cameras: homes(sets),
     pins: [],
     query: NO_FILTERS.query,
     substring: NO_FILTERS.substring,
@@ -48,29 +43,17 @@ export function defaultState(sets: number): MapViewState {
   };
 }
 
-const finite = (v: unknown, fallback: number) => (typeof v === 'number' && Number.isFinite(v) ? v : fallback);
-
 /** A saved state made whole: what is missing or wrong becomes the default. */
 export function restoreState(saved: JsonObject | undefined, sets: number, fallback = defaultState(sets)): MapViewState {
   if (!saved || saved.version !== 1) return fallback;
   const s = saved as unknown as Partial<Record<keyof MapViewState, unknown>>;
-  const cameras = Array.isArray(s.cameras) ? (s.cameras as Array<Partial<Camera> | null>) : [];
-  const pins = Array.isArray(s.pins) ? (s.pins as Array<Partial<Pin> | null>) : [];
-  const sort = (s.sort ?? {}) as Partial<MapViewState['sort']>;
   return {
-    version: 1,
-    cameras: fallback.cameras.map((home, i) => ({
-      x: finite(cameras[i]?.x, home.x),
-      y: finite(cameras[i]?.y, home.y),
-      zoom: clampZoom(finite(cameras[i]?.zoom, home.zoom)),
-    })),
-    pins: pins.flatMap((p) =>
+    ...restorePlot(s, fallback),
+    pins: listOfParts<Pin>(s.pins).flatMap((p) =>
       p && Number.isInteger(p.set) && Number.isInteger(p.feature) && (p.set as number) >= 0 && (p.set as number) < sets
         ? [{ set: p.set as number, feature: p.feature as number }]
         : [],
     ),
-    query: typeof s.query === 'string' ? s.query : fallback.query,
-    substring: s.substring === true,
     group: typeof s.group === 'string' ? s.group : null,
     minR: Math.min(1, Math.max(0, finite(s.minR, fallback.minR))),
     showDead: s.showDead === true,
@@ -78,10 +61,6 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
-    sort: {
-      key: typeof sort.key === 'string' ? sort.key : fallback.sort.key,
-      descending: sort.descending !== false,
-    },
     pane: s.pane === 'details' || s.pane === 'pairs' || s.pane === 'closed' ? s.pane : fallback.pane,
   };
 }

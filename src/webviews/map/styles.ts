@@ -1,83 +1,12 @@
-/** The look of the map view. Colours are theme tokens only. */
+/** The look of the map view, beyond what drawings share (plot/styles.ts). Colours are theme tokens only. */
 export const MAP_CSS = `
-.fg-map { display: grid; grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) auto; gap: 8px; height: 100%; min-height: 0; padding: 10px 12px; background: var(--fg-bg); position: relative; }
-.fg-map > .toolbar { grid-column: 1 / -1; }
-.fg-map .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; }
-.fg-map > .toolbar { position: relative; z-index: 10; }
-.fg-map .toolbar .part { display: flex; align-items: center; gap: 8px; max-width: 100%; }
-.fg-map .toolbar .search { width: 190px; }
-.fg-map .toolbar fgnb-dropdown { min-width: 130px; max-width: 260px; }
-.fg-map .toolbar fgnb-checkbox { margin: 0; white-space: nowrap; }
-.fg-map .toolbar .tools { margin-left: auto; gap: 2px; flex-wrap: wrap; justify-content: flex-end; }
-.fg-map .toolbar .tools .pressed { background: var(--fg-list-active); color: var(--fg-list-active-text); border-radius: 5px; outline: 1px solid var(--fg-contrast-active); }
-.fg-map .threshold { white-space: nowrap; }
-.fg-map .threshold input { width: 110px; }
-.fg-map .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
-.fg-map .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
-.fg-map .hits:empty { display: none; }
-.fg-map .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: min(320px, 100%); box-sizing: border-box; }
-.fg-map .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.fg-map .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
-.fg-map .stage { position: relative; min-height: 0; overflow: hidden; }
-.fg-map .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .fg-map .stage .underlay { pointer-events: none; }
 .fg-map .layer[hidden] { display: none; }
-.fg-map .stage .overlay { z-index: 1; pointer-events: none; }
-.fg-map .layer { position: absolute; z-index: 2; border: 1px solid var(--fg-border); border-radius: 4px; touch-action: none; cursor: grab; overflow: hidden; }
-.fg-map .layer:active { cursor: grabbing; }
-.fg-map .layer.pick { cursor: pointer; }
-.fg-map .stage[data-tool="box"] .layer, .fg-map .stage[data-tool="lasso"] .layer { cursor: crosshair; }
-.fg-map .layer:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: -2px; }
-.fg-map .caption { position: absolute; inset: 8px 8px auto 10px; display: flex; gap: 8px; align-items: baseline; pointer-events: none; }
-.fg-map .caption .title { font-weight: 600; color: var(--fg-strong); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.fg-map .caption .counts { color: var(--fg-muted); font-size: 0.9em; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.fg-map .caption .title, .fg-map .caption .counts { text-shadow: 0 0 3px var(--fg-bg), 0 0 3px var(--fg-bg), 0 0 6px var(--fg-bg); }
-.fg-map .badge { display: inline-block; flex: none; min-width: 1.5em; text-align: center; padding: 0 4px; border-radius: 3px; font-weight: 700; line-height: 1.5; color: var(--fg-bg); background: var(--fg-a); }
-.fg-map .badge.set1 { background: var(--fg-b); }
-.fg-map .foot { display: flex; min-width: 0; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
-.fg-map .legend { flex: none; max-width: 72%; display: flex; flex-wrap: wrap; gap: 2px 14px; max-height: 5.6em; overflow: auto; }
-.fg-map .legend .item { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
-.fg-map .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
-.fg-map .swatch { width: 10px; height: 10px; background: var(--c); flex: none; }
-.fg-map .swatch.disc { border-radius: 50%; }
 .fg-map .swatch.triangle { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
 .fg-map .swatch.diamond { transform: rotate(45deg) scale(0.8); }
 .fg-map .swatch.plus { clip-path: polygon(35% 0, 65% 0, 65% 35%, 100% 35%, 100% 65%, 65% 65%, 65% 100%, 35% 100%, 35% 65%, 0 65%, 0 35%, 35% 35%); }
 .fg-map .swatch.cross { clip-path: polygon(20% 0, 50% 30%, 80% 0, 100% 20%, 70% 50%, 100% 80%, 80% 100%, 50% 70%, 20% 100%, 0 80%, 30% 50%, 0 20%); }
-.fg-map .swatch.hollow { background: none; border: 2px solid var(--c); }
 .fg-map .swatch.outlined { border: 2px solid var(--fg-strong); }
-.fg-map .foot .provenance { margin-left: auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.fg-map .foot.whole { flex-wrap: wrap; }
-.fg-map .foot.whole .provenance { margin-left: 0; white-space: normal; }
-.fg-map .notice { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 10px; text-align: center; padding: 20px; color: var(--fg-muted); }
-.fg-map .notice.error { color: var(--fg-error); }
-.fg-map .pane { width: 410px; min-width: 0; min-height: 0; display: flex; flex-direction: column; border: 1px solid var(--fg-border); border-radius: 4px; overflow: hidden; background: var(--fg-bg); }
-.fg-map .tabs { display: flex; gap: 2px; padding: 0 8px; border-bottom: 1px solid var(--fg-border); flex: none; }
-.fg-map .tabs button { background: none; border: 0; border-bottom: 2px solid transparent; padding: 7px 8px 5px; color: var(--fg-muted); font: inherit; cursor: pointer; }
-.fg-map .tabs button[aria-selected="true"] { color: var(--fg-strong); border-bottom-color: var(--fg-focus); font-weight: 600; }
-.fg-map .pairs { display: flex; flex-direction: column; flex: 1; min-height: 0; }
-.fg-map .summary { margin: 6px 10px; color: var(--fg-muted); font-variant-numeric: tabular-nums; }
-.fg-map .details { overflow: auto; padding: 8px 10px; display: grid; gap: 10px; align-content: start; flex: 1; min-height: 0; }
-.fg-grid { display: flex; flex-direction: column; flex: 1; min-height: 0; }
-.fg-grid .head, .fg-grid .row { display: grid; gap: 8px; padding: 0 10px; align-items: center; }
-.fg-grid .head { border-bottom: 1px solid var(--fg-border); flex: none; scrollbar-gutter: stable; overflow-y: hidden; }
-.fg-grid .head button { all: unset; cursor: pointer; font-weight: 600; color: var(--fg-strong); padding: 3px 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.fg-grid .head button.numeric { text-align: right; }
-.fg-grid .head button:focus-visible { outline: 1px solid var(--fg-focus); }
-.fg-grid .head [aria-sort="ascending"]::after { content: " ▲"; font-size: 0.7em; }
-.fg-grid .head [aria-sort="descending"]::after { content: " ▼"; font-size: 0.7em; }
-.fg-grid .numeric { text-align: right; font-variant-numeric: tabular-nums; }
-.fg-grid .body { flex: 1; min-height: 60px; overflow-y: auto; position: relative; scrollbar-gutter: stable; }
-.fg-grid .spacer { position: relative; }
-.fg-grid .row { position: absolute; left: 0; right: 0; height: 24px; cursor: pointer; color: var(--fg-text); }
-.fg-grid .row span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.fg-grid .row:hover { background: var(--fg-list-hover); }
-.fg-grid .row.pinned { background: var(--fg-list-active); color: var(--fg-list-active-text); font-weight: 600; }
-.fg-grid .row.pinned { box-shadow: inset 3px 0 0 var(--fg-focus); }
-.fg-grid .body:focus-visible .row.active { outline: 1px solid var(--fg-focus); outline-offset: -1px; }
-.fg-map .pin { border: 1px solid var(--fg-border); border-radius: 4px; padding: 6px 10px 10px; background: var(--fg-surface); }
-.fg-map .pin header { display: flex; align-items: center; gap: 4px; float: right; }
-.fg-map .pin .number { background: var(--fg-strong); color: var(--fg-bg); border-radius: 9px; min-width: 18px; padding: 0 5px; text-align: center; font-weight: 700; font-size: 0.85em; line-height: 18px; }
 .fg-map .pair .r { margin: 2px 0 6px; color: var(--fg-text); }
 .fg-map .pair .r strong { color: var(--fg-strong); font-size: 1.12em; font-variant-numeric: tabular-nums; }
 .fg-map .pair .same { margin-left: 8px; color: var(--fg-hit); white-space: nowrap; }
@@ -86,27 +15,9 @@ export const MAP_CSS = `
 .fg-map .pair .id { font-variant-numeric: tabular-nums; }
 .fg-map .pair .role { color: var(--fg-muted); font-weight: 400; font-size: 0.92em; }
 .fg-map .pair .stats { margin: 4px 0 0; color: var(--fg-muted); font-size: 0.92em; font-variant-numeric: tabular-nums; }
-.fg-map .fg-tooltip { position: fixed; inset: auto; margin: 0; padding: 10px 12px; box-sizing: border-box; width: max-content; max-width: min(690px, calc(100vw - 16px)); max-height: calc(100vh - 16px); overflow: hidden; color: var(--fg-text); background: var(--vscode-editorHoverWidget-background, var(--fg-surface)); border: 1px solid var(--vscode-editorHoverWidget-border, var(--fg-border)); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); pointer-events: none; font: inherit; line-height: 1.4; }
 .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: 316px 316px; }
 .fg-map .fg-tooltip .pair .sides { grid-template-columns: minmax(0, 330px); }
-.fg-map .fg-tooltip .examples { min-height: 5.4em; }
-.fg-map .help { position: absolute; z-index: 3; right: 8px; bottom: 8px; color: var(--fg-muted); font-size: 0.88em; pointer-events: none; opacity: 0; }
-.fg-map .layer:hover .help, .fg-map .layer:focus-visible .help { opacity: 1; }
-.fg-map[data-size="medium"] { grid-template: auto minmax(220px, 1fr) minmax(0, 36%) / minmax(0, 1fr); }
-.fg-map[data-size="medium"] .pane, .fg-map[data-size="narrow"] .pane { width: auto; }
-.fg-map[data-size="medium"] .details { grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); }
 .fg-map[data-size="medium"] .pin .sides { grid-template-columns: 1fr; }
-.fg-map[data-size="narrow"] { grid-template: auto minmax(320px, 1fr) minmax(0, 34%) / minmax(0, 1fr); padding: 8px; }
 .fg-map[data-size="narrow"] .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); }
-.fg-map[data-size="narrow"] .caption .counts { display: none; }
-.fg-map[data-size="narrow"] .foot { flex-wrap: wrap; }
-.fg-map[data-size="narrow"] .legend { max-width: none; }
-.fg-map[data-pane="closed"][data-size] { grid-template: auto minmax(0, 1fr) / minmax(0, 1fr); }
-.fg-map.compact { padding: 6px 0 2px; height: 420px; }
-.fg-map.compact[data-size="narrow"] { height: 640px; }
-.fg-map.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }
-.fg-map.compact:not([data-pane="closed"])[data-size="narrow"] { height: 900px; }
 @media (max-width: 720px) { .fg-map .fg-tooltip .pair.linked .sides { grid-template-columns: minmax(0, 1fr); } }
-@media (max-height: 520px) { .fg-map:not(.compact, [data-pane="closed"])[data-size="medium"], .fg-map:not(.compact, [data-pane="closed"])[data-size="narrow"] { grid-template-rows: auto minmax(140px, 1fr) minmax(0, 30%); } }
-@media print { .fg-map .toolbar, .fg-map .pane { display: none !important; } .fg-map { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; } }
 `;

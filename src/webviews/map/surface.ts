@@ -1,6 +1,6 @@
 /** What draws points: WebGL2 where there is one, else a rasteriser on a 2D canvas. Both take the same batches. */
 import type { Rgb } from '../ui/color.js';
-import type { Box, Camera } from './camera.js';
+import type { Box, Camera } from '../plot/camera.js';
 
 /** Points of one map in drawing order; the first `plain` may be thinned while moving. */
 export interface Batch {

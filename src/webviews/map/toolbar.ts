@@ -1,23 +1,29 @@
 /** Search, keyword group, colouring, threshold, dead features, tools: what narrows and colours the maps. */
-import { el, fill, icon } from '../ui/dom.js';
+import { PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
+import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
-import { button, checkbox, dropdown, textField, type Button, type Dropdown, type TextField } from '../ui/toolkit.js';
+import { checkbox, dropdown, type Dropdown } from '../ui/toolkit.js';
 import type { ColorBy } from './filter.js';
-import type { Tool } from './gestures.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
 import type { MapViewState } from './state.js';
 
-export interface ToolbarHooks {
+export interface ToolbarHooks extends PlotHooks {
   changed(change: Partial<MapViewState>): void;
-  tool(tool: Tool): void;
-  zoom(factor: number): void;
-  reset(): void;
-  togglePane(): void;
-  /** Forgets what other views light. */
-  unlink(): void;
-  openInPanel?: () => void;
 }
+
+const WORDS: PlotWords = {
+  label: 'Map controls',
+  search: 'Search by token (any of several words) or by feature id such as #123',
+  tools: [
+    ['pan', 'Drag pans'],
+    ['box', 'Drag selects a box (or Shift+drag)'],
+    ['lasso', 'Drag selects freehand (or Alt+drag)'],
+  ],
+  reset: 'Show the whole maps (0)',
+  pane: 'Show or hide the table',
+  unlink: 'Show all features again',
+};
 
 const COLOR_LABELS: Record<ColorBy, string> = {
   none: 'Colour: none',
@@ -27,55 +33,31 @@ const COLOR_LABELS: Record<ColorBy, string> = {
   delta: 'Colour: Δ',
 };
 
-export class Toolbar {
-  readonly element = el('div', { class: 'toolbar', role: 'toolbar', aria: { label: 'Map controls' } });
-  private readonly search: TextField;
+export class Toolbar extends PlotToolbar {
   private readonly groups: Dropdown | null;
-  private readonly slider: HTMLInputElement | null;
-  private readonly sliderText = el('output', { class: 'value' });
-  private readonly linked = el('span', { class: 'linked part', hidden: true });
-  private readonly hits = el('span', { class: 'hits', role: 'status' });
-  private readonly tools = new Map<Tool, Button>();
-  private typing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly model: MapModel,
     state: MapViewState,
     private readonly hooks: ToolbarHooks,
   ) {
-    this.search = textField({
-      label: 'Search by token (any of several words) or by feature id such as #123',
-      placeholder: 'Search tokens or #id',
-      onInput: (query) => {
-        clearTimeout(this.typing);
-        this.typing = setTimeout(() => hooks.changed({ query }), 120);
-      },
-    });
-    this.search.value = state.query;
-    this.search.element.classList.add('search');
-    const substring = checkbox({
-      label: 'part of word',
-      checked: state.substring,
-      onChange: (on) => hooks.changed({ substring: on }),
-    });
+    super(WORDS, state, hooks);
     this.groups = this.groupChoice(state);
     const dead = model.sets.reduce((sum, set) => sum + set.deadCount, 0);
-    this.slider = model.twin && !model.meta.shift ? this.threshold(state) : null;
-    this.element.append(
-      el('div', { class: 'part grow' }, this.search.element, substring.element),
-      el('div', { class: 'part' }, this.groups?.element, this.colours(state)),
+    const showDead = checkbox({
+      label: `show ${count(dead)} dead`,
+      checked: state.showDead,
+      onChange: (on) => hooks.changed({ showDead: on }),
+    });
+    this.assemble(
+      [
+        el('div', { class: 'part' }, this.groups?.element, this.colours(state)),
+        ...(model.twin && !model.meta.shift ? [this.threshold(state)] : []),
+        ...shiftControls(model, state, (change) => hooks.changed(change)),
+        ...(dead > 0 ? [showDead.element] : []),
+      ],
+      [],
     );
-    if (this.slider) this.element.append(el('label', { class: 'part threshold' }, 'r ≥', this.slider, this.sliderText));
-    this.element.append(...shiftControls(model, state, (change) => hooks.changed(change)));
-    if (dead > 0)
-      this.element.append(
-        checkbox({
-          label: `show ${count(dead)} dead`,
-          checked: state.showDead,
-          onChange: (showDead) => hooks.changed({ showDead }),
-        }).element,
-      );
-    this.element.append(this.linked, this.hits, this.toolButtons());
   }
 
   private groupChoice(state: MapViewState): Dropdown | null {
@@ -122,56 +104,18 @@ export class Toolbar {
     }).element;
   }
 
-  private threshold(state: MapViewState): HTMLInputElement {
-    const slider = el('input', { aria: { label: 'Hide links with r below' } });
-    slider.type = 'range';
-    slider.min = '0';
-    slider.max = '1';
-    slider.step = '0.01';
-    slider.value = String(state.minR);
-    const show = () => {
-      this.sliderText.value = Number(slider.value) === 0 ? 'all' : Number(slider.value).toFixed(2);
-      slider.setAttribute('aria-valuetext', this.sliderText.value);
-    };
-    show();
-    slider.addEventListener('input', () => {
-      show();
-      this.hooks.changed({ minR: Number(slider.value) });
+  private threshold(state: MapViewState): HTMLElement {
+    const text = el('output', { class: 'value' });
+    const words = (r: number) => (r === 0 ? 'all' : r.toFixed(2));
+    text.value = words(state.minR);
+    const input = slider({
+      ...{ label: 'Hide links with r below', range: [0, 1, 0.01], value: state.minR, say: words },
+      onInput: (minR) => {
+        text.value = words(minR);
+        this.hooks.changed({ minR });
+      },
     });
-    return slider;
-  }
-
-  private toolButtons(): HTMLElement {
-    const box = el('div', { class: 'part tools' });
-    const tools: Array<[Tool, 'move' | 'box' | 'lasso', string]> = [
-      ['pan', 'move', 'Drag pans'],
-      ['box', 'box', 'Drag selects a box (or Shift+drag)'],
-      ['lasso', 'lasso', 'Drag selects freehand (or Alt+drag)'],
-    ];
-    for (const [tool, name, label] of tools) {
-      const item = button({
-        label,
-        content: icon(name),
-        appearance: 'icon',
-        pressed: tool === 'pan',
-        onClick: () => {
-          for (const [key, other] of this.tools) other.setPressed(key === tool);
-          this.hooks.tool(tool);
-        },
-      });
-      this.tools.set(tool, item);
-      box.append(item.element);
-    }
-    const plain = (label: string, name: 'plus' | 'minus' | 'reset' | 'table' | 'open', onClick: () => void) =>
-      box.append(button({ label, content: icon(name), appearance: 'icon', onClick }).element);
-    plain('Zoom in (+)', 'plus', () => this.hooks.zoom(1.4));
-    plain('Zoom out (-)', 'minus', () => this.hooks.zoom(1 / 1.4));
-    plain('Show the whole maps (0)', 'reset', () => this.hooks.reset());
-    plain('Show or hide the table', 'table', () => this.hooks.togglePane());
-    const { openInPanel } = this.hooks;
-    if (openInPanel)
-      box.append(button({ label: 'Open in panel', appearance: 'secondary', onClick: () => openInPanel() }).element);
-    return box;
+    return el('label', { class: 'part threshold' }, 'r ≥', input, text);
   }
 
   setHits(hits: number[] | null, partners: number[]): void {
@@ -180,33 +124,5 @@ export class Toolbar {
           this.model.twin ? ` · ${plural(partners[0] + partners[1], 'partner')}` : ''
         }`
       : '';
-  }
-
-  /** Says what another view lights here; null = nothing. */
-  setLinked(label: string | null): void {
-    this.linked.hidden = label === null;
-    const text = `Lit elsewhere: ${label ?? ''}`;
-    fill(
-      this.linked,
-      el('span', { class: 'text', title: text }, text),
-      button({
-        label: 'Show all features again',
-        content: icon('close'),
-        appearance: 'icon',
-        onClick: () => this.hooks.unlink(),
-      }).element,
-    );
-  }
-
-  setQuery(query: string): void {
-    this.search.value = query;
-  }
-
-  focusSearch(): void {
-    this.search.focus();
-  }
-
-  dispose(): void {
-    clearTimeout(this.typing);
   }
 }

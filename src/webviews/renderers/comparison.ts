@@ -2,7 +2,7 @@
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { el } from '../ui/dom.js';
 import { aligned, percent, visibleToken } from '../ui/format.js';
-import { difference, type Piece } from './difference.js';
+import { difference, type Piece } from '../ui/difference.js';
 
 export const COMPARISON_CSS = `
 .fg-comparison .what { font-family: var(--fg-mono); font-size: 0.95em; background: var(--fg-code-bg); padding: 3px 8px; border-radius: 3px; display: inline-block; margin: 0 0 8px; white-space: pre-wrap; overflow-wrap: anywhere; }

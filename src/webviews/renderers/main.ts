@@ -1,22 +1,18 @@
 /** The notebook output renderer. Each output lives in a shadow root of its own and is freed by id. */
 import type { ActivationFunction, OutputItem, RendererContext } from 'vscode-notebook-renderer';
-import type { GraphDescriptor } from '../../protocol/graph.js';
-import type { LabDescriptor } from '../../protocol/lab.js';
-import type { MapDescriptor } from '../../protocol/map.js';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { VIEWS, type ViewName } from '../../protocol/views.js';
 import { WEBVIEW_PROTOCOL } from '../../protocol/webview.js';
-import { rpcLabSource } from '../lab/source.js';
 import { el } from '../ui/dom.js';
 import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
-import { RpcClient, rpcGraphSource, rpcMapSource } from '../ui/rpc.js';
+import { hostOf, RpcClient } from '../ui/rpc.js';
 import { renderOutput, type DrawnOutput, type OutputEnvironment } from './outputs.js';
 
-interface RendererState {
-  maps?: Record<string, JsonObject>;
-  graphs?: Record<string, JsonObject>;
-  labs?: Record<string, JsonObject>;
-}
+/** States of views by id, under "maps", "graphs", …: the saved word of the kind with an s. */
+type RendererState = Record<string, Record<string, JsonObject> | undefined>;
+
+const place = (view: ViewName): string => `${VIEWS[view].saved}s`;
 
 function environment(context: RendererContext<RendererState>): OutputEnvironment {
   const post = context.postMessage?.bind(context);
@@ -29,36 +25,18 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
   // The host answers with what other views have lit.
   post?.({ type: 'ready', protocol: WEBVIEW_PROTOCOL });
   return {
-    link,
-    mapSource: (map: MapDescriptor) => (rpc ? rpcMapSource(rpc, map) : null),
-    openInPanel: rpc ? (map, state) => void rpc.request('map.open', { map, state }).catch(complain) : undefined,
-    graphSource: (graph: GraphDescriptor) => (rpc ? rpcGraphSource(rpc, graph) : null),
-    openGraphInPanel: rpc
-      ? (graph, state) => void rpc.request('graph.open', { graph, state }).catch(complain)
+    host: (view, descriptor) => ({ ...(rpc ? hostOf(rpc, view, descriptor) : { files: null, live: null }), link }),
+    openInPanel: rpc
+      ? (view, descriptor, state) => void rpc.request('view.open', { view, descriptor, state }).catch(complain)
       : undefined,
-    labSource: (lab: LabDescriptor) => (rpc ? rpcLabSource(rpc, lab.view) : null),
-    openLabInPanel: rpc ? (lab, state) => void rpc.request('lab.open', { lab, state }).catch(complain) : undefined,
-    labState: (id) => context.getState()?.labs?.[id],
-    keepLabState: (id, state) => {
-      const kept = context.getState() ?? {};
-      context.setState({ ...kept, labs: { ...kept.labs, [id]: state } });
-    },
-    saveLabPage: rpc ? (lab) => rpc.request('lab.html', { lab }, Infinity) : undefined,
-    saveFile: rpc ? (file) => rpc.request('file.save', file, Infinity) : undefined,
-    saveGraphPage: rpc ? (graph) => rpc.request('graph.html', { graph }, Infinity) : undefined,
     copyText: async (text) => {
       if (rpc) await rpc.request('text.copy', { text });
       else await navigator.clipboard.writeText(text);
     },
-    mapState: (id) => context.getState()?.maps?.[id],
-    keepMapState: (id, state) => {
+    state: (view, id) => context.getState()?.[place(view)]?.[id],
+    keepState: (view, id, state) => {
       const kept = context.getState() ?? {};
-      context.setState({ ...kept, maps: { ...kept.maps, [id]: state } });
-    },
-    graphState: (id) => context.getState()?.graphs?.[id],
-    keepGraphState: (id, state) => {
-      const kept = context.getState() ?? {};
-      context.setState({ ...kept, graphs: { ...kept.graphs, [id]: state } });
+      context.setState({ ...kept, [place(view)]: { ...kept[place(view)], [id]: state } });
     },
   };
 }

@@ -1,54 +1,35 @@
 /** Draws one output of any of our mime types; used by the notebook renderer and by the exported report. */
+import type { Descriptor } from '../../protocol/bundle.js';
 import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
-import type { GraphDescriptor, GraphSource } from '../../protocol/graph.js';
 import type { Progress } from '../../protocol/kernel.js';
-import type { LabDescriptor } from '../../protocol/lab.js';
-import type { LinkChannel } from '../../protocol/link.js';
-import type { MapDescriptor, MapSource } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { asDescriptor, viewMime, viewOfMime, VIEWS, type ViewName } from '../../protocol/views.js';
 import { CHART_CSS, drawChart } from '../charts/chart.js';
-import type { LabSource } from '../lab/source.js';
-import { createLabView } from '../lab/view.js';
-import { createMapView } from '../map/view.js';
-import { createGraphView } from '../mapper/view.js';
 import { el } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
 import { messageOf } from '../ui/message.js';
 import { isObject } from '../ui/rpc.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
+import type { ViewHost } from '../ui/view.js';
+import { openView } from '../views.js';
 import { COMPARISON_CSS, renderComparison } from './comparison.js';
 import { FEATURES_CSS, renderFeatures } from './features.js';
 import { PROGRESS_CSS, ProgressBar } from './progress.js';
 import { renderTable, TABLE_CSS } from './table.js';
 
+/** Where outputs are shown. */
 export interface OutputEnvironment {
-  /** Data of a map; null where there is none (no host, no sidecar in the page). */
-  mapSource(map: MapDescriptor): MapSource | null;
-  openInPanel?(map: MapDescriptor, state: JsonObject): void;
   copyText(text: string): Promise<void>;
-  /** State of a map view kept across renderings, by map id. */
-  mapState?(id: string): JsonObject | undefined;
-  keepMapState?(id: string, state: JsonObject): void;
-  /** Data of a Mapper graph; null where there is none. */
-  graphSource(graph: GraphDescriptor): GraphSource | null;
-  openGraphInPanel?(graph: GraphDescriptor, state: JsonObject): void;
-  graphState?(id: string): JsonObject | undefined;
-  keepGraphState?(id: string, state: JsonObject): void;
-  /** Whom an interventions panel asks; null where there is nobody. */
-  labSource?(lab: LabDescriptor): LabSource | null;
-  openLabInPanel?(lab: LabDescriptor, state: JsonObject): void;
-  saveLabPage?(lab: LabDescriptor): Promise<string | null>;
-  labState?(id: string): JsonObject | undefined;
-  keepLabState?(id: string, state: JsonObject): void;
-  /** Saves an export; resolves with its path, or null when cancelled. Absent: the page downloads it. */
-  saveFile?(file: { name: string; text?: string; base64?: string }): Promise<string | null>;
-  /** Saves a page of its own with this graph. */
-  saveGraphPage?(graph: GraphDescriptor): Promise<string | null>;
-  /** Exchanges selections between the views of the notebook. */
-  link?: LinkChannel;
-  /** Draw maps and graphs without WebGL. */
-  canvas?: 'auto' | '2d';
+  /** What there is for a view: its files, its kernel, where it saves. */
+  host(
+    view: ViewName,
+    descriptor: Descriptor,
+  ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'saveFile' | 'savePage'>;
+  openInPanel?(view: ViewName, descriptor: Descriptor, state: JsonObject): void;
+  /** State of a view kept across renderings, by its descriptor's id. */
+  state?(view: ViewName, id: string): JsonObject | undefined;
+  keepState?(view: ViewName, id: string, state: JsonObject): void;
 }
 
 export interface DrawnOutput {
@@ -59,18 +40,6 @@ export interface DrawnOutput {
 }
 
 const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS, PROGRESS_CSS];
-
-/** Mime types that renderOutput draws. */
-export const DRAWN: readonly string[] = [
-  MIME.map,
-  MIME.graph,
-  MIME.lab,
-  MIME.chart,
-  MIME.table,
-  MIME.features,
-  MIME.comparison,
-  MIME.progress,
-];
 
 /** Draws `json` into `root`. Bad data is said in place, never thrown. */
 export function renderOutput(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
@@ -88,9 +57,8 @@ export function renderOutput(mime: string, json: unknown, root: HTMLElement, env
 }
 
 function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
-  if (mime === MIME.map) return drawMap(json as MapDescriptor, root, env);
-  if (mime === MIME.graph) return drawGraph(json as GraphDescriptor, root, env);
-  if (mime === MIME.lab) return drawLab(json as unknown as LabDescriptor, root, env);
+  const view = viewOfMime(mime);
+  if (view) return drawView(view, json, root, env);
   const still = (node: HTMLElement): DrawnOutput => {
     root.append(node);
     return { mime, update: () => false, dispose: followTheme(root, () => undefined) };
@@ -136,80 +104,36 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
 }
 
 /** Stands where the bundle is not to be had. */
-function absent(mime: string, what: string, bundle: MapDescriptor | GraphDescriptor, root: HTMLElement): DrawnOutput {
-  const stop = followTheme(root, () => undefined);
+function absent(view: ViewName, { path, meta }: Descriptor, root: HTMLElement): () => void {
   root.append(
-    el('p', { class: 'fg-title' }, bundle.meta.title),
+    el('p', { class: 'fg-title' }, meta.title),
     el(
       'p',
       { class: 'fg-none' },
-      `The data of this ${what} is not here: it lies in ${bundle.path} beside the notebook. Open the notebook with Feature Geometry Notebooks installed, or export a report, which carries the data inside.`,
+      `The data of this ${VIEWS[view].noun} is not here: it lies in ${path} beside the notebook. Open the notebook with Feature Geometry Notebooks installed, or export a report, which carries the data inside.`,
     ),
   );
-  return { mime, update: () => false, dispose: stop };
+  return followTheme(root, () => undefined);
 }
 
-function drawMap(map: MapDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
-  const source = env.mapSource(map);
-  if (!source) return absent(MIME.map, 'feature map', map, root);
-  const host = root.appendChild(el('div'));
-  const { openInPanel } = env;
-  const view = createMapView(host, source, {
-    compact: true,
-    wheel: 'focused',
-    canvas: env.canvas,
-    link: env.link,
-    state: env.mapState?.(map.id),
-    onState: (state) => env.keepMapState?.(map.id, state),
-    openInPanel: openInPanel && ((state) => openInPanel.call(env, map, state)),
-  });
-  return {
-    mime: MIME.map,
-    // The id is the hash of the content: the same id is the same map.
-    update: (next) => isObject(next) && next.id === map.id,
-    dispose: () => view.dispose(),
-  };
-}
-
-function drawGraph(graph: GraphDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
-  const source = env.graphSource(graph);
-  if (!source) return absent(MIME.graph, 'Mapper graph', graph, root);
-  const host = root.appendChild(el('div'));
-  const { openGraphInPanel, saveGraphPage } = env;
-  const view = createGraphView(host, source, {
-    compact: true,
-    wheel: 'focused',
-    canvas: env.canvas,
-    link: env.link,
-    state: env.graphState?.(graph.id),
-    onState: (state) => env.keepGraphState?.(graph.id, state),
-    openInPanel: openGraphInPanel && ((state) => openGraphInPanel.call(env, graph, state)),
-    saveFile: env.saveFile?.bind(env),
-    saveGraphPage: saveGraphPage && (() => saveGraphPage.call(env, graph)),
-  });
-  return {
-    mime: MIME.graph,
-    update: (next) => isObject(next) && next.id === graph.id,
-    dispose: () => view.dispose(),
-  };
-}
-
-function drawLab(lab: LabDescriptor, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
-  const host = root.appendChild(el('div'));
-  const { openLabInPanel } = env;
-  const view = createLabView(host, lab, env.labSource?.(lab) ?? null, {
-    compact: true,
-    link: env.link,
-    state: env.labState?.(lab.id),
-    onState: (state) => env.keepLabState?.(lab.id, state),
-    openInPanel: openLabInPanel && ((state) => openLabInPanel.call(env, lab, state)),
+function drawView(view: ViewName, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
+  const mime = viewMime(view);
+  const descriptor = asDescriptor(view, json);
+  if (!descriptor) throw new Error(`expected the descriptor of a ${VIEWS[view].noun}, with id, meta and path`);
+  const host = env.host(view, descriptor);
+  if (VIEWS[view].bundle && !host.files) return { mime, update: () => false, dispose: absent(view, descriptor, root) };
+  const drawn = openView(view, root.appendChild(el('div')), descriptor, {
+    ...host,
+    ...{ compact: true, wheel: 'focused' },
     copyText: (text) => env.copyText(text),
-    saveFile: env.saveFile?.bind(env),
-    savePage: env.saveLabPage?.bind(env),
+    state: env.state?.(view, descriptor.id),
+    onState: (state) => env.keepState?.(view, descriptor.id, state),
+    openInPanel: env.openInPanel && ((state) => env.openInPanel?.(view, descriptor, state)),
   });
   return {
-    mime: MIME.lab,
-    update: (next) => isObject(next) && next.id === lab.id,
-    dispose: () => view.dispose(),
+    mime,
+    // The id is the hash of the content: the same id is the same picture.
+    update: (next) => isObject(next) && next.id === descriptor.id,
+    dispose: () => drawn.dispose(),
   };
 }

@@ -1,7 +1,7 @@
 /** Cells and outputs of a notebook as a document. */
-import { MIME } from '../../protocol/mime.js';
+import { DRAWN, MIME } from '../../protocol/mime.js';
 import type { CellOutput, Json, NotebookCell, OutputItem } from '../../protocol/notebook.js';
-import { DRAWN, renderOutput, type OutputEnvironment } from '../renderers/outputs.js';
+import { renderOutput, type OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
 import { highlight } from './highlight.js';

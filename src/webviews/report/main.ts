@@ -1,44 +1,33 @@
 /** An exported report: the notebook in the page becomes a document with live maps and charts, without a network. */
-import type { GraphDescriptor } from '../../protocol/graph.js';
-import type { MapDescriptor } from '../../protocol/map.js';
+import { VIEWS } from '../../protocol/views.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
-import { sidecarElementId } from '../../protocol/webview.js';
-import { bundleMapSource } from '../map/bundle.js';
-import { bundleGraphSource } from '../mapper/bundle.js';
-import { download, fileName } from '../mapper/save.js';
 import type { OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
 import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
-import { bytesOfBase64 } from '../ui/rpc.js';
+import { download, fileName } from '../ui/save.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import { dropdown } from '../ui/toolkit.js';
 import { renderCell } from './cells.js';
-import { graphPage } from './graphPage.js';
+import { carries, pageFiles } from './pageFiles.js';
 import { REPORT_CSS } from './styles.js';
+import { viewPage } from './viewPage.js';
 
-async function sidecar(bundle: string, file: string): Promise<Uint8Array> {
-  const node = document.getElementById(sidecarElementId(bundle, file));
-  if (!node?.textContent) throw new Error(`the report does not carry ${file} of ${bundle}; export it again`);
-  const stream = new Blob([bytesOfBase64(node.textContent.trim())]).stream();
-  return new Uint8Array(await new Response(stream.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer());
-}
-
-const carries = (bundle: string, file: string) => document.getElementById(sidecarElementId(bundle, file)) !== null;
+const link = new LinkBus();
+const canvas = new URLSearchParams(location.search).get('canvas') === '2d' ? '2d' : 'auto';
 
 const environment: OutputEnvironment = {
-  mapSource: (map: MapDescriptor) =>
-    carries(map.id, 'map.json') ? bundleMapSource((file) => sidecar(map.id, file)) : null,
-  graphSource: (graph: GraphDescriptor) =>
-    carries(graph.id, 'graph.json')
-      ? bundleGraphSource(
-          (file) => sidecar(graph.id, file),
-          (file) => carries(graph.id, file),
-        )
-      : null,
-  saveGraphPage: (graph) => download({ name: fileName(graph.meta.title, 'html'), text: graphPage(graph) }),
-  link: new LinkBus(),
+  host: (view, { id }) => {
+    const manifest = VIEWS[view].bundle;
+    return {
+      ...{ link, canvas, live: null },
+      files: manifest && carries(id, manifest.meta) ? pageFiles(id) : null,
+      savePage:
+        manifest &&
+        ((shown) => download({ name: fileName(shown.meta.title, 'html'), text: viewPage(view, manifest, shown) })),
+    };
+  },
   copyText: async (text) => {
     // file:// pages may lack the clipboard API: the selection of a hidden field serves there.
     if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -49,7 +38,6 @@ const environment: OutputEnvironment = {
     field.remove();
     if (!done) throw new Error('no clipboard');
   },
-  canvas: new URLSearchParams(location.search).get('canvas') === '2d' ? '2d' : 'auto',
 };
 
 function makeSlugs(): (text: string) => string {

@@ -16,6 +16,7 @@ body { margin: 0; }
 #app .md code { background: var(--fg-code-bg); padding: 1px 4px; border-radius: 3px; }
 #app .md pre code { padding: 0; background: none; }
 #app pre { background: var(--fg-code-bg); border: 1px solid var(--fg-contrast); border-radius: 4px; padding: 10px 14px; overflow-x: auto; margin: 0; line-height: 1.5; white-space: pre; tab-size: 2; }
+#app .md pre { margin: 0.8em 0; }
 #app blockquote { margin: 1em 0; padding: 0 1em; border-left: 3px solid var(--fg-border); color: var(--fg-muted); }
 #app .md table { border-collapse: collapse; }
 #app .md th, #app .md td { border: 1px solid var(--fg-border); padding: 3px 10px; }
@@ -31,9 +32,9 @@ body { margin: 0; }
 #app .output pre.stderr { border-left-color: var(--fg-heat); }
 #app .output pre.error { border-left-color: var(--fg-error); color: var(--fg-error); }
 #app .output img { max-width: 100%; }
-#app .output .fg-map { height: 660px; }
-#app .output .fg-map:not([data-pane="closed"])[data-size="medium"] { height: 860px; }
-#app .output .fg-map[data-size="narrow"] { height: 900px; }
+#app .output .fg-plot { height: 660px; }
+#app .output .fg-plot:not([data-pane="closed"])[data-size="medium"] { height: 860px; }
+#app .output .fg-plot[data-size="narrow"] { height: 900px; }
 #app .t-comment { color: var(--fg-muted); font-style: italic; }
 #app .t-string { color: var(--fg-removed); }
 #app .t-number { color: var(--fg-added); }

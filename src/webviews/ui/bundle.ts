@@ -1,59 +1,169 @@
-/** The files of a bundle that the page itself holds: what an exported report carries. */
-import type { FeatureExample } from '../../protocol/map.js';
+/**
+ * Reads bundles: the one place where their bytes become what views draw, whether they come from the extension host or from
+ * the page itself. Everything is checked against the kind's manifest, since a bundle may be damaged or made by anybody.
+ */
+import {
+  COLUMNS_FILE,
+  decodeColumns,
+  examplesFile,
+  labelsFile,
+  matrixFile,
+  MAX_META_BYTES,
+  parseJson,
+  parseMeta,
+  requireShape,
+  type BundleManifest,
+  type BundleMeta,
+  type ColumnSpec,
+  type ColumnsOf,
+  type FeatureExample,
+} from '../../protocol/bundle.js';
 import { decodeSafetensors, type NdArray } from '../../protocol/safetensors.js';
 
-export class PageBundle {
-  private readonly once = new Map<string, Promise<Uint8Array>>();
-  private readonly decoded = new Map<string, Promise<Map<string, NdArray>>>();
+/** Where the files of a bundle are. */
+export interface BundleFiles {
+  /** Bytes begin to end, as far as the file goes; null where the bundle has no such file. Default: all. */
+  read(file: string, begin?: number, end?: number): Promise<Uint8Array | null>;
+}
 
-  /** `read` gives one file of the bundle by its name, such as "columns.safetensors". */
-  constructor(private readonly read: (file: string) => Promise<Uint8Array>) {}
+/** Of a descriptor without its bundle. */
+export const noFiles: BundleFiles = { read: () => Promise.resolve(null) };
 
-  file(name: string): Promise<Uint8Array> {
-    let bytes = this.once.get(name);
-    if (!bytes) this.once.set(name, (bytes = this.read(name)));
+/** What a view reads. */
+export interface BundleSource<M extends BundleMeta, C> {
+  meta(): Promise<M>;
+  /** Columns of a set, with its labels. */
+  columns(set: number): Promise<C>;
+  /** Dataset examples of a point; [] where the bundle has none. */
+  examples(set: number, point: number): Promise<FeatureExample[]>;
+  /** The manifest's matrix, row-major; null where the bundle has none. */
+  matrix(): Promise<Float32Array | null>;
+}
+
+type Sets<M extends BundleMeta> = M['sets'][number];
+
+/** Tensors of one file: far above what is drawn. */
+const MAX_TENSOR_BYTES = 2 ** 30;
+/** Bytes of one point's examples: far above what is written, far below what would hurt. */
+const MAX_EXAMPLES_BYTES = 16 * 2 ** 20;
+
+/** Values by key, made once; a failure is not kept, as the next look may find what is missing now. */
+class Once<T> {
+  private readonly known = new Map<string, Promise<T>>();
+
+  get(key: string, make: () => Promise<T>): Promise<T> {
+    let value = this.known.get(key);
+    if (!value) {
+      this.known.set(key, (value = make()));
+      value.catch(() => this.known.delete(key));
+    }
+    return value;
+  }
+}
+
+export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnSpec<Sets<M>>>> implements BundleSource<
+  M,
+  ColumnsOf<{ columns: C }>
+> {
+  private readonly metas = new Once<M>();
+  private readonly files = new Once<Map<string, NdArray> | null>();
+
+  /** `place`: where the bundle lies, for messages. */
+  constructor(
+    private readonly manifest: BundleManifest<Sets<M>, C>,
+    private readonly bytes: BundleFiles,
+    private readonly place: string,
+  ) {}
+
+  meta(): Promise<M> {
+    const { meta } = this.manifest;
+    return this.metas.get(meta, async () => {
+      const text = await this.text(meta);
+      if (text === null) throw this.missing(meta);
+      return parseMeta<M>(text, this.manifest as BundleManifest, this.where(meta));
+    });
+  }
+
+  async columns(s: number): Promise<ColumnsOf<{ columns: C }>> {
+    const set = await this.set(s);
+    const tensors = await this.tensors(COLUMNS_FILE);
+    if (!tensors) throw this.missing(COLUMNS_FILE);
+    const arrays = decodeColumns(this.manifest, set, s, tensors, this.where(COLUMNS_FILE));
+    return { ...arrays, labels: await this.labels(s, set.points) };
+  }
+
+  async examples(s: number, point: number): Promise<FeatureExample[]> {
+    const { points } = await this.set(s);
+    if (!Number.isInteger(point) || point < 0 || point >= points)
+      throw new Error(`Set ${s} has ${points} points, point ${point} was asked for`);
+    const at = (await this.tensors(COLUMNS_FILE))?.get(`${s}.examplesAt`);
+    if (!at && this.manifest.texts === 'optional') return [];
+    if (!at) throw new Error(`${this.where(COLUMNS_FILE)} has no column ${s}.examplesAt`);
+    requireShape(at, 'I64', [points + 1], `${this.where(COLUMNS_FILE)}: ${s}.examplesAt`);
+    const [begin, end] = [Number(at.data[point]), Number(at.data[point + 1])];
+    if (begin < 0 || end < begin || end - begin > MAX_EXAMPLES_BYTES)
+      throw new Error(`The examples of point ${point} lie at bytes ${begin} to ${end}: the bundle is damaged`);
+    const file = examplesFile(s);
+    const line = await this.bytes.read(file, begin, end);
+    if (!line) throw this.missing(file);
+    if (line.length < end - begin)
+      throw new Error(`${this.where(file)} ends at byte ${begin + line.length}, expected ${end}: it is truncated`);
+    const text = new TextDecoder().decode(line);
+    return text.trim() === '' ? [] : (parseJson(text, this.where(file)) as FeatureExample[]);
+  }
+
+  async matrix(): Promise<Float32Array | null> {
+    const { matrix } = this.manifest;
+    if (!matrix) return null;
+    const file = matrixFile(matrix.name);
+    const tensor = (await this.tensors(file))?.get(matrix.name);
+    if (!tensor) return null;
+    const { sets } = await this.meta();
+    requireShape(tensor, 'F32', matrix.shape(sets), `${this.where(file)}: ${matrix.name}`);
+    return tensor.data as Float32Array;
+  }
+
+  private where(file: string): string {
+    return `${this.place}/${file}`;
+  }
+
+  private missing(file: string): Error {
+    return new Error(`${this.where(file)} is not there: run the cell again, and export the page again.`);
+  }
+
+  private async set(s: number): Promise<Sets<M>> {
+    const { sets } = await this.meta();
+    if (!Number.isInteger(s) || s < 0 || s >= sets.length)
+      throw new Error(`${this.place} has ${sets.length} set(s), set ${s} was asked for`);
+    return sets[s];
+  }
+
+  private async whole(file: string, limit: number): Promise<Uint8Array | null> {
+    const bytes = await this.bytes.read(file, 0, limit + 1);
+    if (bytes && bytes.length > limit) throw new Error(`${this.where(file)} is over the limit of ${limit} bytes`);
     return bytes;
   }
 
-  async json<T>(name: string): Promise<T> {
-    return JSON.parse(new TextDecoder().decode(await this.file(name))) as T;
+  private async text(file: string): Promise<string | null> {
+    const bytes = await this.whole(file, MAX_META_BYTES);
+    return bytes && new TextDecoder().decode(bytes);
   }
 
-  tensors(name = 'columns.safetensors'): Promise<Map<string, NdArray>> {
-    let tensors = this.decoded.get(name);
-    if (!tensors) {
-      tensors = this.file(name).then((bytes) => decodeSafetensors(bytes, name).tensors);
-      this.decoded.set(name, tensors);
-    }
-    return tensors;
+  private tensors(file: string): Promise<Map<string, NdArray> | null> {
+    return this.files.get(file, async () => {
+      const bytes = await this.whole(file, MAX_TENSOR_BYTES);
+      return bytes && decodeSafetensors(bytes, this.where(file)).tensors;
+    });
   }
 
-  /** Dataset examples of a point: one line of the set's file. */
-  async examples(set: number, point: number): Promise<FeatureExample[]> {
-    const at = (await this.tensors()).get(`${set}.examplesAt`);
-    if (!(at?.data instanceof BigInt64Array)) throw new Error(`columns.safetensors has no I64 ${set}.examplesAt`);
-    if (point < 0 || point + 1 >= at.data.length)
-      throw new Error(`set ${set} has ${at.data.length - 1} points; there is no point ${point}`);
-    const bytes = await this.file(`${set}.examples.jsonl`);
-    const line = new TextDecoder().decode(bytes.subarray(Number(at.data[point]), Number(at.data[point + 1])));
-    return line.trim() === '' ? [] : (JSON.parse(line) as FeatureExample[]);
+  private async labels(s: number, points: number): Promise<string[][]> {
+    const file = labelsFile(s);
+    const text = await this.text(file);
+    if (text === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
+    if (text === null) throw this.missing(file);
+    const labels = parseJson(text, this.where(file)) as string[][] | null;
+    if (!Array.isArray(labels) || labels.length !== points)
+      throw new Error(`${this.where(file)} has ${labels?.length ?? 'no'} labels for ${points} points`);
+    return labels;
   }
-}
-
-export function floatsOf(tensors: Map<string, NdArray>, name: string): Float32Array | undefined {
-  const data = tensors.get(name)?.data;
-  if (data !== undefined && !(data instanceof Float32Array)) throw new Error(`${name} is not F32`);
-  return data;
-}
-
-export function intsOf(tensors: Map<string, NdArray>, name: string): Int32Array | undefined {
-  const data = tensors.get(name)?.data;
-  if (data !== undefined && !(data instanceof Int32Array)) throw new Error(`${name} is not I32`);
-  return data;
-}
-
-/** The array, or an error that names the missing column. */
-export function needed<T>(array: T | undefined, name: string): T {
-  if (array === undefined) throw new Error(`columns.safetensors has no ${name}; run the cell and export again`);
-  return array;
 }

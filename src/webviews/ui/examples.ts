@@ -1,5 +1,5 @@
 /** Dataset examples of a feature: tokens with activation as background intensity and the peak token marked. */
-import type { FeatureExample } from '../../protocol/map.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
 import { labelTokens, loneToken } from '../../protocol/tokens.js';
 import { el } from './dom.js';
 import { aligned, number, visibleToken } from './format.js';

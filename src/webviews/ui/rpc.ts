@@ -1,18 +1,15 @@
 /** Requests from a webview to its host: one reply each, errors in words, never a wait without end. */
-import type { GraphColumns, GraphSource } from '../../protocol/graph.js';
-import type { MapColumns, MapSource } from '../../protocol/map.js';
-import type {
-  Base64Array,
-  BundleRef,
-  FromWebview,
-  WebviewMethod,
-  WebviewRequest,
-  WebviewRequests,
-  WireColumns,
-  WireFloats,
-  WireGraphColumns,
-  WireInts,
+import type { Descriptor } from '../../protocol/bundle.js';
+import type { ViewName } from '../../protocol/views.js';
+import {
+  WEBVIEW_PROTOCOL,
+  type FromWebview,
+  type WebviewMethod,
+  type WebviewRequest,
+  type WebviewRequests,
 } from '../../protocol/webview.js';
+import type { BundleFiles } from './bundle.js';
+import type { LiveKernel, ViewHost } from './view.js';
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -45,7 +42,7 @@ export class RpcClient {
       };
       const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs);
       this.waiting.set(id, { resolve: (value) => resolve(value as WebviewRequests[M]['value']), reject, timer });
-      this.post({ type: 'request', id, method, params } as WebviewRequest);
+      this.post({ type: 'request', id, protocol: WEBVIEW_PROTOCOL, method, params } as WebviewRequest);
     });
   }
 
@@ -83,73 +80,53 @@ export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function decode(array: Float32Array | Int32Array | Base64Array, dtype: 'F32' | 'I32'): Float32Array | Int32Array {
-  if (array instanceof Float32Array || array instanceof Int32Array) return array;
-  if (array.dtype !== dtype) throw new Error(`a column has dtype ${array.dtype}, expected ${dtype}`);
-  const bytes = bytesOfBase64(array.base64);
-  if (bytes.length % 4) throw new Error(`a column of ${bytes.length} bytes is not a whole number of ${dtype} values`);
-  return dtype === 'F32' ? new Float32Array(bytes.buffer) : new Int32Array(bytes.buffer);
-}
-
-const floats = (a: WireFloats) => decode(a, 'F32') as Float32Array;
-const ints = (a: WireInts) => decode(a, 'I32') as Int32Array;
-
-/** Typed arrays from either form of the wire. */
-export function decodeColumns(wire: WireColumns): MapColumns {
+/** The files of a bundle, which the extension host reads. */
+export function rpcFiles(rpc: RpcClient, { id, path = '' }: Descriptor): BundleFiles {
+  const bundle = { id, path };
   return {
-    x: floats(wire.x),
-    y: floats(wire.y),
-    feature: ints(wire.feature),
-    firingRate: floats(wire.firingRate),
-    firings: ints(wire.firings),
-    partner: wire.partner && ints(wire.partner),
-    r: wire.r && floats(wire.r),
-    x2: wire.x2 && floats(wire.x2),
-    y2: wire.y2 && floats(wire.y2),
-    delta: wire.delta && floats(wire.delta),
-    labels: wire.labels,
-  };
-}
-
-/** A map whose data the extension host serves. */
-export function rpcMapSource(rpc: RpcClient, map: BundleRef): MapSource {
-  const ref = { id: map.id, path: map.path };
-  return {
-    meta: () => rpc.request('map.meta', { map: ref }),
-    columns: async (set) => decodeColumns(await rpc.request('map.columns', { map: ref, set })),
-    examples: (set, point) => rpc.request('map.examples', { map: ref, set, point }),
-  };
-}
-
-/** Typed arrays from either form of the wire. */
-export function decodeGraphColumns(wire: WireGraphColumns): GraphColumns {
-  return {
-    x: floats(wire.x),
-    y: floats(wire.y),
-    membersAt: ints(wire.membersAt),
-    members: ints(wire.members),
-    edges: ints(wire.edges),
-    weight: ints(wire.weight),
-    component: ints(wire.component),
-    cube: ints(wire.cube),
-    noise: ints(wire.noise),
-    columns: wire.columns.map(floats),
-    counterpart: wire.counterpart && ints(wire.counterpart),
-    r: wire.r && floats(wire.r),
-    labels: wire.labels,
-  };
-}
-
-/** A Mapper graph whose data the extension host serves. */
-export function rpcGraphSource(rpc: RpcClient, graph: BundleRef): GraphSource {
-  const ref = { id: graph.id, path: graph.path };
-  return {
-    meta: () => rpc.request('graph.meta', { graph: ref }),
-    columns: async (set) => decodeGraphColumns(await rpc.request('graph.columns', { graph: ref, set })),
-    examples: (set, point) => rpc.request('graph.examples', { graph: ref, set, point }),
-    overlap: async () => {
-      const wire = await rpc.request('graph.overlap', { graph: ref });
-      return wire && floats(wire);
+    read: async (file, begin = 0, end = Infinity) => {
+      const parts: Uint8Array[] = [];
+      for (let at = begin; ;) {
+        const part = await rpc.request('bundle.read', { bundle, file, begin: at, ...(end < Infinity && { end }) });
+        if (part === null) return null;
+        const bytes = typeof part.bytes === 'string' ? bytesOfBase64(part.bytes) : part.bytes;
+        parts.push(bytes);
+        at += bytes.length;
+        if (at >= Math.min(end, part.size) || bytes.length === 0) return joined(parts);
+      }
     },
+  };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+function rpcLive(rpc: RpcClient): LiveKernel {
+  return {
+    call: (call) => rpc.request('live.call', call, Infinity),
+    state: (view) => rpc.request('live.state', { view }),
+  };
+}
+
+/** What the extension host does for a view. */
+export function hostOf(
+  rpc: RpcClient,
+  view: ViewName,
+  descriptor: Descriptor,
+): Required<Pick<ViewHost, 'files' | 'live' | 'saveFile' | 'savePage' | 'copyText'>> {
+  return {
+    files: descriptor.path === undefined ? null : rpcFiles(rpc, descriptor),
+    live: rpcLive(rpc),
+    saveFile: (file) => rpc.request('file.save', file, Infinity),
+    savePage: (shown) => rpc.request('view.page', { view, descriptor: shown }, Infinity),
+    copyText: async (text) => void (await rpc.request('text.copy', { text })),
   };
 }

@@ -18,8 +18,8 @@ const loose = {
   clusterer: { kind: 'agglomerative', metric: 'cosine', distanceThreshold: 0.9 },
 } as const;
 
-/** Every tensor of a sidecar by name. */
-async function sidecar(folder: string): Promise<Record<string, ArrayLike<number>>> {
+/** Every tensor of a bundle by name. */
+async function tensorsOf(folder: string): Promise<Record<string, ArrayLike<number>>> {
   const file = await SafetensorsFile.open(path.join(folder, 'columns.safetensors'));
   try {
     const out: Record<string, ArrayLike<number>> = {};
@@ -55,7 +55,7 @@ describe('fg.mapper.graph', () => {
       expect(meta.sets[0].nodes).toBe(graph.nodes);
       expect(text.text!.join('')).toContain(graph.description);
       for (const warning of graph.warnings) expect(text.text!.join('')).toContain(warning);
-      const arrays = await sidecar(path.join(context.outputFolder, at));
+      const arrays = await tensorsOf(path.join(context.outputFolder, at));
       expect(arrays['0.members']).toEqual(graph.members);
       expect(arrays['0.x'].length).toBe(graph.nodes);
     }
@@ -109,7 +109,7 @@ describe('fg.mapper.show', () => {
     const names = meta.sets[0].columns.map((c) => c.name);
     expect(names).toEqual(['firing rate', 'r to counterpart', 'lens: PCA 1', 'lens: PCA 2', 'decoder norm', 'half']);
     const folder = path.join(context.outputFolder, at);
-    const arrays = await sidecar(folder);
+    const arrays = await tensorsOf(folder);
     expect(arrays['0.counterpart']).toEqual(Int32Array.from({ length: 24 }, (_, i) => map.bestBofA[2 * i]));
     expect(Array.from(arrays['0.column.0'])).toEqual(
       Array.from(a.statistics.firings, (n) => Math.fround(n / a.meta.tokens)),
@@ -131,7 +131,7 @@ describe('fg.mapper.show', () => {
     expect((overlap.data as Float32Array)[graphB.nodes]).toBeCloseTo(shared, 6);
   });
 
-  it('writes the same sidecar for the same graph, seed for seed', async () => {
+  it('writes the same bundle for the same graph, seed for seed', async () => {
     const { fg, context } = world;
     const graph = await fg.mapper.graph(saeA.decoder, loose);
     const bytes: Buffer[] = [];

@@ -97,7 +97,7 @@ describe('maps in cells', () => {
     }
   });
 
-  it('are the same sidecar when nothing changed, and another one with another title', async () => {
+  it('are the same bundle when nothing changed, and another one with another title', async () => {
     const { fg, context } = world;
     const { layoutA, a } = await mapped(world);
     await fg.show.map(layoutA, a);

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BundleFiles, bundleFolder, BundleStore } from '../../../src/extension/panels/bundleFiles.js';
+import { readBundleFile } from '../../../src/extension/panels/bundleFiles.js';
 import { readInside } from '../../../src/extension/panels/insideFiles.js';
-import { MapData } from '../../../src/extension/panels/mapData.js';
+import { MAP_BUNDLE } from '../../../src/protocol/map.js';
+import { BundleReader } from '../../../src/webviews/ui/bundle.js';
 import { testFolder } from '../io/folder.js';
 
 const root = testFolder();
@@ -19,8 +20,12 @@ beforeEach(() => {
   fs.mkdirSync(bundle, { recursive: true });
   fs.writeFileSync(path.join(root, 'secret.json'), JSON.stringify({ ...META, secret: true }));
 });
-const ref = { id: 'x', path: '.fgnb/map-1' };
-const meta = () => new MapData(notebook).meta(ref);
+const place = '.fgnb/map-1';
+const read = (file: string, begin = 0, end = Infinity) =>
+  readBundleFile(notebook, place, file, { begin, end, limit: 2 ** 20 });
+const reader = () =>
+  new BundleReader(MAP_BUNDLE, { read: async (...range) => (await read(...range))?.bytes ?? null }, place);
+const meta = () => reader().meta();
 
 describe('files of a bundle', () => {
   it('are read, through links that stay inside the notebook’s folder too', async () => {
@@ -39,8 +44,8 @@ describe('files of a bundle', () => {
         fs.symlinkSync('../../step', path.join(bundle, 'map.json'));
       },
     ],
-  ])('%s is refused', async (_, place) => {
-    place();
+  ])('%s is refused', async (_, put) => {
+    put();
     await expect(meta()).rejects.toMatchObject({ name: 'OutsideFolderError' });
     await expect(meta()).rejects.toThrow(/leads outside the notebook’s folder/);
   });
@@ -52,18 +57,18 @@ describe('files of a bundle', () => {
   });
 
   it('a link put in place after the first read is refused: columns, lines and labels', async () => {
-    const files = new BundleFiles(await bundleFolder(notebook, ref.path));
-    for (const name of ['columns.safetensors', '0.labels.json', '0.examples.jsonl'])
+    fs.writeFileSync(path.join(bundle, 'map.json'), JSON.stringify(META));
+    await meta();
+    for (const name of ['columns.safetensors', '0.labels.json', '0.examples.jsonl']) {
       fs.symlinkSync(path.join(root, 'secret.json'), path.join(bundle, name));
-    await expect(files.column('0.x', 'F32', 1)).rejects.toMatchObject({ name: 'OutsideFolderError' });
-    await expect(files.labels(0, 1)).rejects.toMatchObject({ name: 'OutsideFolderError' });
+      await expect(read(name), name).rejects.toMatchObject({ name: 'OutsideFolderError' });
+    }
   });
 
   it('a pipe is refused, not waited for', { timeout: 10_000 }, async () => {
     for (const name of ['map.json', 'columns.safetensors']) execFileSync('mkfifo', [path.join(bundle, name)]);
     await expect(meta()).rejects.toThrow(/map\.json is no regular file/);
-    const files = new BundleFiles(await bundleFolder(notebook, ref.path));
-    await expect(files.column('0.x', 'F32', 1)).rejects.toThrow(/columns\.safetensors is no regular file/);
+    await expect(read('columns.safetensors')).rejects.toThrow(/columns\.safetensors is no regular file/);
   });
 
   it('that are no JSON are refused with their path', async () => {
@@ -79,9 +84,9 @@ describe('files of a bundle', () => {
   });
 
   it('that are not there say so, and are looked for again', async () => {
-    const store = new BundleStore(notebook, (files) => files);
-    await expect(store.read(ref, (files) => files.json('map.json'))).rejects.toThrow(/ENOENT.*map\.json/);
-    fs.writeFileSync(path.join(bundle, 'map.json'), '{}');
-    expect(await store.read(ref, (files) => files.json('map.json'))).toEqual({});
+    const kept = reader();
+    await expect(kept.meta()).rejects.toThrow(/map-1\/map\.json is not there: run the cell again/);
+    fs.writeFileSync(path.join(bundle, 'map.json'), JSON.stringify(META));
+    expect(await kept.meta()).toEqual(META);
   });
 });

@@ -4,7 +4,17 @@ import { cleanEnv, findNode, isSupportedNode } from '../../../src/extension/kern
 import { reduceKernel, type KernelEvent, type KernelState } from '../../../src/extension/kernelClient/state.js';
 
 const walk = (from: KernelState, ...events: KernelEvent[]): KernelState => events.reduce(reduceKernel, from);
-const STATES: KernelState[] = ['none', 'starting', 'idle', 'busy', 'interrupting', 'restarting', 'dead', 'detached', 'lost'];
+const STATES: KernelState[] = [
+  'none',
+  'starting',
+  'idle',
+  'busy',
+  'interrupting',
+  'restarting',
+  'dead',
+  'detached',
+  'lost',
+];
 
 describe('the kernel state', () => {
   it('goes from none through starting to idle, busy, interrupting and back', () => {

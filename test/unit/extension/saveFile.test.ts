@@ -7,8 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import type { GraphDescriptor } from '../../../src/protocol/graph.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import { parseNotebook } from '../../../src/protocol/notebookCodec.js';
-import { sidecarElementId } from '../../../src/protocol/webview.js';
-import { GraphData } from '../../../src/extension/panels/graphData.js';
+import { pageFileId } from '../../../src/protocol/webview.js';
 import { graphFixture } from '../../support/graphBundle.js';
 
 interface Asked {
@@ -37,7 +36,7 @@ vi.mock('vscode', () => ({
   },
 }));
 const { fileName, saveFile } = await import('../../../src/extension/panels/saveFile.js');
-const { writeGraphPage } = await import('../../../src/extension/panels/graphPage.js');
+const { writeViewPage } = await import('../../../src/extension/panels/viewPage.js');
 
 let folder: string;
 const at = (name: string): string => path.join(folder, name);
@@ -103,11 +102,8 @@ describe('the page of a graph', () => {
   const files = { ...fixture.files, 'graph.json': Buffer.from(JSON.stringify(meta)), 'not ours.txt': Buffer.from('x') };
   const graph: GraphDescriptor = { version: 1, id: 'g1', path: '.fgnb/g1', meta };
   const program = 'document.title = "</script><!--"';
-  const services = () => ({
-    extensionUri: { fsPath: at('extension') } as never,
-    graphsOf: (root: string) => new GraphData(root),
-  });
-  const save = () => writeGraphPage(graph, folder, services());
+  const services = () => ({ extensionUri: { fsPath: at('extension') } as never });
+  const save = () => writeViewPage('graph', graph, folder, services());
 
   beforeAll(() => {
     fs.mkdirSync(at('.fgnb/g1'), { recursive: true });
@@ -134,7 +130,7 @@ describe('the page of a graph', () => {
     const { 'not ours.txt': _, ...ours } = files;
     expect(page.match(/type="application\/octet-stream"/g)).toHaveLength(Object.keys(ours).length);
     for (const [name, bytes] of Object.entries(ours)) {
-      const packed = Buffer.from(inside(sidecarElementId('g1', name)), 'base64');
+      const packed = Buffer.from(inside(pageFileId('g1', name)), 'base64');
       expect(Buffer.compare(gunzipSync(packed), bytes), name).toBe(0);
     }
     expect(page).toContain('document.title = "<\\/script><\\!--"');
@@ -149,9 +145,9 @@ describe('the page of a graph', () => {
 
   test('of a graph that is gone asks nothing and says what to do', async () => {
     const gone = { ...graph, path: '.fgnb/gone' };
-    await expect(writeGraphPage(gone, folder, services())).rejects.toThrow(/Run the cell again/);
+    await expect(writeViewPage('graph', gone, folder, services())).rejects.toThrow(/Run the cell again/);
     const outside = { ...graph, path: '../g1' };
-    await expect(writeGraphPage(outside, folder, services())).rejects.toThrow(/not inside the notebook/);
+    await expect(writeViewPage('graph', outside, folder, services())).rejects.toThrow(/not inside the notebook/);
     expect(dialog.asked).toEqual([]);
   });
 });

@@ -254,13 +254,13 @@ const cases: Array<[name: string, kind: string, bytes: () => string | Uint8Array
     'a thousand million layers',
     'config',
     () => JSON.stringify({ ...NEO, num_layers: 1e9 }),
-    /1000000000 layers; 10000 are the most/,
+    /is 1000000000; at most 4096 layers are read/,
   ],
   [
     'an architecture named after what every object has',
     'config',
     () => JSON.stringify({ ...NEO, model_type: undefined, architectures: ['constructor'] }),
-    /architecture constructor\) is not supported/,
+    /architecture "constructor"\) is not supported/,
   ],
   [
     'an activation named after what every object has',

@@ -192,7 +192,7 @@ describe('mistakes', () => {
     expect(hover?.signature).toContain('minIntersection?: number');
     expect(JSON.stringify(hover)).toContain('Members that nodes share to be joined.');
     expect(service.hover(at(1, 'nulls('))?.signature).toBe(
-      '(method) MapperApi.nulls(points: MapperPoints, options?: MapperNullsOptions): Promise<MapperNulls>',
+      '(method) MapperApi.nulls(points: MatrixInput, options?: MapperNullsOptions): Promise<MapperNulls>',
     );
   });
 

@@ -1,5 +1,5 @@
 /** A graph exported by the kernel and the same graph exported from its view are one graph under the same names. */
-import { mkdtempSync, readFileSync, existsSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,9 +9,11 @@ import { graphMl as kernelGraphMl, keplerGraph } from '../../../src/kernel/mappe
 import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
 import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
 import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
-import { bundleGraphSource } from '../../../src/webviews/mapper/bundle.js';
-import { graphMl, keplerJson } from '../../../src/webviews/mapper/export.js';
-import { loadGraph, type GraphModel } from '../../../src/webviews/mapper/model.js';
+import { BundleReader } from '../../../src/webviews/ui/bundle.js';
+import { diskFiles } from '../../support/bundleFiles.js';
+import { GRAPH_BUNDLE } from '../../../src/protocol/graph.js';
+import { graphMl, keplerJson } from '../../../src/webviews/graph/export.js';
+import { loadGraph, type GraphModel } from '../../../src/webviews/graph/model.js';
 
 const goldens = JSON.parse(readFileSync(new URL('../../goldens/mapper.json', import.meta.url), 'utf8')) as {
   data: Record<string, { rows: number; cols: number; values: number[] }>;
@@ -30,13 +32,7 @@ async function viewed(graph: MapperGraph): Promise<GraphModel> {
   folders.push(folder);
   const set = { name: 'A', title: 'blobs', role: 'data' as const, graph, columns: [] };
   await writeGraphBundle(folder, [set], { title: 'Blobs' });
-  const file = (name: string) => path.join(folder, name);
-  return loadGraph(
-    bundleGraphSource(
-      (name) => Promise.resolve(new Uint8Array(readFileSync(file(name)))),
-      (name) => existsSync(file(name)),
-    ),
-  );
+  return loadGraph(new BundleReader(GRAPH_BUNDLE, diskFiles(folder), folder));
 }
 
 /** Names of GraphML's nodes with some of their attributes, and its edges with their weights. */

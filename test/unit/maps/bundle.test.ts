@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
 import { writeMapBundle, type BundleSet } from '../../../src/kernel/maps/bundle.js';
 import type { Layout } from '../../../src/kernel/maps/types.js';
-import type { FeatureExample, MapMeta } from '../../../src/protocol/map.js';
+import type { FeatureExample } from '../../../src/protocol/bundle.js';
+import type { MapMeta } from '../../../src/protocol/map.js';
 
 let folder: string;
 beforeEach(() => void (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-bundle-'))));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -5,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '../../../src/kernel/session/report.js';
 import type { NotebookFile } from '../../../src/protocol/notebook.js';
+import { parseNotebook } from '../../../src/protocol/notebookCodec.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-report-'));
 const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');
@@ -56,7 +58,7 @@ describe.skipIf(!built)('the report', () => {
     notebook.cells[0].outputs![0].items[0].mime = 'application/vnd.fgnb.graph+json';
     const { html, problems } = await report(notebook);
     expect(problems).toEqual([]);
-    const carried = [...html.matchAll(/id="sidecar:g:([^"]*)"/g)].map((match) => match[1]);
+    const carried = [...html.matchAll(/id="bundle:g:([^"]*)"/g)].map((match) => match[1]);
     expect(carried.sort()).toEqual(Object.keys(files).sort());
     notebook.cells[0].outputs![0].items[0].json = { version: 1, id: 'h', path: '.fgnb/missing' };
     expect((await report(notebook)).problems[0]).toMatch(/^graph \.fgnb\/missing is not in the report/);
@@ -68,7 +70,7 @@ describe.skipIf(!built)('the report', () => {
     );
     expect(problems).toEqual([]);
     for (const [name, text] of Object.entries(bundle)) {
-      const found = html.match(new RegExp(`id="sidecar:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
+      const found = html.match(new RegExp(`id="bundle:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
       expect(found).toHaveLength(1);
       const [, base64] = />([^<]*)</.exec(found?.[0] ?? '') ?? [];
       expect(gunzipSync(Buffer.from(base64, 'base64')).toString()).toBe(text);
@@ -84,11 +86,32 @@ describe.skipIf(!built)('the report', () => {
     const paths = ['../elsewhere', '.fgnb/../../elsewhere', path.join(folder, 'elsewhere'), '.fgnb/link'];
     const { html, problems } = await report(withMaps(...paths.map((each, i) => ({ id: `m${i}`, path: each }))));
     expect(problems).toHaveLength(4);
-    expect(html).not.toContain('sidecar:m');
+    expect(html).not.toContain('bundle:m');
   });
 
   it('says which map is missing', async () => {
     const { problems } = await report(withMaps({ id: 'gone', path: '.fgnb/gone' }));
     expect(problems[0]).toMatch(/map \.fgnb\/gone is not in the report/);
+  });
+});
+
+describe.skipIf(!built)('the report of a notebook that version 0.1.0 saved', () => {
+  const saved = path.resolve(import.meta.dirname, '../../fixtures/saved');
+
+  it('carries the files that it carried then, byte for byte', async () => {
+    const out = path.join(folder, 'out', 'saved.html');
+    expect(
+      await writeReport(parseNotebook(fs.readFileSync(path.join(saved, 'saved.fgnb'), 'utf8')), saved, out),
+    ).toEqual([]);
+    const found = [...fs.readFileSync(out, 'utf8').matchAll(/ id="bundle:([^":]+):([^"]+)">([^<]*)</g)];
+    const hash = (gzip: string) =>
+      createHash('sha256')
+        .update(gunzipSync(Buffer.from(gzip, 'base64')))
+        .digest('hex');
+    const carried = found.map(([, id, file, gzip]) => ({ id, file, sha256: hash(gzip) }));
+    const then = JSON.parse(fs.readFileSync(path.join(saved, 'carried.json'), 'utf8')) as typeof carried;
+    const byName = (a: (typeof carried)[number], b: (typeof carried)[number]) =>
+      a.id + a.file < b.id + b.file ? -1 : 1;
+    expect(carried.sort(byName)).toEqual(then.sort(byName));
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { inPolygon } from '../../../src/webviews/map/camera.js';
-import { rankedMembers } from '../../../src/webviews/mapper/card.js';
-import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/mapper/export.js';
-import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/mapper/lighting.js';
+import { inPolygon } from '../../../src/webviews/plot/camera.js';
+import { rankedMembers } from '../../../src/webviews/graph/card.js';
+import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/graph/export.js';
+import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/graph/lighting.js';
 import {
   componentsOf,
   membersOf,
@@ -10,11 +10,11 @@ import {
   overlapWith,
   topTokens,
   type GraphModel,
-} from '../../../src/webviews/mapper/model.js';
-import { nextHit, towards } from '../../../src/webviews/mapper/moves.js';
-import { radii } from '../../../src/webviews/mapper/scene.js';
-import { defaultState, restoreState } from '../../../src/webviews/mapper/state.js';
-import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/mapper/words.js';
+} from '../../../src/webviews/graph/model.js';
+import { nextOf, towards } from '../../../src/webviews/plot/moves.js';
+import { radii } from '../../../src/webviews/graph/scene.js';
+import { defaultState, restoreState } from '../../../src/webviews/graph/state.js';
+import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/graph/words.js';
 import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '../../support/graphBundle.js';
 import { open, small } from '../../support/graphModel.js';
 
@@ -96,14 +96,14 @@ describe('graph model', () => {
     const given = await open(with_(60));
     expect(overlapWith(given, 0, 7)?.every((v) => v === 0.25)).toBe(true);
     expect(overlapWith(given, 1, 7)).toEqual(new Float32Array(60).fill(0.25));
-    await expect(open(with_(59))).rejects.toThrow('1770 values, expected 60 × 30');
+    await expect(open(with_(59))).rejects.toThrow('overlap is F32 [59, 30], expected F32 [60, 30]');
   });
 
   test('a bundle whose parts disagree is refused with the numbers', async () => {
     const fixture = small();
     const labels = Buffer.from(JSON.stringify([[' king']]));
     await expect(open({ ...fixture, files: { ...fixture.files, '0.labels.json': labels } })).rejects.toThrow(
-      'labels has 1 values, expected 6',
+      '0.labels.json has 1 labels for 6 points',
     );
   });
 
@@ -174,22 +174,17 @@ describe('lighting', () => {
   });
 
   test('the cursor goes to the nearest node in the direction, and round the lit ones', () => {
-    const set = { n: 4, x: Float32Array.of(0, 1, 2, 0), y: Float32Array.of(0, 0.1, 0, 1) };
-    expect(towards(set, 0, 1, 0, { x: 0, y: 0 })).toBe(1);
-    expect(towards(set, 0, 0, 1, { x: 0, y: 0 })).toBe(3);
-    expect(towards(set, 2, 1, 0, { x: 0, y: 0 })).toBe(-1);
-    expect(towards(set, -1, 1, 0, { x: 1.9, y: 0 })).toBe(2);
-    const lighting = {
-      active: [true],
-      share: [Float32Array.of(0, 1, 0, 1)],
-      matched: [false],
-      points: [null],
-      hits: [],
-    };
-    expect(nextHit(lighting, 0, 4, 1, 1)).toBe(3);
-    expect(nextHit(lighting, 0, 4, 3, 1)).toBe(1);
-    expect(nextHit(lighting, 0, 4, 1, -1)).toBe(3);
-    expect(nextHit({ ...lighting, share: [new Float32Array(4)] }, 0, 4, 0, 1)).toBe(-1);
+    const set = { x: Float32Array.of(0, 1, 2, 0), y: Float32Array.of(0, 0.1, 0, 1) };
+    const all = [0, 1, 2, 3];
+    expect(towards(set, all, 0, 1, 0, { x: 0, y: 0 })).toBe(1);
+    expect(towards(set, all, 0, 0, 1, { x: 0, y: 0 })).toBe(3);
+    expect(towards(set, all, 2, 1, 0, { x: 0, y: 0 })).toBe(-1);
+    expect(towards(set, all, -1, 1, 0, { x: 1.9, y: 0 })).toBe(2);
+    const lit = (i: number) => [false, true, false, true][i];
+    expect(nextOf(4, 1, 1, lit)).toBe(3);
+    expect(nextOf(4, 3, 1, lit)).toBe(1);
+    expect(nextOf(4, 1, -1, lit)).toBe(3);
+    expect(nextOf(4, 0, 1, () => false)).toBe(-1);
   });
 });
 

@@ -8,7 +8,7 @@ import {
   keywordShare,
   nodeColours,
   place,
-} from '../../../src/webviews/mapper/colour.js';
+} from '../../../src/webviews/graph/colour.js';
 import { emptyFixture, graphBundle, graphFixture } from '../../support/graphBundle.js';
 import { open, small } from '../../support/graphModel.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { escapeHtml, panelHtml, reportHtml, sidecarElementId } from '../../../src/protocol/webview.js';
-import { difference, words } from '../../../src/webviews/renderers/difference.js';
+import { escapeHtml, panelHtml, reportHtml, pageFileId } from '../../../src/protocol/webview.js';
+import { difference, words } from '../../../src/webviews/ui/difference.js';
 import { sortRows, tableText } from '../../../src/webviews/renderers/tableText.js';
 import { aligned } from '../../../src/webviews/ui/format.js';
 import { safeHref } from '../../../src/webviews/report/markdown.js';
@@ -98,13 +98,13 @@ describe('page shells', () => {
       title: '</title><script>1',
       script: 'const a = "</script><!--";',
       notebookJson: JSON.stringify({ text: '</script><script>alert(1)</script>' }),
-      sidecars: [{ mapId: 'a"b', file: 'map.json', gzipBase64: 'AAAA' }],
+      files: [{ bundle: 'a"b', file: 'map.json', gzipBase64: 'AAAA' }],
       nonce: 'n',
     });
     expect(page.match(/<\/script>/g)).toHaveLength(3);
     expect(page.match(/<script/g)).toHaveLength(3);
     expect(page).toContain('<title>&lt;/title&gt;&lt;script&gt;1</title>');
-    expect(page).toContain(`id="${escapeHtml(sidecarElementId('a"b', 'map.json'))}"`);
+    expect(page).toContain(`id="${escapeHtml(pageFileId('a"b', 'map.json'))}"`);
     expect(page).not.toContain('unsafe');
   });
   test('a panel runs one script, by nonce, and loads nothing else', () => {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { bundleFolder } from '../../../src/extension/panels/bundleFiles.js';
-import { MapData } from '../../../src/extension/panels/mapData.js';
+import { bundleFolder, readBundleFile } from '../../../src/extension/panels/bundleFiles.js';
 import { MIME } from '../../../src/protocol/mime.js';
-import type { FeatureExample, MapDescriptor } from '../../../src/protocol/map.js';
+import type { FeatureExample } from '../../../src/protocol/bundle.js';
+import { MAP_BUNDLE, type MapDescriptor } from '../../../src/protocol/map.js';
 import { serializeNotebook } from '../../../src/protocol/notebookCodec.js';
 import { encodeSafetensors, type NdArray } from '../../../src/protocol/safetensors.js';
+import { BundleReader } from '../../../src/webviews/ui/bundle.js';
 import { closeAll, extensionApi, notebookOf, openNotebook, waitUntil, workspaceFolder } from '../support.js';
 
 const f32 = (...data: number[]): NdArray => ({ dtype: 'F32', shape: [data.length], data: new Float32Array(data) });
@@ -50,20 +51,27 @@ async function writeBundle(folder: string): Promise<MapDescriptor['meta']> {
 suite('feature maps', () => {
   teardown(closeAll);
 
-  test('columns and examples are read from the sidecar', async () => {
+  test('columns and examples are read from the bundle', async () => {
     const root = workspaceFolder();
     await writeBundle(path.join(root, '.fgnb/map-1'));
-    const data = new MapData(root);
-    const map = { id: '1', path: '.fgnb/map-1' };
-    assert.equal((await data.meta(map)).title, 'Test map');
-    const columns = await data.columns(map, 0);
+    const place = '.fgnb/map-1';
+    const data = new BundleReader(
+      MAP_BUNDLE,
+      {
+        read: async (file, begin, end) =>
+          (await readBundleFile(root, place, file, { begin, end, limit: Infinity }))?.bytes ?? null,
+      },
+      place,
+    );
+    assert.equal((await data.meta()).title, 'Test map');
+    const columns = await data.columns(0);
     assert.deepEqual(columns.feature, new Int32Array([4, 5, 6]));
     assert.deepEqual(columns.labels, [[' king'], [], [' queen']]);
-    assert.equal((await data.examples(map, 0, 0))[0].tokens[1], ' kíng');
-    assert.deepEqual(await data.examples(map, 0, 1), []);
-    assert.equal((await data.examples(map, 0, 2)).length, 2);
-    await assert.rejects(data.examples(map, 0, 3), /3 points/);
-    await assert.rejects(data.columns(map, 1), /1 set/);
+    assert.equal((await data.examples(0, 0))[0].tokens[1], ' kíng');
+    assert.deepEqual(await data.examples(0, 1), []);
+    assert.equal((await data.examples(0, 2)).length, 2);
+    await assert.rejects(data.examples(0, 3), /3 points/);
+    await assert.rejects(data.columns(1), /1 set/);
   });
 
   test('a path outside the notebook’s folder is refused', async () => {
@@ -94,9 +102,9 @@ suite('feature maps', () => {
     await openNotebook(serializeNotebook(file));
     const { panels } = await extensionApi();
     await vscode.commands.executeCommand('fgnb.openMap', 0);
-    assert.deepEqual(panels.titles(), ['Test map']);
+    assert.deepEqual(panels.titles('map'), ['Test map']);
     await waitUntil('a tab', () => vscode.window.tabGroups.all.some((g) => g.tabs.some((t) => t.label === 'Test map')));
     await closeAll();
-    await waitUntil('panel closed', () => panels.titles().length === 0);
+    await waitUntil('panel closed', () => panels.titles('map').length === 0);
   });
 });

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { GraphData } from '../../../src/extension/panels/graphData.js';
-import { writeGraphPage } from '../../../src/extension/panels/graphPage.js';
 import { saveFile } from '../../../src/extension/panels/saveFile.js';
+import { writeViewPage } from '../../../src/extension/panels/viewPage.js';
 import type { GraphDescriptor } from '../../../src/protocol/graph.js';
 import { MIME } from '../../../src/protocol/mime.js';
 import { serializeNotebook } from '../../../src/protocol/notebookCodec.js';
@@ -37,16 +36,16 @@ suite('Mapper graphs', () => {
     const file = notebookOf(['1']);
     file.cells[0].outputs = [{ items: [{ mime: MIME.graph, json: JSON.parse(JSON.stringify(descriptor)) }] }];
     await openNotebook(serializeNotebook(file));
-    const { graphPanels } = await extensionApi();
+    const { panels } = await extensionApi();
     await vscode.commands.executeCommand('fgnb.openGraph', 0);
     await vscode.commands.executeCommand('fgnb.openGraph', 0);
-    assert.deepEqual(graphPanels.titles(), [fixture.meta.title]);
+    assert.deepEqual(panels.titles('graph'), [fixture.meta.title]);
     const tabs = () => vscode.window.tabGroups.all.flatMap((g) => g.tabs).filter((t) => t.label === fixture.meta.title);
     await waitUntil('a tab', () => tabs().length === 1);
-    // The page shook hands and was given both graphs.
-    await waitUntil('the graphs are read', () => graphPanels.answered('graph.columns') === 2);
+    // The page shook hands and was given meta, columns and labels.
+    await waitUntil('the graphs are read', () => panels.answered('bundle.read') >= 3);
     await closeAll();
-    await waitUntil('panel closed', () => graphPanels.titles().length === 0);
+    await waitUntil('panel closed', () => panels.titles('graph').length === 0);
   });
 
   test('a graph is saved as a page, and an export as a file, where the dialog says', async () => {
@@ -56,7 +55,7 @@ suite('Mapper graphs', () => {
     for (const [name, bytes] of Object.entries(fixture.files)) await fs.writeFile(path.join(folder, name), bytes);
     const graph: GraphDescriptor = { version: 1, id: 'g2', path: '.fgnb/graph-2', meta: fixture.meta };
     const extensionUri = vscode.extensions.getExtension(EXTENSION_ID)!.extensionUri;
-    const services = { extensionUri, graphsOf: (root: string) => new GraphData(root) };
+    const services = { extensionUri };
     const page = path.join(workspaceFolder(), 'page.html');
     const asked: vscode.SaveDialogOptions[] = [];
     const real = vscode.window.showSaveDialog;
@@ -66,17 +65,17 @@ suite('Mapper graphs', () => {
       return Promise.resolve(answer === undefined ? undefined : vscode.Uri.file(answer));
     };
     try {
-      assert.equal(await writeGraphPage(graph, workspaceFolder(), services), page);
+      assert.equal(await writeViewPage('graph', graph, workspaceFolder(), services), page);
       assert.match(asked[0].defaultUri?.fsPath ?? '', /Mapper of tiny-1L’s decoder\.html$/);
       const text = await fs.readFile(page, 'utf8');
       // By their ids: the report's program holds the words of such an element too.
-      assert.equal(text.match(/ id="sidecar:g2:/g)?.length, Object.keys(fixture.files).length);
+      assert.equal(text.match(/ id="bundle:g2:/g)?.length, Object.keys(fixture.files).length);
       assert.ok(text.includes(await reportProgramEnd()), 'the page holds the report’s program to its end');
       answer = path.join(workspaceFolder(), 'a.graphml');
       assert.equal(await saveFile({ name: 'x.graphml', text: '<größe/>' }, workspaceFolder()), answer);
       assert.equal(await fs.readFile(answer, 'utf8'), '<größe/>');
       answer = undefined;
-      assert.equal(await writeGraphPage(graph, workspaceFolder(), services), null);
+      assert.equal(await writeViewPage('graph', graph, workspaceFolder(), services), null);
     } finally {
       vscode.window.showSaveDialog = real;
     }

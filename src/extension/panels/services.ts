@@ -1,0 +1,16 @@
+import type * as vscode from 'vscode';
+import type { Descriptor } from '../../protocol/bundle.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import type { ViewName } from '../../protocol/views.js';
+import type { LinkHub } from './linkHub.js';
+import type { LiveCalls } from './liveCalls.js';
+
+/** What all views of this window share. */
+export interface ViewServices {
+  extensionUri: vscode.Uri;
+  log: vscode.LogOutputChannel;
+  hub: LinkHub;
+  live: LiveCalls;
+  /** Shows a view in a panel. */
+  open(view: ViewName, descriptor: Descriptor, folder: string, state: JsonObject | undefined): void;
+}

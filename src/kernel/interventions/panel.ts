@@ -1,0 +1,278 @@
+/** What the interventions panel asks, answered: features found, prompts run, texts continued. Knows no session. */
+import {
+  INTERVENTION_KINDS,
+  MAX_GENERATED_TOKENS,
+  MAX_PINS,
+  type InterventionsCard,
+  type InterventionsGeneration,
+  type InterventionsHit,
+  type InterventionSpec,
+  type InterventionsMeta,
+  type InterventionsMethod,
+  type InterventionsMethods,
+  type InterventionsResult,
+  type InterventionsRun,
+  type InterventionsSae,
+  type InterventionsSampling,
+} from '../../protocol/interventions.js';
+import type { FeatureExample } from '../../protocol/bundle.js';
+import type { Json } from '../../protocol/notebook.js';
+import { featureLabels } from '../activations/labels.js';
+import type { SparseActivations } from '../activations/types.js';
+import { breathe, checkAborted } from '../compute/call.js';
+import { matrix, row } from '../compute/matrix.js';
+import { LruMap } from '../compute/lru.js';
+import type { FeatureMap } from '../correlation/types.js';
+import type { LanguageModel } from '../models/types.js';
+import { encodePrompt } from '../models/prompt.js';
+import { logitLens } from '../sae/logitLens.js';
+import type { Sae } from '../sae/types.js';
+import type { SaeAt } from './effects.js';
+import { editsOf } from './intervention.js';
+import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './panelSide.js';
+
+export interface InterventionsParts {
+  model: LanguageModel;
+  sae: Sae;
+  hook?: string;
+  allowOtherModel?: boolean;
+  /** SAEs of the same model at or behind the hook, with the labels of their features. */
+  downstream?: readonly LabelledSae[];
+  /** Features over a text, and their dataset examples. */
+  activations?: SparseActivations;
+  examples?: FeatureExample[][];
+  /** Model B, its SAE, and the map whose side A is `sae`. */
+  second?: { model: LanguageModel; sae: Sae; map: FeatureMap };
+  title: string;
+}
+
+const HITS = 40;
+/** Runs and texts that are kept, so that pinned ones cost nothing. */
+const KEPT = 64;
+const PROMOTED = 8;
+
+const describeSae = ({ sae, hook }: SaeAt): InterventionsSae => ({
+  id: sae.id,
+  name: sae.name,
+  features: sae.config.dSae,
+  hook,
+});
+
+function requireWhole(what: string, value: unknown, least: number, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  throw new RangeError(`${what} is ${String(value)}; expected a whole number from ${least} to ${most}`);
+}
+
+function requireText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`the prompt is ${typeof value}; expected a text`);
+}
+
+function requireInterventions(value: unknown): InterventionSpec[] {
+  const list = Array.isArray(value) ? (value as Array<Partial<InterventionSpec>>) : [];
+  if (list.length < 1 || list.length > MAX_PINS + 1)
+    throw new RangeError(`a run takes 1 to ${MAX_PINS + 1} interventions but got ${list.length}`);
+  return list.map(({ feature = NaN, kind, value: amount, positions }) => {
+    if (!kind || !INTERVENTION_KINDS.includes(kind))
+      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected one of ${INTERVENTION_KINDS.join(', ')}`);
+    const at = positions === 'last' || Array.isArray(positions) ? positions : 'all';
+    return { feature, kind, value: kind === 'ablate' ? 0 : Number(amount), positions: at };
+  });
+}
+
+function requireSampling(value: unknown): InterventionsSampling {
+  const { tokens, temperature, seed } = (value ?? {}) as Partial<InterventionsSampling>;
+  if (typeof temperature !== 'number' || !(temperature >= 0 && temperature <= 10))
+    throw new RangeError(`temperature is ${String(temperature)}; expected 0 (greedy) to 10`);
+  return {
+    tokens: requireWhole('tokens', tokens, 1, MAX_GENERATED_TOKENS),
+    temperature,
+    seed: requireWhole('seed', seed, 0, 2 ** 32 - 1),
+  };
+}
+
+export class InterventionsPanel {
+  readonly meta: InterventionsMeta;
+  private readonly a: InterventionsSide;
+  private readonly b: InterventionsSide | undefined;
+  private readonly labels: string[][] | undefined;
+  private readonly runs = new LruMap<string, InterventionsRun>(KEPT);
+  private readonly texts = new LruMap<string, string>(KEPT);
+
+  /** @throws when models, SAEs, activations and map do not fit, each named. */
+  constructor(private readonly parts: InterventionsParts) {
+    const { model, sae, hook, allowOtherModel, activations, examples, second, downstream = [], title } = parts;
+    if (activations && activations.meta.features !== sae.config.dSae)
+      throw new RangeError(
+        `the activations have ${activations.meta.features} features but ${sae.name} has ${sae.config.dSae}; give those that were saved with this SAE`,
+      );
+    if (second && (second.map.featuresA !== sae.config.dSae || second.map.featuresB !== second.sae.config.dSae))
+      throw new RangeError(
+        `the map is between ${second.map.featuresA} and ${second.map.featuresB} features but the SAEs have ${sae.config.dSae} and ${second.sae.config.dSae}; give the map of these two, the panel's own SAE on side A`,
+      );
+    this.labels = examples && featureLabels(examples);
+    this.a = new InterventionsSide(model, { sae, labels: this.labels }, downstream, { hook, allowOtherModel });
+    this.b = second && new InterventionsSide(second.model, { sae: second.sae }, [], { allowOtherModel });
+    const [own, ...rest] = this.a.saes.map(describeSae);
+    this.meta = {
+      title,
+      model: { id: model.id, name: model.name, context: model.config.context },
+      sae: own,
+      downstream: rest,
+      examples: activations !== undefined,
+      ...(second &&
+        this.b && {
+          second: { model: { id: second.model.id, name: second.model.name }, sae: describeSae(this.b.saes[0]) },
+        }),
+    };
+  }
+
+  /** Answers one live call. @throws Error in words for people. */
+  async answer(id: string, method: string, params: Json, signal: AbortSignal): Promise<Json> {
+    const given = (params ?? {}) as Record<string, unknown>;
+    const answers: {
+      [M in InterventionsMethod]: () => Promise<InterventionsMethods[M]['value']> | InterventionsMethods[M]['value'];
+    } = {
+      hello: () => ({ id }),
+      search: () => this.search(String(given.text ?? ''), requireText(given.prompt)),
+      card: () => this.card(Number(given.feature), requireText(given.prompt)),
+      run: () => this.run(requireText(given.prompt), requireInterventions(given.interventions)),
+      generate: () =>
+        this.generate(
+          requireText(given.prompt),
+          requireInterventions(given.interventions),
+          requireSampling(given.sampling),
+          signal,
+        ),
+    };
+    if (!Object.hasOwn(answers, method))
+      throw new Error(`the interventions panel has no method ${JSON.stringify(method)}`);
+    return (await answers[method as InterventionsMethod]()) as unknown as Json;
+  }
+
+  private hit(feature: number, here: number): InterventionsHit {
+    const { activations } = this.parts;
+    const rate = activations && activations.statistics.firings[feature] / activations.meta.tokens;
+    return { feature, label: this.labels?.[feature] ?? [], firingRate: rate ?? null, here };
+  }
+
+  /**
+   * Features by id ("12", "#12") or by words of their labels: labels that begin with the words first, then those that hold
+   * them; of equals the one that fires more on the prompt, then in the text. Nothing asked: what fires on the prompt.
+   */
+  search(text: string, prompt: string): InterventionsHit[] {
+    const here = this.peaksOf(prompt);
+    const byHere = (a: number, b: number): number =>
+      (here.get(b) ?? 0) - (here.get(a) ?? 0) || this.firings(b) - this.firings(a) || a - b;
+    const asked = text.trim().toLowerCase();
+    const hits = (ids: number[]): InterventionsHit[] => ids.slice(0, HITS).map((f) => this.hit(f, here.get(f) ?? 0));
+    if (asked === '') return hits([...here.keys()].sort(byHere));
+    const id = /^#?(\d+)$/.exec(asked)?.[1];
+    const exact = id !== undefined && Number(id) < this.meta.sae.features ? [Number(id)] : [];
+    const ranked = new Map<number, number>();
+    this.labels?.forEach((label, feature) => {
+      const tokens = label.map((token) => token.trim().toLowerCase());
+      const share = tokens.filter((token) => token === asked).length / (tokens.length || 1);
+      if (share > 0) ranked.set(feature, 2 + share);
+      else if (tokens.some((token) => token.startsWith(asked))) ranked.set(feature, 1);
+      else if (tokens.some((token) => token.includes(asked))) ranked.set(feature, 0);
+    });
+    const found = [...ranked.keys()]
+      .filter((f) => !exact.includes(f))
+      .sort((a, b) => ranked.get(b)! - ranked.get(a)! || byHere(a, b));
+    return hits([...exact, ...found]);
+  }
+
+  private firings(feature: number): number {
+    return this.parts.activations?.statistics.firings[feature] ?? 0;
+  }
+
+  /** Peaks on a prompt; nothing for one that cannot be run, which 'run' says. */
+  private peaksOf(prompt: string): Map<number, number> {
+    const length = encodePrompt(this.parts.model.tokenizer, prompt).length;
+    const runs = length > 0 && length <= this.parts.model.config.context;
+    return runs ? peaks(this.a.baseline(prompt).features[0]) : new Map<number, number>();
+  }
+
+  async card(feature: number, prompt: string): Promise<InterventionsCard> {
+    const { sae, model, activations, examples, second } = this.parts;
+    requireWhole('feature', feature, 0, sae.config.dSae - 1);
+    const here = this.peaksOf(prompt).get(feature) ?? 0;
+    const best = second && second.map.bestBofA[feature * second.map.counterparts];
+    const max = Math.max(activations?.statistics.max[feature] ?? 0, here);
+    const one = {
+      ...sae,
+      config: { ...sae.config, dSae: 1 },
+      W_dec: matrix(1, sae.W_dec.cols, row(sae.W_dec, feature)),
+    };
+    const promotes =
+      sae.config.dIn === model.config.dModel && /hook_(resid_\w+|mlp_out|attn_out)$/.test(this.meta.sae.hook)
+        ? (await logitLens(model, one, { top: PROMOTED }))[0].map(({ token }) => token)
+        : [];
+    return {
+      ...this.hit(feature, here),
+      max: max > 0 ? max : null,
+      examples: examples?.[feature] ?? [],
+      promotes,
+      ...(second && {
+        counterpart:
+          best === undefined || best < 0
+            ? null
+            : { feature: best, r: second.map.rBofA[feature * second.map.counterparts] },
+      }),
+    };
+  }
+
+  /** Every intervention by itself; those that ran on this prompt before are not run again. */
+  async run(prompt: string, interventions: readonly InterventionSpec[]): Promise<InterventionsResult> {
+    const started = performance.now();
+    const { tokens } = this.a.baseline(prompt);
+    const runs: InterventionsRun[] = [];
+    for (const asked of interventions) {
+      runs.push(await this.runs.getOrMake(JSON.stringify([prompt, asked]), () => this.runOne(prompt, asked)));
+      if (interventions.length > 1) await breathe();
+    }
+    return { prompt, tokens, runs, ms: performance.now() - started };
+  }
+
+  private runOne(prompt: string, intervention: InterventionSpec): Promise<InterventionsRun> {
+    const effect = this.a.effect(prompt, intervention);
+    const second = this.runSecond(prompt, intervention);
+    return Promise.resolve({ intervention, ...effect, ...(second && { second }) });
+  }
+
+  private runSecond(prompt: string, asked: InterventionSpec): InterventionsRun['second'] {
+    const { second } = this.parts;
+    if (!second || !this.b) return undefined;
+    const at = asked.feature * second.map.counterparts;
+    const feature = second.map.bestBofA[at];
+    if (feature < 0) return { missing: `feature ${asked.feature} has no counterpart in ${second.sae.name}` };
+    const { tokens } = this.b.baseline(prompt);
+    const same = tokens.length === this.a.baseline(prompt).tokens.length;
+    if (Array.isArray(asked.positions) && !same)
+      return { missing: `${second.model.name} cuts the prompt into other tokens: chosen positions mean nothing there` };
+    return { effect: this.b.effect(prompt, { ...asked, feature }), tokens, r: second.map.rBofA[at] };
+  }
+
+  /** The same seed and temperature before and after; texts that were made before are not made again. */
+  async generate(
+    prompt: string,
+    interventions: readonly InterventionSpec[],
+    sampling: InterventionsSampling,
+    signal: AbortSignal,
+  ): Promise<InterventionsGeneration> {
+    const started = performance.now();
+    const { model } = this.parts;
+    this.a.baseline(prompt);
+    const continued = (asked?: InterventionSpec): Promise<string> =>
+      this.texts.getOrMake(JSON.stringify([prompt, sampling, asked ?? null]), () => {
+        checkAborted(signal, 'generation');
+        const edits = asked && editsOf([interventionOf(model, this.a.saes[0], asked)]);
+        return model.generate(prompt, { ...sampling, signal, ...(edits && { edits }) });
+      });
+    const before = await continued();
+    const after: string[] = [];
+    for (const asked of interventions) after.push(await continued(asked));
+    return { prompt, sampling, before, after, ms: performance.now() - started };
+  }
+}

@@ -1,0 +1,311 @@
+/** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
+import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js';
+import { ExampleCache } from '../plot/examples.js';
+import { foot } from '../plot/frame.js';
+import type { CursorMove } from '../plot/gestures.js';
+import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
+import { nextOf } from '../plot/moves.js';
+import type { Spot } from '../plot/tooltip.js';
+import { count, plural } from '../ui/format.js';
+import type { ViewHost } from '../ui/view.js';
+import { pairCard, spokenPair } from './card.js';
+import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
+import { decorateLayer, provenance } from './frame.js';
+import { drawLegend } from './legend.js';
+import { MapLink } from './linking.js';
+import type { MapModel, MapSource } from './model.js';
+import { baseDiameter, paint, rateRange } from './paint.js';
+import { Pane } from './pane.js';
+import { PickIndex } from './pick.js';
+import { arrowPainter, moveTo, unitOf } from './shift.js';
+import { Stage } from './stage.js';
+import { defaultState, restoreState, type MapViewState } from './state.js';
+import { Toolbar } from './toolbar.js';
+
+export class LoadedMap extends LoadedPlot<MapViewState> {
+  private filters: Filters;
+  private lit: Lit;
+  private groups: Int16Array[] = [];
+  private readonly rates: [number, number];
+  private picks: PickIndex[];
+  private pins: Array<{ set: number; feature: number; point: number }> = [];
+  private readonly cache: ExampleCache;
+  private readonly stage: Stage;
+  protected readonly toolbar: Toolbar;
+  protected readonly pane: Pane;
+  protected readonly link: MapLink;
+  private readonly counts: HTMLElement[] = [];
+
+  constructor(
+    root: HTMLElement,
+    private readonly model: MapModel,
+    source: MapSource,
+    options: ViewHost,
+  ) {
+    const fallback: MapViewState = {
+      ...defaultState(model.sets.length),
+      pane: options.compact ? 'closed' : 'pairs',
+      ...(model.meta.shift ? { colorBy: 'delta' } : {}),
+    };
+    super(root, options, restoreState(options.state, model.sets.length, fallback));
+    this.filters = { ...this.state, selection: null, linked: null };
+    moveTo(model, this.state.shift);
+    this.lit = computeLit(model, this.filters);
+    this.rates = rateRange(model);
+    this.cache = new ExampleCache(source);
+    this.picks = model.sets.map((set) => new PickIndex(set, this.state.showDead));
+    this.stage = new Stage(
+      model,
+      this.state.cameras,
+      { resized: () => this.repaint(), moved: (s) => this.moved(s) },
+      options.canvas ?? 'auto',
+    );
+    this.toolbar = this.makeToolbar();
+    this.pane = this.makePane();
+    this.makeLayers();
+    this.assemble({
+      ...{ toolbar: this.toolbar.element, stage: this.stage.element, pane: this.pane.element },
+      foot: foot(this.legend, provenance(model), model.meta.shift !== undefined),
+    });
+    this.showPane(this.state.pane);
+    if (model.meta.shift) this.stage.setAlone(!this.state.nullShown);
+    for (const pin of this.state.pins) this.addPin(pin.set, model.sets[pin.set].pointOf.get(pin.feature) ?? -1);
+    this.pinsChanged();
+    this.stage.setPalette(this.palette);
+    this.filtersChanged(false);
+    this.countGroups();
+    this.link = new MapLink(model, options.link, {
+      lit: (linked, label) => {
+        this.filters.linked = linked;
+        this.toolbar.setLinked(linked && label);
+        this.filtersChanged(true, false);
+      },
+      picked: (set, item) => this.setHover({ set, item }, null),
+    });
+    this.link.light(this.filters);
+  }
+
+  private makeToolbar(): Toolbar {
+    return new Toolbar(this.model, this.state, {
+      changed: (change) => {
+        Object.assign(this.state, change);
+        Object.assign(this.filters, change);
+        if ('shift' in change) moveTo(this.model, this.state.shift);
+        if ('showDead' in change || 'shift' in change)
+          this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
+        if ('nullShown' in change) this.stage.setAlone(!this.state.nullShown);
+        if ('minR' in change) this.pinsChanged();
+        this.filtersChanged(true);
+      },
+      ...this.plotHooks(),
+    });
+  }
+
+  private makePane(): Pane {
+    return new Pane(this.model, this.cache, this.state, {
+      pin: (set, item) => this.togglePin({ set, item }),
+      unpin: (index) => {
+        this.pins.splice(index, 1);
+        this.pinsChanged();
+      },
+      unpinAll: () => this.clearPins(),
+      show: (set, point) => this.show(set, point),
+      hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
+      tab: (tab) => this.showPane(tab),
+      sort: (sort) => this.sorted(sort),
+    });
+  }
+
+  private makeLayers(): void {
+    this.stage.layers.forEach((layer, s) => {
+      this.counts[s] = decorateLayer(layer, this.model, s, this.scrollingPage);
+      this.listen(s);
+    });
+  }
+
+  protected override field(s: number): Field {
+    const box = this.stage.views[s];
+    return { layer: this.stage.layers[s], box, camera: box.camera };
+  }
+
+  /** Maps of one embedding are looked at from one place. */
+  protected override look(s: number, camera: Camera): void {
+    const views = this.model.meta.shift ? [...this.model.sets.keys()] : [s];
+    for (const view of views) this.stage.setCamera(view, camera);
+  }
+
+  protected override glide(cameras: readonly Camera[]): void {
+    this.stage.glide(cameras);
+  }
+
+  protected override itemAt(s: number, x: number, y: number): number {
+    const view = this.stage.views[s];
+    const [wx, wy] = toWorld(view.camera, view, x, y);
+    const lit = this.lit.active ? this.lit.state[s] : undefined;
+    return this.picks[s].nearest(wx, wy, 14 / scaleOf(view.camera, view), lit);
+  }
+
+  protected override placeOf({ set, item }: Item): [number, number] {
+    const { x, y } = this.model.sets[set];
+    return [x[item], y[item]];
+  }
+
+  private partnerOf({ set, item }: Item): number {
+    return linkOf(this.model.sets[set], item, this.filters.minR);
+  }
+
+  protected override drawHover(item: Item | null): void {
+    this.stage.setScene({ hover: item && { set: item.set, point: item.item, partner: this.partnerOf(item) } });
+  }
+
+  protected override card(item: Item): { card: HTMLElement; avoid: Spot | null } {
+    const { model, cache } = this;
+    const partner = this.partnerOf(item);
+    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, examples: 3 });
+    return { card, avoid: partner >= 0 ? this.spotOf({ set: 1 - item.set, item: partner }) : null };
+  }
+
+  protected override spoken(item: Item): string {
+    return spokenPair(this.model, item.set, item.item, this.partnerOf(item));
+  }
+
+  protected override cursor(s: number, from: number, action: CursorMove): number {
+    if (action.kind === 'move') return this.picks[s].towards(from, action.dx, action.dy, this.stage.views[s].camera);
+    return nextOf(this.model.sets[s].n, from, action.step, (i) => this.lit.state[s][i] === 1);
+  }
+
+  protected override outline(s: number, polygon: number[], done: boolean): void {
+    const view = this.stage.views[s];
+    if (!done) {
+      this.stage.setScene({ lasso: polygon.map((v, i) => v + (i % 2 === 0 ? view.left : view.top)) });
+      return;
+    }
+    this.stage.setScene({ lasso: null });
+    const points = this.picks[s].inside(polygonToWorld(view.camera, view, polygon));
+    this.filters.selection = points.length > 0 ? { set: s, points } : null;
+    this.filtersChanged(true);
+  }
+
+  /** Brings a point and its partner into the middle of their maps. */
+  private show(set: number, point: number): void {
+    const partner = this.partnerOf({ set, item: point });
+    const targets = this.stage.views.map(({ camera }, s): Camera => {
+      const i = s === set ? point : partner;
+      if (i < 0) return camera;
+      return { x: this.model.sets[s].x[i], y: this.model.sets[s].y[i], zoom: Math.max(camera.zoom, 4) };
+    });
+    this.stage.glide(targets);
+  }
+
+  private addPin(set: number, point: number): boolean {
+    if (point < 0) return false;
+    this.pins.push({ set, point, feature: this.model.sets[set].columns.feature[point] });
+    return true;
+  }
+
+  /** Pins a pair, or unpins it when either of its ends is pinned already. */
+  protected override togglePin(item: Item): void {
+    const { set, item: point } = item;
+    const partner = this.partnerOf(item);
+    const known = this.pins.findIndex(
+      (p) =>
+        (p.set === set && p.point === point) ||
+        (p.set === 1 - set && p.point === partner && this.partnerOf({ set: p.set, item: p.point }) === point),
+    );
+    if (known >= 0) this.pins.splice(known, 1);
+    else this.addPin(set, point);
+    this.pinsChanged();
+    if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
+    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${this.spoken(item)}`);
+    if (known < 0) this.showPane('details');
+  }
+
+  protected override clear(): void {
+    this.setHover(null, null);
+    if (this.filters.selection) {
+      this.filters.selection = null;
+      this.filtersChanged(true);
+    } else this.clearPins();
+  }
+
+  private clearPins(): void {
+    this.pins = [];
+    this.pinsChanged();
+    this.say('No pins');
+  }
+
+  private pinsChanged(): void {
+    this.state.pins = this.pins.map(({ set, feature }) => ({ set, feature }));
+    this.stage.setScene({
+      pins: this.pins.map((p) => ({ ...p, partner: this.partnerOf({ set: p.set, item: p.point }) })),
+    });
+    this.pane.setPins(this.pins, this.filters.minR);
+    this.save();
+  }
+
+  private filtersChanged(announce: boolean, tell = announce): void {
+    this.lit = computeLit(this.model, this.filters);
+    if (tell) this.link.light(this.filters);
+    this.repaint();
+    this.pane.setFilters(this.filters, this.lit);
+    this.toolbar.setHits(this.lit.active ? this.lit.hits : null, this.lit.partners);
+    this.drawHover(this.hover);
+    this.model.sets.forEach((set, s) => {
+      const dead = set.deadCount > 0 ? ` · ${count(set.deadCount)} dead${this.state.showDead ? '' : ' hidden'}` : '';
+      this.counts[s].textContent = `${plural(set.n - set.deadCount, unitOf(this.model))}${dead}`;
+    });
+    this.save();
+    if (announce && this.lit.active)
+      this.say(
+        this.model.sets
+          .map((set, s) => `${set.name}: ${count(this.lit.hits[s])} of ${plural(set.n, unitOf(this.model))}`)
+          .join('; '),
+      );
+  }
+
+  private repaint(): void {
+    const { model, filters, lit, palette, rates } = this;
+    if (filters.colorBy === 'group' && this.groups.length === 0) this.groups = groupIndices(model);
+    const batches = model.sets.map((_, s) => {
+      const { width, height } = this.stage.views[s];
+      const diameter = baseDiameter(this.picks[s].visible, width || 400, height || 400);
+      return paint({ model, filters, lit, palette, groups: this.groups, rates, diameter }, s);
+    });
+    this.stage.setBatches(batches);
+    const scene = { model, views: this.stage.views, palette, filters, lit };
+    this.stage.setUnderlay(this.state.arrows ? arrowPainter(scene) : null);
+    drawLegend(this.legend, model, filters, lit, palette, rates);
+  }
+
+  override themeChanged(): void {
+    super.themeChanged();
+    this.stage.setPalette(this.palette);
+    this.repaint();
+  }
+
+  /** Counting every group takes a moment on large maps: after the first picture. */
+  private countGroups(): void {
+    if (!this.model.meta.groups?.length) return;
+    setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
+  }
+
+  protected override togglePane(): void {
+    this.showPane(this.state.pane === 'closed' ? 'pairs' : 'closed');
+  }
+
+  private showPane(pane: MapViewState['pane']): void {
+    this.state.pane = pane;
+    this.root.dataset.pane = pane;
+    this.pane.showTab(pane);
+    this.save();
+  }
+
+  protected override measured(width: number): void {
+    this.stage.setStacked(width < 700);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.stage.dispose();
+  }
+}

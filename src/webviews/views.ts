@@ -1,0 +1,18 @@
+/** How each kind of view is drawn: one entry for each, beside that of protocol/views.ts. */
+import type { Descriptor } from '../protocol/bundle.js';
+import type { Descriptors, ViewName } from '../protocol/views.js';
+import { openGraph } from './graph/view.js';
+import { openInterventions } from './interventions/view.js';
+import { openMap } from './map/view.js';
+import type { OpenView, View, ViewHost } from './ui/view.js';
+
+const OPEN: { readonly [K in ViewName]: OpenView<Descriptors[K]> } = {
+  map: openMap,
+  graph: openGraph,
+  interventions: openInterventions,
+};
+
+/** Draws a descriptor of a kind inside `root`. */
+export function openView(view: ViewName, root: HTMLElement, descriptor: Descriptor, host: ViewHost): View {
+  return (OPEN[view] as OpenView<Descriptor>)(root, descriptor, host);
+}

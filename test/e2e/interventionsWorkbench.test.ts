@@ -1,0 +1,211 @@
+/**
+ * The interventions panel in the real workbench: in a cell's output, in a panel of its own, over a reload of the window,
+ * and without its kernel. The extension is installed from its package; the SAE is trained by the notebook.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { BrowserContext, Frame, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+// @ts-expect-error plain JavaScript: the harness runs without a build
+import { openWorkbench, startBrowser } from '../harness/browser.mjs';
+// @ts-expect-error plain JavaScript
+import { startServer } from '../harness/server.mjs';
+// @ts-expect-error plain JavaScript
+import { installVsix } from '../../scripts/vscode.mjs';
+import { CHROMIUM, screenshots } from './harness.js';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const ready = CHROMIUM !== undefined && existsSync(path.join(root, 'dist/kernel/cli.cjs'));
+if (!ready)
+  console.log(
+    `skipped test/e2e/interventionsWorkbench.test.ts: ${CHROMIUM ? 'nothing is built (node scripts/build.mjs)' : 'no chromium in /usr/bin'}`,
+  );
+
+const MODEL = path.join(root, 'examples/models/tiny-stories-1L');
+const CELLS = [
+  `const lm = await fg.models.load(${JSON.stringify(MODEL)})
+const text = fg.datasets.stories({ seed: 1, stories: 300, context: 64 })
+const sae = await fg.sae.train(lm, text, {
+  hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 512,
+  steps: 120, trainBatchSizeTokens: 512, lr: 3e-3, seed: 0,
+})
+const acts = await fg.activations.save(lm, sae, text)`,
+  `const labels = await fg.activations.labels(acts)
+const feature = labels.findIndex((label) => label.length > 0 && label.every((token) => token === ' princess'))
+await fg.interventions.panel(lm, sae, {
+  prompt: 'Once upon a time, there was a little', activations: acts, value: 0,
+  ...(feature < 0 ? {} : { feature }),
+})`,
+];
+
+const codeCell = (source: string, i: number) => ({
+  ...{ id: `cell${i}`, kind: 'code', language: 'fgnb-typescript' },
+  source: source.split(/(?<=\n)/),
+});
+
+interface Bench {
+  openFile(name: string): Promise<void>;
+  notebookReady(): Promise<void>;
+  palette(command: string): Promise<void>;
+  escape(): Promise<void>;
+  findFrame(selector: string, timeout?: number): Promise<Frame>;
+}
+
+describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
+  let folder: string;
+  let data: string;
+  let server: { url: string; stop(): Promise<void> };
+  let context: BrowserContext;
+  let page: Page;
+  let bench: Bench;
+  let cell: Frame;
+  let panel: Frame;
+  const runs = () => path.join(folder, 'runs');
+  const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `lab-workbench-${name}.png`) });
+  const amount = (frame: Frame): Locator => frame.locator('[data-role=amount]').first();
+  const ran = (frame: Frame) =>
+    frame.locator('.fg-interventions .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
+
+  /** Kernels outlive their window; the one of this test ends here. */
+  function stopKernels(): void {
+    for (const run of existsSync(runs()) ? readdirSync(runs()) : []) {
+      const lock = path.join(runs(), run, 'kernel.json');
+      if (!existsSync(lock)) continue;
+      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
+    }
+  }
+
+  /** By VS Code's own command: the browser's reload leaves it no time to write down what the panels keep. */
+  async function reloadWindow(): Promise<void> {
+    const loaded = page.waitForEvent('load', { timeout: 30_000 });
+    await bench.palette('Developer: Reload Window');
+    await loaded;
+  }
+
+  beforeAll(async () => {
+    mkdirSync(screenshots, { recursive: true });
+    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-lab-'));
+    data = mkdtempSync(path.join(tmpdir(), 'fgnb-workbench-'));
+    const cells = CELLS.map(codeCell);
+    writeFileSync(path.join(folder, 'panel.fgnb'), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
+    const extensionsDir: string = await installVsix(path.join(folder, 'vscode-extensions'));
+    const settings = { 'workbench.colorTheme': 'Default Dark Modern', 'files.simpleDialog.enable': true };
+    server = await startServer(data, { extensionsDir, settings, env: { FGNB_RUN_ROOT: runs() } });
+    context = await startBrowser(data);
+    page = context.pages()[0] ?? (await context.newPage());
+    bench = (await openWorkbench(page, server.url, folder)) as Bench;
+  }, 180_000);
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await shot('failed');
+  });
+  afterAll(async () => {
+    await context?.close();
+    await server?.stop();
+    if (folder) stopKernels();
+    for (const each of [folder, data]) if (each) rmSync(each, { recursive: true, force: true });
+  });
+
+  test('Run All shows the panel in the output', async () => {
+    await bench.openFile('panel.fgnb');
+    await bench.notebookReady();
+    await bench.palette('View: Close Primary Side Bar').catch(() => bench.escape());
+    await bench.palette('Notebook: Run All');
+    cell = await bench.findFrame('.fg-interventions .chips', 90_000);
+    await amount(cell).scrollIntoViewIfNeeded();
+    expect(await cell.getByText('No probability moved.').count()).toBe(1);
+    await shot('output-start');
+  }, 120_000);
+
+  test('dragging the slider moves features, probabilities and the text', async () => {
+    await cell.locator('.fg-interventions h2').scrollIntoViewIfNeeded();
+    const slider = amount(cell);
+    const box = (await slider.boundingBox())!;
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    for (const share of [0.6, 0.7, 0.8, 0.85])
+      await page.mouse.move(box.x + share * box.width, box.y + box.height / 2, { steps: 3 });
+    await page.mouse.up();
+    expect(Number(await slider.inputValue())).toBeGreaterThan(0);
+    await cell.locator('.texts ins').first().waitFor({ timeout: 60_000 });
+    await ran(cell);
+    expect(await cell.getByText('No probability moved.').count()).toBe(0);
+    expect(await cell.locator('table').last().locator('tbody tr').count()).toBeGreaterThan(3);
+    await shot('output-dark');
+  }, 60_000);
+
+  test('Save JSON and Save HTML write what is shown', async () => {
+    const save = async (button: string, name: string): Promise<string> => {
+      await cell.getByRole('button', { name: button }).click();
+      const input = page.locator('.quick-input-widget input.input');
+      await input.waitFor({ state: 'visible', timeout: 30_000 });
+      // The dialog proposes a name a little after it is there.
+      await expect.poll(() => input.inputValue(), { timeout: 30_000 }).toContain(path.extname(name));
+      await input.fill(path.join(folder, name));
+      await page.keyboard.press('Enter');
+      await cell.locator('.fg-interventions .status', { hasText: `saved ${name}` }).waitFor();
+      return readFileSync(path.join(folder, name), 'utf8');
+    };
+    const value = Number(await amount(cell).inputValue());
+    const json = JSON.parse(await save('Save JSON', 'moved.json')) as {
+      setting: { current: { value: number } };
+      result: { runs: Array<{ kl: number }> };
+    };
+    expect(json.setting.current.value).toBe(value);
+    expect(json.result.runs.at(-1)!.kl).toBeGreaterThan(0);
+    expect(await save('Save HTML', 'moved.html')).toContain(`"value":${value}`);
+  }, 60_000);
+
+  test('Open in Panel goes on from the same state, and runs there', async () => {
+    const value = await amount(cell).inputValue();
+    await cell.getByRole('button', { name: 'Open in Panel' }).click();
+    panel = await bench.findFrame('.fg-interventions.full .chips');
+    expect(await amount(panel).inputValue()).toBe(value);
+    await shot('beside');
+    await panel.getByRole('radio', { name: 'Ablate' }).click();
+    await ran(panel);
+    await panel
+      .getByText(/ablate/)
+      .first()
+      .waitFor();
+    await panel.getByRole('radio', { name: 'Steer' }).click();
+    await ran(panel);
+    await panel.getByRole('button', { name: 'Pin' }).click();
+    await panel.locator('.pin').nth(1).waitFor();
+    await panel.getByRole('radio', { name: 'Clamp' }).click();
+    await panel.locator('.pin.current .what', { hasText: /clamp/ }).waitFor();
+    await page.waitForTimeout(1000);
+  }, 60_000);
+
+  test('after a reload of the window the panel is there again and answers', async () => {
+    await reloadWindow();
+    panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
+    await panel.locator('.kinds [aria-checked=true]', { hasText: 'Clamp' }).waitFor();
+    await panel.locator('.kinds [aria-checked=true]:enabled', { hasText: 'Clamp' }).waitFor({ timeout: 30_000 });
+    await panel.getByRole('radio', { name: 'Scale' }).click();
+    await panel.locator('.pin.current .what', { hasText: /scale|multipl/i }).waitFor();
+    await ran(panel);
+    await shot('reloaded');
+  }, 120_000);
+
+  test('fits half the width', async () => {
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.waitForTimeout(1000);
+    await shot('narrow');
+    const wide = await panel.evaluate(() => document.querySelector('.fg-interventions')!.scrollWidth - innerWidth);
+    await page.setViewportSize({ width: 1400, height: 900 });
+    expect(wide).toBeLessThanOrEqual(0);
+  }, 30_000);
+
+  test('without its kernel the panel says so, rests, and keeps what was computed', async () => {
+    const before = await panel.locator('.chips').first().innerText();
+    stopKernels();
+    await reloadWindow();
+    panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
+    await panel.getByText('This view is not alive any more').waitFor({ timeout: 30_000 });
+    expect(await amount(panel).isDisabled()).toBe(true);
+    expect(await panel.locator('.chips').first().innerText()).toBe(before);
+    await shot('no-kernel');
+  }, 120_000);
+});
