@@ -7,9 +7,9 @@ import { requireModelOfSae } from '../interventions/intervention.js';
 import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
-import { loadSae, type LoadSaeOptions } from '../sae/load.js';
+import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
-import { saveSae } from '../sae/save.js';
+import { saveSae, type SaveSaeOptions } from '../sae/save.js';
 import { modelSource, type ActivationSource } from '../sae/source.js';
 import { trainSae, type HistoryRow } from '../sae/train.js';
 import type { SaeTrainOptions } from '../sae/trainOptions.js';
@@ -82,6 +82,9 @@ const LOAD_OPTIONS: OptionNames<LoadSaeFromOptions> = {
   modelName: true,
   modelId: true,
   normScalingFactor: true,
+  thresholdScale: true,
+  map: true,
+  ignore: true,
   repo: true,
   revision: true,
   token: true,
@@ -98,6 +101,7 @@ const EVALUATE_OPTIONS: OptionNames<EvaluateSaeOptions> = {
   allowOtherModel: true,
   ...CALL,
 };
+const SAVE_OPTIONS: OptionNames<SaveSaeOptions> = { layout: true, density: true };
 const LENS_OPTIONS: OptionNames<SaeLogitLensOptions> = { top: true, allowOtherModel: true, ...CALL };
 
 const CODE_VERSION = 1;
@@ -112,12 +116,15 @@ export interface SaeApi {
    */
   train(model: LanguageModel, data: Tokens, options: TrainSaeOptions): Promise<TrainedSae>;
   /**
-   * Loads a SAELens folder, or a plain state dict (.pt, .pth, .bin, .safetensors, .npz), by a path relative to the notebook
-   * or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).
+   * Loads an SAE of SAELens, sparsify, dictionary_learning, Gemma Scope, Llama Scope, Qwen-Scope or plain tensors, or a decoder
+   * alone (docs/formats.md); { map } reads any other layout. A path is relative to the notebook, or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).
    */
   load(fileOrFolder: string, options?: LoadSaeFromOptions): Promise<Sae>;
-  /** Writes SAELens's layout, cfg.json and sae_weights.safetensors, into a folder relative to the notebook; returns its path. */
-  save(sae: Sae, folder: string): Promise<string>;
+  /**
+   * Writes the SAE into a folder relative to the notebook; returns its path. { layout } is that of 'saelens' (default:
+   * cfg.json and sae_weights.safetensors), 'sparsify' or 'dictionary_learning'.
+   */
+  save(sae: Sae, folder: string, options?: SaveSaeOptions): Promise<string>;
   /**
    * Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE,
    * cross-entropy (nats) and its share recovered, KL, dead features. An SAE of another model is refused.
@@ -225,13 +232,13 @@ async function train(
 /** Brings an SAE's files from the hub; the path of its folder or file in the cache. */
 async function download(file: string, repo: string, options: RepoOptions): Promise<string> {
   const inside = path.posix.normalize(file).replace(/\/$/, '');
-  const isFile = /\.(?:safetensors|pt|pth|bin|npz)$/i.test(inside);
+  const isFile = /\.(?:safetensors|pt|pth|bin|npz|npy|pkl)$/i.test(inside);
   const folder = isFile ? path.posix.dirname(inside) : inside;
   const beside = (name: string): string => path.posix.join(folder, name);
   const root = await resolveRepo(repo, {
     ...options,
-    files: isFile ? [inside] : [beside('cfg.json'), beside('sae_weights.safetensors')],
-    optional: [beside('cfg.json'), beside('activation_scaler.json')],
+    files: [isFile ? inside : SAE_WEIGHTS.map(beside).join('|')],
+    optional: [...SAE_CONFIGS, ...(isFile ? ['../hyperparams.json', '../config.json'] : [])].map(beside),
   });
   return safeJoin(root, inside);
 }
@@ -273,10 +280,11 @@ export function saeApi(env: Environment): SaeApi {
         const sae = await loadSae(at, rest);
         return withSummary(sae, () => describe(sae));
       }),
-    async save(sae, folder) {
+    async save(sae, folder, options = {}) {
       requireGiven({ sae });
+      requireOptions('fg.sae.save', options, SAVE_OPTIONS);
       const to = env.resolve(folder);
-      await saveSae(sae, to);
+      await saveSae(sae, to, options);
       return to;
     },
     async evaluate(model, sae, data, options) {

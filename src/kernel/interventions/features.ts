@@ -5,6 +5,8 @@
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
+import { architectureOf } from '../sae/architectures/index.js';
+import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 import { requireFeature } from './steer.js';
 
@@ -65,6 +67,7 @@ export class FeatureRows {
     readonly sae: Sae,
     set: FeatureSet,
   ) {
+    requireReconstructs(sae, 'features are written where they are read');
     const { dIn, dSae, rescaleActsByDecoderNorm } = sae.config;
     this.ids = set === 'all' ? Int32Array.from({ length: dSae }, (_, f) => f) : set;
     this.norms = rescaleActsByDecoderNorm ? rowNorms(sae.W_dec) : undefined;
@@ -81,13 +84,14 @@ export class FeatureRows {
   }
 
   /**
-   * Activations as sae.encode gives them. Of a standard SAE one product per feature and row, in float64. Of a topk SAE a
-   * feature's activation depends on all others (it is 0 unless among the k largest): a row is encoded in full, unless none
-   * of the features is positive there.
+   * Activations as sae.encode gives them. Of a ReLU SAE one product per feature and row, in float64. Of others a feature's
+   * activation depends on more (of topk on all others): a row is encoded in full, unless none of the features can fire there.
    */
   read(x: Matrix): FeatureValues {
-    const { dIn, architecture, applyBDecToInput, normalizeActivations } = this.sae.config;
+    const { dIn, architecture, activation, applyBDecToInput, normalizeActivations } = this.sae.config;
     const { ids, sae, encoder } = this;
+    const direct = architecture === 'standard' && activation !== 'tanh-relu';
+    const { firesAbove0 } = architectureOf(architecture);
     const { x: input } = normalizeInput(x, normalizeActivations as InputNorm);
     const n = ids.length;
     const now = { ids, values: new Float32Array(x.rows * n), tolerance: new Float32Array(x.rows * n) };
@@ -100,14 +104,16 @@ export class FeatureRows {
       for (let k = 0; k < n; k++) {
         const norm = this.norms ? this.norms[ids[k]] : 1;
         const bias = sae.b_enc[ids[k]];
-        const tolerance = (now.tolerance[i * n + k] = (length * this.lengths[k] + Math.abs(bias)) * norm * ROUNDING);
+        const tolerance = (length * this.lengths[k] + Math.abs(bias)) * norm * ROUNDING;
+        // A gated magnitude is a multiple of the pre-activation.
+        now.tolerance[i * n + k] = tolerance * (sae.r_mag ? Math.exp(sae.r_mag[ids[k]]) : 1);
         if (!encoder) continue;
         let sum = bias;
         for (let j = 0; j < dIn; j++) sum += row[j] * encoder[k * dIn + j];
         if (sum * norm > -tolerance) positive = true;
-        if (architecture === 'standard') now.values[i * n + k] = Math.max(0, sum * norm);
+        if (direct) now.values[i * n + k] = Math.max(0, sum * norm);
       }
-      if (!encoder || (architecture === 'topk' && positive)) inFull.push(i);
+      if (!encoder || (!direct && (positive || !firesAbove0))) inFull.push(i);
     }
     if (inFull.length > 0) this.readSelected(x, inFull, now.values);
     return now;

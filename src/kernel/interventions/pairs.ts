@@ -160,7 +160,7 @@ function oneSide(side: ModelSide, feature: number, options: BothModelsOptions): 
     }));
   // One unit of a rescaled activation writes the decoder row at length 1.
   const norm = sae.config.rescaleActsByDecoderNorm
-    ? rowNorms({ rows: 1, cols: sae.config.dIn, data: row(sae.W_dec, feature) })[0]
+    ? rowNorms({ rows: 1, cols: sae.W_dec.cols, data: row(sae.W_dec, feature) })[0]
     : 1;
   return steer(model, hookOf(sae), row(sae.W_dec, feature), {
     scale: value / norm,

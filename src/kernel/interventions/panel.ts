@@ -203,7 +203,7 @@ export class InterventionsPanel {
     const one = {
       ...sae,
       config: { ...sae.config, dSae: 1 },
-      W_dec: matrix(1, sae.config.dIn, row(sae.W_dec, feature)),
+      W_dec: matrix(1, sae.W_dec.cols, row(sae.W_dec, feature)),
     };
     const promotes =
       sae.config.dIn === model.config.dModel && /hook_(resid_\w+|mlp_out|attn_out)$/.test(this.meta.sae.hook)

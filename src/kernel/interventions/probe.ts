@@ -8,6 +8,8 @@ import { crossEntropy } from '../models/ops.js';
 import { nextTokens } from '../models/transformer.js';
 import type { LanguageModel } from '../models/types.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
+import { architectureOf } from '../sae/architectures/index.js';
+import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 
 /** What is read: one number per copy of the sequence. Made of tensor operations, so that it has a gradient. */
@@ -137,7 +139,12 @@ export function featureProbe(
   position: number,
   length: number,
 ): Probe {
-  const { dIn, dSae, applyBDecToInput, normalizeActivations, rescaleActsByDecoderNorm } = sae.config;
+  const { dIn, dSae, architecture, applyBDecToInput, normalizeActivations, rescaleActsByDecoderNorm } = sae.config;
+  const { slope } = architectureOf(architecture);
+  if (!slope(sae.config, sae, 0))
+    throw new Error(
+      `${sae.name} has no linear read of its features (tanh-relu, or no encoder), which attribution needs`,
+    );
   const norms = rescaleActsByDecoderNorm ? rowNorms(sae.W_dec) : undefined;
   return {
     at,
@@ -150,8 +157,9 @@ export function featureProbe(
       const biases = new Float32Array(batch);
       for (let b = 0; b < batch; b++) {
         const f = features[first + b];
-        const scale = norms ? norms[f] : 1;
-        biases[b] = sae.b_enc[f] * scale;
+        const own = slope(sae.config, sae, f)!;
+        const scale = own.scale * (norms ? norms[f] : 1);
+        biases[b] = own.bias * (norms ? norms[f] : 1);
         for (let j = 0; j < dIn; j++) encoders[b * dIn + j] = sae.W_enc.data[j * dSae + f] * scale;
       }
       let input = normalized(row, normalizeActivations as InputNorm);
@@ -279,6 +287,7 @@ export interface Written {
 
 /** Encodes activations and says what each feature writes; the rest of the activation is bias and error. */
 export function written(sae: Sae, x: Matrix): Written {
+  requireReconstructs(sae, 'what features write is taken from the activation that they read');
   const features = sae.encode(x);
   const norms = sae.config.rescaleActsByDecoderNorm ? rowNorms(sae.W_dec) : undefined;
   const { scale } = normalizeInput(x, sae.config.normalizeActivations as InputNorm);

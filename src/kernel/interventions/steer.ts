@@ -147,6 +147,10 @@ export function steerFeature(
   requireFeature(sae, feature);
   requireModelOfSae(sae, model, options.allowOtherModel);
   const { hook, allowOtherModel: _, ...rest } = options;
+  if (sae.config.transcoder && hook === undefined)
+    throw new Error(
+      `${sae.name} is a transcoder: its decoder rows belong to ${sae.config.hookNameOut || 'its output'}, not to the hook that it reads; give { hook }`,
+    );
   return steer(model, hookOf(sae, hook), row(sae.W_dec, feature), {
     ...rest,
     sae,

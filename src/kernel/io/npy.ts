@@ -76,8 +76,12 @@ export function decodeNpy(bytes: Uint8Array, what = 'npy'): NdArray {
   }
   const body = bytes.subarray(dataStart);
   const values = typedView(dtype, bigEndian ? swapBytes(body.slice(), size) : body);
-  if (!fortranOrder || shape.length < 2) return { dtype, shape, data: values };
-  return { dtype, shape, data: gatherStrided(dtype, values, shape, fortranStrides(shape), 0) };
+  return { dtype, shape, data: fortranOrder ? fortranToRowMajor(dtype, values, shape) : values };
+}
+
+/** Values in column-major order as row-major ones. */
+export function fortranToRowMajor(dtype: Dtype, values: NdArray['data'], shape: number[]): NdArray['data'] {
+  return shape.length < 2 ? values : gatherStrided(dtype, values, shape, fortranStrides(shape), 0);
 }
 
 function fortranStrides(shape: number[]): number[] {

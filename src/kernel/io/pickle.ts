@@ -28,6 +28,8 @@ export interface PickleOptions {
   findGlobal: (name: string) => PickleGlobal | undefined;
   /** Resolves a persistent id; left out, persistent ids are refused. */
   persistentLoad?: (id: unknown) => unknown;
+  /** Gives an object that findGlobal made its attributes; false refuses them. Left out, all are refused. */
+  build?: (object: unknown, state: unknown) => boolean;
   /** Begins every error. */
   what: string;
   /** Bytes on the disk that the pickle came from, when it was packed there; default its own length. */
@@ -264,8 +266,8 @@ class PickleReader {
       }
       case char('b'): {
         // BUILD: attributes of an OrderedDict (a state dict's _metadata) carry no numbers.
-        this.pop();
-        if (!(this.top() instanceof Map))
+        const state = this.pop();
+        if (!(this.top() instanceof Map) && !this.options.build?.(this.top(), state))
           throw this.error('it sets attributes of an object; only plain state dicts are read');
         return true;
       }

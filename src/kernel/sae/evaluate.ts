@@ -6,7 +6,7 @@ import { editsOf, listOf, requireRunnable, type Intervention } from '../models/e
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
-import { reconstruct } from './sae.js';
+import { reconstruct, requireReconstructs } from './sae.js';
 import type { Sae } from './types.js';
 
 export interface EvaluateOptions extends CallOptions {
@@ -69,6 +69,7 @@ export async function evaluateSae(
   tokens: TokenSet,
   options: EvaluateOptions = {},
 ): Promise<SaeEvaluation> {
+  requireReconstructs(sae, 'evaluation replaces an activation by its reconstruction');
   const hook = options.hook ?? sae.config.hookName;
   if (!hook) throw new Error('this SAE does not say its hook; give { hook }');
   const sequences = Math.min(options.sequences ?? tokens.sequences, tokens.sequences);

@@ -31,9 +31,9 @@ export async function logitLens(
 ): Promise<PromotedToken[][]> {
   const { dModel, vocab } = model.config;
   const top = Math.min(options.top ?? 10, vocab);
-  if (sae.config.dIn !== dModel)
+  if (sae.W_dec.cols !== dModel)
     throw new RangeError(
-      `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.config.dIn}`,
+      `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.W_dec.cols}`,
     );
   const rows = Math.max(1, Math.floor(BLOCK / vocab));
   const out: PromotedToken[][] = [];

@@ -1,38 +1,53 @@
-/** Writes an SAE as a SAELens 6 directory: cfg.json, sae_weights.safetensors and, when known, sparsity.safetensors. */
+/** Writes an SAE in the layout of a training library: one writer each in writers/. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Matrix } from '../compute/matrix.js';
 import { writeFileAtomic } from '../io/files.js';
 import { writeSafetensors } from '../io/safetensors.js';
-import { cfgOf } from './cfg.js';
 import type { Sae } from './types.js';
+import { dictionaryLearningFiles } from './writers/dictionaryLearning.js';
+import { saelensFiles } from './writers/saelens.js';
+import { sparsifyFiles } from './writers/sparsify.js';
+import { vectorTensor, type SaeOutput } from './writers/tensors.js';
+
+export type SaveLayout = 'saelens' | 'sparsify' | 'dictionary_learning';
 
 export interface SaveSaeOptions {
-  /** [d_sae]: share of tokens on which each feature fires; written as log10(share + 1e-10), as SAELens does. */
+  /** Default 'saelens': cfg.json and sae_weights.safetensors, as SAELens 6 has them. */
+  layout?: SaveLayout;
+  /** [d_sae]: share of tokens on which each feature fires; written as log10(share + 1e-10), as SAELens does, for it alone. */
   density?: ArrayLike<number>;
 }
 
+const WRITERS: Readonly<Record<SaveLayout, (sae: Sae) => SaeOutput>> = {
+  saelens: saelensFiles,
+  sparsify: sparsifyFiles,
+  dictionary_learning: dictionaryLearningFiles,
+};
+
 /**
- * Writes `sae` into `folder`, made if missing. loadSae reads back equal weights, bit for bit, and an equal id; SAELens
- * reads the folder with SAE.load_from_disk. The cfg is written last: a folder without it is an unfinished save.
+ * Writes `sae` into `folder`, made if missing. loadSae reads it back to equal features, and the library whose layout it is
+ * reads it too: saelens with SAE.load_from_disk (equal weights, bit for bit, and an equal id, but for batchtopk, which it has
+ * as jumprelu), sparsify with SparseCoder.load_from_disk, dictionary_learning with load_dictionary. The config is written
+ * last: a folder without it is an unfinished save. Throws when the library has no such SAE.
  */
 export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions = {}): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const { density } = options;
+  const { density, layout = 'saelens' } = options;
+  const writer = Object.hasOwn(WRITERS, layout) ? WRITERS[layout] : undefined;
+  if (!writer)
+    throw new RangeError(`layout is ${JSON.stringify(layout)}; expected one of ${Object.keys(WRITERS).join(', ')}`);
+  if (density && layout !== 'saelens')
+    throw new Error(`density is part of the saelens layout; ${layout} has no place for it`);
   if (density && density.length !== sae.config.dSae) {
     throw new RangeError(`density needs one value for each of ${sae.config.dSae} features but has ${density.length}`);
   }
-  const matrixOf = (m: Matrix) => ({ dtype: 'F32' as const, shape: [m.rows, m.cols], data: m.data });
-  const vector = (data: Float32Array) => ({ dtype: 'F32' as const, shape: [data.length], data });
-  await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
-    W_enc: matrixOf(sae.W_enc),
-    b_enc: vector(sae.b_enc),
-    W_dec: matrixOf(sae.W_dec),
-    b_dec: vector(sae.b_dec),
-  });
+  const { config, weights } = writer(sae);
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, weights.name);
+  if (weights.bytes) await writeFileAtomic(path, weights.bytes);
+  else await writeSafetensors(path, weights.tensors);
   if (density) {
     const sparsity = Float32Array.from(density, (share) => Math.log10(share + 1e-10));
-    await writeSafetensors(join(folder, 'sparsity.safetensors'), { sparsity: vector(sparsity) });
+    await writeSafetensors(join(folder, 'sparsity.safetensors'), { sparsity: vectorTensor(sparsity) });
   }
-  await writeFileAtomic(join(folder, 'cfg.json'), `${JSON.stringify(cfgOf(sae.config), null, 2)}\n`);
+  await writeFileAtomic(join(folder, config.name), `${JSON.stringify(config.json, null, 2)}\n`);
 }

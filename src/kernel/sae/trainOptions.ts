@@ -1,4 +1,5 @@
 /** What training takes: SAELens's options and defaults, in camelCase. */
+import { TRAINED } from './architectures/index.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
 import type { StepShape } from './step.js';
@@ -117,6 +118,10 @@ export function resolveOptions(o: SaeTrainOptions, width: number, sourceRows?: n
 }
 
 function checkOptions(o: ResolvedOptions, width: number): void {
+  if (!TRAINED.some(({ name }) => name === o.architecture))
+    throw new Error(
+      `SAEs of architecture "${String(o.architecture)}" are not trained here; trained are ${TRAINED.map(({ name }) => name).join(', ')}`,
+    );
   const { steps, lrWarmUpSteps, lrDecaySteps } = o;
   const counts = [
     'steps',

@@ -193,7 +193,9 @@ describe('fg.sae', () => {
         expect((await fg.sae.load(name, { ...from, repo: 'someone/saes' })).id).toBe(saeA.id);
       expect((await fg.sae.load('.', { ...from, repo: 'someone/one' })).id).toBe(saeA.id);
       expect(fs.existsSync(path.join(context.notebookFolder, 'cache'))).toBe(true);
-      await expect(fg.sae.load('layers/1', { ...from, repo: 'someone/saes' })).rejects.toThrow('layers/1/cfg.json');
+      await expect(fg.sae.load('layers/1', { ...from, repo: 'someone/saes' })).rejects.toThrow(
+        'lacks layers/1/sae_weights.safetensors',
+      );
     } finally {
       await hub.stop();
     }

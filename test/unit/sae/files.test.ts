@@ -177,20 +177,20 @@ describe('SAELens directories', () => {
     sae.W_dec.data.forEach((v, i) => expect(v).toBe(2 * randomSae().W_dec.data[i]));
   });
 
-  it.each(['jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk', 'transcoder'])(
-    'refuses %s, naming what is supported',
-    async (architecture) => {
-      const at = await directory(`arch-${architecture}`, { d_in: D, d_sae: F, architecture });
-      await expect(loadSae(at)).rejects.toThrow(
-        `SAE architecture "${architecture}" is not supported; supported are standard, topk`,
-      );
-    },
-  );
+  it.each(['matching_pursuit', 'temporal'])('refuses %s by name, with what to do', async (architecture) => {
+    const at = await directory(`arch-${architecture}`, { d_in: D, d_sae: F, architecture });
+    await expect(loadSae(at)).rejects.toThrow(
+      new RegExp(`SAE architecture "${architecture}" is not supported: .* W_dec alone`),
+    );
+  });
 
-  it('refuses tanh-relu, other shapes than the cfg says, unknown normalisation, a missing file', async () => {
+  it('refuses other architectures than there are, shapes than the cfg says, unknown normalisation, a missing file', async () => {
     const base = { d_in: D, d_sae: F };
-    await expect(loadSae(await directory('tanh', { ...base, activation_fn: 'tanh-relu' }))).rejects.toThrow(
-      /"tanh-relu" is not supported/,
+    await expect(loadSae(await directory('odd', { ...base, architecture: 'odd' }))).rejects.toThrow(
+      /"odd" is not supported; supported are standard, topk, gated/,
+    );
+    await expect(loadSae(await directory('gelu', { ...base, activation_fn: 'gelu' }))).rejects.toThrow(
+      /"gelu" of a standard SAE is not supported/,
     );
     await expect(loadSae(await directory('shape', { ...base, d_sae: 10 }))).rejects.toThrow(
       /W_enc must be \[4, 10\] .* but is \[4, 9\]/,
@@ -251,8 +251,8 @@ describe('bare state dicts', () => {
     expect((await loadSae(path, { architecture: 'standard', applyBDecToInput: false })).config.applyBDecToInput).toBe(
       false,
     );
-    await writeSafetensors(path, { weight: t(b_dec, D) });
-    await expect(loadSae(path)).rejects.toThrow(/no SAE known by these tensors: weight/);
+    await writeSafetensors(path, { weight: t(b_dec, D), other: t(b_enc, F) });
+    await expect(loadSae(path)).rejects.toThrow(/no SAE known by these tensors: other \[9\], weight \[4\].*\{ map:/);
   });
 
   const real = join(import.meta.dirname, '../../../../shared/data/saes');

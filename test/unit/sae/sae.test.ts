@@ -231,8 +231,8 @@ describe('refusals', () => {
     bad.W_dec.data[3] = NaN;
     expect(() => createSae(config({}), bad)).toThrow(/W_dec holds NaN/);
     expect(() => createSae(config({ dSae: 12 }), w)).toThrow(/W_enc must be \[5, 12\]/);
-    expect(() => createSae(config({ architecture: 'gated' as 'topk' }), w)).toThrow(
-      /"gated" is not supported; supported are standard, topk/,
+    expect(() => createSae(config({ architecture: 'odd' as 'topk' }), w)).toThrow(
+      /"odd" is not supported; supported are standard, topk/,
     );
     for (const k of [undefined, 0, 12, 2.5])
       expect(() => createSae(config({ architecture: 'topk', k }), w)).toThrow(/integer k from 1 to d_sae = 11/);

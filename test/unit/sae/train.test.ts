@@ -216,7 +216,7 @@ describe('training', () => {
     [{ steps: 0 }, /steps must be a positive integer/],
     [{ lrWarmUpSteps: 8, lrDecaySteps: 8 }, /take more than the 12 steps/],
     [{ bufferTokens: 16 }, /less than a batch/],
-    [{ architecture: 'jumprelu' as 'topk' }, /"jumprelu" is not supported; supported are standard, topk/],
+    [{ architecture: 'jumprelu' as 'topk' }, /"jumprelu" are not trained here; trained are standard, topk/],
   ] as Array<[SaeTrainOptions, RegExp]>)('refuses %o', async (options, message) => {
     await expect(trainSae(matrixSource(x), { ...small, ...options })).rejects.toThrow(message);
   });

@@ -1,0 +1,58 @@
+/**
+ * An SAE architecture is one file of this folder and one line in index.ts: which features fire and with what value, the
+ * tensors and config fields that it takes, and how a SAELens folder holds it. Everything that architectures share (input
+ * norms, products, decoding, identity) is in ../encode.ts and ../sae.ts.
+ */
+import type { JsonObject } from '../../../protocol/notebook.js';
+import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
+import type { Entries } from './select.js';
+
+/** Weights beyond W_enc, b_enc, W_dec and b_dec. */
+export type ExtraTensor = 'threshold' | 'r_mag' | 'b_mag' | 'W_skip';
+export const EXTRA_TENSORS: readonly ExtraTensor[] = ['threshold', 'r_mag', 'b_mag', 'W_skip'];
+
+/** Config fields beyond those that every SAE has. */
+export type ExtraField = 'k' | 'activation' | 'rescaleActsByDecoderNorm' | 'transcoder';
+
+/** Pre-activations of some rows on their way to features. */
+export interface Block {
+  config: SaeConfig;
+  weights: SaeWeights;
+  /** ‖W_dec row‖, when activations are rescaled by it. */
+  norms: Float64Array | undefined;
+  /** [rows × d_sae], row-major: x̃·W_enc without the bias. The architecture's to overwrite. */
+  z: Float32Array;
+  rows: number;
+  /** [rows]: gets the number of entries of each row. */
+  counts: Uint32Array;
+}
+
+export interface Architecture {
+  readonly name: SaeArchitecture;
+  /** What it is, in one line: docs/formats.md. */
+  readonly formula: string;
+  readonly tensors: Partial<Record<ExtraTensor, 'needed' | 'allowed'>>;
+  readonly fields: Partial<Record<ExtraField, 'needed' | 'allowed'>>;
+  /** Whether a feature fires only where x̃·W_enc + b_enc is positive. */
+  readonly firesAbove0: boolean;
+  /**
+   * Where a feature fires its activation is scale·(x̃·w) + bias with these; undefined when it is no linear function there.
+   */
+  slope(config: SaeConfig, weights: SaeWeights, feature: number): { scale: number; bias: number } | undefined;
+  /** More to refuse of a config. */
+  check?(config: SaeConfig): void;
+  /** Why nothing can be encoded, where that is so. */
+  cannotEncode?(config: SaeConfig): string;
+  encode(block: Block): Entries;
+  /** Fields and tensor names of SAELens's layout beyond the common ones; undefined: that layout has no such SAE. */
+  readonly saelens?: {
+    cfg?(config: SaeConfig): JsonObject;
+    /** Canonical name → name in the file, where they differ. */
+    names?: Partial<Record<keyof SaeWeights, string>>;
+  };
+}
+
+/** The slope of architectures that fire with their pre-activation. */
+export function plainSlope(_: SaeConfig, weights: SaeWeights, feature: number): { scale: number; bias: number } {
+  return { scale: 1, bias: weights.b_enc[feature] };
+}

@@ -1,0 +1,11 @@
+/** Transcoder: a standard encoder whose decoder predicts another activation. */
+import type { Architecture } from './architecture.js';
+import { standard } from './standard.js';
+
+export const transcoder: Architecture = {
+  ...standard,
+  name: 'transcoder',
+  formula: 'f = ReLU(z); ŷ = f·W_dec + b_dec predicts another activation',
+  fields: { transcoder: 'needed' },
+  saelens: { cfg: ({ dOut, dIn }) => ({ d_out: dOut ?? dIn }) },
+};

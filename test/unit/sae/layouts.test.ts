@@ -1,0 +1,95 @@
+/** Every layout and architecture against plain loops in float64 over files as their libraries lay them out. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { initGemm } from '../../../src/kernel/compute/gemm.js';
+import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
+import { ARCHITECTURES } from '../../../src/kernel/sae/architectures/index.js';
+import { LAYOUTS } from '../../../src/kernel/sae/layouts/index.js';
+import { loadSae, type LoadSaeOptions } from '../../../src/kernel/sae/load.js';
+import { reconstruct } from '../../../src/kernel/sae/sae.js';
+import { denseRows, goldens, maximum } from './layoutGoldens.js';
+
+let folder = '';
+beforeAll(async () => {
+  await initGemm();
+  folder = await mkdtemp(join(tmpdir(), 'sae-layouts-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const x = rows(goldens.x);
+
+function rows(values: number[][]): Matrix {
+  return matrix(values.length, values[0].length, Float32Array.from(values.flat()));
+}
+
+/** Writes the files of a case into a folder of its own. */
+async function lay(name: string, files: Record<string, string>): Promise<string> {
+  const at = join(folder, name.replaceAll(/\W+/g, '-'));
+  for (const [path, bytes] of Object.entries(files)) {
+    await mkdir(dirname(join(at, path)), { recursive: true });
+    await writeFile(join(at, path), Buffer.from(bytes, 'base64'));
+  }
+  return at;
+}
+
+function expectClose(got: Float32Array, wanted: number[][]): void {
+  const flat = wanted.flat();
+  const scale = maximum(flat);
+  expect(got.length).toBe(flat.length);
+  const worst = got.reduce((max, v, i) => Math.max(max, Math.abs(v - flat[i])), 0);
+  expect(worst / scale).toBeLessThan(1e-5);
+}
+
+describe('f and x̂ are those of the definition', () => {
+  it.each(goldens.cases)('$name', async ({ name, files, load, options, config, f, y }) => {
+    const at = await lay(name, files);
+    const sae = await loadSae(join(at, load), options as LoadSaeOptions);
+    expect(sae.config).toMatchObject(config);
+    // Tests that assert nothing are none: some features fire, some do not.
+    expect(f.flat().filter((v) => v !== 0).length).toBeGreaterThan(0);
+    expect(f.flat().filter((v) => v === 0).length).toBeGreaterThan(0);
+    const { features, reconstruction } = reconstruct(sae, x);
+    expectClose(denseRows(features), f);
+    expectClose(reconstruction.data, y);
+    // Features that lost what encode knew of their rows decode alike with x.
+    expect(sae.decode({ ...features, origin: undefined }, x)).toEqual(reconstruction);
+  });
+
+  it('every architecture has a case', () => {
+    const seen = new Set(goldens.cases.map(({ config }) => config.architecture));
+    for (const { name } of ARCHITECTURES) if (name !== 'decoder') expect(seen, name).toContain(name);
+  });
+});
+
+describe('a decoder alone', () => {
+  it.each(Object.keys(goldens.decoders))('%s has directions, a name and an id, and encodes nothing', async (name) => {
+    const at = await lay(`decoder ${name}`, { [name]: goldens.decoders[name] });
+    const sae = await loadSae(join(at, name), { modelName: 'tiny' });
+    expect(sae.decoder).toEqual(rows(goldens.decoder));
+    expect(sae.name).toBe('tiny decoder 12');
+    expect(sae.id).toMatch(/^[0-9a-f]{64}$/);
+    expect(() => sae.encode(x)).toThrow(/a decoder alone, \[12, 6\]: it has no encoder/);
+  });
+});
+
+it('no two layouts take the same files, but for the general ones that come last', async () => {
+  const general = ['nn.Linear state dict', 'state dict', 'decoder alone'];
+  const { SaeFiles } = await import('../../../src/kernel/sae/layouts/files.js');
+  for (const { name, files, load, options } of goldens.cases) {
+    if ('map' in options) continue;
+    const opened = await SaeFiles.open(join(await lay(name, files), load), options as LoadSaeOptions);
+    const takers = LAYOUTS.filter((l) => l.recognises(opened)).map((l) => l.name);
+    await opened.close();
+    expect(takers.length, name).toBeGreaterThan(0);
+    expect(takers.filter((taker) => !general.includes(taker)).length, `${name}: ${takers.join()}`).toBeLessThanOrEqual(
+      1,
+    );
+  }
+});
+
+it('the page of formats names every layout and architecture', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../../docs/formats.md'), 'utf8');
+  for (const { name } of [...LAYOUTS, ...ARCHITECTURES]) expect(page).toContain(name);
+});
