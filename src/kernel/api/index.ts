@@ -2,14 +2,11 @@
  * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). Thin: each namespace binds
  * a room to the running session (progress, cancel, artifacts, outputs).
  */
-import type { ArtifactRecord } from '../artifacts/types.js';
-import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
+import { initDevice } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
-import { activationsApi, type ActivationsApi } from './activations.js';
 import { attributionApi, type AttributionApi } from './attribution.js';
 import type { SessionContext } from '../verb/context.js';
 import { correlationApi, type CorrelationApi } from './correlation.js';
-import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from '../verb/environment.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
@@ -17,44 +14,23 @@ import { labApi, type LabApi } from './lab.js';
 import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
-import { modelsApi, type ModelsApi } from './models.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
 import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
 import { bind, type Bound } from '../verb/namespace.js';
 
-export interface PruneOptions {
-  /** Days without use; 0 = all. */
-  unusedDays: number;
-  /** "sae", "activations", "correlation", "layout", "map", "mapper", "lens", "persistence", "graph"; default all kinds. */
-  kinds?: readonly string[];
-}
-
-/** Results on disk, with identity and provenance. */
-export interface ArtifactsApi {
-  /** Folder that holds them. */
-  readonly folder: string;
-  /** Records of everything in the artifact folder, newest first. */
-  list(): Promise<ArtifactRecord[]>;
-  /** The record and folder of an id, or of its first 8 digits or more; undefined when there is none. */
-  find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
-  /** Deletes artifacts that were neither made nor loaded for some days; returns the records of what went. */
-  prune(options: PruneOptions): Promise<ArtifactRecord[]>;
-}
-
-/** What computes. */
-export interface DeviceApi {
-  /** What computes, and why nothing better does. */
-  info(): DeviceReport;
-}
+type RootVerbs = Bound<typeof namespaces.fg>;
 
 /** Feature Geometry: what a notebook cell sees. */
-export interface Fg {
-  readonly models: ModelsApi;
-  readonly datasets: DatasetsApi;
+export interface Fg extends RootVerbs {
+  /** Language models with hook points. */
+  readonly models: Bound<typeof namespaces.models>;
+  /** Texts that any model can tokenize, once per tokenizer. */
+  readonly datasets: Bound<typeof namespaces.datasets>;
   readonly sae: SaeApi;
-  readonly activations: ActivationsApi;
+  /** Feature activations over many tokens, kept sparse, and the dataset examples in them. */
+  readonly activations: Bound<typeof namespaces.activations>;
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
   /** Mapper: the shape of points as a graph of overlapping clusters. */
@@ -64,10 +40,10 @@ export interface Fg {
   readonly show: ShowApi;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: SyntheticApi & RecoveryApi;
-  readonly artifacts: ArtifactsApi;
-  readonly device: DeviceApi;
-  /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
-  keyFigure(name: string, value: string | number): void;
+  /** Results on disk, with identity and provenance. */
+  readonly artifacts: Bound<typeof namespaces.artifacts>;
+  /** What computes. */
+  readonly device: Bound<typeof namespaces.device>;
 }
 
 /** Starts the device and binds the facade to a session. */
@@ -78,10 +54,11 @@ export async function createFg(
   await initDevice({ device: options.device, notebookFolder: context.notebookFolder });
   const env = new Environment(context);
   return {
-    models: modelsApi(env),
-    datasets: datasetsApi(env),
+    ...bind(env, namespaces.fg),
+    models: bind(env, namespaces.models),
+    datasets: bind(env, namespaces.datasets),
     sae: saeApi(env),
-    activations: activationsApi(env),
+    activations: bind(env, namespaces.activations),
     correlation: correlationApi(env),
     maps: mapsApi(env),
     mapper: bind(env, namespaces.mapper),
@@ -94,14 +71,8 @@ export async function createFg(
     },
     show: showApi(env),
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
-    artifacts: {
-      folder: env.store.folder,
-      list: () => env.store.list(),
-      find: (id) => env.store.find(id),
-      prune: (o) => env.store.prune(o),
-    },
-    device: { info: currentDevice },
-    keyFigure: (name, value) => context.keyFigure(name, String(value)),
+    artifacts: bind(env, namespaces.artifacts),
+    device: bind(env, namespaces.device),
   };
 }
 

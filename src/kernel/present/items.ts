@@ -4,6 +4,7 @@ import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescript
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { inspect } from 'node:util';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
 
@@ -30,8 +31,9 @@ export function textItem(text: string): OutputItem {
   return { mime: MIME.text, text: splitLines(text) };
 }
 
-/** A value that a cell shows by one line of text instead of its fields. */
+/** A value that a cell shows by one line of text instead of its fields, inside arrays, objects and prints too. */
 export function withSummary<T extends object>(value: T, summary: () => string): T {
+  Object.defineProperty(value, inspect.custom, { value: summary, enumerable: false, configurable: true });
   return withDisplay(value, () => [textItem(summary())]);
 }
 

@@ -77,7 +77,7 @@ describe('fg.activations', () => {
     const labels = await fg.activations.labels(a);
     expect(labels.map((l) => l.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
     expect(labels[5]).toEqual(examples[5].map((e) => e.tokens[e.peak]));
-    const two = await fg.activations.examples(a, { features: [5], k: 2 });
+    const two = await fg.activations.examples(a, { features: [5], top: 2 });
     expect(two[5]).toEqual(examples[5].slice(0, 2));
     expect(two[6]).toEqual([]);
   });
@@ -279,7 +279,7 @@ describe('fg', () => {
     const { a } = await stores();
     expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations']);
     expect((await fg.artifacts.find(a.id.slice(0, 8)))?.folder).toBe(a.folder);
-    expect(path.dirname(a.folder)).toBe(fg.artifacts.folder);
+    expect(path.dirname(a.folder)).toBe(fg.artifacts.folder());
     expect(await fg.artifacts.prune({ unusedDays: 0, kinds: ['sae'] })).toEqual([]);
     expect(fg.device.info().device).toBe('cpu');
     fg.keyFigure('L0', 3);
