@@ -31,7 +31,7 @@ function memberLines(options, indent) {
 export const interfaceName = (namespace) => `${capital(namespace)}Api`;
 const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
 
-/** "graph(points: MapperPoints, options?: MapperGraphOptions): Promise<MapperGraph>" */
+/** "graph(points: MatrixInput, options?: MapperGraphOptions): Promise<MapperGraph>" */
 function signature(namespace, { name, args, options, result }) {
   const given = args.map((arg) => `${arg.name}: ${arg.type}`);
   const optional = options.some((option) => option.required) ? '' : '?';

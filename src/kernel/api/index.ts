@@ -15,7 +15,6 @@ import { namespaces } from './namespaces.js';
 import { jointMapsApi, type JointMapsApi } from './jointMaps.js';
 import { mapsApi, type MapsApi } from './maps.js';
 import { recoveryApi, type RecoveryApi } from './recovery.js';
-import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
 import { bind, type Bound } from '../verb/namespace.js';
@@ -28,7 +27,8 @@ export interface Fg extends RootVerbs {
   readonly models: Bound<typeof namespaces.models>;
   /** Texts that any model can tokenize, once per tokenizer. */
   readonly datasets: Bound<typeof namespaces.datasets>;
-  readonly sae: SaeApi;
+  /** Sparse autoencoders: train, load, save, evaluate. */
+  readonly sae: Bound<typeof namespaces.sae>;
   /** Feature activations over many tokens, kept sparse, and the dataset examples in them. */
   readonly activations: Bound<typeof namespaces.activations>;
   readonly correlation: CorrelationApi;
@@ -57,7 +57,7 @@ export async function createFg(
     ...bind(env, namespaces.fg),
     models: bind(env, namespaces.models),
     datasets: bind(env, namespaces.datasets),
-    sae: saeApi(env),
+    sae: bind(env, namespaces.sae),
     activations: bind(env, namespaces.activations),
     correlation: correlationApi(env),
     maps: mapsApi(env),

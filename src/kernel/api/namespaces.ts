@@ -6,15 +6,15 @@ import { datasets } from '../datasets/fg.js';
 import { mapper } from '../mapper/fg.js';
 import { models } from '../models/fg.js';
 import { root } from './fg.js';
+import { sae } from '../sae/fg.js';
 import type { AnyVerb } from '../verb/namespace.js';
 
-const rooms = { models, datasets, activations, mapper, device } as const;
+const rooms = { models, datasets, sae, activations, mapper, device } as const;
 
 /** Kinds of pictures, and of what namespaces that are still bound by hand keep. */
 const OTHER_KINDS = [
   'map',
   'graph',
-  'sae',
   'correlation',
   'layout',
   'effects',

@@ -6,17 +6,17 @@ import type { Sae } from '../sae/types.js';
 import type { Calibration } from '../synthetic/calibrationPipeline.js';
 import type { ScoreResponse } from '../synthetic/calibrationResponse.js';
 import type { Recovery } from '../synthetic/recovery.js';
-import { worldSource } from '../synthetic/recoveryActivations.js';
+import { train } from '../synthetic/fgTrain.js';
 import type { SweepRow } from '../synthetic/sweeps.js';
 import { createTwins, type TwinOptions, type Twins } from '../synthetic/twins.js';
 import type { World } from '../synthetic/types.js';
 import { Dataset } from './datasets.js';
 import type { Environment } from '../verb/environment.js';
+import type { Call } from '../verb/verb.js';
 import { requireGiven, requireOptions } from './given.js';
 import { count, withDisplay, withSummary, type Displayed } from '../present/items.js';
 import { sweepChart, type Spec } from './recoveryCharts.js';
 import { comparisonTable } from './recoveryTables.js';
-import { trainOn, type TrainedSae } from './sae.js';
 import {
   CALIBRATE_OPTIONS,
   CONCEPT_OPTIONS,
@@ -24,7 +24,6 @@ import {
   RECOVERY_OPTIONS,
   RESPONSE_OPTIONS,
   SWEEP_OPTIONS,
-  TRAIN_ON_WORLD,
   TWIN_ACTIVATIONS,
   TWIN_OPTIONS,
   type CalibrateCallOptions,
@@ -33,7 +32,6 @@ import {
   type RecoveryCallOptions,
   type ResponseCallOptions,
   type SweepCallOptions,
-  type TrainOnWorldOptions,
   type TwinActivationsOptions,
 } from './recoveryOptions.js';
 import {
@@ -51,11 +49,8 @@ import {
 
 /** Measuring against ground truth. */
 export interface RecoveryApi {
-  /**
-   * Trains an SAE on a world's samples, or loads the one that the same call trained before; a run that was stopped goes
-   * on. Options are those of fg.sae.train without a hook.
-   */
-  train(world: World, options?: TrainOnWorldOptions): Promise<TrainedSae>;
+  /** Trains an SAE on a world's samples. */
+  readonly train: Call<typeof train>;
   /**
    * How much of the truth an SAE, or a dictionary [latents × dim], has found: MMCS both ways, Hungarian-matched cosine,
    * MCC, uniqueness, each beside the floor of random dictionaries; of an SAE also MCC of activations, precision, recall
@@ -118,14 +113,7 @@ const describeTwins = (t: Twins): string => {
 
 export function recoveryApi(env: Environment): RecoveryApi {
   return {
-    async train(world, options = {}) {
-      requireGiven({ world });
-      requireOptions('fg.synthetic.train', options, TRAIN_ON_WORLD);
-      const { samples = 100_000, ...rest } = options;
-      const inputs = { world: world.id, samples: String(samples) };
-      const source = () => worldSource(world, samples);
-      return trainOn(env, { title: `SAE of ${world.description}`, inputs, source }, rest);
-    },
+    train: train.bind(env, 'fg.synthetic.train') as Call<typeof train>,
     async recovery(world, of, options = {}) {
       requireGiven({ world, of });
       requireOptions('fg.synthetic.recovery', options, RECOVERY_OPTIONS);

@@ -12,12 +12,6 @@ import type { World } from '../synthetic/types.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, type OptionNames } from './given.js';
 import type { KeepOptions } from './kept.js';
-import { TRAIN_OPTIONS, type TrainSaeOptions } from './sae.js';
-
-export interface TrainOnWorldOptions extends Omit<TrainSaeOptions, 'hook'> {
-  /** Samples of the world's stream that training goes over; default 100,000. They are made again for every pass. */
-  samples?: number;
-}
 
 export interface RecoveryCallOptions extends RecoveryParameters, KeepOptions, CallOptions {}
 
@@ -55,10 +49,6 @@ export interface ConceptCallOptions extends ConceptParameters, KeepOptions, Call
   labels?: LabelParameters | false;
 }
 
-export const TRAIN_ON_WORLD: OptionNames<TrainOnWorldOptions> = (({ hook: _, ...rest }) => ({
-  ...rest,
-  samples: true as const,
-}))(TRAIN_OPTIONS);
 export const RECOVERY_PARAMETERS: OptionNames<RecoveryParameters> = {
   samples: true,
   sampleSeed: true,

@@ -199,7 +199,7 @@ describe('fg.sae', () => {
   it('evaluates, shows the figures as a table, and refuses the SAE of another model', async () => {
     const { fg } = world;
     const text = data();
-    const evaluation = await fg.sae.evaluate(lmA, saeA, text, { sequences: 3 });
+    const evaluation = await fg.sae.evaluate(lmA, saeA, text, { samples: 3 });
     const direct = await evaluateSae(lmA, saeA, text.tokens(lmA), { sequences: 3 });
     expect({ ...evaluation }).toEqual(direct);
     const { rows, note } = shown(evaluation)[0].json as unknown as TableDescriptor;
@@ -207,7 +207,7 @@ describe('fg.sae', () => {
     expect(figures).toMatchObject({ L0: direct.l0, 'CE loss (nats)': direct.ceClean, 'dead features': direct.dead });
     expect(note).toBe(`${direct.tokens} tokens, 3 sequences`);
     await expect(fg.sae.evaluate(lmB, saeA, text)).rejects.toThrow(lmB.id);
-    expect((await fg.sae.evaluate(lmB, saeA, text, { sequences: 1, allowOtherModel: true })).sequences).toBe(1);
+    expect((await fg.sae.evaluate(lmB, saeA, text, { samples: 1, allowOtherModel: true })).sequences).toBe(1);
   });
 });
 

@@ -176,7 +176,7 @@ describe('mistakes', () => {
     expect(hover?.signature).toContain('minIntersection?: number');
     expect(JSON.stringify(hover)).toContain('Members that nodes share to be joined.');
     expect(service.hover(at(1, 'nulls('))?.signature).toBe(
-      '(method) MapperApi.nulls(points: MapperPoints, options?: MapperNullsOptions): Promise<MapperNulls>',
+      '(method) MapperApi.nulls(points: MatrixInput, options?: MapperNullsOptions): Promise<MapperNulls>',
     );
   });
 
@@ -259,7 +259,7 @@ describe('fg', () => {
     expect(signature.parameters.map(({ label: [from, to] }) => signature.label.slice(from, to))).toEqual([
       'model: LanguageModel',
       'data: Tokens',
-      'options: TrainSaeOptions',
+      'options: SaeTrainOptions',
     ]);
     expect(signature.documentation).toMatch(/Trains an SAE/);
   });
@@ -269,7 +269,7 @@ describe('fg', () => {
     const [target] = service.definition(at(0, 'load'))?.targets ?? [];
     expect(target).toMatchObject({
       kind: 'file',
-      file: expect.stringMatching(/dist\/types\/kernel\/api\/sae\.d\.ts$/),
+      file: expect.stringMatching(/dist\/types\/kernel\/api\/declared\.d\.ts$/),
     });
     if (target?.kind !== 'file') throw new Error('expected a file');
     const line = fs.readFileSync(target.file, 'utf8').split('\n')[target.start.line];

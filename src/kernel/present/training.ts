@@ -1,0 +1,78 @@
+/** What a cell keeps of a training: curves, end figures, settings. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import type { HistoryRow } from '../sae/train.js';
+import type { Sae } from '../sae/types.js';
+import { axisOf } from './charts.js';
+import { chartItems, count, formatNumber, tableItems, tableOf } from './items.js';
+
+/** Points of a curve: more are not told apart at its size, and the notebook keeps them all. */
+const POINTS = 200;
+
+const CURVES = [
+  { field: 'loss', title: 'loss' },
+  { field: 'explainedVariance', title: 'explained variance' },
+  { field: 'l0', title: 'L0' },
+] as const;
+
+/** Every row of a short history; of a long one evenly spaced rows, first and last among them. */
+function thinned(history: readonly HistoryRow[]): HistoryRow[] {
+  if (history.length <= POINTS) return [...history];
+  const step = (history.length - 1) / (POINTS - 1);
+  return Array.from({ length: POINTS }, (_, i) => history[Math.round(i * step)]);
+}
+
+/** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. */
+function curves(history: readonly HistoryRow[]): object {
+  const rows = thinned(history);
+  const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
+  return {
+    hconcat: shown.map(({ field, title }) => ({
+      width: 190,
+      height: 120,
+      data: { values: rows.flatMap((row) => (Number.isFinite(row[field]) ? [{ step: row.step, v: row[field] }] : [])) },
+      mark: { type: 'line', tooltip: true },
+      encoding: {
+        x: axisOf({ field: 'step', title: 'step' }),
+        y: { ...axisOf({ field: 'v', title }), scale: { zero: false } },
+      },
+    })),
+  };
+}
+
+/** The settings as they were given, by name; the architecture and sizes as they came out. */
+function settingsText(sae: Sae, given: Readonly<Record<string, unknown>>): string {
+  const { architecture, dIn, dSae, k } = sae.config;
+  const settings = { architecture, k, features: dSae, dIn, ...given, seed: given.seed ?? 0 };
+  return Object.entries(settings)
+    .filter(([, value]) => ['number', 'string', 'boolean'].includes(typeof value))
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? formatNumber(value) : String(value)}`)
+    .join(' · ');
+}
+
+/**
+ * The outputs of a training: curves, and a table of the last logged step with the settings below it; the table alone
+ * when fewer than two steps were logged.
+ */
+export function trainingItems(
+  sae: Sae,
+  history: readonly HistoryRow[],
+  given: Readonly<Record<string, unknown>>,
+): OutputItem[][] {
+  const last = history.at(-1);
+  if (!last) return [];
+  const figures: Array<[figure: string, value: number | null]> = [
+    ['loss', last.loss],
+    ['squared error per token, scaled', last.mse],
+    ['explained variance', Number.isFinite(last.explainedVariance) ? last.explainedVariance : null],
+    ['L0', last.l0],
+    ['dead features', last.dead],
+  ];
+  const table = tableItems({
+    ...tableOf(
+      figures.map(([figure, value]) => ({ figure, value })),
+      `Training of ${sae.name}, at step ${count(last.step + 1)}`,
+    ),
+    note: settingsText(sae, given),
+  });
+  return history.length < 2 ? [table] : [chartItems(curves(history), `Training of ${sae.name}`), table];
+}
