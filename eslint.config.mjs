@@ -19,7 +19,7 @@ const closed = (files, patterns, names = []) => ({
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
 const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
-const upper = ['sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions', 'show'];
+const upper = ['datasets', 'sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions', 'show'];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
 /** Pairs of one floor: present names the types of rooms, io and compute lend to each other. */
@@ -152,8 +152,14 @@ export default tseslint.config(
   // Below the rooms, from the top: each imports those after it.
   ...floors.map((room, floor) => {
     const higher = [...above, ...upper, ...floors.slice(0, floor)].filter((r) => !beside(room, r));
-    return closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...higher.map((r) => p(`../${r}/**`))]);
+    const verbs = p('./fg.js', 'what a room declares stands above it');
+    return closed([`src/kernel/${room}/**`], [...outside, p('vscode'), verbs, ...higher.map((r) => p(`../${r}/**`))]);
   }),
+  // What these rooms declare is written in terms of verb and present; nothing but the facade's list imports it.
+  closed(
+    ['src/kernel/{models,artifacts,compute}/fg.ts'],
+    [...outside, p('vscode'), ...[...above, ...upper].map((r) => p(`../${r}/**`))],
+  ),
   // How results of a room are shown: its types are named, nothing of it is called.
   typesOnly(['src/kernel/present/**'], upper),
   prettier,

@@ -3,6 +3,8 @@ import path from 'node:path';
 import * as prettier from 'prettier';
 import ts from 'typescript';
 
+/** "fg.mapper"; a namespace of the name "fg" holds what stands in fg itself. */
+const inFg = (namespace) => (namespace === 'fg' ? 'fg' : `fg.${namespace}`);
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
@@ -29,7 +31,7 @@ function memberLines(options, indent) {
 export const interfaceName = (namespace) => `${capital(namespace)}Api`;
 const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
 
-/** "graph(points: MapperPoints, options?: MapperGraphOptions): Promise<MapperGraph>", without a name where it is called. */
+/** "graph(points: MatrixInput, options?: MapperGraphOptions): Promise<MapperGraph>", without a name where it is called. */
 function signature({ name: namespace, called }, { name, args, options, result }) {
   const given = args.map((arg) => `${arg.name}: ${arg.type}`);
   const optional = options.some((option) => option.required) ? '' : '?';
@@ -63,8 +65,26 @@ export function declarationText(namespaces, root) {
   return `${lines.join('\n')}\n`;
 }
 
+const sourceText = (node) =>
+  node
+    .getFullText()
+    .trim()
+    .replace(/^export /m, '');
+
+/** What cells see of a class: public members without what they do. */
+function classText(node) {
+  const text = node.getSourceFile().text;
+  const isPrivate = (member) => ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private;
+  const fields = node.members.filter(ts.isConstructorDeclaration).flatMap((made) => [...made.parameters]);
+  const shown = [...fields.filter((field) => field.modifiers), ...node.members]
+    .filter((member) => !isPrivate(member) && !ts.isConstructorDeclaration(member))
+    .map((member) => `${text.slice(member.getFullStart(), member.body ? member.body.pos : member.end).trim()};`);
+  const head = text.slice(node.getFullStart(), node.members.pos).trim();
+  return `${head.replace(/^export /m, '')}\n${shown.join('\n')}\n}`;
+}
+
 /** Declarations, comments included, of the types that a page names and that its room owns, and of those that they name. */
-function typeSources({ name: room, types }, checker, root) {
+function typeSources({ room, types }, checker, root) {
   const own = [path.join(root, 'src/kernel', room), path.join(root, 'src/protocol')];
   const seen = new Map();
   const visit = (symbol) => {
@@ -85,12 +105,7 @@ function typeSources({ name: room, types }, checker, root) {
     names(declaration);
   };
   [...types.values()].forEach(visit);
-  return [...seen.values()].map((node) =>
-    node
-      .getFullText()
-      .trim()
-      .replace(/^export /m, ''),
-  );
+  return [...seen.values()].map((node) => (ts.isClassDeclaration(node) ? classText(node) : sourceText(node)));
 }
 
 /** A default that is a value, not words. */
@@ -114,31 +129,31 @@ function optionRows(options, prefix = '') {
 }
 
 function verbText(namespace, verb) {
-  const { name, doc, args, options, errors, keep, sync } = verb;
-  const of = namespace.called ? `fg.${namespace.name}` : `fg.${namespace.name}.`;
+  const { name, doc, args, options, errors, kinds, sync } = verb;
+  const of = namespace.called ? `fg.${namespace.name}` : `${inFg(namespace)}.`;
   const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)
     lines.push('| option | type | default | meaning |', '| --- | --- | --- | --- |', ...optionRows(options), '');
   if (errors.length > 0)
     lines.push('Errors, besides those of arguments and options:', '', ...errors.map((e) => `- ${e}`), '');
-  if (keep) lines.push(`Kept as an artifact of kind \`${keep.kind}\`.`, '');
+  if (kinds.length > 0) lines.push(`Kept as an artifact of kind ${kinds.map((k) => `\`${k}\``).join(' or ')}.`, '');
   if (sync) lines.push('Answers at once; `await` is not needed, and not wrong.', '');
   return lines;
 }
 
 /** The page of a namespace, as it stands in docs/api. */
 export async function pageText(namespace, checker, root) {
-  const { name, doc, example, verbs } = namespace;
+  const { name, room, doc, example, verbs } = namespace;
   const contents = verbs.map(
     (verb) =>
       `- [\`${verb.name}\`](#${verb.name.toLowerCase()}): ${/^.*?[.:](?= |$)/.exec(verb.doc)[0].replace(/:$/, '.')}`,
   );
   const types = typeSources(namespace, checker, root);
   const lines = [
-    `<!-- Written by scripts/build-docs.mjs from the declarations in src/kernel/${name}/: edit those. -->`,
+    `<!-- Written by scripts/build-docs.mjs from the declarations in src/kernel/${room}/: edit those. -->`,
     '',
-    `# fg.${name}`,
+    `# ${inFg(name)}`,
     '',
     doc,
     '',

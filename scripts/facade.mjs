@@ -25,11 +25,11 @@ const describeOptions = (schema) =>
     }),
   );
 
-const describeVerb = ([name, { doc, args, options, errors, keep, sync }]) => ({
+const describeVerb = ([name, { doc, args, options, errors, kinds, sync }]) => ({
   name,
   doc,
   errors: [...errors],
-  keep,
+  kinds: [...kinds],
   sync,
   args: args.map((arg) => ({ name: arg.name, doc: arg.doc })),
   options: describeOptions(options),
@@ -54,8 +54,9 @@ export async function declaredNamespaces(root) {
       logLevel: 'warning',
     });
     const { namespaces } = await import(pathToFileURL(file).href);
-    return Object.values(namespaces).map(({ name, doc, example, verbs, forms }) => ({
+    return Object.values(namespaces).map(({ name, room = name, doc, example, verbs, forms }) => ({
       name,
+      room,
       called: forms !== undefined,
       doc,
       example,

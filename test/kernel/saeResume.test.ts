@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createFg, type Fg } from '../../src/kernel/api/index.js';
-import type { TrainSaeOptions } from '../../src/kernel/api/sae.js';
 import { breathe } from '../../src/kernel/compute/call.js';
 import { initDevice } from '../../src/kernel/compute/device.js';
 import { SafetensorsFile } from '../../src/kernel/io/safetensors.js';
@@ -18,7 +17,7 @@ import { ensureKernelBuilt, kernelCli, root } from './helpers.js';
 beforeAll(() => initDevice({ device: 'cpu' }));
 
 const hook = 'blocks.0.hook_mlp_out';
-const options: TrainSaeOptions = {
+const options: Parameters<Fg['sae']['train']>[2] = {
   hook,
   features: 64,
   architecture: 'topk',
@@ -48,7 +47,7 @@ async function session(): Promise<{ fg: Fg; context: CollectedContext; train: Fg
   const context = collectingContext();
   contexts.push(context);
   const fg = await createFg(context);
-  return { fg, context, train: fg.sae.train.bind(fg.sae) };
+  return { fg, context, train: fg.sae.train };
 }
 const data = (fg: Fg) => fg.datasets.fromTexts(texts, { context: 12 });
 const unfinished = (context: CollectedContext): string[] => {

@@ -1,52 +1,27 @@
 /**
- * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). Thin: each namespace binds
- * a room to the running session (progress, cancel, artifacts, outputs).
+ * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). A list: what each
+ * namespace holds is declared in its room.
  */
-import type { ArtifactRecord } from '../artifacts/types.js';
-import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
+import { initDevice } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
-import { activationsApi, type ActivationsApi } from './activations.js';
-import type { SessionContext } from '../verb/context.js';
-import { datasetsApi, type DatasetsApi } from './datasets.js';
-import { Environment } from '../verb/environment.js';
-import { namespaces } from './namespaces.js';
-import { modelsApi, type ModelsApi } from './models.js';
-import { saeApi, type SaeApi } from './sae.js';
-import { trainOnWorldApi, type TrainOnWorldApi } from './synthetic.js';
 import { bindCall, type BoundCall } from '../verb/called.js';
+import type { SessionContext } from '../verb/context.js';
+import { Environment } from '../verb/environment.js';
 import { bind, type Bound } from '../verb/namespace.js';
+import { namespaces } from './namespaces.js';
 
-export interface PruneOptions {
-  /** Days without use; 0 = all. */
-  unusedDays: number;
-  /** "sae", "activations", "correlation", "layout", "map", "mapper", "lens", "persistence", "graph"; default all kinds. */
-  kinds?: readonly string[];
-}
-
-/** Results on disk, with identity and provenance. */
-export interface ArtifactsApi {
-  /** Folder that holds them. */
-  readonly folder: string;
-  /** Records of everything in the artifact folder, newest first. */
-  list(): Promise<ArtifactRecord[]>;
-  /** The record and folder of an id, or of its first 8 digits or more; undefined when there is none. */
-  find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
-  /** Deletes artifacts that were neither made nor loaded for some days; returns the records of what went. */
-  prune(options: PruneOptions): Promise<ArtifactRecord[]>;
-}
-
-/** What computes. */
-export interface DeviceApi {
-  /** What computes, and why nothing better does. */
-  info(): DeviceReport;
-}
+type RootVerbs = Bound<typeof namespaces.fg>;
 
 /** Feature Geometry: what a notebook cell sees. */
-export interface Fg {
-  readonly models: ModelsApi;
-  readonly datasets: DatasetsApi;
-  readonly sae: SaeApi;
-  readonly activations: ActivationsApi;
+export interface Fg extends RootVerbs {
+  /** Language models with hook points. */
+  readonly models: Bound<typeof namespaces.models>;
+  /** Texts that any model can tokenize, once per tokenizer. */
+  readonly datasets: Bound<typeof namespaces.datasets>;
+  /** Sparse autoencoders: train, load, save, evaluate. */
+  readonly sae: Bound<typeof namespaces.sae>;
+  /** Feature activations over many tokens, kept sparse, and the dataset examples in them. */
+  readonly activations: Bound<typeof namespaces.activations>;
   /** Which feature of A is which of B, and how alike the two geometries are. */
   readonly correlation: Bound<typeof namespaces.correlation>;
   /** Two-dimensional layouts of rows. */
@@ -58,11 +33,11 @@ export interface Fg {
   /** The one way to look: draws what fg returned, rows and charts in the running cell. */
   readonly show: BoundCall<typeof namespaces.show>;
   /** Ground truth: worlds with known features, and how much of them is found. */
-  readonly synthetic: Bound<typeof namespaces.synthetic> & TrainOnWorldApi;
-  readonly artifacts: ArtifactsApi;
-  readonly device: DeviceApi;
-  /** A key figure of the notebook: `fgnb run` prints them together at the end; the same name again replaces. */
-  keyFigure(name: string, value: string | number): void;
+  readonly synthetic: Bound<typeof namespaces.synthetic>;
+  /** Results on disk, with identity and provenance. */
+  readonly artifacts: Bound<typeof namespaces.artifacts>;
+  /** What computes. */
+  readonly device: Bound<typeof namespaces.device>;
 }
 
 /** Starts the device and binds the facade to a session. */
@@ -73,24 +48,19 @@ export async function createFg(
   await initDevice({ device: options.device, notebookFolder: context.notebookFolder });
   const env = new Environment(context);
   return {
-    models: modelsApi(env),
-    datasets: datasetsApi(env),
-    sae: saeApi(env),
-    activations: activationsApi(env),
+    ...bind(env, namespaces.fg),
+    models: bind(env, namespaces.models),
+    datasets: bind(env, namespaces.datasets),
+    sae: bind(env, namespaces.sae),
+    activations: bind(env, namespaces.activations),
     correlation: bind(env, namespaces.correlation),
     maps: bind(env, namespaces.maps),
     mapper: bind(env, namespaces.mapper),
     interventions: bind(env, namespaces.interventions),
     show: bindCall(env, namespaces.show),
-    synthetic: { ...bind(env, namespaces.synthetic), ...trainOnWorldApi(env) },
-    artifacts: {
-      folder: env.store.folder,
-      list: () => env.store.list(),
-      find: (id) => env.store.find(id),
-      prune: (o) => env.store.prune(o),
-    },
-    device: { info: currentDevice },
-    keyFigure: (name, value) => context.keyFigure(name, String(value)),
+    synthetic: bind(env, namespaces.synthetic),
+    artifacts: bind(env, namespaces.artifacts),
+    device: bind(env, namespaces.device),
   };
 }
 

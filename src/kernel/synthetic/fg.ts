@@ -11,6 +11,7 @@ import {
   twinActivations,
   twins,
 } from './fgTwins.js';
+import { train } from './fgTrain.js';
 import { activations, preset, presets, report, sample, world } from './fgWorlds.js';
 
 export const synthetic = namespace({
@@ -43,5 +44,6 @@ fg.synthetic.reliabilityChart(found)`,
     agreementChart,
     concepts,
     confusionChart,
+    train,
   },
 });

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../compute/matrixInput.js';
-import { choice, flag, group, value, whole, type Option } from './option.js';
+import { choice, flag, group, text, value, whole, type Option } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
 
@@ -33,6 +33,17 @@ export const KEPT = {
     identity: false,
   }),
   ...CALL,
+} as const;
+
+/** Of every call that may download from the Hugging Face hub. */
+export const HUB = {
+  revision: text({ doc: 'Branch, tag or commit on the hub.', fallback: "'main'" }),
+  token: text({ doc: 'Access token of the hub.', fallback: 'HF_TOKEN, else the token of "hf auth login"' }),
+  endpoint: text({ doc: 'Address of the hub.', fallback: 'HF_ENDPOINT, else https://huggingface.co' }),
+  cacheFolder: text({
+    doc: 'Where downloads are kept, shared with Python.',
+    fallback: 'HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
+  }),
 } as const;
 
 /** What draws are made with. */

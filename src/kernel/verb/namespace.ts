@@ -7,8 +7,10 @@ import type { Call, Verb } from './verb.js';
 export type AnyVerb = Omit<Verb<never, Schema, unknown>, 'types'>;
 
 export interface Namespace<V> {
-  /** "mapper" of fg.mapper. */
+  /** "mapper" of fg.mapper; "fg" of what stands in fg itself. */
   readonly name: string;
+  /** Folder of the room that declares it, where that has another name. */
+  readonly room?: string;
   /** What it is for: a paragraph. */
   readonly doc: string;
   /** A cell that runs as it stands, with results in seconds. */
@@ -24,8 +26,11 @@ export function namespace<const V extends Readonly<Record<string, AnyVerb>>>(dec
 /** A namespace as cells see it. */
 export type Bound<N> = N extends Namespace<infer V> ? { readonly [K in keyof V]: Call<V[K]> } : never;
 
+/** "fg.mapper" */
+const nameOf = ({ name }: { readonly name: string }): string => (name === 'fg' ? 'fg' : `fg.${name}`);
+
 /** The verbs of a namespace, bound to a session. */
 export function bind<N extends Namespace<Readonly<Record<string, AnyVerb>>>>(env: Environment, of: N): Bound<N> {
-  const bound = Object.entries(of.verbs).map(([name, verb]) => [name, verb.bind(env, `fg.${of.name}.${name}`)]);
+  const bound = Object.entries(of.verbs).map(([name, verb]) => [name, verb.bind(env, `${nameOf(of)}.${name}`)]);
   return Object.fromEntries(bound) as Bound<N>;
 }

@@ -54,6 +54,8 @@ interface Declared<A extends Args, S extends Schema> {
   readonly options?: S;
   /** Errors besides those that arguments and options have by their declaration, for docs/api. */
   readonly errors?: readonly string[];
+  /** Kinds of artifacts that the room keeps by functions of its own; `keep` says its kind itself. */
+  readonly kinds?: readonly string[];
   /** What must hold between options and arguments. @throws RangeError or TypeError */
   check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
 }
@@ -83,6 +85,8 @@ export interface Verb<A extends readonly unknown[], S extends Schema, Result> {
   readonly options: S;
   readonly errors: readonly string[];
   readonly keep?: { readonly kind: string; readonly version: number };
+  /** Kinds of artifacts that calls make. */
+  readonly kinds: readonly string[];
   readonly sync: boolean;
   /** The function that cells call. `name` is "fg.mapper.graph". */
   bind(env: Environment, name: string): (...given: unknown[]) => unknown;
@@ -112,11 +116,12 @@ function readArgs(
   { args: expected, options: schema }: Declared<Args, Schema>,
   given: unknown[],
 ): unknown[] {
-  const most = expected.length + (schema ? 1 : 0);
-  const signature = `(${[...expected.map((a) => a.name), ...(schema ? ['options'] : [])].join(', ')})`;
+  const last = Object.keys(schema ?? {}).length > 0 ? ['options'] : [];
+  const most = expected.length + last.length;
+  const signature = `(${[...expected.map((a) => a.name), ...last].join(', ')})`;
   if (given.length > most)
     throw new TypeError(
-      `${name} takes ${signature} but got ${given.length} arguments, the last ${written(given.at(-1))}; all options go into one object`,
+      `${name} takes ${signature} but got ${given.length} arguments, the last ${written(given.at(-1))}; ${last.length > 0 ? 'all options go into one object' : 'it has no options'}`,
     );
   return expected.map((arg, i) => arg.parse(given[i], `${name}: ${arg.name}`));
 }
@@ -183,7 +188,7 @@ export function verb<const A extends Args, const S extends Schema, T>(
 ): Verb<GivenArgs<A>, S, Promise<T>> {
   const declared = { options: CALL, ...declaration } as unknown as Declaration<Args, Schema, T>;
   return {
-    ...about(declared),
+    ...about(declared, declared.keep && [declared.keep.kind]),
     ...(declared.keep ? { keep: { kind: declared.keep.kind, version: declared.keep.version } } : {}),
     sync: false,
     bind:
@@ -217,7 +222,8 @@ export function syncVerb<const A extends Args, const S extends Schema, T>(
 
 function about<S extends Schema>(
   declared: Declared<Args, Schema>,
-): Pick<Verb<never, S, never>, 'doc' | 'args' | 'options' | 'errors'> {
-  const { doc, args, options = {}, errors = [] } = declared;
-  return { doc, args, options: options as unknown as S, errors };
+  kept: readonly string[] = [],
+): Pick<Verb<never, S, never>, 'doc' | 'args' | 'options' | 'errors' | 'kinds'> {
+  const { doc, args, options = {}, errors = [], kinds = [] } = declared;
+  return { doc, args, options: options as unknown as S, errors, kinds: [...kept, ...kinds] };
 }

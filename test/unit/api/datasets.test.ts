@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DISPLAY, type Displayed } from '../../../src/kernel/present/items.js';
-import type { Dataset } from '../../../src/kernel/api/datasets.js';
+import type { Dataset } from '../../../src/kernel/datasets/dataset.js';
 import type { LanguageModel, Tokenizer } from '../../../src/kernel/models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
 import { tokenizer } from '../models/models.js';

@@ -74,8 +74,8 @@ describe('fg.sae.evaluate with interventions', () => {
     const { fg } = world;
     const push = fg.interventions.steer(lmA, hook, v, { scale: 2, positions: { from: 3 } });
     const set = data().tokens(lmA);
-    const plain = await fg.sae.evaluate(lmA, saeA, data(), { sequences: 6 });
-    const e = await fg.sae.evaluate(lmA, saeA, data(), { sequences: 6, interventions: push, batchTokens: 20 });
+    const plain = await fg.sae.evaluate(lmA, saeA, data(), { samples: 6 });
+    const e = await fg.sae.evaluate(lmA, saeA, data(), { samples: 6, interventions: push, batchTokens: 20 });
     const mean = (x: Float32Array): number => x.reduce((s, loss) => s + loss, 0) / x.length;
     const loss = async (edits: Parameters<typeof lossPerToken>[2]): Promise<number> =>
       mean(await lossPerToken(lmA, set, { ...edits, sequences: 6 }));

@@ -77,7 +77,7 @@ describe('fg.activations', () => {
     const labels = await fg.activations.labels(a);
     expect(labels.map((l) => l.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
     expect(labels[5]).toEqual(examples[5].map((e) => e.tokens[e.peak]));
-    const two = await fg.activations.examples(a, { features: [5], k: 2 });
+    const two = await fg.activations.examples(a, { features: [5], top: 2 });
     expect(two[5]).toEqual(examples[5].slice(0, 2));
     expect(two[6]).toEqual([]);
   });
@@ -204,7 +204,7 @@ describe('fg.sae', () => {
   it('evaluates, shows the figures as a table, and refuses the SAE of another model', async () => {
     const { fg } = world;
     const text = data();
-    const evaluation = await fg.sae.evaluate(lmA, saeA, text, { sequences: 3 });
+    const evaluation = await fg.sae.evaluate(lmA, saeA, text, { samples: 3 });
     const direct = await evaluateSae(lmA, saeA, text.tokens(lmA), { sequences: 3 });
     expect({ ...evaluation }).toEqual(direct);
     const { rows, note } = shown(evaluation)[0].json as unknown as TableDescriptor;
@@ -212,7 +212,7 @@ describe('fg.sae', () => {
     expect(figures).toMatchObject({ L0: direct.l0, 'CE loss (nats)': direct.ceClean, 'dead features': direct.dead });
     expect(note).toBe(`${direct.tokens} tokens, 3 sequences`);
     await expect(fg.sae.evaluate(lmB, saeA, text)).rejects.toThrow(lmB.id);
-    expect((await fg.sae.evaluate(lmB, saeA, text, { sequences: 1, allowOtherModel: true })).sequences).toBe(1);
+    expect((await fg.sae.evaluate(lmB, saeA, text, { samples: 1, allowOtherModel: true })).sequences).toBe(1);
   });
 });
 
@@ -284,7 +284,7 @@ describe('fg', () => {
     const { a } = await stores();
     expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations']);
     expect((await fg.artifacts.find(a.id.slice(0, 8)))?.folder).toBe(a.folder);
-    expect(path.dirname(a.folder)).toBe(fg.artifacts.folder);
+    expect(path.dirname(a.folder)).toBe(fg.artifacts.folder());
     expect(await fg.artifacts.prune({ unusedDays: 0, kinds: ['sae'] })).toEqual([]);
     expect(fg.device.info().device).toBe('cpu');
     fg.keyFigure('L0', 3);

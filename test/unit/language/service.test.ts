@@ -275,7 +275,7 @@ describe('fg', () => {
     expect(signature.parameters.map(({ label: [from, to] }) => signature.label.slice(from, to))).toEqual([
       'model: LanguageModel',
       'data: Tokens',
-      'options: TrainSaeOptions',
+      'options: SaeTrainOptions',
     ]);
     expect(signature.documentation).toMatch(/Trains an SAE/);
   });
@@ -285,7 +285,7 @@ describe('fg', () => {
     const [target] = service.definition(at(0, 'load'))?.targets ?? [];
     expect(target).toMatchObject({
       kind: 'file',
-      file: expect.stringMatching(/dist\/types\/kernel\/api\/sae\.d\.ts$/),
+      file: expect.stringMatching(/dist\/types\/kernel\/api\/declared\.d\.ts$/),
     });
     if (target?.kind !== 'file') throw new Error('expected a file');
     const line = fs.readFileSync(target.file, 'utf8').split('\n')[target.start.line];

@@ -2,8 +2,8 @@
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { HistoryRow } from '../sae/train.js';
 import type { Sae } from '../sae/types.js';
-import { chartItems, count, formatNumber, tableItems, tableOf } from '../present/items.js';
-import type { Spec } from '../present/syntheticCharts.js';
+import { axisOf } from './charts.js';
+import { chartItems, count, formatNumber, tableItems, tableOf } from './items.js';
 
 /** Points of a curve: more are not told apart at its size, and the notebook keeps them all. */
 const POINTS = 200;
@@ -22,19 +22,18 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
 }
 
 /** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. */
-function curves(history: readonly HistoryRow[]): Spec {
+function curves(history: readonly HistoryRow[]): object {
   const rows = thinned(history);
   const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     hconcat: shown.map(({ field, title }) => ({
       width: 190,
       height: 120,
       data: { values: rows.flatMap((row) => (Number.isFinite(row[field]) ? [{ step: row.step, v: row[field] }] : [])) },
       mark: { type: 'line', tooltip: true },
       encoding: {
-        x: { field: 'step', type: 'quantitative', title: 'step' },
-        y: { field: 'v', type: 'quantitative', title, scale: { zero: false } },
+        x: axisOf({ field: 'step', title: 'step' }),
+        y: { ...axisOf({ field: 'v', title }), scale: { zero: false } },
       },
     })),
   };

@@ -1,0 +1,84 @@
+/** fg.artifacts: results on disk, with identity and provenance. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import { tableItems, tableOf } from '../present/items.js';
+import { words } from '../verb/common.js';
+import { namespace } from '../verb/namespace.js';
+import { real, required, value } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import type { ArtifactRecord } from './types.js';
+
+/** An artifact that is there. */
+export interface FoundArtifact {
+  record: ArtifactRecord;
+  /** Absolute path. */
+  folder: string;
+}
+
+/** Records, one a row: what it is, its id as it may be passed to find, and where it came from. */
+function recordItems(records: readonly ArtifactRecord[], title: string): OutputItem[] {
+  return tableItems(
+    tableOf(
+      records.map(({ kind, id, title: name, created, device, wallMs }) => ({
+        kind,
+        id: id.slice(0, 8),
+        title: name,
+        created: created.slice(0, 16).replace('T', ' '),
+        seconds: wallMs / 1000,
+        device,
+      })),
+      title,
+      1000,
+    ),
+  );
+}
+
+const folder = syncVerb({
+  doc: 'Absolute path of the folder that holds the artifacts of the notebook.',
+  args: [],
+  run: ({ env }) => env.store.folder,
+});
+
+const list = verb({
+  doc: 'Records of everything in the artifact folder, newest first: kind, parameters, identities of inputs, device, packages, time. Damaged artifacts are left out and told of.',
+  args: [],
+  options: {},
+  run: ({ env }): Promise<ArtifactRecord[]> => env.store.list(),
+  show: (records, { env }) => recordItems(records, `Artifacts in ${env.store.folder}`),
+});
+
+const find = verb({
+  doc: 'The record and folder of an artifact; undefined when there is none.',
+  args: [words('id', 'Its id, or the first 8 digits or more.')],
+  options: {},
+  errors: ['What is no id, and an id that several artifacts begin with, are refused.'],
+  run: ({ env }, id): Promise<FoundArtifact | undefined> => env.store.find(id),
+});
+
+/** `kinds`: those that verbs keep, as they are declared. */
+export const artifacts = (kinds: readonly string[]) => {
+  const known = [...new Set(kinds)].sort();
+  const prune = verb({
+    doc: 'Deletes artifacts that were neither made nor loaded for some days, and what crashed calls left behind; returns the records of what went.',
+    args: [],
+    options: {
+      unusedDays: required(real({ doc: 'Days without use; 0 takes all.', min: 0 })),
+      kinds: value<readonly string[]>(
+        `an array of some of ${known.map((kind) => `'${kind}'`).join(', ')}`,
+        { doc: 'Kinds of artifacts to take.', fallback: 'all' },
+        (given) => Array.isArray(given) && given.every((kind) => known.includes(kind as string)),
+      ),
+    },
+    run: ({ env, options }): Promise<ArtifactRecord[]> => env.store.prune(options),
+    show: (records) => recordItems(records, 'Deleted artifacts'),
+  });
+  return namespace({
+    name: 'artifacts',
+    doc: 'Results on disk, each with its identity and where it came from. A call that makes one again loads it.',
+    example: `const circle = Array.from({ length: 50 }, (_, i) => [Math.cos(i / 8), Math.sin(i / 8)])
+await fg.mapper.lens(circle, 'pca')
+const [newest] = await fg.artifacts.list()
+const { record, folder } = (await fg.artifacts.find(newest.id.slice(0, 8)))!
+await fg.artifacts.prune({ unusedDays: 30, kinds: ['lens'] })`,
+    verbs: { list, find, prune, folder },
+  });
+};

@@ -1,0 +1,102 @@
+/** fg.datasets: texts from files, from the hub, at hand or generated. */
+import { readTexts } from '../io/texts.js';
+import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
+import { CALL, HUB, seed, words, type Arg } from '../verb/common.js';
+import { namespace } from '../verb/namespace.js';
+import { only, text, whole } from '../verb/option.js';
+import { syncVerb, verb } from '../verb/verb.js';
+import { Dataset, TOKENS } from './dataset.js';
+
+const READ = {
+  split: text({ doc: 'Of a dataset on the hub, or of a folder.', fallback: "'train'" }),
+  config: text({ doc: 'Of a dataset on the hub that has several configurations: its folder.' }),
+  column: text({ doc: 'Column of the texts.', fallback: "'text', else the only column of strings" }),
+  limit: whole({
+    doc: 'Texts at most: the first ones, unless `seed` is given.',
+    min: 1,
+    fallback: 'all',
+  }),
+  seed: whole({ doc: 'Takes `limit` texts at random, all of them read first; they keep their order.' }),
+} as const;
+
+const load = verb({
+  doc: 'Reads a .txt, .jsonl, .json or .parquet file, a folder of them, or a dataset on the Hugging Face hub. Nothing is tokenized before a model asks.',
+  args: [words('pathOrId', "Path against the notebook's folder, or the id of a dataset on the hub.")],
+  options: {
+    ...TOKENS,
+    ...READ,
+    splitAt: text({
+      doc: "Where a .txt file is parted into texts: 'blank-lines', or a separator such as '<|endoftext|>'.",
+      fallback: 'the file is one text',
+    }),
+    ...HUB,
+    ...CALL,
+  },
+  errors: [
+    'A path or id where nothing is, a file that is damaged and texts that are none are refused.',
+    'A missing column is refused with the names of those there are.',
+  ],
+  async run({ env, options, call }, pathOrId) {
+    const { texts, source } = await readTexts(env.locate(pathOrId), {
+      ...only(READ, options),
+      ...env.withCacheFolder(only(HUB, options)),
+      separator: options.splitAt,
+      ...call,
+    });
+    return new Dataset(pathOrId, texts, { ...only(TOKENS, options), source });
+  },
+});
+
+const textsArg: Arg<readonly string[]> = {
+  name: 'texts',
+  doc: 'An array of texts.',
+  parse(given, at) {
+    if (!Array.isArray(given)) throw new TypeError(`${at} is an array of texts but got ${typeof given}`);
+    const bad = given.findIndex((each) => typeof each !== 'string');
+    if (bad >= 0) throw new TypeError(`${at} is an array of texts but item ${bad} is ${typeof given[bad]}`);
+    return [...(given as string[])];
+  },
+};
+
+const fromTexts = syncVerb({
+  doc: 'Texts at hand, as a dataset.',
+  args: [textsArg],
+  options: { ...TOKENS, name: text({ doc: 'For people.', default: 'texts' }) },
+  run: ({ options }, texts) =>
+    new Dataset(options.name, texts, {
+      ...only(TOKENS, options),
+      source: { kind: 'texts', texts: texts.length },
+    }),
+});
+
+const stories = syncVerb({
+  doc: 'Generated stories whose tokens carry ground-truth concepts; what the example models were trained on.',
+  args: [],
+  options: {
+    ...TOKENS,
+    stories: whole({ doc: 'Stories generated.', min: 1, default: 1000 }),
+    seed: seed('The same seed gives the same stories.'),
+  },
+  run({ options }) {
+    const drawn = { stories: options.stories, seed: options.seed };
+    const made = generateStories(drawn);
+    return new Dataset(
+      `stories seed ${drawn.seed}`,
+      made.map((story) => story.text),
+      {
+        ...only(TOKENS, options),
+        source: { kind: 'stories', ...drawn },
+        concepts: { names: STORY_CONCEPTS, spans: made.map((story) => story.spans) },
+      },
+    );
+  },
+});
+
+export const datasets = namespace({
+  name: 'datasets',
+  doc: 'Texts that any model can tokenize, once per tokenizer: two models with one tokenizer read the same tokens.',
+  example: `const text = fg.datasets.stories({ stories: 200, context: 64, samples: 100 })
+const half = text.with({ samples: 50 })
+fg.datasets.fromTexts([text.texts[0], half.texts[1]], { name: 'two stories', separator: 'none' })`,
+  verbs: { load, fromTexts, stories },
+});

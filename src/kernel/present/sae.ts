@@ -1,0 +1,47 @@
+/** How what fg.sae measures is shown. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import type { SaeEvaluation } from '../sae/evaluate.js';
+import type { PromotedToken } from '../sae/logitLens.js';
+import type { Sae } from '../sae/types.js';
+import { count, tableItems, tableOf } from './items.js';
+
+/** Figures of an evaluation, one a row. */
+export function evaluationItems(sae: Sae, e: SaeEvaluation): OutputItem[] {
+  const rows: Array<[figure: string, value: number]> = [
+    ['L0', e.l0],
+    ['explained variance', e.explainedVariance],
+    ['MSE per token, summed over dims', e.mseSumPerToken],
+    ['cosine of x and reconstruction', e.cosineSimilarity],
+    ['CE loss (nats)', e.ceClean],
+    ['CE loss with SAE', e.ceSae],
+    ['CE loss with zeros', e.ceZero],
+    ['CE loss recovered', e.ceLossRecovered],
+    ['KL with SAE (nats)', e.klSae],
+    ['dead features', e.dead],
+  ];
+  return tableItems({
+    ...tableOf(
+      rows.map(([figure, value]) => ({ figure, value })),
+      `Evaluation of ${sae.name}`,
+    ),
+    note: `${count(e.tokens)} tokens, ${count(e.sequences)} sequences`,
+  });
+}
+
+/** Features that are listed: more make an output that no one reads. */
+const LISTED = 1000;
+
+/** Tokens that features promote, a feature a row. */
+export function lensItems(sae: Sae, promoted: ReadonlyArray<readonly PromotedToken[]>): OutputItem[] {
+  const rows = promoted.slice(0, LISTED).map((tokens, feature) => ({
+    feature,
+    logit: tokens[0]?.logit,
+    tokens: tokens.map(({ token }) => JSON.stringify(token)).join(' '),
+  }));
+  const table = tableOf(rows, `Tokens that features of ${sae.name} promote`);
+  return tableItems({
+    ...table,
+    ...(rows.length < promoted.length ? { totalRows: promoted.length } : {}),
+    note: 'logit: of the first token, without the final LayerNorm',
+  });
+}

@@ -1,0 +1,191 @@
+/** fg.sae: train, load, save and evaluate sparse autoencoders. */
+import path from 'node:path';
+import { tokensArg, tokenSet } from '../datasets/dataset.js';
+import { requireModelOfSae } from '../interventions/intervention.js';
+import { safeJoin } from '../io/files.js';
+import { resolveRepo, type RepoOptions } from '../io/hub.js';
+import type { Intervention } from '../models/edits.js';
+import type { LanguageModel } from '../models/types.js';
+import { withSummary } from '../present/items.js';
+import { evaluationItems, lensItems } from '../present/sae.js';
+import { CALL, HUB, thing, words } from '../verb/common.js';
+import { namespace } from '../verb/namespace.js';
+import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { evaluateSae } from './evaluate.js';
+import { describeSae, train } from './fgTrain.js';
+import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
+import { logitLens as lensOf } from './logitLens.js';
+import { saveSae, type SaveSaeOptions } from './save.js';
+import type { Sae, SaeArchitecture } from './types.js';
+
+const modelArg = thing<LanguageModel>('model', 'What fg.models.load returned.');
+const saeArg = thing<Sae>('sae', 'What fg.sae.train or fg.sae.load returned.');
+
+const allowOtherModel = flag({
+  doc: 'Take an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
+  fallback: 'false',
+});
+
+const LOAD = {
+  architecture: value<SaeArchitecture>(
+    'the name of an architecture',
+    { doc: 'Needed where the file does not say it; must agree with a file that does.' },
+    (v) => typeof v === 'string',
+  ),
+  k: whole({
+    doc: 'Of topk: features kept per token. Needed where the file does not say it; must agree with a file that does.',
+    min: 1,
+  }),
+  applyBDecToInput: flag({
+    doc: 'Of state dicts with W_enc: whether b_dec is subtracted from the input.',
+    fallback: 'true',
+  }),
+  hookName: text({ doc: 'Hook that the SAE reads; overrides what the file says, or says what it does not.' }),
+  modelName: text({ doc: 'Model that it was trained on, for people; overrides what the file says.' }),
+  modelId: text({ doc: 'Identity of that model (`model.id`): the SAE is then refused on any other.' }),
+  normScalingFactor: real({
+    doc: "The s of 'expected_average_only_in' where the file leaves it unfolded; 1 when it was folded but the cfg not changed.",
+  }),
+  thresholdScale: real({
+    doc: 'Factor of the thresholds, for BatchTopK files whose threshold was left unscaled when the norm was folded.',
+    fallback: '1',
+  }),
+  map: value<NonNullable<LoadSaeOptions['map']>>('an object such as { W_enc: "their.name" }', {
+    doc: 'Names of the tensors in a file of another layout, by canonical name; docs/formats.md lists these.',
+  }),
+  ignore: value<NonNullable<LoadSaeOptions['ignore']>>('an array of names', {
+    doc: 'Tensors and fields of the file to leave out, which are refused otherwise since nothing uses them.',
+  }),
+} as const;
+
+/** Brings an SAE's files from the hub; the path of its folder or file in the cache. */
+async function download(file: string, repo: string, options: RepoOptions): Promise<string> {
+  const inside = path.posix.normalize(file).replace(/\/$/, '');
+  const isFile = /\.(?:safetensors|pt|pth|bin|npz|npy|pkl)$/i.test(inside);
+  const folder = isFile ? path.posix.dirname(inside) : inside;
+  const beside = (name: string): string => path.posix.join(folder, name);
+  const root = await resolveRepo(repo, {
+    ...options,
+    files: [isFile ? inside : SAE_WEIGHTS.map(beside).join('|')],
+    optional: [...SAE_CONFIGS, ...(isFile ? ['../hyperparams.json', '../config.json'] : [])].map(beside),
+  });
+  return safeJoin(root, inside);
+}
+
+const load = verb({
+  doc: "Loads an SAE of SAELens, sparsify, dictionary_learning, Gemma Scope, Llama Scope, Qwen-Scope or plain tensors, or a decoder alone (docs/formats.md), by a path or, with `repo`, from the hub: fg.sae.load('blocks.8.hook_resid_pre', { repo: 'jbloom/GPT2-Small-SAEs-Reformatted' }).",
+  args: [words('fileOrFolder', "Path against the notebook's folder; with `repo`, against the repository.")],
+  options: {
+    ...LOAD,
+    repo: text({
+      doc: "Hub id of the repository that holds the file or folder, such as 'jbloom/GPT2-Small-SAEs-Reformatted'.",
+    }),
+    ...HUB,
+    ...CALL,
+  },
+  errors: [
+    'Missing tensors, shapes that disagree, weights that are not finite and architectures that are not known are refused by name.',
+  ],
+  async run({ env, options, call }, fileOrFolder): Promise<Sae> {
+    const { repo } = options;
+    const hub = env.withCacheFolder(only(HUB, options));
+    const at = repo === undefined ? env.resolve(fileOrFolder) : await download(fileOrFolder, repo, { ...hub, ...call });
+    const sae = await loadSae(at, only(LOAD, options));
+    return withSummary(sae, () => describeSae(sae));
+  },
+});
+
+const SAVE = {
+  layout: choice(['saelens', 'sparsify', 'dictionary_learning'], {
+    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, or config.json and ae.pt.',
+    fallback: "'saelens'",
+  }),
+  density: value<NonNullable<SaveSaeOptions['density']>>(
+    'one number for each feature',
+    { doc: "Share of tokens on which each feature fires, for the saelens layout's sparsity.", fallback: 'not written' },
+    (v) => Array.isArray(v) || ArrayBuffer.isView(v),
+  ),
+} as const;
+
+const save = verb({
+  doc: "Writes the SAE in another program's layout; returns the absolute path of the folder.",
+  args: [saeArg, words('folder', "Path against the notebook's folder.")],
+  options: SAVE,
+  async run({ env, options }, sae, folder) {
+    const to = env.resolve(folder);
+    await saveSae(sae, to, only(SAVE, options));
+    return to;
+  },
+});
+
+const EVALUATE = {
+  hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
+  samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
+  batchTokens: whole({
+    doc: 'Tokens of one forward pass, at least one sequence.',
+    min: 1,
+    fallback: '1,024, fewer where logits would pass 128 MB',
+  }),
+  ignoreTokens: numbers({
+    doc: 'Token ids (BOS, padding) whose activations stay as they are and count in no figure.',
+    min: 0,
+    repeats: true,
+    fallback: 'none',
+  }),
+  interventions: value<Intervention | readonly Intervention[]>(
+    'what fg.interventions made, or an array of these',
+    {
+      doc: "Changes to the model's activations in every run, the clean one included, in order; the SAE reconstructs what they leave at its hook.",
+      fallback: 'none',
+    },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+} as const;
+
+const evaluate = verb({
+  doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
+  args: [modelArg, saeArg, tokensArg],
+  options: { ...EVALUATE, allowOtherModel, ...CALL },
+  errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
+  check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  run({ options, call }, model, sae, data) {
+    const { samples, ...rest } = only(EVALUATE, options);
+    return evaluateSae(model, sae, tokenSet(data, model), { ...rest, sequences: samples, ...call });
+  },
+  show: (found, _, __, sae) => evaluationItems(sae, found),
+});
+
+const LENS = { top: whole({ doc: 'Tokens of each feature.', min: 1, fallback: '10' }) } as const;
+
+function requireResidualHook(sae: Sae): void {
+  // All heads together are as wide as the residual stream, but their directions are others.
+  if (/\.(attn|mlp)\.hook_/.test(sae.config.hookName))
+    throw new Error(
+      `the logit lens reads directions of the residual stream, but ${sae.name} is of ${sae.config.hookName}; use an SAE of hook_resid_*, hook_mlp_out or hook_attn_out`,
+    );
+}
+
+const logitLens = verb({
+  doc: 'By feature id: the tokens whose logits its decoder row raises most, best first; the direct path alone.',
+  args: [modelArg, saeArg],
+  options: { ...LENS, allowOtherModel, ...CALL },
+  errors: ['An SAE of another model, or of a hook that does not write to the residual stream, is refused.'],
+  check(options, model, sae) {
+    requireModelOfSae(sae, model, options.allowOtherModel);
+    requireResidualHook(sae);
+  },
+  run: ({ options, call }, model, sae) => lensOf(model, sae, { ...only(LENS, options), ...call }),
+  show: (found, _, __, sae) => lensItems(sae, found),
+});
+
+export const sae = namespace({
+  name: 'sae',
+  doc: 'Sparse autoencoders: train, load, save, evaluate.',
+  example: `const lm = await fg.models.load('models/tiny-stories-1L')
+const text = fg.datasets.stories({ stories: 40, context: 32, samples: 40 })
+const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 20, trainBatchSizeTokens: 256 })
+const promoted = await fg.sae.logitLens(lm, sae, { top: 5 })
+await fg.sae.evaluate(lm, sae, text, { samples: 8 })`,
+  verbs: { train, load, save, evaluate, logitLens },
+});
