@@ -13,6 +13,8 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Id of the token that begins a text, where the tokenizer has one. */
   readonly bosId: number | undefined;
+  /** Id of the token that fills up short texts, where the tokenizer has one. */
+  readonly padId?: number;
   /**
    * The model was trained on texts that begin with bosId, so prompts and sequences do by default (tokenizer_config.json's
    * add_bos_token, or the template of tokenizer.json); absent means no.

@@ -10,7 +10,7 @@ import { readTexts, readTokenRows } from '../../../src/kernel/io/texts.js';
 import { TorchFile } from '../../../src/kernel/io/torchFile.js';
 import { openWeights } from '../../../src/kernel/io/weights.js';
 import { loadModel } from '../../../src/kernel/models/load.js';
-import { loadTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import { loadTokenizer } from '../../../src/kernel/models/tokenizerFiles.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import { maxOf, minOf, pushAll } from '../../../src/protocol/lists.js';
 import { testFolder } from './folder.js';
