@@ -1,7 +1,8 @@
 /** fg.datasets: texts that any model can tokenize, once per tokenizer. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { readTexts, type TextOptions } from '../io/texts.js';
-import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
+import { holdsTokenRows, readTokenRows, type TokenRows } from '../io/tokenRows.js';
+import { tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import type { Environment } from '../verb/environment.js';
@@ -21,9 +22,14 @@ export interface TokenOptions {
   bos?: boolean;
   /**
    * 'concatenate' (default): one long stream cut into sequences. 'each': one sequence per text, its first tokens; texts
-   * too short to fill a sequence are left out. Nothing is padded.
+   * too short to fill a sequence are left out, or filled up with { pad: true }.
    */
   pack?: 'concatenate' | 'each';
+  /**
+   * With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of
+   * leaving them out. Padding changes nothing before it, and counts in no statistic. Default false.
+   */
+  pad?: boolean;
   /** What follows each text when concatenating: the end-of-text token, 'eos' (default), or nothing, 'none'. */
   separator?: 'eos' | 'none';
 }
@@ -48,6 +54,7 @@ const TOKEN_OPTIONS: OptionNames<TokenOptions> = {
   samples: true,
   bos: true,
   pack: true,
+  pad: true,
   separator: true,
 };
 const LOAD_OPTIONS: OptionNames<LoadDatasetOptions> = {
@@ -74,7 +81,7 @@ export class Dataset {
     readonly name: string,
     /** The texts, in order. */
     readonly texts: readonly string[],
-    private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts },
+    private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts; rows?: TokenRows },
   ) {
     withSummary(this, () => this.toString());
   }
@@ -88,8 +95,15 @@ export class Dataset {
     const { tokenizer } = model;
     let set = this.byTokenizer.get(tokenizer.id);
     if (!set) {
-      const { samples, context = 128, ...rest } = this.options;
-      set = tokenizeTexts(this.texts, tokenizer, { ...rest, context, sequences: samples });
+      const { samples, context, rows, ...rest } = this.options;
+      set = rows
+        ? tokensFromRows(rows.rows, tokenizer, {
+            context,
+            sequences: samples,
+            padding: rows.padding,
+            source: rows.source,
+          })
+        : tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, sequences: samples });
       this.byTokenizer.set(tokenizer.id, set);
     }
     return set;
@@ -103,14 +117,25 @@ export class Dataset {
   /** The same texts cut otherwise; options that are left out stay as they are. */
   with(options: TokenOptions): Dataset {
     requireOptions('Dataset.with', options, TOKEN_OPTIONS);
+    if (this.options.rows) requireNoPacking(options);
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
   /** "Dataset name: 1,000 texts, sequences of 128 tokens". */
   toString(): string {
-    const { context = 128, samples } = this.options;
+    const { samples, rows } = this.options;
+    const { context = rows?.rows.shape[1] ?? 128 } = this.options;
+    if (rows)
+      return `Dataset ${this.name}: ${count(rows.rows.shape[0])} rows of token ids, sequences of ${context} tokens`;
     return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
   }
+}
+
+/** Rows of token ids are cut before they come here: what says how texts become rows has no say. */
+function requireNoPacking(options: TokenOptions & { splitAt?: string }): void {
+  for (const key of ['bos', 'pack', 'pad', 'separator', 'splitAt'] as const)
+    if (options[key] !== undefined)
+      throw new Error(`{ ${key} } is for texts, but this dataset holds rows of token ids; leave it out`);
 }
 
 /** Texts, tokenized for the model that reads them; or tokens at hand. */
@@ -125,7 +150,8 @@ export function tokenSet(data: Tokens, model: Pick<LanguageModel, 'tokenizer'>):
 export interface DatasetsApi {
   /**
    * Reads a .txt, .jsonl, .json or .parquet file, a folder of them (paths are relative to the notebook), or a dataset on
-   * the Hugging Face hub. Throws when nothing is there, and names the columns there are when the text column is missing.
+   * the Hugging Face hub. Rows whose text is null are left out, with a word. An `input_ids` column (and no "text") is
+   * taken as it is, with its attention_mask: ids outside the model's vocabulary are refused. Throws when nothing is there, and names the columns there are when the text column is missing.
    */
   load(pathOrId: string, options?: LoadDatasetOptions): Promise<Dataset>;
   /** Texts at hand, as a dataset. */
@@ -139,13 +165,17 @@ export function datasetsApi(env: Environment): DatasetsApi {
     load: (pathOrId, options = {}) =>
       env.call(options, async (call) => {
         requireOptions('fg.datasets.load', options, LOAD_OPTIONS);
-        const { context, samples, bos, pack, separator, splitAt, ...reading } = options;
-        const { texts, source } = await readTexts(env.locate(pathOrId), {
-          ...env.withCacheFolder(reading),
-          separator: splitAt,
-          ...call,
-        });
-        return new Dataset(pathOrId, texts, { context, samples, bos, pack, separator, source });
+        const { context, samples, bos, pack, pad, separator, splitAt, ...reading } = options;
+        const from = { ...env.withCacheFolder(reading), ...call };
+        const place = env.locate(pathOrId);
+        if (await holdsTokenRows(place, from)) {
+          requireNoPacking({ bos, pack, pad, separator, splitAt });
+          const rows = await readTokenRows(place, from);
+          return new Dataset(pathOrId, [], { context, samples, source: rows.source, rows });
+        }
+        const { texts, source, nullRows } = await readTexts(place, { ...from, separator: splitAt });
+        if (nullRows > 0) env.context.print(`${pathOrId}: ${count(nullRows)} rows without a text (null) were left out`);
+        return new Dataset(pathOrId, texts, { context, samples, bos, pack, pad, separator, source });
       }),
     fromTexts(texts, options = {}) {
       const bad = Array.isArray(texts) ? texts.findIndex((text) => typeof text !== 'string') : -1;

@@ -39,6 +39,11 @@ export interface TokenSet {
   readonly tokenizer: Tokenizer;
   /** Where it came from: file or hub id, split, samples, bos, seed. */
   readonly source: JsonObject;
+  /**
+   * Positions that are filled up (1) or text (0), sequences × context; absent when none is padding. Padding counts in no
+   * statistic and trains nothing.
+   */
+  readonly padding?: Uint8Array;
   /** Ground truth of generated text: concept id of each token (0 = none), and the names by id. */
   readonly concepts?: { names: string[]; ids: Uint8Array };
 }
