@@ -35,6 +35,7 @@ const SAVE_OPTIONS: OptionNames<SaveActivationsOptions> = {
   batchTokens: true,
   fresh: true,
   allowOtherModel: true,
+  ignoreTokens: true,
   interventions: true,
   ...CALL,
 };
@@ -48,7 +49,7 @@ const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {
 };
 
 function describe({ meta }: SparseActivations): string {
-  return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
+  return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens${meta.ignored ? ` (${count(meta.ignored)} ignored)` : ''}, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
 }
 
 export function activationsApi(env: Environment): ActivationsApi {

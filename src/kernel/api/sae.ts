@@ -6,6 +6,7 @@ import type { CallOptions } from '../compute/call.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
 import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
+import { lossWarning } from '../models/tokenLoss.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
@@ -283,6 +284,8 @@ export function saeApi(env: Environment): SaeApi {
       const evaluation = await env.call(options, (call) =>
         evaluateSae(model, sae, tokenSet(data, model), { ...options, ...call }),
       );
+      const warning = lossWarning(evaluation.ceClean, model);
+      if (warning) env.context.print(`Warning: ${warning}`);
       return withDisplay(evaluation, () => evaluationTable(sae, evaluation));
     },
     async logitLens(model, sae, options) {
