@@ -69,7 +69,9 @@ describe('saveActivations', () => {
     const tokens = tokenSet(2, 6);
     const plain = await saveActivations(fakeModel(), fakeSae(), tokens, store);
     const padding = new Uint8Array(12).fill(1, 10);
-    const ignoring = await saveActivations(fakeModel(), fakeSae(), { ...tokens, padding }, store, { ignoreTokens: [7] });
+    const ignoring = await saveActivations(fakeModel(), fakeSae(), { ...tokens, padding }, store, {
+      ignoreTokens: [7],
+    });
     expect(ignoring.activations.id).not.toBe(plain.activations.id);
     expect(plain.activations.meta).not.toHaveProperty('ignored');
     expect(ignoring.activations.meta).toMatchObject({ tokens: 12, ignored: 3 });
