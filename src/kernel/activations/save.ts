@@ -67,18 +67,11 @@ export async function saveActivations(
   const hook = options.hook ?? sae.config.hookName;
   requireTokenizer(model, tokens);
   requireWidth(model, sae, hook);
-  if (sae.config.modelId && !options.allowOtherModel) {
-    requireSame(
-      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-      { name: `SAE ${sae.name}`, id: sae.config.modelId },
-      { name: `model ${model.name}`, id: model.id },
-    );
-  }
+  requireOwnModel(model, sae, options);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
-  const ignoreTokens = [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
-  const ignored = ignoredPositions(tokens, ignoreTokens);
+  const { ignoreTokens, ignored } = leftOut(tokens, options);
   let unlikely: string | undefined;
   const key: ArtifactKey = {
     kind: 'activations',
@@ -121,8 +114,24 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: [...(unlikely === undefined ? [] : [unlikely]), ...densityWarnings(value.meta, sae.config)],
+    warnings: [unlikely, ...densityWarnings(value.meta, sae.config)].filter((warning) => warning !== undefined),
   };
+}
+
+/** The ids to ignore, each once and in order, and the positions that they and padding make. */
+function leftOut(tokens: TokenSet, options: SaveActivationsOptions): { ignoreTokens: number[]; ignored?: Uint8Array } {
+  const ignoreTokens = [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
+  return { ignoreTokens, ignored: ignoredPositions(tokens, ignoreTokens) };
+}
+
+function requireOwnModel(model: LanguageModel, sae: Sae, { allowOtherModel }: SaveActivationsOptions): void {
+  if (sae.config.modelId && !allowOtherModel) {
+    requireSame(
+      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+      { name: `SAE ${sae.name}`, id: sae.config.modelId },
+      { name: `model ${model.name}`, id: model.id },
+    );
+  }
 }
 
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
