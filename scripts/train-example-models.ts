@@ -13,7 +13,7 @@ import { tf } from '../src/kernel/compute/tf.js';
 import { createModel } from '../src/kernel/models/create.js';
 import { loadModel } from '../src/kernel/models/load.js';
 import { saveModel } from '../src/kernel/models/save.js';
-import { loadTokenizer } from '../src/kernel/models/tokenizer.js';
+import { loadTokenizer } from '../src/kernel/models/tokenizerFiles.js';
 import type { LanguageModel, ModelConfig, Tokenizer } from '../src/kernel/models/types.js';
 import type { TransformerModel } from '../src/kernel/models/transformer.js';
 import { generateStories } from '../src/kernel/synthetic/stories/generate.js';

@@ -6,7 +6,7 @@ import { count, withSummary } from '../present/items.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { flag, only, text, value, whole } from '../verb/option.js';
+import { flag, numbers, only, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { topExamples } from './examples.js';
 import { defaultExamples } from './kept.js';
@@ -16,7 +16,7 @@ import { density, meanL0 } from './statistics.js';
 import type { SparseActivations } from './types.js';
 
 function describe({ meta }: SparseActivations): string {
-  return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
+  return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens${meta.ignored ? ` (${count(meta.ignored)} ignored)` : ''}, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
 }
 
 const SAVE = {
@@ -26,6 +26,12 @@ const SAVE = {
     doc: 'Encode with an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
     fallback: 'false',
     identity: false,
+  }),
+  ignoreTokens: numbers({
+    doc: 'Token ids (BOS, padding) whose rows stay without entries and count in no statistic. Padding that a dataset made is always left out.',
+    min: 0,
+    repeats: true,
+    fallback: 'none',
   }),
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',

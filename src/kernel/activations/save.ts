@@ -6,6 +6,9 @@ import { requireSame, type ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
+import { ignoredPositions } from '../models/ignored.js';
+import { unlikelyText } from '../models/tokenLoss.js';
+import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
@@ -24,6 +27,11 @@ export interface SaveActivationsOptions extends CallOptions {
   batchTokens?: number;
   /** Compute again even when the artifact is there. */
   fresh?: boolean;
+  /**
+   * Token ids (begin and end tokens, say) whose rows are stored without entries, as padding is; meta.ignored counts them.
+   * Part of the artifact's identity. Default: none.
+   */
+  ignoreTokens?: readonly number[];
   /** Encode with an SAE trained on another model (a fine-tuned sibling, say). Default: refused. */
   allowOtherModel?: boolean;
   /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
@@ -59,16 +67,12 @@ export async function saveActivations(
   const hook = options.hook ?? sae.config.hookName;
   requireTokenizer(model, tokens);
   requireWidth(model, sae, hook);
-  if (sae.config.modelId && !options.allowOtherModel) {
-    requireSame(
-      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-      { name: `SAE ${sae.name}`, id: sae.config.modelId },
-      { name: `model ${model.name}`, id: model.id },
-    );
-  }
+  requireOwnModel(model, sae, options);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
+  const { ignoreTokens, ignored } = leftOut(tokens, options);
+  let unlikely: string | undefined;
   const key: ArtifactKey = {
     kind: 'activations',
     parameters: {
@@ -76,6 +80,7 @@ export async function saveActivations(
       sequences: tokens.sequences,
       context: tokens.context,
       ...(changed ? { interventions: identityOf(model, interventions) } : {}),
+      ...(ignoreTokens.length > 0 ? { ignoreTokens } : {}),
     },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: CODE_VERSION,
@@ -84,11 +89,14 @@ export async function saveActivations(
     fresh: options.fresh,
     title: `${model.name} ${hook} × ${sae.name}${changed ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
-      await writeActivations(folder, encodeTokens(model, sae, tokens, hook, options, editsOf(interventions)), {
+      if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
+      const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));
+      await writeActivations(folder, withoutIgnored(rows, ignored), {
         signal: options.signal,
         features: sae.config.dSae,
         tokenIds: tokens.tokens,
         context: tokens.context,
+        ignored: ignored?.reduce((sum, one) => sum + one, 0),
         hook,
         model: { name: model.name, id: model.id },
         sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
@@ -106,8 +114,24 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: densityWarnings(value.meta, sae.config),
+    warnings: [unlikely, ...densityWarnings(value.meta, sae.config)].filter((warning) => warning !== undefined),
   };
+}
+
+/** The ids to ignore, each once and in order, and the positions that they and padding make. */
+function leftOut(tokens: TokenSet, options: SaveActivationsOptions): { ignoreTokens: number[]; ignored?: Uint8Array } {
+  const ignoreTokens = [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
+  return { ignoreTokens, ignored: ignoredPositions(tokens, ignoreTokens) };
+}
+
+function requireOwnModel(model: LanguageModel, sae: Sae, { allowOtherModel }: SaveActivationsOptions): void {
+  if (sae.config.modelId && !allowOtherModel) {
+    requireSame(
+      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+      { name: `SAE ${sae.name}`, id: sae.config.modelId },
+      { name: `model ${model.name}`, id: model.id },
+    );
+  }
 }
 
 function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
@@ -133,6 +157,38 @@ async function* encodeTokens(
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
     yield sae.encode(x);
   }
+}
+
+/** The same rows, those of ignored positions without entries. */
+async function* withoutIgnored(
+  blocks: AsyncIterable<SparseRows>,
+  ignored: Uint8Array | undefined,
+): AsyncGenerator<SparseRows> {
+  let first = 0;
+  for await (const block of blocks) {
+    const mask = ignored?.subarray(first, first + block.rows);
+    first += block.rows;
+    yield mask?.includes(1) ? emptied(block, mask) : block;
+  }
+}
+
+function emptied({ rows, cols, indptr, indices, values }: SparseRows, mask: Uint8Array): SparseRows {
+  const ends = new Uint32Array(rows + 1);
+  const entries: number[] = [];
+  for (let t = 0; t < rows; t++) {
+    for (let p = indptr[t]; mask[t] === 0 && p < indptr[t + 1]; p++) entries.push(p);
+    ends[t + 1] = entries.length;
+  }
+  return {
+    rows,
+    cols,
+    indptr: ends,
+    indices:
+      indices instanceof Uint16Array
+        ? Uint16Array.from(entries, (p) => indices[p])
+        : Int32Array.from(entries, (p) => indices[p]),
+    values: Float32Array.from(entries, (p) => values[p]),
+  };
 }
 
 function requireFinite(x: Matrix, firstToken: number, context: number, what: string): void {

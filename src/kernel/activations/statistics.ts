@@ -118,9 +118,10 @@ export function deadFeatures(activations: Pick<SparseActivations, 'statistics'>)
   return Int32Array.from(dead);
 }
 
-/** Mean number of features that fire on a token. */
+/** Mean number of features that fire on a token that is not ignored. */
 export function meanL0(meta: ActivationsMeta): number {
-  return meta.tokens > 0 ? meta.nonZeros / meta.tokens : 0;
+  const counted = meta.tokens - (meta.ignored ?? 0);
+  return counted > 0 ? meta.nonZeros / counted : 0;
 }
 
 /** Share of the tokens × features entries that are not zero, 0 to 1. */

@@ -94,12 +94,13 @@ async function readMeta(folder: string): Promise<{ id: string; meta: Activations
 
 /** Throws unless the numbers of a store fit each other. */
 function requireMeta(meta: ActivationsMeta, path: string): void {
-  const { tokens, sequences, context, features, nonZeros, shards } = meta;
+  const { tokens, sequences, context, features, nonZeros, shards, ignored = 0 } = meta;
   if (!Array.isArray(shards)) throw new Error(`${path} names no shards`);
-  for (const [name, n] of Object.entries({ tokens, sequences, context, features, nonZeros }))
+  for (const [name, n] of Object.entries({ tokens, sequences, context, features, nonZeros, ignored }))
     if (!Number.isSafeInteger(n) || n < 0) throw new Error(`${path}: ${name} is ${String(n)}, not a whole number ≥ 0`);
   if (sequences * context !== tokens)
     throw new Error(`${path}: ${sequences} sequences of ${context} are not ${tokens} tokens`);
+  if (ignored > tokens) throw new Error(`${path}: ${ignored} of ${tokens} tokens are ignored`);
   let [atToken, entries] = [0, 0];
   for (const shard of shards) {
     if (!isShard(shard.file)) throw new Error(`${path}: "${clip(String(shard.file))}" is no name of a shard`);

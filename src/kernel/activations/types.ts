@@ -5,6 +5,8 @@ export interface ActivationsMeta {
   version: 1;
   /** N = sequences × context. */
   tokens: number;
+  /** How many of them have no entries because they are padding or were ignored; absent when none. */
+  ignored?: number;
   sequences: number;
   context: number;
   features: number;

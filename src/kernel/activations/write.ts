@@ -22,6 +22,8 @@ export interface WriteOptions extends CallOptions {
   tokenIds: Int32Array;
   /** Tokens per sequence. */
   context: number;
+  /** Rows that have no entries because they are no text. */
+  ignored?: number;
   hook: string;
   model: { name: string; id: string };
   sae: ActivationsMeta['sae'];
@@ -77,6 +79,7 @@ export async function writeActivations(
   const meta: ActivationsMeta = {
     version: 1,
     tokens: done,
+    ...(options.ignored ? { ignored: options.ignored } : {}),
     sequences: done / context,
     context,
     features,
@@ -229,6 +232,7 @@ export async function mergeActivations(
     features,
     tokenIds,
     context,
+    ignored: parts.reduce((sum, part) => sum + (part.meta.ignored ?? 0), 0),
     hook,
     model,
     sae,

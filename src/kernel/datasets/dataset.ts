@@ -1,6 +1,7 @@
 /** Texts that any model can tokenize, once per tokenizer; and what verbs take as tokens. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { tokenizeTexts, type TextConcepts } from '../models/datasets.js';
+import type { TokenRows } from '../io/tokenRows.js';
+import { tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
 import { requireThing, thing, type Arg } from '../verb/common.js';
@@ -23,8 +24,13 @@ export const TOKENS = {
   }),
   /** One long stream cut into sequences, or one sequence per text. */
   pack: choice(['concatenate', 'each'], {
-    doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out. Nothing is padded.",
+    doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out, or filled up with { pad: true }.",
     fallback: "'concatenate'",
+  }),
+  /** Fill short texts up on the right. */
+  pad: flag({
+    doc: "With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of leaving them out. Padding changes nothing before it, and counts in no statistic.",
+    fallback: 'false',
   }),
   /** What follows each text when concatenating. */
   separator: choice(['eos', 'none'], {
@@ -44,7 +50,7 @@ export class Dataset {
     readonly name: string,
     /** The texts, in order. */
     readonly texts: readonly string[],
-    private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts },
+    private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts; rows?: TokenRows },
   ) {
     withSummary(this, () => this.toString());
   }
@@ -58,8 +64,15 @@ export class Dataset {
     const { tokenizer } = model;
     let set = this.byTokenizer.get(tokenizer.id);
     if (!set) {
-      const { samples, context = 128, ...rest } = this.options;
-      const made = tokenizeTexts(this.texts, tokenizer, { ...rest, context, sequences: samples });
+      const { samples, context, rows, ...rest } = this.options;
+      const made = rows
+        ? tokensFromRows(rows.rows, tokenizer, {
+            context,
+            sequences: samples,
+            padding: rows.padding,
+            source: rows.source,
+          })
+        : tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, sequences: samples });
       set = withSummary(made, () => describeTokens(this.name, made));
       this.byTokenizer.set(tokenizer.id, set);
     }
@@ -74,14 +87,25 @@ export class Dataset {
   /** The same texts cut otherwise; options that are left out stay as they are. */
   with(options: TokenOptions): Dataset {
     parseOptions('Dataset.with', options, TOKENS);
+    if (this.options.rows) requireNoPacking(options);
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
   /** "Dataset name: 1,000 texts, sequences of 128 tokens". */
   toString(): string {
-    const { context = 128, samples } = this.options;
+    const { samples, rows } = this.options;
+    const { context = rows?.rows.shape[1] ?? 128 } = this.options;
+    if (rows)
+      return `Dataset ${this.name}: ${count(rows.rows.shape[0])} rows of token ids, sequences of ${context} tokens`;
     return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
   }
+}
+
+/** Rows of token ids are cut before they come here: what says how texts become rows has no say. */
+export function requireNoPacking(options: TokenOptions & { splitAt?: string }): void {
+  for (const key of ['bos', 'pack', 'pad', 'separator', 'splitAt'] as const)
+    if (options[key] !== undefined)
+      throw new Error(`{ ${key} } is for texts, but this dataset holds rows of token ids; leave it out`);
 }
 
 /** "Tokens of stories: 500 sequences of 128 (64,000 tokens)". */

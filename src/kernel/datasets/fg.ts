@@ -1,11 +1,13 @@
 /** fg.datasets: texts from files, from the hub, at hand or generated. */
 import { readTexts } from '../io/texts.js';
+import { holdsTokenRows, readTokenRows } from '../io/tokenRows.js';
 import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
+import { count } from '../present/items.js';
 import { CALL, HUB, seed, words, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, text, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { Dataset, TOKENS } from './dataset.js';
+import { Dataset, requireNoPacking, TOKENS } from './dataset.js';
 
 const READ = {
   split: text({ doc: 'Of a dataset on the hub, or of a folder.', fallback: "'train'" }),
@@ -20,7 +22,7 @@ const READ = {
 } as const;
 
 const load = verb({
-  doc: 'Reads a .txt, .jsonl, .json or .parquet file, a folder of them, or a dataset on the Hugging Face hub. Nothing is tokenized before a model asks.',
+  doc: 'Reads a .txt, .jsonl, .json or .parquet file, a folder of them, or a dataset on the Hugging Face hub. Nothing is tokenized before a model asks. Rows whose text is null are left out, with a word. An `input_ids` column (and no "text") is taken as it is, with its attention_mask.',
   args: [words('pathOrId', "Path against the notebook's folder, or the id of a dataset on the hub.")],
   options: {
     ...TOKENS,
@@ -35,14 +37,19 @@ const load = verb({
   errors: [
     'A path or id where nothing is, a file that is damaged and texts that are none are refused.',
     'A missing column is refused with the names of those there are.',
+    "Ids outside the model's vocabulary are refused when the model asks for them.",
   ],
   async run({ env, options, call }, pathOrId) {
-    const { texts, source } = await readTexts(env.locate(pathOrId), {
-      ...only(READ, options),
-      ...env.withCacheFolder(only(HUB, options)),
-      separator: options.splitAt,
-      ...call,
-    });
+    const from = { ...only(READ, options), ...env.withCacheFolder(only(HUB, options)), ...call };
+    const place = env.locate(pathOrId);
+    if (await holdsTokenRows(place, from)) {
+      requireNoPacking(options);
+      const rows = await readTokenRows(place, from);
+      const { context, samples } = options;
+      return new Dataset(pathOrId, [], { context, samples, source: rows.source, rows });
+    }
+    const { texts, source, nullRows } = await readTexts(place, { ...from, separator: options.splitAt });
+    if (nullRows > 0) env.context.print(`${pathOrId}: ${count(nullRows)} rows without a text (null) were left out`);
     return new Dataset(pathOrId, texts, { ...only(TOKENS, options), source });
   },
 });

@@ -16,7 +16,6 @@ import { listed } from '../../protocol/clip.js';
 import { kindOfPath, openData, readJson, readText } from './files.js';
 import { datasetFiles } from './datasetFiles.js';
 import type { RepoOptions } from './hub.js';
-import { ndarray, type NdArray } from './ndarray.js';
 
 export interface TextOptions extends Omit<RepoOptions, 'repoType'> {
   /** Of a hub dataset or a folder; default "train". */
@@ -38,8 +37,10 @@ export interface TextOptions extends Omit<RepoOptions, 'repoType'> {
 
 export interface Texts {
   texts: string[];
-  /** Where they came from: what a token set keeps. */
+  /** Where they came from: what a token set keeps. `nullRows` counts the rows left out, where there are any. */
   source: JsonObject;
+  /** Rows without a text (null) that were left out. */
+  nullRows: number;
 }
 
 /** A parquet file is read in pieces of so many rows. */
@@ -64,89 +65,75 @@ function limited(length: number): { maxOutputLength: number } {
 
 /**
  * Reads texts from a file, a folder or a hub dataset id. Throws when nothing is there, when a column is missing or not
- * text (naming those there are), and on a line of .jsonl that is not readable (naming it).
+ * text (naming those there are), and on a line of .jsonl that is not readable (naming it). Rows whose text is null are left
+ * out and counted: corpora have them, and one must not cost the others.
  */
 export async function readTexts(pathOrRepo: string, options: TextOptions = {}): Promise<Texts> {
   const { limit, seed, signal } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
     throw new RangeError(`limit is ${limit}: expected a whole number ≥ 1`);
   const needed = seed === undefined ? (limit ?? Infinity) : Infinity;
-  const texts: string[] = [];
+  const taken: TakenTexts = { texts: [], nullRows: 0 };
+  const { texts } = taken;
   const files: string[] = [];
   for await (const path of inputFiles(pathOrRepo, options)) {
     files.push(basename(path));
-    await readTextFile(path, options, needed, texts);
+    await readTextFile(path, options, needed, taken);
     checkAborted(signal, 'reading texts');
     options.onProgress?.({ label: `Reading ${pathOrRepo}`, done: texts.length, total: limit, unit: 'texts' });
     if (texts.length >= needed) break;
   }
-  if (texts.length === 0) throw new Error(`${pathOrRepo} holds no text`);
+  const { nullRows } = taken;
+  if (texts.length === 0)
+    throw new Error(`${pathOrRepo} holds no text${nullRows > 0 ? `: all of its ${nullRows} rows are null` : ''}`);
   const chosen = seed === undefined || limit === undefined ? texts.slice(0, limit) : sample(texts, limit, seed);
-  return { texts: chosen, source: sourceOf(pathOrRepo, files, options, { texts: chosen.length }) };
+  const counts = { texts: chosen.length, ...(nullRows > 0 ? { nullRows } : {}) };
+  return { texts: chosen, nullRows, source: sourceOf(pathOrRepo, files, options, counts) };
 }
 
-/**
- * Reads ready rows of token ids, [rows, length] I32, from a parquet column (default "input_ids") of equal-length lists.
- * Throws when rows differ in length, with both lengths.
- */
-export async function readTokenRows(
-  pathOrRepo: string,
-  options: TextOptions = {},
-): Promise<{ rows: NdArray; source: JsonObject }> {
-  const { limit = Infinity, column = 'input_ids', signal } = options;
-  const rows: Int32Array[] = [];
-  const files: string[] = [];
-  for await (const path of inputFiles(pathOrRepo, options)) {
-    if (extname(path) !== '.parquet') throw new Error(`${path}: rows of token ids are read from .parquet`);
-    files.push(basename(path));
-    await readColumn(path, column, limit - rows.length, signal, (value, row) => {
-      const ids = tokenRow(value, `${path}: row ${row} of "${column}"`);
-      if (rows.length > 0 && ids.length !== rows[0].length) {
-        throw new Error(
-          `${path}: row ${row} of "${column}" has ${ids.length} tokens but the first has ${rows[0].length}; rows must be of one length`,
-        );
-      }
-      rows.push(ids);
-    });
-    if (rows.length >= limit) break;
-  }
-  if (rows.length === 0) throw new Error(`${pathOrRepo} holds no row of "${column}"`);
-  const length = rows[0].length;
-  const data = new Int32Array(rows.length * length);
-  rows.forEach((ids, i) => data.set(ids, i * length));
-  return {
-    rows: ndarray('I32', [rows.length, length], data),
-    source: sourceOf(pathOrRepo, files, { ...options, column }, { rows: rows.length }),
-  };
+/** What the files have given so far. */
+interface TakenTexts {
+  texts: string[];
+  nullRows: number;
 }
 
-async function* inputFiles(pathOrRepo: string, options: TextOptions): AsyncGenerator<string> {
+function take(taken: TakenTexts, text: string | null): void {
+  if (text === null) taken.nullRows++;
+  else taken.texts.push(text);
+}
+
+export async function* inputFiles(pathOrRepo: string, options: TextOptions): AsyncGenerator<string> {
   if ((await kindOfPath(pathOrRepo)) === 'file') yield pathOrRepo;
   else yield* datasetFiles(pathOrRepo, options);
 }
 
-async function readTextFile(path: string, options: TextOptions, needed: number, texts: string[]): Promise<void> {
+async function readTextFile(path: string, options: TextOptions, needed: number, taken: TakenTexts): Promise<void> {
   switch (extname(path)) {
     case '.txt': {
       const text = stripMark(await readText(path));
-      for (const part of splitText(text, options.separator)) texts.push(part);
+      for (const part of splitText(text, options.separator)) taken.texts.push(part);
       return;
     }
     case '.jsonl':
     case '.ndjson':
-      return readJsonLines(path, options, needed, texts);
+      return readJsonLines(path, options.signal, (row, where) => {
+        take(taken, textOf(row, options.column, where));
+        return taken.texts.length < needed;
+      });
     case '.json': {
       const rows = await readJson(path);
       if (!Array.isArray(rows))
         throw new Error(`${path}: expected a JSON array of texts or of objects with a text column`);
-      rows.forEach((row, i) => texts.push(textOf(row, options.column, `${path}: item ${i}`)));
+      rows.forEach((row, i) => take(taken, textOf(row, options.column, `${path}: item ${i}`)));
       return;
     }
     case '.parquet': {
       const column = await textColumn(path, options.column);
-      return readColumn(path, column, needed - texts.length, options.signal, (value, row) => {
-        if (typeof value !== 'string') throw notText(`${path}: row ${row}`, column, value);
-        texts.push(value);
+      return readColumns(path, [column], options.signal, (values, row) => {
+        const value = values[column] ?? null;
+        if (value !== null && typeof value !== 'string') throw notText(`${path}: row ${row}`, column, value);
+        take(taken, value);
+        return taken.texts.length < needed;
       });
     }
     default:
@@ -170,7 +157,12 @@ export function splitText(text: string, separator?: string): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
-async function readJsonLines(path: string, options: TextOptions, needed: number, texts: string[]): Promise<void> {
+/** Gives each line's value out with its place, until `take` says that it is enough. */
+export async function readJsonLines(
+  path: string,
+  signal: AbortSignal | undefined,
+  take: (row: unknown, where: string) => boolean,
+): Promise<void> {
   const input = (await openData(path)).createReadStream({ encoding: 'utf8', start: 0 });
   let number = 0;
   try {
@@ -184,26 +176,24 @@ async function readJsonLines(path: string, options: TextOptions, needed: number,
       } catch (error) {
         throw new Error(`${where} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
       }
-      texts.push(textOf(row, options.column, where));
-      if (texts.length >= needed) return;
-      if (number % 10_000 === 0) checkAborted(options.signal, 'reading texts');
+      if (!take(row, where)) return;
+      if (number % 10_000 === 0) checkAborted(signal, 'reading texts');
     }
   } finally {
     input.destroy();
   }
 }
 
-/** The text of one row: a string, or an object's column. */
-function textOf(row: unknown, column: string | undefined, where: string): string {
-  if (typeof row === 'string' && column === undefined) return row;
-  if (typeof row !== 'object' || row === null || Array.isArray(row))
-    throw new Error(`${where} is ${row === null ? 'null' : 'no text and no object'}; ${LEAVE_OUT}`);
+/** The text of one row: a string, or an object's column; null where it is null. */
+function textOf(row: unknown, column: string | undefined, where: string): string | null {
+  if (row === null || (typeof row === 'string' && column === undefined)) return row;
+  if (typeof row !== 'object' || Array.isArray(row)) throw new Error(`${where} is no text and no object; ${LEAVE_OUT}`);
   const fields = row as Record<string, unknown>;
   const strings = Object.keys(fields).filter((key) => typeof fields[key] === 'string');
   const usual = Object.hasOwn(fields, 'text') ? 'text' : strings.length === 1 ? strings[0] : undefined;
   const name = column ?? usual ?? Object.keys(fields).find((key) => fields[key] === null);
   const value = name !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined;
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string' || value === null) return value;
   if (name !== undefined && value !== undefined) throw notText(where, name, value);
   throw new Error(
     `${where} has no text column ${name === undefined ? 'to choose; set { column }' : `"${name}"`}: it has ${listed(Object.keys(fields))}`,
@@ -212,9 +202,9 @@ function textOf(row: unknown, column: string | undefined, where: string): string
 
 const LEAVE_OUT = 'delete it from the file, or give it a text';
 
-/** A row that has the column, but null or a number in it. */
+/** A row that has the column, but a number in it, say. */
 function notText(where: string, column: string, value: unknown): Error {
-  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value;
+  const kind = Array.isArray(value) ? 'a list' : typeof value;
   return new Error(`${where}: "${column}" is ${kind}, not text; ${LEAVE_OUT}, or set { column } to another column`);
 }
 
@@ -229,7 +219,7 @@ async function textColumn(path: string, column: string | undefined): Promise<str
   );
 }
 
-async function metadataOf(path: string): Promise<FileMetaData> {
+export async function metadataOf(path: string): Promise<FileMetaData> {
   // Refuses pipes and Git LFS pointers, which hyparquet does not know.
   await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
@@ -242,9 +232,17 @@ async function metadataOf(path: string): Promise<FileMetaData> {
   return metadata;
 }
 
+interface TopColumn {
+  name: string;
+  /** Of strings. */
+  text: boolean;
+  /** Of lists. */
+  list: boolean;
+}
+
 /** Columns right below the root of the schema, which parquet stores as a depth-first list. */
-function topColumns({ schema }: FileMetaData): Array<{ name: string; text: boolean }> {
-  const columns: Array<{ name: string; text: boolean }> = [];
+export function topColumns({ schema }: FileMetaData): TopColumn[] {
+  const columns: TopColumn[] = [];
   const skip = (at: number): number => {
     let next = at + 1;
     for (let i = 0; i < (schema[at].num_children ?? 0); i++) next = skip(next);
@@ -252,51 +250,42 @@ function topColumns({ schema }: FileMetaData): Array<{ name: string; text: boole
   };
   for (let at = 1; at < schema.length; at = skip(at)) {
     const { name, type, converted_type: converted, logical_type: logical } = schema[at];
-    columns.push({ name, text: type === 'BYTE_ARRAY' && (converted === 'UTF8' || logical?.type === 'STRING') });
+    const text = type === 'BYTE_ARRAY' && (converted === 'UTF8' || logical?.type === 'STRING');
+    columns.push({ name, text, list: converted === 'LIST' || logical?.type === 'LIST' });
   }
   return columns;
 }
 
-/** Values of a column in order, `limit` at most, read piece by piece. */
-async function readColumn(
+/** Values of columns row by row, read piece by piece, until `take` says that it is enough. */
+export async function readColumns(
   path: string,
-  column: string,
-  limit: number,
+  columns: string[],
   signal: AbortSignal | undefined,
-  take: (value: unknown, row: number) => void,
+  take: (values: Record<string, unknown>, row: number) => boolean,
 ): Promise<void> {
   const metadata = await metadataOf(path);
   const names = topColumns(metadata).map(({ name }) => name);
-  if (!names.includes(column)) throw new Error(`${path} has no column "${column}"; it has ${listed(names)}`);
+  const missing = columns.find((column) => !names.includes(column));
+  if (missing !== undefined) throw new Error(`${path} has no column "${missing}"; it has ${listed(names)}`);
   const file = await asyncBufferFromFile(path);
-  const rows = Math.min(Number(metadata.num_rows), limit);
+  const rows = Number(metadata.num_rows);
   for (let first = 0; first < rows; first += PIECE_ROWS) {
     checkAborted(signal, 'reading texts');
     const rowEnd = Math.min(rows, first + PIECE_ROWS);
-    const piece = await parquetReadObjects({ file, metadata, columns: [column], rowStart: first, rowEnd, compressors });
-    piece.forEach((row, i) => take((row as Record<string, unknown>)[column], first + i));
+    const piece = await parquetReadObjects({ file, metadata, columns, rowStart: first, rowEnd, compressors });
+    for (const [i, row] of piece.entries()) if (!take(row as Record<string, unknown>, first + i)) return;
     await breathe();
   }
 }
 
-function tokenRow(value: unknown, where: string): Int32Array {
-  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) throw new Error(`${where} is no list of token ids`);
-  return Int32Array.from(value as ArrayLike<unknown>, (id) => {
-    const number = Number(id);
-    if (id === null || !Number.isInteger(number) || number < 0 || number > 0x7fffffff)
-      throw new Error(`${where} has the token id ${String(id)}`);
-    return number;
-  });
+/** `count` of the items at random, in their order. */
+export function sample<T>(items: T[], count: number, seed: number): T[] {
+  if (count >= items.length) return items;
+  const chosen = new Random(seed).permutation(items.length).subarray(0, count).slice().sort();
+  return Array.from(chosen, (i) => items[i]);
 }
 
-/** `count` of the texts at random, in their order. */
-function sample(texts: string[], count: number, seed: number): string[] {
-  if (count >= texts.length) return texts;
-  const chosen = new Random(seed).permutation(texts.length).subarray(0, count).slice().sort();
-  return Array.from(chosen, (i) => texts[i]);
-}
-
-function sourceOf(pathOrRepo: string, files: string[], options: TextOptions, counts: JsonObject): JsonObject {
+export function sourceOf(pathOrRepo: string, files: string[], options: TextOptions, counts: JsonObject): JsonObject {
   const { split, config, column, revision, limit, seed, separator } = options;
   const set = Object.entries({ split, config, column, revision, limit, seed, separator }).filter(
     ([, value]) => value !== undefined,

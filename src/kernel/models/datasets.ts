@@ -24,9 +24,15 @@ export interface TokenizeOptions {
   /**
    * 'concatenate' (default): one long stream cut into sequences, so a sequence may hold the end of one text and the
    * start of the next; what is left at the end is dropped. 'each': one sequence per text, its first tokens; texts too
-   * short to fill a sequence are dropped. Nothing is ever padded; what was dropped is counted in `source`.
+   * short to fill a sequence are dropped, or padded with `pad`; what was dropped is counted in `source`.
    */
   pack?: 'concatenate' | 'each';
+  /**
+   * With 'each': texts too short are filled up on the right with the tokenizer's padding token, else its end token, and
+   * those positions are the set's `padding`. Attention is causal, so text before padding gives what it gives alone.
+   * Default false.
+   */
+  pad?: boolean;
   /** 'eos' (default): the end-of-text token follows each text when concatenating; 'none': texts follow directly. */
   separator?: 'eos' | 'none';
   /** Where the texts came from; goes into the set's own source. */
@@ -38,6 +44,7 @@ export interface TokenizeOptions {
 interface Stream {
   tokens: Int32Array;
   concepts: Uint8Array | undefined;
+  padding: Uint8Array | undefined;
   length: number;
 }
 
@@ -46,7 +53,7 @@ interface Stream {
  * counts; texts beyond what is wanted are not read.
  */
 export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): TokenSet {
-  const { context, sequences, pack = 'concatenate', separator = 'eos', source, concepts } = options;
+  const { context, sequences, pack = 'concatenate', pad = false, separator = 'eos', source, concepts } = options;
   const bos = options.bos ?? tokenizer.addsBos ?? false;
   checkOptions(texts, tokenizer, { ...options, bos });
   // With bos, the first place of each sequence is taken.
@@ -54,10 +61,12 @@ export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, op
   const stream: Stream = {
     tokens: new Int32Array(1024),
     concepts: concepts && new Uint8Array(1024),
+    padding: pad ? new Uint8Array(1024) : undefined,
     length: 0,
   };
   let read = 0;
   let short = 0;
+  let empty = 0;
   let tokens = 0;
   for (; read < texts.length; read++) {
     if (sequences !== undefined && stream.length >= sequences * content) break;
@@ -65,8 +74,10 @@ export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, op
     const ofToken = concepts && tokenConcepts(texts[read], ids, tokenizer, concepts, read);
     tokens += ids.length;
     if (pack === 'each') {
+      if (ids.length === 0) empty++;
       if (ids.length < content) short++;
-      else append(stream, ids.subarray(0, content), ofToken);
+      if (ids.length >= content) append(stream, ids.subarray(0, content), ofToken);
+      else if (pad && ids.length > 0) appendPadded(stream, ids, ofToken, content, paddingToken(tokenizer));
     } else {
       append(stream, ids, ofToken);
       if (separator === 'eos') append(stream, Int32Array.of(tokenizer.eosId as number), undefined);
@@ -78,13 +89,25 @@ export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, op
     const wanted = sequences === undefined ? 'a sequence' : `${sequences} sequences`;
     throw new Error(
       `${texts.length} texts of ${tokens} tokens give ${available} sequences of ${context} tokens` +
-        `${pack === 'each' ? ` (${short} texts are shorter)` : ''}, but ${wanted} ${sequences === undefined ? 'is' : 'are'} needed; use more texts or a smaller context`,
+        `${pack === 'each' && !pad ? ` (${short} texts are shorter; { pad: true } fills them up)` : ''}, but ${wanted} ${sequences === undefined ? 'is' : 'are'} needed; use more texts or a smaller context`,
     );
   }
   const packed = cut(stream, rows, context, bos ? tokenizer.bosId : undefined);
-  const dropped: JsonObject = pack === 'each' ? { shortTexts: short } : { leftTokens: stream.length - rows * content };
+  const dropped: JsonObject =
+    pack === 'each'
+      ? { [pad ? 'emptyTexts' : 'shortTexts']: pad ? empty : short }
+      : { leftTokens: stream.length - rows * content };
   return createTokenSet(packed.tokens, rows, context, tokenizer, {
-    source: { ...source, texts: read, bos, pack, ...(pack === 'concatenate' ? { separator } : {}), dropped },
+    source: {
+      ...source,
+      texts: read,
+      bos,
+      pack,
+      ...(pack === 'concatenate' ? { separator } : {}),
+      ...(pad ? { pad } : {}),
+      dropped,
+    },
+    padding: packed.padding,
     concepts: concepts && packed.concepts && { names: [...concepts.names], ids: packed.concepts },
   });
 }
@@ -96,7 +119,7 @@ export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, op
 export function tokensFromRows(
   rows: NdArray,
   tokenizer: Tokenizer,
-  options: { context?: number; sequences?: number; source: JsonObject },
+  options: { context?: number; sequences?: number; padding?: Uint8Array; source: JsonObject },
 ): TokenSet {
   if (rows.shape.length !== 2) throw new Error(`rows of token ids are 2-d but the array is [${rows.shape.join(', ')}]`);
   const [count, length] = rows.shape;
@@ -108,8 +131,13 @@ export function tokensFromRows(
   if (sequences > count) throw new Error(`${sequences} sequences are wanted but there are ${count} rows`);
   const ids = toInt32(rows);
   const tokens = new Int32Array(sequences * context);
-  for (let s = 0; s < sequences; s++) tokens.set(ids.subarray(s * length, s * length + context), s * context);
+  const padding = options.padding && new Uint8Array(tokens.length);
+  for (let s = 0; s < sequences; s++) {
+    tokens.set(ids.subarray(s * length, s * length + context), s * context);
+    if (options.padding) padding?.set(options.padding.subarray(s * length, s * length + context), s * context);
+  }
   return createTokenSet(tokens, sequences, context, tokenizer, {
+    padding,
     source: { ...options.source, rows: sequences, pretokenised: true },
   });
 }
@@ -120,7 +148,7 @@ export function createTokenSet(
   sequences: number,
   context: number,
   tokenizer: Tokenizer,
-  o: { source: JsonObject; concepts?: TokenSet['concepts'] },
+  o: { source: JsonObject; concepts?: TokenSet['concepts']; padding?: Uint8Array },
 ): TokenSet {
   checkCount('sequences', sequences);
   checkCount('context', context);
@@ -138,18 +166,23 @@ export function createTokenSet(
   if (o.concepts && o.concepts.ids.length !== tokens.length) {
     throw new RangeError(`${tokens.length} tokens but ${o.concepts.ids.length} concept ids`);
   }
+  if (o.padding && o.padding.length !== tokens.length)
+    throw new RangeError(`${tokens.length} tokens but padding of ${o.padding.length}`);
+  // A set without padding is the same set whether or not it was asked for.
+  const padding = o.padding?.includes(1) ? o.padding : undefined;
   return {
-    id: sha256(['fgnb tokens', `${sequences} ${context} ${tokenizer.id}`, tokens]),
+    id: sha256(['fgnb tokens', `${sequences} ${context} ${tokenizer.id}`, tokens, ...(padding ? [padding] : [])]),
     tokens,
     sequences,
     context,
     tokenizer,
     source: o.source,
     ...(o.concepts ? { concepts: o.concepts } : {}),
+    ...(padding ? { padding } : {}),
   };
 }
 
-/** Saves a TokenSet as one safetensors file: `tokens` I32 [sequences, context], `concepts` U8 when there are any. */
+/** Saves a TokenSet as one safetensors file: `tokens` I32 [sequences, context], `concepts` and `padding` U8 when there are any. */
 export async function saveTokenSet(path: string, set: TokenSet): Promise<void> {
   const shape = [set.sequences, set.context];
   await writeSafetensors(
@@ -157,6 +190,7 @@ export async function saveTokenSet(path: string, set: TokenSet): Promise<void> {
     {
       tokens: ndarray('I32', shape, set.tokens),
       ...(set.concepts ? { concepts: ndarray('U8', shape, set.concepts.ids) } : {}),
+      ...(set.padding ? { padding: ndarray('U8', shape, set.padding) } : {}),
     },
     {
       format: 'fgnb tokens 1',
@@ -182,6 +216,7 @@ export async function loadTokenSet(path: string, tokenizer: Tokenizer): Promise<
     const { shape, data } = await file.read('tokens');
     const set = createTokenSet(data as Int32Array, shape[0], shape[1], tokenizer, {
       source: JSON.parse(source) as JsonObject,
+      padding: file.names().includes('padding') ? ((await file.read('padding')).data as Uint8Array) : undefined,
       concepts: conceptNames
         ? { names: JSON.parse(conceptNames) as string[], ids: (await file.read('concepts')).data as Uint8Array }
         : undefined,
@@ -194,12 +229,14 @@ export async function loadTokenSet(path: string, tokenizer: Tokenizer): Promise<
 }
 
 function checkOptions(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): void {
-  const { context, sequences, bos = false, pack = 'concatenate', separator = 'eos', concepts } = options;
+  const { context, sequences, bos = false, pack = 'concatenate', pad = false, separator = 'eos', concepts } = options;
   checkCount('context', context);
   if (sequences !== undefined) checkCount('sequences', sequences);
   if (bos && tokenizer.bosId === undefined)
     throw new Error('bos is wanted but the tokenizer has no begin token; use { bos: false }');
   if (bos && context < 2) throw new RangeError('context 1 leaves no place for text after bos');
+  if (pad && pack !== 'each') throw new Error("padding is for one sequence per text; use { pack: 'each', pad: true }");
+  if (pad) paddingToken(tokenizer);
   if (pack === 'concatenate' && separator === 'eos' && tokenizer.eosId === undefined) {
     throw new Error("the tokenizer has no end-of-text token to part the texts; use { separator: 'none' }");
   }
@@ -214,6 +251,27 @@ function checkCount(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}: expected a whole number ≥ 1`);
 }
 
+function paddingToken({ padId, eosId }: Tokenizer): number {
+  const token = padId ?? eosId;
+  if (token === undefined)
+    throw new Error('the tokenizer has no padding and no end token to fill short texts up with; leave { pad } out');
+  return token;
+}
+
+/** A text's tokens and, behind them, padding up to `length`. */
+function appendPadded(
+  stream: Stream,
+  ids: Int32Array,
+  concepts: Uint8Array | undefined,
+  length: number,
+  token: number,
+): void {
+  append(stream, ids, concepts);
+  const start = stream.length;
+  append(stream, new Int32Array(length - ids.length).fill(token), undefined);
+  stream.padding?.fill(1, start, stream.length);
+}
+
 function append(stream: Stream, ids: Int32Array, concepts: Uint8Array | undefined): void {
   const needed = stream.length + ids.length;
   if (needed > stream.tokens.length) {
@@ -221,11 +279,13 @@ function append(stream: Stream, ids: Int32Array, concepts: Uint8Array | undefine
     const tokens = new Int32Array(size);
     tokens.set(stream.tokens);
     stream.tokens = tokens;
-    if (stream.concepts) {
-      const grown = new Uint8Array(size);
-      grown.set(stream.concepts);
-      stream.concepts = grown;
-    }
+    const grown = (values: Uint8Array): Uint8Array => {
+      const out = new Uint8Array(size);
+      out.set(values);
+      return out;
+    };
+    stream.concepts = stream.concepts && grown(stream.concepts);
+    stream.padding = stream.padding && grown(stream.padding);
   }
   stream.tokens.set(ids, stream.length);
   if (concepts) stream.concepts?.set(concepts.subarray(0, ids.length), stream.length);
@@ -238,18 +298,19 @@ function cut(
   rows: number,
   context: number,
   bos: number | undefined,
-): { tokens: Int32Array; concepts?: Uint8Array } {
-  if (bos === undefined) {
-    return { tokens: stream.tokens.slice(0, rows * context), concepts: stream.concepts?.slice(0, rows * context) };
-  }
-  const tokens = new Int32Array(rows * context).fill(bos);
-  const concepts = stream.concepts && new Uint8Array(rows * context);
-  const content = context - 1;
-  for (let r = 0; r < rows; r++) {
-    tokens.set(stream.tokens.subarray(r * content, (r + 1) * content), r * context + 1);
-    if (stream.concepts) concepts?.set(stream.concepts.subarray(r * content, (r + 1) * content), r * context + 1);
-  }
-  return { tokens, concepts };
+): { tokens: Int32Array; concepts?: Uint8Array; padding?: Uint8Array } {
+  const head = bos === undefined ? 0 : 1;
+  const content = context - head;
+  const spread = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
+    for (let r = 0; r < rows; r++) to.set(from.subarray(r * content, (r + 1) * content), r * context + head);
+    return to;
+  };
+  const size = rows * context;
+  return {
+    tokens: spread(stream.tokens, new Int32Array(size).fill(bos ?? 0)),
+    concepts: stream.concepts && spread(stream.concepts, new Uint8Array(size)),
+    padding: stream.padding && spread(stream.padding, new Uint8Array(size)),
+  };
 }
 
 /** Concept ids of the tokens of text number `index`. Throws when they do not fit it: never a silent shift. */

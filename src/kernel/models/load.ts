@@ -14,7 +14,7 @@ import { familyNamed } from './families/index.js';
 import { identity, weightHash } from './identity.js';
 import { fromBf16, toBf16, type HalfWeight } from './halfWeights.js';
 import { weightShapes } from './layout.js';
-import { loadTokenizer } from './tokenizer.js';
+import { loadTokenizer, sentencePieceAlone, TOKENIZER_FILES } from './tokenizerFiles.js';
 import { TransformerModel } from './transformer.js';
 import type { ModelConfig, Tokenizer } from './types.js';
 
@@ -39,13 +39,6 @@ export interface LoadModelOptions extends CallOptions {
   dtype?: 'f32' | 'bf16';
 }
 
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-  'merges.txt',
-  'special_tokens_map.json',
-];
 /** The heap of the cpu device ends at 4 GB; activations need room too. */
 const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
 
@@ -147,6 +140,7 @@ async function tokenizerOf(
   let revision = options.revision;
   if (!own.includes('tokenizer.json') && !(own.includes('vocab.json') && own.includes('merges.txt'))) {
     const folder = await resolveRepo(name, { ...options, files: [] });
+    if (files.includes('tokenizer.model')) throw new Error(sentencePieceAlone(folder));
     if (config.vocab !== 50257 || !isHubSnapshot(folder)) {
       throw new Error(`${name} has no tokenizer: expected tokenizer.json, or vocab.json and merges.txt, in ${folder}`);
     }

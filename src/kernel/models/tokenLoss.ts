@@ -15,6 +15,38 @@ export interface TokenLossOptions extends CallOptions {
   sequences?: number;
 }
 
+/** Tokens that are enough to see that a text is not the model's. */
+const PROBED = 300;
+
+/** What to say of a mean loss (nats) above ln V, which a model reaches that knows nothing; undefined below it. */
+export function lossWarning(
+  loss: number,
+  { name, config }: Pick<LanguageModel, 'name' | 'config'>,
+): string | undefined {
+  if (!(loss > Math.log(config.vocab))) return undefined;
+  return (
+    `the mean loss of ${name} on this text is ${loss.toFixed(2)} nats, above ln ${config.vocab} = ` +
+    `${Math.log(config.vocab).toFixed(2)}, which guessing gives: is the text in a language and form that the model was trained on?`
+  );
+}
+
+/** lossWarning of the first few hundred tokens; padding does not count. */
+export async function unlikelyText(
+  model: LanguageModel,
+  tokens: TokenSet,
+  options: Pick<CallOptions, 'signal'> = {},
+): Promise<string | undefined> {
+  const { context, padding } = tokens;
+  if (context < 2) return undefined;
+  const sequences = Math.min(tokens.sequences, Math.ceil(PROBED / context));
+  const losses = await lossPerToken(model, tokens, { signal: options.signal, sequences });
+  // Entry [s, t] is about the token at t + 1.
+  const counted = losses.filter(
+    (_, i) => padding?.[Math.floor(i / (context - 1)) * context + (i % (context - 1)) + 1] !== 1,
+  );
+  return lossWarning(counted.reduce((sum, loss) => sum + loss, 0) / counted.length, model);
+}
+
 /** Logits held at once: 64 MB. */
 const LOGITS = 1 << 24;
 

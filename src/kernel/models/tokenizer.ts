@@ -1,41 +1,24 @@
 /**
- * Tokenizers in Hugging Face's formats: tokenizer.json, or GPT-2's vocab.json + merges.txt. The work is done by
- * @huggingface/tokenizers; this file finds the files, the end-of-text token, and the text of single tokens.
+ * Tokenizers in Hugging Face's tokenizer.json: ids of texts (tokenizing/), begin and end tokens, and the text of ids.
+ * Decoding is done by @huggingface/tokenizers.
  */
-import { join } from 'node:path';
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers';
-import { clip } from '../../protocol/clip.js';
-import { parseJson, readText as readFileText } from '../io/files.js';
 import { sha256 } from '../io/hash.js';
 import { PatternGuard, requireTokenIds, slowPatterns } from './tokenizerGuard.js';
+import type { AddedToken } from './tokenizing/addedTokens.js';
+import { fromByteLevel, lossyText } from './tokenizing/bytes.js';
+import { createEncoder, firstSpecialToken, type TokenizerJson } from './tokenizing/pipeline.js';
 import type { Tokenizer } from './types.js';
 
 /** The part of tokenizer_config.json (and special_tokens_map.json) that is used here. */
 export interface TokenizerConfig {
   eos_token?: string | { content: string } | null;
   bos_token?: string | { content: string } | null;
+  pad_token?: string | { content: string } | null;
   [key: string]: unknown;
 }
 
-const END_OF_TEXT = '<|endoftext|>';
-
-/**
- * Reads the tokenizer of a model folder: tokenizer.json when it is there, else vocab.json + merges.txt (GPT-2's
- * byte-level BPE). End and begin tokens come from tokenizer_config.json, special_tokens_map.json, config.json, or are
- * "<|endoftext|>" where the vocabulary has it. Throws when neither layout is there, naming what was looked for.
- */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const [model, tokenizerConfig, specialTokens] = await Promise.all([
-    readJson(join(folder, 'config.json')),
-    readJson(join(folder, 'tokenizer_config.json')),
-    readJson(join(folder, 'special_tokens_map.json')),
-  ]);
-  const json = (await readJson(join(folder, 'tokenizer.json'))) ?? (await readVocabAndMerges(folder));
-  if (!json) {
-    throw new Error(`${folder} has no tokenizer: expected tokenizer.json, or vocab.json and merges.txt`);
-  }
-  return createTokenizer(json, { ...specialTokens, ...dropNulls(tokenizerConfig) }, model);
-}
+export const END_OF_TEXT = '<|endoftext|>';
 
 /**
  * A tokenizer from the contents of tokenizer.json and, when there are any, tokenizer_config.json and the model's
@@ -49,54 +32,14 @@ export function createTokenizer(
   return new ModelTokenizer(json, config, model);
 }
 
-/** The tokenizer.json object of GPT-2's two files, as Hugging Face's own converter writes it. */
-export function bytePairJson(vocab: Record<string, number>, mergesText: string): object {
-  const lines = mergesText.split(/\r?\n/);
-  if (lines[0].startsWith('#version')) lines.shift();
-  const merges = lines.filter((line) => line !== '').map((line) => line.split(' '));
-  const bad = merges.findIndex((pair) => pair.length !== 2 || !Object.hasOwn(vocab, pair[0] + pair[1]));
-  if (bad >= 0)
-    throw new Error(
-      `merges.txt: "${clip(merges[bad].join(' '))}" (merge ${bad + 1}) is no pair that gives a token of vocab.json`,
-    );
-  const added = Object.hasOwn(vocab, END_OF_TEXT) ? [{ id: vocab[END_OF_TEXT], ...addedToken }] : [];
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: added,
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: false, use_regex: true },
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      vocab,
-      merges,
-    },
-  };
-}
-
-const addedToken = {
-  content: END_OF_TEXT,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: true,
-  special: true,
-};
-
 class ModelTokenizer implements Tokenizer {
   readonly id: string;
   readonly vocabSize: number;
   readonly eosId: number | undefined;
   readonly bosId: number | undefined;
+  readonly padId: number | undefined;
   readonly addsBos: boolean;
+  private readonly encodeText: (text: string) => number[];
   private readonly tokenizer: HfTokenizer;
   private readonly guard: PatternGuard;
   /** By id; undefined where the vocabulary has a gap. */
@@ -105,10 +48,12 @@ class ModelTokenizer implements Tokenizer {
   private readonly pieces: Array<string | undefined> = [];
   private readonly pieceOf: (token: string) => string;
 
-  constructor(json: object, config: TokenizerConfig, model: { eos_token_id?: unknown; bos_token_id?: unknown }) {
-    requireTokenIds(json);
+  constructor(given: object, config: TokenizerConfig, model: { eos_token_id?: unknown; bos_token_id?: unknown }) {
+    requireTokenIds(given);
+    const json = withVocabularyIds(given);
     this.guard = new PatternGuard(slowPatterns(json));
-    this.tokenizer = new HfTokenizer(json, config);
+    this.encodeText = createEncoder(json);
+    this.tokenizer = decoderOf(json);
     const tokens = this.tokenizer.get_vocab(true);
     const entries = [...tokens].sort(([a, idA], [b, idB]) => idA - idB || (a < b ? -1 : 1));
     if (entries.length === 0) throw new Error('tokenizer has an empty vocabulary');
@@ -117,34 +62,32 @@ class ModelTokenizer implements Tokenizer {
     for (const [token, id] of entries) this.vocabulary[id] = token;
     this.vocabSize = this.vocabulary.length;
     this.special = new Set(this.tokenizer.get_added_tokens_decoder().keys());
-    this.pieceOf = pieceDecoder((json as { decoder?: unknown }).decoder);
-    const idOf = (token: TokenizerConfig['eos_token'], id: unknown): number | undefined => {
+    this.pieceOf = pieceDecoder(json.decoder);
+    const named = (token: TokenizerConfig['eos_token']): number | undefined => {
       const content = typeof token === 'object' ? token?.content : token;
-      const found = content === undefined ? undefined : tokens.get(content);
-      if (found !== undefined) return found;
+      return content === undefined ? undefined : tokens.get(content);
+    };
+    const idOf = (token: TokenizerConfig['eos_token'], id: unknown): number | undefined => {
       const fromModel: unknown = Array.isArray(id) ? id[0] : id;
-      return typeof fromModel === 'number' && this.vocabulary[fromModel] !== undefined
-        ? fromModel
-        : tokens.get(END_OF_TEXT);
+      const known = typeof fromModel === 'number' && this.vocabulary[fromModel] !== undefined ? fromModel : undefined;
+      return named(token) ?? known ?? tokens.get(END_OF_TEXT);
     };
     this.eosId = idOf(config.eos_token, model.eos_token_id);
     this.bosId = idOf(config.bos_token, model.bos_token_id);
-    this.addsBos = this.bosId !== undefined && this.beginsWith(this.bosId, config);
+    this.padId = named(config.pad_token);
+    this.addsBos = this.bosId !== undefined && this.beginsWith(this.bosId, config, json.post_processor);
   }
 
   /** tokenizer_config.json's word on it, else what the post-processor of tokenizer.json does. */
-  private beginsWith(bos: number, config: TokenizerConfig): boolean {
+  private beginsWith(bos: number, config: TokenizerConfig, postProcessor: unknown): boolean {
     if (typeof config.add_bos_token === 'boolean') return config.add_bos_token;
-    return this.tokenizer.encode('a', { add_special_tokens: true }).ids[0] === bos;
+    return firstSpecialToken(postProcessor) === this.vocabulary[bos];
   }
 
   /** Ids of the text alone: no begin or end token is added. Special tokens written in the text become their ids. */
   encode(text: string): Int32Array {
     if (text === '') return new Int32Array(0);
-    const { ids } = this.guard.run(text.length, () => this.tokenizer.encode(text, { add_special_tokens: false }));
-    const unknown = ids.findIndex((id) => !Number.isInteger(id));
-    if (unknown >= 0) throw new Error(`the vocabulary has no token for a part of ${JSON.stringify(text.slice(0, 80))}`);
-    return Int32Array.from(ids);
+    return Int32Array.from(this.guard.run(text.length, () => this.encodeText(text)));
   }
 
   /** The text of ids, special tokens shown. Ids that the vocabulary lacks are left out. */
@@ -168,10 +111,41 @@ class ModelTokenizer implements Tokenizer {
   }
 }
 
+/** Token → id of the model alone. Throws when the JSON has none. */
+function vocabularyOf(json: TokenizerJson): Record<string, number> {
+  const vocab = (json.model as { vocab?: unknown } | null | undefined)?.vocab;
+  if (Array.isArray(vocab))
+    return Object.fromEntries((vocab as Array<[string, number]>).map(([token], id) => [token, id]));
+  if (typeof vocab === 'object' && vocab !== null) return vocab as Record<string, number>;
+  throw new Error('tokenizer.json has no model with a vocabulary: expected { "model": { "type": …, "vocab": … } }');
+}
+
+/** An added token that the model's vocabulary has is that token, whatever id the file gives it. */
+function withVocabularyIds(json: TokenizerJson): TokenizerJson & { added_tokens: AddedToken[] } {
+  const vocab = vocabularyOf(json);
+  const added = (json.added_tokens ?? []).filter(({ content }) => content !== '');
+  return {
+    ...json,
+    added_tokens: added.map((token) =>
+      Object.hasOwn(vocab, token.content) ? { ...token, id: vocab[token.content] } : token,
+    ),
+  };
+}
+
+/** The library's tokenizer for decoding alone: a vocabulary, added tokens and a decoder. */
+function decoderOf(json: TokenizerJson & { added_tokens: AddedToken[] }): HfTokenizer {
+  const { added_tokens, decoder = null } = json;
+  const model = { type: 'vocabulary', vocab: vocabularyOf(json) };
+  return new HfTokenizer(
+    { added_tokens, decoder, model, normalizer: null, pre_tokenizer: null, post_processor: null },
+    {},
+  );
+}
+
 /** How one token of the vocabulary reads as text, by the kind of decoder in tokenizer.json. */
 function pieceDecoder(decoder: unknown): (token: string) => string {
   const kinds = decoderKinds(decoder);
-  if (kinds.includes('ByteLevel')) return byteLevelText;
+  if (kinds.includes('ByteLevel')) return fromByteLevel;
   if (kinds.includes('WordPiece')) return (token) => (token.startsWith('##') ? token.slice(2) : token);
   if (kinds.includes('BPEDecoder')) return (token) => token.replace(/<\/w>$/, ' ');
   return (token) => {
@@ -185,56 +159,4 @@ function decoderKinds(decoder: unknown): string[] {
   if (typeof decoder !== 'object' || decoder === null) return [];
   const { type, decoders } = decoder as { type?: string; decoders?: unknown[] };
   return [...(type ? [type] : []), ...(decoders ?? []).flatMap(decoderKinds)];
-}
-
-/** GPT-2's bytes_to_unicode, inverted: printable Latin-1 stands for itself, the other bytes for 256 + n. */
-const byteOfChar = new Map<string, number>();
-for (let byte = 0, other = 0; byte < 256; byte++) {
-  const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  byteOfChar.set(String.fromCharCode(printable ? byte : 256 + other++), byte);
-}
-
-function byteLevelText(token: string): string {
-  const bytes = new Uint8Array(token.length);
-  for (let i = 0; i < token.length; i++) {
-    const byte = byteOfChar.get(token[i]);
-    // Not written in byte-level characters (added tokens are not): it reads as it is.
-    if (byte === undefined) return token;
-    bytes[i] = byte;
-  }
-  return lossyText(bytes);
-}
-
-/** Invalid UTF-8 becomes U+FFFD, one per maximal wrong part, as in Rust's from_utf8_lossy. */
-function lossyText(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-}
-
-async function readVocabAndMerges(folder: string): Promise<object | undefined> {
-  const vocab = await readJson(join(folder, 'vocab.json'));
-  if (!vocab) return undefined;
-  const merges = await readText(join(folder, 'merges.txt'));
-  if (merges === undefined) throw new Error(`${folder} has vocab.json but no merges.txt beside it`);
-  return bytePairJson(vocab as Record<string, number>, merges);
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFileText(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readText(path);
-  if (text === undefined) return undefined;
-  const value = parseJson(text, path);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new Error(`${path} is not readable: expected a JSON object`);
-}
-
-function dropNulls(config: Record<string, unknown> | undefined): TokenizerConfig {
-  return Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== null));
 }

@@ -13,6 +13,8 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Id of the token that begins a text, where the tokenizer has one. */
   readonly bosId: number | undefined;
+  /** Id of the token that fills up short texts, where the tokenizer has one. */
+  readonly padId?: number;
   /**
    * The model was trained on texts that begin with bosId, so prompts and sequences do by default (tokenizer_config.json's
    * add_bos_token, or the template of tokenizer.json); absent means no.
@@ -37,6 +39,11 @@ export interface TokenSet {
   readonly tokenizer: Tokenizer;
   /** Where it came from: file or hub id, split, samples, bos, seed. */
   readonly source: JsonObject;
+  /**
+   * Positions that are filled up (1) or text (0), sequences × context; absent when none is padding. Padding counts in no
+   * statistic and trains nothing.
+   */
+  readonly padding?: Uint8Array;
   /** Ground truth of generated text: concept id of each token (0 = none), and the names by id. */
   readonly concepts?: { names: string[]; ids: Uint8Array };
 }

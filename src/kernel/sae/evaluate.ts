@@ -3,6 +3,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
+import { ignoredPositions } from '../models/ignored.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
@@ -16,7 +17,7 @@ export interface EvaluateOptions extends CallOptions {
   sequences?: number;
   /** Tokens of one forward pass, at least one sequence; default 1,024, fewer where logits would pass 128 MB. */
   batchTokens?: number;
-  /** Token ids (BOS, padding) whose activations stay as they are and count in no figure. */
+  /** Token ids (begin and end tokens, say) whose activations stay as they are and count in no figure, like padding. */
   ignoreTokens?: readonly number[];
   /**
    * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave at
@@ -84,15 +85,19 @@ export async function evaluateSae(
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);
   const sums = new EvaluationSums(sae);
-  const ignored = new Set(options.ignoreTokens ?? []);
+  const mask = ignoredPositions(tokens, options.ignoreTokens);
   for (let first = 0; first < sequences; first += perBatch) {
     checkAborted(options.signal, 'SAE evaluation');
     const batch = Math.min(perBatch, sequences - first);
     const ids = tokens.tokens.subarray(first * context, (first + batch) * context);
+    const part = (of: Uint8Array | undefined): Uint8Array | undefined =>
+      of?.subarray(first * context, (first + batch) * context);
+    const ignored: Ignored = { mask: part(mask), padding: part(tokens.padding) };
     await evaluateBatch({ model, sae, hook, interventions }, first, ids, batch, ignored, sums, options.signal);
     options.onProgress?.({ label: `evaluating ${sae.name}`, done: first + batch, total: sequences, unit: 'sequences' });
   }
-  if (sums.reconstruction.tokens === 0) throw new RangeError('every token is in ignoreTokens: nothing to evaluate');
+  if (sums.reconstruction.tokens === 0)
+    throw new RangeError('every token is in ignoreTokens or padding: nothing to evaluate');
   return sums.result(sequences);
 }
 
@@ -150,6 +155,12 @@ export function histogramOfDensity(density: Float64Array, tokens: number): Densi
   return { edges, counts };
 }
 
+/** Of one batch: positions that count in no figure (1), and those of them that are padding. */
+interface Ignored {
+  mask: Uint8Array | undefined;
+  padding: Uint8Array | undefined;
+}
+
 /** What is evaluated. */
 interface Evaluated {
   model: LanguageModel;
@@ -163,14 +174,14 @@ async function evaluateBatch(
   sequence: number,
   ids: Int32Array,
   batch: number,
-  ignored: ReadonlySet<number>,
+  ignored: Ignored,
   sums: EvaluationSums,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { model, sae } = at;
   const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
-  const kept = Int32Array.from(ids.keys()).filter((i) => !ignored.has(ids[i]));
-  const part = ignored.size === 0 ? x : rowsOf(x, kept);
+  const kept = Int32Array.from(ids.keys()).filter((i) => ignored.mask?.[i] !== 1);
+  const part = ignored.mask === undefined ? x : rowsOf(x, kept);
   const { features, reconstruction } = reconstruct(sae, part);
   sums.reconstruction.add(part, reconstruction);
   for (let e = 0; e < features.values.length; e++) {
@@ -178,7 +189,9 @@ async function evaluateBatch(
     sums.l1 += features.values[e];
   }
   const vocab = model.config.vocab;
-  const counted = (position: number): boolean => !ignored.has(ids[position]);
+  // What comes after the end of a padded text is no prediction of the model's.
+  const counted = (position: number): boolean =>
+    ignored.mask?.[position] !== 1 && ignored.padding?.[position + 1] !== 1;
   await breathe();
   checkAborted(signal, 'SAE evaluation');
   await sums.clean.add(clean, clean, ids, batch, vocab, counted);

@@ -5,6 +5,7 @@ import { requireModelOfSae } from '../interventions/intervention.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import type { Intervention } from '../models/edits.js';
+import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
 import { evaluationItems, lensItems } from '../present/sae.js';
@@ -149,9 +150,12 @@ const evaluate = verb({
   options: { ...EVALUATE, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
-  run({ options, call }, model, sae, data) {
+  async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
-    return evaluateSae(model, sae, tokenSet(data, model), { ...rest, sequences: samples, ...call });
+    const found = await evaluateSae(model, sae, tokenSet(data, model), { ...rest, sequences: samples, ...call });
+    const warning = lossWarning(found.ceClean, model);
+    if (warning) env.context.print(`Warning: ${warning}`);
+    return found;
   },
   show: (found, _, __, sae) => evaluationItems(sae, found),
 });

@@ -45,7 +45,7 @@ export function matrixSource(
 
 /**
  * The activations of a model at a hook, computed as training asks for them. Where all of them fit in `cacheBytes`
- * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass.
+ * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass. Padding is left out.
  * `batchTokens`: tokens of one forward pass, default 4,096.
  */
 export function modelSource(
@@ -57,7 +57,8 @@ export function modelSource(
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
   const width = capturedWidth(model, hook);
-  const rows = tokens.sequences * tokens.context;
+  const before = rowsBefore(tokens);
+  const rows = before[tokens.sequences];
   const source: ActivationSource = {
     width,
     rows,
@@ -67,12 +68,33 @@ export function modelSource(
     tokensId: tokens.id,
     contextSize: tokens.context,
     async *batches(firstRow = 0, call = {}) {
-      const firstSequence = firstRow / tokens.context;
-      for await (const piece of captureActivations(model, tokens, hook, { batchTokens, firstSequence, ...call }))
-        yield piece.x;
+      const firstSequence = before.indexOf(firstRow);
+      const capture = { batchTokens, firstSequence, ...call };
+      for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
+        const text = withoutPadding(x, tokens.padding?.subarray(firstToken, firstToken + x.rows));
+        if (text.rows > 0) yield text;
+      }
     },
   };
   return rows * width * 4 <= cacheBytes ? cachedSource(source) : source;
+}
+
+/** Entry s: tokens in sequences 0 … s − 1 that are no padding; the last entry is those of all. */
+function rowsBefore({ sequences, context, padding }: TokenSet): number[] {
+  const before = [0];
+  for (let s = 0; s < sequences; s++) {
+    const padded = padding?.subarray(s * context, (s + 1) * context).reduce((sum, one) => sum + one, 0) ?? 0;
+    before.push(before[s] + context - padded);
+  }
+  return before;
+}
+
+function withoutPadding(x: Matrix, padding: Uint8Array | undefined): Matrix {
+  if (!padding?.includes(1)) return x;
+  const kept = Array.from(padding.keys()).filter((row) => padding[row] === 0);
+  const out = matrix(kept.length, x.cols);
+  kept.forEach((row, i) => out.data.set(x.data.subarray(row * x.cols, (row + 1) * x.cols), i * x.cols));
+  return out;
 }
 
 /** Keeps the pieces of the first whole epoch in memory and gives them out again afterwards. */

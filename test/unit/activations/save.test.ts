@@ -65,6 +65,25 @@ describe('saveActivations', () => {
     expect((await saveActivations(model, sae, tokens, store, { fresh: true })).cached).toBe(false);
   });
 
+  it('stores ignored tokens and padding without entries, counted, under another identity', async () => {
+    const tokens = tokenSet(2, 6);
+    const plain = await saveActivations(fakeModel(), fakeSae(), tokens, store);
+    const padding = new Uint8Array(12).fill(1, 10);
+    const ignoring = await saveActivations(fakeModel(), fakeSae(), { ...tokens, padding }, store, {
+      ignoreTokens: [7],
+    });
+    expect(ignoring.activations.id).not.toBe(plain.activations.id);
+    expect(plain.activations.meta).not.toHaveProperty('ignored');
+    expect(ignoring.activations.meta).toMatchObject({ tokens: 12, ignored: 3 });
+    const read = async ({ activations }: typeof plain) => {
+      for await (const { rows } of activations.shards()) return toDense(rows);
+      return new Float32Array(0);
+    };
+    const expected = await read(plain);
+    for (const t of [7, 10, 11]) expected.fill(0, 4 * t, 4 * t + 4);
+    expect(await read(ignoring)).toEqual(expected);
+  });
+
   it('gives other tokens another artifact', async () => {
     const a = await saveActivations(fakeModel(), fakeSae(), tokenSet(2, 6), store);
     const b = await saveActivations(

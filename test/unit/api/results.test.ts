@@ -50,7 +50,9 @@ describe('fg.activations', () => {
     expect(printed()).not.toContain(cached);
     expect(context.progressed.filter((p) => p?.unit === 'tokens').length).toBeGreaterThan(0);
     expect(file()).not.toBe(before);
-    expect(textOf(again)).toBe(context.printed[0]);
+    // The example model is untrained: its loss is above ln V, and that is said first.
+    expect(context.printed[0]).toMatch(/^Warning: the mean loss of odd on this text is/);
+    expect(textOf(again)).toBe(context.printed.at(-1));
   });
 
   it('refuses the SAE of another model, before any forward pass', async () => {

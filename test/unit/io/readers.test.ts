@@ -6,11 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { openData, readJson, writeError, writeFileAtomic } from '../../../src/kernel/io/files.js';
 import { NpzFile } from '../../../src/kernel/io/npz.js';
 import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
-import { readTexts, readTokenRows } from '../../../src/kernel/io/texts.js';
+import { readTexts } from '../../../src/kernel/io/texts.js';
+import { readTokenRows } from '../../../src/kernel/io/tokenRows.js';
 import { TorchFile } from '../../../src/kernel/io/torchFile.js';
 import { openWeights } from '../../../src/kernel/io/weights.js';
 import { loadModel } from '../../../src/kernel/models/load.js';
-import { loadTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import { loadTokenizer } from '../../../src/kernel/models/tokenizerFiles.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import { maxOf, minOf, pushAll } from '../../../src/protocol/lists.js';
 import { testFolder } from './folder.js';
@@ -115,16 +116,23 @@ describe('errors', () => {
 });
 
 describe('rows of texts', () => {
-  it('that are null are refused by line, with what to do', async () => {
+  it('that are null are left out and counted, whatever the format', async () => {
     const rows = ['{"text":"a"}', '{"text":"b"}', '{"text":null}', '{"text":"c"}'];
-    const told = /t\.jsonl: line 3: "text" is null, not text; delete it from the file, or give it a text/;
-    await expect(readTexts(place('t.jsonl', rows.join('\n')))).rejects.toThrow(told);
-    await expect(readTexts(place('t.jsonl', rows.join('\n')), { column: 'text' })).rejects.toThrow(told);
-    await expect(readTexts(place('t.jsonl', '"a"\nnull\n'))).rejects.toThrow(/line 2 is null; delete it/);
-    await expect(readTexts(place('t.jsonl', '{"story":"a"}\n{"story":null}'))).rejects.toThrow(
-      /line 2: "story" is null/,
+    for (const options of [{}, { column: 'text' }]) {
+      const read = await readTexts(place('t.jsonl', rows.join('\n')), options);
+      expect(read).toMatchObject({ texts: ['a', 'b', 'c'], nullRows: 1, source: { texts: 3, nullRows: 1 } });
+    }
+    expect((await readTexts(place('t.jsonl', rows.join('\n')), { limit: 3 })).texts).toEqual(['a', 'b', 'c']);
+    expect(await readTexts(place('t.jsonl', '"a"\nnull\n'))).toMatchObject({ texts: ['a'], nullRows: 1 });
+    const stories = await readTexts(place('t.jsonl', '{"story":"a"}\n{"story":null}'));
+    expect(stories).toMatchObject({ texts: ['a'], nullRows: 1 });
+    const list = await readTexts(place('t.json', '[{"text":"a"},{"text":null}]'));
+    expect(list).toMatchObject({ texts: ['a'], nullRows: 1 });
+    expect((await readTexts(place('t.jsonl', '"a"'))).source).not.toHaveProperty('nullRows');
+    await expect(readTexts(place('t.jsonl', 'null\nnull'))).rejects.toThrow(
+      /holds no text: all of its 2 rows are null/,
     );
-    await expect(readTexts(place('t.json', '[{"text":"a"},{"text":null}]'))).rejects.toThrow(/item 1: "text" is null/);
+    await expect(readTexts(place('t.jsonl', '{"text":3}'))).rejects.toThrow(/line 1: "text" is number, not text/);
   });
 
   it('of 300,000 parts are read', async () => {

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { splitFiles } from '../../../src/kernel/io/datasetFiles.js';
-import { readTexts, readTokenRows, splitText } from '../../../src/kernel/io/texts.js';
+import { readTexts, splitText } from '../../../src/kernel/io/texts.js';
+import { holdsTokenRows, readTokenRows } from '../../../src/kernel/io/tokenRows.js';
 import { testFolder } from './folder.js';
 import { FakeHub } from './hubServer.js';
 import { parquetFile } from './parquetFile.js';
@@ -231,4 +232,33 @@ it.skipIf(!existsSync(sample))('TinyStories parted at blank lines loses no word'
   expect(texts.length).toBeGreaterThan(100);
   const words = (text: string) => text.split(/\s+/).filter(Boolean);
   expect(texts.flatMap(words)).toEqual(words(readFileSync(sample, 'utf8')));
+});
+
+describe('rows of token ids', () => {
+  it('reads them from lines and lists of JSON, with their attention mask', async () => {
+    const lines = '{"input_ids":[1,2,3],"attention_mask":[1,1,0]}\n{"input_ids":[4,5,6],"attention_mask":[1,1,1]}';
+    for (const path of [write('r.jsonl', lines), write('r.json', `[${lines.replace('\n', ',')}]`)]) {
+      expect(await holdsTokenRows(path)).toBe(true);
+      const { rows, padding } = await readTokenRows(path);
+      expect([...(rows.data as Int32Array)]).toEqual([1, 2, 3, 4, 5, 6]);
+      expect([...(padding ?? [])]).toEqual([0, 0, 1, 0, 0, 0]);
+    }
+    const one = await readTokenRows(write('r.jsonl', lines), { limit: 1, seed: 1 });
+    expect(one.rows.shape).toEqual([1, 3]);
+    await expect(readTokenRows(write('p.jsonl', '{"input_ids":[1,2],"attention_mask":[0,1]}'))).rejects.toThrow(
+      /padding before tokens/,
+    );
+    await expect(readTokenRows(write('p.jsonl', '{"input_ids":[1,2],"attention_mask":[1]}'))).rejects.toThrow(
+      /no list of 2 zeros and ones/,
+    );
+  });
+
+  it('are what a dataset with input_ids and without text holds', async () => {
+    const ids = write('i.parquet', parquetFile([{ name: 'input_ids', lists: [[1n, 2n]] }]));
+    expect(await holdsTokenRows(ids)).toBe(true);
+    const both = write('b.jsonl', '{"text":"a","input_ids":[1]}');
+    expect(await holdsTokenRows(both)).toBe(false);
+    expect(await holdsTokenRows(both, { column: 'input_ids' })).toBe(true);
+    expect(await holdsTokenRows(write('t.txt', 'a'))).toBe(false);
+  });
 });

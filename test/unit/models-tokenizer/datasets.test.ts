@@ -193,3 +193,42 @@ describe('saved token sets', () => {
     await expect(loadTokenSet(path, tokenizer)).rejects.toThrow(/damaged/);
   });
 });
+
+describe('padding', () => {
+  const texts = ['ab', 'cdefg', '', 'h'];
+
+  it('fills short texts up on the right, and says where', async () => {
+    const set = tokenizeTexts(texts, tokenizer, { context: 4, pack: 'each', pad: true, source });
+    expect([...set.tokens]).toEqual([0, 1, 26, 26, 2, 3, 4, 5, 7, 26, 26, 26]);
+    expect([...(set.padding ?? [])]).toEqual([0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1]);
+    expect(set.source).toMatchObject({ pack: 'each', pad: true, dropped: { emptyTexts: 1 } });
+    const begun = tokenizeTexts(texts, tokenizer, { context: 4, pack: 'each', pad: true, bos: true, source });
+    expect([...begun.tokens]).toEqual([27, 0, 1, 26, 27, 2, 3, 4, 27, 7, 26, 26]);
+    expect([...(begun.padding ?? [])]).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
+    const path = join(folder, 'padded.safetensors');
+    await saveTokenSet(path, set);
+    expect(await loadTokenSet(path, tokenizer)).toMatchObject({ id: set.id, padding: set.padding });
+  });
+
+  it('takes the padding token where the tokenizer has one', () => {
+    const padded = wordLevel(['<p>'], { eos_token: '<e>', bos_token: '<b>', pad_token: '<p>' } as never);
+    const set = tokenizeTexts(['a'], padded, { context: 3, pack: 'each', pad: true, source });
+    expect([...set.tokens]).toEqual([0, 28, 28]);
+  });
+
+  it('is another set than the same ids as text, and none at all where nothing is short', () => {
+    const set = tokenizeTexts(['ab'], tokenizer, { context: 4, pack: 'each', pad: true, source });
+    expect(set.id).not.toBe(createTokenSet(set.tokens, 1, 4, tokenizer, { source }).id);
+    const full = tokenizeTexts(['abcd'], tokenizer, { context: 4, pack: 'each', pad: true, source });
+    expect(full).not.toHaveProperty('padding');
+    expect(full.id).toBe(tokenizeTexts(['abcd'], tokenizer, { context: 4, pack: 'each', source }).id);
+  });
+
+  it('is refused where texts share sequences, and where no token can fill up', () => {
+    expect(() => tokenizeTexts(texts, tokenizer, { context: 4, pad: true, source })).toThrow(/pack: 'each', pad: true/);
+    const bare = wordLevel([], {} as never);
+    expect(() => tokenizeTexts(texts, bare, { context: 4, pack: 'each', pad: true, source })).toThrow(
+      /no padding and no end token/,
+    );
+  });
+});

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bytePairJson, createTokenizer, loadTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import { createTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import { bytePairJson, loadTokenizer } from '../../../src/kernel/models/tokenizerFiles.js';
 import type { Tokenizer } from '../../../src/kernel/models/types.js';
 
 const data = resolve(import.meta.dirname, '../../../../shared/data');
@@ -129,5 +130,85 @@ describe('tokenizer files', () => {
       eosId: 4,
       bosId: undefined,
     });
+  });
+});
+
+describe('files beside vocab.json and merges.txt', () => {
+  const vocab = { h: 0, e: 1, he: 2, Ġ: 3, '<|endoftext|>': 4 };
+  const text = '<|startoftext|>he';
+
+  async function tokenizerWith(files: Record<string, object | string>): Promise<Tokenizer> {
+    const made = mkdtempSync(join(folder, 'beside-'));
+    const all = { 'vocab.json': vocab, 'merges.txt': 'h e\n', ...files };
+    for (const [name, content] of Object.entries(all))
+      writeFileSync(join(made, name), typeof content === 'string' ? content : JSON.stringify(content));
+    return loadTokenizer(made);
+  }
+
+  it('reads added_tokens.json', async () => {
+    const tokenizer = await tokenizerWith({
+      'added_tokens.json': { '<|startoftext|>': 5, '<|pad|>': 6 },
+      'tokenizer_config.json': { bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', pad_token: '<|pad|>' },
+    });
+    expect(tokenizer).toMatchObject({ bosId: 5, eosId: 4, padId: 6, vocabSize: 7 });
+    expect([...tokenizer.encode(text)]).toEqual([5, 2]);
+    expect(tokenizer.decode([5, 2])).toBe(text);
+  });
+
+  it('reads added_tokens_decoder', async () => {
+    const flags = { lstrip: false, rstrip: false, normalized: false, single_word: false };
+    const tokenizer = await tokenizerWith({
+      'tokenizer_config.json': {
+        bos_token: '<|startoftext|>',
+        added_tokens_decoder: { 5: { content: '<|startoftext|>', special: true, ...flags } },
+      },
+    });
+    expect(tokenizer).toMatchObject({ bosId: 5, vocabSize: 6 });
+    expect([...tokenizer.encode(text)]).toEqual([5, 2]);
+  });
+
+  it('puts a bos_token that no file gives an id behind the vocabulary, while the model has room for it', async () => {
+    const config = { 'tokenizer_config.json': { bos_token: '<|startoftext|>' } };
+    const wide = await tokenizerWith({ ...config, 'config.json': { vocab_size: 6 } });
+    expect([...wide.encode(text)]).toEqual([5, 2]);
+    expect(wide.bosId).toBe(5);
+    const full = await tokenizerWith({ ...config, 'config.json': { vocab_size: 5, bos_token_id: 4 } });
+    expect(full).toMatchObject({ bosId: 4, vocabSize: 5 });
+  });
+
+  it('begins texts with a space where add_prefix_space says so', async () => {
+    const tokenizer = await tokenizerWith({ 'tokenizer_config.json': { add_prefix_space: true } });
+    expect([...tokenizer.encode('he')]).toEqual([3, 2]);
+  });
+
+  it('refuses an id that is another token, a class that cuts words otherwise, and tokenizer.model alone', async () => {
+    await expect(tokenizerWith({ 'added_tokens.json': { '<x>': 2 } })).rejects.toThrow(
+      /added_tokens.json gives "<x>" the id 2, which is "he"/,
+    );
+    await expect(tokenizerWith({ 'tokenizer_config.json': { tokenizer_class: 'CLIPTokenizer' } })).rejects.toThrow(
+      /tokenizer_class "CLIPTokenizer".*save_pretrained/,
+    );
+    const alone = mkdtempSync(join(folder, 'alone-'));
+    writeFileSync(join(alone, 'tokenizer.model'), 'x');
+    await expect(loadTokenizer(alone)).rejects.toThrow(/only SentencePiece's tokenizer.model.*save_pretrained/);
+  });
+
+  it('takes tokens that only added_tokens_decoder has beside tokenizer.json', async () => {
+    const json = bytePairJson(vocab, 'h e\n');
+    const tokenizer = await tokenizerWith({
+      'tokenizer.json': json,
+      'tokenizer_config.json': { added_tokens_decoder: { 5: { content: '<|startoftext|>' } } },
+    });
+    expect([...tokenizer.encode(text)]).toEqual([5, 2]);
+  });
+
+  it('refuses parts of tokenizer.json that are not read, by name', () => {
+    const json = bytePairJson(vocab, 'h e\n');
+    expect(() => createTokenizer({ ...json, pre_tokenizer: { type: 'UnicodeScripts' } })).toThrow(/"UnicodeScripts"/);
+    expect(() => createTokenizer({ ...json, normalizer: { type: 'Other' } })).toThrow(/normalizer "Other"/);
+    expect(() => createTokenizer({ ...json, model: { ...(json.model as object), dropout: 0.1 } })).toThrow(/dropout/);
+    expect(() => createTokenizer({ added_tokens: [] })).toThrow(/no model with a vocabulary/);
+    const words = { ...json, model: { type: 'WordLevel', vocab } };
+    expect(() => createTokenizer(words).encode('unseen')).toThrow(/no token for "unseen"/);
   });
 });

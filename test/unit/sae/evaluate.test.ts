@@ -97,6 +97,23 @@ function expected(scale: number, skip?: number): { ce: number; kl: number } {
 }
 
 describe('evaluateSae on a model whose every number is known', () => {
+  it('leaves padding out of every figure: a padded text gives what it gives alone', async () => {
+    const padding = new Uint8Array(20);
+    padding.fill(1, 6, 10);
+    padding.fill(1, 16, 20);
+    const padded = { ...tokens, tokens: ids.slice(0, 20), sequences: 2, padding } as unknown as TokenSet;
+    const alone = {
+      ...tokens,
+      tokens: Int32Array.of(...ids.slice(0, 6), ...ids.slice(10, 16)),
+      sequences: 2,
+      context: 6,
+    };
+    const [a, b] = [await evaluateSae(model, sae(0.5), padded), await evaluateSae(model, sae(0.5), alone)];
+    expect(a.tokens).toBe(12);
+    for (const key of ['l0', 'l1', 'ceClean', 'ceSae', 'ceZero', 'klSae'] as const)
+      expect(a[key]).toBeCloseTo(b[key], 6);
+  });
+
   it('a perfect SAE costs nothing', async () => {
     const e = await evaluateSae(model, sae(1), tokens);
     expect(e).toMatchObject({ tokens: 60, sequences: 6, l0: 4, dead: 9 - usedFeatures() });
