@@ -1,5 +1,6 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
 import type { FeatureExample } from '../../protocol/map.js';
+import { from } from '../activations/fgFrom.js';
 import { topExamples, type TopExamplesOptions } from '../activations/examples.js';
 import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';
@@ -10,6 +11,7 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import type { Environment } from '../verb/environment.js';
+import type { Call } from '../verb/verb.js';
 import { CALL, requireGiven, requireOptions, type OptionNames } from './given.js';
 import { count, withSummary } from '../present/items.js';
 
@@ -26,6 +28,11 @@ export interface ActivationsApi {
    * for dead features and for features that were not asked for.
    */
   examples(activations: SparseActivations, options?: TopExamplesOptions): Promise<FeatureExample[][]>;
+  /**
+   * A store from arrays of another program: dense [N, F] or [S, T, F], or CSR { indptr, indices, values, shape }, with
+   * tokens if there are any. `name` says what the features are of.
+   */
+  from: Call<typeof from>;
   /** Up to 5 peak tokens by feature id, best first, repeats kept; [] for a dead feature. */
   labels(activations: SparseActivations): Promise<string[][]>;
 }
@@ -53,6 +60,7 @@ function describe({ meta }: SparseActivations): string {
 
 export function activationsApi(env: Environment): ActivationsApi {
   return {
+    from: from.bind(env, 'fg.activations.from') as Call<typeof from>,
     async save(model, sae, data, options) {
       requireGiven({ model, sae, data });
       requireOptions('fg.activations.save', options, SAVE_OPTIONS);

@@ -54,6 +54,8 @@ export interface Fg {
   readonly models: ModelsApi;
   readonly datasets: DatasetsApi;
   readonly sae: SaeApi;
+  /** Arrays of other programs, read as data. */
+  readonly arrays: Bound<typeof namespaces.arrays>;
   readonly activations: ActivationsApi;
   readonly correlation: CorrelationApi;
   readonly maps: MapsApi;
@@ -81,6 +83,7 @@ export async function createFg(
     models: modelsApi(env),
     datasets: datasetsApi(env),
     sae: saeApi(env),
+    arrays: bind(env, namespaces.arrays),
     activations: activationsApi(env),
     correlation: correlationApi(env),
     maps: mapsApi(env),

@@ -5,12 +5,13 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { createFg } from '../../../src/kernel/api/index.js';
 import { namespaces } from '../../../src/kernel/api/namespaces.js';
+import type { AnyVerb, Namespace } from '../../../src/kernel/verb/namespace.js';
 import type { Schema } from '../../../src/kernel/verb/option.js';
 import { collectingContext } from '../../support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const folder = path.join(root, 'docs/api');
-const all = Object.values(namespaces);
+const all: ReadonlyArray<Namespace<Readonly<Record<string, AnyVerb>>>> = Object.values(namespaces);
 
 /** Names of options, those inside others after a dot, without a sentence that says what they are. */
 const unsaid = (schema: Schema, at: string): string[] =>
