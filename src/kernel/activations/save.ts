@@ -7,8 +7,9 @@ import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { conformanceWarnings, requirePairing } from '../sae/conformance.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
+import { captureActivations } from './capture.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
 import { writeActivations } from './write.js';
@@ -28,6 +29,8 @@ export interface SaveActivationsOptions extends CallOptions {
   allowOtherModel?: boolean;
   /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
   interventions?: Intervention | readonly Intervention[];
+  /** Look once whether the SAE fits these activations, and warn when it does not; default true. */
+  conformance?: boolean;
 }
 
 export interface SavedActivations {
@@ -57,8 +60,7 @@ export async function saveActivations(
   options: SaveActivationsOptions = {},
 ): Promise<SavedActivations> {
   const hook = options.hook ?? sae.config.hookName;
-  requireTokenizer(model, tokens);
-  requireWidth(model, sae, hook);
+  requirePairing(model, sae, tokens, hook);
   if (sae.config.modelId && !options.allowOtherModel) {
     requireSame(
       'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
@@ -69,6 +71,8 @@ export async function saveActivations(
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
+  const { signal, conformance = true } = options;
+  const fit = conformance ? await conformanceWarnings({ model, sae, tokens, hook }, store, { signal }) : [];
   const key: ArtifactKey = {
     kind: 'activations',
     parameters: {
@@ -106,17 +110,9 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: densityWarnings(value.meta, sae.config),
+    // Both look at L0: what is said of the sample need not be said again of all tokens.
+    warnings: fit.length > 0 ? fit : densityWarnings(value.meta, sae.config),
   };
-}
-
-function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
-  const width = capturedWidth(model, hook);
-  if (sae.config.dIn === width) return;
-  throw new Error(
-    `SAE ${sae.name} expects activations of width ${sae.config.dIn} (${sae.config.hookName} of ${sae.config.modelName}) ` +
-      `but ${hook} of ${model.name} has width ${width}; load the SAE trained on this hook or change { hook }`,
-  );
 }
 
 async function* encodeTokens(

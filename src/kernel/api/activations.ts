@@ -43,6 +43,7 @@ const SAVE_OPTIONS: OptionNames<SaveActivationsOptions> = {
   fresh: true,
   allowOtherModel: true,
   interventions: true,
+  conformance: true,
   ...CALL,
 };
 const EXAMPLES_OPTIONS: OptionNames<TopExamplesOptions> = {

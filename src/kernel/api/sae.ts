@@ -6,6 +6,7 @@ import type { CallOptions } from '../compute/call.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
 import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
+import { conformanceWarnings } from '../sae/conformance.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
@@ -94,6 +95,7 @@ const EVALUATE_OPTIONS: OptionNames<EvaluateSaeOptions> = {
   batchTokens: true,
   ignoreTokens: true,
   interventions: true,
+  conformance: true,
   allowOtherModel: true,
   ...CALL,
 };
@@ -139,7 +141,10 @@ interface OtherModelOption {
   allowOtherModel?: boolean;
 }
 
-export interface EvaluateSaeOptions extends EvaluateOptions, OtherModelOption {}
+export interface EvaluateSaeOptions extends EvaluateOptions, OtherModelOption {
+  /** Look once whether the SAE fits these activations, and warn when it does not; default true. */
+  conformance?: boolean;
+}
 export interface SaeLogitLensOptions extends LogitLensOptions, OtherModelOption {}
 
 function describe(sae: Sae): string {
@@ -280,9 +285,15 @@ export function saeApi(env: Environment): SaeApi {
       requireGiven({ model, sae, data });
       requireOptions('fg.sae.evaluate', options, EVALUATE_OPTIONS);
       requireModelOfSae(sae, model, options?.allowOtherModel);
-      const evaluation = await env.call(options, (call) =>
-        evaluateSae(model, sae, tokenSet(data, model), { ...options, ...call }),
-      );
+      const tokens = tokenSet(data, model);
+      const { conformance = true, ...rest } = options ?? {};
+      const evaluation = await env.call(options, async (call) => {
+        const hook = rest.hook ?? sae.config.hookName;
+        if (conformance && hook)
+          for (const warning of await conformanceWarnings({ model, sae, tokens, hook }, env.store, call))
+            env.context.print(`Warning: ${warning}`);
+        return evaluateSae(model, sae, tokens, { ...rest, ...call });
+      });
       return withDisplay(evaluation, () => evaluationTable(sae, evaluation));
     },
     async logitLens(model, sae, options) {
