@@ -4,6 +4,7 @@ import type { CallOptions } from '../compute/call.js';
 import {
   densityEffects,
   featureEffects,
+  saesAt,
   type DensityEffect,
   type DensityOptions,
   type FeatureEffect,
@@ -12,6 +13,7 @@ import {
 import { describeAll, identityOf, type Intervention } from '../interventions/intervention.js';
 import { logitEffects, type LogitEffectOptions, type LogitEffects } from '../interventions/logitEffects.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { tellConformance } from '../sae/conformance.js';
 import type { Sae } from '../sae/types.js';
 import { tokenSet, type Tokens } from './datasets.js';
 import { densityTable, effectTable, logitTable } from './effectTables.js';
@@ -22,6 +24,11 @@ import { withDisplay, type Displayed } from '../present/items.js';
 
 /** One prompt, several, or a data set. */
 export type Texts = string | readonly string[] | Tokens;
+
+export interface FitOption {
+  /** Look once whether each SAE fits the model's activations, and warn when it does not; default true. */
+  conformance?: boolean;
+}
 
 /** What interventions do. */
 export interface EffectsApi {
@@ -34,7 +41,7 @@ export interface EffectsApi {
     interventions: Intervention | readonly Intervention[],
     saes: Sae | readonly Sae[],
     data: Tokens,
-    options?: FeatureEffectOptions & KeepOptions,
+    options?: FeatureEffectOptions & KeepOptions & FitOption,
   ): Promise<Displayed<FeatureEffect[]>>;
   /** Firing density of each SAE before and after: one row per layer, with paired tests over sequences. */
   densities(
@@ -42,7 +49,7 @@ export interface EffectsApi {
     interventions: Intervention | readonly Intervention[],
     saes: Sae | readonly Sae[],
     data: Tokens,
-    options?: DensityOptions & KeepOptions,
+    options?: DensityOptions & KeepOptions & FitOption,
   ): Promise<Displayed<DensityEffect[]>>;
   /**
    * Logits and probabilities of chosen tokens, or of those that moved most, before and after; the divergence of the two
@@ -58,10 +65,11 @@ export interface EffectsApi {
 }
 
 const RUN = { sequences: true, batchTokens: true, ...CALL } as const;
-const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions & KeepOptions> = {
+const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions & KeepOptions & FitOption> = {
   hook: true,
   top: true,
   allowOtherModel: true,
+  conformance: true,
   untouched: true,
   test: true,
   permutations: true,
@@ -69,8 +77,9 @@ const EFFECT_OPTIONS: OptionNames<FeatureEffectOptions & KeepOptions> = {
   fresh: true,
   ...RUN,
 };
-const DENSITY_OPTIONS: OptionNames<DensityOptions & KeepOptions> = {
+const DENSITY_OPTIONS: OptionNames<DensityOptions & KeepOptions & FitOption> = {
   allowOtherModel: true,
+  conformance: true,
   untouched: true,
   fresh: true,
   ...RUN,
@@ -130,12 +139,29 @@ export function keyOf(
 export const saeInputs = (saes: readonly Sae[]): Record<string, string> =>
   Object.fromEntries(saes.map((sae, i) => [`sae${i}`, sae.id]));
 
+/** Says once of each SAE whether it fits the model's activations. */
+async function tellAll(
+  env: Environment,
+  model: LanguageModel,
+  saes: readonly Sae[],
+  tokens: TokenSet,
+  options: CallOptions & { hook?: string; allowOtherModel?: boolean },
+): Promise<void> {
+  // What cannot be meant is refused before anything runs.
+  const at = saesAt(model, saes, options);
+  await env.call(options, async (call) => {
+    for (const { sae, hook } of at) await tellConformance(env, { model, sae, tokens, hook }, call);
+  });
+}
+
 export function effectsApi(env: Environment): EffectsApi {
   return {
-    async effects(model, interventions, saes, data, options) {
+    async effects(model, interventions, saes, data, given) {
       requireGiven({ model, interventions, saes, data });
-      requireOptions('fg.interventions.effects', options, EFFECT_OPTIONS);
+      requireOptions('fg.interventions.effects', given, EFFECT_OPTIONS);
       const [chosen, tokens] = [listOf(interventions), tokenSet(data, model)];
+      const { conformance = true, ...options } = given ?? {};
+      if (conformance) await tellAll(env, model, listOf(saes), tokens, options);
       const inputs = { model: model.id, tokens: tokens.id, ...saeInputs(listOf(saes)) };
       const result = await env.call(options, (call) =>
         kept(env, 'Effects on features', keyOf('effects', options, identityOf(model, chosen), inputs), options, () =>
@@ -144,10 +170,12 @@ export function effectsApi(env: Environment): EffectsApi {
       );
       return withDisplay(result, () => effectTable(result, describeAll(chosen)));
     },
-    async densities(model, interventions, saes, data, options) {
+    async densities(model, interventions, saes, data, given) {
       requireGiven({ model, interventions, saes, data });
-      requireOptions('fg.interventions.densities', options, DENSITY_OPTIONS);
+      requireOptions('fg.interventions.densities', given, DENSITY_OPTIONS);
       const [chosen, tokens] = [listOf(interventions), tokenSet(data, model)];
+      const { conformance = true, ...options } = given ?? {};
+      if (conformance) await tellAll(env, model, listOf(saes), tokens, options);
       const inputs = { model: model.id, tokens: tokens.id, ...saeInputs(listOf(saes)) };
       const result = await env.call(options, (call) =>
         kept(env, 'Firing densities', keyOf('densities', options, identityOf(model, chosen), inputs), options, () =>

@@ -2,6 +2,7 @@
  * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). Thin: each namespace binds
  * a room to the running session (progress, cancel, artifacts, outputs).
  */
+import { searchRecords } from '../artifacts/search.js';
 import type { ArtifactRecord } from '../artifacts/types.js';
 import { currentDevice, initDevice, type DeviceReport } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
@@ -12,6 +13,8 @@ import { correlationApi, type CorrelationApi } from './correlation.js';
 import { datasetsApi, type DatasetsApi } from './datasets.js';
 import { effectsApi, type EffectsApi } from './effects.js';
 import { Environment } from '../verb/environment.js';
+import { load, note, type LoadArtifact } from './fgArtifacts.js';
+import { requireOptions } from './given.js';
 import { interventionsApi, type InterventionsApi } from './interventions.js';
 import { labApi, type LabApi } from './lab.js';
 import { namespaces } from './namespaces.js';
@@ -23,6 +26,7 @@ import { saeApi, type SaeApi } from './sae.js';
 import { showApi, type ShowApi } from './show.js';
 import { syntheticApi, type SyntheticApi } from './synthetic.js';
 import { bind, type Bound } from '../verb/namespace.js';
+import type { Call } from '../verb/verb.js';
 
 export interface PruneOptions {
   /** Days without use; 0 = all. */
@@ -35,8 +39,15 @@ export interface PruneOptions {
 export interface ArtifactsApi {
   /** Folder that holds them. */
   readonly folder: string;
-  /** Records of everything in the artifact folder, newest first. */
-  list(): Promise<ArtifactRecord[]>;
+  /** Records in the artifact folder, newest first; `search`: those that hold all its words, notes and titles included. */
+  list(options?: { search?: string }): Promise<ArtifactRecord[]>;
+  /**
+   * A kept result by its id, or its first 8 digits or more: a store, map, layout, SAE, graph, or any other. `kind`: what
+   * it must be. Damaged files and another kind are refused.
+   */
+  load: LoadArtifact;
+  /** Writes a note into the record of a result, with the key figures told so far. */
+  note: Call<typeof note>;
   /** The record and folder of an id, or of its first 8 digits or more; undefined when there is none. */
   find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined>;
   /** Deletes artifacts that were neither made nor loaded for some days; returns the records of what went. */
@@ -99,7 +110,13 @@ export async function createFg(
     synthetic: { ...syntheticApi(env), ...recoveryApi(env) },
     artifacts: {
       folder: env.store.folder,
-      list: () => env.store.list(),
+      list: async (o) => {
+        requireOptions('fg.artifacts.list', o, { search: true });
+        const records = await env.store.list();
+        return o?.search === undefined ? records : searchRecords(records, o.search);
+      },
+      load: load.bind(env, 'fg.artifacts.load') as LoadArtifact,
+      note: note.bind(env, 'fg.artifacts.note') as Call<typeof note>,
       find: (id) => env.store.find(id),
       prune: (o) => env.store.prune(o),
     },

@@ -68,7 +68,8 @@ async function saveLayout(folder: string, layout: Layout): Promise<void> {
   );
 }
 
-async function loadLayout(folder: string): Promise<Layout> {
+/** A layout from its artifact. */
+export async function loadLayout(folder: string): Promise<Layout> {
   const meta = JSON.parse(await fs.readFile(path.join(folder, META), 'utf8')) as Omit<
     Layout,
     'coordinates' | 'explainedVarianceRatio'

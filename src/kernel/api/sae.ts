@@ -6,7 +6,7 @@ import type { CallOptions } from '../compute/call.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
 import { readJson, safeJoin, writeFileAtomic } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
-import { conformanceWarnings } from '../sae/conformance.js';
+import { tellConformance } from '../sae/conformance.js';
 import { evaluateSae, type EvaluateOptions, type SaeEvaluation } from '../sae/evaluate.js';
 import { loadSae, type LoadSaeOptions } from '../sae/load.js';
 import { logitLens, type LogitLensOptions, type PromotedToken } from '../sae/logitLens.js';
@@ -160,6 +160,26 @@ interface TrainingData {
   source: () => ActivationSource;
 }
 
+/** An SAE that was trained here, from its artifact. */
+export async function loadTrained(folder: string): Promise<TrainedSae> {
+  const sae = await loadSae(folder);
+  const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
+  // JSON has no NaN: the explained variance of a batch without variance.
+  const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
+  return Object.assign(sae, { history });
+}
+
+/** What tells one run from another. */
+function runTitle({ architecture, k, features, steps }: Omit<TrainSaeOptions, 'hook'>): string {
+  const said = [
+    architecture ?? (k === undefined ? '' : 'topk'),
+    k === undefined ? '' : `k ${k}`,
+    features === undefined ? '' : `${features} features`,
+    steps === undefined ? '' : `${steps} steps`,
+  ].filter(Boolean);
+  return said.length > 0 ? `: ${said.join(', ')}` : '';
+}
+
 /** Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. */
 export async function trainOn(
   env: Environment,
@@ -177,7 +197,7 @@ export async function trainOn(
   const result = await env.call(options, (call) =>
     env.store.compute(key, {
       fresh,
-      title: data.title,
+      title: `${data.title}${runTitle(options)}`,
       unfinished: checkpoint,
       async make(folder) {
         if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
@@ -190,13 +210,7 @@ export async function trainOn(
         await saveSae(trained.sae, folder);
         await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
       },
-      async load(folder): Promise<TrainedSae> {
-        const sae = await loadSae(folder);
-        const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
-        // JSON has no NaN: the explained variance of a batch without variance.
-        const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
-        return Object.assign(sae, { history });
-      },
+      load: loadTrained,
     }),
   );
   env.tellCached(result.value.name, result.cached, result.record);
@@ -288,10 +302,7 @@ export function saeApi(env: Environment): SaeApi {
       const tokens = tokenSet(data, model);
       const { conformance = true, ...rest } = options ?? {};
       const evaluation = await env.call(options, async (call) => {
-        const hook = rest.hook ?? sae.config.hookName;
-        if (conformance && hook)
-          for (const warning of await conformanceWarnings({ model, sae, tokens, hook }, env.store, call))
-            env.context.print(`Warning: ${warning}`);
+        if (conformance) await tellConformance(env, { model, sae, tokens, hook: rest.hook }, call);
         return evaluateSae(model, sae, tokens, { ...rest, ...call });
       });
       return withDisplay(evaluation, () => evaluationTable(sae, evaluation));

@@ -283,3 +283,16 @@ export async function conformanceWarnings(
   known.add(name);
   return value.warnings;
 }
+
+/** Prints the warnings of a pairing where a call meets it first; see conformanceWarnings. */
+export async function tellConformance(
+  env: { readonly store: ArtifactStore; readonly context: { print(text: string): void } },
+  pairing: { model: LanguageModel; sae: Sae; tokens: TokenSet; hook?: string },
+  call: CallOptions = {},
+): Promise<void> {
+  const hook = pairing.hook ?? pairing.sae.config.hookName;
+  // Whoever measures refuses an SAE without a hook, with what to do.
+  if (!hook) return;
+  for (const warning of await conformanceWarnings({ ...pairing, hook }, env.store, call))
+    env.context.print(`Warning: ${warning}`);
+}

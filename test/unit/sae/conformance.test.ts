@@ -38,7 +38,7 @@ let centred: LanguageModel;
 beforeAll(() => {
   const weights = randomWeights(config, 1);
   plain = modelOf(config, weights);
-  const data = new Map([...weights].map(([name, { data }]) => [name, data.slice()]));
+  const data = new Map([...weights].map(([name, { data }]) => [name, Float32Array.from(data)]));
   const untied = centerWritingWeights(config, data);
   centred = modelOf(
     untied,
