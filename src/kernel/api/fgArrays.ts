@@ -31,6 +31,7 @@ const load = verb({
 const loadAll = verb({
   doc: 'All arrays of a file by their names, as { name: { dtype, shape, data } }.',
   args: [FILE],
+  options: { ...CALL },
   errors: [REFUSED, 'Arrays that together pass the memory budget are refused with the numbers.'],
   run: ({ env }, file): Promise<NamedArrays> => loadArrays(env.resolve(file)),
   show: (arrays) => [

@@ -92,6 +92,7 @@ export const load = verb({
 export const note = verb({
   doc: 'Writes a note into the record of a result, with the key figures told so far; fg.artifacts.list({ search }) finds it by its words.',
   args: [words('id', 'Id of the artifact, 8 to 64 hex digits.'), words('note', 'The note; an empty text removes it.')],
+  options: { ...CALL },
   run: ({ env }, id, said) => env.store.annotate(id, said),
 });
 

@@ -56,7 +56,7 @@ describe('fg.activations.from', () => {
     ];
     const store = await world.fg.activations.from(dense, { name: 'mine', tokens, tokenizer: lmA });
     expect(await world.fg.activations.labels(store)).toEqual([['8', '5'], ['10', '7'], ['9', '6'], ['8', '5']]); // prettier-ignore
-    const set = world.fg.datasets.fromTexts(texts, { context: 5 }).tokenize(lmA);
+    const set = world.fg.datasets.fromTexts(texts, { context: 5 }).tokens(lmA);
     const data = { shape: [set.sequences * set.context, 2], data: new Float32Array(2 * set.tokens.length).fill(1) };
     const ofSet = await world.fg.activations.from(data, { name: 'all', tokens: set });
     expect(ofSet.meta).toMatchObject({ context: 5, tokenSet: { id: set.id, tokenizer: set.tokenizer.id } });
