@@ -96,8 +96,15 @@ export const note = verb({
   run: ({ env }, id, said) => env.store.annotate(id, said),
 });
 
+export interface LoadArtifactOptions<K> {
+  /** What it must be: another kind is refused. */
+  kind?: K;
+  /** Aborting it cancels the call. */
+  signal?: AbortSignal;
+}
+
 /** fg.artifacts.load as cells call it: { kind } says what comes back. */
 export type LoadArtifact = <K extends Kind = Kind>(
   id: string,
-  options?: { kind?: K; signal?: AbortSignal },
+  options?: LoadArtifactOptions<K>,
 ) => Promise<LoadedByKind[K]>;

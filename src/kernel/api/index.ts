@@ -35,12 +35,17 @@ export interface PruneOptions {
   kinds?: readonly string[];
 }
 
+export interface ListOptions {
+  /** Words that must all occur in id, kind, title, note, cell, key figures or parameters; case does not count. */
+  search?: string;
+}
+
 /** Results on disk, with identity and provenance. */
 export interface ArtifactsApi {
   /** Folder that holds them. */
   readonly folder: string;
   /** Records in the artifact folder, newest first; `search`: those that hold all its words, notes and titles included. */
-  list(options?: { search?: string }): Promise<ArtifactRecord[]>;
+  list(options?: ListOptions): Promise<ArtifactRecord[]>;
   /**
    * A kept result by its id, or its first 8 digits or more: a store, map, layout, SAE, graph, or any other. `kind`: what
    * it must be. Damaged files and another kind are refused.
