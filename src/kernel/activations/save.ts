@@ -71,8 +71,10 @@ export async function saveActivations(
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
-  const { signal, conformance = true } = options;
-  const fit = conformance ? await conformanceWarnings({ model, sae, tokens, hook }, store, { signal }) : [];
+  const fit =
+    options.conformance !== false
+      ? await conformanceWarnings({ model, sae, tokens, hook }, store, { signal: options.signal })
+      : [];
   const key: ArtifactKey = {
     kind: 'activations',
     parameters: {
