@@ -61,20 +61,11 @@ export async function saveActivations(
 ): Promise<SavedActivations> {
   const hook = options.hook ?? sae.config.hookName;
   requirePairing(model, sae, tokens, hook);
-  if (sae.config.modelId && !options.allowOtherModel) {
-    requireSame(
-      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-      { name: `SAE ${sae.name}`, id: sae.config.modelId },
-      { name: `model ${model.name}`, id: model.id },
-    );
-  }
+  requireSameModel(model, sae, options.allowOtherModel);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
-  const fit =
-    options.conformance !== false
-      ? await conformanceWarnings({ model, sae, tokens, hook }, store, { signal: options.signal })
-      : [];
+  const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
   const key: ArtifactKey = {
     kind: 'activations',
     parameters: {
@@ -115,6 +106,24 @@ export async function saveActivations(
     // Both look at L0: what is said of the sample need not be said again of all tokens.
     warnings: fit.length > 0 ? fit : densityWarnings(value.meta, sae.config),
   };
+}
+
+function requireSameModel(model: LanguageModel, sae: Sae, allowed = false): void {
+  if (sae.config.modelId && !allowed) {
+    requireSame(
+      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
+      { name: `SAE ${sae.name}`, id: sae.config.modelId },
+      { name: `model ${model.name}`, id: model.id },
+    );
+  }
+}
+
+function fitWarnings(
+  pairing: Parameters<typeof conformanceWarnings>[0],
+  store: ArtifactStore,
+  { conformance = true, signal }: SaveActivationsOptions,
+): Promise<string[]> {
+  return conformance ? conformanceWarnings(pairing, store, { signal }) : Promise.resolve([]);
 }
 
 async function* encodeTokens(
