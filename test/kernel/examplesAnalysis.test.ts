@@ -40,4 +40,10 @@ describe('examples of analysis', () => {
     expect(outputsOf(cells, 'fgnb.lab')).toBe(1);
     expect(outputsOf(cells, 'fgnb.map')).toBe(1);
   });
+
+  it('bring-your-own.fgnb runs: arrays become stores, and A is found in B', async () => {
+    const { stdout } = await runExample(folder, 'bring-your-own', {});
+    expect(figure(stdout, 'Pairs found')).toEqual([24, 24]);
+    expect(figure(stdout, 'Loaded again')[0]).toBeGreaterThanOrEqual(24);
+  });
 });

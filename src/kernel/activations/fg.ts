@@ -9,6 +9,7 @@ import { namespace } from '../verb/namespace.js';
 import { flag, numbers, only, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { topExamples } from './examples.js';
+import { from } from './fgFrom.js';
 import { defaultExamples } from './kept.js';
 import { featureLabels } from './labels.js';
 import { saveActivations } from './save.js';
@@ -32,6 +33,11 @@ const SAVE = {
     min: 0,
     repeats: true,
     fallback: 'none',
+  }),
+  conformance: flag({
+    doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
+    fallback: 'true',
+    identity: false,
   }),
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
@@ -107,5 +113,5 @@ const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', archit
 const store = await fg.activations.save(lm, sae, text)
 const examples = await fg.activations.examples(store, { features: [0, 1], top: 3 })
 const labels = await fg.activations.labels(store)`,
-  verbs: { save, examples, labels },
+  verbs: { save, examples, labels, from },
 });

@@ -10,8 +10,9 @@ import { ignoredPositions } from '../models/ignored.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { conformanceWarnings, requirePairing } from '../sae/conformance.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { capturedWidth, captureActivations, requireTokenizer } from './capture.js';
+import { captureActivations } from './capture.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
 import { writeActivations } from './write.js';
@@ -36,6 +37,8 @@ export interface SaveActivationsOptions extends CallOptions {
   allowOtherModel?: boolean;
   /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
   interventions?: Intervention | readonly Intervention[];
+  /** Look once whether the SAE fits these activations, and warn when it does not; default true. */
+  conformance?: boolean;
 }
 
 export interface SavedActivations {
@@ -65,12 +68,12 @@ export async function saveActivations(
   options: SaveActivationsOptions = {},
 ): Promise<SavedActivations> {
   const hook = options.hook ?? sae.config.hookName;
-  requireTokenizer(model, tokens);
-  requireWidth(model, sae, hook);
-  requireOwnModel(model, sae, options);
+  requirePairing(model, sae, tokens, hook);
+  requireSameModel(model, sae, options.allowOtherModel);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const changed = interventions.length > 0;
+  const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
   const { ignoreTokens, ignored } = leftOut(tokens, options);
   let unlikely: string | undefined;
   const key: ArtifactKey = {
@@ -114,7 +117,10 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    warnings: [unlikely, ...densityWarnings(value.meta, sae.config)].filter((warning) => warning !== undefined),
+    // Both look at L0: what is said of the sample need not be said again of all tokens.
+    warnings: [unlikely, ...(fit.length > 0 ? fit : densityWarnings(value.meta, sae.config))].filter(
+      (warning) => warning !== undefined,
+    ),
   };
 }
 
@@ -124,8 +130,8 @@ function leftOut(tokens: TokenSet, options: SaveActivationsOptions): { ignoreTok
   return { ignoreTokens, ignored: ignoredPositions(tokens, ignoreTokens) };
 }
 
-function requireOwnModel(model: LanguageModel, sae: Sae, { allowOtherModel }: SaveActivationsOptions): void {
-  if (sae.config.modelId && !allowOtherModel) {
+function requireSameModel(model: LanguageModel, sae: Sae, allowed = false): void {
+  if (sae.config.modelId && !allowed) {
     requireSame(
       'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
       { name: `SAE ${sae.name}`, id: sae.config.modelId },
@@ -134,13 +140,12 @@ function requireOwnModel(model: LanguageModel, sae: Sae, { allowOtherModel }: Sa
   }
 }
 
-function requireWidth(model: LanguageModel, sae: Sae, hook: string): void {
-  const width = capturedWidth(model, hook);
-  if (sae.config.dIn === width) return;
-  throw new Error(
-    `SAE ${sae.name} expects activations of width ${sae.config.dIn} (${sae.config.hookName} of ${sae.config.modelName}) ` +
-      `but ${hook} of ${model.name} has width ${width}; load the SAE trained on this hook or change { hook }`,
-  );
+function fitWarnings(
+  pairing: Parameters<typeof conformanceWarnings>[0],
+  store: ArtifactStore,
+  { conformance = true, signal }: SaveActivationsOptions,
+): Promise<string[]> {
+  return conformance ? conformanceWarnings(pairing, store, { signal }) : Promise.resolve([]);
 }
 
 async function* encodeTokens(

@@ -20,6 +20,8 @@ export interface Fg extends RootVerbs {
   readonly datasets: Bound<typeof namespaces.datasets>;
   /** Sparse autoencoders: train, load, save, evaluate. */
   readonly sae: Bound<typeof namespaces.sae>;
+  /** Arrays of other programs, read as data. */
+  readonly arrays: Bound<typeof namespaces.arrays>;
   /** Feature activations over many tokens, kept sparse, and the dataset examples in them. */
   readonly activations: Bound<typeof namespaces.activations>;
   /** Which feature of A is which of B, and how alike the two geometries are. */
@@ -52,6 +54,7 @@ export async function createFg(
     models: bind(env, namespaces.models),
     datasets: bind(env, namespaces.datasets),
     sae: bind(env, namespaces.sae),
+    arrays: bind(env, namespaces.arrays),
     activations: bind(env, namespaces.activations),
     correlation: bind(env, namespaces.correlation),
     maps: bind(env, namespaces.maps),

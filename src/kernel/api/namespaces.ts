@@ -13,11 +13,14 @@ import { show } from '../show/fg.js';
 import { synthetic } from '../synthetic/fg.js';
 import type { AnyVerb } from '../verb/namespace.js';
 import { root } from './fg.js';
+import { arrays } from './fgArrays.js';
+import { load, note } from './fgArtifacts.js';
 
 const rooms = {
   models,
   datasets,
   sae,
+  arrays,
   activations,
   correlation,
   maps,
@@ -29,12 +32,15 @@ const rooms = {
 } as const;
 
 /** Kinds of what rooms keep by functions of their own: pictures, layouts and maps of features. */
-const OTHER_KINDS = ['map', 'graph', 'correlation', 'layout', 'sweep-cell', 'mfr', 'recovery'];
+const OTHER_KINDS = ['map', 'graph', 'correlation', 'layout', 'sweep-cell', 'mfr', 'recovery', 'conformance'];
 
 const verbs: readonly AnyVerb[] = Object.values(rooms).flatMap((each) => Object.values<AnyVerb>(each.verbs));
+
+/** What loads results knows all rooms; the rest of fg.artifacts knows none. */
+const kept = artifacts([...new Set([...verbs.flatMap(({ kinds }) => kinds), ...OTHER_KINDS])]);
 
 export const namespaces = {
   ...rooms,
   fg: root,
-  artifacts: artifacts([...new Set([...verbs.flatMap(({ kinds }) => kinds), ...OTHER_KINDS])]),
+  artifacts: { ...kept, verbs: { ...kept.verbs, load, note } },
 } as const;

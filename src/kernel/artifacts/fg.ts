@@ -3,8 +3,9 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import { tableItems, tableOf } from '../present/items.js';
 import { words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { real, required, value } from '../verb/option.js';
+import { real, required, text, value } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
+import { searchRecords } from './search.js';
 import type { ArtifactRecord } from './types.js';
 
 /** An artifact that is there. */
@@ -41,8 +42,16 @@ const folder = syncVerb({
 const list = verb({
   doc: 'Records of everything in the artifact folder, newest first: kind, parameters, identities of inputs, device, packages, time. Damaged artifacts are left out and told of.',
   args: [],
-  options: {},
-  run: ({ env }): Promise<ArtifactRecord[]> => env.store.list(),
+  options: {
+    search: text({
+      doc: 'Words that must all occur in id, kind, title, note, cell, key figures or parameters; case does not count.',
+      fallback: 'all records',
+    }),
+  },
+  async run({ env, options }): Promise<ArtifactRecord[]> {
+    const records = await env.store.list();
+    return options.search === undefined ? records : searchRecords(records, options.search);
+  },
   show: (records, { env }) => recordItems(records, `Artifacts in ${env.store.folder}`),
 });
 

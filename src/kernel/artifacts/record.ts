@@ -19,6 +19,20 @@ export async function writeRecord(
   return checked;
 }
 
+/** Writes a record again with other words beside the result; the hashes of its files stay as they were. */
+export async function rewriteRecord(
+  folder: string,
+  { check: _, ...record }: ArtifactRecord,
+  words: Pick<ArtifactRecord, 'note' | 'madeBy'>,
+): Promise<ArtifactRecord> {
+  const { note, ...rest } = { ...record, ...words };
+  const whole: ArtifactRecord = note ? { ...rest, note } : rest;
+  // Records of earlier versions have neither hashes nor a check.
+  const written: ArtifactRecord = whole.files === undefined ? whole : { ...whole, check: checkOf(whole) };
+  await writeFileAtomic(join(folder, RECORD), `${JSON.stringify(written, null, 2)}\n`);
+  return written;
+}
+
 /** Parses a record; throws unless it is whole, hashes to the folder's name, and is of `key`. */
 export function parseRecord(text: string, folder: string, key?: ArtifactKey): ArtifactRecord {
   const record = parseJson(text, RECORD) as ArtifactRecord;

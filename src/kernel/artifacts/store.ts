@@ -15,8 +15,8 @@ import { kindOfPath, syncFolder, writeError } from '../io/files.js';
 import { FileLock, isAlive, isStaleLock, type LockOwner } from '../io/lock.js';
 import { artifactFolderName, artifactId } from './identity.js';
 import { packageVersions } from './packages.js';
-import { parseRecord, RECORD, writeRecord } from './record.js';
-import type { ArtifactKey, ArtifactRecord } from './types.js';
+import { parseRecord, RECORD, rewriteRecord, writeRecord } from './record.js';
+import type { ArtifactKey, ArtifactRecord, MadeBy } from './types.js';
 
 export { MismatchError, requireSame } from './identity.js';
 
@@ -29,6 +29,8 @@ export interface ArtifactStoreOptions {
   report?: (message: string) => void;
   /** Asked when a call begins to wait for another kernel: aborting ends the wait. */
   signal?: () => AbortSignal | undefined;
+  /** Asked when a record is written: the cell that makes it. */
+  madeBy?: () => MadeBy | undefined;
 }
 
 export interface ComputeOptions<T> {
@@ -123,6 +125,46 @@ export class ArtifactStore {
     }
     const record = found[0];
     return record && { record, folder: join(this.folder, artifactFolderName(record.kind, record.id)) };
+  }
+
+  /**
+   * A result by the id of its record, or its first 8 digits or more. `how` says, by its record, how such a one is read.
+   * @throws when there is none, two begin alike, or its files are not what was written
+   */
+  async open<T>(
+    id: string,
+    how: (record: ArtifactRecord) => Pick<ComputeOptions<T>, 'load' | 'lazy'>,
+  ): Promise<{ value: T; record: ArtifactRecord; folder: string }> {
+    const { record, folder } = await this.require(id);
+    const { load, lazy } = how(record);
+    try {
+      if (record.files) await checkFolder(folder, record.files, lazy);
+      const value = await load(folder, record);
+      await markUsed(folder);
+      return { value, record, folder };
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') throw error;
+      const what = `${record.kind} ${record.id.slice(0, 16)}${record.title ? ` (${record.title})` : ''}`;
+      throw new Error(`${what} does not load: ${messageOf(error)}; the call that made it makes it again`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Writes a note about an artifact into its record, and by whom; an empty one removes it. */
+  async annotate(id: string, note: string): Promise<ArtifactRecord> {
+    const { record, folder } = await this.require(id);
+    const now = this.options.madeBy?.();
+    return rewriteRecord(folder, record, { note, madeBy: { ...now, ...record.madeBy, ...keyFiguresOf(now) } });
+  }
+
+  private async require(id: string): Promise<{ record: ArtifactRecord; folder: string }> {
+    const found = await this.find(id);
+    if (found) return found;
+    const newest = (await this.list()).slice(0, 3).map((r) => `${r.kind} ${r.id.slice(0, 8)} ${r.title ?? ''}`.trim());
+    throw new Error(
+      `no artifact ${id} in ${this.folder}; ${newest.length > 0 ? `the newest are ${newest.join(', ')}` : 'it has none'}`,
+    );
   }
 
   /**
@@ -228,6 +270,7 @@ export class ArtifactStore {
     await mkdir(temporary);
     try {
       const start = performance.now();
+      const madeBy = this.options.madeBy?.();
       await make(temporary);
       const record = await writeRecord(temporary, {
         id: artifactId(key),
@@ -236,6 +279,7 @@ export class ArtifactStore {
         inputs: key.inputs,
         codeVersion: key.codeVersion,
         ...(title === undefined ? {} : { title }),
+        ...(madeBy === undefined ? {} : { madeBy }),
         created: new Date().toISOString(),
         device: this.options.device(),
         packages: packageVersions(),
@@ -340,6 +384,10 @@ async function markUsed(folder: string): Promise<void> {
 
 function temporaryFolder(folder: string): string {
   return `${folder}.${process.pid}@${hostName()}@${randomBytes(4).toString('hex')}.tmp`;
+}
+
+function keyFiguresOf(by: MadeBy | undefined): Pick<MadeBy, 'keyFigures'> {
+  return by?.keyFigures ? { keyFigures: by.keyFigures } : {};
 }
 
 function hostName(): string {

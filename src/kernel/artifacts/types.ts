@@ -13,6 +13,16 @@ export interface ArtifactKey {
   codeVersion: number;
 }
 
+/** Where a result was made, as far as the session knows. */
+export interface MadeBy {
+  /** Name of the notebook's folder. */
+  notebook?: string;
+  /** Id of the cell. */
+  cell?: string;
+  /** Key figures that the notebook had told by then, or by the time of the note. */
+  keyFigures?: Record<string, string>;
+}
+
 export interface ArtifactRecord extends ArtifactKey {
   id: string;
   created: string;
@@ -21,6 +31,10 @@ export interface ArtifactRecord extends ArtifactKey {
   wallMs: number;
   /** For people. */
   title?: string;
+  /** What someone wrote about it. */
+  note?: string;
+  /** Absent in records of earlier versions. */
+  madeBy?: MadeBy;
   /** Hashes of the artifact's files. Absent in records of earlier versions, until the first time such a one is loaded. */
   files?: FolderDigest;
   /** SHA-256 of the rest of the record; absent where `files` is. */

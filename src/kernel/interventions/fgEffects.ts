@@ -1,13 +1,18 @@
 /** fg.interventions: what interventions do to features and predictions, where predictions come from, and transfer. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { PairedMap } from '../correlation/types.js';
+import type { CallOptions } from '../compute/call.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
+import { tellConformance } from '../sae/conformance.js';
+import type { Sae } from '../sae/types.js';
+import type { Environment } from '../verb/environment.js';
 import * as picture from '../present/interventions.js';
 import { chartItems } from '../present/items.js';
 import { anything, KEPT, nulls, thing, words } from '../verb/common.js';
-import { choice, membersGiven, numbers, only, text, value, whole, type Given } from '../verb/option.js';
+import { choice, flag, membersGiven, numbers, only, text, value, whole, type Given } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { circuit as circuitOf, CIRCUIT_VERSION, type Circuit } from './circuits.js';
-import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects } from './effects.js';
+import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects, saesAt } from './effects.js';
 import { attribute, ATTRIBUTION_VERSION } from './featureAttribution.js';
 import {
   allowOtherModel,
@@ -41,6 +46,25 @@ import { transfer as transferOf, TRANSFER_VERSION, type TransferSide } from './t
 const data = textsArg('data', 'One prompt, several in an array, or a dataset.');
 const isTokens = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number' || Array.isArray(v);
 
+const conformance = flag({
+  doc: "Look once whether each SAE fits the model's activations, and warn when it does not.",
+  fallback: 'true',
+  identity: false,
+});
+
+/** Says once of each SAE whether it fits the model's activations. */
+async function tellAll(
+  env: Environment,
+  model: LanguageModel,
+  saes: readonly Sae[],
+  tokens: TokenSet,
+  options: CallOptions & { hook?: string; allowOtherModel?: boolean },
+): Promise<void> {
+  // What cannot be meant is refused before anything runs.
+  for (const { sae, hook } of saesAt(model, saes, options))
+    await tellConformance(env, { model, sae, tokens, hook }, options);
+}
+
 const EFFECTS = {
   hook: hook('Hook to encode; with one SAE alone.'),
   top: top('Features listed per SAE.'),
@@ -66,7 +90,7 @@ function effectOptions({ nulls: chance, samples: sequences, ...rest }: Given<typ
 export const effects = verb({
   doc: 'Mean activation and firing share of every feature before and after, of one SAE or of several at hooks downstream, over the tokens that the interventions can have touched; those that moved most first, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
-  options: { ...EFFECTS, batchTokens, ...KEPT },
+  options: { ...EFFECTS, batchTokens, conformance, ...KEPT },
   errors: ["Nulls are the sign patterns of test 'signFlip': they are refused with another test."],
   check({ test, nulls: { runs, seed } }) {
     if (test !== 'signFlip' && (runs ?? seed) !== undefined)
@@ -74,12 +98,15 @@ export const effects = verb({
         "nulls are the sign patterns of the sign-flip test; give test: 'signFlip' with them, or leave them out",
       );
   },
-  run: ({ options, call }, model, chosen, saes, texts) =>
-    featureEffects(model, chosen, saes, tokensOf(texts, model), {
+  async run({ env, options, call }, model, chosen, saes, texts) {
+    const tokens = tokensOf(texts, model);
+    if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(EFFECTS, options), ...call });
+    return featureEffects(model, chosen, saes, tokens, {
       ...effectOptions(only(EFFECTS, options)),
       batchTokens: options.batchTokens,
       ...call,
-    }),
+    });
+  },
   keep: {
     kind: 'effects',
     version: EFFECTS_VERSION,
@@ -101,13 +128,16 @@ const densityOptions = ({ samples: sequences, ...rest }: Given<typeof DENSITIES>
 export const densities = verb({
   doc: 'Firing density of each SAE before and after: one row per layer, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
-  options: { ...DENSITIES, batchTokens, ...KEPT },
-  run: ({ options, call }, model, chosen, saes, texts) =>
-    densityEffects(model, chosen, saes, tokensOf(texts, model), {
+  options: { ...DENSITIES, batchTokens, conformance, ...KEPT },
+  async run({ env, options, call }, model, chosen, saes, texts) {
+    const tokens = tokensOf(texts, model);
+    if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(DENSITIES, options), ...call });
+    return densityEffects(model, chosen, saes, tokens, {
       ...densityOptions(only(DENSITIES, options)),
       batchTokens: options.batchTokens,
       ...call,
-    }),
+    });
+  },
   keep: {
     kind: 'densities',
     version: DENSITIES_VERSION,

@@ -14,7 +14,8 @@ export interface NpyHeader {
   dataStart: number;
 }
 
-const DTYPES: Record<string, Dtype> = {
+/** dtypes of numpy, without their byte order. */
+export const DTYPES: Record<string, Dtype> = {
   f8: 'F64',
   f4: 'F32',
   f2: 'F16',
@@ -84,7 +85,8 @@ export function fortranToRowMajor(dtype: Dtype, values: NdArray['data'], shape: 
   return shape.length < 2 ? values : gatherStrided(dtype, values, shape, fortranStrides(shape), 0);
 }
 
-function fortranStrides(shape: number[]): number[] {
+/** Strides, in elements, of an array whose first axis runs fastest. */
+export function fortranStrides(shape: number[]): number[] {
   let stride = 1;
   return shape.map((size) => (stride *= size) / size || 0);
 }

@@ -23,6 +23,12 @@ export class PickleGlobal {
   ) {}
 }
 
+/** What a call made and BUILD then completes, as numpy's arrays and dtypes are pickled. */
+export abstract class PickledObject {
+  /** Takes the state that was pickled; throws on what is no state of such an object. */
+  abstract build(state: unknown, spend: Spend): void;
+}
+
 export interface PickleOptions {
   /** Resolves "module.name"; undefined refuses it. */
   findGlobal: (name: string) => PickleGlobal | undefined;
@@ -145,8 +151,12 @@ class PickleReader {
       case char('U'): // SHORT_BINSTRING
         return this.push(this.string(this.byte()));
       case char('V'): // UNICODE
+        // Python's raw-unicode-escape: Latin-1, and the rest as \uXXXX or \UXXXXXXXX.
         return this.push(
-          this.line().replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+          this.line('latin1').replace(
+            /\\u([0-9a-fA-F]{4})|\\U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})/g,
+            (_, short, long) => String.fromCodePoint(parseInt((short ?? long) as string, 16)),
+          ),
         );
       case char('S'): {
         const quoted = /^(['"])([^\\]*)\1$/.exec(this.line());
@@ -267,7 +277,9 @@ class PickleReader {
       case char('b'): {
         // BUILD: attributes of an OrderedDict (a state dict's _metadata) carry no numbers.
         const state = this.pop();
-        if (!(this.top() instanceof Map) && !this.options.build?.(this.top(), state))
+        const made = this.top();
+        if (made instanceof PickledObject) this.called((args, spend) => made.build(args[0], spend), [state]);
+        else if (!(made instanceof Map) && !this.options.build?.(made, state))
           throw this.error('it sets attributes of an object; only plain state dicts are read');
         return true;
       }
@@ -386,10 +398,13 @@ class PickleReader {
     return new TextDecoder().decode(this.bytes.subarray(at, at + length));
   }
 
-  private line(): string {
+  private line(encoding: 'utf-8' | 'latin1' = 'utf-8'): string {
     const end = this.bytes.indexOf(10, this.at);
     const at = this.take((end < 0 ? this.bytes.length : end) - this.at + 1);
-    return new TextDecoder().decode(this.bytes.subarray(at, end)).replace(/\r$/, '');
+    const text = this.bytes.subarray(at, end);
+    // TextDecoder's latin1 is windows-1252.
+    if (encoding === 'latin1') return Buffer.from(text).toString('latin1');
+    return new TextDecoder().decode(text).replace(/\r$/, '');
   }
 
   /** Little-endian two's complement. */

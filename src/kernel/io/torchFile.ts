@@ -4,16 +4,13 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { clip, listed } from '../../protocol/clip.js';
-import { swapBytes } from './bytes.js';
 import { openData, readExactly } from './files.js';
-import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
-import { gatherStrided } from './npy.js';
+import { nameValues, type PickledScalar } from './namedValues.js';
+import { dtypeBytes, type Dtype, type NdArray } from './ndarray.js';
 import { PickleTruncated, unpickle } from './pickle.js';
 import { scalarText, torchGlobals, TorchTensor, torchStorage, type TorchStorage } from './torchPickle.js';
+import { bytesOf, tensorArray } from './torchTensor.js';
 import { ZipFile } from './zip.js';
-
-/** What a checkpoint holds besides tensors, by the same dotted names. */
-export type TorchScalar = string | number | bigint | boolean | null;
 
 /** Where the bytes of storages are. */
 interface StorageReader {
@@ -25,17 +22,13 @@ interface StorageReader {
 
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const MAX_PICKLE_BYTES = 256 << 20;
-const MAX_VALUES = 1_000_000;
-/** Of all names together. */
-const MAX_NAME_CHARACTERS = 64 << 20;
-const MAX_DEPTH = 32;
 
 export class TorchFile {
   private constructor(
     readonly path: string,
     private readonly tensors: ReadonlyMap<string, TorchTensor>,
     /** Strings, numbers and flags, such as a step count or a config beside the weights. */
-    readonly scalars: ReadonlyMap<string, TorchScalar>,
+    readonly scalars: ReadonlyMap<string, PickledScalar>,
     private readonly storages: StorageReader,
   ) {}
 
@@ -69,8 +62,8 @@ export class TorchFile {
 
   private static fromValue(path: string, value: unknown, storages: StorageReader): TorchFile {
     const tensors = new Map<string, TorchTensor>();
-    const scalars = new Map<string, TorchScalar>();
-    flatten(path, value, tensors, scalars);
+    const scalars = new Map<string, PickledScalar>();
+    nameValues(path, value, (leaf) => leaf instanceof TorchTensor, tensors, scalars);
     return new TorchFile(path, tensors, scalars, storages);
   }
 
@@ -85,14 +78,10 @@ export class TorchFile {
 
   /** The tensor as a row-major array: of a view, only the part of the storage that it spans is read. */
   async read(name: string): Promise<NdArray> {
-    const { storage, dtype, offset, shape, strides } = this.tensor(name);
-    const size = dtypeBytes(dtype);
-    if (elementCount(shape) === 0) return { dtype, shape: [...shape], data: typedView(dtype, new Uint8Array(0)) };
-    const span = 1 + shape.reduce((sum, n, i) => sum + (n - 1) * strides[i], 0);
-    const bytes = await this.storages.read(storage, (storage.begin + offset) * size, span * size);
-    const values = typedView(dtype, this.storages.bigEndian ? swapBytes(bytes, size) : bytes);
-    const data = isRowMajor(shape, strides) ? values : gatherStrided(dtype, values, shape, strides, 0);
-    return { dtype, shape: [...shape], data };
+    const tensor = this.tensor(name);
+    const { begin, length } = bytesOf(tensor);
+    if (length === 0) return tensorArray(tensor, new Uint8Array(0), false);
+    return tensorArray(tensor, await this.storages.read(tensor.storage, begin, length), this.storages.bigEndian);
   }
 
   close(): Promise<void> {
@@ -104,49 +93,6 @@ export class TorchFile {
     if (!tensor) throw new Error(`${this.path}: no tensor "${name}"; it has ${listed(this.names())}`);
     return tensor;
   }
-}
-
-function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
-  let expected = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    if (shape[axis] !== 1 && strides[axis] !== expected) return false;
-    expected *= shape[axis];
-  }
-  return true;
-}
-
-/** Names every tensor and scalar of nested dicts and lists. */
-function flatten(
-  path: string,
-  root: unknown,
-  tensors: Map<string, TorchTensor>,
-  scalars: Map<string, TorchScalar>,
-): void {
-  let visited = 0;
-  let characters = 0;
-  const visit = (value: unknown, name: string, depth: number): void => {
-    // Pickles may share or nest a container in itself: then a small file has endless names.
-    if (++visited > MAX_VALUES || depth > MAX_DEPTH)
-      throw new Error(`${path}: the checkpoint is nested too deeply or has over ${MAX_VALUES} values`);
-    characters += name.length;
-    if (characters > MAX_NAME_CHARACTERS) throw new Error(`${path}: the names in the checkpoint are too long`);
-    const below = (key: unknown): string => {
-      const own = typeof key === 'boolean' || key === null ? String(key) : scalarText(key, 'the name of a value', path);
-      return name === '' ? own : `${name}.${own}`;
-    };
-    if (value instanceof TorchTensor) {
-      const known = name === '' ? 'tensor' : name;
-      if (tensors.has(known)) throw new Error(`${path}: the checkpoint has "${clip(known)}" twice`);
-      tensors.set(known, value);
-    } else if (value instanceof Map) {
-      for (const [key, item] of value) visit(item, below(key), depth + 1);
-    } else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) visit(value[i], below(i), depth + 1);
-    } else if (value === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
-      scalars.set(name, value as TorchScalar);
-    }
-  };
-  visit(root, '', 0);
 }
 
 async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: StorageReader }> {

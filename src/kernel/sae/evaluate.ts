@@ -5,6 +5,7 @@ import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import { ignoredPositions } from '../models/ignored.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import { requirePairing } from './conformance.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct, requireReconstructs } from './sae.js';
@@ -81,6 +82,7 @@ export async function evaluateSae(
     throw new RangeError('evaluation needs sequences of at least 2 tokens: there is no next token to predict');
   const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
   const perBatch = Math.max(1, Math.floor(budget / context));
+  requirePairing(model, sae, tokens, hook);
   const interventions = listOf(options.interventions);
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);

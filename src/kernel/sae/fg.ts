@@ -13,6 +13,7 @@ import { CALL, HUB, thing, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { tellConformance } from './conformance.js';
 import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
@@ -120,6 +121,11 @@ const save = verb({
   },
 });
 
+const conformance = flag({
+  doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
+  fallback: 'true',
+});
+
 const EVALUATE = {
   hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
   samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
@@ -147,12 +153,14 @@ const EVALUATE = {
 const evaluate = verb({
   doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
   args: [modelArg, saeArg, tokensArg],
-  options: { ...EVALUATE, allowOtherModel, ...CALL },
+  options: { ...EVALUATE, conformance, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
   async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
-    const found = await evaluateSae(model, sae, tokenSet(data, model), { ...rest, sequences: samples, ...call });
+    const tokens = tokenSet(data, model);
+    if (options.conformance ?? true) await tellConformance(env, { model, sae, tokens, hook: rest.hook }, call);
+    const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);
     return found;

@@ -107,6 +107,26 @@ export interface TrainingData {
 /** Options as they make the result what it is; `fresh` trains again from the first step. */
 export type KeptTraining = Given<typeof TRAIN> & { readonly hook?: string; readonly fresh?: boolean };
 
+/** An SAE that was trained here, from its artifact. */
+export async function loadTrained(folder: string): Promise<TrainedSae> {
+  const sae = await loadSae(folder);
+  const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
+  // JSON has no NaN: the explained variance of a batch without variance.
+  const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
+  return Object.assign(sae, { history });
+}
+
+/** What tells one run from another. */
+function runTitle({ architecture, k, features, steps }: KeptTraining): string {
+  const said = [
+    architecture ?? (k === undefined ? '' : 'topk'),
+    k === undefined ? '' : `k ${k}`,
+    features === undefined ? '' : `${features} features`,
+    steps === undefined ? '' : `${steps} steps`,
+  ].filter(Boolean);
+  return said.length > 0 ? `: ${said.join(', ')}` : '';
+}
+
 /**
  * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Curves, end
  * figures and settings are left in the cell.
@@ -123,7 +143,7 @@ export async function trainKept(
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
-    title: data.title,
+    title: `${data.title}${runTitle(options)}`,
     unfinished: checkpoint,
     async make(folder) {
       if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
@@ -136,13 +156,7 @@ export async function trainKept(
       await saveSae(trained.sae, folder);
       await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
     },
-    async load(folder): Promise<TrainedSae> {
-      const sae = await loadSae(folder);
-      const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
-      // JSON has no NaN: the explained variance of a batch without variance.
-      const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
-      return Object.assign(sae, { history });
-    },
+    load: loadTrained,
   });
   env.tellCached(value.name, cached, record);
   for (const items of trainingItems(value, value.history, parameters)) env.context.display(items);

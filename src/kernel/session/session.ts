@@ -11,6 +11,7 @@ import { pushAll } from '../../protocol/lists.js';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
 import type { LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import type { MadeBy } from '../artifacts/types.js';
 import type { LiveHandler, SessionContext } from '../verb/context.js';
 import { nativeCall, protectedSection, wasTerminated } from '../compute/nativeCall.js';
 import { endTerminatedWork, setWorkOwner, workOf } from '../compute/work.js';
@@ -94,6 +95,7 @@ export class Session implements SessionContext {
   private readonly loader: ModuleLoader;
   private readonly strays: StrayErrors;
   private readonly guard: ProcessGuard;
+  private readonly figures = new Map<string, string>();
   private readonly undo: Array<() => void> = [];
   private globals: Promise<void> | undefined;
   private facade: ModuleNamespace = {};
@@ -396,7 +398,17 @@ export class Session implements SessionContext {
     this.liveViews.register(view, handler);
   }
 
+  madeBy(): MadeBy {
+    const { request } = this.owner ?? {};
+    return {
+      notebook: path.basename(this.notebookFolder),
+      ...(request ? { cell: request.cellId } : {}),
+      ...(this.figures.size > 0 ? { keyFigures: Object.fromEntries(this.figures) } : {}),
+    };
+  }
+
   keyFigure(name: string, value: string): void {
+    this.figures.set(name, value);
     this.sink.keyFigure?.(name, value);
   }
 

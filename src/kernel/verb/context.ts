@@ -1,5 +1,6 @@
 /** What the running session lends to the `fg` facade. The session implements it; api functions take it first. */
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';
 
 /** Answers what a live view asks. The signal says that the answer is not wanted any more. */
@@ -27,6 +28,8 @@ export interface SessionContext {
    * session keeps it until it ends, or until there are very many.
    */
   live(view: string, handler: LiveHandler): void;
+  /** What is written into records of results beside them: the cell that runs, and key figures so far. */
+  madeBy?(): MadeBy;
   /** Key figures of a headless run: `fgnb run` prints them at the end. */
   keyFigure(name: string, value: string): void;
 }

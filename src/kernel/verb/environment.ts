@@ -23,6 +23,7 @@ export class Environment {
       device: () => currentDevice().description,
       report: (message: string) => context.print(message),
       signal: () => context.signal(),
+      madeBy: () => context.madeBy?.(),
     };
     this.store = new ArtifactStore(context.artifactFolder, options);
     this.outputStore = new ArtifactStore(path.join(context.outputFolder, '.fgnb'), options);

@@ -38,7 +38,7 @@ function undocumented(): string[] {
       if (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Private) continue;
       const own = checker.getTypeOfSymbol(member);
       const where = `${at}.${member.name}`;
-      const isDeclared = file.endsWith('/fg.ts');
+      const isDeclared = /\/fg\w*\.ts$/.test(file);
       const asked = !isDeclared && (isOption || own.getCallSignatures().length > 0 || at === 'fg');
       const comments = [member, own.getSymbol()].flatMap((s) => s?.getDocumentationComment(checker) ?? []);
       if (asked && comments.length === 0) missing.push(`${where} (${path.relative(root, file)})`);

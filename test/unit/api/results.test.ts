@@ -37,9 +37,7 @@ describe('fg.activations', () => {
     context.progressed.length = 0;
     const again = await fg.activations.save(lmA, saeA, data());
     expect(again.id).toBe(first.id);
-    expect(printed()).toMatch(
-      /Activations of .*: loaded from cache \([0-9a-f]{8}\); \{ fresh: true \}/,
-    );
+    expect(printed()).toMatch(/Activations of .*: loaded from cache \([0-9a-f]{8}\); \{ fresh: true \}/);
     expect(context.progressed).toEqual([null]);
 
     // The new folder is written beside the old one: another file.

@@ -236,10 +236,10 @@ describe('UMAP', () => {
   it('reports each option that is out of range, and too few rows', async () => {
     const x = clusters(20, 4, 2);
     await expect(umap(x, { nNeighbors: 1 })).rejects.toThrow(
-      "UMAP: nNeighbors is 1; expected a whole number of at least 2",
+      'UMAP: nNeighbors is 1; expected a whole number of at least 2',
     );
     await expect(umap(x, { minDist: 2, spread: 1.5 })).rejects.toThrow(
-      "UMAP: minDist is 2; expected a number from 0 to spread, which is 1.5: lower minDist or raise spread",
+      'UMAP: minDist is 2; expected a number from 0 to spread, which is 1.5: lower minDist or raise spread',
     );
     await expect(umap(clusters(3, 4, 1))).rejects.toThrow('at least 4 finite rows but got 3');
   });

@@ -22,6 +22,7 @@ const unembedding = random.normals(new Float32Array(D * V));
 const model = {
   name: 'toy',
   id: 'toy',
+  tokenizer: { id: 'toy' },
   config: { vocab: V, heads: 1 },
   hookWidth: () => D,
   forward(tokens: Int32Array, batch: number, o: ForwardOptions = {}): ForwardResult {
@@ -42,7 +43,7 @@ const model = {
 } as unknown as LanguageModel;
 
 const ids = Int32Array.from({ length: 60 }, () => random.int(V));
-const tokens = { id: 't', tokens: ids, sequences: 6, context: 10 } as unknown as TokenSet;
+const tokens = { id: 't', tokens: ids, sequences: 6, context: 10, tokenizer: { id: 'toy' } } as unknown as TokenSet;
 
 function sae(scale: number): Sae {
   const W_dec = new Float32Array(9 * D);
@@ -155,7 +156,9 @@ describe('evaluateSae on a model whose every number is known', () => {
       { ...sae(1).config, dIn: 5, dSae: 1 },
       { W_enc: matrix(5, 1), b_enc: new Float32Array(1), W_dec: matrix(1, 5), b_dec: new Float32Array(5) },
     );
-    await expect(evaluateSae(model, wide, tokens)).rejects.toThrow(/width 5 but blocks.0.hook_mlp_out of toy has 4/);
+    await expect(evaluateSae(model, wide, tokens)).rejects.toThrow(
+      /width 5 .* but blocks.0.hook_mlp_out of toy has width 4/,
+    );
     await expect(evaluateSae(model, sae(1), tokens, { ignoreTokens: [...ids] })).rejects.toThrow(/nothing to evaluate/);
   });
 });

@@ -7,7 +7,6 @@ import { initGemm } from '../../../src/kernel/compute/gemm.js';
 import { matrix } from '../../../src/kernel/compute/matrix.js';
 import { Random } from '../../../src/kernel/compute/random.js';
 import { SafetensorsFile, writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { checkSae } from '../../../src/kernel/sae/check.js';
 import { loadSae } from '../../../src/kernel/sae/load.js';
 import { createSae } from '../../../src/kernel/sae/sae.js';
 import { saveSae } from '../../../src/kernel/sae/save.js';
@@ -268,50 +267,4 @@ describe('bare state dicts', () => {
       }
     },
   );
-});
-
-describe('checkSae', () => {
-  const x = matrix(200, D, new Random(3).normals(new Float32Array(200 * D)));
-  /** An SAE that reconstructs exactly: features ±e_j. */
-  const perfect = (): Sae => {
-    const W_dec = new Float32Array(8 * D);
-    const W_enc = new Float32Array(8 * D);
-    for (let j = 0; j < D; j++) {
-      for (const sign of [1, -1]) {
-        const f = sign === 1 ? j : j + D;
-        W_dec[f * D + j] = W_enc[j * 8 + f] = sign;
-      }
-    }
-    return createSae(
-      { ...randomSae().config, k: undefined, architecture: 'standard', dSae: 8 },
-      {
-        W_enc: matrix(D, 8, W_enc),
-        b_enc: new Float32Array(8),
-        W_dec: matrix(8, D, W_dec),
-        b_dec: new Float32Array(D),
-      },
-    );
-  };
-  it('a perfect reconstruction has explained variance 1; its L0 is known', () => {
-    const check = checkSae(perfect(), x, { trainedL0: 4 });
-    expect(check).toMatchObject({ l0: 4, density: 0.5, warnings: [] });
-    expect(check.explainedVariance).toBeCloseTo(1, 10);
-  });
-  it('warns of a density far above training', () => {
-    expect(checkSae(perfect(), x, { trainedL0: 1 }).warnings[0]).toMatch(/L0 is 4.0 .* training had 1.0/);
-    expect(checkSae(perfect(), x).warnings[0]).toMatch(/density is 50.0 %/);
-  });
-  it('warns of negative explained variance with the off-by-one hint, and of a width that does not fit', () => {
-    expect(checkSae(randomSae({ k: 9 }), x).warnings.join()).toMatch(
-      /explained variance is -.*hidden_states\[i \+ 1\]/,
-    );
-    const check = checkSae(randomSae(), matrix(2, 5));
-    expect(check.warnings).toEqual(['width 5 does not fit: the SAE takes 4 (blocks.1.hook_mlp_out of tiny-2L)']);
-    expect(check.l0).toBeNaN();
-  });
-  it('constant activations have no explained variance', () => {
-    const check = checkSae(perfect(), matrix(3, D, new Float32Array(3 * D).fill(2)));
-    expect(check.explainedVariance).toBeNaN();
-    expect(check.warnings.join()).toMatch(/nothing to explain/);
-  });
 });

@@ -4,7 +4,8 @@ import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
 import { kindOfPath, readJson as readJsonFile } from '../../io/files.js';
 import { toFloat32, type NdArray } from '../../io/ndarray.js';
-import { TorchFile, type TorchScalar } from '../../io/torchFile.js';
+import type { PickledScalar } from '../../io/namedValues.js';
+import { TorchFile } from '../../io/torchFile.js';
 import type { WeightSource } from '../../io/weights.js';
 import { isObject, type LoadSaeOptions } from './layout.js';
 import { openTensors } from './source.js';
@@ -233,7 +234,7 @@ function leaves(object: JsonObject, above = '', depth = 0): string[] {
 }
 
 /** 'a.b': 1 to { a: { b: 1 } }; keys of a file are never prototypes. */
-function nested(scalars: ReadonlyMap<string, TorchScalar>): JsonObject {
+function nested(scalars: ReadonlyMap<string, PickledScalar>): JsonObject {
   const root = Object.create(null) as JsonObject;
   for (const [name, value] of scalars) {
     const parts = name.split('.');

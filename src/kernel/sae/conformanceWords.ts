@@ -1,0 +1,99 @@
+/** What the figures of a pairing mean, in words, and what to do. */
+import type { Conformance, Fit, Variant } from './conformance.js';
+import type { Sae } from './types.js';
+
+/** Another fit is better when it explains this much more of the variance, and leaves at most half of the rest. */
+const BETTER = 0.1;
+const LEAVES = 0.5;
+/** What explains less than this is hardly the SAE of these activations. */
+const BAD = 0.2;
+/** L0 may differ from training by this factor: other text, other context length. */
+const L0_FACTOR = 4;
+/** No SAE of this many features fires on this share of them; a wrong one does (34 % where 0.2 % is right). */
+const SUSPICIOUS = { features: 1024, density: 0.1 };
+
+export const percent = (share: number): string => `${share < 0 ? '−' : ''}${Math.abs(100 * share).toFixed(0)} %`;
+
+const CENTER = "load the model with { process: 'center' }";
+
+/** What each form of the activations is called, and how to come by it. */
+const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit, d: number) => string }> = {
+  centred: { is: 'when they are centred', do: () => CENTER },
+  scaled: {
+    is: 'when they are scaled to norm √d',
+    do: (fit, d) =>
+      `it was trained on activations scaled by ${(Math.sqrt(d) / fit.norm).toPrecision(3)}, which is not folded into its weights: load it with { normScalingFactor }`,
+  },
+  'with BOS': { is: 'when sequences begin with BOS', do: () => 'tokenize with { bos: true }' },
+  'without BOS': { is: 'when sequences do not begin with BOS', do: () => 'tokenize with { bos: false }' },
+  'without first tokens': {
+    is: 'without the first token of each sequence',
+    do: () =>
+      'it was trained without first tokens: leave them out of what you count ({ ignoreTokens } of fg.sae.evaluate)',
+  },
+};
+
+/** The better of other hooks and forms, when it is clearly better. */
+function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
+  const own = Number.isNaN(asked.explainedVariance) ? -Infinity : asked.explainedVariance;
+  const best = others
+    .filter((fit) => !Number.isNaN(fit.explainedVariance))
+    .reduce<Fit | undefined>((a, b) => (a && a.explainedVariance >= b.explainedVariance ? a : b), undefined);
+  const clear =
+    best && best.explainedVariance > BAD && best.explainedVariance >= own + BETTER && 1 - best.explainedVariance <= LEAVES * (1 - own); // prettier-ignore
+  return clear ? best : undefined;
+}
+
+function fitWarning(
+  { asked, others, wantsCentred, centred }: Omit<Conformance, 'warnings'>,
+  d: number,
+): string | undefined {
+  const ev = asked.explainedVariance;
+  const best = better(asked, others);
+  const says = wantsCentred && !centred ? '; its config says center_writing_weights: true' : '';
+  if (best && best.variant !== 'as they are') {
+    const form = FORMS[best.variant];
+    return `explains ${percent(best.explainedVariance)} of the activations at ${best.hook} ${form.is} but ${percent(ev)} as they are${says}; ${form.do(asked, d)}`;
+  }
+  if (best)
+    return `explains ${percent(best.explainedVariance)} at ${best.hook} but ${percent(ev)} at ${asked.hook}, where it was asked for${says}; give { hook: '${best.hook}' } or load the SAE of ${asked.hook}`;
+  if (Number.isNaN(ev)) return `meets activations at ${asked.hook} that are all equal: there is nothing to explain`;
+  if (ev >= BAD)
+    return says
+      ? `explains ${percent(ev)} at ${asked.hook}${says}, and these activations are not centred; ${CENTER}`
+      : undefined;
+  const nearest = others.reduce((a, b) => (b.explainedVariance > a.explainedVariance ? b : a), asked);
+  const none =
+    nearest === asked || nearest.hook === asked.hook
+      ? 'and no better at its neighbours'
+      : `and at best ${percent(nearest.explainedVariance)} at its neighbours (${nearest.hook})`;
+  return (
+    `explains ${percent(ev)} at ${asked.hook}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
+    (centred && !wantsCentred
+      ? " The activations are centred; an SAE of the plain model needs { process: 'none' }"
+      : '')
+  );
+}
+
+function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, dSae: number): string | undefined {
+  const { l0 } = asked;
+  if (l0 === 0) return 'has no feature that fires on any token';
+  const said = `L0 ${l0.toPrecision(3)} at ${asked.hook}`;
+  if (expectedL0 !== undefined && (l0 > L0_FACTOR * expectedL0 || l0 < expectedL0 / L0_FACTOR))
+    return `has ${said} where ${expectedL0.toPrecision(3)} is expected`;
+  if (expectedL0 === undefined && dSae >= SUSPICIOUS.features && l0 / dSae > SUSPICIOUS.density)
+    return `has ${said}, ${percent(l0 / dSae)} of its features: far from sparse`;
+  return undefined;
+}
+
+/** For people; empty when all looks well. */
+export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): string[] {
+  const { dIn, dSae } = sae.config;
+  const { tokens, l0, norm } = figures.asked;
+  const found = [fitWarning(figures, dIn), sparsityWarning(figures, dSae)].filter((w) => w !== undefined);
+  const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
+  return found.map(
+    (w) =>
+      `SAE ${sae.name} ${w}. Measured on ${tokens} tokens: L0 ${l0.toPrecision(3)}${expected}, mean norm of activations ${norm.toPrecision(3)}; { conformance: false } silences this`,
+  );
+}

@@ -1,0 +1,229 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { captureActivations } from '../../../src/kernel/activations/capture.js';
+import { saveActivations } from '../../../src/kernel/activations/save.js';
+import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
+import { initDevice } from '../../../src/kernel/compute/device.js';
+import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
+import { centerWritingWeights } from '../../../src/kernel/models/center.js';
+import { weightShapes } from '../../../src/kernel/models/layout.js';
+import type { LanguageModel, TokenSet } from '../../../src/kernel/models/types.js';
+import { conformanceOf, conformanceWarnings, neighboursOf } from '../../../src/kernel/sae/conformance.js';
+import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';
+import { createSae } from '../../../src/kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '../models/models.js';
+
+beforeAll(() => initDevice({ device: 'cpu' }));
+
+const folder = mkdtempSync(join(tmpdir(), 'fgnb-conformance-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let stores = 0;
+const newStore = (): ArtifactStore => new ArtifactStore(join(folder, String(stores++)), { device: () => 'test' });
+
+const config = { ...CONFIGS['GPT-2'], layers: 3 };
+const LENGTH = 8;
+
+function tokensOf(first?: number): TokenSet {
+  const tokens = Int32Array.from({ length: 6 * LENGTH }, (_, i) =>
+    first !== undefined && i % LENGTH === 0 ? first : 1 + ((7 * i * i + 3 * i) % 35),
+  );
+  return { id: `tokens ${first}`, tokens, sequences: 6, context: LENGTH, tokenizer, source: {} };
+}
+
+let plain: LanguageModel;
+let centred: LanguageModel;
+beforeAll(() => {
+  const weights = randomWeights(config, 1);
+  plain = modelOf(config, weights);
+  const data = new Map([...weights].map(([name, { data }]) => [name, Float32Array.from(data)]));
+  const untied = centerWritingWeights(config, data);
+  centred = modelOf(
+    untied,
+    new Map([...weightShapes(untied)].map(([name, shape]) => [name, { shape, data: data.get(name)! }])),
+  );
+});
+
+async function activations(model: LanguageModel, tokens: TokenSet, hook: string): Promise<Matrix> {
+  for await (const { x } of captureActivations(model, tokens, hook, { batchTokens: 4096 })) return x;
+  throw new Error('no activations');
+}
+
+/** One feature for each row, which reproduces it exactly: explained variance 1 there and less elsewhere. */
+function saeOf(x: Matrix, hook: string, more: Partial<SaeConfig> = {}): Sae {
+  const [W_enc, W_dec] = [matrix(x.cols, x.rows), matrix(x.rows, x.cols)];
+  for (let i = 0; i < x.rows; i++) {
+    const norm = Math.hypot(...row(x, i));
+    for (let j = 0; j < x.cols; j++)
+      W_enc.data[j * x.rows + i] = W_dec.data[i * x.cols + j] = x.data[i * x.cols + j] / norm;
+  }
+  return createSae(
+    {
+      architecture: 'topk',
+      k: 1,
+      dIn: x.cols,
+      dSae: x.rows,
+      applyBDecToInput: false,
+      normalizeActivations: 'none',
+      hookName: hook,
+      modelName: 'odd',
+      metadata: {},
+      ...more,
+    },
+    { W_enc, b_enc: new Float32Array(x.rows), W_dec, b_dec: new Float32Array(x.cols) },
+  );
+}
+
+describe('conformance of an SAE', () => {
+  const tokens = tokensOf();
+  const POST = 'blocks.1.hook_resid_post';
+
+  it('is silent where the SAE fits, and knows explained variance, L0 and norm', async () => {
+    const x = await activations(plain, tokens, POST);
+    const { asked, others, expectedL0, warnings } = await conformanceOf(plain, saeOf(x, POST), tokens, POST);
+    expect(warnings).toEqual([]);
+    expect(asked.explainedVariance).toBeCloseTo(1, 5);
+    expect([asked.l0, expectedL0, asked.tokens]).toEqual([1, 1, 48]);
+    const norms = Array.from({ length: x.rows }, (_, i) => Math.hypot(...row(x, i)));
+    expect(asked.norm).toBeCloseTo(norms.reduce((a, b) => a + b) / x.rows, 4);
+    expect(others.map((o) => o.hook)).toEqual(expect.arrayContaining(neighboursOf(plain, POST)));
+  });
+
+  it('looks at the layer, the one before and the one after, at no activation twice', () => {
+    expect(neighboursOf(plain, POST).sort()).toEqual(
+      [
+        ...['hook_resid_mid', 'hook_attn_out', 'hook_mlp_out'].map((n) => `blocks.1.${n}`),
+        ...['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post', 'hook_attn_out', 'hook_mlp_out'].map(
+          (n) => `blocks.0.${n}`,
+        ),
+        ...['hook_resid_mid', 'hook_resid_post', 'hook_attn_out', 'hook_mlp_out'].map((n) => `blocks.2.${n}`),
+      ].sort(),
+    );
+    expect(neighboursOf(plain, 'blocks.1.mlp.hook_post')).toEqual(['blocks.0.mlp.hook_post', 'blocks.2.mlp.hook_post']);
+  });
+
+  it.each(['blocks.2.hook_resid_post', 'blocks.0.hook_resid_mid', 'blocks.1.hook_mlp_out', 'blocks.2.hook_attn_out'])(
+    'names the neighbour %s that it was trained on',
+    async (right) => {
+      const sae = saeOf(await activations(plain, tokens, right), POST);
+      const { warnings } = await conformanceOf(plain, sae, tokens, POST);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatch(
+        new RegExp(`explains 100 % at ${right} but −?\\d+ % at ${POST}, where it was asked for.*L0 [01]\\.\\d+ .*norm`),
+      );
+    },
+  );
+
+  it('the block before is named as resid_pre where resid_pre was asked for', async () => {
+    const [asked, right] = ['blocks.1.hook_resid_pre', 'blocks.2.hook_resid_pre'];
+    const sae = saeOf(await activations(plain, tokens, right), asked);
+    expect((await conformanceOf(plain, sae, tokens, asked)).warnings[0]).toContain(`explains 100 % at ${right} but`);
+  });
+
+  it('an SAE of the centred model on the plain one, and what to do', async () => {
+    const x = await activations(centred, tokens, POST);
+    const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
+    const sae = saeOf(x, POST, { metadata });
+    const { warnings } = await conformanceOf(plain, sae, tokens, POST);
+    expect(warnings[0]).toMatch(
+      /explains 100 % of the activations at blocks\.1\.hook_resid_post when they are centred but −?\d+ % as they are; its config says center_writing_weights: true; load the model with \{ process: 'center' \}/,
+    );
+    expect((await conformanceOf(centred, sae, tokens, POST)).warnings).toEqual([]);
+  });
+
+  it('an SAE whose config asks for centring is told of even where it explains enough', async () => {
+    const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
+    const sae = saeOf(await activations(plain, tokens, POST), POST, { metadata });
+    expect((await conformanceOf(plain, sae, tokens, POST)).warnings[0]).toMatch(/not centred; load the model with/);
+  });
+
+  it('activations that were scaled in training, with the scale', async () => {
+    const hook = 'hook_embed';
+    const d = plain.config.dModel;
+    // ±x_j less a threshold that only scaled activations pass.
+    const [W_enc, W_dec] = [matrix(d, 2 * d), matrix(2 * d, d)];
+    for (let j = 0; j < d; j++)
+      for (const [f, sign] of [
+        [j, 1],
+        [j + d, -1],
+      ] as const)
+        W_enc.data[j * 2 * d + f] = W_dec.data[f * d + j] = sign;
+    const base = saeOf(await activations(plain, tokens, hook), hook).config;
+    const sae = createSae(
+      { ...base, architecture: 'standard', k: undefined, dSae: 2 * d },
+      { W_enc, W_dec, b_dec: new Float32Array(d), b_enc: new Float32Array(2 * d).fill(-0.4) },
+    );
+    const { asked, others, warnings } = await conformanceOf(plain, sae, tokens, hook);
+    const scaled = others.find((o) => o.variant === 'scaled')!;
+    expect(scaled.norm).toBeCloseTo(Math.sqrt(d), 3);
+    expect(scaled.explainedVariance).toBeGreaterThan(asked.explainedVariance + 0.5);
+    const s = (Math.sqrt(d) / asked.norm).toPrecision(3);
+    expect(warnings[0]).toContain(`scaled by ${s}, which is not folded into its weights`);
+  });
+
+  it('BOS before each sequence, where training had it', async () => {
+    const [bos, body] = [36, tokensOf()];
+    const model = Object.create(plain) as LanguageModel;
+    Object.defineProperty(model, 'tokenizer', { value: { ...tokenizer, bosId: bos } });
+    const withBos = { ...body, tokens: Int32Array.from(body.tokens), context: LENGTH, sequences: 6 };
+    const rows: number[] = [];
+    for (let s = 0; s < 6; s++) rows.push(bos, ...body.tokens.subarray(s * LENGTH, (s + 1) * LENGTH));
+    const longer = { ...withBos, tokens: Int32Array.from(rows), context: LENGTH + 1 };
+    const sae = saeOf(await activations(plain, longer, POST), POST);
+    const without = await conformanceOf(model, sae, body, POST);
+    expect(without.others.find((o) => o.variant === 'with BOS')!.explainedVariance).toBeCloseTo(1, 5);
+    expect(without.asked.explainedVariance).toBeLessThan(0.999);
+    const has = await conformanceOf(model, saeOf(await activations(plain, body, POST), POST), longer, POST);
+    expect(has.others.find((o) => o.variant === 'without BOS')!.explainedVariance).toBeCloseTo(1, 5);
+  });
+
+  it('an SAE of another model of the same width', async () => {
+    const other = modelOf(config, randomWeights(config, 9));
+    const sae = saeOf(await activations(other, tokens, POST), POST, { dSae: 48 });
+    const { asked, warnings } = await conformanceOf(plain, sae, tokens, POST);
+    expect(asked.explainedVariance).toBeLessThan(0.2);
+    expect(warnings[0]).toMatch(/explains −?\d+ % at blocks\.1\.hook_resid_post, and .*: is it an SAE of this model\?/);
+  });
+
+  it('another width and another tokenizer are refused, in evaluate too', async () => {
+    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const strange = { ...tokens, tokenizer: { ...tokenizer, id: 'other' } };
+    await expect(conformanceOf(plain, sae, strange, POST)).rejects.toThrow(/tokenizer other but model odd reads/);
+    await expect(evaluateSae(plain, sae, strange)).rejects.toThrow(/tokenizer other but model odd reads/);
+    await expect(conformanceOf(plain, sae, tokens, 'blocks.1.mlp.hook_post')).rejects.toThrow(
+      /expects activations of width/,
+    );
+  });
+
+  it('equal activations and dead SAEs are told of, not divided by', async () => {
+    const same = { ...tokens, tokens: new Int32Array(48).fill(3) };
+    const x = await activations(plain, same, 'hook_embed');
+    const { asked, warnings } = await conformanceOf(plain, saeOf(x, 'hook_embed'), same, 'hook_embed');
+    expect(asked.explainedVariance).toBeNaN();
+    expect(warnings[0]).toMatch(/all equal/);
+    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const { W_enc, W_dec, b_dec } = sae;
+    const dead = createSae(sae.config, { W_enc, W_dec, b_dec, b_enc: new Float32Array(48).fill(-1e6) });
+    expect((await conformanceOf(plain, dead, tokens, POST)).warnings.join()).toMatch(/no feature that fires/);
+  });
+
+  it('is told once, stored, and not made again; can be silenced', async () => {
+    const store = newStore();
+    const sae = saeOf(await activations(plain, tokens, 'blocks.2.hook_resid_post'), POST);
+    const pairing = { model: plain, sae, tokens, hook: POST };
+    expect((await saveActivations(plain, sae, tokens, store, { conformance: false })).warnings).toEqual([]);
+    expect((await store.list()).map((r) => r.kind)).toEqual(['activations']);
+    expect((await saveActivations(plain, sae, tokens, store)).warnings[0]).toContain('where it was asked for');
+    expect(await conformanceWarnings(pairing, store)).toEqual([]);
+    // Another session finds the figures.
+    const again = new ArtifactStore(store.folder, { device: () => 'test' });
+    let passes = 0;
+    const counted = Object.create(plain) as LanguageModel;
+    counted.forward = (...args) => (passes++, plain.forward(...args));
+    expect(await conformanceWarnings({ ...pairing, model: counted }, again)).toHaveLength(1);
+    expect(passes).toBe(0);
+    expect((await again.list()).filter((r) => r.kind === 'conformance')).toHaveLength(1);
+  });
+});
