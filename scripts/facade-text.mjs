@@ -130,7 +130,7 @@ function optionRows(options, prefix = '') {
 
 function verbText(namespace, verb) {
   const { name, doc, args, options, errors, kinds, sync } = verb;
-  const of = namespace.called ? `fg.${namespace.name}` : `${inFg(namespace)}.`;
+  const of = namespace.called ? `fg.${namespace.name}` : `${inFg(namespace.name)}.`;
   const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)

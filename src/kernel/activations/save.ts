@@ -72,7 +72,6 @@ export async function saveActivations(
   requireSameModel(model, sae, options.allowOtherModel);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
-  const changed = interventions.length > 0;
   const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
   const { ignoreTokens, ignored } = leftOut(tokens, options);
   let unlikely: string | undefined;
@@ -82,7 +81,7 @@ export async function saveActivations(
       hook,
       sequences: tokens.sequences,
       context: tokens.context,
-      ...(changed ? { interventions: identityOf(model, interventions) } : {}),
+      ...(interventions.length > 0 ? { interventions: identityOf(model, interventions) } : {}),
       ...(ignoreTokens.length > 0 ? { ignoreTokens } : {}),
     },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
@@ -90,7 +89,7 @@ export async function saveActivations(
   };
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
-    title: `${model.name} ${hook} × ${sae.name}${changed ? `, ${describeAll(interventions)}` : ''}`,
+    title: [`${model.name} ${hook} × ${sae.name}`, describeAll(interventions)].filter(Boolean).join(', '),
     async make(folder) {
       if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
       const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));
@@ -118,9 +117,7 @@ export async function saveActivations(
     l0: meanL0(value.meta),
     density: density(value.meta),
     // Both look at L0: what is said of the sample need not be said again of all tokens.
-    warnings: [unlikely, ...(fit.length > 0 ? fit : densityWarnings(value.meta, sae.config))].filter(
-      (warning) => warning !== undefined,
-    ),
+    warnings: [...(unlikely ? [unlikely] : []), ...(fit.length > 0 ? fit : densityWarnings(value.meta, sae.config))],
   };
 }
 

@@ -30,10 +30,10 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
     norms: config.rescaleActsByDecoderNorm ? rowNorms(W_dec) : undefined,
   };
   return {
+    ...weights,
     name: [config.modelName, config.hookName, config.architecture, String(config.dSae)].filter(Boolean).join(' '),
     id: identityOf(config, weights, architecture),
     config,
-    ...weights,
     decoder: W_dec,
     encode: (x) => encodeRows(coder, x),
     decode: (features, x) => decodeRows(coder, features, x),

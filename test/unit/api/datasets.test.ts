@@ -104,6 +104,6 @@ describe('stories', () => {
   });
 
   it('refuse a number that is none', () => {
-    expect(() => stories({ stories: 0 })).toThrow('positive integer but is 0');
+    expect(() => stories({ stories: 0 })).toThrow('stories is 0; expected a whole number of at least 1');
   });
 });

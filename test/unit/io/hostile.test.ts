@@ -52,11 +52,11 @@ async function reading(kind: string, bytes: string | Uint8Array): Promise<{ told
   writeFileSync(path, bytes);
   expect(statSync(path).size).toBeLessThan(2 * MIB);
   const child = spawn(process.execPath, ['--max-old-space-size=512', program, kind, path], { timeout: 60_000 });
-  let out = '';
+  let [out, problems] = ['', ''];
   child.stdout.on('data', (chunk) => (out += String(chunk)));
-  child.stderr.on('data', (chunk) => (out += String(chunk)));
+  child.stderr.on('data', (chunk) => (problems += String(chunk)));
   const code = await new Promise((resolve) => child.on('close', (c, signal) => resolve(c ?? signal)));
-  expect(code, out.slice(0, 2000)).toBe(0);
+  expect(code, (out + problems).slice(0, 2000)).toBe(0);
   return JSON.parse(out) as { told: string; mib: number };
 }
 
