@@ -89,7 +89,7 @@ export async function saveActivations(
   };
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
-    title: [`${model.name} ${hook} × ${sae.name}`, describeAll(interventions)].filter(Boolean).join(', '),
+    title: `${model.name} ${hook} × ${sae.name}${interventions.length > 0 ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
       if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
       const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));

@@ -49,8 +49,8 @@ export const arrays = namespace({
   example: `// Three tokens, two features, as another program would write them.
 const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }".padEnd(117) + '\\n'
 const start = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0])
-const fs = await import('node:fs')
-const file = fg.artifacts.folder() + '/../codes.npy'
+const fs = process.getBuiltinModule('node:fs')
+const file = fg.artifacts.folder() + '-codes.npy'
 fs.writeFileSync(file, Buffer.concat([start, Buffer.from(header), Buffer.from(new Float32Array([1, 0, 0, 2, 3, 0]).buffer)]))
 const codes = await fg.arrays.load(file)
 const store = await fg.activations.from(codes, { name: 'mine' })

@@ -1,6 +1,7 @@
 /** fg.artifacts.load and note: any kept result by its id, and what someone wrote about it. */
 import { openActivations, isShard } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
+import { artifacts } from '../artifacts/fg.js';
 import { loadResult } from '../artifacts/result.js';
 import type { ArtifactRecord } from '../artifacts/types.js';
 import type { ComputeOptions } from '../artifacts/store.js';
@@ -12,6 +13,7 @@ import type { LensValues, MapperGraph } from '../mapper/types.js';
 import type { Layout } from '../maps/types.js';
 import { CALL, words } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
+import { namespace } from '../verb/namespace.js';
 import { text } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { loadLayout } from '../maps/saved.js';
@@ -69,7 +71,7 @@ function readerOf(env: Environment, { kind, id }: ArtifactRecord): Reader<object
   return { load: (folder) => loadResult(folder) };
 }
 
-export const load = verb({
+const load = verb({
   doc: 'A kept result by its id or the first 8 digits of it or more: a store, a correlation map with its stores, a layout, an SAE with its history, a Mapper graph, a lens, or any other result as it was returned. Cells say the id when a result is loaded from the cache; fg.artifacts.list has all.',
   args: [words('id', 'Id of the artifact, 8 to 64 hex digits.')],
   options: {
@@ -89,9 +91,15 @@ export const load = verb({
   },
 });
 
-export const note = verb({
+const note = verb({
   doc: 'Writes a note into the record of a result, with the key figures told so far; fg.artifacts.list({ search }) finds it by its words.',
   args: [words('id', 'Id of the artifact, 8 to 64 hex digits.'), words('note', 'The note; an empty text removes it.')],
   options: { ...CALL },
   run: ({ env }, id, said) => env.store.annotate(id, said),
 });
+
+/** fg.artifacts whole: what loads results knows all rooms, the rest of it knows none. `kinds`: those that verbs keep. */
+export function artifactsOf(kinds: readonly string[]) {
+  const kept = artifacts(kinds);
+  return namespace({ ...kept, verbs: { ...kept.verbs, load, note } });
+}

@@ -1,6 +1,5 @@
 /** The namespaces of `fg`, whose verbs are declared in their rooms: what is bound to a session, and what docs/api says. */
 import { activations } from '../activations/fg.js';
-import { artifacts } from '../artifacts/fg.js';
 import { device } from '../compute/fg.js';
 import { correlation } from '../correlation/fg.js';
 import { datasets } from '../datasets/fg.js';
@@ -14,7 +13,7 @@ import { synthetic } from '../synthetic/fg.js';
 import type { AnyVerb } from '../verb/namespace.js';
 import { root } from './fg.js';
 import { arrays } from './fgArrays.js';
-import { load, note } from './fgArtifacts.js';
+import { artifactsOf } from './fgArtifacts.js';
 
 const rooms = {
   models,
@@ -36,11 +35,8 @@ const OTHER_KINDS = ['map', 'graph', 'correlation', 'layout', 'sweep-cell', 'mfr
 
 const verbs: readonly AnyVerb[] = Object.values(rooms).flatMap((each) => Object.values<AnyVerb>(each.verbs));
 
-/** What loads results knows all rooms; the rest of fg.artifacts knows none. */
-const kept = artifacts([...new Set([...verbs.flatMap(({ kinds }) => kinds), ...OTHER_KINDS])]);
-
 export const namespaces = {
   ...rooms,
   fg: root,
-  artifacts: { ...kept, verbs: { ...kept.verbs, load, note } },
+  artifacts: artifactsOf([...new Set([...verbs.flatMap(({ kinds }) => kinds), ...OTHER_KINDS])]),
 } as const;

@@ -54,7 +54,7 @@ describe('fg.artifacts', () => {
 
   it('refuses arguments that its verbs do not take', async () => {
     await expect((world.fg.artifacts.list as (o: object) => Promise<unknown>)({ kind: 'sae' })).rejects.toThrow(
-      'fg.artifacts.list takes () but got 1 arguments, the last an object; it has no options',
+      'fg.artifacts.list has no option "kind"; it has search',
     );
   });
 });
