@@ -145,6 +145,7 @@ if (run(process.execPath, ['scripts/build.mjs']).status !== 0) {
 }
 check('types', 'type check', bin('tsc'), ['-b']);
 check('lint', 'lint', bin('eslint'), ['.', '--max-warnings=0']);
+check('lint', 'unused code', bin('knip'), ['--no-progress']);
 check('lint', 'format', bin('prettier'), ['--check', '.', '--log-level=warn']);
 for (const tier of ['unit', 'kernel']) vitestTier(tier);
 node24Tier();

@@ -1,7 +1,6 @@
 /** Names shared with package.json. */
 import type { ViewName } from '../protocol/views.js';
 
-export { RENDERER_ID } from '../protocol/webview.js';
 export const CONTROLLER_ID = 'fgnb.kernel';
 export const CONFIGURATION = 'fgnb';
 

@@ -94,16 +94,6 @@ function refuseEntry(token: number, feature: number, value: number, before: numb
   throw new RangeError(`${at} is ${value}; a stored activation is finite and above 0`);
 }
 
-/** Adds the statistics of other tokens of the same features. */
-export function addStatistics(into: FiringStatistics, from: FiringStatistics): void {
-  for (let f = 0; f < into.firings.length; f++) {
-    into.firings[f] += from.firings[f];
-    into.sum[f] += from.sum[f];
-    into.sumSquares[f] += from.sumSquares[f];
-    into.max[f] = Math.max(into.max[f], from.max[f]);
-  }
-}
-
 /** [features]: share of tokens on which the feature fires. */
 export function firingRates(activations: Pick<SparseActivations, 'meta' | 'statistics'>): Float32Array {
   const { tokens } = activations.meta;

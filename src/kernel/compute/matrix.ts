@@ -14,12 +14,6 @@ export function matrix(rows: number, cols: number, data: Float32Array = new Floa
   return { rows, cols, data };
 }
 
-/** Whether a value has the form of a Matrix, its length included. */
-export function isMatrix(value: unknown): value is Matrix {
-  const { rows, cols, data } = (value ?? {}) as Partial<Matrix>;
-  return data instanceof Float32Array && data.length === Number(rows) * Number(cols);
-}
-
 /** Row i as a view. */
 export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);

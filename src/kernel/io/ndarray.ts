@@ -55,12 +55,6 @@ export function fromF16(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** bfloat16 bits to a number, exactly. */
-export function fromBF16(bits: number): number {
-  word[0] = bits << 16;
-  return real[0];
-}
-
 let halves: Float32Array | undefined;
 
 /** All 65,536 half values: one look-up per element instead of arithmetic. */

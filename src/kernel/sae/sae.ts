@@ -40,18 +40,6 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
   };
 }
 
-/**
- * A decoder alone, rows = features: something with a name, an id and .decoder, for maps, matching and Mapper. Its encode
- * is refused.
- */
-export function createDecoder(config: Omit<SaeConfig, 'architecture'>, W_dec: Matrix, b_dec?: Float32Array): Sae {
-  const bias = b_dec ?? new Float32Array(W_dec.cols);
-  return createSae(
-    { ...config, architecture: 'decoder' },
-    { W_enc: matrix(config.dIn, 0), b_enc: new Float32Array(0), W_dec, b_dec: bias },
-  );
-}
-
 /** x → features → x̂ (of a transcoder: the activation that it predicts), in the units of the activations. */
 export function reconstruct(sae: Sae, x: Matrix): { features: EncodedRows; reconstruction: Matrix } {
   const features = sae.encode(x);

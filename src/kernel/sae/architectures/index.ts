@@ -42,10 +42,6 @@ const REFUSED: Readonly<Record<string, string>> = {
     'its features depend on earlier tokens of the sequence, and rows are encoded one by one here; encode in SAELens, or load W_dec alone for its directions',
 };
 
-export function isArchitecture(name: unknown): name is SaeArchitecture {
-  return ARCHITECTURES.some((a) => a.name === name);
-}
-
 /** @throws when there is no such architecture, saying what is supported. `where` begins the message: a file. */
 export function architectureOf(name: unknown, where = ''): Architecture {
   const found = ARCHITECTURES.find((a) => a.name === name);
