@@ -79,7 +79,7 @@ describe('a full disk', () => {
     expect((await client.run('before + 1')).shown).toBe('42');
     // A result that cannot be saved is an error of its cell.
     const failed = await client.run(
-      'await (await fg.synthetic.world({ features: 64, dim: 64, l0: 3, seed: 0 })).activations(200_000)',
+      'await fg.synthetic.activations(await fg.synthetic.world({ features: 64, dim: 64, l0: 3, seed: 0 }), { samples: 200_000 })',
     );
     expect([failed.status, failed.error?.message]).toEqual(['error', expect.stringMatching(/ENOSPC/)]);
     expect((await client.run('before + 2')).shown).toBe('43');
@@ -210,7 +210,7 @@ describe('a client that does not read', () => {
       text,
       kernel: own,
     } = await stall(`import fs from 'node:fs'
-      for (let i = 0; i < 400; i++) fg.show.table([{ i, text: 'x'.repeat(${MB / 2}) }])
+      for (let i = 0; i < 400; i++) await fg.show([{ i, text: 'x'.repeat(${MB / 2}) }])
       ${end}`);
     expect(text).toMatch(/output was dropped here: \d{3} messages of \d{3}(\.\d)? MB\. Nothing read them in time/);
     expect(grown).toBeLessThan(BOUND);
@@ -223,7 +223,7 @@ describe('a client that does not read', () => {
       text,
       kernel: own,
     } = await stall(`import fs from 'node:fs'
-      for (let i = 0; i < 300_000; i++) fg.show.table([{ i }])
+      for (let i = 0; i < 300_000; i++) await fg.show([{ i }])
       ${end}`);
     expect(text).toMatch(/output was dropped here: \d+ messages/);
     expect(grown).toBeLessThan(BOUND);

@@ -49,7 +49,7 @@ const CALLS = {
   'saving activations': `const saved = await fg.activations.save(lm, saeA, text, { fresh: true })
     await stored(saved)`,
   'a correlation': `const map = await fg.correlation.map(a, b, { fresh: true })
-    const scores = await fg.correlation.scores(map, saeA, saeB, { nulls: 20 })
+    const scores = await fg.correlation.scores(saeA, saeB, map, { nulls: 20 })
     digest(map.pairs.a, map.pairs.b, map.pairs.r, scores.map((s) => [s.value, s.p]))`,
   'dataset examples': `digest(await fg.activations.examples(a))`,
   UMAP: `const layout = await fg.maps.umap(rows, { nEpochs: 60, fresh: true }); digest(layout.coordinates)`,

@@ -193,7 +193,7 @@ describe('a run', () => {
     const folder = notebook(
       'places',
       `process.cwd()`,
-      `await (await fg.synthetic.world({ features: 32, dim: 16, l0: 3, seed: 0 })).activations(500); 1`,
+      `await fg.synthetic.activations(await fg.synthetic.world({ features: 32, dim: 16, l0: 3, seed: 0 }), { samples: 500 }); 1`,
       `(await import('node:fs')).writeFileSync('beside.txt', 'x')`,
     );
     const args = ['run', 'places/n.fgnb', '--out', 'results/n.fgnb', '--html', 'results/n.html', '--artifacts', 'kept'];
@@ -222,7 +222,7 @@ describe('a run', () => {
        acts`,
       `const map = await fg.correlation.map(acts, acts, { counterparts: 2, minFirings: 5 })
        map`,
-      `await fg.show.map(await fg.maps.umap(sae.decoder, { seed: 0, nEpochs: 20 }), acts)`,
+      `await fg.show(await fg.maps.umap(sae.decoder, { seed: 0, nEpochs: 20 }), { activations: acts })`,
       `await fg.interventions.panel(lm, sae, { prompt: 'One day, Lily saw the', activations: acts, feature: 3, tokens: 5 })`,
       `throw new Error('the end')`,
     );

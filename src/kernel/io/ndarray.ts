@@ -42,9 +42,6 @@ export function allocate(dtype: Dtype, count: number): TypedArray {
   return new ARRAY_OF[dtype](count);
 }
 
-const word = new Uint32Array(1);
-const real = new Float32Array(word.buffer);
-
 /** IEEE half bits to a number, exactly; subnormals, infinities and NaN included. */
 export function fromF16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

@@ -9,7 +9,7 @@ import { tooltipOf } from './charts.js';
 import { chartItems } from './items.js';
 import { valueOf } from './synthetic.js';
 
-/** A Vega-Lite spec: fg.show.chart takes it too, with a title of yours. */
+/** A Vega-Lite spec: fg.show takes it too, with a title of yours. */
 export type Spec = Record<string, unknown>;
 
 /** A spec as it shows itself. */

@@ -2,7 +2,7 @@
  * A sparse autoencoder, inference only, in one canonical form (types.ts, encode.ts); what its architecture adds is one file
  * of architectures/.
  */
-import { matrix, type Matrix } from '../compute/matrix.js';
+import type { Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { EXTRA_TENSORS, type Architecture, type ExtraTensor } from './architectures/architecture.js';

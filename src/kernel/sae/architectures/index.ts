@@ -1,5 +1,4 @@
 /** Every architecture, one line each, and those that are refused by name with what to do. */
-import type { SaeArchitecture } from '../types.js';
 import { abstopk } from './abstopk.js';
 import type { Architecture } from './architecture.js';
 import { batchtopk } from './batchtopk.js';
