@@ -145,27 +145,32 @@ async function run(given: RunArguments): Promise<number> {
   const display = new RunDisplay(json ? () => undefined : write, { tty, columns: () => process.stdout.columns ?? 100 });
   const stop = new RunStop();
   const started = Date.now();
-  const result = await runNotebook({
-    notebookFile: given.notebookFile,
-    ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
-    createGlobals: (context) => cellGlobals(context, device),
-    onSession: (made) => (stop.session = made),
-    onProblem: (text) => void writeError(`fgnb: ${text}\n`),
-    onCell: (cell) => display.begin(cell),
-    onProgress: (progress) => display.update(progress),
-    onCellEnd: (cell) => {
-      display.end(cell.status, cell.ms);
-      if (json) print(cellJson(cell));
-      else if (cell.errorText) print(`\n${cell.errorText}\n`);
-    },
-  });
+  let result: RunResult;
+  try {
+    result = await runNotebook({
+      notebookFile: given.notebookFile,
+      ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
+      createGlobals: (context) => cellGlobals(context, device),
+      onSession: (made) => (stop.session = made),
+      onProblem: (text) => void writeError(`fgnb: ${text}\n`),
+      onCell: (cell) => display.begin(cell),
+      onProgress: (progress) => display.update(progress),
+      onCellEnd: (cell) => {
+        display.end(cell.status, cell.ms);
+        if (json) print(cellJson(cell));
+        else if (cell.errorText) print(`\n${cell.errorText}\n`);
+      },
+    });
+  } finally {
+    // Also when the notebook cannot be written: Node waits for debuggers that are still there.
+    await stop.close();
+  }
   const written: Array<[string, string]> = out ? [['notebook', out]] : [];
   if (html) {
     const problems = await writeReport(result.notebook, result.outputFolder, html);
     for (const problem of problems) process.stderr.write(`${problem}\n`);
     written.push(['report  ', html]);
   }
-  await stop.close();
   const ms = Date.now() - started;
   if (json) {
     const { status, keyFigures } = result;

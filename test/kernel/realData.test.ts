@@ -80,7 +80,7 @@ describe.skipIf(!there)('real input', () => {
     const again = await fg.sae.train(lmA, text, { ...common, architecture: 'topk', k: 12 });
     expect(again.id).toBe(saeA.id);
     expect(context.printed.slice(before).join('\n')).toContain('loaded from cache');
-    fg.show([{ a: 1 }], { title: 'one' });
+    await fg.show([{ a: 1 }], { title: 'one' });
     expect(shownJson<TableDescriptor>(context, MIME.table).rows).toEqual([{ a: 1 }]);
   });
 

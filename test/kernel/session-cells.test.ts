@@ -49,7 +49,7 @@ using held = { [Symbol.dispose]() { console.log('disposed') } }
   it('shows token sets and directions by one line, wherever they are', async () => {
     const load = `const lm = await fg.models.load(${JSON.stringify(path.join(root, 'examples/models/tiny-stories-1L'))})
 const tokens = fg.datasets.stories({ seed: 1, stories: 20, context: 64 }).tokens(lm)
-const way = await fg.interventions.direction(lm, 'blocks.0.hook_mlp_out', ' king', ' queen')`;
+const way = await fg.interventions.direction(lm, 'blocks.0.hook_mlp_out', ' king', { minus: ' queen' })`;
     expect((await client.run(`${load}\ntokens`)).shown).toMatch(
       /^Tokens of .*: [\d,]+ sequences of 64 \([\d,]+ tokens\)$/,
     );

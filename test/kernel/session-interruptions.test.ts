@@ -57,7 +57,7 @@ const CALLS = {
       cover: { cubes: 3, overlap: 0.4 }, clusterer: { kind: 'agglomerative', nClusters: 3 } })
     digest(graph.members, graph.edges)`,
   'a world in workers': `const world = await fg.synthetic.world({ features: 48, dim: 16, l0: 4, seed: 5 })
-    const sampled = await fg.synthetic.sample(world, 60_000); digest(sampled.x.data)`,
+    const sampled = await fg.synthetic.sample(world, { samples: 60_000 }); digest(sampled.x.data)`,
 } as const;
 type Call = keyof typeof CALLS;
 

@@ -209,7 +209,8 @@ fg.show(bars, { as: 'barcode' })`,
     form('activations', has('statistics', 'meta', 'shards'), features),
     form('persistence', isPersistence, persistence),
     form('rows', (x) => Array.isArray(x) && !showsItself(x), table),
-    form('chart', (x) => isSpec(x) && !showsItself(x), chart),
+    // A spec that shows itself takes a title of yours all the same.
+    form('chart', isSpec, chart),
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),
   ],
