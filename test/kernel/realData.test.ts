@@ -81,7 +81,8 @@ describe.skipIf(!there)('real input', () => {
     expect(again.id).toBe(saeA.id);
     expect(context.printed.slice(before).join('\n')).toContain('loaded from cache');
     await fg.show([{ a: 1 }], { title: 'one' });
-    expect(shownJson<TableDescriptor>(context, MIME.table).rows).toEqual([{ a: 1 }]);
+    const tables = context.shown.flat().filter(({ mime }) => mime === MIME.table);
+    expect((tables.at(-1)?.json as TableDescriptor | undefined)?.rows).toEqual([{ a: 1 }]);
   });
 
   it('refuses an SAE on another model and activations of other tokens, naming both', async () => {

@@ -120,7 +120,9 @@ describe('a full disk under the executed notebook', () => {
     const full = await run('2');
     expect(full).toEqual({
       code: 1,
-      stderr: expect.stringMatching(/\nfgnb: cannot write .*out\.fgnb: ENOSPC[^;]*\n$/),
+      stderr: expect.stringMatching(
+        /\nfgnb: cannot write .*out\.fgnb was not written: the disk is full.*ENOSPC[^;]*\n$/,
+      ),
     });
     fs.rmSync(notebookFolder, { recursive: true });
   });

@@ -2,7 +2,7 @@
 import type { SparseActivations } from '../activations/types.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
-import { textItem } from '../present/items.js';
+import { textItem, withSummary } from '../present/items.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
 import { choice, only, real, required, value, whole } from '../verb/option.js';
@@ -200,11 +200,11 @@ export const direction = verb({
   async run({ options, call }, model, at, plus) {
     const { minus, positions, samples: sequences } = options;
     const less = minus === undefined ? undefined : textsOf(minus, model);
-    return directionOf(model, at, textsOf(plus, model), less, { positions, sequences, ...call });
+    const found = await directionOf(model, at, textsOf(plus, model), less, { positions, sequences, ...call });
+    const norm = Math.hypot(...found.vector).toPrecision(4);
+    // In a line wherever it stands, in an array or printed too: its numbers tell nobody anything.
+    return withSummary(found, () => `${found.description} at ${at} of ${model.name}, norm ${norm}`);
   },
-  show: ({ description, vector }, _, model, at) => [
-    textItem(`${description} at ${at} of ${model.name}, norm ${Math.hypot(...vector).toPrecision(4)}`),
-  ],
 });
 
 const isSaved = (data: TokenData | SparseActivations): data is SparseActivations => 'statistics' in data;
