@@ -229,11 +229,10 @@ async function showMap(page: Page, bench: Bench): Promise<Frame> {
     const box = await frame?.locator('.layer.set0').first().boundingBox();
     if (frame && box && box.y > 100 && box.y + box.height < 870) return frame;
     await page.mouse.move(60, 450);
-    // Far steps until the map's output is laid out, then straight to it.
-    await page.mouse.wheel(
-      0,
-      frame && box && box.y > 0 && box.y < 3000 ? Math.min(600, Math.max(-600, box.y - 250)) : 600,
-    );
+    // A turn of the wheel is 50 px at most here. Far steps until the map's output is laid out, then straight to it.
+    const near = frame && box && box.y > 0 && box.y < 3000 ? box.y - 250 : 600;
+    for (let turns = Math.min(10, Math.ceil(Math.abs(near) / 50)); turns > 0; turns--)
+      await page.mouse.wheel(0, Math.sign(near) * 50);
     await page.waitForTimeout(250);
   }
   throw new Error('no map came on screen');
