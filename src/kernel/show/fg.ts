@@ -180,7 +180,7 @@ export interface ChartSpec {
 
 const showsItself = (x: object): boolean => DISPLAY in x;
 const isSpec = (x: object): boolean =>
-  ['mark', 'layer', 'concat', 'hconcat', 'vconcat', 'facet', 'repeat'].some((name) => name in x);
+  ['mark', 'layer', 'concat', 'hconcat', 'vconcat', 'facet', 'repeat'].some((name) => Object.hasOwn(x, name));
 
 const chart = syncVerb({
   doc: 'A chart: a Vega-Lite spec with inline data, { values: [...] }.',
