@@ -7,11 +7,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryActivations } from '../src/kernel/activations/store.js';
-import { topExamples } from '../src/kernel/activations/examples.js';
-import { Random } from '../src/kernel/compute/random.js';
-import type { SparseRows } from '../src/kernel/compute/sparse.js';
-import { correlate } from '../src/kernel/correlation/map.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import { topExamples } from '#kernel/activations/examples.js';
+import { Random } from '#kernel/compute/random.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { correlate } from '#kernel/correlation/map.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

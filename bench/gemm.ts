@@ -1,8 +1,8 @@
 /** Float32 products over typed arrays and over tensors, against numpy with OpenBLAS tuned for this CPU. */
-import { initDevice } from '../src/kernel/compute/device.js';
-import { gemm } from '../src/kernel/compute/gemm.js';
-import { Random } from '../src/kernel/compute/random.js';
-import { tf } from '../src/kernel/compute/tf.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { gemm } from '#kernel/compute/gemm.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

@@ -2,9 +2,9 @@
  * A forward pass of a TinyStories-sized GPT-Neo layer (d=1024, 16 heads, MLP 4,096, vocabulary 50,257) over 32 × 128
  * tokens, stopped at blocks.0.hook_mlp_out, against the same computation in PyTorch on all threads. Best of several.
  */
-import { initDevice } from '../src/kernel/compute/device.js';
-import { createModel } from '../src/kernel/models/create.js';
-import type { ModelConfig, Tokenizer } from '../src/kernel/models/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { createModel } from '#kernel/models/create.js';
+import type { ModelConfig, Tokenizer } from '#kernel/models/types.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

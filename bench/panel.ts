@@ -3,13 +3,13 @@
  * the JSON of the answer. 1,024 features, a prompt of 64 tokens; median of 20 moves, against the panel's aim of 300 ms.
  */
 import path from 'node:path';
-import { initDevice } from '../src/kernel/compute/device.js';
-import { matrix } from '../src/kernel/compute/matrix.js';
-import { Random } from '../src/kernel/compute/random.js';
-import { InterventionsPanel } from '../src/kernel/interventions/panel.js';
-import { loadModel } from '../src/kernel/models/load.js';
-import { createSae } from '../src/kernel/sae/sae.js';
-import type { Sae } from '../src/kernel/sae/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { InterventionsPanel } from '#kernel/interventions/panel.js';
+import { loadModel } from '#kernel/models/load.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae } from '#kernel/sae/types.js';
 import type { BenchResult } from './types.js';
 
 const FEATURES = 1024;

@@ -6,10 +6,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { matrix, type Matrix } from '../src/kernel/compute/matrix.js';
-import { Random } from '../src/kernel/compute/random.js';
-import { PointDistances } from '../src/kernel/mapper/landmarks.js';
-import { ripsBarcodes } from '../src/kernel/mapper/rips.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { PointDistances } from '#kernel/mapper/landmarks.js';
+import { ripsBarcodes } from '#kernel/mapper/rips.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

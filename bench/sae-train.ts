@@ -2,11 +2,11 @@
  * Training steps of a topk SAE (k = 32, batch 4,096 tokens): forward, gradients, gradient-norm clipping and Adam, against
  * the same step in PyTorch (dense autograd, as SAELens runs it) on all threads. Median of several, in tokens per second.
  */
-import { initDevice } from '../src/kernel/compute/device.js';
-import { Random } from '../src/kernel/compute/random.js';
-import { adamUpdate, clipFactor, gradientNorm } from '../src/kernel/sae/adam.js';
-import { initialParameters, parameters } from '../src/kernel/sae/parameters.js';
-import { TrainingStep } from '../src/kernel/sae/step.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { Random } from '#kernel/compute/random.js';
+import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
+import { initialParameters, parameters } from '#kernel/sae/parameters.js';
+import { TrainingStep } from '#kernel/sae/step.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

@@ -6,7 +6,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { jointOfLatent, phiOfJoint } from '../src/kernel/compute/sampling/normal.js';
+import { jointOfLatent, phiOfJoint } from '#kernel/compute/sampling/normal.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

@@ -6,10 +6,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { initDevice } from '../src/kernel/compute/device.js';
-import { matrix } from '../src/kernel/compute/matrix.js';
-import { Random } from '../src/kernel/compute/random.js';
-import { umap } from '../src/kernel/maps/umap.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { umap } from '#kernel/maps/umap.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 

@@ -44,6 +44,8 @@ function add(tier, passed, failed, skipped) {
   total.skipped += skipped;
   if (failed > 0) failures.push(`${tier}: ${failed} failed`);
 }
+/** What failed is said once more at the end, where a long log is looked at first. */
+const firstLine = (message = '') => message.split('\n')[0].slice(0, 300);
 function check(tier, name, command, args) {
   if (!wanted(tier)) return;
   heading(name);
@@ -86,6 +88,8 @@ function vitestTier(tier, { project = tier, files = [], node } = {}) {
   ).length;
   const failed = Math.max(report.numFailedTests + broken, status === 0 ? 0 : 1);
   add(tier, report.numPassedTests, failed, skipped);
+  for (const test of report.testResults.flatMap((f) => f.assertionResults))
+    if (test.status === 'failed') failures.push(`${tier} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
   guard(tier, report.numPassedTests + report.numFailedTests, skipped);
 }
 function vscodeTier() {

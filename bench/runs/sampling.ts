@@ -4,7 +4,7 @@
  *
  * sampling.ts SAMPLES FEATURES DIM L0 BLOCK LATENT   (BLOCK 0 = independent)
  */
-import { createWorld } from '../../src/kernel/synthetic/world/world.js';
+import { createWorld } from '#kernel/synthetic/world/world.js';
 
 const [samples, features, dim, l0, block, latent] = process.argv.slice(2).map(Number);
 const peak = (): number => process.resourceUsage().maxRSS / 1024;

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import { writeMapBundle, type BundleSet } from '../../src/kernel/maps/bundle.js';
-import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '../../src/protocol/notebook.js';
-import { MIME } from '../../src/protocol/mime.js';
-import { reportHtml } from '../../src/protocol/webview.js';
-import { pageFilesOf } from '../support/bundleFiles.js';
+import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
+import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '#protocol/notebook.js';
+import { MIME } from '#protocol/mime.js';
+import { reportHtml } from '#protocol/webview.js';
+import { pageFilesOf } from '#test/support/bundleFiles.js';
 import { servePages, type MapFixture, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

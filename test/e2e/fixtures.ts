@@ -1,9 +1,9 @@
 /** Generated map bundles with known pairs, in the folder layout of src/protocol/bundle.ts, and the HTTP server for pages. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FeatureExample } from '../../src/protocol/bundle.js';
-import type { MapMeta } from '../../src/protocol/map.js';
-import { encodeSafetensors, type NdArray } from '../../src/protocol/safetensors.js';
+import type { FeatureExample } from '#protocol/bundle.js';
+import type { MapMeta } from '#protocol/map.js';
+import { encodeSafetensors, type NdArray } from '#protocol/safetensors.js';
 
 export interface MapFixture {
   id: string;

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import { MIME } from '../../src/protocol/mime.js';
-import type { Json, NotebookFile } from '../../src/protocol/notebook.js';
-import { reportHtml } from '../../src/protocol/webview.js';
-import { pageFilesOf } from '../support/bundleFiles.js';
-import { graphFixture } from '../support/graphBundle.js';
+import { MIME } from '#protocol/mime.js';
+import type { Json, NotebookFile } from '#protocol/notebook.js';
+import { reportHtml } from '#protocol/webview.js';
+import { pageFilesOf } from '#test/support/bundleFiles.js';
+import { graphFixture } from '#test/support/graphBundle.js';
 import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 

@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import type { Descriptor } from '../../src/protocol/bundle.js';
-import { panelHtml } from '../../src/protocol/webview.js';
-import type { ViewName } from '../../src/protocol/views.js';
+import type { Descriptor } from '#protocol/bundle.js';
+import { panelHtml } from '#protocol/webview.js';
+import type { ViewName } from '#protocol/views.js';
 import type { PageServer } from './fixtures.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');

@@ -2,12 +2,12 @@
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InterventionsDescriptor } from '../../src/protocol/interventions.js';
-import type { LiveCall } from '../../src/protocol/live.js';
-import { MIME } from '../../src/protocol/mime.js';
-import type { Json } from '../../src/protocol/notebook.js';
-import { panelHtml, reportHtml } from '../../src/protocol/webview.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '../kernel/helpers.js';
+import type { InterventionsDescriptor } from '#protocol/interventions.js';
+import type { LiveCall } from '#protocol/live.js';
+import { MIME } from '#protocol/mime.js';
+import type { Json } from '#protocol/notebook.js';
+import { panelHtml, reportHtml } from '#protocol/webview.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kernel/helpers.js';
 import { servePages, type PageServer } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 

@@ -10,12 +10,12 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { BrowserContext, Frame, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { GraphDescriptor } from '../../src/protocol/graph.js';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { MIME } from '../../src/protocol/mime.js';
-import type { NotebookFile } from '../../src/protocol/notebook.js';
-import { parseNotebook, serializeNotebook, splitSource } from '../../src/protocol/notebookCodec.js';
-import { decodeSafetensors } from '../../src/protocol/safetensors.js';
+import type { GraphDescriptor } from '#protocol/graph.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
+import type { NotebookFile } from '#protocol/notebook.js';
+import { parseNotebook, serializeNotebook, splitSource } from '#protocol/notebookCodec.js';
+import { decodeSafetensors } from '#protocol/safetensors.js';
 // @ts-expect-error plain JavaScript: the harness runs without a build
 import { openWorkbench, startBrowser } from '../harness/browser.mjs';
 // @ts-expect-error plain JavaScript

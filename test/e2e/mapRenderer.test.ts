@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { WEBVIEW_PROTOCOL } from '../../src/protocol/webview.js';
-import { MIME } from '../../src/protocol/mime.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { WEBVIEW_PROTOCOL } from '#protocol/webview.js';
+import { MIME } from '#protocol/mime.js';
 import { isolatedPoint, screenOf, servePages, twinFixture, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

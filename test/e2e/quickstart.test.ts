@@ -10,10 +10,10 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, Frame, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { MIME } from '../../src/protocol/mime.js';
-import { parseNotebook } from '../../src/protocol/notebookCodec.js';
-import { decodeSafetensors } from '../../src/protocol/safetensors.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
+import { parseNotebook } from '#protocol/notebookCodec.js';
+import { decodeSafetensors } from '#protocol/safetensors.js';
 // @ts-expect-error plain JavaScript: the harness runs without a build
 import { openWorkbench, startBrowser } from '../harness/browser.mjs';
 // @ts-expect-error plain JavaScript

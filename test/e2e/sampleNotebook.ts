@@ -1,8 +1,8 @@
 /** A notebook with every kind of output, some of them hostile. */
 import { compile, type TopLevelSpec } from 'vega-lite';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { MIME } from '../../src/protocol/mime.js';
-import type { Json, NotebookCell, NotebookFile } from '../../src/protocol/notebook.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
+import type { Json, NotebookCell, NotebookFile } from '#protocol/notebook.js';
 import { HOSTILE, type MapFixture } from './fixtures.js';
 
 const lines = (text: string) => text.split(/(?<=\n)/);

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import type { Descriptor } from '../../src/protocol/bundle.js';
-import { parseNotebook } from '../../src/protocol/notebookCodec.js';
-import { viewOfMime, VIEWS } from '../../src/protocol/views.js';
-import { reportHtml } from '../../src/protocol/webview.js';
-import { pageFilesOf } from '../support/bundleFiles.js';
+import type { Descriptor } from '#protocol/bundle.js';
+import { parseNotebook } from '#protocol/notebookCodec.js';
+import { viewOfMime, VIEWS } from '#protocol/views.js';
+import { reportHtml } from '#protocol/webview.js';
+import { pageFilesOf } from '#test/support/bundleFiles.js';
 import { servePages, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

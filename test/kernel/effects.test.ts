@@ -1,10 +1,10 @@
 /** Attribution and circuits on an example model, with two SAEs trained for a few seconds. */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFg, type Fg } from '../../src/kernel/api/index.js';
-import type { LanguageModel } from '../../src/kernel/models/types.js';
-import type { Sae } from '../../src/kernel/sae/types.js';
-import { collectingContext } from '../support/apiContext.js';
+import { createFg, type Fg } from '#kernel/api/index.js';
+import type { LanguageModel } from '#kernel/models/types.js';
+import type { Sae } from '#kernel/sae/types.js';
+import { collectingContext } from '#test/support/apiContext.js';
 
 const context = collectingContext();
 let fg: Fg;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import type { NotebookFile } from '../../src/protocol/notebook.js';
+import type { NotebookFile } from '#protocol/notebook.js';
 import { kernelCli, root } from './helpers.js';
 
 /** Runs a notebook of examples/ on the cpu, in a folder of its own; its key figures, and the page. */

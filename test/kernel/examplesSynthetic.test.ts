@@ -1,7 +1,7 @@
 /** The notebooks on ground truth, run from start to end at small sizes; what they say must hold there too. */
 import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NotebookFile } from '../../src/protocol/notebook.js';
+import type { NotebookFile } from '#protocol/notebook.js';
 import { figure, runExample } from './exampleNotebooks.js';
 import { ensureKernelBuilt, temporaryFolder } from './helpers.js';
 

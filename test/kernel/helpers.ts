@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frames.js';
-import type { CellEvent, ClientMessage, KernelMessage } from '../../src/protocol/kernel.js';
+import { encodeFrame, FrameDecoder } from '#protocol/frames.js';
+import type { CellEvent, ClientMessage, KernelMessage } from '#protocol/kernel.js';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 /** FGNB_KERNEL_DIST: bundles made elsewhere, such as with another Node. */

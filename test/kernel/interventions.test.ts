@@ -1,19 +1,19 @@
 /** Interventions on an example model, on the kernels that run it. */
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captureActivations } from '../../src/kernel/activations/capture.js';
-import { initDevice } from '../../src/kernel/compute/device.js';
-import { row } from '../../src/kernel/compute/matrix.js';
-import { Random } from '../../src/kernel/compute/random.js';
-import { clamp, scale } from '../../src/kernel/interventions/clamp.js';
-import { logitEffects } from '../../src/kernel/interventions/logitEffects.js';
-import { patch, patchFeatures } from '../../src/kernel/interventions/patch.js';
-import { run } from '../../src/kernel/interventions/run.js';
-import { steer } from '../../src/kernel/interventions/steer.js';
-import { loadModel } from '../../src/kernel/models/load.js';
-import type { LanguageModel, TokenSet } from '../../src/kernel/models/types.js';
-import { generateStories } from '../../src/kernel/synthetic/stories/generate.js';
-import { SAE_KINDS, tinySae } from '../unit/interventions/reference.js';
+import { captureActivations } from '#kernel/activations/capture.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { row } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { clamp, scale } from '#kernel/interventions/clamp.js';
+import { logitEffects } from '#kernel/interventions/logitEffects.js';
+import { patch, patchFeatures } from '#kernel/interventions/patch.js';
+import { run } from '#kernel/interventions/run.js';
+import { steer } from '#kernel/interventions/steer.js';
+import { loadModel } from '#kernel/models/load.js';
+import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
+import { generateStories } from '#kernel/synthetic/stories/generate.js';
+import { SAE_KINDS, tinySae } from '#test/unit/interventions/reference.js';
 
 const hook = 'blocks.1.hook_resid_pre';
 const prompt = 'Once upon a time there was a queen. “She” lived in a café with a king, and she had a dog';

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CELL_LANGUAGE } from '../../src/protocol/notebook.js';
+import { CELL_LANGUAGE } from '#protocol/notebook.js';
 import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
 
 beforeAll(ensureKernelBuilt);

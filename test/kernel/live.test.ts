@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LIVE_GONE, LIVE_SUPERSEDED } from '../../src/protocol/live.js';
-import type { Json } from '../../src/protocol/notebook.js';
+import { LIVE_GONE, LIVE_SUPERSEDED } from '#protocol/live.js';
+import type { Json } from '#protocol/notebook.js';
 import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from './helpers.js';
 
 let kernel: KernelProcess;

@@ -3,14 +3,14 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { featureLabels } from '../../src/kernel/activations/labels.js';
-import { topExamples } from '../../src/kernel/activations/examples.js';
-import { row } from '../../src/kernel/compute/matrix.js';
-import { createPreset } from '../../src/kernel/synthetic/presets/presets.js';
-import { PRESETS } from '../../src/kernel/synthetic/presets/list.js';
-import { createWorld } from '../../src/kernel/synthetic/world/world.js';
-import { writeWorldActivations } from '../../src/kernel/synthetic/world/activations.js';
-import { worldReport } from '../../src/kernel/synthetic/world/report.js';
+import { featureLabels } from '#kernel/activations/labels.js';
+import { topExamples } from '#kernel/activations/examples.js';
+import { row } from '#kernel/compute/matrix.js';
+import { createPreset } from '#kernel/synthetic/presets/presets.js';
+import { PRESETS } from '#kernel/synthetic/presets/list.js';
+import { createWorld } from '#kernel/synthetic/world/world.js';
+import { writeWorldActivations } from '#kernel/synthetic/world/activations.js';
+import { worldReport } from '#kernel/synthetic/world/report.js';
 
 describe('lan-2024', () => {
   it('is one switch for all features: L0 16 ± 14, 15 % empty, frequencies hardly decaying', async () => {

@@ -2,17 +2,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createFg } from '../../src/kernel/api/index.js';
-import { crossKnn } from '../../src/kernel/compute/knn.js';
-import { initDevice } from '../../src/kernel/compute/device.js';
-import { row } from '../../src/kernel/compute/matrix.js';
-import type { TableDescriptor } from '../../src/protocol/display.js';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { MIME } from '../../src/protocol/mime.js';
-import { loadSae } from '../../src/kernel/sae/load.js';
-import { trustworthiness } from '../../src/kernel/maps/trustworthiness.js';
-import { matrix } from '../../src/kernel/compute/matrix.js';
-import { collectingContext, shownJson, type CollectedContext } from '../support/apiContext.js';
+import { createFg } from '#kernel/api/index.js';
+import { crossKnn } from '#kernel/compute/knn.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { row } from '#kernel/compute/matrix.js';
+import type { TableDescriptor } from '#protocol/display.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
+import { loadSae } from '#kernel/sae/load.js';
+import { trustworthiness } from '#kernel/maps/trustworthiness.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { collectingContext, shownJson, type CollectedContext } from '#test/support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');

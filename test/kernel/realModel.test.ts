@@ -5,14 +5,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createFg } from '../../src/kernel/api/index.js';
-import { initDevice } from '../../src/kernel/compute/device.js';
-import { toFloat64, toInt32 } from '../../src/kernel/io/ndarray.js';
-import { SafetensorsFile } from '../../src/kernel/io/safetensors.js';
-import { loadModel } from '../../src/kernel/models/load.js';
-import type { MapDescriptor } from '../../src/protocol/map.js';
-import { MIME } from '../../src/protocol/mime.js';
-import { collectingContext, shownJson, type CollectedContext } from '../support/apiContext.js';
+import { createFg } from '#kernel/api/index.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { toFloat64, toInt32 } from '#kernel/io/ndarray.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
+import { loadModel } from '#kernel/models/load.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
+import { collectingContext, shownJson, type CollectedContext } from '#test/support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');

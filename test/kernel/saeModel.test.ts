@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../src/kernel/compute/device.js';
-import { Random } from '../../src/kernel/compute/random.js';
-import { createModel } from '../../src/kernel/models/create.js';
-import type { ModelConfig, Tokenizer, TokenSet } from '../../src/kernel/models/types.js';
-import { evaluateSae } from '../../src/kernel/sae/evaluate.js';
-import { modelSource } from '../../src/kernel/sae/source.js';
-import { trainSae } from '../../src/kernel/sae/train.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { Random } from '#kernel/compute/random.js';
+import { createModel } from '#kernel/models/create.js';
+import type { ModelConfig, Tokenizer, TokenSet } from '#kernel/models/types.js';
+import { evaluateSae } from '#kernel/sae/evaluate.js';
+import { modelSource } from '#kernel/sae/source.js';
+import { trainSae } from '#kernel/sae/train.js';
 
 const config: ModelConfig = {
   family: 'gpt_neo',

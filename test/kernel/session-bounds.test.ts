@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLIENT_LIMITS, encodeFrame, STRANGER_LIMITS } from '../../src/protocol/frames.js';
+import { CLIENT_LIMITS, encodeFrame, STRANGER_LIMITS } from '#protocol/frames.js';
 import {
   ensureKernelBuilt,
   kernelCli,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NotebookFile } from '../../src/protocol/notebook.js';
+import type { NotebookFile } from '#protocol/notebook.js';
 import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
 
 const folder = temporaryFolder('cli');

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '../../src/kernel/compute/random.js';
+import { Random } from '#kernel/compute/random.js';
 import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from './helpers.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -94,7 +94,7 @@ beforeAll(() => ensureKernelBuilt());
 
 describe.each([
   // Without grace every interrupt terminates what runs; with it, most calls end by their signal.
-  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 17 },
+  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 30 },
   { name: 'with the grace that users have', env: {}, times: 5 },
 ])('calls interrupted at random moments, $name', ({ env, times }) => {
   let kernel: KernelProcess;

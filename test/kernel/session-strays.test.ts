@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CellEvent } from '../../src/protocol/kernel.js';
-import type { NotebookFile } from '../../src/protocol/notebook.js';
+import type { CellEvent } from '#protocol/kernel.js';
+import type { NotebookFile } from '#protocol/notebook.js';
 import {
   ensureKernelBuilt,
   kernelCli,

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
-import { phiOfJoint } from '../../src/kernel/compute/sampling/normal.js';
-import { drawSpan, type Span } from '../../src/kernel/compute/sampling/span.js';
-import { Pool } from '../../src/kernel/compute/pool.js';
-import { createWorld, type GeneratedWorld } from '../../src/kernel/synthetic/world/world.js';
-import { jointLaw } from '../../src/kernel/synthetic/world/joint.js';
-import type { WorldOptions } from '../../src/kernel/synthetic/world/options.js';
-import { worldReport } from '../../src/kernel/synthetic/world/report.js';
+import { phiOfJoint } from '#kernel/compute/sampling/normal.js';
+import { drawSpan, type Span } from '#kernel/compute/sampling/span.js';
+import { Pool } from '#kernel/compute/pool.js';
+import { createWorld, type GeneratedWorld } from '#kernel/synthetic/world/world.js';
+import { jointLaw } from '#kernel/synthetic/world/joint.js';
+import type { WorldOptions } from '#kernel/synthetic/world/options.js';
+import { worldReport } from '#kernel/synthetic/world/report.js';
 
 /** Firings of single features and pairs over n samples, counted apart from the code. */
 async function counted(

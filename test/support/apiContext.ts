@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { LiveHandler, SessionContext } from '../../src/kernel/verb/context.js';
-import type { Progress } from '../../src/protocol/kernel.js';
-import type { OutputItem } from '../../src/protocol/notebook.js';
+import type { LiveHandler, SessionContext } from '#kernel/verb/context.js';
+import type { Progress } from '#protocol/kernel.js';
+import type { OutputItem } from '#protocol/notebook.js';
 
 export interface CollectedContext extends SessionContext {
   readonly shown: OutputItem[][];

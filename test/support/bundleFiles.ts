@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { PageFile } from '../../src/protocol/webview.js';
-import type { BundleFiles } from '../../src/webviews/ui/bundle.js';
+import type { PageFile } from '#protocol/webview.js';
+import type { BundleFiles } from '#webviews/ui/bundle.js';
 
 export function memoryFiles(files: Record<string, Uint8Array>): BundleFiles {
   return { read: (file, begin, end) => Promise.resolve(files[file]?.subarray(begin, end) ?? null) };

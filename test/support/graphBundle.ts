@@ -1,7 +1,7 @@
 /** Generated bundles of Mapper graphs with known nodes, in the folder layout of src/protocol/graph.ts. */
-import type { GraphMeta, GraphSetMeta } from '../../src/protocol/graph.js';
-import type { FeatureExample } from '../../src/protocol/bundle.js';
-import { encodeSafetensors, type NdArray } from '../../src/protocol/safetensors.js';
+import type { GraphMeta, GraphSetMeta } from '#protocol/graph.js';
+import type { FeatureExample } from '#protocol/bundle.js';
+import { encodeSafetensors, type NdArray } from '#protocol/safetensors.js';
 
 export interface GraphSetInput {
   meta: Partial<GraphSetMeta> & Pick<GraphSetMeta, 'name' | 'role' | 'points'>;

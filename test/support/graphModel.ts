@@ -1,7 +1,7 @@
 /** Graph fixtures as the view's model. */
-import { GRAPH_BUNDLE } from '../../src/protocol/graph.js';
-import { loadGraph, type GraphModel } from '../../src/webviews/graph/model.js';
-import { BundleReader } from '../../src/webviews/ui/bundle.js';
+import { GRAPH_BUNDLE } from '#protocol/graph.js';
+import { loadGraph, type GraphModel } from '#webviews/graph/model.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
 import { memoryFiles } from './bundleFiles.js';
 import { graphBundle, type GraphFixture } from './graphBundle.js';
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { ExtensionApi } from '../../src/extension/extension.js';
-import { CELL_LANGUAGE, type NotebookCell, type NotebookFile } from '../../src/protocol/notebook.js';
-import { serializeNotebook, splitSource } from '../../src/protocol/notebookCodec.js';
+import type { ExtensionApi } from '#extension/extension.js';
+import { CELL_LANGUAGE, type NotebookCell, type NotebookFile } from '#protocol/notebook.js';
+import { serializeNotebook, splitSource } from '#protocol/notebookCodec.js';
 
 export const EXTENSION_ID = 'feature-geometry.feature-geometry-notebooks';
 

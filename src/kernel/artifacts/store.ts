@@ -231,7 +231,7 @@ export class ArtifactStore {
       const made = await other.catch(() => undefined);
       if (made) return { ...made, cached: false };
     }
-    return running.begin(folder, () => this.makeLocked(folder, key, options, found));
+    return running.begin(folder, (requireCurrent) => this.makeLocked(folder, key, options, found, requireCurrent));
   }
 
   /** Makes a result while no other kernel does; what another made in the meantime is taken. */
@@ -240,6 +240,7 @@ export class ArtifactStore {
     key: ArtifactKey,
     options: ComputeOptions<T>,
     found: 'absent' | 'damaged' | 'unwanted',
+    requireCurrent: () => void,
   ): Promise<Made> {
     await mkdir(this.folder, { recursive: true });
     let waited = false;
@@ -255,7 +256,7 @@ export class ArtifactStore {
         const theirs = await this.loadCached(folder, key, options);
         if (typeof theirs === 'object') return { record: theirs.record, cached: true };
       }
-      return { record: await this.make(folder, key, options), cached: false };
+      return { record: await this.make(folder, key, options, requireCurrent), cached: false };
     } finally {
       await lock.release();
     }
@@ -265,6 +266,7 @@ export class ArtifactStore {
     folder: string,
     key: ArtifactKey,
     { make, title, unfinished }: ComputeOptions<T>,
+    requireCurrent: () => void,
   ): Promise<ArtifactRecord> {
     const temporary = temporaryFolder(folder);
     await mkdir(temporary);
@@ -285,9 +287,12 @@ export class ArtifactStore {
         packages: packageVersions(),
         wallMs: Math.round(performance.now() - start),
       });
+      // A call that was stopped may get here late, when another makes the same.
+      requireCurrent();
       await replaceFolder(temporary, folder);
       await syncFolder(this.folder);
       // Only now: whoever is killed before goes on from it.
+      requireCurrent();
       if (unfinished !== undefined) await rm(unfinished, { recursive: true, force: true });
       return record;
     } catch (error) {

@@ -89,12 +89,20 @@ export class SharedWork<Key, Value> {
     return this.#running.get(key);
   }
 
-  /** Begins work; an earlier one of the same key is no longer given to others. */
-  begin(key: Key, work: () => Promise<Value>): Promise<Value> {
+  /**
+   * Begins work; an earlier one of the same key is no longer given to others. `work` gets a function that throws
+   * AbortError once the cell that began it was stopped: to be asked before it changes what a later work of the key shares.
+   */
+  begin(key: Key, work: (requireCurrent: () => void) => Promise<Value>): Promise<Value> {
+    let ended = false;
     const forget = (): void => {
+      ended = true;
       if (this.#running.get(key) === promise) this.#running.delete(key);
     };
-    const promise = claimed(work, forget);
+    const requireCurrent = (): void => {
+      if (ended) throw new AbortError('the work of an interrupted cell');
+    };
+    const promise = claimed(() => work(requireCurrent), forget);
     this.#running.set(key, promise);
     promise.then(forget, () => undefined);
     return promise;

@@ -20,6 +20,7 @@ import { CellOwnership } from './cellOwnership.js';
 import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
 import { disposer, type Disposer } from './dispose.js';
+import { FileDrain } from './drain.js';
 import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
@@ -90,6 +91,7 @@ export class Session implements SessionContext {
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
   private readonly liveViews = new LiveViews(this.evaluator);
+  private readonly drain = new FileDrain();
   private readonly runs = new CellOwnership<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
   private readonly loader: ModuleLoader;
@@ -182,7 +184,7 @@ export class Session implements SessionContext {
    * any continuation, and the session must go on.
    */
   private next(): void {
-    if (this.current || this.liveViews.active) return;
+    if (this.current || this.liveViews.active || this.drain.waiting) return;
     const queued = this.queue.shift();
     if (queued) return this.begin(queued);
     if (this.busy) this.sink.state('idle');
@@ -334,8 +336,10 @@ export class Session implements SessionContext {
     if (run) this.sink.state('interrupting');
     this.dropQueue();
     this.runs.reset();
-    if (wasTerminated()) endTerminatedWork();
-    else if (owner) setTimeout(workOf(owner), STOP_TIMERS_MS).unref();
+    if (wasTerminated()) {
+      endTerminatedWork();
+      this.drain.begin(() => this.next());
+    } else if (owner) setTimeout(workOf(owner), STOP_TIMERS_MS).unref();
     const live = this.liveViews.interrupt();
     if (run) this.end(run, { thrown: new InterruptedError() });
     return [run?.abort, live].filter((abort) => abort !== undefined);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { capturedWidth, captureActivations, type CaptureOptions } from '../../../src/kernel/activations/capture.js';
-import type { LanguageModel, TokenSet } from '../../../src/kernel/models/types.js';
+import { capturedWidth, captureActivations, type CaptureOptions } from '#kernel/activations/capture.js';
+import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
 import { fakeModel, tokenizer, tokenSet } from './fakes.js';
 
 const hook = 'blocks.0.hook_mlp_out';

@@ -2,13 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { checkRows, checkStatistics } from '../../../src/kernel/activations/statistics.js';
-import { openActivations } from '../../../src/kernel/activations/store.js';
-import { writeActivations } from '../../../src/kernel/activations/write.js';
-import type { NdArray } from '../../../src/kernel/io/ndarray.js';
-import { writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { decodeSafetensors } from '../../../src/protocol/safetensors.js';
-import { testFolder } from '../io/folder.js';
+import { checkRows, checkStatistics } from '#kernel/activations/statistics.js';
+import { openActivations } from '#kernel/activations/store.js';
+import { writeActivations } from '#kernel/activations/write.js';
+import type { NdArray } from '#kernel/io/ndarray.js';
+import { writeSafetensors } from '#kernel/io/safetensors.js';
+import { decodeSafetensors } from '#protocol/safetensors.js';
+import { testFolder } from '#test/unit/io/folder.js';
 import { sparse } from './rows.js';
 
 const root = testFolder();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { topExamples, type TopExamplesOptions } from '../../../src/kernel/activations/examples.js';
-import { featureLabels, labelText } from '../../../src/kernel/activations/labels.js';
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { topExamples, type TopExamplesOptions } from '#kernel/activations/examples.js';
+import { featureLabels, labelText } from '#kernel/activations/labels.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import { Random } from '#kernel/compute/random.js';
 import { fromDense, randomRows, sparse, toDense } from './rows.js';
 
 const piece = (t: number) => ` w${t}`;

@@ -1,5 +1,5 @@
 /** A model whose activation at a hook is a known function of the token and its position. */
-import type { LanguageModel, Tokenizer, TokenSet } from '../../../src/kernel/models/types.js';
+import type { LanguageModel, Tokenizer, TokenSet } from '#kernel/models/types.js';
 
 export const tokenizer: Tokenizer = {
   id: 'tokenizer-A',

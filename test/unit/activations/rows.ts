@@ -1,6 +1,6 @@
 /** Sparse rows for tests. */
-import { Random } from '../../../src/kernel/compute/random.js';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
+import { Random } from '#kernel/compute/random.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
 
 /** Rows from lists of [feature, value]. */
 export function sparse(cols: number, rows: ReadonlyArray<ReadonlyArray<readonly [number, number]>>): SparseRows {

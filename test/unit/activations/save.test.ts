@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
-import { densityWarnings, saveActivations as saveChecked } from '../../../src/kernel/activations/save.js';
-import type { ActivationsMeta } from '../../../src/kernel/activations/types.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
+import { ArtifactStore } from '#kernel/artifacts/store.js';
+import { densityWarnings, saveActivations as saveChecked } from '#kernel/activations/save.js';
+import type { ActivationsMeta } from '#kernel/activations/types.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { fakeModel, tokenSet } from './fakes.js';
 import { fromDense, toDense } from './rows.js';
 

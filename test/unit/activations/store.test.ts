@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
-import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import {
   deadFeatures,
   density,
@@ -11,10 +11,10 @@ import {
   meanL0,
   positionShares,
   usableFeatures,
-} from '../../../src/kernel/activations/statistics.js';
-import { memoryActivations, openActivations } from '../../../src/kernel/activations/store.js';
-import { mergeActivations, writeActivations, type WriteOptions } from '../../../src/kernel/activations/write.js';
-import type { SparseActivations } from '../../../src/kernel/activations/types.js';
+} from '#kernel/activations/statistics.js';
+import { memoryActivations, openActivations } from '#kernel/activations/store.js';
+import { mergeActivations, writeActivations, type WriteOptions } from '#kernel/activations/write.js';
+import type { SparseActivations } from '#kernel/activations/types.js';
 import { tokenizer } from './fakes.js';
 import { randomRows, sparse, toDense } from './rows.js';
 

@@ -1,12 +1,12 @@
 /** Arrays of other programs as stores, and any kept result by its id. */
-import type { PairedMap } from '../../../src/kernel/correlation/types.js';
-import type { Layout } from '../../../src/kernel/maps/types.js';
-import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
+import type { PairedMap } from '#kernel/correlation/types.js';
+import type { Layout } from '#kernel/maps/types.js';
+import type { MapperGraph } from '#kernel/mapper/types.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { SparseActivations } from '../../../src/kernel/activations/types.js';
-import { noTorch, python } from '../../support/python.js';
+import type { SparseActivations } from '#kernel/activations/types.js';
+import { noTorch, python } from '#test/support/python.js';
 import { freshWorld, lmA, saeA, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -1,8 +1,8 @@
 /** fg.artifacts, fg.device and fg.keyFigure: what a notebook has on disk, what computes, and what it ends with. */
 import { describe, expect, it } from 'vitest';
-import { namespaces } from '../../../src/kernel/api/namespaces.js';
-import { DISPLAY, type Displayed } from '../../../src/kernel/present/items.js';
-import { MIME } from '../../../src/protocol/mime.js';
+import { namespaces } from '#kernel/api/namespaces.js';
+import { DISPLAY, type Displayed } from '#kernel/present/items.js';
+import { MIME } from '#protocol/mime.js';
 import { freshWorld } from './tiny.js';
 
 const world = freshWorld();

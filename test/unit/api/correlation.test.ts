@@ -1,8 +1,8 @@
 /** fg.correlation: filters of pairs from a cell, and options that would have no effect. */
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import type { TableDescriptor } from '../../../src/protocol/display.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import type { TableDescriptor } from '#protocol/display.js';
+import type { OutputItem } from '#protocol/notebook.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -3,8 +3,8 @@
  * declared: an artifact that was made then is found now.
  */
 import { describe, expect, it } from 'vitest';
-import type { Tokenizer } from '../../../src/kernel/models/types.js';
-import { steer } from '../../../src/kernel/interventions/steer.js';
+import type { Tokenizer } from '#kernel/models/types.js';
+import { steer } from '#kernel/interventions/steer.js';
 import { freshWorld, hook, lmA, lmB, saeA, texts } from './tiny.js';
 
 const world = freshWorld();

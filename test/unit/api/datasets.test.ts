@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DISPLAY, type Displayed } from '../../../src/kernel/present/items.js';
-import type { Dataset } from '../../../src/kernel/datasets/dataset.js';
-import type { LanguageModel, Tokenizer } from '../../../src/kernel/models/types.js';
-import { generateStories, STORY_CONCEPTS } from '../../../src/kernel/synthetic/stories/generate.js';
-import { tokenizer } from '../models/models.js';
+import { DISPLAY, type Displayed } from '#kernel/present/items.js';
+import type { Dataset } from '#kernel/datasets/dataset.js';
+import type { LanguageModel, Tokenizer } from '#kernel/models/types.js';
+import { generateStories, STORY_CONCEPTS } from '#kernel/synthetic/stories/generate.js';
+import { tokenizer } from '#test/unit/models/models.js';
 import { freshWorld, lmA, lmB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -3,11 +3,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { createFg } from '../../../src/kernel/api/index.js';
-import { namespaces } from '../../../src/kernel/api/namespaces.js';
-import type { AnyVerb, Namespace } from '../../../src/kernel/verb/namespace.js';
-import type { Schema } from '../../../src/kernel/verb/option.js';
-import { collectingContext } from '../../support/apiContext.js';
+import { createFg } from '#kernel/api/index.js';
+import { namespaces } from '#kernel/api/namespaces.js';
+import type { AnyVerb, Namespace } from '#kernel/verb/namespace.js';
+import type { Schema } from '#kernel/verb/option.js';
+import { collectingContext } from '#test/support/apiContext.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const folder = path.join(root, 'docs/api');

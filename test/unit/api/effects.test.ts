@@ -1,14 +1,14 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
-import type { MapDescriptor } from '../../../src/protocol/map.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import { normals } from '../models/models.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import { normals } from '#test/unit/models/models.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Environment, parametersOf } from '../../../src/kernel/verb/environment.js';
-import { breathe, checkAborted } from '../../../src/kernel/compute/call.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
+import { Environment, parametersOf } from '#kernel/verb/environment.js';
+import { breathe, checkAborted } from '#kernel/compute/call.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
 
 let context: CollectedContext;
 let env: Environment;

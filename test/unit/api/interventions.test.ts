@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { correlate } from '../../../src/kernel/correlation/map.js';
-import type { FeatureMap } from '../../../src/kernel/correlation/types.js';
-import { INTERVENTIONS_VERSION } from '../../../src/kernel/models/edits.js';
-import { lossPerToken } from '../../../src/kernel/models/tokenLoss.js';
-import { reconstruct } from '../../../src/kernel/sae/sae.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import { correlate } from '#kernel/correlation/map.js';
+import type { FeatureMap } from '#kernel/correlation/types.js';
+import { INTERVENTIONS_VERSION } from '#kernel/models/edits.js';
+import { lossPerToken } from '#kernel/models/tokenLoss.js';
+import { reconstruct } from '#kernel/sae/sae.js';
+import type { OutputItem } from '#protocol/notebook.js';
 import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

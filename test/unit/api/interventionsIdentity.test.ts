@@ -2,11 +2,11 @@
  * Identities of fg.interventions as they were before its verbs were declared: an artifact that was made then is found now.
  */
 import { describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import type { PairedMap } from '../../../src/kernel/correlation/types.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Fg } from '../../../src/kernel/api/index.js';
-import { normals } from '../models/models.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import type { PairedMap } from '#kernel/correlation/types.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Fg } from '#kernel/api/index.js';
+import { normals } from '#test/unit/models/models.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

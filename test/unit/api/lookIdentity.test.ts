@@ -3,7 +3,7 @@
  * made then is found now.
  */
 import { describe, expect, it } from 'vitest';
-import type { Fg } from '../../../src/kernel/api/index.js';
+import type { Fg } from '#kernel/api/index.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -2,14 +2,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
-import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
-import type { GraphDescriptor } from '../../../src/protocol/graph.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
-import { shownJson } from '../../support/apiContext.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
+import type { MapperGraph } from '#kernel/mapper/types.js';
+import type { GraphDescriptor } from '#protocol/graph.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import { shownJson } from '#test/support/apiContext.js';
 import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -3,15 +3,15 @@
  * found now.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import type { PairedMap } from '../../../src/kernel/correlation/types.js';
-import { mapper } from '../../../src/kernel/mapper/fg.js';
-import { show } from '../../../src/kernel/show/fg.js';
-import { bindCall } from '../../../src/kernel/verb/called.js';
-import { Environment } from '../../../src/kernel/verb/environment.js';
-import { bind } from '../../../src/kernel/verb/namespace.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
-import { circle } from '../mapper/shapes.js';
+import { initDevice } from '#kernel/compute/device.js';
+import type { PairedMap } from '#kernel/correlation/types.js';
+import { mapper } from '#kernel/mapper/fg.js';
+import { show } from '#kernel/show/fg.js';
+import { bindCall } from '#kernel/verb/called.js';
+import { Environment } from '#kernel/verb/environment.js';
+import { bind } from '#kernel/verb/namespace.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { circle } from '#test/unit/mapper/shapes.js';
 
 const x = circle(40, 1);
 const plan = {

@@ -1,9 +1,9 @@
 /** Every call of fg that takes rows takes them in the same forms, and refuses in the same words. */
 import { describe, expect, it } from 'vitest';
-import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
+import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
+import { createSae } from '#kernel/sae/sae.js';
 import { freshWorld, hook, lmA, saeA, texts } from './tiny.js';
 
 const session = freshWorld();

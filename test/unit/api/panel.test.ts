@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import type { LanguageModel } from '../../../src/kernel/models/types.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import type { LanguageModel } from '#kernel/models/types.js';
+import type { Sae } from '#kernel/sae/types.js';
 import type {
   InterventionsCard,
   InterventionsDescriptor,
@@ -9,10 +9,10 @@ import type {
   InterventionsHit,
   InterventionSpec,
   InterventionsResult,
-} from '../../../src/protocol/interventions.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { Json } from '../../../src/protocol/notebook.js';
-import { shownJson } from '../../support/apiContext.js';
+} from '#protocol/interventions.js';
+import { MIME } from '#protocol/mime.js';
+import type { Json } from '#protocol/notebook.js';
+import { shownJson } from '#test/support/apiContext.js';
 import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -11,10 +11,10 @@ import {
   tableOf,
   withDisplay,
   withSummary,
-} from '../../../src/kernel/present/items.js';
-import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
+} from '#kernel/present/items.js';
+import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
 
 const textOf = (items: OutputItem[]): string => [items.find((i) => i.mime === MIME.text)?.text ?? []].flat().join('');
 const jsonOf = <T>(items: OutputItem[], mime: string): T => items.find((i) => i.mime === mime)?.json as T;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import { chartItems, DISPLAY } from '../../../src/kernel/present/items.js';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
-import { basis, directions, handSae, handWorld, independent } from '../synthetic/fakes.js';
+import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import { chartItems, DISPLAY } from '#kernel/present/items.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { basis, directions, handSae, handWorld, independent } from '#test/unit/synthetic/fakes.js';
 import { freshWorld, lmA } from './tiny.js';
 
 const session = freshWorld();

@@ -1,14 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
-import type { TableDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import { row } from '../../../src/kernel/compute/matrix.js';
-import { correlate } from '../../../src/kernel/correlation/map.js';
-import { evaluateSae } from '../../../src/kernel/sae/evaluate.js';
-import { FakeHub } from '../io/hubServer.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import type { TableDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import { row } from '#kernel/compute/matrix.js';
+import { correlate } from '#kernel/correlation/map.js';
+import { evaluateSae } from '#kernel/sae/evaluate.js';
+import { FakeHub } from '#test/unit/io/hubServer.js';
 import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
 
 const world = freshWorld();

@@ -3,12 +3,12 @@
  * a world is the world that it was.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFg, type Fg } from '../../../src/kernel/api/index.js';
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
-import { basis, directions, handSae, handWorld, independent, sparse } from '../synthetic/fakes.js';
+import { createFg, type Fg } from '#kernel/api/index.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { basis, directions, handSae, handWorld, independent, sparse } from '#test/unit/synthetic/fakes.js';
 
 let context: CollectedContext;
 let fg: Fg;

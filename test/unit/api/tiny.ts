@@ -1,12 +1,12 @@
 /** Two tiny models over the same tokens, an SAE for each, and the facade on a session that collects. */
 import { afterEach, beforeEach } from 'vitest';
-import { createFg, type Fg } from '../../../src/kernel/api/index.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '../models/models.js';
+import { createFg, type Fg } from '#kernel/api/index.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae } from '#kernel/sae/types.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
 
 await initDevice({ device: 'cpu' });
 

@@ -1,22 +1,22 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { show } from '../../../src/kernel/show/fg.js';
-import { bindCall } from '../../../src/kernel/verb/called.js';
-import { Environment } from '../../../src/kernel/verb/environment.js';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import { bind } from '../../../src/kernel/verb/namespace.js';
-import { resumable, unfinishedFile } from '../../../src/kernel/verb/resume.js';
-import type { PairedMap } from '../../../src/kernel/correlation/types.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { mapper } from '../../../src/kernel/mapper/fg.js';
-import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
-import type { ChartDescriptor, TableDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
-import { blobs, circle } from '../mapper/shapes.js';
+import { show } from '#kernel/show/fg.js';
+import { bindCall } from '#kernel/verb/called.js';
+import { Environment } from '#kernel/verb/environment.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import { bind } from '#kernel/verb/namespace.js';
+import { resumable, unfinishedFile } from '#kernel/verb/resume.js';
+import type { PairedMap } from '#kernel/correlation/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { mapper } from '#kernel/mapper/fg.js';
+import type { MapperOptions } from '#kernel/mapper/options.js';
+import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { blobs, circle } from '#test/unit/mapper/shapes.js';
 
 const OPTIONS: MapperOptions = {
   lens: { kind: 'dimensions', columns: [0] },

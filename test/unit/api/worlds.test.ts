@@ -1,9 +1,9 @@
 /** fg.synthetic's worlds: how they show themselves, their report, true activations as artifacts, presets, what is refused. */
 import { describe, expect, it } from 'vitest';
-import { DISPLAY } from '../../../src/kernel/present/items.js';
-import type { ChartDescriptor } from '../../../src/protocol/display.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { OutputItem } from '../../../src/protocol/notebook.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import type { ChartDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
 import { freshWorld } from './tiny.js';
 
 const session = freshWorld();

@@ -12,8 +12,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ArtifactStore, MismatchError, requireSame, type ComputeOptions } from '../../../src/kernel/artifacts/store.js';
-import type { ArtifactKey } from '../../../src/kernel/artifacts/types.js';
+import { ArtifactStore, MismatchError, requireSame, type ComputeOptions } from '#kernel/artifacts/store.js';
+import type { ArtifactKey } from '#kernel/artifacts/types.js';
 
 const key: ArtifactKey = {
   kind: 'sae',

@@ -1,21 +1,21 @@
 /** A signal that is aborted already ends a call before it starts, however little there is to do. */
 import { describe, expect, it } from 'vitest';
-import { pauses, type CallOptions } from '../../../src/kernel/compute/call.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { exactKnn } from '../../../src/kernel/compute/knn.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { landmarks, PointDistances } from '../../../src/kernel/mapper/landmarks.js';
-import { NullData } from '../../../src/kernel/mapper/nullData.js';
-import { pairDistances } from '../../../src/kernel/mapper/pairDistances.js';
-import { ripsBarcodes } from '../../../src/kernel/mapper/rips.js';
-import { openSpace } from '../../../src/kernel/mapper/space.js';
-import { pca } from '../../../src/kernel/maps/pca.js';
-import { trustworthiness } from '../../../src/kernel/maps/trustworthiness.js';
-import { umap } from '../../../src/kernel/maps/umap.js';
-import { linearAssignment } from '../../../src/kernel/synthetic/recovery/assignment.js';
-import { firingRecovery } from '../../../src/kernel/synthetic/recovery/firing.js';
-import { largestCosines } from '../../../src/kernel/synthetic/world/spread.js';
+import { pauses, type CallOptions } from '#kernel/compute/call.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { exactKnn } from '#kernel/compute/knn.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { landmarks, PointDistances } from '#kernel/mapper/landmarks.js';
+import { NullData } from '#kernel/mapper/nullData.js';
+import { pairDistances } from '#kernel/mapper/pairDistances.js';
+import { ripsBarcodes } from '#kernel/mapper/rips.js';
+import { openSpace } from '#kernel/mapper/space.js';
+import { pca } from '#kernel/maps/pca.js';
+import { trustworthiness } from '#kernel/maps/trustworthiness.js';
+import { umap } from '#kernel/maps/umap.js';
+import { linearAssignment } from '#kernel/synthetic/recovery/assignment.js';
+import { firingRecovery } from '#kernel/synthetic/recovery/firing.js';
+import { largestCosines } from '#kernel/synthetic/world/spread.js';
 
 await initDevice({ device: 'cpu' });
 const x = matrix(12, 3, new Random(1).normals(new Float32Array(36)));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cholesky, choleskyInPlace } from '../../../src/kernel/compute/cholesky.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { cholesky, choleskyInPlace } from '#kernel/compute/cholesky.js';
+import { Random } from '#kernel/compute/random.js';
 
 /** A Aᵀ of n × r normal numbers. */
 function gramOf(n: number, r: number): Float64Array {

@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { currentDevice, initDevice } from '../../../src/kernel/compute/device.js';
-import { diagnose, formatDoctor } from '../../../src/kernel/compute/doctor.js';
-import { findPackage, gpuFolder, loadReason, nvidiaDriver } from '../../../src/kernel/compute/gpu.js';
+import { currentDevice, initDevice } from '#kernel/compute/device.js';
+import { diagnose, formatDoctor } from '#kernel/compute/doctor.js';
+import { findPackage, gpuFolder, loadReason, nvidiaDriver } from '#kernel/compute/gpu.js';
 
 const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-device-'));
 const gpuBefore = process.env.FGNB_GPU_FOLDER;

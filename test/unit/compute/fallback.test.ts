@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { NativeProduct } from '../../../src/kernel/compute/nativeProduct.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import type { NativeProduct } from '#kernel/compute/nativeProduct.js';
+import { Random } from '#kernel/compute/random.js';
 
 const ort = vi.hoisted(() => ({ open: (): unknown => undefined }));
-vi.mock('../../../src/kernel/compute/nativeProduct.js', async (actual) => ({
+vi.mock('#kernel/compute/nativeProduct.js', async (actual) => ({
   ...(await actual<object>()),
   openNativeProduct: () => ort.open(),
 }));
 
 async function start() {
-  const { initDevice } = await import('../../../src/kernel/compute/device.js');
-  const { gemm } = await import('../../../src/kernel/compute/gemm.js');
-  const { tf } = await import('../../../src/kernel/compute/tf.js');
+  const { initDevice } = await import('#kernel/compute/device.js');
+  const { gemm } = await import('#kernel/compute/gemm.js');
+  const { tf } = await import('#kernel/compute/tf.js');
   return { report: await initDevice({ device: 'cpu' }), gemm, tf };
 }
 
@@ -44,7 +44,7 @@ describe('without ONNX Runtime', () => {
     ort.open = () => {
       throw new Error('none');
     };
-    const { gemm, initGemm, gemmReport } = await import('../../../src/kernel/compute/gemm.js');
+    const { gemm, initGemm, gemmReport } = await import('#kernel/compute/gemm.js');
     expect(() => gemmReport()).toThrow('initDevice');
     expect([...gemm(At, B, 2, 2, 3, { transA: true })]).toEqual(C);
     await initGemm();
@@ -58,7 +58,7 @@ it("tfjs-wasm's products have the same bits wherever their rows are cut", async 
     throw new Error('none');
   };
   await start();
-  const { batchedProduct } = await import('../../../src/kernel/compute/gemm.js');
+  const { batchedProduct } = await import('#kernel/compute/gemm.js');
   const random = new Random(9);
   const [m, n, k] = [13, 21, 300];
   const [a, b] = [random.normals(new Float32Array(m * k)), random.normals(new Float32Array(k * n))];

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { batchedProduct, gemm, gemmReport } from '../../../src/kernel/compute/gemm.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { batchedProduct, gemm, gemmReport } from '#kernel/compute/gemm.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
 
 beforeAll(async () => {
   await initDevice({ device: 'cpu' });

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
 
 beforeAll(async () => {
   await initDevice({ device: 'cpu' });

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { crossKnn, exactKnn } from '../../../src/kernel/compute/knn.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { crossKnn, exactKnn } from '#kernel/compute/knn.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
 
 beforeAll(() => initGemm());
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { leadingEigen } from '../../../src/kernel/compute/leadingEigen.js';
-import { symmetricEigen } from '../../../src/kernel/compute/linalg.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { leadingEigen } from '#kernel/compute/leadingEigen.js';
+import { symmetricEigen } from '#kernel/compute/linalg.js';
+import { Random } from '#kernel/compute/random.js';
 
 /** Q diag(values) Qᵀ with Q a product of reflections, and the columns of Q. */
 function withSpectrum(values: readonly number[], seed: number): { a: Float64Array; q: Float64Array } {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { svdThin, symmetricEigen, symmetricEigenvalues } from '../../../src/kernel/compute/linalg.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { principalAxes } from '../../../src/kernel/maps/pca.js';
+import { svdThin, symmetricEigen, symmetricEigenvalues } from '#kernel/compute/linalg.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { principalAxes } from '#kernel/maps/pca.js';
 
 const { families, ...golden } = JSON.parse(
   readFileSync(new URL('../../goldens/linalg.json', import.meta.url), 'utf8'),

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { asMatrix, type MatrixInput } from '../../../src/kernel/compute/matrixInput.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { ndarray } from '../../../src/kernel/io/ndarray.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { asMatrix, type MatrixInput } from '#kernel/compute/matrixInput.js';
+import { tf } from '#kernel/compute/tf.js';
+import { ndarray } from '#kernel/io/ndarray.js';
 
 await initDevice({ device: 'cpu' });
 const expected = matrix(2, 3, Float32Array.of(1, 2.5, NaN, -4, 0, Infinity));

@@ -10,7 +10,7 @@ import {
   parseBytes,
   requireMemory,
   setMemoryBudget,
-} from '../../../src/kernel/compute/memory.js';
+} from '#kernel/compute/memory.js';
 
 afterEach(() => {
   setMemoryBudget(undefined);

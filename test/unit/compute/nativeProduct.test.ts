@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import os from 'node:os';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { openNativeProduct, rowCuts, type NativeProduct } from '../../../src/kernel/compute/nativeProduct.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { openNativeProduct, rowCuts, type NativeProduct } from '#kernel/compute/nativeProduct.js';
+import { Random } from '#kernel/compute/random.js';
 
 beforeAll(initGemm);
 afterEach(() => vi.restoreAllMocks());
@@ -72,14 +72,14 @@ describe('the native product', () => {
 
 describe('operators of models', () => {
   /** Results of `compute` with a fresh module on hosts of 1, 2 and 4 cores. */
-  async function onCores(compute: (ops: typeof import('../../../src/kernel/models/nativeOps.js')) => Float32Array) {
+  async function onCores(compute: (ops: typeof import('#kernel/models/nativeOps.js')) => Float32Array) {
     const results: Float32Array[] = [];
     for (const cores of [1, 2, 4]) {
       vi.resetModules();
       vi.spyOn(os, 'availableParallelism').mockReturnValue(cores);
-      const { initGemm: start } = await import('../../../src/kernel/compute/gemm.js');
+      const { initGemm: start } = await import('#kernel/compute/gemm.js');
       await start();
-      results.push(compute(await import('../../../src/kernel/models/nativeOps.js')));
+      results.push(compute(await import('#kernel/models/nativeOps.js')));
     }
     return results;
   }
@@ -89,7 +89,7 @@ describe('operators of models', () => {
   const [w, b] = [normals(width), normals(width)];
   const packed = normals(width * 200);
 
-  it.each<[string, (ops: typeof import('../../../src/kernel/models/nativeOps.js')) => Float32Array]>([
+  it.each<[string, (ops: typeof import('#kernel/models/nativeOps.js')) => Float32Array]>([
     ['FastGelu', (ops) => unary(ops.checkedUnary('FastGelu', (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))))], // prettier-ignore
     [
       'LayerNorm',
@@ -127,7 +127,7 @@ describe('operators of models', () => {
   });
 
   it('LayerNorm of a row does not depend on the rows beside it', async () => {
-    const { nativeLayerNorm } = await import('../../../src/kernel/models/nativeOps.js');
+    const { nativeLayerNorm } = await import('#kernel/models/nativeOps.js');
     const run = nativeLayerNorm(1e-5)!;
     const whole = new Float32Array(x.length);
     run(x, w, b, whole);
@@ -139,7 +139,7 @@ describe('operators of models', () => {
   });
 
   it('a packed layer gives a row the same bits wherever it lies', async () => {
-    const { checkedLinear } = await import('../../../src/kernel/models/nativeOps.js');
+    const { checkedLinear } = await import('#kernel/models/nativeOps.js');
     const layer = checkedLinear(packed, undefined, { input: width, output: 200, outIn: true })!;
     const whole = new Float32Array(1003 * 200);
     layer.run(x, whole);

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Pool, disposePool, runTask } from '../../../src/kernel/compute/pool.js';
-import { poolTasks } from '../../../src/kernel/compute/poolTasks.js';
+import { Pool, disposePool, runTask } from '#kernel/compute/pool.js';
+import { poolTasks } from '#kernel/compute/poolTasks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-pool-'));
 const bundle = path.join(folder, 'poolWorker.cjs');

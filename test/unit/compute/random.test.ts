@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { Random } from '#kernel/compute/random.js';
 
 const draws = (r: Random, n: number): number[] => Array.from({ length: n }, () => r.next());
 

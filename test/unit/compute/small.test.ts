@@ -1,9 +1,9 @@
 /** The small sums and maps that all rooms share, against their definitions. */
 import { describe, expect, it } from 'vitest';
-import { divergence, logSoftmax, logSumExp } from '../../../src/kernel/compute/logits.js';
-import { LruMap } from '../../../src/kernel/compute/lru.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { columnMeans, gatherRows, gatherValues, rowNorm, rowNorms } from '../../../src/kernel/compute/rows.js';
+import { divergence, logSoftmax, logSumExp } from '#kernel/compute/logits.js';
+import { LruMap } from '#kernel/compute/lru.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { columnMeans, gatherRows, gatherValues, rowNorm, rowNorms } from '#kernel/compute/rows.js';
 
 describe('rows', () => {
   const m = matrix(3, 2, Float32Array.of(3, 4, 0, 0, -1, 2));

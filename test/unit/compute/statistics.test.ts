@@ -10,7 +10,7 @@ import {
   moments,
   pearson,
   spearman,
-} from '../../../src/kernel/compute/statistics.js';
+} from '#kernel/compute/statistics.js';
 
 interface Case {
   a: number[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { topKRows } from '../../../src/kernel/compute/topk.js';
+import { Random } from '#kernel/compute/random.js';
+import { topKRows } from '#kernel/compute/topk.js';
 
 function sorted(row: number[], k: number): { indices: number[]; values: number[] } {
   const order = row.map((_, i) => i).filter((i) => !Number.isNaN(row[i]));

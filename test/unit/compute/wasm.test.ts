@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
 
 beforeAll(async () => {
   await initDevice({ device: 'cpu' });

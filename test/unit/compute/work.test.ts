@@ -8,7 +8,7 @@ import {
   setWorkOwner,
   SharedWork,
   workOf,
-} from '../../../src/kernel/compute/work.js';
+} from '#kernel/compute/work.js';
 
 const dead = (): Promise<never> => new Promise(() => undefined);
 afterEach(() => {
@@ -36,6 +36,21 @@ describe('shared work', () => {
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
     expect(shared.has('a')).toBe(false);
     expect(await shared.begin('a', () => Promise.resolve(4))).toBe(4);
+  });
+
+  it('is told when its cell was stopped, before it changes what a later one shares', async () => {
+    const shared = new SharedWork<string, number>();
+    let goOn: () => void = () => undefined;
+    let late: Promise<unknown> = Promise.resolve();
+    const first = shared.begin('a', (requireCurrent) => {
+      late = new Promise<void>((resolve) => (goOn = resolve)).then(requireCurrent);
+      return late.then(() => 1);
+    });
+    endTerminatedWork();
+    goOn();
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(late).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await shared.begin('a', async (requireCurrent) => (await Promise.resolve(), requireCurrent(), 2))).toBe(2);
   });
 
   it('of one stopped cell ends without that of another', async () => {

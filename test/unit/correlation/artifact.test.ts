@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
-import { correlateArtifact } from '../../../src/kernel/correlation/artifact.js';
-import { correlate } from '../../../src/kernel/correlation/map.js';
-import { randomRows, sparse } from '../activations/rows.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import { ArtifactStore } from '#kernel/artifacts/store.js';
+import { correlateArtifact } from '#kernel/correlation/artifact.js';
+import { correlate } from '#kernel/correlation/map.js';
+import { randomRows, sparse } from '#test/unit/activations/rows.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'map-'))));

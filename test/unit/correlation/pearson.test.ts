@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import golden from '../../goldens/pearson.json' with { type: 'json' };
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import type { SparseActivations } from '../../../src/kernel/activations/types.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { correlate } from '../../../src/kernel/correlation/map.js';
-import type { CorrelateOptions } from '../../../src/kernel/correlation/options.js';
-import { bestPartners, featureSums } from '../../../src/kernel/correlation/pearson.js';
-import { pairedSpans } from '../../../src/kernel/correlation/spans.js';
-import { fromDense, randomRows, sparse, toDense } from '../activations/rows.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import type { SparseActivations } from '#kernel/activations/types.js';
+import { Random } from '#kernel/compute/random.js';
+import { correlate } from '#kernel/correlation/map.js';
+import type { CorrelateOptions } from '#kernel/correlation/options.js';
+import { bestPartners, featureSums } from '#kernel/correlation/pearson.js';
+import { pairedSpans } from '#kernel/correlation/spans.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/unit/activations/rows.js';
 
 /** The same tokens cut into shards of the given lengths. */
 function store(

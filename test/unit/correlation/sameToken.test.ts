@@ -1,13 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import {
-  filterPairs,
-  minRFilter,
-  nonConceptFilter,
-  sharedTokenFilter,
-} from '../../../src/kernel/correlation/filters.js';
-import { besideNull } from '../../../src/kernel/correlation/nulls.js';
-import { normalizeToken, sameTokenScore } from '../../../src/kernel/correlation/sameToken.js';
+import { Random } from '#kernel/compute/random.js';
+import { filterPairs, minRFilter, nonConceptFilter, sharedTokenFilter } from '#kernel/correlation/filters.js';
+import { besideNull } from '#kernel/correlation/nulls.js';
+import { normalizeToken, sameTokenScore } from '#kernel/correlation/sameToken.js';
 
 describe('besideNull', () => {
   const about = { metric: 'm', variant: 'v', n: 3, seed: 0, kind: 'shuffle' };

@@ -1,14 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import golden from '../../goldens/similarity.json' with { type: 'json' };
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import {
-  METRICS,
-  similarityScores,
-  type MetricName,
-  type ScoreOptions,
-} from '../../../src/kernel/correlation/scores.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { METRICS, similarityScores, type MetricName, type ScoreOptions } from '#kernel/correlation/scores.js';
 
 beforeAll(initGemm);
 

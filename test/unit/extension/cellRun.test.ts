@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { Random } from '#kernel/compute/random.js';
 import {
   NO_RUNS,
   reduceRuns,
@@ -7,7 +7,7 @@ import {
   type RunEffect,
   type RunEvent,
   type RunState,
-} from '../../../src/extension/notebook/cellRun.js';
+} from '#extension/notebook/cellRun.js';
 
 const run = (cellId: string): Run => ({ execution: `${cellId}/1`, cellId });
 const [a, b, c] = ['a', 'b', 'c'].map(run);

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readBundleFile } from '../../../src/extension/panels/bundleFiles.js';
-import { readInside } from '../../../src/extension/panels/insideFiles.js';
-import { MAP_BUNDLE } from '../../../src/protocol/map.js';
-import { BundleReader } from '../../../src/webviews/ui/bundle.js';
-import { testFolder } from '../io/folder.js';
+import { readBundleFile } from '#extension/panels/bundleFiles.js';
+import { readInside } from '#extension/panels/insideFiles.js';
+import { MAP_BUNDLE } from '#protocol/map.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
+import { testFolder } from '#test/unit/io/folder.js';
 
 const root = testFolder();
 let notebook: string;

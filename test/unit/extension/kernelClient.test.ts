@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { deathText, explainDeath } from '../../../src/extension/kernelClient/death.js';
-import { cleanEnv, findNode, isSupportedNode } from '../../../src/extension/kernelClient/node.js';
-import { reduceKernel, type KernelEvent, type KernelState } from '../../../src/extension/kernelClient/state.js';
+import { deathText, explainDeath } from '#extension/kernelClient/death.js';
+import { cleanEnv, findNode, isSupportedNode } from '#extension/kernelClient/node.js';
+import { reduceKernel, type KernelEvent, type KernelState } from '#extension/kernelClient/state.js';
 
 const walk = (from: KernelState, ...events: KernelEvent[]): KernelState => events.reduce(reduceKernel, from);
 const STATES: KernelState[] = [

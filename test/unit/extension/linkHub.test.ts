@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { LinkHub, type LinkPort } from '../../../src/extension/panels/linkHub.js';
-import { isLinkedSelection, MAX_LINKED_FEATURES, type LinkedSelection } from '../../../src/protocol/link.js';
-import { LinkBus, LinkedLights } from '../../../src/webviews/ui/link.js';
+import { LinkHub, type LinkPort } from '#extension/panels/linkHub.js';
+import { isLinkedSelection, MAX_LINKED_FEATURES, type LinkedSelection } from '#protocol/link.js';
+import { LinkBus, LinkedLights } from '#webviews/ui/link.js';
 
 const light = (source: string, features: number[], sae = 'sha-a'): LinkedSelection => ({
   source,

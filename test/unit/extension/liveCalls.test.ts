@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LIVE_GONE } from '../../../src/protocol/live.js';
-import { liveCalls, type LiveSession } from '../../../src/extension/panels/liveCalls.js';
+import { LIVE_GONE } from '#protocol/live.js';
+import { liveCalls, type LiveSession } from '#extension/panels/liveCalls.js';
 
 const session = (folder: string, state: string, views: Record<string, string>): LiveSession => ({
   folder,

@@ -1,9 +1,9 @@
 /** What VS Code must know of a view before the extension runs stands in package.json: it agrees with the list of views. */
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { openCommand, showsKey } from '../../../src/extension/ids.js';
-import { DRAWN } from '../../../src/protocol/mime.js';
-import { panelType, VIEW_NAMES, viewMime } from '../../../src/protocol/views.js';
+import { openCommand, showsKey } from '#extension/ids.js';
+import { DRAWN } from '#protocol/mime.js';
+import { panelType, VIEW_NAMES, viewMime } from '#protocol/views.js';
 
 interface Menu {
   command: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { errorText, type CellPlace } from '../../../src/extension/notebook/errorText.js';
-import { applyCarriageReturns, OutputBuffer } from '../../../src/extension/notebook/outputBuffer.js';
+import { errorText, type CellPlace } from '#extension/notebook/errorText.js';
+import { applyCarriageReturns, OutputBuffer } from '#extension/notebook/outputBuffer.js';
 
 const print = (buffer: OutputBuffer, text: string, name: 'stdout' | 'stderr' = 'stdout'): void =>
   buffer.push({ kind: 'stream', name, text });

@@ -4,11 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { GraphDescriptor } from '../../../src/protocol/graph.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import { parseNotebook } from '../../../src/protocol/notebookCodec.js';
-import { pageFileId } from '../../../src/protocol/webview.js';
-import { graphFixture } from '../../support/graphBundle.js';
+import type { GraphDescriptor } from '#protocol/graph.js';
+import { MIME } from '#protocol/mime.js';
+import { parseNotebook } from '#protocol/notebookCodec.js';
+import { pageFileId } from '#protocol/webview.js';
+import { graphFixture } from '#test/support/graphBundle.js';
 
 interface Asked {
   defaultUri: { fsPath: string };
@@ -35,8 +35,8 @@ vi.mock('vscode', () => ({
     fs: { writeFile: ({ fsPath }: { fsPath: string }, bytes: Uint8Array) => fs.promises.writeFile(fsPath, bytes) },
   },
 }));
-const { fileName, saveFile } = await import('../../../src/extension/panels/saveFile.js');
-const { writeViewPage } = await import('../../../src/extension/panels/viewPage.js');
+const { fileName, saveFile } = await import('#extension/panels/saveFile.js');
+const { writeViewPage } = await import('#extension/panels/viewPage.js');
 
 let folder: string;
 const at = (name: string): string => path.join(folder, name);

@@ -1,7 +1,7 @@
 /** Panels with a stand-in for VS Code's windows: what is restored after a reload, and who is refused. */
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Descriptor } from '../../../src/protocol/bundle.js';
-import { WEBVIEW_PROTOCOL, type FromWebview } from '../../../src/protocol/webview.js';
+import type { Descriptor } from '#protocol/bundle.js';
+import { WEBVIEW_PROTOCOL, type FromWebview } from '#protocol/webview.js';
 
 interface Serializer {
   deserializeWebviewPanel(panel: unknown, state: unknown): Promise<void>;
@@ -18,7 +18,7 @@ vi.mock('vscode', () => ({
   },
   workspace: { workspaceFolders: [{ uri: { fsPath: '/work' } }], notebookDocuments: [] },
 }));
-const { ViewPanels } = await import('../../../src/extension/panels/viewPanels.js');
+const { ViewPanels } = await import('#extension/panels/viewPanels.js');
 
 const descriptor: Descriptor = { version: 1, id: 'm', path: '.fgnb/map-1', meta: { title: 'Twin maps' } };
 const services = { hub: { join: () => ({ replay: () => undefined, dispose: () => undefined }) }, log: console };

@@ -3,15 +3,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { rowNorms } from '../../../src/kernel/compute/rows.js';
-import { FeatureRows, featureSet } from '../../../src/kernel/interventions/features.js';
-import { normalizeInput, type InputNorm } from '../../../src/kernel/sae/normalize.js';
-import { architectureOf } from '../../../src/kernel/sae/architectures/index.js';
-import { loadSae, type LoadSaeOptions } from '../../../src/kernel/sae/load.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
-import { denseRows, goldens, maximum, type LayoutCase } from '../sae/layoutGoldens.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { rowNorms } from '#kernel/compute/rows.js';
+import { FeatureRows, featureSet } from '#kernel/interventions/features.js';
+import { normalizeInput, type InputNorm } from '#kernel/sae/normalize.js';
+import { architectureOf } from '#kernel/sae/architectures/index.js';
+import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
+import type { Sae } from '#kernel/sae/types.js';
+import { denseRows, goldens, maximum, type LayoutCase } from '#test/unit/sae/layoutGoldens.js';
 
 let folder = '';
 beforeAll(async () => {

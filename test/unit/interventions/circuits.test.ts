@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { circuit } from '../../../src/kernel/interventions/circuits.js';
-import { spearman } from '../../../src/kernel/compute/statistics.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings } from '../models/models.js';
-import { referenceForward } from '../models/reference.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import { circuit } from '#kernel/interventions/circuits.js';
+import { spearman } from '#kernel/compute/statistics.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, referenceSettings } from '#test/unit/models/models.js';
+import { referenceForward } from '#test/unit/models/reference.js';
 
 await initDevice({ device: 'cpu' });
 const name = 'GPT-2';

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { AbortError } from '../../../src/kernel/compute/call.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { compare } from '../../../src/kernel/interventions/compare.js';
-import { featureEffects } from '../../../src/kernel/interventions/effects.js';
-import { editsOf } from '../../../src/kernel/interventions/intervention.js';
-import { steer } from '../../../src/kernel/interventions/steer.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { AbortError } from '#kernel/compute/call.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import { compare } from '#kernel/interventions/compare.js';
+import { featureEffects } from '#kernel/interventions/effects.js';
+import { editsOf } from '#kernel/interventions/intervention.js';
+import { steer } from '#kernel/interventions/steer.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { ablate, clamp, scale } from '../../../src/kernel/interventions/clamp.js';
-import { direction } from '../../../src/kernel/interventions/direction.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { ablate, clamp, scale } from '#kernel/interventions/clamp.js';
+import { direction } from '#kernel/interventions/direction.js';
 import {
   describeAll,
   editsOf,
   identityOf,
   INTERVENTIONS_VERSION,
   type Intervention,
-} from '../../../src/kernel/interventions/intervention.js';
-import { patch, patchFeatures } from '../../../src/kernel/interventions/patch.js';
-import { run } from '../../../src/kernel/interventions/run.js';
-import { featureSource } from '../../../src/kernel/interventions/source.js';
-import { capProjection, project, steer, steerFeature } from '../../../src/kernel/interventions/steer.js';
-import { reconstruct } from '../../../src/kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '../models/models.js';
-import { referenceForward } from '../models/reference.js';
+} from '#kernel/interventions/intervention.js';
+import { patch, patchFeatures } from '#kernel/interventions/patch.js';
+import { run } from '#kernel/interventions/run.js';
+import { featureSource } from '#kernel/interventions/source.js';
+import { capProjection, project, steer, steerFeature } from '#kernel/interventions/steer.js';
+import { reconstruct } from '#kernel/sae/sae.js';
+import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
+import { referenceForward } from '#test/unit/models/reference.js';
 import { SAE_KINDS, tinySae, withFeatures } from './reference.js';
 
 await initDevice({ device: 'cpu' });

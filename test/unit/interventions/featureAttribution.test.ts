@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { attributionTable } from '../../../src/kernel/present/interventions.js';
-import { AbortError } from '../../../src/kernel/compute/call.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { attribute, type Attribution } from '../../../src/kernel/interventions/featureAttribution.js';
-import type { AttributionTarget } from '../../../src/kernel/interventions/probe.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '../models/models.js';
-import { referenceForward } from '../models/reference.js';
+import { attributionTable } from '#kernel/present/interventions.js';
+import { AbortError } from '#kernel/compute/call.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import { attribute, type Attribution } from '#kernel/interventions/featureAttribution.js';
+import type { AttributionTarget } from '#kernel/interventions/probe.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
+import { referenceForward } from '#test/unit/models/reference.js';
 
 await initDevice({ device: 'cpu' });
 const next = normals(21);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { clamp } from '../../../src/kernel/interventions/clamp.js';
-import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
-import { project, steer } from '../../../src/kernel/interventions/steer.js';
-import type { HookEdit } from '../../../src/kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { clamp } from '#kernel/interventions/clamp.js';
+import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
+import { project, steer } from '#kernel/interventions/steer.js';
+import type { HookEdit } from '#kernel/models/types.js';
+import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
 import { tinySae } from './reference.js';
 
 await initDevice({ device: 'cpu' });

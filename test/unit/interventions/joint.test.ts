@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import type { Intervention } from '../../../src/kernel/interventions/intervention.js';
-import { steer } from '../../../src/kernel/interventions/steer.js';
-import { jointMap } from '../../../src/kernel/interventions/joint.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import type { Intervention } from '#kernel/interventions/intervention.js';
+import { steer } from '#kernel/interventions/steer.js';
+import { jointMap } from '#kernel/interventions/joint.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { createSae } from '#kernel/sae/sae.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 const config = CONFIGS['GPT-2'];
 await initDevice({ device: 'cpu' });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
-import { steer } from '../../../src/kernel/interventions/steer.js';
-import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
-import { besideNulls, nullDirections } from '../../../src/kernel/interventions/nullDirections.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
+import { steer } from '#kernel/interventions/steer.js';
+import { logitEffects } from '#kernel/interventions/logitEffects.js';
+import { besideNulls, nullDirections } from '#kernel/interventions/nullDirections.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });

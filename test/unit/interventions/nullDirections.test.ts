@@ -1,17 +1,17 @@
 /** What an effect is held against: nulls that a meaningless direction passes no more often than chance lets it. */
 import { describe, expect, it } from 'vitest';
-import { captureActivations } from '../../../src/kernel/activations/capture.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { ablate, clamp } from '../../../src/kernel/interventions/clamp.js';
-import type { Intervention } from '../../../src/kernel/interventions/intervention.js';
-import { logitEffects } from '../../../src/kernel/interventions/logitEffects.js';
-import { nullDirections, type NullKind } from '../../../src/kernel/interventions/nullDirections.js';
-import { steer, steerFeature } from '../../../src/kernel/interventions/steer.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { captureActivations } from '#kernel/activations/capture.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { ablate, clamp } from '#kernel/interventions/clamp.js';
+import type { Intervention } from '#kernel/interventions/intervention.js';
+import { logitEffects } from '#kernel/interventions/logitEffects.js';
+import { nullDirections, type NullKind } from '#kernel/interventions/nullDirections.js';
+import { steer, steerFeature } from '#kernel/interventions/steer.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { createSae } from '#kernel/sae/sae.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });

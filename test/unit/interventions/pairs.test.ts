@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { SparseActivations } from '../../../src/kernel/activations/types.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import type { FeatureMap } from '../../../src/kernel/correlation/types.js';
-import { bothModels, type BothModelsOptions, type ModelSide } from '../../../src/kernel/interventions/pairs.js';
-import { run } from '../../../src/kernel/interventions/run.js';
-import { CONFIGS, modelOf, randomWeights } from '../models/models.js';
+import type { SparseActivations } from '#kernel/activations/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import type { FeatureMap } from '#kernel/correlation/types.js';
+import { bothModels, type BothModelsOptions, type ModelSide } from '#kernel/interventions/pairs.js';
+import { run } from '#kernel/interventions/run.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/unit/models/models.js';
 import { SAE_KINDS, tinySae, withFeatures } from './reference.js';
 
 await initDevice({ device: 'cpu' });

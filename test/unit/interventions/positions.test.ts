@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { captureActivations } from '../../../src/kernel/activations/capture.js';
-import { compare } from '../../../src/kernel/interventions/compare.js';
-import { editsOf, requireRunnable } from '../../../src/kernel/interventions/intervention.js';
-import { patch } from '../../../src/kernel/interventions/patch.js';
-import { decodedSpans, selectorOf, type Positions } from '../../../src/kernel/interventions/positions.js';
-import { run } from '../../../src/kernel/interventions/run.js';
-import { steer } from '../../../src/kernel/interventions/steer.js';
-import { lossPerToken } from '../../../src/kernel/models/tokenLoss.js';
-import type { Tokenizer } from '../../../src/kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { captureActivations } from '#kernel/activations/capture.js';
+import { compare } from '#kernel/interventions/compare.js';
+import { editsOf, requireRunnable } from '#kernel/interventions/intervention.js';
+import { patch } from '#kernel/interventions/patch.js';
+import { decodedSpans, selectorOf, type Positions } from '#kernel/interventions/positions.js';
+import { run } from '#kernel/interventions/run.js';
+import { steer } from '#kernel/interventions/steer.js';
+import { lossPerToken } from '#kernel/models/tokenLoss.js';
+import type { Tokenizer } from '#kernel/models/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];

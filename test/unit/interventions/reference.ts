@@ -1,8 +1,8 @@
 /** Interventions in float64 and plain loops, from the definitions; shares no code with the kernel. */
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
-import { normals } from '../models/models.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { normals } from '#test/unit/models/models.js';
 
 export function tinySae(hookName: string, dIn: number, dSae: number, more: Partial<SaeConfig> = {}, seed = 31): Sae {
   const next = normals(seed);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { averageRanks, spearman } from '../../../src/kernel/compute/statistics.js';
+import { averageRanks, spearman } from '#kernel/compute/statistics.js';
 import {
   benjaminiHochberg,
   normalP,
@@ -10,7 +10,7 @@ import {
   SignFlips,
   studentP,
   wilcoxon,
-} from '../../../src/kernel/interventions/statistics.js';
+} from '#kernel/interventions/statistics.js';
 
 interface Goldens {
   paired: Array<{ d: number[]; t: number; p: number; wilcoxon: number }>;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { editsOf, type Intervention } from '../../../src/kernel/interventions/intervention.js';
-import { steer, steerFeature } from '../../../src/kernel/interventions/steer.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
+import { steer, steerFeature } from '#kernel/interventions/steer.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
 
 const config = CONFIGS['GPT-2'];
 await initDevice({ device: 'cpu' });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import type { FeatureMap } from '../../../src/kernel/correlation/types.js';
-import { transfer } from '../../../src/kernel/interventions/transfer.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { tf } from '#kernel/compute/tf.js';
+import type { FeatureMap } from '#kernel/correlation/types.js';
+import { transfer } from '#kernel/interventions/transfer.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae } from '#kernel/sae/types.js';
+import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadArray, loadArrays } from '../../../src/kernel/io/arrays.js';
-import { toFloat64 } from '../../../src/kernel/io/ndarray.js';
-import { ndarray } from '../../../src/kernel/io/ndarray.js';
-import { writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { noTorch, python } from '../../support/python.js';
+import { loadArray, loadArrays } from '#kernel/io/arrays.js';
+import { toFloat64 } from '#kernel/io/ndarray.js';
+import { ndarray } from '#kernel/io/ndarray.js';
+import { writeSafetensors } from '#kernel/io/safetensors.js';
+import { noTorch, python } from '#test/support/python.js';
 import { testFolder } from './folder.js';
 
 const folder = testFolder();

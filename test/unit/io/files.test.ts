@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { safeJoin, writeFileAtomic } from '../../../src/kernel/io/files.js';
-import { matchFiles } from '../../../src/kernel/io/glob.js';
-import { canonicalJson, sha256 } from '../../../src/kernel/io/hash.js';
-import { ndarray, toFloat32, toFloat64, toInt32 } from '../../../src/kernel/io/ndarray.js';
+import { safeJoin, writeFileAtomic } from '#kernel/io/files.js';
+import { matchFiles } from '#kernel/io/glob.js';
+import { canonicalJson, sha256 } from '#kernel/io/hash.js';
+import { ndarray, toFloat32, toFloat64, toInt32 } from '#kernel/io/ndarray.js';
 import { testFolder } from './folder.js';
 
 const folder = testFolder();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toF16 } from '../../../src/kernel/io/half.js';
+import { toF16 } from '#kernel/io/half.js';
 
 /** The value of a half, by the definition of IEEE 754: (−1)^s · 2^(e − 15) · 1.m, or 2^−14 · 0.m. */
 function valueOf(half: number): number {

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HubError, listRepo, resolveRepo, type ResolveOptions } from '../../../src/kernel/io/hub.js';
-import type { Progress } from '../../../src/protocol/kernel.js';
+import { HubError, listRepo, resolveRepo, type ResolveOptions } from '#kernel/io/hub.js';
+import type { Progress } from '#protocol/kernel.js';
 import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from './hubServer.js';
 
 const SECRET = 'hf_verysecrettoken';

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FileLock, type LockOwner } from '../../../src/kernel/io/lock.js';
+import { FileLock, type LockOwner } from '#kernel/io/lock.js';
 import { testFolder } from './folder.js';
 
 const folder = testFolder();

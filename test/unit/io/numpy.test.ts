@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { toFloat64 } from '../../../src/kernel/io/ndarray.js';
-import { decodeNpy } from '../../../src/kernel/io/npy.js';
-import { NpzFile } from '../../../src/kernel/io/npz.js';
-import { ZipFile } from '../../../src/kernel/io/zip.js';
+import { toFloat64 } from '#kernel/io/ndarray.js';
+import { decodeNpy } from '#kernel/io/npy.js';
+import { NpzFile } from '#kernel/io/npz.js';
+import { ZipFile } from '#kernel/io/zip.js';
 import { testFolder } from './folder.js';
 import { fromBase64, goldens } from './goldens.js';
 

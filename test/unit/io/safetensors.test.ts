@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ndarray, toFloat32, type NdArray } from '../../../src/kernel/io/ndarray.js';
-import { SafetensorsFile, writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { decodeSafetensors, encodeSafetensors } from '../../../src/protocol/safetensors.js';
+import { ndarray, toFloat32, type NdArray } from '#kernel/io/ndarray.js';
+import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
+import { decodeSafetensors, encodeSafetensors } from '#protocol/safetensors.js';
 import { testFolder } from './folder.js';
 
 const folder = testFolder();

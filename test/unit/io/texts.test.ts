@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { splitFiles } from '../../../src/kernel/io/datasetFiles.js';
-import { readTexts, splitText } from '../../../src/kernel/io/texts.js';
-import { holdsTokenRows, readTokenRows } from '../../../src/kernel/io/tokenRows.js';
+import { splitFiles } from '#kernel/io/datasetFiles.js';
+import { readTexts, splitText } from '#kernel/io/texts.js';
+import { holdsTokenRows, readTokenRows } from '#kernel/io/tokenRows.js';
 import { testFolder } from './folder.js';
 import { FakeHub } from './hubServer.js';
 import { parquetFile } from './parquetFile.js';

@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { toFloat64 } from '../../../src/kernel/io/ndarray.js';
-import { unpickle } from '../../../src/kernel/io/pickle.js';
-import { TorchFile } from '../../../src/kernel/io/torchFile.js';
+import { toFloat64 } from '#kernel/io/ndarray.js';
+import { unpickle } from '#kernel/io/pickle.js';
+import { TorchFile } from '#kernel/io/torchFile.js';
 import { testFolder } from './folder.js';
 import { fromBase64, goldens } from './goldens.js';
 

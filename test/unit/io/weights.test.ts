@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ndarray } from '../../../src/kernel/io/ndarray.js';
-import { writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { openWeights } from '../../../src/kernel/io/weights.js';
+import { ndarray } from '#kernel/io/ndarray.js';
+import { writeSafetensors } from '#kernel/io/safetensors.js';
+import { openWeights } from '#kernel/io/weights.js';
 import { testFolder } from './folder.js';
 import { fromBase64, goldens } from './goldens.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { missingBrackets } from '../../../src/extension/language/brackets.js';
+import { missingBrackets } from '#extension/language/brackets.js';
 
 describe('missing brackets', () => {
   it.each([

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LanguageClient } from '../../../src/extension/language/client.js';
+import { LanguageClient } from '#extension/language/client.js';
 
 /** A worker that echoes, fails, and dies on request. */
 const WORKER = `

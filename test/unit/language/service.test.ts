@@ -3,10 +3,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Problem } from '../../../src/extension/language/protocol.js';
-import { FIRST_CELLS } from '../../../src/extension/commands/firstCells.js';
-import { NotebookLanguageService } from '../../../src/extension/language/service.js';
-import { CELL_LANGUAGE, type NotebookFile } from '../../../src/protocol/notebook.js';
+import type { Problem } from '#extension/language/protocol.js';
+import { FIRST_CELLS } from '#extension/commands/firstCells.js';
+import { NotebookLanguageService } from '#extension/language/service.js';
+import { CELL_LANGUAGE, type NotebookFile } from '#protocol/notebook.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const typesFolder = path.join(root, 'dist/types');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cellNames, VirtualNotebook } from '../../../src/extension/language/virtualNotebook.js';
+import { cellNames, VirtualNotebook } from '#extension/language/virtualNotebook.js';
 
 const notebook = (...texts: string[]): VirtualNotebook => {
   const made = new VirtualNotebook('/work/notes', 'a');

@@ -4,17 +4,17 @@ import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { labelsOfDistances } from '../../../src/kernel/compute/clustering/labels.js';
-import * as pools from '../../../src/kernel/compute/pool.js';
-import { openClusterer } from '../../../src/kernel/mapper/cluster.js';
-import { coverOf } from '../../../src/kernel/mapper/cover.js';
-import { labelElements, type LabelledElement } from '../../../src/kernel/mapper/elements.js';
-import type { ClustererSpec } from '../../../src/kernel/mapper/options.js';
-import { pairDistances } from '../../../src/kernel/mapper/pairDistances.js';
+import { labelsOfDistances } from '#kernel/compute/clustering/labels.js';
+import * as pools from '#kernel/compute/pool.js';
+import { openClusterer } from '#kernel/mapper/cluster.js';
+import { coverOf } from '#kernel/mapper/cover.js';
+import { labelElements, type LabelledElement } from '#kernel/mapper/elements.js';
+import type { ClustererSpec } from '#kernel/mapper/options.js';
+import { pairDistances } from '#kernel/mapper/pairDistances.js';
 import { blobs } from './shapes.js';
 
 const state = vi.hoisted(() => ({ pool: undefined as unknown, most: 0, now: 0, started: 0 }));
-vi.mock('../../../src/kernel/compute/pool.js', async (load) => {
+vi.mock('#kernel/compute/pool.js', async (load) => {
   const real = await load<typeof pools>();
   const pool = (): pools.Pool => state.pool as pools.Pool;
   const runTask: typeof real.runTask = async (task, payload, options) => {

@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { writeGraphBundle } from '../../../src/kernel/mapper/bundle.js';
-import { graphMl as kernelGraphMl, keplerGraph } from '../../../src/kernel/mapper/exports.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import type { MapperOptions } from '../../../src/kernel/mapper/options.js';
-import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
-import { BundleReader } from '../../../src/webviews/ui/bundle.js';
-import { diskFiles } from '../../support/bundleFiles.js';
-import { GRAPH_BUNDLE } from '../../../src/protocol/graph.js';
-import { graphMl, keplerJson } from '../../../src/webviews/graph/export.js';
-import { loadGraph, type GraphModel } from '../../../src/webviews/graph/model.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { writeGraphBundle } from '#kernel/mapper/bundle.js';
+import { graphMl as kernelGraphMl, keplerGraph } from '#kernel/mapper/exports.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import type { MapperOptions } from '#kernel/mapper/options.js';
+import type { MapperGraph } from '#kernel/mapper/types.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
+import { diskFiles } from '#test/support/bundleFiles.js';
+import { GRAPH_BUNDLE } from '#protocol/graph.js';
+import { graphMl, keplerJson } from '#webviews/graph/export.js';
+import { loadGraph, type GraphModel } from '#webviews/graph/model.js';
 
 const goldens = JSON.parse(readFileSync(new URL('../../goldens/mapper.json', import.meta.url), 'utf8')) as {
   data: Record<string, { rows: number; cols: number; values: number[] }>;

@@ -1,16 +1,16 @@
 /** Clusterers, covers, lenses and whole maps against scikit-learn and KeplerMapper's rule (test/goldens/mapper.py). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { labelsOfDistances } from '../../../src/kernel/compute/clustering/labels.js';
-import { openClusterer } from '../../../src/kernel/mapper/cluster.js';
-import { dbscan } from '../../../src/kernel/mapper/dbscan.js';
-import { pairDistances } from '../../../src/kernel/mapper/pairDistances.js';
-import { coverOf } from '../../../src/kernel/mapper/cover.js';
-import { keplerGraph } from '../../../src/kernel/mapper/exports.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import { isomap } from '../../../src/kernel/mapper/isomap.js';
-import type { ClustererSpec } from '../../../src/kernel/mapper/options.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { labelsOfDistances } from '#kernel/compute/clustering/labels.js';
+import { openClusterer } from '#kernel/mapper/cluster.js';
+import { dbscan } from '#kernel/mapper/dbscan.js';
+import { pairDistances } from '#kernel/mapper/pairDistances.js';
+import { coverOf } from '#kernel/mapper/cover.js';
+import { keplerGraph } from '#kernel/mapper/exports.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import { isomap } from '#kernel/mapper/isomap.js';
+import type { ClustererSpec } from '#kernel/mapper/options.js';
 
 type Metric = 'cosine' | 'euclidean';
 interface Case {

@@ -1,11 +1,11 @@
 /** The whole pipeline: what nodes hold, what covers share, and what bad input says. */
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { Bits, labelsOf } from '../../../src/kernel/mapper/dbscan.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import { labelsOfPairs } from '../../../src/kernel/mapper/pairs.js';
-import { prepareMapper } from '../../../src/kernel/mapper/plan.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { Bits, labelsOf } from '#kernel/mapper/dbscan.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import { labelsOfPairs } from '#kernel/mapper/pairs.js';
+import { prepareMapper } from '#kernel/mapper/plan.js';
 
 /** Points around `clusters` random unit directions. */
 function clustered(rows: number, cols: number, clusters: number, noise: number, seed: number): Matrix {

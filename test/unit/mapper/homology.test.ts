@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { nerveHomology } from '../../../src/kernel/mapper/homology.js';
+import { Random } from '#kernel/compute/random.js';
+import { nerveHomology } from '#kernel/mapper/homology.js';
 
 /** All faces of the given simplices, to dimension 3, each once, ascending. */
 function closure(top: number[][]): [Int32Array, Int32Array, Int32Array] {

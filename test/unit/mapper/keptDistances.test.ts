@@ -1,14 +1,14 @@
 /** Distances that a plan keeps from one cover to the next: the same graphs, each distance summed once. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { setMemoryBudget } from '../../../src/kernel/compute/memory.js';
-import type { ClustererSpec } from '../../../src/kernel/mapper/options.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import { prepareMapper } from '../../../src/kernel/mapper/plan.js';
-import { exactDistance } from '../../../src/kernel/mapper/space.js';
+import { setMemoryBudget } from '#kernel/compute/memory.js';
+import type { ClustererSpec } from '#kernel/mapper/options.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import { prepareMapper } from '#kernel/mapper/plan.js';
+import { exactDistance } from '#kernel/mapper/space.js';
 import { blobs } from './shapes.js';
 
-vi.mock('../../../src/kernel/mapper/space.js', async (load) => {
-  const space = await load<typeof import('../../../src/kernel/mapper/space.js')>();
+vi.mock('#kernel/mapper/space.js', async (load) => {
+  const space = await load<typeof import('#kernel/mapper/space.js')>();
   return { ...space, exactDistance: vi.fn(space.exactDistance) };
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { layoutGraph } from '../../../src/kernel/mapper/layout.js';
-import { pivotLayout } from '../../../src/kernel/mapper/layoutStart.js';
+import { Random } from '#kernel/compute/random.js';
+import { layoutGraph } from '#kernel/mapper/layout.js';
+import { pivotLayout } from '#kernel/mapper/layoutStart.js';
 
 const cycle = (n: number): Array<[number, number]> => Array.from({ length: n }, (_, i) => [i, (i + 1) % n]);
 

@@ -1,11 +1,11 @@
 /** Lenses against sums written out, chains, presets, and the layout of graphs. */
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import { layoutGraph } from '../../../src/kernel/mapper/layout.js';
-import type { LensSpec } from '../../../src/kernel/mapper/options.js';
-import { mapperLens } from '../../../src/kernel/mapper/plan.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import { layoutGraph } from '#kernel/mapper/layout.js';
+import type { LensSpec } from '#kernel/mapper/options.js';
+import { mapperLens } from '#kernel/mapper/plan.js';
 
 const N = 60;
 const D = 5;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { svdThin } from '../../../src/kernel/compute/linalg.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { NullData, type NullKind } from '../../../src/kernel/mapper/nullData.js';
+import { svdThin } from '#kernel/compute/linalg.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { NullData, type NullKind } from '#kernel/mapper/nullData.js';
 
 /** Rows with unequal axes and a mean. */
 function sample(n: number, d: number, seed: number): Matrix {

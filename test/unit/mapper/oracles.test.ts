@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { findings, graphPersistence, graphStatistics } from '../../../src/kernel/mapper/findings.js';
-import { mapperGraph, type MapperOptions } from '../../../src/kernel/mapper/graph.js';
-import { mapperNulls, type MakeGraph } from '../../../src/kernel/mapper/nulls.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { findings, graphPersistence, graphStatistics } from '#kernel/mapper/findings.js';
+import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
+import { mapperNulls, type MakeGraph } from '#kernel/mapper/nulls.js';
 import { ball, blobs, circle, figureEight, sphere } from './shapes.js';
 
 const single = (distanceThreshold: number): MapperOptions['clusterer'] => ({

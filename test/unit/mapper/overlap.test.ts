@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
 import {
   counterpartsOf,
   hypergeometricTail,
   nodeOverlap,
   overlapMatrix,
   type CounterpartMap,
-} from '../../../src/kernel/mapper/overlap.js';
-import type { MapperGraph } from '../../../src/kernel/mapper/types.js';
+} from '#kernel/mapper/overlap.js';
+import type { MapperGraph } from '#kernel/mapper/types.js';
 
 const EMPTY = await mapperGraph(matrix(0, 1));
 

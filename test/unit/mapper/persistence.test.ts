@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { nerveHomology } from '../../../src/kernel/mapper/homology.js';
-import { extendedPersistence, type ExtendedPair } from '../../../src/kernel/mapper/persistence.js';
+import { nerveHomology } from '#kernel/mapper/homology.js';
+import { extendedPersistence, type ExtendedPair } from '#kernel/mapper/persistence.js';
 
 interface Golden {
   nodes: number;

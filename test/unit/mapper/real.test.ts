@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import { loadSae } from '../../../src/kernel/sae/load.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import { loadSae } from '#kernel/sae/load.js';
 
 const file = path.resolve(import.meta.dirname, '../../../../shared/data/saes/sae_128_4.pt');
 const there = existsSync(file);

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findings, graphStatistics } from '../../../src/kernel/mapper/findings.js';
-import { mapperGraph, type MapperOptions } from '../../../src/kernel/mapper/graph.js';
-import { mapperNulls } from '../../../src/kernel/mapper/nulls.js';
-import { ripsPersistence } from '../../../src/kernel/mapper/ripsSample.js';
-import { mapperSweep } from '../../../src/kernel/mapper/sweep.js';
-import { loadSae } from '../../../src/kernel/sae/load.js';
+import { findings, graphStatistics } from '#kernel/mapper/findings.js';
+import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
+import { mapperNulls } from '#kernel/mapper/nulls.js';
+import { ripsPersistence } from '#kernel/mapper/ripsSample.js';
+import { mapperSweep } from '#kernel/mapper/sweep.js';
+import { loadSae } from '#kernel/sae/load.js';
 
 const saes = path.resolve(import.meta.dirname, '../../../../shared/data/saes');
 

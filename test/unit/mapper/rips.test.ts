@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { enclosingRadius, ripsBarcodes, type Barcode } from '../../../src/kernel/mapper/rips.js';
-import type { Distances } from '../../../src/kernel/mapper/ripsSimplices.js';
+import { enclosingRadius, ripsBarcodes, type Barcode } from '#kernel/mapper/rips.js';
+import type { Distances } from '#kernel/mapper/ripsSimplices.js';
 
 interface Golden {
   n: number;

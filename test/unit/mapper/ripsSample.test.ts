@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { landmarks, PointDistances } from '../../../src/kernel/mapper/landmarks.js';
-import { describeSample, ripsPersistence } from '../../../src/kernel/mapper/ripsSample.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { landmarks, PointDistances } from '#kernel/mapper/landmarks.js';
+import { describeSample, ripsPersistence } from '#kernel/mapper/ripsSample.js';
 
 function circle(n: number, noise: number, seed: number, d = 2): Matrix {
   const random = new Random(seed);

@@ -1,6 +1,6 @@
 /** Point clouds with a known shape. */
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
 
 function cloud(n: number, d: number, seed: number, noise: number, at: (i: number, random: Random) => number[]): Matrix {
   const random = new Random(seed);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { mapperGraph, type MapperOptions } from '../../../src/kernel/mapper/graph.js';
-import { adjustedRand, bestJaccard, drawRows, nodesOfPoints, optionsOf } from '../../../src/kernel/mapper/resample.js';
-import { mapperStability } from '../../../src/kernel/mapper/stability.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
+import { adjustedRand, bestJaccard, drawRows, nodesOfPoints, optionsOf } from '#kernel/mapper/resample.js';
+import { mapperStability } from '#kernel/mapper/stability.js';
 import { ball, blobs } from './shapes.js';
 
 const OPTIONS: MapperOptions = {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { graphStatistics } from '../../../src/kernel/mapper/findings.js';
-import { mapperGraph } from '../../../src/kernel/mapper/graph.js';
-import type { PlanOptions } from '../../../src/kernel/mapper/options.js';
-import { adjustedRand, componentOfPoints, nodesOfPoints } from '../../../src/kernel/mapper/resample.js';
-import { mapperSweep } from '../../../src/kernel/mapper/sweep.js';
+import { graphStatistics } from '#kernel/mapper/findings.js';
+import { mapperGraph } from '#kernel/mapper/graph.js';
+import type { PlanOptions } from '#kernel/mapper/options.js';
+import { adjustedRand, componentOfPoints, nodesOfPoints } from '#kernel/mapper/resample.js';
+import { mapperSweep } from '#kernel/mapper/sweep.js';
 import { blobs, circle } from './shapes.js';
 
 const OPTIONS: PlanOptions = {

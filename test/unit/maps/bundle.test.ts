@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
-import { writeMapBundle, type BundleSet } from '../../../src/kernel/maps/bundle.js';
-import type { Layout } from '../../../src/kernel/maps/types.js';
-import type { FeatureExample } from '../../../src/protocol/bundle.js';
-import type { MapMeta } from '../../../src/protocol/map.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
+import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
+import type { Layout } from '#kernel/maps/types.js';
+import type { FeatureExample } from '#protocol/bundle.js';
+import type { MapMeta } from '#protocol/map.js';
 
 let folder: string;
 beforeEach(() => void (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-bundle-'))));

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { UMAP } from 'umap-js';
-import { exactKnn } from '../../../src/kernel/compute/knn.js';
-import { matrix, row, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { components, fuzzyUnion, memberships } from '../../../src/kernel/maps/fuzzyGraph.js';
-import { pca, principalAxes, project } from '../../../src/kernel/maps/pca.js';
-import { spectralLayout } from '../../../src/kernel/maps/spectral.js';
-import { trustworthiness } from '../../../src/kernel/maps/trustworthiness.js';
-import { umap, umapGraph } from '../../../src/kernel/maps/umap.js';
+import { exactKnn } from '#kernel/compute/knn.js';
+import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { components, fuzzyUnion, memberships } from '#kernel/maps/fuzzyGraph.js';
+import { pca, principalAxes, project } from '#kernel/maps/pca.js';
+import { spectralLayout } from '#kernel/maps/spectral.js';
+import { trustworthiness } from '#kernel/maps/trustworthiness.js';
+import { umap, umapGraph } from '#kernel/maps/umap.js';
 import goldens from '../../goldens/maps.json' with { type: 'json' };
 
 /** The rows that test/goldens/maps.py made. */

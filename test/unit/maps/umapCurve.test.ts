@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findABParams } from 'umap-js/dist/umap.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { umap } from '../../../src/kernel/maps/umap.js';
-import { curveParameters } from '../../../src/kernel/maps/umapCurve.js';
-import { optimizeLayout } from '../../../src/kernel/maps/umapLayout.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { umap } from '#kernel/maps/umap.js';
+import { curveParameters } from '#kernel/maps/umapCurve.js';
+import { optimizeLayout } from '#kernel/maps/umapLayout.js';
 import golden from '../../goldens/umap-curve.json' with { type: 'json' };
 import goldens from '../../goldens/maps.json' with { type: 'json' };
 

@@ -2,16 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ndarray } from '../../../src/kernel/io/ndarray.js';
-import { SafetensorsFile, writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import {
-  createTokenSet,
-  loadTokenSet,
-  saveTokenSet,
-  tokenizeTexts,
-  tokensFromRows,
-} from '../../../src/kernel/models/datasets.js';
-import { createTokenizer } from '../../../src/kernel/models/tokenizer.js';
+import { ndarray } from '#kernel/io/ndarray.js';
+import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
+import { createTokenSet, loadTokenSet, saveTokenSet, tokenizeTexts, tokensFromRows } from '#kernel/models/datasets.js';
+import { createTokenizer } from '#kernel/models/tokenizer.js';
 
 /** Words are tokens: "a" … "z" are 0 … 25, end is 26, begin is 27. */
 const letters = Array.from('abcdefghijklmnopqrstuvwxyz');

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tokenizeTexts } from '../../../src/kernel/models/datasets.js';
-import { ignoredPositions } from '../../../src/kernel/models/ignored.js';
-import { loadModel } from '../../../src/kernel/models/load.js';
-import { lossWarning, unlikelyText } from '../../../src/kernel/models/tokenLoss.js';
-import type { LanguageModel } from '../../../src/kernel/models/types.js';
-import { modelSource } from '../../../src/kernel/sae/source.js';
-import { CONFIGS, modelOf, randomWeights } from '../models/models.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tokenizeTexts } from '#kernel/models/datasets.js';
+import { ignoredPositions } from '#kernel/models/ignored.js';
+import { loadModel } from '#kernel/models/load.js';
+import { lossWarning, unlikelyText } from '#kernel/models/tokenLoss.js';
+import type { LanguageModel } from '#kernel/models/types.js';
+import { modelSource } from '#kernel/sae/source.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/unit/models/models.js';
 
 const folder = resolve(import.meta.dirname, '../../../../shared/data/stories260K');
 const there = existsSync(join(folder, 'config.json'));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { createEncoder, type TokenizerJson } from '../../../src/kernel/models/tokenizing/pipeline.js';
+import { createEncoder, type TokenizerJson } from '#kernel/models/tokenizing/pipeline.js';
 
 const file = join(import.meta.dirname, '../../goldens/tokenizers.json.br');
 const { texts, tokenizers } = JSON.parse(brotliDecompressSync(readFileSync(file)).toString()) as {

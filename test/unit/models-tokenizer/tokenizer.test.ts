@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTokenizer } from '../../../src/kernel/models/tokenizer.js';
-import { bytePairJson, loadTokenizer } from '../../../src/kernel/models/tokenizerFiles.js';
-import type { Tokenizer } from '../../../src/kernel/models/types.js';
+import { createTokenizer } from '#kernel/models/tokenizer.js';
+import { bytePairJson, loadTokenizer } from '#kernel/models/tokenizerFiles.js';
+import type { Tokenizer } from '#kernel/models/types.js';
 
 const data = resolve(import.meta.dirname, '../../../../shared/data');
 const gpt2 = join(data, 'gpt2');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readConfig, writeConfig } from '../../../src/kernel/models/config.js';
-import { weightShapes } from '../../../src/kernel/models/layout.js';
+import { readConfig, writeConfig } from '#kernel/models/config.js';
+import { weightShapes } from '#kernel/models/layout.js';
 import { CONFIGS } from './models.js';
 
 /** As published on the hub, less what nothing here reads. */

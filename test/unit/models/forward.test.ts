@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { PACK_FROM_ROWS } from '../../../src/kernel/models/packedWeights.js';
-import type { ForwardResult, HookEdit } from '../../../src/kernel/models/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { PACK_FROM_ROWS } from '#kernel/models/packedWeights.js';
+import type { ForwardResult, HookEdit } from '#kernel/models/types.js';
 import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
 import { referenceForward } from './reference.js';
 

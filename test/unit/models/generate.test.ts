@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { sampleToken } from '../../../src/kernel/models/generate.js';
-import { lossPerToken } from '../../../src/kernel/models/tokenLoss.js';
-import type { HookEdit, TokenSet } from '../../../src/kernel/models/types.js';
+import { Random } from '#kernel/compute/random.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { sampleToken } from '#kernel/models/generate.js';
+import { lossPerToken } from '#kernel/models/tokenLoss.js';
+import type { HookEdit, TokenSet } from '#kernel/models/types.js';
 import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from './models.js';
 import { referenceForward } from './reference.js';
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import type { ModelConfig } from '../../../src/kernel/models/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import type { ModelConfig } from '#kernel/models/types.js';
 import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
 import { referenceForward, type Weights } from './reference.js';
 

@@ -1,8 +1,8 @@
 /** Small models of odd sizes with every weight random, and the reference's view of them. */
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { weightShapes } from '../../../src/kernel/models/layout.js';
-import { TransformerModel } from '../../../src/kernel/models/transformer.js';
-import type { ModelConfig, Tokenizer } from '../../../src/kernel/models/types.js';
+import { tf } from '#kernel/compute/tf.js';
+import { weightShapes } from '#kernel/models/layout.js';
+import { TransformerModel } from '#kernel/models/transformer.js';
+import type { ModelConfig, Tokenizer } from '#kernel/models/types.js';
 import type { ReferenceSettings, Weights } from './reference.js';
 
 export const sizes = {

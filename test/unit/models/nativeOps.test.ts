@@ -1,11 +1,11 @@
 import { beforeAll, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { gemmReport } from '../../../src/kernel/compute/gemm.js';
-import { setMemoryBudget } from '../../../src/kernel/compute/memory.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { PackedWeights } from '../../../src/kernel/models/packedWeights.js';
-import { checkedLinear, checkedUnary, nativeAttention, nativeLayerNorm } from '../../../src/kernel/models/nativeOps.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { gemmReport } from '#kernel/compute/gemm.js';
+import { setMemoryBudget } from '#kernel/compute/memory.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
+import { PackedWeights } from '#kernel/models/packedWeights.js';
+import { checkedLinear, checkedUnary, nativeAttention, nativeLayerNorm } from '#kernel/models/nativeOps.js';
 import { erf } from './reference.js';
 
 const tanhGelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));

@@ -1,12 +1,12 @@
 /** Llama, Mistral, Qwen and Gemma against the float64 reference, at every hook, from config.json on. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/protocol/notebook.js';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import { readConfig, writeConfig } from '../../../src/kernel/models/config.js';
-import { toBf16, fromBf16 } from '../../../src/kernel/models/halfWeights.js';
-import { rotaryFrequencies } from '../../../src/kernel/models/positions.js';
-import { TransformerModel } from '../../../src/kernel/models/transformer.js';
+import type { JsonObject } from '#protocol/notebook.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { tf } from '#kernel/compute/tf.js';
+import { readConfig, writeConfig } from '#kernel/models/config.js';
+import { toBf16, fromBf16 } from '#kernel/models/halfWeights.js';
+import { rotaryFrequencies } from '#kernel/models/positions.js';
+import { TransformerModel } from '#kernel/models/transformer.js';
 import { modelOf, randomWeights, relativeError, tokenizer } from './models.js';
 import { inverseFrequencies, rmsReference } from './rmsReference.js';
 

@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  encodeFrame,
-  FRAME_LIMITS,
-  frameBytes,
-  FrameDecoder,
-  FrameError,
-  type Frame,
-} from '../../../src/protocol/frames.js';
+import { encodeFrame, FRAME_LIMITS, frameBytes, FrameDecoder, FrameError, type Frame } from '#protocol/frames.js';
 
 function whole(pieces: Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(pieces));

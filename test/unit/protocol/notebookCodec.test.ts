@@ -8,8 +8,8 @@ import {
   serializeNotebook,
   splitLines,
   splitSource,
-} from '../../../src/protocol/notebookCodec.js';
-import type { Json, NotebookFile } from '../../../src/protocol/notebook.js';
+} from '#protocol/notebookCodec.js';
+import type { Json, NotebookFile } from '#protocol/notebook.js';
 
 /** mulberry32, so that the property tests repeat. */
 function seeded(seed: number): () => number {

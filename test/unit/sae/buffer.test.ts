@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { ActivationBuffer, type BufferOptions } from '../../../src/kernel/sae/buffer.js';
-import { cachedSource, matrixSource, type ActivationSource } from '../../../src/kernel/sae/source.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { ActivationBuffer, type BufferOptions } from '#kernel/sae/buffer.js';
+import { cachedSource, matrixSource, type ActivationSource } from '#kernel/sae/source.js';
 
 /** Row i is (i, −i). */
 const numbered = (rows: number): Matrix =>

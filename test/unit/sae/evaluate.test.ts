@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { tf } from '../../../src/kernel/compute/tf.js';
-import type { ForwardOptions, ForwardResult, LanguageModel, TokenSet } from '../../../src/kernel/models/types.js';
-import { evaluateSae, histogramOfDensity } from '../../../src/kernel/sae/evaluate.js';
-import { ReconstructionSums } from '../../../src/kernel/sae/reconstruction.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { tf } from '#kernel/compute/tf.js';
+import type { ForwardOptions, ForwardResult, LanguageModel, TokenSet } from '#kernel/models/types.js';
+import { evaluateSae, histogramOfDensity } from '#kernel/sae/evaluate.js';
+import { ReconstructionSums } from '#kernel/sae/reconstruction.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae } from '#kernel/sae/types.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 

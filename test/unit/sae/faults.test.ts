@@ -3,16 +3,16 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { toFloat32 } from '../../../src/kernel/io/ndarray.js';
-import { SafetensorsFile } from '../../../src/kernel/io/safetensors.js';
-import { loadModel } from '../../../src/kernel/models/load.js';
-import type { TransformerModel } from '../../../src/kernel/models/transformer.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { loadSae } from '../../../src/kernel/sae/load.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { toFloat32 } from '#kernel/io/ndarray.js';
+import { SafetensorsFile } from '#kernel/io/safetensors.js';
+import { loadModel } from '#kernel/models/load.js';
+import type { TransformerModel } from '#kernel/models/transformer.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { loadSae } from '#kernel/sae/load.js';
+import type { Sae } from '#kernel/sae/types.js';
 
 const INPUTS = ['../../../../shared', '../../../../../shared']
   .map((shared) => join(import.meta.dirname, shared, 'faults/sae/inputs'))

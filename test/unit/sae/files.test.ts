@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { SafetensorsFile, writeSafetensors } from '../../../src/kernel/io/safetensors.js';
-import { loadSae } from '../../../src/kernel/sae/load.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import { saveSae } from '../../../src/kernel/sae/save.js';
-import type { Sae, SaeConfig } from '../../../src/kernel/sae/types.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
+import { loadSae } from '#kernel/sae/load.js';
+import { createSae } from '#kernel/sae/sae.js';
+import { saveSae } from '#kernel/sae/save.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 
 let folder = '';
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** Files of every layout with their features and reconstructions: test/goldens/sae-layouts.py. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
 
 export interface LayoutCase {
   name: string;

@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { ARCHITECTURES } from '../../../src/kernel/sae/architectures/index.js';
-import { LAYOUTS } from '../../../src/kernel/sae/layouts/index.js';
-import { loadSae, type LoadSaeOptions } from '../../../src/kernel/sae/load.js';
-import { reconstruct } from '../../../src/kernel/sae/sae.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
+import { LAYOUTS } from '#kernel/sae/layouts/index.js';
+import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
+import { reconstruct } from '#kernel/sae/sae.js';
 import { denseRows, goldens, maximum } from './layoutGoldens.js';
 
 let folder = '';
@@ -76,7 +76,7 @@ describe('a decoder alone', () => {
 
 it('no two layouts take the same files, but for the general ones that come last', async () => {
   const general = ['nn.Linear state dict', 'state dict', 'decoder alone'];
-  const { SaeFiles } = await import('../../../src/kernel/sae/layouts/files.js');
+  const { SaeFiles } = await import('#kernel/sae/layouts/files.js');
   for (const { name, files, load, options } of goldens.cases) {
     if ('map' in options) continue;
     const opened = await SaeFiles.open(join(await lay(name, files), load), options as LoadSaeOptions);

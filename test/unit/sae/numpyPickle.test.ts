@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { numpyArrays } from '../../../src/kernel/sae/layouts/numpyPickle.js';
+import { Random } from '#kernel/compute/random.js';
+import { numpyArrays } from '#kernel/sae/layouts/numpyPickle.js';
 
 const golden = JSON.parse(readFileSync(join(import.meta.dirname, '../../goldens/sae-layouts.json'), 'utf8')) as {
   decoder: number[][];

@@ -1,15 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import {
-  createSae,
-  foldActivationScale,
-  foldDecoderNorm,
-  reconstruct,
-  type SaeWeights,
-} from '../../../src/kernel/sae/sae.js';
-import type { SaeConfig } from '../../../src/kernel/sae/types.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { createSae, foldActivationScale, foldDecoderNorm, reconstruct, type SaeWeights } from '#kernel/sae/sae.js';
+import type { SaeConfig } from '#kernel/sae/types.js';
 
 beforeAll(() => initGemm());
 

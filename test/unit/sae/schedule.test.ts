@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { coefficientAt, learningRateAt, type LearningRateSchedule } from '../../../src/kernel/sae/schedule.js';
+import { coefficientAt, learningRateAt, type LearningRateSchedule } from '#kernel/sae/schedule.js';
 
 const rates = (s: LearningRateSchedule) => Array.from({ length: s.steps }, (_, t) => learningRateAt(t, s));
 const base: LearningRateSchedule = {

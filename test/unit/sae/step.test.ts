@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { adamUpdate, clipFactor, gradientNorm } from '../../../src/kernel/sae/adam.js';
-import { parameterCount, parameters } from '../../../src/kernel/sae/parameters.js';
-import { TrainingStep, type StepShape } from '../../../src/kernel/sae/step.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { Random } from '#kernel/compute/random.js';
+import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
+import { parameterCount, parameters } from '#kernel/sae/parameters.js';
+import { TrainingStep, type StepShape } from '#kernel/sae/step.js';
 
 interface Case extends StepShape {
   name: string;

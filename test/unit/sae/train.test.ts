@@ -2,12 +2,12 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { matrixSource } from '../../../src/kernel/sae/source.js';
-import { TrainingStep } from '../../../src/kernel/sae/step.js';
-import { trainSae } from '../../../src/kernel/sae/train.js';
-import type { SaeTrainOptions } from '../../../src/kernel/sae/trainOptions.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { matrixSource } from '#kernel/sae/source.js';
+import { TrainingStep } from '#kernel/sae/step.js';
+import { trainSae } from '#kernel/sae/train.js';
+import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 
 /** x = Σ of `active` random unit directions with strengths in [0.5, 1.5]: a dictionary to find. */
 function plantedWorld(

@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import { Console } from 'node:console';
 import path from 'node:path';
-import type { CellEvent } from '../../../src/protocol/kernel.js';
-import { Session, type CellResult, type SessionOptions } from '../../../src/kernel/session/session.js';
+import type { CellEvent } from '#protocol/kernel.js';
+import { Session, type CellResult, type SessionOptions } from '#kernel/session/session.js';
 
 export interface Ran extends CellResult {
   events: CellEvent[];

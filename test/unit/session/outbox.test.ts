@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, FRAME_LIMITS, frameBytes, FrameDecoder } from '../../../src/protocol/frames.js';
-import type { KernelMessage } from '../../../src/protocol/kernel.js';
-import { ENTRY_BYTES, Outbox } from '../../../src/kernel/session/outbox.js';
+import { encodeFrame, FRAME_LIMITS, frameBytes, FrameDecoder } from '#protocol/frames.js';
+import type { KernelMessage } from '#protocol/kernel.js';
+import { ENTRY_BYTES, Outbox } from '#kernel/session/outbox.js';
 
 const stream = (text: string, execution = 'e'): KernelMessage => ({
   type: 'cell',

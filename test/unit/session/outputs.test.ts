@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeVariable, propertyNames, valueText } from '../../../src/kernel/session/display.js';
-import { CellOutputs, collapse, overwrite } from '../../../src/kernel/session/outputs.js';
-import { CellRecorder, OutputBudget } from '../../../src/kernel/session/recorder.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import type { CellEvent } from '../../../src/protocol/kernel.js';
+import { describeVariable, propertyNames, valueText } from '#kernel/session/display.js';
+import { CellOutputs, collapse, overwrite } from '#kernel/session/outputs.js';
+import { CellRecorder, OutputBudget } from '#kernel/session/recorder.js';
+import { MIME } from '#protocol/mime.js';
+import type { CellEvent } from '#protocol/kernel.js';
 import { openSession, type TestSession } from './harness.js';
 
 let s: TestSession;

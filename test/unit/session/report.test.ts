@@ -4,9 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeReport } from '../../../src/kernel/session/report.js';
-import type { NotebookFile } from '../../../src/protocol/notebook.js';
-import { parseNotebook } from '../../../src/protocol/notebookCodec.js';
+import { writeReport } from '#kernel/session/report.js';
+import type { NotebookFile } from '#protocol/notebook.js';
+import { parseNotebook } from '#protocol/notebookCodec.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-report-'));
 const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { KERNEL_VERSION } from '../../../src/kernel/session/version.js';
+import { KERNEL_VERSION } from '#kernel/session/version.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const read = (name: string): string => fs.readFileSync(path.join(root, name), 'utf8');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { addDirections } from '../../../src/kernel/compute/sampling/addRows.js';
+import { Random } from '#kernel/compute/random.js';
+import { addDirections } from '#kernel/compute/sampling/addRows.js';
 
 describe('sparse codes times a dictionary', () => {
   it.each([4, 8, 7, 256, 20])('is the float64 sum to rounding, width %i', (d) => {

@@ -1,10 +1,10 @@
 /** Worlds made by hand: given codes, given directions. */
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
-import { createSae } from '../../../src/kernel/sae/sae.js';
-import type { Sae } from '../../../src/kernel/sae/types.js';
-import type { World } from '../../../src/kernel/synthetic/types.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { createSae } from '#kernel/sae/sae.js';
+import type { Sae } from '#kernel/sae/types.js';
+import type { World } from '#kernel/synthetic/types.js';
 
 /** CSR of dense rows. */
 export function sparse(dense: readonly (readonly number[])[], cols = dense[0].length): SparseRows {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { initGemm } from '../../../src/kernel/compute/gemm.js';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
+import { initGemm } from '#kernel/compute/gemm.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
 import {
   couplingAt,
   couplingGradient,
@@ -9,8 +9,8 @@ import {
   tied,
   trainMutual,
   type MmcsKind,
-} from '../../../src/kernel/synthetic/recovery/mfr.js';
-import { cosineRecovery } from '../../../src/kernel/synthetic/recovery/cosines.js';
+} from '#kernel/synthetic/recovery/mfr.js';
+import { cosineRecovery } from '#kernel/synthetic/recovery/cosines.js';
 import { directions, handWorld, independent } from './fakes.js';
 
 const gaussian = (rows: number, cols: number, seed: number): Matrix =>

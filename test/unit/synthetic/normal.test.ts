@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { Bits } from '../../../src/kernel/compute/sampling/bits.js';
+import { Random } from '#kernel/compute/random.js';
+import { Bits } from '#kernel/compute/sampling/bits.js';
 import {
   bivariateUpper,
   jointOfLatent,
@@ -11,7 +11,7 @@ import {
   normalQuantile,
   phiBounds,
   phiOfJoint,
-} from '../../../src/kernel/compute/sampling/normal.js';
+} from '#kernel/compute/sampling/normal.js';
 
 const goldens = JSON.parse(readFileSync(join(import.meta.dirname, '../../goldens/worlds.json'), 'utf8')) as {
   bivariate: Array<[h: number, k: number, r: number, p: number]>;

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { matrix, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import { linearAssignment } from '../../../src/kernel/synthetic/recovery/assignment.js';
-import { AbsorptionCounter, splitCounts } from '../../../src/kernel/synthetic/recovery/absorption.js';
-import { cosineRecovery, cosines, randomDictionary, unitRows } from '../../../src/kernel/synthetic/recovery/cosines.js';
-import { firingRecovery } from '../../../src/kernel/synthetic/recovery/firing.js';
-import { dictionaryRecovery, saeRecovery } from '../../../src/kernel/synthetic/recovery/recovery.js';
-import type { SimilarityScore } from '../../../src/kernel/correlation/types.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { linearAssignment } from '#kernel/synthetic/recovery/assignment.js';
+import { AbsorptionCounter, splitCounts } from '#kernel/synthetic/recovery/absorption.js';
+import { cosineRecovery, cosines, randomDictionary, unitRows } from '#kernel/synthetic/recovery/cosines.js';
+import { firingRecovery } from '#kernel/synthetic/recovery/firing.js';
+import { dictionaryRecovery, saeRecovery } from '#kernel/synthetic/recovery/recovery.js';
+import type { SimilarityScore } from '#kernel/correlation/types.js';
 import { basis, directions, handSae, handWorld, independent, matrixOf, sparse } from './fakes.js';
 
 const byName = (scores: readonly SimilarityScore[]): Record<string, SimilarityScore> =>

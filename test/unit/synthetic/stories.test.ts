@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { generateStories, STORY_CONCEPTS, type Story } from '../../../src/kernel/synthetic/stories/generate.js';
-import { END_OF_TEXT, trainTokenizerJson } from '../../../src/kernel/synthetic/stories/tokenizer.js';
+import { generateStories, STORY_CONCEPTS, type Story } from '#kernel/synthetic/stories/generate.js';
+import { END_OF_TEXT, trainTokenizerJson } from '#kernel/synthetic/stories/tokenizer.js';
 
 const stories = generateStories({ stories: 400, seed: 5 });
 

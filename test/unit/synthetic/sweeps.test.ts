@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ArtifactStore } from '../../../src/kernel/artifacts/store.js';
-import { loadSae } from '../../../src/kernel/sae/load.js';
-import { loadResult, saveResult } from '../../../src/kernel/artifacts/result.js';
-import { planSweep, runSweep, sweepTable, type SweepPlan } from '../../../src/kernel/synthetic/recovery/sweeps.js';
-import { valueOf } from '../../../src/kernel/present/synthetic.js';
+import { ArtifactStore } from '#kernel/artifacts/store.js';
+import { loadSae } from '#kernel/sae/load.js';
+import { loadResult, saveResult } from '#kernel/artifacts/result.js';
+import { planSweep, runSweep, sweepTable, type SweepPlan } from '#kernel/synthetic/recovery/sweeps.js';
+import { valueOf } from '#kernel/present/synthetic.js';
 import { directions, handWorld, independent } from './fakes.js';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-sweep-'));

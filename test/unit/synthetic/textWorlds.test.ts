@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { topExamples } from '../../../src/kernel/activations/examples.js';
-import { memoryActivations } from '../../../src/kernel/activations/store.js';
-import type { SparseActivations } from '../../../src/kernel/activations/types.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import type { TokenSet } from '../../../src/kernel/models/types.js';
-import { conceptScores } from '../../../src/kernel/synthetic/stories/concepts.js';
-import { labelScores } from '../../../src/kernel/synthetic/stories/labels.js';
+import { topExamples } from '#kernel/activations/examples.js';
+import { memoryActivations } from '#kernel/activations/store.js';
+import type { SparseActivations } from '#kernel/activations/types.js';
+import { Random } from '#kernel/compute/random.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { conceptScores } from '#kernel/synthetic/stories/concepts.js';
+import { labelScores } from '#kernel/synthetic/stories/labels.js';
 import { sparse } from './fakes.js';
 
 const CONTEXT = 10;

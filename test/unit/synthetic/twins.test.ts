@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { matrix, row } from '../../../src/kernel/compute/matrix.js';
-import { Random } from '../../../src/kernel/compute/random.js';
-import type { SparseRows } from '../../../src/kernel/compute/sparse.js';
-import { scorePairs, wilson } from '../../../src/kernel/synthetic/calibration/pairs.js';
-import { calibrateTwins } from '../../../src/kernel/synthetic/calibration/pipeline.js';
-import { scoreResponse } from '../../../src/kernel/synthetic/calibration/response.js';
-import { latentRelations, relations, relationsOf } from '../../../src/kernel/synthetic/twins/truth.js';
-import { createTwins, orthonormalRows, type TwinOptions } from '../../../src/kernel/synthetic/twins/twins.js';
-import type { World } from '../../../src/kernel/synthetic/types.js';
+import { matrix, row } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { scorePairs, wilson } from '#kernel/synthetic/calibration/pairs.js';
+import { calibrateTwins } from '#kernel/synthetic/calibration/pipeline.js';
+import { scoreResponse } from '#kernel/synthetic/calibration/response.js';
+import { latentRelations, relations, relationsOf } from '#kernel/synthetic/twins/truth.js';
+import { createTwins, orthonormalRows, type TwinOptions } from '#kernel/synthetic/twins/twins.js';
+import type { World } from '#kernel/synthetic/types.js';
 import { directions, handSae, handWorld, independent } from './fakes.js';
 
 const base = (features = 60, dim = 12, p = 0.1): World =>

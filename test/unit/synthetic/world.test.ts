@@ -1,9 +1,9 @@
 /** Worlds: streams, geometry, magnitudes, refusals. Their laws at a million samples: test/kernel/worlds.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { row, type Matrix } from '../../../src/kernel/compute/matrix.js';
-import { createWorld, type GeneratedWorld } from '../../../src/kernel/synthetic/world/world.js';
-import type { WorldOptions } from '../../../src/kernel/synthetic/world/options.js';
-import { worldReport } from '../../../src/kernel/synthetic/world/report.js';
+import { row, type Matrix } from '#kernel/compute/matrix.js';
+import { createWorld, type GeneratedWorld } from '#kernel/synthetic/world/world.js';
+import type { WorldOptions } from '#kernel/synthetic/world/options.js';
+import { worldReport } from '#kernel/synthetic/world/report.js';
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let sum = 0;

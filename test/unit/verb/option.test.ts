@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CALL, nulls, nullsOf } from '../../../src/kernel/verb/common.js';
+import { CALL, nulls, nullsOf } from '#kernel/verb/common.js';
 import {
   choice,
   flag,
@@ -14,7 +14,7 @@ import {
   text,
   value,
   whole,
-} from '../../../src/kernel/verb/option.js';
+} from '#kernel/verb/option.js';
 
 const schema = {
   k: whole({ doc: 'Neighbours.', min: 1, default: 15 }),

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { initDevice } from '../../../src/kernel/compute/device.js';
-import { DISPLAY, textItem } from '../../../src/kernel/present/items.js';
-import { KEPT, seed, thing, words } from '../../../src/kernel/verb/common.js';
-import { Environment } from '../../../src/kernel/verb/environment.js';
-import { bind, namespace } from '../../../src/kernel/verb/namespace.js';
-import { whole } from '../../../src/kernel/verb/option.js';
-import { syncVerb, verb } from '../../../src/kernel/verb/verb.js';
-import { collectingContext, type CollectedContext } from '../../support/apiContext.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { DISPLAY, textItem } from '#kernel/present/items.js';
+import { KEPT, seed, thing, words } from '#kernel/verb/common.js';
+import { Environment } from '#kernel/verb/environment.js';
+import { bind, namespace } from '#kernel/verb/namespace.js';
+import { whole } from '#kernel/verb/option.js';
+import { syncVerb, verb } from '#kernel/verb/verb.js';
+import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
 
 await initDevice({ device: 'cpu' });
 let context: CollectedContext;

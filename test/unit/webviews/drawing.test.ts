@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { blend, HOME, inPolygon, panBy, toScreen, toWorld, zoomAt } from '../../../src/webviews/plot/camera.js';
-import { makeStamp } from '../../../src/webviews/map/raster.js';
-import { HOLLOW, shapeDistance, SHAPES } from '../../../src/webviews/map/shapes.js';
-import { groupStyle } from '../../../src/webviews/map/paint.js';
-import { placeTooltip } from '../../../src/webviews/plot/tooltip.js';
-import { luminance, ramp } from '../../../src/webviews/ui/color.js';
-import { correlation, duration, labelText, number, percent, visibleToken } from '../../../src/webviews/ui/format.js';
+import { blend, HOME, inPolygon, panBy, toScreen, toWorld, zoomAt } from '#webviews/plot/camera.js';
+import { makeStamp } from '#webviews/map/raster.js';
+import { HOLLOW, shapeDistance, SHAPES } from '#webviews/map/shapes.js';
+import { groupStyle } from '#webviews/map/paint.js';
+import { placeTooltip } from '#webviews/plot/tooltip.js';
+import { luminance, ramp } from '#webviews/ui/color.js';
+import { correlation, duration, labelText, number, percent, visibleToken } from '#webviews/ui/format.js';
 
 const box = { width: 400, height: 300 };
 

@@ -1,22 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { inPolygon } from '../../../src/webviews/plot/camera.js';
-import { rankedMembers } from '../../../src/webviews/graph/card.js';
-import { escapeXml, graphMl, keplerJson, keplerNames } from '../../../src/webviews/graph/export.js';
-import { computeLighting, nodesInside, nodesWith, pointsOf } from '../../../src/webviews/graph/lighting.js';
-import {
-  componentsOf,
-  membersOf,
-  nodeLabel,
-  overlapWith,
-  topTokens,
-  type GraphModel,
-} from '../../../src/webviews/graph/model.js';
-import { nextOf, towards } from '../../../src/webviews/plot/moves.js';
-import { radii } from '../../../src/webviews/graph/scene.js';
-import { defaultState, restoreState } from '../../../src/webviews/graph/state.js';
-import { evidence, noiseText, notes, whyEmpty } from '../../../src/webviews/graph/words.js';
-import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '../../support/graphBundle.js';
-import { open, small } from '../../support/graphModel.js';
+import { inPolygon } from '#webviews/plot/camera.js';
+import { rankedMembers } from '#webviews/graph/card.js';
+import { escapeXml, graphMl, keplerJson, keplerNames } from '#webviews/graph/export.js';
+import { computeLighting, nodesInside, nodesWith, pointsOf } from '#webviews/graph/lighting.js';
+import { componentsOf, membersOf, nodeLabel, overlapWith, topTokens, type GraphModel } from '#webviews/graph/model.js';
+import { nextOf, towards } from '#webviews/plot/moves.js';
+import { radii } from '#webviews/graph/scene.js';
+import { defaultState, restoreState } from '#webviews/graph/state.js';
+import { evidence, noiseText, notes, whyEmpty } from '#webviews/graph/words.js';
+import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '#test/support/graphBundle.js';
+import { open, small } from '#test/support/graphModel.js';
 
 describe('graph model', () => {
   test('neighbours and the nodes of a point come from the bundle', async () => {
@@ -88,7 +81,7 @@ describe('graph model', () => {
 
   test('the bundle’s own overlap is used, and one of another size is refused', async () => {
     const fixture = graphFixture('twin');
-    const { encodeSafetensors } = await import('../../../src/protocol/safetensors.js');
+    const { encodeSafetensors } = await import('#protocol/safetensors.js');
     const with_ = (n: number): GraphFixture => {
       const overlap = { dtype: 'F32' as const, shape: [n, 30], data: new Float32Array(n * 30).fill(0.25) };
       return { ...fixture, files: { ...fixture.files, 'overlap.safetensors': encodeSafetensors({ overlap }) } };

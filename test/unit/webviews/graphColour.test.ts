@@ -8,9 +8,9 @@ import {
   keywordShare,
   nodeColours,
   place,
-} from '../../../src/webviews/graph/colour.js';
-import { emptyFixture, graphBundle, graphFixture } from '../../support/graphBundle.js';
-import { open, small } from '../../support/graphModel.js';
+} from '#webviews/graph/colour.js';
+import { emptyFixture, graphBundle, graphFixture } from '#test/support/graphBundle.js';
+import { open, small } from '#test/support/graphModel.js';
 
 describe('node colours', () => {
   const values = [3, 1, NaN, 8, 4];

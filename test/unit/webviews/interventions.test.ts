@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type {
-  InterventionsDescriptor,
-  InterventionsMeta,
-  InterventionsSetting,
-} from '../../../src/protocol/interventions.js';
+import type { InterventionsDescriptor, InterventionsMeta, InterventionsSetting } from '#protocol/interventions.js';
 import {
   asked,
   cellCode,
@@ -14,8 +10,8 @@ import {
   startValue,
   whyNoPin,
   within,
-} from '../../../src/webviews/interventions/model.js';
-import { Latest } from '../../../src/webviews/interventions/source.js';
+} from '#webviews/interventions/model.js';
+import { Latest } from '#webviews/interventions/source.js';
 
 const setting: InterventionsSetting = {
   prompt: 'Once upon a time',

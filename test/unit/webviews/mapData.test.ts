@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { MAP_BUNDLE, type MapColumns, type MapMeta } from '../../../src/protocol/map.js';
-import { encodeSafetensors } from '../../../src/protocol/safetensors.js';
-import { computeLit, groupCounts, groupIndices, linkOf, NO_FILTERS } from '../../../src/webviews/map/filter.js';
-import { normalToken } from '../../../src/webviews/plot/search.js';
-import { linkedPairs, loadModel, type MapModel, type MapSource } from '../../../src/webviews/map/model.js';
-import { PickIndex } from '../../../src/webviews/map/pick.js';
-import { restoreState } from '../../../src/webviews/map/state.js';
-import { BundleReader } from '../../../src/webviews/ui/bundle.js';
-import { memoryFiles } from '../../support/bundleFiles.js';
+import { MAP_BUNDLE, type MapColumns, type MapMeta } from '#protocol/map.js';
+import { encodeSafetensors } from '#protocol/safetensors.js';
+import { computeLit, groupCounts, groupIndices, linkOf, NO_FILTERS } from '#webviews/map/filter.js';
+import { normalToken } from '#webviews/plot/search.js';
+import { linkedPairs, loadModel, type MapModel, type MapSource } from '#webviews/map/model.js';
+import { PickIndex } from '#webviews/map/pick.js';
+import { restoreState } from '#webviews/map/state.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
+import { memoryFiles } from '#test/support/bundleFiles.js';
 
 const meta = (groups?: MapMeta['groups'], sets = 2): MapMeta => ({
   version: 1,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { escapeHtml, panelHtml, reportHtml, pageFileId } from '../../../src/protocol/webview.js';
-import { difference, words } from '../../../src/webviews/ui/difference.js';
-import { sortRows, tableText } from '../../../src/webviews/renderers/tableText.js';
-import { aligned } from '../../../src/webviews/ui/format.js';
-import { safeHref } from '../../../src/webviews/report/markdown.js';
+import { escapeHtml, panelHtml, reportHtml, pageFileId } from '#protocol/webview.js';
+import { difference, words } from '#webviews/ui/difference.js';
+import { sortRows, tableText } from '#webviews/renderers/tableText.js';
+import { aligned } from '#webviews/ui/format.js';
+import { safeHref } from '#webviews/report/markdown.js';
 
 const joined = (pieces: Array<{ text: string }>) => pieces.map((p) => p.text).join('');
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { serializeNotebook } from '../../../src/protocol/notebookCodec.js';
-import { closeAll, notebookOf, openNotebook, waitUntil, workspaceFolder } from '../support.js';
+import { serializeNotebook } from '#protocol/notebookCodec.js';
+import { closeAll, notebookOf, openNotebook, waitUntil, workspaceFolder } from '#test/vscode/support.js';
 
 /** A file with everything that VS Code's model has no place for. */
 function richFile(): string {

@@ -13,7 +13,7 @@ import {
   start,
   textOf,
   waitUntil,
-} from '../support.js';
+} from '#test/vscode/support.js';
 
 suite('running cells', () => {
   teardown(closeAll);

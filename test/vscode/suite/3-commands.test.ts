@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { RENDERER_ID } from '../../../src/protocol/webview.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import { closeAll, EXTENSION_ID, extensionApi, openNotebook, workspaceFolder } from '../support.js';
+import { RENDERER_ID } from '#protocol/webview.js';
+import { MIME } from '#protocol/mime.js';
+import { closeAll, EXTENSION_ID, extensionApi, openNotebook, workspaceFolder } from '#test/vscode/support.js';
 
 interface Manifest {
   contributes: {
@@ -66,7 +66,7 @@ suite('commands and manifest', () => {
         ranges: [{ start: 0, end: 1 }],
         document: notebook.uri,
       });
-      const { waitUntil, errorOf } = await import('../support.js');
+      const { waitUntil, errorOf } = await import('#test/vscode/support.js');
       await waitUntil('error shown', () => notebook.cellAt(0).executionSummary?.success === false);
       assert.match(errorOf(notebook.cellAt(0)).message, /fgnb\.nodePath names \/nowhere\/node/);
     } finally {

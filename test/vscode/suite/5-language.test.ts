@@ -1,7 +1,7 @@
 /** IntelliSense over cells, through the editor's own commands. */
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import { openNotebook, waitUntil } from '../support.js';
+import { openNotebook, waitUntil } from '#test/vscode/support.js';
 
 const CELLS = [
   "const rows = [{ id: 1, token: 'king' }]\nconst total = await Promise.resolve(2)",

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { saveFile } from '../../../src/extension/panels/saveFile.js';
-import { writeViewPage } from '../../../src/extension/panels/viewPage.js';
-import type { GraphDescriptor } from '../../../src/protocol/graph.js';
-import { MIME } from '../../../src/protocol/mime.js';
-import { serializeNotebook } from '../../../src/protocol/notebookCodec.js';
-import { graphFixture } from '../../support/graphBundle.js';
+import { saveFile } from '#extension/panels/saveFile.js';
+import { writeViewPage } from '#extension/panels/viewPage.js';
+import type { GraphDescriptor } from '#protocol/graph.js';
+import { MIME } from '#protocol/mime.js';
+import { serializeNotebook } from '#protocol/notebookCodec.js';
+import { graphFixture } from '#test/support/graphBundle.js';
 import {
   closeAll,
   EXTENSION_ID,
@@ -16,7 +16,7 @@ import {
   openNotebook,
   waitUntil,
   workspaceFolder,
-} from '../support.js';
+} from '#test/vscode/support.js';
 
 async function reportProgramEnd(): Promise<string> {
   const root = vscode.extensions.getExtension(EXTENSION_ID)!.extensionPath;
