@@ -119,7 +119,7 @@ describe('the kernel of a window', () => {
   });
 });
 
-describe('a replay', () => {
+describe('a replay of messages', () => {
   it('repeats to a client what it handled, which is handled once', async () => {
     const socket = path.join(folder('replay'), 's');
     const stream = (text: string): KernelMessage => ({

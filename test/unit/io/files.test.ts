@@ -92,7 +92,7 @@ describe('matchFiles', () => {
   ])('%s', (pattern, expected) => expect(matchFiles(names, pattern)).toEqual(expected));
 });
 
-describe('conversions', () => {
+describe('conversions of numbers', () => {
   it('of wide types are exact or refused', () => {
     expect([...toFloat32(ndarray('I64', [2], BigInt64Array.of(-3n, 2n ** 40n)))]).toEqual([-3, 2 ** 40]);
     expect([...toFloat64(ndarray('BF16', [1], Uint16Array.of(0x4049)))]).toEqual([3.140625]);

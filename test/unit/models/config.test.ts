@@ -68,7 +68,7 @@ describe('readConfig', () => {
     });
   });
 
-  it('reads gpt2', () => {
+  it('reads gpt2, whose fields have names of their own', () => {
     const config = readConfig(GPT2);
     expect(config).toMatchObject({
       family: 'gpt2',
