@@ -123,15 +123,12 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
 
   test('what is typed at speed is kept to the letter, and the card is of the new prompt', async () => {
     const box = panel.locator('.fg-interventions textarea');
-    const here = panel
-      .locator('.fg-interventions .finder, .fg-interventions')
-      .getByText(/on this prompt/)
-      .first();
+    const facts = panel.locator('.card .facts').first();
     // The feature of ' princess' is silent on the first and fires on the second.
     for (const [prompt, words] of [
-      ['Tom and his mom went to the big park', /^silent on this prompt$/],
-      ['The little girl saw a princess', /^[\d.]+ on this prompt$/],
-      ['Once upon a time, there was a little', /^silent on this prompt$/],
+      ['Tom and his mom went to the big park', /silent on this prompt/],
+      ['The little girl saw a princess', /[\d.]+ on this prompt/],
+      ['Once upon a time, there was a little', /silent on this prompt/],
     ] as const) {
       await box.click();
       await page.keyboard.press('Control+a');
@@ -139,7 +136,7 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
       await page.keyboard.type(prompt);
       expect(await box.inputValue()).toBe(prompt);
       await panel.locator('.fg-interventions h2').first().click();
-      await expect.poll(() => here.innerText(), { timeout: 60_000 }).toMatch(words);
+      await expect.poll(() => facts.innerText(), { timeout: 60_000 }).toMatch(words);
       await expect.poll(() => panel.locator('.texts .said').first().innerText(), { timeout: 60_000 }).toContain(prompt);
       expect(await box.inputValue()).toBe(prompt);
     }

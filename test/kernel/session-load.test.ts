@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, expect, it } from 'vitest';
-import { ensureKernelBuilt, root, startKernel } from './helpers.js';
+import { ensureKernelBuilt, root, startKernel } from '#test/kit/kernel.js';
 
 beforeAll(() => ensureKernelBuilt());
 
