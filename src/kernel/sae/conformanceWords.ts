@@ -24,6 +24,10 @@ const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit
     do: (fit, d) =>
       `it was trained on activations scaled by ${(Math.sqrt(d) / fit.norm).toPrecision(3)}, which is not folded into its weights: load it with { normScalingFactor }`,
   },
+  unscaled: {
+    is: 'when the scale √d / mean ‖x‖ is taken out once more',
+    do: () => 'the scale of its training data was folded into its weights twice: load it with { normScalingFactor: 1 }',
+  },
   'with BOS': { is: 'when sequences begin with BOS', do: () => 'tokenize with { bos: true }' },
   'without BOS': { is: 'when sequences do not begin with BOS', do: () => 'tokenize with { bos: false }' },
   'without first tokens': {
@@ -45,11 +49,12 @@ function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
 }
 
 function fitWarning(
-  { asked, others, wantsCentred, centred }: Omit<Conformance, 'warnings'>,
+  { asked, others, wantsCentred, centred, predicts }: Omit<Conformance, 'warnings'>,
   d: number,
 ): string | undefined {
   const ev = asked.explainedVariance;
   const best = better(asked, others);
+  if (predicts !== undefined) return transcoderWarning(asked, best, predicts);
   const says = wantsCentred && !centred ? '; its config says center_writing_weights: true' : '';
   if (best && best.variant !== 'as they are') {
     const form = FORMS[best.variant];
@@ -75,6 +80,17 @@ function fitWarning(
   );
 }
 
+/** Of what a transcoder predicts at `predicts`; nothing is said where that is not known. */
+function transcoderWarning(asked: Fit, best: Fit | undefined, predicts: string): string | undefined {
+  const ev = asked.explainedVariance;
+  if (predicts === '' || Number.isNaN(ev)) return undefined;
+  if (best)
+    return `explains ${percent(best.explainedVariance)} of what follows when it reads ${best.hook} but ${percent(ev)} of ${predicts} when it reads ${asked.hook}, where it was asked for; give { hook: '${best.hook}' } or load the transcoder of ${asked.hook}`;
+  return ev < BAD
+    ? `explains ${percent(ev)} of ${predicts}, which it predicts from ${asked.hook}: is it a transcoder of this model?`
+    : undefined;
+}
+
 function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, dSae: number): string | undefined {
   const { l0 } = asked;
   if (l0 === 0) return 'has no feature that fires on any token';
@@ -90,7 +106,9 @@ function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, d
 export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): string[] {
   const { dIn, dSae } = sae.config;
   const { tokens, l0, norm } = figures.asked;
-  const found = [fitWarning(figures, dIn), sparsityWarning(figures, dSae)].filter((w) => w !== undefined);
+  // A threshold in other units is why features fire too rarely or too often, and why little is explained.
+  const told = figures.threshold ? [figures.threshold] : [fitWarning(figures, dIn), sparsityWarning(figures, dSae)];
+  const found = told.filter((w) => w !== undefined);
   const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
   return found.map(
     (w) =>

@@ -5,6 +5,7 @@ import { kindOfPath } from '../../io/files.js';
 import { EXTRA_TENSORS } from '../architectures/architecture.js';
 import { architectureOf } from '../architectures/index.js';
 import { foldActivationScale } from '../sae.js';
+import { requireProcessing } from '../processing.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import { readJson, type SaeFiles } from './files.js';
 import { isObject, type Layout } from './layout.js';
@@ -22,6 +23,7 @@ export const saelens: Layout = {
   recognises: (files) => files.hasConfig && files.path.endsWith('sae_weights.safetensors'),
   async read(files) {
     const config = configOf(files);
+    requireProcessing(config, `${files.configName} of ${files.path}`, files.options.ignore);
     const weights = await weightsOf(files, config);
     await foldScalingFactor(files, weights);
     if (config.normalizeActivations !== 'expected_average_only_in') return { config, weights };
