@@ -15,6 +15,7 @@ import {
   otherBos,
   sampleOf,
   scaledRows,
+  turnedRows,
   withoutFirst,
   type Sample,
 } from './conformanceSample.js';
@@ -30,11 +31,12 @@ const MOST_TOKENS = 256;
 const LEAST_TOKENS = 64;
 const MULTIPLICATIONS = 3e10;
 /** Encodings at the hook that was asked for, besides one for each neighbour. */
-const FORMS = 6;
+const FORMS = 7;
+/** Draws of activations in another basis. */
+const TURNS = 2;
 
 /** What was done to the activations before the SAE saw them. */
-export type Variant =
-  'as they are' | 'centred' | 'scaled' | 'unscaled' | 'with BOS' | 'without BOS' | 'without first tokens';
+export type Variant = 'as they are' | 'centred' | 'scaled' | 'with BOS' | 'without BOS' | 'without first tokens';
 
 /** How an SAE does on activations. */
 export interface Fit {
@@ -54,10 +56,14 @@ export interface Conformance {
   asked: Fit;
   /** Neighbouring hooks and other forms of the activations. */
   others: Fit[];
+  /** What it explains of the same activations in another basis, which means nothing to it: the mean of two draws. */
+  turned?: number;
   /** k, or the L0 that the SAE records, when it says it. */
   expectedL0?: number;
   /** Whether the SAE's config says center_writing_weights: true, and that shows at the hook. */
   wantsCentred: boolean;
+  /** Whether the sequences begin with the tokenizer's begin token; absent when it has none. */
+  bos?: boolean;
   /** Whether every activation has mean 0 over its width, as in a model loaded with { process: 'center' }. */
   centred: boolean;
   /** A threshold in other units than the weights, with the option that mends it. */
@@ -131,8 +137,7 @@ function formsOf(x: Matrix, hook: string, sample: Sample): Array<[Variant, Matri
   const forms: Array<[Variant, Matrix]> = [];
   const s = Math.sqrt(x.cols) / meanNorm(x);
   if (STREAM.test(hook)) forms.push(['centred', centredRows(x).rows]);
-  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05)
-    forms.push(['scaled', scaledRows(x, s)], ['unscaled', scaledRows(x, 1 / s)]);
+  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05) forms.push(['scaled', scaledRows(x, s)]);
   if (sample.length > 1 && x.rows > 1) forms.push(['without first tokens', withoutFirst(x, sample)]);
   return forms.filter(([, rows]) => rows.rows > 0);
 }
@@ -213,7 +218,13 @@ async function figuresOf(
     const rows = (await activationsAt(model, bos.sample, [hook])).get(hook) as Matrix;
     others.push(fitOf(sae, rows, hook, bos.added ? 'with BOS' : 'without BOS'));
   }
+  const turns = Array.from({ length: TURNS }, (_, seed) => fitOf(sae, turnedRows(x, seed), hook, 'as they are'));
+  const turned = turns.reduce((sum, fit) => sum + fit.explainedVariance / TURNS, 0);
   const expected = expectedL0(sae.config);
   const threshold = expected === undefined ? undefined : unscaledThreshold(sae, x, asked.l0, expected);
-  return { asked, others, centred: centredRows(x).centred, ...(threshold === undefined ? {} : { threshold }) };
+  return {
+    ...{ asked, others, turned, centred: centredRows(x).centred },
+    ...(bos ? { bos: !bos.added } : {}),
+    ...(threshold === undefined ? {} : { threshold }),
+  };
 }

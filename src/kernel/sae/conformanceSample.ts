@@ -1,5 +1,6 @@
 /** A few hundred tokens of a text, the activations of a model at their places, and other forms of these. */
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 
 /** Whole sequences, and which of their rows are text. */
@@ -113,6 +114,20 @@ export function centredRows(x: Matrix): { rows: Matrix; centred: boolean } {
     for (let j = 0; j < x.cols; j++) rows.data[i * x.cols + j] = x.data[i * x.cols + j] - mean;
   }
   return { rows, centred: (off / x.rows) * Math.sqrt(x.cols) < 1e-3 * meanNorm(x) };
+}
+
+/**
+ * The same activations in another basis: dimensions exchanged and turned round at random, by the seed. Norms and the
+ * spectrum stay; an SAE knows nothing of these directions, as it knows nothing of another model's.
+ */
+export function turnedRows(x: Matrix, seed: number): Matrix {
+  const random = new Random(seed).fork('turned');
+  const from = random.permutation(x.cols);
+  const signs = Float32Array.from(from, () => (random.int(2) === 0 ? 1 : -1));
+  const rows = matrix(x.rows, x.cols);
+  for (let i = 0; i < x.rows; i++)
+    for (let j = 0; j < x.cols; j++) rows.data[i * x.cols + j] = signs[j] * x.data[i * x.cols + from[j]];
+  return rows;
 }
 
 /** Every activation times a number. */

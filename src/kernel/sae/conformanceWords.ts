@@ -7,6 +7,8 @@ const BETTER = 0.1;
 const LEAVES = 0.5;
 /** What explains less than this is hardly the SAE of these activations. */
 const BAD = 0.2;
+/** Nor is one that leaves more than this share of what it leaves of the same activations in another basis. */
+const AS_TURNED = 0.8;
 /** L0 may differ from training by this factor: other text, other context length. */
 const L0_FACTOR = 4;
 /** No SAE of this many features fires on this share of them; a wrong one does (34 % where 0.2 % is right). */
@@ -23,10 +25,6 @@ const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit
     is: 'when they are scaled to norm √d',
     do: (fit, d) =>
       `it was trained on activations scaled by ${(Math.sqrt(d) / fit.norm).toPrecision(3)}, which is not folded into its weights: load it with { normScalingFactor }`,
-  },
-  unscaled: {
-    is: 'when the scale √d / mean ‖x‖ is taken out once more',
-    do: () => 'the scale of its training data was folded into its weights twice: load it with { normScalingFactor: 1 }',
   },
   'with BOS': { is: 'when sequences begin with BOS', do: () => 'tokenize with { bos: true }' },
   'without BOS': { is: 'when sequences do not begin with BOS', do: () => 'tokenize with { bos: false }' },
@@ -49,7 +47,7 @@ function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
 }
 
 function fitWarning(
-  { asked, others, wantsCentred, centred, predicts }: Omit<Conformance, 'warnings'>,
+  { asked, others, wantsCentred, centred, predicts, turned }: Omit<Conformance, 'warnings'>,
   d: number,
 ): string | undefined {
   const ev = asked.explainedVariance;
@@ -63,7 +61,8 @@ function fitWarning(
   if (best)
     return `explains ${percent(best.explainedVariance)} at ${best.hook} but ${percent(ev)} at ${asked.hook}, where it was asked for${says}; give { hook: '${best.hook}' } or load the SAE of ${asked.hook}`;
   if (Number.isNaN(ev)) return `meets activations at ${asked.hook} that are all equal: there is nothing to explain`;
-  if (ev >= BAD)
+  const foreign = turned !== undefined && 1 - ev > AS_TURNED * (1 - turned);
+  if (ev >= BAD && !foreign)
     return says
       ? `explains ${percent(ev)} at ${asked.hook}${says}, and these activations are not centred; ${CENTER}`
       : undefined;
@@ -72,12 +71,24 @@ function fitWarning(
     nearest === asked || nearest.hook === asked.hook
       ? 'and no better at its neighbours'
       : `and at best ${percent(nearest.explainedVariance)} at its neighbours (${nearest.hook})`;
+  const chance = foreign ? `, and ${percent(turned)} of them in another basis, which is chance` : '';
   return (
-    `explains ${percent(ev)} at ${asked.hook}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
+    `explains ${percent(ev)} at ${asked.hook}${chance}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
     (centred && !wantsCentred
       ? " The activations are centred; an SAE of the plain model needs { process: 'none' }"
       : '')
   );
+}
+
+/** What the config says of the sequences of training, where these are others. */
+function sequenceWarning({ asked, others, bos }: Omit<Conformance, 'warnings'>, sae: Sae): string | undefined {
+  const said = sae.config.metadata.prepend_bos;
+  if (typeof said !== 'boolean' || bos === undefined || said === bos) return undefined;
+  const other = others.find(({ variant }) => variant === (bos ? 'without BOS' : 'with BOS'));
+  const figures = other
+    ? `: it explains ${percent(other.explainedVariance)} ${FORMS[other.variant as 'with BOS'].is}, ${percent(asked.explainedVariance)} as they are`
+    : '';
+  return `was trained on sequences ${said ? 'that begin with BOS' : 'without BOS'} (prepend_bos: ${said}), which these ${said ? 'do not' : 'have'}${figures}; tokenize with { bos: ${said} }`;
 }
 
 /** Of what a transcoder predicts at `predicts`; nothing is said where that is not known. */
@@ -107,7 +118,10 @@ export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): st
   const { dIn, dSae } = sae.config;
   const { tokens, l0, norm } = figures.asked;
   // A threshold in other units is why features fire too rarely or too often, and why little is explained.
-  const told = figures.threshold ? [figures.threshold] : [fitWarning(figures, dIn), sparsityWarning(figures, dSae)];
+  const fit = figures.threshold ?? fitWarning(figures, dIn);
+  const sparsity = figures.threshold ? undefined : sparsityWarning(figures, dSae);
+  const sequences = fit?.includes('{ bos: ') ? undefined : sequenceWarning(figures, sae);
+  const told = [fit, sparsity, sequences];
   const found = told.filter((w) => w !== undefined);
   const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
   return found.map(

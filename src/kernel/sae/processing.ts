@@ -37,27 +37,36 @@ export function wantsCentred(
   return STREAM.test(hook) && (flat === true || given(metadata).center_writing_weights === true);
 }
 
+/** Where an SAE says how its model was loaded. */
+export interface ProcessingFile {
+  /** The file, for messages. */
+  where: string;
+  /** Fields that the caller knows to change nothing. */
+  ignore?: readonly string[];
+  /** Name of a field of the metadata in the file. */
+  field?(name: string): string;
+}
+
 const off = (value: Json | undefined): boolean => value === undefined || value === null || value === false;
 
 /**
  * Refuses an SAE of a model whose weights were changed in a way that shows at its hook and is not made here; options that
- * are not known are refused too. `ignore` are fields that the caller knows to change nothing.
+ * are not known are refused too.
  * @throws by the name of the option, with what it does
  */
 export function requireProcessing(
   { metadata, hookName }: Pick<SaeConfig, 'metadata' | 'hookName'>,
-  where: string,
-  ignore: readonly string[] = [],
+  { where, ignore = [], field: at = (name) => name }: ProcessingFile,
 ): void {
   for (const [name, value] of Object.entries(given(metadata))) {
     const field = `model_from_pretrained_kwargs.${name}`;
-    if (off(value) || ignore.some((each) => each === field || each === `metadata.${field}`)) continue;
+    if (off(value) || ignore.includes(at(field))) continue;
     const undone = UNDONE.find(([known]) => known === name);
     if (undone ? !undone[1].test(hookName) : HARMLESS.has(name)) continue;
     const why = undone ? `${undone[2]}: activations at ${hookName} are others on the model as it is` : 'is not known';
     throw new Error(
       `${where}: ${field} is ${JSON.stringify(value)}, which ${why}, and is not done here; ` +
-        `if it changes nothing for you, give { ignore: ['${'metadata' in metadata ? 'metadata.' : ''}${field}'] }`,
+        `if it changes nothing for you, give { ignore: ['${at(field)}'] }`,
     );
   }
 }

@@ -23,7 +23,11 @@ export const saelens: Layout = {
   recognises: (files) => files.hasConfig && files.path.endsWith('sae_weights.safetensors'),
   async read(files) {
     const config = configOf(files);
-    requireProcessing(config, `${files.configName} of ${files.path}`, files.options.ignore);
+    requireProcessing(config, {
+      where: `${files.configName} of ${files.path}`,
+      ignore: files.options.ignore,
+      field: (name) => (isObject(files.config.metadata) ? `metadata.${name}` : name),
+    });
     const weights = await weightsOf(files, config);
     await foldScalingFactor(files, weights);
     if (config.normalizeActivations !== 'expected_average_only_in') return { config, weights };
