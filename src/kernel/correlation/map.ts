@@ -42,11 +42,7 @@ export async function correlate(
   const settings = correlateSettings(options);
   requireSameTokens(givenA, givenB);
   const [a, b] = await sameRows(givenA, givenB, options);
-  const tokens = countedTokens(a.meta);
-  if (tokens < 2)
-    throw new RangeError(
-      `correlation needs at least 2 tokens but there are ${tokens}${a.meta.ignored ? ` that neither store ignores` : ''}`,
-    );
+  const tokens = requireTokens(a);
   const sumsA = await participants(a, settings, options);
   const sumsB = await participants(b, settings, options);
   const memory = options.memoryBytes ?? Math.min(2 ** 31, freemem() / 2);
@@ -94,6 +90,15 @@ export async function correlate(
     method: describe(settings),
     minFirings: settings.minFirings,
   };
+}
+
+/** Tokens to correlate over. */
+function requireTokens({ meta }: SparseActivations): number {
+  const tokens = countedTokens(meta);
+  if (tokens >= 2) return tokens;
+  throw new RangeError(
+    `correlation needs at least 2 tokens but there are ${tokens}${meta.ignored ? ' that neither store ignores' : ''}`,
+  );
 }
 
 async function participants(

@@ -26,7 +26,7 @@ export function sampleOf(tokens: TokenSet, wanted: number): Sample {
     const text = Array.from({ length }, (_, p) => p).filter((p) => padding?.[s * context + p] !== 1);
     if (rows.length > 0 && rows.length + text.length > wanted) break;
     for (const p of text) rows.push(ids.length + p);
-    ids.push(...tokens.tokens.subarray(s * context, s * context + length));
+    for (const id of tokens.tokens.subarray(s * context, s * context + length)) ids.push(id);
   }
   return { ids: Int32Array.from(ids), sequences: ids.length / length, length, rows: Int32Array.from(rows) };
 }

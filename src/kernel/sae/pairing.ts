@@ -48,7 +48,7 @@ interface Told {
 export function promptTokens(tokenizer: Tokenizer, prompts: string | readonly string[]): TokenSet {
   const rows = [prompts].flat().map((prompt) => encodePrompt(tokenizer, prompt));
   const filled = rows.filter((ids) => ids.length > 0);
-  const context = Math.max(1, ...filled.map((ids) => ids.length));
+  const context = filled.reduce((longest, ids) => Math.max(longest, ids.length), 1);
   const tokens = new Int32Array(Math.max(1, filled.length) * context);
   const padding = new Uint8Array(tokens.length).fill(1);
   filled.forEach((ids, s) => {
