@@ -12,7 +12,7 @@ import { ndarray, toFloat32 } from '#kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const models = path.join(root, 'examples/models');

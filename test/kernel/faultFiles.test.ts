@@ -10,7 +10,7 @@ import { initDevice } from '#kernel/compute/device.js';
 import { toFloat32, type NdArray } from '#kernel/io/ndarray.js';
 import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 
 const folder = path.resolve(import.meta.dirname, '../../../shared/faults/sae');
 const there = existsSync(folder);

@@ -119,7 +119,8 @@ export function expectedL0({ k, metadata }: Pick<SaeConfig, 'k' | 'metadata'>): 
 export function conformanceSample(model: LanguageModel, sae: Sae, tokens: TokenSet, hook: string): Sample {
   const { dIn, dSae } = sae.config;
   const work = MULTIPLICATIONS / (dIn * dSae * (neighboursOf(model, hook).length + FORMS));
-  return sampleOf(tokens, Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.floor(work))));
+  const wanted = Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.floor(work)));
+  return sampleOf(tokens, wanted, model.config.context);
 }
 
 /** `target`: what is to be reconstructed; null where nothing of the kind is at hand. */

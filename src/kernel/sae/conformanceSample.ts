@@ -1,4 +1,5 @@
 /** A few hundred tokens of a text, the activations of a model at their places, and other forms of these. */
+import { pushAll } from '../../protocol/lists.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
@@ -14,19 +15,19 @@ export interface Sample {
 }
 
 /**
- * The first whole sequences of up to `wanted` tokens, or the beginning of the first where that is longer. Padding is no
- * text: it is in no row.
+ * The first whole sequences of up to `wanted` tokens, or the beginning of the first where that is longer; at most `most`
+ * tokens of each. Padding is no text: it is in no row.
  */
-export function sampleOf(tokens: TokenSet, wanted: number): Sample {
+export function sampleOf(tokens: TokenSet, wanted: number, most: number): Sample {
   const { context, padding } = tokens;
-  const length = Math.min(context, wanted);
+  const length = Math.min(context, wanted, most);
   const ids: number[] = [];
   const rows: number[] = [];
   for (let s = 0; s < tokens.sequences && ids.length < 4 * wanted; s++) {
     const text = Array.from({ length }, (_, p) => p).filter((p) => padding?.[s * context + p] !== 1);
     if (rows.length > 0 && rows.length + text.length > wanted) break;
     for (const p of text) rows.push(ids.length + p);
-    for (const id of tokens.tokens.subarray(s * context, s * context + length)) ids.push(id);
+    pushAll(ids, tokens.tokens.subarray(s * context, s * context + length));
   }
   return { ids: Int32Array.from(ids), sequences: ids.length / length, length, rows: Int32Array.from(rows) };
 }

@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
 import { namespaces } from '#kernel/api/namespaces.js';
 import type { AnyVerb } from '#kernel/verb/namespace.js';
-import { collectingContext } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, randomSae, saeA, saeB, texts, type World } from './tiny.js';
+import { collectingContext } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, randomSae, saeA, saeB, texts, type World } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const data = (fg: World['fg']) => fg.datasets.fromTexts(texts, { context: 8, separator: 'none' });
-const prompt = texts.slice(0, 5).join(' ');
 
 /** Verbs that take an SAE and a model, or interventions on features and a text; `silent` is { conformance: false } or {}. */
 const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean }) => Promise<unknown>> = {
@@ -112,10 +111,16 @@ describe('conformance', () => {
     next.remove();
   });
 
-  it('says nothing on a few tokens when nothing was found before', async () => {
-    await CALLS['interventions.panel'](world.fg, {});
-    expect(warned(world.context.printed)).toEqual([]);
-    await world.fg.interventions.panel(lmA, saeA, { prompt, tokens: 1 });
-    expect(warned(world.context.printed)).toHaveLength(prompt.split(' ').length >= 32 ? 1 : 0);
+  it('says nothing on a few tokens when nothing was found before, and takes prompts longer than the context', async () => {
+    const { fg, context } = world;
+    await CALLS['interventions.panel'](fg, {});
+    const clamp = fg.interventions.clamp(lmA, saeA, 5, { value: 1 });
+    // What goes beyond the model's context is for the verb to judge, as without conformance.
+    const long = texts.slice(0, 3).join(' ');
+    const run = (silent: { conformance?: boolean }): Promise<unknown> =>
+      fg.interventions.compare(lmA, clamp, long, { tokens: 1, ...silent }).catch((error: Error) => error.message);
+    const first = await run({ conformance: false });
+    expect(JSON.stringify(await run({}))).toBe(JSON.stringify(first));
+    expect(warned(context.printed)).toEqual([]);
   });
 });

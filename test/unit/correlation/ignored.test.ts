@@ -9,7 +9,7 @@ import { memoryActivations } from '#kernel/activations/store.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { Random } from '#kernel/compute/random.js';
 import { correlate } from '#kernel/correlation/map.js';
-import { fromDense, randomRows, toDense } from '#test/unit/activations/rows.js';
+import { fromDense, randomRows, toDense } from '#test/kit/rows.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fgnb-ignored-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
