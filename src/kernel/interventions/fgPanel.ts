@@ -208,14 +208,18 @@ async function panelPairings(
   { prompt, activations, downstream = [], second, hook, allowOtherModel }: PanelOptions,
 ): Promise<Pairing[]> {
   const told = tokensOfTexts(prompt, model);
-  const saved = activations && (await tokensOfStore(activations, model.tokenizer));
-  const behind = ([downstream].flat() as ReadonlyArray<Sae | PanelDownstream>).map((each) =>
-    'sae' in each ? each.sae : each,
-  );
+  const saved = activations && 'meta' in activations && (await tokensOfStore(activations, model.tokenizer));
+  // What is no SAE is refused when the panel is built.
+  const behind = ([downstream].flat() as ReadonlyArray<Sae | PanelDownstream>)
+    .filter(isObject)
+    .map((each) => ('sae' in each ? each.sae : each))
+    .filter((each) => isObject(each) && 'config' in each);
   return [
-    ...pairingsOf(model, [sae], saved ?? told, { hook, allowOtherModel }),
-    ...pairingsOf(model, behind, saved ?? told, { allowOtherModel }),
-    ...(second ? pairingsOf(second.model, [second.sae], tokensOfTexts(prompt, second.model), { allowOtherModel }) : []),
+    ...pairingsOf(model, [sae], saved || told, { hook, allowOtherModel }),
+    ...pairingsOf(model, behind, saved || told, { allowOtherModel }),
+    ...(second && isObject(second.model) && isObject(second.sae)
+      ? pairingsOf(second.model, [second.sae], tokensOfTexts(prompt, second.model), { allowOtherModel })
+      : []),
   ];
 }
 

@@ -1,4 +1,5 @@
 /** Which SAEs a call of fg.interventions sets to work on which model, at which hook and text: what conformance looks at. */
+import { capturedWidth } from '../activations/capture.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { promptTokens, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
@@ -25,7 +26,10 @@ export function pairingsOf(
   return saes.length === 0 ? [] : saesAt(model, saes, options).map(({ sae, hook }) => ({ model, sae, hook, tokens }));
 }
 
-/** The SAEs whose features interventions change. Interventions of other models are for others to refuse. */
+/**
+ * The SAEs whose features interventions change. Interventions of other models are for others to refuse; rows of an SAE
+ * whose own hook this model does not have were asked for elsewhere.
+ */
 export function interventionPairings(
   model: LanguageModel,
   interventions: readonly Intervention[],
@@ -33,6 +37,8 @@ export function interventionPairings(
 ): Pairing[] {
   return interventions.flatMap((each) => {
     const used = saeOf(each);
-    return used?.model.id === model.id ? [{ model, sae: used.sae, hook: used.hook, tokens }] : [];
+    if (used?.model.id !== model.id || !model.hooks.includes(used.hook)) return [];
+    const { sae, hook } = used;
+    return capturedWidth(model, hook) === sae.config.dIn ? [{ model, sae, hook, tokens }] : [];
   });
 }

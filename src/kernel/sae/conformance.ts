@@ -56,7 +56,8 @@ export interface Conformance {
   asked: Fit;
   /** Neighbouring hooks and other forms of the activations. */
   others: Fit[];
-  /** What it explains of the same activations in another basis, which means nothing to it: the mean of two draws. */
+  /** What it explains of the same activations in another basis, which means nothing to it: the mean of two draws. Absent
+   * where its file names this very model and hook. */
   turned?: number;
   /** k, or the L0 that the SAE records, when it says it. */
   expectedL0?: number;
@@ -131,6 +132,12 @@ function fitOf(sae: Sae, x: Matrix, hook: string, variant: Variant, target: Matr
   const sums = new ReconstructionSums(target.cols);
   sums.add(target, reconstruction);
   return { ...found, explainedVariance: sums.metrics().explainedVariance };
+}
+
+/** Explained variance of the same activations in another basis: chance. */
+function turnedFit(sae: Sae, x: Matrix, hook: string): number {
+  const fits = Array.from({ length: TURNS }, (_, seed) => fitOf(sae, turnedRows(x, seed), hook, 'as they are'));
+  return fits.reduce((sum, fit) => sum + fit.explainedVariance / TURNS, 0);
 }
 
 /** Other forms of the activations at the hook that was asked for. */
@@ -219,12 +226,12 @@ async function figuresOf(
     const rows = (await activationsAt(model, bos.sample, [hook])).get(hook) as Matrix;
     others.push(fitOf(sae, rows, hook, bos.added ? 'with BOS' : 'without BOS'));
   }
-  const turns = Array.from({ length: TURNS }, (_, seed) => fitOf(sae, turnedRows(x, seed), hook, 'as they are'));
-  const turned = turns.reduce((sum, fit) => sum + fit.explainedVariance / TURNS, 0);
   const expected = expectedL0(sae.config);
   const threshold = expected === undefined ? undefined : unscaledThreshold(sae, x, asked.l0, expected);
   return {
-    ...{ asked, others, turned, centred: centredRows(x).centred },
+    ...{ asked, others, centred: centredRows(x).centred },
+    // Of the very model and hook that it was trained on there is nothing to ask, however little it has learnt.
+    ...(sae.config.modelId === model.id && hook === sae.config.hookName ? {} : { turned: turnedFit(sae, x, hook) }),
     ...(bos ? { bos: !bos.added } : {}),
     ...(threshold === undefined ? {} : { threshold }),
   };
