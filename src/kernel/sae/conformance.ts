@@ -26,10 +26,11 @@ import { reconstruct } from './sae.js';
 import { unscaledThreshold } from './threshold.js';
 import type { Sae, SaeConfig } from './types.js';
 
-/** Tokens looked at: as many as these multiplications of the encoder allow. */
+/** Tokens looked at: as many as these multiplications of the encoder and pre-activations allow. */
 const MOST_TOKENS = 256;
 const LEAST_TOKENS = 64;
 const MULTIPLICATIONS = 3e10;
+const PRE_ACTIVATIONS = 4e7;
 /** Encodings at the hook that was asked for, besides one for each neighbour. */
 const FORMS = 7;
 /** Draws of activations in another basis. */
@@ -119,7 +120,8 @@ export function expectedL0({ k, metadata }: Pick<SaeConfig, 'k' | 'metadata'>): 
 /** What a pairing is looked at on. */
 export function conformanceSample(model: LanguageModel, sae: Sae, tokens: TokenSet, hook: string): Sample {
   const { dIn, dSae } = sae.config;
-  const work = MULTIPLICATIONS / (dIn * dSae * (neighboursOf(model, hook).length + FORMS));
+  const each = dSae * (neighboursOf(model, hook).length + FORMS);
+  const work = Math.min(MULTIPLICATIONS / (dIn * each), PRE_ACTIVATIONS / each);
   const wanted = Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.floor(work)));
   return sampleOf(tokens, wanted, model.config.context);
 }
