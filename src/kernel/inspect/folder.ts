@@ -106,8 +106,9 @@ export async function inspectFile(subject: Subject, report: Report): Promise<voi
   const { path } = subject;
   const name = basename(path);
   let bytes: number;
+  let start: Buffer;
   try {
-    ({ bytes } = await startOf(path, 8));
+    ({ bytes, start } = await startOf(path, 64));
   } catch (error) {
     report.is('unknown', extname(path).slice(1) || 'file', null);
     return report.failed(error);
@@ -120,7 +121,10 @@ export async function inspectFile(subject: Subject, report: Report): Promise<voi
       return inspectModel({ ...subject, path: folder, asked: posix.dirname(subject.asked) }, report);
     }
   }
-  if (DATASET.test(name)) return inspectDataset(subject, path, report);
+  const isList = /\.json$/i.test(name) && /^[\ufeff\s]*\[/.test(start.toString('utf8'));
+  if (DATASET.test(name) || isList) return inspectDataset(subject, path, report);
+  if (/\.(fgnb|ipynb|json|md)$/i.test(name))
+    return report.is('unknown', 'no weights, arrays or texts by its name; notebooks run by fgnb run', null);
   const layout = await saeLayout(path);
   // One matrix alone may be anything.
   if (layout === undefined || layout.name === 'decoder alone') return inspectArrays(subject, bytes, report);
