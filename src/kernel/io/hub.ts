@@ -104,7 +104,9 @@ export async function lookAtRepo(id: string, options: RepoOptions): Promise<Repo
     online: (repo) =>
       Promise.resolve({
         commit: repo.commit,
-        files: [...repo.files.values()].map(({ path, size }) => ({ path, bytes: size })),
+        files: [...repo.files.values()]
+          .map(({ path, size }) => ({ path, bytes: size }))
+          .sort((a, b) => (a.path < b.path ? -1 : 1)),
         range: (path, begin, length) => remoteRange(repo, path, begin, length),
       }),
   });

@@ -25,7 +25,8 @@ export const gitIdOf = (data: Uint8Array): string =>
   createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
 
 /** What the next answers with file contents do wrong; taken one by one. */
-export type Fault = { cutAfter: number } | { status: number } | { corrupt: true } | { longer: true };
+export type Fault =
+  { cutAfter: number } | { status: number } | { corrupt: true } | { longer: true } | { noRange: true };
 
 /** Speaks the hub's protocol on 127.0.0.1: info, tree with pages, resolve with redirect to storage, ranges, errors. */
 export class FakeHub {
@@ -132,7 +133,7 @@ export class FakeHub {
   private send(data: Uint8Array, etag: string, request: IncomingMessage, response: ServerResponse): void {
     const fault = this.faults.shift();
     if (fault && 'status' in fault) return void response.writeHead(fault.status).end();
-    const range = /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
+    const range = fault && 'noRange' in fault ? null : /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
     const from = Number(range?.[1] ?? 0);
     const end = range?.[2] ? Math.min(Number(range[2]) + 1, data.length) : data.length;
     let body = data.slice(from, end);
