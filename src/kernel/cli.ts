@@ -25,6 +25,9 @@ const HELP = `fgnb ${KERNEL_VERSION} · Feature Geometry Notebooks
       Exit code: 0 all cells ran, 1 a cell failed, 2 wrong usage, 130 stopped by SIGINT, 143 by SIGTERM.
   fgnb export NOTEBOOK --html FILE.html
       Writes the report from the outputs that the notebook holds; nothing is run.
+  fgnb convert IN OUT [--force]
+      Reads the notebook IN and writes it as OUT, by their endings: .fgnb, .ipynb (Jupyter) or .ts (cells between "// %%").
+      What changes or cannot be carried is said on stderr. --force writes over OUT.
   fgnb doctor [--json] [--device DEVICE]
       What this host has, what is used, and why nothing better is.
   fgnb --help | --version
@@ -191,6 +194,14 @@ async function exportReport(notebookFile: string, html: string | undefined): Pro
   return 0;
 }
 
+async function convert(input: string, output: string | undefined, overwrite: boolean): Promise<number> {
+  if (!output) throw new UsageError('fgnb convert needs two files: IN and OUT');
+  const { convertNotebook } = await import('./convert/convert.js');
+  for (const note of await convertNotebook(input, output, { overwrite })) process.stderr.write(`${note}\n`);
+  print(`notebook  ${shownPath(output)}`);
+  return 0;
+}
+
 async function doctor(json: boolean, device: string): Promise<number> {
   const { diagnose, formatDoctor } = await import('./compute/doctor.js');
   const report = await diagnose({ device: deviceChoice(device), notebookFolder: process.cwd() });
@@ -210,6 +221,7 @@ function parseCommand() {
         artifacts: { type: 'string' },
         'keep-going': { type: 'boolean' },
         json: { type: 'boolean' },
+        force: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },
@@ -224,10 +236,12 @@ async function main(): Promise<number> {
   const [command, notebookFile, ...rest] = positionals;
   if (values.version) print(KERNEL_VERSION);
   else if (values.help || command === 'help' || command === undefined) print(HELP.trimEnd());
-  else if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
+  else if (rest.length > (command === 'convert' ? 1 : 0)) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
   else if (command === 'doctor') return doctor(values.json === true, values.device);
-  else if (command !== 'run' && command !== 'export') throw new UsageError(`unknown command ${command}`);
+  else if (command !== 'run' && command !== 'export' && command !== 'convert')
+    throw new UsageError(`unknown command ${command}`);
   else if (!notebookFile) throw new UsageError(`fgnb ${command} needs a notebook`);
+  else if (command === 'convert') return convert(notebookFile, rest[0], values.force === true);
   else if (command === 'export') return exportReport(notebookFile, values.html);
   else return run({ notebookFile, ...values });
   return command === undefined && !values.help && !values.version ? 2 : 0;

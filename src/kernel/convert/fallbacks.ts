@@ -7,6 +7,7 @@ import { GRAPH_BUNDLE, type GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
 import type { CellOutput, JsonObject, NotebookFile, OutputItem } from '../../protocol/notebook.js';
 import { decodeSafetensors } from '../../protocol/safetensors.js';
+import { escapeHtml } from '../../protocol/webview.js';
 import { bundleMeta, bundlePlace } from '../session/report.js';
 import { ChartPictures } from './charts.js';
 import { graphSvg } from './graphSvg.js';
@@ -36,30 +37,48 @@ function graphPicture(descriptor: JsonObject, notebookFolder: string): string {
   );
 }
 
-/** How one item looks elsewhere, and by what mimes an output already says so itself. */
+/** How one item looks elsewhere, by mime; nothing where the output says so itself by one of `unless`. */
 interface Stand {
-  mime: string;
   unless: readonly string[];
-  make(json: JsonObject): string | Promise<string>;
+  make(json: JsonObject): Looks | Promise<Looks>;
+}
+type Looks = ReadonlyMap<string, string>;
+
+/**
+ * An SVG picture, and HTML of it as an image: what turns notebooks into pages takes SVG apart for fear of scripts, which images
+ * do not run.
+ */
+function pictured(svg: string, title: unknown): Looks {
+  const image = `<img alt="${escapeHtml(typeof title === 'string' ? title : 'Chart')}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
+  return new Map([
+    [SVG, svg],
+    [HTML, image],
+  ]);
 }
 
 function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<string, Stand> {
-  const html = (make: (json: JsonObject) => string): Stand => ({ mime: HTML, unless: [HTML], make });
-  const svg = (make: Stand['make']): Stand => ({ mime: SVG, unless: [SVG, MIME.png, 'image/jpeg'], make });
+  const html = (make: (json: JsonObject) => string): Stand => ({
+    unless: [HTML],
+    make: (json) => new Map([[HTML, make(json)]]),
+  });
+  const unless = [SVG, HTML, MIME.png, 'image/jpeg'];
   return new Map([
     [MIME.table, html((json) => tableHtml(json as unknown as TableDescriptor))],
     [MIME.features, html((json) => featuresHtml(json as unknown as FeatureCards))],
     [MIME.comparison, html((json) => comparisonHtml(json as unknown as ComparisonDescriptor))],
-    [MIME.graph, svg((json) => graphPicture(json, notebookFolder))],
-    [MIME.chart, svg((json) => charts.svg(isObject(json.spec) ? json.spec : {}))],
+    [MIME.graph, { unless, make: (json) => pictured(graphPicture(json, notebookFolder), 'Mapper graph') }],
+    [
+      MIME.chart,
+      { unless, make: async ({ spec, title }) => pictured(await charts.svg(isObject(spec) ? spec : {}), title) },
+    ],
   ]);
 }
 
-async function standOf(output: CellOutput, known: ReadonlyMap<string, Stand>): Promise<[string, string] | undefined> {
+async function looksOf(output: CellOutput, known: ReadonlyMap<string, Stand>): Promise<Looks | undefined> {
   const item = output.items.find(({ mime, json }: OutputItem) => known.has(mime) && isObject(json));
   const stand = item && known.get(item.mime);
   if (!stand || output.items.some(({ mime }) => stand.unless.includes(mime))) return undefined;
-  return [stand.mime, await stand.make(item.json as JsonObject)];
+  return stand.make(item.json as JsonObject);
 }
 
 /**
@@ -74,8 +93,8 @@ export async function fallbacksOf(notebook: NotebookFile, notebookFolder: string
     for (const [index, cell] of notebook.cells.entries())
       for (const output of cell.outputs ?? []) {
         try {
-          const stand = await standOf(output, known);
-          if (stand) found.set(output, new Map([stand]));
+          const looks = await looksOf(output, known);
+          if (looks) found.set(output, looks);
         } catch (error) {
           const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
           notes.add(`an output is text alone for other viewers: ${reason}`, index);
