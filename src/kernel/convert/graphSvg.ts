@@ -51,13 +51,15 @@ function marks({ x, y, edges, membersAt, component }: Columns, left: number): st
   ];
 }
 
+const shortened = (text: string): string => (text.length > 40 ? `${text.slice(0, 39).trimEnd()}…` : text);
+
 /** The graphs side by side on white, each under its title. */
 export function graphSvg(sets: GraphMeta['sets'], columns: readonly Columns[]): string {
   const width = SIDE * sets.length;
   const label = (words: string, x: number, y: number, weight: string): string =>
     `<text x="${x}" y="${y}" font-size="12" font-weight="${weight}" fill="#222222">${escapeHtml(words)}</text>`;
   const shown = sets.flatMap((set, s) => [
-    label(String(set.title).slice(0, 48), s * SIDE + MARGIN, 16, 'bold'),
+    label(shortened(String(set.title)), s * SIDE + MARGIN, 16, 'bold'),
     label(`${set.nodes} nodes, ${set.edges} edges`, s * SIDE + MARGIN, 32, 'normal'),
     ...marks(columns[s], s * SIDE),
   ]);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fromScript, toScript } from '#kernel/convert/script.js';
 import type { NotebookCell } from '#protocol/notebook.js';
 import { splitSource } from '#protocol/notebookCodec.js';
-import { Maker, seeded } from '#test/unit/convert/generated.js';
+import { Maker, seeded } from '#test/kit/notebooks.js';
 
 const cell = (more: Partial<NotebookCell>): NotebookCell => ({
   id: 'cell-1',
