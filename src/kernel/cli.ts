@@ -6,7 +6,14 @@ import { cellGlobals, deviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
 import { exitProcess } from './session/process.js';
 import { writeReport } from './session/report.js';
-import { parseParams, readNotebook, runNotebook, type CellOutcome, type RunResult } from './session/run.js';
+import {
+  codeCellsOf,
+  parseParams,
+  readNotebook,
+  runNotebook,
+  type CellOutcome,
+  type RunResult,
+} from './session/run.js';
 import type { Session } from './session/session.js';
 import { duration, RunDisplay } from './session/terminal.js';
 import { STOP_BYTES, type StopSignal } from './session/threads.js';
@@ -77,9 +84,7 @@ function printEnd(result: RunResult, written: Array<[string, string]>, ms: numbe
   print('');
   for (const [what, file] of written) print(`${what}  ${shownPath(file)}`);
   const ran = result.cells.filter((cell) => cell.status === 'ok').length;
-  print(
-    `${ran} of ${result.notebook.cells.filter((cell) => cell.kind === 'code').length} cells ran in ${duration(ms)}`,
-  );
+  print(`${ran} of ${codeCellsOf(result.notebook).length} cells ran in ${duration(ms)}`);
 }
 
 function cellJson({ index, id, title, status, ms, error }: CellOutcome): string {

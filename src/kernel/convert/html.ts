@@ -3,6 +3,7 @@ import type { ComparisonDescriptor, FeatureCard, FeatureCards, TableDescriptor }
 import type { FeatureExample } from '../../protocol/bundle.js';
 import { escapeHtml } from '../../protocol/webview.js';
 import { count, formatNumber } from '../present/items.js';
+import { own } from './jupyter.js';
 
 /** Cells of one table: the whole of a longer one is in our own output beside it. */
 const MAX_CELLS = 20_000;
@@ -26,7 +27,7 @@ export function tableHtml({ title, columns, rows, totalRows, note }: TableDescri
   const shown = rows.slice(0, Math.max(1, Math.floor(MAX_CELLS / Math.max(1, columns.length))));
   const cells = shown.map((row) =>
     columns.map(({ key, type, digits }) => {
-      const value = row[key];
+      const value = own(row, key);
       if (value === null || value === undefined) return '–';
       return text(type === 'number' ? formatNumber(Number(value), digits) : value);
     }),

@@ -137,7 +137,7 @@ const fields =
     Object.entries(of).every(([key, fits]) => !Object.hasOwn(value, key) || fits(value[key]));
 const never = (): boolean => false;
 
-const hasLine = (value: Json): boolean => typeof value === 'string' && /./.test(value);
+const hasLine = (value: Json): boolean => typeof value === 'string' && /^[^\n]+$/.test(value);
 
 /** What the schema asks of metadata whose names it knows. `never`: Jupyter takes it away when it saves. */
 const CELL_METADATA: Record<string, (value: Json) => boolean> = {

@@ -1,7 +1,7 @@
 /** The text of an .ipynb as a notebook of ours: bounded before it is parsed, checked after. */
 import { jsonErrorOffset, lineAt, lineOfPath } from '../../protocol/jsonPosition.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
-import { NotebookFormatError, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
+import { NotebookFormatError, parseNotebook } from '../../protocol/notebookCodec.js';
 import { withoutActive } from './aside.js';
 import { fromJupyter, JupyterError, type Imported } from './fromJupyter.js';
 
@@ -52,7 +52,7 @@ function parse(text: string): unknown {
 /** What our own memory in the file brings back goes through the checks of our own files. */
 function checked(notebook: NotebookFile): NotebookFile {
   try {
-    const file = parseNotebook(serializeNotebook(notebook));
+    const file = parseNotebook(JSON.stringify(notebook));
     for (const cell of file.cells) if (cell.outputs) cell.outputs = cell.outputs.map(withoutActive);
     return file;
   } catch (error) {
