@@ -1,4 +1,4 @@
-/** The `fgnb` command line: run a notebook headless, export a report, diagnose the host. */
+/** The `fgnb` command line: run a notebook headless, export a report, convert notebooks, diagnose the host. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { maxOf } from '../protocol/lists.js';
