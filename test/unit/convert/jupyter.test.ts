@@ -135,7 +135,7 @@ describe('a notebook as .ipynb', () => {
     };
     const notebook = notebookOf(code({ outputs: [output] }));
     const ipynb = toJupyter(notebook, new Map([[output, new Map([['text/html', '<b>t</b>']])]]));
-    const [shown] = ipynb.cells[0].outputs as [{ data: JsonObject }];
+    const [shown] = ipynb.cells[0].outputs as unknown as [{ data: JsonObject }];
     expect(Object.keys(shown.data)).toEqual(['application/vnd.fgnb.table+json', 'text/plain', 'text/html']);
     expect(readJupyter(serializeJupyter(ipynb)).notebook).toEqual(notebook);
     delete shown.data['application/vnd.fgnb.table+json'];
