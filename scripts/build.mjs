@@ -59,6 +59,7 @@ add('kernel', {
     cli: 'src/kernel/cli.ts',
     control: 'src/kernel/session/control.ts',
     poolWorker: 'src/kernel/compute/poolWorker.ts',
+    chartWorker: 'src/kernel/convert/chartWorker.ts',
   },
   outdir: 'dist/kernel',
   external: [...shipped, ...optional],
