@@ -197,7 +197,7 @@ describe('a kernel whose run folder is taken away, as at log-out', () => {
   });
 });
 
-describe('a replay', () => {
+describe('a replay of messages', () => {
   it('repeats to a client what it handled, which is handled once', async () => {
     const socket = path.join(folder('replay'), 's');
     const stream = (text: string): KernelMessage => ({
