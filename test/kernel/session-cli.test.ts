@@ -4,8 +4,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Inspection } from '#kernel/inspect/types.js';
 import type { NotebookFile } from '#protocol/notebook.js';
-import { FakeHub } from '#test/unit/io/hubServer.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { FakeHub } from '#test/kit/hub.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const folder = temporaryFolder('cli');
 beforeAll(() => ensureKernelBuilt());
@@ -178,7 +179,7 @@ describe('fgnb', () => {
     expect(after.outputs?.[0].items[0].text).toEqual(['old']);
   });
 
-  it('prints JSON lines', async () => {
+  it('prints a run as lines of JSON', async () => {
     const ended = await fgnb(['run', notebook('json.fgnb', 'console.log("noise")', 'throw new Error("no")'), '--json']);
     const lines = ended.stdout
       .trim()
@@ -226,7 +227,7 @@ describe('fgnb', () => {
     expect(fs.readFileSync(path.join(folder, 'saved.html'), 'utf8')).toContain('"old"');
   });
 
-  it('diagnoses the host', async () => {
+  it('tells what the host has and lacks', async () => {
     const ended = await fgnb(['doctor', '--json', '--device', 'cpu']);
     expect(ended.code).toBe(0);
     expect(JSON.parse(ended.stdout)).toMatchObject({ device: expect.anything() });

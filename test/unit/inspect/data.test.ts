@@ -14,7 +14,7 @@ import { encodeSafetensors } from '#protocol/safetensors.js';
 import { fromBase64, goldens as ioGoldens } from '#test/unit/io/goldens.js';
 import { parquetFile } from '#test/unit/io/parquetFile.js';
 import { zipOf } from '#test/unit/io/zipOf.js';
-import { goldens } from '#test/unit/sae/layoutGoldens.js';
+import { goldens } from '#test/kit/saeLayouts.js';
 
 const root = mkdtempSync(join(tmpdir(), 'inspect-data-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -11,7 +11,7 @@ import { ndarray, type NdArray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { loadModel } from '#kernel/models/load.js';
-import { CONFIGS, randomWeights } from '#test/unit/models/models.js';
+import { CONFIGS, randomWeights } from '#test/kit/model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'inspect-models-'));
 let made = 0;

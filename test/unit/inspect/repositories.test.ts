@@ -10,11 +10,11 @@ import { ndarray, type NdArray } from '#kernel/io/ndarray.js';
 import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { writeConfig } from '#kernel/models/config.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
-import { FakeHub, type FakeRepo } from '#test/unit/io/hubServer.js';
+import { FakeHub, type FakeRepo } from '#test/kit/hub.js';
 import { zipOf } from '#test/unit/io/zipOf.js';
 import { parquetFile } from '#test/unit/io/parquetFile.js';
-import { CONFIGS, randomWeights } from '#test/unit/models/models.js';
-import { goldens } from '#test/unit/sae/layoutGoldens.js';
+import { CONFIGS, randomWeights } from '#test/kit/model.js';
+import { goldens } from '#test/kit/saeLayouts.js';
 
 const SECRET = 'hf_verysecrettoken';
 const commit = 'c'.repeat(40);

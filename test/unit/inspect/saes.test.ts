@@ -10,7 +10,7 @@ import { inspectionText } from '#kernel/inspect/words.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { loadSae } from '#kernel/sae/load.js';
-import { goldens } from '#test/unit/sae/layoutGoldens.js';
+import { goldens } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 let made = 0;

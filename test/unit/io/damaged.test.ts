@@ -19,11 +19,11 @@ import { loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
 import type { JsonObject } from '#protocol/notebook.js';
 import { damaged, expectWords } from './damage.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 import { fromBase64, goldens } from './goldens.js';
 import { parquetFile } from './parquetFile.js';
 import { zipOf } from './zipOf.js';
-import { goldens as saes } from '#test/unit/sae/layoutGoldens.js';
+import { goldens as saes } from '#test/kit/saeLayouts.js';
 
 const folder = testFolder();
 const PICKLES = ['a.pkl', 'p2.pkl', 'p5.pkl'].map((name) => fromBase64(saes.decoders[name]));
