@@ -12,7 +12,8 @@ it('every test that the page names is there, by file and title', () => {
   expect(named.length).toBeGreaterThan(30);
   for (const [, file, title] of named) {
     expect(existsSync(path.join(root, file)), file).toBe(true);
-    if (title !== undefined) expect(readFileSync(path.join(root, file), 'utf8'), file).toContain(title);
+    if (title !== undefined)
+      expect(readFileSync(path.join(root, file), 'utf8').includes(title), `${file} "${title}"`).toBe(true);
   }
 });
 
