@@ -11,9 +11,9 @@ import { inspectionText } from '#kernel/inspect/words.js';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
-import { fromBase64, goldens as ioGoldens } from '#test/unit/io/goldens.js';
-import { parquetFile } from '#test/unit/io/parquetFile.js';
-import { zipOf } from '#test/unit/io/zipOf.js';
+import { fromBase64, goldens as ioGoldens } from '#test/kit/ioGoldens.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
+import { zipOf } from '#test/kit/zipOf.js';
 import { goldens } from '#test/kit/saeLayouts.js';
 
 const root = mkdtempSync(join(tmpdir(), 'inspect-data-'));

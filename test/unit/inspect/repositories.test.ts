@@ -11,8 +11,8 @@ import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { writeConfig } from '#kernel/models/config.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
 import { FakeHub, type FakeRepo } from '#test/kit/hub.js';
-import { zipOf } from '#test/unit/io/zipOf.js';
-import { parquetFile } from '#test/unit/io/parquetFile.js';
+import { zipOf } from '#test/kit/zipOf.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
 import { CONFIGS, randomWeights } from '#test/kit/model.js';
 import { goldens } from '#test/kit/saeLayouts.js';
 

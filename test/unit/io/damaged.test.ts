@@ -18,11 +18,11 @@ import { loadTokenSet } from '#kernel/models/datasets.js';
 import { loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
 import type { JsonObject } from '#protocol/notebook.js';
-import { damaged, expectWords } from './damage.js';
+import { damaged, expectWords } from '#test/kit/damage.js';
 import { testFolder } from '#test/kit/folder.js';
-import { fromBase64, goldens } from './goldens.js';
-import { parquetFile } from './parquetFile.js';
-import { zipOf } from './zipOf.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
+import { zipOf } from '#test/kit/zipOf.js';
 import { goldens as saes } from '#test/kit/saeLayouts.js';
 
 const folder = testFolder();
