@@ -3,7 +3,7 @@
  * of the variance it explains where it was asked for, beside the neighbouring hooks and the usual mistakes (centred or
  * not, scaled or not, with BOS or without). The mistakes that have spoilt published runs show here, in figures.
  */
-import { capturedWidth, requireTokenizer } from '../activations/capture.js';
+import { capturedWidth, requireTokenizer } from '../models/capture.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';

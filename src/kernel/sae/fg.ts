@@ -1,7 +1,6 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
 import path from 'node:path';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
-import { requireModelOfSae } from '../interventions/intervention.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import type { Intervention } from '../models/edits.js';
@@ -18,6 +17,7 @@ import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
+import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
 

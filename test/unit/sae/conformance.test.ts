@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { captureActivations } from '#kernel/activations/capture.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { saveActivations } from '#kernel/activations/save.js';
 import { ArtifactStore } from '#kernel/artifacts/store.js';
 import { initDevice } from '#kernel/compute/device.js';

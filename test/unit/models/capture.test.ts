@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { capturedWidth, captureActivations, type CaptureOptions } from '#kernel/activations/capture.js';
+import { capturedWidth, captureActivations, type CaptureOptions } from '#kernel/models/capture.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
-import { fakeModel, tokenizer, tokenSet } from './fakes.js';
+import { fakeModel, tokenizer, tokenSet } from '#test/unit/activations/fakes.js';
 
 const hook = 'blocks.0.hook_mlp_out';
 
