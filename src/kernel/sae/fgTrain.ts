@@ -31,7 +31,8 @@ export function describeSae(sae: Sae): string {
   return `${sae.name}: ${architecture}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
 }
 
-const CODE_VERSION = 1;
+/** Raised when the same call trains another SAE. */
+const CODE_VERSION = 2;
 const HISTORY = 'history.json';
 
 /** What an SAE is trained on: the identities that go into its key, and where the activations come from. */
@@ -88,7 +89,8 @@ export async function trainKept(
         ...rest,
         ...call,
         dSae: features,
-        checkpoint: { folder: checkpoint, report: (message) => env.context.print(message) },
+        checkpoint: { folder: checkpoint },
+        report: (message) => env.context.print(message),
       });
       await saveSae(trained.sae, folder);
       await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));

@@ -3,6 +3,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
 import { rowNorms } from '../compute/rows.js';
 import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
+import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { initialParameters, parameters, weightsOf, type Parameters } from './parameters.js';
@@ -64,8 +65,10 @@ export async function trainSae(
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
   };
-  const found = folder ? await loadTrainingState(folder, run, options.checkpoint?.report) : undefined;
+  const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
+  const { bDec } = trainer;
+  if (!found && !o.common.bDecInitMethod && bDec.method !== 'zeros') options.report?.(tellBDecInit(bDec));
   try {
     while (trainer.step < o.common.steps) {
       if (folder && trainer.step > 0 && trainer.step % every === 0)
@@ -105,6 +108,7 @@ class Trainer {
     private readonly scale: number,
     private readonly buffer: ActivationBuffer,
     p: Parameters,
+    readonly bDec: BDecInit,
   ) {
     this.p = p;
     const { common, run, tensors } = resolved;
@@ -128,10 +132,12 @@ class Trainer {
     const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
     const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
     const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
+    const begun = found ? undefined : await initialBDec(source, o.bDecInitMethod ?? undefined, call);
     const p = found
       ? parameters(source.width, o.dSae, found.parameters, tensors)
       : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed, tensors);
-    const trainer = new Trainer(source, resolved, call, scale, buffer, p);
+    if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
+    const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {
       trainer.step = found.step;
       trainer.history = found.history;
@@ -209,8 +215,8 @@ class Trainer {
   }
 
   state(): TrainingState {
-    const { step, m, v, sinceFired, scale, history } = this;
-    return { step, parameters: this.p.flat, m, v, sinceFired, scale, history, buffer: this.buffer.state() };
+    const { step, m, v, sinceFired, scale, bDec, history } = this;
+    return { step, parameters: this.p.flat, m, v, sinceFired, scale, bDec, history, buffer: this.buffer.state() };
   }
 
   close(): Promise<void> {
@@ -228,6 +234,8 @@ class Trainer {
     const explainedVariance = mean((row) => row.explainedVariance);
     const training = {
       ...resolved.settings,
+      bDecInitMethod: this.bDec.method,
+      activationOffset: this.bDec.offset,
       normScalingFactor: this.scale,
       tokens: source.tokensId ?? null,
       finalL0: mean((row) => row.l0),

@@ -9,6 +9,7 @@ import {
   type TrainedName,
 } from './architectures/trained.js';
 import type { FeatureTensor, TrainingRun } from './architectures/training.js';
+import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
 import type { SaeConfig } from './types.js';
@@ -48,6 +49,11 @@ export const TRAIN = {
     { doc: 'Largest gradient norm.', fallback: '1' },
     (v) => v === null || (typeof v === 'number' && !Number.isNaN(v)),
   ),
+  bDecInitMethod: choice(B_DEC_INIT_METHODS, {
+    doc: "Where the decoder's bias begins: at 0, or at the mean or the geometric median of the first 16,384 activations.",
+    fallback:
+      "'zeros', but 'geometric_median' where the mean is at least twice the spread, √(mean ‖x − mean‖²), of the first 4,096; the cell says so",
+  }),
   decoderInitNorm: real({ doc: 'Norm of the decoder rows at the start.', min: 0, fallback: '0.1' }),
   deadFeatureWindow: whole({
     doc: 'A feature is dead after this many steps without firing.',
@@ -68,10 +74,11 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   readonly dSae?: number;
   /**
    * Writes the training state to `folder` every `every` steps (default steps/10) and when training is cancelled; training
-   * that finds a state there goes on from it, to the same result bit for bit on the same device. `report` is told when a
-   * damaged state is set aside.
+   * that finds a state there goes on from it, to the same result bit for bit on the same device.
    */
-  readonly checkpoint?: { folder: string; every?: number; report?: (message: string) => void };
+  readonly checkpoint?: { folder: string; every?: number };
+  /** Told what people should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
+  readonly report?: (message: string) => void;
 }
 
 /** Options that every architecture has, with their defaults filled in. */
@@ -87,6 +94,8 @@ interface CommonOptions extends LearningRateSchedule {
   adamBeta2: number;
   adamEps: number;
   maxGradNorm: number | null;
+  /** null: as the activations have it. */
+  bDecInitMethod: BDecInitMethod | null;
   decoderInitNorm: number;
   deadFeatureWindow: number;
   seed: number;
@@ -108,7 +117,7 @@ const BUFFER_BYTES = 2 ** 30;
 
 /** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
 export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
-  const { dSae, checkpoint: _, ...named } = given;
+  const { dSae, checkpoint: _, report: __, ...named } = given;
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', { ...named, features: dSae }, TRAIN);
@@ -155,6 +164,7 @@ function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infini
     adamBeta2: o.adamBeta2 ?? 0.999,
     adamEps: o.adamEps ?? 1e-8,
     maxGradNorm: o.maxGradNorm === undefined ? 1 : o.maxGradNorm,
+    bDecInitMethod: o.bDecInitMethod ?? null,
     decoderInitNorm: o.decoderInitNorm ?? 0.1,
     deadFeatureWindow: o.deadFeatureWindow ?? 1000,
     seed: o.seed ?? 0,
