@@ -5,6 +5,7 @@
 import { initDevice } from '#kernel/compute/device.js';
 import { Random } from '#kernel/compute/random.js';
 import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
+import { topk } from '#kernel/sae/architectures/topk.js';
 import { initialParameters, parameters } from '#kernel/sae/parameters.js';
 import { TrainingStep } from '#kernel/sae/step.js';
 import { runPeer } from './peer.js';
@@ -21,19 +22,12 @@ async function secondsPerStep(dIn: number, dSae: number, repeats: number): Promi
   const p = initialParameters(dIn, dSae, 0.1, 0);
   const g = parameters(dIn, dSae);
   const state = { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) };
-  const step = new TrainingStep({
-    architecture: 'topk',
-    k: K,
-    applyBDecToInput: true,
-    rescaleActsByDecoderNorm: true,
-    auxLossCoefficient: 1,
-    auxIncludesBDec: false,
-  });
+  const step = new TrainingStep(topk.training.start({ k: K }), { applyBDecToInput: true });
   const x = new Random(1).normals(new Float32Array(BATCH * dIn));
   const times: number[] = [];
   for (let t = 1; t <= repeats + 1; t++) {
     const start = performance.now();
-    await step.run(p, g, { x, l1Coefficient: 0 });
+    await step.run(p, g, { x, step: t - 1 });
     const clip = clipFactor(gradientNorm(g.flat), 1);
     adamUpdate(p.flat, g.flat, state, t, 3e-4, clip, { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
     if (t > 1) times.push((performance.now() - start) / 1000);

@@ -71,6 +71,21 @@ const sourceText = (node) =>
     .trim()
     .replace(/^export /m, '');
 
+/** A type that is derived from a list of values, such as their names, is written out. */
+function aliasText(node, checker) {
+  const flags = ts.NodeBuilderFlags.InTypeAlias | ts.NodeBuilderFlags.NoTruncation;
+  const type = checker.getTypeFromTypeNode(node.type);
+  const comment = node.getFullText().slice(0, node.getLeadingTriviaWidth()).trim();
+  const text = checker.typeToString(type, node, flags | ts.NodeBuilderFlags.UseSingleQuotesForStringLiteralType);
+  return `${comment}\ntype ${node.name.text} = ${text};`.trim();
+}
+
+const textOf = (node, checker) => {
+  if (ts.isClassDeclaration(node)) return classText(node);
+  const derived = ts.isTypeAliasDeclaration(node) && /^\(typeof /.test(node.type.getText());
+  return derived ? aliasText(node, checker) : sourceText(node);
+};
+
 /** What cells see of a class: public members without what they do. */
 function classText(node) {
   const text = node.getSourceFile().text;
@@ -105,7 +120,7 @@ function typeSources({ room, types }, checker, root) {
     names(declaration);
   };
   [...types.values()].forEach(visit);
-  return [...seen.values()].map((node) => (ts.isClassDeclaration(node) ? classText(node) : sourceText(node)));
+  return [...seen.values()].map((node) => textOf(node, checker));
 }
 
 /** A default that is a value, not words. */

@@ -380,7 +380,10 @@ DECODERS = {
     'a.safetensors': safetensors({'W_dec': w['Wd'], 'b_dec': w['bd']}),
     'a.pt': pt({'decoder.weight': w['Wd'].T.copy()}),
     'b.pt': (lambda o: (torch.save(torch.tensor(w['Wd']), o), o.getvalue())[1])(io.BytesIO()),
+    'old.pt': (lambda o: (torch.save(torch.tensor(w['Wd']), o, _use_new_zipfile_serialization=False), o.getvalue())[1])(io.BytesIO()),
     'a.pkl': pickle.dumps(w['Wd']),
+    'torch.pkl': pickle.dumps(torch.tensor(w['Wd'])),
+    'scalars.pkl': pickle.dumps({'W_dec': w['Wd'], 'd_sae': F}),
     'p2.pkl': pickle.dumps({'W_dec': w['Wd']}, protocol=2),
     'p5.pkl': pickle.dumps(np.asfortranarray(w['Wd']), protocol=4),
 }

@@ -1,7 +1,7 @@
 /** Interventions on an example model, on the kernels that run it. */
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captureActivations } from '#kernel/activations/capture.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { row } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';

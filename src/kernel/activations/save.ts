@@ -2,7 +2,7 @@
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
-import { requireSame, type ArtifactStore } from '../artifacts/store.js';
+import type { ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
@@ -12,8 +12,9 @@ import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { requirePairing } from '../sae/conformance.js';
 import { conformanceWarnings } from '../sae/pairing.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { captureActivations } from './capture.js';
+import { captureActivations } from '../models/capture.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
 import { writeActivations } from './write.js';
@@ -72,7 +73,7 @@ export async function saveActivations(
 ): Promise<SavedActivations> {
   const hook = options.hook ?? sae.config.hookName;
   requirePairing(model, sae, tokens, hook);
-  requireSameModel(model, sae, options.allowOtherModel);
+  requireModelOfSae(sae, model, options.allowOtherModel);
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
@@ -128,16 +129,6 @@ export async function saveActivations(
 function leftOut(tokens: TokenSet, options: SaveActivationsOptions): { ignoreTokens: number[]; ignored?: Uint8Array } {
   const ignoreTokens = [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
   return { ignoreTokens, ignored: ignoredPositions(tokens, ignoreTokens) };
-}
-
-function requireSameModel(model: LanguageModel, sae: Sae, allowed = false): void {
-  if (sae.config.modelId && !allowed) {
-    requireSame(
-      'an SAE encodes activations of the model it was trained on ({ allowOtherModel: true } overrides)',
-      { name: `SAE ${sae.name}`, id: sae.config.modelId },
-      { name: `model ${model.name}`, id: model.id },
-    );
-  }
 }
 
 function fitWarnings(

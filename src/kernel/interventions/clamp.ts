@@ -5,14 +5,8 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { FeatureRows, featureSet, nameOf, type FeatureSet, type FeatureValues } from './features.js';
-import {
-  requireModelOfSae,
-  rowIntervention,
-  type Intervention,
-  type PlaceOptions,
-  type RowChange,
-  type RowEdit,
-} from './intervention.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
+import { rowIntervention, type Intervention, type PlaceOptions, type RowChange, type RowEdit } from './intervention.js';
 import type { FeatureSource } from './source.js';
 import { decoderPeers, hookOf } from './steer.js';
 

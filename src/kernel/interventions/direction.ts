@@ -1,5 +1,5 @@
 /** Directions to steer along: means of activations, and differences of means, of prompts or datasets. */
-import { captureActivations } from '../activations/capture.js';
+import { captureActivations } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';

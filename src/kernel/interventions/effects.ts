@@ -1,11 +1,12 @@
 /** What interventions do to the features of SAEs downstream, over many tokens, with paired tests over sequences. */
 import { pushAll } from '../../protocol/lists.js';
-import { capturedWidth } from '../activations/capture.js';
+import { capturedWidth } from '../models/capture.js';
 import { breathe } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { requireModelOfSae, type Intervention } from './intervention.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
+import type { Intervention } from './intervention.js';
 import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
 import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
 

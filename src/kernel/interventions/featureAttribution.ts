@@ -11,7 +11,7 @@ import { Random } from '../compute/random.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
-import { requireTokenizer } from '../activations/capture.js';
+import { requireTokenizer } from '../models/capture.js';
 import { saesAt } from './effects.js';
 import {
   probeGradients,

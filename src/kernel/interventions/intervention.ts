@@ -1,6 +1,6 @@
 /** Changes to a model's activations that print what they do and take part in artifact identity. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { capturedWidth } from '../activations/capture.js';
+import { capturedWidth } from '../models/capture.js';
 import { requireSame } from '../artifacts/store.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
@@ -189,17 +189,4 @@ function sameBits(a: Float32Array, b: Float32Array): boolean {
   const [p, q] = [a, b].map((x) => new Int32Array(x.buffer, x.byteOffset, x.length));
   for (let i = 0; i < p.length; i++) if (p[i] !== q[i]) return false;
   return true;
-}
-
-/**
- * Refuses an SAE that is known to come from another model.
- * @throws MismatchError with both identities.
- */
-export function requireModelOfSae(sae: Sae, model: Pick<LanguageModel, 'name' | 'id'>, allowOtherModel = false): void {
-  if (!sae.config.modelId || allowOtherModel) return;
-  requireSame(
-    'this SAE was trained on another model ({ allowOtherModel: true } overrides)',
-    { name: `SAE ${sae.name}`, id: sae.config.modelId },
-    { name: `model ${model.name}`, id: model.id },
-  );
 }

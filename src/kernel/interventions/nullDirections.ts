@@ -5,7 +5,7 @@
  * features are changed, beside its other decoder rows.
  */
 import { minOf } from '../../protocol/lists.js';
-import { captureActivations, capturedWidth } from '../activations/capture.js';
+import { captureActivations, capturedWidth } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';

@@ -1,5 +1,5 @@
 /** Which SAEs a call of fg.interventions sets to work on which model, at which hook and text: what conformance looks at. */
-import { capturedWidth } from '../activations/capture.js';
+import { capturedWidth } from '../models/capture.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { promptTokens, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';

@@ -9,7 +9,8 @@ import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { ablate, clamp, featureIntervention, scale } from './clamp.js';
-import { requireModelOfSae, type Intervention, type PlaceOptions } from './intervention.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
+import type { Intervention, PlaceOptions } from './intervention.js';
 import { hookOf, requireFeature, steer } from './steer.js';
 
 /** A feature of A, its counterpart in B, and how well their activations correlate. */

@@ -1,5 +1,5 @@
 /** One run of a model with interventions: logits and activations as plain matrices. */
-import { capturedWidth } from '../activations/capture.js';
+import { capturedWidth } from '../models/capture.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel } from '../models/types.js';

@@ -1,5 +1,5 @@
 /** The same tokens through a model twice, without and with interventions, and which rows that touched. */
-import { capturedWidth, requireTokenizer } from '../activations/capture.js';
+import { capturedWidth, requireTokenizer } from '../models/capture.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';

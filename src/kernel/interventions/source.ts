@@ -1,5 +1,5 @@
 /** Feature activations on many tokens, from which ablation takes means and draws. */
-import { captureActivations } from '../activations/capture.js';
+import { captureActivations } from '../models/capture.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
@@ -8,7 +8,7 @@ import type { SparseRows } from '../compute/sparse.js';
 import { sha256 } from '../io/hash.js';
 import type { EditContext, LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { requireModelOfSae } from './intervention.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
 import { hookOf } from './steer.js';
 
 /** Values for rows of a pass: [rows × |ids|]. */

@@ -4,13 +4,8 @@ import { rowNorm } from '../compute/rows.js';
 import { sha256 } from '../io/hash.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import {
-  requireDirectionHook,
-  requireModelOfSae,
-  rowIntervention,
-  type ErrorOptions,
-  type Intervention,
-} from './intervention.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
+import { requireDirectionHook, rowIntervention, type ErrorOptions, type Intervention } from './intervention.js';
 
 /** A direction at a hook, with how it was made. */
 export interface Direction {

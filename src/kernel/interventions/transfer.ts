@@ -4,7 +4,7 @@
  * many pairs stands beside the mean over shuffled pairs.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { requireTokenizer } from '../activations/capture.js';
+import { requireTokenizer } from '../models/capture.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';

@@ -60,6 +60,21 @@ function halfTable(): Float32Array {
   return halves;
 }
 
+/** Values of bfloat16 bits; exact. */
+export function fromBf16(bits: Uint16Array): Float32Array {
+  const words = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
+  return new Float32Array(words.buffer);
+}
+
+/** Nearest bfloat16, ties to even. Values are finite; those above bfloat16's largest become infinite. */
+export function toBf16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = (words[i] + 0x7fff + ((words[i] >>> 16) & 1)) >>> 16;
+  return bits;
+}
+
 /**
  * Values as float32. F32 is returned as it is, without a copy; F16 and BF16 are exact; F64 and wide integers are
  * rounded to the nearest float32.
@@ -67,16 +82,12 @@ function halfTable(): Float32Array {
 export function toFloat32(a: NdArray): Float32Array {
   const { dtype, data } = a;
   if (data instanceof Float32Array) return data;
+  if (dtype === 'BF16') return fromBf16(data as Uint16Array);
   const out = new Float32Array(data.length);
-  if (dtype === 'F16' || dtype === 'BF16') {
+  if (dtype === 'F16') {
+    const table = halfTable();
     const bits = data as Uint16Array;
-    if (dtype === 'F16') {
-      const table = halfTable();
-      for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]];
-    } else {
-      const words = new Uint32Array(out.buffer);
-      for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
-    }
+    for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]];
   } else if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     for (let i = 0; i < data.length; i++) out[i] = Number(data[i]);
   } else {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { listed } from '../../protocol/clip.js';
 import { kindOfPath, openData, readJson, safeJoin } from './files.js';
+import type { PickledScalar } from './namedValues.js';
 import type { Dtype, NdArray } from './ndarray.js';
 import { NpzFile } from './npz.js';
 import { SafetensorsFile } from './safetensors.js';
@@ -9,6 +10,8 @@ import { TorchFile } from './torchFile.js';
 import { ZipFile } from './zip.js';
 
 export interface WeightSource {
+  /** Strings, numbers and flags beside the tensors, where the format has such. */
+  readonly scalars?: ReadonlyMap<string, PickledScalar>;
   /** Tensor names. */
   names(): string[];
   info(name: string): { dtype: Dtype; shape: number[] };

@@ -1,24 +1,11 @@
 /** Weights kept in 16 bits (bfloat16) outside the device's memory, and widened to float32 when a layer runs. */
 import { tf } from '../compute/tf.js';
+import { fromBf16 } from '../io/ndarray.js';
 
 export interface HalfWeight {
   shape: number[];
   /** bfloat16: the upper half of a float32. */
   bits: Uint16Array;
-}
-
-/** Nearest bfloat16, ties to even. Values are finite; those above bfloat16's largest become infinite. */
-export function toBf16(values: Float32Array): Uint16Array {
-  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const bits = new Uint16Array(values.length);
-  for (let i = 0; i < bits.length; i++) bits[i] = (words[i] + 0x7fff + ((words[i] >>> 16) & 1)) >>> 16;
-  return bits;
-}
-
-export function fromBf16(bits: Uint16Array): Float32Array {
-  const words = new Uint32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
-  return new Float32Array(words.buffer);
 }
 
 /** The whole weight as a tensor of the caller's tidy. */

@@ -5,10 +5,11 @@
  */
 import { tf } from '../compute/tf.js';
 import { LruMap } from '../compute/lru.js';
+import { fromBf16 } from '../io/ndarray.js';
 import { HookRun, STOP, checkEdits, hookNames, hookWidth, share } from './hooks.js';
 import { generate } from './generate.js';
 import { modelId } from './identity.js';
-import { fromBf16, productByBlocks, widen, widenRows, type HalfWeight } from './halfWeights.js';
+import { productByBlocks, widen, widenRows, type HalfWeight } from './halfWeights.js';
 import { modelNames, weightShapes, type ModelNames } from './layout.js';
 import { crossEntropy, embedding, softCap } from './ops.js';
 import { PackedWeights } from './packedWeights.js';

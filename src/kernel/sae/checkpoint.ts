@@ -9,11 +9,12 @@ import { kindOfPath, parseJson } from '../io/files.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { toFloat32, toInt32, type NdArray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
+import type { BDecInit } from './bDecInit.js';
 import type { BufferState } from './buffer.js';
 import type { HistoryRow } from './train.js';
 
 const FILE = 'training_state.safetensors';
-const FORMAT = 'fgnb sae training 2';
+const FORMAT = 'fgnb sae training 3';
 const ARRAYS = ['parameters', 'm', 'v', 'buffer', 'sinceFired'] as const;
 type ArrayName = (typeof ARRAYS)[number];
 
@@ -28,6 +29,8 @@ export interface TrainingState {
   buffer: BufferState;
   /** Scale of the activations; 1 = none. */
   scale: number;
+  /** How b_dec began. */
+  bDec: BDecInit;
   history: HistoryRow[];
 }
 
@@ -48,6 +51,7 @@ export async function saveTrainingState(folder: string, state: TrainingState, ru
     state: JSON.stringify({
       step: state.step,
       scale: state.scale,
+      bDec: state.bDec,
       history: state.history,
       buffer: { toServe: buffer.toServe, refills: buffer.refills, epoch: buffer.epoch, epochRows: buffer.epochRows },
     }),
@@ -92,7 +96,7 @@ async function readState(path: string): Promise<{ state: TrainingState; run: str
     const arrays = {} as Record<ArrayName, NdArray>;
     for (const name of ARRAYS) arrays[name] = await file.read(name);
     if (check !== checkOf(arrays, { run, state })) throw new Error(`${path} does not hold what was written`);
-    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'history'> & {
+    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'bDec' | 'history'> & {
       buffer: Omit<BufferState, 'rows'>;
     };
     return {

@@ -3,7 +3,7 @@
  * of the variance it explains where it was asked for, beside the neighbouring hooks and the usual mistakes (centred or
  * not, scaled or not, with BOS or without). The mistakes that have spoilt published runs show here, in figures.
  */
-import { capturedWidth, requireTokenizer } from '../activations/capture.js';
+import { capturedWidth, requireTokenizer } from '../models/capture.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';

@@ -2,7 +2,6 @@
 import path from 'node:path';
 import type { SparseActivations } from '../activations/types.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
-import { requireModelOfSae } from '../interventions/intervention.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
@@ -21,6 +20,7 @@ import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.j
 import { logitLens as lensOf } from './logitLens.js';
 import { CONFORMANCE, pairs } from './pairing.js';
 import { writeNeuronpedia } from './neuronpedia.js';
+import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
 

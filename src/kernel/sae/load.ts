@@ -1,5 +1,5 @@
 /** Reads SAEs of every layout in layouts/. */
-import { scaleAll } from './layouts/fold.js';
+import { scaleAll } from './fold.js';
 import { SaeFiles } from './layouts/files.js';
 import { LAYOUTS } from './layouts/index.js';
 import type { LoadSaeOptions } from './layouts/layout.js';

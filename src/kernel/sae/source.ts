@@ -1,5 +1,5 @@
 /** Where training data comes from: activations in pieces, as often as training wants to go over them. */
-import { capturedWidth, captureActivations } from '../activations/capture.js';
+import { capturedWidth, captureActivations } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';

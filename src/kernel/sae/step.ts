@@ -1,39 +1,25 @@
 /**
  * Loss and gradients of one training batch, by hand: what SAELens 6.18 computes with autograd. B rows x, f features.
  *
- *   mse      = 1/B Σ_b ‖x̂_b − x_b‖²                               (sum over dims, mean over tokens)
- *   standard = mse + λ/B Σ_b Σ_i f_bi ‖W_dec,i‖
- *   topk     = mse + the auxiliary loss of dead features           (auxK.ts)
- *
- * With rescaleActsByDecoderNorm, top-k selects by z·‖W_dec,i‖; decoding divides the norm out again, so it changes which
- * features are selected and nothing else: no gradient passes through the norms.
+ *   mse  = 1/B Σ_b ‖x̂_b − x_b‖²                               (sum over dims, mean over tokens)
+ *   loss = mse + what the architecture adds                    (its file in architectures/)
  */
 import { gemm } from '../compute/gemm.js';
 import { matrix } from '../compute/matrix.js';
-import { columnMeans, rowNorms } from '../compute/rows.js';
-import { addAuxLoss, gatherDead } from './auxK.js';
+import { columnMeans } from '../compute/rows.js';
+import type { BatchLoss, TrainingRun } from './architectures/training.js';
 import { inPieces, type Block } from './block.js';
 import { denseBackward, denseDecode } from './denseGradient.js';
 import type { Parameters } from './parameters.js';
-import { positiveEntries, rectify, scatterEntries, topKEntries } from './select.js';
+import { positiveEntries, scatterEntries } from './selectFiring.js';
 import { byFeature, sparseBackward, sparseDecode, type RowEntries } from './sparseGradient.js';
-
-export interface StepShape {
-  architecture: 'standard' | 'topk';
-  /** topk only. */
-  k: number;
-  applyBDecToInput: boolean;
-  rescaleActsByDecoderNorm: boolean;
-  auxLossCoefficient: number;
-  auxIncludesBDec: boolean;
-}
 
 export interface StepInput {
   /** [B × d_in] */
   x: Float32Array;
-  /** λ of this step; standard only. */
-  l1Coefficient: number;
-  /** [d_sae], 1 = dead: what the auxiliary loss of a topk SAE revives. */
+  /** 0-based: coefficients may change with it. */
+  step: number;
+  /** [d_sae], 1 = dead; undefined while there is none yet. */
   dead?: Uint8Array;
   /** Runs between pieces of work; throws to stop the step. */
   breakAt?: () => void;
@@ -43,9 +29,9 @@ export interface StepResult {
   /** All terms. */
   loss: number;
   mse: number;
-  /** Σ_i f_i‖W_dec,i‖, mean over tokens, before λ; 0 for topk. */
+  /** The sparsity penalty, such as Σ_i f_i‖W_dec,i‖, mean over tokens, before its coefficient; 0 where there is none. */
   l1: number;
-  /** The auxiliary term as it enters the loss. */
+  /** The auxiliary term as it enters the loss; 0 where there is none. */
   aux: number;
   /** Mean number of firing features per token. */
   l0: number;
@@ -64,10 +50,9 @@ const DENSE_SHARE = 0.01;
 /** Sums over the blocks of a batch. */
 interface Totals {
   squaredError: number;
-  aux: number;
   entries: number;
   /** [d_sae], Σ_b f. */
-  featureSums: Float64Array;
+  features: Float64Array;
   fired: Uint8Array;
 }
 
@@ -75,44 +60,44 @@ interface Totals {
 export class TrainingStep {
   private readonly memory = new Map<string, Float32Array>();
 
-  /** `denseShare`: share of firing entries above which matrix products beat sparse loops. */
+  /**
+   * @param shape `applyBDecToInput`: the encoder sees x − b_dec
+   * @param denseShare share of firing entries above which matrix products beat sparse loops
+   */
   constructor(
-    private readonly shape: StepShape,
+    private readonly training: TrainingRun,
+    private readonly shape: { applyBDecToInput: boolean },
     private readonly denseShare = DENSE_SHARE,
   ) {}
 
   /** Fills `g` with the gradients of the loss and returns its terms. */
-  async run(p: Parameters, g: Parameters, input: StepInput): Promise<StepResult> {
+  async run(p: Parameters, g: Parameters, { x, step, dead, breakAt }: StepInput): Promise<StepResult> {
     const { dIn, dSae } = p;
-    const { x, l1Coefficient, breakAt } = input;
-    const standard = this.shape.architecture === 'standard';
-    const batch = x.length / dIn;
-    const norms = standard || this.shape.rescaleActsByDecoderNorm ? rowNorms(matrix(dSae, dIn, p.W_dec)) : undefined;
+    const rows = x.length / dIn;
+    const added = this.training.loss({ p, g, rows, step, dead, breakAt });
     const totals: Totals = {
       squaredError: 0,
-      aux: 0,
       entries: 0,
-      featureSums: new Float64Array(dSae),
+      features: new Float64Array(dSae),
       fired: new Uint8Array(dSae),
     };
     g.flat.fill(0);
-    const step = Math.max(1, Math.min(batch, Math.floor(BLOCK_FLOATS / dSae)));
-    for (let first = 0; first < batch; first += step) {
-      const block = this.block(p, x, first, Math.min(batch, first + step));
-      await this.preActivations(p, block, standard ? undefined : norms, breakAt);
-      await this.runBlock(p, g, block, norms, input, totals);
+    const blockRows = Math.max(1, Math.min(rows, Math.floor(BLOCK_FLOATS / dSae)));
+    for (let first = 0; first < rows; first += blockRows) {
+      const block = this.block(p, x, first, Math.min(rows, first + blockRows));
+      await this.preActivations(p, block, added.scale, breakAt);
+      await this.runBlock(p, g, block, added, totals, breakAt);
     }
-    let l1 = 0;
-    if (standard) l1 = penalizeDecoder(p, g, norms!, totals.featureSums, l1Coefficient / batch) / batch;
+    const terms = added.terms(totals);
     if (this.shape.applyBDecToInput) subtractInputGradient(p, g);
-    const mse = totals.squaredError / batch;
+    const mse = totals.squaredError / rows;
     const spread = squaresAboutMean(x, dIn);
     return {
-      loss: mse + (standard ? l1Coefficient * l1 : totals.aux),
+      loss: mse + terms.added,
       mse,
-      l1,
-      aux: totals.aux,
-      l0: totals.entries / batch,
+      l1: terms.l1 ?? 0,
+      aux: terms.aux ?? 0,
+      l0: totals.entries / rows,
       explainedVariance: spread > 0 ? 1 - totals.squaredError / spread : NaN,
       fired: totals.fired,
     };
@@ -130,11 +115,11 @@ export class TrainingStep {
     return { rows, batch: x.length / p.dIn, x: part, input, z, error: this.scratch('error', part.length) };
   }
 
-  /** z = (input · W_enc + b_enc), times decoder norms when these are given. */
+  /** z = (input · W_enc + b_enc), times `scale` of the feature where it is given. */
   private preActivations(
     p: Parameters,
     block: Block,
-    norms: Float64Array | undefined,
+    scale: Float64Array | undefined,
     breakAt?: () => void,
   ): Promise<void> {
     const { dIn, dSae } = p;
@@ -142,7 +127,7 @@ export class TrainingStep {
       const z = block.z.subarray(first * dSae, last * dSae);
       gemm(block.input.subarray(first * dIn, last * dIn), p.W_encT, last - first, dSae, dIn, { transB: true, out: z });
       for (let at = 0; at < z.length; at += dSae) {
-        if (norms) for (let f = 0; f < dSae; f++) z[at + f] = (z[at + f] + p.b_enc[f]) * norms[f];
+        if (scale) for (let f = 0; f < dSae; f++) z[at + f] = (z[at + f] + p.b_enc[f]) * scale[f];
         else for (let f = 0; f < dSae; f++) z[at + f] += p.b_enc[f];
       }
     });
@@ -152,16 +137,13 @@ export class TrainingStep {
     p: Parameters,
     g: Parameters,
     block: Block,
-    norms: Float64Array | undefined,
-    { l1Coefficient, dead, breakAt }: StepInput,
+    added: BatchLoss,
     totals: Totals,
+    breakAt?: () => void,
   ): Promise<void> {
-    const topk = this.shape.architecture === 'topk';
-    // Before the dense path overwrites z.
-    const revive = topk && dead && this.shape.auxLossCoefficient > 0 ? gatherDead(block, p.dSae, dead) : undefined;
-    const selectNorms = topk && this.shape.rescaleActsByDecoderNorm ? norms : undefined;
-    let entries = topk ? topKEntries(block, p.dSae, this.shape.k, selectNorms) : undefined;
-    const count = entries ? entries.indptr[block.rows] : rectify(block.z);
+    const firing = added.select(block);
+    const { count } = firing;
+    let { entries } = firing;
     const dense = count > this.denseShare * block.z.length;
     if (dense && entries) scatterEntries(entries, block.z, p.dSae);
     if (!dense) entries ??= positiveEntries(block, p.dSae, count);
@@ -172,10 +154,10 @@ export class TrainingStep {
     totals.entries += count;
     if (entries) sumEntries(entries, totals);
     else sumDense(block, p.dSae, totals);
-    if (revive) totals.aux += await addAuxLoss(p, g, block, revive, selectNorms, this.shape, breakAt);
+    await added.addBlock?.(block);
 
     scaleAndSumColumns(block.error, 2 / block.batch, g.b_dec);
-    const penalty = !topk && l1Coefficient > 0 ? norms!.map((n) => (l1Coefficient / block.batch) * n) : undefined;
+    const { penalty } = added;
     if (dense) return denseBackward(p, g, block, penalty, (name, length) => this.scratch(name, length), breakAt);
     const grouped = byFeature(entries!, p.dSae);
     const back = { gradient: block.error, input: block.input, penalty };
@@ -231,7 +213,7 @@ function scaleAndSumColumns(m: Float32Array, scale: number, sums: Float32Array):
 
 function sumEntries({ rows, indptr, features, values }: RowEntries, totals: Totals): void {
   for (let e = 0; e < indptr[rows]; e++) {
-    totals.featureSums[features[e]] += values[e];
+    totals.features[features[e]] += values[e];
     totals.fired[features[e]] = 1;
   }
 }
@@ -240,29 +222,11 @@ function sumDense(block: Block, dSae: number, totals: Totals): void {
   for (let at = 0; at < block.z.length;) {
     for (let f = 0; f < dSae; f++, at++) {
       if (block.z[at] > 0) {
-        totals.featureSums[f] += block.z[at];
+        totals.features[f] += block.z[at];
         totals.fired[f] = 1;
       }
     }
   }
-}
-
-/** Adds the penalty's gradient on decoder rows, λ/B · Σ_b f · W/‖W‖ (0 for a zero row); returns Σ_b Σ_i f‖W_dec,i‖. */
-function penalizeDecoder(
-  p: Parameters,
-  g: Parameters,
-  norms: Float64Array,
-  sums: Float64Array,
-  weight: number,
-): number {
-  let total = 0;
-  for (let f = 0; f < p.dSae; f++) {
-    total += sums[f] * norms[f];
-    if (sums[f] === 0 || norms[f] === 0 || weight === 0) continue;
-    const factor = (weight * sums[f]) / norms[f];
-    for (let j = f * p.dIn; j < (f + 1) * p.dIn; j++) g.W_dec[j] += factor * p.W_dec[j];
-  }
-  return total;
 }
 
 /** The encoder sees x − b_dec: its gradient reaches b_dec as −Σ_f db_enc · W_enc row. */

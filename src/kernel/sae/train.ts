@@ -3,11 +3,13 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
 import { rowNorms } from '../compute/rows.js';
 import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
+import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
-import { initialParameters, parameterCount, parameters, weightsOf, type Parameters } from './parameters.js';
-import { createSae, firstNonFinite, foldActivationScale, foldDecoderNorm } from './sae.js';
-import { coefficientAt, learningRateAt } from './schedule.js';
+import { initialParameters, parameters, weightsOf, type Parameters } from './parameters.js';
+import { foldActivationScale } from './fold.js';
+import { createSae, firstNonFinite } from './sae.js';
+import { learningRateAt } from './schedule.js';
 import type { ActivationSource } from './source.js';
 import { TrainingStep, type StepResult } from './step.js';
 import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
@@ -20,9 +22,9 @@ export interface HistoryRow {
   loss: number;
   /** Squared error, summed over dims, mean over tokens, in units of the scaled activations. */
   mse: number;
-  /** Σ f‖W_dec‖, mean over tokens, before λ; 0 for topk. */
+  /** The sparsity penalty, such as Σ f‖W_dec‖, mean over tokens, before its coefficient; 0 where there is none. */
   l1: number;
-  /** The auxiliary loss of dead features as it enters the loss; 0 for standard. */
+  /** An auxiliary loss, such as that of dead features, as it enters the loss; 0 where there is none. */
   aux: number;
   l0: number;
   /** 1 − SSE/SST about the batch mean. */
@@ -50,29 +52,32 @@ export async function trainSae(
   source: ActivationSource,
   options: SaeTrainOptions & CallOptions = {},
 ): Promise<TrainResult> {
-  const o = resolveOptions(options, source.width, source.rows);
-  const call: CallOptions = { signal: options.signal, onProgress: options.onProgress };
+  const { signal, onProgress, ...training } = options;
+  const o = resolveOptions(training, source.width, source.rows);
+  const call: CallOptions = { signal, onProgress };
   await initDevice();
   const folder = options.checkpoint?.folder;
-  const every = options.checkpoint?.every ?? Math.max(1, Math.ceil(o.steps / 10));
+  const every = options.checkpoint?.every ?? Math.max(1, Math.ceil(o.common.steps / 10));
   const run = {
-    ...o,
+    ...o.settings,
     width: source.width,
     hook: source.hookName,
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
   };
-  const found = folder ? await loadTrainingState(folder, run, options.checkpoint?.report) : undefined;
+  const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
+  const { bDec } = trainer;
+  if (!found && !o.common.bDecInitMethod && bDec.method !== 'zeros') options.report?.(tellBDecInit(bDec));
   try {
-    while (trainer.step < o.steps) {
+    while (trainer.step < o.common.steps) {
       if (folder && trainer.step > 0 && trainer.step % every === 0)
         await saveTrainingState(folder, trainer.state(), run);
       await trainer.next();
     }
   } catch (error) {
     // A step that was cut off changed nothing yet: the state is that of the last whole step.
-    if (folder && options.signal?.aborted) await saveTrainingState(folder, trainer.state(), run);
+    if (folder && signal?.aborted) await saveTrainingState(folder, trainer.state(), run);
     throw error;
   } finally {
     await trainer.close();
@@ -86,6 +91,8 @@ export async function trainSae(
 class Trainer {
   step = 0;
   history: HistoryRow[] = [];
+  private readonly o: ResolvedOptions['common'];
+  private readonly p: Parameters;
   private readonly gradients: Parameters;
   private readonly computation: TrainingStep;
   private readonly batch: Float32Array;
@@ -96,34 +103,41 @@ class Trainer {
 
   private constructor(
     private readonly source: ActivationSource,
-    private readonly o: ResolvedOptions,
+    private readonly resolved: ResolvedOptions,
     private readonly call: CallOptions,
     private readonly scale: number,
     private readonly buffer: ActivationBuffer,
-    private readonly p: Parameters,
+    p: Parameters,
+    readonly bDec: BDecInit,
   ) {
-    const count = parameterCount(source.width, o.dSae);
-    this.gradients = parameters(source.width, o.dSae);
-    this.computation = new TrainingStep(o);
-    this.batch = new Float32Array(o.trainBatchSizeTokens * source.width);
+    this.p = p;
+    const { common, run, tensors } = resolved;
+    const count = p.flat.length;
+    this.o = common;
+    this.gradients = parameters(source.width, common.dSae, undefined, tensors);
+    this.computation = new TrainingStep(run, common);
+    this.batch = new Float32Array(common.trainBatchSizeTokens * source.width);
     this.m = new Float32Array(count);
     this.v = new Float32Array(count);
-    this.sinceFired = new Int32Array(o.dSae);
+    this.sinceFired = new Int32Array(common.dSae);
   }
 
   static async start(
     source: ActivationSource,
-    o: ResolvedOptions,
+    resolved: ResolvedOptions,
     call: CallOptions,
     found?: TrainingState,
   ): Promise<Trainer> {
+    const { common: o, tensors } = resolved;
     const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
     const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
     const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
+    const begun = found ? undefined : await initialBDec(source, o.bDecInitMethod ?? undefined, call);
     const p = found
-      ? parameters(source.width, o.dSae, found.parameters)
-      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
-    const trainer = new Trainer(source, o, call, scale, buffer, p);
+      ? parameters(source.width, o.dSae, found.parameters, tensors)
+      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed, tensors);
+    if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
+    const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {
       trainer.step = found.step;
       trainer.history = found.history;
@@ -143,7 +157,7 @@ class Trainer {
     try {
       result = await this.computation.run(p, this.gradients, {
         x: this.batch,
-        l1Coefficient: coefficientAt(this.step, o.l1Coefficient, o.l1WarmUpSteps),
+        step: this.step,
         dead: this.deadMask(),
         breakAt: () => checkAborted(call.signal, 'SAE training'),
       });
@@ -195,14 +209,14 @@ class Trainer {
   }
 
   private deadMask(): Uint8Array | undefined {
-    const { architecture, deadFeatureWindow } = this.o;
-    if (architecture !== 'topk' || this.step <= deadFeatureWindow) return undefined;
+    const { deadFeatureWindow } = this.o;
+    if (this.step <= deadFeatureWindow) return undefined;
     return Uint8Array.from(this.sinceFired, (steps) => (steps > deadFeatureWindow ? 1 : 0));
   }
 
   state(): TrainingState {
-    const { step, m, v, sinceFired, scale, history } = this;
-    return { step, parameters: this.p.flat, m, v, sinceFired, scale, history, buffer: this.buffer.state() };
+    const { step, m, v, sinceFired, scale, bDec, history } = this;
+    return { step, parameters: this.p.flat, m, v, sinceFired, scale, bDec, history, buffer: this.buffer.state() };
   }
 
   close(): Promise<void> {
@@ -211,26 +225,32 @@ class Trainer {
 
   /** The trained SAE, scale and norms folded in. */
   finish(): Sae {
-    const { o, source, history } = this;
+    const { resolved, source, history } = this;
     const weights = weightsOf(this.p);
     if (this.scale !== 1) foldActivationScale(weights, this.scale);
-    if (o.rescaleActsByDecoderNorm) foldDecoderNorm(weights);
+    resolved.run.finish?.(weights);
     const last = history.slice(-10);
     const mean = (pick: (row: HistoryRow) => number) => last.reduce((sum, row) => sum + pick(row), 0) / last.length;
     const explainedVariance = mean((row) => row.explainedVariance);
     const training = {
-      ...o,
+      ...resolved.settings,
+      bDecInitMethod: this.bDec.method,
+      activationOffset: this.bDec.offset,
       normScalingFactor: this.scale,
       tokens: source.tokensId ?? null,
       finalL0: mean((row) => row.l0),
       finalExplainedVariance: Number.isFinite(explainedVariance) ? explainedVariance : null,
     };
-    return createSae({ ...configOf(o, source.width, source), metadata: { training } }, weights);
+    return createSae({ ...configOf(resolved, source.width, source), metadata: { training } }, weights);
   }
 }
 
 /** s = √d / mean ‖x‖ over the first batches of the source. */
-async function estimateScale(source: ActivationSource, o: ResolvedOptions, call: CallOptions): Promise<number> {
+async function estimateScale(
+  source: ActivationSource,
+  o: ResolvedOptions['common'],
+  call: CallOptions,
+): Promise<number> {
   const wanted = Math.min(o.nBatchesForNormEstimate, o.steps) * o.trainBatchSizeTokens;
   let rows = 0;
   let sum = 0;

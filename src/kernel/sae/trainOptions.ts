@@ -1,98 +1,154 @@
 /** What training takes: SAELens's options and defaults, in camelCase. */
-import { TRAINED } from './architectures/index.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { choice, flag, parseOptions, real, value, whole, type Given } from '../verb/option.js';
+import {
+  ARCHITECTURE_OPTIONS,
+  takersOf,
+  TRAINED_NAMES,
+  trainingOf,
+  type TrainedName,
+} from './architectures/trained.js';
+import type { FeatureTensor, TrainingRun } from './architectures/training.js';
+import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
-import type { StepShape } from './step.js';
 import type { SaeConfig } from './types.js';
 
-export interface SaeTrainOptions {
-  /** Default 'standard'. */
-  architecture?: 'standard' | 'topk';
+/** SAELens's options, in camelCase, with SAELens's defaults. */
+export const TRAIN = {
+  architecture: choice(TRAINED_NAMES, { doc: 'Of the SAE.', fallback: "'standard'" }),
+  features: whole({ doc: 'Features.', min: 1, fallback: '16 × the width of the activations' }),
+  ...ARCHITECTURE_OPTIONS,
+  steps: whole({ doc: 'Training steps.', min: 1, fallback: "2,000,000 tokens' worth" }),
+  trainBatchSizeTokens: whole({ doc: 'Tokens of a batch.', min: 1, fallback: '4,096' }),
+  bufferTokens: whole({
+    doc: 'Rows of the shuffle buffer.',
+    min: 1,
+    fallback: '81,920, at least two batches, at most one epoch and 1 GiB',
+  }),
+  lr: real({ doc: 'Learning rate.', min: 0, fallback: '3e-4' }),
+  lrScheduler: choice(['constant', 'cosine'], { doc: 'How the learning rate goes on.', fallback: "'constant'" }),
+  lrWarmUpSteps: whole({ doc: 'First steps over which the rate grows linearly from 0.', min: 0, fallback: '0' }),
+  lrDecaySteps: whole({ doc: 'Last steps over which the rate falls linearly to 0.', min: 0, fallback: '0' }),
+  lrEnd: real({ doc: 'Where a cosine ends.', min: 0, fallback: 'lr / 10' }),
+  applyBDecToInput: flag({ doc: 'Subtract b_dec from the input before encoding.', fallback: 'true' }),
+  normalizeActivations: choice(['none', 'expected_average_only_in'], {
+    doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end.",
+    fallback: "'none'",
+  }),
+  nBatchesForNormEstimate: whole({
+    doc: 'Batches over which mean ‖x‖ is estimated (at most one epoch, at most `steps`).',
+    min: 1,
+    fallback: '1,000',
+  }),
+  adamBeta1: real({ doc: "Adam's decay of the mean gradient.", min: 0, below: 1, fallback: '0.9' }),
+  adamBeta2: real({ doc: "Adam's decay of the squared gradient.", min: 0, below: 1, fallback: '0.999' }),
+  adamEps: real({ doc: 'Added to the root of the squared gradient.', min: 0, fallback: '1e-8' }),
+  maxGradNorm: value<number | null>(
+    'a number, or null for no clipping',
+    { doc: 'Largest gradient norm.', fallback: '1' },
+    (v) => v === null || (typeof v === 'number' && !Number.isNaN(v)),
+  ),
+  bDecInitMethod: choice(B_DEC_INIT_METHODS, {
+    doc: "Where the decoder's bias begins: at 0, or at the mean or the geometric median of the first 16,384 activations.",
+    fallback:
+      "'zeros', but 'geometric_median' where the mean is at least twice the spread, √(mean ‖x − mean‖²), of the first 4,096; the cell says so",
+  }),
+  decoderInitNorm: real({ doc: 'Norm of the decoder rows at the start.', min: 0, fallback: '0.1' }),
+  deadFeatureWindow: whole({
+    doc: 'A feature is dead after this many steps without firing.',
+    min: 1,
+    fallback: '1,000',
+  }),
+  seed: whole({ doc: 'Of weights and of the order of tokens.', fallback: '0' }),
+  logEvery: whole({
+    doc: 'Steps between rows of the history; the first and last step are always there.',
+    min: 1,
+    fallback: 'steps/1,000, at least 1',
+  }),
+} as const;
+
+/** Options of training by its own name of the features. */
+export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   /** Features, default 16 × the width of the activations. */
-  dSae?: number;
-  /** topk: features kept per token, default 100. */
-  k?: number;
-  /** standard: λ, default 1. */
-  l1Coefficient?: number;
-  /** Steps over which λ grows linearly from 0; default 0. */
-  l1WarmUpSteps?: number;
-  /** topk: weight of the auxiliary loss of dead features, default 1; 0 turns it off. */
-  auxLossCoefficient?: number;
-  /** topk: true adds b_dec to the auxiliary reconstruction, as SAELens 6.18 published it; default false, as the paper. */
-  auxIncludesBDec?: boolean;
-  /** topk: select by z · ‖W_dec row‖, default true; folded into the weights at the end (decoder rows get norm 1). */
-  rescaleActsByDecoderNorm?: boolean;
-  /** Subtract b_dec from the input before encoding, default true. */
-  applyBDecToInput?: boolean;
-  /**
-   * 'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the
-   * weights at the end. Default 'none'.
-   */
-  normalizeActivations?: 'none' | 'expected_average_only_in';
-  /** Batches over which mean ‖x‖ is estimated (at most one epoch, at most `steps`); default 1,000. */
-  nBatchesForNormEstimate?: number;
-  /** Training steps; default 2,000,000 tokens' worth. */
-  steps?: number;
-  /** Tokens of a batch, default 4,096. */
-  trainBatchSizeTokens?: number;
-  /** Rows of the shuffle buffer; default 81,920, at least two batches, at most one epoch and 1 GiB. */
-  bufferTokens?: number;
-  /** Default 3e-4. */
-  lr?: number;
-  /** Default 'constant'. */
-  lrScheduler?: 'constant' | 'cosine';
-  /** Default 0. */
-  lrWarmUpSteps?: number;
-  /** Last steps over which the rate falls linearly to 0; default 0. */
-  lrDecaySteps?: number;
-  /** Where a cosine ends, default lr / 10. */
-  lrEnd?: number;
-  /** Adam's decay of the mean gradient, default 0.9. */
-  adamBeta1?: number;
-  /** Adam's decay of the squared gradient, default 0.999. */
-  adamBeta2?: number;
-  /** Added to the root of the squared gradient, default 1e-8. */
-  adamEps?: number;
-  /** Largest gradient norm, default 1; null = no clipping. */
-  maxGradNorm?: number | null;
-  /** Norm of the decoder rows at the start, default 0.1. */
-  decoderInitNorm?: number;
-  /** A feature is dead after this many steps without firing, default 1,000. */
-  deadFeatureWindow?: number;
-  /** Default 0. */
-  seed?: number;
-  /** Steps between rows of the history; default steps/1,000, at least 1. The first and last step are always there. */
-  logEvery?: number;
+  readonly dSae?: number;
   /**
    * Writes the training state to `folder` every `every` steps (default steps/10) and when training is cancelled; training
-   * that finds a state there goes on from it, to the same result bit for bit on the same device. `report` is told when a
-   * damaged state is set aside.
+   * that finds a state there goes on from it, to the same result bit for bit on the same device.
    */
-  checkpoint?: { folder: string; every?: number; report?: (message: string) => void };
+  readonly checkpoint?: { folder: string; every?: number };
+  /** Told what people should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
+  readonly report?: (message: string) => void;
 }
 
-/** Options with every default filled in. */
-export type ResolvedOptions = Required<Omit<SaeTrainOptions, 'checkpoint'>> & LearningRateSchedule & StepShape;
+/** Options that every architecture has, with their defaults filled in. */
+interface CommonOptions extends LearningRateSchedule {
+  architecture: TrainedName;
+  dSae: number;
+  applyBDecToInput: boolean;
+  normalizeActivations: 'none' | 'expected_average_only_in';
+  nBatchesForNormEstimate: number;
+  trainBatchSizeTokens: number;
+  bufferTokens: number;
+  adamBeta1: number;
+  adamBeta2: number;
+  adamEps: number;
+  maxGradNorm: number | null;
+  /** null: as the activations have it. */
+  bDecInitMethod: BDecInitMethod | null;
+  decoderInitNorm: number;
+  deadFeatureWindow: number;
+  seed: number;
+  logEvery: number;
+}
+
+export interface ResolvedOptions {
+  common: CommonOptions;
+  /** What the architecture's own options make. */
+  run: TrainingRun;
+  /** What the architecture trains beyond weights and biases. */
+  tensors: readonly FeatureTensor[];
+  /** All of them by name: what the SAE and a checkpoint keep. */
+  settings: JsonObject;
+}
 
 const DEFAULT_BUFFER_TOKENS = 81_920;
 const BUFFER_BYTES = 2 ** 30;
 
-/** Fills in defaults and checks them, given the width and the rows of one epoch of the source. */
-export function resolveOptions(o: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
+/** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
+export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
+  const { dSae, checkpoint: _, report: __, ...named } = given;
+  const { architecture = 'standard' } = named;
+  const training = trainingOf(architecture);
+  const o = parseOptions('SAE training', { ...named, features: dSae }, TRAIN);
+  requireTaken(o, architecture);
+  const common = withDefaults(o, width, sourceRows);
+  const run = training.start(o);
+  checkTogether(common);
+  const resolved = { common, run, tensors: training.tensors ?? [], settings: { ...common, ...run.settings } };
+  checkConfig(configOf(resolved, width, { hookName: '', modelName: '' }));
+  return resolved;
+}
+
+/** @throws TypeError for an option that only other architectures have: it would be ignored. */
+function requireTaken(o: Given<typeof TRAIN>, architecture: TrainedName): void {
+  for (const name of Object.keys(ARCHITECTURE_OPTIONS) as Array<keyof typeof ARCHITECTURE_OPTIONS>) {
+    const takers = takersOf(name);
+    if (o[name] === undefined || takers.includes(architecture)) continue;
+    throw new TypeError(
+      `${name} means nothing to a ${architecture} SAE: it is an option of ${takers.join(', ')}; leave it out, or give { architecture: '${takers[0]}' }`,
+    );
+  }
+}
+
+function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infinity): CommonOptions {
   const trainBatchSizeTokens = o.trainBatchSizeTokens ?? 4096;
   const steps = o.steps ?? Math.ceil(2_000_000 / trainBatchSizeTokens);
   const lr = o.lr ?? 3e-4;
-  const architecture = o.architecture ?? 'standard';
-  const wanted = Math.min(DEFAULT_BUFFER_TOKENS, sourceRows ?? Infinity, Math.floor(BUFFER_BYTES / (4 * width)));
-  const resolved: ResolvedOptions = {
-    architecture,
-    dSae: o.dSae ?? 16 * width,
-    k: o.k ?? 100,
-    l1Coefficient: o.l1Coefficient ?? 1,
-    l1WarmUpSteps: o.l1WarmUpSteps ?? 0,
-    auxLossCoefficient: o.auxLossCoefficient ?? 1,
-    auxIncludesBDec: o.auxIncludesBDec ?? false,
-    rescaleActsByDecoderNorm: architecture === 'topk' && (o.rescaleActsByDecoderNorm ?? true),
+  const wanted = Math.min(DEFAULT_BUFFER_TOKENS, sourceRows, Math.floor(BUFFER_BYTES / (4 * width)));
+  return {
+    architecture: o.architecture ?? 'standard',
+    dSae: o.features ?? 16 * width,
     applyBDecToInput: o.applyBDecToInput ?? true,
     normalizeActivations: o.normalizeActivations ?? 'none',
     nBatchesForNormEstimate: o.nBatchesForNormEstimate ?? 1000,
@@ -108,62 +164,39 @@ export function resolveOptions(o: SaeTrainOptions, width: number, sourceRows?: n
     adamBeta2: o.adamBeta2 ?? 0.999,
     adamEps: o.adamEps ?? 1e-8,
     maxGradNorm: o.maxGradNorm === undefined ? 1 : o.maxGradNorm,
+    bDecInitMethod: o.bDecInitMethod ?? null,
     decoderInitNorm: o.decoderInitNorm ?? 0.1,
     deadFeatureWindow: o.deadFeatureWindow ?? 1000,
     seed: o.seed ?? 0,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
   };
-  checkOptions(resolved, width);
-  return resolved;
 }
 
-function checkOptions(o: ResolvedOptions, width: number): void {
-  if (!TRAINED.some(({ name }) => name === o.architecture))
-    throw new Error(
-      `SAEs of architecture "${String(o.architecture)}" are not trained here; trained are ${TRAINED.map(({ name }) => name).join(', ')}`,
-    );
-  const { steps, lrWarmUpSteps, lrDecaySteps } = o;
-  const counts = [
-    'steps',
-    'trainBatchSizeTokens',
-    'bufferTokens',
-    'logEvery',
-    'deadFeatureWindow',
-    'nBatchesForNormEstimate',
-  ] as const;
-  for (const name of counts) {
-    if (!Number.isInteger(o[name]) || o[name] < 1)
-      throw new RangeError(`${name} must be a positive integer but is ${o[name]}`);
-  }
-  for (const name of ['lrWarmUpSteps', 'lrDecaySteps', 'l1WarmUpSteps'] as const) {
-    if (!Number.isInteger(o[name]) || o[name] < 0)
-      throw new RangeError(`${name} must be a whole number but is ${o[name]}`);
-  }
-  if (lrWarmUpSteps + lrDecaySteps > steps) {
+function checkTogether({
+  steps,
+  lrWarmUpSteps,
+  lrDecaySteps,
+  bufferTokens,
+  trainBatchSizeTokens,
+}: CommonOptions): void {
+  if (lrWarmUpSteps + lrDecaySteps > steps)
     throw new RangeError(`warm-up (${lrWarmUpSteps}) and decay (${lrDecaySteps}) take more than the ${steps} steps`);
-  }
-  for (const name of ['lr', 'lrEnd', 'l1Coefficient', 'auxLossCoefficient', 'decoderInitNorm', 'adamEps'] as const) {
-    if (!Number.isFinite(o[name]) || o[name] < 0)
-      throw new RangeError(`${name} must be a number of at least 0 but is ${o[name]}`);
-  }
-  if (o.bufferTokens < o.trainBatchSizeTokens) {
-    throw new RangeError(`bufferTokens ${o.bufferTokens} is less than a batch of ${o.trainBatchSizeTokens}`);
-  }
-  checkConfig(configOf(o, width, { hookName: '', modelName: '' }));
+  if (bufferTokens < trainBatchSizeTokens)
+    throw new RangeError(`bufferTokens ${bufferTokens} is less than a batch of ${trainBatchSizeTokens}`);
 }
 
 /** The config of the SAE in training terms: activation scaling counts as folded. */
 export function configOf(
-  o: ResolvedOptions,
+  { common, run }: ResolvedOptions,
   width: number,
   source: { hookName: string; modelName: string; modelId?: string; contextSize?: number },
 ): SaeConfig {
   return {
-    architecture: o.architecture,
+    architecture: common.architecture,
     dIn: width,
-    dSae: o.dSae,
-    ...(o.architecture === 'topk' ? { k: o.k } : {}),
-    applyBDecToInput: o.applyBDecToInput,
+    dSae: common.dSae,
+    ...run.config,
+    applyBDecToInput: common.applyBDecToInput,
     normalizeActivations: 'none',
     hookName: source.hookName,
     modelName: source.modelName,

@@ -2,22 +2,9 @@
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
+import type { SaeArchitecture } from './architectures/index.js';
 
-/** One file of `architectures/` each; 'decoder' is a decoder without its encoder. */
-export type SaeArchitecture =
-  | 'standard'
-  | 'topk'
-  | 'gated'
-  | 'jumprelu'
-  | 'batchtopk'
-  | 'matryoshka_batchtopk'
-  | 'abstopk'
-  | 'groupmax'
-  | 'transcoder'
-  | 'skip_transcoder'
-  | 'jumprelu_transcoder'
-  | 'jumprelu_skip_transcoder'
-  | 'decoder';
+export type { SaeArchitecture };
 
 export interface SaeConfig {
   architecture: SaeArchitecture;

@@ -1,5 +1,6 @@
 /** fg.synthetic.train: SAEs of worlds. */
-import { TRAIN, trainKept } from '../sae/fgTrain.js';
+import { trainKept } from '../sae/fgTrain.js';
+import { TRAIN } from '../sae/trainOptions.js';
 import { KEPT, thing } from '../verb/common.js';
 import { only, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';

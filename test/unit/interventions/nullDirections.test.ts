@@ -1,6 +1,6 @@
 /** What an effect is held against: nulls that a meaningless direction passes no more often than chance lets it. */
 import { describe, expect, it } from 'vitest';
-import { captureActivations } from '#kernel/activations/capture.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';

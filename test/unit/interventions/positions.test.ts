@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
-import { captureActivations } from '#kernel/activations/capture.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { compare } from '#kernel/interventions/compare.js';
 import { editsOf, requireRunnable } from '#kernel/interventions/intervention.js';
 import { patch } from '#kernel/interventions/patch.js';

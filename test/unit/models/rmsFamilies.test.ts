@@ -4,7 +4,7 @@ import type { JsonObject } from '#protocol/notebook.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
 import { readConfig, writeConfig } from '#kernel/models/config.js';
-import { toBf16, fromBf16 } from '#kernel/models/halfWeights.js';
+import { toBf16, fromBf16 } from '#kernel/io/ndarray.js';
 import { rotaryFrequencies } from '#kernel/models/positions.js';
 import { TransformerModel } from '#kernel/models/transformer.js';
 import { modelOf, randomWeights, tokenizer } from '#test/kit/model.js';

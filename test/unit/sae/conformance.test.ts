@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captureActivations } from '#kernel/activations/capture.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { saveActivations } from '#kernel/activations/save.js';
 import { ArtifactStore } from '#kernel/artifacts/store.js';
 import { initDevice } from '#kernel/compute/device.js';

@@ -85,7 +85,8 @@ describe('an SAE that normalises each row', () => {
 });
 
 describe('a decoder alone', () => {
-  it.each(Object.keys(goldens.decoders))('%s has directions, a name and an id, and encodes nothing', async (name) => {
+  const alone = Object.keys(goldens.decoders).filter((name) => name !== 'scalars.pkl');
+  it.each(alone)('%s has directions, a name and an id, and encodes nothing', async (name) => {
     const at = await lay(`decoder ${name}`, { [name]: goldens.decoders[name] });
     const sae = await loadSae(join(at, name), { modelName: 'tiny' });
     expect(sae.decoder).toEqual(rows(goldens.decoder));
@@ -93,6 +94,12 @@ describe('a decoder alone', () => {
     expect(sae.id).toMatch(/^[0-9a-f]{64}$/);
     expect(() => sae.encode(x)).toThrow(/a decoder alone, \[12, 6\]: it has no encoder/);
   });
+});
+
+it('a number beside the arrays of a pickle is used, left out by name, or refused by name', async () => {
+  const at = join(await lay('scalars', { 'scalars.pkl': goldens.decoders['scalars.pkl'] }), 'scalars.pkl');
+  await expect(loadSae(at)).rejects.toThrow(/d_sae/);
+  expect((await loadSae(at, { ignore: ['d_sae'] })).decoder).toEqual(rows(goldens.decoder));
 });
 
 it('no two layouts take the same files, but for the general ones that come last', async () => {

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
-import { createSae, foldActivationScale, foldDecoderNorm, reconstruct, type SaeWeights } from '#kernel/sae/sae.js';
+import { foldActivationScale, foldDecoderNorm } from '#kernel/sae/fold.js';
+import { createSae, reconstruct, type SaeWeights } from '#kernel/sae/sae.js';
 import type { SaeConfig } from '#kernel/sae/types.js';
 
 beforeAll(() => initGemm());

@@ -4,7 +4,21 @@ import { initGemm } from '#kernel/compute/gemm.js';
 import { Random } from '#kernel/compute/random.js';
 import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
 import { parameterCount, parameters } from '#kernel/sae/parameters.js';
-import { TrainingStep, type StepShape } from '#kernel/sae/step.js';
+import { trainingOf } from '#kernel/sae/architectures/trained.js';
+import { TrainingStep } from '#kernel/sae/step.js';
+
+/** A loss: architecture and the options of its own that matter here. */
+interface StepShape {
+  architecture: 'standard' | 'topk';
+  k: number;
+  applyBDecToInput: boolean;
+  rescaleActsByDecoderNorm: boolean;
+  auxLossCoefficient: number;
+  auxIncludesBDec: boolean;
+}
+
+const stepOf = (shape: StepShape, l1Coefficient = 0, denseShare?: number): TrainingStep =>
+  new TrainingStep(trainingOf(shape.architecture).start({ ...shape, l1Coefficient }), shape, denseShare);
 
 interface Case extends StepShape {
   name: string;
@@ -44,14 +58,14 @@ describe('training steps agree with PyTorch autograd and Adam', () => {
       it(`${c.name}, ${path} path`, async () => {
         const p = parameters(dIn, dSae, Float32Array.from(c.start));
         const g = parameters(dIn, dSae);
-        const step = new TrainingStep(c, denseShare);
+        const step = stepOf(c, c.l1Coefficient, denseShare);
         const m = new Float32Array(p.flat.length);
         const v = new Float32Array(p.flat.length);
         const dead = c.dead.length ? new Uint8Array(dSae) : undefined;
         for (const f of c.dead) dead![f] = 1;
         for (const [t, expected] of c.steps.entries()) {
           const x = Float32Array.from(c.x.slice(t * batch * dIn, (t + 1) * batch * dIn));
-          const result = await step.run(p, g, { x, l1Coefficient: c.l1Coefficient, dead });
+          const result = await step.run(p, g, { x, step: t, dead });
           if (t === 0) expect(largest(g.flat, c.firstGradients)).toBeLessThan(1e-5);
           const norm = gradientNorm(g.flat);
           expect(norm).toBeCloseTo(expected.gradNorm, 4);
@@ -201,7 +215,7 @@ describe('gradients agree with float64 finite differences', () => {
         ? Uint8Array.from({ length: dSae }, (_, f) => (deadList.includes(f) ? 1 : 0))
         : undefined;
       const g = parameters(dIn, dSae);
-      await new TrainingStep(shape).run(parameters(dIn, dSae, flat), g, { x, l1Coefficient: lambda, dead });
+      await stepOf(shape, lambda).run(parameters(dIn, dSae, flat), g, { x, step: 0, dead });
       const at = Float64Array.from(flat);
       const frozen = dead ? errorsFloat64(at, x, dIn, dSae, shape) : undefined;
       for (let i = 0; i < at.length; i++) {
@@ -231,10 +245,7 @@ describe('what a step reports', () => {
       auxLossCoefficient: 0,
       auxIncludesBDec: false,
     };
-    const result = await new TrainingStep(shape).run(p, parameters(2, 3), {
-      x: Float32Array.of(1, 2, 1, 2),
-      l1Coefficient: 0,
-    });
+    const result = await stepOf(shape).run(p, parameters(2, 3), { x: Float32Array.of(1, 2, 1, 2), step: 0 });
     expect(result.mse).toBeCloseTo(5, 6);
     expect(result.explainedVariance).toBeNaN();
   });
@@ -258,11 +269,11 @@ describe('dead features of a topk SAE', () => {
     const g = parameters(dIn, dSae);
     const m = new Float32Array(p.flat.length);
     const v = new Float32Array(p.flat.length);
-    const step = new TrainingStep({ ...shape, auxLossCoefficient });
+    const step = stepOf({ ...shape, auxLossCoefficient });
     const dead = Uint8Array.from({ length: dSae }, (_, f) => (f >= 4 ? 1 : 0));
     for (let t = 1; t <= 300; t++) {
       const x = random.normals(new Float32Array(64 * dIn));
-      const { fired } = await step.run(p, g, { x, l1Coefficient: 0, dead });
+      const { fired } = await step.run(p, g, { x, step: t - 1, dead });
       for (let f = 4; f < dSae; f++) if (fired[f]) dead[f] = 0;
       adamUpdate(p.flat, g.flat, { m, v }, t, 0.1, clipFactor(gradientNorm(g.flat), 1), {
         beta1: 0.9,

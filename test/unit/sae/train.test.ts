@@ -159,7 +159,7 @@ describe('training an SAE', () => {
     const folder = await mkdtemp(join(tmpdir(), 'sae-'));
     for (const extra of [
       {},
-      { architecture: 'standard', normalizeActivations: 'expected_average_only_in' },
+      { architecture: 'standard', k: undefined, normalizeActivations: 'expected_average_only_in' },
     ] as SaeTrainOptions[]) {
       const options = { ...small, ...extra };
       const whole = await trainSae(matrixSource(x, { rowsPerBatch: 50 }), options);
@@ -207,16 +207,19 @@ describe('training an SAE', () => {
 
   it('stops with a clear error when the loss diverges', async () => {
     await expect(
-      trainSae(matrixSource(x), { ...small, architecture: 'standard', lr: 1e18, maxGradNorm: null }),
+      trainSae(matrixSource(x), { ...small, architecture: 'standard', k: undefined, lr: 1e18, maxGradNorm: null }),
     ).rejects.toThrow(/at step \d+; try a lower \{ lr \}/);
   });
 
   it.each([
     [{ k: 25 }, /k from 1 to d_sae = 24/],
-    [{ steps: 0 }, /steps must be a positive integer/],
+    [{ steps: 0 }, /steps is 0; expected a whole number of at least 1/],
     [{ lrWarmUpSteps: 8, lrDecaySteps: 8 }, /take more than the 12 steps/],
     [{ bufferTokens: 16 }, /less than a batch/],
-    [{ architecture: 'jumprelu' as 'topk' }, /"jumprelu" are not trained here; trained are standard, topk/],
+    [{ architecture: 'jumprelu' as 'topk' }, /"jumprelu" are not trained here; trained are standard, topk$/],
+    [{ l1Coefficient: 2 }, /l1Coefficient means nothing to a topk SAE: it is an option of standard; leave it out/],
+    [{ learningRate: 1 } as object, /no option "learningRate"; it has architecture, features/],
+    [{ adamBeta1: 1 }, /adamBeta1 is 1; expected a number at least 0 and below 1/],
   ] as Array<[SaeTrainOptions, RegExp]>)('refuses %o', async (options, message) => {
     await expect(trainSae(matrixSource(x), { ...small, ...options })).rejects.toThrow(message);
   });

@@ -2,7 +2,7 @@
 import { plainSlope, type Architecture } from './architecture.js';
 import { addBias, requireK, selectTopK } from './select.js';
 
-export const abstopk: Architecture = {
+export const abstopk: Architecture<'abstopk'> = {
   name: 'abstopk',
   formula: 'f = the k values z of largest |z|, with their signs',
   tensors: { W_skip: 'allowed' },

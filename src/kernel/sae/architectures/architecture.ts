@@ -1,11 +1,13 @@
 /**
- * An SAE architecture is one file of this folder and one line in index.ts: which features fire and with what value, the
- * tensors and config fields that it takes, and how a SAELens folder holds it. Everything that architectures share (input
- * norms, products, decoding, identity) is in ../encode.ts and ../sae.ts.
+ * An SAE architecture is one file of this folder and one entry in index.ts: which features fire and with what value, the
+ * tensors and config fields that it takes, how a SAELens folder holds it, and, where it is trained here, its options,
+ * loss and gradients (training.ts). Everything that architectures share (input norms, products, decoding, identity, the
+ * training loop) is in ../encode.ts, ../sae.ts and ../step.ts.
  */
 import type { JsonObject } from '../../../protocol/notebook.js';
-import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
+import type { SaeConfig, SaeWeights } from '../types.js';
 import type { Entries } from './select.js';
+import type { Training } from './training.js';
 
 /** Weights beyond W_enc, b_enc, W_dec and b_dec. */
 export type ExtraTensor = 'threshold' | 'r_mag' | 'b_mag' | 'W_skip';
@@ -27,8 +29,8 @@ export interface Block {
   counts: Uint32Array;
 }
 
-export interface Architecture {
-  readonly name: SaeArchitecture;
+export interface Architecture<Name extends string = string> {
+  readonly name: Name;
   /** What it is, in one line: docs/formats.md. */
   readonly formula: string;
   readonly tensors: Partial<Record<ExtraTensor, 'needed' | 'allowed'>>;
@@ -50,6 +52,8 @@ export interface Architecture {
     /** Canonical name → name in the file, where they differ. */
     names?: Partial<Record<keyof SaeWeights, string>>;
   };
+  /** How it is trained, where it is trained here. */
+  readonly training?: Training;
 }
 
 /** The slope of architectures that fire with their pre-activation. */

@@ -2,7 +2,7 @@
 import type { Architecture } from './architecture.js';
 import { jumprelu } from './jumprelu.js';
 
-export const batchtopk: Architecture = {
+export const batchtopk: Architecture<'batchtopk'> = {
   ...jumprelu,
   name: 'batchtopk',
   formula: 'f = ReLU(z) · [z > θ], θ of training in place of the selection over a batch',

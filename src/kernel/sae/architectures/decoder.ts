@@ -1,7 +1,7 @@
 /** A decoder alone: directions for maps, matching and Mapper; nothing can be encoded. */
 import type { Architecture } from './architecture.js';
 
-export const decoder: Architecture = {
+export const decoder: Architecture<'decoder'> = {
   name: 'decoder',
   formula: 'W_dec alone; encode is refused',
   tensors: {},

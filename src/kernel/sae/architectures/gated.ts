@@ -2,7 +2,7 @@
 import type { Architecture } from './architecture.js';
 import { indexArray } from './select.js';
 
-export const gated: Architecture = {
+export const gated: Architecture<'gated'> = {
   name: 'gated',
   formula: 'f = [x̃·W_enc + b_gate > 0] · ReLU(x̃·(W_enc ⊙ e^r_mag) + b_mag)',
   tensors: { r_mag: 'needed', b_mag: 'needed' },

@@ -2,7 +2,7 @@
 import { plainSlope, type Architecture } from './architecture.js';
 import { addBias, indexArray, requireK } from './select.js';
 
-export const groupmax: Architecture = {
+export const groupmax: Architecture<'groupmax'> = {
   name: 'groupmax',
   formula: 'f = ReLU(the largest z of each of k contiguous groups)',
   tensors: { W_skip: 'allowed' },

@@ -14,7 +14,7 @@ import { standard } from './standard.js';
 import { topk } from './topk.js';
 import { transcoder } from './transcoder.js';
 
-export const ARCHITECTURES: readonly Architecture[] = [
+export const ARCHITECTURES = [
   standard,
   topk,
   gated,
@@ -28,10 +28,10 @@ export const ARCHITECTURES: readonly Architecture[] = [
   jumpreluTranscoder,
   jumpreluSkipTranscoder,
   decoder,
-];
+] as const satisfies readonly Architecture[];
 
-/** Those that are trained here (step.ts). */
-export const TRAINED: readonly Architecture[] = [standard, topk];
+/** One file of `architectures/` each; 'decoder' is a decoder without its encoder. */
+export type SaeArchitecture = (typeof ARCHITECTURES)[number]['name'];
 
 /** Known, and not computed here. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -42,7 +42,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 /** @throws when there is no such architecture, saying what is supported. `where` begins the message: a file. */
-export function architectureOf(name: unknown, where = ''): Architecture {
+export function architectureOf(name: unknown, where = ''): Architecture<SaeArchitecture> {
   const found = ARCHITECTURES.find((a) => a.name === name);
   if (found) return found;
   const refused = typeof name === 'string' && Object.hasOwn(REFUSED, name) ? `: ${REFUSED[name]}` : '';

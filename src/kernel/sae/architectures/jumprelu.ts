@@ -2,7 +2,7 @@
 import { plainSlope, type Architecture } from './architecture.js';
 import { addBias, selectPositive } from './select.js';
 
-export const jumprelu: Architecture = {
+export const jumprelu: Architecture<'jumprelu'> = {
   name: 'jumprelu',
   formula: 'f = ReLU(z) · [z > θ]',
   tensors: { threshold: 'needed' },

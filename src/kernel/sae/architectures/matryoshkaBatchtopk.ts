@@ -2,7 +2,7 @@
 import type { Architecture } from './architecture.js';
 import { batchtopk } from './batchtopk.js';
 
-export const matryoshkaBatchtopk: Architecture = {
+export const matryoshkaBatchtopk: Architecture<'matryoshka_batchtopk'> = {
   ...batchtopk,
   name: 'matryoshka_batchtopk',
   formula: 'as batchtopk; the nested groups shape training alone',

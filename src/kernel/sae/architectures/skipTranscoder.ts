@@ -2,7 +2,7 @@
 import type { Architecture } from './architecture.js';
 import { transcoder } from './transcoder.js';
 
-export const skipTranscoder: Architecture = {
+export const skipTranscoder: Architecture<'skip_transcoder'> = {
   ...transcoder,
   name: 'skip_transcoder',
   formula: 'as transcoder, ŷ = f·W_dec + b_dec + W_skip·x',

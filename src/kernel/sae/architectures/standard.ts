@@ -1,8 +1,24 @@
-/** Standard: f = ReLU(z), or tanh(ReLU(z)) for the 'tanh-relu' of SAELens before version 6. */
-import { plainSlope, type Architecture } from './architecture.js';
+/**
+ * Standard: f = ReLU(z), or tanh(ReLU(z)) for the 'tanh-relu' of SAELens before version 6. Trained, as ReLU, with
+ *
+ *   loss = mse + λ/B Σ_b Σ_i f_bi ‖W_dec,i‖
+ */
+import { matrix } from '../../compute/matrix.js';
+import { rowNorms } from '../../compute/rows.js';
+import { real, whole } from '../../verb/option.js';
+import type { Parameters } from '../parameters.js';
+import { coefficientAt } from '../schedule.js';
+import { rectify } from '../selectFiring.js';
+import { plainSlope } from './architecture.js';
 import { addBias, selectPositive } from './select.js';
+import type { TrainedArchitecture, TrainingRun } from './training.js';
 
-export const standard: Architecture = {
+const OPTIONS = {
+  l1Coefficient: real({ doc: 'λ.', min: 0, fallback: '1' }),
+  l1WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
+} as const;
+
+export const standard: TrainedArchitecture<'standard', typeof OPTIONS> = {
   name: 'standard',
   formula: 'f = ReLU(z); tanh(ReLU(z)) with activation tanh-relu',
   tensors: {},
@@ -18,4 +34,44 @@ export const standard: Architecture = {
     return entries;
   },
   saelens: {},
+  training: {
+    options: OPTIONS,
+    start: ({ l1Coefficient = 1, l1WarmUpSteps = 0 }) => run(l1Coefficient, l1WarmUpSteps),
+  },
 };
+
+function run(l1Coefficient: number, l1WarmUpSteps: number): TrainingRun {
+  return {
+    settings: { l1Coefficient, l1WarmUpSteps },
+    loss({ p, g, rows, step }) {
+      const lambda = coefficientAt(step, l1Coefficient, l1WarmUpSteps);
+      const norms = rowNorms(matrix(p.dSae, p.dIn, p.W_dec));
+      return {
+        penalty: lambda > 0 ? norms.map((n) => (lambda / rows) * n) : undefined,
+        select: (block) => ({ count: rectify(block.z) }),
+        terms({ features }) {
+          const l1 = penalizeDecoder(p, g, norms, features, lambda / rows) / rows;
+          return { added: lambda * l1, l1 };
+        },
+      };
+    },
+  };
+}
+
+/** Adds the penalty's gradient on decoder rows, λ/B · Σ_b f · W/‖W‖ (0 for a zero row); returns Σ_b Σ_i f‖W_dec,i‖. */
+function penalizeDecoder(
+  p: Parameters,
+  g: Parameters,
+  norms: Float64Array,
+  sums: Float64Array,
+  weight: number,
+): number {
+  let total = 0;
+  for (let f = 0; f < p.dSae; f++) {
+    total += sums[f] * norms[f];
+    if (sums[f] === 0 || norms[f] === 0 || weight === 0) continue;
+    const factor = (weight * sums[f]) / norms[f];
+    for (let j = f * p.dIn; j < (f + 1) * p.dIn; j++) g.W_dec[j] += factor * p.W_dec[j];
+  }
+  return total;
+}

@@ -2,13 +2,12 @@
 import { basename, dirname, join, relative } from 'node:path';
 import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
+import { openArrays } from '../../io/arrays.js';
 import { kindOfPath, readJson as readJsonFile } from '../../io/files.js';
 import { toFloat32, type NdArray } from '../../io/ndarray.js';
 import type { PickledScalar } from '../../io/namedValues.js';
-import { TorchFile } from '../../io/torchFile.js';
 import type { WeightSource } from '../../io/weights.js';
 import { isObject, NeedsOption, type LoadSaeOptions } from './layout.js';
-import { openTensors } from './source.js';
 
 /** Weights that libraries name always alike, each with the configs that lie beside it, by paths from its folder. */
 const KNOWN_FILES: ReadonlyArray<[weights: string, configs: readonly string[]]> = [
@@ -57,9 +56,9 @@ export class SaeFiles {
   static async open(fileOrFolder: string, options: LoadSaeOptions, headersOnly = false): Promise<SaeFiles> {
     const { weights, config } = await locate(fileOrFolder);
     const read = config === undefined ? {} : await readJson(config);
-    const source = await openTensors(weights);
+    const source = await openArrays(weights);
     // Numbers and texts beside the tensors of a checkpoint are config too.
-    const fields = source instanceof TorchFile ? nested(source.scalars) : {};
+    const fields = nested(source.scalars ?? new Map());
     const name = basename(config ?? weights);
     return new SaeFiles(weights, config !== undefined, name, { ...fields, ...read }, source, options, headersOnly);
   }

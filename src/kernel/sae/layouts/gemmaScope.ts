@@ -3,7 +3,7 @@
  * b_dec is not subtracted. SAEs of the embedding were trained on it times √d_in.
  */
 import type { SaeFiles } from './files.js';
-import { scaleAll } from './fold.js';
+import { scaleAll } from '../fold.js';
 import type { Layout } from './layout.js';
 
 export const gemmaScope: Layout = {

@@ -4,10 +4,9 @@
  * hyperparams.json is in units of unscaled activations times ‖W_dec row‖ where sparsity includes decoder norms.
  */
 import { rowNorms } from '../../compute/rows.js';
-import { foldDecoderNorm } from '../sae.js';
+import { foldDecoderNorm, scaleAll } from '../fold.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import type { SaeFiles } from './files.js';
-import { scaleAll } from './fold.js';
 import type { Layout } from './layout.js';
 
 export const llamaScope: Layout = {

@@ -4,12 +4,11 @@ import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import { kindOfPath } from '../../io/files.js';
 import { EXTRA_TENSORS } from '../architectures/architecture.js';
 import { architectureOf } from '../architectures/index.js';
-import { foldActivationScale } from '../sae.js';
+import { foldActivationScale, scaleRows } from '../fold.js';
 import { requireProcessing } from '../processing.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import { readJson, type SaeFiles } from './files.js';
 import { isObject, type Layout } from './layout.js';
-import { scaleRows } from './fold.js';
 import { FLAT_METADATA, TRAINING_FIELDS } from './saelensFields.js';
 
 /** Keys of `metadata` that a SaeConfig holds in fields of its own. */

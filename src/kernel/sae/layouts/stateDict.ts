@@ -3,7 +3,7 @@
  * architecture adds. A tensor such as threshold tells the architecture; the subtraction of b_dec must be said.
  */
 import { basename } from 'node:path';
-import { foldActivationScale } from '../sae.js';
+import { foldActivationScale } from '../fold.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import type { SaeFiles } from './files.js';
 import type { Layout } from './layout.js';

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { NdArray } from '../../io/ndarray.js';
 import type { Matrix } from '../../compute/matrix.js';
-import { foldDecoderNorm } from '../sae.js';
+import { foldDecoderNorm } from '../fold.js';
 import type { Sae, SaeWeights } from '../types.js';
 
 /** Files of a saved SAE: the config, and weights as tensors (safetensors) or as bytes. */

@@ -8,6 +8,7 @@ import type { JsonObject } from '../../../protocol/notebook.js';
 import type { ArtifactStore } from '../../artifacts/store.js';
 import type { ArtifactKey } from '../../artifacts/types.js';
 import { AbortError, checkAborted, type CallOptions } from '../../compute/call.js';
+import { takersOf, type TrainedName } from '../../sae/architectures/trained.js';
 import { trainSae } from '../../sae/train.js';
 import type { SaeTrainOptions } from '../../sae/trainOptions.js';
 import { saveSae } from '../../sae/save.js';
@@ -30,7 +31,7 @@ export interface SweepPlan {
   saes: readonly SweptSae[];
   /** Latents. */
   widths: readonly number[];
-  /** Latents kept per sample; TopK SAEs alone have it, others get one cell for all k. */
+  /** Latents kept per sample; SAEs without a k get one cell for all. */
   ks: readonly number[];
   /** Worlds by what sets them apart, such as their correlation. */
   worlds: ReadonlyArray<{ correlation: number | string; world: World }>;
@@ -70,7 +71,8 @@ interface Planned {
   key: ArtifactKey;
 }
 
-const architectureOf = (sae: SweptSae): 'standard' | 'topk' => sae.architecture ?? 'standard';
+const architectureOf = (sae: SweptSae): TrainedName => sae.architecture ?? 'standard';
+const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf(sae));
 
 /** Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share. */
 export function planSweep(plan: SweepPlan): Planned[] {
@@ -84,10 +86,10 @@ export function planSweep(plan: SweepPlan): Planned[] {
   const planned: Planned[] = [];
   for (const { correlation, world } of worlds) {
     for (const [i, sae] of saes.entries()) {
-      const topk = architectureOf(sae) === 'topk';
-      if (topk && ks.length === 0) throw new RangeError('TopK SAEs need at least one of ks');
+      const hasK = takesK(sae);
+      if (hasK && ks.length === 0) throw new RangeError(`${architectureOf(sae)} SAEs need at least one of ks`);
       for (const features of widths)
-        for (const k of topk ? ks : [null])
+        for (const k of hasK ? ks : [null])
           for (const seed of seeds) {
             const { name: _, ...options } = sae;
             const train = { ...options, dSae: features, ...(k === null ? {} : { k }), seed };

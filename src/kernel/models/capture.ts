@@ -1,8 +1,8 @@
 /** Runs a model over token sequences up to a hook and hands out its activations, block by block. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
-import { checkEdits, hookHeads } from '../models/hooks.js';
-import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
+import { checkEdits, hookHeads } from './hooks.js';
+import type { ForwardOptions, LanguageModel, TokenSet } from './types.js';
 
 export interface CaptureOptions extends CallOptions {
   /** Tokens per forward pass, rounded down to whole sequences (at least one). Default 2,048. */

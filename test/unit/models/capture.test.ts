@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { capturedWidth, captureActivations, type CaptureOptions } from '#kernel/activations/capture.js';
+import { capturedWidth, captureActivations, type CaptureOptions } from '#kernel/models/capture.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
 import { fakeModel, tokenizer, fakeTokens } from '#test/kit/fakeModel.js';
 
