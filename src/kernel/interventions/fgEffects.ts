@@ -1,5 +1,6 @@
 /** fg.interventions: what interventions do to features and predictions, where predictions come from, and transfer. */
 import type { JsonObject } from '../../protocol/notebook.js';
+import type { PointLabel } from '../../protocol/tokens.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { CallOptions } from '../compute/call.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
@@ -364,7 +365,7 @@ export const circuit = verb({
 });
 
 const labels = (doc: string) =>
-  value<readonly string[][]>(
+  value<readonly PointLabel[]>(
     'an array of labels by feature id',
     { doc, fallback: 'the tokens where they fire' },
     Array.isArray,

@@ -13,7 +13,8 @@ async function mapped() {
   const a = await fg.activations.save(lmA, saeA, text);
   const b = await fg.activations.save(lmB, saeB, text);
   const map = await fg.correlation.map(a, b, { minFirings: 2 });
-  return { map, labelsA: await fg.activations.labels(a), labelsB: await fg.activations.labels(b) };
+  const [labelsA, labelsB] = [await fg.activations.labels(a), await fg.activations.labels(b)];
+  return { map, labelsA: labelsA.map(({ peaks }) => peaks), labelsB: labelsB.map(({ peaks }) => peaks) };
 }
 
 const table = async (value: object): Promise<TableDescriptor> => {

@@ -24,6 +24,7 @@ function columns(o: Partial<MapColumns> & { labels: string[][] }): MapColumns {
     feature: Int32Array.from({ length: n }, (_, i) => 10 + i),
     firingRate: new Float32Array(n).fill(0.1),
     firings: new Int32Array(n).fill(5),
+    shares: o.labels.map(() => null),
     ...o,
   };
 }
