@@ -71,7 +71,8 @@ export const SHOW = {
 
 export type ShowGraphOptions = Given<typeof SHOW>;
 
-const CODE_VERSION = 4;
+/** Of pictures without labels, and of those with labels, which are by mass since 4. */
+const CODE_VERSION = { plain: 3, labelled: 4 };
 const MAX_LENS_COLUMNS = 10;
 
 const perGraph = <T>(given: T | readonly T[] | undefined, s: number, graphs: number): T | undefined =>
@@ -207,7 +208,8 @@ function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGrap
     columns: columns.map((c) => `${c.name} ${sha256([Float32Array.from(c.values), ...(c.classes ?? [])])}`),
   }));
   const parameters = asParameters({ ...rest, title, shown }) as JsonObject;
-  return { kind: 'graph', parameters, inputs, codeVersion: CODE_VERSION };
+  const codeVersion = sets.some(({ labels }) => labels) ? CODE_VERSION.labelled : CODE_VERSION.plain;
+  return { kind: 'graph', parameters, inputs, codeVersion };
 }
 
 /** Writes the bundle of graphs and gives the items that show them. */
