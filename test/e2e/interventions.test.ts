@@ -8,7 +8,7 @@ import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
 import { labelWords } from '#protocol/tokens.js';
 import { panelHtml, reportHtml } from '#protocol/webview.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kernel/helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 import { servePages, type PageServer } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 

@@ -5,7 +5,7 @@ import { allExamples, bandedExamples, topExamples } from '#kernel/activations/ex
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
 import type { FeatureExample } from '#protocol/bundle.js';
-import { fromDense, randomRows, sparse, toDense } from './rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 const [TOKENS, FEATURES, CONTEXT] = [600, 8, 20];
 const piece = (t: number) => ` w${t}`;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { topExamples, type TopExamplesOptions } from '#kernel/activations/examples.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
-import { fromDense, randomRows, sparse, toDense } from './rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 const piece = (t: number) => ` w${t}`;
 

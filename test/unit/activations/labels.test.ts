@@ -16,7 +16,7 @@ import {
   shareText,
   type TokenShare,
 } from '#protocol/tokens.js';
-import { fromDense, randomRows, sparse, toDense } from './rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 /** Token ids by text; texts that are given twice have two ids. */
 function vocabulary(...texts: string[]) {

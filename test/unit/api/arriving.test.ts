@@ -6,10 +6,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SparseActivations } from '#kernel/activations/types.js';
-import { noTorch, python } from '#test/support/python.js';
-import { freshWorld, lmA, saeA, texts } from './tiny.js';
+import { noTorch, python } from '#test/kit/python.js';
+import { freshFg, lmA, saeA, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const without = noTorch();
 const dense = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, i) => (i % 3 === 0 ? i + 1 : 0)) };
 

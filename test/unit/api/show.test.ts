@@ -11,10 +11,10 @@ import type { FeatureCards, TableDescriptor } from '#protocol/display.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
 import { labelWords } from '#protocol/tokens.js';
-import { collectingContext, shownJson } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts, type World, randomSae } from './tiny.js';
+import { collectingContext, shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts, type World, randomSae } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 async function mapped({ fg }: Pick<World, 'fg'>) {
   const text = fg.datasets.fromTexts(texts, { context: 10 });

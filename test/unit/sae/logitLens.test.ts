@@ -7,7 +7,8 @@ import { TransformerModel } from '#kernel/models/transformer.js';
 import type { ModelConfig } from '#kernel/models/types.js';
 import { logitLens } from '#kernel/sae/logitLens.js';
 import { createSae } from '#kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
 
 await initDevice({ device: 'cpu' });
 
