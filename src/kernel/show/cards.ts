@@ -5,6 +5,7 @@ import { labelWords, normalizeToken, type FeatureLabel, type PointLabel } from '
 import { allExamples, bandedExamples } from '../activations/examples.js';
 import { BANDS, bandsGiven, WINDOW } from '../activations/options.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { pairLabels } from '../correlation/pairLabels.js';
 import type { PairedMap } from '../correlation/types.js';
@@ -68,7 +69,7 @@ function card({ activations, labels, examples }: Cards, side: string, feature: n
     side,
     feature,
     label: labels[feature],
-    firingRate: firings[feature] / activations.meta.tokens,
+    firingRate: firings[feature] / countedTokens(activations.meta),
     firings: firings[feature],
     examples: [...examples[feature]],
   };
