@@ -19,7 +19,7 @@ const sae = await fg.sae.train(lm, text, {
 })
 const acts = await fg.activations.save(lm, sae, text)`,
   `const labels = await fg.activations.labels(acts)
-const feature = labels.findIndex((label) => label.length > 0 && label.every((token) => token === ' princess'))
+const feature = labels.findIndex(({ peaks }) => peaks.length > 0 && peaks.every((token) => token === ' princess'))
 await fg.interventions.panel(lm, sae, {
   prompt: 'Once upon a time, there was a little', activations: acts, value: 0,
   ...(feature < 0 ? {} : { feature }),

@@ -1,5 +1,6 @@
 /** fg.interventions: what interventions do to features and predictions, where predictions come from, and transfer. */
 import type { JsonObject } from '../../protocol/notebook.js';
+import type { PointLabel } from '../../protocol/tokens.js';
 import type { PairedMap } from '../correlation/types.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import * as picture from '../present/interventions.js';
@@ -359,7 +360,7 @@ export const circuit = verb({
 });
 
 const labels = (doc: string) =>
-  value<readonly string[][]>(
+  value<readonly PointLabel[]>(
     'an array of labels by feature id',
     { doc, fallback: 'the tokens where they fire' },
     Array.isArray,

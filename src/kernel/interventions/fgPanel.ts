@@ -12,8 +12,8 @@ import {
 } from '../../protocol/interventions.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels, labelText } from '../activations/labels.js';
+import { labelLine } from '../../protocol/tokens.js';
+import { defaultExamples, keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { PairedMap } from '../correlation/types.js';
@@ -35,7 +35,7 @@ import { pairingsOf, tokensOfTexts } from './pairings.js';
 export interface PanelDownstream {
   /** At or behind the panel's hook. */
   sae: Sae;
-  /** Saved with this SAE: the tokens its features peak on are their labels. */
+  /** Saved with this SAE: the tokens that hold their activation are the labels of its features. */
   activations: SparseActivations;
 }
 
@@ -178,7 +178,7 @@ async function downstreamOf(env: Environment, given: Given<typeof PANEL>['downst
     const { sae, activations } = each;
     requireThing(sae, `${at}.sae`);
     requireSavedWith(sae, activations);
-    labelled.push({ sae, labels: featureLabels(await defaultExamples(env, activations)) });
+    labelled.push({ sae, labels: await keptLabels(env, activations) });
   }
   return labelled;
 }
@@ -194,8 +194,9 @@ async function buildPanel(
   for (const part of second ? (['model', 'sae', 'map'] as const) : [])
     requireThing(second?.[part], `fg.interventions.panel: second.${part}`);
   const examples = activations && (await defaultExamples(env, activations));
+  const labels = activations && (await keptLabels(env, activations));
   return new InterventionsPanel({
-    ...{ model, sae, activations, examples, second, hook, allowOtherModel },
+    ...{ model, sae, activations, examples, labels, second, hook, allowOtherModel },
     downstream: await downstreamOf(env, options.downstream),
     title: options.title ?? `${model.name} · ${sae.name}`,
   });
@@ -267,7 +268,12 @@ async function firstState(
 
 function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem[] {
   const { result, generation, card } = snapshot;
-  const lines = [meta.title, `feature ${card.feature}: ${labelText(card.label)}`, '', `prompt  ${result.prompt}`];
+  const lines = [
+    meta.title,
+    `feature ${card.feature}: ${labelLine(card.label) || '(dead)'}`,
+    '',
+    `prompt  ${result.prompt}`,
+  ];
   lines.push(`before  ${generation.before.trim()}`);
   result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
   const descriptor = { ...rest, meta, snapshot };

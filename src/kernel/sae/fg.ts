@@ -189,7 +189,18 @@ const evaluate = verb({
   show: (found, _, __, sae) => evaluationItems(sae, found),
 });
 
-const LENS = { top: whole({ doc: 'Tokens of each feature.', min: 1, fallback: '10' }) } as const;
+const LENS = {
+  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, fallback: '10' }),
+  bottom: whole({
+    doc: 'Tokens of each feature whose logits it lowers most, listed behind the others, the most lowered last.',
+    min: 0,
+    fallback: '0',
+  }),
+  foldNorm: flag({
+    doc: 'Whether decoder rows first pass the linear part of the final norm: its weight, and the centring of a LayerNorm. What a feature does to the logits is read more truly so.',
+    fallback: 'the weight of an RMSNorm, nothing of a LayerNorm',
+  }),
+} as const;
 
 function requireResidualHook(sae: Sae): void {
   // All heads together are as wide as the residual stream, but their directions are others.
@@ -200,7 +211,7 @@ function requireResidualHook(sae: Sae): void {
 }
 
 const logitLens = verb({
-  doc: 'By feature id: the tokens whose logits its decoder row raises most, best first; the direct path alone.',
+  doc: 'By feature id: the tokens whose logits its decoder row raises most, best first, and with `bottom` those that it lowers most; the direct path alone.',
   args: [modelArg, saeArg],
   options: { ...LENS, allowOtherModel, ...CALL },
   errors: ['An SAE of another model, or of a hook that does not write to the residual stream, is refused.'],
@@ -209,7 +220,7 @@ const logitLens = verb({
     requireResidualHook(sae);
   },
   run: ({ options, call }, model, sae) => lensOf(model, sae, { ...only(LENS, options), ...call }),
-  show: (found, _, __, sae) => lensItems(sae, found),
+  show: (found, { options }, __, sae) => lensItems(sae, found, only(LENS, options)),
 });
 
 export const sae = namespace({

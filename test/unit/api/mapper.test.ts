@@ -119,8 +119,11 @@ describe('fg.show of graphs', () => {
     // Examples of a point lie between its offsets.
     const offsets = Array.from(arrays['0.examplesAt'] as unknown as BigInt64Array, Number);
     const bytes = fs.readFileSync(path.join(folder, '0.examples.jsonl'));
-    const examples = await fg.activations.examples(a);
-    expect(JSON.parse(bytes.subarray(offsets[5], offsets[6]).toString())).toEqual(examples[5]);
+    const { top, bands } = (await fg.activations.bands(a))[5];
+    const all = [...top, ...bands.flatMap((band) => band.examples)];
+    expect(JSON.parse(bytes.subarray(offsets[5], offsets[6]).toString())).toEqual(all);
+    const written = JSON.parse(fs.readFileSync(path.join(folder, '0.labels.json'), 'utf8')) as unknown;
+    expect(written).toEqual(await fg.activations.labels(a));
     const file = await SafetensorsFile.open(path.join(folder, 'overlap.safetensors'));
     const overlap = await file.read('overlap');
     await file.close();

@@ -75,8 +75,8 @@ describe('fg.activations', () => {
     const examples = await fg.activations.examples(a);
     expect(await fg.activations.examples(a)).toBe(examples);
     const labels = await fg.activations.labels(a);
-    expect(labels.map((l) => l.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
-    expect(labels[5]).toEqual(examples[5].map((e) => e.tokens[e.peak]));
+    expect(labels.map(({ tokens }) => tokens.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
+    expect(labels[5].peaks).toEqual(examples[5].map((e) => e.tokens[e.peak]));
     const two = await fg.activations.examples(a, { features: [5], top: 2 });
     expect(two[5]).toEqual(examples[5].slice(0, 2));
     expect(two[6]).toEqual([]);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
 import { filterPairs, minRFilter, nonConceptFilter, sharedTokenFilter } from '#kernel/correlation/filters.js';
 import { besideNull } from '#kernel/correlation/nulls.js';
-import { normalizeToken, sameTokenScore } from '#kernel/correlation/sameToken.js';
+import { sameTokenScore } from '#kernel/correlation/sameToken.js';
+import { normalizeToken } from '#protocol/tokens.js';
 
 describe('besideNull', () => {
   const about = { metric: 'm', variant: 'v', n: 3, seed: 0, kind: 'shuffle' };

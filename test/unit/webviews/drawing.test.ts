@@ -5,7 +5,7 @@ import { HOLLOW, shapeDistance, SHAPES } from '#webviews/map/shapes.js';
 import { groupStyle } from '#webviews/map/paint.js';
 import { placeTooltip } from '#webviews/plot/tooltip.js';
 import { luminance, ramp } from '#webviews/ui/color.js';
-import { correlation, duration, labelText, number, percent, visibleToken } from '#webviews/ui/format.js';
+import { correlation, duration, labelLine, number, percent, visibleToken } from '#webviews/ui/format.js';
 
 const box = { width: 400, height: 300 };
 
@@ -116,6 +116,6 @@ describe('numbers and tokens as read', () => {
     expect([0.934, -0.2, NaN].map(correlation)).toEqual(['0.93', '−0.20', '–']);
     expect([320, 4200, 185_000, 7_260_000].map(duration)).toEqual(['320 ms', '4.2 s', '3 min 05 s', '2 h 01 min']);
     expect(visibleToken('\n\t')).toBe('↵⇥');
-    expect(labelText([' king', 'king', '\n', ' ', '.', ' .', ''])).toBe('king, ↵, ␣, “.”, (empty)');
+    expect(labelLine([' king', 'king', '\n', ' ', '.', ' .', ''])).toBe('king, ↵, ␣, “.”, (empty)');
   });
 });
