@@ -5,6 +5,7 @@ import { splitFiles } from '#kernel/io/datasetFiles.js';
 import { readTexts, splitText } from '#kernel/io/texts.js';
 import { holdsTokenRows, readTokenRows } from '#kernel/io/tokenRows.js';
 import { testFolder } from '#test/kit/folder.js';
+import { shared, STORIES } from '#test/kit/samples.js';
 import { FakeHub } from '#test/kit/hub.js';
 import { parquetFile } from './parquetFile.js';
 
@@ -225,14 +226,18 @@ describe('a dataset by hub id', () => {
   });
 });
 
-const sample = resolve(import.meta.dirname, '../../../../shared/data/tinystories-sample.txt');
+const sample = join(shared, 'tinystories-sample.txt');
 if (!existsSync(sample)) console.warn(`skipped: no ${sample}`);
-it.skipIf(!existsSync(sample))('TinyStories parted at blank lines loses no word', async () => {
-  const { texts } = await readTexts(sample, { separator: 'blank-lines' });
-  expect(texts.length).toBeGreaterThan(100);
-  const words = (text: string) => text.split(/\s+/).filter(Boolean);
-  expect(texts.flatMap(words)).toEqual(words(readFileSync(sample, 'utf8')));
-});
+for (const [name, file] of [
+  ['a text of own stories', STORIES],
+  ['TinyStories', sample],
+])
+  it.skipIf(!existsSync(file))(`${name} parted at blank lines loses no word`, async () => {
+    const { texts } = await readTexts(file, { separator: 'blank-lines' });
+    expect(texts.length).toBeGreaterThan(100);
+    const words = (text: string) => text.split(/\s+/).filter(Boolean);
+    expect(texts.flatMap(words)).toEqual(words(readFileSync(file, 'utf8')));
+  });
 
 describe('rows of token ids', () => {
   it('reads them from lines and lists of JSON, with their attention mask', async () => {

@@ -1,6 +1,5 @@
 /** What padding does downstream: nothing before it changes, and it is no row of training. */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { tokenizeTexts } from '#kernel/models/datasets.js';
@@ -10,10 +9,7 @@ import { lossWarning, unlikelyText } from '#kernel/models/tokenLoss.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import { modelSource } from '#kernel/sae/source.js';
 import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
-
-const folder = resolve(import.meta.dirname, '../../../../shared/data/stories260K');
-const there = existsSync(join(folder, 'config.json'));
-if (!there) console.warn(`skipped: no stories260K in ${folder}`);
+import { LLAMAS } from '#test/kit/samples.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
@@ -59,44 +55,50 @@ describe('padding on the right', () => {
     model.dispose();
   });
 
-  it.skipIf(!there)(
-    'changes no bit of what is before it on a real model, and rounding alone in large passes',
-    async () => {
+  it.for(LLAMAS)(
+    'changes no bit of what is before it, and rounding alone in large passes: $name',
+    async ({ folder, there }, { skip }) => {
+      if (!there) skip();
       const model = await loadModel(folder);
       const { vocab } = model.config;
       expect(await differenceFromAlone(model, textsOf([2, 5, 12, 24], vocab), 24, 2)).toBe(0);
       const many = Array.from({ length: 32 }, (_, s) => 1 + (s % 24));
-      const large = await differenceFromAlone(model, textsOf(many, vocab), 24, 2);
-      expect(large).toBeLessThan(1e-6);
+      expect(await differenceFromAlone(model, textsOf(many, vocab), 24, 2)).toBeLessThan(1e-6);
       model.dispose();
     },
   );
 
-  it.skipIf(!there)('changes no logit before it, and trains nothing: stories260K', async () => {
-    const model = await loadModel(folder);
-    const stories = ['Once upon a time', 'The cat sat on the mat and was very happy.', 'Lily'];
-    const tokens = tokenizeTexts(stories, model.tokenizer, { context: 24, pack: 'each', pad: true, source: {} });
-    expect(tokens.sequences).toBe(3);
-    const { padding } = tokens;
-    const lengths = stories.map((story) => model.tokenizer.encode(story).length + (model.tokenizer.addsBos ? 1 : 0));
-    const texts = lengths.map((n, i) => tokens.tokens.slice(i * 24, i * 24 + n));
-    expect(await differenceFromAlone(model, texts, 24, tokens.tokens[23])).toBe(0);
-    expect(padding?.reduce((sum, one) => sum + one, 0)).toBe(72 - lengths.reduce((a, b) => a + b));
+  it.for(LLAMAS)(
+    'changes no logit before it, and trains nothing: $name',
+    async ({ folder, there, vocab }, { skip }) => {
+      if (!there) skip();
+      const model = await loadModel(folder);
+      const stories = ['Once upon a time', 'The cat sat on the mat and was very happy.', 'Lily'];
+      const tokens = tokenizeTexts(stories, model.tokenizer, { context: 24, pack: 'each', pad: true, source: {} });
+      expect(tokens.sequences).toBe(3);
+      const { padding } = tokens;
+      const lengths = stories.map((story) => model.tokenizer.encode(story).length + (model.tokenizer.addsBos ? 1 : 0));
+      const texts = lengths.map((n, i) => tokens.tokens.slice(i * 24, i * 24 + n));
+      expect(await differenceFromAlone(model, texts, 24, tokens.tokens[23])).toBe(0);
+      expect(padding?.reduce((sum, one) => sum + one, 0)).toBe(72 - lengths.reduce((a, b) => a + b));
 
-    const source = modelSource(model, tokens, 'blocks.0.hook_mlp_out', { batchTokens: 24, cacheBytes: 0 });
-    expect(source.rows).toBe(lengths.reduce((a, b) => a + b));
-    const pieces = [];
-    for await (const piece of source.batches()) pieces.push(piece.rows);
-    expect(pieces).toEqual(lengths);
-    const later = [];
-    for await (const piece of source.batches(lengths[0])) later.push(piece.rows);
-    expect(later).toEqual(lengths.slice(1));
+      const source = modelSource(model, tokens, 'blocks.0.hook_mlp_out', { batchTokens: 24, cacheBytes: 0 });
+      expect(source.rows).toBe(lengths.reduce((a, b) => a + b));
+      const pieces = [];
+      for await (const piece of source.batches()) pieces.push(piece.rows);
+      expect(pieces).toEqual(lengths);
+      const later = [];
+      for await (const piece of source.batches(lengths[0])) later.push(piece.rows);
+      expect(later).toEqual(lengths.slice(1));
 
-    expect(await unlikelyText(model, tokens)).toBeUndefined();
-    const noise = tokenizeTexts(['ζλξ #@! ζζ qzx ## 9871 ξξ'], model.tokenizer, { context: 16, source: {} });
-    expect(await unlikelyText(model, noise)).toMatch(/mean loss of stories260K on this text is .* above ln 512/);
-    model.dispose();
-  });
+      expect(await unlikelyText(model, tokens)).toBeUndefined();
+      const noise = tokenizeTexts(['ζλξ #@! ζζ qzx ## 9871 ξξ'], model.tokenizer, { context: 16, source: {} });
+      expect(await unlikelyText(model, noise)).toMatch(
+        new RegExp(`mean loss of ${basename(folder)} on this text is .* above ln ${vocab}`),
+      );
+      model.dispose();
+    },
+  );
 });
 
 describe('ignored positions', () => {
