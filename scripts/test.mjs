@@ -18,6 +18,7 @@ const NODE24_FILES = [
   'session-cells',
   'session-process',
   'session-interrupt',
+  'session-modules',
   'session-facade',
   'session-cli',
   'live',

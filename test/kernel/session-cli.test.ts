@@ -106,7 +106,7 @@ describe('fgnb', () => {
     expect(after.outputs?.[0].items[0].text).toEqual(['old']);
   });
 
-  it('prints JSON lines', async () => {
+  it('prints a run as lines of JSON', async () => {
     const ended = await fgnb(['run', notebook('json.fgnb', 'console.log("noise")', 'throw new Error("no")'), '--json']);
     const lines = ended.stdout
       .trim()
@@ -154,7 +154,7 @@ describe('fgnb', () => {
     expect(fs.readFileSync(path.join(folder, 'saved.html'), 'utf8')).toContain('"old"');
   });
 
-  it('diagnoses the host', async () => {
+  it('tells what the host has and lacks', async () => {
     const ended = await fgnb(['doctor', '--json', '--device', 'cpu']);
     expect(ended.code).toBe(0);
     expect(JSON.parse(ended.stdout)).toMatchObject({ device: expect.anything() });

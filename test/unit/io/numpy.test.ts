@@ -15,7 +15,7 @@ const write = (name: string, bytes: Uint8Array): string => {
   return path;
 };
 
-describe('npy', () => {
+describe('the reader of .npy', () => {
   it.each(goldens.npy)('reads what numpy wrote: $name', ({ bytes, shape, values }) => {
     const array = decodeNpy(fromBase64(bytes));
     expect(array.shape).toEqual(shape);
@@ -51,7 +51,7 @@ describe('npy', () => {
   });
 });
 
-describe('npz', () => {
+describe('the reader of .npz', () => {
   it.each(goldens.npz)('reads $name archives', async ({ name, bytes }) => {
     const npz = await NpzFile.open(write(`${name}.npz`, fromBase64(bytes)));
     expect(npz.names()).toEqual(Object.keys(goldens.npzArrays));

@@ -57,7 +57,7 @@ describe('text files', () => {
   });
 });
 
-describe('JSON', () => {
+describe('texts in JSON', () => {
   it('lines give their text column', async () => {
     const path = write('a.jsonl', '\ufeff{"text":"a","n":1}\r\n\n{"text":"b\\n","id":"x"}\n');
     expect((await readTexts(path)).texts).toEqual(['a', 'b\n']);
@@ -66,7 +66,7 @@ describe('JSON', () => {
     expect((await readTexts(write('c.jsonl', '{"x":"1","y":"2"}'), { column: 'y' })).texts).toEqual(['2']);
   });
 
-  it('arrays give texts', async () => {
+  it('arrays give their texts', async () => {
     expect((await readTexts(write('a.json', '["a",{"text":"b"}]'))).texts).toEqual(['a', 'b']);
     await expect(readTexts(write('b.json', '{"text":"b"}'))).rejects.toThrow(/expected a JSON array/);
   });
@@ -86,7 +86,7 @@ describe('JSON', () => {
   });
 });
 
-describe('parquet', () => {
+describe('a parquet file', () => {
   const stories = ['Once upon a time', 'Ünïcode\n', ''];
   it.each([false, true])('gives its text column (gzip %s)', async (gzip) => {
     const path = write(
@@ -170,7 +170,9 @@ describe('files of a split', () => {
     [['train.jsonl', 'test.jsonl'], 'test', ['test.jsonl']],
     [['TinyStories-train.txt', 'TinyStories-valid.txt'], 'valid', ['TinyStories-valid.txt']],
     [['data/training.parquet'], 'train', []],
-  ])('%j, %s', (names, split, expected) => expect(splitFiles(names, split)).toEqual(expected));
+  ])('are found by their names: %j, %s', (names, split, expected) =>
+    expect(splitFiles(names, split)).toEqual(expected),
+  );
 });
 
 describe('a dataset by hub id', () => {

@@ -29,7 +29,7 @@ describe('PyTorch checkpoints', () => {
     await file.close();
   });
 
-  it('keeps dtypes', async () => {
+  it('keep the types of their tensors', async () => {
     const file = await TorchFile.open(write('dtypes.pt', fromBase64(goldens.torch[0].bytes)));
     const dtypes = Object.fromEntries(file.names().map((name) => [name.slice('torch.'.length), file.info(name).dtype]));
     expect(dtypes).toEqual({
@@ -97,7 +97,7 @@ describe('PyTorch checkpoints', () => {
   });
 });
 
-describe('pickle', () => {
+describe('the reader of pickles', () => {
   const plain = { what: 'x.pkl', findGlobal: () => undefined };
   const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 

@@ -108,7 +108,7 @@ describe('conformance of an SAE', () => {
     expect((await conformanceOf(plain, sae, tokens, asked)).warnings[0]).toContain(`explains 100 % at ${right} but`);
   });
 
-  it('an SAE of the centred model on the plain one, and what to do', async () => {
+  it('tells of an SAE of the centred model on the plain one, and what to do', async () => {
     const x = await activations(centred, tokens, POST);
     const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
     const sae = fittingSae(x, POST, { metadata });
@@ -125,7 +125,7 @@ describe('conformance of an SAE', () => {
     expect((await conformanceOf(plain, sae, tokens, POST)).warnings[0]).toMatch(/not centred; load the model with/);
   });
 
-  it('activations that were scaled in training, with the scale', async () => {
+  it('tells of activations that were scaled in training, with the scale', async () => {
     const hook = 'hook_embed';
     const d = plain.config.dModel;
     // ±x_j less a threshold that only scaled activations pass.
@@ -149,7 +149,7 @@ describe('conformance of an SAE', () => {
     expect(warnings[0]).toContain(`scaled by ${s}, which is not folded into its weights`);
   });
 
-  it('BOS before each sequence, where training had it', async () => {
+  it('tells of BOS before each sequence, where training had it', async () => {
     const [bos, body] = [36, tokensOf()];
     const model = Object.create(plain) as LanguageModel;
     Object.defineProperty(model, 'tokenizer', { value: { ...tokenizer, bosId: bos } });
@@ -239,7 +239,7 @@ describe('conformance of an SAE', () => {
     expect((await conformanceOf(plain, made(reads, ''), tokens, reads)).asked.explainedVariance).toBeNaN();
   });
 
-  it('an SAE of another model of the same width', async () => {
+  it('tells of an SAE of another model of the same width', async () => {
     const other = modelOf(config, randomWeights(config, 9));
     const sae = fittingSae(await activations(other, tokens, POST), POST, { dSae: 48 });
     const { asked, warnings } = await conformanceOf(plain, sae, tokens, POST);
