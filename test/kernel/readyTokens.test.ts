@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { collectingContext, type CollectedContext } from '#test/kit/context.js';
-import { parquetFile } from '#test/unit/io/parquetFile.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
 
 const model = path.resolve(import.meta.dirname, '../../examples/models/tiny-stories-1L');
 let context: CollectedContext;
