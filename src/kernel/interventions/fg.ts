@@ -7,7 +7,7 @@ import { only, real, value, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { compare as comparison } from './compare.js';
 import { interventionsArg, modelArg, promptsArg, tokensOf, type TokenData } from './fgArgs.js';
-import { attribution, circuit, densities, effects, logitEffects, showCircuit, transfer } from './fgEffects.js';
+import { attribution, circuit, densities, effects, logitEffects, transfer } from './fgEffects.js';
 import {
   ablate,
   bothModels,
@@ -23,7 +23,7 @@ import {
   steer,
   steerFeature,
 } from './fgMake.js';
-import { jointMap, showArrows } from './fgMap.js';
+import { jointMap } from './fgMap.js';
 import { panel } from './fgPanel.js';
 import { describeAll, requireRunnable } from './intervention.js';
 import type { TokenChoice } from './probe.js';
@@ -125,11 +125,9 @@ await fg.interventions.logitEffects(lm, push, text, { tokens: [' she', ' he'], s
     densities,
     logitEffects,
     jointMap,
-    showArrows,
     attribution,
     transfer,
     circuit,
-    showCircuit,
     panel,
   },
 });
