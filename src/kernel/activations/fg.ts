@@ -4,6 +4,7 @@ import type { Intervention } from '../models/edits.js';
 import type { LanguageModel } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
 import type { Sae } from '../sae/types.js';
+import { conformance } from '../sae/fgConformance.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { flag, numbers, only, text, value, whole } from '../verb/option.js';
@@ -34,11 +35,7 @@ const SAVE = {
     repeats: true,
     fallback: 'none',
   }),
-  conformance: flag({
-    doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-    fallback: 'true',
-    identity: false,
-  }),
+  conformance,
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
     { doc: "Changes to the model's activations while it runs, in order.", fallback: 'none' },
@@ -58,7 +55,7 @@ const save = verb({
     'An SAE of another width or another model, tokens of another tokenizer and interventions that cannot act on the tokens are refused before the model runs.',
     'The first NaN or infinity stops it, with its place; nothing is kept.',
   ],
-  kinds: ['activations'],
+  kinds: ['activations', 'conformance'],
   async run({ env, options, call }, model, sae, data) {
     const { fresh } = options;
     const { activations, cached, record, warnings } = await saveActivations(

@@ -4,11 +4,12 @@ import type { PairedMap } from '../correlation/types.js';
 import type { CallOptions } from '../compute/call.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { tellConformance } from '../sae/conformance.js';
+import { conformance } from '../sae/fgConformance.js';
 import type { Sae } from '../sae/types.js';
 import type { Environment } from '../verb/environment.js';
 import * as picture from '../present/interventions.js';
 import { anything, KEPT, nulls, words } from '../verb/common.js';
-import { choice, flag, membersGiven, numbers, only, value, whole, type Given } from '../verb/option.js';
+import { choice, membersGiven, numbers, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { circuit as circuitOf, CIRCUIT_VERSION } from './circuits.js';
 import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects, saesAt } from './effects.js';
@@ -44,12 +45,6 @@ import { transfer as transferOf, TRANSFER_VERSION, type TransferSide } from './t
 
 const data = textsArg('data', 'One prompt, several in an array, or a dataset.');
 const isTokens = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number' || Array.isArray(v);
-
-const conformance = flag({
-  doc: "Look once whether each SAE fits the model's activations, and warn when it does not.",
-  fallback: 'true',
-  identity: false,
-});
 
 /** Says once of each SAE whether it fits the model's activations. */
 async function tellAll(
@@ -97,6 +92,7 @@ export const effects = verb({
         "nulls are the sign patterns of the sign-flip test; give test: 'signFlip' with them, or leave them out",
       );
   },
+  kinds: ['conformance'],
   async run({ env, options, call }, model, chosen, saes, texts) {
     const tokens = tokensOf(texts, model);
     if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(EFFECTS, options), ...call });
@@ -128,6 +124,7 @@ export const densities = verb({
   doc: 'Firing density of each SAE before and after: one row per layer, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
   options: { ...DENSITIES, batchTokens, conformance, ...KEPT },
+  kinds: ['conformance'],
   async run({ env, options, call }, model, chosen, saes, texts) {
     const tokens = tokensOf(texts, model);
     if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(DENSITIES, options), ...call });

@@ -55,6 +55,7 @@ export const jointMap = verb({
   args: [modelArg, interventionsArg, dataArg],
   options: { ...JOINT, batchTokens, ...KEPT },
   errors: ['Interventions that touch no token at the hook are refused.'],
+  kinds: ['joint-map', 'map'],
   async run({ env, options, call }, model, chosen, data): Promise<TokenMap> {
     const tokens = tokensOf(data, model);
     const asked = jointOptions(only(JOINT, options));

@@ -14,6 +14,7 @@ import { namespace } from '../verb/namespace.js';
 import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { tellConformance } from './conformance.js';
+import { conformance } from './fgConformance.js';
 import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
@@ -121,11 +122,6 @@ const save = verb({
   },
 });
 
-const conformance = flag({
-  doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-  fallback: 'true',
-});
-
 const EVALUATE = {
   hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
   samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
@@ -156,6 +152,7 @@ const evaluate = verb({
   options: { ...EVALUATE, conformance, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  kinds: ['conformance'],
   async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
     const tokens = tokenSet(data, model);

@@ -32,6 +32,7 @@ const graph = verb({
     ),
   ],
   options: { ...SHOW, ...CALL },
+  kinds: ['graph'],
   run: async ({ env, options, call }, graphs) =>
     env.context.display(await graphItems(env, graphs, only(SHOW, options), call)),
 });
@@ -62,6 +63,7 @@ const twinMaps = verb({
     ...CALL,
   },
   errors: ["A layout of other rows than the decoder of the map's SAE is refused."],
+  kinds: ['map'],
   run: async ({ env, options }, layouts) =>
     env.context.display(await twinMapItems(env, layouts, options.map, only(FEATURE_MAP, options))),
 });
@@ -81,6 +83,7 @@ const featureMap = verb({
     ...CALL,
   },
   errors: ["A layout of other rows than the decoder of the store's SAE is refused."],
+  kinds: ['map'],
   run: async ({ env, options }, layout) =>
     env.context.display(await featureMapItems(env, layout, options.activations, only(FEATURE_MAP, options))),
 });

@@ -17,6 +17,7 @@ const jointMap = verb({
     beside: flag({ doc: 'Draw the first null direction beside it, in the same embedding.', default: true }),
     ...CALL,
   },
+  kinds: ['map'],
   run: async ({ env, options }, map) => env.context.display(await arrowItems(env, map, options)),
 });
 

@@ -140,6 +140,7 @@ export const sweep = verb({
     ...KEPT,
   },
   errors: ['Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.'],
+  kinds: ['sweep-cell'],
   async run({ env, options, call }, make): Promise<SweepRow[]> {
     const { correlations = [0], recovery: how, ks = [], run, fresh, saes, widths, seeds, samples } = options;
     const worlds: SweepPlan['worlds'][number][] = [];
@@ -188,6 +189,7 @@ export const mutualRegularization = verb({
     for (const coupling of options.couplings)
       mfrSettings(world, { ...(only(MUTUAL, options) as MfrParameters), coupling });
   },
+  kinds: ['mfr'],
   run({ env, options, call }, world): Promise<MutualRegularization> {
     const { couplings, fresh, recovery: how } = options;
     const measureBy = recovery.bind(env, 'fg.synthetic.recovery') as Call<typeof recovery>;

@@ -127,6 +127,7 @@ export const twinActivations = verb({
     ...KEPT,
   },
   errors: ['SAEs of another width than their twin are refused.'],
+  kinds: ['activations'],
   async run({ env, options, call }, of): Promise<TwinActivations> {
     return { a: await sideOf(env, of, 'a', options, call), b: await sideOf(env, of, 'b', options, call) };
   },
