@@ -5,9 +5,9 @@ import path from 'node:path';
 import type { BrowserContext, Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 // @ts-expect-error plain JavaScript: the harness runs without a build
-import { openWorkbench, startBrowser } from '../harness/browser.mjs';
+import { openWorkbench, startBrowser } from '#test/harness/browser.mjs';
 // @ts-expect-error plain JavaScript
-import { startServer } from '../harness/server.mjs';
+import { startServer } from '#test/harness/server.mjs';
 // @ts-expect-error plain JavaScript
 import { installVsix } from '../../scripts/vscode.mjs';
 import { CHROMIUM, screenshots } from './harness.js';

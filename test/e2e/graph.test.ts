@@ -9,7 +9,7 @@ import {
   HOSTILE,
   largeFixture,
   type GraphFixture,
-} from '#test/support/graphBundle.js';
+} from '#test/kit/graphBundle.js';
 import { servePages, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

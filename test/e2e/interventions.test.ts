@@ -7,7 +7,7 @@ import type { LiveCall } from '#protocol/live.js';
 import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
 import { panelHtml, reportHtml } from '#protocol/webview.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kernel/helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 import { servePages, type PageServer } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 

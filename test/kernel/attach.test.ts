@@ -14,7 +14,8 @@ import { listKernels, prepareRunFolder, runFolderOf, runRoot } from '#extension/
 import type { KernelState } from '#extension/kernelClient/state.js';
 import { encodeFrame } from '#protocol/frames.js';
 import type { CellEvent, KernelMessage } from '#protocol/kernel.js';
-import { ensureKernelBuilt, kernelMain, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelMain } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const STRANGER = 12345;
 const asRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LIVE_GONE, LIVE_SUPERSEDED } from '#protocol/live.js';
 import type { Json } from '#protocol/notebook.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 let client: TestClient;

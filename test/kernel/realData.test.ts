@@ -12,7 +12,7 @@ import { MIME } from '#protocol/mime.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { trustworthiness } from '#kernel/maps/trustworthiness.js';
 import { matrix } from '#kernel/compute/matrix.js';
-import { collectingContext, shownJson, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, shownJson, type CollectedContext } from '#test/kit/context.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');

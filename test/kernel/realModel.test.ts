@@ -12,7 +12,7 @@ import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import { loadModel } from '#kernel/models/load.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
-import { collectingContext, shownJson, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, shownJson, type CollectedContext } from '#test/kit/context.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const data = path.resolve(root, '../shared/data');

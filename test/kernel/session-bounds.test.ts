@@ -5,14 +5,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_LIMITS, encodeFrame, STRANGER_LIMITS } from '#protocol/frames.js';
-import {
-  ensureKernelBuilt,
-  kernelCli,
-  startKernel,
-  temporaryFolder,
-  TestClient,
-  type KernelProcess,
-} from './helpers.js';
+import { ensureKernelBuilt, kernelCli, startKernel, TestClient, type KernelProcess } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const MB = 2 ** 20;
 

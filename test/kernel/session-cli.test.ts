@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NotebookFile } from '#protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const folder = temporaryFolder('cli');
 beforeAll(() => ensureKernelBuilt());

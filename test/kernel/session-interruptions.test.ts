@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
-import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

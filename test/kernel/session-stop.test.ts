@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CELL_LANGUAGE, type NotebookFile } from '#protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const top = temporaryFolder('stop');
 beforeAll(() => {

@@ -8,8 +8,8 @@ import { writeActivations } from '#kernel/activations/write.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
-import { testFolder } from '#test/unit/io/folder.js';
-import { sparse } from './rows.js';
+import { testFolder } from '#test/kit/folder.js';
+import { sparse } from '#test/kit/rows.js';
 
 const root = testFolder();
 let folder: string;

@@ -3,7 +3,7 @@ import { topExamples, type TopExamplesOptions } from '#kernel/activations/exampl
 import { featureLabels, labelText } from '#kernel/activations/labels.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
-import { fromDense, randomRows, sparse, toDense } from './rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 const piece = (t: number) => ` w${t}`;
 

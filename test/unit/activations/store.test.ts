@@ -15,8 +15,8 @@ import {
 import { memoryActivations, openActivations } from '#kernel/activations/store.js';
 import { mergeActivations, writeActivations, type WriteOptions } from '#kernel/activations/write.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
-import { tokenizer } from './fakes.js';
-import { randomRows, sparse, toDense } from './rows.js';
+import { tokenizer } from '#test/kit/fakeModel.js';
+import { randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'activations-'))));

@@ -8,10 +8,10 @@ import type { ArtifactRecord } from '#kernel/artifacts/types.js';
 import { canonicalJson, sha256 } from '#kernel/io/hash.js';
 import { DISPLAY } from '#kernel/present/items.js';
 import type { AnyVerb } from '#kernel/verb/namespace.js';
-import { noTorch, python } from '#test/support/python.js';
-import { freshWorld, lmA, saeA, texts } from './tiny.js';
+import { noTorch, python } from '#test/kit/python.js';
+import { freshFg, lmA, saeA, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const without = noTorch();
 const dense = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, i) => (i % 3 === 0 ? i + 1 : 0)) };
 

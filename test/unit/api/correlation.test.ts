@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { DISPLAY } from '#kernel/present/items.js';
 import type { TableDescriptor } from '#protocol/display.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 async function mapped() {
   const { fg } = world;

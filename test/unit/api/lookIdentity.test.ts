@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Fg } from '#kernel/api/index.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 /** Kind and id of the one artifact that a call makes. */
 async function identity(of: (fg: Fg) => unknown): Promise<string> {

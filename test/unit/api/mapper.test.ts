@@ -9,10 +9,10 @@ import type { MapperGraph } from '#kernel/mapper/types.js';
 import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { shownJson } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const loose = {
   cover: { cubes: 2, overlap: 0.4 },
   clusterer: { kind: 'agglomerative', metric: 'cosine', distanceThreshold: 0.9 },

@@ -12,10 +12,10 @@ import type {
 } from '#protocol/interventions.js';
 import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
-import { shownJson } from '#test/support/apiContext.js';
-import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, hook, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const prompt = '3 17 5 22 9 30 1';
 const T = 7;
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });

@@ -5,11 +5,12 @@ import type { OutputItem } from '#protocol/notebook.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { DISPLAY } from '#kernel/present/items.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
-import { shownJson } from '#test/support/apiContext.js';
-import { basis, directions, handSae, handWorld, independent } from '#test/unit/synthetic/fakes.js';
-import { freshWorld, lmA } from './tiny.js';
+import { shownJson } from '#test/kit/context.js';
+import { handSae } from '#test/kit/sae.js';
+import { basis, directions, handWorld, independent } from '#test/kit/world.js';
+import { freshFg, lmA } from '#test/kit/fg.js';
 
-const session = freshWorld();
+const session = freshFg();
 const printed = (): string => session.context.printed.join('\n');
 const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputItem[] })[DISPLAY]();
 const tableOf = (value: object): TableDescriptor =>

@@ -8,10 +8,10 @@ import { DISPLAY } from '#kernel/present/items.js';
 import { row } from '#kernel/compute/matrix.js';
 import { correlate } from '#kernel/correlation/map.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
-import { FakeHub } from '#test/unit/io/hubServer.js';
-import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
+import { FakeHub } from '#test/kit/hub.js';
+import { freshFg, hook, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const printed = (): string => world.context.printed.join('\n');
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
 const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputItem[] })[DISPLAY]();

@@ -10,10 +10,10 @@ import type { BundleSet } from '#kernel/maps/bundle.js';
 import type { FeatureCards, TableDescriptor } from '#protocol/display.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
-import { collectingContext, shownJson } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts, type World, randomSae } from './tiny.js';
+import { collectingContext, shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts, type World, randomSae } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 async function mapped({ fg }: Pick<World, 'fg'>) {
   const text = fg.datasets.fromTexts(texts, { context: 10 });

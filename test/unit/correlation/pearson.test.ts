@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import golden from '../../goldens/pearson.json' with { type: 'json' };
+import golden from '#test/goldens/pearson.json' with { type: 'json' };
 import { memoryActivations } from '#kernel/activations/store.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { Random } from '#kernel/compute/random.js';
@@ -7,7 +7,7 @@ import { correlate } from '#kernel/correlation/map.js';
 import type { CorrelateOptions } from '#kernel/correlation/options.js';
 import { bestPartners, featureSums } from '#kernel/correlation/pearson.js';
 import { pairedSpans } from '#kernel/correlation/spans.js';
-import { fromDense, randomRows, sparse, toDense } from '#test/unit/activations/rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 /** The same tokens cut into shards of the given lengths. */
 function store(

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import golden from '../../goldens/similarity.json' with { type: 'json' };
+import golden from '#test/goldens/similarity.json' with { type: 'json' };
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';

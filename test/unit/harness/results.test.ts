@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error plain JavaScript: the harness runs without a build
-import { shortfall as untyped } from '../../harness/results.mjs';
+import { shortfall as untyped } from '#test/harness/results.mjs';
 
 interface Count {
   ran: number;

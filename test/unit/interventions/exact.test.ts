@@ -15,9 +15,11 @@ import { run } from '#kernel/interventions/run.js';
 import { featureSource } from '#kernel/interventions/source.js';
 import { capProjection, project, steer, steerFeature } from '#kernel/interventions/steer.js';
 import { reconstruct } from '#kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
-import { referenceForward } from '#test/unit/models/reference.js';
-import { SAE_KINDS, tinySae, withFeatures } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
+import { withFeatures } from '#test/kit/referenceSae.js';
+import { SAE_KINDS, tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-Neo'];
@@ -222,7 +224,7 @@ describe('identity', () => {
       clamp(model, sae, 3, { value: 1, positions: 'last' }),
       clamp(model, sae, 3, { value: 1, errorTerm: 'drop' }),
       clamp(model, sae, 3, { value: 1, hook: 'blocks.1.hook_resid_post' }),
-      clamp(model, tinySae(hook, 15, 24, {}, 99), 3, { value: 1 }),
+      clamp(model, tinySae(hook, 15, 24, {}, { next: normals(99) }), 3, { value: 1 }),
       scale(model, sae, 3, { by: 1 }),
       ablate(model, sae, 3),
       ablate(model, sae, 'all'),

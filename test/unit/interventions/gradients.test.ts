@@ -5,8 +5,9 @@ import { clamp } from '#kernel/interventions/clamp.js';
 import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
 import { project, steer } from '#kernel/interventions/steer.js';
 import type { HookEdit } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
-import { tinySae } from './reference.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];

@@ -10,7 +10,8 @@ import { run } from '#kernel/interventions/run.js';
 import { steer } from '#kernel/interventions/steer.js';
 import { lossPerToken } from '#kernel/models/tokenLoss.js';
 import type { Tokenizer } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];

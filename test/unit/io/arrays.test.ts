@@ -5,8 +5,8 @@ import { loadArray, loadArrays } from '#kernel/io/arrays.js';
 import { toFloat64 } from '#kernel/io/ndarray.js';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
-import { noTorch, python } from '#test/support/python.js';
-import { testFolder } from './folder.js';
+import { noTorch, python } from '#test/kit/python.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 const at = (name: string): string => join(folder, name);

@@ -6,7 +6,7 @@ import { safeJoin, writeFileAtomic } from '#kernel/io/files.js';
 import { matchFiles } from '#kernel/io/glob.js';
 import { canonicalJson, sha256 } from '#kernel/io/hash.js';
 import { ndarray, toFloat32, toFloat64, toInt32 } from '#kernel/io/ndarray.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 

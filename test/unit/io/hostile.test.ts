@@ -7,7 +7,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 import { zipOf } from './zipOf.js';
 
 const folder = testFolder();

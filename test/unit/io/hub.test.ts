@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HubError, listRepo, resolveRepo, type ResolveOptions } from '#kernel/io/hub.js';
 import type { Progress } from '#protocol/kernel.js';
-import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from './hubServer.js';
+import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from '#test/kit/hub.js';
 
 const SECRET = 'hf_verysecrettoken';
 const commit = 'c'.repeat(40);

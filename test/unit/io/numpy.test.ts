@@ -5,7 +5,7 @@ import { toFloat64 } from '#kernel/io/ndarray.js';
 import { decodeNpy } from '#kernel/io/npy.js';
 import { NpzFile } from '#kernel/io/npz.js';
 import { ZipFile } from '#kernel/io/zip.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 import { fromBase64, goldens } from './goldens.js';
 
 const folder = testFolder();

@@ -14,7 +14,7 @@ import { loadModel } from '#kernel/models/load.js';
 import { loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { maxOf, minOf, pushAll } from '#protocol/lists.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ndarray, toFloat32, type NdArray } from '#kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { decodeSafetensors, encodeSafetensors } from '#protocol/safetensors.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 

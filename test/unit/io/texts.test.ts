@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { splitFiles } from '#kernel/io/datasetFiles.js';
 import { readTexts, splitText } from '#kernel/io/texts.js';
 import { holdsTokenRows, readTokenRows } from '#kernel/io/tokenRows.js';
-import { testFolder } from './folder.js';
-import { FakeHub } from './hubServer.js';
+import { testFolder } from '#test/kit/folder.js';
+import { FakeHub } from '#test/kit/hub.js';
 import { parquetFile } from './parquetFile.js';
 
 const folder = testFolder();

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { toFloat64 } from '#kernel/io/ndarray.js';
 import { unpickle } from '#kernel/io/pickle.js';
 import { TorchFile } from '#kernel/io/torchFile.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 import { fromBase64, goldens } from './goldens.js';
 
 const folder = testFolder();

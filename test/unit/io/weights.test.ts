@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { openWeights } from '#kernel/io/weights.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 import { fromBase64, goldens } from './goldens.js';
 
 const folder = testFolder();

@@ -4,7 +4,7 @@ import { Random } from '#kernel/compute/random.js';
 import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
 import { adjustedRand, bestJaccard, drawRows, nodesOfPoints, optionsOf } from '#kernel/mapper/resample.js';
 import { mapperStability } from '#kernel/mapper/stability.js';
-import { ball, blobs } from './shapes.js';
+import { ball, blobs } from '#test/kit/shapes.js';
 
 const OPTIONS: MapperOptions = {
   lens: { kind: 'pca', components: 1 },

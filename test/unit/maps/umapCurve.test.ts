@@ -7,8 +7,8 @@ import { Random } from '#kernel/compute/random.js';
 import { umap } from '#kernel/maps/umap.js';
 import { curveParameters } from '#kernel/maps/umapCurve.js';
 import { optimizeLayout } from '#kernel/maps/umapLayout.js';
-import golden from '../../goldens/umap-curve.json' with { type: 'json' };
-import goldens from '../../goldens/maps.json' with { type: 'json' };
+import golden from '#test/goldens/umap-curve.json' with { type: 'json' };
+import goldens from '#test/goldens/maps.json' with { type: 'json' };
 
 /** Root mean square over umap-learn's points, in the units that the parameters have. */
 function rms(spread: number, minDist: number, a: number, b: number): number {

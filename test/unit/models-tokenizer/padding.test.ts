@@ -9,7 +9,7 @@ import { loadModel } from '#kernel/models/load.js';
 import { lossWarning, unlikelyText } from '#kernel/models/tokenLoss.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import { modelSource } from '#kernel/sae/source.js';
-import { CONFIGS, modelOf, randomWeights } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
 
 const folder = resolve(import.meta.dirname, '../../../../shared/data/stories260K');
 const there = existsSync(join(folder, 'config.json'));

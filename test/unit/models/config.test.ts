@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { weightShapes } from '#kernel/models/layout.js';
-import { CONFIGS } from './models.js';
+import { CONFIGS } from '#test/kit/model.js';
 
 /** As published on the hub, less what nothing here reads. */
 const TINY_STORIES_1M = {

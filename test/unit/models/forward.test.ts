@@ -3,8 +3,9 @@ import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
 import { PACK_FROM_ROWS } from '#kernel/models/packedWeights.js';
 import type { ForwardResult, HookEdit } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
-import { referenceForward } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
 
 const B = 3;
 const T = 11;

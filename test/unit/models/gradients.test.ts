@@ -2,8 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
 import type { ModelConfig } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
-import { referenceForward, type Weights } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
+import { referenceForward, type Weights } from '#test/kit/referenceModel.js';
 
 const B = 2;
 const T = 7;

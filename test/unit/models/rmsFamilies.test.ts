@@ -7,7 +7,8 @@ import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { toBf16, fromBf16 } from '#kernel/models/halfWeights.js';
 import { rotaryFrequencies } from '#kernel/models/positions.js';
 import { TransformerModel } from '#kernel/models/transformer.js';
-import { modelOf, randomWeights, relativeError, tokenizer } from './models.js';
+import { modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
 import { inverseFrequencies, rmsReference } from './rmsReference.js';
 
 const B = 3;

@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { captureActivations } from '#kernel/activations/capture.js';
 import { saveActivations } from '#kernel/activations/save.js';
 import { ArtifactStore } from '#kernel/artifacts/store.js';
@@ -14,14 +11,13 @@ import { conformanceOf, conformanceWarnings, neighboursOf } from '#kernel/sae/co
 import { evaluateSae } from '#kernel/sae/evaluate.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { saeOf } from '#test/kit/sae.js';
+import { testStores } from '#test/kit/store.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
-const folder = mkdtempSync(join(tmpdir(), 'fgnb-conformance-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-let stores = 0;
-const newStore = (): ArtifactStore => new ArtifactStore(join(folder, String(stores++)), { device: () => 'test' });
+const newStore = testStores();
 
 const config = { ...CONFIGS['GPT-2'], layers: 3 };
 const LENGTH = 8;
@@ -52,27 +48,16 @@ async function activations(model: LanguageModel, tokens: TokenSet, hook: string)
 }
 
 /** One feature for each row, which reproduces it exactly: explained variance 1 there and less elsewhere. */
-function saeOf(x: Matrix, hook: string, more: Partial<SaeConfig> = {}): Sae {
+function fittingSae(x: Matrix, hook: string, more: Partial<SaeConfig> = {}): Sae {
   const [W_enc, W_dec] = [matrix(x.cols, x.rows), matrix(x.rows, x.cols)];
   for (let i = 0; i < x.rows; i++) {
     const norm = Math.hypot(...row(x, i));
     for (let j = 0; j < x.cols; j++)
       W_enc.data[j * x.rows + i] = W_dec.data[i * x.cols + j] = x.data[i * x.cols + j] / norm;
   }
-  return createSae(
-    {
-      architecture: 'topk',
-      k: 1,
-      dIn: x.cols,
-      dSae: x.rows,
-      applyBDecToInput: false,
-      normalizeActivations: 'none',
-      hookName: hook,
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
+  return saeOf(
     { W_enc, b_enc: new Float32Array(x.rows), W_dec, b_dec: new Float32Array(x.cols) },
+    { architecture: 'topk', k: 1, applyBDecToInput: false, hookName: hook, ...more },
   );
 }
 
@@ -82,7 +67,7 @@ describe('conformance of an SAE', () => {
 
   it('is silent where the SAE fits, and knows explained variance, L0 and norm', async () => {
     const x = await activations(plain, tokens, POST);
-    const { asked, others, expectedL0, warnings } = await conformanceOf(plain, saeOf(x, POST), tokens, POST);
+    const { asked, others, expectedL0, warnings } = await conformanceOf(plain, fittingSae(x, POST), tokens, POST);
     expect(warnings).toEqual([]);
     expect(asked.explainedVariance).toBeCloseTo(1, 5);
     expect([asked.l0, expectedL0, asked.tokens]).toEqual([1, 1, 48]);
@@ -107,7 +92,7 @@ describe('conformance of an SAE', () => {
   it.each(['blocks.2.hook_resid_post', 'blocks.0.hook_resid_mid', 'blocks.1.hook_mlp_out', 'blocks.2.hook_attn_out'])(
     'names the neighbour %s that it was trained on',
     async (right) => {
-      const sae = saeOf(await activations(plain, tokens, right), POST);
+      const sae = fittingSae(await activations(plain, tokens, right), POST);
       const { warnings } = await conformanceOf(plain, sae, tokens, POST);
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toMatch(
@@ -118,14 +103,14 @@ describe('conformance of an SAE', () => {
 
   it('the block before is named as resid_pre where resid_pre was asked for', async () => {
     const [asked, right] = ['blocks.1.hook_resid_pre', 'blocks.2.hook_resid_pre'];
-    const sae = saeOf(await activations(plain, tokens, right), asked);
+    const sae = fittingSae(await activations(plain, tokens, right), asked);
     expect((await conformanceOf(plain, sae, tokens, asked)).warnings[0]).toContain(`explains 100 % at ${right} but`);
   });
 
   it('an SAE of the centred model on the plain one, and what to do', async () => {
     const x = await activations(centred, tokens, POST);
     const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
-    const sae = saeOf(x, POST, { metadata });
+    const sae = fittingSae(x, POST, { metadata });
     const { warnings } = await conformanceOf(plain, sae, tokens, POST);
     expect(warnings[0]).toMatch(
       /explains 100 % of the activations at blocks\.1\.hook_resid_post when they are centred but −?\d+ % as they are; its config says center_writing_weights: true; load the model with \{ process: 'center' \}/,
@@ -135,7 +120,7 @@ describe('conformance of an SAE', () => {
 
   it('an SAE whose config asks for centring is told of even where it explains enough', async () => {
     const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
-    const sae = saeOf(await activations(plain, tokens, POST), POST, { metadata });
+    const sae = fittingSae(await activations(plain, tokens, POST), POST, { metadata });
     expect((await conformanceOf(plain, sae, tokens, POST)).warnings[0]).toMatch(/not centred; load the model with/);
   });
 
@@ -150,7 +135,7 @@ describe('conformance of an SAE', () => {
         [j + d, -1],
       ] as const)
         W_enc.data[j * 2 * d + f] = W_dec.data[f * d + j] = sign;
-    const base = saeOf(await activations(plain, tokens, hook), hook).config;
+    const base = fittingSae(await activations(plain, tokens, hook), hook).config;
     const sae = createSae(
       { ...base, architecture: 'standard', k: undefined, dSae: 2 * d },
       { W_enc, W_dec, b_dec: new Float32Array(d), b_enc: new Float32Array(2 * d).fill(-0.4) },
@@ -171,24 +156,24 @@ describe('conformance of an SAE', () => {
     const rows: number[] = [];
     for (let s = 0; s < 6; s++) rows.push(bos, ...body.tokens.subarray(s * LENGTH, (s + 1) * LENGTH));
     const longer = { ...withBos, tokens: Int32Array.from(rows), context: LENGTH + 1 };
-    const sae = saeOf(await activations(plain, longer, POST), POST);
+    const sae = fittingSae(await activations(plain, longer, POST), POST);
     const without = await conformanceOf(model, sae, body, POST);
     expect(without.others.find((o) => o.variant === 'with BOS')!.explainedVariance).toBeCloseTo(1, 5);
     expect(without.asked.explainedVariance).toBeLessThan(0.999);
-    const has = await conformanceOf(model, saeOf(await activations(plain, body, POST), POST), longer, POST);
+    const has = await conformanceOf(model, fittingSae(await activations(plain, body, POST), POST), longer, POST);
     expect(has.others.find((o) => o.variant === 'without BOS')!.explainedVariance).toBeCloseTo(1, 5);
   });
 
   it('an SAE of another model of the same width', async () => {
     const other = modelOf(config, randomWeights(config, 9));
-    const sae = saeOf(await activations(other, tokens, POST), POST, { dSae: 48 });
+    const sae = fittingSae(await activations(other, tokens, POST), POST, { dSae: 48 });
     const { asked, warnings } = await conformanceOf(plain, sae, tokens, POST);
     expect(asked.explainedVariance).toBeLessThan(0.2);
     expect(warnings[0]).toMatch(/explains −?\d+ % at blocks\.1\.hook_resid_post, and .*: is it an SAE of this model\?/);
   });
 
   it('another width and another tokenizer are refused, in evaluate too', async () => {
-    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const sae = fittingSae(await activations(plain, tokens, POST), POST);
     const strange = { ...tokens, tokenizer: { ...tokenizer, id: 'other' } };
     await expect(conformanceOf(plain, sae, strange, POST)).rejects.toThrow(/tokenizer other but model odd reads/);
     await expect(evaluateSae(plain, sae, strange)).rejects.toThrow(/tokenizer other but model odd reads/);
@@ -200,10 +185,10 @@ describe('conformance of an SAE', () => {
   it('equal activations and dead SAEs are told of, not divided by', async () => {
     const same = { ...tokens, tokens: new Int32Array(48).fill(3) };
     const x = await activations(plain, same, 'hook_embed');
-    const { asked, warnings } = await conformanceOf(plain, saeOf(x, 'hook_embed'), same, 'hook_embed');
+    const { asked, warnings } = await conformanceOf(plain, fittingSae(x, 'hook_embed'), same, 'hook_embed');
     expect(asked.explainedVariance).toBeNaN();
     expect(warnings[0]).toMatch(/all equal/);
-    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const sae = fittingSae(await activations(plain, tokens, POST), POST);
     const { W_enc, W_dec, b_dec } = sae;
     const dead = createSae(sae.config, { W_enc, W_dec, b_dec, b_enc: new Float32Array(48).fill(-1e6) });
     expect((await conformanceOf(plain, dead, tokens, POST)).warnings.join()).toMatch(/no feature that fires/);
@@ -211,7 +196,7 @@ describe('conformance of an SAE', () => {
 
   it('is told once, stored, and not made again; can be silenced', async () => {
     const store = newStore();
-    const sae = saeOf(await activations(plain, tokens, 'blocks.2.hook_resid_post'), POST);
+    const sae = fittingSae(await activations(plain, tokens, 'blocks.2.hook_resid_post'), POST);
     const pairing = { model: plain, sae, tokens, hook: POST };
     const silent = await saveActivations(plain, sae, tokens, store, { conformance: false });
     expect(silent.warnings.filter((text) => text.includes('explains'))).toEqual([]);

@@ -8,9 +8,9 @@ import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { loadSae } from '#kernel/sae/load.js';
-import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { saeOf } from '#test/kit/sae.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -24,14 +24,12 @@ const F = 9;
 function randomSae(o: Partial<SaeConfig> = {}): Sae {
   const random = new Random(1);
   const normals = (n: number) => random.normals(new Float32Array(n));
-  return createSae(
+  return saeOf(
+    { W_enc: matrix(D, F, normals(D * F)), b_enc: normals(F), W_dec: matrix(F, D, normals(F * D)), b_dec: normals(D) },
     {
       architecture: 'topk',
-      dIn: D,
-      dSae: F,
       k: 3,
       applyBDecToInput: false,
-      normalizeActivations: 'none',
       hookName: 'blocks.1.hook_mlp_out',
       modelName: 'tiny-2L',
       modelId: 'abc',
@@ -39,7 +37,6 @@ function randomSae(o: Partial<SaeConfig> = {}): Sae {
       metadata: { training: { lr: 0.1 } },
       ...o,
     },
-    { W_enc: matrix(D, F, normals(D * F)), b_enc: normals(F), W_dec: matrix(F, D, normals(F * D)), b_dec: normals(D) },
   );
 }
 

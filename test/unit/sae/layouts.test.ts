@@ -9,7 +9,8 @@ import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
 import { LAYOUTS } from '#kernel/sae/layouts/index.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
-import { denseRows, goldens, maximum } from './layoutGoldens.js';
+import { toDense } from '#test/kit/rows.js';
+import { goldens, maximum } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -51,7 +52,7 @@ describe('f and x̂ are those of the definition', () => {
     expect(f.flat().filter((v) => v !== 0).length).toBeGreaterThan(0);
     expect(f.flat().filter((v) => v === 0).length).toBeGreaterThan(0);
     const { features, reconstruction } = reconstruct(sae, x);
-    expectClose(denseRows(features), f);
+    expectClose(toDense(features), f);
     expectClose(reconstruction.data, y);
     // Features that lost what encode knew of their rows decode alike with x.
     expect(sae.decode({ ...features, origin: undefined }, x)).toEqual(reconstruction);

@@ -13,7 +13,7 @@ import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import { unscaledThreshold } from '#kernel/sae/threshold.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { goldens } from './layoutGoldens.js';
+import { goldens } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 let made = 0;

@@ -7,7 +7,7 @@ import { CellOutputs, collapse, overwrite } from '#kernel/session/outputs.js';
 import { CellRecorder, OutputBudget } from '#kernel/session/recorder.js';
 import { MIME } from '#protocol/mime.js';
 import type { CellEvent } from '#protocol/kernel.js';
-import { openSession, type TestSession } from './harness.js';
+import { openSession, type TestSession } from '#test/kit/session.js';
 
 let s: TestSession;
 beforeAll(() => {

@@ -8,7 +8,8 @@ import { scoreResponse } from '#kernel/synthetic/calibration/response.js';
 import { latentRelations, relations, relationsOf } from '#kernel/synthetic/twins/truth.js';
 import { createTwins, orthonormalRows, type TwinOptions } from '#kernel/synthetic/twins/twins.js';
 import type { World } from '#kernel/synthetic/types.js';
-import { directions, handSae, handWorld, independent } from './fakes.js';
+import { handSae } from '#test/kit/sae.js';
+import { directions, handWorld, independent } from '#test/kit/world.js';
 
 const base = (features = 60, dim = 12, p = 0.1): World =>
   handWorld({ dictionary: directions(features, dim, 1), codes: independent(features, p) });

@@ -8,8 +8,8 @@ import { nextOf, towards } from '#webviews/plot/moves.js';
 import { radii } from '#webviews/graph/scene.js';
 import { defaultState, restoreState } from '#webviews/graph/state.js';
 import { evidence, noiseText, notes, whyEmpty } from '#webviews/graph/words.js';
-import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '#test/support/graphBundle.js';
-import { open, small } from '#test/support/graphModel.js';
+import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '#test/kit/graphBundle.js';
+import { open, small } from '#test/kit/graphModel.js';
 
 describe('graph model', () => {
   test('neighbours and the nodes of a point come from the bundle', async () => {

@@ -7,7 +7,7 @@ import { linkedPairs, loadModel, type MapModel, type MapSource } from '#webviews
 import { PickIndex } from '#webviews/map/pick.js';
 import { restoreState } from '#webviews/map/state.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
-import { memoryFiles } from '#test/support/bundleFiles.js';
+import { memoryFiles } from '#test/kit/bundleFiles.js';
 
 const meta = (groups?: MapMeta['groups'], sets = 2): MapMeta => ({
   version: 1,

@@ -3,10 +3,11 @@ import { afterEach, beforeEach } from 'vitest';
 import { createFg, type Fg } from '#kernel/api/index.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix } from '#kernel/compute/matrix.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
+import { collectingContext, type CollectedContext } from './context.js';
+import { CONFIGS, modelOf, randomWeights } from './model.js';
+import { normals } from './numbers.js';
+import { saeOf } from './sae.js';
 
 await initDevice({ device: 'cpu' });
 
@@ -20,25 +21,13 @@ export function randomSae(seed: number, dSae: number, modelId?: string, dead = 0
   const next = normals(seed);
   const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
   const d = config.dModel;
-  return createSae(
-    {
-      architecture: 'standard',
-      dIn: d,
-      dSae,
-      applyBDecToInput: false,
-      normalizeActivations: 'none',
-      hookName: hook,
-      modelName: 'odd',
-      ...(modelId === undefined ? {} : { modelId }),
-      metadata: {},
-    },
-    {
-      W_enc: matrix(d, dSae, random(d * dSae)),
-      b_enc: Float32Array.from({ length: dSae }, (_, f) => (f < dead ? -1e6 : -2)),
-      W_dec: matrix(dSae, d, random(dSae * d)),
-      b_dec: random(d),
-    },
-  );
+  const weights = {
+    W_enc: matrix(d, dSae, random(d * dSae)),
+    b_enc: Float32Array.from({ length: dSae }, (_, f) => (f < dead ? -1e6 : -2)),
+    W_dec: matrix(dSae, d, random(dSae * d)),
+    b_dec: random(d),
+  };
+  return saeOf(weights, { applyBDecToInput: false, hookName: hook, ...(modelId === undefined ? {} : { modelId }) });
 }
 
 export const saeA = randomSae(11, 24, lmA.id, 3);
@@ -55,7 +44,7 @@ export interface World {
 }
 
 /** A fresh session for each test. */
-export function freshWorld(): World {
+export function freshFg(): World {
   const world = {} as World;
   beforeEach(async () => {
     world.context = collectingContext();

@@ -2,8 +2,9 @@
 import { tf } from '#kernel/compute/tf.js';
 import { weightShapes } from '#kernel/models/layout.js';
 import { TransformerModel } from '#kernel/models/transformer.js';
-import type { ModelConfig, Tokenizer } from '#kernel/models/types.js';
-import type { ReferenceSettings, Weights } from './reference.js';
+import type { ModelConfig, Tokenizer, TokenSet } from '#kernel/models/types.js';
+import { normals } from './numbers.js';
+import type { ReferenceSettings, Weights } from './referenceModel.js';
 
 export const sizes = {
   layers: 2,
@@ -76,18 +77,6 @@ export function referenceSettings(c: ModelConfig): ReferenceSettings {
   };
 }
 
-/** A small generator of its own, so that tests do not lean on what they test. */
-export function normals(seed: number): () => number {
-  let state = seed * 2654435761 + 1;
-  const uniform = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
-  };
-  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
 /** Weights of deviation 0.3, LayerNorm weights around 1: nothing is near zero, so that no term hides. */
 export function randomWeights(config: ModelConfig, seed: number): Weights {
   const next = normals(seed);
@@ -100,6 +89,7 @@ export function randomWeights(config: ModelConfig, seed: number): Weights {
   return weights;
 }
 
+/** Texts of numbers: each is its own token. */
 export const tokenizer: Tokenizer = {
   id: 'numbers',
   vocabSize: 37,
@@ -110,6 +100,23 @@ export const tokenizer: Tokenizer = {
   piece: String,
 };
 
+/** Tokens of that tokenizer in a fixed order that does not repeat soon. */
+export function tokenSet(sequences: number, context = 8): TokenSet {
+  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % sizes.vocab);
+  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
+}
+
+/** Letters: one token each. */
+export const letters: Tokenizer = {
+  id: 'letters',
+  vocabSize: 0x10000,
+  eosId: 0,
+  bosId: 1,
+  encode: (text) => Int32Array.from(text, (c) => c.charCodeAt(0)),
+  decode: (ids) => String.fromCharCode(...Array.from(ids)),
+  piece: (id) => String.fromCharCode(id),
+};
+
 export function modelOf(config: ModelConfig, weights: Weights, trainable = false): TransformerModel {
   const parameters = new Map<string, tf.Tensor>();
   for (const [name, { shape, data }] of weights) {
@@ -118,17 +125,4 @@ export function modelOf(config: ModelConfig, weights: Weights, trainable = false
     if (trainable) tensor.dispose();
   }
   return new TransformerModel({ name: 'odd', config, tokenizer, parameters, trainable });
-}
-
-/** ‖a − b‖ / ‖b‖; entries that are −Infinity in both count as equal, in one as infinitely far. */
-export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) return Infinity;
-  let difference = 0;
-  let size = 0;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] === -Infinity && b[i] === -Infinity) continue;
-    difference += (a[i] - b[i]) ** 2;
-    size += b[i] ** 2;
-  }
-  return Math.sqrt(difference / size);
 }

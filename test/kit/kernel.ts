@@ -2,10 +2,10 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { encodeFrame, FrameDecoder } from '#protocol/frames.js';
 import type { CellEvent, ClientMessage, KernelMessage } from '#protocol/kernel.js';
+import { temporaryFolder } from './folder.js';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 /** FGNB_KERNEL_DIST: bundles made elsewhere, such as with another Node. */
@@ -24,10 +24,6 @@ export function ensureKernelBuilt(): void {
   const newest = Math.max(...sources.filter((file) => file.endsWith('.ts')).map((file) => fs.statSync(file).mtimeMs));
   if (newest <= Math.min(...built)) return;
   execFileSync(process.execPath, ['scripts/build.mjs', 'kernel'], { cwd: root, stdio: 'inherit' });
-}
-
-export function temporaryFolder(name: string): string {
-  return fs.mkdtempSync(path.join(os.tmpdir(), `fgnb-${name}-`));
 }
 
 export interface Received {

@@ -45,3 +45,8 @@ export function fromDense(data: ArrayLike<number>, rows: number, cols: number): 
     ),
   );
 }
+
+/** The non-zero entries of rows written out; `cols` where there may be none. */
+export function fromRows(dense: readonly (readonly number[])[], cols = dense[0].length): SparseRows {
+  return fromDense(dense.flat(), dense.length, cols);
+}

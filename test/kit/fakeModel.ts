@@ -11,7 +11,7 @@ export const tokenizer: Tokenizer = {
   piece: (id) => ` t${id}`,
 };
 
-export function tokenSet(sequences: number, context: number, of = (i: number) => i % 97, id = 'tokens-A'): TokenSet {
+export function fakeTokens(sequences: number, context: number, of = (i: number) => i % 97, id = 'tokens-A'): TokenSet {
   const tokens = Int32Array.from({ length: sequences * context }, (_, i) => of(i));
   return { id, tokens, sequences, context, tokenizer, source: {} };
 }

@@ -1,48 +1,5 @@
 /** Interventions in float64 and plain loops, from the definitions; shares no code with the kernel. */
-import { matrix } from '#kernel/compute/matrix.js';
-import { createSae } from '#kernel/sae/sae.js';
-import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { normals } from '#test/unit/models/models.js';
-
-export function tinySae(hookName: string, dIn: number, dSae: number, more: Partial<SaeConfig> = {}, seed = 31): Sae {
-  const next = normals(seed);
-  const random = (n: number, scale = 1): Float32Array => Float32Array.from({ length: n }, () => scale * next());
-  return createSae(
-    {
-      architecture: 'standard',
-      dIn,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName,
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
-    {
-      W_enc: matrix(dIn, dSae, random(dIn * dSae)),
-      b_enc: random(dSae, 0.3),
-      W_dec: matrix(dSae, dIn, random(dSae * dIn)),
-      b_dec: random(dIn, 0.3),
-    },
-  );
-}
-
-/** Every way in which an SAE may differ that changes what an intervention on it does. */
-export const SAE_KINDS: Record<string, Partial<SaeConfig>> = {
-  standard: {},
-  'standard, b_dec not subtracted': { applyBDecToInput: false },
-  'standard, layer_norm': { normalizeActivations: 'layer_norm' },
-  'standard, constant_norm_rescale': { normalizeActivations: 'constant_norm_rescale' },
-  topk: { architecture: 'topk', k: 4 },
-  'topk, rescaled': { architecture: 'topk', k: 4, rescaleActsByDecoderNorm: true },
-  'topk, rescaled, layer_norm': {
-    architecture: 'topk',
-    k: 4,
-    rescaleActsByDecoderNorm: true,
-    normalizeActivations: 'layer_norm',
-  },
-};
+import type { Sae } from '#kernel/sae/types.js';
 
 /** One row encoded: activations [dSae], and the scale and shift that undo the SAE's normalisation. */
 export function encodeRow(sae: Sae, x: ArrayLike<number>): { f: number[]; scale: number; shift: number } {

@@ -1,7 +1,6 @@
 /** Files of every layout with their features and reconstructions: test/goldens/sae-layouts.py. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SparseRows } from '#kernel/compute/sparse.js';
 
 export interface LayoutCase {
   name: string;
@@ -17,15 +16,11 @@ export interface LayoutCase {
   y: number[][];
 }
 
-export const goldens = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../goldens/sae-layouts.json'), 'utf8'),
-) as { x: number[][]; cases: LayoutCase[]; decoder: number[][]; decoders: Record<string, string> };
-
-export function denseRows(f: SparseRows): Float32Array {
-  const out = new Float32Array(f.rows * f.cols);
-  for (let i = 0; i < f.rows; i++)
-    for (let e = f.indptr[i]; e < f.indptr[i + 1]; e++) out[i * f.cols + f.indices[e]] = f.values[e];
-  return out;
-}
+export const goldens = JSON.parse(readFileSync(join(import.meta.dirname, '../goldens/sae-layouts.json'), 'utf8')) as {
+  x: number[][];
+  cases: LayoutCase[];
+  decoder: number[][];
+  decoders: Record<string, string>;
+};
 
 export const maximum = (values: readonly number[]): number => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
