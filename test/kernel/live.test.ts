@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => kernel.stop());
 
-describe('live views', () => {
+describe('live views of the kernel', () => {
   it('answer, with null for nothing and with the words of an error', async () => {
     expect(await ask('view', 'double', 21)).toBe(42);
     expect(await ask('view', 'nothing')).toBe(null);

@@ -134,7 +134,9 @@ class NotebookWriter {
     try {
       await writeFileAtomic(this.file, serializeNotebook(this.notebook));
     } catch (error) {
-      throw new Error(`cannot write ${this.file}: ${(error as Error).message}`, { cause: error });
+      const { message } = error as Error;
+      if (message.startsWith(this.file)) throw error;
+      throw new Error(`${this.file} was not written: ${message}`, { cause: error });
     }
   }
 }

@@ -101,7 +101,7 @@ describe('a shard', () => {
   });
 });
 
-describe('statistics', () => {
+describe('statistics of a store', () => {
   it.each<[string, (a: Record<string, NdArray>) => void, RegExp]>([
     ['another count', (a) => ((a.firings.data as Uint32Array)[2] = 2), /feature 2 has 2 firings|count 8 firings/],
     ['a firing of a dead feature', (a) => ((a.firings.data as Uint32Array)[0] = 0), /feature 0 has 0 firings, sum 1/],

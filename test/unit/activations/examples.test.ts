@@ -93,7 +93,7 @@ describe('topExamples', () => {
   });
 });
 
-describe('labels', () => {
+describe('labels of features', () => {
   it('are the peak tokens, and a dead feature has none', async () => {
     const rows = sparse(2, [[[0, 1]], [[0, 3]], [[0, 2]]]);
     const examples = await topExamples(memoryActivations(rows, { piece }), { before: 0, after: 0 });
@@ -101,7 +101,7 @@ describe('labels', () => {
     expect(featureLabels(examples, 1)).toEqual([[' w1'], []]);
   });
 
-  it('read well', () => {
+  it('join distinct tokens, with spaces, line ends and marks made visible', () => {
     expect(labelText([' once', 'once', ' \n', ' ', '.'])).toBe('once, ␣↵, ␣, “.”');
     expect(labelText([])).toBe('(dead)');
   });

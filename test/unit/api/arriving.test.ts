@@ -27,7 +27,7 @@ async function entries(store: SparseActivations): Promise<Array<[row: number, fe
 const expected = Array.from({ length: 8 }, (_, k) => 3 * k).map((i) => [Math.floor(i / 4), i % 4, i + 1]);
 
 describe('fg.activations.from', () => {
-  it('dense [S, T, F]: the entries, the sequences and the statistics', async () => {
+  it('takes dense [S, T, F]: the entries, the sequences and the statistics', async () => {
     const store = await world.fg.activations.from(dense, { name: 'mine' });
     expect(await entries(store)).toEqual(expected);
     expect(store.meta).toMatchObject({ tokens: 6, context: 3, sequences: 2, features: 4, nonZeros: 8 });
@@ -54,7 +54,7 @@ describe('fg.activations.from', () => {
     expect((await world.fg.activations.from(dense, { name: 'mine', tokens })).id).not.toBe(store.id);
   });
 
-  it('with tokens: examples and labels, from ids or a token set', async () => {
+  it('has with tokens examples and labels, from ids or a token set', async () => {
     const tokens = [
       [5, 6, 7],
       [8, 9, 10],

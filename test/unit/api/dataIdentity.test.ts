@@ -18,7 +18,7 @@ async function identity(of: () => Promise<unknown>): Promise<string> {
   return `${made[0].kind} ${made[0].id.slice(0, 16)}`;
 }
 
-describe('identities', () => {
+describe('identities of data', () => {
   it('of token sets are those that they were', () => {
     const { datasets } = world.fg;
     const of = (set: { id: string }): string => set.id.slice(0, 16);

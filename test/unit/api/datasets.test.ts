@@ -78,7 +78,7 @@ describe('a dataset', () => {
   });
 });
 
-describe('stories', () => {
+describe('datasets of stories', () => {
   const stories = (options: object): Dataset => world.fg.datasets.stories(options);
 
   it('are the texts of their seed, and their tokens have the concepts of their words', () => {

@@ -101,7 +101,7 @@ describe('what fg.synthetic asks of chance', () => {
   });
 });
 
-describe('things of another kind', () => {
+describe('things of another kind given to fg.synthetic', () => {
   it('are refused by name, with what is expected', async () => {
     const { synthetic } = session.fg;
     const twins = await synthetic.twins(world, { features: 4 });
@@ -136,7 +136,7 @@ describe('fg.synthetic.train', () => {
   });
 });
 
-describe('twins', () => {
+describe('twins of fg.synthetic', () => {
   it('are calibrated with tables and charts, from codes and from SAEs', async () => {
     const { synthetic } = session.fg;
     const base = handWorld({ dictionary: directions(24, 8, 1), codes: independent(24, 0.12) });

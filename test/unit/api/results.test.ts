@@ -241,7 +241,7 @@ describe('fg.sae.logitLens', () => {
   });
 });
 
-describe('options', () => {
+describe('options of a verb', () => {
   it('that a function does not have are refused instead of ignored, with those it has', async () => {
     const { fg } = world;
     const text = data();

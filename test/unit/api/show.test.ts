@@ -269,7 +269,7 @@ function decodePng(png: Buffer): { width: number; height: number; at(x: number, 
   };
 }
 
-describe('thumbnail', () => {
+describe('the thumbnail of a map', () => {
   const set = (coordinates: number[], firings?: number[]): BundleSet => ({
     name: 'A',
     title: 'A',

@@ -172,7 +172,7 @@ describe('correlate', () => {
   });
 });
 
-describe('matching', () => {
+describe('matching features into pairs', () => {
   const a = store(toDense(randomRows(300, 40, 0.15, 7)), 40, [300]);
   const b = store(toDense(randomRows(300, 50, 0.15, 8)), 50, [300]);
 
@@ -244,7 +244,7 @@ describe('the BOS artefact', () => {
     expect(a.statistics.firings[0]).toBe(a.meta.sequences);
   });
 
-  it('and are gone with maxShareAtOnePosition', async () => {
+  it('features of the first position are gone with maxShareAtOnePosition', async () => {
     const map = await correlate(a, b, { counterparts: 1, maxShareAtOnePosition: 0.9 });
     expect(map.bestAofB[0]).toBe(-1);
     expect([...map.bestAofB.slice(1)].every((g) => g > 0)).toBe(true);

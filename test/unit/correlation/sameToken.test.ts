@@ -83,7 +83,7 @@ describe('filterPairs', () => {
     expect([...filterPairs(pairs, [sharedTokenFilter(a, b, { raw: true })]).pairs.a]).toEqual([2, 3]);
   });
 
-  it('survives running empty', () => {
+  it('leaves no pairs and a mean of NaN where a filter takes all', () => {
     expect(filterPairs(pairs, [minRFilter(2)]).counts[1]).toEqual({ step: 'r ≥ 2', pairs: 0, meanR: NaN });
   });
 });

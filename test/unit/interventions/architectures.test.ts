@@ -32,7 +32,7 @@ async function load({ name, files, load: path, options }: LayoutCase): Promise<S
   return loadSae(join(at, path), options as LoadSaeOptions);
 }
 
-it.each(goldens.cases)('$name', async (golden) => {
+it.each(goldens.cases)('single features are read and attributed as all are: $name', async (golden) => {
   const sae = await load(golden);
   if (sae.config.transcoder) {
     expect(() => new FeatureRows(sae, 'all')).toThrow(/is a transcoder: it reads .* and predicts/);

@@ -39,7 +39,7 @@ function probabilities(ids: number[], edits?: ReturnType<typeof editsOf>): numbe
   return weights.map((w) => w / sum);
 }
 
-describe('compare', () => {
+describe('compare of prompts', () => {
   it('continues each prompt as the model alone does, and with the edits, by the same seed', async () => {
     const intervention = push();
     const how = { tokens: 6, temperature: 0.9, topK: 12, seed: 11 };

@@ -98,7 +98,7 @@ describe.each(Object.entries(SAE_KINDS))('an SAE that is %s', (_, kind) => {
   });
 });
 
-describe('properties', () => {
+describe('properties of interventions', () => {
   it('steering is linear in α at the hook', async () => {
     const v = vector();
     const steps = await Promise.all(
@@ -179,7 +179,7 @@ describe('properties', () => {
   });
 });
 
-describe('directions', () => {
+describe('directions from means', () => {
   const mean = (rows: number[][]): number[] => rows[0].map((_, j) => rows.reduce((s, r) => s + r[j], 0) / rows.length);
   const rowsOf = (tokens: ArrayLike<number>): number[][] => {
     const x = referenceForward(referenceSettings(config), weights, Array.from(tokens)).get(hook)!;
@@ -212,7 +212,7 @@ describe('directions', () => {
   });
 });
 
-describe('identity', () => {
+describe('the identity of an intervention', () => {
   it('is what changes the result, and prints for people', async () => {
     const sae = tinySae(hook, 15, 24);
     const source = await featureSource(model, sae, set);
@@ -262,7 +262,7 @@ describe('identity', () => {
   });
 });
 
-describe('bad input', () => {
+describe('bad input of an intervention', () => {
   const sae = tinySae(hook, 15, 24);
   const source = {
     id: '',

@@ -199,7 +199,7 @@ describe('SAEs that scale their input', () => {
   });
 });
 
-describe('several sequences', () => {
+describe('attribution over several sequences', () => {
   it('give the mean of what each gives alone', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));
@@ -218,7 +218,7 @@ describe('several sequences', () => {
   });
 });
 
-describe('bad input', () => {
+describe('bad input of an attribution', () => {
   it('is refused by name before anything runs', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));
@@ -264,7 +264,7 @@ describe('bad input', () => {
   });
 });
 
-describe('where there is no effect', () => {
+describe('attribution where there is no effect', () => {
   it('the agreement with ablation is NaN and the table says why, instead of a perfect correlation of ties', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));

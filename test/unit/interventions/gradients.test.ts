@@ -27,7 +27,7 @@ function target(x: tf.Tensor, interventions: readonly Intervention[]): tf.Scalar
   return logits!.mul(tf.tensor(weights, [1, 4, 37])).sum();
 }
 
-describe('gradients', () => {
+describe('gradients through interventions', () => {
   it('go through steering: against central differences of what runs', () => {
     const push = steer(model, hook, random(15), { scale: 2, positions: [0, 2] });
     const x = tf.tensor(x0, [1, 4, 15]);

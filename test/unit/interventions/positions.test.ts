@@ -34,7 +34,7 @@ async function moved(positions: Positions, tokens = ids): Promise<number[]> {
   });
 }
 
-describe('positions', () => {
+describe('positions in a text', () => {
   it.each<[Positions, number[]]>([
     ['all', [0, 1, 2, 3, 4, 5]],
     ['last', [5]],
@@ -188,7 +188,7 @@ describe('a patch in a window of the text', () => {
   });
 });
 
-describe('while generating', () => {
+describe('positions while generating', () => {
   /** Greedy continuation by one forward pass per token over the whole text so far. */
   function byForward(positions: Positions, tokens: number): number[] {
     const text = [...ids];

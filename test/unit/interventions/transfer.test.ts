@@ -70,7 +70,7 @@ const all = Array.from({ length: dSae }, (_, f) => f);
 const order = all.map((f) => (5 * f + 3) % dSae);
 const inverse = all.map((f) => order.indexOf(f));
 
-describe('transfer', () => {
+describe('transfer of an ablation', () => {
   it('between an SAE and itself with renamed features is complete, and far above shuffled pairs', async () => {
     const sae = saeAt(early);
     const twin = saeAt(early, sae, order);

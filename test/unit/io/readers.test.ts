@@ -81,7 +81,7 @@ describe('a pipe', () => {
   });
 });
 
-describe('errors', () => {
+describe('errors of reading and writing', () => {
   it('of JSON name the file and little of its text', async () => {
     const path = place('a.json', `{"a": ${'x'.repeat(100_000)}`);
     const error = await readJson(path).then(
@@ -141,7 +141,7 @@ describe('rows of texts', () => {
   });
 });
 
-describe('lists', () => {
+describe('long lists', () => {
   it('of a million numbers have a largest and a smallest, and are appended', () => {
     const numbers = Float64Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 1_000_003);
     const sorted = numbers.slice().sort();

@@ -108,7 +108,7 @@ describe('resampling', () => {
     expect(new Set(drawRows(10, 'subsample', 0.8, new Random(1))).size).toBe(8);
   });
 
-  it('bestJaccard by hand', async () => {
+  it('bestJaccard has the values found by hand', async () => {
     const base = await mapperGraph(ball(8, 1, 1), OPTIONS);
     const graph = {
       ...base,

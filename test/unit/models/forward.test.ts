@@ -50,7 +50,7 @@ function free(result: ForwardResult): void {
   for (const x of result.captured.values()) x.dispose();
 }
 
-describe.each(Object.keys(CONFIGS))('%s', (name) => {
+describe.each(Object.keys(CONFIGS))('the forward pass of %s', (name) => {
   const config = CONFIGS[name];
 
   it('agrees with the float64 reference at every hook and in the logits', () => {
@@ -133,7 +133,7 @@ describe.each(Object.keys(CONFIGS))('%s', (name) => {
   });
 });
 
-describe('forward', () => {
+describe('a forward pass', () => {
   const config = CONFIGS['GPT-Neo'];
 
   it('applies several edits of one hook in order', () => {

@@ -67,7 +67,7 @@ function checkGradients(config: ModelConfig): void {
   model.dispose();
 }
 
-describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
+describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('the gradient of %s', (name) => {
   it('loss and its gradient in every weight agree with finite differences of the float64 reference', async () => {
     await initDevice();
     const before = tf.memory().numTensors;
@@ -75,7 +75,7 @@ describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('does so too without the fused kernels of the cpu device', async () => {
+  it('agrees with them too without the fused kernels of the cpu device', async () => {
     await initDevice();
     const backend = tf.getBackend();
     await tf.setBackend('cpu');
@@ -87,7 +87,7 @@ describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
   });
 });
 
-describe('loss', () => {
+describe('the loss of a model', () => {
   beforeAll(async () => {
     await initDevice();
   });
@@ -135,7 +135,7 @@ describe('loss', () => {
     model.dispose();
   });
 
-  it('needs two tokens', () => {
+  it('is refused for sequences of one token', () => {
     const model = modelOf(CONFIGS['GPT-2'], randomWeights(CONFIGS['GPT-2'], 3));
     expect(() => model.loss(Int32Array.of(1, 2), 2)).toThrow(/at least 2 tokens/);
     model.dispose();

@@ -60,7 +60,7 @@ async function checkpoint(
 const rename = (tensors: Record<string, NdArray>, to: (name: string) => string): Record<string, NdArray> =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [to(name), tensor]));
 
-describe.each(Object.entries(CONFIGS))('%s', (_, config) => {
+describe.each(Object.entries(CONFIGS))('a model of %s', (_, config) => {
   it('saved and loaded gives identical logits and the same id', async () => {
     const model = modelOf(config, randomWeights(config, 31));
     await saveModel(model, folder);

@@ -34,7 +34,7 @@ it.each([
   expect(ends[2]).toBe(1e4);
 });
 
-it('is not used when it does not agree with the reference', () => {
+it('a native operation is not used when it does not agree with the reference', () => {
   expect(checkedUnary('FastGelu', (x) => Math.max(0, x))).toBeUndefined();
 });
 

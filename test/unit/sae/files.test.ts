@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { loadSae } from '#kernel/sae/load.js';
 import { saveSae } from '#kernel/sae/save.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { saeOf } from '#test/kit/sae.js';
+import { CHECKPOINTS } from '#test/kit/samples.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -251,17 +251,14 @@ describe('bare state dicts', () => {
     await expect(loadSae(path)).rejects.toThrow(/no SAE known by these tensors: other \[9\], weight \[4\].*\{ map:/);
   });
 
-  const real = join(import.meta.dirname, '../../../../shared/data/saes');
-  it.skipIf(!existsSync(real))(
-    'the real SAEs of TinyStories-1M load: 128 and 1,024 features, k = 4 (skipped where ../shared/data/saes is absent)',
-    async () => {
-      for (const dSae of [128, 1024]) {
-        const sae = await loadSae(join(real, `sae_${dSae}_4.pt`));
-        expect(sae.config).toMatchObject({ architecture: 'topk', k: 4, dIn: 64, dSae });
-        const x = matrix(50, 64, new Random(1).normals(new Float32Array(50 * 64)));
-        const { indptr } = sae.encode(x);
-        for (let i = 0; i < 50; i++) expect(indptr[i + 1] - indptr[i]).toBeLessThanOrEqual(4);
-      }
-    },
-  );
+  it.for(CHECKPOINTS)('$name load: two widths, k = 4', async ({ folder: at, there, small, large, d }, { skip }) => {
+    if (!there) skip();
+    for (const dSae of [small, large]) {
+      const sae = await loadSae(join(at, `sae_${dSae}_4.pt`));
+      expect(sae.config).toMatchObject({ architecture: 'topk', k: 4, dIn: d, dSae });
+      const x = matrix(50, d, new Random(1).normals(new Float32Array(50 * d)));
+      const { indptr } = sae.encode(x);
+      for (let i = 0; i < 50; i++) expect(indptr[i + 1] - indptr[i]).toBeLessThanOrEqual(4);
+    }
+  });
 });

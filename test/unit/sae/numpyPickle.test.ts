@@ -12,8 +12,8 @@ const golden = JSON.parse(readFileSync(join(import.meta.dirname, '../../goldens/
 const bytesOf = (name: string): Uint8Array => new Uint8Array(Buffer.from(golden.decoders[name], 'base64'));
 const NAMES = ['a.pkl', 'p2.pkl', 'p5.pkl'];
 
-describe('arrays', () => {
-  it.each(NAMES)('%s', (name) => {
+describe('pickled NumPy arrays', () => {
+  it.each(NAMES)('are read as numbers: %s', (name) => {
     const [[key, array]] = numpyArrays(name, bytesOf(name));
     expect(key).toBe(name === 'p2.pkl' ? 'W_dec' : name.slice(0, -4));
     expect(array).toEqual({ dtype: 'F32', shape: [12, 6], data: Float32Array.from(golden.decoder.flat()) });

@@ -87,7 +87,7 @@ describe('tensors that the architecture does not use', () => {
   });
 });
 
-describe('config fields', () => {
+describe('fields of an SAE’s config', () => {
   it.each(['SAELens 6 standard', 'SAELens before 6 jumprelu', 'sparsify topk', 'Gemma Scope 2', 'Llama Scope'])(
     'one that is not known is refused in %s, unless it is ignored',
     async (name) => {
@@ -150,7 +150,7 @@ it('the fields of a published cfg.json of versions before 6 are all known', asyn
   expect(sae.config.metadata.model_from_pretrained_kwargs).toEqual({ center_writing_weights: true });
 });
 
-describe('options', () => {
+describe('options of loading an SAE', () => {
   it.each([
     ['SAELens 6 standard', { normScalingFactor: 2 }, /normScalingFactor \} was given, but means nothing/],
     ['SAELens 6 standard', { applyBDecToInput: false }, /applyBDecToInput: false \} was given, but .* says true/],

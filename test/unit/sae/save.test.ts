@@ -67,7 +67,7 @@ it('what a layout cannot hold is refused with the reason, and nothing else', () 
   expect([of('saelens'), of('sparsify'), of('dictionary_learning')].every((n) => n > 8)).toBe(true);
 });
 
-it('the loader reads back what was saved, to the same features', async () => {
+it('a saved SAE is read back by the loader, to the same features', async () => {
   for (const { title, at, f, y } of saved) {
     const { features, reconstruction } = reconstruct(await loadSae(at), x);
     expect(worst(toDense(features), f), title).toBeLessThan(1e-5);
@@ -75,7 +75,7 @@ it('the loader reads back what was saved, to the same features', async () => {
   }
 });
 
-it.skipIf(!python)('numpy and torch read the same from it', () => {
+it.skipIf(!python)('a saved SAE is read by numpy and torch to the same features', () => {
   const input = JSON.stringify({ x: goldens.x, saes: saved.map(({ layout, at }) => [layout, at]) });
   const script = join(import.meta.dirname, '../../goldens/read-saes.py');
   const run = spawnSync(PYTHON, [script], { input, encoding: 'utf8', maxBuffer: 1 << 28 });

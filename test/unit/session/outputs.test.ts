@@ -233,7 +233,7 @@ describe('an executed notebook', () => {
   });
 });
 
-describe('values', () => {
+describe('values that a cell shows', () => {
   it('that are arrays are summarised by type and shape', () => {
     expect(valueText(new Float32Array([1, 0.1, 3]))).toBe('Float32Array 3 [1, 0.1, 3]');
     expect(valueText({ rows: 2, cols: 500, data: new Float32Array(1000) })).toBe(

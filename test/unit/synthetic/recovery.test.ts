@@ -141,8 +141,8 @@ describe('recovery of a dictionary', () => {
   });
 });
 
-describe('firing', () => {
-  it('precision, recall and F1 by hand', async () => {
+describe('recovery of firings', () => {
+  it('has precision, recall and F1 as found by hand', async () => {
     // Feature 0 fires on samples 0-3; latent 0 on 0, 1, 4; latent 1 never; latent 2 (of feature 1) exactly with it.
     const codes = fromRows([[1, 0], [1, 1], [2, 0], [1, 1], [0, 0], [0, 1]]); // prettier-ignore
     const latents = fromRows([[1, 0, 0], [3, 0, 2], [0, 0, 0], [0, 0, 2], [1, 0, 0], [0, 0, 2]]); // prettier-ignore
@@ -195,7 +195,7 @@ describe('firing', () => {
   });
 });
 
-describe('absorption', () => {
+describe('absorption of a feature', () => {
   // Parent 0, child 1 of it, stranger 2, in three dimensions.
   const truth = basis(3);
   const count = async (
@@ -257,7 +257,7 @@ describe('absorption', () => {
   });
 });
 
-describe('splitting', () => {
+describe('splitting of a feature', () => {
   const codes = fromRows(Array.from({ length: 12 }, (_, i) => [i < 8 ? 1 : 0, i >= 6 ? 1 : 0]));
   const fires = (...sets: number[][]) =>
     fromRows(Array.from({ length: 12 }, (_, i) => sets.map((s) => (s.includes(i) ? 1 : 0))));

@@ -115,7 +115,7 @@ describe('graph model', () => {
   });
 });
 
-describe('lighting', () => {
+describe('lighting nodes of a graph', () => {
   const none = { query: '', substring: false, selection: null, linked: null, pinned: null };
 
   test('search lights nodes by the share of members, and counts points and nodes', async () => {
@@ -181,7 +181,7 @@ describe('lighting', () => {
   });
 });
 
-describe('exports', () => {
+describe('exports of the graph view', () => {
   test('KeplerMapper’s dictionary: names by cube and cluster, links at the first node, simplices to edges', async () => {
     const { sets } = await open(small());
     expect(keplerNames(sets[0])).toEqual(['cube3_cluster0', 'cube3_cluster1', 'cube7_cluster0']);
@@ -217,7 +217,7 @@ describe('exports', () => {
   });
 });
 
-describe('words', () => {
+describe('words about a graph', () => {
   const meta = graphFixture('null').meta.sets[0];
 
   test('an empty graph is explained by what made it empty', () => {
@@ -256,7 +256,7 @@ describe('words', () => {
   });
 });
 
-describe('saved state', () => {
+describe('saved state of the graph view', () => {
   test('what is missing or wrong becomes the default', async () => {
     const model = await open(graphFixture('null'));
     const fallback = defaultState(model);
