@@ -10,7 +10,7 @@ const closed = (files, patterns, names = []) => ({
     'no-restricted-imports': [
       'error',
       {
-        patterns: patterns.map((p) => ({ group: [p.glob], message: p.why })),
+        patterns: patterns.map((p) => ({ group: [p.glob].flat(), message: p.why })),
         paths: names.map((name) => ({ name, message: 'not in this room' })),
       },
     ],
@@ -163,10 +163,10 @@ export default tseslint.config(
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
   ...upper.flatMap((room, floor) => {
     const higher = upper.slice(floor + 1);
-    const shut = (rooms) => [
-      ...[...outside, p('vscode'), declared],
-      ...[...above, ...rooms].map((r) => p(`**/${r}/**`)),
-    ];
+    // Until capture stands in models.
+    const except = '!**/activations/capture.js';
+    const closedRooms = (rooms) => [...above, ...rooms].map((r) => p([`**/${r}/**`, except]));
+    const shut = (rooms) => [...outside, p('vscode'), declared, ...closedRooms(rooms)];
     const over = declaredAbove[room] ?? [];
     return [
       closed([`src/kernel/${room}/**`], shut(higher)),
