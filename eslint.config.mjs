@@ -159,7 +159,8 @@ export default tseslint.config(
       ...webviewRooms.filter((other) => !webviewsBelow(room).includes(other) && other !== room).map(webviewRoom(room)),
     ]),
   ),
-  closed(['src/kernel/session/**'], [...outside, p('vscode')]),
+  closed(['src/kernel/session/**'], [...outside, p('vscode'), p('../convert/**')]),
+  closed(['src/kernel/convert/**'], [...outside, p('vscode'), ...['api', ...upper].map((r) => p(`../${r}/**`))]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
   ...upper.flatMap((room, floor) => {
     const higher = upper.slice(floor + 1);

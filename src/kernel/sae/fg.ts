@@ -1,5 +1,6 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
 import path from 'node:path';
+import type { SparseActivations } from '../activations/types.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
 import { interventionPairings } from '../interventions/pairings.js';
@@ -19,6 +20,7 @@ import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
 import { CONFORMANCE, pairs } from './pairing.js';
+import { writeNeuronpedia } from './neuronpedia.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
 
@@ -100,8 +102,8 @@ const load = verb({
 });
 
 const SAVE = {
-  layout: choice(['saelens', 'sparsify', 'dictionary_learning'], {
-    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, or config.json and ae.pt.',
+  layout: choice(['saelens', 'sparsify', 'dictionary_learning', 'neuronpedia'], {
+    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, config.json and ae.pt, or batch-0.json and more with the features for Neuronpedia, which needs `activations`.',
     fallback: "'saelens'",
   }),
   density: value<NonNullable<SaveSaeOptions['density']>>(
@@ -109,15 +111,35 @@ const SAVE = {
     { doc: "Share of tokens on which each feature fires, for the saelens layout's sparsity.", fallback: 'not written' },
     (v) => Array.isArray(v) || ArrayBuffer.isView(v),
   ),
+  activations: value<SparseActivations>(
+    'what fg.activations.save returned',
+    { doc: "Of the neuronpedia layout: this SAE's activations, for examples and frequencies.", fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+  model: value<LanguageModel>(
+    'what fg.models.load returned',
+    { doc: 'Of the neuronpedia layout: the model, for the tokens that features raise and lower.', fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
 } as const;
 
 const save = verb({
   doc: "Writes the SAE in another program's layout; returns the absolute path of the folder.",
   args: [saeArg, words('folder', "Path against the notebook's folder.")],
-  options: SAVE,
-  async run({ env, options }, sae, folder) {
+  options: { ...SAVE, ...CALL },
+  errors: ['Activations of another SAE, and what the chosen layout has no place for, are refused.'],
+  async run({ env, options, call }, sae, folder) {
     const to = env.resolve(folder);
-    await saveSae(sae, to, only(SAVE, options));
+    const { layout, activations, model, density } = options;
+    if (layout === 'neuronpedia') {
+      if (!activations) throw new Error("layout 'neuronpedia' is of features: give { activations }");
+      if (density) throw new Error('density is part of the saelens layout; neuronpedia counts by { activations }');
+      await writeNeuronpedia(sae, to, { activations, model, ...call });
+    } else {
+      if (activations || model)
+        throw new Error("{ activations } and { model } are for layout 'neuronpedia'; leave them out");
+      await saveSae(sae, to, { layout, density });
+    }
     return to;
   },
 });

@@ -163,7 +163,7 @@ describe('a folder of a model', () => {
   });
 });
 
-describe('shards', () => {
+describe('shards of a model', () => {
   async function sharded(of: number, change: (at: string, map: Record<string, string>) => void = () => undefined) {
     const at = await folderOf({ files: {} });
     rmSync(join(at, 'model.safetensors'));

@@ -54,7 +54,7 @@ async function accepted(path: string): Promise<Awaited<ReturnType<typeof loadSae
   return loadSae(path).catch(() => undefined);
 }
 
-describe('every layout', () => {
+describe('an SAE of every layout is told apart', () => {
   it.each(goldens.cases.map(({ name }) => name))('%s', async (name) => {
     const at = await lay(name);
     const found = await inspect(at, 'asked');

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTokenizer } from '#kernel/models/tokenizer.js';
 import { bytePairJson, loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import type { Tokenizer } from '#kernel/models/types.js';
+import { shared, STORIES } from '#test/kit/samples.js';
 
 const goldens = resolve(import.meta.dirname, '../../goldens');
-const data = resolve(import.meta.dirname, '../../../../shared/data');
-const gpt2 = join(data, 'gpt2');
+const gpt2 = join(shared, 'gpt2');
 const present = existsSync(join(gpt2, 'vocab.json'));
 if (!present) console.warn(`skipped: no GPT-2 tokenizer files in ${gpt2}`);
 
@@ -103,7 +103,7 @@ function behavesAsBytePair(files: string, textFile: string): void {
 
 describe('a tokenizer as GPT-2’s of 657 tokens', () => {
   const files = join(goldens, 'byte-pair');
-  behavesAsBytePair(files, join(goldens, 'stories.txt'));
+  behavesAsBytePair(files, STORIES);
 
   it('gives the ids of the Rust library', async () => {
     const tokenizer = await loadTokenizer(files);
@@ -115,7 +115,7 @@ describe('a tokenizer as GPT-2’s of 657 tokens', () => {
 });
 
 describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () => {
-  behavesAsBytePair(gpt2, join(data, 'tinystories-sample.txt'));
+  behavesAsBytePair(gpt2, join(shared, 'tinystories-sample.txt'));
 
   it('gives the published encodings', async () => {
     const tokenizer = await loadTokenizer(gpt2);

@@ -64,6 +64,26 @@ describe('f and x̂ are those of the definition', () => {
   });
 });
 
+describe('an SAE that normalises each row', () => {
+  it.each(['SAELens layer_norm', 'SAELens constant_norm_rescale'])(
+    '%s decodes into the units of x, and refuses features without it',
+    async (name) => {
+      const { files, load } = goldens.cases.find((one) => one.name === name)!;
+      const sae = await loadSae(join(await lay(`${name} far`, files), load));
+      const far = matrix(
+        x.rows,
+        x.cols,
+        x.data.map((v) => 40 * v),
+      );
+      const { origin: _, ...bare } = sae.encode(far);
+      expect(() => sae.decode(bare)).toThrow(/normalises each row .* give x as the second argument/);
+      // Both norms take the scale out of x before features are read: it comes back from the row itself.
+      const near = sae.decode(sae.encode(x));
+      sae.decode(bare, far).data.forEach((v, i) => expect(Math.abs(v - 40 * near.data[i])).toBeLessThan(0.02));
+    },
+  );
+});
+
 describe('a decoder alone', () => {
   it.each(Object.keys(goldens.decoders))('%s has directions, a name and an id, and encodes nothing', async (name) => {
     const at = await lay(`decoder ${name}`, { [name]: goldens.decoders[name] });
