@@ -20,7 +20,7 @@ import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
 import { CONFORMANCE, pairs } from './pairing.js';
-import { writeNeuronpedia } from './neuronpedia.js';
+import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
 
