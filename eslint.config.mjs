@@ -35,7 +35,11 @@ const upper = [
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
 /** What a room declares may need a room above it: its fg.ts stands over that one, and only api's list imports it. */
-const declaredAbove = { datasets: ['synthetic'], sae: ['interventions', 'activations'], activations: ['interventions'] };
+const declaredAbove = {
+  datasets: ['synthetic'],
+  sae: ['interventions', 'activations'],
+  activations: ['interventions'],
+};
 /** present names the types of rooms, and nothing else of them. */
 const beside = (room, other) => room === 'present' && upper.includes(other);
 const declared = p('**/fg.js', 'what a room declares stands above it: only api imports it');
