@@ -10,7 +10,7 @@ const closed = (files, patterns, names = []) => ({
     'no-restricted-imports': [
       'error',
       {
-        patterns: patterns.map((p) => ({ group: [p.glob], message: p.why })),
+        patterns: patterns.map((p) => ({ group: [p.glob].flat(), message: p.why })),
         paths: names.map((name) => ({ name, message: 'not in this room' })),
       },
     ],
@@ -19,6 +19,7 @@ const closed = (files, patterns, names = []) => ({
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
 const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
+/** Rooms of analysis, lowest first: each imports those before it, never those after it. */
 const upper = [
   'datasets',
   'sae',
@@ -26,15 +27,22 @@ const upper = [
   'correlation',
   'maps',
   'mapper',
-  'synthetic',
   'interventions',
+  'synthetic',
   'show',
   'inspect',
 ];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
-/** Pairs of one floor: present names the types of rooms, io and compute lend to each other. */
-const beside = (room, other) => (room === 'present' && upper.includes(other)) || (room === 'compute' && other === 'io');
+/** What a room declares may need a room above it: its fg.ts stands over that one, and only api's list imports it. */
+const declaredAbove = {
+  datasets: ['synthetic'],
+  sae: ['interventions', 'activations'],
+  activations: ['interventions'],
+};
+/** present names the types of rooms, and nothing else of them. */
+const beside = (room, other) => room === 'present' && upper.includes(other);
+const declared = p('**/fg.js', 'what a room declares stands above it: only api imports it');
 const typesOnly = (files, rooms) => ({
   files,
   rules: {
@@ -158,14 +166,23 @@ export default tseslint.config(
   closed(['src/kernel/session/**'], [...outside, p('vscode'), p('../convert/**')]),
   closed(['src/kernel/convert/**'], [...outside, p('vscode'), ...['api', ...upper].map((r) => p(`../${r}/**`))]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
-  ...upper.map((room) =>
-    closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))]),
-  ),
+  ...upper.flatMap((room, floor) => {
+    const higher = upper.slice(floor + 1);
+    const closedRooms = (rooms) => [...above, ...rooms].map((r) => p(`**/${r}/**`));
+    const shut = (rooms) => [...outside, p('vscode'), declared, ...closedRooms(rooms)];
+    const over = declaredAbove[room] ?? [];
+    return [
+      closed([`src/kernel/${room}/**`], shut(higher)),
+      ...(over.length > 0 ? [closed([`src/kernel/${room}/fg.ts`], shut(higher.filter((r) => !over.includes(r))))] : []),
+    ];
+  }),
   // Below the rooms, from the top: each imports those after it.
   ...floors.map((room, floor) => {
     const higher = [...above, ...upper, ...floors.slice(0, floor)].filter((r) => !beside(room, r));
-    const verbs = p('./fg.js', 'what a room declares stands above it');
-    return closed([`src/kernel/${room}/**`], [...outside, p('vscode'), verbs, ...higher.map((r) => p(`../${r}/**`))]);
+    return closed(
+      [`src/kernel/${room}/**`],
+      [...outside, p('vscode'), declared, ...higher.map((r) => p(`../${r}/**`))],
+    );
   }),
   // What these rooms declare is written in terms of verb and present; nothing but the facade's list imports it.
   closed(

@@ -58,7 +58,7 @@ const save = verb({
     'An SAE of another width or another model, tokens of another tokenizer and interventions that cannot act on the tokens are refused before the model runs.',
     'The first NaN or infinity stops it, with its place; nothing is kept.',
   ],
-  kinds: ['activations'],
+  kinds: ['activations', 'conformance'],
   before: pairs(({ interventions }, model, _sae, data) =>
     interventionPairings(model, listOf(interventions), tokenSet(data, model)),
   ),

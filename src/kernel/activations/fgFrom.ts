@@ -42,6 +42,7 @@ export const from = verb({
     ...KEPT,
   },
   errors: ['Arrays that do not fit each other, NaN and infinity are refused with their place.'],
+  kinds: ['activations'],
   run: async ({ env, options, call }, data) => {
     const { value: store, cached, record } = await activationsFrom(data, env.store, { ...options, ...call });
     env.tellCached(`Activations of ${options.name}`, cached, record);

@@ -5,38 +5,65 @@ import { artifacts } from '../artifacts/fg.js';
 import { loadResult } from '../artifacts/result.js';
 import type { ArtifactRecord } from '../artifacts/types.js';
 import type { ComputeOptions } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
 import { loadFeatureMap } from '../correlation/artifact.js';
 import type { PairedMap } from '../correlation/types.js';
+import type { JointMap } from '../interventions/joint.js';
 import { loadLens } from '../mapper/lensSaved.js';
 import { loadGraph } from '../mapper/saved.js';
-import type { LensValues, MapperGraph } from '../mapper/types.js';
-import type { Layout } from '../maps/types.js';
 import { CALL, words } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { namespace } from '../verb/namespace.js';
-import { text } from '../verb/option.js';
-import { verb } from '../verb/verb.js';
+import { namespace, type Namespace } from '../verb/namespace.js';
+import { choice } from '../verb/option.js';
+import { byKind, verb } from '../verb/verb.js';
 import { loadLayout } from '../maps/saved.js';
+import { setDisplay } from '../present/items.js';
+import { worldItems } from '../present/synthetic.js';
+import type { Conformance } from '../sae/conformance.js';
 import { loadTrained, type TrainedSae } from '../sae/fgTrain.js';
+import { loadMutual, type MutualSaes } from '../synthetic/recovery/mutual.js';
+import type { Recovery } from '../synthetic/recovery/recovery.js';
+import { loadWorld } from '../synthetic/world/kept.js';
+import type { GeneratedWorld } from '../synthetic/world/world.js';
+import type { rooms } from './rooms.js';
 
-/** What an artifact of a kind is when it is loaded; other kinds are plain results. */
-export interface LoadedByKind {
+type VerbOf<N> = N extends Namespace<infer V> ? V[keyof V] : never;
+/** Kind and result of a verb that keeps what it gives. */
+type Kept<V> = V extends { readonly types?: { kind: infer K; result: infer R } }
+  ? [K] extends [never]
+    ? never
+    : { kind: K; result: Awaited<R> }
+  : never;
+type KeptByVerbs = Kept<VerbOf<(typeof rooms)[keyof typeof rooms]>>;
+
+/** What an artifact is when it is loaded, by its kind, where a room keeps it by functions of its own. */
+export interface LoadedByRooms {
   activations: SparseActivations;
   sae: TrainedSae;
   /** With the two stores that it was made from. */
   correlation: PairedMap;
-  layout: Layout;
-  mapper: MapperGraph;
-  lens: LensValues;
+  /** Without the tokens that it was drawn of. */
+  'joint-map': JointMap;
+  /** Made again from its options. */
+  world: GeneratedWorld;
+  /** What one cell of a sweep recovered. */
+  'sweep-cell': Recovery;
+  /** The SAEs of one coupling. */
+  mfr: MutualSaes;
+  conformance: Conformance;
 }
 
-type Kind = keyof LoadedByKind;
+/** The same of everything that is kept: what a verb with `keep` gives, under its kind. */
+export type LoadedByKind = LoadedByRooms & { [K in KeptByVerbs as K['kind'] & string]: K['result'] };
+
+type Own = LoadedByRooms & Pick<LoadedByKind, 'layout' | 'mapper' | 'lens'>;
 type Reader<T> = Pick<ComputeOptions<T>, 'load' | 'lazy'>;
 
 /** Kinds that are what outputs refer to: pictures and their columns, not results. */
 const VIEWS = ['map', 'graph'];
 
-function readers(env: Environment): { [K in Kind]: Reader<LoadedByKind[K]> } {
+/** Kinds that are not read as plain results. */
+function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reader<Own[K]> } {
   const activations: Reader<SparseActivations> = {
     lazy: isShard,
     load: (folder, record) => openActivations(folder, undefined, record.files),
@@ -58,12 +85,23 @@ function readers(env: Environment): { [K in Kind]: Reader<LoadedByKind[K]> } {
     layout: { load: async (folder, { inputs }) => ({ ...(await loadLayout(folder)), rows: inputs.rows }) },
     mapper: { load: loadGraph },
     lens: { load: loadLens },
+    world: {
+      async load(_, record) {
+        const made = await loadWorld(record, call);
+        setDisplay(made, () => worldItems(made));
+        return made;
+      },
+    },
+    mfr: { load: loadMutual },
+    'joint-map': { load: loadResult<JointMap> },
+    'sweep-cell': { load: loadResult<Recovery> },
+    conformance: { load: loadResult<Conformance> },
   };
 }
 
-function readerOf(env: Environment, { kind, id }: ArtifactRecord): Reader<object> {
-  const known = readers(env);
-  if (Object.hasOwn(known, kind)) return known[kind as Kind];
+function readerOf(env: Environment, { kind, id }: ArtifactRecord, call: CallOptions): Reader<object> {
+  const known = readers(env, call);
+  if (Object.hasOwn(known, kind)) return known[kind as keyof Own];
   if (VIEWS.includes(kind))
     throw new Error(
       `${kind} ${id.slice(0, 8)} is what an output shows, not a result; load the layout, map or graph that it was drawn from`,
@@ -71,25 +109,34 @@ function readerOf(env: Environment, { kind, id }: ArtifactRecord): Reader<object
   return { load: (folder) => loadResult(folder) };
 }
 
-const load = verb({
-  doc: 'A kept result by its id or the first 8 digits of it or more: a store, a correlation map with its stores, a layout, an SAE with its history, a Mapper graph, a lens, or any other result as it was returned. Cells say the id when a result is loaded from the cache; fg.artifacts.list has all.',
-  args: [words('id', 'Id of the artifact, 8 to 64 hex digits.')],
-  options: {
-    kind: text({ doc: 'What it must be: another kind is refused.', fallback: 'any kind' }),
-    ...CALL,
-  },
-  errors: ['An unknown id, two that begin alike, another kind and damaged files are refused by name.'],
-  run: async ({ env, options }, id): Promise<object> => {
-    const { value } = await env.store.open<object>(id, (record) => {
-      if (options.kind !== undefined && record.kind !== options.kind)
-        throw new Error(
-          `artifact ${id} is of kind "${record.kind}"${record.title ? ` (${record.title})` : ''}; expected "${options.kind}"`,
-        );
-      return readerOf(env, record);
-    });
-    return value;
-  },
-});
+const load = (kinds: readonly string[]) =>
+  byKind<LoadedByKind>()(
+    verb({
+      doc: 'A kept result by its id or the first 8 digits of it or more: a store, a correlation map with its stores, a layout, an SAE with its history, a Mapper graph, a lens, a world, or any other result as it was returned. A world and an SAE are also found by the id that they carry. With `kind` the editor knows what it is. Cells say the id when a result is loaded from the cache; fg.artifacts.list has all.',
+      args: [words('id', 'Id of the artifact, 8 to 64 hex digits.')],
+      options: {
+        kind: {
+          ...choice(kinds, { doc: 'What it must be: another kind is refused.', fallback: 'any kind' }),
+          telling: true,
+        },
+        ...CALL,
+      },
+      errors: [
+        'An unknown id, two that begin alike, another kind and damaged files are refused by name.',
+        'A world whose options give another one in this version is refused.',
+      ],
+      run: async ({ env, options, call }, id): Promise<LoadedByKind[keyof LoadedByKind]> => {
+        const { value } = await env.store.open<object>(id, (record) => {
+          if (options.kind !== undefined && record.kind !== options.kind)
+            throw new Error(
+              `artifact ${id} is of kind "${record.kind}"${record.title ? ` (${record.title})` : ''}; expected "${options.kind}"`,
+            );
+          return readerOf(env, record, call);
+        });
+        return value as LoadedByKind[keyof LoadedByKind];
+      },
+    }),
+  );
 
 const note = verb({
   doc: 'Writes a note into the record of a result, with the key figures told so far; fg.artifacts.list({ search }) finds it by its words.',
@@ -100,6 +147,7 @@ const note = verb({
 
 /** fg.artifacts whole: what loads results knows all rooms, the rest of it knows none. `kinds`: those that verbs keep. */
 export function artifactsOf(kinds: readonly string[]) {
+  const known = kinds.filter((kind) => !VIEWS.includes(kind)).sort();
   const kept = artifacts(kinds);
-  return namespace({ ...kept, verbs: { ...kept.verbs, load, note } });
+  return namespace({ ...kept, verbs: { ...kept.verbs, load: load(known), note } });
 }

@@ -45,8 +45,8 @@ export interface ComputeOptions<T> {
   unfinished?: string;
   /** Files that `load` does not read to the end: they are measured only, and checked as they are read (record.files). */
   lazy?: (file: string) => boolean;
-  /** Writes every file of the result into the folder; needs to write no record. */
-  make(temporaryFolder: string): Promise<void>;
+  /** Writes every file of the result into the folder; needs to write no record. May give the record's `contents`. */
+  make(temporaryFolder: string): Promise<string | void>;
   /** Reads the finished result. */
   load(folder: string, record: ArtifactRecord): Promise<T>;
 }
@@ -117,8 +117,11 @@ export class ArtifactStore {
   /** The artifact of an id (or of its first 8 digits or more). Throws when two artifacts begin alike. */
   async find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined> {
     if (!/^[0-9a-f]{8,64}$/.test(id)) throw new Error(`artifact id "${id}": expected 8 to 64 hex digits`);
-    const found = (await this.list()).filter((record) => record.id.startsWith(id));
-    if (found.length > 1) {
+    const records = await this.list();
+    const named = records.filter((record) => record.id.startsWith(id));
+    const found = named.length > 0 ? named : records.filter((record) => record.contents?.startsWith(id));
+    // Several that hold the same are one: the newest stands for them.
+    if (found.length > 1 && (named.length > 0 || found.some((r) => r.contents !== found[0].contents))) {
       throw new Error(
         `artifact id "${id}" is short: ${found.map((r) => `${r.kind} ${r.id}`).join(', ')} begin with it`,
       );
@@ -273,7 +276,7 @@ export class ArtifactStore {
     try {
       const start = performance.now();
       const madeBy = this.options.madeBy?.();
-      await make(temporary);
+      const contents = await make(temporary);
       const record = await writeRecord(temporary, {
         id: artifactId(key),
         kind: key.kind,
@@ -281,6 +284,7 @@ export class ArtifactStore {
         inputs: key.inputs,
         codeVersion: key.codeVersion,
         ...(title === undefined ? {} : { title }),
+        ...(typeof contents === 'string' ? { contents } : {}),
         ...(madeBy === undefined ? {} : { madeBy }),
         created: new Date().toISOString(),
         device: this.options.device(),

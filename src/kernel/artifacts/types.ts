@@ -31,6 +31,8 @@ export interface ArtifactRecord extends ArtifactKey {
   wallMs: number;
   /** For people. */
   title?: string;
+  /** Identity of what it holds, where other results name that and not the id of this record: a world, an SAE. */
+  contents?: string;
   /** What someone wrote about it. */
   note?: string;
   /** Absent in records of earlier versions. */

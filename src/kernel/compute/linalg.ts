@@ -4,7 +4,6 @@
  */
 import { dot } from './dot.js';
 import { largestOf, powerBelow } from './matrix.js';
-export { svdThin, type Svd } from './svd.js';
 
 export interface Eigen {
   /** [n], descending. */

@@ -1,6 +1,7 @@
 /** Tables, feature cards and comparisons as plain HTML, for viewers without our renderer. Everything in them is escaped. */
 import type { ComparisonDescriptor, FeatureCard, FeatureCards, TableDescriptor } from '../../protocol/display.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
+import { labelLine } from '../../protocol/tokens.js';
 import { escapeHtml } from '../../protocol/webview.js';
 import { count, formatNumber } from '../present/items.js';
 import { own } from './jupyter.js';
@@ -51,7 +52,7 @@ function exampleHtml({ value, tokens, peak }: FeatureExample): string {
 }
 
 function cardHtml({ side, feature, label, firingRate, firings, examples }: FeatureCard): string {
-  const words = label.map((token) => token.trim()).join(', ');
+  const words = labelLine(label);
   const rate =
     firings === 0
       ? 'dead: never fired'

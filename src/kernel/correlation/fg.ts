@@ -28,6 +28,7 @@ const map = verb({
   args: [storeArg('a'), storeArg('b')],
   options: { ...CORRELATE, ...CORRELATE_MEMORY, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],
+  kinds: ['correlation'],
   async run({ env, options, call }, a, b) {
     const { value, cached, record } = await correlateArtifact(a, b, env.store, { ...options, ...call });
     env.tellCached('Correlation map', cached, record);

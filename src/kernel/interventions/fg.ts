@@ -8,7 +8,7 @@ import { only, real, value, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { compare as comparison } from './compare.js';
 import { interventionsArg, modelArg, promptsArg, tokensOf, type TokenData } from './fgArgs.js';
-import { attribution, circuit, densities, effects, logitEffects, showCircuit, transfer } from './fgEffects.js';
+import { attribution, circuit, densities, effects, logitEffects, transfer } from './fgEffects.js';
 import {
   ablate,
   bothModels,
@@ -24,7 +24,7 @@ import {
   steer,
   steerFeature,
 } from './fgMake.js';
-import { jointMap, showArrows } from './fgMap.js';
+import { jointMap } from './fgMap.js';
 import { panel } from './fgPanel.js';
 import { describeAll, requireRunnable } from './intervention.js';
 import { interventionPairings, tokensOfTexts } from './pairings.js';
@@ -128,11 +128,9 @@ await fg.interventions.logitEffects(lm, push, text, { tokens: [' she', ' he'], s
     densities,
     logitEffects,
     jointMap,
-    showArrows,
     attribution,
     transfer,
     circuit,
-    showCircuit,
     panel,
   },
 });

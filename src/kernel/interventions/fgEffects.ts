@@ -1,14 +1,12 @@
 /** fg.interventions: what interventions do to features and predictions, where predictions come from, and transfer. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import type { PointLabel } from '../../protocol/tokens.js';
 import type { PairedMap } from '../correlation/types.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import * as picture from '../present/interventions.js';
-import { chartItems } from '../present/items.js';
-import { anything, KEPT, nulls, thing, words } from '../verb/common.js';
-import { choice, membersGiven, numbers, only, text, value, whole, type Given } from '../verb/option.js';
-import { syncVerb, verb } from '../verb/verb.js';
-import { circuit as circuitOf, CIRCUIT_VERSION, type Circuit } from './circuits.js';
+import { anything, KEPT, nulls, words } from '../verb/common.js';
+import { choice, membersGiven, numbers, only, value, whole, type Given } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { circuit as circuitOf, CIRCUIT_VERSION } from './circuits.js';
 import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects } from './effects.js';
 import { attribute, ATTRIBUTION_VERSION } from './featureAttribution.js';
 import {
@@ -77,6 +75,7 @@ export const effects = verb({
         "nulls are the sign patterns of the sign-flip test; give test: 'signFlip' with them, or leave them out",
       );
   },
+  kinds: ['conformance'],
   before: pairs((options, model, chosen, saes, texts) => {
     const tokens = tokensOf(texts, model);
     return [...pairingsOf(model, saes, tokens, options), ...interventionPairings(model, chosen, tokens)];
@@ -109,6 +108,7 @@ export const densities = verb({
   doc: 'Firing density of each SAE before and after: one row per layer, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
   options: { ...DENSITIES, batchTokens, ...CONFORMANCE, ...KEPT },
+  kinds: ['conformance'],
   before: pairs((options, model, chosen, saes, texts) => {
     const tokens = tokensOf(texts, model);
     return [
@@ -333,7 +333,7 @@ function circuitOptions({ nulls: chance, ...rest }: Given<typeof CIRCUIT>) {
 }
 
 export const circuit = verb({
-  doc: "Edges from the features of one layer's SAE to those of a later one on a prompt, attributed and then verified. The same call again loads the result.",
+  doc: "Edges from the features of one layer's SAE to those of a later one on a prompt, attributed and then verified. As the last expression of a cell it is the table of all edges; fg.show(circuit, options) draws the two layers over it. The same call again loads the result.",
   args: [
     modelArg,
     saeArg('upstream', 'The SAE of the earlier layer.'),
@@ -357,31 +357,4 @@ export const circuit = verb({
     }),
   },
   show: (found) => picture.circuitTable(found),
-});
-
-const labels = (doc: string) =>
-  value<readonly PointLabel[]>(
-    'an array of labels by feature id',
-    { doc, fallback: 'the tokens where they fire' },
-    Array.isArray,
-  );
-
-export const showCircuit = syncVerb({
-  doc: 'Draws a circuit: the two layers with their edges, as wide as the verified Δ, and the table of all edges.',
-  args: [thing<Circuit>('circuit', 'What fg.interventions.circuit returned.')],
-  options: {
-    labels: labels('Labels of upstream features by id, as fg.activations.labels gives them.'),
-    downstreamLabels: labels('Labels of downstream features by id.'),
-    edges: whole({
-      doc: 'Edges drawn, those of largest verified Δ first; all are in the table.',
-      min: 1,
-      default: 40,
-    }),
-    title: text({ doc: 'Over the picture.', fallback: '"Circuit at token … of the prompt"' }),
-  },
-  run({ env, options }, found) {
-    const title = options.title ?? `Circuit at token ${found.position} of ${JSON.stringify(found.prompt)}`;
-    env.context.display(chartItems(picture.circuitSpec(found, options), title));
-    env.context.display(picture.circuitTable(found));
-  },
 });

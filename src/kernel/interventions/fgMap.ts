@@ -3,8 +3,8 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
-import { CALL, KEPT, thing } from '../verb/common.js';
-import { choice, flag, group, only, real, text, value, whole, type Given } from '../verb/option.js';
+import { KEPT } from '../verb/common.js';
+import { choice, group, only, real, text, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { arrowItems, type TokenMap } from './arrows.js';
 import {
@@ -53,10 +53,11 @@ function jointOptions({ nulls, samples: sequences, umap, ...rest }: Given<typeof
 }
 
 export const jointMap = verb({
-  doc: 'Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that the interventions cannot have touched are left out and counted. As the last expression of a cell it is drawn, with arrows from before to after. The same call again loads the result.',
+  doc: 'Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that the interventions cannot have touched are left out and counted. As the last expression of a cell it is drawn, with arrows from before to after; fg.show(map, options) draws it with a title of yours or alone. The same call again loads the result.',
   args: [modelArg, interventionsArg, dataArg],
   options: { ...JOINT, batchTokens, ...CONFORMANCE, ...KEPT },
   errors: ['Interventions that touch no token at the hook are refused.'],
+  kinds: ['joint-map', 'map'],
   before: pairs(({ sae, hook, allowOtherModel }, model, chosen, data) => {
     const tokens = tokensOf(data, model);
     const drawn = pairingsOf(model, sae ? [sae] : [], tokens, { hook, allowOtherModel });
@@ -87,15 +88,4 @@ export const jointMap = verb({
     return { ...made, id: record.id, interventions: describeAll(chosen), tokens };
   },
   show: (map, { env }) => arrowItems(env, map, { beside: true }),
-});
-
-export const showArrows = verb({
-  doc: 'Draws a joint map: arrows from before to after or a slider between the two, colored by Δ, the null beside.',
-  args: [thing<TokenMap>('map', 'What fg.interventions.jointMap returned.')],
-  options: {
-    title: text({ doc: 'Over the picture.', fallback: 'what was done, and where it is looked at' }),
-    beside: flag({ doc: 'Draw the first null direction beside it, in the same embedding.', default: true }),
-    ...CALL,
-  },
-  run: async ({ env, options }, map) => env.context.display(await arrowItems(env, map, options)),
 });

@@ -25,6 +25,7 @@ const graph = verb({
   args: [points],
   options: { ...PIPELINE, ...KEPT },
   errors: ['A lens that is nearly constant in every dimension is refused, unless `allowConstantLens`.'],
+  kinds: ['graph'],
   run: ({ options, call }, x) => mapperGraph(x, { ...(only(PIPELINE, options) as MapperOptions), ...call }),
   keep: {
     kind: 'mapper',

@@ -1,6 +1,6 @@
 /** What the verbs of fg.mapper take. */
 import type { Matrix } from '../compute/matrix.js';
-import type { MatrixInput } from '../compute/matrixInput.js';
+import type { MatrixInput } from '../io/matrixInput.js';
 import { rowsArg, thing, type Arg } from '../verb/common.js';
 import type { MapperGraph } from './types.js';
 

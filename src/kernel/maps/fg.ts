@@ -18,7 +18,7 @@ const rowsOf = rowsArg('x', 'n × d rows, or an SAE: its decoder rows.');
 
 /** How layouts are kept: a picture of the SAE's features asks which rows one is of. */
 const kept = {
-  kind: 'layout',
+  kind: 'layout' as const,
   version: 2,
   inputs: (_: unknown, x: Matrix) => ({ rows: matrixId(x) }),
   save: saveLayout,

@@ -1,19 +1,13 @@
 /** Vega-Lite charts of recovery, calibration, sweeps and concepts. */
-import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibration/pipeline.js';
 import type { ScoreResponse } from '../synthetic/calibration/response.js';
 import type { MutualRun } from '../synthetic/recovery/mutual.js';
 import type { SweepRow } from '../synthetic/recovery/sweeps.js';
 import type { ConceptScores } from '../synthetic/stories/concepts.js';
 import { tooltipOf } from './charts.js';
-import { chartItems } from './items.js';
 import { valueOf } from './synthetic.js';
 
-/** A Vega-Lite spec: fg.show takes it too, with a title of yours. */
-export type Spec = Record<string, unknown>;
-
-/** A spec as it shows itself. */
-export const specItems = (spec: Spec, title: string): OutputItem[] => chartItems(spec, title);
+type Spec = Record<string, unknown>;
 
 const VERSION = 'https://vega.github.io/schema/vega-lite/v6.json';
 /** Seen on light and on dark: rules and texts take no colour from the theme. */

@@ -19,7 +19,7 @@ import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
 import { CONFORMANCE, pairs } from './pairing.js';
-import { writeNeuronpedia } from './neuronpedia.js';
+import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
@@ -174,6 +174,7 @@ const evaluate = verb({
   options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  kinds: ['conformance'],
   before: pairs(({ hook, interventions }, model, sae, data) => {
     const tokens = tokenSet(data, model);
     return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];

@@ -99,6 +99,7 @@ export async function trainKept(
       });
       await saveSae(trained.sae, folder);
       await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
+      return trained.sae.id;
     },
     load: loadTrained,
   });

@@ -14,17 +14,9 @@ import { choice, only, required, text, value, whole, written } from '../verb/opt
 import { syncVerb, verb } from '../verb/verb.js';
 import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
-
-const has =
-  (...names: readonly string[]) =>
-  (x: object): boolean =>
-    names.every((name) => name in x);
-const manyOf =
-  (is: (x: object) => boolean) =>
-  (x: object): boolean =>
-    Array.isArray(x) &&
-    x.length > 0 &&
-    x.every((each) => typeof each === 'object' && each !== null && is(each as object));
+import { INTERVENTION_FORMS } from './fgInterventions.js';
+import { SYNTHETIC_FORMS } from './fgSynthetic.js';
+import { each, has, showsItself } from './forms.js';
 
 const isGraph = has('nodes', 'weight', 'betti', 'lens');
 const isLayout = has('coordinates', 'points', 'method');
@@ -40,6 +32,7 @@ const graph = verb({
     ),
   ],
   options: { ...SHOW, ...CALL },
+  kinds: ['graph'],
   run: async ({ env, options, call }, graphs) =>
     env.context.display(await graphItems(env, graphs, only(SHOW, options), call)),
 });
@@ -70,6 +63,7 @@ const twinMaps = verb({
     ...CALL,
   },
   errors: ["A layout of other rows than the decoder of the map's SAE is refused."],
+  kinds: ['map'],
   run: async ({ env, options }, layouts) =>
     env.context.display(await twinMapItems(env, layouts, options.map, only(FEATURE_MAP, options))),
 });
@@ -89,6 +83,7 @@ const featureMap = verb({
     ...CALL,
   },
   errors: ["A layout of other rows than the decoder of the store's SAE is refused."],
+  kinds: ['map'],
   run: async ({ env, options }, layout) =>
     env.context.display(await featureMapItems(env, layout, options.activations, only(FEATURE_MAP, options))),
 });
@@ -178,7 +173,6 @@ export interface ChartSpec {
   readonly $schema?: unknown;
 }
 
-const showsItself = (x: object): boolean => DISPLAY in x;
 const isSpec = (x: object): boolean =>
   ['mark', 'layer', 'concat', 'hconcat', 'vconcat', 'facet', 'repeat'].some((name) => Object.hasOwn(x, name));
 
@@ -202,14 +196,15 @@ fg.show(bars, { as: 'barcode' })`,
   expected:
     'what fg returned, an array of rows such as { name: value }, or a Vega-Lite spec ({ mark, encoding, data: { values } })',
   forms: [
-    form('graph', (x) => isGraph(x) || manyOf(isGraph)(x), graph),
+    form('graph', (x) => isGraph(x) || each(isGraph)(x), graph),
     form('layout', isLayout, featureMap),
-    form('layouts', manyOf(isLayout), twinMaps),
+    form('layouts', each(isLayout), twinMaps),
     form('map', has('pairs', 'bestAofB', 'bestBofA'), pairs),
     form('activations', has('statistics', 'meta', 'shards'), features),
     form('persistence', isPersistence, persistence),
+    ...INTERVENTION_FORMS,
+    ...SYNTHETIC_FORMS,
     form('rows', (x) => Array.isArray(x) && !showsItself(x), table),
-    // A spec that shows itself takes a title of yours all the same.
     form('chart', isSpec, chart),
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),

@@ -1,5 +1,5 @@
 /** What the verbs of fg.synthetic take. */
-import { asMatrix, type MatrixInput } from '../compute/matrixInput.js';
+import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { Sae } from '../sae/types.js';
 import { requireThing, thing, type Arg } from '../verb/common.js';

@@ -1,16 +1,8 @@
 /** fg.synthetic: ground truth, worlds with known features and how much of them is found. */
 import { namespace } from '../verb/namespace.js';
-import { concepts, confusionChart } from './fgConcepts.js';
-import { agreementChart, compare, mutualRegularization, recovery, sweep, sweepChart } from './fgRecovery.js';
-import {
-  calibrate,
-  reliabilityChart,
-  responseChart,
-  scoreResponse,
-  thresholdChart,
-  twinActivations,
-  twins,
-} from './fgTwins.js';
+import { concepts } from './fgConcepts.js';
+import { mutualRegularization, recovery, sweep } from './fgRecovery.js';
+import { calibrate, scoreResponse, twinActivations, twins } from './fgTwins.js';
 import { train } from './fgTrain.js';
 import { activations, preset, presets, report, sample, world } from './fgWorlds.js';
 
@@ -21,7 +13,7 @@ export const synthetic = namespace({
 const world = await fg.synthetic.world({ features: 64, dim: 24, l0: 4, seed: 0 })
 const twins = await fg.synthetic.twins(world, { features: 32, shared: 0.5 })
 const found = await fg.synthetic.calibrate(twins, { samples: 4000, nulls: 20 })
-fg.synthetic.reliabilityChart(found)`,
+fg.show(found, { as: 'reliability' })`,
   verbs: {
     world,
     preset,
@@ -30,20 +22,13 @@ fg.synthetic.reliabilityChart(found)`,
     sample,
     activations,
     recovery,
-    compare,
     twins,
     twinActivations,
     calibrate,
-    reliabilityChart,
-    thresholdChart,
     scoreResponse,
-    responseChart,
     sweep,
-    sweepChart,
     mutualRegularization,
-    agreementChart,
     concepts,
-    confusionChart,
     train,
   },
 });

@@ -5,10 +5,9 @@ import { parametersOf } from '../verb/environment.js';
 import { requireSame } from '../artifacts/store.js';
 import type { TokenSet } from '../models/types.js';
 import { conceptItems } from '../present/synthetic.js';
-import { confusionChart as chartOfConfusion, specItems, type Spec } from '../present/syntheticCharts.js';
 import { KEPT, nulls as nullRuns, nullsOf, thing, type Arg } from '../verb/common.js';
 import { group, membersGiven, only, orFalse, real, whole, type Given } from '../verb/option.js';
-import { syncVerb, verb } from '../verb/verb.js';
+import { verb } from '../verb/verb.js';
 import { conceptScores, conceptSettings, CONCEPTS_VERSION, type ConceptScores } from './stories/concepts.js';
 import { labelScores, type LabelScores } from './stories/labels.js';
 
@@ -72,7 +71,7 @@ const dataArg: Arg<TokenizedTexts | TokenSet> = thing<TokenizedTexts | TokenSet>
 );
 
 export const concepts = verb({
-  doc: 'Features of a real SAE against the concepts of generated stories (fg.datasets.stories). Best feature of every concept and best concept of every feature with precision, recall and F1 beside a null; where the best features fire; and whether labels by dataset examples name the right concept. The same call again loads the result.',
+  doc: "Features of a real SAE against the concepts of generated stories (fg.datasets.stories). Best feature of every concept and best concept of every feature with precision, recall and F1 beside a null; where the best features fire; and whether labels by dataset examples name the right concept. fg.show(found, { as: 'confusion' }) draws where the best features fire. The same call again loads the result.",
   args: [thing<SparseActivations>('activations', 'What fg.activations.save returned.'), dataArg],
   options: {
     ...CONCEPTS,
@@ -107,16 +106,4 @@ export const concepts = verb({
     }),
   },
   show: (found) => conceptItems(found, found.labels),
-});
-
-export const confusionChart = syncVerb({
-  doc: 'Where the best feature of each concept fires: share of the tokens of every concept, as a Vega-Lite spec that shows itself.',
-  args: [
-    thing<ConceptScores>('concepts', 'What fg.synthetic.concepts returned.', (given, at) => {
-      if (!('confusion' in given)) throw new TypeError(`${at} are none: pass what fg.synthetic.concepts returned`);
-      return given;
-    }),
-  ],
-  run: (_, scores): Spec => chartOfConfusion(scores),
-  show: (spec) => specItems(spec, 'Concepts: best features by tokens'),
 });

@@ -1,14 +1,8 @@
 /** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
 import { matrixId } from '../io/hash.js';
-import { comparisonTable, mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
-import {
-  agreementChart as chartOfAgreement,
-  specItems,
-  sweepChart as chartOfSweep,
-  type Spec,
-} from '../present/syntheticCharts.js';
+import { mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
 import type { Sae } from '../sae/types.js';
-import { anything, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
+import { anything, KEPT, type Arg } from '../verb/common.js';
 import {
   choice,
   flag,
@@ -22,7 +16,7 @@ import {
   whole,
   type Given,
 } from '../verb/option.js';
-import { syncVerb, verb, type Call } from '../verb/verb.js';
+import { verb, type Call } from '../verb/verb.js';
 import { isLearnedSae, learnedArg, worldArg } from './args.js';
 import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
 import { mutualRuns, type MutualRegularization } from './recovery/mutual.js';
@@ -78,7 +72,7 @@ function recoveryParameters(given: Given<typeof RECOVERY>): RecoveryParameters {
 }
 
 export const recovery = verb({
-  doc: 'How much of the truth an SAE or a dictionary has found. MMCS both ways, Hungarian-matched cosine, MCC and uniqueness stand beside the floor of random dictionaries; of an SAE also MCC of activations, precision, recall and F1 of firing beside shuffled samples, and shrinkage, dead share, absorption and splitting. The same call again loads the result.',
+  doc: 'How much of the truth an SAE or a dictionary has found. MMCS both ways, Hungarian-matched cosine, MCC and uniqueness stand beside the floor of random dictionaries; of an SAE also MCC of activations, precision, recall and F1 of firing beside shuffled samples, and shrinkage, dead share, absorption and splitting. fg.show({ wide: …, narrow: … }) draws several side by side. The same call again loads the result.',
   args: [worldArg, learnedArg],
   options: { ...RECOVERY, ...KEPT },
   errors: ['An SAE or dictionary of another width than the world is refused.'],
@@ -98,29 +92,6 @@ export const recovery = verb({
     parameters: ({ given }) => ({ ...recoverySettings(recoveryParameters(given)) }),
   },
   show: (found) => recoveryItems(found),
-});
-
-/** Recoveries by the names of their columns. */
-export interface ComparedRecoveries {
-  recoveries: Readonly<Record<string, Recovery>>;
-}
-
-export const compare = syncVerb({
-  doc: 'Recoveries side by side, each beside its floor, by the names given.',
-  args: [
-    thing<Readonly<Record<string, Recovery>>>(
-      'recoveries',
-      'What fg.synthetic.recovery returned, by name: { wide: …, narrow: … }.',
-      (given, at) => {
-        for (const [name, each] of Object.entries(given))
-          if (!('scores' in requireThing(each, `${at}.${name}`)))
-            throw new TypeError(`${at}.${name} is no recovery: pass what fg.synthetic.recovery returned`);
-        return given;
-      },
-    ),
-  ],
-  run: (_, recoveries): ComparedRecoveries => ({ recoveries }),
-  show: ({ recoveries }) => comparisonTable(recoveries),
 });
 
 /** The world of each correlation. */
@@ -157,7 +128,7 @@ const SWEEP = {
 };
 
 export const sweep = verb({
-  doc: 'Trains and measures every SAE × width × k × correlation × seed, each cell an artifact: a run that was stopped goes on with what is missing. A cell that fails says why and stops no other.',
+  doc: 'Trains and measures every SAE × width × k × correlation × seed, each cell an artifact: a run that was stopped goes on with what is missing. A cell that fails says why and stops no other. fg.show(rows, { score }) draws a heatmap.',
   args: [worldOf],
   options: {
     ...SWEEP,
@@ -169,6 +140,7 @@ export const sweep = verb({
     ...KEPT,
   },
   errors: ['Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.'],
+  kinds: ['sweep-cell'],
   async run({ env, options, call }, make): Promise<SweepRow[]> {
     const { correlations = [0], recovery: how, ks = [], run, fresh, saes, widths, seeds, samples } = options;
     const worlds: SweepPlan['worlds'][number][] = [];
@@ -177,19 +149,6 @@ export const sweep = verb({
     return run ? runSweep(plan, env.store, { fresh, ...call }) : sweepTable(plan, env.store);
   },
   show: (rows) => sweepItems(rows),
-});
-
-export const sweepChart = syncVerb({
-  doc: 'Heatmap of a score or figure of a sweep, width by k, as a Vega-Lite spec that shows itself.',
-  args: [
-    thing<readonly SweepRow[]>('rows', 'What fg.synthetic.sweep returned.', (rows, at) => {
-      if (!Array.isArray(rows)) throw new TypeError(`${at} is no sweep: pass what fg.synthetic.sweep returned`);
-      return rows;
-    }),
-    anything<string>('score', "A score such as 'MCC (dictionary)', or a figure such as 'deadShare'."),
-  ],
-  run: (_, rows, score): Spec => chartOfSweep(rows, score),
-  show: (spec, _, __, score) => specItems(spec, score),
 });
 
 const MUTUAL = {
@@ -213,7 +172,7 @@ const MUTUAL = {
 };
 
 export const mutualRegularization = verb({
-  doc: 'Mutual feature regularization: tied TopK SAEs side by side, with and without a term that pulls them together, and what each recovers of the truth. The same call again loads the SAEs and what they recovered.',
+  doc: "Mutual feature regularization: tied TopK SAEs side by side, with and without a term that pulls them together, and what each recovers of the truth. fg.show(mutual, { as: 'agreement' }) draws their latents. The same call again loads the SAEs and what they recovered.",
   args: [worldArg],
   options: {
     ...MUTUAL,
@@ -230,6 +189,7 @@ export const mutualRegularization = verb({
     for (const coupling of options.couplings)
       mfrSettings(world, { ...(only(MUTUAL, options) as MfrParameters), coupling });
   },
+  kinds: ['mfr'],
   run({ env, options, call }, world): Promise<MutualRegularization> {
     const { couplings, fresh, recovery: how } = options;
     const measureBy = recovery.bind(env, 'fg.synthetic.recovery') as Call<typeof recovery>;
@@ -238,17 +198,4 @@ export const mutualRegularization = verb({
     return mutualRuns(env, world, { ...only(MUTUAL, options), couplings, fresh }, measure, call);
   },
   show: ({ runs }) => mutualItems(runs),
-});
-
-export const agreementChart = syncVerb({
-  doc: 'Cosine of latents to the truth by their cosine to the other SAE, one panel per coupling, as a Vega-Lite spec that shows itself.',
-  args: [
-    thing<MutualRegularization>('mutual', 'What fg.synthetic.mutualRegularization returned.', (given, at) => {
-      if (!('runs' in given))
-        throw new TypeError(`${at} has no runs: pass what fg.synthetic.mutualRegularization returned`);
-      return given;
-    }),
-  ],
-  run: (_, { runs }): Spec => chartOfAgreement(runs),
-  show: (spec) => specItems(spec, 'Agreement between SAEs against truth'),
 });

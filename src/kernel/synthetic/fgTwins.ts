@@ -6,20 +6,13 @@ import { asParameters } from '../artifacts/parameters.js';
 import type { CallOptions } from '../compute/call.js';
 import { METRICS, type MetricName } from '../correlation/scores.js';
 import { calibrationItems, responseItems, twinItems } from '../present/synthetic.js';
-import {
-  reliabilityChart as chartOfReliability,
-  responseChart as chartOfResponse,
-  specItems,
-  thresholdChart as chartOfThresholds,
-  type Spec,
-} from '../present/syntheticCharts.js';
-import { KEPT, nulls as nullRuns, thing } from '../verb/common.js';
+import { KEPT, nulls as nullRuns } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { choice, group, membersGiven, numbers, only, real, value, whole, type Given } from '../verb/option.js';
-import { syncVerb, verb } from '../verb/verb.js';
+import { verb } from '../verb/verb.js';
 import { twinSaes, twinsArg, worldArg, type TwinSaes } from './args.js';
-import { calibrateTwins, CALIBRATION_VERSION, MATCHERS, type Calibration } from './calibration/pipeline.js';
-import { RESPONSE_VERSION, scoreResponse as responseOf, type ScoreResponse } from './calibration/response.js';
+import { calibrateTwins, CALIBRATION_VERSION, MATCHERS } from './calibration/pipeline.js';
+import { RESPONSE_VERSION, scoreResponse as responseOf } from './calibration/response.js';
 import { createTwins, type Twins } from './twins/twins.js';
 import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from './twins/activations.js';
 
@@ -134,6 +127,7 @@ export const twinActivations = verb({
     ...KEPT,
   },
   errors: ['SAEs of another width than their twin are refused.'],
+  kinds: ['activations'],
   async run({ env, options, call }, of): Promise<TwinActivations> {
     return { a: await sideOf(env, of, 'a', options, call), b: await sideOf(env, of, 'b', options, call) };
   },
@@ -171,7 +165,7 @@ function calibrateSettings(given: Given<typeof CALIBRATE>) {
 }
 
 export const calibrate = verb({
-  doc: 'The mapping pipeline on twins against truth: precision and recall of pairs by r threshold and matcher, and what an r is worth. From the true codes, or from SAEs trained on twins.a and twins.b. The same call again loads the result.',
+  doc: "The mapping pipeline on twins against truth: precision and recall of pairs by r threshold and matcher, and what an r is worth. From the true codes, or from SAEs trained on twins.a and twins.b. fg.show(found, { as: 'reliability' | 'thresholds' }) draws it. The same call again loads the result.",
   args: [twinsArg],
   options: { ...CALIBRATE, saes: twinSaes, ...KEPT },
   errors: ['SAEs of another width than their twin are refused.'],
@@ -184,25 +178,6 @@ export const calibrate = verb({
     parameters: ({ given }) => parametersOf(calibrateSettings(given)),
   },
   show: (found) => calibrationItems(found),
-});
-
-const calibrationArg = thing<Calibration>('calibration', 'What fg.synthetic.calibrate returned.', (given, at) => {
-  if (!('reliability' in given)) throw new TypeError(`${at} is none: pass what fg.synthetic.calibrate returned`);
-  return given;
-});
-
-export const reliabilityChart = syncVerb({
-  doc: 'What an r is worth: share of true pairs by r, with 95 % intervals, one panel per matcher, as a Vega-Lite spec that shows itself.',
-  args: [calibrationArg],
-  run: (_, calibration): Spec => chartOfReliability(calibration),
-  show: (spec) => specItems(spec, 'What an r is worth'),
-});
-
-export const thresholdChart = syncVerb({
-  doc: 'Precision and recall of pairs as the threshold on r rises, one panel per matcher, as a Vega-Lite spec that shows itself.',
-  args: [calibrationArg],
-  run: (_, calibration): Spec => chartOfThresholds(calibration),
-  show: (spec) => specItems(spec, 'Pairs by threshold'),
 });
 
 const RESPONSE = {
@@ -230,7 +205,7 @@ function responseSettings(given: Given<typeof RESPONSE>) {
 }
 
 export const scoreResponse = verb({
-  doc: 'Every similarity score at several shared fractions of twins over one world, beside its null. A score that is worth reading rises with the fraction and stays off its null. The same call again loads the result.',
+  doc: "Every similarity score at several shared fractions of twins over one world, beside its null. A score that is worth reading rises with the fraction and stays off its null. fg.show(found, { as: 'chart' }) draws it. The same call again loads the result.",
   args: [worldArg],
   options: { ...RESPONSE, ...KEPT },
   run: ({ options, call }, world) => responseOf(world, { ...responseSettings(options), ...call }),
@@ -242,16 +217,4 @@ export const scoreResponse = verb({
     parameters: ({ given }) => parametersOf(responseSettings(given)),
   },
   show: (found) => responseItems(found),
-});
-
-export const responseChart = syncVerb({
-  doc: 'Every score against the shared fraction beside the range of its null, one panel per score, as a Vega-Lite spec that shows itself.',
-  args: [
-    thing<ScoreResponse>('response', 'What fg.synthetic.scoreResponse returned.', (given, at) => {
-      if (!('pairing' in given)) throw new TypeError(`${at} is none: pass what fg.synthetic.scoreResponse returned`);
-      return given;
-    }),
-  ],
-  run: (_, response): Spec => chartOfResponse(response),
-  show: (spec) => specItems(spec, 'Scores by shared fraction'),
 });

@@ -17,6 +17,7 @@ import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
 import { PRESETS, type PresetName, type PresetOptions } from './presets/list.js';
 import type { World } from './types.js';
+import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
 import { writeWorldActivations } from './world/activations.js';
 import type {
@@ -80,11 +81,15 @@ const WORLD = {
 };
 
 export const world = verb({
-  doc: 'A world with known directions, frequencies, correlations and magnitudes of its features. world.sample(n) streams its samples, `world.dictionary` holds the directions. Impossible requests are refused with the feasible range.',
+  doc: 'A world with known directions, frequencies, correlations and magnitudes of its features. world.sample(n) streams its samples, `world.dictionary` holds the directions. fg.artifacts.load(world.id) gives it back. Impossible requests are refused with the feasible range.',
   args: [],
   options: { ...WORLD, ...CALL },
   errors: ['Neither or both of `dim` and `superposition`, and laws that no distribution has, are refused.'],
-  run: ({ options, call }) => createWorld({ ...(only(WORLD, options) as WorldOptions), ...call }),
+  kinds: ['world'],
+  run({ env, options, call }) {
+    const recipe = only(WORLD, options) as WorldOptions;
+    return keptWorld(env, recipe, createWorld({ ...recipe, ...call }));
+  },
   show: (made) => worldItems(made),
 });
 
@@ -131,8 +136,11 @@ export const preset = verb({
   args: [anything<PresetName>('name', "Such as 'marks-2024' or 'marks-2024-corrected'.")],
   options: { ...PRESET, ...CALL },
   errors: ['Options that the preset does not have are refused, with those that it has.'],
-  run: ({ options, call }, name) =>
-    createPreset({ ...(only(PRESET, options) as Omit<PresetOptions, 'preset'>), preset: name, ...call }),
+  kinds: ['world'],
+  run({ env, options, call }, preset) {
+    const recipe = { ...(only(PRESET, options) as Omit<PresetOptions, 'preset'>), preset };
+    return keptWorld(env, recipe, createPreset({ ...recipe, ...call }));
+  },
   show: (made) => worldItems(made),
 });
 
@@ -230,6 +238,7 @@ export const activations = verb({
     seed: whole({ doc: 'Of the samples.', fallback: "the world's own: the samples that world.sample gives" }),
     ...KEPT,
   },
+  kinds: ['activations'],
   run: ({ env, options, call }, of) => storeOf(env, of, options, call),
   show: ({ meta }, _, { description }) => [
     textItem(`${description}: ${count(meta.tokens)} samples, ${count(meta.nonZeros)} non-zeros, true activations`),

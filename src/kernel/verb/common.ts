@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
-import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../compute/matrixInput.js';
+import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
 import { choice, flag, group, text, value, whole, type Option } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';

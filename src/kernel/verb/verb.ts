@@ -28,8 +28,8 @@ export interface Work<S extends Schema> {
 }
 
 /** How a result that took work is kept as an artifact: the same call again loads it. */
-export interface Keep<A extends Args, S extends Schema, T> {
-  readonly kind: string;
+export interface Keep<A extends Args, S extends Schema, T, K extends string = string> {
+  readonly kind: K;
   /** Version of the code: raised when the same call would give another result. */
   readonly version: number;
   /** "Mapper graph": begins the line that says that the result was loaded. */
@@ -60,11 +60,11 @@ interface Declared<A extends Args, S extends Schema> {
   check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
 }
 
-interface Declaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
+interface Declaration<A extends Args, S extends Schema, T, K extends string = string> extends Declared<A, S> {
   /** What every call does first, whether or not its result is kept already: something to look at and to tell. */
   before?(work: Omit<Work<S>, 'remember'>, ...args: ParsedArgs<A>): Promise<void>;
   run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
-  readonly keep?: Keep<A, S, T>;
+  readonly keep?: Keep<A, S, T, K>;
   readonly show?: Show<A, S, T>;
 }
 
@@ -80,8 +80,11 @@ interface SyncDeclaration<A extends Args, S extends Schema, T> extends Declared<
   readonly show?: Show<A, S, T>;
 }
 
-/** A declared verb; `Result` is what a call gives: a promise, but for verbs that take no time. */
-export interface Verb<A extends readonly unknown[], S extends Schema, Result> {
+/**
+ * A declared verb; `Result` is what a call gives: a promise, but for verbs that take no time. `Kind` is what it is kept
+ * as.
+ */
+export interface Verb<A extends readonly unknown[], S extends Schema, Result, Kind extends string = never> {
   readonly doc: string;
   readonly args: Args;
   readonly options: S;
@@ -93,17 +96,29 @@ export interface Verb<A extends readonly unknown[], S extends Schema, Result> {
   /** The function that cells call. `name` is "fg.mapper.graph". */
   bind(env: Environment, name: string): (...given: unknown[]) => unknown;
   /** Only types. */
-  readonly types?: { given: A; options: Given<S>; result: Result };
+  readonly types?: { given: A; options: Given<S>; result: Result; kind: Kind };
 }
+
+/** A verb whose option `kind` says what it gives; without that option, one of them all. */
+export interface ByKind<Of> {
+  readonly byKind: { readonly of?: Of };
+}
+
+/** The same verb, typed by its option `kind`. */
+export const byKind =
+  <Of>() =>
+  <V>(of: V): V & ByKind<Of> => ({ ...of, byKind: {} });
 
 /** A verb as cells call it: things first, then one options object. */
 export type Call<V> =
-  V extends Verb<infer A, infer S, infer Result>
-    ? keyof S extends never
-      ? (...args: A) => Result
-      : object extends Given<S>
-        ? (...args: [...A, options?: Given<S>]) => Result
-        : (...args: [...A, options: Given<S>]) => Result
+  V extends Verb<infer A, infer S, infer Result, string>
+    ? V extends ByKind<infer Of>
+      ? <K extends keyof Of = keyof Of>(...args: [...A, options?: Given<S> & { readonly kind?: K }]) => Promise<Of[K]>
+      : keyof S extends never
+        ? (...args: A) => Result
+        : object extends Given<S>
+          ? (...args: [...A, options?: Given<S>]) => Result
+          : (...args: [...A, options: Given<S>]) => Result
     : never;
 
 interface Checked {
@@ -185,9 +200,9 @@ function displayed<T>(
 }
 
 /** Declares a verb that takes time: it answers with a promise, can be cancelled and shows progress. */
-export function verb<const A extends Args, const S extends Schema, T>(
-  declaration: Declaration<A, S, T>,
-): Verb<GivenArgs<A>, S, Promise<T>> {
+export function verb<const A extends Args, const S extends Schema, T, const K extends string = never>(
+  declaration: Declaration<A, S, T, K>,
+): Verb<GivenArgs<A>, S, Promise<T>, K> {
   const declared = { options: CALL, ...declaration } as unknown as Declaration<Args, Schema, T>;
   return {
     ...about(declared, declared.keep && [declared.keep.kind]),

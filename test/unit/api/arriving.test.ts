@@ -1,11 +1,13 @@
 /** Arrays of other programs as stores, and any kept result by its id. */
-import type { PairedMap } from '#kernel/correlation/types.js';
-import type { Layout } from '#kernel/maps/types.js';
-import type { MapperGraph } from '#kernel/mapper/types.js';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SparseActivations } from '#kernel/activations/types.js';
+import { namespaces } from '#kernel/api/namespaces.js';
+import type { ArtifactRecord } from '#kernel/artifacts/types.js';
+import { canonicalJson, sha256 } from '#kernel/io/hash.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import type { AnyVerb } from '#kernel/verb/namespace.js';
 import { noTorch, python } from '#test/kit/python.js';
 import { freshFg, lmA, saeA, texts } from '#test/kit/fg.js';
 
@@ -113,21 +115,82 @@ describe('fg.artifacts.load', () => {
     const { fg } = world;
     const tokens = fg.datasets.fromTexts(texts, { context: 5 });
     const store = await fg.activations.save(lmA, saeA, tokens);
-    const again = (await fg.artifacts.load(store.id, { kind: 'activations' })) as SparseActivations;
+    const again = await fg.artifacts.load(store.id, { kind: 'activations' });
     expect(await entries(again)).toEqual(await entries(store));
     const map = await fg.correlation.map(store, store);
-    const mapped = (await fg.artifacts.load(map.id.slice(0, 8), { kind: 'correlation' })) as PairedMap;
+    const mapped = await fg.artifacts.load(map.id.slice(0, 8), { kind: 'correlation' });
     expect(mapped.pairs).toEqual(map.pairs);
     expect(mapped.a.id).toBe(store.id);
     const layout = await fg.maps.pca(saeA);
     const idOf = async (kind: string): Promise<string> => (await fg.artifacts.list({ search: kind }))[0].id;
-    expect(((await fg.artifacts.load(await idOf('layout'), { kind: 'layout' })) as Layout).coordinates).toEqual(
-      layout.coordinates,
-    );
+    expect((await fg.artifacts.load(await idOf('layout'), { kind: 'layout' })).coordinates).toEqual(layout.coordinates);
     const graph = await fg.mapper.graph(saeA);
-    expect(((await fg.artifacts.load(await idOf('mapper'), { kind: 'mapper' })) as MapperGraph).members).toEqual(
-      graph.members,
+    expect((await fg.artifacts.load(await idOf('mapper'), { kind: 'mapper' })).members).toEqual(graph.members);
+  });
+
+  it('gives back a world by its own id, made again from its options, and an SAE by its own', async () => {
+    const { fg } = world;
+    const dictionary = { kind: 'clusters', clusters: 4, cosine: 0.8 } as const;
+    const frequencies = Array.from({ length: 12 }, (_, i) => 0.02 + 0.01 * i);
+    const made = await fg.synthetic.world({ features: 12, dim: 8, frequencies, geometry: dictionary, seed: 3 });
+    const preset = await fg.synthetic.preset('marks-2024-corrected', { features: 24, dim: 8, k: 3, groups: 2 });
+    for (const of of [made, preset]) {
+      const again = await fg.artifacts.load(of.id, { kind: 'world' });
+      expect([again.id, again.description, again.dictionary.data]).toEqual([of.id, of.description, of.dictionary.data]);
+      const [a, b] = [
+        await fg.synthetic.sample(of, { samples: 50 }),
+        await fg.synthetic.sample(again, { samples: 50 }),
+      ];
+      expect(b.codes).toEqual(a.codes);
+      expect(DISPLAY in again).toBe(true);
+    }
+    // The same call again writes nothing new.
+    await fg.synthetic.world({ features: 12, dim: 8, frequencies, geometry: dictionary, seed: 3 });
+    expect(await fg.artifacts.list({ search: 'world' })).toHaveLength(2);
+    const sae = await fg.synthetic.train(made, { features: 12, steps: 3, trainBatchSizeTokens: 32, samples: 64 });
+    const loaded = await fg.artifacts.load(sae.id, { kind: 'sae' });
+    expect([loaded.id, loaded.history.length]).toEqual([sae.id, sae.history.length]);
+  });
+
+  it('a world that comes out otherwise than its record says is refused with both ids', async () => {
+    const { fg } = world;
+    const made = await fg.synthetic.world({ features: 6, dim: 4 });
+    const [record] = await fg.artifacts.list({ search: 'world' });
+    const file = path.join(fg.artifacts.folder(), `world-${record.id.slice(0, 16)}`, 'artifact.json');
+    // As a version whose worlds were others would have written it.
+    const { check: _, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as ArtifactRecord;
+    const foreign = { ...rest, contents: 'f'.repeat(64) };
+    const check = sha256(['fgnb record 1', canonicalJson(foreign, 'record')]);
+    writeFileSync(file, JSON.stringify({ ...foreign, check }));
+    await expect(fg.artifacts.load('f'.repeat(64))).rejects.toThrow(
+      new RegExp(`options give world ${made.id.slice(0, 8)} but the record is of ffffffff.*make it anew`),
     );
+    // Making it again puts the record right, with a word.
+    await fg.synthetic.world({ features: 6, dim: 4 });
+    expect(world.context.printed.join()).toContain('will be made again');
+    expect((await fg.artifacts.load(made.id, { kind: 'world' })).id).toBe(made.id);
+  });
+
+  it('knows every kind that the code keeps, since verbs declare them', async () => {
+    const sources = readdirSync('src/kernel', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(path.join('src/kernel', file), 'utf8'));
+    const written = sources.flatMap((text) =>
+      [
+        ...text.matchAll(
+          /kind: '([a-z-]+)'(?: as const)?,(?:(?!kind:)[\s\S]){0,700}?(?:codeVersion|\n {2,4}version): /g,
+        ),
+      ].map((m) => m[1]),
+    );
+    expect(written).toEqual(expect.arrayContaining(['graph', 'joint-map', 'effects', 'world', 'sweep-cell']));
+    const { artifacts, ...others } = namespaces;
+    const declared = Object.values(others).flatMap((each) =>
+      Object.values<AnyVerb>(each.verbs).flatMap(({ kinds }) => kinds),
+    );
+    expect([...new Set(declared)].sort()).toEqual([...new Set(written)].sort());
+    for (const kind of written)
+      await expect(world.fg.artifacts.prune({ unusedDays: 1, kinds: [kind] }), kind).resolves.toEqual([]);
+    expect(artifacts.verbs.load.options.kind.expected).toContain("'joint-map'");
   });
 
   it('another kind, an unknown id and damage are refused by name', async () => {
@@ -155,9 +218,7 @@ describe('fg.artifacts.load', () => {
     expect((await fg.artifacts.list({ search: 'GOOD run' })).map((r) => r.id)).toEqual([store.id]);
     expect((await fg.artifacts.list({ search: 'from arrays' })).length).toBe(2);
     expect(await fg.artifacts.list({ search: 'nothing like it' })).toEqual([]);
-    expect(await entries((await fg.artifacts.load(store.id, { kind: 'activations' })) as SparseActivations)).toEqual(
-      expected,
-    );
+    expect(await entries(await fg.artifacts.load(store.id, { kind: 'activations' }))).toEqual(expected);
     await fg.artifacts.note(store.id, '');
     expect(await fg.artifacts.list({ search: 'good' })).toEqual([]);
   });

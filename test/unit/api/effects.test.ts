@@ -114,7 +114,7 @@ describe('fg.interventions: effects on the map', () => {
     expect(context.printed.join()).toContain('Joint map: loaded from cache');
     expect((await run(1)).id).not.toBe(map.id);
     const own = await (map as unknown as { [DISPLAY]: () => Promise<OutputItem[]> })[DISPLAY]();
-    await fg.interventions.showArrows(map);
+    await fg.show(map);
     expect(own).toEqual(context.shown[0]);
     const { meta, path: at } = context.shown[0].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
     expect(meta.sets.map((s) => [s.name, s.points])).toEqual([
@@ -133,7 +133,7 @@ describe('fg.interventions: effects on the map', () => {
     expect(await column('0.delta')).toEqual(Array.from(map.token, (t) => map.delta[t]));
     expect(await column('0.feature')).toEqual(Array.from(map.token));
     await file.close();
-    await fg.interventions.showArrows(map, { beside: false, title: 'alone' });
+    await fg.show(map, { beside: false, title: 'alone' });
     const alone = context.shown[1].find((i) => i.mime === MIME.map)!.json as unknown as MapDescriptor;
     expect(alone.meta).toMatchObject({ title: 'alone', sets: [{ name: 'Δ' }] });
   });
@@ -184,7 +184,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     const { fg, context } = world;
     const found = await fg.interventions.circuit(lmA, saeA, late, '3 4 5 6', { targets: 3, sources: 4 });
     expect(found.edges).toHaveLength(12);
-    fg.interventions.showCircuit(found, { edges: 5 });
+    fg.show(found, { edges: 5 });
     const [chart, table] = context.shown;
     const { spec, vegaLite, title } = chart.find((i) => i.mime === MIME.chart)!.json as unknown as ChartDescriptor;
     expect(title).toBe('Circuit at token 3 of "3 4 5 6"');

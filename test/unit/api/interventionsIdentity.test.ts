@@ -162,9 +162,7 @@ describe('identities of fg.interventions', () => {
       nulls: { kind: 'isotropic', runs: 2 },
     });
     expect(moved.id.slice(0, 16)).toBe('6e670beb03a0d38c');
-    expect(await identity((fg) => fg.showArrows(moved))).toBe('map b33e32c26b9d3cf5');
-    expect(await identity((fg) => fg.showArrows(moved, { beside: false, title: 'alone' }))).toBe(
-      'map c6ad789efc52db16',
-    );
+    expect(await identity(() => world.fg.show(moved))).toBe('map b33e32c26b9d3cf5');
+    expect(await identity(() => world.fg.show(moved, { beside: false, title: 'alone' }))).toBe('map c6ad789efc52db16');
   });
 });

@@ -3,8 +3,9 @@ import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
 import { memoryActivations } from '#kernel/activations/store.js';
-import { chartItems, DISPLAY } from '#kernel/present/items.js';
+import { DISPLAY } from '#kernel/present/items.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
+import { shownJson } from '#test/kit/context.js';
 import { handSae } from '#test/kit/sae.js';
 import { basis, directions, handWorld, independent } from '#test/kit/world.js';
 import { freshFg, lmA } from '#test/kit/fg.js';
@@ -15,17 +16,20 @@ const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputIt
 const tableOf = (value: object): TableDescriptor =>
   shown(value).find((i) => i.mime === MIME.table)!.json as unknown as TableDescriptor;
 const textOf = (value: object): string => [shown(value).find((i) => i.mime === MIME.text)?.text ?? []].flat().join('');
-/** The spec compiles to Vega without a warning, and holds as many rows of data as expected. */
-const drawable = (spec: object): ChartDescriptor => {
+/** What a call shows: a chart that compiles to Vega without a warning. */
+const drawn = (call: () => void): ChartDescriptor => {
   const warned: unknown[] = [];
   const warn = console.warn;
   console.warn = (...args: unknown[]) => void warned.push(args);
   try {
-    return chartItems(spec)[0].json as unknown as ChartDescriptor;
+    call();
   } finally {
     console.warn = warn;
-    expect(warned).toEqual([]);
   }
+  expect(warned).toEqual([]);
+  const [item] = session.context.shown.at(-1)!;
+  expect(item.mime).toBe(MIME.chart);
+  return item.json as unknown as ChartDescriptor;
 };
 
 const world = handWorld({ dictionary: basis(10, 12), codes: independent(10, 0.15) });
@@ -55,8 +59,11 @@ describe('fg.synthetic.recovery', () => {
     const random = await synthetic.recovery(world, directions(10, 12, 3), quick);
     expect(random.figures).toBeUndefined();
     const exact = await synthetic.recovery(world, world.dictionary, quick);
-    const side = tableOf(synthetic.compare({ random, exact }));
+    session.fg.show({ random, exact });
+    const side = shownJson<TableDescriptor>(session.context, MIME.table);
     expect(side.columns.map((c) => c.title)).toEqual(['score', 'random', 'floor of random', 'exact', 'floor of exact']);
+    expect(() => session.fg.show({ random, one: world } as never)).toThrow('x.one is no recovery');
+    expect(() => session.fg.show({ random, one: Promise.resolve(exact) } as never)).toThrow('write "await"');
     await expect(synthetic.recovery(world, directions(4, 12, 1), { sample: 3 } as object)).rejects.toThrow(
       'no option "sample"',
     );
@@ -103,13 +110,6 @@ describe('things of another kind given to fg.synthetic', () => {
       [() => synthetic.report(twins.a as never), 'fg.synthetic.report: world has no law of its own'],
       [() => synthetic.calibrate(world as never), 'fg.synthetic.calibrate: twins is no pair of twins'],
       [() => synthetic.calibrate(twins, { saes: { a: world } as never }), 'saes is an object; expected { a, b }'],
-      [() => synthetic.compare({ one: world as never }), 'recoveries.one is no recovery'],
-      [() => synthetic.compare({ one: Promise.resolve() as never }), 'write "await"'],
-      [() => synthetic.reliabilityChart({} as never), 'pass what fg.synthetic.calibrate returned'],
-      [() => synthetic.responseChart({} as never), 'pass what fg.synthetic.scoreResponse returned'],
-      [() => synthetic.agreementChart({} as never), 'pass what fg.synthetic.mutualRegularization returned'],
-      [() => synthetic.confusionChart({} as never), 'pass what fg.synthetic.concepts returned'],
-      [() => synthetic.sweepChart({} as never, 'MCC (dictionary)'), 'pass what fg.synthetic.sweep returned'],
     ];
     for (const [call, message] of refused) await expect((async () => call())()).rejects.toThrow(message);
     await expect(synthetic.concepts({} as never, {} as never, { labels: true as never })).rejects.toThrow(
@@ -146,10 +146,12 @@ describe('twins of fg.synthetic', () => {
     const table = tableOf(found);
     expect(table.rows.map((row) => row.matcher)).toEqual(['argmax', 'mutual', 'one-to-one']);
     expect(table.rows[0]['split found']).toBe('2 of 2');
-    for (const spec of [synthetic.reliabilityChart(found), synthetic.thresholdChart(found)]) {
-      drawable(spec);
-      expect(shown(spec)[0].mime).toBe(MIME.chart);
-    }
+    const { fg } = session;
+    expect(drawn(() => fg.show(found, { as: 'reliability' })).title).toBe('What an r is worth');
+    expect(drawn(() => fg.show(found, { as: 'thresholds', title: 'Mine' })).title).toBe('Mine');
+    fg.show(found);
+    expect(session.context.shown.at(-1)).toEqual(shown(found));
+    expect(() => fg.show(found, { title: 'lost' })).toThrow('title is over a chart, but the table was asked for');
     const saes = { a: handSae(twins.a.dictionary), b: handSae(twins.b.dictionary) };
     const through = await synthetic.calibrate(twins, { samples: 500, nulls: 5, saes });
     expect(through.from).toContain('SAEs');
@@ -180,7 +182,7 @@ describe('twins of fg.synthetic', () => {
     const options = { fractions: [0, 1], metrics: ['cka', 'rsa'], nulls: 5, twins: { features: 30 } } as const;
     const found = await session.fg.synthetic.scoreResponse(base, options);
     expect(tableOf(found).rows).toHaveLength(4);
-    drawable(session.fg.synthetic.responseChart(found));
+    drawn(() => session.fg.show(found, { as: 'chart' }));
     expect((await session.fg.synthetic.scoreResponse(base, options)).rows).toEqual(found.rows);
     await expect(session.fg.synthetic.scoreResponse(base, { twins: { shared: 0.3 } as object })).rejects.toThrow(
       'no option "shared"',
@@ -209,7 +211,9 @@ describe('fg.synthetic.sweep', () => {
     expect(table.title).toBe('Sweep: 8 of 8 cells done');
     expect(table.rows[0]).toMatchObject({ SAE: 'topk', latents: 6, k: 1, correlation: 0, status: 'done' });
     expect((await synthetic.sweep(worldOf, { ...plan, run: false })).every((row) => row.status === 'done')).toBe(true);
-    drawable(synthetic.sweepChart(rows, 'MCC (dictionary)'));
+    expect(drawn(() => session.fg.show(rows, { score: 'MCC (dictionary)' })).title).toBe('MCC (dictionary)');
+    session.fg.show(rows);
+    expect(session.context.shown.at(-1)).toEqual(shown(rows));
     await expect(synthetic.sweep(world as never, plan)).rejects.toThrow('give a function of the correlation');
   });
 });
@@ -222,7 +226,7 @@ describe('fg.synthetic.mutualRegularization', () => {
     const table = tableOf(found);
     expect(table.rows).toHaveLength(4);
     expect(table.rows[0]['its floor']).toBeLessThan(1);
-    drawable(session.fg.synthetic.agreementChart(found));
+    drawn(() => session.fg.show(found, { as: 'agreement' }));
     const again = await session.fg.synthetic.mutualRegularization(world, options);
     expect(again.runs.map((run) => run.saes.map((s) => s.id))).toEqual(
       found.runs.map((run) => run.saes.map((s) => s.id)),
@@ -259,7 +263,9 @@ describe('fg.synthetic.concepts', () => {
     expect(found.concepts[0]).toMatchObject({ concept: 'odd', feature: 1, f1: 1 });
     expect(found.labels!.score.value).toBe(1);
     expect(textOf(found)).toContain('Labels by dataset examples name the concept of 100 % of 1 features');
-    drawable(synthetic.confusionChart(found));
+    drawn(() => session.fg.show(found, { as: 'confusion' }));
+    session.fg.show(found);
+    expect(session.context.shown.at(-1)).toEqual(shown(found));
     expect((await synthetic.concepts(activations, withConcepts, { nulls: 5 })).concepts).toEqual(found.concepts);
     // A dataset without concepts is refused; one of another text names both.
     await expect(synthetic.concepts(activations, data)).rejects.toThrow('carry no concepts');

@@ -157,7 +157,7 @@ describe('fg.synthetic.activations', () => {
     expect(again.id).toBe(made.id);
     const other = await fg.synthetic.activations(world, { samples: 300, seed: 4 });
     expect(other.id).not.toBe(made.id);
-    expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations']);
+    expect((await fg.artifacts.list()).map((r) => r.kind)).toEqual(['activations', 'activations', 'world']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix } from '#kernel/compute/matrix.js';
-import { asMatrix, type MatrixInput } from '#kernel/compute/matrixInput.js';
+import { asMatrix, type MatrixInput } from '#kernel/io/matrixInput.js';
 import { tf } from '#kernel/compute/tf.js';
 import { ndarray } from '#kernel/io/ndarray.js';
 

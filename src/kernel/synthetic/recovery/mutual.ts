@@ -1,6 +1,7 @@
 /** Runs of mutual feature regularization that differ by the coupling alone, and what each recovers of the truth. */
 import path from 'node:path';
 import { loadResult, saveResult } from '../../artifacts/result.js';
+import type { ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';
 import { loadSae } from '../../sae/load.js';
 import { saveSae } from '../../sae/save.js';
@@ -32,6 +33,24 @@ export interface MutualOptions extends Omit<MfrParameters, 'coupling'> {
   fresh: boolean;
 }
 
+/** The SAEs of one coupling, trained side by side. */
+export interface MutualSaes {
+  saes: Sae[];
+  history: MfrHistoryRow[];
+}
+
+const part = (folder: string, i: number): string => path.join(folder, `sae-${i}`);
+
+/** Reads what mutualSaes keeps. */
+export async function loadMutual(
+  folder: string,
+  { parameters }: Pick<ArtifactRecord, 'parameters'>,
+): Promise<MutualSaes> {
+  const saes: Sae[] = [];
+  for (let i = 0; i < Number(parameters.saes); i++) saes.push(await loadSae(part(folder, i)));
+  return { saes, ...(await loadResult<{ history: MfrHistoryRow[] }>(folder)) };
+}
+
 /** The SAEs of one coupling, from the artifact folder when they were trained before. */
 async function mutualSaes(
   env: Environment,
@@ -39,14 +58,13 @@ async function mutualSaes(
   parameters: Required<MfrParameters>,
   fresh: boolean,
   call: CallOptions,
-): Promise<{ saes: Sae[]; history: MfrHistoryRow[] }> {
+): Promise<MutualSaes> {
   const key = {
     kind: 'mfr',
     parameters: { ...parameters },
     inputs: { world: world.id },
     codeVersion: MFR_VERSION,
   };
-  const part = (folder: string, i: number): string => path.join(folder, `sae-${i}`);
   const title = `Mutual feature regularization, coupling ${parameters.coupling}`;
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
@@ -56,11 +74,7 @@ async function mutualSaes(
       for (const [i, sae] of saes.entries()) await saveSae(sae, part(folder, i));
       await saveResult(folder, { history });
     },
-    async load(folder) {
-      const saes: Sae[] = [];
-      for (let i = 0; i < parameters.saes; i++) saes.push(await loadSae(part(folder, i)));
-      return { saes, ...(await loadResult<{ history: MfrHistoryRow[] }>(folder)) };
-    },
+    load: loadMutual,
   });
   env.tellCached(title, cached, record);
   return value;

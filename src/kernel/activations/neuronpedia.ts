@@ -4,16 +4,16 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { topExamples } from '../activations/examples.js';
-import type { SparseActivations } from '../activations/types.js';
+import { topExamples } from './examples.js';
+import type { SparseActivations } from './types.js';
 import { requireSame } from '../artifacts/identity.js';
 import type { CallOptions } from '../compute/call.js';
 import { row } from '../compute/matrix.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { LanguageModel } from '../models/types.js';
-import { logitLens, type PromotedToken } from './logitLens.js';
-import type { Sae } from './types.js';
+import { logitLens, type PromotedToken } from '../sae/logitLens.js';
+import type { Sae } from '../sae/types.js';
 
 export interface NeuronpediaOptions extends CallOptions {
   /** Store of this SAE's activations. */

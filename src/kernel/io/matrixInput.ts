@@ -3,8 +3,8 @@
  * shape, a tensor, an array from a file, or an SAE, whose decoder rows are meant.
  */
 import { types } from 'node:util';
-import { toFloat32, type Dtype, type NdArray } from '../io/ndarray.js';
-import { matrix, type Matrix } from './matrix.js';
+import { toFloat32, type Dtype, type NdArray } from './ndarray.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
 
 /** Numbers in a row: an array or a typed array of a kind that float32 can stand for. */
 type Numbers = readonly number[] | Exclude<NdArray['data'], BigInt64Array | BigUint64Array>;

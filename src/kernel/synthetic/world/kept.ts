@@ -1,0 +1,51 @@
+/** Worlds as artifacts: what is kept is how a world was made; its identity says whether it came out the same. */
+import type { JsonObject } from '../../../protocol/notebook.js';
+import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';
+import type { CallOptions } from '../../compute/call.js';
+import type { Environment } from '../../verb/environment.js';
+import type { PresetOptions } from '../presets/list.js';
+import { createPreset } from '../presets/presets.js';
+import type { WorldOptions } from './options.js';
+import { asParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
+
+/** Options of a world or, with the name of a preset, of that. */
+type Recipe = WorldOptions | PresetOptions;
+
+function requireWorld(found: string | undefined, expected: string, madeBy: number): void {
+  if (found === expected) return;
+  throw new Error(
+    `its options give world ${expected.slice(0, 8)} but the record is of ${found?.slice(0, 8) ?? 'none'}; worlds of code version ${madeBy} are not those of version ${WORLD_VERSION}: make it anew with fg.synthetic.world or preset`,
+  );
+}
+
+/** Keeps how a world was made, so that fg.artifacts.load(world.id) makes it again. */
+export async function keptWorld(
+  env: Environment,
+  recipe: Recipe,
+  making: GeneratedWorld | Promise<GeneratedWorld>,
+): Promise<GeneratedWorld> {
+  const world = await making;
+  const key: ArtifactKey = {
+    kind: 'world',
+    parameters: asParameters(recipe) as JsonObject,
+    inputs: {},
+    codeVersion: WORLD_VERSION,
+  };
+  await env.store.compute(key, {
+    title: world.description,
+    make: () => Promise.resolve(world.id),
+    load: (_, record) => Promise.resolve(requireWorld(record.contents, world.id, record.codeVersion)),
+  });
+  return world;
+}
+
+/** The world of a record, made again. @throws when it comes out as another one */
+export async function loadWorld(
+  { parameters, contents, codeVersion }: ArtifactRecord,
+  call: CallOptions,
+): Promise<GeneratedWorld> {
+  const recipe = { ...parameters, ...call } as unknown as Recipe;
+  const world = await ('preset' in recipe ? createPreset(recipe) : createWorld(recipe));
+  requireWorld(contents, world.id, codeVersion);
+  return world;
+}

@@ -1,0 +1,114 @@
+/** The floor plan: imports make no circle, and docs/architecture.md names what there is. */
+import fs from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const filesOf = (folder: string): string[] =>
+  fs
+    .readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => path.posix.join(folder, file.split(path.sep).join('/')));
+
+const isTypeOnly = (node: ts.ImportDeclaration | ts.ExportDeclaration): boolean => {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  const { importClause } = node;
+  if (!importClause || importClause.isTypeOnly) return importClause !== undefined;
+  const { name, namedBindings } = importClause;
+  return (
+    !name && !!namedBindings && ts.isNamedImports(namedBindings) && namedBindings.elements.every((e) => e.isTypeOnly)
+  );
+};
+
+/** What a file imports of the project's own, types aside unless `withTypes`. */
+function importsOf(file: string, withTypes: boolean): string[] {
+  const source = ts.createSourceFile(file, fs.readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
+  return source.statements.flatMap((node) => {
+    if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return [];
+    const from = node.moduleSpecifier;
+    if (!from || !ts.isStringLiteral(from) || !from.text.startsWith('.')) return [];
+    if (!withTypes && isTypeOnly(node)) return [];
+    return [path.posix.join(path.posix.dirname(file), from.text.replace(/\.js$/, '.ts'))];
+  });
+}
+
+/** Groups of nodes that reach each other (Tarjan), those of one node left out. */
+function circles(graph: ReadonlyMap<string, Iterable<string>>): string[][] {
+  const [index, low] = [new Map<string, number>(), new Map<string, number>()];
+  const [stack, found]: [string[], string[][]] = [[], []];
+  const visit = (node: string): void => {
+    index.set(node, index.size);
+    low.set(node, index.get(node)!);
+    stack.push(node);
+    for (const next of graph.get(node) ?? []) {
+      if (!index.has(next)) visit(next);
+      if (stack.includes(next)) low.set(node, Math.min(low.get(node)!, low.get(next)!));
+    }
+    if (low.get(node) !== index.get(node)) return;
+    const group = stack.splice(stack.indexOf(node));
+    if (group.length > 1) found.push(group.sort());
+  };
+  for (const node of graph.keys()) if (!index.has(node)) visit(node);
+  return found;
+}
+
+describe('circles', () => {
+  it('are found where there are some, and only there', () => {
+    const graph = { a: ['b'], b: ['c'], c: ['b', 'd'], d: ['d'] };
+    expect(circles(new Map(Object.entries(graph)))).toEqual([['b', 'c']]);
+  });
+});
+
+describe('imports', () => {
+  it('make no circle between the rooms of the kernel, types included; what a room declares stands above the rooms', () => {
+    const rooms = new Map<string, Set<string>>();
+    const roomOf = (file: string): string => {
+      const [, , room, ...rest] = file.split('/');
+      return rest.length === 1 && rest[0] === 'fg.ts' ? `${room}/fg.ts` : room;
+    };
+    // present names the types of the rooms whose results it shows, and calls nothing of them: the linter holds it to that.
+    for (const file of filesOf('src/kernel'))
+      for (const target of importsOf(file, !file.startsWith('src/kernel/present/'))) {
+        if (target.startsWith('src/kernel/') && roomOf(target) !== roomOf(file))
+          rooms.set(roomOf(file), (rooms.get(roomOf(file)) ?? new Set()).add(roomOf(target)));
+      }
+    expect(rooms.size).toBeGreaterThan(15);
+    expect(circles(rooms)).toEqual([]);
+  });
+
+  it('make no circle between files, types aside', () => {
+    const files = filesOf('src');
+    expect(files.length).toBeGreaterThan(400);
+    expect(circles(new Map(files.map((file) => [file, importsOf(file, false)])))).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  const text = fs.readFileSync('docs/architecture.md', 'utf8');
+
+  it('names files and folders that there are', () => {
+    const written = [...text.matchAll(/`([\w./-]+\/[\w.-]*)`/g)].map(([, name]) => name);
+    const named = written.filter((name) => !name.startsWith('.') && !name.startsWith('@') && !/<|>/.test(name));
+    const within = (folder: string): string[] =>
+      fs
+        .readdirSync(folder)
+        .filter((name) => fs.statSync(`${folder}/${name}`).isDirectory())
+        .map((name) => `${folder}/${name}/`);
+    const parts = within('src');
+    const roots = ['', 'src/', ...parts, ...parts.flatMap((part) => within(part.slice(0, -1)))];
+    const missing = named.filter((name) => !roots.some((root) => fs.existsSync(root + name)));
+    expect(named.length).toBeGreaterThan(40);
+    expect(missing).toEqual([]);
+  });
+
+  it('opens each room at files that it has', () => {
+    const rows = [...text.matchAll(/^\| `([\w/]+\/)`[^|]*\|[^|]*\|([^|]*)\|$/gm)];
+    expect(rows.length).toBeGreaterThan(20);
+    const missing = rows.flatMap(([, room, first]) =>
+      [...first.matchAll(/`([\w./]+)`/g)]
+        .map(([, file]) => `src/${room}${file}`)
+        .filter((file) => !fs.existsSync(file)),
+    );
+    expect(missing).toEqual([]);
+  });
+});
