@@ -19,7 +19,18 @@ const closed = (files, patterns, names = []) => ({
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
 const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
-const upper = ['datasets', 'sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions', 'show'];
+const upper = [
+  'datasets',
+  'sae',
+  'activations',
+  'correlation',
+  'maps',
+  'mapper',
+  'synthetic',
+  'interventions',
+  'show',
+  'inspect',
+];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
 /** Pairs of one floor: present names the types of rooms, io and compute lend to each other. */
@@ -144,7 +155,8 @@ export default tseslint.config(
       ...webviewRooms.filter((other) => !webviewsBelow(room).includes(other) && other !== room).map(webviewRoom(room)),
     ]),
   ),
-  closed(['src/kernel/session/**'], [...outside, p('vscode')]),
+  closed(['src/kernel/session/**'], [...outside, p('vscode'), p('../convert/**')]),
+  closed(['src/kernel/convert/**'], [...outside, p('vscode'), ...['api', ...upper].map((r) => p(`../${r}/**`))]),
   closed(['src/kernel/api/**'], [...outside, p('vscode'), p('**/session/**')]),
   ...upper.map((room) =>
     closed([`src/kernel/${room}/**`], [...outside, p('vscode'), ...above.map((r) => p(`**/${r}/**`))]),

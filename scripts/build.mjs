@@ -59,6 +59,7 @@ add('kernel', {
     cli: 'src/kernel/cli.ts',
     control: 'src/kernel/session/control.ts',
     poolWorker: 'src/kernel/compute/poolWorker.ts',
+    chartWorker: 'src/kernel/convert/chartWorker.ts',
   },
   outdir: 'dist/kernel',
   external: [...shipped, ...optional],
@@ -149,6 +150,7 @@ function shipRuntimeFiles() {
     if (f.endsWith('.wasm')) fs.copyFileSync(path.join(from, f), path.join(wasm, f));
 }
 
+if (watch) console.log('building');
 fs.mkdirSync(dist, { recursive: true });
 if (release)
   for (const folder of ['extension', 'kernel', 'webviews'])
@@ -157,7 +159,6 @@ if (release)
 if (wanted('kernel')) shipRuntimeFiles();
 if (wanted('extension')) await buildTypes(root, dist);
 if (watch) {
-  console.log('building');
   for (const options of builds) await (await esbuild.context(options)).watch();
   console.log('watching');
 } else {

@@ -1,4 +1,4 @@
-/** The `fgnb` command line: run a notebook headless, export a report, diagnose the host. */
+/** The `fgnb` command line: run a notebook headless, export a report, convert notebooks, inspect files, diagnose the host. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { maxOf } from '../protocol/lists.js';
@@ -6,7 +6,14 @@ import { cellGlobals, deviceChoice } from './globals.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
 import { exitProcess } from './session/process.js';
 import { writeReport } from './session/report.js';
-import { parseParams, readNotebook, runNotebook, type CellOutcome, type RunResult } from './session/run.js';
+import {
+  codeCellsOf,
+  parseParams,
+  readNotebook,
+  runNotebook,
+  type CellOutcome,
+  type RunResult,
+} from './session/run.js';
 import type { Session } from './session/session.js';
 import { duration, RunDisplay } from './session/terminal.js';
 import { STOP_BYTES, type StopSignal } from './session/threads.js';
@@ -25,6 +32,14 @@ const HELP = `fgnb ${KERNEL_VERSION} · Feature Geometry Notebooks
       Exit code: 0 all cells ran, 1 a cell failed, 2 wrong usage, 130 stopped by SIGINT, 143 by SIGTERM.
   fgnb export NOTEBOOK --html FILE.html
       Writes the report from the outputs that the notebook holds; nothing is run.
+  fgnb inspect PATH|HUB_ID [--inside PATH] [--dataset] [--revision REVISION] [--json]
+      What a file, folder or repository holds, from its headers: family, tensors, types, hook, architecture, memory, what
+      is unusual, and the line that loads it. --inside names a file or folder in it; --dataset asks for a dataset of the
+      hub. Access tokens come from HF_TOKEN or "hf auth login"; HF_HUB_OFFLINE=1 asks the cache alone.
+      Exit code: 0 it loads, 1 it does not load as it stands or is not there, 2 wrong usage.
+  fgnb convert IN OUT [--force]
+      Reads the notebook IN and writes it as OUT, by their endings: .fgnb, .ipynb (Jupyter) or .ts (cells between "// %%").
+      What changes or cannot be carried is said on stderr. --force writes over OUT.
   fgnb doctor [--json] [--device DEVICE]
       What this host has, what is used, and why nothing better is.
   fgnb --help | --version
@@ -74,9 +89,7 @@ function printEnd(result: RunResult, written: Array<[string, string]>, ms: numbe
   print('');
   for (const [what, file] of written) print(`${what}  ${shownPath(file)}`);
   const ran = result.cells.filter((cell) => cell.status === 'ok').length;
-  print(
-    `${ran} of ${result.notebook.cells.filter((cell) => cell.kind === 'code').length} cells ran in ${duration(ms)}`,
-  );
+  print(`${ran} of ${codeCellsOf(result.notebook).length} cells ran in ${duration(ms)}`);
 }
 
 function cellJson({ index, id, title, status, ms, error }: CellOutcome): string {
@@ -191,11 +204,43 @@ async function exportReport(notebookFile: string, html: string | undefined): Pro
   return 0;
 }
 
+async function convert(input: string, output: string | undefined, overwrite: boolean): Promise<number> {
+  if (!output) throw new UsageError('fgnb convert needs two files: IN and OUT');
+  const { convertNotebook } = await import('./convert/convert.js');
+  for (const note of await convertNotebook(input, output, { overwrite })) process.stderr.write(`${note}\n`);
+  print(`notebook  ${shownPath(output)}`);
+  return 0;
+}
+
 async function doctor(json: boolean, device: string): Promise<number> {
   const { diagnose, formatDoctor } = await import('./compute/doctor.js');
   const report = await diagnose({ device: deviceChoice(device), notebookFolder: process.cwd() });
   print(json ? JSON.stringify(report) : formatDoctor(report).trimEnd());
   return 0;
+}
+
+interface InspectArguments {
+  inside?: string;
+  dataset?: boolean;
+  revision?: string;
+  json?: boolean;
+}
+
+async function inspectAt(asked: string, { inside, dataset, revision, json }: InspectArguments): Promise<number> {
+  const [{ inspect }, { inspectionText }, { locateIn }] = await Promise.all([
+    import('./inspect/inspect.js'),
+    import('./inspect/words.js'),
+    import('./verb/environment.js'),
+  ]);
+  try {
+    const repoType = dataset ? 'dataset' : 'model';
+    const found = await inspect(locateIn(process.cwd(), asked), asked, { inside, revision, repoType });
+    print(json ? JSON.stringify(found) : inspectionText(found));
+    return found.loads ? 0 : 1;
+  } catch (error) {
+    if (json) print(JSON.stringify({ inspection: 1, path: asked, error: (error as Error).message }));
+    throw error;
+  }
 }
 
 function parseCommand() {
@@ -210,6 +255,10 @@ function parseCommand() {
         artifacts: { type: 'string' },
         'keep-going': { type: 'boolean' },
         json: { type: 'boolean' },
+        inside: { type: 'string' },
+        dataset: { type: 'boolean' },
+        revision: { type: 'string' },
+        force: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },
@@ -224,10 +273,15 @@ async function main(): Promise<number> {
   const [command, notebookFile, ...rest] = positionals;
   if (values.version) print(KERNEL_VERSION);
   else if (values.help || command === 'help' || command === undefined) print(HELP.trimEnd());
-  else if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
+  else if (rest.length > (command === 'convert' ? 1 : 0)) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
   else if (command === 'doctor') return doctor(values.json === true, values.device);
-  else if (command !== 'run' && command !== 'export') throw new UsageError(`unknown command ${command}`);
+  else if (command === 'inspect') {
+    if (!notebookFile) throw new UsageError('fgnb inspect needs a path or a hub id');
+    return inspectAt(notebookFile, values);
+  } else if (command !== 'run' && command !== 'export' && command !== 'convert')
+    throw new UsageError(`unknown command ${command}`);
   else if (!notebookFile) throw new UsageError(`fgnb ${command} needs a notebook`);
+  else if (command === 'convert') return convert(notebookFile, rest[0], values.force === true);
   else if (command === 'export') return exportReport(notebookFile, values.html);
   else return run({ notebookFile, ...values });
   return command === undefined && !values.help && !values.version ? 2 : 0;

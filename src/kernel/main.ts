@@ -19,6 +19,7 @@ import { nativeCall } from './compute/nativeCall.js';
 import { hasRequiredFlag, relaunch, startControl, type ControlThread } from './session/launch.js';
 import { KernelLog } from './session/log.js';
 import { exitProcess } from './session/process.js';
+import { recordedPid } from './session/runFolder.js';
 import { Session } from './session/session.js';
 import type { ToMain } from './session/threads.js';
 
@@ -156,7 +157,7 @@ function start(): void {
   process.umask(0o077);
   const lock = path.join(runFolder, 'kernel.json');
   // Before the session, which takes away what others hang on the process.
-  process.on('exit', () => fs.rmSync(lock, { force: true }));
+  process.on('exit', () => recordedPid(lock) === process.pid && fs.rmSync(lock, { force: true }));
   // A terminal's Ctrl-C and hang-up are for the client; the client stops its kernel by message.
   process.on('SIGINT', () => undefined);
   process.on('SIGHUP', () => undefined);

@@ -7,11 +7,13 @@
  *   <manifest.meta>      the meta, JSON: title, sets and what else the kind says of itself
  *   columns.safetensors  `s.<column>` of every column of the manifest
  *   <matrix>.safetensors the matrix of the manifest, where it has one
- *   s.labels.json        string[][]: per point up to 5 peak tokens, best first; [] = dead feature or no labels
+ *   s.labels.json        per point a LinkedLabel, or string[]: peak tokens, best first (by versions up to 0.3), or a text;
+ *                        [] = no label
  *   s.examples.jsonl     one line per point, FeatureExample[]; line i lies at bytes `s.examplesAt`[i] to [i + 1], I64
  */
 import { clip } from './clip.js';
 import type { Dtype, NdArray } from './safetensors.js';
+import type { FeatureLabel, TokenShare } from './tokens.js';
 
 /** What every descriptor says: the JSON of an output that a view draws. */
 export interface Descriptor {
@@ -37,6 +39,12 @@ export interface BundleMeta {
   sets: Array<{ points: number }>;
 }
 
+/** The label of a feature that may have a counterpart in another set. */
+export interface LinkedLabel extends FeatureLabel {
+  /** Tokens by share of Σ a·b with the first counterpart; absent without one. */
+  together?: TokenShare[];
+}
+
 /** One dataset example: a window of tokens around a peak. */
 export interface FeatureExample {
   sequence: number;
@@ -49,6 +57,15 @@ export interface FeatureExample {
   peak: number;
   /** Activation of each token of the window; same length as tokens. */
   activations: number[];
+  /** Of the band of activations that it was drawn from; absent: one of the largest activations. */
+  band?: ExampleBand;
+}
+
+/** Activations above `from` and up to `to`, and how many of a feature's firings they are. */
+export interface ExampleBand {
+  from: number;
+  to: number;
+  firings: number;
 }
 
 export interface ColumnArrays {
@@ -90,7 +107,10 @@ export type ArraysOf<C extends Record<string, ColumnSpec<never>>> = {
 
 /** The columns of a set as a view reads them. */
 export type ColumnsOf<M extends { columns: Record<string, ColumnSpec<never>> }> = ArraysOf<M['columns']> & {
+  /** The words of each label. */
   labels: string[][];
+  /** The labels with their shares; null for those that are words alone. */
+  shares: Array<LinkedLabel | null>;
 };
 
 /** Far above what an output shows. */

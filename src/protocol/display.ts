@@ -1,6 +1,7 @@
 /** Descriptors of outputs that cells show. All strings are data: a renderer sets them as text, never as HTML. */
 import type { JsonObject } from './notebook.js';
 import type { FeatureExample } from './bundle.js';
+import type { PointLabel, TokenShare } from './tokens.js';
 
 export interface TableColumn {
   key: string;
@@ -34,7 +35,8 @@ export interface FeatureCard {
   /** Which SAE, such as "A: tiny-1L topk". */
   side: string;
   feature: number;
-  label: string[];
+  /** Words alone in notebooks of versions up to 0.3: the peak tokens. */
+  label: PointLabel;
   /** Share of tokens on which the feature is non-zero. */
   firingRate: number;
   firings: number;
@@ -45,7 +47,14 @@ export interface FeatureCard {
 export interface FeatureCards {
   version: 1;
   title?: string;
-  groups: Array<{ heading?: string; r?: number; sharedTokens?: string[]; cards: FeatureCard[] }>;
+  groups: Array<{
+    heading?: string;
+    r?: number;
+    sharedTokens?: string[];
+    /** Of a pair: tokens by share of Σ a·b; [] when the two never fire together. */
+    together?: TokenShare[];
+    cards: FeatureCard[];
+  }>;
 }
 
 /** Texts before and after an intervention on the same prompt and seed. */

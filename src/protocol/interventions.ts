@@ -3,6 +3,7 @@
  * Activations are in the SAE's own units; probabilities and divergences are of the token after the prompt.
  */
 import type { FeatureExample } from './bundle.js';
+import type { PointLabel } from './tokens.js';
 
 /** steer adds value × decoder row; clamp sets the activation to value; scale multiplies it by value; ablate makes it 0. */
 export type InterventionKind = 'steer' | 'clamp' | 'scale' | 'ablate';
@@ -46,8 +47,8 @@ export interface InterventionsMeta {
 /** A feature in the list of search results. */
 export interface InterventionsHit {
   feature: number;
-  /** Peak tokens of its dataset examples; [] without activations. */
-  label: string[];
+  /** Words alone in notebooks of versions up to 0.3: the peak tokens; [] without activations. */
+  label: PointLabel;
   /** Share of tokens of the store on which it fires; null without activations. */
   firingRate: number | null;
   /** Largest activation on the prompt. */
@@ -68,7 +69,7 @@ export interface InterventionsFeatureDelta {
   /** 0: the panel's own SAE; 1, 2, …: downstream ones. */
   sae: number;
   feature: number;
-  label: string[];
+  label: PointLabel;
   /** Mean activation over the tokens from the first changed one to the end. */
   before: number;
   after: number;

@@ -8,7 +8,7 @@ import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
 import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '#protocol/notebook.js';
 import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
-import { pageFilesOf } from '#test/support/bundleFiles.js';
+import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { servePages, type MapFixture, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

@@ -9,7 +9,7 @@ import {
   HOSTILE,
   largeFixture,
   type GraphFixture,
-} from '#test/support/graphBundle.js';
+} from '#test/kit/graphBundle.js';
 import { servePages, type PageServer } from './fixtures.js';
 import {
   buildWebviews,
@@ -111,7 +111,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     ['contrast', 1400, 'dark', 'more'],
     ['half-dark', 700, 'dark', undefined],
     ['narrow-light', 480, 'light', undefined],
-  ] as const)('data beside its null: %s', async (name, width, theme, contrast) => {
+  ] as const)('data is drawn beside its null: %s', async (name, width, theme, contrast) => {
     const { page, complaints } = await open({ width, theme, contrast });
     expect(await page.locator('.plot').count()).toBe(2);
     expect(await page.locator('.caption').first().innerText()).toContain('tiny-1L · topk 2,048');
@@ -377,7 +377,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     expect(complaints.list).toEqual([]);
   });
 
-  test('5,000 nodes: hover, search and zoom work', async () => {
+  test('5,000 nodes are hovered, searched and zoomed', async () => {
     const large = largeFixture(5000);
     const { page, complaints } = await open({ graph: large });
     const at = await spot(page, large, 0, 2535);

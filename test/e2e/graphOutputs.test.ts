@@ -7,8 +7,8 @@ import type { Browser, Page } from 'playwright-core';
 import { MIME } from '#protocol/mime.js';
 import type { Json, NotebookFile } from '#protocol/notebook.js';
 import { reportHtml } from '#protocol/webview.js';
-import { pageFilesOf } from '#test/support/bundleFiles.js';
-import { graphFixture } from '#test/support/graphBundle.js';
+import { pageFilesOf } from '#test/kit/bundleFiles.js';
+import { graphFixture } from '#test/kit/graphBundle.js';
 import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 

@@ -6,8 +6,9 @@ import type { InterventionsDescriptor } from '#protocol/interventions.js';
 import type { LiveCall } from '#protocol/live.js';
 import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
+import { labelWords } from '#protocol/tokens.js';
 import { panelHtml, reportHtml } from '#protocol/webview.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kernel/helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 import { servePages, type PageServer } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 
@@ -202,7 +203,7 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   });
 
   test('features are found by a word of their labels', async () => {
-    const word = lab.snapshot.card.label[0].trim();
+    const word = labelWords(lab.snapshot.card.label)[0].trim();
     await page.locator('.fg-interventions').getByPlaceholder('Find a feature').locator('input').fill(word);
     const others = page.locator('.hit .words').filter({ hasNotText: new RegExp(word, 'i') });
     await expect.poll(() => others.count()).toBe(0);

@@ -2,27 +2,14 @@
  * The interventions panel in the real workbench: in a cell's output, in a panel of its own, over a reload of the window,
  * and without its kernel. The extension is installed from its package; the SAE is trained by the notebook.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { BrowserContext, Frame, Locator, Page } from 'playwright-core';
+import type { Frame, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-// @ts-expect-error plain JavaScript: the harness runs without a build
-import { openWorkbench, startBrowser } from '../harness/browser.mjs';
-// @ts-expect-error plain JavaScript
-import { startServer } from '../harness/server.mjs';
-// @ts-expect-error plain JavaScript
-import { installVsix } from '../../scripts/vscode.mjs';
-import { CHROMIUM, screenshots } from './harness.js';
+import { MODEL, NO_WORKBENCH, startWorkbench, type Workbench } from './workbench.js';
 
-const root = path.resolve(import.meta.dirname, '../..');
-const ready = CHROMIUM !== undefined && existsSync(path.join(root, 'dist/kernel/cli.cjs'));
-if (!ready)
-  console.log(
-    `skipped test/e2e/interventionsWorkbench.test.ts: ${CHROMIUM ? 'nothing is built (node scripts/build.mjs)' : 'no chromium in /usr/bin'}`,
-  );
+if (NO_WORKBENCH) console.log(`skipped test/e2e/interventionsWorkbench.test.ts: ${NO_WORKBENCH}`);
 
-const MODEL = path.join(root, 'examples/models/tiny-stories-1L');
 const CELLS = [
   `const lm = await fg.models.load(${JSON.stringify(MODEL)})
 const text = fg.datasets.stories({ seed: 1, stories: 300, context: 64 })
@@ -32,50 +19,22 @@ const sae = await fg.sae.train(lm, text, {
 })
 const acts = await fg.activations.save(lm, sae, text)`,
   `const labels = await fg.activations.labels(acts)
-const feature = labels.findIndex((label) => label.length > 0 && label.every((token) => token === ' princess'))
+const feature = labels.findIndex(({ peaks }) => peaks.length > 0 && peaks.every((token) => token === ' princess'))
 await fg.interventions.panel(lm, sae, {
   prompt: 'Once upon a time, there was a little', activations: acts, value: 0,
   ...(feature < 0 ? {} : { feature }),
 })`,
 ];
 
-const codeCell = (source: string, i: number) => ({
-  ...{ id: `cell${i}`, kind: 'code', language: 'fgnb-typescript' },
-  source: source.split(/(?<=\n)/),
-});
-
-interface Bench {
-  openFile(name: string): Promise<void>;
-  notebookReady(): Promise<void>;
-  palette(command: string): Promise<void>;
-  escape(): Promise<void>;
-  findFrame(selector: string, timeout?: number): Promise<Frame>;
-}
-
-describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
-  let folder: string;
-  let data: string;
-  let server: { url: string; stop(): Promise<void> };
-  let context: BrowserContext;
+describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', () => {
+  let workbench: Workbench | undefined;
   let page: Page;
-  let bench: Bench;
+  let bench: Workbench['bench'];
   let cell: Frame;
   let panel: Frame;
-  const runs = () => path.join(folder, 'runs');
-  const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `lab-workbench-${name}.png`) });
   const amount = (frame: Frame): Locator => frame.locator('[data-role=amount]').first();
   const ran = (frame: Frame) =>
     frame.locator('.fg-interventions .status', { hasText: /^run in / }).waitFor({ timeout: 60_000 });
-
-  /** Kernels outlive their window; the one of this test ends here. */
-  function stopKernels(): void {
-    for (const run of existsSync(runs()) ? readdirSync(runs()) : []) {
-      const lock = path.join(runs(), run, 'kernel.json');
-      if (!existsSync(lock)) continue;
-      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
-      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
-    }
-  }
 
   /** By VS Code's own command: the browser's reload leaves it no time to write down what the panels keep. */
   async function reloadWindow(): Promise<void> {
@@ -85,37 +44,21 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
   }
 
   beforeAll(async () => {
-    mkdirSync(screenshots, { recursive: true });
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-lab-'));
-    data = mkdtempSync(path.join(tmpdir(), 'fgnb-workbench-'));
-    const cells = CELLS.map(codeCell);
-    writeFileSync(path.join(folder, 'panel.fgnb'), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
-    const extensionsDir: string = await installVsix(path.join(folder, 'vscode-extensions'));
-    const settings = { 'workbench.colorTheme': 'Default Dark Modern', 'files.simpleDialog.enable': true };
-    server = await startServer(data, { extensionsDir, settings, env: { FGNB_RUN_ROOT: runs() } });
-    context = await startBrowser(data);
-    page = context.pages()[0] ?? (await context.newPage());
-    bench = (await openWorkbench(page, server.url, folder)) as Bench;
+    workbench = await startWorkbench('lab-workbench', CELLS, { 'files.simpleDialog.enable': true });
+    ({ page, bench } = workbench);
   }, 180_000);
   afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await shot('failed');
+    if (task.result?.state === 'fail') await workbench?.shot('failed');
   });
-  afterAll(async () => {
-    await context?.close();
-    await server?.stop();
-    if (folder) stopKernels();
-    for (const each of [folder, data]) if (each) rmSync(each, { recursive: true, force: true });
-  });
+  afterAll(() => workbench?.close());
 
   test('Run All shows the panel in the output', async () => {
-    await bench.openFile('panel.fgnb');
-    await bench.notebookReady();
-    await bench.palette('View: Close Primary Side Bar').catch(() => bench.escape());
+    await workbench!.openNotebook();
     await bench.palette('Notebook: Run All');
     cell = await bench.findFrame('.fg-interventions .chips', 90_000);
     await amount(cell).scrollIntoViewIfNeeded();
     expect(await cell.getByText('No probability moved.').count()).toBe(1);
-    await shot('output-start');
+    await workbench!.shot('output-start');
   }, 120_000);
 
   test('dragging the slider moves features, probabilities and the text', async () => {
@@ -132,7 +75,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await ran(cell);
     expect(await cell.getByText('No probability moved.').count()).toBe(0);
     expect(await cell.locator('table').last().locator('tbody tr').count()).toBeGreaterThan(3);
-    await shot('output-dark');
+    await workbench!.shot('output-dark');
   }, 60_000);
 
   test('Save JSON and Save HTML write what is shown', async () => {
@@ -142,10 +85,10 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
       await input.waitFor({ state: 'visible', timeout: 30_000 });
       // The dialog proposes a name a little after it is there.
       await expect.poll(() => input.inputValue(), { timeout: 30_000 }).toContain(path.extname(name));
-      await input.fill(path.join(folder, name));
+      await input.fill(path.join(workbench!.folder, name));
       await page.keyboard.press('Enter');
       await cell.locator('.fg-interventions .status', { hasText: `saved ${name}` }).waitFor();
-      return readFileSync(path.join(folder, name), 'utf8');
+      return readFileSync(path.join(workbench!.folder, name), 'utf8');
     };
     const value = Number(await amount(cell).inputValue());
     const json = JSON.parse(await save('Save JSON', 'moved.json')) as {
@@ -162,7 +105,7 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await cell.getByRole('button', { name: 'Open in Panel' }).click();
     panel = await bench.findFrame('.fg-interventions.full .chips');
     expect(await amount(panel).inputValue()).toBe(value);
-    await shot('beside');
+    await workbench!.shot('beside');
     await panel.getByRole('radio', { name: 'Ablate' }).click();
     await ran(panel);
     await panel
@@ -178,6 +121,41 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await page.waitForTimeout(1000);
   }, 60_000);
 
+  test('what is typed at speed is kept to the letter, and the card is of the new prompt', async () => {
+    const box = panel.locator('.fg-interventions textarea');
+    const chips = panel.locator('.chips').first().locator('.chip');
+    /** Tokens and the feature's activation on each, from the row “before”, which another call draws than the card. */
+    const row = async (): Promise<Array<{ token: string; value: string }>> =>
+      (await chips.evaluateAll((all) => all.map((chip) => (chip as HTMLElement).title))).map((title) => {
+        const [, token, value] = /^(".*") at \d+: ([^,]+)/.exec(title)!;
+        return { token: JSON.parse(token) as string, value };
+      });
+    const text = async (): Promise<string> => (await row()).map(({ token }) => token).join('');
+    const said = new Set<string>();
+    for (const prompt of [
+      'Tom and his mom went to the big park',
+      'The little girl saw a princess',
+      'Once upon a time, there was a little dog named Max',
+    ]) {
+      await box.click();
+      await page.keyboard.press('Control+a');
+      // No pause between the keys: results of what was typed first are drawn meanwhile.
+      await page.keyboard.type(prompt);
+      expect(await box.inputValue()).toBe(prompt);
+      await panel.locator('.fg-interventions h2').first().click();
+      await expect.poll(text, { timeout: 60_000 }).toContain(prompt);
+      const [here] = (await row()).map(({ value }) => value).sort((a, b) => Number(b) - Number(a));
+      const words = Number(here) > 0 ? `${here} on this prompt` : 'silent on this prompt';
+      await panel.locator('.card .facts', { hasText: words }).first().waitFor({ timeout: 60_000 });
+      await expect.poll(() => panel.locator('.texts .said').first().innerText(), { timeout: 60_000 }).toContain(prompt);
+      expect(await box.inputValue()).toBe(prompt);
+      said.add(words);
+    }
+    // Words of an old prompt would be seen.
+    expect(said.size).toBeGreaterThan(1);
+    await workbench!.shot('typed');
+  }, 180_000);
+
   test('after a reload of the window the panel is there again and answers', async () => {
     await reloadWindow();
     panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
@@ -186,13 +164,13 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
     await panel.getByRole('radio', { name: 'Scale' }).click();
     await panel.locator('.pin.current .what', { hasText: /scale|multipl/i }).waitFor();
     await ran(panel);
-    await shot('reloaded');
+    await workbench!.shot('reloaded');
   }, 120_000);
 
   test('fits half the width', async () => {
     await page.setViewportSize({ width: 700, height: 900 });
     await page.waitForTimeout(1000);
-    await shot('narrow');
+    await workbench!.shot('narrow');
     const wide = await panel.evaluate(() => document.querySelector('.fg-interventions')!.scrollWidth - innerWidth);
     await page.setViewportSize({ width: 1400, height: 900 });
     expect(wide).toBeLessThanOrEqual(0);
@@ -200,12 +178,12 @@ describe.skipIf(!ready)('the interventions panel in the real workbench', () => {
 
   test('without its kernel the panel says so, rests, and keeps what was computed', async () => {
     const before = await panel.locator('.chips').first().innerText();
-    stopKernels();
+    workbench!.stopKernels();
     await reloadWindow();
     panel = await bench.findFrame('.fg-interventions.full .pin', 60_000);
     await panel.getByText('This view is not alive any more').waitFor({ timeout: 30_000 });
     expect(await amount(panel).isDisabled()).toBe(true);
     expect(await panel.locator('.chips').first().innerText()).toBe(before);
-    await shot('no-kernel');
+    await workbench!.shot('no-kernel');
   }, 120_000);
 });

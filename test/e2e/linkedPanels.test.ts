@@ -17,13 +17,13 @@ import type { NotebookFile } from '#protocol/notebook.js';
 import { parseNotebook, serializeNotebook, splitSource } from '#protocol/notebookCodec.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
 // @ts-expect-error plain JavaScript: the harness runs without a build
-import { openWorkbench, startBrowser } from '../harness/browser.mjs';
+import { openWorkbench, startBrowser } from '#test/harness/browser.mjs';
 // @ts-expect-error plain JavaScript
 import { installVsix } from '../../scripts/vscode.mjs';
 // @ts-expect-error plain JavaScript
-import { unsupported } from '../harness/install.mjs';
+import { unsupported } from '#test/harness/install.mjs';
 // @ts-expect-error plain JavaScript
-import { startServer } from '../harness/server.mjs';
+import { startServer } from '#test/harness/server.mjs';
 import { isolatedPoint, screenOf, type MapFixture } from './fixtures.js';
 import { CHROMIUM, collectComplaints, openBrowser, screenshots } from './harness.js';
 

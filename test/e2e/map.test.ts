@@ -368,7 +368,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
     await shot(page, 'map-narrow-dark');
   });
 
-  test('100,000 points a side: hover, search and zoom work', async () => {
+  test('100,000 points a side are hovered, searched and zoomed', async () => {
     const large = twinFixture(100_000);
     const { page, complaints } = await open({ map: large });
     // A lit point wins over what lies around it.

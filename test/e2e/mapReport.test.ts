@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { reportHtml } from '#protocol/webview.js';
-import { pageFilesOf } from '#test/support/bundleFiles.js';
+import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 import { sampleNotebook } from './sampleNotebook.js';

@@ -15,9 +15,9 @@ import { MIME } from '#protocol/mime.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
 // @ts-expect-error plain JavaScript: the harness runs without a build
-import { openWorkbench, startBrowser } from '../harness/browser.mjs';
+import { openWorkbench, startBrowser } from '#test/harness/browser.mjs';
 // @ts-expect-error plain JavaScript
-import { startServer } from '../harness/server.mjs';
+import { startServer } from '#test/harness/server.mjs';
 // @ts-expect-error plain JavaScript
 import { installVsix } from '../../scripts/vscode.mjs';
 import { isolatedPoint, screenOf } from './fixtures.js';

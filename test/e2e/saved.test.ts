@@ -8,7 +8,7 @@ import type { Descriptor } from '#protocol/bundle.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
 import { viewOfMime, VIEWS } from '#protocol/views.js';
 import { reportHtml } from '#protocol/webview.js';
-import { pageFilesOf } from '#test/support/bundleFiles.js';
+import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { servePages, type PageServer } from './fixtures.js';
 import {
   buildWebviews,

@@ -14,7 +14,8 @@ import { listKernels, prepareRunFolder, runFolderOf, runRoot } from '#extension/
 import type { KernelState } from '#extension/kernelClient/state.js';
 import { encodeFrame } from '#protocol/frames.js';
 import type { CellEvent, KernelMessage } from '#protocol/kernel.js';
-import { ensureKernelBuilt, kernelMain, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelMain } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const STRANGER = 12345;
 const asRoot = process.getuid?.() === 0;
@@ -118,7 +119,85 @@ describe('the kernel of a window', () => {
   });
 });
 
-describe('a replay', () => {
+describe('a kernel whose run folder is taken away, as at log-out', () => {
+  /** Runs a cell in an attached window, which must show `expected`; a new window is told of older cells first. */
+  async function run(window: Watched, source: string, expected: string): Promise<void> {
+    window.kernel.execute({ execution: source, cellId: 'c', cellIndex: 0, source });
+    const shown = (): unknown[] =>
+      window.events.flatMap((event) => (event.kind === 'display' ? [event.items[0].text] : []));
+    await expect.poll(shown, { timeout: 60_000 }).toContain(expected);
+  }
+  const inRuntimeFolder = (): string => {
+    delete process.env.FGNB_RUN_ROOT;
+    return (process.env.XDG_RUNTIME_DIR = path.join(folder('login'), 'runtime'));
+  };
+  const { XDG_RUNTIME_DIR } = process.env;
+  afterEach(() => {
+    if (XDG_RUNTIME_DIR === undefined) delete process.env.XDG_RUNTIME_DIR;
+    else process.env.XDG_RUNTIME_DIR = XDG_RUNTIME_DIR;
+  });
+
+  it('keeps its window, and is found by the next one after the next log-in, variables and all', async () => {
+    const runtime = inRuntimeFolder();
+    fs.mkdirSync(runtime, { mode: 0o700 });
+    const window = open(folder('nb'));
+    await window.kernel.ensure();
+    const pid = window.kernel.processId;
+    await run(window, 'const kept = 41; kept', '41');
+    fs.rmSync(runtime, { recursive: true });
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    expect(fs.existsSync(runtime)).toBe(false);
+    await run(window, 'kept + 1', '42');
+    window.kernel.detach();
+    // The record is written last.
+    fs.mkdirSync(runtime, { mode: 0o700 });
+    const runFolder = path.join(runtime, 'fgnb', path.basename(runFolderOf(NOTEBOOK)));
+    await expect.poll(() => fs.existsSync(path.join(runFolder, 'kernel.json')), { timeout: 10_000 }).toBe(true);
+    expect(fs.lstatSync(path.dirname(runFolder)).mode & 0o777).toBe(0o700);
+    const next = open(folder('nb'));
+    await next.kernel.ensure();
+    expect(next.kernel.processId).toBe(pid);
+    await run(next, 'kept + 2', '43');
+    // Files that a clean-up of old ones takes, one by one.
+    for (const name of ['token', 'kernel.json']) fs.rmSync(path.join(runFolder, name));
+    await expect.poll(() => listKernels(), { timeout: 10_000 }).toMatchObject([{ record: { pid } }]);
+    expect(next.deaths).toEqual([]);
+  });
+
+  it('leaves the folder to a kernel that was started in its place, also when it ends', async () => {
+    const runtime = inRuntimeFolder();
+    fs.mkdirSync(runtime, { mode: 0o700 });
+    const [first, second] = [open(folder('nb')), open(folder('nb'))];
+    await first.kernel.ensure();
+    const pid = first.kernel.processId as number;
+    fs.rmSync(path.join(runtime, 'fgnb'), { recursive: true });
+    await second.kernel.ensure();
+    expect(second.kernel.processId).not.toBe(pid);
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    const listed = [{ record: { pid: second.kernel.processId } }];
+    expect(await listKernels()).toMatchObject(listed);
+    process.kill(pid, 'SIGTERM');
+    await expect.poll(() => first.deaths, { timeout: 10_000 }).toHaveLength(1);
+    expect(await listKernels()).toMatchObject(listed);
+    await run(second, '1 + 1', '2');
+  });
+
+  it.skipIf(!asRoot)('does not come back into a folder of another user', async () => {
+    const runtime = inRuntimeFolder();
+    fs.mkdirSync(runtime, { mode: 0o700 });
+    const window = open(folder('nb'));
+    await window.kernel.ensure();
+    const [root, runFolder] = [runRoot(), runFolderOf(NOTEBOOK)];
+    fs.rmSync(root, { recursive: true });
+    fs.mkdirSync(root, { mode: 0o700 });
+    fs.chownSync(root, STRANGER, STRANGER);
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    expect(fs.existsSync(runFolder)).toBe(false);
+    await run(window, '1 + 1', '2');
+  });
+});
+
+describe('a replay of messages', () => {
   it('repeats to a client what it handled, which is handled once', async () => {
     const socket = path.join(folder('replay'), 's');
     const stream = (text: string): KernelMessage => ({

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFg, type Fg } from '#kernel/api/index.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { collectingContext } from '#test/support/apiContext.js';
+import { collectingContext } from '#test/kit/context.js';
 
 const context = collectingContext();
 let fg: Fg;

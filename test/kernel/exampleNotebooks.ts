@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import type { NotebookFile } from '#protocol/notebook.js';
-import { kernelCli, root } from './helpers.js';
+import { kernelCli, root } from '#test/kit/kernel.js';
 
 /** Runs a notebook of examples/ on the cpu, in a folder of its own; its key figures, and the page. */
 export async function runExample(

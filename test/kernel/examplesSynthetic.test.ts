@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { figure, runExample } from './exampleNotebooks.js';
-import { ensureKernelBuilt, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const folder = temporaryFolder('examples-synthetic');
 beforeAll(() => ensureKernelBuilt());

@@ -13,7 +13,7 @@ import { steer } from '#kernel/interventions/steer.js';
 import { loadModel } from '#kernel/models/load.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
 import { generateStories } from '#kernel/synthetic/stories/generate.js';
-import { SAE_KINDS, tinySae } from '#test/unit/interventions/reference.js';
+import { SAE_KINDS, tinySae } from '#test/kit/sae.js';
 
 const hook = 'blocks.1.hook_resid_pre';
 const prompt = 'Once upon a time there was a queen. “She” lived in a café with a king, and she had a dog';

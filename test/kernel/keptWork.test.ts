@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CELL_LANGUAGE } from '#protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 beforeAll(ensureKernelBuilt);
 

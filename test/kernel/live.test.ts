@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LIVE_GONE, LIVE_SUPERSEDED } from '#protocol/live.js';
 import type { Json } from '#protocol/notebook.js';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 let client: TestClient;
@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => kernel.stop());
 
-describe('live views', () => {
+describe('live views of the kernel', () => {
   it('answer, with null for nothing and with the words of an error', async () => {
     expect(await ask('view', 'double', 21)).toBe(42);
     expect(await ask('view', 'nothing')).toBe(null);

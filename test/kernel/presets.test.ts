@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { featureLabels } from '#kernel/activations/labels.js';
+import { peakTokens } from '#kernel/activations/labels.js';
 import { topExamples } from '#kernel/activations/examples.js';
 import { row } from '#kernel/compute/matrix.js';
 import { createPreset } from '#kernel/synthetic/presets/presets.js';
@@ -163,7 +163,7 @@ describe('true activations', () => {
       for await (const { codes } of world.sample(5000)) nonZeros += codes.values.length;
       expect(meta.nonZeros).toBe(nonZeros);
       expect(statistics.firings.reduce((a, b) => a + b, 0)).toBe(nonZeros);
-      const labels = featureLabels(await topExamples(store, { k: 3 }));
+      const labels = peakTokens(await topExamples(store, { k: 3 }));
       labels.forEach((label, f) => expect(label[0]).toBe(`#${f}`));
     } finally {
       fs.rmSync(folder, { recursive: true });

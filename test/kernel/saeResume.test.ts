@@ -10,9 +10,9 @@ import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import { createModel } from '#kernel/models/create.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import { CELL_LANGUAGE } from '#protocol/notebook.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
-import { CONFIGS, tokenizer } from '#test/unit/models/models.js';
-import { ensureKernelBuilt, kernelCli, root } from './helpers.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
+import { CONFIGS, tokenizer } from '#test/kit/model.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 

@@ -5,14 +5,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_LIMITS, encodeFrame, STRANGER_LIMITS } from '#protocol/frames.js';
-import {
-  ensureKernelBuilt,
-  kernelCli,
-  startKernel,
-  temporaryFolder,
-  TestClient,
-  type KernelProcess,
-} from './helpers.js';
+import { ensureKernelBuilt, kernelCli, startKernel, TestClient, type KernelProcess } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const MB = 2 ** 20;
 
@@ -114,16 +108,17 @@ describe('a full disk under the executed notebook', () => {
     const freed = await run(`fs.rmSync('${filler}'); 2`);
     expect(freed).toEqual({
       code: 0,
-      stderr: expect.stringMatching(/^fgnb: cannot write .*ENOSPC.*; the run goes on\n$/),
+      stderr: expect.stringMatching(
+        /^fgnb: \S+out\.fgnb was not written: the disk is full.*ENOSPC.*; the run goes on\n$/,
+      ),
     });
     expect(fs.readFileSync(path.join(disk?.folder ?? '', 'out.fgnb'), 'utf8')).toContain('"2"');
     const full = await run('2');
     expect(full).toEqual({
       code: 1,
-      stderr: expect.stringMatching(
-        /\nfgnb: cannot write .*out\.fgnb was not written: the disk is full.*ENOSPC[^;]*\n$/,
-      ),
+      stderr: expect.stringMatching(/\nfgnb: \S+out\.fgnb was not written: the disk is full; [^;]*ENOSPC[^;]*\n$/),
     });
+    for (const line of full.stderr.trim().split('\n')) expect(line.split('out.fgnb')).toHaveLength(2);
     fs.rmSync(notebookFolder, { recursive: true });
   });
 });

@@ -1,7 +1,7 @@
 /** What cells show, in the kernel itself: its bundle, its device, its example model. */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 let client: TestClient;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 let client: TestClient;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 let client: TestClient;
@@ -37,7 +37,7 @@ const LOOPS: Array<[string, string]> = [
   ['a loop over immediates', 'for (;;) { ticks++; await new Promise((r) => setImmediate(r)) }'],
 ];
 
-describe('interrupt', () => {
+describe('an interrupt of a cell', () => {
   it.each(LOOPS)('stops %s and keeps variables', async (_, source) => {
     expect(await interrupted(source)).toBe('interrupted');
     expect((await client.run('big[3] + big.length')).shown).toBe('1000002');
@@ -54,7 +54,7 @@ describe('interrupt', () => {
     expect((await client.run('ticks')).shown).toBe(before);
   });
 
-  it('works five times in a row', async () => {
+  it('stops five cells one after the other', async () => {
     for (let i = 0; i < 5; i++) expect(await interrupted('for (;;) {}')).toBe('interrupted');
     expect((await client.run('big[3]')).shown).toBe('2');
   });

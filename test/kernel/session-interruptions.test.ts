@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
-import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from './helpers.js';
+import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -117,6 +117,43 @@ describe.each([
       expect(await completed(client, source), `after interrupt ${i}`).toBe(expected);
     }
     expect(kernel.child.exitCode).toBe(null);
+  });
+});
+
+describe.each([
+  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' } },
+  { name: 'with the grace that users have', env: {} },
+])('a training of 8,192 features at 4,096 tokens a step, interrupted once in the middle, $name', ({ env }) => {
+  it('completes when it is called again, with the weights of an uninterrupted one', async () => {
+    const { kernel, client } = await start(env);
+    try {
+      await completed(
+        client,
+        `import { createHash } from 'node:crypto'
+         const lm = await fg.models.load('model')
+         const text = fg.datasets.stories({ stories: 400, context: 64 })
+         const train = async (fresh) => {
+           const made = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', features: 8192, architecture: 'topk',
+             k: 16, steps: 6, trainBatchSizeTokens: 4096, seed: 2, fresh })
+           return createHash('sha256').update(new Uint8Array(made.decoder.data.buffer)).digest('hex')
+         }
+         0`,
+      );
+      const execution = client.begin('await train(false)');
+      const steps = (): number[] =>
+        client.events(execution).flatMap((e) => (e.kind === 'progress' && e.progress?.unit === 'steps' ? [e.progress.done] : [])); // prettier-ignore
+      await client.until(() => Math.max(...steps()) >= 1, 60_000, 'first step');
+      // Inside the next step, where the thread answers nobody.
+      await pause(300);
+      client.send({ type: 'interrupt' });
+      expect((await client.finished(execution, 60_000)).status).toBe('interrupted');
+      expect(client.events(execution).some((e) => e.kind === 'display')).toBe(false);
+      const again = await completed(client, 'await train(false)');
+      expect(again).toMatch(/^'[0-9a-f]{64}'$/);
+      expect(await completed(client, 'await train(true)')).toBe(again);
+    } finally {
+      await kernel.stop();
+    }
   });
 });
 

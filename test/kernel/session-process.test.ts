@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureKernelBuilt, startKernel, TestClient, type KernelProcess } from './helpers.js';
+import { ensureKernelBuilt, startKernel, TestClient, type KernelProcess } from '#test/kit/kernel.js';
 
 let kernel: KernelProcess;
 beforeAll(async () => {

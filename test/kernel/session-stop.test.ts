@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CELL_LANGUAGE, type NotebookFile } from '#protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root, temporaryFolder } from './helpers.js';
+import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 const top = temporaryFolder('stop');
 beforeAll(() => {
@@ -176,7 +177,7 @@ describe.skipIf(process.platform === 'win32')('a run that is told to stop', () =
   });
 });
 
-describe('a run', () => {
+describe('a notebook run from the shell', () => {
   it('goes on behind a failed cell with --keep-going, and says at the end that one failed', async () => {
     const folder = notebook('keep', 'const a = 1', 'throw new Error("no")', 'missing.x', 'a + 1');
     const ended = await fgnb(folder, ['run', 'n.fgnb', '--out', 'out.fgnb', '--keep-going']);

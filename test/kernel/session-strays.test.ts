@@ -5,14 +5,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CellEvent } from '#protocol/kernel.js';
 import type { NotebookFile } from '#protocol/notebook.js';
-import {
-  ensureKernelBuilt,
-  kernelCli,
-  startKernel,
-  temporaryFolder,
-  type KernelProcess,
-  type TestClient,
-} from './helpers.js';
+import { ensureKernelBuilt, kernelCli, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
+import { temporaryFolder } from '#test/kit/folder.js';
 
 type ErrorEvent = Extract<CellEvent, { kind: 'error' }>;
 

@@ -157,7 +157,7 @@ describe('a world at a million samples', () => {
   });
 });
 
-describe('workers', () => {
+describe('worlds made in workers', () => {
   const bundle = path.join(mkdtempSync(path.join(tmpdir(), 'worlds-')), 'poolWorker.cjs');
   const pools: Pool[] = [];
   afterAll(async () => {

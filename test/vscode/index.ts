@@ -18,16 +18,20 @@ export function run(): Promise<void> {
   const suite = path.join(__dirname, 'suite');
   for (const name of fs.readdirSync(suite).sort())
     if (name.endsWith('.test.cjs')) mocha.addFile(path.join(suite, name));
+  // The source of a bundle of a test file.
+  const source = (file = ''): string => `test/vscode/suite/${path.basename(file, '.cjs')}.ts`;
+  const of = (test: Mocha.Test): { title: string; file: string } => ({
+    title: test.fullTitle(),
+    file: source(test.file),
+  });
   return new Promise((resolve, reject) => {
     const runner = mocha.run((failures) => {
       put({ event: 'end', failures, ...runner.stats });
       if (failures > 0) reject(new Error(`${failures} tests failed`));
       else resolve();
     });
-    runner.on('pass', (test) => put({ event: 'pass', title: test.fullTitle(), ms: test.duration }));
-    runner.on('fail', (test, error: Error) =>
-      put({ event: 'fail', title: test.fullTitle(), error: error.stack ?? String(error) }),
-    );
-    runner.on('pending', (test) => put({ event: 'pending', title: test.fullTitle() }));
+    runner.on('pass', (test) => put({ event: 'pass', ...of(test), ms: test.duration }));
+    runner.on('fail', (test, error: Error) => put({ event: 'fail', ...of(test), error: error.stack ?? String(error) }));
+    runner.on('pending', (test) => put({ event: 'pending', ...of(test) }));
   });
 }

@@ -5,15 +5,19 @@ import type { DeviceChoice } from '../config.js';
 import { COMMAND, openCommand } from '../ids.js';
 import type { CommandContext } from './context.js';
 import { doctor, setUpGpu } from './hostCommands.js';
+import * as convert from './convertCommands.js';
 import * as kernel from './kernelCommands.js';
 import * as notebook from './notebookCommands.js';
 
 /** The first argument of a toolbar command is VS Code's own record: only plain values are ours. */
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+/** A path, or the file that the explorer's menu was opened on. */
+const fileOf = (value: unknown): string | undefined =>
+  value instanceof vscode.Uri && value.scheme === 'file' ? value.fsPath : text(value);
 const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
 
 export function registerCommands(context: CommandContext): vscode.Disposable {
-  const table: Record<string, (argument: unknown) => unknown> = {
+  const table: Record<string, (...given: unknown[]) => unknown> = {
     [COMMAND.newNotebook]: () => notebook.newNotebook().then(() => undefined),
     [COMMAND.openSample]: (folder) => notebook.openSample(context, text(folder)),
     ...Object.fromEntries(
@@ -23,6 +27,9 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
       ]),
     ),
     [COMMAND.exportReport]: (target) => notebook.exportReport(context, text(target)),
+    [COMMAND.exportJupyter]: (target) => convert.exportAs(context, '.ipynb', text(target)),
+    [COMMAND.exportScript]: (target) => convert.exportAs(context, '.ts', text(target)),
+    [COMMAND.importNotebook]: (source, target) => convert.importNotebook(context, fileOf(source), text(target)),
     [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
     [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),
     [COMMAND.interruptKernel]: () => kernel.interruptKernel(context),
@@ -33,17 +40,21 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
     [COMMAND.doctor]: () => doctor(context),
     [COMMAND.setUpGpu]: () => setUpGpu(),
   };
-  const guarded = (action: (argument: unknown) => unknown) => async (argument: unknown) => {
-    try {
-      return await action(argument);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      context.log.error(message);
-      const showLog = 'Show Log';
-      void vscode.window.showErrorMessage(message, showLog).then((choice) => choice === showLog && context.log.show());
-      return undefined;
-    }
-  };
+  const guarded =
+    (action: (...given: unknown[]) => unknown) =>
+    async (...given: unknown[]) => {
+      try {
+        return await Reflect.apply(action, undefined, given);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        context.log.error(message);
+        const showLog = 'Show Log';
+        void vscode.window
+          .showErrorMessage(message, showLog)
+          .then((choice) => choice === showLog && context.log.show());
+        return undefined;
+      }
+    };
   return vscode.Disposable.from(
     ...Object.entries(table).map(([id, action]) => vscode.commands.registerCommand(id, guarded(action))),
   );

@@ -2,7 +2,8 @@
  * Where a kernel and its clients meet: `<root>/<hash of the notebook>`, mode 0700, with `token` (0600), `kernel.json` and
  * `k.sock` written by the kernel, and `kernel.log`. The root is `fgnb` in the user's runtime folder (XDG_RUNTIME_DIR)
  * where there is one, else `fgnb-<uid>` in the temporary folder, which others share: nothing is read, made or connected
- * to before owner, mode and kind were looked at, and no link is followed.
+ * to before owner, mode and kind were looked at, and no link is followed. A runtime folder goes at log-out and comes back
+ * empty: a kernel that is still there writes its files again (kernel/session/listener.ts).
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';

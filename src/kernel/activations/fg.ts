@@ -1,19 +1,23 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
-import type { Intervention } from '../models/edits.js';
+import { interventionPairings } from '../interventions/pairings.js';
+import { listOf, type Intervention } from '../models/edits.js';
 import type { LanguageModel } from '../models/types.js';
+import { tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { flag, numbers, only, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { topExamples } from './examples.js';
+import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
-import { defaultExamples } from './kept.js';
-import { featureLabels } from './labels.js';
+import { defaultExamples, keptLabels } from './kept.js';
+import { BANDS, bandsGiven, WINDOW } from './options.js';
 import { saveActivations } from './save.js';
 import { density, meanL0 } from './statistics.js';
+import { tokenStatistics } from './tokenStatistics.js';
 import type { SparseActivations } from './types.js';
 
 function describe({ meta }: SparseActivations): string {
@@ -34,11 +38,7 @@ const SAVE = {
     repeats: true,
     fallback: 'none',
   }),
-  conformance: flag({
-    doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-    fallback: 'true',
-    identity: false,
-  }),
+  ...CONFORMANCE,
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
     { doc: "Changes to the model's activations while it runs, in order.", fallback: 'none' },
@@ -59,6 +59,9 @@ const save = verb({
     'The first NaN or infinity stops it, with its place; nothing is kept.',
   ],
   kinds: ['activations'],
+  before: pairs(({ interventions }, model, _sae, data) =>
+    interventionPairings(model, listOf(interventions), tokenSet(data, model)),
+  ),
   async run({ env, options, call }, model, sae, data) {
     const { fresh } = options;
     const { activations, cached, record, warnings } = await saveActivations(
@@ -78,8 +81,7 @@ const save = verb({
 const EXAMPLES = {
   features: value<ArrayLike<number>>('an array of feature ids', { doc: 'Features asked for.', fallback: 'all' }),
   top: whole({ doc: 'Examples of each feature.', min: 0, fallback: '5' }),
-  before: whole({ doc: 'Tokens shown before the peak; fewer at the start of a sequence.', min: 0, fallback: '5' }),
-  after: whole({ doc: 'Tokens shown after the peak; fewer at the end of a sequence.', min: 0, fallback: '4' }),
+  ...WINDOW,
   dedupe: flag({ doc: 'Identical contexts, the same tokens around the same peak, are shown once.', fallback: 'true' }),
 } as const;
 
@@ -97,11 +99,36 @@ const examples = verb({
   },
 });
 
+const bands = verb({
+  doc: 'Examples of all that features do, by feature id: the largest activations, and contexts drawn from each band of the activations, which is counted. A band holds the activations above `from` and up to `to`. For dead features and those that were not asked for there is nothing.',
+  args: [storeArg],
+  options: { ...EXAMPLES, ...BANDS, ...CALL },
+  errors: ['Features that the SAE does not have are refused.'],
+  run({ options, call }, activations) {
+    const { top, ...rest } = only(EXAMPLES, options);
+    return bandedExamples(activations, { k: top, ...rest, ...bandsGiven(options), ...call });
+  },
+});
+
 const labels = verb({
-  doc: 'Labels by feature id: up to 5 peak tokens, best first, repeats kept; [] for a dead feature.',
+  doc: "Labels by feature id: `tokens`, up to 5 words with their share of the feature's activation mass Σ a, largest first, down to a tenth of the first, spellings of one word together; and `peaks`, the published rule: the tokens of its 5 largest activations, best first, repeats kept. Both are [] for a dead feature. A feature is called by what holds its activation: it can peak on words that it hardly fires on.",
   args: [storeArg],
   options: {},
-  run: async ({ env }, activations) => featureLabels(await defaultExamples(env, activations)),
+  run: ({ env }, activations) => keptLabels(env, activations),
+});
+
+const TOKENS = {
+  features: value<ArrayLike<number>>('an array of feature ids', { doc: 'Features asked for.', fallback: 'all' }),
+  top: whole({ doc: 'Tokens and positions listed for each.', min: 1, fallback: '10' }),
+} as const;
+
+const tokens = verb({
+  doc: 'Where the activation of features lies: their tokens, as the tokenizer writes them, with share of mass, firings, occurrences in the text and mean activation; their positions; and the shares at the first position of sequences, on special tokens, and on punctuation and white space. In the order of `features`.',
+  args: [storeArg],
+  options: { ...TOKENS, ...CALL },
+  errors: ['Features that the SAE does not have are refused.'],
+  run: ({ options, call }, activations) => tokenStatistics(activations, { ...only(TOKENS, options), ...call }),
+  show: (found, _, { meta }) => tokenItems(found, meta.sae.name),
 });
 
 export const activations = namespace({
@@ -112,6 +139,7 @@ const text = fg.datasets.stories({ stories: 40, context: 32, samples: 40 })
 const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 20, trainBatchSizeTokens: 256 })
 const store = await fg.activations.save(lm, sae, text)
 const examples = await fg.activations.examples(store, { features: [0, 1], top: 3 })
-const labels = await fg.activations.labels(store)`,
-  verbs: { save, examples, labels, from },
+const labels = await fg.activations.labels(store)
+await fg.activations.tokens(store, { features: [0, 1], top: 3 })`,
+  verbs: { save, examples, bands, labels, tokens, from },
 });

@@ -1,18 +1,45 @@
-/** Dataset examples that a session needs again and again. */
+/** Dataset examples and labels that a session needs again and again, made once however many maps and tables ask for them. */
 import type { FeatureExample } from '../../protocol/bundle.js';
+import type { FeatureLabel } from '../../protocol/tokens.js';
+import type { CallOptions } from '../compute/call.js';
 import { once } from '../compute/work.js';
 import { requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { topExamples } from './examples.js';
+import { allExamples, bandedExamples, type BandedExamples } from './examples.js';
+import { featureLabels } from './labels.js';
+import { massLabels } from './tokenMass.js';
 import type { SparseActivations } from './types.js';
 
-/** Default examples and labels of a store, made once however many maps and tables ask for them. */
-const known = new WeakMap<SparseActivations, () => Promise<FeatureExample[][]>>();
-
-export function defaultExamples(env: Environment, activations: SparseActivations): Promise<FeatureExample[][]> {
-  requireThing(activations, 'activations');
-  // A cancelled run is not remembered: the next call starts over.
-  const examples = known.get(activations) ?? once(() => env.call(undefined, (call) => topExamples(activations, call)));
-  known.set(activations, examples);
-  return examples();
+/** A memo by store. A cancelled run is not remembered: the next call starts over. */
+function ofStore<T>(make: (activations: SparseActivations, env: Environment) => Promise<T>) {
+  const known = new WeakMap<SparseActivations, () => Promise<T>>();
+  return (env: Environment, activations: SparseActivations): Promise<T> => {
+    requireThing(activations, 'activations');
+    const made = known.get(activations) ?? once(() => make(activations, env));
+    known.set(activations, made);
+    return made();
+  };
 }
+
+const called = <T>(env: Environment, run: (call: CallOptions) => Promise<T>): Promise<T> => env.call(undefined, run);
+
+/** Examples by feature id with all defaults: the five largest activations, and one of every quarter of the firings. */
+const banded = ofStore<BandedExamples[]>((activations, env) =>
+  called(env, (call) => bandedExamples(activations, call)),
+);
+
+/** The default examples of each feature, the largest activations alone, by feature id. */
+export const defaultExamples = ofStore<FeatureExample[][]>(async (activations, env) =>
+  (await banded(env, activations)).map(({ top }) => [...top]),
+);
+
+/** The default examples of each feature, those of its bands behind the largest activations, by feature id. */
+export const shownExamples = ofStore<FeatureExample[][]>(async (activations, env) =>
+  (await banded(env, activations)).map(allExamples),
+);
+
+/** Labels by feature id. */
+export const keptLabels = ofStore<FeatureLabel[]>(async (activations, env) => {
+  const examples = await defaultExamples(env, activations);
+  return featureLabels(await called(env, (call) => massLabels(activations, call)), examples);
+});

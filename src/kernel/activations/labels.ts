@@ -1,17 +1,25 @@
-/** Feature labels: the tokens a feature peaks on. */
+/** Feature labels: the tokens that hold a feature's activation, and those that it peaks on. */
 import type { FeatureExample } from '../../protocol/bundle.js';
-import { labelTokens } from '../../protocol/tokens.js';
+import type { FeatureLabel, TokenShare } from '../../protocol/tokens.js';
 
 /**
- * Peak tokens of each feature's first `count` examples (default 5), best first, as the tokenizer wrote them: spaces
- * and case kept, repeats kept. [] for a dead feature.
+ * The published rule: peak tokens of each feature's first `count` examples (default 5), best first, as the tokenizer wrote
+ * them: spaces and case kept, repeats kept; examples drawn from bands are no peaks. [] for a dead feature.
  */
-export function featureLabels(examples: ReadonlyArray<readonly FeatureExample[]>, count = 5): string[][] {
-  return examples.map((list) => list.slice(0, count).map((example) => example.tokens[example.peak]));
+export function peakTokens(examples: ReadonlyArray<readonly FeatureExample[]>, count = 5): string[][] {
+  return examples.map((list) =>
+    list
+      .filter(({ band }) => !band)
+      .slice(0, count)
+      .map((example) => example.tokens[example.peak]),
+  );
 }
 
-/** A label for people: tokens as labelTokens lists them, joined by ", "; "(dead)" when empty. */
-export function labelText(label: readonly string[]): string {
-  if (label.length === 0) return '(dead)';
-  return labelTokens(label).join(', ');
+/** Labels by feature id, of the mass (massLabels) and the examples (topExamples) of the same store. */
+export function featureLabels(
+  mass: ReadonlyArray<readonly TokenShare[]>,
+  examples: ReadonlyArray<readonly FeatureExample[]>,
+): FeatureLabel[] {
+  const peaks = peakTokens(examples);
+  return mass.map((tokens, f) => ({ tokens: [...tokens], peaks: peaks[f] }));
 }

@@ -15,7 +15,9 @@ export const TERMINATING = 1;
 export const TERMINATIONS = 2;
 /** Long calls of the kernel that run now and look at their signal: they get longer before they are terminated. */
 export const LONG_CALLS = 3;
-export const GATE_COUNT = 4;
+/** Modules that Node loads now: terminated meanwhile, they would stay half loaded. */
+export const LOADING = 4;
+export const GATE_COUNT = 5;
 
 /** Nobody can terminate this thread until gateNativeCalls() says so. */
 let gate = new Int32Array(new SharedArrayBuffer(4 * GATE_COUNT));
@@ -77,25 +79,45 @@ export async function protectedSection<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Adds one to a count that interrupts look at. Returns its end. */
+function count(place: number): () => void {
+  const begun = terminations();
+  let ended = false;
+  Atomics.add(gate, place, 1);
+  return () => {
+    // What was counted before a termination has been taken off all together.
+    if (!ended && terminations() === begun) Atomics.sub(gate, place, 1);
+    ended = true;
+  };
+}
+
 /** Runs a long call that looks at its signal at least every half second: an interrupt waits for it a little longer. */
 export async function longCall<T>(work: () => Promise<T>): Promise<T> {
-  const counted = Atomics.load(gate, TERMINATIONS);
-  Atomics.add(gate, LONG_CALLS, 1);
+  const end = count(LONG_CALLS);
   try {
     return await work();
   } finally {
-    // Calls from before a termination have been taken off the count all together.
-    if (Atomics.load(gate, TERMINATIONS) === counted) Atomics.sub(gate, LONG_CALLS, 1);
+    end();
   }
+}
+
+/** Node begins to load a module: an interrupt waits some seconds for it. Returns its end. */
+export function beginLoading(): () => void {
+  return count(LOADING);
+}
+
+/** Terminations of this thread's JavaScript so far. */
+export function terminations(): number {
+  return Atomics.load(gate, TERMINATIONS);
 }
 
 let seen = 0;
 
-/** Whether JavaScript has been terminated since this was asked last; long calls that were are taken off the count. */
+/** Whether JavaScript has been terminated since this was asked last; what was counted before is taken off. */
 export function wasTerminated(): boolean {
-  const now = Atomics.load(gate, TERMINATIONS);
+  const now = terminations();
   if (now === seen) return false;
   seen = now;
-  Atomics.store(gate, LONG_CALLS, 0);
+  for (const place of [LONG_CALLS, LOADING]) Atomics.store(gate, place, 0);
   return true;
 }

@@ -1,6 +1,6 @@
 /** fg.correlation: which feature of A is which of B, and how alike the two geometries are. */
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels } from '../activations/labels.js';
+import { labelWords, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
+import { keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import { gatherRows } from '../compute/rows.js';
@@ -9,11 +9,12 @@ import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
-import { group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
+import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
 import { filterMap, FILTERS } from './filters.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
+import { pairLabels } from './pairLabels.js';
 import { sameTokenScore } from './sameToken.js';
 import { METRICS, similarityScores, type MetricName, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
@@ -23,7 +24,7 @@ const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
 const saeArg = (name: string, side: string) => thing<Sae>(name, `The SAE of side ${side} of the map.`);
 
 const map = verb({
-  doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
+  doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold and neither ignores: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
   args: [storeArg('a'), storeArg('b')],
   options: { ...CORRELATE, ...CORRELATE_MEMORY, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],
@@ -35,21 +36,34 @@ const map = verb({
   show: (made) => picture.mapItems(made),
 });
 
-/** Peak tokens of the features of both sides. */
-async function labelsOf(env: Environment, { a, b }: PairedMap): Promise<[string[][], string[][]]> {
-  return [featureLabels(await defaultExamples(env, a)), featureLabels(await defaultExamples(env, b))];
+/** Labels of the features of both sides. */
+async function labelsOf(env: Environment, { a, b }: PairedMap): Promise<[FeatureLabel[], FeatureLabel[]]> {
+  return [await keptLabels(env, a), await keptLabels(env, b)];
 }
 
+/** Which of a feature's tokens a verb looks at. */
+const tokensOf = <D extends 'mass' | 'peaks'>(fallback: D) =>
+  choice(['mass', 'peaks'], {
+    doc: "Which tokens of a feature are looked at: 'mass', those that hold its activation, as fg.activations.labels lists them; 'peaks', those of its 5 largest activations, the published rule.",
+    default: fallback,
+  });
+
 const filter = verb({
-  doc: 'The same map with fewer matched pairs: those of a least r, without tokens that carry no concept, of words alone, with a peak token in common. Filters that are given are applied in the order of the options, and the pairs and their mean r after each are shown. What takes a map takes the result.',
+  doc: 'The same map with fewer matched pairs: those of a least r, without tokens that carry no concept, of words alone, with a token in common. Filters that are given are applied in the order of the options, and the pairs and their mean r after each are shown. What takes a map takes the result.',
   args: [mapArg],
-  options: { ...FILTERS, ...CALL },
+  options: { ...FILTERS, labels: tokensOf('peaks'), ...CALL },
   errors: ['A call without any filter is refused.'],
   check(options) {
     if (Object.keys(only(FILTERS, options)).length === 0)
       throw new TypeError(`fg.correlation.filter: no filter is given; give one of ${Object.keys(FILTERS).join(', ')}`);
   },
-  run: async ({ env, options }, given) => filterMap(given, ...(await labelsOf(env, given)), only(FILTERS, options)),
+  async run({ env, options }, given) {
+    const peaks = options.labels === 'peaks';
+    const [a, b] = (await labelsOf(env, given)).map((labels) =>
+      labels.map((label) => (peaks ? label.peaks : labelWords(label))),
+    );
+    return filterMap(given, a, b, only(FILTERS, options), peaks ? 'peak' : 'label');
+  },
   show: (left) => picture.filteredItems(left),
 });
 
@@ -118,18 +132,27 @@ const scores = verb({
 });
 
 const sameToken = verb({
-  doc: 'Do matched features peak on the same tokens? Shares of pairs with a peak token in common, with the same first one, and the mean Jaccard index, each beside a null.',
+  doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published.',
   args: [mapArg],
   options: {
+    labels: tokensOf('mass'),
     nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
     ...CALL,
   },
   async run({ env, options, call }, given) {
     const [labelsA, labelsB] = await labelsOf(env, given);
     const { runs, seed } = membersGiven(options.nulls, 'runs');
-    return sameTokenScore(labelsA, labelsB, given.pairs, { nulls: runs, seed, ...call });
+    return sameTokenScore(labelsA, labelsB, given.pairs, { nulls: runs, seed, labels: options.labels, ...call });
   },
   show: (score) => picture.sameTokenItems(score),
+});
+
+const labels = verb({
+  doc: 'What matched features do together: for each pair of the map, in its order, up to 5 words with their share of Σ a·b over the tokens, largest first, down to a tenth of the first; [] for a pair that never fires together. Two features of other labels can correlate by a word that neither is called by.',
+  args: [mapArg],
+  options: CALL,
+  run: ({ call }, { a, b, pairs }): Promise<TokenShare[][]> => pairLabels(a, b, pairs, call),
+  show: (found, _, given) => picture.pairLabelItems(found, given),
 });
 
 export const correlation = namespace({
@@ -141,5 +164,5 @@ const twins = await fg.synthetic.twins(base, { shared: 0.7 })
 const { a, b } = await fg.synthetic.twinActivations(twins, { samples: 2000 })
 const map = await fg.correlation.map(a, b, { match: 'mutual' })
 await fg.correlation.filter(map, { minR: 0.5 })`,
-  verbs: { map, filter, scores, sameToken },
+  verbs: { map, filter, scores, sameToken, labels },
 });

@@ -2,7 +2,7 @@
 import { sha256 } from '../io/hash.js';
 import { choice, real, value, type Given } from '../verb/option.js';
 import type { Pairs } from './match.js';
-import { normalizeToken } from './sameToken.js';
+import { normalizeToken } from '../../protocol/tokens.js';
 import type { PairedMap } from './types.js';
 
 /** Whether pair i stays. */
@@ -64,34 +64,45 @@ export const NON_CONCEPT_TOKENS: readonly string[] = [
 
 type Labels = ReadonlyArray<readonly string[]>;
 
-/** Keeps pairs all of whose peak tokens, of both features, pass. */
+/** Keeps pairs all of whose tokens, of both features, pass. */
 function everyToken(name: string, labelsA: Labels, labelsB: Labels, passes: (token: string) => boolean): PairFilter {
   return { name, keep: (a, b) => labelsA[a].every(passes) && labelsB[b].every(passes) };
 }
 
-/** Drops pairs where any peak token of either feature is in the list (spaces trimmed). */
+/** Drops pairs where any token of either feature is in the list (spaces trimmed). `of`: whose tokens they are, in words. */
 export function nonConceptFilter(
   labelsA: Labels,
   labelsB: Labels,
   tokens: readonly string[] = NON_CONCEPT_TOKENS,
+  of = 'peak',
 ): PairFilter {
   const list = new Set(tokens);
   const name = tokens === NON_CONCEPT_TOKENS ? 'no non-concept token' : `none of ${list.size} tokens`;
-  return everyToken(name, labelsA, labelsB, (token) => !list.has(token.trim()));
+  return everyToken(of === 'peak' ? name : `${name} (${of})`, labelsA, labelsB, (token) => !list.has(token.trim()));
 }
 
-/** Keeps pairs all of whose peak tokens match, as the tokenizer wrote them: " king". */
-export function matchingTokenFilter(labelsA: Labels, labelsB: Labels, { source, flags }: RegExp): PairFilter {
+/** Keeps pairs all of whose tokens match, as the tokenizer wrote them: " king". */
+export function matchingTokenFilter(
+  labelsA: Labels,
+  labelsB: Labels,
+  { source, flags }: RegExp,
+  of = 'peak',
+): PairFilter {
   // Of its own: one with "g" or "y" would go on from where the last token ended.
   const own = new RegExp(source, flags.replace(/[gy]/g, ''));
-  return everyToken(`all peak tokens match ${String(own)}`, labelsA, labelsB, (token) => own.test(token));
+  return everyToken(`all ${of} tokens match ${String(own)}`, labelsA, labelsB, (token) => own.test(token));
 }
 
-/** Keeps pairs whose peak tokens have one in common: normalised (trimmed, lower case), or raw as published. */
-export function sharedTokenFilter(labelsA: Labels, labelsB: Labels, options: { raw?: boolean } = {}): PairFilter {
+/** Keeps pairs whose tokens have one in common: normalised (trimmed, lower case), or raw as published. */
+export function sharedTokenFilter(
+  labelsA: Labels,
+  labelsB: Labels,
+  options: { raw?: boolean; of?: string } = {},
+): PairFilter {
+  const { of = 'peak' } = options;
   const read = options.raw ? (token: string) => token : normalizeToken;
   return {
-    name: options.raw ? 'a common peak token (raw)' : 'a common peak token',
+    name: options.raw ? `a common ${of} token (raw)` : `a common ${of} token`,
     keep(a, b) {
       const tokens = new Set(labelsA[a].map(read));
       return labelsB[b].some((token) => tokens.has(read(token)));
@@ -107,17 +118,17 @@ export const FILTERS = {
   dropTokens: value<true | readonly string[]>(
     'true, or an array of tokens',
     {
-      doc: 'Drops pairs where any peak token of either feature is in the list, spaces trimmed. True: punctuation, line breaks and special tokens, as published.',
+      doc: 'Drops pairs where any token of either feature is in the list, spaces trimmed. True: punctuation, line breaks and special tokens, as published.',
     },
     (v) => v === true || isTokens(v),
   ),
   tokens: value<RegExp>(
     'a regular expression such as /^ ?[a-z]+$/i',
-    { doc: 'Keeps pairs all of whose peak tokens, of both features, match it; tokens begin with their space.' },
+    { doc: 'Keeps pairs all of whose tokens, of both features, match it; tokens begin with their space.' },
     (v) => v instanceof RegExp,
   ),
   commonToken: choice(['normalized', 'raw'], {
-    doc: "Keeps pairs whose features have a peak token in common: 'normalized', spaces trimmed, in lower case; 'raw', as published.",
+    doc: "Keeps pairs whose features have a token in common: 'normalized', spaces trimmed, in lower case; 'raw', as published.",
   }),
 } as const;
 
@@ -127,18 +138,19 @@ export interface FilteredMap extends PairedMap {
   readonly counts: readonly FilterStep[];
 }
 
-/** Filters of options, in the order of FILTERS. Labels: the peak tokens of each feature, best first. */
+/** Filters of options, in the order of FILTERS. Labels: the tokens of each feature, best first; `of` says in words which. */
 export function filterMap(
   map: PairedMap,
   labelsA: Labels,
   labelsB: Labels,
   { minR, dropTokens, tokens, commonToken }: Given<typeof FILTERS>,
+  of: 'peak' | 'label' = 'peak',
 ): FilteredMap {
   const filters: PairFilter[] = [];
   if (minR !== undefined) filters.push(minRFilter(minR));
-  if (dropTokens) filters.push(nonConceptFilter(labelsA, labelsB, dropTokens === true ? undefined : dropTokens));
-  if (tokens) filters.push(matchingTokenFilter(labelsA, labelsB, tokens));
-  if (commonToken) filters.push(sharedTokenFilter(labelsA, labelsB, { raw: commonToken === 'raw' }));
+  if (dropTokens) filters.push(nonConceptFilter(labelsA, labelsB, dropTokens === true ? undefined : dropTokens, of));
+  if (tokens) filters.push(matchingTokenFilter(labelsA, labelsB, tokens, of));
+  if (commonToken) filters.push(sharedTokenFilter(labelsA, labelsB, { raw: commonToken === 'raw', of }));
   const { pairs, counts } = filterPairs(map.pairs, filters);
   const names = filters.map(({ name }) => name);
   const listed = Array.isArray(dropTokens) ? dropTokens : [];

@@ -1,4 +1,5 @@
-/** Do matched features peak on the same tokens? Each score beside the same score of shuffled pairs. */
+/** Are matched features called by the same tokens? Each score beside the same score of shuffled pairs. */
+import { labelWords, normalizeToken, type PointLabel } from '../../protocol/tokens.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { besideNull, requireRuns } from './nulls.js';
@@ -9,58 +10,64 @@ export interface SameTokenOptions extends CallOptions {
   nulls?: number;
   /** Default 0. */
   seed?: number;
+  /** Tokens compared: 'mass', those that hold a feature's activation (default); 'peaks', those of its highest activations. */
+  labels?: 'mass' | 'peaks';
 }
 
 export interface SameTokenScore {
-  /** Pairs counted: both features have peak tokens. */
+  /** Pairs counted: both features fire. */
   pairs: number;
   /** Pairs left out because a feature is dead. */
   excluded: number;
-  /** Share of pairs whose normalised peak tokens have one in common. */
+  /** Share of pairs whose normalised tokens have one in common. */
   shared: SimilarityScore;
-  /** Mean Jaccard index of the two sets of normalised peak tokens. */
+  /** Mean Jaccard index of the two sets of normalised tokens. */
   jaccard: SimilarityScore;
-  /** Share of pairs whose best example peaks on the same normalised token. */
+  /** Share of pairs whose first normalised token is the same. */
   top: SimilarityScore;
-  /** `shared` on raw tokens, case and spaces kept: the rule of the published pipeline. */
+  /** Share with a raw peak token in common, case and spaces kept, whatever `labels` is: the rule of the published pipeline. */
   raw: SimilarityScore;
 }
 
-/** Spaces trimmed, lower case, Unicode NFKC. A token of spaces alone stays what it is. */
-export function normalizeToken(token: string): string {
-  return token.trim() === '' ? token : token.trim().normalize('NFKC').toLowerCase();
-}
-
-/** Peak tokens as numbers, equal for equal text; a row per pair, without repeats, best first. */
+/** Tokens as numbers, equal for equal text; a row per pair, without repeats, best first. */
 type TokenRows = Int32Array[];
 
+const peaksOf = (label: PointLabel): readonly string[] => ('tokens' in label ? label.peaks : label);
+
 /**
- * labelsA and labelsB are peak tokens by feature id (featureLabels), best first; [] = dead. The null shuffles which B
+ * labelsA and labelsB are labels by feature id (featureLabels), or lists of tokens, best first; [] = dead. The null shuffles which B
  * belongs to which A among the counted pairs. Without countable pairs the values are NaN and p is 1, with a warning.
  */
 export async function sameTokenScore(
-  labelsA: ReadonlyArray<readonly string[]>,
-  labelsB: ReadonlyArray<readonly string[]>,
+  labelsA: readonly PointLabel[],
+  labelsB: readonly PointLabel[],
   pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
   options: SameTokenOptions = {},
 ): Promise<SameTokenScore> {
   const runs = options.nulls ?? 100;
   const seed = options.seed ?? 0;
   requireRuns(runs);
+  const words = options.labels === 'peaks' ? peaksOf : labelWords;
   const counted: number[] = [];
   for (let i = 0; i < pairs.a.length; i++) {
     const [a, b] = [labelsA[pairs.a[i]], labelsB[pairs.b[i]]];
     if (!a || !b) throw new RangeError(`pair ${i} (${pairs.a[i]}, ${pairs.b[i]}) has no entry in the labels`);
-    if (a.length > 0 && b.length > 0) counted.push(i);
+    if (words(a).length > 0 && words(b).length > 0) counted.push(i);
   }
-  const intern = (normalize: (token: string) => string): [TokenRows, TokenRows] => {
+  const intern = (
+    tokensOf: (label: PointLabel) => readonly string[],
+    normalize: (token: string) => string,
+  ): [TokenRows, TokenRows] => {
     const ids = new Map<string, number>();
-    const row = (label: readonly string[]): Int32Array =>
-      Int32Array.from(new Set(label.map(normalize)), (t) => ids.get(t) ?? (ids.set(t, ids.size), ids.size - 1));
+    const row = (label: PointLabel): Int32Array =>
+      Int32Array.from(
+        new Set(tokensOf(label).map(normalize)),
+        (t) => ids.get(t) ?? (ids.set(t, ids.size), ids.size - 1),
+      );
     return [counted.map((i) => row(labelsA[pairs.a[i]])), counted.map((i) => row(labelsB[pairs.b[i]]))];
   };
-  const [a, b] = intern(normalizeToken);
-  const [rawA, rawB] = intern((token) => token);
+  const [a, b] = intern(words, normalizeToken);
+  const [rawA, rawB] = intern(peaksOf, (token) => token);
   const n = counted.length;
   const measure = (order: Uint32Array): [number, number, number, number] => [
     ...compare(a, b, order),
@@ -75,15 +82,16 @@ export async function sameTokenScore(
     options.onProgress?.({ label: 'same-token null', done: run + 1, total: runs, unit: 'shuffles' });
     await breathe();
   }
+  const of = options.labels === 'peaks' ? 'peak' : 'label';
   const warning = n === 0 ? 'no pair has two features that fire' : undefined;
   const score = (i: number, metric: string, variant: string): SimilarityScore =>
     besideNull(values[i], nulls[i], { metric, variant, n, seed, kind: 'shuffle', ...(warning ? { warning } : {}) });
   return {
     pairs: n,
     excluded: pairs.a.length - n,
-    shared: score(0, 'same token', 'share of pairs with a common peak token, normalised'),
-    jaccard: score(1, 'same token', 'mean Jaccard of peak token sets, normalised'),
-    top: score(2, 'same token', 'share of pairs with the same top peak token, normalised'),
+    shared: score(0, 'same token', `share of pairs with a common ${of} token, normalised`),
+    jaccard: score(1, 'same token', `mean Jaccard of ${of} token sets, normalised`),
+    top: score(2, 'same token', `share of pairs with the same top ${of} token, normalised`),
     raw: score(3, 'same token', 'share of pairs with a common peak token, raw (case and spaces kept)'),
   };
 }

@@ -12,13 +12,15 @@ import {
 } from '../../protocol/interventions.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels, labelText } from '../activations/labels.js';
+import { labelLine } from '../../protocol/tokens.js';
+import { defaultExamples, keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { PairedMap } from '../correlation/types.js';
-import type { LanguageModel } from '../models/types.js';
+import { createTokenSet } from '../models/datasets.js';
+import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
 import { formatNumber, textItem } from '../present/items.js';
+import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
@@ -27,12 +29,13 @@ import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
 import type { LabelledSae } from './panelSide.js';
+import { pairingsOf, tokensOfTexts } from './pairings.js';
 
 /** An SAE downstream whose features are to have labels. */
 export interface PanelDownstream {
   /** At or behind the panel's hook. */
   sae: Sae;
-  /** Saved with this SAE: the tokens its features peak on are their labels. */
+  /** Saved with this SAE: the tokens that hold their activation are the labels of its features. */
   activations: SparseActivations;
 }
 
@@ -175,7 +178,7 @@ async function downstreamOf(env: Environment, given: Given<typeof PANEL>['downst
     const { sae, activations } = each;
     requireThing(sae, `${at}.sae`);
     requireSavedWith(sae, activations);
-    labelled.push({ sae, labels: featureLabels(await defaultExamples(env, activations)) });
+    labelled.push({ sae, labels: await keptLabels(env, activations) });
   }
   return labelled;
 }
@@ -191,11 +194,42 @@ async function buildPanel(
   for (const part of second ? (['model', 'sae', 'map'] as const) : [])
     requireThing(second?.[part], `fg.interventions.panel: second.${part}`);
   const examples = activations && (await defaultExamples(env, activations));
+  const labels = activations && (await keptLabels(env, activations));
   return new InterventionsPanel({
-    ...{ model, sae, activations, examples, second, hook, allowOtherModel },
+    ...{ model, sae, activations, examples, labels, second, hook, allowOtherModel },
     downstream: await downstreamOf(env, options.downstream),
     title: options.title ?? `${model.name} · ${sae.name}`,
   });
+}
+
+/** What the panel pairs: its SAE on the saved text where there is one, the others on the prompt. */
+async function panelPairings(
+  model: LanguageModel,
+  sae: Sae,
+  { prompt, activations, downstream = [], second, hook, allowOtherModel }: PanelOptions,
+): Promise<Pairing[]> {
+  const told = tokensOfTexts(prompt, model);
+  const saved = activations && 'meta' in activations && (await tokensOfStore(activations, model.tokenizer));
+  // What is no SAE is refused when the panel is built.
+  const behind = ([downstream].flat() as ReadonlyArray<Sae | PanelDownstream>)
+    .filter(isObject)
+    .map((each) => ('sae' in each ? each.sae : each))
+    .filter((each) => isObject(each) && 'config' in each);
+  return [
+    ...pairingsOf(model, [sae], saved || told, { hook, allowOtherModel }),
+    ...pairingsOf(model, behind, saved || told, { allowOtherModel }),
+    ...(second && isObject(second.model) && isObject(second.sae)
+      ? pairingsOf(second.model, [second.sae], tokensOfTexts(prompt, second.model), { allowOtherModel })
+      : []),
+  ];
+}
+
+/** The tokens that a store was made of; undefined where another tokenizer made them. */
+async function tokensOfStore(store: SparseActivations, tokenizer: Tokenizer): Promise<TokenSet | undefined> {
+  const { sequences, context, tokenSet } = store.meta;
+  if (tokenSet.tokenizer !== tokenizer.id) return undefined;
+  const padding = await store.ignored();
+  return createTokenSet(await store.tokenIds(), sequences, context, tokenizer, { padding, source: {} });
 }
 
 /** An answer without the time that it took. */
@@ -234,7 +268,12 @@ async function firstState(
 
 function items({ meta, snapshot, ...rest }: InterventionsDescriptor): OutputItem[] {
   const { result, generation, card } = snapshot;
-  const lines = [meta.title, `feature ${card.feature}: ${labelText(card.label)}`, '', `prompt  ${result.prompt}`];
+  const lines = [
+    meta.title,
+    `feature ${card.feature}: ${labelLine(card.label) || '(dead)'}`,
+    '',
+    `prompt  ${result.prompt}`,
+  ];
   lines.push(`before  ${generation.before.trim()}`);
   result.runs.forEach((run, i) => lines.push(run.description, `after   ${generation.after[i].trim()}`));
   const descriptor = { ...rest, meta, snapshot };
@@ -268,8 +307,9 @@ function namesOf(env: Environment): ViewNames {
 export const panel = verb({
   doc: 'Shows a panel: a prompt whose tokens are colored by a feature before and after, found by search or clicked on a map of the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that moved most; up to four pinned interventions side by side; export. It answers as long as this kernel lives; the saved notebook and the report keep its first state.',
   args: [modelArg, saeArg()],
-  options: { ...PANEL, ...CALL },
+  options: { ...PANEL, ...CONFORMANCE, ...CALL },
   errors: ['Activations of another SAE than the one they are given with are refused.'],
+  before: pairs((options, model, sae) => panelPairings(model, sae, options)),
   async run({ env, options, call: { signal, onProgress } }, model, sae) {
     const made = await buildPanel(env, model, sae, options);
     onProgress({ label: 'interventions panel', done: 0 });

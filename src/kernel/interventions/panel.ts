@@ -17,7 +17,8 @@ import {
 } from '../../protocol/interventions.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import type { Json } from '../../protocol/notebook.js';
-import { featureLabels } from '../activations/labels.js';
+import type { FeatureLabel } from '../../protocol/tokens.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, row } from '../compute/matrix.js';
@@ -38,9 +39,10 @@ export interface InterventionsParts {
   allowOtherModel?: boolean;
   /** SAEs of the same model at or behind the hook, with the labels of their features. */
   downstream?: readonly LabelledSae[];
-  /** Features over a text, and their dataset examples. */
+  /** Features over a text, their dataset examples and labels. */
   activations?: SparseActivations;
   examples?: FeatureExample[][];
+  labels?: readonly FeatureLabel[];
   /** Model B, its SAE, and the map whose side A is `sae`. */
   second?: { model: LanguageModel; sae: Sae; map: FeatureMap };
   title: string;
@@ -95,13 +97,12 @@ export class InterventionsPanel {
   readonly meta: InterventionsMeta;
   private readonly a: InterventionsSide;
   private readonly b: InterventionsSide | undefined;
-  private readonly labels: string[][] | undefined;
   private readonly runs = new LruMap<string, InterventionsRun>(KEPT);
   private readonly texts = new LruMap<string, string>(KEPT);
 
   /** @throws when models, SAEs, activations and map do not fit, each named. */
   constructor(private readonly parts: InterventionsParts) {
-    const { model, sae, hook, allowOtherModel, activations, examples, second, downstream = [], title } = parts;
+    const { model, sae, hook, allowOtherModel, activations, labels, second, downstream = [], title } = parts;
     if (activations && activations.meta.features !== sae.config.dSae)
       throw new RangeError(
         `the activations have ${activations.meta.features} features but ${sae.name} has ${sae.config.dSae}; give those that were saved with this SAE`,
@@ -110,8 +111,7 @@ export class InterventionsPanel {
       throw new RangeError(
         `the map is between ${second.map.featuresA} and ${second.map.featuresB} features but the SAEs have ${sae.config.dSae} and ${second.sae.config.dSae}; give the map of these two, the panel's own SAE on side A`,
       );
-    this.labels = examples && featureLabels(examples);
-    this.a = new InterventionsSide(model, { sae, labels: this.labels }, downstream, { hook, allowOtherModel });
+    this.a = new InterventionsSide(model, { sae, labels }, downstream, { hook, allowOtherModel });
     this.b = second && new InterventionsSide(second.model, { sae: second.sae }, [], { allowOtherModel });
     const [own, ...rest] = this.a.saes.map(describeSae);
     this.meta = {
@@ -152,13 +152,13 @@ export class InterventionsPanel {
 
   private hit(feature: number, here: number): InterventionsHit {
     const { activations } = this.parts;
-    const rate = activations && activations.statistics.firings[feature] / activations.meta.tokens;
-    return { feature, label: this.labels?.[feature] ?? [], firingRate: rate ?? null, here };
+    const rate = activations && activations.statistics.firings[feature] / countedTokens(activations.meta);
+    return { feature, label: this.parts.labels?.[feature] ?? [], firingRate: rate ?? null, here };
   }
 
   /**
-   * Features by id ("12", "#12") or by words of their labels: labels that begin with the words first, then those that hold
-   * them; of equals the one that fires more on the prompt, then in the text. Nothing asked: what fires on the prompt.
+   * Features by id ("12", "#12") or by words of their labels: labels that have the word first, those of most of whose mass
+   * it holds leading, then labels that begin with the words, then those that hold them; of equals the one that fires more on the prompt, then in the text. Nothing asked: what fires on the prompt.
    */
   search(text: string, prompt: string): InterventionsHit[] {
     const here = this.peaksOf(prompt);
@@ -170,9 +170,9 @@ export class InterventionsPanel {
     const id = /^#?(\d+)$/.exec(asked)?.[1];
     const exact = id !== undefined && Number(id) < this.meta.sae.features ? [Number(id)] : [];
     const ranked = new Map<number, number>();
-    this.labels?.forEach((label, feature) => {
-      const tokens = label.map((token) => token.trim().toLowerCase());
-      const share = tokens.filter((token) => token === asked).length / (tokens.length || 1);
+    this.parts.labels?.forEach((label, feature) => {
+      const tokens = label.tokens.map(({ token }) => token.trim().toLowerCase());
+      const share = label.tokens[tokens.indexOf(asked)]?.share ?? 0;
       if (share > 0) ranked.set(feature, 2 + share);
       else if (tokens.some((token) => token.startsWith(asked))) ranked.set(feature, 1);
       else if (tokens.some((token) => token.includes(asked))) ranked.set(feature, 0);

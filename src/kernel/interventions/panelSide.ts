@@ -6,6 +6,7 @@ import type {
   InterventionsTokenDelta,
 } from '../../protocol/interventions.js';
 import { minOf } from '../../protocol/lists.js';
+import type { FeatureLabel } from '../../protocol/tokens.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { tf } from '../compute/tf.js';
@@ -40,7 +41,7 @@ export interface Baseline extends Passed {
 /** An SAE, and what its features are called where that is known. */
 export interface LabelledSae {
   sae: Sae;
-  labels?: readonly string[][];
+  labels?: readonly FeatureLabel[];
 }
 
 /** The intervention itself, as fg.interventions makes it. @throws as the functions of that name do. */

@@ -9,6 +9,7 @@ import {
   type GraphMeta,
   type GraphSetMeta,
 } from '../../protocol/graph.js';
+import type { FeatureLabel } from '../../protocol/tokens.js';
 import type { CallOptions } from '../compute/call.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
@@ -29,8 +30,8 @@ export interface GraphBundleSet {
   sae?: { id: string; name: string };
   graph: MapperGraph;
   columns: readonly BundleColumn[];
-  /** Per point up to 5 peak tokens; [] for a dead feature. */
-  labels?: readonly string[][];
+  /** Per point its label. */
+  labels?: readonly FeatureLabel[];
   examples?: readonly FeatureExample[][];
   /** Per point its best counterpart in the other graph (-1 = none) and the r of the two (NaN = none). */
   counterpart?: Int32Array;
@@ -116,7 +117,7 @@ async function setArrays(
   const { membersAt, members, edges, weight, component, cube, noise } = graph;
   const column = set.columns.map(({ values }) => Float32Array.from(values));
   const own = { membersAt, members, edges, weight, component, cube, noise, column, counterpart, r };
-  const labels = set.labels ?? Array.from({ length: graph.points }, () => []);
+  const labels = set.labels ?? Array.from({ length: graph.points }, (): string[] => []);
   return {
     ...encodeColumns(GRAPH_BUNDLE, meta, s, { ...layout, ...own }),
     ...(await writeTexts(folder, s, labels, set.examples)),

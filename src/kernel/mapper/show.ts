@@ -5,8 +5,7 @@ import { pushAll } from '../../protocol/lists.js';
 import type { GraphDescriptor, GraphFinding, GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels } from '../activations/labels.js';
+import { keptLabels, shownExamples } from '../activations/kept.js';
 import { firingRates } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
@@ -37,7 +36,7 @@ export const SHOW = {
   activations: value<SparseActivations | readonly SparseActivations[]>(
     'what fg.activations.save returned, or an array of these',
     {
-      doc: 'Where the points are features: their activation store, one for each graph; adds firing rates, peak tokens and dataset examples.',
+      doc: 'Where the points are features: their activation store, one for each graph; adds firing rates, labels and dataset examples.',
       fallback: 'the stores of `map`',
     },
     isObject,
@@ -59,7 +58,7 @@ export const SHOW = {
   ),
   groups: value<Readonly<Record<string, readonly string[]>>>(
     'an object such as { months: ["May", "June"] }',
-    { doc: 'Keyword groups to color by: name → whole words of the peak tokens.' },
+    { doc: 'Keyword groups to color by: name → whole words of the labels.' },
     isObject,
   ),
   findings: value<readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>>(
@@ -72,7 +71,8 @@ export const SHOW = {
 
 export type ShowGraphOptions = Given<typeof SHOW>;
 
-const CODE_VERSION = 3;
+/** Of pictures without labels, and of those with labels, which are by mass since 4. */
+const CODE_VERSION = { plain: 3, labelled: 4 };
 const MAX_LENS_COLUMNS = 10;
 
 const perGraph = <T>(given: T | readonly T[] | undefined, s: number, graphs: number): T | undefined =>
@@ -155,7 +155,8 @@ async function dataSet(
   pushAll(columns, ownColumns(graph, activations !== undefined));
   for (const [n, values] of Object.entries(perGraph(options.columns, s, graphs) ?? {}))
     columns.push(userColumn(n, values, graph.points));
-  const examples = activations && (await defaultExamples(env, activations));
+  const examples = activations && (await shownExamples(env, activations));
+  const labels = activations && (await keptLabels(env, activations));
   const own = Array.isArray(findings?.[0])
     ? (findings as ReadonlyArray<readonly GraphFinding[]>)[s]
     : s === 0
@@ -169,7 +170,7 @@ async function dataSet(
     ...(sae && { sae: { id: sae.id, name: sae.name } }),
     graph,
     columns,
-    ...(examples && { examples, labels: featureLabels(examples) }),
+    ...(examples && { examples, labels }),
     ...(partners && graphs === 2 ? partners : {}),
     findings: (own ?? []) as readonly GraphFinding[],
   };
@@ -207,7 +208,8 @@ function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGrap
     columns: columns.map((c) => `${c.name} ${sha256([Float32Array.from(c.values), ...(c.classes ?? [])])}`),
   }));
   const parameters = asParameters({ ...rest, title, shown }) as JsonObject;
-  return { kind: 'graph', parameters, inputs, codeVersion: CODE_VERSION };
+  const codeVersion = sets.some(({ labels }) => labels) ? CODE_VERSION.labelled : CODE_VERSION.plain;
+  return { kind: 'graph', parameters, inputs, codeVersion };
 }
 
 /** Writes the bundle of graphs and gives the items that show them. */

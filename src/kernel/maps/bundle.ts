@@ -1,7 +1,14 @@
 /** Writes the bundle of a feature map (src/protocol/map.ts): what panels, outputs and reports read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { COLUMNS_FILE, encodeColumns, examplesFile, labelsFile, type FeatureExample } from '../../protocol/bundle.js';
+import {
+  COLUMNS_FILE,
+  encodeColumns,
+  examplesFile,
+  labelsFile,
+  type FeatureExample,
+  type LinkedLabel,
+} from '../../protocol/bundle.js';
 import { MAP_BUNDLE, type MapMeta, type MapSetMeta } from '../../protocol/map.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
@@ -17,8 +24,8 @@ export interface BundleSet {
   firings: Uint32Array;
   /** Tokens the firings were counted over. */
   tokens: number;
-  /** Per point: up to 5 peak tokens and the examples; [] for a dead feature. */
-  labels: readonly string[][];
+  /** Per point: its label, or a text; and the examples, [] for a dead feature. */
+  labels: ReadonlyArray<LinkedLabel | readonly string[]>;
   examples: readonly FeatureExample[][];
   /** Partner point in the other set, -1 = none; [points]. */
   partner?: Int32Array;
@@ -93,7 +100,7 @@ function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, 
 export async function writeTexts(
   folder: string,
   s: number,
-  labels: readonly string[][],
+  labels: BundleSet['labels'],
   examples: readonly FeatureExample[][] | undefined,
 ): Promise<Record<string, NdArray>> {
   await fs.writeFile(path.join(folder, labelsFile(s)), JSON.stringify(labels));

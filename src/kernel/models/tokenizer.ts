@@ -29,7 +29,20 @@ export function createTokenizer(
   config: TokenizerConfig = {},
   model: { eos_token_id?: unknown; bos_token_id?: unknown } = {},
 ): Tokenizer {
-  return new ModelTokenizer(json, config, model);
+  return asWritten(() => new ModelTokenizer(json, config, model));
+}
+
+/** A file whose parts lack fields, or have them of other kinds, trips the code that reads them: that is said in words. */
+function asWritten<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Error(
+      'tokenizer.json is damaged: a part of it (added_tokens, normalizer, pre_tokenizer, post_processor, decoder or model) lacks a field of its type or has one of another kind; download it again',
+      { cause: error },
+    );
+  }
 }
 
 class ModelTokenizer implements Tokenizer {
@@ -87,7 +100,7 @@ class ModelTokenizer implements Tokenizer {
   /** Ids of the text alone: no begin or end token is added. Special tokens written in the text become their ids. */
   encode(text: string): Int32Array {
     if (text === '') return new Int32Array(0);
-    return Int32Array.from(this.guard.run(text.length, () => this.encodeText(text)));
+    return Int32Array.from(this.guard.run(text.length, () => asWritten(() => this.encodeText(text))));
   }
 
   /** The text of ids, special tokens shown. Ids that the vocabulary lacks are left out. */

@@ -145,16 +145,18 @@ export class TransformerModel implements LanguageModel {
 
   /**
    * What ln_final.hook_normalized holds, [B, T, d], to logits [B, T, V]; a final RMSNorm's weight acts here, since the
-   * hook lies before it. Public because a big vocabulary is taken in blocks of rows.
+   * hook lies before it, unless `foldNorm` is false. Public because a big vocabulary is taken in blocks of rows.
    */
-  unembed(normalized: tf.Tensor3D): tf.Tensor3D {
+  unembed(normalized: tf.Tensor3D, foldNorm?: boolean): tf.Tensor3D {
     const [batch, length, d] = normalized.shape;
     const { norm, logitSoftCap, vocab } = this.config;
     return tf.tidy(() => {
       let flat = normalized.reshape<tf.Tensor2D>([batch * length, d]);
-      if (norm === 'rms' || norm === 'rms-plus-one') {
+      const rms = norm === 'rms' || norm === 'rms-plus-one';
+      if (foldNorm && !rms) flat = flat.sub(flat.mean(1, true));
+      if (foldNorm ?? rms) {
         const weight = this.weight(this.names.lnFinal.weight);
-        flat = flat.mul(norm === 'rms' ? weight : weight.add(1));
+        flat = flat.mul(norm === 'rms-plus-one' ? weight.add(1) : weight);
       }
       const half = this.halves.get(this.names.unembed);
       const logits = half ? productByBlocks(flat, half) : tf.matMul(flat, this.weight(this.names.unembed), false, true); // [B·T, V]

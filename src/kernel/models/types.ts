@@ -233,8 +233,12 @@ export interface LanguageModel {
   forward(tokens: Int32Array, batch: number, options?: ForwardOptions): ForwardResult;
   /** Continues a prompt and returns the new text alone; greedy unless { temperature } is given. */
   generate(prompt: string, options?: GenerateOptions): Promise<string>;
-  /** Logits [B, T, vocab] of what the final LayerNorm gives, [B, T, d]. */
-  unembed(normalized: tf.Tensor3D): tf.Tensor3D;
+  /**
+   * Logits [B, T, vocab] of what the final LayerNorm gives, [B, T, d]. Directions that have not passed it are given with
+   * `foldNorm`: true, its linear part is applied first (a LayerNorm centres and multiplies by its weight, an RMSNorm
+   * multiplies); false, nothing of it is.
+   */
+  unembed(normalized: tf.Tensor3D, foldNorm?: boolean): tf.Tensor3D;
   /** Frees the weights; the model cannot be used afterwards. */
   dispose(): void;
 }

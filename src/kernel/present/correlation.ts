@@ -3,6 +3,7 @@ import type { FilteredMap } from '../correlation/filters.js';
 import type { SameTokenScore } from '../correlation/sameToken.js';
 import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { OutputItem } from '../../protocol/notebook.js';
+import { sharesText, type TokenShare } from '../../protocol/tokens.js';
 import { orNull } from './charts.js';
 import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
 
@@ -21,6 +22,17 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
 
 export const similarityItems = (scores: readonly SimilarityScore[], { pairs, method }: PairedMap): OutputItem[] =>
   scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`);
+
+/** Pairs that are listed: more make an output that no one reads. */
+const LISTED = 1000;
+
+/** What pairs do together, those of highest r first. */
+export function pairLabelItems(labels: readonly TokenShare[][], { pairs: { a, b, r } }: PairedMap): OutputItem[] {
+  const order = [...r.keys()].sort((i, j) => r[j] - r[i] || i - j);
+  const rows = order.map((i) => ({ A: a[i], B: b[i], r: r[i], 'fire together on': sharesText(labels[i]) || 'never' }));
+  const table = tableOf(rows, 'What matched features do together', LISTED);
+  return tableItems({ ...table, note: 'shares are of Σ a·b over the tokens' });
+}
 
 export function sameTokenItems({ shared, jaccard, top, raw, pairs, excluded }: SameTokenScore): OutputItem[] {
   const left = excluded > 0 ? ` (${excluded} with a dead feature left out)` : '';

@@ -1,5 +1,6 @@
 /** How results of fg.interventions are shown: tables of figures with their tests and nulls, and circuits as charts. */
 import type { OutputItem } from '../../protocol/notebook.js';
+import { labelWords, type PointLabel } from '../../protocol/tokens.js';
 import type { Circuit, CircuitNode } from '../interventions/circuits.js';
 import type { DensityEffect, FeatureEffect } from '../interventions/effects.js';
 import type { Attribution } from '../interventions/featureAttribution.js';
@@ -214,10 +215,12 @@ function placed(
   x: 0 | 1,
   hook: string,
   height: number,
-  labels: readonly string[][] | undefined,
+  labels: readonly PointLabel[] | undefined,
 ): Placed[] {
   return nodes.map((node, i) => {
-    const tokens = (labels?.[node.feature] ?? []).map((t) => t.trim()).filter(Boolean);
+    const tokens = labelWords(labels?.[node.feature] ?? [])
+      .map((t) => t.trim())
+      .filter(Boolean);
     const words = [...new Set(tokens)].slice(0, 3).join(', ') || node.token.replace(/\n/g, '↵');
     return {
       x,
@@ -289,7 +292,7 @@ function edgeRows(found: Circuit, up: readonly Placed[], down: readonly Placed[]
 /** A circuit as a Vega-Lite chart: two columns of features, and edges as wide as what was verified. */
 export function circuitSpec(
   found: Circuit,
-  options: { labels?: readonly string[][]; downstreamLabels?: readonly string[][]; edges?: number } = {},
+  options: { labels?: readonly PointLabel[]; downstreamLabels?: readonly PointLabel[]; edges?: number } = {},
 ): object {
   const height = LINE * Math.max(found.upstream.nodes.length, found.downstream.nodes.length, 3);
   const up = placed(found.upstream.nodes, 0, found.upstream.hook, height, options.labels);

@@ -4,6 +4,7 @@ import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescript
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { labelLine, labelTokens, sharesText } from '../../protocol/tokens.js';
 import { inspect } from 'node:util';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
@@ -187,10 +188,13 @@ export function featureItems(cards: FeatureCards): OutputItem[] {
   const lines: string[] = cards.title ? [cards.title] : [];
   for (const group of cards.groups) {
     if (group.heading) lines.push('', group.heading);
+    if (group.together) lines.push(`  together: ${sharesText(group.together) || 'never'}`);
     for (const card of group.cards) {
       lines.push(
-        `  ${card.side} #${card.feature}: ${card.label.map((t) => t.trim()).join(', ') || '(dead)'} — ${(100 * card.firingRate).toFixed(3)} % of tokens`,
+        `  ${card.side} #${card.feature}: ${labelLine(card.label) || '(dead)'} — ${(100 * card.firingRate).toFixed(3)} % of tokens`,
       );
+      if ('peaks' in card.label && card.label.peaks.length > 0)
+        lines.push(`    highest on ${labelTokens(card.label.peaks).join(', ')}`);
       for (const e of card.examples)
         lines.push(
           `    ${e.value.toFixed(2).padStart(7)}  ${e.tokens

@@ -1,7 +1,7 @@
 /** How what fg.sae measures is shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { SaeEvaluation } from '../sae/evaluate.js';
-import type { PromotedToken } from '../sae/logitLens.js';
+import type { LogitLensOptions, PromotedToken } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import { count, tableItems, tableOf } from './items.js';
 
@@ -31,17 +31,26 @@ export function evaluationItems(sae: Sae, e: SaeEvaluation): OutputItem[] {
 /** Features that are listed: more make an output that no one reads. */
 const LISTED = 1000;
 
-/** Tokens that features promote, a feature a row. */
-export function lensItems(sae: Sae, promoted: ReadonlyArray<readonly PromotedToken[]>): OutputItem[] {
+/** Tokens that features promote, a feature a row, and beside them those that they suppress where there are any. */
+export function lensItems(
+  sae: Sae,
+  promoted: ReadonlyArray<readonly PromotedToken[]>,
+  { top = 10, bottom = 0, foldNorm }: LogitLensOptions,
+): OutputItem[] {
+  const written = (tokens: readonly PromotedToken[]): string =>
+    tokens.map(({ token }) => JSON.stringify(token)).join(' ');
   const rows = promoted.slice(0, LISTED).map((tokens, feature) => ({
     feature,
     logit: tokens[0]?.logit,
-    tokens: tokens.map(({ token }) => JSON.stringify(token)).join(' '),
+    tokens: written(tokens.slice(0, top)),
+    ...(bottom > 0 ? { lowest: tokens.at(-1)?.logit, suppressed: written(tokens.slice(top).reverse()) } : {}),
   }));
   const table = tableOf(rows, `Tokens that features of ${sae.name} promote`);
   return tableItems({
     ...table,
     ...(rows.length < promoted.length ? { totalRows: promoted.length } : {}),
-    note: 'logit: of the first token, without the final LayerNorm',
+    note: foldNorm
+      ? 'logit: of the first token, with the linear part of the final norm, without its scale'
+      : 'logit: of the first token, without the final LayerNorm',
   });
 }

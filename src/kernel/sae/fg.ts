@@ -1,9 +1,11 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
 import path from 'node:path';
+import type { SparseActivations } from '../activations/types.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
+import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
-import type { Intervention } from '../models/edits.js';
+import { listOf, type Intervention } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
@@ -12,11 +14,12 @@ import { CALL, HUB, thing, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { tellConformance } from './conformance.js';
 import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
+import { CONFORMANCE, pairs } from './pairing.js';
+import { writeNeuronpedia } from './neuronpedia.js';
 import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import { trainedOnText } from './trainedOn.js';
@@ -102,8 +105,8 @@ const load = verb({
 });
 
 const SAVE = {
-  layout: choice(['saelens', 'sparsify', 'dictionary_learning'], {
-    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, or config.json and ae.pt.',
+  layout: choice(['saelens', 'sparsify', 'dictionary_learning', 'neuronpedia'], {
+    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, config.json and ae.pt, or batch-0.json and more with the features for Neuronpedia, which needs `activations`.',
     fallback: "'saelens'",
   }),
   density: value<NonNullable<SaveSaeOptions['density']>>(
@@ -111,22 +114,37 @@ const SAVE = {
     { doc: "Share of tokens on which each feature fires, for the saelens layout's sparsity.", fallback: 'not written' },
     (v) => Array.isArray(v) || ArrayBuffer.isView(v),
   ),
+  activations: value<SparseActivations>(
+    'what fg.activations.save returned',
+    { doc: "Of the neuronpedia layout: this SAE's activations, for examples and frequencies.", fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+  model: value<LanguageModel>(
+    'what fg.models.load returned',
+    { doc: 'Of the neuronpedia layout: the model, for the tokens that features raise and lower.', fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
 } as const;
 
 const save = verb({
   doc: "Writes the SAE in another program's layout; returns the absolute path of the folder.",
   args: [saeArg, words('folder', "Path against the notebook's folder.")],
-  options: SAVE,
-  async run({ env, options }, sae, folder) {
+  options: { ...SAVE, ...CALL },
+  errors: ['Activations of another SAE, and what the chosen layout has no place for, are refused.'],
+  async run({ env, options, call }, sae, folder) {
     const to = env.resolve(folder);
-    await saveSae(sae, to, only(SAVE, options));
+    const { layout, activations, model, density } = options;
+    if (layout === 'neuronpedia') {
+      if (!activations) throw new Error("layout 'neuronpedia' is of features: give { activations }");
+      if (density) throw new Error('density is part of the saelens layout; neuronpedia counts by { activations }');
+      await writeNeuronpedia(sae, to, { activations, model, ...call });
+    } else {
+      if (activations || model)
+        throw new Error("{ activations } and { model } are for layout 'neuronpedia'; leave them out");
+      await saveSae(sae, to, { layout, density });
+    }
     return to;
   },
-});
-
-const conformance = flag({
-  doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-  fallback: 'true',
 });
 
 const EVALUATE = {
@@ -156,13 +174,16 @@ const EVALUATE = {
 const evaluate = verb({
   doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
   args: [modelArg, saeArg, tokensArg],
-  options: { ...EVALUATE, conformance, allowOtherModel, ...CALL },
+  options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  before: pairs(({ hook, interventions }, model, sae, data) => {
+    const tokens = tokenSet(data, model);
+    return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];
+  }),
   async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
     const tokens = tokenSet(data, model);
-    if (options.conformance ?? true) await tellConformance(env, { model, sae, tokens, hook: rest.hook }, call);
     const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);
@@ -171,7 +192,18 @@ const evaluate = verb({
   show: (found, _, __, sae) => evaluationItems(sae, found),
 });
 
-const LENS = { top: whole({ doc: 'Tokens of each feature.', min: 1, fallback: '10' }) } as const;
+const LENS = {
+  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, fallback: '10' }),
+  bottom: whole({
+    doc: 'Tokens of each feature whose logits it lowers most, listed behind the others, the most lowered last.',
+    min: 0,
+    fallback: '0',
+  }),
+  foldNorm: flag({
+    doc: 'Whether decoder rows first pass the linear part of the final norm: its weight, and the centring of a LayerNorm. What a feature does to the logits is read more truly so.',
+    fallback: 'the weight of an RMSNorm, nothing of a LayerNorm',
+  }),
+} as const;
 
 function requireResidualHook(sae: Sae): void {
   // All heads together are as wide as the residual stream, but their directions are others.
@@ -182,7 +214,7 @@ function requireResidualHook(sae: Sae): void {
 }
 
 const logitLens = verb({
-  doc: 'By feature id: the tokens whose logits its decoder row raises most, best first; the direct path alone.',
+  doc: 'By feature id: the tokens whose logits its decoder row raises most, best first, and with `bottom` those that it lowers most; the direct path alone.',
   args: [modelArg, saeArg],
   options: { ...LENS, allowOtherModel, ...CALL },
   errors: ['An SAE of another model, or of a hook that does not write to the residual stream, is refused.'],
@@ -191,7 +223,7 @@ const logitLens = verb({
     requireResidualHook(sae);
   },
   run: ({ options, call }, model, sae) => lensOf(model, sae, { ...only(LENS, options), ...call }),
-  show: (found, _, __, sae) => lensItems(sae, found),
+  show: (found, { options }, __, sae) => lensItems(sae, found, only(LENS, options)),
 });
 
 export const sae = namespace({

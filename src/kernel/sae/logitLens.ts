@@ -1,4 +1,4 @@
-/** What a feature writes, read through the unembedding: the tokens whose logits its decoder row raises most. */
+/** What a feature writes, read through the unembedding: the tokens whose logits its decoder row raises and lowers most. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import { topKRows } from '../compute/topk.js';
@@ -6,13 +6,20 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from './types.js';
 
 export interface LogitLensOptions extends CallOptions {
-  /** Tokens per feature, default 10. */
+  /** Tokens per feature whose logits are raised most, default 10. */
   top?: number;
+  /** Tokens per feature whose logits are lowered most, listed behind the others; default 0. */
+  bottom?: number;
+  /**
+   * Whether the decoder row first passes the linear part of the final norm: its weight, and the centring of a LayerNorm.
+   * Default: the weight of an RMSNorm, nothing of a LayerNorm.
+   */
+  foldNorm?: boolean;
 }
 
 export interface PromotedToken {
   token: string;
-  /** Decoder row · unembedding column, without the final LayerNorm. */
+  /** Decoder row · unembedding column, without the division by the norm. */
   logit: number;
 }
 
@@ -20,8 +27,9 @@ export interface PromotedToken {
 const BLOCK = 1 << 24;
 
 /**
- * Per feature the `top` tokens of W_dec · W_U, best first (nostalgebraist 2020, "logit lens"). The direct path alone:
- * later layers and the final LayerNorm are left out, so compare tokens of one feature, not features.
+ * Per feature the `top` tokens of W_dec · W_U, best first (nostalgebraist 2020, "logit lens"), then the `bottom` ones, the
+ * most lowered last; ties go to the lower token id. The direct path alone: later layers and the scale of the final norm are
+ * left out, so compare tokens of one feature, not features.
  * @throws RangeError when the SAE's width is not the model's residual width.
  */
 export async function logitLens(
@@ -31,6 +39,7 @@ export async function logitLens(
 ): Promise<PromotedToken[][]> {
   const { dModel, vocab } = model.config;
   const top = Math.min(options.top ?? 10, vocab);
+  const bottom = Math.min(options.bottom ?? 0, vocab - top);
   if (sae.W_dec.cols !== dModel)
     throw new RangeError(
       `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.W_dec.cols}`,
@@ -46,16 +55,27 @@ export async function logitLens(
         count,
         dModel,
       ]);
-      return model.unembed(directions).dataSync<'float32'>();
+      return model.unembed(directions, options.foldNorm).dataSync<'float32'>();
     });
     const best = topKRows(logits, count, vocab, top);
+    const worst =
+      bottom > 0
+        ? topKRows(
+            logits.map((v) => -v),
+            count,
+            vocab,
+            bottom,
+          )
+        : undefined;
+    const read = (token: number, logit: number): PromotedToken => ({ token: model.tokenizer.piece(token), logit });
     for (let f = 0; f < count; f++)
-      out.push(
-        Array.from({ length: top }, (_, i) => ({
-          token: model.tokenizer.piece(best.indices[f * top + i]),
-          logit: best.values[f * top + i],
-        })),
-      );
+      out.push([
+        ...Array.from({ length: top }, (_, i) => read(best.indices[f * top + i], best.values[f * top + i])),
+        ...Array.from({ length: worst ? bottom : 0 }, (_, i) => {
+          const at = f * bottom + bottom - 1 - i;
+          return read(worst!.indices[at], -worst!.values[at]);
+        }),
+      ]);
     options.onProgress?.({ label: 'logit lens', done: first + count, total: sae.config.dSae, unit: 'features' });
     await breathe();
   }

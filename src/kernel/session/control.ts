@@ -2,24 +2,18 @@
  * The control thread: owns the socket, heartbeats, memory figures and interrupts, all alive while the main thread is
  * busy in a cell or between two native calls.
  */
-import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ClientMessage, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
 import { PROTOCOL_VERSION } from '../../protocol/kernel.js';
 import { Channel, type Hello } from './channel.js';
 import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
+import { Listener } from './listener.js';
 import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
 import { STOP_BYTES, type ControlData, type StopSignal, type ToControl, type ToMain } from './threads.js';
-import { checkRunFolder, readToken, writePrivate } from './runFolder.js';
-import { KERNEL_VERSION } from './version.js';
 
 const HEARTBEAT_MS = 2000;
-/** A socket's path must fit in sockaddr_un. */
-const MAX_SOCKET_PATH = 100;
 
 const port = parentPort;
 if (!port) throw new Error('control runs as a worker thread');
@@ -49,56 +43,28 @@ function memory(): MemoryInfo {
 
 class SocketControl {
   private readonly outbox = new Outbox();
-  private readonly token: string;
-  private readonly server: net.Server;
-  private readonly address: string;
-  private readonly lock: string;
+  private readonly listener: Listener;
   private readonly strangers = new Set<Channel>();
   private client: Channel | undefined;
   private status: Omit<Extract<ToControl, { type: 'status' }>, 'type'> = { executionCount: 0 };
   private busySince = 0;
   private aloneSince = Date.now();
-  private folder: string | undefined;
 
   constructor(private readonly mode: Extract<ControlData['mode'], { kind: 'socket' }>) {
-    checkRunFolder(mode.runFolder);
-    this.token = readToken(mode.runFolder);
-    this.lock = path.join(mode.runFolder, 'kernel.json');
-    this.address = this.chooseAddress();
-    this.server = net.createServer((socket) => this.connect(socket));
-    this.server.on('error', (error) => {
-      log(`cannot listen on ${this.address}: ${error.message}`);
-      this.cleanUp();
-      process.kill(process.pid, 'SIGTERM');
+    this.listener = new Listener(mode, {
+      connection: (socket) => this.connect(socket),
+      log,
+      failed: () => {
+        this.cleanUp();
+        process.kill(process.pid, 'SIGTERM');
+      },
     });
-    if (process.platform !== 'win32') fs.rmSync(this.address, { force: true });
-    this.server.listen(this.address, () => this.writeLock());
     setInterval(() => this.beat(), HEARTBEAT_MS);
-  }
-
-  private chooseAddress(): string {
-    const { runFolder, session } = this.mode;
-    if (process.platform === 'win32') return `\\\\.\\pipe\\fgnb-${session}-${this.token.slice(0, 8)}`;
-    const inFolder = path.join(runFolder, 'k.sock');
-    if (Buffer.byteLength(inFolder) <= MAX_SOCKET_PATH) return inFolder;
-    // mkdtemp makes the folder 0700.
-    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-'));
-    return path.join(this.folder, 'k.sock');
-  }
-
-  /** The lock tells clients that the kernel listens, and where. Renamed into place so that it is never half there. */
-  private writeLock(): void {
-    if (process.platform !== 'win32') fs.chmodSync(this.address, 0o600);
-    const { notebook, session } = this.mode;
-    const started = new Date().toISOString();
-    const content = { pid: process.pid, socket: this.address, session, notebook, started, version: KERNEL_VERSION };
-    writePrivate(this.lock, JSON.stringify(content, null, 1) + '\n');
-    log(`listening on ${this.address}, session ${session}, node ${process.version}`);
   }
 
   private connect(socket: net.Socket): void {
     const channel = new Channel(socket, {
-      token: this.token,
+      token: this.listener.token,
       outbox: this.outbox,
       onHello: (accepted, hello) => this.accept(accepted, hello),
       onMessage: (message) => this.receive(message),
@@ -196,11 +162,8 @@ class SocketControl {
   }
 
   private cleanUp(): void {
-    this.server.close();
+    this.listener.close();
     for (const stranger of [...this.strangers]) stranger.close('the kernel ends');
-    for (const file of [this.lock, ...(process.platform === 'win32' ? [] : [this.address])])
-      fs.rmSync(file, { force: true });
-    if (this.folder) fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

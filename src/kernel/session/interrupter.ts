@@ -1,6 +1,6 @@
 /** The control thread's half of an interrupt: it makes the main thread leave whatever JavaScript it runs. */
 import inspector from 'node:inspector';
-import { GATE_COUNT, LONG_CALLS, PROTECTED, TERMINATING, TERMINATIONS } from '../compute/nativeCall.js';
+import { GATE_COUNT, LOADING, LONG_CALLS, PROTECTED, TERMINATING, TERMINATIONS } from '../compute/nativeCall.js';
 
 /** Shared counters: the control thread asks, the main thread says up to which request it has answered. */
 export const ASKED = 0;
@@ -24,6 +24,8 @@ const given = process.env.FGNB_INTERRUPT_GRACE_MS;
 const GRACE_MS = Number(given ?? 60);
 /** The same while a call of the kernel runs: it ends by its signal within half a second or so, and cleans up. */
 const LONG_CALL_GRACE_MS = Number(given ?? 1500);
+/** The same while Node loads a module, which it cannot load a second time. */
+const LOADING_GRACE_MS = Number(given ?? 4000);
 const RETRY_MS = 250;
 const PROTECTED_RETRY_MS = 2;
 const GIVE_UP_MS = 60_000;
@@ -72,6 +74,12 @@ export class Interrupter {
     return Atomics.load(this.options.flags, ANSWERED) >= Atomics.load(this.options.flags, ASKED);
   }
 
+  /** What runs now may take so long to end by itself. */
+  private get grace(): number {
+    if (Atomics.load(this.gate, LOADING) > 0) return LOADING_GRACE_MS;
+    return Atomics.load(this.gate, LONG_CALLS) > 0 ? LONG_CALL_GRACE_MS : 0;
+  }
+
   /** Terminates as long as the main thread is too busy to answer; code that catches everything gets it again. */
   private insist(): void {
     const waited = Date.now() - this.since;
@@ -80,7 +88,7 @@ export class Interrupter {
       this.warned = true;
       this.options.onStuck?.();
     }
-    if (Atomics.load(this.gate, LONG_CALLS) > 0 && waited < LONG_CALL_GRACE_MS) return this.again(GRACE_MS);
+    if (waited < this.grace) return this.again(GRACE_MS);
     if (!this.underWay) {
       Atomics.store(this.gate, TERMINATING, 1);
       // Protected code runs; the next piece of it waits at the gate.

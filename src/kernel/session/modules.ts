@@ -9,11 +9,9 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { claimed } from '../compute/work.js';
+import { isMissing, NodeModules, type ModuleNamespace } from './nodeModules.js';
 import type { Place } from './place.js';
 import { IMPORT_META, loadTypeScript, REQUIRE, transpile } from './stripTypes.js';
-
-export type ModuleNamespace = Record<string, unknown>;
-type NativeImport = (specifier: string, options?: unknown) => Promise<ModuleNamespace>;
 
 interface LocalModule {
   /** As importers of ES modules see it. */
@@ -28,6 +26,8 @@ interface LocalModule {
 
 const LOCAL = /^(\.{1,2}(\/|$)|\/|[A-Za-z]:[\\/])/;
 const TYPESCRIPT = /\.[mc]?ts$/;
+/** Packages of the kernel's own are found from here. */
+const KERNEL_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 const GUESSES = ['', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json', '/index.ts', '/index.js'];
 
 export interface ModuleLoaderOptions {
@@ -38,37 +38,6 @@ export interface ModuleLoaderOptions {
   onCompiled?: (file: string, toSource: (place: Place) => Place) => void;
 }
 
-/** Node asks for `with { type: 'json' }`; TypeScript does not. */
-const JSON_OPTIONS = { with: { type: 'json' } };
-
-function lacksJsonAttribute(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  // Before Node 22 attributes were called assertions.
-  return code === 'ERR_IMPORT_ATTRIBUTE_MISSING' || code === 'ERR_IMPORT_ASSERTION_TYPE_MISSING';
-}
-
-/** import() as seen from a file in `folder`: resolution starts there. */
-function nativeImportFrom(folder: string): NativeImport {
-  const script = new vm.Script('(specifier, options) => import(specifier, options)', {
-    filename: path.join(folder, 'cell.mjs'),
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const load = script.runInThisContext() as NativeImport;
-  return async (specifier, options) => {
-    try {
-      return await load(specifier, options);
-    } catch (error) {
-      if (!lacksJsonAttribute(error)) throw error;
-      return load(specifier, JSON_OPTIONS);
-    }
-  };
-}
-
-function isMissing(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-}
-
 function notInstalled(specifier: string, folder: string): Error {
   const text = `Cannot find package '${specifier}' from ${folder}. Install it there: npm install ${specifier}`;
   return Object.assign(new Error(text), { code: 'ERR_MODULE_NOT_FOUND' });
@@ -77,8 +46,7 @@ function notInstalled(specifier: string, folder: string): Error {
 export class ModuleLoader {
   private readonly local = new Map<string, LocalModule>();
   private readonly firstSeen = new Map<string, string>();
-  private readonly fromNotebook: NativeImport;
-  private readonly fromKernel: NativeImport;
+  private readonly node = new NodeModules();
 
   /** `import.meta` of a cell. */
   readonly meta: Readonly<{ url: string; dirname: string; filename: string }>;
@@ -86,8 +54,11 @@ export class ModuleLoader {
   constructor(private readonly options: ModuleLoaderOptions) {
     const filename = path.join(options.notebookFolder, 'notebook.fgnb');
     this.meta = { url: pathToFileURL(filename).href, dirname: options.notebookFolder, filename };
-    this.fromNotebook = nativeImportFrom(options.notebookFolder);
-    this.fromKernel = nativeImportFrom(path.dirname(fileURLToPath(import.meta.url)));
+  }
+
+  /** A cell was stopped: what it loaded may stay half loaded, and is loaded anew when it is asked for again. */
+  stopped(terminated: boolean): void {
+    this.node.stopped(terminated);
   }
 
   /** What Node's typings say that a module has. */
@@ -132,11 +103,10 @@ export class ModuleLoader {
       throw new Error(`require() cannot load the TypeScript file ${file}: use import, or await import()`);
     }
     if (file.endsWith('.json')) return JSON.parse(fs.readFileSync(file, 'utf8'));
-    const require = createRequire(file);
     const now = stamp(file);
-    if ((this.firstSeen.get(file) ?? now) !== now) delete require.cache[file];
+    if ((this.firstSeen.get(file) ?? now) !== now) delete createRequire(file).cache[file];
     this.firstSeen.set(file, now);
-    return require(file);
+    return this.node.require(folder, file);
   }
 
   /** Loads the local TypeScript files that a cell may require(). */
@@ -154,11 +124,11 @@ export class ModuleLoader {
 
   private requirePackage(specifier: string, folder: string): unknown {
     try {
-      return createRequire(path.join(folder, 'cell.cjs'))(specifier);
+      return this.node.require(folder, specifier);
     } catch (error) {
       if (!isMissing(error)) throw error;
       try {
-        return createRequire(import.meta.url)(specifier);
+        return this.node.require(KERNEL_FOLDER, specifier);
       } catch (second) {
         throw isMissing(second) ? notInstalled(specifier, folder) : second;
       }
@@ -203,11 +173,11 @@ export class ModuleLoader {
 
   private async loadPackage(specifier: string, importOptions: unknown): Promise<ModuleNamespace> {
     try {
-      return await this.fromNotebook(specifier, importOptions);
+      return await this.node.import(this.options.notebookFolder, specifier, importOptions);
     } catch (error) {
       if (!isMissing(error)) throw error;
       try {
-        return await this.fromKernel(specifier, importOptions);
+        return await this.node.import(KERNEL_FOLDER, specifier, importOptions);
       } catch (second) {
         if (!isMissing(second)) throw second;
         throw notInstalled(specifier, this.options.notebookFolder);
@@ -226,7 +196,7 @@ export class ModuleLoader {
       const require = createRequire(file);
       delete require.cache[file];
     }
-    return this.fromNotebook(url.href, importOptions);
+    return this.node.import(this.options.notebookFolder, url.href, importOptions);
   }
 
   private async loadTypeScriptFile(file: string): Promise<ModuleNamespace> {

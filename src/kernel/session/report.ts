@@ -5,7 +5,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { bundleFiles, MAX_META_BYTES, parseMeta, type BundleManifest, type BundleRef } from '../../protocol/bundle.js';
+import {
+  bundleFiles,
+  MAX_META_BYTES,
+  parseMeta,
+  type BundleManifest,
+  type BundleMeta,
+  type BundleRef,
+} from '../../protocol/bundle.js';
 import { pushAll } from '../../protocol/lists.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
@@ -38,24 +45,31 @@ function inside(notebookFolder: string, folder: string, file: string): string {
   return real;
 }
 
-async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
-  const place = (file: string): string => {
-    const real = inside(notebookFolder, bundle.path, file);
-    // Reading a pipe would wait for a writer for ever.
-    if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
-    return real;
-  };
-  const { size } = fs.statSync(place(manifest.meta));
+/** Where a file of a bundle really lies. @throws Error when that is outside the notebook's folder, or no regular file. */
+export function bundlePlace(notebookFolder: string, folder: string, file: string): string {
+  const real = inside(notebookFolder, folder, file);
+  // Reading a pipe would wait for a writer for ever.
+  if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
+  return real;
+}
+
+/** The meta of a bundle, checked for its size first. */
+export function bundleMeta(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): BundleMeta {
+  const place = bundlePlace(notebookFolder, bundle.path, manifest.meta);
+  const { size } = fs.statSync(place);
   if (size > MAX_META_BYTES) throw new Error(`${manifest.meta} has ${size} bytes, over the limit of ${MAX_META_BYTES}`);
-  const where = `${bundle.path}/${manifest.meta}`;
-  const meta = parseMeta(fs.readFileSync(place(manifest.meta), 'utf8'), manifest, where);
+  return parseMeta(fs.readFileSync(place, 'utf8'), manifest, `${bundle.path}/${manifest.meta}`);
+}
+
+async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
+  const meta = bundleMeta(bundle, manifest, notebookFolder);
   const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
   const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed }) => needed || there.has(name));
   return Promise.all(
     files.map(async ({ name }) => ({
       bundle: bundle.id,
       file: name,
-      gzipBase64: (await compress(fs.readFileSync(place(name)))).toString('base64'),
+      gzipBase64: (await compress(fs.readFileSync(bundlePlace(notebookFolder, bundle.path, name)))).toString('base64'),
     })),
   );
 }

@@ -3,7 +3,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
-import type { Json, JsonObject, NotebookCell, NotebookFile } from '../../protocol/notebook.js';
+import {
+  CELL_LANGUAGE,
+  type Json,
+  type JsonObject,
+  type NotebookCell,
+  type NotebookFile,
+} from '../../protocol/notebook.js';
 import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
 import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
@@ -134,7 +140,9 @@ class NotebookWriter {
     try {
       await writeFileAtomic(this.file, serializeNotebook(this.notebook));
     } catch (error) {
-      throw new Error(`cannot write ${this.file}: ${(error as Error).message}`, { cause: error });
+      const { message } = error as Error;
+      if (message.startsWith(this.file)) throw error;
+      throw new Error(`${this.file} was not written: ${message}`, { cause: error });
     }
   }
 }
@@ -188,7 +196,20 @@ class Executed {
   }
 }
 
-const codeCellsOf = ({ cells }: NotebookFile): NotebookCell[] => cells.filter((cell) => cell.kind === 'code');
+/** Cells that this kernel runs. Those of other languages, such as an imported notebook's, stay as they are, as in the editor. */
+export const codeCellsOf = ({ cells }: NotebookFile): NotebookCell[] =>
+  cells.filter((cell) => cell.kind === 'code' && cell.language === CELL_LANGUAGE);
+
+/** Says which languages were not run; text of no language ("raw") is not meant to be. */
+function tellOthers({ cells }: NotebookFile, onProblem: (text: string) => void): void {
+  const others = cells.filter((cell) => cell.kind === 'code' && ![CELL_LANGUAGE, 'raw'].includes(cell.language));
+  if (others.length === 0) return;
+  const languages = [...new Set(others.map((cell) => JSON.stringify(cell.language.slice(0, 40))))]
+    .slice(0, 5)
+    .join(', ');
+  const cellsAre = others.length === 1 ? '1 cell is' : `${others.length} cells are`;
+  onProblem(`${cellsAre} in ${languages} and not run: this kernel runs TypeScript ("${CELL_LANGUAGE}")`);
+}
 
 /** Runs the cells in order, until one fails or the run is stopped. */
 async function runCells(session: Session, executed: Executed, options: RunOptions): Promise<CellOutcome[]> {
@@ -232,6 +253,7 @@ function statusOf(outcomes: readonly CellOutcome[], notebook: NotebookFile, stop
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
   const notebook = readNotebook(notebookFile);
+  tellOthers(notebook, options.onProblem ?? (() => undefined));
   const notebookFolder = path.dirname(notebookFile);
   const out = options.out && path.resolve(options.out);
   const outputFolder = out ? path.dirname(out) : notebookFolder;

@@ -39,3 +39,12 @@ export function writePrivate(file: string, text: string): void {
   fs.writeFileSync(beside, text, { mode: 0o600, flag: 'wx' });
   fs.renameSync(beside, file);
 }
+
+/** Process number in a kernel's record; undefined where there is no record. */
+export function recordedPid(file: string): number | undefined {
+  try {
+    return (JSON.parse(fs.readFileSync(file, 'utf8')) as { pid?: number } | null)?.pid;
+  } catch {
+    return undefined;
+  }
+}

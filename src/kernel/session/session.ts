@@ -26,7 +26,8 @@ import { cellScriptName, reportError, reportSyntaxError, StackMapper, type Error
 import { Evaluator, InterruptedError } from './evaluate.js';
 import { withoutInput } from './input.js';
 import { LiveViews } from './live.js';
-import { ModuleLoader, type ModuleNamespace } from './modules.js';
+import { ModuleLoader } from './modules.js';
+import type { ModuleNamespace } from './nodeModules.js';
 import type { StreamName } from './outputs.js';
 import { catchStreams, ownTimers } from './process.js';
 import { guardProcess, type ProcessGuard } from './processGuard.js';
@@ -336,7 +337,9 @@ export class Session implements SessionContext {
     if (run) this.sink.state('interrupting');
     this.dropQueue();
     this.runs.reset();
-    if (wasTerminated()) {
+    const terminated = wasTerminated();
+    this.loader.stopped(terminated);
+    if (terminated) {
       endTerminatedWork();
       this.drain.begin(() => this.next());
     } else if (owner) setTimeout(workOf(owner), STOP_TIMERS_MS).unref();

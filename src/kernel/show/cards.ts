@@ -1,14 +1,21 @@
 /** Cards of features: their dataset examples, one by one or as matched pairs. */
 import type { FeatureCard, FeatureCards } from '../../protocol/display.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels } from '../activations/labels.js';
+import { labelWords, normalizeToken, type FeatureLabel, type PointLabel } from '../../protocol/tokens.js';
+import { allExamples, bandedExamples } from '../activations/examples.js';
+import { BANDS, bandsGiven, WINDOW } from '../activations/options.js';
+import { keptLabels, shownExamples } from '../activations/kept.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
+import { pairLabels } from '../correlation/pairLabels.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { Environment } from '../verb/environment.js';
-import { required, text, value, whole, type Given } from '../verb/option.js';
+import { only, required, text, value, whole, type Given } from '../verb/option.js';
 
 const isIds = (v: unknown): boolean => Array.isArray(v) || ArrayBuffer.isView(v);
+
+/** Of examples in cards. */
+const EXAMPLES = { ...WINDOW, ...BANDS } as const;
 
 /** Of matched pairs. */
 export const PAIRS = {
@@ -18,6 +25,7 @@ export const PAIRS = {
     { doc: 'Only pairs of these features of B; those that have none are named.' },
     isIds,
   ),
+  ...EXAMPLES,
   title: text({ doc: 'Over the cards.', fallback: '"Matched features"' }),
 } as const;
 
@@ -30,28 +38,44 @@ export const FEATURES = {
       (v) => typeof v === 'number' || isIds(v),
     ),
   ),
+  ...EXAMPLES,
   title: text({ doc: 'Over the cards.', fallback: 'none' }),
 } as const;
 
-function card(
+/** Features of a store with all that a card says of them. */
+interface Cards {
+  activations: SparseActivations;
+  labels: readonly FeatureLabel[];
+  /** By feature id: the largest activations, then those of bands. */
+  examples: ReadonlyArray<readonly FeatureExample[]>;
+}
+
+async function cardsOf(
+  env: Environment,
   activations: SparseActivations,
-  side: string,
-  feature: number,
-  examples: readonly FeatureExample[][],
-): FeatureCard {
+  features: readonly number[],
+  options: Given<typeof EXAMPLES>,
+): Promise<Cards> {
+  const given = { ...only(WINDOW, options), ...bandsGiven(options) };
+  const labels = await keptLabels(env, activations);
+  if (Object.keys(given).length === 0) return { activations, labels, examples: await shownExamples(env, activations) };
+  const banded = await env.call(undefined, (call) => bandedExamples(activations, { ...given, features, ...call }));
+  return { activations, labels, examples: banded.map(allExamples) };
+}
+
+function card({ activations, labels, examples }: Cards, side: string, feature: number): FeatureCard {
   const { firings } = activations.statistics;
   return {
     side,
     feature,
-    label: featureLabels([examples[feature]])[0],
-    firingRate: firings[feature] / activations.meta.tokens,
+    label: labels[feature],
+    firingRate: firings[feature] / countedTokens(activations.meta),
     firings: firings[feature],
     examples: [...examples[feature]],
   };
 }
 
-const words = (label: readonly string[]): Set<string> =>
-  new Set(label.map((t) => t.trim().toLowerCase()).filter(Boolean));
+const words = (label: PointLabel): Set<string> => new Set(labelWords(label).map(normalizeToken).filter(Boolean));
 
 /** Matched pairs with the dataset examples of both sides, those of highest r first. */
 export async function pairCards(env: Environment, map: PairedMap, options: Given<typeof PAIRS>): Promise<FeatureCards> {
@@ -65,20 +89,21 @@ export async function pairCards(env: Environment, map: PairedMap, options: Given
     .filter((i) => !asked || asked.has(b[i]))
     .sort((i, j) => r[j] - r[i] || b[i] - b[j])
     .slice(0, options.top ?? (asked ? undefined : 10));
-  const [examplesA, examplesB] = [await defaultExamples(env, map.a), await defaultExamples(env, map.b)];
+  const pairs = { a: chosen.map((i) => a[i]), b: chosen.map((i) => b[i]) };
+  const cardsA = await cardsOf(env, map.a, pairs.a, options);
+  const cardsB = await cardsOf(env, map.b, pairs.b, options);
+  const together = await env.call(undefined, (call) => pairLabels(map.a, map.b, pairs, call));
   return {
     version: 1,
     title: options.title ?? 'Matched features',
-    groups: chosen.map((i) => {
-      const cards = [
-        card(map.a, `A: ${map.a.meta.sae.name}`, a[i], examplesA),
-        card(map.b, `B: ${map.b.meta.sae.name}`, b[i], examplesB),
-      ];
+    groups: chosen.map((i, k) => {
+      const cards = [card(cardsA, `A: ${map.a.meta.sae.name}`, a[i]), card(cardsB, `B: ${map.b.meta.sae.name}`, b[i])];
       const inA = words(cards[0].label);
       return {
         heading: `A #${a[i]} ↔ B #${b[i]}`,
         r: r[i],
         sharedTokens: [...words(cards[1].label)].filter((t) => inA.has(t)),
+        together: together[k],
         cards,
       };
     }),
@@ -89,15 +114,15 @@ export async function pairCards(env: Environment, map: PairedMap, options: Given
 export async function featureCards(
   env: Environment,
   activations: SparseActivations,
-  { features, title }: Given<typeof FEATURES>,
+  options: Given<typeof FEATURES>,
 ): Promise<FeatureCards> {
-  const examples = await defaultExamples(env, activations);
-  const { name } = activations.meta.sae;
+  const { features, title } = options;
+  const { sae, features: count } = activations.meta;
   const ids = typeof features === 'number' ? [features] : Array.from(features);
-  const groups = ids.map((f) => {
-    if (!examples[f])
-      throw new RangeError(`feature ${f} does not exist: ${name} has features 0 to ${examples.length - 1}`);
-    return { cards: [card(activations, name, f, examples)] };
-  });
+  for (const f of ids)
+    if (!Number.isInteger(f) || f < 0 || f >= count)
+      throw new RangeError(`feature ${f} does not exist: ${sae.name} has features 0 to ${count - 1}`);
+  const cards = await cardsOf(env, activations, ids, options);
+  const groups = ids.map((f) => ({ cards: [card(cards, sae.name, f)] }));
   return { version: 1, ...(title ? { title } : {}), groups };
 }

@@ -4,11 +4,12 @@ import path from 'node:path';
 import type { MapDescriptor, MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
-import { defaultExamples } from '../activations/kept.js';
-import { featureLabels } from '../activations/labels.js';
+import { keptLabels, shownExamples } from '../activations/kept.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
+import { pairLabels } from '../correlation/pairLabels.js';
 import type { PairedMap } from '../correlation/types.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
@@ -42,7 +43,7 @@ const DEFAULT_GROUPS: Record<string, readonly string[]> = {
   emotions: ['happy', 'sad', 'angry', 'scared', 'proud', 'glad', 'afraid'],
   weather: ['rain', 'snow', 'wind', 'storm', 'sun', 'sunny', 'rainy', 'windy'],
 };
-const CODE_VERSION = 2;
+const CODE_VERSION = 3;
 
 async function bundleSet(
   env: Environment,
@@ -50,7 +51,7 @@ async function bundleSet(
   layout: Layout,
   activations: SparseActivations,
 ): Promise<BundleSet> {
-  const { features, tokens } = activations.meta;
+  const { features } = activations.meta;
   if (layout.points !== features)
     throw new Error(
       `map ${name}: the layout has ${layout.points} points but ${activations.meta.sae.name} has ${features} features; lay out the decoder of that SAE`,
@@ -62,15 +63,15 @@ async function bundleSet(
       { name: 'layout', id: layout.rows },
       { name: `decoder of ${sae.name}`, id: sae.decoder },
     );
-  const examples = await defaultExamples(env, activations);
+  const examples = await shownExamples(env, activations);
   return {
     name,
     title: activations.meta.sae.name,
     sae: { id: sae.id, name: sae.name },
     layout,
     firings: activations.statistics.firings,
-    tokens,
-    labels: featureLabels(examples),
+    tokens: countedTokens(activations.meta),
+    labels: await keptLabels(env, activations),
     examples,
   };
 }
@@ -86,6 +87,21 @@ function partners(
     partner: Int32Array.from({ length: points }, (_, i) => best[i * n]),
     r: Float32Array.from({ length: points }, (_, i) => r[i * n]),
   };
+}
+
+/** Adds to the labels of both sets what each feature and its counterpart do together. */
+async function labelTogether(env: Environment, a: BundleSet, b: BundleSet, map: PairedMap): Promise<void> {
+  const linked = [a, b].map((set) => [...set.partner!.keys()].filter((i) => set.partner![i] >= 0));
+  const pairs = {
+    a: [...linked[0], ...linked[1].map((j) => b.partner![j])],
+    b: [...linked[0].map((i) => a.partner![i]), ...linked[1]],
+  };
+  const labels = await env.call(undefined, (call) => pairLabels(map.a, map.b, pairs, call));
+  const own = [labels.slice(0, linked[0].length), labels.slice(linked[0].length)];
+  [a, b].forEach((set, s) => {
+    const together = new Map(linked[s].map((point, k) => [point, own[s][k]]));
+    set.labels = set.labels.map((label, i) => (together.has(i) ? { ...label, together: together.get(i) } : label));
+  });
 }
 
 /** Writes the sidecar of the sets and gives the items that show it. */
@@ -150,6 +166,7 @@ export async function twinMapItems(
   const b = await bundleSet(env, 'B', layoutB, map.b);
   Object.assign(a, partners(map.featuresA, map.counterparts, map.bestBofA, map.rBofA));
   Object.assign(b, partners(map.featuresB, map.counterparts, map.bestAofB, map.rAofB));
+  await labelTogether(env, a, b, map);
   const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);
   const pairing = { method: map.method, pairs: map.pairs.r.length, tokens: map.tokens, meanR };
   const inputs = { layoutA: layoutA.id, layoutB: layoutB.id, map: map.id };

@@ -1,8 +1,9 @@
 /** What a node holds: counts, its commonest tokens, its top members with their dataset examples, its matches. */
 import { exampleBox, type ExampleCache } from '../plot/examples.js';
+import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
 import { exampleList } from '../ui/examples.js';
-import { count, labelText, number, percent, plural } from '../ui/format.js';
+import { count, labelLine, number, percent, plural } from '../ui/format.js';
 import { columnOf, type NodeColours } from './colour.js';
 import { membersOf, overlapWith, topTokens, type GraphModel, type GraphSet } from './model.js';
 
@@ -77,12 +78,12 @@ function chips(set: GraphSet, node: number): HTMLElement {
 
 const examplesOf = (o: CardOptions, point: number): HTMLElement =>
   exampleBox(o.cache.get(o.set, point), (list) =>
-    list.length > 0 ? exampleList(list, 2) : el('p', { class: 'fg-none' }, 'no dataset examples'),
+    list.length > 0 ? exampleList(list, 2, false) : el('p', { class: 'fg-none' }, 'no dataset examples'),
   );
 
 function memberRow(o: CardOptions, point: number, rank: ArrayLike<number> | null, withExamples: boolean): HTMLElement {
   const set = o.model.sets[o.set];
-  const label = labelText(set.columns.labels[point]) || 'no label';
+  const label = labelLine(labelAt(set.columns, point)) || 'no label';
   const value =
     rank === null ? null : o.colourBy.startsWith('column:') ? valueText(o.colours, rank[point]) : percent(rank[point]);
   const { pick } = o;

@@ -153,7 +153,7 @@ export function overlapWith(model: GraphModel, set: number, node: number): Float
 }
 
 /**
- * Label tokens that stand for a node. A member's k-th best peak token counts 1/k, so that what peaks most leads and a
+ * Label tokens that stand for a node. A member's k-th label token counts 1/k, so that what leads labels leads and a
  * comma that follows everywhere does not; ties in order of appearance. `members` says how many labels have the token.
  */
 export function topTokens(set: GraphSet, node: number, limit = 6): TopToken[] {

@@ -3,8 +3,9 @@ import type { GraphFinding } from '../../protocol/graph.js';
 import type { ExampleCache } from '../plot/examples.js';
 import { pinCard, PlotPane } from '../plot/pane.js';
 import { idColumn, VirtualGrid, type GridColumn } from '../plot/table.js';
+import { labelAt } from '../ui/bundle.js';
 import { el, fill } from '../ui/dom.js';
-import { count, labelText, number, plural } from '../ui/format.js';
+import { count, labelLine, number, plural } from '../ui/format.js';
 import { nodeCard, valueText } from './card.js';
 import type { NodeColours } from './colour.js';
 import type { Lighting } from './lighting.js';
@@ -82,7 +83,7 @@ export class Pane extends PlotPane<Tab> {
     if (text === undefined) {
       const { set, node } = this.rows[row];
       const top = topTokens(this.model.sets[set], node, 4);
-      this.tokens.set(row, (text = labelText(top.map((t) => t.text))));
+      this.tokens.set(row, (text = labelLine(top.map((t) => t.text))));
     }
     return text;
   }
@@ -137,7 +138,7 @@ export class Pane extends PlotPane<Tab> {
 
   private noiseGrid(): VirtualGrid {
     const at = (row: number) => this.noiseRows[row];
-    const label = (row: number) => labelText(this.model.sets[at(row).set].columns.labels[at(row).point]) || '–';
+    const label = (row: number) => labelLine(labelAt(this.model.sets[at(row).set].columns, at(row).point)) || '–';
     return new VirtualGrid({
       label: 'Points in no node',
       columns: [

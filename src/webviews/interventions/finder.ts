@@ -3,7 +3,7 @@ import type { InterventionsCard, InterventionsHit, InterventionsMeta } from '../
 import { loneToken } from '../../protocol/tokens.js';
 import { el, fill } from '../ui/dom.js';
 import { exampleList, labelChips } from '../ui/examples.js';
-import { labelText, number, percent } from '../ui/format.js';
+import { labelLine, number, percent } from '../ui/format.js';
 import { textField } from '../ui/toolkit.js';
 
 export interface Finder {
@@ -83,12 +83,7 @@ function cardOf(card: InterventionsCard, meta: InterventionsMeta): HTMLElement[]
   ];
   const promotes = card.promotes.map(loneToken).join(', ');
   return [
-    el(
-      'p',
-      { class: 'name' },
-      el('span', { class: 'number' }, `#${card.feature}`),
-      card.label.length > 0 ? labelChips(card.label) : el('span', { class: 'fg-none' }, 'no label'),
-    ),
+    el('p', { class: 'name' }, el('span', { class: 'number' }, `#${card.feature}`), labelChips(card.label)),
     el('p', { class: 'facts' }, facts.filter((f) => f !== null).join(' · ')),
     ...(promotes ? [el('p', { class: 'facts' }, `promotes ${promotes}`)] : []),
     ...(meta.examples ? [exampleList(card.examples, EXAMPLES)] : []),
@@ -98,7 +93,7 @@ function cardOf(card: InterventionsCard, meta: InterventionsMeta): HTMLElement[]
 function hitRow(hit: InterventionsHit, chosen: boolean, meta: InterventionsMeta, choose: () => void): HTMLElement {
   const rate = hit.firingRate === null ? '' : percent(hit.firingRate);
   const here = hit.here > 0 ? `${number(hit.here, 3)} here` : '';
-  const words = hit.label.length > 0 ? labelText(hit.label) : meta.examples ? '(dead in the text)' : '';
+  const words = labelLine(hit.label) || (meta.examples ? '(dead in the text)' : '');
   return el(
     'li',
     {

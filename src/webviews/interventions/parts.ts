@@ -8,7 +8,7 @@ import type {
 import { loneToken } from '../../protocol/tokens.js';
 import { difference } from '../ui/difference.js';
 import { el, type Child } from '../ui/dom.js';
-import { aligned, labelText, number, percent, visibleToken } from '../ui/format.js';
+import { aligned, labelLine, number, percent, visibleToken } from '../ui/format.js';
 
 /** Background of a token: none at 0, at most 75 % opaque. */
 function heat(value: number, max: number): string {
@@ -102,7 +102,7 @@ export function featureTable(
   const largest = effect.features.reduce((m, d) => Math.max(m, size(d)), 0);
   const saes = [meta.sae, ...meta.downstream];
   const rows = effect.features.map((d) => {
-    const words = d.label.length > 0 ? ` ${labelText(d.label)}` : '';
+    const words = labelLine(d.label) && ` ${labelLine(d.label)}`;
     const place = d.sae > 0 ? ` ${saes[d.sae]?.hook ?? ''}` : '';
     const text = `#${d.feature}${words}${place}`;
     const name =

@@ -1,8 +1,9 @@
 /** A feature, or a linked pair side by side: what the tooltip and the details pane show. */
 import { exampleBox, type ExampleCache } from '../plot/examples.js';
 import { el } from '../ui/dom.js';
-import { exampleList, labelChips } from '../ui/examples.js';
-import { correlation, count, percent, plural } from '../ui/format.js';
+import { labelAt } from '../ui/bundle.js';
+import { exampleList, labelChips, peaksLine, togetherText } from '../ui/examples.js';
+import { correlation, count, labelLine, percent, plural } from '../ui/format.js';
 import { normalToken } from '../plot/search.js';
 import type { MapModel } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
@@ -25,14 +26,15 @@ export interface CardOptions {
   point: number;
   /** The linked point of the other set under the threshold, -1 = none. */
   partner: number;
-  /** Examples shown per feature. */
+  /** Examples of the largest activations shown per feature, and whether those of bands are shown too. */
   examples: number;
+  bands: boolean;
 }
 
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
   const { columns, name, dead } = o.model.sets[set];
-  const examples = exampleBox(o.cache.get(set, point), (list) => exampleList(list, o.examples));
+  const examples = exampleBox(o.cache.get(set, point), (list) => exampleList(list, o.examples, o.bands));
   const firings = columns.firings[point];
   return el(
     'section',
@@ -44,7 +46,8 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
       el('span', { class: 'id' }, `#${columns.feature[point]}`),
       el('span', { class: 'role' }, heading),
     ),
-    labelChips(columns.labels[point], shared),
+    labelChips(labelAt(columns, point), shared),
+    peaksLine(labelAt(columns, point)),
     el(
       'p',
       { class: 'stats' },
@@ -56,6 +59,12 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
     ),
     examples,
   );
+}
+
+/** The label of the pair that a point makes with its counterpart. */
+function together(model: MapModel, set: number, point: number): HTMLElement | null {
+  const tokens = model.sets[set].columns.shares[point]?.together;
+  return tokens ? el('span', { class: 'together' }, togetherText(tokens)) : null;
 }
 
 /** Both features side by side with r between them; the asked one first. */
@@ -82,6 +91,7 @@ export function pairCard(o: CardOptions): HTMLElement {
             el('strong', {}, `r ${correlation(r)}`),
             ` ${model.sets[set].name} #${model.sets[set].columns.feature[point]} → ${model.sets[1 - set].name} #${model.sets[1 - set].columns.feature[partner]}`,
             shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+            together(model, set, point),
           )
         : el(
             'p',
@@ -97,7 +107,7 @@ export function pairCard(o: CardOptions): HTMLElement {
 export function spokenPair(model: MapModel, set: number, point: number, partner: number): string {
   const say = (s: number, p: number) => {
     const { columns, name } = model.sets[s];
-    const label = columns.labels[p].map((t) => t.trim()).join(', ') || 'no label';
+    const label = labelLine(labelAt(columns, p)) || 'no label';
     const delta = model.meta.shift ? `, ${shiftStats(model, s, p)}` : '';
     return `${name} ${unitOf(model)} ${columns.feature[p]}, ${label}${delta}`;
   };

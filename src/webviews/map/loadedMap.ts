@@ -161,7 +161,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   protected override card(item: Item): { card: HTMLElement; avoid: Spot | null } {
     const { model, cache } = this;
     const partner = this.partnerOf(item);
-    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, examples: 3 });
+    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, examples: 3, bands: false });
     return { card, avoid: partner >= 0 ? this.spotOf({ set: 1 - item.set, item: partner }) : null };
   }
 

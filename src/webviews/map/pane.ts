@@ -1,4 +1,5 @@
 /** Beside the maps: pinned pairs in full, and the table of all pairs, the accessible equivalent of the maps. */
+import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
 import { correlation, count, percent, plural } from '../ui/format.js';
 import type { ExampleCache } from '../plot/examples.js';
@@ -70,7 +71,7 @@ export class Pane extends PlotPane<Tab> {
         const [key, width] = ['ab'[s], '5.2em'];
         return [
           idColumn({ key, title: name, width }, (i) => columns.feature[points[i]]),
-          labelColumn(`${key}Label`, `${name} label`, (i) => columns.labels[points[i]]),
+          labelColumn(`${key}Label`, `${name} label`, (i) => labelAt(columns, points[i])),
         ];
       }),
       {
@@ -85,7 +86,7 @@ export class Pane extends PlotPane<Tab> {
     const { columns } = this.model.sets[0];
     return [
       idColumn({ key: 'a', title: 'Feature', width: '5em' }, (i) => columns.feature[i]),
-      labelColumn('aLabel', 'Label', (i) => columns.labels[i]),
+      labelColumn('aLabel', 'Label', (i) => labelAt(columns, i)),
       {
         ...{ key: 'rate', title: 'Fires on', width: '5.4em', numeric: true },
         text: (i) => percent(columns.firingRate[i]),
@@ -131,7 +132,7 @@ export class Pane extends PlotPane<Tab> {
       if (partner >= 0) this.pinned.add(`${1 - set}:${partner}`);
       return pinCard({
         ...{ index, name: `${model.sets[set].name} #${feature}`, place: 'the maps' },
-        content: pairCard({ model, cache, set, point, partner, examples: 5 }),
+        content: pairCard({ model, cache, set, point, partner, examples: 5, bands: true }),
         show: () => hooks.show(set, point),
         unpin: () => hooks.unpin(index),
       });

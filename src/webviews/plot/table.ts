@@ -1,6 +1,7 @@
 /** A table of any length: only the rows in view exist. Sortable, keyboard complete, announced as a grid. */
 import { el, fill } from '../ui/dom.js';
-import { labelText } from '../ui/format.js';
+import { labelLine } from '../ui/format.js';
+import type { PointLabel } from '../../protocol/tokens.js';
 
 export interface GridColumn {
   key: string;
@@ -19,8 +20,8 @@ export function idColumn(column: Pick<GridColumn, 'key' | 'title' | 'width'>, id
 }
 
 /** A column of labels, which takes the room that is left. */
-export function labelColumn(key: string, title: string, label: (row: number) => readonly string[]): GridColumn {
-  const text = (row: number) => labelText(label(row));
+export function labelColumn(key: string, title: string, label: (row: number) => PointLabel): GridColumn {
+  const text = (row: number) => labelLine(label(row));
   return { key, title, width: 'minmax(0, 1fr)', text, value: (row) => text(row).toLowerCase() };
 }
 

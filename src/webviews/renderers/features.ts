@@ -1,7 +1,7 @@
 /** Feature cards and pair cards with their dataset examples. */
 import type { FeatureCard, FeatureCards } from '../../protocol/display.js';
 import { el } from '../ui/dom.js';
-import { exampleList, labelChips } from '../ui/examples.js';
+import { exampleList, labelChips, peaksLine, togetherText } from '../ui/examples.js';
 import { correlation, percent, plural } from '../ui/format.js';
 
 export const FEATURES_CSS = `
@@ -11,6 +11,7 @@ export const FEATURES_CSS = `
 .fg-group .heading strong { color: var(--fg-strong); }
 .fg-group .heading .r { font-variant-numeric: tabular-nums; font-weight: 700; color: var(--fg-strong); }
 .fg-group .heading .same { color: var(--fg-hit); }
+.fg-group .heading .together { color: var(--fg-text); }
 .fg-group .cards { display: grid; gap: 12px 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
 .fg-card { min-width: 0; }
 .fg-card h4 { margin: 0 0 4px; font-size: 1em; font-weight: 600; color: var(--fg-strong); overflow-wrap: break-word; }
@@ -24,6 +25,7 @@ function card(feature: FeatureCard, shared: ReadonlySet<string>): HTMLElement {
     { class: 'fg-card', aria: { label: `${feature.side}, feature ${feature.feature}` } },
     el('h4', {}, `#${feature.feature}`, el('span', { class: 'side' }, feature.side)),
     labelChips(feature.label, shared),
+    peaksLine(feature.label),
     el(
       'p',
       { class: 'stats' },
@@ -46,6 +48,7 @@ export function renderFeatures(descriptor: FeatureCards): HTMLElement {
             group.heading !== undefined ? el('strong', {}, group.heading) : null,
             group.r !== undefined ? el('span', { class: 'r' }, `r ${correlation(group.r)}`) : null,
             shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+            group.together ? el('span', { class: 'together' }, togetherText(group.together)) : null,
           )
         : null;
     return el(

@@ -17,7 +17,9 @@ import {
   type ColumnSpec,
   type ColumnsOf,
   type FeatureExample,
+  type LinkedLabel,
 } from '../../protocol/bundle.js';
+import { labelWords, type PointLabel, type TokenShare } from '../../protocol/tokens.js';
 import { decodeSafetensors, type NdArray } from '../../protocol/safetensors.js';
 
 /** Where the files of a bundle are. */
@@ -39,6 +41,24 @@ export interface BundleSource<M extends BundleMeta, C> {
   /** The manifest's matrix, row-major; null where the bundle has none. */
   matrix(): Promise<Float32Array | null>;
 }
+
+const isWords = (v: unknown): boolean => Array.isArray(v) && v.every((token) => typeof token === 'string');
+const isShares = (v: unknown): boolean =>
+  Array.isArray(v) &&
+  v.every((each: Partial<TokenShare> | null) => typeof each?.token === 'string' && typeof each.share === 'number');
+
+/** Whether JSON of a bundle is a label. */
+function isLabel(v: unknown): boolean {
+  if (Array.isArray(v) || typeof v !== 'object' || v === null) return isWords(v);
+  const { tokens, peaks, together = [] } = v as Partial<LinkedLabel>;
+  return isShares(tokens) && isWords(peaks) && isShares(together);
+}
+
+/** The label of a point: with shares, or words alone. */
+export const labelAt = (
+  columns: Pick<ColumnsOf<{ columns: Record<string, never> }>, 'labels' | 'shares'>,
+  point: number,
+): PointLabel => columns.shares[point] ?? columns.labels[point];
 
 type Sets<M extends BundleMeta> = M['sets'][number];
 
@@ -89,7 +109,12 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
     const tensors = await this.tensors(COLUMNS_FILE);
     if (!tensors) throw this.missing(COLUMNS_FILE);
     const arrays = decodeColumns(this.manifest, set, s, tensors, this.where(COLUMNS_FILE));
-    return { ...arrays, labels: await this.labels(s, set.points) };
+    const kept = await this.labels(s, set.points);
+    return {
+      ...arrays,
+      labels: kept.map((label) => [...labelWords(label)]),
+      shares: kept.map((label) => ('tokens' in label ? label : null)),
+    };
   }
 
   async examples(s: number, point: number): Promise<FeatureExample[]> {
@@ -156,14 +181,16 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
     });
   }
 
-  private async labels(s: number, points: number): Promise<string[][]> {
+  private async labels(s: number, points: number): Promise<Array<LinkedLabel | readonly string[]>> {
     const file = labelsFile(s);
     const text = await this.text(file);
     if (text === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
     if (text === null) throw this.missing(file);
-    const labels = parseJson(text, this.where(file)) as string[][] | null;
+    const labels = parseJson(text, this.where(file)) as unknown[] | null;
     if (!Array.isArray(labels) || labels.length !== points)
       throw new Error(`${this.where(file)} has ${labels?.length ?? 'no'} labels for ${points} points`);
-    return labels;
+    const odd = labels.findIndex((label) => !isLabel(label));
+    if (odd >= 0) throw new Error(`${this.where(file)}: the label of point ${odd} is damaged`);
+    return labels as Array<LinkedLabel | readonly string[]>;
   }
 }

@@ -1,7 +1,5 @@
 /** Numbers and tokens as people read them. */
-import { labelTokens } from '../../protocol/tokens.js';
-
-export { visibleToken } from '../../protocol/tokens.js';
+export { labelLine, visibleToken } from '../../protocol/tokens.js';
 
 const integer = new Intl.NumberFormat('en-US');
 
@@ -51,9 +49,4 @@ export function duration(ms: number): string {
   const whole = Math.round(s);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
-}
-
-/** A label: peak tokens as labelTokens lists them. */
-export function labelText(tokens: readonly string[]): string {
-  return labelTokens(tokens).join(', ');
 }

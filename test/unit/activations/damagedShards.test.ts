@@ -8,8 +8,8 @@ import { writeActivations } from '#kernel/activations/write.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
-import { testFolder } from '#test/unit/io/folder.js';
-import { sparse } from './rows.js';
+import { testFolder } from '#test/kit/folder.js';
+import { sparse } from '#test/kit/rows.js';
 
 const root = testFolder();
 let folder: string;
@@ -101,7 +101,7 @@ describe('a shard', () => {
   });
 });
 
-describe('statistics', () => {
+describe('statistics of a store', () => {
   it.each<[string, (a: Record<string, NdArray>) => void, RegExp]>([
     ['another count', (a) => ((a.firings.data as Uint32Array)[2] = 2), /feature 2 has 2 firings|count 8 firings/],
     ['a firing of a dead feature', (a) => ((a.firings.data as Uint32Array)[0] = 0), /feature 0 has 0 firings, sum 1/],

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { topExamples, type TopExamplesOptions } from '#kernel/activations/examples.js';
-import { featureLabels, labelText } from '#kernel/activations/labels.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
-import { fromDense, randomRows, sparse, toDense } from './rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 const piece = (t: number) => ` w${t}`;
 
@@ -90,19 +89,5 @@ describe('topExamples', () => {
     const acts = memoryActivations(sparse(2, [[]]));
     await expect(topExamples(acts, { before: -1 })).rejects.toThrow(/before/);
     await expect(topExamples(acts, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
-  });
-});
-
-describe('labels', () => {
-  it('are the peak tokens, and a dead feature has none', async () => {
-    const rows = sparse(2, [[[0, 1]], [[0, 3]], [[0, 2]]]);
-    const examples = await topExamples(memoryActivations(rows, { piece }), { before: 0, after: 0 });
-    expect(featureLabels(examples)).toEqual([[' w1', ' w2', ' w0'], []]);
-    expect(featureLabels(examples, 1)).toEqual([[' w1'], []]);
-  });
-
-  it('read well', () => {
-    expect(labelText([' once', 'once', ' \n', ' ', '.'])).toBe('once, ␣↵, ␣, “.”');
-    expect(labelText([])).toBe('(dead)');
   });
 });

@@ -1,21 +1,16 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ArtifactStore } from '#kernel/artifacts/store.js';
+import { readdirSync } from 'node:fs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ArtifactStore } from '#kernel/artifacts/store.js';
 import { densityWarnings, saveActivations as saveChecked } from '#kernel/activations/save.js';
 import type { ActivationsMeta } from '#kernel/activations/types.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { fakeModel, tokenSet } from './fakes.js';
-import { fromDense, toDense } from './rows.js';
+import { fakeModel, fakeTokens } from '#test/kit/fakeModel.js';
+import { fromDense, toDense } from '#test/kit/rows.js';
+import { testStores } from '#test/kit/store.js';
 
-let folder: string;
+const newStore = testStores();
 let store: ArtifactStore;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'save-'));
-  store = new ArtifactStore(folder, { device: () => 'cpu' });
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => void (store = newStore()));
 
 const hook = 'blocks.0.hook_mlp_out';
 
@@ -47,7 +42,7 @@ describe('saveActivations', () => {
   it('stores what the SAE says of every token, and loads it the second time', async () => {
     const model = fakeModel();
     const sae = fakeSae();
-    const tokens = tokenSet(5, 6);
+    const tokens = fakeTokens(5, 6);
     const first = await saveActivations(model, sae, tokens, store, { batchTokens: 12 });
     expect(first.cached).toBe(false);
     expect(first.activations.id).toBe(first.record.id);
@@ -70,7 +65,7 @@ describe('saveActivations', () => {
   });
 
   it('stores ignored tokens and padding without entries, counted, under another identity', async () => {
-    const tokens = tokenSet(2, 6);
+    const tokens = fakeTokens(2, 6);
     const plain = await saveActivations(fakeModel(), fakeSae(), tokens, store);
     const padding = new Uint8Array(12).fill(1, 10);
     const ignoring = await saveActivations(fakeModel(), fakeSae(), { ...tokens, padding }, store, {
@@ -89,11 +84,11 @@ describe('saveActivations', () => {
   });
 
   it('gives other tokens another artifact', async () => {
-    const a = await saveActivations(fakeModel(), fakeSae(), tokenSet(2, 6), store);
+    const a = await saveActivations(fakeModel(), fakeSae(), fakeTokens(2, 6), store);
     const b = await saveActivations(
       fakeModel(),
       fakeSae(),
-      tokenSet(2, 6, (i) => i + 1, 'tokens-B'),
+      fakeTokens(2, 6, (i) => i + 1, 'tokens-B'),
       store,
     );
     expect(b.activations.id).not.toBe(a.activations.id);
@@ -101,35 +96,35 @@ describe('saveActivations', () => {
 
   it('refuses an SAE of another width, naming both, before any forward pass', async () => {
     const model = fakeModel([6]);
-    const run = saveActivations(model, fakeSae(), tokenSet(2, 6), store);
+    const run = saveActivations(model, fakeSae(), fakeTokens(2, 6), store);
     await expect(run).rejects.toThrow(/width 4 .*has width 6/);
     expect(model.batches).toEqual([]);
   });
 
   it('refuses an SAE of another model with both identities, unless allowed', async () => {
     const sae = fakeSae({ modelId: 'model-B' });
-    const run = saveActivations(fakeModel(), sae, tokenSet(2, 6), store);
+    const run = saveActivations(fakeModel(), sae, fakeTokens(2, 6), store);
     await expect(run).rejects.toThrow(/model-B.*model-A/);
-    const allowed = await saveActivations(fakeModel(), sae, tokenSet(2, 6), store, { allowOtherModel: true });
+    const allowed = await saveActivations(fakeModel(), sae, fakeTokens(2, 6), store, { allowOtherModel: true });
     expect(allowed.activations.meta.tokens).toBe(12);
   });
 
   it('refuses NaN with its place and leaves no artifact', async () => {
     const model = fakeModel([4], (token, position, j) => (token === 8 && j === 2 ? NaN : position));
-    const run = saveActivations(model, fakeSae(), tokenSet(2, 6), store);
+    const run = saveActivations(model, fakeSae(), fakeTokens(2, 6), store);
     await expect(run).rejects.toThrow(/NaN at sequence 1, position 2, dimension 2/);
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(store.folder)).toEqual([]);
   });
 
   it('leaves no artifact when aborted', async () => {
     const controller = new AbortController();
-    const run = saveActivations(fakeModel(), fakeSae(), tokenSet(5, 6), store, {
+    const run = saveActivations(fakeModel(), fakeSae(), fakeTokens(5, 6), store, {
       batchTokens: 6,
       signal: controller.signal,
       onProgress: () => controller.abort(),
     });
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(store.folder)).toEqual([]);
   });
 });
 

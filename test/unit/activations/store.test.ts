@@ -15,8 +15,8 @@ import {
 import { memoryActivations, openActivations } from '#kernel/activations/store.js';
 import { mergeActivations, writeActivations, type WriteOptions } from '#kernel/activations/write.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
-import { tokenizer } from './fakes.js';
-import { randomRows, sparse, toDense } from './rows.js';
+import { tokenizer } from '#test/kit/fakeModel.js';
+import { randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'activations-'))));
@@ -136,7 +136,7 @@ describe('writing and opening a store', () => {
   });
 });
 
-describe('refusals', () => {
+describe('a store that does not fit', () => {
   it.each([
     ['NaN', [[[1, NaN]]], /feature 1 at token 2 is NaN/],
     ['infinity', [[[1, Infinity]]], /feature 1 at token 2 is Infinity/],
@@ -200,7 +200,7 @@ describe('refusals', () => {
     await expect(openActivations(folder)).rejects.toThrow(/the statistics count \d+ firings but the shards hold/);
   });
 
-  it('aborts between blocks', async () => {
+  it('is not written on after an abort between blocks', async () => {
     const signal = AbortSignal.abort();
     const run = writeActivations(folder, [sparse(4, [[], []])], { ...options(2, 4, 2), signal });
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
@@ -263,7 +263,7 @@ describe('firing figures', () => {
     { context: 3 },
   );
 
-  it('rate, dead list, L0 and density', () => {
+  it('are rates, dead features, L0 and density by hand', () => {
     expect([...firingRates(acts)]).toEqual([2, 4, 0, 0].map((n) => Math.fround(n / 6)));
     expect([...deadFeatures(acts)]).toEqual([2, 3]);
     expect(meanL0(acts.meta)).toBe(1);

@@ -6,10 +6,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SparseActivations } from '#kernel/activations/types.js';
-import { noTorch, python } from '#test/support/python.js';
-import { freshWorld, lmA, saeA, texts } from './tiny.js';
+import { noTorch, python } from '#test/kit/python.js';
+import { freshFg, lmA, saeA, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const without = noTorch();
 const dense = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, i) => (i % 3 === 0 ? i + 1 : 0)) };
 
@@ -25,7 +25,7 @@ async function entries(store: SparseActivations): Promise<Array<[row: number, fe
 const expected = Array.from({ length: 8 }, (_, k) => 3 * k).map((i) => [Math.floor(i / 4), i % 4, i + 1]);
 
 describe('fg.activations.from', () => {
-  it('dense [S, T, F]: the entries, the sequences and the statistics', async () => {
+  it('takes dense [S, T, F]: the entries, the sequences and the statistics', async () => {
     const store = await world.fg.activations.from(dense, { name: 'mine' });
     expect(await entries(store)).toEqual(expected);
     expect(store.meta).toMatchObject({ tokens: 6, context: 3, sequences: 2, features: 4, nonZeros: 8 });
@@ -52,7 +52,7 @@ describe('fg.activations.from', () => {
     expect((await world.fg.activations.from(dense, { name: 'mine', tokens })).id).not.toBe(store.id);
   });
 
-  it('with tokens: examples and labels, from ids or a token set', async () => {
+  it('has with tokens examples and labels, from ids or a token set', async () => {
     const tokens = [
       [5, 6, 7],
       [8, 9, 10],

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { namespaces } from '#kernel/api/namespaces.js';
 import { DISPLAY, type Displayed } from '#kernel/present/items.js';
 import { MIME } from '#protocol/mime.js';
-import { freshWorld } from './tiny.js';
+import { freshFg } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const rows = [
   [1, 2],
   [3, 5],

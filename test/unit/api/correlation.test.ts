@@ -1,11 +1,18 @@
 /** fg.correlation: filters of pairs from a cell, and options that would have no effect. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DISPLAY } from '#kernel/present/items.js';
-import type { TableDescriptor } from '#protocol/display.js';
+import type { LinkedLabel } from '#protocol/bundle.js';
+import type { FeatureCards, TableDescriptor } from '#protocol/display.js';
+import type { MapDescriptor } from '#protocol/map.js';
+import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { normalizeToken, type FeatureLabel } from '#protocol/tokens.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 async function mapped() {
   const { fg } = world;
@@ -13,7 +20,8 @@ async function mapped() {
   const a = await fg.activations.save(lmA, saeA, text);
   const b = await fg.activations.save(lmB, saeB, text);
   const map = await fg.correlation.map(a, b, { minFirings: 2 });
-  return { map, labelsA: await fg.activations.labels(a), labelsB: await fg.activations.labels(b) };
+  const [labelsA, labelsB] = [await fg.activations.labels(a), await fg.activations.labels(b)];
+  return { map, labelsA: labelsA.map(({ peaks }) => peaks), labelsB: labelsB.map(({ peaks }) => peaks) };
 }
 
 const table = async (value: object): Promise<TableDescriptor> => {
@@ -75,6 +83,66 @@ describe('fg.correlation.filter', () => {
     await expect(fg.correlation.filter(map, { dropTokens: [1] as never })).rejects.toThrow(
       'true, or an array of tokens',
     );
+  });
+});
+
+describe('labels of the facade', () => {
+  it('say what pairs do together, in the order of the map, as its pictures and cards do', async () => {
+    const { fg, context } = world;
+    const { map } = await mapped();
+    const labels = await fg.correlation.labels(map);
+    expect(labels).toHaveLength(map.pairs.r.length);
+    expect(labels.filter((label) => label.length > 0).length).toBeGreaterThan(0);
+    for (const label of labels) expect(label.reduce((s, { share }) => s + share, 0)).toBeLessThanOrEqual(1 + 1e-12);
+    const rows = (await table(labels)).rows;
+    expect(rows.map((row) => row.r)).toEqual([...map.pairs.r].sort((x, y) => y - x));
+    await fg.show(map, { top: 3 });
+    for (const { together, cards } of shownJson<FeatureCards>(context, MIME.features).groups) {
+      const i = [...map.pairs.b.keys()].find(
+        (k) => map.pairs.b[k] === cards[1].feature && map.pairs.a[k] === cards[0].feature,
+      )!;
+      expect(together).toEqual(labels[i]);
+    }
+    await fg.show([await fg.maps.pca(saeA.decoder), await fg.maps.pca(saeB.decoder)], { map });
+    const { path: at } = shownJson<MapDescriptor>(context, MIME.map);
+    for (const [s, best] of [map.bestBofA, map.bestAofB].entries()) {
+      const partner = best.filter((_, i) => i % map.counterparts === 0);
+      const file = path.join(context.outputFolder, at, `${s}.labels.json`);
+      const kept = JSON.parse(fs.readFileSync(file, 'utf8')) as LinkedLabel[];
+      const own = await fg.activations.labels(s === 0 ? map.a : map.b);
+      kept.forEach(({ together, ...label }, i) => {
+        expect(label).toEqual(own[i]);
+        expect(together !== undefined).toBe(partner[i] >= 0);
+        const k = [...map.pairs.r.keys()].find(
+          (j) => map.pairs.a[j] === (s === 0 ? i : partner[i]) && map.pairs.b[j] === (s === 0 ? partner[i] : i),
+        );
+        if (k !== undefined && partner[i] >= 0) expect(together).toEqual(labels[k]);
+      });
+    }
+  });
+
+  it('are looked at by mass or by peaks: the same-token score by mass unless asked, filters by peaks', async () => {
+    const { fg } = world;
+    const { map } = await mapped();
+    const [a, b] = [await fg.activations.labels(map.a), await fg.activations.labels(map.b)];
+    const common = (x: readonly string[], y: readonly string[]) =>
+      x.some((t) => y.map(normalizeToken).includes(normalizeToken(t)));
+    const words = ({ tokens }: FeatureLabel) => tokens.map(({ token }) => token);
+    const count = (of: (label: FeatureLabel) => readonly string[]) =>
+      [...map.pairs.a.keys()].filter((i) => common(of(a[map.pairs.a[i]]), of(b[map.pairs.b[i]]))).length;
+    const byMass = await fg.correlation.sameToken(map, { nulls: 5 });
+    const byPeaks = await fg.correlation.sameToken(map, { nulls: 5, labels: 'peaks' });
+    expect(byMass.shared.value).toBeCloseTo(count(words) / byMass.pairs, 12);
+    expect(byPeaks.shared.value).toBeCloseTo(count(({ peaks }) => peaks) / byPeaks.pairs, 12);
+    expect(byMass.shared.value).not.toBe(byPeaks.shared.value);
+    // The published rule is what it was, whatever else is asked.
+    expect(byMass.raw).toEqual(byPeaks.raw);
+    const published = await fg.correlation.filter(map, { commonToken: 'normalized' });
+    const mass = await fg.correlation.filter(map, { commonToken: 'normalized', labels: 'mass' });
+    expect(published.pairs.r.length).toBe(count(({ peaks }) => peaks));
+    expect(mass.pairs.r.length).toBe(count(words));
+    expect(mass.method).toMatch(/, a common label token$/);
+    expect(mass.id).not.toBe(published.id);
   });
 });
 

@@ -3,21 +3,12 @@
  * declared: an artifact that was made then is found now.
  */
 import { describe, expect, it } from 'vitest';
-import type { Tokenizer } from '#kernel/models/types.js';
 import { steer } from '#kernel/interventions/steer.js';
-import { freshWorld, hook, lmA, lmB, saeA, texts } from './tiny.js';
+import { freshFg, hook, lmA, lmB, saeA, texts } from '#test/kit/fg.js';
+import { letters } from '#test/kit/model.js';
 
-const world = freshWorld();
+const world = freshFg();
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
-const letters: Tokenizer = {
-  id: 'letters',
-  vocabSize: 0x10000,
-  eosId: 0,
-  bosId: 1,
-  encode: (text) => Int32Array.from(text, (c) => c.charCodeAt(0)),
-  decode: (ids) => String.fromCharCode(...Array.from(ids)),
-  piece: (id) => String.fromCharCode(id),
-};
 
 async function identity(of: () => Promise<unknown>): Promise<string> {
   const known = new Set((await world.fg.artifacts.list()).map((r) => r.id));
@@ -27,7 +18,7 @@ async function identity(of: () => Promise<unknown>): Promise<string> {
   return `${made[0].kind} ${made[0].id.slice(0, 16)}`;
 }
 
-describe('identities', () => {
+describe('identities of data', () => {
   it('of token sets are those that they were', () => {
     const { datasets } = world.fg;
     const of = (set: { id: string }): string => set.id.slice(0, 16);

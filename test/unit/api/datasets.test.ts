@@ -6,21 +6,11 @@ import { DISPLAY, type Displayed } from '#kernel/present/items.js';
 import type { Dataset } from '#kernel/datasets/dataset.js';
 import type { LanguageModel, Tokenizer } from '#kernel/models/types.js';
 import { generateStories, STORY_CONCEPTS } from '#kernel/synthetic/stories/generate.js';
-import { tokenizer } from '#test/unit/models/models.js';
-import { freshWorld, lmA, lmB, texts } from './tiny.js';
+import { letters, tokenizer } from '#test/kit/model.js';
+import { freshFg, lmA, lmB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
-/** Letters: one token each. */
-const letters: Tokenizer = {
-  id: 'letters',
-  vocabSize: 0x10000,
-  eosId: 0,
-  bosId: 1,
-  encode: (text) => Int32Array.from(text, (c) => c.charCodeAt(0)),
-  decode: (ids) => String.fromCharCode(...Array.from(ids)),
-  piece: (id) => String.fromCharCode(id),
-};
 const reader = (own: Tokenizer): Pick<LanguageModel, 'tokenizer'> => ({ tokenizer: own });
 
 describe('a dataset', () => {
@@ -88,7 +78,7 @@ describe('a dataset', () => {
   });
 });
 
-describe('stories', () => {
+describe('datasets of stories', () => {
   const stories = (options: object): Dataset => world.fg.datasets.stories(options);
 
   it('are the texts of their seed, and their tokens have the concepts of their words', () => {

@@ -7,7 +7,7 @@ import { createFg } from '#kernel/api/index.js';
 import { namespaces } from '#kernel/api/namespaces.js';
 import type { AnyVerb, Namespace } from '#kernel/verb/namespace.js';
 import type { Schema } from '#kernel/verb/option.js';
-import { collectingContext } from '#test/support/apiContext.js';
+import { collectingContext } from '#test/kit/context.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const folder = path.join(root, 'docs/api');

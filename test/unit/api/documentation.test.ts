@@ -49,7 +49,7 @@ function undocumented(): string[] {
   return missing;
 }
 
-describe('fg', () => {
+describe('fg as cells see it', () => {
   it('is documented wherever a cell can see it', () => {
     expect(undocumented()).toEqual([]);
   });

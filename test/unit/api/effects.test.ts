@@ -2,33 +2,27 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import type { MapDescriptor } from '#protocol/map.js';
-import { matrix } from '#kernel/compute/matrix.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
 import { DISPLAY } from '#kernel/present/items.js';
-import { normals } from '#test/unit/models/models.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { normals } from '#test/kit/numbers.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
+import { tinySae } from '#test/kit/sae.js';
 
-const world = freshWorld();
+const world = freshFg();
 const data = () => world.fg.datasets.fromTexts(texts, { context: 8 });
 const push = () => world.fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2 });
 const shown = (value: object): TableDescriptor =>
   (value as { [DISPLAY]: () => OutputItem[] })[DISPLAY]().find((i) => i.mime === MIME.table)!
     .json as unknown as TableDescriptor;
 
-const d = lmA.config.dModel;
-const next = normals(77);
-const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
-const late = createSae(
-  { ...saeA.config, hookName: 'blocks.1.hook_resid_post' },
-  {
-    W_enc: matrix(d, 24, random(d * 24)),
-    b_enc: random(24),
-    W_dec: matrix(24, d, random(24 * d)),
-    b_dec: random(d),
-  },
+const late = tinySae(
+  'blocks.1.hook_resid_post',
+  lmA.config.dModel,
+  24,
+  { applyBDecToInput: false, modelId: lmA.id },
+  { next: normals(77), scale: { b_enc: 1, b_dec: 1 } },
 );
 
 describe('fg.interventions: effects', () => {

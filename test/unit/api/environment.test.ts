@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Environment, parametersOf } from '#kernel/verb/environment.js';
 import { breathe, checkAborted } from '#kernel/compute/call.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 
 let context: CollectedContext;
 let env: Environment;

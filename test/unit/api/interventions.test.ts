@@ -8,9 +8,9 @@ import { INTERVENTIONS_VERSION } from '#kernel/models/edits.js';
 import { lossPerToken } from '#kernel/models/tokenLoss.js';
 import { reconstruct } from '#kernel/sae/sae.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
+import { freshFg, hook, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
 const textOf = (value: object): string =>
   (value as { [DISPLAY](): OutputItem[] })

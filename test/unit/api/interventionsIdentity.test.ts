@@ -2,20 +2,19 @@
  * Identities of fg.interventions as they were before its verbs were declared: an artifact that was made then is found now.
  */
 import { describe, expect, it } from 'vitest';
-import { matrix } from '#kernel/compute/matrix.js';
 import type { PairedMap } from '#kernel/correlation/types.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Fg } from '#kernel/api/index.js';
-import { normals } from '#test/unit/models/models.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { normals } from '#test/kit/numbers.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
+import { tinySae } from '#test/kit/sae.js';
 
-const world = freshWorld();
-const d = lmA.config.dModel;
-const next = normals(77);
-const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
-const late = createSae(
-  { ...saeA.config, hookName: 'blocks.1.hook_resid_post' },
-  { W_enc: matrix(d, 24, random(d * 24)), b_enc: random(24), W_dec: matrix(24, d, random(24 * d)), b_dec: random(d) },
+const world = freshFg();
+const late = tinySae(
+  'blocks.1.hook_resid_post',
+  lmA.config.dModel,
+  24,
+  { applyBDecToInput: false, modelId: lmA.id },
+  { next: normals(77), scale: { b_enc: 1, b_dec: 1 } },
 );
 // Not of fg.correlation.map, whose own version may rise.
 const map = {

@@ -9,10 +9,10 @@ import type { MapperGraph } from '#kernel/mapper/types.js';
 import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { shownJson } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts } from './tiny.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const loose = {
   cover: { cubes: 2, overlap: 0.4 },
   clusterer: { kind: 'agglomerative', metric: 'cosine', distanceThreshold: 0.9 },
@@ -119,8 +119,11 @@ describe('fg.show of graphs', () => {
     // Examples of a point lie between its offsets.
     const offsets = Array.from(arrays['0.examplesAt'] as unknown as BigInt64Array, Number);
     const bytes = fs.readFileSync(path.join(folder, '0.examples.jsonl'));
-    const examples = await fg.activations.examples(a);
-    expect(JSON.parse(bytes.subarray(offsets[5], offsets[6]).toString())).toEqual(examples[5]);
+    const { top, bands } = (await fg.activations.bands(a))[5];
+    const all = [...top, ...bands.flatMap((band) => band.examples)];
+    expect(JSON.parse(bytes.subarray(offsets[5], offsets[6]).toString())).toEqual(all);
+    const written = JSON.parse(fs.readFileSync(path.join(folder, '0.labels.json'), 'utf8')) as unknown;
+    expect(written).toEqual(await fg.activations.labels(a));
     const file = await SafetensorsFile.open(path.join(folder, 'overlap.safetensors'));
     const overlap = await file.read('overlap');
     await file.close();

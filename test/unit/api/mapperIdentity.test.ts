@@ -10,8 +10,8 @@ import { show } from '#kernel/show/fg.js';
 import { bindCall } from '#kernel/verb/called.js';
 import { Environment } from '#kernel/verb/environment.js';
 import { bind } from '#kernel/verb/namespace.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
-import { circle } from '#test/unit/mapper/shapes.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
+import { circle } from '#test/kit/shapes.js';
 
 const x = circle(40, 1);
 const plan = {

@@ -4,9 +4,9 @@ import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { tf } from '#kernel/compute/tf.js';
 import { createSae } from '#kernel/sae/sae.js';
-import { freshWorld, hook, lmA, saeA, texts } from './tiny.js';
+import { freshFg, hook, lmA, saeA, texts } from '#test/kit/fg.js';
 
-const session = freshWorld();
+const session = freshFg();
 const x = matrix(20, 3, new Random(3).normals(new Float32Array(60)));
 const rows = Array.from({ length: 20 }, (_, i) => Array.from(row(x, i)));
 const cover = {

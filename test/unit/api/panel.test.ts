@@ -12,10 +12,11 @@ import type {
 } from '#protocol/interventions.js';
 import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
-import { shownJson } from '#test/support/apiContext.js';
-import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
+import { labelWords } from '#protocol/tokens.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, hook, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const prompt = '3 17 5 22 9 30 1';
 const T = 7;
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
@@ -138,13 +139,13 @@ describe('fg.interventions.panel', () => {
     const activations = await world.fg.activations.save(lmA, saeA, data());
     const { ask, lab } = await panel({ activations });
     const labels = await world.fg.activations.labels(activations);
-    const feature = labels.findIndex((label) => label.length > 0);
-    const word = labels[feature][0].trim();
+    const feature = labels.findIndex(({ tokens }) => tokens.length > 0);
+    const word = labels[feature].tokens[0].token.trim();
     const found = await ask<InterventionsHit[]>('search', { text: ` ${word} `, prompt });
     expect(found.map((hit) => hit.feature)).toContain(feature);
     // A word that is a number is an id too, which comes first.
     for (const hit of found)
-      expect(hit.feature === Number(word) || hit.label.some((token) => token.includes(word))).toBe(true);
+      expect(hit.feature === Number(word) || labelWords(hit.label).some((token) => token.includes(word))).toBe(true);
     expect((await ask<InterventionsHit[]>('search', { text: '#7', prompt }))[0].feature).toBe(7);
     expect(await ask('search', { text: 'zzz', prompt })).toEqual([]);
     expect(await ask('search', { text: '', prompt: '' })).toEqual([]);
@@ -154,7 +155,7 @@ describe('fg.interventions.panel', () => {
     expect(card.examples.length).toBeGreaterThan(0);
     expect(lab.meta.examples).toBe(true);
     const dead = await ask<InterventionsCard>('card', { feature: 0, prompt });
-    expect([dead.max, dead.label, dead.examples]).toEqual([null, [], []]);
+    expect([dead.max, dead.label, dead.examples]).toEqual([null, { tokens: [], peaks: [] }, []]);
   });
 
   it('lists features of SAEs downstream, with labels where their activations are given', async () => {
@@ -170,7 +171,7 @@ describe('fg.interventions.panel', () => {
     const theirs = moved.filter(({ sae }) => sae === 1);
     expect(theirs.length).toBeGreaterThan(0);
     for (const { feature, label } of theirs) expect(label).toEqual(labels[feature]);
-    expect(theirs.some(({ label }) => label.length > 0)).toBe(true);
+    expect(theirs.some(({ label }) => labelWords(label).length > 0)).toBe(true);
     expect((await bare.run(change)).features).toEqual(moved.map((d) => ({ ...d, label: [] })));
     const given = (downstream: object) => fg.interventions.panel(lmA, saeA, { prompt, downstream } as never);
     await expect(given({ sae: saeA, activations })).rejects.toThrow(/another SAE/);

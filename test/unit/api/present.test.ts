@@ -19,7 +19,7 @@ import type { OutputItem } from '#protocol/notebook.js';
 const textOf = (items: OutputItem[]): string => [items.find((i) => i.mime === MIME.text)?.text ?? []].flat().join('');
 const jsonOf = <T>(items: OutputItem[], mime: string): T => items.find((i) => i.mime === mime)?.json as T;
 
-describe('tables', () => {
+describe('tables that are shown', () => {
   it('have the columns of their rows in order of appearance, numbers right and texts left', () => {
     const items = tableItems(
       tableOf(
@@ -118,7 +118,7 @@ describe('tables', () => {
   });
 });
 
-describe('charts', () => {
+describe('charts that are shown', () => {
   const spec = {
     data: {
       values: [

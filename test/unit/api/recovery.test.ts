@@ -5,10 +5,11 @@ import type { OutputItem } from '#protocol/notebook.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { chartItems, DISPLAY } from '#kernel/present/items.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
-import { basis, directions, handSae, handWorld, independent } from '#test/unit/synthetic/fakes.js';
-import { freshWorld, lmA } from './tiny.js';
+import { handSae } from '#test/kit/sae.js';
+import { basis, directions, handWorld, independent } from '#test/kit/world.js';
+import { freshFg, lmA } from '#test/kit/fg.js';
 
-const session = freshWorld();
+const session = freshFg();
 const printed = (): string => session.context.printed.join('\n');
 const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputItem[] })[DISPLAY]();
 const tableOf = (value: object): TableDescriptor =>
@@ -93,7 +94,7 @@ describe('what fg.synthetic asks of chance', () => {
   });
 });
 
-describe('things of another kind', () => {
+describe('things of another kind given to fg.synthetic', () => {
   it('are refused by name, with what is expected', async () => {
     const { synthetic } = session.fg;
     const twins = await synthetic.twins(world, { features: 4 });
@@ -135,7 +136,7 @@ describe('fg.synthetic.train', () => {
   });
 });
 
-describe('twins', () => {
+describe('twins of fg.synthetic', () => {
   it('are calibrated with tables and charts, from codes and from SAEs', async () => {
     const { synthetic } = session.fg;
     const base = handWorld({ dictionary: directions(24, 8, 1), codes: independent(24, 0.12) });

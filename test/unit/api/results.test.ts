@@ -8,10 +8,10 @@ import { DISPLAY } from '#kernel/present/items.js';
 import { row } from '#kernel/compute/matrix.js';
 import { correlate } from '#kernel/correlation/map.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
-import { FakeHub } from '#test/unit/io/hubServer.js';
-import { freshWorld, hook, lmA, lmB, randomSae, saeA, saeB, texts } from './tiny.js';
+import { FakeHub } from '#test/kit/hub.js';
+import { freshFg, hook, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 const printed = (): string => world.context.printed.join('\n');
 const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
 const shown = (value: object): OutputItem[] => (value as { [DISPLAY](): OutputItem[] })[DISPLAY]();
@@ -75,8 +75,8 @@ describe('fg.activations', () => {
     const examples = await fg.activations.examples(a);
     expect(await fg.activations.examples(a)).toBe(examples);
     const labels = await fg.activations.labels(a);
-    expect(labels.map((l) => l.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
-    expect(labels[5]).toEqual(examples[5].map((e) => e.tokens[e.peak]));
+    expect(labels.map(({ tokens }) => tokens.length === 0)).toEqual(Array.from(a.statistics.firings, (n) => n === 0));
+    expect(labels[5].peaks).toEqual(examples[5].map((e) => e.tokens[e.peak]));
     const two = await fg.activations.examples(a, { features: [5], top: 2 });
     expect(two[5]).toEqual(examples[5].slice(0, 2));
     expect(two[6]).toEqual([]);
@@ -241,7 +241,7 @@ describe('fg.sae.logitLens', () => {
   });
 });
 
-describe('options', () => {
+describe('options of a verb', () => {
   it('that a function does not have are refused instead of ignored, with those it has', async () => {
     const { fg } = world;
     const text = data();

@@ -10,10 +10,11 @@ import type { BundleSet } from '#kernel/maps/bundle.js';
 import type { FeatureCards, TableDescriptor } from '#protocol/display.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
-import { collectingContext, shownJson } from '#test/support/apiContext.js';
-import { freshWorld, lmA, lmB, saeA, saeB, texts, type World, randomSae } from './tiny.js';
+import { labelWords } from '#protocol/tokens.js';
+import { collectingContext, shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts, type World, randomSae } from '#test/kit/fg.js';
 
-const world = freshWorld();
+const world = freshFg();
 
 async function mapped({ fg }: Pick<World, 'fg'>) {
   const text = fg.datasets.fromTexts(texts, { context: 10 });
@@ -134,18 +135,24 @@ describe('features and pairs in cells', () => {
     const { fg, context } = world;
     const { a } = await mapped(world);
     const examples = await fg.activations.examples(a);
+    const labels = await fg.activations.labels(a);
+    const banded = await fg.activations.bands(a);
     await fg.show(a, { features: [7, 0], title: 'Two' });
     const cards = shownJson<FeatureCards>(context, MIME.features);
     expect(cards.groups.map((g) => g.cards[0].feature)).toEqual([7, 0]);
     expect(cards.groups[0].cards[0]).toEqual({
       side: saeA.name,
       feature: 7,
-      label: examples[7].map((e) => e.tokens[e.peak]),
+      label: labels[7],
       firings: a.statistics.firings[7],
       firingRate: a.statistics.firings[7] / a.meta.tokens,
-      examples: examples[7],
+      examples: [...examples[7], ...banded[7].bands.flatMap((band) => band.examples)],
     });
-    expect(cards.groups[1].cards[0]).toMatchObject({ label: [], examples: [], firings: 0 });
+    expect(cards.groups[1].cards[0]).toMatchObject({
+      label: { tokens: [], peaks: [] },
+      examples: [],
+      firings: 0,
+    });
     await fg.show(a, { features: 7 });
     expect(context.shown).toHaveLength(2);
     await expect(fg.show(a, { features: 24 })).rejects.toThrow(
@@ -164,7 +171,8 @@ describe('features and pairs in cells', () => {
     for (const { cards, sharedTokens } of groups) {
       const i = map.pairs.b.indexOf(cards[1].feature);
       expect(cards[0].feature).toBe(map.pairs.a[i]);
-      expect(sharedTokens).toEqual([...new Set(cards[1].label)].filter((t) => cards[0].label.includes(t)));
+      const [inA, inB] = cards.map(({ label }) => labelWords(label).map((t) => t.trim().toLowerCase()));
+      expect(sharedTokens).toEqual(inB.filter((t) => inA.includes(t)));
     }
     context.shown.length = 0;
     context.printed.length = 0;
@@ -269,7 +277,7 @@ function decodePng(png: Buffer): { width: number; height: number; at(x: number, 
   };
 }
 
-describe('thumbnail', () => {
+describe('the thumbnail of a map', () => {
   const set = (coordinates: number[], firings?: number[]): BundleSet => ({
     name: 'A',
     title: 'A',

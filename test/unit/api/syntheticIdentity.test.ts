@@ -7,8 +7,10 @@ import { createFg, type Fg } from '#kernel/api/index.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import type { TokenSet } from '#kernel/models/types.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
-import { basis, directions, handSae, handWorld, independent, sparse } from '#test/unit/synthetic/fakes.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
+import { fromRows } from '#test/kit/rows.js';
+import { handSae } from '#test/kit/sae.js';
+import { basis, directions, handWorld, independent } from '#test/kit/world.js';
 
 let context: CollectedContext;
 let fg: Fg;
@@ -34,11 +36,16 @@ const lan = { features: 16, dim: 8, k: 3, clip: true };
 
 /** Four tokens of two concepts, each with a feature. */
 const ids = Uint8Array.from({ length: 40 }, (_, t) => 1 + (t % 2));
-const activations = memoryActivations(sparse(Array.from(ids, (c) => [c === 1 ? 1 : 0, c === 2 ? 1 : 0])), {
-  tokenIds: Int32Array.from(ids),
-  context: 10,
-  meta: { tokenSet: { id: 'tokens', tokenizer: 'hand' } },
-});
+const rows = fromRows(Array.from(ids, (c) => [c === 1 ? 1 : 0, c === 2 ? 1 : 0]));
+// The ids are of indices of this type.
+const activations = memoryActivations(
+  { ...rows, indices: Int32Array.from(rows.indices) },
+  {
+    tokenIds: Int32Array.from(ids),
+    context: 10,
+    meta: { tokenSet: { id: 'tokens', tokenizer: 'hand' } },
+  },
+);
 const tokens = {
   id: 'tokens',
   tokens: Uint32Array.from(ids),

@@ -15,8 +15,8 @@ import type { MapperOptions } from '#kernel/mapper/options.js';
 import type { ChartDescriptor, TableDescriptor } from '#protocol/display.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
-import { blobs, circle } from '#test/unit/mapper/shapes.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
+import { blobs, circle } from '#test/kit/shapes.js';
 
 const OPTIONS: MapperOptions = {
   lens: { kind: 'dimensions', columns: [0] },

@@ -4,9 +4,9 @@ import { DISPLAY } from '#kernel/present/items.js';
 import type { ChartDescriptor } from '#protocol/display.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
-import { freshWorld } from './tiny.js';
+import { freshFg } from '#test/kit/fg.js';
 
-const session = freshWorld();
+const session = freshFg();
 const small = { features: 12, dim: 6, frequencies: 0.1, seed: 3 } as const;
 
 const display = async (value: object): Promise<OutputItem[]> =>

@@ -5,25 +5,22 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { isShard, openActivations } from '#kernel/activations/store.js';
 import { writeActivations } from '#kernel/activations/write.js';
 import { loadResult, saveResult } from '#kernel/artifacts/result.js';
-import { ArtifactStore, type ComputeOptions } from '#kernel/artifacts/store.js';
+import type { ArtifactStore, ComputeOptions } from '#kernel/artifacts/store.js';
 import type { ArtifactKey } from '#kernel/artifacts/types.js';
 import { BLOCK_BYTES } from '#kernel/io/digest.js';
 import { loadTrainingState, saveTrainingState } from '#kernel/sae/checkpoint.js';
 import { loadSae } from '#kernel/sae/load.js';
-import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
-import { randomRows } from '#test/unit/activations/rows.js';
-import { testFolder } from '#test/unit/io/folder.js';
+import { randomRows } from '#test/kit/rows.js';
+import { saeOf } from '#test/kit/sae.js';
+import { testStores } from '#test/kit/store.js';
 
-const root = testFolder();
-let folder: string;
-let count = 0;
+const newStore = testStores();
 let reports: string[];
 let store: ArtifactStore;
 beforeEach(() => {
-  folder = join(root, `store-${count++}`);
   reports = [];
-  store = new ArtifactStore(folder, { device: () => 'test', report: (m) => reports.push(m) });
+  store = newStore({ report: (m) => reports.push(m) });
 });
 
 const key: ArtifactKey = { kind: 'thing', parameters: { seed: 0 }, inputs: { a: 'x' }, codeVersion: 1 };
@@ -118,24 +115,14 @@ describe('one flipped bit', () => {
 
   it('in the weights or the config of a kept SAE is found', async () => {
     const value = (n: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i));
-    const sae = createSae(
-      {
-        architecture: 'topk',
-        dIn: 3,
-        dSae: 4,
-        k: 2,
-        applyBDecToInput: true,
-        normalizeActivations: 'none',
-        hookName: 'h',
-        modelName: 'm',
-        metadata: {},
-      },
+    const sae = saeOf(
       {
         W_enc: { rows: 3, cols: 4, data: value(12) },
         b_enc: value(4),
         W_dec: { rows: 4, cols: 3, data: value(12) },
         b_dec: value(3),
       },
+      { architecture: 'topk', k: 2, hookName: 'h', modelName: 'm' },
     );
     const task = once({ make: (at) => saveSae(sae, join(at, 'part')), load: (at) => loadSae(join(at, 'part')) });
     const { folder: at } = await store.compute(key, task);
@@ -159,7 +146,7 @@ describe('one flipped bit', () => {
 
 describe('the state of a stopped training', () => {
   it('with one flipped bit in any byte is set aside with a word, never gone on from', async () => {
-    const at = join(root, 'training');
+    const at = join(store.folder, 'training');
     const numbers = (n: number) => Float32Array.from({ length: n }, (_, i) => i / 3);
     const run = { steps: 9, lr: 0.1 };
     const state = {

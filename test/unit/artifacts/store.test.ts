@@ -87,7 +87,7 @@ describe('identity of an artifact', () => {
   });
 });
 
-describe('compute', () => {
+describe('computing an artifact', () => {
   it('makes once and loads afterwards, with the whole record beside the arrays', async () => {
     const task = work('one');
     const first = await store.compute(key, { ...task, title: 'my SAE' });
@@ -130,7 +130,7 @@ describe('compute', () => {
     expect(task.made.count).toBe(2);
   });
 
-  it('leaves nothing when making fails, and works the next time', async () => {
+  it('leaves nothing when making fails, and makes it the next time', async () => {
     const failing = { ...work('x'), make: () => Promise.reject(new Error('no memory')) };
     await expect(store.compute(key, failing)).rejects.toThrow('no memory');
     expect(readdirSync(folder)).toEqual([]);

@@ -166,7 +166,7 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
-  it('refuses NaN', () => {
+  it('refuses a matrix that holds NaN', () => {
     expect(() => symmetricEigenvalues(Float64Array.of(1, 0, NaN, 1), 2)).toThrow('entry [1, 0] is NaN');
   });
 });

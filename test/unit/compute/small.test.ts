@@ -5,7 +5,7 @@ import { LruMap } from '#kernel/compute/lru.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { columnMeans, gatherRows, gatherValues, rowNorm, rowNorms } from '#kernel/compute/rows.js';
 
-describe('rows', () => {
+describe('rows of a matrix', () => {
   const m = matrix(3, 2, Float32Array.of(3, 4, 0, 0, -1, 2));
   it('have column means and lengths, and are gathered in any order', () => {
     expect(columnMeans(m)).toEqual(Float64Array.of(2 / 3, 2));
@@ -23,7 +23,7 @@ describe('rows', () => {
   });
 });
 
-describe('logits', () => {
+describe('sums over logits', () => {
   it('are summed without overflow, and closed forms hold', () => {
     expect(logSumExp([1000, 1000])).toBeCloseTo(1000 + Math.LN2, 12);
     expect(logSumExp([-1000, -1000, -Infinity])).toBeCloseTo(-1000 + Math.LN2, 12);

@@ -64,7 +64,7 @@ describe('topKRows', () => {
     );
   });
 
-  it('accepts no rows', () => {
+  it('gives nothing for no rows', () => {
     expect(topKRows(new Float32Array(0), 0, 3, 2).indices).toHaveLength(0);
   });
 });

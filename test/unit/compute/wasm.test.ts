@@ -53,7 +53,7 @@ describe('kernels that tfjs-wasm has wrong', () => {
   });
 });
 
-describe('sums and means', () => {
+describe('sums and means on the cpu device', () => {
   it('are float64 inside: a million times 0.1', () => {
     const x = tf.fill([1_000_000], 0.1);
     const exact = 1e6 * Math.fround(0.1);
@@ -107,7 +107,7 @@ describe('reductions of nothing', () => {
   });
 });
 
-describe('NaN', () => {
+describe('NaN on the cpu device', () => {
   it('is not hidden by clipping', () => {
     const x = tf.tensor1d([NaN, -1, 0.5, 9]);
     expect([...x.clipByValue(0, 1).dataSync()]).toEqual([NaN, 0, 0.5, 1]);

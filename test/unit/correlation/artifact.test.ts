@@ -1,23 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { memoryActivations } from '#kernel/activations/store.js';
-import { ArtifactStore } from '#kernel/artifacts/store.js';
 import { correlateArtifact } from '#kernel/correlation/artifact.js';
 import { correlate } from '#kernel/correlation/map.js';
-import { randomRows, sparse } from '#test/unit/activations/rows.js';
+import { randomRows, sparse } from '#test/kit/rows.js';
+import { testStores } from '#test/kit/store.js';
 
-let folder: string;
-beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'map-'))));
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const newStore = testStores();
 
 describe('correlateArtifact', () => {
   const a = memoryActivations(randomRows(200, 12, 0.2, 1), { context: 10 });
   const b = memoryActivations(randomRows(200, 9, 0.2, 2), { context: 10 });
 
   it('keeps the map whole, loads it the second time, and makes another for other settings', async () => {
-    const store = new ArtifactStore(folder, { device: () => 'cpu' });
+    const store = newStore();
     const made = await correlateArtifact(a, b, store);
     expect(made.cached).toBe(false);
     expect(made.value).toEqual({ ...(await correlate(a, b)), id: made.record.id });
@@ -30,7 +25,7 @@ describe('correlateArtifact', () => {
   });
 
   it('keeps a map without any pair', async () => {
-    const store = new ArtifactStore(folder, { device: () => 'cpu' });
+    const store = newStore();
     const silent = memoryActivations(sparse(3, [[], [], []]), { context: 1 });
     const { value } = await correlateArtifact(silent, silent, store);
     expect(value.pairs.a).toEqual(new Int32Array(0));

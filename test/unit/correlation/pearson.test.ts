@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import golden from '../../goldens/pearson.json' with { type: 'json' };
+import golden from '#test/goldens/pearson.json' with { type: 'json' };
 import { memoryActivations } from '#kernel/activations/store.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { Random } from '#kernel/compute/random.js';
@@ -7,7 +7,7 @@ import { correlate } from '#kernel/correlation/map.js';
 import type { CorrelateOptions } from '#kernel/correlation/options.js';
 import { bestPartners, featureSums } from '#kernel/correlation/pearson.js';
 import { pairedSpans } from '#kernel/correlation/spans.js';
-import { fromDense, randomRows, sparse, toDense } from '#test/unit/activations/rows.js';
+import { fromDense, randomRows, sparse, toDense } from '#test/kit/rows.js';
 
 /** The same tokens cut into shards of the given lengths. */
 function store(
@@ -172,7 +172,7 @@ describe('correlate', () => {
   });
 });
 
-describe('matching', () => {
+describe('matching features into pairs', () => {
   const a = store(toDense(randomRows(300, 40, 0.15, 7)), 40, [300]);
   const b = store(toDense(randomRows(300, 50, 0.15, 8)), 50, [300]);
 
@@ -244,7 +244,7 @@ describe('the BOS artefact', () => {
     expect(a.statistics.firings[0]).toBe(a.meta.sequences);
   });
 
-  it('and are gone with maxShareAtOnePosition', async () => {
+  it('features of the first position are gone with maxShareAtOnePosition', async () => {
     const map = await correlate(a, b, { counterparts: 1, maxShareAtOnePosition: 0.9 });
     expect(map.bestAofB[0]).toBe(-1);
     expect([...map.bestAofB.slice(1)].every((g) => g > 0)).toBe(true);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
 import { filterPairs, minRFilter, nonConceptFilter, sharedTokenFilter } from '#kernel/correlation/filters.js';
 import { besideNull } from '#kernel/correlation/nulls.js';
-import { normalizeToken, sameTokenScore } from '#kernel/correlation/sameToken.js';
+import { sameTokenScore } from '#kernel/correlation/sameToken.js';
+import { normalizeToken } from '#protocol/tokens.js';
 
 describe('besideNull', () => {
   const about = { metric: 'm', variant: 'v', n: 3, seed: 0, kind: 'shuffle' };
@@ -83,7 +84,7 @@ describe('filterPairs', () => {
     expect([...filterPairs(pairs, [sharedTokenFilter(a, b, { raw: true })]).pairs.a]).toEqual([2, 3]);
   });
 
-  it('survives running empty', () => {
+  it('leaves no pairs and a mean of NaN where a filter takes all', () => {
     expect(filterPairs(pairs, [minRFilter(2)]).counts[1]).toEqual({ step: 'r ≥ 2', pairs: 0, meanR: NaN });
   });
 });

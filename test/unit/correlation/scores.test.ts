@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import golden from '../../goldens/similarity.json' with { type: 'json' };
+import golden from '#test/goldens/similarity.json' with { type: 'json' };
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
@@ -58,7 +58,7 @@ describe('scores against numpy, scipy and scikit-learn', () => {
   });
 });
 
-describe('identities', () => {
+describe('scores in closed form', () => {
   it.each(METRICS.filter((m) => m !== 'rsa'))('%s of X and a rotation of X is 1', async (metric) => {
     const x = normal(80, 10, 1);
     expect((await one(metric, x, rotated(x, 2))).value).toBeCloseTo(1, metric === 'jaccard' ? 1 : 4);
@@ -103,7 +103,7 @@ describe('identities', () => {
   });
 });
 
-describe('nulls', () => {
+describe('nulls of scores', () => {
   it('published SVCCA of unrelated rows has a null near √(2/πn)', async () => {
     const n = 200;
     const score = await one('svcca-published', normal(n, 12, 1), normal(n, 12, 2), { nulls: 400 });
@@ -203,7 +203,7 @@ describe('what means little is flagged', () => {
     expect((await one('cca', normal(50, 12, 1), normal(50, 12, 2))).warning).toBeUndefined();
   });
 
-  it('many neighbours among few pairs', async () => {
+  it('warns of many neighbours among few pairs', async () => {
     expect((await one('jaccard', normal(16, 5, 1), normal(16, 5, 2))).warning).toMatch(/k = 10 is not small/);
     await expect(one('jaccard', normal(10, 5, 1), normal(10, 5, 2))).rejects.toThrow(/10 neighbours.*10 pairs/);
   });
@@ -236,7 +236,7 @@ describe('RSA on many rows', () => {
   });
 });
 
-describe('refusals', () => {
+describe('bad input of scores', () => {
   const x = normal(10, 3, 1);
   it.each([...METRICS])('%s refuses NaN with its place', async (metric) => {
     const bad = matrix(
@@ -247,7 +247,7 @@ describe('refusals', () => {
     await expect(one(metric, x, bad)).rejects.toThrow(/Y: row 4, column 1 is NaN/);
   });
 
-  it('fewer than 3 pairs, unpaired rows, equal rows, constant rows, unknown metrics, bad counts', async () => {
+  it('refuses fewer than 3 pairs, unpaired rows, equal rows, constant rows, unknown metrics, bad counts', async () => {
     await expect(one('cka', normal(2, 3, 1), normal(2, 3, 2))).rejects.toThrow(/at least 3 pairs/);
     await expect(one('cka', x, normal(9, 3, 2))).rejects.toThrow(/X has 10 and Y has 9/);
     await expect(one('cka', x, matrix(10, 3, new Float32Array(30).fill(0.1)))).rejects.toThrow(/all 10 rows are equal/);
@@ -262,7 +262,7 @@ describe('refusals', () => {
     await expect(one('cka', x, x, { nulls: -1 })).rejects.toThrow(/nulls/);
   });
 
-  it('stops when aborted', async () => {
+  it('no run goes on once it is aborted', async () => {
     const run = one('cka', x, x, { signal: AbortSignal.abort() });
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
   });
@@ -280,7 +280,7 @@ describe('refusals', () => {
   });
 });
 
-describe('scale', () => {
+describe('a change of scale', () => {
   const scaledBy = (x: Matrix, factor: (column: number) => number): Matrix =>
     matrix(
       x.rows,

@@ -14,8 +14,8 @@ import type { FilePart, FromWebview, WebviewRequests } from '#protocol/webview.j
 import { BundleReader } from '#webviews/ui/bundle.js';
 import type { GraphSource } from '#webviews/graph/model.js';
 import { RpcClient, rpcFiles } from '#webviews/ui/rpc.js';
-import { memoryFiles } from '#test/support/bundleFiles.js';
-import { graphFixture } from '#test/support/graphBundle.js';
+import { memoryFiles } from '#test/kit/bundleFiles.js';
+import { graphFixture } from '#test/kit/graphBundle.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-graph-'));
 const notebook = path.join(folder, 'nb');

@@ -7,7 +7,7 @@ import { readBundleFile } from '#extension/panels/bundleFiles.js';
 import { readInside } from '#extension/panels/insideFiles.js';
 import { MAP_BUNDLE } from '#protocol/map.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
-import { testFolder } from '#test/unit/io/folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = testFolder();
 let notebook: string;

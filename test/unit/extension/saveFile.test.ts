@@ -8,7 +8,7 @@ import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
 import { pageFileId } from '#protocol/webview.js';
-import { graphFixture } from '#test/support/graphBundle.js';
+import { graphFixture } from '#test/kit/graphBundle.js';
 
 interface Asked {
   defaultUri: { fsPath: string };

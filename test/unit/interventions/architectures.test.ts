@@ -11,7 +11,8 @@ import { normalizeInput, type InputNorm } from '#kernel/sae/normalize.js';
 import { architectureOf } from '#kernel/sae/architectures/index.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { denseRows, goldens, maximum, type LayoutCase } from '#test/unit/sae/layoutGoldens.js';
+import { toDense } from '#test/kit/rows.js';
+import { goldens, maximum, type LayoutCase } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -31,13 +32,13 @@ async function load({ name, files, load: path, options }: LayoutCase): Promise<S
   return loadSae(join(at, path), options as LoadSaeOptions);
 }
 
-it.each(goldens.cases)('$name', async (golden) => {
+it.each(goldens.cases)('single features are read and attributed as all are: $name', async (golden) => {
   const sae = await load(golden);
   if (sae.config.transcoder) {
     expect(() => new FeatureRows(sae, 'all')).toThrow(/is a transcoder: it reads .* and predicts/);
     return;
   }
-  const dense = denseRows(sae.encode(x));
+  const dense = toDense(sae.encode(x));
   const scale = maximum([...dense]);
   const chosen = [0, 3, 7, 11];
   for (const [ids, set] of [

@@ -4,10 +4,11 @@ import { matrix, row } from '#kernel/compute/matrix.js';
 import { tf } from '#kernel/compute/tf.js';
 import { circuit } from '#kernel/interventions/circuits.js';
 import { spearman } from '#kernel/compute/statistics.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings } from '#test/unit/models/models.js';
-import { referenceForward } from '#test/unit/models/reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
+import { tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const name = 'GPT-2';
@@ -15,32 +16,13 @@ const config = CONFIGS[name];
 const weights = randomWeights(config, 8);
 const model = modelOf(config, weights);
 const next = normals(33);
-const random = (n: number, scale = 1): Float32Array => Float32Array.from({ length: n }, () => scale * next());
 const d = config.dModel;
 const dSae = 32;
 const ids = [3, 17, 5, 22, 9, 30];
 
 function saeOf(hookName: string, more: Partial<SaeConfig> = {}): Sae {
-  return createSae(
-    {
-      architecture: 'topk',
-      k: 6,
-      dIn: d,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName,
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
-    {
-      W_enc: matrix(d, dSae, random(d * dSae)),
-      b_enc: random(dSae),
-      W_dec: matrix(dSae, d, random(dSae * d, 0.15)),
-      b_dec: random(d, 0.2),
-    },
-  );
+  const scale = { b_enc: 1, W_dec: 0.15, b_dec: 0.2 };
+  return tinySae(hookName, d, dSae, { architecture: 'topk', k: 6, ...more }, { next, scale });
 }
 const [upHook, downHook] = ['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post'];
 const up = saeOf(upHook);

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { AbortError } from '#kernel/compute/call.js';
 import { initDevice } from '#kernel/compute/device.js';
-import { matrix, row } from '#kernel/compute/matrix.js';
+import { row } from '#kernel/compute/matrix.js';
 import { tf } from '#kernel/compute/tf.js';
 import { compare } from '#kernel/interventions/compare.js';
 import { featureEffects } from '#kernel/interventions/effects.js';
 import { editsOf } from '#kernel/interventions/intervention.js';
 import { steer } from '#kernel/interventions/steer.js';
 import type { TokenSet } from '#kernel/models/types.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { tinySae } from '#test/kit/sae.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });
@@ -38,7 +39,7 @@ function probabilities(ids: number[], edits?: ReturnType<typeof editsOf>): numbe
   return weights.map((w) => w / sum);
 }
 
-describe('compare', () => {
+describe('compare of prompts', () => {
   it('continues each prompt as the model alone does, and with the edits, by the same seed', async () => {
     const intervention = push();
     const how = { tokens: 6, temperature: 0.9, topK: 12, seed: 11 };
@@ -152,31 +153,8 @@ describe('compare', () => {
 const dSae = 30;
 function sae(more: Partial<SaeConfig> = {}): Sae {
   const d = config.dModel;
-  return createSae(
-    {
-      architecture: 'topk',
-      k: 5,
-      dIn: d,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName: 'blocks.1.hook_resid_pre',
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
-    {
-      W_enc: matrix(d, dSae, random(d * dSae)),
-      b_enc: random(dSae),
-      W_dec: matrix(dSae, d, random(dSae * d)),
-      b_dec: random(d),
-    },
-  );
-}
-
-function tokenSet(sequences: number, context = 8): TokenSet {
-  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
-  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
+  const scale = { b_enc: 1, b_dec: 1 };
+  return tinySae('blocks.1.hook_resid_pre', d, dSae, { architecture: 'topk', k: 5, ...more }, { next, scale });
 }
 
 /** Dense means and firing shares, feature by feature, from one forward pass per sequence. */

@@ -15,9 +15,11 @@ import { run } from '#kernel/interventions/run.js';
 import { featureSource } from '#kernel/interventions/source.js';
 import { capProjection, project, steer, steerFeature } from '#kernel/interventions/steer.js';
 import { reconstruct } from '#kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
-import { referenceForward } from '#test/unit/models/reference.js';
-import { SAE_KINDS, tinySae, withFeatures } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
+import { withFeatures } from '#test/kit/referenceSae.js';
+import { SAE_KINDS, tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-Neo'];
@@ -96,7 +98,7 @@ describe.each(Object.entries(SAE_KINDS))('an SAE that is %s', (_, kind) => {
   });
 });
 
-describe('properties', () => {
+describe('properties of interventions', () => {
   it('steering is linear in α at the hook', async () => {
     const v = vector();
     const steps = await Promise.all(
@@ -177,7 +179,7 @@ describe('properties', () => {
   });
 });
 
-describe('directions', () => {
+describe('directions from means', () => {
   const mean = (rows: number[][]): number[] => rows[0].map((_, j) => rows.reduce((s, r) => s + r[j], 0) / rows.length);
   const rowsOf = (tokens: ArrayLike<number>): number[][] => {
     const x = referenceForward(referenceSettings(config), weights, Array.from(tokens)).get(hook)!;
@@ -210,7 +212,7 @@ describe('directions', () => {
   });
 });
 
-describe('identity', () => {
+describe('the identity of an intervention', () => {
   it('is what changes the result, and prints for people', async () => {
     const sae = tinySae(hook, 15, 24);
     const source = await featureSource(model, sae, set);
@@ -222,7 +224,7 @@ describe('identity', () => {
       clamp(model, sae, 3, { value: 1, positions: 'last' }),
       clamp(model, sae, 3, { value: 1, errorTerm: 'drop' }),
       clamp(model, sae, 3, { value: 1, hook: 'blocks.1.hook_resid_post' }),
-      clamp(model, tinySae(hook, 15, 24, {}, 99), 3, { value: 1 }),
+      clamp(model, tinySae(hook, 15, 24, {}, { next: normals(99) }), 3, { value: 1 }),
       scale(model, sae, 3, { by: 1 }),
       ablate(model, sae, 3),
       ablate(model, sae, 'all'),
@@ -260,7 +262,7 @@ describe('identity', () => {
   });
 });
 
-describe('bad input', () => {
+describe('bad input of an intervention', () => {
   const sae = tinySae(hook, 15, 24);
   const source = {
     id: '',

@@ -6,39 +6,21 @@ import { matrix, row } from '#kernel/compute/matrix.js';
 import { tf } from '#kernel/compute/tf.js';
 import { attribute, type Attribution } from '#kernel/interventions/featureAttribution.js';
 import type { AttributionTarget } from '#kernel/interventions/probe.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
-import { referenceForward } from '#test/unit/models/reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
+import { tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const next = normals(21);
-const random = (n: number, scale = 1): Float32Array => Float32Array.from({ length: n }, () => scale * next());
 const dSae = 40;
 const ids = [3, 17, 5, 22, 9, 30, 1];
 const prompt = ids.join(' ');
 
 function saeOf(d: number, more: Partial<SaeConfig> = {}): Sae {
-  return createSae(
-    {
-      architecture: 'topk',
-      k: 6,
-      dIn: d,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName: 'blocks.0.hook_mlp_out',
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
-    {
-      W_enc: matrix(d, dSae, random(d * dSae)),
-      b_enc: random(dSae),
-      W_dec: matrix(dSae, d, random(dSae * d, 0.3)),
-      b_dec: random(d, 0.2),
-    },
-  );
+  const scale = { b_enc: 1, W_dec: 0.3, b_dec: 0.2 };
+  return tinySae('blocks.0.hook_mlp_out', d, dSae, { architecture: 'topk', k: 6, ...more }, { next, scale });
 }
 
 /** The target in float64 from logits [T, V]. */
@@ -217,7 +199,7 @@ describe('SAEs that scale their input', () => {
   });
 });
 
-describe('several sequences', () => {
+describe('attribution over several sequences', () => {
   it('give the mean of what each gives alone', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));
@@ -236,7 +218,7 @@ describe('several sequences', () => {
   });
 });
 
-describe('bad input', () => {
+describe('bad input of an attribution', () => {
   it('is refused by name before anything runs', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));
@@ -282,7 +264,7 @@ describe('bad input', () => {
   });
 });
 
-describe('where there is no effect', () => {
+describe('attribution where there is no effect', () => {
   it('the agreement with ablation is NaN and the table says why, instead of a perfect correlation of ties', async () => {
     const config = CONFIGS['GPT-2'];
     const model = modelOf(config, randomWeights(config, 8));

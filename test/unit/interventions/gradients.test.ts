@@ -5,8 +5,9 @@ import { clamp } from '#kernel/interventions/clamp.js';
 import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
 import { project, steer } from '#kernel/interventions/steer.js';
 import type { HookEdit } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
-import { tinySae } from './reference.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];
@@ -26,7 +27,7 @@ function target(x: tf.Tensor, interventions: readonly Intervention[]): tf.Scalar
   return logits!.mul(tf.tensor(weights, [1, 4, 37])).sum();
 }
 
-describe('gradients', () => {
+describe('gradients through interventions', () => {
   it('go through steering: against central differences of what runs', () => {
     const push = steer(model, hook, random(15), { scale: 2, positions: [0, 2] });
     const x = tf.tensor(x0, [1, 4, 15]);

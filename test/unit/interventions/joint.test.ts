@@ -5,9 +5,9 @@ import { tf } from '#kernel/compute/tf.js';
 import type { Intervention } from '#kernel/interventions/intervention.js';
 import { steer } from '#kernel/interventions/steer.js';
 import { jointMap } from '#kernel/interventions/joint.js';
-import type { TokenSet } from '#kernel/models/types.js';
-import { createSae } from '#kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { tinySae } from '#test/kit/sae.js';
 
 const config = CONFIGS['GPT-2'];
 await initDevice({ device: 'cpu' });
@@ -18,10 +18,6 @@ const [early, late] = ['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post'];
 const vector = random(config.dModel);
 const push = steer(model, early, vector, { scale: 2 });
 
-function tokenSet(sequences: number, context = 8): TokenSet {
-  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
-  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
-}
 const tokens = tokenSet(6);
 
 /** The same push, from position 5 on. */
@@ -32,25 +28,7 @@ const fromFive: Intervention = {
     return tf.concat([before, rest.add(tf.tensor(vector).mul(2))], 1);
   },
 };
-const sae = createSae(
-  {
-    architecture: 'topk',
-    k: 4,
-    dIn: config.dModel,
-    dSae: 30,
-    applyBDecToInput: true,
-    normalizeActivations: 'none',
-    hookName: late,
-    modelName: 'odd',
-    metadata: {},
-  },
-  {
-    W_enc: matrix(config.dModel, 30, random(config.dModel * 30)),
-    b_enc: random(30),
-    W_dec: matrix(30, config.dModel, random(30 * config.dModel)),
-    b_dec: random(config.dModel),
-  },
-);
+const sae = tinySae(late, config.dModel, 30, { architecture: 'topk', k: 4 }, { next, scale: { b_enc: 1, b_dec: 1 } });
 
 describe('a joint map', () => {
   it('draws the touched tokens alone, in one embedding: what is equal lies at one place', async () => {

@@ -8,9 +8,11 @@ import { run } from '#kernel/interventions/run.js';
 import { featureSource } from '#kernel/interventions/source.js';
 import { capProjection, project, steer, steerFeature } from '#kernel/interventions/steer.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, referenceSettings, tokenizer } from '#test/unit/models/models.js';
-import { referenceForward } from '#test/unit/models/reference.js';
-import { decodeRow, encodeRow, SAE_KINDS, tinySae, withFeatures } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
+import { decodeRow, encodeRow, withFeatures } from '#test/kit/referenceSae.js';
+import { SAE_KINDS, tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const ids = Int32Array.of(3, 17, 5, 22, 9, 30, 1);

@@ -5,8 +5,8 @@ import { editsOf, type Intervention } from '#kernel/interventions/intervention.j
 import { steer } from '#kernel/interventions/steer.js';
 import { logitEffects } from '#kernel/interventions/logitEffects.js';
 import { besideNulls, nullDirections } from '#kernel/interventions/nullDirections.js';
-import type { TokenSet } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer, tokenSet } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });
@@ -16,11 +16,6 @@ const random = (n: number): Float32Array => Float32Array.from({ length: n }, () 
 const hook = 'blocks.0.hook_mlp_out';
 const pushed = random(config.dModel);
 const push = steer(model, hook, pushed, { scale: 2 });
-
-function tokenSet(sequences: number, context = 8): TokenSet {
-  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
-  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
-}
 
 /** Adds a vector from one position on. */
 function pushFrom(position: number): Intervention {

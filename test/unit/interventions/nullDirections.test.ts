@@ -11,7 +11,9 @@ import { nullDirections, type NullKind } from '#kernel/interventions/nullDirecti
 import { steer, steerFeature } from '#kernel/interventions/steer.js';
 import type { TokenSet } from '#kernel/models/types.js';
 import { createSae } from '#kernel/sae/sae.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { saeOf } from '#test/kit/sae.js';
 
 const config = CONFIGS['GPT-Neo'];
 await initDevice({ device: 'cpu' });
@@ -20,18 +22,7 @@ const model = modelOf(config, weights);
 const hook = 'blocks.0.hook_mlp_out';
 const next = normals(9);
 const d = config.dModel;
-const sae = createSae(
-  {
-    architecture: 'topk',
-    k: 4,
-    dIn: d,
-    dSae: 60,
-    applyBDecToInput: false,
-    normalizeActivations: 'none',
-    hookName: hook,
-    modelName: 'odd',
-    metadata: {},
-  },
+const sae = saeOf(
   {
     W_enc: matrix(
       d,
@@ -46,6 +37,7 @@ const sae = createSae(
     ),
     b_dec: new Float32Array(d),
   },
+  { architecture: 'topk', k: 4, applyBDecToInput: false, hookName: hook },
 );
 
 function tokenSet(sequences: number, context = 8): TokenSet {

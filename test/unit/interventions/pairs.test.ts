@@ -4,8 +4,9 @@ import { initDevice } from '#kernel/compute/device.js';
 import type { FeatureMap } from '#kernel/correlation/types.js';
 import { bothModels, type BothModelsOptions, type ModelSide } from '#kernel/interventions/pairs.js';
 import { run } from '#kernel/interventions/run.js';
-import { CONFIGS, modelOf, randomWeights } from '#test/unit/models/models.js';
-import { SAE_KINDS, tinySae, withFeatures } from './reference.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { withFeatures } from '#test/kit/referenceSae.js';
+import { SAE_KINDS, tinySae } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const model = modelOf(CONFIGS['GPT-2'], randomWeights(CONFIGS['GPT-2'], 4));

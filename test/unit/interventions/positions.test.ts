@@ -10,7 +10,8 @@ import { run } from '#kernel/interventions/run.js';
 import { steer } from '#kernel/interventions/steer.js';
 import { lossPerToken } from '#kernel/models/tokenLoss.js';
 import type { Tokenizer } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];
@@ -33,7 +34,7 @@ async function moved(positions: Positions, tokens = ids): Promise<number[]> {
   });
 }
 
-describe('positions', () => {
+describe('positions in a text', () => {
   it.each<[Positions, number[]]>([
     ['all', [0, 1, 2, 3, 4, 5]],
     ['last', [5]],
@@ -187,7 +188,7 @@ describe('a patch in a window of the text', () => {
   });
 });
 
-describe('while generating', () => {
+describe('positions while generating', () => {
   /** Greedy continuation by one forward pass per token over the whole text so far. */
   function byForward(positions: Positions, tokens: number): number[] {
     const text = [...ids];

@@ -26,7 +26,7 @@ const goldens = JSON.parse(
 const close = (value: number, expected: number, relative = 1e-9): void =>
   expect(Math.abs(value - expected)).toBeLessThanOrEqual(relative * Math.abs(expected) + 1e-300);
 
-describe('distributions', () => {
+describe('distributions of test statistics', () => {
   it("agree with scipy's, far into the tails", () => {
     for (const [t, df, p] of goldens.student) close(studentP(t, df), p);
     for (const [z, p] of goldens.normal) close(normalP(z), p);

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
-import { matrix, row } from '#kernel/compute/matrix.js';
+import { row } from '#kernel/compute/matrix.js';
 import { tf } from '#kernel/compute/tf.js';
 import { editsOf, type Intervention } from '#kernel/interventions/intervention.js';
 import { steer, steerFeature } from '#kernel/interventions/steer.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { tinySae } from '#test/kit/sae.js';
 
 const config = CONFIGS['GPT-2'];
 await initDevice({ device: 'cpu' });
@@ -25,25 +26,7 @@ function captured(at: string, length: number, interventions: Intervention[] = []
 }
 
 function sae(more: Partial<SaeConfig> = {}, dIn = config.dModel, dSae = 20): Sae {
-  return createSae(
-    {
-      architecture: 'standard',
-      dIn,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName: hook,
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
-    {
-      W_enc: matrix(dIn, dSae, random(dIn * dSae)),
-      b_enc: random(dSae),
-      W_dec: matrix(dSae, dIn, random(dSae * dIn)),
-      b_dec: random(dIn),
-    },
-  );
+  return tinySae(hook, dIn, dSae, more, { next, scale: { b_enc: 1, b_dec: 1 } });
 }
 
 describe('steer', () => {

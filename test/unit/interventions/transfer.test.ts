@@ -4,10 +4,10 @@ import { matrix, row } from '#kernel/compute/matrix.js';
 import { tf } from '#kernel/compute/tf.js';
 import type { FeatureMap } from '#kernel/correlation/types.js';
 import { transfer } from '#kernel/interventions/transfer.js';
-import type { TokenSet } from '#kernel/models/types.js';
-import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, normals, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+import { saeOf } from '#test/kit/sae.js';
 
 await initDevice({ device: 'cpu' });
 const config = CONFIGS['GPT-2'];
@@ -19,7 +19,7 @@ const dSae = 24;
 const [early, late] = ['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post'];
 
 /** An SAE of random weights; `order` renames the features of another. */
-function saeOf(hookName: string, of?: Sae, order?: number[]): Sae {
+function saeAt(hookName: string, of?: Sae, order?: number[]): Sae {
   const from = of ?? {
     W_enc: matrix(d, dSae, random(d * dSae)),
     b_enc: random(dSae),
@@ -27,17 +27,7 @@ function saeOf(hookName: string, of?: Sae, order?: number[]): Sae {
     b_dec: random(d),
   };
   const at = order ?? Array.from({ length: dSae }, (_, f) => f);
-  return createSae(
-    {
-      architecture: 'standard',
-      dIn: d,
-      dSae,
-      applyBDecToInput: true,
-      normalizeActivations: 'none',
-      hookName,
-      modelName: 'odd',
-      metadata: {},
-    },
+  return saeOf(
     {
       W_enc: matrix(
         d,
@@ -52,6 +42,7 @@ function saeOf(hookName: string, of?: Sae, order?: number[]): Sae {
       ),
       b_dec: from.b_dec,
     },
+    { hookName },
   );
 }
 
@@ -73,20 +64,16 @@ function mapOf(a: number[], b: number[]): FeatureMap {
   };
 }
 
-function tokenSet(sequences: number, context = 8): TokenSet {
-  const tokens = Int32Array.from({ length: sequences * context }, (_, i) => (i * i + 5) % config.vocab);
-  return { id: 'tokens', tokens, sequences, context, tokenizer, source: {} };
-}
 const tokens = tokenSet(5);
 const all = Array.from({ length: dSae }, (_, f) => f);
 /** Feature f of the twin is feature order[f] of the first. */
 const order = all.map((f) => (5 * f + 3) % dSae);
 const inverse = all.map((f) => order.indexOf(f));
 
-describe('transfer', () => {
+describe('transfer of an ablation', () => {
   it('between an SAE and itself with renamed features is complete, and far above shuffled pairs', async () => {
-    const sae = saeOf(early);
-    const twin = saeOf(early, sae, order);
+    const sae = saeAt(early);
+    const twin = saeAt(early, sae, order);
     const result = await transfer({ model, sae }, { model, sae: twin }, mapOf(all, inverse), tokens, {
       pairs: 12,
       nulls: 199,
@@ -109,8 +96,8 @@ describe('transfer', () => {
   });
 
   it('with counterparts that are none is no better than the shuffled ones', async () => {
-    const sae = saeOf(early);
-    const twin = saeOf(early, sae, order);
+    const sae = saeAt(early);
+    const twin = saeAt(early, sae, order);
     // Wrong by one: every feature is matched with the counterpart of its neighbour.
     const wrong = all.map((f) => inverse[(f + 1) % dSae]);
     const result = await transfer({ model, sae }, { model, sae: twin }, mapOf(all, wrong), tokens, { nulls: 199 });
@@ -119,9 +106,9 @@ describe('transfer', () => {
   });
 
   it('watches SAEs downstream through the model: against dense Δ from one forward pass each', async () => {
-    const sae = saeOf(early);
-    const watch = saeOf(late);
-    const [twin, twinWatch] = [saeOf(early), saeOf(late)];
+    const sae = saeAt(early);
+    const watch = saeAt(late);
+    const [twin, twinWatch] = [saeAt(early), saeAt(late)];
     const [map, watchMap] = [mapOf(all, all), mapOf([1, 4, 7, 9, 12, 20], [3, 5, 7, 10, 2, 21])];
     const result = await transfer({ model, sae, watch }, { model, sae: twin, watch: twinWatch }, map, tokens, {
       watchMap,
@@ -176,7 +163,7 @@ describe('transfer', () => {
   });
 
   it('leaves the ablated pair out of the vectors also where the same SAE is named as the one that is watched', async () => {
-    const [sae, twin] = [saeOf(early), saeOf(early)];
+    const [sae, twin] = [saeAt(early), saeAt(early)];
     const map = mapOf(all, inverse);
     const bare = await transfer({ model, sae }, { model, sae: twin }, map, tokens, { pairs: 5, nulls: 9 });
     const named = await transfer({ model, sae, watch: sae }, { model, sae: twin, watch: twin }, map, tokens, {
@@ -186,7 +173,7 @@ describe('transfer', () => {
   });
 
   it('takes pairs at random by the seed instead', async () => {
-    const [sae, twin] = [saeOf(early), saeOf(early)];
+    const [sae, twin] = [saeAt(early), saeAt(early)];
     const drawn = async (seed: number): Promise<number[]> => {
       const options = { pairs: 6, nulls: 9, choose: 'random', seed } as const;
       const { pairs, choose } = await transfer({ model, sae }, { model, sae: twin }, mapOf(all, all), tokens, options);
@@ -200,7 +187,7 @@ describe('transfer', () => {
   });
 
   it('refuses maps of other SAEs, hooks in the wrong order, and too few pairs', async () => {
-    const [sae, watch] = [saeOf(early), saeOf(late)];
+    const [sae, watch] = [saeAt(early), saeAt(late)];
     const side = { model, sae };
     const map = mapOf(all, all);
     await expect(transfer(side, side, { ...map, featuresA: 7 }, tokens)).rejects.toThrow('7 features on side A');

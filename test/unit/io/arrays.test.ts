@@ -5,8 +5,8 @@ import { loadArray, loadArrays } from '#kernel/io/arrays.js';
 import { toFloat64 } from '#kernel/io/ndarray.js';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
-import { noTorch, python } from '#test/support/python.js';
-import { testFolder } from './folder.js';
+import { noTorch, python } from '#test/kit/python.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 const at = (name: string): string => join(folder, name);
@@ -39,28 +39,31 @@ const expected = Array.from({ length: 24 }, (_, i) => Math.fround(i / 7));
 describe.skipIf(without)('arrays that Python wrote', () => {
   beforeAll(() => void python(folder, SCRIPT));
 
-  it.each([0, 1, 2, 3, 4, 5])('a pickled torch tensor, protocol %i', async (protocol) => {
+  it.each([0, 1, 2, 3, 4, 5])('a pickled torch tensor is read, protocol %i', async (protocol) => {
     const { dtype, shape, data } = await loadArray(at(`tensor-${protocol}.pkl`));
     expect([dtype, shape]).toEqual(['F32', [2, 3, 4]]);
     expect([...(data as Float32Array)]).toEqual(expected);
   });
 
-  it.each([0, 1, 2, 3, 4, 5])('a dict of numpy arrays, scalars and torch views, protocol %i', async (protocol) => {
-    const found = await loadArrays(at(`dict-${protocol}.pkl`));
-    expect(Object.keys(found)).toEqual(['codes', 'fortran', 'list.0', 'list.1', 'half', 'long']);
-    expect([found.codes.dtype, [...toFloat64(found.codes)]]).toEqual(['F64', [0, 1, 2, 3, 4, 5]]);
-    expect([found.fortran.shape, [...(found.fortran.data as Int32Array)]]).toEqual([
-      [2, 3],
-      [0, 1, 2, 3, 4, 5],
-    ]);
-    expect(found['list.0'].shape).toEqual([4, 3]);
-    expect([...(found['list.0'].data as Float32Array)].slice(0, 3)).toEqual([expected[0], expected[4], expected[8]]);
-    expect([found['list.1'].shape, [...toFloat64(found['list.1'])]]).toEqual([[], [2.5]]);
-    expect(toFloat64(found.half)[1]).toBeCloseTo(13 / 7, 2);
-    expect(found.long.data).toEqual(BigInt64Array.of(2n ** 40n));
-  });
+  it.each([0, 1, 2, 3, 4, 5])(
+    'a dict of numpy arrays, scalars and torch views is read, protocol %i',
+    async (protocol) => {
+      const found = await loadArrays(at(`dict-${protocol}.pkl`));
+      expect(Object.keys(found)).toEqual(['codes', 'fortran', 'list.0', 'list.1', 'half', 'long']);
+      expect([found.codes.dtype, [...toFloat64(found.codes)]]).toEqual(['F64', [0, 1, 2, 3, 4, 5]]);
+      expect([found.fortran.shape, [...(found.fortran.data as Int32Array)]]).toEqual([
+        [2, 3],
+        [0, 1, 2, 3, 4, 5],
+      ]);
+      expect(found['list.0'].shape).toEqual([4, 3]);
+      expect([...(found['list.0'].data as Float32Array)].slice(0, 3)).toEqual([expected[0], expected[4], expected[8]]);
+      expect([found['list.1'].shape, [...toFloat64(found['list.1'])]]).toEqual([[], [2.5]]);
+      expect(toFloat64(found.half)[1]).toBeCloseTo(13 / 7, 2);
+      expect(found.long.data).toEqual(BigInt64Array.of(2n ** 40n));
+    },
+  );
 
-  it('.npy, .npz, .pt of both formats', async () => {
+  it('.npy, .npz and .pt of both formats are read', async () => {
     expect([...((await loadArray(at('plain.npy'))).data as Float32Array)]).toEqual([0, 1, 2, 3, 4, 5]);
     await expect(loadArray(at('two.npz'))).rejects.toThrow(/holds 2 arrays: a I64 \[3\], b F16 \[2, 2\]; say which/);
     expect([...toFloat64(await loadArray(at('two.npz'), 'b'))]).toEqual([1, 1, 1, 1]);
@@ -112,8 +115,8 @@ open('bomb.pkl', 'wb').write(out)
   });
 });
 
-describe('arrays', () => {
-  it('of a safetensors file', async () => {
+describe('arrays in files', () => {
+  it('of the safetensors format are read', async () => {
     await writeSafetensors(at('one.safetensors'), { x: ndarray('F32', [2], Float32Array.of(1, 2)) });
     expect((await loadArray(at('one.safetensors'))).data).toEqual(Float32Array.of(1, 2));
     await expect(loadArray(at('one.safetensors'), 'y')).rejects.toThrow(/no tensor "y"/);

@@ -6,7 +6,7 @@ import { safeJoin, writeFileAtomic } from '#kernel/io/files.js';
 import { matchFiles } from '#kernel/io/glob.js';
 import { canonicalJson, sha256 } from '#kernel/io/hash.js';
 import { ndarray, toFloat32, toFloat64, toInt32 } from '#kernel/io/ndarray.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 
@@ -40,9 +40,12 @@ describe('safeJoin', () => {
     expect(safeJoin('/root/x', 'a/../b')).toBe('/root/x/b');
     expect(safeJoin('/root/x', '..a')).toBe('/root/x/..a');
   });
-  it.each(['..', '../y', 'a/../../y', '/etc/passwd', 'C:\\x', 'a\0b', '../xy/../../etc'])('refuses %j', (path) => {
-    expect(() => safeJoin('/root/x', path)).toThrow(/leaves its folder/);
-  });
+  it.each(['..', '../y', 'a/../../y', '/etc/passwd', 'C:\\x', 'a\0b', '../xy/../../etc'])(
+    'refuses the path %j',
+    (path) => {
+      expect(() => safeJoin('/root/x', path)).toThrow(/leaves its folder/);
+    },
+  );
 });
 
 describe('sha256', () => {
@@ -89,10 +92,10 @@ describe('matchFiles', () => {
     ['a+b.txt', ['a+b.txt']],
     ['a?b.txt', ['a+b.txt', 'axb.txt']],
     ['pytorch_model.bin|model.safetensors|config.json', ['model.safetensors']],
-  ])('%s', (pattern, expected) => expect(matchFiles(names, pattern)).toEqual(expected));
+  ])('finds the files of the pattern %s', (pattern, expected) => expect(matchFiles(names, pattern)).toEqual(expected));
 });
 
-describe('conversions', () => {
+describe('conversions of numbers', () => {
   it('of wide types are exact or refused', () => {
     expect([...toFloat32(ndarray('I64', [2], BigInt64Array.of(-3n, 2n ** 40n)))]).toEqual([-3, 2 ** 40]);
     expect([...toFloat64(ndarray('BF16', [1], Uint16Array.of(0x4049)))]).toEqual([3.140625]);

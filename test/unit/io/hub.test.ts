@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HubError, listRepo, resolveRepo, type ResolveOptions } from '#kernel/io/hub.js';
 import type { Progress } from '#protocol/kernel.js';
-import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from './hubServer.js';
+import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from '#test/kit/hub.js';
 
 const SECRET = 'hf_verysecrettoken';
 const commit = 'c'.repeat(40);
@@ -189,7 +189,7 @@ describe('downloads that go wrong', () => {
   });
 });
 
-describe('the token', () => {
+describe('the token of the hub', () => {
   it('comes from the option, HF_TOKEN or the login file, and goes to the endpoint alone', async () => {
     hub.repos = [repo({ token: SECRET })];
     await resolveRepo('owner/tiny', { ...options, token: SECRET });
@@ -217,7 +217,7 @@ describe('the token', () => {
   });
 });
 
-describe('errors', () => {
+describe('errors of the hub', () => {
   it('tell apart what is missing', async () => {
     const missing = await failure({}, 'owner/nothing');
     expect([missing.code, missing.message]).toEqual([
@@ -272,7 +272,7 @@ describe('without network', () => {
     expect(hub.requests).toEqual([]);
   });
 
-  it('and without cache, the error names both', async () => {
+  it('the error names both where there is no cache either', async () => {
     await hub.stop();
     expect((await failure()).message).toMatch(
       /cannot reach http:\/\/127.0.0.1:\d+: ECONNREFUSED. "owner\/tiny" is not in the cache .* either/,

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FileLock, type LockOwner } from '#kernel/io/lock.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 let path: string;

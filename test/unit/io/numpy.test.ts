@@ -5,8 +5,8 @@ import { toFloat64 } from '#kernel/io/ndarray.js';
 import { decodeNpy } from '#kernel/io/npy.js';
 import { NpzFile } from '#kernel/io/npz.js';
 import { ZipFile } from '#kernel/io/zip.js';
-import { testFolder } from './folder.js';
-import { fromBase64, goldens } from './goldens.js';
+import { testFolder } from '#test/kit/folder.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
 
 const folder = testFolder();
 const write = (name: string, bytes: Uint8Array): string => {
@@ -15,7 +15,7 @@ const write = (name: string, bytes: Uint8Array): string => {
   return path;
 };
 
-describe('npy', () => {
+describe('the reader of .npy', () => {
   it.each(goldens.npy)('reads what numpy wrote: $name', ({ bytes, shape, values }) => {
     const array = decodeNpy(fromBase64(bytes));
     expect(array.shape).toEqual(shape);
@@ -51,7 +51,7 @@ describe('npy', () => {
   });
 });
 
-describe('npz', () => {
+describe('the reader of .npz', () => {
   it.each(goldens.npz)('reads $name archives', async ({ name, bytes }) => {
     const npz = await NpzFile.open(write(`${name}.npz`, fromBase64(bytes)));
     expect(npz.names()).toEqual(Object.keys(goldens.npzArrays));

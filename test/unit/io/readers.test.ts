@@ -14,7 +14,7 @@ import { loadModel } from '#kernel/models/load.js';
 import { loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { maxOf, minOf, pushAll } from '#protocol/lists.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n';
@@ -81,7 +81,7 @@ describe('a pipe', () => {
   });
 });
 
-describe('errors', () => {
+describe('errors of reading and writing', () => {
   it('of JSON name the file and little of its text', async () => {
     const path = place('a.json', `{"a": ${'x'.repeat(100_000)}`);
     const error = await readJson(path).then(
@@ -141,7 +141,7 @@ describe('rows of texts', () => {
   });
 });
 
-describe('lists', () => {
+describe('long lists', () => {
   it('of a million numbers have a largest and a smallest, and are appended', () => {
     const numbers = Float64Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 1_000_003);
     const sorted = numbers.slice().sort();

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ndarray, toFloat32, type NdArray } from '#kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { decodeSafetensors, encodeSafetensors } from '#protocol/safetensors.js';
-import { testFolder } from './folder.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder();
 
@@ -41,7 +41,7 @@ const entry = (shape: unknown, begin: number, end: number, dtype = 'F32') => ({
   data_offsets: [begin, end],
 });
 
-describe('safetensors', () => {
+describe('reader and writer of safetensors', () => {
   it('gives back every dtype, shape, name and note as written', async () => {
     const path = join(folder, 'all.safetensors');
     await writeSafetensors(path, all, { format: 'pt', note: 'zwölf' });
@@ -78,7 +78,7 @@ describe('safetensors', () => {
     expect(encodeSafetensors({ a, b }, { x: '1', y: '2' })).toEqual(encodeSafetensors({ b, a }, { y: '2', x: '1' }));
   });
 
-  it('reads rows alone', async () => {
+  it('reads some rows without the others', async () => {
     const path = join(folder, 'rows.safetensors');
     await writeSafetensors(path, {
       m: ndarray(

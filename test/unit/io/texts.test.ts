@@ -4,9 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { splitFiles } from '#kernel/io/datasetFiles.js';
 import { readTexts, splitText } from '#kernel/io/texts.js';
 import { holdsTokenRows, readTokenRows } from '#kernel/io/tokenRows.js';
-import { testFolder } from './folder.js';
-import { FakeHub } from './hubServer.js';
-import { parquetFile } from './parquetFile.js';
+import { testFolder } from '#test/kit/folder.js';
+import { shared, STORIES } from '#test/kit/samples.js';
+import { FakeHub } from '#test/kit/hub.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
 
 const folder = testFolder();
 const write = (name: string, content: string | Uint8Array): string => {
@@ -56,7 +57,7 @@ describe('text files', () => {
   });
 });
 
-describe('JSON', () => {
+describe('texts in JSON', () => {
   it('lines give their text column', async () => {
     const path = write('a.jsonl', '\ufeff{"text":"a","n":1}\r\n\n{"text":"b\\n","id":"x"}\n');
     expect((await readTexts(path)).texts).toEqual(['a', 'b\n']);
@@ -65,7 +66,7 @@ describe('JSON', () => {
     expect((await readTexts(write('c.jsonl', '{"x":"1","y":"2"}'), { column: 'y' })).texts).toEqual(['2']);
   });
 
-  it('arrays give texts', async () => {
+  it('arrays give their texts', async () => {
     expect((await readTexts(write('a.json', '["a",{"text":"b"}]'))).texts).toEqual(['a', 'b']);
     await expect(readTexts(write('b.json', '{"text":"b"}'))).rejects.toThrow(/expected a JSON array/);
   });
@@ -85,7 +86,7 @@ describe('JSON', () => {
   });
 });
 
-describe('parquet', () => {
+describe('a parquet file', () => {
   const stories = ['Once upon a time', 'Ünïcode\n', ''];
   it.each([false, true])('gives its text column (gzip %s)', async (gzip) => {
     const path = write(
@@ -169,7 +170,9 @@ describe('files of a split', () => {
     [['train.jsonl', 'test.jsonl'], 'test', ['test.jsonl']],
     [['TinyStories-train.txt', 'TinyStories-valid.txt'], 'valid', ['TinyStories-valid.txt']],
     [['data/training.parquet'], 'train', []],
-  ])('%j, %s', (names, split, expected) => expect(splitFiles(names, split)).toEqual(expected));
+  ])('are found by their names: %j, %s', (names, split, expected) =>
+    expect(splitFiles(names, split)).toEqual(expected),
+  );
 });
 
 describe('a dataset by hub id', () => {
@@ -225,14 +228,18 @@ describe('a dataset by hub id', () => {
   });
 });
 
-const sample = resolve(import.meta.dirname, '../../../../shared/data/tinystories-sample.txt');
+const sample = join(shared, 'tinystories-sample.txt');
 if (!existsSync(sample)) console.warn(`skipped: no ${sample}`);
-it.skipIf(!existsSync(sample))('TinyStories parted at blank lines loses no word', async () => {
-  const { texts } = await readTexts(sample, { separator: 'blank-lines' });
-  expect(texts.length).toBeGreaterThan(100);
-  const words = (text: string) => text.split(/\s+/).filter(Boolean);
-  expect(texts.flatMap(words)).toEqual(words(readFileSync(sample, 'utf8')));
-});
+for (const [name, file] of [
+  ['a text of own stories', STORIES],
+  ['TinyStories', sample],
+])
+  it.skipIf(!existsSync(file))(`${name} parted at blank lines loses no word`, async () => {
+    const { texts } = await readTexts(file, { separator: 'blank-lines' });
+    expect(texts.length).toBeGreaterThan(100);
+    const words = (text: string) => text.split(/\s+/).filter(Boolean);
+    expect(texts.flatMap(words)).toEqual(words(readFileSync(file, 'utf8')));
+  });
 
 describe('rows of token ids', () => {
   it('reads them from lines and lists of JSON, with their attention mask', async () => {

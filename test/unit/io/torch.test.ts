@@ -1,11 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toFloat64 } from '#kernel/io/ndarray.js';
 import { unpickle } from '#kernel/io/pickle.js';
 import { TorchFile } from '#kernel/io/torchFile.js';
-import { testFolder } from './folder.js';
-import { fromBase64, goldens } from './goldens.js';
+import { testFolder } from '#test/kit/folder.js';
+import { CHECKPOINTS } from '#test/kit/samples.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
 
 const folder = testFolder();
 const write = (name: string, bytes: Uint8Array): string => {
@@ -28,7 +29,7 @@ describe('PyTorch checkpoints', () => {
     await file.close();
   });
 
-  it('keeps dtypes', async () => {
+  it('keep the types of their tensors', async () => {
     const file = await TorchFile.open(write('dtypes.pt', fromBase64(goldens.torch[0].bytes)));
     const dtypes = Object.fromEntries(file.names().map((name) => [name.slice('torch.'.length), file.info(name).dtype]));
     expect(dtypes).toEqual({
@@ -96,7 +97,7 @@ describe('PyTorch checkpoints', () => {
   });
 });
 
-describe('pickle', () => {
+describe('the reader of pickles', () => {
   const plain = { what: 'x.pkl', findGlobal: () => undefined };
   const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 
@@ -147,33 +148,32 @@ describe('pickle', () => {
   });
 });
 
-const saes = resolve(import.meta.dirname, '../../../../shared/data/saes');
-const present = existsSync(saes);
-if (!present) console.warn(`skipped: no SAEs in ${saes}`);
-
-describe.skipIf(!present)('real SAE checkpoints', () => {
-  it.each([128, 1024])('of %i features have unit decoder rows', async (features) => {
-    const file = await TorchFile.open(join(saes, `sae_${features}_4.pt`));
-    expect(Object.fromEntries(file.names().map((n) => [n, file.info(n).shape]))).toEqual({
-      pre_bias: [64],
-      encoder_bias: [features],
-      decoder_weights: [features, 64],
-      encoder_weights: [64, features],
-    });
-    // The encoder is a transposed view. Each feature's encoder column lies near its decoder row: transposing it
-    // wrongly would leave no such likeness.
-    const encoder = toFloat64(await file.read('encoder_weights'));
-    const decoder = toFloat64(await file.read('decoder_weights'));
-    let cosine = 0;
-    for (let f = 0; f < features; f++) {
-      let [dot, ee, dd] = [0, 0, 0];
-      for (let i = 0; i < 64; i++) {
-        const [e, d] = [encoder[i * features + f], decoder[f * 64 + i]];
-        [dot, ee, dd] = [dot + e * d, ee + e * e, dd + d * d];
+describe.each(CHECKPOINTS)('the checkpoints of $name', ({ folder: at, there, small, large, d }) => {
+  it.skipIf(!there).each([small, large])(
+    'of %i features lie as they were saved, the encoder as a transposed view',
+    async (features) => {
+      const file = await TorchFile.open(join(at, `sae_${features}_4.pt`));
+      expect(Object.fromEntries(file.names().map((n) => [n, file.info(n).shape]))).toEqual({
+        pre_bias: [d],
+        encoder_bias: [features],
+        decoder_weights: [features, d],
+        encoder_weights: [d, features],
+      });
+      // The encoder is a transposed view. Each feature's encoder column lies near its decoder row: transposing it
+      // wrongly would leave no such likeness.
+      const encoder = toFloat64(await file.read('encoder_weights'));
+      const decoder = toFloat64(await file.read('decoder_weights'));
+      let cosine = 0;
+      for (let f = 0; f < features; f++) {
+        let [dot, ee, norm] = [0, 0, 0];
+        for (let i = 0; i < d; i++) {
+          const [e, w] = [encoder[i * features + f], decoder[f * d + i]];
+          [dot, ee, norm] = [dot + e * w, ee + e * e, norm + w * w];
+        }
+        cosine += dot / Math.sqrt(ee * norm) / features;
       }
-      cosine += dot / Math.sqrt(ee * dd) / features;
-    }
-    expect(cosine).toBeGreaterThan(0.5);
-    await file.close();
-  });
+      expect(cosine).toBeGreaterThan(0.5);
+      await file.close();
+    },
+  );
 });

@@ -9,7 +9,9 @@ describe('missing brackets', () => {
     ['{ const r = /[{(]/', ['}']],
     ['{ // }', ['}']],
     ["{ '}'", ['}']],
-  ])('of %s', (text, brackets) => expect(missingBrackets(text)).toEqual(brackets));
+  ])('are found where the text ends too early: %s', (text, brackets) =>
+    expect(missingBrackets(text)).toEqual(brackets),
+  );
 
   it.each([
     '',

@@ -163,7 +163,7 @@ describe('what is no mistake in a notebook', () => {
   });
 });
 
-describe('mistakes', () => {
+describe('mistakes in a notebook', () => {
   it('of syntax are reported in the text, also when the text ends too early', () => {
     sync('const x = ', 'if (true) {', 'const a = 1;\nconst = 2');
     expect(problems(0)).toMatchObject([{ span: { start: 8, end: 9 }, severity: 'error' }]);
@@ -205,7 +205,7 @@ describe('mistakes', () => {
   });
 });
 
-describe('imports', () => {
+describe('imports in a notebook', () => {
   it('take local TypeScript, JSON and packages from the folder of the notebook', () => {
     fs.writeFileSync(path.join(folder, 'helper.ts'), 'export const twice = (n: number): number => 2 * n;\n');
     fs.writeFileSync(path.join(folder, 'data.json'), '{ "count": 3 }');
@@ -251,7 +251,7 @@ describe('imports', () => {
   });
 });
 
-describe('fg', () => {
+describe('fg in the editor', () => {
   it('completes with namespaces, functions and options', () => {
     sync('fg.', 'fg.sae.', "const lm = await fg.models.load('m')\nfg.sae.train(lm, undefined!, { ho })");
     expect(completions(0, 'fg.', 3)).toEqual(
@@ -303,7 +303,7 @@ describe('fg', () => {
   });
 });
 
-describe('symbols', () => {
+describe('symbols of a cell', () => {
   it('are the declarations of the cell', () => {
     sync('const first = 1', 'const a = first\nfunction f() { const inner = 1 }\nclass C { m() {} }');
     const symbols = service.symbols({ notebook: NOTEBOOK, cell: 'cell:1' });
@@ -318,7 +318,7 @@ describe('symbols', () => {
 
 describe('the examples', () => {
   const names = fs.readdirSync(path.join(root, 'examples')).filter((name) => name.endsWith('.fgnb'));
-  it('are there', () => expect(names).toContain('quickstart.fgnb'));
+  it('are there to be checked', () => expect(names).toContain('quickstart.fgnb'));
   it.each(names)('%s has no problems', (name) => {
     const file = JSON.parse(fs.readFileSync(path.join(root, 'examples', name), 'utf8')) as NotebookFile;
     const cells = file.cells.filter((cell) => cell.kind === 'code' && cell.language === CELL_LANGUAGE);

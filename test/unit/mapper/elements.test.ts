@@ -11,7 +11,7 @@ import { coverOf } from '#kernel/mapper/cover.js';
 import { labelElements, type LabelledElement } from '#kernel/mapper/elements.js';
 import type { ClustererSpec } from '#kernel/mapper/options.js';
 import { pairDistances } from '#kernel/mapper/pairDistances.js';
-import { blobs } from './shapes.js';
+import { blobs } from '#test/kit/shapes.js';
 
 const state = vi.hoisted(() => ({ pool: undefined as unknown, most: 0, now: 0, started: 0 }));
 vi.mock('#kernel/compute/pool.js', async (load) => {

@@ -10,7 +10,7 @@ import { mapperGraph } from '#kernel/mapper/graph.js';
 import type { MapperOptions } from '#kernel/mapper/options.js';
 import type { MapperGraph } from '#kernel/mapper/types.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
-import { diskFiles } from '#test/support/bundleFiles.js';
+import { diskFiles } from '#test/kit/bundleFiles.js';
 import { GRAPH_BUNDLE } from '#protocol/graph.js';
 import { graphMl, keplerJson } from '#webviews/graph/export.js';
 import { loadGraph, type GraphModel } from '#webviews/graph/model.js';

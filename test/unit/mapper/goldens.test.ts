@@ -98,7 +98,7 @@ describe('HDBSCAN', () => {
   );
 });
 
-describe('cubes', () => {
+describe('cubes of a cover', () => {
   it.each(goldens.covers.map((c, i) => [i, c] as const))('hold KeplerMapper’s points, case %i', (_, c) => {
     const { cubes, overlap, dims, elements } = c;
     const cover = coverOf(Float64Array.from(c.lens), dims, { cubes, overlap });

@@ -5,7 +5,7 @@ import type { ClustererSpec } from '#kernel/mapper/options.js';
 import { mapperGraph } from '#kernel/mapper/graph.js';
 import { prepareMapper } from '#kernel/mapper/plan.js';
 import { exactDistance } from '#kernel/mapper/space.js';
-import { blobs } from './shapes.js';
+import { blobs } from '#test/kit/shapes.js';
 
 vi.mock('#kernel/mapper/space.js', async (load) => {
   const space = await load<typeof import('#kernel/mapper/space.js')>();

@@ -26,7 +26,7 @@ async function expectLens(lens: LensSpec, expected: (i: number) => number, digit
   for (let i = 0; i < N; i++) expect(values[i]).toBeCloseTo(expected(i), digits);
 }
 
-describe('lenses', () => {
+describe('lenses of Mapper', () => {
   it('are what their definitions say', async () => {
     const mean = Array.from({ length: D }, (_, k) => sum(Array.from({ length: N }, (__, i) => rowOf(i)[k])) / N);
     await expectLens('l2norm', (i) => Math.hypot(...rowOf(i)));
@@ -99,7 +99,7 @@ describe('lenses', () => {
   });
 });
 
-describe('layout', () => {
+describe('the layout of a Mapper graph', () => {
   it('puts no node on another, keeps components apart, and is the same for the same seed', async () => {
     const graph = await mapperGraph(x, {
       cover: { cubes: 5, overlap: 0.4 },

@@ -3,7 +3,7 @@ import { matrix } from '#kernel/compute/matrix.js';
 import { findings, graphPersistence, graphStatistics } from '#kernel/mapper/findings.js';
 import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
 import { mapperNulls, type MakeGraph } from '#kernel/mapper/nulls.js';
-import { ball, blobs, circle, figureEight, sphere } from './shapes.js';
+import { ball, blobs, circle, figureEight, sphere } from '#test/kit/shapes.js';
 
 const single = (distanceThreshold: number): MapperOptions['clusterer'] => ({
   kind: 'agglomerative',

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findings, graphStatistics } from '#kernel/mapper/findings.js';
@@ -7,18 +6,17 @@ import { mapperNulls } from '#kernel/mapper/nulls.js';
 import { ripsPersistence } from '#kernel/mapper/ripsSample.js';
 import { mapperSweep } from '#kernel/mapper/sweep.js';
 import { loadSae } from '#kernel/sae/load.js';
+import { CHECKPOINTS } from '#test/kit/samples.js';
 
-const saes = path.resolve(import.meta.dirname, '../../../../shared/data/saes');
-
-describe.skipIf(!existsSync(saes))('real SAEs of TinyStories-1M (skipped where ../shared/data/saes is absent)', () => {
+describe.each(CHECKPOINTS)('Mapper of $name', ({ folder, there, small, large }) => {
   const options: MapperOptions = {
     lens: { kind: 'pca', components: 2 },
     cover: { cubes: 5, overlap: 0.3 },
     clusterer: { kind: 'dbscan', metric: 'cosine', eps: 0.6, minSamples: 3 },
   };
 
-  it('a decoder goes through graph, nulls and findings; figures agree with one another', async () => {
-    const { decoder } = await loadSae(path.join(saes, 'sae_1024_4.pt'));
+  it.skipIf(!there)('takes a decoder through graph, nulls and findings; figures agree with one another', async () => {
+    const { decoder } = await loadSae(path.join(folder, `sae_${large}_4.pt`));
     const graph = await mapperGraph(decoder, options);
     const statistics = graphStatistics(graph);
     expect(graph.betti[0]).toBe(graph.components);
@@ -35,13 +33,31 @@ describe.skipIf(!existsSync(saes))('real SAEs of TinyStories-1M (skipped where .
     expect(sweep.statistics).toEqual(statistics);
   });
 
-  it('persistence of 128 decoder rows to dimension 2: every row a component, and the null beside', async () => {
-    const { decoder } = await loadSae(path.join(saes, 'sae_128_4.pt'));
-    const r = await ripsPersistence(decoder, { maxDim: 2, landmarks: 64, nulls: 3 });
-    expect([r.points, r.landmarks.length]).toEqual([128, 64]);
-    expect(r.dims[0].births.length).toBe(64);
-    for (const { dim, births, deaths } of r.dims)
-      if (dim > 0) births.forEach((b, i) => expect(deaths[i]).toBeGreaterThan(b));
-    expect(r.coveringRadius).toBeGreaterThan(0);
+  it.skipIf(!there)(
+    'finds the persistence of decoder rows to dimension 2: every row a component, and the null beside',
+    async () => {
+      const { decoder } = await loadSae(path.join(folder, `sae_${small}_4.pt`));
+      const r = await ripsPersistence(decoder, { maxDim: 2, landmarks: 64, nulls: 3 });
+      expect([r.points, r.landmarks.length]).toEqual([small, 64]);
+      expect(r.dims[0].births.length).toBe(64);
+      for (const { dim, births, deaths } of r.dims)
+        if (dim > 0) births.forEach((b, i) => expect(deaths[i]).toBeGreaterThan(b));
+      expect(r.coveringRadius).toBeGreaterThan(0);
+    },
+  );
+
+  it.skipIf(!there)('says why nothing is a node by default, and has every feature in one when looser', async () => {
+    const { decoder } = await loadSae(path.join(folder, `sae_${small}_4.pt`));
+    const empty = await mapperGraph(decoder);
+    expect(empty.nodes).toBe(0);
+    expect(empty.noise.length).toBe(small);
+    expect(empty.warnings.join()).toContain('elements are noise');
+    const graph = await mapperGraph(decoder, {
+      cover: { cubes: 3, overlap: 0.4 },
+      clusterer: { kind: 'agglomerative', metric: 'cosine', linkage: 'average', nClusters: 2 },
+    });
+    expect(new Set([...graph.members, ...graph.noise]).size).toBe(small);
+    expect(graph.nodes).toBe(2 * (graph.cubes.total - graph.cubes.skipped));
+    expect(graph.edges.length).toBeGreaterThan(0);
   });
 });

@@ -4,7 +4,7 @@ import { Random } from '#kernel/compute/random.js';
 import { mapperGraph, type MapperOptions } from '#kernel/mapper/graph.js';
 import { adjustedRand, bestJaccard, drawRows, nodesOfPoints, optionsOf } from '#kernel/mapper/resample.js';
 import { mapperStability } from '#kernel/mapper/stability.js';
-import { ball, blobs } from './shapes.js';
+import { ball, blobs } from '#test/kit/shapes.js';
 
 const OPTIONS: MapperOptions = {
   lens: { kind: 'pca', components: 1 },
@@ -108,7 +108,7 @@ describe('resampling', () => {
     expect(new Set(drawRows(10, 'subsample', 0.8, new Random(1))).size).toBe(8);
   });
 
-  it('bestJaccard by hand', async () => {
+  it('bestJaccard has the values found by hand', async () => {
     const base = await mapperGraph(ball(8, 1, 1), OPTIONS);
     const graph = {
       ...base,

@@ -4,7 +4,7 @@ import { mapperGraph } from '#kernel/mapper/graph.js';
 import type { PlanOptions } from '#kernel/mapper/options.js';
 import { adjustedRand, componentOfPoints, nodesOfPoints } from '#kernel/mapper/resample.js';
 import { mapperSweep } from '#kernel/mapper/sweep.js';
-import { blobs, circle } from './shapes.js';
+import { blobs, circle } from '#test/kit/shapes.js';
 
 const OPTIONS: PlanOptions = {
   lens: { kind: 'dimensions', columns: [0] },

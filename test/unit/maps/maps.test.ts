@@ -8,7 +8,7 @@ import { pca, principalAxes, project } from '#kernel/maps/pca.js';
 import { spectralLayout } from '#kernel/maps/spectral.js';
 import { trustworthiness } from '#kernel/maps/trustworthiness.js';
 import { umap, umapGraph } from '#kernel/maps/umap.js';
-import goldens from '../../goldens/maps.json' with { type: 'json' };
+import goldens from '#test/goldens/maps.json' with { type: 'json' };
 
 /** The rows that test/goldens/maps.py made. */
 function goldenRows(): Matrix {

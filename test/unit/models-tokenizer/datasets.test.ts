@@ -28,7 +28,7 @@ const source = { file: 'test' };
 const folder = mkdtempSync(join(tmpdir(), 'datasets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('concatenate', () => {
+describe('texts packed end to end', () => {
   it('puts the end token after each text and cuts the stream', () => {
     const set = tokenizeTexts(['abc', 'de', 'fgh'], tokenizer, { context: 4, source });
     expect(set).toMatchObject({ sequences: 2, context: 4 });
@@ -81,7 +81,7 @@ describe('concatenate', () => {
   });
 });
 
-describe('each', () => {
+describe('texts packed each alone', () => {
   it('gives one sequence per text, cuts long ones, drops short ones and says how many', () => {
     const set = tokenizeTexts(['abcd', 'e', 'fgh'], tokenizer, { context: 3, pack: 'each', source });
     expect([...set.tokens]).toEqual([0, 1, 2, 5, 6, 7]);
@@ -92,7 +92,7 @@ describe('each', () => {
   });
 });
 
-describe('identity', () => {
+describe('the identity of a token set', () => {
   const base = createTokenSet(Int32Array.of(1, 2, 3, 4), 2, 2, tokenizer, { source });
   it('is of tokens, shape and tokenizer, not of the source', () => {
     expect(createTokenSet(Int32Array.of(1, 2, 3, 4), 2, 2, tokenizer, { source: { other: 1 } }).id).toBe(base.id);
@@ -108,7 +108,7 @@ describe('identity', () => {
   });
 });
 
-describe('concepts', () => {
+describe('concepts of tokens', () => {
   const names = ['none', 'royal', 'time'];
   it('stay with their tokens through packing', () => {
     const spans = [Int32Array.of(0, 1, 1, 2, 3, 2), Int32Array.of(0, 2, 1)];
@@ -188,7 +188,7 @@ describe('saved token sets', () => {
   });
 });
 
-describe('padding', () => {
+describe('padding of short texts', () => {
   const texts = ['ab', 'cdefg', '', 'h'];
 
   it('fills short texts up on the right, and says where', async () => {

@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTokenizer } from '#kernel/models/tokenizer.js';
 import { bytePairJson, loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import type { Tokenizer } from '#kernel/models/types.js';
+import { shared, STORIES } from '#test/kit/samples.js';
 
-const data = resolve(import.meta.dirname, '../../../../shared/data');
-const gpt2 = join(data, 'gpt2');
+const goldens = resolve(import.meta.dirname, '../../goldens');
+const gpt2 = join(shared, 'gpt2');
 const present = existsSync(join(gpt2, 'vocab.json'));
 if (!present) console.warn(`skipped: no GPT-2 tokenizer files in ${gpt2}`);
 
@@ -38,23 +39,17 @@ function referenceBpe(vocab: Record<string, number>, ranks: Map<string, number>)
     });
 }
 
-describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () => {
+/** What holds of byte-level BPE from vocab.json and merges.txt in a folder, on a long text. */
+function behavesAsBytePair(files: string, textFile: string): void {
   let tokenizer: Tokenizer;
   let reference: (text: string) => number[];
-  const read = (name: string) => readFileSync(join(gpt2, name), 'utf8');
+  const read = (name: string) => readFileSync(join(files, name), 'utf8');
 
   beforeAll(async () => {
-    tokenizer = await loadTokenizer(gpt2);
+    tokenizer = await loadTokenizer(files);
     const lines = read('merges.txt').split('\n');
     const ranks = new Map(lines.filter((l) => l && !l.startsWith('#version')).map((l, i) => [l, i]));
     reference = referenceBpe(JSON.parse(read('vocab.json')) as Record<string, number>, ranks);
-  });
-
-  it('gives the published encodings', () => {
-    expect([...tokenizer.encode('Hello world')]).toEqual([15496, 995]);
-    expect([...tokenizer.encode('Once upon a time')]).toEqual([7454, 2402, 257, 640]);
-    expect([...tokenizer.encode('<|endoftext|>')]).toEqual([50256]);
-    expect(tokenizer).toMatchObject({ vocabSize: 50257, eosId: 50256, bosId: 50256 });
   });
 
   it.each([
@@ -70,8 +65,8 @@ describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () =
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
   });
 
-  it('agrees with the reference on TinyStories and gives the text back', () => {
-    const text = readFileSync(join(data, 'tinystories-sample.txt'), 'utf8');
+  it('agrees with the reference on a long text and gives the text back', () => {
+    const text = readFileSync(textFile, 'utf8');
     const ids = tokenizer.encode(text);
     expect(Array.from(ids.subarray(0, 4000))).toEqual(reference(text.slice(0, 30_000)).slice(0, 4000));
     expect(tokenizer.decode(ids)).toBe(text);
@@ -80,14 +75,12 @@ describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () =
   });
 
   it('shows single tokens with their leading space, and part of a character as U+FFFD', () => {
-    const king = tokenizer.encode('The king');
-    expect(tokenizer.piece(king[1])).toBe(' king');
-    expect(tokenizer.piece(198)).toBe('\n');
-    expect([...tokenizer.encode('😀')]).toEqual([47249, 222]);
-    expect(tokenizer.piece(47249)).toBe('\ufffd');
-    expect(tokenizer.piece(222)).toBe('\ufffd');
-    expect(tokenizer.piece(50256)).toBe('<|endoftext|>');
-    expect(tokenizer.piece(50300)).toBe('[id 50300]');
+    expect(Array.from(tokenizer.encode(' king\n'), (id) => tokenizer.piece(id))).toEqual([' king', '\n']);
+    const parts = tokenizer.encode('😀');
+    expect(parts.length).toBeGreaterThan(1);
+    for (const id of parts) expect(tokenizer.piece(id)).toBe('\ufffd');
+    expect(tokenizer.piece(tokenizer.eosId!)).toBe('<|endoftext|>');
+    expect(tokenizer.piece(50_300)).toBe('[id 50300]');
   });
 
   it('encodes nothing to nothing', () => {
@@ -100,10 +93,37 @@ describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () =
     writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(bytePairJson(vocab, read('merges.txt'))));
     const other = await loadTokenizer(folder);
     expect(other.id).toBe(tokenizer.id);
-    expect([...other.encode('Once upon a time')]).toEqual([7454, 2402, 257, 640]);
+    const text = 'Once upon a time';
+    expect([...other.encode(text)]).toEqual([...tokenizer.encode(text)]);
     const [a, b] = ['Ġking', 'Ġqueen'];
     const swapped = { ...vocab, [a]: vocab[b], [b]: vocab[a] };
     expect(createTokenizer(bytePairJson(swapped, read('merges.txt'))).id).not.toBe(tokenizer.id);
+  });
+}
+
+describe('a tokenizer as GPT-2’s of 657 tokens', () => {
+  const files = join(goldens, 'byte-pair');
+  behavesAsBytePair(files, STORIES);
+
+  it('gives the ids of the Rust library', async () => {
+    const tokenizer = await loadTokenizer(files);
+    const golden = JSON.parse(readFileSync(join(files, 'ids.json'), 'utf8')) as Array<{ text: string; ids: number[] }>;
+    expect(golden).toHaveLength(10);
+    for (const { text, ids } of golden) expect([...tokenizer.encode(text)], text).toEqual(ids);
+    expect(tokenizer).toMatchObject({ vocabSize: 657, eosId: 656, bosId: 656 });
+  });
+});
+
+describe.skipIf(!present)('GPT-2 tokenizer from vocab.json and merges.txt', () => {
+  behavesAsBytePair(gpt2, join(shared, 'tinystories-sample.txt'));
+
+  it('gives the published encodings', async () => {
+    const tokenizer = await loadTokenizer(gpt2);
+    expect([...tokenizer.encode('Hello world')]).toEqual([15496, 995]);
+    expect([...tokenizer.encode('Once upon a time')]).toEqual([7454, 2402, 257, 640]);
+    expect([...tokenizer.encode('<|endoftext|>')]).toEqual([50256]);
+    expect([...tokenizer.encode('😀\n')]).toEqual([47249, 222, 198]);
+    expect(tokenizer).toMatchObject({ vocabSize: 50257, eosId: 50256, bosId: 50256 });
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { weightShapes } from '#kernel/models/layout.js';
-import { CONFIGS } from './models.js';
+import { CONFIGS } from '#test/kit/model.js';
 
 /** As published on the hub, less what nothing here reads. */
 const TINY_STORIES_1M = {
@@ -68,7 +68,7 @@ describe('readConfig', () => {
     });
   });
 
-  it('reads gpt2', () => {
+  it('reads gpt2, whose fields have names of their own', () => {
     const config = readConfig(GPT2);
     expect(config).toMatchObject({
       family: 'gpt2',
@@ -144,7 +144,7 @@ describe('readConfig', () => {
     ],
     ['scaled rotary positions', { ...PYTHIA_70M, rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling/],
     ['an odd number of rotary dims', { ...PYTHIA_70M, rotary_pct: 0.24 }, /rotary dims must be even/],
-  ])('refuses %s', (_, json, message) => {
+  ])('refuses config.json with %s', (_, json, message) => {
     expect(() => readConfig(JSON.parse(JSON.stringify(json)))).toThrow(message);
   });
 });

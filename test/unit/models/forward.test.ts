@@ -3,8 +3,9 @@ import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
 import { PACK_FROM_ROWS } from '#kernel/models/packedWeights.js';
 import type { ForwardResult, HookEdit } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
-import { referenceForward } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
 
 const B = 3;
 const T = 11;
@@ -49,7 +50,7 @@ function free(result: ForwardResult): void {
   for (const x of result.captured.values()) x.dispose();
 }
 
-describe.each(Object.keys(CONFIGS))('%s', (name) => {
+describe.each(Object.keys(CONFIGS))('the forward pass of %s', (name) => {
   const config = CONFIGS[name];
 
   it('agrees with the float64 reference at every hook and in the logits', () => {
@@ -132,7 +133,7 @@ describe.each(Object.keys(CONFIGS))('%s', (name) => {
   });
 });
 
-describe('forward', () => {
+describe('a forward pass', () => {
   const config = CONFIGS['GPT-Neo'];
 
   it('applies several edits of one hook in order', () => {

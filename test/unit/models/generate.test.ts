@@ -5,8 +5,8 @@ import { tf } from '#kernel/compute/tf.js';
 import { sampleToken } from '#kernel/models/generate.js';
 import { lossPerToken } from '#kernel/models/tokenLoss.js';
 import type { HookEdit, TokenSet } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from './models.js';
-import { referenceForward } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings, tokenizer } from '#test/kit/model.js';
+import { referenceForward } from '#test/kit/referenceModel.js';
 
 const config = CONFIGS['GPT-Neo'];
 const weights = randomWeights(config, 21);

@@ -2,8 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { tf } from '#kernel/compute/tf.js';
 import type { ModelConfig } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, referenceSettings, relativeError } from './models.js';
-import { referenceForward, type Weights } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, referenceSettings } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
+import { referenceForward, type Weights } from '#test/kit/referenceModel.js';
 
 const B = 2;
 const T = 7;
@@ -66,7 +67,7 @@ function checkGradients(config: ModelConfig): void {
   model.dispose();
 }
 
-describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
+describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('the gradient of %s', (name) => {
   it('loss and its gradient in every weight agree with finite differences of the float64 reference', async () => {
     await initDevice();
     const before = tf.memory().numTensors;
@@ -74,7 +75,7 @@ describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('does so too without the fused kernels of the cpu device', async () => {
+  it('agrees with them too without the fused kernels of the cpu device', async () => {
     await initDevice();
     const backend = tf.getBackend();
     await tf.setBackend('cpu');
@@ -86,7 +87,7 @@ describe.each(['GPT-2', 'GPT-Neo', 'GPT-NeoX'])('%s', (name) => {
   });
 });
 
-describe('loss', () => {
+describe('the loss of a model', () => {
   beforeAll(async () => {
     await initDevice();
   });
@@ -134,7 +135,7 @@ describe('loss', () => {
     model.dispose();
   });
 
-  it('needs two tokens', () => {
+  it('is refused for sequences of one token', () => {
     const model = modelOf(CONFIGS['GPT-2'], randomWeights(CONFIGS['GPT-2'], 3));
     expect(() => model.loss(Int32Array.of(1, 2), 2)).toThrow(/at least 2 tokens/);
     model.dispose();

@@ -13,8 +13,9 @@ import { createModel } from '#kernel/models/create.js';
 import { loadModel } from '#kernel/models/load.js';
 import { saveModel } from '#kernel/models/save.js';
 import type { LanguageModel, ModelConfig } from '#kernel/models/types.js';
-import { CONFIGS, modelOf, randomWeights, relativeError, tokenizer } from './models.js';
-import type { Weights } from './reference.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
+import type { Weights } from '#test/kit/referenceModel.js';
 
 const tokens = Int32Array.from({ length: 22 }, (_, i) => (i * 7 + 3) % 37);
 /** Letters and digits and one merge: 37 tokens. */
@@ -59,7 +60,7 @@ async function checkpoint(
 const rename = (tensors: Record<string, NdArray>, to: (name: string) => string): Record<string, NdArray> =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [to(name), tensor]));
 
-describe.each(Object.entries(CONFIGS))('%s', (_, config) => {
+describe.each(Object.entries(CONFIGS))('a model of %s', (_, config) => {
   it('saved and loaded gives identical logits and the same id', async () => {
     const model = modelOf(config, randomWeights(config, 31));
     await saveModel(model, folder);

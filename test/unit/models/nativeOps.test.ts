@@ -6,7 +6,7 @@ import { Random } from '#kernel/compute/random.js';
 import { tf } from '#kernel/compute/tf.js';
 import { PackedWeights } from '#kernel/models/packedWeights.js';
 import { checkedLinear, checkedUnary, nativeAttention, nativeLayerNorm } from '#kernel/models/nativeOps.js';
-import { erf } from './reference.js';
+import { erf } from '#test/kit/referenceModel.js';
 
 const tanhGelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 const exactGelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
@@ -34,7 +34,7 @@ it.each([
   expect(ends[2]).toBe(1e4);
 });
 
-it('is not used when it does not agree with the reference', () => {
+it('a native operation is not used when it does not agree with the reference', () => {
   expect(checkedUnary('FastGelu', (x) => Math.max(0, x))).toBeUndefined();
 });
 

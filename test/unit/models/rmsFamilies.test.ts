@@ -7,7 +7,8 @@ import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { toBf16, fromBf16 } from '#kernel/io/ndarray.js';
 import { rotaryFrequencies } from '#kernel/models/positions.js';
 import { TransformerModel } from '#kernel/models/transformer.js';
-import { modelOf, randomWeights, relativeError, tokenizer } from './models.js';
+import { modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { relativeError } from '#test/kit/numbers.js';
 import { inverseFrequencies, rmsReference } from './rmsReference.js';
 
 const B = 3;
@@ -110,7 +111,7 @@ function expectedOf(json: JsonObject, weights: ReturnType<typeof randomWeights>)
   return joined;
 }
 
-describe.each(Object.entries(CONFIGS))('%s', (_, json) => {
+describe.each(Object.entries(CONFIGS))('a model of %s', (_, json) => {
   const config = readConfig(json);
 
   it('agrees with the float64 reference at every hook and in the logits', () => {
@@ -243,7 +244,7 @@ describe('config.json that is refused by name', () => {
     ],
     [{ ...llama, model_type: 'mamba' }, /model_type "mamba" .* supported are gpt2, .*gemma3_text/],
     [{ ...CONFIGS['Gemma 2'], layer_types: ['full_attention'] }, /layer_types must name one of/],
-  ])('%#', (json, message) => {
+  ])('case %#: %j', (json, message) => {
     expect(() => readConfig(json as JsonObject)).toThrow(message);
   });
 

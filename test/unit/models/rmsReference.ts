@@ -3,7 +3,7 @@
  * pass is tested against. Written from Hugging Face's modeling files and modeling_rope_utils.py; it shares no code with
  * the kernel and reads config.json, not the kernel's config.
  */
-import { erf, type Weights } from './reference.js';
+import { erf, type Weights } from '#test/kit/referenceModel.js';
 
 type Rows = Float64Array[];
 /** A parsed config.json. */

@@ -30,7 +30,7 @@ function prefix(header: number, ...lengths: number[]): Uint8Array {
   return new Uint8Array(new Uint32Array([header, lengths.length, ...lengths]).buffer);
 }
 
-describe('frames', () => {
+describe('frames of the protocol', () => {
   it('come out as they went in, whatever the size of the pieces', () => {
     for (const size of [1, 2, 3, 7, 8, 9, 64, 4096, stream.length]) {
       const pieces: Uint8Array[] = [];

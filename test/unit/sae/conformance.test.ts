@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { captureActivations } from '#kernel/models/capture.js';
 import { saveActivations } from '#kernel/activations/save.js';
 import { ArtifactStore } from '#kernel/artifacts/store.js';
@@ -10,18 +7,18 @@ import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { centerWritingWeights } from '#kernel/models/center.js';
 import { weightShapes } from '#kernel/models/layout.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
-import { conformanceOf, conformanceWarnings, neighboursOf } from '#kernel/sae/conformance.js';
+import { conformanceOf, neighboursOf } from '#kernel/sae/conformance.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
+import { conformanceWarnings } from '#kernel/sae/pairing.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
-import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/unit/models/models.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { saeOf } from '#test/kit/sae.js';
+import { testStores } from '#test/kit/store.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
-const folder = mkdtempSync(join(tmpdir(), 'fgnb-conformance-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-let stores = 0;
-const newStore = (): ArtifactStore => new ArtifactStore(join(folder, String(stores++)), { device: () => 'test' });
+const newStore = testStores();
 
 const config = { ...CONFIGS['GPT-2'], layers: 3 };
 const LENGTH = 8;
@@ -52,27 +49,16 @@ async function activations(model: LanguageModel, tokens: TokenSet, hook: string)
 }
 
 /** One feature for each row, which reproduces it exactly: explained variance 1 there and less elsewhere. */
-function saeOf(x: Matrix, hook: string, more: Partial<SaeConfig> = {}): Sae {
+function fittingSae(x: Matrix, hook: string, more: Partial<SaeConfig> = {}): Sae {
   const [W_enc, W_dec] = [matrix(x.cols, x.rows), matrix(x.rows, x.cols)];
   for (let i = 0; i < x.rows; i++) {
     const norm = Math.hypot(...row(x, i));
     for (let j = 0; j < x.cols; j++)
       W_enc.data[j * x.rows + i] = W_dec.data[i * x.cols + j] = x.data[i * x.cols + j] / norm;
   }
-  return createSae(
-    {
-      architecture: 'topk',
-      k: 1,
-      dIn: x.cols,
-      dSae: x.rows,
-      applyBDecToInput: false,
-      normalizeActivations: 'none',
-      hookName: hook,
-      modelName: 'odd',
-      metadata: {},
-      ...more,
-    },
+  return saeOf(
     { W_enc, b_enc: new Float32Array(x.rows), W_dec, b_dec: new Float32Array(x.cols) },
+    { architecture: 'topk', k: 1, applyBDecToInput: false, hookName: hook, ...more },
   );
 }
 
@@ -82,7 +68,7 @@ describe('conformance of an SAE', () => {
 
   it('is silent where the SAE fits, and knows explained variance, L0 and norm', async () => {
     const x = await activations(plain, tokens, POST);
-    const { asked, others, expectedL0, warnings } = await conformanceOf(plain, saeOf(x, POST), tokens, POST);
+    const { asked, others, expectedL0, warnings } = await conformanceOf(plain, fittingSae(x, POST), tokens, POST);
     expect(warnings).toEqual([]);
     expect(asked.explainedVariance).toBeCloseTo(1, 5);
     expect([asked.l0, expectedL0, asked.tokens]).toEqual([1, 1, 48]);
@@ -107,7 +93,7 @@ describe('conformance of an SAE', () => {
   it.each(['blocks.2.hook_resid_post', 'blocks.0.hook_resid_mid', 'blocks.1.hook_mlp_out', 'blocks.2.hook_attn_out'])(
     'names the neighbour %s that it was trained on',
     async (right) => {
-      const sae = saeOf(await activations(plain, tokens, right), POST);
+      const sae = fittingSae(await activations(plain, tokens, right), POST);
       const { warnings } = await conformanceOf(plain, sae, tokens, POST);
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toMatch(
@@ -118,14 +104,14 @@ describe('conformance of an SAE', () => {
 
   it('the block before is named as resid_pre where resid_pre was asked for', async () => {
     const [asked, right] = ['blocks.1.hook_resid_pre', 'blocks.2.hook_resid_pre'];
-    const sae = saeOf(await activations(plain, tokens, right), asked);
+    const sae = fittingSae(await activations(plain, tokens, right), asked);
     expect((await conformanceOf(plain, sae, tokens, asked)).warnings[0]).toContain(`explains 100 % at ${right} but`);
   });
 
-  it('an SAE of the centred model on the plain one, and what to do', async () => {
+  it('tells of an SAE of the centred model on the plain one, and what to do', async () => {
     const x = await activations(centred, tokens, POST);
     const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
-    const sae = saeOf(x, POST, { metadata });
+    const sae = fittingSae(x, POST, { metadata });
     const { warnings } = await conformanceOf(plain, sae, tokens, POST);
     expect(warnings[0]).toMatch(
       /explains 100 % of the activations at blocks\.1\.hook_resid_post when they are centred but −?\d+ % as they are; its config says center_writing_weights: true; load the model with \{ process: 'center' \}/,
@@ -135,11 +121,11 @@ describe('conformance of an SAE', () => {
 
   it('an SAE whose config asks for centring is told of even where it explains enough', async () => {
     const metadata = { model_from_pretrained_kwargs: { center_writing_weights: true } };
-    const sae = saeOf(await activations(plain, tokens, POST), POST, { metadata });
+    const sae = fittingSae(await activations(plain, tokens, POST), POST, { metadata });
     expect((await conformanceOf(plain, sae, tokens, POST)).warnings[0]).toMatch(/not centred; load the model with/);
   });
 
-  it('activations that were scaled in training, with the scale', async () => {
+  it('tells of activations that were scaled in training, with the scale', async () => {
     const hook = 'hook_embed';
     const d = plain.config.dModel;
     // ±x_j less a threshold that only scaled activations pass.
@@ -150,7 +136,7 @@ describe('conformance of an SAE', () => {
         [j + d, -1],
       ] as const)
         W_enc.data[j * 2 * d + f] = W_dec.data[f * d + j] = sign;
-    const base = saeOf(await activations(plain, tokens, hook), hook).config;
+    const base = fittingSae(await activations(plain, tokens, hook), hook).config;
     const sae = createSae(
       { ...base, architecture: 'standard', k: undefined, dSae: 2 * d },
       { W_enc, W_dec, b_dec: new Float32Array(d), b_enc: new Float32Array(2 * d).fill(-0.4) },
@@ -163,7 +149,7 @@ describe('conformance of an SAE', () => {
     expect(warnings[0]).toContain(`scaled by ${s}, which is not folded into its weights`);
   });
 
-  it('BOS before each sequence, where training had it', async () => {
+  it('tells of BOS before each sequence, where training had it', async () => {
     const [bos, body] = [36, tokensOf()];
     const model = Object.create(plain) as LanguageModel;
     Object.defineProperty(model, 'tokenizer', { value: { ...tokenizer, bosId: bos } });
@@ -171,24 +157,98 @@ describe('conformance of an SAE', () => {
     const rows: number[] = [];
     for (let s = 0; s < 6; s++) rows.push(bos, ...body.tokens.subarray(s * LENGTH, (s + 1) * LENGTH));
     const longer = { ...withBos, tokens: Int32Array.from(rows), context: LENGTH + 1 };
-    const sae = saeOf(await activations(plain, longer, POST), POST);
+    const sae = fittingSae(await activations(plain, longer, POST), POST);
     const without = await conformanceOf(model, sae, body, POST);
     expect(without.others.find((o) => o.variant === 'with BOS')!.explainedVariance).toBeCloseTo(1, 5);
     expect(without.asked.explainedVariance).toBeLessThan(0.999);
-    const has = await conformanceOf(model, saeOf(await activations(plain, body, POST), POST), longer, POST);
+    const has = await conformanceOf(model, fittingSae(await activations(plain, body, POST), POST), longer, POST);
     expect(has.others.find((o) => o.variant === 'without BOS')!.explainedVariance).toBeCloseTo(1, 5);
   });
 
-  it('an SAE of another model of the same width', async () => {
+  it('missing BOS is told of where it matters, with what to do', async () => {
+    // A begin token that all later ones look at: its embedding is far larger than any other.
+    const bos = 36;
+    const weights = randomWeights(config, 1);
+    const table = weights.get('transformer.wte.weight')!;
+    const data = Float32Array.from(table.data);
+    for (let j = 0; j < config.dModel; j++) data[bos * config.dModel + j] *= 40;
+    const model = modelOf(config, new Map([...weights, ['transformer.wte.weight', { ...table, data }]]));
+    const reads = Object.create(model) as LanguageModel;
+    Object.defineProperty(reads, 'tokenizer', { value: { ...tokenizer, bosId: bos } });
+    const body = tokensOf();
+    const rows: number[] = [];
+    for (let s = 0; s < 6; s++) rows.push(bos, ...body.tokens.subarray(s * LENGTH, (s + 1) * LENGTH));
+    const longer = { ...body, tokens: Int32Array.from(rows), context: LENGTH + 1 };
+    const hook = 'blocks.0.hook_attn_out';
+    const sae = fittingSae(await activations(model, longer, hook), hook, { dSae: 54 });
+    const { warnings } = await conformanceOf(reads, sae, body, hook);
+    expect(warnings[0]).toMatch(
+      /explains 100 % of the activations at blocks\.0\.hook_attn_out when sequences begin with BOS but −?\d+ % as they are; tokenize with \{ bos: true \}/,
+    );
+    expect((await conformanceOf(reads, sae, longer, hook)).warnings).toEqual([]);
+  });
+
+  it('padding is no text: figures are those of the texts alone', async () => {
+    const x = await activations(plain, tokens, POST);
+    const alone = await conformanceOf(plain, fittingSae(x, POST), tokens, POST);
+    const wide = new Int32Array(6 * 12).fill(5);
+    const padding = new Uint8Array(wide.length).fill(1);
+    for (let s = 0; s < 6; s++) {
+      wide.set(tokens.tokens.subarray(s * LENGTH, (s + 1) * LENGTH), s * 12);
+      padding.fill(0, s * 12, s * 12 + LENGTH);
+    }
+    const padded = await conformanceOf(
+      plain,
+      fittingSae(x, POST),
+      { ...tokens, tokens: wide, context: 12, padding },
+      POST,
+    );
+    expect(padded.asked).toEqual(alone.asked);
+    expect(padded.others).toEqual(alone.others);
+  });
+
+  it('a transcoder is looked at beside what it predicts', async () => {
+    const [reads, writes] = ['blocks.1.hook_resid_mid', 'blocks.1.hook_mlp_out'];
+    const [x, y] = [await activations(plain, tokens, reads), await activations(plain, tokens, writes)];
+    const { config: own, W_enc } = fittingSae(x, reads);
+    // One feature for each row, which writes what is behind the MLP there.
+    const f = createSae(own, { W_enc, W_dec: y, b_enc: new Float32Array(48), b_dec: new Float32Array(x.cols) }).encode(
+      x,
+    );
+    const W_dec = matrix(y.rows, y.cols, Float32Array.from(y.data));
+    for (let i = 0; i < f.rows; i++)
+      for (let j = 0; j < y.cols; j++) W_dec.data[f.indices[i] * y.cols + j] = y.data[i * y.cols + j] / f.values[i];
+    const { k: _, ...rest } = own;
+    const made = (hookName: string, hookNameOut: string): Sae =>
+      createSae(
+        { ...rest, architecture: 'jumprelu_transcoder', transcoder: true, hookName, hookNameOut },
+        {
+          ...{ W_enc, W_dec, b_enc: new Float32Array(48), b_dec: new Float32Array(x.cols) },
+          threshold: Float32Array.from(f.values, (v) => v * 0.999),
+        },
+      );
+    const right = await conformanceOf(plain, made(reads, writes), tokens, reads);
+    expect(right.predicts).toBe(writes);
+    const wrong = await conformanceOf(plain, made('blocks.2.hook_resid_mid', 'blocks.2.hook_mlp_out'), tokens, 'blocks.2.hook_resid_mid'); // prettier-ignore
+    expect(wrong.predicts).toBe('blocks.2.hook_mlp_out');
+    expect(right.asked.explainedVariance).toBeGreaterThan(wrong.asked.explainedVariance + 0.5);
+    expect(wrong.warnings.join()).toMatch(
+      /when it reads blocks\.1\.hook_resid_mid but|is it a transcoder of this model\?/,
+    );
+    // Without a word of what it predicts, nothing is said of variance.
+    expect((await conformanceOf(plain, made(reads, ''), tokens, reads)).asked.explainedVariance).toBeNaN();
+  });
+
+  it('tells of an SAE of another model of the same width', async () => {
     const other = modelOf(config, randomWeights(config, 9));
-    const sae = saeOf(await activations(other, tokens, POST), POST, { dSae: 48 });
+    const sae = fittingSae(await activations(other, tokens, POST), POST, { dSae: 48 });
     const { asked, warnings } = await conformanceOf(plain, sae, tokens, POST);
     expect(asked.explainedVariance).toBeLessThan(0.2);
     expect(warnings[0]).toMatch(/explains −?\d+ % at blocks\.1\.hook_resid_post, and .*: is it an SAE of this model\?/);
   });
 
   it('another width and another tokenizer are refused, in evaluate too', async () => {
-    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const sae = fittingSae(await activations(plain, tokens, POST), POST);
     const strange = { ...tokens, tokenizer: { ...tokenizer, id: 'other' } };
     await expect(conformanceOf(plain, sae, strange, POST)).rejects.toThrow(/tokenizer other but model odd reads/);
     await expect(evaluateSae(plain, sae, strange)).rejects.toThrow(/tokenizer other but model odd reads/);
@@ -200,10 +260,10 @@ describe('conformance of an SAE', () => {
   it('equal activations and dead SAEs are told of, not divided by', async () => {
     const same = { ...tokens, tokens: new Int32Array(48).fill(3) };
     const x = await activations(plain, same, 'hook_embed');
-    const { asked, warnings } = await conformanceOf(plain, saeOf(x, 'hook_embed'), same, 'hook_embed');
+    const { asked, warnings } = await conformanceOf(plain, fittingSae(x, 'hook_embed'), same, 'hook_embed');
     expect(asked.explainedVariance).toBeNaN();
     expect(warnings[0]).toMatch(/all equal/);
-    const sae = saeOf(await activations(plain, tokens, POST), POST);
+    const sae = fittingSae(await activations(plain, tokens, POST), POST);
     const { W_enc, W_dec, b_dec } = sae;
     const dead = createSae(sae.config, { W_enc, W_dec, b_dec, b_enc: new Float32Array(48).fill(-1e6) });
     expect((await conformanceOf(plain, dead, tokens, POST)).warnings.join()).toMatch(/no feature that fires/);
@@ -211,7 +271,7 @@ describe('conformance of an SAE', () => {
 
   it('is told once, stored, and not made again; can be silenced', async () => {
     const store = newStore();
-    const sae = saeOf(await activations(plain, tokens, 'blocks.2.hook_resid_post'), POST);
+    const sae = fittingSae(await activations(plain, tokens, 'blocks.2.hook_resid_post'), POST);
     const pairing = { model: plain, sae, tokens, hook: POST };
     const silent = await saveActivations(plain, sae, tokens, store, { conformance: false });
     expect(silent.warnings.filter((text) => text.includes('explains'))).toEqual([]);

@@ -8,6 +8,7 @@ import { evaluateSae, histogramOfDensity } from '#kernel/sae/evaluate.js';
 import { ReconstructionSums } from '#kernel/sae/reconstruction.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { saeOf } from '#test/kit/sae.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
@@ -57,18 +58,9 @@ function sae(scale: number): Sae {
   }
   const b_enc = new Float32Array(9).fill(0);
   b_enc[8] = -1; // never fires
-  return createSae(
-    {
-      architecture: 'standard',
-      dIn: D,
-      dSae: 9,
-      applyBDecToInput: false,
-      normalizeActivations: 'none',
-      hookName: HOOK,
-      modelName: 'toy',
-      metadata: {},
-    },
+  return saeOf(
     { W_enc: matrix(D, 9, W_enc), b_enc, W_dec: matrix(9, D, W_dec), b_dec: new Float32Array(D) },
+    { applyBDecToInput: false, hookName: HOOK, modelName: 'toy' },
   );
 }
 

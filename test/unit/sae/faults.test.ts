@@ -39,7 +39,7 @@ function dense(sae: Sae, x: Matrix): Float32Array {
   return out;
 }
 
-describe.skipIf(!INPUTS)('thresholds', () => {
+describe.skipIf(!INPUTS)('SAE files with thresholds', () => {
   it.each([
     ['gemmascope/params.npz', 'gemmascope_std', {}],
     ['gemmascope', 'gemmascope_std', {}],
@@ -86,7 +86,7 @@ describe.skipIf(!INPUTS)('a layer_norm SAE', () => {
   });
 });
 
-describe.skipIf(!INPUTS)('in its model', () => {
+describe.skipIf(!INPUTS)('an SAE in its model', () => {
   const hook = 'blocks.1.hook_resid_pre';
   async function tokensOf(model: TransformerModel): Promise<TokenSet> {
     const texts = JSON.parse(await readFile(join(INPUTS!, 'texts.json'), 'utf8')) as string[];

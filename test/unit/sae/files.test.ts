@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,9 +7,10 @@ import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { loadSae } from '#kernel/sae/load.js';
-import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { saeOf } from '#test/kit/sae.js';
+import { CHECKPOINTS } from '#test/kit/samples.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -24,14 +24,12 @@ const F = 9;
 function randomSae(o: Partial<SaeConfig> = {}): Sae {
   const random = new Random(1);
   const normals = (n: number) => random.normals(new Float32Array(n));
-  return createSae(
+  return saeOf(
+    { W_enc: matrix(D, F, normals(D * F)), b_enc: normals(F), W_dec: matrix(F, D, normals(F * D)), b_dec: normals(D) },
     {
       architecture: 'topk',
-      dIn: D,
-      dSae: F,
       k: 3,
       applyBDecToInput: false,
-      normalizeActivations: 'none',
       hookName: 'blocks.1.hook_mlp_out',
       modelName: 'tiny-2L',
       modelId: 'abc',
@@ -39,7 +37,6 @@ function randomSae(o: Partial<SaeConfig> = {}): Sae {
       metadata: { training: { lr: 0.1 } },
       ...o,
     },
-    { W_enc: matrix(D, F, normals(D * F)), b_enc: normals(F), W_dec: matrix(F, D, normals(F * D)), b_dec: normals(D) },
   );
 }
 
@@ -254,17 +251,14 @@ describe('bare state dicts', () => {
     await expect(loadSae(path)).rejects.toThrow(/no SAE known by these tensors: other \[9\], weight \[4\].*\{ map:/);
   });
 
-  const real = join(import.meta.dirname, '../../../../shared/data/saes');
-  it.skipIf(!existsSync(real))(
-    'the real SAEs of TinyStories-1M load: 128 and 1,024 features, k = 4 (skipped where ../shared/data/saes is absent)',
-    async () => {
-      for (const dSae of [128, 1024]) {
-        const sae = await loadSae(join(real, `sae_${dSae}_4.pt`));
-        expect(sae.config).toMatchObject({ architecture: 'topk', k: 4, dIn: 64, dSae });
-        const x = matrix(50, 64, new Random(1).normals(new Float32Array(50 * 64)));
-        const { indptr } = sae.encode(x);
-        for (let i = 0; i < 50; i++) expect(indptr[i + 1] - indptr[i]).toBeLessThanOrEqual(4);
-      }
-    },
-  );
+  it.for(CHECKPOINTS)('$name load: two widths, k = 4', async ({ folder: at, there, small, large, d }, { skip }) => {
+    if (!there) skip();
+    for (const dSae of [small, large]) {
+      const sae = await loadSae(join(at, `sae_${dSae}_4.pt`));
+      expect(sae.config).toMatchObject({ architecture: 'topk', k: 4, dIn: d, dSae });
+      const x = matrix(50, d, new Random(1).normals(new Float32Array(50 * d)));
+      const { indptr } = sae.encode(x);
+      for (let i = 0; i < 50; i++) expect(indptr[i + 1] - indptr[i]).toBeLessThanOrEqual(4);
+    }
+  });
 });

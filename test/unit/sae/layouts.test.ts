@@ -9,7 +9,8 @@ import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
 import { LAYOUTS } from '#kernel/sae/layouts/index.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
-import { denseRows, goldens, maximum } from './layoutGoldens.js';
+import { toDense } from '#test/kit/rows.js';
+import { goldens, maximum } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -51,7 +52,7 @@ describe('f and x̂ are those of the definition', () => {
     expect(f.flat().filter((v) => v !== 0).length).toBeGreaterThan(0);
     expect(f.flat().filter((v) => v === 0).length).toBeGreaterThan(0);
     const { features, reconstruction } = reconstruct(sae, x);
-    expectClose(denseRows(features), f);
+    expectClose(toDense(features), f);
     expectClose(reconstruction.data, y);
     // Features that lost what encode knew of their rows decode alike with x.
     expect(sae.decode({ ...features, origin: undefined }, x)).toEqual(reconstruction);
@@ -61,6 +62,26 @@ describe('f and x̂ are those of the definition', () => {
     const seen = new Set(goldens.cases.map(({ config }) => config.architecture));
     for (const { name } of ARCHITECTURES) if (name !== 'decoder') expect(seen, name).toContain(name);
   });
+});
+
+describe('an SAE that normalises each row', () => {
+  it.each(['SAELens layer_norm', 'SAELens constant_norm_rescale'])(
+    '%s decodes into the units of x, and refuses features without it',
+    async (name) => {
+      const { files, load } = goldens.cases.find((one) => one.name === name)!;
+      const sae = await loadSae(join(await lay(`${name} far`, files), load));
+      const far = matrix(
+        x.rows,
+        x.cols,
+        x.data.map((v) => 40 * v),
+      );
+      const { origin: _, ...bare } = sae.encode(far);
+      expect(() => sae.decode(bare)).toThrow(/normalises each row .* give x as the second argument/);
+      // Both norms take the scale out of x before features are read: it comes back from the row itself.
+      const near = sae.decode(sae.encode(x));
+      sae.decode(bare, far).data.forEach((v, i) => expect(Math.abs(v - 40 * near.data[i])).toBeLessThan(0.02));
+    },
+  );
 });
 
 describe('a decoder alone', () => {

@@ -13,7 +13,7 @@ import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import { unscaledThreshold } from '#kernel/sae/threshold.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { goldens } from './layoutGoldens.js';
+import { goldens } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 let made = 0;
@@ -87,7 +87,7 @@ describe('tensors that the architecture does not use', () => {
   });
 });
 
-describe('config fields', () => {
+describe('fields of an SAE’s config', () => {
   it.each(['SAELens 6 standard', 'SAELens before 6 jumprelu', 'sparsify topk', 'Gemma Scope 2', 'Llama Scope'])(
     'one that is not known is refused in %s, unless it is ignored',
     async (name) => {
@@ -150,7 +150,7 @@ it('the fields of a published cfg.json of versions before 6 are all known', asyn
   expect(sae.config.metadata.model_from_pretrained_kwargs).toEqual({ center_writing_weights: true });
 });
 
-describe('options', () => {
+describe('options of loading an SAE', () => {
   it.each([
     ['SAELens 6 standard', { normScalingFactor: 2 }, /normScalingFactor \} was given, but means nothing/],
     ['SAELens 6 standard', { applyBDecToInput: false }, /applyBDecToInput: false \} was given, but .* says true/],
@@ -160,6 +160,9 @@ describe('options', () => {
     ['SAELens 6 topk', { architecture: 'standard' }, /says "topk"/],
     ['pre_bias', { applyBDecToInput: false }, /says true/],
     ['Gemma Scope', { applyBDecToInput: true }, /says false/],
+    ['Gemma Scope', { architecture: 'standard', applyBDecToInput: false }, /says "jumprelu"/],
+    ['dictionary_learning JumpReluAutoEncoder', { architecture: 'standard' }, /says "jumprelu"/],
+    ['dictionary_learning MatryoshkaBatchTopKSAE', { architecture: 'standard' }, /says "matryoshka_batchtopk"/],
     ['SAELens 6 standard', { ignore: ['nothing'] }, /names nothing, which is neither a tensor nor a config field/],
     ['state dict', {}, /give \{ architecture: 'standard' \}/],
     ['state dict with threshold', {}, /give \{ applyBDecToInput \}/],

@@ -87,7 +87,7 @@ describe('encode and decode agree with the definition in float64', () => {
   });
 });
 
-describe('top-k', () => {
+describe('top-k activations', () => {
   const identity = (n: number): SaeWeights => {
     const eye = new Float32Array(n * n);
     for (let i = 0; i < n; i++) eye[i * n + i] = 1;
@@ -130,7 +130,7 @@ it('indices beyond 65,536 features are 32 bits wide', () => {
   expect(sae.encode(matrix(1, 1, Float32Array.of(1))).indices).toBeInstanceOf(Int32Array);
 });
 
-it('no rows give no entries', () => {
+it('no rows are encoded to no entries', () => {
   const features = createSae(config({}), randomWeights(5, 11, 1)).encode(matrix(0, 5));
   expect([features.rows, features.indptr.length, features.values.length]).toEqual([0, 1, 0]);
 });
@@ -209,7 +209,7 @@ describe('folding keeps what the SAE computes', () => {
   });
 });
 
-describe('refusals', () => {
+describe('an SAE refuses', () => {
   const w = randomWeights(5, 11, 1);
   it('another width, saying what was expected', () => {
     expect(() => createSae(config({}), w).encode(matrix(2, 6))).toThrow(
@@ -235,7 +235,7 @@ describe('refusals', () => {
       /normScalingFactor/,
     );
   });
-  it("another SAE's features", () => {
+  it('features of another SAE than its own', () => {
     const features = createSae(config({}), w).encode(matrix(1, 5));
     expect(() => createSae(config({ dSae: 12 }), randomWeights(5, 12, 1)).decode(features)).toThrow(
       /12 features but these activations have 11/,

@@ -11,7 +11,8 @@ import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
 import { saveSae, type SaveLayout } from '#kernel/sae/save.js';
-import { denseRows, goldens, maximum } from './layoutGoldens.js';
+import { toDense } from '#test/kit/rows.js';
+import { goldens, maximum } from '#test/kit/saeLayouts.js';
 
 const LAYOUTS: readonly SaveLayout[] = ['saelens', 'sparsify', 'dictionary_learning'];
 const PYTHON = '/usr/bin/python3';
@@ -66,15 +67,15 @@ it('what a layout cannot hold is refused with the reason, and nothing else', () 
   expect([of('saelens'), of('sparsify'), of('dictionary_learning')].every((n) => n > 8)).toBe(true);
 });
 
-it('the loader reads back what was saved, to the same features', async () => {
+it('a saved SAE is read back by the loader, to the same features', async () => {
   for (const { title, at, f, y } of saved) {
     const { features, reconstruction } = reconstruct(await loadSae(at), x);
-    expect(worst(denseRows(features), f), title).toBeLessThan(1e-5);
+    expect(worst(toDense(features), f), title).toBeLessThan(1e-5);
     expect(worst(reconstruction.data, y), title).toBeLessThan(1e-5);
   }
 });
 
-it.skipIf(!python)('numpy and torch read the same from it', () => {
+it.skipIf(!python)('a saved SAE is read by numpy and torch to the same features', () => {
   const input = JSON.stringify({ x: goldens.x, saes: saved.map(({ layout, at }) => [layout, at]) });
   const script = join(import.meta.dirname, '../../goldens/read-saes.py');
   const run = spawnSync(PYTHON, [script], { input, encoding: 'utf8', maxBuffer: 1 << 28 });

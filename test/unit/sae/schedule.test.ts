@@ -12,7 +12,7 @@ const base: LearningRateSchedule = {
 };
 
 describe('learning rate', () => {
-  it('constant', () => expect(rates(base)).toEqual(Array(10).fill(1)));
+  it('stays as it is when constant', () => expect(rates(base)).toEqual(Array(10).fill(1)));
   it('warms up from lr/w to lr and decays from lr to lr/D', () => {
     expect(rates({ ...base, lrWarmUpSteps: 4, lrDecaySteps: 5 })).toEqual(
       [0.25, 0.5, 0.75, 1, 1, 1, 0.8, 0.6, 0.4, 0.2].map((v) => expect.closeTo(v, 12)),

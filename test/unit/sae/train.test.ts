@@ -99,7 +99,7 @@ describe('training finds a planted dictionary', () => {
   });
 });
 
-describe('training', () => {
+describe('training an SAE', () => {
   it('the same seed gives the same weights, another seed others', async () => {
     const run = async (seed: number) => (await trainSae(matrixSource(x), { ...small, seed })).sae.id;
     const id = await run(3);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSession, type TestSession } from './harness.js';
+import { openSession, type TestSession } from '#test/kit/session.js';
 
 let s: TestSession;
 beforeAll(() => {

@@ -19,7 +19,7 @@ function drain(outbox: Outbox): Array<{ seq: number; message: KernelMessage }> {
   return frames;
 }
 
-describe('outbox', () => {
+describe('the outbox of the kernel', () => {
   it('numbers messages and gives each once', () => {
     const outbox = new Outbox();
     for (let i = 0; i < 3; i++) outbox.add(stream(`${i}`));

@@ -7,7 +7,7 @@ import { CellOutputs, collapse, overwrite } from '#kernel/session/outputs.js';
 import { CellRecorder, OutputBudget } from '#kernel/session/recorder.js';
 import { MIME } from '#protocol/mime.js';
 import type { CellEvent } from '#protocol/kernel.js';
-import { openSession, type TestSession } from './harness.js';
+import { openSession, type TestSession } from '#test/kit/session.js';
 
 let s: TestSession;
 beforeAll(() => {
@@ -233,7 +233,7 @@ describe('an executed notebook', () => {
   });
 });
 
-describe('values', () => {
+describe('values that a cell shows', () => {
   it('that are arrays are summarised by type and shape', () => {
     expect(valueText(new Float32Array([1, 0.1, 3]))).toBe('Float32Array 3 [1, 0.1, 3]');
     expect(valueText({ rows: 2, cols: 500, data: new Float32Array(1000) })).toBe(

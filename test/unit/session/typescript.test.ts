@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSession, type TestSession } from './harness.js';
+import { openSession, type TestSession } from '#test/kit/session.js';
 
 let s: TestSession;
 beforeAll(() => {

@@ -11,7 +11,7 @@ import {
   type MmcsKind,
 } from '#kernel/synthetic/recovery/mfr.js';
 import { cosineRecovery } from '#kernel/synthetic/recovery/cosines.js';
-import { directions, handWorld, independent } from './fakes.js';
+import { directions, handWorld, independent } from '#test/kit/world.js';
 
 const gaussian = (rows: number, cols: number, seed: number): Matrix =>
   matrix(rows, cols, new Random(seed).normals(new Float32Array(rows * cols)));

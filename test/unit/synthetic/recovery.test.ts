@@ -9,7 +9,9 @@ import { cosineRecovery, cosines, randomDictionary, unitRows } from '#kernel/syn
 import { firingRecovery } from '#kernel/synthetic/recovery/firing.js';
 import { dictionaryRecovery, saeRecovery } from '#kernel/synthetic/recovery/recovery.js';
 import type { SimilarityScore } from '#kernel/correlation/types.js';
-import { basis, directions, handSae, handWorld, independent, matrixOf, sparse } from './fakes.js';
+import { fromRows } from '#test/kit/rows.js';
+import { handSae } from '#test/kit/sae.js';
+import { basis, directions, handWorld, independent, matrixOf } from '#test/kit/world.js';
 
 const byName = (scores: readonly SimilarityScore[]): Record<string, SimilarityScore> =>
   Object.fromEntries(scores.map((s) => [s.metric, s]));
@@ -139,11 +141,11 @@ describe('recovery of a dictionary', () => {
   });
 });
 
-describe('firing', () => {
-  it('precision, recall and F1 by hand', async () => {
+describe('recovery of firings', () => {
+  it('has precision, recall and F1 as found by hand', async () => {
     // Feature 0 fires on samples 0-3; latent 0 on 0, 1, 4; latent 1 never; latent 2 (of feature 1) exactly with it.
-    const codes = sparse([[1, 0], [1, 1], [2, 0], [1, 1], [0, 0], [0, 1]]); // prettier-ignore
-    const latents = sparse([[1, 0, 0], [3, 0, 2], [0, 0, 0], [0, 0, 2], [1, 0, 0], [0, 0, 2]]); // prettier-ignore
+    const codes = fromRows([[1, 0], [1, 1], [2, 0], [1, 1], [0, 0], [0, 1]]); // prettier-ignore
+    const latents = fromRows([[1, 0, 0], [3, 0, 2], [0, 0, 0], [0, 0, 2], [1, 0, 0], [0, 0, 2]]); // prettier-ignore
     const {
       latents: found,
       features,
@@ -170,7 +172,7 @@ describe('firing', () => {
     // Latent 2 is feature 0 halved, latent 0 is feature 2 with misses, latent 1 is noise, latent 3 is dead.
     const seen = dense.map((c) => [random.next() < 0.8 ? c[2] : 0, random.next(), c[0] / 2, 0]);
     const { correlated, scores } = await firingRecovery(
-      { samples: n, codes: sparse(dense), latents: sparse(seen) },
+      { samples: n, codes: fromRows(dense), latents: fromRows(seen) },
       { featureOf: Int32Array.of(2, 1, 0, 0), assigned: Int32Array.of(2, 1, 0) },
       { nulls: 10 },
     );
@@ -193,7 +195,7 @@ describe('firing', () => {
   });
 });
 
-describe('absorption', () => {
+describe('absorption of a feature', () => {
   // Parent 0, child 1 of it, stranger 2, in three dimensions.
   const truth = basis(3);
   const count = async (
@@ -214,7 +216,7 @@ describe('absorption', () => {
       Int32Array.from(parents),
       options,
     );
-    counter.add(matrixOf(codes), sparse(codes), sparse(latents));
+    counter.add(matrixOf(codes), fromRows(codes), fromRows(latents));
     return counter.finish();
   };
   const leaning = matrixOf([[1, 0, 0], [0.7, 0.7, 0], [0, 0, 1]]); // prettier-ignore
@@ -255,10 +257,10 @@ describe('absorption', () => {
   });
 });
 
-describe('splitting', () => {
-  const codes = sparse(Array.from({ length: 12 }, (_, i) => [i < 8 ? 1 : 0, i >= 6 ? 1 : 0]));
+describe('splitting of a feature', () => {
+  const codes = fromRows(Array.from({ length: 12 }, (_, i) => [i < 8 ? 1 : 0, i >= 6 ? 1 : 0]));
   const fires = (...sets: number[][]) =>
-    sparse(Array.from({ length: 12 }, (_, i) => sets.map((s) => (s.includes(i) ? 1 : 0))));
+    fromRows(Array.from({ length: 12 }, (_, i) => sets.map((s) => (s.includes(i) ? 1 : 0))));
 
   it('counts latents that each add to the detector of one feature', () => {
     // Feature 0 in two halves, feature 1 whole.

@@ -1,17 +1,13 @@
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { ArtifactStore } from '#kernel/artifacts/store.js';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { loadSae } from '#kernel/sae/load.js';
 import { loadResult, saveResult } from '#kernel/artifacts/result.js';
 import { planSweep, runSweep, sweepTable, type SweepPlan } from '#kernel/synthetic/recovery/sweeps.js';
 import { valueOf } from '#kernel/present/synthetic.js';
-import { directions, handWorld, independent } from './fakes.js';
+import { directions, handWorld, independent } from '#test/kit/world.js';
+import { testStores } from '#test/kit/store.js';
 
-const root = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-sweep-'));
-afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
-const storeOf = (name: string): ArtifactStore => new ArtifactStore(path.join(root, name), { device: () => 'test' });
+const newStore = testStores();
 
 const world = (p: number) =>
   handWorld({ dictionary: directions(12, 8, 1), codes: independent(12, p), id: `world ${p}` });
@@ -36,13 +32,13 @@ describe('a sweep', () => {
     expect(cells).toHaveLength(2 * (2 * 2 + 2));
     expect(cells[0]).toEqual({ sae: 'topk', features: 8, k: 1, correlation: 0, seed: 0 });
     expect(cells.filter((c) => c.sae === 'relu').every((c) => c.k === null)).toBe(true);
-    expect(new Set(planSweep(plan).map(({ key }) => storeOf('x').idOf(key))).size).toBe(cells.length);
+    expect(new Set(planSweep(plan).map(({ key }) => newStore().idOf(key))).size).toBe(cells.length);
     expect(() => planSweep({ ...plan, widths: [] })).toThrow('at least one of widths');
     expect(() => planSweep({ ...plan, saes: [plan.saes[0], plan.saes[0]] })).toThrow('named "topk"');
   });
 
   it('that is stopped goes on with what is missing, to the same numbers as one that is not', async () => {
-    const store = storeOf('stopped');
+    const store = newStore();
     expect((await sweepTable(plan, store)).every((row) => row.status === 'missing')).toBe(true);
     const stop = new AbortController();
     let cells = 0;
@@ -55,19 +51,19 @@ describe('a sweep', () => {
     expect(half.filter((row) => row.status === 'done')).toHaveLength(3);
     const rows = await runSweep(plan, store);
     expect(rows.map((row) => row.cached)).toEqual(rows.map((_, i) => i < 3));
-    const whole = await runSweep(plan, storeOf('whole'));
+    const whole = await runSweep(plan, newStore());
     expect(rows.map((row) => row.recovery)).toEqual(whole.map((row) => row.recovery));
     expect(await sweepTable(plan, store)).toEqual(rows.map((row) => ({ ...row, cached: true })));
     const [first] = rows;
     expect(valueOf(first.recovery, 'MCC (dictionary)')!.value).toBeGreaterThan(0.2);
     expect(valueOf(first.recovery, 'explainedVariance')).toEqual({ value: first.recovery!.figures!.explainedVariance });
-    expect((await loadSae(path.join(first.folder!, 'sae'))).id).toBe(first.recovery!.of.id);
+    expect((await loadSae(join(first.folder!, 'sae'))).id).toBe(first.recovery!.of.id);
   });
 
   it('reports a cell that fails, and finishes the others', async () => {
     const rows = await runSweep(
       { ...plan, saes: [plan.saes[0]], widths: [8], ks: [1, 9], worlds: [plan.worlds[0]] },
-      storeOf('failing'),
+      newStore(),
     );
     expect(rows.map((row) => row.status)).toEqual(['done', 'failed']);
     expect(rows[1].error).toContain('k');
@@ -76,8 +72,7 @@ describe('a sweep', () => {
 
 describe('results on disk', () => {
   it('come back as they were: arrays with their types, numbers that JSON lacks, absent keys absent', async () => {
-    const folder = path.join(root, 'result');
-    fs.mkdirSync(folder);
+    const { folder } = newStore();
     const result = {
       a: Float32Array.of(1, NaN, -0.5),
       deep: { list: [{ ids: Int32Array.of(-1, 2) }, { ids: Uint32Array.of(4e9) }], none: null, text: 'x' },

@@ -6,7 +6,7 @@ import { Random } from '#kernel/compute/random.js';
 import type { TokenSet } from '#kernel/models/types.js';
 import { conceptScores } from '#kernel/synthetic/stories/concepts.js';
 import { labelScores } from '#kernel/synthetic/stories/labels.js';
-import { sparse } from './fakes.js';
+import { fromRows } from '#test/kit/rows.js';
 
 const CONTEXT = 10;
 
@@ -28,7 +28,7 @@ function world(
     source: {},
     concepts: { names: ['none', 'animal', 'colour', 'rare'], ids },
   };
-  const activations = memoryActivations(sparse(Array.from({ length: n }, (_, t) => fires(t, ids[t]))), {
+  const activations = memoryActivations(fromRows(Array.from({ length: n }, (_, t) => fires(t, ids[t]))), {
     tokenIds: types,
     context: CONTEXT,
     meta: { tokenSet: { id: 'tokens', tokenizer: 'x' } },

@@ -8,7 +8,8 @@ import { scoreResponse } from '#kernel/synthetic/calibration/response.js';
 import { latentRelations, relations, relationsOf } from '#kernel/synthetic/twins/truth.js';
 import { createTwins, orthonormalRows, type TwinOptions } from '#kernel/synthetic/twins/twins.js';
 import type { World } from '#kernel/synthetic/types.js';
-import { directions, handSae, handWorld, independent } from './fakes.js';
+import { handSae } from '#test/kit/sae.js';
+import { directions, handWorld, independent } from '#test/kit/world.js';
 
 const base = (features = 60, dim = 12, p = 0.1): World =>
   handWorld({ dictionary: directions(features, dim, 1), codes: independent(features, p) });
@@ -36,7 +37,7 @@ const asMaps = (codes: SparseRows): Map<number, number>[] =>
 const everything: TwinOptions = { features: 30, shared: 0.6, splits: 3, absorptions: 2, dimA: 14, dimB: 20, seed: 4 };
 
 describe('orthonormalRows', () => {
-  it('is an isometry', () => {
+  it('makes rows that keep every length and angle', () => {
     const q = orthonormalRows(6, 9, new Random(1));
     for (let i = 0; i < 6; i++)
       for (let k = 0; k < 6; k++) expect(dot(row(q, i), row(q, k))).toBeCloseTo(i === k ? 1 : 0, 6);
@@ -44,7 +45,7 @@ describe('orthonormalRows', () => {
   });
 });
 
-describe('twins', () => {
+describe('twin worlds', () => {
   it('share what was asked for, in geometry that a rotation relates', async () => {
     const { a, b, truth, sharedFraction } = await createTwins(base(), everything);
     expect(sharedFraction).toBe(0.6);
@@ -156,7 +157,7 @@ describe('pairs against truth', () => {
     r: Float32Array.of(0.95, 0.9, 0.7, 0.2, 0.1),
   };
 
-  it('precision and recall by hand at every threshold', () => {
+  it('have precision and recall as found by hand at every threshold', () => {
     const { thresholds, summary } = scorePairs(pairs, truth, 'argmax', { thresholds: [0, 0.5, 0.92, 0.99], nulls: 50 });
     expect(thresholds.map((t) => [t.pairs, t.correct, t.precision, t.recall])).toEqual([
       [5, 2, 2 / 5, 2 / 4],
@@ -248,7 +249,7 @@ describe('the pipeline on twins', () => {
     expect(strangers.thresholds.filter((t) => t.threshold >= 0.3).every((t) => t.pairs === 0)).toBe(true);
   });
 
-  it('works through SAEs; latents that hold nothing are no true pairs', async () => {
+  it('finds true pairs through SAEs; latents that hold nothing are no true pairs', async () => {
     const dictionary = matrix(20, 20);
     for (let i = 0; i < 20; i++) dictionary.data[i * 21] = 1;
     const world = handWorld({ dictionary, codes: independent(20, 0.1) });

@@ -12,7 +12,7 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 const cosine = (m: Matrix, i: number, j: number): number => dot(row(m, i), row(m, j));
 
-describe('the stream', () => {
+describe('the stream of a world', () => {
   const options: WorldOptions = {
     features: 40,
     dim: 8,
@@ -77,7 +77,7 @@ describe('the stream', () => {
   });
 });
 
-describe('geometry', () => {
+describe('the geometry of a world', () => {
   const geometry = async (parts: WorldOptions['geometry'], features: number, dim: number) =>
     createWorld({ features, dim, geometry: parts, seed: 1 });
 
@@ -164,7 +164,7 @@ describe('geometry', () => {
   });
 });
 
-describe('magnitudes', () => {
+describe('magnitudes of a world', () => {
   it.each([
     [{ kind: 'constant', value: 2 } as const, 2, 0],
     [{ kind: 'uniform', low: 1, high: 3 } as const, 2, 1 / Math.sqrt(3)],

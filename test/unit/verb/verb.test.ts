@@ -6,7 +6,7 @@ import { Environment } from '#kernel/verb/environment.js';
 import { bind, namespace } from '#kernel/verb/namespace.js';
 import { whole } from '#kernel/verb/option.js';
 import { syncVerb, verb } from '#kernel/verb/verb.js';
-import { collectingContext, type CollectedContext } from '#test/support/apiContext.js';
+import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 
 await initDevice({ device: 'cpu' });
 let context: CollectedContext;

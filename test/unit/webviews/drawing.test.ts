@@ -5,11 +5,11 @@ import { HOLLOW, shapeDistance, SHAPES } from '#webviews/map/shapes.js';
 import { groupStyle } from '#webviews/map/paint.js';
 import { placeTooltip } from '#webviews/plot/tooltip.js';
 import { luminance, ramp } from '#webviews/ui/color.js';
-import { correlation, duration, labelText, number, percent, visibleToken } from '#webviews/ui/format.js';
+import { correlation, duration, labelLine, number, percent, visibleToken } from '#webviews/ui/format.js';
 
 const box = { width: 400, height: 300 };
 
-describe('camera', () => {
+describe('the camera of a view', () => {
   test('screen and world are inverse', () => {
     const camera = { x: 0.3, y: -0.2, zoom: 7 };
     const [sx, sy] = toScreen(camera, box, 0.41, -0.11);
@@ -43,7 +43,7 @@ describe('camera', () => {
   });
 });
 
-describe('marks', () => {
+describe('marks of a view', () => {
   test('every shape covers its middle and not its corners; all differ', () => {
     const seen = SHAPES.map((_, s) => [...makeStamp(s, 12, 1).alpha].join());
     expect(new Set(seen).size).toBe(SHAPES.length);
@@ -111,11 +111,11 @@ describe('numbers and tokens as read', () => {
     [null, '–'],
     [-Infinity, '−∞'],
   ])('%s is %s', (value, text) => expect(number(value)).toBe(text));
-  test('shares, correlations, times, tokens', () => {
+  test('shares, correlations, times and tokens are written alike', () => {
     expect([0, 0.0031, 0.5, 1, 1e-7].map(percent)).toEqual(['0 %', '0.31 %', '50 %', '100 %', '<0.001 %']);
     expect([0.934, -0.2, NaN].map(correlation)).toEqual(['0.93', '−0.20', '–']);
     expect([320, 4200, 185_000, 7_260_000].map(duration)).toEqual(['320 ms', '4.2 s', '3 min 05 s', '2 h 01 min']);
     expect(visibleToken('\n\t')).toBe('↵⇥');
-    expect(labelText([' king', 'king', '\n', ' ', '.', ' .', ''])).toBe('king, ↵, ␣, “.”, (empty)');
+    expect(labelLine([' king', 'king', '\n', ' ', '.', ' .', ''])).toBe('king, ↵, ␣, “.”, (empty)');
   });
 });

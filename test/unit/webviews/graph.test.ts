@@ -8,8 +8,8 @@ import { nextOf, towards } from '#webviews/plot/moves.js';
 import { radii } from '#webviews/graph/scene.js';
 import { defaultState, restoreState } from '#webviews/graph/state.js';
 import { evidence, noiseText, notes, whyEmpty } from '#webviews/graph/words.js';
-import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '#test/support/graphBundle.js';
-import { open, small } from '#test/support/graphModel.js';
+import { edgesOf, emptyFixture, graphFixture, type GraphFixture } from '#test/kit/graphBundle.js';
+import { open, small } from '#test/kit/graphModel.js';
 
 describe('graph model', () => {
   test('neighbours and the nodes of a point come from the bundle', async () => {
@@ -115,7 +115,7 @@ describe('graph model', () => {
   });
 });
 
-describe('lighting', () => {
+describe('lighting nodes of a graph', () => {
   const none = { query: '', substring: false, selection: null, linked: null, pinned: null };
 
   test('search lights nodes by the share of members, and counts points and nodes', async () => {
@@ -181,7 +181,7 @@ describe('lighting', () => {
   });
 });
 
-describe('exports', () => {
+describe('exports of the graph view', () => {
   test('KeplerMapper’s dictionary: names by cube and cluster, links at the first node, simplices to edges', async () => {
     const { sets } = await open(small());
     expect(keplerNames(sets[0])).toEqual(['cube3_cluster0', 'cube3_cluster1', 'cube7_cluster0']);
@@ -217,7 +217,7 @@ describe('exports', () => {
   });
 });
 
-describe('words', () => {
+describe('words about a graph', () => {
   const meta = graphFixture('null').meta.sets[0];
 
   test('an empty graph is explained by what made it empty', () => {
@@ -256,7 +256,7 @@ describe('words', () => {
   });
 });
 
-describe('saved state', () => {
+describe('saved state of the graph view', () => {
   test('what is missing or wrong becomes the default', async () => {
     const model = await open(graphFixture('null'));
     const fallback = defaultState(model);

@@ -9,8 +9,8 @@ import {
   nodeColours,
   place,
 } from '#webviews/graph/colour.js';
-import { emptyFixture, graphBundle, graphFixture } from '#test/support/graphBundle.js';
-import { open, small } from '#test/support/graphModel.js';
+import { emptyFixture, graphBundle, graphFixture } from '#test/kit/graphBundle.js';
+import { open, small } from '#test/kit/graphModel.js';
 
 describe('node colours', () => {
   const values = [3, 1, NaN, 8, 4];

@@ -6,8 +6,8 @@ import { normalToken } from '#webviews/plot/search.js';
 import { linkedPairs, loadModel, type MapModel, type MapSource } from '#webviews/map/model.js';
 import { PickIndex } from '#webviews/map/pick.js';
 import { restoreState } from '#webviews/map/state.js';
-import { BundleReader } from '#webviews/ui/bundle.js';
-import { memoryFiles } from '#test/support/bundleFiles.js';
+import { BundleReader, labelAt } from '#webviews/ui/bundle.js';
+import { memoryFiles } from '#test/kit/bundleFiles.js';
 
 const meta = (groups?: MapMeta['groups'], sets = 2): MapMeta => ({
   version: 1,
@@ -24,6 +24,7 @@ function columns(o: Partial<MapColumns> & { labels: string[][] }): MapColumns {
     feature: Int32Array.from({ length: n }, (_, i) => 10 + i),
     firingRate: new Float32Array(n).fill(0.1),
     firings: new Int32Array(n).fill(5),
+    shares: o.labels.map(() => null),
     ...o,
   };
 }
@@ -209,6 +210,31 @@ describe('what is read back', () => {
     expect(await source.examples(0, 1)).toEqual([{ tokens: [' naïve ↵'] }]);
     await expect(source.examples(0, 2)).rejects.toThrow('2 points, point 2');
     await expect(source.columns(1)).rejects.toThrow();
+    // Words alone: a bundle of an older version.
+    expect(read.labels).toEqual([['a'], []]);
+    expect(read.shares).toEqual([null, null]);
+
+    const shares = { tokens: [{ token: ' the', share: 0.97 }], peaks: [' enormous'], together: [] };
+    const reader = (labels: unknown): MapSource =>
+      new BundleReader(
+        MAP_BUNDLE,
+        memoryFiles({ ...files, '0.labels.json': Buffer.from(JSON.stringify(labels)) }),
+        'm',
+      );
+    const byMass = await reader([shares, ['a text']]).columns(0);
+    expect(byMass.labels).toEqual([[' the'], ['a text']]);
+    expect(byMass.shares).toEqual([shares, null]);
+    expect([labelAt(byMass, 0), labelAt(byMass, 1)]).toEqual([shares, ['a text']]);
+    const damaged = [
+      null,
+      3,
+      [1],
+      { tokens: [] },
+      { ...shares, tokens: [{ token: 1, share: 1 }] },
+      { ...shares, together: 3 },
+    ];
+    for (const label of damaged)
+      await expect(reader([[], label]).columns(0)).rejects.toThrow('m/0.labels.json: the label of point 1 is damaged');
   });
 
   test('a damaged state becomes the default, piece by piece', () => {

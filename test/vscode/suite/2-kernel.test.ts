@@ -115,7 +115,7 @@ suite('running cells', () => {
     assert.equal(notebook.cellAt(1).executionSummary?.executionOrder, 1);
   });
 
-  test('restart works while a cell runs', async () => {
+  test('restart ends a cell that runs, and the next one runs', async () => {
     const notebook = await openNotebook(['for (;;) {}', "'alive'"]);
     await start(notebook, 0);
     const session = await sessionOf(notebook);

@@ -7,7 +7,7 @@ import { writeViewPage } from '#extension/panels/viewPage.js';
 import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import { serializeNotebook } from '#protocol/notebookCodec.js';
-import { graphFixture } from '#test/support/graphBundle.js';
+import { graphFixture } from '#test/kit/graphBundle.js';
 import {
   closeAll,
   EXTENSION_ID,

@@ -1,0 +1,33 @@
+/** Options of dataset examples, for every verb that shows some. */
+import { choice, group, whole, type Given } from '../verb/option.js';
+import type { BandOptions } from './bands.js';
+
+/** Of windows around peaks. */
+export const WINDOW = {
+  before: whole({ doc: 'Tokens shown before the peak; fewer at the start of a sequence.', min: 0, fallback: '5' }),
+  after: whole({ doc: 'Tokens shown after the peak; fewer at the end of a sequence.', min: 0, fallback: '4' }),
+} as const;
+
+export const BANDS = {
+  bands: group(
+    {
+      count: whole({ doc: "Bands of each feature's activations; 0: none.", min: 0, max: 100, fallback: '4' }),
+      by: choice(['quantile', 'range'], {
+        doc: "'quantile': each holds as many of the firings; 'range': each is as wide, from 0 to the largest activation.",
+        fallback: "'quantile'",
+      }),
+      perBand: whole({ doc: 'Examples drawn from each.', min: 0, fallback: '1' }),
+      seed: whole({ doc: 'Of the draws: uniform among the different contexts in the band.', fallback: '0' }),
+    },
+    {
+      doc: 'Bands of the activations from which examples are drawn, besides the largest; a context is shown once.',
+      short: 'count',
+    },
+  ),
+} as const;
+
+/** The bands of a call, as far as they were given. */
+export function bandsGiven({ bands }: Given<typeof BANDS>): Partial<BandOptions> {
+  const given = typeof bands === 'number' ? { count: bands } : bands;
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, v]) => v !== undefined));
+}

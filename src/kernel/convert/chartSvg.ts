@@ -1,0 +1,44 @@
+/** A chart's Vega spec as SVG text. No URL is loaded; expressions run in vega-interpreter, never as code. */
+import * as vega from 'vega';
+import { expressionInterpreter } from 'vega-interpreter';
+import type { JsonObject } from '../../protocol/notebook.js';
+
+function closedLoader(): vega.Loader {
+  const refuse = (uri: string) => Promise.reject(new Error(`charts load nothing from outside, refused ${uri}`));
+  return { ...vega.loader(), load: refuse, sanitize: refuse, http: refuse, file: refuse } as vega.Loader;
+}
+
+/** Vega tells what goes wrong in its data flow to a logger alone, and goes on with a picture of nothing. */
+function errorsInto(errors: string[]): vega.LoggerInterface {
+  const silent = () => logger;
+  const keep = (...told: readonly unknown[]) => {
+    errors.push(told.map((each) => (each instanceof Error ? each.message : String(each))).join(' '));
+    return logger;
+  };
+  const logger = {
+    ...{ level: silent, info: silent, debug: silent },
+    error: keep,
+    // What is refused by the loader is only a warning to Vega.
+    warn: (...told: readonly unknown[]) => (told[0] === 'Loading failed' ? keep(...told) : logger),
+  } as unknown as vega.LoggerInterface;
+  return logger;
+}
+
+/** @throws Error in words when the spec is none, or asks for what there is not. */
+export async function chartSvg(spec: JsonObject): Promise<string> {
+  const runtime = vega.parse(spec as unknown as vega.Spec, undefined, { ast: true });
+  const errors: string[] = [];
+  const view = new vega.View(runtime, {
+    renderer: 'none',
+    expr: expressionInterpreter,
+    loader: closedLoader(),
+    logger: errorsInto(errors),
+  });
+  try {
+    const svg = await view.toSVG();
+    if (errors.length > 0) throw new Error(errors[0]);
+    return svg;
+  } finally {
+    view.finalize();
+  }
+}

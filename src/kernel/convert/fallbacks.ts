@@ -1,0 +1,107 @@
+/** What outputs that only our renderer draws look like elsewhere: HTML for tables and texts, SVG for charts and graphs. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { COLUMNS_FILE, decodeColumns, type BundleRef } from '../../protocol/bundle.js';
+import type { ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
+import { GRAPH_BUNDLE, type GraphMeta } from '../../protocol/graph.js';
+import { MIME } from '../../protocol/mime.js';
+import type { CellOutput, JsonObject, NotebookFile, OutputItem } from '../../protocol/notebook.js';
+import { decodeSafetensors } from '../../protocol/safetensors.js';
+import { escapeHtml } from '../../protocol/webview.js';
+import { bundleMeta, bundlePlace } from '../session/report.js';
+import { ChartPictures } from './charts.js';
+import { graphSvg } from './graphSvg.js';
+import { comparisonHtml, featuresHtml, tableHtml } from './html.js';
+import { isObject } from './jupyter.js';
+import type { Notes } from './notes.js';
+import type { Fallbacks } from './toJupyter.js';
+
+/** Columns of a graph that can be drawn small. */
+const MAX_COLUMNS_BYTES = 256 * 2 ** 20;
+const HTML = 'text/html';
+const SVG = 'image/svg+xml';
+
+/** The picture of a graph from its bundle beside the notebook. */
+function graphPicture(descriptor: JsonObject, notebookFolder: string): string {
+  const bundle = descriptor as unknown as BundleRef;
+  const { sets } = bundleMeta(bundle, GRAPH_BUNDLE, notebookFolder) as GraphMeta;
+  const file = bundlePlace(notebookFolder, bundle.path, COLUMNS_FILE);
+  const { size } = fs.statSync(file);
+  if (size > MAX_COLUMNS_BYTES)
+    throw new Error(`${COLUMNS_FILE} has ${size} bytes, over the limit of ${MAX_COLUMNS_BYTES}`);
+  const where = path.join(bundle.path, COLUMNS_FILE);
+  const { tensors } = decodeSafetensors(fs.readFileSync(file), where);
+  return graphSvg(
+    sets,
+    sets.map((set, s) => decodeColumns(GRAPH_BUNDLE, set, s, tensors, where)),
+  );
+}
+
+/** How one item looks elsewhere, by mime; nothing where the output says so itself by one of `unless`. */
+interface Stand {
+  unless: readonly string[];
+  make(json: JsonObject): Looks | Promise<Looks>;
+}
+type Looks = ReadonlyMap<string, string>;
+
+/**
+ * An SVG picture, and HTML of it as an image: what turns notebooks into pages takes SVG apart for fear of scripts, which images
+ * do not run.
+ */
+function pictured(svg: string, title: unknown): Looks {
+  const image = `<img alt="${escapeHtml(typeof title === 'string' ? title : 'Chart')}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
+  return new Map([
+    [SVG, svg],
+    [HTML, image],
+  ]);
+}
+
+function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<string, Stand> {
+  const html = (make: (json: JsonObject) => string): Stand => ({
+    unless: [HTML],
+    make: (json) => new Map([[HTML, make(json)]]),
+  });
+  const unless = [SVG, HTML, MIME.png, 'image/jpeg'];
+  return new Map([
+    [MIME.table, html((json) => tableHtml(json as unknown as TableDescriptor))],
+    [MIME.features, html((json) => featuresHtml(json as unknown as FeatureCards))],
+    [MIME.comparison, html((json) => comparisonHtml(json as unknown as ComparisonDescriptor))],
+    [MIME.graph, { unless, make: (json) => pictured(graphPicture(json, notebookFolder), 'Mapper graph') }],
+    [
+      MIME.chart,
+      { unless, make: async ({ spec, title }) => pictured(await charts.svg(isObject(spec) ? spec : {}), title) },
+    ],
+  ]);
+}
+
+async function looksOf(output: CellOutput, known: ReadonlyMap<string, Stand>): Promise<Looks | undefined> {
+  const item = output.items.find(({ mime, json }: OutputItem) => known.has(mime) && isObject(json));
+  const stand = item && known.get(item.mime);
+  if (!stand || output.items.some(({ mime }) => stand.unless.includes(mime))) return undefined;
+  return stand.make(item.json as JsonObject);
+}
+
+/**
+ * Fallbacks for the outputs of a notebook; what cannot be made is in the notes, and the output keeps its plain text.
+ * @param notebookFolder folder that bundles' paths start from; no file outside of it is read.
+ */
+export async function fallbacksOf(notebook: NotebookFile, notebookFolder: string, notes: Notes): Promise<Fallbacks> {
+  const charts = new ChartPictures();
+  const known = stands(notebookFolder, charts);
+  const found = new Map<CellOutput, ReadonlyMap<string, string>>();
+  try {
+    for (const [index, cell] of notebook.cells.entries())
+      for (const output of cell.outputs ?? []) {
+        try {
+          const looks = await looksOf(output, known);
+          if (looks) found.set(output, looks);
+        } catch (error) {
+          const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
+          notes.add(`an output is text alone for other viewers: ${reason}`, index);
+        }
+      }
+  } finally {
+    await charts.close();
+  }
+  return found;
+}
