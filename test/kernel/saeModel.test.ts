@@ -3,6 +3,7 @@ import { initDevice } from '#kernel/compute/device.js';
 import { Random } from '#kernel/compute/random.js';
 import { createModel } from '#kernel/models/create.js';
 import type { ModelConfig, Tokenizer, TokenSet } from '#kernel/models/types.js';
+import { captureActivations } from '#kernel/models/capture.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
 import { modelSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
@@ -46,6 +47,35 @@ beforeAll(() => initDevice({ device: 'cpu' }));
 
 describe('an SAE of a model', () => {
   const model = () => createModel(config, { seed: 1, tokenizer, name: 'tiny' });
+  it('is trained on all tokens but those in ignoreTokens, from any piece on; all ignored is refused', async () => {
+    const lm = model();
+    const hook = 'blocks.0.hook_mlp_out';
+    // Sequences 8 to 23 hold nothing but ignored tokens: a block of their own, and a part of the next.
+    const some = { ...tokens, tokens: tokens.tokens.map((id, i) => (i >= 128 && i < 384 ? 7 : id)) };
+    const ignoreTokens = [7, 3];
+    const rows: number[][] = [];
+    for await (const { firstToken, x } of captureActivations(lm, some, hook, { batchTokens: 192 }))
+      for (let r = 0; r < x.rows; r++)
+        if (!ignoreTokens.includes(some.tokens[firstToken + r]))
+          rows.push([...x.data.subarray(r * x.cols, (r + 1) * x.cols)]);
+    const source = modelSource(lm, some, hook, { batchTokens: 192, cacheBytes: 0, ignoreTokens });
+    expect(source.rows).toBe(rows.length);
+    expect(rows.length).toBeLessThan(64 * 16 - 256);
+    const starts = [0];
+    for await (const piece of source.batches()) starts.push(starts.at(-1)! + piece.rows);
+    for (const start of starts) {
+      const got: number[][] = [];
+      for await (const piece of source.batches(start))
+        for (let r = 0; r < piece.rows; r++) got.push([...piece.data.subarray(r * piece.cols, (r + 1) * piece.cols)]);
+      expect(got).toEqual(rows.slice(start));
+    }
+    const { sae } = await trainSae(source, { dSae: 32, steps: 2, trainBatchSizeTokens: 64 });
+    expect(sae.config.metadata.training).toMatchObject({ ignoreTokens });
+    expect(() => modelSource(lm, some, hook, { ignoreTokens: Array.from({ length: 50 }, (_, i) => i) })).toThrow(
+      /every token is in ignoreTokens or padding/,
+    );
+  });
+
   it.each(['blocks.0.hook_mlp_out', 'blocks.1.attn.hook_z'])(
     'at %s trains, and its figures agree with training',
     async (hook) => {

@@ -22,6 +22,7 @@ import { CONFORMANCE, pairs } from './pairing.js';
 import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
+import { trainedOnText } from './trainedOn.js';
 import type { Sae, SaeArchitecture } from './types.js';
 
 const modelArg = thing<LanguageModel>('model', 'What fg.models.load returned.');
@@ -97,6 +98,8 @@ const load = verb({
     const hub = env.withCacheFolder(only(HUB, options));
     const at = repo === undefined ? env.resolve(fileOrFolder) : await download(fileOrFolder, repo, { ...hub, ...call });
     const sae = await loadSae(at, only(LOAD, options));
+    const said = trainedOnText(sae.config);
+    if (said) env.context.print(`${sae.name}: ${said}`);
     return withSummary(sae, () => describeSae(sae));
   },
 });

@@ -10,7 +10,7 @@ import { count, withSummary } from '../present/items.js';
 import { trainingItems } from '../present/training.js';
 import { KEPT, thing } from '../verb/common.js';
 import { parametersOf, type Environment } from '../verb/environment.js';
-import { only, required, text, type Given } from '../verb/option.js';
+import { numbers, only, required, text, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { loadSae } from './load.js';
 import { saveSae } from './save.js';
@@ -46,7 +46,11 @@ export interface TrainingData {
 }
 
 /** Options as they make the result what it is; `fresh` trains again from the first step. */
-export type KeptTraining = Given<typeof TRAIN> & { readonly hook?: string; readonly fresh?: boolean };
+export type KeptTraining = Given<typeof TRAIN> & {
+  readonly hook?: string;
+  readonly ignoreTokens?: readonly number[];
+  readonly fresh?: boolean;
+};
 
 /** An SAE that was trained here, from its artifact. */
 export async function loadTrained(folder: string): Promise<TrainedSae> {
@@ -78,7 +82,7 @@ export async function trainKept(
   options: KeptTraining,
   call: CallOptions,
 ): Promise<TrainedSae> {
-  const { hook: _, features, fresh, ...rest } = options;
+  const { hook: _, ignoreTokens: __, features, fresh, ...rest } = options;
   const parameters = parametersOf(options);
   const key = { kind: 'sae', parameters: { seed: 0, ...parameters }, inputs: data.inputs, codeVersion: CODE_VERSION };
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
@@ -115,6 +119,12 @@ export const train = verb({
     hook: required(
       text({ doc: "TransformerLens hook name, such as 'blocks.0.hook_mlp_out'; `model.hooks` lists them." }),
     ),
+    ignoreTokens: numbers({
+      doc: 'Token ids (begin and end tokens) whose activations are left out of training, as padding always is; those that fg.datasets added among them, if they are named here.',
+      min: 0,
+      repeats: true,
+      fallback: 'none',
+    }),
     ...TRAIN,
     ...KEPT,
   },
@@ -125,15 +135,16 @@ export const train = verb({
   async run({ env, options, call }, model, data) {
     const tokens = tokenSet(data, model);
     const { hook, fresh } = options;
+    const ignoreTokens = options.ignoreTokens && [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
     return trainKept(
       env,
       {
         title: `SAE of ${model.name} ${hook}`,
         inputs: { model: model.id, tokens: tokens.id },
-        source: () => modelSource(model, tokens, hook),
+        source: () => modelSource(model, tokens, hook, { ignoreTokens }),
         warning: () => unlikelyText(model, tokens, call),
       },
-      { hook, ...only(TRAIN, options), fresh },
+      { hook, ...(ignoreTokens ? { ignoreTokens } : {}), ...only(TRAIN, options), fresh },
       call,
     );
   },

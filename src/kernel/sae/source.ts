@@ -1,7 +1,8 @@
 /** Where training data comes from: activations in pieces, as often as training wants to go over them. */
-import { capturedWidth, captureActivations } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { capturedWidth, captureActivations } from '../models/capture.js';
+import { ignoredPositions } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 
 export interface ActivationSource {
@@ -15,6 +16,8 @@ export interface ActivationSource {
   /** Identity of the tokens, when the activations come from tokens. */
   readonly tokensId?: string;
   readonly contextSize?: number;
+  /** Token ids whose activations are left out. */
+  readonly ignoreTokens?: readonly number[];
   /**
    * One epoch, the same pieces in the same order each time, from the piece that starts at row `firstRow` (default 0;
    * always a row at which an earlier epoch started a piece). A piece is the receiver's to keep, not to change.
@@ -45,20 +48,23 @@ export function matrixSource(
 
 /**
  * The activations of a model at a hook, computed as training asks for them. Where all of them fit in `cacheBytes`
- * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass. Padding is left out.
- * `batchTokens`: tokens of one forward pass, default 4,096.
+ * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass. Padding is left out, and
+ * the activations of tokens in `ignoreTokens`. `batchTokens`: tokens of one forward pass, default 4,096.
  */
 export function modelSource(
   model: LanguageModel,
   tokens: TokenSet,
   hook: string,
-  options: { batchTokens?: number; cacheBytes?: number } = {},
+  options: { batchTokens?: number; cacheBytes?: number; ignoreTokens?: readonly number[] } = {},
 ): ActivationSource {
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
   const width = capturedWidth(model, hook);
-  const before = rowsBefore(tokens);
+  const ignored = ignoredPositions(tokens, options.ignoreTokens);
+  const before = rowsBefore(tokens, ignored);
   const rows = before[tokens.sequences];
+  if (rows === 0) throw new RangeError('every token is in ignoreTokens or padding: there are no activations');
+  const perBlock = Math.max(1, Math.floor(batchTokens / tokens.context));
   const source: ActivationSource = {
     width,
     rows,
@@ -67,11 +73,14 @@ export function modelSource(
     modelId: model.id,
     tokensId: tokens.id,
     contextSize: tokens.context,
+    ...(options.ignoreTokens ? { ignoreTokens: options.ignoreTokens } : {}),
     async *batches(firstRow = 0, call = {}) {
-      const firstSequence = before.indexOf(firstRow);
+      // Where blocks of sequences begin; sequences without a row have the same row before and after them.
+      const found = before.findIndex((row, s) => row === firstRow && s % perBlock === 0);
+      const firstSequence = found < 0 ? tokens.sequences : found;
       const capture = { batchTokens, firstSequence, ...call };
       for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
-        const text = withoutPadding(x, tokens.padding?.subarray(firstToken, firstToken + x.rows));
+        const text = withoutIgnored(x, ignored?.subarray(firstToken, firstToken + x.rows));
         if (text.rows > 0) yield text;
       }
     },
@@ -79,19 +88,19 @@ export function modelSource(
   return rows * width * 4 <= cacheBytes ? cachedSource(source) : source;
 }
 
-/** Entry s: tokens in sequences 0 … s − 1 that are no padding; the last entry is those of all. */
-function rowsBefore({ sequences, context, padding }: TokenSet): number[] {
+/** Entry s: tokens in sequences 0 … s − 1 that are not ignored; the last entry is those of all. */
+function rowsBefore({ sequences, context }: TokenSet, ignored: Uint8Array | undefined): number[] {
   const before = [0];
   for (let s = 0; s < sequences; s++) {
-    const padded = padding?.subarray(s * context, (s + 1) * context).reduce((sum, one) => sum + one, 0) ?? 0;
-    before.push(before[s] + context - padded);
+    const out = ignored?.subarray(s * context, (s + 1) * context).reduce((sum, one) => sum + one, 0) ?? 0;
+    before.push(before[s] + context - out);
   }
   return before;
 }
 
-function withoutPadding(x: Matrix, padding: Uint8Array | undefined): Matrix {
-  if (!padding?.includes(1)) return x;
-  const kept = Array.from(padding.keys()).filter((row) => padding[row] === 0);
+function withoutIgnored(x: Matrix, ignored: Uint8Array | undefined): Matrix {
+  if (!ignored?.includes(1)) return x;
+  const kept = Array.from(ignored.keys()).filter((row) => ignored[row] === 0);
   const out = matrix(kept.length, x.cols);
   kept.forEach((row, i) => out.data.set(x.data.subarray(row * x.cols, (row + 1) * x.cols), i * x.cols));
   return out;

@@ -64,6 +64,7 @@ export async function trainSae(
     hook: source.hookName,
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
+    ignoreTokens: source.ignoreTokens ?? null,
   };
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
@@ -238,6 +239,7 @@ class Trainer {
       activationOffset: this.bDec.offset,
       normScalingFactor: this.scale,
       tokens: source.tokensId ?? null,
+      ...(source.ignoreTokens ? { ignoreTokens: [...source.ignoreTokens] } : {}),
       finalL0: mean((row) => row.l0),
       finalExplainedVariance: Number.isFinite(explainedVariance) ? explainedVariance : null,
     };
