@@ -19,7 +19,18 @@ const closed = (files, patterns, names = []) => ({
 const p = (glob, why = 'imports point one way: see docs/architecture.md') => ({ glob, why });
 const outside = [p('**/extension/**'), p('**/webviews/**')];
 const notInExtension = [p('**/kernel/**'), p('**/webviews/**'), p('@tensorflow/*')];
-const upper = ['datasets', 'sae', 'activations', 'correlation', 'maps', 'mapper', 'synthetic', 'interventions', 'show'];
+const upper = [
+  'datasets',
+  'sae',
+  'activations',
+  'correlation',
+  'maps',
+  'mapper',
+  'synthetic',
+  'interventions',
+  'show',
+  'inspect',
+];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];
 /** Pairs of one floor: present names the types of rooms, io and compute lend to each other. */

@@ -1,4 +1,4 @@
-/** The `fgnb` command line: run a notebook headless, export a report, convert notebooks, diagnose the host. */
+/** The `fgnb` command line: run, export, convert notebooks, inspect files, diagnose the host. */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { maxOf } from '../protocol/lists.js';
@@ -35,6 +35,11 @@ const HELP = `fgnb ${KERNEL_VERSION} · Feature Geometry Notebooks
   fgnb convert IN OUT [--force]
       Reads the notebook IN and writes it as OUT, by their endings: .fgnb, .ipynb (Jupyter) or .ts (cells between "// %%").
       What changes or cannot be carried is said on stderr. --force writes over OUT.
+  fgnb inspect PATH|HUB_ID [--inside PATH] [--dataset] [--revision REVISION] [--json]
+      What a file, folder or repository holds, from its headers: family, tensors, types, hook, architecture, memory, what
+      is unusual, and the line that loads it. --inside names a file or folder in it; --dataset asks for a dataset of the
+      hub. Access tokens come from HF_TOKEN or "hf auth login"; HF_HUB_OFFLINE=1 asks the cache alone.
+      Exit code: 0 it loads, 1 it does not load as it stands or is not there, 2 wrong usage.
   fgnb doctor [--json] [--device DEVICE]
       What this host has, what is used, and why nothing better is.
   fgnb --help | --version
@@ -214,6 +219,30 @@ async function doctor(json: boolean, device: string): Promise<number> {
   return 0;
 }
 
+interface InspectArguments {
+  inside?: string;
+  dataset?: boolean;
+  revision?: string;
+  json?: boolean;
+}
+
+async function inspectAt(asked: string, { inside, dataset, revision, json }: InspectArguments): Promise<number> {
+  const [{ inspect }, { inspectionText }, { locateIn }] = await Promise.all([
+    import('./inspect/inspect.js'),
+    import('./inspect/words.js'),
+    import('./verb/environment.js'),
+  ]);
+  try {
+    const repoType = dataset ? 'dataset' : 'model';
+    const found = await inspect(locateIn(process.cwd(), asked), asked, { inside, revision, repoType });
+    print(json ? JSON.stringify(found) : inspectionText(found));
+    return found.loads ? 0 : 1;
+  } catch (error) {
+    if (json) print(JSON.stringify({ inspection: 1, path: asked, error: (error as Error).message }));
+    throw error;
+  }
+}
+
 function parseCommand() {
   try {
     return parseArgs({
@@ -227,6 +256,9 @@ function parseCommand() {
         'keep-going': { type: 'boolean' },
         json: { type: 'boolean' },
         force: { type: 'boolean' },
+        inside: { type: 'string' },
+        dataset: { type: 'boolean' },
+        revision: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },
@@ -243,7 +275,10 @@ async function main(): Promise<number> {
   else if (values.help || command === 'help' || command === undefined) print(HELP.trimEnd());
   else if (rest.length > (command === 'convert' ? 1 : 0)) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
   else if (command === 'doctor') return doctor(values.json === true, values.device);
-  else if (command !== 'run' && command !== 'export' && command !== 'convert')
+  else if (command === 'inspect') {
+    if (!notebookFile) throw new UsageError('fgnb inspect needs a path or a hub id');
+    return inspectAt(notebookFile, values);
+  } else if (command !== 'run' && command !== 'export' && command !== 'convert')
     throw new UsageError(`unknown command ${command}`);
   else if (!notebookFile) throw new UsageError(`fgnb ${command} needs a notebook`);
   else if (command === 'convert') return convert(notebookFile, rest[0], values.force === true);

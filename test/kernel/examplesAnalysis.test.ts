@@ -42,9 +42,11 @@ describe('examples of analysis', () => {
     expect(outputsOf(cells, 'fgnb.map')).toBe(1);
   });
 
-  it('bring-your-own.fgnb runs: arrays become stores, and A is found in B', async () => {
-    const { stdout } = await runExample(folder, 'bring-your-own', {});
+  it('bring-your-own.fgnb runs: arrays become stores, A is found in B, and both are drawn in a twin map', async () => {
+    const { stdout, cells, html } = await runExample(folder, 'bring-your-own', {});
     expect(figure(stdout, 'Pairs found')).toEqual([24, 24]);
     expect(figure(stdout, 'Loaded again')[0]).toBeGreaterThanOrEqual(24);
+    expect(outputsOf(cells, 'fgnb.map')).toBe(1);
+    expect(html).toContain('Own arrays: A and B');
   });
 });

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Inspection } from '#kernel/inspect/types.js';
 import type { NotebookFile } from '#protocol/notebook.js';
+import { FakeHub } from '#test/kit/hub.js';
 import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
 import { temporaryFolder } from '#test/kit/folder.js';
 
@@ -19,9 +21,14 @@ interface Ended {
 function fgnb(
   args: string[],
   during?: (child: ReturnType<typeof spawn>, stdout: () => string) => void,
+  env: Record<string, string> = {},
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [kernelCli, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [kernelCli, ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     const ended = { code: null as number | null, stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)));
     child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)));
@@ -63,6 +70,72 @@ describe('fgnb', () => {
     fs.writeFileSync(path.join(folder, 'broken.fgnb'), '{"fgnb": 1,\n');
     expect((await fgnb(['run', 'broken.fgnb', '--out', 'o.fgnb'])).stderr).toMatch(/broken\.fgnb: .*line 2/);
     expect(fs.existsSync(path.join(folder, 'o.fgnb'))).toBe(false);
+  });
+
+  it('inspects a model: words, JSON, and whether it loads as exit code', async () => {
+    const model = path.join(root, 'examples/models/tiny-stories-1L');
+    const said = await fgnb(['inspect', model]);
+    expect(said).toMatchObject({ code: 0, stderr: '' });
+    expect(said.stdout).toMatch(
+      /gpt_neo: 1 layers of width 128[\s\S]*Loads by\n {2}const lm = await fg\.models\.load\(/,
+    );
+    const json = JSON.parse((await fgnb(['inspect', model, '--json'])).stdout) as Inspection;
+    expect(json).toMatchObject({
+      inspection: 1,
+      kind: 'model',
+      loads: true,
+      parameters: 738_816,
+      unusual: [{ code: 'tied-embeddings' }],
+    });
+    const file = await fgnb(['inspect', model, '--inside', 'model.safetensors', '--json']);
+    expect(JSON.parse(file.stdout)).toMatchObject({ kind: 'model', loads: true });
+    fs.writeFileSync(path.join(folder, 'cut.safetensors'), 'cut');
+    const refused = await fgnb(['inspect', 'cut.safetensors']);
+    expect(refused).toMatchObject({ code: 1, stdout: expect.stringMatching(/refused: .*cut\.safetensors/) });
+    const absent = await fgnb(['inspect', './absent', '--json']);
+    expect(absent).toMatchObject({ code: 1, stderr: expect.stringMatching(/nothing to inspect at .*absent/) });
+    expect(JSON.parse(absent.stdout)).toEqual({
+      inspection: 1,
+      path: './absent',
+      error: expect.stringMatching(/nothing/),
+    });
+    for (const args of [['inspect'], ['inspect', 'a', 'b']]) expect(await fgnb(args)).toMatchObject({ code: 2 });
+    expect((await fgnb(['--help'])).stdout).toMatch(/fgnb inspect PATH\|HUB_ID/);
+  });
+
+  it('inspects a repository of the hub with the token of the environment, which it never prints', async () => {
+    const hub = new FakeHub();
+    await hub.start();
+    const token = 'hf_secretoftests';
+    const file = (name: string) => ({
+      data: new Uint8Array(fs.readFileSync(path.join(root, 'examples/models/tiny-stories-1L', name))),
+    });
+    const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+    const files = {
+      ...Object.fromEntries(names.map((name) => [name, file(name)])),
+      'model.safetensors': { ...file('model.safetensors'), lfs: true },
+    };
+    hub.repos = [{ type: 'model', id: 'owner/tiny', commit: 'c'.repeat(40), revisions: ['main', 'v1'], files, token }];
+    const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: path.join(folder, 'hf-home'), HF_TOKEN: token };
+    try {
+      const found = await fgnb(['inspect', 'owner/tiny', '--revision', 'v1'], undefined, env);
+      expect(found.stdout).toMatch(/owner\/tiny \(model repository, commit c+\): Hugging Face model, safetensors/);
+      expect(found.code).toBe(0);
+      expect(hub.sent).toBeLessThan(file('model.safetensors').data.length);
+      const refused = await fgnb(['inspect', 'owner/tiny', '--json'], undefined, { ...env, HF_TOKEN: 'hf_wrongtoken' });
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/does not exist or is private \(401\)/) });
+      const offline = await fgnb(['inspect', 'owner/none'], undefined, { ...env, HF_HUB_OFFLINE: '1' });
+      expect(offline).toMatchObject({ code: 1, stderr: expect.stringMatching(/HF_HUB_OFFLINE forbids/) });
+      for (const { stdout, stderr } of [found, refused, offline])
+        expect(stdout + stderr).not.toMatch(/hf_secret|hf_wrong/);
+      const kept = fs.readdirSync(path.join(folder, 'hf-home'), { recursive: true, withFileTypes: true });
+      expect(kept.length).toBeGreaterThan(5);
+      for (const entry of kept)
+        if (entry.isFile())
+          expect(fs.readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).not.toContain(token);
+    } finally {
+      await hub.stop();
+    }
   });
 
   it('runs a notebook with parameters and writes the executed notebook and its report', async () => {

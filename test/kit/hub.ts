@@ -25,13 +25,16 @@ export const gitIdOf = (data: Uint8Array): string =>
   createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
 
 /** What the next answers with file contents do wrong; taken one by one. */
-export type Fault = { cutAfter: number } | { status: number } | { corrupt: true } | { longer: true };
+export type Fault =
+  { cutAfter: number } | { status: number } | { corrupt: true } | { longer: true } | { noRange: true };
 
 /** Speaks the hub's protocol on 127.0.0.1: info, tree with pages, resolve with redirect to storage, ranges, errors. */
 export class FakeHub {
   readonly requests: HubRequest[] = [];
   readonly storageRequests: HubRequest[] = [];
   readonly faults: Fault[] = [];
+  /** Bytes of files that were answered with. */
+  sent = 0;
   repos: FakeRepo[] = [];
   private readonly hub = createServer((request, response) => this.answer(request, response));
   private readonly storage = createServer((request, response) => {
@@ -130,13 +133,16 @@ export class FakeHub {
   private send(data: Uint8Array, etag: string, request: IncomingMessage, response: ServerResponse): void {
     const fault = this.faults.shift();
     if (fault && 'status' in fault) return void response.writeHead(fault.status).end();
-    const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    let body = data.slice(from);
+    const range = fault && 'noRange' in fault ? null : /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
+    const from = Number(range?.[1] ?? 0);
+    const end = range?.[2] ? Math.min(Number(range[2]) + 1, data.length) : data.length;
+    let body = data.slice(from, end);
     if (fault && 'corrupt' in fault && body.length > 0) body[body.length - 1] ^= 1;
     if (fault && 'longer' in fault) body = Uint8Array.from([...body, 1, 2, 3]);
     const headers = { etag: `"${etag}"`, 'accept-ranges': 'bytes', 'content-length': body.length };
-    if (from > 0)
-      response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${data.length - 1}/${data.length}` });
+    this.sent += body.length;
+    if (from > 0 || end < data.length)
+      response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${end - 1}/${data.length}` });
     else response.writeHead(200, headers);
     if (fault && 'cutAfter' in fault) {
       response.write(body.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20));

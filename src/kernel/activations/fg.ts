@@ -1,8 +1,10 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
-import type { Intervention } from '../models/edits.js';
+import { interventionPairings } from '../interventions/pairings.js';
+import { listOf, type Intervention } from '../models/edits.js';
 import type { LanguageModel } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
@@ -34,11 +36,7 @@ const SAVE = {
     repeats: true,
     fallback: 'none',
   }),
-  conformance: flag({
-    doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-    fallback: 'true',
-    identity: false,
-  }),
+  ...CONFORMANCE,
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
     { doc: "Changes to the model's activations while it runs, in order.", fallback: 'none' },
@@ -59,6 +57,9 @@ const save = verb({
     'The first NaN or infinity stops it, with its place; nothing is kept.',
   ],
   kinds: ['activations'],
+  before: pairs(({ interventions }, model, _sae, data) =>
+    interventionPairings(model, listOf(interventions), tokenSet(data, model)),
+  ),
   async run({ env, options, call }, model, sae, data) {
     const { fresh } = options;
     const { activations, cached, record, warnings } = await saveActivations(

@@ -13,6 +13,8 @@ import { writeActivations } from './write.js';
 
 /** Bumped when the same arrays give another store. */
 const CODE_VERSION = 1;
+/** The same of arrays with padded tokens: 2 leaves their rows out. */
+const PADDED_VERSION = 2;
 
 /** Numbers in a row: an array, a typed array, or an array from a file. */
 export type NumberList = readonly number[] | Exclude<NdArray['data'], BigInt64Array | BigUint64Array> | NdArray;
@@ -68,11 +70,12 @@ interface PlainTokens {
   context?: number;
   id?: string;
   tokenizer?: Tokenizer;
+  padding?: Uint8Array;
 }
 
 /**
  * Makes a store of sparse activations from arrays and keeps it as an artifact; the same arrays and options load it.
- * Zeros are left out. Rows belong to tokens: two stores can be correlated when both were given the same tokens, or neither
+ * Zeros are left out, and rows of a token set's padding. Rows belong to tokens: two stores can be correlated when both were given the same tokens, or neither
  * any and they have as many rows in the same sequences.
  * @throws TypeError or RangeError on arrays that do not fit each other, on NaN and infinity, with the place, and on negative
  *   entries unless { negative: 'zero' }
@@ -96,7 +99,7 @@ export async function activationsFrom(
     kind: 'activations',
     parameters: { from: 'arrays', name, hook, model, context, negative: options.negative ?? 'refuse' },
     inputs: { arrays: rows.hash, tokens: tokenSet.id },
-    codeVersion: CODE_VERSION,
+    codeVersion: tokens?.padding ? PADDED_VERSION : CODE_VERSION,
   };
   const piece = tokens?.tokenizer ? (id: number): string => (tokens.tokenizer as Tokenizer).piece(id) : undefined;
   return store.compute<SparseActivations>(key, {
@@ -113,6 +116,7 @@ export async function activationsFrom(
         model: { name: model || 'arrays', id: sha256([`model ${model}`]) },
         sae: { name, id: rows.hash },
         tokenSet,
+        ignored: tokens?.padding,
         piece,
         id: store.idOf(key),
       });
@@ -313,8 +317,8 @@ function plainTokens(
   const tokenizer = decoder && ('tokenizer' in decoder ? decoder.tokenizer : decoder);
   if (given === undefined) return undefined;
   if (typeof given === 'object' && 'sequences' in given && 'tokenizer' in given) {
-    const { tokens, context, id } = given;
-    return { ids: tokens, context, id, tokenizer: given.tokenizer };
+    const { tokens, context, id, tokenizer, padding } = given;
+    return { ids: tokens, context, id, tokenizer, padding };
   }
   const rows = Array.isArray(given) && Array.isArray(given[0]) ? stacked(given as unknown[]) : undefined;
   const shape = rows?.shape ?? (given as Partial<NdArray>).shape;

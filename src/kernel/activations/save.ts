@@ -10,7 +10,8 @@ import { ignoredPositions } from '../models/ignored.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { conformanceWarnings, requirePairing } from '../sae/conformance.js';
+import { requirePairing } from '../sae/conformance.js';
+import { conformanceWarnings } from '../sae/pairing.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { captureActivations } from './capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -20,6 +21,8 @@ import type { ActivationsMeta, SparseActivations } from './types.js';
 
 /** Bumped when the same inputs give other activations. */
 const CODE_VERSION = 2;
+/** The same of stores with ignored rows: 3 writes which rows these are. */
+const IGNORING_VERSION = 3;
 
 export interface SaveActivationsOptions extends CallOptions {
   /** Hook to encode; default the hook the SAE was trained on. */
@@ -85,7 +88,7 @@ export async function saveActivations(
       ...(ignoreTokens.length > 0 ? { ignoreTokens } : {}),
     },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
-    codeVersion: CODE_VERSION,
+    codeVersion: ignored ? IGNORING_VERSION : CODE_VERSION,
   };
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
@@ -93,12 +96,12 @@ export async function saveActivations(
     async make(folder) {
       if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
       const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));
-      await writeActivations(folder, withoutIgnored(rows, ignored), {
+      await writeActivations(folder, rows, {
         signal: options.signal,
         features: sae.config.dSae,
         tokenIds: tokens.tokens,
         context: tokens.context,
-        ignored: ignored?.reduce((sum, one) => sum + one, 0),
+        ignored,
         hook,
         model: { name: model.name, id: model.id },
         sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
@@ -159,38 +162,6 @@ async function* encodeTokens(
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
     yield sae.encode(x);
   }
-}
-
-/** The same rows, those of ignored positions without entries. */
-async function* withoutIgnored(
-  blocks: AsyncIterable<SparseRows>,
-  ignored: Uint8Array | undefined,
-): AsyncGenerator<SparseRows> {
-  let first = 0;
-  for await (const block of blocks) {
-    const mask = ignored?.subarray(first, first + block.rows);
-    first += block.rows;
-    yield mask?.includes(1) ? emptied(block, mask) : block;
-  }
-}
-
-function emptied({ rows, cols, indptr, indices, values }: SparseRows, mask: Uint8Array): SparseRows {
-  const ends = new Uint32Array(rows + 1);
-  const entries: number[] = [];
-  for (let t = 0; t < rows; t++) {
-    for (let p = indptr[t]; mask[t] === 0 && p < indptr[t + 1]; p++) entries.push(p);
-    ends[t + 1] = entries.length;
-  }
-  return {
-    rows,
-    cols,
-    indptr: ends,
-    indices:
-      indices instanceof Uint16Array
-        ? Uint16Array.from(entries, (p) => indices[p])
-        : Int32Array.from(entries, (p) => indices[p]),
-    values: Float32Array.from(entries, (p) => values[p]),
-  };
 }
 
 function requireFinite(x: Matrix, firstToken: number, context: number, what: string): void {

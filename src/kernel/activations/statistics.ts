@@ -94,9 +94,14 @@ function refuseEntry(token: number, feature: number, value: number, before: numb
   throw new RangeError(`${at} is ${value}; a stored activation is finite and above 0`);
 }
 
-/** [features]: share of tokens on which the feature fires. */
+/** Tokens that count: all but those that are ignored. */
+export function countedTokens({ tokens, ignored = 0 }: Pick<ActivationsMeta, 'tokens' | 'ignored'>): number {
+  return tokens - ignored;
+}
+
+/** [features]: share of the counted tokens on which the feature fires. */
 export function firingRates(activations: Pick<SparseActivations, 'meta' | 'statistics'>): Float32Array {
-  const { tokens } = activations.meta;
+  const tokens = countedTokens(activations.meta);
   return Float32Array.from(activations.statistics.firings, (n) => (tokens > 0 ? n / tokens : 0));
 }
 
@@ -110,7 +115,7 @@ export function deadFeatures(activations: Pick<SparseActivations, 'statistics'>)
 
 /** Mean number of features that fire on a token that is not ignored. */
 export function meanL0(meta: ActivationsMeta): number {
-  const counted = meta.tokens - (meta.ignored ?? 0);
+  const counted = countedTokens(meta);
   return counted > 0 ? meta.nonZeros / counted : 0;
 }
 

@@ -2,7 +2,8 @@
  * The sparse activation store on disk. A folder holds
  *   activations.json          ActivationsMeta and the store's id
  *   shard-00000.safetensors   indptr I64 [n+1], indices U16|I32 [nnz], values F32 [nnz], tokens I32 [n],
- *                             sequence I32 [s+1] (row offsets of the sequences in this shard), whole sequences
+ *                             sequence I32 [s+1] (row offsets of the sequences in this shard), whole sequences;
+ *                             ignored U8 [n] (rows that are no text and have no entries), where there are any
  *   statistics.safetensors    firings U32, sum F64, sumSquares F64, max F32, each [features]
  *   pieces.json               text of each token that occurs, [[id, text], …], when a tokenizer was at hand
  * activations.json is written last, so a folder without it is not a store.
@@ -16,6 +17,7 @@ import type { NdArray } from '../io/ndarray.js';
 import { SafetensorsFile } from '../io/safetensors.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { Tokenizer } from '../models/types.js';
+import { emptied } from './ignored.js';
 import { addRows, checkRows, checkStatistics, emptyStatistics } from './statistics.js';
 import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
 
@@ -54,19 +56,8 @@ export async function openActivations(
     meta,
     statistics,
     piece,
-    async tokenIds() {
-      const ids = new Int32Array(meta.tokens);
-      for (const shard of meta.shards) {
-        const path = safeJoin(folder, shard.file);
-        const file = await SafetensorsFile.open(path, digests[shard.file]);
-        try {
-          ids.set(typed(await file.read('tokens'), Int32Array, shard.tokens, `${path}: tokens`), shard.firstToken);
-        } finally {
-          await file.close();
-        }
-      }
-      return ids;
-    },
+    tokenIds: () => ofEveryShard(folder, meta, digests, 'tokens', Int32Array),
+    ignored: () => (meta.ignored ? ignoredRows(folder, meta, digests) : Promise.resolve(undefined)),
     async *shards() {
       for (const shard of meta.shards) {
         yield {
@@ -76,6 +67,41 @@ export async function openActivations(
       }
     },
   };
+}
+
+/** One array per token, from all shards. */
+async function ofEveryShard<T extends Int32Array | Uint8Array>(
+  folder: string,
+  meta: ActivationsMeta,
+  digests: FolderDigest,
+  name: string,
+  type: { new (n: number): T; name: string },
+): Promise<T> {
+  const all = new type(meta.tokens);
+  for (const shard of meta.shards) {
+    const path = safeJoin(folder, shard.file);
+    const file = await SafetensorsFile.open(path, digests[shard.file]);
+    try {
+      if (name === 'ignored' && !file.names().includes(name))
+        throw new Error(
+          `${path} does not say which of its rows are ignored: it was saved by an earlier version; save the activations again`,
+        );
+      all.set(typed(await file.read(name), type, shard.tokens, `${path}: ${name}`), shard.firstToken);
+    } finally {
+      await file.close();
+    }
+  }
+  return all;
+}
+
+async function ignoredRows(folder: string, meta: ActivationsMeta, digests: FolderDigest): Promise<Uint8Array> {
+  const mask = await ofEveryShard(folder, meta, digests, 'ignored', Uint8Array);
+  const marks = mask.reduce((sum, one) => sum + one, 0);
+  if (marks !== meta.ignored || mask.some((one) => one > 1))
+    throw new Error(
+      `${folder} is damaged: its shards mark ${marks} ignored rows but ${META_FILE} says ${meta.ignored}`,
+    );
+  return mask;
 }
 
 async function readMeta(folder: string): Promise<{ id: string; meta: ActivationsMeta }> {
@@ -189,6 +215,12 @@ export async function readShard(
       values: typed(await file.read('values'), Float32Array, shard.nonZeros, `${path}: values`),
     };
     inFile(path, () => checkRows(rows, shard.firstToken));
+    if (file.names().includes('ignored')) {
+      const mask = typed(await file.read('ignored'), Uint8Array, shard.tokens, `${path}: ignored`);
+      const firing = mask.findIndex((one, t) => one === 1 && indptr[t + 1] > indptr[t]);
+      if (firing >= 0)
+        throw new Error(`${path} is damaged: token ${shard.firstToken + firing} is ignored but has activations`);
+    }
     return rows;
   } finally {
     await file.close();
@@ -213,6 +245,8 @@ export interface MemoryActivationsOptions {
   /** Tokens per sequence; default all tokens in one. */
   context?: number;
   piece?: (token: number) => string;
+  /** Rows whose entries are left out (1), [tokens]; default none. */
+  ignored?: Uint8Array;
   /** Identity; default a hash of the content. */
   id?: string;
   meta?: Partial<Pick<ActivationsMeta, 'hook' | 'model' | 'sae' | 'tokenSet'>>;
@@ -223,8 +257,11 @@ export function memoryActivations(
   blocks: SparseRows | readonly SparseRows[],
   options: MemoryActivationsOptions = {},
 ): SparseActivations {
-  const parts: readonly SparseRows[] = 'indptr' in blocks ? [blocks] : blocks;
-  if (parts.length === 0) throw new RangeError('activations need at least one block of rows');
+  const { ignored } = options;
+  const given: readonly SparseRows[] = 'indptr' in blocks ? [blocks] : blocks;
+  if (given.length === 0) throw new RangeError('activations need at least one block of rows');
+  let row = 0;
+  const parts = given.map((rows) => (ignored ? emptied(rows, ignored.subarray(row, (row += rows.rows))) : rows));
   const statistics = emptyStatistics(parts[0].cols);
   const shards: Shard[] = [];
   let tokens = 0;
@@ -244,6 +281,7 @@ export function memoryActivations(
   const meta: ActivationsMeta = {
     version: 1,
     tokens,
+    ...(ignored?.includes(1) ? { ignored: ignored.reduce((sum, one) => sum + one, 0) } : {}),
     sequences: tokens / context,
     context,
     features: parts[0].cols,
@@ -263,6 +301,7 @@ export function memoryActivations(
     statistics,
     piece: options.piece ?? ((token) => `<${token}>`),
     tokenIds: () => Promise.resolve(ids.slice()),
+    ignored: () => Promise.resolve(ignored?.includes(1) ? ignored : undefined),
     async *shards() {
       for (let i = 0; i < parts.length; i++)
         yield await Promise.resolve({ firstToken: shards[i].firstToken, rows: parts[i] });

@@ -39,6 +39,11 @@ export interface SparseActivations {
   tokenIds(): Promise<Int32Array>;
   /** Decodes one token for labels. */
   piece(tokenId: number): string;
+  /**
+   * Rows without entries because they are padding or were ignored (1), [tokens]; undefined where every row counts.
+   * @throws when the store says how many they are but not which, as versions before did
+   */
+  ignored(): Promise<Uint8Array | undefined>;
   /** Reads the shards in order, one in memory at a time. */
   shards(): AsyncIterable<{ firstToken: number; rows: SparseRows }>;
 }

@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../io/files.js';
 import { ndarray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { sha256 } from '../io/hash.js';
+import { emptied } from './ignored.js';
 import { addRows, emptyStatistics } from './statistics.js';
 import { META_FILE, openActivations, PIECES_FILE, STATISTICS_FILE } from './store.js';
 import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
@@ -22,8 +23,8 @@ export interface WriteOptions extends CallOptions {
   tokenIds: Int32Array;
   /** Tokens per sequence. */
   context: number;
-  /** Rows that have no entries because they are no text. */
-  ignored?: number;
+  /** [tokens]: rows whose entries are left out because they are no text (1). */
+  ignored?: Uint8Array;
   hook: string;
   model: { name: string; id: string };
   sae: ActivationsMeta['sae'];
@@ -46,21 +47,24 @@ export async function writeActivations(
   rows: AsyncIterable<SparseRows> | Iterable<SparseRows>,
   options: WriteOptions,
 ): Promise<SparseActivations> {
-  const { tokenIds, context, features } = options;
+  const { tokenIds, context, features, ignored } = options;
   if (!(context > 0) || tokenIds.length % context !== 0) {
     throw new RangeError(`${tokenIds.length} tokens are not whole sequences of ${context}`);
   }
+  if (ignored && ignored.length !== tokenIds.length)
+    throw new RangeError(`${tokenIds.length} tokens but ${ignored.length} marks of ignored ones`);
   await mkdir(folder, { recursive: true });
   const statistics = emptyStatistics(features);
   const shards = new ShardWriter(folder, options);
   let done = 0;
-  for await (const block of rows) {
+  for await (const given of rows) {
     checkAborted(options.signal, 'writing activations');
-    if (done + block.rows > tokenIds.length) {
+    if (done + given.rows > tokenIds.length) {
       throw new RangeError(
-        `rows for ${done + block.rows} tokens or more given, but there are ${tokenIds.length} tokens`,
+        `rows for ${done + given.rows} tokens or more given, but there are ${tokenIds.length} tokens`,
       );
     }
+    const block = ignored ? emptied(given, ignored.subarray(done, done + given.rows)) : given;
     addRows(statistics, block, done);
     await shards.add(block);
     done += block.rows;
@@ -79,7 +83,7 @@ export async function writeActivations(
   const meta: ActivationsMeta = {
     version: 1,
     tokens: done,
-    ...(options.ignored ? { ignored: options.ignored } : {}),
+    ...(ignored?.includes(1) ? { ignored: ignored.reduce((sum, one) => sum + one, 0) } : {}),
     sequences: done / context,
     context,
     features,
@@ -144,18 +148,21 @@ class ShardWriter {
     const values = this.values.subarray(0, this.entries);
     const sequences = this.tokens / context;
     const tokens = tokenIds.subarray(this.firstToken, this.firstToken + this.tokens);
+    const marks = this.options.ignored;
+    const ignored = marks?.includes(1) ? marks.subarray(this.firstToken, this.firstToken + this.tokens) : undefined;
     await writeSafetensors(join(this.folder, file), {
       indptr: ndarray('I64', [this.tokens + 1], indptr),
       indices: ndarray(indices instanceof Uint16Array ? 'U16' : 'I32', [this.entries], indices),
       values: ndarray('F32', [this.entries], values),
       tokens: ndarray('I32', [this.tokens], tokens),
+      ...(ignored ? { ignored: ndarray('U8', [this.tokens], ignored) } : {}),
       sequence: ndarray(
         'I32',
         [sequences + 1],
         Int32Array.from({ length: sequences + 1 }, (_, i) => i * context),
       ),
     });
-    for (const array of [indptr, indices, values, tokens]) this.hash.update(array);
+    for (const array of [indptr, indices, values, tokens, ...(ignored ? [ignored] : [])]) this.hash.update(array);
     this.written.push({ file, firstToken: this.firstToken, tokens: this.tokens, nonZeros: this.entries });
     this.nonZeros += this.entries;
     this.firstToken += this.tokens;
@@ -216,10 +223,13 @@ export async function mergeActivations(
     requireEqual('tokenizer', first.meta.tokenSet.tokenizer, part.meta.tokenSet.tokenizer);
   }
   const ids = await Promise.all(parts.map((part) => part.tokenIds()));
+  const masks = await Promise.all(parts.map((part) => part.ignored()));
   const tokenIds = new Int32Array(ids.reduce((n, a) => n + a.length, 0));
+  const ignored = new Uint8Array(tokenIds.length);
   let at = 0;
-  for (const part of ids) {
+  for (const [i, part] of ids.entries()) {
     tokenIds.set(part, at);
+    ignored.set(masks[i] ?? new Uint8Array(part.length), at);
     at += part.length;
   }
   const { features, context, hook, model, sae, tokenSet } = first.meta;
@@ -232,7 +242,7 @@ export async function mergeActivations(
     features,
     tokenIds,
     context,
-    ignored: parts.reduce((sum, part) => sum + (part.meta.ignored ?? 0), 0),
+    ignored,
     hook,
     model,
     sae,

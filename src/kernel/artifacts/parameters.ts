@@ -15,8 +15,8 @@ export function asParameters(value: unknown): Json {
     const o = value as Record<string, unknown>;
     if ('statistics' in o && 'meta' in o) {
       const { firings, sum, sumSquares, max } = o.statistics as Record<string, ArrayBufferView>;
-      const { tokens } = o.meta as { tokens: number };
-      return { tokens, sha256: sha256([firings, sum, sumSquares, max]) };
+      const { tokens, ignored = 0 } = o.meta as { tokens: number; ignored?: number };
+      return { tokens: tokens - ignored, sha256: sha256([firings, sum, sumSquares, max]) };
     }
     const entries = Object.entries(o).filter(([, v]) => v !== undefined);
     return Object.fromEntries(entries.map(([k, v]) => [k, asParameters(v)]));

@@ -23,7 +23,7 @@ const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
 const saeArg = (name: string, side: string) => thing<Sae>(name, `The SAE of side ${side} of the map.`);
 
 const map = verb({
-  doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
+  doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold and neither ignores: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
   args: [storeArg('a'), storeArg('b')],
   options: { ...CORRELATE, ...CORRELATE_MEMORY, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],

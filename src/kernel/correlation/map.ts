@@ -3,7 +3,8 @@ import { freemem } from 'node:os';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
-import { positionShares, usableFeatures } from '../activations/statistics.js';
+import { sameRows } from '../activations/ignored.js';
+import { countedTokens, positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, type Pairs } from './match.js';
 import { correlateSettings, type CorrelateOptions, type CorrelateSettings } from './options.js';
@@ -25,22 +26,23 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
   if (a.meta.tokens !== b.meta.tokens) {
     throw new Error(`activations A hold ${a.meta.tokens} tokens but B ${b.meta.tokens}: one of the stores is damaged`);
   }
-  if (a.meta.tokens < 2) throw new RangeError(`correlation needs at least 2 tokens but there are ${a.meta.tokens}`);
 }
 
 /**
- * Exact Pearson r in float64 between the features of `a` and `b` over all tokens: the best `counterparts` features of
+ * Exact Pearson r in float64 between the features of `a` and `b` over all tokens that neither ignores: the best `counterparts` features of
  * the other side for every feature, in both directions, and the pairs matched from them. Dead, constant and rarely
  * firing features have no counterpart (-1, NaN) and are nobody's. Ties go to the lower index. The stores stay on disk
  * shard by shard when they do not fit `memoryBytes`; F × F is never held.
  */
 export async function correlate(
-  a: SparseActivations,
-  b: SparseActivations,
+  givenA: SparseActivations,
+  givenB: SparseActivations,
   options: CorrelateOptions = {},
 ): Promise<FeatureMap> {
   const settings = correlateSettings(options);
-  requireSameTokens(a, b);
+  requireSameTokens(givenA, givenB);
+  const [a, b] = await sameRows(givenA, givenB, options);
+  const tokens = requireTokens(a);
   const sumsA = await participants(a, settings, options);
   const sumsB = await participants(b, settings, options);
   const memory = options.memoryBytes ?? Math.min(2 ** 31, freemem() / 2);
@@ -76,7 +78,7 @@ export async function correlate(
         : await oneToOnePairs(aOfB, sumsA.features, more);
   return {
     id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settings)]),
-    tokens: a.meta.tokens,
+    tokens,
     featuresA: a.meta.features,
     featuresB: b.meta.features,
     counterparts: n,
@@ -90,6 +92,15 @@ export async function correlate(
   };
 }
 
+/** Tokens to correlate over. */
+function requireTokens({ meta }: SparseActivations): number {
+  const tokens = countedTokens(meta);
+  if (tokens >= 2) return tokens;
+  throw new RangeError(
+    `correlation needs at least 2 tokens but there are ${tokens}${meta.ignored ? ' that neither store ignores' : ''}`,
+  );
+}
+
 async function participants(
   activations: SparseActivations,
   settings: CorrelateSettings,
@@ -98,7 +109,7 @@ async function participants(
   const { minFirings, maxShareAtOnePosition } = settings;
   const positions = maxShareAtOnePosition < 1 ? await positionShares(activations, options) : undefined;
   const usable = usableFeatures(activations.statistics, { minFirings, positions, maxShareAtOnePosition });
-  return featureSums(activations.statistics, activations.meta.tokens, usable);
+  return featureSums(activations.statistics, countedTokens(activations.meta), usable);
 }
 
 /** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */

@@ -3,7 +3,7 @@ import type { SparseActivations } from '../activations/types.js';
 /** A map between the features of two activation stores over the same tokens. */
 export interface FeatureMap {
   readonly id: string;
-  /** Tokens correlated over. */
+  /** Tokens correlated over: those that neither store ignores. */
   readonly tokens: number;
   readonly featuresA: number;
   readonly featuresB: number;

@@ -1,6 +1,7 @@
 /** fg.interventions: changes to activations, the same texts with and without them, and what they do. */
 import { encodePrompt } from '../models/prompt.js';
 import { comparisonItems, count, textItem } from '../present/items.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import { anything, CALL, seed } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, real, value, whole } from '../verb/option.js';
@@ -26,6 +27,7 @@ import {
 import { jointMap, showArrows } from './fgMap.js';
 import { panel } from './fgPanel.js';
 import { describeAll, requireRunnable } from './intervention.js';
+import { interventionPairings, tokensOfTexts } from './pairings.js';
 import type { TokenChoice } from './probe.js';
 import { run as runOnce } from './run.js';
 
@@ -86,7 +88,8 @@ const COMPARE = {
 const compare = verb({
   doc: "Continues prompts before and after, with the same seed, and lists probabilities and logits of the first prompt's next token: of those whose probability moved most, or of `watch`.",
   args: [modelArg, interventionsArg, promptsArg],
-  options: { ...COMPARE, ...CALL },
+  options: { ...COMPARE, ...CONFORMANCE, ...CALL },
+  before: pairs((_, model, chosen, prompts) => interventionPairings(model, chosen, tokensOfTexts(prompts, model))),
   run: ({ options, call }, model, chosen, prompts) =>
     comparison(model, chosen, prompts, { ...only(COMPARE, options), ...call }),
   show: (made) => comparisonItems(made),

@@ -1,18 +1,14 @@
 /** fg.interventions: what interventions do to features and predictions, where predictions come from, and transfer. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { PairedMap } from '../correlation/types.js';
-import type { CallOptions } from '../compute/call.js';
-import type { LanguageModel, TokenSet } from '../models/types.js';
-import { tellConformance } from '../sae/conformance.js';
-import type { Sae } from '../sae/types.js';
-import type { Environment } from '../verb/environment.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import * as picture from '../present/interventions.js';
 import { chartItems } from '../present/items.js';
 import { anything, KEPT, nulls, thing, words } from '../verb/common.js';
-import { choice, flag, membersGiven, numbers, only, text, value, whole, type Given } from '../verb/option.js';
+import { choice, membersGiven, numbers, only, text, value, whole, type Given } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { circuit as circuitOf, CIRCUIT_VERSION, type Circuit } from './circuits.js';
-import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects, saesAt } from './effects.js';
+import { densityEffects, DENSITIES_VERSION, EFFECTS_VERSION, featureEffects } from './effects.js';
 import { attribute, ATTRIBUTION_VERSION } from './featureAttribution.js';
 import {
   allowOtherModel,
@@ -39,31 +35,13 @@ import {
 } from './fgArgs.js';
 import { sideArg } from './fgMake.js';
 import { describeAll } from './intervention.js';
+import { interventionPairings, pairingsOf, tokensOfTexts } from './pairings.js';
 import { LOGIT_EFFECTS_VERSION, logitEffects as effectsOnLogits } from './logitEffects.js';
 import type { AttributionTarget, TokenChoice } from './probe.js';
 import { transfer as transferOf, TRANSFER_VERSION, type TransferSide } from './transfer.js';
 
 const data = textsArg('data', 'One prompt, several in an array, or a dataset.');
 const isTokens = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number' || Array.isArray(v);
-
-const conformance = flag({
-  doc: "Look once whether each SAE fits the model's activations, and warn when it does not.",
-  fallback: 'true',
-  identity: false,
-});
-
-/** Says once of each SAE whether it fits the model's activations. */
-async function tellAll(
-  env: Environment,
-  model: LanguageModel,
-  saes: readonly Sae[],
-  tokens: TokenSet,
-  options: CallOptions & { hook?: string; allowOtherModel?: boolean },
-): Promise<void> {
-  // What cannot be meant is refused before anything runs.
-  for (const { sae, hook } of saesAt(model, saes, options))
-    await tellConformance(env, { model, sae, tokens, hook }, options);
-}
 
 const EFFECTS = {
   hook: hook('Hook to encode; with one SAE alone.'),
@@ -90,7 +68,7 @@ function effectOptions({ nulls: chance, samples: sequences, ...rest }: Given<typ
 export const effects = verb({
   doc: 'Mean activation and firing share of every feature before and after, of one SAE or of several at hooks downstream, over the tokens that the interventions can have touched; those that moved most first, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
-  options: { ...EFFECTS, batchTokens, conformance, ...KEPT },
+  options: { ...EFFECTS, batchTokens, ...CONFORMANCE, ...KEPT },
   errors: ["Nulls are the sign patterns of test 'signFlip': they are refused with another test."],
   check({ test, nulls: { runs, seed } }) {
     if (test !== 'signFlip' && (runs ?? seed) !== undefined)
@@ -98,15 +76,16 @@ export const effects = verb({
         "nulls are the sign patterns of the sign-flip test; give test: 'signFlip' with them, or leave them out",
       );
   },
-  async run({ env, options, call }, model, chosen, saes, texts) {
+  before: pairs((options, model, chosen, saes, texts) => {
     const tokens = tokensOf(texts, model);
-    if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(EFFECTS, options), ...call });
-    return featureEffects(model, chosen, saes, tokens, {
+    return [...pairingsOf(model, saes, tokens, options), ...interventionPairings(model, chosen, tokens)];
+  }),
+  run: ({ options, call }, model, chosen, saes, texts) =>
+    featureEffects(model, chosen, saes, tokensOf(texts, model), {
       ...effectOptions(only(EFFECTS, options)),
       batchTokens: options.batchTokens,
       ...call,
-    });
-  },
+    }),
   keep: {
     kind: 'effects',
     version: EFFECTS_VERSION,
@@ -128,16 +107,20 @@ const densityOptions = ({ samples: sequences, ...rest }: Given<typeof DENSITIES>
 export const densities = verb({
   doc: 'Firing density of each SAE before and after: one row per layer, with paired tests over sequences. The same call again loads the result.',
   args: [modelArg, interventionsArg, saesArg, dataArg],
-  options: { ...DENSITIES, batchTokens, conformance, ...KEPT },
-  async run({ env, options, call }, model, chosen, saes, texts) {
+  options: { ...DENSITIES, batchTokens, ...CONFORMANCE, ...KEPT },
+  before: pairs((options, model, chosen, saes, texts) => {
     const tokens = tokensOf(texts, model);
-    if (options.conformance ?? true) await tellAll(env, model, saes, tokens, { ...only(DENSITIES, options), ...call });
-    return densityEffects(model, chosen, saes, tokens, {
+    return [
+      ...pairingsOf(model, saes, tokens, only(DENSITIES, options)),
+      ...interventionPairings(model, chosen, tokens),
+    ];
+  }),
+  run: ({ options, call }, model, chosen, saes, texts) =>
+    densityEffects(model, chosen, saes, tokensOf(texts, model), {
       ...densityOptions(only(DENSITIES, options)),
       batchTokens: options.batchTokens,
       ...call,
-    });
-  },
+    }),
   keep: {
     kind: 'densities',
     version: DENSITIES_VERSION,
@@ -177,8 +160,9 @@ const logitOptions = ({ nulls: chance, samples: sequences, ...rest }: Given<type
 export const logitEffects = verb({
   doc: "Logits and probabilities of chosen tokens, or of those that moved most, before and after; the divergence of the two predictions and the loss, by token and position. Beside each stand directions of the same norm that mean nothing: random ones, differences of two tokens' activations and other decoder rows. The same call again loads the result.",
   args: [modelArg, interventionsArg, data],
-  options: { ...LOGITS, batchTokens, ...KEPT },
+  options: { ...LOGITS, batchTokens, ...CONFORMANCE, ...KEPT },
   errors: ['Texts that are not exactly one token are refused as `tokens`; mind the space before a word.'],
+  before: pairs((_, model, chosen, texts) => interventionPairings(model, chosen, tokensOfTexts(texts, model))),
   run: ({ options, call }, model, chosen, texts) =>
     effectsOnLogits(model, chosen, textsOf(texts, model), {
       ...logitOptions(only(LOGITS, options)),
@@ -232,7 +216,10 @@ export const attribution = verb({
       "{ token, minus, position }: the logit of a token, less that of `minus`, after a position, default the last; or 'loss', the mean next-token loss.",
     ),
   ],
-  options: { ...ATTRIBUTION, ...KEPT },
+  options: { ...ATTRIBUTION, ...CONFORMANCE, ...KEPT },
+  before: pairs((options, model, sae, texts) =>
+    pairingsOf(model, [sae], tokensOfTexts(texts, model), only(ATTRIBUTION, options)),
+  ),
   run: ({ options, call }, model, sae, texts, target) =>
     attribute(model, sae, textsOf(texts, model), target, {
       ...attributionOptions(only(ATTRIBUTION, options)),
@@ -293,8 +280,13 @@ const transferSide = (name: string) =>
 export const transfer = verb({
   doc: 'Ablates many matched pairs, in A its feature and in B its counterpart, and asks whether the same counterparts move: a score beside its null of shuffled pairs. Without SAEs downstream to watch, the changed activation is only encoded again, which the result says and warns of. The same call again loads the result.',
   args: [transferSide('a'), transferSide('b'), mapArg, dataArg],
-  options: { ...TRANSFER, ...KEPT },
+  options: { ...TRANSFER, ...CONFORMANCE, ...KEPT },
   errors: ['`watch` on one side alone, or without `watchMap`, is refused.'],
+  before: pairs(({ allowOtherModel }, a, b, _map, texts) =>
+    [a, b].flatMap(({ model, sae, watch }) =>
+      pairingsOf(model, watch ? [sae, watch] : [sae], tokensOf(texts, model), { allowOtherModel }),
+    ),
+  ),
   run: ({ options, call }, a, b, map, texts) =>
     transferOf(a, b, map, tokensOf(texts, a.model), { ...transferOptions(only(TRANSFER, options)), ...call }),
   keep: {
@@ -347,7 +339,10 @@ export const circuit = verb({
     saeArg('downstream', 'The SAE of the later layer.'),
     words('prompt', 'One prompt.'),
   ],
-  options: { ...CIRCUIT, ...KEPT },
+  options: { ...CIRCUIT, ...CONFORMANCE, ...KEPT },
+  before: pairs(({ allowOtherModel }, model, upstream, downstream, prompt) =>
+    pairingsOf(model, [upstream, downstream], tokensOfTexts(prompt, model), { allowOtherModel }),
+  ),
   run: ({ options, call }, model, upstream, downstream, prompt) =>
     circuitOf(model, upstream, downstream, prompt, { ...circuitOptions(only(CIRCUIT, options)), ...call }),
   keep: {

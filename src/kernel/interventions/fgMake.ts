@@ -3,6 +3,7 @@ import type { SparseActivations } from '../activations/types.js';
 import type { FeatureMap } from '../correlation/types.js';
 import type { LanguageModel } from '../models/types.js';
 import { textItem, withSummary } from '../present/items.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
 import { choice, only, real, required, value, whole } from '../verb/option.js';
@@ -28,6 +29,7 @@ import {
 import type { Intervention } from './intervention.js';
 import { bothModels as pairOfInterventions, pairOf as matchedPair, type MatchedPair, type ModelSide } from './pairs.js';
 import { patch as patched, patchFeatures as patchedFeatures } from './patch.js';
+import { pairingsOf } from './pairings.js';
 import type { Positions } from './positions.js';
 import { featureSource, savedSource, type FeatureSource } from './source.js';
 import {
@@ -216,7 +218,10 @@ export const source = verb({
     saeArg(),
     thing<TokenData | SparseActivations>('data', 'A dataset, or what fg.activations.save returned.'),
   ],
-  options: { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel, ...CALL },
+  options: { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel, ...CONFORMANCE, ...CALL },
+  before: pairs(({ hook, allowOtherModel }, model, sae, data) =>
+    isSaved(data) ? [] : pairingsOf(model, [sae], tokensOf(data, model), { hook, allowOtherModel }),
+  ),
   errors: ['Saved activations have their own hook and tokens: `hook` and `samples` are refused with them.'],
   check(options, _model, _sae, data) {
     const given = isSaved(data) && (['hook', 'samples'] as const).find((name) => options[name] !== undefined);

@@ -1,6 +1,7 @@
 /** fg.interventions: effects on the map, one embedding of tokens before and after. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import { choice, flag, group, only, real, text, value, whole, type Given } from '../verb/option.js';
@@ -21,6 +22,7 @@ import {
 } from './fgArgs.js';
 import { describeAll } from './intervention.js';
 import { JOINT_MAP_VERSION, jointMap as jointMapOf, type JointMap } from './joint.js';
+import { interventionPairings, pairingsOf } from './pairings.js';
 
 const UMAP = {
   nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
@@ -53,8 +55,13 @@ function jointOptions({ nulls, samples: sequences, umap, ...rest }: Given<typeof
 export const jointMap = verb({
   doc: 'Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that the interventions cannot have touched are left out and counted. As the last expression of a cell it is drawn, with arrows from before to after. The same call again loads the result.',
   args: [modelArg, interventionsArg, dataArg],
-  options: { ...JOINT, batchTokens, ...KEPT },
+  options: { ...JOINT, batchTokens, ...CONFORMANCE, ...KEPT },
   errors: ['Interventions that touch no token at the hook are refused.'],
+  before: pairs(({ sae, hook, allowOtherModel }, model, chosen, data) => {
+    const tokens = tokensOf(data, model);
+    const drawn = pairingsOf(model, sae ? [sae] : [], tokens, { hook, allowOtherModel });
+    return [...drawn, ...interventionPairings(model, chosen, tokens)];
+  }),
   async run({ env, options, call }, model, chosen, data): Promise<TokenMap> {
     const tokens = tokensOf(data, model);
     const asked = jointOptions(only(JOINT, options));

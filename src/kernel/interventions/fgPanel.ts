@@ -17,8 +17,10 @@ import { featureLabels, labelText } from '../activations/labels.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { PairedMap } from '../correlation/types.js';
-import type { LanguageModel } from '../models/types.js';
+import { createTokenSet } from '../models/datasets.js';
+import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
 import { formatNumber, textItem } from '../present/items.js';
+import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
@@ -27,6 +29,7 @@ import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
 import type { LabelledSae } from './panelSide.js';
+import { pairingsOf, tokensOfTexts } from './pairings.js';
 
 /** An SAE downstream whose features are to have labels. */
 export interface PanelDownstream {
@@ -198,6 +201,36 @@ async function buildPanel(
   });
 }
 
+/** What the panel pairs: its SAE on the saved text where there is one, the others on the prompt. */
+async function panelPairings(
+  model: LanguageModel,
+  sae: Sae,
+  { prompt, activations, downstream = [], second, hook, allowOtherModel }: PanelOptions,
+): Promise<Pairing[]> {
+  const told = tokensOfTexts(prompt, model);
+  const saved = activations && 'meta' in activations && (await tokensOfStore(activations, model.tokenizer));
+  // What is no SAE is refused when the panel is built.
+  const behind = ([downstream].flat() as ReadonlyArray<Sae | PanelDownstream>)
+    .filter(isObject)
+    .map((each) => ('sae' in each ? each.sae : each))
+    .filter((each) => isObject(each) && 'config' in each);
+  return [
+    ...pairingsOf(model, [sae], saved || told, { hook, allowOtherModel }),
+    ...pairingsOf(model, behind, saved || told, { allowOtherModel }),
+    ...(second && isObject(second.model) && isObject(second.sae)
+      ? pairingsOf(second.model, [second.sae], tokensOfTexts(prompt, second.model), { allowOtherModel })
+      : []),
+  ];
+}
+
+/** The tokens that a store was made of; undefined where another tokenizer made them. */
+async function tokensOfStore(store: SparseActivations, tokenizer: Tokenizer): Promise<TokenSet | undefined> {
+  const { sequences, context, tokenSet } = store.meta;
+  if (tokenSet.tokenizer !== tokenizer.id) return undefined;
+  const padding = await store.ignored();
+  return createTokenSet(await store.tokenIds(), sequences, context, tokenizer, { padding, source: {} });
+}
+
 /** An answer without the time that it took. */
 function untimed<T extends { ms: number }>({ ms: _, ...answer }: T): Omit<T, 'ms'> {
   return answer;
@@ -268,8 +301,9 @@ function namesOf(env: Environment): ViewNames {
 export const panel = verb({
   doc: 'Shows a panel: a prompt whose tokens are colored by a feature before and after, found by search or clicked on a map of the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that moved most; up to four pinned interventions side by side; export. It answers as long as this kernel lives; the saved notebook and the report keep its first state.',
   args: [modelArg, saeArg()],
-  options: { ...PANEL, ...CALL },
+  options: { ...PANEL, ...CONFORMANCE, ...CALL },
   errors: ['Activations of another SAE than the one they are given with are refused.'],
+  before: pairs((options, model, sae) => panelPairings(model, sae, options)),
   async run({ env, options, call: { signal, onProgress } }, model, sae) {
     const made = await buildPanel(env, model, sae, options);
     onProgress({ label: 'interventions panel', done: 0 });

@@ -106,7 +106,7 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
     });
     return passed(activation);
   };
-  return {
+  const intervention: Intervention = {
     hook,
     ...(edit.peers ? { peers: edit.peers } : {}),
     description: `${what} ${selector.where}${drop ? ', error term dropped' : ''}`,
@@ -128,7 +128,17 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
       },
     }),
   };
+  // A decoder row that is added wherever it was asked for belongs to the SAE's own hook.
+  if (sae && !sae.config.transcoder)
+    saes.set(intervention, { model, sae, hook: constant ? sae.config.hookName : hook });
+  return intervention;
 }
+
+const saes = new WeakMap<Intervention, { model: LanguageModel; sae: Sae; hook: string }>();
+
+/** The SAE whose features an intervention changes, and the hook that this SAE reads; undefined where there is none. */
+export const saeOf = (intervention: Intervention): { model: LanguageModel; sae: Sae; hook: string } | undefined =>
+  saes.get(intervention);
 
 /** An error of the same kind that says what could not be done. */
 function named(error: unknown, what: string): Error {

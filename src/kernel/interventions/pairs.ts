@@ -2,6 +2,7 @@
 import { requireSame } from '../artifacts/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { row } from '../compute/matrix.js';
+import { countedTokens } from '../activations/statistics.js';
 import { centredSquares } from '../compute/statistics.js';
 import { rowNorms } from '../compute/rows.js';
 import type { FeatureMap } from '../correlation/types.js';
@@ -133,12 +134,12 @@ export function unitOf({ sae, activations }: ModelSide, feature: number, units: 
   requireFeature(sae, feature);
   if (units === 'raw') return 1;
   const { max, sum, sumSquares } = activations.statistics;
-  const n = activations.meta.tokens;
+  const n = countedTokens(activations.meta);
   const variance = centredSquares(sum[feature], sumSquares[feature], n) / n;
   const unit = units === 'max' ? max[feature] : Math.sqrt(variance);
   if (!(unit > 0))
     throw new RangeError(
-      `feature ${feature} of ${sae.name} ${max[feature] > 0 ? 'does not vary' : 'never fires'} in ${activations.meta.tokens.toLocaleString('en')} tokens: its ${units} is no unit; give units 'raw'`,
+      `feature ${feature} of ${sae.name} ${max[feature] > 0 ? 'does not vary' : 'never fires'} in ${n.toLocaleString('en')} tokens: its ${units} is no unit; give units 'raw'`,
     );
   return unit;
 }

@@ -18,6 +18,7 @@ import {
 import type { FeatureExample } from '../../protocol/bundle.js';
 import type { Json } from '../../protocol/notebook.js';
 import { featureLabels } from '../activations/labels.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, row } from '../compute/matrix.js';
@@ -152,7 +153,7 @@ export class InterventionsPanel {
 
   private hit(feature: number, here: number): InterventionsHit {
     const { activations } = this.parts;
-    const rate = activations && activations.statistics.firings[feature] / activations.meta.tokens;
+    const rate = activations && activations.statistics.firings[feature] / countedTokens(activations.meta);
     return { feature, label: this.labels?.[feature] ?? [], firingRate: rate ?? null, here };
   }
 

@@ -26,9 +26,9 @@ export interface FeatureSource {
   readonly model: { readonly name: string; readonly id: string };
   /** For people: "8,192 tokens". */
   readonly description: string;
-  /** Tokens. */
+  /** Tokens that count: neither padding nor ignored. */
   readonly n: number;
-  /** Means over all tokens, silent ones included, summed in float64. */
+  /** Means over all tokens that count, silent ones included, summed in float64. */
   means(ids: Int32Array): Fill;
   /** Activations on tokens drawn by the seed. */
   draws(ids: Int32Array, seed: number): Fill;
@@ -64,9 +64,13 @@ export async function featureSource(
   const { signal, onProgress } = options;
   for await (const { x } of captureActivations(model, tokens, hook, { sequences, signal, onProgress }))
     blocks.push(sae.encode(x));
-  const id = sha256(['feature source 1', model.id, sae.id, hook, tokens.id, String(sequences)]);
+  const taken = sequences * tokens.context;
+  const padding = tokens.padding?.subarray(0, taken);
+  // 2: padding gives no values.
+  const version = `feature source ${padding ? 2 : 1}`;
+  const id = sha256([version, model.id, sae.id, hook, tokens.id, String(sequences)]);
   const made = { id, sae: sae.id, hook, model: { name: model.name, id: model.id } };
-  return sourceOf(made, sae, blocks, tokens.tokens.slice(0, sequences * tokens.context), tokens.context);
+  return sourceOf(made, sae, blocks, tokens.tokens.slice(0, taken), tokens.context, padding);
 }
 
 /**
@@ -89,6 +93,7 @@ export async function savedSource(sae: Sae, activations: SparseActivations): Pro
     blocks,
     await activations.tokenIds(),
     activations.meta.context,
+    await activations.ignored(),
   );
 }
 
@@ -98,15 +103,21 @@ function sourceOf(
   blocks: readonly SparseRows[],
   tokens: Int32Array,
   context: number,
+  ignored: Uint8Array | undefined,
 ): FeatureSource {
-  const n = tokens.length;
+  const counted = ignored ? Int32Array.from(tokens.keys()).filter((t) => ignored[t] === 0) : undefined;
+  const n = counted?.length ?? tokens.length;
+  if (n === 0) throw new RangeError('every token is padding or ignored: there is nothing to take values from');
   return {
     ...made,
     n,
     description: `${n.toLocaleString('en')} tokens`,
     means(ids) {
       const sums = new Float64Array(sae.config.dSae);
-      for (const { indices, values } of blocks) for (let e = 0; e < values.length; e++) sums[indices[e]] += values[e];
+      let token = 0;
+      for (const { rows, indptr, indices, values } of blocks)
+        for (let t = 0; t < rows; t++, token++)
+          for (let e = indptr[t]; ignored?.[token] !== 1 && e < indptr[t + 1]; e++) sums[indices[e]] += values[e];
       const mean = Float32Array.from(ids, (f) => sums[f] / n);
       return (rows) => {
         const out = new Float32Array(rows.length * ids.length);
@@ -121,7 +132,7 @@ function sourceOf(
       return (rows, pass) => {
         const out = new Float32Array(rows.length * ids.length);
         rows.forEach((row, i) => {
-          const donor = drawn(random, row, pass, tokens, context);
+          const donor = drawn(random, row, pass, { tokens, context, counted });
           copyRow(blocks, donor, column, out.subarray(i * ids.length, (i + 1) * ids.length));
         });
         return out;
@@ -130,14 +141,20 @@ function sourceOf(
   };
 }
 
-/** The token that gives its activations to a row: any but the row's own token in the same text. */
-function drawn(random: Random, row: number, pass: EditContext, tokens: Int32Array, context: number): number {
-  const n = tokens.length;
+/** The token that gives its activations to a row: any that counts but the row's own token in the same text. */
+function drawn(
+  random: Random,
+  row: number,
+  pass: EditContext,
+  { tokens, context, counted }: { tokens: Int32Array; context: number; counted: Int32Array | undefined },
+): number {
+  const n = counted?.length ?? tokens.length;
   const b = Math.floor(row / pass.time);
   const t = row % pass.time;
   const stream = random.fork(`${pass.sequence + b} ${pass.offset + t}`);
   for (let attempt = 0; ; attempt++) {
-    const donor = stream.int(n);
+    const at = stream.int(n);
+    const donor = counted ? counted[at] : at;
     // Of one token alone there is no other; a text that repeats itself everywhere has none either.
     if (attempt === 64 || n === 1 || !isSelf(donor, b, t, pass, tokens, context)) return donor;
   }

@@ -1,10 +1,11 @@
 /** Model and dataset repos as local folders: a folder passes through, a hub id is downloaded into the shared cache. */
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { basename, isAbsolute, join, resolve } from 'node:path';
 import { datasetInfo, listFiles, modelInfo } from '@huggingface/hub';
 import type { CallOptions } from '../compute/call.js';
 import { AbortError } from '../compute/call.js';
-import { kindOfPath, safeJoin } from './files.js';
+import { kindOfPath, openData, readExactly, safeJoin } from './files.js';
 import { matchFiles } from './glob.js';
 import {
   cachedCommit,
@@ -17,7 +18,7 @@ import {
   snapshotFolder,
 } from './hubCache.js';
 import { HubError, hubClient, hubFailure, type HubClient, type RepoType } from './hubClient.js';
-import { downloadBlob, type HubFile } from './hubDownload.js';
+import { downloadBlob, fetchRange, type HubFile } from './hubDownload.js';
 
 export { HubError } from './hubClient.js';
 
@@ -76,6 +77,58 @@ export async function listRepo(idOrFolder: string, options: RepoOptions): Promis
   });
 }
 
+/** What a repo holds, of which nothing was downloaded. */
+export interface RepoLook {
+  /** Commit that the revision stands for. */
+  commit: string;
+  files: Array<{ path: string; bytes: number }>;
+  /**
+   * Bytes begin … begin + length - 1 of a file, from the cache where it is there. A part of a file cannot be checked by
+   * its hash: who reads it trusts the hub as far as any file of a stranger.
+   */
+  range(path: string, begin: number, length: number): Promise<Uint8Array>;
+}
+
+/** Lists a repo with sizes, and gives ranges of its files; without network, of what the cache has. */
+export async function lookAtRepo(id: string, options: RepoOptions): Promise<RepoLook> {
+  if (!isHubId(id)) throw new Error(`"${id}" is no hub id (expected "owner/name")`);
+  return withRepo<RepoLook>(id, options, {
+    complete: () => false,
+    cached: async (folder, names) => ({
+      commit: basename(folder),
+      files: await Promise.all(
+        names.map(async (path) => ({ path, bytes: (await stat(join(folder, ...path.split('/')))).size })),
+      ),
+      range: (path, begin, length) => readFileRange(safeJoin(folder, path), begin, length),
+    }),
+    online: (repo) =>
+      Promise.resolve({
+        commit: repo.commit,
+        files: [...repo.files.values()]
+          .map(({ path, size }) => ({ path, bytes: size }))
+          .sort((a, b) => (a.path < b.path ? -1 : 1)),
+        range: (path, begin, length) => remoteRange(repo, path, begin, length),
+      }),
+  });
+}
+
+async function remoteRange(repo: RemoteRepo, path: string, begin: number, length: number): Promise<Uint8Array> {
+  const file = repo.files.get(path);
+  if (!file) throw new HubError('no-file', `${repo.what} has no file ${path}`);
+  const blob = join(repo.folder, 'blobs', file.hash);
+  if ((await stat(blob).catch(() => undefined))?.size === file.size) return readFileRange(blob, begin, length);
+  return fetchRange(begin, length, targetOf(repo, file));
+}
+
+async function readFileRange(path: string, begin: number, length: number): Promise<Uint8Array> {
+  const handle = await openData(path);
+  try {
+    return await readExactly(handle, begin, length, path);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** A repo as the hub describes it now. */
 interface RemoteRepo {
   id: string;
@@ -94,7 +147,7 @@ interface RemoteRepo {
 interface RepoUse<T> {
   /** Whether a cached commit needs no question to the hub. */
   complete(names: string[]): boolean;
-  cached(folder: string, names: string[]): T;
+  cached(folder: string, names: string[]): T | Promise<T>;
   online(repo: RemoteRepo): Promise<T>;
 }
 
@@ -196,11 +249,8 @@ async function downloadMatches(repo: RemoteRepo, options: ResolveOptions): Promi
     safeJoin(snapshot, name);
     const blob = join(repo.folder, 'blobs', file.hash);
     await downloadBlob(file, {
-      client: repo.client,
-      url: `${repo.base}/${name.split('/').map(encodeURIComponent).join('/')}`,
+      ...targetOf(repo, file),
       blob,
-      what: `${repo.what}: ${name}`,
-      page: repo.page,
       onBytes: (done) =>
         onProgress?.({ label: `Downloading ${repo.id}`, done: before + done, total, unit: 'bytes', detail: name }),
     });
@@ -209,6 +259,11 @@ async function downloadMatches(repo: RemoteRepo, options: ResolveOptions): Promi
   }
   if (options.signal?.aborted) throw new AbortError('download');
   return snapshot;
+}
+
+function targetOf({ base, client, what, page }: RemoteRepo, { path }: HubFile) {
+  const url = `${base}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  return { client, page, url, what: `${what}: ${path}` };
 }
 
 function missingPatterns(names: readonly string[], patterns: readonly string[]): string[] {
@@ -228,9 +283,10 @@ async function localFolder(idOrFolder: string): Promise<string | undefined> {
   const kind = idOrFolder === '' ? undefined : await kindOfPath(path);
   if (kind === 'folder') return path;
   if (kind === 'file') throw new Error(`${path} is a file; expected a folder or a hub id such as "owner/name"`);
-  const isId = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(idOrFolder) && !idOrFolder.includes('..');
-  if (isAbsolute(idOrFolder) || !isId) {
+  if (isAbsolute(idOrFolder) || !isHubId(idOrFolder)) {
     throw new Error(`no folder at ${path}, and "${idOrFolder}" is no hub id (expected "owner/name")`);
   }
   return undefined;
 }
+
+const isHubId = (id: string): boolean => /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(id) && !id.includes('..');

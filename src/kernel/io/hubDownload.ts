@@ -14,14 +14,18 @@ export interface HubFile {
   hash: string;
 }
 
-export interface DownloadTarget {
+/** A file on the hub. */
+export interface RemoteFile {
   client: HubClient;
   url: string;
-  /** Final path. */
-  blob: string;
   /** Begins errors, such as 'model "a/b": model.safetensors'. */
   what: string;
   page: string;
+}
+
+export interface DownloadTarget extends RemoteFile {
+  /** Final path. */
+  blob: string;
   /** Bytes of this file that are there now. */
   onBytes: (done: number) => void;
 }
@@ -110,6 +114,58 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
     // The connection broke inside the body: what came is kept, the caller asks for the rest.
   } finally {
     await handle.close();
+  }
+  return at;
+}
+
+/**
+ * Bytes begin … begin + length - 1 of a file, which is not kept. Takes no more than these, whatever the server sends.
+ * @throws HubError when they do not all come
+ */
+export async function fetchRange(begin: number, length: number, file: RemoteFile): Promise<Uint8Array> {
+  const out = new Uint8Array(length);
+  let got = 0;
+  for (let attempt = 1; got < length && attempt <= ATTEMPTS; attempt++) {
+    checkAborted(file.client.signal, 'download');
+    if (attempt > 1) await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 2)));
+    try {
+      got += await requestRange(out.subarray(got), begin + got, file);
+    } catch (error) {
+      const passing = error instanceof HubError && ['network', 'server'].includes(error.code);
+      if (!passing || attempt === ATTEMPTS) throw error;
+    }
+  }
+  if (got === length) return out;
+  throw new HubError(
+    'network',
+    `${file.what}: the connection ended at ${got} of ${length} bytes, ${ATTEMPTS} times; try again`,
+  );
+}
+
+/** One request for a range; returns how many of its bytes came. */
+async function requestRange(out: Uint8Array, begin: number, { client, url, what, page }: RemoteFile): Promise<number> {
+  const response = await client.fetch(url, { headers: { range: `bytes=${begin}-${begin + out.length - 1}` } });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw hubFailure(response.status, response.headers.get('x-error-code'), what, page);
+  }
+  const ranged = response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${begin}-`);
+  if (!ranged && begin > 0) {
+    await response.body?.cancel();
+    throw new HubError('damaged', `${what}: the server gives no parts of files; download it whole by loading it`);
+  }
+  let at = 0;
+  try {
+    // Leaving the loop cancels the rest of the answer.
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      const taken = chunk.subarray(0, out.length - at);
+      out.set(taken, at);
+      at += taken.length;
+      if (at === out.length) break;
+    }
+  } catch {
+    // The connection broke inside the body: the caller asks for the rest.
+    if (client.signal?.aborted) throw new AbortError('download');
   }
   return at;
 }

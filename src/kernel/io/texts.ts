@@ -224,12 +224,19 @@ export async function metadataOf(path: string): Promise<FileMetaData> {
   await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
-    throw new Error(`${path} is no readable parquet file: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`${path} is no readable parquet file: ${parquetProblem(error)}`);
   });
   const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
   if (rows !== metadata.num_rows)
     throw new Error(`${path} claims ${metadata.num_rows} rows but its row groups have ${rows}: it is damaged`);
   return metadata;
+}
+
+/** The reader trusts the counts and kinds that a file names: what trips over wrong ones throws the engine's own errors. */
+function parquetProblem(error: unknown): string {
+  if (error instanceof TypeError || error instanceof RangeError)
+    return 'what it says of its columns does not fit together';
+  return error instanceof Error ? error.message : String(error);
 }
 
 interface TopColumn {
@@ -272,7 +279,11 @@ export async function readColumns(
   for (let first = 0; first < rows; first += PIECE_ROWS) {
     checkAborted(signal, 'reading texts');
     const rowEnd = Math.min(rows, first + PIECE_ROWS);
-    const piece = await parquetReadObjects({ file, metadata, columns, rowStart: first, rowEnd, compressors });
+    const piece = await parquetReadObjects({ file, metadata, columns, rowStart: first, rowEnd, compressors }).catch(
+      (error: unknown) => {
+        throw new Error(`${path} is damaged in rows ${first} to ${rowEnd}: ${parquetProblem(error)}`);
+      },
+    );
     for (const [i, row] of piece.entries()) if (!take(row as Record<string, unknown>, first + i)) return;
     await breathe();
   }

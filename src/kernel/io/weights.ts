@@ -32,14 +32,16 @@ export const WEIGHT_FILES = [
 export async function openWeights(fileOrFolder: string): Promise<WeightSource> {
   const kind = await kindOfPath(fileOrFolder);
   if (!kind) throw new Error(`no weights at ${fileOrFolder}: there is no such file or folder`);
-  if (kind === 'file') return fileOrFolder.endsWith('.index.json') ? openShards(fileOrFolder) : openFile(fileOrFolder);
+  if (kind === 'file')
+    return fileOrFolder.endsWith('.index.json') ? openShards(fileOrFolder) : openWeightFile(fileOrFolder);
   for (const name of WEIGHT_FILES) {
     if (await kindOfPath(join(fileOrFolder, name))) return openWeights(join(fileOrFolder, name));
   }
   throw new Error(`no weights in ${fileOrFolder}: expected one of ${WEIGHT_FILES.join(', ')}`);
 }
 
-async function openFile(path: string): Promise<WeightSource> {
+/** Opens one file of weights. */
+export async function openWeightFile(path: string): Promise<WeightSource> {
   const handle = await openData(path);
   const { buffer: start, bytesRead } = await handle.read(new Uint8Array(9), 0, 9, 0).finally(() => handle.close());
   if (start[0] === 0x50 && start[1] === 0x4b) {
@@ -66,7 +68,7 @@ async function openShards(indexPath: string): Promise<WeightSource> {
     for (const file of new Set(shardOf.values())) {
       const path = safeJoin(join(indexPath, '..'), file);
       if (!(await kindOfPath(path))) throw new Error(`${indexPath} names the shard ${file}, which is not beside it`);
-      shards.set(file, await openFile(path));
+      shards.set(file, await openWeightFile(path));
     }
     for (const [name, file] of shardOf) (shards.get(file) as WeightSource).info(name);
   } catch (error) {
@@ -86,7 +88,8 @@ async function openShards(indexPath: string): Promise<WeightSource> {
   };
 }
 
-async function readIndex(path: string): Promise<Map<string, string>> {
+/** Which file holds which tensor, by a shard index. */
+export async function readIndex(path: string): Promise<Map<string, string>> {
   const fail = (why: string): Error => new Error(`${path} is no weight index: ${why}`);
   const index = await readJson(path).catch((error: unknown) => {
     throw fail(error instanceof Error ? error.message : String(error));

@@ -130,7 +130,8 @@ interface Directory {
   count: number;
 }
 
-async function findDirectory(handle: FileHandle, fileSize: number, path: string): Promise<Directory> {
+/** Where the list of entries lies: read from the last 64 kB of the file. */
+export async function findDirectory(handle: FileHandle, fileSize: number, path: string): Promise<Directory> {
   const tailBytes = Math.min(fileSize, 22 + 0xffff);
   const tailAt = fileSize - tailBytes;
   const tail = viewOf(await readExactly(handle, tailAt, tailBytes, path));

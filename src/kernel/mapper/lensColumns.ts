@@ -1,5 +1,6 @@
 /** Lenses of one number per row: statistics of the row itself (KeplerMapper's names) and of feature activations. */
 import type { Matrix } from '../compute/matrix.js';
+import { countedTokens } from '../activations/statistics.js';
 import { centredSquares, mean, meanAndStd, median } from '../compute/statistics.js';
 import { columnMeans } from '../compute/rows.js';
 import type { ActivationLens, LensActivations } from './options.js';
@@ -43,7 +44,7 @@ export function activationValues(
   if (!activations?.statistics)
     throw new TypeError(`lens ${kind} needs activations, as fg.activations.save returns them`);
   const { firings, sum, sumSquares, max } = activations.statistics;
-  const { tokens } = activations.meta;
+  const tokens = countedTokens(activations.meta);
   switch (kind) {
     case 'firingRate':
       return { values: Float64Array.from(firings, (f) => f / tokens), name: 'firing rate' };

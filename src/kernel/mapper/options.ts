@@ -8,7 +8,7 @@ import type { LensValues } from './types.js';
 
 /** What a lens of activation statistics needs: a SparseActivations, or its counts alone. */
 export interface LensActivations {
-  readonly meta: { readonly tokens: number };
+  readonly meta: { readonly tokens: number; readonly ignored?: number };
   readonly statistics: FiringStatistics;
 }
 

@@ -1,4 +1,5 @@
 /** Rows drawn again, and how alike the graphs of two draws are. */
+import { countedTokens } from '../activations/statistics.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import type { Random } from '../compute/random.js';
 import { stepsOf } from './lens.js';
@@ -22,7 +23,7 @@ export function rowsOf(x: Matrix, rows: Int32Array): Matrix {
 function statisticsOf(activations: LensActivations, rows: Int32Array): LensActivations {
   const { firings, sum, sumSquares, max } = activations.statistics;
   return {
-    meta: { tokens: activations.meta.tokens },
+    meta: { tokens: countedTokens(activations.meta) },
     statistics: {
       firings: Uint32Array.from(rows, (i) => firings[i]),
       sum: Float64Array.from(rows, (i) => sum[i]),

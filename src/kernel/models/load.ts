@@ -40,7 +40,7 @@ export interface LoadModelOptions extends CallOptions {
 }
 
 /** The heap of the cpu device ends at 4 GB; activations need room too. */
-const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
+export const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
 
 /**
  * Loads GPT-2, GPT-Neo, GPT-NeoX, Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 models in Hugging Face's layout. Weights
@@ -171,7 +171,8 @@ function requireTensors(source: WeightSource, config: ModelConfig, name: string)
   return stored;
 }
 
-const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
+/** What weights may be stored as. */
+export const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
 
 /** Buffers that older checkpoints carry and nothing reads: causal masks and rotary frequencies. */
 const BUFFERS = /\.(attn|attention)\.(bias|masked_bias)$|(^|\.)rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
@@ -199,19 +200,9 @@ function isIrrelevant(name: string, config: ModelConfig): boolean {
  * all that the model does not know.
  */
 export function matchNames(names: readonly string[], config: ModelConfig, where: string): Map<string, string> {
-  const { prefix } = familyNamed(config.family);
-  const expected = weightShapes(config);
-  const stored = new Map<string, string>();
-  const unexpected: string[] = [];
-  for (const name of names) {
-    const plain = plainName(name);
-    const known = [plain, prefix + plain].find((candidate) => expected.has(candidate));
-    const twin = known === undefined ? undefined : stored.get(known);
-    if (twin !== undefined) throw new Error(`${where}: tensors ${twin} and ${name} are both ${known}; which is meant?`);
-    if (known) stored.set(known, name);
-    else if (!isIrrelevant(plain, config)) unexpected.push(name);
-  }
-  const missing = [...expected.keys()].filter((name) => !stored.has(name));
+  const { stored, missing, unexpected, twins } = compareNames(names, config);
+  for (const { weight, tensors } of twins)
+    throw new Error(`${where}: tensors ${tensors.join(' and ')} are both ${weight}; which is meant?`);
   if (missing.length === 0 && unexpected.length === 0) return stored;
   const list = (what: string, items: string[]): string =>
     items.length === 0
@@ -220,6 +211,36 @@ export function matchNames(names: readonly string[], config: ModelConfig, where:
   throw new Error(
     `${where}: its weights do not fit a ${config.family} model${list('missing', missing)}${list('unexpected', unexpected)}`,
   );
+}
+
+/** A file's tensors beside the weights of a config. */
+export interface ComparedNames {
+  /** Tensor by weight. */
+  stored: Map<string, string>;
+  /** Weights without a tensor. */
+  missing: string[];
+  /** Tensors that no weight is. */
+  unexpected: string[];
+  /** Weights that two tensors are. */
+  twins: Array<{ weight: string; tensors: [string, string] }>;
+}
+
+/** Finds each weight among a file's tensors, which may lack the family's prefix. */
+export function compareNames(names: readonly string[], config: ModelConfig): ComparedNames {
+  const { prefix } = familyNamed(config.family);
+  const expected = weightShapes(config);
+  const stored = new Map<string, string>();
+  const unexpected: string[] = [];
+  const twins: ComparedNames['twins'] = [];
+  for (const name of names) {
+    const plain = plainName(name);
+    const known = [plain, prefix + plain].find((candidate) => expected.has(candidate));
+    const twin = known === undefined ? undefined : stored.get(known);
+    if (known !== undefined && twin !== undefined) twins.push({ weight: known, tensors: [twin, name] });
+    else if (known !== undefined) stored.set(known, name);
+    else if (!isIrrelevant(plain, config)) unexpected.push(name);
+  }
+  return { stored, missing: [...expected.keys()].filter((name) => !stored.has(name)), unexpected, twins };
 }
 
 /**

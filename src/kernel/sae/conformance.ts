@@ -4,24 +4,37 @@
  * not, scaled or not, with BOS or without). The mistakes that have spoilt published runs show here, in figures.
  */
 import { capturedWidth, requireTokenizer } from '../activations/capture.js';
-import { loadResult, saveResult } from '../artifacts/result.js';
-import type { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
-import { matrix, type Matrix } from '../compute/matrix.js';
-import { sha256 } from '../io/hash.js';
+import type { Matrix } from '../compute/matrix.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { isObject } from './cfg.js';
+import {
+  activationsAt,
+  centredRows,
+  meanNorm,
+  otherBos,
+  sampleOf,
+  scaledRows,
+  turnedRows,
+  withoutFirst,
+  type Sample,
+} from './conformanceSample.js';
 import { warningsOf } from './conformanceWords.js';
+import { STREAM, wantsCentred } from './processing.js';
 import { ReconstructionSums } from './reconstruction.js';
 import { reconstruct } from './sae.js';
+import { unscaledThreshold } from './threshold.js';
 import type { Sae, SaeConfig } from './types.js';
 
-/** Raised when the same pairing would give other figures. */
-const CODE_VERSION = 1;
-/** Tokens looked at: as many as these multiplications of the encoder allow. */
+/** Tokens looked at: as many as these multiplications of the encoder and pre-activations allow. */
 const MOST_TOKENS = 256;
 const LEAST_TOKENS = 64;
 const MULTIPLICATIONS = 3e10;
+const PRE_ACTIVATIONS = 4e7;
+/** Encodings at the hook that was asked for, besides one for each neighbour. */
+const FORMS = 7;
+/** Draws of activations in another basis. */
+const TURNS = 2;
 
 /** What was done to the activations before the SAE saw them. */
 export type Variant = 'as they are' | 'centred' | 'scaled' | 'with BOS' | 'without BOS' | 'without first tokens';
@@ -31,7 +44,7 @@ export interface Fit {
   hook: string;
   variant: Variant;
   tokens: number;
-  /** 1 − SSE/SST about the mean activation; NaN when all activations are equal. */
+  /** 1 − SSE/SST about the mean activation; NaN when all activations are equal, or nothing is reconstructed. */
   explainedVariance: number;
   /** Mean firing features per token. */
   l0: number;
@@ -44,12 +57,21 @@ export interface Conformance {
   asked: Fit;
   /** Neighbouring hooks and other forms of the activations. */
   others: Fit[];
-  /** k, or the L0 at the end of training, when the SAE says it. */
+  /** What it explains of the same activations in another basis, which means nothing to it: the mean of two draws. Absent
+   * where its file names this very model and hook. */
+  turned?: number;
+  /** k, or the L0 that the SAE records, when it says it. */
   expectedL0?: number;
-  /** Whether the SAE's config says center_writing_weights: true. */
+  /** Whether the SAE's config says center_writing_weights: true, and that shows at the hook. */
   wantsCentred: boolean;
+  /** Whether the sequences begin with the tokenizer's begin token; absent when it has none. */
+  bos?: boolean;
   /** Whether every activation has mean 0 over its width, as in a model loaded with { process: 'center' }. */
   centred: boolean;
+  /** A threshold in other units than the weights, with the option that mends it. */
+  threshold?: string;
+  /** Of a transcoder: the hook whose activations it predicts; '' when it does not say it. */
+  predicts?: string;
   /** For people; empty when all looks well. */
   warnings: string[];
 }
@@ -88,127 +110,72 @@ export function neighboursOf(model: Pick<LanguageModel, 'hooks' | 'hookWidth' | 
   });
 }
 
-/** What a topk SAE keeps, or what training recorded. */
-function expectedL0({ k, architecture, metadata }: SaeConfig): number | undefined {
-  if (architecture === 'topk' && k !== undefined) return k;
-  const recorded = isObject(metadata.training) ? metadata.training.finalL0 : undefined;
+/** What an SAE is said to keep: k, or the L0 that its file or its training recorded. */
+export function expectedL0({ k, metadata }: Pick<SaeConfig, 'k' | 'metadata'>): number | undefined {
+  if (k !== undefined) return k;
+  const recorded = isObject(metadata.training) ? metadata.training.finalL0 : metadata.average_l0;
   return typeof recorded === 'number' && recorded > 0 ? recorded : undefined;
 }
 
-function wantsCentred({ metadata }: SaeConfig): boolean {
-  const { model_from_pretrained_kwargs: given, center_writing_weights: flat } = metadata;
-  return flat === true || (isObject(given) && given.center_writing_weights === true);
-}
-
-interface Sample {
-  ids: Int32Array;
-  sequences: number;
-  length: number;
-}
-
-/** The first whole sequences, or the beginning of the first, within what the encoder's work allows. */
-function sampleOf(tokens: TokenSet, sae: Sae, encodes: number): Sample {
+/** What a pairing is looked at on. */
+export function conformanceSample(model: LanguageModel, sae: Sae, tokens: TokenSet, hook: string): Sample {
   const { dIn, dSae } = sae.config;
-  const work = MULTIPLICATIONS / (dIn * dSae * encodes);
+  const each = dSae * (neighboursOf(model, hook).length + FORMS);
+  const work = Math.min(MULTIPLICATIONS / (dIn * each), PRE_ACTIVATIONS / each);
   const wanted = Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.floor(work)));
-  const length = Math.min(tokens.context, wanted);
-  const sequences = Math.min(tokens.sequences, Math.max(1, Math.floor(wanted / tokens.context)));
-  const ids = new Int32Array(sequences * length);
-  for (let s = 0; s < sequences; s++)
-    ids.set(tokens.tokens.subarray(s * tokens.context, s * tokens.context + length), s * length);
-  return { ids, sequences, length };
+  return sampleOf(tokens, wanted, model.config.context);
 }
 
-/** Activations of a sample at some hooks, one pass of the model. */
-async function activationsAt(
-  model: LanguageModel,
-  { ids, sequences }: Sample,
-  hooks: readonly string[],
-): Promise<Map<string, Matrix>> {
-  const last = [...hooks].sort((a, b) => model.hooks.indexOf(a) - model.hooks.indexOf(b)).at(-1) as string;
-  const { logits, captured } = model.forward(ids, sequences, { capture: hooks, stopAt: last });
-  try {
-    const found = new Map<string, Matrix>();
-    for (const [hook, tensor] of captured)
-      found.set(hook, matrix(ids.length, tensor.size / ids.length, Float32Array.from(await tensor.data())));
-    return found;
-  } finally {
-    logits?.dispose();
-    for (const tensor of captured.values()) tensor.dispose();
-  }
-}
-
-function fitOf(sae: Sae, x: Matrix, hook: string, variant: Variant): Fit {
+/** `target`: what is to be reconstructed; null where nothing of the kind is at hand. */
+function fitOf(sae: Sae, x: Matrix, hook: string, variant: Variant, target: Matrix | null = x): Fit {
   const { features, reconstruction } = reconstruct(sae, x);
-  const sums = new ReconstructionSums(x.cols);
-  sums.add(x, reconstruction);
-  const { explainedVariance } = sums.metrics();
-  return { hook, variant, tokens: x.rows, explainedVariance, l0: features.values.length / x.rows, norm: meanNorm(x) };
+  const found = { hook, variant, tokens: x.rows, l0: features.values.length / x.rows, norm: meanNorm(x) };
+  if (!target) return { ...found, explainedVariance: NaN };
+  const sums = new ReconstructionSums(target.cols);
+  sums.add(target, reconstruction);
+  return { ...found, explainedVariance: sums.metrics().explainedVariance };
 }
 
-function meanNorm(x: Matrix): number {
-  let sum = 0;
-  for (let i = 0; i < x.rows; i++) {
-    let squares = 0;
-    for (let j = i * x.cols; j < (i + 1) * x.cols; j++) squares += x.data[j] ** 2;
-    sum += Math.sqrt(squares);
-  }
-  return sum / x.rows;
-}
-
-/** Rows minus their mean over the width: what centring the writing weights does to the stream. */
-function centredRows(x: Matrix): { rows: Matrix; centred: boolean } {
-  const rows = matrix(x.rows, x.cols);
-  let off = 0;
-  for (let i = 0; i < x.rows; i++) {
-    let mean = 0;
-    for (let j = 0; j < x.cols; j++) mean += x.data[i * x.cols + j] / x.cols;
-    off += Math.abs(mean);
-    for (let j = 0; j < x.cols; j++) rows.data[i * x.cols + j] = x.data[i * x.cols + j] - mean;
-  }
-  return { rows, centred: (off / x.rows) * Math.sqrt(x.cols) < 1e-3 * meanNorm(x) };
-}
-
-/** Rows at positions of at least `first`. */
-function fromPosition(x: Matrix, length: number, first: number): Matrix {
-  const kept = Array.from({ length: x.rows }, (_, i) => i).filter((i) => i % length >= first);
-  const out = matrix(kept.length, x.cols);
-  kept.forEach((i, at) => out.data.set(x.data.subarray(i * x.cols, (i + 1) * x.cols), at * x.cols));
-  return out;
+/** Explained variance of the same activations in another basis: chance. */
+function turnedFit(sae: Sae, x: Matrix, hook: string): number {
+  const fits = Array.from({ length: TURNS }, (_, seed) => fitOf(sae, turnedRows(x, seed), hook, 'as they are'));
+  return fits.reduce((sum, fit) => sum + fit.explainedVariance / TURNS, 0);
 }
 
 /** Other forms of the activations at the hook that was asked for. */
-function formsOf(x: Matrix, hook: string, length: number): Array<[Variant, Matrix]> {
+function formsOf(x: Matrix, hook: string, sample: Sample): Array<[Variant, Matrix]> {
   const forms: Array<[Variant, Matrix]> = [];
-  const norm = meanNorm(x);
-  if (/hook_(resid_\w+|attn_out|mlp_out|embed|pos_embed)$/.test(hook)) forms.push(['centred', centredRows(x).rows]);
-  const s = Math.sqrt(x.cols) / norm;
-  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05)
-    forms.push(['scaled', matrix(x.rows, x.cols, x.data.map((v) => v * s))]); // prettier-ignore
-  if (length > 1 && x.rows > 1) forms.push(['without first tokens', fromPosition(x, length, 1)]);
-  return forms;
+  const s = Math.sqrt(x.cols) / meanNorm(x);
+  if (STREAM.test(hook)) forms.push(['centred', centredRows(x).rows]);
+  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05) forms.push(['scaled', scaledRows(x, s)]);
+  if (sample.length > 1 && x.rows > 1) forms.push(['without first tokens', withoutFirst(x, sample)]);
+  return forms.filter(([, rows]) => rows.rows > 0);
 }
 
-/** The same tokens with BOS before each sequence, or without the one that they begin with; undefined without either. */
-function otherBos(
-  model: LanguageModel,
-  { ids, sequences, length }: Sample,
-): { sample: Sample; first: number } | undefined {
-  const bos = model.tokenizer.bosId;
-  if (bos === undefined || length < 3) return undefined;
-  const begins = Array.from({ length: sequences }, (_, s) => ids[s * length]).every((id) => id === bos);
-  const row = (s: number): number[] => [...ids.subarray(s * length, (s + 1) * length)];
-  const change = begins
-    ? (s: number) => row(s).slice(1)
-    : (s: number) => [bos, ...row(s)].slice(0, model.config.context);
-  const changed = Array.from({ length: sequences }, (_, s) => change(s));
-  const sample = { ids: Int32Array.from(changed.flat()), sequences, length: changed[0].length };
-  return { sample, first: begins ? 0 : 1 };
+/** The hook that a transcoder predicts when it reads `hook`: as many layers from it as the file says of its own. */
+function predictedHook({ hookName, hookNameOut = '' }: SaeConfig, model: LanguageModel, hook: string): string {
+  const layerOf = (name: string): number => Number(/^blocks\.(\d+)\./.exec(name)?.[1]);
+  const [own, out, now] = [hookName || hook, hookNameOut, hook].map(layerOf);
+  const at = Number.isNaN(own + out + now) ? hookNameOut : hookNameOut.replace(/\d+/, String(out + now - own));
+  return model.hooks.includes(at) ? at : '';
+}
+
+/** A transcoder beside the activations that it predicts, at its layer and the neighbouring ones. */
+async function transcoderFits(model: LanguageModel, sae: Sae, sample: Sample, hook: string): Promise<Fit[]> {
+  const { dIn, dOut = dIn } = sae.config;
+  const kind = hook.replace(/^blocks\.\d+\./, '');
+  const hooks = [hook, ...neighboursOf(model, hook).filter((h) => h.endsWith(`.${kind}`))];
+  const outs = hooks.map((h) => predictedHook(sae.config, model, h));
+  const at = await activationsAt(model, sample, [...new Set([...hooks, ...outs.filter((out) => out !== '')])]);
+  return hooks.map((h, i) => {
+    const target = at.get(outs[i]);
+    return fitOf(sae, at.get(h) as Matrix, h, 'as they are', target?.cols === dOut ? target : null);
+  });
 }
 
 /**
  * The figures of a pairing, and what they warn of. Costs two forward passes of at most 256 tokens, and an encoding at
- * the hook, at each neighbour and for each form.
+ * the hook, at each neighbour and for each form. A transcoder is looked at beside the activations that it predicts.
  * @throws on a width or a tokenizer that cannot be meant (requirePairing)
  */
 export async function conformanceOf(
@@ -216,83 +183,58 @@ export async function conformanceOf(
   sae: Sae,
   tokens: TokenSet,
   hook: string,
-  { signal }: CallOptions = {},
+  call: CallOptions = {},
 ): Promise<Conformance> {
   requirePairing(model, sae, tokens, hook);
+  const sample = conformanceSample(model, sae, tokens, hook);
+  const l0 = expectedL0(sae.config);
+  const found = sae.config.transcoder
+    ? await transcoderFigures(model, sae, sample, hook)
+    : await figuresOf(model, sae, sample, hook, call);
+  const figures = {
+    ...found,
+    ...(l0 === undefined ? {} : { expectedL0: l0 }),
+    wantsCentred: wantsCentred(sae.config, hook),
+  };
+  return { ...figures, warnings: warningsOf(figures, sae) };
+}
+
+type Figures = Omit<Conformance, 'warnings' | 'expectedL0' | 'wantsCentred'>;
+
+async function transcoderFigures(model: LanguageModel, sae: Sae, sample: Sample, hook: string): Promise<Figures> {
+  const [asked, ...others] = await transcoderFits(model, sae, sample, hook);
+  return { asked, others, centred: false, predicts: predictedHook(sae.config, model, hook) };
+}
+
+async function figuresOf(
+  model: LanguageModel,
+  sae: Sae,
+  sample: Sample,
+  hook: string,
+  { signal }: CallOptions,
+): Promise<Figures> {
   const neighbours = neighboursOf(model, hook);
-  const sample = sampleOf(tokens, sae, neighbours.length + 5);
   const at = await activationsAt(model, sample, [hook, ...neighbours]);
   const x = at.get(hook) as Matrix;
   const others: Fit[] = [];
   const asked = fitOf(sae, x, hook, 'as they are');
-  for (const [variant, rows] of formsOf(x, hook, sample.length)) others.push(fitOf(sae, rows, hook, variant));
+  for (const [variant, rows] of formsOf(x, hook, sample)) others.push(fitOf(sae, rows, hook, variant));
   for (const neighbour of neighbours) {
     checkAborted(signal, 'looking whether the SAE fits');
     others.push(fitOf(sae, at.get(neighbour) as Matrix, neighbour, 'as they are'));
   }
   const bos = otherBos(model, sample);
-  if (bos) {
+  if (bos && bos.sample.rows.length > 0) {
     const rows = (await activationsAt(model, bos.sample, [hook])).get(hook) as Matrix;
-    const variant = bos.first === 1 ? 'with BOS' : 'without BOS';
-    others.push(fitOf(sae, fromPosition(rows, bos.sample.length, bos.first), hook, variant));
+    others.push(fitOf(sae, rows, hook, bos.added ? 'with BOS' : 'without BOS'));
   }
-  const l0 = expectedL0(sae.config);
-  const figures = {
-    asked,
-    others,
-    ...(l0 === undefined ? {} : { expectedL0: l0 }),
-    wantsCentred: wantsCentred(sae.config),
-    centred: centredRows(x).centred,
+  const expected = expectedL0(sae.config);
+  const threshold = expected === undefined ? undefined : unscaledThreshold(sae, x, asked.l0, expected);
+  return {
+    ...{ asked, others, centred: centredRows(x).centred },
+    // Of the very model and hook that it was trained on there is nothing to ask, however little it has learnt.
+    ...(sae.config.modelId === model.id && hook === sae.config.hookName ? {} : { turned: turnedFit(sae, x, hook) }),
+    ...(bos ? { bos: !bos.added } : {}),
+    ...(threshold === undefined ? {} : { threshold }),
   };
-  return { ...figures, warnings: warningsOf(figures, sae) };
-}
-
-/** Pairings that this session has looked at, by the store that it keeps results in. */
-const seen = new WeakMap<ArtifactStore, Set<string>>();
-
-/**
- * Warnings of a pairing, the first time that a session meets it; none afterwards. The figures are kept as an artifact,
- * and not worked out again while model, SAE, hook and tokens stay.
- * @throws on a width or a tokenizer that cannot be meant, every time
- */
-export async function conformanceWarnings(
-  pairing: { model: LanguageModel; sae: Sae; tokens: TokenSet; hook: string },
-  store: ArtifactStore,
-  options: CallOptions = {},
-): Promise<string[]> {
-  const { model, sae, tokens, hook } = pairing;
-  requirePairing(model, sae, tokens, hook);
-  const known = seen.get(store) ?? new Set<string>();
-  seen.set(store, known);
-  const name = [model.id, sae.id, hook].join(' ');
-  if (known.has(name) || tokens.tokens.length === 0) return [];
-  const { ids, sequences, length } = sampleOf(tokens, sae, neighboursOf(model, hook).length + 5);
-  const { value } = await store.compute<Conformance>(
-    {
-      kind: 'conformance',
-      parameters: { hook, sequences, length },
-      inputs: { model: model.id, sae: sae.id, tokens: sha256([ids]), tokenizer: tokens.tokenizer.id },
-      codeVersion: CODE_VERSION,
-    },
-    {
-      title: `fit of ${sae.name} to ${model.name} ${hook}`,
-      make: async (folder) => saveResult(folder, await conformanceOf(model, sae, tokens, hook, options)),
-      load: (folder) => loadResult<Conformance>(folder),
-    },
-  );
-  known.add(name);
-  return value.warnings;
-}
-
-/** Prints the warnings of a pairing where a call meets it first; see conformanceWarnings. */
-export async function tellConformance(
-  env: { readonly store: ArtifactStore; readonly context: { print(text: string): void } },
-  pairing: { model: LanguageModel; sae: Sae; tokens: TokenSet; hook?: string },
-  call: CallOptions = {},
-): Promise<void> {
-  const hook = pairing.hook ?? pairing.sae.config.hookName;
-  // Whoever measures refuses an SAE without a hook, with what to do.
-  if (!hook) return;
-  for (const warning of await conformanceWarnings({ ...pairing, hook }, env.store, call))
-    env.context.print(`Warning: ${warning}`);
 }

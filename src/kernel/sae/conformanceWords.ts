@@ -7,6 +7,8 @@ const BETTER = 0.1;
 const LEAVES = 0.5;
 /** What explains less than this is hardly the SAE of these activations. */
 const BAD = 0.2;
+/** Nor is one that leaves more than this share of what it leaves of the same activations in another basis. */
+const AS_TURNED = 0.8;
 /** L0 may differ from training by this factor: other text, other context length. */
 const L0_FACTOR = 4;
 /** No SAE of this many features fires on this share of them; a wrong one does (34 % where 0.2 % is right). */
@@ -45,11 +47,12 @@ function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
 }
 
 function fitWarning(
-  { asked, others, wantsCentred, centred }: Omit<Conformance, 'warnings'>,
+  { asked, others, wantsCentred, centred, predicts, turned }: Omit<Conformance, 'warnings'>,
   d: number,
 ): string | undefined {
   const ev = asked.explainedVariance;
   const best = better(asked, others);
+  if (predicts !== undefined) return transcoderWarning(asked, best, predicts);
   const says = wantsCentred && !centred ? '; its config says center_writing_weights: true' : '';
   if (best && best.variant !== 'as they are') {
     const form = FORMS[best.variant];
@@ -58,7 +61,8 @@ function fitWarning(
   if (best)
     return `explains ${percent(best.explainedVariance)} at ${best.hook} but ${percent(ev)} at ${asked.hook}, where it was asked for${says}; give { hook: '${best.hook}' } or load the SAE of ${asked.hook}`;
   if (Number.isNaN(ev)) return `meets activations at ${asked.hook} that are all equal: there is nothing to explain`;
-  if (ev >= BAD)
+  const foreign = turned !== undefined && 1 - ev > AS_TURNED * (1 - turned);
+  if (ev >= BAD && !foreign)
     return says
       ? `explains ${percent(ev)} at ${asked.hook}${says}, and these activations are not centred; ${CENTER}`
       : undefined;
@@ -67,12 +71,35 @@ function fitWarning(
     nearest === asked || nearest.hook === asked.hook
       ? 'and no better at its neighbours'
       : `and at best ${percent(nearest.explainedVariance)} at its neighbours (${nearest.hook})`;
+  const chance = foreign ? `, and ${percent(turned)} of them in another basis, which is chance` : '';
   return (
-    `explains ${percent(ev)} at ${asked.hook}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
+    `explains ${percent(ev)} at ${asked.hook}${chance}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
     (centred && !wantsCentred
       ? " The activations are centred; an SAE of the plain model needs { process: 'none' }"
       : '')
   );
+}
+
+/** What the config says of the sequences of training, where these are others. */
+function sequenceWarning({ asked, others, bos }: Omit<Conformance, 'warnings'>, sae: Sae): string | undefined {
+  const said = sae.config.metadata.prepend_bos;
+  if (typeof said !== 'boolean' || bos === undefined || said === bos) return undefined;
+  const other = others.find(({ variant }) => variant === (bos ? 'without BOS' : 'with BOS'));
+  const figures = other
+    ? `: it explains ${percent(other.explainedVariance)} ${FORMS[other.variant as 'with BOS'].is}, ${percent(asked.explainedVariance)} as they are`
+    : '';
+  return `was trained on sequences ${said ? 'that begin with BOS' : 'without BOS'} (prepend_bos: ${said}), which these ${said ? 'do not' : 'have'}${figures}; tokenize with { bos: ${said} }`;
+}
+
+/** Of what a transcoder predicts at `predicts`; nothing is said where that is not known. */
+function transcoderWarning(asked: Fit, best: Fit | undefined, predicts: string): string | undefined {
+  const ev = asked.explainedVariance;
+  if (predicts === '' || Number.isNaN(ev)) return undefined;
+  if (best)
+    return `explains ${percent(best.explainedVariance)} of what follows when it reads ${best.hook} but ${percent(ev)} of ${predicts} when it reads ${asked.hook}, where it was asked for; give { hook: '${best.hook}' } or load the transcoder of ${asked.hook}`;
+  return ev < BAD
+    ? `explains ${percent(ev)} of ${predicts}, which it predicts from ${asked.hook}: is it a transcoder of this model?`
+    : undefined;
 }
 
 function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, dSae: number): string | undefined {
@@ -90,7 +117,12 @@ function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, d
 export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): string[] {
   const { dIn, dSae } = sae.config;
   const { tokens, l0, norm } = figures.asked;
-  const found = [fitWarning(figures, dIn), sparsityWarning(figures, dSae)].filter((w) => w !== undefined);
+  // A threshold in other units is why features fire too rarely or too often, and why little is explained.
+  const fit = figures.threshold ?? fitWarning(figures, dIn);
+  const sparsity = figures.threshold ? undefined : sparsityWarning(figures, dSae);
+  const sequences = fit?.includes('{ bos: ') ? undefined : sequenceWarning(figures, sae);
+  const told = [fit, sparsity, sequences];
+  const found = told.filter((w) => w !== undefined);
   const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
   return found.map(
     (w) =>

@@ -2,9 +2,10 @@
 import path from 'node:path';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { requireModelOfSae } from '../interventions/intervention.js';
+import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
-import type { Intervention } from '../models/edits.js';
+import { listOf, type Intervention } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
@@ -13,11 +14,11 @@ import { CALL, HUB, thing, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { tellConformance } from './conformance.js';
 import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
+import { CONFORMANCE, pairs } from './pairing.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import type { Sae, SaeArchitecture } from './types.js';
 
@@ -121,11 +122,6 @@ const save = verb({
   },
 });
 
-const conformance = flag({
-  doc: 'Look once whether the SAE fits these activations, and warn when it does not.',
-  fallback: 'true',
-});
-
 const EVALUATE = {
   hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
   samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
@@ -153,13 +149,16 @@ const EVALUATE = {
 const evaluate = verb({
   doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
   args: [modelArg, saeArg, tokensArg],
-  options: { ...EVALUATE, conformance, allowOtherModel, ...CALL },
+  options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  before: pairs(({ hook, interventions }, model, sae, data) => {
+    const tokens = tokenSet(data, model);
+    return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];
+  }),
   async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
     const tokens = tokenSet(data, model);
-    if (options.conformance ?? true) await tellConformance(env, { model, sae, tokens, hook: rest.hook }, call);
     const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);

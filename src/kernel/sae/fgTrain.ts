@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { CallOptions } from '../compute/call.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
+import { unlikelyText } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
 import { trainingItems } from '../present/training.js';
@@ -102,6 +103,8 @@ export interface TrainingData {
   title: string;
   inputs: Record<string, string>;
   source: () => ActivationSource;
+  /** Something to say of the data before training on it. */
+  warning?: () => Promise<string | undefined>;
 }
 
 /** Options as they make the result what it is; `fresh` trains again from the first step. */
@@ -147,6 +150,8 @@ export async function trainKept(
     unfinished: checkpoint,
     async make(folder) {
       if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
+      const warning = await data.warning?.();
+      if (warning) env.context.print(`Warning: ${warning}`);
       const trained = await trainSae(data.source(), {
         ...rest,
         ...call,
@@ -186,6 +191,7 @@ export const train = verb({
         title: `SAE of ${model.name} ${hook}`,
         inputs: { model: model.id, tokens: tokens.id },
         source: () => modelSource(model, tokens, hook),
+        warning: () => unlikelyText(model, tokens, call),
       },
       { hook, ...only(TRAIN, options), fresh },
       call,

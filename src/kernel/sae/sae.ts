@@ -21,7 +21,7 @@ export type { SaeWeights } from './types.js';
 export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
   checkConfig(config);
   const architecture = architectureOf(config.architecture);
-  checkWeights(config, weights, architecture);
+  checkWeights(config, weights);
   const { W_dec } = weights;
   const coder: Coder = {
     config,
@@ -127,7 +127,17 @@ function checkFields(config: SaeConfig, { name, fields }: Architecture): void {
   }
 }
 
-function checkWeights(config: SaeConfig, weights: SaeWeights, architecture: Architecture): void {
+function checkWeights(config: SaeConfig, weights: SaeWeights): void {
+  for (const [name, data] of checkShapes(config, weights)) {
+    const bad = firstNonFinite(data);
+    if (bad >= 0)
+      throw new RangeError(`${name} holds ${data[bad]} at element ${bad}; the SAE's file or training is broken`);
+  }
+}
+
+/** Throws on tensors that the architecture lacks or does not take, and on shapes that do not fit; the values by name. */
+export function checkShapes(config: SaeConfig, weights: SaeWeights): Map<string, Float32Array> {
+  const architecture = architectureOf(config.architecture);
   const { dIn, dSae } = config;
   const dOut = config.dOut ?? dIn;
   const encoded = architecture.name === 'decoder' ? 0 : dSae;
@@ -145,6 +155,7 @@ function checkWeights(config: SaeConfig, weights: SaeWeights, architecture: Arch
     if (!weights[name] && rule === 'needed') throw new Error(`a ${architecture.name} SAE needs the tensor ${name}`);
     if (weights[name]) shapes[name] = extra[name];
   }
+  const values = new Map<string, Float32Array>();
   for (const [name, expected] of Object.entries(shapes)) {
     const tensor = weights[name as keyof SaeWeights]!;
     const [got, data] =
@@ -154,10 +165,9 @@ function checkWeights(config: SaeConfig, weights: SaeWeights, architecture: Arch
         `${name} must be [${expected.join(', ')}] for d_in ${dIn}, d_sae ${dSae}${dOut === dIn ? '' : `, d_out ${dOut}`} but is [${got.join(', ')}]`,
       );
     }
-    const bad = firstNonFinite(data);
-    if (bad >= 0)
-      throw new RangeError(`${name} holds ${data[bad]} at element ${bad}; the SAE's file or training is broken`);
+    values.set(name, data);
   }
+  return values;
 }
 
 /** What changes numbers is in the identity; metadata and names of training runs are not. */

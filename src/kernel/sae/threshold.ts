@@ -4,7 +4,7 @@ import { rowNorms } from '../compute/rows.js';
 import { createSae } from './sae.js';
 import type { Sae } from './types.js';
 
-/** L0 this many times nearer to training's is no accident. */
+/** L0 this many times nearer to training's, and no further from it than this factor, is no accident. */
 const NEARER = 1.5;
 
 /**
@@ -21,9 +21,9 @@ export function unscaledThreshold(sae: Sae, x: Matrix, l0: number, expected: num
   const weights = { W_enc, b_enc, W_dec, b_dec, threshold: threshold.map((t) => t / s), ...(W_skip ? { W_skip } : {}) };
   const mended = createSae(config, weights).encode(x).values.length / x.rows;
   const off = (value: number): number => Math.max(value / expected, expected / value);
-  if (!(off(mended) * NEARER < off(l0))) return undefined;
+  if (!(off(mended) * NEARER < off(l0) && off(mended) < NEARER)) return undefined;
   return (
-    `L0 is ${l0.toFixed(1)} where training had ${expected.toFixed(1)}, and ${mended.toFixed(1)} with the threshold divided by √d_in / mean ‖x‖ = ${s.toPrecision(4)}: ` +
+    `has L0 ${l0.toFixed(1)} where training had ${expected.toFixed(1)}, and ${mended.toFixed(1)} with the threshold divided by √d_in / mean ‖x‖ = ${s.toPrecision(4)}: ` +
     `this BatchTopK SAE was saved with its threshold unscaled; load it with { thresholdScale: ${(1 / s).toPrecision(4)} }`
   );
 }

@@ -3,6 +3,7 @@ import type { FeatureCard, FeatureCards } from '../../protocol/display.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { Environment } from '../verb/environment.js';
@@ -44,7 +45,7 @@ function card(
     side,
     feature,
     label: featureLabels([examples[feature]])[0],
-    firingRate: firings[feature] / activations.meta.tokens,
+    firingRate: firings[feature] / countedTokens(activations.meta),
     firings: firings[feature],
     examples: [...examples[feature]],
   };

@@ -6,6 +6,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
 import { defaultExamples } from '../activations/kept.js';
 import { featureLabels } from '../activations/labels.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
@@ -50,7 +51,7 @@ async function bundleSet(
   layout: Layout,
   activations: SparseActivations,
 ): Promise<BundleSet> {
-  const { features, tokens } = activations.meta;
+  const { features } = activations.meta;
   if (layout.points !== features)
     throw new Error(
       `map ${name}: the layout has ${layout.points} points but ${activations.meta.sae.name} has ${features} features; lay out the decoder of that SAE`,
@@ -69,7 +70,7 @@ async function bundleSet(
     sae: { id: sae.id, name: sae.name },
     layout,
     firings: activations.statistics.firings,
-    tokens,
+    tokens: countedTokens(activations.meta),
     labels: featureLabels(examples),
     examples,
   };

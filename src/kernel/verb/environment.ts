@@ -59,9 +59,7 @@ export class Environment {
 
   /** A path given in a cell, against the notebook's folder; ~ is the home folder. */
   resolve(file: string): string {
-    if (typeof file !== 'string' || file === '')
-      throw new TypeError(`a path or an id is expected but got ${file === '' ? 'an empty text' : typeof file}`);
-    return path.resolve(this.context.notebookFolder, file.replace(/^~(?=$|[\\/])/, homedir()));
+    return resolveIn(this.context.notebookFolder, file);
   }
 
   /** Options of a download with their cache folder against the notebook's folder. */
@@ -71,9 +69,7 @@ export class Environment {
 
   /** A folder or file given in a cell: its absolute path where it exists or is written as a path; a hub id as it is. */
   locate(idOrPath: string): string {
-    const absolute = this.resolve(idOrPath);
-    const writtenAsPath = /^(?:\.{1,2}(?:[\\/]|$)|~(?:[\\/]|$)|[\\/]|[A-Za-z]:)/.test(idOrPath);
-    return writtenAsPath || existsSync(absolute) ? absolute : idOrPath;
+    return locateIn(this.context.notebookFolder, idOrPath);
   }
 
   /** "loaded from …" beside results that were not computed again. */
@@ -84,6 +80,19 @@ export class Environment {
         `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
+}
+
+function resolveIn(folder: string, file: string): string {
+  if (typeof file !== 'string' || file === '')
+    throw new TypeError(`a path or an id is expected but got ${file === '' ? 'an empty text' : typeof file}`);
+  return path.resolve(folder, file.replace(/^~(?=$|[\\/])/, homedir()));
+}
+
+/** Environment.locate against any folder. */
+export function locateIn(folder: string, idOrPath: string): string {
+  const absolute = resolveIn(folder, idOrPath);
+  const writtenAsPath = /^(?:\.{1,2}(?:[\\/]|$)|~(?:[\\/]|$)|[\\/]|[A-Za-z]:)/.test(idOrPath);
+  return writtenAsPath || existsSync(absolute) ? absolute : idOrPath;
 }
 
 /** Options without the parts that do not change a result, as artifact parameters; undefined entries are left out. */

@@ -61,6 +61,8 @@ interface Declared<A extends Args, S extends Schema> {
 }
 
 interface Declaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
+  /** What every call does first, whether or not its result is kept already: something to look at and to tell. */
+  before?(work: Omit<Work<S>, 'remember'>, ...args: ParsedArgs<A>): Promise<void>;
   run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
   readonly keep?: Keep<A, S, T>;
   readonly show?: Show<A, S, T>;
@@ -195,9 +197,11 @@ export function verb<const A extends Args, const S extends Schema, T>(
       (env, name) =>
       async (...given) => {
         const call = checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
-        const value = await env.call(call.options as CallOptions, (own) =>
-          keptResult(declared, call, { env, options: call.options, call: own }),
-        );
+        const value = await env.call(call.options as CallOptions, async (own) => {
+          const work = { env, options: call.options, call: own };
+          await declared.before?.(work, ...call.args);
+          return keptResult(declared, call, work);
+        });
         return displayed(value, declared.show, env, call);
       },
   };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { testFolder } from '#test/kit/folder.js';
-import { zipOf } from './zipOf.js';
+import { zipOf } from '#test/kit/zipOf.js';
 
 const folder = testFolder();
 const program = join(folder, 'read.mjs');

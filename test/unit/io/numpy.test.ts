@@ -6,7 +6,7 @@ import { decodeNpy } from '#kernel/io/npy.js';
 import { NpzFile } from '#kernel/io/npz.js';
 import { ZipFile } from '#kernel/io/zip.js';
 import { testFolder } from '#test/kit/folder.js';
-import { fromBase64, goldens } from './goldens.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
 
 const folder = testFolder();
 const write = (name: string, bytes: Uint8Array): string => {

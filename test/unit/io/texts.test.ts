@@ -7,7 +7,7 @@ import { holdsTokenRows, readTokenRows } from '#kernel/io/tokenRows.js';
 import { testFolder } from '#test/kit/folder.js';
 import { shared, STORIES } from '#test/kit/samples.js';
 import { FakeHub } from '#test/kit/hub.js';
-import { parquetFile } from './parquetFile.js';
+import { parquetFile } from '#test/kit/parquetFile.js';
 
 const folder = testFolder();
 const write = (name: string, content: string | Uint8Array): string => {

@@ -6,7 +6,7 @@ import { unpickle } from '#kernel/io/pickle.js';
 import { TorchFile } from '#kernel/io/torchFile.js';
 import { testFolder } from '#test/kit/folder.js';
 import { CHECKPOINTS } from '#test/kit/samples.js';
-import { fromBase64, goldens } from './goldens.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
 
 const folder = testFolder();
 const write = (name: string, bytes: Uint8Array): string => {

@@ -5,7 +5,7 @@ import { ndarray } from '#kernel/io/ndarray.js';
 import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { openWeights } from '#kernel/io/weights.js';
 import { testFolder } from '#test/kit/folder.js';
-import { fromBase64, goldens } from './goldens.js';
+import { fromBase64, goldens } from '#test/kit/ioGoldens.js';
 
 const folder = testFolder();
 const one = (value: number) => ndarray('F32', [1], Float32Array.of(value));

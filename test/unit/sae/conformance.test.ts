@@ -7,8 +7,9 @@ import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { centerWritingWeights } from '#kernel/models/center.js';
 import { weightShapes } from '#kernel/models/layout.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
-import { conformanceOf, conformanceWarnings, neighboursOf } from '#kernel/sae/conformance.js';
+import { conformanceOf, neighboursOf } from '#kernel/sae/conformance.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
+import { conformanceWarnings } from '#kernel/sae/pairing.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
@@ -162,6 +163,80 @@ describe('conformance of an SAE', () => {
     expect(without.asked.explainedVariance).toBeLessThan(0.999);
     const has = await conformanceOf(model, fittingSae(await activations(plain, body, POST), POST), longer, POST);
     expect(has.others.find((o) => o.variant === 'without BOS')!.explainedVariance).toBeCloseTo(1, 5);
+  });
+
+  it('missing BOS is told of where it matters, with what to do', async () => {
+    // A begin token that all later ones look at: its embedding is far larger than any other.
+    const bos = 36;
+    const weights = randomWeights(config, 1);
+    const table = weights.get('transformer.wte.weight')!;
+    const data = Float32Array.from(table.data);
+    for (let j = 0; j < config.dModel; j++) data[bos * config.dModel + j] *= 40;
+    const model = modelOf(config, new Map([...weights, ['transformer.wte.weight', { ...table, data }]]));
+    const reads = Object.create(model) as LanguageModel;
+    Object.defineProperty(reads, 'tokenizer', { value: { ...tokenizer, bosId: bos } });
+    const body = tokensOf();
+    const rows: number[] = [];
+    for (let s = 0; s < 6; s++) rows.push(bos, ...body.tokens.subarray(s * LENGTH, (s + 1) * LENGTH));
+    const longer = { ...body, tokens: Int32Array.from(rows), context: LENGTH + 1 };
+    const hook = 'blocks.0.hook_attn_out';
+    const sae = fittingSae(await activations(model, longer, hook), hook, { dSae: 54 });
+    const { warnings } = await conformanceOf(reads, sae, body, hook);
+    expect(warnings[0]).toMatch(
+      /explains 100 % of the activations at blocks\.0\.hook_attn_out when sequences begin with BOS but −?\d+ % as they are; tokenize with \{ bos: true \}/,
+    );
+    expect((await conformanceOf(reads, sae, longer, hook)).warnings).toEqual([]);
+  });
+
+  it('padding is no text: figures are those of the texts alone', async () => {
+    const x = await activations(plain, tokens, POST);
+    const alone = await conformanceOf(plain, fittingSae(x, POST), tokens, POST);
+    const wide = new Int32Array(6 * 12).fill(5);
+    const padding = new Uint8Array(wide.length).fill(1);
+    for (let s = 0; s < 6; s++) {
+      wide.set(tokens.tokens.subarray(s * LENGTH, (s + 1) * LENGTH), s * 12);
+      padding.fill(0, s * 12, s * 12 + LENGTH);
+    }
+    const padded = await conformanceOf(
+      plain,
+      fittingSae(x, POST),
+      { ...tokens, tokens: wide, context: 12, padding },
+      POST,
+    );
+    expect(padded.asked).toEqual(alone.asked);
+    expect(padded.others).toEqual(alone.others);
+  });
+
+  it('a transcoder is looked at beside what it predicts', async () => {
+    const [reads, writes] = ['blocks.1.hook_resid_mid', 'blocks.1.hook_mlp_out'];
+    const [x, y] = [await activations(plain, tokens, reads), await activations(plain, tokens, writes)];
+    const { config: own, W_enc } = fittingSae(x, reads);
+    // One feature for each row, which writes what is behind the MLP there.
+    const f = createSae(own, { W_enc, W_dec: y, b_enc: new Float32Array(48), b_dec: new Float32Array(x.cols) }).encode(
+      x,
+    );
+    const W_dec = matrix(y.rows, y.cols, Float32Array.from(y.data));
+    for (let i = 0; i < f.rows; i++)
+      for (let j = 0; j < y.cols; j++) W_dec.data[f.indices[i] * y.cols + j] = y.data[i * y.cols + j] / f.values[i];
+    const { k: _, ...rest } = own;
+    const made = (hookName: string, hookNameOut: string): Sae =>
+      createSae(
+        { ...rest, architecture: 'jumprelu_transcoder', transcoder: true, hookName, hookNameOut },
+        {
+          ...{ W_enc, W_dec, b_enc: new Float32Array(48), b_dec: new Float32Array(x.cols) },
+          threshold: Float32Array.from(f.values, (v) => v * 0.999),
+        },
+      );
+    const right = await conformanceOf(plain, made(reads, writes), tokens, reads);
+    expect(right.predicts).toBe(writes);
+    const wrong = await conformanceOf(plain, made('blocks.2.hook_resid_mid', 'blocks.2.hook_mlp_out'), tokens, 'blocks.2.hook_resid_mid'); // prettier-ignore
+    expect(wrong.predicts).toBe('blocks.2.hook_mlp_out');
+    expect(right.asked.explainedVariance).toBeGreaterThan(wrong.asked.explainedVariance + 0.5);
+    expect(wrong.warnings.join()).toMatch(
+      /when it reads blocks\.1\.hook_resid_mid but|is it a transcoder of this model\?/,
+    );
+    // Without a word of what it predicts, nothing is said of variance.
+    expect((await conformanceOf(plain, made(reads, ''), tokens, reads)).asked.explainedVariance).toBeNaN();
   });
 
   it('tells of an SAE of another model of the same width', async () => {

@@ -4,7 +4,7 @@
  */
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import type { SaeFiles } from './files.js';
-import type { Layout, SaeParts } from './layout.js';
+import { NeedsOption, type Layout, type SaeParts } from './layout.js';
 
 interface Class {
   architecture: SaeArchitecture;
@@ -56,7 +56,7 @@ export const dictionaryLearning: Layout = {
   signs: 'config.json with trainer.dict_class beside ae.pt; or a .pt with the tensors of one of its classes',
   recognises: (files) => files.field('trainer.dict_class') !== undefined || classOfTensors(files) !== undefined,
   async read(files): Promise<SaeParts> {
-    const name = files.text('trainer.dict_class') || classOfTensors(files)!;
+    const name = files.text('trainer.dict_class') || requireOne(files, classOfTensors(files)!);
     const found = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
     if (!found)
       throw new Error(
@@ -140,13 +140,19 @@ function classOfTensors(files: SaeFiles): string | undefined {
   return undefined;
 }
 
+const EITHER = 'AutoEncoderTopK or BatchTopKSAE';
+
 /** TopK and BatchTopK have the same tensors when a threshold is among them. */
 function ofTopK(files: SaeFiles): string {
   if (!files.has('threshold')) return 'AutoEncoderTopK';
   const { architecture } = files.options;
   if (architecture === 'topk') return 'AutoEncoderTopK';
-  if (architecture === 'batchtopk') return 'BatchTopKSAE';
-  throw new Error(
+  return architecture === 'batchtopk' ? 'BatchTopKSAE' : EITHER;
+}
+
+function requireOne(files: SaeFiles, name: string): string {
+  if (name !== EITHER) return name;
+  throw new NeedsOption(
     `${files.path} has the tensors of both AutoEncoderTopK and BatchTopKSAE of dictionary_learning, and no config.json to say which; give { architecture: 'topk' } or { architecture: 'batchtopk' }`,
   );
 }

@@ -7,7 +7,7 @@ import { toFloat32, type NdArray } from '../../io/ndarray.js';
 import type { PickledScalar } from '../../io/namedValues.js';
 import { TorchFile } from '../../io/torchFile.js';
 import type { WeightSource } from '../../io/weights.js';
-import { isObject, type LoadSaeOptions } from './layout.js';
+import { isObject, NeedsOption, type LoadSaeOptions } from './layout.js';
 import { openTensors } from './source.js';
 
 /** Weights that libraries name always alike, each with the configs that lie beside it, by paths from its folder. */
@@ -21,6 +21,8 @@ const KNOWN_FILES: ReadonlyArray<[weights: string, configs: readonly string[]]> 
 ];
 /** Tensors named in a message. */
 const SHOWN = 40;
+/** Numbers of a vector that are read where only headers are asked for. */
+const LONG_VECTOR = 1 << 17;
 
 /** What a folder of an SAE may hold, by paths inside it: one of these weights, and any of these configs. */
 export const SAE_WEIGHTS: readonly string[] = KNOWN_FILES.map(([weights]) => weights);
@@ -43,19 +45,23 @@ export class SaeFiles {
     readonly configName: string,
     /** Fields of nested objects are named with dots: 'trainer.k'. */
     readonly config: JsonObject,
-    private readonly source: WeightSource,
+    readonly source: WeightSource,
     readonly options: LoadSaeOptions,
+    private readonly headersOnly: boolean,
   ) {}
 
-  /** Opens a weights file with the config that belongs to it, or a folder with one of the known files. */
-  static async open(fileOrFolder: string, options: LoadSaeOptions): Promise<SaeFiles> {
+  /**
+   * Opens a weights file with the config that belongs to it, or a folder with one of the known files. `headersOnly`: for
+   * looking at what would be loaded; matrices have their sizes and no values, and long vectors are zeros.
+   */
+  static async open(fileOrFolder: string, options: LoadSaeOptions, headersOnly = false): Promise<SaeFiles> {
     const { weights, config } = await locate(fileOrFolder);
     const read = config === undefined ? {} : await readJson(config);
     const source = await openTensors(weights);
     // Numbers and texts beside the tensors of a checkpoint are config too.
     const fields = source instanceof TorchFile ? nested(source.scalars) : {};
     const name = basename(config ?? weights);
-    return new SaeFiles(weights, config !== undefined, name, { ...fields, ...read }, source, options);
+    return new SaeFiles(weights, config !== undefined, name, { ...fields, ...read }, source, options, headersOnly);
   }
 
   close(): Promise<void> {
@@ -87,6 +93,11 @@ export class SaeFiles {
 
   /** A tensor of two dimensions, as float32 in memory that nothing else holds: folding writes into it. */
   async matrix(name: string, transpose = false): Promise<Matrix> {
+    if (this.headersOnly) {
+      const [rows, cols] = this.shapeOf(name, 2);
+      const data = new Float32Array(0);
+      return transpose ? { rows: cols, cols: rows, data } : { rows, cols, data };
+    }
     const a = await this.tensor(name, 2);
     const [rows, cols] = a.shape;
     const data = owned(a);
@@ -98,6 +109,10 @@ export class SaeFiles {
 
   /** A tensor of one dimension. */
   async vector(name: string): Promise<Float32Array> {
+    if (this.headersOnly) {
+      const [length] = this.shapeOf(name, 1);
+      if (length > LONG_VECTOR) return new Float32Array(length);
+    }
     return owned(await this.tensor(name, 1));
   }
 
@@ -111,13 +126,18 @@ export class SaeFiles {
   }
 
   private async tensor(name: string, dimensions: number): Promise<NdArray> {
+    this.shapeOf(name, dimensions);
+    return this.source.read(name);
+  }
+
+  private shapeOf(name: string, dimensions: number): number[] {
     this.usedTensors.add(name);
     const { shape } = this.source.info(name);
     if (shape.length !== dimensions)
       throw new Error(
         `${this.path}: ${name} must have ${dimensions === 1 ? 'one dimension' : 'two dimensions'} but has shape [${shape.join(', ')}]`,
       );
-    return this.source.read(name);
+    return shape;
   }
 
   /** A config field, undefined when it is not there; null counts as not there. */
@@ -170,7 +190,7 @@ export class SaeFiles {
     }
     const value = from.said ?? given ?? from.assumed;
     if (value === undefined)
-      throw new Error(`${this.path}: ${from.ask ?? `the file does not say its ${name}; give { ${name} }`}`);
+      throw new NeedsOption(`${this.path}: ${from.ask ?? `the file does not say its ${name}; give { ${name} }`}`);
     return value;
   }
 
@@ -180,19 +200,26 @@ export class SaeFiles {
     return this.options[name];
   }
 
+  /** Tensors and config fields that nothing has used, and that are not known to change nothing. */
+  unused(): { tensors: string[]; fields: string[] } {
+    const dropped = new Set(this.options.ignore ?? []);
+    return {
+      tensors: this.names().filter((n) => !this.usedTensors.has(n) && !this.ignored.has(n) && !dropped.has(n)),
+      fields: leaves(this.config).filter((n) => !this.known(n, dropped)),
+    };
+  }
+
   /** Refuses what nothing has used: tensors, config fields, options. */
   finish(layout: string): void {
-    const dropped = new Set(this.options.ignore ?? []);
-    for (const name of dropped)
+    for (const name of this.options.ignore ?? [])
       if (!this.has(name) && !this.hasField(name))
         throw new Error(`{ ignore } names ${name}, which is neither a tensor nor a config field of ${this.path}`);
-    const tensors = this.names().filter((n) => !this.usedTensors.has(n) && !this.ignored.has(n) && !dropped.has(n));
+    const { tensors, fields } = this.unused();
     if (tensors.length > 0)
       throw new Error(
         `${this.path}, read as ${layout}: ${this.describe(tensors)} would not be used, and may change what the SAE computes; ` +
           'check that the config names the right architecture, or give { ignore: [name, …] } for tensors that are of no use',
       );
-    const fields = leaves(this.config).filter((n) => !this.known(n, dropped));
     if (fields.length > 0)
       throw new Error(
         `${this.configName} of ${this.path}, read as ${layout}: the fields ${fields.slice(0, SHOWN).join(', ')} are not known, and may change what the SAE computes; ` +

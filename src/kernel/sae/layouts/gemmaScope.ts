@@ -20,7 +20,9 @@ export const gemmaScope: Layout = {
       threshold: await files.vector('threshold'),
     };
     const [dIn, dSae, dOut] = [weights.W_enc.rows, weights.W_dec.rows, weights.W_dec.cols];
-    const metadata = { library: 'Gemma Scope' };
+    // layer_12/width_16k/average_l0_82/params.npz
+    const l0 = /(?:^|\/)average_l0_(\d+)(?:\/|$)/.exec(files.path)?.[1];
+    const metadata = { library: 'Gemma Scope', ...(l0 === undefined ? {} : { average_l0: Number(l0) }) };
     if (/(^|\/)embedding\//.test(files.path)) {
       scaleAll(weights.W_enc.data, 1 / Math.sqrt(dIn));
       scaleAll(weights.W_dec.data, Math.sqrt(dIn));

@@ -38,6 +38,11 @@ export interface LoadSaeOptions {
 
 export type MappedTensor = string | null | { tensor: string; transpose: boolean };
 
+/** What the files leave open, and an option says. */
+export class NeedsOption extends Error {
+  override name = 'NeedsOption';
+}
+
 /** An SAE as a layout reads it. */
 export interface SaeParts {
   config: SaeConfig;

@@ -5,6 +5,7 @@ import { kindOfPath } from '../../io/files.js';
 import { EXTRA_TENSORS } from '../architectures/architecture.js';
 import { architectureOf } from '../architectures/index.js';
 import { foldActivationScale } from '../sae.js';
+import { requireProcessing } from '../processing.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import { readJson, type SaeFiles } from './files.js';
 import { isObject, type Layout } from './layout.js';
@@ -22,6 +23,11 @@ export const saelens: Layout = {
   recognises: (files) => files.hasConfig && files.path.endsWith('sae_weights.safetensors'),
   async read(files) {
     const config = configOf(files);
+    requireProcessing(config, {
+      where: `${files.configName} of ${files.path}`,
+      ignore: files.options.ignore,
+      field: (name) => (isObject(files.config.metadata) ? `metadata.${name}` : name),
+    });
     const weights = await weightsOf(files, config);
     await foldScalingFactor(files, weights);
     if (config.normalizeActivations !== 'expected_average_only_in') return { config, weights };

@@ -12,7 +12,7 @@ interface Named {
 }
 
 /** Files made by numpy and PyTorch: test/goldens/io.py. */
-export const goldens = JSON.parse(readFileSync(join(import.meta.dirname, '../../goldens/io.json'), 'utf8')) as {
+export const goldens = JSON.parse(readFileSync(join(import.meta.dirname, '../goldens/io.json'), 'utf8')) as {
   npy: Array<Named & Values>;
   npyRefused: Named[];
   npz: Named[];
