@@ -222,7 +222,7 @@ describe('shards of a model', () => {
       'damaged',
     ],
   ] as Array<[string, (at: string, map: Record<string, string>) => void, FindingCode]>)(
-    '%s',
+    'of a model that cannot all be read are told of: %s',
     async (_, change, code) => {
       const at = await sharded(3, change);
       const found = await inspect(at, at);

@@ -55,7 +55,7 @@ async function accepted(path: string): Promise<Awaited<ReturnType<typeof loadSae
 }
 
 describe('an SAE of every layout is told apart', () => {
-  it.each(goldens.cases.map(({ name }) => name))('%s', async (name) => {
+  it.each(goldens.cases.map(({ name }) => name))('is said to load exactly when it loads: %s', async (name) => {
     const at = await lay(name);
     const found = await inspect(at, 'asked');
     const sae = await accepted(at);
