@@ -30,13 +30,17 @@ function memberLines(options, indent) {
 
 export const interfaceName = (namespace) => `${capital(namespace)}Api`;
 const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
+const resultsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Results`;
 
 /** "graph(points: MatrixInput, options?: MapperGraphOptions): Promise<MapperGraph>", without a name where it is called. */
-function signature({ name: namespace, called }, { name, args, options, result }) {
+function signature({ name: namespace, called }, { name, args, options, result, byKind }) {
   const given = args.map((arg) => `${arg.name}: ${arg.type}`);
   const optional = options.some((option) => option.required) ? '' : '?';
-  if (options.length > 0) given.push(`options${optional}: ${optionsName(namespace, name)}`);
-  return `${called ? '' : name}(${given.join(', ')}): ${result}`;
+  const ofKind = byKind ? ' & { readonly kind?: K }' : '';
+  if (options.length > 0) given.push(`options${optional}: ${optionsName(namespace, name)}${ofKind}`);
+  if (!byKind) return `${called ? '' : name}(${given.join(', ')}): ${result}`;
+  const results = resultsName(namespace, name);
+  return `${name}<K extends keyof ${results} = keyof ${results}>(${given.join(', ')}): Promise<${results}[K]>`;
 }
 
 function verbLines(namespace, verb) {
@@ -59,6 +63,11 @@ export function declarationText(namespaces, root) {
     const { name, doc, verbs } = namespace;
     for (const verb of verbs.filter(({ options }) => options.length > 0))
       lines.push('', `export interface ${optionsName(name, verb.name)} {`, ...memberLines(verb.options, '  '), '}');
+    for (const { name: verb, byKind } of verbs.filter((each) => each.byKind))
+      lines.push(
+        ...['', `/** What fg.${name}.${verb} gives, by kind. */`, `export interface ${resultsName(name, verb)} {`],
+        ...[...byKind.map(({ kind, type }) => `  readonly '${kind}': ${type};`), '}'],
+      );
     lines.push('', comment(doc, ''), `export interface ${interfaceName(name)} {`);
     lines.push(...verbs.flatMap((verb) => verbLines(namespace, verb)), '}');
   }
@@ -144,12 +153,17 @@ function optionRows(options, prefix = '') {
 }
 
 function verbText(namespace, verb) {
-  const { name, doc, args, options, errors, kinds, sync } = verb;
+  const { name, doc, args, options, errors, kinds, sync, byKind } = verb;
   const of = namespace.called ? `fg.${namespace.name}` : `${inFg(namespace.name)}.`;
   const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)
     lines.push('| option | type | default | meaning |', '| --- | --- | --- | --- |', ...optionRows(options), '');
+  if (byKind)
+    lines.push(
+      ...['| kind | what it gives |', '| --- | --- |'],
+      ...[...byKind.map(({ kind, type }) => `| \`'${kind}'\` | \`${cell(type)}\` |`), ''],
+    );
   if (errors.length > 0)
     lines.push('Errors, besides those of arguments and options:', '', ...errors.map((e) => `- ${e}`), '');
   if (kinds.length > 0) lines.push(`Kept as an artifact of kind ${kinds.map((k) => `\`${k}\``).join(' or ')}.`, '');

@@ -125,6 +125,20 @@ function typeOptions(checker, texts, options, type, where) {
   }
 }
 
+/** What a verb gives for each value of its option `kind`; undefined for verbs that give the same for all. */
+function resultsByKind(checker, texts, verb, where) {
+  const mark = checker.getPropertyOfType(verb, 'byKind');
+  const of = mark && checker.getPropertyOfType(checker.getTypeOfSymbol(mark), 'of');
+  if (!of) return undefined;
+  return checker
+    .getPropertiesOfType(checker.getNonNullableType(checker.getTypeOfSymbol(of)))
+    .map((symbol) => ({
+      kind: symbol.name,
+      type: texts.of(checker.getTypeOfSymbol(symbol), `${where}: ${symbol.name}`),
+    }))
+    .sort((a, b) => (a.kind < b.kind ? -1 : 1));
+}
+
 /** A program that holds the facade's sources. */
 export function facadeProgram(root) {
   const file = path.join(root, 'src/kernel/tsconfig.json');
@@ -151,6 +165,7 @@ export function withTypes(namespaces, program, root) {
         .getTypeArguments(typeOf(types, 'given'))
         .forEach((type, i) => (verb.args[i].type = texts.of(type, `${where}(${verb.args[i].name})`)));
       verb.result = texts.of(typeOf(types, 'result'), where);
+      verb.byKind = resultsByKind(checker, texts, typeOf(verbs, verb.name), where);
       typeOptions(checker, texts, verb.options, checker.getNonNullableType(typeOf(types, 'options')), where);
     }
     namespace.types = texts.used;

@@ -129,10 +129,10 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
   [
     'train(world, { …, samples: 128 })',
     'sae',
-    ['ccfa5ab8273253d6'],
+    ['b827f5445ccae7ae'],
     () => fg.synthetic.train(hand, { ...train, samples: 128 }),
   ],
-  ['train(world, { …, seed: 2 })', 'sae', ['a52ea9edf70a1240'], () => fg.synthetic.train(hand, { ...train, seed: 2 })],
+  ['train(world, { …, seed: 2 })', 'sae', ['b9f5053b527cb2ad'], () => fg.synthetic.train(hand, { ...train, seed: 2 })],
   [
     'twinActivations(twins, { samples: 200 })',
     'activations',
@@ -200,7 +200,7 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
   [
     'sweep({ world, correlations: [0, 1], saes, widths, ks, samples, recovery })',
     'sweep-cell',
-    ['173b454d2e31b9f3', '31c977078414a657', 'be6dfab1affaef57', 'd91c02564ae4d0e4'],
+    ['4716a416d55b4c09', '6e54e13a8782d8e5', '6f6b73ab6387d315', 'f86fd4934d0ff693'],
     () =>
       fg.synthetic.sweep((c) => handWorld({ dictionary: basis(6, 8), codes: independent(6, 0.2), id: `w${c}` }), {
         correlations: [0, 1],

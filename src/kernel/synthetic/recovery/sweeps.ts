@@ -18,7 +18,7 @@ import { loadResult, saveResult } from '../../artifacts/result.js';
 import type { World } from '../types.js';
 
 /** Bumped when the same cell gives another result. */
-const SWEEP_VERSION = 1;
+const SWEEP_VERSION = 2;
 
 /** How one kind of SAE is trained: the training options other than width, k and seed, with a name for the table. */
 export interface SweptSae extends Omit<SaeTrainOptions, 'dSae' | 'k' | 'seed' | 'checkpoint'> {
