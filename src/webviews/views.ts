@@ -4,6 +4,7 @@ import type { Descriptors, ViewName } from '../protocol/views.js';
 import { openGraph } from './graph/view.js';
 import { openInterventions } from './interventions/view.js';
 import { openMap } from './map/view.js';
+import { ownSelectAll } from './ui/selectAll.js';
 import type { OpenView, View, ViewHost } from './ui/view.js';
 
 const OPEN: { readonly [K in ViewName]: OpenView<Descriptors[K]> } = {
@@ -14,5 +15,13 @@ const OPEN: { readonly [K in ViewName]: OpenView<Descriptors[K]> } = {
 
 /** Draws a descriptor of a kind inside `root`. */
 export function openView(view: ViewName, root: HTMLElement, descriptor: Descriptor, host: ViewHost): View {
-  return (OPEN[view] as OpenView<Descriptor>)(root, descriptor, host);
+  const opened = (OPEN[view] as OpenView<Descriptor>)(root, descriptor, host);
+  const release = ownSelectAll(root);
+  return {
+    ready: opened.ready,
+    dispose() {
+      release();
+      opened.dispose();
+    },
+  };
 }

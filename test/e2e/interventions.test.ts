@@ -165,6 +165,12 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
   test('what is typed fast is asked for whole, and the card is of the new prompt', async () => {
     const feature = Number((await page.locator('.card .number').innerText()).slice(1));
     const prompts = ['Tom and his mom went to the big park', 'The little girl saw a princess'];
+    // The workbench listens here, and would select all once more when the first letters stand.
+    const keys = (): Promise<unknown> => page.evaluate(() => (window as unknown as { keys: string[] }).keys);
+    await page.evaluate(() => {
+      const heard = ((window as unknown as { keys: string[] }).keys = [] as string[]);
+      window.addEventListener('keydown', ({ key, ctrlKey }) => ctrlKey && heard.push(key));
+    });
     for (const prompt of prompts) {
       await page.locator('.fg-interventions textarea').click();
       await page.keyboard.press('Control+A');
@@ -182,6 +188,10 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
       const words = here > 0 ? `${Number(here.toPrecision(3))} on this prompt` : 'silent on this prompt';
       await page.locator('.card .facts', { hasText: words }).waitFor({ timeout: 15_000 });
     }
+    expect(await keys()).not.toContain('A');
+    await page.locator('.fg-interventions h2').click();
+    await page.keyboard.press('Control+A');
+    expect(await keys()).toContain('A');
     await page.locator('.fg-interventions textarea').fill(lab.snapshot.setting.prompt);
     await expect
       .poll(() => page.locator('.chips').first().locator('button').count())

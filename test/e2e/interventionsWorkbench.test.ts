@@ -64,13 +64,17 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
   test('dragging the slider moves features, probabilities and the text', async () => {
     await cell.locator('.fg-interventions h2').scrollIntoViewIfNeeded();
     const slider = amount(cell);
-    const box = (await slider.boundingBox())!;
-    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-    await page.mouse.down();
-    for (const share of [0.6, 0.7, 0.8, 0.85])
-      await page.mouse.move(box.x + share * box.width, box.y + box.height / 2, { steps: 3 });
-    await page.mouse.up();
-    expect(Number(await slider.inputValue())).toBeGreaterThan(0);
+    const drag = async (): Promise<number> => {
+      const box = (await slider.boundingBox())!;
+      await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+      await page.mouse.down();
+      for (const share of [0.6, 0.7, 0.8, 0.85])
+        await page.mouse.move(box.x + share * box.width, box.y + box.height / 2, { steps: 3 });
+      await page.mouse.up();
+      return Number(await slider.inputValue());
+    };
+    // The notebook may still scroll below the pointer: then it is dragged once more.
+    await expect.poll(drag, { timeout: 30_000, interval: 500 }).toBeGreaterThan(0);
     await cell.locator('.texts ins').first().waitFor({ timeout: 60_000 });
     await ran(cell);
     expect(await cell.getByText('No probability moved.').count()).toBe(0);
@@ -102,8 +106,12 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
 
   test('Open in Panel goes on from the same state, and runs there', async () => {
     const value = await amount(cell).inputValue();
-    await cell.getByRole('button', { name: 'Open in Panel' }).click();
-    panel = await bench.findFrame('.fg-interventions.full .chips');
+    // The notebook gets the focus back from the dialog and may scroll below the pointer: then it is clicked once more.
+    const opened = async (): Promise<Frame | undefined> => {
+      await cell.getByRole('button', { name: 'Open in Panel' }).click();
+      return bench.findFrame('.fg-interventions.full .chips', 10_000).catch(() => undefined);
+    };
+    panel = (await opened()) ?? (await opened()) ?? (await bench.findFrame('.fg-interventions.full .chips'));
     expect(await amount(panel).inputValue()).toBe(value);
     await workbench!.shot('beside');
     await panel.getByRole('radio', { name: 'Ablate' }).click();
