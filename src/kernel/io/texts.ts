@@ -12,7 +12,7 @@ import {
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
-import { listed } from '../../protocol/clip.js';
+import { clip, listed } from '../../protocol/clip.js';
 import { kindOfPath, openData, readJson, readText } from './files.js';
 import { datasetFiles } from './datasetFiles.js';
 import type { RepoOptions } from './hub.js';
@@ -224,7 +224,8 @@ export async function metadataOf(path: string): Promise<FileMetaData> {
   await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
   try {
-    const metadata = await parquetMetadataAsync(file);
+    // Columns of geometry are nobody's here, and the search for them runs for ever on a negative count.
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
     if (rows !== metadata.num_rows)
       throw new Error(`it claims ${metadata.num_rows} rows but its row groups have ${rows}`);
@@ -255,12 +256,15 @@ interface TopColumn {
 export function topColumns({ schema }: FileMetaData): TopColumn[] {
   const columns: TopColumn[] = [];
   const skip = (at: number): number => {
+    const { name, num_children: children = 0 } = schema[at];
+    if (!(children >= 0)) throw new Error(`its column "${clip(String(name))}" claims ${children} parts`);
     let next = at + 1;
-    for (let i = 0; i < (schema[at].num_children ?? 0); i++) next = skip(next);
+    for (let i = 0; i < children; i++) next = skip(next);
     return next;
   };
   for (let at = 1; at < schema.length; at = skip(at)) {
     const { name, type, converted_type: converted, logical_type: logical } = schema[at];
+    if (typeof name !== 'string') throw new Error('one of its columns has no name');
     const text = type === 'BYTE_ARRAY' && (converted === 'UTF8' || logical?.type === 'STRING');
     columns.push({ name, text, list: converted === 'LIST' || logical?.type === 'LIST' });
   }

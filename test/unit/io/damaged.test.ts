@@ -10,6 +10,7 @@ import { ndarray } from '#kernel/io/ndarray.js';
 import { PickleFile } from '#kernel/io/pickleFile.js';
 import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import { readTexts } from '#kernel/io/texts.js';
+import { readTokenRows } from '#kernel/io/tokenRows.js';
 import { TorchFile } from '#kernel/io/torchFile.js';
 import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { openWeights, type WeightSource } from '#kernel/io/weights.js';
@@ -80,6 +81,7 @@ const READERS: Reader[] = [
   { what: 'whatever fg.arrays takes', name: 'a.bin', whole: [safetensors, torchCheckpoint({ w }), fromBase64(goldens.npy[0].bytes), PICKLES[0]], read: (path) => readAll(openArrays(path)) },
   { what: 'shard indices', name: 'model.safetensors.index.json', whole: [text({ metadata: { total_size: 56 }, weight_map: { w: 'x.safetensors', k: 'x.safetensors' } })], beside: { 'x.safetensors': safetensors }, read: (_, at) => readAll(openWeights(at)) },
   { what: 'parquet of texts', name: 'train.parquet', whole: [parquetFile([{ name: 'text', strings: ['a', 'bc'] }]), parquetFile([{ name: 'text', strings: ['a', 'bc'] }], true)], read: texts },
+  { what: 'parquet of token ids', name: 'train.parquet', whole: [parquetFile([{ name: 'input_ids', lists: [[1n, 2n], [3n, 4n]] }])], read: async (path) => (await readTokenRows(path)).rows.data.byteLength },
   { what: 'columns of parquet', name: 'train.parquet', whole: [parquetFile([{ name: 'text', strings: ['a', 'bc'] }])], read: async (path) => (await datasetColumns(path)).columns.length },
   { what: 'JSON lines', name: 'train.jsonl', whole: [Buffer.from('{"text":"a"}\n{"text":null}\n"b"\n')], read: texts },
   { what: 'lists of JSON', name: 'train.json', whole: [text([{ text: 'a' }, { text: 'bc' }])], read: texts },
