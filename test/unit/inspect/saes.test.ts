@@ -1,5 +1,5 @@
 /** An inspected SAE says what the loaded one is, and loads exactly when the loader takes it as it stands. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,9 +8,8 @@ import { inspect } from '#kernel/inspect/inspect.js';
 import type { FindingCode, Inspection } from '#kernel/inspect/types.js';
 import { inspectionText } from '#kernel/inspect/words.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
-import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { loadSae } from '#kernel/sae/load.js';
-import { goldens } from '#test/kit/saeLayouts.js';
+import { goldens, layCase, type CaseChange } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 let made = 0;
@@ -20,33 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-interface Change {
-  tensors?: Record<string, NdArray>;
-  fields?: object;
-  /** Files beside. */
-  beside?: Record<string, object>;
-}
-
-async function lay(name: string, { tensors, fields, beside = {} }: Change = {}): Promise<string> {
-  const found = goldens.cases.find((c) => c.name === name)!;
-  const at = join(folder, `case ${made++}`);
-  for (const [path, bytes] of Object.entries(found.files)) {
-    const to = join(at, path);
-    await mkdir(dirname(to), { recursive: true });
-    await writeFile(to, Buffer.from(bytes, 'base64'));
-    if (fields && path.endsWith('.json'))
-      await writeFile(to, JSON.stringify({ ...(JSON.parse(await readFile(to, 'utf8')) as object), ...fields }));
-    if (tensors && path.endsWith('.safetensors')) {
-      const file = await SafetensorsFile.open(to);
-      const all: Record<string, NdArray> = {};
-      for (const tensor of file.names()) all[tensor] = await file.read(tensor);
-      await file.close();
-      await writeSafetensors(to, { ...all, ...tensors });
-    }
-  }
-  for (const [path, json] of Object.entries(beside)) await writeFile(join(at, path), JSON.stringify(json));
-  return join(at, found.load);
-}
+const lay = (name: string, change?: CaseChange): Promise<string> =>
+  layCase(join(folder, `case ${made++}`), name, change);
 
 const codes = ({ unusual }: Inspection): FindingCode[] => unusual.map(({ code }) => code);
 
@@ -108,7 +82,7 @@ describe('what is unusual', () => {
     ['Llama Scope', { fields: { use_glu_encoder: true } }, 'config-refused', /use_glu_encoder/],
     ['state dict with threshold', {}, 'needs-option', /give \{ applyBDecToInput \}/],
     ['dictionary_learning BatchTopKSAE without a config', {}, 'needs-option', /architecture: 'batchtopk'/],
-  ] as Array<[string, Change, FindingCode, RegExp]>)('%s with %j', async (name, change, code, told) => {
+  ] as Array<[string, CaseChange, FindingCode, RegExp]>)('%s with %j', async (name, change, code, told) => {
     const at = await lay(name, change);
     const found = await inspect(at, at);
     expect(found.loads).toBe(false);

@@ -1,5 +1,5 @@
 /** What a file holds and nobody would use is refused by name; options that mean nothing are refused; damage is told. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,13 +7,12 @@ import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
-import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import { unscaledThreshold } from '#kernel/sae/threshold.js';
 import type { Sae } from '#kernel/sae/types.js';
-import { goldens } from '#test/kit/saeLayouts.js';
+import { goldens, layCase, type CaseChange } from '#test/kit/saeLayouts.js';
 
 let folder = '';
 let made = 0;
@@ -23,37 +22,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-interface Change {
-  tensors?: Record<string, NdArray | undefined>;
-  fields?: object;
-}
-
-/** The files of a golden case in a folder of their own, changed; gives what is to be loaded. */
-async function changed(name: string, { tensors, fields }: Change = {}): Promise<string> {
-  const found = goldens.cases.find((c) => c.name === name)!;
-  const at = join(folder, `case ${made++}`);
-  for (const [path, bytes] of Object.entries(found.files)) {
-    const to = join(at, path);
-    await mkdir(dirname(to), { recursive: true });
-    await writeFile(to, Buffer.from(bytes, 'base64'));
-    if (fields && path.endsWith('.json')) {
-      const json = JSON.parse(await readFile(to, 'utf8')) as object;
-      await writeFile(to, JSON.stringify({ ...json, ...fields }));
-    }
-    if (tensors && path.endsWith('.safetensors')) {
-      const file = await SafetensorsFile.open(to);
-      const all: Record<string, NdArray> = {};
-      for (const tensor of file.names()) all[tensor] = await file.read(tensor);
-      await file.close();
-      for (const [tensor, value] of Object.entries(tensors)) {
-        if (value) all[tensor] = value;
-        else delete all[tensor];
-      }
-      await writeSafetensors(to, all);
-    }
-  }
-  return join(at, found.load);
-}
+/** A golden case in a folder of its own, changed; gives what is to be loaded. */
+const changed = (name: string, change?: CaseChange): Promise<string> =>
+  layCase(join(folder, `case ${made++}`), name, change);
 
 const vector = (value: number): NdArray => ({ dtype: 'F32', shape: [12], data: new Float32Array(12).fill(value) });
 const square: NdArray = { dtype: 'F32', shape: [6, 6], data: new Float32Array(36).fill(0.1) };
