@@ -3,17 +3,19 @@ import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { listOf, type Intervention } from '../models/edits.js';
 import type { LanguageModel } from '../models/types.js';
-import { tokenItems } from '../present/activations.js';
+import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
-import { CALL, KEPT, thing } from '../verb/common.js';
+import { anything, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { flag, numbers, only, text, value, whole } from '../verb/option.js';
+import { flag, numbers, only, real, text, value, whole, written } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
+import { findFeatures } from './find.js';
 import { defaultExamples, keptLabels } from './kept.js';
+import { isWordQuery, type WordQuery } from './occurrences.js';
 import { BANDS, bandsGiven, WINDOW } from './options.js';
 import { saveActivations } from './save.js';
 import { density, meanL0 } from './statistics.js';
@@ -131,6 +133,38 @@ const tokens = verb({
   show: (found, _, { meta }) => tokenItems(found, meta.sae.name),
 });
 
+const FIND = {
+  top: whole({ doc: 'Features listed.', min: 1, fallback: '10' }),
+  least: real({
+    doc: 'A feature is the own one of a word when it fires on at least this share of its occurrences, and at least this share of its activation lies on them.',
+    above: 0,
+    max: 1,
+    fallback: '0.5',
+  }),
+} as const;
+
+const find = verb({
+  doc: "The features that carry a word: the share of the word's occurrences that each fires on, and the share of its activation mass that lies on them, by the harmonic mean of the two. `own` is the word's own feature, -1 where it has none, which is said with the best there is. Words match as whole words of the text, whatever their case and however many tokens they take: 'king' is not in 'looking'.",
+  args: [
+    storeArg,
+    anything<WordQuery>(
+      'word',
+      "A word or phrase, an array of words that count as one, or a regular expression that is matched with the text: 'years', ['king', 'queen'], /\\d+/.",
+    ),
+  ],
+  options: { ...FIND, ...CALL },
+  errors: ['An empty word, and what is neither text, nor an array of texts, nor a regular expression, is refused.'],
+  check(_, _store, word) {
+    if (!isWordQuery(word))
+      throw new TypeError(
+        `fg.activations.find: word is ${written(word)}; expected a word, an array of words or a regular expression`,
+      );
+  },
+  run: ({ options, call }, activations, word) => findFeatures(activations, word, { ...only(FIND, options), ...call }),
+  show: async (found, { env }, activations) =>
+    foundItems(found, await keptLabels(env, activations), activations.meta.sae.name),
+});
+
 export const activations = namespace({
   name: 'activations',
   doc: 'Feature activations over many tokens, kept sparse, and the dataset examples in them.',
@@ -140,6 +174,7 @@ const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', archit
 const store = await fg.activations.save(lm, sae, text)
 const examples = await fg.activations.examples(store, { features: [0, 1], top: 3 })
 const labels = await fg.activations.labels(store)
-await fg.activations.tokens(store, { features: [0, 1], top: 3 })`,
-  verbs: { save, examples, bands, labels, tokens, from },
+await fg.activations.tokens(store, { features: [0, 1], top: 3 })
+await fg.activations.find(store, 'the')`,
+  verbs: { save, examples, bands, labels, tokens, find, from },
 });

@@ -1,9 +1,10 @@
 /** How what fg.activations measures is shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import { sharesText } from '../../protocol/tokens.js';
+import { labelLine, shareText, sharesText, type PointLabel } from '../../protocol/tokens.js';
+import type { FoundFeatures } from '../activations/find.js';
 import type { FeatureTokens } from '../activations/tokenStatistics.js';
 import { orNull } from './charts.js';
-import { tableItems, tableOf } from './items.js';
+import { count, tableItems, tableOf } from './items.js';
 
 /** Features and tokens that are listed: more make an output that no one reads. */
 const LISTED = { features: 1000, tokens: 5 };
@@ -26,4 +27,28 @@ export function tokenItems(found: readonly FeatureTokens[], sae: string): Output
     ...(rows.length < found.length ? { totalRows: found.length } : {}),
     note: 'shares are of the activation mass Σ a of the feature; positions count from 0',
   });
+}
+
+/** Whether a word has a feature of its own, and how near the best comes. */
+export function foundText({ query, occurrences, features, own }: FoundFeatures): string {
+  if (occurrences === 0) return `${query} does not occur in this text`;
+  const [best] = features;
+  if (!best) return `No feature fires on ${query} (${count(occurrences)} occurrences)`;
+  const said = `#${best.feature} fires on ${shareText(best.ofOccurrences)} of ${count(occurrences)} occurrences, and ${shareText(best.ofMass)} of its activation lies on them`;
+  return own >= 0
+    ? `${query} has a feature of its own: ${said}`
+    : `No feature of its own for ${query}: the best, ${said}`;
+}
+
+/** The features of a word, one a row. */
+export function foundItems(found: FoundFeatures, labels: readonly PointLabel[], sae: string): OutputItem[] {
+  const rows = found.features.map((f) => ({
+    feature: f.feature,
+    '% of occurrences': 100 * f.ofOccurrences,
+    '% of its activation': 100 * f.ofMass,
+    firings: f.firings,
+    label: labelLine(labels[f.feature]),
+  }));
+  const note = `${foundText(found)} (own: at least ${shareText(found.least)} of both)`;
+  return tableItems({ ...tableOf(rows, `Features of ${sae} that fire on ${found.query}`), note });
 }
