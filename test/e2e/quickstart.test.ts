@@ -35,6 +35,8 @@ interface RealMap {
   /** As fixtures' screenOf and isolatedPoint read it. */
   points: Array<{ x: Float32Array; y: Float32Array; dead: boolean[] }>;
   partner: Int32Array;
+  /** Features of A and of B that carry a link. */
+  linked: number[];
   feature: Int32Array[];
 }
 
@@ -48,6 +50,7 @@ function readMap(folder: string): RealMap {
       dead: Array.from(column(`${s}.firings`) as Int32Array, (f) => f === 0),
     })),
     partner: column('0.partner') as Int32Array,
+    linked: [0, 1].map((s) => (column(`${s}.partner`) as Int32Array).filter((p) => p >= 0).length),
     feature: [0, 1].map((s) => column(`${s}.feature`) as Int32Array),
   };
 }
@@ -134,6 +137,22 @@ describe.skipIf(!ready)('the quickstart', () => {
     let browser: Browser;
     beforeAll(async () => void (browser = await openBrowser()));
     afterAll(() => browser?.close());
+
+    test('what a picture links is what its caption counts', async () => {
+      const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+      await page.goto(pathToFileURL(path.join(folder, 'quickstart.html')).href);
+      await page.locator('.layer.set0').first().waitFor();
+      const caption = await page
+        .getByText(/mutual.* pairs,/)
+        .first()
+        .innerText();
+      const [, pairs] = /([\d,]+) pairs,/.exec(caption)!;
+      const said = Number(pairs.replace(',', ''));
+      expect(said).toBeGreaterThan(50);
+      // The pairs of the quickstart are mutual: as many features of A as of B carry one.
+      expect(map.linked).toEqual([said, said]);
+      await page.close();
+    });
 
     for (const theme of ['light', 'dark'] as const)
       test(`hovering a point finds the linked partner and the examples of both (${theme})`, async () => {

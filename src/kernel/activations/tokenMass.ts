@@ -91,3 +91,19 @@ export async function massLabels(activations: SparseActivations, options: MassOp
   );
   return labels;
 }
+
+/** [features]: share of each feature's activation mass that lies on tokens of a kind, 0 to 1; NaN for a dead feature. One pass. */
+export async function massShares(
+  activations: SparseActivations,
+  isKind: (token: string) => boolean,
+  call: CallOptions = {},
+): Promise<Float64Array> {
+  const columns = await tokenColumns(activations);
+  const kind = columns.pieces.map(isKind);
+  const { sum } = activations.statistics;
+  const mass = new Float64Array(activations.meta.features);
+  await everyFiring(activations, 'token mass', call, (f, t, value) => {
+    if (kind[columns.at[t]]) mass[f] += value;
+  });
+  return mass.map((of, f) => (sum[f] > 0 ? of / sum[f] : NaN));
+}

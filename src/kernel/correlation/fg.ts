@@ -12,9 +12,16 @@ import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
-import { filterMap, FILTERS } from './filters.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
 import { pairLabels } from './pairLabels.js';
+import {
+  FILTERS,
+  requireFilters,
+  restrictMap,
+  type CorrelationMap,
+  type FilteredMap,
+  type Filters,
+} from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
 import { METRICS, similarityScores, type MetricName, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
@@ -32,7 +39,7 @@ const map = verb({
   async run({ env, options, call }, a, b) {
     const { value, cached, record } = await correlateArtifact(a, b, env.store, { ...options, ...call });
     env.tellCached('Correlation map', cached, record);
-    return { ...value, a, b } as PairedMap;
+    return restrictable(env, { ...value, a, b });
   },
   show: (made) => picture.mapItems(made),
 });
@@ -50,23 +57,48 @@ const tokensOf = <D extends 'mass' | 'peaks'>(fallback: D) =>
   });
 
 const filter = verb({
-  doc: 'The same map with fewer matched pairs: those of a least r, without tokens that carry no concept, of words alone, with a token in common. Filters that are given are applied in the order of the options, and the pairs and their mean r after each are shown. What takes a map takes the result.',
+  doc: 'The same map with fewer matched pairs; `map.restrict(options)` is the same. Filters that are given are applied in the order of the options, and the pairs and their mean r before and after each are shown. What takes a map takes the result: pictures, scores, cards and tables see the pairs that stayed and no others.',
   args: [mapArg],
-  options: { ...FILTERS, labels: tokensOf('peaks'), ...CALL },
-  errors: ['A call without any filter is refused.'],
-  check(options) {
-    if (Object.keys(only(FILTERS, options)).length === 0)
-      throw new TypeError(`fg.correlation.filter: no filter is given; give one of ${Object.keys(FILTERS).join(', ')}`);
+  options: {
+    ...FILTERS,
+    steps: value<readonly Filters[]>(
+      'an array of filters such as [{ minFirings: 10 }, { minR: 0.1 }]',
+      { doc: 'Filters in an order of your own, one object after the other, instead of the options themselves.' },
+      (v) => Array.isArray(v) && v.length > 0,
+    ),
+    labels: tokensOf('peaks'),
+    ...CALL,
   },
-  async run({ env, options }, given) {
-    const peaks = options.labels === 'peaks';
-    const [a, b] = (await labelsOf(env, given)).map((labels) =>
-      labels.map((label) => (peaks ? label.peaks : labelWords(label))),
-    );
-    return filterMap(given, a, b, only(FILTERS, options), peaks ? 'peak' : 'label');
+  errors: ['A call without any filter, and one with both `steps` and filters beside them, are refused.'],
+  check: (options) => void stepsOf(options),
+  async run({ env, options, call }, given): Promise<FilteredMap> {
+    const labels = async (of: 'mass' | 'peaks') => {
+      const [a, b] = (await labelsOf(env, given)).map((side) =>
+        side.map((label) => (of === 'peaks' ? label.peaks : labelWords(label))),
+      );
+      return [a, b] as const;
+    };
+    return restrictable(env, await restrictMap({ map: given, labels, of: options.labels, ...call }, stepsOf(options)));
   },
   show: (left) => picture.filteredItems(left),
 });
+
+/** The filters of a call, in the order in which they are applied. */
+function stepsOf(options: Filters & { steps?: readonly Filters[] }): readonly Filters[] {
+  const own = only(FILTERS, options);
+  if (!options.steps) return requireFilters('fg.correlation.filter', [own]);
+  if (Object.keys(own).length > 0)
+    throw new TypeError(
+      `fg.correlation.filter: filters are given in \`steps\` and beside it (${Object.keys(own).join(', ')}); write all of them into steps`,
+    );
+  return requireFilters('fg.correlation.filter', options.steps);
+}
+
+/** The map with its method. */
+function restrictable<M extends PairedMap>(env: Environment, made: M): M & Pick<CorrelationMap, 'restrict'> {
+  const restrict = filter.bind(env, 'map.restrict').bind(undefined, made);
+  return Object.defineProperty(made, 'restrict', { value: restrict, enumerable: false }) as never;
+}
 
 const SCORES = {
   metrics: value<readonly MetricName[]>(
@@ -164,6 +196,6 @@ const base = await fg.synthetic.world({ features: 64, dim: 32, seed: 0 })
 const twins = await fg.synthetic.twins(base, { shared: 0.7 })
 const { a, b } = await fg.synthetic.twinActivations(twins, { samples: 2000 })
 const map = await fg.correlation.map(a, b, { match: 'mutual' })
-await fg.correlation.filter(map, { minR: 0.5 })`,
+await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })`,
   verbs: { map, filter, scores, sameToken, labels },
 });

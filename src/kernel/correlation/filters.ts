@@ -1,12 +1,11 @@
-/** Filters on matched pairs: pure functions, with what each step left, and a map with the pairs that stay. */
-import { sha256 } from '../io/hash.js';
-import { choice, real, value, type Given } from '../verb/option.js';
-import type { Pairs } from './match.js';
+/** Filters on matched pairs: pure functions, with what each step left. */
 import { normalizeToken } from '../../protocol/tokens.js';
-import type { PairedMap } from './types.js';
+import { takePairs, type Pairs } from './match.js';
 
-/** Whether pair i stays. */
-export type PairFilter = { name: string; keep(a: number, b: number, r: number): boolean };
+/** Which pairs stay: each by itself (`keep`), or by what the others are (`choose`: their numbers, ascending). */
+export type PairFilter = { name: string } & (
+  { keep(a: number, b: number, r: number): boolean } | { choose(pairs: Pairs): readonly number[] }
+);
 
 /** Pairs after a step, with their mean r (NaN when none are left). */
 export interface FilterStep {
@@ -22,15 +21,11 @@ export function filterPairs(
 ): { pairs: Pairs; counts: readonly FilterStep[] } {
   let kept = pairs;
   const counts = [count('matched', kept)];
-  for (const { name, keep } of filters) {
-    const stay = Array.from(kept.a.keys()).filter((i) => keep(kept.a[i], kept.b[i], kept.r[i]));
-    const from = kept;
-    kept = {
-      a: Int32Array.from(stay, (i) => from.a[i]),
-      b: Int32Array.from(stay, (i) => from.b[i]),
-      r: Float32Array.from(stay, (i) => from.r[i]),
-    };
-    counts.push(count(name, kept));
+  for (const filter of filters) {
+    const { a, b, r } = kept;
+    const stay = 'choose' in filter ? filter.choose(kept) : [...a.keys()].filter((i) => filter.keep(a[i], b[i], r[i]));
+    kept = takePairs(kept, stay);
+    counts.push(count(filter.name, kept));
   }
   return { pairs: kept, counts };
 }
@@ -110,55 +105,61 @@ export function sharedTokenFilter(
   };
 }
 
-const isTokens = (v: unknown): boolean => Array.isArray(v) && v.every((token) => typeof token === 'string');
-
-/** What of a map's pairs stays. */
-export const FILTERS = {
-  minR: real({ doc: 'Keeps pairs of at least this r.', min: -1, max: 1 }),
-  dropTokens: value<true | readonly string[]>(
-    'true, or an array of tokens',
-    {
-      doc: 'Drops pairs where any token of either feature is in the list, spaces trimmed. True: punctuation, line breaks and special tokens, as published.',
-    },
-    (v) => v === true || isTokens(v),
-  ),
-  tokens: value<RegExp>(
-    'a regular expression such as /^ ?[a-z]+$/i',
-    { doc: 'Keeps pairs all of whose tokens, of both features, match it; tokens begin with their space.' },
-    (v) => v instanceof RegExp,
-  ),
-  commonToken: choice(['normalized', 'raw'], {
-    doc: "Keeps pairs whose features have a token in common: 'normalized', spaces trimmed, in lower case; 'raw', as published.",
-  }),
-} as const;
-
-/** A map with the pairs that its filters left. Counterparts are those of all features, as before. */
-export interface FilteredMap extends PairedMap {
-  /** Pairs at the start and after each filter. */
-  readonly counts: readonly FilterStep[];
+/** Keeps pairs of which both features pass; an absent side passes. */
+export function featureFilter(
+  name: string,
+  passesA: ArrayLike<unknown> | undefined,
+  passesB: ArrayLike<unknown> | undefined,
+): PairFilter {
+  return { name, keep: (a, b) => (!passesA || Boolean(passesA[a])) && (!passesB || Boolean(passesB[b])) };
 }
 
-/** Filters of options, in the order of FILTERS. Labels: the tokens of each feature, best first; `of` says in words which. */
-export function filterMap(
-  map: PairedMap,
+/** Whose label has a word: of either feature of a pair, of both, of A's, of B's. */
+export type WordsIn = 'either' | 'both' | 'a' | 'b';
+
+/** Keeps pairs whose features are called by one of the words (normalised, whole tokens) or by a token that matches. */
+export function wordsFilter(
   labelsA: Labels,
   labelsB: Labels,
-  { minR, dropTokens, tokens, commonToken }: Given<typeof FILTERS>,
-  of: 'peak' | 'label' = 'peak',
-): FilteredMap {
-  const filters: PairFilter[] = [];
-  if (minR !== undefined) filters.push(minRFilter(minR));
-  if (dropTokens) filters.push(nonConceptFilter(labelsA, labelsB, dropTokens === true ? undefined : dropTokens, of));
-  if (tokens) filters.push(matchingTokenFilter(labelsA, labelsB, tokens, of));
-  if (commonToken) filters.push(sharedTokenFilter(labelsA, labelsB, { raw: commonToken === 'raw', of }));
-  const { pairs, counts } = filterPairs(map.pairs, filters);
-  const names = filters.map(({ name }) => name);
-  const listed = Array.isArray(dropTokens) ? dropTokens : [];
-  return {
-    ...map,
-    id: sha256(['filtered pairs 1', map.id, JSON.stringify([names, listed])]),
-    method: [map.method, ...names].join(', '),
-    pairs,
-    counts,
+  words: readonly string[] | RegExp,
+  where: WordsIn = 'either',
+): PairFilter {
+  const list = words instanceof RegExp ? undefined : new Set(words.map(normalizeToken));
+  // Of its own: one with "g" or "y" would go on from where the last token ended.
+  const own = words instanceof RegExp ? new RegExp(words.source, words.flags.replace(/[gy]/g, '')) : undefined;
+  const called = (label: readonly string[]): boolean =>
+    label.some((token) => (list ? list.has(normalizeToken(token)) : own!.test(token.trim())));
+  const keeps: Record<WordsIn, (a: number, b: number) => boolean> = {
+    either: (a, b) => called(labelsA[a]) || called(labelsB[b]),
+    both: (a, b) => called(labelsA[a]) && called(labelsB[b]),
+    a: (a) => called(labelsA[a]),
+    b: (_, b) => called(labelsB[b]),
   };
+  const of = { either: 'of A or B', both: 'of A and B', a: 'of A', b: 'of B' }[where];
+  const what = list
+    ? [...list].slice(0, 4).join(', ') + (list.size > 4 ? `, … (${list.size} words)` : '')
+    : String(own);
+  return { name: `label ${of} has ${what}`, keep: keeps[where] };
+}
+
+/**
+ * Keeps each feature once: 'best', pairs of highest r first (ties to the lower b, then the lower a); 'first', in the order
+ * of the pairs, as published.
+ */
+export function oneToOneFilter(order: 'best' | 'first'): PairFilter {
+  return {
+    name: order === 'best' ? 'each feature once, best r first' : 'each feature once, first pair first',
+    choose({ a, b, r }) {
+      const all = [...a.keys()];
+      if (order === 'best') all.sort((i, j) => r[j] - r[i] || b[i] - b[j] || a[i] - a[j]);
+      const [usedA, usedB] = [new Set<number>(), new Set<number>()];
+      const stay = all.filter((i) => !usedA.has(a[i]) && !usedB.has(b[i]) && usedA.add(a[i]) && usedB.add(b[i]));
+      return stay.sort((i, j) => i - j);
+    },
+  };
+}
+
+/** Keeps pairs of which each is the best counterpart of the other, of all features. */
+export function mutualFilter(bestBofA: (a: number) => number, bestAofB: (b: number) => number): PairFilter {
+  return { name: "each other's best", keep: (a, b) => bestBofA(a) === b && bestAofB(b) === a };
 }

@@ -6,7 +6,7 @@ import { sha256 } from '../io/hash.js';
 import { sameRows } from '../activations/ignored.js';
 import { countedTokens, positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
-import { argmaxPairs, mutualPairs, oneToOnePairs, type Pairs } from './match.js';
+import { argmaxPairs, mutualPairs, oneToOnePairs, takePairs, type Pairs } from './match.js';
 import { correlateSettings, type CorrelateOptions, type CorrelateSettings } from './options.js';
 import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans, type Taken } from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
@@ -129,12 +129,10 @@ async function spanSource(
 }
 
 function atLeast(pairs: Pairs, minR: number): Pairs {
-  const keep = Array.from(pairs.r.keys()).filter((i) => pairs.r[i] >= minR);
-  return {
-    a: Int32Array.from(keep, (i) => pairs.a[i]),
-    b: Int32Array.from(keep, (i) => pairs.b[i]),
-    r: Float32Array.from(keep, (i) => pairs.r[i]),
-  };
+  return takePairs(
+    pairs,
+    Array.from(pairs.r.keys()).filter((i) => pairs.r[i] >= minR),
+  );
 }
 
 function describe({ match, counterparts, minFirings, minR, maxShareAtOnePosition }: CorrelateSettings): string {

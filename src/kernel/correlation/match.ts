@@ -17,6 +17,15 @@ function pairsOf(list: ReadonlyArray<readonly [a: number, b: number, r: number]>
   };
 }
 
+/** Some of the pairs, by their numbers. */
+export function takePairs({ a, b, r }: Pairs, which: readonly number[]): Pairs {
+  return {
+    a: Int32Array.from(which, (i) => a[i]),
+    b: Int32Array.from(which, (i) => b[i]),
+    r: Float32Array.from(which, (i) => r[i]),
+  };
+}
+
 /** For each B feature its best A feature; several B may share one A. In order of b. */
 export function argmaxPairs(aOfB: Partners): Pairs {
   const list: Array<[number, number, number]> = [];

@@ -1,5 +1,5 @@
 /** How correlation maps, their filters and their scores are shown. */
-import type { FilteredMap } from '../correlation/filters.js';
+import type { FilteredMap } from '../correlation/restrict.js';
 import type { SameTokenScore } from '../correlation/sameToken.js';
 import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { OutputItem } from '../../protocol/notebook.js';
@@ -16,7 +16,16 @@ function mapText(map: PairedMap): string {
 export const mapItems = (map: PairedMap): OutputItem[] => [textItem(mapText(map))];
 
 export function filteredItems(map: FilteredMap): OutputItem[] {
-  const rows = map.counts.map(({ step, pairs, meanR }) => ({ step, pairs, 'mean r': orNull(meanR) }));
+  const rows = map.counts.map(({ step, pairs, meanR }, i) => {
+    const before = i > 0 ? map.counts[i - 1] : undefined;
+    return {
+      step,
+      'pairs before': before ? before.pairs : null,
+      pairs,
+      'mean r before': before ? orNull(before.meanR) : null,
+      'mean r': orNull(meanR),
+    };
+  });
   return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map) });
 }
 

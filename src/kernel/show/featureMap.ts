@@ -10,6 +10,7 @@ import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import { pairLabels } from '../correlation/pairLabels.js';
+import { listsOf } from '../correlation/restrict.js';
 import type { PairedMap } from '../correlation/types.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
@@ -43,7 +44,7 @@ const DEFAULT_GROUPS: Record<string, readonly string[]> = {
   emotions: ['happy', 'sad', 'angry', 'scared', 'proud', 'glad', 'afraid'],
   weather: ['rain', 'snow', 'wind', 'storm', 'sun', 'sunny', 'rainy', 'windy'],
 };
-const CODE_VERSION = 3;
+const CODE_VERSION = 4;
 
 async function bundleSet(
   env: Environment,
@@ -76,17 +77,13 @@ async function bundleSet(
   };
 }
 
-/** For each of `points` features, its first counterpart and r. */
-function partners(
-  points: number,
-  n: number,
-  best: Int32Array,
-  r: Float32Array,
-): { partner: Int32Array; r: Float32Array } {
-  return {
-    partner: Int32Array.from({ length: points }, (_, i) => best[i * n]),
-    r: Float32Array.from({ length: points }, (_, i) => r[i * n]),
-  };
+/** For each feature of both sides the partner of its best pair and r: what is linked is what the map's pairs are. */
+function partners(map: PairedMap): Array<Required<Pick<BundleSet, 'partner' | 'r'>>> {
+  const { bestAofB, rAofB, bestBofA, rBofA } = listsOf(map.pairs, { ...map, counterparts: 1 });
+  return [
+    { partner: bestBofA, r: rBofA },
+    { partner: bestAofB, r: rAofB },
+  ];
 }
 
 /** Adds to the labels of both sets what each feature and its counterpart do together. */
@@ -155,7 +152,7 @@ export async function featureMapItems(
   return bundleItems(env, [set], { layout: layout.id, activations: activations.id }, options);
 }
 
-/** Two maps side by side, linked by first counterparts. */
+/** Two maps side by side, linked by the pairs of the map. */
 export async function twinMapItems(
   env: Environment,
   [layoutA, layoutB]: readonly [Layout, Layout],
@@ -164,8 +161,9 @@ export async function twinMapItems(
 ): Promise<OutputItem[]> {
   const a = await bundleSet(env, 'A', layoutA, map.a);
   const b = await bundleSet(env, 'B', layoutB, map.b);
-  Object.assign(a, partners(map.featuresA, map.counterparts, map.bestBofA, map.rBofA));
-  Object.assign(b, partners(map.featuresB, map.counterparts, map.bestAofB, map.rAofB));
+  const links = partners(map);
+  Object.assign(a, links[0]);
+  Object.assign(b, links[1]);
   await labelTogether(env, a, b, map);
   const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);
   const pairing = { method: map.method, pairs: map.pairs.r.length, tokens: map.tokens, meanR };

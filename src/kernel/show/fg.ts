@@ -43,7 +43,7 @@ const twoMaps = (given: readonly Layout[], at: string): readonly [Layout, Layout
 };
 
 const twinMaps = verb({
-  doc: 'Two feature maps side by side: hovering a feature lights its first counterpart in the correlation map and shows the dataset examples of both.',
+  doc: 'Two feature maps side by side: hovering a feature lights the partner of its best pair in the correlation map and shows the dataset examples of both. The pairs of the map are linked, and nothing else is.',
   args: [
     thing<readonly Layout[], readonly [Layout, Layout]>(
       'x',
