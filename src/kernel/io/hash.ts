@@ -4,12 +4,18 @@ import { createHash } from 'node:crypto';
 /** Node's hash takes at most 2 GiB at once. */
 const PIECE_BYTES = 1 << 30;
 
+/** A view that is never whole in memory: its pieces, one after the other, are `byteLength` bytes. */
+export interface InPieces {
+  byteLength: number;
+  pieces: Iterable<ArrayBufferView>;
+}
+
 /**
  * SHA-256 of a list of parts as 64 hex digits. Each part is preceded by its kind and byte length, so the parts cannot
  * run into each other: ['ab', 'c'] and ['a', 'bc'] differ. (It is therefore not the plain SHA-256 of the joined bytes.)
- * Strings are hashed as UTF-8, views as the bytes they show.
+ * Strings are hashed as UTF-8, views as the bytes they show, a view in pieces as the whole view.
  */
-export function sha256(parts: ReadonlyArray<string | ArrayBufferView>): string {
+export function sha256(parts: ReadonlyArray<string | ArrayBufferView | InPieces>): string {
   const hash = createHash('sha256');
   for (const part of parts) {
     if (typeof part === 'string') {
@@ -18,8 +24,10 @@ export function sha256(parts: ReadonlyArray<string | ArrayBufferView>): string {
       continue;
     }
     hash.update(`b${part.byteLength}:`);
-    const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) hash.update(bytes.subarray(at, at + PIECE_BYTES));
+    for (const { buffer, byteOffset, byteLength } of 'pieces' in part ? part.pieces : [part]) {
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) hash.update(bytes.subarray(at, at + PIECE_BYTES));
+    }
   }
   return hash.digest('hex');
 }

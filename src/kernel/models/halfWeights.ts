@@ -1,6 +1,7 @@
 /** Weights kept in 16 bits (bfloat16) outside the device's memory, and widened to float32 when a layer runs. */
 import { tf } from '../compute/tf.js';
-import { fromBf16 } from '../io/ndarray.js';
+import type { InPieces } from '../io/hash.js';
+import { fromBf16, toBf16, toFloat32, type NdArray } from '../io/ndarray.js';
 
 export interface HalfWeight {
   shape: number[];
@@ -32,4 +33,46 @@ export function productByBlocks(x: tf.Tensor2D, { shape: [rows, width], bits }: 
     parts.push(tf.tidy(() => tf.matMul(x, tf.tensor2d(part, [to - from, width]), false, true)));
   }
   return parts.length === 1 ? parts[0] : tf.concat(parts, 1);
+}
+
+/** Values that are float32 at a time while a weight is read and hashed: 4 MB. */
+const PIECE = 2 ** 20;
+
+/** The first place whose value is not finite; -1 where all are. */
+export function firstNonFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}
+
+/**
+ * A weight as a file has it (floats of any width) in 16 bits: bfloat16 stays the memory it was read into, others are
+ * rounded piece by piece, so that no float32 copy of the whole is made.
+ * @throws what `refuse` makes of the first value that is not finite, or too large for 16 bits, and its place
+ */
+export function narrow({ dtype, data }: NdArray, refuse: (value: number, at: number) => Error): Uint16Array {
+  // A view of more than its own tensor would keep all of that alive.
+  const whole = data.byteLength === data.buffer.byteLength;
+  const stored = dtype === 'BF16' ? ((whole ? data : data.slice()) as Uint16Array) : undefined;
+  const bits = stored ?? new Uint16Array(data.length);
+  for (let from = 0; from < bits.length; from += PIECE) {
+    const part = data.subarray(from, from + PIECE);
+    const values = toFloat32({ dtype, shape: [part.length], data: part });
+    let bad = firstNonFinite(values);
+    if (bad < 0 && !stored) {
+      bits.set(toBf16(values), from);
+      bad = firstNonFinite(fromBf16(bits.subarray(from, from + part.length)));
+    }
+    if (bad >= 0) throw refuse(values[bad], from + bad);
+  }
+  return bits;
+}
+
+/** The float32 values of 16 bits, for a hash, a piece in memory at a time. */
+export function widenedPieces(bits: Uint16Array): InPieces {
+  return {
+    byteLength: 4 * bits.length,
+    pieces: (function* () {
+      for (let from = 0; from < bits.length; from += PIECE) yield fromBf16(bits.subarray(from, from + PIECE));
+    })(),
+  };
 }

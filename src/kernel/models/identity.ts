@@ -1,10 +1,10 @@
 /** Identity of a model: one hash over config and weights, whatever the container they came in. */
 import { tf } from '../compute/tf.js';
-import { canonicalJson, sha256 } from '../io/hash.js';
+import { canonicalJson, sha256, type InPieces } from '../io/hash.js';
 import type { ModelConfig } from './types.js';
 
-/** Hash of one float32 weight. */
-export function weightHash(name: string, shape: readonly number[], values: Float32Array): string {
+/** Hash of one weight by its float32 values. */
+export function weightHash(name: string, shape: readonly number[], values: Float32Array | InPieces): string {
   return sha256([name, shape.join(','), values]);
 }
 

@@ -6,13 +6,13 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { formatBytes, requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
 import { listRepo, resolveRepo } from '../io/hub.js';
-import { fromBf16, toBf16, toFloat32 } from '../io/ndarray.js';
+import { ndarray, toFloat32, type NdArray } from '../io/ndarray.js';
 import { openWeights, WEIGHT_FILES, type WeightSource } from '../io/weights.js';
 import { centerWritingWeights } from './center.js';
 import { readConfig } from './config.js';
 import { familyNamed } from './families/index.js';
 import { identity, weightHash } from './identity.js';
-import type { HalfWeight } from './halfWeights.js';
+import { firstNonFinite, narrow, widenedPieces, type HalfWeight } from './halfWeights.js';
 import { weightShapes } from './layout.js';
 import { loadTokenizer, sentencePieceAlone, TOKENIZER_FILES } from './tokenizerFiles.js';
 import { TransformerModel } from './transformer.js';
@@ -58,20 +58,21 @@ export async function loadModel(idOrFolder: string, options: LoadModelOptions = 
   const folder = await resolveRepo(idOrFolder, { ...options, files: ['config.json'] });
   const path = join(folder, 'config.json');
   let config = readConfig(parseJson(await readText(path), path), path);
-  requireWeightMemory(config, idOrFolder, options.dtype);
+  requireWeightMemory(config, idOrFolder, options);
   const files = await listRepo(idOrFolder, options);
   const tokenizer = await tokenizerOf(idOrFolder, files, config, options);
   const source = await openWeights(await weightFile(idOrFolder, files, options));
   const name = isHubSnapshot(folder) ? idOrFolder : basename(folder);
   try {
     const stored = requireTensors(source, config, idOrFolder);
-    const fromFile = async (weight: string): Promise<Float32Array> =>
-      toFloat32(await source.read(stored.get(weight) as string));
+    const fromFile = (weight: string): Promise<NdArray> => source.read(stored.get(weight) as string);
     if (process === 'none') return await build({ name, config, tokenizer }, fromFile, options);
     const weights = new Map<string, Float32Array>();
-    for (const weight of weightShapes(config).keys()) weights.set(weight, await fromFile(weight));
+    for (const weight of weightShapes(config).keys()) weights.set(weight, toFloat32(await fromFile(weight)));
     config = centerWritingWeights(config, weights);
-    return await build({ name, config, tokenizer }, (weight) => Promise.resolve(take(weights, weight)), options);
+    const shapes = weightShapes(config);
+    const given = (weight: string): NdArray => ndarray('F32', shapes.get(weight) as number[], take(weights, weight));
+    return await build({ name, config, tokenizer }, (weight) => Promise.resolve(given(weight)), options);
   } finally {
     await source.close();
   }
@@ -102,7 +103,7 @@ function parseJson(text: string, path: string): JsonObject {
 }
 
 /** Refuses before anything large is downloaded or read. */
-function requireWeightMemory(config: ModelConfig, name: string, dtype: LoadModelOptions['dtype']): void {
+function requireWeightMemory(config: ModelConfig, name: string, { dtype, process }: LoadModelOptions): void {
   const sizes = [...weightShapes(config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
   const elements = sizes.reduce((a, b) => a + b, 0);
   const half = dtype === 'bf16';
@@ -112,7 +113,8 @@ function requireWeightMemory(config: ModelConfig, name: string, dtype: LoadModel
         `${formatBytes(CPU_WEIGHT_BYTES)}; load it with { dtype: 'bf16' }, use a smaller model, or a host with a GPU`,
     );
   }
-  requireMemory(`loading ${name}`, (half ? 2 : 4) * elements);
+  // Centring needs all of them at once, in float32.
+  requireMemory(`loading ${name}`, (half && process !== 'center' ? 2 : 4) * elements);
 }
 
 /** Brings the weights here and returns the file, or the index of their shards. */
@@ -249,7 +251,7 @@ export function compareNames(names: readonly string[], config: ModelConfig): Com
  */
 async function build(
   init: { name: string; config: ModelConfig; tokenizer: Tokenizer },
-  read: (weight: string) => Promise<Float32Array>,
+  read: (weight: string) => Promise<NdArray>,
   options: LoadModelOptions,
 ): Promise<TransformerModel> {
   const { name, config } = init;
@@ -260,15 +262,20 @@ async function build(
   try {
     for (const [weight, shape] of shapes) {
       checkAborted(options.signal, `loading ${name}`);
-      let values = await read(weight);
-      requireFinite(values, `${name}: tensor ${weight}`);
+      const given = await read(weight);
+      const refuse = (value: number, at: number): Error => notFinite(`${name}: tensor ${weight}`, value, at);
       // Vectors stay as they are: norms are used at every token and are small.
       if (options.dtype === 'bf16' && shape.length > 1) {
-        const half = { shape, bits: toBf16(values) };
-        halves.set(weight, half);
-        values = fromBf16(half.bits);
-      } else parameters.set(weight, tf.keep(tf.tensor(values, shape, 'float32')));
-      hashes.set(weight, weightHash(weight, shape, values));
+        const bits = narrow(given, refuse);
+        halves.set(weight, { shape, bits });
+        hashes.set(weight, weightHash(weight, shape, widenedPieces(bits)));
+      } else {
+        const values = toFloat32(given);
+        const bad = firstNonFinite(values);
+        if (bad >= 0) throw refuse(values[bad], bad);
+        parameters.set(weight, tf.keep(tf.tensor(values, shape, 'float32')));
+        hashes.set(weight, weightHash(weight, shape, values));
+      }
       options.onProgress?.({ label: `loading ${name}`, done: hashes.size, total: shapes.size, unit: 'tensors' });
       await breathe();
     }
@@ -279,10 +286,7 @@ async function build(
   }
 }
 
-function requireFinite(values: Float32Array, what: string): void {
-  for (let i = 0; i < values.length; i++)
-    if (!Number.isFinite(values[i]))
-      throw new Error(
-        `${what} holds ${values[i]} at ${i}: the file is damaged, or float16 was too small for the training; load another checkpoint`,
-      );
-}
+const notFinite = (what: string, value: number, at: number): Error =>
+  new Error(
+    `${what} holds ${value} at ${at}: the file is damaged, or its type is too small for the values; load another checkpoint`,
+  );
