@@ -13,16 +13,6 @@ import { countByFile, countsText, readCounts, vanished } from '../test/harness/r
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
-/** Tests of the kernel that depend on Node: cells, interrupts, streams, processes, and one path through everything. */
-const NODE24_FILES = [
-  'session-cells',
-  'session-process',
-  'session-interrupt',
-  'session-modules',
-  'session-facade',
-  'session-cli',
-  'live',
-].map((name) => `test/kernel/${name}.test.ts`);
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
@@ -66,12 +56,12 @@ function guard(tier, now) {
   console.log('What was moved or taken out on purpose leaves test/counts.json too: change its line there.');
   add(`${tier} (suite shrank)`, 0, 1, 0);
 }
-function vitestTier(tier, { project = tier, files = [], node } = {}) {
+function vitestTier(tier, { project = tier, node } = {}) {
   if (!wanted(tier)) return;
   heading(`${tier} tests`);
   const file = path.join(results, `${tier}.json`);
   fs.rmSync(file, { force: true });
-  const args = ['run', '--project', project, ...files, '--reporter=default', '--reporter=json'];
+  const args = ['run', '--project', project, '--reporter=default', '--reporter=json'];
   args.push(`--outputFile.json=${file}`);
   const status = node
     ? run(node, [path.join(root, 'node_modules/vitest/vitest.mjs'), ...args], { shell: false }).status
@@ -110,7 +100,7 @@ function vscodeTier() {
   // The suite has held its tests beside the record itself.
   if (passed > 0) counts.vscode = JSON.parse(fs.readFileSync(path.join(results, 'vscode.json'), 'utf8'));
 }
-/** What depends on Node in the kernel, with the Node that the harness runs VS Code with. */
+/** The kernel tier once more, with the Node that the harness runs VS Code with. */
 function node24Tier() {
   if (!wanted('node24')) return;
   if (unsupported()) {
@@ -118,7 +108,7 @@ function node24Tier() {
     console.log(`The kernel on Node 24 is skipped: ${unsupported()}`);
     return add('node24', 0, 0, 1);
   }
-  vitestTier('node24', { project: 'kernel', files: NODE24_FILES, node: harnessPaths().node });
+  vitestTier('node24', { project: 'kernel', node: harnessPaths().node });
 }
 /** Debian's chromium, through apt when we may. */
 function ensureChromium() {

@@ -247,6 +247,18 @@ net.createServer((s) => s.on('data', (d) => fs.appendFileSync(notes, d))).listen
   fs.writeFileSync(folder + '/kernel.json', JSON.stringify(record))
 })`;
 
+/** A copy of this Node where every user can run it: the harness keeps its own in the home folder of its user. */
+let nodeForAll = '';
+function everyonesNode(): string {
+  if (nodeForAll) return nodeForAll;
+  const at = folder('node');
+  fs.chmodSync(at, 0o755);
+  nodeForAll = path.join(at, path.basename(process.execPath));
+  fs.copyFileSync(process.execPath, nodeForAll, fs.constants.COPYFILE_FICLONE);
+  fs.chmodSync(nodeForAll, 0o755);
+  return nodeForAll;
+}
+
 /** Another user's program, started in a run folder of that user. */
 async function impostor(runFolder: string): Promise<{ notes: string; child: ChildProcess }> {
   const own = folder('impostor');
@@ -254,7 +266,7 @@ async function impostor(runFolder: string): Promise<{ notes: string; child: Chil
   fs.chmodSync(own, 0o755);
   fs.chownSync(own, STRANGER, STRANGER);
   const notes = path.join(own, 'notes');
-  const child = spawn(process.execPath, [path.join(own, 'main.cjs'), runFolder, notes], {
+  const child = spawn(everyonesNode(), [path.join(own, 'main.cjs'), runFolder, notes], {
     ...{ uid: STRANGER, gid: STRANGER, cwd: '/', stdio: 'inherit' },
   });
   children.push(child);

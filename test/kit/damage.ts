@@ -1,6 +1,9 @@
 /** Files damaged at random, as disks, transfers and malice damage them: changed bytes, most of them near the head, and cuts. */
-import { expect } from 'vitest';
-import type { Random } from '#kernel/compute/random.js';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Random } from '#kernel/compute/random.js';
+import { testFolder } from './folder.js';
 
 /** Structure lies in the first bytes: half of the changes are there. */
 const HEAD = 600;
@@ -27,4 +30,51 @@ export function expectWords(error: unknown): void {
   expect(message).not.toMatch(ENGINE);
   expect(message.length).toBeGreaterThan(5);
   expect(message.length).toBeLessThan(20_000);
+}
+
+/** A reader of foreign files. */
+export interface DamagedReader {
+  what: string;
+  /** Name of the file that is damaged, and whole files of it. */
+  name: string;
+  whole: Uint8Array[];
+  /** Files beside it. */
+  beside?: Record<string, Uint8Array>;
+  /** Bytes of what was read. */
+  read: (path: string, folder: string) => Promise<number>;
+}
+
+const FILES = 10_000;
+const MIB = 2 ** 20;
+/** What a small file may hold when a tensor repeats its numbers (torch's expand): PyTorch's own limit of torchTensor.ts. */
+const MOST_READ = 64 * MIB;
+
+/** Tests that each reader gives a value or an error with words, and takes no memory beyond the file's. */
+export function testDamagedFiles(readers: DamagedReader[]): void {
+  const folder = testFolder('damaged', { inMemory: true });
+  describe('10,000 damaged files', () => {
+    it.each(readers)('$what', { timeout: 300_000 }, async ({ what, name, whole, beside = {}, read }) => {
+      const at = join(folder, what.replaceAll(/\W+/g, '-'));
+      mkdirSync(at);
+      for (const [other, bytes] of Object.entries(beside)) writeFileSync(join(at, other), bytes);
+      const path = join(at, name);
+      const random = new Random(7);
+      const before = process.memoryUsage().rss;
+      let [values, errors] = [0, 0];
+      for (let n = 0; n < FILES; n++) {
+        writeFileSync(path, damaged(whole[n % whole.length], random));
+        try {
+          expect(await read(path, at)).toBeLessThan(MOST_READ);
+          values++;
+        } catch (error) {
+          // JSON of the test's own parsing is not the reader's.
+          if (!(error instanceof SyntaxError)) expectWords(error);
+          errors++;
+        }
+      }
+      expect(values + errors).toBe(FILES);
+      expect(errors).toBeGreaterThan(FILES / 20);
+      expect(process.memoryUsage().rss - before).toBeLessThan(600 * MIB);
+    });
+  });
 }

@@ -1,9 +1,8 @@
 /** Arrays, datasets, tokenizers, kept results and files of no kind, inspected; and files made to harm. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ArtifactStore } from '#kernel/artifacts/store.js';
 import { Random } from '#kernel/compute/random.js';
 import { inspect } from '#kernel/inspect/inspect.js';
@@ -11,13 +10,14 @@ import { inspectionText } from '#kernel/inspect/words.js';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { torchCheckpoint } from '#kernel/io/torchWrite.js';
 import { encodeSafetensors } from '#protocol/safetensors.js';
+import { damaged } from '#test/kit/damage.js';
+import { testFolder } from '#test/kit/folder.js';
 import { fromBase64, goldens as ioGoldens } from '#test/kit/ioGoldens.js';
 import { parquetFile } from '#test/kit/parquetFile.js';
 import { zipOf } from '#test/kit/zipOf.js';
 import { goldens } from '#test/kit/saeLayouts.js';
 
-const root = mkdtempSync(join(tmpdir(), 'inspect-data-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const root = testFolder('inspect-data', { inMemory: true });
 
 const write = (name: string, bytes: Uint8Array | string): string => {
   const path = join(root, name);
@@ -160,12 +160,7 @@ it('10,000 damaged files give an inspection or an error with words', { timeout: 
     mkdirSync(folder);
     for (const [other, content] of Object.entries(beside)) writeFileSync(join(folder, other), content);
     for (let n = 0; n < each; n++) {
-      const damaged = Buffer.from(random.next() < 0.2 ? bytes.subarray(0, random.next() * bytes.length) : bytes);
-      for (let c = 0; c < 1 + 3 * random.next() && damaged.length > 0; c++) {
-        const span = random.next() < 0.5 ? Math.min(600, damaged.length) : damaged.length;
-        damaged[Math.floor(random.next() * span)] = Math.floor(256 * random.next());
-      }
-      writeFileSync(join(folder, name), damaged);
+      writeFileSync(join(folder, name), damaged(bytes, random));
       const told = await inspect(n % 2 ? folder : join(folder, name), 'x').catch((error: Error) => error);
       const text = told instanceof Error ? told.message : inspectionText(told) + JSON.stringify(told.unusual);
       expect(text).not.toMatch(

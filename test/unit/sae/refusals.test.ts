@@ -1,8 +1,7 @@
 /** What a file holds and nobody would use is refused by name; options that mean nothing are refused; damage is told. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
@@ -12,15 +11,13 @@ import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
 import { unscaledThreshold } from '#kernel/sae/threshold.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { damaged } from '#test/kit/damage.js';
+import { testFolder } from '#test/kit/folder.js';
 import { goldens, layCase, type CaseChange } from '#test/kit/saeLayouts.js';
 
-let folder = '';
+const folder = testFolder('sae-refusals', { inMemory: true });
 let made = 0;
-beforeAll(async () => {
-  await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'sae-refusals-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
+beforeAll(() => initGemm());
 
 /** A golden case in a folder of its own, changed; gives what is to be loaded. */
 const changed = (name: string, change?: CaseChange): Promise<string> =>
@@ -217,14 +214,7 @@ it('10,000 damaged files give an SAE of finite weights or an error with words', 
     for (let n = 0; n < each; n++) {
       const path = paths[Math.floor(random.next() * paths.length)];
       const whole = bytes.get(path)!;
-      let damaged = Buffer.from(whole);
-      // Headers are where damage matters: half of the changes are in the first bytes.
-      const place = () =>
-        Math.floor(random.next() * (random.next() < 0.5 ? Math.min(600, whole.length) : whole.length));
-      if (random.next() < 0.2) damaged = damaged.subarray(0, place());
-      for (let c = 0; c < 1 + 3 * random.next() && damaged.length > 0; c++)
-        damaged[place() % damaged.length] = Math.floor(256 * random.next());
-      await writeFile(join(at, path), damaged);
+      await writeFile(join(at, path), damaged(whole, random));
       try {
         const sae = await loadSae(join(at, load), options as LoadSaeOptions);
         for (const { data } of [sae.W_enc, sae.W_dec]) expect(data.every(Number.isFinite)).toBe(true);
