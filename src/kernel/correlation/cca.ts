@@ -3,7 +3,17 @@
  * columns. Shuffling the pairing permutes the rows of Uy, so a null run is one product and one small decomposition.
  * SVCCA: Raghu et al. 2017 (arXiv 1706.05806). PWCCA: Morcos et al. 2018 (arXiv 1806.05759).
  */
-import { crossProduct, crossProductOfNull, leftSingular, singularValues, type Side } from './coordinates.js';
+import { transposed } from '../compute/gemm.js';
+import { nuclearNorm } from '../compute/nuclearNorm.js';
+import {
+  crossProduct,
+  crossProductOfNull,
+  isLargeNull,
+  leftSingular,
+  singleCrossProduct,
+  singularValues,
+  type Side,
+} from './coordinates.js';
 import type { Metric } from './metric.js';
 
 interface Basis {
@@ -23,7 +33,28 @@ interface WeightedBasis extends Basis {
 const product = (x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<Float64Array> =>
   (isNull ? crossProductOfNull : crossProduct)(x.U, x.k, y.U, y.k, x.n, order);
 
+/** Smaller sides than this have their singular values taken one by one, which is as fast. */
+const MANY_DIRECTIONS = 128;
+
+/** Where the canonical correlations of random data end: the law of Wachter (1980) of two random subspaces. */
+function lowestByChance(x: Basis, y: Basis): number {
+  const [p, q] = [Math.min(1, x.k / (x.n - 1)), Math.min(1, y.k / (x.n - 1))];
+  return Math.abs(Math.sqrt(p * (1 - q)) - Math.sqrt(q * (1 - p)));
+}
+
+/** The mean of many correlations of a null run: their sum alone is asked for, and float32 products give it. */
+async function meanOfLargeNull(x: Basis, y: Basis, order: Uint32Array): Promise<number> {
+  const cross =
+    x.k <= y.k
+      ? await singleCrossProduct(x.U, x.k, y.U, y.k, x.n, order)
+      : transposed(await singleCrossProduct(x.U, x.k, y.U, y.k, x.n, order), x.k, y.k);
+  const [low, high] = x.k <= y.k ? [x.k, y.k] : [y.k, x.k];
+  return (await nuclearNorm(cross, low, high, lowestByChance(x, y))) / low;
+}
+
 async function meanCorrelation(x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<number> {
+  if (isNull && Math.min(x.k, y.k) >= MANY_DIRECTIONS && isLargeNull(x.n, x.k, y.k))
+    return meanOfLargeNull(x, y, order);
   const r = await singularValues(await product(x, y, order, isNull), x.k, y.k);
   return r.reduce((s, v) => s + Math.min(1, v), 0) / r.length;
 }

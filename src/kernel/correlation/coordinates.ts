@@ -88,7 +88,7 @@ function centreColumns(x: Float64Array, n: number, d: number): Float64Array {
 async function principal(x: Float64Array, n: number, d: number): Promise<Principal> {
   const tall = n > d;
   const size = tall ? d : n;
-  const gram = tall ? await crossProduct(x, d, x, d, n) : await outerProduct(x, n, d);
+  const gram = tall ? await innerProduct(x, n, d) : await outerProduct(x, n, d);
   const { values, vectors } = symmetricEigen(gram, size);
   let rank = 0;
   while (rank < size && values[rank] > RANK_TOLERANCE * values[0]) rank++;
@@ -98,15 +98,42 @@ async function principal(x: Float64Array, n: number, d: number): Promise<Princip
     for (let i = 0; i < n; i++) for (let k = 0; k < rank; k++) U[i * rank + k] = vectors[i * n + k];
     return { rank, U, S };
   }
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < d; j++) {
-      const v = x[i * d + j];
-      for (let k = 0; k < rank; k++) U[i * rank + k] += v * vectors[j * d + k];
-    }
-    for (let k = 0; k < rank; k++) U[i * rank + k] /= S[k];
-    if (i % 256 === 255) await breathe();
+  for (let from = 0; from < rank; from += TILE) {
+    await project({ x, n, d, U, rank }, vectors, from, Math.min(rank, from + TILE));
   }
+  for (let i = 0; i < U.length; i++) U[i] /= S[i % rank];
   return { rank, U, S };
+}
+
+/** Columns of U made at once: so many of the eigenvectors stay in the cache. */
+const TILE = 64;
+
+/** Columns from … to of U = x · vectors, four terms of the sum at a time: a quarter of the loads and stores of U. */
+async function project(
+  { x, n, d, U, rank }: { x: Float64Array; n: number; d: number; U: Float64Array; rank: number },
+  vectors: Float64Array,
+  from: number,
+  to: number,
+): Promise<void> {
+  const width = to - from;
+  // As they lie beside each other in the sums; rows beyond the last are zeros.
+  const tile = new Float64Array((d + 3) * width);
+  for (let j = 0; j < d; j++) tile.set(vectors.subarray(j * d + from, j * d + to), j * width);
+  const perPiece = Math.max(1, Math.floor(PIECE / (d * width)));
+  for (let i = 0; i < n; i++) {
+    const out = U.subarray(i * rank + from, i * rank + to);
+    for (let j = 0; j < d; j += 4) {
+      const at = i * d + j;
+      const v0 = x[at];
+      const v1 = j + 1 < d ? x[at + 1] : 0;
+      const v2 = j + 2 < d ? x[at + 2] : 0;
+      const v3 = j + 3 < d ? x[at + 3] : 0;
+      const [t0, t1, t2, t3] = [j * width, (j + 1) * width, (j + 2) * width, (j + 3) * width];
+      for (let k = 0; k < width; k++)
+        out[k] += v0 * tile[t0 + k] + v1 * tile[t1 + k] + v2 * tile[t2 + k] + v3 * tile[t3 + k];
+    }
+    if (i % perPiece === perPiece - 1) await breathe();
+  }
 }
 
 /** Multiply-adds between two breaths, about 0.1 s. */
@@ -166,6 +193,34 @@ function addCrossProduct(
 /** Beyond this many multiply-adds a null run uses the float32 product; its error, 1e-6, is far below the null's spread. */
 const EXACT_UP_TO = 1e6;
 
+/** Whether a null run of this size takes float32 products. */
+export const isLargeNull = (n: number, p: number, q: number): boolean => n * p * q > EXACT_UP_TO;
+
+/** Float32 copies of the operands of null runs, which many runs share. */
+const singles = new WeakMap<Float64Array, Float32Array>();
+
+function single(x: Float64Array): Float32Array {
+  let copy = singles.get(x);
+  if (!copy) singles.set(x, (copy = Float32Array.from(x)));
+  return copy;
+}
+
+/** As crossProduct, in float32. */
+export async function singleCrossProduct(
+  a: Float64Array,
+  p: number,
+  b: Float64Array,
+  q: number,
+  n: number,
+  order: Uint32Array,
+): Promise<Float32Array> {
+  const from = single(b);
+  const shuffled = new Float32Array(n * q);
+  for (let i = 0; i < n; i++) shuffled.set(from.subarray(order[i] * q, (order[i] + 1) * q), i * q);
+  await breathe();
+  return gemm(single(a), shuffled, p, q, n, { transA: true });
+}
+
 /** As crossProduct, for null runs: float32 where float64 would take long. */
 export async function crossProductOfNull(
   a: Float64Array,
@@ -175,11 +230,34 @@ export async function crossProductOfNull(
   n: number,
   order: Uint32Array,
 ): Promise<Float64Array> {
-  if (n * p * q <= EXACT_UP_TO) return crossProduct(a, p, b, q, n, order);
-  const shuffled = new Float32Array(n * q);
-  for (let i = 0; i < n; i++) shuffled.set(b.subarray(order[i] * q, (order[i] + 1) * q), i * q);
-  await breathe();
-  return Float64Array.from(gemm(Float32Array.from(a), shuffled, p, q, n, { transA: true }));
+  if (!isLargeNull(n, p, q)) return crossProduct(a, p, b, q, n, order);
+  return Float64Array.from(await singleCrossProduct(a, p, b, q, n, order));
+}
+
+/** xᵀ · x, d × d, float64: the lower triangle, four rows of x at a time, and its mirror. */
+async function innerProduct(x: Float64Array, n: number, d: number): Promise<Float64Array> {
+  const out = new Float64Array(d * d);
+  const rows = 4 * Math.max(1, Math.floor(PIECE / (2 * d * d)));
+  for (let from = 0; from < n; from += rows) {
+    if (from > 0) await breathe();
+    addInnerProduct(out, x, d, from, Math.min(n, from + rows));
+  }
+  for (let j = 0; j < d; j++) for (let k = 0; k < j; k++) out[k * d + j] = out[j * d + k];
+  return out;
+}
+
+function addInnerProduct(out: Float64Array, x: Float64Array, d: number, from: number, to: number): void {
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    const [i0, i1, i2, i3] = [i * d, (i + 1) * d, (i + 2) * d, (i + 3) * d];
+    for (let j = 0; j < d; j++) {
+      const [a0, a1, a2, a3] = [x[i0 + j], x[i1 + j], x[i2 + j], x[i3 + j]];
+      const o = j * d;
+      for (let k = 0; k <= j; k++) out[o + k] += a0 * x[i0 + k] + a1 * x[i1 + k] + a2 * x[i2 + k] + a3 * x[i3 + k];
+    }
+  }
+  for (; i < to; i++)
+    for (let j = 0; j < d; j++) for (let k = 0; k <= j; k++) out[j * d + k] += x[i * d + j] * x[i * d + k];
 }
 
 /** x · xᵀ, n × n, float64, both triangles. */
