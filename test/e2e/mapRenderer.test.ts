@@ -113,6 +113,32 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     expect(complaints.list).toEqual([]);
   });
 
+  test('the hover card of a map stays over its output, which cells are drawn around', async () => {
+    const { page } = await open(true);
+    await render(page, 'o1', MIME.map, descriptor);
+    const layer = page.locator('#o1 .layer.set0');
+    await layer.waitFor();
+    const frame = (await page.locator('#o1 .fg-map').boundingBox())!;
+    const box = (await layer.boundingBox())!;
+    const spots = Array.from(map.points[0].dead)
+      .map((dead, i) => ({ dead, ...screenOf(map, 0, i, box) }))
+      .filter(({ dead, x, y }) => !dead && x > 2 && y > 2 && x < box.width - 2 && y < box.height - 2);
+    // The lowest points: below them there is room in the window, but not in the output.
+    const lowest = spots.sort((a, b) => b.y - a.y).slice(0, 3);
+    expect(lowest[0].y).toBeGreaterThan(box.height * 0.8);
+    for (const { x, y } of [...lowest, spots[spots.length - 1]]) {
+      await page.mouse.move(box.x + x - 3, box.y + y);
+      await page.mouse.move(box.x + x, box.y + y);
+      const tip = page.locator('#o1 .fg-tooltip:popover-open');
+      await tip.locator('.peak').first().waitFor();
+      const card = (await tip.boundingBox())!;
+      expect(card.y).toBeGreaterThanOrEqual(frame.y);
+      expect(card.y + card.height).toBeLessThanOrEqual(frame.y + frame.height);
+      expect(card.x + card.width).toBeLessThanOrEqual(frame.x + frame.width);
+    }
+    await page.screenshot({ path: path.join(screenshots, 'renderer-map-card.png') });
+  });
+
   test('without data and messaging a map says where its data is', async () => {
     const { page } = await open(false);
     await render(page, 'o1', MIME.map, descriptor);

@@ -85,15 +85,15 @@ export async function nuclearNorm(given: Float32Array, p: number, q: number, low
   const scale = powerBelow(largestOf(given));
   const m = new Float32Array(given.length);
   for (let i = 0; i < m.length; i++) m[i] = given[i] / scale;
-  let R = gemm(m, m, p, p, q, { transB: true });
+  let R: Float32Array = gemm(m, m, p, p, q, { transB: true });
   const size = Math.sqrt(inner(R, R));
   if (size === 0) return 0;
   if (!Number.isFinite(size))
     throw new RangeError(`nuclearNorm: the ${p} × ${q} matrix has entries that are not finite`);
-  let R2 = gemm(R, R, p, p, p);
+  let R2: Float32Array = gemm(R, R, p, p, p);
   // (Σ σ⁸)^⅛ is above every σ, and rarely far above; a little more, since it was rounded.
   let unit = 1.001 * Math.sqrt(Math.sqrt(Math.sqrt(inner(R2, R2))));
-  let X = m;
+  let X: Float32Array = m;
   let low = Math.max(LOWEST, Math.min(0.9, (0.7 * lowest) / unit));
   let before = 0;
   for (let step = 0; step < MOST_STEPS; step++) {

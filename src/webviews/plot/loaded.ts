@@ -26,7 +26,7 @@ export interface Item {
   item: number;
 }
 
-type PlotHost = Pick<ViewHost, 'compact' | 'wheel' | 'onState' | 'openInPanel'>;
+type PlotHost = Pick<ViewHost, 'compact' | 'covered' | 'wheel' | 'onState' | 'openInPanel'>;
 
 /** The keyboard's cursor keeps this far from the edges, in pixels. */
 const EDGE = 20;
@@ -35,7 +35,7 @@ const SAVE_MS = 200;
 
 export abstract class LoadedPlot<S extends PlotState> {
   protected palette: Palette;
-  private readonly tooltip = new Tooltip();
+  private readonly tooltip: Tooltip;
   protected readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
   private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
   private cardTimer: ReturnType<typeof setTimeout> | undefined;
@@ -81,6 +81,7 @@ export abstract class LoadedPlot<S extends PlotState> {
     protected readonly state: S,
   ) {
     this.palette = readPalette(root);
+    this.tooltip = new Tooltip(host.covered ? root : undefined);
   }
 
   /** Puts the parts into the page. */

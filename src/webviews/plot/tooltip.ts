@@ -1,4 +1,4 @@
-/** The hover card: in the top layer, beside the pointer, never outside the window, never over the linked point. */
+/** The hover card: in the top layer, beside the pointer, never outside its frame, never over the linked point. */
 import { el, fill } from '../ui/dom.js';
 
 export interface Spot {
@@ -6,15 +6,23 @@ export interface Spot {
   y: number;
 }
 
+/** Where a card may lie, in CSS pixels of the window. */
+export interface Frame {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
 /**
- * Top left corner of a box of `width` × `height` near `at` inside a window, in CSS pixels. Tries the four corners
- * around the point, avoids covering `avoid`, and clamps into the window what does not fit.
+ * Top left corner of a box of `width` × `height` near `at` inside a frame, in CSS pixels. Tries the four corners
+ * around the point, avoids covering `avoid`, and clamps into the frame what does not fit.
  */
 export function placeTooltip(
   at: Spot,
   avoid: Spot | null,
   size: { width: number; height: number },
-  window: { width: number; height: number },
+  { left, top, width, height }: Frame,
 ): Spot {
   const gap = 18;
   const margin = 8;
@@ -26,12 +34,24 @@ export function placeTooltip(
     { x: at.x - size.width / 2, y: at.y + gap },
     { x: at.x - size.width / 2, y: at.y - gap - size.height },
   ].map((p) => ({
-    x: Math.max(margin, Math.min(p.x, window.width - margin - size.width)),
-    y: Math.max(margin, Math.min(p.y, window.height - margin - size.height)),
+    x: Math.max(left + margin, Math.min(p.x, left + width - margin - size.width)),
+    y: Math.max(top + margin, Math.min(p.y, top + height - margin - size.height)),
   }));
   const covers = (p: Spot, s: Spot | null) =>
     s !== null && s.x > p.x - 12 && s.x < p.x + size.width + 12 && s.y > p.y - 12 && s.y < p.y + size.height + 12;
   return corners.find((p) => !covers(p, at) && !covers(p, avoid)) ?? corners.find((p) => !covers(p, at)) ?? corners[0];
+}
+
+/** The part of the window that shows an element. */
+function visiblePart(element: Element, { width, height }: Frame): Frame {
+  const rect = element.getBoundingClientRect();
+  const [left, top] = [Math.max(0, rect.left), Math.max(0, rect.top)];
+  return {
+    left,
+    top,
+    width: Math.max(0, Math.min(width, rect.right) - left),
+    height: Math.max(0, Math.min(height, rect.bottom) - top),
+  };
 }
 
 export class Tooltip {
@@ -40,7 +60,8 @@ export class Tooltip {
   private avoid: Spot | null = null;
   private readonly observer = new ResizeObserver(() => this.place());
 
-  constructor() {
+  /** `within`: the card stays over this element, for others draw over what is beside it; absent: anywhere in the window. */
+  constructor(private readonly within?: HTMLElement) {
     this.element.setAttribute('popover', 'manual');
     this.observer.observe(this.element);
   }
@@ -65,13 +86,12 @@ export class Tooltip {
 
   private place(): void {
     if (!this.element.matches(':popover-open')) return;
+    const window = { left: 0, top: 0, width: document.documentElement.clientWidth || innerWidth, height: innerHeight };
+    const frame = this.within ? visiblePart(this.within, window) : window;
+    this.element.style.maxHeight = this.within ? `${Math.max(0, frame.height - 16)}px` : '';
+    this.element.style.maxWidth = this.within ? `min(690px, ${Math.max(0, frame.width - 16)}px)` : '';
     const { offsetWidth: width, offsetHeight: height } = this.element;
-    const p = placeTooltip(
-      this.anchor,
-      this.avoid,
-      { width, height },
-      { width: document.documentElement.clientWidth || innerWidth, height: innerHeight },
-    );
+    const p = placeTooltip(this.anchor, this.avoid, { width, height }, frame);
     this.element.style.left = `${Math.round(p.x)}px`;
     this.element.style.top = `${Math.round(p.y)}px`;
   }

@@ -25,7 +25,11 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
   // The host answers with what other views have lit.
   post?.({ type: 'ready', protocol: WEBVIEW_PROTOCOL });
   return {
-    host: (view, descriptor) => ({ ...(rpc ? hostOf(rpc, view, descriptor) : { files: null, live: null }), link }),
+    host: (view, descriptor) => ({
+      ...(rpc ? hostOf(rpc, view, descriptor) : { files: null, live: null }),
+      link,
+      covered: true,
+    }),
     openInPanel: rpc
       ? (view, descriptor, state) => void rpc.request('view.open', { view, descriptor, state }).catch(complain)
       : undefined,

@@ -25,7 +25,7 @@ export interface OutputEnvironment {
   host(
     view: ViewName,
     descriptor: Descriptor,
-  ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'saveFile' | 'savePage'>;
+  ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'covered' | 'saveFile' | 'savePage'>;
   openInPanel?(view: ViewName, descriptor: Descriptor, state: JsonObject): void;
   /** State of a view kept across renderings, by its descriptor's id. */
   state?(view: ViewName, id: string): JsonObject | undefined;

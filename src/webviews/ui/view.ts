@@ -30,6 +30,8 @@ export interface ViewHost {
   canvas?: 'auto' | '2d';
   /** The notebook output: low, tables closed at first. */
   compact?: boolean;
+  /** Others draw over what leaves the view, as the cells around a notebook's output do: cards stay inside it. */
+  covered?: boolean;
   /** Whether the wheel zooms at once, or (in scrolling pages) only with Ctrl or while the drawing has the focus. */
   wheel?: 'always' | 'focused';
   /** State from onState. */

@@ -77,7 +77,7 @@ describe('marks of a view', () => {
 
 describe('tooltip placement', () => {
   const size = { width: 300, height: 200 };
-  const window = { width: 1000, height: 700 };
+  const window = { left: 0, top: 0, width: 1000, height: 700 };
   test('never leaves the window, wherever the point is', () => {
     for (let x = 0; x <= 1000; x += 50)
       for (let y = 0; y <= 700; y += 50) {
@@ -95,6 +95,14 @@ describe('tooltip placement', () => {
     const covers = (s: { x: number; y: number }) => s.x > p.x && s.x < p.x + 300 && s.y > p.y && s.y < p.y + 200;
     expect(covers(at)).toBe(false);
     expect(covers(partner)).toBe(false);
+  });
+  test('stays in a frame that is a part of the window', () => {
+    const frame = { left: 40, top: 250, width: 600, height: 260 };
+    for (let x = 40; x <= 640; x += 30)
+      for (let y = 250; y <= 510; y += 20) {
+        const p = placeTooltip({ x, y }, null, size, frame);
+        expect([p.x >= 40, p.y >= 250, p.x + 300 <= 640, p.y + 200 <= 510]).toEqual([true, true, true, true]);
+      }
   });
   test('a card larger than the window starts at its corner', () => {
     expect(placeTooltip({ x: 50, y: 50 }, null, { width: 2000, height: 2000 }, window)).toEqual({ x: 8, y: 8 });
