@@ -2,10 +2,13 @@
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { TokenRows } from '../io/tokenRows.js';
 import { tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
-import type { LanguageModel, TokenSet } from '../models/types.js';
-import { count, withSummary } from '../present/items.js';
-import { requireThing, thing, type Arg } from '../verb/common.js';
-import { choice, flag, parseOptions, whole, type Given } from '../verb/option.js';
+import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
+import { sequenceCountItems, wordCountItems, wordSequenceItems } from '../present/datasets.js';
+import { count, setDisplay, withDisplay, withSummary } from '../present/items.js';
+import { requireThing, seed, thing, type Arg } from '../verb/common.js';
+import { choice, flag, parseOptions, required, value, whole, type Given } from '../verb/option.js';
+import { cutSample, type CutSample, type WordSequence } from './cutWords.js';
+import { drawWords, type WordCount, type WordDraw } from './words.js';
 
 /** How texts are cut into token sequences. The comments are what the editor says of Dataset.with. */
 export const TOKENS = {
@@ -41,6 +44,42 @@ export const TOKENS = {
 
 export type TokenOptions = Given<typeof TOKENS>;
 
+const isWords = (v: unknown): boolean =>
+  Array.isArray(v) && v.length > 0 && v.every((word) => typeof word === 'string' && word.trim() !== '');
+
+/** What Dataset.withWords draws. */
+const WORDS = {
+  /** Words or phrases, found as whole words whatever their case: "king" is not in "looking", nor in "kings". */
+  words: value<readonly string[]>(
+    'an array of words such as ["king", "queen"]',
+    { doc: 'Words or phrases, found as whole words whatever their case.' },
+    isWords,
+  ),
+  /** Instead of words: what matches it is one word. A pattern that does not end in time is stopped. */
+  regex: value<RegExp>(
+    'a regular expression such as /\\bkings?\\b/i',
+    { doc: 'Instead of words: what matches it is one word.' },
+    (v) => v instanceof RegExp,
+  ),
+  /** Sequences for each word. */
+  perWord: required(whole({ doc: 'Sequences for each word.', min: 1 })),
+  /** What a sequence is of. */
+  unit: choice(['text', 'sentence', 'window'], {
+    doc: "What a sequence is of: the text from its beginning, later where the word would be cut away ('text'); the sentence of the word; or as much of the text as fits, the word in its middle ('window').",
+    default: 'text',
+  }),
+  /** Draws which texts and places. */
+  seed: seed('Draws which texts and places.'),
+} as const;
+
+export type WordOptions = Given<typeof WORDS>;
+
+interface DatasetOptions extends TokenOptions {
+  source: JsonObject;
+  concepts?: TextConcepts;
+  rows?: TokenRows;
+}
+
 /** Texts with the options by which models tokenize them; nothing is tokenized before a model asks. */
 export class Dataset {
   private readonly byTokenizer = new Map<string, TokenSet>();
@@ -50,7 +89,7 @@ export class Dataset {
     readonly name: string,
     /** The texts, in order. */
     readonly texts: readonly string[],
-    private readonly options: TokenOptions & { source: JsonObject; concepts?: TextConcepts; rows?: TokenRows },
+    protected readonly options: DatasetOptions,
   ) {
     withSummary(this, () => this.toString());
   }
@@ -64,19 +103,18 @@ export class Dataset {
     const { tokenizer } = model;
     let set = this.byTokenizer.get(tokenizer.id);
     if (!set) {
-      const { samples, context, rows, ...rest } = this.options;
-      const made = rows
-        ? tokensFromRows(rows.rows, tokenizer, {
-            context,
-            sequences: samples,
-            padding: rows.padding,
-            source: rows.source,
-          })
-        : tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, sequences: samples });
+      const made = this.tokenize(tokenizer);
       set = withSummary(made, () => describeTokens(this.name, made));
       this.byTokenizer.set(tokenizer.id, set);
     }
     return set;
+  }
+
+  protected tokenize(tokenizer: Tokenizer): TokenSet {
+    const { samples, context, rows, ...rest } = this.options;
+    if (!rows) return tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, sequences: samples });
+    const { padding, source } = rows;
+    return tokensFromRows(rows.rows, tokenizer, { context, sequences: samples, padding, source });
   }
 
   /** The token set made before by the tokenizer of this identity; undefined when none was. */
@@ -91,6 +129,27 @@ export class Dataset {
     return new Dataset(this.name, this.texts, { ...this.options, ...options });
   }
 
+  /**
+   * A sample of concepts: for each word as many sequences, each of one text (`perWord`, `unit`: 'text', 'sentence' or
+   * 'window', `seed`). Words are given as { words: [...] }, or as one { regex }. A sequence is cut to the context so that its
+   * word stays in it, and filled up with padding, which counts in no statistic; no text comes twice for a word. The
+   * result shows what was found and drawn; `drawn(model)` lists the sequences.
+   */
+  withWords(options: WordOptions): WordSample {
+    const { words, regex, ...how } = parseOptions('Dataset.withWords', options, WORDS);
+    if ((words === undefined) === (regex === undefined))
+      throw new TypeError('Dataset.withWords: give words, or a regex, and not both');
+    if (this.options.rows)
+      throw new Error('Dataset.withWords looks for words in texts, but this dataset holds rows of token ids');
+    const asked = words ? [...new Set(words.map((word) => word.trim()))] : [String(regex)];
+    const draw = drawWords(this.texts, asked, regex, how);
+    if (draw.places.length === 0)
+      throw new Error(
+        `Dataset.withWords: none of ${count(this.texts.length)} texts holds ${asked.slice(0, 5).join(', ')}${asked.length > 5 ? ', …' : ''} as a whole word; use more texts or other words`,
+      );
+    return new WordSample(this, { words: asked, regex, ...how }, draw, this.options);
+  }
+
   /** "Dataset name: 1,000 texts, sequences of 128 tokens". */
   toString(): string {
     const { samples, rows } = this.options;
@@ -98,6 +157,99 @@ export class Dataset {
     if (rows)
       return `Dataset ${this.name}: ${count(rows.rows.shape[0])} rows of token ids, sequences of ${context} tokens`;
     return `Dataset ${this.name}: ${count(this.texts.length)} texts, sequences of ${context} tokens${samples ? `, ${count(samples)} samples` : ''}`;
+  }
+}
+
+/** How a sample was asked for. */
+interface Asked {
+  words: readonly string[];
+  regex: RegExp | undefined;
+  perWord: number;
+  unit: 'text' | 'sentence' | 'window';
+  seed: number;
+}
+
+/** What each word was found and drawn, and the sequences that a model reads. */
+export interface WordSequences {
+  readonly counts: readonly SequenceCount[];
+  readonly sequences: readonly WordSequence[];
+}
+
+/** A word before and after cutting. */
+export interface SequenceCount extends WordCount {
+  /** Sequences that were drawn for the word and hold it. */
+  readonly sequences: number;
+  /** Sequences of other words that hold it too. */
+  readonly alsoIn: number;
+}
+
+/** Texts drawn for words, one to a sequence. `texts` are those that they were drawn from. */
+export class WordSample extends Dataset {
+  private readonly cuts = new Map<string, CutSample>();
+
+  constructor(
+    private readonly from: Dataset,
+    private readonly asked: Asked,
+    private readonly draw: WordDraw,
+    options: DatasetOptions,
+  ) {
+    super(from.name, from.texts, options);
+    setDisplay(this, () => wordCountItems(this.counts, this.toString()));
+  }
+
+  /** For each word, in the order asked: occurrences and texts found, and sequences drawn. */
+  get counts(): readonly WordCount[] {
+    return this.draw.counts;
+  }
+
+  /** The sequences as a model reads them: which word, in which text, what is left around it; and counts after cutting. */
+  drawn(model: Pick<LanguageModel, 'tokenizer'>): WordSequences {
+    requireThing(model, 'model');
+    const { sequences, alsoIn } = this.cut(model.tokenizer);
+    const counts = this.counts.map((each, w) => ({
+      ...each,
+      sequences: sequences.filter(({ word }) => word === each.word).length,
+      alsoIn: alsoIn[w],
+    }));
+    const title = this.toString();
+    withDisplay(counts, () => sequenceCountItems(counts, title));
+    return withDisplay({ counts, sequences }, () => wordSequenceItems(counts, sequences, title));
+  }
+
+  /** The same draw in another context, or with or without a begin token. */
+  override with(options: TokenOptions): WordSample {
+    parseOptions('Dataset.with', options, TOKENS);
+    for (const key of ['samples', 'pack', 'pad', 'separator'] as const)
+      if (options[key] !== undefined)
+        throw new Error(
+          `{ ${key} } has no say in a sample of words: each sequence is of one text, filled up; draw again by withWords`,
+        );
+    return new WordSample(this.from, this.asked, this.draw, { ...this.options, ...options });
+  }
+
+  protected override tokenize(tokenizer: Tokenizer): TokenSet {
+    const { texts, concepts } = this.cut(tokenizer);
+    const { words, perWord, unit, seed } = this.asked;
+    const { context = 128, bos, source } = this.options;
+    const sample = { words: [...words], perWord, unit, seed };
+    const how = { context, bos, pack: 'each', pad: true, concepts, source: { ...source, sample } } as const;
+    return tokenizeTexts(texts, tokenizer, how);
+  }
+
+  private cut(tokenizer: Tokenizer): CutSample {
+    const known = this.cuts.get(tokenizer.id);
+    if (known) return known;
+    const { context = 128, bos, concepts } = this.options;
+    const content = context - ((bos ?? tokenizer.addsBos) ? 1 : 0);
+    const made = cutSample(this.texts, this.draw.places, { ...this.asked, tokenizer, content, concepts });
+    this.cuts.set(tokenizer.id, made);
+    return made;
+  }
+
+  override toString(): string {
+    const { words, perWord, unit } = this.asked;
+    const named = `${words.slice(0, 5).join(', ')}${words.length > 5 ? `, … (${words.length} words)` : ''}`;
+    return `Sample of ${this.name}: ${count(this.draw.places.length)} of ${count(this.texts.length)} texts with ${named}, ${perWord} a word, by ${unit}, sequences of ${this.options.context ?? 128} tokens`;
   }
 }
 

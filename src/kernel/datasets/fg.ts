@@ -104,6 +104,9 @@ export const datasets = namespace({
   doc: 'Texts that any model can tokenize, once per tokenizer: two models with one tokenizer read the same tokens.',
   example: `const text = fg.datasets.stories({ stories: 200, context: 64, samples: 100 })
 const half = text.with({ samples: 50 })
+// Sentences with these words, ten for each, and what was drawn as a model reads it
+const royal = text.withWords({ words: ['king', 'queen', 'princess'], perWord: 10, unit: 'sentence' })
+royal.drawn(await fg.models.load('models/tiny-stories-1L'))
 fg.datasets.fromTexts([text.texts[0], half.texts[1]], { name: 'two stories', separator: 'none' })`,
   verbs: { load, fromTexts, stories },
 });

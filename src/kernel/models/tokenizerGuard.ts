@@ -1,4 +1,4 @@
-/** Bounds on what a foreign tokenizer.json may cost. Its numbers make arrays, and its patterns run on every text. */
+/** Bounds on what foreign patterns may cost: those of a tokenizer.json, whose numbers make arrays too, and those of cells. */
 import vm from 'node:vm';
 import { clip } from '../../protocol/clip.js';
 
@@ -70,18 +70,26 @@ export class PatternGuard {
   private readonly box = vm.createContext({ work: undefined });
   private readonly script = new vm.Script('work()');
 
-  constructor(private readonly patterns: readonly string[]) {}
+  /** `of`: how a pattern that is not the tokenizer's is spoken of, and the time that it has for a character. */
+  constructor(
+    private readonly patterns: readonly string[],
+    private readonly of = {
+      whose: "the tokenizer's pattern",
+      instead: 'Use another tokenizer.json',
+      msPerCharacter: LIMIT_MS_PER_CHARACTER,
+    },
+  ) {}
 
   run<T>(characters: number, work: () => T): T {
     if (this.patterns.length === 0) return work();
-    const timeout = Math.ceil(LIMIT_MS + LIMIT_MS_PER_CHARACTER * characters);
+    const timeout = Math.ceil(LIMIT_MS + this.of.msPerCharacter * characters);
     this.box.work = work;
     try {
       return this.script.runInContext(this.box, { timeout }) as T;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
       throw new Error(
-        `the tokenizer's pattern ${this.patterns.map((p) => JSON.stringify(clip(p))).join(' or ')} did not finish within ${timeout} ms on a text of ${characters} characters; it repeats a repetition. Use another tokenizer.json`,
+        `${this.of.whose} ${this.patterns.map((p) => JSON.stringify(clip(p))).join(' or ')} did not finish within ${timeout} ms on a text of ${characters} characters; it repeats a repetition. ${this.of.instead}`,
         { cause: error },
       );
     } finally {

@@ -1,0 +1,60 @@
+/** How samples of words are shown. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import { tableItems, tableOf } from './items.js';
+
+interface Count {
+  readonly word: string;
+  readonly occurrences: number;
+  readonly texts: number;
+  readonly drawn: number;
+}
+
+/** Sequences that are listed: more make an output that no one reads. */
+const LISTED = 1000;
+
+const row = ({ word, occurrences, texts, drawn }: Count) => ({ word, occurrences, 'texts with it': texts, drawn });
+
+/** What was found of each word and drawn. */
+export const wordCountItems = (counts: readonly Count[], title: string): OutputItem[] =>
+  tableItems({ ...tableOf(counts.map(row), title), note: 'whole words; drawn(model) lists the sequences' });
+
+/** The same with what is left after cutting to the context. */
+export const sequenceCountItems = (
+  counts: ReadonlyArray<Count & { readonly sequences: number; readonly alsoIn: number }>,
+  title: string,
+): OutputItem[] =>
+  tableItems({
+    ...tableOf(
+      counts.map((each) => ({
+        ...row(each),
+        'sequences with it': each.sequences,
+        'of other words with it': each.alsoIn,
+      })),
+      title,
+    ),
+    note: 'sequences: after cutting to the context',
+  });
+
+interface Sequence {
+  readonly word: string;
+  readonly as: string;
+  readonly text: number;
+  readonly sequence: number;
+  readonly tokens: number;
+  readonly whole: boolean;
+  readonly before: string;
+  readonly behind: string;
+}
+
+/** What was drawn, and for each word how many sequences hold it. */
+export function wordSequenceItems(
+  counts: ReadonlyArray<{ readonly word: string; readonly drawn: number; readonly sequences: number }>,
+  sequences: readonly Sequence[],
+  title: string,
+): OutputItem[] {
+  const rows = sequences.map(({ sequence, word, text, tokens, whole, before, as, behind }) => ({
+    ...{ sequence, word, text, tokens, cut: whole ? 'no' : 'yes', before, as, behind },
+  }));
+  const held = counts.map(({ word, drawn, sequences: n }) => `${word} ${n} of ${drawn}`).join(', ');
+  return tableItems({ ...tableOf(rows, title, LISTED), note: `after cutting to the context: ${held}` });
+}
