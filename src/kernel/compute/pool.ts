@@ -13,11 +13,14 @@ export interface TaskOptions {
   /** Buffers of the payload handed over instead of copied; unusable here afterwards. */
   transfer?: ArrayBuffer[];
   signal?: AbortSignal;
+  /** The caller does nothing meanwhile: one worker more than the pool's size may run, on the core that the caller leaves. */
+  callerWaits?: boolean;
 }
 
 interface Job {
   request: PoolRequest;
   transfer: ArrayBuffer[];
+  callerWaits: boolean;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -76,6 +79,7 @@ export class Pool {
       const job: Job = {
         request,
         transfer: options.transfer ?? [],
+        callerWaits: options.callerWaits ?? false,
         resolve: (value) => {
           done();
           resolve(value as T);
@@ -103,8 +107,11 @@ export class Pool {
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
+      const size = this.size + (this.#queue[0].callerWaits ? 1 : 0);
+      const busy = this.#slots.reduce((n, s) => n + (s.job ? 1 : 0), 0);
+      if (busy >= size) return;
       let slot = this.#slots.find((s) => !s.job);
-      if (!slot && this.#slots.length < this.size) slot = this.#open(this.#bundle!);
+      if (!slot && this.#slots.length < size) slot = this.#open(this.#bundle!);
       if (!slot) return;
       const job = this.#queue.shift()!;
       slot.job = job;

@@ -3,6 +3,8 @@
  * `transfer` names buffers of the result that are handed over instead of copied.
  */
 import { labelsOfDistances, type LabelRequest } from './clustering/labels.js';
+import { takePart } from './shared/phaseTable.js';
+import type { PhaseRequest } from './shared/pieces.js';
 import { drawSpan, type SpanRequest } from './sampling/span.js';
 import { shortestPaths, type DistanceGraph } from './shortestPaths.js';
 
@@ -31,5 +33,10 @@ export const poolTasks: Readonly<Record<string, PoolTask>> = {
   clusterLabels: (payload) => {
     const value = labelsOfDistances(payload as LabelRequest);
     return { value, transfer: [value.buffer as ArrayBuffer] };
+  },
+  /** Pieces of a phase of work on shared memory, until none is left. */
+  sharedPhase: (payload) => {
+    takePart(payload as PhaseRequest);
+    return { value: undefined };
   },
 };

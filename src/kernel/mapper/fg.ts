@@ -17,6 +17,7 @@ import { loadLens, saveLens } from './lensSaved.js';
 import { PIPELINE, type LensSpec, type MapperOptions } from './options.js';
 import { mapperLens } from './plan.js';
 import { graphArg, points } from './points.js';
+import { layoutVersion } from './layoutVersion.js';
 import { loadGraph, saveGraph } from './saved.js';
 import { graphItems } from './show.js';
 
@@ -32,7 +33,11 @@ const graph = verb({
     version: 2,
     what: 'Mapper graph',
     title: (x) => `Mapper graph of ${x.rows} × ${x.cols}`,
-    inputs: ({ distances }, x) => ({ points: matrixId(x), distances: distances && matrixId(distances) }),
+    inputs: ({ distances, lens: seen }, x) => ({
+      points: matrixId(x),
+      distances: distances && matrixId(distances),
+      layout: layoutVersion(seen),
+    }),
     save: saveGraph,
     load: loadGraph,
   },
@@ -52,7 +57,7 @@ const lens = verb({
     version: 2,
     what: 'Lens',
     title: (x) => `lens of ${x.rows} × ${x.cols}`,
-    inputs: (_, x) => ({ points: matrixId(x) }),
+    inputs: (_, x, given) => ({ points: matrixId(x), layout: layoutVersion(given) }),
     parameters: ({ parsed }, _, given) => asParameters({ lens: given, seed: parsed.seed }) as JsonObject,
     save: saveLens,
     load: loadLens,

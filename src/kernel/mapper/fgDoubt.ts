@@ -18,9 +18,10 @@ import {
   type NodeFunction,
 } from './findings.js';
 import { mapperGraph } from './graph.js';
+import { layoutVersion } from './layoutVersion.js';
 import { NULL_KINDS } from './nullData.js';
 import { mapperNulls } from './nulls.js';
-import { PIPELINE, PLAN, type MapperOptions, type PlanOptions } from './options.js';
+import { PIPELINE, PLAN, type LensSpec, type MapperOptions, type PlanOptions } from './options.js';
 import { nodeOverlap } from './overlap.js';
 import { graphArg, points } from './points.js';
 import { describeSample, ripsPersistence, ripsSettings } from './ripsSample.js';
@@ -29,9 +30,13 @@ import { mapperSweep } from './sweep.js';
 import type { MapperGraph } from './types.js';
 
 const parametersOf = (value: object): JsonObject => asParameters(value) as JsonObject;
-const matrixIds = ({ distances }: { distances?: Matrix }, x: Matrix): Record<string, string | undefined> => ({
+const matrixIds = (
+  { distances, lens }: { distances?: Matrix; lens?: LensSpec },
+  x: Matrix,
+): Record<string, string | undefined> => ({
   points: matrixId(x),
   distances: distances && matrixId(distances),
+  layout: layoutVersion(lens),
 });
 /** The pipeline in identities: distances are an input. */
 const pipelineGiven = (given: object): object => {

@@ -19,7 +19,7 @@ const rowsOf = rowsArg('x', 'n × d rows, or an SAE: its decoder rows.');
 /** How layouts are kept: a picture of the SAE's features asks which rows one is of. */
 const kept = {
   kind: 'layout' as const,
-  version: 2,
+  version: 3,
   inputs: (_: unknown, x: Matrix) => ({ rows: matrixId(x) }),
   save: saveLayout,
   load: async (folder: string, x: Matrix): Promise<Layout> => ({ ...(await loadLayout(folder)), rows: matrixId(x) }),

@@ -2,6 +2,9 @@
 import type { CallOptions } from '../compute/call.js';
 import { choice, real, whole, type Given } from '../verb/option.js';
 
+/** Part of what identifies a layout: raised when the same options give another one. */
+export const UMAP_VERSION = 'umap 4';
+
 export const UMAP = {
   nNeighbors: whole({
     doc: 'Size of the local neighbourhood, the point itself included; at most the number of points.',

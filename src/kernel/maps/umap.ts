@@ -11,7 +11,7 @@ import { sha256 } from '../io/hash.js';
 import { only, parseOptions, type Parsed } from '../verb/option.js';
 import { components, fuzzyUnion, memberships, type FuzzyGraph, type Neighbours } from './fuzzyGraph.js';
 import { principalAxes, project } from './pca.js';
-import { UMAP, type UmapOptions } from './options.js';
+import { UMAP, UMAP_VERSION, type UmapOptions } from './options.js';
 import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
@@ -86,9 +86,9 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
           seed: s.seed,
           signal: options.signal,
         });
-  const parameters = { ...s, init: start.init, engine: 'fgnb-umap 3' };
+  const parameters = { ...s, init: start.init, engine: `fgnb-${UMAP_VERSION}` };
   return {
-    id: sha256(['umap 3', JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
+    id: sha256([UMAP_VERSION, JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
     coordinates: spread(start.y, kept.index, x.rows),
     points: x.rows,
     method: 'umap',

@@ -1,0 +1,360 @@
+;; What workers do on the memory they share (memory.ts): an epoch of UMAP's layout, and the neighbours among a tile of a product.
+;; scripts/wasm.mjs makes kernels.ts of this.
+(module
+  (import "e" "m" (memory 1 65536 shared))
+  (import "e" "trim" (func $trim (param i32)))
+  ;; Vertices lo..hi-1 of one epoch. y0: positions that all read; y1: written. Edges of vertex i: p[i]..p[i+1]-1 in fours, of weight w.
+  (func
+    (export "epoch") (param $lo i32) (param $hi i32) (param $alpha f32) (param $den f32) (param $n i32)
+    (param $key i32) (param $y0 i32) (param $y1 i32) (param $p i32) (param $to i32) (param $w i32) (param $inc i32)
+    (param $credit i32) (param $att i32) (param $rep i32) (local $i i32) (local $e i32) (local $end i32)
+    (local $xy v128) (local $d v128) (local $q v128) (local $k v128) (local $r v128) (local $dx v128)
+    (local $dy v128) (local $a v128) (local $b v128) (local $own v128) (local $cr f32) (local $four v128)
+    (local $minus v128) (local $nn v128) (local $sx v128) (local $sy v128) (local $sc v128)
+    (local.set $four (f32x4.splat (f32.const 4)))
+    (local.set $minus (f32x4.splat (f32.const -4)))
+    (local.set $nn (i32x4.splat (local.get $n)))
+    (local.set $i (local.get $lo))
+    (block $done
+      (loop $vertex
+        (br_if $done (i32.ge_u (local.get $i) (local.get $hi)))
+        (local.set $xy (v128.load64_zero (i32.add (local.get $y0) (i32.shl (local.get $i) (i32.const 3)))))
+        (local.set $e
+          (i32.shl (i32.load (i32.add (local.get $p) (i32.shl (local.get $i) (i32.const 2)))) (i32.const 2)))
+        (local.set $end
+          (i32.shl (i32.load offset=4 (i32.add (local.get $p) (i32.shl (local.get $i) (i32.const 2)))) (i32.const 2)))
+        (local.set $sx (v128.const i32x4 0 0 0 0))
+        (local.set $sy (local.get $sx))
+        (local.set $sc (local.get $sx))
+        (block $pulled
+          (loop $pull
+            (br_if $pulled (i32.ge_u (local.get $e) (local.get $end)))
+            (local.set $k (v128.load (i32.add (local.get $to) (local.get $e))))
+            (local.set $a
+              (v128.load64_lane 1
+                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 1 (local.get $k)) (i32.const 3)))
+                (v128.load64_zero
+                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 0 (local.get $k)) (i32.const 3))))))
+            (local.set $b
+              (v128.load64_lane 1
+                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 3 (local.get $k)) (i32.const 3)))
+                (v128.load64_zero
+                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 2 (local.get $k)) (i32.const 3))))))
+            (local.set $dx
+              (f32x4.sub
+                (f32x4.splat (f32x4.extract_lane 0 (local.get $xy)))
+                (i8x16.shuffle 0 1 2 3 8 9 10 11 16 17 18 19 24 25 26 27 (local.get $a) (local.get $b))))
+            (local.set $dy
+              (f32x4.sub
+                (f32x4.splat (f32x4.extract_lane 1 (local.get $xy)))
+                (i8x16.shuffle 4 5 6 7 12 13 14 15 20 21 22 23 28 29 30 31 (local.get $a) (local.get $b))))
+            (local.set $d
+              (f32x4.add (f32x4.mul (local.get $dx) (local.get $dx)) (f32x4.mul (local.get $dy) (local.get $dy))))
+            (local.set $q (i32x4.shl (i32x4.shr_u (local.get $d) (i32.const 16)) (i32.const 2)))
+            (local.set $q
+              (v128.load32_lane 3
+                (i32.add (local.get $att) (i32x4.extract_lane 3 (local.get $q)))
+                (v128.load32_lane 2
+                  (i32.add (local.get $att) (i32x4.extract_lane 2 (local.get $q)))
+                  (v128.load32_lane 1
+                    (i32.add (local.get $att) (i32x4.extract_lane 1 (local.get $q)))
+                    (v128.load32_zero (i32.add (local.get $att) (i32x4.extract_lane 0 (local.get $q))))))))
+            (local.set $q (f32x4.mul (local.get $q) (v128.load (i32.add (local.get $w) (local.get $e)))))
+            (local.set $sc (f32x4.add (local.get $sc) (local.get $q)))
+            (local.set $sx (f32x4.add (local.get $sx) (f32x4.mul (local.get $q) (local.get $dx))))
+            (local.set $sy (f32x4.add (local.get $sy) (f32x4.mul (local.get $q) (local.get $dy))))
+            (local.set $e (i32.add (local.get $e) (i32.const 16)))
+            (br $pull)))
+        ;; all pulls at once, damped by their sum: xy -= 2 alpha s / (1 + den alpha sum c)
+        (local.set $a (local.get $sx))
+        (local.set $b (local.get $sy))
+        (local.set $a
+          (f32x4.add
+            (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b))
+            (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b))))
+        (local.set $a
+          (f32x4.add
+            (local.get $a)
+            (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $a) (local.get $a))))
+        (local.set $sc
+          (f32x4.add
+            (local.get $sc)
+            (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $sc) (local.get $sc))))
+        (local.set $xy
+          (f32x4.sub
+            (local.get $xy)
+            (f32x4.mul
+              (local.get $a)
+              (f32x4.splat
+                (f32.div
+                  (f32.add (local.get $alpha) (local.get $alpha))
+                  (f32.add
+                    (f32.const 1)
+                    (f32.mul
+                      (f32.mul (local.get $den) (local.get $alpha))
+                      (f32.add (f32x4.extract_lane 0 (local.get $sc)) (f32x4.extract_lane 1 (local.get $sc))))))))))
+        ;; negative samples in fours: generators keyed by (seed, epoch), vertex and lane
+        (local.set $own (i32x4.splat (local.get $i)))
+        (local.set $r
+          (i32x4.add
+            (i32x4.splat (i32.xor (local.get $key) (i32.mul (local.get $i) (i32.const 0x85ebca6b))))
+            (v128.const i32x4 0x1b873593 0x3c6ef372 0x5bd1e995 0x7a1d4c2f)))
+        (local.set $r
+          (i32x4.mul
+            (v128.xor (local.get $r) (i32x4.shr_u (local.get $r) (i32.const 16)))
+            (i32x4.splat (i32.const 0x7feb352d))))
+        (local.set $r
+          (i32x4.mul
+            (v128.xor (local.get $r) (i32x4.shr_u (local.get $r) (i32.const 15)))
+            (i32x4.splat (i32.const 0x846ca68b))))
+        (local.set $r
+          (v128.or (v128.xor (local.get $r) (i32x4.shr_u (local.get $r) (i32.const 16))) (v128.const i32x4 1 1 1 1)))
+        (local.set $cr
+          (f32.add
+            (f32.load (i32.add (local.get $credit) (i32.shl (local.get $i) (i32.const 2))))
+            (f32.load (i32.add (local.get $inc) (i32.shl (local.get $i) (i32.const 2))))))
+        (block $paid
+          (loop $negative
+            (br_if $paid (f32.lt (local.get $cr) (f32.const 4)))
+            (local.set $cr (f32.sub (local.get $cr) (f32.const 4)))
+            (local.set $r (v128.xor (local.get $r) (i32x4.shl (local.get $r) (i32.const 13))))
+            (local.set $r (v128.xor (local.get $r) (i32x4.shr_u (local.get $r) (i32.const 17))))
+            (local.set $r (v128.xor (local.get $r) (i32x4.shl (local.get $r) (i32.const 5))))
+            (local.set $k
+              (i8x16.shuffle 4 5 6 7 12 13 14 15 20 21 22 23 28 29 30 31
+                (i64x2.extmul_low_i32x4_u (local.get $r) (local.get $nn))
+                (i64x2.extmul_high_i32x4_u (local.get $r) (local.get $nn))))
+            (local.set $a
+              (v128.load64_lane 1
+                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 1 (local.get $k)) (i32.const 3)))
+                (v128.load64_zero
+                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 0 (local.get $k)) (i32.const 3))))))
+            (local.set $b
+              (v128.load64_lane 1
+                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 3 (local.get $k)) (i32.const 3)))
+                (v128.load64_zero
+                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 2 (local.get $k)) (i32.const 3))))))
+            (local.set $dx
+              (f32x4.sub
+                (f32x4.splat (f32x4.extract_lane 0 (local.get $xy)))
+                (i8x16.shuffle 0 1 2 3 8 9 10 11 16 17 18 19 24 25 26 27 (local.get $a) (local.get $b))))
+            (local.set $dy
+              (f32x4.sub
+                (f32x4.splat (f32x4.extract_lane 1 (local.get $xy)))
+                (i8x16.shuffle 4 5 6 7 12 13 14 15 20 21 22 23 28 29 30 31 (local.get $a) (local.get $b))))
+            (local.set $d
+              (f32x4.add (f32x4.mul (local.get $dx) (local.get $dx)) (f32x4.mul (local.get $dy) (local.get $dy))))
+            (local.set $q (i32x4.shl (i32x4.shr_u (local.get $d) (i32.const 16)) (i32.const 2)))
+            (local.set $q
+              (v128.load32_lane 3
+                (i32.add (local.get $rep) (i32x4.extract_lane 3 (local.get $q)))
+                (v128.load32_lane 2
+                  (i32.add (local.get $rep) (i32x4.extract_lane 2 (local.get $q)))
+                  (v128.load32_lane 1
+                    (i32.add (local.get $rep) (i32x4.extract_lane 1 (local.get $q)))
+                    (v128.load32_zero (i32.add (local.get $rep) (i32x4.extract_lane 0 (local.get $q))))))))
+            (local.set $a
+              (f32x4.pmax
+                (local.get $minus)
+                (f32x4.pmin (local.get $four) (f32x4.mul (local.get $q) (local.get $dx)))))
+            (local.set $b
+              (f32x4.pmax
+                (local.get $minus)
+                (f32x4.pmin (local.get $four) (f32x4.mul (local.get $q) (local.get $dy)))))
+            ;; points on top of each other: the clipped maximum; the point itself: nothing
+            (local.set $d (f32x4.eq (local.get $d) (v128.const f32x4 0 0 0 0)))
+            (local.set $k (i32x4.ne (local.get $k) (local.get $own)))
+            (local.set $a (v128.and (local.get $k) (v128.bitselect (local.get $four) (local.get $a) (local.get $d))))
+            (local.set $b (v128.and (local.get $k) (v128.bitselect (local.get $four) (local.get $b) (local.get $d))))
+            (local.set $a
+              (f32x4.add
+                (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b))
+                (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b))))
+            (local.set $a
+              (f32x4.add
+                (local.get $a)
+                (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $a) (local.get $a))))
+            (local.set $xy (f32x4.add (local.get $xy) (f32x4.mul (f32x4.splat (local.get $alpha)) (local.get $a))))
+            (br $negative)))
+        (v128.store64_lane 0 (i32.add (local.get $y1) (i32.shl (local.get $i) (i32.const 3))) (local.get $xy))
+        (f32.store (i32.add (local.get $credit) (i32.shl (local.get $i) (i32.const 2))) (local.get $cr))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $vertex))))
+  ;; Squared distance (0) or product (1) of two rows of d float32, in float64: four sums that take every fourth column each, the last
+  ;; columns to the first, added as (s0 + s1) + (s2 + s3). knn.ts has the same sums in JavaScript, to the bit.
+  (func
+    (export "exact") (param $a i32) (param $b i32) (param $d i32) (param $product i32) (result f64)
+    (local $end i32) (local $u v128) (local $v v128) (local $s v128) (local $r v128) (local $s0 f64) (local $x f64) (local $y f64)
+    (local.set $end (i32.add (local.get $a) (i32.shl (i32.and (local.get $d) (i32.const -4)) (i32.const 2))))
+    (if
+      (local.get $product)
+      (then
+        (block $done
+          (loop $next
+            (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
+            (local.set $s
+              (f64x2.add
+                (local.get $s)
+                (f64x2.mul
+                  (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a)))
+                  (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b))))))
+            (local.set $r
+              (f64x2.add
+                (local.get $r)
+                (f64x2.mul
+                  (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $a)))
+                  (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $b))))))
+            (local.set $a (i32.add (local.get $a) (i32.const 16)))
+            (local.set $b (i32.add (local.get $b) (i32.const 16)))
+            (br $next))))
+      (else
+        (block $done
+          (loop $next
+            (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
+            (local.set $u
+              (f64x2.sub
+                (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a)))
+                (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b)))))
+            (local.set $v
+              (f64x2.sub
+                (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $a)))
+                (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $b)))))
+            (local.set $s (f64x2.add (local.get $s) (f64x2.mul (local.get $u) (local.get $u))))
+            (local.set $r (f64x2.add (local.get $r) (f64x2.mul (local.get $v) (local.get $v))))
+            (local.set $a (i32.add (local.get $a) (i32.const 16)))
+            (local.set $b (i32.add (local.get $b) (i32.const 16)))
+            (br $next)))))
+    (local.set $s0 (f64x2.extract_lane 0 (local.get $s)))
+    (local.set $end (i32.add (local.get $end) (i32.shl (i32.and (local.get $d) (i32.const 3)) (i32.const 2))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
+        (local.set $x (f64.promote_f32 (f32.load (local.get $a))))
+        (local.set $y (f64.promote_f32 (f32.load (local.get $b))))
+        (if
+          (local.get $product)
+          (then (local.set $s0 (f64.add (local.get $s0) (f64.mul (local.get $x) (local.get $y)))))
+          (else
+            (local.set $x (f64.sub (local.get $x) (local.get $y)))
+            (local.set $s0 (f64.add (local.get $s0) (f64.mul (local.get $x) (local.get $x))))))
+        (local.set $a (i32.add (local.get $a) (i32.const 4)))
+        (local.set $b (i32.add (local.get $b) (i32.const 4)))
+        (br $next)))
+    (f64.add
+      (f64.add (local.get $s0) (f64x2.extract_lane 1 (local.get $s)))
+      (f64.add (f64x2.extract_lane 0 (local.get $r)) (f64x2.extract_lane 1 (local.get $r)))))
+  ;; Takes a candidate of a row; with 2C of them JavaScript keeps the better half.
+  (func $keep
+    (param $row i32) (param $index i32) (param $score f32) (param $room i32) (param $counts i32) (param $scores i32)
+    (param $found i32) (local $c i32) (local $at i32)
+    (local.set $at (i32.add (local.get $counts) (i32.shl (local.get $row) (i32.const 2))))
+    (local.set $c (i32.load (local.get $at)))
+    (i32.store (local.get $at) (i32.add (local.get $c) (i32.const 1)))
+    (local.set $at (i32.shl (i32.add (i32.mul (local.get $row) (local.get $room)) (local.get $c)) (i32.const 2)))
+    (f32.store (i32.add (local.get $scores) (local.get $at)) (local.get $score))
+    (i32.store (i32.add (local.get $found) (local.get $at)) (local.get $index))
+    (if (i32.eq (i32.add (local.get $c) (i32.const 1)) (local.get $room)) (then (call $trim (local.get $row)))))
+  ;; Entries of a tile: score of (i, j) = squares[i] + squares[j] - 2 scaleA[i] scaleB[j] out', for both rows; out' = out - zero[j] where whole (integers), else out; with diag only j > i.
+  (func
+    (export "scan") (param $out i32) (param $i0 i32) (param $rows i32) (param $j0 i32) (param $width i32)
+    (param $diag i32) (param $whole i32) (param $sq i32) (param $sa i32) (param $sb i32) (param $zero i32)
+    (param $limits i32) (param $room i32) (param $counts i32) (param $scores i32) (param $found i32)
+    (param $scratch i32) (local $i i32) (local $j i32) (local $b i32) (local $own i32) (local $mask i32)
+    (local $lane i32) (local $score f32) (local $v v128) (local $s v128) (local $f v128) (local $l v128)
+    (local $o v128)
+    (loop $row
+      (local.set $own (i32.add (local.get $i0) (local.get $i)))
+      (local.set $b (i32.shl (local.get $own) (i32.const 2)))
+      (local.set $s (v128.load32_splat (i32.add (local.get $sq) (local.get $b))))
+      (local.set $f (v128.load32_splat (i32.add (local.get $sa) (local.get $b))))
+      (local.set $f (f32x4.add (local.get $f) (local.get $f)))
+      (local.set $l (v128.load32_splat (i32.add (local.get $limits) (local.get $b))))
+      (local.set $j
+        (select (i32.and (i32.add (local.get $i) (i32.const 1)) (i32.const -4)) (i32.const 0) (local.get $diag)))
+      (block $end
+        (loop $four
+          (br_if $end (i32.ge_u (local.get $j) (local.get $width)))
+          (local.set $b (i32.shl (i32.add (local.get $j0) (local.get $j)) (i32.const 2)))
+          (local.set $o
+            (v128.load
+              (i32.add
+                (local.get $out)
+                (i32.shl (i32.add (i32.mul (local.get $i) (local.get $width)) (local.get $j)) (i32.const 2)))))
+          (if
+            (local.get $whole)
+            (then
+              (local.set $o
+                (f32x4.convert_i32x4_s
+                  (i32x4.sub (local.get $o) (v128.load (i32.add (local.get $zero) (local.get $b))))))))
+          (local.set $v
+            (f32x4.sub
+              (f32x4.add (local.get $s) (v128.load (i32.add (local.get $sq) (local.get $b))))
+              (f32x4.mul
+                (f32x4.mul (local.get $f) (v128.load (i32.add (local.get $sb) (local.get $b))))
+                (local.get $o))))
+          (if
+            (v128.any_true
+              (f32x4.lt
+                (local.get $v)
+                (f32x4.max (local.get $l) (v128.load (i32.add (local.get $limits) (local.get $b))))))
+            (then
+              (local.set $mask
+                (i32x4.bitmask
+                  (f32x4.lt
+                    (local.get $v)
+                    (f32x4.max (local.get $l) (v128.load (i32.add (local.get $limits) (local.get $b)))))))
+              (if
+                (i32.lt_u (i32.sub (local.get $width) (local.get $j)) (i32.const 4))
+                (then
+                  (local.set $mask
+                    (i32.and
+                      (local.get $mask)
+                      (i32.sub (i32.shl (i32.const 1) (i32.sub (local.get $width) (local.get $j))) (i32.const 1))))))
+              (if
+                (i32.and (local.get $diag) (i32.le_u (local.get $j) (local.get $i)))
+                (then
+                  (local.set $mask
+                    (i32.and
+                      (local.get $mask)
+                      (i32.shl (i32.const -1) (i32.sub (i32.add (local.get $i) (i32.const 1)) (local.get $j)))))))
+              (v128.store (local.get $scratch) (local.get $v))
+              (block $none
+                (loop $hit
+                  (br_if $none (i32.eqz (local.get $mask)))
+                  (local.set $lane (i32.ctz (local.get $mask)))
+                  (local.set $mask (i32.and (local.get $mask) (i32.sub (local.get $mask) (i32.const 1))))
+                  (local.set $score
+                    (f32.load (i32.add (local.get $scratch) (i32.shl (local.get $lane) (i32.const 2)))))
+                  (local.set $lane (i32.add (i32.add (local.get $j0) (local.get $j)) (local.get $lane)))
+                  (if
+                    (f32.lt
+                      (local.get $score)
+                      (f32.load (i32.add (local.get $limits) (i32.shl (local.get $own) (i32.const 2)))))
+                    (then
+                      (call $keep
+                        (local.get $own)
+                        (local.get $lane)
+                        (local.get $score)
+                        (local.get $room)
+                        (local.get $counts)
+                        (local.get $scores)
+                        (local.get $found))
+                      (local.set $l
+                        (v128.load32_splat (i32.add (local.get $limits) (i32.shl (local.get $own) (i32.const 2)))))))
+                  (if
+                    (f32.lt
+                      (local.get $score)
+                      (f32.load (i32.add (local.get $limits) (i32.shl (local.get $lane) (i32.const 2)))))
+                    (then
+                      (call $keep
+                        (local.get $lane)
+                        (local.get $own)
+                        (local.get $score)
+                        (local.get $room)
+                        (local.get $counts)
+                        (local.get $scores)
+                        (local.get $found))))
+                  (br $hit)))))
+          (local.set $j (i32.add (local.get $j) (i32.const 4)))
+          (br $four)))
+      (br_if $row (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $rows))))))

@@ -1,0 +1,122 @@
+/** One memory that the workers of a phase share: named arrays, one after the other. */
+import { KERNELS } from './kernels.js';
+
+/** WebAssembly.Memory: what is handed to workers. */
+export interface SharedMemory {
+  /** A SharedArrayBuffer: the constructors of typed arrays are typed for either alone. */
+  readonly buffer: ArrayBuffer;
+}
+
+interface WebAssemblyApi {
+  Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { exports: unknown };
+}
+// The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
+const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+
+interface Arrays {
+  f32: Float32Array;
+  f64: Float64Array;
+  i32: Int32Array;
+  u8: Uint8Array;
+  i8: Int8Array;
+}
+
+/** Names, types and lengths of the arrays; `control` is where phases keep count (phases.ts). */
+export type Fields = Readonly<Record<string, readonly [type: keyof Arrays, length: number]>> & {
+  readonly control: readonly ['i32', number];
+};
+export type Views<F extends Fields> = { readonly [Name in keyof F]: Arrays[F[Name][0]] };
+
+const TYPES = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array } as const;
+const PAGE = 65_536;
+/** WebAssembly's addresses end here. */
+const MOST_BYTES = PAGE * 65_536;
+
+/** Where the arrays begin: on cache lines, with one before the first and one behind the last, so that fours may be read past an end. */
+function places(fields: Fields): { at: Map<string, number>; bytes: number } {
+  const at = new Map<string, number>();
+  let bytes = 64;
+  for (const [name, [type, length]] of Object.entries(fields)) {
+    at.set(name, bytes);
+    bytes = 64 * Math.ceil((bytes + length * TYPES[type].BYTES_PER_ELEMENT) / 64);
+  }
+  return { at, bytes: bytes + 64 };
+}
+
+/** Bytes that the arrays take. */
+export const bytesOf = (fields: Fields): number => places(fields).bytes;
+
+/** Whether the arrays fit one memory of WebAssembly (4 GiB). */
+export const fitsShared = (fields: Fields): boolean => places(fields).bytes <= MOST_BYTES;
+
+/** Zeros for all arrays. */
+export function shareMemory(fields: Fields): SharedMemory {
+  const pages = Math.ceil(places(fields).bytes / PAGE);
+  return new Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+/** The arrays in a memory that shareMemory made for the same fields. */
+export function viewsOf<F extends Fields>(memory: SharedMemory, fields: F): Views<F> {
+  const { at } = places(fields);
+  const views = Object.entries(fields).map(([name, [type, length]]) => [
+    name,
+    new TYPES[type](memory.buffer, at.get(name)!, length),
+  ]);
+  return Object.fromEntries(views) as Views<F>;
+}
+
+/** What kernels.wat exports; arrays are given by the place of their first byte. */
+export interface Kernels {
+  epoch(
+    ...at: readonly [
+      low: number,
+      high: number,
+      alpha: number,
+      damping: number,
+      n: number,
+      key: number,
+      from: number,
+      into: number,
+      first: number,
+      to: number,
+      weight: number,
+      increment: number,
+      credit: number,
+      attract: number,
+      repel: number,
+    ]
+  ): void;
+  /** The squared distance (0) or the product (1) of two rows of d float32, in float64. */
+  exact(a: number, b: number, d: number, product: 0 | 1): number;
+  scan(
+    ...at: readonly [
+      out: number,
+      i0: number,
+      rows: number,
+      j0: number,
+      width: number,
+      diagonal: 0 | 1,
+      whole: 0 | 1,
+      squares: number,
+      scaleLeft: number,
+      scaleRight: number,
+      zero: number,
+      limits: number,
+      room: number,
+      counts: number,
+      scores: number,
+      found: number,
+      scratch: number,
+    ]
+  ): void;
+}
+
+let compiled: object | undefined;
+
+/** The kernels over a memory; `trim` is called for a row whose candidates have filled their room. */
+export function kernelsOf(memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels {
+  compiled ??= new Module(Buffer.from(KERNELS.wasm, 'base64'));
+  return new Instance(compiled, { e: { m: memory, trim } }).exports as Kernels;
+}

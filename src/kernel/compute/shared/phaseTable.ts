@@ -1,0 +1,18 @@
+/** The phases that a worker can be asked for, by name. */
+import { epochs, type EpochParameters } from './layout.js';
+import type { SharedMemory } from './memory.js';
+import { takePieces, type Phase, type PhaseRequest } from './pieces.js';
+
+const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) => Phase>> = {
+  layoutEpochs: (memory, parameters: EpochParameters) => epochs(memory, parameters),
+};
+
+/** Takes pieces of the phase that is asked for until none is left. */
+export function takePart({ phase: name, memory, parameters }: PhaseRequest): void {
+  const phase = phases[name](memory, parameters as never);
+  try {
+    takePieces(phase);
+  } finally {
+    phase.close?.();
+  }
+}
