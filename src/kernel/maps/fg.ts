@@ -8,7 +8,7 @@ import { KEPT, rowsArg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { MEASURED, UMAP } from './options.js';
+import { MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
 import { loadLayout, saveLayout } from './saved.js';
 import type { Layout } from './types.js';
@@ -19,7 +19,7 @@ const rowsOf = rowsArg('x', 'n × d rows, or an SAE: its decoder rows.');
 /** How layouts are kept: a picture of the SAE's features asks which rows one is of. */
 const kept = {
   kind: 'layout' as const,
-  version: 3,
+  version: 2,
   inputs: (_: unknown, x: Matrix) => ({ rows: matrixId(x) }),
   save: saveLayout,
   load: async (folder: string, x: Matrix): Promise<Layout> => ({ ...(await loadLayout(folder)), rows: matrixId(x) }),
@@ -52,6 +52,7 @@ const umap = verb({
   run: ({ options, call }, x) => umapOf(x, { ...only({ ...UMAP, ...MEASURED }, options), ...call }),
   keep: {
     ...kept,
+    inputs: (_, x) => ({ rows: matrixId(x), layout: UMAP_VERSION }),
     what: 'UMAP',
     title: (x) => `UMAP of ${x.rows} × ${x.cols}`,
     parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...MEASURED }, given) }) as JsonObject,
