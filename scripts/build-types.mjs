@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { declaredNamespaces, withTypes } from './facade.mjs';
-import { declarationText, interfaceName } from './facade-text.mjs';
+import { declarationText, interfaceName, kindsText } from './facade-text.mjs';
 
 const FACADE = 'src/kernel/api/index.ts';
 
@@ -63,11 +63,25 @@ function stampOf(root) {
   return hash.digest('hex');
 }
 
+/** Puts the kinds of a type, written out, in the place of the type that is derived from them. */
+function writeKinds(root, folder, kinds) {
+  const file = path.join(folder, path.relative(path.join(root, 'src'), kinds.file).replace(/\.ts$/, '.d.ts'));
+  const text = fs.readFileSync(file, 'utf8');
+  const derived = new RegExp(`type ${kinds.type} = OneOf<[^;]*;`);
+  // The same type may be named by several namespaces.
+  if (derived.test(text))
+    fs.writeFileSync(
+      file,
+      text.replace(derived, () => kindsText(kinds)),
+    );
+}
+
 /** Puts what the rooms declare, written out with its documentation, in the place of the types that only infer it. */
 async function writeDeclared(root, folder, program) {
   const namespaces = withTypes(await declaredNamespaces(root), program, root);
   const api = path.join(folder, 'kernel/api');
   fs.writeFileSync(path.join(api, 'declared.d.ts'), declarationText(namespaces, root));
+  for (const { kinds } of namespaces) for (const each of kinds.values()) writeKinds(root, folder, each);
   const index = path.join(api, 'index.d.ts');
   const inferred = /\bBound(?:Call)?<typeof namespaces\.(\w+)>/g;
   const text = fs.readFileSync(index, 'utf8');

@@ -28,6 +28,18 @@ function memberLines(options, indent) {
   });
 }
 
+/** A type that is derived from declared kinds, written out with their words. */
+export function kindsText({ type, kinds }) {
+  const parts = kinds.flatMap(({ kind, doc, unnamed, members }) => [
+    comment(doc, '  '),
+    '  | {',
+    `      readonly kind${unnamed ? '?' : ''}: '${kind}';`,
+    ...memberLines(members, '      '),
+    '    }',
+  ]);
+  return [`type ${type} =`, ...parts].join('\n') + ';';
+}
+
 export const interfaceName = (namespace) => `${capital(namespace)}Api`;
 const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Options`;
 const resultsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Results`;
@@ -89,7 +101,9 @@ function aliasText(node, checker) {
   return `${comment}\ntype ${node.name.text} = ${text};`.trim();
 }
 
-const textOf = (node, checker) => {
+const textOf = (node, checker, kinds) => {
+  const derivedFrom = ts.isTypeAliasDeclaration(node) && kinds.get(node.name.text);
+  if (derivedFrom) return kindsText(derivedFrom);
   if (ts.isClassDeclaration(node)) return classText(node);
   const derived = ts.isTypeAliasDeclaration(node) && /^\(typeof /.test(node.type.getText());
   return derived ? aliasText(node, checker) : sourceText(node);
@@ -108,7 +122,7 @@ function classText(node) {
 }
 
 /** Declarations, comments included, of the types that a page names and that its room owns, and of those that they name. */
-function typeSources({ room, types }, checker, root) {
+function typeSources({ room, types, kinds }, checker, root) {
   const own = [path.join(root, 'src/kernel', room), path.join(root, 'src/protocol')];
   const seen = new Map();
   const visit = (symbol) => {
@@ -129,7 +143,7 @@ function typeSources({ room, types }, checker, root) {
     names(declaration);
   };
   [...types.values()].forEach(visit);
-  return [...seen.values()].map((node) => textOf(node, checker));
+  return [...seen.values()].map((node) => textOf(node, checker, kinds));
 }
 
 /** A default that is a value, not words. */

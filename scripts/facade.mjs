@@ -10,9 +10,19 @@ import ts from 'typescript';
 
 const LIST = 'src/kernel/api/namespaces.ts';
 
+const describeKinds = ({ type, table, unnamed }) => ({
+  type,
+  kinds: Object.entries(table).map(([kind, { doc, members }]) => ({
+    kind,
+    doc,
+    unnamed: kind === unnamed,
+    members: describeOptions(members),
+  })),
+});
+
 const describeOptions = (schema) =>
   Object.entries(schema).map(
-    ([name, { doc, expected, telling, fallback, required = false, identity, members, short }]) => ({
+    ([name, { doc, expected, telling, fallback, required = false, identity, members, short, kinds = [] }]) => ({
       name,
       doc,
       expected,
@@ -21,6 +31,7 @@ const describeOptions = (schema) =>
       required,
       identity,
       short,
+      kinds: kinds.map(describeKinds),
       ...(members ? { members: describeOptions(members) } : {}),
     }),
   );
@@ -75,13 +86,44 @@ class TypeTexts {
   #blank = ts.createSourceFile('types.d.ts', '', ts.ScriptTarget.Latest);
   /** Symbol → name. */
   used = new Map();
+  /** Types that are derived from declared kinds; the compiler forgets their names. */
+  #derived = [];
 
   constructor(checker, root) {
     this.checker = checker;
     this.kernel = path.join(root, 'src').split(path.sep).join('/');
   }
 
+  derived(symbol) {
+    const type = this.checker.getDeclaredTypeOfSymbol(symbol);
+    this.#derived.push({ symbol, type, parts: type.isUnion() ? type.types : [type] });
+    return type;
+  }
+
   of(type, where) {
+    return this.#named(type, where) ?? this.#plain(type, where);
+  }
+
+  /** The type by the name of what it is derived from, alone, in an array or among others; undefined where it is not. */
+  #named(type, where) {
+    if (type.aliasSymbol) return undefined;
+    if (this.checker.isArrayType(type)) {
+      const of = this.#named(this.checker.getTypeArguments(type)[0], where);
+      return of && `${type.symbol.name === 'ReadonlyArray' ? 'readonly ' : ''}${of}[]`;
+    }
+    const parts = type.isUnion() ? type.types : [type];
+    const found = this.#derived.filter((each) => each.parts.every((part) => parts.includes(part)));
+    const others = parts.filter((part) => !found.some((each) => each.parts.includes(part)));
+    const named = others.map((part) => (part === type ? undefined : this.#named(part, where)));
+    if (found.length === 0 && named.every((text) => text === undefined)) return undefined;
+    for (const { symbol } of found) this.#use(symbol, symbol.name, where);
+    return [
+      ...found.map(({ symbol }) => symbol.name),
+      ...named.map((text, i) => text ?? this.#plain(others[i], where)),
+    ].join(' | ');
+  }
+
+  #plain(type, where) {
     const node = this.checker.typeToTypeNode(type, undefined, FLAGS);
     const visit = (child) => {
       if (ts.isIdentifier(child) && child.symbol) this.#use(child.symbol, child.text, where);
@@ -148,6 +190,42 @@ export function facadeProgram(root) {
   return ts.createProgram([path.join(root, LIST)], { ...options, ...own });
 }
 
+/** Kinds that options name at any depth, by the name of the type that is derived from them. */
+function kindsOf(options, found = new Map()) {
+  for (const { kinds, members = [] } of options) {
+    kindsOf(members, found);
+    for (const each of kinds) {
+      if (found.has(each.type)) continue;
+      found.set(each.type, each);
+      for (const { members: own } of each.kinds) kindsOf(own, found);
+    }
+  }
+  return found;
+}
+
+/** Adds to each kind the types of its members, from the exported type that is derived from it. */
+function typeKinds(checker, texts, kinds, program) {
+  for (const file of program.getSourceFiles())
+    for (const node of file.statements) {
+      const found = ts.isTypeAliasDeclaration(node) && kinds.get(node.name.text);
+      if (!found || !file.fileName.startsWith(`${texts.kernel}/`)) continue;
+      const type = texts.derived(checker.getSymbolAtLocation(node.name));
+      found.file = file.fileName;
+      found.parts = type.isUnion() ? type.types : [type];
+    }
+  for (const { type, file } of kinds.values())
+    if (!file) throw new Error(`kinds of the type ${type}, which nothing exports`);
+  for (const { type, kinds: all, parts } of kinds.values()) {
+    const kindOf = (part) =>
+      checker.getNonNullableType(checker.getTypeOfSymbol(checker.getPropertyOfType(part, 'kind')));
+    for (const { kind, members } of all) {
+      const part = parts.find((each) => kindOf(each).value === kind);
+      if (!part) throw new Error(`${type}: the type has no kind '${kind}'`);
+      typeOptions(checker, texts, members, part, `${type} of kind '${kind}'`);
+    }
+  }
+}
+
 /** Adds the types of a program that holds the facade to the declared namespaces. */
 export function withTypes(namespaces, program, root) {
   const checker = program.getTypeChecker();
@@ -157,6 +235,8 @@ export function withTypes(namespaces, program, root) {
   const given = checker.getTypeOfSymbol(list);
   for (const namespace of namespaces) {
     const texts = new TypeTexts(checker, root);
+    namespace.kinds = kindsOf(namespace.verbs.flatMap((verb) => verb.options));
+    typeKinds(checker, texts, namespace.kinds, program);
     const verbs = typeOf(typeOf(given, namespace.name), 'verbs');
     for (const verb of namespace.verbs) {
       const where = `fg.${namespace.name}.${verb.name}`;

@@ -53,7 +53,7 @@ async function copyMissing(from: string, to: string): Promise<void> {
 /** `targetFolder` spares the dialog; returns the notebook's path. */
 export async function openSample(context: CommandContext, targetFolder?: string): Promise<string | undefined> {
   const examples = path.join(context.extensionFolder, 'examples');
-  const names = (await fs.readdir(examples).catch(() => [])).filter((name) => name.endsWith('.fgnb'));
+  const names = (await fs.readdir(examples).catch(() => [])).filter((name) => path.extname(name) === '.fgnb');
   if (names.length === 0) throw new Error(`This installation has no samples in ${examples}.`);
   const first = names.includes('quickstart.fgnb') ? 'quickstart.fgnb' : names[0];
   const name =

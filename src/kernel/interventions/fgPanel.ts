@@ -24,42 +24,13 @@ import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { choice, parseOptions, real, required, requireKnown, text, value, whole, type Given } from '../verb/option.js';
+import { form, formed, listOf, oneOrSeveral } from '../verb/kinds.js';
+import { choice, parseOptions, real, required, text, value, whole, type Given, type Option } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
 import type { LabelledSae } from './panelSide.js';
 import { pairingsOf, tokensOfTexts } from './pairings.js';
-
-/** An SAE downstream whose features are to have labels. */
-export interface PanelDownstream {
-  /** At or behind the panel's hook. */
-  sae: Sae;
-  /** Saved with this SAE: the tokens that hold their activation are the labels of its features. */
-  activations: SparseActivations;
-}
-
-/** An intervention that the panel starts with, pinned. */
-export interface PanelIntervention {
-  /** Feature of the panel's SAE. */
-  feature: number;
-  /** 'steer' adds value × decoder row, 'clamp' sets the activation, 'scale' multiplies it, 'ablate' makes it 0. */
-  kind: 'steer' | 'clamp' | 'scale' | 'ablate';
-  /** α, c or the factor; not taken by 'ablate'. */
-  value?: number;
-  /** 'all' (default), 'last', or tokens of the prompt by index. */
-  positions?: 'all' | 'last' | readonly number[];
-  /** Name of the pin; default what it does. */
-  name?: string;
-}
-
-/** The second model of a panel. */
-export interface PanelSecond {
-  model: LanguageModel;
-  sae: Sae;
-  /** Its side A is the panel's SAE. */
-  map: PairedMap;
-}
 
 /** What is done to a feature, at the start or in a pin. */
 const CHANGE = {
@@ -77,21 +48,50 @@ const CHANGE = {
     (v) => v === 'all' || v === 'last' || Array.isArray(v),
   ),
 };
-/** Options of a pin: what PanelIntervention says. */
 const PIN = {
   ...CHANGE,
   feature: required(whole({ doc: "Feature of the panel's SAE.", min: 0 })),
   kind: required(CHANGE.kind),
   name: text({ doc: 'Name of the pin.', fallback: 'what it does' }),
 };
+/** An intervention that the panel starts with, pinned. */
+export interface PanelIntervention extends Given<typeof PIN> {}
 
-const isObject = (v: unknown): boolean => typeof v === 'object' && v !== null;
+const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null;
+const anSae = (doc: string) => required(value<Sae>('an SAE', { doc }, isObject));
 
-/** { sae, activations } of a panel's downstream SAEs. */
 const DOWNSTREAM = {
-  sae: value<Sae>('an SAE', { doc: "At or behind the panel's hook." }),
-  activations: value<SparseActivations>('what fg.activations.save returned', { doc: 'Saved with this SAE.' }),
+  sae: anSae("At or behind the panel's hook."),
+  activations: required(
+    value<SparseActivations>(
+      'what fg.activations.save returned',
+      { doc: 'Saved with this SAE: the tokens that hold their activation are the labels of its features.' },
+      isObject,
+    ),
+  ),
 };
+/** An SAE downstream whose features are to have labels. */
+export interface PanelDownstream extends Given<typeof DOWNSTREAM> {}
+
+const downstream = formed<Sae | PanelDownstream>(
+  {
+    expected: 'an SAE, or { sae, activations }',
+    doc: 'SAEs of the same model at or behind the hook: the features of all are listed by how much they move. Given as { sae, activations } their features have labels.',
+  },
+  (given, at) => {
+    if ('sae' in requireThing(given, at)) parseOptions(at, given, DOWNSTREAM);
+  },
+);
+
+const SECOND = {
+  model: required(value<LanguageModel>('what fg.models.load returned', { doc: 'Model B.' }, isObject)),
+  sae: anSae('Its SAE.'),
+  map: required(
+    value<PairedMap>('what fg.correlation.map returned', { doc: "Its side A is the panel's SAE." }, isObject),
+  ),
+};
+/** The second model of a panel. */
+export interface PanelSecond extends Given<typeof SECOND> {}
 
 const PANEL = {
   prompt: required(text({ doc: 'Text that the panel starts with.' })),
@@ -108,25 +108,13 @@ const PANEL = {
     fallback: 'the one that fires most on the prompt',
   }),
   ...CHANGE,
-  interventions: value<readonly PanelIntervention[]>(
-    'an array of { feature, kind, value, positions, name }',
-    { doc: `Pinned at the start, to compare with; at most ${MAX_PINS}.` },
-    Array.isArray,
+  interventions: listOf<PanelIntervention>(
+    form(PIN, { doc: `Pinned at the start, to compare with; at most ${MAX_PINS}.` }),
   ),
-  downstream: value<Sae | PanelDownstream | ReadonlyArray<Sae | PanelDownstream>>(
-    'an SAE, { sae, activations }, or an array of these',
-    {
-      doc: 'SAEs of the same model at or behind the hook: the features of all are listed by how much they move. Given as { sae, activations } their features have labels.',
-    },
-    isObject,
-  ),
-  second: value<PanelSecond>(
-    '{ model, sae, map }',
-    {
-      doc: "Model B and its SAE, with the correlation map whose side A is the panel's SAE: the counterpart is changed likewise.",
-    },
-    isObject,
-  ),
+  downstream: oneOrSeveral(downstream),
+  second: form(SECOND, {
+    doc: "Model B and its SAE, with the correlation map whose side A is the panel's SAE: the counterpart is changed likewise.",
+  }) as Option<PanelSecond>,
   tokens: whole({ doc: 'New tokens of the continuations.', min: 1, default: 25 }),
   temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
   seed: whole({ doc: 'Of sampling.', default: 0 }),
@@ -147,16 +135,13 @@ function pinName({ kind, feature, value }: InterventionSpec): string {
 function pinned(given: readonly PanelIntervention[]): InterventionsSetting['pins'] {
   if (given.length > MAX_PINS)
     throw new RangeError(`the panel compares ${MAX_PINS} pinned interventions at most but got ${given.length}`);
-  return given.map((pin, i) => {
-    const at = `fg.interventions.panel: interventions[${i}]`;
-    const { feature, kind, value = kind === 'ablate' ? 0 : NaN, positions, name } = parseOptions(at, pin, PIN);
+  return given.map(({ feature, kind, value = kind === 'ablate' ? 0 : NaN, positions, name }) => {
     const asked = { feature, kind, value, positions: placed(positions) };
     return { ...asked, name: name ?? pinName(asked) };
   });
 }
 
 function requireSavedWith(sae: Sae, activations: SparseActivations): void {
-  requireThing(activations, 'fg.interventions.panel: activations');
   const ids = [
     { name: 'activations', id: activations.meta.sae.id },
     { name: `SAE ${sae.name}`, id: sae.id },
@@ -168,15 +153,11 @@ async function downstreamOf(env: Environment, given: Given<typeof PANEL>['downst
   const list = Array.isArray(given) ? (given as ReadonlyArray<Sae | PanelDownstream>) : [given as Sae];
   const labelled: LabelledSae[] = [];
   for (const each of list) {
-    const at = 'fg.interventions.panel: downstream';
-    requireThing(each, at);
     if (!('sae' in each)) {
       labelled.push({ sae: each });
       continue;
     }
-    requireKnown(at, each, DOWNSTREAM);
     const { sae, activations } = each;
-    requireThing(sae, `${at}.sae`);
     requireSavedWith(sae, activations);
     labelled.push({ sae, labels: await keptLabels(env, activations) });
   }
@@ -191,8 +172,6 @@ async function buildPanel(
 ): Promise<InterventionsPanel> {
   const { activations, second, hook, allowOtherModel } = options;
   if (activations) requireSavedWith(sae, activations);
-  for (const part of second ? (['model', 'sae', 'map'] as const) : [])
-    requireThing(second?.[part], `fg.interventions.panel: second.${part}`);
   const examples = activations && (await defaultExamples(env, activations));
   const labels = activations && (await keptLabels(env, activations));
   return new InterventionsPanel({

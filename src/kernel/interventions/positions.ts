@@ -1,5 +1,6 @@
 /** Where in a text an intervention acts: positions by index, token, pattern over the text, or all. */
 import type { JsonObject } from '../../protocol/notebook.js';
+import { requireKnown } from '../verb/option.js';
 import type { EditContext, EditedText, LanguageModel, Tokenizer } from '../models/types.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 
@@ -92,11 +93,8 @@ export function selectorOf(model: LanguageModel, positions: Positions = 'all'): 
 const gone = (count: number): number[] => Array.from({ length: Math.max(0, count) }, () => -1);
 
 function requireOne(positions: object): void {
-  const known = ['from', 'to', 'token', 'regex'];
+  requireKnown('positions', positions, ['from', 'to', 'token', 'regex']);
   const given = Object.keys(positions);
-  const unknown = given.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new TypeError(`positions has no "${unknown}"; expected one of { from, to }, { token } or { regex }`);
   const kinds = new Set(given.map((name) => (name === 'to' ? 'from' : name)));
   if (kinds.size > 1)
     throw new TypeError(`positions are given in one way, not by ${given.join(' and ')}: make two interventions`);

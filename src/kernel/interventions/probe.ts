@@ -9,6 +9,7 @@ import { nextTokens } from '../models/transformer.js';
 import type { LanguageModel } from '../models/types.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
 import { architectureOf } from '../sae/architectures/index.js';
+import { requireKnown } from '../verb/option.js';
 import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
 
@@ -95,6 +96,7 @@ export function targetProbe(model: LanguageModel, ids: Int32Array, target: Attri
   }
   if (typeof target !== 'object' || target === null || !('token' in target))
     throw new TypeError(`a target is { token, minus, position } or 'loss' but got ${JSON.stringify(target)}`);
+  requireKnown('target', target, ['token', 'minus', 'position']);
   const plus = tokenIds(model, target.token);
   const minus = target.minus === undefined ? [] : tokenIds(model, target.minus);
   const at = positionOf(target.position ?? -1, length);

@@ -3,8 +3,7 @@ import type { AgglomerativeSettings } from '../compute/clustering/agglomerative.
 import type { HdbscanSettings } from '../compute/clustering/hdbscan.js';
 import type { DistanceRule } from '../compute/clustering/labels.js';
 import type { Matrix } from '../compute/matrix.js';
-import { requireDbscan } from './dbscan.js';
-import type { ClustererSpec } from './options.js';
+import { CLUSTERERS, type ClustererSpec } from './options.js';
 import { openSpace, type Space } from './space.js';
 
 export interface Clusterer {
@@ -17,17 +16,6 @@ export interface Clusterer {
   readonly rule: { kind: 'dbscan'; eps: number; minSamples: number } | DistanceRule;
 }
 
-function whole(what: string, name: string, value: number, low: number): void {
-  if (!Number.isInteger(value) || value < low)
-    throw new RangeError(`${what}: ${name} is ${value}; expected a whole number of at least ${low}`);
-}
-
-function requireKnown(spec: ClustererSpec, names: readonly string[]): void {
-  const unknown = Object.keys(spec).filter((k) => k !== 'kind' && !names.includes(k));
-  if (unknown.length > 0)
-    throw new TypeError(`clusterer ${spec.kind} has no option ${unknown.join(', ')}; it has ${names.join(', ')}`);
-}
-
 /**
  * @throws RangeError for options out of range, TypeError for options that the clusterer does not have
  */
@@ -36,11 +24,10 @@ export function openClusterer(
   spec: ClustererSpec = { kind: 'dbscan' },
   distances: Matrix | undefined,
 ): Clusterer {
+  CLUSTERERS.check(spec, 'clusterer');
   switch (spec.kind) {
     case 'dbscan': {
-      requireKnown(spec, ['metric', 'eps', 'minSamples']);
       const { eps = 0.5, minSamples = 5, metric = 'cosine' } = spec;
-      requireDbscan(eps, minSamples);
       const space = openSpace(x, metric, distances);
       return {
         space,
@@ -50,15 +37,12 @@ export function openClusterer(
       };
     }
     case 'hdbscan': {
-      requireKnown(spec, ['metric', 'minClusterSize', 'minSamples', 'allowSingleCluster']);
       const minClusterSize = spec.minClusterSize ?? 5;
       const s: HdbscanSettings = {
         minClusterSize,
         minSamples: spec.minSamples ?? minClusterSize,
         allowSingleCluster: spec.allowSingleCluster ?? false,
       };
-      whole('HDBSCAN', 'minClusterSize', s.minClusterSize, 2);
-      whole('HDBSCAN', 'minSamples', s.minSamples, 1);
       const space = openSpace(x, spec.metric ?? 'euclidean', distances);
       return {
         space,
@@ -69,10 +53,6 @@ export function openClusterer(
     }
     case 'agglomerative':
       return openAgglomerative(x, spec, distances);
-    default:
-      throw new RangeError(
-        `clusterer: kind is ${JSON.stringify((spec as { kind: unknown }).kind)}; expected 'dbscan', 'hdbscan' or 'agglomerative'`,
-      );
   }
 }
 
@@ -81,20 +61,10 @@ function openAgglomerative(
   spec: Extract<ClustererSpec, { kind: 'agglomerative' }>,
   distances: Matrix | undefined,
 ): Clusterer {
-  requireKnown(spec, ['metric', 'linkage', 'distanceThreshold', 'nClusters', 'gap', 'maxFraction']);
   const { linkage = 'single', distanceThreshold, nClusters, gap, maxFraction } = spec;
-  if (!['single', 'complete', 'average'].includes(linkage))
-    throw new RangeError(`agglomerative: linkage is ${linkage}; expected 'single', 'complete' or 'average'`);
   const rules = [distanceThreshold, nClusters, gap ?? maxFraction].filter((v) => v !== undefined);
   if (rules.length > 1)
     throw new RangeError('agglomerative: give one of distanceThreshold, nClusters and gap (with maxFraction)');
-  if (nClusters !== undefined) whole('agglomerative', 'nClusters', nClusters, 1);
-  if (distanceThreshold !== undefined && !(distanceThreshold >= 0))
-    throw new RangeError(`agglomerative: distanceThreshold is ${distanceThreshold}; expected a number of at least 0`);
-  if (gap !== undefined && !(gap > 0 && gap <= 1))
-    throw new RangeError(`agglomerative: gap is ${gap}; expected a number above 0, up to 1`);
-  if (maxFraction !== undefined && !(maxFraction > 0 && maxFraction <= 1))
-    throw new RangeError(`agglomerative: maxFraction is ${maxFraction}; expected a number above 0, up to 1`);
   const s: AgglomerativeSettings =
     nClusters !== undefined
       ? { linkage, nClusters }

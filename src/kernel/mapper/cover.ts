@@ -1,5 +1,5 @@
 /** Covers of a lens: which points each element holds. */
-import type { BalancedCover, CoverSpec, CubesCover } from './options.js';
+import { COVERS, type BalancedCover, type CoverSpec, type CubesCover } from './options.js';
 
 export interface Cover {
   /** Elements that hold a point: KeplerMapper numbers these alone. */
@@ -46,14 +46,11 @@ function perDimension(
   given: number | readonly number[] | undefined,
   dims: number,
   fallback: number,
-  ok: (v: number) => boolean,
-  expected: string,
 ): number[] {
   const list =
     given === undefined || typeof given === 'number' ? Array<number>(dims).fill(given ?? fallback) : [...given];
   if (list.length !== dims)
     throw new RangeError(`cover: ${name} has ${list.length} entries but the lens has ${dims} dimensions`);
-  for (const v of list) if (!ok(v)) throw new RangeError(`cover: ${name} is ${v}; expected ${expected}`);
   return list;
 }
 
@@ -135,11 +132,9 @@ function ranks(values: Float64Array): Float64Array {
 
 function cubes(values: Float64Array, n: number, dims: number, spec: CubesCover | BalancedCover): Cover {
   const balanced = spec.kind === 'balanced';
-  const whole = (v: number): boolean => Number.isInteger(v) && v >= 1;
-  const counts = perDimension('cubes', spec.cubes, dims, 10, whole, 'a whole number of at least 1');
-  const inside = (v: number): boolean => v >= 0 && v < 1;
-  const overlaps = perDimension('overlap', spec.overlap, dims, 0.1, inside, 'a number from 0 up to but not 1');
-  const limits = balanced ? undefined : spec.limits;
+  const counts = perDimension('cubes', spec.cubes, dims, 10);
+  const overlaps = perDimension('overlap', spec.overlap, dims, 0.1);
+  const limits = spec.kind === 'balanced' ? undefined : spec.limits;
   if (limits && limits.length !== dims)
     throw new RangeError(`cover: limits has ${limits.length} entries but the lens has ${dims} dimensions`);
   const warnings: string[] = [];
@@ -201,7 +196,6 @@ function greedy(
 }
 
 function balls(values: Float64Array, n: number, dims: number, radius: number): Cover {
-  if (!(radius > 0)) throw new RangeError(`cover: radius is ${radius}; expected a number above 0`);
   const limit = radius * radius;
   const found = greedy(n, (c) => {
     const list: number[] = [];
@@ -212,7 +206,6 @@ function balls(values: Float64Array, n: number, dims: number, radius: number): C
 }
 
 function nearest(values: Float64Array, n: number, dims: number, k: number): Cover {
-  if (!Number.isInteger(k) || k < 1) throw new RangeError(`cover: k is ${k}; expected a whole number of at least 1`);
   const size = Math.min(k, n);
   const found = greedy(n, (c) => {
     const distances = Float64Array.from({ length: n }, (_, j) => (j === c ? -1 : squared(values, dims, c, j)));
@@ -233,6 +226,7 @@ function nearest(values: Float64Array, n: number, dims: number, k: number): Cove
  * @throws RangeError for options out of range, or a cover too large to hold
  */
 export function coverOf(values: Float64Array, dims: number, spec: CoverSpec = {}): Cover {
+  COVERS.check(spec, 'cover');
   const n = dims === 0 ? 0 : values.length / dims;
   if (n === 0)
     return {
@@ -252,9 +246,5 @@ export function coverOf(values: Float64Array, dims: number, spec: CoverSpec = {}
       return balls(values, n, dims, spec.radius);
     case 'knn':
       return nearest(values, n, dims, spec.k);
-    default:
-      throw new RangeError(
-        `cover: kind is ${JSON.stringify((spec as { kind: unknown }).kind)}; expected 'cubes', 'balanced', 'balls' or 'knn'`,
-      );
   }
 }

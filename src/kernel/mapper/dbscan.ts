@@ -154,12 +154,8 @@ export async function dbscan(
   options: { eps: number; minSamples: number },
   call: CallOptions = {},
 ): Promise<Int32Array> {
-  requireDbscan(options.eps, options.minSamples);
+  if (!(options.eps > 0)) throw new RangeError(`DBSCAN: eps is ${options.eps}; expected a number above 0`);
+  if (!Number.isInteger(options.minSamples) || options.minSamples < 1)
+    throw new RangeError(`DBSCAN: minSamples is ${options.minSamples}; expected a whole number of at least 1`);
   return labelsOf(await neighbourBits(space, ids, options.eps, call), options.minSamples);
-}
-
-export function requireDbscan(eps: number, minSamples: number): void {
-  if (!(eps > 0)) throw new RangeError(`DBSCAN: eps is ${eps}; expected a number above 0`);
-  if (!Number.isInteger(minSamples) || minSamples < 1)
-    throw new RangeError(`DBSCAN: minSamples is ${minSamples}; expected a whole number of at least 1`);
 }

@@ -6,7 +6,7 @@ import { asParameters } from '../artifacts/parameters.js';
 import { writeFileAtomic } from '../io/files.js';
 import { matrixId } from '../io/hash.js';
 import { count, textItem } from '../present/items.js';
-import { anything, KEPT, seed, words } from '../verb/common.js';
+import { KEPT, seed, words, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, value } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
@@ -14,7 +14,7 @@ import { extended, findings, nulls, overlap, persistence, stability, sweep } fro
 import { graphFile } from './exports.js';
 import { mapperGraph } from './graph.js';
 import { loadLens, saveLens } from './lensSaved.js';
-import { PIPELINE, type LensSpec, type MapperOptions } from './options.js';
+import { checkLens, PIPELINE, type LensSpec, type MapperOptions } from './options.js';
 import { mapperLens } from './plan.js';
 import { graphArg, points } from './points.js';
 import { layoutVersion } from './layoutVersion.js';
@@ -44,12 +44,18 @@ const graph = verb({
   show: (made, { env }) => env.call(undefined, (call) => graphItems(env, [made], {}, call)),
 });
 
+const lensArg: Arg<LensSpec> = {
+  name: 'lens',
+  doc: "A lens such as 'pca' or { kind: 'umap', metric: 'cosine' }, or a chain of these.",
+  parse(given, at) {
+    checkLens(given, at);
+    return given as LensSpec;
+  },
+};
+
 const lens = verb({
   doc: 'The values of a lens, n × dims, to look at or to give to several graphs. The same call again loads the result.',
-  args: [
-    points,
-    anything<LensSpec>('lens', "A lens such as 'pca' or { kind: 'umap', metric: 'cosine' }, or a chain of these."),
-  ],
+  args: [points, lensArg],
   options: { seed: seed("Draws UMAP and Isomap's landmarks."), ...KEPT },
   run: ({ options, call }, x, given) => mapperLens(x, { lens: given, seed: options.seed, ...call }),
   keep: {

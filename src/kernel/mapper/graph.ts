@@ -17,7 +17,7 @@ export type { MapperOptions } from './options.js';
  * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
  */
 export async function mapperGraph(x: Matrix, options: MapperOptions & CallOptions = {}): Promise<MapperGraph> {
-  requireKnown('Mapper', options, { ...PIPELINE, ...CALL });
+  requireKnown('Mapper', options, Object.keys({ ...PIPELINE, ...CALL }));
   const { cover, ...plan } = options;
   return (await prepareMapper(x, { ...plan, reuse: false })).run(cover, plan);
 }

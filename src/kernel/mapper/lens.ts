@@ -8,7 +8,15 @@ import { umap } from '../maps/umap.js';
 import { activationValues, rowStatistic } from './lensColumns.js';
 import { density, eccentricity } from './lensPairs.js';
 import { isomap } from './isomap.js';
-import type { IsomapLens, LensSpec, LensStep, PcaLens, UmapLens, ValuesLens } from './options.js';
+import {
+  checkLens,
+  type IsomapLens,
+  type LensSpec,
+  type LensStep,
+  type PcaLens,
+  type UmapLens,
+  type ValuesLens,
+} from './options.js';
 import type { LensValues } from './types.js';
 
 /** Values on the way through a chain. */
@@ -57,7 +65,6 @@ export function stepsOf(spec: LensSpec): readonly Step[] {
   const given = givenValues(spec);
   if (given) return [given];
   const list = (Array.isArray(spec) ? spec : [spec]) as readonly LensStep[];
-  if (list.length === 0) throw new RangeError('lens: a chain needs at least one step');
   return list.flatMap(
     (s) => (PRESETS[typeof s === 'string' ? s : s?.kind] ?? [givenValues(s) ?? s]) as readonly Step[],
   );
@@ -156,8 +163,6 @@ async function isomapStage(x: Matrix, spec: IsomapLens, context: Context): Promi
 
 /** A value per row given, of the rows that are kept. */
 function userColumn(values: ArrayLike<number>, name: string, { given, kept }: Context): Stage {
-  if (values === undefined || values === null || typeof values.length !== 'number')
-    throw new TypeError(`lens "${name}": values must be an array with one number per point`);
   if (values.length !== given)
     throw new RangeError(`lens "${name}" has ${values.length} values but there are ${given} points`);
   return column(
@@ -169,9 +174,9 @@ function userColumn(values: ArrayLike<number>, name: string, { given, kept }: Co
 function userValues(o: ValuesLens, { given, kept }: Context): Stage {
   const { values, dims } = o;
   const description = o.description ?? 'values';
-  if (!Number.isInteger(dims) || dims < 1 || values?.length !== given * dims)
+  if (values.length !== given * dims)
     throw new RangeError(
-      `lens "${description}" has ${values?.length} values of ${dims} dimensions but there are ${given} points`,
+      `lens "${description}" has ${values.length} values of ${dims} dimensions but there are ${given} points`,
     );
   const out = new Float64Array(kept.length * dims);
   kept.forEach((from, to) => {
@@ -206,7 +211,6 @@ async function join(
   lenses: readonly LensSpec[],
   context: Context,
 ): Promise<Stage> {
-  if (lenses.length === 0) throw new RangeError('lens: join needs at least one lens');
   const parts: Stage[] = [];
   for (const lens of lenses) parts.push(await chain(stage, x, lens, context));
   const dims = parts.reduce((s, p) => s + p.dims, 0);
@@ -304,6 +308,7 @@ export async function computeLens(
   options: { seed: number; given: number; kept: Int32Array },
   call: CallOptions = {},
 ): Promise<ComputedLens> {
+  checkLens(spec, 'lens');
   const start: Stage = { values: new Float64Array(0), dims: x.cols, names: [], description: '', warnings: [] };
   const stage = await chain(start, x, spec, { ...options, call });
   const found = [...new Set([...constantDimensions(stage), ...(stage.constant?.keys() ?? [])])].sort((a, b) => a - b);

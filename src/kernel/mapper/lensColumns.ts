@@ -3,7 +3,7 @@ import type { Matrix } from '../compute/matrix.js';
 import { countedTokens } from '../activations/statistics.js';
 import { centredSquares, mean, meanAndStd, median } from '../compute/statistics.js';
 import { columnMeans } from '../compute/rows.js';
-import type { ActivationLens, LensActivations } from './options.js';
+import type { ActivationLensKind, LensActivations } from './options.js';
 
 function lengthsFrom(x: Matrix, centre: Float64Array | undefined): Float64Array {
   return Float64Array.from({ length: x.rows }, (_, i) => {
@@ -26,10 +26,6 @@ const STATISTICS: Record<string, (row: Float32Array) => number> = {
 export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; name: string } {
   if (kind === 'l2norm') return { values: lengthsFrom(x, undefined), name: 'l2 norm' };
   if (kind === 'distanceToMean') return { values: lengthsFrom(x, columnMeans(x)), name: 'distance to mean' };
-  if (!Object.hasOwn(STATISTICS, kind))
-    throw new RangeError(
-      `lens: kind is ${JSON.stringify(kind)}; expected pca, umap, isomap, isomap-umap, l2norm, density, eccentricity, knnDistance, distanceToMean, ${Object.keys(STATISTICS).join(', ')}, minmax, column, dimensions, join, firingRate, meanActivation, maxActivation or activationStd`,
-    );
   const of = STATISTICS[kind];
   const { data, cols } = x;
   const values = Float64Array.from({ length: x.rows }, (_, i) => of(data.subarray(i * cols, (i + 1) * cols)));
@@ -38,11 +34,9 @@ export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; n
 
 /** A number per feature from its activations; NaN where there is none (the mean of a dead feature). */
 export function activationValues(
-  kind: ActivationLens['kind'],
+  kind: ActivationLensKind,
   activations: LensActivations,
 ): { values: Float64Array; name: string } {
-  if (!activations?.statistics)
-    throw new TypeError(`lens ${kind} needs activations, as fg.activations.save returns them`);
   const { firings, sum, sumSquares, max } = activations.statistics;
   const tokens = countedTokens(activations.meta);
   switch (kind) {

@@ -83,7 +83,6 @@ export async function eccentricity(x: Matrix, o: EccentricityLens, call: CallOpt
   const metric = o.metric ?? 'euclidean';
   const p = o.exponent ?? 2;
   const n = x.rows;
-  if (!(p > 0)) throw new RangeError(`lens eccentricity: exponent is ${p}; expected a number above 0, or Infinity`);
   if (n < 2) throw new RangeError(`lens eccentricity needs at least 2 points but got ${n}`);
   const values = new Float64Array(n);
   await eachRow(x, metric, call, (i, d) => {

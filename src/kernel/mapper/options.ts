@@ -1,9 +1,24 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
+import { types } from 'node:util';
 import type { FiringStatistics } from '../activations/types.js';
 import type { Matrix } from '../compute/matrix.js';
+import { UMAP } from '../maps/options.js';
 import type { Layout } from '../maps/types.js';
-import { flag, value, whole, type Given } from '../verb/option.js';
 import { rowsOption } from '../verb/common.js';
+import { formed, kinds, ofKind, oneOrSeveral, refuseKind, type OfKind, type OneOf } from '../verb/kinds.js';
+import {
+  choice,
+  flag,
+  real,
+  required,
+  text,
+  value,
+  whole,
+  written,
+  type Given,
+  type Option,
+  type Schema,
+} from '../verb/option.js';
 import type { LensValues } from './types.js';
 
 /** What a lens of activation statistics needs: a SparseActivations, or its counts alone. */
@@ -11,6 +26,138 @@ export interface LensActivations {
   readonly meta: { readonly tokens: number; readonly ignored?: number };
   readonly statistics: FiringStatistics;
 }
+
+const metric = choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" });
+const ofCall = (doc: string) => whole({ doc, fallback: 'the seed of the call' });
+
+const isList = (v: unknown): boolean => Array.isArray(v) || (ArrayBuffer.isView(v) && !(v instanceof DataView));
+const perPoint = (doc: string) => required(value<ArrayLike<number>>('an array of numbers', { doc }, isList));
+
+const { seed: umapSeed, ...umap } = UMAP;
+
+/** Lenses of what features did over the tokens; the points are the features. */
+const OF_ACTIVATIONS = {
+  activations: required(
+    value<LensActivations>(
+      'what fg.activations.save returned',
+      { doc: 'The activation store whose features the points are.', telling: false },
+      (v) => typeof v === 'object' && v !== null && 'statistics' in v && 'meta' in v,
+    ),
+  ),
+};
+
+/** Lenses inside a lens: an interface, since a type may not name itself through what it is derived from. */
+export interface JoinedLenses extends ReadonlyArray<LensSpec> {}
+const joined: Option<JoinedLenses> = {
+  ...value<JoinedLenses>('an array of lenses', { doc: 'In the order of the dimensions.' }, Array.isArray),
+  parse(given, at) {
+    if (!Array.isArray(given)) throw new TypeError(`${at} is ${written(given)}; expected an array of lenses`);
+    if (given.length === 0) throw new RangeError(`${at} is []; expected at least one lens`);
+    given.forEach((lens: unknown, i) => checkLens(lens, `${at}[${i}]`));
+    return given as JoinedLenses;
+  },
+};
+
+/** Lenses by kind; those that need no further word may be given by their name alone. */
+export const LENSES = kinds('LensKind', {
+  pca: {
+    doc: 'Principal components.',
+    members: { components: whole({ doc: 'Axes kept.', min: 1, fallback: '2' }) },
+  },
+  umap: {
+    doc: "Two-dimensional, with umap-learn's parameters.",
+    members: { ...umap, seed: ofCall(umapSeed.doc) },
+  },
+  isomap: {
+    doc: "Geodesic distances along the graph of nearest neighbours, embedded by classical scaling (scikit-learn's Isomap).",
+    members: {
+      components: whole({ doc: 'Axes kept.', min: 1, fallback: '2' }),
+      nNeighbors: whole({ doc: 'Neighbours of the graph, the point itself not counted.', min: 1, fallback: '5' }),
+      metric,
+      landmarks: whole({
+        doc: 'Points that geodesics start from; the others are placed by their distances to these (de Silva and Tenenbaum 2003).',
+        min: 1,
+        fallback:
+          "all up to 1,500 points (scikit-learn's result up to sign), else 1,000 drawn by the seed (at least five times the components)",
+      }),
+      seed: ofCall('Draws the landmarks.'),
+    },
+  },
+  'isomap-umap': {
+    doc: 'Isomap in 100 dimensions, scaled to 0 … 1, then UMAP, scaled to 0 … 1.',
+    members: {},
+  },
+  density: {
+    doc: 'Mean of exp(−d² / 2σ²) over the other points.',
+    members: {
+      bandwidth: real({ doc: 'σ.', above: 0, fallback: 'the median distance to the 15th neighbour' }),
+      metric,
+    },
+  },
+  eccentricity: {
+    doc: '(mean of dᵖ over the other points)^(1/p).',
+    members: {
+      exponent: value<number>(
+        'a number above 0, or Infinity',
+        { doc: 'p; Infinity is the farthest point.', fallback: '2' },
+        (v) => typeof v === 'number' && v > 0,
+      ),
+      metric,
+    },
+  },
+  knnDistance: {
+    doc: 'Distance to the k-th nearest other point.',
+    members: { k: whole({ doc: 'Which neighbour.', min: 1, fallback: '15' }), metric },
+  },
+  l2norm: { doc: 'Length of the row.', members: {} },
+  distanceToMean: { doc: 'Distance of the row to the mean of all rows.', members: {} },
+  sum: { doc: 'Sum of the row.', members: {} },
+  mean: { doc: 'Mean of the row.', members: {} },
+  median: { doc: 'Median of the row.', members: {} },
+  max: { doc: 'Largest value of the row.', members: {} },
+  min: { doc: 'Least value of the row.', members: {} },
+  std: { doc: 'Standard deviation of the row, n in the divisor.', members: {} },
+  minmax: { doc: 'Each dimension to 0 … 1.', members: {} },
+  column: {
+    doc: 'One number per point that you have.',
+    members: {
+      values: perPoint('One per point; points with NaN are left out and counted.'),
+      name: text({ doc: 'As the graph shows it.', fallback: "'column'" }),
+    },
+  },
+  values: {
+    doc: 'Several numbers per point that you have: a lens that was computed, a layout, a matrix.',
+    members: {
+      values: perPoint('n × dims, row-major; points with NaN are left out and counted.'),
+      dims: required(whole({ doc: 'Numbers per point.', min: 1 })),
+      names: value<readonly string[]>('an array of names', { doc: 'One per dimension.' }, Array.isArray),
+      description: text({ doc: 'As the graph shows it.', fallback: "'values'" }),
+    },
+  },
+  dimensions: {
+    doc: 'Column numbers of the points themselves.',
+    members: {
+      columns: required(value<readonly number[]>('an array of column numbers', { doc: 'Such as [0, 3].' }, isList)),
+    },
+  },
+  firingRate: { doc: 'Share of the tokens on which the feature fires.', members: OF_ACTIVATIONS },
+  meanActivation: {
+    doc: 'Mean over the firings; dead features have none and are left out.',
+    members: OF_ACTIVATIONS,
+  },
+  maxActivation: { doc: 'Largest activation.', members: OF_ACTIVATIONS },
+  activationStd: { doc: 'Standard deviation over all tokens.', members: OF_ACTIVATIONS },
+  join: { doc: 'Several lenses of the same points side by side.', members: { lenses: required(joined) } },
+});
+
+export type LensKind = OneOf<typeof LENSES>;
+export type PcaLens = OfKind<typeof LENSES, 'pca'>;
+export type UmapLens = OfKind<typeof LENSES, 'umap'>;
+export type IsomapLens = OfKind<typeof LENSES, 'isomap'>;
+export type DensityLens = OfKind<typeof LENSES, 'density'>;
+export type EccentricityLens = OfKind<typeof LENSES, 'eccentricity'>;
+export type ValuesLens = OfKind<typeof LENSES, 'values'>;
+export type ActivationLensKind = 'firingRate' | 'meanActivation' | 'maxActivation' | 'activationStd';
 
 /** Lenses that need no further word. */
 export type LensName =
@@ -31,139 +178,7 @@ export type LensName =
   | 'std'
   | 'minmax';
 
-export interface PcaLens {
-  kind: 'pca';
-  /** Axes kept; default 2. */
-  components?: number;
-}
-
-/** Two-dimensional, with umap-learn's parameters. */
-export interface UmapLens {
-  kind: 'umap';
-  /** Default 15. */
-  nNeighbors?: number;
-  /** Default 0.1. */
-  minDist?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-  /** Default 500 up to 10,000 points, else 200. */
-  nEpochs?: number;
-  /** Default the seed of the call. */
-  seed?: number;
-}
-
-/** Geodesic distances along the graph of nearest neighbours, embedded by classical scaling (scikit-learn's Isomap). */
-export interface IsomapLens {
-  kind: 'isomap';
-  /** Default 2. */
-  components?: number;
-  /** Neighbours of the graph, the point itself not counted; default 5. */
-  nNeighbors?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-  /**
-   * Points that geodesics start from. Default: all up to 1,500 points (scikit-learn's result up to sign), else 1,000
-   * drawn by the seed (at least five times the components); the others are placed by their distances to these
-   * (de Silva and Tenenbaum 2003).
-   */
-  landmarks?: number;
-  /** Default the seed of the call. */
-  seed?: number;
-}
-
-export interface DensityLens {
-  /** Mean of exp(−d² / 2σ²) over the other points. */
-  kind: 'density';
-  /** σ; default the median distance to the 15th neighbour. */
-  bandwidth?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-}
-
-export interface EccentricityLens {
-  /** (mean of dᵖ over the other points)^(1/p). */
-  kind: 'eccentricity';
-  /** p; default 2, Infinity = the farthest point. */
-  exponent?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-}
-
-export interface KnnDistanceLens {
-  /** Distance to the k-th nearest other point. */
-  kind: 'knnDistance';
-  /** Default 15. */
-  k?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-}
-
-/** Each dimension to 0 … 1. */
-export interface MinMaxLens {
-  kind: 'minmax';
-}
-
-/** One number per point that you have. */
-export interface ColumnLens {
-  kind: 'column';
-  /** One per point; points with NaN are left out and counted. */
-  values: ArrayLike<number>;
-  /** For people; default "column". */
-  name?: string;
-}
-
-/** Several numbers per point that you have: a lens that was computed, a layout, a matrix. */
-export interface ValuesLens {
-  kind: 'values';
-  /** n × dims, row-major; points with NaN are left out and counted. */
-  values: ArrayLike<number>;
-  /** Numbers per point. */
-  dims: number;
-  /** One per dimension. */
-  names?: readonly string[];
-  /** For people; default "values". */
-  description?: string;
-}
-
-/** Column numbers of the points themselves. */
-export interface DimensionsLens {
-  kind: 'dimensions';
-  /** Such as [0, 3]. */
-  columns: readonly number[];
-}
-
-/** What features did over the tokens; the points are the features. */
-export interface ActivationLens {
-  /**
-   * firingRate = share of tokens; meanActivation = mean over the firings (dead features have none and are left out);
-   * maxActivation; activationStd = standard deviation over all tokens.
-   */
-  kind: 'firingRate' | 'meanActivation' | 'maxActivation' | 'activationStd';
-  /** The activation store whose features the points are. */
-  activations: LensActivations;
-}
-
-/** Several lenses of the same points side by side. */
-export interface JoinedLens {
-  kind: 'join';
-  /** In the order of the dimensions. */
-  lenses: readonly LensSpec[];
-}
-
-export type LensStep =
-  | LensName
-  | PcaLens
-  | UmapLens
-  | IsomapLens
-  | DensityLens
-  | EccentricityLens
-  | KnnDistanceLens
-  | MinMaxLens
-  | ColumnLens
-  | ValuesLens
-  | DimensionsLens
-  | ActivationLens
-  | JoinedLens;
+export type LensStep = LensName | LensKind;
 
 /**
  * One lens; a chain of lenses, each of which sees the values of the one before; or what you have: an array with a value
@@ -171,105 +186,148 @@ export type LensStep =
  */
 export type LensSpec = LensStep | readonly LensStep[] | Float32Array | Float64Array | LensValues | Layout | Matrix;
 
-/** KeplerMapper's cubes: equal intervals in every dimension of the lens. */
-export interface CubesCover {
-  /** Default 'cubes'. */
-  kind?: 'cubes';
-  /** Cubes per dimension, one number or one for each; default 10. */
-  cubes?: number | readonly number[];
-  /** Share of a cube that it has in common with the next, from 0 up to but not 1; default 0.1. */
-  overlap?: number | readonly number[];
-  /** [lower, upper] of each dimension; null = the lens's own. Points outside are in no cube. */
-  limits?: ReadonlyArray<readonly [number | null, number | null]>;
+const LENS = "a lens such as { kind: 'pca' }, a chain of lenses, or values of the points";
+const byName = Object.entries(LENSES.table as Record<string, { members: Schema }>)
+  .filter(([, { members }]) => !Object.values(members).some((member) => member.required))
+  .map(([name]) => name);
+
+/** @throws TypeError or RangeError that names what of a lens is none */
+export function checkLens(given: unknown, at: string): void {
+  if (Array.isArray(given)) {
+    if (given.length === 0) throw new RangeError(`${at}: a chain needs at least one step`);
+    return given.forEach((step: unknown, i) => checkStep(step, `${at}[${i}]`));
+  }
+  checkStep(given, at);
 }
 
-/** As cubes, over ranks: every interval holds about as many points (ties share a rank). */
-export interface BalancedCover {
-  kind: 'balanced';
-  /** Intervals per dimension; default 10. */
-  cubes?: number | readonly number[];
-  /** Default 0.1. */
-  overlap?: number | readonly number[];
+function checkStep(given: unknown, at: string): void {
+  if (typeof given === 'string') return byName.includes(given) ? undefined : refuseKind(at, given, byName);
+  if (ArrayBuffer.isView(given)) return;
+  if (types.isPromise(given)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+  if (typeof given !== 'object' || given === null) throw new TypeError(`${at} is ${written(given)}; expected ${LENS}`);
+  if ('kind' in given) return LENSES.check(given, at);
+  if (!['coordinates', 'dims', 'cols'].some((name) => name in given))
+    throw new TypeError(`${at} is an object without a kind; expected ${LENS}`);
 }
 
-/** Balls of one radius around points that no earlier ball holds (Ball Mapper's ε-net), in the lens. */
-export interface BallsCover {
-  kind: 'balls';
-  /** In units of the lens. */
-  radius: number;
-}
+const countOf = (doc: string) => oneOrSeveral(whole({ doc, min: 1, fallback: '10' }));
+const shareOf = (doc: string) => oneOrSeveral(real({ doc, min: 0, below: 1, fallback: '0.1' }));
 
-/** The k nearest points of points that no earlier element holds, in the lens. */
-export interface KnnCover {
-  kind: 'knn';
-  /** Points of each element, its centre included. */
-  k: number;
-}
+const isLimit = (v: unknown): boolean => v === null || (typeof v === 'number' && !Number.isNaN(v));
 
-export type CoverSpec = CubesCover | BalancedCover | BallsCover | KnnCover;
-
-export type MapperMetric = 'cosine' | 'euclidean' | 'precomputed';
-
-export interface DbscanSpec {
-  kind: 'dbscan';
-  /** Default 'cosine'; 'precomputed' with the option distances. */
-  metric?: MapperMetric;
-  /** Points at most this far apart are neighbours; default 0.5. */
-  eps?: number;
-  /** Neighbours, itself counted, that make a point a core; default 5. Smaller cover elements are skipped. */
-  minSamples?: number;
-}
-
-/** Campello, Moulavi and Sander 2013: mutual reachability, condensed tree, excess of mass. */
-export interface HdbscanSpec {
-  kind: 'hdbscan';
-  /** Default 'euclidean'. */
-  metric?: MapperMetric;
-  /** Smallest group that is a cluster; default 5. Smaller cover elements are skipped. */
-  minClusterSize?: number;
-  /** Neighbours, itself counted, of the core distance; default minClusterSize. */
-  minSamples?: number;
-  /** An element may be one cluster as a whole; default false, as in hdbscan. */
-  allowSingleCluster?: boolean;
-}
-
-export interface AgglomerativeSpec {
-  kind: 'agglomerative';
-  /** Default 'euclidean'. */
-  metric?: MapperMetric;
-  /** Default 'single'. */
-  linkage?: 'single' | 'complete' | 'average';
-  /** Clusters at or above this distance stay apart. */
-  distanceThreshold?: number;
-  /** Clusters in every element; smaller elements are skipped. */
-  nClusters?: number;
-  /**
-   * Without threshold and number: cut where merge heights first rise by at least this share of the highest
-   * (giotto-tda's FirstSimpleGap, relative_gap_size); default 0.3.
-   */
-  gap?: number;
-  /** With gap: at most this share of the points as clusters; default 1. */
-  maxFraction?: number;
-}
-
-export type ClustererSpec = DbscanSpec | HdbscanSpec | AgglomerativeSpec;
-
-const isSpec = (given: unknown): boolean => typeof given === 'object' && given !== null && !Array.isArray(given);
-
-/** Everything but the cover: what runs over several covers share. */
-export const PLAN = {
-  lens: value<LensSpec>("a lens such as { kind: 'pca' }, a chain of lenses, or values of the points", {
-    doc: 'What the points are seen through.',
-    fallback: "{ kind: 'pca', components: 2 }",
-  }),
-  clusterer: value<ClustererSpec>(
-    "a clusterer such as { kind: 'dbscan', eps: 0.5 }",
-    {
-      doc: 'Labels the points of each cover element in the space of the points as given, not of the lens.',
-      fallback: "{ kind: 'dbscan', metric: 'cosine', eps: 0.5, minSamples: 5 }",
+export const COVERS = kinds(
+  'CoverSpec',
+  {
+    cubes: {
+      doc: "KeplerMapper's cubes: equal intervals in every dimension of the lens.",
+      members: {
+        cubes: countOf('Cubes per dimension, one number or one for each.'),
+        overlap: shareOf('Share of a cube that it has in common with the next.'),
+        limits: value<ReadonlyArray<readonly [number | null, number | null]>>(
+          'an array of [lower, upper], a number or null each',
+          { doc: "Of each dimension; null is the lens's own. Points outside are in no cube." },
+          (v) => Array.isArray(v) && v.every((two) => Array.isArray(two) && two.length === 2 && two.every(isLimit)),
+        ),
+      },
     },
-    isSpec,
-  ),
+    balanced: {
+      doc: 'As cubes, over ranks: every interval holds about as many points (ties share a rank).',
+      members: {
+        cubes: countOf('Intervals per dimension.'),
+        overlap: shareOf('Share of an interval that it has in common with the next.'),
+      },
+    },
+    balls: {
+      doc: "Balls of one radius around points that no earlier ball holds (Ball Mapper's ε-net), in the lens.",
+      members: { radius: required(real({ doc: 'In units of the lens.', above: 0 })) },
+    },
+    knn: {
+      doc: 'The k nearest points of points that no earlier element holds, in the lens.',
+      members: { k: required(whole({ doc: 'Points of each element, its centre included.', min: 1 })) },
+    },
+  },
+  'cubes',
+);
+export type CoverSpec = OneOf<typeof COVERS>;
+export type CubesCover = OfKind<typeof COVERS, 'cubes'>;
+export type BalancedCover = OfKind<typeof COVERS, 'balanced'>;
+
+const METRICS = ['cosine', 'euclidean', 'precomputed'] as const;
+export type MapperMetric = (typeof METRICS)[number];
+
+const metricOf = (fallback: string) =>
+  choice(METRICS, { doc: "Of the points; 'precomputed' with the option distances.", fallback });
+
+export const CLUSTERERS = kinds('ClustererSpec', {
+  dbscan: {
+    doc: 'Ester and others 1996.',
+    members: {
+      metric: metricOf("'cosine'"),
+      eps: real({ doc: 'Points at most this far apart are neighbours.', above: 0, fallback: '0.5' }),
+      minSamples: whole({
+        doc: 'Neighbours, itself counted, that make a point a core. Smaller cover elements are skipped.',
+        min: 1,
+        fallback: '5',
+      }),
+    },
+  },
+  hdbscan: {
+    doc: 'Campello, Moulavi and Sander 2013: mutual reachability, condensed tree, excess of mass.',
+    members: {
+      metric: metricOf("'euclidean'"),
+      minClusterSize: whole({
+        doc: 'Smallest group that is a cluster. Smaller cover elements are skipped.',
+        min: 2,
+        fallback: '5',
+      }),
+      minSamples: whole({
+        doc: 'Neighbours, itself counted, of the core distance.',
+        min: 1,
+        fallback: 'minClusterSize',
+      }),
+      allowSingleCluster: flag({ doc: 'An element may be one cluster as a whole.', fallback: 'false' }),
+    },
+  },
+  agglomerative: {
+    doc: 'One of `distanceThreshold`, `nClusters` and `gap` says where the tree is cut.',
+    members: {
+      metric: metricOf("'euclidean'"),
+      linkage: choice(['single', 'complete', 'average'], {
+        doc: 'Distance between two clusters.',
+        fallback: "'single'",
+      }),
+      distanceThreshold: real({ doc: 'Clusters at or above this distance stay apart.', min: 0 }),
+      nClusters: whole({ doc: 'Clusters in every element; smaller elements are skipped.', min: 1 }),
+      gap: real({
+        doc: "Cut where merge heights first rise by at least this share of the highest (giotto-tda's FirstSimpleGap, relative_gap_size).",
+        above: 0,
+        max: 1,
+        fallback: '0.3, without threshold and number',
+      }),
+      maxFraction: real({
+        doc: 'With gap: at most this share of the points as clusters.',
+        above: 0,
+        max: 1,
+        fallback: '1',
+      }),
+    },
+  },
+});
+export type ClustererSpec = OneOf<typeof CLUSTERERS>;
+
+const lens = formed<LensSpec>(
+  { expected: LENS, doc: 'What the points are seen through.', fallback: "{ kind: 'pca', components: 2 }" },
+  checkLens,
+  LENSES,
+);
+
+/** Everything but lens and cover. */
+const OTHERS = {
+  clusterer: ofKind(CLUSTERERS, {
+    expected: "a clusterer such as { kind: 'dbscan', eps: 0.5 }",
+    doc: 'Labels the points of each cover element in the space of the points as given, not of the lens.',
+    fallback: "{ kind: 'dbscan', metric: 'cosine', eps: 0.5, minSamples: 5 }",
+  }) as Option<ClustererSpec>,
   distances: rowsOption({ doc: "n × n distances between the points, for metric 'precomputed'.", identity: false }),
   minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, fallback: '1' }),
   seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", fallback: '0' }),
@@ -279,17 +337,18 @@ export const PLAN = {
   }),
 } as const;
 
-const { lens, ...others } = PLAN;
+/** Everything but the cover: what runs over several covers share. */
+export const PLAN = { lens, ...OTHERS } as const;
 
 /** Lens, cover, clusterer. */
 export const PIPELINE = {
   lens,
-  cover: value<CoverSpec>(
-    'a cover such as { cubes: 10, overlap: 0.1 }',
-    { doc: 'Cuts the lens into overlapping elements.', fallback: "{ kind: 'cubes', cubes: 10, overlap: 0.1 }" },
-    isSpec,
-  ),
-  ...others,
+  cover: ofKind(COVERS, {
+    expected: 'a cover such as { cubes: 10, overlap: 0.1 }',
+    doc: 'Cuts the lens into overlapping elements.',
+    fallback: "{ kind: 'cubes', cubes: 10, overlap: 0.1 }",
+  }) as Option<CoverSpec>,
+  ...OTHERS,
 } as const;
 
 /** What the room computes with: distances are a matrix by then. */

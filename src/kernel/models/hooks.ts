@@ -9,6 +9,7 @@
  */
 import { pushAll } from '../../protocol/lists.js';
 import { tf } from '../compute/tf.js';
+import { editDistance } from '../compute/words.js';
 import type { EditContext, EditedText, ForwardOptions, ModelConfig } from './types.js';
 
 /** Every hook point of a model of this config, in the order they run. */
@@ -81,19 +82,6 @@ export function requireHook(hooks: readonly string[], hook: string): void {
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 4);
   throw new Error(`unknown hook "${hook}"; did you mean ${near.map((n) => n.name).join(', ')}? model.hooks lists all`);
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }
 
 /**

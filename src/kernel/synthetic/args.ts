@@ -3,7 +3,8 @@ import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { Sae } from '../sae/types.js';
 import { requireThing, thing, type Arg } from '../verb/common.js';
-import { value } from '../verb/option.js';
+import { form } from '../verb/kinds.js';
+import { required, value, type Option } from '../verb/option.js';
 import type { Twins } from './twins/twins.js';
 import type { World } from './types.js';
 import type { GeneratedWorld } from './world/world.js';
@@ -64,14 +65,14 @@ export interface TwinSaes {
 
 const isObject = (given: unknown): given is object => typeof given === 'object' && given !== null;
 
-export const twinSaes = value<TwinSaes>(
-  '{ a, b }, the SAEs trained on twins.a and twins.b',
-  // Their identities are inputs.
-  {
-    doc: 'SAEs trained on twins.a and twins.b, whose activations are taken.',
-    fallback: 'the true codes',
-    identity: false,
-  },
-  (given) =>
-    isObject(given) && [(given as TwinSaes).a, (given as TwinSaes).b].every((sae) => isObject(sae) && isSae(sae)),
-);
+const twinSae = (name: string) =>
+  required(value<Sae>('an SAE', { doc: `Trained on twins.${name}.` }, (sae) => isObject(sae) && isSae(sae)));
+
+// Their identities are inputs.
+export const twinSaes: Option<TwinSaes> = {
+  ...form(
+    { a: twinSae('a'), b: twinSae('b') },
+    { doc: 'SAEs trained on twins.a and twins.b, whose activations are taken.', fallback: 'the true codes' },
+  ),
+  identity: false,
+};

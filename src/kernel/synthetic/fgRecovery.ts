@@ -3,19 +3,7 @@ import { matrixId } from '../io/hash.js';
 import { mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
 import type { Sae } from '../sae/types.js';
 import { anything, KEPT, type Arg } from '../verb/common.js';
-import {
-  choice,
-  flag,
-  group,
-  membersGiven,
-  numbers,
-  only,
-  real,
-  required,
-  value,
-  whole,
-  type Given,
-} from '../verb/option.js';
+import { choice, flag, group, membersGiven, numbers, only, real, required, whole, type Given } from '../verb/option.js';
 import { verb, type Call } from '../verb/verb.js';
 import { isLearnedSae, learnedArg, worldArg } from './args.js';
 import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
@@ -28,7 +16,7 @@ import {
   type Recovery,
   type RecoveryParameters,
 } from './recovery/recovery.js';
-import { runSweep, sweepTable, type SweepPlan, type SweepRow, type SweptSae } from './recovery/sweeps.js';
+import { runSweep, sweepTable, SWEPT_SAES, type SweepPlan, type SweepRow } from './recovery/sweeps.js';
 import type { World } from './types.js';
 
 const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
@@ -113,13 +101,7 @@ const worldOf: Arg<WorldOfCorrelation> = {
 
 const SWEEP = {
   correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
-  saes: required(
-    value<readonly SweptSae[]>(
-      "an array such as [{ name: 'TopK', architecture: 'topk', steps: 500 }]",
-      { doc: 'Kinds of SAE: options of fg.synthetic.train, with a name.' },
-      Array.isArray,
-    ),
-  ),
+  saes: required(SWEPT_SAES),
   widths: required(numbers({ doc: 'Latents.', min: 1 })),
   ks: numbers({ doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.', min: 1 }),
   seeds: numbers({ doc: 'Of training.', fallback: '[0]' }),

@@ -11,7 +11,7 @@ import { presetItems, worldItems } from '../present/synthetic.js';
 import { reportCharts, reportItems } from '../present/worldReport.js';
 import { anything, CALL, KEPT } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { choice, flag, only, real, required, value, whole } from '../verb/option.js';
+import { choice, flag, only, real, required, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
@@ -20,65 +20,8 @@ import type { World } from './types.js';
 import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
 import { writeWorldActivations } from './world/activations.js';
-import type {
-  CorrelationSpec,
-  FrequencySpec,
-  GeometryPart,
-  MagnitudeSpec,
-  NoiseOptions,
-  WorldOptions,
-} from './world/options.js';
+import { noise, WORLD, type WorldOptions } from './world/options.js';
 import { worldReport } from './world/report.js';
-
-const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
-
-const noise = value<NoiseOptions>(
-  '{ std, lowRank: { rank, std } }',
-  { doc: 'Gaussian noise on x: `std` in each dimension, `lowRank` along random directions.', fallback: 'none' },
-  isObject,
-);
-
-const WORLD = {
-  features: required(whole({ doc: 'True features.', min: 1 })),
-  dim: whole({ doc: 'Width of x. Either this or `superposition` is given.', min: 1 }),
-  superposition: real({ doc: 'Features per dimension: dim = round(features / superposition).', above: 0 }),
-  seed: whole({ doc: 'The same options and seed give the same world and samples.', fallback: '0' }),
-  geometry: value<GeometryPart | readonly GeometryPart[]>(
-    "a part such as { kind: 'clusters', clusters: 10, cosine: 0.8 }, or an array of these",
-    { doc: 'Directions of the features.', fallback: "{ kind: 'random' }" },
-    isObject,
-  ),
-  frequencies: value<FrequencySpec>(
-    "a number, one number per feature, or a shape such as { kind: 'zipf', exponent: 1 }",
-    {
-      doc: 'How often each feature fires: shares of the samples, or a shape that `l0` scales.',
-      fallback: "{ kind: 'uniform' }",
-    },
-    (given) => isObject(given) || typeof given === 'number',
-  ),
-  l0: real({
-    doc: 'Mean number of features that fire in a sample.',
-    above: 0,
-    fallback: '1 % of the features, where the frequencies set no level',
-  }),
-  maxFrequency: real({ doc: 'Cap of a frequency while scaling to `l0`.', above: 0, max: 1, fallback: '1' }),
-  correlations: value<CorrelationSpec | readonly CorrelationSpec[]>(
-    "a law such as { kind: 'block', size: 8, correlation: 0.2 }, or an array of these, of different features",
-    { doc: 'Which features fire together.', fallback: "{ kind: 'independent' }" },
-    isObject,
-  ),
-  magnitudes: value<MagnitudeSpec | readonly MagnitudeSpec[]>(
-    "a law such as { kind: 'uniform', low: 0.5, high: 1.5 }, or one for each feature",
-    { doc: 'Size of a feature when it fires.', fallback: "{ kind: 'uniform' } on (0, 1]" },
-    isObject,
-  ),
-  noise,
-  mean: value<number | readonly number[]>(
-    'a vector, or the length of a random one',
-    { doc: 'Added to every x.', fallback: 'none' },
-    (given) => isObject(given) || typeof given === 'number',
-  ),
-};
 
 export const world = verb({
   doc: 'A world with known directions, frequencies, correlations and magnitudes of its features. world.sample(n) streams its samples, `world.dictionary` holds the directions. fg.artifacts.load(world.id) gives it back. Impossible requests are refused with the feasible range.',

@@ -3,6 +3,8 @@
  * words what it expects; the same words stand in the error, the editor and docs/api.
  */
 import { types } from 'node:util';
+import { nearName } from '../compute/words.js';
+import type { Kinds } from './kinds.js';
 
 /** How an option reads to people; `types`, when absent, are taken from the TypeScript type. */
 export interface Described {
@@ -21,6 +23,8 @@ export interface Described {
   /** Options inside this one; the value of the member `short` alone may stand for all of them. */
   readonly members?: Schema;
   readonly short?: string;
+  /** Objects of several kinds that may stand for it or in it. */
+  readonly kinds?: readonly Kinds[];
 }
 
 /** An option: what cells may write (Given) and what the verb works with (Parsed). */
@@ -233,18 +237,23 @@ export function orFalse<G, P>(of: Option<G, P>): Option<G | false, P | false> {
 }
 
 /** @throws TypeError naming options that there are not, which would silently leave a default in force. */
-export function requireKnown(what: string, given: object, schema: Schema): void {
-  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(schema, name));
-  if (unknown.length > 0)
-    throw new TypeError(
-      `${what} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${Object.keys(schema).join(', ')}`,
-    );
+export function requireKnown(what: string, given: object, names: readonly string[]): void {
+  const unknown = Object.keys(given).filter((name) => !names.includes(name));
+  if (unknown.length === 0) return;
+  const said = unknown.map((name) => {
+    const near = nearName(name, names);
+    return `"${name}"${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
+  });
+  throw new TypeError(
+    `${what} has no option ${said.join(', ')}; ${names.length > 0 ? `it has ${names.join(', ')}` : 'it has none'}`,
+  );
 }
 
 /**
  * Checks options and fills in their defaults: unknown names first, then each option in the order of the schema.
  * @param what whose options: "fg.mapper.graph", or the name of an option with members
  * @param as names of options in messages, where they differ from `what: name`
+ * @param at begins the names of options in messages, where it differs from `what`
  * @throws TypeError for what is no object, an option that there is not, or a promise; RangeError outside a range
  */
 export function parseOptions<S extends Schema>(
@@ -252,6 +261,7 @@ export function parseOptions<S extends Schema>(
   given: unknown,
   schema: S,
   as: Readonly<Record<string, string>> = {},
+  at = what,
 ): Parsed<S> {
   const names = Object.keys(schema);
   if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given)))
@@ -259,12 +269,12 @@ export function parseOptions<S extends Schema>(
   if (types.isPromise(given))
     throw new TypeError(`${what}: options are a promise: write "await" before the call that made it`);
   const values = (given ?? {}) as Record<string, unknown>;
-  requireKnown(what, values, schema);
+  requireKnown(what, values, names);
   const parsed = names.map((name) => {
-    const at = as[name] ?? `${what}${what.includes(': ') ? '.' : ': '}${name}`;
+    const full = as[name] ?? `${at}${at.includes(': ') ? '.' : ': '}${name}`;
     if (types.isPromise(values[name]))
-      throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
-    return [name, schema[name].parse(values[name], at)] as const;
+      throw new TypeError(`${full} is a promise: write "await" before the call that made it`);
+    return [name, schema[name].parse(values[name], full)] as const;
   });
   return Object.fromEntries(parsed) as Parsed<S>;
 }

@@ -175,7 +175,9 @@ describe('fg.interventions.panel', () => {
     expect((await bare.run(change)).features).toEqual(moved.map((d) => ({ ...d, label: [] })));
     const given = (downstream: object) => fg.interventions.panel(lmA, saeA, { prompt, downstream } as never);
     await expect(given({ sae: saeA, activations })).rejects.toThrow(/another SAE/);
-    await expect(given({ sae: sibling })).rejects.toThrow(/activations is undefined/);
+    await expect(given({ sae: sibling })).rejects.toThrow(
+      /downstream\.activations is missing; expected what fg.activations.save/,
+    );
     await expect(given({ sae: sibling, activations, labels: [] })).rejects.toThrow(/no option "labels"/);
   });
 

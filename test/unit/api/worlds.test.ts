@@ -36,7 +36,9 @@ describe('fg.synthetic.world', () => {
     const { fg } = session;
     await expect(fg.synthetic.world(undefined as never)).rejects.toThrow('fg.synthetic.world: features is missing');
     await expect(fg.synthetic.world({ ...small, frequency: 0.1 } as never)).rejects.toThrow('no option "frequency"');
-    await expect(fg.synthetic.preset('lan-2024', { groups: 4 })).rejects.toThrow('has no option groups');
+    await expect(fg.synthetic.preset('lan-2024', { groups: 4 })).rejects.toThrow(
+      'has no option "groups"; it has features',
+    );
     await expect(fg.synthetic.preset('lan-2023' as never)).rejects.toThrow('there is no preset "lan-2023"');
     const world = await fg.synthetic.world(small);
     await expect(fg.synthetic.report(world, { sample: 10 } as never)).rejects.toThrow('no option "sample"');

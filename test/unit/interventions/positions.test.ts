@@ -101,7 +101,10 @@ describe('positions in a text', () => {
     [{ regex: '(' }, 'Invalid regular expression'],
     [{ from: 4, to: 2 }, 'positions from 4 to 2 are none'],
     [{ token: 3, regex: /3/ } as Positions, 'positions are given in one way'],
-    [{ tokens: 3 } as unknown as Positions, 'positions has no "tokens"'],
+    [
+      { tokens: 3 } as unknown as Positions,
+      'positions has no option "tokens" (did you mean "token"?); it has from, to, token, regex',
+    ],
     ['first' as 'last', 'positions is "first"'],
   ])('%j are refused when the intervention is made', (positions, message) => {
     expect(() => push(positions)).toThrow(message);

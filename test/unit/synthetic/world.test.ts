@@ -273,7 +273,67 @@ describe('impossible requests are refused with the feasible range', () => {
       /gates itself/,
     ],
     ['fours', { ...base, geometry: { kind: 'parallelograms', count: 6 } }, /come in fours/],
-    ['magnitudes', { ...base, magnitudes: { kind: 'constant', value: 0 } }, /magnitudes are above 0/],
+    [
+      'magnitudes',
+      { ...base, magnitudes: { kind: 'constant', value: 0 } },
+      /magnitudes\.value is 0; expected a number above 0/,
+    ],
+    [
+      'a misspelt kind',
+      { ...base, geometry: { kind: 'cluster' } as never },
+      /kind is "cluster" \(did you mean 'clusters'\?\)/,
+    ],
+    [
+      'a misspelt option of a part',
+      { ...base, geometry: [{ kind: 'clusters', cosin: 0.9 } as never] },
+      /geometry\[0\] of kind 'clusters' has no option "cosin" \(did you mean "cosine"\?\); it has count, clusters, cosine/,
+    ],
+    [
+      'no clusters',
+      { ...base, geometry: { kind: 'clusters', clusters: 0 } },
+      /geometry\.clusters is 0; expected a whole number of at least 1/,
+    ],
+    [
+      'a cosine of 2',
+      { ...base, geometry: { kind: 'duplicates', count: 2, cosine: 2 } },
+      /geometry\.cosine is 2; expected a number at least -1 and at most 1/,
+    ],
+    [
+      'a law without its number',
+      { ...base, correlations: { kind: 'contexts' } as never },
+      /correlations\.count is missing; expected a whole number of at least 2/,
+    ],
+    [
+      'an option of another law',
+      { ...base, correlations: { kind: 'block', size: 2, groups: [] } as never },
+      /has no option "groups"; it has size, blocks, correlation, of/,
+    ],
+    ['a misspelt shape', { ...base, frequencies: { kind: 'zipff' } as never }, /did you mean 'zipf'/],
+    [
+      'frequencies as text',
+      { ...base, frequencies: '0.1' as never },
+      /frequencies is "0\.1"; expected a number, one number per feature, or a shape/,
+    ],
+    [
+      'a misspelt noise',
+      { ...base, noise: { sd: 1 } as never },
+      /noise has no option "sd" \(did you mean "std"\?\); it has std, lowRank/,
+    ],
+    [
+      'a misspelt noise, one floor down',
+      { ...base, noise: { lowRank: { rank: 1, sdt: 1 } as never } },
+      /noise\.lowRank has no option "sdt" \(did you mean "std"\?\)/,
+    ],
+    [
+      'uniform the wrong way round',
+      { ...base, magnitudes: { kind: 'uniform', low: 2, high: 1 } },
+      /low is 2, high 1; magnitudes are above 0/,
+    ],
+    [
+      'a misspelt law of one feature',
+      { ...base, magnitudes: [{ kind: 'exponential', maen: 1 } as never] },
+      /magnitudes\[0\] of kind 'exponential' has no option "maen"/,
+    ],
     ['neither width', { features: 8 }, /either dim .* or superposition/],
   ])('%s', async (_, options, message) => {
     await expect(createWorld(options)).rejects.toThrow(message);

@@ -44,7 +44,7 @@ describe('options of a verb', () => {
     );
     expect(() => parse({ toString: 1 })).toThrow('has no option "toString"');
     expect(() => parse({ nulls: { run: 3 } })).toThrow(
-      'fg.room.verb: nulls has no option "run"; it has kind, runs, seed',
+      'fg.room.verb: nulls has no option "run" (did you mean "runs"?); it has kind, runs, seed',
     );
   });
 

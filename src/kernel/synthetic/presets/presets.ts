@@ -12,8 +12,10 @@ import { lowRankCopula } from '../world/copula.js';
 import { unitVector } from '../world/geometry.js';
 import { normalizeRows, spreadRows } from '../world/spread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './hierarchy.js';
-import { asParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
+import { worldParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
+import { requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
+import { noise } from '../world/options.js';
 import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
 
 interface Sizes {
@@ -87,7 +89,14 @@ function publishedWorld(p: PublishedParts): GeneratedWorld {
     groups: none,
     description: `${o.preset}, as published: ${n} features in ${dim} dimensions, seed ${seed}`,
     // The name of the option when worlds were first identified.
-    parameters: asParameters({ ...rest, standardised: standardized, features: n, dim, seed, publishedBatch: p.batch }),
+    parameters: worldParameters({
+      ...rest,
+      standardised: standardized,
+      features: n,
+      dim,
+      seed,
+      publishedBatch: p.batch,
+    }),
     faults: p.faults ?? entry.faults,
   });
 }
@@ -329,12 +338,8 @@ export async function createPreset(o: PresetOptions): Promise<GeneratedWorld> {
   if (!Object.hasOwn(known, o.preset))
     throw new RangeError(`there is no preset "${o.preset}"; there are ${Object.keys(known).join(', ')}`);
   const { options } = PRESETS.find((preset) => preset.name === o.preset)!;
-  const unknown = Object.keys(o).filter(
-    (name) => !['preset', 'seed', 'features', 'dim', 'noise', 'signal', 'onProgress', ...options].includes(name),
-  );
-  if (unknown.length > 0)
-    throw new TypeError(
-      `preset "${o.preset}" has no option ${unknown.join(', ')}; it has features, dim, seed, noise, ${options.join(', ')}`,
-    );
+  const { preset: _, signal: __, onProgress: ___, ...asked } = o;
+  requireKnown(`preset "${o.preset}"`, asked, ['features', 'dim', 'seed', 'noise', ...options]);
+  noise.parse(o.noise, `preset "${o.preset}": noise`);
   return known[o.preset]();
 }

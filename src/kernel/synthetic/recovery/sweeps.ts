@@ -10,7 +10,9 @@ import type { ArtifactKey } from '../../artifacts/types.js';
 import { AbortError, checkAborted, type CallOptions } from '../../compute/call.js';
 import { takersOf, type TrainedName } from '../../sae/architectures/trained.js';
 import { trainSae } from '../../sae/train.js';
-import type { SaeTrainOptions } from '../../sae/trainOptions.js';
+import { TRAIN, type SaeTrainOptions } from '../../sae/trainOptions.js';
+import { form, listOf } from '../../verb/kinds.js';
+import { text, type Given } from '../../verb/option.js';
 import { saveSae } from '../../sae/save.js';
 import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
 import { worldSource } from './activations.js';
@@ -20,11 +22,18 @@ import type { World } from '../types.js';
 /** Bumped when the same cell gives another result. */
 const SWEEP_VERSION = 2;
 
+const { features: _width, k: _k, seed: _seed, ...others } = TRAIN;
+
 /** How one kind of SAE is trained: the training options other than width, k and seed, with a name for the table. */
-export interface SweptSae extends Omit<SaeTrainOptions, 'dSae' | 'k' | 'seed' | 'checkpoint'> {
-  /** Default the architecture. */
-  name?: string;
-}
+const SWEPT = { name: text({ doc: 'In the table.', fallback: 'the architecture' }), ...others };
+export interface SweptSae extends Given<typeof SWEPT> {}
+
+export const SWEPT_SAES = listOf<SweptSae>(
+  form(SWEPT, {
+    doc: 'Kinds of SAE: options of fg.synthetic.train but for features, k and seed, with a name.',
+    expected: "options such as { name: 'TopK', architecture: 'topk', steps: 500 }",
+  }),
+);
 
 export interface SweepPlan {
   /** Kinds of SAE. */
@@ -77,6 +86,7 @@ const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf
 /** Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share. */
 export function planSweep(plan: SweepPlan): Planned[] {
   const { saes, widths, ks, worlds, seeds = [0], samples = 100_000 } = plan;
+  SWEPT_SAES.parse(saes, 'sweep: saes');
   for (const [name, axis] of Object.entries({ saes, widths, worlds, seeds }))
     if (axis.length === 0) throw new RangeError(`a sweep needs at least one of ${name}`);
   const names = saes.map((sae) => sae.name ?? architectureOf(sae));

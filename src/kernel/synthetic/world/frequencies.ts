@@ -44,13 +44,10 @@ export function frequencyShape(spec: FrequencySpec, n: number): Shape {
       return scaled(() => 1, spec.p);
     case 'geometric': {
       const { lambda = 0.99, max } = spec;
-      requirePositive('lambda', lambda);
-      if (lambda > 1) throw new RangeError(`lambda must lie in (0, 1] but is ${lambda}`);
       return scaled((i) => lambda ** i, max);
     }
     case 'zipf': {
       const { exponent = 1, max, min } = spec;
-      requirePositive('exponent', exponent);
       if (min === undefined) return scaled((i) => (i + 1) ** -exponent, max);
       if (max === undefined || !(min > 0 && min <= max && max <= 1))
         throw new RangeError(`zipf with min needs 0 < min ≤ max ≤ 1 but has min ${min} and max ${max}`);
@@ -64,7 +61,6 @@ export function frequencyShape(spec: FrequencySpec, n: number): Shape {
     }
     case 'log-normal': {
       const { sigma = 1, median } = spec;
-      requirePositive('sigma', sigma);
       const weights = Float64Array.from(
         { length: n },
         (_, i) => Math.exp(sigma * normalQuantile(1 - (i + 0.5) / n)) * (median ?? 1),
@@ -72,10 +68,6 @@ export function frequencyShape(spec: FrequencySpec, n: number): Shape {
       if (median !== undefined) requireProbabilities(weights);
       return { weights, absolute: median !== undefined, given: false };
     }
-    default:
-      throw new RangeError(
-        `there are no frequencies of kind "${(spec as { kind: string }).kind}"; there are uniform, geometric, zipf, log-normal`,
-      );
   }
 }
 

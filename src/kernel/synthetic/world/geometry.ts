@@ -54,7 +54,6 @@ const combine = (d: number, terms: ReadonlyArray<readonly [number, Vector]>): Ve
 
 /** A unit vector at cosine c to the unit vector u. */
 function atCosine(random: Random, u: Vector, c: number): Vector {
-  if (!(c >= -1 && c <= 1)) throw new RangeError(`a cosine lies in [−1, 1] but is ${c}`);
   if (Math.abs(c) === 1) return u.map((x) => c * x);
   return combine(u.length, [
     [c, u],
@@ -64,11 +63,6 @@ function atCosine(random: Random, u: Vector, c: number): Vector {
 
 const requireDim = (kind: string, d: number, least: number): void => {
   if (d < least) throw new RangeError(`${kind} needs at least ${least} dimensions but dim is ${d}`);
-};
-
-const requireCount = (what: string, value: number, least = 1): void => {
-  if (!Number.isInteger(value) || value < least)
-    throw new RangeError(`${what} must be a whole number ≥ ${least} but is ${value}`);
 };
 
 /** Places the parts: whoever has no count takes the rest; a rest that nobody takes is random. */
@@ -88,7 +82,6 @@ export function placeParts(parts: readonly GeometryPart[], features: number): Pl
   let first = 0;
   return all.map((part) => {
     const count = part.count ?? rest;
-    requireCount(`count of ${part.kind}`, count);
     first += count;
     return { part, first: first - count, count };
   });
@@ -127,7 +120,6 @@ class Builder {
 
   clusters({ first, count }: PlacedPart, random: Random, clusters: number, cosine: number): void {
     requireDim('a cluster', this.d, 2);
-    requireCount('clusters', clusters);
     const centres = Array.from({ length: clusters }, () => unitVector(random, this.d));
     const group = this.newGroups(clusters);
     for (let i = 0; i < count; i++) {
@@ -138,8 +130,6 @@ class Builder {
   }
 
   circles({ first, count }: PlacedPart, random: Random, circles: number, radius: number): void {
-    requireCount('circles', circles);
-    if (!(radius > 0 && radius <= 1)) throw new RangeError(`radius lies in (0, 1] but is ${radius}`);
     requireDim('a circle', this.d, radius < 1 ? 3 : 2);
     const group = this.newGroups(circles);
     for (let c = 0; c < circles; c++) {
@@ -223,8 +213,6 @@ class Builder {
 
   hierarchy({ first, count }: PlacedPart, random: Random, roots: number, branching: number, cosine: number): void {
     requireDim('a hierarchy', this.d, 2);
-    requireCount('roots', roots);
-    requireCount('branching', branching);
     if (roots > count) throw new RangeError(`${roots} roots do not fit the ${count} features of the hierarchy`);
     const group = this.newGroups(roots);
     for (let i = 0; i < count; i++) {
@@ -292,10 +280,6 @@ export async function buildGeometry(
         break;
       case 'duplicates':
         break;
-      default:
-        throw new RangeError(
-          `there is no geometry "${(part as { kind: string }).kind}"; there are random, near-orthogonal, clusters, circle, helix, parallelograms, hierarchy, duplicates`,
-        );
     }
   }
   const originals = placed.filter((p) => p.part.kind !== 'duplicates');

@@ -6,7 +6,7 @@ import type { Environment } from '../../verb/environment.js';
 import type { PresetOptions } from '../presets/list.js';
 import { createPreset } from '../presets/presets.js';
 import type { WorldOptions } from './options.js';
-import { asParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
+import { worldParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
 
 /** Options of a world or, with the name of a preset, of that. */
 type Recipe = WorldOptions | PresetOptions;
@@ -27,7 +27,7 @@ export async function keptWorld(
   const world = await making;
   const key: ArtifactKey = {
     kind: 'world',
-    parameters: asParameters(recipe) as JsonObject,
+    parameters: worldParameters(recipe) as JsonObject,
     inputs: {},
     codeVersion: WORLD_VERSION,
   };

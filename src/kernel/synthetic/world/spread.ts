@@ -104,7 +104,6 @@ export async function spreadRows(
   call: CallOptions,
 ): Promise<Matrix> {
   const { steps = 100, maxCosine } = options;
-  if (!Number.isInteger(steps) || steps < 0) throw new RangeError(`steps must be a whole number ≥ 0 but is ${steps}`);
   const bound = welchBound(n, d);
   if (maxCosine !== undefined && maxCosine < bound)
     throw new RangeError(

@@ -11,7 +11,8 @@ import { buildGeometry, unitVector } from './geometry.js';
 import { drawSpan, joinRows, type Span, type SpanRequest } from '../../compute/sampling/span.js';
 import { MAGNITUDES, shareLaw, type Law } from '../../compute/sampling/law.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
-import type { MagnitudeSpec, WorldOptions } from './options.js';
+import { parseOptions } from '../../verb/option.js';
+import { WORLD, type MagnitudeSpec, type WorldOptions } from './options.js';
 import { planOf, type Plan } from './plan.js';
 
 /** Bumped when the same options give other samples. */
@@ -33,7 +34,7 @@ export interface GeneratedWorld extends World {
 }
 
 /** Typed arrays as arrays; functions and signals left out. */
-export function asParameters(options: object): Record<string, Json> {
+export function worldParameters(options: object): Record<string, Json> {
   const kept = Object.entries(options).filter(
     ([key, v]) => v !== undefined && key !== 'signal' && key !== 'onProgress',
   );
@@ -69,15 +70,9 @@ export function worldOf(parts: Parts): GeneratedWorld {
 }
 
 function dimOf({ features, dim, superposition }: WorldOptions): number {
-  if (!Number.isInteger(features) || features < 1)
-    throw new RangeError(`features must be a whole number ≥ 1 but is ${features}`);
   if ((dim === undefined) === (superposition === undefined))
     throw new RangeError('give either dim (the width of x) or superposition (features per dimension)');
-  if (superposition !== undefined && !(superposition > 0))
-    throw new RangeError(`superposition must be above 0 but is ${superposition}`);
-  const d = dim ?? Math.max(1, Math.round(features / superposition!));
-  if (!Number.isInteger(d) || d < 1) throw new RangeError(`dim must be a whole number ≥ 1 but is ${d}`);
-  return d;
+  return dim ?? Math.max(1, Math.round(features / superposition!));
 }
 
 /** Index, two parameters and mean of a magnitude law. */
@@ -89,41 +84,30 @@ function magnitudeOf(spec: MagnitudeSpec, f: number): [kind: number, a: number, 
   switch (spec.kind) {
     case 'constant': {
       const { value = 1 } = spec;
-      need(value > 0, `value is ${value}`);
       return [kind, value, 0, value];
     }
     case 'uniform': {
       const { low = 0, high = 1 } = spec;
-      need(low >= 0 && high > low, `low is ${low}, high ${high}`);
+      need(high > low, `low is ${low}, high ${high}`);
       return [kind, low, high, (low + high) / 2];
     }
     case 'half-normal': {
       const { scale = 1 } = spec;
-      need(scale > 0, `scale is ${scale}`);
       return [kind, scale, 0, scale * Math.sqrt(2 / Math.PI)];
     }
     case 'exponential': {
       const { mean = 1 } = spec;
-      need(mean > 0, `mean is ${mean}`);
       return [kind, mean, 0, mean];
     }
     case 'log-normal': {
       const { mu = 0, sigma = 1 } = spec;
-      need(Number.isFinite(mu) && sigma >= 0, `mu is ${mu}, sigma ${sigma}`);
       return [kind, mu, sigma, Math.exp(mu + (sigma * sigma) / 2)];
     }
     case 'truncated-normal': {
       const { mean = 1, std = 0.25 } = spec;
-      need(
-        std >= 0 && mean > -3 * std && (std > 0 || mean > 0),
-        `mean is ${mean}, std ${std}: the mean must be above −3 std`,
-      );
+      need(mean > -3 * std && (std > 0 || mean > 0), `mean is ${mean}, std ${std}: the mean must be above −3 std`);
       return [kind, mean, std, mean];
     }
-    default:
-      throw new RangeError(
-        `there are no magnitudes "${(spec as { kind: string }).kind}"; there are ${MAGNITUDES.join(', ')}`,
-      );
   }
 }
 
@@ -156,7 +140,6 @@ export function magnitudesOf(
 function meanOf(mean: WorldOptions['mean'], d: number, random: Random): Float32Array | undefined {
   if (mean === undefined || mean === 0) return undefined;
   if (typeof mean === 'number') {
-    if (!Number.isFinite(mean)) throw new RangeError(`mean is ${mean}: a length or a vector is expected`);
     return Float32Array.from(unitVector(random, d), (v) => v * mean);
   }
   if (mean.length !== d || !mean.every(Number.isFinite))
@@ -171,11 +154,9 @@ export function noiseOf(
   random: Random,
 ): Pick<Law, 'noiseStd' | 'noiseDirections' | 'noiseAlong'> {
   const { std = 0, lowRank } = noise;
-  if (!(std >= 0 && Number.isFinite(std))) throw new RangeError(`noise.std must be ≥ 0 but is ${std}`);
   if (!lowRank) return { noiseStd: std, noiseAlong: 0 };
-  if (!Number.isInteger(lowRank.rank) || lowRank.rank < 1 || lowRank.rank > d)
-    throw new RangeError(`noise.lowRank.rank must be a whole number from 1 to ${d} but is ${lowRank.rank}`);
-  if (!(lowRank.std >= 0)) throw new RangeError(`noise.lowRank.std must be ≥ 0 but is ${lowRank.std}`);
+  if (lowRank.rank > d)
+    throw new RangeError(`noise.lowRank.rank is ${lowRank.rank}; expected at most ${d}, the width of x`);
   const directions: Float64Array[] = [];
   for (let r = 0; r < lowRank.rank; r++) directions.push(unitVector(random, d, directions));
   const noiseDirections = new Float32Array(lowRank.rank * d);
@@ -188,8 +169,10 @@ export function noiseOf(
  * requests no distribution can meet.
  */
 export async function createWorld(options: WorldOptions): Promise<GeneratedWorld> {
+  const { signal, onProgress, ...asked } = options;
+  parseOptions('world', asked, WORLD);
   const d = dimOf(options);
-  const { features, seed = 0, geometry = { kind: 'random' }, signal, onProgress } = options;
+  const { features, seed = 0, geometry = { kind: 'random' } } = options;
   const random = new Random(seed).fork('world');
   const parts = 'kind' in geometry ? [geometry] : geometry;
   const g = await buildGeometry(parts, features, d, random.fork('geometry'), { signal, onProgress });
@@ -221,7 +204,7 @@ export async function createWorld(options: WorldOptions): Promise<GeneratedWorld
     parents: plan.parents,
     groups: plan.groups.map((group, f) => (group >= 0 ? group : g.groups[f])),
     description: `world of ${features} features in ${d} dimensions (${kinds}), mean L0 ${sum(plan.frequencies).toFixed(2)}, seed ${seed}`,
-    parameters: asParameters({ ...options, dim: d, seed }),
+    parameters: worldParameters({ ...options, dim: d, seed }),
     faults: [],
   });
 }

@@ -1,0 +1,168 @@
+/**
+ * Options that are objects of several kinds, such as a cover or a law of firing: each kind declared once, checked at every
+ * depth. What was given is handed on as it is: identities of results are made of it.
+ */
+import { types } from 'node:util';
+import { nearName } from '../compute/words.js';
+import { parseOptions, written, type Given, type Option, type Schema } from './option.js';
+
+/** One kind of an object, told from the others by its member `kind`. */
+export interface Kind<S extends Schema = Schema> {
+  /** What it is. */
+  readonly doc: string;
+  /** What it has besides `kind`. */
+  readonly members: S;
+}
+
+/** Kinds by name. */
+export type KindTable = Readonly<Record<string, Kind>>;
+
+/** Objects of several kinds; `Unnamed` is the kind of an object that says none. */
+export interface Kinds<K extends KindTable = KindTable, Unnamed extends string = string> {
+  /** Of the type that is derived from it, which docs/api and the editor show written out. */
+  readonly type: string;
+  readonly table: K;
+  readonly unnamed?: Unnamed;
+  /**
+   * Checks an object and gives it back.
+   * @param at begins messages: "cover"
+   * @throws TypeError for what is no object or has members that its kind has not, RangeError for a kind that there is not
+   * and values outside their range
+   */
+  check(value: unknown, at: string): void;
+}
+
+type Flat<T> = { readonly [M in keyof T]: T[M] };
+type Named<N, Unnamed> = N extends Unnamed ? { readonly kind?: N } : { readonly kind: N };
+
+/** An object of one of the kinds, as cells write it. */
+export type OneOf<T> =
+  T extends Kinds<infer K, infer Unnamed>
+    ? { [N in keyof K]: Flat<Named<N, Unnamed> & Given<K[N]['members']>> }[keyof K]
+    : never;
+
+/** An object of the one kind. */
+export type OfKind<T, N extends string> =
+  T extends Kinds<infer K, infer Unnamed> ? Flat<Named<N, Unnamed> & Given<K[N]['members']>> : never;
+
+const listed = (names: readonly string[]): string => {
+  const quoted = names.map((name) => `'${name}'`);
+  return quoted.length > 1 ? `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}` : quoted[0];
+};
+
+/** @throws RangeError "cover: kind is …; expected 'cubes' or …" */
+export function refuseKind(at: string, kind: unknown, names: readonly string[]): never {
+  const near = typeof kind === 'string' ? nearName(kind, names) : undefined;
+  const meant = near === undefined ? '' : ` (did you mean '${near}'?)`;
+  throw new RangeError(`${at}: kind is ${written(kind)}${meant}; expected ${listed(names)}`);
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+
+/**
+ * Declares objects of several kinds.
+ * @param type name of the type `OneOf<typeof …>` that is exported beside it
+ */
+export function kinds<const K extends KindTable, const Unnamed extends keyof K & string = never>(
+  type: string,
+  table: K,
+  unnamed?: Unnamed,
+): Kinds<K, Unnamed> {
+  const names = Object.keys(table);
+  const check = (value: unknown, at: string): void => {
+    if (types.isPromise(value)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+    if (!isObject(value))
+      throw new TypeError(`${at} is ${written(value)}; expected an object of kind ${listed(names)}`);
+    const { kind = unnamed, ...members } = value;
+    if (typeof kind !== 'string' || !Object.hasOwn(table, kind)) refuseKind(at, kind, names);
+    parseOptions(`${at} of kind '${kind}'`, members, table[kind].members, {}, at);
+  };
+  return { type, table, ...(unnamed === undefined ? {} : { unnamed }), check };
+}
+
+interface Words {
+  /** What it means. */
+  doc: string;
+  /** The end of "cover is …; expected …". */
+  expected: string;
+  fallback?: string;
+}
+
+/** An option that is an object of one of several kinds. */
+export function ofKind<T extends Kinds>(of: T, words: Words): Option<OneOf<T>> {
+  return formed(words, (value, at) => of.check(value, at), of);
+}
+
+/** An option with a check of its own that hands on what was given. @param of kinds that it names, for docs/api */
+export function formed<G>(
+  words: Words,
+  check: (value: unknown, at: string) => void,
+  ...of: ReadonlyArray<Kinds | undefined>
+): Option<G> {
+  const named = of.filter((each) => each !== undefined);
+  return {
+    doc: words.doc,
+    expected: words.expected,
+    telling: true,
+    identity: true,
+    kinds: named,
+    ...(words.fallback === undefined ? {} : { fallback: words.fallback }),
+    parse(value, at) {
+      if (value === undefined) return undefined;
+      check(value, at);
+      return value as G;
+    },
+  };
+}
+
+/** The same option, or several in an array. */
+export function oneOrSeveral<G>(of: Option<G>): Option<G | readonly G[]> {
+  const { given: _, ...rest } = of;
+  const list = listOf(of);
+  return {
+    ...rest,
+    expected: `${of.expected}, or an array of these`,
+    parse: (value, at) => (Array.isArray(value) ? list.parse(value, at) : of.parse(value, at)),
+  };
+}
+
+/** An array of the same option. */
+export function listOf<G>(of: Option<G>): Option<readonly G[]> {
+  const { given: _, members: __, ...rest } = of;
+  return {
+    ...rest,
+    telling: true,
+    expected: `an array of ${of.expected}`,
+    parse(value, at) {
+      if (value === undefined) return undefined;
+      if (!Array.isArray(value)) throw new TypeError(`${at} is ${written(value)}; expected an array of ${of.expected}`);
+      value.forEach((each: unknown, i) => {
+        if (each === undefined) throw new TypeError(`${at}[${i}] is undefined; expected ${of.expected}`);
+        of.parse(each, `${at}[${i}]`);
+      });
+      return value as readonly G[];
+    },
+  };
+}
+
+/** Members in an object, checked and handed on as they were given. */
+export function form<S extends Schema>(
+  members: S,
+  words: Omit<Words, 'expected'> & { expected?: string },
+): Option<Given<S>> {
+  const { doc, expected = `{ ${Object.keys(members).join(', ')} }` } = words;
+  return {
+    doc,
+    expected,
+    telling: false,
+    identity: true,
+    members,
+    ...(words.fallback === undefined ? {} : { fallback: words.fallback }),
+    parse(value, at) {
+      if (value === undefined) return undefined;
+      parseOptions(at, value, members);
+      return value as Given<S>;
+    },
+  };
+}
