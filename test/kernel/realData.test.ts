@@ -150,4 +150,25 @@ describe.each(CHECKPOINTS)('$name', ({ folder, there, small: few, large: many, d
       }
     },
   );
+
+  it.skipIf(!there)(
+    'split from the narrow to the wide one, the trained ones far more than turned at random',
+    async () => {
+      context = collectingContext();
+      const fg = await createFg(context, { device: 'cpu' });
+      const small = await fg.sae.load(path.join(folder, `sae_${few}_4.pt`));
+      const large = await fg.sae.load(path.join(folder, `sae_${many}_4.pt`));
+      const found = await fg.correlation.splitting(small, large, { nulls: 19 });
+      const [coverage, nearest] = found.scores;
+      for (const score of folder.startsWith(shared) ? [coverage, nearest] : []) {
+        expect(score.p).toBe(1 / 20);
+        expect(score.value).toBeGreaterThan(score.null.max);
+      }
+      // Every child is listed with the one parent that it has, and the parents together hold them all.
+      const children = found.parents.flatMap((p) => p.children.map(({ child }) => [child, p.parent]));
+      expect(children.length).toBe(found.parentOf.filter((p) => p >= 0).length);
+      for (const [child, parent] of children) expect(found.parentOf[child]).toBe(parent);
+      if (folder.startsWith(shared)) expect(children.length).toBeGreaterThan(few / 4);
+    },
+  );
 });

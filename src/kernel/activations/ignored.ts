@@ -35,11 +35,11 @@ export async function sameRows(
   if (!masks[0] && !masks[1]) return [a, b];
   const either = new Uint8Array(a.meta.tokens);
   for (const mask of masks) mask?.forEach((one, t) => (either[t] |= one));
-  return [await ignoring(a, either, call), await ignoring(b, either, call)];
+  return [await leavingOut(a, either, call), await leavingOut(b, either, call)];
 }
 
 /** A store without the entries of more rows. `mask` holds all that the store ignores itself. */
-async function ignoring(
+export async function leavingOut(
   activations: SparseActivations,
   mask: Uint8Array,
   { signal, onProgress }: CallOptions,

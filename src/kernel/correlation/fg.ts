@@ -12,6 +12,7 @@ import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
+import { splitting } from './fgSplitting.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
 import { pairLabels } from './pairLabels.js';
 import {
@@ -196,6 +197,10 @@ const base = await fg.synthetic.world({ features: 64, dim: 32, seed: 0 })
 const twins = await fg.synthetic.twins(base, { shared: 0.7 })
 const { a, b } = await fg.synthetic.twinActivations(twins, { samples: 2000 })
 const map = await fg.correlation.map(a, b, { match: 'mutual' })
-await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })`,
-  verbs: { map, filter, scores, sameToken, labels },
+await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })
+// What A's features became in B, by activations: B has two for each of three of A's
+const split = await fg.synthetic.twins(base, { shared: 1, splits: 3, dimB: 32 })
+const acts = await fg.synthetic.twinActivations(split, { samples: 2000 })
+await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })`,
+  verbs: { map, filter, scores, sameToken, labels, splitting },
 });

@@ -113,7 +113,7 @@ async function participants(
 }
 
 /** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */
-async function spanSource(
+export async function spanSource(
   query: SparseActivations,
   base: SparseActivations,
   memory: number,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import type { JsonObject } from '../../protocol/notebook.js';
+import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
@@ -55,6 +55,12 @@ export class Environment {
     } finally {
       if (count(-1) === 0) this.context.progress(null);
     }
+  }
+
+  /** For a result that is shown by several outputs: displays them, but for the last, which is the result's own. */
+  displayButLast(outputs: ReadonlyArray<OutputItem[]>): OutputItem[] {
+    for (const items of outputs.slice(0, -1)) this.context.display(items);
+    return outputs[outputs.length - 1];
   }
 
   /** A path given in a cell, against the notebook's folder; ~ is the home folder. */

@@ -5,7 +5,8 @@ import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { linearAssignment } from '#kernel/synthetic/recovery/assignment.js';
 import { AbsorptionCounter, splitCounts } from '#kernel/synthetic/recovery/absorption.js';
-import { cosineRecovery, cosines, randomDictionary, unitRows } from '#kernel/synthetic/recovery/cosines.js';
+import { cosines, unitRows } from '#kernel/compute/cosines.js';
+import { cosineRecovery, randomDictionary } from '#kernel/synthetic/recovery/cosines.js';
 import { firingRecovery } from '#kernel/synthetic/recovery/firing.js';
 import { dictionaryRecovery, saeRecovery } from '#kernel/synthetic/recovery/recovery.js';
 import type { SimilarityScore } from '#kernel/correlation/types.js';
@@ -131,7 +132,7 @@ describe('recovery of a dictionary', () => {
       (await cosineRecovery(truth, directions(8, 5, 2), { floors: 3, seed })).scores.map((s) => s.null.mean);
     expect(await run(1)).toEqual(await run(1));
     expect(await run(1)).not.toEqual(await run(2));
-    await expect(cosines(truth, directions(3, 4, 1))).rejects.toThrow('6 × 5 and the learned one 3 × 4');
+    await expect(cosines(truth, directions(3, 4, 1))).rejects.toThrow('6 × 5 and the second one 3 × 4');
     await expect(cosineRecovery(truth, matrix(0, 5))).rejects.toThrow('learned dictionary has no rows');
     const broken = directions(3, 5, 1);
     broken.data[7] = NaN;

@@ -12,7 +12,7 @@ import {
   type ThresholdRow,
 } from './pairs.js';
 import { sampleActivations } from '../recovery/activations.js';
-import { bestOfColumns, cosines } from '../recovery/cosines.js';
+import { bestOfColumns, cosines } from '../../compute/cosines.js';
 import { latentRelations, relationsOf, type Relations } from '../twins/truth.js';
 import type { Twins } from '../twins/twins.js';
 import type { World } from '../types.js';

@@ -22,8 +22,8 @@ import { createSae } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
 import { worldSource } from './activations.js';
 import { linearAssignment } from './assignment.js';
-import { unitRows } from './cosines.js';
-import { orthonormalRows } from '../twins/twins.js';
+import { unitRows } from '../../compute/cosines.js';
+import { orthonormalRows } from '../../compute/orthonormal.js';
 import type { World } from '../types.js';
 
 /** Bumped when the same options give other SAEs. */

@@ -9,7 +9,7 @@ import type { Sae } from '../../sae/types.js';
 import type { Environment } from '../../verb/environment.js';
 import { MFR_VERSION, mfrSettings, trainMutual, type MfrHistoryRow, type MfrParameters } from './mfr.js';
 import type { Recovery } from './recovery.js';
-import { bestOfRows, cosines } from './cosines.js';
+import { bestOfRows, cosines } from '../../compute/cosines.js';
 import type { World } from '../types.js';
 
 /** One coupling: the SAEs trained with it, and what they recovered. */

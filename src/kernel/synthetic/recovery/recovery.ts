@@ -10,7 +10,8 @@ import { ReconstructionSums } from '../../sae/reconstruction.js';
 import { reconstruct } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
 import { AbsorptionCounter, splitCounts, type Absorption, type AbsorptionOptions } from './absorption.js';
-import { bestOfColumns, cosineRecovery, cosines, unitRows } from './cosines.js';
+import { bestOfColumns, cosines, unitRows } from '../../compute/cosines.js';
+import { cosineRecovery } from './cosines.js';
 import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
 import type { World } from '../types.js';
 

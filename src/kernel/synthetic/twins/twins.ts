@@ -8,12 +8,13 @@
  * the same in both models, coordinates are not.
  */
 import type { CallOptions } from '../../compute/call.js';
+import { unitRows } from '../../compute/cosines.js';
 import { gemm, initGemm } from '../../compute/gemm.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
+import { orthonormalRows } from '../../compute/orthonormal.js';
 import { Random } from '../../compute/random.js';
 import type { SparseRows } from '../../compute/sparse.js';
 import { canonicalJson, sha256 } from '../../io/hash.js';
-import { unitRows } from '../recovery/cosines.js';
 import { emptyModel, populate, translate, type TwinModel } from './model.js';
 import { relationsOf, type TwinTruth } from './truth.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
@@ -142,27 +143,6 @@ export async function createTwins(world: World, options: TwinOptions = {}): Prom
   // Throws on a truth that contradicts itself.
   relationsOf(truth, twins.a.features, twins.b.features);
   return twins;
-}
-
-/** n ≤ d orthonormal rows, uniformly random (Gaussian rows, Gram-Schmidt twice in float64). */
-export function orthonormalRows(n: number, d: number, random: Random): Matrix {
-  if (n > d) throw new RangeError(`${n} orthonormal rows do not fit in ${d} dimensions`);
-  const q = Array.from({ length: n }, () => new Float64Array(d));
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < d; j++) q[i][j] = random.normal();
-    for (let pass = 0; pass < 2; pass++) {
-      for (let k = 0; k < i; k++) {
-        let dot = 0;
-        for (let j = 0; j < d; j++) dot += q[i][j] * q[k][j];
-        for (let j = 0; j < d; j++) q[i][j] -= dot * q[k][j];
-      }
-    }
-    const norm = Math.sqrt(q[i].reduce((sum, x) => sum + x * x, 0));
-    for (let j = 0; j < d; j++) q[i][j] /= norm;
-  }
-  const out = matrix(n, d);
-  q.forEach((v, i) => out.data.set(v, i * d));
-  return out;
 }
 
 function twinWorld(

@@ -1,0 +1,149 @@
+/** How splitting between two widths is shown: a tree of the parents that split most, and tables. */
+import type { OutputItem } from '../../protocol/notebook.js';
+import { labelLine, shareText, type PointLabel } from '../../protocol/tokens.js';
+import type { SplitParent, Splitting } from '../correlation/splittingTypes.js';
+import { orNull } from './charts.js';
+import { chartItems, count, scoreTable, tableItems, tableOf } from './items.js';
+
+/** Labels by feature id, where there are activations. */
+export interface SplittingLabels {
+  small: readonly PointLabel[];
+  large: readonly PointLabel[];
+}
+
+/** Parents and children that the tree has: more cannot be read. */
+const TREE = { parents: 12, children: 8 };
+/** Rows of tables that are listed. */
+const LISTED = 500;
+
+/** The first words of a label; a long one is cut. */
+function shortLabel(label: PointLabel | undefined): string {
+  const line = label ? labelLine(label) : '';
+  return line.length > 40 ? `${line.slice(0, 39)}…` : line;
+}
+
+interface Node {
+  text: string;
+  y: number;
+  [more: string]: string | number | null;
+}
+
+/** Parents on the left, their children on the right, from top to bottom. */
+function treeRows(parents: readonly SplitParent[], labels: SplittingLabels | undefined) {
+  const left: Node[] = [];
+  const right: Node[] = [];
+  const lines: Array<Record<string, number>> = [];
+  let at = 0;
+  for (const p of parents) {
+    const shown = p.children.slice(0, TREE.children);
+    const rows = shown.length + Number(shown.length < p.children.length);
+    const middle = at + (rows - 1) / 2;
+    const name = `#${p.parent} ${shortLabel(labels?.small[p.parent])}`.trim();
+    left.push({ text: `${name} (${p.children.length})`, y: middle, coverage: p.coverage, p: p.p, children: p.children.length }); // prettier-ignore
+    shown.forEach((c, i) => {
+      const text = `#${c.child} ${shortLabel(labels?.large[c.child])}`.trim();
+      right.push({ text, y: at + i, share: c.share, cosine: orNull(c.cosine), r: orNull(c.r), outside: orNull(c.outside) }); // prettier-ignore
+      lines.push({ x: 0, x2: 1, y: middle, y2: at + i, share: c.share });
+    });
+    if (rows > shown.length) right.push({ text: `and ${p.children.length - shown.length} more`, y: at + shown.length });
+    at += rows + 0.6;
+  }
+  return { left, right, lines, height: at };
+}
+
+/** The tree as a Vega-Lite spec. */
+export function splittingTree(found: Splitting, title: string, labels?: SplittingLabels): object {
+  const parents = found.parents.slice(0, TREE.parents).filter((p) => p.children.length > 0);
+  const { left, right, lines, height } = treeRows(parents, labels);
+  const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.5, height], reverse: true } };
+  const x = (value: number) => ({ datum: value, type: 'quantitative', axis: null, scale: { domain: [0, 1], nice: false } }); // prettier-ignore
+  const words = (values: readonly Node[], at: number, align: string) => ({
+    data: { values },
+    mark: { type: 'text', align, dx: align === 'left' ? 5 : -5, limit: 280 },
+    encoding: { x: x(at), y, text: { field: 'text' }, tooltip: Object.keys(values[0] ?? {}).filter((f) => f !== 'y').map((field) => ({ field })) }, // prettier-ignore
+  });
+  return {
+    title: { text: title, anchor: 'start', frame: 'group' },
+    width: 160,
+    height: Math.max(40, Math.round(18 * height)),
+    padding: { left: 290, right: 290, top: 24, bottom: 5 },
+    autosize: { type: 'none' },
+    view: { stroke: null },
+    layer: [
+      {
+        data: { values: lines },
+        mark: { type: 'rule', opacity: 0.7 },
+        encoding: {
+          x: { field: 'x', type: 'quantitative', axis: null },
+          x2: { field: 'x2' },
+          y,
+          y2: { field: 'y2' },
+          strokeWidth: { field: 'share', type: 'quantitative', scale: { domain: [0, 1], range: [0.5, 5] }, legend: null }, // prettier-ignore
+        },
+      },
+      words(left, 0, 'right'),
+      words(right, 1, 'left'),
+    ],
+  };
+}
+
+const name = (feature: number, labels: readonly PointLabel[] | undefined): Record<string, string> =>
+  labels ? { label: shortLabel(labels[feature]) || `#${feature}` } : {};
+
+function parentRows(found: Splitting, labels: SplittingLabels | undefined) {
+  return found.parents.map((p) => ({
+    parent: p.parent,
+    ...name(p.parent, labels?.small),
+    children: p.children.length,
+    'coverage %': 100 * p.coverage,
+    'null %': 100 * p.nullCoverage,
+    p: p.p,
+    'entropy, bits': p.entropy,
+    'the largest': p.children
+      .slice(0, 3)
+      .map((c) => `#${c.child} ${shareText(c.share)}`)
+      .join(', '),
+  }));
+}
+
+function absorptionRows(found: Splitting, labels: SplittingLabels | undefined) {
+  return found.absorption.map((c) => ({
+    parent: c.parent,
+    ...name(c.parent, labels?.small),
+    main: c.main,
+    absorber: c.absorber,
+    ...(labels ? { 'absorber is': shortLabel(labels.large[c.absorber]) } : {}),
+    tokens: c.tokens,
+    '% of silent': 100 * c.ofSilent,
+    cosine: orNull(c.cosine),
+    'lost %': orNull(100 * c.lost),
+    'null %': orNull(100 * c.nullLost),
+    p: orNull(c.p),
+    absorbs: c.absorbs ? 'yes' : 'no',
+  }));
+}
+
+function summary({ parents, large, parentOf, by, least, tokens, notes }: Splitting): string {
+  const children = parentOf.reduce((n, p) => n + Number(p >= 0), 0);
+  const split = parents.filter((p) => p.children.length > 1).length;
+  const how =
+    by === 'activations'
+      ? `r ≥ ${least}, chosen on ${count(tokens.chose)} tokens and judged on ${count(tokens.judged)} others`
+      : `cosine ≥ ${least} of decoder rows`;
+  const said = `${count(split)} of ${count(parents.length)} parents have more than one child; ${count(children)} of ${count(large)} large features have a parent (${how})`;
+  return [said, ...notes].join('. ');
+}
+
+/** The tree, the parents, the scores, and the candidates of absorption. */
+export function splittingOutputs(found: Splitting, labels?: SplittingLabels): OutputItem[][] {
+  const scores = scoreTable(found.scores, 'Splitting beside its null');
+  const parents = tableItems({ ...tableOf(parentRows(found, labels), 'Parents and their children', LISTED), note: summary(found) }); // prettier-ignore
+  const title = 'Parents of most children; the wider a line, the larger the share of the child';
+  const tree = found.parents.some((p) => p.children.length > 0)
+    ? [chartItems(splittingTree(found, title, labels), title)]
+    : [];
+  if (found.absorption.length === 0) return [...tree, parents, scores];
+  const note = `the parent fires and its main feature in the large SAE is silent; lost: of the parent's direction in the reconstruction, without the absorber; null: without another feature that fires there; ${count(found.absorption.length)} candidates were tested`;
+  const absorbed = tableItems({ ...tableOf(absorptionRows(found, labels), 'Candidates of absorption', LISTED), note });
+  return [...tree, parents, absorbed, scores];
+}
