@@ -8,6 +8,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 import umap
 from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
 
 folder, n, d, epochs = sys.argv[1], *(int(a) for a in sys.argv[2:5])
 x = np.fromfile(f"{folder}/x.f32", np.float32).reshape(n, d)
@@ -22,5 +23,9 @@ def fit():
 seconds, theirs = fit()
 warm, _ = fit()
 sample = slice(0, 4096)
+near = lambda a: set_of(NearestNeighbors(n_neighbors=15).fit(a[sample]).kneighbors(return_distance=False))
+set_of = lambda rows: [set(row) for row in rows]
+truth = near(x)
+recall = lambda y: float(np.mean([len(a & b) / len(a) for a, b in zip(near(y), truth)]))
 trust = lambda y: float(trustworthiness(x[sample], y[sample], n_neighbors=15))
-print(json.dumps({"seconds": seconds, "warm": warm, "trustOurs": trust(ours), "trustPeer": trust(theirs), "version": umap.__version__}))
+print(json.dumps({"seconds": seconds, "warm": warm, "trustOurs": trust(ours), "trustPeer": trust(theirs), "recallOurs": recall(ours), "recallPeer": recall(theirs), "version": umap.__version__}))

@@ -363,6 +363,9 @@ export function usePlainProduct(product: PlainProduct): GemmReport {
   return gemmReport();
 }
 
+/** Whether products are ONNX Runtime's, which workers can open too; false before initGemm(). */
+export const hasNativeProduct = (): boolean => nativeProduct !== undefined;
+
 /** What the product runs on; throws before initGemm(). */
 export function gemmReport(): GemmReport {
   if (!state) throw new Error('gemmReport() before initGemm(): call initDevice() first');

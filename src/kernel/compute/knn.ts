@@ -1,12 +1,16 @@
 /** Exact nearest neighbours by blocks of a matrix product. */
 import { breathe, checkAborted, type CallOptions } from './call.js';
 import { Candidates } from './candidates.js';
-import { gemm } from './gemm.js';
+import { gemm, hasNativeProduct } from './gemm.js';
 import { powerBelow, type Matrix } from './matrix.js';
 import { memoryBudget, requireMemory } from './memory.js';
+import type { TeamOptions } from './shared/phases.js';
+import { sharedKnn, worthSharing, type SharedSearch } from './shared/search.js';
 
-export interface KnnOptions extends CallOptions {
+export interface KnnOptions extends CallOptions, TeamOptions {
   metric: 'euclidean' | 'cosine';
+  /** Of the products among workers: 8 where these suffice, by default. Changes no result. */
+  bits?: SharedSearch['bits'];
 }
 
 export interface Neighbors {
@@ -308,6 +312,7 @@ function bytesNeeded(queries: Matrix, base: Matrix, k: number): number {
 /**
  * The k nearest other rows of each row of x, exactly: candidates come from a float32 product, their distances are
  * computed in float64, and rows that rounding leaves in doubt are searched again. Equal distances go in order of index.
+ * Large searches run in the pool's workers, with products of 8-bit integers where these leave few rows in doubt.
  * Under cosine a zero row is at distance 1 from every row, as in scikit-learn.
  *
  * @throws RangeError when k is not in 1 … rows-1, or an entry of x is not a finite number
@@ -315,11 +320,21 @@ function bytesNeeded(queries: Matrix, base: Matrix, k: number): number {
 export async function exactKnn(x: Matrix, k: number, options: KnnOptions): Promise<Neighbors> {
   requireK(k, x.rows - 1, `${x.rows} rows, a row is not its own neighbour`);
   requireNumbers('x', x);
-  requireMemory(`nearest neighbours of ${x.rows} × ${x.cols}`, bytesNeeded(x, x, k));
-  const mean = options.metric === 'euclidean' ? columnMeans(x) : undefined;
+  const { metric, bits, workers } = options;
+  const mean = metric === 'euclidean' ? columnMeans(x) : undefined;
   const unit = unitOf([x], mean);
-  const side = prepare(x, options.metric, mean, unit);
-  return search({ queries: side, base: side, same: true, k, options, longest: longestRow(side), unit });
+  const whole = (): Search => {
+    const side = prepare(x, metric, mean, unit);
+    return { queries: side, base: side, same: true, k, options, longest: longestRow(side), unit };
+  };
+  const shared = { metric, mean, unit, bits };
+  if (hasNativeProduct() && worthSharing(x, k, workers, shared)) {
+    const { indices, distances, doubtful, worst } = await sharedKnn(x, k, shared, options);
+    if (doubtful.length > 0) await lookAgain(whole(), { indices, distances }, doubtful, worst);
+    return { indices, distances };
+  }
+  requireMemory(`nearest neighbours of ${x.rows} × ${x.cols}`, bytesNeeded(x, x, k));
+  return search(whole());
 }
 
 /**

@@ -9,8 +9,10 @@
  */
 import os from 'node:os';
 import type { OnnxGraph } from './onnxModel.js';
-import { openSession, type NativeSession, type Shaped } from './ort.js';
+import { openSession, type NativeSession, type Shaped as ShapedOf } from './ort.js';
 import { Random } from './random.js';
+
+type Shaped = ShapedOf<Float32Array>;
 
 export interface NativeProduct {
   /**

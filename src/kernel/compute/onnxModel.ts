@@ -28,6 +28,10 @@ const message = (field: number, ...parts: Bytes[]): Uint8Array => {
 const string = (field: number, value: string): Uint8Array => message(field, text.encode(value));
 const integer = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
 
+/** Elements of tensors, as TensorProto.DataType numbers them. */
+const ELEMENTS = { float32: 1, uint8: 2, int8: 3, int32: 6 } as const;
+export type OnnxElement = keyof typeof ELEMENTS;
+
 /** Of attributes (AttributeProto.AttributeType), and FLOAT of tensors. */
 const FLOAT = 1;
 const INT = 2;
@@ -55,9 +59,10 @@ export interface OnnxConstant {
 
 export interface OnnxGraph {
   nodes: readonly OnnxNode[];
-  /** Float32 tensors of any shape. */
+  /** Tensors of any shape, of float32 unless `types` says otherwise. */
   inputs: readonly string[];
   outputs: readonly string[];
+  types?: Readonly<Record<string, OnnxElement>>;
   constants?: readonly OnnxConstant[];
 }
 
@@ -89,7 +94,7 @@ function constant({ name, shape, data }: OnnxConstant): Uint8Array {
 /** A model of `graph` as ONNX Runtime loads it: operators of opset 17, and ONNX Runtime's own. */
 export function onnxModel(graph: OnnxGraph): Uint8Array {
   const value = (field: number, name: string) =>
-    message(field, string(1, name), message(2, message(1, integer(1, FLOAT))));
+    message(field, string(1, name), message(2, message(1, integer(1, ELEMENTS[graph.types?.[name] ?? 'float32']))));
   return join([
     integer(1, 8),
     message(8, integer(2, 17)),

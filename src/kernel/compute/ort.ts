@@ -1,5 +1,5 @@
 /**
- * ONNX Runtime's CPU operators as plain synchronous functions over Float32Arrays.
+ * ONNX Runtime's CPU operators as plain synchronous functions over typed arrays.
  *
  * onnxruntime-node's public API is asynchronous only; its internal binding runs synchronously, which tfjs kernels need.
  * The version is pinned in package.json and gemm.ts checks results at start, falling back when anything differs.
@@ -7,10 +7,11 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { nativeCall } from './nativeCall.js';
-import { onnxModel, type OnnxGraph } from './onnxModel.js';
+import { onnxModel, type OnnxElement, type OnnxGraph } from './onnxModel.js';
 
 /** A tensor as the binding reads it: `data` may be a view on any ArrayBuffer, the wasm heap included, but not on a SharedArrayBuffer. */
-type OrtTensor = { readonly data: Float32Array; readonly dims: readonly number[] };
+type Data = Float32Array | Uint8Array | Int8Array | Int32Array;
+type OrtTensor = { readonly data: Data; readonly dims: readonly number[] };
 interface BindingSession {
   loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: Record<string, unknown>): void;
   run(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor>, options: Record<string, unknown>): void;
@@ -20,10 +21,10 @@ interface OrtModule {
   binding: { InferenceSession: new () => BindingSession };
   initOrt(): void;
 }
-type TensorClass = new (type: 'float32', data: Float32Array, dims: readonly number[]) => OrtTensor;
+type TensorClass = new (type: OnnxElement, data: Data, dims: readonly number[]) => OrtTensor;
 
-/** A float32 array, not on a SharedArrayBuffer, and its shape. */
-export type Shaped = readonly [data: Float32Array, shape: readonly number[]];
+/** An array, not on a SharedArrayBuffer, and its shape. */
+export type Shaped<D extends Data = Data> = readonly [data: D, shape: readonly number[]];
 
 export interface NativeSession {
   /** Runs the graph; the arrays of `outputs` are overwritten and must not overlap those of `inputs`. */
@@ -72,7 +73,8 @@ export function openSession(graph: OnnxGraph, threads = os.availableParallelism(
   });
   const tensors = (arrays: Record<string, Shaped>): Record<string, OrtTensor> => {
     const out: Record<string, OrtTensor> = {};
-    for (const name in arrays) out[name] = new Tensor('float32', arrays[name][0], arrays[name][1]);
+    for (const name in arrays)
+      out[name] = new Tensor(graph.types?.[name] ?? 'float32', arrays[name][0], arrays[name][1]);
     return out;
   };
   return {

@@ -203,6 +203,12 @@ export function pool(): Pool {
   return shared;
 }
 
+/** Opens the kernel's pool with other options than the defaults: for programs that run from the sources. */
+export async function openPool(options: PoolOptions): Promise<void> {
+  await disposePool();
+  shared = new Pool(options);
+}
+
 /** Runs a task of poolTasks.ts in the kernel's pool; see Pool.run. */
 export function runTask<T>(task: string, payload: unknown, options?: TaskOptions): Promise<T> {
   return pool().run<T>(task, payload, options);

@@ -31,6 +31,8 @@ export type Views<F extends Fields> = { readonly [Name in keyof F]: Arrays[F[Nam
 
 const TYPES = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array } as const;
 const PAGE = 65_536;
+/** WebAssembly's addresses end here. */
+const MOST_BYTES = PAGE * 65_536;
 
 /** Where the arrays begin: on cache lines, with one before the first and one behind the last, so that fours may be read past an end. */
 function places(fields: Fields): { at: Map<string, number>; bytes: number } {
@@ -45,6 +47,9 @@ function places(fields: Fields): { at: Map<string, number>; bytes: number } {
 
 /** Bytes that the arrays take. */
 export const bytesOf = (fields: Fields): number => places(fields).bytes;
+
+/** Whether the arrays fit one memory of WebAssembly (4 GiB). */
+export const fitsShared = (fields: Fields): boolean => places(fields).bytes <= MOST_BYTES;
 
 /** Zeros for all arrays. */
 export function shareMemory(fields: Fields): SharedMemory {

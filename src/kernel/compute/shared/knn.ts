@@ -1,0 +1,395 @@
+/**
+ * Nearest neighbours among the rows of one matrix, for workers, in three phases: rows as 8-bit integers; candidates by tiles
+ * of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its column. Where
+ * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
+ */
+import { openSession, type NativeSession, type Shaped } from '../ort.js';
+import { kernelsOf, viewsOf, type Fields, type Kernels, type SharedMemory, type Views } from './memory.js';
+import { CONTROL, STOP, type Phase } from './pieces.js';
+
+export interface KnnParameters {
+  n: number;
+  d: number;
+  k: number;
+  metric: 'euclidean' | 'cosine';
+  /** How far from 0 the left integers go; 0: float32. */
+  whole: number;
+  /** Rows are measured in this: a power of two (euclidean), or 1. */
+  unit: number;
+  /** Most workers that take part. */
+  workers: number;
+}
+
+/** Rows of a tile of the product. */
+export const TILE = 1024;
+/** Rows that a worker refines at a time. */
+const ROWS = 256;
+/** Candidates kept beyond k; room for twice as many before the worse half goes. */
+const SPARE = 82;
+/** Place of `control`: workers that have a tile of their own. */
+const SEATS = 3;
+
+/** Candidates that a row keeps. */
+export const keptOf = (k: number): number => k + SPARE;
+
+export function knnFields({ n, d, k, workers }: KnnParameters) {
+  const room = 2 * keptOf(k) * n;
+  return {
+    control: ['i32', CONTROL],
+    locks: ['i32', Math.ceil(n / TILE)],
+    x: ['f32', n * d],
+    shift: ['f64', d],
+    lengths: ['f64', n],
+    squares: ['f64', n],
+    squares32: ['f32', n],
+    left: ['u8', n * d],
+    right: ['i8', n * d],
+    scaleLeft: ['f32', n],
+    scaleRight: ['f32', n],
+    errorLeft: ['f32', n],
+    errorRight: ['f32', n],
+    zero: ['i32', n],
+    limits: ['f32', n],
+    counts: ['i32', n],
+    scores: ['f32', room],
+    found: ['i32', room],
+    tiles: ['i32', Math.max(1, workers) * TILE * TILE],
+    scratch: ['i32', 4 * Math.max(1, workers)],
+    doubtful: ['u8', n],
+    worst: ['f64', n],
+    indices: ['i32', n * k],
+    distances: ['f32', n * k],
+  } as const satisfies Fields;
+}
+export type KnnViews = Views<ReturnType<typeof knnFields>>;
+
+/** Row r less the shift, in units (euclidean), or of length one (cosine; a zero row stays zero). */
+function takeShifted(
+  m: KnnViews,
+  { d, metric, unit }: KnnParameters,
+  r: number,
+  v: Float32Array | Float64Array,
+  to = 0,
+) {
+  const base = r * d;
+  if (metric === 'cosine') {
+    const scale = m.lengths[r] > 0 ? 1 / m.lengths[r] : 0;
+    for (let j = 0; j < d; j++) v[to + j] = m.x[base + j] * scale;
+  } else for (let j = 0; j < d; j++) v[to + j] = (m.x[base + j] - m.shift[j]) / unit;
+}
+
+/** The squared distance of two rows, or twice the cosine distance, in float64 from the rows as given. */
+export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParameters): (i: number, j: number) => number {
+  const at = m.x.byteOffset;
+  if (metric === 'euclidean') return (i, j) => kernels.exact(at + 4 * i * d, at + 4 * j * d, d, 0);
+  return (i, j) => {
+    const lengths = m.lengths[i] * m.lengths[j];
+    if (lengths === 0) return 2;
+    const product = kernels.exact(at + 4 * i * d, at + 4 * j * d, d, 1);
+    return Math.min(4, Math.max(0, 2 - (2 * product) / lengths));
+  };
+}
+
+/**
+ * The nearest multiple of a row of integers: scale and length of the error. The scale is the least-squares one, so that the
+ * error has no part along the row itself, which would not be random among its neighbours.
+ */
+function toWhole(v: Float64Array, most: number, q: Int32Array): { scale: number; error: number } {
+  let largest = 0;
+  for (const e of v) largest = Math.max(largest, Math.abs(e));
+  if (largest === 0) {
+    q.fill(0);
+    return { scale: 1, error: 0 };
+  }
+  const to = most / largest;
+  let [vq, qq] = [0, 0];
+  for (let j = 0; j < v.length; j++) {
+    q[j] = Math.round(v[j] * to);
+    vq += v[j] * q[j];
+    qq += q[j] * q[j];
+  }
+  const scale = Math.fround(vq / qq);
+  let error = 0;
+  for (let j = 0; j < v.length; j++) error += (v[j] - q[j] * scale) ** 2;
+  return { scale, error: Math.sqrt(error) };
+}
+
+/** Squares of the rows; as integers, unsigned around whole + 1 (left) and signed (right, turned, tile by tile). */
+export function quantise(memory: SharedMemory, p: KnnParameters): Phase {
+  const m = viewsOf(memory, knnFields(p));
+  const kernels = kernelsOf(memory);
+  const { n, d, whole } = p;
+  const v = new Float64Array(d);
+  const q = new Int32Array(d);
+  const prepareRow = (r: number): void => {
+    const at = m.x.byteOffset + 4 * r * d;
+    if (p.metric === 'cosine') m.lengths[r] = Math.sqrt(kernels.exact(at, at, d, 1));
+    takeShifted(m, p, r, v);
+    let square = 0;
+    for (const e of v) square += e * e;
+    m.squares[r] = p.metric === 'cosine' && square === 0 ? 1 : square;
+    m.squares32[r] = m.squares[r];
+    m.limits[r] = Infinity;
+    m.scaleLeft[r] = m.scaleRight[r] = 1;
+  };
+  const asWhole = (r: number, turned: Int8Array, width: number, column: number): void => {
+    const left = toWhole(v, whole, q);
+    for (let j = 0; j < d; j++) m.left[r * d + j] = q[j] + whole + 1;
+    const right = toWhole(v, 127, q);
+    let sum = 0;
+    for (let j = 0; j < d; j++) {
+      turned[j * width + column] = q[j];
+      sum += q[j];
+    }
+    [m.scaleLeft[r], m.errorLeft[r]] = [left.scale, left.error];
+    [m.scaleRight[r], m.errorRight[r]] = [right.scale, right.error];
+    m.zero[r] = (whole + 1) * sum;
+  };
+  return {
+    control: m.control,
+    pieces: Math.ceil(n / TILE),
+    work(tile) {
+      const from = tile * TILE;
+      const width = Math.min(TILE, n - from);
+      const turned = new Int8Array(whole ? width * d : 0);
+      for (let r = from; r < from + width; r++) {
+        prepareRow(r);
+        if (whole) asWhole(r, turned, width, r - from);
+      }
+      m.right.set(turned, from * d);
+    },
+  };
+}
+
+/** Of a row's candidates the better half stays (Hoare's selection); the last of them is the row's limit from then on. */
+function trimmer({ scores, found, counts, limits }: KnnViews, kept: number): (row: number) => void {
+  return (row) => {
+    const base = row * 2 * kept;
+    const target = base + kept - 1;
+    for (let low = base, high = base + 2 * kept - 1; low < high;) {
+      const pivot = scores[(low + high) >> 1];
+      let [i, j] = [low, high];
+      while (i <= j) {
+        while (scores[i] < pivot) i++;
+        while (scores[j] > pivot) j--;
+        if (i > j) break;
+        const [score, index] = [scores[i], found[i]];
+        scores[i] = scores[j];
+        found[i++] = found[j];
+        scores[j] = score;
+        found[j--] = index;
+      }
+      if (target > j && target < i) break;
+      if (target <= j) high = j;
+      else low = i;
+    }
+    limits[row] = scores[target];
+    counts[row] = kept;
+  };
+}
+
+/** Rows of a tile belong to one worker at a time; false when the phase is stopped meanwhile. */
+function lock({ locks, control }: KnnViews, tile: number): boolean {
+  while (Atomics.compareExchange(locks, tile, 0, 1) !== 0) {
+    if (Atomics.load(control, STOP) !== 0) return false;
+    Atomics.wait(locks, tile, 1, 10);
+  }
+  return true;
+}
+function unlock({ locks }: KnnViews, tile: number): void {
+  Atomics.store(locks, tile, 0);
+  Atomics.notify(locks, tile);
+}
+
+/** Products of two tiles, of integers or of float32. ONNX Runtime takes no shared memory: operands are copied. */
+class TileProduct {
+  #session: NativeSession;
+  readonly #left: Float32Array | Uint8Array;
+  readonly #right: Float32Array | Int8Array;
+  readonly #out: Float32Array | Int32Array;
+
+  constructor(
+    private readonly m: KnnViews,
+    private readonly p: KnnParameters,
+  ) {
+    const { whole, d } = p;
+    this.#session = openTileProduct(whole > 0);
+    this.#left = whole ? new Uint8Array(TILE * d) : new Float32Array(TILE * d);
+    this.#right = whole ? new Int8Array(TILE * d) : new Float32Array(TILE * d);
+    this.#out = whole ? new Int32Array(TILE * TILE) : new Float32Array(TILE * TILE);
+  }
+
+  #take(to: Float32Array | Uint8Array | Int8Array, from: Uint8Array | Int8Array, r0: number, rows: number) {
+    const { d, whole } = this.p;
+    if (whole) to.set(from.subarray(r0 * d, (r0 + rows) * d));
+    else for (let r = 0; r < rows; r++) takeShifted(this.m, this.p, r0 + r, to as Float32Array, r * d);
+    return to.subarray(0, rows * d);
+  }
+
+  run(i0: number, rows: number, j0: number, width: number): Float32Array | Int32Array {
+    const { d, whole } = this.p;
+    const c = this.#out.subarray(0, rows * width);
+    const a: Shaped = [this.#take(this.#left, this.m.left, i0, rows), [rows, d]];
+    const b: Shaped = [this.#take(this.#right, this.m.right, j0, width), whole ? [d, width] : [width, d]];
+    this.#session.run({ a, b }, { c: [c, [rows, width]] });
+    return c;
+  }
+
+  close(): void {
+    this.#session.close();
+  }
+}
+
+/** C = A · B of uint8 and int8, or A · Bᵀ of float32, on one thread. */
+export function openTileProduct(whole: boolean): NativeSession {
+  const [inputs, output] = [['a', 'b'], 'c'];
+  if (whole) {
+    const types = { a: 'uint8', b: 'int8', c: 'int32' } as const;
+    return openSession({ nodes: [{ op: 'MatMulInteger', inputs, output }], inputs, outputs: [output], types }, 1);
+  }
+  const attributes = { transA: 0, transB: 1 };
+  const node = { op: 'FusedMatMul', inputs, output, attributes, domain: 'com.microsoft' } as const;
+  return openSession({ nodes: [node], inputs, outputs: [output] }, 1);
+}
+
+/** Tiles (I, J ≥ I) by diagonals, so that tiles worked on at once seldom share rows. */
+function tileAt(piece: number, tiles: number): [number, number] {
+  let diagonal = 0;
+  let i = piece;
+  while (i >= tiles - diagonal) i -= tiles - diagonal++;
+  return [i, i + diagonal];
+}
+
+/** The candidates of all rows. */
+export function candidates(memory: SharedMemory, p: KnnParameters): Phase {
+  const m = viewsOf(memory, knnFields(p));
+  const { n, k, whole } = p;
+  const tiles = Math.ceil(n / TILE);
+  const kernels = kernelsOf(memory, trimmer(m, keptOf(k)));
+  const place = (name: keyof KnnViews): number => m[name].byteOffset;
+  const scan = (out: number, i0: number, rows: number, j0: number, width: number, scratch: number): void =>
+    // prettier-ignore
+    kernels.scan(out, i0, rows, j0, width, i0 === j0 ? 1 : 0, whole ? 1 : 0, place('squares32'), place('scaleLeft'),
+      place('scaleRight'), place('zero'), place('limits'), 2 * keptOf(k), place('counts'), place('scores'), place('found'), scratch);
+  let own: { product: TileProduct; seat: number } | undefined;
+  return {
+    control: m.control,
+    pieces: (tiles * (tiles + 1)) / 2,
+    work(piece) {
+      own ??= { product: new TileProduct(m, p), seat: Atomics.add(m.control, SEATS, 1) };
+      const [I, J] = tileAt(piece, tiles);
+      const [i0, j0] = [I * TILE, J * TILE];
+      const [rows, width] = [Math.min(TILE, n - i0), Math.min(TILE, n - j0)];
+      const c = own.product.run(i0, rows, j0, width);
+      const at = place('tiles') + 4 * own.seat * TILE * TILE;
+      if (whole) new Int32Array(memory.buffer, at, c.length).set(c);
+      else new Float32Array(memory.buffer, at, c.length).set(c);
+      if (!lock(m, I)) return;
+      if (I === J || lock(m, J)) {
+        scan(at, i0, rows, j0, width, place('scratch') + 16 * own.seat);
+        if (I !== J) unlock(m, J);
+      }
+      unlock(m, I);
+    },
+    close: () => own?.product.close(),
+  };
+}
+
+/** The k best of what is offered: nearest first, equal distances in order of index. */
+class Best {
+  readonly squares: Float64Array;
+  readonly who: Int32Array;
+  constructor(private readonly k: number) {
+    this.squares = new Float64Array(k).fill(Infinity);
+    this.who = new Int32Array(k);
+  }
+  clear(): void {
+    this.squares.fill(Infinity);
+  }
+  get worst(): number {
+    return this.squares[this.k - 1];
+  }
+  offer(square: number, j: number): void {
+    const { squares, who, k } = this;
+    if (square > squares[k - 1] || (square === squares[k - 1] && j > who[k - 1])) return;
+    let at = k - 1;
+    for (; at > 0 && (squares[at - 1] > square || (squares[at - 1] === square && who[at - 1] > j)); at--) {
+      squares[at] = squares[at - 1];
+      who[at] = who[at - 1];
+    }
+    squares[at] = square;
+    who[at] = j;
+  }
+}
+
+const largest = (values: Iterable<number>): number => {
+  let most = 0;
+  for (const v of values) most = Math.max(most, v);
+  return most;
+};
+
+/**
+ * How far the score of row i with a row of at most length l can be from their squared distance: eight standard deviations
+ * of independent errors of rounding (as knn.ts takes for float32), all errors together where the columns are few.
+ */
+export function errorBounds(
+  m: KnnViews,
+  { d, whole, n }: KnnParameters,
+): { longest: number; error: (i: number, l: number) => number } {
+  const relative = (errors: Float32Array): number =>
+    largest(
+      (function* () {
+        for (let i = 0; i < n; i++) yield errors[i] / Math.sqrt(m.squares[i] || 1);
+      })(),
+    );
+  const [worstLeft, worstRight] = [relative(m.errorLeft), relative(m.errorRight)];
+  const few = Math.min(1, 8 / Math.sqrt(d));
+  const error = (i: number, l: number): number => {
+    const length = Math.sqrt(m.squares[i]);
+    const asLeft = Math.hypot(m.errorLeft[i], length * worstRight);
+    const asRight = Math.hypot(m.errorRight[i], length * worstLeft);
+    const rounding = whole ? few * Math.max(asLeft, asRight) : few * (d + 2) * length * 2 ** -24;
+    return 2 * l * rounding + 2 ** -21 * (length + l) ** 2;
+  };
+  return { longest: Math.sqrt(largest(m.squares)), error };
+}
+
+/** Exact distances of the candidates that rounding leaves a chance; marks rows where it could hide one that was not kept. */
+export function refine(memory: SharedMemory, p: KnnParameters): Phase {
+  const m = viewsOf(memory, knnFields(p));
+  const { n, k, metric, unit } = p;
+  const exact = exactOf(m, kernelsOf(memory), p);
+  const units = unit * unit;
+  const best = new Best(k);
+  let bounds: ReturnType<typeof errorBounds> | undefined;
+  const refineRow = (i: number): void => {
+    const { longest, error } = (bounds ??= errorBounds(m, p));
+    const from = i * 2 * keptOf(k);
+    const to = from + m.counts[i];
+    best.clear();
+    for (let c = from; c < to; c++) best.offer(m.scores[c], m.found[c]);
+    const length = Math.sqrt(m.squares[i]);
+    // A neighbour is no longer than the row and their distance together.
+    let wrong = error(i, longest);
+    for (let again = 0; again < 3; again++)
+      wrong = error(i, Math.min(longest, length + Math.sqrt(Math.max(0, best.worst + wrong))));
+    const likely = new Set(best.who);
+    best.clear();
+    for (const j of likely) best.offer(exact(i, j), j);
+    for (let c = from; c < to; c++)
+      if (m.scores[c] - wrong <= best.worst / units && !likely.has(m.found[c]))
+        best.offer(exact(i, m.found[c]), m.found[c]);
+    m.worst[i] = best.worst / units;
+    m.doubtful[i] = m.limits[i] - wrong <= m.worst[i] ? 1 : 0;
+    m.indices.set(best.who, i * k);
+    for (let c = 0; c < k; c++)
+      m.distances[i * k + c] = metric === 'euclidean' ? Math.sqrt(best.squares[c]) : best.squares[c] / 2;
+  };
+  return {
+    control: m.control,
+    pieces: Math.ceil(n / ROWS),
+    work(piece) {
+      for (let i = piece * ROWS; i < Math.min(n, (piece + 1) * ROWS); i++) refineRow(i);
+    },
+  };
+}
