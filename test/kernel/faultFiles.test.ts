@@ -135,6 +135,50 @@ describe.skipIf(!there)('files that were read wrongly once', () => {
     await expect(fg.models.load('inputs/int8')).rejects.toThrow(/quantization_config.*quantised weights are not read/);
   });
 
+  it('r08: activations far from 0 are learned, since b_dec begins in their middle', { timeout: 300_000 }, async () => {
+    const lm = await fg.models.load('inputs/model-a-mlp-offset');
+    const data = fg.datasets.fromTexts(texts(), { context: 19, separator: 'none' });
+    const train = (more: object) =>
+      fg.sae.train(lm, data, {
+        ...{ hook: 'blocks.0.hook_mlp_out', features: 128, architecture: 'topk', k: 4, steps: 4000 },
+        ...{ trainBatchSizeTokens: 128, lr: 1e-3, seed: 0, ...more },
+      });
+    const explained = async (sae: Sae) => (await fg.sae.evaluate(lm, sae, data)).explainedVariance;
+    // torch, begun at the mean: 0.855; begun at 0: 0.55.
+    let found: Sae | undefined;
+    expect(await printedBy(async () => (found = await train({})))).toMatch(/b_dec begins at their geometric median/);
+    const ev = await explained(found!);
+    expect(ev).toBeGreaterThan(0.85);
+    const zeros = await explained(await train({ bDecInitMethod: 'zeros' }));
+    expect(zeros).toBeLessThan(0.65);
+    console.log(`r08: explained variance ${ev.toFixed(3)}, ${zeros.toFixed(3)} when b_dec begins at 0`);
+  });
+
+  it('r11: tokens are left out of training, of what is saved and of what is evaluated', async () => {
+    const lm = await fg.models.load('inputs/model-a');
+    const data = fg.datasets.fromTexts(texts(), { context: 19, separator: 'none' });
+    const { tokens } = data.tokens(lm);
+    const named = tokens.filter((id) => id === 3).length;
+    expect(named).toBeGreaterThan(10);
+    const sae = await fg.sae.load('inputs/sae-std');
+    const options = { ignoreTokens: [3] };
+    expect((await fg.sae.evaluate(lm, sae, data, options)).tokens).toBe(tokens.length - named);
+    const { meta, shards } = await fg.activations.save(lm, sae, data, options);
+    expect(meta).toMatchObject({ tokens: tokens.length, ignored: named });
+    for await (const { firstToken, rows } of shards())
+      for (let t = 0; t < rows.rows; t++)
+        if (tokens[firstToken + t] === 3) expect(rows.indptr[t + 1] - rows.indptr[t]).toBe(0);
+    const train = (ignoreTokens: number[]) =>
+      fg.sae.train(lm, data, { hook: 'blocks.1.hook_resid_pre', features: 8, steps: 2, ignoreTokens });
+    const without = await train([3]);
+    expect(without.config.metadata.training).toMatchObject({ ignoreTokens: [3] });
+    expect(without.W_dec.data).not.toEqual((await train([])).W_dec.data);
+    // What it was trained without is left out of its figures, unless the call says otherwise.
+    expect((await fg.sae.evaluate(lm, without, data)).tokens).toBe(tokens.length - named);
+    const all = await printedBy(() => fg.sae.evaluate(lm, without, data, { ignoreTokens: [] }));
+    expect(all).toMatch(/Note: SAE .* was trained without tokens 3 \(exclude_special_tokens\)/);
+  });
+
   it('r10: decode is in the units of the activations', async () => {
     const lm = await fg.models.load('inputs/model-a');
     const sae = await fg.sae.load('inputs/sae-layernorm');

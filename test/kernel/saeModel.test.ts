@@ -70,9 +70,9 @@ describe('an SAE of a model', () => {
       expect(got).toEqual(rows.slice(start));
     }
     const { sae } = await trainSae(source, { dSae: 32, steps: 2, trainBatchSizeTokens: 64 });
-    expect(sae.config.metadata.training).toMatchObject({ ignoreTokens });
+    expect(sae.config.metadata.training).toMatchObject({ ignoreTokens: [3, 7] });
     expect(() => modelSource(lm, some, hook, { ignoreTokens: Array.from({ length: 50 }, (_, i) => i) })).toThrow(
-      /every token is in ignoreTokens or padding/,
+      /every token is left out \(ignoreTokens, padding, marks of begin and end\)/,
     );
   });
 

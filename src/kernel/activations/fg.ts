@@ -6,10 +6,11 @@ import type { LanguageModel } from '../models/types.js';
 import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
+import { COUNTED, overridden } from '../sae/trainedOn.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { flag, numbers, only, real, text, value, whole, written } from '../verb/option.js';
+import { flag, only, real, text, value, whole, written } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
@@ -34,12 +35,7 @@ const SAVE = {
     fallback: 'false',
     identity: false,
   }),
-  ignoreTokens: numbers({
-    doc: 'Token ids (BOS, padding) whose rows stay without entries and count in no statistic. Padding that a dataset made is always left out.',
-    min: 0,
-    repeats: true,
-    fallback: 'none',
-  }),
+  ...COUNTED,
   ...CONFORMANCE,
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
@@ -66,13 +62,14 @@ const save = verb({
   ),
   async run({ env, options, call }, model, sae, data) {
     const { fresh } = options;
-    const { activations, cached, record, warnings } = await saveActivations(
-      model,
-      sae,
-      tokenSet(data, model),
-      env.store,
-      { ...only(SAVE, options), fresh, ...call },
-    );
+    const tokens = tokenSet(data, model);
+    const counted = overridden(tokens, sae, options);
+    if (counted) env.context.print(`Note: ${counted}`);
+    const { activations, cached, record, warnings } = await saveActivations(model, sae, tokens, env.store, {
+      ...only(SAVE, options),
+      fresh,
+      ...call,
+    });
     env.tellCached(`Activations of ${sae.name}`, cached, record);
     for (const warning of warnings) env.context.print(`Warning: ${warning}`);
     env.context.print(describe(activations));

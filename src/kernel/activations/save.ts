@@ -6,13 +6,14 @@ import type { ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
 import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
-import { ignoredPositions } from '../models/ignored.js';
+import { ignoredPositions, ignoringParameters } from '../models/ignored.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { requirePairing } from '../sae/conformance.js';
 import { conformanceWarnings } from '../sae/pairing.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
+import { leftOut, type CountedOptions } from '../sae/trainedOn.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { captureActivations } from '../models/capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -25,18 +26,17 @@ const CODE_VERSION = 2;
 /** The same of stores with ignored rows: 3 writes which rows these are. */
 const IGNORING_VERSION = 3;
 
-export interface SaveActivationsOptions extends CallOptions {
+/**
+ * Rows of what is left out (CountedOptions) are stored without entries, as padding is; meta.ignored counts them. Part of the
+ * artifact's identity.
+ */
+export interface SaveActivationsOptions extends CallOptions, CountedOptions {
   /** Hook to encode; default the hook the SAE was trained on. */
   hook?: string;
   /** Tokens per forward pass; default 2,048. */
   batchTokens?: number;
   /** Compute again even when the artifact is there. */
   fresh?: boolean;
-  /**
-   * Token ids (begin and end tokens, say) whose rows are stored without entries, as padding is; meta.ignored counts them.
-   * Part of the artifact's identity. Default: none.
-   */
-  ignoreTokens?: readonly number[];
   /** Encode with an SAE trained on another model (a fine-tuned sibling, say). Default: refused. */
   allowOtherModel?: boolean;
   /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
@@ -77,7 +77,8 @@ export async function saveActivations(
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
-  const { ignoreTokens, ignored } = leftOut(tokens, options);
+  const ignoring = leftOut(tokens, sae, options);
+  const ignored = ignoredPositions(tokens, ignoring);
   let unlikely: string | undefined;
   const key: ArtifactKey = {
     kind: 'activations',
@@ -86,7 +87,7 @@ export async function saveActivations(
       sequences: tokens.sequences,
       context: tokens.context,
       ...(interventions.length > 0 ? { interventions: identityOf(model, interventions) } : {}),
-      ...(ignoreTokens.length > 0 ? { ignoreTokens } : {}),
+      ...ignoringParameters(ignoring),
     },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: ignored ? IGNORING_VERSION : CODE_VERSION,
@@ -123,12 +124,6 @@ export async function saveActivations(
     // Both look at L0: what is said of the sample need not be said again of all tokens.
     warnings: [...(unlikely ? [unlikely] : []), ...(fit.length > 0 ? fit : densityWarnings(value.meta, sae.config))],
   };
-}
-
-/** The ids to ignore, each once and in order, and the positions that they and padding make. */
-function leftOut(tokens: TokenSet, options: SaveActivationsOptions): { ignoreTokens: number[]; ignored?: Uint8Array } {
-  const ignoreTokens = [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
-  return { ignoreTokens, ignored: ignoredPositions(tokens, ignoreTokens) };
 }
 
 function fitWarnings(

@@ -6,6 +6,7 @@
 import { capturedWidth, requireTokenizer } from '../models/capture.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
+import { ignoredPositions } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { isObject } from './cfg.js';
 import {
@@ -24,6 +25,7 @@ import { STREAM, wantsCentred } from './processing.js';
 import { ReconstructionSums } from './reconstruction.js';
 import { reconstruct } from './sae.js';
 import { unscaledThreshold } from './threshold.js';
+import { leftOut } from './trainedOn.js';
 import type { Sae, SaeConfig } from './types.js';
 
 /** Tokens looked at: as many as these multiplications of the encoder and pre-activations allow. */
@@ -123,7 +125,7 @@ export function conformanceSample(model: LanguageModel, sae: Sae, tokens: TokenS
   const each = dSae * (neighboursOf(model, hook).length + FORMS);
   const work = Math.min(MULTIPLICATIONS / (dIn * each), PRE_ACTIVATIONS / each);
   const wanted = Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.floor(work)));
-  return sampleOf(tokens, wanted, model.config.context);
+  return sampleOf(tokens, wanted, model.config.context, ignoredPositions(tokens, leftOut(tokens, sae)));
 }
 
 /** `target`: what is to be reconstructed; null where nothing of the kind is at hand. */
@@ -148,7 +150,8 @@ function formsOf(x: Matrix, hook: string, sample: Sample): Array<[Variant, Matri
   const s = Math.sqrt(x.cols) / meanNorm(x);
   if (STREAM.test(hook)) forms.push(['centred', centredRows(x).rows]);
   if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05) forms.push(['scaled', scaledRows(x, s)]);
-  if (sample.length > 1 && x.rows > 1) forms.push(['without first tokens', withoutFirst(x, sample)]);
+  if (sample.rows.some((r) => r % sample.length === 0) && x.rows > 1)
+    forms.push(['without first tokens', withoutFirst(x, sample)]);
   return forms.filter(([, rows]) => rows.rows > 0);
 }
 

@@ -10,21 +10,21 @@ export interface Sample {
   ids: Int32Array;
   sequences: number;
   length: number;
-  /** Rows s · length + p that are no padding, ascending. */
+  /** Rows s · length + p that count, ascending: no padding, and nothing that is left out. */
   rows: Int32Array;
 }
 
 /**
  * The first whole sequences of up to `wanted` tokens, or the beginning of the first where that is longer; at most `most`
- * tokens of each. Padding is no text: it is in no row.
+ * tokens of each. What is ignored (1, by position of the set) is in no row.
  */
-export function sampleOf(tokens: TokenSet, wanted: number, most: number): Sample {
-  const { context, padding } = tokens;
+export function sampleOf(tokens: TokenSet, wanted: number, most: number, ignored?: Uint8Array): Sample {
+  const { context } = tokens;
   const length = Math.min(context, wanted, most);
   const ids: number[] = [];
   const rows: number[] = [];
   for (let s = 0; s < tokens.sequences && ids.length < 4 * wanted; s++) {
-    const text = Array.from({ length }, (_, p) => p).filter((p) => padding?.[s * context + p] !== 1);
+    const text = Array.from({ length }, (_, p) => p).filter((p) => ignored?.[s * context + p] !== 1);
     if (rows.length > 0 && rows.length + text.length > wanted) break;
     for (const p of text) rows.push(ids.length + p);
     pushAll(ids, tokens.tokens.subarray(s * context, s * context + length));

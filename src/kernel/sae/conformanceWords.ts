@@ -31,7 +31,7 @@ const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit
   'without first tokens': {
     is: 'without the first token of each sequence',
     do: () =>
-      'it was trained without first tokens: leave them out of what you count ({ ignoreTokens } of fg.sae.evaluate)',
+      'it was trained without first tokens: leave them out of what you count ({ ignoreTokens } of fg.sae.evaluate and fg.activations.save)',
   },
 };
 

@@ -9,17 +9,17 @@ import { requirePairing } from './conformance.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
 import { reconstruct, requireReconstructs } from './sae.js';
+import { leftOut, type CountedOptions } from './trainedOn.js';
 import type { Sae } from './types.js';
 
-export interface EvaluateOptions extends CallOptions {
+/** Activations of what is left out (CountedOptions) stay as they are and count in no figure. */
+export interface EvaluateOptions extends CallOptions, CountedOptions {
   /** Hook to replace; default the SAE's own. */
   hook?: string;
   /** Sequences to use, from the first; default all. */
   sequences?: number;
   /** Tokens of one forward pass, at least one sequence; default 1,024, fewer where logits would pass 128 MB. */
   batchTokens?: number;
-  /** Token ids (begin and end tokens, say) whose activations stay as they are and count in no figure, like padding. */
-  ignoreTokens?: readonly number[];
   /**
    * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave at
    * its hook. Default: none.
@@ -87,7 +87,7 @@ export async function evaluateSae(
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);
   const sums = new EvaluationSums(sae);
-  const mask = ignoredPositions(tokens, options.ignoreTokens);
+  const mask = ignoredPositions(tokens, leftOut(tokens, sae, options));
   for (let first = 0; first < sequences; first += perBatch) {
     checkAborted(options.signal, 'SAE evaluation');
     const batch = Math.min(perBatch, sequences - first);
@@ -99,7 +99,9 @@ export async function evaluateSae(
     options.onProgress?.({ label: `evaluating ${sae.name}`, done: first + batch, total: sequences, unit: 'sequences' });
   }
   if (sums.reconstruction.tokens === 0)
-    throw new RangeError('every token is in ignoreTokens or padding: nothing to evaluate');
+    throw new RangeError(
+      'every token is left out (ignoreTokens, padding, marks of begin and end): nothing to evaluate',
+    );
   return sums.result(sequences);
 }
 

@@ -12,7 +12,7 @@ import { withSummary } from '../present/items.js';
 import { evaluationItems, lensItems } from '../present/sae.js';
 import { CALL, HUB, thing, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, flag, numbers, only, real, text, value, whole } from '../verb/option.js';
+import { choice, flag, only, real, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
@@ -22,7 +22,7 @@ import { CONFORMANCE, pairs } from './pairing.js';
 import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
-import { trainedOnText } from './trainedOn.js';
+import { COUNTED, overridden, trainedOnText } from './trainedOn.js';
 import type { Sae, SaeArchitecture } from './types.js';
 
 const modelArg = thing<LanguageModel>('model', 'What fg.models.load returned.');
@@ -155,12 +155,7 @@ const EVALUATE = {
     min: 1,
     fallback: '1,024, fewer where logits would pass 128 MB',
   }),
-  ignoreTokens: numbers({
-    doc: 'Token ids (BOS, padding) whose activations stay as they are and count in no figure.',
-    min: 0,
-    repeats: true,
-    fallback: 'none',
-  }),
+  ...COUNTED,
   interventions: value<Intervention | readonly Intervention[]>(
     'what fg.interventions made, or an array of these',
     {
@@ -185,6 +180,8 @@ const evaluate = verb({
   async run({ env, options, call }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
     const tokens = tokenSet(data, model);
+    const counted = overridden(tokens, sae, rest);
+    if (counted) env.context.print(`Note: ${counted}`);
     const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);

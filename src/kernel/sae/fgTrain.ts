@@ -4,6 +4,8 @@ import path from 'node:path';
 import type { CallOptions } from '../compute/call.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { ignoringOf, ignoringParameters } from '../models/ignored.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
@@ -16,6 +18,7 @@ import { loadSae } from './load.js';
 import { saveSae } from './save.js';
 import { modelSource, type ActivationSource } from './source.js';
 import { trainSae, type HistoryRow } from './train.js';
+import { MARKS } from './trainedOn.js';
 import { TRAIN } from './trainOptions.js';
 import type { Sae } from './types.js';
 
@@ -48,7 +51,8 @@ export interface TrainingData {
 /** Options as they make the result what it is; `fresh` trains again from the first step. */
 export type KeptTraining = Given<typeof TRAIN> & {
   readonly hook?: string;
-  readonly ignoreTokens?: readonly number[];
+  /** What is left out besides padding (ignoringParameters). */
+  readonly ignoring?: JsonObject;
   readonly fresh?: boolean;
 };
 
@@ -82,8 +86,8 @@ export async function trainKept(
   options: KeptTraining,
   call: CallOptions,
 ): Promise<TrainedSae> {
-  const { hook: _, ignoreTokens: __, features, fresh, ...rest } = options;
-  const parameters = parametersOf(options);
+  const { hook: _, ignoring, features, fresh, ...rest } = options;
+  const parameters = { ...parametersOf(options, ['ignoring']), ...ignoring };
   const key = { kind: 'sae', parameters: { seed: 0, ...parameters }, inputs: data.inputs, codeVersion: CODE_VERSION };
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const { value, cached, record } = await env.store.compute(key, {
@@ -120,10 +124,11 @@ export const train = verb({
       text({ doc: "TransformerLens hook name, such as 'blocks.0.hook_mlp_out'; `model.hooks` lists them." }),
     ),
     ignoreTokens: numbers({
-      doc: 'Token ids (begin and end tokens) whose activations are left out of training, as padding always is; those that fg.datasets added among them, if they are named here.',
+      doc: 'Token ids whose activations are left out of training, as padding always is; [] for none.',
       min: 0,
       repeats: true,
-      fallback: 'none',
+      empty: true,
+      fallback: MARKS,
     }),
     ...TRAIN,
     ...KEPT,
@@ -135,7 +140,8 @@ export const train = verb({
   async run({ env, options, call }, model, data) {
     const tokens = tokenSet(data, model);
     const { hook, fresh } = options;
-    const ignoreTokens = options.ignoreTokens && [...new Set(options.ignoreTokens)].sort((a, b) => a - b);
+    const { ignoreTokens } = options;
+    const ignoring = ignoringParameters(ignoringOf(tokens, ignoreTokens));
     return trainKept(
       env,
       {
@@ -144,7 +150,7 @@ export const train = verb({
         source: () => modelSource(model, tokens, hook, { ignoreTokens }),
         warning: () => unlikelyText(model, tokens, call),
       },
-      { hook, ...(ignoreTokens ? { ignoreTokens } : {}), ...only(TRAIN, options), fresh },
+      { hook, ignoring, ...only(TRAIN, options), fresh },
       call,
     );
   },

@@ -2,7 +2,8 @@
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { capturedWidth, captureActivations } from '../models/capture.js';
-import { ignoredPositions } from '../models/ignored.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { ignoredPositions, ignoringOf, ignoringParameters } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 
 export interface ActivationSource {
@@ -16,8 +17,8 @@ export interface ActivationSource {
   /** Identity of the tokens, when the activations come from tokens. */
   readonly tokensId?: string;
   readonly contextSize?: number;
-  /** Token ids whose activations are left out. */
-  readonly ignoreTokens?: readonly number[];
+  /** What is left out besides padding (ignoringParameters); absent when nothing is. */
+  readonly ignoring?: JsonObject;
   /**
    * One epoch, the same pieces in the same order each time, from the piece that starts at row `firstRow` (default 0;
    * always a row at which an earlier epoch started a piece). A piece is the receiver's to keep, not to change.
@@ -49,7 +50,7 @@ export function matrixSource(
 /**
  * The activations of a model at a hook, computed as training asks for them. Where all of them fit in `cacheBytes`
  * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass. Padding is left out, and
- * the activations of tokens in `ignoreTokens`. `batchTokens`: tokens of one forward pass, default 4,096.
+ * the activations of tokens in `ignoreTokens` (default the marks of begin and end, see models/ignored). `batchTokens`: tokens of one forward pass, default 4,096.
  */
 export function modelSource(
   model: LanguageModel,
@@ -60,10 +61,14 @@ export function modelSource(
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
   const width = capturedWidth(model, hook);
-  const ignored = ignoredPositions(tokens, options.ignoreTokens);
+  const ignoring = ignoringOf(tokens, options.ignoreTokens);
+  const ignored = ignoredPositions(tokens, ignoring);
   const before = rowsBefore(tokens, ignored);
   const rows = before[tokens.sequences];
-  if (rows === 0) throw new RangeError('every token is in ignoreTokens or padding: there are no activations');
+  if (rows === 0)
+    throw new RangeError(
+      'every token is left out (ignoreTokens, padding, marks of begin and end): there are no activations',
+    );
   const perBlock = Math.max(1, Math.floor(batchTokens / tokens.context));
   const source: ActivationSource = {
     width,
@@ -73,7 +78,7 @@ export function modelSource(
     modelId: model.id,
     tokensId: tokens.id,
     contextSize: tokens.context,
-    ...(options.ignoreTokens ? { ignoreTokens: options.ignoreTokens } : {}),
+    ignoring: ignoringParameters(ignoring),
     async *batches(firstRow = 0, call = {}) {
       // Where blocks of sequences begin; sequences without a row have the same row before and after them.
       const found = before.findIndex((row, s) => row === firstRow && s % perBlock === 0);

@@ -64,7 +64,8 @@ export async function trainSae(
     hook: source.hookName,
     model: source.modelId ?? source.modelName,
     tokens: source.tokensId ?? null,
-    ignoreTokens: source.ignoreTokens ?? null,
+    ignoreTokens: null,
+    ...source.ignoring,
   };
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
@@ -239,7 +240,7 @@ class Trainer {
       activationOffset: this.bDec.offset,
       normScalingFactor: this.scale,
       tokens: source.tokensId ?? null,
-      ...(source.ignoreTokens ? { ignoreTokens: [...source.ignoreTokens] } : {}),
+      ...source.ignoring,
       finalL0: mean((row) => row.l0),
       finalExplainedVariance: Number.isFinite(explainedVariance) ? explainedVariance : null,
     };

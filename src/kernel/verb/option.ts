@@ -163,23 +163,25 @@ export const choice = ((of: readonly unknown[], words: Words & { default?: unkno
   return option({ expected, telling: false, accepts: (v): v is unknown => of.includes(v) }, words);
 }) as Choice;
 
-/** Numbers, at least one, none twice unless `repeats`. */
-export const numbers = ((words: Words & Bounds & { repeats?: boolean; default?: readonly number[] }) => {
-  const { min = -Infinity, max = Infinity, repeats = false } = words;
+/** Numbers, at least one unless `empty`, none twice unless `repeats`. */
+export const numbers = ((
+  words: Words & Bounds & { repeats?: boolean; empty?: boolean; default?: readonly number[] },
+) => {
+  const { min = -Infinity, max = Infinity, repeats = false, empty = false } = words;
   const range =
     words.max !== undefined ? ` from ${min} to ${max}` : words.min === undefined ? '' : ` of at least ${min}`;
   return option<readonly number[]>(
     {
-      expected: `an array of ${repeats ? '' : 'different '}numbers${range}, at least one`,
+      expected: `an array of ${repeats ? '' : 'different '}numbers${range}${empty ? '' : ', at least one'}`,
       accepts: (v): v is readonly number[] =>
         Array.isArray(v) &&
-        v.length > 0 &&
+        (empty || v.length > 0) &&
         v.every((n) => typeof n === 'number' && n >= min && n <= max) &&
         (repeats || new Set(v).size === v.length),
     },
     words,
   );
-}) as Builder<readonly number[], Bounds & { repeats?: boolean }>;
+}) as Builder<readonly number[], Bounds & { repeats?: boolean; empty?: boolean }>;
 
 /** What has a form of its own: words or values by name, a thing that fg returned. The room checks what is inside. */
 export function value<T>(

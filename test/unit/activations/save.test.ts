@@ -83,6 +83,19 @@ describe('saveActivations', () => {
     expect(await read(ignoring)).toEqual(expected);
   });
 
+  it('leaves out what the SAE was trained without, by its file, and not when the call says so', async () => {
+    const tokens = fakeTokens(2, 6);
+    const sae = fakeSae();
+    Object.assign(sae, {
+      config: { ...sae.config, metadata: { exclude_special_tokens: [7], seqpos_slice: [0, -1] } },
+    });
+    const saved = await saveActivations(fakeModel(), sae, tokens, store);
+    expect([...((await saved.activations.ignored()) ?? [])]).toEqual([0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1]);
+    const all = await saveActivations(fakeModel(), sae, tokens, store, { ignoreTokens: [], allPositions: true });
+    expect(all.activations.meta).not.toHaveProperty('ignored');
+    expect(all.activations.id).not.toBe(saved.activations.id);
+  });
+
   it('gives other tokens another artifact', async () => {
     const a = await saveActivations(fakeModel(), fakeSae(), fakeTokens(2, 6), store);
     const b = await saveActivations(

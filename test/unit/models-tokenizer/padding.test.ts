@@ -2,13 +2,13 @@
 import { basename } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
-import { tokenizeTexts } from '#kernel/models/datasets.js';
-import { ignoredPositions } from '#kernel/models/ignored.js';
+import { createTokenSet, tokenizeTexts } from '#kernel/models/datasets.js';
+import { ignoredPositions, ignoringOf, ignoringParameters } from '#kernel/models/ignored.js';
 import { loadModel } from '#kernel/models/load.js';
 import { lossWarning, unlikelyText } from '#kernel/models/tokenLoss.js';
-import type { LanguageModel } from '#kernel/models/types.js';
+import type { LanguageModel, Tokenizer, TokenSet } from '#kernel/models/types.js';
 import { modelSource } from '#kernel/sae/source.js';
-import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
 import { LLAMAS } from '#test/kit/samples.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
@@ -83,13 +83,17 @@ describe('padding on the right', () => {
       expect(padding?.reduce((sum, one) => sum + one, 0)).toBe(72 - lengths.reduce((a, b) => a + b));
 
       const source = modelSource(model, tokens, 'blocks.0.hook_mlp_out', { batchTokens: 24, cacheBytes: 0 });
-      expect(source.rows).toBe(lengths.reduce((a, b) => a + b));
+      const begin = model.tokenizer.addsBos ? 1 : 0;
+      const rows = lengths.map((n) => n - begin);
+      expect(source.rows).toBe(rows.reduce((a, b) => a + b));
       const pieces = [];
       for await (const piece of source.batches()) pieces.push(piece.rows);
-      expect(pieces).toEqual(lengths);
+      expect(pieces).toEqual(rows);
       const later = [];
-      for await (const piece of source.batches(lengths[0])) later.push(piece.rows);
-      expect(later).toEqual(lengths.slice(1));
+      for await (const piece of source.batches(rows[0])) later.push(piece.rows);
+      expect(later).toEqual(rows.slice(1));
+      const all = modelSource(model, tokens, 'blocks.0.hook_mlp_out', { ignoreTokens: [] });
+      expect(all.rows).toBe(lengths.reduce((a, b) => a + b));
 
       expect(await unlikelyText(model, tokens)).toBeUndefined();
       const noise = tokenizeTexts(['ζλξ #@! ζζ qzx ## 9871 ξξ'], model.tokenizer, { context: 16, source: {} });
@@ -101,13 +105,75 @@ describe('padding on the right', () => {
   );
 });
 
+/** Rows of ids, each one sequence. */
+function setOf(rows: number[][], marks: Partial<Tokenizer> = {}, padding?: number[]): TokenSet {
+  const named = { ...tokenizer, bosId: undefined, eosId: 0, ...marks } as Tokenizer;
+  return createTokenSet(Int32Array.from(rows.flat()), rows.length, rows[0].length, named, {
+    ...{ source: {} },
+    ...(padding ? { padding: Uint8Array.from(padding) } : {}),
+  });
+}
+const ignored = (tokens: TokenSet, ...args: [ignoreTokens?: number[], trained?: Parameters<typeof ignoringOf>[2]]) =>
+  [...(ignoredPositions(tokens, ignoringOf(tokens, ...args)) ?? [])].join('');
+
 describe('ignored positions', () => {
+  const llama = { bosId: 1, eosId: 2, padId: 3 };
+  const gpt = { bosId: 0, eosId: 0 };
+
   it('are padding, and the ids that are asked for', () => {
-    const tokens = Int32Array.of(1, 5, 2, 2);
-    expect(ignoredPositions({ tokens })).toBeUndefined();
-    expect([...(ignoredPositions({ tokens, padding: Uint8Array.of(0, 0, 0, 1) }) ?? [])]).toEqual([0, 0, 0, 1]);
-    expect([...(ignoredPositions({ tokens }, [1]) ?? [])]).toEqual([1, 0, 0, 0]);
-    expect(() => ignoredPositions({ tokens }, [0.5])).toThrow(/ignoreTokens has 0.5/);
+    expect(ignored(setOf([[1, 5, 2, 2]]))).toBe('');
+    expect(ignored(setOf([[1, 5, 2, 2]], {}, [0, 0, 0, 1]))).toBe('0001');
+    expect(ignored(setOf([[1, 5, 2, 2]]), [1])).toBe('1000');
+    expect(ignored(setOf([[1, 5, 2, 2]], {}, [0, 0, 0, 1]), [2, 1, 2])).toBe('1011');
+    for (const bad of [0.5, -1, NaN])
+      expect(() => ignoringOf(setOf([[1]]), [bad])).toThrow(`ignoreTokens has ${bad}: token ids are whole numbers`);
+  });
+
+  it('are begin, end and padding tokens by default, where begin is a token of its own', () => {
+    const tokens = setOf([[1, 5, 2, 6], [1, 3, 7, 8]], llama); // prettier-ignore
+    expect(ignored(tokens)).toBe('10101100');
+    expect(ignored(tokens, [])).toBe('');
+    expect(ignored(tokens, [5])).toBe('01000000');
+  });
+
+  it('are the tokens before every sequence, not those between texts, where one token begins and ends', () => {
+    expect(ignored(setOf([[0, 5, 0, 6], [0, 0, 7, 8]], gpt))).toBe('10001000'); // prettier-ignore
+    // By chance at the start of one sequence of a stream.
+    expect(ignored(setOf([[0, 5, 0, 6], [4, 0, 7, 8]], gpt))).toBe(''); // prettier-ignore
+    expect(ignored(setOf([[0, 5, 0, 6]], gpt), [])).toBe('');
+    // No begin token at all.
+    expect(ignored(setOf([[0, 5, 0, 6]], { bosId: undefined, eosId: 0, padId: 0 }))).toBe('');
+    expect(ignored(setOf([[9, 5, 0, 6]], { bosId: undefined, eosId: 0, padId: 9 }))).toBe('1000');
+  });
+
+  it('are what an SAE was trained without, unless ids are named', () => {
+    const tokens = setOf([[0, 5, 0, 6], [4, 0, 7, 8]], gpt); // prettier-ignore
+    expect(ignored(tokens, undefined, { excluded: true })).toBe('10100100');
+    expect(ignored(tokens, undefined, { excluded: [5, 8] })).toBe('01000001');
+    expect(ignored(tokens, [], { excluded: true })).toBe('');
+  });
+
+  it.each([
+    [[1, null, null], '100000'],
+    [[null, -2, null], '000011'],
+    [[2, 4, null], '110011'],
+    [[-3, null, 2], '111010'],
+    [[null, null, -2], '101010'],
+    [[4, 1, -1], '110001'],
+    [[9, null, null], '111111'],
+    [[-9, 9, null], ''],
+  ] as const)('outside the slice %j, as Python has it', (slice, expected) => {
+    expect(ignored(setOf([[5, 6, 7, 8, 9, 10]]), undefined, { slice })).toBe(expected);
+    expect(ignored(setOf([[5, 6, 7, 8, 9, 10]]), [], { slice })).toBe(expected);
+  });
+
+  it('are named in identities only where something is left out', () => {
+    expect(ignoringParameters(ignoringOf(setOf([[5, 6]], llama)))).toEqual({});
+    expect(ignoringParameters(ignoringOf(setOf([[1, 6]], llama)))).toEqual({ ignoreTokens: [1] });
+    expect(ignoringParameters(ignoringOf(setOf([[0, 6]], gpt)))).toEqual({ ignoreBegins: true });
+    expect(ignoringParameters(ignoringOf(setOf([[5, 6]]), [], { slice: [1, null, null] }))).toEqual({
+      positions: [1, null, null],
+    });
   });
 });
 

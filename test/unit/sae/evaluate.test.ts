@@ -138,6 +138,19 @@ describe('evaluateSae on a model whose every number is known', () => {
     expect(e.tokens).toBe(ids.filter((id) => id !== skip).length);
     expect(e.ceSae).toBeCloseTo(expected(0.5, skip).ce, 5);
   });
+  it('what the file of the SAE excludes counts nowhere, unless the call says otherwise', async () => {
+    const skip = ids[3];
+    const plain = sae(0.5);
+    const says = (metadata: Sae['config']['metadata']): Sae => createSae({ ...plain.config, metadata }, plain);
+    const excluding = await evaluateSae(model, says({ exclude_special_tokens: [skip] }), tokens);
+    expect(excluding).toEqual(await evaluateSae(model, plain, tokens, { ignoreTokens: [skip] }));
+    const sliced = says({ seqpos_slice: [1, null] });
+    const e = await evaluateSae(model, sliced, tokens);
+    expect(e.tokens).toBe(tokens.sequences * (tokens.context - 1));
+    expect(await evaluateSae(model, sliced, tokens, { allPositions: true })).toEqual(
+      await evaluateSae(model, plain, tokens),
+    );
+  });
   it('leaks no tensors', async () => {
     const before = tf.memory().numTensors;
     await evaluateSae(model, sae(0.5), tokens);
