@@ -52,7 +52,7 @@ it.each([
   [{ seqpos_slice: 'all' }, /seqpos_slice is "all": expected one to three whole numbers or null/],
   [{ seqpos_slice: [0, 5, 0] }, /seqpos_slice is \[0,5,0\]/],
   [{ seqpos_slice: [] }, /seqpos_slice is \[\]/],
-])('%j is refused', (metadata, message) => {
+])('a field that is in no form of SAELens is refused by name: %j', (metadata, message) => {
   expect(() => trainedOnText({ metadata } as never)).toThrow(message);
   expect(() => leftOut(tokens, saeWith(metadata))).toThrow(message);
 });
