@@ -72,6 +72,79 @@ describe('fgnb', () => {
     expect(fs.existsSync(path.join(folder, 'o.fgnb'))).toBe(false);
   });
 
+  it('refuses what a command does not take, and names the commands there are', async () => {
+    for (const [args, words] of [
+      [['doctor', '--html', 'x.html'], /fgnb doctor: Unknown option '--html'/],
+      [['bogus'], /unknown command bogus; there are run, export, inspect, convert, artifacts, doctor/],
+      [['--json', 'run', 'a.fgnb'], /--json comes behind a command: run, /],
+      [['convert', 'a.fgnb'], /fgnb convert needs two files: IN and OUT/],
+      [['constructor'], /unknown command constructor/],
+      [['artifacts'], /fgnb artifacts needs list, show, load, verify or prune/],
+      [['artifacts', 'list', '--out', 'x', '--artifacts', '.'], /fgnb artifacts list takes no --out/],
+    ] as const)
+      expect(await fgnb([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
+    expect(await fgnb(['artifacts', 'list', '--artifacts', 'nowhere'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no artifact folder .*nowhere: notebooks keep theirs in \.fgnb beside them/),
+    });
+    const { stdout } = await fgnb(['inspect', '--help']);
+    expect(stdout).toMatch(/fgnb inspect PATH/);
+    expect(stdout).not.toMatch(/fgnb run/);
+  });
+
+  it('lists, shows, checks, copies and deletes the results that a folder keeps', { timeout: 120_000 }, async () => {
+    const rows = 'Array.from({ length: 40 }, (_, i) => [Math.cos(i), Math.sin(i), i % 3])';
+    notebook(
+      'kept.fgnb',
+      `await fg.mapper.lens(${rows}, 'pca')`,
+      `const { id } = await fg.maps.pca(${rows})
+       await fg.artifacts.note(id, 'the one to cite')
+       fg.keyFigure('layout', id)`,
+    );
+    expect((await fgnb(['run', 'kept.fgnb', '--artifacts', 'kept'])).code).toBe(0);
+    const at = ['--artifacts', 'kept'];
+    const of = async (...args: string[]): Promise<string[]> =>
+      (await fgnb(['artifacts', 'list', ...args, ...at])).stdout.trimEnd().split('\n');
+    const all = await of();
+    expect(all).toHaveLength(3);
+    expect(all[2]).toBe('2 of 2 artifacts in kept');
+    const [id] = all[0].split(' ');
+    expect(await of('--note', 'CITE')).toHaveLength(2);
+    expect(await of('--kind', 'lens', '--notebook', path.basename(folder), '--since', '2026-01-01')).toHaveLength(2);
+    expect(await of('--before', '2026-01-01')).toEqual(['0 of 2 artifacts in kept']);
+    expect(await fgnb(['artifacts', 'list', '--since', 'May', ...at])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--since is "May"; expected a date such as 2026-11-29/),
+    });
+    const shown = JSON.parse((await fgnb(['artifacts', 'show', id, '--json', ...at])).stdout) as Record<string, string>;
+    expect((await fgnb(['artifacts', 'show', id, ...at])).stdout).toMatch(/kind +\w+\nid +[0-9a-f]{64}\n/);
+    expect((await fgnb(['artifacts', 'load', id, '--out', 'copy', ...at])).code).toBe(0);
+    const names = fs.readdirSync(path.join(folder, 'copy'));
+    expect(names).toEqual(fs.readdirSync(shown.folder));
+    expect(await fgnb(['artifacts', 'load', id, '--out', 'copy', ...at])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/copy exists already/),
+    });
+    expect(await fgnb(['artifacts', 'verify', ...at])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^2 of 2 artifacts are whole \([\d.]+ .?B read\), 0 damaged, 0 without hashes\n$/),
+    });
+    const file = path.join(
+      shown.folder,
+      names.find((name) => name.endsWith('.safetensors'))!,
+    );
+    const bytes = fs.readFileSync(file);
+    bytes[bytes.length - 1] ^= 1;
+    fs.writeFileSync(file, bytes);
+    const damaged = await fgnb(['artifacts', 'verify', ...at]);
+    expect(damaged.code).toBe(1);
+    expect(damaged.stdout).toMatch(/is damaged between bytes 0 and \d+.*\n1 of 2 artifacts are whole .*1 damaged/);
+    expect((await fgnb(['artifacts', 'load', id, '--out', 'copy2', ...at])).code).toBe(1);
+    expect((await fgnb(['artifacts', 'prune', '--unused-days', '-1', ...at])).code).toBe(2);
+    expect((await fgnb(['artifacts', 'prune', '--unused-days', '0', ...at])).stdout).toMatch(/2 artifacts deleted/);
+    expect(await of()).toEqual(['0 of 0 artifacts in kept']);
+  });
+
   it('inspects a model: words, JSON, and whether it loads as exit code', async () => {
     const model = path.join(root, 'examples/models/tiny-stories-1L');
     const said = await fgnb(['inspect', model]);

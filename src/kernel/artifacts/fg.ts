@@ -3,17 +3,11 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import { tableItems, tableOf } from '../present/items.js';
 import { words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { real, required, text, value } from '../verb/option.js';
+import { real, required, text, value, written } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { searchRecords } from './search.js';
+import type { CheckedArtifact, FoundArtifact } from './records.js';
+import { DATE_WORDS, dateOf, searchRecords } from './search.js';
 import type { ArtifactRecord } from './types.js';
-
-/** An artifact that is there. */
-export interface FoundArtifact {
-  record: ArtifactRecord;
-  /** Absolute path. */
-  folder: string;
-}
 
 /** Records, one a row: what it is, its id as it may be passed to find, and where it came from. */
 function recordItems(records: readonly ArtifactRecord[], title: string): OutputItem[] {
@@ -39,6 +33,17 @@ const folder = syncVerb({
   run: ({ env }) => env.store.folder,
 });
 
+/** A date of an option, as milliseconds since 1970. */
+const date = (doc: string) => ({
+  ...text({ doc: `${doc}: ${DATE_WORDS}.`, fallback: 'any time' }),
+  parse(given: unknown, name: string): number | undefined {
+    if (given === undefined) return undefined;
+    const ms = typeof given === 'string' ? dateOf(given) : undefined;
+    if (ms === undefined) throw new RangeError(`${name} is ${written(given)}; expected ${DATE_WORDS}`);
+    return ms;
+  },
+});
+
 const list = verb({
   doc: 'Records of everything in the artifact folder, newest first: kind, parameters, identities of inputs, device, packages, time. Damaged artifacts are left out and told of.',
   args: [],
@@ -47,12 +52,44 @@ const list = verb({
       doc: 'Words that must all occur in id, kind, title, note, cell, key figures or parameters; case does not count.',
       fallback: 'all records',
     }),
+    kind: text({ doc: 'The kind, such as "sae".', fallback: 'all kinds' }),
+    title: text({ doc: 'Words that must all occur in the title.', fallback: 'all titles' }),
+    note: text({ doc: 'Words that must all occur in the note.', fallback: 'with a note and without' }),
+    notebook: text({ doc: 'Words that must all occur in the name of the notebook that made it.', fallback: 'all' }),
+    since: date('Made then or later'),
+    before: date('Made before'),
   },
   async run({ env, options }): Promise<ArtifactRecord[]> {
-    const records = await env.store.list();
-    return options.search === undefined ? records : searchRecords(records, options.search);
+    return searchRecords(await env.store.list(), options);
   },
   show: (records, { env }) => recordItems(records, `Artifacts in ${env.store.folder}`),
+});
+
+const verify = verb({
+  doc: 'Reads every byte of the artifacts and compares it with the hashes of their records. Shows those that are damaged and how many are whole.',
+  args: [],
+  options: {
+    ids: value<readonly string[]>(
+      'an array of ids, or of their first 8 digits or more',
+      { doc: 'Artifacts to check.', fallback: 'all' },
+      (given) => Array.isArray(given) && given.every((id) => typeof id === 'string'),
+    ),
+  },
+  run: ({ env, options }): Promise<CheckedArtifact[]> => env.store.verify(options.ids),
+  show: (checked, { env }) =>
+    tableItems(
+      tableOf(
+        checked.map(({ name, state, bytes, record, problem }) => ({
+          artifact: name,
+          state,
+          MB: bytes / 1e6,
+          title: record?.title,
+          problem,
+        })),
+        `${checked.filter(({ state }) => state === 'whole').length} of ${checked.length} artifacts are whole in ${env.store.folder}`,
+        1000,
+      ),
+    ),
 });
 
 const find = verb({
@@ -87,7 +124,8 @@ export const artifacts = (kinds: readonly string[]) => {
 await fg.mapper.lens(circle, 'pca')
 const [newest] = await fg.artifacts.list()
 const { record, folder } = (await fg.artifacts.find(newest.id.slice(0, 8)))!
+await fg.artifacts.verify({ ids: [newest.id] })
 await fg.artifacts.prune({ unusedDays: 30, kinds: ['lens'] })`,
-    verbs: { list, find, prune, folder },
+    verbs: { list, find, verify, prune, folder },
   });
 };

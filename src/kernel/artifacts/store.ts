@@ -6,16 +6,17 @@
  * what was written.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SharedWork } from '../compute/work.js';
 import { checkFolder } from '../io/digest.js';
-import { kindOfPath, syncFolder, writeError } from '../io/files.js';
+import { kindOfPath, messageOf, syncFolder, writeError } from '../io/files.js';
 import { FileLock, isAlive, isStaleLock, type LockOwner } from '../io/lock.js';
 import { artifactFolderName, artifactId } from './identity.js';
 import { packageVersions } from './packages.js';
-import { parseRecord, RECORD, rewriteRecord, writeRecord } from './record.js';
+import { RECORD, rewriteRecord, writeRecord } from './record.js';
+import { Records, type CheckedArtifact, type FoundArtifact } from './records.js';
 import type { ArtifactKey, ArtifactRecord, MadeBy } from './types.js';
 
 export { MismatchError, requireSame } from './identity.js';
@@ -70,6 +71,7 @@ const running = new SharedWork<string, Made>();
 
 export class ArtifactStore {
   readonly folder: string;
+  private readonly records: Records;
 
   /** Nothing is created until the first result. */
   constructor(
@@ -77,6 +79,7 @@ export class ArtifactStore {
     private readonly options: ArtifactStoreOptions,
   ) {
     this.folder = resolve(folder);
+    this.records = new Records(this.folder, (at, what) => this.report(at, what));
   }
 
   idOf(key: ArtifactKey): string {
@@ -105,29 +108,28 @@ export class ArtifactStore {
   }
 
   /** Records of all whole artifacts, newest first. Damaged ones are left out and reported. */
-  async list(): Promise<ArtifactRecord[]> {
-    const records: ArtifactRecord[] = [];
-    for (const { folder } of await this.entries()) {
-      const record = await this.trustedRecord(folder);
-      if (record) records.push(record);
-    }
-    return records.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.id < b.id ? -1 : 1));
+  list(): Promise<ArtifactRecord[]> {
+    return this.records.list();
   }
 
   /** The artifact of an id (or of its first 8 digits or more). Throws when two artifacts begin alike. */
-  async find(id: string): Promise<{ record: ArtifactRecord; folder: string } | undefined> {
-    if (!/^[0-9a-f]{8,64}$/.test(id)) throw new Error(`artifact id "${id}": expected 8 to 64 hex digits`);
-    const records = await this.list();
-    const named = records.filter((record) => record.id.startsWith(id));
-    const found = named.length > 0 ? named : records.filter((record) => record.contents?.startsWith(id));
-    // Several that hold the same are one: the newest stands for them.
-    if (found.length > 1 && (named.length > 0 || found.some((r) => r.contents !== found[0].contents))) {
-      throw new Error(
-        `artifact id "${id}" is short: ${found.map((r) => `${r.kind} ${r.id}`).join(', ')} begin with it`,
-      );
-    }
-    const record = found[0];
-    return record && { record, folder: join(this.folder, artifactFolderName(record.kind, record.id)) };
+  find(id: string): Promise<FoundArtifact | undefined> {
+    return this.records.find(id);
+  }
+
+  /** The same, which must be there. @throws naming the newest that are */
+  require(id: string): Promise<FoundArtifact> {
+    return this.records.require(id);
+  }
+
+  /** Reads every byte of the artifacts of these ids, or of all, and compares it with what was written. */
+  async verify(ids?: readonly string[]): Promise<CheckedArtifact[]> {
+    const folders = ids
+      ? await Promise.all(ids.map(async (id) => (await this.require(id)).folder))
+      : await this.records.folders();
+    const checked: CheckedArtifact[] = [];
+    for (const folder of folders) checked.push(await this.records.check(folder));
+    return checked;
   }
 
   /**
@@ -161,15 +163,6 @@ export class ArtifactStore {
     return rewriteRecord(folder, record, { note, madeBy: { ...now, ...record.madeBy, ...keyFiguresOf(now) } });
   }
 
-  private async require(id: string): Promise<{ record: ArtifactRecord; folder: string }> {
-    const found = await this.find(id);
-    if (found) return found;
-    const newest = (await this.list()).slice(0, 3).map((r) => `${r.kind} ${r.id.slice(0, 8)} ${r.title ?? ''}`.trim());
-    throw new Error(
-      `no artifact ${id} in ${this.folder}; ${newest.length > 0 ? `the newest are ${newest.join(', ')}` : 'it has none'}`,
-    );
-  }
-
   /**
    * Deletes artifacts that were neither made nor loaded for `unusedDays` days, and what crashed makers left behind.
    * Returns the records of what went.
@@ -179,8 +172,8 @@ export class ArtifactStore {
     if (!(unusedDays >= 0)) throw new RangeError(`unusedDays is ${unusedDays}: expected a number ≥ 0`);
     const before = Date.now() - unusedDays * DAY_MS;
     const gone: ArtifactRecord[] = [];
-    for (const { folder } of await this.entries()) {
-      const record = await this.trustedRecord(folder);
+    for (const folder of await this.records.folders()) {
+      const record = await this.records.trusted(folder);
       if (!record || running.has(folder) || (kinds && !kinds.includes(record.kind))) continue;
       const { mtimeMs } = await stat(join(folder, RECORD));
       if (mtimeMs > before) continue;
@@ -198,7 +191,7 @@ export class ArtifactStore {
     key: ArtifactKey,
     { load, lazy }: Pick<ComputeOptions<T>, 'load' | 'lazy'>,
   ): Promise<Computed<T> | 'absent' | 'damaged'> {
-    const record = await this.trustedRecord(folder, key);
+    const record = await this.records.trusted(folder, key);
     if (!record) return (await kindOfPath(folder)) ? 'damaged' : 'absent';
     try {
       if (record.files) await checkFolder(folder, record.files, lazy);
@@ -313,30 +306,6 @@ export class ArtifactStore {
     if (lock) await rm(unfinished, { recursive: true, force: true }).finally(() => lock.release());
   }
 
-  /** The record in a folder, when it is whole and hashes to the folder's name (and is of `key`). */
-  private async trustedRecord(folder: string, key?: ArtifactKey): Promise<ArtifactRecord | undefined> {
-    let text: string;
-    try {
-      text = await readFile(join(folder, RECORD), 'utf8');
-    } catch (error) {
-      if (await kindOfPath(folder)) this.report(folder, `has no readable ${RECORD} (${messageOf(error)})`);
-      return undefined;
-    }
-    try {
-      return parseRecord(text, folder, key);
-    } catch (error) {
-      this.report(folder, `has a damaged ${RECORD} (${messageOf(error)})`);
-      return undefined;
-    }
-  }
-
-  private async entries(): Promise<Array<{ folder: string }>> {
-    const names = await readdir(this.folder, { withFileTypes: true }).catch(() => []);
-    return names
-      .filter((entry) => entry.isDirectory() && /^[a-z][a-z0-9-]*-[0-9a-f]{16}$/.test(entry.name))
-      .map((entry) => ({ folder: join(this.folder, entry.name) }));
-  }
-
   /** Temporary folders whose maker is gone: of a dead process on this host, or a day old. */
   private async removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [] as string[])) {
@@ -406,8 +375,4 @@ function hostName(): string {
 function describeOwner(owner: LockOwner | undefined): string {
   if (!owner) return 'another kernel';
   return `process ${owner.pid} on ${owner.host} since ${owner.since.slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 /** The report while it is written. */
 import { byteLengthOf } from '../io/ndarray.js';
 import type { WeightSource } from '../io/weights.js';
-import { messageOf } from './words.js';
+import { messageOf } from '../io/files.js';
 import type { Finding, FindingCode, InspectedKind, Inspection, TensorFact } from './types.js';
 
 /** Names in a finding. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { listed } from '../../protocol/clip.js';
 import { checkAborted } from '../compute/call.js';
-import { safeJoin } from '../io/files.js';
+import { messageOf, safeJoin } from '../io/files.js';
 import { lookAtRepo, resolveRepo, type RepoLook, type RepoOptions } from '../io/hub.js';
 import { copyStructure } from '../io/hubHeaders.js';
 import { WEIGHT_FILES } from '../io/weights.js';
@@ -14,7 +14,7 @@ import { inspectDataset } from './data.js';
 import { inspectFile, inspectFolder, MOST_FILES } from './folder.js';
 import { Report, type Subject } from './report.js';
 import type { Inspection } from './types.js';
-import { messageOf, quoted } from './words.js';
+import { quoted } from './words.js';
 
 export interface InspectOptions extends RepoOptions {
   /** File or folder inside a folder or repository. */

@@ -1,7 +1,7 @@
 /** An SAE's file or folder, read by the layouts of sae/layouts as loading reads it, without its matrices. */
 import { join } from 'node:path';
 import type { Json } from '../../protocol/notebook.js';
-import { kindOfPath, readJson } from '../io/files.js';
+import { kindOfPath, messageOf, readJson } from '../io/files.js';
 import { SaeFiles } from '../sae/layouts/files.js';
 import { LAYOUTS } from '../sae/layouts/index.js';
 import { isObject, NeedsOption, type Layout, type SaeParts } from '../sae/layouts/layout.js';
@@ -9,7 +9,7 @@ import { checkConfig, checkShapes } from '../sae/sae.js';
 import type { Report, Subject } from './report.js';
 import type { SaeFact } from './types.js';
 import { lookAtValues } from './values.js';
-import { messageOf, quoted } from './words.js';
+import { quoted } from './words.js';
 
 /** The layout that takes a file or folder, by the tensors in it; undefined when none does, or it cannot be opened. */
 export async function saeLayout(path: string): Promise<Layout | undefined> {

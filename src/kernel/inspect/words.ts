@@ -3,8 +3,6 @@ import { clip } from '../../protocol/clip.js';
 import { formatBytes } from '../compute/memory.js';
 import type { Inspection, TensorFact } from './types.js';
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** A string of a cell. */
 export const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 

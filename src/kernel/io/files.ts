@@ -186,3 +186,6 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
     throw error;
   }
 }
+
+/** What an error says. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -180,12 +180,21 @@ async function keptResult<T>(
     fresh,
     title: keep.title?.(...args) ?? keep.what,
     unfinished,
-    make: async (folder) =>
-      keep.save ? keep.save(folder, await make()) : saveResult(folder, (await make()) as T & object),
+    make: async (folder) => {
+      const made = await make();
+      await (keep.save ? keep.save(folder, made) : saveResult(folder, made as T & object));
+      return ownId(made);
+    },
     load: (folder) => (keep.load ? keep.load(folder, ...args) : (loadResult(folder) as Promise<T>)),
   });
   env.tellCached(keep.what, cached, record);
   return value;
+}
+
+/** A result with an identity of its own, such as a layout or a graph, is found by that one too. */
+function ownId(made: unknown): string | undefined {
+  const id = typeof made === 'object' && made !== null && 'id' in made ? made.id : undefined;
+  return typeof id === 'string' && /^[0-9a-f]{64}$/.test(id) ? id : undefined;
 }
 
 function displayed<T>(
