@@ -14,6 +14,7 @@ import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
 import { splitting } from './fgSplitting.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
+import { hubs } from './hubs.js';
 import { pairLabels } from './pairLabels.js';
 import {
   FILTERS,
@@ -189,6 +190,17 @@ const labels = verb({
   show: (found, _, given) => picture.pairLabelItems(found, given),
 });
 
+const hubsOf = verb({
+  doc: 'Features that many pairs share, on both sides: one feature of A that is the best of many of B says little about any of them.',
+  args: [mapArg],
+  options: { least: whole({ doc: 'Pairs that make a hub.', min: 2, default: 2 }), ...CALL },
+  run: ({ options }, { pairs }) => Promise.resolve(hubs(pairs, options.least)),
+  show: async (found, { env }, given) => {
+    const [a, b] = await labelsOf(env, given);
+    return picture.hubItems(found, { A: a, B: b }, given.pairs.r.length);
+  },
+});
+
 export const correlation = namespace({
   name: 'correlation',
   doc: 'Which feature of A is which of B, by how they fire over the same tokens, and how alike the two geometries are.',
@@ -202,5 +214,5 @@ await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })
 const split = await fg.synthetic.twins(base, { shared: 1, splits: 3, dimB: 32 })
 const acts = await fg.synthetic.twinActivations(split, { samples: 2000 })
 await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })`,
-  verbs: { map, filter, scores, sameToken, labels, splitting },
+  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, splitting },
 });

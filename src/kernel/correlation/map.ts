@@ -6,9 +6,19 @@ import { sha256 } from '../io/hash.js';
 import { sameRows } from '../activations/ignored.js';
 import { countedTokens, positionShares, usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
+import { Candidates, CANDIDATES, hungarianPairs, sinkhornPairs } from './assignedPairs.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, takePairs, type Pairs } from './match.js';
 import { correlateSettings, type CorrelateOptions, type CorrelateSettings } from './options.js';
-import { bestPartners, featureSums, type FeatureSums, type Partners, type Spans, type Taken } from './pearson.js';
+import {
+  bestPartners,
+  featureSums,
+  type FeatureSums,
+  type Partners,
+  type PartnersOptions,
+  type Prices,
+  type Spans,
+  type Taken,
+} from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 import type { FeatureMap } from './types.js';
 
@@ -46,36 +56,15 @@ export async function correlate(
   const sumsA = await participants(a, settings, options);
   const sumsB = await participants(b, settings, options);
   const memory = options.memoryBytes ?? Math.min(2 ** 31, freemem() / 2);
-  const toA = await spanSource(b, a, memory);
-  const toB = await spanSource(a, b, memory);
-  const n = settings.counterparts;
+  const sides: Sides = {
+    a: sumsA,
+    b: sumsB,
+    toA: await spanSource(b, a, memory),
+    toB: await spanSource(a, b, memory),
+  };
   const { signal, onProgress } = options;
-  const call = { signal, onProgress, n };
-  const aOfB = await bestPartners(sumsB, sumsA, toA.spans, {
-    ...call,
-    blockBytes: toA.blockBytes,
-    label: 'best A of each B',
-  });
-  const bOfA = await bestPartners(sumsA, sumsB, toB.spans, {
-    ...call,
-    blockBytes: toB.blockBytes,
-    label: 'best B of each A',
-  });
-  const more = (queries: Int32Array, count: number, taken: Taken): Promise<Partners> =>
-    bestPartners(sumsB, sumsA, toA.spans, {
-      ...call,
-      blockBytes: toA.blockBytes,
-      n: count,
-      queries,
-      taken,
-      label: 'one-to-one matching',
-    });
-  const pairs =
-    settings.match === 'argmax'
-      ? argmaxPairs(aOfB)
-      : settings.match === 'mutual'
-        ? mutualPairs(aOfB, bOfA)
-        : await oneToOnePairs(aOfB, sumsA.features, more);
+  const { aOfB, bOfA, pairs } = await matched(sides, settings, { signal, onProgress });
+  const n = settings.counterparts;
   return {
     id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settings)]),
     tokens,
@@ -90,6 +79,56 @@ export async function correlate(
     method: describe(settings),
     minFirings: settings.minFirings,
   };
+}
+
+/** Features of both sides, and where the products of a B feature with all As come from, and of an A with all Bs. */
+interface Sides {
+  a: FeatureSums;
+  b: FeatureSums;
+  toA: SpanSource;
+  toB: SpanSource;
+}
+
+/** The best `counterparts` of each feature, and the pairs. */
+async function matched(
+  { a, b, toA, toB }: Sides,
+  { match, counterparts }: CorrelateSettings,
+  call: CallOptions,
+): Promise<{ aOfB: Partners; bOfA: Partners; pairs: Pairs }> {
+  const whole = match === 'hungarian' || match === 'sinkhorn';
+  // What weighs all features at once begins with more of each.
+  const n = whole ? Math.max(counterparts, CANDIDATES) : counterparts;
+  const bestA = (options: Pick<PartnersOptions, 'n' | 'queries' | 'taken' | 'prices' | 'label'>): Promise<Partners> =>
+    bestPartners(b, a, toA.spans, { ...call, blockBytes: toA.blockBytes, ...options });
+  const aOfB = await bestA({ n, label: 'best A of each B' });
+  const bOfA = await bestPartners(a, b, toB.spans, {
+    ...call,
+    ...{ n, blockBytes: toB.blockBytes, label: 'best B of each A' },
+  });
+  const lists = { aOfB: firstOf(aOfB, counterparts), bOfA: firstOf(bOfA, counterparts) };
+  if (match === 'argmax') return { ...lists, pairs: argmaxPairs(lists.aOfB) };
+  if (match === 'mutual') return { ...lists, pairs: mutualPairs(lists.aOfB, lists.bOfA) };
+  if (match === 'one-to-one') {
+    const label = 'one-to-one matching';
+    const more = (queries: Int32Array, count: number, taken: Taken) => bestA({ n: count, queries, taken, label });
+    return { ...lists, pairs: await oneToOnePairs(aOfB, a.features, more) };
+  }
+  const candidates = new Candidates(a.features, b.features);
+  candidates.add(aOfB, 'aOfB');
+  candidates.add(bOfA, 'bOfA');
+  if (match === 'sinkhorn') {
+    const takes = ({ inverseNorm }: FeatureSums) => Array.from(inverseNorm, (norm) => !Number.isNaN(norm));
+    return { ...lists, pairs: sinkhornPairs(candidates, { a: takes(a), b: takes(b) }) };
+  }
+  const more = (prices: Prices, count: number) => bestA({ n: count, prices, label: 'assignment: all other pairs' });
+  return { ...lists, pairs: await hungarianPairs(candidates, more, call) };
+}
+
+/** The first `n` of each list. */
+function firstOf({ n: all, index, r }: Partners, n: number): Partners {
+  if (n === all) return { n, index, r };
+  const first = (_: unknown, i: number): boolean => i % all < n;
+  return { n, index: index.filter(first), r: r.filter(first) };
 }
 
 /** Tokens to correlate over. */
@@ -112,12 +151,14 @@ async function participants(
   return featureSums(activations.statistics, countedTokens(activations.meta), usable);
 }
 
+/** The spans of a pass, and the memory for a block of queries where they are read again for each. */
+interface SpanSource {
+  spans: Spans;
+  blockBytes?: number;
+}
+
 /** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */
-export async function spanSource(
-  query: SparseActivations,
-  base: SparseActivations,
-  memory: number,
-): Promise<{ spans: Spans; blockBytes?: number }> {
+export async function spanSource(query: SparseActivations, base: SparseActivations, memory: number): Promise<SpanSource> {
   // Two passes keep rows (8 bytes an entry with I32) and columns (8 bytes) of both sides.
   const resident = 16 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
   if (resident > memory / 2) return { spans: () => pairedSpans(query, base), blockBytes: memory / 2 };

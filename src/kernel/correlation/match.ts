@@ -7,9 +7,9 @@ export interface Pairs {
   r: Float32Array;
 }
 
-export type Match = 'argmax' | 'mutual' | 'one-to-one';
+export type Match = 'argmax' | 'mutual' | 'one-to-one' | 'hungarian' | 'sinkhorn';
 
-function pairsOf(list: ReadonlyArray<readonly [a: number, b: number, r: number]>): Pairs {
+export function pairsOf(list: ReadonlyArray<readonly [a: number, b: number, r: number]>): Pairs {
   return {
     a: Int32Array.from(list, (p) => p[0]),
     b: Int32Array.from(list, (p) => p[1]),

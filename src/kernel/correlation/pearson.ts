@@ -57,6 +57,14 @@ export interface PartnersOptions extends CallOptions {
   label?: string;
   /** Leaves out base features that are taken at a better r; see Taken. */
   taken?: Taken;
+  /** Leaves out pairs whose r is not above the sum of their prices. */
+  prices?: Prices;
+}
+
+/** Prices of the features of both sides, [features], as an assignment has them. */
+export interface Prices {
+  query: Float64Array;
+  base: Float64Array;
 }
 
 /** Matches so far. A base feature is only worth listing for a query that it would leave its holder for, at r > 0. */
@@ -84,7 +92,7 @@ export async function bestPartners(
   options: PartnersOptions,
 ): Promise<Partners> {
   const queries = options.queries ?? Int32Array.from({ length: query.features }, (_, f) => f);
-  const search = new Search(query, base, queries, options.n, options.taken);
+  const search = new Search(query, base, queries, options.n, options);
   const total = search.slots.length;
   const pause = async (done: number): Promise<void> => {
     checkAborted(options.signal, 'correlate');
@@ -126,13 +134,13 @@ class Search {
     base: FeatureSums,
     queries: Int32Array,
     n: number,
-    taken: Taken | undefined,
+    limits: Pick<PartnersOptions, 'taken' | 'prices'>,
   ) {
     this.slots = Int32Array.from(queries.keys()).filter((i) => !Number.isNaN(query.inverseNorm[queries[i]]));
     this.features = this.slots.map((slot) => queries[slot]);
     const size = queries.length * n;
     this.out = { n, index: new Int32Array(size).fill(-1), r: new Float64Array(size).fill(NaN) };
-    this.selector = new Selector(base, this.out, taken);
+    this.selector = new Selector(base, this.out, limits);
   }
 
   /** Queries from `i`, each from start to end. */
@@ -206,13 +214,14 @@ class Selector {
   constructor(
     private readonly base: FeatureSums,
     private readonly out: Partners,
-    private readonly taken: Taken | undefined,
+    private readonly limits: Pick<PartnersOptions, 'taken' | 'prices'>,
   ) {}
 
   select(row: ProductRow, query: number, mean: number, scale: number, at: number): void {
     if (this.out.n === 0) return;
     this.insertTouched(row, query, mean, scale, at);
-    if (!this.taken) this.insertUntouched(row, mean, scale, at);
+    // These have r ≤ 0, which no limit lets through.
+    if (!this.limits.taken && !this.limits.prices) this.insertUntouched(row, mean, scale, at);
   }
 
   private insertTouched(row: ProductRow, query: number, mean: number, scale: number, at: number): void {
@@ -225,11 +234,17 @@ class Selector {
       const a = touched[i];
       // NaN for features that take no part: never at or above the bar.
       const value = (products[a] - mean * sum[a]) * inverseNorm[a] * scale;
-      if (value >= bar && (!this.taken || wouldTake(this.taken, a, query, clamp(value)))) {
+      if (value >= bar && this.admits(a, query, clamp(value))) {
         this.insert(a, value, at);
         if (index[last] >= 0) bar = r[last];
       }
     }
+  }
+
+  private admits(a: number, query: number, r: number): boolean {
+    const { taken, prices } = this.limits;
+    if (taken && !wouldTake(taken, a, query, r)) return false;
+    return !prices || r > prices.query[query] + prices.base[a] + PRICE_ROUNDING;
   }
 
   /** Features that never fire together with the query have r ≤ 0: they fill what is left, the quietest first. */
@@ -264,6 +279,9 @@ class Selector {
     r[slot] = clamped;
   }
 }
+
+/** Prices are sums of many r: what is above them by less is rounding. */
+const PRICE_ROUNDING = 1e-10;
 
 /** Whether base feature `a` is free for the query: at a better r than it is held, or an equal one and a lower index. */
 export function wouldTake({ holder, held }: Taken, a: number, query: number, r: number): boolean {

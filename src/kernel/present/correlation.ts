@@ -1,9 +1,10 @@
 /** How correlation maps, their filters and their scores are shown. */
+import type { Hub } from '../correlation/hubs.js';
 import type { FilteredMap } from '../correlation/restrict.js';
 import type { SameTokenScore } from '../correlation/sameToken.js';
 import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { OutputItem } from '../../protocol/notebook.js';
-import { sharesText, type TokenShare } from '../../protocol/tokens.js';
+import { labelLine, sharesText, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
 import { orNull } from './charts.js';
 import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
 
@@ -41,6 +42,21 @@ export function pairLabelItems(labels: readonly TokenShare[][], { pairs: { a, b,
   const rows = order.map((i) => ({ A: a[i], B: b[i], r: r[i], 'fire together on': sharesText(labels[i]) || 'never' }));
   const table = tableOf(rows, 'What matched features do together', LISTED);
   return tableItems({ ...table, note: 'shares are of Σ a·b over the tokens' });
+}
+
+/** Hubs with their labels. */
+export function hubItems(
+  hubs: readonly Hub[],
+  labels: Readonly<Record<Hub['side'], readonly FeatureLabel[]>>,
+  pairs: number,
+): OutputItem[] {
+  const rows = hubs.map(({ side, feature, pairs: n, share, meanR, bestR, partners }) => ({
+    ...{ side, feature, label: labelLine(labels[side][feature]), pairs: n, share, 'mean r': meanR, 'best r': bestR },
+    'first partners': partners.slice(0, 8).join(' '),
+  }));
+  const title =
+    hubs.length > 0 ? `Hubs: features that share ${count(pairs)} pairs` : `No hub among ${count(pairs)} pairs`;
+  return tableItems(tableOf(rows, title, LISTED));
 }
 
 export function sameTokenItems({ shared, jaccard, top, raw, pairs, excluded }: SameTokenScore): OutputItem[] {

@@ -13,7 +13,7 @@ import { openSpace } from '#kernel/mapper/space.js';
 import { pca } from '#kernel/maps/pca.js';
 import { trustworthiness } from '#kernel/maps/trustworthiness.js';
 import { umap } from '#kernel/maps/umap.js';
-import { linearAssignment } from '#kernel/synthetic/recovery/assignment.js';
+import { linearAssignment } from '#kernel/compute/assignment.js';
 import { firingRecovery } from '#kernel/synthetic/recovery/firing.js';
 import { largestCosines } from '#kernel/synthetic/world/spread.js';
 

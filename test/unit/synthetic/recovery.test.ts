@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
-import { linearAssignment } from '#kernel/synthetic/recovery/assignment.js';
+import { linearAssignment } from '#kernel/compute/assignment.js';
 import { AbsorptionCounter, splitCounts } from '#kernel/synthetic/recovery/absorption.js';
 import { cosines, unitRows } from '#kernel/compute/cosines.js';
 import { cosineRecovery, randomDictionary } from '#kernel/synthetic/recovery/cosines.js';

@@ -6,7 +6,7 @@ import { Random } from '../../compute/random.js';
 import { mean } from '../../compute/statistics.js';
 import { besideNull, requireRuns } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
-import { linearAssignment } from './assignment.js';
+import { linearAssignment } from '../../compute/assignment.js';
 
 /** What the two dictionaries are called in messages. */
 const NAMES = ['true', 'learned'] as const;

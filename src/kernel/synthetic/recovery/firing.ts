@@ -9,7 +9,7 @@ import type { SparseRows } from '../../compute/sparse.js';
 import { centredSquares, mean } from '../../compute/statistics.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
-import { linearAssignment } from './assignment.js';
+import { linearAssignment } from '../../compute/assignment.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {

@@ -21,7 +21,7 @@ import { ActivationBuffer } from '../../sae/buffer.js';
 import { createSae } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
 import { worldSource } from './activations.js';
-import { linearAssignment } from './assignment.js';
+import { linearAssignment } from '../../compute/assignment.js';
 import { unitRows } from '../../compute/cosines.js';
 import { orthonormalRows } from '../../compute/orthonormal.js';
 import type { World } from '../types.js';

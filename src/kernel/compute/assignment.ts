@@ -6,7 +6,7 @@
  * implementing 2D rectangular assignment algorithms", IEEE TAES 52, 2016), which scipy's linear_sum_assignment follows.
  * Column prices start at 0 and only those of assigned columns ever fall, so columns may outnumber rows.
  */
-import { pauses, type CallOptions } from '../../compute/call.js';
+import { pauses, type CallOptions } from './call.js';
 
 export interface Assignment {
   /** [min(rows, cols)] rows that were assigned, ascending. */
