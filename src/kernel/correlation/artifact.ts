@@ -6,7 +6,7 @@ import { ndarray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { SparseActivations } from '../activations/types.js';
 import { correlate, CORRELATION_VERSION, requireSameTokens } from './map.js';
-import { correlateSettings, type CorrelateOptions } from './options.js';
+import { correlateSettings, settingsIdentity, type CorrelateOptions } from './options.js';
 import type { FeatureMap } from './types.js';
 
 const FILE = 'map.safetensors';
@@ -24,7 +24,7 @@ export async function correlateArtifact(
   requireSameTokens(a, b);
   const key: ArtifactKey = {
     kind: 'correlation',
-    parameters: { ...correlateSettings(options) },
+    parameters: settingsIdentity(correlateSettings(options)),
     inputs: { a: a.id, b: b.id },
     codeVersion: CORRELATION_VERSION,
   };

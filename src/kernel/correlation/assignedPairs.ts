@@ -85,7 +85,7 @@ const SINKHORN = { regularization: 0.05, iterations: 80 };
  */
 export function sinkhornPairs(
   candidates: Candidates,
-  taking: { a: ArrayLike<number>; b: ArrayLike<number> },
+  taking: { a: ArrayLike<unknown>; b: ArrayLike<unknown> },
   { regularization, iterations } = SINKHORN,
 ): Pairs {
   const { starts, column, weight, rows } = candidates.edges();
@@ -125,5 +125,5 @@ export function sinkhornPairs(
   return pairsOf(pairs);
 }
 
-const indicesOf = (marks: ArrayLike<number>): Int32Array =>
+const indicesOf = (marks: ArrayLike<unknown>): Int32Array =>
   Int32Array.from([...Array(marks.length).keys()].filter((i) => marks[i]));

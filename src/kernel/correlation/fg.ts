@@ -1,5 +1,6 @@
 /** fg.correlation: which feature of A is which of B, and how alike the two geometries are. */
 import { labelWords, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
+import { sameRows } from '../activations/ignored.js';
 import { keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
@@ -13,6 +14,7 @@ import { choice, group, membersGiven, only, value, whole, type Given } from '../
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
 import { splitting } from './fgSplitting.js';
+import { pairAssociations } from './association.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
 import { hubs } from './hubs.js';
 import { pairLabels } from './pairLabels.js';
@@ -201,6 +203,17 @@ const hubsOf = verb({
   },
 });
 
+const associations = verb({
+  doc: 'The matched pairs by every measure, in the order of the map: Pearson r and cosine of activations; tokens on which both fire; Jaccard index and phi of firing, and their mutual information in bits. One pass over both stores, float64.',
+  args: [mapArg],
+  options: CALL,
+  async run({ call }, given) {
+    const [a, b] = await sameRows(given.a, given.b, call);
+    return pairAssociations(a, b, given.pairs, call);
+  },
+  show: (found) => picture.associationItems(found),
+});
+
 export const correlation = namespace({
   name: 'correlation',
   doc: 'Which feature of A is which of B, by how they fire over the same tokens, and how alike the two geometries are.',
@@ -209,10 +222,12 @@ const base = await fg.synthetic.world({ features: 64, dim: 32, seed: 0 })
 const twins = await fg.synthetic.twins(base, { shared: 0.7 })
 const { a, b } = await fg.synthetic.twinActivations(twins, { samples: 2000 })
 const map = await fg.correlation.map(a, b, { match: 'mutual' })
-await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })
+const kept = await map.restrict({ minFirings: 20, without: 'junk', minR: 0.5 })
+await fg.correlation.associations(kept)
+await fg.correlation.hubs(await fg.correlation.map(a, b, { by: 'phi' }))
 // What A's features became in B, by activations: B has two for each of three of A's
 const split = await fg.synthetic.twins(base, { shared: 1, splits: 3, dimB: 32 })
 const acts = await fg.synthetic.twinActivations(split, { samples: 2000 })
 await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })`,
-  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, splitting },
+  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, associations, splitting },
 });

@@ -8,10 +8,10 @@ import { countedTokens, positionShares, usableFeatures } from '../activations/st
 import type { SparseActivations } from '../activations/types.js';
 import { Candidates, CANDIDATES, hungarianPairs, sinkhornPairs } from './assignedPairs.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, takePairs, type Pairs } from './match.js';
-import { correlateSettings, type CorrelateOptions, type CorrelateSettings } from './options.js';
+import { ASSOCIATION_NAMES, associationSums, isOfFiring, ofFiring, type Association } from './association.js';
+import { correlateSettings, settingsIdentity, type CorrelateOptions, type CorrelateSettings } from './options.js';
 import {
   bestPartners,
-  featureSums,
   type FeatureSums,
   type Partners,
   type PartnersOptions,
@@ -59,14 +59,14 @@ export async function correlate(
   const sides: Sides = {
     a: sumsA,
     b: sumsB,
-    toA: await spanSource(b, a, memory),
-    toB: await spanSource(a, b, memory),
+    toA: await spanSource(b, a, memory, settings.by),
+    toB: await spanSource(a, b, memory, settings.by),
   };
   const { signal, onProgress } = options;
   const { aOfB, bOfA, pairs } = await matched(sides, settings, { signal, onProgress });
   const n = settings.counterparts;
   return {
-    id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settings)]),
+    id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settingsIdentity(settings))]),
     tokens,
     featuresA: a.meta.features,
     featuresB: b.meta.features,
@@ -145,10 +145,10 @@ async function participants(
   settings: CorrelateSettings,
   options: CallOptions,
 ): Promise<FeatureSums> {
-  const { minFirings, maxShareAtOnePosition } = settings;
+  const { minFirings, maxShareAtOnePosition, by } = settings;
   const positions = maxShareAtOnePosition < 1 ? await positionShares(activations, options) : undefined;
   const usable = usableFeatures(activations.statistics, { minFirings, positions, maxShareAtOnePosition });
-  return featureSums(activations.statistics, countedTokens(activations.meta), usable);
+  return associationSums(by, activations.statistics, countedTokens(activations.meta), usable);
 }
 
 /** The spans of a pass, and the memory for a block of queries where they are read again for each. */
@@ -158,15 +158,25 @@ interface SpanSource {
 }
 
 /** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */
-export async function spanSource(query: SparseActivations, base: SparseActivations, memory: number): Promise<SpanSource> {
+export async function spanSource(
+  query: SparseActivations,
+  base: SparseActivations,
+  memory: number,
+  by: Association = 'pearson',
+): Promise<SpanSource> {
+  const read = <S extends TokenSpan>(span: S): S => (isOfFiring(by) ? ofFiring(span) : span);
   // Two passes keep rows (8 bytes an entry with I32) and columns (8 bytes) of both sides.
   const resident = 16 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
-  if (resident > memory / 2) return { spans: () => pairedSpans(query, base), blockBytes: memory / 2 };
+  if (resident > memory / 2) return { spans: () => eachSpan(pairedSpans(query, base), read), blockBytes: memory / 2 };
   const spans: Array<Required<TokenSpan>> = [];
   for await (const span of pairedSpans(query, base)) {
-    spans.push({ ...span, columns: columnsOf(span.query, query.meta.features) });
+    spans.push(read({ ...span, columns: columnsOf(span.query, query.meta.features) }));
   }
   return { spans };
+}
+
+async function* eachSpan(spans: AsyncIterable<TokenSpan>, read: (span: TokenSpan) => TokenSpan) {
+  for await (const span of spans) yield read(span);
 }
 
 function atLeast(pairs: Pairs, minR: number): Pairs {
@@ -176,9 +186,9 @@ function atLeast(pairs: Pairs, minR: number): Pairs {
   );
 }
 
-function describe({ match, counterparts, minFirings, minR, maxShareAtOnePosition }: CorrelateSettings): string {
-  const parts = [`Pearson r of activations, ${match}`, `top ${counterparts}`, `≥ ${minFirings} firings`];
-  if (minR > -1) parts.push(`r ≥ ${minR}`);
+function describe({ by, match, counterparts, minFirings, minR, maxShareAtOnePosition }: CorrelateSettings): string {
+  const parts = [`${ASSOCIATION_NAMES[by]}, ${match}`, `top ${counterparts}`, `≥ ${minFirings} firings`];
+  if (minR > -1) parts.push(`${by === 'pearson' ? 'r' : 'value'} ≥ ${minR}`);
   if (maxShareAtOnePosition < 1) parts.push(`≤ ${maxShareAtOnePosition} of firings on one position`);
   return parts.join(', ');
 }

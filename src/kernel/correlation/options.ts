@@ -1,5 +1,6 @@
 /** What matching the features of two stores takes. */
 import type { CallOptions } from '../compute/call.js';
+import { ASSOCIATIONS } from './association.js';
 import { choice, only, parseOptions, real, whole, type Given, type Parsed } from '../verb/option.js';
 
 export const CORRELATE = {
@@ -18,6 +19,10 @@ export const CORRELATE = {
     min: -1,
     max: 1,
     default: -1,
+  }),
+  by: choice(ASSOCIATIONS, {
+    doc: "What is measured: 'pearson' r or 'cosine' of activations; of firing or not, 'jaccard' (tokens on which both fire over those on which one does), 'phi' (r of firing) or 'mutual-information' in bits. What the lists and pairs of the map call r is this. By cosine, Jaccard and mutual information features that never fire together are no counterparts.",
+    default: 'pearson',
   }),
   maxShareAtOnePosition: real({
     doc: 'Leave out features with more than this share of their firings on one position, such as those of BOS; 1: none.',
@@ -44,4 +49,9 @@ export type CorrelateOptions = CorrelateParameters & Given<typeof CORRELATE_MEMO
 /** Options with their defaults. @throws RangeError for values that make no sense */
 export function correlateSettings(options: CorrelateParameters): CorrelateSettings {
   return parseOptions('correlate', only(CORRELATE, { ...options }), CORRELATE);
+}
+
+/** Settings as an identity has them: that of r is what it was before there were other measures. */
+export function settingsIdentity({ by, ...rest }: CorrelateSettings): Omit<CorrelateSettings, 'by'> & { by?: string } {
+  return by === 'pearson' ? rest : { ...rest, by };
 }

@@ -1,9 +1,9 @@
 /** What a pair of features does together: the tokens by share of Σ a·b. */
 import type { TokenShare } from '../../protocol/tokens.js';
 import { sumPairs } from '../activations/pairSums.js';
-import { tokenColumns, type MassOptions, type TokenColumns } from '../activations/tokenMass.js';
+import { tokenColumns, type MassOptions } from '../activations/tokenMass.js';
 import type { SparseActivations } from '../activations/types.js';
-import { breathe, checkAborted } from '../compute/call.js';
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { pairedSpans, type TokenSpan } from './spans.js';
 
 /** Pairs by their feature of A: pair order[i] for i from starts[a] to starts[a + 1]. */
@@ -31,43 +31,56 @@ function requirePairs(
 }
 
 /**
+ * Calls `each` for every token on which both features of a pair fire, with the two activations. The stores hold the same
+ * tokens. A token costs (what fires in A) × (pairs of that).
+ */
+export async function everyTogether(
+  activationsA: SparseActivations,
+  activationsB: SparseActivations,
+  pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
+  { signal, onProgress, label }: CallOptions & { label: string },
+  each: (pair: number, token: number, a: number, b: number) => void,
+): Promise<void> {
+  const [featuresA, featuresB] = [activationsA.meta.features, activationsB.meta.features];
+  requirePairs(pairs, featuresA, featuresB);
+  const of = byFeature(pairs.a, featuresA);
+  const row = new Float32Array(featuresB);
+  const { tokens } = activationsA.meta;
+  let token = 0;
+  for await (const span of pairedSpans(activationsA, activationsB)) {
+    checkAborted(signal, label);
+    addSpan(span, token, { of, b: pairs.b, row }, each);
+    token += span.query.rows;
+    onProgress?.({ label, done: token, total: tokens, unit: 'tokens' });
+    await breathe();
+  }
+}
+
+/**
  * By pair: the words of its label, by share of Σ over tokens of (activation in A) · (activation in B), float64; [] for a
- * pair that never fires together. The stores hold the same tokens. One pass over both while the pairs of features and
- * tokens fit `limit`; a token costs (what fires in A) × (pairs of that).
+ * pair that never fires together. One pass over both stores while the pairs of features and tokens fit `limit`.
  */
 export async function pairLabels(
   activationsA: SparseActivations,
   activationsB: SparseActivations,
   pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
-  options: MassOptions = {},
+  { limit, ...call }: MassOptions = {},
 ): Promise<TokenShare[][]> {
-  const [featuresA, featuresB] = [activationsA.meta.features, activationsB.meta.features];
-  requirePairs(pairs, featuresA, featuresB);
+  requirePairs(pairs, activationsA.meta.features, activationsB.meta.features);
   const columns = await tokenColumns(activationsA);
-  const of = byFeature(pairs.a, featuresA);
   const labels: TokenShare[][] = [];
+  const how = { ...call, label: 'labels of pairs' };
   await sumPairs(
     pairs.a.length,
-    async (add) => {
-      const row = new Float32Array(featuresB);
-      let token = 0;
-      for await (const span of pairedSpans(activationsA, activationsB)) {
-        checkAborted(options.signal, 'labels of pairs');
-        addSpan(span, token, { columns, of, b: pairs.b, row }, add);
-        token += span.query.rows;
-        const { tokens } = activationsA.meta;
-        options.onProgress?.({ label: 'labels of pairs', done: token, total: tokens, unit: 'tokens' });
-        await breathe();
-      }
-    },
+    (add) =>
+      everyTogether(activationsA, activationsB, pairs, how, (pair, token, a, b) => add(pair, columns.at[token], a * b)),
     (_, sums) => labels.push(columns.label(sums)),
-    options.limit,
+    limit,
   );
   return labels;
 }
 
 interface Work {
-  columns: TokenColumns;
   of: ReturnType<typeof byFeature>;
   b: ArrayLike<number>;
   /** [features of B]: zeros, between two tokens. */
@@ -78,8 +91,8 @@ interface Work {
 function addSpan(
   { query, base }: TokenSpan,
   first: number,
-  { columns, of: { starts, order }, b, row }: Work,
-  add: (pair: number, column: number, value: number) => void,
+  { of: { starts, order }, b, row }: Work,
+  each: (pair: number, token: number, a: number, b: number) => void,
 ): void {
   for (let t = 0; t < query.rows; t++) {
     const [from, to] = [base.indptr[base.first + t], base.indptr[base.first + t + 1]];
@@ -88,7 +101,7 @@ function addSpan(
       const a = query.indices[p];
       for (let i = starts[a]; i < starts[a + 1]; i++) {
         const other = row[b[order[i]]];
-        if (other > 0) add(order[i], columns.at[first + t], query.values[p] * other);
+        if (other > 0) each(order[i], first + t, query.values[p], other);
       }
     }
     for (let p = from; p < to; p++) row[base.indices[p]] = 0;

@@ -21,6 +21,8 @@ export interface FeatureSums {
   inverseNorm: Float64Array;
   /** Features that take part, by ascending Σ x · inverseNorm: those least anticorrelated when they never co-fire. */
   quietest: Int32Array;
+  /** Instead of r: a measure of Σ x_q x_a and the two sums, over `tokens` tokens. */
+  score?: (product: number, query: number, base: number, tokens: number) => number;
 }
 
 /** `usable`: 1 = the feature takes part. Dead and constant features never do. */
@@ -226,14 +228,16 @@ class Selector {
 
   private insertTouched(row: ProductRow, query: number, mean: number, scale: number, at: number): void {
     const { products, touched, count } = row;
-    const { sum, inverseNorm } = this.base;
+    const { sum, inverseNorm, score, tokens } = this.base;
     const { index, r } = this.out;
     const last = at + this.out.n - 1;
     let bar = -Infinity;
     for (let i = 0; i < count; i++) {
       const a = touched[i];
       // NaN for features that take no part: never at or above the bar.
-      const value = (products[a] - mean * sum[a]) * inverseNorm[a] * scale;
+      const value = score
+        ? score(products[a], mean * tokens, sum[a], tokens) * inverseNorm[a]
+        : (products[a] - mean * sum[a]) * inverseNorm[a] * scale;
       if (value >= bar && this.admits(a, query, clamp(value))) {
         this.insert(a, value, at);
         if (index[last] >= 0) bar = r[last];

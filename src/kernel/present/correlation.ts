@@ -1,4 +1,5 @@
 /** How correlation maps, their filters and their scores are shown. */
+import type { PairAssociation } from '../correlation/association.js';
 import type { Hub } from '../correlation/hubs.js';
 import type { FilteredMap } from '../correlation/restrict.js';
 import type { SameTokenScore } from '../correlation/sameToken.js';
@@ -10,7 +11,8 @@ import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
 
 function mapText(map: PairedMap): string {
   const { a, b, r } = map.pairs;
-  const mean = r.length > 0 ? `, mean r ${(r.reduce((sum, x) => sum + x, 0) / r.length).toFixed(3)}` : '';
+  const what = map.method.startsWith('Pearson') ? 'r' : 'value';
+  const mean = r.length > 0 ? `, mean ${what} ${(r.reduce((sum, x) => sum + x, 0) / r.length).toFixed(3)}` : '';
   return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}: ${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens (${map.method})`;
 }
 
@@ -42,6 +44,16 @@ export function pairLabelItems(labels: readonly TokenShare[][], { pairs: { a, b,
   const rows = order.map((i) => ({ A: a[i], B: b[i], r: r[i], 'fire together on': sharesText(labels[i]) || 'never' }));
   const table = tableOf(rows, 'What matched features do together', LISTED);
   return tableItems({ ...table, note: 'shares are of Σ a·b over the tokens' });
+}
+
+/** Pairs by every measure, those of highest r first. */
+export function associationItems(found: readonly PairAssociation[]): OutputItem[] {
+  const order = [...found].sort((x, y) => y.pearson - x.pearson || x.b - y.b);
+  const rows = order.map(({ a, b, firingsA, firingsB, both, pearson, cosine, jaccard, phi, mutualInformation }) => ({
+    ...{ A: a, B: b, r: orNull(pearson), cosine: orNull(cosine), 'A fires': firingsA, 'B fires': firingsB, both },
+    ...{ Jaccard: orNull(jaccard), phi: orNull(phi), 'mutual information (bits)': orNull(mutualInformation) },
+  }));
+  return tableItems(tableOf(rows, 'Matched pairs by every measure', LISTED));
 }
 
 /** Hubs with their labels. */
