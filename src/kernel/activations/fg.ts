@@ -12,6 +12,7 @@ import { anything, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { flag, only, real, text, value, whole, written } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { align } from './fgAlign.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
 import { findFeatures } from './find.js';
@@ -172,6 +173,12 @@ const store = await fg.activations.save(lm, sae, text)
 const examples = await fg.activations.examples(store, { features: [0, 1], top: 3 })
 const labels = await fg.activations.labels(store)
 await fg.activations.tokens(store, { features: [0, 1], top: 3 })
-await fg.activations.find(store, 'the')`,
-  verbs: { save, examples, bands, labels, tokens, find, from },
+await fg.activations.find(store, 'the')
+// The same words in other tokens, as models with different tokenizers have them
+const words = (...list) => ({ id: list.join('|'), piece: (id) => list[id] })
+const long = await fg.activations.from([[1], [2]], { name: 'long', tokens: [0, 1], tokenizer: words(' kings', ' rule') })
+const short = await fg.activations.from([[1], [3], [2]], { name: 'short', tokens: [0, 1, 2], tokenizer: words(' king', 's', ' rule') })
+const aligned = await fg.activations.align(long, short)
+await fg.correlation.map(aligned.a, aligned.b, { minFirings: 1 })`,
+  verbs: { save, examples, bands, labels, tokens, align, find, from },
 });

@@ -29,7 +29,7 @@ export const CORRELATION_VERSION = 1;
 export function requireSameTokens(a: SparseActivations, b: SparseActivations): void {
   const name = ({ meta }: SparseActivations): string => `the token set of ${meta.sae.name} on ${meta.model.name}`;
   requireSame(
-    'features are correlated over the same tokens; save both activations from one token set',
+    'features are correlated over the same tokens; save both activations from one token set, or, for models with different tokenizers, bring them to the same rows by fg.activations.align',
     { name: `A, ${name(a)},`, id: a.meta.tokenSet.id },
     { name: `B, ${name(b)},`, id: b.meta.tokenSet.id },
   );

@@ -1,6 +1,7 @@
 /** How what fg.activations measures is shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, shareText, sharesText, type PointLabel } from '../../protocol/tokens.js';
+import type { Aligned } from '../activations/align.js';
 import type { FoundFeatures } from '../activations/find.js';
 import type { FeatureTokens } from '../activations/tokenStatistics.js';
 import { orNull } from './charts.js';
@@ -51,4 +52,16 @@ export function foundItems(found: FoundFeatures, labels: readonly PointLabel[], 
   }));
   const note = `${foundText(found)} (own: at least ${shareText(found.least)} of both)`;
   return tableItems({ ...tableOf(rows, `Features of ${sae} that fire on ${found.query}`), note });
+}
+
+/** How much of two stores was joined. */
+export function alignedItems({ a, b, spans, shares }: Aligned): OutputItem[] {
+  const row = (side: string, { meta }: Aligned['a'], characters: number, tokens: number) => ({
+    ...{ side, model: meta.model.name, SAE: meta.sae.name },
+    '% of characters joined': orNull(100 * characters),
+    '% of tokens joined': orNull(100 * tokens),
+  });
+  const rows = [row('A', a, shares.charactersA, shares.tokensA), row('B', b, shares.charactersB, shares.tokensB)];
+  const note = `${shareText(shares.single)} of the spans are one token on both sides; white space and special tokens are not counted`;
+  return tableItems({ ...tableOf(rows, `Aligned by characters: ${count(spans)} spans of text`), note });
 }
