@@ -109,6 +109,20 @@ describe('an SAE of an example model that arrives', () => {
     }
   });
 
+  it.each([
+    ['topk', { k: 8, features: 256, steps: 30 }],
+    ['standard', { k: undefined, l1Coefficient: 1, features: 256, steps: 40 }],
+  ])('poorly trained and one layer off, the right layer is named: %s', async (architecture, more) => {
+    const poor = await train(lm, LOW, { architecture, ...more });
+    expect(await evaluate(lm, await arriving(poor, {}))).toEqual([]);
+    const [warning, ...rest] = await evaluate(lm, await arriving(poor, { metadata: { hook_name: HIGH } }));
+    expect(rest).toEqual([]);
+    expect(warning).toMatch(
+      /explains [4567]\d % at blocks\.0\.hook_resid_post but [345]\d % at blocks\.1\.hook_resid_post, where it was asked for/,
+    );
+    expect(warning).toMatch(/poorly trained, but of blocks\.0\.hook_resid_post by both; give \{ hook: /);
+  });
+
   it('of another model of the same width, no more is explained than of activations in another basis', async () => {
     const other = await fg.models.load(path.join(models, 'tiny-stories-1L'));
     const [warning] = await evaluate(lm, await arriving(await train(other, LOW), {}));
@@ -169,6 +183,35 @@ describe('an SAE of an example model that arrives', () => {
       /explains \d\d % .* when they are scaled to norm √d but .* load it with \{ normScalingFactor/,
     );
     expect(Number(/scaled by ([\d.]+),/.exec(unfolded)?.[1])).toBeCloseTo(s, 1);
+  });
+
+  it('with the scale of its training data folded in twice, which thresholds show', async () => {
+    const hook = 'blocks.0.hook_attn_out';
+    const k = 16;
+    const topk = await train(lm, hook, { k, normalizeActivations: 'expected_average_only_in' });
+    const { normScalingFactor: s } = topk.config.metadata.training as { normScalingFactor: number };
+    expect(s).toBeGreaterThan(3);
+    const tensor = lm.forward(text.tokens(lm).tokens.slice(0, 256), 4, { capture: [hook], stopAt: hook });
+    const x = matrix(256, 128, await tensor.captured.get(hook)!.data<'float32'>());
+    tensor.captured.get(hook)!.dispose();
+    const { W_enc, b_enc, W_dec, b_dec } = topk;
+    const all = createSae({ ...topk.config, k: topk.config.dSae }, topk).encode(x).values;
+    const threshold = new Float32Array(topk.config.dSae).fill([...all].sort((a, b) => b - a)[256 * k]);
+    const right = createSae({ ...topk.config, architecture: 'jumprelu' }, { W_enc, b_enc, W_dec, b_dec, threshold });
+    // Folded already, and its cfg left as it was: loading folds again.
+    const cfg = { k, normalize_activations: 'expected_average_only_in' };
+    const [warning, ...more] = await evaluate(lm, await arriving(right, { cfg }, { normScalingFactor: s }));
+    expect(more).toEqual([]);
+    expect(warning).toMatch(
+      /explains [78]\d % of the activations at blocks\.0\.hook_attn_out when they are divided by √d \/ their mean norm but .* folded into its weights twice: load it with \{ normScalingFactor: 1 \}.*L0 \d\d\.\d \(expected 16\.0\)/,
+    );
+    expect(Number(/about ([\d.]+), was folded/.exec(warning)?.[1]) / s).toBeCloseTo(1, 0);
+    expect(await evaluate(lm, await arriving(right, { cfg }, { normScalingFactor: 1 }))).toEqual([]);
+    // Without thresholds a larger input hides the biases, and next to nothing changes: there is nothing to say.
+    const twice = await arriving(topk, { cfg: { normalize_activations: cfg.normalize_activations } }, { normScalingFactor: s }); // prettier-ignore
+    expect(await evaluate(lm, twice)).toEqual([]);
+    const explained = async (sae: Sae) => (await fg.sae.evaluate(lm, sae, text, { samples: 4 })).explainedVariance;
+    expect(Math.abs((await explained(twice)) - (await explained(topk)))).toBeLessThan(0.03);
   });
 
   it('with a threshold that was not scaled when the norm was folded, and the option that mends it', async () => {

@@ -1,7 +1,7 @@
 /** fg.interventions: changes to activations, the same texts with and without them, and what they do. */
 import { encodePrompt } from '../models/prompt.js';
 import { comparisonItems, count, textItem } from '../present/items.js';
-import { CONFORMANCE, pairs } from '../sae/pairing.js';
+import { CONFORMANCE, pairs, promptTokens } from '../sae/pairing.js';
 import { anything, CALL, seed } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, real, value, whole } from '../verb/option.js';
@@ -40,8 +40,10 @@ const run = verb({
       { doc: 'Hooks whose activations are returned.' },
       Array.isArray,
     ),
+    ...CONFORMANCE,
     ...CALL,
   },
+  before: pairs((_, model, chosen, text) => interventionPairings(model, chosen, promptTokens(model.tokenizer, text))),
   run: ({ options, call }, model, chosen, text) => runOnce(model, chosen, text, { capture: options.capture, ...call }),
   show({ tokens, captured }, _, model, chosen) {
     const names = Object.keys(captured).join(', ');

@@ -1,12 +1,14 @@
 /** fg.interventions: the verbs that make interventions, and what these are made from. */
 import type { SparseActivations } from '../activations/types.js';
 import type { FeatureMap } from '../correlation/types.js';
+import { looking } from '../models/edits.js';
 import type { LanguageModel } from '../models/types.js';
 import { textItem, withSummary } from '../present/items.js';
-import { CONFORMANCE, pairs } from '../sae/pairing.js';
+import { CONFORMANCE, pairs, promptTokens, tellConformance } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
 import { choice, only, real, required, value, whole } from '../verb/option.js';
+import type { Environment } from '../verb/environment.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { ablate as ablation, clamp as clamped, scale as scaled, type Features } from './clamp.js';
 import { direction as directionOf } from './direction.js';
@@ -26,10 +28,10 @@ import {
   type Texts,
   type TokenData,
 } from './fgArgs.js';
-import type { Intervention } from './intervention.js';
+import { saeOf, type Intervention } from './intervention.js';
 import { bothModels as pairOfInterventions, pairOf as matchedPair, type MatchedPair, type ModelSide } from './pairs.js';
 import { patch as patched, patchFeatures as patchedFeatures } from './patch.js';
-import { pairingsOf } from './pairings.js';
+import { interventionPairings, pairingsOf } from './pairings.js';
 import type { Positions } from './positions.js';
 import { featureSource, savedSource, type FeatureSource } from './source.js';
 import {
@@ -45,6 +47,16 @@ const vectorArg = thing<Vector>('vector', 'A Float32Array of the width of the ho
 const featureArg = anything<number>('feature', 'Id of the feature.');
 const featuresArg = anything<Features>('features', "Id of a feature, several in an array, or 'all'.");
 const mapArg = thing<FeatureMap>('map', 'What fg.correlation.map returned.');
+/** The intervention that was made: where model.generate runs it, conformance looks as it does in verbs. */
+function watched(env: Environment, made: Intervention): Intervention {
+  const used = saeOf(made);
+  if (!used) return made;
+  const { model } = used;
+  return looking(made, (tokens) =>
+    tellConformance(env, interventionPairings(model, [made], promptTokens(model.tokenizer, tokens))),
+  );
+}
+
 /** An intervention shows what it does. */
 const described = ({ description }: { readonly description: string }) => [textItem(description)];
 
@@ -74,7 +86,8 @@ export const steerFeature = syncVerb({
   args: [modelArg, saeArg(), featureArg],
   options: { ...STEER, ...FEATURE },
   errors: ['An SAE of another model is refused, unless `allowOtherModel`.'],
-  run: ({ options }, model, sae, feature): Intervention => steeredFeature(model, sae, feature, options),
+  run: ({ env, options }, model, sae, feature): Intervention =>
+    watched(env, steeredFeature(model, sae, feature, options)),
   show: (made) => described(made),
 });
 
@@ -85,7 +98,7 @@ export const clamp = syncVerb({
     value: required(real({ doc: "Activation that the features get (c), in the SAE's own units. 0 is zero-ablation." })),
     ...FEATURE,
   },
-  run: ({ options }, model, sae, features): Intervention => clamped(model, sae, features, options),
+  run: ({ env, options }, model, sae, features): Intervention => watched(env, clamped(model, sae, features, options)),
   show: (made) => described(made),
 });
 
@@ -98,7 +111,7 @@ export const scale = syncVerb({
     ),
     ...FEATURE,
   },
-  run: ({ options }, model, sae, features): Intervention => scaled(model, sae, features, options),
+  run: ({ env, options }, model, sae, features): Intervention => watched(env, scaled(model, sae, features, options)),
   show: (made) => described(made),
 });
 
@@ -117,7 +130,7 @@ export const ablate = syncVerb({
     ...FEATURE,
   },
   errors: ['A source of another SAE, hook or model, and a source for zero-ablation, are refused.'],
-  run: ({ options }, model, sae, features): Intervention => ablation(model, sae, features, options),
+  run: ({ env, options }, model, sae, features): Intervention => watched(env, ablation(model, sae, features, options)),
   show: (made) => described(made),
 });
 
@@ -150,7 +163,8 @@ export const patchFeatures = syncVerb({
   args: [modelArg, saeArg(), featuresArg],
   options: { ...PATCH, ...FEATURE },
   errors: ['A patch with neither `prompt` nor `from` is refused.'],
-  run: ({ options }, model, sae, features): Intervention => patchedFeatures(model, sae, features, options),
+  run: ({ env, options }, model, sae, features): Intervention =>
+    watched(env, patchedFeatures(model, sae, features, options)),
   show: (made) => described(made),
 });
 
@@ -287,6 +301,11 @@ export const bothModels = syncVerb({
   ],
   options: BOTH,
   errors: ['A feature that never fires has no unit but `raw`; ablating takes no amount.'],
-  run: ({ options }, a, b, map, feature) => pairOfInterventions(map, feature, { a, b }, only(BOTH, options)),
+  run({ env, options }, a, b, map, feature) {
+    const made = pairOfInterventions(map, feature, { a, b }, only(BOTH, options));
+    watched(env, made.a);
+    watched(env, made.b);
+    return made;
+  },
   show: (made) => described(made),
 });

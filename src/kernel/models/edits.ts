@@ -21,6 +21,21 @@ export function editsOf(interventions: readonly Intervention[]): NonNullable<For
   return edits;
 }
 
+/** Looks at the tokens of a text before an intervention runs on it, and says what is to be said. */
+type Look = (tokens: Int32Array) => Promise<void>;
+const looks = new WeakMap<Intervention, Look>();
+
+/** The same intervention; who runs it outside of a verb (LanguageModel.generate) looks first. */
+export function looking(intervention: Intervention, look: Look): Intervention {
+  looks.set(intervention, look);
+  return intervention;
+}
+
+/** What interventions want looked at before they run on a text. */
+export async function lookAt(interventions: readonly Intervention[], tokens: Int32Array): Promise<void> {
+  for (const intervention of interventions) await looks.get(intervention)?.(tokens);
+}
+
 /** What interventions do, for people. */
 export function describeAll(interventions: readonly Intervention[]): string {
   return interventions.map((i) => i.description).join('; ') || 'no intervention';

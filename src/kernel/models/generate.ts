@@ -2,7 +2,7 @@
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
-import { editsOf, listOf } from './edits.js';
+import { editsOf, listOf, lookAt } from './edits.js';
 import { checkEdits } from './hooks.js';
 import { encodePrompt } from './prompt.js';
 import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
@@ -35,6 +35,7 @@ export async function generate(model: Generator, prompt: string, options: Genera
   const prefix = promptTokens(tokenizer, prompt, model.name);
   const edits = allEdits(options);
   checkEdits(edits, { model, tokens: Int32Array.from(prefix), length: prefix.length, added: count });
+  if (options.conformance ?? true) await lookAt(listOf(options.interventions), Int32Array.from(prefix));
   const ids = [...prefix];
   for (let step = 0; step < count; step++) {
     checkAborted(options.signal, 'generation');

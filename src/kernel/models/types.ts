@@ -210,6 +210,8 @@ export interface GenerateOptions extends CallOptions {
   seed?: number;
   /** Changes to activations at every step, in order. */
   interventions?: Intervention | readonly Intervention[];
+  /** Look once whether the SAEs whose features interventions change fit the model, and warn when they do not; default true. */
+  conformance?: boolean;
   /** The same by hook name, as forward takes them; they come before interventions. */
   edits?: ForwardOptions['edits'];
   /** Stop after the end-of-text token, default true. */

@@ -34,12 +34,13 @@ const LEAST_TOKENS = 64;
 const MULTIPLICATIONS = 3e10;
 const PRE_ACTIVATIONS = 4e7;
 /** Encodings at the hook that was asked for, besides one for each neighbour. */
-const FORMS = 7;
+const FORMS = 8;
 /** Draws of activations in another basis. */
 const TURNS = 2;
 
 /** What was done to the activations before the SAE saw them. */
-export type Variant = 'as they are' | 'centred' | 'scaled' | 'with BOS' | 'without BOS' | 'without first tokens';
+export type Variant =
+  'as they are' | 'centred' | 'scaled' | 'divided' | 'with BOS' | 'without BOS' | 'without first tokens';
 
 /** How an SAE does on activations. */
 export interface Fit {
@@ -48,6 +49,11 @@ export interface Fit {
   tokens: number;
   /** 1 − SSE/SST about the mean activation; NaN when all activations are equal, or nothing is reconstructed. */
   explainedVariance: number;
+  /**
+   * Share of the squared error that is that of the mean: N ‖mean(x − x̂)‖² / SSE. Training on squared error takes it away
+   * at the hook that it is on, long before much is explained; at other hooks it stays. NaN like explainedVariance.
+   */
+  meanError: number;
   /** Mean firing features per token. */
   l0: number;
   /** Mean ‖x‖. */
@@ -128,14 +134,28 @@ export function conformanceSample(model: LanguageModel, sae: Sae, tokens: TokenS
   return sampleOf(tokens, wanted, model.config.context, ignoredPositions(tokens, leftOut(tokens, sae)));
 }
 
+/** N ‖mean(x − x̂)‖² / Σ ‖x − x̂‖², in float64; NaN when nothing is left. */
+function meanErrorShare(x: Matrix, reconstruction: Matrix): number {
+  const mean = new Float64Array(x.cols);
+  let all = 0;
+  for (let at = 0; at < x.data.length;)
+    for (let j = 0; j < x.cols; j++, at++) {
+      const error = x.data[at] - reconstruction.data[at];
+      mean[j] += error / x.rows;
+      all += error * error;
+    }
+  return (x.rows * mean.reduce((sum, m) => sum + m * m, 0)) / all;
+}
+
 /** `target`: what is to be reconstructed; null where nothing of the kind is at hand. */
 function fitOf(sae: Sae, x: Matrix, hook: string, variant: Variant, target: Matrix | null = x): Fit {
   const { features, reconstruction } = reconstruct(sae, x);
   const found = { hook, variant, tokens: x.rows, l0: features.values.length / x.rows, norm: meanNorm(x) };
-  if (!target) return { ...found, explainedVariance: NaN };
+  if (!target) return { ...found, explainedVariance: NaN, meanError: NaN };
   const sums = new ReconstructionSums(target.cols);
   sums.add(target, reconstruction);
-  return { ...found, explainedVariance: sums.metrics().explainedVariance };
+  const { explainedVariance } = sums.metrics();
+  return { ...found, explainedVariance, meanError: meanErrorShare(target, reconstruction) };
 }
 
 /** Explained variance of the same activations in another basis: chance. */
@@ -149,7 +169,8 @@ function formsOf(x: Matrix, hook: string, sample: Sample): Array<[Variant, Matri
   const forms: Array<[Variant, Matrix]> = [];
   const s = Math.sqrt(x.cols) / meanNorm(x);
   if (STREAM.test(hook)) forms.push(['centred', centredRows(x).rows]);
-  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05) forms.push(['scaled', scaledRows(x, s)]);
+  if (s > 0 && Number.isFinite(s) && Math.abs(s - 1) > 0.05)
+    forms.push(['scaled', scaledRows(x, s)], ['divided', scaledRows(x, 1 / s)]);
   if (sample.rows.some((r) => r % sample.length === 0) && x.rows > 1)
     forms.push(['without first tokens', withoutFirst(x, sample)]);
   return forms.filter(([, rows]) => rows.rows > 0);

@@ -26,6 +26,11 @@ const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit
     do: (fit, d) =>
       `it was trained on activations scaled by ${(Math.sqrt(d) / fit.norm).toPrecision(3)}, which is not folded into its weights: load it with { normScalingFactor }`,
   },
+  divided: {
+    is: 'when they are divided by √d / their mean norm',
+    do: (fit, d) =>
+      `the scale of its training data, about ${(Math.sqrt(d) / fit.norm).toPrecision(3)}, was folded into its weights twice: load it with { normScalingFactor: 1 } where its file says expected_average_only_in, else with the weights from before the second folding`,
+  },
   'with BOS': { is: 'when sequences begin with BOS', do: () => 'tokenize with { bos: true }' },
   'without BOS': { is: 'when sequences do not begin with BOS', do: () => 'tokenize with { bos: false }' },
   'without first tokens': {
@@ -35,6 +40,49 @@ const FORMS: Record<Exclude<Variant, 'as they are'>, { is: string; do: (fit: Fit
   },
 };
 
+/** Of hooks that leave about as little unexplained, the one with the least error of the mean is the one of training. */
+const AS_GOOD = 1.25;
+/** Elsewhere the error of the mean is at least this many times what it is at the hook of training. */
+const MEAN_ERROR = 1.5;
+/** A poorly trained SAE explains this much more at its hook than at others, at least. */
+const SOMEWHAT = 0.05;
+
+const hooksAlone = (others: readonly Fit[]): Fit[] =>
+  others.filter((fit) => fit.variant === 'as they are' && !Number.isNaN(fit.explainedVariance));
+
+/** A hook that fits better, though not clearly, and whether both figures say so. */
+interface Hint {
+  fit: Fit;
+  decided: boolean;
+}
+
+/**
+ * A hook at which an SAE that explains little anywhere, since it is poorly trained, explains more than where it was asked
+ * for. Decided where the error of the mean says the same; nothing where that says the opposite.
+ */
+function hinted(asked: Fit, others: readonly Fit[], turned: number): Hint | undefined {
+  const own = asked.explainedVariance;
+  const more = hooksAlone(others).filter(
+    ({ explainedVariance: ev }) => ev >= own + SOMEWHAT && ev >= BAD && 1 - ev <= AS_TURNED * (1 - turned),
+  );
+  const [found] = more
+    .filter((fit) => fit.meanError * MEAN_ERROR <= asked.meanError)
+    .sort((a, b) => a.meanError - b.meanError);
+  if (found) return { fit: found, decided: true };
+  const [best] = more
+    .filter((fit) => fit.explainedVariance >= own + BETTER && fit.meanError < asked.meanError * MEAN_ERROR)
+    .sort((a, b) => b.explainedVariance - a.explainedVariance);
+  return best && { fit: best, decided: false };
+}
+
+function hintText({ fit, decided }: Hint, asked: Fit): string {
+  const figures = `explains ${percent(fit.explainedVariance)} at ${fit.hook} but ${percent(asked.explainedVariance)} at ${asked.hook}, where it was asked for`;
+  const mean = ({ meanError }: Fit): string => `${(100 * meanError).toPrecision(2)} %`;
+  return decided
+    ? `${figures}, and the mean is ${mean(fit)} of its error there, ${mean(asked)} here: poorly trained, but of ${fit.hook} by both; give { hook: '${fit.hook}' } or load the SAE of ${asked.hook}`
+    : `${figures}; the mean is ${mean(fit)} of its error there, ${mean(asked)} here. So little is explained at either that these figures do not tell which hook it was trained on: see what its source says`;
+}
+
 /** The better of other hooks and forms, when it is clearly better. */
 function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
   const own = Number.isNaN(asked.explainedVariance) ? -Infinity : asked.explainedVariance;
@@ -43,7 +91,10 @@ function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
     .reduce<Fit | undefined>((a, b) => (a && a.explainedVariance >= b.explainedVariance ? a : b), undefined);
   const clear =
     best && best.explainedVariance > BAD && best.explainedVariance >= own + BETTER && 1 - best.explainedVariance <= LEAVES * (1 - own); // prettier-ignore
-  return clear ? best : undefined;
+  if (!clear || best.variant !== 'as they are') return clear ? best : undefined;
+  const rest = AS_GOOD * (1 - best.explainedVariance);
+  const near = hooksAlone(others).filter((fit) => 1 - fit.explainedVariance <= rest);
+  return near.reduce((a, b) => (b.meanError * MEAN_ERROR <= a.meanError ? b : a), best);
 }
 
 function fitWarning(
@@ -60,6 +111,9 @@ function fitWarning(
   }
   if (best)
     return `explains ${percent(best.explainedVariance)} at ${best.hook} but ${percent(ev)} at ${asked.hook}, where it was asked for${says}; give { hook: '${best.hook}' } or load the SAE of ${asked.hook}`;
+  // Of the very model and hook that it was trained on there is nothing to ask.
+  const hint = turned === undefined ? undefined : hinted(asked, others, turned);
+  if (hint) return `${hintText(hint, asked)}${says}`;
   if (Number.isNaN(ev)) return `meets activations at ${asked.hook} that are all equal: there is nothing to explain`;
   const foreign = turned !== undefined && 1 - ev > AS_TURNED * (1 - turned);
   if (ev >= BAD && !foreign)
@@ -102,12 +156,33 @@ function transcoderWarning(asked: Fit, best: Fit | undefined, predicts: string):
     : undefined;
 }
 
-function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, dSae: number): string | undefined {
+/** L0 this near to what is expected is that of training. */
+const L0_SAME = 1.5;
+/** A form that gives the L0 of training may explain this much less: sparser codes do. */
+const L0_COSTS = 0.1;
+
+const offBy = (l0: number, expected: number): number => Math.max(l0 / expected, expected / l0);
+
+function sparsityWarning(
+  { asked, others, expectedL0 }: Omit<Conformance, 'warnings'>,
+  { dIn, dSae }: Sae['config'],
+): string | undefined {
   const { l0 } = asked;
   if (l0 === 0) return 'has no feature that fires on any token';
   const said = `L0 ${l0.toPrecision(3)} at ${asked.hook}`;
-  if (expectedL0 !== undefined && (l0 > L0_FACTOR * expectedL0 || l0 < expectedL0 / L0_FACTOR))
-    return `has ${said} where ${expectedL0.toPrecision(3)} is expected`;
+  if (expectedL0 !== undefined && offBy(l0, expectedL0) > L0_FACTOR) {
+    // In other units than those of training thresholds are passed too often or too rarely, whatever is explained.
+    const form = others.find(
+      (fit) =>
+        (fit.variant === 'scaled' || fit.variant === 'divided') &&
+        offBy(fit.l0, expectedL0) < L0_SAME &&
+        fit.explainedVariance > asked.explainedVariance - L0_COSTS,
+    );
+    const units = form
+      ? `, and ${form.l0.toPrecision(3)} ${FORMS[form.variant as 'scaled'].is}; ${FORMS[form.variant as 'scaled'].do(asked, dIn)}`
+      : '';
+    return `has ${said} where ${expectedL0.toPrecision(3)} is expected${units}`;
+  }
   if (expectedL0 === undefined && dSae >= SUSPICIOUS.features && l0 / dSae > SUSPICIOUS.density)
     return `has ${said}, ${percent(l0 / dSae)} of its features: far from sparse`;
   return undefined;
@@ -115,11 +190,11 @@ function sparsityWarning({ asked, expectedL0 }: Omit<Conformance, 'warnings'>, d
 
 /** For people; empty when all looks well. */
 export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): string[] {
-  const { dIn, dSae } = sae.config;
   const { tokens, l0, norm } = figures.asked;
-  // A threshold in other units is why features fire too rarely or too often, and why little is explained.
-  const fit = figures.threshold ?? fitWarning(figures, dIn);
-  const sparsity = figures.threshold ? undefined : sparsityWarning(figures, dSae);
+  // Other units are why features fire too rarely or too often, and why little is explained.
+  const fit = figures.threshold ?? fitWarning(figures, sae.config.dIn);
+  const isScale = figures.threshold !== undefined || fit?.includes('normScalingFactor');
+  const sparsity = isScale ? undefined : sparsityWarning(figures, sae.config);
   const sequences = fit?.includes('{ bos: ') ? undefined : sequenceWarning(figures, sae);
   const told = [fit, sparsity, sequences];
   const found = told.filter((w) => w !== undefined);

@@ -5,6 +5,7 @@ import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
+import { capturedWidth } from '../models/capture.js';
 import { listOf, type Intervention } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
@@ -18,7 +19,7 @@ import { evaluateSae } from './evaluate.js';
 import { describeSae, train } from './fgTrain.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
-import { CONFORMANCE, pairs } from './pairing.js';
+import { CONFORMANCE, pairs, promptTokens } from './pairing.js';
 import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { requireModelOfSae } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
@@ -214,12 +215,18 @@ function requireResidualHook(sae: Sae): void {
 const logitLens = verb({
   doc: 'By feature id: the tokens whose logits its decoder row raises most, best first, and with `bottom` those that it lowers most; the direct path alone.',
   args: [modelArg, saeArg],
-  options: { ...LENS, allowOtherModel, ...CALL },
+  options: { ...LENS, allowOtherModel, ...CONFORMANCE, ...CALL },
   errors: ['An SAE of another model, or of a hook that does not write to the residual stream, is refused.'],
   check(options, model, sae) {
     requireModelOfSae(sae, model, options.allowOtherModel);
     requireResidualHook(sae);
   },
+  // No text is at hand: what was found on one is told.
+  before: pairs((_, model, sae) =>
+    model.hooks.includes(sae.config.hookName) && capturedWidth(model, sae.config.hookName) === sae.config.dIn
+      ? [{ model, sae, tokens: promptTokens(model.tokenizer, []) }]
+      : [],
+  ),
   run: ({ options, call }, model, sae) => lensOf(model, sae, { ...only(LENS, options), ...call }),
   show: (found, { options }, __, sae) => lensItems(sae, found, only(LENS, options)),
 });

@@ -15,7 +15,7 @@ import { conformanceOf, conformanceSample, requirePairing, type Conformance } fr
 import type { Sae } from './types.js';
 
 /** Raised when the same pairing would give other figures. */
-const CODE_VERSION = 3;
+const CODE_VERSION = 4;
 /** Fewer tokens than these say nothing for sure: a prompt of ten is explained by luck. */
 const FEWEST_TOKENS = 32;
 
@@ -44,9 +44,10 @@ interface Told {
   readonly context: { print(text: string): void };
 }
 
-/** Prompts as a token set, padded to the longest. */
-export function promptTokens(tokenizer: Tokenizer, prompts: string | readonly string[]): TokenSet {
-  const rows = [prompts].flat().map((prompt) => encodePrompt(tokenizer, prompt));
+/** Prompts (or their token ids) as a token set, padded to the longest. */
+export function promptTokens(tokenizer: Tokenizer, prompts: string | Int32Array | readonly string[]): TokenSet {
+  const rows =
+    prompts instanceof Int32Array ? [prompts] : [prompts].flat().map((prompt) => encodePrompt(tokenizer, prompt));
   const filled = rows.filter((ids) => ids.length > 0);
   const context = filled.reduce((longest, ids) => Math.max(longest, ids.length), 1);
   const tokens = new Int32Array(Math.max(1, filled.length) * context);

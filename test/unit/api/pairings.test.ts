@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
 import { namespaces } from '#kernel/api/namespaces.js';
+import type { Intervention } from '#kernel/models/types.js';
 import type { AnyVerb } from '#kernel/verb/namespace.js';
 import { collectingContext } from '#test/kit/context.js';
 import { freshFg, lmA, lmB, randomSae, saeA, saeB, texts, type World } from '#test/kit/fg.js';
@@ -22,6 +23,9 @@ const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean })
       nulls: 1,
       ...silent,
     }),
+  'interventions.run': (fg, silent) =>
+    fg.interventions.run(lmA, fg.interventions.clamp(lmA, saeA, 5, { value: 1 }), texts[0], silent),
+  'sae.logitLens': (fg, silent) => fg.sae.logitLens(lmA, saeA, { top: 2, ...silent }),
   'interventions.compare': (fg, silent) =>
     fg.interventions.compare(lmA, fg.interventions.clamp(lmA, saeA, 5, { value: 1 }), texts.slice(0, 5), {
       tokens: 1,
@@ -67,9 +71,9 @@ describe('conformance', () => {
   });
 
   it('is asked for by every verb that takes a model, an SAE and a text', () => {
-    // Those that make an intervention run nothing: the verbs that run it look. The logit lens reads weights alone.
+    // Those that make an intervention run nothing: the verbs that run it look.
     const others = ['interventions.steerFeature', 'interventions.clamp', 'interventions.scale', 'interventions.ablate'];
-    others.push('interventions.patchFeatures', 'sae.logitLens');
+    others.push('interventions.patchFeatures');
     for (const [name, { verbs }] of Object.entries(namespaces))
       for (const [verb, { args, options }] of Object.entries<AnyVerb>(verbs)) {
         const names = args.map((arg) => arg.name);
@@ -82,8 +86,8 @@ describe('conformance', () => {
     '%s tells of an SAE that does not fit, once in a session, and not when silenced',
     async (name) => {
       const { fg, context } = world;
-      // With a prompt alone, what an earlier session found is told.
-      const short = name === 'interventions.circuit' || name === 'interventions.panel';
+      // With a prompt alone, or no text, what an earlier session found is told.
+      const short = /^(interventions\.(circuit|panel|run)|sae\.logitLens)$/.test(name);
       if (short) {
         const before = collectingContext(undefined, { artifactFolder: context.artifactFolder });
         const earlier = await createFg(before, { device: 'cpu' });
@@ -101,6 +105,25 @@ describe('conformance', () => {
       expect(warned(context.printed)).toHaveLength(told);
     },
   );
+
+  it.each<[string, (fg: World['fg']) => Intervention]>([
+    ['steerFeature', (fg) => fg.interventions.steerFeature(lmA, saeA, 5, { scale: 1 })],
+    ['clamp', (fg) => fg.interventions.clamp(lmA, saeA, 5, { value: 1 })],
+    ['scale', (fg) => fg.interventions.scale(lmA, saeA, 5, { by: 2 })],
+    ['ablate', (fg) => fg.interventions.ablate(lmA, saeA, 5)],
+    ['patchFeatures', (fg) => fg.interventions.patchFeatures(lmA, saeA, 5, { prompt: texts[0] })],
+  ])('model.generate tells of it, where %s made the intervention, once and not when silenced', async (_, make) => {
+    await world.fg.activations.save(lmA, saeA, data(world.fg));
+    const next = collectingContext(undefined, { artifactFolder: world.context.artifactFolder });
+    const interventions = make(await createFg(next, { device: 'cpu' }));
+    const run = (more: object): Promise<string> => lmA.generate(texts[0], { tokens: 1, interventions, ...more });
+    await run({ conformance: false });
+    expect(warned(next.printed)).toEqual([]);
+    await run({});
+    await run({});
+    expect(warned(next.printed)).toHaveLength(1);
+    next.remove();
+  });
 
   it('a result that is loaded does not silence it', async () => {
     const call = CALLS['interventions.attribution'];

@@ -7,7 +7,8 @@ import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { centerWritingWeights } from '#kernel/models/center.js';
 import { weightShapes } from '#kernel/models/layout.js';
 import type { LanguageModel, TokenSet } from '#kernel/models/types.js';
-import { conformanceOf, neighboursOf } from '#kernel/sae/conformance.js';
+import { conformanceOf, neighboursOf, type Fit } from '#kernel/sae/conformance.js';
+import { warningsOf } from '#kernel/sae/conformanceWords.js';
 import { evaluateSae } from '#kernel/sae/evaluate.js';
 import { conformanceWarnings } from '#kernel/sae/pairing.js';
 import { createSae } from '#kernel/sae/sae.js';
@@ -286,5 +287,50 @@ describe('conformance of an SAE', () => {
     expect(await conformanceWarnings({ ...pairing, model: counted }, again)).toHaveLength(1);
     expect(passes).toBe(0);
     expect((await again.list()).filter((r) => r.kind === 'conformance')).toHaveLength(1);
+  });
+});
+
+describe('what the figures of a pairing are said to mean', () => {
+  const fit = (hook: string, explainedVariance: number, meanError: number): Fit => ({
+    ...{ hook, variant: 'as they are', tokens: 256, l0: 8, norm: 10, explainedVariance, meanError },
+  });
+  const [HERE, THERE, BEYOND] = ['blocks.1.hook_resid_post', 'blocks.0.hook_resid_post', 'blocks.0.hook_mlp_out'];
+  const said = (asked: Fit, others: Fit[], turned?: number): string[] =>
+    warningsOf({ asked, others, wantsCentred: false, centred: false, ...(turned === undefined ? {} : { turned }) }, {
+      name: 's',
+      config: { dIn: 16, dSae: 64, metadata: {} },
+    } as unknown as Sae);
+
+  it('another hook is named where both figures are for it, of an SAE that explains little', () => {
+    const [warning] = said(fit(HERE, 0.5, 0.04), [fit(THERE, 0.6, 0.02), fit(BEYOND, 0.61, 0.035)], 0);
+    expect(warning).toContain(`explains 60 % at ${THERE} but 50 % at ${HERE}, where it was asked for`);
+    expect(warning).toContain(`the mean is 2.0 % of its error there, 4.0 % here: poorly trained, but of ${THERE}`);
+  });
+
+  it('it is said that they do not tell where they disagree, and nothing where the mean is for the hook asked for', () => {
+    const [warning] = said(fit(HERE, 0.5, 0.04), [fit(THERE, 0.62, 0.035)], 0);
+    expect(warning).toMatch(/explains 62 % .* these figures do not tell which hook it was trained on/);
+    expect(said(fit(HERE, 0.5, 0.02), [fit(THERE, 0.62, 0.035)], 0)).toEqual([]);
+    expect(said(fit(HERE, 0.5, 0.04), [fit(THERE, 0.53, 0.01)], 0)).toEqual([]);
+  });
+
+  it('nothing is asked of the very model and hook of training, nor is an SAE of another model given a hook', () => {
+    expect(said(fit(HERE, 0.5, 0.04), [fit(THERE, 0.6, 0.02)])).toEqual([]);
+    expect(said(fit(HERE, 0.1, 0.04), [fit(THERE, 0.24, 0.02)], 0.1)[0]).toMatch(/is it an SAE of this model\?/);
+  });
+
+  it('where the L0 of training comes back in other units, these are named', () => {
+    const [asked, divided] = [fit(HERE, 0.8, 0.01), { ...fit(HERE, 0.75, 0.01), variant: 'divided' as const }];
+    const figures = { asked: { ...asked, l0: 90 }, others: [divided], wantsCentred: false, centred: false };
+    const sae = { name: 's', config: { dIn: 400, dSae: 64, metadata: {} } } as unknown as Sae;
+    expect(warningsOf({ ...figures, expectedL0: 8 }, sae)[0]).toMatch(
+      /has L0 90\.0 at blocks\.1\.hook_resid_post where 8\.00 is expected, and 8\.00 when they are divided by √d \/ their mean norm; the scale of its training data, about 2\.00, was folded into its weights twice/,
+    );
+    expect(warningsOf({ ...figures, expectedL0: 16 }, sae)[0]).toMatch(/where 16\.0 is expected\. Measured/);
+  });
+
+  it('of hooks that are explained about as well, the one with the least error of the mean is named', () => {
+    const [warning] = said(fit(HERE, 0.1, 0.2), [fit(BEYOND, 0.62, 0.05), fit(THERE, 0.56, 0.03)], 0);
+    expect(warning).toContain(`explains 56 % at ${THERE} but 10 % at ${HERE}, where it was asked for; give`);
   });
 });
