@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { buildTypes } from './build-types.mjs';
+import { inPages } from './inPages.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const dist = path.join(root, 'dist');
@@ -69,7 +70,7 @@ add('kernel', {
   define: { 'import.meta.url': '__bundleUrl' },
   banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
-const web = { ...common, platform: 'browser', minify: true };
+const web = { ...common, platform: 'browser', minify: true, plugins: [...(common.plugins ?? []), inPages] };
 add('webviews', {
   ...web,
   entryPoints: {

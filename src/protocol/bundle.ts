@@ -92,7 +92,12 @@ export interface BundleManifest<S = never, C = Record<string, ColumnSpec<S>>> {
   /** Whether labels and examples of every set must be there. */
   texts: 'needed' | 'optional';
   /** An F32 matrix in a file of its own, which a bundle may lack. */
-  matrix?: { name: string; shape(sets: readonly S[]): [rows: number, columns: number] };
+  matrix?: {
+    name: string;
+    shape(sets: readonly S[]): [rows: number, columns: number];
+    /** A larger one is left out of pages; absent: never. */
+    maxBytesInPages?: number;
+  };
 }
 
 type ArrayOf<C extends ColumnSpec<never>> = C extends { list: unknown }
@@ -144,13 +149,21 @@ export const labelsFile = (set: number): string => `${set}.labels.json`;
 export const examplesFile = (set: number): string => `${set}.examples.jsonl`;
 export const matrixFile = (name: string): string => `${name}.safetensors`;
 
+interface BundleFile {
+  name: string;
+  needed: boolean;
+  /** Pages go without it where it is larger. */
+  maxBytesInPages?: number;
+}
+
 /** Files of a bundle with that many sets, the meta first. */
-export function bundleFiles(manifest: BundleManifest, sets: number): Array<{ name: string; needed: boolean }> {
+export function bundleFiles(manifest: BundleManifest, sets: number): BundleFile[] {
+  const { matrix } = manifest;
   const perSet = Array.from({ length: sets }, (_, s) => [labelsFile(s), examplesFile(s)]).flat();
   return [
     { name: manifest.meta, needed: true },
     { name: COLUMNS_FILE, needed: true },
-    ...(manifest.matrix ? [{ name: matrixFile(manifest.matrix.name), needed: false }] : []),
+    ...(matrix ? [{ name: matrixFile(matrix.name), needed: false, maxBytesInPages: matrix.maxBytesInPages }] : []),
     ...perSet.map((name) => ({ name, needed: manifest.texts === 'needed' })),
   ];
 }

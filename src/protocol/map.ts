@@ -13,6 +13,8 @@ export interface MapSetMeta {
   dead: number;
   /** Identity of the SAE whose features the points are: selections are exchanged with other views by it. */
   sae?: { id: string; name: string };
+  /** Columns of the decoder rows that the bundle carries, a row for each point; absent: it carries none. */
+  width?: number;
   /** How x and y were made, such as "UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0". */
   layout: string;
 }
@@ -47,12 +49,26 @@ export interface MapShift {
 /** The output of a feature map. */
 export type MapDescriptor = BundleDescriptor<MapMeta>;
 
+/** Bytes of decoder rows that a bundle carries, and that a page does: live scores need them, and the rest does not. */
+export const MAX_DECODER_BYTES = 128 * 2 ** 20;
+const MAX_DECODER_BYTES_IN_PAGES = 24 * 2 ** 20;
+
+/** Elements of the decoder rows of these sets. */
+export const decoderLength = (sets: ReadonlyArray<Pick<MapSetMeta, 'points' | 'width'>>): number =>
+  sets.reduce((sum, { points, width }) => sum + points * (width ?? 0), 0);
+
 const perPoint = ({ points }: MapSetMeta): number => points;
 
 export const MAP_BUNDLE = {
   what: 'a map',
   meta: 'map.json',
   texts: 'needed',
+  /** The decoder rows of the first set, then those of the second, in the order of the points. */
+  matrix: {
+    name: 'decoder',
+    shape: (sets) => [1, decoderLength(sets)],
+    maxBytesInPages: MAX_DECODER_BYTES_IN_PAGES,
+  },
   columns: {
     x: { dtype: 'F32', length: perPoint },
     y: { dtype: 'F32', length: perPoint },

@@ -48,6 +48,22 @@ function exampleOf(point: number, k: number, word: string): FeatureExample {
   };
 }
 
+const WIDTHS = [6, 8];
+
+/** Decoder rows of A, then those of B: each B row is a fixed turn of its partner's, and a little noise. */
+function decoderRows(n: number, back: Int32Array): Float32Array {
+  const random = lcg(11);
+  const all = Float32Array.from({ length: n * (WIDTHS[0] + WIDTHS[1]) }, () => random() - 0.5);
+  const turn = Array.from({ length: WIDTHS[0] * WIDTHS[1] }, () => random() - 0.5);
+  for (let j = 0; j < n; j++)
+    for (let k = 0; k < WIDTHS[1]; k++) {
+      let sum = 0.1 * (random() - 0.5);
+      for (let i = 0; i < WIDTHS[0]; i++) sum += all[back[j] * WIDTHS[0] + i] * turn[k * WIDTHS[0] + i];
+      all[n * WIDTHS[0] + j * WIDTHS[1] + k] = sum;
+    }
+  return all;
+}
+
 /**
  * A twin map of n points a side in `clusters` clouds. Feature ids are 3·i + 1 in A and 5·i + 2 in B. Every 20th point
  * is dead (no partner, no label, no examples). r falls from 1 with i mod 50. Point 1 of both maps carries hostile text.
@@ -115,6 +131,10 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
     files[`${set}.examples.jsonl`] = Buffer.from(texts.join(''));
   }
   files['columns.safetensors'] = encodeSafetensors(tensors);
+  const decoders = decoderRows(n, back);
+  files['decoder.safetensors'] = encodeSafetensors({
+    decoder: { dtype: 'F32', shape: [1, decoders.length], data: decoders },
+  });
   const deadCount = (set: number) => dead[set].reduce((a, b) => a + b, 0);
   const meta: MapMeta = {
     version: 1,
@@ -123,6 +143,7 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
       name: 'AB'[set],
       title: `tiny-${set + 1}L · blocks.0.hook_mlp_out · topk ${n}`,
       points: n,
+      width: WIDTHS[set],
       dead: deadCount(set),
       layout: 'UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0',
     })),

@@ -8,6 +8,8 @@ import type { Descriptor } from '#protocol/bundle.js';
 import { panelHtml } from '#protocol/webview.js';
 import type { ViewName } from '#protocol/views.js';
 import type { PageServer } from './fixtures.js';
+// @ts-expect-error plain JavaScript: the build's own
+import { inPages } from '../../scripts/inPages.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((f) => fs.existsSync(f));
@@ -25,6 +27,7 @@ export async function buildWebviews(): Promise<{ panel: string; report: string; 
       target: 'es2022',
       format,
       logLevel: 'silent',
+      plugins: [inPages],
     });
     return result.outputFiles[0].text;
   };

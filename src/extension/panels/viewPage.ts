@@ -61,9 +61,10 @@ async function pageFiles(
   folder: string,
 ): Promise<PageFile[]> {
   const files: PageFile[] = [];
-  for (const { name, needed } of bundleFiles(manifest, meta.sets.length)) {
+  for (const { name, needed, maxBytesInPages = Infinity } of bundleFiles(manifest, meta.sets.length)) {
     const part = await readBundleFile(folder, at, name, { limit: Infinity });
     if (!part && needed) throw new Error(`${at}/${name} is not there: run the cell again.`);
+    if (part && part.bytes.length > maxBytesInPages) continue;
     if (part) files.push({ bundle: id, file: name, gzipBase64: (await compress(part.bytes)).toString('base64') });
   }
   return files;

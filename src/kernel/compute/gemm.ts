@@ -1,5 +1,6 @@
 /** The float32 matrix product of the kernel, over plain typed arrays and over tfjs-wasm's memory. */
-import { NARROW, openNativeProduct, rowCuts, type NativeProduct } from './nativeProduct.js';
+import { openNativeProduct, type NativeProduct } from './nativeProduct.js';
+import { NARROW, rowCuts } from './productCuts.js';
 import { Random } from './random.js';
 
 export interface GemmReport {

@@ -10,6 +10,7 @@
 import os from 'node:os';
 import type { OnnxGraph } from './onnxModel.js';
 import { openSession, type NativeSession, type Shaped as ShapedOf } from './ort.js';
+import { NARROW } from './productCuts.js';
 import { Random } from './random.js';
 
 type Shaped = ShapedOf<Float32Array>;
@@ -25,8 +26,6 @@ export interface NativeProduct {
   transpose(x: Float32Array, rows: number, cols: number, out: Float32Array): void;
 }
 
-/** Up to this many columns, sums of a left operand that is not transposed run over longer blocks. */
-export const NARROW = 64;
 /** Columns a share must have on average, so that the smallest (shares are multiples of 16) has more than NARROW. */
 const SHARE = 96;
 /** Length of a block of k otherwise. */
@@ -149,10 +148,4 @@ export function openNativeProduct(threads = os.availableParallelism()): NativePr
     }
   }
   return new SharedProduct(1, 1);
-}
-
-/** Where to cut m rows into blocks of about `step`: ends of the blocks, none of a single row unless m is 1. */
-export function rowCuts(m: number, step: number): number[] {
-  const blocks = Math.max(1, Math.min(Math.ceil(m / step), Math.floor(m / 2)));
-  return Array.from({ length: blocks }, (_, i) => Math.floor(((i + 1) * m) / blocks));
 }

@@ -6,10 +6,12 @@ import {
   encodeColumns,
   examplesFile,
   labelsFile,
+  matrixFile,
   type FeatureExample,
   type LinkedLabel,
 } from '../../protocol/bundle.js';
-import { MAP_BUNDLE, type MapMeta, type MapSetMeta } from '../../protocol/map.js';
+import { decoderLength, MAP_BUNDLE, type MapMeta, type MapSetMeta } from '../../protocol/map.js';
+import type { Matrix } from '../compute/matrix.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import type { Layout } from './types.js';
@@ -20,6 +22,8 @@ export interface BundleSet {
   /** Identity of the SAE whose features the points are. */
   sae?: { id: string; name: string };
   layout: Layout;
+  /** Decoder rows of the points, for live scores; absent: the bundle carries none. */
+  decoder?: Matrix;
   /** Per point, what the activation store says; [points]. */
   firings: Uint32Array;
   /** Tokens the firings were counted over. */
@@ -54,6 +58,7 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
     ['partner', set.partner?.length],
     ['r', set.r?.length],
     ['ids', set.ids?.length],
+    ['decoder rows', set.decoder?.rows],
     ['coordinate pairs after', set.after && set.after.coordinates.length / 2],
     ['delta', set.after?.delta.length],
   ];
@@ -75,6 +80,7 @@ function setMeta(set: BundleSet): MapSetMeta {
     points: set.layout.points,
     dead: set.firings.reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
     layout: set.layout.description,
+    ...(set.decoder && { width: set.decoder.cols }),
   };
 }
 
@@ -135,6 +141,18 @@ async function writeExamples(file: string, examples: readonly FeatureExample[][]
   return offsets;
 }
 
+async function writeDecoders(folder: string, sets: readonly BundleSet[], meta: MapMeta): Promise<void> {
+  const { name } = MAP_BUNDLE.matrix;
+  const all = new Float32Array(decoderLength(meta.sets));
+  let at = 0;
+  for (const { decoder } of sets) {
+    if (!decoder) continue;
+    all.set(decoder.data, at);
+    at += decoder.data.length;
+  }
+  await writeSafetensors(path.join(folder, matrixFile(name)), { [name]: ndarray('F32', [1, all.length], all) });
+}
+
 /**
  * Writes map.json, columns.safetensors, labels and examples of one or two sets into an existing folder.
  * @throws RangeError when sizes of a set disagree or a partner is outside the other set.
@@ -160,6 +178,7 @@ export async function writeMapBundle(
     Object.assign(columns, columnsOf(set, meta.sets[s], s), await writeTexts(folder, s, set.labels, set.examples));
   }
   await writeSafetensors(path.join(folder, COLUMNS_FILE), columns, { format: 'fgnb-map', version: '1' });
+  if (decoderLength(meta.sets) > 0) await writeDecoders(folder, sets, meta);
   await fs.writeFile(path.join(folder, MAP_BUNDLE.meta), `${JSON.stringify(meta, null, 1)}\n`);
   return meta;
 }

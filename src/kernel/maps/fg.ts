@@ -8,6 +8,7 @@ import { KEPT, rowsArg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { withRows } from './laidOut.js';
 import { MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
 import { loadLayout, saveLayout } from './saved.js';
@@ -22,7 +23,8 @@ const kept = {
   version: 2,
   inputs: (_: unknown, x: Matrix) => ({ rows: matrixId(x) }),
   save: saveLayout,
-  load: async (folder: string, x: Matrix): Promise<Layout> => ({ ...(await loadLayout(folder)), rows: matrixId(x) }),
+  load: async (folder: string, x: Matrix): Promise<Layout> =>
+    withRows({ ...(await loadLayout(folder)), rows: matrixId(x) }, x),
 };
 
 const items = ({ description, points, excluded }: Layout) => [

@@ -64,7 +64,10 @@ export function bundleMeta(bundle: BundleRef, manifest: BundleManifest, notebook
 async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
   const meta = bundleMeta(bundle, manifest, notebookFolder);
   const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
-  const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed }) => needed || there.has(name));
+  const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed, maxBytesInPages = Infinity }) => {
+    if (needed || !there.has(name)) return needed;
+    return fs.statSync(bundlePlace(notebookFolder, bundle.path, name)).size <= maxBytesInPages;
+  });
   return Promise.all(
     files.map(async ({ name }) => ({
       bundle: bundle.id,

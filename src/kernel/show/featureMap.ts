@@ -1,7 +1,8 @@
 /** Feature maps: the features of a store placed by a layout of its SAE's decoder, as the sidecar that panels read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { MapDescriptor, MapMeta } from '../../protocol/map.js';
+import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
+import { MAX_DECODER_BYTES, type MapDescriptor, type MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
@@ -12,7 +13,9 @@ import { requireSame } from '../artifacts/store.js';
 import { pairLabels } from '../correlation/pairLabels.js';
 import { listsOf } from '../correlation/restrict.js';
 import type { PairedMap } from '../correlation/types.js';
+import { readJson } from '../io/files.js';
 import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
+import { laidOutRows } from '../maps/laidOut.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
 import { thumbnail } from '../present/thumbnail.js';
@@ -22,13 +25,13 @@ import { text, value, type Given } from '../verb/option.js';
 /** Of pictures of one map or two. */
 export const FEATURE_MAP = {
   title: text({ doc: 'Over the picture.', fallback: 'the names of the SAEs' }),
-  groups: value<Readonly<Record<string, readonly string[]>>>(
-    'an object such as { months: ["May", "June"] }',
+  groups: value<string | Readonly<Record<string, readonly string[]>>>(
+    'an object such as { months: ["May", "June"] }, or the path of a JSON file that holds one',
     {
-      doc: 'Keyword groups offered in the map: name → whole words.',
+      doc: 'Keyword groups offered in the map: name → whole words; or the path of a JSON file of them, such as those of examples/groups.',
       fallback: 'the groups of the TinyStories experiments',
     },
-    (v) => typeof v === 'object' && v !== null,
+    (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
   ),
 } as const;
 
@@ -70,6 +73,7 @@ async function bundleSet(
     title: activations.meta.sae.name,
     sae: { id: sae.id, name: sae.name },
     layout,
+    decoder: laidOutRows(layout),
     firings: activations.statistics.firings,
     tokens: countedTokens(activations.meta),
     labels: await keptLabels(env, activations),
@@ -101,6 +105,12 @@ async function labelTogether(env: Environment, a: BundleSet, b: BundleSet, map: 
   });
 }
 
+/** Groups as they were given: an object, or a JSON file of one. */
+async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promise<KeywordGroup[]> {
+  if (typeof given !== 'string') return keywordGroups(given, 'fg.show: groups');
+  return keywordGroups(await readJson(path.resolve(given)), given);
+}
+
 /** Writes the sidecar of the sets and gives the items that show it. */
 async function bundleItems(
   env: Environment,
@@ -108,11 +118,12 @@ async function bundleItems(
   inputs: Record<string, string>,
   { pairing, ...options }: FeatureMapOptions & { pairing?: MapMeta['pairing'] },
 ): Promise<OutputItem[]> {
-  const groups = Object.entries(options.groups ?? DEFAULT_GROUPS).map(([name, words]) => ({ name, words: [...words] }));
+  const groups = await groupsOf(options.groups ?? DEFAULT_GROUPS);
   const title = options.title ?? sets.map((set) => set.title).join(' ↔ ');
+  const decoders = sets[0].decoder && sets.map((set) => set.decoder?.cols ?? 0);
   const key = {
     kind: 'map',
-    parameters: asParameters({ groups, title, pairing }) as JsonObject,
+    parameters: asParameters({ groups, title, pairing, decoders }) as JsonObject,
     inputs,
     codeVersion: CODE_VERSION,
   };
@@ -141,6 +152,13 @@ async function bundleItems(
   ];
 }
 
+/** Live scores take the decoder rows of both sides; maps of one set have no use for them. */
+function keepSmallDecoders(a: BundleSet, b: BundleSet): void {
+  const bytes = 4 * ((a.decoder?.data.length ?? 0) + (b.decoder?.data.length ?? 0));
+  if (a.decoder && b.decoder && bytes <= MAX_DECODER_BYTES) return;
+  a.decoder = b.decoder = undefined;
+}
+
 /** One map. */
 export async function featureMapItems(
   env: Environment,
@@ -148,7 +166,7 @@ export async function featureMapItems(
   activations: SparseActivations,
   options: FeatureMapOptions,
 ): Promise<OutputItem[]> {
-  const set = await bundleSet(env, 'A', layout, activations);
+  const set = { ...(await bundleSet(env, 'A', layout, activations)), decoder: undefined };
   return bundleItems(env, [set], { layout: layout.id, activations: activations.id }, options);
 }
 
@@ -165,6 +183,7 @@ export async function twinMapItems(
   Object.assign(a, links[0]);
   Object.assign(b, links[1]);
   await labelTogether(env, a, b, map);
+  keepSmallDecoders(a, b);
   const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);
   const pairing = { method: map.method, pairs: map.pairs.r.length, tokens: map.tokens, meanR };
   const inputs = { layoutA: layoutA.id, layoutB: layoutB.id, map: map.id };

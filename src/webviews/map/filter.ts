@@ -1,4 +1,5 @@
 /** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
+import type { KeywordGroup } from '../../protocol/keywordGroups.js';
 import { normalToken, queryTest, wordTest } from '../plot/search.js';
 import type { MapModel, MapSet } from './model.js';
 
@@ -10,6 +11,8 @@ export interface Filters {
   substring: boolean;
   /** Name of a keyword group, null = none. */
   group: string | null;
+  /** A group that was typed; it goes before `group`. */
+  typed: KeywordGroup | null;
   /** Links with r below this are hidden; 0 keeps every link, also those without r. */
   minR: number;
   showDead: boolean;
@@ -24,6 +27,7 @@ export const NO_FILTERS: Filters = {
   query: '',
   substring: false,
   group: null,
+  typed: null,
   minR: 0,
   showDead: false,
   colorBy: 'none',
@@ -93,12 +97,17 @@ export function groupIndices(model: MapModel): Int16Array[] {
   });
 }
 
+/** The keyword group that is asked for, null = none. */
+export function groupOf(model: MapModel, { typed, group }: Pick<Filters, 'typed' | 'group'>): KeywordGroup | null {
+  return typed ?? model.meta.groups?.find(({ name }) => name === group) ?? null;
+}
+
 /** Query, group, selection and what other views light narrow each other; hits light their partners in the other map. */
 export function computeLit(model: MapModel, filters: Filters): Lit {
   const tests: Matcher[] = [];
   const query = queryTest(filters.query, filters.substring);
   if (query) tests.push((set, point) => query(set.columns.feature[point], set.keys[point]));
-  const group = model.meta.groups?.find((g) => g.name === filters.group);
+  const group = groupOf(model, filters);
   if (group) {
     const inGroup = wordTest(group.words);
     tests.push((set, point) => inGroup(set.keys[point]));

@@ -1,4 +1,5 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
+import { typedGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
@@ -7,9 +8,12 @@ import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
 import { count, plural } from '../ui/format.js';
+import { download } from '../ui/save.js';
 import type { ViewHost } from '../ui/view.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
+import { decodersOf } from './groupScores.js';
+import type { GroupHooks } from './groupsTab.js';
 import { decorateLayer, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
 import { MapLink } from './linking.js';
@@ -26,6 +30,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
   private lit: Lit;
   private groups: Int16Array[] = [];
+  /** The map's own groups; the reader's come behind them. */
+  private readonly shipped: readonly KeywordGroup[];
   private readonly rates: [number, number];
   private picks: PickIndex[];
   private pins: Array<{ set: number; feature: number; point: number }> = [];
@@ -39,8 +45,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   constructor(
     root: HTMLElement,
     private readonly model: MapModel,
-    source: MapSource,
-    options: ViewHost,
+    private readonly source: MapSource,
+    private readonly options: ViewHost,
   ) {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
@@ -48,7 +54,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       ...(model.meta.shift ? { colorBy: 'delta' } : {}),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
-    this.filters = { ...this.state, selection: null, linked: null };
+    this.shipped = model.meta.groups ?? [];
+    model.meta.groups = [...this.shipped, ...this.state.groups];
+    this.filters = { ...this.state, typed: typedGroup(this.state.typed), selection: null, linked: null };
     moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
     this.rates = rateRange(model);
@@ -89,7 +97,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return new Toolbar(this.model, this.state, {
       changed: (change) => {
         Object.assign(this.state, change);
-        Object.assign(this.filters, change);
+        Object.assign(this.filters, change, 'group' in change && { typed: null });
+        if ('group' in change) this.state.typed = '';
         if ('shift' in change) moveTo(this.model, this.state.shift);
         if ('showDead' in change || 'shift' in change)
           this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
@@ -113,7 +122,32 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
       tab: (tab) => this.showPane(tab),
       sort: (sort) => this.sorted(sort),
+      groups: this.groupHooks(),
     });
+  }
+
+  private groupHooks(): GroupHooks {
+    const { model, options } = this;
+    return {
+      choose: (group) => {
+        const own = model.meta.groups?.find((each) => each === group);
+        this.state.group = own?.name ?? null;
+        this.state.typed = group && !own ? `${group.name}: ${group.words.join(' ')}` : '';
+        Object.assign(this.filters, { group: this.state.group, typed: own ? null : group });
+        this.toolbar.setGroup(this.state.group);
+        this.filtersChanged(true);
+      },
+      kept: (groups) => {
+        this.state.groups = groups;
+        model.meta.groups = [...this.shipped, ...groups];
+        this.groups = [];
+        this.countGroups();
+        this.save();
+      },
+      decoders: () => this.source.matrix().then((all) => decodersOf(model, all)),
+      saveFile: (file) => (options.saveFile ?? download)(file),
+      say: (text) => this.say(text),
+    };
   }
 
   private makeLayers(): void {

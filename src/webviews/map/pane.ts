@@ -5,7 +5,8 @@ import { correlation, count, percent, plural } from '../ui/format.js';
 import type { ExampleCache } from '../plot/examples.js';
 import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
-import { linkOf } from './filter.js';
+import { groupOf, linkOf } from './filter.js';
+import { GroupsTab, type GroupHooks } from './groupsTab.js';
 import { linkedPairs, type MapModel } from './model.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
@@ -19,16 +20,21 @@ export interface PaneHooks {
   /** Brings a point and its partner into view. */
   show(set: number, point: number): void;
   hover(set: number, point: number | null): void;
-  tab(tab: 'details' | 'pairs'): void;
+  tab(tab: Tab): void;
+  groups: GroupHooks;
   sort(sort: MapViewState['sort']): void;
 }
 
-type Tab = 'pairs' | 'details';
+/** Groups are scored by pairs: on twin maps. */
+const hasGroups = ({ twin, meta }: MapModel): boolean => twin && !meta.shift;
+
+type Tab = 'pairs' | 'details' | 'groups';
 
 export class Pane extends PlotPane<Tab> {
   private readonly summary = el('p', { class: 'summary' });
   private readonly grid: VirtualGrid;
   private readonly links: ReturnType<typeof linkedPairs>;
+  private readonly groups: GroupsTab | undefined;
   private pinned = new Set<string>();
 
   constructor(
@@ -42,6 +48,7 @@ export class Pane extends PlotPane<Tab> {
       [
         { name: 'pairs', title: model.meta.shift ? 'Tokens' : model.twin ? 'Pairs' : 'Features', table: true },
         { name: 'details', title: 'Pinned' },
+        ...(hasGroups(model) ? [{ name: 'groups' as const, title: 'Groups', table: true }] : []),
       ],
       (tab) => hooks.tab(tab),
     );
@@ -56,6 +63,7 @@ export class Pane extends PlotPane<Tab> {
       onSort: hooks.sort,
     });
     this.body('pairs').append(this.summary, this.grid.element);
+    if (hasGroups(model)) this.groups = new GroupsTab(this.body('groups'), model, state.groups, hooks.groups);
     this.grid.setRows(model.twin ? this.links.a.length : model.sets[0].n);
   }
 
@@ -102,12 +110,14 @@ export class Pane extends PlotPane<Tab> {
 
   override showTab(tab: MapViewState['pane']): void {
     super.showTab(tab);
+    this.groups?.open(tab === 'groups');
     this.grid.draw();
   }
 
   /** Rows that the filters leave: a pair stays when either end is a hit and its link is not hidden. */
   setFilters(filters: Filters, lit: Lit): void {
     const { links, model } = this;
+    this.groups?.show(groupOf(model, filters), filters.minR);
     if (model.twin)
       this.grid.filter(
         (i) =>
@@ -145,6 +155,7 @@ export class Pane extends PlotPane<Tab> {
   }
 
   override dispose(): void {
+    this.groups?.dispose();
     this.grid.dispose();
   }
 }

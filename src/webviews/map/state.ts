@@ -1,4 +1,5 @@
 /** What a map view remembers: small JSON, checked when read back. */
+import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
 import { NO_FILTERS, type ColorBy } from './filter.js';
@@ -12,6 +13,10 @@ export interface Pin {
 export interface MapViewState extends PlotState {
   pins: Pin[];
   group: string | null;
+  /** Words of a group that was typed, as typed; "" = none. It goes before `group`. */
+  typed: string;
+  /** Groups of the reader's own. */
+  groups: KeywordGroup[];
   minR: number;
   showDead: boolean;
   colorBy: ColorBy;
@@ -19,7 +24,7 @@ export interface MapViewState extends PlotState {
   shift: number;
   arrows: boolean;
   nullShown: boolean;
-  pane: 'details' | 'pairs' | 'closed';
+  pane: 'details' | 'pairs' | 'groups' | 'closed';
 }
 
 export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta'];
@@ -32,6 +37,8 @@ export function defaultState(sets: number): MapViewState {
     query: NO_FILTERS.query,
     substring: NO_FILTERS.substring,
     group: NO_FILTERS.group,
+    typed: '',
+    groups: [],
     minR: NO_FILTERS.minR,
     showDead: NO_FILTERS.showDead,
     colorBy: NO_FILTERS.colorBy,
@@ -41,6 +48,19 @@ export function defaultState(sets: number): MapViewState {
     sort: { key: 'r', descending: true },
     pane: 'pairs',
   };
+}
+
+const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups', 'closed'];
+
+/** Groups as a state keeps them; those that are damaged are left out. */
+function restoreGroups(saved: unknown): KeywordGroup[] {
+  return listOfParts<KeywordGroup>(saved).flatMap((each) => {
+    try {
+      return typeof each?.name === 'string' ? keywordGroups({ [each.name]: each.words }, 'a kept group') : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** A saved state made whole: what is missing or wrong becomes the default. */
@@ -55,12 +75,14 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
         : [],
     ),
     group: typeof s.group === 'string' ? s.group : null,
+    typed: typeof s.typed === 'string' ? s.typed : '',
+    groups: restoreGroups(s.groups),
     minR: Math.min(1, Math.max(0, finite(s.minR, fallback.minR))),
     showDead: s.showDead === true,
     colorBy: COLOR_BY.includes(s.colorBy as ColorBy) ? (s.colorBy as ColorBy) : fallback.colorBy,
     shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
-    pane: s.pane === 'details' || s.pane === 'pairs' || s.pane === 'closed' ? s.pane : fallback.pane,
+    pane: PANES.includes(s.pane as MapViewState['pane']) ? (s.pane as MapViewState['pane']) : fallback.pane,
   };
 }

@@ -1,6 +1,23 @@
 /** The look of the map view, beyond what drawings share (plot/styles.ts). Colours are theme tokens only. */
 export const MAP_CSS = `
 .fg-map .stage .underlay { pointer-events: none; }
+.fg-map .group-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; padding: 8px 10px 0; flex: none; }
+.fg-map .group-bar .words { flex: 1; min-width: 160px; }
+.fg-map .group-bar .fg-none { margin: 0 0 0 auto; }
+.fg-map .groups > .fg-none { margin: 4px 10px 0; flex: none; }
+.fg-map .groups > .fg-none:empty { display: none; }
+.fg-map .pairs.groups { overflow-y: auto; }
+.fg-map .groups .fg-grid { flex: 1 0 auto; min-height: 150px; margin-top: 6px; }
+.fg-map .groups .fg-grid :is(.head, .row) { gap: 4px; }
+.fg-map .group-card { margin: 8px 10px 0; flex: none; }
+.fg-map .group-card header { display: flex; align-items: center; gap: 6px; color: var(--fg-strong); min-width: 0; }
+.fg-map .group-card header strong { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fg-map .group-card .stats { margin: 2px 0 4px; color: var(--fg-text); font-variant-numeric: tabular-nums; }
+.fg-map .group-card dl { margin: 0; display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 10px; }
+.fg-map .group-card dt { color: var(--fg-muted); }
+.fg-map .group-card dd { margin: 0; font-variant-numeric: tabular-nums; color: var(--fg-muted); }
+.fg-map .group-card dd strong { display: inline-block; min-width: 3.6em; color: var(--fg-strong); }
+.fg-map .group-card .warning { display: block; color: var(--fg-warning, var(--fg-muted)); font-size: 0.92em; }
 .fg-map .layer[hidden] { display: none; }
 .fg-map .swatch.triangle { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
 .fg-map .swatch.diamond { transform: rotate(45deg) scale(0.8); }

@@ -2,7 +2,7 @@
 import { PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
 import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
-import { checkbox, dropdown, type Dropdown } from '../ui/toolkit.js';
+import { checkbox, dropdown, type Choice, type Dropdown } from '../ui/toolkit.js';
 import type { ColorBy } from './filter.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
@@ -35,6 +35,7 @@ const COLOR_LABELS: Record<ColorBy, string> = {
 
 export class Toolbar extends PlotToolbar {
   private readonly groups: Dropdown | null;
+  private choices: Choice[] = [];
 
   constructor(
     private readonly model: MapModel,
@@ -61,13 +62,14 @@ export class Toolbar extends PlotToolbar {
   }
 
   private groupChoice(state: MapViewState): Dropdown | null {
-    if (!this.model.meta.groups?.length) return null;
+    if (!this.model.meta.groups?.length && !this.model.twin) return null;
+    this.choices = [
+      { value: '', label: 'All features' },
+      ...(this.model.meta.groups ?? []).map((g) => ({ value: g.name, label: g.name })),
+    ];
     return dropdown({
       label: 'Keyword group: light the features whose labels have its words',
-      choices: [
-        { value: '', label: 'All features' },
-        ...this.model.meta.groups.map((g) => ({ value: g.name, label: g.name })),
-      ],
+      choices: this.choices,
       value: state.group ?? '',
       onChange: (value) => this.hooks.changed({ group: value || null }),
     });
@@ -76,16 +78,19 @@ export class Toolbar extends PlotToolbar {
   /** Group names with their counts, such as "Royalty (A:12, B:9)". */
   setGroupCounts(counts: number[][], group: string | null): void {
     const groups = this.model.meta.groups ?? [];
-    this.groups?.setChoices(
-      [
-        { value: '', label: 'All features' },
-        ...groups.map((g, i) => ({
-          value: g.name,
-          label: `${g.name} (${counts[i].map((n, s) => `${this.model.sets[s].name}:${count(n)}`).join(', ')})`,
-        })),
-      ],
-      group ?? '',
-    );
+    this.choices = [
+      { value: '', label: 'All features' },
+      ...groups.map((g, i) => ({
+        value: g.name,
+        label: `${g.name} (${counts[i].map((n, s) => `${this.model.sets[s].name}:${count(n)}`).join(', ')})`,
+      })),
+    ];
+    this.setGroup(group);
+  }
+
+  /** Shows which group is chosen, null = none. */
+  setGroup(group: string | null): void {
+    this.groups?.setChoices(this.choices, group ?? '');
   }
 
   private colours(state: MapViewState): HTMLElement {

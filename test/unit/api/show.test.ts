@@ -58,10 +58,11 @@ describe('maps in cells', () => {
           points: 24,
           dead: a.statistics.firings.filter((n) => n === 0).length,
           layout: layoutA.description,
+          width: saeA.decoder.cols,
           sae: { id: saeA.id, name: saeA.name },
         },
         expect.objectContaining({
-          ...{ name: 'B', title: saeB.name, points: 16, layout: layoutB.description },
+          ...{ name: 'B', title: saeB.name, points: 16, layout: layoutB.description, width: saeB.decoder.cols },
           sae: { id: saeB.id, name: saeB.name },
         }),
       ],
@@ -330,5 +331,26 @@ describe('the thumbnail of a map', () => {
     expect(decodePng(thumbnail([set([3, 4, 3, 4])])).at(120, 120)).not.toEqual(WHITE);
     const png = decodePng(thumbnail([set([NaN, NaN, 0, 0, 1, 1])]));
     expect(png.at(16, 224)).not.toEqual(WHITE);
+  });
+});
+
+describe('keyword groups of a map', () => {
+  it('come from an object or from a JSON file; what is none is refused with its place', async () => {
+    const { fg, context } = world;
+    const { map, layoutA, layoutB } = await mapped(world);
+    const file = path.join(context.outputFolder, 'groups.json');
+    fs.writeFileSync(file, '{ "source": "mine", "royalty": ["king", "queen", "king"] }');
+    await fg.show([layoutA, layoutB], { map, groups: file });
+    expect(shownJson<MapDescriptor>(context, MIME.map).meta.groups).toEqual([
+      { name: 'royalty', words: ['king', 'queen'] },
+    ]);
+    fs.writeFileSync(file, '{ "royalty": "king" }');
+    await expect(fg.show([layoutA, layoutB], { map, groups: file })).rejects.toThrow(
+      `${file}: group "royalty" is not a list of words`,
+    );
+    await expect(fg.show([layoutA, layoutB], { map, groups: { royalty: [] } })).rejects.toThrow(
+      'fg.show: groups: group "royalty" is not a list of words',
+    );
+    await expect(fg.show([layoutA, layoutB], { map, groups: 'nowhere.json' })).rejects.toThrow(/nowhere\.json/);
   });
 });

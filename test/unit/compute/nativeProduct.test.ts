@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import os from 'node:os';
 import { initGemm } from '#kernel/compute/gemm.js';
-import { openNativeProduct, rowCuts, type NativeProduct } from '#kernel/compute/nativeProduct.js';
+import { openNativeProduct, type NativeProduct } from '#kernel/compute/nativeProduct.js';
+import { rowCuts } from '#kernel/compute/productCuts.js';
 import { Random } from '#kernel/compute/random.js';
 
 beforeAll(initGemm);

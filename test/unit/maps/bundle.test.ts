@@ -6,7 +6,8 @@ import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
 import type { Layout } from '#kernel/maps/types.js';
 import type { FeatureExample } from '#protocol/bundle.js';
-import type { MapMeta } from '#protocol/map.js';
+import { MAP_BUNDLE, type MapMeta } from '#protocol/map.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
 
 let folder: string;
 beforeEach(() => void (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-bundle-'))));
@@ -188,5 +189,24 @@ describe('map bundle', () => {
     await expect(writeMapBundle(folder, [partner(-2), set('B', 4)], { title: 'x' })).rejects.toThrow('partner -2');
     await expect(writeMapBundle(folder, [partner(0)], { title: 'x' })).rejects.toThrow('in a map of one set');
     await expect(writeMapBundle(folder, [], { title: 'x' })).rejects.toThrow('one or two sets but 0');
+  });
+  it('carries the decoder rows of both sets, which live scores take, in one file', async () => {
+    const rows = (n: number, d: number, at: number) => ({
+      rows: n,
+      cols: d,
+      data: Float32Array.from({ length: n * d }, (_, i) => at + i),
+    });
+    const [a, b] = [rows(3, 2, 0), rows(4, 5, 100)];
+    const meta = await writeMapBundle(folder, [set('A', 3, { decoder: a }), set('B', 4, { decoder: b })], {
+      title: 't',
+    });
+    expect(meta.sets.map(({ width }) => width)).toEqual([2, 5]);
+    const bytes = (file: string, begin = 0, end?: number): Uint8Array =>
+      new Uint8Array(fs.readFileSync(path.join(folder, file))).slice(begin, end);
+    const reader = new BundleReader(MAP_BUNDLE, { read: (...of) => Promise.resolve(bytes(...of)) }, 'x');
+    expect([...(await reader.matrix())!]).toEqual([...a.data, ...b.data]);
+    await expect(writeMapBundle(folder, [set('A', 3, { decoder: b })], { title: 't' })).rejects.toThrow(
+      '4 decoder rows',
+    );
   });
 });
