@@ -3,6 +3,7 @@ import { initGemm } from '#kernel/compute/gemm.js';
 import { crossKnn, exactKnn } from '#kernel/compute/knn.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
+import { smallKnn } from '#kernel/compute/smallKnn.js';
 
 beforeAll(() => initGemm());
 
@@ -142,3 +143,20 @@ it.each([2 ** 80, 2 ** -90])(
     expect([...crossed.indices.filter((_, e) => e % 3 === 0)]).toEqual([...Array(300).keys()]);
   },
 );
+
+describe('smallKnn, which pages search with', () => {
+  it.each([
+    ['random rows', (i: number, random: Random) => random.normal() + 0 * i],
+    ['rows that repeat', (i: number, random: Random) => ((i % 5) + 0 * random.next() > 2 ? 1 : -((i % 3) + 1))],
+    ['rows of zeros among others', (i: number, random: Random) => (i % 12 < 4 ? 0 : random.normal())],
+  ])('finds what exactKnn finds: %s', async (_, entry) => {
+    const random = new Random(5);
+    const x = matrix(
+      90,
+      4,
+      Float32Array.from({ length: 360 }, (_, i) => entry(i, random)),
+    );
+    const { indices } = await exactKnn(x, 7, { metric: 'cosine' });
+    expect((await smallKnn(x, 7)).indices).toEqual(indices);
+  });
+});

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { twinFixture } from '#test/e2e/fixtures.js';
 import { matrix } from '#kernel/compute/matrix.js';
@@ -95,6 +96,19 @@ describe('keyword groups as people write them', () => {
     expect(typedGroup('royalty: king queen')).toEqual({ name: 'royalty', words: ['king', 'queen'] });
     expect(typedGroup(' ,; ')).toBeNull();
     expect(typedGroup('name: ')).toBeNull();
+  });
+  test.each([
+    [
+      'published',
+      { Time: 83, Calendar: 35, 'People/Roles': 27, Nature: 46, Emotions: 49, MonthNames: 12, Countries: 19 },
+    ],
+    ['semantic', { Animals: 36, 'Plants, trees & land': 34, 'Abstract concepts': 35 }],
+  ])('the lists that ship with the examples are read: %s', (name, sizes) => {
+    const file = new URL(`../../../examples/groups/${name}.json`, import.meta.url);
+    const groups = keywordGroups(JSON.parse(readFileSync(file, 'utf8')), name);
+    expect(groups).toHaveLength(name === 'semantic' ? 33 : 15);
+    const found = Object.fromEntries(groups.map((group) => [group.name, group.words.length]));
+    expect(found).toMatchObject(sizes);
   });
   test('JSON with where it is from', () => {
     expect(keywordGroups({ source: 'a paper', months: ['May', ' June ', 'May'] }, 'x.json')).toEqual([
