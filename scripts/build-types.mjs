@@ -13,6 +13,8 @@ import { declaredNamespaces, withTypes } from './facade.mjs';
 import { declarationText, interfaceName, kindsText } from './facade-text.mjs';
 
 const FACADE = 'src/kernel/api/index.ts';
+/** What other programs import. */
+const LIBRARY = 'src/kernel/library.ts';
 
 const GLOBALS = `/// <reference types="node" />
 import type { Fg } from './kernel/api/index.js';
@@ -95,7 +97,7 @@ async function writeDeclared(root, folder, program) {
 async function emitDeclarations(root, folder) {
   const options = { ...compilerOptions(root), rootDir: path.join(root, 'src'), outDir: folder };
   const entry = path.join(root, FACADE);
-  const program = ts.createProgram([entry], options);
+  const program = ts.createProgram([entry, path.join(root, LIBRARY)], options);
   const emitted = program.emit();
   const errors = emitted.diagnostics.filter((d) => d.category === ts.DiagnosticCategory.Error);
   // The type check reports these too; an editor with fewer types beats none.
@@ -119,7 +121,7 @@ function reachableTypes(program, folder, taken) {
   for (const file of program.getSourceFiles()) {
     const module = slashes(path.relative(folder, file.fileName));
     const symbol = checker.getSymbolAtLocation(file);
-    if (!module.startsWith('kernel/') || !symbol) continue;
+    if (!module.startsWith('kernel/') || module === 'kernel/library.d.ts' || !symbol) continue;
     for (const each of checker.getExportsOfModule(symbol)) {
       const target = each.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(each) : each;
       if (!(target.flags & ts.SymbolFlags.Type) || seen.has(each.name) || each.name === 'default') continue;
@@ -200,7 +202,8 @@ async function write(root, folder) {
     types: [],
     lib: ['lib.esnext.d.ts'],
   };
-  const program = ts.createProgram([globals], options);
+  const library = path.join(folder, 'kernel/library.d.ts');
+  const program = ts.createProgram([globals, library], options);
   const types = reachableTypes(program, folder, [...namespaces, 'tf']);
   const module = path.join(folder, 'node_modules/fg');
   fs.mkdirSync(module, { recursive: true });

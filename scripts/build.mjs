@@ -56,8 +56,7 @@ if (fs.existsSync(path.join(root, language)))
 add('kernel', {
   ...node,
   entryPoints: {
-    main: 'src/kernel/main.ts',
-    cli: 'src/kernel/cli.ts',
+    kernel: 'src/kernel/programs.ts',
     control: 'src/kernel/session/control.ts',
     poolWorker: 'src/kernel/compute/poolWorker.ts',
     chartWorker: 'src/kernel/convert/chartWorker.ts',
@@ -151,13 +150,32 @@ function shipRuntimeFiles() {
     if (f.endsWith('.wasm')) fs.copyFileSync(path.join(from, f), path.join(wasm, f));
 }
 
+/** Programs of the kernel's one bundle, a file each, and the package that other programs import. */
+function writePrograms() {
+  const folder = path.join(dist, 'kernel');
+  fs.mkdirSync(folder, { recursive: true });
+  for (const name of ['main', 'cli'])
+    fs.writeFileSync(path.join(folder, `${name}.cjs`), `#!/usr/bin/env node\nrequire('./kernel.cjs').${name}();\n`);
+  fs.writeFileSync(
+    path.join(folder, 'library.cjs'),
+    "exports.openKernel = (options) => require('./kernel.cjs').openKernel(options);\n",
+  );
+  const { version, license, engines } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const entry = { types: './types/kernel/library.d.ts', default: './kernel/library.cjs' };
+  const manifest = { name: 'feature-geometry', version, license, engines: { node: engines.node }, exports: entry };
+  fs.writeFileSync(path.join(dist, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
 if (watch) console.log('building');
 fs.mkdirSync(dist, { recursive: true });
 if (release)
   for (const folder of ['extension', 'kernel', 'webviews'])
     fs.rmSync(path.join(dist, folder), { recursive: true, force: true });
 // package.json at the root says "module"; the bundles here name their own format by extension.
-if (wanted('kernel')) shipRuntimeFiles();
+if (wanted('kernel')) {
+  shipRuntimeFiles();
+  writePrograms();
+}
 if (wanted('extension')) await buildTypes(root, dist);
 if (watch) {
   for (const options of builds) await (await esbuild.context(options)).watch();

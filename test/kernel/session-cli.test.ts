@@ -65,7 +65,7 @@ describe('fgnb', () => {
     }
     expect(await fgnb(['run', 'absent.fgnb'])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/no notebook .*absent\.fgnb/),
+      stderr: expect.stringMatching(/absent\.fgnb: there is no such file/),
     });
     fs.writeFileSync(path.join(folder, 'broken.fgnb'), '{"fgnb": 1,\n');
     expect((await fgnb(['run', 'broken.fgnb', '--out', 'o.fgnb'])).stderr).toMatch(/broken\.fgnb: .*line 2/);
@@ -234,6 +234,25 @@ describe('fgnb', () => {
     expect(second.outputs?.[0].items[0].text).toEqual(["'plain words3'"]);
     const html = fs.readFileSync(path.join(folder, 'res/ok.html'), 'utf8');
     expect(html).toContain('<title>A title &amp; &lt;more&gt;</title>');
+  });
+
+  it('runs a TypeScript file and a Jupyter notebook as it runs its own', async () => {
+    fs.writeFileSync(
+      path.join(folder, 'script.ts'),
+      `import { keyFigure } from 'fg'\nenum Size { Small = 2 }\nconst twice: number = Size.Small * (params.by as number)\nkeyFigure('twice', twice)\n`,
+    );
+    const ran = await fgnb(['run', 'script.ts', '--param', 'by=21', '--json', '--out', 'script-out.fgnb']);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(ran.stdout.trimEnd().split('\n').at(-1)!)).toMatchObject({ keyFigures: { twice: '42' } });
+    expect(read('script-out.fgnb').cells).toHaveLength(1);
+    expect((await fgnb(['convert', 'script-out.fgnb', 'script.ipynb'])).code).toBe(0);
+    const again = await fgnb(['run', 'script.ipynb', '--param', 'by=4', '--json']);
+    expect(JSON.parse(again.stdout.trimEnd().split('\n').at(-1)!)).toMatchObject({ keyFigures: { twice: '8' } });
+    for (const [args, words] of [
+      [['run', 'script.py'], /script\.py: expected a file that ends in \.fgnb, \.ipynb, \.ts/],
+      [['run', 'script.ts', '--out', 'x.ipynb'], /--out x\.ipynb: the executed notebook is written as \.fgnb/],
+    ] as const)
+      expect(await fgnb([...args])).toMatchObject({ stdout: '', stderr: expect.stringMatching(words) });
   });
 
   it('stops at a failing cell, says where, and leaves the cells behind it', async () => {

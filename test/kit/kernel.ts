@@ -17,12 +17,12 @@ export const kernelCli = path.join(dist, 'cli.cjs');
 /** Builds the kernel's bundles when they are missing or older than their sources. */
 export function ensureKernelBuilt(): void {
   if (given) return;
-  const built = [kernelMain, kernelCli].map((file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const built = fs.statSync(path.join(dist, 'kernel.cjs'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = ['src/kernel', 'src/protocol'].flatMap((folder) =>
     fs.readdirSync(path.join(root, folder), { recursive: true }).map((file) => path.join(root, folder, String(file))),
   );
   const newest = Math.max(...sources.filter((file) => file.endsWith('.ts')).map((file) => fs.statSync(file).mtimeMs));
-  if (newest <= Math.min(...built)) return;
+  if (newest <= built) return;
   execFileSync(process.execPath, ['scripts/build.mjs', 'kernel'], { cwd: root, stdio: 'inherit' });
 }
 

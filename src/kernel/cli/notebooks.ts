@@ -1,7 +1,7 @@
 /** `fgnb export` and `fgnb convert`: notebooks written in other forms, nothing run. */
 import path from 'node:path';
+import { readNotebook } from '../convert/convert.js';
 import { writeReport } from '../session/report.js';
-import { readNotebook } from '../session/run.js';
 import { command, print, shownPath, UsageError } from './command.js';
 
 export const exportReport = command({
@@ -12,7 +12,8 @@ export const exportReport = command({
   async run({ html }, [notebookFile]) {
     if (!html) throw new UsageError('fgnb export needs --html FILE.html');
     const folder = path.dirname(path.resolve(notebookFile));
-    const problems = await writeReport(readNotebook(notebookFile), folder, html);
+    const { notebook, notes } = await readNotebook(notebookFile);
+    const problems = [...notes, ...(await writeReport(notebook, folder, html))];
     for (const problem of problems) process.stderr.write(`${problem}\n`);
     print(`report  ${shownPath(html)}`);
     return 0;

@@ -1,6 +1,7 @@
 /** `fgnb run`: a notebook from its first cell to its last, without an editor. */
 import path from 'node:path';
 import { maxOf } from '../../protocol/lists.js';
+import { readNotebook } from '../convert/convert.js';
 import { cellGlobals, deviceChoice } from '../globals.js';
 import { relaunch, startControl, type ControlThread } from '../session/launch.js';
 import { exitProcess } from '../session/process.js';
@@ -9,7 +10,7 @@ import { codeCellsOf, parseParams, runNotebook, type CellOutcome, type RunResult
 import type { Session } from '../session/session.js';
 import { duration, RunDisplay } from '../session/terminal.js';
 import { STOP_BYTES, type StopSignal } from '../session/threads.js';
-import { command, print, shownPath, write, writeError, type Command } from './command.js';
+import { command, print, shownPath, write, UsageError, writeError, type Command } from './command.js';
 
 const CONTROL_FD = 3;
 
@@ -114,12 +115,18 @@ async function runIt(given: RunArguments, notebookFile: string): Promise<number>
   const params = parseParams(given.param ?? []);
   const tty = process.stdout.isTTY === true && !json;
   const display = new RunDisplay(json ? () => undefined : write, { tty, columns: () => process.stdout.columns ?? 100 });
+  if (out && path.extname(out) !== '.fgnb')
+    throw new UsageError(
+      `--out ${given.out}: the executed notebook is written as .fgnb; "fgnb convert" makes others of it`,
+    );
+  const { notebook, notes } = await readNotebook(notebookFile);
+  for (const note of notes) writeError(`fgnb: ${note}\n`);
   const stop = new RunStop();
   const started = Date.now();
   let result: RunResult;
   try {
     result = await runNotebook({
-      notebookFile,
+      ...{ notebook, notebookFile },
       ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
       createGlobals: (context) => cellGlobals(context, device),
       onSession: (made) => (stop.session = made),
@@ -156,7 +163,8 @@ async function runIt(given: RunArguments, notebookFile: string): Promise<number>
 export const run = command({
   help: `  fgnb run NOTEBOOK [--out FILE.fgnb] [--html FILE.html] [--param NAME=VALUE]... [--device DEVICE] [--artifacts DIR]
            [--keep-going] [--json]
-      Runs every cell, in the notebook's folder. --out keeps the executed notebook, --html writes a self-contained
+      Runs every cell, in the notebook's folder: of a .fgnb or .ipynb, or of a TypeScript file, which is one cell or has
+      cells between "// %%". --out keeps the executed notebook, --html writes a self-contained
       report. A value of --param is read as JSON where it is JSON; cells find it as params.NAME. DEVICE is auto, cuda,
       webgpu or cpu. --artifacts keeps results that took work in DIR instead of .fgnb beside the notebook. --keep-going
       runs the cells behind one that failed. --json prints one line per cell and one at the end.

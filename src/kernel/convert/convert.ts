@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import { parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
 import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
-import { openData, readExactly, writeFileAtomic } from '../io/files.js';
+import { messageOf, openData, readExactly, writeFileAtomic } from '../io/files.js';
 import { bundlesOf } from '../session/report.js';
 import { fallbacksOf } from './fallbacks.js';
 import type { Imported } from './fromJupyter.js';
@@ -47,6 +47,19 @@ const READERS: Record<Format, (text: string) => Imported> = {
   '.ts': fromScript,
 };
 
+/** Reads a notebook, by the ending of its file. @throws Error with the file's name, when it cannot be read. */
+export async function readNotebook(file: string): Promise<Imported> {
+  const format = formatOf(file);
+  try {
+    return READERS[format](await textOf(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const message = messageOf(error);
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'you may not read it' : message;
+    throw new Error(why.startsWith(file) ? why : `${file}: ${why}`, { cause: error });
+  }
+}
+
 /** Maps and graphs are files beside the notebook, which a notebook in another folder does not find. */
 function noteBundles(notebook: NotebookFile, from: string, to: string, notes: Notes): void {
   if (path.resolve(from) === path.resolve(to)) return;
@@ -80,19 +93,12 @@ export interface ConvertOptions {
  * @throws Error with the file's name, when it cannot be read or written, or is there already.
  */
 export async function convertNotebook(input: string, output: string, options: ConvertOptions = {}): Promise<string[]> {
-  const [from, to] = [formatOf(input), formatOf(output)];
+  formatOf(input);
+  const to = formatOf(output);
   if (path.resolve(input) === path.resolve(output)) throw new Error(`${input} and ${output} are the same file`);
   if (!options.overwrite && fs.existsSync(output))
     throw new Error(`${output} is there already; --force writes over it`);
-  let read: Imported;
-  try {
-    read = READERS[from](await textOf(input));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const message = error instanceof Error ? error.message : String(error);
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'you may not read it' : message;
-    throw new Error(why.startsWith(input) ? why : `${input}: ${why}`, { cause: error });
-  }
+  const read = await readNotebook(input);
   const notes = new Notes();
   const folders = [input, output].map((file) => path.dirname(path.resolve(file)));
   noteBundles(read.notebook, folders[0], folders[1], notes);

@@ -10,7 +10,7 @@ import {
   type NotebookCell,
   type NotebookFile,
 } from '../../protocol/notebook.js';
-import { joinSource, parseNotebook, serializeNotebook } from '../../protocol/notebookCodec.js';
+import { joinSource, serializeNotebook } from '../../protocol/notebookCodec.js';
 import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { ErrorReport } from './errors.js';
@@ -19,6 +19,8 @@ import { Session, type CellStatus } from './session.js';
 import { cellTitle, type CellShown } from './terminal.js';
 
 export interface RunOptions {
+  notebook: NotebookFile;
+  /** Where it was read: paths in cells start from its folder. */
   notebookFile: string;
   /** Executed notebook; maps lie beside it. Absent: outputs are not kept. */
   out?: string;
@@ -61,22 +63,6 @@ export interface RunResult {
   outputFolder: string;
   cells: CellOutcome[];
   keyFigures: Array<[name: string, value: string]>;
-}
-
-/** Reads a notebook; the error names the file. */
-export function readNotebook(file: string): NotebookFile {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new Error(missing ? `no notebook ${file}` : `cannot read ${file}: ${(error as Error).message}`);
-  }
-  try {
-    return parseNotebook(text);
-  } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`);
-  }
 }
 
 /** `k=v` with v as JSON where it is JSON, else as text. */
@@ -248,11 +234,11 @@ function statusOf(outcomes: readonly CellOutcome[], notebook: NotebookFile, stop
 /**
  * Runs the notebook. A failing cell ends it, unless `keepGoing`; cells that did not run stay as they were. While it
  * runs, the process's working directory is the notebook's folder, as in the editor.
- * @throws Error when the notebook cannot be read, or the executed one cannot be written at the end.
+ * @throws Error when the executed notebook cannot be written at the end.
  */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebookFile = path.resolve(options.notebookFile);
-  const notebook = readNotebook(notebookFile);
+  const { notebook } = options;
   tellOthers(notebook, options.onProblem ?? (() => undefined));
   const notebookFolder = path.dirname(notebookFile);
   const out = options.out && path.resolve(options.out);
