@@ -13,6 +13,7 @@ import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
+import { grid } from './fgGrid.js';
 import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
@@ -229,5 +230,5 @@ await fg.correlation.hubs(await fg.correlation.map(a, b, { by: 'phi' }))
 const split = await fg.synthetic.twins(base, { shared: 1, splits: 3, dimB: 32 })
 const acts = await fg.synthetic.twinActivations(split, { samples: 2000 })
 await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })`,
-  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, associations, splitting },
+  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, associations, grid, splitting },
 });

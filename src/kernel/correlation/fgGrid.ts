@@ -1,0 +1,79 @@
+/** fg.correlation.grid: every layer of one model against every layer of another. */
+import { requireSame } from '../artifacts/identity.js';
+import { tokensArg, tokenSet } from '../datasets/dataset.js';
+import { sha256 } from '../io/hash.js';
+import { layerGridItems } from '../present/correlationGrid.js';
+import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
+import type { Sae } from '../sae/types.js';
+import { KEPT, nulls, thing } from '../verb/common.js';
+import { membersGiven, only, value } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { layerGrid, type GridSide } from './grid.js';
+import { CORRELATE } from './options.js';
+import { METRICS, type MetricName } from './scores.js';
+
+function requireSide(side: GridSide, at: string): GridSide {
+  const { model, saes } = side as Partial<GridSide>;
+  if (typeof model !== 'object' || !Array.isArray(saes) || saes.length === 0)
+    throw new TypeError(`${at} is { model, saes: [...] } with at least one SAE`);
+  saes.forEach((sae: unknown, i) => {
+    if (typeof sae !== 'object' || sae === null || !('decoder' in sae))
+      throw new TypeError(`${at}.saes[${i}] is no SAE: write "await" before the call that made it`);
+  });
+  return side;
+}
+
+/** Identity of an SAE at its hook: the same weights may be read at another. */
+const atHook = ({ id, config }: Sae): string => sha256(['SAE at a hook', id, config.hookName]);
+
+const sideArg = (name: string) =>
+  thing<GridSide, GridSide>(name, `A model and SAEs of its layers, { model, saes: [...] }: side ${name.toUpperCase()}.`, requireSide); // prettier-ignore
+
+export const grid = verb({
+  doc: 'Every SAE of one model against every SAE of another, over the same text: pairs, mean r, and the similarity of the decoder rows of the pairs beside its null, as heat maps. Activations and maps are kept as they are by fg.activations.save and fg.correlation.map; a call that was stopped goes on behind its last finished pair of SAEs.',
+  args: [sideArg('a'), sideArg('b'), tokensArg],
+  options: {
+    ...CORRELATE,
+    metrics: value<readonly MetricName[]>(
+      `an array of some of ${METRICS.map((name) => `'${name}'`).join(', ')}`,
+      { doc: 'Which scores; the heat map is of the first.', fallback: "['svcca']" },
+      (v) => Array.isArray(v) && v.length > 0 && v.every((name) => METRICS.includes(name as MetricName)),
+    ),
+    nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
+    ...CONFORMANCE,
+    ...KEPT,
+  },
+  errors: [
+    'SAEs of another model or width, and models with different tokenizers, are refused.',
+    'Without encoder or hook an SAE has no activations.',
+  ],
+  check: (_, a, b, data) =>
+    requireSame(
+      'a grid is over the same tokens; bring stores of models with different tokenizers together by fg.activations.align, pair by pair',
+      { name: `the tokens of ${a.model.name}`, id: tokenSet(data, a.model).id },
+      { name: `the tokens of ${b.model.name}`, id: tokenSet(data, b.model).id },
+    ),
+  before: pairs((_, a, b, data) =>
+    [a, b].flatMap(({ model, saes }) => saes.map((sae): Pairing => ({ model, sae, tokens: tokenSet(data, model) }))),
+  ),
+  run({ env, options, call, remember }, a, b, data) {
+    const { runs, seed } = membersGiven(options.nulls, 'runs');
+    const scores = { metrics: options.metrics ?? (['svcca'] as const), nulls: runs, seed };
+    return layerGrid(a, b, data, { store: env.store, map: only(CORRELATE, options), scores, remember, ...call });
+  },
+  keep: {
+    kind: 'correlation-grid',
+    version: 1,
+    what: 'Layer grid',
+    resume: true,
+    inputs: (_, a, b, data) => ({
+      ...Object.fromEntries(a.saes.map((sae, i) => [`a${i}`, atHook(sae)])),
+      ...Object.fromEntries(b.saes.map((sae, i) => [`b${i}`, atHook(sae)])),
+      modelA: a.model.id,
+      modelB: b.model.id,
+      tokensA: tokenSet(data, a.model).id,
+      tokensB: tokenSet(data, b.model).id,
+    }),
+  },
+  show: (made) => layerGridItems(made),
+});

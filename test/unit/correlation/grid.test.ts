@@ -1,0 +1,105 @@
+/** fg.correlation.grid: every layer of one model against every layer of another, stopped and resumed, seen as heat maps. */
+import { describe, expect, it } from 'vitest';
+import { createFg } from '#kernel/api/index.js';
+import { gatherRows } from '#kernel/compute/rows.js';
+import { sideNames, type LayerGrid } from '#kernel/correlation/grid.js';
+import { similarityScores } from '#kernel/correlation/scores.js';
+import { DISPLAY } from '#kernel/present/items.js';
+import type { Sae } from '#kernel/sae/types.js';
+import type { ChartDescriptor } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
+import { collectingContext } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, randomSae, texts } from '#test/kit/fg.js';
+
+const world = freshFg();
+
+const at = (sae: Sae, layer: number): Sae => Object.assign(Object.create(Object.getPrototypeOf(sae) as object) as Sae, sae, { config: { ...sae.config, hookName: `blocks.${layer}.hook_mlp_out` } }); // prettier-ignore
+const sides = () => ({
+  a: { model: lmA, saes: [at(randomSae(21, 24, lmA.id), 0), at(randomSae(22, 20, lmA.id), 1)] },
+  b: { model: lmB, saes: [at(randomSae(23, 18, lmB.id), 0), at(randomSae(24, 22, lmB.id), 1)] },
+});
+const OPTIONS = { minFirings: 2, metrics: ['cka', 'rsa'] as const, nulls: { runs: 9, seed: 3 }, conformance: false };
+
+describe('fg.correlation.grid', () => {
+  it('has in every cell what map and scores give for the two SAEs', async () => {
+    const { fg } = world;
+    const { a, b } = sides();
+    const data = fg.datasets.fromTexts(texts, { context: 10 });
+    const grid = await fg.correlation.grid(a, b, data, OPTIONS);
+    expect(grid.cells.map((cell) => [cell.a, cell.b])).toEqual([[0, 0], [0, 1], [1, 0], [1, 1]]); // prettier-ignore
+    expect(grid.a).toEqual(['blocks.0.hook_mlp_out', 'blocks.1.hook_mlp_out']);
+    for (const { a: i, b: j, pairs, meanR, scores } of grid.cells) {
+      const stores = [
+        await fg.activations.save(lmA, a.saes[i], data, { conformance: false }),
+        await fg.activations.save(lmB, b.saes[j], data, { conformance: false }),
+      ] as const;
+      const map = await fg.correlation.map(...stores, { minFirings: 2 });
+      expect(pairs).toBe(map.pairs.r.length);
+      expect(meanR).toBeCloseTo(map.pairs.r.reduce((s, r) => s + r, 0) / pairs, 12);
+      const X = gatherRows(a.saes[i].decoder, map.pairs.a);
+      const Y = gatherRows(b.saes[j].decoder, map.pairs.b);
+      expect(scores).toEqual(await similarityScores(X, Y, { metrics: OPTIONS.metrics, nulls: 9, seed: 3 }));
+    }
+    expect(new Set(grid.cells.map(({ meanR }) => meanR)).size).toBe(4);
+  });
+
+  it('goes on behind its last finished pair of SAEs, and gives what an undisturbed call gives', async () => {
+    const { fg, context } = world;
+    const { a, b } = sides();
+    const data = fg.datasets.fromTexts(texts, { context: 10 });
+    const stop = new AbortController();
+    const onProgress = ({ label, done }: { label: string; done: number }) => {
+      if (label === 'layer grid' && done === 2) stop.abort();
+    };
+    await expect(fg.correlation.grid(a, b, data, { ...OPTIONS, signal: stop.signal, onProgress })).rejects.toThrow();
+    const resumed = await fg.correlation.grid(a, b, data, OPTIONS);
+    expect(context.printed.join('\n')).toContain('going on after 2 finished runs');
+    const other = collectingContext();
+    try {
+      const fresh = await createFg(other, { device: 'cpu' });
+      const whole = await fresh.correlation.grid(a, b, fresh.datasets.fromTexts(texts, { context: 10 }), OPTIONS);
+      expect(resumed).toEqual(whole);
+    } finally {
+      other.remove();
+    }
+    expect(await fg.correlation.grid(a, b, data, OPTIONS)).toEqual(resumed);
+    expect(context.printed.join('\n')).toContain('Layer grid: loaded from cache');
+  });
+
+  it('shows score, null, p, mean r and pairs as heat maps, and every score in its text', async () => {
+    const { fg } = world;
+    const { a, b } = sides();
+    const grid = await fg.correlation.grid(a, b, fg.datasets.fromTexts(texts, { context: 10 }), OPTIONS);
+    const [chart, text] = await (grid as LayerGrid & { [DISPLAY](): OutputItem[] })[DISPLAY]();
+    expect([chart.mime, text.mime]).toEqual([MIME.chart, MIME.text]);
+    const { concat } = (chart.json as unknown as ChartDescriptor).vegaLite as { concat: Array<{ title: string; data: { values: Array<{ value: number }> } }> }; // prettier-ignore
+    expect(concat.map(({ title }) => title)).toEqual(['cka', 'cka: mean of 9 nulls', 'cka: p', 'mean r', 'pairs']);
+    const of = (k: number) => concat[k].data.values.map(({ value }) => value);
+    expect(of(0)).toEqual(grid.cells.map(({ scores }) => scores[0].value));
+    expect(of(1)).toEqual(grid.cells.map(({ scores }) => scores[0].null.mean));
+    expect(of(2)).toEqual(grid.cells.map(({ scores }) => scores[0].p));
+    expect(text.text!.join('')).toContain('rsa null mean');
+  });
+
+  it('planted wrong SAE: one of the other model is refused before anything runs, and so are sides that are none', async () => {
+    const { fg } = world;
+    const { a, b } = sides();
+    const data = fg.datasets.fromTexts(texts, { context: 10 });
+    const wrong = { model: lmB, saes: [b.saes[0], a.saes[0]] };
+    await expect(fg.correlation.grid(a, wrong, data, { ...OPTIONS, conformance: true })).rejects.toThrow(
+      /another model/,
+    );
+    await expect(fg.correlation.grid(a, wrong, data, OPTIONS)).rejects.toThrow(/another model/);
+    await expect(fg.correlation.grid({ model: lmA, saes: [] }, b, data)).rejects.toThrow('at least one SAE');
+    await expect(fg.correlation.grid(a, { model: lmB, saes: [{}] } as never, data)).rejects.toThrow(
+      'saes[0] is no SAE',
+    );
+  });
+
+  it('names SAEs by their hooks, or by themselves where two share one', () => {
+    const [first, second] = [at(randomSae(1, 4), 0), at(randomSae(2, 4), 0)];
+    expect(sideNames([first, at(second, 1)])).toEqual(['blocks.0.hook_mlp_out', 'blocks.1.hook_mlp_out']);
+    expect(new Set(sideNames([first, second])).size).toBe(2);
+  });
+});
