@@ -11,12 +11,23 @@ export interface MapSetMeta {
   title: string;
   points: number;
   dead: number;
+  /** Joint maps: the SAEs whose features lie in this one embedding, in the order of the points. */
+  parts?: MapPart[];
+  /** Present where no activations were given: firings are -1, rates 0. */
+  unmeasured?: true;
   /** Identity of the SAE whose features the points are: selections are exchanged with other views by it. */
   sae?: { id: string; name: string };
   /** Columns of the decoder rows that the bundle carries, a row for each point; absent: it carries none. */
   width?: number;
   /** How x and y were made, such as "UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0". */
   layout: string;
+}
+
+export interface MapPart {
+  /** Short, such as "128". */
+  name: string;
+  title: string;
+  points: number;
 }
 
 export interface MapMeta {
@@ -72,9 +83,9 @@ export const MAP_BUNDLE = {
   columns: {
     x: { dtype: 'F32', length: perPoint },
     y: { dtype: 'F32', length: perPoint },
-    /** Feature id of each point. */
+    /** Feature id of each point; on a joint map its number among all points. */
     feature: { dtype: 'I32', length: perPoint },
-    /** Tokens on which it fires, and their share. */
+    /** Tokens on which it fires (-1: not known), and their share. */
     firings: { dtype: 'I32', length: perPoint },
     firingRate: { dtype: 'F32', length: perPoint },
     /** With a second set: POINT index in the other set, -1 = none, and the r of the two, NaN = none. */
@@ -84,6 +95,9 @@ export const MAP_BUNDLE = {
     x2: { dtype: 'F32', length: perPoint, optional: true },
     y2: { dtype: 'F32', length: perPoint, optional: true },
     delta: { dtype: 'F32', length: perPoint, optional: true },
+    /** Joint maps: POINT index of the nearest row of the part before, -1 = none, and the cosine of the two, NaN = none. */
+    parent: { dtype: 'I32', length: perPoint, optional: true },
+    cosine: { dtype: 'F32', length: perPoint, optional: true },
   },
 } as const satisfies BundleManifest<MapSetMeta, Record<string, ColumnSpec<MapSetMeta>>>;
 

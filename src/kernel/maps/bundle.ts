@@ -10,7 +10,7 @@ import {
   type FeatureExample,
   type LinkedLabel,
 } from '../../protocol/bundle.js';
-import { decoderLength, MAP_BUNDLE, type MapMeta, type MapSetMeta } from '../../protocol/map.js';
+import { decoderLength, MAP_BUNDLE, type MapMeta, type MapPart, type MapSetMeta } from '../../protocol/map.js';
 import type { Matrix } from '../compute/matrix.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
@@ -24,8 +24,8 @@ export interface BundleSet {
   layout: Layout;
   /** Decoder rows of the points, for live scores; absent: the bundle carries none. */
   decoder?: Matrix;
-  /** Per point, what the activation store says; [points]. */
-  firings: Uint32Array;
+  /** Per point, what the activation store says; [points]. -1 throughout without activations. */
+  firings: Uint32Array | Int32Array;
   /** Tokens the firings were counted over. */
   tokens: number;
   /** Per point: its label, or a text; and the examples, [] for a dead feature. */
@@ -37,6 +37,9 @@ export interface BundleSet {
   r?: Float32Array;
   /** Id of each point; default its index. */
   ids?: Int32Array;
+  /** Joint maps: the SAEs in the order of the points, and which row of the part before each child lies nearest to. */
+  parts?: MapPart[];
+  family?: { parent: Int32Array; cosine: Float32Array };
   /** Maps of before and after: where each point went, [points × 2] like the layout's coordinates, and how far. */
   after?: { coordinates: Float32Array; delta: Float32Array };
 }
@@ -61,6 +64,9 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
     ['decoder rows', set.decoder?.rows],
     ['coordinate pairs after', set.after && set.after.coordinates.length / 2],
     ['delta', set.after?.delta.length],
+    ['parents', set.family?.parent.length],
+    ['cosines', set.family?.cosine.length],
+    ['points of its parts', set.parts?.reduce((sum, part) => sum + part.points, 0)],
   ];
   for (const [what, size] of sizes)
     if (size !== undefined && size !== n)
@@ -77,8 +83,10 @@ function setMeta(set: BundleSet): MapSetMeta {
     name: set.name,
     title: set.title,
     ...(set.sae && { sae: { id: set.sae.id, name: set.sae.name } }),
+    ...(set.parts && { parts: set.parts }),
+    ...(set.firings.some((f) => f < 0) && { unmeasured: true as const }),
     points: set.layout.points,
-    dead: set.firings.reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
+    dead: Int32Array.from(set.firings).reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
     layout: set.layout.description,
     ...(set.decoder && { width: set.decoder.cols }),
   };
@@ -95,10 +103,11 @@ function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, 
     y: axisOf(layout.coordinates, 1),
     feature: set.ids ?? Int32Array.from({ length: layout.points }, (_, i) => i),
     firings: Int32Array.from(firings),
-    firingRate: Float32Array.from(firings, (f) => (tokens > 0 ? f / tokens : 0)),
+    firingRate: Float32Array.from(firings, (f) => (tokens > 0 && f > 0 ? f / tokens : 0)),
     partner,
     r,
     ...(after && { x2: axisOf(after.coordinates, 0), y2: axisOf(after.coordinates, 1), delta: after.delta }),
+    ...set.family,
   });
 }
 

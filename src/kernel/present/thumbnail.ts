@@ -31,7 +31,7 @@ function dot(image: Image, x: number, y: number, colour: readonly number[]): voi
 
 function drawSet(image: Image, { layout, firings }: BundleSet, left: number, colour: readonly number[]): void {
   const at = (i: number, c: number): number => layout.coordinates[2 * i + c];
-  const alive = [...firings.keys()].filter((i) => firings[i] > 0 && Number.isFinite(at(i, 0)));
+  const alive = [...firings.keys()].filter((i) => firings[i] !== 0 && Number.isFinite(at(i, 0)));
   if (alive.length === 0) return;
   const bounds = [0, 1].map((c) =>
     alive.reduce(([low, high], i) => [Math.min(low, at(i, c)), Math.max(high, at(i, c))], [Infinity, -Infinity]),

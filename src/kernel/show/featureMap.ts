@@ -112,7 +112,7 @@ async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promis
 }
 
 /** Writes the sidecar of the sets and gives the items that show it. */
-async function bundleItems(
+export async function bundleItems(
   env: Environment,
   sets: BundleSet[],
   inputs: Record<string, string>,
@@ -143,7 +143,10 @@ async function bundleItems(
     meta,
   };
   const summary = meta.sets
-    .map((s) => `${s.name}: ${s.title}, ${s.points} features (${s.dead} dead), ${s.layout}`)
+    .map((s) => {
+      const dead = s.unmeasured ? 'no activations given' : `${s.dead} dead`;
+      return `${s.name}: ${s.title}, ${s.points} features (${dead}), ${s.layout}`;
+    })
     .join('\n');
   return [
     { mime: MIME.map, json: JSON.parse(JSON.stringify(descriptor)) as Json },

@@ -6,6 +6,7 @@ import { graphItems, SHOW } from '../mapper/show.js';
 import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
 import type { MapperGraph } from '../mapper/types.js';
 import type { Layout } from '../maps/types.js';
+import type { Sae } from '../sae/types.js';
 import { chartItems, DISPLAY, featureItems, tableItems, tableOf, type TableRow } from '../present/items.js';
 import { persistenceItems } from '../present/mapper.js';
 import { calledNamespace, form } from '../verb/called.js';
@@ -16,6 +17,7 @@ import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
+import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
 import { each, has, showsItself } from './forms.js';
 
 const isGraph = has('nodes', 'weight', 'betti', 'lens');
@@ -69,23 +71,60 @@ const twinMaps = verb({
 });
 
 const featureMap = verb({
-  doc: "A feature map: the features of a store, placed by a layout of its SAE's decoder.",
+  doc: "A map of the points of a layout: with `activations`, the features of a store placed by a layout of its SAE's rows; without, points named by the logit lens of `sae` and `model`, or by their numbers.",
   args: [thing<Layout>('x', 'What fg.maps.umap or fg.maps.pca returned.')],
   options: {
-    activations: required(
-      value<SparseActivations>(
-        'what fg.activations.save returned',
-        { doc: 'Whose features the points are.' },
-        (v) => typeof v === 'object' && v !== null,
-      ),
+    activations: value<SparseActivations>(
+      'what fg.activations.save returned',
+      { doc: 'Whose features the points are.', fallback: 'points without firing rates and examples' },
+      (v) => typeof v === 'object' && v !== null,
     ),
-    ...FEATURE_MAP,
+    ...LAYOUT_MAP,
     ...CALL,
   },
-  errors: ["A layout of other rows than the decoder of the store's SAE is refused."],
+  errors: [
+    "A layout of other rows than the decoder of the store's SAE, and an SAE of another number of features, are refused.",
+  ],
   kinds: ['map'],
-  run: async ({ env, options }, layout) =>
-    env.context.display(await featureMapItems(env, layout, options.activations, only(FEATURE_MAP, options))),
+  run: async ({ env, options, call }, layout) =>
+    env.context.display(
+      options.activations
+        ? await featureMapItems(env, layout, options.activations, only(FEATURE_MAP, options))
+        : await layoutItems(env, layout, only(LAYOUT_MAP, options), call),
+    ),
+});
+
+const isSae = has('W_enc', 'W_dec', 'config', 'encode');
+
+const saeMap = verb({
+  doc: "A map of an SAE's features by UMAP of its decoder or encoder rows, named by the activations of a store, else by the logit lens of a model, else by their numbers. Axes of UMAP have no meaning of their own: nearness has, distance between far clusters has little.",
+  args: [thing<Sae>('x', 'What fg.sae.train or fg.sae.load returned.')],
+  options: {
+    activations: value<SparseActivations>(
+      'what fg.activations.save returned',
+      { doc: 'Names the features and gives their examples.', fallback: 'a map of the rows alone' },
+      (v) => typeof v === 'object' && v !== null,
+    ),
+    ...SAE_MAP,
+    ...CALL,
+  },
+  errors: ['A store of another SAE is refused.'],
+  kinds: ['map', 'layout'],
+  run: async ({ env, options, call }, sae) => env.context.display(await saeMapItems(env, sae, options, call)),
+});
+
+const jointMap = verb({
+  doc: 'Several widths of one hook in one map: UMAP of the rows of all, narrow to wide, with a line from every feature to the row of the narrower SAE that it lies nearest to by cosine. What became of a feature is seen around it; whether it split is what fg.correlation.splitting tests.',
+  args: [
+    thing<readonly Sae[], readonly Sae[]>('x', 'Two or more SAEs whose rows lie in one space.', (given, at) => {
+      if (given.length < 2) throw new RangeError(`${at} is one SAE; expected two or more, or the SAE itself`);
+      return given;
+    }),
+  ],
+  options: { ...SAE_MAP, ...CALL },
+  errors: ['SAEs of other widths of the residual stream, and more than 8, are refused.'],
+  kinds: ['map', 'layout'],
+  run: async ({ env, options, call }, saes) => env.context.display(await jointMapItems(env, saes, options, call)),
 });
 
 const pairs = verb({
@@ -199,6 +238,8 @@ fg.show(bars, { as: 'barcode' })`,
     form('graph', (x) => isGraph(x) || each(isGraph)(x), graph),
     form('layout', isLayout, featureMap),
     form('layouts', each(isLayout), twinMaps),
+    form('sae', isSae, saeMap),
+    form('saes', each(isSae), jointMap),
     form('map', has('pairs', 'bestAofB', 'bestBofA'), pairs),
     form('activations', has('statistics', 'meta', 'shards'), features),
     form('persistence', isPersistence, persistence),

@@ -5,7 +5,7 @@ import { labelAt } from '../ui/bundle.js';
 import { exampleList, labelChips, peaksLine, togetherText } from '../ui/examples.js';
 import { correlation, count, labelLine, percent, plural } from '../ui/format.js';
 import { normalToken } from '../plot/search.js';
-import type { MapModel } from './model.js';
+import { idText, type MapModel, type MapSet } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
 
 /** Label tokens of two points that are the same word. */
@@ -31,6 +31,19 @@ export interface CardOptions {
   bands: boolean;
 }
 
+/** Where a feature of a joint map comes from, and what it became. */
+function familyText(set: MapSet, point: number): string | undefined {
+  if (!set.family) return undefined;
+  const { parent, cosine } = set.columns;
+  const children = set.family.children.get(point);
+  const from = parent && parent[point] >= 0;
+  const words = [
+    from && `child of ${idText(set, parent[point])}, cosine ${correlation(cosine![point])}`,
+    children && `${plural(children.length, 'child', 'children')}, nearest ${idText(set, children[0])}`,
+  ].filter((part) => typeof part === 'string');
+  return words.join(' · ') || 'no child is nearest to it';
+}
+
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
   const { columns, name, dead } = o.model.sets[set];
@@ -43,7 +56,7 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
       'h4',
       {},
       el('span', { class: `badge set${set}` }, name),
-      el('span', { class: 'id' }, `#${columns.feature[point]}`),
+      el('span', { class: 'id' }, idText(o.model.sets[set], point)),
       el('span', { class: 'role' }, heading),
     ),
     labelChips(labelAt(columns, point), shared),
@@ -55,7 +68,9 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
         ? shiftStats(o.model, set, point)
         : dead[point]
           ? 'dead: never fired'
-          : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
+          : o.model.sets[set].meta.unmeasured
+            ? (familyText(o.model.sets[set], point) ?? 'no activations given')
+            : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
     ),
     examples,
   );
@@ -109,10 +124,12 @@ export function spokenPair(model: MapModel, set: number, point: number, partner:
     const { columns, name } = model.sets[s];
     const label = labelLine(labelAt(columns, p)) || 'no label';
     const delta = model.meta.shift ? `, ${shiftStats(model, s, p)}` : '';
-    return `${name} ${unitOf(model)} ${columns.feature[p]}, ${label}${delta}`;
+    return `${name} ${unitOf(model)} ${idText(model.sets[s], p).replace('#', '')}, ${label}${delta}`;
   };
   if (model.meta.shift) return partner < 0 ? say(set, point) : `${say(set, point)}; ${say(1 - set, partner)}`;
-  const own = `${say(set, point)}, ${count(model.sets[set].columns.firings[point])} firings`;
+  const { meta, columns } = model.sets[set];
+  const firing = meta.unmeasured ? familyText(model.sets[set], point) : `${count(columns.firings[point])} firings`;
+  const own = [say(set, point), firing].filter(Boolean).join(', ');
   if (!model.twin) return own;
   return partner < 0
     ? `${own}; no counterpart`

@@ -1,9 +1,9 @@
 /** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
 import type { KeywordGroup } from '../../protocol/keywordGroups.js';
 import { normalToken, queryTest, wordTest } from '../plot/search.js';
-import type { MapModel, MapSet } from './model.js';
+import { ownId, type MapModel, type MapSet } from './model.js';
 
-export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta';
+export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta' | 'part';
 
 export interface Filters {
   /** Tokens (any of them; separated by spaces or commas) and feature ids "#12". */
@@ -106,7 +106,7 @@ export function groupOf(model: MapModel, { typed, group }: Pick<Filters, 'typed'
 export function computeLit(model: MapModel, filters: Filters): Lit {
   const tests: Matcher[] = [];
   const query = queryTest(filters.query, filters.substring);
-  if (query) tests.push((set, point) => query(set.columns.feature[point], set.keys[point]));
+  if (query) tests.push((set, point) => query(ownId(set, point), set.keys[point]));
   const group = groupOf(model, filters);
   if (group) {
     const inGroup = wordTest(group.words);

@@ -2,11 +2,11 @@
 import { gradient, legendItem, swatch } from '../plot/legend.js';
 import type { Rgb } from '../ui/color.js';
 import { el, fill } from '../ui/dom.js';
-import { number, percent } from '../ui/format.js';
+import { number, percent, plural } from '../ui/format.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel } from './model.js';
 import type { Palette } from '../plot/palette.js';
-import { groupStyle } from './paint.js';
+import { groupStyle, partStyle } from './paint.js';
 import { CROSS, SHAPES } from './shapes.js';
 import { unitOf } from './shift.js';
 
@@ -28,6 +28,11 @@ export function drawLegend(
     model.sets.forEach((set, s) => items.push(legendItem(swatch(palette.sets[s]), `${set.name} ${unitOf(model)}s`)));
   else if (filters.colorBy === 'firingRate')
     items.push(scale(palette.rates, percent(rates[0]), percent(rates[1]), 'firing rate (log)'));
+  else if (filters.colorBy === 'part')
+    model.sets[0].meta.parts?.forEach(({ name, title, points }, p) => {
+      const { color, shape } = partStyle(p);
+      items.push(legendItem(swatch(color, SHAPES[shape]), `${name}: ${plural(points, 'feature')}`, title));
+    });
   else if (filters.colorBy === 'delta')
     items.push(scale(palette.rates, '0', number(model.largestDelta, 3), model.meta.shift?.delta ?? 'Δ'));
   else if (filters.colorBy === 'r') {

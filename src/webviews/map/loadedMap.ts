@@ -16,6 +16,7 @@ import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
 import { decorateLayer, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
+import { LEAST_COSINE, linePainter } from './lines.js';
 import { MapLink } from './linking.js';
 import type { MapModel, MapSource } from './model.js';
 import { baseDiameter, paint, rateRange } from './paint.js';
@@ -51,7 +52,11 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
       pane: options.compact ? 'closed' : 'pairs',
-      ...(model.meta.shift ? { colorBy: 'delta' } : {}),
+      ...(model.meta.shift
+        ? { colorBy: 'delta' }
+        : model.sets[0].family
+          ? { colorBy: 'part', minR: LEAST_COSINE }
+          : {}),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
@@ -307,7 +312,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     });
     this.stage.setBatches(batches);
     const scene = { model, views: this.stage.views, palette, filters, lit };
-    this.stage.setUnderlay(this.state.arrows ? arrowPainter(scene) : null);
+    this.stage.setUnderlay(this.state.arrows ? (linePainter(scene) ?? arrowPainter(scene)) : null);
     drawLegend(this.legend, model, filters, lit, palette, rates);
   }
 

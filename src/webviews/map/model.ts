@@ -2,7 +2,7 @@
 import { normalised } from '../plot/place.js';
 import { searchKey } from '../plot/search.js';
 import type { BundleSource } from '../ui/bundle.js';
-import type { MapColumns, MapMeta, MapSetMeta } from '../../protocol/map.js';
+import type { MapColumns, MapMeta, MapPart, MapSetMeta } from '../../protocol/map.js';
 import { largestDelta, placeEnds, type Ends } from './ends.js';
 
 export type MapSource = BundleSource<MapMeta, MapColumns>;
@@ -24,6 +24,8 @@ export interface MapSet {
   r: Float32Array;
   /** "\n" + tokens trimmed, lower case, each followed by "\n". */
   keys: string[];
+  /** Joint maps: part of each point, and the children of each, nearest first. */
+  family?: { part: Uint8Array; children: Map<number, number[]> };
   /** Feature id → point. */
   pointOf: Map<number, number>;
   /** A fixed random order: any prefix is a fair sample of the map. */
@@ -74,10 +76,35 @@ function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
     partner: columns.partner ? Int32Array.from(columns.partner) : new Int32Array(n).fill(-1),
     r: columns.r ? Float32Array.from(columns.r) : new Float32Array(n).fill(NaN),
     keys: columns.labels.map(searchKey),
+    ...(meta.parts && { family: familyOf(meta.parts, columns) }),
     pointOf,
     shuffled: fixedShuffle(n),
   };
 }
+
+function familyOf(parts: readonly MapPart[], { parent, cosine, x }: MapColumns): MapSet['family'] {
+  const part = new Uint8Array(x.length);
+  let from = 0;
+  parts.forEach(({ points }, p) => part.fill(p, from, (from += points)));
+  const children = new Map<number, number[]>();
+  parent?.forEach((i, child) => {
+    if (i >= x.length) throw new Error(`map column parent names point ${i} (at ${child}) of ${x.length}`);
+    if (i >= 0) children.set(i, [...(children.get(i) ?? []), child]);
+  });
+  for (const list of children.values()) list.sort((a, b) => cosine![b] - cosine![a] || a - b);
+  return { part, children };
+}
+
+/** Number of a point among the features of its SAE. */
+export function ownId({ meta, family, columns }: MapSet, point: number): number {
+  if (!family) return columns.feature[point];
+  const before = meta.parts!.slice(0, family.part[point]).reduce((sum, { points }) => sum + points, 0);
+  return point - before;
+}
+
+/** How a point is called: "#12"; on a joint map with the name of its SAE, "128 #12". */
+export const idText = (set: MapSet, point: number): string =>
+  `${set.family ? `${set.meta.parts![set.family.part[point]].name} ` : ''}#${ownId(set, point)}`;
 
 function fixedShuffle(n: number): Uint32Array {
   const order = new Uint32Array(n);

@@ -2,6 +2,7 @@
 import { css, type Rgb } from '../ui/color.js';
 import { toScreen } from '../plot/camera.js';
 import { badge, lasso, ring } from '../plot/marks.js';
+import { drawFamily } from './lines.js';
 import type { MapModel } from './model.js';
 import type { Palette } from '../plot/palette.js';
 import type { Viewport } from './surface.js';
@@ -49,6 +50,7 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: OverlaySce
   context.setTransform(scene.ratio, 0, 0, scene.ratio, 0, 0);
   context.clearRect(0, 0, canvas.width / scene.ratio, canvas.height / scene.ratio);
   scene.pins.forEach((pin, k) => drawPair(context, scene, pin, scene.palette.text, String(k + 1)));
+  if (scene.hover) drawFamily(context, scene, scene.hover.point);
   if (scene.hover) drawPair(context, scene, scene.hover, scene.palette.hover, null);
   lasso(context, scene.lasso, scene.palette);
 }

@@ -11,6 +11,12 @@ export function groupStyle(g: number): { color: Rgb; shape: number } {
   return { color: CATEGORIES[g % 8], shape: g % (SHAPES.length - 1) };
 }
 
+/** Colour and shape of the p-th SAE of a joint map: its points are told apart without colour too. */
+export const partStyle = (p: number): { color: Rgb; shape: number } => ({
+  color: CATEGORIES[p % 8],
+  shape: [3, 0, 2, 1, 4][p % 5],
+});
+
 /** Ends of the log scale of firing rates over the alive features of all sets. */
 export function rateRange(model: MapModel): [number, number] {
   let [low, high] = [Infinity, 0];
@@ -62,6 +68,7 @@ function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
     const t = job.model.largestDelta > 0 ? set.ends.delta[i] / job.model.largestDelta : 0;
     return { color: palette.rates[Math.round(255 * t)], shape: 0 };
   }
+  if (filters.colorBy === 'part' && set.family) return partStyle(set.family.part[i]);
   if (filters.colorBy === 'group') {
     const g = job.groups[s]?.[i] ?? -1;
     return g < 0 ? { color: mix(palette.muted, palette.ground, 0.45), shape: 0 } : groupStyle(g);
@@ -92,7 +99,7 @@ export function paint(job: PaintJob, s: number): Batch {
   const state = lit.state[s];
   // Dense maps fade, so that the cores of clusters stand out from their rims.
   const usual = Math.max(0.28, 0.85 * Math.min(1, (12_000 / Math.max(1, set.n)) ** 0.5));
-  const linked = filters.minR > 0;
+  const linked = filters.minR > 0 && !set.family;
   for (let k = 0; k < set.n; k++) {
     const i = set.shuffled[k];
     if (state[i] !== 0 || !Number.isFinite(set.x[i]) || !Number.isFinite(set.y[i])) continue;
@@ -102,7 +109,10 @@ export function paint(job: PaintJob, s: number): Batch {
     }
     const { color, shape } = plainMark(job, s, set, i);
     const weak = linked && linkOf(set, i, filters.minR) < 0;
-    const emphasis = filters.colorBy === 'group' && (job.groups[s]?.[i] ?? -1) >= 0 ? 1.5 : 1;
+    // The few features of a small SAE stand over the many of a large one.
+    const crowd = set.family ? set.n / (2 * set.meta.parts![set.family.part[i]].points) : 1;
+    const emphasis =
+      Math.min(2.5, Math.max(1, crowd)) * (filters.colorBy === 'group' && (job.groups[s]?.[i] ?? -1) >= 0 ? 1.5 : 1);
     const quiet = lit.active || weak;
     put(i, quiet ? mix(color, palette.ground, 0.25) : color, quiet ? 0.24 : usual, diameter * emphasis, shape);
   }

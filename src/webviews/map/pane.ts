@@ -7,7 +7,7 @@ import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
 import { groupOf, linkOf } from './filter.js';
 import { GroupsTab, type GroupHooks } from './groupsTab.js';
-import { linkedPairs, type MapModel } from './model.js';
+import { idText, linkedPairs, type MapModel, type MapSet } from './model.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
 import { pinCard, PlotPane } from '../plot/pane.js';
@@ -91,10 +91,45 @@ export class Pane extends PlotPane<Tab> {
   }
 
   private featureColumns(): GridColumn[] {
-    const { columns } = this.model.sets[0];
+    const set = this.model.sets[0];
+    const { columns } = set;
     return [
-      idColumn({ key: 'a', title: 'Feature', width: '5em' }, (i) => columns.feature[i]),
+      {
+        ...{ key: 'a', title: 'Feature', width: set.family ? '7em' : '5em', numeric: true },
+        text: (i) => idText(set, i),
+        value: (i) => columns.feature[i],
+      },
       labelColumn('aLabel', 'Label', (i) => labelAt(columns, i)),
+      ...(set.family ? this.familyColumns(set) : []),
+      ...(set.meta.unmeasured ? [] : this.firingColumns(set)),
+    ];
+  }
+
+  private familyColumns({ columns, family, ...set }: MapSet): GridColumn[] {
+    const { parent, cosine } = columns;
+    const children = (i: number): number => family!.children.get(i)?.length ?? 0;
+    if (!parent || !cosine) return [];
+    return [
+      {
+        ...{ key: 'parent', title: 'Child of', width: '6em', numeric: true },
+        text: (i) => (parent[i] < 0 ? '–' : idText({ columns, family, ...set }, parent[i])),
+        value: (i) => parent[i],
+      },
+      {
+        ...{ key: 'r', title: 'Cosine', width: '5em', numeric: true },
+        text: (i) => (parent[i] < 0 ? '–' : correlation(cosine[i])),
+        value: (i) => (parent[i] < 0 ? -Infinity : cosine[i]),
+      },
+      {
+        ...{ key: 'children', title: 'Children', width: '5.6em', numeric: true },
+        text: (i) => count(children(i)),
+        value: children,
+      },
+    ];
+  }
+
+  private firingColumns({ columns }: MapSet): GridColumn[] {
+    return [
       {
         ...{ key: 'rate', title: 'Fires on', width: '5.4em', numeric: true },
         text: (i) => percent(columns.firingRate[i]),
@@ -141,7 +176,11 @@ export class Pane extends PlotPane<Tab> {
       this.pinned.add(`${set}:${point}`);
       if (partner >= 0) this.pinned.add(`${1 - set}:${partner}`);
       return pinCard({
-        ...{ index, name: `${model.sets[set].name} #${feature}`, place: 'the maps' },
+        ...{
+          index,
+          name: model.sets[set].family ? idText(model.sets[set], point) : `${model.sets[set].name} #${feature}`,
+          place: 'the maps',
+        },
         content: pairCard({ model, cache, set, point, partner, examples: 5, bands: true }),
         show: () => hooks.show(set, point),
         unpin: () => hooks.unpin(index),

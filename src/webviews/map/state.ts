@@ -27,7 +27,7 @@ export interface MapViewState extends PlotState {
   pane: 'details' | 'pairs' | 'groups' | 'closed';
 }
 
-export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta'];
+export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part'];
 
 export function defaultState(sets: number): MapViewState {
   return {

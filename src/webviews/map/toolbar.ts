@@ -31,6 +31,7 @@ const COLOR_LABELS: Record<ColorBy, string> = {
   r: 'Colour: r to counterpart',
   group: 'Colour: keyword group',
   delta: 'Colour: Δ',
+  part: 'Colour: SAE',
 };
 
 export class Toolbar extends PlotToolbar {
@@ -55,10 +56,19 @@ export class Toolbar extends PlotToolbar {
         el('div', { class: 'part' }, this.groups?.element, this.colours(state)),
         ...(model.twin && !model.meta.shift ? [this.threshold(state)] : []),
         ...shiftControls(model, state, (change) => hooks.changed(change)),
+        ...(model.sets[0].columns.parent ? [this.lines(state), this.threshold(state)] : []),
         ...(dead > 0 ? [showDead.element] : []),
       ],
       [],
     );
+  }
+
+  private lines(state: MapViewState): HTMLElement {
+    return checkbox({
+      label: 'lines to parents',
+      checked: state.arrows,
+      onChange: (arrows) => this.hooks.changed({ arrows }),
+    }).element;
   }
 
   private groupChoice(state: MapViewState): Dropdown | null {
@@ -97,6 +107,8 @@ export class Toolbar extends PlotToolbar {
     const { shift, groups } = this.model.meta;
     const usable = (by: ColorBy): boolean => {
       if (by === 'r') return this.model.twin && !shift;
+      if (by === 'part') return !!this.model.sets[0].family;
+      if (by === 'firingRate' && this.model.sets.every((set) => set.meta.unmeasured)) return false;
       if (by === 'group') return !!groups?.length;
       return by === 'none' || (by === 'delta') === !!shift;
     };
@@ -114,13 +126,18 @@ export class Toolbar extends PlotToolbar {
     const words = (r: number) => (r === 0 ? 'all' : r.toFixed(2));
     text.value = words(state.minR);
     const input = slider({
-      ...{ label: 'Hide links with r below', range: [0, 1, 0.01], value: state.minR, say: words },
+      ...{
+        label: this.model.sets[0].family ? 'Hide lines of cosine below' : 'Hide links with r below',
+        range: [0, 1, 0.01],
+        value: state.minR,
+        say: words,
+      },
       onInput: (minR) => {
         text.value = words(minR);
         this.hooks.changed({ minR });
       },
     });
-    return el('label', { class: 'part threshold' }, 'r ≥', input, text);
+    return el('label', { class: 'part threshold' }, this.model.sets[0].family ? 'cosine ≥' : 'r ≥', input, text);
   }
 
   setHits(hits: number[] | null, partners: number[]): void {

@@ -195,9 +195,6 @@ describe('what is looked at', () => {
     const { map, layoutA, layoutB, a } = await mapped(world);
     const refused = (x: unknown, options?: unknown) =>
       expect((async () => fg.show(x as never, options as never))()).rejects;
-    await refused(layoutA).toThrow(
-      'fg.show(layout): activations is missing; expected what fg.activations.save returned',
-    );
     await refused([layoutA, layoutB]).toThrow('fg.show(layouts): map is missing; expected what fg.correlation.map');
     await refused([layoutA], { map }).toThrow('an array of 1 layouts; expected one, or two: [a, b]');
     await refused(layoutA, { activations: a, top: 3 }).toThrow(

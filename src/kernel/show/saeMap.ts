@@ -1,0 +1,186 @@
+/** Maps of SAEs themselves: their decoder or encoder rows, with or without activations; several widths of one model as one map. */
+import { asParameters } from '../artifacts/parameters.js';
+import type { SparseActivations } from '../activations/types.js';
+import type { CallOptions } from '../compute/call.js';
+import { transposed } from '../compute/gemm.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { matrixId } from '../io/hash.js';
+import type { BundleSet } from '../maps/bundle.js';
+import { familyOf, stacked } from '../maps/joint.js';
+import { UMAP, UMAP_VERSION } from '../maps/options.js';
+import { loadLayout, saveLayout } from '../maps/saved.js';
+import type { Layout } from '../maps/types.js';
+import { umap } from '../maps/umap.js';
+import type { LanguageModel } from '../models/types.js';
+import { logitLens } from '../sae/logitLens.js';
+import type { Sae } from '../sae/types.js';
+import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
+import type { Environment } from '../verb/environment.js';
+import { choice, only, value, type Given } from '../verb/option.js';
+import { bundleItems, FEATURE_MAP, featureMapItems } from './featureMap.js';
+
+/** What labels are when no activations name the features. */
+const LABELLED = {
+  model: value<LanguageModel>(
+    'what fg.models.load returned',
+    {
+      doc: 'Names every feature by the tokens whose logits its decoder row raises most (logit lens), where no activations do.',
+      fallback: 'features are named by their numbers',
+    },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+} as const;
+
+export const SAE_MAP = {
+  rows: choice(['decoder', 'encoder'], { doc: 'Which directions of the features.', default: 'decoder' }),
+  ...LABELLED,
+  ...UMAP,
+  metric: choice(['cosine', 'euclidean'], { doc: 'Of the rows.', default: 'cosine' }),
+  ...FEATURE_MAP,
+} as const;
+
+/** Of a picture of a layout without activations. */
+export const LAYOUT_MAP = {
+  sae: value<Sae>(
+    'what fg.sae.train or fg.sae.load returned',
+    { doc: 'Whose features the points are, where no activations say so.', fallback: 'points have numbers' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+  ...LABELLED,
+  ...FEATURE_MAP,
+} as const;
+
+type SaeMapOptions = Given<typeof SAE_MAP>;
+
+/** Tokens that name a feature by the logit lens. */
+const NAMING_TOKENS = 5;
+const MOST_PARTS = 8;
+
+/** A row per feature: what it writes, or what it reads. */
+function rowsOf(sae: Sae, which: 'decoder' | 'encoder'): Matrix {
+  if (which === 'decoder') return sae.W_dec;
+  const { rows, cols, data } = sae.W_enc;
+  return matrix(cols, rows, transposed(data, rows, cols));
+}
+
+/** The layout of the rows, kept beside other layouts. */
+async function keptLayout(env: Environment, x: Matrix, options: SaeMapOptions, call: CallOptions): Promise<Layout> {
+  const given = { metric: options.metric ?? 'cosine', ...only(UMAP, options) };
+  const key = {
+    kind: 'layout',
+    parameters: asParameters({ method: 'umap', ...given }) as JsonObject,
+    inputs: { rows: matrixId(x), layout: UMAP_VERSION },
+    codeVersion: 2,
+  };
+  const { value: layout } = await env.store.compute(key, {
+    title: `UMAP of ${x.rows} × ${x.cols}`,
+    make: async (folder) => saveLayout(folder, await umap(x, { ...given, ...call })),
+    load: loadLayout,
+  });
+  return { ...layout, rows: matrixId(x) };
+}
+
+/** Labels without activations: tokens by the logit lens, or numbers. */
+async function plainLabels(
+  features: number,
+  sae: Sae | undefined,
+  model: LanguageModel | undefined,
+  call: CallOptions,
+): Promise<string[][]> {
+  if (!model || !sae) return Array.from({ length: features }, (_, i) => [`#${i}`]);
+  const promoted = await logitLens(model, sae, { top: NAMING_TOKENS, ...call });
+  return promoted.map((tokens) => tokens.map(({ token }) => token));
+}
+
+/** What a map without activations has in their place. */
+const unmeasured = (points: number): Pick<BundleSet, 'firings' | 'tokens' | 'examples'> => ({
+  firings: new Int32Array(points).fill(-1),
+  tokens: 0,
+  examples: Array.from({ length: points }, () => []),
+});
+
+/** One SAE. With activations the features are named by them, and have their examples. */
+export async function saeMapItems(
+  env: Environment,
+  sae: Sae,
+  options: SaeMapOptions & { activations?: SparseActivations },
+  call: CallOptions,
+): Promise<OutputItem[]> {
+  const rows = rowsOf(sae, options.rows ?? 'decoder');
+  const layout = await keptLayout(env, rows, options, call);
+  if (options.activations) {
+    // The store knows its SAE by its decoder: a layout of the encoder is of the same features.
+    const placed = options.rows === 'encoder' ? { ...layout, rows: undefined } : layout;
+    return featureMapItems(env, placed, options.activations, only(FEATURE_MAP, options));
+  }
+  const labels = await plainLabels(rows.rows, sae, options.model, call);
+  const set: BundleSet = {
+    ...{ name: 'A', title: sae.name, sae: { id: sae.id, name: sae.name }, layout, labels },
+    ...unmeasured(rows.rows),
+  };
+  return bundleItems(
+    env,
+    [set],
+    { layout: layout.id, sae: sae.id, ...named(options.model) },
+    only(FEATURE_MAP, options),
+  );
+}
+
+const named = (model: LanguageModel | undefined): Record<string, string> => (model ? { model: model.id } : {});
+
+/** Names that tell the SAEs apart: their widths, numbered where two are as wide. */
+function partNames(saes: readonly Sae[]): string[] {
+  const widths = saes.map((sae) => String(sae.W_dec.rows));
+  return widths.map((width, i) => {
+    const alike = widths.flatMap((w, j) => (w === width ? j : []));
+    return alike.length === 1 ? width : `${width} (${alike.indexOf(i) + 1})`;
+  });
+}
+
+/** A layout of any rows, without activations. */
+export async function layoutItems(
+  env: Environment,
+  layout: Layout,
+  { sae, ...options }: Given<typeof LAYOUT_MAP>,
+  call: CallOptions,
+): Promise<OutputItem[]> {
+  if (options.model && !sae) throw new TypeError('fg.show: model names features through their SAE; give sae too');
+  if (sae && sae.W_dec.rows !== layout.points)
+    throw new RangeError(`the layout has ${layout.points} points but ${sae.name} has ${sae.W_dec.rows} features`);
+  const { points, description } = layout;
+  const set: BundleSet = {
+    ...{ name: 'A', title: sae?.name ?? description, layout, ...unmeasured(points) },
+    ...(sae && { sae: { id: sae.id, name: sae.name } }),
+    labels: await plainLabels(points, sae, options.model, call),
+  };
+  const inputs = { layout: layout.id, ...(sae && { sae: sae.id }), ...named(options.model) };
+  return bundleItems(env, [set], inputs, only(FEATURE_MAP, options));
+}
+
+/** Several SAEs of one hook in one embedding, narrow to wide, with a line from each feature to its parent. */
+export async function jointMapItems(
+  env: Environment,
+  given: readonly Sae[],
+  options: SaeMapOptions,
+  call: CallOptions,
+): Promise<OutputItem[]> {
+  if (given.length > MOST_PARTS)
+    throw new RangeError(`a joint map has up to ${MOST_PARTS} SAEs but ${given.length} were given; leave some out`);
+  const saes = [...given].sort((a, b) => a.W_dec.rows - b.W_dec.rows);
+  const parts = saes.map((sae) => rowsOf(sae, options.rows ?? 'decoder'));
+  const x = stacked(parts);
+  const layout = await keptLayout(env, x, options, call);
+  const names = partNames(saes);
+  const labels: string[][] = [];
+  for (const [p, sae] of saes.entries())
+    for (const label of await plainLabels(parts[p].rows, sae, options.model, call)) labels.push(label);
+  const title = options.title ?? `${names.join(' → ')} features: ${saes[0].name}`;
+  const set: BundleSet = {
+    ...{ name: 'joint', title, layout, labels, ...unmeasured(x.rows) },
+    parts: saes.map((sae, p) => ({ name: names[p], title: sae.name, points: parts[p].rows })),
+    family: await familyOf(parts, call),
+  };
+  const inputs = Object.fromEntries(saes.map((sae, p) => [`sae${p}`, sae.id]));
+  const words = { ...only(FEATURE_MAP, options), title };
+  return bundleItems(env, [set], { layout: layout.id, ...inputs, ...named(options.model) }, words);
+}
