@@ -55,6 +55,7 @@ class Kernel {
     const artifactFolder = options['artifact-folder'] ?? path.join(notebookFolder, '.fgnb');
     this.session = new Session({
       notebookFolder,
+      notebook: options.notebook,
       artifactFolder,
       createGlobals: (context) =>
         options.bare

@@ -1,6 +1,6 @@
 """A second reader of Neuronpedia's feature JSON: checks the fields of every batch and gives the features in order.
 
-Takes the folder as argument; writes [{feature}, ...]. Used by test/unit/sae/neuronpedia.test.ts.
+Takes the folder as argument; writes [{feature, 'groups': [[bin_min, bin_max, bin_contains, examples], ...]}, ...]. Used by test/unit/sae/neuronpedia.test.ts.
 """
 
 import json
@@ -28,9 +28,20 @@ for name in names:
         assert all(isinstance(f[k], list) for k in LISTS) and all(isinstance(f[k], (int, float)) for k in NUMBERS)
         assert len(f['pos_str']) == len(f['pos_values']) and len(f['neg_str']) == len(f['neg_values'])
         assert len(f['freq_hist_data_bar_values']) == len(f['freq_hist_data_bar_heights'])
+        assert len(f['logits_hist_data_bar_values']) == len(f['logits_hist_data_bar_heights'])
+        groups = {}
         for a in f['activations']:
             assert set(a) == ACTIVATION and len(a['tokens']) == len(a['values'])
-            assert a['bin_min'] <= a['values'][a['qualifying_token_index']] <= a['bin_max']
+            key = (a['bin_min'], a['bin_max'], a['bin_contains'])
+            groups.setdefault(key, []).append(a)
+            if key[0] == -1:
+                # "TOP ACTIVATIONS": bin_max is the maximum, nothing is said of how many.
+                assert key[2] == -1 and a['values'][a['qualifying_token_index']] <= key[1]
+            else:
+                # "INTERVAL": a share of all tokens.
+                assert 0 <= key[2] <= 1 and key[0] <= a['values'][a['qualifying_token_index']] <= key[1]
+        assert sum(k[0] == -1 for k in groups) == (1 if f['activations'] else 0)
+        f['groups'] = [[*k, len(v)] for k, v in groups.items()]
         features.append(f)
 assert [f['feature_index'] for f in features] == list(range(len(features)))
 json.dump(features, sys.stdout)

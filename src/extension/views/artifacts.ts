@@ -6,16 +6,8 @@ import { artifactFolder, kernelConfig } from '../config.js';
 import { COMMAND } from '../ids.js';
 import { notebookFolderOf, type Sessions } from '../notebook/controller.js';
 import { readInside } from '../panels/insideFiles.js';
+import { artifactDetails, artifactLine, artifactOf, type Artifact } from './artifactWords.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
-
-interface Artifact {
-  file: string;
-  id: string;
-  kind: string;
-  title?: string;
-  created?: string;
-  wallMs?: number;
-}
 
 const RECORD = 'artifact.json';
 const MAX_RECORD_BYTES = 64 * 2 ** 20;
@@ -27,13 +19,11 @@ async function listArtifacts(folder: string): Promise<Artifact[]> {
   const found = await Promise.all(
     entries
       .filter((entry) => entry.isDirectory())
-      .map(async (entry): Promise<Artifact[]> => {
+      .map(async (entry): Promise<Artifact | Artifact[]> => {
         const file = path.join(folder, entry.name, RECORD);
         try {
-          const record = JSON.parse(
-            (await readInside(root, file, MAX_RECORD_BYTES)).toString('utf8'),
-          ) as Partial<Artifact>;
-          return [{ ...record, file, id: record.id ?? entry.name, kind: record.kind ?? 'artifact' }];
+          const record: unknown = JSON.parse((await readInside(root, file, MAX_RECORD_BYTES)).toString('utf8'));
+          return artifactOf(record, file, entry.name) ?? [];
         } catch {
           return [];
         }
@@ -43,13 +33,10 @@ async function listArtifacts(folder: string): Promise<Artifact[]> {
 }
 
 function toItem(artifact: Artifact): vscode.TreeItem {
-  const item = new vscode.TreeItem(artifact.title || artifact.kind);
-  const seconds = artifact.wallMs === undefined ? '' : `${(artifact.wallMs / 1000).toFixed(1)} s`;
-  const made = artifact.created ? new Date(artifact.created).toLocaleString() : '';
-  item.description = [artifact.title ? artifact.kind : '', artifact.id.slice(0, 8), seconds]
-    .filter(Boolean)
-    .join(' · ');
-  item.tooltip = [`${artifact.kind} ${artifact.id}`, made, path.dirname(artifact.file)].filter(Boolean).join('\n');
+  const { label, description } = artifactLine(artifact);
+  const item = new vscode.TreeItem(label);
+  item.description = description;
+  item.tooltip = [...artifactDetails(artifact), path.dirname(artifact.file)].join('\n');
   item.iconPath = new vscode.ThemeIcon('archive');
   item.contextValue = 'artifact';
   item.command = { command: COMMAND.revealArtifact, title: 'Show Artifact Record', arguments: [artifact] };

@@ -14,6 +14,7 @@ import { requirePairing } from '../sae/conformance.js';
 import { conformanceWarnings } from '../sae/pairing.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
 import { leftOut, type CountedOptions } from '../sae/trainedOn.js';
+import { pairTitle } from '../sae/title.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { captureActivations } from '../models/capture.js';
 import { density, meanL0 } from './statistics.js';
@@ -94,7 +95,7 @@ export async function saveActivations(
   };
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
-    title: `${model.name} ${hook} × ${sae.name}${interventions.length > 0 ? `, ${describeAll(interventions)}` : ''}`,
+    title: `${pairTitle(model, hook, sae)}${interventions.length > 0 ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
       if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
       const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));

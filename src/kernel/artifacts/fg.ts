@@ -11,12 +11,15 @@ import type { ArtifactRecord } from './types.js';
 
 /** Records, one a row: what it is, its id as it may be passed to find, and where it came from. */
 function recordItems(records: readonly ArtifactRecord[], title: string): OutputItem[] {
+  const noted = records.some(({ note }) => note !== undefined);
   return tableItems(
     tableOf(
-      records.map(({ kind, id, title: name, created, device, wallMs }) => ({
+      records.map(({ kind, id, title: name, note, madeBy, created, device, wallMs }) => ({
         kind,
         id: id.slice(0, 8),
         title: name,
+        ...(noted ? { note: note ?? '' } : {}),
+        'made by': [madeBy?.notebook, madeBy?.cell].filter(Boolean).join(' '),
         created: created.slice(0, 16).replace('T', ' '),
         seconds: wallMs / 1000,
         device,

@@ -15,7 +15,7 @@ export interface ArtifactKey {
 
 /** Where a result was made, as far as the session knows. */
 export interface MadeBy {
-  /** Name of the notebook's folder. */
+  /** File name of the notebook, or the name of its folder where no file is known. */
   notebook?: string;
   /** Id of the cell. */
   cell?: string;

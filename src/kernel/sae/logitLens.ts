@@ -37,26 +37,11 @@ export async function logitLens(
   sae: Sae,
   options: LogitLensOptions = {},
 ): Promise<PromotedToken[][]> {
-  const { dModel, vocab } = model.config;
+  const { vocab } = model.config;
   const top = Math.min(options.top ?? 10, vocab);
   const bottom = Math.min(options.bottom ?? 0, vocab - top);
-  if (sae.W_dec.cols !== dModel)
-    throw new RangeError(
-      `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.W_dec.cols}`,
-    );
-  const rows = Math.max(1, Math.floor(BLOCK / vocab));
   const out: PromotedToken[][] = [];
-  for (let first = 0; first < sae.config.dSae; first += rows) {
-    checkAborted(options.signal, 'logit lens');
-    const count = Math.min(rows, sae.config.dSae - first);
-    const logits = tf.tidy(() => {
-      const directions = tf.tensor3d(sae.W_dec.data.slice(first * dModel, (first + count) * dModel), [
-        1,
-        count,
-        dModel,
-      ]);
-      return model.unembed(directions, options.foldNorm).dataSync<'float32'>();
-    });
+  for await (const { count, logits } of logitBlocks(model, sae, options)) {
     const best = topKRows(logits, count, vocab, top);
     const worst =
       bottom > 0
@@ -76,8 +61,35 @@ export async function logitLens(
           return read(worst!.indices[at], -worst!.values[at]);
         }),
       ]);
-    options.onProgress?.({ label: 'logit lens', done: first + count, total: sae.config.dSae, unit: 'features' });
-    await breathe();
   }
   return out;
+}
+
+/**
+ * Logits of all tokens, [count, vocab], of decoder rows `first` and after, a block of features at a time.
+ * @throws RangeError when the SAE's width is not the model's residual width.
+ */
+export async function* logitBlocks(
+  model: Pick<LanguageModel, 'name' | 'config' | 'unembed'>,
+  sae: Sae,
+  { foldNorm, signal, onProgress }: Pick<LogitLensOptions, 'foldNorm' | 'signal' | 'onProgress'> = {},
+): AsyncGenerator<{ first: number; count: number; logits: Float32Array }> {
+  const { dModel, vocab } = model.config;
+  const { dSae } = sae.config;
+  if (sae.W_dec.cols !== dModel)
+    throw new RangeError(
+      `the logit lens reads directions of the residual stream, width ${dModel} in ${model.name}, but ${sae.name} has width ${sae.W_dec.cols}`,
+    );
+  const rows = Math.max(1, Math.floor(BLOCK / vocab));
+  for (let first = 0; first < dSae; first += rows) {
+    checkAborted(signal, 'logit lens');
+    const count = Math.min(rows, dSae - first);
+    const directions = sae.W_dec.data.slice(first * dModel, (first + count) * dModel);
+    const logits = tf.tidy(() =>
+      model.unembed(tf.tensor3d(directions, [1, count, dModel]), foldNorm).dataSync<'float32'>(),
+    );
+    yield { first, count, logits };
+    onProgress?.({ label: 'logit lens', done: first + count, total: dSae, unit: 'features' });
+    await breathe();
+  }
 }

@@ -254,6 +254,7 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   process.chdir(notebookFolder);
   const session = new Session({
     notebookFolder,
+    notebook: notebookFile,
     outputFolder,
     artifactFolder,
     createGlobals: options.createGlobals,

@@ -49,6 +49,8 @@ export interface SessionSink {
 
 export interface SessionOptions {
   notebookFolder: string;
+  /** Path or URI of the notebook, whose name records of results carry; default the folder's name. */
+  notebook?: string;
   artifactFolder: string;
   /** Where the notebook is saved, default `notebookFolder`. */
   outputFolder?: string;
@@ -81,6 +83,16 @@ interface Queued {
 const STOP_TIMERS_MS = 2000;
 
 const OWN_FOLDER = path.dirname(fileURLToPath(import.meta.url));
+
+/** The name of a notebook's file, of a path or a URI. */
+function notebookName(notebook = ''): string {
+  const name = path.posix.basename(notebook.replaceAll('\\', '/'));
+  try {
+    return /^[\w-]+:/.test(notebook) ? decodeURIComponent(name) : name;
+  } catch {
+    return name;
+  }
+}
 
 export class Session implements SessionContext {
   readonly id = randomBytes(6).toString('hex');
@@ -408,7 +420,7 @@ export class Session implements SessionContext {
   madeBy(): MadeBy {
     const { request } = this.owner ?? {};
     return {
-      notebook: path.basename(this.notebookFolder),
+      notebook: notebookName(this.options.notebook) || path.basename(this.notebookFolder),
       ...(request ? { cell: request.cellId } : {}),
       ...(this.figures.size > 0 ? { keyFigures: Object.fromEntries(this.figures) } : {}),
     };

@@ -13,6 +13,14 @@ if (!python) console.warn(`Neuronpedia's JSON by a second reader: skipped, there
 const sae = randomSae(21, 140, lmA.id, 3);
 
 interface Feature {
+  /** bin_min, bin_max, bin_contains and how many examples. */
+  groups: Array<[number, number, number, number]>;
+  neuron_alignment_indices: number[];
+  neuron_alignment_values: number[];
+  neuron_alignment_l1: number[];
+  freq_hist_data_bar_values: number[];
+  logits_hist_data_bar_heights: number[];
+  logits_hist_data_bar_values: number[];
   frac_nonzero: number;
   freq_hist_data_bar_heights: number[];
   pos_str: string[];
@@ -28,6 +36,7 @@ it.skipIf(!python)('holds what the store and the model say of every feature', as
   const folder = await world.fg.sae.save(sae, 'neuronpedia', { layout: 'neuronpedia', activations, model: lmA });
   const run = spawnSync(PYTHON, [join(import.meta.dirname, '../../goldens/read-neuronpedia.py'), folder], {
     encoding: 'utf8',
+    maxBuffer: 2 ** 26,
   });
   expect(run.stderr).toBe('');
   const features = JSON.parse(run.stdout) as Feature[];
@@ -44,10 +53,40 @@ it.skipIf(!python)('holds what the store and the model say of every feature', as
     feature.pos_values.forEach((v, i) => expect(Math.abs(v - logits[i])).toBeLessThan(1e-5 * Math.abs(logits[0])));
     feature.neg_values.forEach((v, i) => expect(Math.abs(v - logits.at(-1 - i)!)).toBeLessThan(1e-5 * Math.abs(logits[0]))); // prettier-ignore
     expect(feature.pos_str.length).toBe(10);
+    // As numpy.histogram(logits, 50) counts: the last bin holds its upper end.
+    const [low, high] = [logits.at(-1)!, logits[0]];
+    const step = (high - low) / 50;
+    expect(feature.logits_hist_data_bar_heights.reduce((a, b) => a + b, 0)).toBe(logits.length);
+    const edges = Array.from({ length: 51 }, (_, i) => low + i * step);
+    feature.logits_hist_data_bar_values.forEach((v, i) => expect(v).toBeCloseTo((edges[i] + edges[i + 1]) / 2, 5));
+    // Logits at an edge may round into either bin: sums from the left are held between counts on both sides of it.
+    let sum = 0;
+    feature.logits_hist_data_bar_heights.slice(0, -1).forEach((n, i) => {
+      sum += n;
+      const below = (edge: number): number => logits.filter((l) => l < edge).length;
+      expect(sum).toBeGreaterThanOrEqual(below(edges[i + 1] - 1e-5));
+      expect(sum).toBeLessThanOrEqual(below(edges[i + 1] + 1e-5));
+    });
+    const order = feature.vector.map((v, j) => [v, j]).sort((a, b) => b[0] - a[0]);
+    const l1 = feature.vector.reduce((total, v) => total + Math.abs(v), 0);
+    expect(feature.neuron_alignment_indices).toEqual(order.slice(0, 3).map(([, j]) => j));
+    expect(feature.neuron_alignment_values).toEqual(order.slice(0, 3).map(([v]) => v));
+    feature.neuron_alignment_l1.forEach((share, i) => expect(share).toBeCloseTo(Math.abs(order[i][0]) / l1, 6));
     if (values[f].length === 0) expect(feature.activations).toEqual([]);
     else {
       const [best] = feature.activations;
-      expect(best.values[best.qualifying_token_index]).toBe(values[f].reduce((a, b) => Math.max(a, b)));
+      const max = values[f].reduce((a, b) => Math.max(a, b));
+      expect(best.values[best.qualifying_token_index]).toBe(max);
+      const [top, ...intervals] = feature.groups;
+      expect(top.slice(0, 3)).toEqual([-1, max, -1]);
+      expect(intervals.map(([from]) => from)).toEqual(intervals.map(([from]) => from).sort((a, b) => b - a));
+      // Of all tokens, the silent ones in the lowest interval, as SAEDashboard counts them.
+      const silent = activations.meta.tokens - values[f].length;
+      for (const [from, to, contains, examples] of intervals) {
+        const inside = values[f].filter((v) => v > from && v <= to).length;
+        expect(contains).toBeCloseTo((inside + (from === 0 ? silent : 0)) / activations.meta.tokens, 12);
+        expect(examples).toBeLessThanOrEqual(5);
+      }
     }
   }
   expect(values.filter((v) => v.length === 0).length).toBeGreaterThanOrEqual(3);
