@@ -17,6 +17,7 @@ import {
   type NotebookFile,
   type OutputItem,
 } from './notebook.js';
+import { isRecord } from './objects.js';
 
 export const NOTEBOOK_INDENT = 1;
 
@@ -46,10 +47,6 @@ class WrongValue {
 }
 
 type Known = { [key: string]: unknown };
-
-function isObject(value: unknown): value is Known {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Known keys first and in this order, `undefined` left out, then what else `from` has. */
 function ordered(known: Array<[string, unknown]>, from: Known, last: Array<[string, unknown]> = []): Known {
@@ -111,7 +108,7 @@ function lines(value: unknown, path: JsonPath): string {
 }
 
 function object(value: unknown, path: JsonPath): Known {
-  if (isObject(value)) return value;
+  if (isRecord(value)) return value;
   throw new WrongValue(path, `${pathName(path)} must be an object, not ${describe(value)}`);
 }
 
@@ -244,7 +241,7 @@ export function parseNotebook(source: string): NotebookFile {
   if (json.trim() === '') return newNotebook();
   const raw = parseJson(json);
   try {
-    if (!isObject(raw)) throw new WrongValue([], `the file holds ${describe(raw)}, not a notebook object`);
+    if (!isRecord(raw)) throw new WrongValue([], `the file holds ${describe(raw)}, not a notebook object`);
     readVersion(raw);
     const metadata = raw.metadata === undefined ? {} : object(raw.metadata, ['metadata']);
     const taken = new Set<string>();

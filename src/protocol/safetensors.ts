@@ -8,6 +8,7 @@
  */
 
 import { clip } from './clip.js';
+import { isRecord } from './objects.js';
 
 export type Dtype =
   'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
@@ -141,7 +142,7 @@ export function parseHeader(header: Uint8Array, fileBytes: number, what = 'safet
     const message = error instanceof Error ? error.message : String(error);
     throw message.startsWith(what) ? error : new Error(`${what}: header is not UTF-8 JSON: ${clip(message, 200)}`);
   }
-  if (!isObject(json)) throw new Error(`${what}: header is not a JSON object`);
+  if (!isRecord(json)) throw new Error(`${what}: header is not a JSON object`);
   const dataBytes = fileBytes - 8 - header.length;
   const tensors = new Map<string, TensorEntry>();
   let metadata: Record<string, string> = {};
@@ -155,7 +156,7 @@ export function parseHeader(header: Uint8Array, fileBytes: number, what = 'safet
 }
 
 function parseMetadata(value: unknown, what: string): Record<string, string> {
-  if (!isObject(value) || Object.values(value).some((v) => typeof v !== 'string')) {
+  if (!isRecord(value) || Object.values(value).some((v) => typeof v !== 'string')) {
     throw new Error(`${what}: __metadata__ must map strings to strings`);
   }
   return value as Record<string, string>;
@@ -163,7 +164,7 @@ function parseMetadata(value: unknown, what: string): Record<string, string> {
 
 function parseEntry(name: string, value: unknown, dataBytes: number, what: string): TensorEntry {
   const where = `${what}: tensor "${clip(name)}"`;
-  if (!isObject(value)) throw new Error(`${where} has no description`);
+  if (!isRecord(value)) throw new Error(`${where} has no description`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!DTYPES.includes(dtype as Dtype)) {
     throw new Error(`${where} has dtype ${clip(String(JSON.stringify(dtype)))}; known are ${DTYPES.join(', ')}`);
@@ -224,10 +225,6 @@ function refuseDuplicateKeys(text: string, what: string): void {
       keys?.add(key);
     }
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export interface SafetensorsPlan {

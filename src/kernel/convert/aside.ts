@@ -5,8 +5,9 @@
 import { MIME } from '../../protocol/mime.js';
 import type { CellOutput, Json, OutputItem } from '../../protocol/notebook.js';
 import { isInert } from './inert.js';
-import { isObject, own } from './jupyter.js';
+import { own } from './jupyter.js';
 import { naturalOrder } from './order.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 const ASIDE = 'setAside';
 
@@ -27,7 +28,7 @@ export function withoutActive(output: CellOutput): CellOutput {
 }
 
 const isItem = (value: unknown): value is OutputItem =>
-  isObject(value) &&
+  isJsonObject(value) &&
   typeof value.mime === 'string' &&
   (value.text === undefined || (Array.isArray(value.text) && value.text.every((line) => typeof line === 'string'))) &&
   (value.base64 === undefined || typeof value.base64 === 'string');

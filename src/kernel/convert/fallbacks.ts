@@ -12,9 +12,9 @@ import { bundleMeta, bundlePlace } from '../session/report.js';
 import { ChartPictures } from './charts.js';
 import { graphSvg } from './graphSvg.js';
 import { comparisonHtml, featuresHtml, tableHtml } from './html.js';
-import { isObject } from './jupyter.js';
 import type { Notes } from './notes.js';
 import type { Fallbacks } from './toJupyter.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** Columns of a graph that can be drawn small. */
 const MAX_COLUMNS_BYTES = 256 * 2 ** 20;
@@ -69,13 +69,13 @@ function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<stri
     [MIME.graph, { unless, make: (json) => pictured(graphPicture(json, notebookFolder), 'Mapper graph') }],
     [
       MIME.chart,
-      { unless, make: async ({ spec, title }) => pictured(await charts.svg(isObject(spec) ? spec : {}), title) },
+      { unless, make: async ({ spec, title }) => pictured(await charts.svg(isJsonObject(spec) ? spec : {}), title) },
     ],
   ]);
 }
 
 async function looksOf(output: CellOutput, known: ReadonlyMap<string, Stand>): Promise<Looks | undefined> {
-  const item = output.items.find(({ mime, json }: OutputItem) => known.has(mime) && isObject(json));
+  const item = output.items.find(({ mime, json }: OutputItem) => known.has(mime) && isJsonObject(json));
   const stand = item && known.get(item.mime);
   if (!stand || output.items.some(({ mime }) => stand.unless.includes(mime))) return undefined;
   return stand.make(item.json as JsonObject);

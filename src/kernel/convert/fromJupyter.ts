@@ -21,7 +21,6 @@ import { itemOf } from './items.js';
 import {
   isCount,
   isMultiline,
-  isObject,
   isPlainMark,
   isTextList,
   joined,
@@ -37,6 +36,7 @@ import {
 } from './jupyter.js';
 import { Notes } from './notes.js';
 import { naturalOrder } from './order.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** The file is no notebook that can be read. */
 export class JupyterError extends Error {
@@ -88,12 +88,12 @@ const isCountOrNull = (value: unknown): value is number | null => value === null
 function remembered(metadata: JsonObject): { natural: JsonObject; memory: JsonObject } {
   const memory = own(metadata, MEMORY);
   const natural = objectOf(Object.entries(metadata).filter(([key]) => key !== MEMORY));
-  return { natural, memory: isObject(memory) ? memory : {} };
+  return { natural, memory: isJsonObject(memory) ? memory : {} };
 }
 
 const objectIn = (memory: JsonObject, key: string): JsonObject | undefined => {
   const value = own(memory, key);
-  return isObject(value) ? value : undefined;
+  return isJsonObject(value) ? value : undefined;
 };
 
 /** Metadata as it was: undefined where there was none. */
@@ -108,14 +108,14 @@ function itemsOf(data: JsonObject, memory: JsonObject): OutputItem[] {
   const listed = own(memory, 'items');
   if (!isList(listed)) return naturalOrder(Object.keys(data)).map((mime) => itemOf(mime, data[mime]));
   return listed.flatMap((entry): OutputItem[] => {
-    if (isObject(entry) && typeof own(entry, 'mime') === 'string') return [entry as unknown as OutputItem];
+    if (isJsonObject(entry) && typeof own(entry, 'mime') === 'string') return [entry as unknown as OutputItem];
     return typeof entry === 'string' && Object.hasOwn(data, entry) ? [itemOf(entry, data[entry])] : [];
   });
 }
 
 function readDisplay(output: JsonObject, path: JsonPath): CellOutput {
-  const data = field(output, 'data', path, 'an object', isObject);
-  const { natural, memory } = remembered(field(output, 'metadata', path, 'an object', isObject, {}));
+  const data = field(output, 'data', path, 'an object', isJsonObject);
+  const { natural, memory } = remembered(field(output, 'metadata', path, 'an object', isJsonObject, {}));
   const metadata = joinedMetadata(natural, memory);
   const items = itemsOf(data, memory);
   const rest = objectIn(memory, 'rest') ?? {};
@@ -170,7 +170,7 @@ class Reader {
   ) {}
 
   private output(raw: Json, path: JsonPath, index: number): CellOutput | undefined {
-    if (!isObject(raw)) throw new JupyterError(`${nameOf(path)} must be an object, not ${described(raw)}`, path);
+    if (!isJsonObject(raw)) throw new JupyterError(`${nameOf(path)} must be an object, not ${described(raw)}`, path);
     const type = field(raw, 'output_type', path, 'a string', isText);
     if (type === 'stream') return readStream(raw, path);
     if (type === 'error') return readError(raw, path);
@@ -215,7 +215,7 @@ class Reader {
 
   cell(raw: Json, index: number): NotebookCell {
     const path: JsonPath = ['cells', index];
-    if (!isObject(raw)) throw new JupyterError(`${nameOf(path)} must be an object, not ${described(raw)}`, path);
+    if (!isJsonObject(raw)) throw new JupyterError(`${nameOf(path)} must be an object, not ${described(raw)}`, path);
     const type = field(raw, 'cell_type', path, 'code, markdown or raw', isText);
     if (type !== 'code' && type !== 'markdown' && type !== 'raw')
       throw new JupyterError(`${nameOf(path)}.cell_type must be code, markdown or raw, not ${described(type)}`, [
@@ -224,7 +224,7 @@ class Reader {
       ]);
     const text = joined(field(raw, 'source', path, 'text or a list of lines', isMultiline, []));
     if (text.includes('\r')) this.notes.add('line ends (CRLF, CR) became LF', index);
-    const { natural, memory } = remembered(field(raw, 'metadata', path, 'an object', isObject, {}));
+    const { natural, memory } = remembered(field(raw, 'metadata', path, 'an object', isJsonObject, {}));
     const isCode = type === 'code';
     const named = own(memory, 'language');
     const language = isText(named) ? named : isCode ? (markedLanguage(natural) ?? this.language) : type;
@@ -279,15 +279,15 @@ function requireVersion(raw: JsonObject): number {
  * @throws JupyterError with the place of what is wrong.
  */
 export function fromJupyter(raw: unknown): Imported {
-  if (!isObject(raw)) throw new JupyterError(`the file holds ${described(raw)}, not a notebook`);
+  if (!isJsonObject(raw)) throw new JupyterError(`the file holds ${described(raw)}, not a notebook`);
   const minor = requireVersion(raw);
-  const { natural, memory } = remembered(field(raw, 'metadata', [], 'an object', isObject, {}));
+  const { natural, memory } = remembered(field(raw, 'metadata', [], 'an object', isJsonObject, {}));
   const reader = new Reader(notebookLanguage(natural), minor >= 5);
   if (minor > 5)
     reader.notes.add(`The notebook is in nbformat 4.${minor}: it is read as 4.5, and what is newer is left out.`);
   const cells = field(raw, 'cells', [], 'a list', isList).map((cell, i) => reader.cell(cell, i));
   const kernelspec = own(natural, 'kernelspec');
-  const isOurs = isObject(kernelspec) && kernelspec.name === KERNEL_NAME;
+  const isOurs = isJsonObject(kernelspec) && kernelspec.name === KERNEL_NAME;
   const metadata = objectOf(
     Object.entries(natural).filter(([key]) => !isOurs || (key !== 'kernelspec' && key !== 'language_info')),
   );

@@ -7,6 +7,7 @@
  * keys. Streams and errors have no metadata: what is to be remembered of them makes them display_data.
  */
 import { CELL_LANGUAGE, type Json, type JsonObject, type OutputItem } from '../../protocol/notebook.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 export type Multiline = string | string[];
 
@@ -85,9 +86,6 @@ export const LANGUAGE_INFO: JsonObject = {
   pygments_lexer: 'typescript',
 };
 
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 export const isMultiline = (value: unknown): value is Multiline => typeof value === 'string' || isTextList(value);
 
 export const isTextList = (value: unknown): value is string[] =>
@@ -110,7 +108,7 @@ export const objectOf = (entries: Iterable<readonly [string, unknown]>): JsonObj
 export function sameJson(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((value, i) => sameJson(value, b[i]));
-  if (!isObject(a) || !isObject(b)) return Object.is(a, b);
+  if (!isJsonObject(a) || !isJsonObject(b)) return Object.is(a, b);
   const keys = Object.keys(a);
   return (
     keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
@@ -132,7 +130,7 @@ const isFlag = (value: Json): boolean => typeof value === 'boolean';
 const fields =
   (of: Record<string, (value: Json) => boolean>, needed: readonly string[] = []) =>
   (value: Json): boolean =>
-    isObject(value) &&
+    isJsonObject(value) &&
     needed.every((key) => Object.hasOwn(value, key)) &&
     Object.entries(of).every(([key, fits]) => !Object.hasOwn(value, key) || fits(value[key]));
 const never = (): boolean => false;
@@ -146,11 +144,11 @@ const CELL_METADATA: Record<string, (value: Json) => boolean> = {
     Array.isArray(value) &&
     value.every((tag) => typeof tag === 'string' && /^[^,]+$/.test(tag)) &&
     new Set(value).size === value.length,
-  jupyter: isObject,
+  jupyter: isJsonObject,
   format: isText,
   collapsed: isFlag,
   scrolled: (value) => typeof value === 'boolean' || value === 'auto',
-  execution: (value) => isObject(value) && Object.values(value).every(isText),
+  execution: (value) => isJsonObject(value) && Object.values(value).every(isText),
   trusted: never,
   [MEMORY]: never,
 };
@@ -159,7 +157,7 @@ const NOTEBOOK_METADATA: Record<string, (value: Json) => boolean> = {
   language_info: fields(
     {
       ...{ name: isText, file_extension: isText, mimetype: isText, pygments_lexer: isText },
-      codemirror_mode: (value) => isText(value) || isObject(value),
+      codemirror_mode: (value) => isText(value) || isJsonObject(value),
     },
     ['name'],
   ),
@@ -189,17 +187,17 @@ export function fitting(
 
 /** Attachments as the schema has them: by file name, data by mime type. */
 export const areAttachments = (value: unknown): value is JsonObject =>
-  isObject(value) &&
+  isJsonObject(value) &&
   Object.values(value).every(
     (bundle) =>
-      isObject(bundle) && Object.entries(bundle).every(([mime, data]) => isJsonMime(mime) || isMultiline(data)),
+      isJsonObject(bundle) && Object.entries(bundle).every(([mime, data]) => isJsonMime(mime) || isMultiline(data)),
   );
 
 /** Language of cells that name none: that of the notebook's kernel, else Python as elsewhere; ours for TypeScript. */
 export function notebookLanguage(metadata: JsonObject): string {
   const named = (key: string, field: string): string | undefined => {
     const value = own(metadata, key);
-    const name = isObject(value) ? own(value, field) : undefined;
+    const name = isJsonObject(value) ? own(value, field) : undefined;
     return typeof name === 'string' && name !== '' ? name.toLowerCase() : undefined;
   };
   const language = named('kernelspec', 'language') ?? named('language_info', 'name') ?? 'python';
@@ -209,13 +207,15 @@ export function notebookLanguage(metadata: JsonObject): string {
 /** Language that VS Code writes into a cell that differs from its notebook's. */
 export function markedLanguage(metadata: JsonObject): string | undefined {
   const mark = own(metadata, 'vscode');
-  const language = isObject(mark) ? own(mark, 'languageId') : undefined;
+  const language = isJsonObject(mark) ? own(mark, 'languageId') : undefined;
   return typeof language === 'string' && language !== '' ? language : undefined;
 }
 
 /** A mark that says nothing but another language than the notebook's: the cell's language holds it. */
 export function isPlainMark(value: Json, language: string): boolean {
   return (
-    isObject(value) && Object.keys(value).length === 1 && (markedLanguage({ vscode: value }) ?? language) !== language
+    isJsonObject(value) &&
+    Object.keys(value).length === 1 &&
+    (markedLanguage({ vscode: value }) ?? language) !== language
   );
 }

@@ -15,7 +15,6 @@ import {
   fitting,
   isCellId,
   isCount,
-  isObject,
   isPlainMark,
   isTextList,
   JUPYTER,
@@ -37,6 +36,7 @@ import { withActive } from './aside.js';
 import { executionOf } from './fromJupyter.js';
 import { dataOf, itemOf } from './items.js';
 import { naturalOrder } from './order.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** More representations of an output, by mime type, for those who cannot draw ours: those that it has are left alone. */
 export type Fallbacks = ReadonlyMap<CellOutput, ReadonlyMap<string, string>>;
@@ -58,7 +58,7 @@ const PRIVATE: readonly string[] = [MIME.stdout, MIME.stderr, MIME.error];
 function plainText(items: readonly OutputItem[]): string[] | undefined {
   const item = items.find(({ mime, text, json }) => PRIVATE.includes(mime) && (text ?? json) !== undefined);
   if (!item) return undefined;
-  const { stack, message } = (isObject(item.json) ? item.json : {}) as { stack?: Json; message?: Json };
+  const { stack, message } = (isJsonObject(item.json) ? item.json : {}) as { stack?: Json; message?: Json };
   return (
     item.text ??
     splitLines(typeof stack === 'string' ? stack : typeof message === 'string' ? message : JSON.stringify(item.json))
@@ -81,7 +81,7 @@ function display(given: CellOutput, fallback: ReadonlyMap<string, string>): Jupy
   if (text && !data.has(MIME.text)) data.set(MIME.text, text);
   const fit = fitting(metadata, 'output');
   const origin = own(output, JUPYTER);
-  const result = isObject(origin) && origin.output_type === 'execute_result' && Object.keys(origin).length === 2;
+  const result = isJsonObject(origin) && origin.output_type === 'execute_result' && Object.keys(origin).length === 2;
   const count = result && (origin.execution_count === null || isCount(origin.execution_count));
   const reads = data.size === items.length && sameJson(order, naturalOrder(data.keys()));
   const memory: OutputMemory = {
@@ -100,7 +100,8 @@ function originOf(output: CellOutput, type: string): JsonObject | undefined | nu
   const keys = Object.keys(output).filter((key) => key !== 'items' && output[key] !== undefined);
   if (keys.length === 0) return undefined;
   const origin = own(output, JUPYTER);
-  const fits = keys.length === 1 && isObject(origin) && origin.output_type === type && Object.keys(origin).length === 2;
+  const fits =
+    keys.length === 1 && isJsonObject(origin) && origin.output_type === type && Object.keys(origin).length === 2;
   return fits ? origin : null;
 }
 
@@ -115,7 +116,7 @@ function stream(output: CellOutput, { mime, text }: OutputItem): JupyterOutput |
 
 function error(output: CellOutput, { json }: OutputItem): JupyterOutput | undefined {
   const origin = originOf(output, 'error');
-  if (!isObject(json) || origin === null) return undefined;
+  if (!isJsonObject(json) || origin === null) return undefined;
   const { name, message, stack, ...more } = json;
   if (typeof name !== 'string' || typeof message !== 'string' || Object.keys(more).length > 0) return undefined;
   if (stack !== undefined && typeof stack !== 'string') return undefined;
@@ -192,7 +193,7 @@ function toCell(cell: NotebookCell, id: string, language: string, fallbacks: Fal
 /** The notebook, with `fallbacks` for outputs that only our renderer draws. fromJupyter gives the notebook back. */
 export function toJupyter(file: NotebookFile, fallbacks: Fallbacks = new Map()): JupyterNotebook {
   const isOurs = (key: string, value: Json): boolean =>
-    key === 'kernelspec' && isObject(value) && value.name === KERNELSPEC.name;
+    key === 'kernelspec' && isJsonObject(value) && value.name === KERNELSPEC.name;
   const fit = fitting(file.metadata, 'notebook', (key, value) => !isOurs(key, value));
   const { natural } = fit;
   const hasOurCells = file.cells.some((cell) => cell.kind === 'code' && cell.language === CELL_LANGUAGE);

@@ -4,12 +4,13 @@ import type { Json } from '../../protocol/notebook.js';
 import { kindOfPath, messageOf, readJson } from '../io/files.js';
 import { SaeFiles } from '../sae/layouts/files.js';
 import { LAYOUTS } from '../sae/layouts/index.js';
-import { isObject, NeedsOption, type Layout, type SaeParts } from '../sae/layouts/layout.js';
+import { NeedsOption, type Layout, type SaeParts } from '../sae/layouts/layout.js';
 import { checkConfig, checkShapes } from '../sae/sae.js';
 import type { Report, Subject } from './report.js';
 import type { SaeFact } from './types.js';
 import { lookAtValues } from './values.js';
 import { quoted } from './words.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** The layout that takes a file or folder, by the tensors in it; undefined when none does, or it cannot be opened. */
 export async function saeLayout(path: string): Promise<Layout | undefined> {
@@ -122,7 +123,7 @@ function tellNorm({ config: { normalizeActivations, metadata } }: SaeParts, repo
       `activations were scaled by ${JSON.stringify(metadata.norm_scaling_factor)} in training; loading folds it into the weights`,
     );
   const kwargs = metadata.model_from_pretrained_kwargs;
-  if (isObject(kwargs) && kwargs.center_writing_weights === true)
+  if (isJsonObject(kwargs) && kwargs.center_writing_weights === true)
     report.add(
       'centered-model',
       'note',
@@ -160,6 +161,6 @@ async function wasScaled(folder: string): Promise<boolean> {
   if ((await kindOfPath(path)) !== 'file') return false;
   const cfg = (await readJson(path)) as Json;
   const scaled = (o: Json | undefined): boolean =>
-    isObject(o) && o.normalize_activations === 'expected_average_only_in';
-  return scaled(cfg) || (isObject(cfg) && scaled(cfg.sae));
+    isJsonObject(o) && o.normalize_activations === 'expected_average_only_in';
+  return scaled(cfg) || (isJsonObject(cfg) && scaled(cfg.sae));
 }

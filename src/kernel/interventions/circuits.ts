@@ -21,6 +21,7 @@ import {
   type Written,
 } from './probe.js';
 import { rankAgreement, type RankAgreement } from './statistics.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives another circuit. */
 export const CIRCUIT_VERSION = 3;
@@ -199,10 +200,8 @@ function requireSettings(options: CircuitOptions): void {
   if (options.features && options.targets !== undefined)
     throw new TypeError('downstream features are given by id: leave { targets } out, or { features }');
   if (options.features?.length === 0) throw new RangeError('no downstream feature is given; give ids, or { targets }');
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
-  for (const [name, value] of Object.entries({ targets, sources, permutations }))
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${name} must be a whole number of at least 1 but is ${value}`);
+  requireWhole('seed', seed);
+  for (const [name, value] of Object.entries({ targets, sources, permutations })) requireWhole(name, value, 1);
 }
 
 /** Copies of the activation that one pass takes: 2,048 rows. */

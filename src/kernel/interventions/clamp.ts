@@ -9,6 +9,7 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import { rowIntervention, type Intervention, type PlaceOptions, type RowChange, type RowEdit } from './intervention.js';
 import type { FeatureSource } from './source.js';
 import { decoderPeers, hookOf } from './steer.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface FeatureOptions extends PlaceOptions {
   /** Hook to change; default the SAE's own. */
@@ -146,7 +147,7 @@ export function ablate(model: LanguageModel, sae: Sae, features: Features, optio
       wanted: (now) => new Float32Array(now.values.length),
     }));
   if (!source) throw new TypeError(`${method}-ablation takes values from activations; give { source }`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  requireWhole('seed', seed);
   if (source.sae !== sae.id)
     throw new RangeError(`the source holds activations of another SAE than ${sae.name}; make it with this SAE`);
   const hook = hookOf(sae, options.hook);

@@ -6,6 +6,7 @@ import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface CompareOptions extends CallOptions {
   /** New tokens per continuation, default 30. */
@@ -76,7 +77,7 @@ export async function compare(
   if (prompts.length === 0) throw new Error('compare needs at least one prompt');
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
   requireDraws(draws, temperature);
-  if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
+  requireWhole('top', top, 1);
   const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);
   const edits = editsOf(interventions);
   const total = prompts.length * draws;
@@ -107,8 +108,7 @@ export async function compare(
 }
 
 function requireDraws(draws: number, temperature: number): void {
-  if (!Number.isInteger(draws) || draws < 1)
-    throw new RangeError(`draws must be a whole number from 1 but is ${draws}`);
+  requireWhole('draws', draws, 1);
   if (draws > 1 && temperature === 0)
     throw new RangeError(`greedy decoding gives ${draws} times the same text; give a temperature above 0`);
 }

@@ -7,6 +7,7 @@ import { encodePrompt } from '../models/prompt.js';
 import { requireDirectionHook } from './intervention.js';
 import { selectorOf, type Positions, type Selector } from './positions.js';
 import type { Direction } from './steer.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Prompts, or a token set. */
 export type DirectionSide = string | readonly string[] | TokenSet;
@@ -59,8 +60,7 @@ interface Texts {
 /** One token set, or one of a single sequence per prompt; checked before anything runs. */
 function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOptions): Texts {
   const { sequences = 64 } = options;
-  if (!Number.isInteger(sequences) || sequences < 1)
-    throw new RangeError(`sequences must be a positive integer but is ${sequences}`);
+  requireWhole('sequences', sequences, 1);
   const fromSet = isTokenSet(side);
   const selector = selectorOf(model, options.positions ?? (fromSet ? 'all' : 'last'));
   const prompts = typeof side === 'string' ? [side] : side;

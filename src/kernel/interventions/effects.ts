@@ -9,6 +9,7 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import type { Intervention } from './intervention.js';
 import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
 import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives other effects on features. */
 export const EFFECTS_VERSION = 3;
@@ -231,10 +232,8 @@ export async function featureEffects(
   options: FeatureEffectOptions = {},
 ): Promise<FeatureEffect[]> {
   const { test = 'wilcoxon', top = 20, permutations = 999, seed = 0 } = options;
-  for (const [name, value] of Object.entries({ top, permutations }))
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${name} must be a whole number of at least 1 but is ${value}`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  for (const [name, value] of Object.entries({ top, permutations })) requireWhole(name, value, 1);
+  requireWhole('seed', seed);
   if (test !== 'wilcoxon' && test !== 'signFlip')
     throw new RangeError(`test is ${JSON.stringify(test)}; expected 'wilcoxon' or 'signFlip'`);
   const at = saesAt(model, saes, options);

@@ -27,6 +27,7 @@ import {
 } from './probe.js';
 import { sequencesOf } from './runs.js';
 import { rankAgreement, type RankAgreement } from './statistics.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives other attributions. */
 export const ATTRIBUTION_VERSION = 3;
@@ -151,9 +152,8 @@ function settings(options: AttributionOptions) {
     ['top', top, 1],
     ['permutations', permutations, 1],
   ] as const)
-    if (!Number.isInteger(value) || value < least)
-      throw new RangeError(`${name} must be a whole number of at least ${least} but is ${value}`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+    requireWhole(name, value, least);
+  requireWhole('seed', seed);
   if (method === 'gradient' && options.steps !== undefined)
     throw new TypeError("steps are the points of the integral; give method: 'integrated' with them, or leave them out");
   return { method, steps, verify, top, permutations, seed, nullSeed: options.nullSeed ?? seed };

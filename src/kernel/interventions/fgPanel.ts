@@ -31,6 +31,7 @@ import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
 import type { LabelledSae } from './panelSide.js';
 import { pairingsOf, tokensOfTexts } from './pairings.js';
+import { isObject } from '../../protocol/objects.js';
 
 /** What is done to a feature, at the start or in a pin. */
 const CHANGE = {
@@ -57,7 +58,6 @@ const PIN = {
 /** An intervention that the panel starts with, pinned. */
 export interface PanelIntervention extends Given<typeof PIN> {}
 
-const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null;
 const anSae = (doc: string) => required(value<Sae>('an SAE', { doc }, isObject));
 
 const DOWNSTREAM = {

@@ -18,6 +18,7 @@ import { saesAt } from './effects.js';
 import type { Intervention } from './intervention.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { requireRowHook, sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives another map. */
 export const JOINT_MAP_VERSION = 3;
@@ -244,8 +245,7 @@ function requireSettings(options: JointMapOptions): void {
   if (unused) throw new TypeError(`${unused} is UMAP's: give method: 'umap' with it, or leave it out`);
   if (!Number.isInteger(nulls) || nulls < 1)
     throw new RangeError(`nulls is ${nulls}: a map of effects needs at least 1 run of a null to be read against`);
-  if (!Number.isInteger(points) || points < 2)
-    throw new RangeError(`points must be a whole number of at least 2 but is ${points}`);
+  requireWhole('points', points, 2);
 }
 
 /**

@@ -14,6 +14,7 @@ import { tokenIds, type TokenChoice } from './probe.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives other effects on predictions. */
 export const LOGIT_EFFECTS_VERSION = 3;
@@ -411,8 +412,8 @@ export async function logitEffects(
   const { seed = 0, untouched = false } = options;
   const ids = options.tokens === undefined ? [] : [...new Set(tokenIds(model, options.tokens))];
   const { top = 20 } = options;
-  if (!Number.isInteger(top) || top < 1) throw new RangeError(`top must be a whole number of at least 1 but is ${top}`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  requireWhole('top', top, 1);
+  requireWhole('seed', seed);
   const sets = setsOf(model, data);
   const positions = options.positions ?? (typeof data === 'object' && 'tokenizer' in data ? 'all' : 'last');
   if (positions !== 'all' && positions !== 'last')

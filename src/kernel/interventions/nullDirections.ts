@@ -15,6 +15,7 @@ import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { nullName } from '../present/interventions.js';
 import { describeAll, type Intervention } from './intervention.js';
 import { batchTokensOf, requireRowHook, sequencesOf, type RunOptions } from './runs.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Norms of what an intervention changes, [B, T, 1, …], of the block of sequences that ran last. */
 interface Sizes {
@@ -169,7 +170,7 @@ function along(
 }
 
 function settings({ nulls: runs = 20, nullKinds, seed = 0 }: NullOptions) {
-  if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${runs}`);
+  requireWhole('nulls', runs, 0);
   const all = Object.keys(FORKS) as NullKind[];
   const asked = nullKinds === undefined ? undefined : [nullKinds].flat();
   for (const kind of asked ?? [])

@@ -31,6 +31,7 @@ import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
 import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './panelSide.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface InterventionsParts {
   model: LanguageModel;
@@ -59,11 +60,6 @@ const describeSae = ({ sae, hook }: SaeAt): InterventionsSae => ({
   features: sae.config.dSae,
   hook,
 });
-
-function requireWhole(what: string, value: unknown, least: number, most: number): number {
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
-  throw new RangeError(`${what} is ${String(value)}; expected a whole number from ${least} to ${most}`);
-}
 
 function requireText(value: unknown): string {
   if (typeof value === 'string') return value;

@@ -104,7 +104,7 @@ function requireTokens(text: EditedText): void {
   if (text.length < 1) throw new RangeError('the text has no tokens');
 }
 
-function requireWhole(positions: readonly number[]): void {
+function requireWholes(positions: readonly number[]): void {
   const bad = positions.find((p) => !Number.isSafeInteger(p));
   if (bad !== undefined) throw new RangeError(`position ${bad} is not a whole number`);
 }
@@ -122,7 +122,7 @@ function requireInside(position: number, text: EditedText): void {
 function byIndex(positions: readonly number[]): Selector {
   if (positions.length === 0)
     throw new RangeError("no position is given; give an index, several, or 'all' for every position");
-  requireWhole(positions);
+  requireWholes(positions);
   const list = [...positions];
   const slots = (ids: Int32Array, offset: number): number[] => {
     const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));
@@ -139,7 +139,7 @@ function byIndex(positions: readonly number[]): Selector {
 }
 
 function byRange({ from = 0, to }: { from?: number; to?: number }): Selector {
-  requireWhole(to === undefined ? [from] : [from, to]);
+  requireWholes(to === undefined ? [from] : [from, to]);
   if (to !== undefined && from < 0 === to < 0 && from > to)
     throw new RangeError(`positions from ${from} to ${to} are none: from comes first`);
   const place = (p: number, ids: Int32Array, offset: number): number => (p < 0 ? ids.length + p : p - offset);

@@ -5,6 +5,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface RunOptions extends CallOptions {
   /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
@@ -41,8 +42,7 @@ export interface PairedBlock {
 
 /** Sequences that a call looks at. @throws RangeError unless it is a whole number of at least 1. */
 export function sequencesOf(tokens: TokenSet, asked = 64): number {
-  if (!Number.isInteger(asked) || asked < 1)
-    throw new RangeError(`sequences must be a positive integer but is ${asked}`);
+  requireWhole('sequences', asked, 1);
   return Math.min(tokens.sequences, asked);
 }
 
@@ -55,8 +55,7 @@ export function requireRowHook(model: LanguageModel, hook: string): void {
 
 /** Tokens of one forward pass. @throws RangeError unless it is a positive integer. */
 export function batchTokensOf({ batchTokens = 2048 }: RunOptions): number {
-  if (!Number.isInteger(batchTokens) || batchTokens < 1)
-    throw new RangeError(`batchTokens must be a positive integer but is ${batchTokens}`);
+  requireWhole('batchTokens', batchTokens, 1);
   return batchTokens;
 }
 

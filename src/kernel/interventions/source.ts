@@ -10,6 +10,7 @@ import type { EditContext, LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
 import { hookOf } from './steer.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Values for rows of a pass: [rows × |ids|]. */
 export type Fill = (rows: Int32Array, context: EditContext) => Float32Array;
@@ -56,8 +57,7 @@ export async function featureSource(
   requireModelOfSae(sae, model, options.allowOtherModel);
   const hook = hookOf(sae, options.hook);
   const asked = options.sequences ?? 64;
-  if (!Number.isInteger(asked) || asked < 1)
-    throw new RangeError(`sequences must be a positive integer but is ${asked}`);
+  requireWhole('sequences', asked, 1);
   const sequences = Math.min(tokens.sequences, asked);
   if (sequences === 0) throw new RangeError('the token set is empty: there is nothing to take values from');
   const blocks: SparseRows[] = [];

@@ -16,6 +16,7 @@ import { saesAt } from './effects.js';
 import { withoutFeatures, written } from './probe.js';
 import { sequencesOf } from './runs.js';
 import { nullP } from './statistics.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives another transfer score. */
 export const TRANSFER_VERSION = 3;
@@ -236,9 +237,9 @@ function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, opti
     throw new RangeError(`measure is ${JSON.stringify(measure)}; expected 'cosine' or 'spearman'`);
   if (choose !== 'highest-r' && choose !== 'random')
     throw new RangeError(`choose is ${JSON.stringify(choose)}; expected 'highest-r' or 'random'`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
-  if (!Number.isInteger(nulls) || nulls < 1) throw new RangeError(`nulls must be a whole number ≥ 1 but is ${nulls}`);
-  if (!Number.isInteger(pairs) || pairs < 2) throw new RangeError(`pairs must be a whole number ≥ 2 but is ${pairs}`);
+  requireWhole('seed', seed);
+  requireWhole('nulls', nulls, 1);
+  requireWhole('pairs', pairs, 2);
   if ((a.watch || b.watch) && !(a.watch && b.watch && options.watchMap))
     throw new Error('watching SAEs downstream takes { watch } on both sides and { watchMap }, the map between the two');
   const watchMap = options.watchMap ?? map;

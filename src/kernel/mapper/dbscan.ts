@@ -3,6 +3,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { requireMemory } from '../compute/memory.js';
 import { exactScore, prepare, type Prepared, type Space } from './space.js';
+import { requireWhole } from '../compute/require.js';
 
 /** A symmetric relation of m points, 32 to a word. */
 export class Bits {
@@ -155,7 +156,6 @@ export async function dbscan(
   call: CallOptions = {},
 ): Promise<Int32Array> {
   if (!(options.eps > 0)) throw new RangeError(`DBSCAN: eps is ${options.eps}; expected a number above 0`);
-  if (!Number.isInteger(options.minSamples) || options.minSamples < 1)
-    throw new RangeError(`DBSCAN: minSamples is ${options.minSamples}; expected a whole number of at least 1`);
+  requireWhole('DBSCAN: minSamples', options.minSamples, 1);
   return labelsOf(await neighbourBits(space, ids, options.eps, call), options.minSamples);
 }

@@ -1,5 +1,6 @@
 /** Mapper graphs as files of other tools: KeplerMapper's JSON and GraphML. */
 import path from 'node:path';
+import { graphmlText } from '../../protocol/graphml.js';
 import type { BundleColumn } from './bundle.js';
 import type { MapperGraph } from './types.js';
 
@@ -56,64 +57,33 @@ export function keplerGraph(graph: MapperGraph): KeplerGraph {
   };
 }
 
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-/** Text of an attribute or element; characters that XML 1.0 cannot hold become U+FFFD. */
-const xml = (text: string): string =>
-  // eslint-disable-next-line no-control-regex
-  text.replace(/[&<>"]/g, (c) => ESCAPES[c]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd');
-
-interface Key {
-  id: string;
-  of: 'node' | 'edge' | 'graph';
-  name: string;
-  type: 'string' | 'int' | 'double';
-}
-
 /**
  * GraphML for Gephi, Cytoscape, networkx and igraph: per node its cube, cluster, component, size, members, and the mean of
  * each column over the members that have a value; per edge the members shared.
  */
 export function graphMl(graph: MapperGraph, columns: readonly BundleColumn[] = []): string {
-  const keys: Key[] = [
-    { id: 'description', of: 'graph', name: 'description', type: 'string' },
-    { id: 'cube', of: 'node', name: 'cube', type: 'int' },
-    { id: 'cluster', of: 'node', name: 'cluster', type: 'int' },
-    { id: 'component', of: 'node', name: 'component', type: 'int' },
-    { id: 'size', of: 'node', name: 'size', type: 'int' },
-    { id: 'members', of: 'node', name: 'members', type: 'string' },
-    ...columns.map((c, i): Key => ({ id: `c${i}`, of: 'node', name: `mean ${c.name}`, type: 'double' })),
-    { id: 'weight', of: 'edge', name: 'weight', type: 'int' },
-  ];
-  const data = (key: string, value: string | number): string => `<data key="${key}">${xml(String(value))}</data>`;
-  const lines = [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
-    ...keys.map((k) => ` <key id="${k.id}" for="${k.of}" attr.name="${xml(k.name)}" attr.type="${k.type}"/>`),
-    ' <graph edgedefault="undirected">',
-    `  ${data('description', graph.description)}`,
-  ];
-  const names = nodeNames(graph);
-  names.forEach((name, i) => {
-    const members = membersOf(graph, i);
-    const means = columns.map(({ values }, c) => {
-      const known = Array.from(members, (m) => values[m]).filter((v) => !Number.isNaN(v));
-      return known.length > 0 ? data(`c${c}`, known.reduce((s, v) => s + v, 0) / known.length) : '';
-    });
-    const own = [
-      data('cube', graph.cube[i]),
-      data('cluster', graph.cluster[i]),
-      data('component', graph.component[i]),
-      data('size', members.length),
-      data('members', members.join(' ')),
-      ...means,
-    ];
-    lines.push(`  <node id="${name}">${own.join('')}</node>`);
+  const meanOf = (values: ArrayLike<number>, members: Int32Array): number | null => {
+    const known = Array.from(members, (m) => values[m]).filter((v) => !Number.isNaN(v));
+    return known.length > 0 ? known.reduce((s, v) => s + v, 0) / known.length : null;
+  };
+  return graphmlText({
+    description: graph.description,
+    attributes: [
+      { id: 'cube', name: 'cube', type: 'int' },
+      { id: 'cluster', name: 'cluster', type: 'int' },
+      { id: 'component', name: 'component', type: 'int' },
+      { id: 'size', name: 'size', type: 'int' },
+      { id: 'members', name: 'members', type: 'string' },
+      ...columns.map((c, i) => ({ id: `c${i}`, name: `mean ${c.name}`, type: 'double' as const })),
+    ],
+    nodes: nodeNames(graph).map((name, i) => {
+      const members = membersOf(graph, i);
+      const means = columns.map(({ values }) => meanOf(values, members));
+      const placed = [graph.cube[i], graph.cluster[i], graph.component[i]];
+      return { name, values: [...placed, members.length, members.join(' '), ...means] };
+    }),
+    edges: Array.from(graph.weight, (shared, e) => [graph.edges[2 * e], graph.edges[2 * e + 1], shared] as const),
   });
-  for (let e = 0; e < graph.weight.length; e++) {
-    const [a, b] = [names[graph.edges[2 * e]], names[graph.edges[2 * e + 1]]];
-    lines.push(`  <edge source="${a}" target="${b}">${data('weight', graph.weight[e])}</edge>`);
-  }
-  return `${[...lines, ' </graph>', '</graphml>'].join('\n')}\n`;
 }
 
 /**

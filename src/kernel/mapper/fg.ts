@@ -1,7 +1,6 @@
 /** fg.mapper: Mapper graphs of points such as decoder rows, kept as artifacts, shown and exported. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { JsonObject } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { writeFileAtomic } from '../io/files.js';
 import { matrixId } from '../io/hash.js';
@@ -64,7 +63,7 @@ const lens = verb({
     what: 'Lens',
     title: (x) => `lens of ${x.rows} × ${x.cols}`,
     inputs: (_, x, given) => ({ points: matrixId(x), layout: layoutVersion(given) }),
-    parameters: ({ parsed }, _, given) => asParameters({ lens: given, seed: parsed.seed }) as JsonObject,
+    parameters: ({ parsed }, _, given) => asParameters({ lens: given, seed: parsed.seed }),
     save: saveLens,
     load: loadLens,
   },

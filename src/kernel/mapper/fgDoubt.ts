@@ -1,5 +1,4 @@
 /** fg.mapper, its doubt: persistence, null graphs, stability, sweeps, findings, and the overlap of two graphs. */
-import type { JsonObject } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
@@ -29,7 +28,6 @@ import { mapperStability } from './stability.js';
 import { mapperSweep } from './sweep.js';
 import type { MapperGraph } from './types.js';
 
-const parametersOf = (value: object): JsonObject => asParameters(value) as JsonObject;
 const matrixIds = (
   { distances, lens }: { distances?: Matrix; lens?: LensSpec },
   x: Matrix,
@@ -98,7 +96,7 @@ export const persistence = verb({
     version: 2,
     what: 'Persistence',
     inputs: (_, x) => ({ points: matrixId(x) }),
-    parameters: ({ given }) => parametersOf(ripsSettings(ripsOptions(given))),
+    parameters: ({ given }) => asParameters(ripsSettings(ripsOptions(given))),
   },
   show: (found) => picture.persistenceItems(found, 'both', describeSample(found)),
 });
@@ -137,7 +135,7 @@ export const nulls = verb({
     what: 'Null graphs',
     resume: true,
     inputs: matrixIds,
-    parameters: ({ given }) => parametersOf({ pipeline: pipelineGiven(given), settings: nullOptions(given) }),
+    parameters: ({ given }) => asParameters({ pipeline: pipelineGiven(given), settings: nullOptions(given) }),
   },
   show: (found) => picture.nullItems(found),
 });
@@ -189,7 +187,7 @@ export const sweep = verb({
     resume: true,
     inputs: matrixIds,
     parameters: ({ given }) =>
-      parametersOf({ pipeline: pipelineGiven(only(PLAN, given)), settings: sweepSettings(only(SWEEP, given)) }),
+      asParameters({ pipeline: pipelineGiven(only(PLAN, given)), settings: sweepSettings(only(SWEEP, given)) }),
   },
   show: (found) => picture.sweepItems(found),
 });
@@ -229,7 +227,7 @@ export const stability = verb({
     what: 'Stability',
     resume: true,
     inputs: matrixIds,
-    parameters: ({ given }) => parametersOf({ pipeline: pipelineGiven(given), settings: stabilitySettings(given) }),
+    parameters: ({ given }) => asParameters({ pipeline: pipelineGiven(given), settings: stabilitySettings(given) }),
   },
   show: (found) => picture.stabilityItems(found),
 });
@@ -270,7 +268,7 @@ export const overlap = verb({
     version: 2,
     what: 'Node overlap',
     inputs: (_, graphA, graphB, map) => ({ a: graphA.id, b: graphB.id, map: map.id }),
-    parameters: ({ given }) => parametersOf(overlapSettings(given)),
+    parameters: ({ given }) => asParameters(overlapSettings(given)),
   },
   show: (found) => picture.overlapItems(found),
 });

@@ -12,6 +12,7 @@ import { Random } from '../compute/random.js';
 import type { DistanceGraph } from '../compute/shortestPaths.js';
 import { neighbourGraph } from './isomapGraph.js';
 import type { IsomapLens } from './options.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface IsomapResult {
   /** n × components, float64. */
@@ -83,11 +84,6 @@ async function axesOf(b: Float64Array, m: number, k: number, call: CallOptions) 
   return { values, vectors };
 }
 
-function requireWhole(name: string, value: number, low: number, high: number): void {
-  if (!Number.isInteger(value) || value < low || value > high)
-    throw new RangeError(`lens Isomap: ${name} is ${value}; expected a whole number from ${low} to ${high}`);
-}
-
 /**
  * Isomap of finite rows. With as many landmarks as points the coordinates are scikit-learn's up to the sign of each axis.
  * @throws RangeError for options out of range
@@ -101,10 +97,10 @@ export async function isomap(
   if (n < 3) throw new RangeError(`lens Isomap needs at least 3 points but got ${n}`);
   const components = o.components ?? 2;
   const k = o.nNeighbors ?? 5;
-  requireWhole('components', components, 1, n - 1);
-  requireWhole('nNeighbors', k, 1, n - 1);
+  requireWhole('lens Isomap: components', components, 1, n - 1);
+  requireWhole('lens Isomap: nNeighbors', k, 1, n - 1);
   const landmarks = o.landmarks ?? (n <= ALL ? n : Math.min(n, Math.max(1000, 5 * components)));
-  requireWhole('landmarks', landmarks, Math.min(n, components + 1), n);
+  requireWhole('lens Isomap: landmarks', landmarks, Math.min(n, components + 1), n);
   const { graph, warnings } = await neighbourGraph(x, k, o.metric ?? 'euclidean', call);
   const marks =
     landmarks === n

@@ -3,6 +3,7 @@ import { pauses, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { Distances } from './ripsSimplices.js';
+import { requireWhole } from '../compute/require.js';
 
 export type SampleMetric = 'euclidean' | 'cosine';
 
@@ -99,8 +100,7 @@ export async function landmarks(
 ): Promise<Landmarks> {
   const pause = pauses(call.signal, 'landmarks');
   const { n } = points;
-  if (!Number.isInteger(count) || count < 1)
-    throw new RangeError(`landmarks is ${count}: expected a whole number of at least 1`);
+  requireWhole('landmarks', count, 1);
   if (method !== 'maxmin' && method !== 'random')
     throw new RangeError(`sampling is ${JSON.stringify(method)}; expected 'maxmin' or 'random'`);
   if (count >= n) return { ids: Int32Array.from({ length: n }, (_, i) => i), coveringRadius: 0 };

@@ -18,6 +18,7 @@ import {
   type ValuesLens,
 } from './options.js';
 import type { LensValues } from './types.js';
+import { requireWhole } from '../compute/require.js';
 
 /** Values on the way through a chain. */
 interface Stage {
@@ -129,8 +130,7 @@ const column = (values: Float64Array, name: string): Stage => ({
 async function pcaStage(x: Matrix, spec: PcaLens, call: CallOptions): Promise<Stage> {
   const components = spec.components ?? 2;
   const most = Math.min(x.cols, x.rows - 1);
-  if (!Number.isInteger(components) || components < 1 || components > most)
-    throw new RangeError(`lens PCA: components is ${components}; expected a whole number from 1 to ${most}`);
+  requireWhole('lens PCA: components', components, 1, most);
   const axes = await principalAxes(x, components, call);
   const share = axes.totalVariance > 0 ? axes.variances.reduce((s, v) => s + v, 0) / axes.totalVariance : 0;
   return {

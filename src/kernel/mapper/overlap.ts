@@ -5,6 +5,7 @@ import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
+import { requireWhole } from '../compute/require.js';
 
 /** What of a correlation map this room needs (correlation/types FeatureMap). */
 export interface CounterpartMap {
@@ -246,7 +247,7 @@ export async function nodeOverlap(
   options: { by?: 'best' | 'pairs'; nulls?: number; seed?: number } & CallOptions = {},
 ): Promise<NodeOverlap> {
   const { by = 'best', nulls = 100, seed = 0 } = options;
-  if (!Number.isInteger(nulls) || nulls < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${nulls}`);
+  requireWhole('nulls', nulls, 0);
   if (map.featuresB !== b.points)
     throw new RangeError(`graph B is of ${b.points} points but the map has ${map.featuresB} features on side B`);
   checkAborted(options.signal, 'node overlap');

@@ -19,6 +19,7 @@ import { KeptDistances } from './pairDistances.js';
 import { NeighbourCache } from './pairs.js';
 import { lengthOf, submatrix } from './space.js';
 import type { LensValues, MapperGraph } from './types.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface MapperPlan {
   /** n × dims, NaN for points that were left out. */
@@ -227,9 +228,8 @@ class Plan implements MapperPlan {
  */
 export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Promise<MapperPlan> {
   const { minIntersection = 1, seed = 0, distances } = options;
-  if (!Number.isInteger(minIntersection) || minIntersection < 1)
-    throw new RangeError(`minIntersection is ${minIntersection}; expected a whole number of at least 1`);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed is ${seed}; expected a whole number`);
+  requireWhole('minIntersection', minIntersection, 1);
+  requireWhole('seed', seed);
   await initGemm();
   const prepared = await prepareLens(x, options);
   refuseConstant(prepared, options.allowConstantLens);
@@ -239,7 +239,7 @@ export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Pr
       : distances;
   const clusterer = openClusterer(prepared.x, options.clusterer, some);
   const { lens = { kind: 'pca', components: 2 }, clusterer: spec = { kind: 'dbscan' } } = options;
-  const parameters = asParameters({ lens, clusterer: spec, minIntersection, seed }) as Record<string, Json>;
+  const parameters = asParameters({ lens, clusterer: spec, minIntersection, seed });
   const identity = { rows: matrixId(x), distances: distances ? matrixId(distances) : '' };
   return new Plan(x, prepared, clusterer, identity, parameters, options);
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pushAll } from '../../protocol/lists.js';
 import type { GraphDescriptor, GraphFinding, GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
-import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
 import { firingRates } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
@@ -19,8 +19,7 @@ import { counterpartsOf, overlapMatrix } from './overlap.js';
 import type { MapperGraph } from './types.js';
 import type { Environment } from '../verb/environment.js';
 import { text, value, whole, type Given } from '../verb/option.js';
-
-const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
+import { isObject } from '../../protocol/objects.js';
 
 /** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes. */
 export interface GraphColumns {
@@ -207,7 +206,7 @@ function keyOf(sets: readonly GraphBundleSet[], title: string, options: ShowGrap
     name,
     columns: columns.map((c) => `${c.name} ${sha256([Float32Array.from(c.values), ...(c.classes ?? [])])}`),
   }));
-  const parameters = asParameters({ ...rest, title, shown }) as JsonObject;
+  const parameters = asParameters({ ...rest, title, shown });
   const codeVersion = sets.some(({ labels }) => labels) ? CODE_VERSION.labelled : CODE_VERSION.plain;
   return { kind: 'graph', parameters, inputs, codeVersion };
 }

@@ -19,6 +19,7 @@ import {
   type ResampleKind,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface MapperStabilityOptions {
   /** Draws; default 20. */
@@ -229,11 +230,11 @@ export async function mapperStability(
   remember: Remember = (_, run) => run(),
 ): Promise<MapperStability> {
   const { runs = 20, resample = 'bootstrap', share = 0.8, pairs: count = 2000, seed = 0 } = settings;
-  if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`runs is ${runs}: expected a whole number ≥ 1`);
+  requireWhole('runs', runs, 1);
   if (resample !== 'bootstrap' && resample !== 'subsample')
     throw new RangeError(`resample is ${JSON.stringify(resample)}; expected 'bootstrap' or 'subsample'`);
   if (!(share > 0 && share <= 1)) throw new RangeError(`share is ${share}: expected a number above 0, at most 1`);
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`pairs is ${count}: expected a whole number ≥ 1`);
+  requireWhole('pairs', count, 1);
   if (graph.points !== x.rows) throw new RangeError(`the graph is of ${graph.points} points but x has ${x.rows} rows`);
   requireMemory(`a resample of ${x.rows} × ${x.cols}`, 4 * x.rows * x.cols);
   const of = nodesOfPoints(graph, graph.points);

@@ -19,6 +19,7 @@ import {
   weightedByMembers,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
+import { requireWhole } from '../compute/require.js';
 
 export interface MapperSweepOptions {
   /** Cubes per dimension; default 5, 8, 10, 15, 20. */
@@ -144,10 +145,6 @@ function agreements(grid: Grid, cells: readonly Kept[]): number[] {
   });
 }
 
-function requireCount(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 0) throw new RangeError(`${name} is ${value}: expected a whole number ≥ 0`);
-}
-
 /** The bootstrap stability of every cell: [cells] per draw, null where there is none. */
 async function bootstrapDraw(
   x: Matrix,
@@ -260,8 +257,8 @@ export async function mapperSweep(
   remember: Remember = (_, run) => run(),
 ): Promise<MapperSweep> {
   const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
-  requireCount('bootstraps', bootstraps);
-  requireCount('nulls', nulls);
+  requireWhole('bootstraps', bootstraps, 0);
+  requireWhole('nulls', nulls, 0);
   const grid = gridOf(settings);
   const compared = new Random(seed).fork('sweep points').permutation(x.rows).subarray(0, COMPARED).sort();
   const total = grid.covers.length * (1 + bootstraps + nulls);

@@ -1,5 +1,4 @@
 /** fg.maps: two-dimensional layouts of rows, kept as artifacts. */
-import type { JsonObject } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import type { Matrix } from '../compute/matrix.js';
 import { matrixId } from '../io/hash.js';
@@ -57,7 +56,7 @@ const umap = verb({
     inputs: (_, x) => ({ rows: matrixId(x), layout: UMAP_VERSION }),
     what: 'UMAP',
     title: (x) => `UMAP of ${x.rows} × ${x.cols}`,
-    parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...MEASURED }, given) }) as JsonObject,
+    parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...MEASURED }, given) }),
   },
   show: (layout) => items(layout),
 });

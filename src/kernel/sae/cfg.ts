@@ -4,8 +4,6 @@ import { architectureOf } from './architectures/index.js';
 import { LAYOUT_VERSION } from './layouts/saelens.js';
 import type { SaeConfig } from './types.js';
 
-export { isObject } from './layouts/layout.js';
-
 /** @throws when SAELens has no such SAE, saying what does. */
 export function cfgOf(config: SaeConfig): JsonObject {
   const { saelens, fields } = architectureOf(config.architecture);

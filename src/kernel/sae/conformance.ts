@@ -8,7 +8,6 @@ import { checkAborted, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { ignoredPositions } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { isObject } from './cfg.js';
 import {
   activationsAt,
   centredRows,
@@ -27,6 +26,7 @@ import { reconstruct } from './sae.js';
 import { unscaledThreshold } from './threshold.js';
 import { leftOut } from './trainedOn.js';
 import type { Sae, SaeConfig } from './types.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** Tokens looked at: as many as these multiplications of the encoder and pre-activations allow. */
 const MOST_TOKENS = 256;
@@ -121,7 +121,7 @@ export function neighboursOf(model: Pick<LanguageModel, 'hooks' | 'hookWidth' | 
 /** What an SAE is said to keep: k, or the L0 that its file or its training recorded. */
 export function expectedL0({ k, metadata }: Pick<SaeConfig, 'k' | 'metadata'>): number | undefined {
   if (k !== undefined) return k;
-  const recorded = isObject(metadata.training) ? metadata.training.finalL0 : metadata.average_l0;
+  const recorded = isJsonObject(metadata.training) ? metadata.training.finalL0 : metadata.average_l0;
   return typeof recorded === 'number' && recorded > 0 ? recorded : undefined;
 }
 

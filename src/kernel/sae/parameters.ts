@@ -1,7 +1,7 @@
 /**
  * Parameters in training: one flat array, so that the gradient norm and Adam are one pass each.
  *
- *   W_encT [d_sae, d_in] | W_dec [d_sae, d_in] | b_enc [d_sae] | b_dec [d_in] | the architecture's own, [d_sae] each
+ *   W_encT [d_sae, d_in] | W_dec [d_sae, d_in] | b_enc [d_sae] | b_dec [d_in]
  *
  * The encoder lies transposed while it trains: a feature's encoder direction is then one row, next to which its gradient
  * can be summed from the few tokens on which it fires.
@@ -9,7 +9,6 @@
 import { matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { transposed } from '../compute/gemm.js';
-import type { FeatureTensor } from './architectures/training.js';
 import type { SaeWeights } from './types.js';
 
 export interface Parameters {
@@ -20,24 +19,14 @@ export interface Parameters {
   readonly W_dec: Float32Array;
   readonly b_enc: Float32Array;
   readonly b_dec: Float32Array;
-  /** By name, in the order of the flat array. */
-  readonly own: ReadonlyMap<FeatureTensor, Float32Array>;
 }
 
-export function parameterCount(dIn: number, dSae: number, own: readonly FeatureTensor[] = []): number {
-  return 2 * dIn * dSae + dSae + dIn + own.length * dSae;
-}
+export const parameterCount = (dIn: number, dSae: number): number => 2 * dIn * dSae + dSae + dIn;
 
 /** Views on a flat array (zeros by default); gradients and moments have the same form. */
-export function parameters(
-  dIn: number,
-  dSae: number,
-  flat?: Float32Array,
-  own: readonly FeatureTensor[] = [],
-): Parameters {
+export function parameters(dIn: number, dSae: number, flat?: Float32Array): Parameters {
   const size = dIn * dSae;
-  const common = parameterCount(dIn, dSae);
-  const all = flat ?? new Float32Array(parameterCount(dIn, dSae, own));
+  const all = flat ?? new Float32Array(parameterCount(dIn, dSae));
   return {
     dIn,
     dSae,
@@ -45,23 +34,16 @@ export function parameters(
     W_encT: all.subarray(0, size),
     W_dec: all.subarray(size, 2 * size),
     b_enc: all.subarray(2 * size, 2 * size + dSae),
-    b_dec: all.subarray(2 * size + dSae, common),
-    own: new Map(own.map((name, i) => [name, all.subarray(common + i * dSae, common + (i + 1) * dSae)])),
+    b_dec: all.subarray(2 * size + dSae),
   };
 }
 
 /**
  * SAELens 6's start: decoder rows uniform in every direction of a cube (kaiming_uniform), then scaled to norm
- * `decoderInitNorm`; the encoder is the decoder's transpose; biases and the architecture's own tensors are 0.
+ * `decoderInitNorm`; the encoder is the decoder's transpose; biases are 0.
  */
-export function initialParameters(
-  dIn: number,
-  dSae: number,
-  decoderInitNorm: number,
-  seed: number,
-  own: readonly FeatureTensor[] = [],
-): Parameters {
-  const p = parameters(dIn, dSae, undefined, own);
+export function initialParameters(dIn: number, dSae: number, decoderInitNorm: number, seed: number): Parameters {
+  const p = parameters(dIn, dSae);
   const random = new Random(seed).fork('initial weights');
   for (let f = 0; f < dSae; f++) {
     let square = 0;
@@ -84,6 +66,5 @@ export function weightsOf(p: Parameters): SaeWeights {
     b_enc: p.b_enc.slice(),
     W_dec: matrix(p.dSae, p.dIn, p.W_dec.slice()),
     b_dec: p.b_dec.slice(),
-    ...Object.fromEntries([...p.own].map(([name, values]) => [name, values.slice()])),
   };
 }

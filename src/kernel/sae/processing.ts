@@ -3,8 +3,8 @@
  * go to TransformerLens), and at which hooks that changes activations.
  */
 import type { Json, JsonObject } from '../../protocol/notebook.js';
-import { isObject } from './layouts/layout.js';
 import type { SaeConfig } from './types.js';
+import { isJsonObject } from '../../protocol/objects.js';
 
 /** Hooks that hold what is written to the residual stream, or the stream itself. */
 export const STREAM = /hook_(resid_\w+|attn_out|mlp_out|embed|pos_embed)$/;
@@ -25,7 +25,7 @@ const HARMLESS = new Set([
 ]);
 
 function given({ model_from_pretrained_kwargs: kwargs }: JsonObject): JsonObject {
-  return isObject(kwargs) ? kwargs : {};
+  return isJsonObject(kwargs) ? kwargs : {};
 }
 
 /** Whether the SAE was trained on a model whose writing weights were centred, and its hook shows that. */

@@ -1,5 +1,5 @@
 /** What a result of an SAE is called, so that lists tell runs apart. */
-import { isObject } from './layouts/layout.js';
+import { isJsonObject } from '../../protocol/objects.js';
 import type { Sae } from './types.js';
 
 /**
@@ -10,7 +10,7 @@ export function pairTitle(model: { readonly name: string }, hook: string, sae: P
   const { architecture, k, dSae, metadata } = sae.config;
   const own = `${model.name} ${hook}`;
   const said = sae.name.endsWith(` ${architecture} ${dSae}`);
-  const steps = isObject(metadata.training) ? metadata.training.steps : undefined;
+  const steps = isJsonObject(metadata.training) ? metadata.training.steps : undefined;
   return [
     sae.name.startsWith(`${own} `) ? sae.name : `${own} × ${sae.name}`,
     ...(said ? [] : [architecture]),

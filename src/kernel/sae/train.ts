@@ -113,10 +113,10 @@ class Trainer {
     readonly bDec: BDecInit,
   ) {
     this.p = p;
-    const { common, run, tensors } = resolved;
+    const { common, run } = resolved;
     const count = p.flat.length;
     this.o = common;
-    this.gradients = parameters(source.width, common.dSae, undefined, tensors);
+    this.gradients = parameters(source.width, common.dSae);
     this.computation = new TrainingStep(run, common);
     this.batch = new Float32Array(common.trainBatchSizeTokens * source.width);
     this.m = new Float32Array(count);
@@ -130,14 +130,14 @@ class Trainer {
     call: CallOptions,
     found?: TrainingState,
   ): Promise<Trainer> {
-    const { common: o, tensors } = resolved;
+    const { common: o } = resolved;
     const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
     const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
     const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
     const begun = found ? undefined : await initialBDec(source, o.bDecInitMethod ?? undefined, call);
     const p = found
-      ? parameters(source.width, o.dSae, found.parameters, tensors)
-      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed, tensors);
+      ? parameters(source.width, o.dSae, found.parameters)
+      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
     if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
     const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {

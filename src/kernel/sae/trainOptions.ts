@@ -8,7 +8,7 @@ import {
   trainingOf,
   type TrainedName,
 } from './architectures/trained.js';
-import type { FeatureTensor, TrainingRun } from './architectures/training.js';
+import type { TrainingRun } from './architectures/training.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
@@ -106,8 +106,6 @@ export interface ResolvedOptions {
   common: CommonOptions;
   /** What the architecture's own options make. */
   run: TrainingRun;
-  /** What the architecture trains beyond weights and biases. */
-  tensors: readonly FeatureTensor[];
   /** All of them by name: what the SAE and a checkpoint keep. */
   settings: JsonObject;
 }
@@ -125,7 +123,7 @@ export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows
   const common = withDefaults(o, width, sourceRows);
   const run = training.start(o);
   checkTogether(common);
-  const resolved = { common, run, tensors: training.tensors ?? [], settings: { ...common, ...run.settings } };
+  const resolved = { common, run, settings: { ...common, ...run.settings } };
   checkConfig(configOf(resolved, width, { hookName: '', modelName: '' }));
   return resolved;
 }

@@ -2,7 +2,7 @@
 import { ignoringOf, type Ignoring, type PositionSlice } from '../models/ignored.js';
 import type { TokenSet } from '../models/types.js';
 import { flag, numbers } from '../verb/option.js';
-import { isObject } from './layouts/layout.js';
+import { isJsonObject } from '../../protocol/objects.js';
 import type { SaeConfig } from './types.js';
 
 type Says = Pick<SaeConfig, 'metadata'>;
@@ -11,7 +11,7 @@ type Says = Pick<SaeConfig, 'metadata'>;
 function trainedWithout({ metadata }: Says): { excluded?: readonly number[] | true; slice?: PositionSlice } {
   const { exclude_special_tokens: said = false, training } = metadata;
   // Of an SAE that was trained here: what { ignoreTokens } named.
-  const own = isObject(training) ? training.ignoreTokens : undefined;
+  const own = isJsonObject(training) ? training.ignoreTokens : undefined;
   const excluded = said === false || said === null ? own : said;
   const slice = sliceOf(metadata.seqpos_slice);
   if (excluded !== undefined && excluded !== true && !(Array.isArray(excluded) && excluded.every(isId)))

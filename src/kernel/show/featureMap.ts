@@ -4,7 +4,7 @@ import path from 'node:path';
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import { MAX_DECODER_BYTES, type MapDescriptor, type MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
-import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
 import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
@@ -123,7 +123,7 @@ export async function bundleItems(
   const decoders = sets[0].decoder && sets.map((set) => set.decoder?.cols ?? 0);
   const key = {
     kind: 'map',
-    parameters: asParameters({ groups, title, pairing, decoders }) as JsonObject,
+    parameters: asParameters({ groups, title, pairing, decoders }),
     inputs,
     codeVersion: CODE_VERSION,
   };

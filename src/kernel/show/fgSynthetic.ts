@@ -27,6 +27,7 @@ import { requireThing, thing } from '../verb/common.js';
 import { choice, text } from '../verb/option.js';
 import { syncVerb } from '../verb/verb.js';
 import { each, has, showsItself } from './forms.js';
+import { isObject } from '../../protocol/objects.js';
 
 const title = (fallback: string) => text({ doc: 'Over the chart; a table has its own.', fallback });
 
@@ -37,8 +38,6 @@ function requireNoTitle(of: { readonly title?: string }, toChart: string): void 
 }
 
 const isRecovery = has('of', 'world', 'latents', 'scores');
-const isObject = (x: unknown): x is object => typeof x === 'object' && x !== null;
-
 const recoveries = syncVerb({
   doc: 'Recoveries side by side, each beside its floor, by the names given.',
   args: [

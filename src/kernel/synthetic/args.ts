@@ -8,6 +8,7 @@ import { required, value, type Option } from '../verb/option.js';
 import type { Twins } from './twins/twins.js';
 import type { World } from './types.js';
 import type { GeneratedWorld } from './world/world.js';
+import { isObject } from '../../protocol/objects.js';
 
 function requireWorld(world: object, at: string): void {
   if (!('dictionary' in world && 'sample' in world))
@@ -62,8 +63,6 @@ export interface TwinSaes {
   readonly a: Sae;
   readonly b: Sae;
 }
-
-const isObject = (given: unknown): given is object => typeof given === 'object' && given !== null;
 
 const twinSae = (name: string) =>
   required(value<Sae>('an SAE', { doc: `Trained on twins.${name}.` }, (sae) => isObject(sae) && isSae(sae)));

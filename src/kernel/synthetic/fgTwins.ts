@@ -1,5 +1,4 @@
 /** fg.synthetic, two models with a known part in common: twins, their activations, calibration, response of scores. */
-import type { JsonObject } from '../../protocol/notebook.js';
 import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
@@ -15,8 +14,6 @@ import { calibrateTwins, CALIBRATION_VERSION, MATCHERS } from './calibration/pip
 import { RESPONSE_VERSION, scoreResponse as responseOf } from './calibration/response.js';
 import { createTwins, type Twins } from './twins/twins.js';
 import { TWIN_ACTIVATIONS_VERSION, writeTwinActivations } from './twins/activations.js';
-
-const parametersOf = (value: object): JsonObject => asParameters(value) as JsonObject;
 
 const OTHER_TWINS = {
   features: whole({ doc: 'Features of model A, and of B before splits.', min: 1, fallback: "half of the world's" }),
@@ -175,7 +172,7 @@ export const calibrate = verb({
     version: CALIBRATION_VERSION,
     what: 'Calibration of twins',
     inputs: ({ saes }, of) => ({ twins: of.id, a: saes?.a.id, b: saes?.b.id }),
-    parameters: ({ given }) => parametersOf(calibrateSettings(given)),
+    parameters: ({ given }) => asParameters(calibrateSettings(given)),
   },
   show: (found) => calibrationItems(found),
 });
@@ -214,7 +211,7 @@ export const scoreResponse = verb({
     version: RESPONSE_VERSION,
     what: 'Response of scores',
     inputs: (_, world) => ({ world: world.id }),
-    parameters: ({ given }) => parametersOf(responseSettings(given)),
+    parameters: ({ given }) => asParameters(responseSettings(given)),
   },
   show: (found) => responseItems(found),
 });

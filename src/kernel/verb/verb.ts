@@ -166,7 +166,7 @@ async function keptResult<T>(
     kind: keep.kind,
     parameters:
       keep.parameters?.({ given: given ?? {}, parsed: options }, ...args) ??
-      (asParameters(identityOf(given, declared.options ?? {})) as JsonObject),
+      asParameters(identityOf(given, declared.options ?? {})),
     inputs: Object.fromEntries(Object.entries(inputs).filter((e): e is [string, string] => e[1] !== undefined)),
     codeVersion: keep.version,
   };

@@ -1,5 +1,6 @@
 /** A graph in formats that other programs read. */
 import type { GraphMeta } from '../../protocol/graph.js';
+import { graphmlText, type GraphmlAttribute } from '../../protocol/graphml.js';
 import { aggregate, type Stat, STATS } from './colour.js';
 import { membersOf, topTokens, type GraphSet } from './model.js';
 
@@ -45,14 +46,7 @@ export function keplerJson(set: GraphSet, minWeight: number): string {
   return JSON.stringify({ nodes, links, simplices, meta_data });
 }
 
-export function escapeXml(text: string): string {
-  // Characters that XML 1.0 does not allow at all are shown as the replacement character.
-  // eslint-disable-next-line no-control-regex
-  const legal = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
-  return legal.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}
-
-type Field = { id: string; name: string; type: 'int' | 'double' | 'string'; value(node: number): string | null };
+type Field = GraphmlAttribute & { value(node: number): string | null };
 
 function fields(set: GraphSet, names: readonly string[]): Field[] {
   const float = (v: number) => (Number.isFinite(v) ? String(v) : null);
@@ -90,27 +84,10 @@ function fields(set: GraphSet, names: readonly string[]): Field[] {
 export function graphMl(meta: GraphMeta, set: GraphSet, minWeight: number): string {
   const names = keplerNames(set);
   const all = fields(set, names);
-  const data = (key: string, value: string) => `<data key="${key}">${escapeXml(value)}</data>`;
-  const nodes = names.map((name, i) => {
-    const own = all.map(({ id, value }) => [id, value(i)] as const);
-    return `    <node id="${name}">${own.map(([id, v]) => (v === null ? '' : data(id, v))).join('')}</node>`;
+  return graphmlText({
+    description: `${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${leastShared(set, minWeight)} shared members`,
+    attributes: all,
+    nodes: names.map((name, i) => ({ name, values: all.map(({ value }) => value(i)) })),
+    edges: shownEdges(set, minWeight),
   });
-  const edges = shownEdges(set, minWeight).map(
-    ([a, b, shared]) => `    <edge source="${names[a]}" target="${names[b]}">${data('weight', String(shared))}</edge>`,
-  );
-  const about = `${meta.title} · ${set.meta.title} · ${set.meta.description} · edges of at least ${leastShared(set, minWeight)} shared members`;
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
-    '  <key id="description" for="graph" attr.name="description" attr.type="string"/>',
-    ...all.map((f) => `  <key id="${f.id}" for="node" attr.name="${escapeXml(f.name)}" attr.type="${f.type}"/>`),
-    '  <key id="weight" for="edge" attr.name="weight" attr.type="int"/>',
-    '  <graph edgedefault="undirected">',
-    `    ${data('description', about)}`,
-    ...nodes,
-    ...edges,
-    '  </graph>',
-    '</graphml>',
-    '',
-  ].join('\n');
 }

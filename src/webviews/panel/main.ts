@@ -5,10 +5,11 @@ import { WEBVIEW_PROTOCOL, type FromWebview, type PanelState, type ToWebview } f
 import { el, fill } from '../ui/dom.js';
 import { LinkBus } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
-import { hostOf, isObject, RpcClient } from '../ui/rpc.js';
+import { hostOf, RpcClient } from '../ui/rpc.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import type { View } from '../ui/view.js';
 import { openView } from '../views.js';
+import { isRecord } from '../../protocol/objects.js';
 
 interface VsCodeApi {
   postMessage(message: FromWebview): void;
@@ -57,7 +58,7 @@ function open({ view, descriptor, host, state }: Extract<ToWebview, { type: 'ini
 }
 
 addEventListener('message', (event: MessageEvent<unknown>) => {
-  if (rpc.receive(event.data) || link.receive(event.data) || !isObject(event.data)) return;
+  if (rpc.receive(event.data) || link.receive(event.data) || !isRecord(event.data)) return;
   const message = event.data as ToWebview;
   if (message.type === 'init') open(message);
   else if (message.type === 'refused') {

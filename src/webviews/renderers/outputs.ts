@@ -9,7 +9,6 @@ import { CHART_CSS, drawChart } from '../charts/chart.js';
 import { el } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
 import { messageOf } from '../ui/message.js';
-import { isObject } from '../ui/rpc.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import type { ViewHost } from '../ui/view.js';
 import { openView } from '../views.js';
@@ -17,6 +16,7 @@ import { COMPARISON_CSS, renderComparison } from './comparison.js';
 import { FEATURES_CSS, renderFeatures } from './features.js';
 import { PROGRESS_CSS, ProgressBar } from './progress.js';
 import { renderTable, TABLE_CSS } from './table.js';
+import { isRecord } from '../../protocol/objects.js';
 
 /** Where outputs are shown. */
 export interface OutputEnvironment {
@@ -45,7 +45,7 @@ const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS,
 export function renderOutput(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
   adoptStyles(root, ...STYLES);
   try {
-    if (!isObject(json)) throw new Error(`expected a JSON object, got ${json === null ? 'null' : typeof json}`);
+    if (!isRecord(json)) throw new Error(`expected a JSON object, got ${json === null ? 'null' : typeof json}`);
     if (mime !== MIME.progress && json.version !== 1)
       throw new Error(`version ${String(json.version)} is not known here; update the extension`);
     return draw(mime, json, root, env);
@@ -133,7 +133,7 @@ function drawView(view: ViewName, json: unknown, root: HTMLElement, env: OutputE
   return {
     mime,
     // The id is the hash of the content: the same id is the same picture.
-    update: (next) => isObject(next) && next.id === descriptor.id,
+    update: (next) => isRecord(next) && next.id === descriptor.id,
     dispose: () => drawn.dispose(),
   };
 }

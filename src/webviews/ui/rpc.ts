@@ -10,6 +10,7 @@ import {
 } from '../../protocol/webview.js';
 import type { BundleFiles } from './bundle.js';
 import type { LiveKernel, ViewHost } from './view.js';
+import { isRecord } from '../../protocol/objects.js';
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -48,7 +49,7 @@ export class RpcClient {
 
   /** Takes a message from the host; true when it was the reply to a request of this client. */
   receive(message: unknown): boolean {
-    if (!isObject(message) || message.type !== 'reply' || typeof message.id !== 'string') return false;
+    if (!isRecord(message) || message.type !== 'reply' || typeof message.id !== 'string') return false;
     const waiting = this.waiting.get(message.id);
     if (!waiting) return false;
     this.waiting.delete(message.id);
@@ -67,10 +68,6 @@ export class RpcClient {
     }
     this.waiting.clear();
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {

@@ -109,7 +109,7 @@ describe('the report of a published generator at other sizes', () => {
     expect(await faultsOf(49, 4)).toContain('features past 4 × 12 (48) never fires');
     expect(await faultsOf(256, 16)).not.toContain('never fire');
     expect(await faultsOf(256, 12, true)).not.toContain('once per group and batch');
-    await expect(faultsOf(10, 11)).rejects.toThrow('groups must be a whole number from 1 to the 10 features but is 11');
+    await expect(faultsOf(10, 11)).rejects.toThrow('groups is 11; expected a whole number from 1 to 10');
   });
 
   it('is 0 standard errors from its L0 where every sample has just that many, whatever the frequencies sum to', async () => {

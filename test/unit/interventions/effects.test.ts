@@ -69,7 +69,7 @@ describe('compare of prompts', () => {
       const [a, b] = [logitsOf([3, 4, 5]), logitsOf([3, 4, 5], editsOf([intervention]))].map((l) => l[Number(t.token)]);
       expect(t.logit).toEqual({ before: a, after: b, delta: b - a });
     }
-    await expect(compare(model, [], ['3'], { top: 0 })).rejects.toThrow('top must be');
+    await expect(compare(model, [], ['3'], { top: 0 })).rejects.toThrow('top is');
     const moves = tokens!.map((t) => Math.abs(t.after - t.before));
     expect(moves).toEqual([...moves].sort((a, b) => b - a));
     expect(note).toBe('greedy decoding');
@@ -92,7 +92,7 @@ describe('compare of prompts', () => {
     expect(result.tokens!.map((t) => t.token)).toEqual(['9', '30', '2']);
     result.tokens!.forEach((t) => expect(t.after).toBeCloseTo(after[Number(t.token)], 6));
     await expect(compare(model, [], ['3'], { draws: 2 })).rejects.toThrow('greedy decoding gives 2 times the same');
-    await expect(compare(model, [], ['3'], { draws: 0 })).rejects.toThrow('draws must be');
+    await expect(compare(model, [], ['3'], { draws: 0 })).rejects.toThrow('draws is');
     await expect(compare(model, [], ['3'], { watch: '9 3' })).rejects.toThrow('"9 3" is 2 tokens of odd');
   });
 
@@ -231,7 +231,7 @@ describe('featureEffects', () => {
     await expect(featureEffects(model, [], sae({ hookName: '' }), tokens)).rejects.toThrow('give { hook }');
     for (const sequences of [0, 1.5])
       await expect(featureEffects(model, [], sae(), tokens, { sequences })).rejects.toThrow(
-        `positive integer but is ${sequences}`,
+        `sequences is ${sequences}; expected a whole number of at least 1`,
       );
     const broken = { ...push(), edit: (x: tf.Tensor) => x.mul(NaN) };
     await expect(featureEffects(model, [broken], sae(), tokens)).rejects.toThrow('NaN');

@@ -208,7 +208,7 @@ describe('directions from means', () => {
     await expect(direction(model, hook, [], undefined)).rejects.toThrow('at least one prompt');
     await expect(direction(model, hook, '3', '4', { positions: 1 })).rejects.toThrow('position 1 is outside');
     await expect(direction(model, 'blocks.0.attn.hook_pattern', '3', undefined)).rejects.toThrow('per pair of tokens');
-    await expect(direction(model, hook, set, undefined, { sequences: 0 })).rejects.toThrow('sequences must be');
+    await expect(direction(model, hook, set, undefined, { sequences: 0 })).rejects.toThrow('sequences is');
   });
 });
 

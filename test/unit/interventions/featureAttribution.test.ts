@@ -231,10 +231,10 @@ describe('bad input of an attribution', () => {
       [{ token: 3, position: -8 }, {}, 'position -8 is outside'],
       [{ token: 3 }, { hook: 'blocks.0.mlp.hook_post' }, 'activations of width 15 but blocks.0.mlp.hook_post'],
       [{ token: 3 }, { hook: 'blocks.0.mlp_out' }, 'unknown hook "blocks.0.mlp_out"'],
-      [{ token: 3 }, { steps: 0, method: 'integrated' }, 'steps must be a whole number'],
-      [{ token: 3 }, { verify: -1 }, 'verify must be'],
+      [{ token: 3 }, { steps: 0, method: 'integrated' }, 'steps is 0; expected a whole number of at least 1'],
+      [{ token: 3 }, { verify: -1 }, 'verify is'],
       [{ token: 3 }, { steps: 8 }, "give method: 'integrated'"],
-      [{ token: 3 }, { permutations: 0 }, 'permutations must be'],
+      [{ token: 3 }, { permutations: 0 }, 'permutations is'],
       [{ token: 3 }, { seed: NaN }, 'seed is NaN'],
     ];
     for (const [target, options, message] of wrong)

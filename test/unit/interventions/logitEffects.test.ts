@@ -133,10 +133,10 @@ describe('logitEffects', () => {
     const wrong: Array<[object, string]> = [
       [{ tokens: '3 4' }, '2 tokens'],
       [{ tokens: 99 }, 'outside'],
-      [{ nulls: 1.5 }, 'nulls must be a whole number'],
-      [{ sequences: 0 }, 'positive integer'],
-      [{ batchTokens: NaN }, 'batchTokens must be a positive integer but is NaN'],
-      [{ top: -1 }, 'top must be a whole number'],
+      [{ nulls: 1.5 }, 'nulls is 1.5; expected a whole number of at least 0'],
+      [{ sequences: 0 }, 'sequences is 0; expected a whole number of at least 1'],
+      [{ batchTokens: NaN }, 'batchTokens is NaN; expected a whole number of at least 1'],
+      [{ top: -1 }, 'top is'],
       [{ seed: 0.5 }, 'seed is 0.5'],
       [{ positions: 'first' }, "expected 'all' or 'last'"],
     ];

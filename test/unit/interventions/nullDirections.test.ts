@@ -158,7 +158,7 @@ describe('kinds of nulls', () => {
     );
     await expect(run([vector], [])).rejects.toThrow('nullKinds is empty');
     await expect(nullDirections(model, [vector], [tokens], { nulls: 1.5 })).rejects.toThrow(
-      'nulls must be a whole number',
+      'nulls is 1.5; expected a whole number of at least 0',
     );
   });
 

@@ -91,7 +91,9 @@ describe('stories', () => {
   });
 
   it('refuse a number of stories that is none', () => {
-    expect(() => generateStories({ stories: 0, seed: 1 })).toThrow('stories must be a positive integer but is 0');
+    expect(() => generateStories({ stories: 0, seed: 1 })).toThrow(
+      'stories is 0; expected a whole number of at least 1',
+    );
   });
 });
 

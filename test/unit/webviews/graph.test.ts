@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { inPolygon } from '#webviews/plot/camera.js';
 import { rankedMembers } from '#webviews/graph/card.js';
-import { escapeXml, graphMl, keplerJson, keplerNames } from '#webviews/graph/export.js';
+import { escapeXml } from '#protocol/graphml.js';
+import { graphMl, keplerJson, keplerNames } from '#webviews/graph/export.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf } from '#webviews/graph/lighting.js';
 import { componentsOf, membersOf, nodeLabel, overlapWith, topTokens, type GraphModel } from '#webviews/graph/model.js';
 import { nextOf, towards } from '#webviews/plot/moves.js';

@@ -12,14 +12,9 @@ import type { RowEntries } from '../sparseGradient.js';
 import type { SaeConfig, SaeWeights } from '../types.js';
 import type { Architecture } from './architecture.js';
 
-/** Tensors of one value for each feature that an architecture may train beyond weights and biases. */
-export type FeatureTensor = 'threshold' | 'r_mag' | 'b_mag';
-
 export interface Training<S extends Schema = Schema> {
   /** Options beyond those of every training, SAELens's names and defaults in camelCase. */
   readonly options: S;
-  /** Trained or kept with the weights; zeros at the start. */
-  readonly tensors?: readonly FeatureTensor[];
   /** A run with these options. @throws RangeError on values that cannot be. */
   start(options: Given<S>): TrainingRun;
 }

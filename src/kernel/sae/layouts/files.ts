@@ -7,7 +7,8 @@ import { kindOfPath, readJson as readJsonFile } from '../../io/files.js';
 import { toFloat32, type NdArray } from '../../io/ndarray.js';
 import type { PickledScalar } from '../../io/namedValues.js';
 import type { WeightSource } from '../../io/weights.js';
-import { isObject, NeedsOption, type LoadSaeOptions } from './layout.js';
+import { NeedsOption, type LoadSaeOptions } from './layout.js';
+import { isJsonObject } from '../../../protocol/objects.js';
 
 /** Weights that libraries name always alike, each with the configs that lie beside it, by paths from its folder. */
 const KNOWN_FILES: ReadonlyArray<[weights: string, configs: readonly string[]]> = [
@@ -143,7 +144,8 @@ export class SaeFiles {
   field(name: string): Json | undefined {
     this.usedFields.add(name);
     let value: Json | undefined = this.config;
-    for (const part of name.split('.')) value = isObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+    for (const part of name.split('.'))
+      value = isJsonObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
     return value ?? undefined;
   }
 
@@ -253,7 +255,7 @@ export class SaeFiles {
 /** Names of all fields, those of nested objects with dots; an empty object is a field. */
 function leaves(object: JsonObject, above = '', depth = 0): string[] {
   return Object.entries(object).flatMap(([name, value]) =>
-    isObject(value) && depth < 8 && Object.keys(value).length > 0
+    isJsonObject(value) && depth < 8 && Object.keys(value).length > 0
       ? leaves(value, `${above}${name}.`, depth + 1)
       : [above + name],
   );
@@ -266,7 +268,7 @@ function nested(scalars: ReadonlyMap<string, PickledScalar>): JsonObject {
     const parts = name.split('.');
     let at = root;
     for (const part of parts.slice(0, -1)) {
-      if (!isObject(at[part])) at[part] = Object.create(null) as JsonObject;
+      if (!isJsonObject(at[part])) at[part] = Object.create(null) as JsonObject;
       at = at[part] as JsonObject;
     }
     at[parts[parts.length - 1]] = typeof value === 'bigint' ? Number(value) : value;
@@ -293,7 +295,7 @@ async function locate(path: string): Promise<{ weights: string; config?: string 
       const config = join(folder, 'config.json');
       if ((await kindOfPath(config)) !== 'file') continue;
       const { trainer } = await readJson(config);
-      if (isObject(trainer) && typeof trainer.dict_class === 'string') return { weights: path, config };
+      if (isJsonObject(trainer) && typeof trainer.dict_class === 'string') return { weights: path, config };
     }
   }
   return { weights: path };
@@ -333,6 +335,6 @@ async function locateInFolder(folder: string): Promise<{ weights: string; config
 /** A JSON object from a file. */
 export async function readJson(path: string): Promise<JsonObject> {
   const value = (await readJsonFile(path)) as Json;
-  if (!isObject(value)) throw new Error(`${path} must hold a JSON object`);
+  if (!isJsonObject(value)) throw new Error(`${path} must hold a JSON object`);
   return value;
 }

@@ -3,7 +3,6 @@
  * names and shapes in them, and maps these to the canonical form. Every tensor and every config field in a file is used,
  * known to change nothing (with the reason), or refused by name: SaeFiles keeps the count.
  */
-import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import type { SaeFiles } from './files.js';
 
@@ -56,8 +55,4 @@ export interface Layout {
   readonly signs: string;
   recognises(files: SaeFiles): boolean;
   read(files: SaeFiles): Promise<SaeParts>;
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,8 +8,9 @@ import { foldActivationScale, scaleRows } from '../fold.js';
 import { requireProcessing } from '../processing.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
 import { readJson, type SaeFiles } from './files.js';
-import { isObject, type Layout } from './layout.js';
+import type { Layout } from './layout.js';
 import { FLAT_METADATA, TRAINING_FIELDS } from './saelensFields.js';
+import { isJsonObject } from '../../../protocol/objects.js';
 
 /** Keys of `metadata` that a SaeConfig holds in fields of its own. */
 const OWN_METADATA = ['model_name', 'hook_name', 'hook_name_out', 'context_size', 'fgnb_model_id'];
@@ -25,7 +26,7 @@ export const saelens: Layout = {
     requireProcessing(config, {
       where: `${files.configName} of ${files.path}`,
       ignore: files.options.ignore,
-      field: (name) => (isObject(files.config.metadata) ? `metadata.${name}` : name),
+      field: (name) => (isJsonObject(files.config.metadata) ? `metadata.${name}` : name),
     });
     const weights = await weightsOf(files, config);
     await foldScalingFactor(files, weights);
@@ -48,7 +49,7 @@ export const saelens: Layout = {
  * false = none, true = expected_average_only_in.
  */
 function configOf(files: SaeFiles): SaeConfig {
-  const metadata = isObject(files.config.metadata) ? files.config.metadata : {};
+  const metadata = isJsonObject(files.config.metadata) ? files.config.metadata : {};
   // Files may say a thing under its old and its new name: both are used.
   const pick = (...names: string[]): Json | undefined =>
     names.flatMap((name) => [files.field(`metadata.${name}`), files.field(name)]).find((value) => value !== undefined);
@@ -100,7 +101,7 @@ function architectureOfCfg(files: SaeFiles): {
   const activation = text(files.field('activation_fn') ?? files.field('activation_fn_str')) || 'relu';
   files.field('activation_fn_str');
   const kwargs = files.field('activation_fn_kwargs');
-  const others = isObject(kwargs) ? Object.keys(kwargs).filter((name) => name !== 'k') : [];
+  const others = isJsonObject(kwargs) ? Object.keys(kwargs).filter((name) => name !== 'k') : [];
   if (others.length > 0)
     throw new Error(`${where}activation_fn_kwargs ${others.join(', ')} is not known; only k of topk is`);
   const name = named === 'standard' && activation === 'topk' ? 'topk' : named;

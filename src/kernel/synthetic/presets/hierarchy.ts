@@ -1,4 +1,5 @@
 /** The trees of SynthSAEBench: breadth-first numbers, and frequencies that exclusive children can have. */
+import { requireWhole } from '../../compute/require.js';
 export interface SynthOptions {
   roots: number;
   branching: number;
@@ -8,8 +9,7 @@ export interface SynthOptions {
 
 /** Parent of each of n features: roots first, then level by level, `branching` children each; −1 outside the trees. */
 export function hierarchyParents(n: number, { roots, branching, depth }: SynthOptions): Int32Array {
-  if (!Number.isInteger(roots) || roots < 1 || roots > n)
-    throw new RangeError(`roots must be a whole number from 1 to ${n} but is ${roots}`);
+  requireWhole('roots', roots, 1, n);
   const parents = new Int32Array(n).fill(-1);
   let [level, size] = [0, roots];
   let next = roots;

@@ -17,6 +17,7 @@ import { requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
 import { noise } from '../world/options.js';
 import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
+import { requireWhole } from '../../compute/require.js';
 
 interface Sizes {
   features: number;
@@ -26,9 +27,7 @@ interface Sizes {
 
 const sizes = (o: PresetOptions, features: number, dim: number): Sizes => {
   const s = { features: o.features ?? features, dim: o.dim ?? dim, seed: o.seed ?? 0 };
-  for (const name of ['features', 'dim'] as const)
-    if (!Number.isInteger(s[name]) || s[name] < 1)
-      throw new RangeError(`${name} must be a whole number ≥ 1 but is ${s[name]}`);
+  for (const name of ['features', 'dim'] as const) requireWhole(name, s[name], 1);
   return s;
 };
 
@@ -59,8 +58,7 @@ interface PublishedParts extends Sizes {
 
 function publishedWorld(p: PublishedParts): GeneratedWorld {
   const { features: n, dim, seed, o } = p;
-  if (!Number.isInteger(p.batch) || p.batch < 1 || p.batch > 65_536)
-    throw new RangeError(`publishedBatch must be a whole number from 1 to 65,536 but is ${p.batch}`);
+  requireWhole('publishedBatch', p.batch, 1, 65_536);
   const { standardized, ...rest } = o;
   const none = new Int32Array(n).fill(-1);
   const law: Law = {
@@ -164,8 +162,7 @@ function marks(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
   const { k, lambda, groups } = marksGroups(o);
   const groupSize = Math.floor(s.features / groups);
-  if (!Number.isInteger(groups) || groups < 1 || groups > s.features)
-    throw new RangeError(`groups must be a whole number from 1 to the ${s.features} features but is ${groups}`);
+  requireWhole('groups', groups, 1, s.features);
   if (!Number.isInteger(k) || k < 1 || k > groupSize)
     throw new RangeError(`k features of a group of ${groupSize} are active: k lies in [1, ${groupSize}] but is ${k}`);
   const chance = inclusion(geometric(groupSize, lambda), k);

@@ -8,6 +8,7 @@ import { matrixId, sha256 } from '../../io/hash.js';
 import { cachedSource, type ActivationSource } from '../../sae/source.js';
 import type { Sae } from '../../sae/types.js';
 import type { World } from '../types.js';
+import { requireWhole } from '../../compute/require.js';
 
 /** Samples that are kept for later epochs: as much as activations of models. */
 const CACHE_BYTES = 2 ** 30;
@@ -17,7 +18,7 @@ const CACHE_BYTES = 2 ** 30;
  * the first.
  */
 export function worldSource(world: World, rows: number, seed?: number): ActivationSource {
-  if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`rows must be a whole number ≥ 1 but is ${rows}`);
+  requireWhole('rows', rows, 1);
   const source: ActivationSource = {
     width: world.dim,
     rows,

@@ -25,6 +25,7 @@ import { linearAssignment } from '../../compute/assignment.js';
 import { unitRows } from '../../compute/cosines.js';
 import { orthonormalRows } from '../../compute/orthonormal.js';
 import type { World } from '../types.js';
+import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same options give other SAEs. */
 export const MFR_VERSION = 1;
@@ -87,14 +88,12 @@ export function mfrSettings(world: World, o: MfrParameters): Required<MfrParamet
     seed: o.seed ?? 0,
   };
   for (const name of ['saes', 'features', 'k', 'steps', 'batchSize', 'samples'] as const) {
-    if (!Number.isInteger(s[name]) || s[name] < 1)
-      throw new RangeError(`${name} must be a whole number ≥ 1 but is ${s[name]}`);
+    requireWhole(name, s[name], 1);
   }
   if (s.k > s.features) throw new RangeError(`k is ${s.k} but the SAEs have ${s.features} features`);
   if (s.batchSize > s.samples)
     throw new RangeError(`batches of ${s.batchSize} need as many samples; there are ${s.samples}`);
-  if (!Number.isInteger(s.warmUpSteps) || s.warmUpSteps < 0)
-    throw new RangeError(`warmUpSteps must be a whole number ≥ 0 but is ${s.warmUpSteps}`);
+  requireWhole('warmUpSteps', s.warmUpSteps, 0);
   if (!(s.coupling >= 0) || !Number.isFinite(s.coupling))
     throw new RangeError(`coupling must be a number ≥ 0 but is ${s.coupling}`);
   if (!(s.lr > 0) || !Number.isFinite(s.lr)) throw new RangeError(`lr must be above 0 but is ${s.lr}`);

@@ -14,6 +14,7 @@ import { bestOfColumns, cosines, unitRows } from '../../compute/cosines.js';
 import { cosineRecovery } from './cosines.js';
 import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
 import type { World } from '../types.js';
+import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;
@@ -106,8 +107,7 @@ export function recoverySettings(o: RecoveryParameters): RecoverySettings {
   };
   requireRuns(settings.nulls);
   requireRuns(settings.floors);
-  if (!Number.isInteger(settings.samples) || settings.samples < 2)
-    throw new RangeError(`samples must be a whole number ≥ 2 but is ${settings.samples}`);
+  requireWhole('samples', settings.samples, 2);
   for (const name of ['recoveredAt', 'absorbedAt', 'mainCosine', 'absorberCosine', 'projectionShare'] as const) {
     if (!(settings[name] >= 0 && settings[name] <= 1))
       throw new RangeError(`${name} must be from 0 to 1 but is ${settings[name]}`);

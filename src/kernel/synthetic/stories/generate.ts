@@ -5,6 +5,7 @@
 import { Random } from '../../compute/random.js';
 import { CONCEPT_OF_SLOT, CONCEPT_OF_WORD, LEXICON, type Slot } from './lexicon.js';
 import { PLOTS, SCENES } from './templates.js';
+import { requireWhole } from '../../compute/require.js';
 
 export interface Story {
   text: string;
@@ -270,8 +271,7 @@ function generateStory(random: Random): Story {
  * @throws RangeError when `stories` is not a positive integer.
  */
 export function generateStories({ stories, seed }: StoryOptions): Story[] {
-  if (!Number.isInteger(stories) || stories < 1)
-    throw new RangeError(`stories must be a positive integer but is ${stories}`);
+  requireWhole('stories', stories, 1);
   const root = new Random(seed);
   return Array.from({ length: stories }, (_, i) => generateStory(root.fork(`story ${i}`)));
 }

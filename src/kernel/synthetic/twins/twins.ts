@@ -18,6 +18,7 @@ import { canonicalJson, sha256 } from '../../io/hash.js';
 import { emptyModel, populate, translate, type TwinModel } from './model.js';
 import { relationsOf, type TwinTruth } from './truth.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
+import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same options give other twins. */
 const TWINS_VERSION = 1;
@@ -75,8 +76,7 @@ function settings(world: World, o: TwinOptions): Required<TwinOptions> {
     seed: o.seed ?? 0,
   };
   for (const name of ['features', 'splits', 'absorptions'] as const) {
-    if (!Number.isInteger(s[name]) || s[name] < 0)
-      throw new RangeError(`${name} must be a whole number ≥ 0 but is ${s[name]}`);
+    requireWhole(name, s[name], 0);
   }
   if (s.features < 1) throw new RangeError('twins need at least one feature each');
   for (const name of ['shared', 'splitCosine', 'childShare'] as const) {

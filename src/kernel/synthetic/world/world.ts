@@ -14,6 +14,7 @@ import type { SampleOptions, World, WorldBatch } from '../types.js';
 import { parseOptions } from '../../verb/option.js';
 import { WORLD, type MagnitudeSpec, type WorldOptions } from './options.js';
 import { planOf, type Plan } from './plan.js';
+import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same options give other samples. */
 export const WORLD_VERSION = 2;
@@ -282,8 +283,7 @@ export async function* sampleLaw(
     ['batch', batch, 1],
     ['workers', options.workers ?? 1, 1],
   ] as const)
-    if (!Number.isInteger(value) || value < least)
-      throw new RangeError(`${name} must be a whole number ≥ ${least} but is ${value}`);
+    requireWhole(name, value, least);
   const { dim, features } = law;
   let first = 0;
   let waiting: Span[] = [];
