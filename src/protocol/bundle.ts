@@ -84,7 +84,7 @@ export interface ColumnSpec<S> {
 }
 
 export interface BundleManifest<S = never, C = Record<string, ColumnSpec<S>>> {
-  /** For people: "a map". */
+  /** As shown: "a map". */
   what: string;
   /** Name of the JSON file of the meta. */
   meta: string;

@@ -48,7 +48,7 @@ export interface GraphSetMeta {
   noise: number;
   /** Cover elements: all, empty or too small to cluster, all noise. */
   cubes: { total: number; skipped: number; allNoise: number };
-  /** How it was made, for people: "PCA(2) · 10 × 10 cubes, overlap 0.1 · DBSCAN cosine eps 0.5, min samples 5". */
+  /** How it was made, as shown: "PCA(2) · 10 × 10 cubes, overlap 0.1 · DBSCAN cosine eps 0.5, min samples 5". */
   description: string;
   /** What a reader must know: empty graph, all noise, one cube, constant lens, NaN rows left out. */
   warnings: string[];

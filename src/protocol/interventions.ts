@@ -1,5 +1,5 @@
 /**
- * The interventions panel: its descriptor in a cell's output, and what its view asks the kernel (methods of live calls).
+ * The interventions panel: its descriptor in a cell's output, and the calls of its view to the kernel (methods of live calls).
  * Activations are in the SAE's own units; probabilities and divergences are of the token after the prompt.
  */
 import type { FeatureExample } from './bundle.js';

@@ -4,16 +4,16 @@
  * other whatever their layouts.
  */
 export interface LinkedSelection {
-  /** Identity of the view that speaks; views ignore their own. */
+  /** Identity of the sender; views ignore their own messages. */
   source: string;
   /** What happened: 'light' replaces what the source lit before (empty sets: clears it); 'pick' is a click on one feature. */
   kind: 'light' | 'pick';
   sets: Array<{ sae: string; features: number[] }>;
-  /** For people, such as "node 12: 34 features". */
+  /** As shown, such as "node 12: 34 features". */
   label: string;
 }
 
-/** How a view speaks to the others: over the extension host in VS Code, inside the page in an exported report. */
+/** How views exchange messages: over the extension host in VS Code, inside the page in an exported report. */
 export interface LinkChannel {
   send(selection: LinkedSelection): void;
   /** Returns the function that ends the subscription. */
@@ -23,7 +23,7 @@ export interface LinkChannel {
 /** Bounds for what a webview may send: checked by the host. */
 export const MAX_LINKED_FEATURES = 200_000;
 
-/** Views a message may speak of, and the length of its texts: far above what a view sends. */
+/** Limits of a message, in sets and in length of its texts: far above what a view sends. */
 const MAX_SETS = 32;
 const MAX_TEXT = 2000;
 

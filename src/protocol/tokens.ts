@@ -75,7 +75,7 @@ export function shareText(share: number): string {
   return percent < 0.05 ? '<0.1 %' : `${Number(percent.toFixed(1))} %`;
 }
 
-/** Tokens with their shares for people: `the 97 %, a 2 %`. */
+/** Tokens with their shares as shown: `the 97 %, a 2 %`. */
 export function sharesText(tokens: readonly TokenShare[]): string {
   return tokens.map(({ token, share }) => `${loneToken(token)} ${shareText(share)}`).join(', ');
 }

@@ -11,11 +11,11 @@ import { MAP_BUNDLE, type MapDescriptor } from './map.js';
 export interface ViewKind<D extends Descriptor = Descriptor> {
   /** Its word in saved notebooks and panels: in mime and panel types, and in what a panel keeps. Never to be changed. */
   saved: string;
-  /** For people, such as "feature map". */
+  /** As shown, such as "feature map". */
   noun: string;
   /** Data beside the descriptor. */
   bundle?: BundleManifest;
-  /** How a command speaks that opens one: its title, what it says where there is none, a line about each. */
+  /** Texts of the command that opens one: its title, the message where there is none, a line about each. */
   open: { title: string; none: string; detail(descriptor: D): string };
 }
 

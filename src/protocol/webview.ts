@@ -107,7 +107,7 @@ export interface PanelState {
   [saved: string]: unknown;
 }
 
-/** Why a webview that speaks `protocol` is refused; null for this version's own. */
+/** Why a webview of this version of the messages is refused; null for this version's own. */
 export function refusal(protocol: unknown): string | null {
   if (protocol === WEBVIEW_PROTOCOL) return null;
   return 'This view was made by another version of the extension: reload the window (Developer: Reload Window).';

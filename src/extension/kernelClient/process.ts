@@ -13,7 +13,7 @@ export interface KernelPlace {
   runFolder: string;
   notebookFolder: string;
   artifactFolder: string;
-  /** For people: the notebook's path or name. */
+  /** As shown: the notebook's path or name. */
   notebook: string;
 }
 

@@ -17,7 +17,7 @@ export interface WordFeature {
 
 /** The features of a word. */
 export interface FoundFeatures {
-  /** What was looked for, for people. */
+  /** What was looked for, as shown. */
   readonly query: string;
   /** How often it occurs in the text of the store. */
   readonly occurrences: number;

@@ -40,7 +40,7 @@ export type ActivationArrays =
 export type TokensOfRows = TokenSet | NumberList | ReadonlyArray<readonly number[]>;
 
 export interface FromArraysOptions extends CallOptions {
-  /** For people, in titles and legends: what the features are of. */
+  /** Shown in titles and legends: what the features are of. */
   name: string;
   tokens?: TokensOfRows;
   /** Decodes token ids that were given as numbers. */

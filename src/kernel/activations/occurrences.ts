@@ -6,7 +6,7 @@ export type WordQuery = string | RegExp | readonly string[];
 
 /** Where a query matches. */
 export interface Occurrences {
-  /** For people: “years”, “king” or “queen”, /colou?r/. */
+  /** As shown: “years”, “king” or “queen”, /colou?r/. */
   readonly query: string;
   /** [tokens]: the occurrence that each token belongs to, from 0 in the order of the text; -1 = none. */
   readonly at: Int32Array;

@@ -37,7 +37,7 @@ export interface ArtifactStoreOptions {
 export interface ComputeOptions<T> {
   /** Make it again even when it is there. */
   fresh?: boolean;
-  /** For people. */
+  /** As shown to the user. */
   title?: string;
   /**
    * File or folder of what a stopped run goes on from. Only the call that makes the result touches it; it is deleted

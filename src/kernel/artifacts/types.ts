@@ -29,7 +29,7 @@ export interface ArtifactRecord extends ArtifactKey {
   device: string;
   packages: Record<string, string>;
   wallMs: number;
-  /** For people. */
+  /** As shown to the user. */
   title?: string;
   /** Identity of what it holds, where other results name that and not the id of this record: a world, an SAE. */
   contents?: string;

@@ -14,7 +14,7 @@ export interface DeviceReport {
   device: DeviceName;
   /** tfjs backend name: "tensorflow", "webgpu" or "wasm". */
   backend: string;
-  /** For people: "cpu: 2 cores, tfjs-wasm with ONNX Runtime's matrix product". */
+  /** As shown: "cpu: 2 cores, tfjs-wasm with ONNX Runtime's matrix product". */
   description: string;
   /** One entry per device looked at, best first. */
   reasons: Array<{ device: DeviceName; chosen: boolean; reason: string }>;

@@ -1,4 +1,4 @@
-/** What this host has, what is used, and why not better: for people (`fgnb doctor`). No secrets, no environment. */
+/** What this host has, what is used, and why not a better device (`fgnb doctor`). No secrets, no environment. */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -144,7 +144,7 @@ export async function diagnose(options: DoctorOptions = {}): Promise<DoctorRepor
   return { ...report, advice: adviceFor(report) };
 }
 
-/** The report as a page for people. */
+/** The report as text. */
 export function formatDoctor(report: DoctorReport): string {
   const { cpu, memory, device, gflops } = report;
   const lines: string[] = ['Feature Geometry Notebooks: doctor', ''];

@@ -49,7 +49,7 @@ export function nvidiaDriver(file = '/proc/driver/nvidia/version'): string | und
 
 const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0];
 
-/** What a failed load of a native package means for people. */
+/** What a failed load of a native package means, and what to do. */
 export function loadReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const library = /(lib[\w-]+\.so[.\d]*|[\w-]+\.dll): cannot open shared object|(lib[\w-]+\.so[.\d]*)/.exec(text);

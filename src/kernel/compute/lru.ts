@@ -2,7 +2,7 @@
 export class LruMap<K, V> {
   readonly #map = new Map<K, V>();
 
-  /** @param dropped is told of every value that is let go, replaced or cleared, to free what it holds. */
+  /** @param dropped is called with every value that is dropped, replaced or cleared, to free what it holds. */
   constructor(
     readonly size: number,
     private readonly dropped?: (value: V) => void,

@@ -19,7 +19,7 @@ export const LONG_CALLS = 3;
 export const LOADING = 4;
 export const GATE_COUNT = 5;
 
-/** Nobody can terminate this thread until gateNativeCalls() says so. */
+/** This thread cannot be terminated until gateNativeCalls() allows it. */
 let gate = new Int32Array(new SharedArrayBuffer(4 * GATE_COUNT));
 /** Synchronous calls on the stack, and asynchronous sections under way, that must not be terminated. */
 let calls = 0;

@@ -88,7 +88,7 @@ class PathSearch {
     this.heap = new Heap(this.distance);
   }
 
-  /** Gives rows their best column where nobody has it yet; the others, but for rows with nothing to gain, are left. */
+  /** Gives rows their best column where no row has it yet; the others, but for rows with nothing to gain, are left. */
   takeBest(): number[] {
     const { rows, starts, column, weight } = this.edges;
     const left: number[] = [];

@@ -71,7 +71,7 @@ export function claimed<T>(work: () => Promise<T>, onEnd: () => void = () => und
       },
     );
   });
-  // Nobody may be left to hear of it.
+  // Nothing may wait for it any more: an unhandled rejection would end the process.
   promise.catch(() => undefined);
   return promise;
 }

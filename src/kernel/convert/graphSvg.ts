@@ -6,7 +6,7 @@ import { escapeHtml } from '../../protocol/webview.js';
 const SIDE = 320;
 const HEAD = 40;
 const MARGIN = 14;
-/** Marks of one graph; more would make a file that nobody opens. */
+/** Marks of one graph; more would make a file too large to open. */
 const MAX_MARKS = 20_000;
 /** The Okabe-Ito palette, told apart with any colour vision. */
 const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00'];

@@ -41,7 +41,7 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
 /**
  * Exact Pearson r in float64 between the features of `a` and `b` over all tokens that neither ignores: the best `counterparts` features of
  * the other side for every feature, in both directions, and the pairs matched from them. Dead, constant and rarely
- * firing features have no counterpart (-1, NaN) and are nobody's. Ties go to the lower index. The stores stay on disk
+ * firing features have no counterpart (-1, NaN) and are no feature's counterpart. Ties go to the lower index. The stores stay on disk
  * shard by shard when they do not fit `memoryBytes`; F × F is never held.
  */
 export async function correlate(

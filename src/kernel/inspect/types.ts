@@ -124,7 +124,7 @@ export interface Inspection {
   path: string;
   repository: { id: string; type: 'model' | 'dataset'; commit: string } | null;
   kind: InspectedKind;
-  /** For people: "SAELens folder", "Hugging Face model, 3 shards of safetensors". */
+  /** As shown: "SAELens folder", "Hugging Face model, 3 shards of safetensors". */
   format: string;
   /** Whether the call of `load` takes it as it stands. */
   loads: boolean;

@@ -1,4 +1,4 @@
-/** An inspection in words, for people. */
+/** An inspection in words, as shown. */
 import { clip } from '../../protocol/clip.js';
 import { formatBytes } from '../compute/memory.js';
 import type { Inspection, TensorFact } from './types.js';

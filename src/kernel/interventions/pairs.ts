@@ -83,7 +83,7 @@ export interface PairedInterventions {
   readonly a: Intervention;
   /** For the second. */
   readonly b: Intervention;
-  /** For people. */
+  /** As shown to the user. */
   readonly description: string;
 }
 

@@ -123,7 +123,7 @@ export class InterventionsPanel {
     };
   }
 
-  /** Answers one live call. @throws Error in words for people. */
+  /** Answers one live call. @throws Error in words. */
   async answer(id: string, method: string, params: Json, signal: AbortSignal): Promise<Json> {
     const given = (params ?? {}) as Record<string, unknown>;
     const answers: {

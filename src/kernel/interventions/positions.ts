@@ -36,7 +36,7 @@ export type Positions =
 
 /** Positions, understood: how to find them, to say them and to identify them. */
 export interface Selector {
-  /** For people: "at all positions". */
+  /** As shown: "at all positions". */
   readonly where: string;
   /** For artifact identity. */
   readonly parameters: JsonObject | string | number[];

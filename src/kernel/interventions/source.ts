@@ -25,7 +25,7 @@ export interface FeatureSource {
   readonly hook: string;
   /** Model that ran. */
   readonly model: { readonly name: string; readonly id: string };
-  /** For people: "8,192 tokens". */
+  /** As shown: "8,192 tokens". */
   readonly description: string;
   /** Tokens that count: neither padding nor ignored. */
   readonly n: number;

@@ -10,7 +10,7 @@ export interface Clusterer {
   readonly space: Space;
   /** Elements with fewer points are skipped: KeplerMapper's rule. */
   readonly minPoints: number;
-  /** For people: "DBSCAN cosine, eps 0.5, min samples 5". */
+  /** As shown: "DBSCAN cosine, eps 0.5, min samples 5". */
   readonly description: string;
   /** DBSCAN asks for neighbours within eps alone, the others for all distances of an element. */
   readonly rule: { kind: 'dbscan'; eps: number; minSamples: number } | DistanceRule;

@@ -9,7 +9,7 @@ export interface Cover {
   readonly points: Int32Array;
   /** Elements in all, empty ones included. */
   readonly total: number;
-  /** For people: "10 × 10 cubes, overlap 0.1". */
+  /** As shown: "10 × 10 cubes, overlap 0.1". */
   readonly description: string;
   readonly warnings: readonly string[];
 }

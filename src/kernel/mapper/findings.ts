@@ -103,7 +103,7 @@ export function graphStatistics(
 
 /** The null that findings are held against: statistics of graphs of null data by the same node function. */
 export interface FindingsNull {
-  /** For people: "rotated singular vectors, same spectrum". */
+  /** As shown: "rotated singular vectors, same spectrum". */
   name: string;
   runs: readonly GraphStatistics[];
   seed: number;

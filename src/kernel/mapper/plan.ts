@@ -27,7 +27,7 @@ export interface MapperPlan {
   /** Points that a cover sees. */
   readonly kept: Int32Array;
   readonly excluded: Int32Array;
-  /** For people: the clusterer. */
+  /** As shown: the clusterer. */
   readonly clusterer: string;
   /** The graph of one cover, equal to mapperGraph's with the same options. */
   run(cover?: CoverSpec, call?: CallOptions): Promise<MapperGraph>;

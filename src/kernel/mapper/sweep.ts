@@ -65,7 +65,7 @@ export interface MapperSweep {
   bootstraps: number;
   null: { name: string; runs: number };
   seed: number;
-  /** For people: lens and clusterer. */
+  /** As shown: lens and clusterer. */
   description: string;
 }
 

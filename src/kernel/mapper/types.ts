@@ -8,7 +8,7 @@ export interface LensValues {
   readonly dims: number;
   /** One per dimension, such as "PCA 1". */
   readonly names: readonly string[];
-  /** For people: "PCA(2)", "Isomap(100) → MinMax → UMAP(2, seed 1) → MinMax". */
+  /** As shown: "PCA(2)", "Isomap(100) → MinMax → UMAP(2, seed 1) → MinMax". */
   readonly description: string;
   /** Such as a nearly constant dimension, with the figures. */
   readonly warnings: readonly string[];
@@ -50,7 +50,7 @@ export interface MapperGraph {
   readonly excluded: Int32Array;
   readonly cubes: { total: number; skipped: number; allNoise: number };
   readonly lens: LensValues;
-  /** For people: lens · cover · clusterer. */
+  /** As shown: lens · cover · clusterer. */
   readonly description: string;
   readonly warnings: readonly string[];
   readonly parameters: Readonly<Record<string, Json>>;

@@ -7,7 +7,7 @@ export interface Layout {
   readonly coordinates: Float32Array;
   readonly points: number;
   readonly method: 'pca' | 'umap';
-  /** For people: "UMAP n_neighbors 15, min_dist 0.1, cosine, 200 epochs, seed 0". */
+  /** As shown: "UMAP n_neighbors 15, min_dist 0.1, cosine, 200 epochs, seed 0". */
   readonly description: string;
   readonly parameters: Record<string, string | number | boolean>;
   /** Points left out because their row had NaN (their coordinates are NaN). */

@@ -36,7 +36,7 @@ export async function lookAt(interventions: readonly Intervention[], tokens: Int
   for (const intervention of interventions) await looks.get(intervention)?.(tokens);
 }
 
-/** What interventions do, for people. */
+/** What interventions do, as shown. */
 export function describeAll(interventions: readonly Intervention[]): string {
   return interventions.map((i) => i.description).join('; ') || 'no intervention';
 }

@@ -157,7 +157,7 @@ export interface HookEdit {
 export interface Intervention {
   /** TransformerLens hook name at which `edit` acts. */
   readonly hook: string;
-  /** For people: "steer blocks.0.hook_mlp_out by 4 × feature 12 of …". */
+  /** As shown: "steer blocks.0.hook_mlp_out by 4 × feature 12 of …". */
   readonly description: string;
   /** For artifact identity. */
   readonly parameters: JsonObject;
@@ -169,7 +169,7 @@ export interface Intervention {
 
 /** Directions at a hook, and which of them an intervention moves along itself. */
 export interface Peers {
-  /** For people: "decoder rows of …". */
+  /** As shown: "decoder rows of …". */
   readonly name: string;
   /** [n, d], all heads one after the other. */
   readonly rows: Matrix;

@@ -77,7 +77,7 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
    * that finds a state there goes on from it, to the same result bit for bit on the same device.
    */
   readonly checkpoint?: { folder: string; every?: number };
-  /** Told what people should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
+  /** Called with what the user should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
   readonly report?: (message: string) => void;
 }
 

@@ -72,7 +72,7 @@ export interface RowOrigin {
 }
 
 export interface Sae extends Readonly<Omit<SaeWeights, 'W_enc' | 'b_enc' | 'W_dec' | 'b_dec'>> {
-  /** Name for people: "tiny-1L blocks.0.hook_mlp_out topk 512". */
+  /** Name as shown: "tiny-1L blocks.0.hook_mlp_out topk 512". */
   readonly name: string;
   /** Content hash of config and weights. */
   readonly id: string;

@@ -21,7 +21,7 @@ export function sizeText(bytes: number): string {
 
 /**
  * Bytes that the items take in a message.
- * @throws RangeError in words for people when they are over the limit, TypeError when they are no JSON.
+ * @throws RangeError in words when they are over the limit, TypeError when they are no JSON.
  */
 export function checkDisplay(items: readonly OutputItemMessage[], buffers: readonly Uint8Array[]): void {
   if (items.length > DISPLAY_ITEMS)

@@ -152,7 +152,7 @@ class SocketControl {
     }
   }
 
-  /** Ends the process: politely, and after 2 s in any case. */
+  /** Ends the process: asks it first, and kills it after 2 s. */
   private shutDown(reason: string): void {
     log(`shutting down: ${reason}`);
     this.cleanUp();

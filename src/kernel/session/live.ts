@@ -9,7 +9,7 @@ import { LruMap } from '../compute/lru.js';
 import type { LiveHandler } from '../verb/context.js';
 import { InterruptedError, type Evaluator } from './evaluate.js';
 
-/** Views that a session keeps: of more, the one that was asked longest ago is let go with what it holds. */
+/** Views that a session keeps: of more, the one that was asked longest ago is dropped with what it holds. */
 const MAX_VIEWS = 64;
 /** How long a call has to see its signal before the cell that waits for it goes on without. */
 const YIELD_MS = 2000;

@@ -32,7 +32,7 @@ interface Entry {
   bytes: number;
   /** Set on what may be dropped: the cell that loses it. */
   droppable?: Owner;
-  /** Of what may be dropped, that nobody misses. */
+  /** Messages that may be dropped without loss. */
   isProgress?: boolean;
   /** Set on a notice: what it stands for. */
   dropped?: { owner: Owner; messages: number; bytes: number };
@@ -42,7 +42,7 @@ interface Entry {
 
 const DROPPABLE: readonly string[] = ['stream', 'display', 'progress'];
 
-/** What a message that has no frame becomes: words for people, in the place where it was awaited. */
+/** What a message that has no frame becomes: words, in the place where it was awaited. */
 function refusal(message: KernelMessage, reason: string): KernelMessage {
   const text = `this could not be sent: ${clip(reason, 1000)}`;
   if (message.type === 'reply') return { type: 'reply', id: message.id, ok: false, error: text };

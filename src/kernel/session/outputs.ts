@@ -14,7 +14,7 @@ export interface OutputLimits {
   progressMs: number;
   /** Bytes of that file. */
   logBytes: number;
-  /** Errors shown that did not end the cell: those of timers and of promises nobody waits for. */
+  /** Errors shown that did not end the cell: those of timers and of promises that were not awaited. */
   errors: number;
 }
 

@@ -31,7 +31,7 @@ export function catchStreams(take: (name: StreamName, text: string) => boolean):
 }
 
 /**
- * Timers remember the cell that made them. Those of a stopped cell no longer fire, so that a loop over timers ends
+ * Each timer is recorded with the cell that made it. Those of a stopped cell no longer fire, so that a loop over timers ends
  * with its cell. The session's own timers come from node:timers and are not touched.
  */
 export function ownTimers<Owner>(hooks: {
@@ -74,7 +74,7 @@ export function exitProcess(code: number): never {
     try {
       Reflect.apply(hook, process, [code]);
     } catch {
-      // The process ends all the same, and nobody is left to be told.
+      // The process ends all the same, and no client is left to report it to.
     }
   }
   process.removeAllListeners('exit');

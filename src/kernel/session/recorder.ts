@@ -60,7 +60,7 @@ const bytesOf = (output: CellOutput): number => output.items.reduce((sum, item) 
 export class CellRecorder {
   readonly outputs: CellOutput[] = [];
   execution: CellExecution = {};
-  /** The cell's first error: what it threw, or one that nobody caught, which may come when it has ended. */
+  /** The cell's first error: what it threw, or an uncaught one, which may come when it has ended. */
   error: ErrorReport | undefined;
   private readonly displays = new Map<string, { output: CellOutput; bytes: number }>();
   private isFull = false;

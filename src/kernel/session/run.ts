@@ -52,7 +52,7 @@ export interface CellOutcome {
   status: CellStatus;
   ms: number;
   error?: ErrorReport;
-  /** Error with its place and the line of source, for people. */
+  /** Error with its place and the line of source, as shown. */
   errorText?: string;
 }
 
@@ -278,7 +278,7 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   }
   await executed.write();
   const cells = known.map((cell) => executed.outcome(cell));
-  // Errors of cells that had ended are told when all has ended.
+  // Errors of cells that had ended are reported at the end.
   for (const [i, cell] of cells.entries()) if (cell.status !== known[i].status) options.onCellEnd(cell);
   return {
     status: statusOf(cells, notebook, options.stop),

@@ -1,6 +1,6 @@
 /**
  * One notebook's session: runs cells in order, keeps their names, sends what they show. It knows no socket and no
- * thread: whoever owns it gives a sink and calls interrupt().
+ * thread: its owner gives a sink and calls interrupt().
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -180,7 +180,7 @@ export class Session implements SessionContext {
     });
   }
 
-  /** Asks a live view, behind the cells that run or wait. @throws Error in words for people, or LIVE_SUPERSEDED. */
+  /** Asks a live view, behind the cells that run or wait. @throws Error in words, or LIVE_SUPERSEDED. */
   liveCall(call: LiveCall): Promise<Json> {
     const answer = this.liveViews.call(call);
     this.next();

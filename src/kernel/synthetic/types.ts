@@ -36,7 +36,7 @@ export interface World {
   readonly parents: Int32Array;
   /** [features] block, cluster or exclusive group, −1 = none. */
   readonly groups: Int32Array;
-  /** For people. */
+  /** As shown to the user. */
   readonly description: string;
   readonly parameters: Readonly<Record<string, Json>>;
   /** A stream of n samples in bounded memory. */

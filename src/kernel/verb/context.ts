@@ -3,7 +3,7 @@ import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';
 
-/** Answers what a live view asks. The signal says that the answer is not wanted any more. */
+/** Answers a call of a live view. The signal is aborted when the answer is no longer needed. */
 export type LiveHandler = (method: string, params: Json, signal: AbortSignal) => Promise<Json>;
 
 export interface SessionContext {

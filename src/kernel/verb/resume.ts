@@ -39,7 +39,7 @@ export function unfinishedFile(env: Environment, name: string): string {
   return path.join(env.context.artifactFolder, 'unfinished', `${name}.jsonl`);
 }
 
-/** Adds a line and flushes it: a run that is told of as kept is kept. */
+/** Adds a line and flushes it: a run that is reported as kept is on the disk. */
 async function append(file: string, line: string): Promise<void> {
   await fs.mkdir(path.dirname(file), { recursive: true });
   const handle = await fs.open(file, 'a');

@@ -8,7 +8,7 @@ export interface Lights {
   substring: boolean;
   /** Nodes picked by lasso, component or finding. */
   selection: { set: number; nodes: number[]; label: string } | null;
-  /** Points that other views light, per set; null = they speak of no graph here. */
+  /** Points that other views light, per set; null = they light none of this graph's. */
   linked: Array<Set<number> | null> | null;
   /** The node whose matches in the other graph are shown: the newest pin. */
   pinned: NodeRef | null;
@@ -27,7 +27,7 @@ export interface Lighting {
   hits: Array<{ points: number; nodes: number }>;
 }
 
-/** Points asked for by search and by other views, together; null where neither speaks of this graph. */
+/** Points asked for by search and by other views, together; null where there are none of this graph. */
 function pointMask(model: GraphModel, lights: Lights, s: number): Uint8Array | null {
   const set = model.sets[s];
   const test = queryTest(lights.query, lights.substring);

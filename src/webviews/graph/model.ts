@@ -105,7 +105,7 @@ function makeSet(meta: GraphSetMeta, columns: GraphColumns, index: number): Grap
   };
 }
 
-/** What the manifest does not say: how columns speak of each other. */
+/** What the manifest does not say: how columns refer to each other. */
 function check(meta: GraphSetMeta, c: GraphColumns, n: number, index: number): void {
   if (c.members.length !== (c.membersAt[n] ?? 0))
     throw new Error(

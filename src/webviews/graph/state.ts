@@ -1,4 +1,4 @@
-/** What a graph view remembers: small JSON, checked when read back. */
+/** What a graph view keeps over a reload: small JSON, checked when read back. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
 import { defaultColour, isColour, STATS, wordsOf, type ColourBy, type Stat } from './colour.js';

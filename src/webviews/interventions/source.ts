@@ -1,10 +1,10 @@
-/** Whom the interventions panel asks. */
+/** What answers the interventions panel. */
 import type { InterventionsMethod, InterventionsMethods } from '../../protocol/interventions.js';
 import type { Json } from '../../protocol/notebook.js';
 import type { LiveKernel } from '../ui/view.js';
 
 export interface InterventionsSource {
-  /** @throws Error in words; LIVE_SUPERSEDED and LIVE_GONE are told by their texts. */
+  /** @throws Error in words; LIVE_SUPERSEDED and LIVE_GONE are recognised by their texts. */
   call<M extends InterventionsMethod>(
     method: M,
     params: InterventionsMethods[M]['params'],

@@ -19,7 +19,7 @@ export interface Filters {
   colorBy: ColorBy;
   /** Points picked with box or lasso. */
   selection: { set: number; points: Uint32Array } | null;
-  /** 1 for the points that other views light, per set; null = they speak of no set here. */
+  /** 1 for the points that other views light, per set; null = they light none of this map's. */
   linked: Array<Uint8Array | null> | null;
 }
 

@@ -36,7 +36,7 @@ export class GroupsTab {
   private current: KeywordGroup | null = null;
   private minR = 0;
   private run = new AbortController();
-  /** Nothing is scored while nobody looks. */
+  /** Scored only while the tab is shown. */
   private shown = false;
 
   constructor(

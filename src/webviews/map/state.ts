@@ -1,4 +1,4 @@
-/** What a map view remembers: small JSON, checked when read back. */
+/** What a map view keeps over a reload: small JSON, checked when read back. */
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';

@@ -1,5 +1,5 @@
 /**
- * A view of drawings whose data is here: hover, pins, keys, camera, what it says, what it remembers, its end. A view has one
+ * A view of drawings whose data is here: hover, pins, keys, camera, texts, saved state, disposal. A view has one
  * drawing for each of its sets, with items that can be pointed at: points of a map, nodes of a graph.
  */
 import type { JsonObject } from '../../protocol/notebook.js';
@@ -221,7 +221,7 @@ export abstract class LoadedPlot<S extends PlotState> {
     this.tooltip.hide();
   }
 
-  /** For people who hear the drawing. */
+  /** For screen readers. */
   protected say(text: string): void {
     this.live.textContent = text;
   }

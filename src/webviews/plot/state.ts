@@ -1,4 +1,4 @@
-/** Reading back what a drawing remembers: what is missing or wrong becomes the default. */
+/** Reading back the saved state of a drawing: what is missing or wrong becomes the default. */
 import { clampZoom, HOME, type Camera } from './camera.js';
 
 export interface Sort {
@@ -6,7 +6,7 @@ export interface Sort {
   descending: boolean;
 }
 
-/** What every drawing remembers. */
+/** State that every drawing saves. */
 export interface PlotState {
   version: 1;
   cameras: Camera[];

@@ -10,7 +10,7 @@ export interface PlotHooks {
   zoom(factor: number): void;
   reset(): void;
   togglePane(): void;
-  /** Forgets what other views light. */
+  /** Drops what other views light. */
   unlink(): void;
   openInPanel?: () => void;
 }

@@ -13,7 +13,7 @@ export interface Drawing {
 }
 
 export interface PlotKind<M> {
-  /** For people: "map". */
+  /** As shown: "map". */
   noun: string;
   /** Class of the root, beside "fg-plot". */
   className: string;

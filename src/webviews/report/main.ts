@@ -73,7 +73,7 @@ function themeChoice(): HTMLElement {
   }).element;
 }
 
-/** A list of the second and third level headings, where there are enough to want one. */
+/** A list of the second and third level headings, where there are enough for one to help. */
 function contents(article: HTMLElement): HTMLElement | null {
   const headings = [...article.querySelectorAll<HTMLElement>('.md > h1, .md > h2, .md > h3')].slice(1);
   if (headings.length < 4) return null;

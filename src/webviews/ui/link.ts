@@ -56,7 +56,7 @@ export class LinkedLights {
     this.lights.clear();
   }
 
-  /** Features lit for an SAE; null where no light speaks of it. */
+  /** Features lit for an SAE; null where no view lights any. */
   of(sae: string | undefined): Set<number> | null {
     if (sae === undefined) return null;
     const sets = [...this.lights.values()].flatMap((s) => s.sets).filter((set) => set.sae === sae);
@@ -68,7 +68,7 @@ export class LinkedLights {
   }
 }
 
-/** The name under which a view speaks. */
+/** Identity of a view in messages to the others. */
 export function linkSource(): string {
   return `view-${[...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('')}`;
 }
@@ -117,7 +117,7 @@ export class ViewLink {
     this.hooks.lit(lit.some((features) => features !== null) ? lit : null, this.lights.label);
   }
 
-  /** Forgets what the other views light, until they light something else. */
+  /** Drops what the other views light, until they light something else. */
   forget(): void {
     this.lights.clear();
     this.show();

@@ -14,7 +14,7 @@ export interface SavedFile {
 
 /** The kernel behind a live view. */
 export interface LiveKernel {
-  /** @throws Error in words; LIVE_SUPERSEDED and LIVE_GONE are told by their texts. */
+  /** @throws Error in words; LIVE_SUPERSEDED and LIVE_GONE are recognised by their texts. */
   call(call: LiveCall): Promise<Json>;
   /** What the kernel does, for a view that waits. */
   state(view: string): Promise<WebviewRequests['live.state']['value']>;

@@ -49,7 +49,7 @@ export interface SaeParts {
 }
 
 export interface Layout {
-  /** For people: "SAELens folder". */
+  /** As shown: "SAELens folder". */
   readonly name: string;
   /** What it is recognised by: the list in messages and in docs/formats.md. */
   readonly signs: string;

@@ -24,7 +24,7 @@ export const CONCEPTS_VERSION = 1;
 export interface ConceptParameters {
   /** A feature fires where it exceeds this share of its largest activation; default 0: wherever it is active. */
   threshold?: number;
-  /** Features that fire more rarely are nobody's best; default 10. */
+  /** Features that fire more rarely are no concept's best; default 10. */
   minFirings?: number;
   /** Concepts of fewer tokens are left out; default 10. */
   minTokens?: number;

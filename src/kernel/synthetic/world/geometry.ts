@@ -65,7 +65,7 @@ const requireDim = (kind: string, d: number, least: number): void => {
   if (d < least) throw new RangeError(`${kind} needs at least ${least} dimensions but dim is ${d}`);
 };
 
-/** Places the parts: whoever has no count takes the rest; a rest that nobody takes is random. */
+/** Places the parts: a part without a count takes the rest; a rest that no part takes is random. */
 export function placeParts(parts: readonly GeometryPart[], features: number): PlacedPart[] {
   const open = parts.filter((p) => p.count === undefined);
   if (open.length > 1)

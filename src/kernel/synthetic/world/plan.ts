@@ -19,7 +19,7 @@ export interface Plan {
   exclusive: Int32Array;
   copulas: CopulaLaw[];
   scaled?: Uint8Array;
-  /** Said to people: approximations made. */
+  /** Notes for the user: approximations made. */
   notes: string[];
 }
 
