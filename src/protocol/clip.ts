@@ -1,4 +1,4 @@
-/** Words for messages: what a foreign file names may be of any length. */
+/** Shortens texts of foreign files for messages: they may be of any length. */
 
 /** Text for a message, cut after `limit` characters. */
 export function clip(text: string, limit = 120): string {

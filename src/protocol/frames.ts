@@ -25,7 +25,7 @@ export const FRAME_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 1
 /** Of what a client sends: cells and requests, no raw bytes. */
 export const CLIENT_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 0, totalBytes: 64 * 2 ** 20 };
 
-/** Of what a stranger sends before it has shown the token. */
+/** Limit of a frame from a client that has not sent the token yet. */
 export const STRANGER_LIMITS: FrameLimits = { headerBytes: 4096, buffers: 0, totalBytes: 4096 };
 
 /** The peer sent something that is not a frame, or a frame beyond the limits. The connection cannot go on. */

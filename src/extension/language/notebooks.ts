@@ -1,4 +1,4 @@
-/** Open notebooks and what the worker knows of them. */
+/** Open notebooks and the state of them that the worker has. */
 import * as vscode from 'vscode';
 import { CELL_LANGUAGE, NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { notebookFolderOf } from '../notebook/controller.js';
@@ -46,7 +46,7 @@ export class LanguageNotebooks {
   close(notebook: vscode.NotebookDocument): void {
     const key = notebook.uri.toString();
     if (!this.told.delete(key)) return;
-    // The worker holds hundreds of MB; nobody needs it without a notebook.
+    // The worker holds hundreds of MB; it is not needed without a notebook.
     if (this.told.size === 0) this.client.stop();
     else void this.client.ask('close', key);
   }

@@ -1,4 +1,4 @@
-/** Serves notebook outputs: the renderer asks the same questions as the panels, over a channel of JSON. */
+/** Serves notebook outputs: the renderer sends the same requests as the panels, as JSON. */
 import * as vscode from 'vscode';
 import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { RENDERER_ID, type FromWebview } from '../../protocol/webview.js';

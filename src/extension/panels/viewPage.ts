@@ -29,7 +29,7 @@ export async function writeViewPage(
   { extensionUri }: Pick<ViewServices, 'extensionUri'>,
 ): Promise<string | null> {
   const manifest = VIEWS[view].bundle;
-  // Read first: nobody is asked where to save what is not there.
+  // Read first: the dialog must not open for a file that is missing.
   const meta = manifest && (await readMeta(manifest, descriptor, folder));
   const { title } = meta ?? descriptor.meta;
   return saveAs(`${title}.html`, folder, async () => {

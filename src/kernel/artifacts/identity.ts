@@ -1,4 +1,4 @@
-/** Who a result is: hashes of how it was made, and the refusal of inputs that do not belong together. */
+/** Identities of results: hashes of how they were made, and the refusal of inputs that do not belong together. */
 import { canonicalJson, sha256 } from '../io/hash.js';
 import type { ArtifactKey } from './types.js';
 

@@ -1,4 +1,4 @@
-/** The records that an artifact folder holds: read with suspicion, listed, found by id, and checked file by file. */
+/** The records that an artifact folder holds: validated when read, listed, found by id, and checked file by file. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { checkFolder } from '../io/digest.js';

@@ -288,7 +288,7 @@ export class ArtifactStore {
       requireCurrent();
       await replaceFolder(temporary, folder);
       await syncFolder(this.folder);
-      // Only now: whoever is killed before goes on from it.
+      // Only now: a process that is killed before goes on from it.
       requireCurrent();
       if (unfinished !== undefined) await rm(unfinished, { recursive: true, force: true });
       return record;

@@ -1,4 +1,4 @@
-/** fg.device: what computes. */
+/** fg.device: the device in use. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import { formatNumber, tableItems, tableOf } from '../present/items.js';
 import { namespace } from '../verb/namespace.js';

@@ -11,7 +11,7 @@ function replaceGradient(config: GradConfig): void {
   tf.registerGradient(config);
 }
 
-/** tfjs records these when their operand has a gradient, as in where(x > 0, x, 0), and then fails for want of one. */
+/** tfjs records these when their operand has a gradient, as in where(x > 0, x, 0), and then fails because there is none. */
 function registerStepFunctions(): void {
   const binary = [
     'Greater',

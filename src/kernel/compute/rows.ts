@@ -1,4 +1,4 @@
-/** Small sums over the rows and columns of a matrix, in float64, and copies of some of its rows: each in this one place. */
+/** Small sums over the rows and columns of a matrix, in float64, and copies of some of its rows. */
 import { matrix, type Matrix } from './matrix.js';
 
 /** Means of the columns, [cols]; NaN of a matrix without rows. */

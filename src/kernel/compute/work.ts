@@ -2,7 +2,7 @@
  * Work in hand that others wait for: results that are being made, worker tasks, memos of running promises.
  *
  * A terminated cell's promises never settle and its `finally` never runs, so nothing that outlives a cell may wait for
- * one of them. Whoever shares a running promise claims it here. The session, which alone knows the running cell, says
+ * one of them. A caller that shares a running promise claims it here. The session, which alone knows the running cell, says
  * when a cell was stopped, and everything that was claimed on its behalf is rejected and forgotten.
  */
 import { AbortError } from './call.js';

@@ -1,4 +1,4 @@
-/** Draws charts in a thread of its own: a spec is data of anybody's, and may ask for work without end. */
+/** Draws charts in a thread of its own: a spec comes from an untrusted file, and drawing it may never end. */
 import { parentPort } from 'node:worker_threads';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { chartSvg } from './chartSvg.js';

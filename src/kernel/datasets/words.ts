@@ -36,7 +36,7 @@ export interface WordFinder {
   find(text: string): ReadonlyArray<readonly [start: number, end: number]>;
 }
 
-/** What a word is made of: whoever looks for "king" does not mean "looking", nor "kingdom". */
+/** What a word is made of: a search for "king" must not find "looking" or "kingdom". */
 const LETTER = '[\\p{L}\\p{M}\\p{N}_]';
 const RUN = new RegExp(`${LETTER}+`, 'gu');
 

@@ -97,7 +97,7 @@ async function configKind(
     if (typeof json !== 'object' || json === null) return 'unreadable';
     return 'model_type' in json || 'architectures' in json ? 'model' : 'other';
   } catch {
-    // Whoever reads it tells why.
+    // Reading it gives the reason.
     return 'unreadable';
   }
 }

@@ -1,4 +1,4 @@
-/** The report while it is written. */
+/** Builds a report line by line. */
 import { byteLengthOf } from '../io/ndarray.js';
 import type { WeightSource } from '../io/weights.js';
 import { messageOf } from '../io/files.js';

@@ -127,7 +127,7 @@ type PanelOptions = { readonly [K in keyof typeof PANEL]: ReturnType<(typeof PAN
 const placed = (positions: PanelIntervention['positions'] = 'all'): InterventionPositions =>
   typeof positions === 'string' ? positions : [...positions];
 
-/** What a pin is called when nobody named it. */
+/** The name of a pin that was given none. */
 function pinName({ kind, feature, value }: InterventionSpec): string {
   return kind === 'ablate' ? `ablate #${feature}` : `${kind} #${feature} ${formatNumber(value, 3)}`;
 }

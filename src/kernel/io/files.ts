@@ -1,4 +1,4 @@
-/** Files: whole or not at all, and never outside their folder. Every error names its file. */
+/** Files: written atomically, and never outside their folder. Every error names its file. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';

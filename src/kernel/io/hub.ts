@@ -84,7 +84,7 @@ export interface RepoLook {
   files: Array<{ path: string; bytes: number }>;
   /**
    * Bytes begin … begin + length - 1 of a file, from the cache where it is there. A part of a file cannot be checked by
-   * its hash: who reads it trusts the hub as far as any file of a stranger.
+   * its hash: a reader must treat it as any untrusted file.
    */
   range(path: string, begin: number, length: number): Promise<Uint8Array>;
 }

@@ -1,4 +1,4 @@
-/** Requests to a Hugging Face hub: who asks, what the answers mean. The token goes to the endpoint and nowhere else. */
+/** Requests to a Hugging Face hub, and the errors of its answers. The token is sent to the endpoint alone. */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';

@@ -142,7 +142,7 @@ function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: 
 
 /**
  * Rows of numbers from whatever stands for them, n × d float32. Float32 data are not copied; other numbers are rounded to
- * float32. NaN and infinity are kept: whoever reads the rows leaves such rows out and counts them.
+ * float32. NaN and infinity are kept: readers of the rows leave such rows out and count them.
  * @param name how messages call the argument: "x", "points"
  * @throws TypeError or RangeError that says what was given, what was expected and what to do: for a promise that was not
  *   awaited, rows of different lengths, a wrong number of values, a rank other than 2 and what is no number.

@@ -224,7 +224,7 @@ export async function metadataOf(path: string): Promise<FileMetaData> {
   await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
   try {
-    // Columns of geometry are nobody's here, and the search for them runs for ever on a negative count.
+    // Geometry columns are not used here, and the library's search for them never ends on a negative count.
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
     if (rows !== metadata.num_rows)

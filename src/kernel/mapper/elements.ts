@@ -42,7 +42,7 @@ export async function* labelElements(
   call: CallOptions,
 ): AsyncGenerator<LabelledElement> {
   const { space, rule } = clusterer;
-  // Whoever stops asking ends what is still running.
+  // A consumer that stops early ends what is still running.
   const stop = new AbortController();
   const signal = call.signal ? AbortSignal.any([call.signal, stop.signal]) : stop.signal;
   const queue: Waiting[] = [];

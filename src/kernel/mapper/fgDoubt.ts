@@ -1,4 +1,4 @@
-/** fg.mapper, its doubt: persistence, null graphs, stability, sweeps, findings, and the overlap of two graphs. */
+/** fg.mapper, checks of a graph against chance: persistence, null graphs, stability, sweeps, findings, and the overlap of two graphs. */
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';

@@ -1,4 +1,4 @@
-/** A few points that stand for many, and how far any point is from the nearest of them. */
+/** Landmarks: points that represent all, and the distance of any point to the nearest of them. */
 import { pauses, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';

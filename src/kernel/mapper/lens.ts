@@ -1,4 +1,4 @@
-/** Lenses: what a point is seen as by the cover. Chains hand the values of one step to the next. */
+/** Lenses: the values of the points that a cover cuts. In a chain each step takes the values of the one before. */
 import { pushAll } from '../../protocol/lists.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { exactKnn } from '../compute/knn.js';

@@ -1,4 +1,4 @@
-/** Data without the shape that is claimed: what a Mapper graph or a barcode has to be held against. */
+/** Null data: as the points, without the shape that a Mapper graph or a barcode is tested for. */
 import { maxOf } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm, transposed, initGemm } from '../compute/gemm.js';

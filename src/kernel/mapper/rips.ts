@@ -191,7 +191,7 @@ class Reduction {
     while (walk.next()) if (walk.diameter <= this.threshold) this.#working.push(walk.diameter, walk.simplex);
   }
 
-  /** Fills the working column with a coboundary; true when its pivot shows on the way and is nobody's yet. */
+  /** Fills the working column with a coboundary; true when its pivot shows on the way and no column has it yet. */
   #startsWithPivot(simplex: number, diameter: number): boolean {
     const { space, dim } = this;
     const walk = this.#walk;

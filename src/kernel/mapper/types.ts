@@ -1,4 +1,4 @@
-/** Mapper: what its parts hand to each other. Points are rows of an n × d matrix; all ids are row numbers. */
+/** Mapper: types that its parts share. Points are rows of an n × d matrix; all ids are row numbers. */
 import type { Json } from '../../protocol/notebook.js';
 
 /** A lens that was computed: n × dims values, scaled as the cover will see them. */

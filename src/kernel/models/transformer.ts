@@ -101,7 +101,7 @@ export class TransformerModel implements LanguageModel {
    * Logits are [B, T, V]. Residual-stream and MLP hooks are [B, T, width], LayerNorm scales [B, T, 1],
    * q, k, v and z [B, T, H, Dh], attention scores and patterns [B, H, T, T] (scores are -Infinity where masked),
    * attn.hook_result [B, T, H, d]. Throws on ids outside the vocabulary, T over the context, unknown hooks, and edits that
-   * cannot act on these tokens; whoever runs a token set in blocks and says so by { sequence } checks the whole set first.
+   * cannot act on these tokens; a caller that runs a token set in blocks and gives { sequence } checks the whole set first.
    */
   forward(tokens: Int32Array, batch: number, options: ForwardOptions = {}): ForwardResult {
     this.requireAlive();

@@ -186,7 +186,7 @@ export interface ForwardOptions {
   /** For edits: position in the text of each sequence's first token; default 0. */
   offset?: number;
   /**
-   * For edits: number of the first sequence in the token set that these are a block of. Whoever gives it has checked the
+   * For edits: number of the first sequence in the token set that these are a block of. A caller that gives it has checked the
    * edits on the whole set (checkEdits); without it the tokens are a text of their own and are checked here.
    */
   sequence?: number;

@@ -1,4 +1,4 @@
-/** How the report of a world is shown: what was asked beside what was realised. */
+/** How the report of a world is shown: requested beside realised figures. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { WorldReport } from '../synthetic/world/report.js';
 import { tooltipOf } from './charts.js';

@@ -25,7 +25,7 @@ const MIDDLE_ROWS = 16_384;
 /** The offset from which b_dec begins at the geometric median when no method is given: the mean is 4/5 of the mean square. */
 const OFFSET = 2;
 
-/** What is to be said of a start that nobody asked for by name. */
+/** The notice about a start that was not asked for by name. */
 export function tellBDecInit({ method, offset }: BDecInit): string {
   return `the mean of the activations is ${(offset ?? Infinity).toPrecision(3)} × their spread: b_dec begins at their ${method.replace('_', ' ')}; { bDecInitMethod: 'zeros' } begins at 0`;
 }

@@ -72,7 +72,7 @@ export async function conformanceWarnings(
   store: ArtifactStore,
   call: CallOptions = {},
 ): Promise<string[]> {
-  // Whoever measures refuses an SAE without a hook or encoder, with what to do.
+  // The measuring verb refuses an SAE without a hook or encoder, with what to do.
   if (!hook || sae.config.architecture === 'decoder') return [];
   requirePairing(model, sae, tokens, hook);
   const known = seen.get(store) ?? new Set<string>();

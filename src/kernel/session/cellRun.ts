@@ -1,4 +1,4 @@
-/** One cell's run, and which run an error that nobody caught belongs to. */
+/** One cell's run, and which run an uncaught error belongs to. */
 import path from 'node:path';
 import type { CellEvent } from '../../protocol/kernel.js';
 import { AbortError } from '../compute/call.js';
@@ -48,7 +48,7 @@ export function newRun(
 /** Runs whose errors may still come: an older one's are shown by the newest. */
 const REMEMBERED = 32;
 
-/** Errors that come when their cell has ended, from timers and from promises that nobody awaited. */
+/** Errors that come when their cell has ended, from timers and from promises that were not awaited. */
 export class StrayErrors {
   private readonly runs = new Map<number, CellRun>();
 

@@ -41,7 +41,7 @@ const MEMORY_MS = 1000;
 
 /** Kilobytes of messages that may wait for the control thread: a cell that shows more than it can take waits for it. */
 const PENDING_LIMIT_KB = 32 * 1024;
-/** A control thread that takes nothing for so long is broken, and ends the process by itself. */
+/** A control thread that reads no message for so long is broken: the process is ended. */
 const PENDING_PATIENCE_MS = 10_000;
 
 /** What a message holds while it waits, in whole kilobytes. */

@@ -1,4 +1,4 @@
-/** The kernel's own log, on stderr: a full disk or a flood of lines never ends or fills anything. */
+/** The kernel's own log, on stderr: bounded in size, and errors of writing it are ignored. */
 import fs from 'node:fs';
 import { clip } from './bounds.js';
 

@@ -1,5 +1,5 @@
 /**
- * Who decides what an error that nobody caught does to the process: the session, whatever libraries hang on `process`.
+ * The session alone decides what an uncaught error does to the process, whatever listeners libraries add to `process`.
  *
  * Libraries add listeners that throw again (tfjs-wasm's generated code), handlers that end the process at Ctrl-C, capture
  * callbacks. So the session does not listen beside them: it takes Node's `process.emit` for errors into its own hands.
@@ -17,7 +17,7 @@ const GUARDED: readonly string[] = [...ERRORS, ...SIGNALS];
 type ErrorEvent = (typeof ERRORS)[number];
 
 export interface GuardOptions {
-  /** An error that nobody caught and no listener of a cell takes. */
+  /** An uncaught error that no listener of a cell takes. */
   report: (error: unknown) => void;
   /** Files whose code is the user's: cells, and what lies in the notebook's folder. */
   isUserFile: (file: string) => boolean;
@@ -184,7 +184,7 @@ class Guard implements ProcessGuard {
   }
 }
 
-/** Errors nobody caught are reported and the process goes on; neither a cell nor a library can end it. */
+/** Uncaught errors are reported and the process goes on; neither a cell nor a library can end it. */
 export function guardProcess(options: GuardOptions): ProcessGuard {
   return new Guard(options);
 }

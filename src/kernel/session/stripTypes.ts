@@ -1,4 +1,4 @@
-/** TypeScript to JavaScript at the same positions. `typescript` weighs 9 MB, so it is loaded at the first cell. */
+/** TypeScript to JavaScript at the same positions. `typescript` is 9 MB, so it is loaded at the first cell. */
 import { SourceMap } from 'node:module';
 import type ts from 'typescript';
 import { protectedSection } from '../compute/nativeCall.js';

@@ -1,4 +1,4 @@
-/** Warnings of Node: what it says of its own experiments goes to the kernel's log, the rest to the cell in short. */
+/** Warnings of Node: those about experimental features go to the kernel's log, the others to the cell, shortened. */
 
 interface Hooks {
   log: (text: string) => void;

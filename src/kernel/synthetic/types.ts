@@ -1,4 +1,4 @@
-/** Worlds with ground truth: what the generator, the recovery metrics and the api hand to each other. */
+/** Worlds with ground truth: types that the generator, the recovery metrics and the api share. */
 import type { Json } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';

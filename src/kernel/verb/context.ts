@@ -1,4 +1,4 @@
-/** What the running session lends to the `fg` facade. The session implements it; api functions take it first. */
+/** What the running session provides to the `fg` facade. The session implements it; api functions take it first. */
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';

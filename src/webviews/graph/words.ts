@@ -1,4 +1,4 @@
-/** What a graph says about itself in words: when it is empty, what its warnings mean, how likely a finding is by chance. */
+/** Texts about a graph: when it is empty, what its warnings mean, how likely a finding is by chance. */
 import type { GraphFinding, GraphSetMeta } from '../../protocol/graph.js';
 import { count, number, plural } from '../ui/format.js';
 

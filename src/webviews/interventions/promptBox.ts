@@ -1,4 +1,4 @@
-/** The box that the prompt is typed into. What is being typed is newer than the setting: nothing drawn replaces it. */
+/** The box that the prompt is typed into. Text being typed is newer than the setting, so drawing does not replace it. */
 import { el } from '../ui/dom.js';
 
 export interface PromptBox {

@@ -1,4 +1,4 @@
-/** What colours and marks mean now. */
+/** Legend of the colours and marks in use. */
 import { gradient, legendItem, swatch } from '../plot/legend.js';
 import type { Rgb } from '../ui/color.js';
 import { el, fill } from '../ui/dom.js';

@@ -1,4 +1,4 @@
-/** A map among the other views of its notebook: features of their lights and picks as points, and its hits as features. */
+/** Links a map with the other views of its notebook: features that they light or pick as points, and its own hits as features. */
 import type { LinkChannel } from '../../protocol/link.js';
 import { ViewLink } from '../ui/link.js';
 import { computeLit, type Filters } from './filter.js';

@@ -1,4 +1,4 @@
-/** The life of a drawing: loading, what went wrong, theme, the end. */
+/** Life cycle of a drawing: loading, errors, theme, disposal. */
 import { el, fill } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
 import { messageOf } from '../ui/message.js';

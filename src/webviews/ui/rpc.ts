@@ -1,4 +1,4 @@
-/** Requests from a webview to its host: one reply each, errors in words, never a wait without end. */
+/** Requests from a webview to its host: one reply each, errors as texts, with a time limit. */
 import type { Descriptor } from '../../protocol/bundle.js';
 import type { ViewName } from '../../protocol/views.js';
 import {

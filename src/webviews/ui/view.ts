@@ -1,4 +1,4 @@
-/** What every view is given, and what it gives. */
+/** The parameters and the interface of every view. */
 import type { Descriptor } from '../../protocol/bundle.js';
 import type { LinkChannel } from '../../protocol/link.js';
 import type { LiveCall } from '../../protocol/live.js';

@@ -1,4 +1,4 @@
-/** Maps between twins scored against truth: precision and recall of pairs by threshold, and what an r is worth. */
+/** Maps between twins scored against truth: precision and recall of pairs by threshold, and the share of true pairs by r. */
 import { Random } from '../../compute/random.js';
 import { requireRuns } from '../../correlation/nulls.js';
 import type { Match, Pairs } from '../../correlation/match.js';

@@ -1,4 +1,4 @@
-/** Worlds as artifacts: what is kept is how a world was made; its identity says whether it came out the same. */
+/** Worlds as artifacts: a record keeps how a world was made, and its identity checks that making it again gives the same. */
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';

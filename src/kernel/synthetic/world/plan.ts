@@ -1,4 +1,4 @@
-/** From options to the law that is sampled: who gates whom, who excludes whom, who correlates; and what is impossible. */
+/** From options to the law that is sampled: gates, exclusive groups and correlations, and the refusal of what is impossible. */
 import type { Random } from '../../compute/random.js';
 import { blockCopula, lowRankCopula, matrixCopula } from './copula.js';
 import type { PlacedPart } from './geometry.js';
