@@ -1,9 +1,10 @@
 /** The notebooks of Mapper and of interventions, run from start to end at small sizes. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { figure, runExample } from './exampleNotebooks.js';
-import { ensureKernelBuilt } from '#test/kit/kernel.js';
+import { ensureKernelBuilt, root } from '#test/kit/kernel.js';
 import { temporaryFolder } from '#test/kit/folder.js';
 
 const folder = temporaryFolder('examples-analysis');
@@ -40,6 +41,19 @@ describe('examples of analysis', () => {
     expect(figure(stdout, 'Probability of she')).not.toHaveLength(0);
     expect(outputsOf(cells, 'fgnb.lab')).toBe(1);
     expect(outputsOf(cells, 'fgnb.map')).toBe(1);
+  });
+
+  it('correlate.fgnb runs: no line of the page takes more than three of code; its scores stand beside their nulls', async () => {
+    fs.cpSync(path.join(root, 'examples/groups'), path.join(folder, 'groups'), { recursive: true });
+    const { stdout, cells } = await runExample(folder, 'correlate', { ...small, samples: 100, nulls: 9 });
+    for (const cell of cells.filter(({ kind }) => kind === 'code')) expect(cell.source.length, cell.id).toBeLessThan(4);
+    const [value, nullMean, p, n] = figure(stdout, 'JACCARD');
+    expect(value).toBeGreaterThan(2 * nullMean);
+    expect([p, n]).toEqual([0.1, 256]);
+    const [kept, all] = figure(stdout, 'Pairs kept');
+    expect(kept).toBeGreaterThan(5);
+    expect(kept).toBeLessThan(all);
+    expect(outputsOf(cells, 'fgnb.map')).toBe(2);
   });
 
   it('bring-your-own.fgnb runs: arrays become stores, A is found in B, and both are drawn in a twin map', async () => {

@@ -217,7 +217,7 @@ const associations = verb({
 
 export const correlation = namespace({
   name: 'correlation',
-  doc: 'Which feature of A is which of B, by how they fire over the same tokens, and how alike the two geometries are.',
+  doc: 'Which feature of A is which of B, by how they fire over the same tokens, and how alike the two geometries are. docs/scores.md has every formula, what its null means, and how it fails.',
   example: `// Two dictionaries that share most of their features, and what they do on the same events
 const base = await fg.synthetic.world({ features: 64, dim: 32, seed: 0 })
 const twins = await fg.synthetic.twins(base, { shared: 0.7 })
