@@ -78,12 +78,25 @@ function writeKinds(root, folder, kinds) {
     );
 }
 
+/** Options of a method that are those of a verb: cells see the verb's, each with its words. */
+function writeSharedOptions(folder) {
+  const file = path.join(folder, 'kernel/correlation/restrict.d.ts');
+  const text = fs.readFileSync(file, 'utf8');
+  const written = text.replace(
+    'restrict(options: Restriction)',
+    "restrict(options: import('../api/declared.js').CorrelationFilterOptions)",
+  );
+  if (written === text) throw new Error(`${file}: restrict takes no Restriction any more`);
+  fs.writeFileSync(file, written);
+}
+
 /** Puts what the rooms declare, written out with its documentation, in the place of the types that only infer it. */
 async function writeDeclared(root, folder, program) {
   const namespaces = withTypes(await declaredNamespaces(root), program, root);
   const api = path.join(folder, 'kernel/api');
   fs.writeFileSync(path.join(api, 'declared.d.ts'), declarationText(namespaces, root));
   for (const { kinds } of namespaces) for (const each of kinds.values()) writeKinds(root, folder, each);
+  writeSharedOptions(folder);
   const index = path.join(api, 'index.d.ts');
   const inferred = /\bBound(?:Call)?<typeof namespaces\.(\w+)>/g;
   const text = fs.readFileSync(index, 'utf8');

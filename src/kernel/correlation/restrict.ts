@@ -112,7 +112,9 @@ export interface CorrelationMap extends PairedMap {
 
 /** Filters as fg.correlation.filter and map.restrict take them. */
 export interface Restriction extends Filters, CallOptions {
+  /** Filters in an order of your own, one object after the other, instead of the options themselves. */
   readonly steps?: readonly Filters[];
+  /** Tokens that the filters of tokens look at: those that hold a feature's activation, or those of its peaks. Default 'mass'. */
   readonly labels?: 'mass' | 'peaks';
 }
 

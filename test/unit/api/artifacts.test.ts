@@ -53,8 +53,8 @@ describe('fg.artifacts', () => {
   });
 
   it('refuses arguments that its verbs do not take', async () => {
-    await expect((world.fg.artifacts.list as (o: object) => Promise<unknown>)({ kind: 'sae' })).rejects.toThrow(
-      'fg.artifacts.list has no option "kind"; it has search',
+    await expect((world.fg.artifacts.list as (o: object) => Promise<unknown>)({ kinds: ['sae'] })).rejects.toThrow(
+      'fg.artifacts.list has no option "kinds" (did you mean "kind"?); it has search, kind, title, note, notebook',
     );
   });
 });

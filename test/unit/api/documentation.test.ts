@@ -35,10 +35,12 @@ function undocumented(): string[] {
       const [declaration] = member.declarations ?? [];
       const file = declaration?.getSourceFile().fileName ?? '';
       if (!file.startsWith(path.join(root, 'src/kernel'))) continue;
-      if (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Private) continue;
+      const hidden = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
+      if (ts.getCombinedModifierFlags(declaration) & hidden) continue;
       const own = checker.getTypeOfSymbol(member);
       const where = `${at}.${member.name}`;
-      const isDeclared = /\/fg\w*\.ts$/.test(file);
+      // An option that is declared by a builder has its words there.
+      const isDeclared = /\/fg\w*\.ts$/.test(file) || ts.isPropertyAssignment(declaration);
       const asked = !isDeclared && (isOption || own.getCallSignatures().length > 0 || at === 'fg');
       const comments = [member, own.getSymbol()].flatMap((s) => s?.getDocumentationComment(checker) ?? []);
       if (asked && comments.length === 0) missing.push(`${where} (${path.relative(root, file)})`);

@@ -109,7 +109,7 @@ describe('things of another kind given to fg.synthetic', () => {
       [() => synthetic.recovery({} as never, world.dictionary), 'fg.synthetic.recovery: world is no world'],
       [() => synthetic.report(twins.a as never), 'fg.synthetic.report: world has no law of its own'],
       [() => synthetic.calibrate(world as never), 'fg.synthetic.calibrate: twins is no pair of twins'],
-      [() => synthetic.calibrate(twins, { saes: { a: world } as never }), 'saes is an object; expected { a, b }'],
+      [() => synthetic.calibrate(twins, { saes: { a: world } as never }), 'saes.a is an object; expected an SAE'],
     ];
     for (const [call, message] of refused) await expect((async () => call())()).rejects.toThrow(message);
     await expect(synthetic.concepts({} as never, {} as never, { labels: true as never })).rejects.toThrow(
