@@ -121,3 +121,13 @@ it('the page of formats names every layout and architecture', async () => {
   const page = await readFile(join(import.meta.dirname, '../../../docs/formats.md'), 'utf8');
   for (const { name } of [...LAYOUTS, ...ARCHITECTURES]) expect(page).toContain(name);
 });
+
+it('every case that the page of formats names is there, and every case is named', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../../docs/formats.md'), 'utf8');
+  const [, table] = page.split('### Published files, row by row');
+  const named = [...table.split('\n### ')[0].matchAll(/[_*]([^_*|][^*|]*?)[_*](?=;| +\|)/g)].map(([, name]) => name);
+  const cases = goldens.cases.map(({ name }) => name);
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((name) => !cases.includes(name))).toEqual([]);
+  expect(cases.filter((name) => !named.includes(name))).toEqual([]);
+});
