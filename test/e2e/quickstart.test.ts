@@ -143,7 +143,7 @@ describe.skipIf(!ready)('the quickstart', () => {
       await page.goto(pathToFileURL(path.join(folder, 'quickstart.html')).href);
       await page.locator('.layer.set0').first().waitFor();
       const caption = await page
-        .getByText(/mutual.* pairs,/)
+        .getByText(/pairs, .*mutual/)
         .first()
         .innerText();
       const [, pairs] = /([\d,]+) pairs,/.exec(caption)!;

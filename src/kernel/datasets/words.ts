@@ -150,7 +150,8 @@ export interface WordDraw {
 
 /**
  * Draws up to `perWord` units for each word: of a text at most one for a word, chosen evenly among its places there, and no
- * unit twice. Rare words choose first, so that frequent ones do not take their texts.
+ * unit twice; units of the same characters only where there are too few others. Rare words choose first, so that frequent
+ * ones do not take their texts.
  */
 export function drawWords(
   texts: readonly string[],
@@ -176,15 +177,21 @@ export function drawWords(
   const rarest = [...found].sort((x, y) => x.places.length - y.places.length);
   for (const { word, places } of rarest) {
     const own: WordPlace[] = [];
-    for (const i of random.fork(`order of ${word}`).permutation(places.length)) {
-      if (own.length === perWord) break;
-      const { text, start, end } = places[i];
-      const [from, to] = unit === 'sentence' ? sentenceAround(texts[text], start, end) : [0, texts[text].length];
-      const name = `${text}:${from}`;
-      if (used.has(name)) continue;
-      used.add(name);
-      own.push({ word, text, start, end, from, to });
-    }
+    const seen = new Set<string>();
+    const order = random.fork(`order of ${word}`).permutation(places.length);
+    // Texts that say the same come last: twenty times one sentence is one example.
+    for (const repeats of [false, true])
+      for (const i of order) {
+        if (own.length === perWord) break;
+        const { text, start, end } = places[i];
+        const [from, to] = unit === 'sentence' ? sentenceAround(texts[text], start, end) : [0, texts[text].length];
+        const name = `${text}:${from}`;
+        const says = texts[text].slice(from, to).trim();
+        if (used.has(name) || (!repeats && seen.has(says))) continue;
+        used.add(name);
+        seen.add(says);
+        own.push({ word, text, start, end, from, to });
+      }
     drawn.set(word, own);
   }
   return {

@@ -1,31 +1,82 @@
-/** How grids of layers are shown: heat maps of the score, of its null and p, and of mean r. */
+/** How grids of layers are shown: one heat map of the score with its null in every cell, and one of mean r with pairs. */
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
-import { heatmap, orNull } from './charts.js';
-import { chartItems, count, tableItems, tableOf, textItem } from './items.js';
+import { orNull, tooltipOf, type ChartRow } from './charts.js';
+import { chartItems, count, formatNumber, tableItems, tableOf, textItem } from './items.js';
+
+/** "0 · mlp_out" of "blocks.0.hook_mlp_out": what stands on an axis must be short. */
+const short = (name: string): string => name.replace(/^blocks\.(\d+)\.(hook_)?/, '$1 · ');
+
+/** Text that reads on any colour of the scale. */
+const outlined = (text: object, dy: number, size: number): object[] => [
+  {
+    mark: { type: 'text', dy, fontSize: size, color: 'white', stroke: 'black', strokeWidth: 2.5, strokeJoin: 'round' },
+    encoding: { text },
+  },
+  { mark: { type: 'text', dy, fontSize: size, color: 'white' }, encoding: { text } },
+];
+
+/** Cells in the order of the layers, layer 0 at the bottom left, each with its `value` and, below it, `beside`. */
+function cellMap(title: string, values: readonly ChartRow[], { x, y }: { x: Axis; y: Axis }): object {
+  const axis = { type: 'ordinal', axis: { labelAngle: 0 } };
+  return {
+    title,
+    width: { step: 118 },
+    height: { step: 46 },
+    data: { values },
+    encoding: {
+      x: { ...axis, field: x.title, title: x.title, sort: x.names },
+      y: { ...axis, field: y.title, title: y.title, sort: [...y.names].reverse() },
+      tooltip: tooltipOf(...Object.keys(values[0])),
+    },
+    layer: [
+      {
+        mark: 'rect',
+        encoding: {
+          color: { field: 'value', type: 'quantitative', title: null, legend: null, scale: { scheme: 'viridis' } },
+        },
+      },
+      ...outlined({ field: 'value', format: '.3f' }, -8, 13),
+      ...outlined({ field: 'beside' }, 9, 10),
+    ],
+    resolve: { scale: { color: 'independent' } },
+  };
+}
+
+interface Axis {
+  title: string;
+  names: readonly string[];
+}
+
+/** What the first score of a cell is beside. */
+function scoreRow({ scores }: GridCell): ChartRow {
+  const score = scores.at(0);
+  if (!score) return { value: null, beside: 'too few pairs' };
+  const { value, null: beside, p, n, warning } = score;
+  return {
+    value: orNull(value),
+    beside: `null ${formatNumber(beside.mean, 3)}, p ${formatNumber(p, 2)}`,
+    ...{ 'null mean': orNull(beside.mean), 'null std': orNull(beside.std), p, n, warning: warning ?? '' },
+  };
+}
 
 export function layerGridItems(grid: LayerGrid): OutputItem[] {
   const { cells, models, tokens, method } = grid;
-  const [x, y] = [`B: ${models[1]}`, `A: ${models[0]}`];
-  const map = (title: string, of: (cell: GridCell) => number | undefined): object =>
-    heatmap(
+  const axes = {
+    x: { title: `B: ${models[1]}`, names: grid.b.map(short) },
+    y: { title: `A: ${models[0]}`, names: grid.a.map(short) },
+  };
+  const place = ({ a, b }: GridCell) => ({ [axes.x.title]: axes.x.names[b], [axes.y.title]: axes.y.names[a] });
+  const map = (title: string, row: (cell: GridCell) => ChartRow): object =>
+    cellMap(
       title,
-      cells.map((cell) => ({ [x]: grid.b[cell.b], [y]: grid.a[cell.a], value: orNull(of(cell) ?? NaN) })),
-      x,
-      y,
+      cells.map((cell) => ({ ...place(cell), ...row(cell) })),
+      axes,
     );
   const first = cells.find(({ scores }) => scores.length > 0)?.scores[0];
-  const score = (cell: GridCell) => cell.scores.at(0);
   const concat = [
-    ...(first
-      ? [
-          map(first.metric, (cell) => score(cell)?.value),
-          map(`${first.metric}: mean of ${first.null.runs} nulls`, (cell) => score(cell)?.null.mean),
-          map(`${first.metric}: p`, (cell) => score(cell)?.p),
-        ]
-      : []),
-    map('mean r', ({ meanR }) => meanR),
-    map('pairs', ({ pairs }) => pairs),
+    ...(first ? [map(`${first.metric} of decoder rows, beside ${first.null.runs} nulls`, scoreRow)] : []),
+    map('mean r', ({ meanR, pairs }) => ({ value: orNull(meanR), beside: `${count(pairs)} pairs`, pairs })),
   ];
   const rows = cells.map((cell) => ({
     ...{ A: grid.a[cell.a], B: grid.b[cell.b], pairs: cell.pairs, 'mean r': orNull(cell.meanR) },
@@ -38,8 +89,23 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
     ),
   }));
   const title = `${models[0]} against ${models[1]}, layer by layer`;
-  const seed = first ? `; null: ${first.null.kind}, seed ${first.seed}, p = (k + 1)/(R + 1)` : '';
-  const note = `${method}, over ${count(tokens)} tokens${seed}`;
+  const note = [
+    `${method}, over ${count(tokens)} tokens`,
+    ...(first ? [`null: ${first.null.kind}, seed ${first.seed}, p = (k + 1)/(R + 1)`] : []),
+    ...warningsOf(cells),
+  ].join('; ');
   const text = tableItems({ ...tableOf(rows, title), note }).filter(({ mime }) => mime === textItem('').mime);
-  return [chartItems({ columns: 2, concat }, `${title}; ${note}`)[0], ...text];
+  return [chartItems({ columns: grid.b.length > 3 ? 1 : 2, concat }, `${title}; ${note}`)[0], ...text];
+}
+
+/** What scores warn of, each with the number of cells. */
+function warningsOf(cells: readonly GridCell[]): string[] {
+  const found = new Map<string, number>();
+  for (const { scores } of cells)
+    for (const { metric, warning } of scores) {
+      // The figures in a warning differ from cell to cell.
+      const text = warning && `${metric}: ${warning.replace(/\d[\d,.]*/g, '…')}`;
+      if (text) found.set(text, (found.get(text) ?? 0) + 1);
+    }
+  return [...found].map(([text, n]) => `${text} (${n} of ${cells.length} cells)`);
 }

@@ -26,6 +26,7 @@ export function provenance({ meta, sets }: MapModel): Array<string | undefined> 
     // What is said of a shift begins with the layout.
     shift?.note ?? sets[0].meta.layout,
     pairing &&
-      `${pairing.method}, ${plural(pairing.pairs, 'pair')}, ${count(pairing.tokens)} tokens, mean r ${number(pairing.meanR, 3)}`,
+      // Pairs first: what follows may be cut where the line ends.
+      `${plural(pairing.pairs, 'pair')}, mean r ${number(pairing.meanR, 3)}, ${count(pairing.tokens)} tokens (${pairing.method})`,
   ];
 }

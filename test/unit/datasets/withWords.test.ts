@@ -108,6 +108,19 @@ describe('Dataset.withWords', () => {
     expect(tableOf(draw(3).drawn({ tokenizer })).rows).toHaveLength(3);
   });
 
+  it('takes units of the same characters only where there are too few others', () => {
+    const texts = [...Array.from({ length: 30 }, () => 'The king sat down.'), 'A king ate.', 'Our king sang.'];
+    const drawn = (perWord: number) => {
+      const { sequences } = dataset(texts, { context: 8 })
+        .withWords({ words: ['king'], perWord })
+        .drawn({ tokenizer });
+      return sequences.map(({ before, behind }) => `${before}|${behind}`);
+    };
+    expect(new Set(drawn(3)).size).toBe(3);
+    expect(drawn(5)).toHaveLength(5);
+    expect(new Set(drawn(5)).size).toBe(3);
+  });
+
   it('finds phrases, accents and words with signs, whole, whatever their case', () => {
     const texts = [
       'Once upon a\ntime.',
