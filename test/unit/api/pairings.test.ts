@@ -42,6 +42,11 @@ const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean })
     }),
   'interventions.source': (fg, silent) => fg.interventions.source(lmA, saeA, data(fg), silent),
   'interventions.panel': (fg, silent) => fg.interventions.panel(lmA, saeA, { prompt: texts[0], tokens: 1, ...silent }),
+  'correlation.grid': (fg, silent) =>
+    fg.correlation.grid({ model: lmA, saes: [saeA] }, { model: lmB, saes: [saeB] }, data(fg), {
+      ...{ minFirings: 1, nulls: 1 },
+      ...silent,
+    }),
   'interventions.transfer': async (fg, silent) => {
     const quiet = { conformance: false };
     const a = await fg.activations.save(lmA, saeA, data(fg), quiet);
@@ -98,7 +103,7 @@ describe('conformance', () => {
       await CALLS[name](fg, { conformance: false });
       expect(warned(context.printed)).toEqual([]);
       await CALLS[name](fg, {});
-      const told = name === 'interventions.transfer' ? 2 : 1;
+      const told = name === 'interventions.transfer' || name === 'correlation.grid' ? 2 : 1;
       expect(warned(context.printed)).toHaveLength(told);
       expect(warned(context.printed)[0]).toMatch(/explains −?\d+ % at blocks\.0\.hook_mlp_out.*conformance: false/);
       await CALLS[name](fg, {});
