@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { symmetricEigen, symmetricEigenvalues } from '#kernel/compute/linalg.js';
-import { svdThin } from '#test/kit/svd.js';
+import { svdThin } from '#kernel/compute/svd.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { principalAxes } from '#kernel/maps/pca.js';

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { bestQuintic, nuclearNorm } from '#kernel/compute/nuclearNorm.js';
 import { Random } from '#kernel/compute/random.js';
-import { svdThin } from '#test/kit/svd.js';
+import { svdThin } from '#kernel/compute/svd.js';
 
 beforeAll(initGemm);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { svdThin } from '#test/kit/svd.js';
+import { svdThin } from '#kernel/compute/svd.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { NullData, type NullKind } from '#kernel/mapper/nullData.js';

@@ -3,8 +3,8 @@
  * are orthogonal. The Gram matrix alone would lose singular values below 1e-8 of the largest; one-sided Jacobi does not
  * (Demmel and Veselić 1992), and from that guess it converges in a few sweeps.
  */
-import { dot } from '#kernel/compute/dot.js';
-import { descending, requireFinite, symmetricEigen } from '#kernel/compute/linalg.js';
+import { dot } from './dot.js';
+import { descending, requireFinite, symmetricEigen } from './linalg.js';
 
 export interface Svd {
   /** rows × r, row-major, orthonormal columns; r = min(rows, cols). */
