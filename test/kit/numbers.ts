@@ -24,3 +24,22 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   }
   return Math.sqrt(difference / size);
 }
+
+/**
+ * How far values are from uniform on [0, 1]: the Kolmogorov-Smirnov distance in units of what uniform ones pass one time in
+ * a hundred.
+ */
+export function fromUniform(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const n = sorted.length;
+  const distance = sorted.reduce((d, v, i) => Math.max(d, (i + 1) / n - v, v - i / n), 0);
+  return distance / (1.63 / Math.sqrt(n));
+}
+
+/** p = k/(R + 1) at a random place of its step: uniform where every rank of the score among its nulls is as likely. */
+export const placed = (p: number, runs: number, seed: number): number => p - uniformOf(seed) / (runs + 1);
+
+function uniformOf(seed: number): number {
+  const x = Math.sin(12.9898 * (seed + 1)) * 43758.5453;
+  return x - Math.floor(x);
+}

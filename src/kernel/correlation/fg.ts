@@ -13,6 +13,7 @@ import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
+import { relations, stability, transfer } from './fgGeometry.js';
 import { grid } from './fgGrid.js';
 import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
@@ -229,6 +230,29 @@ await fg.correlation.hubs(await fg.correlation.map(a, b, { by: 'phi' }))
 // What A's features became in B, by activations: B has two for each of three of A's
 const split = await fg.synthetic.twins(base, { shared: 1, splits: 3, dimB: 32 })
 const acts = await fg.synthetic.twinActivations(split, { samples: 2000 })
-await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })`,
-  verbs: { map, filter, hubs: hubsOf, scores, sameToken, labels, associations, grid, splitting },
+await fg.correlation.splitting(split.a.dictionary, split.b.dictionary, { activations: { small: acts.a, large: acts.b } })
+// Two seeds of one SAE: what comes back, whether one rotation joins them, and relations between words
+const lm = await fg.models.load('models/tiny-stories-1L')
+const text = fg.datasets.stories({ stories: 60, context: 32, samples: 60 })
+const train = (seed) => fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 96, steps: 30, trainBatchSizeTokens: 256, seed })
+const [saeA, saeB] = [await train(1), await train(2)]
+await fg.correlation.stability([saeA, saeB], { least: 0.5, nulls: 9 })
+const seeds = await fg.correlation.map(await fg.activations.save(lm, saeA, text), await fg.activations.save(lm, saeB, text))
+const [sideA, sideB] = [{ sae: saeA, model: lm }, { sae: saeB, model: lm }]
+await fg.correlation.transfer(sideA, sideB, seeds, { nulls: 9, sequences: 20 })
+await fg.correlation.relations(sideA, sideB, seeds, { pairs: [['he', 'she'], ['boy', 'girl'], ['day', 'night']], nulls: 99 })`,
+  verbs: {
+    map,
+    filter,
+    hubs: hubsOf,
+    scores,
+    sameToken,
+    labels,
+    associations,
+    grid,
+    splitting,
+    relations,
+    transfer,
+    stability,
+  },
 });

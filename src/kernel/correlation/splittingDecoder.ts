@@ -11,6 +11,7 @@ import { orthonormalRows } from '../compute/orthonormal.js';
 import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
 import { besideNull } from './nulls.js';
+import { orthonormal } from './subspace.js';
 import { byChildren, entropyOf, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
 
 /** Rows of the large decoder whose cosines are held at once. */
@@ -45,32 +46,13 @@ function childrenOf({ index, cosine }: Best, parents: number, least: number): nu
   return children;
 }
 
-/** Squared length of a unit vector inside the span of rows, by Gram-Schmidt twice in float64. */
+/** Squared length of a unit vector inside the span of rows. */
 export function inSpan(unit: Float32Array, rows: readonly Float32Array[]): number {
-  const d = unit.length;
-  const basis: Float64Array[] = [];
-  let inside = 0;
-  for (const given of rows) {
-    if (basis.length === d) break;
-    const v = Float64Array.from(given);
-    const before = Math.hypot(...v);
-    for (let pass = 0; pass < 2; pass++)
-      for (const b of basis) {
-        let dot = 0;
-        for (let j = 0; j < d; j++) dot += v[j] * b[j];
-        for (let j = 0; j < d; j++) v[j] -= dot * b[j];
-      }
-    const norm = Math.hypot(...v);
-    // What is left of a row that lies in the span of those before it is rounding of float32.
-    if (!(norm > 1e-6 * before)) continue;
+  const inside = orthonormal(rows).reduce((sum, b) => {
     let part = 0;
-    for (let j = 0; j < d; j++) {
-      v[j] /= norm;
-      part += v[j] * unit[j];
-    }
-    basis.push(v);
-    inside += part * part;
-  }
+    for (let j = 0; j < b.length; j++) part += b[j] * unit[j];
+    return sum + part * part;
+  }, 0);
   return Math.min(1, inside);
 }
 

@@ -4,6 +4,7 @@ import { usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
+import type { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
 
 /** Two stores over the same tokens. */
@@ -85,4 +86,28 @@ export function byFirings({ statistics }: SparseActivations, minFirings: number)
       .filter((f) => usable[f] === 1)
       .sort((x, y) => firings[x] - firings[y] || x - y),
   );
+}
+
+/** A store with its sequences in another order: each feature keeps all that it is, but fires elsewhere. */
+export async function shuffledSequences(store: SparseActivations, random: Random): Promise<SparseActivations> {
+  const { tokens, context, sequences, features } = store.meta;
+  const { rows } = await Firings.of(store);
+  const order = random.permutation(sequences);
+  const source = (t: number): number => order[Math.floor(t / context)] * context + (t % context);
+  const indptr = new Uint32Array(tokens + 1);
+  const indices = new Int32Array(rows.indices.length);
+  const values = new Float32Array(rows.values.length);
+  let entry = 0;
+  for (let t = 0; t < tokens; t++) {
+    const [from, to] = [rows.indptr[source(t)], rows.indptr[source(t) + 1]];
+    indices.set(rows.indices.subarray(from, to), entry);
+    values.set(rows.values.subarray(from, to), entry);
+    indptr[t + 1] = entry += to - from;
+  }
+  return {
+    ...store,
+    async *shards() {
+      yield await Promise.resolve({ firstToken: 0, rows: { rows: tokens, cols: features, indptr, indices, values } });
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import type { SparseActivations } from '../activations/types.js';
+import type { Interval } from './bootstrap.js';
 
 /** A map between the features of two activation stores over the same tokens. */
 export interface FeatureMap {
@@ -38,6 +39,8 @@ export interface SimilarityScore {
   /** (k + 1) / (R + 1), k = null runs ≥ value. */
   p: number;
   seed: number;
+  /** How far it moves with other units of the same kind: pairs, features, sequences. */
+  interval?: Interval;
   /** Set when the number means little, such as n ≤ d. */
   warning?: string;
 }

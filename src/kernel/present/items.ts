@@ -117,7 +117,18 @@ export function tableOf(all: readonly TableRow[], title?: string, limit = Infini
   };
 }
 
-export function scoreTable(scores: readonly SimilarityScore[], title: string): OutputItem[] {
+/** An interval as "0.31 to 0.36". */
+const intervalText = ({ interval }: SimilarityScore): string =>
+  interval ? `${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)}` : '';
+
+/** Scores beside their nulls; `more` are sentences for the note. */
+export function scoreTable(
+  scores: readonly SimilarityScore[],
+  title: string,
+  more: readonly string[] = [],
+): OutputItem[] {
+  const level = scores.find((s) => s.interval)?.interval?.level;
+  const between = level === undefined ? undefined : `${formatNumber(100 * level)} % interval`;
   const warnings = scores.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`);
   const column = (key: string, type: 'number' | 'text' = 'number') => ({ key, title: key, type });
   return tableItems({
@@ -126,6 +137,7 @@ export function scoreTable(scores: readonly SimilarityScore[], title: string): O
     columns: [
       column('score', 'text'),
       column('value'),
+      ...(between ? [column(between, 'text')] : []),
       column('null mean'),
       column('null std'),
       column('null max'),
@@ -138,6 +150,7 @@ export function scoreTable(scores: readonly SimilarityScore[], title: string): O
     rows: scores.map((s) => ({
       score: s.metric,
       value: s.value,
+      ...(between ? { [between]: intervalText(s) } : {}),
       'null mean': s.null.mean,
       'null std': s.null.std,
       'null max': s.null.max,
@@ -147,7 +160,7 @@ export function scoreTable(scores: readonly SimilarityScore[], title: string): O
       seed: s.seed,
       variant: `${s.variant}; null: ${s.null.kind}`,
     })),
-    note: ['p = (k + 1)/(R + 1), k = null runs at or above the value', ...warnings].join('. '),
+    note: ['p = (k + 1)/(R + 1), k = null runs at or above the value', ...more, ...warnings].join('. '),
   });
 }
 

@@ -47,16 +47,29 @@ const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean })
       ...{ minFirings: 1, nulls: 1 },
       ...silent,
     }),
+  'correlation.relations': async (fg, silent) =>
+    fg.correlation.relations({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, await correlated(fg), {
+      ...{ pairs: [['1', '2']], nulls: 1 },
+      ...silent,
+    }),
+  'correlation.transfer': async (fg, silent) =>
+    fg.correlation.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, await correlated(fg), {
+      ...{ sequences: 4, nulls: 1 },
+      ...silent,
+    }),
   'interventions.transfer': async (fg, silent) => {
-    const quiet = { conformance: false };
-    const a = await fg.activations.save(lmA, saeA, data(fg), quiet);
-    const b = await fg.activations.save(lmB, saeB, data(fg), quiet);
-    const map = await fg.correlation.map(a, b, { minFirings: 1 });
+    const map = await correlated(fg);
     return fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, map, data(fg), {
       ...{ pairs: 2, nulls: 1 },
       ...silent,
     });
   },
+};
+const correlated = async (fg: World['fg']) => {
+  const quiet = { conformance: false };
+  const a = await fg.activations.save(lmA, saeA, data(fg), quiet);
+  const b = await fg.activations.save(lmB, saeB, data(fg), quiet);
+  return fg.correlation.map(a, b, { minFirings: 1 });
 };
 const later = {
   ...randomSae(13, 16, lmA.id),
@@ -103,7 +116,7 @@ describe('conformance', () => {
       await CALLS[name](fg, { conformance: false });
       expect(warned(context.printed)).toEqual([]);
       await CALLS[name](fg, {});
-      const told = name === 'interventions.transfer' || name === 'correlation.grid' ? 2 : 1;
+      const told = /transfer|relations|grid/.test(name) ? 2 : 1;
       expect(warned(context.printed)).toHaveLength(told);
       expect(warned(context.printed)[0]).toMatch(/explains −?\d+ % at blocks\.0\.hook_mlp_out.*conformance: false/);
       await CALLS[name](fg, {});

@@ -9,6 +9,7 @@ import { pearson } from '#kernel/compute/statistics.js';
 import { splitting } from '#kernel/correlation/splitting.js';
 import type { Splitting } from '#kernel/correlation/splittingTypes.js';
 import { createTwins } from '#kernel/synthetic/twins/twins.js';
+import { fromUniform, placed } from '#test/kit/numbers.js';
 import { fromRows } from '#test/kit/rows.js';
 import { directions, handWorld, independent, matrixOf } from '#test/kit/world.js';
 
@@ -16,14 +17,6 @@ await initDevice({ device: 'cpu' });
 
 const storeOf = (dense: readonly (readonly number[])[], context = 1): SparseActivations =>
   memoryActivations(fromRows(dense), { context, meta: { tokenSet: { id: 'one', tokenizer: 'none' } } });
-
-/** p of uniform values: the largest distance of their distribution from the diagonal, in units of its 1 % point. */
-export function kolmogorov(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const n = sorted.length;
-  const distance = sorted.reduce((d, v, i) => Math.max(d, (i + 1) / n - v, v - i / n), 0);
-  return distance / (1.63 / Math.sqrt(n));
-}
 
 /** Unit rows, the first few copies of `of` with noise. */
 function near(of: Matrix, copies: readonly number[], noise: number, seed: number): Matrix {
@@ -93,10 +86,9 @@ describe('splitting by decoder rows', () => {
       const p: number[] = [];
       for (let seed = 0; seed < 200; seed++) {
         const s = await splitting({ small: directions(6, 8, seed), large: directions(12, 8, 1000 + seed) }, { runs: 19, seed }); // prettier-ignore
-        // A draw below the mass of p, which is discrete: uniform if the null is right.
-        p.push(s.scores[1].p - new Random(seed).next() / 20);
+        p.push(placed(s.scores[1].p, 19, seed));
       }
-      expect(kolmogorov(p)).toBeLessThan(1);
+      expect(fromUniform(p)).toBeLessThan(1);
       let power = 0;
       for (let seed = 0; seed < 20; seed++) {
         const small = directions(6, 8, seed);
@@ -203,15 +195,15 @@ describe('splitting by activations', () => {
       const p: number[] = [];
       for (let seed = 0; seed < 200; seed++) {
         const random = new Random(seed);
-        const [small, large] = [12, 40].map(
+        const [small, large] = [8, 24].map(
           (features) =>
-        storeOf(Array.from({ length: 600 }, () => Array.from({ length: features }, () => (random.next() < 0.12 ? 0.2 + random.next() : 0)))), // prettier-ignore
+        storeOf(Array.from({ length: 300 }, () => Array.from({ length: features }, () => (random.next() < 0.12 ? 0.2 + random.next() : 0)))), // prettier-ignore
         );
-        const input = { small: directions(12, 6, 1), large: directions(40, 6, 2), activations: { small, large } };
+        const input = { small: directions(8, 6, 1), large: directions(24, 6, 2), activations: { small, large } };
         const s = await splitting(input, { runs: 19, seed, least: 0 });
-        p.push(s.scores[0].p - new Random(seed).next() / 20);
+        p.push(placed(s.scores[0].p, 19, seed));
       }
-      expect(kolmogorov(p)).toBeLessThan(1);
+      expect(fromUniform(p)).toBeLessThan(1);
     },
   );
 });

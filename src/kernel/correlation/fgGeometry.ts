@@ -1,0 +1,202 @@
+/** fg.correlation, beyond a score: relations between words, one rotation between two SAEs, stability over seeds. */
+import type { SparseActivations } from '../activations/types.js';
+import { requireSame } from '../artifacts/store.js';
+import { matrixId } from '../io/hash.js';
+import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
+import type { Matrix } from '../compute/matrix.js';
+import * as picture from '../present/geometry.js';
+import { CONFORMANCE, pairs as pairings } from '../sae/pairing.js';
+import { CALL, KEPT, nulls, requireThing, thing, type Arg } from '../verb/common.js';
+import { membersGiven, only, real, required, value, whole } from '../verb/option.js';
+import { verb } from '../verb/verb.js';
+import { relations as relate } from './relations.js';
+import { halvesOfSide, residualVectors } from './residuals.js';
+import { rotationTransfer } from './rotation.js';
+import { requireSide, sideArg, sidePairings } from './sides.js';
+import { stability as stable, STABILITY_VERSION } from './stability.js';
+import type { PairedMap } from './types.js';
+
+const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
+
+const chosen = <T extends object>(options: T): Partial<T> =>
+  Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as Partial<T>;
+
+const isPairs = (v: unknown): boolean =>
+  Array.isArray(v) &&
+  v.length > 0 &&
+  v.every((p) => Array.isArray(p) && p.length === 2 && p.every((w) => typeof w === 'string' && w.trim() !== '')); // prettier-ignore
+
+const RELATIONS = {
+  pairs: required(
+    value<ReadonlyArray<readonly [string, string]>>(
+      "an array of pairs of words such as [['king', 'queen'], ['prince', 'princess']]",
+      { doc: 'The relations, each from one word to another; they should mean the same step.' },
+      isPairs,
+    ),
+  ),
+  neighbors: whole({ doc: 'Nearest words compared for each word.', min: 1, fallback: '3' }),
+  sequences: whole({
+    doc: 'Sequences with these words that the models run, at most.',
+    min: 1,
+    default: 200,
+  }),
+  nulls: nulls({
+    doc: "Null runs: B's words, or relations, in another order, and B's relations between mismatched words.",
+    runs: 999,
+    draws: 'Draws the orders.',
+  }),
+} as const;
+
+export const relations = verb({
+  doc: "Feature relations of words in two models. Each word's best feature in A and in B; the words that lie nearest to it in each and their overlap; and whether relations between words (king → queen, prince → princess) stand to each other in B as they do in A: the cosines among relation vectors in A against those in B, for decoder rows and, where the sides have models, for mean activations at the SAE's hook. Vectors of the two models are never compared directly, so no common space is needed. Words that share a feature, and words without one, are named.",
+  args: [sideArg('a', 'A'), sideArg('b', 'B'), mapArg],
+  options: { ...RELATIONS, ...CONFORMANCE, ...CALL },
+  errors: [
+    'An SAE that the map was not made with, and a model of another tokenizer, are refused.',
+    'A relation from a word to itself is refused.',
+  ],
+  check({ pairs }, a, b, map) {
+    const same = pairs.find(([from, to]) => from.trim().toLowerCase() === to.trim().toLowerCase());
+    if (same)
+      throw new RangeError(`fg.correlation.relations: ${same[0]} → ${same[1]} leads nowhere; give two different words`);
+    requireSide(a, map.a, 'A');
+    requireSide(b, map.b, 'B');
+  },
+  before: pairings((_, a, b, map) => sidePairings(a, b, map)),
+  run: ({ options, call }, a, b, map) => {
+    const { runs, seed } = membersGiven(options.nulls, 'runs');
+    return relate(
+      {
+        map,
+        decoders: { a: a.sae.decoder, b: b.sae.decoder },
+        pairs: options.pairs,
+        ...(a.model && b.model ? { residual: residualVectors(a, b, map, options.sequences, call) } : {}),
+      },
+      chosen({ neighbors: options.neighbors, runs, seed }),
+      call,
+    );
+  },
+  show: (found, { env }) => env.displayButLast(picture.relationOutputs(found)),
+});
+
+const TRANSFER = {
+  train: real({ doc: 'Share of the pairs that the rotation is fitted on; the others judge it.', above: 0, below: 1, fallback: '0.5' }), // prettier-ignore
+  sequences: whole({
+    doc: 'Sequences of the stores that the models run: even ones for means and scale, odd ones to judge.',
+    min: 2,
+    default: 64,
+  }),
+  nulls: nulls({
+    doc: 'Null runs: the rotation fitted on shuffled training pairs.',
+    runs: 99,
+    draws: 'Draws the shuffles, and which pairs train.',
+  }),
+} as const;
+
+export const transfer = verb({
+  doc: "Are two SAEs the same up to a rotation? One rotation (orthogonal Procrustes) takes B's decoder rows to A's, fitted on some matched pairs and judged on the others by their cosine before and after; and, where the sides have models, by how much of B's activations A's SAE explains on held-out tokens: as they are, at A's mean and scale, and turned as well, beside rotations fitted on shuffled pairs. Intervals are bootstraps over pairs, or over sequences.",
+  args: [sideArg('a', 'A'), sideArg('b', 'B'), mapArg],
+  options: { ...TRANSFER, ...CONFORMANCE, ...CALL },
+  errors: [
+    'An SAE that the map was not made with, and a model of another tokenizer, are refused.',
+    'Fewer than 2 training or 2 held-out pairs are refused.',
+  ],
+  check(_, a, b, map) {
+    requireSide(a, map.a, 'A');
+    requireSide(b, map.b, 'B');
+  },
+  before: pairings((_, a, b, map) => sidePairings(a, b, map)),
+  async run({ options, call }, a, b, map) {
+    const { runs, seed } = membersGiven(options.nulls, 'runs');
+    const both = a.model !== undefined && b.model !== undefined;
+    const halves = { a: both ? await halvesOfSide(a, map.a, options.sequences, call) : undefined, b: both ? await halvesOfSide(b, map.b, options.sequences, call) : undefined }; // prettier-ignore
+    return rotationTransfer(
+      {
+        a: { sae: a.sae, ...(halves.a ? { activations: halves.a } : {}) },
+        b: { sae: b.sae, ...(halves.b ? { activations: halves.b } : {}) },
+        pairs: map.pairs,
+      },
+      chosen({ train: options.train, runs, seed }),
+      call,
+    );
+  },
+  show: (found) => picture.transferItems(found),
+});
+
+/** SAEs, or decoder rows, each by itself. */
+const saesArg: Arg<readonly MatrixInput[], readonly Matrix[]> = {
+  name: 'saes',
+  doc: 'The SAE that is measured, then the others: two or more SAEs, or their decoder rows.',
+  parse: async (given, at) => {
+    const list = requireThing(given, at);
+    if (!Array.isArray(list) || list.length < 2)
+      throw new TypeError(`${at} is ${Array.isArray(list) ? `an array of ${list.length}` : 'no array'}; expected an array of 2 or more SAEs`); // prettier-ignore
+    return Promise.all(list.map((one: unknown, i) => asMatrix(requireThing(one, `${at}[${i}]`) as MatrixInput, `${at}[${i}]`))); // prettier-ignore
+  },
+};
+
+const STABILITY = {
+  activations: value<readonly SparseActivations[]>(
+    'an array of what fg.activations.save returned, one for each SAE',
+    { doc: 'Activations of each over the same tokens: partners are then features that fire alike.', fallback: 'none: partners are by cosine' }, // prettier-ignore
+    (v) => Array.isArray(v) && v.every((one) => typeof one === 'object' && one !== null && 'shards' in one),
+  ),
+  least: real({ doc: 'Least cosine, or r, of a partner.', min: 0, max: 1, fallback: '0.7' }),
+  minFirings: whole({ doc: 'Features that fire on fewer tokens take no part; with activations.', min: 1, fallback: '10' }), // prettier-ignore
+  neighbors: whole({ doc: 'Nearest rows that make the surroundings of a feature, for `subspace`.', min: 0, fallback: '7' }), // prettier-ignore
+  nulls: nulls({
+    doc: 'Null runs: the other decoders turned at random and, with activations, their sequences shuffled.',
+    runs: 19,
+    draws: 'Draws the runs.',
+  }),
+} as const;
+
+const stabilitySettings = ({
+  least,
+  minFirings,
+  neighbors,
+  nulls: given,
+}: { readonly [K in keyof typeof STABILITY]?: unknown }) => {
+  // prettier-ignore
+  const { runs, seed } = membersGiven(given as { runs?: number; seed?: number } | number | undefined, 'runs');
+  return chosen({ least, minFirings, neighbors, runs, seed }) as Record<string, number>;
+};
+
+export const stability = verb({
+  doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for graphs, tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features.',
+  args: [saesArg],
+  options: { ...STABILITY, ...KEPT },
+  errors: [
+    'SAEs of different widths of activation are refused, and activations of other tokens, other sizes or other decoders.',
+    'minFirings without activations is refused.',
+  ],
+  check({ activations, minFirings }, saes) {
+    if (!activations && minFirings !== undefined)
+      throw new TypeError('fg.correlation.stability: minFirings is read with activations alone; give { activations }');
+    activations?.forEach(({ meta: { sae } }, i) => {
+      if (sae.decoder && saes[i])
+        requireSame(
+          `activations ${i} were made with another decoder`,
+          { name: `activations of ${sae.name}`, id: sae.decoder },
+          { name: `SAE ${i}`, id: matrixId(saes[i]) },
+        );
+    });
+  },
+  run: ({ options, call }, decoders) =>
+    stable(
+      { decoders, ...(options.activations ? { activations: options.activations } : {}) },
+      stabilitySettings(options),
+      call,
+    ),
+  keep: {
+    kind: 'stability',
+    version: STABILITY_VERSION,
+    what: 'Stability',
+    inputs: ({ activations }, saes) => ({
+      ...Object.fromEntries(saes.map((m, i) => [`sae${i}`, matrixId(m)])),
+      ...Object.fromEntries((activations ?? []).map(({ id }, i) => [`activations${i}`, id])),
+    }),
+    parameters: ({ parsed }) => stabilitySettings(only(STABILITY, parsed)),
+  },
+  show: (found, { env }) => env.displayButLast(picture.stabilityOutputs(found)),
+});

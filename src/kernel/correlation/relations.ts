@@ -1,0 +1,323 @@
+/**
+ * Relations between words in two models: which words lie near each other in each, and whether the vectors that lead from
+ * one word to another (king → queen, prince → princess) stand to each other as they do in the other model. Vectors of two
+ * models are never compared with each other, only their cosines within each model: no common space is needed.
+ */
+import { carriers, ownFeature, type WordFeature } from '../activations/find.js';
+import { occurrencesOf, type Occurrences } from '../activations/occurrences.js';
+import type { SparseActivations } from '../activations/types.js';
+import type { CallOptions } from '../compute/call.js';
+import { row, type Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
+import { gatherRows } from '../compute/rows.js';
+import { cosine, mean, pearson } from '../compute/statistics.js';
+import { bootstrapMean } from './bootstrap.js';
+import { besideNull } from './nulls.js';
+import type { PairedMap, SimilarityScore } from './types.js';
+
+/** The feature that carries a word best, and how well. */
+export interface WordCarrier extends WordFeature {
+  /** Whether it is the word's own: at least half of the occurrences, and half of its activation. */
+  readonly own: boolean;
+}
+
+/** A word in both models. */
+export interface RelatedWord {
+  readonly word: string;
+  readonly occurrences: number;
+  /** Absent where nothing fires on the word. */
+  readonly a?: WordCarrier;
+  readonly b?: WordCarrier;
+  /** r of the two features, where they are counterparts in the map; NaN otherwise. */
+  readonly r: number;
+  /** The nearest words by cosine of the decoder rows, nearest first; [] where the word takes no part. */
+  readonly nearA: readonly string[];
+  readonly nearB: readonly string[];
+  /** |∩| / |∪| of the two; NaN where the word takes no part. */
+  readonly jaccard: number;
+}
+
+/** Cosines among relations in both models, [relations × relations], row by row. */
+export interface RelationGrams {
+  /** What was compared: "decoder rows" of the words' features, or "mean activations" on the words. */
+  readonly vectors: string;
+  /** As [from, to]. */
+  readonly pairs: ReadonlyArray<readonly [string, string]>;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+/** Words of two models and the relations between them. */
+export interface Relations {
+  readonly words: readonly RelatedWord[];
+  /** By vectors that were compared: the relations that took part, and their cosines with each other in A and in B. */
+  readonly grams: readonly RelationGrams[];
+  /** Each beside its nulls. */
+  readonly scores: readonly SimilarityScore[];
+  /** What was left out, and why; words that share a feature. */
+  readonly notes: readonly string[];
+}
+
+export interface RelationSettings {
+  readonly neighbors: number;
+  readonly runs: number;
+  readonly seed: number;
+}
+
+/** Vectors of the words, one a row, in the order of the words. */
+export interface WordVectors {
+  /** What they are: "decoder rows". */
+  readonly vectors: string;
+  readonly a: Matrix;
+  readonly b: Matrix;
+}
+
+/** Relations by the rows of their words. */
+type Steps = ReadonlyArray<readonly [from: number, to: number]>;
+
+/** Cosines between relation vectors, row by row; NaN for a relation of length 0. */
+export function relationGram(vectors: Matrix, steps: Steps, at: (word: number) => number = (w) => w): Float64Array {
+  const differences = steps.map(([from, to]) => {
+    const [x, y] = [row(vectors, at(from)), row(vectors, at(to))];
+    return Float64Array.from(x, (v, j) => y[j] - v);
+  });
+  const m = steps.length;
+  const out = new Float64Array(m * m);
+  for (let i = 0; i < m; i++) for (let j = 0; j < m; j++) out[i * m + j] = cosine(differences[i], differences[j]);
+  return out;
+}
+
+/** Entries above the diagonal, rows and columns in another order. */
+function triangle(gram: Float64Array, m: number, order: ArrayLike<number>): number[] {
+  const out: number[] = [];
+  for (let i = 0; i < m; i++) for (let j = i + 1; j < m; j++) out.push(gram[order[i] * m + order[j]]);
+  return out;
+}
+
+const identity = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
+
+/**
+ * r of the two Gram matrices above the diagonal, beside two nulls: the relations of B in another order (Mantel), and B's
+ * relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders.
+ */
+export function relationScores({ vectors, a, b }: WordVectors, steps: Steps, s: RelationSettings): SimilarityScore[] {
+  const m = steps.length;
+  const [gramA, gramB] = [relationGram(a, steps), relationGram(b, steps)];
+  const own = triangle(gramA, m, identity(m));
+  const value = pearson(own, triangle(gramB, m, identity(m)));
+  const random = new Random(s.seed).fork(`relations ${vectors}`);
+  const [shuffled, mismatched] = [new Float64Array(s.runs), new Float64Array(s.runs)];
+  for (let run = 0; run < s.runs; run++) {
+    shuffled[run] = pearson(own, triangle(gramB, m, random.permutation(m)));
+    const words = random.permutation(b.rows);
+    mismatched[run] = pearson(own, triangle(relationGram(b, steps, (w) => words[w]), m, identity(m))); // prettier-ignore
+  }
+  const about = { metric: 'relations', n: m, seed: s.seed };
+  const warning =
+    m < 6 ? { warning: `${m} relations are few: ${m < 4 ? 'p cannot be small' : 'r varies widely'}` } : {};
+  const variant = `r of the cosines between relations in A and in B, ${vectors}`;
+  return [
+    besideNull(value, shuffled, { ...about, variant, kind: 'relations of B shuffled', ...warning }),
+    besideNull(value, mismatched, { ...about, variant, kind: 'mismatched words in B', ...warning }),
+  ];
+}
+
+/** [words × words] cosines of rows. */
+function cosinesOf(m: Matrix): Float64Array {
+  const out = new Float64Array(m.rows * m.rows);
+  for (let i = 0; i < m.rows; i++) for (let j = 0; j < m.rows; j++) out[i * m.rows + j] = cosine(row(m, i), row(m, j));
+  return out;
+}
+
+/** The k nearest others of a word, nearest first; ties to the earlier word. */
+function nearest(cosines: Float64Array, n: number, word: number, k: number): number[] {
+  const others = Array.from({ length: n }, (_, i) => i).filter((i) => i !== word);
+  return others.sort((x, y) => cosines[word * n + y] - cosines[word * n + x] || x - y).slice(0, k);
+}
+
+const jaccard = (x: readonly number[], y: readonly number[]): number => {
+  const common = x.filter((v) => y.includes(v)).length;
+  return common / (x.length + y.length - common);
+};
+
+interface Near {
+  a: number[][];
+  b: number[][];
+  score: SimilarityScore;
+}
+
+/** Neighbours of every word in both models, and their mean overlap beside words of B in another order. */
+export function neighbourScore({ vectors, a, b }: WordVectors, s: RelationSettings): Near {
+  const n = a.rows;
+  const k = Math.max(1, Math.min(s.neighbors, n - 2));
+  const [inA, inB] = [cosinesOf(a), cosinesOf(b)];
+  const lists = (cosines: Float64Array): number[][] => Array.from({ length: n }, (_, w) => nearest(cosines, n, w, k));
+  const [nearA, nearB] = [lists(inA), lists(inB)];
+  const values = nearA.map((list, w) => jaccard(list, nearB[w]));
+  const random = new Random(s.seed).fork(`neighbours ${vectors}`);
+  const nulls = Float64Array.from({ length: s.runs }, () => {
+    const order = random.permutation(n);
+    const place = new Uint32Array(n);
+    order.forEach((w, i) => (place[w] = i));
+    // Word w of A is given the neighbours of another word of B, told by the words that stand in their place.
+    return mean(nearA.map((list, w) => jaccard(list, nearB[order[w]].map((v) => place[v])))); // prettier-ignore
+  });
+  const score = besideNull(mean(values), nulls, {
+    ...{ metric: 'neighbours', variant: `mean Jaccard of the ${k} nearest words, ${vectors}`, n, seed: s.seed },
+    kind: 'words of B shuffled',
+  });
+  return { a: nearA, b: nearB, score: { ...score, interval: bootstrapMean(values, random.fork('interval')) } };
+}
+
+const LEAST = 0.5;
+
+/** The best carrier of each word in one store. */
+async function carriersOf(
+  store: SparseActivations,
+  words: readonly Occurrences[],
+  call: CallOptions,
+): Promise<Array<WordCarrier | undefined>> {
+  // prettier-ignore
+  return (await carriers(store, words, call)).map((features) => {
+    const [best] = features;
+    return best && { ...best, own: ownFeature(features, LEAST) >= 0 };
+  });
+}
+
+/** Which words share a feature, in words. */
+function sharing(words: readonly string[], features: ReadonlyArray<number | undefined>, side: string): string[] {
+  const of = new Map<number, string[]>();
+  features.forEach((f, i) => void (f !== undefined && of.set(f, [...(of.get(f) ?? []), words[i]])));
+  return [...of]
+    .filter(([, shared]) => shared.length > 1)
+    .map(([f, shared]) => `${shared.join(', ')} share feature #${f} of ${side}`);
+}
+
+/** r of a pair of features that the map has as counterparts; NaN where it does not. */
+function rOf(map: PairedMap, a: number, b: number): number {
+  const n = map.counterparts;
+  for (let k = 0; k < n; k++) if (map.bestBofA[a * n + k] === b) return map.rBofA[a * n + k];
+  for (let k = 0; k < n; k++) if (map.bestAofB[b * n + k] === a) return map.rAofB[b * n + k];
+  return NaN;
+}
+
+export interface RelationInput {
+  map: PairedMap;
+  decoders: { a: Matrix; b: Matrix };
+  pairs: ReadonlyArray<readonly [string, string]>;
+  /** Mean activations of the models on the words' occurrences, one row a word, where there are models. */
+  residual?: (words: readonly Occurrences[], wordsB: readonly Occurrences[]) => Promise<WordVectors>;
+}
+
+interface Chosen {
+  words: string[];
+  occurrences: number[];
+  a: Array<WordCarrier | undefined>;
+  b: Array<WordCarrier | undefined>;
+  /** Words that have a feature in both. */
+  taking: number[];
+  /** Relations between these whose words have different features in both, as places in `taking`. */
+  steps: Array<readonly [number, number]>;
+  notes: string[];
+}
+
+function choose(
+  pairs: RelationInput['pairs'],
+  words: string[],
+  found: Omit<Chosen, 'words' | 'taking' | 'steps' | 'notes'>,
+): Chosen {
+  // prettier-ignore
+  const { a, b, occurrences } = found;
+  const taking = Array.from(words.keys()).filter((w) => a[w] && b[w]);
+  const notes = words.flatMap((word, w) => {
+    if (occurrences[w] === 0) return [`“${word}” does not occur in the text and is left out`];
+    const missing = [a[w] ? [] : ['A'], b[w] ? [] : ['B']].flat();
+    return missing.length > 0 ? [`nothing fires on “${word}” in ${missing.join(' and ')}: it is left out`] : [];
+  });
+  const steps: Array<readonly [number, number]> = [];
+  for (const [from, to] of pairs) {
+    const [x, y] = [words.indexOf(from), words.indexOf(to)];
+    if (!taking.includes(x) || !taking.includes(y)) continue;
+    const same = [a, b].flatMap((side, i) => (side[x]!.feature === side[y]!.feature ? [`${'AB'[i]} #${side[x]!.feature}`] : [])); // prettier-ignore
+    if (same.length > 0)
+      notes.push(`${from} → ${to} has no decoder rows to compare: both words are one feature in ${same.join(' and ')}`);
+    else steps.push([taking.indexOf(x), taking.indexOf(y)]);
+  }
+  const shared = [a, b].flatMap((side, i) => sharing(words, side.map((c) => c?.feature), 'AB'[i])); // prettier-ignore
+  return { words, ...found, taking, steps, notes: [...notes, ...shared] };
+}
+
+function related(map: PairedMap, c: Chosen, near: Near | undefined): RelatedWord[] {
+  return c.words.map((word, w) => {
+    const at = c.taking.indexOf(w);
+    const names = (lists: number[][] | undefined): string[] => (at < 0 || !lists ? [] : lists[at].map((i) => c.words[c.taking[i]])); // prettier-ignore
+    const [a, b] = [c.a[w], c.b[w]];
+    return {
+      ...{ word, occurrences: c.occurrences[w] },
+      ...(a ? { a } : {}),
+      ...(b ? { b } : {}),
+      r: a && b ? rOf(map, a.feature, b.feature) : NaN,
+      ...{ nearA: names(near?.a), nearB: names(near?.b) },
+      jaccard: at >= 0 && near ? jaccard(near.a[at], near.b[at]) : NaN,
+    };
+  });
+}
+
+/** Relations between words of a list, by their places in it. */
+const among = (
+  list: readonly number[],
+  pairs: RelationInput['pairs'],
+  words: readonly string[],
+): Array<readonly [number, number]> =>
+  // prettier-ignore
+  pairs
+    .map(([from, to]) => [list.indexOf(words.indexOf(from)), list.indexOf(words.indexOf(to))] as const)
+    .filter(([x, y]) => x >= 0 && y >= 0);
+
+/** Neighbours of words, and relations between them, in two models. */
+export async function relations(
+  { map, decoders, pairs, residual }: RelationInput,
+  given: Partial<RelationSettings> = {},
+  call: CallOptions = {},
+): Promise<Relations> {
+  const s = { neighbors: 3, runs: 999, seed: 0, ...given };
+  const words = [...new Set(pairs.flat())];
+  const inA = await occurrencesOf(map.a, words);
+  const inB = await occurrencesOf(map.b, words);
+  const chosen = choose(pairs, words, {
+    occurrences: inA.map(({ count }) => count),
+    a: await carriersOf(map.a, inA, call),
+    b: await carriersOf(map.b, inB, call),
+  });
+  const { taking, steps } = chosen;
+  const rows = (decoder: Matrix, side: Array<WordCarrier | undefined>): Matrix => gatherRows(decoder, taking.map((w) => side[w]!.feature)); // prettier-ignore
+  const of: WordVectors = { vectors: 'decoder rows', a: rows(decoders.a, chosen.a), b: rows(decoders.b, chosen.b) };
+  const near = taking.length >= 3 ? neighbourScore(of, s) : undefined;
+  const compared = [{ of, steps, words: taking }];
+  const present = words.map((_, w) => w).filter((w) => inA[w].count > 0 && inB[w].count > 0);
+  // Activations tell words apart that share a feature.
+  if (residual && present.length > 0)
+    compared.push({
+      of: await residual(present.map((w) => inA[w]), present.map((w) => inB[w])), // prettier-ignore
+      steps: among(present, pairs, words),
+      words: present,
+    });
+  const few = compared.filter((one) => one.steps.length < 3);
+  return {
+    words: related(map, chosen, near),
+    grams: compared.map((one) => ({
+      vectors: one.of.vectors,
+      pairs: one.steps.map(([x, y]) => [words[one.words[x]], words[one.words[y]]] as const),
+      a: relationGram(one.of.a, one.steps),
+      b: relationGram(one.of.b, one.steps),
+    })),
+    scores: [
+      ...(near ? [near.score] : []),
+      ...compared.flatMap((one) => (few.includes(one) ? [] : relationScores(one.of, one.steps, s))),
+    ],
+    notes: [
+      ...chosen.notes,
+      ...few.map((one) => `${one.steps.length} relations are left for ${one.of.vectors}; 3 are needed to compare how they stand to each other`), // prettier-ignore
+    ],
+  };
+}

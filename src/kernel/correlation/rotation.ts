@@ -1,0 +1,277 @@
+/**
+ * Do two SAEs speak of the same directions but for a rotation? One rotation is fitted on some matched pairs of decoder
+ * rows and judged on pairs that it has not seen, and on activations: how much of B's activations, turned, A's SAE explains.
+ */
+import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { unitRows } from '../compute/cosines.js';
+import { gemm, initGemm } from '../compute/gemm.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
+import { Random } from '../compute/random.js';
+import { columnMeans, gatherRows } from '../compute/rows.js';
+import { mean } from '../compute/statistics.js';
+import { reconstruct, requireReconstructs } from '../sae/sae.js';
+import type { Sae } from '../sae/types.js';
+import { bootstrap, bootstrapMean } from './bootstrap.js';
+import { besideNull } from './nulls.js';
+import { procrustes } from './procrustes.js';
+import type { SimilarityScore } from './types.js';
+
+/** Activations of a model, by the half of the sequences that they are of. */
+export interface ActivationHalves {
+  /** What means and scale are taken from. */
+  readonly train: Matrix;
+  /** What is judged on. */
+  readonly held: Matrix;
+  /** Rows of `held` that belong together, in order: tokens of one sequence. */
+  readonly group: number;
+}
+
+export interface RotationInput {
+  a: { sae: Sae; activations?: ActivationHalves };
+  b: { sae: Sae; activations?: ActivationHalves };
+  /** Matched features. */
+  pairs: { a: ArrayLike<number>; b: ArrayLike<number> };
+}
+
+export interface RotationSettings {
+  readonly train: number;
+  readonly runs: number;
+  readonly seed: number;
+}
+
+/** One rotation between two SAEs, judged on what it was not fitted to. */
+export interface RotationTransfer {
+  readonly pairs: { readonly train: number; readonly held: number };
+  readonly tokens: { readonly train: number; readonly held: number };
+  /** [width of B × width of A]: rows of B times this are in A's space. */
+  readonly rotation: Matrix;
+  /** Each beside its null, with an interval. */
+  readonly scores: readonly SimilarityScore[];
+  /** Explained variance of A's SAE on A's own activations, the same tokens; NaN without. */
+  readonly own: number;
+  readonly notes: readonly string[];
+}
+
+const DEFAULTS: RotationSettings = { train: 0.5, runs: 99, seed: 0 };
+
+/** Cosines of paired unit rows. */
+function cosinesOf(x: Matrix, y: Matrix): Float64Array {
+  return Float64Array.from({ length: x.rows }, (_, i) => {
+    let dot = 0;
+    let norm = 0;
+    for (let j = i * x.cols; j < (i + 1) * x.cols; j++) {
+      dot += x.data[j] * y.data[j];
+      norm += y.data[j] * y.data[j];
+    }
+    // A row that the rotation leaves nothing of has no direction.
+    return norm > 0 ? dot / Math.sqrt(norm) : 0;
+  });
+}
+
+const times = (x: Matrix, r: Matrix): Matrix => matrix(x.rows, r.cols, gemm(x.data, r.data, x.rows, r.cols, x.cols));
+
+/** Root mean squared distance of rows from a mean. */
+function spread({ rows, cols, data }: Matrix, centre: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += (data[i] - centre[i % cols]) ** 2;
+  return Math.sqrt(sum / rows);
+}
+
+/** Takes B's activations to A's mean and scale, turned by `rotation`, or as they lie where there is none. */
+class Mover {
+  private readonly meanA: Float64Array;
+  private readonly meanB: Float64Array;
+  private readonly scale: number;
+
+  constructor(a: Matrix, b: Matrix) {
+    this.meanA = columnMeans(a);
+    this.meanB = columnMeans(b);
+    const size = spread(b, this.meanB);
+    this.scale = size > 0 ? spread(a, this.meanA) / size : 1;
+  }
+
+  move(b: Matrix, rotation?: Matrix): Matrix {
+    const centred = matrix(b.rows, b.cols, b.data.map((v, i) => (v - this.meanB[i % b.cols]) * this.scale)); // prettier-ignore
+    const turned = rotation ? times(centred, rotation) : centred;
+    return matrix(turned.rows, turned.cols, turned.data.map((v, i) => v + this.meanA[i % turned.cols])); // prettier-ignore
+  }
+}
+
+/** ‖x̂ − x‖² and ‖x − mean‖² of groups of rows, summed. */
+interface Explained {
+  error: Float64Array;
+  spread: Float64Array;
+}
+
+function explainedBy(sae: Sae, x: Matrix, group: number): Explained {
+  const { reconstruction } = reconstruct(sae, x);
+  const centre = columnMeans(x);
+  const groups = Math.ceil(x.rows / group);
+  const out = { error: new Float64Array(groups), spread: new Float64Array(groups) };
+  for (let i = 0; i < x.data.length; i++) {
+    const g = Math.floor(i / x.cols / group);
+    out.error[g] += (reconstruction.data[i] - x.data[i]) ** 2;
+    out.spread[g] += (x.data[i] - centre[i % x.cols]) ** 2;
+  }
+  return out;
+}
+
+/** 1 − Σ error / Σ spread; NaN where nothing varies. */
+function varianceOf({ error, spread: of }: Explained, weights?: Uint32Array): number {
+  let [e, s] = [0, 0];
+  for (let g = 0; g < error.length; g++) {
+    const w = weights?.[g] ?? 1;
+    e += w * error[g];
+    s += w * of[g];
+  }
+  return s > 0 ? 1 - e / s : NaN;
+}
+
+interface Pairs {
+  /** Unit decoder rows of both sides, fitted on and judged on. */
+  train: { x: Matrix; y: Matrix };
+  held: { x: Matrix; y: Matrix };
+}
+
+function splitPairs({ a, b, pairs }: RotationInput, s: RotationSettings, random: Random): Pairs {
+  const n = pairs.a.length;
+  const order = random.permutation(n);
+  const count = Math.round(s.train * n);
+  if (count < 2 || n - count < 2)
+    throw new RangeError(
+      `a rotation is fitted on pairs and judged on others, 2 of each at least, but there are ${n} pairs; give a map with more`,
+    );
+  const rows = (from: number, to: number) => {
+    const ids = order.subarray(from, to);
+    return {
+      x: unitRows(
+        gatherRows(
+          a.sae.decoder,
+          Array.from(ids, (i) => pairs.a[i]),
+        ),
+        'decoder of A',
+      ),
+      y: unitRows(
+        gatherRows(
+          b.sae.decoder,
+          Array.from(ids, (i) => pairs.b[i]),
+        ),
+        'decoder of B',
+      ),
+    };
+  };
+  return { train: rows(0, count), held: rows(count, n) };
+}
+
+const SHUFFLED = 'rotation fitted on shuffled training pairs';
+
+/** Scores of the held-out pairs: as they are, where the widths agree, and turned. */
+function pairScores(
+  { held }: Pairs,
+  rotation: Matrix,
+  nulls: Float64Array,
+  seed: number,
+  random: Random,
+): SimilarityScore[] {
+  // prettier-ignore
+  const scored = (metric: string, variant: string, values: Float64Array, kind: string, of: Float64Array) => ({
+    ...besideNull(mean(values), of, { metric, variant, n: values.length, seed, kind }),
+    interval: bootstrapMean(values, random.fork(metric)),
+  });
+  const after = scored('pair cosine after', 'held-out pairs, B turned', cosinesOf(held.x, times(held.y, rotation)), SHUFFLED, nulls); // prettier-ignore
+  if (held.x.cols !== held.y.cols) return [after];
+  const plain = Float64Array.from({ length: nulls.length }, () => {
+    const order = random.permutation(held.y.rows);
+    return mean(cosinesOf(held.x, gatherRows(held.y, order)));
+  });
+  return [scored('pair cosine before', 'held-out pairs as they are', cosinesOf(held.x, held.y), 'shuffled pairs', plain), after]; // prettier-ignore
+}
+
+interface Judged {
+  scores: SimilarityScore[];
+  own: number;
+}
+
+/** Explained variance of A's SAE on B's held-out activations: as they are, at A's mean and scale, and turned as well. */
+function activationScores(
+  { a, b }: RotationInput,
+  mover: Mover,
+  rotation: Matrix,
+  nulls: Float64Array,
+  seed: number,
+  random: Random,
+): Judged {
+  // prettier-ignore
+  const { held, group } = b.activations!;
+  const score = (metric: string, variant: string, x: Matrix): SimilarityScore => {
+    const explained = explainedBy(a.sae, x, group);
+    return {
+      ...besideNull(varianceOf(explained), nulls, { metric, variant, n: held.rows, seed, kind: SHUFFLED }),
+      interval: bootstrap(explained.error.length, (weights) => varianceOf(explained, weights), random.fork(metric)),
+    };
+  };
+  const sameWidth = a.sae.config.dIn === b.sae.config.dIn;
+  return {
+    scores: [
+      ...(sameWidth
+        ? [
+            score('explained variance before', "A's SAE on B's held-out activations as they are", held),
+            score('explained variance, moved', "the same at A's mean and scale", mover.move(held)),
+          ]
+        : []),
+      score('explained variance after', "the same at A's mean and scale, and turned", mover.move(held, rotation)),
+    ],
+    own: varianceOf(explainedBy(a.sae, a.activations!.held, a.activations!.group)),
+  };
+}
+
+/** What a reader has to know. */
+function notesOf({ train }: Pairs, { a, b }: RotationInput): string[] {
+  const directions = Math.min(train.x.cols, train.y.cols);
+  return [
+    ...(train.x.rows < directions
+      ? [
+          `${train.x.rows} training pairs do not fix a rotation of ${directions} directions: the rest is turned at random`,
+        ]
+      : []),
+    ...(train.x.cols === train.y.cols ? [] : [`widths ${train.y.cols} of B and ${train.x.cols} of A differ: there is no "before"`]), // prettier-ignore
+    ...(a.activations && b.activations ? [] : ['explained variance needs the activations of both models']),
+  ];
+}
+
+/** @throws RangeError with too few pairs; Error for an SAE that reconstructs nothing */
+export async function rotationTransfer(
+  input: RotationInput,
+  given: Partial<RotationSettings> = {},
+  call: CallOptions = {},
+): Promise<RotationTransfer> {
+  const s = { ...DEFAULTS, ...given };
+  const { a, b } = input;
+  const random = new Random(s.seed).fork('transfer');
+  const pairs = splitPairs(input, s, random);
+  await initGemm();
+  const rotation = procrustes(pairs.train.y, pairs.train.x);
+  const judged = a.activations && b.activations;
+  if (judged) requireReconstructs(a.sae, 'transfer is judged by what the SAE of A explains');
+  const mover = judged && new Mover(a.activations!.train, b.activations!.train);
+  const nulls = { pairs: new Float64Array(s.runs), variance: new Float64Array(s.runs) };
+  for (let run = 0; run < s.runs; run++) {
+    checkAborted(call.signal, 'transfer');
+    const order = random.permutation(pairs.train.y.rows);
+    const drawn = procrustes(gatherRows(pairs.train.y, order), pairs.train.x);
+    nulls.pairs[run] = mean(cosinesOf(pairs.held.x, times(pairs.held.y, drawn)));
+    if (mover) nulls.variance[run] = varianceOf(explainedBy(a.sae, mover.move(b.activations!.held, drawn), b.activations!.group)); // prettier-ignore
+    call.onProgress?.({ label: 'transfer null', done: run + 1, total: s.runs, unit: 'runs' });
+    await breathe();
+  }
+  const ofPairs = pairScores(pairs, rotation, nulls.pairs, s.seed, random.fork('pairs'));
+  const ofTokens = mover && activationScores(input, mover, rotation, nulls.variance, s.seed, random.fork('tokens'));
+  return {
+    pairs: { train: pairs.train.x.rows, held: pairs.held.x.rows },
+    tokens: { train: b.activations?.train.rows ?? 0, held: b.activations?.held.rows ?? 0 },
+    rotation,
+    scores: [...ofPairs, ...(ofTokens?.scores ?? [])],
+    own: ofTokens?.own ?? NaN,
+    notes: notesOf(pairs, input),
+  };
+}
