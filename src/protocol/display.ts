@@ -40,6 +40,8 @@ export interface FeatureCard {
   /** Share of tokens on which the feature is non-zero. */
   firingRate: number;
   firings: number;
+  /** Words of its label that the other feature of the pair is not called by. */
+  alone?: string[];
   examples: FeatureExample[];
 }
 
@@ -53,6 +55,8 @@ export interface FeatureCards {
     sharedTokens?: string[];
     /** Of a pair: tokens by share of Σ a·b; [] when the two never fire together. */
     together?: TokenShare[];
+    /** What its reader thinks of the pair. */
+    judgement?: { verdict: string; note: string };
     cards: FeatureCard[];
   }>;
 }

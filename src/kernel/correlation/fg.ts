@@ -15,6 +15,7 @@ import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
 import { relations, stability, transfer } from './fgGeometry.js';
 import { grid } from './fgGrid.js';
+import { judge, judgements } from './fgJudge.js';
 import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
@@ -122,16 +123,21 @@ const SCORES = {
     { doc: "Rows that the null 'random-features' draws from.", fallback: 'the two decoders' },
   ),
   neighbors: whole({ doc: "Neighbours for 'jaccard'.", min: 1, fallback: '10' }),
+  intervals: whole({
+    doc: 'Half-samples of the pairs for a 95 % interval of each score; 0: none.',
+    min: 0,
+    fallback: '0',
+  }),
   rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, fallback: '4,096' }),
 };
 
 /** The room's options of what a cell gave. */
 function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreOptions {
-  const { metrics = ['svcca', 'cca', 'rsa', 'cka'], neighbors, pools, rsaRows } = given;
+  const { metrics = ['svcca', 'cca', 'rsa', 'cka'], neighbors, pools, rsaRows, intervals } = given;
   const { kind, runs, seed } = membersGiven(given.nulls, 'runs');
   const { x = saeA.decoder, y = saeB.decoder } = (pools ?? {}) as Partial<NonNullable<ScoreOptions['pools']>>;
   const drawn = kind === 'random-features' ? { pools: { x, y } } : {};
-  return { metrics, nulls: runs, seed, null: kind, neighbours: neighbors, rsaRows, ...drawn };
+  return { metrics, nulls: runs, seed, null: kind, neighbours: neighbors, rsaRows, intervals, ...drawn };
 }
 
 function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side: string): void {
@@ -254,5 +260,7 @@ await fg.correlation.relations(sideA, sideB, seeds, { pairs: [['he', 'she'], ['b
     relations,
     transfer,
     stability,
+    judge,
+    judgements,
   },
 });

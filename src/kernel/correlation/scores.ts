@@ -2,11 +2,13 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
+import { mean } from '../compute/statistics.js';
 import { cca, pwcca, svcca, svccaPublished } from './cca.js';
 import { cka, ckaDebiased } from './cka.js';
 import { Side } from './coordinates.js';
 import type { Metric } from './metric.js';
 import { jaccard } from './neighbours.js';
+import { intervalOf, type Interval } from './bootstrap.js';
 import { besideNull, requireRuns } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';
@@ -28,6 +30,8 @@ export interface ScoreOptions extends CallOptions {
   pools?: { x: Matrix; y: Matrix };
   /** Neighbours for 'jaccard'; default 10. */
   neighbours?: number;
+  /** Half-samples for an interval of each score over pairs; default 0, none. */
+  intervals?: number;
   /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
   rsaRows?: number;
 }
@@ -105,7 +109,8 @@ async function score(
     await breathe();
   }
   const warning = metric.warning?.(px, py, n);
-  return besideNull(value, values, {
+  const interval = await halfInterval(metric, { x, y }, value, new Random(seed).fork(`${name} interval`), options);
+  const beside = besideNull(value, values, {
     metric: name,
     variant: metric.describe(px, py),
     n,
@@ -113,6 +118,48 @@ async function score(
     kind: options.null ?? 'shuffle',
     ...(warning ? { warning } : {}),
   });
+  return interval ? { ...beside, interval } : beside;
+}
+
+/** Level of the intervals of scores. */
+const LEVEL = 0.95;
+
+/**
+ * An interval over pairs by half-samples: the score of n/2 pairs drawn without replacement spreads as the score of n pairs
+ * does over samples (the delete-half jackknife, Efron 1982). A bootstrap with replacement would repeat pairs, and a pair is
+ * its own nearest neighbour and adds a canonical correlation of 1. The spread is put around the score itself, since half
+ * the pairs score otherwise where n is small beside the widths.
+ */
+async function halfInterval(
+  metric: Metric,
+  { x, y }: { x: Side; y: Side },
+  value: number,
+  random: Random,
+  { intervals = 0, signal, onProgress }: ScoreOptions,
+): Promise<Interval | undefined> {
+  const half = x.n >> 1;
+  if (intervals === 0 || half < 4) return undefined;
+  const identity = Uint32Array.from({ length: half }, (_, i) => i);
+  const draws = new Float64Array(intervals);
+  const part = (side: Side, ids: Uint32Array): Side => {
+    const data = new Float32Array(half * side.d);
+    ids.forEach((id, i) => data.set(side.rows.subarray(id * side.d, (id + 1) * side.d), i * side.d));
+    return new Side('half of the pairs', matrix(half, side.d, data));
+  };
+  for (let run = 0; run < intervals; run++) {
+    checkAborted(signal, 'intervals');
+    const ids = random.permutation(x.n).slice(0, half).sort();
+    const px = await metric.prepare(part(x, ids));
+    const py = await metric.prepare(part(y, ids));
+    draws[run] = await metric.value(px, py, identity, true);
+    onProgress?.({ label: 'intervals', done: run + 1, total: intervals, unit: 'runs' });
+    await breathe();
+  }
+  const centre = mean(draws);
+  return intervalOf(
+    draws.map((v) => value + v - centre),
+    LEVEL,
+  );
 }
 
 function requirePools(X: Matrix, Y: Matrix, pools: ScoreOptions['pools']): void {

@@ -2,6 +2,7 @@
 import type { PairAssociation } from '../correlation/association.js';
 import type { Hub } from '../correlation/hubs.js';
 import type { FilteredMap } from '../correlation/restrict.js';
+import type { Judgement } from '../correlation/judgements.js';
 import type { SameTokenScore } from '../correlation/sameToken.js';
 import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { OutputItem } from '../../protocol/notebook.js';
@@ -34,6 +35,17 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
 
 export const similarityItems = (scores: readonly SimilarityScore[], { pairs, method }: PairedMap): OutputItem[] =>
   scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`);
+
+/** Verdicts and notes on pairs. */
+export function judgementItems(found: readonly Judgement[]): OutputItem[] {
+  if (found.length === 0) return [textItem('No pair of these two stores has a verdict')];
+  return tableItems(
+    tableOf(
+      found.map(({ a, b, verdict, note }) => ({ A: a, B: b, verdict, note })),
+      'Verdicts on pairs',
+    ),
+  );
+}
 
 /** Pairs that are listed: more make an output that no one reads. */
 const LISTED = 1000;

@@ -201,6 +201,8 @@ export function featureItems(cards: FeatureCards): OutputItem[] {
   const lines: string[] = cards.title ? [cards.title] : [];
   for (const group of cards.groups) {
     if (group.heading) lines.push('', group.heading);
+    if (group.judgement)
+      lines.push(`  verdict: ${[group.judgement.verdict, group.judgement.note].filter(Boolean).join(', ')}`);
     if (group.together) lines.push(`  together: ${sharesText(group.together) || 'never'}`);
     for (const card of group.cards) {
       lines.push(
@@ -208,6 +210,7 @@ export function featureItems(cards: FeatureCards): OutputItem[] {
       );
       if ('peaks' in card.label && card.label.peaks.length > 0)
         lines.push(`    highest on ${labelTokens(card.label.peaks).join(', ')}`);
+      if (card.alone && card.alone.length > 0) lines.push(`    this one alone: ${card.alone.join(', ')}`);
       for (const e of card.examples)
         lines.push(
           `    ${e.value.toFixed(2).padStart(7)}  ${e.tokens

@@ -7,15 +7,23 @@ import { BANDS, bandsGiven, WINDOW } from '../activations/options.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
 import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
+import { judgementsOf } from '../correlation/judgements.js';
 import { pairLabels } from '../correlation/pairLabels.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { Environment } from '../verb/environment.js';
-import { only, required, text, value, whole, type Given } from '../verb/option.js';
+import { choice, group, membersGiven, only, required, text, value, whole, type Given } from '../verb/option.js';
 
 const isIds = (v: unknown): boolean => Array.isArray(v) || ArrayBuffer.isView(v);
 
 /** Of examples in cards. */
 const EXAMPLES = { ...WINDOW, ...BANDS } as const;
+
+/** One feature of a map and its counterparts. */
+const ANALOGUES = {
+  feature: whole({ doc: 'The feature.', min: 0 }),
+  side: choice(['A', 'B'], { doc: 'The side that it is of.', fallback: "'A'" }),
+  n: whole({ doc: 'Counterparts shown, best first; at most as many as the map keeps.', min: 1, fallback: '3' }),
+} as const;
 
 /** Of matched pairs. */
 export const PAIRS = {
@@ -25,6 +33,11 @@ export const PAIRS = {
     { doc: 'Only pairs of these features of B; those that have none are named.' },
     isIds,
   ),
+  analogues: group(ANALOGUES, {
+    doc: 'Instead of matched pairs, one feature beside its best counterparts on the other side, with r, the words that both are called by, those of one alone, and the verdict that fg.correlation.judge kept.',
+    short: 'feature',
+    fallback: 'none',
+  }),
   ...EXAMPLES,
   title: text({ doc: 'Over the cards.', fallback: '"Matched features"' }),
 } as const;
@@ -79,6 +92,9 @@ const words = (label: PointLabel): Set<string> => new Set(labelWords(label).map(
 
 /** Matched pairs with the dataset examples of both sides, those of highest r first. */
 export async function pairCards(env: Environment, map: PairedMap, options: Given<typeof PAIRS>): Promise<FeatureCards> {
+  // A group that was not given has members that are all undefined.
+  const analogues = membersGiven(options.analogues, 'feature');
+  if (Object.values(analogues).some((v) => v !== undefined)) return analogueCards(env, map, analogues, options);
   const { a, b, r } = map.pairs;
   const asked = options.b && new Set(Array.from(options.b));
   const matched = new Set(b);
@@ -89,24 +105,67 @@ export async function pairCards(env: Environment, map: PairedMap, options: Given
     .filter((i) => !asked || asked.has(b[i]))
     .sort((i, j) => r[j] - r[i] || b[i] - b[j])
     .slice(0, options.top ?? (asked ? undefined : 10));
-  const pairs = { a: chosen.map((i) => a[i]), b: chosen.map((i) => b[i]) };
-  const cardsA = await cardsOf(env, map.a, pairs.a, options);
-  const cardsB = await cardsOf(env, map.b, pairs.b, options);
-  const together = await env.call(undefined, (call) => pairLabels(map.a, map.b, pairs, call));
+  const pairs = chosen.map((i) => ({ a: a[i], b: b[i], r: r[i] }));
+  return { version: 1, title: options.title ?? 'Matched features', groups: await pairGroups(env, map, pairs, options) };
+}
+
+/** Pairs of features with the dataset examples of both, what they share, and what a person thinks of them. */
+async function pairGroups(
+  env: Environment,
+  map: PairedMap,
+  pairs: ReadonlyArray<{ a: number; b: number; r: number }>,
+  options: Given<typeof EXAMPLES>,
+): Promise<FeatureCards['groups']> {
+  const [a, b] = [pairs.map((pair) => pair.a), pairs.map((pair) => pair.b)];
+  const cardsA = await cardsOf(env, map.a, a, options);
+  const cardsB = await cardsOf(env, map.b, b, options);
+  const together = await env.call(undefined, (call) => pairLabels(map.a, map.b, { a, b }, call));
+  const judged = await judgementsOf(env.store, map);
+  return pairs.map((pair, k) => {
+    const cards = [
+      card(cardsA, `A: ${map.a.meta.sae.name}`, pair.a),
+      card(cardsB, `B: ${map.b.meta.sae.name}`, pair.b),
+    ];
+    const [inA, inB] = cards.map(({ label }) => words(label));
+    const found = judged.find((one) => one.a === pair.a && one.b === pair.b);
+    return {
+      heading: `A #${pair.a} ↔ B #${pair.b}`,
+      r: pair.r,
+      sharedTokens: [...inB].filter((t) => inA.has(t)),
+      together: together[k],
+      ...(found ? { judgement: { verdict: found.verdict, note: found.note } } : {}),
+      cards: cards.map((one, i) => ({ ...one, alone: [...[inA, inB][i]].filter((t) => ![inB, inA][i].has(t)) })),
+    };
+  });
+}
+
+/** A feature beside its best counterparts on the other side. @throws RangeError for what the map does not have */
+async function analogueCards(
+  env: Environment,
+  map: PairedMap,
+  { feature, side = 'A', n = Math.min(3, map.counterparts) }: Given<typeof ANALOGUES>,
+  options: Given<typeof EXAMPLES> & { readonly title?: string },
+): Promise<FeatureCards> {
+  if (feature === undefined)
+    throw new TypeError('fg.show: analogues.feature is missing; expected a whole number of at least 0');
+  const [features, best, r] = side === 'A' ? [map.featuresA, map.bestBofA, map.rBofA] : [map.featuresB, map.bestAofB, map.rAofB]; // prettier-ignore
+  if (feature >= features)
+    throw new RangeError(
+      `feature ${feature} does not exist: side ${side} of the map has features 0 to ${features - 1}`,
+    );
+  if (n > map.counterparts)
+    throw new RangeError(
+      `${n} analogues are asked for but the map keeps ${map.counterparts} counterparts a feature; make it with { counterparts: ${n} }`,
+    );
+  const at = feature * map.counterparts;
+  const pairs = Array.from({ length: n }, (_, k) => ({ other: best[at + k], r: r[at + k] }))
+    .filter(({ other }) => other >= 0)
+    .map(({ other, r: likeness }) => (side === 'A' ? { a: feature, b: other, r: likeness } : { a: other, b: feature, r: likeness })); // prettier-ignore
+  if (pairs.length === 0) env.context.print(`${side} #${feature} has no counterpart in this map (dead or rare)`);
   return {
     version: 1,
-    title: options.title ?? 'Matched features',
-    groups: chosen.map((i, k) => {
-      const cards = [card(cardsA, `A: ${map.a.meta.sae.name}`, a[i]), card(cardsB, `B: ${map.b.meta.sae.name}`, b[i])];
-      const inA = words(cards[0].label);
-      return {
-        heading: `A #${a[i]} ↔ B #${b[i]}`,
-        r: r[i],
-        sharedTokens: [...words(cards[1].label)].filter((t) => inA.has(t)),
-        together: together[k],
-        cards,
-      };
-    }),
+    title: options.title ?? `${side} #${feature} and its counterparts`,
+    groups: await pairGroups(env, map, pairs, options),
   };
 }
 

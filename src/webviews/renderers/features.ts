@@ -11,6 +11,7 @@ export const FEATURES_CSS = `
 .fg-group .heading strong { color: var(--fg-strong); }
 .fg-group .heading .r { font-variant-numeric: tabular-nums; font-weight: 700; color: var(--fg-strong); }
 .fg-group .heading .same { color: var(--fg-hit); }
+.fg-group .heading .verdict { border: 1px solid var(--fg-border); border-radius: 3px; padding: 0 6px; color: var(--fg-strong); overflow-wrap: anywhere; }
 .fg-group .heading .together { color: var(--fg-text); }
 .fg-group .cards { display: grid; gap: 12px 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
 .fg-card { min-width: 0; }
@@ -33,6 +34,9 @@ function card(feature: FeatureCard, shared: ReadonlySet<string>): HTMLElement {
         ? 'dead: never fired'
         : `fires on ${percent(feature.firingRate)} of tokens · ${plural(feature.firings, 'firing')}`,
     ),
+    feature.alone && feature.alone.length > 0
+      ? el('p', { class: 'stats alone' }, `this one alone: ${feature.alone.join(', ')}`)
+      : null,
     exampleList(feature.examples),
   );
 }
@@ -48,6 +52,13 @@ export function renderFeatures(descriptor: FeatureCards): HTMLElement {
             group.heading !== undefined ? el('strong', {}, group.heading) : null,
             group.r !== undefined ? el('span', { class: 'r' }, `r ${correlation(group.r)}`) : null,
             shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+            group.judgement
+              ? el(
+                  'span',
+                  { class: 'verdict' },
+                  `${group.judgement.verdict}${group.judgement.note ? `: ${group.judgement.note}` : ''}`,
+                )
+              : null,
             group.together ? el('span', { class: 'together' }, togetherText(group.together)) : null,
           )
         : null;

@@ -3,6 +3,7 @@ import golden from '#test/goldens/similarity.json' with { type: 'json' };
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
+import { normals } from '#test/kit/numbers.js';
 import { METRICS, similarityScores, type MetricName, type ScoreOptions } from '#kernel/correlation/scores.js';
 
 beforeAll(initGemm);
@@ -372,4 +373,42 @@ describe('null runs of many directions', () => {
     expect(Math.abs(fast.null.mean - mean)).toBeLessThan(1e-6);
     expect(Math.abs(fast.null.max - Math.max(...exact))).toBeLessThan(2e-6);
   });
+});
+
+describe('intervals', () => {
+  const pairsOf = (seed: number, n: number): [Matrix, Matrix] => {
+    const next = normals(seed);
+    const x = Array.from({ length: n }, () => Array.from({ length: 3 }, next));
+    const y = x.map((r) => r.map((v) => v + 1.5 * next()));
+    const of = (rows: number[][]): Matrix => ({ rows: n, cols: 3, data: Float32Array.from(rows.flat()) });
+    return [of(x), of(y)];
+  };
+
+  it(
+    'over half-samples are as wide as the score spreads over samples, and add nothing to the score',
+    { timeout: 60_000 },
+    async () => {
+      for (const metric of ['cca', 'cka', 'rsa'] as const) {
+        const values: number[] = [];
+        for (let seed = 0; seed < 60; seed++)
+          values.push((await similarityScores(...pairsOf(seed, 60), { metrics: [metric], nulls: 0 }))[0].value);
+        const centre = values.reduce((s, v) => s + v, 0) / 60;
+        const spread = Math.sqrt(values.reduce((s, v) => s + (v - centre) ** 2, 0) / 60);
+        const widths: number[] = [];
+        for (let seed = 100; seed < 110; seed++) {
+          const [x, y] = pairsOf(seed, 60);
+          const [score] = await similarityScores(x, y, { metrics: [metric], nulls: 0, intervals: 60 });
+          const { low, high, level, runs } = score.interval!;
+          expect([level, runs]).toEqual([0.95, 60]);
+          widths.push((high - low) / (2 * 1.96));
+          const { interval, ...plain } = score;
+          expect((await similarityScores(x, y, { metrics: [metric], nulls: 0 }))[0]).toEqual(plain);
+          expect(interval!.low).toBeLessThan(score.value);
+        }
+        const width = widths.reduce((s, v) => s + v, 0) / widths.length;
+        expect(width / spread, metric).toBeGreaterThan(0.6);
+        expect(width / spread, metric).toBeLessThan(1.6);
+      }
+    },
+  );
 });

@@ -1,0 +1,77 @@
+/** A feature beside its counterparts, and verdicts that stay with the pair. */
+import { describe, expect, it } from 'vitest';
+import { createFg } from '#kernel/api/index.js';
+import { labelWords, normalizeToken } from '#protocol/tokens.js';
+import type { FeatureCards } from '#protocol/display.js';
+import { MIME } from '#protocol/mime.js';
+import { collectingContext, shownJson } from '#test/kit/context.js';
+import { freshFg, hook, lmA, lmB, saeA, saeB, texts, type World } from '#test/kit/fg.js';
+
+const world = freshFg();
+
+async function mapOf({ fg }: Pick<World, 'fg'>) {
+  const text = fg.datasets.fromTexts(texts, { context: 8, separator: 'none' });
+  const a = await fg.activations.save(lmA, saeA, text, { hook, conformance: false });
+  const b = await fg.activations.save(lmB, saeB, text, { hook, conformance: false });
+  return fg.correlation.map(a, b, { minFirings: 1, counterparts: 2 });
+}
+
+describe('analogues of a feature', () => {
+  it('are its best counterparts in order, with r, shared words and those of one alone', async () => {
+    const { fg, context } = world;
+    const map = await mapOf(world);
+    for (const side of ['A', 'B'] as const) {
+      const [best, r] = side === 'A' ? [map.bestBofA, map.rBofA] : [map.bestAofB, map.rAofB];
+      const feature = Array.from({ length: 16 }, (_, f) => f).find((f) => best[2 * f + 1] >= 0)!;
+      context.shown.length = 0;
+      await fg.show(map, { analogues: { feature, side, n: 2 } });
+      const { title, groups } = shownJson<FeatureCards>(context, MIME.features);
+      expect(title).toBe(`${side} #${feature} and its counterparts`);
+      expect(groups.map((g) => g.r)).toEqual([r[2 * feature], r[2 * feature + 1]]);
+      groups.forEach(({ cards, sharedTokens, judgement }, k) => {
+        expect(cards.map((c) => c.feature)).toEqual(side === 'A' ? [feature, best[2 * feature + k]] : [best[2 * feature + k], feature]); // prettier-ignore
+        const [x, y] = cards.map(({ label }) => labelWords(label).map(normalizeToken));
+        expect(sharedTokens).toEqual(y.filter((w) => x.includes(w)));
+        expect(cards[0].alone).toEqual(x.filter((w) => !y.includes(w)));
+        expect(cards[1].alone).toEqual(y.filter((w) => !x.includes(w)));
+        expect(judgement).toBeUndefined();
+      });
+    }
+  });
+
+  it('refuse a feature that there is not, and more counterparts than the map keeps; say when there is none', async () => {
+    const { fg, context } = world;
+    const map = await mapOf(world);
+    await expect(fg.show(map, { analogues: 24 })).rejects.toThrow('side A of the map has features 0 to 23');
+    await expect(fg.show(map, { analogues: { feature: 5, n: 3 } })).rejects.toThrow('make it with { counterparts: 3 }');
+    await expect(fg.show(map, { analogues: { side: 'B' } })).rejects.toThrow('analogues.feature is missing');
+    await fg.show(map, { analogues: 0 });
+    expect(context.printed.join('\n')).toContain('A #0 has no counterpart in this map (dead or rare)');
+  });
+});
+
+describe('a verdict', () => {
+  it('is shown with the pair in a map of the two stores, in another session too, until a later one', async () => {
+    const { fg, context } = world;
+    const map = await mapOf(world);
+    const [a, b] = [map.pairs.a[0], map.pairs.b[0]];
+    expect(await fg.correlation.judgements(map)).toEqual([]);
+    await fg.correlation.judge(map, { a, b, verdict: 'same' });
+    await fg.correlation.judge(map, { a, b, verdict: 'similar', note: 'not <b>the same</b> words' });
+    const elsewhere = collectingContext(context.notebookFolder, { artifactFolder: context.artifactFolder });
+    try {
+      const later = await createFg(elsewhere, { device: 'cpu' });
+      const again = await mapOf({ fg: later });
+      expect(await later.correlation.judgements(again)).toEqual([
+        { a, b, verdict: 'similar', note: 'not <b>the same</b> words' },
+      ]);
+      await later.show(again, { b: [b] });
+      const { groups } = shownJson<FeatureCards>(elsewhere, MIME.features);
+      expect(groups.find((g) => g.heading === `A #${a} ↔ B #${b}`)!.judgement).toEqual({ verdict: 'similar', note: 'not <b>the same</b> words' }); // prettier-ignore
+    } finally {
+      elsewhere.remove();
+    }
+    await expect(fg.correlation.judge(map, { a: 24, b, verdict: 'same' })).rejects.toThrow('feature 24 does not exist: side A'); // prettier-ignore
+    await expect(fg.correlation.judge(map, { a, b, verdict: 'maybe' as 'same' })).rejects.toThrow("'same', 'similar', 'different' or 'unsure'"); // prettier-ignore
+  });
+});
