@@ -8,7 +8,7 @@ import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { withRows } from './laidOut.js';
-import { MEASURED, UMAP, UMAP_VERSION } from './options.js';
+import { FOUND, MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
 import { loadLayout, saveLayout } from './saved.js';
 import type { Layout } from './types.js';
@@ -48,15 +48,17 @@ const pca = verb({
 const umap = verb({
   doc: "UMAP of n × d rows with umap-learn's semantics; the same seed gives the same layout. Rows with NaN are left out and counted in `excluded`. The same call again loads the result.",
   args: [rowsOf],
-  options: { ...UMAP, ...MEASURED, ...KEPT },
-  errors: ['Fewer than 4 finite rows, and a `minDist` above `spread`, are refused.'],
-  run: ({ options, call }, x) => umapOf(x, { ...only({ ...UMAP, ...MEASURED }, options), ...call }),
+  options: { ...UMAP, ...FOUND, ...MEASURED, ...KEPT },
+  errors: [
+    'Fewer than 4 finite rows, and a `minDist` above `spread`, and neighbours or positions that do not fit the rows, are refused.',
+  ],
+  run: ({ options, call }, x) => umapOf(x, { ...only({ ...UMAP, ...FOUND, ...MEASURED }, options), ...call }),
   keep: {
     ...kept,
     inputs: (_, x) => ({ rows: matrixId(x), layout: UMAP_VERSION }),
     what: 'UMAP',
     title: (x) => `UMAP of ${x.rows} × ${x.cols}`,
-    parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...MEASURED }, given) }),
+    parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...FOUND, ...MEASURED }, given) }),
   },
   show: (layout) => items(layout),
 });

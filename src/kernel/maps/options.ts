@@ -1,6 +1,6 @@
 /** UMAP's options, by umap-js's names. */
 import type { CallOptions } from '../compute/call.js';
-import { choice, real, whole, type Given } from '../verb/option.js';
+import { choice, real, value, whole, type Given } from '../verb/option.js';
 
 /** Part of what identifies a layout: raised when the same options give another one. */
 export const UMAP_VERSION = 'umap 4';
@@ -31,6 +31,28 @@ export const UMAP = {
   seed: whole({ doc: 'Draws the start and the points that are pushed off.', default: 0 }),
 } as const;
 
+/** What was found before, in place of UMAP's own search and start. */
+export const FOUND = {
+  neighbours: value<GivenNeighbours>(
+    'an object such as { indices: Int32Array, distances: Float32Array }',
+    {
+      doc: 'Neighbours of every row, n × k each, nearest first and without the row itself: by a distance of your own, or exact ones shared between layouts. `nNeighbors` and `metric` are then not used for the graph.',
+      fallback: 'the exact neighbours by `metric`',
+    },
+    (v) => typeof v === 'object' && v !== null && 'indices' in v && 'distances' in v,
+  ),
+  positions: value<Float32Array>(
+    'a Float32Array of n × 2 numbers',
+    { doc: 'Where points start, as they are: the layout of other rows of the same points, say.', fallback: '`init`' },
+    (v) => v instanceof Float32Array,
+  ),
+} as const;
+
+export interface GivenNeighbours {
+  indices: Int32Array;
+  distances: Float32Array;
+}
+
 /** What is measured of a finished layout. */
 export const MEASURED = {
   trustworthiness: whole({
@@ -40,4 +62,4 @@ export const MEASURED = {
   }),
 } as const;
 
-export type UmapOptions = Given<typeof UMAP> & Given<typeof MEASURED> & CallOptions;
+export type UmapOptions = Given<typeof UMAP> & Given<typeof FOUND> & Given<typeof MEASURED> & CallOptions;

@@ -3,7 +3,6 @@
  * typed arrays. umap-js's own neighbour search and array-of-array optimiser are replaced because they are too slow beyond
  * about 10,000 points, its curve fit where it fails (umapCurve.ts; docs/architecture.md, maps).
  */
-import type { CallOptions } from '../compute/call.js';
 import { exactKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
@@ -11,7 +10,7 @@ import { sha256 } from '../io/hash.js';
 import { only, parseOptions, type Parsed } from '../verb/option.js';
 import { components, fuzzyUnion, memberships, type FuzzyGraph, type Neighbours } from './fuzzyGraph.js';
 import { principalAxes, project } from './pca.js';
-import { UMAP, UMAP_VERSION, type UmapOptions } from './options.js';
+import { UMAP, UMAP_VERSION, type GivenNeighbours, type UmapOptions } from './options.js';
 import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
@@ -39,11 +38,39 @@ function settings(options: UmapOptions, points: number): Settings {
   return { ...parsed, nNeighbors: Math.min(nNeighbors, points), nEpochs };
 }
 
+/** @throws RangeError that names what does not fit */
+function requireNeighbours({ indices, distances }: GivenNeighbours, n: number): void {
+  const k = indices.length / n;
+  const refuse = (what: string): never => {
+    throw new RangeError(`UMAP: ${what}; expected n × k neighbours of ${n} rows, nearest first, none a row itself`);
+  };
+  if (!Number.isInteger(k) || k < 1 || distances.length !== indices.length)
+    refuse(`neighbours have ${indices.length} indices and ${distances.length} distances`);
+  for (let e = 0; e < indices.length; e++) {
+    const i = Math.floor(e / k);
+    if (!(indices[e] >= 0 && indices[e] < n) || indices[e] === i) refuse(`row ${i} has neighbour ${indices[e]}`);
+    const least = e % k === 0 ? 0 : distances[e - 1];
+    if (!(distances[e] >= least && distances[e] < Infinity)) refuse(`row ${i} has a distance of ${distances[e]}`);
+  }
+}
+
+/** @throws RangeError where they are not n × 2 finite numbers */
+function requirePositions(positions: Float32Array, n: number): void {
+  const odd = positions.findIndex((v) => !Number.isFinite(v));
+  if (positions.length !== 2 * n || odd >= 0)
+    throw new RangeError(
+      `UMAP: positions are ${positions.length} numbers${odd >= 0 ? `, number ${odd} is ${positions[odd]}` : ''}; expected ${n} × 2 finite ones`,
+    );
+}
+
 /** The exact neighbour graph of n × d rows. */
 export async function umapGraph(x: Matrix, options: UmapOptions = {}): Promise<UmapGraph> {
   const s = settings(options, x.rows);
-  const k = Math.min(s.nNeighbors, x.rows) - 1;
-  const found = await exactKnn(x, k, { metric: s.metric, signal: options.signal, onProgress: options.onProgress });
+  const given = options.neighbours;
+  const k = given ? given.indices.length / x.rows : Math.min(s.nNeighbors, x.rows) - 1;
+  if (given) requireNeighbours(given, x.rows);
+  const found =
+    given ?? (await exactKnn(x, k, { metric: s.metric, signal: options.signal, onProgress: options.onProgress }));
   const neighbours = { ...found, k };
   const strengths = memberships(x.rows, neighbours, s.localConnectivity);
   return { graph: fuzzyUnion(x.rows, neighbours, strengths, s.setOpMixRatio), neighbours };
@@ -59,6 +86,10 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   const n = kept.matrix.rows;
   if (n < 4) throw new Error(`UMAP needs at least 4 finite rows but got ${n} of ${x.rows}; use PCA or give more rows`);
   const s = settings(options, n);
+  if (n < x.rows && (options.neighbours || options.positions))
+    throw new RangeError(
+      `UMAP: ${x.rows - n} of ${x.rows} rows have NaN or infinity; leave them out before giving neighbours or positions`,
+    );
   const { graph } = await umapGraph(kept.matrix, options);
   const start = await initialPositions(kept.matrix, graph, s, options);
   const { a, b } = curveParameters(s.spread, s.minDist);
@@ -88,20 +119,30 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
         });
   const parameters = { ...s, init: start.init, engine: `fgnb-${UMAP_VERSION}` };
   return {
-    id: sha256([UMAP_VERSION, JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data]),
+    id: sha256([UMAP_VERSION, JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data, ...foundBefore(options)]),
     coordinates: spread(start.y, kept.index, x.rows),
     points: x.rows,
     method: 'umap',
-    description: describe(s, start.init),
+    description: describe(s, start.init, options.neighbours !== undefined),
     parameters,
     excluded: x.rows - n,
     ...(trust === undefined ? {} : { trustworthiness: trust }),
   };
 }
 
-function describe(s: Settings, init: string): string {
-  const start = init === s.init ? '' : `, ${init} start (graph in pieces)`;
-  return `UMAP n_neighbors ${s.nNeighbors}, min_dist ${s.minDist}, ${s.metric}, ${s.nEpochs} epochs, seed ${s.seed}${start}`;
+/** What was given in place of the search and the start, for the identity of the layout. */
+function foundBefore({ neighbours, positions }: UmapOptions): Array<string | ArrayBufferView> {
+  return [
+    ...(neighbours ? ['neighbours', neighbours.indices, neighbours.distances] : []),
+    ...(positions ? ['positions', positions] : []),
+  ];
+}
+
+function describe(s: Settings, init: string, given: boolean): string {
+  const why = init === 'given' ? 'given start' : `${init} start (graph in pieces)`;
+  const start = init === s.init ? '' : `, ${why}`;
+  const near = given ? `given neighbours` : `n_neighbors ${s.nNeighbors}`;
+  return `UMAP ${near}, min_dist ${s.minDist}, ${given ? '' : `${s.metric}, `}${s.nEpochs} epochs, seed ${s.seed}${start}`;
 }
 
 /** Starting positions scaled to [0, 10] as umap-learn does, with its 1e-4 jitter. */
@@ -109,8 +150,12 @@ async function initialPositions(
   x: Matrix,
   graph: FuzzyGraph,
   s: Settings,
-  call: CallOptions,
-): Promise<{ y: Float32Array; init: Settings['init'] }> {
+  call: UmapOptions,
+): Promise<{ y: Float32Array; init: Settings['init'] | 'given' }> {
+  if (call.positions) {
+    requirePositions(call.positions, x.rows);
+    return { y: call.positions.slice(), init: 'given' };
+  }
   const random = new Random(s.seed).fork('start');
   if (s.init === 'random')
     return { y: Float32Array.from({ length: 2 * x.rows }, () => 20 * random.next() - 10), init: 'random' };

@@ -255,4 +255,36 @@ describe('UMAP', () => {
     stop.abort();
     await expect(umap(clusters(3000, 4, 2), { signal: stop.signal })).rejects.toThrow('cancelled');
   });
+
+  it('takes neighbours found before: its own give the same layout, those of another distance another graph', async () => {
+    const x = clusters(90, 6, 3);
+    const neighbours = await exactKnn(x, 14, { metric: 'euclidean' });
+    const plain = await umap(x, { nEpochs: 40 });
+    const given = await umap(x, { nEpochs: 40, neighbours });
+    expect(given.coordinates).toEqual(plain.coordinates);
+    expect(given.description).toContain('UMAP given neighbours, min_dist 0.1, 40 epochs');
+    const other = await umap(x, { nEpochs: 40, neighbours: await exactKnn(x, 5, { metric: 'cosine' }) });
+    expect(other.coordinates).not.toEqual(plain.coordinates);
+    expect(new Set([plain.id, given.id, other.id]).size).toBe(3);
+    const { indices, distances } = neighbours;
+    const refused = async (change: Partial<typeof neighbours>, words: string): Promise<void> =>
+      expect(umap(x, { neighbours: { indices, distances, ...change } })).rejects.toThrow(words);
+    await refused({ indices: indices.map((j, e) => (e === 30 ? 2 : j)) }, 'row 2 has neighbour 2');
+    await refused({ indices: indices.map((j, e) => (e === 30 ? 90 : j)) }, 'row 2 has neighbour 90');
+    await refused({ distances: distances.map((d, e) => (e === 29 ? NaN : d)) }, 'row 2 has a distance of NaN');
+    await refused({ distances: distances.slice(1) }, '1260 indices and 1259 distances');
+  });
+
+  it('starts from given positions, which it leaves alone, and refuses what is no n × 2', async () => {
+    const x = clusters(60, 6, 3);
+    const positions = Float32Array.from({ length: 120 }, (_, e) => Math.sin(e));
+    const kept = positions.slice();
+    const still = await umap(x, { nEpochs: 1, learningRate: 1e-9, positions });
+    still.coordinates.forEach((v, e) => expect(v).toBeCloseTo(positions[e], 5));
+    expect(positions).toEqual(kept);
+    expect(still.description).toContain('given start');
+    await expect(umap(x, { positions: positions.slice(2) })).rejects.toThrow('118 numbers; expected 60 × 2');
+    x.data[0] = NaN;
+    await expect(umap(x, { positions })).rejects.toThrow('1 of 60 rows have NaN or infinity; leave them out before');
+  });
 });
