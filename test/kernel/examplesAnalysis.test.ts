@@ -53,7 +53,7 @@ describe('examples of analysis', () => {
     const [kept, all] = figure(stdout, 'Pairs kept');
     expect(kept).toBeGreaterThan(5);
     expect(kept).toBeLessThan(all);
-    expect(outputsOf(cells, 'fgnb.map')).toBe(2);
+    expect(outputsOf(cells, 'fgnb.map')).toBe(3);
   });
 
   it('bring-your-own.fgnb runs: arrays become stores, A is found in B, and both are drawn in a twin map', async () => {
