@@ -57,6 +57,17 @@ if ((await by('talk MAY')).join() !== of8.id) throw new Error('the note does not
 if ((await by('first.fgnb cell-2 royal activations')).length !== 2) throw new Error('notebook, cell and figures do not find it')
 if ((await by('second.fgnb')).length !== 0) throw new Error('a note does not change who made a result')`,
     );
+    await run(
+      'third.fgnb',
+      `const lm = await fg.models.load(${model}); const text = fg.datasets.stories({ stories: 20, context: 16 })
+const a = await ${train(4, 5)}; const b = await ${train(8, 6)}`,
+      `await fg.correlation.map(await fg.activations.save(lm, a, text), await fg.activations.save(lm, b, text), { minFirings: 1 })
+await fg.maps.pca(b.decoder)`,
+    );
+    const first = 'tiny-stories-1L blocks.0.hook_mlp_out topk 32';
+    const titled = (of: string): unknown => records().find(({ kind }) => kind === of)?.title;
+    expect(titled('correlation')).toBe(`${first}, k 4, 5 steps ↔ ${first}, k 8, 6 steps`);
+    expect(titled('layout')).toBe(`PCA of ${first}, k 8, 6 steps`);
     const stores = records().filter(({ kind }) => kind === 'activations');
     expect(stores.map(({ title }) => title).sort()).toEqual([
       'tiny-stories-1L blocks.0.hook_mlp_out topk 32, k 4, 5 steps',

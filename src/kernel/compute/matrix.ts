@@ -14,6 +14,18 @@ export function matrix(rows: number, cols: number, data: Float32Array = new Floa
   return { rows, cols, data };
 }
 
+const names = new WeakMap<Float32Array, string>();
+
+/** Says what the rows are, for titles: those of an SAE by its name. */
+export function nameRows({ data }: Matrix, name: string): void {
+  names.set(data, name);
+}
+
+/** What the rows are, where it was said, else their numbers: "1024 × 128". */
+export function describeRows({ rows, cols, data }: Matrix): string {
+  return names.get(data) ?? `${rows} × ${cols}`;
+}
+
 /** Row i as a view. */
 export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);

@@ -28,15 +28,22 @@ export async function correlateArtifact(
     inputs: { a: a.id, b: b.id },
     codeVersion: CORRELATION_VERSION,
   };
+  const titles = await Promise.all([a, b].map((activations) => titleOf(activations, store)));
   return store.compute<FeatureMap>(key, {
     fresh: options.fresh,
-    title: `${a.meta.sae.name} ↔ ${b.meta.sae.name}`,
+    title: titles.join(' ↔ '),
     async make(folder) {
       const map = await correlate(a, b, options);
       await saveFeatureMap(folder, { ...map, id: store.idOf(key) });
     },
     load: loadFeatureMap,
   });
+}
+
+/** The title that a store has in its record, else the name of its SAE. */
+async function titleOf({ id, meta }: SparseActivations, store: ArtifactStore): Promise<string> {
+  const kept = /^[0-9a-f]{64}$/.test(id) ? await store.find(id) : undefined;
+  return kept?.record.title ?? meta.sae.name;
 }
 
 /**

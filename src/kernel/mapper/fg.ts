@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { asParameters } from '../artifacts/parameters.js';
+import { describeRows } from '../compute/matrix.js';
 import { writeFileAtomic } from '../io/files.js';
 import { matrixId } from '../io/hash.js';
 import { count, textItem } from '../present/items.js';
@@ -31,7 +32,7 @@ const graph = verb({
     kind: 'mapper',
     version: 2,
     what: 'Mapper graph',
-    title: (x) => `Mapper graph of ${x.rows} × ${x.cols}`,
+    title: (x) => `Mapper graph of ${describeRows(x)}`,
     inputs: ({ distances, lens: seen }, x) => ({
       points: matrixId(x),
       distances: distances && matrixId(distances),
@@ -61,7 +62,7 @@ const lens = verb({
     kind: 'lens',
     version: 2,
     what: 'Lens',
-    title: (x) => `lens of ${x.rows} × ${x.cols}`,
+    title: (x) => `lens of ${describeRows(x)}`,
     inputs: (_, x, given) => ({ points: matrixId(x), layout: layoutVersion(given) }),
     parameters: ({ parsed }, _, given) => asParameters({ lens: given, seed: parsed.seed }),
     save: saveLens,

@@ -1,6 +1,6 @@
 /** fg.maps: two-dimensional layouts of rows, kept as artifacts. */
 import { asParameters } from '../artifacts/parameters.js';
-import type { Matrix } from '../compute/matrix.js';
+import { describeRows, type Matrix } from '../compute/matrix.js';
 import { matrixId } from '../io/hash.js';
 import { count, textItem } from '../present/items.js';
 import { KEPT, rowsArg } from '../verb/common.js';
@@ -39,7 +39,7 @@ const pca = verb({
   keep: {
     ...kept,
     what: 'PCA',
-    title: (x) => `PCA of ${x.rows} × ${x.cols}`,
+    title: (x) => `PCA of ${describeRows(x)}`,
     parameters: () => ({ method: 'pca' }),
   },
   show: (layout) => items(layout),
@@ -57,7 +57,7 @@ const umap = verb({
     ...kept,
     inputs: (_, x) => ({ rows: matrixId(x), layout: UMAP_VERSION }),
     what: 'UMAP',
-    title: (x) => `UMAP of ${x.rows} × ${x.cols}`,
+    title: (x) => `UMAP of ${describeRows(x)}`,
     parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...FOUND, ...MEASURED }, given) }),
   },
   show: (layout) => items(layout),

@@ -38,8 +38,8 @@ function treeRows(parents: readonly SplitParent[], labels: SplittingLabels | und
     const shown = p.children.slice(0, TREE.children);
     const rows = shown.length + Number(shown.length < p.children.length);
     const middle = at + (rows - 1) / 2;
-    const name = `#${p.parent} ${shortLabel(labels?.small[p.parent])}`.trim();
-    left.push({ text: `${name} (${p.children.length})`, y: middle, coverage: p.coverage, p: p.p, children: p.children.length }); // prettier-ignore
+    const name = `#${p.parent} (${p.children.length}) ${shortLabel(labels?.small[p.parent])}`.trim();
+    left.push({ text: name, y: middle, coverage: p.coverage, p: p.p, children: p.children.length }); // prettier-ignore
     shown.forEach((c, i) => {
       const text = `#${c.child} ${shortLabel(labels?.large[c.child])}`.trim();
       right.push({ text, y: at + i, share: c.share, cosine: orNull(c.cosine), r: orNull(c.r), outside: orNull(c.outside) }); // prettier-ignore
@@ -63,10 +63,10 @@ export function splittingTree(found: Splitting, title: string, labels?: Splittin
     encoding: { x: x(at), y, text: { field: 'text' }, tooltip: Object.keys(values[0] ?? {}).filter((f) => f !== 'y').map((field) => ({ field })) }, // prettier-ignore
   });
   return {
-    title: { text: title, anchor: 'start', frame: 'group' },
+    title: { text: title, subtitle: 'A wider line is a larger share of the child.', anchor: 'start', frame: 'group' },
     width: 160,
     height: Math.max(40, Math.round(18 * height)),
-    padding: { left: 290, right: 290, top: 24, bottom: 5 },
+    padding: { left: 290, right: 290, top: 40, bottom: 5 },
     autosize: { type: 'none' },
     view: { stroke: null },
     layer: [
@@ -138,7 +138,7 @@ function summary({ parents, large, parentOf, by, least, tokens, notes }: Splitti
 export function splittingOutputs(found: Splitting, labels?: SplittingLabels): OutputItem[][] {
   const scores = scoreTable(found.scores, 'Splitting beside its null');
   const parents = tableItems({ ...tableOf(parentRows(found, labels), 'Parents and their children', LISTED), note: summary(found) }); // prettier-ignore
-  const title = 'Parents of most children; the wider a line, the larger the share of the child';
+  const title = 'Parents of most children';
   const tree = found.parents.some((p) => p.children.length > 0)
     ? [chartItems(splittingTree(found, title, labels), title)]
     : [];

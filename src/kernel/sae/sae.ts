@@ -2,12 +2,13 @@
  * A sparse autoencoder, inference only, in one canonical form (types.ts, encode.ts); what its architecture adds is one file
  * of architectures/.
  */
-import type { Matrix } from '../compute/matrix.js';
+import { nameRows, type Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { EXTRA_TENSORS, type Architecture, type ExtraTensor } from './architectures/architecture.js';
 import { architectureOf } from './architectures/index.js';
 import { decodeRows, encodeRows, firstNonFinite, type Coder } from './encode.js';
+import { saeTitle } from './title.js';
 import type { EncodedRows, Sae, SaeConfig, SaeWeights } from './types.js';
 
 export { firstNonFinite } from './encode.js';
@@ -29,9 +30,11 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
     architecture,
     norms: config.rescaleActsByDecoderNorm ? rowNorms(W_dec) : undefined,
   };
+  const name = [config.modelName, config.hookName, config.architecture, String(config.dSae)].filter(Boolean).join(' ');
+  nameRows(W_dec, saeTitle({ name, config }));
   return {
     ...weights,
-    name: [config.modelName, config.hookName, config.architecture, String(config.dSae)].filter(Boolean).join(' '),
+    name,
     id: identityOf(config, weights, architecture),
     config,
     decoder: W_dec,

@@ -2,20 +2,25 @@
 import { isJsonObject } from '../../protocol/objects.js';
 import type { Sae } from './types.js';
 
-/**
- * A model, a hook and an SAE in a line: "tiny-stories-1L blocks.0.hook_mlp_out topk 1024, k 16, 600 steps". Of an SAE whose
- * name says neither: "model hook × name, topk, k 16, 1024 features".
- */
-export function pairTitle(model: { readonly name: string }, hook: string, sae: Pick<Sae, 'name' | 'config'>): string {
-  const { architecture, k, dSae, metadata } = sae.config;
-  const own = `${model.name} ${hook}`;
-  const said = sae.name.endsWith(` ${architecture} ${dSae}`);
+type Named = Pick<Sae, 'name' | 'config'>;
+
+/** What the name of an SAE does not say of it: "k 16, 600 steps". */
+function more({ name, config: { architecture, k, dSae, metadata } }: Named): string[] {
+  const said = name.endsWith(` ${architecture} ${dSae}`);
   const steps = isJsonObject(metadata.training) ? metadata.training.steps : undefined;
   return [
-    sae.name.startsWith(`${own} `) ? sae.name : `${own} × ${sae.name}`,
     ...(said ? [] : [architecture]),
     ...(k === undefined ? [] : [`k ${k}`]),
     ...(said ? [] : [`${dSae} features`]),
     ...(typeof steps === 'number' ? [`${steps} steps`] : []),
-  ].join(', ');
+  ];
+}
+
+/** An SAE in a line: "tiny-stories-1L blocks.0.hook_mlp_out topk 1024, k 16, 600 steps". */
+export const saeTitle = (sae: Named): string => [sae.name, ...more(sae)].join(', ');
+
+/** The same with the model and hook that it encodes, where its name says neither: "model hook × name, topk, k 16, 1024 features". */
+export function pairTitle(model: { readonly name: string }, hook: string, sae: Named): string {
+  const own = `${model.name} ${hook}`;
+  return [sae.name.startsWith(`${own} `) ? sae.name : `${own} × ${sae.name}`, ...more(sae)].join(', ');
 }
