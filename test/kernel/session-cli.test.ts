@@ -110,7 +110,7 @@ describe('fgnb', () => {
     expect(all[2]).toBe('2 of 2 artifacts in kept');
     const [id] = all[0].split(' ');
     expect(await of('--note', 'CITE')).toHaveLength(2);
-    expect(await of('--kind', 'lens', '--notebook', path.basename(folder), '--since', '2026-01-01')).toHaveLength(2);
+    expect(await of('--kind', 'lens', '--notebook', 'kept.fgnb', '--since', '2026-01-01')).toHaveLength(2);
     expect(await of('--before', '2026-01-01')).toEqual(['0 of 2 artifacts in kept']);
     expect(await fgnb(['artifacts', 'list', '--since', 'May', ...at])).toMatchObject({
       code: 2,

@@ -12,7 +12,7 @@ const JUDGE = {
   a: required(whole({ doc: 'Feature of A.', min: 0 })),
   b: required(whole({ doc: 'Feature of B.', min: 0 })),
   verdict: required(choice(VERDICTS, { doc: 'What you think of the pair.' })),
-  note: text({ doc: 'Why.', fallback: 'none' }),
+  note: text({ doc: 'Why, in your words.', fallback: 'none' }),
 } as const;
 
 export const judge = verb({

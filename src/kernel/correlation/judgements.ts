@@ -16,12 +16,11 @@ export interface Judgement {
   readonly note: string;
 }
 
-const KIND = 'judgement';
 const VERSION = 1;
 
 /** A judgement is of two features of two stores: every map between these shows it. */
 const keyOf = ({ a, b }: PairedMap, pair: { a: number; b: number }) => ({
-  kind: KIND,
+  kind: 'judgement',
   parameters: { a: pair.a, b: pair.b },
   inputs: { a: a.id, b: b.id },
   codeVersion: VERSION,
@@ -47,7 +46,7 @@ export async function keepJudgement(store: ArtifactStore, map: PairedMap, given:
 /** All judgements of pairs of the map's two stores, by a, then b. */
 export async function judgementsOf(store: ArtifactStore, map: PairedMap): Promise<Judgement[]> {
   const records = (await store.list()).filter(
-    ({ kind, inputs }) => kind === KIND && inputs.a === map.a.id && inputs.b === map.b.id,
+    ({ kind, inputs }) => kind === 'judgement' && inputs.a === map.a.id && inputs.b === map.b.id,
   );
   const found: Judgement[] = [];
   for (const { id } of records)
