@@ -94,7 +94,7 @@ beforeAll(() => ensureKernelBuilt());
 
 describe.each([
   // Without grace every interrupt terminates what runs; with it, most calls end by their signal.
-  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 30 },
+  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 20 },
   { name: 'with the grace that users have', env: {}, times: 5 },
 ])('calls interrupted at random moments, $name', ({ env, times }) => {
   let kernel: KernelProcess;
