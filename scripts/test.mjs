@@ -13,6 +13,8 @@ import { countByFile, countsText, readCounts, vanished } from '../test/harness/r
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
+/** Whole notebooks and whole roads: they run once, on Node 24, where both kernel tiers run. */
+const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel'];
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
@@ -56,12 +58,13 @@ function guard(tier, now) {
   console.log('What was moved or taken out on purpose leaves test/counts.json too: change its line there.');
   add(`${tier} (suite shrank)`, 0, 1, 0);
 }
-function vitestTier(tier, { project = tier, node } = {}) {
+function vitestTier(tier, { project = tier, node, without = [] } = {}) {
   if (!wanted(tier)) return;
   heading(`${tier} tests`);
   const file = path.join(results, `${tier}.json`);
   fs.rmSync(file, { force: true });
-  const args = ['run', '--project', project, '--reporter=default', '--reporter=json'];
+  const excluded = without.flatMap((name) => ['--exclude', `**/${name}.test.ts`]);
+  const args = ['run', '--project', project, ...excluded, '--reporter=default', '--reporter=json'];
   args.push(`--outputFile.json=${file}`);
   const status = node
     ? run(node, [path.join(root, 'node_modules/vitest/vitest.mjs'), ...args], { shell: false }).status
@@ -144,7 +147,8 @@ check('types', 'type check', bin('tsc'), ['-b']);
 check('lint', 'lint', bin('eslint'), ['.', '--max-warnings=0']);
 check('lint', 'unused code', bin('knip'), ['--no-progress']);
 check('lint', 'format', bin('prettier'), ['--check', '.', '--log-level=warn']);
-for (const tier of ['unit', 'kernel']) vitestTier(tier);
+vitestTier('unit');
+vitestTier('kernel', { without: wanted('node24') && !unsupported() ? ONCE : [] });
 node24Tier();
 vitestTier('e2e');
 vscodeTier();
