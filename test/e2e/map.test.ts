@@ -253,7 +253,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
       (i) => i % 20 && Math.fround(1 - (i % 50) / 50) >= 0.9,
     ).length;
     await expect.poll(() => page.locator('.summary').innerText()).toBe(`${expected} of 570 pairs`);
-    await page.locator('.fg-grid .body').focus();
+    await page.locator('.fg-grid .body').first().focus();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await expect.poll(() => page.locator('.pin').count()).toBe(1);

@@ -36,11 +36,11 @@ async function grown(of: SparseModel, dtype: 'f32' | 'bf16'): Promise<number> {
 
 describe('a model in shards', () => {
   it.each([
-    ['layers of bfloat16 stay in 16 bits', LAYERS, 'bf16', 1.5],
-    ['a table of bfloat16 stays in 16 bits', TABLE, 'bf16', 1.5],
-    // Read in 32 bits, kept in 16: of one tensor both are there.
-    ['layers of float32 become 16 bits', { ...LAYERS, dtype: 'F32' }, 'bf16', 1.5],
-    ['layers of bfloat16 become float32', LAYERS, 'f32', 1.5],
+    ['layers of bfloat16 stay in 16 bits', LAYERS, 'bf16', 1.8],
+    ['a table of bfloat16 stays in 16 bits', TABLE, 'bf16', 1.8],
+    // Read in 32 bits, kept in 16: of one tensor both are there. Twice would be 2; garbage comes on top, more on Node 24.
+    ['layers of float32 become 16 bits', { ...LAYERS, dtype: 'F32' }, 'bf16', 1.8],
+    ['layers of bfloat16 become float32', LAYERS, 'f32', 1.8],
   ] as const)('is not held twice: %s', async (_, of, dtype, most) => {
     expect(await grown(of, dtype)).toBeLessThan(most);
   });
