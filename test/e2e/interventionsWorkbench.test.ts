@@ -65,6 +65,8 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
     await cell.locator('.fg-interventions h2').scrollIntoViewIfNeeded();
     const slider = amount(cell);
     const drag = async (): Promise<number> => {
+      // Outputs above it may still grow and push it out of sight.
+      await slider.scrollIntoViewIfNeeded();
       const box = (await slider.boundingBox())!;
       await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
       await page.mouse.down();
@@ -73,7 +75,7 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
       await page.mouse.up();
       return Number(await slider.inputValue());
     };
-    // The notebook may still scroll below the pointer: then it is dragged once more.
+    // And the notebook may scroll below the pointer: then it is dragged once more.
     await expect.poll(drag, { timeout: 30_000, interval: 500 }).toBeGreaterThan(0);
     await cell.locator('.texts ins').first().waitFor({ timeout: 60_000 });
     await ran(cell);
