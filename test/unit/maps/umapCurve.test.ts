@@ -109,7 +109,7 @@ describe("UMAP's layout", () => {
         const alpha = 0.1 * (1 - n / epochs);
         const power = curve.a * distance ** (2 * curve.b);
         const pull = (2 * curve.b * power) / distance ** 2 / (1 + power);
-        distance -= 2 * ((2 * alpha * pull * distance) / (1 + 0.5 * alpha * pull));
+        distance -= 2 * ((2 * alpha * pull * distance) / (1 + alpha * pull));
       }
       return distance;
     };

@@ -21,8 +21,11 @@ export interface EpochParameters {
 export const TABLE = 32_768;
 /** Vertices that a worker takes at a time. */
 const VERTICES = 256;
-/** Weight of the sum of a vertex's pulls in the damping of their step. */
-const DAMPING = 0.5;
+/**
+ * Weight of the sum of a vertex's pulls in the damping of their step. At 0.5 a connected sheet of 16,384 points folds more
+ * (trustworthiness .985 over three seeds, .995 at 1); clusters do not tell them apart.
+ */
+const DAMPING = 1;
 
 export function layoutFields({ points, edges }: { points: number; edges: number }) {
   return {

@@ -70,7 +70,7 @@ function oneEpoch(y: Float32Array, graph: FuzzyGraph, p: typeof settings): Float
       const c = w * pull(dx * dx + dy * dy);
       [sx, sy, sum, samples] = [sx + c * dx, sy + c * dy, sum + c, samples + p.negativeSampleRate * w];
     }
-    const step = (2 * p.learningRate) / (1 + 0.5 * p.learningRate * sum);
+    const step = (2 * p.learningRate) / (1 + p.learningRate * sum);
     let [x0, y0] = [y[2 * i] - step * sx, y[2 * i + 1] - step * sy];
     const key = Math.imul(1, 0x9e3779b1) ^ p.seed ^ Math.imul(i, 0x85ebca6b);
     const states = [0x1b873593, 0x3c6ef372, 0x5bd1e995, 0x7a1d4c2f].map((lane) => {
