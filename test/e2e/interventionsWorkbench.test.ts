@@ -64,10 +64,19 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
   test('dragging the slider moves features, probabilities and the text', async () => {
     await cell.locator('.fg-interventions h2').scrollIntoViewIfNeeded();
     const slider = amount(cell);
+    // Outputs above it may still grow and push it out of sight; the notebook scrolls by the wheel alone.
+    const reached = async () => {
+      for (let tries = 0; ; tries++) {
+        const box = (await slider.boundingBox())!;
+        const out = box.y < 160 ? -200 : box.y > 760 ? 200 : 0;
+        if (out === 0 || tries === 40) return box;
+        await page.mouse.move(75, 450);
+        await page.mouse.wheel(0, out);
+        await page.waitForTimeout(150);
+      }
+    };
     const drag = async (): Promise<number> => {
-      // Outputs above it may still grow and push it out of sight.
-      await slider.scrollIntoViewIfNeeded();
-      const box = (await slider.boundingBox())!;
+      const box = await reached();
       await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
       await page.mouse.down();
       for (const share of [0.6, 0.7, 0.8, 0.85])
