@@ -175,12 +175,11 @@ export class ArtifactStore {
     for (const folder of await this.records.folders()) {
       const record = await this.records.trusted(folder);
       if (!record || running.has(folder) || (kinds && !kinds.includes(record.kind))) continue;
-      const { mtimeMs } = await stat(join(folder, RECORD));
-      if (mtimeMs > before) continue;
+      const used = await mtimeOf(join(folder, RECORD));
+      if (used === undefined || used > before) continue;
       const lock = await FileLock.tryTake(`${folder}.lock`);
       if (!lock) continue;
-      await removeFolder(folder).finally(() => lock.release());
-      gone.push(record);
+      if (await removeFolder(folder).finally(() => lock.release())) gone.push(record);
     }
     await this.removeLeftovers();
     return gone;
@@ -347,10 +346,27 @@ async function replaceFolder(from: string, to: string): Promise<void> {
   }
 }
 
-async function removeFolder(folder: string): Promise<void> {
+/** False where it is gone already: another call or kernel deletes too. */
+async function removeFolder(folder: string): Promise<boolean> {
   const old = temporaryFolder(folder);
-  await rename(folder, old);
+  try {
+    await rename(folder, old);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
   await rm(old, { recursive: true, force: true });
+  return true;
+}
+
+/** Undefined where the file is gone. */
+async function mtimeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** The record's time of change is the time of last use. */

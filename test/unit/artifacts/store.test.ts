@@ -44,6 +44,18 @@ function work(value: string, made = { count: 0 }): ComputeOptions<string> & { ma
   };
 }
 
+describe('pruning', () => {
+  it('by several calls and kernels at once deletes each result once, and none of them fails', async () => {
+    for (let seed = 0; seed < 12; seed++) await store.compute({ ...key, parameters: { seed } }, work(`value ${seed}`));
+    const other = new ArtifactStore(folder, { device: () => 'cpu' });
+    const gone = await Promise.all([store, other, store, other].map((each) => each.prune({ unusedDays: 0 })));
+    const ids = gone.flat().map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toHaveLength(12);
+    expect(await store.list()).toEqual([]);
+  });
+});
+
 describe('identity of an artifact', () => {
   it('does not depend on the order of keys, and does on everything else', () => {
     const id = store.idOf(key);
