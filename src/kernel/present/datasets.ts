@@ -1,5 +1,6 @@
 /** How samples of words are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
+import type { WordSequence } from '../datasets/cutWords.js';
 import { tableItems, tableOf } from './items.js';
 
 interface Count {
@@ -35,21 +36,10 @@ export const sequenceCountItems = (
     note: 'sequences: after cutting to the context',
   });
 
-interface Sequence {
-  readonly word: string;
-  readonly as: string;
-  readonly text: number;
-  readonly sequence: number;
-  readonly tokens: number;
-  readonly whole: boolean;
-  readonly before: string;
-  readonly behind: string;
-}
-
 /** What was drawn, and for each word how many sequences hold it. */
 export function wordSequenceItems(
   counts: ReadonlyArray<{ readonly word: string; readonly drawn: number; readonly sequences: number }>,
-  sequences: readonly Sequence[],
+  sequences: readonly WordSequence[],
   title: string,
 ): OutputItem[] {
   const rows = sequences.map(({ sequence, word, text, tokens, whole, before, as, behind }) => ({
