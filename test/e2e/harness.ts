@@ -47,6 +47,13 @@ export async function openBrowser(): Promise<Browser> {
   });
 }
 
+/** Two frames later: what observers of sizes place anew has been placed and painted. */
+export async function painted(page: Page): Promise<void> {
+  await page.evaluate(
+    () => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
+  );
+}
+
 export interface Complaints {
   /** Console errors, page errors, CSP violations and requests that left the page's own origin. */
   list: string[];

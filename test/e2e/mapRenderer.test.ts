@@ -11,6 +11,7 @@ import {
   collectComplaints,
   installHost,
   openBrowser,
+  painted,
   screenshots,
   shownFixture,
   type Complaints,
@@ -131,6 +132,8 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
       await page.mouse.move(box.x + x, box.y + y);
       const tip = page.locator('#o1 .fg-tooltip:popover-open');
       await tip.locator('.peak').first().waitFor();
+      // The card grows when its examples arrive and is placed again before that is painted: look at what was painted.
+      await painted(page);
       const card = (await tip.boundingBox())!;
       expect(card.y).toBeGreaterThanOrEqual(frame.y);
       expect(card.y + card.height).toBeLessThanOrEqual(frame.y + frame.height);
