@@ -6,7 +6,8 @@ import type { SaeConfig } from './types.js';
 
 /** @throws when SAELens has no such SAE, saying what does. */
 export function cfgOf(config: SaeConfig): JsonObject {
-  const { saelens, fields } = architectureOf(config.architecture);
+  const { saved, fields } = architectureOf(config.architecture);
+  const { saelens } = saved;
   if (!saelens || (config.transcoder && fields.transcoder !== 'needed'))
     throw new Error(
       `SAELens has no ${config.architecture}${config.transcoder ? ' transcoder' : ' SAE'}; save it in another layout`,

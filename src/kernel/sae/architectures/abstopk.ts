@@ -1,6 +1,6 @@
 /** Signed top-k: the k values of largest |z| of a token, with their signs. */
 import { plainSlope, type Architecture } from './architecture.js';
-import { addBias, requireK, selectTopK } from './select.js';
+import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 
 export const abstopk: Architecture<'abstopk'> = {
   name: 'abstopk',
@@ -14,10 +14,5 @@ export const abstopk: Architecture<'abstopk'> = {
     addBias(block, block.weights.b_enc);
     return selectTopK(block, block.z.map(Math.abs));
   },
-  saelens: {
-    cfg: ({ k, rescaleActsByDecoderNorm }) => ({
-      k: k!,
-      rescale_acts_by_decoder_norm: rescaleActsByDecoderNorm ?? false,
-    }),
-  },
+  saved: { saelens: { cfg: selectionCfg } },
 };

@@ -1,11 +1,12 @@
 /**
  * An SAE architecture is one file of this folder and one entry in index.ts: which features fire and with what value, the
- * tensors and config fields that it takes, how a SAELens folder holds it, and, where it is trained here, its options,
+ * tensors and config fields that it takes, how other libraries' files hold it, and, where it is trained here, its options,
  * loss and gradients (training.ts). Everything that architectures share (input norms, products, decoding, identity, the
  * training loop) is in ../encode.ts, ../sae.ts and ../step.ts.
  */
 import type { JsonObject } from '../../../protocol/notebook.js';
-import type { SaeConfig, SaeWeights } from '../types.js';
+import type { NdArray } from '../../io/ndarray.js';
+import type { Sae, SaeConfig, SaeWeights } from '../types.js';
 import type { Entries } from './select.js';
 import type { Training } from './training.js';
 
@@ -29,6 +30,28 @@ export interface Block {
   counts: Uint32Array;
 }
 
+/** What the writers (../writers/) need to know of an architecture. */
+export interface Saved {
+  readonly saelens?: {
+    /** Fields beyond the common ones. */
+    cfg?(config: SaeConfig): JsonObject;
+    /** Canonical name → name in the file, where they differ. */
+    names?: Partial<Record<keyof SaeWeights, string>>;
+  };
+  /** The SAE that SAELens has for inference in place of this one: that is saved instead. */
+  saelensForm?(sae: Sae): { config: SaeConfig; weights: SaeWeights };
+  /** What sparsify's cfg.json calls it. */
+  readonly sparsify?: { activation: string };
+  /** @param weights with decoder norms folded in */
+  dictionaryLearning?(sae: Sae, weights: SaeWeights): DictionaryClass;
+}
+
+/** A class of dictionary_learning that computes the same, and its tensors in the order of the file. */
+export interface DictionaryClass {
+  name: string;
+  tensors: Record<string, NdArray>;
+}
+
 export interface Architecture<Name extends string = string> {
   readonly name: Name;
   /** What it is, in one line: docs/formats.md. */
@@ -46,12 +69,8 @@ export interface Architecture<Name extends string = string> {
   /** Why nothing can be encoded, where that is so. */
   cannotEncode?(config: SaeConfig): string;
   encode(block: Block): Entries;
-  /** Fields and tensor names of SAELens's layout beyond the common ones; undefined: that layout has no such SAE. */
-  readonly saelens?: {
-    cfg?(config: SaeConfig): JsonObject;
-    /** Canonical name → name in the file, where they differ. */
-    names?: Partial<Record<keyof SaeWeights, string>>;
-  };
+  /** How the files of each library hold it; a library that is absent here has no such SAE. */
+  readonly saved: Saved;
   /** How it is trained, where it is trained here. */
   readonly training?: Training;
 }

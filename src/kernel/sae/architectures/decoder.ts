@@ -10,5 +10,6 @@ export const decoder: Architecture<'decoder'> = {
   slope: () => undefined,
   cannotEncode: ({ dSae, dOut, dIn }) =>
     `this is a decoder alone, [${dSae}, ${dOut ?? dIn}]: it has no encoder, so nothing can be encoded; load the whole SAE for that`,
+  saved: {},
   encode: () => ({ indices: new Int32Array(0), values: new Float32Array(0) }),
 };

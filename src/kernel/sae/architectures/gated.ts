@@ -1,4 +1,5 @@
 /** Gated: a feature fires where x̃·W_enc + b_gate > 0, with ReLU(x̃·(W_enc ⊙ e^r_mag) + b_mag). */
+import { linearTensors, refuse, vectorTensor } from '../writers/tensors.js';
 import type { Architecture } from './architecture.js';
 import { indexArray } from './select.js';
 
@@ -35,5 +36,20 @@ export const gated: Architecture<'gated'> = {
     }
     return { indices, values };
   },
-  saelens: { names: { b_enc: 'b_gate' } },
+  saved: {
+    saelens: { names: { b_enc: 'b_gate' } },
+    dictionaryLearning(sae, weights) {
+      if (!sae.config.applyBDecToInput) refuse(sae, 'dictionary_learning', 'gated SAE that does not subtract b_dec');
+      return {
+        name: 'GatedAutoEncoder',
+        tensors: {
+          decoder_bias: vectorTensor(weights.b_dec),
+          ...linearTensors(weights),
+          r_mag: vectorTensor(sae.r_mag!),
+          gate_bias: vectorTensor(weights.b_enc),
+          mag_bias: vectorTensor(sae.b_mag!),
+        },
+      };
+    },
+  },
 };

@@ -38,4 +38,5 @@ export const groupmax: Architecture<'groupmax'> = {
     }
     return { indices: indices.subarray(0, at), values: values.subarray(0, at) };
   },
+  saved: { sparsify: { activation: 'groupmax' } },
 };

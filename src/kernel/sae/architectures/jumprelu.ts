@@ -1,4 +1,5 @@
 /** JumpReLU: f = ReLU(z) where z > θ, a threshold for each feature. */
+import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
 import { plainSlope, type Architecture } from './architecture.js';
 import { addBias, selectPositive } from './select.js';
 
@@ -14,6 +15,19 @@ export const jumprelu: Architecture<'jumprelu'> = {
     addBias(block, block.weights.b_enc);
     return selectPositive(block, block.weights.threshold);
   },
-  // SAELens's own jumprelu has no k.
-  saelens: {},
+  saved: {
+    // SAELens's own jumprelu has no k.
+    saelens: {},
+    // This class never subtracts b_dec: b_enc − b_dec·W_enc makes up for an SAE that does.
+    dictionaryLearning: ({ config }, weights) => ({
+      name: 'JumpReluAutoEncoder',
+      tensors: {
+        W_enc: matrixTensor(weights.W_enc),
+        b_enc: vectorTensor(config.applyBDecToInput ? shiftedBias(weights, -1) : weights.b_enc),
+        W_dec: matrixTensor(weights.W_dec),
+        b_dec: vectorTensor(weights.b_dec),
+        threshold: vectorTensor(weights.threshold!),
+      },
+    }),
+  },
 };

@@ -1,9 +1,10 @@
 /** Matryoshka BatchTopK: its nested groups shape training alone; at inference it is a BatchTopK. */
 import type { Architecture } from './architecture.js';
-import { batchtopk } from './batchtopk.js';
+import { asJumpRelu, batchtopk } from './batchtopk.js';
 
 export const matryoshkaBatchtopk: Architecture<'matryoshka_batchtopk'> = {
   ...batchtopk,
   name: 'matryoshka_batchtopk',
   formula: 'as batchtopk; the nested groups shape training alone',
+  saved: { saelensForm: asJumpRelu },
 };

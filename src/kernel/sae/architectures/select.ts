@@ -1,5 +1,7 @@
 /** Rows of pre-activations to entries: what several architectures share. */
+import type { JsonObject } from '../../../protocol/notebook.js';
 import { topKRows } from '../../compute/topk.js';
+import type { SaeConfig } from '../types.js';
 import type { Block } from './architecture.js';
 
 /** Entries of some rows, by row and ascending feature. */
@@ -7,6 +9,12 @@ export interface Entries {
   indices: Uint16Array | Int32Array;
   values: Float32Array;
 }
+
+/** What SAELens's cfg.json says of a selection of the k largest. */
+export const selectionCfg = ({ k, rescaleActsByDecoderNorm }: SaeConfig): JsonObject => ({
+  k: k!,
+  rescale_acts_by_decoder_norm: rescaleActsByDecoderNorm ?? false,
+});
 
 export function indexArray(dSae: number, length: number): Uint16Array | Int32Array {
   return dSae <= 65_536 ? new Uint16Array(length) : new Int32Array(length);

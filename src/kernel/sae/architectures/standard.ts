@@ -9,6 +9,7 @@ import { real, whole } from '../../verb/option.js';
 import type { Parameters } from '../parameters.js';
 import { coefficientAt } from '../schedule.js';
 import { rectify } from '../selectFiring.js';
+import { linearTensors, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { addBias, selectPositive } from './select.js';
 import type { TrainedArchitecture, TrainingRun } from './training.js';
@@ -33,7 +34,17 @@ export const standard: TrainedArchitecture<'standard', typeof OPTIONS> = {
       for (let e = 0; e < entries.values.length; e++) entries.values[e] = Math.tanh(entries.values[e]);
     return entries;
   },
-  saelens: {},
+  saved: {
+    saelens: {},
+    dictionaryLearning(sae, weights) {
+      const bias = vectorTensor(weights.b_dec);
+      const linear = linearTensors(weights);
+      const encoderBias = vectorTensor(weights.b_enc);
+      return sae.config.applyBDecToInput
+        ? { name: 'AutoEncoder', tensors: { bias, ...linear, 'encoder.bias': encoderBias } }
+        : { name: 'AutoEncoderNew', tensors: { ...linear, 'encoder.bias': encoderBias, 'decoder.bias': bias } };
+    },
+  },
   training: {
     options: OPTIONS,
     start: ({ l1Coefficient = 1, l1WarmUpSteps = 0 }) => run(l1Coefficient, l1WarmUpSteps),

@@ -10,8 +10,9 @@ import { flag, real, whole, type Given } from '../../verb/option.js';
 import { addAuxLoss, gatherDead, type DeadActivations } from '../auxK.js';
 import { foldDecoderNorm } from '../fold.js';
 import { topKEntries } from '../selectFiring.js';
+import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
-import { addBias, requireK, selectTopK } from './select.js';
+import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
 const OPTIONS = {
@@ -43,10 +44,19 @@ export const topk: TrainedArchitecture<'topk', typeof OPTIONS> = {
     addBias(block, block.weights.b_enc);
     return selectTopK(block, block.z);
   },
-  saelens: {
-    cfg: ({ k, rescaleActsByDecoderNorm }) => ({
-      k: k!,
-      rescale_acts_by_decoder_norm: rescaleActsByDecoderNorm ?? false,
+  saved: {
+    saelens: { cfg: selectionCfg },
+    sparsify: { activation: 'topk' },
+    dictionaryLearning: ({ config: { k, applyBDecToInput } }, weights) => ({
+      name: 'AutoEncoderTopK',
+      tensors: {
+        ...linearTensors(weights),
+        'encoder.bias': vectorTensor(applyBDecToInput ? weights.b_enc : shiftedBias(weights, 1)),
+        b_dec: vectorTensor(weights.b_dec),
+        k: wholeTensor(k!),
+        // Unset: its encoding by top-k does not use one.
+        threshold: scalarTensor(-1),
+      },
     }),
   },
   training: { options: OPTIONS, start: run },

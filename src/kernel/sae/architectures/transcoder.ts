@@ -8,5 +8,5 @@ export const transcoder: Architecture<'transcoder'> = {
   formula: 'f = ReLU(z); ŷ = f·W_dec + b_dec predicts another activation',
   fields: { transcoder: 'needed' },
   training: undefined,
-  saelens: { cfg: ({ dOut, dIn }) => ({ d_out: dOut ?? dIn }) },
+  saved: { saelens: { cfg: ({ dOut, dIn }) => ({ d_out: dOut ?? dIn }) } },
 };

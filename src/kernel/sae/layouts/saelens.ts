@@ -125,8 +125,8 @@ function architectureOfCfg(files: SaeFiles): {
 }
 
 async function weightsOf(files: SaeFiles, config: SaeConfig): Promise<SaeWeights> {
-  const { tensors, saelens: layout, name } = architectureOf(config.architecture);
-  const nameOf = (tensor: keyof SaeWeights): string => layout?.names?.[tensor] ?? tensor;
+  const { tensors, saved, name } = architectureOf(config.architecture);
+  const nameOf = (tensor: keyof SaeWeights): string => saved.saelens?.names?.[tensor] ?? tensor;
   const weights: SaeWeights = {
     W_enc: await files.matrix('W_enc'),
     b_enc: await files.vector(nameOf('b_enc')),

@@ -2,15 +2,17 @@
 import { EXTRA_TENSORS } from '../architectures/architecture.js';
 import { architectureOf } from '../architectures/index.js';
 import { cfgOf } from '../cfg.js';
-import type { Sae, SaeConfig, SaeWeights } from '../types.js';
-import { matrixTensor, refuse, vectorTensor, withoutRescaling, type SaeOutput } from './tensors.js';
+import type { Sae, SaeWeights } from '../types.js';
+import { matrixTensor, refuse, vectorTensor, type SaeOutput } from './tensors.js';
 
 export function saelensFiles(sae: Sae): SaeOutput {
-  const { config, weights } = inferenceForm(sae);
+  const form = architectureOf(sae.config.architecture).saved.saelensForm?.(sae);
+  const { config, weights } = form ?? { config: sae.config, weights: sae };
+  const architecture = architectureOf(config.architecture);
   const cfg = cfgOf(config);
-  if (sae.W_skip && architectureOf(config.architecture).tensors.W_skip !== 'needed')
+  if (sae.W_skip && architecture.tensors.W_skip !== 'needed')
     refuse(sae, 'SAELens', `${config.architecture} SAE with a skip connection`);
-  const names = architectureOf(config.architecture).saelens?.names ?? {};
+  const names = architecture.saved.saelens?.names ?? {};
   const nameOf = (name: keyof SaeWeights): string => names[name] ?? name;
   const tensors: SaeOutput['weights']['tensors'] = {
     W_enc: matrixTensor(weights.W_enc),
@@ -23,13 +25,4 @@ export function saelensFiles(sae: Sae): SaeOutput {
     if (tensor) tensors[nameOf(name)] = tensor instanceof Float32Array ? vectorTensor(tensor) : matrixTensor(tensor);
   }
   return { config: { name: 'cfg.json', json: cfg }, weights: { name: 'sae_weights.safetensors', tensors } };
-}
-
-/** SAELens has a BatchTopK SAE for inference as a JumpReLU one, decoder norms folded; others as they are. */
-function inferenceForm(sae: Sae): { config: SaeConfig; weights: SaeWeights } {
-  const { architecture, rescaleActsByDecoderNorm: _, k, ...config } = sae.config;
-  if (architecture !== 'batchtopk' && architecture !== 'matryoshka_batchtopk')
-    return { config: sae.config, weights: sae };
-  const metadata = { ...config.metadata, trained_as: architecture, ...(k === undefined ? {} : { trained_k: k }) };
-  return { config: { ...config, architecture: 'jumprelu', metadata }, weights: withoutRescaling(sae) };
 }

@@ -1,10 +1,12 @@
-/** sparsify: cfg.json and sae.safetensors; top-k and group max alone, which subtract b_dec unless they are transcoders. */
+/** sparsify: cfg.json and sae.safetensors; its SAEs subtract b_dec unless they are transcoders. */
+import { architectureOf } from '../architectures/index.js';
 import type { Sae } from '../types.js';
-import { matrixTensor, refuse, vectorTensor, withoutRescaling, type SaeOutput } from './tensors.js';
+import { matrixTensor, refuse, shiftedBias, vectorTensor, withoutRescaling, type SaeOutput } from './tensors.js';
 
 export function sparsifyFiles(sae: Sae): SaeOutput {
   const { architecture, dIn, dOut = dIn, dSae, k, transcoder = false, applyBDecToInput } = sae.config;
-  if (architecture !== 'topk' && architecture !== 'groupmax') refuse(sae, 'sparsify', `${architecture} SAE`);
+  const { saved } = architectureOf(architecture);
+  if (!saved.sparsify) refuse(sae, 'sparsify', `${architecture} SAE`);
   if (sae.config.normalizeActivations !== 'none') refuse(sae, 'sparsify', 'normalisation of the input');
   if (dOut !== dIn) refuse(sae, 'sparsify', 'output of another width');
   const weights = withoutRescaling(sae);
@@ -12,7 +14,7 @@ export function sparsifyFiles(sae: Sae): SaeOutput {
     config: {
       name: 'cfg.json',
       json: {
-        activation: architecture,
+        activation: saved.sparsify.activation,
         expansion_factor: Math.ceil(dSae / dIn),
         normalize_decoder: true,
         num_latents: dSae,
@@ -27,20 +29,11 @@ export function sparsifyFiles(sae: Sae): SaeOutput {
       name: 'sae.safetensors',
       tensors: {
         'encoder.weight': matrixTensor(weights.W_enc, true),
-        'encoder.bias': vectorTensor(encoderBias(sae, weights.W_enc, weights.b_enc, !transcoder && !applyBDecToInput)),
+        'encoder.bias': vectorTensor(transcoder || applyBDecToInput ? weights.b_enc : shiftedBias(weights, 1)),
         W_dec: matrixTensor(weights.W_dec),
         b_dec: vectorTensor(weights.b_dec),
         ...(sae.W_skip ? { W_skip: matrixTensor(sae.W_skip) } : {}),
       },
     },
   };
-}
-
-/** Where b_dec is not subtracted the library subtracts it all the same: b_enc + b_dec·W_enc makes up for that. */
-export function encoderBias(sae: Sae, W_enc: Sae['W_enc'], b_enc: Float32Array, makeUp: boolean): Float32Array {
-  if (!makeUp) return b_enc;
-  const sum = Float64Array.from(b_enc);
-  for (let j = 0; j < W_enc.rows; j++)
-    for (let f = 0; f < W_enc.cols; f++) sum[f] += sae.b_dec[j] * W_enc.data[j * W_enc.cols + f];
-  return Float32Array.from(sum);
 }

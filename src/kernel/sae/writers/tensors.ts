@@ -40,6 +40,23 @@ export function withoutRescaling(sae: Sae): SaeWeights {
   return sae.threshold ? { ...copy, threshold: sae.threshold } : copy;
 }
 
+/** The two matrices as the weights of nn.Linear layers. */
+export const linearTensors = ({ W_enc, W_dec }: SaeWeights): Record<string, NdArray> => ({
+  'encoder.weight': matrixTensor(W_enc, true),
+  'decoder.weight': matrixTensor(W_dec, true),
+});
+
+export const wholeTensor = (value: number): NdArray => ({ dtype: 'I32', shape: [], data: Int32Array.of(value) });
+export const scalarTensor = (value: number): NdArray => ({ dtype: 'F32', shape: [], data: Float32Array.of(value) });
+
+/** `sign` · b_dec·W_enc added to b_enc: makes up for a library that subtracts b_dec (1) where the SAE does not, or -1. */
+export function shiftedBias({ W_enc, b_enc, b_dec }: SaeWeights, sign: 1 | -1): Float32Array {
+  const sum = Float64Array.from(b_enc);
+  for (let j = 0; j < W_enc.rows; j++)
+    for (let f = 0; f < W_enc.cols; f++) sum[f] += sign * b_dec[j] * W_enc.data[j * W_enc.cols + f];
+  return Float32Array.from(sum);
+}
+
 /** The one value of a vector. @throws when there are several, saying why that matters. */
 export function single(values: Float32Array, why: string): number {
   if (values.some((v) => v !== values[0])) throw new Error(why);
