@@ -1,4 +1,4 @@
-/** How a joint map is drawn: arrows from before to after as the sidecar that panels read, the null beside. */
+/** How a joint map is drawn: arrows from before to after as the bundle that panels read, the null beside. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { FeatureExample } from '../../protocol/bundle.js';

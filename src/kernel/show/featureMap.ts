@@ -1,4 +1,4 @@
-/** Feature maps: the features of a store placed by a layout of its SAE's decoder, as the sidecar that panels read. */
+/** Feature maps: the features of a store placed by a layout of its SAE's decoder, as the bundle that panels read. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
@@ -111,7 +111,7 @@ async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promis
   return keywordGroups(await readJson(path.resolve(given)), given);
 }
 
-/** Writes the sidecar of the sets and gives the items that show it. */
+/** Writes the bundle of the sets and gives the items that show it. */
 export async function bundleItems(
   env: Environment,
   sets: BundleSet[],
