@@ -2,6 +2,7 @@
  * A sparse autoencoder, inference only, in one canonical form (types.ts, encode.ts); what its architecture adds is one file
  * of architectures/.
  */
+import { parse } from 'node:path';
 import { nameRows, type Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
@@ -30,7 +31,7 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
     architecture,
     norms: config.rescaleActsByDecoderNorm ? rowNorms(W_dec) : undefined,
   };
-  const name = [config.modelName, config.hookName, config.architecture, String(config.dSae)].filter(Boolean).join(' ');
+  const name = nameOf(config);
   nameRows(W_dec, saeTitle({ name, config }));
   return {
     ...weights,
@@ -41,6 +42,13 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
     encode: (x) => encodeRows(coder, x),
     decode: (features, x) => decodeRows(coder, features, x),
   };
+}
+
+/** Model, hook, architecture and width; of a file that names neither model nor hook, the file instead of them. */
+function nameOf({ modelName, hookName, architecture, dSae, metadata }: SaeConfig): string {
+  const file = typeof metadata.source_file === 'string' ? parse(metadata.source_file).name : '';
+  const where = [modelName, hookName].filter(Boolean);
+  return [...(where.length > 0 ? where : [file]), architecture, dSae].filter(Boolean).join(' ');
 }
 
 /** x → features → x̂ (of a transcoder: the activation that it predicts), in the units of the activations. */

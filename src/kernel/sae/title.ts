@@ -6,7 +6,7 @@ type Named = Pick<Sae, 'name' | 'config'>;
 
 /** What the name of an SAE does not say of it: "k 16, 600 steps". */
 function more({ name, config: { architecture, k, dSae, metadata } }: Named): string[] {
-  const said = name.endsWith(` ${architecture} ${dSae}`);
+  const said = ` ${name}`.endsWith(` ${architecture} ${dSae}`);
   const steps = isJsonObject(metadata.training) ? metadata.training.steps : undefined;
   return [
     ...(said ? [] : [architecture]),

@@ -7,6 +7,7 @@ import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
 import { LAYOUTS } from '#kernel/sae/layouts/index.js';
+import { saeTitle } from '#kernel/sae/title.js';
 import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
 import { toDense } from '#test/kit/rows.js';
@@ -85,6 +86,13 @@ describe('an SAE that normalises each row', () => {
 });
 
 describe('a decoder alone', () => {
+  it('of which neither model nor hook is known is called by its file', async () => {
+    const at = await lay('decoders', { 'W_dec_b.npy': goldens.decoders['W_dec.npy'] });
+    const sae = await loadSae(join(at, 'W_dec_b.npy'));
+    expect(sae.name).toBe('W_dec_b decoder 12');
+    expect(saeTitle(sae)).toBe('W_dec_b decoder 12');
+  });
+
   const alone = Object.keys(goldens.decoders).filter((name) => name !== 'scalars.pkl');
   it.each(alone)('%s has directions, a name and an id, and encodes nothing', async (name) => {
     const at = await lay(`decoder ${name}`, { [name]: goldens.decoders[name] });
