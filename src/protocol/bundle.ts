@@ -81,6 +81,19 @@ export interface ColumnSpec<S> {
   optional?: true;
   /** A list of columns of this many, named `<column>.0`, `<column>.1`, …. */
   list?(set: S): number;
+  /** How tables of points show it; absent: the view does something of its own with it. */
+  shown?: ShownColumn;
+}
+
+export interface ShownColumn {
+  title: string;
+  as: 'count' | 'percent' | 'number' | 'correlation';
+  /** Its name in the kept state of a view, where that is not the column's. */
+  key?: string;
+  /** Said of a point in its card and tooltip too, after the title. */
+  card?: true;
+  /** Only where activations were given. */
+  measured?: true;
 }
 
 export interface BundleManifest<S = never, C = Record<string, ColumnSpec<S>>> {

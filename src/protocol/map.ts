@@ -85,9 +85,13 @@ export const MAP_BUNDLE = {
     y: { dtype: 'F32', length: perPoint },
     /** Feature id of each point; on a joint map its number among all points. */
     feature: { dtype: 'I32', length: perPoint },
-    /** Tokens on which it fires (-1: not known), and their share. */
-    firings: { dtype: 'I32', length: perPoint },
-    firingRate: { dtype: 'F32', length: perPoint },
+    /** Share of tokens on which it fires, and how many these are (-1: not known). */
+    firingRate: {
+      dtype: 'F32',
+      length: perPoint,
+      shown: { title: 'Fires on', as: 'percent', key: 'rate', measured: true },
+    },
+    firings: { dtype: 'I32', length: perPoint, shown: { title: 'Firings', as: 'count', measured: true } },
     /** With a second set: POINT index in the other set, -1 = none, and the r of the two, NaN = none. */
     partner: { dtype: 'I32', length: perPoint, optional: true },
     r: { dtype: 'F32', length: perPoint, optional: true },

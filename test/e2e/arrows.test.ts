@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
+import { axisOf, writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
 import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '#protocol/notebook.js';
 import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
@@ -66,9 +66,10 @@ async function shiftFixture(): Promise<MapFixture> {
       },
     ]),
     ids: Int32Array.from({ length: N }, (_, i) => 3 * i + 1),
-    after: { coordinates, delta: deltas },
-    partner: Int32Array.from({ length: N }, (_, i) => i),
-    r: new Float32Array(N).fill(NaN),
+    columns: {
+      ...{ x2: axisOf(coordinates, 0), y2: axisOf(coordinates, 1), delta: deltas },
+      ...{ partner: Int32Array.from({ length: N }, (_, i) => i), r: new Float32Array(N).fill(NaN) },
+    },
   });
   const folder = mkdtempSync(path.join(tmpdir(), 'fgnb-arrows-'));
   const meta = await writeMapBundle(

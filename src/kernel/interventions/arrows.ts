@@ -6,7 +6,7 @@ import type { MapDescriptor, MapMeta, MapShift } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { sha256 } from '../io/hash.js';
-import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
+import { axisOf, writeMapBundle, type BundleSet } from '../maps/bundle.js';
 import type { TokenSet } from '../models/types.js';
 import { besideText, nullName } from '../present/interventions.js';
 import { count, textItem } from '../present/items.js';
@@ -76,15 +76,19 @@ function setOf(map: TokenMap, name: string, title: string, after: Float32Array, 
     labels: Array.from(map.token, (t) => [map.tokens.tokenizer.piece(map.tokens.tokens[t])]),
     examples: Array.from(map.token, (t) => [windowOf(map, t, delta)]),
     ids: map.token,
-    after: { coordinates: after, delta: Float32Array.from(map.token, (t) => delta[t]) },
-    partner: same,
-    r: new Float32Array(n).fill(NaN),
+    columns: {
+      ...{ x2: axisOf(after, 0), y2: axisOf(after, 1), delta: Float32Array.from(map.token, (t) => delta[t]) },
+      ...{ partner: same, r: new Float32Array(n).fill(NaN) },
+    },
   };
 }
 
 function setsOf(map: TokenMap, withNull: boolean): BundleSet[] {
   const own = setOf(map, 'Δ', map.interventions, map.after, map.delta);
-  if (!withNull) return [{ ...own, partner: undefined, r: undefined }];
+  if (!withNull) {
+    const { partner: _, r: __, ...columns } = own.columns!;
+    return [{ ...own, columns }];
+  }
   const nulls = setOf(
     map,
     'null',

@@ -7,6 +7,7 @@ import {
   examplesFile,
   labelsFile,
   matrixFile,
+  type ArraysOf,
   type FeatureExample,
   type LinkedLabel,
 } from '../../protocol/bundle.js';
@@ -31,18 +32,17 @@ export interface BundleSet {
   /** Per point: its label, or a text; and the examples, [] for a dead feature. */
   labels: ReadonlyArray<LinkedLabel | readonly string[]>;
   examples: readonly FeatureExample[][];
-  /** Partner point in the other set, -1 = none; [points]. */
-  partner?: Int32Array;
-  /** r of the partner, NaN = none; [points]. */
-  r?: Float32Array;
   /** Id of each point; default its index. */
   ids?: Int32Array;
-  /** Joint maps: the SAEs in the order of the points, and which row of the part before each child lies nearest to. */
+  /** Joint maps: the SAEs in the order of the points. */
   parts?: MapPart[];
-  family?: { parent: Int32Array; cosine: Float32Array };
-  /** Maps of before and after: where each point went, [points × 2] like the layout's coordinates, and how far. */
-  after?: { coordinates: Float32Array; delta: Float32Array };
+  /** Columns that a bundle may have, as MAP_BUNDLE declares them; [points] each. */
+  columns?: GivenColumns;
 }
+
+/** Made here, of the layout and the firings. */
+type Made = 'x' | 'y' | 'feature' | 'firings' | 'firingRate';
+export type GivenColumns = Omit<ArraysOf<typeof MAP_BUNDLE.columns>, Made>;
 
 export interface BundleOptions {
   title: string;
@@ -58,23 +58,19 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
     ['firings', set.firings.length],
     ['labels', set.labels.length],
     ['examples', set.examples.length],
-    ['partner', set.partner?.length],
-    ['r', set.r?.length],
     ['ids', set.ids?.length],
     ['decoder rows', set.decoder?.rows],
-    ['coordinate pairs after', set.after && set.after.coordinates.length / 2],
-    ['delta', set.after?.delta.length],
-    ['parents', set.family?.parent.length],
-    ['cosines', set.family?.cosine.length],
     ['points of its parts', set.parts?.reduce((sum, part) => sum + part.points, 0)],
+    ...Object.entries(set.columns ?? {}).map(([name, values]): [string, number] => [name, values.length]),
   ];
   for (const [what, size] of sizes)
     if (size !== undefined && size !== n)
       throw new RangeError(`map set ${set.name} has ${n} points but ${size} ${what}`);
-  const outside = set.partner?.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0)) ?? -1;
+  const { partner } = set.columns ?? {};
+  const outside = partner?.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0)) ?? -1;
   if (outside >= 0)
     throw new RangeError(
-      `map set ${set.name}: point ${outside} has partner ${set.partner![outside]}; expected -1 (none) ${other ? `or a point of ${other.name}, 0 to ${other.layout.points - 1}` : 'in a map of one set'}`,
+      `map set ${set.name}: point ${outside} has partner ${partner![outside]}; expected -1 (none) ${other ? `or a point of ${other.name}, 0 to ${other.layout.points - 1}` : 'in a map of one set'}`,
     );
 }
 
@@ -93,21 +89,19 @@ function setMeta(set: BundleSet): MapSetMeta {
 }
 
 /** x (0) or y (1) of coordinate pairs. */
-const axisOf = (coordinates: Float32Array, axis: 0 | 1): Float32Array => coordinates.filter((_, i) => i % 2 === axis);
+export const axisOf = (coordinates: Float32Array, axis: 0 | 1): Float32Array =>
+  coordinates.filter((_, i) => i % 2 === axis);
 
 /** The columns of a set, ready to write. */
 function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, NdArray> {
-  const { layout, firings, tokens, partner, r, after } = set;
+  const { layout, firings, tokens } = set;
   return encodeColumns(MAP_BUNDLE, meta, s, {
     x: axisOf(layout.coordinates, 0),
     y: axisOf(layout.coordinates, 1),
     feature: set.ids ?? Int32Array.from({ length: layout.points }, (_, i) => i),
     firings: Int32Array.from(firings),
     firingRate: Float32Array.from(firings, (f) => (tokens > 0 && f > 0 ? f / tokens : 0)),
-    partner,
-    r,
-    ...(after && { x2: axisOf(after.coordinates, 0), y2: axisOf(after.coordinates, 1), delta: after.delta }),
-    ...set.family,
+    ...set.columns,
   });
 }
 

@@ -14,7 +14,7 @@ import { pairLabels } from '../correlation/pairLabels.js';
 import { listsOf } from '../correlation/restrict.js';
 import type { PairedMap } from '../correlation/types.js';
 import { readJson } from '../io/files.js';
-import { writeMapBundle, type BundleSet } from '../maps/bundle.js';
+import { writeMapBundle, type BundleSet, type GivenColumns } from '../maps/bundle.js';
 import { laidOutRows } from '../maps/laidOut.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
@@ -82,7 +82,7 @@ async function bundleSet(
 }
 
 /** For each feature of both sides the partner of its best pair and r: what is linked is what the map's pairs are. */
-function partners(map: PairedMap): Array<Required<Pick<BundleSet, 'partner' | 'r'>>> {
+function partners(map: PairedMap): Array<Required<Pick<GivenColumns, 'partner' | 'r'>>> {
   const { bestAofB, rAofB, bestBofA, rBofA } = listsOf(map.pairs, { ...map, counterparts: 1 });
   return [
     { partner: bestBofA, r: rBofA },
@@ -92,10 +92,11 @@ function partners(map: PairedMap): Array<Required<Pick<BundleSet, 'partner' | 'r
 
 /** Adds to the labels of both sets what each feature and its counterpart do together. */
 async function labelTogether(env: Environment, a: BundleSet, b: BundleSet, map: PairedMap): Promise<void> {
-  const linked = [a, b].map((set) => [...set.partner!.keys()].filter((i) => set.partner![i] >= 0));
+  const partner = [a, b].map((set) => set.columns!.partner!);
+  const linked = partner.map((of) => [...of.keys()].filter((i) => of[i] >= 0));
   const pairs = {
-    a: [...linked[0], ...linked[1].map((j) => b.partner![j])],
-    b: [...linked[0].map((i) => a.partner![i]), ...linked[1]],
+    a: [...linked[0], ...linked[1].map((j) => partner[1][j])],
+    b: [...linked[0].map((i) => partner[0][i]), ...linked[1]],
   };
   const labels = await env.call(undefined, (call) => pairLabels(map.a, map.b, pairs, call));
   const own = [labels.slice(0, linked[0].length), labels.slice(linked[0].length)];
@@ -183,8 +184,8 @@ export async function twinMapItems(
   const a = await bundleSet(env, 'A', layoutA, map.a);
   const b = await bundleSet(env, 'B', layoutB, map.b);
   const links = partners(map);
-  Object.assign(a, links[0]);
-  Object.assign(b, links[1]);
+  a.columns = { ...a.columns, ...links[0] };
+  b.columns = { ...b.columns, ...links[1] };
   await labelTogether(env, a, b, map);
   keepSmallDecoders(a, b);
   const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);

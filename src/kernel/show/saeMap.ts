@@ -178,7 +178,7 @@ export async function jointMapItems(
   const set: BundleSet = {
     ...{ name: 'joint', title, layout, labels, ...unmeasured(x.rows) },
     parts: saes.map((sae, p) => ({ name: names[p], title: sae.name, points: parts[p].rows })),
-    family: await familyOf(parts, call),
+    columns: await familyOf(parts, call),
   };
   const inputs = Object.fromEntries(saes.map((sae, p) => [`sae${p}`, sae.id]));
   const words = { ...only(FEATURE_MAP, options), title };

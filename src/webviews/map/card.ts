@@ -1,9 +1,11 @@
 /** A feature, or a linked pair side by side: what the tooltip and the details pane show. */
+import { MAP_BUNDLE } from '../../protocol/map.js';
 import { exampleBox, type ExampleCache } from '../plot/examples.js';
 import { el } from '../ui/dom.js';
 import { labelAt } from '../ui/bundle.js';
 import { exampleList, labelChips, peaksLine, togetherText } from '../ui/examples.js';
 import { correlation, count, labelLine, percent, plural } from '../ui/format.js';
+import { shownTexts } from '../plot/shown.js';
 import { normalToken } from '../plot/search.js';
 import { idText, type MapModel, type MapSet } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
@@ -44,11 +46,17 @@ function familyText(set: MapSet, point: number): string | undefined {
   return words.join(' · ') || 'no child is nearest to it';
 }
 
+function firingText(set: MapSet, point: number): string {
+  if (set.dead[point]) return 'dead: never fired';
+  if (set.meta.unmeasured) return familyText(set, point) ?? 'no activations given';
+  const { firingRate, firings } = set.columns;
+  return `fires on ${percent(firingRate[point])} of tokens · ${plural(firings[point], 'firing')}`;
+}
+
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
-  const { columns, name, dead } = o.model.sets[set];
+  const { columns, name, meta } = o.model.sets[set];
   const examples = exampleBox(o.cache.get(set, point), (list) => exampleList(list, o.examples, o.bands));
-  const firings = columns.firings[point];
   return el(
     'section',
     { class: `side set${set}`, aria: { label: `${name} ${unitOf(o.model)} ${columns.feature[point]}` } },
@@ -66,11 +74,10 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
       { class: 'stats' },
       o.model.meta.shift
         ? shiftStats(o.model, set, point)
-        : dead[point]
-          ? 'dead: never fired'
-          : o.model.sets[set].meta.unmeasured
-            ? (familyText(o.model.sets[set], point) ?? 'no activations given')
-            : `fires on ${percent(columns.firingRate[point])} of tokens · ${plural(firings, 'firing')}`,
+        : [
+            firingText(o.model.sets[set], point),
+            ...shownTexts(point, MAP_BUNDLE.columns, columns, !meta.unmeasured),
+          ].join(' · '),
     ),
     examples,
   );

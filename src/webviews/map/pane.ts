@@ -1,7 +1,8 @@
 /** Beside the maps: pinned pairs in full, and the table of all pairs, the accessible equivalent of the maps. */
+import { MAP_BUNDLE } from '../../protocol/map.js';
 import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
-import { correlation, count, percent, plural } from '../ui/format.js';
+import { correlation, count, plural } from '../ui/format.js';
 import type { ExampleCache } from '../plot/examples.js';
 import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
@@ -11,6 +12,7 @@ import { idText, linkedPairs, type MapModel, type MapSet } from './model.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
 import { pinCard, PlotPane } from '../plot/pane.js';
+import { shownColumns } from '../plot/shown.js';
 import { idColumn, labelColumn, VirtualGrid, type GridColumn } from '../plot/table.js';
 
 export interface PaneHooks {
@@ -101,7 +103,7 @@ export class Pane extends PlotPane<Tab> {
       },
       labelColumn('aLabel', 'Label', (i) => labelAt(columns, i)),
       ...(set.family ? this.familyColumns(set) : []),
-      ...(set.meta.unmeasured ? [] : this.firingColumns(set)),
+      ...shownColumns(MAP_BUNDLE.columns, columns, !set.meta.unmeasured),
     ];
   }
 
@@ -124,21 +126,6 @@ export class Pane extends PlotPane<Tab> {
         ...{ key: 'children', title: 'Children', width: '5.6em', numeric: true },
         text: (i) => count(children(i)),
         value: children,
-      },
-    ];
-  }
-
-  private firingColumns({ columns }: MapSet): GridColumn[] {
-    return [
-      {
-        ...{ key: 'rate', title: 'Fires on', width: '5.4em', numeric: true },
-        text: (i) => percent(columns.firingRate[i]),
-        value: (i) => columns.firingRate[i],
-      },
-      {
-        ...{ key: 'firings', title: 'Firings', width: '5em', numeric: true },
-        text: (i) => count(columns.firings[i]),
-        value: (i) => columns.firings[i],
       },
     ];
   }

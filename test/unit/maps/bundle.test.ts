@@ -71,10 +71,11 @@ function set(name: string, points: number, more: Partial<BundleSet> = {}): Bundl
 describe('map bundle', () => {
   it('is laid out as the protocol says', async () => {
     const a = set('A', 7, {
-      partner: Int32Array.of(4, -1, 0, 1, 2, 3, 4),
-      r: Float32Array.of(1, NaN, 0.5, 0, -1, 1, 1),
+      columns: { partner: Int32Array.of(4, -1, 0, 1, 2, 3, 4), r: Float32Array.of(1, NaN, 0.5, 0, -1, 1, 1) },
     });
-    const b = set('B', 5, { partner: Int32Array.of(6, 0, 1, -1, 2), r: Float32Array.of(1, 1, 0.25, NaN, 1) });
+    const b = set('B', 5, {
+      columns: { partner: Int32Array.of(6, 0, 1, -1, 2), r: Float32Array.of(1, 1, 0.25, NaN, 1) },
+    });
     const pairing = { method: 'Pearson r', pairs: 6, tokens: 12, meanR: 0.4 };
     const groups = [{ name: 'royalty', words: ['king'] }];
     const meta = await writeMapBundle(folder, [a, b], { title: 'A ↔ B', pairing, groups });
@@ -172,8 +173,9 @@ describe('map bundle', () => {
     ['5 firings', { firings: new Uint32Array(5) }],
     ['3 labels', { labels: [[], [], []] }],
     ['7 examples', { examples: examples(7) }],
-    ['2 partner', { partner: Int32Array.of(-1, -1) }],
-    ['1 r', { r: Float32Array.of(1) }],
+    ['2 partner', { columns: { partner: Int32Array.of(-1, -1) } }],
+    ['3 delta', { columns: { delta: new Float32Array(3) } }],
+    ['1 r', { columns: { r: Float32Array.of(1) } }],
     ['8 coordinate pairs', { layout: { ...layout(8), points: 6 } }],
   ])('refuses sizes that disagree: 6 points but %s', async (what, more) => {
     const wrong = writeMapBundle(folder, [set('A', 6, more), set('B', 4)], { title: 'x' });
@@ -182,7 +184,7 @@ describe('map bundle', () => {
   });
 
   it('refuses partners outside the other set, and partners in a map of one set', async () => {
-    const partner = (p: number) => set('A', 2, { partner: Int32Array.of(-1, p) });
+    const partner = (p: number) => set('A', 2, { columns: { partner: Int32Array.of(-1, p) } });
     await expect(writeMapBundle(folder, [partner(4), set('B', 4)], { title: 'x' })).rejects.toThrow(
       'map set A: point 1 has partner 4; expected -1 (none) or a point of B, 0 to 3',
     );
