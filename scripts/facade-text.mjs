@@ -45,12 +45,12 @@ const optionsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}O
 const resultsName = (namespace, verb) => `${capital(namespace)}${capital(verb)}Results`;
 
 /** "graph(points: MatrixInput, options?: MapperGraphOptions): Promise<MapperGraph>", without a name where it is called. */
-function signature({ name: namespace, called }, { name, args, options, result, byKind }) {
+function signature({ name: namespace, called, members }, { name, args, options, result, byKind }) {
   const given = args.map((arg) => `${arg.name}: ${arg.type}`);
   const optional = options.some((option) => option.required) ? '' : '?';
   const ofKind = byKind ? ' & { readonly kind?: K }' : '';
   if (options.length > 0) given.push(`options${optional}: ${optionsName(namespace, name)}${ofKind}`);
-  if (!byKind) return `${called ? '' : name}(${given.join(', ')}): ${result}`;
+  if (!byKind) return `${called && !members.includes(name) ? '' : name}(${given.join(', ')}): ${result}`;
   const results = resultsName(namespace, name);
   return `${name}<K extends keyof ${results} = keyof ${results}>(${given.join(', ')}): Promise<${results}[K]>`;
 }
@@ -168,7 +168,8 @@ function optionRows(options, prefix = '') {
 
 function verbText(namespace, verb) {
   const { name, doc, args, options, errors, kinds, sync, byKind } = verb;
-  const of = namespace.called ? `fg.${namespace.name}` : `${inFg(namespace.name)}.`;
+  const called = namespace.called && !namespace.members.includes(name);
+  const of = called ? `fg.${namespace.name}` : `${inFg(namespace.name)}.`;
   const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)

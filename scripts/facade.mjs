@@ -65,13 +65,14 @@ export async function declaredNamespaces(root) {
       logLevel: 'warning',
     });
     const { namespaces } = await import(pathToFileURL(file).href);
-    return Object.values(namespaces).map(({ name, room = name, doc, example, verbs, forms }) => ({
+    return Object.values(namespaces).map(({ name, room = name, doc, example, verbs, forms, members }) => ({
       name,
       room,
       called: forms !== undefined,
       doc,
       example,
       verbs: Object.entries(verbs).map(describeVerb),
+      members: Object.keys(members ?? {}),
     }));
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });

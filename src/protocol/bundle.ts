@@ -10,6 +10,7 @@
  *   s.labels.json        per point a LinkedLabel, or string[]: peak tokens, best first (by versions up to 0.3), or a text;
  *                        [] = no label
  *   s.examples.jsonl     one line per point, FeatureExample[]; line i lies at bytes `s.examplesAt`[i] to [i + 1], I64
+ *   s.<line>.jsonl       the same of every name in the manifest's "lines", with `s.<line>At`
  */
 import { clip } from './clip.js';
 import type { Dtype, NdArray } from './safetensors.js';
@@ -104,6 +105,8 @@ export interface BundleManifest<S = never, C = Record<string, ColumnSpec<S>>> {
   columns: C;
   /** Whether labels and examples of every set must be there. */
   texts: 'needed' | 'optional';
+  /** Further files of one line of JSON per point, besides the examples. */
+  lines?: readonly string[];
   /** An F32 matrix in a file of its own, which a bundle may lack. */
   matrix?: {
     name: string;
@@ -159,7 +162,8 @@ export function parseMeta<M extends BundleMeta>(text: string, manifest: BundleMa
 
 export const COLUMNS_FILE = 'columns.safetensors';
 export const labelsFile = (set: number): string => `${set}.labels.json`;
-export const examplesFile = (set: number): string => `${set}.examples.jsonl`;
+/** The file of one line per point: "examples", or a name in the manifest's `lines`. */
+export const linesFile = (set: number, name: string): string => `${set}.${name}.jsonl`;
 export const matrixFile = (name: string): string => `${name}.safetensors`;
 
 interface BundleFile {
@@ -171,8 +175,9 @@ interface BundleFile {
 
 /** Files of a bundle with that many sets, the meta first. */
 export function bundleFiles(manifest: BundleManifest, sets: number): BundleFile[] {
-  const { matrix } = manifest;
-  const perSet = Array.from({ length: sets }, (_, s) => [labelsFile(s), examplesFile(s)]).flat();
+  const { matrix, lines = [] } = manifest;
+  const named = ['examples', ...lines];
+  const perSet = Array.from({ length: sets }, (_, s) => [labelsFile(s), ...named.map((n) => linesFile(s, n))]).flat();
   return [
     { name: manifest.meta, needed: true },
     { name: COLUMNS_FILE, needed: true },

@@ -4,6 +4,7 @@
  * extension runs is in package.json; test/unit/extension/manifest.test.ts compares the two.
  */
 import { isFileOf, type BundleManifest, type Descriptor } from './bundle.js';
+import { FEATURE_BUNDLE, type FeatureDescriptor } from './feature.js';
 import { GRAPH_BUNDLE, type GraphDescriptor } from './graph.js';
 import type { InterventionsDescriptor } from './interventions.js';
 import { MAP_BUNDLE, type MapDescriptor } from './map.js';
@@ -24,6 +25,7 @@ export interface Descriptors {
   map: MapDescriptor;
   graph: GraphDescriptor;
   interventions: InterventionsDescriptor;
+  feature: FeatureDescriptor;
 }
 export type ViewName = keyof Descriptors;
 
@@ -55,6 +57,16 @@ export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
       title: 'Open Interventions Panel',
       none: 'This notebook has no interventions panel yet: run a cell with fg.interventions.panel.',
       detail: ({ meta }) => `${meta.model.name} · ${meta.sae.name}`,
+    },
+  },
+  feature: {
+    saved: 'feature',
+    noun: 'feature page',
+    bundle: FEATURE_BUNDLE,
+    open: {
+      title: 'Open Feature Page',
+      none: 'This notebook has no feature page yet: run a cell with fg.show.feature(activations, id).',
+      detail: ({ meta }) => `${meta.sets[0].sae.name} · ${meta.sets[0].points} features`,
     },
   },
 };

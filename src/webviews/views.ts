@@ -1,6 +1,7 @@
 /** How each kind of view is drawn: one entry for each, beside that of protocol/views.ts. */
 import type { Descriptor } from '../protocol/bundle.js';
 import type { Descriptors, ViewName } from '../protocol/views.js';
+import { openFeature } from './feature/view.js';
 import { openGraph } from './graph/view.js';
 import { openInterventions } from './interventions/view.js';
 import { openMap } from './map/view.js';
@@ -11,6 +12,7 @@ const OPEN: { readonly [K in ViewName]: OpenView<Descriptors[K]> } = {
   map: openMap,
   graph: openGraph,
   interventions: openInterventions,
+  feature: openFeature,
 };
 
 /** Draws a descriptor of a kind inside `root`. */

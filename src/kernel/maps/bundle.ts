@@ -4,8 +4,8 @@ import path from 'node:path';
 import {
   COLUMNS_FILE,
   encodeColumns,
-  examplesFile,
   labelsFile,
+  linesFile,
   matrixFile,
   type ArraysOf,
   type FeatureExample,
@@ -114,25 +114,29 @@ export async function writeTexts(
 ): Promise<Record<string, NdArray>> {
   await fs.writeFile(path.join(folder, labelsFile(s)), JSON.stringify(labels));
   if (!examples) return {};
-  const offsets = await writeExamples(path.join(folder, examplesFile(s)), examples);
-  return { [`${s}.examplesAt`]: ndarray('I64', [offsets.length], offsets) };
+  return writeLines(folder, s, 'examples', examples);
 }
 
-/** Writes examples as one line per point and returns the byte offsets, n + 1. */
-async function writeExamples(file: string, examples: readonly FeatureExample[][]): Promise<BigInt64Array> {
-  const offsets = new BigInt64Array(examples.length + 1);
-  const handle = await fs.open(file, 'w');
+/** Writes values as one line of JSON per point; gives the column that says where the lines lie. */
+export async function writeLines(
+  folder: string,
+  s: number,
+  name: string,
+  values: readonly unknown[],
+): Promise<Record<string, NdArray>> {
+  const offsets = new BigInt64Array(values.length + 1);
+  const handle = await fs.open(path.join(folder, linesFile(s, name)), 'w');
   try {
     let at = 0;
     let pending: Buffer[] = [];
     let size = 0;
-    for (const [i, list] of examples.entries()) {
-      const line = Buffer.from(`${JSON.stringify(list)}\n`);
+    for (const [i, value] of values.entries()) {
+      const line = Buffer.from(`${JSON.stringify(value)}\n`);
       at += line.length;
       size += line.length;
       offsets[i + 1] = BigInt(at);
       pending.push(line);
-      if (size > 2 ** 20 || i + 1 === examples.length) {
+      if (size > 2 ** 20 || i + 1 === values.length) {
         await handle.write(Buffer.concat(pending));
         pending = [];
         size = 0;
@@ -141,7 +145,7 @@ async function writeExamples(file: string, examples: readonly FeatureExample[][]
   } finally {
     await handle.close();
   }
-  return offsets;
+  return { [`${s}.${name}At`]: ndarray('I64', [offsets.length], offsets) };
 }
 
 async function writeDecoders(folder: string, sets: readonly BundleSet[], meta: MapMeta): Promise<void> {

@@ -15,6 +15,7 @@ import { choice, only, required, text, value, whole, written } from '../verb/opt
 import { syncVerb, verb } from '../verb/verb.js';
 import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
+import { feature } from './fgFeature.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
 import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
@@ -250,4 +251,5 @@ fg.show(bars, { as: 'barcode' })`,
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),
   ],
+  members: { feature },
 });

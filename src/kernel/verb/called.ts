@@ -1,7 +1,10 @@
-/** A namespace that is itself called: `fg.show(x, options)`. What x is says which of its verbs answers. */
+/**
+ * A namespace that is itself called: `fg.show(x, options)`. What x is says which of its verbs answers. It may have verbs
+ * of their own names besides: `fg.show.feature(x, id)`.
+ */
 import { requireThing } from './common.js';
 import type { Environment } from './environment.js';
-import type { AnyVerb, Namespace } from './namespace.js';
+import { bind, type AnyVerb, type Bound, type Namespace } from './namespace.js';
 import { written } from './option.js';
 import type { Call } from './verb.js';
 
@@ -20,7 +23,11 @@ type Overloads<F> = F extends readonly [infer First extends Form<string, AnyVerb
   ? Call<First['verb']> & Overloads<Rest>
   : unknown;
 
-export interface CalledNamespace<F extends Forms> extends Namespace<VerbsOf<F>> {
+type Members = Readonly<Record<string, AnyVerb>>;
+
+export interface CalledNamespace<F extends Forms, M extends Members> extends Namespace<VerbsOf<F> & M> {
+  /** Verbs that are called by their names. */
+  readonly members: M;
   /** Asked in this order. */
   readonly forms: F;
   /** What x may be, in words: the end of "x is …; expected …". */
@@ -28,7 +35,7 @@ export interface CalledNamespace<F extends Forms> extends Namespace<VerbsOf<F>> 
 }
 
 /** Its function, as cells see it. */
-export type BoundCall<N> = N extends CalledNamespace<infer F> ? Overloads<F> : never;
+export type BoundCall<N> = N extends CalledNamespace<infer F, infer M> ? Overloads<F> & Bound<Namespace<M>> : never;
 
 /** Declares a form. */
 export const form = <const Name extends string, V extends AnyVerb>(
@@ -38,15 +45,18 @@ export const form = <const Name extends string, V extends AnyVerb>(
 ): Form<Name, V> => ({ name, is, verb });
 
 /** Declares a namespace that is called. */
-export function calledNamespace<const F extends Forms>(
-  declared: Omit<CalledNamespace<F>, 'verbs'>,
-): CalledNamespace<F> {
+export function calledNamespace<const F extends Forms, const M extends Members>(
+  declared: Omit<CalledNamespace<F, M>, 'verbs'>,
+): CalledNamespace<F, M> {
   const verbs = Object.fromEntries(declared.forms.map(({ name, verb }) => [name, verb]));
-  return { ...declared, verbs: verbs as VerbsOf<F> };
+  return { ...declared, verbs: { ...verbs, ...declared.members } as VerbsOf<F> & M };
 }
 
 /** Its function, bound to a session. @throws TypeError for what none of its verbs takes */
-export function bindCall<F extends Forms>(env: Environment, of: CalledNamespace<F>): BoundCall<CalledNamespace<F>> {
+export function bindCall<F extends Forms, M extends Members>(
+  env: Environment,
+  of: CalledNamespace<F, M>,
+): BoundCall<CalledNamespace<F, M>> {
   const bound = of.forms.map(({ name, is, verb }) => ({ is, call: verb.bind(env, `fg.${of.name}(${name})`) }));
   const called = (...given: unknown[]): unknown => {
     const x = requireThing(given[0], `fg.${of.name}: x`);
@@ -54,5 +64,5 @@ export function bindCall<F extends Forms>(env: Environment, of: CalledNamespace<
     if (!fitting) throw new TypeError(`fg.${of.name}: x is ${written(x)}; expected ${of.expected}`);
     return fitting.call(...given);
   };
-  return called as BoundCall<CalledNamespace<F>>;
+  return Object.assign(called, bind(env, { ...of, verbs: of.members })) as BoundCall<CalledNamespace<F, M>>;
 }

@@ -5,8 +5,8 @@
 import {
   COLUMNS_FILE,
   decodeColumns,
-  examplesFile,
   labelsFile,
+  linesFile,
   matrixFile,
   MAX_META_BYTES,
   parseJson,
@@ -64,8 +64,8 @@ type Sets<M extends BundleMeta> = M['sets'][number];
 
 /** Tensors of one file: far above what is drawn. */
 const MAX_TENSOR_BYTES = 2 ** 30;
-/** Bytes of one point's examples: far above what is written, far below what would hurt. */
-const MAX_EXAMPLES_BYTES = 16 * 2 ** 20;
+/** Bytes of one point's line: far above what is written, far below what would hurt. */
+const MAX_LINE_BYTES = 16 * 2 ** 20;
 
 /** Values by key, made once; a failure is not kept, as the next look may find what is missing now. */
 class Once<T> {
@@ -118,23 +118,29 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
   }
 
   async examples(s: number, point: number): Promise<FeatureExample[]> {
+    return ((await this.line('examples', s, point)) ?? []) as FeatureExample[];
+  }
+
+  /** JSON of a point's line in a file of lines; null where the line is empty, or the bundle has none and needs none. */
+  async line(name: string, s: number, point: number): Promise<unknown> {
     const { points } = await this.set(s);
     if (!Number.isInteger(point) || point < 0 || point >= points)
       throw new Error(`Set ${s} has ${points} points, point ${point} was asked for`);
-    const at = (await this.tensors(COLUMNS_FILE))?.get(`${s}.examplesAt`);
-    if (!at && this.manifest.texts === 'optional') return [];
-    if (!at) throw new Error(`${this.where(COLUMNS_FILE)} has no column ${s}.examplesAt`);
-    requireShape(at, 'I64', [points + 1], `${this.where(COLUMNS_FILE)}: ${s}.examplesAt`);
+    const column = `${s}.${name}At`;
+    const at = (await this.tensors(COLUMNS_FILE))?.get(column);
+    if (!at && this.manifest.texts === 'optional') return null;
+    if (!at) throw new Error(`${this.where(COLUMNS_FILE)} has no column ${column}`);
+    requireShape(at, 'I64', [points + 1], `${this.where(COLUMNS_FILE)}: ${column}`);
     const [begin, end] = [Number(at.data[point]), Number(at.data[point + 1])];
-    if (begin < 0 || end < begin || end - begin > MAX_EXAMPLES_BYTES)
-      throw new Error(`The examples of point ${point} lie at bytes ${begin} to ${end}: the bundle is damaged`);
-    const file = examplesFile(s);
+    if (begin < 0 || end < begin || end - begin > MAX_LINE_BYTES)
+      throw new Error(`The ${name} of point ${point} lie at bytes ${begin} to ${end}: the bundle is damaged`);
+    const file = linesFile(s, name);
     const line = await this.bytes.read(file, begin, end);
     if (!line) throw this.missing(file);
     if (line.length < end - begin)
       throw new Error(`${this.where(file)} ends at byte ${begin + line.length}, expected ${end}: it is truncated`);
     const text = new TextDecoder().decode(line);
-    return text.trim() === '' ? [] : (parseJson(text, this.where(file)) as FeatureExample[]);
+    return text.trim() === '' ? null : parseJson(text, this.where(file));
   }
 
   async matrix(): Promise<Float32Array | null> {

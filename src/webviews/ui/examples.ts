@@ -56,7 +56,8 @@ function bandRow({ from, to, firings }: ExampleBand): HTMLElement {
   return el('li', { class: 'fg-band' }, text);
 }
 
-function exampleRow(example: FeatureExample, max: number): HTMLElement {
+/** One example; its tokens are shaded against the feature's largest activation `max`. */
+export function exampleRow(example: FeatureExample, max: number): HTMLElement {
   const tokens = example.tokens.map((token, i) => {
     const value = example.activations[i] ?? 0;
     const peak = i === example.peak;

@@ -1,0 +1,115 @@
+/**
+ * Feature pages: what is known of every feature of an SAE. Its meta is feature.json. Set 0 is the SAE of the page; the
+ * others are the SAEs that it is mapped to, whose features appear as counterparts. Of every feature there are label and
+ * columns; examples and the line `about` there are of those that the page carries.
+ */
+import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
+import { isRecord } from './objects.js';
+
+export interface FeatureSetMeta {
+  /** Features of the SAE. */
+  points: number;
+  title: string;
+  sae: { id: string; name: string };
+  /** Features whose examples are here. */
+  carried: number;
+  /** Tokens that firings are counted over. */
+  tokens: number;
+  /** Maps of the features: x.k and y.k are their places on map k. Set 0 alone. */
+  maps: Array<{ title: string; layout: string }>;
+  /** SAEs mapped to: partner.k and r.k are the best counterpart in set `set`. Set 0 alone. */
+  pairings: Array<{ set: number; method: string; tokens: number }>;
+}
+
+export interface FeatureMeta {
+  version: 1;
+  title: string;
+  /** Shown first. */
+  feature: number;
+  model: string;
+  hook: string;
+  sets: FeatureSetMeta[];
+  /** Model through whose unembedding promoted tokens were read; absent: none was given. */
+  lens?: string;
+  /** Tokens that firing together was counted over, where not over all. */
+  togetherTokens?: number;
+  /** Notes on features by id. */
+  notes?: Record<string, string>;
+  /** The session that made the page answers under this name for features that it does not carry. */
+  live: string;
+}
+
+/** The output of a feature page. */
+export type FeatureDescriptor = BundleDescriptor<FeatureMeta>;
+
+export const HISTOGRAM_BINS = 40;
+
+export interface AboutToken {
+  token: string;
+  share: number;
+  firings: number;
+  occurrences: number;
+  mean: number;
+}
+
+export interface AboutFeature {
+  /** Firings by activation, in equal bins from 0 to the largest. */
+  histogram: number[];
+  /** By share of the activation mass. */
+  tokens: AboutToken[];
+  distinct: number;
+  positions: Array<{ position: number; share: number; firings: number }>;
+  /** Shares of the mass at the first position, on special tokens, on punctuation. */
+  first: number;
+  special: number;
+  punctuation: number;
+  /** Tokens whose logits the decoder row raises most, and lowers most. */
+  promoted?: Array<{ token: string; logit: number }>;
+  suppressed?: Array<{ token: string; logit: number }>;
+  /** Features whose decoder rows point most the same way. */
+  nearest?: Array<{ feature: number; cosine: number }>;
+  /** Features that fire with it, by phi; `expected` by chance. */
+  together: Array<{ feature: number; both: number; expected: number; phi: number }>;
+  /** By pairing of the set, best first. */
+  counterparts: Array<Array<{ feature: number; r: number }>>;
+}
+
+const hasLists = (v: Record<string, unknown>, names: readonly string[]): boolean =>
+  names.every((name) => v[name] === undefined || Array.isArray(v[name]));
+
+/** The line `about` of a feature; null for one that is not carried, and for what is none. */
+export function asAbout(value: unknown): AboutFeature | null {
+  if (!isRecord(value)) return null;
+  const lists = ['histogram', 'tokens', 'positions', 'together', 'counterparts'];
+  const fits =
+    lists.every((name) => value[name] !== undefined) &&
+    hasLists(value, [...lists, 'promoted', 'suppressed', 'nearest']) &&
+    (value.counterparts as unknown[]).every((each) => Array.isArray(each));
+  return fits ? (value as unknown as AboutFeature) : null;
+}
+
+const perFeature = ({ points }: FeatureSetMeta): number => points;
+const maps = ({ maps: all }: FeatureSetMeta): number => all.length;
+const pairings = ({ pairings: all }: FeatureSetMeta): number => all.length;
+
+export const FEATURE_BUNDLE = {
+  what: 'a feature page',
+  meta: 'feature.json',
+  texts: 'needed',
+  lines: ['about'],
+  columns: {
+    firings: { dtype: 'I32', length: perFeature },
+    /** Of the activations above 0; 0 for a dead feature. */
+    max: { dtype: 'F32', length: perFeature },
+    mean: { dtype: 'F32', length: perFeature },
+    /** 1: its examples are here. */
+    carried: { dtype: 'I32', length: perFeature },
+    x: { dtype: 'F32', length: perFeature, list: maps },
+    y: { dtype: 'F32', length: perFeature, list: maps },
+    /** Best counterpart, -1 = none, and r of the two, NaN = none. */
+    partner: { dtype: 'I32', length: perFeature, list: pairings },
+    r: { dtype: 'F32', length: perFeature, list: pairings },
+  },
+} as const satisfies BundleManifest<FeatureSetMeta, Record<string, ColumnSpec<FeatureSetMeta>>>;
+
+export type FeatureColumns = ColumnsOf<typeof FEATURE_BUNDLE>;

@@ -1,0 +1,250 @@
+/**
+ * The feature page: one feature with all that is known of it, and the way to every other of its SAE. The same code in a
+ * panel, in a cell's output and in exported pages.
+ */
+import { FEATURE_BUNDLE, type FeatureDescriptor } from '../../protocol/feature.js';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { BundleReader, noFiles } from '../ui/bundle.js';
+import { el, fill, icon } from '../ui/dom.js';
+import { EXAMPLE_CSS } from '../ui/examples.js';
+import { count } from '../ui/format.js';
+import { featureName, HOVER_CARD_CSS } from '../ui/hoverCard.js';
+import { linkSource } from '../ui/link.js';
+import { messageOf } from '../ui/message.js';
+import { adoptStyles, followTheme } from '../ui/theme.js';
+import { button, dropdown, textField } from '../ui/toolkit.js';
+import type { OpenView, ViewHost } from '../ui/view.js';
+import { FeatureModel, type FeatureSource, type Known, type Order } from './model.js';
+import { body, head, spoken } from './page.js';
+import { FEATURE_CSS } from './styles.js';
+
+const HITS = 30;
+
+class FeaturePage {
+  private feature: number;
+  private order: Order;
+  private shown = 0;
+  private readonly me = linkSource();
+  private readonly stops: Array<() => void> = [];
+  private readonly place = el('span', { class: 'place' });
+  private readonly content = el('div', { class: 'content' });
+  private readonly hits = el('ul', { class: 'hits', hidden: true });
+  private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
+  private readonly search = textField({
+    label: 'Find a feature by number or word',
+    placeholder: 'Number or word',
+    onInput: (text) => this.showHits(text),
+  });
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly model: FeatureModel,
+    private readonly host: ViewHost,
+  ) {
+    const { feature, order } = (host.state ?? {}) as { feature?: unknown; order?: unknown };
+    this.feature = typeof feature === 'number' && model.has(feature) ? feature : model.meta.feature;
+    this.order = model.orders.find(({ id }) => id === order) ?? model.orders[0];
+    root.append(el('div', { class: 'sheet' }, this.bar(), this.content, this.live));
+    const { link } = host;
+    if (link)
+      this.stops.push(
+        link.onSelection(({ source, kind, sets }) => {
+          if (source === this.me || kind !== 'pick') return;
+          const picked = sets.find(({ sae }) => sae === model.own.meta.sae.id)?.features[0];
+          if (picked !== undefined && model.has(picked)) this.go(picked, false);
+        }),
+      );
+    root.addEventListener('keydown', (event) => this.onKey(event));
+    void this.draw();
+  }
+
+  private bar(): HTMLElement {
+    const step = (label: string, by: number, glyph: string) =>
+      button({ label, content: glyph, appearance: 'icon', onClick: () => this.step(by) }).element;
+    const order = dropdown({
+      label: 'Order of previous and next',
+      choices: this.model.orders.map(({ id, label }) => ({ value: id, label: `by ${label}` })),
+      value: this.order.id,
+      onChange: (id) => {
+        this.order = this.model.orders.find((each) => each.id === id) ?? this.order;
+        this.placed();
+        this.save();
+      },
+    }).element;
+    this.search.element.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') this.take(this.search.value);
+      else if (event.key === 'Escape') this.showHits('');
+    });
+    const { openInPanel } = this.host;
+    const panel =
+      openInPanel &&
+      button({
+        label: 'Open in panel',
+        content: icon('open'),
+        appearance: 'icon',
+        onClick: () => openInPanel.call(this.host, this.saved()),
+      }).element;
+    return el(
+      'div',
+      { class: 'bar', role: 'toolbar', aria: { label: 'Features' } },
+      el('span', { class: 'part' }, step('Previous feature', -1, '◀'), this.place, step('Next feature', 1, '▶')),
+      order,
+      el('span', { class: 'finder' }, this.search.element, this.hits),
+      panel ? el('span', { class: 'part actions' }, panel) : null,
+    );
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (!event.altKey || (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')) return;
+    event.preventDefault();
+    this.step(event.key === 'ArrowLeft' ? -1 : 1);
+  }
+
+  private at(): number {
+    return this.order.features.indexOf(this.feature);
+  }
+
+  private step(by: number): void {
+    const next = this.order.features[this.at() + by];
+    if (next !== undefined) this.go(next);
+  }
+
+  private placed(): void {
+    this.place.textContent = `${count(this.at() + 1)} of ${count(this.order.features.length)}`;
+  }
+
+  /** The first hit of what was typed. */
+  private take(query: string): void {
+    const [first] = this.model.find(query, 1);
+    if (first === undefined) return this.showHits(query);
+    this.go(first);
+  }
+
+  private showHits(query: string): void {
+    const found = query.trim() === '' ? [] : this.model.find(query, HITS);
+    const { meta, columns } = this.model.own;
+    const row = (f: number): HTMLElement =>
+      el(
+        'li',
+        {},
+        featureName({
+          feature: f,
+          of: meta.title,
+          label: this.model.label(0, f),
+          stats: `${count(columns.firings[f])} firings`,
+          open: () => this.go(f),
+        }),
+      );
+    const nothing = el('li', { class: 'fg-none' }, 'No feature has this number or word.');
+    fill(this.hits, ...(found.length > 0 ? found.map(row) : [nothing]));
+    this.hits.hidden = query.trim() === '';
+  }
+
+  /** Shows a feature; `tell`: the other views light it. */
+  private go(feature: number, tell = true): void {
+    this.hits.hidden = true;
+    if (feature === this.feature) return;
+    this.feature = feature;
+    this.save();
+    void this.draw(tell);
+  }
+
+  private saved(): JsonObject {
+    return { feature: this.feature, order: this.order.id };
+  }
+
+  private save(): void {
+    this.host.onState?.(this.saved());
+  }
+
+  private light(): void {
+    const { sae } = this.model.own.meta;
+    const label = `feature page: #${this.feature}`;
+    this.host.link?.send({
+      source: this.me,
+      kind: 'light',
+      sets: [{ sae: sae.id, features: [this.feature] }],
+      label,
+    });
+  }
+
+  /** A feature of this SAE is shown here; of another, its own page shows it. */
+  private open(set: number, feature: number): void {
+    if (set === 0) return this.go(feature);
+    const { sae, title } = this.model.sets[set].meta;
+    this.host.link?.send({
+      ...{ source: this.me, kind: 'pick' },
+      ...{ sets: [{ sae: sae.id, features: [feature] }], label: `${title} #${feature}` },
+    });
+  }
+
+  async draw(tell = true): Promise<void> {
+    const { feature, model } = this;
+    const turn = ++this.shown;
+    this.placed();
+    const top = head(model, feature);
+    const waits = el('p', { class: 'notice', role: 'status' }, 'Contexts…');
+    fill(this.content, top, waits);
+    if (tell) this.light();
+    let known: Known | null;
+    try {
+      known = await model.known(feature);
+    } catch (error) {
+      if (turn !== this.shown) return;
+      waits.classList.add('error');
+      fill(waits, messageOf(error));
+      return;
+    }
+    if (turn !== this.shown) return;
+    if (known) waits.replaceWith(body(this.root, model, feature, known, (set, f) => this.open(set, f)));
+    else fill(waits, this.missing());
+    this.live.textContent = spoken(model, feature);
+  }
+
+  private missing(): string {
+    const { carried } = this.model.own.meta;
+    return `This page carries the contexts of ${count(carried)} features, and not of this one: run fg.show.feature(activations, ${this.feature}) to see it.`;
+  }
+
+  dispose(): void {
+    for (const stop of this.stops) stop();
+    this.host.link?.send({ source: this.me, kind: 'light', sets: [], label: '' });
+  }
+}
+
+export const openFeature: OpenView<FeatureDescriptor> = (root, { path }, host) => {
+  root.classList.add('fg-feature');
+  root.classList.toggle('full', !host.compact);
+  root.classList.toggle('compact', host.compact === true);
+  // Between the cells of a notebook a long page scrolls in itself.
+  root.classList.toggle('bounded', host.covered === true);
+  adoptStyles(root, EXAMPLE_CSS, HOVER_CARD_CSS, FEATURE_CSS);
+  let page: FeaturePage | undefined;
+  let disposed = false;
+  const stopTheme = followTheme(root, () => void page?.draw(false));
+  const notice = root.appendChild(el('div', { class: 'notice', role: 'status' }, 'Loading the feature page…'));
+  const source: FeatureSource = new BundleReader(FEATURE_BUNDLE, host.files ?? noFiles, path);
+  const ready = FeatureModel.load(source, host.live).then(
+    (model) => {
+      if (disposed) return;
+      notice.remove();
+      page = new FeaturePage(root, model, host);
+    },
+    (error: unknown) => {
+      notice.classList.add('error');
+      fill(notice, `The feature page could not be loaded: ${messageOf(error)}`);
+      throw error;
+    },
+  );
+  ready.catch(() => undefined);
+  return {
+    ready,
+    dispose: () => {
+      disposed = true;
+      stopTheme();
+      page?.dispose();
+      root.textContent = '';
+      root.classList.remove('fg-feature', 'full', 'compact', 'bounded');
+    },
+  };
+};

@@ -1,0 +1,46 @@
+/** A feature page of a small real model and SAE, made by fg itself, with the files of its bundle. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { createFg } from '#kernel/api/index.js';
+import type { FeatureDescriptor } from '#protocol/feature.js';
+import { MIME } from '#protocol/mime.js';
+import { collectingContext, shownJson } from './context.js';
+
+export interface MadePage {
+  descriptor: FeatureDescriptor;
+  files: Record<string, Uint8Array>;
+}
+
+const models = path.resolve(import.meta.dirname, '../../examples/models');
+const SAE = {
+  hook: 'blocks.0.hook_mlp_out',
+  architecture: 'topk',
+  k: 8,
+  steps: 60,
+  trainBatchSizeTokens: 512,
+} as const;
+
+/** The page of `feature` (default: the one that fires most) of an SAE of 96 features, mapped to one of another model. */
+export async function realFeaturePage(carried = 60): Promise<MadePage & { feature: number }> {
+  const context = collectingContext();
+  try {
+    const fg = await createFg(context, { device: 'cpu' });
+    const text = fg.datasets.stories({ seed: 1, stories: 60, context: 48 });
+    const [small, large] = [await fg.models.load(`${models}/tiny-stories-1L`), await fg.models.load(`${models}/tiny-stories-2L`)]; // prettier-ignore
+    const sae = await fg.sae.train(small, text, { ...SAE, features: 96, lr: 3e-3 });
+    const other = await fg.sae.train(large, text, { ...SAE, features: 64, lr: 3e-3 });
+    const [a, b] = [await fg.activations.save(small, sae, text), await fg.activations.save(large, other, text)];
+    const map = await fg.correlation.map(a, b, { minFirings: 2 });
+    const layouts = [await fg.maps.umap(sae.decoder), await fg.maps.pca(sae.decoder)];
+    const { firings } = a.statistics;
+    const feature = firings.indexOf(firings.reduce((m, n) => Math.max(m, n), 0));
+    const notes = { [feature]: 'seen on almost every story' };
+    await fg.show.feature(a, feature, { sae, model: small, map, layouts, notes, carried });
+    const descriptor = shownJson<FeatureDescriptor>(context, MIME.feature);
+    const folder = path.join(context.outputFolder, descriptor.path);
+    const files = Object.fromEntries(fs.readdirSync(folder).map((f) => [f, new Uint8Array(fs.readFileSync(path.join(folder, f)))])); // prettier-ignore
+    return { descriptor, files, feature };
+  } finally {
+    context.remove();
+  }
+}

@@ -1,0 +1,132 @@
+/** fg.show.feature: what its bundle holds, against what the rooms say of the same features. */
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { asAbout, FEATURE_BUNDLE, type FeatureDescriptor } from '#protocol/feature.js';
+import { MIME } from '#protocol/mime.js';
+import { FeatureModel, type FeatureSource } from '#webviews/feature/model.js';
+import { narrowed } from '#webviews/feature/contexts.js';
+import { BundleReader } from '#webviews/ui/bundle.js';
+import { diskFiles } from '#test/kit/bundleFiles.js';
+import { shownJson } from '#test/kit/context.js';
+import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
+
+const world = freshFg();
+
+async function stores() {
+  const { fg } = world;
+  const text = fg.datasets.fromTexts(texts, { context: 10 });
+  return {
+    a: await fg.activations.save(lmA, saeA, text),
+    b: await fg.activations.save(lmB, saeB, text),
+  };
+}
+
+function shownPage(): { descriptor: FeatureDescriptor; source: FeatureSource } {
+  const descriptor = shownJson<FeatureDescriptor>(world.context, MIME.feature);
+  const files = diskFiles(path.join(world.context.outputFolder, descriptor.path));
+  return { descriptor, source: new BundleReader(FEATURE_BUNDLE, files, descriptor.path) };
+}
+
+describe('fg.show.feature', () => {
+  it('carries what the rooms say: contexts, histogram, tokens, lens, neighbors, company, counterparts, places', async () => {
+    const { fg } = world;
+    const { a, b } = await stores();
+    const map = await fg.correlation.map(a, b, { minFirings: 1 });
+    const layout = await fg.maps.pca(saeA.W_dec);
+    const id = 5;
+    await fg.show.feature(a, id, { sae: saeA, model: lmA, map, layouts: layout, notes: { 5: 'a note' } });
+    const { descriptor, source } = shownPage();
+    expect(descriptor.meta).toMatchObject({ feature: id, hook: a.meta.hook, lens: lmA.name, notes: { 5: 'a note' } });
+    expect(descriptor.meta.sets.map(({ points }) => points)).toEqual([24, 16]);
+    const columns = await source.columns(0);
+    expect([...columns.firings]).toEqual([...a.statistics.firings]);
+    expect(columns.mean[id]).toBeCloseTo(a.statistics.sum[id] / a.statistics.firings[id], 5);
+    expect(columns.x[0][id]).toBeCloseTo(layout.coordinates[2 * id], 5);
+    expect(columns.partner[0][id]).toBe(map.bestBofA[id * map.counterparts]);
+    const about = asAbout(await source.line('about', 0, id))!;
+    expect(about.histogram.reduce((s, n) => s + n, 0)).toBe(a.statistics.firings[id]);
+    const [tokens] = await fg.activations.tokens(a, { features: [id] });
+    expect(about.tokens[0].token).toBe(tokens.tokens[0].token);
+    expect(about.tokens[0].share).toBeCloseTo(tokens.tokens[0].share, 3);
+    const cosine = (f: number) => {
+      const d = saeA.W_dec.cols;
+      const row = (i: number) => saeA.W_dec.data.subarray(i * d, (i + 1) * d);
+      const dot = (x: Float32Array, y: Float32Array) => x.reduce((s, v, i) => s + v * y[i], 0);
+      return dot(row(id), row(f)) / Math.sqrt(dot(row(id), row(id)) * dot(row(f), row(f)));
+    };
+    const others = Array.from({ length: 24 }, (_, f) => f).filter((f) => f !== id);
+    const nearest = others.sort((f, g) => cosine(g) - cosine(f)).slice(0, 8);
+    expect(about.nearest!.map(({ feature }) => feature)).toEqual(nearest);
+    expect(about.promoted![0].logit).toBeGreaterThan(about.suppressed![0].logit);
+    expect(about.counterparts[0].map(({ feature }) => feature)).toEqual(
+      [...map.bestBofA.slice(id * map.counterparts, (id + 1) * map.counterparts)].filter((f) => f >= 0),
+    );
+    for (const { feature } of about.counterparts[0])
+      expect((await source.examples(1, feature)).length).toBeGreaterThan(0);
+    const examples = await source.examples(0, id);
+    expect(examples[0].value).toBeCloseTo(a.statistics.max[id], 2);
+    expect(examples.some(({ band }) => band?.from === 0 && band.firings === a.statistics.firings[id])).toBe(true);
+  });
+
+  it('is bounded: of features that it does not carry it has label and figures, and the session answers for the rest', async () => {
+    const { fg, context } = world;
+    const { a } = await stores();
+    await fg.show.feature(a, 7, { carried: 4 });
+    const { descriptor, source } = shownPage();
+    const { carried } = await source.columns(0);
+    expect(carried.reduce((s, n) => s + n, 0)).toBe(4);
+    expect(carried[7]).toBe(1);
+    const left = carried.findIndex((n, f) => n === 0 && a.statistics.firings[f] > 0);
+    const handler = context.views.get(descriptor.meta.live)!;
+    const alone = await FeatureModel.load(source, null);
+    expect(await alone.known(left)).toBeNull();
+    const live = await FeatureModel.load(source, {
+      call: ({ method, params }) => handler(method, params, new AbortController().signal),
+      state: () => Promise.resolve('idle'),
+    });
+    const known = await live.known(left);
+    expect(known!.examples[0].value).toBeCloseTo(a.statistics.max[left], 2);
+    await expect(handler('about', { feature: 24 }, new AbortController().signal)).rejects.toThrow('feature 24 does not exist'); // prettier-ignore
+    await expect(handler('run', { feature: 1 }, new AbortController().signal)).rejects.toThrow('no method "run"');
+  });
+
+  it('goes through its features by every order and finds them by number and word; dead ones come last', async () => {
+    const { fg } = world;
+    const { a } = await stores();
+    await fg.show.feature(a, 0);
+    const model = await FeatureModel.load(shownPage().source, null);
+    const { firings } = a.statistics;
+    const byRate = model.orders.find(({ id }) => id === 'firings')!.features;
+    byRate.forEach((f, i) => expect(firings[f]).toBeLessThanOrEqual(i === 0 ? Infinity : firings[byRate[i - 1]]));
+    expect([...byRate.slice(-3)]).toEqual([0, 1, 2]);
+    expect(model.find('#12', 5)).toEqual([12]);
+    expect(model.find('#24', 5)).toEqual([]);
+    const word = model.own.columns.labels[10][0].trim();
+    expect(model.find(word, 24)).toContain(10);
+    expect(model.find('7', 24)[0]).toBe(7);
+    // A dead feature has a page all the same.
+    expect((await model.known(0))?.examples).toEqual([]);
+  });
+
+  it('refuses what is no feature, and things of another SAE', async () => {
+    const { fg } = world;
+    const { a, b } = await stores();
+    await expect(fg.show.feature(a, 24)).rejects.toThrow(/feature 24 does not exist: .* has features 0 to 23/);
+    await expect(fg.show.feature(a, 1.5)).rejects.toThrow('feature is 1.5; expected a whole number of at least 0');
+    await expect(fg.show.feature(a, 1, { sae: saeB })).rejects.toThrow('these activations are of another SAE');
+    await expect(fg.show.feature(a, 1, { layouts: await fg.maps.pca(saeB.W_dec) })).rejects.toThrow(
+      /a layout has 16 points but .* has 24 features/,
+    );
+    const map = await fg.correlation.map(b, b, { minFirings: 1 });
+    await expect(fg.show.feature(a, 1, { map })).rejects.toThrow('the map was not made from these activations');
+  });
+
+  it('a context is narrow around its peak until it is opened', () => {
+    const tokens = Array.from({ length: 40 }, (_, i) => String(i));
+    const example = { sequence: 0, position: 20, value: 20, tokens, peak: 20, activations: tokens.map(Number) };
+    const narrow = narrowed(example);
+    expect(narrow.tokens[narrow.peak]).toBe('20');
+    expect(narrow.activations[narrow.peak]).toBe(20);
+    expect(narrow.tokens).toHaveLength(16);
+  });
+});
