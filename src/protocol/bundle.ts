@@ -40,6 +40,27 @@ export interface BundleMeta {
   sets: Array<{ points: number }>;
 }
 
+/** A column of the points that the one who draws them added: to colour and to sort by. */
+export interface PointColumn {
+  /** Such as "firing rate", "stability", "lens 1". */
+  name: string;
+  /** Unit or meaning in a few words, for the legend's tooltip. */
+  note?: string;
+  /** Values are codes of these classes; NaN = none. */
+  classes?: string[];
+}
+
+/** Far above what a picture has. */
+const MAX_POINT_COLUMNS = 256;
+
+/** How many columns a set's meta lists. @throws Error where it is no list, or too long */
+export function pointColumnCount({ columns }: { points: number; columns?: readonly PointColumn[] }): number {
+  if (columns === undefined) return 0;
+  if (!Array.isArray(columns) || columns.length > MAX_POINT_COLUMNS)
+    throw new Error(`a set's columns are no list of at most ${MAX_POINT_COLUMNS}`);
+  return columns.length;
+}
+
 /** The label of a feature that may have a counterpart in another set. */
 export interface LinkedLabel extends FeatureLabel {
   /** Tokens by share of Σ a·b with the first counterpart; absent without one. */

@@ -2,18 +2,15 @@
  * Mapper graphs: an output carries only a GraphDescriptor, the data lies in a bundle (bundle.ts). Its meta is graph.json;
  * every set is one graph over points of its own.
  */
-import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
+import {
+  pointColumnCount,
+  type BundleDescriptor,
+  type BundleManifest,
+  type ColumnSpec,
+  type ColumnsOf,
+  type PointColumn,
+} from './bundle.js';
 import type { Json } from './notebook.js';
-
-/** What nodes may be coloured by: the members' values of a column, drawn together by mean, median, std or max. */
-export interface GraphColumn {
-  /** Such as "firing rate", "decoder norm", "r to counterpart", "lens 1". */
-  name: string;
-  /** Unit or meaning in a few words, for the legend's tooltip. */
-  note?: string;
-  /** Values are codes of these classes ("group"): nodes are coloured by the commonest. */
-  classes?: string[];
-}
 
 /** A loop or branch with its evidence. */
 export interface GraphFinding {
@@ -52,7 +49,8 @@ export interface GraphSetMeta {
   description: string;
   /** What a reader must know: empty graph, all noise, one cube, constant lens, NaN rows left out. */
   warnings: string[];
-  columns: GraphColumn[];
+  /** What nodes may be coloured by: the members' values of a column, drawn together by mean, median, std or max. */
+  columns: PointColumn[];
   findings: GraphFinding[];
   /** The options as given, for reproduction. */
   parameters: Record<string, Json>;
@@ -94,7 +92,7 @@ export const GRAPH_BUNDLE = {
     /** Points that no node holds. */
     noise: { dtype: 'I32', length: ({ noise }: GraphSetMeta): number => noise },
     /** Values of GraphSetMeta.columns, in its order; NaN = no value. */
-    column: { dtype: 'F32', length: perPoint, list: ({ columns }: GraphSetMeta): number => columns.length },
+    column: { dtype: 'F32', length: perPoint, list: pointColumnCount },
     /** With a correlation map: best counterpart in the other graph, -1 = none, and the r of the two. */
     counterpart: { dtype: 'I32', length: perPoint, optional: true },
     r: { dtype: 'F32', length: perPoint, optional: true },

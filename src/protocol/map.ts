@@ -2,7 +2,14 @@
  * Feature maps: an output carries only a MapDescriptor, the data lies in a bundle (bundle.ts). Its meta is map.json; it has
  * one set, or two whose points are linked.
  */
-import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
+import {
+  pointColumnCount,
+  type BundleDescriptor,
+  type BundleManifest,
+  type ColumnSpec,
+  type ColumnsOf,
+  type PointColumn,
+} from './bundle.js';
 
 export interface MapSetMeta {
   /** "A" or "B", or the set's own short name. */
@@ -19,6 +26,8 @@ export interface MapSetMeta {
   sae?: { id: string; name: string };
   /** Columns of the decoder rows that the bundle carries, a row for each point; absent: it carries none. */
   width?: number;
+  /** Columns that were added to colour and sort the points by; absent: none. */
+  columns?: PointColumn[];
   /** How x and y were made, such as "UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0". */
   layout: string;
 }
@@ -102,6 +111,8 @@ export const MAP_BUNDLE = {
     /** Joint maps: POINT index of the nearest row of the part before, -1 = none, and the cosine of the two, NaN = none. */
     parent: { dtype: 'I32', length: perPoint, optional: true },
     cosine: { dtype: 'F32', length: perPoint, optional: true },
+    /** Values of MapSetMeta.columns, in its order; NaN = no value. */
+    column: { dtype: 'F32', length: perPoint, list: pointColumnCount },
   },
 } as const satisfies BundleManifest<MapSetMeta, Record<string, ColumnSpec<MapSetMeta>>>;
 

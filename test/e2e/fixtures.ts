@@ -1,7 +1,7 @@
 /** Generated map bundles with known pairs, in the folder layout of src/protocol/bundle.ts, and the HTTP server for pages. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FeatureExample } from '#protocol/bundle.js';
+import type { FeatureExample, PointColumn } from '#protocol/bundle.js';
 import type { MapMeta } from '#protocol/map.js';
 import { encodeSafetensors, type NdArray } from '#protocol/safetensors.js';
 
@@ -64,11 +64,16 @@ function decoderRows(n: number, back: Int32Array): Float32Array {
   return all;
 }
 
+/** A column beside those that every map has: its value by point. */
+export interface AddedColumn extends PointColumn {
+  of(i: number): number;
+}
+
 /**
  * A twin map of n points a side in `clusters` clouds. Feature ids are 3·i + 1 in A and 5·i + 2 in B. Every 20th point
- * is dead (no partner, no label, no examples). r falls from 1 with i mod 50. Point 1 of both maps carries hostile text.
+ * is dead (no partner, no label, no examples). `added`: columns of each set. r falls from 1 with i mod 50. Point 1 of both maps carries hostile text.
  */
-export function twinFixture(n: number, clusters = 24): MapFixture {
+export function twinFixture(n: number, clusters = 24, added: AddedColumn[][] = []): MapFixture {
   const random = lcg(7);
   const normal = () => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random());
   const partnerOf = (i: number) => (i * 7 + 3) % n;
@@ -126,6 +131,15 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
         Float32Array.from({ length: n }, (_, i) => (dead[set][i] ? NaN : 1 - (origin(i) % 50) / 50)),
       ),
       [`${set}.examplesAt`]: array('I64', at),
+      ...Object.fromEntries(
+        (added[set] ?? []).map(({ of }, k) => [
+          `${set}.column.${k}`,
+          array(
+            'F32',
+            Float32Array.from({ length: n }, (_, i) => of(i)),
+          ),
+        ]),
+      ),
     });
     files[`${set}.labels.json`] = Buffer.from(JSON.stringify(labels));
     files[`${set}.examples.jsonl`] = Buffer.from(texts.join(''));
@@ -144,6 +158,7 @@ export function twinFixture(n: number, clusters = 24): MapFixture {
       title: `tiny-${set + 1}L · blocks.0.hook_mlp_out · topk ${n}`,
       points: n,
       width: WIDTHS[set],
+      ...(added[set] && { columns: added[set].map(({ of: _, ...column }) => column) }),
       dead: deadCount(set),
       layout: 'UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0',
     })),

@@ -163,7 +163,7 @@ const stabilitySettings = ({
 };
 
 export const stability = verb({
-  doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for graphs, tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features.',
+  doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for maps and graphs (`fg.show(layout, { activations, columns: stable.columns })`), tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features.',
   args: [saesArg],
   options: { ...STABILITY, ...KEPT },
   errors: [

@@ -2,25 +2,15 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { COLUMNS_FILE, encodeColumns, matrixFile, type FeatureExample } from '../../protocol/bundle.js';
-import {
-  GRAPH_BUNDLE,
-  type GraphColumn,
-  type GraphFinding,
-  type GraphMeta,
-  type GraphSetMeta,
-} from '../../protocol/graph.js';
+import { GRAPH_BUNDLE, type GraphFinding, type GraphMeta, type GraphSetMeta } from '../../protocol/graph.js';
 import type { FeatureLabel } from '../../protocol/tokens.js';
 import type { CallOptions } from '../compute/call.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { writeTexts } from '../maps/bundle.js';
+import type { BundleColumn } from '../maps/pointColumns.js';
 import { layoutGraph } from './layout.js';
 import type { MapperGraph } from './types.js';
-
-/** A column with its values, one per point; NaN = none. */
-export interface BundleColumn extends GraphColumn {
-  values: ArrayLike<number>;
-}
 
 export interface GraphBundleSet {
   name: string;

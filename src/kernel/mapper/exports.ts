@@ -1,7 +1,7 @@
 /** Mapper graphs as files of other tools: KeplerMapper's JSON and GraphML. */
 import path from 'node:path';
 import { graphmlText } from '../../protocol/graphml.js';
-import type { BundleColumn } from './bundle.js';
+import type { BundleColumn } from '../maps/pointColumns.js';
 import type { MapperGraph } from './types.js';
 
 const nodeName = ({ cube, cluster }: MapperGraph, i: number): string => `cube${cube[i]}_cluster${cluster[i]}`;

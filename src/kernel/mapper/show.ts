@@ -14,17 +14,13 @@ import type { CallOptions } from '../compute/call.js';
 import type { PairedMap } from '../correlation/types.js';
 import { sha256 } from '../io/hash.js';
 import { count, textItem } from '../present/items.js';
-import { writeGraphBundle, type BundleColumn, type GraphBundleSet } from './bundle.js';
+import { pointColumns, type BundleColumn, type PointColumns } from '../maps/pointColumns.js';
+import { writeGraphBundle, type GraphBundleSet } from './bundle.js';
 import { counterpartsOf, overlapMatrix } from './overlap.js';
 import type { MapperGraph } from './types.js';
 import type { Environment } from '../verb/environment.js';
 import { text, value, whole, type Given } from '../verb/option.js';
 import { isObject } from '../../protocol/objects.js';
-
-/** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes. */
-export interface GraphColumns {
-  readonly [name: string]: ArrayLike<number> | readonly string[];
-}
 
 /** A null graph, or what holds one (what fg.mapper.nulls returned). */
 export type NullGraph = MapperGraph | { readonly graph: MapperGraph; readonly kind?: string; readonly name?: string };
@@ -50,7 +46,7 @@ export const SHOW = {
     { doc: 'Null graphs shown beside.' },
     Array.isArray,
   ),
-  columns: value<GraphColumns | readonly GraphColumns[]>(
+  columns: value<PointColumns | readonly PointColumns[]>(
     'an object such as { name: values }, or an array of these',
     { doc: 'More columns to color by, one value per point; an array of such where there are several graphs.' },
     isObject,
@@ -89,19 +85,6 @@ function ownColumns(graph: MapperGraph, features: boolean): BundleColumn[] {
     });
   if (norms) columns.push({ name: features ? 'decoder norm' : 'row norm', note: 'l2 norm of the row', values: norms });
   return columns;
-}
-
-function userColumn(name: string, values: ArrayLike<number> | readonly string[], points: number): BundleColumn {
-  if (typeof values?.length !== 'number')
-    throw new TypeError(`column "${name}" must be an array with one value per point`);
-  if (values.length !== points)
-    throw new RangeError(`column "${name}" has ${values.length} values but the graph has ${points} points`);
-  if (!Array.from(values as ArrayLike<unknown>).some((v) => typeof v === 'string'))
-    return { name, values: Float32Array.from(values as ArrayLike<number>) };
-  const texts = Array.from(values as readonly string[], String);
-  const classes = [...new Set(texts.filter((t) => t !== ''))].sort();
-  const code = new Map(classes.map((c, i) => [c, i]));
-  return { name, classes, values: Float32Array.from(texts, (t) => code.get(t) ?? NaN) };
 }
 
 /** Which side of a map a graph's points are: by the decoder, else by the number of features. */
@@ -152,8 +135,7 @@ async function dataSet(
   const partners = map && side ? counterpartsOf(map)[side] : undefined;
   if (partners) columns.push({ name: 'r to counterpart', note: `Pearson r, ${map!.method}`, values: partners.r });
   pushAll(columns, ownColumns(graph, activations !== undefined));
-  for (const [n, values] of Object.entries(perGraph(options.columns, s, graphs) ?? {}))
-    columns.push(userColumn(n, values, graph.points));
+  pushAll(columns, pointColumns(options.columns, { s, points: graph.points, where: 'the graph' }));
   const examples = activations && (await shownExamples(env, activations));
   const labels = activations && (await keptLabels(env, activations));
   const own = Array.isArray(findings?.[0])

@@ -15,6 +15,7 @@ import { decoderLength, MAP_BUNDLE, type MapMeta, type MapPart, type MapSetMeta 
 import type { Matrix } from '../compute/matrix.js';
 import { ndarray, type NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
+import type { BundleColumn } from './pointColumns.js';
 import type { Layout } from './types.js';
 
 export interface BundleSet {
@@ -38,10 +39,12 @@ export interface BundleSet {
   parts?: MapPart[];
   /** Columns that a bundle may have, as MAP_BUNDLE declares them; [points] each. */
   columns?: GivenColumns;
+  /** Columns that whoever shows the map added, one value per point. */
+  added?: readonly BundleColumn[];
 }
 
-/** Made here, of the layout and the firings. */
-type Made = 'x' | 'y' | 'feature' | 'firings' | 'firingRate';
+/** Made here, of the layout, the firings and what was added. */
+type Made = 'x' | 'y' | 'feature' | 'firings' | 'firingRate' | 'column';
 export type GivenColumns = Omit<ArraysOf<typeof MAP_BUNDLE.columns>, Made>;
 
 export interface BundleOptions {
@@ -60,6 +63,7 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
     ['examples', set.examples.length],
     ['ids', set.ids?.length],
     ['decoder rows', set.decoder?.rows],
+    ...(set.added ?? []).map(({ name, values }): [string, number] => [`values of column "${name}"`, values.length]),
     ['points of its parts', set.parts?.reduce((sum, part) => sum + part.points, 0)],
     ...Object.entries(set.columns ?? {}).map(([name, values]): [string, number] => [name, values.length]),
   ];
@@ -85,6 +89,7 @@ function setMeta(set: BundleSet): MapSetMeta {
     dead: Int32Array.from(set.firings).reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
     layout: set.layout.description,
     ...(set.decoder && { width: set.decoder.cols }),
+    ...(set.added?.length && { columns: set.added.map(({ values: _, ...column }) => column) }),
   };
 }
 
@@ -102,6 +107,7 @@ function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, 
     firings: Int32Array.from(firings),
     firingRate: Float32Array.from(firings, (f) => (tokens > 0 && f > 0 ? f / tokens : 0)),
     ...set.columns,
+    column: (set.added ?? []).map(({ values }) => Float32Array.from(values)),
   });
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import { MAX_DECODER_BYTES, type MapDescriptor, type MapMeta } from '../../protocol/map.js';
 import { MIME } from '../../protocol/mime.js';
+import { isObject } from '../../protocol/objects.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
 import { countedTokens } from '../activations/statistics.js';
@@ -14,8 +15,10 @@ import { pairLabels } from '../correlation/pairLabels.js';
 import { listsOf } from '../correlation/restrict.js';
 import type { PairedMap } from '../correlation/types.js';
 import { readJson } from '../io/files.js';
+import { sha256 } from '../io/hash.js';
 import { writeMapBundle, type BundleSet, type GivenColumns } from '../maps/bundle.js';
 import { laidOutRows } from '../maps/laidOut.js';
+import { pointColumns, type PointColumns } from '../maps/pointColumns.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
 import { thumbnail } from '../present/thumbnail.js';
@@ -32,6 +35,14 @@ export const FEATURE_MAP = {
       fallback: 'the groups of the TinyStories experiments',
     },
     (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
+  ),
+  columns: value<PointColumns | readonly PointColumns[]>(
+    'an object such as { name: values }, or of two maps an array of two',
+    {
+      doc: 'More to color and sort the features by: name → one number (NaN: none) or text for each feature, such as `columns` of what fg.correlation.stability returned; an array of two for two maps, [ofA, ofB], and one object is of the first. The first column colors the points until another color is chosen.',
+      fallback: 'none',
+    },
+    isObject,
   ),
 } as const;
 
@@ -112,6 +123,22 @@ async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promis
   return keywordGroups(await readJson(path.resolve(given)), given);
 }
 
+/** @throws RangeError for columns of a set that there is not, or with another number of values */
+function addColumns(sets: readonly BundleSet[], given: FeatureMapOptions['columns']): void {
+  if (Array.isArray(given) && given.length > sets.length)
+    throw new RangeError(`fg.show: columns has ${given.length} objects but the picture has ${sets.length === 1 ? 'one map' : 'two maps'}`); // prettier-ignore
+  for (const [s, set] of sets.entries())
+    set.added = pointColumns(given, { s, points: set.layout.points, where: `map ${set.name}` });
+}
+
+/** What of the columns makes another picture; undefined without any, so that ids stay. */
+function columnKeys(sets: readonly BundleSet[]): string[][] | undefined {
+  const keys = sets.map(({ added = [] }) =>
+    added.map(({ name, values, classes = [] }) => `${name} ${sha256([Float32Array.from(values), ...classes])}`),
+  );
+  return keys.some((own) => own.length > 0) ? keys : undefined;
+}
+
 /** Writes the bundle of the sets and gives the items that show it. */
 export async function bundleItems(
   env: Environment,
@@ -119,12 +146,13 @@ export async function bundleItems(
   inputs: Record<string, string>,
   { pairing, ...options }: FeatureMapOptions & { pairing?: MapMeta['pairing'] },
 ): Promise<OutputItem[]> {
+  addColumns(sets, options.columns);
   const groups = await groupsOf(options.groups ?? DEFAULT_GROUPS);
   const title = options.title ?? sets.map((set) => set.title).join(' ↔ ');
   const decoders = sets[0].decoder && sets.map((set) => set.decoder?.cols ?? 0);
   const key = {
     kind: 'map',
-    parameters: asParameters({ groups, title, pairing, decoders }),
+    parameters: asParameters({ groups, title, pairing, decoders, columns: columnKeys(sets) }),
     inputs,
     codeVersion: CODE_VERSION,
   };

@@ -1,4 +1,5 @@
 /** What nodes are coloured by: their members' values of a column drawn together, a keyword group's share, or their size. */
+import { isShare, placeOn, scaleOfValues, type Scale } from '../plot/scale.js';
 import { normalToken, wordTest } from '../plot/search.js';
 import { membersOf, type GraphModel, type GraphSet } from './model.js';
 
@@ -8,18 +9,13 @@ export const STATS: readonly Stat[] = ['mean', 'median', 'std', 'max'];
 /** "members", "component", "column:<name>", "group:<name>" (a group of the bundle) or "words:<words>" (the reader's own). */
 export type ColourBy = string;
 
-export interface NodeColours {
+/** The scale is over all graphs. */
+export interface NodeColours extends Scale {
   title: string;
   note?: string;
   /** Per graph and node; NaN where no member has a value. Codes of `classes` when there are classes. */
   values: Float64Array[];
   classes: string[] | null;
-  /** Ends of the scale over all graphs; values outside take the colour of their end. */
-  range: [number, number];
-  /** Whether values lie below, or above, the ends: the scale of 50 nodes or more leaves out 2 % at either end. */
-  clipped: [boolean, boolean];
-  /** Whether the scale is logarithmic: positive values that span more than a factor of 30. */
-  log: boolean;
   /** Shares and rates are shown in per cent. */
   percent: boolean;
 }
@@ -119,11 +115,11 @@ export function nodeColours(model: GraphModel, by: ColourBy, stat: Stat): NodeCo
         ...{ title: 'component', note: 'numbered by size, largest first', values, ...WHOLE },
         ...{ classes: classesUpTo(values), percent: false },
       }
-    : { title: 'members', values, classes: null, ...scaleOf(values), percent: false };
+    : { title: 'members', values, classes: null, ...scaleOfValues(values), percent: false };
 }
 
 /** The scale of classes, which have none. */
-const WHOLE: Pick<NodeColours, 'range' | 'log' | 'clipped'> = { range: [0, 1], log: false, clipped: [false, false] };
+const WHOLE: Scale = { range: [0, 1], log: false, clipped: [false, false] };
 
 function classesUpTo(values: Float64Array[]): string[] {
   const most = values.reduce((m, set) => set.reduce((a, b) => Math.max(a, b), m), -1);
@@ -158,30 +154,8 @@ function columnColours(model: GraphModel, name: string, stat: Stat): NodeColours
     const data = columnOf(set, name);
     return Float64Array.from({ length: set.n }, (_, i) => (data ? aggregate(data, membersOf(set, i), stat) : NaN));
   });
-  const percent = /\b(rate|share|density)\b/i.test(name);
-  return { title: `${stat} ${name}`, note: column?.note, values, classes: null, ...scaleOf(values), percent };
-}
-
-/** Below this many values the scale goes from the smallest to the largest. */
-const MANY = 50;
-
-function scaleOf(values: Float64Array[]): Pick<NodeColours, 'range' | 'log' | 'clipped'> {
-  const all = values.flatMap((set) => [...set].filter((v) => Number.isFinite(v))).sort((a, b) => a - b);
-  const n = all.length;
-  if (n === 0) return { range: [0, 1], log: false, clipped: [false, false] };
-  const cut = n >= MANY ? Math.floor(0.02 * n) : 0;
-  let [low, high] = [all[cut], all[n - 1 - cut]];
-  // Where nearly all values are equal, the few others are what is to be seen.
-  if (!(high > low)) [low, high] = [all[0], all[n - 1]];
-  return { range: [low, high], log: low > 0 && high / low > 30, clipped: [all[0] < low, all[n - 1] > high] };
-}
-
-/** Place of a value on the scale, 0 to 1; NaN stays NaN. */
-export function place(c: Pick<NodeColours, 'range' | 'log'>, value: number): number {
-  const [low, high] = c.range;
-  if (!(high > low)) return Number.isNaN(value) ? NaN : 0.5;
-  const t = c.log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
-  return Math.min(1, Math.max(0, t));
+  const percent = isShare(name);
+  return { title: `${stat} ${name}`, note: column?.note, values, classes: null, ...scaleOfValues(values), percent };
 }
 
 /** How many nodes lie in each of `bins` equal parts of the scale, over all graphs. */
@@ -189,7 +163,7 @@ export function histogram(c: NodeColours, bins: number): number[] {
   const counts = new Array<number>(bins).fill(0);
   for (const set of c.values)
     for (const v of set) {
-      const t = place(c, v);
+      const t = placeOn(c, v);
       if (!Number.isNaN(t)) counts[Math.min(bins - 1, Math.floor(t * bins))]++;
     }
   return counts;

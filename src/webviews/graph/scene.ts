@@ -2,7 +2,8 @@
 import { CATEGORIES, mix, type Rgb } from '../ui/color.js';
 import type { Camera } from '../plot/camera.js';
 import type { Palette } from '../plot/palette.js';
-import { place, type NodeColours } from './colour.js';
+import { placeOn } from '../plot/scale.js';
+import type { NodeColours } from './colour.js';
 import type { Lighting } from './lighting.js';
 import type { GraphModel, GraphSet } from './model.js';
 
@@ -47,7 +48,7 @@ function plainColour(colours: NodeColours, palette: Palette, s: number, node: nu
   const value = colours.values[s][node];
   if (Number.isNaN(value)) return mix(palette.muted, palette.ground, 0.45);
   if (colours.classes) return CATEGORIES[value % CATEGORIES.length];
-  return palette.links[Math.round(255 * place(colours, value))];
+  return palette.links[Math.round(255 * placeOn(colours, value))];
 }
 
 export interface SceneJob {

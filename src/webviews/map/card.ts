@@ -7,6 +7,7 @@ import { exampleList, labelChips, peaksLine, togetherText } from '../ui/examples
 import { correlation, count, labelLine, percent, plural } from '../ui/format.js';
 import { shownTexts } from '../plot/shown.js';
 import { normalToken } from '../plot/search.js';
+import { columnsLine } from './columns.js';
 import { idText, type MapModel, type MapSet } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
 
@@ -53,6 +54,9 @@ function firingText(set: MapSet, point: number): string {
   return `fires on ${percent(firingRate[point])} of tokens · ${plural(firings[point], 'firing')}`;
 }
 
+const lineOf = (name: string, text: string | null): HTMLElement | null =>
+  text === null ? null : el('p', { class: name }, text);
+
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
   const { columns, name, meta } = o.model.sets[set];
@@ -79,6 +83,7 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
             ...shownTexts(point, MAP_BUNDLE.columns, columns, !meta.unmeasured),
           ].join(' · '),
     ),
+    lineOf('stats', columnsLine(o.model.added, set, point)),
     examples,
   );
 }

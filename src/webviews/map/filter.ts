@@ -1,9 +1,8 @@
 /** What is visible and what is lit: search, keyword group, selection and threshold over both maps. */
 import type { KeywordGroup } from '../../protocol/keywordGroups.js';
 import { normalToken, queryTest, wordTest } from '../plot/search.js';
+import type { ColorBy } from './columns.js';
 import { ownId, type MapModel, type MapSet } from './model.js';
-
-export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta' | 'part';
 
 export interface Filters {
   /** Tokens (any of them; separated by spaces or commas) and feature ids "#12". */

@@ -6,13 +6,33 @@ import { number, percent, plural } from '../ui/format.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel } from './model.js';
 import type { Palette } from '../plot/palette.js';
-import { groupStyle, partStyle } from './paint.js';
-import { CROSS, SHAPES } from './shapes.js';
+import { columnOfColor, columnText, type MapColumn } from './columns.js';
+import { CROSS, groupStyle, partStyle, SHAPES } from './shapes.js';
 import { unitOf } from './shift.js';
 
-function scale(colors: Rgb[], low: string, high: string, title: string): HTMLElement {
+function scale(colors: readonly Rgb[], low: string, high: string, title: string, note?: string): HTMLElement {
   const ends = [el('span', { class: 'low' }, low), gradient(colors), el('span', { class: 'high' }, high)];
-  return el('span', { class: 'item' }, el('span', {}, title), ...ends);
+  return el('span', { class: 'item', title: note }, el('span', {}, title), ...ends);
+}
+
+/** Classes named in the legend. */
+const MOST_CLASSES = 12;
+
+function columnItems(column: MapColumn, palette: Palette): HTMLElement[] {
+  const { name, note, classes, range, clipped, log, values } = column;
+  const missing = values.some((own) => own?.some((v) => Number.isNaN(v)));
+  const none = missing ? [legendItem(swatch(palette.muted, 'disc', 'hollow'), `no ${name}`)] : [];
+  if (classes) {
+    const shown = classes.slice(0, MOST_CLASSES).map((text, c) => {
+      const { color, shape } = groupStyle(c);
+      return legendItem(swatch(color, SHAPES[shape]), text, note);
+    });
+    const more = classes.length - shown.length;
+    return [...shown, ...(more > 0 ? [legendItem(null, `and ${more} more`)] : []), ...none];
+  }
+  const [low, high] = range.map((v) => columnText(column, v));
+  const ends = [`${clipped[0] ? '≤ ' : ''}${low}`, `${clipped[1] ? '≥ ' : ''}${high}`] as const;
+  return [scale(palette.links, ...ends, `${name}${log ? ' (log)' : ''}`, note), ...none];
 }
 
 export function drawLegend(
@@ -24,7 +44,9 @@ export function drawLegend(
   rates: [number, number],
 ): void {
   const items: HTMLElement[] = [];
-  if (filters.colorBy === 'none')
+  const column = columnOfColor(model.added, filters.colorBy);
+  if (column) items.push(...columnItems(column, palette));
+  else if (filters.colorBy === 'none')
     model.sets.forEach((set, s) => items.push(legendItem(swatch(palette.sets[s]), `${set.name} ${unitOf(model)}s`)));
   else if (filters.colorBy === 'firingRate')
     items.push(scale(palette.rates, percent(rates[0]), percent(rates[1]), 'firing rate (log)'));

@@ -5,7 +5,7 @@ import { ring } from '../plot/marks.js';
 import type { Palette } from '../plot/palette.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel } from './model.js';
-import { partStyle } from './paint.js';
+import { partStyle } from './shapes.js';
 import type { Viewport } from './surface.js';
 
 /** Lines drawn at most, those of largest cosine: more than that is a blur. */

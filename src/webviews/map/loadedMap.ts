@@ -14,6 +14,7 @@ import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
 import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
+import { columnColor, columnOfColor } from './columns.js';
 import { decorateLayer, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
 import { LEAST_COSINE, linePainter } from './lines.js';
@@ -56,7 +57,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         ? { colorBy: 'delta' }
         : model.sets[0].family
           ? { colorBy: 'part', minR: LEAST_COSINE }
-          : {}),
+          : model.added.length > 0
+            ? { colorBy: columnColor(model.added[0].name) }
+            : {}),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
@@ -305,10 +308,11 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private repaint(): void {
     const { model, filters, lit, palette, rates } = this;
     if (filters.colorBy === 'group' && this.groups.length === 0) this.groups = groupIndices(model);
+    const column = columnOfColor(model.added, filters.colorBy);
     const batches = model.sets.map((_, s) => {
       const { width, height } = this.stage.views[s];
       const diameter = baseDiameter(this.picks[s].visible, width || 400, height || 400);
-      return paint({ model, filters, lit, palette, groups: this.groups, rates, diameter }, s);
+      return paint({ model, filters, lit, palette, groups: this.groups, rates, column, diameter }, s);
     });
     this.stage.setBatches(batches);
     const scene = { model, views: this.stage.views, palette, filters, lit };

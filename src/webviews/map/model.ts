@@ -3,6 +3,7 @@ import { normalised } from '../plot/place.js';
 import { searchKey } from '../plot/search.js';
 import type { BundleSource } from '../ui/bundle.js';
 import type { MapColumns, MapMeta, MapPart, MapSetMeta } from '../../protocol/map.js';
+import { mapColumns, type MapColumn } from './columns.js';
 import { largestDelta, placeEnds, type Ends } from './ends.js';
 
 export type MapSource = BundleSource<MapMeta, MapColumns>;
@@ -38,6 +39,8 @@ export interface MapModel {
   meta: MapMeta;
   sets: MapSet[];
   twin: boolean;
+  /** Columns that were added to colour and sort by. */
+  added: MapColumn[];
   /** Largest Δ of a map of before and after, 0 on others. */
   largestDelta: number;
 }
@@ -51,7 +54,7 @@ export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Pr
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
   if (meta.shift) placeEnds(sets).forEach((ends, s) => (sets[s].ends = ends));
-  return { meta, sets, twin, largestDelta: largestDelta(sets) };
+  return { meta, sets, twin, added: mapColumns(sets), largestDelta: largestDelta(sets) };
 }
 
 function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {

@@ -1,21 +1,11 @@
 /** Turns data, filters and theme into batches of coloured marks, and says what the colours mean. */
 import type { Palette } from '../plot/palette.js';
-import { CATEGORIES, mix, type Rgb } from '../ui/color.js';
+import { mix, type Rgb } from '../ui/color.js';
+import { columnMark, type MapColumn } from './columns.js';
 import { linkOf, type Filters, type Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
-import { CROSS, HOLLOW, OUTLINE, SHAPES } from './shapes.js';
+import { CROSS, groupStyle, HOLLOW, OUTLINE, partStyle, type Mark } from './shapes.js';
 import type { Batch } from './surface.js';
-
-/** Colour and shape of the g-th keyword group: 8 colours × 5 shapes, no two alike among the first 40. */
-export function groupStyle(g: number): { color: Rgb; shape: number } {
-  return { color: CATEGORIES[g % 8], shape: g % (SHAPES.length - 1) };
-}
-
-/** Colour and shape of the p-th SAE of a joint map: its points are told apart without colour too. */
-export const partStyle = (p: number): { color: Rgb; shape: number } => ({
-  color: CATEGORIES[p % 8],
-  shape: [3, 0, 2, 1, 4][p % 5],
-});
 
 /** Ends of the log scale of firing rates over the alive features of all sets. */
 export function rateRange(model: MapModel): [number, number] {
@@ -43,12 +33,9 @@ export interface PaintJob {
   palette: Palette;
   groups: Int16Array[];
   rates: [number, number];
+  /** The column that was added and is shown. */
+  column?: MapColumn;
   diameter: number;
-}
-
-interface Mark {
-  color: Rgb;
-  shape: number;
 }
 
 function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
@@ -68,6 +55,7 @@ function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
     const t = job.model.largestDelta > 0 ? set.ends.delta[i] / job.model.largestDelta : 0;
     return { color: palette.rates[Math.round(255 * t)], shape: 0 };
   }
+  if (job.column) return columnMark(job.column, palette, s, i) ?? { color: palette.muted, shape: HOLLOW };
   if (filters.colorBy === 'part' && set.family) return partStyle(set.family.part[i]);
   if (filters.colorBy === 'group') {
     const g = job.groups[s]?.[i] ?? -1;

@@ -8,6 +8,7 @@ import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
 import { groupOf, linkOf } from './filter.js';
 import { GroupsTab, type GroupHooks } from './groupsTab.js';
+import { addedColumns } from './columns.js';
 import { idText, linkedPairs, type MapModel, type MapSet } from './model.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
@@ -59,6 +60,7 @@ export class Pane extends PlotPane<Tab> {
       label: model.meta.shift ? 'Tokens' : model.twin ? 'Linked pairs' : 'Features',
       columns: model.meta.shift ? shiftColumns(model) : model.twin ? this.pairColumns() : this.featureColumns(),
       sort: state.sort,
+      scrolls: model.added.length > 0,
       rowClass: (row) => (this.pinned.has(`0:${this.pointOfRow(row)}`) ? 'pinned' : ''),
       onActivate: (row) => hooks.pin(0, this.pointOfRow(row)),
       onHover: (row) => hooks.hover(0, row === null ? null : this.pointOfRow(row)),
@@ -89,6 +91,10 @@ export class Pane extends PlotPane<Tab> {
         text: (i) => correlation(links.r[i]),
         value: (i) => links.r[i],
       },
+      ...([links.a, links.b] as const).flatMap(
+        (points, s) =>
+        addedColumns(this.model.added, s, (name) => `${this.model.sets[s].name} ${name}`, (i) => points[i]), // prettier-ignore
+      ),
     ];
   }
 
@@ -104,6 +110,7 @@ export class Pane extends PlotPane<Tab> {
       labelColumn('aLabel', 'Label', (i) => labelAt(columns, i)),
       ...(set.family ? this.familyColumns(set) : []),
       ...shownColumns(MAP_BUNDLE.columns, columns, !set.meta.unmeasured),
+      ...addedColumns(this.model.added, 0, (name) => name, (i) => i), // prettier-ignore
     ];
   }
 

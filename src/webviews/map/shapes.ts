@@ -2,12 +2,27 @@
  * Marks of points. One signed distance per shape, written twice with the same formulas: here for the rasteriser, in
  * GLSL for WebGL. A mark byte is shape | HOLLOW | OUTLINE.
  */
+import { CATEGORIES, type Rgb } from '../ui/color.js';
+
 export const SHAPES = ['disc', 'square', 'triangle', 'diamond', 'plus', 'cross'] as const;
 export const CROSS = 5;
 /** Only the rim is drawn. */
 export const HOLLOW = 8;
 /** A rim in the text colour around the fill. */
 export const OUTLINE = 16;
+
+export interface Mark {
+  color: Rgb;
+  shape: number;
+}
+
+/** Colour and shape of the g-th keyword group or class: 8 colours × 5 shapes, no two alike among the first 40. */
+export function groupStyle(g: number): Mark {
+  return { color: CATEGORIES[g % 8], shape: g % (SHAPES.length - 1) };
+}
+
+/** Colour and shape of the p-th SAE of a joint map: its points are told apart without colour too. */
+export const partStyle = (p: number): Mark => ({ color: CATEGORIES[p % 8], shape: [3, 0, 2, 1, 4][p % 5] });
 
 /** Distance in pixels from the edge of a shape of radius r, negative inside; y grows downwards. */
 export function shapeDistance(shape: number, x: number, y: number, r: number): number {

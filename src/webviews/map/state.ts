@@ -2,7 +2,8 @@
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
-import { NO_FILTERS, type ColorBy } from './filter.js';
+import { isColumnColor, type ColorBy } from './columns.js';
+import { NO_FILTERS } from './filter.js';
 
 export interface Pin {
   set: number;
@@ -27,7 +28,8 @@ export interface MapViewState extends PlotState {
   pane: 'details' | 'pairs' | 'groups' | 'closed';
 }
 
-export const COLOR_BY: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part'];
+const COLORS: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part'];
+const isColor = (by: unknown): by is ColorBy => COLORS.includes(by as ColorBy) || isColumnColor(by);
 
 export function defaultState(sets: number): MapViewState {
   return {
@@ -79,7 +81,7 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     groups: restoreGroups(s.groups),
     minR: Math.min(1, Math.max(0, finite(s.minR, fallback.minR))),
     showDead: s.showDead === true,
-    colorBy: COLOR_BY.includes(s.colorBy as ColorBy) ? (s.colorBy as ColorBy) : fallback.colorBy,
+    colorBy: isColor(s.colorBy) ? s.colorBy : fallback.colorBy,
     shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,

@@ -3,7 +3,7 @@ import { PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/too
 import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
 import { checkbox, dropdown, type Choice, type Dropdown } from '../ui/toolkit.js';
-import type { ColorBy } from './filter.js';
+import { columnColor, type ColorBy } from './columns.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
 import type { MapViewState } from './state.js';
@@ -25,7 +25,7 @@ const WORDS: PlotWords = {
   unlink: 'Show all features again',
 };
 
-const COLOR_LABELS: Record<ColorBy, string> = {
+const COLOR_LABELS: Record<Exclude<ColorBy, `column:${string}`>, string> = {
   none: 'Colour: none',
   firingRate: 'Colour: firing rate',
   r: 'Colour: r to counterpart',
@@ -112,11 +112,13 @@ export class Toolbar extends PlotToolbar {
       if (by === 'group') return !!groups?.length;
       return by === 'none' || (by === 'delta') === !!shift;
     };
-    const choices = (Object.keys(COLOR_LABELS) as ColorBy[]).filter(usable);
+    const own = Object.entries(COLOR_LABELS).filter(([by]) => usable(by as ColorBy));
+    const added = this.model.added.map(({ name }) => [columnColor(name), `Colour: ${name}`]);
+    const choices = [...own, ...added].map(([value, label]) => ({ value, label }));
     return dropdown({
       label: 'Colour of the points',
-      choices: choices.map((value) => ({ value, label: COLOR_LABELS[value] })),
-      value: choices.includes(state.colorBy) ? state.colorBy : 'none',
+      choices,
+      value: choices.some(({ value }) => value === state.colorBy) ? state.colorBy : 'none',
       onChange: (value) => this.hooks.changed({ colorBy: value as ColorBy }),
     }).element;
   }

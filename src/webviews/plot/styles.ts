@@ -26,8 +26,8 @@ export const PLOT_CSS = `
 .fg-plot .layer.pick { cursor: pointer; }
 .fg-plot .stage[data-tool="box"] .layer, .fg-plot .stage[data-tool="lasso"] .layer { cursor: crosshair; }
 .fg-plot .layer:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: -2px; }
-.fg-plot .caption { position: absolute; inset: 8px 8px auto 10px; display: flex; gap: 8px; align-items: baseline; pointer-events: none; }
-.fg-plot .caption .title { font-weight: 600; color: var(--fg-strong); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fg-plot .caption { position: absolute; inset: 8px 8px auto 10px; display: flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; pointer-events: none; }
+.fg-plot .caption .title { font-weight: 600; color: var(--fg-strong); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: calc(100% - 2.4em); }
 .fg-plot .caption .counts { color: var(--fg-muted); font-size: 0.9em; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .fg-plot .caption .title, .fg-plot .caption .counts { text-shadow: 0 0 3px var(--fg-bg), 0 0 3px var(--fg-bg), 0 0 6px var(--fg-bg); }
 .fg-plot .badge { display: inline-block; flex: none; min-width: 1.5em; text-align: center; padding: 0 4px; border-radius: 3px; font-weight: 700; line-height: 1.5; color: var(--fg-bg); background: var(--fg-a); }
@@ -51,7 +51,9 @@ export const PLOT_CSS = `
 .fg-plot .pairs { display: flex; flex-direction: column; flex: 1; min-height: 0; }
 .fg-plot .summary { margin: 6px 10px; color: var(--fg-muted); font-variant-numeric: tabular-nums; }
 .fg-plot .details { overflow: auto; padding: 8px 10px; display: grid; gap: 10px; align-content: start; flex: 1; min-height: 0; }
-.fg-grid { display: flex; flex-direction: column; flex: 1; min-height: 0; }
+.fg-grid { display: flex; flex-direction: column; flex: 1; min-height: 0; --label: 0px; }
+.fg-grid.scrolls { overflow-x: auto; --label: 7em; }
+.fg-grid.scrolls > * { min-width: var(--least); }
 .fg-grid .head, .fg-grid .row { display: grid; gap: 8px; padding: 0 10px; align-items: center; }
 .fg-grid .head { border-bottom: 1px solid var(--fg-border); flex: none; scrollbar-gutter: stable; overflow-y: hidden; }
 .fg-grid .head button { all: unset; cursor: pointer; font-weight: 600; color: var(--fg-strong); padding: 3px 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }

@@ -22,13 +22,15 @@ export function idColumn(column: Pick<GridColumn, 'key' | 'title' | 'width'>, id
 /** A column of labels, which takes the room that is left. */
 export function labelColumn(key: string, title: string, label: (row: number) => PointLabel): GridColumn {
   const text = (row: number) => labelLine(label(row));
-  return { key, title, width: 'minmax(0, 1fr)', text, value: (row) => text(row).toLowerCase() };
+  return { key, title, width: 'minmax(var(--label), 1fr)', text, value: (row) => text(row).toLowerCase() };
 }
 
 export interface GridOptions {
   label: string;
   columns: GridColumn[];
   sort: { key: string; descending: boolean };
+  /** Of many columns: labels keep a least width, and the table scrolls sideways where there is too little room. */
+  scrolls?: boolean;
   /** Class of a row, such as "pinned". */
   rowClass?(row: number): string;
   onActivate(row: number): void;
@@ -37,6 +39,12 @@ export interface GridOptions {
 }
 
 const ROW = 24;
+
+/** Room that columns need, in CSS: their widths, labels of 7 em, and what is between and beside them. */
+function leastWidth(columns: readonly GridColumn[]): string {
+  const em = columns.reduce((sum, { width }) => sum + (width.endsWith('em') ? parseFloat(width) : 7), 0);
+  return `calc(${em.toFixed(1)}em + ${8 * columns.length + 12}px)`;
+}
 
 export class VirtualGrid {
   readonly element: HTMLElement;
@@ -66,7 +74,15 @@ export class VirtualGrid {
       this.headers.set(column.key, header);
       head.append(header);
     }
-    this.element = el('div', { class: 'fg-grid', role: 'grid', aria: { label: o.label } }, head, this.body);
+    this.element = el(
+      'div',
+      {
+        ...{ class: o.scrolls ? 'fg-grid scrolls' : 'fg-grid', role: 'grid', aria: { label: o.label } },
+        style: { '--least': leastWidth(o.columns) },
+      },
+      head,
+      this.body,
+    );
     this.body.append(this.spacer);
     this.body.addEventListener('scroll', () => this.draw());
     this.body.addEventListener('keydown', (event) => this.onKey(event));

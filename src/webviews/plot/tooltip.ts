@@ -15,8 +15,8 @@ export interface Frame {
 }
 
 /**
- * Top left corner of a box of `width` × `height` near `at` inside a frame, in CSS pixels. Tries the four corners
- * around the point, avoids covering `avoid`, and clamps into the frame what does not fit.
+ * Top left corner of a box of `width` × `height` near `at` inside a frame, in CSS pixels. Tries the places around the
+ * point, then the corners of the frame, until neither the point nor `avoid` is covered, and clamps into the frame.
  */
 export function placeTooltip(
   at: Spot,
@@ -26,20 +26,25 @@ export function placeTooltip(
 ): Spot {
   const gap = 18;
   const margin = 8;
-  const corners = [
+  const places = [
     { x: at.x + gap, y: at.y + gap },
     { x: at.x + gap, y: at.y - gap - size.height },
     { x: at.x - gap - size.width, y: at.y + gap },
     { x: at.x - gap - size.width, y: at.y - gap - size.height },
     { x: at.x - size.width / 2, y: at.y + gap },
     { x: at.x - size.width / 2, y: at.y - gap - size.height },
+    { x: at.x + gap, y: Infinity },
+    { x: at.x - gap - size.width, y: Infinity },
+    { x: at.x + gap, y: -Infinity },
+    { x: at.x - gap - size.width, y: -Infinity },
+    ...[Infinity, -Infinity].flatMap((y) => [Infinity, -Infinity].map((x) => ({ x, y }))),
   ].map((p) => ({
     x: Math.max(left + margin, Math.min(p.x, left + width - margin - size.width)),
     y: Math.max(top + margin, Math.min(p.y, top + height - margin - size.height)),
   }));
   const covers = (p: Spot, s: Spot | null) =>
     s !== null && s.x > p.x - 12 && s.x < p.x + size.width + 12 && s.y > p.y - 12 && s.y < p.y + size.height + 12;
-  return corners.find((p) => !covers(p, at) && !covers(p, avoid)) ?? corners.find((p) => !covers(p, at)) ?? corners[0];
+  return places.find((p) => !covers(p, at) && !covers(p, avoid)) ?? places.find((p) => !covers(p, at)) ?? places[0];
 }
 
 /** The part of the window that shows an element. */

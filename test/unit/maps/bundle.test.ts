@@ -176,6 +176,7 @@ describe('map bundle', () => {
     ['2 partner', { columns: { partner: Int32Array.of(-1, -1) } }],
     ['3 delta', { columns: { delta: new Float32Array(3) } }],
     ['1 r', { columns: { r: Float32Array.of(1) } }],
+    ['2 values of column "age"', { added: [{ name: 'age', values: [1, 2] }] }],
     ['8 coordinate pairs', { layout: { ...layout(8), points: 6 } }],
   ])('refuses sizes that disagree: 6 points but %s', async (what, more) => {
     const wrong = writeMapBundle(folder, [set('A', 6, more), set('B', 4)], { title: 'x' });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { blend, HOME, inPolygon, panBy, toScreen, toWorld, zoomAt } from '#webviews/plot/camera.js';
 import { makeStamp } from '#webviews/map/raster.js';
-import { HOLLOW, shapeDistance, SHAPES } from '#webviews/map/shapes.js';
-import { groupStyle } from '#webviews/map/paint.js';
+import { groupStyle, HOLLOW, shapeDistance, SHAPES } from '#webviews/map/shapes.js';
 import { placeTooltip } from '#webviews/plot/tooltip.js';
 import { luminance, ramp } from '#webviews/ui/color.js';
 import { correlation, duration, labelLine, number, percent, visibleToken } from '#webviews/ui/format.js';
@@ -95,6 +94,21 @@ describe('tooltip placement', () => {
     const covers = (s: { x: number; y: number }) => s.x > p.x && s.x < p.x + 300 && s.y > p.y && s.y < p.y + 200;
     expect(covers(at)).toBe(false);
     expect(covers(partner)).toBe(false);
+  });
+  test('of two maps one over the other, a large card goes to where both points are seen', () => {
+    const narrow = { left: 0, top: 0, width: 650, height: 900 };
+    const card = { width: 500, height: 390 };
+    for (let x = 20; x <= 630; x += 61)
+      for (let y = 80; y <= 290; y += 42) {
+        const [at, partner] = [
+          { x, y },
+          { x: 650 - x, y: y + 200 },
+        ];
+        const p = placeTooltip(at, partner, card, narrow);
+        const covers = (s: { x: number; y: number }) =>
+          s.x > p.x && s.x < p.x + card.width && s.y > p.y && s.y < p.y + card.height;
+        expect([x, y, covers(at), covers(partner)]).toEqual([x, y, false, false]);
+      }
   });
   test('stays in a frame that is a part of the window', () => {
     const frame = { left: 40, top: 250, width: 600, height: 260 };

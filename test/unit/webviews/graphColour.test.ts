@@ -7,8 +7,8 @@ import {
   isColour,
   keywordShare,
   nodeColours,
-  place,
 } from '#webviews/graph/colour.js';
+import { placeOn } from '#webviews/plot/scale.js';
 import { emptyFixture, graphBundle, graphFixture } from '#test/kit/graphBundle.js';
 import { open, small } from '#test/kit/graphModel.js';
 
@@ -81,9 +81,9 @@ describe('node colours', () => {
   });
 
   test('a scale of one value puts it in the middle; a logarithmic one is even in factors', () => {
-    expect(place({ range: [2, 2], log: false }, 2)).toBe(0.5);
-    expect(place({ range: [1, 100], log: true }, 10)).toBeCloseTo(0.5, 12);
-    expect(place({ range: [2, 2], log: false }, NaN)).toBeNaN();
+    expect(placeOn({ range: [2, 2], log: false }, 2)).toBe(0.5);
+    expect(placeOn({ range: [1, 100], log: true }, 10)).toBeCloseTo(0.5, 12);
+    expect(placeOn({ range: [2, 2], log: false }, NaN)).toBeNaN();
   });
 
   test('the scale of many nodes leaves out 2 % at either end and says so; few nodes have it whole', async () => {
