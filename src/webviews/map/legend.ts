@@ -45,7 +45,7 @@ export function drawLegend(
 ): void {
   const items: HTMLElement[] = [];
   const column = columnOfColor(model.added, filters.colorBy);
-  if (column) items.push(...columnItems(column, palette));
+  if (column) for (const item of columnItems(column, palette)) items.push(item);
   else if (filters.colorBy === 'none')
     model.sets.forEach((set, s) => items.push(legendItem(swatch(palette.sets[s]), `${set.name} ${unitOf(model)}s`)));
   else if (filters.colorBy === 'firingRate')
