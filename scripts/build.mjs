@@ -32,7 +32,7 @@ const node = {
   outExtension: { '.js': '.cjs' },
 };
 /** Native or large packages that are shipped beside the bundle in dist/node_modules and loaded only when needed. */
-const shipped = ['onnxruntime-node', 'onnxruntime-common', 'typescript'];
+const shipped = ['onnxruntime-node', 'onnxruntime-common', 'typescript', 'zeromq'];
 /** Resolved at run time from a folder of the host's own, never shipped. */
 const optional = ['@tensorflow/tfjs-node-gpu', 'webgpu'];
 
@@ -122,6 +122,17 @@ function ship(name, keep) {
   fs.renameSync(beside, to);
 }
 
+/** The binary that zeromq's loader tries first here. It is of Node-API: one serves every version of Node. */
+function zeromqAddon() {
+  const manifest = JSON.parse(fs.readFileSync(path.join(root, 'node_modules/zeromq/build/manifest.json'), 'utf8'));
+  const fitting = Object.entries(manifest)
+    .map(([config, file]) => ({ ...JSON.parse(config), file }))
+    .filter(({ os, arch, libc }) => os === process.platform && arch === process.arch && libc !== 'musl')
+    .sort((a, b) => b.abi - a.abi);
+  if (fitting.length === 0) throw new Error(`zeromq has no binary for ${process.platform}-${process.arch}`);
+  return `build/${fitting[0].file.replaceAll('\\', '/')}`;
+}
+
 function shipRuntimeFiles() {
   const native = `bin/napi-v6/${process.platform}/${process.arch}/`;
   ship(
@@ -143,6 +154,15 @@ function shipRuntimeFiles() {
     'typescript',
     (f) => f === 'package.json' || f === 'LICENSE.txt' || f === 'lib/typescript.js' || /^lib\/lib\..*d\.ts$/.test(f),
   );
+  const addon = zeromqAddon();
+  ship(
+    'zeromq',
+    (f) =>
+      ['package.json', 'LICENSE.txt', 'LICENSE_MPL-2.0.txt', 'build/manifest.json'].includes(f) ||
+      /^lib\/\w[\w-]*\.js$/.test(f) ||
+      f === addon,
+  );
+  ship('cmake-ts', (f) => f === 'package.json' || f === 'build/loader.js');
   const wasm = path.join(dist, 'wasm');
   fs.mkdirSync(wasm, { recursive: true });
   const from = path.join(root, 'node_modules/@tensorflow/tfjs-backend-wasm/dist');

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { artifacts } from './cli/artifacts.js';
 import { print, UsageError, type Command } from './cli/command.js';
 import { doctor, inspect } from './cli/inspect.js';
+import { jupyter } from './cli/jupyter.js';
 import { convert, exportReport } from './cli/notebooks.js';
 import { hasControlPipe, ignoreStopSignals, launch, run } from './cli/run.js';
 import { messageOf } from './io/files.js';
@@ -10,7 +11,15 @@ import { hasRequiredFlag } from './session/launch.js';
 import { exitProcess } from './session/process.js';
 import { KERNEL_VERSION } from './session/version.js';
 
-const COMMANDS: Readonly<Record<string, Command>> = { run, export: exportReport, inspect, convert, artifacts, doctor };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  run,
+  export: exportReport,
+  inspect,
+  convert,
+  artifacts,
+  jupyter,
+  doctor,
+};
 
 const help = (): string =>
   `fgnb ${KERNEL_VERSION} · Feature Geometry Notebooks\n\n${Object.values(COMMANDS)

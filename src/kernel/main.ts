@@ -1,7 +1,8 @@
 /**
  * The kernel process of one notebook:
  * `node --no-force-async-hooks-checks main.cjs --run-folder DIR --notebook-folder DIR [--artifact-folder DIR]
- *  [--notebook FILE] [--device auto|cuda|webgpu|cpu] [--idle-minutes N] [--bare]`
+ *  [--notebook FILE] [--device auto|cuda|webgpu|cpu] [--idle-minutes N] [--with-client] [--bare]`
+ * `--with-client` ends the kernel when its client leaves.
  * `--bare` leaves `fg` and `tf` out: the language alone, and `live(view, handler)` to make views that answer.
  *
  * `--max-old-space-size` bounds JavaScript objects alone; typed arrays live outside that heap and are bounded by the
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     notebook: { type: 'string', default: '' },
     device: { type: 'string', default: 'auto' },
     'idle-minutes': { type: 'string', default: '1440' },
+    'with-client': { type: 'boolean', default: false },
     bare: { type: 'boolean', default: false },
   },
 });
@@ -76,6 +78,7 @@ class Kernel {
         notebook: options.notebook,
         session: this.session.id,
         idleMinutes: Number(options['idle-minutes']) || 0,
+        withClient: options['with-client'],
       },
       (message) => this.receive(message),
     );
@@ -134,6 +137,8 @@ class Kernel {
         return this.session.variables();
       case 'complete':
         return this.session.complete(String(given.expression ?? ''));
+      case 'inspect':
+        return this.session.inspect(String(given.expression ?? '')).then((text) => text ?? null);
       case 'device':
         return deviceSummary(this.device, this.notebookFolder);
       case 'live':

@@ -34,8 +34,8 @@ export interface OutputItemMessage {
 export type CellEvent =
   | { kind: 'started'; order: number }
   | { kind: 'stream'; name: 'stdout' | 'stderr'; text: string }
-  /** `displayId` set again replaces that output. */
-  | { kind: 'display'; items: OutputItemMessage[]; displayId?: string; metadata?: JsonObject }
+  /** `displayId` set again replaces that output; `result` marks the value of the cell's last expression. */
+  | { kind: 'display'; items: OutputItemMessage[]; displayId?: string; metadata?: JsonObject; result?: true }
   | { kind: 'progress'; progress: Progress | null }
   | { kind: 'error'; name: string; message: string; stack: StackLine[]; late?: boolean }
   | { kind: 'finished'; status: 'ok' | 'error' | 'interrupted'; ms: number };
@@ -71,7 +71,7 @@ export type ClientMessage =
   | { type: 'interrupt' }
   | { type: 'shutdown' }
   | { type: 'ack'; seq: number }
-  | { type: 'request'; id: number; method: 'variables' | 'device' | 'complete' | 'live'; params?: Json };
+  | { type: 'request'; id: number; method: 'variables' | 'device' | 'complete' | 'inspect' | 'live'; params?: Json };
 
 export type KernelMessage =
   | { type: 'welcome'; protocol: number; pid: number; session: string; executionCount: number; running?: string }

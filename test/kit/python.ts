@@ -1,5 +1,6 @@
 /** The Python that has PyTorch, numpy and Jupyter's libraries, for files that only they write or read. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
 
 const PYTHON = '/usr/bin/python3';
 
@@ -19,7 +20,20 @@ export const noTorch = (): string | undefined => without('torch, numpy, scipy.sp
 /** Debian's python3-nbformat and python3-nbconvert. */
 export const noJupyter = (): string | undefined => without('nbformat, nbconvert', 'nbformat and nbconvert');
 
+/** Debian's python3-jupyter-client, python3-nbclient and python3-nbconvert. */
+export const noJupyterClient = (): string | undefined =>
+  without('jupyter_client, nbclient, nbconvert', 'jupyter-client, nbclient and nbconvert');
+
 /** Runs a script in a folder. */
 export function python(folder: string, script: string): string {
   return execFileSync(PYTHON, ['-c', script], { cwd: folder, encoding: 'utf8' });
+}
+
+/** Runs a script beside the test, for at most a minute: it starts kernels, which have its output too. */
+export async function pythonBeside(folder: string, script: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const { stdout } = await promisify(execFile)(PYTHON, ['-c', script], {
+    ...{ cwd: folder, encoding: 'utf8', env: { ...process.env, ...env } },
+    ...{ timeout: 60_000, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 },
+  });
+  return stdout;
 }

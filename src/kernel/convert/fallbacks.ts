@@ -74,11 +74,27 @@ function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<stri
   ]);
 }
 
-async function looksOf(output: CellOutput, known: ReadonlyMap<string, Stand>): Promise<Looks | undefined> {
-  const item = output.items.find(({ mime, json }: OutputItem) => known.has(mime) && isJsonObject(json));
-  const stand = item && known.get(item.mime);
-  if (!stand || output.items.some(({ mime }) => stand.unless.includes(mime))) return undefined;
-  return stand.make(item.json as JsonObject);
+/** Makes what outputs look like elsewhere, one after the other. */
+export class OutputLooks {
+  private readonly charts = new ChartPictures();
+  private readonly known: ReadonlyMap<string, Stand>;
+
+  /** @param notebookFolder folder that bundles' paths start from; no file outside of it is read. */
+  constructor(notebookFolder: string) {
+    this.known = stands(notebookFolder, this.charts);
+  }
+
+  /** Undefined for an output that others can draw. @throws Error when it cannot be drawn. */
+  async of({ items }: CellOutput): Promise<Looks | undefined> {
+    const item = items.find(({ mime, json }: OutputItem) => this.known.has(mime) && isJsonObject(json));
+    const stand = item && this.known.get(item.mime);
+    if (!stand || items.some(({ mime }) => stand.unless.includes(mime))) return undefined;
+    return stand.make(item.json as JsonObject);
+  }
+
+  close(): Promise<void> {
+    return this.charts.close();
+  }
 }
 
 /**
@@ -86,14 +102,13 @@ async function looksOf(output: CellOutput, known: ReadonlyMap<string, Stand>): P
  * @param notebookFolder folder that bundles' paths start from; no file outside of it is read.
  */
 export async function fallbacksOf(notebook: NotebookFile, notebookFolder: string, notes: Notes): Promise<Fallbacks> {
-  const charts = new ChartPictures();
-  const known = stands(notebookFolder, charts);
+  const drawn = new OutputLooks(notebookFolder);
   const found = new Map<CellOutput, ReadonlyMap<string, string>>();
   try {
     for (const [index, cell] of notebook.cells.entries())
       for (const output of cell.outputs ?? []) {
         try {
-          const looks = await looksOf(output, known);
+          const looks = await drawn.of(output);
           if (looks) found.set(output, looks);
         } catch (error) {
           const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
@@ -101,7 +116,7 @@ export async function fallbacksOf(notebook: NotebookFile, notebookFolder: string
         }
       }
   } finally {
-    await charts.close();
+    await drawn.close();
   }
   return found;
 }

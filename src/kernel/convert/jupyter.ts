@@ -31,6 +31,9 @@ export interface JupyterCell {
 export type JupyterOutput =
   | { output_type: 'stream'; name: string; text: Multiline }
   | { output_type: 'error'; ename: string; evalue: string; traceback: string[] }
+  | JupyterDisplay;
+
+export type JupyterDisplay =
   | { output_type: 'display_data'; data: JsonObject; metadata: JsonObject }
   | { output_type: 'execute_result'; data: JsonObject; metadata: JsonObject; execution_count: number | null };
 

@@ -28,6 +28,7 @@ import {
   sameJson,
   type CellMemory,
   type JupyterCell,
+  type JupyterDisplay,
   type JupyterNotebook,
   type JupyterOutput,
   type OutputMemory,
@@ -65,7 +66,8 @@ function plainText(items: readonly OutputItem[]): string[] | undefined {
   );
 }
 
-function display(given: CellOutput, fallback: ReadonlyMap<string, string>): JupyterOutput {
+/** Any output that is neither a stream nor an error, for other viewers too. */
+export function displayOf(given: CellOutput, fallback: ReadonlyMap<string, string>): JupyterDisplay {
   const output = withActive(given);
   const { items, metadata } = output;
   const data = new Map<string, Json>();
@@ -168,7 +170,7 @@ function toCell(cell: NotebookCell, id: string, language: string, fallbacks: Fal
   const attached = !isCode && areAttachments(own(cell, 'attachments'));
   const known = ['id', 'kind', 'language', 'source', 'metadata', ...(attached ? ['attachments'] : [])];
   const shown = isCode
-    ? (outputs ?? []).map((output) => plain(output) ?? display(output, fallbacks.get(output) ?? new Map()))
+    ? (outputs ?? []).map((output) => plain(output) ?? displayOf(output, fallbacks.get(output) ?? new Map()))
     : [];
   const execution_count = isCode && isCount(execution?.order) ? execution.order : null;
   const usual = isCode ? sameJson(execution, executionOf(execution_count, shown)) : true;

@@ -87,11 +87,13 @@ class SocketControl {
 
   private left(channel: Channel, reason: string): void {
     this.strangers.delete(channel);
+    const wasClient = this.client;
     if (channel === this.client) {
       this.client = undefined;
       this.aloneSince = Date.now();
     }
     log(`a connection ended: ${reason}`);
+    if (channel === wasClient && this.mode.withClient) this.shutDown('its client left');
   }
 
   private receive(message: Exclude<ClientMessage, Hello>): void {

@@ -3,6 +3,7 @@ import { inspect, types } from 'node:util';
 import type { OutputItemMessage, VariableInfo } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import { helpOf } from '../verb/help.js';
 import { checkDisplay } from './bounds.js';
 
 /** A value with this method is shown by the items that it returns (a promise of them is awaited). */
@@ -151,15 +152,20 @@ function summary(value: object, type: string): string {
   return `${type === 'Object' ? '' : `${type} `}{${keys.slice(0, 8).join(', ')}${keys.length > 8 ? ', …' : ''}}`;
 }
 
-/**
- * Property names of what an expression like `a.b.c` means, for completion. Only data properties are followed, so
- * nothing of the user's runs. Unknown expressions have none.
- */
-export function propertyNames(expression: string, lookup: (name: string) => unknown): string[] {
-  if (!/^[\p{L}_$][\p{L}\p{N}_$]*(\.[\p{L}_$][\p{L}\p{N}_$]*)*$/u.test(expression)) return [];
+const PATH = /^[\p{L}_$][\p{L}\p{N}_$]*(\.[\p{L}_$][\p{L}\p{N}_$]*)*$/u;
+
+/** The value of a path such as `a.b.c`. Only data properties are followed, so nothing of the user's runs. */
+function valueOf(expression: string, lookup: (name: string) => unknown): unknown {
+  if (!PATH.test(expression)) return undefined;
   const [first, ...rest] = expression.split('.');
   let value = lookup(first);
   for (const key of rest) value = isObject(value) ? inherited(value, key) : undefined;
+  return value;
+}
+
+/** Property names of what an expression like `a.b.c` means, for completion. Unknown expressions have none. */
+export function propertyNames(expression: string, lookup: (name: string) => unknown): string[] {
+  const value = valueOf(expression, lookup);
   const names = new Set<string>();
   for (let at: unknown = Object(value ?? {}); isObject(at) && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
     if (types.isProxy(at)) break;
@@ -167,6 +173,17 @@ export function propertyNames(expression: string, lookup: (name: string) => unkn
     if (names.size > 2000) break;
   }
   return value === undefined || value === null ? [] : [...names];
+}
+
+/** What an expression like `a.b.c` means, in words: the help of a verb of `fg`, or type, shape and value. */
+export function describeExpression(expression: string, lookup: (name: string) => unknown): string | undefined {
+  const value = valueOf(expression, lookup);
+  if (value === undefined) return undefined;
+  const help = isObject(value) ? helpOf(value) : undefined;
+  if (help !== undefined) return help;
+  const { type, summary, shape, dtype } = describeVariable(expression, value);
+  const size = shape ? `, shape [${shape.join(', ')}]${dtype === undefined ? '' : `, ${dtype}`}` : '';
+  return `${expression}: ${type}${size}\n${summary}`;
 }
 
 function isObject(value: unknown): value is object {

@@ -16,7 +16,7 @@ export function stackLineText(line: StackLine, cellNumber: CellNumber): string {
   return line.fn ? `at ${line.fn} (${place})` : `at ${place}`;
 }
 
-function toItem(message: OutputItemMessage, buffers: readonly Uint8Array[]): OutputItem {
+export function toItem(message: OutputItemMessage, buffers: readonly Uint8Array[]): OutputItem {
   const { mime, text, json, buffer } = message;
   if (buffer !== undefined) return { mime, base64: Buffer.from(buffers[buffer]).toString('base64') };
   return text === undefined ? { mime, json } : { mime, text: splitLines(text) };

@@ -21,7 +21,7 @@ import { newRun, StrayErrors, type CellRun } from './cellRun.js';
 import { compileCell } from './compile.js';
 import { disposer, type Disposer } from './dispose.js';
 import { FileDrain } from './drain.js';
-import { describeVariable, propertyNames, toMessages, valueItems } from './display.js';
+import { describeExpression, describeVariable, propertyNames, toMessages, valueItems } from './display.js';
 import { cellScriptName, reportError, reportSyntaxError, StackMapper, type ErrorReport } from './errors.js';
 import { Evaluator, InterruptedError } from './evaluate.js';
 import { withoutInput } from './input.js';
@@ -282,7 +282,7 @@ export class Session implements SessionContext {
     goOn();
     const items = await this.runs.run(run, () => valueItems(value, this.mapper));
     goOn();
-    if (items.length > 0) this.show(run, items);
+    if (items.length > 0) this.show(run, items, { result: true });
   }
 
   /** What rewritten syntax calls. */
@@ -360,11 +360,11 @@ export class Session implements SessionContext {
     return [run?.abort, live].filter((abort) => abort !== undefined);
   }
 
-  private show(run: CellRun, items: readonly OutputItem[], displayId?: string): void {
+  private show(run: CellRun, items: readonly OutputItem[], how: { displayId?: string; result?: true } = {}): void {
     const messages = toMessages(items);
     run.outputs.flush(true);
     pushAll(run.buffers, messages.buffers);
-    run.outputs.show({ kind: 'display', items: messages.items, ...(displayId === undefined ? {} : { displayId }) });
+    run.outputs.show({ kind: 'display', items: messages.items, ...how });
   }
 
   /** Text that code printed: true when a cell took it. */
@@ -379,12 +379,21 @@ export class Session implements SessionContext {
     return this.scope.names().map((name) => describeVariable(name, this.scope.value(name)));
   }
 
-  /** Property names of an expression such as `map.pairs`, for completion. */
-  complete(expression: string): string[] {
-    const globals = globalThis as unknown as Record<string, unknown>;
-    const lookup = (name: string): unknown =>
-      this.scope.value(name) ?? Object.getOwnPropertyDescriptor(globals, name)?.value;
-    return propertyNames(expression, lookup);
+  private lookup(name: string): unknown {
+    return this.scope.value(name) ?? Object.getOwnPropertyDescriptor(globalThis, name)?.value;
+  }
+
+  /** Property names of an expression such as `map.pairs`, for completion; of no expression, the names that cells see. */
+  async complete(expression: string): Promise<string[]> {
+    await this.ready();
+    if (expression !== '') return propertyNames(expression, (name) => this.lookup(name));
+    return [...this.scope.names(), ...Object.getOwnPropertyNames(globalThis)];
+  }
+
+  /** What an expression such as `fg.sae.train` means, in words; undefined when nothing is known of it. */
+  async inspect(expression: string): Promise<string | undefined> {
+    await this.ready();
+    return describeExpression(expression, (name) => this.lookup(name));
   }
 
   // SessionContext: what the facade uses. Calls after the cell's end still find the cell they came from.
@@ -406,7 +415,8 @@ export class Session implements SessionContext {
   }
 
   display(items: OutputItem[], options: { displayId?: string } = {}): void {
-    if (this.owner) this.show(this.owner, items, options.displayId);
+    if (this.owner)
+      this.show(this.owner, items, options.displayId === undefined ? {} : { displayId: options.displayId });
   }
 
   print(text: string): void {

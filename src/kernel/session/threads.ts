@@ -5,7 +5,15 @@ import type { ClientMessage, KernelMessage } from '../../protocol/kernel.js';
 export interface ControlData {
   flags: SharedArrayBuffer;
   mode:
-    | { kind: 'socket'; runFolder: string; notebook: string; session: string; idleMinutes: number }
+    | {
+        kind: 'socket';
+        runFolder: string;
+        notebook: string;
+        session: string;
+        idleMinutes: number;
+        /** The kernel ends when its client leaves. */
+        withClient: boolean;
+      }
     | { kind: 'pipe'; fd: number };
 }
 

@@ -4,6 +4,7 @@
  */
 import { requireThing } from './common.js';
 import type { Environment } from './environment.js';
+import { helped } from './help.js';
 import { bind, type AnyVerb, type Bound, type Namespace } from './namespace.js';
 import { written } from './option.js';
 import type { Call } from './verb.js';
@@ -64,5 +65,7 @@ export function bindCall<F extends Forms, M extends Members>(
     if (!fitting) throw new TypeError(`fg.${of.name}: x is ${written(x)}; expected ${of.expected}`);
     return fitting.call(...given);
   };
-  return Object.assign(called, bind(env, { ...of, verbs: of.members })) as BoundCall<CalledNamespace<F, M>>;
+  const told = { doc: of.doc, args: [{ name: 'x', doc: of.expected }], options: {} };
+  const whole = Object.assign(called, bind(env, { ...of, verbs: of.members }));
+  return helped(whole, `fg.${of.name}`, told) as BoundCall<CalledNamespace<F, M>>;
 }

@@ -1,5 +1,6 @@
 /** A namespace of `fg`: the verbs of a room under one name. */
 import type { Environment } from './environment.js';
+import { helped } from './help.js';
 import type { Schema } from './option.js';
 import type { Call, Verb } from './verb.js';
 
@@ -31,6 +32,9 @@ const nameOf = ({ name }: { readonly name: string }): string => (name === 'fg' ?
 
 /** The verbs of a namespace, bound to a session. */
 export function bind<N extends Namespace<Readonly<Record<string, AnyVerb>>>>(env: Environment, of: N): Bound<N> {
-  const bound = Object.entries(of.verbs).map(([name, verb]) => [name, verb.bind(env, `${nameOf(of)}.${name}`)]);
+  const bound = Object.entries(of.verbs).map(([name, verb]) => {
+    const full = `${nameOf(of)}.${name}`;
+    return [name, helped(verb.bind(env, full), full, verb)];
+  });
   return Object.fromEntries(bound) as Bound<N>;
 }
