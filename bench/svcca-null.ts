@@ -3,10 +3,14 @@
  * peer is numpy's road: float64, a product and its singular values for each shuffle, on OpenBLAS; a share of its runs is
  * measured and scaled.
  */
+import { availableParallelism } from 'node:os';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { disposePool, openPool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
+import { poolNulls } from '#kernel/correlation/poolNulls.js';
 import { similarityScores } from '#kernel/correlation/scores.js';
+import { poolBundle } from '#test/kit/poolBundle.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 
@@ -34,11 +38,15 @@ function pairs(): { x: Matrix; y: Matrix } {
 export async function run(): Promise<BenchResult[]> {
   await initDevice({ device: 'cpu' });
   const { x, y } = pairs();
+  const { bundle, remove } = await poolBundle();
+  await openPool({ bundle });
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const [score] = await similarityScores(x, y, { metrics: ['svcca'], nulls: RUNS });
+  const [score] = await similarityScores(x, y, { metrics: ['svcca'], nulls: RUNS, shareNulls: poolNulls });
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
+  await disposePool();
+  remove();
   const peer = runPeer<{ prepare: number; run: number }>('svcca_null', [PAIRS, WIDTHS.x, WIDTHS.y, PEER_RUNS]);
   const peerSeconds = peer.prepare + peer.run * RUNS;
   return [
@@ -49,7 +57,7 @@ export async function run(): Promise<BenchResult[]> {
       peer: peerSeconds,
       unit: 's',
       speedup: peerSeconds / seconds,
-      note: `${((user + system) / 1e6).toFixed(0)} s of CPU; the aim: ${AIM_SECONDS} s; ${score.variant}; value ${score.value.toFixed(4)}, null ${score.null.mean.toFixed(4)} ± ${score.null.std.toFixed(5)}`,
+      note: `${((user + system) / 1e6).toFixed(0)} s of CPU on ${availableParallelism()} cores; the aim: ${AIM_SECONDS} s; ${score.variant}; value ${score.value.toFixed(4)}, null ${score.null.mean.toFixed(4)} ± ${score.null.std.toFixed(5)}`,
     },
   ];
 }

@@ -338,9 +338,18 @@ export const MAX_PRODUCT_ERROR = 1e-5;
 
 /** Loads and checks the native engine, once; falls back to JavaScript and says why in the report. Never throws. */
 export function initGemm(): Promise<void> {
+  return openGemm();
+}
+
+/** As initGemm(), for a worker beside others: its products run on one thread, and come to the same bits. */
+export function initGemmOfWorker(): Promise<void> {
+  return openGemm(1);
+}
+
+function openGemm(threads?: number): Promise<void> {
   if (!state) {
     try {
-      nativeProduct = openNativeProduct();
+      nativeProduct = openNativeProduct(threads);
       const error = productError(gemm);
       state = { engine: 'onnxruntime', selfCheckError: error };
       if (!(error < MAX_PRODUCT_ERROR)) throw new Error(`its products are wrong (relative error ${error})`);

@@ -1,65 +1,30 @@
 /**
- * The sum of a matrix's singular values in float32, by products alone. X is driven towards the orthogonal factor of the
- * matrix by odd polynomials of degree five, each the best there is for the interval that the singular values lie in by
- * then (Amsel et al. 2025, arXiv 2505.16932); the sum is then ⟨M, X⟩. A singular value below the interval loses part of
- * itself, never more: the error is at most the interval's lower end a value, and in practice far less.
+ * The sum of a matrix's singular values in float32, by products alone. M is driven towards its orthogonal factor X by odd
+ * polynomials of degree five, each the best there is for the interval that the singular values lie in by then (Amsel et al.
+ * 2025, arXiv 2505.16932); the sum is then ⟨M, X⟩. Once the interval is not too long for float32, S = X Xᵀ and Y = M Xᵀ take
+ * the place of X: p × p products, of which the last step, of degree nine, needs two, since only its trace is asked for. A
+ * singular value below the interval loses part of itself, never more: the error is at most the interval's lower end a
+ * value, and in practice far less.
  */
 import { breathe } from './call.js';
-import { gemm } from './gemm.js';
+import { gemm, transposed } from './gemm.js';
 import { largestOf, powerBelow } from './matrix.js';
+import { bestOdd } from './bestOdd.js';
 
 /** Singular values of less than this share of the bound above them are taken for small. */
 const LOWEST = 1e-3;
-/** Two steps whose sums differ by less than this share have converged. */
-const CONVERGED = 1e-6;
-const MOST_STEPS = 24;
-
-/** a·x + b·x³ + c·x⁵, and how far from 1 it stays on the interval. */
-interface Quintic {
-  a: number;
-  b: number;
-  c: number;
-  error: number;
-}
-
-/** The odd quintic nearest to 1 on [low, 1], by Remez exchange: the error has equal size at four points. */
-export function bestQuintic(low: number): Quintic {
-  // So close to 1 that the exchange would divide by what cancels: Newton and Schulz's polynomial.
-  if (low > 1 - 1e-5) return { a: 15 / 8, b: -10 / 8, c: 3 / 8, error: 0 };
-  let [q, r] = [(3 * low + 1) / 4, (low + 3) / 4];
-  let found: Quintic = { a: 0, b: 0, c: 0, error: Infinity };
-  for (let round = 0; round < 50; round++) {
-    const rows = [low, q, r, 1].map((x, i) => [x, x ** 3, x ** 5, i % 2 === 0 ? 1 : -1, 1]);
-    const [a, b, c, error] = solve(rows);
-    const settled = Math.abs(error - found.error) <= 1e-14;
-    found = { a, b, c, error };
-    if (settled) break;
-    const root = Math.sqrt(9 * b * b - 20 * a * c);
-    [q, r] = [Math.sqrt((-3 * b - root) / (10 * c)), Math.sqrt((-3 * b + root) / (10 * c))];
-  }
-  return found;
-}
-
-/** Gaussian elimination with row exchange; each row ends with its right-hand side. */
-function solve(rows: number[][]): number[] {
-  const n = rows.length;
-  for (let k = 0; k < n; k++) {
-    let best = k;
-    for (let i = k + 1; i < n; i++) if (Math.abs(rows[i][k]) > Math.abs(rows[best][k])) best = i;
-    [rows[k], rows[best]] = [rows[best], rows[k]];
-    for (let i = k + 1; i < n; i++) {
-      const f = rows[i][k] / rows[k][k];
-      for (let j = k; j <= n; j++) rows[i][j] -= f * rows[k][j];
-    }
-  }
-  const x = new Array<number>(n).fill(0);
-  for (let k = n - 1; k >= 0; k--) {
-    let sum = rows[k][n];
-    for (let j = k + 1; j < n; j++) sum -= rows[k][j] * x[j];
-    x[k] = sum / rows[k][k];
-  }
-  return x;
-}
+/** From here on squares of singular values keep enough digits in float32. */
+const SQUARES_FROM = 0.03;
+/** The last step is taken from here on: its error is below 1e-3 of a value then, and of the sum far less. */
+const LAST_FROM = 0.6;
+/** Degrees nine and seven of the last step agree to this share of the sum: the error of nine is a tenth of that or less. */
+const CONVERGED = 1e-5;
+/** What the interval is lengthened to when they do not agree: the guess of the smallest value was too high. */
+const LENGTHENED = 0.2;
+const MOST_STEPS = 16;
+/** Coefficients of a step, and of the last one. */
+const STEP = 3;
+const LAST = 5;
 
 function inner(a: Float32Array, b: Float32Array): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
@@ -74,56 +39,136 @@ function inner(a: Float32Array, b: Float32Array): number {
   return s0 + s1 + s2 + s3;
 }
 
-/**
- * Σ of the singular values of m [p × q], p ≤ q (else it is given transposed). About 1e-5 of the largest a value; the same
- * bits for the same matrix. `lowest`: a guess of the smallest singular value, which only saves steps.
- * @throws RangeError on p > q and on entries that are not finite
- */
-export async function nuclearNorm(given: Float32Array, p: number, q: number, lowest = 0): Promise<number> {
-  if (p > q) throw new RangeError(`nuclearNorm takes p ≤ q but got ${p} × ${q}; give the transposed matrix`);
-  if (given.length === 0) return 0;
-  const scale = powerBelow(largestOf(given));
-  const m = new Float32Array(given.length);
-  for (let i = 0; i < m.length; i++) m[i] = given[i] / scale;
-  let R: Float32Array = gemm(m, m, p, p, q, { transB: true });
-  const size = Math.sqrt(inner(R, R));
-  if (size === 0) return 0;
-  if (!Number.isFinite(size))
-    throw new RangeError(`nuclearNorm: the ${p} × ${q} matrix has entries that are not finite`);
-  let R2: Float32Array = gemm(R, R, p, p, p);
-  // (Σ σ⁸)^⅛ is above every σ, and rarely far above; a little more, since it was rounded.
-  let unit = 1.001 * Math.sqrt(Math.sqrt(Math.sqrt(inner(R2, R2))));
-  let X: Float32Array = m;
-  let low = Math.max(LOWEST, Math.min(0.9, (0.7 * lowest) / unit));
-  let before = 0;
-  for (let step = 0; step < MOST_STEPS; step++) {
-    const quintic = bestQuintic(low);
-    // Scaled so that the interval ends at 1 again.
-    const top = 1 + Math.max(quintic.error, 1e-6);
-    X = gemm(polynomial(quintic, R, R2, p, unit, top), X, p, q, p);
-    low = Math.max(low, (1 - quintic.error) / top);
-    unit = 1;
-    const sum = inner(m, X);
-    if (low > 1 - 1e-3 && Math.abs(sum - before) <= CONVERGED * sum) return sum * scale;
-    before = sum;
-    await breathe();
-    R = gemm(X, X, p, p, q, { transB: true, out: R });
-    R2 = gemm(R, R, p, p, p, { out: R2 });
-  }
-  return before * scale;
+function times(a: Float32Array, by: number, out: Float32Array = new Float32Array(a.length)): Float32Array {
+  for (let i = 0; i < a.length; i++) out[i] = a[i] * by;
+  return out;
 }
 
-/** (a·I + b·R/unit² + c·R2/unit⁴) / (unit · top), in the place of R2. */
-function polynomial(
-  { a, b, c }: Quintic,
-  R: Float32Array,
-  R2: Float32Array,
-  p: number,
+/** Square matrices of one size, in memory that is used again. */
+class Squares {
+  readonly #free: Float32Array[] = [];
+
+  constructor(readonly p: number) {}
+
+  times(a: Float32Array, b: Float32Array): Float32Array {
+    const { p } = this;
+    return gemm(a, b, p, p, p, { out: this.#free.pop() ?? new Float32Array(p * p) });
+  }
+
+  done(matrix: Float32Array): void {
+    this.#free.push(matrix);
+  }
+
+  trace(a: Float32Array): number {
+    let sum = 0;
+    for (let i = 0; i < a.length; i += this.p + 1) sum += a[i];
+    return sum;
+  }
+}
+
+/**
+ * Σ of the singular values of m [p × q]. About 1e-7 of the sum where they spread evenly, 1e-5 of the largest a value at
+ * worst; the same bits for the same matrix. `lowest`: a guess of the smallest singular value, which only saves steps.
+ * @throws RangeError on entries that are not finite
+ */
+export async function nuclearNorm(given: Float32Array, p: number, q: number, lowest = 0): Promise<number> {
+  if (given.length === 0) return 0;
+  const size = powerBelow(largestOf(given));
+  // A copy only where squares of squares could leave float32.
+  const scale = size > 1e-3 && size < 1e3 ? 1 : size;
+  const scaled = scale === 1 ? given : times(given, 1 / scale);
+  const m = p <= q ? scaled : transposed(scaled, p, q);
+  const wide = { m, p: Math.min(p, q), q: Math.max(p, q) };
+  const squares = new Squares(wide.p);
+  const R = gemm(m, m, wide.p, wide.p, wide.q, { transB: true });
+  const squared = squares.trace(R);
+  if (squared === 0) return 0;
+  if (!Number.isFinite(squared))
+    throw new RangeError(`nuclearNorm: the ${p} × ${q} matrix has entries that are not finite`);
+  const R2 = squares.times(R, R);
+  const R4 = squares.times(R2, R2);
+  // (Σ σ¹⁶)^(1/16) is above every σ, and rarely far above; a little more, since it was rounded.
+  const unit = 1.001 * inner(R4, R4) ** (1 / 16);
+  squares.done(R4);
+  const S = times(R, unit ** -2, R);
+  const S2 = times(R2, unit ** -4, R2);
+  const low = Math.max(LOWEST, Math.min(0.9, (0.8 * lowest) / (unit * scale)));
+  const state = low < SQUARES_FROM ? await shortened(wide, { S, S2, Y: S, low }, unit, squares) : { S, S2, Y: S, low };
+  return (await rootTrace(state, squares)) * unit * scale;
+}
+
+/** X drives on: S = X Xᵀ of singular values in [low, 1], S2 its square, Y = M Xᵀ / unit. All are written over. */
+interface Squared {
+  S: Float32Array;
+  S2: Float32Array;
+  Y: Float32Array;
+  low: number;
+}
+
+/** The polynomial of a step in the place of S2, and the lower end of the interval behind it. */
+function step(S: Float32Array, S2: Float32Array, low: number, p: number): number {
+  const { coefficients, error } = bestOdd(low, STEP);
+  // Scaled so that the interval ends at 1 again.
+  const top = 1 + Math.max(error, 1e-6);
+  const [a, b, c] = coefficients.map((v) => v / top);
+  for (let i = 0; i < S2.length; i++) S2[i] = b * S[i] + c * S2[i];
+  for (let i = 0; i < p; i++) S2[i * p + i] += a;
+  return (1 - error) / top;
+}
+
+/** Steps of X itself, until its squares keep enough digits. */
+async function shortened(
+  { m, p, q }: { m: Float32Array; p: number; q: number },
+  { S, S2, low }: Squared,
   unit: number,
-  top: number,
-): Float32Array {
-  const [one, two, four] = [a / (unit * top), b / (unit ** 3 * top), c / (unit ** 5 * top)];
-  for (let i = 0; i < R2.length; i++) R2[i] = two * R[i] + four * R2[i];
-  for (let i = 0; i < p; i++) R2[i * p + i] += one;
-  return R2;
+  squares: Squares,
+): Promise<Squared> {
+  let X = times(m, 1 / unit);
+  while (low < SQUARES_FROM) {
+    low = step(S, S2, low, p);
+    X = gemm(S2, X, p, q, p);
+    await breathe();
+    S = gemm(X, X, p, p, q, { transB: true, out: S });
+    squares.done(S2);
+    S2 = squares.times(S, S);
+  }
+  return { S, S2, Y: times(gemm(m, X, p, p, q, { transB: true }), 1 / unit), low };
+}
+
+/** ⟨M, X⟩ / unit in the end. */
+async function rootTrace({ S, S2, Y, low }: Squared, squares: Squares): Promise<number> {
+  for (let steps = 0; ; steps++) {
+    if (low >= LAST_FROM) {
+      const { sum, error } = lastStep(Y, S, S2, low, squares);
+      if (error <= CONVERGED * sum || steps >= MOST_STEPS) return sum;
+      if (low > 0.9) low = LENGTHENED;
+    }
+    low = step(S, S2, low, squares.p);
+    const HS = squares.times(S2, S);
+    const next = Y === S ? HS : squares.times(S2, Y);
+    if (Y !== S) squares.done(Y);
+    squares.done(S);
+    S = squares.times(HS, S2);
+    if (next !== HS) squares.done(HS);
+    Y = next;
+    squares.done(S2);
+    S2 = squares.times(S, S);
+    await breathe();
+  }
+}
+
+/** tr(Y f(S)) for f(S) near S^(-½) on [low², 1], of degree four in S, and how far that of degree three is from it. */
+function lastStep(
+  Y: Float32Array,
+  S: Float32Array,
+  S2: Float32Array,
+  low: number,
+  squares: Squares,
+): { sum: number; error: number } {
+  const YS2 = squares.times(Y, S2);
+  const traces = [squares.trace(Y), inner(Y, S), inner(Y, S2), inner(YS2, S), inner(YS2, S2)];
+  squares.done(YS2);
+  const by = (terms: number): number => bestOdd(low, terms).coefficients.reduce((s, c, i) => s + c * traces[i], 0);
+  const sum = by(LAST);
+  return { sum, error: Math.abs(sum - by(LAST - 1)) };
 }

@@ -6,6 +6,8 @@ import { labelsOfDistances, type LabelRequest } from './clustering/labels.js';
 import { takePart } from './shared/phaseTable.js';
 import type { PhaseRequest } from './shared/pieces.js';
 import { drawSpan, type SpanRequest } from './sampling/span.js';
+import { initGemmOfWorker } from './gemm.js';
+import { shuffledNorms, type ShuffledProduct } from './shuffledNorms.js';
 import { shortestPaths, type DistanceGraph } from './shortestPaths.js';
 
 export interface TaskResult {
@@ -32,6 +34,13 @@ export const poolTasks: Readonly<Record<string, PoolTask>> = {
   /** Clusters of points by HDBSCAN or agglomerative clustering. */
   clusterLabels: (payload) => {
     const value = labelsOfDistances(payload as LabelRequest);
+    return { value, transfer: [value.buffer as ArrayBuffer] };
+  },
+  /** Null runs of SVCCA; each worker multiplies on one thread. */
+  shuffledNorms: async (payload) => {
+    await initGemmOfWorker();
+    const { product, orders } = payload as { product: ShuffledProduct; orders: Uint32Array };
+    const value = await shuffledNorms(product, orders);
     return { value, transfer: [value.buffer as ArrayBuffer] };
   },
   /** Pieces of a phase of work on shared memory, until none is left. */

@@ -3,18 +3,18 @@
  * columns. Shuffling the pairing permutes the rows of Uy, so a null run is one product and one small decomposition.
  * SVCCA: Raghu et al. 2017 (arXiv 1706.05806). PWCCA: Morcos et al. 2018 (arXiv 1806.05759).
  */
-import { transposed } from '../compute/gemm.js';
-import { nuclearNorm } from '../compute/nuclearNorm.js';
+import { shuffledNorms } from '../compute/shuffledNorms.js';
 import {
   crossProduct,
   crossProductOfNull,
   isLargeNull,
   leftSingular,
-  singleCrossProduct,
+  single,
+  singleTurned,
   singularValues,
   type Side,
 } from './coordinates.js';
-import type { Metric } from './metric.js';
+import type { Metric, NormNulls } from './metric.js';
 
 interface Basis {
   n: number;
@@ -43,18 +43,17 @@ function lowestByChance(x: Basis, y: Basis): number {
 }
 
 /** The mean of many correlations of a null run: their sum alone is asked for, and float32 products give it. */
-async function meanOfLargeNull(x: Basis, y: Basis, order: Uint32Array): Promise<number> {
-  const cross =
-    x.k <= y.k
-      ? await singleCrossProduct(x.U, x.k, y.U, y.k, x.n, order)
-      : transposed(await singleCrossProduct(x.U, x.k, y.U, y.k, x.n, order), x.k, y.k);
-  const [low, high] = x.k <= y.k ? [x.k, y.k] : [y.k, x.k];
-  return (await nuclearNorm(cross, low, high, lowestByChance(x, y))) / low;
+function norms(x: Basis, y: Basis): NormNulls | undefined {
+  const directions = Math.min(x.k, y.k);
+  if (directions < MANY_DIRECTIONS || !isLargeNull(x.n, x.k, y.k)) return undefined;
+  const [left, right] = [singleTurned(x.U, x.n, x.k), single(y.U)];
+  const product = { n: x.n, p: x.k, q: y.k, left, right, lowest: lowestByChance(x, y) };
+  return { product, value: (sum) => Math.min(1, sum / directions) };
 }
 
 async function meanCorrelation(x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<number> {
-  if (isNull && Math.min(x.k, y.k) >= MANY_DIRECTIONS && isLargeNull(x.n, x.k, y.k))
-    return meanOfLargeNull(x, y, order);
+  const large = isNull ? norms(x, y) : undefined;
+  if (large) return large.value((await shuffledNorms(large.product, order))[0]);
   const r = await singularValues(await product(x, y, order, isNull), x.k, y.k);
   return r.reduce((s, v) => s + Math.min(1, v), 0) / r.length;
 }
@@ -96,6 +95,7 @@ function forcedOnes(x: Basis, y: Basis, n: number): string | undefined {
 export const svcca: Metric<Basis> = {
   prepare: (side) => truncated(side, variance99),
   value: meanCorrelation,
+  norms,
   describe: (x, y) => `corrected, 99 % variance: kX = ${x.k}, kY = ${y.k}`,
   warning: forcedOnes,
 };
@@ -104,6 +104,7 @@ export const svcca: Metric<Basis> = {
 export const svccaPublished: Metric<Basis> = {
   prepare: (side) => truncated(side, () => 1),
   value: meanCorrelation,
+  norms,
   describe: () => 'published (first component of each side only): |r| of the two first PCs, kX = kY = 1',
 };
 
@@ -115,6 +116,7 @@ async function fullBasis(side: Side): Promise<Basis> {
 export const cca: Metric<Basis> = {
   prepare: fullBasis,
   value: meanCorrelation,
+  norms,
   describe: (x, y) => `mean of ${Math.min(x.k, y.k)} canonical correlations: rank ${x.k} and ${y.k}`,
   warning: forcedOnes,
 };

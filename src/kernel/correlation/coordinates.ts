@@ -1,6 +1,6 @@
 /** Float64 linear algebra under the similarity scores: one side of the pairs, its principal coordinates, products. */
 import { breathe } from '../compute/call.js';
-import { gemm } from '../compute/gemm.js';
+import { gemm, transposed } from '../compute/gemm.js';
 import { symmetricEigen, symmetricEigenvalues } from '../compute/linalg.js';
 import { largestOf, powerBelow, type Matrix } from '../compute/matrix.js';
 import { once } from '../compute/work.js';
@@ -196,29 +196,22 @@ const EXACT_UP_TO = 1e6;
 /** Whether a null run of this size takes float32 products. */
 export const isLargeNull = (n: number, p: number, q: number): boolean => n * p * q > EXACT_UP_TO;
 
-/** Float32 copies of the operands of null runs, which many runs share. */
-const singles = new WeakMap<Float64Array, Float32Array>();
+/** Float32 copies of the operands of null runs, which many runs share: as they lie, and turned. */
+const plains = new WeakMap<Float64Array, Float32Array>();
+const turnedOnes = new WeakMap<Float64Array, Float32Array>();
 
-function single(x: Float64Array): Float32Array {
-  let copy = singles.get(x);
-  if (!copy) singles.set(x, (copy = Float32Array.from(x)));
+/** x in float32. */
+export function single(x: Float64Array): Float32Array {
+  let copy = plains.get(x);
+  if (!copy) plains.set(x, (copy = Float32Array.from(x)));
   return copy;
 }
 
-/** As crossProduct, in float32. */
-export async function singleCrossProduct(
-  a: Float64Array,
-  p: number,
-  b: Float64Array,
-  q: number,
-  n: number,
-  order: Uint32Array,
-): Promise<Float32Array> {
-  const from = single(b);
-  const shuffled = new Float32Array(n * q);
-  for (let i = 0; i < n; i++) shuffled.set(from.subarray(order[i] * q, (order[i] + 1) * q), i * q);
-  await breathe();
-  return gemm(single(a), shuffled, p, q, n, { transA: true });
+/** x [n × k] turned to k × n, in float32: products with it are faster by a third. */
+export function singleTurned(x: Float64Array, n: number, k: number): Float32Array {
+  let copy = turnedOnes.get(x);
+  if (!copy) turnedOnes.set(x, (copy = transposed(Float32Array.from(x), n, k)));
+  return copy;
 }
 
 /** As crossProduct, for null runs: float32 where float64 would take long. */
@@ -231,7 +224,11 @@ export async function crossProductOfNull(
   order: Uint32Array,
 ): Promise<Float64Array> {
   if (!isLargeNull(n, p, q)) return crossProduct(a, p, b, q, n, order);
-  return Float64Array.from(await singleCrossProduct(a, p, b, q, n, order));
+  const right = single(b);
+  const shuffled = new Float32Array(n * q);
+  for (let i = 0; i < n; i++) shuffled.set(right.subarray(order[i] * q, (order[i] + 1) * q), i * q);
+  await breathe();
+  return Float64Array.from(gemm(singleTurned(a, n, p), shuffled, p, q, n));
 }
 
 /** xᵀ · x, d × d, float64: the lower triangle, four rows of x at a time, and its mirror. */

@@ -21,6 +21,7 @@ import { pairAssociations } from './association.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
 import { hubs } from './hubs.js';
 import { pairLabels } from './pairLabels.js';
+import { poolNulls } from './poolNulls.js';
 import {
   FILTERS,
   requireFilters,
@@ -137,7 +138,17 @@ function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreO
   const { kind, runs, seed } = membersGiven(given.nulls, 'runs');
   const { x = saeA.decoder, y = saeB.decoder } = (pools ?? {}) as Partial<NonNullable<ScoreOptions['pools']>>;
   const drawn = kind === 'random-features' ? { pools: { x, y } } : {};
-  return { metrics, nulls: runs, seed, null: kind, neighbours: neighbors, rsaRows, intervals, ...drawn };
+  return {
+    metrics,
+    nulls: runs,
+    seed,
+    null: kind,
+    neighbours: neighbors,
+    rsaRows,
+    intervals,
+    shareNulls: poolNulls,
+    ...drawn,
+  };
 }
 
 function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side: string): void {

@@ -63,7 +63,7 @@ export const grid = verb({
   },
   keep: {
     kind: 'correlation-grid',
-    version: 1,
+    version: 2,
     what: 'Layer grid',
     resume: true,
     inputs: (_, a, b, data) => ({

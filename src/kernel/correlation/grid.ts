@@ -9,6 +9,7 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { correlateArtifact } from './artifact.js';
 import type { CorrelateParameters } from './options.js';
+import { poolNulls } from './poolNulls.js';
 import { similarityScores, type ScoreOptions } from './scores.js';
 import type { SimilarityScore } from './types.js';
 
@@ -93,7 +94,7 @@ export async function layerGrid(a: GridSide, b: GridSide, data: Tokens, o: GridO
     return {
       ...{ a: i, b: j, pairs: n, tokens, method },
       meanR: n > 0 ? pairs.r.reduce((sum, r) => sum + r, 0) / n : null,
-      scores: n < 3 ? [] : await similarityScores(rows[0], rows[1], { ...o.scores, ...call }),
+      scores: n < 3 ? [] : await similarityScores(rows[0], rows[1], { ...o.scores, shareNulls: poolNulls, ...call }),
     };
   };
   const cells: Kept[] = [];

@@ -2,6 +2,7 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
+import { shuffledNorms, type ShuffledProduct } from '../compute/shuffledNorms.js';
 import { mean } from '../compute/statistics.js';
 import { cca, pwcca, svcca, svccaPublished } from './cca.js';
 import { cka, ckaDebiased } from './cka.js';
@@ -32,9 +33,29 @@ export interface ScoreOptions extends CallOptions {
   neighbours?: number;
   /** Half-samples for an interval of each score over pairs; default 0, none. */
   intervals?: number;
+  /** Who makes large null runs; default this thread, one by one. The same bits whoever does. */
+  shareNulls?: ShareNulls;
   /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
   rsaRows?: number;
 }
+
+/** Sums of singular values of `runs` shuffles in the order of nextOrder(); tells how many are done. */
+export type ShareNulls = (
+  product: ShuffledProduct,
+  runs: number,
+  nextOrder: () => Uint32Array,
+  call: { signal?: AbortSignal; done(runs: number): void },
+) => Promise<Float64Array>;
+
+const oneByOne: ShareNulls = async (product, runs, nextOrder, { signal, done }) => {
+  const sums = new Float64Array(runs);
+  for (let run = 0; run < runs; run++) {
+    checkAborted(signal, 'null runs');
+    [sums[run]] = await shuffledNorms(product, nextOrder());
+    done(run + 1);
+  }
+  return sums;
+};
 
 /**
  * Scores n paired rows, X [n × dX] and Y [n × dY]; the widths may differ. Sums are float64. Every score comes with the
@@ -86,7 +107,7 @@ async function score(
   { x, y }: { x: Side; y: Side },
   options: ScoreOptions & { nulls: number; seed: number },
 ): Promise<SimilarityScore> {
-  const { nulls: runs, seed, signal, pools } = options;
+  const { seed, signal } = options;
   const { n } = x;
   checkAborted(signal, name);
   const px = await metric.prepare(x);
@@ -94,20 +115,7 @@ async function score(
   const py = await metric.prepare(y);
   const identity = Uint32Array.from({ length: n }, (_, i) => i);
   const value = await metric.value(px, py, identity, false);
-  const random = new Random(seed).fork(name);
-  const values = new Float64Array(runs);
-  for (let run = 0; run < runs; run++) {
-    checkAborted(signal, name);
-    if (options.null === 'random-features' && pools) {
-      const rx = await metric.prepare(randomSide('random X', pools.x, n, random));
-      const ry = await metric.prepare(randomSide('random Y', pools.y, n, random));
-      values[run] = await metric.value(rx, ry, identity, true);
-    } else {
-      values[run] = await metric.value(px, py, random.permutation(n), true);
-    }
-    options.onProgress?.({ label: `${name} null`, done: run + 1, total: runs, unit: 'runs' });
-    await breathe();
-  }
+  const values = await nullValues(name, metric, { x: px, y: py, n }, options);
   const warning = metric.warning?.(px, py, n);
   const interval = await halfInterval(metric, { x, y }, value, new Random(seed).fork(`${name} interval`), options);
   const beside = besideNull(value, values, {
@@ -119,6 +127,39 @@ async function score(
     ...(warning ? { warning } : {}),
   });
   return interval ? { ...beside, interval } : beside;
+}
+
+/** The score of every null run, in the order of the runs. */
+async function nullValues(
+  name: MetricName,
+  metric: Metric,
+  { x, y, n }: { x: unknown; y: unknown; n: number },
+  { nulls: runs, seed, signal, pools, onProgress, ...options }: ScoreOptions & { nulls: number; seed: number },
+): Promise<Float64Array> {
+  const random = new Random(seed).fork(name);
+  const done = (count: number): void => onProgress?.({ label: `${name} null`, done: count, total: runs, unit: 'runs' });
+  const drawn = options.null === 'random-features' ? pools : undefined;
+  const norms = drawn ? undefined : metric.norms?.(x, y);
+  if (norms) {
+    const share = options.shareNulls ?? oneByOne;
+    const sums = await share(norms.product, runs, () => random.permutation(n), { signal, done });
+    return sums.map(norms.value);
+  }
+  const identity = Uint32Array.from({ length: n }, (_, i) => i);
+  const values = new Float64Array(runs);
+  for (let run = 0; run < runs; run++) {
+    checkAborted(signal, name);
+    if (drawn) {
+      const rx = await metric.prepare(randomSide('random X', drawn.x, n, random));
+      const ry = await metric.prepare(randomSide('random Y', drawn.y, n, random));
+      values[run] = await metric.value(rx, ry, identity, true);
+    } else {
+      values[run] = await metric.value(x, y, random.permutation(n), true);
+    }
+    done(run + 1);
+    await breathe();
+  }
+  return values;
 }
 
 /** Level of the intervals of scores. */

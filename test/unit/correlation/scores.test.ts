@@ -361,20 +361,6 @@ describe('a change of scale', () => {
   }, 60_000);
 });
 
-describe('null runs of many directions', () => {
-  it('are those of float64 singular values', async () => {
-    const [n, dx, dy, runs] = [600, 130, 150, 6];
-    const [x, y] = [normal(n, dx, 1), normal(n, dy, 2)];
-    const fast = await one('cca', x, y, { nulls: runs, seed: 3 });
-    const random = new Random(3).fork('cca');
-    const exact: number[] = [];
-    for (let run = 0; run < runs; run++) exact.push((await one('cca', x, rowsInOrder(y, random.permutation(n)))).value);
-    const mean = exact.reduce((s, v) => s + v, 0) / runs;
-    expect(Math.abs(fast.null.mean - mean)).toBeLessThan(1e-6);
-    expect(Math.abs(fast.null.max - Math.max(...exact))).toBeLessThan(2e-6);
-  });
-});
-
 describe('intervals', () => {
   const pairsOf = (seed: number, n: number): [Matrix, Matrix] => {
     const next = normals(seed);
