@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { AbortError, breathe, checkAborted } from './call.js';
+import { GATE_COUNT, PROTECTED, TERMINATING } from './nativeCall.js';
 import { poolTasks } from './poolTasks.js';
 import type { PoolAnswer, PoolRequest } from './poolWorker.js';
 import { claimWork, repairAfterTermination } from './work.js';
@@ -27,7 +28,20 @@ interface Job {
 
 interface Slot {
   worker: Worker;
+  gate: Int32Array<SharedArrayBuffer>;
   job: Job | undefined;
+}
+
+/** Milliseconds between two looks whether a native call has ended. */
+const LOOK_MS = 5;
+
+/** Ends a worker, once it runs no native call: one that is cut off there takes the whole process with it. */
+async function endWorker({ worker, gate }: Slot): Promise<void> {
+  Atomics.store(gate, TERMINATING, 1);
+  // A worker that has ended has no thread.
+  while (Atomics.load(gate, PROTECTED) !== 0 && worker.threadId >= 0)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  await worker.terminate();
 }
 
 export interface PoolOptions {
@@ -133,8 +147,9 @@ export class Pool {
   }
 
   #open(bundle: string): Slot {
-    const worker = new Worker(bundle);
-    const slot: Slot = { worker, job: undefined };
+    const gate = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * GATE_COUNT));
+    const worker = new Worker(bundle, { workerData: gate });
+    const slot: Slot = { worker, gate, job: undefined };
     this.#slots.push(slot);
     worker.on('message', (answer: PoolAnswer) => {
       const job = slot.job;
@@ -169,7 +184,7 @@ export class Pool {
     if (slot) {
       slot.job = undefined;
       this.#drop(slot);
-      void slot.worker.terminate();
+      void endWorker(slot);
     }
     this.#queue = this.#queue.filter((j) => j !== job);
     job.reject(error);
@@ -178,7 +193,7 @@ export class Pool {
 
   /** A termination may have struck between any two steps of this class: new workers take the place of all. */
   restart(): void {
-    for (const { worker } of this.#slots.splice(0)) void worker.terminate();
+    for (const slot of this.#slots.splice(0)) void endWorker(slot);
   }
 
   /** Rejects what is waiting or running and ends the workers. */
@@ -190,7 +205,7 @@ export class Pool {
     this.#queue = [];
     for (const slot of slots) slot.job = undefined;
     for (const job of jobs) job.reject(new Error(`the worker pool was closed while task "${job.request.task}" ran`));
-    await Promise.all(slots.map((slot) => slot.worker.terminate()));
+    await Promise.all(slots.map(endWorker));
   }
 }
 

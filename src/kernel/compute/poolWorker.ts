@@ -1,5 +1,6 @@
 /** A pool worker: runs one task at a time and answers with its value or its error. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import { gateNativeCalls } from './nativeCall.js';
 import { poolTasks, type TaskResult } from './poolTasks.js';
 
 export interface PoolRequest {
@@ -8,6 +9,8 @@ export interface PoolRequest {
   payload: unknown;
 }
 export type PoolAnswer = { id: number; value: unknown } | { id: number; error: Error };
+
+if (workerData instanceof Int32Array) gateNativeCalls(workerData);
 
 parentPort?.on('message', (request: PoolRequest) => {
   void (async (): Promise<[PoolAnswer, ArrayBuffer[]]> => {

@@ -15,6 +15,7 @@ beforeAll(async () => {
   const source = path.resolve(import.meta.dirname, '../../../src/kernel/compute');
   const tasks = `
     import { poolTasks } from ${JSON.stringify(path.join(source, 'poolTasks.ts'))};
+    import { nativeCall } from ${JSON.stringify(path.join(source, 'nativeCall.ts'))};
     Object.assign(poolTasks, {
       spin: () => { for (;;); },
       exit: () => process.exit(7),
@@ -22,6 +23,16 @@ beforeAll(async () => {
       double: (x) => ({ value: x.map((v) => v * 2), transfer: [] }),
       give: (x) => ({ value: x, transfer: [x.buffer] }),
       thread: async () => ({ value: (await import('node:worker_threads')).threadId }),
+      native: (flag) => {
+        nativeCall(() => {
+          Atomics.store(flag, 0, 1);
+          Atomics.notify(flag, 0);
+          const end = performance.now() + 150;
+          while (performance.now() < end);
+          Atomics.store(flag, 1, 1);
+        });
+        for (;;);
+      },
       crash: () => { setTimeout(() => { throw new Error('late'); }); return new Promise(() => {}); },
     });
     import ${JSON.stringify(path.join(source, 'poolWorker.ts'))};`;
@@ -38,7 +49,7 @@ beforeAll(async () => {
     throw new RangeError(`bad ${String(p)}`);
   };
   table.give = (x) => ({ value: x, transfer: [(x as Float32Array).buffer] });
-  for (const name of ['spin', 'exit', 'thread', 'crash']) table[name] = () => ({ value: 0 });
+  for (const name of ['spin', 'exit', 'thread', 'crash', 'native']) table[name] = () => ({ value: 0 });
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
@@ -80,6 +91,18 @@ describe('a pool with workers', () => {
     await expect(spin).rejects.toMatchObject({ name: 'AbortError' });
     expect(await third).toBe(2);
     await expect(pool.run('echo', 1, { signal: running.signal })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('ends a worker after its native call and not inside, which would end the process', async () => {
+    pool = new Pool({ bundle, size: 1 });
+    const flag = new Int32Array(new SharedArrayBuffer(8));
+    const stop = new AbortController();
+    const native = pool.run('native', flag, { signal: stop.signal });
+    while (Atomics.load(flag, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    stop.abort();
+    await expect(native).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await pool.run('echo', 'alive')).toBe('alive');
+    while (Atomics.load(flag, 1) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   });
 
   it('rejects with the cause when a worker exits or crashes, and goes on', async () => {
