@@ -9,6 +9,7 @@ import { createLanguageFeatures } from './language/index.js';
 import { watchCellIds } from './notebook/cellIds.js';
 import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
+import { openFeaturePage } from './panels/featurePages.js';
 import { LinkHub } from './panels/linkHub.js';
 import { liveCalls } from './panels/liveCalls.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
@@ -38,6 +39,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     log,
     hub: new LinkHub(),
     open: (view, descriptor, folder, state) => panels.show({ view, descriptor, folder, state }),
+    openFeature: (folder, sae, feature) => openFeaturePage(panels, folder, sae, feature),
     live: liveCalls(() => sessions.all()),
   };
   const panels = new ViewPanels(views);

@@ -23,6 +23,7 @@ export const COMMAND = {
   exportJupyter: 'fgnb.exportJupyter',
   exportScript: 'fgnb.exportScript',
   importNotebook: 'fgnb.importNotebook',
+  openFeatureById: 'fgnb.openFeatureById',
   doctor: 'fgnb.doctor',
   showLog: 'fgnb.showLog',
   setUpGpu: 'fgnb.setUpGpu',

@@ -6,9 +6,23 @@ import type { PointLabel, TokenShare } from './tokens.js';
 export interface TableColumn {
   key: string;
   title: string;
-  /** How cells are formatted: numbers right-aligned with `digits` significant digits (default 4). */
-  type: 'number' | 'text';
+  /**
+   * How cells are formatted: numbers right-aligned with `digits` significant digits (default 4), numbers of features with
+   * the feature's label, a card, and the way to its page.
+   */
+  type: 'number' | 'text' | 'feature';
   digits?: number;
+  /** Of features: identity of their SAE, or the key under which each row has it. */
+  sae?: string | { key: string };
+}
+
+/** A feature as a cell of a table names it. */
+export interface CellFeature {
+  label: PointLabel;
+  firings: number;
+  /** Share of tokens on which it fires. */
+  firingRate: number;
+  examples?: FeatureExample[];
 }
 
 export interface TableDescriptor {
@@ -19,6 +33,8 @@ export interface TableDescriptor {
   /** Rows in the full result when `rows` was cut. */
   totalRows?: number;
   note?: string;
+  /** By identity of the SAE: its name, and those of the features in the cells, as far as the session knew them. */
+  saes?: Record<string, { name: string; features: Record<string, CellFeature> }>;
 }
 
 export interface ChartDescriptor {

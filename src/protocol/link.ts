@@ -6,8 +6,11 @@
 export interface LinkedSelection {
   /** Identity of the sender; views ignore their own messages. */
   source: string;
-  /** What happened: 'light' replaces what the source lit before (empty sets: clears it); 'pick' is a click on one feature. */
-  kind: 'light' | 'pick';
+  /**
+   * What happened: 'light' replaces what the source lit before (empty sets: clears it); 'pick' is a click on one feature;
+   * 'open' asks for the page of one feature besides.
+   */
+  kind: 'light' | 'pick' | 'open';
   sets: Array<{ sae: string; features: number[] }>;
   /** As shown, such as "node 12: 34 features". */
   label: string;
@@ -32,7 +35,8 @@ export function isLinkedSelection(value: unknown): value is LinkedSelection {
   if (typeof value !== 'object' || value === null) return false;
   const { source, kind, sets, label } = value as Partial<Record<keyof LinkedSelection, unknown>>;
   const text = (v: unknown) => typeof v === 'string' && v.length <= MAX_TEXT;
-  if (!text(source) || source === '' || !text(label) || (kind !== 'light' && kind !== 'pick')) return false;
+  if (!text(source) || source === '' || !text(label) || (kind !== 'light' && kind !== 'pick' && kind !== 'open'))
+    return false;
   if (!Array.isArray(sets) || sets.length > MAX_SETS) return false;
   let total = 0;
   for (const set of sets as unknown[]) {

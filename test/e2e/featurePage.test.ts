@@ -5,9 +5,11 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
+import type { Json, NotebookCell, OutputItem } from '#protocol/notebook.js';
 import { outputPageHtml } from '#protocol/outputPage.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
 import { viewMime } from '#protocol/views.js';
+import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { realFeaturePage, type MadePage } from '#test/kit/featurePage.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
@@ -19,6 +21,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
   let folder: string;
   let page: Page;
   let complaints: Complaints;
+  let script: string;
   let made: MadePage & { feature: number };
 
   const open = async (width: number, colorScheme: 'light' | 'dark', theme?: string): Promise<Page> => {
@@ -33,7 +36,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
   const boxOf = (title: string) => page.locator(`.fg-feature .box[aria-label="${title}"]`);
 
   beforeAll(async () => {
-    const bundles = await buildWebviews();
+    ({ report: script } = await buildWebviews());
     made = await realFeaturePage();
     browser = await openBrowser();
     folder = mkdtempSync(path.join(tmpdir(), 'fgnb-feature-'));
@@ -43,7 +46,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
         title: descriptor.meta.title,
         mime: viewMime('feature'),
         descriptor,
-        script: bundles.report,
+        script,
         nonce: 'abc123',
       },
       files: pageFilesOf({ id: descriptor.id, files }),
@@ -129,6 +132,41 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
     await page.keyboard.press('Enter');
     await page.getByText(/run fg\.show\.feature\(activations, \d+\) to see it/).waitFor();
     expect(await page.locator('.fg-feature .head .fg-label').count()).toBe(1);
+  });
+
+  test('numbers of features in tables have label and card, and a click opens the page of its SAE', async () => {
+    const { descriptor, files, tables } = made;
+    const code = (id: string, items: OutputItem[]): NotebookCell => ({
+      ...{ id, kind: 'code', language: 'fgnb-typescript', source: [] },
+      outputs: [{ items }],
+    });
+    const shownItem = { mime: viewMime('feature'), json: JSON.parse(JSON.stringify(descriptor)) as Json };
+    const cells = [...tables.map((items, i) => code(`t${i}`, items)), code('page', [shownItem])];
+    const html = reportHtml({
+      ...{ title: 'Tables', script, notebookJson: JSON.stringify({ fgnb: 1, metadata: {}, cells }), nonce: 'abc123' },
+      files: pageFilesOf({ id: descriptor.id, files }),
+    });
+    writeFileSync(path.join(folder, 'tables.html'), html);
+    const opened = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    await opened.goto(pathToFileURL(path.join(folder, 'tables.html')).href);
+    const row = opened.locator('.fg-table').first().locator('tbody tr').nth(1);
+    const name = row.locator('.fg-ref');
+    expect(await name.locator('.number').innerText()).toBe('#3');
+    expect(await name.locator('.words').innerText()).not.toBe('');
+    await name.hover();
+    const card = opened.locator('.fg-hovercard:popover-open');
+    await card.locator('.fg-example').first().waitFor();
+    expect(await card.innerText()).toMatch(/fires on [\d.]+ % of tokens/);
+    await opened.screenshot({ path: path.join(screenshots, 'feature-cells.png') });
+    await name.click();
+    await opened.locator('.fg-feature .head .number', { hasText: /^#3$/ }).waitFor();
+    // Of an SAE without a page there is the card alone.
+    const pairs = opened.locator('.fg-table').nth(1).locator('tbody tr').first().locator('.fg-ref');
+    expect(await pairs.evaluateAll((all) => all.map((each) => each.classList.contains('still')))).toEqual([
+      false,
+      true,
+    ]);
+    await opened.close();
   });
 
   test.each([

@@ -3,12 +3,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createFg } from '#kernel/api/index.js';
 import type { FeatureDescriptor } from '#protocol/feature.js';
+import { DISPLAY } from '#kernel/present/items.js';
 import { MIME } from '#protocol/mime.js';
+import type { OutputItem } from '#protocol/notebook.js';
 import { collectingContext, shownJson } from './context.js';
 
 export interface MadePage {
   descriptor: FeatureDescriptor;
   files: Record<string, Uint8Array>;
+  /** What the cell of a table of its features, and of features of the other SAE, shows. */
+  tables: OutputItem[][];
 }
 
 const models = path.resolve(import.meta.dirname, '../../examples/models');
@@ -39,7 +43,9 @@ export async function realFeaturePage(carried = 60): Promise<MadePage & { featur
     const descriptor = shownJson<FeatureDescriptor>(context, MIME.feature);
     const folder = path.join(context.outputFolder, descriptor.path);
     const files = Object.fromEntries(fs.readdirSync(folder).map((f) => [f, new Uint8Array(fs.readFileSync(path.join(folder, f)))])); // prettier-ignore
-    return { descriptor, files, feature };
+    const found = [await fg.activations.tokens(a, { features: [feature, 3, 5], top: 2 }), await fg.correlation.associations(map)]; // prettier-ignore
+    const tables = await Promise.all(found.map((each) => (each as unknown as { [DISPLAY](): Promise<OutputItem[]> })[DISPLAY]())); // prettier-ignore
+    return { descriptor, files, tables, feature };
   } finally {
     context.remove();
   }

@@ -2,11 +2,13 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { FeatureDescriptor } from '../../protocol/feature.js';
 import { CELL_LANGUAGE, NOTEBOOK_TYPE } from '../../protocol/notebook.js';
 import { newCellId } from '../../protocol/notebookCodec.js';
 import { VIEWS, type ViewKind, type ViewName } from '../../protocol/views.js';
 import { kernelConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
+import { featurePagesIn, saeOf } from '../panels/featurePages.js';
 import { activeNotebook, shownIn } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
@@ -93,6 +95,34 @@ export async function openView(context: CommandContext, view: ViewName, index?: 
         : await vscode.window.showQuickPick(items, { title, matchOnDetail: true });
   if (!chosen) return false;
   context.panels.show({ view, descriptor: chosen.descriptor, folder: notebookFolderOf(notebook) });
+  return true;
+}
+
+/** Opens the page of a feature by its number; asks for it, and of which SAE, where that is not said. */
+export async function openFeatureById(context: CommandContext, feature?: number): Promise<boolean> {
+  const notebook = activeNotebook();
+  const folder = notebook && notebookFolderOf(notebook);
+  const pages = folder === undefined ? [] : featurePagesIn(folder);
+  if (folder === undefined || pages.length === 0) {
+    void vscode.window.showInformationMessage(VIEWS.feature.open.none);
+    return false;
+  }
+  const bySae = [...new Map(pages.map((page) => [saeOf(page), page]).reverse() as Array<[string, FeatureDescriptor]>).values()]; // prettier-ignore
+  const items = bySae.map((page) => ({ label: page.meta.sets[0].title, page }));
+  const title = 'Open Feature by Id';
+  const chosen = items.length === 1 ? items[0] : await vscode.window.showQuickPick(items, { title });
+  if (!chosen) return false;
+  const last = chosen.page.meta.sets[0].points - 1;
+  const isFeature = (text: string): boolean => /^\s*#?\d+\s*$/.test(text) && Number(text.replace('#', '')) <= last;
+  const typed =
+    feature === undefined
+      ? await vscode.window.showInputBox({
+          ...{ title, prompt: `${chosen.label}: a number from 0 to ${last}` },
+          validateInput: (text) => (isFeature(text) ? undefined : `expected a number from 0 to ${last}`),
+        })
+      : String(feature);
+  if (typed === undefined || !isFeature(typed)) return false;
+  context.panels.showFeature(chosen.page, folder, Number(typed.replace('#', '')));
   return true;
 }
 

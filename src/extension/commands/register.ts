@@ -30,6 +30,7 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
     [COMMAND.exportJupyter]: (target) => convert.exportAs(context, '.ipynb', text(target)),
     [COMMAND.exportScript]: (target) => convert.exportAs(context, '.ts', text(target)),
     [COMMAND.importNotebook]: (source, target) => convert.importNotebook(context, fileOf(source), text(target)),
+    [COMMAND.openFeatureById]: (feature) => notebook.openFeatureById(context, number(feature)),
     [COMMAND.restartKernel]: () => kernel.restartKernel(context).then(() => undefined),
     [COMMAND.restartAndRunAll]: () => kernel.restartAndRunAll(context),
     [COMMAND.interruptKernel]: () => kernel.interruptKernel(context),

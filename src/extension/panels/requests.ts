@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Descriptor } from '../../protocol/bundle.js';
 import { LIVE_GONE, LIVE_SUPERSEDED } from '../../protocol/live.js';
+import type { LinkedSelection } from '../../protocol/link.js';
 import { asDescriptor, VIEW_NAMES, type ViewName } from '../../protocol/views.js';
 import {
   MAX_READ_BYTES,
@@ -43,6 +44,12 @@ function viewOf(params: WebviewRequests['view.page']['params']): [ViewName, Desc
   return [params.view, descriptor];
 }
 
+/** A click on the name of a feature opens its page. `selection` was checked by the hub. */
+function openAsked({ kind, sets }: LinkedSelection, { services, folder }: RequestHost): void {
+  const [{ sae, features }] = kind === 'open' && sets.length > 0 ? sets : [{ sae: '', features: [] }];
+  if (features.length > 0) services.openFeature(folder, sae, features[0]);
+}
+
 async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unknown> {
   const { services, folder } = host;
   switch (request.method) {
@@ -59,6 +66,7 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
       return services.live.state(folder, request.params.view);
     case 'link.send':
       host.link.send(request.params.selection);
+      openAsked(request.params.selection, host);
       return null;
     case 'file.save':
       return saveFile(request.params, folder);

@@ -13,4 +13,6 @@ export interface ViewServices {
   live: LiveCalls;
   /** Shows a view in a panel. */
   open(view: ViewName, descriptor: Descriptor, folder: string, state: JsonObject | undefined): void;
+  /** Shows the page of a feature in a panel, where a notebook of the folder has the page of its SAE; else says how to make one. */
+  openFeature(folder: string, sae: string, feature: number): void;
 }

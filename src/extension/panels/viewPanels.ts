@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { Descriptor } from '../../protocol/bundle.js';
+import type { FeatureDescriptor } from '../../protocol/feature.js';
+import type { LinkedSelection } from '../../protocol/link.js';
 import { NOTEBOOK_TYPE, type JsonObject } from '../../protocol/notebook.js';
 import { asDescriptor, panelType, VIEW_NAMES, VIEWS, type ViewName } from '../../protocol/views.js';
 import {
@@ -26,8 +28,16 @@ interface Shown {
   state?: JsonObject;
 }
 
+interface OpenPanel {
+  view: ViewName;
+  panel: vscode.WebviewPanel;
+  post(message: ToWebview): void;
+  /** For a panel that was hidden: told when its page is there again. */
+  later?: LinkedSelection;
+}
+
 export class ViewPanels implements vscode.Disposable {
-  private readonly open = new Map<string, { view: ViewName; panel: vscode.WebviewPanel }>();
+  private readonly open = new Map<string, OpenPanel>();
   private readonly counts = new Map<WebviewMethod, number>();
   private readonly registrations: vscode.Disposable[];
 
@@ -56,6 +66,18 @@ export class ViewPanels implements vscode.Disposable {
     this.fill(vscode.window.createWebviewPanel(panelType(view), descriptor.meta.title, beside, {}), shown);
   }
 
+  /** Shows a feature in its page, in the panel of the page when it has one already. */
+  showFeature(descriptor: FeatureDescriptor, folder: string, feature: number): void {
+    const shown: Shown = { view: 'feature', descriptor, folder, state: { feature } };
+    const known = this.open.get(keyOf(shown));
+    if (!known) return this.show(shown);
+    const sets = [{ sae: descriptor.meta.sets[0].sae.id, features: [feature] }];
+    const selection: LinkedSelection = { source: 'host', kind: 'open', sets, label: `feature ${feature}` };
+    if (known.panel.visible) known.post({ type: 'link', selection });
+    else known.later = selection;
+    known.panel.reveal(undefined, false);
+  }
+
   /** Titles of the open panels of a kind: for tests. */
   titles(view: ViewName): string[] {
     return [...this.open.values()].flatMap((each) => (each.view === view ? [each.panel.title] : []));
@@ -79,9 +101,9 @@ export class ViewPanels implements vscode.Disposable {
       dark: vscode.Uri.joinPath(media, 'file-dark.svg'),
     };
     const key = keyOf(shown);
-    this.open.set(key, { view, panel });
     const post = (message: ToWebview): void =>
       void webview.postMessage(message).then(undefined, (e: unknown) => log.warn(`${view} panel: ${String(e)}`));
+    this.open.set(key, { view, panel, post });
     const port = hub.join({ folder, post: (selection) => post({ type: 'link', selection }) });
     panel.onDidDispose(() => {
       this.open.delete(key);
@@ -99,17 +121,19 @@ export class ViewPanels implements vscode.Disposable {
 
   private receive(
     message: FromWebview,
-    { view, descriptor, state }: Shown,
+    shown: Shown,
     host: RequestHost,
     port: LinkPort,
     post: (message: ToWebview) => void,
   ): void {
+    const { view, descriptor, state } = shown;
     switch (message.type) {
       case 'ready': {
         const reason = refusal(message.protocol);
         if (reason !== null) return post({ type: 'refused', reason });
         post({ type: 'init', view, descriptor, host: { notebookFolder: host.folder }, ...(state && { state }) });
-        return port.replay();
+        port.replay();
+        return this.tellLater(shown);
       }
       case 'request':
         return void reply(message, host).then((answer) => {
@@ -119,6 +143,12 @@ export class ViewPanels implements vscode.Disposable {
       case 'log':
         return logFromWebview(message, this.services.log);
     }
+  }
+
+  private tellLater(shown: Shown): void {
+    const known = this.open.get(keyOf(shown));
+    if (known?.later) known.post({ type: 'link', selection: known.later });
+    if (known) known.later = undefined;
   }
 
   dispose(): void {

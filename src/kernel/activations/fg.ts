@@ -16,7 +16,7 @@ import { align } from './fgAlign.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
 import { findFeatures } from './find.js';
-import { defaultExamples, keptLabels } from './kept.js';
+import { defaultExamples, keptLabels, nameFeatures } from './kept.js';
 import { isWordQuery, type WordQuery } from './occurrences.js';
 import { BANDS, bandsGiven, WINDOW } from './options.js';
 import { saveActivations } from './save.js';
@@ -72,6 +72,7 @@ const save = verb({
       ...call,
     });
     env.tellCached(`Activations of ${sae.name}`, cached, record);
+    nameFeatures(env, activations);
     for (const warning of warnings) env.context.print(`Warning: ${warning}`);
     env.context.print(describe(activations));
     return withSummary(activations, () => describe(activations));
@@ -128,7 +129,7 @@ const tokens = verb({
   options: { ...TOKENS, ...CALL },
   errors: ['Features that the SAE does not have are refused.'],
   run: ({ options, call }, activations) => tokenStatistics(activations, { ...only(TOKENS, options), ...call }),
-  show: (found, _, { meta }) => tokenItems(found, meta.sae.name),
+  show: (found, _, { meta }) => tokenItems(found, meta.sae),
 });
 
 const FIND = {
@@ -160,7 +161,7 @@ const find = verb({
   },
   run: ({ options, call }, activations, word) => findFeatures(activations, word, { ...only(FIND, options), ...call }),
   show: async (found, { env }, activations) =>
-    foundItems(found, await keptLabels(env, activations), activations.meta.sae.name),
+    foundItems(found, await keptLabels(env, activations), activations.meta.sae),
 });
 
 export const activations = namespace({

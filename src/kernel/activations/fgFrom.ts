@@ -4,6 +4,7 @@ import { count, textItem } from '../present/items.js';
 import { KEPT, thing } from '../verb/common.js';
 import { choice, required, text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { nameFeatures } from './kept.js';
 import { activationsFrom, type ActivationArrays, type TokensOfRows } from './from.js';
 import { density, meanL0 } from './statistics.js';
 
@@ -46,6 +47,7 @@ export const from = verb({
   run: async ({ env, options, call }, data) => {
     const { value: store, cached, record } = await activationsFrom(data, env.store, { ...options, ...call });
     env.tellCached(`Activations of ${options.name}`, cached, record);
+    nameFeatures(env, store);
     return store;
   },
   show: ({ meta }) => [

@@ -7,8 +7,12 @@ import { requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { allExamples, bandedExamples, type BandedExamples } from './examples.js';
 import { featureLabels } from './labels.js';
+import { countedTokens } from './statistics.js';
 import { massLabels } from './tokenMass.js';
 import type { SparseActivations } from './types.js';
+
+/** Examples on the card of a feature in a table. */
+const CARD_EXAMPLES = 2;
 
 /** A memo by store. A cancelled run is not remembered: the next call starts over. */
 function ofStore<T>(make: (activations: SparseActivations, env: Environment) => Promise<T>) {
@@ -37,6 +41,28 @@ export const defaultExamples = ofStore<FeatureExample[][]>(async (activations, e
 export const shownExamples = ofStore<FeatureExample[][]>(async (activations, env) =>
   (await banded(env, activations)).map(allExamples),
 );
+
+/** From now on tables name the features of the store's SAE by what they do in it. */
+export function nameFeatures(env: Environment, activations: SparseActivations): void {
+  const { sae, features } = activations.meta;
+  const tokens = Math.max(1, countedTokens(activations.meta));
+  const { firings } = activations.statistics;
+  env.features.know(sae, async () => {
+    const labels = await keptLabels(env, activations);
+    const examples = await defaultExamples(env, activations);
+    return {
+      name: sae.name,
+      cell: (f, wanted) =>
+        f < 0 || f >= features
+          ? undefined
+          : {
+              label: labels[f],
+              ...{ firings: firings[f], firingRate: firings[f] / tokens },
+              ...(wanted && examples[f].length > 0 && { examples: examples[f].slice(0, CARD_EXAMPLES) }),
+            },
+    };
+  });
+}
 
 /** Labels by feature id. */
 export const keptLabels = ofStore<FeatureLabel[]>(async (activations, env) => {

@@ -30,7 +30,7 @@ export function tableHtml({ title, columns, rows, totalRows, note }: TableDescri
     columns.map(({ key, type, digits }) => {
       const value = own(row, key);
       if (value === null || value === undefined) return '–';
-      return text(type === 'number' ? formatNumber(Number(value), digits) : value);
+      return text(type !== 'text' ? formatNumber(Number(value), digits) : value);
     }),
   );
   const all = Math.max(totalRows ?? 0, rows.length);
@@ -40,7 +40,7 @@ export function tableHtml({ title, columns, rows, totalRows, note }: TableDescri
     grid(
       columns.map((column) => text(column.title)),
       cells,
-      (c) => columns[c].type === 'number',
+      (c) => columns[c].type !== 'text',
     ) +
     paragraph([cut, note && text(note)].filter((part) => part).join('. '))
   );

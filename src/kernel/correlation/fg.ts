@@ -218,7 +218,7 @@ const hubsOf = verb({
   run: ({ options }, { pairs }) => Promise.resolve(hubs(pairs, options.least)),
   show: async (found, { env }, given) => {
     const [a, b] = await labelsOf(env, given);
-    return picture.hubItems(found, { A: a, B: b }, given.pairs.r.length);
+    return picture.hubItems(found, { A: a, B: b }, given);
   },
 });
 
@@ -230,7 +230,7 @@ const associations = verb({
     const [a, b] = await sameRows(given.a, given.b, call);
     return pairAssociations(a, b, given.pairs, call);
   },
-  show: (found) => picture.associationItems(found),
+  show: (found, _, given) => picture.associationItems(found, given),
 });
 
 export const correlation = namespace({

@@ -22,7 +22,7 @@ export const judge = verb({
   errors: ['A feature that there is not is refused.'],
   kinds: ['judgement'],
   run: ({ env, options: { a, b, verdict, note = '' } }, map) => keepJudgement(env.store, map, { a, b, verdict, note }),
-  show: (judgement) => judgementItems([judgement]),
+  show: (judgement, _, map) => judgementItems([judgement], map),
 });
 
 export const judgements = verb({
@@ -30,5 +30,5 @@ export const judgements = verb({
   args: [mapArg],
   options: CALL,
   run: ({ env }, map) => judgementsOf(env.store, map),
-  show: (found) => judgementItems(found),
+  show: (found, _, map) => judgementItems(found, map),
 });

@@ -122,12 +122,15 @@ export const splitting = verb({
   },
   show: async (found, { env, options: { activations } }) =>
     env.displayButLast(
-      splittingOutputs(
-        found,
-        activations && {
-          small: await keptLabels(env, activations.small),
-          large: await keptLabels(env, activations.large),
-        },
+      await Promise.all(
+        splittingOutputs(
+          found,
+          activations && {
+            small: await keptLabels(env, activations.small),
+            large: await keptLabels(env, activations.large),
+            ids: { small: activations.small.meta.sae.id, large: activations.large.meta.sae.id },
+          },
+        ).map((items) => env.features.name(items)),
       ),
     ),
 });

@@ -98,7 +98,8 @@ export const effects = verb({
     parameters: ({ given }, model, chosen) =>
       effectParameters(effectOptions(only(EFFECTS, given as Given<typeof EFFECTS>)), model, chosen),
   },
-  show: (found, _, _model, chosen) => picture.effectTable(found, describeAll(chosen)),
+  show: (found, _, _model, chosen, saes) =>
+    picture.effectTable(found, describeAll(chosen), Object.fromEntries(saes.map((sae) => [sae.name, sae.id]))),
 });
 
 const DENSITIES = { allowOtherModel, untouched, samples: samples('64') };
@@ -237,7 +238,7 @@ export const attribution = verb({
       target: JSON.parse(JSON.stringify(target ?? null)) as JsonObject,
     }),
   },
-  show: (found) => picture.attributionTable(found),
+  show: (found, _, _model, sae) => picture.attributionTable(found, sae),
 });
 
 const TRANSFER = {
@@ -302,7 +303,7 @@ export const transfer = verb({
     parameters: ({ given }, a) =>
       effectParameters(transferOptions(only(TRANSFER, given as Given<typeof TRANSFER>)), a.model),
   },
-  show: (found) => picture.transferTable(found),
+  show: (found, _, a, b) => picture.transferTable(found, a.sae, b.sae),
 });
 
 const CIRCUIT = {
@@ -356,5 +357,6 @@ export const circuit = verb({
       prompt,
     }),
   },
-  show: (found) => picture.circuitTable(found),
+  show: (found, _, _model, upstream, downstream) =>
+    picture.circuitTable(found, { upstream: upstream.id, downstream: downstream.id }),
 });

@@ -5,13 +5,14 @@ import type { Aligned } from '../activations/align.js';
 import type { FoundFeatures } from '../activations/find.js';
 import type { FeatureTokens } from '../activations/tokenStatistics.js';
 import { orNull } from './charts.js';
+import { ofFeatures } from './featureCells.js';
 import { count, tableItems, tableOf } from './items.js';
 
 /** Features and tokens that are listed: more make an output that no one reads. */
 const LISTED = { features: 1000, tokens: 5 };
 
 /** Token statistics, a feature a row. */
-export function tokenItems(found: readonly FeatureTokens[], sae: string): OutputItem[] {
+export function tokenItems(found: readonly FeatureTokens[], sae: { id: string; name: string }): OutputItem[] {
   const percent = (share: number): number | null => orNull(100 * share);
   const rows = found.slice(0, LISTED.features).map((f) => ({
     feature: f.feature,
@@ -24,7 +25,7 @@ export function tokenItems(found: readonly FeatureTokens[], sae: string): Output
     positions: sharesText(f.positions.slice(0, 3).map(({ position, share }) => ({ token: String(position), share }))),
   }));
   return tableItems({
-    ...tableOf(rows, `Tokens that features of ${sae} fire on`),
+    ...ofFeatures(tableOf(rows, `Tokens that features of ${sae.name} fire on`), { feature: sae.id }),
     ...(rows.length < found.length ? { totalRows: found.length } : {}),
     note: 'shares are of the activation mass Σ a of the feature; positions count from 0',
   });
@@ -42,7 +43,11 @@ export function foundText({ query, occurrences, features, own }: FoundFeatures):
 }
 
 /** The features of a word, one a row. */
-export function foundItems(found: FoundFeatures, labels: readonly PointLabel[], sae: string): OutputItem[] {
+export function foundItems(
+  found: FoundFeatures,
+  labels: readonly PointLabel[],
+  sae: { id: string; name: string },
+): OutputItem[] {
   const rows = found.features.map((f) => ({
     feature: f.feature,
     '% of occurrences': 100 * f.ofOccurrences,
@@ -51,7 +56,8 @@ export function foundItems(found: FoundFeatures, labels: readonly PointLabel[], 
     label: labelLine(labels[f.feature]),
   }));
   const note = `${foundText(found)} (own: at least ${shareText(found.least)} of both)`;
-  return tableItems({ ...tableOf(rows, `Features of ${sae} that fire on ${found.query}`), note });
+  const table = tableOf(rows, `Features of ${sae.name} that fire on ${found.query}`);
+  return tableItems({ ...ofFeatures(table, { feature: sae.id }), note });
 }
 
 /** How much of two stores was joined. */

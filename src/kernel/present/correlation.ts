@@ -8,6 +8,7 @@ import type { PairedMap, SimilarityScore } from '../correlation/types.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, sharesText, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
 import { orNull } from './charts.js';
+import { ofFeatures, SAE_ID } from './featureCells.js';
 import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
 
 function mapText(map: PairedMap): string {
@@ -36,51 +37,54 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
 export const similarityItems = (scores: readonly SimilarityScore[], { pairs, method }: PairedMap): OutputItem[] =>
   scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`);
 
+/** Columns A and B as features of the SAEs of a map. */
+const sidesOf = ({ a, b }: Pick<PairedMap, 'a' | 'b'>) => ({ A: a.meta.sae.id, B: b.meta.sae.id });
+
 /** Verdicts and notes on pairs. */
-export function judgementItems(found: readonly Judgement[]): OutputItem[] {
+export function judgementItems(found: readonly Judgement[], map: PairedMap): OutputItem[] {
   if (found.length === 0) return [textItem('No pair of these two stores has a verdict')];
-  return tableItems(
-    tableOf(
-      found.map(({ a, b, verdict, note }) => ({ A: a, B: b, verdict, note })),
-      'Verdicts on pairs',
-    ),
-  );
+  const rows = found.map(({ a, b, verdict, note }) => ({ A: a, B: b, verdict, note }));
+  return tableItems(ofFeatures(tableOf(rows, 'Verdicts on pairs'), sidesOf(map)));
 }
 
 /** Pairs that are listed: more make an output that no one reads. */
 const LISTED = 1000;
 
 /** What pairs do together, those of highest r first. */
-export function pairLabelItems(labels: readonly TokenShare[][], { pairs: { a, b, r } }: PairedMap): OutputItem[] {
+export function pairLabelItems(labels: readonly TokenShare[][], map: PairedMap): OutputItem[] {
+  const { a, b, r } = map.pairs;
   const order = [...r.keys()].sort((i, j) => r[j] - r[i] || i - j);
   const rows = order.map((i) => ({ A: a[i], B: b[i], r: r[i], 'fire together on': sharesText(labels[i]) || 'never' }));
-  const table = tableOf(rows, 'What matched features do together', LISTED);
+  const table = ofFeatures(tableOf(rows, 'What matched features do together', LISTED), sidesOf(map));
   return tableItems({ ...table, note: 'shares are of Σ a·b over the tokens' });
 }
 
 /** Pairs by every measure, those of highest r first. */
-export function associationItems(found: readonly PairAssociation[]): OutputItem[] {
+export function associationItems(found: readonly PairAssociation[], map: PairedMap): OutputItem[] {
   const order = [...found].sort((x, y) => y.pearson - x.pearson || x.b - y.b);
   const rows = order.map(({ a, b, firingsA, firingsB, both, pearson, cosine, jaccard, phi, mutualInformation }) => ({
     ...{ A: a, B: b, r: orNull(pearson), cosine: orNull(cosine), 'A fires': firingsA, 'B fires': firingsB, both },
     ...{ Jaccard: orNull(jaccard), phi: orNull(phi), 'mutual information (bits)': orNull(mutualInformation) },
   }));
-  return tableItems(tableOf(rows, 'Matched pairs by every measure', LISTED));
+  return tableItems(ofFeatures(tableOf(rows, 'Matched pairs by every measure', LISTED), sidesOf(map)));
 }
 
 /** Hubs with their labels. */
 export function hubItems(
   hubs: readonly Hub[],
   labels: Readonly<Record<Hub['side'], readonly FeatureLabel[]>>,
-  pairs: number,
+  map: PairedMap,
 ): OutputItem[] {
+  const pairs = map.pairs.r.length;
+  const sides = sidesOf(map);
   const rows = hubs.map(({ side, feature, pairs: n, share, meanR, bestR, partners }) => ({
+    ...{ [SAE_ID]: sides[side] },
     ...{ side, feature, label: labelLine(labels[side][feature]), pairs: n, share, 'mean r': meanR, 'best r': bestR },
     'first partners': partners.slice(0, 8).join(' '),
   }));
   const title =
     hubs.length > 0 ? `Hubs: features that share ${count(pairs)} pairs` : `No hub among ${count(pairs)} pairs`;
-  return tableItems(tableOf(rows, title, LISTED));
+  return tableItems(ofFeatures(tableOf(rows, title, LISTED), { feature: { key: SAE_ID } }));
 }
 
 export function sameTokenItems({ shared, jaccard, top, raw, pairs, excluded }: SameTokenScore): OutputItem[] {

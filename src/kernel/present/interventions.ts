@@ -8,6 +8,7 @@ import type { LogitEffects } from '../interventions/logitEffects.js';
 import type { BesideNulls, NullKind } from '../interventions/nullDirections.js';
 import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
+import { ofFeatures, SAE_ID } from './featureCells.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from './items.js';
 
 /** Null directions, as people read them. */
@@ -52,7 +53,12 @@ export function agreementText({ rho, n, p, runs, seed }: RankAgreement): string 
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 
-export function effectTable(effects: readonly FeatureEffect[], what: string): OutputItem[] {
+/** `ids`: identities of the SAEs by name. */
+export function effectTable(
+  effects: readonly FeatureEffect[],
+  what: string,
+  ids: Readonly<Record<string, string>> = {},
+): OutputItem[] {
   const title = `Features moved by: ${what}`;
   if (effects.length === 0)
     return tableItems({
@@ -64,6 +70,7 @@ export function effectTable(effects: readonly FeatureEffect[], what: string): Ou
   const rows = effects.map((e): TableRow => ({
     ...(several ? { hook: e.hook, SAE: e.sae } : {}),
     feature: e.feature,
+    [SAE_ID]: ids[e.sae],
     'mean before': e.before,
     'mean after': e.after,
     'Δ mean': e.delta,
@@ -74,7 +81,7 @@ export function effectTable(effects: readonly FeatureEffect[], what: string): Ou
     'rank or sign p (adjusted)': orNull(e.pAdjusted),
   }));
   return tableItems({
-    ...tableOf(rows, title),
+    ...ofFeatures(tableOf(rows, title), { feature: { key: SAE_ID } }),
     note: saes
       .map(
         (e) =>
@@ -133,7 +140,7 @@ export function logitTable(result: LogitEffects, what: string): OutputItem[] {
   });
 }
 
-export function attributionTable(result: Attribution): OutputItem[] {
+export function attributionTable(result: Attribution, sae: { id: string }): OutputItem[] {
   const rows = result.features.map((f): TableRow => ({
     feature: f.feature,
     attribution: f.attribution,
@@ -147,7 +154,9 @@ export function attributionTable(result: Attribution): OutputItem[] {
   const method =
     result.method === 'gradient' ? 'activation × gradient' : `integrated gradients, ${result.steps} points`;
   return tableItems({
-    ...tableOf(rows, `Attribution of ${result.target} to features of ${result.sae} at ${result.hook}`),
+    ...ofFeatures(tableOf(rows, `Attribution of ${result.target} to features of ${result.sae} at ${result.hook}`), {
+      feature: sae.id,
+    }),
     note: [
       `${method}; the SAE's error is kept as it is. The target is ${formatNumber(result.value)}; attributions sum to ${formatNumber(result.total)}, removing all features takes ${formatNumber(result.allAblated)}`,
       result.agreement &&
@@ -160,7 +169,7 @@ export function attributionTable(result: Attribution): OutputItem[] {
   });
 }
 
-export function transferTable(result: Transfer): OutputItem[] {
+export function transferTable(result: Transfer, a: { id: string }, b: { id: string }): OutputItem[] {
   const rows = result.pairs.map((pair): TableRow => ({
     'feature of A': pair.a,
     'feature of B': pair.b,
@@ -175,15 +184,16 @@ export function transferTable(result: Transfer): OutputItem[] {
   const which = choose === 'random' ? `drawn at random (seed ${seed})` : 'of highest r';
   const where = watched === 'downstream' ? 'watched downstream, through the model' : 'encoded again at the same hook';
   return tableItems({
-    ...tableOf(
-      rows,
-      `Do ablations move the same counterparts? ${result.pairs.length} matched pairs ${which}, ${where}`,
+    ...ofFeatures(
+      tableOf(rows, `Do ablations move the same counterparts? ${result.pairs.length} matched pairs ${which}, ${where}`),
+      { 'feature of A': a.id, 'feature of B': b.id },
     ),
     note: `${result.warnings.map((w) => `Warning: ${w}. `).join('')}transfer score (mean ${result.measure}, ${where}) ${f(score)}; ${n.kind}: mean ${f(n.mean)}, std ${f(n.std)}, largest ${f(n.max)}; one-sided p = ${f(p)} (${count(n.runs)} runs, seed ${n.seed ?? seed}). Δ of ${count(result.coordinates)} matched features, each in its own standard deviations${result.withoutEffect > 0 ? `; ${count(result.withoutEffect)} pairs without effect left out` : ''}`,
   });
 }
 
-export function circuitTable(result: Circuit): OutputItem[] {
+/** `ids`: identities of the two SAEs, where they are known. */
+export function circuitTable(result: Circuit, ids: { upstream?: string; downstream?: string } = {}): OutputItem[] {
   const rows = result.edges.map((e): TableRow => ({
     upstream: e.source,
     downstream: e.target,
@@ -191,7 +201,10 @@ export function circuitTable(result: Circuit): OutputItem[] {
     attribution: e.attribution,
   }));
   return tableItems({
-    ...tableOf(rows, `Circuit at token ${result.position} of ${JSON.stringify(result.prompt)}`),
+    ...ofFeatures(tableOf(rows, `Circuit at token ${result.position} of ${JSON.stringify(result.prompt)}`), {
+      ...(ids.upstream !== undefined && { upstream: ids.upstream }),
+      ...(ids.downstream !== undefined && { downstream: ids.downstream }),
+    }),
     note: `${result.upstream.hook} → ${result.downstream.hook}. Δ verified: what removing the upstream feature takes from the downstream one; attribution: its estimate by the gradient. All edges of the sources shown, which are those of largest attribution: ${agreementText(result.agreement)}`,
   });
 }

@@ -61,7 +61,7 @@ export function tableItems(table: TableDescriptor): OutputItem[] {
       const value = row[key];
       return value === null || value === undefined
         ? ''
-        : type === 'number'
+        : type !== 'text'
           ? formatNumber(Number(value), digits)
           : String(value);
     }),
@@ -74,7 +74,7 @@ export function tableItems(table: TableDescriptor): OutputItem[] {
   );
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, c) => (table.columns[c].type === 'number' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
+      .map((cell, c) => (table.columns[c].type !== 'text' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
       .join('  ')
       .trimEnd();
   const lines = [

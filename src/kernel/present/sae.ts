@@ -3,6 +3,7 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import type { SaeEvaluation } from '../sae/evaluate.js';
 import type { LogitLensOptions, PromotedToken } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
+import { ofFeatures } from './featureCells.js';
 import { count, tableItems, tableOf } from './items.js';
 
 /** Figures of an evaluation, one a row. */
@@ -47,7 +48,7 @@ export function lensItems(
   }));
   const table = tableOf(rows, `Tokens that features of ${sae.name} promote`);
   return tableItems({
-    ...table,
+    ...ofFeatures(table, { feature: sae.id }),
     ...(rows.length < promoted.length ? { totalRows: promoted.length } : {}),
     note: foldNorm
       ? 'logit: of the first token, with the linear part of the final norm, without its scale'

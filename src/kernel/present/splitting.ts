@@ -3,12 +3,15 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, shareText, type PointLabel } from '../../protocol/tokens.js';
 import type { SplitParent, Splitting } from '../correlation/splittingTypes.js';
 import { orNull } from './charts.js';
+import { ofFeatures } from './featureCells.js';
 import { chartItems, count, scoreTable, tableItems, tableOf } from './items.js';
 
 /** Labels by feature id, where there are activations. */
 export interface SplittingLabels {
   small: readonly PointLabel[];
   large: readonly PointLabel[];
+  /** Identities of the SAEs. */
+  ids: { small: string; large: string };
 }
 
 /** Parents and children that the tree has: more cannot be read. */
@@ -137,13 +140,18 @@ function summary({ parents, large, parentOf, by, least, tokens, notes }: Splitti
 /** The tree, the parents, the scores, and the candidates of absorption. */
 export function splittingOutputs(found: Splitting, labels?: SplittingLabels): OutputItem[][] {
   const scores = scoreTable(found.scores, 'Splitting beside its null');
-  const parents = tableItems({ ...tableOf(parentRows(found, labels), 'Parents and their children', LISTED), note: summary(found) }); // prettier-ignore
+  const { small, large } = labels?.ids ?? {};
+  const listed = tableOf(parentRows(found, labels), 'Parents and their children', LISTED);
+  const parents = tableItems({ ...(small === undefined ? listed : ofFeatures(listed, { parent: small })), note: summary(found) }); // prettier-ignore
   const title = 'Parents of most children';
   const tree = found.parents.some((p) => p.children.length > 0)
     ? [chartItems(splittingTree(found, title, labels), title)]
     : [];
   if (found.absorption.length === 0) return [...tree, parents, scores];
   const note = `the parent fires and its main feature in the large SAE is silent; lost: of the parent's direction in the reconstruction, without the absorber; null: without another feature that fires there; ${count(found.absorption.length)} candidates were tested`;
-  const absorbed = tableItems({ ...tableOf(absorptionRows(found, labels), 'Candidates of absorption', LISTED), note });
+  const candidates = tableOf(absorptionRows(found, labels), 'Candidates of absorption', LISTED);
+  const of: Record<string, string> =
+    small === undefined || large === undefined ? {} : { parent: small, main: large, absorber: large };
+  const absorbed = tableItems({ ...ofFeatures(candidates, of), note });
   return [...tree, parents, absorbed, scores];
 }

@@ -7,7 +7,7 @@ import { chartItems } from '../present/items.js';
 import { form } from '../verb/called.js';
 import { CALL, thing } from '../verb/common.js';
 import { flag, text, value, whole } from '../verb/option.js';
-import { syncVerb, verb } from '../verb/verb.js';
+import { verb } from '../verb/verb.js';
 import { has } from './forms.js';
 
 const jointMap = verb({
@@ -29,7 +29,7 @@ const labels = (doc: string) =>
     Array.isArray,
   );
 
-const circuit = syncVerb({
+const circuit = verb({
   doc: 'A circuit: the two layers with their edges, as wide as the verified Δ, and the table of all edges.',
   args: [thing<Circuit>('x', 'What fg.interventions.circuit returned.')],
   options: {
@@ -41,11 +41,14 @@ const circuit = syncVerb({
       default: 40,
     }),
     title: text({ doc: 'Over the picture.', fallback: '"Circuit at token … of the prompt"' }),
+    ...CALL,
   },
-  run({ env, options }, found) {
+  async run({ env, options }, found) {
     const title = options.title ?? `Circuit at token ${found.position} of ${JSON.stringify(found.prompt)}`;
     env.context.display(chartItems(circuitSpec(found, options), title));
-    env.context.display(circuitTable(found));
+    const idOf = ({ sae }: { sae: string }) => env.features.idOf(sae);
+    const table = circuitTable(found, { upstream: idOf(found.upstream), downstream: idOf(found.downstream) });
+    env.context.display(await env.features.name(table));
   },
 });
 

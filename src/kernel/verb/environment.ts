@@ -8,12 +8,16 @@ import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
 import { longCall } from '../compute/nativeCall.js';
 import type { SessionContext } from './context.js';
+import { FeatureNames } from './featureNames.js';
 
 export class Environment {
   /** Results that took real work. */
   readonly store: ArtifactStore;
   /** Bundles of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
+
+  /** What tables call features. */
+  readonly features = new FeatureNames();
 
   /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
   private readonly running = new WeakMap<AbortSignal, number>();

@@ -204,7 +204,10 @@ function displayed<T>(
   { options, args }: Checked,
 ): T {
   if (show && typeof value === 'object' && value !== null)
-    setDisplay(value, () => show(value as NoInfer<T>, { env, options }, ...args));
+    setDisplay(value, () => {
+      const items = show(value as NoInfer<T>, { env, options }, ...args);
+      return items instanceof Promise ? items.then((made) => env.features.name(made)) : env.features.name(items);
+    });
   return value;
 }
 

@@ -49,9 +49,11 @@ class FeaturePage {
     if (link)
       this.stops.push(
         link.onSelection(({ source, kind, sets }) => {
-          if (source === this.me || kind !== 'pick') return;
+          if (source === this.me || kind === 'light') return;
           const picked = sets.find(({ sae }) => sae === model.own.meta.sae.id)?.features[0];
-          if (picked !== undefined && model.has(picked)) this.go(picked, false);
+          if (picked === undefined || !model.has(picked)) return;
+          this.go(picked, false);
+          if (kind === 'open') root.scrollIntoView({ block: 'nearest' });
         }),
       );
     root.addEventListener('keydown', (event) => this.onKey(event));
@@ -173,7 +175,7 @@ class FeaturePage {
     if (set === 0) return this.go(feature);
     const { sae, title } = this.model.sets[set].meta;
     this.host.link?.send({
-      ...{ source: this.me, kind: 'pick' },
+      ...{ source: this.me, kind: 'open' },
       ...{ sets: [{ sae: sae.id, features: [feature] }], label: `${title} #${feature}` },
     });
   }

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { VIEWS, type ViewName } from '../../protocol/views.js';
 import { WEBVIEW_PROTOCOL } from '../../protocol/webview.js';
 import { el } from '../ui/dom.js';
-import { LinkBus } from '../ui/link.js';
+import { LinkBus, openFeature } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { hostOf, RpcClient } from '../ui/rpc.js';
 import { renderOutput, type DrawnOutput, type OutputEnvironment } from './outputs.js';
@@ -33,6 +33,7 @@ function environment(context: RendererContext<RendererState>): OutputEnvironment
     openInPanel: rpc
       ? (view, descriptor, state) => void rpc.request('view.open', { view, descriptor, state }).catch(complain)
       : undefined,
+    openFeature: rpc ? (sae) => (feature) => openFeature(link, sae, feature, `feature ${feature}`) : undefined,
     copyText: async (text) => {
       if (rpc) await rpc.request('text.copy', { text });
       else await navigator.clipboard.writeText(text);

@@ -8,6 +8,7 @@ import { asDescriptor, viewMime, viewOfMime, VIEWS, type ViewName } from '../../
 import { CHART_CSS, drawChart } from '../charts/chart.js';
 import { el } from '../ui/dom.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
+import { HOVER_CARD_CSS } from '../ui/hoverCard.js';
 import { messageOf } from '../ui/message.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
 import type { ViewHost } from '../ui/view.js';
@@ -27,6 +28,8 @@ export interface OutputEnvironment {
     descriptor: Descriptor,
   ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'covered' | 'saveFile' | 'savePage'>;
   openInPanel?(view: ViewName, descriptor: Descriptor, state: JsonObject): void;
+  /** Opens the page of a feature; absent: there is none for features of this SAE. */
+  openFeature?(sae: string): ((feature: number) => void) | undefined;
   /** State of a view kept across renderings, by its descriptor's id. */
   state?(view: ViewName, id: string): JsonObject | undefined;
   keepState?(view: ViewName, id: string, state: JsonObject): void;
@@ -39,7 +42,7 @@ export interface DrawnOutput {
   dispose(): void;
 }
 
-const STYLES = [EXAMPLE_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS, PROGRESS_CSS];
+const STYLES = [EXAMPLE_CSS, HOVER_CARD_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS, PROGRESS_CSS];
 
 /** Draws `json` into `root`. Bad data is said in place, never thrown. */
 export function renderOutput(mime: string, json: unknown, root: HTMLElement, env: OutputEnvironment): DrawnOutput {
@@ -65,7 +68,7 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
   };
   switch (mime) {
     case MIME.table:
-      return still(renderTable(json as TableDescriptor, (text) => env.copyText(text)));
+      return still(renderTable(json as TableDescriptor, env));
     case MIME.features:
       return still(renderFeatures(json as FeatureCards));
     case MIME.comparison:

@@ -1,8 +1,10 @@
 /** Tables: sortable, numbers right-aligned, copied as TSV or CSV. */
 import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
 import { el, fill } from '../ui/dom.js';
-import { count, number } from '../ui/format.js';
+import { count, number, percent, plural } from '../ui/format.js';
+import { featureName } from '../ui/hoverCard.js';
 import { button } from '../ui/toolkit.js';
+import type { OutputEnvironment } from './outputs.js';
 import { sortRows, tableText, type Row } from './tableText.js';
 
 export const TABLE_CSS = `
@@ -17,6 +19,7 @@ export const TABLE_CSS = `
 .fg-table th[aria-sort="ascending"] button::after { content: " ▲"; font-size: 0.7em; }
 .fg-table th[aria-sort="descending"] button::after { content: " ▼"; font-size: 0.7em; }
 .fg-table td { padding: 3px 12px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: break-word; vertical-align: baseline; }
+.fg-table td.feature { max-width: 20em; white-space: nowrap; }
 .fg-table tr:last-child td { border-bottom: 0; }
 .fg-table tbody tr:hover td { background: var(--fg-list-hover); }
 .fg-table .actions { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 6px; color: var(--fg-muted); font-size: 0.92em; }
@@ -35,8 +38,10 @@ function cellText(column: TableColumn, row: Row): string {
   return typeof value === 'number' ? number(value, column.digits ?? 4) : value;
 }
 
-export function renderTable(descriptor: TableDescriptor, copy: (text: string) => Promise<void>): HTMLElement {
-  return new Table(descriptor, copy).element;
+type TableEnvironment = Pick<OutputEnvironment, 'copyText' | 'openFeature'>;
+
+export function renderTable(descriptor: TableDescriptor, env: TableEnvironment): HTMLElement {
+  return new Table(descriptor, env).element;
 }
 
 class Table {
@@ -51,7 +56,7 @@ class Table {
 
   constructor(
     private readonly descriptor: TableDescriptor,
-    private readonly copy: (text: string) => Promise<void>,
+    private readonly env: TableEnvironment,
   ) {
     this.rows = descriptor.rows;
     this.all = this.rows.length <= SHOWN;
@@ -103,7 +108,7 @@ class Table {
 
   private copyAs(name: string, separator: '\t' | ','): HTMLElement {
     const onClick = () =>
-      void this.copy(tableText(this.descriptor, this.rows, separator)).then(
+      void this.env.copyText(tableText(this.descriptor, this.rows, separator)).then(
         () => (this.status.textContent = `Copied ${count(this.rows.length)} rows`),
         () => (this.status.textContent = 'The clipboard is not available here'),
       );
@@ -121,9 +126,35 @@ class Table {
     this.draw();
   }
 
+  private cell(column: TableColumn, row: Row): HTMLElement {
+    if (column.type !== 'feature')
+      return el('td', { class: column.type === 'number' ? 'numeric' : '' }, cellText(column, row));
+    return el('td', { class: 'feature' }, this.feature(column, row) ?? cellText(column, row));
+  }
+
+  /** A number of a feature by its name; null where nothing is known of it, and nothing to open. */
+  private feature({ key, sae }: TableColumn, row: Row): HTMLElement | null {
+    const id = typeof sae === 'object' ? row[sae.key] : sae;
+    const feature = row[key];
+    if (typeof id !== 'string' || typeof feature !== 'number' || !Number.isInteger(feature)) return null;
+    const { saes = {} } = this.descriptor;
+    const known = Object.hasOwn(saes, id) ? saes[id] : undefined;
+    const cell = known && Object.hasOwn(known.features, feature) ? known.features[feature] : undefined;
+    const open = this.env.openFeature?.(id);
+    if (!known && !open) return null;
+    const { examples, label = [] } = cell ?? {};
+    return featureName({
+      feature,
+      of: known?.name ?? 'its SAE',
+      label,
+      ...(cell && { stats: cell.firings === 0 ? 'dead: never fired' : `fires on ${percent(cell.firingRate)} of tokens · ${plural(cell.firings, 'firing')}` }), // prettier-ignore
+      ...(examples && { examples: () => Promise.resolve(examples) }),
+      ...(open && { open: () => open(feature) }),
+    });
+  }
+
   private draw(): void {
-    const cells = (row: Row) =>
-      this.descriptor.columns.map((c) => el('td', { class: c.type === 'number' ? 'numeric' : '' }, cellText(c, row)));
+    const cells = (row: Row) => this.descriptor.columns.map((column) => this.cell(column, row));
     fill(
       this.body,
       ...this.rows.slice(0, this.all ? this.rows.length : SHOWN).map((row) => el('tr', {}, ...cells(row))),

@@ -1,10 +1,12 @@
 /** An exported report: the notebook in the page becomes a document with live maps and charts, without a network. */
-import { VIEWS } from '../../protocol/views.js';
+import type { FeatureDescriptor } from '../../protocol/feature.js';
+import { MIME } from '../../protocol/mime.js';
+import { asDescriptor, VIEWS } from '../../protocol/views.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import type { OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
-import { LinkBus } from '../ui/link.js';
+import { LinkBus, openFeature } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { download, fileName } from '../ui/save.js';
 import { adoptStyles, followTheme } from '../ui/theme.js';
@@ -15,6 +17,8 @@ import { REPORT_CSS } from './styles.js';
 import { viewPage } from './viewPage.js';
 
 const link = new LinkBus();
+/** SAEs whose features have a page here. */
+let pages: ReadonlySet<string> = new Set();
 const canvas = new URLSearchParams(location.search).get('canvas') === '2d' ? '2d' : 'auto';
 
 const environment: OutputEnvironment = {
@@ -28,6 +32,8 @@ const environment: OutputEnvironment = {
         ((shown) => download({ name: fileName(shown.meta.title, 'html'), text: viewPage(view, manifest, shown) })),
     };
   },
+  openFeature: (sae) =>
+    pages.has(sae) ? (feature) => openFeature(link, sae, feature, `feature ${feature}`) : undefined,
   copyText: async (text) => {
     // file:// pages may lack the clipboard API: the selection of a hidden field serves there.
     if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -39,6 +45,15 @@ const environment: OutputEnvironment = {
     if (!done) throw new Error('no clipboard');
   },
 };
+
+/** SAEs that the notebook has a feature page of. */
+function featurePages({ cells }: NotebookFile): Set<string> {
+  const items = cells.flatMap((cell) => (cell.outputs ?? []).flatMap((output) => output.items));
+  const pagesOf = items.flatMap(({ mime, json }) =>
+    mime === MIME.feature ? ((asDescriptor('feature', json) as FeatureDescriptor | undefined) ?? []) : [],
+  );
+  return new Set(pagesOf.flatMap(({ meta }) => meta.sets?.[0]?.sae?.id ?? []));
+}
 
 function makeSlugs(): (text: string) => string {
   const used = new Map<string, number>();
@@ -95,6 +110,7 @@ function start(): void {
     const text = document.getElementById('notebook')?.textContent;
     if (!text) throw new Error('the page carries no notebook');
     const notebook = JSON.parse(text) as NotebookFile;
+    pages = featurePages(notebook);
     // The page of one output has no code: it is no notebook to its reader.
     const written = notebook.cells.some((c) => c.kind === 'code' && c.source.join('').trim() !== '');
     article.append(

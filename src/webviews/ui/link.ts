@@ -68,6 +68,11 @@ export class LinkedLights {
   }
 }
 
+/** Asks for the page of a feature, on behalf of what is no view. */
+export function openFeature(channel: LinkChannel, sae: string, feature: number, label: string): void {
+  channel.send({ source: linkSource(), kind: 'open', sets: [{ sae, features: [feature] }], label });
+}
+
 /** Identity of a view in messages to the others. */
 export function linkSource(): string {
   return `view-${[...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('')}`;

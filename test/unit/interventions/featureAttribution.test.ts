@@ -275,7 +275,7 @@ describe('attribution where there is no effect', () => {
       expect(result.all.attribution.every((v) => v === 0)).toBe(true);
       for (const agreement of [result.agreement!, result.agreementOfDrawn!])
         expect(agreement).toMatchObject({ rho: NaN, p: NaN });
-      const text = JSON.stringify(attributionTable(result));
+      const text = JSON.stringify(attributionTable(result, { id: 'sae' }));
       expect(text).toContain('no rank correlation, Spearman and p are NaN');
       expect(text).not.toContain('Spearman 1');
     }

@@ -1,0 +1,52 @@
+/** What a session knows of the features of SAEs: tables that hold their numbers are shown with their names. */
+import type { CellFeature, TableDescriptor } from '../../protocol/display.js';
+import type { OutputItem } from '../../protocol/notebook.js';
+import { featuresIn, named, tableIn } from '../present/featureCells.js';
+
+/** The features of an SAE. */
+export interface KnownFeatures {
+  name: string;
+  /** Undefined for a feature that there is not. `examples`: whether they are wanted. */
+  cell(feature: number, examples: boolean): CellFeature | undefined;
+}
+
+/** Features of a table whose cards have examples: a table of a thousand rows stays small. */
+const WITH_EXAMPLES = 60;
+
+export class FeatureNames {
+  private readonly sources = new Map<string, () => Promise<KnownFeatures>>();
+  private readonly ids = new Map<string, string>();
+
+  /** From now on the features of the SAE are named; `read` is asked when a table needs it. */
+  know({ id, name }: { id: string; name: string }, read: () => Promise<KnownFeatures>): void {
+    this.sources.set(id, read);
+    this.ids.set(name, id);
+  }
+
+  /** Identity of the SAE of this name that was met last; undefined where none was. */
+  idOf(name: string): string | undefined {
+    return this.ids.get(name);
+  }
+
+  /** The items with names in their tables: at once where they have no feature of an SAE that is known. */
+  name(items: OutputItem[]): OutputItem[] | Promise<OutputItem[]> {
+    const known = (item: OutputItem): boolean => {
+      const table = tableIn(item);
+      return table !== undefined && [...featuresIn(table).keys()].some((sae) => this.sources.has(sae));
+    };
+    if (!items.some(known)) return items;
+    return Promise.all(items.map((item) => (known(item) ? this.named(item) : item)));
+  }
+
+  private async named(item: OutputItem): Promise<OutputItem> {
+    const saes: NonNullable<TableDescriptor['saes']> = {};
+    for (const [sae, features] of featuresIn(tableIn(item)!)) {
+      const source = this.sources.get(sae);
+      if (!source) continue;
+      const { name, cell } = await source();
+      const cells = features.map((f, i) => [String(f), cell(f, i < WITH_EXAMPLES)] as const);
+      saes[sae] = { name, features: Object.fromEntries(cells.filter((c): c is [string, CellFeature] => c[1] !== undefined)) }; // prettier-ignore
+    }
+    return named(item, saes);
+  }
+}
