@@ -120,36 +120,35 @@ function asideOf(root: HTMLElement, model: FeatureModel, feature: number, known:
   const { own, meta } = model;
   const name = (f: number) => named(model, 0, f, open);
   const over = meta.togetherTokens === undefined ? '' : `, over ${count(meta.togetherTokens)} tokens`;
+  const places = own.meta.maps.map((_, k) => placeOn(root, own.meta, own.columns, k, feature));
   return [
     box('Activations', '', histogram(about, own.columns.max[feature])),
-    ...lensBoxes(model, about),
-    box(
-      'Tokens',
-      'share of activation · firings of occurrences',
-      tokenLines(about),
-      el('p', { class: 'facts' }, sharesNote(about)),
-    ),
     box('Positions', 'share of activation', positionLines(about)),
-    ...(about.nearest ? [box('Nearest', 'cosine of decoder rows', nearestLines(about.nearest, name))] : []),
-    box(
-      'Fires with',
-      `phi · tokens for expected${over}`,
-      about.together.length > 0 ? togetherLines(about, name) : none('No feature fires with it more than by chance.'),
+    ...lensBoxes(model, about),
+    wide(
+      box(
+        'Tokens',
+        'share of activation · firings of occurrences',
+        tokenLines(about),
+        el('p', { class: 'facts' }, sharesNote(about)),
+      ),
     ),
-    ...(own.meta.maps.length > 0
-      ? [
-          box(
-            'On maps',
-            '',
-            el(
-              'div',
-              { class: 'places' },
-              ...own.meta.maps.map((_, k) => placeOn(root, own.meta, own.columns, k, feature)),
-            ),
-          ),
-        ]
-      : []),
+    ...(about.nearest ? [wide(box('Nearest', 'cosine of decoder rows', nearestLines(about.nearest, name)))] : []),
+    wide(
+      box(
+        'Fires with',
+        `phi · tokens for expected${over}`,
+        about.together.length > 0 ? togetherLines(about, name) : none('No feature fires with it more than by chance.'),
+      ),
+    ),
+    ...(places.length > 0 ? [wide(box('On maps', '', el('div', { class: 'places' }, ...places)))] : []),
   ];
+}
+
+/** A box over all columns. */
+function wide(of: HTMLElement): HTMLElement {
+  of.classList.add('wide');
+  return of;
 }
 
 /** What stands below the head. */

@@ -27,6 +27,8 @@ export const FEATURE_CSS = `
 .fg-feature .main, .fg-feature .aside { display: grid; gap: 12px; min-width: 0; align-items: start; }
 .fg-feature .aside { grid-template-columns: repeat(auto-fill, minmax(min(100%, 225px), 1fr)); }
 .fg-feature .box { background: var(--fg-surface); border: 1px solid var(--fg-border); border-radius: 6px; padding: 8px 12px 10px; min-width: 0; }
+.fg-feature .box.wide { grid-column: 1 / -1; }
+.fg-feature .line .name .fg-chip { max-width: 100%; }
 .fg-feature h3 { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; font-size: 1em; font-weight: 600; color: var(--fg-strong); margin: 0 0 6px; }
 .fg-feature h3 .note { font-weight: 400; font-size: 0.88em; color: var(--fg-muted); }
 .fg-feature h4 { font-size: 0.88em; font-weight: 600; color: var(--fg-muted); margin: 8px 0 2px; font-variant-numeric: tabular-nums; }

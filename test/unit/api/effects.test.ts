@@ -13,9 +13,10 @@ import { tinySae } from '#test/kit/sae.js';
 const world = freshFg();
 const data = () => world.fg.datasets.fromTexts(texts, { context: 8 });
 const push = () => world.fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2 });
-const shown = (value: object): TableDescriptor =>
-  (value as { [DISPLAY]: () => OutputItem[] })[DISPLAY]().find((i) => i.mime === MIME.table)!
-    .json as unknown as TableDescriptor;
+const shown = async (value: object): Promise<TableDescriptor> =>
+  (await (value as { [DISPLAY]: () => OutputItem[] | Promise<OutputItem[]> })[DISPLAY]()).find(
+    (i) => i.mime === MIME.table,
+  )!.json as unknown as TableDescriptor;
 
 const late = tinySae(
   'blocks.1.hook_resid_post',
@@ -35,9 +36,9 @@ describe('fg.interventions: effects', () => {
     const again = await fg.interventions.effects(lmA, push(), [saeA, late], data(), options);
     expect(context.printed.join()).toContain('Effects on features: loaded from cache');
     expect(again).toEqual(first);
-    expect(shown(again)).toEqual(shown(first));
-    expect(shown(first).note).toContain('Tests are paired over 6 sequences');
-    expect(shown(first).columns.map((c) => c.title)).toContain('hook');
+    expect(await shown(again)).toEqual(await shown(first));
+    expect((await shown(first)).note).toContain('Tests are paired over 6 sequences');
+    expect((await shown(first)).columns.map((c) => c.title)).toContain('hook');
     // Another scale is another result.
     await fg.interventions.effects(
       lmA,
@@ -59,7 +60,9 @@ describe('fg.interventions: effects', () => {
   });
 
   it('of densities have one row per layer', async () => {
-    const table = shown(await world.fg.interventions.densities(lmA, push(), [saeA, late], data(), { samples: 5 }));
+    const table = await shown(
+      await world.fg.interventions.densities(lmA, push(), [saeA, late], data(), { samples: 5 }),
+    );
     expect(table.rows.map((r) => r.hook)).toEqual(['blocks.0.hook_mlp_out', 'blocks.1.hook_resid_post']);
   });
 
@@ -72,11 +75,11 @@ describe('fg.interventions: effects', () => {
     const again = await run();
     expect(again).toEqual(first);
     expect(again.perToken.lossBefore[0]).toBeNaN();
-    expect(shown(first).note).toMatch(
+    expect((await shown(first)).note).toMatch(
       /Σ Δ p of the chosen tokens .*beside random directions of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside differences of two tokens' activations of the same norm \(drawn from n = \d+\): .*two-sided p = .*4 runs, seed 1; beside other decoder rows of the same norm .*4 runs, seed 1/,
     );
     const overText = await fg.interventions.logitEffects(lmA, push(), data(), { samples: 3, nulls: 0 });
-    expect(shown(overText).note).toContain('nats over');
+    expect((await shown(overText)).note).toContain('nats over');
   });
 
   it('of several SAEs say what the tests of each are over', async () => {
@@ -85,7 +88,7 @@ describe('fg.interventions: effects', () => {
       fg.interventions.steerFeature(lmA, saeA, 5, { scale: 2, positions: 'last' }),
       fg.interventions.steerFeature(lmA, late, 3, { scale: 2 }),
     ];
-    const { note } = shown(await fg.interventions.effects(lmA, both, [saeA, late], data(), { samples: 3 }));
+    const { note } = await shown(await fg.interventions.effects(lmA, both, [saeA, late], data(), { samples: 3 }));
     expect(note).toContain(`${saeA.config.hookName} (${saeA.name}): means over 3 tokens; 21 untouched`);
     expect(note).toContain(`${late.config.hookName} (${late.name}): means over 24 tokens.`);
   });
@@ -93,9 +96,9 @@ describe('fg.interventions: effects', () => {
   it('of nothing say why', async () => {
     const none = await world.fg.interventions.effects(lmA, [], saeA, data(), { samples: 2 });
     expect(none).toEqual([]);
-    expect(shown(none).note).toContain('no feature moved');
+    expect((await shown(none)).note).toContain('no feature moved');
     const silent = await world.fg.interventions.logitEffects(lmA, [], data(), { samples: 2, nulls: 1 });
-    expect(shown(silent).note).toContain('nothing was touched');
+    expect((await shown(silent)).note).toContain('nothing was touched');
   });
 });
 
@@ -146,7 +149,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     const first = await run();
     expect(await run()).toEqual(first);
     expect(first.agreement!.n).toBeGreaterThan(1);
-    const { note, title } = shown(first);
+    const { note, title } = await shown(first);
     expect(title).toContain('logit of "7" − logit of "8" after token 3');
     expect(note).toMatch(/true ablation, half of it .*: Spearman .* n = \d+, one-sided p = .*999 shuffles, seed 0/);
     expect(note).toMatch(/over the drawn half alone.*: Spearman .* n = \d+, one-sided p = /);
@@ -164,7 +167,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
       samples: 8,
     });
     expect(result.pairs).toHaveLength(6);
-    expect(shown(result).note).toMatch(
+    expect((await shown(result)).note).toMatch(
       /Warning: features are watched at the hook that is changed.*transfer score \(mean cosine, encoded again at the same hook\) .*shuffled pairs: .*49 runs, seed 0/,
     );
   });
@@ -184,7 +187,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     const { fg, context } = world;
     const found = await fg.interventions.circuit(lmA, saeA, late, '3 4 5 6', { targets: 3, sources: 4 });
     expect(found.edges).toHaveLength(12);
-    fg.show(found, { edges: 5 });
+    await fg.show(found, { edges: 5 });
     const [chart, table] = context.shown;
     const { spec, vegaLite, title } = chart.find((i) => i.mime === MIME.chart)!.json as unknown as ChartDescriptor;
     expect(title).toBe('Circuit at token 3 of "3 4 5 6"');
@@ -193,7 +196,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     expect(layers[1].data.values).toHaveLength(7);
     expect(JSON.stringify(spec)).toContain('verified');
     expect(table.some((i) => i.mime === MIME.table)).toBe(true);
-    expect(shown(found).note).toContain(
+    expect((await shown(found)).note).toContain(
       'All edges of the sources shown, which are those of largest attribution: Spearman',
     );
   });
