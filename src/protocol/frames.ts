@@ -37,6 +37,7 @@ interface Codecs {
   TextEncoder: new () => { encode(text: string): Uint8Array };
   TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
 }
+// Browsers and Node have them; this folder is compiled with the types of neither.
 const { TextEncoder, TextDecoder } = globalThis as unknown as Codecs;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });

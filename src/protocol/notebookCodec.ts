@@ -48,12 +48,15 @@ class WrongValue {
 
 type Known = { [key: string]: unknown };
 
-/** Known keys first and in this order, `undefined` left out, then what else `from` has. */
-function ordered(known: Array<[string, unknown]>, from: Known, last: Array<[string, unknown]> = []): Known {
+/**
+ * Known keys first and in this order, `undefined` left out, then what else `from` has. The compiler cannot see of entries
+ * that they make a T: whoever asks has checked each.
+ */
+function ordered<T>(known: Array<[string, unknown]>, from: Known, last: Array<[string, unknown]> = []): T {
   const names = new Set([...known, ...last].map(([key]) => key));
   const rest = Object.entries(from).filter(([key]) => !names.has(key));
   // fromEntries defines own properties, so a key named __proto__ stays data.
-  return Object.fromEntries([...known, ...rest, ...last].filter(([, value]) => value !== undefined));
+  return Object.fromEntries([...known, ...rest, ...last].filter(([, value]) => value !== undefined)) as T;
 }
 
 /** Lines of a text, each but the last ending in "\n"; "" gives no line. Other line breaks stay inside their line. */
@@ -78,6 +81,7 @@ export function joinSource(lines: readonly string[]): string {
 const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 function platformBytes(count: number): Uint8Array {
+  // Browsers and Node have it; this folder is compiled with the types of neither.
   const platform = globalThis as unknown as { crypto: { getRandomValues(out: Uint8Array): Uint8Array } };
   return platform.crypto.getRandomValues(new Uint8Array(count));
 }
@@ -140,14 +144,14 @@ function readItem(raw: unknown, path: JsonPath): OutputItem {
       ['base64', item.base64 === undefined ? undefined : text(item.base64, [...path, 'base64'])],
     ],
     item,
-  ) as unknown as OutputItem;
+  );
 }
 
 function readOutput(raw: unknown, path: JsonPath): CellOutput {
   const output = object(raw, path);
   const items = list(output.items, [...path, 'items']).map((item, i) => readItem(item, [...path, 'items', i]));
   const metadata = output.metadata === undefined ? undefined : object(output.metadata, [...path, 'metadata']);
-  return ordered([['items', items]], output, [['metadata', metadata]]) as unknown as CellOutput;
+  return ordered([['items', items]], output, [['metadata', metadata]]);
 }
 
 function readExecution(raw: unknown, path: JsonPath): CellExecution {
@@ -189,7 +193,7 @@ function readCell(raw: unknown, index: number, taken: Set<string>): NotebookCell
   return ordered(known, cell, [
     ['execution', cell.execution === undefined ? undefined : readExecution(cell.execution, [...path, 'execution'])],
     ['outputs', outputs?.map((output, i) => readOutput(output, [...path, 'outputs', i]))],
-  ]) as unknown as NotebookCell;
+  ]);
 }
 
 /** Copies of a cell made outside the editor repeat its id: the first keeps it, later ones get "-2", "-3", … */
@@ -250,7 +254,7 @@ export function parseNotebook(source: string): NotebookFile {
       ['fgnb', raw.fgnb],
       ['metadata', metadata],
     ];
-    return ordered(known, raw, [['cells', cells]]) as unknown as NotebookFile;
+    return ordered(known, raw, [['cells', cells]]);
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;
     throw new NotebookFormatError(error.what, lineOfPath(json, error.path), NEVER_SAVE);

@@ -1,5 +1,5 @@
 /** What values that came from outside are. */
-import type { JsonObject } from './notebook.js';
+import type { Json, JsonObject } from './notebook.js';
 
 /** Anything with members: arrays too, but not null. */
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
@@ -9,3 +9,12 @@ export const isRecord = (value: unknown): value is Record<string, unknown> => is
 
 /** The same of parsed JSON. */
 export const isJsonObject = isRecord as (value: unknown) => value is JsonObject;
+
+/**
+ * Plain values of an interface as JSON. The compiler takes no interface for a JsonObject, since one may get members that are
+ * not declared; what is given holds nothing but what JSON has.
+ */
+export const plainJson = (value: object | null): Json => value as unknown as Json;
+
+/** What plainJson made, after it travelled or lay in a file: its reader looks only at what it can do with any value. */
+export const fromPlainJson = <T>(value: Json): T => value as unknown as T;

@@ -2,7 +2,6 @@
 import * as vscode from 'vscode';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
-import type { Json } from '../../protocol/notebook.js';
 import { OutputBuffer, type OutputOperation, type RawItem } from './outputBuffer.js';
 
 const FLUSH_MS = 80;
@@ -23,7 +22,7 @@ function progressText(p: Progress): string {
 }
 
 function progressItems(progress: Progress): vscode.NotebookCellOutputItem[] {
-  const json = encoder.encode(JSON.stringify(progress as unknown as Json));
+  const json = encoder.encode(JSON.stringify(progress));
   return [
     new vscode.NotebookCellOutputItem(json, MIME.progress),
     vscode.NotebookCellOutputItem.text(progressText(progress), MIME.text),

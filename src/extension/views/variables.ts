@@ -1,6 +1,7 @@
 /** Variables of the active notebook's kernel, asked for after each cell while the view is visible. */
 import * as vscode from 'vscode';
 import type { VariableInfo } from '../../protocol/kernel.js';
+import { fromPlainJson } from '../../protocol/objects.js';
 import { COMMAND } from '../ids.js';
 import { isAttached } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
@@ -49,7 +50,7 @@ export function createVariablesView(sessions: Sessions, log: vscode.LogOutputCha
     if (!session || !isAttached(session.state)) variables = [];
     // A busy kernel answers when its cell is done: what is shown stays until then.
     else if (session.state === 'idle')
-      variables = (await session.kernel.request('variables')) as unknown as VariableInfo[];
+      variables = fromPlainJson<VariableInfo[]>(await session.kernel.request('variables'));
     changed.fire();
   };
   let timer: NodeJS.Timeout | undefined;

@@ -302,6 +302,7 @@ function numbers(given: unknown, what: string): ArrayLike<number> {
     if (bad >= 0) throw new TypeError(`${what} has ${typeof given[bad]} at ${bad}; expected numbers`);
     return given as number[];
   }
+  // What is left are typed arrays of numbers.
   if (ArrayBuffer.isView(given) && !(given instanceof DataView)) return given as unknown as ArrayLike<number>;
   const array = given as Partial<NdArray> | null | undefined;
   if (typeof array?.dtype === 'string' && ArrayBuffer.isView(array.data))

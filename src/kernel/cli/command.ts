@@ -17,6 +17,7 @@ export interface Command<O extends Options = Options> {
   run(this: void, values: Values<O>, given: string[]): Promise<number>;
 }
 
+/** A command among others: `run` is given the values of its own options alone (kernel/cli.ts). */
 export const command = <const O extends Options>(of: Command<O>): Command => of as unknown as Command;
 
 /** The command line is wrong: exit code 2. */

@@ -83,7 +83,7 @@ export async function startCuda(notebookFolder: string): Promise<string> {
   if (!(await tf.setBackend('tensorflow')))
     throw new DeviceRefused('@tensorflow/tfjs-node-gpu loaded but did not start');
   await tf.ready();
-  const backend = tf.backend() as unknown as { isUsingGpuDevice?: boolean };
+  const backend: object & { isUsingGpuDevice?: boolean } = tf.backend();
   if (backend.isUsingGpuDevice === false) {
     throw new DeviceRefused('@tensorflow/tfjs-node-gpu loaded but sees no GPU (wrong CUDA or cuDNN version)');
   }

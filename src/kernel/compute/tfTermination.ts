@@ -35,8 +35,8 @@ function repairEngine(): void {
   const engine = tf.engine();
   const { state } = engine;
   while (state.scopeStack.length > 0) engine.endScope();
-  state.activeScope = null as unknown as typeof state.activeScope;
-  state.activeTape = null as unknown as typeof state.activeTape;
+  // As the engine itself has them when nothing runs; its types do not say so.
+  Object.assign(state, { activeScope: null, activeTape: null });
   state.gradientDepth = 0;
   state.kernelDepth = 0;
   state.numDataMovesStack = [];

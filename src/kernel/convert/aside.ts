@@ -3,11 +3,11 @@
  * back among the others by an export.
  */
 import { MIME } from '../../protocol/mime.js';
-import type { CellOutput, Json, OutputItem } from '../../protocol/notebook.js';
+import type { CellOutput, OutputItem } from '../../protocol/notebook.js';
 import { isInert } from './inert.js';
 import { own } from './jupyter.js';
 import { naturalOrder } from './order.js';
-import { isJsonObject } from '../../protocol/objects.js';
+import { isJsonObject, plainJson } from '../../protocol/objects.js';
 
 const ASIDE = 'setAside';
 
@@ -24,7 +24,7 @@ export function withoutActive(output: CellOutput): CellOutput {
   for (const item of output.items) (isInert(item.mime, textOf(item)) ? items : aside).push(item);
   if (aside.length === 0) return output;
   if (items.length === 0) items.push({ mime: MIME.text, text: [placeholder(aside)] });
-  return { ...output, items, [ASIDE]: aside as unknown as Json };
+  return { ...output, items, [ASIDE]: plainJson(aside) };
 }
 
 const isItem = (value: unknown): value is OutputItem =>

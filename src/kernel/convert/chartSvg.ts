@@ -15,6 +15,7 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
     errors.push(told.map((each) => (each instanceof Error ? each.message : String(each))).join(' '));
     return logger;
   };
+  // The whole interface has `level` read too, which Vega does not.
   const logger = {
     ...{ level: silent, info: silent, debug: silent },
     error: keep,
@@ -26,6 +27,7 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
 
 /** @throws Error in words when the spec is none, or asks for what there is not. */
 export async function chartSvg(spec: JsonObject): Promise<string> {
+  // Vega itself refuses what is no spec.
   const runtime = vega.parse(spec as unknown as vega.Spec, undefined, { ast: true });
   const errors: string[] = [];
   const view = new vega.View(runtime, {

@@ -14,7 +14,7 @@ import { graphSvg } from './graphSvg.js';
 import { comparisonHtml, featuresHtml, tableHtml } from './html.js';
 import type { Notes } from './notes.js';
 import type { Fallbacks } from './toJupyter.js';
-import { isJsonObject } from '../../protocol/objects.js';
+import { fromPlainJson, isJsonObject } from '../../protocol/objects.js';
 
 /** Columns of a graph that can be drawn small. */
 const MAX_COLUMNS_BYTES = 256 * 2 ** 20;
@@ -23,7 +23,7 @@ const SVG = 'image/svg+xml';
 
 /** The picture of a graph from its bundle beside the notebook. */
 function graphPicture(descriptor: JsonObject, notebookFolder: string): string {
-  const bundle = descriptor as unknown as BundleRef;
+  const bundle = fromPlainJson<BundleRef>(descriptor);
   const { sets } = bundleMeta(bundle, GRAPH_BUNDLE, notebookFolder) as GraphMeta;
   const file = bundlePlace(notebookFolder, bundle.path, COLUMNS_FILE);
   const { size } = fs.statSync(file);
@@ -63,9 +63,9 @@ function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<stri
   });
   const unless = [SVG, HTML, MIME.png, 'image/jpeg'];
   return new Map([
-    [MIME.table, html((json) => tableHtml(json as unknown as TableDescriptor))],
-    [MIME.features, html((json) => featuresHtml(json as unknown as FeatureCards))],
-    [MIME.comparison, html((json) => comparisonHtml(json as unknown as ComparisonDescriptor))],
+    [MIME.table, html((json) => tableHtml(fromPlainJson<TableDescriptor>(json)))],
+    [MIME.features, html((json) => featuresHtml(fromPlainJson<FeatureCards>(json)))],
+    [MIME.comparison, html((json) => comparisonHtml(fromPlainJson<ComparisonDescriptor>(json)))],
     [MIME.graph, { unless, make: (json) => pictured(graphPicture(json, notebookFolder), 'Mapper graph') }],
     [
       MIME.chart,

@@ -108,6 +108,7 @@ function itemsOf(data: JsonObject, memory: JsonObject): OutputItem[] {
   const listed = own(memory, 'items');
   if (!isList(listed)) return naturalOrder(Object.keys(data)).map((mime) => itemOf(mime, data[mime]));
   return listed.flatMap((entry): OutputItem[] => {
+    // As an item of our own notebook was read; whoever shows it looks at what it has.
     if (isJsonObject(entry) && typeof own(entry, 'mime') === 'string') return [entry as unknown as OutputItem];
     return typeof entry === 'string' && Object.hasOwn(data, entry) ? [itemOf(entry, data[entry])] : [];
   });
@@ -126,12 +127,12 @@ function readDisplay(output: JsonObject, path: JsonPath): CellOutput {
           execution_count: field(output, 'execution_count', path, 'a number or null', isCountOrNull, null),
         }
       : undefined;
-  return objectOf([
+  return objectOf<CellOutput>([
     ...Object.entries(rest),
     ['items', items],
     ['metadata', metadata],
     ...(origin ? [[JUPYTER, origin] as const] : []),
-  ]) as unknown as CellOutput;
+  ]);
 }
 
 function readStream(output: JsonObject, path: JsonPath): CellOutput {
@@ -208,6 +209,7 @@ class Reader {
     // Run again elsewhere since: what we remember of the last run is no longer true.
     const holds = execution && (isCount(execution.order) ? execution.order : null) === count;
     return {
+      // `this.output` has checked each.
       execution: holds ? execution : executionOf(count, outputs as unknown as JupyterOutput[]),
       outputs: read.length > 0 || own(memory, 'emptyOutputs') === true ? read : undefined,
     };
@@ -245,7 +247,7 @@ class Reader {
     const ours = isCode ? OUR_KEYS : OUR_KEYS.filter((key) => key !== 'execution' && key !== 'outputs');
     const rest = Object.entries(objectIn(memory, 'rest') ?? {}).filter(([key]) => !ours.includes(key));
     const id = this.id(own(memory, 'id') ?? own(raw, 'id'), index);
-    return objectOf([
+    return objectOf<NotebookCell>([
       ['id', id],
       ['kind', type === 'markdown' ? 'markdown' : 'code'],
       ['language', language],
@@ -254,7 +256,7 @@ class Reader {
       ...unknown,
       ...rest,
       ...(isCode ? Object.entries(this.code(raw, memory, path, index)) : []),
-    ]) as unknown as NotebookCell;
+    ]);
   }
 }
 
@@ -296,12 +298,12 @@ export function fromJupyter(raw: unknown): Imported {
   const known = [...ours, 'nbformat', 'nbformat_minor'];
   const unknown = Object.entries(raw).filter(([key]) => !known.includes(key));
   const rest = Object.entries(objectIn(memory, 'rest') ?? {}).filter(([key]) => !ours.includes(key));
-  const notebook = objectOf([
+  const notebook = objectOf<NotebookFile>([
     ['fgnb', isCount(version) && version > 0 ? version : NOTEBOOK_VERSION],
     ['metadata', joinedMetadata(metadata, memory) ?? {}],
     ...unknown,
     ...rest,
     ['cells', cells],
-  ]) as unknown as NotebookFile;
+  ]);
   return { notebook, notes: reader.notes.lines() };
 }

@@ -104,8 +104,8 @@ export const own = (object: object, key: string): unknown =>
   Object.hasOwn(object, key) ? (object as Record<string, unknown>)[key] : undefined;
 
 /** Entries without `undefined`, as own properties whatever their keys are. */
-export const objectOf = (entries: Iterable<readonly [string, unknown]>): JsonObject =>
-  Object.fromEntries([...entries].filter(([, value]) => value !== undefined)) as JsonObject;
+export const objectOf = <T = JsonObject>(entries: Iterable<readonly [string, unknown]>): T =>
+  Object.fromEntries([...entries].filter(([, value]) => value !== undefined)) as T;
 
 /** Equal as JSON: the order of keys does not matter. */
 export function sameJson(a: unknown, b: unknown): boolean {

@@ -1,11 +1,11 @@
 /** Arguments and options that several verbs of fg.interventions share. */
 import { types } from 'node:util';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { asParameters } from '../artifacts/parameters.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { requireThing, thing, type Arg } from '../verb/common.js';
-import { parametersOf } from '../verb/environment.js';
 import { choice, flag, group, membersGiven, text, value, whole, type Given } from '../verb/option.js';
 import { identityOf, type Intervention } from './intervention.js';
 import type { NullKind, NullOptions } from './nullDirections.js';
@@ -44,13 +44,17 @@ export const tokenInputs = (data: Texts, model: LanguageModel): Record<string, s
 export const saeInputs = (saes: readonly Sae[]): Record<string, string> =>
   Object.fromEntries(saes.map((sae, i) => [`sae${i}`, sae.id]));
 
-/** Parameters of a result: its options under the names that the room gives them, and what the interventions say of themselves. */
+/**
+ * Parameters of a result: its options under the names that the room gives them, those that are inputs aside, and what the
+ * interventions say of themselves.
+ */
 export function effectParameters(
-  options: object,
+  options: object & { sae?: Sae; watchMap?: PairedMap },
   model: LanguageModel,
   interventions: readonly Intervention[] = [],
 ): JsonObject {
-  const own = parametersOf(options, ['batchTokens', 'sae', 'watchMap']);
+  const { sae: _, watchMap: __, ...rest } = options;
+  const own = asParameters(rest);
   return interventions.length > 0 ? { ...own, interventions: identityOf(model, interventions) } : own;
 }
 

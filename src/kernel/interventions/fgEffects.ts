@@ -352,10 +352,11 @@ export const circuit = verb({
     version: CIRCUIT_VERSION,
     what: 'Circuit',
     inputs: (_, model, upstream, downstream) => ({ model: model.id, ...saeInputs([upstream, downstream]) }),
-    parameters: ({ given }, model, _upstream, _downstream, prompt) => ({
-      ...effectParameters(circuitOptions(only(CIRCUIT, given as Given<typeof CIRCUIT>)), model),
-      prompt,
-    }),
+    parameters: ({ given }, model, _upstream, _downstream, prompt) => {
+      const { features, ...rest } = circuitOptions(only(CIRCUIT, given as Given<typeof CIRCUIT>));
+      // Features in full, as kept results have them.
+      return { ...effectParameters(rest, model), ...(features && { features: [...features] }), prompt };
+    },
   },
   show: (found, _, _model, upstream, downstream) =>
     picture.circuitTable(found, { upstream: upstream.id, downstream: downstream.id }),

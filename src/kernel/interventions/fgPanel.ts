@@ -31,7 +31,7 @@ import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
 import type { LabelledSae } from './panelSide.js';
 import { pairingsOf, tokensOfTexts } from './pairings.js';
-import { isObject } from '../../protocol/objects.js';
+import { fromPlainJson, isObject, plainJson } from '../../protocol/objects.js';
 
 /** What is done to a feature, at the start or in a pin. */
 const CHANGE = {
@@ -232,15 +232,14 @@ async function firstState(
   const pins = pinned(options.interventions ?? []);
   const sampling = { tokens, temperature, seed };
   const all = [...pins.map(({ name: _, ...pin }) => pin), current];
-  const answer = (method: string, params: object): Promise<Json> =>
-    panel.answer('', method, params as unknown as Json, signal);
+  const answer = (method: string, params: object): Promise<Json> => panel.answer('', method, plainJson(params), signal);
   return {
     setting: { prompt, current, pins, sampling },
     card,
     hits,
-    result: untimed((await answer('run', { prompt, interventions: all })) as unknown as InterventionsResult),
+    result: untimed(fromPlainJson<InterventionsResult>(await answer('run', { prompt, interventions: all }))),
     generation: untimed(
-      (await answer('generate', { prompt, interventions: all, sampling })) as unknown as InterventionsGeneration,
+      fromPlainJson<InterventionsGeneration>(await answer('generate', { prompt, interventions: all, sampling })),
     ),
   };
 }

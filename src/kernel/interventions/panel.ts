@@ -18,6 +18,7 @@ import {
 import type { FeatureExample } from '../../protocol/bundle.js';
 import type { Json } from '../../protocol/notebook.js';
 import type { FeatureLabel } from '../../protocol/tokens.js';
+import { plainJson } from '../../protocol/objects.js';
 import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted } from '../compute/call.js';
@@ -143,7 +144,7 @@ export class InterventionsPanel {
     };
     if (!Object.hasOwn(answers, method))
       throw new Error(`the interventions panel has no method ${JSON.stringify(method)}`);
-    return (await answers[method as InterventionsMethod]()) as unknown as Json;
+    return plainJson(await answers[method as InterventionsMethod]());
   }
 
   private hit(feature: number, here: number): InterventionsHit {

@@ -132,6 +132,7 @@ function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: 
       .then((values) => shaped(name, rows, cols, isNumbers(values) ? values.slice() : values));
   }
   if (typeof given.dtype === 'string' && ArrayBuffer.isView(given.data)) {
+    // toFloat32 refuses what is no such array.
     const array = given as unknown as NdArray & { dtype: Dtype };
     const { data } = array;
     // Numbers of 8 bytes are checked against float32's range one by one.

@@ -187,6 +187,7 @@ export function chartItems(spec: object, title?: string): OutputItem[] {
     throw new Error(
       `charts take inline data ({ values: [...] }); this spec names a URL at ${url}, which is never loaded`,
     );
+  // Vega-Lite itself refuses what is no spec.
   const compiled = compile(vegaLite as unknown as TopLevelSpec).spec;
   const chart: ChartDescriptor = {
     version: 1,

@@ -1,6 +1,7 @@
 /** Training, as fg.sae.train and others call it: options, the kept result, and what a cell keeps of it. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { asParameters } from '../artifacts/parameters.js';
 import type { CallOptions } from '../compute/call.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
@@ -11,7 +12,7 @@ import type { LanguageModel } from '../models/types.js';
 import { count, withSummary } from '../present/items.js';
 import { trainingItems } from '../present/training.js';
 import { KEPT, thing } from '../verb/common.js';
-import { parametersOf, type Environment } from '../verb/environment.js';
+import type { Environment } from '../verb/environment.js';
 import { numbers, only, required, text, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { loadSae } from './load.js';
@@ -86,8 +87,9 @@ export async function trainKept(
   options: KeptTraining,
   call: CallOptions,
 ): Promise<TrainedSae> {
-  const { hook: _, ignoring, features, fresh, ...rest } = options;
-  const parameters = { ...parametersOf(options, ['ignoring']), ...ignoring };
+  const { ignoring, fresh, ...own } = options;
+  const { hook: _, features, ...rest } = own;
+  const parameters = { ...asParameters(own), ...ignoring };
   const key = { kind: 'sae', parameters: { seed: 0, ...parameters }, inputs: data.inputs, codeVersion: CODE_VERSION };
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const { value, cached, record } = await env.store.compute(key, {

@@ -135,6 +135,10 @@ export function readCell(typescript: TypeScript, file: ts.SourceFile): CellSynta
   return new CellReader(typescript, file).read();
 }
 
+/** Mistakes of syntax: the compiler keeps them in the tree, and its public types do not say so. */
+export const mistakesOf = (file: ts.SourceFile): readonly ts.DiagnosticWithLocation[] =>
+  (file as ts.SourceFile & { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
+
 /** Whether a text that is no TypeScript would be with JSX. */
 export function isJsx(typescript: TypeScript, source: string): boolean {
   const file = typescript.createSourceFile(
@@ -144,7 +148,7 @@ export function isJsx(typescript: TypeScript, source: string): boolean {
     false,
     typescript.ScriptKind.TSX,
   );
-  if ((file as unknown as { parseDiagnostics: unknown[] }).parseDiagnostics.length > 0) return false;
+  if (mistakesOf(file).length > 0) return false;
   const has = (node: ts.Node): boolean =>
     typescript.isJsxElement(node) ||
     typescript.isJsxSelfClosingElement(node) ||

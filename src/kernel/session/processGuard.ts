@@ -44,6 +44,7 @@ function callers(): Frame[] {
     Error.stackTraceLimit = 30;
     Error.prepareStackTrace = (_, sites) =>
       sites.map((site) => ({ file: site.getFileName() ?? '', name: site.getFunctionName() ?? '' }));
+    // What prepareStackTrace returns is the stack.
     return new Error().stack as unknown as Frame[];
   } finally {
     Error.prepareStackTrace = prepareStackTrace;

@@ -9,7 +9,7 @@ export class SessionScope {
   readonly shadows: Bag = Object.create(null) as Bag;
   private readonly declared = new Set<string>();
 
-  constructor(private readonly globals: Bag = globalThis as unknown as Bag) {
+  constructor(private readonly globals: Bag = globalThis as Bag) {
     this.reserved = new Set(Object.getOwnPropertyNames(globals));
   }
 

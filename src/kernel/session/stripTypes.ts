@@ -2,7 +2,7 @@
 import { SourceMap } from 'node:module';
 import type ts from 'typescript';
 import { protectedSection } from '../compute/nativeCall.js';
-import { isJsx, readCell, type CellSyntax } from './cellSyntax.js';
+import { isJsx, mistakesOf, readCell, type CellSyntax } from './cellSyntax.js';
 import { placeAt, SourceSyntaxError, type Place } from './place.js';
 
 export interface Stripped {
@@ -140,7 +140,7 @@ export async function transpile(source: string, name: string, options: Transpile
 /** A syntax tree without mistakes. */
 function parseCell(tools: TypeScriptTools, source: string, name: string): ts.SourceFile {
   const file = parse(tools, source, name);
-  const [problem] = (file as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
+  const [problem] = mistakesOf(file);
   if (!problem) return file;
   const { line, column } = placeAt(source, problem.start);
   const message = isJsx(tools.ts, source)

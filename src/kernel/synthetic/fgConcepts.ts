@@ -1,7 +1,7 @@
 /** fg.synthetic, text worlds: features of a real SAE against the concepts of generated stories. */
 import { topExamples } from '../activations/examples.js';
 import type { SparseActivations } from '../activations/types.js';
-import { parametersOf } from '../verb/environment.js';
+import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { TokenSet } from '../models/types.js';
 import { conceptItems } from '../present/synthetic.js';
@@ -102,7 +102,7 @@ export const concepts = verb({
     inputs: (_, activations, data) => ({ activations: activations.id, tokens: tokensOf(activations, data).id }),
     parameters: ({ given }) => ({
       ...conceptSettings(conceptParameters(given)),
-      labels: given.labels === false ? false : parametersOf(labelParameters(given.labels ?? {})),
+      labels: given.labels === false ? false : asParameters(labelParameters(given.labels ?? {})),
     }),
   },
   show: (found) => conceptItems(found, found.labels),

@@ -111,6 +111,7 @@ export function requireThing(value: unknown, at: string): object {
 export function thing<Given, Parsed = Given>(
   name: string,
   doc: string,
+  // Without `parse`, Parsed is Given.
   parse: (value: Given, at: string) => Parsed = (value) => value as unknown as Parsed,
 ): Arg<Given, Parsed> {
   return { name, doc, parse: (value, at) => parse(requireThing(value, at) as Given, at) };

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
+import type { OutputItem } from '../../protocol/notebook.js';
 import { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
@@ -103,12 +103,4 @@ export function locateIn(folder: string, idOrPath: string): string {
   const absolute = resolveIn(folder, idOrPath);
   const writtenAsPath = /^(?:\.{1,2}(?:[\\/]|$)|~(?:[\\/]|$)|[\\/]|[A-Za-z]:)/.test(idOrPath);
   return writtenAsPath || existsSync(absolute) ? absolute : idOrPath;
-}
-
-/** Options without the parts that do not change a result, as artifact parameters; undefined entries are left out. */
-export function parametersOf(options: object, leaveOut: readonly string[] = []): JsonObject {
-  const skipped = new Set(['signal', 'onProgress', 'fresh', ...leaveOut]);
-  return Object.fromEntries(
-    Object.entries(options).filter(([key, value]) => value !== undefined && !skipped.has(key)),
-  ) as JsonObject;
 }

@@ -215,6 +215,7 @@ function displayed<T>(
 export function verb<const A extends Args, const S extends Schema, T, const K extends string = never>(
   declaration: Declaration<A, S, T, K>,
 ): Verb<GivenArgs<A>, S, Promise<T>, K> {
+  // Inside, arguments and options are of any type: callers are held to theirs by the type of the verb.
   const declared = { options: CALL, ...declaration } as unknown as Declaration<Args, Schema, T>;
   return {
     ...about(declared, declared.keep && [declared.keep.kind]),
@@ -238,6 +239,7 @@ export function verb<const A extends Args, const S extends Schema, T, const K ex
 export function syncVerb<const A extends Args, const S extends Schema, T>(
   declaration: SyncDeclaration<A, S, T>,
 ): Verb<GivenArgs<A>, S, T> {
+  // As in verb().
   const declared = declaration as unknown as SyncDeclaration<Args, Schema, T>;
   return {
     ...about(declared),
@@ -256,5 +258,6 @@ function about<S extends Schema>(
   kept: readonly string[] = [],
 ): Pick<Verb<never, S, never>, 'doc' | 'args' | 'options' | 'errors' | 'kinds'> {
   const { doc, args, options = {}, errors = [], kinds = [] } = declared;
+  // S is the type of these options, which `declared` has lost.
   return { doc, args, options: options as unknown as S, errors, kinds: [...kept, ...kinds] };
 }

@@ -44,6 +44,7 @@ function themeConfig(root: HTMLElement): vega.Config {
 /** Vega-Lite writes a white ground into every spec that names none, and black into its texts; ours are the theme's. */
 function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
   const { background, ...rest } = withoutBlackText(spec) as ChartDescriptor['spec'];
+  // Vega itself refuses what is no spec.
   return (background === 'white' ? rest : { background, ...rest }) as unknown as vega.Spec;
 }
 

@@ -39,6 +39,7 @@ function rimmedProgram(rim: () => Rgb) {
       return {
         ...definition,
         FRAGMENT_SHADER_SOURCE: FRAGMENT,
+        // The type is a tuple of the program's own names.
         UNIFORMS: [...definition.UNIFORMS, 'u_rim'] as unknown as typeof definition.UNIFORMS,
       };
     }

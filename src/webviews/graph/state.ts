@@ -52,7 +52,7 @@ export function restoreState(
   fallback: GraphViewState,
 ): GraphViewState {
   if (!saved || saved.version !== 1) return fallback;
-  const s = saved as unknown as Partial<Record<keyof GraphViewState, unknown>>;
+  const s: Partial<Record<keyof GraphViewState, unknown>> = saved;
   const isNode = (p: Partial<NodeRef> | null): p is NodeRef =>
     Number.isInteger(p?.set) && Number.isInteger(p?.node) && model.sets[p?.set as number]?.n > (p?.node as number);
   return {

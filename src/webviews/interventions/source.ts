@@ -1,6 +1,6 @@
 /** What answers the interventions panel. */
 import type { InterventionsMethod, InterventionsMethods } from '../../protocol/interventions.js';
-import type { Json } from '../../protocol/notebook.js';
+import { fromPlainJson, plainJson } from '../../protocol/objects.js';
 import type { LiveKernel } from '../ui/view.js';
 
 export interface InterventionsSource {
@@ -17,11 +17,7 @@ export interface InterventionsSource {
 export function liveSource(kernel: LiveKernel, view: string): InterventionsSource {
   return {
     call: async <M extends InterventionsMethod>(method: M, params: InterventionsMethods[M]['params']) =>
-      (await kernel.call({
-        view,
-        method,
-        params: params as unknown as Json,
-      })) as unknown as InterventionsMethods[M]['value'],
+      fromPlainJson<InterventionsMethods[M]['value']>(await kernel.call({ view, method, params: plainJson(params) })),
     state: () => kernel.state(view),
   };
 }

@@ -68,7 +68,7 @@ function restoreGroups(saved: unknown): KeywordGroup[] {
 /** A saved state made whole: what is missing or wrong becomes the default. */
 export function restoreState(saved: JsonObject | undefined, sets: number, fallback = defaultState(sets)): MapViewState {
   if (!saved || saved.version !== 1) return fallback;
-  const s = saved as unknown as Partial<Record<keyof MapViewState, unknown>>;
+  const s: Partial<Record<keyof MapViewState, unknown>> = saved;
   return {
     ...restorePlot(s, fallback),
     pins: listOfParts<Pin>(s.pins).flatMap((p) =>

@@ -35,7 +35,8 @@ export function luminance(color: Rgb): number {
 }
 
 export function mix(a: Rgb, b: Rgb, t: number): Rgb {
-  return [0, 1, 2].map((i) => Math.round(a[i] + (b[i] - a[i]) * t)) as unknown as Rgb;
+  const at = (i: 0 | 1 | 2): number => Math.round(a[i] + (b[i] - a[i]) * t);
+  return [at(0), at(1), at(2)];
 }
 
 /** Okabe and Ito's categories (jfly.uni-koeln.de/color), without black; legible on light and dark grounds. */
@@ -61,9 +62,8 @@ const RAMPS = {
  * dark ground ends bright, light ground ends dark.
  */
 export function ramp(name: keyof typeof RAMPS, darkGround: boolean): Rgb[] {
-  const stops = RAMPS[name].map(
-    (hex): Rgb => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as unknown as Rgb,
-  );
+  const part = (hex: string, at: number): number => parseInt(hex.slice(at, at + 2), 16);
+  const stops = RAMPS[name].map((hex): Rgb => [part(hex, 0), part(hex, 2), part(hex, 4)]);
   const from = 0.16;
   return Array.from({ length: 256 }, (_, i) => {
     const strength = i / 255;

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Environment, parametersOf } from '#kernel/verb/environment.js';
+import { Environment } from '#kernel/verb/environment.js';
 import { breathe, checkAborted } from '#kernel/compute/call.js';
 import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 
@@ -100,19 +100,5 @@ describe('long calls', () => {
     finish();
     await slow;
     expect(context.progressed).toEqual([null]);
-  });
-});
-
-describe('parameters of an artifact', () => {
-  it('are what changes the result', () => {
-    const options = {
-      seed: 0,
-      k: undefined,
-      fresh: true,
-      signal: new AbortController().signal,
-      onProgress: () => 0,
-      a: 1,
-    };
-    expect(parametersOf(options, ['a'])).toEqual({ seed: 0 });
   });
 });

@@ -15,19 +15,20 @@ interface ModelJson {
 
 /** The model of a tokenizer.json. Throws on a kind that is not read, naming it. */
 export function createWordModel(json: unknown): EncodeWord {
-  const model = (json ?? {}) as ModelJson;
-  switch (model.type ?? guessedType(model)) {
+  const model: unknown = json ?? {};
+  const { type } = model as ModelJson;
+  switch (type ?? guessedType(model as ModelJson)) {
     case 'BPE':
-      return bytePairModel(model as unknown as BpeJson);
+      return bytePairModel(model as BpeJson);
     case 'Unigram':
-      return unigramModel(model as unknown as UnigramJson);
+      return unigramModel(model as UnigramJson);
     case 'WordPiece':
-      return wordPieceModel(model as unknown as WordPieceJson);
+      return wordPieceModel(model as WordPieceJson);
     case 'WordLevel':
-      return wordLevelModel(model as unknown as WordLevelJson);
+      return wordLevelModel(model as WordLevelJson);
     default:
       throw new Error(
-        `the tokenizer's model "${String(model.type)}" is not supported; use a model whose tokenizer.json has BPE, Unigram, WordPiece or WordLevel`,
+        `the tokenizer's model "${String(type)}" is not supported; use a model whose tokenizer.json has BPE, Unigram, WordPiece or WordLevel`,
       );
   }
 }

@@ -1,5 +1,6 @@
 /** Worlds as artifacts: a record keeps how a world was made, and its identity checks that making it again gives the same. */
 import type { JsonObject } from '../../../protocol/notebook.js';
+import { fromPlainJson } from '../../../protocol/objects.js';
 import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';
 import type { Environment } from '../../verb/environment.js';
@@ -44,7 +45,7 @@ export async function loadWorld(
   { parameters, contents, codeVersion }: ArtifactRecord,
   call: CallOptions,
 ): Promise<GeneratedWorld> {
-  const recipe = { ...parameters, ...call } as unknown as Recipe;
+  const recipe = { ...fromPlainJson<Recipe>(parameters), ...call };
   const world = await ('preset' in recipe ? createPreset(recipe) : createWorld(recipe));
   requireWorld(contents, world.id, codeVersion);
   return world;
