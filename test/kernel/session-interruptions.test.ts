@@ -1,12 +1,16 @@
 /**
- * 200 interrupts at random moments of what a kernel does, the first cell and the start of the device included. After
- * each one the same call completes, with the very data that it gives uninterrupted.
+ * More than 200 interrupts at random moments of what a kernel does, the first cell and the start of the device included.
+ * After each one the same call completes, with the very data that it gives uninterrupted. Where `npm test` runs this on two
+ * Nodes, each takes half of them.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
 import { ensureKernelBuilt, root, startKernel, type KernelProcess, type TestClient } from '#test/kit/kernel.js';
+
+/** Set by scripts/test.mjs. */
+const SHARE = process.env.FGNB_TEST_TWO_NODES === '1' ? 2 : 1;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -94,8 +98,8 @@ beforeAll(() => ensureKernelBuilt());
 
 describe.each([
   // Without grace every interrupt terminates what runs; with it, most calls end by their signal.
-  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 20 },
-  { name: 'with the grace that users have', env: {}, times: 5 },
+  { name: 'terminated at once', env: { FGNB_INTERRUPT_GRACE_MS: '0' }, times: 20 / SHARE },
+  { name: 'with the grace that users have', env: {}, times: Math.ceil(5 / SHARE) },
 ])('calls interrupted at random moments, $name', ({ env, times }) => {
   let kernel: KernelProcess;
   let client: TestClient;
@@ -158,7 +162,7 @@ describe.each([
 });
 
 describe('a kernel interrupted in its first cell', () => {
-  it.each(Array.from({ length: 24 }, (_, i) => i))('starts its device all the same: %i', async (i) => {
+  it.each(Array.from({ length: 24 / SHARE }, (_, i) => i))('starts its device all the same: %i', async (i) => {
     const { kernel, client } = await start(i % 3 === 0 ? {} : { FGNB_INTERRUPT_GRACE_MS: '0' });
     try {
       await interruptAfter(

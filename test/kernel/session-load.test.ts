@@ -45,9 +45,9 @@ async function train(prepare: (pid: number) => void = () => undefined): Promise<
     // 2,049 tokens a step: a last block of one row.
     const losses = await run(
       `const lm = await fg.models.load('model')
-       const text = fg.datasets.stories({ stories: 150, context: 64 })
+       const text = fg.datasets.stories({ stories: 100, context: 64 })
        const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', features: 4096, architecture: 'topk',
-         k: 16, steps: 6, trainBatchSizeTokens: 2049, lr: 3e-3, seed: 2 })
+         k: 16, steps: 3, trainBatchSizeTokens: 2049, lr: 3e-3, seed: 2 })
        await fg.activations.save(lm, sae, text)
        JSON.stringify(sae.history.map((row) => row.loss))`,
     );
