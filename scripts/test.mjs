@@ -2,7 +2,7 @@
 // A tier also fails when tests that test/counts.json records are gone, or when its runner died without a result.
 //   node scripts/test.mjs [types|lint|unit|kernel|node24|e2e|vscode]...   only these
 //   node scripts/test.mjs --record [tier]...                     write the counts of a green run to test/counts.json: at a release
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,8 +13,8 @@ import { countByFile, countsText, readCounts, vanished } from '../test/harness/r
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
-/** Whole notebooks and whole roads: they run once, on Node 24, where both kernel tiers run. */
-const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel'];
+/** Whole notebooks, whole roads and numbers, none of which ask the Node: they run once, on Node 24, where both kernel tiers run. */
+const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens']; // prettier-ignore
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
@@ -39,12 +39,25 @@ function add(tier, passed, failed, skipped) {
 }
 /** What failed is said once more at the end, where a long log is looked at first. */
 const firstLine = (message = '') => message.split('\n')[0].slice(0, 300);
-function check(tier, name, command, args) {
+/** Checks of a tier, one behind the other; each prints what it said when it has ended. */
+async function check(tier, checks) {
   if (!wanted(tier)) return;
-  heading(name);
-  const ok = run(command, args).status === 0;
-  add(name, ok ? 1 : 0, ok ? 0 : 1, 0);
-  console.log(`${name}: ${ok ? 'ok' : 'FAILED'}`);
+  for (const [name, command, args] of checks) {
+    const { ok, text } = await captured(command, args);
+    heading(name);
+    process.stdout.write(text);
+    add(name, ok ? 1 : 0, ok ? 0 : 1, 0);
+    console.log(`${name}: ${ok ? 'ok' : 'FAILED'}`);
+  }
+}
+function captured(command, args) {
+  const child = spawn(command, args, { cwd: root, shell: process.platform === 'win32' });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => (text += part));
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ ok: false, text: `${error.message}\n` }));
+    child.on('close', (status) => resolve({ ok: status === 0, text }));
+  });
 }
 /**
  * Tests that vanished silently, and tests that stopped running: a skipped one is known, but did not run. Where data is
@@ -58,7 +71,7 @@ function guard(tier, now) {
   console.log('What was moved or taken out on purpose leaves test/counts.json too: change its line there.');
   add(`${tier} (suite shrank)`, 0, 1, 0);
 }
-function vitestTier(tier, { project = tier, node, without = [] } = {}) {
+function vitestTier(tier, { project = tier, node, without = [], env = {} } = {}) {
   if (!wanted(tier)) return;
   heading(`${tier} tests`);
   const file = path.join(results, `${tier}.json`);
@@ -66,9 +79,10 @@ function vitestTier(tier, { project = tier, node, without = [] } = {}) {
   const excluded = without.flatMap((name) => ['--exclude', `**/${name}.test.ts`]);
   const args = ['run', '--project', project, ...excluded, '--reporter=default', '--reporter=json'];
   args.push(`--outputFile.json=${file}`);
+  const options = { env: { ...process.env, ...env } };
   const status = node
-    ? run(node, [path.join(root, 'node_modules/vitest/vitest.mjs'), ...args], { shell: false }).status
-    : run(bin('vitest'), args).status;
+    ? run(node, [path.join(root, 'node_modules/vitest/vitest.mjs'), ...args], { ...options, shell: false }).status
+    : run(bin('vitest'), args, options).status;
   if (!fs.existsSync(file)) {
     console.log(`${tier}: the runner died without a result (exit ${status})`);
     return add(`${tier} (runner died)`, 0, 1, 0);
@@ -111,7 +125,7 @@ function node24Tier() {
     console.log(`The kernel on Node 24 is skipped: ${unsupported()}`);
     return add('node24', 0, 0, 1);
   }
-  vitestTier('node24', { project: 'kernel', node: harnessPaths().node });
+  vitestTier('node24', { project: 'kernel', node: harnessPaths().node, env: nodesEnv });
 }
 /** Debian's chromium, through apt when we may. */
 function ensureChromium() {
@@ -132,7 +146,11 @@ function ensureChromium() {
 
 if (run(process.execPath, ['scripts/ensure-dependencies.mjs']).status !== 0) process.exit(1);
 fs.mkdirSync(results, { recursive: true });
-const needsHarness = wanted('e2e') || wanted('vscode') || (wanted('node24') && !unsupported());
+const onNode24 = wanted('node24') && !unsupported();
+const twoNodes = wanted('kernel') && onNode24;
+/** Tests that repeat a thing at random moments share the repetitions out. */
+const nodesEnv = twoNodes ? { FGNB_TEST_TWO_NODES: '1' } : {};
+const needsHarness = wanted('e2e') || wanted('vscode') || onNode24;
 if (needsHarness) {
   if (wanted('e2e') || wanted('vscode')) ensureChromium();
   heading('VS Code harness');
@@ -143,12 +161,18 @@ if (run(process.execPath, ['scripts/build.mjs']).status !== 0) {
   console.log('\n0 passed, 1 failed, 0 skipped');
   process.exit(1);
 }
-check('types', 'type check', bin('tsc'), ['-b']);
-check('lint', 'lint', bin('eslint'), ['.', '--max-warnings=0']);
-check('lint', 'unused code', bin('knip'), ['--no-progress']);
-check('lint', 'format', bin('prettier'), ['--check', '.', '--log-level=warn']);
+// Each of these takes one core.
+await Promise.all([
+  check('types', [['type check', bin('tsc'), ['-b']]]),
+  check('lint', [
+    ['format', bin('prettier'), ['--check', '.', '--log-level=warn']],
+    ['unused code', bin('knip'), ['--no-progress']],
+  ]),
+]);
+// Behind the types: it reads the declarations that they leave.
+await check('lint', [['lint', bin('eslint'), ['.', '--max-warnings=0']]]);
 vitestTier('unit');
-vitestTier('kernel', { without: wanted('node24') && !unsupported() ? ONCE : [] });
+vitestTier('kernel', { without: twoNodes ? ONCE : [], env: nodesEnv });
 node24Tier();
 vitestTier('e2e');
 vscodeTier();

@@ -1,7 +1,7 @@
 /**
  * More than 200 interrupts at random moments of what a kernel does, the first cell and the start of the device included.
  * After each one the same call completes, with the very data that it gives uninterrupted. Where `npm test` runs this on two
- * Nodes, each takes half of them.
+ * Nodes, each takes half of those of calls.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -162,7 +162,7 @@ describe.each([
 });
 
 describe('a kernel interrupted in its first cell', () => {
-  it.each(Array.from({ length: 24 / SHARE }, (_, i) => i))('starts its device all the same: %i', async (i) => {
+  it.each(Array.from({ length: 24 }, (_, i) => i))('starts its device all the same: %i', async (i) => {
     const { kernel, client } = await start(i % 3 === 0 ? {} : { FGNB_INTERRUPT_GRACE_MS: '0' });
     try {
       await interruptAfter(

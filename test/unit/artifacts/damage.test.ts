@@ -1,6 +1,6 @@
 /** A bit that a disk changed is found, wherever it lies. */
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isShard, openActivations } from '#kernel/activations/store.js';
 import { writeActivations } from '#kernel/activations/write.js';
@@ -15,7 +15,7 @@ import { randomRows } from '#test/kit/rows.js';
 import { saeOf } from '#test/kit/sae.js';
 import { testStores } from '#test/kit/store.js';
 
-const newStore = testStores();
+const newStore = testStores({ inMemory: true });
 let reports: string[];
 let store: ArtifactStore;
 beforeEach(() => {
@@ -81,19 +81,19 @@ describe('one flipped bit', () => {
     'in any byte of activations is found: when they are opened, or when the shard is read',
     { timeout: 180_000 },
     async () => {
-      const rows = randomRows(24, 20, 0.2, 3);
+      const rows = randomRows(12, 8, 0.3, 3);
       const task = once({
         make: async (at) => {
           await writeActivations(at, [rows], {
-            features: 20,
-            tokenIds: Int32Array.from({ length: 24 }, (_, i) => i % 7),
+            features: 8,
+            tokenIds: Int32Array.from({ length: 12 }, (_, i) => i % 7),
             context: 6,
             hook: 'h',
             model: { name: 'm', id: 'm' },
             sae: { name: 's', id: 's' },
             tokenSet: { id: 't', tokenizer: 'k' },
             piece: (id) => `t${id}`,
-            shardTokens: 12,
+            shardTokens: 6,
           });
         },
         lazy: isShard,
@@ -109,7 +109,9 @@ describe('one flipped bit', () => {
       const { folder: at } = await store.compute(key, task);
       await readAll();
       expect(files(at)).toHaveLength(6);
-      for (const path of files(at)) expect(await unnoticed(path, 1, readAll), path).toEqual([]);
+      // The record is the same of all results: every byte of it has been tried above.
+      const arrays = files(at).filter((path) => basename(path) !== 'artifact.json');
+      for (const path of arrays) expect(await unnoticed(path, 1, readAll), path).toEqual([]);
     },
   );
 
