@@ -52,7 +52,7 @@ function* patternsOf(json: unknown): Generator<string> {
   }
 }
 
-/** The patterns of a tokenizer.json that may take longer on some texts than anyone waits. */
+/** The patterns of a tokenizer.json that may take exponential time on some texts. */
 export function slowPatterns(json: object): string[] {
   const { normalizer, pre_tokenizer: pre, decoder } = json as Record<string, unknown>;
   return [...new Set([normalizer, pre, decoder].flatMap((part) => [...patternsOf(part)]))].filter((p) => !isQuick(p));
@@ -63,8 +63,8 @@ const LIMIT_MS = 2_000;
 const LIMIT_MS_PER_CHARACTER = 0.2;
 
 /**
- * Runs the work on a text of so many characters; where `patterns` are there, it is stopped after a time that no honest
- * pattern needs. A pattern such as (a+)+$ takes 2^n steps on n characters.
+ * Runs the work on a text of so many characters; where there are `patterns`, it is stopped after a hundred times what
+ * tokenizers take. A pattern such as (a+)+$ takes 2^n steps on n characters.
  */
 export class PatternGuard {
   private readonly box = vm.createContext({ work: undefined });

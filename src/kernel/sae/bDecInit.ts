@@ -1,7 +1,7 @@
 /**
- * Where the decoder's bias begins: at 0, or at the middle of the activations. SAELens's words (its versions before 6 began
- * at the geometric median). Activations with a mean far from 0 against their spread are learned badly from 0: features
- * spend themselves on the mean, or never fire again.
+ * Where the decoder's bias begins: at 0, or at the middle of the activations. The names are SAELens's (its versions before 6
+ * began at the geometric median). Activations with a mean far from 0 against their spread are learned badly from 0: many
+ * features learn the mean alone, or die.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';

@@ -65,8 +65,10 @@ export interface Conformance {
   asked: Fit;
   /** Neighbouring hooks and other forms of the activations. */
   others: Fit[];
-  /** What it explains of the same activations in another basis, which means nothing to it: the mean of two draws. Absent
-   * where its file names this very model and hook. */
+  /**
+   * Explained variance of the same activations in a random other basis, the mean of two draws: what chance gives. Absent
+   * where the SAE's file names this very model and hook.
+   */
   turned?: number;
   /** k, or the L0 that the SAE records, when it says it. */
   expectedL0?: number;
@@ -256,7 +258,7 @@ async function figuresOf(
   const threshold = expected === undefined ? undefined : unscaledThreshold(sae, x, asked.l0, expected);
   return {
     ...{ asked, others, centred: centredRows(x).centred },
-    // Of the very model and hook that it was trained on there is nothing to ask, however little it has learnt.
+    // On the model and hook of its training a low figure means a poorly trained SAE, not a wrong pairing.
     ...(sae.config.modelId === model.id && hook === sae.config.hookName ? {} : { turned: turnedFit(sae, x, hook) }),
     ...(bos ? { bos: !bos.added } : {}),
     ...(threshold === undefined ? {} : { threshold }),

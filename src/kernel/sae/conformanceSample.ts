@@ -118,8 +118,8 @@ export function centredRows(x: Matrix): { rows: Matrix; centred: boolean } {
 }
 
 /**
- * The same activations in another basis: dimensions exchanged and turned round at random, by the seed. Norms and the
- * spectrum stay; an SAE knows nothing of these directions, as it knows nothing of another model's.
+ * The same activations in another basis: dimensions permuted and signs flipped at random, by the seed. Norms and the
+ * spectrum stay, the directions that an SAE was trained on do not: what it explains of these is chance.
  */
 export function turnedRows(x: Matrix, seed: number): Matrix {
   const random = new Random(seed).fork('turned');

@@ -111,7 +111,7 @@ function fitWarning(
   }
   if (best)
     return `explains ${percent(best.explainedVariance)} at ${best.hook} but ${percent(ev)} at ${asked.hook}, where it was asked for${says}; give { hook: '${best.hook}' } or load the SAE of ${asked.hook}`;
-  // Of the very model and hook that it was trained on there is nothing to ask.
+  // Without `turned` this is the model and hook of its training: a low figure is a poorly trained SAE, not a wrong pairing.
   const hint = turned === undefined ? undefined : hinted(asked, others, turned);
   if (hint) return `${hintText(hint, asked)}${says}`;
   if (Number.isNaN(ev)) return `meets activations at ${asked.hook} that are all equal: there is nothing to explain`;

@@ -4,7 +4,7 @@ import { rowNorms } from '../compute/rows.js';
 import { createSae } from './sae.js';
 import type { Sae } from './types.js';
 
-/** L0 this many times nearer to training's, and no further from it than this factor, is no accident. */
+/** The threshold is said to be unscaled when dividing it brings L0 this many times nearer to training's, and within this factor of it. */
 const NEARER = 1.5;
 
 /**
