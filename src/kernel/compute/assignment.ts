@@ -53,7 +53,9 @@ function requireEntries(entries: Float32Array | Float64Array, rows: number, cols
     throw new RangeError(`an assignment of ${rows} × ${cols} needs ${rows * cols} entries but got ${entries.length}`);
   for (let i = 0; i < entries.length; i++) {
     if (!Number.isFinite(entries[i]))
-      throw new RangeError(`entry (${Math.floor(i / cols)}, ${i % cols}) of the assignment is ${entries[i]}`);
+      throw new RangeError(
+        `entry (${Math.floor(i / cols)}, ${i % cols}) of the assignment is ${entries[i]}; expected a finite number`,
+      );
   }
 }
 

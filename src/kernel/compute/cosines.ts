@@ -13,7 +13,8 @@ export function unitRows(m: Matrix, name = 'dictionary'): Matrix {
   for (let i = 0; i < m.rows; i++) {
     let square = 0;
     for (let j = i * m.cols; j < (i + 1) * m.cols; j++) square += m.data[j] * m.data[j];
-    if (!Number.isFinite(square)) throw new RangeError(`row ${i} of the ${name} holds NaN or infinity`);
+    if (!Number.isFinite(square))
+      throw new RangeError(`row ${i} of the ${name} holds NaN or infinity; leave such rows out first`);
     const scale = square > 0 ? 1 / Math.sqrt(square) : 0;
     for (let j = i * m.cols; j < (i + 1) * m.cols; j++) out[j] = m.data[j] * scale;
   }

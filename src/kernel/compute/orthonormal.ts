@@ -4,7 +4,7 @@ import type { Random } from './random.js';
 
 /** n ≤ d orthonormal rows, uniformly random (Gaussian rows, Gram-Schmidt twice in float64). */
 export function orthonormalRows(n: number, d: number, random: Random): Matrix {
-  if (n > d) throw new RangeError(`${n} orthonormal rows do not fit in ${d} dimensions`);
+  if (n > d) throw new RangeError(`${n} orthonormal rows do not fit in ${d} dimensions; expected at most ${d}`);
   const q = Array.from({ length: n }, () => new Float64Array(d));
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < d; j++) q[i][j] = random.normal();

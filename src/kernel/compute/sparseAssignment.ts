@@ -59,7 +59,8 @@ function requireEdges({ rows, columns, starts, column, weight }: Edges): void {
   for (let e = 0; e < column.length; e++) {
     if (!(column[e] >= 0 && column[e] < columns))
       throw new RangeError(`edge ${e} goes to column ${column[e]}; columns are 0 to ${columns - 1}`);
-    if (!Number.isFinite(weight[e])) throw new RangeError(`the weight of edge ${e} is ${weight[e]}`);
+    if (!Number.isFinite(weight[e]))
+      throw new RangeError(`the weight of edge ${e} is ${weight[e]}; expected a finite number`);
   }
 }
 

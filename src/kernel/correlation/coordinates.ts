@@ -44,7 +44,7 @@ export class Side {
     const unit = powerBelow(largestOf(centred));
     this.centred = centred.map((v) => v / unit);
     if (this.centred.every((v) => v === 0))
-      throw new RangeError(`${name}: all ${n} rows are equal, nothing to compare`);
+      throw new RangeError(`${name}: all ${n} rows are equal; a comparison needs rows that differ`);
   }
 
   /** Principal coordinates, computed once. */

@@ -51,7 +51,10 @@ export async function sameTokenScore(
   const counted: number[] = [];
   for (let i = 0; i < pairs.a.length; i++) {
     const [a, b] = [labelsA[pairs.a[i]], labelsB[pairs.b[i]]];
-    if (!a || !b) throw new RangeError(`pair ${i} (${pairs.a[i]}, ${pairs.b[i]}) has no entry in the labels`);
+    if (!a || !b)
+      throw new RangeError(
+        `pair ${i} (${pairs.a[i]}, ${pairs.b[i]}) has no entry in the labels; give the labels of all features of both stores`,
+      );
     if (words(a).length > 0 && words(b).length > 0) counted.push(i);
   }
   const intern = (

@@ -66,7 +66,8 @@ function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOp
   const prompts = typeof side === 'string' ? [side] : side;
   const sets = isTokenSet(prompts) ? [prompts] : prompts.map((prompt) => promptSet(model, prompt));
   if (sets.length === 0) throw new RangeError('a direction needs at least one prompt');
-  if (fromSet && side.sequences === 0) throw new RangeError('the token set is empty: it has no mean');
+  if (fromSet && side.sequences === 0)
+    throw new RangeError('the token set is empty, so it has no mean; give one with at least one sequence');
   for (const { tokens, context } of sets)
     selector.check({ model, tokens: tokens.subarray(0, sequences * context), length: context });
   return { sets, selector };

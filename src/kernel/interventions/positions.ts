@@ -101,7 +101,7 @@ function requireOne(positions: object): void {
 }
 
 function requireTokens(text: EditedText): void {
-  if (text.length < 1) throw new RangeError('the text has no tokens');
+  if (text.length < 1) throw new RangeError('the text has no tokens; give one with at least one');
 }
 
 function requireWholes(positions: readonly number[]): void {
@@ -199,7 +199,9 @@ function byPattern(tokenizer: Tokenizer, given: RegExp | string): Selector {
     slots: find,
     check({ tokens, length }) {
       for (let at = 0; at < tokens.length; at += length) if (find(tokens.subarray(at, at + length)).length > 0) return;
-      throw new RangeError(`${shown} matches nothing in ${excerpt(tokenizer, tokens)}`);
+      throw new RangeError(
+        `${shown} matches nothing in ${excerpt(tokenizer, tokens)}; give a pattern or a text where it does`,
+      );
     },
   };
 }

@@ -58,7 +58,8 @@ function vectorAt(
   const bad = vector.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw new RangeError(`steering vector has ${vector[bad]} at position ${bad}; expected finite numbers`);
   const norm = Math.hypot(...vector);
-  if (needsLength && norm === 0) throw new RangeError('the vector is zero: it has no direction');
+  if (needsLength && norm === 0)
+    throw new RangeError('the vector is zero, which has no direction; give one with an entry that is not 0');
   return {
     vector: vector.slice(),
     norm,

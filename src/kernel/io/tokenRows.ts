@@ -88,7 +88,8 @@ export async function readTokenRows(pathOrRepo: string, options: TextOptions = {
     });
     if (read.length >= needed) break;
   }
-  if (read.length === 0) throw new Error(`${pathOrRepo} holds no row of "${column}"`);
+  if (read.length === 0)
+    throw new Error(`${pathOrRepo} holds no row of "${column}"; expected at least one list of token ids`);
   const rows = seed === undefined || limit === undefined ? read : sample(read, limit, seed);
   const length = rows[0].ids.length;
   const data = new Int32Array(rows.length * length);
@@ -140,7 +141,7 @@ function tokenRow(value: unknown, where: string): Int32Array {
   return Int32Array.from(value as ArrayLike<unknown>, (id) => {
     const number = Number(id);
     if (id === null || !Number.isInteger(number) || number < 0 || number > 0x7fffffff)
-      throw new Error(`${where} has the token id ${String(id)}`);
+      throw new Error(`${where} has the token id ${String(id)}; expected a whole number of 0 or more`);
     return number;
   });
 }

@@ -190,7 +190,10 @@ async function readPickles(
     findGlobal: torchGlobals(path),
     persistentLoad: (id: unknown) => {
       const storage = torchStorage(id, path);
-      if (!storage.dtype) throw new Error(`${path}: an untyped storage in a legacy checkpoint`);
+      if (!storage.dtype)
+        throw new Error(
+          `${path}: an untyped storage in a legacy checkpoint is not read; save it again with a newer PyTorch`,
+        );
       const length = (id as unknown[])[4] as number;
       sizes.set(storage.key, { length, bytes: length * dtypeBytes(storage.dtype) });
       return storage;

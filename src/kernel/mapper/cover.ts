@@ -146,7 +146,10 @@ function cubes(values: Float64Array, n: number, dims: number, spec: CubesCover |
     for (const v of column) [low, high] = [Math.min(low, v), Math.max(high, v)];
     low = limits?.[d][0] ?? low;
     high = limits?.[d][1] ?? high;
-    if (!(low <= high)) throw new RangeError(`cover: the limits of dimension ${d + 1} are ${low} to ${high}`);
+    if (!(low <= high))
+      throw new RangeError(
+        `cover: the limits of dimension ${d + 1} are ${low} to ${high}; expected two finite numbers, the lower first`,
+      );
     const outside = column.reduce((c, v) => c + (v < low || v > high ? 1 : 0), 0);
     if (outside > 0)
       warnings.push(`${outside} points lie outside the limits ${low} to ${high} of lens dimension ${d + 1}`);

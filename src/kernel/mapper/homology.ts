@@ -160,7 +160,7 @@ function indexOf(
         );
     });
     const at = key(vertices);
-    if (index.has(at)) throw new Error(`${name} (${vertices.join(', ')}) is given twice`);
+    if (index.has(at)) throw new Error(`${name} (${vertices.join(', ')}) is given twice; expected each simplex once`);
     index.set(at, s);
   }
   return index;

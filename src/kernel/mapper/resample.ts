@@ -145,7 +145,8 @@ export function componentOfPoints(graph: MapperGraph, of: NodesOfPoints): Int32A
  * partitions that are both one class, or both all singletons, are the same.
  */
 export function adjustedRand(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) throw new RangeError(`labelings of ${a.length} and ${b.length} points`);
+  if (a.length !== b.length)
+    throw new RangeError(`labelings of ${a.length} and ${b.length} points were given; expected two of the same points`);
   const pairs = (n: number): number => (n * (n - 1)) / 2;
   const tally = (keys: Iterable<string | number>): number => {
     const counts = new Map<string | number, number>();

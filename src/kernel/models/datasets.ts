@@ -207,7 +207,8 @@ export async function loadTokenSet(path: string, tokenizer: Tokenizer): Promise<
   const file = await SafetensorsFile.open(path);
   try {
     const { format, id, tokenizer: madeWith, source, conceptNames } = file.metadata;
-    if (format !== 'fgnb tokens 1') throw new Error(`${path} is no saved token set`);
+    if (format !== 'fgnb tokens 1')
+      throw new Error(`${path} is no saved token set; expected a safetensors file that saveTokenSet wrote`);
     requireSame(
       `${path} was made with another tokenizer`,
       { name: 'the file', id: madeWith },
@@ -234,7 +235,8 @@ function checkOptions(texts: readonly string[], tokenizer: Tokenizer, options: T
   if (sequences !== undefined) checkCount('sequences', sequences);
   if (bos && tokenizer.bosId === undefined)
     throw new Error('bos is wanted but the tokenizer has no begin token; use { bos: false }');
-  if (bos && context < 2) throw new RangeError('context 1 leaves no place for text after bos');
+  if (bos && context < 2)
+    throw new RangeError('context is 1, which bos fills; give { context } of at least 2, or { bos: false }');
   if (pad && pack !== 'each') throw new Error("padding is for one sequence per text; use { pack: 'each', pad: true }");
   if (pad) paddingToken(tokenizer);
   if (pack === 'concatenate' && separator === 'eos' && tokenizer.eosId === undefined) {

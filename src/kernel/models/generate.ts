@@ -72,7 +72,10 @@ function promptTokens(tokenizer: Tokenizer, prompt: string, name: string): numbe
   const ids = [...encodePrompt(tokenizer, prompt)];
   const start = tokenizer.bosId ?? tokenizer.eosId;
   if (ids.length === 0 && start !== undefined) ids.push(start);
-  if (ids.length === 0) throw new Error(`the prompt has no tokens and the tokenizer of ${name} has no start token`);
+  if (ids.length === 0)
+    throw new Error(
+      `the prompt has no tokens and the tokenizer of ${name} has no start token; give a prompt of at least one token`,
+    );
   return ids;
 }
 

@@ -124,7 +124,8 @@ async function weightFile(idOrFolder: string, files: string[], options: LoadMode
   const path = join(await resolveRepo(idOrFolder, { ...options, files: [name] }), name);
   if (name.endsWith('.index.json')) {
     const { weight_map: map } = parseJson(await readText(path), path);
-    if (typeof map !== 'object' || map === null) throw new Error(`${path} has no weight_map`);
+    if (typeof map !== 'object' || map === null)
+      throw new Error(`${path} has no weight_map; expected the index that transformers writes beside shards`);
     await resolveRepo(idOrFolder, { ...options, files: [...new Set(Object.values(map).map(String))] });
   }
   return path;

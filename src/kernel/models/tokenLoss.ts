@@ -70,7 +70,9 @@ export async function lossPerToken(
     count < 0 ||
     first + count > tokens.sequences
   ) {
-    throw new RangeError(`sequences ${first} to ${first + count} of a token set of ${tokens.sequences}`);
+    throw new RangeError(
+      `sequences ${first} to ${first + count - 1} were asked for, but the token set has ${tokens.sequences}`,
+    );
   }
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
   checkEdits(options.edits, { model, tokens: asked, length: context });

@@ -69,7 +69,7 @@ class ModelTokenizer implements Tokenizer {
     this.tokenizer = decoderOf(json);
     const tokens = this.tokenizer.get_vocab(true);
     const entries = [...tokens].sort(([a, idA], [b, idB]) => idA - idB || (a < b ? -1 : 1));
-    if (entries.length === 0) throw new Error('tokenizer has an empty vocabulary');
+    if (entries.length === 0) throw new Error('the tokenizer has an empty vocabulary; expected at least one token');
     this.id = sha256(['fgnb vocabulary', ...entries.map(([token, id]) => `${id} ${token}`)]);
     this.vocabulary = [];
     for (const [token, id] of entries) this.vocabulary[id] = token;

@@ -234,7 +234,9 @@ export class TransformerModel implements LanguageModel {
     }
     const length = tokens.length / batch;
     if (length > context)
-      throw new Error(`sequences of ${length} tokens exceed the context of ${context} of ${this.name}`);
+      throw new Error(
+        `sequences of ${length} tokens exceed the context of ${context} of ${this.name}; give shorter ones ({ context } of a dataset)`,
+      );
     const bad = tokens.findIndex((id) => id < 0 || id >= vocab);
     if (bad >= 0) {
       throw new Error(

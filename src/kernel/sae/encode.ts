@@ -153,7 +153,8 @@ function sumRows({ config, weights: { W_dec, b_dec }, norms }: Coder, features: 
     for (let j = 0; j < width; j++) sum[j] = b_dec[j];
     for (let e = features.indptr[i]; e < features.indptr[i + 1]; e++) {
       const f = features.indices[e];
-      if (f >= config.dSae) throw new RangeError(`feature ${f} in row ${i} is beyond the SAE's ${config.dSae}`);
+      if (f >= config.dSae)
+        throw new RangeError(`feature ${f} in row ${i} is outside the SAE, which has features 0 to ${config.dSae - 1}`);
       const value = norms ? features.values[e] / norms[f] : features.values[e];
       const at = f * width;
       for (let j = 0; j < width; j++) sum[j] += value * W_dec.data[at + j];

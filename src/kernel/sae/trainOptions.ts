@@ -178,9 +178,13 @@ function checkTogether({
   trainBatchSizeTokens,
 }: CommonOptions): void {
   if (lrWarmUpSteps + lrDecaySteps > steps)
-    throw new RangeError(`warm-up (${lrWarmUpSteps}) and decay (${lrDecaySteps}) take more than the ${steps} steps`);
+    throw new RangeError(
+      `warm-up (${lrWarmUpSteps}) and decay (${lrDecaySteps}) take more than the ${steps} steps; lower them, or raise { steps }`,
+    );
   if (bufferTokens < trainBatchSizeTokens)
-    throw new RangeError(`bufferTokens ${bufferTokens} is less than a batch of ${trainBatchSizeTokens}`);
+    throw new RangeError(
+      `bufferTokens ${bufferTokens} is less than a batch of ${trainBatchSizeTokens}; give at least { bufferTokens: ${trainBatchSizeTokens} }`,
+    );
 }
 
 /** The config of the SAE in training terms: activation scaling counts as folded. */

@@ -49,7 +49,7 @@ function inside(notebookFolder: string, folder: string, file: string): string {
 export function bundlePlace(notebookFolder: string, folder: string, file: string): string {
   const real = inside(notebookFolder, folder, file);
   // Reading a pipe would wait for a writer for ever.
-  if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file`);
+  if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file; it is not put into the page`);
   return real;
 }
 

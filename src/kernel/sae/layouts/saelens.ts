@@ -116,7 +116,8 @@ function architectureOfCfg(files: SaeFiles): {
   if (said === undefined && fields.k === 'needed')
     throw new Error(`${where}a ${name} SAE needs k, but there is neither k nor activation_fn_kwargs.k`);
   const k = fields.k === undefined ? undefined : (said ?? files.options.k);
-  if (said !== undefined && fields.k === undefined) throw new Error(`${where}k means nothing to a ${name} SAE`);
+  if (said !== undefined && fields.k === undefined)
+    throw new Error(`${where}k means nothing to a ${name} SAE: is it of another architecture?`);
   return {
     architecture: name as SaeArchitecture,
     ...(k === undefined ? {} : { k: files.choose('k', { said, assumed: k }) }),

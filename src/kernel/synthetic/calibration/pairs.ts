@@ -90,7 +90,8 @@ export function scorePairs(pairs: Pairs, truth: Relations, method: Match, option
   const { thresholds = THRESHOLDS, bin = 0.1, nulls = 100, seed = 0 } = options;
   requireRuns(nulls);
   if (!(bin > 0 && bin <= 1)) throw new RangeError(`bin must be above 0 and at most 1 but is ${bin}`);
-  if (new Set(pairs.b).size !== pairs.b.length) throw new RangeError('a feature of B occurs in two pairs');
+  if (new Set(pairs.b).size !== pairs.b.length)
+    throw new RangeError('a feature of B occurs in two pairs; expected at most one pair for each feature of B');
   const order = Array.from(pairs.r.keys()).sort((i, j) => pairs.r[j] - pairs.r[i] || pairs.b[i] - pairs.b[j]);
   const right = order.map((i) => truth.kind(pairs.a[i], pairs.b[i]) !== undefined);
   const r = order.map((i) => pairs.r[i]);

@@ -78,7 +78,7 @@ function settings(world: World, o: TwinOptions): Required<TwinOptions> {
   for (const name of ['features', 'splits', 'absorptions'] as const) {
     requireWhole(name, s[name], 0);
   }
-  if (s.features < 1) throw new RangeError('twins need at least one feature each');
+  if (s.features < 1) throw new RangeError(`features is ${s.features}; twins need at least one each`);
   for (const name of ['shared', 'splitCosine', 'childShare'] as const) {
     if (!(s[name] >= 0 && s[name] <= 1)) throw new RangeError(`${name} must be from 0 to 1 but is ${s[name]}`);
   }

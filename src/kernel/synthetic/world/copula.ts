@@ -138,7 +138,7 @@ export function lowRankCopula(
 ): CopulaLaw {
   const { loadings, rank, strength = 0.3, scale } = o;
   if (loadings && loadings.length !== features.length)
-    throw new RangeError(`loadings has ${loadings.length} rows for ${features.length} features`);
+    throw new RangeError(`loadings has ${loadings.length} rows for ${features.length} features; expected one each`);
   const rows = features.map((_, i) => {
     const row = loadings ? [...loadings[i]] : Array.from({ length: rank }, () => random.normal() * (scale ?? 1));
     if (row.length !== rank || row.some((a) => !Number.isFinite(a)))

@@ -25,7 +25,8 @@ export function requireProbabilities(p: ArrayLike<number>): void {
 export function frequencyShape(spec: FrequencySpec, n: number): Shape {
   if (typeof spec === 'number') return frequencyShape({ kind: 'uniform', p: spec }, n);
   if (!('kind' in spec)) {
-    if (spec.length !== n) throw new RangeError(`frequencies has ${spec.length} entries for ${n} features`);
+    if (spec.length !== n)
+      throw new RangeError(`frequencies has ${spec.length} entries for ${n} features; expected one each`);
     const weights = Float64Array.from(spec);
     requireProbabilities(weights);
     return { weights, absolute: true, given: true };

@@ -230,7 +230,7 @@ class Builder {
   }
 
   duplicates({ first, count }: PlacedPart, random: Random, cosine: number, from: readonly number[]): void {
-    if (from.length === 0) throw new RangeError('duplicates need features of another part to copy');
+    if (from.length === 0) throw new RangeError('duplicates need features of another part to copy; add such a part');
     const order = random.permutation(from.length);
     for (let i = 0; i < count; i++) {
       const original = from[order[i % from.length]];

@@ -74,7 +74,7 @@ class Structure {
       throw new RangeError(`gate: there is no feature ${parent}; they go from 0 to ${this.features - 1}`);
     for (const f of children) {
       this.take(f, by);
-      if (f === parent) throw new RangeError(`feature ${f} cannot gate itself`);
+      if (f === parent) throw new RangeError(`feature ${f} is its own gate; give another feature as the parent`);
       this.parents[f] = parent;
       this.scaled[f] = scale ? 1 : 0;
     }
@@ -156,7 +156,8 @@ function depthOrder(parents: Int32Array, exclusive: Int32Array, leaveOut: Readon
     const path: number[] = [];
     let at = f;
     for (; at >= 0 && depth[at] < 0; at = parents[at]) {
-      if (path.length > parents.length) throw new RangeError(`feature ${f} gates itself through others`);
+      if (path.length > parents.length)
+        throw new RangeError(`feature ${f} gates itself through others; gates must not go round in a circle`);
       path.push(at);
     }
     let d = at < 0 ? -1 : depth[at];
