@@ -65,6 +65,8 @@ export interface FeatureCard {
 export interface FeatureCards {
   version: 1;
   title?: string;
+  /** The feature that all groups are about: it is shown once, and each group has the card of its counterpart alone. */
+  subject?: FeatureCard;
   groups: Array<{
     heading?: string;
     r?: number;
@@ -73,6 +75,8 @@ export interface FeatureCards {
     together?: TokenShare[];
     /** What its reader thinks of the pair. */
     judgement?: { verdict: string; note: string };
+    /** Words of the subject's label that this counterpart is not called by. */
+    subjectAlone?: string[];
     cards: FeatureCard[];
   }>;
 }

@@ -8,7 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { MAP_BUNDLE, type MapMeta } from '#protocol/map.js';
 import { outputPageHtml } from '#protocol/outputPage.js';
 import { MIME } from '#protocol/mime.js';
+import type { Json, NotebookFile } from '#protocol/notebook.js';
+import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
+import { graphFixture } from '#test/kit/graphBundle.js';
 import { decodersOf, scoreGroup, type GroupScores } from '#webviews/map/groupScores.js';
 import { linkedPairs, loadModel } from '#webviews/map/model.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
@@ -169,6 +172,45 @@ describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
     ]);
     await input.setInputFiles(file('again.json', (await saved())[0].text));
     await page.getByText('again.json is read').waitFor();
+  });
+
+  test('a group lights other maps and graphs of the page, their tables too, under its name, until it is let go', async () => {
+    const own = twinFixture(600);
+    own.meta.sets.forEach((set, s) => (set.sae = { id: `sae-${'ab'[s]}`, name: set.name }));
+    own.files['map.json'] = Buffer.from(JSON.stringify(own.meta));
+    const graph = graphFixture('none');
+    const shown = (mime: string, id: string, meta: unknown): NotebookFile['cells'][number] => ({
+      ...{ id, kind: 'code', language: 'fgnb-typescript', source: [] },
+      outputs: [{ items: [{ mime, json: { version: 1, id, path: `.fgnb/${id}`, meta } as unknown as Json }] }],
+    });
+    const other = { ...own, id: 'other' };
+    const cells = [shown(MIME.map, own.id, own.meta), shown(MIME.map, other.id, own.meta), shown(MIME.graph, graph.id, graph.meta)]; // prettier-ignore
+    const file = path.join(folder, 'linked.html');
+    const files = [own, other, graph].flatMap(pageFilesOf);
+    const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells } satisfies NotebookFile);
+    writeFileSync(file, reportHtml({ title: 'Linked', script: report, nonce: 'abc123', notebookJson, files }));
+    const page = await newPage(1400, 'light');
+    await page.goto(pathToFileURL(file).href);
+    const maps = page.locator('.fg-map');
+    const [first, second] = [maps.nth(0), maps.nth(1)];
+    await second.locator('.layer').first().waitFor();
+    for (const map of [first, second]) await map.getByRole('button', { name: 'Show or hide the table' }).click();
+    await first.getByRole('tab', { name: 'Groups' }).click();
+    await first.locator('.group-bar .words input').fill('royal: king queen');
+    await second.locator('.toolbar .linked').waitFor();
+    const hits = await first.locator('.hits').innerText();
+    const [a, b] = /^A (\d+) · B (\d+)/.exec(hits)!.slice(1).map(Number);
+    expect(a).toBeGreaterThan(10);
+    expect(await second.locator('.toolbar .linked').innerText()).toContain(`Lit elsewhere: royal: ${a + b} features`);
+    expect(await second.locator('.hits').innerText()).toBe(hits);
+    const { pairs } = await expected(['king', 'queen']);
+    expect(await second.locator('.summary').innerText()).toContain(`${pairs} of`);
+    expect(await page.locator('.fg-graph .toolbar .linked').first().innerText()).toContain('royal');
+    await second.scrollIntoViewIfNeeded();
+    await page.screenshot({ path: path.join(screenshots, 'groups-linked.png') });
+    await first.locator('.group-bar .words input').fill('');
+    await second.locator('.toolbar .linked').waitFor({ state: 'hidden' });
+    expect(await second.locator('.hits').innerText()).toBe('');
   });
 
   for (const [width, theme] of [

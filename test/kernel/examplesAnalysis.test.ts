@@ -53,7 +53,8 @@ describe('examples of analysis', () => {
     const [kept, all] = figure(stdout, 'Pairs kept');
     expect(kept).toBeGreaterThan(5);
     expect(kept).toBeLessThan(all);
-    expect(outputsOf(cells, 'fgnb.map')).toBe(3);
+    expect(outputsOf(cells, 'fgnb.map')).toBe(4);
+    expect(figure(stdout, 'Tokens that aligned')).toEqual([100, 100]);
   });
 
   it('bring-your-own.fgnb runs: arrays become stores, A is found in B, and both are drawn in a twin map', async () => {

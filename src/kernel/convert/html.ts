@@ -64,9 +64,10 @@ function cardHtml({ side, feature, label, firingRate, firings, examples }: Featu
   );
 }
 
-export function featuresHtml({ title, groups }: FeatureCards): string {
+export function featuresHtml({ title, subject, groups }: FeatureCards): string {
   return (
     paragraph(title && element('strong', text(title))) +
+    (subject ? cardHtml(subject) : '') +
     groups
       .map(({ heading, r, cards }) => {
         const words = [heading && text(heading), r === undefined ? '' : `r ${text(formatNumber(r, 3))}`];

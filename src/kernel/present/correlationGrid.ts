@@ -95,7 +95,7 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
     ...warningsOf(cells),
   ].join('; ');
   const text = tableItems({ ...tableOf(rows, title), note }).filter(({ mime }) => mime === textItem('').mime);
-  return [chartItems({ columns: grid.b.length > 3 ? 1 : 2, concat }, `${title}; ${note}`)[0], ...text];
+  return [chartItems({ columns: grid.b.length > 1 ? 1 : 2, concat }, `${title}; ${note}`)[0], ...text];
 }
 
 /** What scores warn of, each with the number of cells. */

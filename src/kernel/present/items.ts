@@ -1,6 +1,12 @@
 /** Results that cells show richly, and the plain text that goes with every output. */
-import { maxOf } from '../../protocol/lists.js';
-import type { ChartDescriptor, ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
+import { maxOf, pushAll } from '../../protocol/lists.js';
+import type {
+  ChartDescriptor,
+  ComparisonDescriptor,
+  FeatureCard,
+  FeatureCards,
+  TableDescriptor,
+} from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
@@ -198,28 +204,32 @@ export function chartItems(spec: object, title?: string): OutputItem[] {
   return [{ mime: MIME.chart, json: asJson(chart) }, textItem(title ?? 'Chart')];
 }
 
+/** A card in words. */
+function cardLines({ side, feature, label, firingRate, alone, examples }: FeatureCard): string[] {
+  const rate = `${(100 * firingRate).toFixed(3)} % of tokens`;
+  const peaks = 'peaks' in label && label.peaks.length > 0 ? labelTokens(label.peaks) : [];
+  return [
+    `  ${side} #${feature}: ${labelLine(label) || '(dead)'} — ${rate}`,
+    ...(peaks.length > 0 ? [`    highest on ${peaks.join(', ')}`] : []),
+    ...(alone && alone.length > 0 ? [`    this one alone: ${alone.join(', ')}`] : []),
+    ...examples.map(({ value, tokens, peak }) => {
+      const words = tokens.map((t, i) => (i === peak ? ` **${t.trim()}**` : t)).join('');
+      return `    ${value.toFixed(2).padStart(7)}  ${words.replace(/\n/g, '↵')}`;
+    }),
+  ];
+}
+
 export function featureItems(cards: FeatureCards): OutputItem[] {
   const lines: string[] = cards.title ? [cards.title] : [];
+  if (cards.subject) pushAll(lines, cardLines(cards.subject));
   for (const group of cards.groups) {
     if (group.heading) lines.push('', group.heading);
     if (group.judgement)
       lines.push(`  verdict: ${[group.judgement.verdict, group.judgement.note].filter(Boolean).join(', ')}`);
     if (group.together) lines.push(`  together: ${sharesText(group.together) || 'never'}`);
-    for (const card of group.cards) {
-      lines.push(
-        `  ${card.side} #${card.feature}: ${labelLine(card.label) || '(dead)'} — ${(100 * card.firingRate).toFixed(3)} % of tokens`,
-      );
-      if ('peaks' in card.label && card.label.peaks.length > 0)
-        lines.push(`    highest on ${labelTokens(card.label.peaks).join(', ')}`);
-      if (card.alone && card.alone.length > 0) lines.push(`    this one alone: ${card.alone.join(', ')}`);
-      for (const e of card.examples)
-        lines.push(
-          `    ${e.value.toFixed(2).padStart(7)}  ${e.tokens
-            .map((t, i) => (i === e.peak ? ` **${t.trim()}**` : t))
-            .join('')
-            .replace(/\n/g, '↵')}`,
-        );
-    }
+    if (group.sharedTokens && cards.subject) lines.push(`  shared: ${group.sharedTokens.join(', ') || 'no token'}`);
+    if (group.subjectAlone?.length) lines.push(`  #${cards.subject?.feature} alone: ${group.subjectAlone.join(', ')}`);
+    for (const card of group.cards) pushAll(lines, cardLines(card));
   }
   return [{ mime: MIME.features, json: asJson(cards) }, textItem(lines.join('\n'))];
 }

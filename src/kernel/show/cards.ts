@@ -161,11 +161,21 @@ async function analogueCards(
   const pairs = Array.from({ length: n }, (_, k) => ({ other: best[at + k], r: r[at + k] }))
     .filter(({ other }) => other >= 0)
     .map(({ other, r: likeness }) => (side === 'A' ? { a: feature, b: other, r: likeness } : { a: other, b: feature, r: likeness })); // prettier-ignore
-  if (pairs.length === 0) env.context.print(`${side} #${feature} has no counterpart in this map (dead or rare)`);
+  const title = options.title ?? `${side} #${feature} and its counterparts`;
+  if (pairs.length === 0) {
+    env.context.print(`${side} #${feature} has no counterpart in this map (dead or rare)`);
+    return { version: 1, title, groups: [] };
+  }
+  const own = side === 'A' ? 0 : 1;
+  const groups = await pairGroups(env, map, pairs, options);
+  const { alone: _, ...subject } = groups[0].cards[own];
   return {
-    version: 1,
-    title: options.title ?? `${side} #${feature} and its counterparts`,
-    groups: await pairGroups(env, map, pairs, options),
+    ...{ version: 1, title, subject },
+    groups: groups.map(({ cards, ...group }) => ({
+      ...group,
+      subjectAlone: cards[own].alone,
+      cards: [cards[1 - own]],
+    })),
   };
 }
 

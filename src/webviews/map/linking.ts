@@ -1,7 +1,7 @@
 /** Links a map with the other views of its notebook: features that they light or pick as points, and its own hits as features. */
 import type { LinkChannel } from '../../protocol/link.js';
 import { ViewLink } from '../ui/link.js';
-import { computeLit, type Filters } from './filter.js';
+import { computeLit, groupOf, type Filters } from './filter.js';
 import type { MapModel } from './model.js';
 
 export interface MapLinkHooks {
@@ -38,13 +38,13 @@ export class MapLink extends ViewLink {
     });
   }
 
-  /** Tells the others the hits of this map's own search, group and selection. */
+  /** Tells the others the hits of this map's own search, group and selection, by the name of the group if there is one. */
   light(filters: Filters): void {
     if (!this.channel) return;
     const own = computeLit(this.model, { ...filters, linked: null });
     const features = this.model.sets.map((set, s) =>
       own.active && set.meta.sae ? [...set.columns.feature].filter((_, i) => own.state[s][i] === 1) : null,
     );
-    this.tell(features, this.model.meta.title);
+    this.tell(features, groupOf(this.model, filters)?.name ?? this.model.meta.title);
   }
 }

@@ -14,6 +14,14 @@ export const FEATURES_CSS = `
 .fg-group .heading .verdict { border: 1px solid var(--fg-border); border-radius: 3px; padding: 0 6px; color: var(--fg-strong); overflow-wrap: anywhere; }
 .fg-group .heading .together { color: var(--fg-text); }
 .fg-group .cards { display: grid; gap: 12px 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
+.fg-cards:has(> .beside) { container-type: inline-size; }
+.fg-cards .beside { display: grid; gap: 12px; align-items: start; }
+.fg-cards .subject { border-width: 2px; }
+@container (min-width: 660px) {
+  .fg-cards .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  .fg-cards .subject { position: sticky; top: 12px; }
+}
+.fg-group .likeness { margin: 0 0 6px; color: var(--fg-text); overflow-wrap: anywhere; }
 .fg-card { min-width: 0; }
 .fg-card h4 { margin: 0 0 4px; font-size: 1em; font-weight: 600; color: var(--fg-strong); overflow-wrap: break-word; }
 .fg-card h4 .side { color: var(--fg-muted); font-weight: 400; margin-left: 8px; }
@@ -41,38 +49,55 @@ function card(feature: FeatureCard, shared: ReadonlySet<string>): HTMLElement {
   );
 }
 
-export function renderFeatures(descriptor: FeatureCards): HTMLElement {
-  const groups = descriptor.groups.map((group) => {
-    const shared = new Set((group.sharedTokens ?? []).map((t) => t.trim().toLowerCase()));
-    const heading =
-      group.heading !== undefined || group.r !== undefined || shared.size > 0
-        ? el(
-            'div',
-            { class: 'heading' },
-            group.heading !== undefined ? el('strong', {}, group.heading) : null,
-            group.r !== undefined ? el('span', { class: 'r' }, `r ${correlation(group.r)}`) : null,
-            shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
-            group.judgement
-              ? el(
-                  'span',
-                  { class: 'verdict' },
-                  `${group.judgement.verdict}${group.judgement.note ? `: ${group.judgement.note}` : ''}`,
-                )
-              : null,
-            group.together ? el('span', { class: 'together' }, togetherText(group.together)) : null,
-          )
-        : null;
+function heading({ heading: name, r, judgement, together }: Group, shared: ReadonlySet<string>): HTMLElement | null {
+  if (name === undefined && r === undefined && shared.size === 0) return null;
+  const { verdict, note } = judgement ?? {};
+  return el(
+    'div',
+    { class: 'heading' },
+    name === undefined ? null : el('strong', {}, name),
+    r === undefined ? null : el('span', { class: 'r' }, `r ${correlation(r)}`),
+    shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
+    verdict ? el('span', { class: 'verdict' }, `verdict: ${verdict}${note ? `, ${note}` : ''}`) : null,
+    together ? el('span', { class: 'together' }, togetherText(together)) : null,
+  );
+}
+
+type Group = FeatureCards['groups'][number];
+
+const sharedOf = ({ sharedTokens = [] }: Group): Set<string> =>
+  new Set(sharedTokens.map((t) => t.trim().toLowerCase()));
+
+/** What a counterpart shares with the feature that it stands beside, and what that one has alone. */
+function likeness({ sharedTokens = [], subjectAlone = [] }: Group, subject: FeatureCard): HTMLElement {
+  const parts = [
+    `both: ${sharedTokens.join(', ') || 'no token'}`,
+    ...(subjectAlone.length > 0 ? [`#${subject.feature} alone: ${subjectAlone.join(', ')}`] : []),
+  ];
+  return el('p', { class: 'likeness' }, parts.join(' · '));
+}
+
+export function renderFeatures({ title, subject, groups }: FeatureCards): HTMLElement {
+  const shown = groups.map((group) => {
+    const shared = sharedOf(group);
+    const name = group.heading ?? group.cards.map(({ side, feature }) => `${side} #${feature}`).join(' ↔ ');
     return el(
       'div',
-      { class: 'fg-group' },
-      heading,
+      { class: 'fg-group', role: 'group', aria: { label: name } },
+      heading(group, shared),
+      subject ? likeness(group, subject) : null,
       el('div', { class: 'cards' }, ...group.cards.map((c) => card(c, shared))),
     );
   });
+  const shared = new Set(groups.flatMap((group) => [...sharedOf(group)]));
   return el(
     'section',
-    { class: 'fg-cards', aria: { label: descriptor.title ?? 'Features' } },
-    descriptor.title ? el('p', { class: 'fg-title' }, descriptor.title) : null,
-    ...(groups.length > 0 ? groups : [el('p', { class: 'fg-none' }, 'No feature to show.')]),
+    { class: 'fg-cards', aria: { label: title ?? 'Features' } },
+    title ? el('p', { class: 'fg-title' }, title) : null,
+    ...(groups.length === 0
+      ? [el('p', { class: 'fg-none' }, 'No feature to show.')]
+      : subject
+        ? [el('div', { class: 'beside' }, el('div', { class: 'fg-group subject' }, card(subject, shared)), el('div', { class: 'fg-cards' }, ...shown))] // prettier-ignore
+        : shown),
   );
 }

@@ -25,15 +25,17 @@ describe('analogues of a feature', () => {
       const feature = Array.from({ length: 16 }, (_, f) => f).find((f) => best[2 * f + 1] >= 0)!;
       context.shown.length = 0;
       await fg.show(map, { analogues: { feature, side, n: 2 } });
-      const { title, groups } = shownJson<FeatureCards>(context, MIME.features);
+      const { title, subject, groups } = shownJson<FeatureCards>(context, MIME.features);
+      expect(subject).toMatchObject({ side: `${side}: ${(side === 'A' ? saeA : saeB).name}`, feature });
+      expect(subject!.examples.length).toBeGreaterThan(0);
       expect(title).toBe(`${side} #${feature} and its counterparts`);
       expect(groups.map((g) => g.r)).toEqual([r[2 * feature], r[2 * feature + 1]]);
-      groups.forEach(({ cards, sharedTokens, judgement }, k) => {
-        expect(cards.map((c) => c.feature)).toEqual(side === 'A' ? [feature, best[2 * feature + k]] : [best[2 * feature + k], feature]); // prettier-ignore
-        const [x, y] = cards.map(({ label }) => labelWords(label).map(normalizeToken));
-        expect(sharedTokens).toEqual(y.filter((w) => x.includes(w)));
-        expect(cards[0].alone).toEqual(x.filter((w) => !y.includes(w)));
-        expect(cards[1].alone).toEqual(y.filter((w) => !x.includes(w)));
+      groups.forEach(({ cards, sharedTokens, subjectAlone, judgement }, k) => {
+        expect(cards.map((c) => c.feature)).toEqual([best[2 * feature + k]]);
+        const [own, other] = [subject!, cards[0]].map(({ label }) => labelWords(label).map(normalizeToken));
+        expect([...sharedTokens!].sort()).toEqual(other.filter((w) => own.includes(w)).sort());
+        expect(subjectAlone).toEqual(own.filter((w) => !other.includes(w)));
+        expect(cards[0].alone).toEqual(other.filter((w) => !own.includes(w)));
         expect(judgement).toBeUndefined();
       });
     }
