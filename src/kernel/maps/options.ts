@@ -3,7 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import { choice, real, value, whole, type Given } from '../verb/option.js';
 
 /** Part of what identifies a layout: raised when the same options give another one. */
-export const UMAP_VERSION = 'umap 4';
+export const UMAP_VERSION = 'umap 5';
 
 export const UMAP = {
   nNeighbors: whole({

@@ -1,91 +1,220 @@
-/** Starting positions of UMAP: leading eigenvectors of the graph's normalised adjacency by Lanczos iteration. */
+/**
+ * Starting positions of UMAP: the leading eigenvectors of the graph's normalised adjacency D^-½ W D^-½ beside the known
+ * √degree, by subspace iteration with Chebyshev filters (Zhou and others 2006) on all cores.
+ *
+ * The more points a sheet has, the closer its eigenvalues crowd below 1 (a distance of about 3 / n): what counts as found is
+ * measured by that distance. A start that mixes higher eigenvectors in is folded, and the layout does not unfold it.
+ */
+import type { CallOptions } from '../compute/call.js';
 import { symmetricEigen } from '../compute/linalg.js';
+import { requireMemory } from '../compute/memory.js';
 import type { Random } from '../compute/random.js';
+import { BLOCK, chebyshev, chebyshevFields, filtered, type ChebyshevViews } from '../compute/shared/chebyshev.js';
+import { bytesOf, kernelsOf, shareMemory, viewsOf, type SharedMemory } from '../compute/shared/memory.js';
+import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
 import type { FuzzyGraph } from './fuzzyGraph.js';
 
-/** y = D^-½ W D^-½ x. */
-function multiply(graph: FuzzyGraph, inverseRoot: Float64Array, x: Float64Array, y: Float64Array): void {
-  y.fill(0);
-  const { head, tail, weight } = graph;
-  for (let e = 0; e < head.length; e++) {
-    const i = head[e];
-    const j = tail[e];
-    const w = weight[e] * inverseRoot[i] * inverseRoot[j];
-    y[i] += w * x[j];
-    y[j] += w * x[i];
-  }
+/** Up to so many points all eigenvectors are found at once. */
+const DENSE = 64;
+/** ‖A v − λ v‖ at most this part of 1 − λ: what v has of eigenvectors whose λ is clearly smaller is about as little. */
+const RESIDUAL = 0.05;
+/** Products with the block, after which the start counts as not found. */
+const MOST_PRODUCTS = 4_000;
+/** A filter enlarges the first eigenvector by at most e to this: beyond, the others would drown in its rounding. */
+const GAIN = 16;
+/** Below this many products of an entry with the block, workers cost more than they save. */
+const SHARED_PRODUCTS = 3e5;
+
+interface Block {
+  memory: SharedMemory;
+  m: ChebyshevViews;
+  sizes: { points: number; entries: number };
+  /** √degree, of length 1: the eigenvector of eigenvalue 1. */
+  trivial: Float64Array;
 }
 
-const dot = (a: Float64Array, b: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
-const addScaled = (a: Float64Array, s: number, b: Float64Array): void => {
-  for (let i = 0; i < a.length; i++) a[i] += s * b[i];
-};
-
-/**
- * Two non-trivial eigenvectors, n × 2, of a connected graph; undefined when Lanczos has not settled (residual above
- * 1e-3 after `steps`), so that the caller takes another start and says so.
- */
-export function spectralLayout(graph: FuzzyGraph, random: Random, steps = 160): Float32Array | undefined {
-  const n = graph.points;
-  const degree = new Float64Array(n);
+function degrees(graph: FuzzyGraph): Float64Array {
+  const degree = new Float64Array(graph.points);
   for (let e = 0; e < graph.head.length; e++) {
     degree[graph.head[e]] += graph.weight[e];
     degree[graph.tail[e]] += graph.weight[e];
   }
-  const inverseRoot = degree.map((d) => (d > 0 ? 1 / Math.sqrt(d) : 0));
-  // The first eigenvector is known: √degree, eigenvalue 1. It is kept out from the start.
-  const trivial = degree.map(Math.sqrt);
-  const length = Math.sqrt(dot(trivial, trivial));
-  for (let i = 0; i < n; i++) trivial[i] /= length;
-  const basis: Float64Array[] = [trivial];
-  const diagonal: number[] = [];
-  const offDiagonal: number[] = [];
-  let v = Float64Array.from({ length: n }, () => random.normal());
-  const orthogonalise = (x: Float64Array): number => {
-    // Twice is enough (Kahan, Parlett).
-    for (let pass = 0; pass < 2; pass++) for (const b of basis) addScaled(x, -dot(x, b), b);
-    return Math.sqrt(dot(x, x));
-  };
-  let norm = orthogonalise(v);
-  const most = Math.min(steps, n - 1);
-  for (let s = 0; s < most && norm > 1e-12; s++) {
-    for (let i = 0; i < n; i++) v[i] /= norm;
-    basis.push(v);
-    const w = new Float64Array(n);
-    multiply(graph, inverseRoot, v, w);
-    diagonal.push(dot(w, v));
-    norm = orthogonalise(w);
-    offDiagonal.push(norm);
-    v = w;
-  }
-  return ritzVectors(basis, diagonal, offDiagonal, n);
+  return degree;
 }
 
-function ritzVectors(
-  basis: Float64Array[],
-  diagonal: number[],
-  offDiagonal: number[],
-  n: number,
-): Float32Array | undefined {
-  const m = diagonal.length;
-  if (m < 2) return undefined;
-  const t = new Float64Array(m * m);
-  for (let i = 0; i < m; i++) {
-    t[i * m + i] = diagonal[i];
-    if (i + 1 < m) t[i * m + i + 1] = t[(i + 1) * m + i] = offDiagonal[i];
+function trivialVector(degree: Float64Array): Float64Array {
+  let sum = 0;
+  for (const d of degree) sum += d;
+  return degree.map((d) => Math.sqrt(d / sum));
+}
+
+/** The normalised adjacency by rows, in shared memory. */
+function open(graph: FuzzyGraph): Block {
+  const degree = degrees(graph);
+  const { points, head, tail, weight } = graph;
+  const sizes = { points, entries: 2 * head.length };
+  const fields = chebyshevFields(sizes);
+  requireMemory(`the spectral start of ${points} points`, bytesOf(fields));
+  const memory = shareMemory(fields);
+  const m = viewsOf(memory, fields);
+  for (let e = 0; e < head.length; e++) {
+    m.first[head[e] + 1]++;
+    m.first[tail[e] + 1]++;
   }
-  const { vectors } = symmetricEigen(t, m);
-  const out = new Float32Array(n * 2);
-  for (let c = 0; c < 2; c++) {
-    const residual = Math.abs(offDiagonal[m - 1] * vectors[(m - 1) * m + c]);
-    if (m < n - 1 && residual > 1e-3) return undefined;
-    const sum = new Float64Array(n);
-    for (let s = 0; s < m; s++) addScaled(sum, vectors[s * m + c], basis[s + 1]);
-    for (let i = 0; i < n; i++) out[2 * i + c] = sum[i];
+  for (let i = 0; i < points; i++) m.first[i + 1] += m.first[i];
+  const next = m.first.slice(0, points);
+  for (let e = 0; e < head.length; e++) {
+    const entry = weight[e] / Math.sqrt(degree[head[e]] * degree[tail[e]]);
+    for (const [i, j] of [
+      [head[e], tail[e]],
+      [tail[e], head[e]],
+    ]) {
+      m.to[next[i]] = j;
+      m.entries[next[i]++] = entry;
+    }
+  }
+  return { memory, m, sizes, trivial: trivialVector(degree) };
+}
+
+/** Orthonormal columns, orthogonal to the trivial vector: Gram and Schmidt twice, which is enough (Kahan, Parlett). */
+function orthonormalise(x: Float64Array, trivial: Float64Array): void {
+  for (let c = 0; c < BLOCK; c++) {
+    for (let pass = 0; pass < 2; pass++) {
+      let along = 0;
+      for (let i = 0; i < trivial.length; i++) along += trivial[i] * x[BLOCK * i + c];
+      for (let i = 0; i < trivial.length; i++) x[BLOCK * i + c] -= along * trivial[i];
+      for (let b = 0; b < c; b++) {
+        const share = columnProduct(x, b, x, c);
+        for (let at = 0; at < x.length; at += BLOCK) x[at + c] -= share * x[at + b];
+      }
+    }
+    const length = Math.sqrt(columnProduct(x, c, x, c));
+    for (let at = c; at < x.length; at += BLOCK) x[at] /= length;
+  }
+}
+
+function columnProduct(x: Float64Array, a: number, y: Float64Array, b: number): number {
+  let sum = 0;
+  for (let at = 0; at < x.length; at += BLOCK) sum += x[at + a] * y[at + b];
+  return sum;
+}
+
+/** x ← x · q for q of BLOCK × BLOCK, row-major. */
+function rotate(x: Float64Array, q: Float64Array): void {
+  const row = new Float64Array(BLOCK);
+  for (let at = 0; at < x.length; at += BLOCK) {
+    for (let c = 0; c < BLOCK; c++) {
+      let sum = 0;
+      for (let b = 0; b < BLOCK; b++) sum += x[at + b] * q[b * BLOCK + c];
+      row[c] = sum;
+    }
+    x.set(row, at);
+  }
+}
+
+/**
+ * Rayleigh and Ritz: turns the columns of x into the best eigenvectors of their span, the largest value first.
+ * @returns their values, and the largest residual of the first `wanted` beside its distance from 1.
+ */
+function ritz(
+  { memory, m, sizes, trivial }: Block,
+  x: Float64Array,
+  wanted: number,
+): { values: Float64Array; rest: number } {
+  orthonormalise(x, trivial);
+  const [from, image] = [m.x0, m.x1];
+  from.set(x);
+  image.fill(0);
+  kernelsOf(memory).filter(
+    0,
+    sizes.points,
+    m.first.byteOffset,
+    m.to.byteOffset,
+    m.entries.byteOffset,
+    from.byteOffset,
+    image.byteOffset,
+    1,
+    0,
+  );
+  const small = new Float64Array(BLOCK * BLOCK);
+  for (let a = 0; a < BLOCK; a++)
+    for (let b = 0; b <= a; b++)
+      small[a * BLOCK + b] = (columnProduct(from, a, image, b) + columnProduct(from, b, image, a)) / 2;
+  const { values, vectors } = symmetricEigen(small, BLOCK);
+  rotate(x, vectors);
+  rotate(image, vectors);
+  let rest = 0;
+  for (let c = 0; c < wanted; c++) {
+    let sum = 0;
+    for (let e = c; e < x.length; e += BLOCK) sum += (image[e] - values[c] * x[e]) ** 2;
+    rest = Math.max(rest, Math.sqrt(sum) / Math.max(Number.EPSILON, 1 - values[c]));
+  }
+  return { values, rest };
+}
+
+/** The first columns, each with its entry of largest size positive: the picture is not turned over by the seed. */
+function oriented(x: Float64Array, stride: number, points: number, dimensions: number): Float32Array {
+  const out = new Float32Array(points * dimensions);
+  for (let c = 0; c < dimensions; c++) {
+    let most = 0;
+    for (let i = 0; i < points; i++) {
+      const v = x[stride * i + c];
+      if (Math.abs(v) > Math.abs(most)) most = v;
+    }
+    for (let i = 0; i < points; i++) out[dimensions * i + c] = most < 0 ? -x[stride * i + c] : x[stride * i + c];
   }
   return out;
+}
+
+function denseLayout(graph: FuzzyGraph, dimensions: number): Float32Array {
+  const n = graph.points;
+  const degree = degrees(graph);
+  const trivial = trivialVector(degree);
+  const a = new Float64Array(n * n);
+  // The trivial vector goes to the end: its eigenvalue of 1 becomes −2.
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) a[i * n + j] = -3 * trivial[i] * trivial[j];
+  for (let e = 0; e < graph.head.length; e++) {
+    const [i, j] = [graph.head[e], graph.tail[e]];
+    const entry = graph.weight[e] / Math.sqrt(degree[i] * degree[j]);
+    a[i * n + j] += entry;
+    a[j * n + i] += entry;
+  }
+  return oriented(symmetricEigen(a, n).vectors, n, n, dimensions);
+}
+
+/**
+ * The first non-trivial eigenvectors of a connected graph of more points than dimensions, points × dimensions; the same
+ * bits for any number of workers. undefined when they were not found within 4,000 products (a thread of 10,000 points,
+ * say), so that the caller takes another start and says so.
+ */
+export async function spectralLayout(
+  graph: FuzzyGraph,
+  random: Random,
+  call: CallOptions & TeamOptions & { dimensions?: number } = {},
+): Promise<Float32Array | undefined> {
+  const { dimensions = 2 } = call;
+  if (graph.points <= DENSE) return denseLayout(graph, dimensions);
+  const block = open(graph);
+  const { memory, m, sizes } = block;
+  const x = Float64Array.from({ length: BLOCK * graph.points }, () => random.normal());
+  const alone = sizes.entries * BLOCK < SHARED_PRODUCTS;
+  for (let products = 0; ;) {
+    const { values, rest } = ritz(block, x, dimensions);
+    if (rest <= RESIDUAL) return oriented(x, BLOCK, graph.points, dimensions);
+    if (products >= MOST_PRODUCTS) return undefined;
+    // Bipartite graphs have eigenvalues down to −1, where the interval would have no length.
+    const cut = Math.max(-0.9, values[BLOCK - 1]);
+    const gain = Math.acosh((3 - cut) / (1 + cut));
+    const degree = Math.max(1, Math.min(Math.floor(GAIN / gain), MOST_PRODUCTS - products));
+    m.x0.set(x);
+    m.x1.fill(0);
+    await runPhase({ phase: 'chebyshev', memory, parameters: { ...sizes, degree, low: -1, cut } }, chebyshev, {
+      ...call,
+      label: 'UMAP start',
+      unit: 'products',
+      workers: call.workers ?? (alone ? 0 : undefined),
+    });
+    x.set(filtered(m, degree));
+    products += degree;
+  }
 }

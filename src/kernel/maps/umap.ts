@@ -123,7 +123,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
     coordinates: spread(start.y, kept.index, x.rows),
     points: x.rows,
     method: 'umap',
-    description: describe(s, start.init, options.neighbours !== undefined),
+    description: describe(s, start.note, options.neighbours !== undefined),
     parameters,
     excluded: x.rows - n,
     ...(trust === undefined ? {} : { trustworthiness: trust }),
@@ -138,37 +138,40 @@ function foundBefore({ neighbours, positions }: UmapOptions): Array<string | Arr
   ];
 }
 
-function describe(s: Settings, init: string, given: boolean): string {
-  const why = init === 'given' ? 'given start' : `${init} start (graph in pieces)`;
-  const start = init === s.init ? '' : `, ${why}`;
+function describe(s: Settings, note: string | undefined, given: boolean): string {
+  const start = note === undefined ? '' : `, ${note}`;
   const near = given ? `given neighbours` : `n_neighbors ${s.nNeighbors}`;
   return `UMAP ${near}, min_dist ${s.minDist}, ${given ? '' : `${s.metric}, `}${s.nEpochs} epochs, seed ${s.seed}${start}`;
 }
 
+interface Start {
+  y: Float32Array;
+  init: Settings['init'] | 'given';
+  /** What the description says where it is not the start that was asked for. */
+  note?: string;
+}
+
 /** Starting positions scaled to [0, 10] as umap-learn does, with its 1e-4 jitter. */
-async function initialPositions(
-  x: Matrix,
-  graph: FuzzyGraph,
-  s: Settings,
-  call: UmapOptions,
-): Promise<{ y: Float32Array; init: Settings['init'] | 'given' }> {
+async function initialPositions(x: Matrix, graph: FuzzyGraph, s: Settings, call: UmapOptions): Promise<Start> {
   if (call.positions) {
     requirePositions(call.positions, x.rows);
-    return { y: call.positions.slice(), init: 'given' };
+    return { y: call.positions.slice(), init: 'given', note: 'given start' };
   }
   const random = new Random(s.seed).fork('start');
   if (s.init === 'random')
     return { y: Float32Array.from({ length: 2 * x.rows }, () => 20 * random.next() - 10), init: 'random' };
+  const connected = components(graph).count === 1;
   let y: Float32Array | undefined;
-  if (s.init === 'spectral' && components(graph).count === 1) y = spectralLayout(graph, random.fork('lanczos'));
+  if (s.init === 'spectral' && connected) y = await spectralLayout(graph, random.fork('spectrum'), call);
   const init = y ? 'spectral' : 'pca';
+  const why = connected ? 'the spectrum of the graph was not found' : 'graph in pieces';
   y ??= project(x, await principalAxes(x, 2, call), 2);
   let largest = 0;
   for (const v of y) largest = Math.max(largest, Math.abs(v));
   const scale = largest > 0 ? 10 / largest : 1;
   for (let i = 0; i < y.length; i++) y[i] = y[i] * scale + 1e-4 * random.normal();
   for (let c = 0; c < 2; c++) rescale(y, c);
-  return { y, init };
+  return { y, init, ...(init === s.init ? {} : { note: `${init} start (${why})` }) };
 }
 
 /** Axis c to [0, 10]. */

@@ -8,6 +8,7 @@
 import type { CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { epochs, layoutFields, positionsAfter, TABLE, type LayoutViews } from '../compute/shared/layout.js';
+import { Random } from '../compute/random.js';
 import { bytesOf, shareMemory, viewsOf } from '../compute/shared/memory.js';
 import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
 import type { FuzzyGraph } from './fuzzyGraph.js';
@@ -71,7 +72,14 @@ function fillTables({ attract, repel }: LayoutViews, { a, b, repulsionStrength }
   }
 }
 
-/** Moves `y` (n × 2, changed in place) through all epochs. */
+/** The graph with its vertices in the order given: place[i] is where vertex i is put. */
+function reordered({ points, head, tail, weight }: FuzzyGraph, place: Uint32Array): FuzzyGraph {
+  return { points, head: head.map((i) => place[i]), tail: tail.map((i) => place[i]), weight };
+}
+
+/**
+ * Moves `y` (n × 2, changed in place) through all epochs. The vertices move in groups of a random order (by the seed).
+ */
 export async function optimizeLayout(
   y: Float32Array,
   graph: FuzzyGraph,
@@ -80,15 +88,17 @@ export async function optimizeLayout(
 ): Promise<void> {
   if (graph.head.length === 0) return;
   const { points } = graph;
-  const first = edgeStarts(graph, parameters.epochs);
+  const place = new Random(parameters.seed).permutation(points);
+  const placed = reordered(graph, place);
+  const first = edgeStarts(placed, parameters.epochs);
   const sizes = { points, edges: first[points] };
   const fields = layoutFields(sizes);
   requireMemory(`the UMAP layout of ${points} points`, bytesOf(fields));
   const memory = shareMemory(fields);
   const m = viewsOf(memory, fields);
   fillTables(m, parameters);
-  fillEdges(m, first, graph, parameters);
-  m.y0.set(y);
+  fillEdges(m, first, placed, parameters);
+  place.forEach((to, i) => m.y0.set(y.subarray(2 * i, 2 * i + 2), 2 * to));
   const { epochs: count, learningRate, seed } = parameters;
   await runPhase(
     { phase: 'layoutEpochs', memory, parameters: { ...sizes, epochs: count, learningRate, seed } },
@@ -103,5 +113,6 @@ export async function optimizeLayout(
       onProgress: call.onProgress,
     },
   );
-  y.set(positionsAfter(m, count));
+  const after = positionsAfter(m, count);
+  place.forEach((from, i) => y.set(after.subarray(2 * from, 2 * from + 2), 2 * i));
 }

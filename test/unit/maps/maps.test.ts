@@ -5,7 +5,6 @@ import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { components, fuzzyUnion, memberships } from '#kernel/maps/fuzzyGraph.js';
 import { pca, principalAxes, project } from '#kernel/maps/pca.js';
-import { spectralLayout } from '#kernel/maps/spectral.js';
 import { trustworthiness } from '#kernel/maps/trustworthiness.js';
 import { umap, umapGraph } from '#kernel/maps/umap.js';
 import goldens from '#test/goldens/maps.json' with { type: 'json' };
@@ -157,25 +156,6 @@ describe('fuzzy graph', () => {
   it('gives duplicates full membership', () => {
     const near = { indices: Int32Array.of(1, 0), distances: Float32Array.of(0, 0), k: 1 };
     expect([...memberships(2, near)]).toEqual([1, 1]);
-  });
-});
-
-describe('spectral start', () => {
-  it('orders a path graph along its first eigenvector', () => {
-    const n = 50;
-    const edges = Array.from({ length: n - 1 }, (_, i) => i);
-    const y = spectralLayout(
-      {
-        points: n,
-        head: Int32Array.from(edges),
-        tail: Int32Array.from(edges, (i) => i + 1),
-        weight: new Float32Array(n - 1).fill(1),
-      },
-      new Random(0),
-    )!;
-    const first = Array.from({ length: n }, (_, i) => y[2 * i]);
-    const sign = Math.sign(first[n - 1] - first[0]);
-    for (let i = 2; i < n - 1; i++) expect(sign * (first[i] - first[i - 1])).toBeGreaterThan(0);
   });
 });
 

@@ -1,19 +1,25 @@
-;; What workers do on the memory they share (memory.ts): an epoch of UMAP's layout, and the neighbours among a tile of a product.
+;; What workers do on the memory they share (memory.ts): an epoch of UMAP's layout, a step of its spectral start, and the neighbours among a
+;; tile of a product.
 ;; scripts/wasm.mjs makes kernels.ts of this.
 (module
   (import "e" "m" (memory 1 65536 shared))
   (import "e" "trim" (func $trim (param i32)))
-  ;; Vertices lo..hi-1 of one epoch. y0: positions that all read; y1: written. Edges of vertex i: p[i]..p[i+1]-1 in fours, of weight w.
+  ;; Vertices lo..hi-1 of one epoch, from y0 into y1. Of the others, those below fresh have moved in this epoch: they are read in y1.
+  ;; Edges of vertex i: p[i]..p[i+1]-1 in fours, of weight w.
   (func
     (export "epoch") (param $lo i32) (param $hi i32) (param $alpha f32) (param $den f32) (param $n i32)
-    (param $key i32) (param $y0 i32) (param $y1 i32) (param $p i32) (param $to i32) (param $w i32) (param $inc i32)
+    (param $fresh i32) (param $key i32) (param $y0 i32) (param $y1 i32) (param $p i32) (param $to i32) (param $w i32) (param $inc i32)
     (param $credit i32) (param $att i32) (param $rep i32) (local $i i32) (local $e i32) (local $end i32)
     (local $xy v128) (local $d v128) (local $q v128) (local $k v128) (local $r v128) (local $dx v128)
     (local $dy v128) (local $a v128) (local $b v128) (local $own v128) (local $cr f32) (local $four v128)
-    (local $minus v128) (local $nn v128) (local $sx v128) (local $sy v128) (local $sc v128)
+    (local $minus v128) (local $nn v128) (local $sx v128) (local $sy v128) (local $sc v128) (local $step f32)
+    (local $moved v128) (local $old v128) (local $new v128)
     (local.set $four (f32x4.splat (f32.const 4)))
     (local.set $minus (f32x4.splat (f32.const -4)))
     (local.set $nn (i32x4.splat (local.get $n)))
+    (local.set $moved (i32x4.splat (local.get $fresh)))
+    (local.set $old (i32x4.splat (local.get $y0)))
+    (local.set $new (i32x4.sub (i32x4.splat (local.get $y1)) (local.get $old)))
     (local.set $i (local.get $lo))
     (block $done
       (loop $vertex
@@ -30,16 +36,19 @@
           (loop $pull
             (br_if $pulled (i32.ge_u (local.get $e) (local.get $end)))
             (local.set $k (v128.load (i32.add (local.get $to) (local.get $e))))
+            ;; where they are
+            (local.set $q
+              (i32x4.add
+                (i32x4.add (local.get $old) (i32x4.shl (local.get $k) (i32.const 3)))
+                (v128.and (local.get $new) (i32x4.lt_s (local.get $k) (local.get $moved)))))
             (local.set $a
               (v128.load64_lane 1
-                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 1 (local.get $k)) (i32.const 3)))
-                (v128.load64_zero
-                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 0 (local.get $k)) (i32.const 3))))))
+                (i32x4.extract_lane 1 (local.get $q))
+                (v128.load64_zero (i32x4.extract_lane 0 (local.get $q)))))
             (local.set $b
               (v128.load64_lane 1
-                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 3 (local.get $k)) (i32.const 3)))
-                (v128.load64_zero
-                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 2 (local.get $k)) (i32.const 3))))))
+                (i32x4.extract_lane 3 (local.get $q))
+                (v128.load64_zero (i32x4.extract_lane 2 (local.get $q)))))
             (local.set $dx
               (f32x4.sub
                 (f32x4.splat (f32x4.extract_lane 0 (local.get $xy)))
@@ -65,7 +74,7 @@
             (local.set $sy (f32x4.add (local.get $sy) (f32x4.mul (local.get $q) (local.get $dy))))
             (local.set $e (i32.add (local.get $e) (i32.const 16)))
             (br $pull)))
-        ;; all pulls at once, damped by their sum: xy -= 2 alpha s / (1 + den alpha sum c)
+        ;; all pulls at once, in a step damped by their sum: alpha / (1 + den alpha sum c), which the pushes take too
         (local.set $a (local.get $sx))
         (local.set $b (local.get $sy))
         (local.set $a
@@ -80,19 +89,18 @@
           (f32x4.add
             (local.get $sc)
             (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $sc) (local.get $sc))))
+        (local.set $step
+          (f32.div
+            (local.get $alpha)
+            (f32.add
+              (f32.const 1)
+              (f32.mul
+                (f32.mul (local.get $den) (local.get $alpha))
+                (f32.add (f32x4.extract_lane 0 (local.get $sc)) (f32x4.extract_lane 1 (local.get $sc)))))))
         (local.set $xy
           (f32x4.sub
             (local.get $xy)
-            (f32x4.mul
-              (local.get $a)
-              (f32x4.splat
-                (f32.div
-                  (f32.add (local.get $alpha) (local.get $alpha))
-                  (f32.add
-                    (f32.const 1)
-                    (f32.mul
-                      (f32.mul (local.get $den) (local.get $alpha))
-                      (f32.add (f32x4.extract_lane 0 (local.get $sc)) (f32x4.extract_lane 1 (local.get $sc))))))))))
+            (f32x4.mul (local.get $a) (f32x4.splat (f32.add (local.get $step) (local.get $step))))))
         ;; negative samples in fours: generators keyed by (seed, epoch), vertex and lane
         (local.set $own (i32x4.splat (local.get $i)))
         (local.set $r
@@ -124,16 +132,19 @@
               (i8x16.shuffle 4 5 6 7 12 13 14 15 20 21 22 23 28 29 30 31
                 (i64x2.extmul_low_i32x4_u (local.get $r) (local.get $nn))
                 (i64x2.extmul_high_i32x4_u (local.get $r) (local.get $nn))))
+            ;; where they are
+            (local.set $q
+              (i32x4.add
+                (i32x4.add (local.get $old) (i32x4.shl (local.get $k) (i32.const 3)))
+                (v128.and (local.get $new) (i32x4.lt_s (local.get $k) (local.get $moved)))))
             (local.set $a
               (v128.load64_lane 1
-                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 1 (local.get $k)) (i32.const 3)))
-                (v128.load64_zero
-                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 0 (local.get $k)) (i32.const 3))))))
+                (i32x4.extract_lane 1 (local.get $q))
+                (v128.load64_zero (i32x4.extract_lane 0 (local.get $q)))))
             (local.set $b
               (v128.load64_lane 1
-                (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 3 (local.get $k)) (i32.const 3)))
-                (v128.load64_zero
-                  (i32.add (local.get $y0) (i32.shl (i32x4.extract_lane 2 (local.get $k)) (i32.const 3))))))
+                (i32x4.extract_lane 3 (local.get $q))
+                (v128.load64_zero (i32x4.extract_lane 2 (local.get $q)))))
             (local.set $dx
               (f32x4.sub
                 (f32x4.splat (f32x4.extract_lane 0 (local.get $xy)))
@@ -174,12 +185,77 @@
               (f32x4.add
                 (local.get $a)
                 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $a) (local.get $a))))
-            (local.set $xy (f32x4.add (local.get $xy) (f32x4.mul (f32x4.splat (local.get $alpha)) (local.get $a))))
+            (local.set $xy (f32x4.add (local.get $xy) (f32x4.mul (f32x4.splat (local.get $step)) (local.get $a))))
             (br $negative)))
         (v128.store64_lane 0 (i32.add (local.get $y1) (i32.shl (local.get $i) (i32.const 3))) (local.get $xy))
         (f32.store (i32.add (local.get $credit) (i32.shl (local.get $i) (i32.const 2))) (local.get $cr))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $vertex))))
+  ;; Rows lo..hi-1 of y = scale A x - shift x - y, for blocks of eight columns of float64. Entries of row i of A: p[i]..p[i+1]-1.
+  (func
+    (export "filter") (param $lo i32) (param $hi i32) (param $p i32) (param $to i32) (param $entries i32)
+    (param $x i32) (param $y i32) (param $scale f64) (param $shift f64) (local $i i32) (local $e i32) (local $end i32)
+    (local $at i32) (local $own i32) (local $w v128) (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+    (local $scales v128) (local $shifts v128)
+    (local.set $scales (f64x2.splat (local.get $scale)))
+    (local.set $shifts (f64x2.splat (local.get $shift)))
+    (local.set $i (local.get $lo))
+    (block $done
+      (loop $row
+        (br_if $done (i32.ge_u (local.get $i) (local.get $hi)))
+        (local.set $at (i32.add (local.get $p) (i32.shl (local.get $i) (i32.const 2))))
+        (local.set $e (i32.load (local.get $at)))
+        (local.set $end (i32.load offset=4 (local.get $at)))
+        (local.set $a (v128.const i32x4 0 0 0 0))
+        (local.set $b (v128.const i32x4 0 0 0 0))
+        (local.set $c (v128.const i32x4 0 0 0 0))
+        (local.set $d (v128.const i32x4 0 0 0 0))
+        (block $summed
+          (loop $entry
+            (br_if $summed (i32.ge_u (local.get $e) (local.get $end)))
+            (local.set $w (v128.load64_splat (i32.add (local.get $entries) (i32.shl (local.get $e) (i32.const 3)))))
+            (local.set $at
+              (i32.add
+                (local.get $x)
+                (i32.shl (i32.load (i32.add (local.get $to) (i32.shl (local.get $e) (i32.const 2)))) (i32.const 6))))
+            (local.set $a (f64x2.add (local.get $a) (f64x2.mul (local.get $w) (v128.load offset=0 (local.get $at)))))
+            (local.set $b (f64x2.add (local.get $b) (f64x2.mul (local.get $w) (v128.load offset=16 (local.get $at)))))
+            (local.set $c (f64x2.add (local.get $c) (f64x2.mul (local.get $w) (v128.load offset=32 (local.get $at)))))
+            (local.set $d (f64x2.add (local.get $d) (f64x2.mul (local.get $w) (v128.load offset=48 (local.get $at)))))
+            (local.set $e (i32.add (local.get $e) (i32.const 1)))
+            (br $entry)))
+        (local.set $own (i32.add (local.get $x) (i32.shl (local.get $i) (i32.const 6))))
+        (local.set $at (i32.add (local.get $y) (i32.shl (local.get $i) (i32.const 6))))
+        (v128.store offset=0
+          (local.get $at)
+          (f64x2.sub
+            (f64x2.sub
+              (f64x2.mul (local.get $scales) (local.get $a))
+              (f64x2.mul (local.get $shifts) (v128.load offset=0 (local.get $own))))
+            (v128.load offset=0 (local.get $at))))
+        (v128.store offset=16
+          (local.get $at)
+          (f64x2.sub
+            (f64x2.sub
+              (f64x2.mul (local.get $scales) (local.get $b))
+              (f64x2.mul (local.get $shifts) (v128.load offset=16 (local.get $own))))
+            (v128.load offset=16 (local.get $at))))
+        (v128.store offset=32
+          (local.get $at)
+          (f64x2.sub
+            (f64x2.sub
+              (f64x2.mul (local.get $scales) (local.get $c))
+              (f64x2.mul (local.get $shifts) (v128.load offset=32 (local.get $own))))
+            (v128.load offset=32 (local.get $at))))
+        (v128.store offset=48
+          (local.get $at)
+          (f64x2.sub
+            (f64x2.sub
+              (f64x2.mul (local.get $scales) (local.get $d))
+              (f64x2.mul (local.get $shifts) (v128.load offset=48 (local.get $own))))
+            (v128.load offset=48 (local.get $at))))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $row))))
   ;; Squared distance (0) or product (1) of two rows of d float32, in float64: four sums that take every fourth column each, the last
   ;; columns to the first, added as (s0 + s1) + (s2 + s3). knn.ts has the same sums in JavaScript, to the bit.
   (func

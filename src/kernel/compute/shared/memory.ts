@@ -76,6 +76,7 @@ export interface Kernels {
       alpha: number,
       damping: number,
       n: number,
+      fresh: number,
       key: number,
       from: number,
       into: number,
@@ -86,6 +87,20 @@ export interface Kernels {
       credit: number,
       attract: number,
       repel: number,
+    ]
+  ): void;
+  /** Rows low … high − 1 of y ← scale · A · x − shift · x − y, eight columns of float64. */
+  filter(
+    ...at: readonly [
+      low: number,
+      high: number,
+      first: number,
+      to: number,
+      entries: number,
+      x: number,
+      y: number,
+      scale: number,
+      shift: number,
     ]
   ): void;
   /** The squared distance (0) or the product (1) of two rows of d float32, in float64. */

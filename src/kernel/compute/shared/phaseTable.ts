@@ -1,11 +1,13 @@
 /** The phases that a worker can be asked for, by name. */
 import { epochs, type EpochParameters } from './layout.js';
+import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
 import { candidates, quantise, refine, type KnnParameters } from './knn.js';
 import type { SharedMemory } from './memory.js';
 import { takePieces, type Phase, type PhaseRequest } from './pieces.js';
 
 const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) => Phase>> = {
   layoutEpochs: (memory, parameters: EpochParameters) => epochs(memory, parameters),
+  chebyshev: (memory, parameters: ChebyshevParameters) => chebyshev(memory, parameters),
   knnQuantise: (memory, parameters: KnnParameters) => quantise(memory, parameters),
   knnCandidates: (memory, parameters: KnnParameters) => candidates(memory, parameters),
   knnRefine: (memory, parameters: KnnParameters) => refine(memory, parameters),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Pool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
 import { KERNELS } from '#kernel/compute/shared/kernels.js';
+import { GROUPS } from '#kernel/compute/shared/layout.js';
 import { optimizeLayout } from '#kernel/maps/umapLayout.js';
 import type { FuzzyGraph } from '#kernel/maps/fuzzyGraph.js';
 import { poolBundle } from '#test/kit/poolBundle.js';
@@ -37,10 +38,27 @@ const settings = {
   seed: 12345,
 };
 
-/** One epoch in float64, written from the rule: pulls of all edges, damped by their sum, then the negative samples. */
-function oneEpoch(y: Float32Array, graph: FuzzyGraph, p: typeof settings): Float64Array {
-  const n = graph.points;
+/**
+ * One epoch in float64, written from the rule: groups of a random order, one after the other; of a vertex the pulls of all
+ * edges, then the negative samples, in a step damped by the sum of the pulls.
+ */
+function oneEpoch(given: Float32Array, whole: FuzzyGraph, p: typeof settings): Float64Array {
+  const n = whole.points;
+  const place = new Random(p.seed).permutation(n);
+  const graph = { ...whole, head: whole.head.map((i) => place[i]), tail: whole.tail.map((i) => place[i]) };
+  const y = new Float64Array(2 * n);
+  place.forEach((to, i) => y.set(given.subarray(2 * i, 2 * i + 2), 2 * to));
+  const group = Math.ceil(n / GROUPS);
+  for (let from = 0; from < n; from += group) y.set(movedGroup(y, graph, p, from, Math.min(n, from + group)), 2 * from);
   const out = new Float64Array(2 * n);
+  place.forEach((at, i) => out.set(y.subarray(2 * at, 2 * at + 2), 2 * i));
+  return out;
+}
+
+/** Where the vertices from … to − 1 are after their turn. */
+function movedGroup(y: Float64Array, graph: FuzzyGraph, p: typeof settings, from: number, to: number): Float64Array {
+  const n = graph.points;
+  const out = new Float64Array(2 * (to - from));
   const heaviest = Math.max(...graph.weight);
   // Coefficients are looked up by the upper half of the squared distance as float32.
   const float = new Float32Array(1);
@@ -60,7 +78,7 @@ function oneEpoch(y: Float32Array, graph: FuzzyGraph, p: typeof settings): Float
     return (2 * p.repulsionStrength * p.b) / ((0.001 + d2) * (1 + p.a * d2 ** p.b));
   };
   const clip = (v: number): number => Math.max(-4, Math.min(4, v));
-  for (let i = 0; i < n; i++) {
+  for (let i = from; i < to; i++) {
     let [sx, sy, sum, samples] = [0, 0, 0, 0];
     for (let e = 0; e < graph.head.length; e++) {
       const w = graph.weight[e] / heaviest;
@@ -70,8 +88,8 @@ function oneEpoch(y: Float32Array, graph: FuzzyGraph, p: typeof settings): Float
       const c = w * pull(dx * dx + dy * dy);
       [sx, sy, sum, samples] = [sx + c * dx, sy + c * dy, sum + c, samples + p.negativeSampleRate * w];
     }
-    const step = (2 * p.learningRate) / (1 + p.learningRate * sum);
-    let [x0, y0] = [y[2 * i] - step * sx, y[2 * i + 1] - step * sy];
+    const step = p.learningRate / (1 + 0.75 * p.learningRate * sum);
+    let [x0, y0] = [y[2 * i] - 2 * step * sx, y[2 * i + 1] - 2 * step * sy];
     const key = Math.imul(1, 0x9e3779b1) ^ p.seed ^ Math.imul(i, 0x85ebca6b);
     const states = [0x1b873593, 0x3c6ef372, 0x5bd1e995, 0x7a1d4c2f].map((lane) => {
       let r = (key + lane) | 0;
@@ -94,10 +112,10 @@ function oneEpoch(y: Float32Array, graph: FuzzyGraph, p: typeof settings): Float
         moved[0] += d2 > 0 ? clip(push(d2) * dx) : 4;
         moved[1] += d2 > 0 ? clip(push(d2) * dy) : 4;
       }
-      x0 += p.learningRate * moved[0];
-      y0 += p.learningRate * moved[1];
+      x0 += step * moved[0];
+      y0 += step * moved[1];
     }
-    [out[2 * i], out[2 * i + 1]] = [x0, y0];
+    [out[2 * (i - from)], out[2 * (i - from) + 1]] = [x0, y0];
   }
   return out;
 }
