@@ -55,9 +55,19 @@ function signature({ name: namespace, called, members }, { name, args, options, 
   return `${name}<K extends keyof ${results} = keyof ${results}>(${given.join(', ')}): Promise<${results}[K]>`;
 }
 
+/** Of a verb that takes a list of options too: that form, which stands first, since errors tell of the last. */
+function listSignature({ name: namespace }, { name, args, result, listed }) {
+  if (!listed) return [];
+  const given = args.map((arg) => `${arg.name}: ${arg.type}`);
+  const results = result.replace(/^Promise<(.*)>$/, 'Promise<($1)[]>');
+  return [`${name}(${[...given, `options: readonly ${optionsName(namespace, name)}[]`].join(', ')}): ${results}`];
+}
+
 function verbLines(namespace, verb) {
   const args = verb.args.map(({ name, doc }) => `   * @param ${name} ${doc}`);
-  return ['  /**', `   * ${verb.doc}`, ...args, '   */', `  ${signature(namespace, verb)};`];
+  const words = ['  /**', `   * ${verb.doc}`, ...args, '   */'];
+  const forms = [...listSignature(namespace, verb), signature(namespace, verb)];
+  return forms.flatMap((form) => [...words, `  ${form};`]);
 }
 
 /** Declarations of the namespaces, to lie beside the emitted ones of src/kernel/api. */
@@ -170,7 +180,8 @@ function verbText(namespace, verb) {
   const { name, doc, args, options, errors, kinds, sync, byKind } = verb;
   const called = namespace.called && !namespace.members.includes(name);
   const of = called ? `fg.${namespace.name}` : `${inFg(namespace.name)}.`;
-  const lines = [`## ${name}`, '', '```ts', `${of}${signature(namespace, verb)}`, '```', '', doc, ''];
+  const forms = [signature(namespace, verb), ...listSignature(namespace, verb)].map((form) => `${of}${form}`);
+  const lines = [`## ${name}`, '', '```ts', ...forms, '```', '', doc, ''];
   lines.push(...args.map((arg) => `- \`${arg.name}\`: ${arg.doc}`), '');
   if (options.length > 0)
     lines.push('| option | type | default | meaning |', '| --- | --- | --- | --- |', ...optionRows(options), '');

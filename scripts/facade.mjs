@@ -36,12 +36,13 @@ const describeOptions = (schema) =>
     }),
   );
 
-const describeVerb = ([name, { doc, args, options, errors, kinds, sync }]) => ({
+const describeVerb = ([name, { doc, args, options, errors, kinds, sync, listed = false }]) => ({
   name,
   doc,
   errors: [...errors],
   kinds: [...kinds],
   sync,
+  listed,
   args: args.map((arg) => ({ name: arg.name, doc: arg.doc })),
   options: describeOptions(options),
 });

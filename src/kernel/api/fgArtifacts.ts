@@ -20,7 +20,7 @@ import { loadLayout } from '../maps/saved.js';
 import { setDisplay } from '../present/items.js';
 import { worldItems } from '../present/synthetic.js';
 import type { Conformance } from '../sae/conformance.js';
-import { loadTrained, type TrainedSae } from '../sae/fgTrain.js';
+import { loadTrained, type TrainedSae } from '../sae/keptTraining.js';
 import { loadMutual, type MutualSaes } from '../synthetic/recovery/mutual.js';
 import type { Recovery } from '../synthetic/recovery/recovery.js';
 import { loadWorld } from '../synthetic/world/kept.js';

@@ -1,4 +1,5 @@
 /** Runs a model over token sequences up to a hook and hands out its activations, block by block. */
+import type * as tf from '@tensorflow/tfjs-core';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { checkEdits, hookHeads } from './hooks.js';
@@ -20,6 +21,12 @@ export interface CapturedBlock {
   firstToken: number;
   /** Row i = token firstToken + i. Whole sequences. */
   x: Matrix;
+}
+
+/** The same of several hooks, in the order in which they were asked for. */
+export interface CapturedBlocks {
+  firstToken: number;
+  xs: Matrix[];
 }
 
 /** Refuses token sets whose ids mean other words to this model: equal ids would silently be other tokens. */
@@ -47,11 +54,21 @@ export async function* captureActivations(
   hook: string,
   options: CaptureOptions = {},
 ): AsyncGenerator<CapturedBlock> {
+  for await (const { firstToken, xs } of captureHooks(model, tokens, [hook], options)) yield { firstToken, x: xs[0] };
+}
+
+/** The same at several hooks of one forward pass, which stops at the last of them. */
+export async function* captureHooks(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hooks: readonly string[],
+  options: CaptureOptions = {},
+): AsyncGenerator<CapturedBlocks> {
   requireTokenizer(model, tokens);
-  const width = capturedWidth(model, hook);
-  if (/hook_(attn_scores|pattern)$/.test(hook)) {
-    throw new Error(`${hook} holds one value per pair of tokens, not a row per token; capture another hook`);
-  }
+  const widths = hooks.map((hook) => capturedWidth(model, hook));
+  const pairwise = hooks.find((hook) => /hook_(attn_scores|pattern)$/.test(hook));
+  if (pairwise)
+    throw new Error(`${pairwise} holds one value per pair of tokens, not a row per token; capture another hook`);
   const { context } = tokens;
   const first = options.firstSequence ?? 0;
   const count = options.sequences ?? tokens.sequences - first;
@@ -69,13 +86,14 @@ export async function* captureActivations(
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
   checkEdits(options.edits, { model, tokens: asked, length: context });
   const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
+  const what = hooks.join(', ');
   for (let s = first; s < first + count; s += perBlock) {
-    checkAborted(options.signal, `capturing ${hook}`);
+    checkAborted(options.signal, `capturing ${what}`);
     const batch = Math.min(perBlock, first + count - s);
-    const x = await forwardBlock(model, tokens, hook, width, s, batch, options.edits);
-    yield { firstToken: s * context, x };
+    const xs = await forwardBlock(model, tokens, hooks, widths, s, batch, options.edits);
+    yield { firstToken: s * context, xs };
     options.onProgress?.({
-      label: `${model.name} ${hook}`,
+      label: `${model.name} ${what}`,
       done: (s + batch - first) * context,
       total: count * context,
       unit: 'tokens',
@@ -87,28 +105,40 @@ export async function* captureActivations(
 async function forwardBlock(
   model: LanguageModel,
   tokens: TokenSet,
-  hook: string,
-  width: number,
+  hooks: readonly string[],
+  widths: readonly number[],
   sequence: number,
   batch: number,
   edits: ForwardOptions['edits'],
-): Promise<Matrix> {
+): Promise<Matrix[]> {
   const { context } = tokens;
   const ids = tokens.tokens.slice(sequence * context, (sequence + batch) * context);
-  const { logits, captured } = model.forward(ids, batch, { capture: [hook], stopAt: hook, edits, sequence });
+  const last = [...hooks].sort((a, b) => model.hooks.indexOf(a) - model.hooks.indexOf(b)).at(-1);
+  const { logits, captured } = model.forward(ids, batch, { capture: [...hooks], stopAt: last, edits, sequence });
   try {
-    const activation = captured.get(hook);
-    if (!activation) throw new Error(`model ${model.name} returned no activation for hook ${hook}`);
-    const rows = batch * context;
-    // The last axes of [B, T, heads, dHead] are contiguous per token: head-major as they lie.
-    if (activation.shape[0] !== batch || activation.shape[1] !== context || activation.size !== rows * width) {
-      throw new Error(
-        `hook ${hook} gave shape [${activation.shape.join(', ')}] where [${batch}, ${context}, ${width}] was expected`,
-      );
-    }
-    return matrix(rows, width, (await activation.data()) as Float32Array);
+    const xs: Matrix[] = [];
+    for (const [i, hook] of hooks.entries()) xs.push(await rowsOf(captured.get(hook), hook, batch, context, widths[i]));
+    return xs;
   } finally {
     logits?.dispose();
     for (const tensor of captured.values()) tensor.dispose();
   }
+}
+
+async function rowsOf(
+  activation: tf.Tensor | undefined,
+  hook: string,
+  batch: number,
+  context: number,
+  width: number,
+): Promise<Matrix> {
+  if (!activation) throw new Error(`the model returned no activation for hook ${hook}`);
+  const rows = batch * context;
+  // The last axes of [B, T, heads, dHead] are contiguous per token: head-major as they lie.
+  if (activation.shape[0] !== batch || activation.shape[1] !== context || activation.size !== rows * width) {
+    throw new Error(
+      `hook ${hook} gave shape [${activation.shape.join(', ')}] where [${batch}, ${context}, ${width}] was expected`,
+    );
+  }
+  return matrix(rows, width, (await activation.data()) as Float32Array);
 }

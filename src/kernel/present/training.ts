@@ -21,19 +21,23 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
   return Array.from({ length: POINTS }, (_, i) => history[Math.round(i * step)]);
 }
 
-/** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. */
-function curves(history: readonly HistoryRow[]): object {
-  const rows = thinned(history);
+/** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. A colour tells trainings apart. */
+function curvesOf(rows: ReadonlyArray<HistoryRow & { sae?: string }>, color?: object): object {
   const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
   return {
     hconcat: shown.map(({ field, title }) => ({
       width: 190,
       height: 120,
-      data: { values: rows.flatMap((row) => (Number.isFinite(row[field]) ? [{ step: row.step, v: row[field] }] : [])) },
+      data: {
+        values: rows.flatMap(({ step, sae, [field]: v }) =>
+          Number.isFinite(v) ? [{ step, v, ...(sae === undefined ? {} : { sae }) }] : [],
+        ),
+      },
       mark: { type: 'line', tooltip: true },
       encoding: {
         x: axisOf({ field: 'step', title: 'step' }),
         y: { ...axisOf({ field: 'v', title }), scale: { zero: false } },
+        ...(color === undefined ? {} : { color }),
       },
     })),
   };
@@ -47,6 +51,58 @@ function settingsText(sae: Sae, given: Readonly<Record<string, unknown>>): strin
     .filter(([, value]) => ['number', 'string', 'boolean'].includes(typeof value))
     .map(([name, value]) => `${name} ${typeof value === 'number' ? formatNumber(value) : String(value)}`)
     .join(' · ');
+}
+
+/** One of several trainings, with its settings as they were given. */
+export interface TrainingRow {
+  sae: Sae;
+  history: readonly HistoryRow[];
+  given: Readonly<Record<string, unknown>>;
+}
+
+/** What tells trainings apart: the settings in which they differ, with the place of each; the place alone where none does. */
+function namesOf(rows: readonly TrainingRow[]): string[] {
+  const all = rows.map(({ sae: { config }, given }) => {
+    const { architecture, k, dSae } = config;
+    return { ...given, architecture, k, features: dSae } as Record<string, unknown>;
+  });
+  const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
+  const differ = names.filter((name) => new Set(all.map((one) => JSON.stringify(one[name]))).size > 1);
+  return all.map((one, i) => {
+    const said = differ.flatMap((name) => {
+      const value = one[name];
+      if (value === undefined) return [];
+      return name === 'hook' || name === 'architecture' ? [String(value)] : [`${name} ${JSON.stringify(value)}`];
+    });
+    return [`${i + 1}`, ...said].join(' · ');
+  });
+}
+
+/** The outputs of trainings side by side: their curves in one chart, their last logged steps in one table. */
+export function trainingsItems(rows: readonly TrainingRow[]): OutputItem[][] {
+  const names = namesOf(rows);
+  const logged = rows.flatMap(({ history }, i) => thinned(history).map((row) => ({ ...row, sae: names[i] })));
+  const table = tableItems(
+    tableOf(
+      rows.map(({ sae: { config }, history }, i) => {
+        const last = history.at(-1);
+        return {
+          SAE: names[i],
+          hook: config.hookName,
+          features: config.dSae,
+          loss: last?.loss ?? null,
+          'explained variance': last && Number.isFinite(last.explainedVariance) ? last.explainedVariance : null,
+          L0: last?.l0 ?? null,
+          'dead features': last?.dead ?? null,
+          steps: last ? last.step + 1 : 0,
+        };
+      }),
+      `Training of ${rows.length} SAEs on one pass, at their last steps`,
+    ),
+  );
+  if (rows.every(({ history }) => history.length < 2)) return [table];
+  const color = { field: 'sae', type: 'nominal', title: 'SAE', sort: names };
+  return [chartItems(curvesOf(logged, color), `Training of ${rows.length} SAEs`), table];
 }
 
 /**
@@ -74,5 +130,5 @@ export function trainingItems(
     ),
     note: settingsText(sae, given),
   });
-  return history.length < 2 ? [table] : [chartItems(curves(history), `Training of ${sae.name}`), table];
+  return history.length < 2 ? [table] : [chartItems(curvesOf(thinned(history)), `Training of ${sae.name}`), table];
 }

@@ -1,10 +1,11 @@
 /** Where training data comes from: activations in pieces, as often as training wants to go over them. */
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
-import { capturedWidth, captureActivations } from '../models/capture.js';
+import { capturedWidth, captureHooks } from '../models/capture.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { ignoredPositions, ignoringOf, ignoringParameters } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { sharedReading } from './sharedReading.js';
 
 export interface ActivationSource {
   /** Width of every row: d_in. */
@@ -47,20 +48,41 @@ export function matrixSource(
   };
 }
 
-/**
- * The activations of a model at a hook, computed as training asks for them. Where all of them fit in `cacheBytes`
- * (default 1 GiB) they are kept after the first epoch, so that later epochs cost no forward pass. Padding is left out, and
- * the activations of tokens in `ignoreTokens` (default the marks of begin and end, see models/ignored). `batchTokens`: tokens of one forward pass, default 4,096.
- */
+interface ModelSourceOptions {
+  /** Tokens of one forward pass, default 4,096. */
+  batchTokens?: number;
+  /** Where all activations fit in so many bytes, default 1 GiB, they are kept for later epochs. */
+  cacheBytes?: number;
+  /** Bytes of activations that are held for readers that are behind, where not all are kept; default 256 MiB. */
+  windowBytes?: number;
+  /** Tokens that are left out, as padding is; default the marks of begin and end (models/ignored). */
+  ignoreTokens?: readonly number[];
+}
+
+/** The activations of a model at a hook, computed as training asks for them. */
 export function modelSource(
   model: LanguageModel,
   tokens: TokenSet,
   hook: string,
-  options: { batchTokens?: number; cacheBytes?: number; ignoreTokens?: readonly number[] } = {},
+  options: ModelSourceOptions = {},
 ): ActivationSource {
+  // Nobody else reads it: nothing is held for others.
+  return modelSources(model, tokens, [hook], { windowBytes: 0, ...options })[0];
+}
+
+/**
+ * The activations of a model at several hooks, each a source of its own: one forward pass feeds all that are read at the
+ * same time, however many read each of them (sharedReading).
+ */
+export function modelSources(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hooks: readonly string[],
+  options: ModelSourceOptions = {},
+): ActivationSource[] {
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
-  const width = capturedWidth(model, hook);
+  const widths = hooks.map((hook) => capturedWidth(model, hook));
   const ignoring = ignoringOf(tokens, options.ignoreTokens);
   const ignored = ignoredPositions(tokens, ignoring);
   const before = rowsBefore(tokens, ignored);
@@ -70,27 +92,61 @@ export function modelSource(
       'every token is left out (ignoreTokens, padding, marks of begin and end): there are no activations',
     );
   const perBlock = Math.max(1, Math.floor(batchTokens / tokens.context));
-  const source: ActivationSource = {
-    width,
+  const bytes = (of: number): number => 4 * of * widths.reduce((sum, width) => sum + width, 0);
+  const read = sharedReading<Matrix[]>(
+    async function* (firstRow = 0, call = {}) {
+      // Where blocks of sequences begin; sequences without a row have the same row before and after them.
+      const found = before.findIndex((row, s) => row === firstRow && s % perBlock === 0);
+      const firstSequence = found < 0 ? tokens.sequences : found;
+      const capture = { batchTokens, firstSequence, ...call };
+      for await (const { firstToken, xs } of captureHooks(model, tokens, hooks, capture)) {
+        const out = ignored?.subarray(firstToken, firstToken + xs[0].rows);
+        const texts = xs.map((x) => withoutIgnored(x, out));
+        if (texts[0].rows > 0) yield texts;
+      }
+    },
+    {
+      sizeOf: ([x]) => ({ rows: x.rows, bytes: bytes(x.rows) }),
+      keepAll: bytes(rows) <= cacheBytes,
+      windowBytes: options.windowBytes,
+    },
+  );
+  return hooks.map((hookName, i) => ({
+    width: widths[i],
     rows,
-    hookName: hook,
+    hookName,
     modelName: model.name,
     modelId: model.id,
     tokensId: tokens.id,
     contextSize: tokens.context,
     ignoring: ignoringParameters(ignoring),
-    async *batches(firstRow = 0, call = {}) {
-      // Where blocks of sequences begin; sequences without a row have the same row before and after them.
-      const found = before.findIndex((row, s) => row === firstRow && s % perBlock === 0);
-      const firstSequence = found < 0 ? tokens.sequences : found;
-      const capture = { batchTokens, firstSequence, ...call };
-      for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
-        const text = withoutIgnored(x, ignored?.subarray(firstToken, firstToken + x.rows));
-        if (text.rows > 0) yield text;
-      }
+    async *batches(firstRow, call) {
+      for await (const xs of read(firstRow, call)) yield xs[i];
     },
+  }));
+}
+
+/**
+ * Sources of hooks, each with the tokens that it leaves out, that are read at the same time: one forward pass feeds all of
+ * one choice of tokens. A hook that was not `wanted` has a pass of its own.
+ */
+export function sharedSources(
+  model: LanguageModel,
+  tokens: TokenSet,
+  wanted: ReadonlyArray<{ hook: string; ignoreTokens?: readonly number[] }>,
+): (of: { hook: string; ignoreTokens?: readonly number[] }) => ActivationSource {
+  const groups = new Map<string, { hooks: string[]; sources?: ActivationSource[] }>();
+  const nameOf = (ignoreTokens: readonly number[] | undefined): string => ignoreTokens?.join() ?? 'default';
+  for (const { hook, ignoreTokens } of wanted) {
+    const { hooks } = groups.get(nameOf(ignoreTokens)) ?? { hooks: [] };
+    groups.set(nameOf(ignoreTokens), { hooks: [...new Set([...hooks, hook])] });
+  }
+  return ({ hook, ignoreTokens }) => {
+    const group = groups.get(nameOf(ignoreTokens));
+    if (!group?.hooks.includes(hook)) return modelSource(model, tokens, hook, { ignoreTokens });
+    group.sources ??= modelSources(model, tokens, group.hooks, { ignoreTokens });
+    return group.sources[group.hooks.indexOf(hook)];
   };
-  return rows * width * 4 <= cacheBytes ? cachedSource(source) : source;
 }
 
 /** Entry s: tokens in sequences 0 … s − 1 that are not ignored; the last entry is those of all. */
@@ -111,26 +167,9 @@ function withoutIgnored(x: Matrix, ignored: Uint8Array | undefined): Matrix {
   return out;
 }
 
-/** Keeps the pieces of the first whole epoch in memory and gives them out again afterwards. */
+/** A source whose pieces are kept from the first whole epoch on. */
 export function cachedSource(source: ActivationSource): ActivationSource {
-  let kept: Matrix[] | undefined;
-  return {
-    ...source,
-    async *batches(firstRow = 0, call = {}) {
-      if (kept) {
-        let row = 0;
-        for (const piece of kept) {
-          if (row >= firstRow) yield piece;
-          row += piece.rows;
-        }
-        return;
-      }
-      const pieces: Matrix[] = [];
-      for await (const piece of source.batches(firstRow, call)) {
-        pieces.push(piece);
-        yield piece;
-      }
-      if (firstRow === 0) kept = pieces;
-    },
-  };
+  const sizeOf = ({ rows, cols }: Matrix): { rows: number; bytes: number } => ({ rows, bytes: 4 * rows * cols });
+  const batches = sharedReading((firstRow, call) => source.batches(firstRow, call), { sizeOf, keepAll: true });
+  return { ...source, batches };
 }

@@ -18,6 +18,11 @@ import type { SaeConfig } from './types.js';
 export const TRAIN = {
   architecture: choice(TRAINED_NAMES, { doc: 'Of the SAE.', fallback: "'standard'" }),
   features: whole({ doc: 'Features.', min: 1, fallback: '16 × the width of the activations' }),
+  expansion: real({
+    doc: 'Features as a multiple of the width of the activations, in place of `features`.',
+    min: 0,
+    fallback: '16',
+  }),
   ...ARCHITECTURE_OPTIONS,
   steps: whole({ doc: 'Training steps.', min: 1, fallback: "2,000,000 tokens' worth" }),
   trainBatchSizeTokens: whole({ doc: 'Tokens of a batch.', min: 1, fallback: '4,096' }),
@@ -115,10 +120,11 @@ const BUFFER_BYTES = 2 ** 30;
 
 /** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
 export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
-  const { dSae, checkpoint: _, report: __, ...named } = given;
+  const { dSae, checkpoint: _, report: __, ...rest } = given;
+  const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
-  const o = parseOptions('SAE training', { ...named, features: dSae }, TRAIN);
+  const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
   const common = withDefaults(o, width, sourceRows);
   const run = training.start(o);
@@ -126,6 +132,23 @@ export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows
   const resolved = { common, run, settings: { ...common, ...run.settings } };
   checkConfig(configOf(resolved, width, { hookName: '', modelName: '' }));
   return resolved;
+}
+
+/**
+ * `expansion` as the `features` that it means, so that both make the same SAE.
+ * @throws RangeError where both are given, or where it means no feature
+ */
+export function withFeatures<O extends { features?: number; expansion?: number }>(
+  { expansion, ...options }: O,
+  width: number,
+): Omit<O, 'expansion'> {
+  if (expansion === undefined) return options;
+  if (options.features !== undefined)
+    throw new RangeError(`features ${options.features} and expansion ${expansion} both say how many; give one of them`);
+  const features = Math.round(expansion * width);
+  if (features < 1)
+    throw new RangeError(`expansion ${expansion} of width ${width} is no feature; give at least ${1 / width}`);
+  return { ...options, features };
 }
 
 /** @throws TypeError for an option that only other architectures have: it would be ignored. */

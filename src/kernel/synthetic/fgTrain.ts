@@ -1,6 +1,6 @@
 /** fg.synthetic.train: SAEs of worlds. */
-import { trainKept } from '../sae/fgTrain.js';
-import { TRAIN } from '../sae/trainOptions.js';
+import { trainKept } from '../sae/keptTraining.js';
+import { TRAIN, withFeatures } from '../sae/trainOptions.js';
 import { KEPT, thing } from '../verb/common.js';
 import { only, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
@@ -27,7 +27,7 @@ export const train = verb({
     return trainKept(
       env,
       { title: `SAE of ${world.description}`, inputs, source },
-      { ...only(TRAIN, options), fresh },
+      { ...withFeatures(only(TRAIN, options), world.dim), fresh },
       call,
     );
   },

@@ -75,6 +75,12 @@ type Show<A extends Args, S extends Schema, T> = (
   ...args: ParsedArgs<A>
 ) => OutputItem[] | Promise<OutputItem[]>;
 
+/** A declaration of a verb that also takes a list of options. */
+interface ListedDeclaration<A extends Args, S extends Schema, T, K extends string> extends Declaration<A, S, T, K> {
+  /** The results of a list of options, in its order. */
+  each(works: ReadonlyArray<Omit<Work<S>, 'remember'>>, ...args: ParsedArgs<A>): Promise<T[]>;
+}
+
 interface SyncDeclaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
   run(work: Pick<Work<S>, 'env' | 'options'>, ...args: ParsedArgs<A>): T;
   readonly show?: Show<A, S, T>;
@@ -109,16 +115,26 @@ export const byKind =
   <Of>() =>
   <V>(of: V): V & ByKind<Of> => ({ ...of, byKind: {} });
 
+/** A verb that also takes a list of options: one result of each, made together. */
+export interface Listed {
+  readonly listed: true;
+}
+
 /** A verb as cells call it: things first, then one options object. */
 export type Call<V> =
   V extends Verb<infer A, infer S, infer Result, string>
-    ? V extends ByKind<infer Of>
-      ? <K extends keyof Of = keyof Of>(...args: [...A, options?: Given<S> & { readonly kind?: K }]) => Promise<Of[K]>
-      : keyof S extends never
-        ? (...args: A) => Result
-        : object extends Given<S>
-          ? (...args: [...A, options?: Given<S>]) => Result
-          : (...args: [...A, options: Given<S>]) => Result
+    ? V extends Listed
+      ? {
+          (...args: [...A, options: ReadonlyArray<Given<S>>]): Promise<Array<Awaited<Result>>>;
+          (...args: [...A, options: Given<S>]): Result;
+        }
+      : V extends ByKind<infer Of>
+        ? <K extends keyof Of = keyof Of>(...args: [...A, options?: Given<S> & { readonly kind?: K }]) => Promise<Of[K]>
+        : keyof S extends never
+          ? (...args: A) => Result
+          : object extends Given<S>
+            ? (...args: [...A, options?: Given<S>]) => Result
+            : (...args: [...A, options: Given<S>]) => Result
     : never;
 
 interface Checked {
@@ -232,6 +248,47 @@ export function verb<const A extends Args, const S extends Schema, T, const K ex
         });
         return displayed(value, declared.show, env, call);
       },
+  };
+}
+
+/** Declares a verb whose options may be a list; the results are then made together. */
+export function listedVerb<const A extends Args, const S extends Schema, T, const K extends string = never>(
+  declaration: ListedDeclaration<A, S, T, K>,
+): Verb<GivenArgs<A>, S, Promise<T>, K> & Listed {
+  const one = verb<A, S, T, K>(declaration);
+  const declared = declaration as unknown as ListedDeclaration<Args, Schema, T, K>;
+  const all = async (env: Environment, name: string, given: unknown[], list: readonly unknown[]): Promise<T[]> => {
+    if (list.length === 0) throw new TypeError(`${name}: the list of options is empty; give an object for each result`);
+    const args = await Promise.all(readArgs(name, declared, given));
+    const calls = list.map((options, i) =>
+      checked(`${name}, options ${i + 1} of ${list.length}`, declared, [...given.slice(0, -1), options], args),
+    );
+    return env.call(joined(calls.map(({ options }) => options as CallOptions)), async (call) => {
+      const works = calls.map(({ options }) => ({ env, options, call }));
+      for (const work of works) await declared.before?.(work, ...args);
+      return declared.each(works, ...args);
+    });
+  };
+  return {
+    ...one,
+    listed: true,
+    bind: (env, name) => {
+      const single = one.bind(env, name);
+      return (...given) => {
+        const last = given[declared.args.length];
+        return Array.isArray(last) ? all(env, name, given, last) : single(...given);
+      };
+    },
+  };
+}
+
+/** One call for several: cancelled with any of them, told of to all. */
+function joined(calls: readonly CallOptions[]): CallOptions {
+  const signals = calls.flatMap(({ signal }) => signal ?? []);
+  const told = calls.flatMap(({ onProgress }) => onProgress ?? []);
+  return {
+    ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}),
+    ...(told.length > 0 ? { onProgress: (progress) => told.forEach((tell) => tell(progress)) } : {}),
   };
 }
 

@@ -22,7 +22,7 @@ import type { World } from '../types.js';
 /** Bumped when the same cell gives another result. */
 const SWEEP_VERSION = 2;
 
-const { features: _width, k: _k, seed: _seed, ...others } = TRAIN;
+const { features: _width, expansion: _expansion, k: _k, seed: _seed, ...others } = TRAIN;
 
 /** How one kind of SAE is trained: the training options other than width, k and seed, with a name for the table. */
 const SWEPT = { name: text({ doc: 'In the table.', fallback: 'the architecture' }), ...others };

@@ -1,0 +1,133 @@
+/** Trainings as they are kept: the same call loads what it made, a stopped run goes on. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { JsonObject } from '../../protocol/notebook.js';
+import { asParameters } from '../artifacts/parameters.js';
+import type { ArtifactKey } from '../artifacts/types.js';
+import type { CallOptions } from '../compute/call.js';
+import { readJson, writeFileAtomic } from '../io/files.js';
+import { count, withSummary } from '../present/items.js';
+import { trainingItems } from '../present/training.js';
+import type { Environment } from '../verb/environment.js';
+import type { Given } from '../verb/option.js';
+import { loadSae } from './load.js';
+import { saveSae } from './save.js';
+import type { ActivationSource } from './source.js';
+import { trainSae, type HistoryRow } from './train.js';
+import type { TRAIN } from './trainOptions.js';
+import type { Sae } from './types.js';
+
+/** An SAE with the history of its training. */
+export type TrainedSae = Sae & {
+  /** Logged steps: loss, L0, explained variance, dead features. */
+  readonly history: readonly HistoryRow[];
+};
+
+/** An SAE in a line. */
+export function describeSae(sae: Sae): string {
+  const { architecture, dIn, dSae, k, hookName, modelName } = sae.config;
+  const where = [hookName, modelName].filter(Boolean).join(' of ');
+  return `${sae.name}: ${architecture}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
+}
+
+/** Raised when the same call trains another SAE. */
+const CODE_VERSION = 2;
+const HISTORY = 'history.json';
+
+/** What an SAE is trained on: the identities that go into its key, and where the activations come from. */
+export interface TrainingData {
+  title: string;
+  inputs: Record<string, string>;
+  source: () => ActivationSource;
+  /** Something to say of the data before training on it. */
+  warning?: () => Promise<string | undefined>;
+}
+
+/** Options as they make the result what it is; `fresh` trains again from the first step. */
+export type KeptTraining = Given<typeof TRAIN> & {
+  readonly hook?: string;
+  /** What is left out besides padding (ignoringParameters). */
+  readonly ignoring?: JsonObject;
+  readonly fresh?: boolean;
+};
+
+/** An SAE that was trained here, from its artifact. */
+export async function loadTrained(folder: string): Promise<TrainedSae> {
+  const sae = await loadSae(folder);
+  const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
+  // JSON has no NaN: the explained variance of a batch without variance.
+  const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
+  return Object.assign(sae, { history });
+}
+
+/** What tells one run from another. */
+function runTitle({ architecture, k, features, steps }: KeptTraining): string {
+  const said = [
+    architecture ?? '',
+    k === undefined ? '' : `k ${k}`,
+    features === undefined ? '' : `${features} features`,
+    steps === undefined ? '' : `${steps} steps`,
+  ].filter(Boolean);
+  return said.length > 0 ? `: ${said.join(', ')}` : '';
+}
+
+/** The settings of a run as they were given, without what changes no result. */
+export const settingsOf = ({ ignoring, fresh: _, ...own }: KeptTraining): JsonObject => ({
+  ...asParameters(own),
+  ...ignoring,
+});
+
+/** What makes a run's result what it is. */
+export function keyOf({ inputs }: TrainingData, options: KeptTraining): ArtifactKey {
+  return { kind: 'sae', parameters: { seed: 0, ...settingsOf(options) }, inputs, codeVersion: CODE_VERSION };
+}
+
+/**
+ * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Shows nothing
+ * but what there is to tell.
+ */
+export async function trainQuietly(
+  env: Environment,
+  data: TrainingData,
+  options: KeptTraining,
+  call: CallOptions,
+): Promise<TrainedSae> {
+  const { hook: _, ignoring: __, features, fresh, ...rest } = options;
+  const key = keyOf(data, options);
+  const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
+  const { value, cached, record } = await env.store.compute(key, {
+    fresh,
+    title: `${data.title}${runTitle(options)}`,
+    unfinished: checkpoint,
+    async make(folder) {
+      if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
+      const warning = await data.warning?.();
+      if (warning) env.context.print(`Warning: ${warning}`);
+      const trained = await trainSae(data.source(), {
+        ...rest,
+        ...call,
+        dSae: features,
+        checkpoint: { folder: checkpoint },
+        report: (message) => env.context.print(message),
+      });
+      await saveSae(trained.sae, folder);
+      await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
+      return trained.sae.id;
+    },
+    load: loadTrained,
+  });
+  env.tellCached(value.name, cached, record);
+  return withSummary(value, () => describeSae(value));
+}
+
+/** trainQuietly, with curves, end figures and settings left in the cell. */
+export async function trainKept(
+  env: Environment,
+  data: TrainingData,
+  options: KeptTraining,
+  call: CallOptions,
+): Promise<TrainedSae> {
+  const trained = await trainQuietly(env, data, options, call);
+  for (const items of trainingItems(trained, trained.history, settingsOf(options))) env.context.display(items);
+  return trained;
+}
