@@ -114,7 +114,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
   ] as const)('data is drawn beside its null: %s', async (name, width, theme, contrast) => {
     const { page, complaints } = await open({ width, theme, contrast });
     expect(await page.locator('.plot').count()).toBe(2);
-    expect(await page.locator('.caption').first().innerText()).toContain('tiny-1L · topk 2,048');
+    expect(await page.locator('.caption').first().textContent()).toContain('tiny-1L · topk 2,048');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     await page.waitForTimeout(300);
     await shot(page, `graph-${name}`);

@@ -17,7 +17,16 @@ export function describePlot(plot: Plot, model: GraphModel, s: number, scrolling
   const said = el('span', { class: 'counts' }, counts(meta));
   const { title, description, role } = meta;
   const badge = `set${Math.min(1, s)} ${role}`;
-  element.prepend(caption({ badge, name, title, tip: `${title} · ${description}`, counts: said }));
+  element.prepend(
+    caption({
+      badge,
+      name,
+      title,
+      titles: model.sets.map((set) => set.meta.title),
+      tip: `${title} · ${description}`,
+      counts: said,
+    }),
+  );
   const empty = whyEmpty(meta);
   const warnings = notes(meta).filter((note) => note !== empty);
   if (empty) layer.append(el('div', { class: 'empty', role: 'note' }, icon('warning'), el('p', {}, empty)));

@@ -7,7 +7,7 @@ import type { MapColumns, MapSetMeta } from '../../protocol/map.js';
 import { groupStyle, type Mark } from './shapes.js';
 
 /** What points are coloured by: something of the map's own, or a column that was added. */
-export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta' | 'part' | `column:${string}`;
+export type ColorBy = 'none' | 'firingRate' | 'r' | 'group' | 'delta' | 'part' | 'region' | `column:${string}`;
 
 /** A column of all sets on one scale. */
 export interface MapColumn extends Scale {

@@ -14,7 +14,16 @@ export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, sc
     `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
   );
   const { title, layout } = set.meta;
-  layer.append(caption({ badge: `set${s}`, name: set.name, title, tip: `${title} · ${layout}`, counts }));
+  layer.append(
+    caption({
+      badge: `set${s}`,
+      name: set.name,
+      title,
+      titles: model.sets.map(({ meta }) => meta.title),
+      tip: `${title} · ${layout}`,
+      counts,
+    }),
+  );
   if (scrollingPage) layer.append(wheelHelp());
   return counts;
 }

@@ -6,7 +6,9 @@ import { number, percent, plural } from '../ui/format.js';
 import type { Filters, Lit } from './filter.js';
 import type { MapModel } from './model.js';
 import type { Palette } from '../plot/palette.js';
+import type { Scale } from '../plot/scale.js';
 import { columnOfColor, columnText, type MapColumn } from './columns.js';
+import type { Regions } from './regions.js';
 import { CROSS, groupStyle, partStyle, SHAPES } from './shapes.js';
 import { unitOf } from './shift.js';
 
@@ -35,21 +37,48 @@ function columnItems(column: MapColumn, palette: Palette): HTMLElement[] {
   return [scale(palette.links, ...ends, `${name}${log ? ' (log)' : ''}`, note), ...none];
 }
 
+function rateItem({ range, clipped }: Scale, palette: Palette): HTMLElement {
+  const [low, high] = range.map(percent);
+  return scale(
+    palette.rates,
+    `${clipped[0] ? '≤ ' : ''}${low}`,
+    `${clipped[1] ? '≥ ' : ''}${high}`,
+    'firing rate (log)',
+  );
+}
+
+/** Named regions with their colours, the largest first. */
+function regionItems({ sets }: MapModel, regions: readonly Regions[], palette: Palette): HTMLElement[] {
+  return regions.flatMap(({ list }, s) => {
+    const side = sets.length > 1 ? `${sets[s].name}: ` : '';
+    if (list.length === 0) return [legendItem(swatch(palette.sets[s]), `${side}no regions: the points make one cloud`)];
+    const named = [...list.entries()].filter(([, { name }]) => name.length > 0);
+    const shown = named.slice(0, MOST_CLASSES).map(([r, { name, size }]) => {
+      const { color, shape } = groupStyle(r);
+      return legendItem(swatch(color, SHAPES[shape]), `${side}${name.join(', ')}`, plural(size, 'feature'));
+    });
+    const rest = list.length - shown.length;
+    const what = named.length > shown.length ? 'more' : 'without a name that shuffled labels would not give';
+    return [...shown, ...(rest > 0 ? [legendItem(null, `${side}${rest} ${what}`)] : [])];
+  });
+}
+
 export function drawLegend(
   element: HTMLElement,
   model: MapModel,
   filters: Filters,
   lit: Lit,
   palette: Palette,
-  rates: [number, number],
+  rates: Scale,
+  regions: readonly Regions[],
 ): void {
   const items: HTMLElement[] = [];
   const column = columnOfColor(model.added, filters.colorBy);
   if (column) for (const item of columnItems(column, palette)) items.push(item);
   else if (filters.colorBy === 'none')
     model.sets.forEach((set, s) => items.push(legendItem(swatch(palette.sets[s]), `${set.name} ${unitOf(model)}s`)));
-  else if (filters.colorBy === 'firingRate')
-    items.push(scale(palette.rates, percent(rates[0]), percent(rates[1]), 'firing rate (log)'));
+  else if (filters.colorBy === 'firingRate') items.push(rateItem(rates, palette));
+  else if (filters.colorBy === 'region') for (const item of regionItems(model, regions, palette)) items.push(item);
   else if (filters.colorBy === 'part')
     model.sets[0].meta.parts?.forEach(({ name, title, points }, p) => {
       const { color, shape } = partStyle(p);

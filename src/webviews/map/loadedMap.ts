@@ -4,6 +4,7 @@ import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
 import type { CursorMove } from '../plot/gestures.js';
+import type { Scale } from '../plot/scale.js';
 import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
@@ -20,9 +21,11 @@ import { drawLegend } from './legend.js';
 import { LEAST_COSINE, linePainter } from './lines.js';
 import { MapLink } from './linking.js';
 import type { MapModel, MapSource } from './model.js';
-import { baseDiameter, paint, rateRange } from './paint.js';
+import { namePainter } from './names.js';
+import { baseDiameter, paint, rateScale } from './paint.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
+import { regionsOf, type Regions } from './regions.js';
 import { arrowPainter, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
 import { defaultState, restoreState, type MapViewState } from './state.js';
@@ -34,7 +37,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private groups: Int16Array[] = [];
   /** The map's own groups; the reader's come behind them. */
   private readonly shipped: readonly KeywordGroup[];
-  private readonly rates: [number, number];
+  private readonly rates: Scale;
+  /** By set; found after the first picture. */
+  private regions: Regions[] = [];
   private picks: PickIndex[];
   private pins: Array<{ set: number; feature: number; point: number }> = [];
   private readonly cache: ExampleCache;
@@ -43,6 +48,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   protected readonly pane: Pane;
   protected readonly link: MapLink;
   private readonly counts: HTMLElement[] = [];
+  private regionTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     root: HTMLElement,
@@ -59,7 +65,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
           ? { colorBy: 'part', minR: LEAST_COSINE }
           : model.added.length > 0
             ? { colorBy: columnColor(model.added[0].name) }
-            : {}),
+            : { colorBy: model.twin ? 'r' : 'region' }),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
@@ -67,7 +73,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.filters = { ...this.state, typed: typedGroup(this.state.typed), selection: null, linked: null };
     moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
-    this.rates = rateRange(model);
+    this.rates = rateScale(model);
     this.cache = new ExampleCache(source);
     this.picks = model.sets.map((set) => new PickIndex(set, this.state.showDead));
     this.stage = new Stage(
@@ -90,6 +96,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.stage.setPalette(this.palette);
     this.filtersChanged(false);
     this.countGroups();
+    this.findRegions();
     this.link = new MapLink(model, options.link, {
       lit: (linked, label) => {
         this.filters.linked = linked;
@@ -312,12 +319,20 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     const batches = model.sets.map((_, s) => {
       const { width, height } = this.stage.views[s];
       const diameter = baseDiameter(this.picks[s].visible, width || 400, height || 400);
-      return paint({ model, filters, lit, palette, groups: this.groups, rates, column, diameter }, s);
+      return paint(
+        { model, filters, lit, palette, groups: this.groups, rates, regions: this.regions, column, diameter },
+        s,
+      );
     });
     this.stage.setBatches(batches);
     const scene = { model, views: this.stage.views, palette, filters, lit };
-    this.stage.setUnderlay(this.state.arrows ? (linePainter(scene) ?? arrowPainter(scene)) : null);
-    drawLegend(this.legend, model, filters, lit, palette, rates);
+    const lines = this.state.arrows ? (linePainter(scene) ?? arrowPainter(scene)) : null;
+    const names = namePainter(this.regions.map(({ list }) => list), this.stage.views, palette); // prettier-ignore
+    this.stage.setUnderlay((c, ratio) => {
+      lines?.(c, ratio);
+      names?.(c, ratio);
+    });
+    drawLegend(this.legend, model, filters, lit, palette, rates, this.regions);
   }
 
   override themeChanged(): void {
@@ -330,6 +345,15 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private countGroups(): void {
     if (!this.model.meta.groups?.length) return;
     setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
+  }
+
+  /** Regions and their names take a moment on large maps: after the first picture. A map of before and after moves. */
+  private findRegions(): void {
+    if (this.model.meta.shift) return;
+    this.regionTimer = setTimeout(() => {
+      this.regions = this.model.sets.map((set) => regionsOf(set));
+      this.repaint();
+    }, 60);
   }
 
   protected override togglePane(): void {
@@ -349,6 +373,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
 
   override dispose(): void {
     super.dispose();
+    clearTimeout(this.regionTimer);
     this.stage.dispose();
   }
 }

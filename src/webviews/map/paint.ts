@@ -1,23 +1,18 @@
 /** Turns data, filters and theme into batches of coloured marks, and says what the colours mean. */
 import type { Palette } from '../plot/palette.js';
 import { mix, type Rgb } from '../ui/color.js';
+import { placeOn, scaleOfValues, type Scale } from '../plot/scale.js';
 import { columnMark, type MapColumn } from './columns.js';
 import { linkOf, type Filters, type Lit } from './filter.js';
 import type { MapModel, MapSet } from './model.js';
+import type { Regions } from './regions.js';
 import { CROSS, groupStyle, HOLLOW, OUTLINE, partStyle, type Mark } from './shapes.js';
 import type { Batch } from './surface.js';
 
-/** Ends of the log scale of firing rates over the alive features of all sets. */
-export function rateRange(model: MapModel): [number, number] {
-  let [low, high] = [Infinity, 0];
-  for (const set of model.sets)
-    for (let i = 0; i < set.n; i++) {
-      const rate = set.columns.firingRate[i];
-      if (!(rate > 0)) continue;
-      if (rate < low) low = rate;
-      if (rate > high) high = rate;
-    }
-  return low <= high ? [low, high] : [1e-6, 1];
+/** The scale of firing rates over the alive features of all sets, without the outermost 2 % of many; logarithmic. */
+export function rateScale(model: MapModel): Scale {
+  const rates = model.sets.map(({ columns }) => columns.firingRate.filter((rate) => rate > 0));
+  return { ...scaleOfValues(rates), log: rates.some(({ length }) => length > 0) };
 }
 
 /** Diameter in CSS pixels of plain points, so that they neither vanish nor merge. */
@@ -32,7 +27,9 @@ export interface PaintJob {
   lit: Lit;
   palette: Palette;
   groups: Int16Array[];
-  rates: [number, number];
+  rates: Scale;
+  /** By set, once they are found. */
+  regions: readonly Regions[];
   /** The column that was added and is shown. */
   column?: MapColumn;
   diameter: number;
@@ -43,9 +40,7 @@ function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
   if (filters.colorBy === 'firingRate') {
     const rate = set.columns.firingRate[i];
     if (!(rate > 0)) return { color: palette.muted, shape: HOLLOW };
-    const [low, high] = job.rates;
-    const t = high > low ? Math.log(rate / low) / Math.log(high / low) : 1;
-    return { color: palette.rates[Math.round(255 * Math.min(1, Math.max(0, t)))], shape: 0 };
+    return { color: palette.rates[Math.round(255 * placeOn(job.rates, rate))], shape: 0 };
   }
   if (filters.colorBy === 'r') {
     if (linkOf(set, i, filters.minR) < 0 || Number.isNaN(set.r[i])) return { color: palette.muted, shape: HOLLOW };
@@ -61,7 +56,17 @@ function plainMark(job: PaintJob, s: number, set: MapSet, i: number): Mark {
     const g = job.groups[s]?.[i] ?? -1;
     return g < 0 ? { color: mix(palette.muted, palette.ground, 0.45), shape: 0 } : groupStyle(g);
   }
+  if (filters.colorBy === 'region' && job.regions[s]?.list.length) {
+    const region = job.regions[s].of[i];
+    return region < 0 ? { color: mix(palette.muted, palette.ground, 0.45), shape: 0 } : groupStyle(region);
+  }
   return { color: palette.sets[s], shape: 0 };
+}
+
+/** A feature that fires much is larger, one that fires little smaller; all alike where nothing was measured. */
+function sizeByRate({ rates, filters }: PaintJob, set: MapSet, i: number): number {
+  if (set.meta.unmeasured || filters.colorBy === 'delta') return 1;
+  return 0.8 + 0.45 * placeOn(rates, set.columns.firingRate[i]);
 }
 
 /** Order of drawing: dead, faded and plain points in the set's fixed random order, then partners of hits, then hits. */
@@ -102,7 +107,13 @@ export function paint(job: PaintJob, s: number): Batch {
     const emphasis =
       Math.min(2.5, Math.max(1, crowd)) * (filters.colorBy === 'group' && (job.groups[s]?.[i] ?? -1) >= 0 ? 1.5 : 1);
     const quiet = lit.active || weak;
-    put(i, quiet ? mix(color, palette.ground, 0.25) : color, quiet ? 0.24 : usual, diameter * emphasis, shape);
+    put(
+      i,
+      quiet ? mix(color, palette.ground, 0.25) : color,
+      quiet ? 0.24 : usual,
+      diameter * emphasis * sizeByRate(job, set, i),
+      shape,
+    );
   }
   batch.plain = batch.n;
   const big = Math.max(6.5, diameter * 1.5);

@@ -28,7 +28,7 @@ export interface MapViewState extends PlotState {
   pane: 'details' | 'pairs' | 'groups' | 'closed';
 }
 
-const COLORS: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part'];
+const COLORS: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part', 'region'];
 const isColor = (by: unknown): by is ColorBy => COLORS.includes(by as ColorBy) || isColumnColor(by);
 
 export function defaultState(sets: number): MapViewState {

@@ -32,6 +32,7 @@ const COLOR_LABELS: Record<Exclude<ColorBy, `column:${string}`>, string> = {
   group: 'Colour: keyword group',
   delta: 'Colour: Δ',
   part: 'Colour: SAE',
+  region: 'Colour: region',
 };
 
 export class Toolbar extends PlotToolbar {
@@ -108,6 +109,7 @@ export class Toolbar extends PlotToolbar {
     const usable = (by: ColorBy): boolean => {
       if (by === 'r') return this.model.twin && !shift;
       if (by === 'part') return !!this.model.sets[0].family;
+      if (by === 'region') return !shift;
       if (by === 'firingRate' && this.model.sets.every((set) => set.meta.unmeasured)) return false;
       if (by === 'group') return !!groups?.length;
       return by === 'none' || (by === 'delta') === !!shift;

@@ -1,11 +1,14 @@
 /** What stands around drawings. */
 import { el } from '../ui/dom.js';
+import { titleParts } from './titles.js';
 
 /** Name, title and counts of one drawing. */
 export function caption(o: {
   badge: string;
   name: string;
   title: string;
+  /** Titles of all drawings: where they differ is not cut. */
+  titles: readonly string[];
   tip: string;
   counts: HTMLElement;
 }): HTMLElement {
@@ -13,7 +16,11 @@ export function caption(o: {
     'div',
     { class: 'caption' },
     el('span', { class: `badge ${o.badge}` }, o.name),
-    el('span', { class: 'title', title: o.tip }, o.title),
+    el(
+      'span',
+      { class: 'title', title: o.tip },
+      ...titleParts(o.title, o.titles).map(({ text, cut }) => el('span', { class: cut ? 'cut' : '' }, text)),
+    ),
     o.counts,
   );
 }

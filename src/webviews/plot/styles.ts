@@ -27,7 +27,10 @@ export const PLOT_CSS = `
 .fg-plot .stage[data-tool="box"] .layer, .fg-plot .stage[data-tool="lasso"] .layer { cursor: crosshair; }
 .fg-plot .layer:focus-visible { outline: 2px solid var(--fg-focus); outline-offset: -2px; }
 .fg-plot .caption { position: absolute; inset: 8px 8px auto 10px; display: flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; pointer-events: none; }
-.fg-plot .caption .title { font-weight: 600; color: var(--fg-strong); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: calc(100% - 2.4em); }
+.fg-plot .caption .title { font-weight: 600; color: var(--fg-strong); display: flex; min-width: 0; overflow: hidden; white-space: pre; max-width: calc(100% - 2.4em); }
+.fg-plot .caption :is(.title, .counts) { background: color-mix(in srgb, var(--fg-bg) 88%, transparent); border-radius: 3px; padding: 0 3px; }
+.fg-plot .caption .title span { flex: none; }
+.fg-plot .caption .title .cut { flex: 0 1 auto; min-width: 1.2em; overflow: hidden; text-overflow: ellipsis; }
 .fg-plot .caption .counts { color: var(--fg-muted); font-size: 0.9em; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .fg-plot .caption .title, .fg-plot .caption .counts { text-shadow: 0 0 3px var(--fg-bg), 0 0 3px var(--fg-bg), 0 0 6px var(--fg-bg); }
 .fg-plot .badge { display: inline-block; flex: none; min-width: 1.5em; text-align: center; padding: 0 4px; border-radius: 3px; font-weight: 700; line-height: 1.5; color: var(--fg-bg); background: var(--fg-a); }
