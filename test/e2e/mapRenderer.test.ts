@@ -46,7 +46,7 @@ window.start = (messaging) => {
 window.render = (id, mime, value) => {
   let host = document.getElementById(id);
   if (!host) { host = document.createElement('div'); host.id = id; document.body.append(host); }
-  window.renderer.renderOutputItem({ id, mime, metadata: {}, json: () => JSON.parse(value), text: () => value }, host, new AbortController().signal);
+  return window.renderer.renderOutputItem({ id, mime, metadata: {}, json: () => JSON.parse(value), text: () => value }, host, new AbortController().signal);
 };
 window.ready = true;
 </script>`;
@@ -55,7 +55,7 @@ interface RendererWindow {
   ready?: boolean;
   posted?: Array<{ method?: string; params?: unknown }>;
   start(messaging: boolean): void;
-  render(id: string, mime: string, value: string): void;
+  render(id: string, mime: string, value: string): Promise<void>;
   renderer: { disposeOutputItem(id?: string): void };
 }
 declare const window: RendererWindow & Window;
@@ -148,6 +148,27 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     const text = await page.locator('#o1 .fg-none').innerText();
     expect(text).toContain(`.fgnb/${map.id}`);
     expect(text).toContain('export a report');
+  });
+
+  test('an output is as high as it stays when the host measures it, drawn anew too', async () => {
+    const { page } = await open(false);
+    const heights = () =>
+      page.evaluate(
+        async ([mime, spec]) => {
+          const found: number[] = [];
+          for (let time = 0; time < 2; time++) {
+            await window.render('chart', mime, spec);
+            // What VS Code does behind renderOutputItem.
+            found.push(document.getElementById('chart')!.offsetHeight);
+          }
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return [...found, document.getElementById('chart')!.offsetHeight];
+        },
+        [MIME.chart, JSON.stringify({ version: 1, spec: chartSpec() })] as const,
+      );
+    const [first, second, later] = await heights();
+    expect(later).toBeGreaterThan(100);
+    expect([first, second]).toEqual([later, later]);
   });
 
   test('draws charts, tables, features and comparisons in VS Code colours', async () => {

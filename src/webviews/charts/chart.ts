@@ -75,6 +75,8 @@ export function drawChart(root: HTMLElement, host: HTMLElement, descriptor: Char
   const draw = async () => {
     try {
       view?.finalize();
+      // As high as before until the new one is there: what is below stays where it is.
+      box.style.minHeight = `${box.offsetHeight}px`;
       box.textContent = '';
       const runtime = vega.parse(withoutGround(descriptor.spec), themeConfig(root), { ast: true });
       view = new vega.View(runtime, {
@@ -89,6 +91,8 @@ export function drawChart(root: HTMLElement, host: HTMLElement, descriptor: Char
       await view.runAsync();
     } catch (error) {
       fill(box, el('p', { class: 'fg-none' }, `The chart could not be drawn: ${messageOf(error)}`));
+    } finally {
+      box.style.minHeight = '';
     }
   };
   const ready = draw();

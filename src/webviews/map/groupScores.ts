@@ -67,9 +67,10 @@ export async function scoreGroup(
   const { model, links, decoders, minR } = o;
   const chosen = groupLinks(model, links, group.words, minR);
   const [a, b] = [chosen.map((i) => links.a[i]), chosen.map((i) => links.b[i])];
-  const labels = model.sets.map(({ columns, n }) => Array.from({ length: n }, (_, i) => labelAt(columns, i)));
+  const labels = [a, b].map((points, s) => points.map((point) => labelAt(model.sets[s].columns, point)));
+  const own = Array.from(chosen.keys());
   const call = { nulls, seed: 0, signal };
-  const same = await sameTokenScore(labels[0], labels[1], { a, b }, call);
+  const same = await sameTokenScore(labels[0], labels[1], { a: own, b: own }, call);
   const scores: GroupScores['scores'] = {
     ...(Object.fromEntries(SCORES.map((name) => [name, 'no pairs'])) as GroupScores['scores']),
     ...(same.pairs > 0 && { 'same token': same.shared }),

@@ -55,7 +55,11 @@ export const activate: ActivationFunction<RendererState> = (context) => {
   };
 
   return {
-    renderOutputItem(item: OutputItem, element: HTMLElement, signal: AbortSignal): void {
+    /**
+     * Settles when the output is drawn: the host measures it then. A chart that was measured while empty, and is as high as
+     * before when it is drawn, would be taken for empty for good, and what is below would lie over what is beneath it.
+     */
+    async renderOutputItem(item: OutputItem, element: HTMLElement, signal: AbortSignal): Promise<void> {
       if (signal.aborted) return;
       let json: unknown;
       try {
@@ -72,7 +76,9 @@ export const activate: ActivationFunction<RendererState> = (context) => {
       const shadow = element.shadowRoot ?? element.attachShadow({ mode: 'open' });
       shadow.textContent = '';
       const root = shadow.appendChild(el('div', { class: 'fg-root' }));
-      drawn.set(item.id, { output: renderOutput(item.mime, json, root, env), element });
+      const output = renderOutput(item.mime, json, root, env);
+      drawn.set(item.id, { output, element });
+      await output.ready;
     },
     disposeOutputItem(id?: string): void {
       for (const key of id === undefined ? [...drawn.keys()] : [id]) dispose(key);

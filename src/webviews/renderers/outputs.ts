@@ -37,10 +37,14 @@ export interface OutputEnvironment {
 
 export interface DrawnOutput {
   mime: string;
+  /** Settles when it is drawn and as high as it will be; never rejects. */
+  ready: Promise<void>;
   /** Takes new data in place; false when it has to be drawn anew. */
   update(json: unknown): boolean;
   dispose(): void;
 }
+
+const DRAWN = Promise.resolve();
 
 const STYLES = [EXAMPLE_CSS, HOVER_CARD_CSS, CHART_CSS, TABLE_CSS, FEATURES_CSS, COMPARISON_CSS, PROGRESS_CSS];
 
@@ -55,7 +59,7 @@ export function renderOutput(mime: string, json: unknown, root: HTMLElement, env
   } catch (error) {
     const stop = followTheme(root, () => undefined);
     root.append(el('p', { class: 'fg-none' }, `This output could not be drawn: ${messageOf(error)}`));
-    return { mime, update: () => false, dispose: stop };
+    return { mime, ready: DRAWN, update: () => false, dispose: stop };
   }
 }
 
@@ -64,7 +68,7 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
   if (view) return drawView(view, json, root, env);
   const still = (node: HTMLElement): DrawnOutput => {
     root.append(node);
-    return { mime, update: () => false, dispose: followTheme(root, () => undefined) };
+    return { mime, ready: DRAWN, update: () => false, dispose: followTheme(root, () => undefined) };
   };
   switch (mime) {
     case MIME.table:
@@ -78,6 +82,7 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
       const chart = drawChart(root, root, json as ChartDescriptor);
       return {
         mime,
+        ready: chart.ready,
         update: () => false,
         dispose: () => {
           stop();
@@ -91,6 +96,7 @@ function draw(mime: string, json: unknown, root: HTMLElement, env: OutputEnviron
       const drawn = still(bar.element);
       return {
         mime,
+        ready: DRAWN,
         update: (next) => {
           bar.update(next as Progress);
           return true;
@@ -124,7 +130,8 @@ function drawView(view: ViewName, json: unknown, root: HTMLElement, env: OutputE
   const descriptor = asDescriptor(view, json);
   if (!descriptor) throw new Error(`expected the descriptor of a ${VIEWS[view].noun}, with id, meta and path`);
   const host = env.host(view, descriptor);
-  if (VIEWS[view].bundle && !host.files) return { mime, update: () => false, dispose: absent(view, descriptor, root) };
+  if (VIEWS[view].bundle && !host.files)
+    return { mime, ready: DRAWN, update: () => false, dispose: absent(view, descriptor, root) };
   const drawn = openView(view, root.appendChild(el('div')), descriptor, {
     ...host,
     ...{ compact: true, wheel: 'focused' },
@@ -135,6 +142,8 @@ function drawView(view: ViewName, json: unknown, root: HTMLElement, env: OutputE
   });
   return {
     mime,
+    // Its height is that of its frame, whatever is drawn in it later.
+    ready: DRAWN,
     // The id is the hash of the content: the same id is the same picture.
     update: (next) => isRecord(next) && next.id === descriptor.id,
     dispose: () => drawn.dispose(),
