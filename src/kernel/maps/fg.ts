@@ -1,15 +1,17 @@
-/** fg.maps: two-dimensional layouts of rows, kept as artifacts. */
+/** fg.maps: two-dimensional layouts of rows, kept as artifacts, and turned onto each other. */
 import { asParameters } from '../artifacts/parameters.js';
 import { describeRows, type Matrix } from '../compute/matrix.js';
 import { matrixId } from '../io/hash.js';
+import type { FeatureMap } from '../correlation/types.js';
 import { count, textItem } from '../present/items.js';
-import { KEPT, rowsArg } from '../verb/common.js';
+import { KEPT, rowsArg, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { only } from '../verb/option.js';
+import { flag, only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { withRows } from './laidOut.js';
+import { laidOutRows, withRows } from './laidOut.js';
 import { FOUND, MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
+import { turned } from './procrustes.js';
 import { loadLayout, saveLayout } from './saved.js';
 import type { Layout } from './types.js';
 import { umap as umapOf } from './umap.js';
@@ -63,6 +65,28 @@ const umap = verb({
   show: (layout) => items(layout),
 });
 
+const layoutArg = (name: string, doc: string) => thing<Layout>(name, doc);
+
+const align = verb({
+  doc: 'Turns the second layout onto the first over the matched pairs of a map (Procrustes): rotated, mirrored where that fits better, scaled and shifted, so that counterparts lie as near to each other as the two pictures allow. Distances within it keep their proportions; the description says the turn, and how far apart the pairs still lie (1: as far as chance).',
+  args: [
+    layoutArg('fixed', 'The layout that stays: of the rows of A.'),
+    layoutArg('moving', 'The layout that is turned: of the rows of B.'),
+    thing<FeatureMap>('map', 'What fg.correlation.map returned for A and B.'),
+  ],
+  options: {
+    scale: flag({ doc: 'Scale too.', default: true }),
+    reflection: flag({ doc: 'Mirror where that brings pairs nearer.', default: true }),
+  },
+  errors: ['Pairs outside the layouts, and fewer than 2 pairs that both place, are refused.'],
+  run: ({ options }, fixed, moving, map) => {
+    const layout = turned(fixed, moving, map.pairs, options);
+    const rows = laidOutRows(moving);
+    return Promise.resolve(rows ? withRows(layout, rows) : layout);
+  },
+  show: (layout) => items(layout),
+});
+
 export const maps = namespace({
   name: 'maps',
   doc: 'Two-dimensional layouts of rows, such as the decoder directions of an SAE.',
@@ -70,5 +94,5 @@ export const maps = namespace({
 const blobs = { rows: 80, cols: 5, data: Float32Array.from({ length: 400 }, (_, e) => (e < 200 ? 0 : 9) + Math.sin(e * e)) }
 const axes = await fg.maps.pca(blobs)
 await fg.maps.umap(blobs, { nNeighbors: 10, trustworthiness: 5 })`,
-  verbs: { pca, umap },
+  verbs: { pca, umap, align },
 });

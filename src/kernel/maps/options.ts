@@ -17,6 +17,12 @@ export const UMAP = {
     default: 0.1,
   }),
   spread: real({ doc: 'Length over which membership falls by e beyond `minDist`.', above: 0, default: 1 }),
+  a: real({
+    doc: 'Of the curve 1 / (1 + a·d^2b) that pulls and pushes follow, with `b`; `minDist` and `spread` are then not used.',
+    above: 0,
+    fallback: 'fitted to `minDist` and `spread`',
+  }),
+  b: real({ doc: 'Of the curve; goes with `a`.', above: 0, fallback: 'fitted to `minDist` and `spread`' }),
   metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', default: 'euclidean' }),
   nEpochs: whole({ doc: 'Epochs of the optimizer.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
   learningRate: real({ doc: 'First step of the optimizer.', above: 0, default: 1 }),

@@ -35,6 +35,11 @@ function settings(options: UmapOptions, points: number): Settings {
     throw new RangeError(
       `UMAP: minDist is ${minDist}; expected a number from 0 to spread, which is ${spread}: lower minDist or raise spread`,
     );
+  const { a, b } = parsed;
+  if ((a === undefined) !== (b === undefined))
+    throw new RangeError(
+      `UMAP: a is ${a} and b is ${b}; expected both or neither: give the other too, or minDist and spread`,
+    );
   return { ...parsed, nNeighbors: Math.min(nNeighbors, points), nEpochs };
 }
 
@@ -92,13 +97,12 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
     );
   const { graph } = await umapGraph(kept.matrix, options);
   const start = await initialPositions(kept.matrix, graph, s, options);
-  const { a, b } = curveParameters(s.spread, s.minDist);
+  const curve = curveOf(s);
   await optimizeLayout(
     start.y,
     graph,
     {
-      a,
-      b,
+      ...curve,
       epochs: s.nEpochs,
       learningRate: s.learningRate,
       negativeSampleRate: s.negativeSampleRate,
@@ -117,7 +121,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
           seed: s.seed,
           signal: options.signal,
         });
-  const parameters = { ...s, init: start.init, engine: `fgnb-${UMAP_VERSION}` };
+  const parameters = withoutUndefined({ ...s, init: start.init, engine: `fgnb-${UMAP_VERSION}` });
   return {
     id: sha256([UMAP_VERSION, JSON.stringify(parameters), `${x.rows} ${x.cols}`, x.data, ...foundBefore(options)]),
     coordinates: spread(start.y, kept.index, x.rows),
@@ -130,6 +134,13 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   };
 }
 
+/** Options that were not given, and have no default, are no parameters. */
+const withoutUndefined = (all: Record<string, string | number | boolean | undefined>): Layout['parameters'] =>
+  Object.fromEntries(Object.entries(all).flatMap(([name, v]) => (v === undefined ? [] : [[name, v]])));
+
+const curveOf = ({ a, b, spread, minDist }: Settings): { a: number; b: number } =>
+  a === undefined || b === undefined ? curveParameters(spread, minDist) : { a, b };
+
 /** What was given in place of the search and the start, for the identity of the layout. */
 function foundBefore({ neighbours, positions }: UmapOptions): Array<string | ArrayBufferView> {
   return [
@@ -141,7 +152,8 @@ function foundBefore({ neighbours, positions }: UmapOptions): Array<string | Arr
 function describe(s: Settings, note: string | undefined, given: boolean): string {
   const start = note === undefined ? '' : `, ${note}`;
   const near = given ? `given neighbours` : `n_neighbors ${s.nNeighbors}`;
-  return `UMAP ${near}, min_dist ${s.minDist}, ${given ? '' : `${s.metric}, `}${s.nEpochs} epochs, seed ${s.seed}${start}`;
+  const curve = s.a === undefined ? `min_dist ${s.minDist}` : `a ${s.a}, b ${s.b}`;
+  return `UMAP ${near}, ${curve}, ${given ? '' : `${s.metric}, `}${s.nEpochs} epochs, seed ${s.seed}${start}`;
 }
 
 interface Start {

@@ -123,3 +123,23 @@ describe("UMAP's layout", () => {
     }
   });
 });
+
+describe('a and b', () => {
+  const x = matrix(60, 4, new Random(8).normals(new Float32Array(240)));
+
+  it('take the place of the fit: those of the fit give its layout, others another, and the description says them', async () => {
+    const { a, b } = curveParameters(1, 0.1);
+    const fitted = await umap(x, { nEpochs: 30 });
+    const given = await umap(x, { nEpochs: 30, a, b, minDist: 0.7 });
+    expect(given.coordinates).toEqual(fitted.coordinates);
+    const other = await umap(x, { nEpochs: 30, a: 3, b: 1.2 });
+    expect(other.coordinates).not.toEqual(fitted.coordinates);
+    expect(other.description).toContain('a 3, b 1.2, ');
+  });
+
+  it('are refused one without the other, and at 0', async () => {
+    await expect(umap(x, { a: 1 })).rejects.toThrow('a is 1 and b is undefined; expected both or neither');
+    await expect(umap(x, { b: 1 })).rejects.toThrow('a is undefined and b is 1; expected both or neither');
+    await expect(umap(x, { a: 1, b: 0 })).rejects.toThrow('UMAP: b is 0; expected a number above 0');
+  });
+});
