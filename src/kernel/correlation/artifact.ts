@@ -5,6 +5,9 @@ import type { ArtifactKey } from '../artifacts/types.js';
 import { ndarray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { SparseActivations } from '../activations/types.js';
+import { resumable, unfinishedFile } from '../verb/resume.js';
+import type { Environment } from '../verb/environment.js';
+import { correlationCost, costInWords, defaultMemory, type Part, type PartRange } from './lists.js';
 import { correlate, CORRELATION_VERSION, requireSameTokens } from './map.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions } from './options.js';
 import type { FeatureMap } from './types.js';
@@ -13,13 +16,14 @@ const FILE = 'map.safetensors';
 
 /**
  * correlate(), kept: the same two stores and settings load the earlier map. `id` of the map is the artifact's.
- * Refuses stores over different tokens before anything is computed.
+ * Refuses stores over different tokens before anything is computed. With `env`, a long run says what it takes and goes on
+ * behind its last finished block of features when it was stopped.
  */
 export async function correlateArtifact(
   a: SparseActivations,
   b: SparseActivations,
   store: ArtifactStore,
-  options: CorrelateOptions & { fresh?: boolean } = {},
+  options: CorrelateOptions & { fresh?: boolean; env?: Environment } = {},
 ): Promise<Computed<FeatureMap>> {
   requireSameTokens(a, b);
   const key: ArtifactKey = {
@@ -28,16 +32,59 @@ export async function correlateArtifact(
     inputs: { a: a.id, b: b.id },
     codeVersion: CORRELATION_VERSION,
   };
+  const { env, fresh } = options;
+  const unfinished = env && unfinishedFile(env, `correlation-${store.idOf(key).slice(0, 16)}`);
   const titles = await Promise.all([a, b].map((activations) => titleOf(activations, store)));
   return store.compute<FeatureMap>(key, {
-    fresh: options.fresh,
+    fresh,
     title: titles.join(' ↔ '),
+    unfinished,
     async make(folder) {
-      const map = await correlate(a, b, options);
+      const map =
+        env && unfinished ? await inSteps(a, b, { ...options, env }, unfinished) : await correlate(a, b, options);
       await saveFeatureMap(folder, { ...map, id: store.idOf(key) });
     },
     load: loadFeatureMap,
   });
+}
+
+/** correlate() by blocks of features, each kept in a file until the map is safe. */
+async function inSteps(
+  a: SparseActivations,
+  b: SparseActivations,
+  { env, ...options }: CorrelateOptions & { fresh?: boolean; env: Environment },
+  file: string,
+): Promise<FeatureMap> {
+  const cost = correlationCost(a.meta, b.meta, options.memoryBytes ?? defaultMemory());
+  const words = costInWords(a.meta, b.meta, cost);
+  if (words !== undefined) env.context.print(`correlating ${words}`);
+  return resumable(env, file, options.fresh, (remember) =>
+    correlate(a, b, {
+      ...options,
+      keepPart: async (range, make) => {
+        const kept = await remember(`${range.from}-${range.to}`, async () => packed(await make()));
+        return unpacked(kept, range);
+      },
+    }),
+  );
+}
+
+/** A part in a line of JSON. */
+interface Packed {
+  n: number;
+  /** Base64 of int32 and of float64. */
+  index: string;
+  r: string;
+}
+
+const base64 = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).toString('base64');
+
+const packed = ({ n, index, r }: Part): Packed => ({ n, index: base64(index), r: base64(r) });
+
+function unpacked({ n, index, r }: Packed, { from, to }: PartRange): Part {
+  const bytes = (text: string): ArrayBuffer => Uint8Array.from(Buffer.from(text, 'base64')).buffer;
+  return { from, to, n, index: new Int32Array(bytes(index)), r: new Float64Array(bytes(r)) };
 }
 
 /** The title that a store has in its record, else the name of its SAE. */

@@ -45,7 +45,7 @@ const map = verb({
   errors: ['Stores of other tokens are refused, naming both.'],
   kinds: ['correlation'],
   async run({ env, options, call }, a, b) {
-    const { value, cached, record } = await correlateArtifact(a, b, env.store, { ...options, ...call });
+    const { value, cached, record } = await correlateArtifact(a, b, env.store, { ...options, ...call, env });
     env.tellCached('Correlation map', cached, record);
     return restrictable(env, { ...value, a, b });
   },

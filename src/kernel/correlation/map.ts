@@ -1,14 +1,25 @@
 /** correlate: the map between the features of two activation stores over the same tokens. */
-import { freemem } from 'node:os';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
 import { sameRows } from '../activations/ignored.js';
-import { countedTokens, positionShares, usableFeatures } from '../activations/statistics.js';
+import { countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
-import { Candidates, CANDIDATES, hungarianPairs, sinkhornPairs } from './assignedPairs.js';
+import { Candidates, hungarianPairs, sinkhornPairs } from './assignedPairs.js';
 import { argmaxPairs, mutualPairs, oneToOnePairs, takePairs, type Pairs } from './match.js';
-import { ASSOCIATION_NAMES, associationSums, isOfFiring, ofFiring, type Association } from './association.js';
+import { ASSOCIATION_NAMES } from './association.js';
+import {
+  allLists,
+  listed,
+  mergedParts,
+  openSides,
+  partOf,
+  type KeepPart,
+  type Lists,
+  type Part,
+  type PartRange,
+  type Sides,
+} from './lists.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions, type CorrelateSettings } from './options.js';
 import {
   bestPartners,
@@ -16,10 +27,8 @@ import {
   type Partners,
   type PartnersOptions,
   type Prices,
-  type Spans,
   type Taken,
 } from './pearson.js';
-import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 import type { FeatureMap } from './types.js';
 
 /** Bumped when the same inputs give another map. */
@@ -43,27 +52,26 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
  * the other side for every feature, in both directions, and the pairs matched from them. Dead, constant and rarely
  * firing features have no counterpart (-1, NaN) and are no feature's counterpart. Ties go to the lower index. The stores stay on disk
  * shard by shard when they do not fit `memoryBytes`; F × F is never held.
+ *
+ * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what correlatePart()
+ * made of all features, to the same bits; they are merged and only matching is left.
  */
 export async function correlate(
   givenA: SparseActivations,
   givenB: SparseActivations,
-  options: CorrelateOptions = {},
+  options: CorrelateOptions & { keepPart?: KeepPart; parts?: readonly Part[] } = {},
 ): Promise<FeatureMap> {
   const settings = correlateSettings(options);
   requireSameTokens(givenA, givenB);
   const [a, b] = await sameRows(givenA, givenB, options);
   const tokens = requireTokens(a);
-  const sumsA = await participants(a, settings, options);
-  const sumsB = await participants(b, settings, options);
-  const memory = options.memoryBytes ?? Math.min(2 ** 31, freemem() / 2);
-  const sides: Sides = {
-    a: sumsA,
-    b: sumsB,
-    toA: await spanSource(b, a, memory, settings.by),
-    toB: await spanSource(a, b, memory, settings.by),
-  };
+  const sides = await openSides(a, b, settings, options);
   const { signal, onProgress } = options;
-  const { aOfB, bOfA, pairs } = await matched(sides, settings, { signal, onProgress });
+  const call = { signal, onProgress };
+  const made = options.parts
+    ? mergedParts(options.parts, a.meta.features, b.meta.features, listed(settings))
+    : await allLists(sides, listed(settings), call, options.keepPart);
+  const { aOfB, bOfA, pairs } = await matched(sides, made, settings, call);
   const n = settings.counterparts;
   return {
     id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settingsIdentity(settings))]),
@@ -81,30 +89,15 @@ export async function correlate(
   };
 }
 
-/** Features of both sides, and where the products of a B feature with all As come from, and of an A with all Bs. */
-interface Sides {
-  a: FeatureSums;
-  b: FeatureSums;
-  toA: SpanSource;
-  toB: SpanSource;
-}
-
-/** The best `counterparts` of each feature, and the pairs. */
+/** The best `counterparts` of each feature, and the pairs, from lists of all features. */
 async function matched(
-  { a, b, toA, toB }: Sides,
+  { a, b, toA }: Sides,
+  { aOfB, bOfA }: Lists,
   { match, counterparts }: CorrelateSettings,
   call: CallOptions,
-): Promise<{ aOfB: Partners; bOfA: Partners; pairs: Pairs }> {
-  const whole = match === 'hungarian' || match === 'sinkhorn';
-  // What weighs all features at once begins with more of each.
-  const n = whole ? Math.max(counterparts, CANDIDATES) : counterparts;
+): Promise<Lists & { pairs: Pairs }> {
   const bestA = (options: Pick<PartnersOptions, 'n' | 'queries' | 'taken' | 'prices' | 'label'>): Promise<Partners> =>
     bestPartners(b, a, toA.spans, { ...call, blockBytes: toA.blockBytes, ...options });
-  const aOfB = await bestA({ n, label: 'best A of each B' });
-  const bOfA = await bestPartners(a, b, toB.spans, {
-    ...call,
-    ...{ n, blockBytes: toB.blockBytes, label: 'best B of each A' },
-  });
   const lists = { aOfB: firstOf(aOfB, counterparts), bOfA: firstOf(bOfA, counterparts) };
   if (match === 'argmax') return { ...lists, pairs: argmaxPairs(lists.aOfB) };
   if (match === 'mutual') return { ...lists, pairs: mutualPairs(lists.aOfB, lists.bOfA) };
@@ -131,6 +124,20 @@ function firstOf({ n: all, index, r }: Partners, n: number): Partners {
   return { n, index: index.filter(first), r: r.filter(first) };
 }
 
+/** One part of the lists of a correlation, for runs that are shared out: see PartRange. */
+export async function correlatePart(
+  givenA: SparseActivations,
+  givenB: SparseActivations,
+  range: PartRange,
+  options: CorrelateOptions = {},
+): Promise<Part> {
+  const settings = correlateSettings(options);
+  requireSameTokens(givenA, givenB);
+  const [a, b] = await sameRows(givenA, givenB, options);
+  requireTokens(a);
+  return partOf(await openSides(a, b, settings, options), range, listed(settings), options);
+}
+
 /** Tokens to correlate over. */
 function requireTokens({ meta }: SparseActivations): number {
   const tokens = countedTokens(meta);
@@ -138,45 +145,6 @@ function requireTokens({ meta }: SparseActivations): number {
   throw new RangeError(
     `correlation needs at least 2 tokens but there are ${tokens}${meta.ignored ? ' that neither store ignores' : ''}`,
   );
-}
-
-async function participants(
-  activations: SparseActivations,
-  settings: CorrelateSettings,
-  options: CallOptions,
-): Promise<FeatureSums> {
-  const { minFirings, maxShareAtOnePosition, by } = settings;
-  const positions = maxShareAtOnePosition < 1 ? await positionShares(activations, options) : undefined;
-  const usable = usableFeatures(activations.statistics, { minFirings, positions, maxShareAtOnePosition });
-  return associationSums(by, activations.statistics, countedTokens(activations.meta), usable);
-}
-
-/** The spans of a pass, and the memory for a block of queries where they are read again for each. */
-interface SpanSource {
-  spans: Spans;
-  blockBytes?: number;
-}
-
-/** Where the spans of a pass come from: kept in memory with their columns, or read again for each block of queries. */
-export async function spanSource(
-  query: SparseActivations,
-  base: SparseActivations,
-  memory: number,
-  by: Association = 'pearson',
-): Promise<SpanSource> {
-  const read = <S extends TokenSpan>(span: S): S => (isOfFiring(by) ? ofFiring(span) : span);
-  // Two passes keep rows (8 bytes an entry with I32) and columns (8 bytes) of both sides.
-  const resident = 16 * (query.meta.nonZeros + base.meta.nonZeros) + 16 * query.meta.tokens;
-  if (resident > memory / 2) return { spans: () => eachSpan(pairedSpans(query, base), read), blockBytes: memory / 2 };
-  const spans: Array<Required<TokenSpan>> = [];
-  for await (const span of pairedSpans(query, base)) {
-    spans.push(read({ ...span, columns: columnsOf(span.query, query.meta.features) }));
-  }
-  return { spans };
-}
-
-async function* eachSpan(spans: AsyncIterable<TokenSpan>, read: (span: TokenSpan) => TokenSpan) {
-  for await (const span of spans) yield read(span);
 }
 
 function atLeast(pairs: Pairs, minR: number): Pairs {

@@ -39,7 +39,7 @@ export const CORRELATE_MEMORY = {
   memoryBytes: real({
     doc: 'Memory in bytes that the call may use.',
     above: 0,
-    fallback: 'half of free memory, at most 2 GiB',
+    fallback: 'half of free memory, at most 1.5 GiB, so that the kernel stays below 2 GB',
     identity: false,
   }),
 } as const;

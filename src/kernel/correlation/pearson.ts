@@ -112,9 +112,13 @@ export async function bestPartners(
   const rows = Array.from({ length: Math.min(perBlock, total) }, () => new ProductRow(base.features));
   for (let from = 0; from < total; from += perBlock) {
     const to = Math.min(total, from + perBlock);
+    let read = 0;
     for await (const span of spans()) {
       const columns = columnsOf(span.query, query.features, search.features.subarray(from, to));
-      for (let i = from; i < to; await pause(from)) {
+      read += span.query.rows;
+      // A block is as far as its tokens are.
+      const done = from + Math.floor((to - from) * Math.min(1, read / query.tokens));
+      for (let i = from; i < to; await pause(done)) {
         i = search.add(rows, { ...span, columns }, from, i, to, performance.now() + PIECE_MS);
       }
     }

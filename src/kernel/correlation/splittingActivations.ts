@@ -9,7 +9,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { memoryBudget } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { centredSquares, mean } from '../compute/statistics.js';
-import { spanSource } from './map.js';
+import { correlationCost, spanSource } from './lists.js';
 import { besideNull } from './nulls.js';
 import { bestPartners, featureSums, type Partners } from './pearson.js';
 import { byChildren, entropyOf, type SplitChild, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js'; // prettier-ignore
@@ -24,7 +24,11 @@ export async function bestOf(
 ): Promise<Partners> {
   const sums = (s: SparseActivations) =>
     featureSums(s.statistics, countedTokens(s.meta), usableFeatures(s.statistics, { minFirings }));
-  const { spans, blockBytes } = await spanSource(query, base, memoryBudget() / 2);
+  const { spans, blockBytes } = await spanSource(
+    query,
+    base,
+    correlationCost(query.meta, base.meta, memoryBudget() / 2),
+  );
   return bestPartners(sums(query), sums(base), spans, { ...call, n: 1, blockBytes, label: 'children of each feature' });
 }
 

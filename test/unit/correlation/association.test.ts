@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { ASSOCIATIONS, pairAssociations, type Association } from '#kernel/correlation/association.js';
+import { leastMemory } from '#kernel/correlation/lists.js';
 import { correlate } from '#kernel/correlation/map.js';
 import { fromDense, randomRows, toDense } from '#test/kit/rows.js';
 
@@ -65,7 +66,8 @@ describe('correlate by another measure', () => {
     }
     expect([...map.bestBofA.subarray(0, 4)]).toEqual([-1, -1, -1, -1]);
     expect(map.method).toContain(by === 'pearson' ? 'Pearson r of activations' : by === 'mutual-information' ? 'mutual information' : by === 'jaccard' ? 'Jaccard' : by); // prettier-ignore
-    const streamed = await correlate(stores[0], stores[1], { by, counterparts: 4, minFirings: 1, memoryBytes: 1 });
+    const memoryBytes = leastMemory(stores[0].meta, stores[1].meta);
+    const streamed = await correlate(stores[0], stores[1], { by, counterparts: 4, minFirings: 1, memoryBytes });
     expect(streamed.rAofB).toEqual(map.rAofB);
     expect(streamed.bestAofB).toEqual(map.bestAofB);
   });
