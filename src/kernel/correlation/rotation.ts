@@ -1,5 +1,5 @@
 /**
- * Do two SAEs speak of the same directions but for a rotation? One rotation is fitted on some matched pairs of decoder
+ * Do two SAEs have the same directions up to a rotation? One rotation is fitted on some matched pairs of decoder
  * rows and judged on pairs that it has not seen, and on activations: how much of B's activations, turned, A's SAE explains.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';

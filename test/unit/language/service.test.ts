@@ -345,6 +345,16 @@ describe('a new notebook', () => {
   });
 });
 
+describe('the cells of the README', () => {
+  it('have no problems, one behind the other', () => {
+    const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+    const blocks = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(([, text]) => text);
+    expect(blocks.length).toBeGreaterThan(1);
+    sync("const [narrow, wide] = [await fg.sae.load('narrow'), await fg.sae.load('wide')]", ...blocks);
+    expect(allProblems()).toEqual([]);
+  });
+});
+
 describe('questions that came too late', () => {
   it('have no answer', () => {
     sync('const a = 1');
