@@ -7,9 +7,10 @@ import { verb } from '../verb/verb.js';
 import { nameFeatures } from './kept.js';
 import { activationsFrom, type ActivationArrays, type TokensOfRows } from './from.js';
 import { density, meanL0 } from './statistics.js';
+import type { TokenDecoder } from './types.js';
 
-/** What decodes token ids: a tokenizer, or a model that has one. */
-export type Decoder = Tokenizer | { readonly tokenizer: Tokenizer };
+/** What decodes token ids: a tokenizer, { id, piece }, or a model that has one. */
+export type Decoder = TokenDecoder | { readonly tokenizer: Tokenizer };
 
 export const from = verb({
   doc: 'A store of sparse activations from arrays of another program: dense [N, F] or [S, T, F], or CSR { indptr, indices, values, shape }. It is what fg.activations.save gives: it can be correlated, mapped and, with tokens, shown with examples. Two stores belong together when they were given the same tokens, or neither any and they have as many rows in the same sequences. Zeros are left out; the same call again loads the result.',

@@ -8,7 +8,7 @@ import { sha256 } from '../io/hash.js';
 import { toFloat64, type NdArray } from '../io/ndarray.js';
 import type { TokenSet, Tokenizer } from '../models/types.js';
 import { isShard, openActivations } from './store.js';
-import type { SparseActivations } from './types.js';
+import type { SparseActivations, TokenDecoder } from './types.js';
 import { writeActivations } from './write.js';
 
 /** Bumped when the same arrays give another store. */
@@ -44,7 +44,7 @@ export interface FromArraysOptions extends CallOptions {
   name: string;
   tokens?: TokensOfRows;
   /** Decodes token ids that were given as numbers. */
-  tokenizer?: Tokenizer | { readonly tokenizer: Tokenizer };
+  tokenizer?: TokenDecoder | { readonly tokenizer: Tokenizer };
   /** Tokens per sequence, where neither tokens nor shape say it. */
   context?: number;
   hook?: string;
@@ -69,7 +69,7 @@ interface PlainTokens {
   ids: Int32Array;
   context?: number;
   id?: string;
-  tokenizer?: Tokenizer;
+  tokenizer?: TokenDecoder;
   padding?: Uint8Array;
 }
 
@@ -101,7 +101,7 @@ export async function activationsFrom(
     inputs: { arrays: rows.hash, tokens: tokenSet.id },
     codeVersion: tokens?.padding ? PADDED_VERSION : CODE_VERSION,
   };
-  const piece = tokens?.tokenizer ? (id: number): string => (tokens.tokenizer as Tokenizer).piece(id) : undefined;
+  const piece = tokens?.tokenizer ? (id: number): string => (tokens.tokenizer as TokenDecoder).piece(id) : undefined;
   return store.compute<SparseActivations>(key, {
     fresh: options.fresh,
     title: `${name}${hook ? ` ${hook}` : ''} from arrays, ${rows.rows} × ${rows.cols}`,
@@ -330,7 +330,7 @@ function plainTokens(
   );
   if (bad !== undefined)
     throw new RangeError(
-      `token ${bad} is ${list[bad]}; expected whole numbers from 0${tokenizer ? ` to ${tokenizer.vocabSize - 1}` : ''}`,
+      `token ${bad} is ${list[bad]}; expected whole numbers from 0${tokenizer?.vocabSize === undefined ? '' : ` to ${tokenizer.vocabSize - 1}`}`,
     );
   return { ids, ...(shape?.length === 2 ? { context: shape[1] } : {}), tokenizer };
 }

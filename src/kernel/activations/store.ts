@@ -16,10 +16,9 @@ import { sha256 } from '../io/hash.js';
 import type { NdArray } from '../io/ndarray.js';
 import { SafetensorsFile } from '../io/safetensors.js';
 import type { SparseRows } from '../compute/sparse.js';
-import type { Tokenizer } from '../models/types.js';
 import { emptied } from './ignored.js';
 import { addRows, checkRows, checkStatistics, emptyStatistics } from './statistics.js';
-import type { ActivationsMeta, FiringStatistics, SparseActivations } from './types.js';
+import type { ActivationsMeta, FiringStatistics, SparseActivations, TokenDecoder } from './types.js';
 
 export const META_FILE = 'activations.json';
 export const STATISTICS_FILE = 'statistics.safetensors';
@@ -39,7 +38,7 @@ export const isShard = (file: string): boolean => /^shard-\d+\.safetensors$/.tes
  */
 export async function openActivations(
   folder: string,
-  tokenizer?: Tokenizer,
+  tokenizer?: TokenDecoder,
   digests: FolderDigest = {},
 ): Promise<SparseActivations> {
   const { id, meta } = await readMeta(folder);

@@ -1,5 +1,9 @@
 /** The sparse activation store: CSR shards on disk, statistics in memory. */
 import type { SparseRows } from '../compute/sparse.js';
+import type { Tokenizer } from '../models/types.js';
+
+/** What gives the text of tokens by id: a tokenizer, or a plain object. Ids lie below `vocabSize` where it is given. */
+export type TokenDecoder = Pick<Tokenizer, 'id' | 'piece'> & Partial<Pick<Tokenizer, 'vocabSize'>>;
 
 export interface ActivationsMeta {
   version: 1;
