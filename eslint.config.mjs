@@ -69,7 +69,10 @@ const typesOnly = (files, rooms) => ({
   },
 });
 
-const named = { below: [['ui'], ['plot', 'charts']], above: [['views'], ['renderers', 'panel'], ['report']] };
+const named = {
+  below: [['ui'], ['plot', 'charts']],
+  above: [['views'], ['renderers', 'panel'], ['report', 'figures']],
+};
 const webviewFolders = fs
   .readdirSync(new URL('src/webviews', import.meta.url), { withFileTypes: true })
   .flatMap((e) => (e.isDirectory() ? e.name : []));

@@ -59,7 +59,9 @@ add('kernel', {
     kernel: 'src/kernel/programs.ts',
     control: 'src/kernel/session/control.ts',
     poolWorker: 'src/kernel/compute/poolWorker.ts',
-    chartWorker: 'src/kernel/convert/chartWorker.ts',
+    figureWorker: 'src/kernel/figures/worker.ts',
+    // The views' own drawing: what a file shows is what a panel shows.
+    figures: 'src/webviews/figures/main.ts',
   },
   outdir: 'dist/kernel',
   external: [...shipped, ...optional],
@@ -122,6 +124,13 @@ function ship(name, keep) {
   fs.renameSync(beside, to);
 }
 
+/** Single files of packages into a folder of dist. */
+function copyFiles(folder, files) {
+  fs.mkdirSync(path.join(dist, folder), { recursive: true });
+  for (const [to, from] of Object.entries(files))
+    fs.copyFileSync(path.join(root, 'node_modules', from), path.join(dist, folder, to));
+}
+
 /** The binary that zeromq's loader tries first here. It is of Node-API: one serves every version of Node. */
 function zeromqAddon() {
   const manifest = JSON.parse(fs.readFileSync(path.join(root, 'node_modules/zeromq/build/manifest.json'), 'utf8'));
@@ -163,6 +172,11 @@ function shipRuntimeFiles() {
       f === addon,
   );
   ship('cmake-ts', (f) => f === 'package.json' || f === 'build/loader.js');
+  copyFiles('kernel', {
+    'resvg.wasm': '@resvg/resvg-wasm/index_bg.wasm',
+    'DejaVuSans.ttf': 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf',
+    'DejaVuSans.LICENSE.txt': 'dejavu-fonts-ttf/LICENSE',
+  });
   const wasm = path.join(dist, 'wasm');
   fs.mkdirSync(wasm, { recursive: true });
   const from = path.join(root, 'node_modules/@tensorflow/tfjs-backend-wasm/dist');

@@ -64,7 +64,7 @@ print(json.dumps(notebook))`);
       { output_type: 'execute_result', data: { 'text/plain': '4' }, execution_count: 3 },
     ]);
     expect(outputs[3][0].data['text/html']).toContain('&lt;2&gt;');
-    expect(outputs[4][0].data['image/svg+xml']).toMatch(/^<svg [^]*<\/svg>$/);
+    expect(outputs[4][0].data['image/png']).toMatch(/^iVBORw0KGgo/);
     expect(outputs[5]).toEqual([
       {
         output_type: 'error',
@@ -76,7 +76,7 @@ print(json.dumps(notebook))`);
     expect(outputs[6][0].data).toEqual({ 'text/plain': '6' });
     const html = fs.readFileSync(file('ran.html'), 'utf8');
     expect(html).toContain('&lt;2&gt;');
-    expect(html).toContain('data:image/svg+xml;base64,');
+    expect(html).toContain('data:image/png;base64,');
     expect(fgnb('convert', 'ran.ipynb', 'ran.fgnb')).toBe('0 notebook  ran.fgnb\n');
     const back = JSON.parse(fs.readFileSync(file('ran.fgnb'), 'utf8')) as NotebookFile;
     expect(back.cells.map((cell) => cell.language ?? 'fgnb-typescript')).toEqual(Array(7).fill('fgnb-typescript'));

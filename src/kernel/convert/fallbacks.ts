@@ -1,41 +1,17 @@
-/** What outputs that only our renderer draws look like elsewhere: HTML for tables and texts, SVG for charts and graphs. */
-import fs from 'node:fs';
-import path from 'node:path';
-import { COLUMNS_FILE, decodeColumns, type BundleRef } from '../../protocol/bundle.js';
+/** What outputs that only our renderer draws look like elsewhere: HTML for tables and texts, PNG for charts, maps and graphs. */
+import type { BundleRef } from '../../protocol/bundle.js';
 import type { ComparisonDescriptor, FeatureCards, TableDescriptor } from '../../protocol/display.js';
-import { GRAPH_BUNDLE, type GraphMeta } from '../../protocol/graph.js';
 import { MIME } from '../../protocol/mime.js';
 import type { CellOutput, JsonObject, NotebookFile, OutputItem } from '../../protocol/notebook.js';
-import { decodeSafetensors } from '../../protocol/safetensors.js';
-import { escapeHtml } from '../../protocol/webview.js';
-import { bundleMeta, bundlePlace } from '../session/report.js';
-import { ChartPictures } from './charts.js';
-import { graphSvg } from './graphSvg.js';
+import { Pictures } from '../figures/pictures.js';
+import { graphPicture } from '../figures/figures.js';
 import { comparisonHtml, featuresHtml, tableHtml } from './html.js';
 import type { Notes } from './notes.js';
 import type { Fallbacks } from './toJupyter.js';
 import { fromPlainJson, isJsonObject } from '../../protocol/objects.js';
 
-/** Columns of a graph that can be drawn small. */
-const MAX_COLUMNS_BYTES = 256 * 2 ** 20;
 const HTML = 'text/html';
 const SVG = 'image/svg+xml';
-
-/** The picture of a graph from its bundle beside the notebook. */
-function graphPicture(descriptor: JsonObject, notebookFolder: string): string {
-  const bundle = fromPlainJson<BundleRef>(descriptor);
-  const { sets } = bundleMeta(bundle, GRAPH_BUNDLE, notebookFolder) as GraphMeta;
-  const file = bundlePlace(notebookFolder, bundle.path, COLUMNS_FILE);
-  const { size } = fs.statSync(file);
-  if (size > MAX_COLUMNS_BYTES)
-    throw new Error(`${COLUMNS_FILE} has ${size} bytes, over the limit of ${MAX_COLUMNS_BYTES}`);
-  const where = path.join(bundle.path, COLUMNS_FILE);
-  const { tensors } = decodeSafetensors(fs.readFileSync(file), where);
-  return graphSvg(
-    sets,
-    sets.map((set, s) => decodeColumns(GRAPH_BUNDLE, set, s, tensors, where)),
-  );
-}
 
 /** How one item looks elsewhere, by mime; nothing where the output says so itself by one of `unless`. */
 interface Stand {
@@ -44,44 +20,41 @@ interface Stand {
 }
 type Looks = ReadonlyMap<string, string>;
 
-/**
- * An SVG picture, and HTML of it as an image: what turns notebooks into pages takes SVG apart for fear of scripts, which images
- * do not run.
- */
-function pictured(svg: string, title: unknown): Looks {
-  const image = `<img alt="${escapeHtml(typeof title === 'string' ? title : 'Chart')}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
-  return new Map([
-    [SVG, svg],
-    [HTML, image],
-  ]);
-}
+/** Pixels of a picture per unit: sharp on dense screens, and not too wide for a page. */
+const PICTURE_SCALE = 1.5;
 
-function stands(notebookFolder: string, charts: ChartPictures): ReadonlyMap<string, Stand> {
+function stands(notebookFolder: string, pictures: Pictures): ReadonlyMap<string, Stand> {
   const html = (make: (json: JsonObject) => string): Stand => ({
     unless: [HTML],
     make: (json) => new Map([[HTML, make(json)]]),
   });
-  const unless = [SVG, HTML, MIME.png, 'image/jpeg'];
+  // PNG alone: GitHub, JupyterLab, nbconvert and others all show it, and take SVG or HTML with images apart.
+  const picture = (unless: readonly string[], svg: (json: JsonObject) => string | Promise<string>): Stand => ({
+    unless,
+    make: async (json) => {
+      const png = await pictures.png(await svg(json), PICTURE_SCALE);
+      return new Map([[MIME.png, png.toString('base64')]]);
+    },
+  });
+  const drawn = [SVG, HTML, MIME.png, 'image/jpeg'];
   return new Map([
     [MIME.table, html((json) => tableHtml(fromPlainJson<TableDescriptor>(json)))],
     [MIME.features, html((json) => featuresHtml(fromPlainJson<FeatureCards>(json)))],
     [MIME.comparison, html((json) => comparisonHtml(fromPlainJson<ComparisonDescriptor>(json)))],
-    [MIME.graph, { unless, make: (json) => pictured(graphPicture(json, notebookFolder), 'Mapper graph') }],
-    [
-      MIME.chart,
-      { unless, make: async ({ spec, title }) => pictured(await charts.svg(isJsonObject(spec) ? spec : {}), title) },
-    ],
+    [MIME.map, picture([SVG, HTML], (json) => pictures.view('map', fromPlainJson<BundleRef>(json), notebookFolder))],
+    [MIME.graph, picture(drawn, (json) => graphPicture(json, notebookFolder))],
+    [MIME.chart, picture(drawn, ({ spec }) => pictures.chart(isJsonObject(spec) ? spec : {}))],
   ]);
 }
 
 /** Makes what outputs look like elsewhere, one after the other. */
 export class OutputLooks {
-  private readonly charts = new ChartPictures();
+  private readonly pictures = new Pictures();
   private readonly known: ReadonlyMap<string, Stand>;
 
   /** @param notebookFolder folder that bundles' paths start from; no file outside of it is read. */
   constructor(notebookFolder: string) {
-    this.known = stands(notebookFolder, this.charts);
+    this.known = stands(notebookFolder, this.pictures);
   }
 
   /** Undefined for an output that others can draw. @throws Error when it cannot be drawn. */
@@ -93,7 +66,7 @@ export class OutputLooks {
   }
 
   close(): Promise<void> {
-    return this.charts.close();
+    return this.pictures.close();
   }
 }
 
@@ -112,7 +85,8 @@ export async function fallbacksOf(notebook: NotebookFile, notebookFolder: string
           if (looks) found.set(output, looks);
         } catch (error) {
           const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
-          notes.add(`an output is text alone for other viewers: ${reason}`, index);
+          const own = output.items.some(({ mime }) => mime === MIME.png) ? 'its small picture' : 'text';
+          notes.add(`an output is ${own} alone for other viewers: ${reason}`, index);
         }
       }
   } finally {

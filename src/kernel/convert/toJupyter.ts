@@ -39,7 +39,7 @@ import { dataOf, itemOf } from './items.js';
 import { naturalOrder } from './order.js';
 import { isJsonObject } from '../../protocol/objects.js';
 
-/** More representations of an output, by mime type, for those who cannot draw ours: those that it has are left alone. */
+/** More representations of an output, by mime type, for those who cannot draw ours. */
 export type Fallbacks = ReadonlyMap<CellOutput, ReadonlyMap<string, string>>;
 
 const withMemory = (natural: JsonObject, memory: object): JsonObject =>
@@ -73,7 +73,10 @@ export function displayOf(given: CellOutput, fallback: ReadonlyMap<string, strin
   const data = new Map<string, Json>();
   const order = items.map((item): string | OutputItem => {
     const isNew = !data.has(item.mime) && item.mime.includes('/');
-    const value = isNew && !PRIVATE.includes(item.mime) ? dataOf(item) : undefined;
+    const made = fallback.get(item.mime);
+    // A picture made for other viewers says more than the small one in the output, which is remembered.
+    const value =
+      !isNew || PRIVATE.includes(item.mime) ? undefined : made === undefined ? dataOf(item) : splitLines(made);
     if (value === undefined) return item;
     data.set(item.mime, value);
     return sameJson(itemOf(item.mime, value), item) ? item.mime : item;

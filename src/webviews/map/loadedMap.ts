@@ -15,10 +15,11 @@ import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
 import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
-import { columnColor, columnOfColor } from './columns.js';
+import { columnOfColor } from './columns.js';
 import { decorateLayer, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
-import { LEAST_COSINE, linePainter } from './lines.js';
+import { legendEntries } from './legendEntries.js';
+import { linePainter } from './lines.js';
 import { MapLink } from './linking.js';
 import type { MapModel, MapSource } from './model.js';
 import { namePainter } from './names.js';
@@ -28,7 +29,7 @@ import { PickIndex } from './pick.js';
 import { regionsOf, type Regions } from './regions.js';
 import { arrowPainter, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
-import { defaultState, restoreState, type MapViewState } from './state.js';
+import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
 
 export class LoadedMap extends LoadedPlot<MapViewState> {
@@ -59,13 +60,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
       pane: options.compact ? 'closed' : 'pairs',
-      ...(model.meta.shift
-        ? { colorBy: 'delta' }
-        : model.sets[0].family
-          ? { colorBy: 'part', minR: LEAST_COSINE }
-          : model.added.length > 0
-            ? { colorBy: columnColor(model.added[0].name) }
-            : { colorBy: model.twin ? 'r' : 'region' }),
+      ...firstColour(model),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
@@ -332,7 +327,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       lines?.(c, ratio);
       names?.(c, ratio);
     });
-    drawLegend(this.legend, model, filters, lit, palette, rates, this.regions);
+    drawLegend(this.legend, legendEntries(model, filters, lit, palette, rates, this.regions));
   }
 
   override themeChanged(): void {

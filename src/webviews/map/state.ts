@@ -2,8 +2,10 @@
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
-import { isColumnColor, type ColorBy } from './columns.js';
-import { NO_FILTERS } from './filter.js';
+import { columnColor, isColumnColor, type ColorBy } from './columns.js';
+import { NO_FILTERS, type Filters } from './filter.js';
+import { LEAST_COSINE } from './lines.js';
+import type { MapModel } from './model.js';
 
 export interface Pin {
   set: number;
@@ -51,6 +53,16 @@ export function defaultState(sets: number): MapViewState {
     pane: 'pairs',
   };
 }
+
+/** How a map is coloured before its reader chooses: by what it was made to show. */
+export function firstColour({ meta, sets, added }: MapModel): Pick<MapViewState, 'colorBy'> & { minR?: number } {
+  if (meta.shift) return { colorBy: 'delta' };
+  if (sets[0].family) return { colorBy: 'part', minR: LEAST_COSINE };
+  return { colorBy: added.length > 0 ? columnColor(added[0].name) : sets.length > 1 ? 'r' : 'region' };
+}
+
+/** What is shown of a map that nobody has looked at yet. */
+export const firstFilters = (model: MapModel): Filters => ({ ...NO_FILTERS, ...firstColour(model) });
 
 const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups', 'closed'];
 

@@ -29,3 +29,14 @@ export function readPalette(root: HTMLElement): Palette {
     links: ramp('viridis', dark),
   };
 }
+
+/** Of pictures that leave the editor: the light theme's colours, which print. */
+export const PAPER: Palette = {
+  ...{ ground: [255, 255, 255], text: [31, 31, 31], muted: [97, 97, 97], dark: false },
+  sets: [
+    [0, 114, 178],
+    [0, 128, 93],
+  ],
+  ...{ hover: [213, 94, 0], hit: [160, 51, 126] },
+  ...{ rates: ramp('cividis', false), links: ramp('viridis', false) },
+};
