@@ -103,7 +103,10 @@ describe('fgnb convert', () => {
     expect(run('Scores', 'csv').stdout).toBe('table  run-table-1.csv\n');
     expect(textOf('run-table-1.csv')).toBe('name,r\r\na <b>,0.123456\r\n');
     fs.rmSync(file('figures/.fgnb'), { recursive: true });
-    expect(figure('1', '--format', 'svg')).toMatchObject({ code: 1, stderr: expect.stringContaining('is not beside the notebook; run its cell again') });
+    expect(figure('1', '--format', 'svg')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not beside the notebook; run its cell again'),
+    });
   });
 
   it('takes a script with cell marks and a foreign notebook, whose cells in other languages are not run', () => {
