@@ -265,18 +265,6 @@ export function mapSvg(given: MapFigure): string {
   return svgOf(figure, given.model.meta.title, (c) => draw(c, figure, 1));
 }
 
-/** PNG bytes as base64, with `scale` pixels per unit of the SVG. */
-export async function mapPng(given: MapFigure, scale: number): Promise<string> {
-  const figure = layOut(given);
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.round(figure.width * scale);
-  canvas.height = Math.round(figure.height * scale);
-  const c = canvas.getContext('2d');
-  if (!c) throw new Error('this browser gives no canvas to draw the picture on');
-  draw(c, figure, scale);
-  return canvas.toDataURL('image/png').split(',')[1];
-}
-
 /** The map as it is first seen, its maps as squares. */
 export function firstFigure(model: MapModel): MapFigure {
   const filters = firstFilters(model);
