@@ -39,6 +39,7 @@ const upper = [
   'synthetic',
   'show',
   'inspect',
+  'cluster',
 ];
 const above = ['session', 'api'];
 const floors = ['verb', 'present', 'models', 'artifacts', 'io', 'compute'];

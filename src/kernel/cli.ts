@@ -5,6 +5,7 @@ import { print, UsageError, type Command } from './cli/command.js';
 import { doctor, inspect } from './cli/inspect.js';
 import { jupyter } from './cli/jupyter.js';
 import { convert, exportReport } from './cli/notebooks.js';
+import { jobs, submit, task } from './cli/cluster.js';
 import { hasControlPipe, ignoreStopSignals, launch, run } from './cli/run.js';
 import { messageOf } from './io/files.js';
 import { hasRequiredFlag } from './session/launch.js';
@@ -13,12 +14,15 @@ import { KERNEL_VERSION } from './session/version.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run,
+  submit,
+  jobs,
   export: exportReport,
   inspect,
   convert,
   artifacts,
   jupyter,
   doctor,
+  task,
 };
 
 const help = (): string =>
@@ -54,7 +58,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   return command.run(values, positionals);
 }
 
-if (process.argv[2] === 'run' && !hasRequiredFlag()) launch();
+if (['run', 'submit'].includes(process.argv[2]) && !hasRequiredFlag()) launch();
 else {
   if (hasControlPipe()) ignoreStopSignals();
   main(process.argv.slice(2))

@@ -2,16 +2,19 @@
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { listOf, type Intervention } from '../models/edits.js';
-import type { LanguageModel } from '../models/types.js';
+import type { SparseRows } from '../compute/sparse.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
 import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
+import { requireModelOfSae } from '../sae/ofModel.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import { COUNTED, overridden } from '../sae/trainedOn.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { flag, only, real, text, value, whole, written } from '../verb/option.js';
-import { verb } from '../verb/verb.js';
+import { CLUSTER } from '../verb/split.js';
+import { verb, type Work } from '../verb/verb.js';
 import { align } from './fgAlign.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
@@ -19,7 +22,8 @@ import { findFeatures } from './find.js';
 import { defaultExamples, keptLabels, nameFeatures } from './kept.js';
 import { isWordQuery, type WordQuery } from './occurrences.js';
 import { BANDS, bandsGiven, WINDOW } from './options.js';
-import { saveActivations } from './save.js';
+import { activationsKey, saveActivations } from './save.js';
+import { rowsOfShards, savePieces, saveShard } from './split.js';
 import { density, meanL0 } from './statistics.js';
 import { tokenStatistics } from './tokenStatistics.js';
 import type { SparseActivations } from './types.js';
@@ -52,7 +56,7 @@ const save = verb({
     thing<Sae>('sae', 'An SAE that was trained on the model, at one of its hooks.'),
     tokensArg,
   ],
-  options: { ...SAVE, ...KEPT },
+  options: { ...SAVE, ...CLUSTER, ...KEPT },
   errors: [
     'An SAE of another width or another model, tokens of another tokenizer and interventions that cannot act on the tokens are refused before the model runs.',
     'The first NaN or infinity stops it, with its place; nothing is kept.',
@@ -61,23 +65,42 @@ const save = verb({
   before: pairs(({ interventions }, model, _sae, data) =>
     interventionPairings(model, listOf(interventions), tokenSet(data, model)),
   ),
-  async run({ env, options, call }, model, sae, data) {
-    const { fresh } = options;
-    const tokens = tokenSet(data, model);
-    const counted = overridden(tokens, sae, options);
-    if (counted) env.context.print(`Note: ${counted}`);
-    const { activations, cached, record, warnings } = await saveActivations(model, sae, tokens, env.store, {
-      ...only(SAVE, options),
-      fresh,
-      ...call,
-    });
-    env.tellCached(`Activations of ${sae.name}`, cached, record);
-    nameFeatures(env, activations);
-    for (const warning of warnings) env.context.print(`Warning: ${warning}`);
-    env.context.print(describe(activations));
-    return withSummary(activations, () => describe(activations));
+  run: (work, model, sae, data) => saved(work, [model, sae, tokenSet(data, model)]),
+  split: {
+    unit: 'forward passes',
+    version: 1,
+    pieces: (options, model, sae, data) => savePieces([model, sae, tokenSet(data, model)], only(SAVE, options)),
+    key: (options, model, sae, data) => activationsKey(model, sae, tokenSet(data, model), only(SAVE, options)),
+    make({ options, call, ...at }, model, sae, data) {
+      const things = [model, sae, tokenSet(data, model)] as const;
+      requireModelOfSae(sae, model, options.allowOtherModel);
+      return saveShard(things, only(SAVE, options), { ...at, ...call });
+    },
+    merge({ shards, ...work }, model, sae, data) {
+      const tokens = tokenSet(data, model);
+      return saved(work, [model, sae, tokens], () =>
+        rowsOfShards(shards, { tokens, batchTokens: work.options.batchTokens }),
+      );
+    },
   },
 });
+
+/** The store; `made` gives its rows where shards hold them. */
+async function saved(
+  { env, options, call }: Pick<Work<typeof SAVE & typeof KEPT>, 'env' | 'options' | 'call'>,
+  [model, sae, tokens]: readonly [LanguageModel, Sae, TokenSet],
+  made?: () => AsyncIterable<SparseRows>,
+): Promise<SparseActivations> {
+  const counted = overridden(tokens, sae, options);
+  if (counted) env.context.print(`Note: ${counted}`);
+  const how = { ...only(SAVE, options), fresh: options.fresh && !made, ...call };
+  const { activations, cached, record, warnings } = await saveActivations(model, sae, tokens, env.store, how, made);
+  env.tellCached(`Activations of ${sae.name}`, cached, record);
+  nameFeatures(env, activations);
+  for (const warning of warnings) env.context.print(`Warning: ${warning}`);
+  env.context.print(describe(activations));
+  return withSummary(activations, () => describe(activations));
+}
 
 const EXAMPLES = {
   features: value<ArrayLike<number>>('an array of feature ids', { doc: 'Features asked for.', fallback: 'all' }),

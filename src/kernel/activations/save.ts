@@ -16,10 +16,10 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import { leftOut, type CountedOptions } from '../sae/trainedOn.js';
 import { pairTitle } from '../sae/title.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { captureActivations } from '../models/capture.js';
+import { captureActivations, type CaptureOptions } from '../models/capture.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
-import { writeActivations } from './write.js';
+import { writeActivations, type WriteOptions } from './write.js';
 import type { ActivationsMeta, SparseActivations } from './types.js';
 
 /** Bumped when the same inputs give other activations. */
@@ -64,6 +64,7 @@ export interface SavedActivations {
  * shard; the same call again loads it. Throws before any forward pass when the SAE's width is not the hook's, when the
  * SAE is known to come from another model (see allowOtherModel), when the tokens are another tokenizer's, or when an
  * intervention cannot act on them; and on the first NaN or infinity, with its place. A failed or aborted run leaves no artifact.
+ * @param made gives the rows where they are made already: those of shards, in order
  */
 export async function saveActivations(
   model: LanguageModel,
@@ -71,6 +72,7 @@ export async function saveActivations(
   tokens: TokenSet,
   store: ArtifactStore,
   options: SaveActivationsOptions = {},
+  made?: () => AsyncIterable<SparseRows>,
 ): Promise<SavedActivations> {
   const hook = options.hook ?? sae.config.hookName;
   requirePairing(model, sae, tokens, hook);
@@ -78,39 +80,18 @@ export async function saveActivations(
   const interventions = listOf(options.interventions);
   requireRunnable(model, interventions, tokens);
   const fit = await fitWarnings({ model, sae, tokens, hook }, store, options);
-  const ignoring = leftOut(tokens, sae, options);
-  const ignored = ignoredPositions(tokens, ignoring);
+  const ignored = ignoredPositions(tokens, leftOut(tokens, sae, options));
   let unlikely: string | undefined;
-  const key: ArtifactKey = {
-    kind: 'activations',
-    parameters: {
-      hook,
-      sequences: tokens.sequences,
-      context: tokens.context,
-      ...(interventions.length > 0 ? { interventions: identityOf(model, interventions) } : {}),
-      ...ignoringParameters(ignoring),
-    },
-    inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
-    codeVersion: ignored ? IGNORING_VERSION : CODE_VERSION,
-  };
+  const key = activationsKey(model, sae, tokens, options);
   const { value, record, cached } = await store.compute<SparseActivations>(key, {
     fresh: options.fresh,
     title: `${pairTitle(model, hook, sae)}${interventions.length > 0 ? `, ${describeAll(interventions)}` : ''}`,
     async make(folder) {
       if (model instanceof TransformerModel) unlikely = await unlikelyText(model, tokens, options);
-      const rows = encodeTokens(model, sae, tokens, hook, options, editsOf(interventions));
+      const rows = made?.() ?? encodeTokens(model, sae, tokens, hook, options);
       await writeActivations(folder, rows, {
-        signal: options.signal,
-        features: sae.config.dSae,
-        tokenIds: tokens.tokens,
-        context: tokens.context,
-        ignored,
-        hook,
-        model: { name: model.name, id: model.id },
-        sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
-        tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
-        piece: (id) => tokens.tokenizer.piece(id),
-        id: store.idOf(key),
+        ...writeOptions({ model, sae, tokens, hook }),
+        ...{ signal: options.signal, onProgress: made && options.onProgress, ignored, id: store.idOf(key) },
       });
     },
     lazy: isShard,
@@ -135,16 +116,69 @@ function fitWarnings(
   return conformance ? conformanceWarnings(pairing, store, { signal }) : Promise.resolve([]);
 }
 
-async function* encodeTokens(
+/** Identity of the store that a call gives. */
+export function activationsKey(
+  model: LanguageModel,
+  sae: Sae,
+  tokens: TokenSet,
+  options: SaveActivationsOptions,
+): ArtifactKey {
+  const interventions = listOf(options.interventions);
+  const ignoring = leftOut(tokens, sae, options);
+  return {
+    kind: 'activations',
+    parameters: {
+      hook: options.hook ?? sae.config.hookName,
+      sequences: tokens.sequences,
+      context: tokens.context,
+      ...(interventions.length > 0 ? { interventions: identityOf(model, interventions) } : {}),
+      ...ignoringParameters(ignoring),
+    },
+    inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
+    codeVersion: ignoredPositions(tokens, ignoring) ? IGNORING_VERSION : CODE_VERSION,
+  };
+}
+
+/** What a store says of where it came from. */
+export function writeOptions({
+  model,
+  sae,
+  tokens,
+  hook,
+}: Pick<Encoded, 'model' | 'sae' | 'tokens'> & { hook: string }): Omit<
+  WriteOptions,
+  keyof CallOptions | 'ignored' | 'id'
+> {
+  return {
+    features: sae.config.dSae,
+    tokenIds: tokens.tokens,
+    context: tokens.context,
+    hook,
+    model: { name: model.name, id: model.id },
+    sae: { name: sae.name, id: sae.id, decoder: matrixId(sae.W_dec) },
+    tokenSet: { id: tokens.id, tokenizer: tokens.tokenizer.id },
+    piece: (id) => tokens.tokenizer.piece(id),
+  };
+}
+
+/** What is encoded. */
+export interface Encoded {
+  model: LanguageModel;
+  sae: Sae;
+  tokens: TokenSet;
+}
+
+/** Rows of the sequences `firstSequence` … , all of them by default, block by block. */
+export async function* encodeTokens(
   model: LanguageModel,
   sae: Sae,
   tokens: TokenSet,
   hook: string,
-  options: SaveActivationsOptions,
-  edits: ReturnType<typeof editsOf>,
+  options: SaveActivationsOptions & Pick<CaptureOptions, 'firstSequence' | 'sequences'>,
 ): AsyncGenerator<SparseRows> {
-  const { batchTokens, signal, onProgress } = options;
-  const capture = { batchTokens, signal, onProgress, edits };
+  const { batchTokens, signal, onProgress, firstSequence, sequences } = options;
+  const edits = editsOf(listOf(options.interventions));
+  const capture = { batchTokens, signal, onProgress, edits, firstSequence, sequences };
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
     yield sae.encode(x);

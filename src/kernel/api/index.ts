@@ -2,6 +2,7 @@
  * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). A list: what each
  * namespace holds is declared in its room.
  */
+import { spreader } from '../cluster/spread.js';
 import { initDevice } from '../compute/device.js';
 import { tf } from '../compute/tf.js';
 import { bindCall, type BoundCall } from '../verb/called.js';
@@ -36,6 +37,8 @@ export interface Fg extends RootVerbs {
   readonly show: BoundCall<typeof namespaces.show>;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: Bound<typeof namespaces.synthetic>;
+  /** Work that is spread over shards. */
+  readonly cluster: Bound<typeof namespaces.cluster>;
   /** Results on disk, with identity and provenance. */
   readonly artifacts: Bound<typeof namespaces.artifacts>;
   /** What computes. */
@@ -48,7 +51,7 @@ export async function createFg(
   options: { device?: 'auto' | 'cuda' | 'webgpu' | 'cpu' } = {},
 ): Promise<Fg> {
   await initDevice({ device: options.device, notebookFolder: context.notebookFolder });
-  const env = new Environment(context);
+  const env = new Environment(context, spreader({ print: (line) => context.print(line), planOnly: context.planOnly }));
   return {
     ...bind(env, namespaces.fg),
     models: bind(env, namespaces.models),
@@ -62,6 +65,7 @@ export async function createFg(
     interventions: bind(env, namespaces.interventions),
     show: bindCall(env, namespaces.show),
     synthetic: bind(env, namespaces.synthetic),
+    cluster: bind(env, namespaces.cluster),
     artifacts: bind(env, namespaces.artifacts),
     device: bind(env, namespaces.device),
   };

@@ -1,5 +1,6 @@
 /** The namespaces that rooms declare. */
 import { activations } from '../activations/fg.js';
+import { cluster } from '../cluster/fg.js';
 import { device } from '../compute/fg.js';
 import { correlation } from '../correlation/fg.js';
 import { datasets } from '../datasets/fg.js';
@@ -24,5 +25,6 @@ export const rooms = {
   interventions,
   show,
   synthetic,
+  cluster,
   device,
 } as const;

@@ -107,6 +107,25 @@ export class ArtifactStore {
     return { value: await options.load(folder, record), record, cached, folder };
   }
 
+  /** The record of a result that is there, whose files are not read; undefined where there is none, or a damaged one. */
+  keptRecord(key: ArtifactKey): Promise<ArtifactRecord | undefined> {
+    return this.records.trusted(this.folderOf(key), key);
+  }
+
+  /** The folder of a result whose every byte was read and is what was written; or what is wrong. Makes nothing. */
+  async checked(key: ArtifactKey): Promise<{ folder: string; record: ArtifactRecord } | 'absent' | 'damaged'> {
+    const folder = this.folderOf(key);
+    const found = await this.loadCached(folder, key, { load: () => Promise.resolve(folder) });
+    return typeof found === 'object' ? { folder, record: found.record } : found;
+  }
+
+  /** Deletes a result, unless someone makes it just now. */
+  async drop(key: ArtifactKey): Promise<void> {
+    const folder = this.folderOf(key);
+    const lock = await FileLock.tryTake(`${folder}.lock`);
+    if (lock) await removeFolder(folder).finally(() => lock.release());
+  }
+
   /** Records of all whole artifacts, newest first. Damaged ones are left out and reported. */
   list(): Promise<ArtifactRecord[]> {
     return this.records.list();

@@ -6,6 +6,7 @@ import { cellGlobals, deviceChoice } from '../globals.js';
 import { relaunch, startControl, type ControlThread } from '../session/launch.js';
 import { exitProcess } from '../session/process.js';
 import { writeReport } from '../session/report.js';
+import type { SessionContext } from '../verb/context.js';
 import { codeCellsOf, parseParams, runNotebook, type CellOutcome, type RunResult } from '../session/run.js';
 import type { Session } from '../session/session.js';
 import { duration, RunDisplay } from '../session/terminal.js';
@@ -94,7 +95,7 @@ class RunStop {
   }
 }
 
-const OPTIONS = {
+export const RUN_OPTIONS = {
   out: { type: 'string' },
   html: { type: 'string' },
   param: { type: 'string', multiple: true },
@@ -104,9 +105,21 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
-type RunArguments = Parameters<Command<typeof OPTIONS>['run']>[0];
+export type RunArguments = Parameters<Command<typeof RUN_OPTIONS>['run']>[0];
 
-async function runIt(given: RunArguments, notebookFile: string): Promise<number> {
+/** What is run, and how. */
+interface ToRun {
+  read(): ReturnType<typeof readNotebook>;
+  /** Paths in cells start from its folder. */
+  notebookFile: string;
+  /** The session as cells get it; default as it is. */
+  around?: (context: SessionContext) => SessionContext;
+  /** True: the run was ended on purpose, and the error of its cell is none. */
+  ended?: () => boolean;
+}
+
+export async function runCells(given: RunArguments, to: ToRun): Promise<number> {
+  const { notebookFile, around = (context) => context, ended = () => false } = to;
   const { json } = given;
   const [out, html, artifactFolder] = [given.out, given.html, given.artifacts].map(
     (file) => file && path.resolve(file),
@@ -119,7 +132,7 @@ async function runIt(given: RunArguments, notebookFile: string): Promise<number>
     throw new UsageError(
       `--out ${given.out}: the executed notebook is written as .fgnb; "fgnb convert" makes others of it`,
     );
-  const { notebook, notes } = await readNotebook(notebookFile);
+  const { notebook, notes } = await to.read();
   for (const note of notes) writeError(`fgnb: ${note}\n`);
   const stop = new RunStop();
   const started = Date.now();
@@ -128,12 +141,13 @@ async function runIt(given: RunArguments, notebookFile: string): Promise<number>
     result = await runNotebook({
       ...{ notebook, notebookFile },
       ...{ out, params, artifactFolder, stop: stop.signal, keepGoing: given['keep-going'] },
-      createGlobals: (context) => cellGlobals(context, device),
+      createGlobals: (context) => cellGlobals(around(context), device),
       onSession: (made) => (stop.session = made),
       onProblem: (text) => void writeError(`fgnb: ${text}\n`),
       onCell: (cell) => display.begin(cell),
       onProgress: (progress) => display.update(progress),
       onCellEnd: (cell) => {
+        if (ended()) return;
         display.end(cell.status, cell.ms);
         if (json) print(cellJson(cell));
         else if (cell.errorText) print(`\n${cell.errorText}\n`);
@@ -143,6 +157,7 @@ async function runIt(given: RunArguments, notebookFile: string): Promise<number>
     // Also when the notebook cannot be written: Node waits for debuggers that are still there.
     await stop.close();
   }
+  if (ended()) return 0;
   const written: Array<[string, string]> = out ? [['notebook', out]] : [];
   if (html) {
     const problems = await writeReport(result.notebook, result.outputFolder, html);
@@ -171,9 +186,9 @@ export const run = command({
       SIGINT (Ctrl-C) and SIGTERM stop the running cell at its next step; training saves its state and goes on from
       there in the next run; the notebook is written as far as it came. A second one ends at once.
       Exit code: 0 all cells ran, 1 a cell failed, 2 wrong usage, 130 stopped by SIGINT, 143 by SIGTERM.`,
-  options: OPTIONS,
+  options: RUN_OPTIONS,
   takes: [1, 1, 'a notebook'],
-  run: (values, [notebookFile]) => runIt(values, notebookFile),
+  run: (values, [notebookFile]) => runCells(values, { notebookFile, read: () => readNotebook(notebookFile) }),
 });
 
 /** Runs cells in a process of their own, with the flag that interrupts need; signals go to it through a pipe. */

@@ -5,12 +5,14 @@ import { keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import { gatherRows } from '../compute/rows.js';
+import { matrixId, sha256 } from '../io/hash.js';
 import * as picture from '../present/correlation.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
 import { relations, stability, transfer } from './fgGeometry.js';
@@ -31,7 +33,7 @@ import {
   type Filters,
 } from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
-import { METRICS, similarityScores, type MetricName, type ScoreOptions } from './scores.js';
+import { METRICS, nullRunNames, similarityScores, type MetricName, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
 
 const storeArg = (name: string) => thing<SparseActivations>(name, 'What fg.activations.save returned.');
@@ -162,7 +164,7 @@ function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side:
 const scores = verb({
   doc: 'Similarity of the decoder rows of matched pairs, each score beside its null: the variant computed, the number of pairs, and p = (k + 1)/(R + 1).',
   args: [saeArg('saeA', 'A'), saeArg('saeB', 'B'), mapArg],
-  options: { ...SCORES, ...CALL },
+  options: { ...SCORES, ...CLUSTER, ...CALL },
   errors: [
     'An SAE that the map was not made with is refused.',
     "`neighbors` without the metric 'jaccard', and `pools` without the null 'random-features', are refused.",
@@ -179,11 +181,35 @@ const scores = verb({
     requireSaeOf(given.a, saeA, 'A');
     requireSaeOf(given.b, saeB, 'B');
   },
-  run: ({ options, call }, saeA, saeB, { pairs }) =>
+  run: ({ options, call, remember }, saeA, saeB, { pairs }) =>
     similarityScores(gatherRows(saeA.decoder, pairs.a), gatherRows(saeB.decoder, pairs.b), {
       ...scoreOptions(options, saeA, saeB),
       ...call,
+      remember,
     }),
+  split: {
+    unit: 'null runs',
+    version: 1,
+    inputs: (options, saeA, saeB, given) => ({
+      ...{ a: matrixId(saeA.decoder), b: matrixId(saeB.decoder), map: given.id },
+      // A filtered map has the id of the whole one.
+      pairs: sha256([given.pairs.a, given.pairs.b]),
+      ...(options.pools.x ? { poolX: matrixId(options.pools.x) } : {}),
+      ...(options.pools.y ? { poolY: matrixId(options.pools.y) } : {}),
+    }),
+    pieces(options, saeA, saeB, { pairs }) {
+      const names = nullRunNames(scoreOptions(options, saeA, saeB));
+      const n = pairs.a.length;
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `null runs of ${n} pairs` },
+        memory:
+          8 * n * 6 * (saeA.decoder.cols + saeB.decoder.cols) +
+          (options.metrics?.includes('rsa') ? 16 * Math.min(n, 4096) ** 2 : 0),
+        disk: 48 * names.length,
+      };
+    },
+  },
   show: (found, _, _saeA, _saeB, given) => picture.similarityItems(found, given),
 });
 

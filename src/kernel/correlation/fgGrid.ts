@@ -1,4 +1,5 @@
 /** fg.correlation.grid: every layer of one model against every layer of another. */
+import { maxOf } from '../../protocol/lists.js';
 import { requireSame } from '../artifacts/identity.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { sha256 } from '../io/hash.js';
@@ -7,8 +8,9 @@ import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { KEPT, nulls, thing } from '../verb/common.js';
 import { membersGiven, only, value } from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { layerGrid, type GridSide } from './grid.js';
+import { cellName, layerGrid, type GridSide } from './grid.js';
 import { CORRELATE } from './options.js';
 import { METRICS, type MetricName } from './scores.js';
 
@@ -41,6 +43,7 @@ export const grid = verb({
     ),
     nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
     ...CONFORMANCE,
+    ...CLUSTER,
     ...KEPT,
   },
   errors: [
@@ -73,6 +76,17 @@ export const grid = verb({
       modelB: b.model.id,
       tokensA: tokenSet(data, a.model).id,
       tokensB: tokenSet(data, b.model).id,
+    }),
+  },
+  split: {
+    unit: 'pairs of SAEs',
+    version: 1,
+    pieces: (_, a, b) => ({
+      pieces: a.saes.flatMap((_saeA, i) => b.saes.map((_saeB, j) => cellName(i, j))),
+      work: { amount: a.saes.length * b.saes.length, unit: 'pairs of SAEs' },
+      // Both stores' sums and one block of products; the stores themselves are read shard by shard.
+      memory: 2 ** 31 + 64 * maxOf([...a.saes, ...b.saes].map(({ config }) => config.dSae)),
+      disk: 4096 * a.saes.length * b.saes.length,
     }),
   },
   show: (made) => layerGridItems(made),

@@ -67,6 +67,9 @@ interface Kept extends Omit<GridCell, 'meanR'> {
   readonly method: string;
 }
 
+/** Run of a pair of SAEs. */
+export const cellName = (i: number, j: number): string => `${i},${j}`;
+
 /**
  * Saves the activations of every SAE over the same text, correlates every SAE of A with every one of B and scores the
  * decoder rows of the pairs. Activations and maps are artifacts of their own; a finished cell is not made again.
@@ -101,7 +104,7 @@ export async function layerGrid(a: GridSide, b: GridSide, data: Tokens, o: GridO
   const total = a.saes.length * b.saes.length;
   for (let i = 0; i < a.saes.length; i++)
     for (let j = 0; j < b.saes.length; j++) {
-      cells.push(await remember(`${i},${j}`, () => cell(i, j)));
+      cells.push(await remember(cellName(i, j), () => cell(i, j)));
       onProgress?.({ label: 'layer grid', done: cells.length, total, unit: 'pairs of SAEs' });
     }
   return {

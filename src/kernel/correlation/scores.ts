@@ -10,6 +10,7 @@ import { Side } from './coordinates.js';
 import type { Metric } from './metric.js';
 import { jaccard } from './neighbours.js';
 import { intervalOf, type Interval } from './bootstrap.js';
+import type { Remember } from '../verb/resume.js';
 import { besideNull, requireRuns } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';
@@ -35,6 +36,8 @@ export interface ScoreOptions extends CallOptions {
   intervals?: number;
   /** Who makes large null runs; default this thread, one by one. The same bits whoever does. */
   shareNulls?: ShareNulls;
+  /** Gives null runs that are made already; see nullRunNames. */
+  remember?: Remember;
   /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
   rsaRows?: number;
 }
@@ -72,8 +75,10 @@ export async function similarityScores(X: Matrix, Y: Matrix, options: ScoreOptio
   const metrics = options.metrics.map((name) => ({ name, metric: metricOf(name, options, seed) }));
   const sides = { x: new Side('X', X), y: new Side('Y', Y) };
   const scores: SimilarityScore[] = [];
-  for (const { name, metric } of metrics)
-    scores.push(await score(name, metric, sides, { ...options, nulls: runs, seed }));
+  for (const { name, metric } of metrics) {
+    const made = await score(name, metric, sides, { ...options, nulls: runs, seed });
+    if (made) scores.push(made);
+  }
   return scores;
 }
 
@@ -101,12 +106,24 @@ function metricOf(name: MetricName, options: ScoreOptions, seed: number): Metric
   }
 }
 
+/** A null run, as it is remembered. */
+const nullRun = (metric: MetricName, run: number): string => `${metric} ${run}`;
+
+/** Runs that similarityScores asks `remember` for. */
+export const nullRunNames = ({ metrics, nulls = 100 }: Pick<ScoreOptions, 'metrics' | 'nulls'>): string[] =>
+  metrics.flatMap((name) => Array.from({ length: nulls }, (_, run) => nullRun(name, run)));
+
+/** A number as JSON holds it, which has neither NaN nor -0. */
+const plainNumber = (value: number): number | string =>
+  Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? '-0' : String(value);
+
+/** The score of a metric beside its null; undefined in a shard. */
 async function score(
   name: MetricName,
   metric: Metric,
   { x, y }: { x: Side; y: Side },
   options: ScoreOptions & { nulls: number; seed: number },
-): Promise<SimilarityScore> {
+): Promise<SimilarityScore | undefined> {
   const { seed, signal } = options;
   const { n } = x;
   checkAborted(signal, name);
@@ -115,7 +132,10 @@ async function score(
   const py = await metric.prepare(y);
   const identity = Uint32Array.from({ length: n }, (_, i) => i);
   const value = await metric.value(px, py, identity, false);
-  const values = await nullValues(name, metric, { x: px, y: py, n }, options);
+  const asked = await nullValues(name, metric, { x: px, y: py, n }, options);
+  // A shard makes its runs of all metrics and finishes none.
+  if (options.remember?.partial) return undefined;
+  const values = Float64Array.from(asked, Number);
   const warning = metric.warning?.(px, py, n);
   const interval = await halfInterval(metric, { x, y }, value, new Random(seed).fork(`${name} interval`), options);
   const beside = besideNull(value, values, {
@@ -129,38 +149,50 @@ async function score(
   return interval ? { ...beside, interval } : beside;
 }
 
-/** The score of every null run, in the order of the runs. */
+/** The score of every null run, in the order of the runs, as plainNumber writes it. */
 async function nullValues(
   name: MetricName,
   metric: Metric,
   { x, y, n }: { x: unknown; y: unknown; n: number },
-  { nulls: runs, seed, signal, pools, onProgress, ...options }: ScoreOptions & { nulls: number; seed: number },
-): Promise<Float64Array> {
+  { nulls: runs, seed, signal, pools, onProgress, remember, ...options }: ScoreOptions & { nulls: number; seed: number },
+): Promise<Array<number | string>> {
   const random = new Random(seed).fork(name);
   const done = (count: number): void => onProgress?.({ label: `${name} null`, done: count, total: runs, unit: 'runs' });
   const drawn = options.null === 'random-features' ? pools : undefined;
   const norms = drawn ? undefined : metric.norms?.(x, y);
-  if (norms) {
+  if (norms && (!remember || remember.plain)) {
     const share = options.shareNulls ?? oneByOne;
     const sums = await share(norms.product, runs, () => random.permutation(n), { signal, done });
-    return sums.map(norms.value);
+    return Array.from(sums.map(norms.value));
   }
   const identity = Uint32Array.from({ length: n }, (_, i) => i);
-  const values = new Float64Array(runs);
+  const valueOf = async (draw: Draw): Promise<number> => {
+    if ('y' in draw) {
+      const rx = await metric.prepare(randomSide('random X', draw.x, draw.idsX));
+      const ry = await metric.prepare(randomSide('random Y', draw.y, draw.idsY));
+      return metric.value(rx, ry, identity, true);
+    }
+    if (!norms) return metric.value(x, y, draw.order, true);
+    const sums = await oneByOne(norms.product, 1, () => draw.order, { signal, done: () => undefined });
+    return sums.map(norms.value)[0];
+  };
+  const values: Array<number | string> = [];
   for (let run = 0; run < runs; run++) {
     checkAborted(signal, name);
-    if (drawn) {
-      const rx = await metric.prepare(randomSide('random X', drawn.x, n, random));
-      const ry = await metric.prepare(randomSide('random Y', drawn.y, n, random));
-      values[run] = await metric.value(rx, ry, identity, true);
-    } else {
-      values[run] = await metric.value(x, y, random.permutation(n), true);
-    }
+    // Drawn in every call, so that run i is the same whichever runs are made here.
+    const draw: Draw = drawn
+      ? { ...drawn, idsX: randomIds(drawn.x, n, random), idsY: randomIds(drawn.y, n, random) }
+      : { order: random.permutation(n) };
+    const make = async (): Promise<number | string> => plainNumber(await valueOf(draw));
+    values.push(remember ? await remember(nullRun(name, run), make) : await make());
     done(run + 1);
     await breathe();
   }
   return values;
 }
+
+/** What a null run pairs: the same rows in another order, or random rows of both pools. */
+type Draw = { order: Uint32Array } | { x: Matrix; y: Matrix; idsX: Uint32Array; idsY: Uint32Array };
 
 /** Level of the intervals of scores. */
 const LEVEL = 0.95;
@@ -216,10 +248,12 @@ function requirePools(X: Matrix, Y: Matrix, pools: ScoreOptions['pools']): void 
   }
 }
 
-/** n different rows of the pool. */
-function randomSide(name: string, pool: Matrix, n: number, random: Random): Side {
-  const ids = random.permutation(pool.rows).subarray(0, n);
-  const data = new Float32Array(n * pool.cols);
+/** n different rows of the pool, by number. */
+const randomIds = (pool: Matrix, n: number, random: Random): Uint32Array =>
+  random.permutation(pool.rows).subarray(0, n);
+
+function randomSide(name: string, pool: Matrix, ids: Uint32Array): Side {
+  const data = new Float32Array(ids.length * pool.cols);
   ids.forEach((id, i) => data.set(row(pool, id), i * pool.cols));
-  return new Side(name, matrix(n, pool.cols, data));
+  return new Side(name, matrix(ids.length, pool.cols, data));
 }

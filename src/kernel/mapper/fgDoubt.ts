@@ -8,6 +8,7 @@ import { matrixId } from '../io/hash.js';
 import * as picture from '../present/mapper.js';
 import { KEPT, nulls as nullRuns, nullsOf, thing } from '../verb/common.js';
 import { choice, flag, group, membersGiven, numbers, only, real, value, whole, type Given } from '../verb/option.js';
+import { CLUSTER, type Pieces } from '../verb/split.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import {
   findings as findingsOf,
@@ -19,13 +20,13 @@ import {
 import { mapperGraph } from './graph.js';
 import { layoutVersion } from './layoutVersion.js';
 import { NULL_KINDS } from './nullData.js';
-import { mapperNulls } from './nulls.js';
+import { mapperNulls, nullRunNames } from './nulls.js';
 import { PIPELINE, PLAN, type LensSpec, type MapperOptions, type PlanOptions } from './options.js';
 import { nodeOverlap } from './overlap.js';
 import { graphArg, points } from './points.js';
 import { describeSample, ripsPersistence, ripsSettings } from './ripsSample.js';
-import { mapperStability } from './stability.js';
-import { mapperSweep } from './sweep.js';
+import { drawNames, mapperStability } from './stability.js';
+import { mapperSweep, sweepRunNames } from './sweep.js';
 import type { MapperGraph } from './types.js';
 
 const matrixIds = (
@@ -109,6 +110,15 @@ export const extended = syncVerb({
   show: (found, { options }, graph) => picture.extendedItems(found, functionName(graph, options.by)),
 });
 
+/** Pieces of work that makes a graph of as many points again and again. */
+const runsOf = (x: Matrix, names: readonly string[], graphs: number, unit: string): Pieces => ({
+  pieces: names,
+  work: { amount: names.length * graphs, unit },
+  // The points, those drawn, and their neighbours or distances by blocks.
+  memory: 12 * x.rows * x.cols + 2 ** 28,
+  disk: 2048 * names.length * graphs,
+});
+
 const NULLS = {
   nulls: nullsOf(NULL_KINDS, { doc: 'Null data sets that the same pipeline runs on.', runs: 20, min: 1 }),
   by: nodeFunction,
@@ -121,7 +131,7 @@ const nullOptions = (given: Given<typeof NULLS>) => ({
 export const nulls = verb({
   doc: 'The same pipeline on null data: distributions of nodes, edges, components, loops, noise and the longest branch and loop beside those of the points, with p; one null graph to be shown beside. A call that was stopped goes on where it was; the same call again loads the result.',
   args: [points],
-  options: { ...PIPELINE, ...NULLS, ...KEPT },
+  options: { ...PIPELINE, ...NULLS, ...CLUSTER, ...KEPT },
   errors: ['Precomputed distances have no null data.'],
   check: ({ distances }) => refuseNulls('nulls', distances),
   async run({ options, call, remember }, x) {
@@ -136,6 +146,11 @@ export const nulls = verb({
     resume: true,
     inputs: matrixIds,
     parameters: ({ given }) => asParameters({ pipeline: pipelineGiven(given), settings: nullOptions(given) }),
+  },
+  split: {
+    unit: 'null graphs',
+    version: 1,
+    pieces: (options, x) => runsOf(x, nullRunNames(nullOptions(options)), 1, 'null graphs'),
   },
   show: (found) => picture.nullItems(found),
 });
@@ -175,7 +190,7 @@ function sweepSettings({ draws, nulls, ...rest }: Given<typeof SWEEP>) {
 export const sweep = verb({
   doc: 'The pipeline over a grid of cubes × overlap, lens and neighbours computed once: heatmaps of components, loops, noise share and stability. A call that was stopped goes on where it was.',
   args: [points],
-  options: { ...PLAN, ...SWEEP, ...KEPT },
+  options: { ...PLAN, ...SWEEP, ...CLUSTER, ...KEPT },
   errors: ['Precomputed distances have no null data.'],
   check: ({ distances, nulls }) => refuseNulls('sweep', nulls.runs ? distances : undefined),
   run: ({ options, call, remember }, x) =>
@@ -188,6 +203,14 @@ export const sweep = verb({
     inputs: matrixIds,
     parameters: ({ given }) =>
       asParameters({ pipeline: pipelineGiven(only(PLAN, given)), settings: sweepSettings(only(SWEEP, given)) }),
+  },
+  split: {
+    unit: 'cells, draws and null sweeps',
+    version: 1,
+    pieces(options, x) {
+      const { names, graphs } = sweepRunNames(sweepSettings(only(SWEEP, options)));
+      return runsOf(x, names, graphs / names.length, 'graphs');
+    },
   },
   show: (found) => picture.sweepItems(found),
 });
@@ -215,7 +238,7 @@ function stabilitySettings({ draws, pairs }: Given<typeof STABILITY>) {
 export const stability = verb({
   doc: 'The pipeline on points drawn again: how well each node comes back, and how often points that share a node or a component share one again, beside chance. A call that was stopped goes on where it was.',
   args: [points],
-  options: { ...PIPELINE, ...STABILITY, ...KEPT },
+  options: { ...PIPELINE, ...STABILITY, ...CLUSTER, ...KEPT },
   async run({ options, call, remember }, x) {
     const pipeline = only(PIPELINE, options) as MapperOptions;
     const graph = await mapperGraph(x, { ...pipeline, ...call });
@@ -228,6 +251,11 @@ export const stability = verb({
     resume: true,
     inputs: matrixIds,
     parameters: ({ given }) => asParameters({ pipeline: pipelineGiven(given), settings: stabilitySettings(given) }),
+  },
+  split: {
+    unit: 'draws',
+    version: 1,
+    pieces: (options, x) => runsOf(x, drawNames(stabilitySettings(options)), 1, 'graphs'),
   },
   show: (found) => picture.stabilityItems(found),
 });

@@ -82,6 +82,12 @@ export function inPlace(x: Matrix, index: Int32Array, drawn: Matrix): Matrix {
   return out;
 }
 
+const runName = (kind: NullKind, seed: number): string => `${kind} ${seed}`;
+
+/** Runs that mapperNulls asks `remember` for; the first one, whose graph is shown, is made in every call. */
+export const nullRunNames = ({ kind = 'rotated', runs = 20, seed = 0 }: MapperNullOptions): string[] =>
+  Array.from({ length: Math.max(0, runs - 1) }, (_, i) => runName(kind, seed + i + 1));
+
 /**
  * Runs `make` on null data `runs` times and compares with `graph`, which it made of x. A lens of the points is computed
  * anew from each null data set; values that are given per point (a column, a firing rate) stay with their rows.
@@ -109,7 +115,7 @@ export async function mapperNulls(
   const statistics: GraphStatistics[] = [graphStatistics(first, by)];
   for (let run = 1; run < runs; run++) {
     call.onProgress?.({ label: 'Null graphs', done: run, total: runs });
-    statistics.push(await remember(`${kind} ${seed + run}`, async () => graphStatistics(await graphOf(run), by)));
+    statistics.push(await remember(runName(kind, seed + run), async () => graphStatistics(await graphOf(run), by)));
   }
   const observed = graphStatistics(graph, by);
   return {

@@ -215,6 +215,17 @@ function summarise(
   };
 }
 
+/** Runs that mapperStability asks `remember` for. */
+export function drawNames({
+  runs = 20,
+  resample = 'bootstrap',
+  share = 0.8,
+  pairs = 2000,
+  seed = 0,
+}: MapperStabilityOptions): string[] {
+  return Array.from({ length: runs }, (_, run) => `${resample} ${share} ${pairs} ${seed} ${run}`);
+}
+
 /**
  * Draws the points again and runs the same pipeline on each draw, lens included. A node made by the cover alone comes back
  * too: compare with the stability of null data. Shares and Jaccard indices of a graph without nodes are NaN.
@@ -240,6 +251,7 @@ export async function mapperStability(
   const of = nodesOfPoints(graph, graph.points);
   const pairs = choosePairs(graph, of, componentOfPoints(graph, of), count, seed);
   const draws: Draw[] = [];
+  const names = drawNames(settings);
   for (let run = 0; run < runs; run++) {
     call.onProgress?.({ label: 'Stability', done: run, total: runs, unit: 'draws' });
     const make = async (): Promise<Draw> => {
@@ -249,7 +261,7 @@ export async function mapperStability(
       const drawn = await mapperGraph(rowsOf(x, rows), { ...optionsOf(plan, rows), cover, signal: call.signal });
       return compareDraw(graph, drawn, rows, pairs, random);
     };
-    draws.push(await remember(`${resample} ${share} ${count} ${seed} ${run}`, make));
+    draws.push(await remember(names[run], make));
   }
   return { runs, seed, resample, ...summarise(graph, draws, pairs) };
 }

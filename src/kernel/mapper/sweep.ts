@@ -186,6 +186,22 @@ function withNull(cell: GraphStatistics, runs: readonly GraphStatistics[]): Swee
   };
 }
 
+const cellName = (cover: Grid['covers'][number], seed: number): string => `cell ${JSON.stringify(cover)} ${seed}`;
+const drawName = ({ covers }: Grid, draw: number, seed: number): string =>
+  `draw ${draw} ${seed} ${JSON.stringify(covers)}`;
+const nullName = ({ covers }: Grid, kind: NullKind, seed: number): string =>
+  `null ${kind} ${seed} ${JSON.stringify(covers)}`;
+
+/** Runs that mapperSweep asks `remember` for, and the graphs that all of them make. */
+export function sweepRunNames(settings: MapperSweepOptions): { names: string[]; graphs: number } {
+  const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
+  const grid = gridOf(settings);
+  const names = grid.covers.map((cover) => cellName(cover, seed));
+  for (let draw = 0; draw < bootstraps; draw++) names.push(drawName(grid, draw, seed));
+  for (let run = 0; run < nulls; run++) names.push(nullName(grid, kind, nullSeed + run));
+  return { names, graphs: grid.covers.length * (1 + bootstraps + nulls) };
+}
+
 /** What a sweep works on. */
 interface Sweep {
   x: Matrix;
@@ -203,7 +219,7 @@ interface Sweep {
 function sweepCells({ x, grid, graphs, compared, remember, progress, seed }: Sweep): Promise<Kept[]> {
   return inTurn(grid.covers, async (cover, cell) => {
     progress(1);
-    return remember(`cell ${JSON.stringify(cover)} ${seed}`, async () => {
+    return remember(cellName(cover, seed), async () => {
       const graph = await graphs.of(cell);
       const component = componentOfPoints(graph, nodesOfPoints(graph, x.rows));
       const components = Array.from(compared, (i) => component[i]);
@@ -217,9 +233,7 @@ function sweepDraws(sweep: Sweep, draws: number): Promise<Array<Array<number | n
   return inTurn(Array.from({ length: draws }), async (_, draw) => {
     progress(grid.covers.length);
     const random = new Random(seed).fork(`sweep draw ${draw}`);
-    return remember(`draw ${draw} ${seed} ${JSON.stringify(grid.covers)}`, () =>
-      bootstrapDraw(x, options, grid, graphs, random, call),
-    );
+    return remember(drawName(grid, draw, seed), () => bootstrapDraw(x, options, grid, graphs, random, call));
   });
 }
 
@@ -229,7 +243,7 @@ function sweepNulls(sweep: Sweep, kind: NullKind, runs: number, seed: number): P
   const source = runs > 0 ? new NullData(kept.matrix, kind) : undefined;
   return inTurn(Array.from({ length: runs }), async (_, run) => {
     progress(grid.covers.length);
-    return remember(`null ${kind} ${seed + run} ${JSON.stringify(grid.covers)}`, async () => {
+    return remember(nullName(grid, kind, seed + run), async () => {
       const drawn = inPlace(x, kept.index, await source!.draw(seed + run, { signal: call.signal }));
       const graphs = new Graphs(drawn, options, grid, call);
       return inTurn(grid.covers, async (_cover, cell) => graphStatistics(await graphs.of(cell)));

@@ -38,6 +38,10 @@ export function requireTokenizer(model: LanguageModel, tokens: TokenSet): void {
   );
 }
 
+/** Sequences of one forward pass. */
+export const sequencesPerPass = (context: number, batchTokens = 2048): number =>
+  Math.max(1, Math.floor(batchTokens / context));
+
 /** Columns that captureActivations gives for a hook: all heads together where the hook has heads. */
 export function capturedWidth(model: LanguageModel, hook: string): number {
   return model.hookWidth(hook) * hookHeads(model.config, hook);
@@ -85,7 +89,7 @@ export async function* captureHooks(
   }
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
   checkEdits(options.edits, { model, tokens: asked, length: context });
-  const perBlock = Math.max(1, Math.floor((options.batchTokens ?? 2048) / context));
+  const perBlock = sequencesPerPass(context, options.batchTokens);
   const what = hooks.join(', ');
   for (let s = first; s < first + count; s += perBlock) {
     checkAborted(options.signal, `capturing ${what}`);

@@ -2,6 +2,7 @@
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';
+import type { SplitCall, Spread } from './split.js';
 
 /** Answers a call of a live view. The signal is aborted when the answer is no longer needed. */
 export type LiveHandler = (method: string, params: Json, signal: AbortSignal) => Promise<Json>;
@@ -30,6 +31,10 @@ export interface SessionContext {
   live(view: string, handler: LiveHandler): void;
   /** What is written into records of results beside them: the cell that runs, and key figures so far. */
   madeBy?(): MadeBy;
+  /** How calls that split are made when they do not say it themselves (`fgnb submit`); default in one piece, here. */
+  readonly cluster?: Spread;
+  /** Takes a call that would be spread, instead of an engine: a dry run. It throws. */
+  readonly planOnly?: (call: SplitCall, how: Spread) => never;
   /** Key figures of a headless run: `fgnb run` prints them at the end. */
   keyFigure(name: string, value: string): void;
 }

@@ -9,6 +9,7 @@ import { currentDevice } from '../compute/device.js';
 import { longCall } from '../compute/nativeCall.js';
 import type { SessionContext } from './context.js';
 import { FeatureNames } from './featureNames.js';
+import type { Spreader } from './split.js';
 
 export class Environment {
   /** Results that took real work. */
@@ -22,7 +23,11 @@ export class Environment {
   /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
   private readonly running = new WeakMap<AbortSignal, number>();
 
-  constructor(readonly context: SessionContext) {
+  /** @param spread runs the shards of calls that are split; the room of engines stands above this one */
+  constructor(
+    readonly context: SessionContext,
+    readonly spread: Spreader = () => Promise.reject(new Error('this session has no engine that runs shards')),
+  ) {
     const options = {
       device: () => currentDevice().description,
       report: (message: string) => context.print(message),

@@ -6,7 +6,13 @@ import { sha256 } from '../io/hash.js';
 import type { Environment } from './environment.js';
 
 /** Gives the value of a run, made at most once for a result; values are plain JSON. */
-export type Remember = <T>(run: string, make: () => Promise<T>) => Promise<T>;
+export interface Remember {
+  <T>(run: string, make: () => Promise<T>): Promise<T>;
+  /** True in a shard: some runs are made elsewhere, and what it gives for them must not be looked at. */
+  readonly partial?: boolean;
+  /** True: every run is made here and now, in any order, and nothing is kept of it. */
+  readonly plain?: boolean;
+}
 
 /** One line of the file. `check` is a hash of the rest: a line that was cut, or that a disk changed, is not used. */
 function lineOf(run: string, value: unknown): string {

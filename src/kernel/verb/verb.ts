@@ -3,16 +3,19 @@
  * arguments, options, what must hold between them, cancel and progress, the kept result, the work, how it is shown.
  */
 import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
-import { asParameters } from '../artifacts/parameters.js';
-import { loadResult, saveResult } from '../artifacts/result.js';
+import type { ArtifactKey } from '../artifacts/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { setDisplay } from '../present/items.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
-import { identityOf, parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
-import { resumable, unfinishedFile, type Remember } from './resume.js';
+import { keptResult, type Checked } from './kept.js';
+import { parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
+import { noteMade, noteVerb, verbOf } from './recipe.js';
+import type { Remember } from './resume.js';
+import { countOf, noteSplit, type Pieces, type ShardFolder, type Spread } from './split.js';
+import { splitCallOf } from './splitCall.js';
 
-type Args = ReadonlyArray<Arg<unknown, unknown>>;
+export type Args = ReadonlyArray<Arg<unknown, unknown>>;
 type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
 type ParsedArgs<A extends Args> = { [I in keyof A]: Awaited<ReturnType<A[I]['parse']>> };
 
@@ -47,7 +50,7 @@ export interface Keep<A extends Args, S extends Schema, T, K extends string = st
   load?(folder: string, ...args: ParsedArgs<A>): Promise<NoInfer<T>>;
 }
 
-interface Declared<A extends Args, S extends Schema> {
+export interface Declared<A extends Args, S extends Schema> {
   /** What it does, gives and refuses: a paragraph. The first sentence stands alone. */
   readonly doc: string;
   readonly args: readonly [...A];
@@ -60,11 +63,33 @@ interface Declared<A extends Args, S extends Schema> {
   check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
 }
 
-interface Declaration<A extends Args, S extends Schema, T, K extends string = string> extends Declared<A, S> {
+/**
+ * How a call splits (split.ts). With named runs and without `make` and `merge`, shards are made and merged through
+ * `remember`: the work asks for all of its runs before it looks at any.
+ */
+export interface Split<A extends Args, S extends Schema, T> {
+  /** What a piece is: "sequences". */
+  readonly unit: string;
+  /** Raised when shards of the same call hold something else. */
+  readonly version: number;
+  pieces(options: Parsed<S>, ...args: ParsedArgs<A>): Pieces;
+  /** Of verbs that keep their result by functions of their own: its identity. */
+  key?(options: Parsed<S>, ...args: ParsedArgs<A>): ArtifactKey;
+  /** Of verbs that keep nothing: identities of what went in. The merged result is kept as kind "merged". */
+  inputs?(options: Parsed<S>, ...args: ParsedArgs<A>): Record<string, string | undefined>;
+  /** Makes a shard; what it needs to go on when it was stopped it leaves at `resume`. */
+  make?(work: Work<S> & ShardFolder & { readonly resume: string }, ...args: ParsedArgs<A>): Promise<void>;
+  /** Does the work of `run` with the pieces at hand. */
+  merge?(work: Work<S> & { readonly shards: readonly ShardFolder[] }, ...args: ParsedArgs<A>): Promise<NoInfer<T>>;
+}
+
+export interface Declaration<A extends Args, S extends Schema, T, K extends string = string> extends Declared<A, S> {
   /** What every call does first, whether or not its result is kept already: something to look at and to tell. */
   before?(work: Omit<Work<S>, 'remember'>, ...args: ParsedArgs<A>): Promise<void>;
   run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
   readonly keep?: Keep<A, S, T, K>;
+  /** That calls can be split; the options of such a verb have `...CLUSTER`. */
+  readonly split?: Split<A, S, T>;
   readonly show?: Show<A, S, T>;
 }
 
@@ -99,6 +124,8 @@ export interface Verb<A extends readonly unknown[], S extends Schema, Result, Ki
   /** Kinds of artifacts that calls make. */
   readonly kinds: readonly string[];
   readonly sync: boolean;
+  /** Whether calls can be split into shards (option `cluster`). */
+  readonly splits: boolean;
   /** The function that cells call. `name` is "fg.mapper.graph". */
   bind(env: Environment, name: string): (...given: unknown[]) => unknown;
   /** Only types. */
@@ -137,17 +164,11 @@ export type Call<V> =
             : (...args: [...A, options: Given<S>]) => Result
     : never;
 
-interface Checked {
-  options: Parsed<Schema>;
-  args: unknown[];
-  given: object | undefined;
-}
-
 /** The arguments; those that take time, such as the values of a tensor, as promises. */
 function readArgs(
   name: string,
   { args: expected, options: schema }: Declared<Args, Schema>,
-  given: unknown[],
+  given: readonly unknown[],
 ): unknown[] {
   const last = Object.keys(schema ?? {}).length > 0 ? ['options'] : [];
   const most = expected.length + last.length;
@@ -160,57 +181,11 @@ function readArgs(
 }
 
 /** Behind the arguments: options, then what must hold between them. */
-function checked(name: string, declared: Declared<Args, Schema>, given: unknown[], args: unknown[]): Checked {
+function checked(name: string, declared: Declared<Args, Schema>, given: readonly unknown[], args: unknown[]): Checked {
   const last = given[declared.args.length];
   const options = parseOptions(name, last, declared.options ?? {});
   declared.check?.(options, ...args);
   return { options, args, given: last as object | undefined };
-}
-
-/** Makes the result, or loads it when the same call made it before. */
-async function keptResult<T>(
-  declared: Declaration<Args, Schema, T>,
-  { options, args, given }: Checked,
-  work: Omit<Work<Schema>, 'remember'>,
-): Promise<T> {
-  const { keep, run } = declared;
-  const plainly: Remember = (_, make) => make();
-  if (!keep) return run({ ...work, remember: plainly }, ...args);
-  const { env } = work;
-  const inputs = keep.inputs(options, ...args);
-  const key = {
-    kind: keep.kind,
-    parameters:
-      keep.parameters?.({ given: given ?? {}, parsed: options }, ...args) ??
-      asParameters(identityOf(given, declared.options ?? {})),
-    inputs: Object.fromEntries(Object.entries(inputs).filter((e): e is [string, string] => e[1] !== undefined)),
-    codeVersion: keep.version,
-  };
-  const fresh = (options as { fresh?: boolean }).fresh;
-  const unfinished = keep.resume ? unfinishedFile(env, `${keep.kind}-${env.store.idOf(key).slice(0, 16)}`) : undefined;
-  const make = (): Promise<T> =>
-    unfinished === undefined
-      ? run({ ...work, remember: plainly }, ...args)
-      : resumable(env, unfinished, fresh, (remember) => run({ ...work, remember }, ...args));
-  const { value, cached, record } = await env.store.compute<T>(key, {
-    fresh,
-    title: keep.title?.(...args) ?? keep.what,
-    unfinished,
-    make: async (folder) => {
-      const made = await make();
-      await (keep.save ? keep.save(folder, made) : saveResult(folder, made as T & object));
-      return ownId(made);
-    },
-    load: (folder) => (keep.load ? keep.load(folder, ...args) : (loadResult(folder) as Promise<T>)),
-  });
-  env.tellCached(keep.what, cached, record);
-  return value;
-}
-
-/** A result with an identity of its own, such as a layout or a graph, is found by that one too. */
-function ownId(made: unknown): string | undefined {
-  const id = typeof made === 'object' && made !== null && 'id' in made ? made.id : undefined;
-  return typeof id === 'string' && /^[0-9a-f]{64}$/.test(id) ? id : undefined;
 }
 
 function displayed<T>(
@@ -237,18 +212,35 @@ export function verb<const A extends Args, const S extends Schema, T, const K ex
     ...about(declared, declared.keep && [declared.keep.kind]),
     ...(declared.keep ? { keep: { kind: declared.keep.kind, version: declared.keep.version } } : {}),
     sync: false,
-    bind:
-      (env, name) =>
-      async (...given) => {
-        const call = checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
-        const value = await env.call(call.options as CallOptions, async (own) => {
-          const work = { env, options: call.options, call: own };
-          await declared.before?.(work, ...call.args);
-          return keptResult(declared, call, work);
-        });
-        return displayed(value, declared.show, env, call);
-      },
+    splits: declared.split !== undefined,
+    bind: (env, name) => bound(declared, env, name),
   };
+}
+
+function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name: string) {
+  const read = async (given: readonly unknown[]): Promise<Checked> =>
+    checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
+  const called = async (...given: unknown[]): Promise<T> => {
+    const call = await read(given);
+    const { cluster } = call.options as { cluster?: Spread };
+    const spread = declared.split && (cluster ?? env.context.cluster);
+    const value = await env.call(call.options as CallOptions, async (own) => {
+      const work = { env, options: call.options, call: own };
+      await declared.before?.(work, ...call.args);
+      const split = spread && splitCallOf({ declared, name, env }, call, given);
+      return split && countOf(split) > 0
+        ? (env.spread(split, spread, own) as Promise<T>)
+        : keptResult(declared, call, work);
+    });
+    noteMade(value, name, given);
+    return displayed(value, declared.show, env, call);
+  };
+  // Beside its own result a verb may keep what it found of a pairing.
+  const kept = about(declared, declared.keep && [declared.keep.kind]).kinds.some((kind) => kind !== 'conformance');
+  noteVerb(called, name, kept);
+  if (declared.split)
+    noteSplit(called, async (given) => splitCallOf({ declared, name, env }, await read(given), given));
+  return called;
 }
 
 /** Declares a verb whose options may be a list; the results are then made together. */
@@ -274,10 +266,15 @@ export function listedVerb<const A extends Args, const S extends Schema, T, cons
     listed: true,
     bind: (env, name) => {
       const single = one.bind(env, name);
-      return (...given) => {
+      const called = async (...given: unknown[]): Promise<unknown> => {
         const last = given[declared.args.length];
-        return Array.isArray(last) ? all(env, name, given, last) : single(...given);
+        if (!Array.isArray(last)) return single(...given);
+        const made = await all(env, name, given, last);
+        made.forEach((one, i) => noteMade(one, name, [...given.slice(0, declared.args.length), last[i]]));
+        return made;
       };
+      noteVerb(called, name, verbOf(single)!.keeps);
+      return called;
     },
   };
 }
@@ -301,11 +298,14 @@ export function syncVerb<const A extends Args, const S extends Schema, T>(
   return {
     ...about(declared),
     sync: true,
+    splits: false,
     bind:
       (env, name) =>
       (...given) => {
         const call = checked(name, declared, given, readArgs(name, declared, given));
-        return displayed(declared.run({ env, options: call.options }, ...call.args), declared.show, env, call);
+        const value = declared.run({ env, options: call.options }, ...call.args);
+        noteMade(value, name, given);
+        return displayed(value, declared.show, env, call);
       },
   };
 }

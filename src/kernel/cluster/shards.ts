@@ -1,0 +1,92 @@
+/** Shards on the disk: made one at a time by whoever comes first, checked byte for byte, and merged when all are there. */
+import path from 'node:path';
+import type { ArtifactStore } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import type { ShardFolder, SplitCall } from '../verb/split.js';
+import { rangesOf, shardKey, type Plan, type ShardRange } from './plan.js';
+
+/** Makes a shard unless it is there. Two tasks that are given the same one make it once. */
+export async function makeShard(
+  call: SplitCall,
+  plan: Plan,
+  shard: ShardRange,
+  own: Required<CallOptions>,
+): Promise<{ cached: boolean }> {
+  const { store } = call;
+  const key = shardKey(plan, shard);
+  const resume = path.join(store.folder, 'unfinished', `shard-${store.idOf(key).slice(0, 16)}`);
+  const { cached } = await store.compute(key, {
+    title: `shard ${shard.index} of ${plan.shards.length}: ${plan.title}`,
+    unfinished: resume,
+    make: (folder) => call.make({ folder, from: shard.from, to: shard.to, resume }, own),
+    load: (folder) => Promise.resolve(folder),
+  });
+  return { cached };
+}
+
+/** The shards that are not there, by their records alone: quick, for progress. */
+export async function missingShards(store: ArtifactStore, plan: Plan): Promise<ShardRange[]> {
+  const found = await Promise.all(plan.shards.map((shard) => store.keptRecord(shardKey(plan, shard))));
+  return plan.shards.filter((_, i) => found[i] === undefined);
+}
+
+/** Shards of a plan are absent, damaged or of another device: the merge is refused, and which they are is said. */
+export class ShardsError extends Error {
+  constructor(
+    message: string,
+    readonly indexes: readonly number[],
+  ) {
+    super(message);
+  }
+}
+
+/** What a device gives: processors differ in the number of cores, which changes no bit. */
+const deviceOf = (described: string): string => described.replace(/\b\d+ cores?, /, '');
+
+/** All shards, every byte read. @throws ShardsError that names those that cannot be merged */
+export async function checkedShards(store: ArtifactStore, plan: Plan): Promise<ShardFolder[]> {
+  const folders: ShardFolder[] = [];
+  const wrong = { absent: [] as number[], damaged: [] as number[] };
+  const devices = new Map<string, number[]>();
+  for (const shard of plan.shards) {
+    const found = await store.checked(shardKey(plan, shard));
+    if (typeof found === 'string') {
+      wrong[found].push(shard.index);
+      continue;
+    }
+    const device = deviceOf(found.record.device);
+    devices.set(device, [...(devices.get(device) ?? []), shard.index]);
+    folders.push({ folder: found.folder, from: shard.from, to: shard.to });
+  }
+  const said = (['absent', 'damaged'] as const)
+    .filter((how) => wrong[how].length > 0)
+    .map((how) => `shards ${rangesOf(wrong[how])} are ${how}`);
+  if (said.length > 0)
+    throw new ShardsError(
+      `plan ${plan.id.slice(0, 16)} of ${plan.call} cannot be merged: of ${plan.shards.length} shards (0 to ${plan.shards.length - 1}), ${said.join(' and ')}; submit the call again to make them`,
+      [...wrong.absent, ...wrong.damaged],
+    );
+  if (devices.size > 1)
+    throw new ShardsError(
+      `plan ${plan.id.slice(0, 16)} of ${plan.call} cannot be merged: its shards were made by different devices, whose last bits differ: ${[...devices].map(([device, of]) => `${rangesOf(of)} by ${device}`).join('; ')}. Say { cluster: { device } } and delete one kind`,
+      [...devices.values()].sort((a, b) => a.length - b.length)[0],
+    );
+  return folders;
+}
+
+/** The result of a call: loaded where it is there, else made of all shards, which are then deleted. */
+export async function mergedResult(call: SplitCall, plan: Plan, own: Required<CallOptions>): Promise<unknown> {
+  if (await call.kept()) return call.merge([], own);
+  let shards: ShardFolder[];
+  try {
+    shards = await checkedShards(call.store, plan);
+  } catch (error) {
+    // Another process may have merged and deleted them meanwhile.
+    if (error instanceof ShardsError && (await call.kept())) return call.merge([], own);
+    throw error;
+  }
+  const result = await call.merge(shards, own);
+  // Only what stands on the disk by itself makes its shards needless.
+  if (await call.kept()) for (const shard of plan.shards) await call.store.drop(shardKey(plan, shard));
+  return result;
+}

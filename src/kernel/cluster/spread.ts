@@ -1,0 +1,117 @@
+/** Spreading a call: its plan, an engine, and the result of all shards. */
+import fs from 'node:fs/promises';
+import type { ArtifactStore } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { currentDevice } from '../compute/device.js';
+import { FileLock } from '../io/lock.js';
+import type { SessionContext } from '../verb/context.js';
+import type { SplitCall, Spread, Spreader } from '../verb/split.js';
+import { followSlurm, liveSubmission } from './follow.js';
+import { jobFolder, writePlan, type PlanFile, type Submission } from './jobFolder.js';
+import { runLocally } from './local.js';
+import { planOf, rangesOf, type Plan, type ShardRange } from './plan.js';
+import { checkedShards, mergedResult, missingShards, ShardsError } from './shards.js';
+import { cancelJobs, submitArray } from './slurm.js';
+
+/** Says something in the cell. */
+export type Say = (line: string) => void;
+
+/** What tasks read. @throws NoRecipe when another process cannot make the call */
+export function planFileOf(call: SplitCall, plan: Plan): PlanFile {
+  return { plan, recipe: call.recipe(), notebookFolder: call.notebookFolder, device: currentDevice().device };
+}
+
+/** What is submitted: a plan, and the store that its shards go to. */
+export interface Target {
+  readonly store: ArtifactStore;
+  readonly file: PlanFile;
+}
+
+/** Shards that are to be made: those that are not there, and those that are damaged. */
+async function unmade(store: ArtifactStore, plan: Plan): Promise<readonly ShardRange[]> {
+  const missing = await missingShards(store, plan);
+  if (missing.length > 0) return missing;
+  try {
+    await checkedShards(store, plan);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ShardsError)) throw error;
+    return plan.shards.filter(({ index }) => error.indexes.includes(index));
+  }
+}
+
+/** Submits what is missing of a plan, unless jobs of it wait or run already: then these are followed. */
+export async function submitPlan(
+  { store, file }: Target,
+  how: Spread,
+  say: Say,
+  signal?: AbortSignal,
+): Promise<Submission | undefined> {
+  const { plan } = file;
+  const folder = jobFolder(store.folder, plan.id);
+  const id = plan.id.slice(0, 16);
+  await fs.mkdir(folder, { recursive: true });
+  const lock = await FileLock.take(`${folder}.lock`, { signal });
+  try {
+    const live = await liveSubmission(folder);
+    if (live) {
+      say(`${plan.call}: following what was submitted before (Slurm ${live.array}, plan ${id})`);
+      return live;
+    }
+    const shards = (await unmade(store, plan)).map(({ index }) => index);
+    if (shards.length === 0) return undefined;
+    await writePlan(folder, file);
+    const made = await submitArray(folder, file, how, shards);
+    say(
+      `${plan.call}: submitted shards ${rangesOf(shards)} of ${plan.shards.length} to Slurm as ${made.array}, the merge as ${made.merge} (plan ${id})`,
+    );
+    return made;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Submits and follows until every shard is there, and submits again what a lost node, the time or the memory ended. */
+export async function throughSlurm(target: Target, asked: Spread, say: Say, own: Required<CallOptions>): Promise<void> {
+  const { plan } = target.file;
+  let how = asked;
+  for (let attempt = 0; ; attempt++) {
+    const submission = await submitPlan(target, how, say, own.signal);
+    if (submission === undefined) return;
+    const failed = await followSlurm(target.store, plan, submission, own).catch((error: unknown) => {
+      if (own.signal.aborted)
+        say(
+          `${plan.call}: no longer followed; its jobs go on. The same call follows them again; fg.cluster.cancel('${plan.id.slice(0, 16)}') ends them`,
+        );
+      throw error;
+    });
+    if (failed === undefined) return;
+    // The merge waits for tasks that will never be.
+    await cancelJobs(submission);
+    if (!failed.retryable || attempt >= (asked.retries ?? 2))
+      throw new Error(
+        `${plan.call}: shards ${rangesOf(failed.shards)} of ${plan.shards.length} failed on Slurm. ${failed.said}\nThe others are kept; the same call submits what is missing`,
+      );
+    how = failed.retry(how, plan);
+    say(`${plan.call}: ${failed.said}; submitting shards ${rangesOf(failed.shards)} again`);
+  }
+}
+
+/** Runs the shards of a call on the engine that was asked for, and gives the merged result. */
+export function spreader({ print, planOnly }: Pick<SessionContext, 'print' | 'planOnly'>): Spreader {
+  const say: Say = (line) => print(line);
+  return async (call, how, own) => {
+    if (await call.kept()) return call.merge([], own);
+    if (planOnly) return planOnly(call, how);
+    const plan = planOf(call, how.shards);
+    const { store } = call;
+    if (how.engine === 'slurm') await throughSlurm({ store, file: planFileOf(call, plan) }, how, say, own);
+    else {
+      const folder = jobFolder(store.folder, plan.id);
+      if ((how.processes ?? 1) > 1) await writePlan(folder, planFileOf(call, plan));
+      const device = how.device ?? currentDevice().device;
+      await runLocally(call, plan, await unmade(store, plan), { how, folder, device, own });
+    }
+    return mergedResult(call, plan, own);
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * Calls that split: a verb states, beside its work, how many pieces that has and what they cost. Shards are runs of
+ * pieces; each is made apart, as an artifact, and the result is made of all of them, to the bit as in one process.
+ */
+import type { JsonObject } from '../../protocol/notebook.js';
+import type { ArtifactKey } from '../artifacts/types.js';
+import type { ArtifactStore } from '../artifacts/store.js';
+import type { CallOptions } from '../compute/call.js';
+import { choice, group, text, value, whole, type Parsed } from './option.js';
+import type { Recipe } from './recipe.js';
+import type { Remember } from './resume.js';
+
+/** What the pieces of a call are and cost: worked out from its arguments alone. */
+export interface Pieces {
+  /** How many there are, or the names of the runs that the work asks `remember` for, in that order. */
+  readonly pieces: number | readonly string[];
+  /** Work of all pieces: what, and how much of it. */
+  readonly work: { readonly amount: number; readonly unit: string };
+  /** Bytes that one task holds at once, beside the kernel itself (about 300 MB). */
+  readonly memory: number;
+  /** Bytes of all shards on the disk, about. */
+  readonly disk: number;
+  /** What else shards depend on that changes no result, such as where passes begin. */
+  readonly layout?: JsonObject;
+}
+
+/** A shard that is there: its folder, and its pieces. */
+export interface ShardFolder {
+  readonly folder: string;
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+}
+
+/** What an engine needs of a call that splits. */
+export interface SplitCall {
+  /** "fg.activations.save". */
+  readonly name: string;
+  /** Identity of the result. */
+  readonly key: ArtifactKey;
+  readonly title: string;
+  /** What a piece is: "sequences". */
+  readonly unit: string;
+  /** Raised by the verb when its shards are made otherwise. */
+  readonly version: number;
+  readonly pieces: Pieces;
+  readonly store: ArtifactStore;
+  /** Folder that relative paths of the call start from. */
+  readonly notebookFolder: string;
+  /** How another process makes the call. @throws NoRecipe when it cannot */
+  recipe(): Recipe;
+  /** True when the result is there: calling gives it at once. */
+  kept(): Promise<boolean>;
+  /**
+   * Makes pieces from … to − 1 into an empty folder. `resume`: a path of this shard's own; what a stopped call left
+   * there is taken up.
+   */
+  make(at: { folder: string; from: number; to: number; resume: string }, call: Required<CallOptions>): Promise<void>;
+  /** The result made of all shards, kept; or loaded where it is there. */
+  merge(shards: readonly ShardFolder[], call: Required<CallOptions>): Promise<unknown>;
+}
+
+/** How many pieces a call has. */
+export const countOf = ({ pieces: { pieces } }: Pick<SplitCall, 'pieces'>): number =>
+  typeof pieces === 'number' ? pieces : pieces.length;
+
+/** How a call is spread: the options of every verb that splits. */
+export const SPREAD = {
+  engine: choice(['local', 'slurm'], {
+    doc: "What runs the shards: 'local', this machine; 'slurm', an array of jobs of the cluster, and a job behind them that merges.",
+    default: 'local',
+  }),
+  shards: whole({ doc: 'Shards; never more than there are pieces.', min: 1, max: 100_000, fallback: '8' }),
+  processes: whole({
+    doc: 'Of local: how many processes run shards at once; 1 runs them in this process, whose products use all cores.',
+    min: 1,
+    max: 256,
+    fallback: '1',
+  }),
+  time: text({
+    doc: 'Of Slurm: limit of a task, such as "02:00:00"; a minute before it a task saves what it has and is queued again.',
+    fallback: "the partition's",
+  }),
+  mem: text({ doc: 'Of Slurm: memory of a task, such as "16G".', fallback: 'what the plan says, and 1 GB' }),
+  gres: text({ doc: 'Of Slurm: generic resources of a task, such as "gpu:1".' }),
+  partition: text({ doc: 'Of Slurm.', fallback: "the cluster's default" }),
+  cpus: whole({ doc: 'Of Slurm: cores of a task.', min: 1, fallback: "the cluster's default" }),
+  atOnce: whole({ doc: 'Of Slurm: how many tasks run at once at most.', min: 1, fallback: 'no limit' }),
+  retries: whole({
+    doc: 'Of Slurm: how often shards are submitted again whose task ended by a lost node, the time limit or lack of memory.',
+    min: 0,
+    fallback: '2',
+  }),
+  moreMemory: flagged(
+    'Of Slurm: factor on `mem` when a task that lacked memory is submitted again, such as 2.',
+    'the same memory',
+  ),
+  sbatch: value<readonly string[]>(
+    'options of sbatch such as ["--account=me"]',
+    { doc: 'Of Slurm: further options of sbatch.' },
+    (v) => Array.isArray(v) && v.every((o) => typeof o === 'string' && /^--[a-z][a-z-]*(=[^\n"]*)?$/.test(o)),
+  ),
+  setup: text({ doc: 'Of Slurm: lines of shell before a task starts, such as "module load nodejs".' }),
+  device: choice(['auto', 'cpu', 'cuda', 'webgpu'], { doc: 'Device of tasks.', fallback: 'the one of this session' }),
+} as const;
+
+function flagged(doc: string, fallback: string) {
+  return {
+    ...value<number>('a number from 1 to 16', { doc, fallback }, (v) => typeof v === 'number' && v >= 1 && v <= 16),
+  };
+}
+
+/** Checked, with defaults. */
+export type Spread = Parsed<typeof SPREAD>;
+
+/** The option of verbs that split. */
+export const CLUSTER = {
+  cluster: {
+    ...group(SPREAD, {
+      doc: 'Splits the call into shards that are made apart and merged; the result is the same to the bit. docs/cluster.md says how.',
+      short: 'engine',
+      identity: false,
+      fallback: 'the call is made in one piece',
+    }),
+    parse: (given: unknown, name: string): Spread | undefined =>
+      given === undefined ? undefined : group(SPREAD, { doc: '', short: 'engine' }).parse(given, name),
+  },
+} as const;
+
+/** Runs the shards of a call somewhere and gives its result. */
+export type Spreader = (call: SplitCall, how: Spread, own: Required<CallOptions>) => Promise<unknown>;
+
+/** Ends the work of a shard whose runs are all made. */
+export class ShardDone extends Error {}
+
+/**
+ * What a shard's work gets: it makes the shard's own runs and goes past the others, whose values it must not look at: a
+ * work that splits asks for all of its runs before it looks at any.
+ */
+export function rememberShard(names: readonly string[], { from, to }: { from: number; to: number }, keep: Remember) {
+  const own = new Set(names.slice(from, to));
+  const all = new Set(names);
+  const runs: Array<readonly [string, unknown]> = [];
+  const remember: Remember = async (run, make) => {
+    if (!all.has(run)) throw new Error(`run "${run}" is not in the plan: the plan and the work disagree`);
+    if (!own.has(run)) return notHere(run) as Awaited<ReturnType<typeof make>>;
+    const made = await keep(run, make);
+    runs.push([run, made]);
+    if (runs.length === own.size) throw new ShardDone();
+    return made;
+  };
+  return { remember: Object.assign(remember, { partial: true }), runs };
+}
+
+/** Stands for the value of a run that another shard makes. */
+function notHere(run: string): object {
+  const refuse = (): never => {
+    throw new Error(`the value of run "${run}" is looked at before all runs are asked for`);
+  };
+  return new Proxy(
+    {},
+    // A promise looks for `then` when it settles.
+    { get: (_, name) => (name === 'then' ? undefined : refuse()), has: refuse, ownKeys: refuse },
+  );
+}
+
+type Preparer = (given: readonly unknown[]) => Promise<SplitCall>;
+const preparers = new WeakMap<object, Preparer>();
+
+/** Remembers how calls of a bound verb are split. */
+export function noteSplit(bound: object, prepare: Preparer): void {
+  preparers.set(bound, prepare);
+}
+
+/** A call of a bound verb, to be split: its arguments are checked, nothing is computed. @throws when the verb does not split */
+export function splitCall(bound: unknown, given: readonly unknown[]): Promise<SplitCall> {
+  const prepare = typeof bound === 'function' ? preparers.get(bound) : undefined;
+  if (!prepare)
+    throw new TypeError(
+      `${typeof bound === 'function' ? 'this function' : `a ${typeof bound}`} does not split; give a verb that has the option "cluster", such as fg.activations.save`,
+    );
+  return prepare(given);
+}
