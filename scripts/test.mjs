@@ -14,7 +14,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
 /** Whole notebooks, whole roads and numbers, none of which ask the Node: they run once, on Node 24, where both kernel tiers run. */
-const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens']; // prettier-ignore
+const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens', 'slurm']; // prettier-ignore
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
@@ -144,6 +144,16 @@ function ensureChromium() {
   }
 }
 
+/** Debian's Slurm, through apt when we may: tests that need it say why they are skipped without. */
+function ensureSlurm() {
+  if (fs.existsSync('/usr/sbin/slurmctld') || os.platform() !== 'linux' || process.getuid?.() !== 0) return;
+  heading("installing Debian's Slurm");
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-qq'], { env });
+  const packages = ['slurmctld', 'slurmd', 'slurm-client', 'munge'];
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env });
+}
+
 if (run(process.execPath, ['scripts/ensure-dependencies.mjs']).status !== 0) process.exit(1);
 fs.mkdirSync(results, { recursive: true });
 const onNode24 = wanted('node24') && !unsupported();
@@ -156,6 +166,7 @@ if (needsHarness) {
   heading('VS Code harness');
   if (run(process.execPath, ['test/harness/install.mjs']).status !== 0) process.exit(1);
 }
+if (wanted('kernel') || wanted('node24')) ensureSlurm();
 heading('build');
 if (run(process.execPath, ['scripts/build.mjs']).status !== 0) {
   console.log('\n0 passed, 1 failed, 0 skipped');

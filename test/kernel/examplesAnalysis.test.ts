@@ -57,6 +57,12 @@ describe('examples of analysis', () => {
     expect(figure(stdout, 'Tokens that aligned')).toEqual([100, 100]);
   });
 
+  it('cluster.fgnb runs: what is merged of shards equals the call in one piece', async () => {
+    const { stdout, cells } = await runExample(folder, 'cluster', { stories: 60, steps: 10, nulls: 6 });
+    expect(stdout).toMatch(/Merged equals unsplit +true/);
+    expect(JSON.stringify(cells)).toContain('#SBATCH --array=0-');
+  });
+
   it('bring-your-own.fgnb runs: arrays become stores, A is found in B, and both are drawn in a twin map', async () => {
     const { stdout, cells, html } = await runExample(folder, 'bring-your-own', {});
     expect(figure(stdout, 'Pairs found')).toEqual([24, 24]);

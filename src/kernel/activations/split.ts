@@ -73,6 +73,10 @@ export async function saveShard(
       tokenIds: tokens.tokens.subarray(first * context, end * context),
       ignored: ignored?.subarray(first * context, end * context),
       signal,
+    }).catch(async (error: unknown) => {
+      // A full disk is full for what comes next, too.
+      await rm(beside, { recursive: true, force: true });
+      throw error;
     });
     const digest = await digestFolder(beside, [DIGEST]);
     await writeFileAtomic(join(beside, DIGEST), JSON.stringify(digest));

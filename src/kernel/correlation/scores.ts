@@ -10,7 +10,7 @@ import { Side } from './coordinates.js';
 import type { Metric } from './metric.js';
 import { jaccard } from './neighbours.js';
 import { intervalOf, type Interval } from './bootstrap.js';
-import type { Remember } from '../verb/resume.js';
+import { plainNumber, type Remember } from '../verb/resume.js';
 import { besideNull, requireRuns } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';
@@ -113,10 +113,6 @@ const nullRun = (metric: MetricName, run: number): string => `${metric} ${run}`;
 export const nullRunNames = ({ metrics, nulls = 100 }: Pick<ScoreOptions, 'metrics' | 'nulls'>): string[] =>
   metrics.flatMap((name) => Array.from({ length: nulls }, (_, run) => nullRun(name, run)));
 
-/** A number as JSON holds it, which has neither NaN nor -0. */
-const plainNumber = (value: number): number | string =>
-  Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? '-0' : String(value);
-
 /** The score of a metric beside its null; undefined in a shard. */
 async function score(
   name: MetricName,
@@ -154,7 +150,15 @@ async function nullValues(
   name: MetricName,
   metric: Metric,
   { x, y, n }: { x: unknown; y: unknown; n: number },
-  { nulls: runs, seed, signal, pools, onProgress, remember, ...options }: ScoreOptions & { nulls: number; seed: number },
+  {
+    nulls: runs,
+    seed,
+    signal,
+    pools,
+    onProgress,
+    remember,
+    ...options
+  }: ScoreOptions & { nulls: number; seed: number },
 ): Promise<Array<number | string>> {
   const random = new Random(seed).fork(name);
   const done = (count: number): void => onProgress?.({ label: `${name} null`, done: count, total: runs, unit: 'runs' });

@@ -5,6 +5,7 @@ import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import { ignoredPositions } from '../models/ignored.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import { plainNumber, type Remember } from '../verb/resume.js';
 import { requirePairing } from './conformance.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';
@@ -25,6 +26,8 @@ export interface EvaluateOptions extends CallOptions, CountedOptions {
    * its hook. Default: none.
    */
   interventions?: Intervention | readonly Intervention[];
+  /** Gives parts that are made already; see evaluationParts. */
+  remember?: Remember;
 }
 
 export interface SaeEvaluation extends ReconstructionMetrics {
@@ -80,29 +83,87 @@ export async function evaluateSae(
     throw new RangeError(`sequences must be a positive integer but is ${sequences}`);
   if (context < 2)
     throw new RangeError('evaluation needs sequences of at least 2 tokens: there is no next token to predict');
-  const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
-  const perBatch = Math.max(1, Math.floor(budget / context));
   requirePairing(model, sae, tokens, hook);
   const interventions = listOf(options.interventions);
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);
-  const sums = new EvaluationSums(sae);
   const mask = ignoredPositions(tokens, leftOut(tokens, sae, options));
-  for (let first = 0; first < sequences; first += perBatch) {
-    checkAborted(options.signal, 'SAE evaluation');
-    const batch = Math.min(perBatch, sequences - first);
-    const ids = tokens.tokens.subarray(first * context, (first + batch) * context);
-    const part = (of: Uint8Array | undefined): Uint8Array | undefined =>
-      of?.subarray(first * context, (first + batch) * context);
-    const ignored: Ignored = { mask: part(mask), padding: part(tokens.padding) };
-    await evaluateBatch({ model, sae, hook, interventions }, first, ids, batch, ignored, sums, options.signal);
-    options.onProgress?.({ label: `evaluating ${sae.name}`, done: first + batch, total: sequences, unit: 'sequences' });
-  }
+  const at = { model, sae, hook, interventions };
+  const { perBatch, parts } = evaluationParts(model, tokens, options);
+  const { remember = (_, make) => make() } = options;
+  const all: State[] = [];
+  for (const part of parts)
+    all.push(
+      await remember(part.name, async () =>
+        (await evaluatePart(at, tokens, mask, { ...part, perBatch }, options)).state(),
+      ),
+    );
+  const sums = new EvaluationSums(sae);
+  for (const state of all) sums.addState(state);
   if (sums.reconstruction.tokens === 0)
     throw new RangeError(
       'every token is left out (ignoreTokens, padding, marks of begin and end): nothing to evaluate',
     );
   return sums.result(sequences);
+}
+
+/** Batches of a part: sums are made by part and added in order, wherever the parts are made. */
+const BATCHES_OF_PART = 64;
+
+interface Part {
+  /** What it is remembered by. */
+  readonly name: string;
+  /** Sequences first … end − 1. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Sequences of a forward pass, and the parts that an evaluation is made of. */
+export function evaluationParts(
+  model: LanguageModel,
+  { sequences: all, context }: Pick<TokenSet, 'sequences' | 'context'>,
+  options: Pick<EvaluateOptions, 'sequences' | 'batchTokens'>,
+): { perBatch: number; parts: Part[] } {
+  const sequences = Math.min(options.sequences ?? all, all);
+  const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
+  const perBatch = Math.max(1, Math.floor(budget / context));
+  const perPart = perBatch * BATCHES_OF_PART;
+  const parts = Array.from({ length: Math.ceil(sequences / perPart) }, (_, i): Part => {
+    const [first, end] = [i * perPart, Math.min(sequences, (i + 1) * perPart)];
+    return { name: `sequences ${first} to ${end - 1}, ${perBatch} at once`, first, end };
+  });
+  return { perBatch, parts };
+}
+
+async function evaluatePart(
+  at: Evaluated,
+  tokens: TokenSet,
+  mask: Uint8Array | undefined,
+  { first: from, end, perBatch }: Part & { perBatch: number },
+  { signal, onProgress, sequences: asked = tokens.sequences }: EvaluateOptions,
+): Promise<EvaluationSums> {
+  const sums = new EvaluationSums(at.sae);
+  const { context } = tokens;
+  const total = Math.min(asked, tokens.sequences);
+  for (let first = from; first < end; first += perBatch) {
+    checkAborted(signal, 'SAE evaluation');
+    const batch = Math.min(perBatch, end - first);
+    const ids = tokens.tokens.subarray(first * context, (first + batch) * context);
+    const part = (of: Uint8Array | undefined): Uint8Array | undefined =>
+      of?.subarray(first * context, (first + batch) * context);
+    const ignored: Ignored = { mask: part(mask), padding: part(tokens.padding) };
+    await evaluateBatch(at, first, ids, batch, ignored, sums, signal);
+    onProgress?.({ label: `evaluating ${at.sae.name}`, done: first + batch, total, unit: 'sequences' });
+  }
+  return sums;
+}
+
+/** Sums as JSON holds them. */
+interface State {
+  readonly sums: ReadonlyArray<ReadonlyArray<number | string>>;
+  /** Features that fired, and how often. */
+  readonly fired: ReadonlyArray<readonly [feature: number, times: number]>;
+  readonly l1: number | string;
 }
 
 /** What batches add up to. */
@@ -117,6 +178,22 @@ class EvaluationSums {
   constructor(sae: Sae) {
     this.reconstruction = new ReconstructionSums(sae.config.dIn);
     this.firings = new Float64Array(sae.config.dSae);
+  }
+
+  state(): State {
+    const sums = [this.reconstruction, this.clean, this.withSae, this.withZero].map((of) =>
+      of.state().map(plainNumber),
+    );
+    const fired: Array<[number, number]> = [];
+    this.firings.forEach((times, feature) => times > 0 && fired.push([feature, times]));
+    return { sums, fired, l1: plainNumber(this.l1) };
+  }
+
+  addState({ sums, fired, l1 }: State): void {
+    for (const [i, of] of [this.reconstruction, this.clean, this.withSae, this.withZero].entries())
+      of.addState(sums[i].map(Number));
+    for (const [feature, times] of fired) this.firings[feature] += times;
+    this.l1 += Number(l1);
   }
 
   result(sequences: number): SaeEvaluation {

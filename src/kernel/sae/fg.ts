@@ -4,9 +4,10 @@ import type { SparseActivations } from '../activations/types.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
+import { canonicalJson, sha256 } from '../io/hash.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { capturedWidth } from '../models/capture.js';
-import { listOf, type Intervention } from '../models/edits.js';
+import { identityOf, listOf, type Intervention } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
@@ -14,8 +15,9 @@ import { evaluationItems, lensItems } from '../present/sae.js';
 import { CALL, HUB, thing, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, flag, only, real, text, value, whole } from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { evaluateSae } from './evaluate.js';
+import { evaluateSae, evaluationParts } from './evaluate.js';
 import { train } from './fgTrain.js';
 import { describeSae } from './keptTraining.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
@@ -171,7 +173,7 @@ const EVALUATE = {
 const evaluate = verb({
   doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
   args: [modelArg, saeArg, tokensArg],
-  options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CALL },
+  options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CLUSTER, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
   kinds: ['conformance'],
@@ -179,15 +181,38 @@ const evaluate = verb({
     const tokens = tokenSet(data, model);
     return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];
   }),
-  async run({ env, options, call }, model, sae, data) {
+  async run({ env, options, call, remember }, model, sae, data) {
     const { samples, ...rest } = only(EVALUATE, options);
     const tokens = tokenSet(data, model);
     const counted = overridden(tokens, sae, rest);
     if (counted) env.context.print(`Note: ${counted}`);
-    const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call });
+    const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call, remember });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);
     return found;
+  },
+  split: {
+    unit: 'parts of 64 forward passes',
+    version: 1,
+    inputs: ({ interventions }, model, sae, data) => ({
+      ...{ model: model.id, sae: sae.id, tokens: tokenSet(data, model).id },
+      interventions:
+        listOf(interventions).length > 0
+          ? sha256([canonicalJson(identityOf(model, listOf(interventions)))])
+          : undefined,
+    }),
+    pieces({ samples, batchTokens }, model, sae, data) {
+      const tokens = tokenSet(data, model);
+      const { perBatch, parts } = evaluationParts(model, tokens, { sequences: samples, batchTokens });
+      const { dModel, vocab } = model.config;
+      const { dSae, dIn } = sae.config;
+      return {
+        pieces: parts.map(({ name }) => name),
+        work: { amount: (parts.at(-1)?.end ?? 0) * tokens.context * 3, unit: 'tokens of forward passes' },
+        memory: 4 * perBatch * tokens.context * (3 * vocab + 2 * dSae + 12 * dModel) + 8 * dSae * dIn,
+        disk: parts.length * (8 * dIn + 16 * dSae),
+      };
+    },
   },
   show: (found, _, __, sae) => evaluationItems(sae, found),
 });

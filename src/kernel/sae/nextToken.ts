@@ -13,6 +13,18 @@ export class NextTokenSums {
   /** Σ KL(clean ‖ changed), nats; 0 when both are the same array. */
   divergence = 0;
 
+  /** The sums as numbers. */
+  state(): number[] {
+    return [this.positions, this.crossEntropy, this.divergence];
+  }
+
+  /** Adds what state() of other sequences gave. */
+  addState([positions, crossEntropy, divergence]: readonly number[]): void {
+    this.positions += positions;
+    this.crossEntropy += crossEntropy;
+    this.divergence += divergence;
+  }
+
   /**
    * Adds B sequences: logits [B·T, V] of the clean and the changed run. The last position of a sequence predicts nothing
    * known and is left out, as are positions that `counted` refuses.

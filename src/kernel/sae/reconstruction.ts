@@ -84,6 +84,50 @@ export class ReconstructionSums {
     this.mergeSpread(batchMean, spread, x.rows);
   }
 
+  /** The sums as numbers. */
+  state(): number[] {
+    return [...this.scalars(), ...this.mean];
+  }
+
+  /** Adds what state() of other tokens gave. */
+  addState(state: readonly number[]): void {
+    const [
+      tokens,
+      squaredError,
+      perToken,
+      perTokenCount,
+      fvu,
+      fvuTokens,
+      cosine,
+      squared,
+      inner,
+      ratio,
+      ratios,
+      spread,
+    ] = state;
+    if (tokens === 0) return;
+    this.squaredError += squaredError;
+    this.perToken += perToken;
+    this.perTokenCount += perTokenCount;
+    this.fvu += fvu;
+    this.fvuTokens += fvuTokens;
+    this.cosine += cosine;
+    this.squaredReconstruction += squared;
+    this.inner += inner;
+    this.ratio += ratio;
+    this.ratioCount += ratios;
+    this.mergeSpread(Float64Array.from(state.slice(this.scalars().length)), spread, tokens);
+  }
+
+  private scalars(): number[] {
+    const { tokens, squaredError, perToken, perTokenCount, fvu, fvuTokens, cosine } = this;
+    const { squaredReconstruction, inner, ratio, ratioCount, spread } = this;
+    return [
+      ...[tokens, squaredError, perToken, perTokenCount, fvu, fvuTokens, cosine],
+      ...[squaredReconstruction, inner, ratio, ratioCount, spread],
+    ];
+  }
+
   metrics(): ReconstructionMetrics {
     const n = this.tokens;
     return {
@@ -99,6 +143,13 @@ export class ReconstructionSums {
   }
 
   private mergeSpread(batchMean: Float64Array, spread: number, rows: number): void {
+    if (this.tokens === 0) {
+      // To the bit, so that sums of one part are the part's own.
+      this.mean.set(batchMean);
+      this.spread = spread;
+      this.tokens = rows;
+      return;
+    }
     const total = this.tokens + rows;
     let between = 0;
     for (let j = 0; j < this.width; j++) {

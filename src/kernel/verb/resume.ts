@@ -14,6 +14,10 @@ export interface Remember {
   readonly plain?: boolean;
 }
 
+/** A number as JSON holds it, which has neither NaN nor infinities nor -0; Number() gives it back. */
+export const plainNumber = (value: number): number | string =>
+  Object.is(value, -0) ? '-0' : Number.isFinite(value) ? value : String(value);
+
 /** One line of the file. `check` is a hash of the rest: a line that was cut, or that a disk changed, is not used. */
 function lineOf(run: string, value: unknown): string {
   const json = JSON.stringify({ run, value });

@@ -168,6 +168,18 @@ describe('runs in shards', () => {
   });
 });
 
+describe('fg.sae.evaluate in parts', () => {
+  it('gives the figures of one process', async () => {
+    const long = Array.from({ length: 160 }, (_, i) => texts[i % texts.length]);
+    const evaluate = (fg: typeof world.fg, cluster?: typeof shards) =>
+      fg.sae.evaluate(lmA, saeA, fg.datasets.fromTexts(long, { context: 10 }), { batchTokens: 10, conformance: false, ignoreTokens: [5], cluster }); // prettier-ignore
+    const split = await evaluate(world.fg, shards);
+    const whole = await elsewhere((fg) => evaluate(fg));
+    expect(whole.sequences).toBeGreaterThan(128);
+    expect(split).toEqual(whole);
+  });
+});
+
 describe('plans', () => {
   it('cut pieces evenly, without a rest', async () => {
     const call = await splitCall(world.fg.activations.save, [lmA, saeA, data(), SAVE]);
