@@ -8,8 +8,8 @@ if (NO_WORKBENCH) console.log(`skipped test/e2e/cellsWorkbench.test.ts: ${NO_WOR
 const CELLS = [
   "'ran ' + 6 * 7",
   `const lm = await fg.models.load(${JSON.stringify(MODEL)})
-const sae = await fg.sae.train(lm, fg.datasets.stories({ seed: 1, stories: 200, context: 64 }), {
-  hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 256,
+for (const features of [256, 128]) await fg.sae.train(lm, fg.datasets.stories({ seed: 1, stories: 200, context: 64 }), {
+  hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features,
   steps: 60, trainBatchSizeTokens: 512, lr: 3e-3, seed: 0, logEvery: 2,
 })
 const after = 'the training is not the last expression'`,
@@ -50,11 +50,27 @@ describe.skipIf(NO_WORKBENCH)('cells in the real workbench', () => {
     await editor(1).click();
     await page.keyboard.press('Control+Enter');
     const frame = await workbench!.bench.findFrame('text=Training of', 120_000);
-    await frame.locator('svg, canvas').first().waitFor({ timeout: 30_000 });
-    await frame.getByText(/lr 0\.003/).waitFor();
+    await frame.locator('svg, canvas').nth(1).waitFor({ timeout: 60_000 });
+    await frame
+      .getByText(/lr 0\.003/)
+      .nth(1)
+      .waitFor();
+    // Curve, table, curve, table: none of them lies over another.
+    const covered = () =>
+      frame.locator('.output_container').evaluateAll((all) => {
+        const boxes = all.map((each) => each.getBoundingClientRect()).filter(({ height }) => height > 0);
+        boxes.sort((a, b) => a.top - b.top);
+        return boxes
+          .slice(1)
+          .flatMap(({ top }, i) => (top < boxes[i].bottom - 1 ? Math.round(boxes[i].bottom - top) : []));
+      });
+    await expect.poll(covered, { timeout: 20_000 }).toEqual([]);
     for (const figure of ['loss', 'explained variance', 'L0', 'dead features'])
       expect(await frame.getByText(figure, { exact: true }).count()).toBeGreaterThan(0);
-    await frame.getByText(/lr 0\.003/).scrollIntoViewIfNeeded();
+    await frame
+      .getByText(/lr 0\.003/)
+      .first()
+      .scrollIntoViewIfNeeded();
     await page.waitForTimeout(500);
     await workbench!.shot('training');
   }, 180_000);

@@ -60,10 +60,20 @@ export class OutputWriter {
     await this.showHeldProgress();
   }
 
+  /**
+   * A new output. A bar that is shown becomes it, and a bar that is still needed comes anew behind it: a bar that is taken
+   * away from between outputs leaves VS Code with wrong places for those behind it, which then lie over each other.
+   */
   private async add(output: vscode.NotebookCellOutput): Promise<vscode.NotebookCellOutput> {
     this.stream = undefined;
-    await this.execution.appendOutput(output);
-    return output;
+    const bar = this.progress?.output;
+    if (!bar || output.metadata) {
+      await this.execution.appendOutput(output);
+      return output;
+    }
+    this.progress = undefined;
+    await this.execution.replaceOutputItems(output.items, bar);
+    return bar;
   }
 
   private async apply(operation: OutputOperation): Promise<void> {
@@ -116,10 +126,10 @@ export class OutputWriter {
       this.progress.shownAt = now;
       await this.execution.replaceOutputItems(progressItems(heldProgress), this.progress.output);
     } else {
-      this.progress = {
-        output: await this.add(new vscode.NotebookCellOutput(progressItems(heldProgress))),
-        shownAt: now,
-      };
+      // Behind all others; text that is printed goes on in its own output before it.
+      const output = new vscode.NotebookCellOutput(progressItems(heldProgress));
+      await this.execution.appendOutput(output);
+      this.progress = { output, shownAt: now };
     }
   }
 
