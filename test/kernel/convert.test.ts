@@ -90,8 +90,8 @@ describe('fgnb convert', () => {
     const figure = (...args: string[]) => fgnb('export', 'figures/saved.fgnb', '--figure', ...args);
     expect(figure('Twin maps', '--format', 'svg')).toEqual({ code: 0, stdout: 'map  saved-map-1.svg\n', stderr: '' });
     const svg = textOf('saved-map-1.svg');
-    // Every feature of both maps fires; two marks stand in the legend.
-    expect(svg.match(/<circle /g)).toHaveLength(48 + 48 + 2);
+    // Every feature of both maps fires; the legend of r has one mark: no counterpart.
+    expect(svg.match(/<circle /g)).toHaveLength(48 + 48 + 1);
     expect(svg).toContain('21 pairs, mean r 0.53');
     expect(figure('1', '--out', 'a.PNG', '--scale', '4').code).toBe(0);
     expect(pngSize(fs.readFileSync(file('a.PNG')).toString('base64'))[0]).toBe(1108 * 4);
