@@ -149,7 +149,9 @@ describe('presets', () => {
     await expect(createPreset({ preset: 'marks-2024', correlated: true })).rejects.toThrow(
       /has no option "correlated"/,
     );
-    await expect(createPreset({ preset: 'nobody' as 'lan-2024' })).rejects.toThrow(/there are sharkey-2022/);
+    await expect(createPreset({ preset: 'nobody' as 'lan-2024' })).rejects.toThrow(
+      /preset is "nobody"; expected 'sharkey-2022', /,
+    );
   });
 });
 

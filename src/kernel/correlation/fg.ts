@@ -11,7 +11,7 @@ import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, group, membersGiven, only, value, whole, type Given } from '../verb/option.js';
+import { choice, group, membersGiven, only, several, value, whole, type Given } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { correlateArtifact } from './artifact.js';
@@ -33,7 +33,7 @@ import {
   type Filters,
 } from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
-import { METRICS, nullRunNames, similarityScores, type MetricName, type ScoreOptions } from './scores.js';
+import { METRICS, nullRunNames, similarityScores, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
 
 const storeArg = (name: string) => thing<SparseActivations>(name, 'What fg.activations.save returned.');
@@ -111,11 +111,7 @@ function restrictable<M extends PairedMap>(env: Environment, made: M): M & Pick<
 }
 
 const SCORES = {
-  metrics: value<readonly MetricName[]>(
-    `an array of some of ${METRICS.map((name) => `'${name}'`).join(', ')}`,
-    { doc: 'Which scores, in this order.', fallback: "['svcca', 'cca', 'rsa', 'cka']" },
-    (v) => Array.isArray(v) && v.length > 0 && v.every((name) => METRICS.includes(name as MetricName)),
-  ),
+  metrics: several(METRICS, { doc: 'Which scores, in this order.', fallback: "['svcca', 'cca', 'rsa', 'cka']" }),
   nulls: nullsOf(['shuffle', 'random-features'], {
     doc: "Null runs beside each score: 'shuffle', the same rows paired at random; 'random-features', as many random rows of `pools` on each side.",
     runs: 100,

@@ -7,12 +7,12 @@ import { layerGridItems } from '../present/correlationGrid.js';
 import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { KEPT, nulls, thing } from '../verb/common.js';
-import { membersGiven, only, value } from '../verb/option.js';
+import { membersGiven, only, several } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { cellName, layerGrid, type GridSide } from './grid.js';
 import { CORRELATE } from './options.js';
-import { METRICS, type MetricName } from './scores.js';
+import { METRICS } from './scores.js';
 
 function requireSide(side: GridSide, at: string): GridSide {
   const { model, saes } = side as Partial<GridSide>;
@@ -36,11 +36,7 @@ export const grid = verb({
   args: [sideArg('a'), sideArg('b'), tokensArg],
   options: {
     ...CORRELATE,
-    metrics: value<readonly MetricName[]>(
-      `an array of some of ${METRICS.map((name) => `'${name}'`).join(', ')}`,
-      { doc: 'Which scores; the heat map is of the first.', fallback: "['svcca']" },
-      (v) => Array.isArray(v) && v.length > 0 && v.every((name) => METRICS.includes(name as MetricName)),
-    ),
+    metrics: several(METRICS, { doc: 'Which scores; the heat map is of the first.', fallback: "['svcca']" }),
     nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
     ...CONFORMANCE,
     ...CLUSTER,

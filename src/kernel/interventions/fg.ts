@@ -28,7 +28,7 @@ import { jointMap } from './fgMap.js';
 import { panel } from './fgPanel.js';
 import { describeAll, requireRunnable } from './intervention.js';
 import { interventionPairings, tokensOfTexts } from './pairings.js';
-import type { TokenChoice } from './probe.js';
+import { tokenChoice } from './probe.js';
 import { run as runOnce } from './run.js';
 
 const run = verb({
@@ -82,9 +82,7 @@ const COMPARE = {
     default: 1,
   }),
   top: whole({ doc: 'Next tokens listed, those whose probability moved most.', min: 1, default: 10 }),
-  watch: value<TokenChoice>("a token as a text such as ' she' or its id, or several in an array", {
-    doc: 'Next tokens listed instead, in this order: a text is exactly one token.',
-  }),
+  watch: tokenChoice('Next tokens listed instead, in this order: a text is exactly one token.'),
 };
 
 const compare = verb({

@@ -9,7 +9,8 @@ import { requireThing, thing, type Arg } from '../verb/common.js';
 import { choice, flag, group, membersGiven, text, value, whole, type Given } from '../verb/option.js';
 import { identityOf, type Intervention } from './intervention.js';
 import type { NullKind, NullOptions } from './nullDirections.js';
-import type { Positions } from './positions.js';
+import { placesOption } from './positions.js';
+import { oneOrSeveral } from '../verb/kinds.js';
 
 /** Texts that any model can tokenize: a dataset that fg.datasets returned. */
 export interface TokenizableTexts {
@@ -109,7 +110,7 @@ export const textsArg = (name: string, doc: string): Arg<Texts> => ({
 
 /** Where an intervention acts, and what becomes of what an SAE does not explain. */
 export const PLACE = {
-  positions: value<Positions>("'all' or 'last', an index or several, { from, to }, { token } or { regex }", {
+  positions: placesOption({
     doc: 'Tokens that are changed: indices count from the end where they are negative, { token } takes a text or id or several, { regex } matches the decoded text.',
     fallback: "'all'",
   }),
@@ -149,12 +150,11 @@ export const top = (doc: string) => whole({ doc, min: 1, fallback: '20' });
 export const directions = (min: 0 | 1, seed: string) =>
   group(
     {
-      kind: value<NullKind | readonly NullKind[]>(
-        "'isotropic', 'differences' or 'decoder', or several of these in an array",
-        {
+      kind: oneOrSeveral<NullKind>(
+        choice(['isotropic', 'differences', 'decoder'], {
           doc: "'isotropic': random directions, a low bar; 'differences' of two tokens' activations at the hook; 'decoder': other decoder rows, where features of an SAE are changed.",
           fallback: 'all that there are',
-        },
+        }),
       ),
       runs: whole({ doc: 'Runs of each kind; the least p is 1/(runs + 1).', min, fallback: '20' }),
       seed: whole({ doc: 'Draws the directions.', fallback: seed }),

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import type { PairedMap } from '../correlation/types.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import * as picture from '../present/interventions.js';
-import { anything, KEPT, nulls, words } from '../verb/common.js';
+import { argOf, KEPT, nulls, words } from '../verb/common.js';
 import { choice, membersGiven, numbers, only, value, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { circuit as circuitOf, CIRCUIT_VERSION } from './circuits.js';
@@ -36,11 +36,10 @@ import { sideArg } from './fgMake.js';
 import { describeAll } from './intervention.js';
 import { interventionPairings, pairingsOf, tokensOfTexts } from './pairings.js';
 import { LOGIT_EFFECTS_VERSION, logitEffects as effectsOnLogits } from './logitEffects.js';
-import type { AttributionTarget, TokenChoice } from './probe.js';
+import { TARGET, tokenChoice } from './probe.js';
 import { transfer as transferOf, TRANSFER_VERSION, type TransferSide } from './transfer.js';
 
 const data = textsArg('data', 'One prompt, several in an array, or a dataset.');
-const isTokens = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number' || Array.isArray(v);
 
 const EFFECTS = {
   hook: hook('Hook to encode; with one SAE alone.'),
@@ -139,11 +138,7 @@ export const densities = verb({
 });
 
 const LOGITS = {
-  tokens: value<TokenChoice>(
-    "a token as a text such as ' king' or its id, or several in an array",
-    { doc: "Tokens looked at, such as [' king', ' queen'].", fallback: 'those whose probability moved most' },
-    isTokens,
-  ),
+  tokens: tokenChoice("Tokens looked at, such as [' king', ' queen'].", 'those whose probability moved most'),
   top: top('Tokens listed when none are chosen.'),
   positions: choice(['all', 'last'], {
     doc: "Positions looked at: 'all', or the 'last' of each sequence.",
@@ -209,15 +204,7 @@ function attributionOptions({ nulls: chance, samples: sequences, ...rest }: Give
 
 export const attribution = verb({
   doc: 'What each feature at a hook gives to a logit, a difference of logits or the loss, without running each: activation × exact gradient, or integrated gradients. Some features are ablated in truth, and the rank correlation stands beside. The same call again loads the result.',
-  args: [
-    modelArg,
-    saeArg(),
-    data,
-    anything<AttributionTarget>(
-      'target',
-      "{ token, minus, position }: the logit of a token, less that of `minus`, after a position, default the last; or 'loss', the mean next-token loss.",
-    ),
-  ],
+  args: [modelArg, saeArg(), data, argOf('target', TARGET)],
   options: { ...ATTRIBUTION, ...CONFORMANCE, ...KEPT },
   before: pairs((options, model, sae, texts) =>
     pairingsOf(model, [sae], tokensOfTexts(texts, model), only(ATTRIBUTION, options)),

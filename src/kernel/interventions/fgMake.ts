@@ -32,7 +32,7 @@ import { saeOf, type Intervention } from './intervention.js';
 import { bothModels as pairOfInterventions, pairOf as matchedPair, type MatchedPair, type ModelSide } from './pairs.js';
 import { patch as patched, patchFeatures as patchedFeatures } from './patch.js';
 import { interventionPairings, pairingsOf } from './pairings.js';
-import type { Positions } from './positions.js';
+import { placesOption } from './positions.js';
 import { featureSource, savedSource, type FeatureSource } from './source.js';
 import {
   capProjection,
@@ -143,7 +143,7 @@ const PATCH = {
     },
     (v) => typeof v === 'string' || v instanceof Int32Array,
   ),
-  from: value<Positions>('positions in the same form as `positions`', {
+  from: placesOption({
     doc: 'Positions in that prompt: one serves all that are patched, several go to them in order.',
     fallback: '`positions`, so that the same places of the two prompts are paired',
   }),
@@ -206,7 +206,7 @@ export const direction = verb({
       { doc: 'What is taken away: a prompt, several in an array, or a dataset.' },
       (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
     ),
-    positions: value<Positions>(PLACE.positions.expected, {
+    positions: placesOption({
       doc: 'Positions whose activations are averaged.',
       fallback: "'last' of prompts, 'all' of datasets",
     }),

@@ -24,7 +24,7 @@ import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { form, formed, listOf, oneOrSeveral } from '../verb/kinds.js';
+import { byType, form, formed, listOf, oneOrSeveral } from '../verb/kinds.js';
 import { choice, parseOptions, real, required, text, value, whole, type Given, type Option } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
@@ -43,10 +43,13 @@ const CHANGE = {
     doc: "How much: α of 'steer', c of 'clamp', the factor of 'scale'; not taken by 'ablate'.",
     fallback: "the feature's largest activation, for 'scale' 2",
   }),
-  positions: value<'all' | 'last' | readonly number[]>(
-    "'all', 'last', or tokens of the prompt by index in an array",
-    { doc: "'all', 'last', or tokens of the prompt by index.", fallback: "'all'" },
-    (v) => v === 'all' || v === 'last' || Array.isArray(v),
+  positions: byType(
+    { texts: ['all', 'last'], array: listOf(whole({ doc: 'Index of a token.' })) },
+    {
+      doc: "'all', 'last', or tokens of the prompt by index.",
+      expected: "'all', 'last', or tokens of the prompt by index in an array",
+      fallback: "'all'",
+    },
   ),
 };
 const PIN = {

@@ -1,8 +1,9 @@
 /** Where in a text an intervention acts: positions by index, token, pattern over the text, or all. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { requireKnown } from '../verb/option.js';
+import { byType, listOf, oneForm } from '../verb/kinds.js';
+import { required, value, whole, type Option } from '../verb/option.js';
 import type { EditContext, EditedText, LanguageModel, Tokenizer } from '../models/types.js';
-import { tokenIds, type TokenChoice } from './probe.js';
+import { tokenChoice, tokenIds, type TokenChoice } from './probe.js';
 
 /**
  * Positions of a text, from 0; negative ones count from the end of what the model sees at that moment, so that while
@@ -34,6 +35,37 @@ export type Positions =
       regex: RegExp | string;
     };
 
+const at = (doc: string) => whole({ doc });
+const POSITION_FORMS = "'all' or 'last', an index or several, { from, to }, { token } or { regex }";
+
+/** Positions as cells give them. */
+export const placesOption = (words: { doc: string; fallback: string }): Option<Positions> =>
+  byType(
+    {
+      texts: ['all', 'last'],
+      number: at('A position.'),
+      array: listOf(at('A position.')),
+      object: oneForm(
+        [
+          { from: at('First position.'), to: at('Last position, included.') },
+          { token: required(tokenChoice('Where a token stands.')) },
+          {
+            regex: required(
+              value<RegExp | string>(
+                'a regular expression such as /\\bqueen\\b/',
+                { doc: 'Pattern over the decoded text.' },
+                (v) => typeof v === 'string' || v instanceof RegExp,
+              ),
+            ),
+          },
+        ],
+        { doc: '', expected: POSITION_FORMS, otherwise: 'make two interventions' },
+      ),
+    },
+    { ...words, expected: POSITION_FORMS },
+  );
+const PLACES = placesOption({ doc: '', fallback: '' });
+
 /** Positions, understood: how to find them, to say them and to identify them. */
 export interface Selector {
   /** As shown: "at all positions". */
@@ -58,6 +90,7 @@ export interface Selector {
 
 /** @throws TypeError or RangeError on positions that no text can have: fractions, an empty list, a bad pattern. */
 export function selectorOf(model: LanguageModel, positions: Positions = 'all'): Selector {
+  PLACES.parse(positions, 'positions');
   if (positions === 'all')
     return {
       where: 'at all positions',
@@ -78,35 +111,16 @@ export function selectorOf(model: LanguageModel, positions: Positions = 'all'): 
     };
   if (typeof positions === 'number' || Array.isArray(positions))
     return byIndex(typeof positions === 'number' ? [positions] : (positions as readonly number[]));
-  if (typeof positions === 'object' && positions !== null) {
-    requireOne(positions);
-    if ('token' in positions) return byToken(model, positions.token);
-    if ('regex' in positions) return byPattern(model.tokenizer, positions.regex);
-    if ('from' in positions || 'to' in positions) return byRange(positions as { from?: number; to?: number });
-  }
-  throw new TypeError(
-    `positions is ${JSON.stringify(positions)}; expected 'all' or 'last', an index or several, { from, to }, { token } or { regex }`,
-  );
+  if ('token' in positions) return byToken(model, positions.token);
+  if ('regex' in positions) return byPattern(model.tokenizer, positions.regex);
+  return byRange(positions as { from?: number; to?: number });
 }
 
 /** Places that the model no longer sees. */
 const gone = (count: number): number[] => Array.from({ length: Math.max(0, count) }, () => -1);
 
-function requireOne(positions: object): void {
-  requireKnown('positions', positions, ['from', 'to', 'token', 'regex']);
-  const given = Object.keys(positions);
-  const kinds = new Set(given.map((name) => (name === 'to' ? 'from' : name)));
-  if (kinds.size > 1)
-    throw new TypeError(`positions are given in one way, not by ${given.join(' and ')}: make two interventions`);
-}
-
 function requireTokens(text: EditedText): void {
   if (text.length < 1) throw new RangeError('the text has no tokens; give one with at least one');
-}
-
-function requireWholes(positions: readonly number[]): void {
-  const bad = positions.find((p) => !Number.isSafeInteger(p));
-  if (bad !== undefined) throw new RangeError(`position ${bad} is not a whole number`);
 }
 
 /** Refuses an index outside a text; generation may reach what lies beyond the prompt. */
@@ -122,7 +136,6 @@ function requireInside(position: number, text: EditedText): void {
 function byIndex(positions: readonly number[]): Selector {
   if (positions.length === 0)
     throw new RangeError("no position is given; give an index, several, or 'all' for every position");
-  requireWholes(positions);
   const list = [...positions];
   const slots = (ids: Int32Array, offset: number): number[] => {
     const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));
@@ -139,7 +152,6 @@ function byIndex(positions: readonly number[]): Selector {
 }
 
 function byRange({ from = 0, to }: { from?: number; to?: number }): Selector {
-  requireWholes(to === undefined ? [from] : [from, to]);
   if (to !== undefined && from < 0 === to < 0 && from > to)
     throw new RangeError(`positions from ${from} to ${to} are none: from comes first`);
   const place = (p: number, ids: Int32Array, offset: number): number => (p < 0 ? ids.length + p : p - offset);
@@ -182,8 +194,6 @@ function byToken(model: LanguageModel, token: TokenChoice): Selector {
 }
 
 function byPattern(tokenizer: Tokenizer, given: RegExp | string): Selector {
-  if (typeof given !== 'string' && !(given instanceof RegExp))
-    throw new TypeError(`regex is ${JSON.stringify(given)}; expected a regular expression such as /\\bqueen\\b/`);
   const source = typeof given === 'string' ? given : given.source;
   const flags = typeof given === 'string' ? '' : given.flags.replace(/[gy]/g, '');
   if (source === '' || source === '(?:)')

@@ -9,9 +9,10 @@ import { nextTokens } from '../models/transformer.js';
 import type { LanguageModel } from '../models/types.js';
 import { normalizeInput, type InputNorm } from '../sae/normalize.js';
 import { architectureOf } from '../sae/architectures/index.js';
-import { requireKnown } from '../verb/option.js';
+import { type Option, required, whole } from '../verb/option.js';
 import { requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
+import { byType, form, listOf } from '../verb/kinds.js';
 
 /** What is read: one number per copy of the sequence. Made of tensor operations, so that it has a gradient. */
 export interface Probe {
@@ -39,6 +40,35 @@ export type AttributionTarget =
       position?: number;
     }
   | 'loss';
+
+const position = whole({ doc: 'Position that predicts, negative from the end.', fallback: '−1, the last' });
+const aToken = { texts: 'any', number: whole({ doc: 'Id of a token.' }) } as const;
+
+/** A token, or several, as cells give them. */
+export const tokenChoice = (doc: string, fallback?: string): Option<TokenChoice> =>
+  byType(
+    { ...aToken, array: listOf(byType(aToken, { doc, expected: 'a token as a text or its id' })) },
+    { doc, expected: "a token as a text such as ' king' or its id, or several in an array", fallback },
+  );
+
+/** What is attributed, as cells give it. */
+export const TARGET: Option<AttributionTarget> = byType(
+  {
+    texts: ['loss'],
+    object: form(
+      {
+        token: required(tokenChoice('Token whose logit is read.')),
+        minus: tokenChoice('Token whose logit is taken away.'),
+        position,
+      },
+      { doc: 'A logit, or a difference of two.' },
+    ),
+  },
+  {
+    doc: "{ token, minus, position }: the logit of a token, less that of `minus`, after a position, default the last; or 'loss', the mean next-token loss.",
+    expected: "{ token, minus, position } or 'loss'",
+  },
+);
 
 /** Activations of one pass: 2,048 rows; logits of one pass: 64 MB. */
 const ROWS = 2048;
@@ -75,6 +105,7 @@ export function positionOf(position: number, length: number): number {
 export function targetProbe(model: LanguageModel, ids: Int32Array, target: AttributionTarget): Probe {
   const { vocab } = model.config;
   const length = ids.length;
+  TARGET.parse(target, 'target');
   if (target === 'loss') {
     if (length < 2)
       throw new Error('the loss needs a sequence of at least 2 tokens: there is no next token to predict');
@@ -94,9 +125,6 @@ export function targetProbe(model: LanguageModel, ids: Int32Array, target: Attri
       },
     };
   }
-  if (typeof target !== 'object' || target === null || !('token' in target))
-    throw new TypeError(`a target is { token, minus, position } or 'loss' but got ${JSON.stringify(target)}`);
-  requireKnown('target', target, ['token', 'minus', 'position']);
   const plus = tokenIds(model, target.token);
   const minus = target.minus === undefined ? [] : tokenIds(model, target.minus);
   const at = positionOf(target.position ?? -1, length);

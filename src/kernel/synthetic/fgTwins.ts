@@ -3,11 +3,11 @@ import { isShard, openActivations } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { asParameters } from '../artifacts/parameters.js';
 import type { CallOptions } from '../compute/call.js';
-import { METRICS, type MetricName } from '../correlation/scores.js';
+import { METRICS } from '../correlation/scores.js';
 import { calibrationItems, responseItems, twinItems } from '../present/synthetic.js';
 import { KEPT, nulls as nullRuns } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { choice, group, membersGiven, numbers, only, real, value, whole, type Given } from '../verb/option.js';
+import { choice, type Given, group, membersGiven, numbers, only, real, several, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { twinSaes, twinsArg, worldArg, type TwinSaes } from './args.js';
 import { calibrateTwins, CALIBRATION_VERSION, MATCHERS } from './calibration/pipeline.js';
@@ -136,14 +136,7 @@ const CALIBRATE = {
     doc: 'Of the events: others than those an SAE was trained on.',
     fallback: '1,000,003',
   }),
-  methods: value<ReadonlyArray<(typeof MATCHERS)[number]>>(
-    "an array of 'argmax', 'mutual', 'one-to-one'",
-    { doc: 'Matchers.', fallback: 'all' },
-    (given) =>
-      Array.isArray(given) &&
-      given.length > 0 &&
-      given.every((each) => (MATCHERS as readonly unknown[]).includes(each)),
-  ),
+  methods: several(MATCHERS, { doc: 'Matchers.', fallback: 'all' }),
   minFirings: whole({ doc: 'Features that fire more rarely take no part.', min: 0, fallback: '10' }),
   minCosine: real({
     doc: 'With SAEs: a latent holds the feature of largest |cosine| when it is at least this.',
@@ -179,12 +172,7 @@ export const calibrate = verb({
 
 const RESPONSE = {
   fractions: numbers({ doc: 'Shared fractions.', min: 0, max: 1, fallback: '[0, 0.25, 0.5, 0.75, 1]' }),
-  metrics: value<readonly MetricName[]>(
-    `an array of ${METRICS.map((name) => `'${name}'`).join(', ')}`,
-    { doc: 'Similarity scores.', fallback: 'all' },
-    (given) =>
-      Array.isArray(given) && given.length > 0 && given.every((each) => (METRICS as readonly unknown[]).includes(each)),
-  ),
+  metrics: several(METRICS, { doc: 'Similarity scores.', fallback: 'all' }),
   pairing: choice(['truth', ...MATCHERS], {
     doc: "Which rows are paired. 'truth': shared features with their counterparts, the others at random, so that n is the same for every fraction; else by correlating events and matching, as the pipeline does.",
     fallback: "'truth'",

@@ -9,13 +9,13 @@ import type { SparseRows } from '../compute/sparse.js';
 import { count, textItem } from '../present/items.js';
 import { presetItems, worldItems } from '../present/synthetic.js';
 import { reportCharts, reportItems } from '../present/worldReport.js';
-import { anything, CALL, KEPT } from '../verb/common.js';
+import { argOf, CALL, KEPT } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { choice, flag, only, real, required, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
-import { PRESETS, type PresetName, type PresetOptions } from './presets/list.js';
+import { PRESET_NAME, PRESETS, type PresetOptions } from './presets/list.js';
 import type { World } from './types.js';
 import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
@@ -76,7 +76,7 @@ const PRESET = {
 
 export const preset = verb({
   doc: 'A published generator of synthetic activations, faults included, or its corrected form. Shown with what is known to be wrong with it. fg.synthetic.presets() lists them.',
-  args: [anything<PresetName>('name', "Such as 'marks-2024' or 'marks-2024-corrected'.")],
+  args: [argOf('name', PRESET_NAME)],
   options: { ...PRESET, ...CALL },
   errors: ['Options that the preset does not have are refused, with those that it has.'],
   kinds: ['world'],

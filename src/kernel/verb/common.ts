@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
-import { choice, flag, group, text, value, whole, type Option } from './option.js';
+import { choice, flag, group, type Option, required, text, value, whole } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
 
@@ -139,6 +139,19 @@ export function words(name: string, doc: string): Arg<string> {
       if (typeof value !== 'string')
         throw new TypeError(`${at} is ${value === null ? 'null' : typeof value}; expected text`);
       return value;
+    },
+  };
+}
+
+/** An argument that is declared as an option is. */
+export function argOf<G>(name: string, of: Option<G>): Arg<G, G> {
+  const { parse } = required(of);
+  return {
+    name,
+    doc: of.doc,
+    parse: (value, at) => {
+      if (types.isPromise(value)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
+      return parse(value, at) as G;
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util';
 import { nearName } from '../compute/words.js';
-import { parseOptions, written, type Given, type Option, type Schema } from './option.js';
+import { parseOptions, requireKnown, written, type Given, type Option, type Schema } from './option.js';
 
 /** One kind of an object, told from the others by its member `kind`. */
 export interface Kind<S extends Schema = Schema> {
@@ -165,4 +165,57 @@ export function form<S extends Schema>(
       return value as Given<S>;
     },
   };
+}
+
+type GivenBy<O> = O extends Option<infer G, unknown> ? G : never;
+
+/** @throws TypeError "positions is …; expected …" */
+function refuseForm(at: string, value: unknown, expected: string): never {
+  throw new TypeError(`${at} is ${written(value)}; expected ${expected}`);
+}
+
+interface ByType {
+  /** These texts, or any. */
+  texts?: readonly string[] | 'any';
+  number?: Option<unknown, unknown>;
+  array?: Option<unknown, unknown>;
+  object?: Option<unknown, unknown>;
+}
+type TextOf<T> = T extends { texts: readonly (infer W)[] } ? W : T extends { texts: 'any' } ? string : never;
+type FormOf<T> = T extends { readonly [K in 'number' | 'array' | 'object']?: unknown }
+  ? { [K in 'number' | 'array' | 'object']: GivenBy<T[K]> }['number' | 'array' | 'object']
+  : never;
+
+/** An option that may be a text, a number, an array or an object: each is checked as its own declaration says. */
+export function byType<const T extends ByType>(of: T, words: Words): Option<TextOf<T> | FormOf<T>> {
+  const { texts, number, array, object } = of;
+  return formed(words, (value, at) => {
+    if (typeof value === 'string' && (texts === 'any' || texts?.includes(value))) return;
+    const form =
+      typeof value === 'number' ? number : Array.isArray(value) ? array : isObject(value) ? object : undefined;
+    if (!form) refuseForm(at, value, words.expected);
+    form.parse(value, at);
+  });
+}
+
+/**
+ * An object in one of several forms, told apart by their members: { token } or { from, to }.
+ * @param otherwise what to do with two at once: "make two interventions"
+ */
+export function oneForm<const F extends readonly Schema[]>(
+  forms: F,
+  words: Words & { otherwise: string },
+): Option<Given<F[number]>> {
+  const { expected, otherwise } = words;
+  const names = forms.flatMap((form) => Object.keys(form));
+  return formed(words, (value, at) => {
+    if (!isObject(value)) refuseForm(at, value, expected);
+    requireKnown(at, value, names);
+    const given = forms.map((form) => Object.keys(form).filter((name) => value[name] !== undefined));
+    const [form, ...others] = forms.filter((_, i) => given[i].length > 0);
+    if (!form) refuseForm(at, value, expected);
+    if (others.length > 0)
+      throw new TypeError(`${at} is given in one way, not by ${given.flat().join(' and ')}: ${otherwise}`);
+    parseOptions(at, value, form);
+  });
 }

@@ -183,6 +183,14 @@ export const numbers = ((
   );
 }) as Builder<readonly number[], Bounds & { repeats?: boolean; empty?: boolean }>;
 
+/** Some of a few words, in an array. */
+export function several<const T extends string>(of: readonly T[], words: Words): Option<readonly T[]> {
+  const expected = `an array of some of ${of.map((name) => `'${name}'`).join(', ')}`;
+  const accepts = (v: unknown): v is readonly T[] =>
+    Array.isArray(v) && v.length > 0 && v.every((each) => of.includes(each as T));
+  return option<readonly T[]>({ expected, accepts }, words);
+}
+
 /** What has a form of its own: words or values by name, a thing that fg returned. The room checks what is inside. */
 export function value<T>(
   expected: string,

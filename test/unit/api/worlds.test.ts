@@ -39,7 +39,9 @@ describe('fg.synthetic.world', () => {
     await expect(fg.synthetic.preset('lan-2024', { groups: 4 })).rejects.toThrow(
       'has no option "groups"; it has features',
     );
-    await expect(fg.synthetic.preset('lan-2023' as never)).rejects.toThrow('there is no preset "lan-2023"');
+    await expect(fg.synthetic.preset('lan-2023' as never)).rejects.toThrow(
+      'name is "lan-2023"; expected \'sharkey-2022\'',
+    );
     const world = await fg.synthetic.world(small);
     await expect(fg.synthetic.report(world, { sample: 10 } as never)).rejects.toThrow('no option "sample"');
     await expect(fg.synthetic.activations(world, { samples: 10, seeds: 1 } as never)).rejects.toThrow(

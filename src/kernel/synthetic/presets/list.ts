@@ -1,5 +1,6 @@
 /** The presets by name: where they come from, and what is wrong with them. */
 import type { CallOptions } from '../../compute/call.js';
+import { choice } from '../../verb/option.js';
 import type { NoiseOptions } from '../world/options.js';
 
 export type PresetName =
@@ -159,3 +160,8 @@ export const PRESETS: readonly PresetEntry[] = [
     options: ['roots', 'orthogonalSteps'],
   },
 ];
+
+export const PRESET_NAME = choice(
+  PRESETS.map(({ name }) => name),
+  { doc: "Such as 'marks-2024' or 'marks-2024-corrected'." },
+);

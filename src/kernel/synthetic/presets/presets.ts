@@ -13,10 +13,10 @@ import { unitVector } from '../world/geometry.js';
 import { normalizeRows, spreadRows } from '../world/spread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './hierarchy.js';
 import { worldParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
-import { requireKnown } from '../../verb/option.js';
+import { required, requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
 import { noise } from '../world/options.js';
-import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
+import { marksFaults, PRESET_NAME, PRESETS, type PresetName, type PresetOptions } from './list.js';
 import { requireWhole } from '../../compute/require.js';
 
 interface Sizes {
@@ -332,8 +332,7 @@ export async function createPreset(o: PresetOptions): Promise<GeneratedWorld> {
     synthsaebench: () => synthSaeBench(o),
     'synthsaebench-corrected': () => synthSaeBenchCorrected(o),
   };
-  if (!Object.hasOwn(known, o.preset))
-    throw new RangeError(`there is no preset "${o.preset}"; there are ${Object.keys(known).join(', ')}`);
+  required(PRESET_NAME).parse(o.preset, 'preset');
   const { options } = PRESETS.find((preset) => preset.name === o.preset)!;
   const { preset: _, signal: __, onProgress: ___, ...asked } = o;
   requireKnown(`preset "${o.preset}"`, asked, ['features', 'dim', 'seed', 'noise', ...options]);
