@@ -122,3 +122,71 @@ describe.skipIf(!built)('a breakpoint in a source', () => {
     client.stdin.write('.exit\n');
   });
 });
+
+interface Launch {
+  name: string;
+  program?: string;
+  outFiles?: string[];
+  preLaunchTask?: string;
+  port?: number;
+  env?: Record<string, string>;
+}
+
+describe.skipIf(!built)('.vscode', () => {
+  const json = <T>(file: string): T => JSON.parse(fs.readFileSync(path.join(root, file), 'utf8')) as T;
+  const { configurations, compounds } = json<{
+    configurations: Launch[];
+    compounds: Array<{ configurations: string[] }>;
+  }>('.vscode/launch.json');
+  const { tasks } = json<{
+    tasks: Array<{ label: string; script: string; problemMatcher: { background?: Record<string, string | boolean> } }>;
+  }>('.vscode/tasks.json');
+  const { scripts, main } = json<{ scripts: Record<string, string>; main: string }>('package.json');
+  const inTree = (name: string): string => name.replace('${workspaceFolder}/', '');
+  /** Files of a pattern with ** for folders and * in names. */
+  const filesOf = (pattern: string): string[] => {
+    const [start] = pattern.split('*');
+    const parts = pattern.split('**/').map((part) => part.replaceAll('.', '\\.').replaceAll('*', '[^/]*'));
+    const fits = new RegExp(`^${parts.join('(.*/)?')}$`);
+    const folder = start.slice(0, start.lastIndexOf('/'));
+    return fs
+      .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map((name) => `${folder}/${name.split(path.sep).join('/')}`)
+      .filter((name) => fits.test(name));
+  };
+
+  it('launches what there is, after tasks and scripts that there are', () => {
+    for (const { name, program, preLaunchTask } of configurations) {
+      if (program) expect(fs.existsSync(path.join(root, inTree(program))), `${name}: ${program}`).toBe(true);
+      if (preLaunchTask) expect(tasks.map(({ label }) => label)).toContain(preLaunchTask);
+    }
+    expect(tasks.map(({ script }) => script).filter((script) => !scripts[script])).toEqual([]);
+    const names = configurations.map(({ name }) => name);
+    expect(compounds.flatMap((each) => each.configurations).filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  it('looks for breakpoints in bundles that the build makes, each with its source map; the extension is among them', () => {
+    const patterns = configurations.flatMap(({ outFiles = [] }) => outFiles.map(inTree));
+    expect(patterns.length).toBeGreaterThan(2);
+    for (const pattern of patterns) expect(filesOf(pattern).length, pattern).toBeGreaterThan(0);
+    const bundles = [...new Set(patterns.flatMap(filesOf))];
+    expect(bundles).toContain(path.posix.normalize(main));
+    expect(bundles.filter((name) => !fs.existsSync(path.join(root, `${name}.map`)))).toEqual([]);
+  });
+
+  it('waits for the words that the build says, and attaches where the kernel listens', () => {
+    const build = fs.readFileSync(path.join(root, 'scripts/build.mjs'), 'utf8');
+    const background = tasks.find(({ label }) => label === 'watch')!.problemMatcher.background!;
+    for (const key of ['beginsPattern', 'endsPattern']) {
+      const said = [...build.matchAll(/console\.log\('([^']*)'\)/g)].map(([, words]) => words);
+      expect(
+        said.filter((words) => new RegExp(String(background[key])).test(words)),
+        key,
+      ).toHaveLength(1);
+    }
+    const port = configurations.find(({ env }) => env?.FGNB_KERNEL_INSPECT)!.env!.FGNB_KERNEL_INSPECT;
+    expect(configurations.filter((each) => String(each.port) === port)).toHaveLength(1);
+    const starts = fs.readFileSync(path.join(root, 'src/extension/kernelClient/process.ts'), 'utf8');
+    expect(starts).toContain('FGNB_KERNEL_INSPECT');
+  });
+});

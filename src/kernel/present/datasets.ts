@@ -1,29 +1,21 @@
 /** How samples of words are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { WordSequence } from '../datasets/cutWords.js';
+import type { SequenceCount } from '../datasets/dataset.js';
+import type { WordCount } from '../datasets/words.js';
 import { tableItems, tableOf } from './items.js';
-
-interface Count {
-  readonly word: string;
-  readonly occurrences: number;
-  readonly texts: number;
-  readonly drawn: number;
-}
 
 /** Sequences that are listed: more make an output that no one reads. */
 const LISTED = 1000;
 
-const row = ({ word, occurrences, texts, drawn }: Count) => ({ word, occurrences, 'texts with it': texts, drawn });
+const row = ({ word, occurrences, texts, drawn }: WordCount) => ({ word, occurrences, 'texts with it': texts, drawn });
 
 /** What was found of each word and drawn. */
-export const wordCountItems = (counts: readonly Count[], title: string): OutputItem[] =>
+export const wordCountItems = (counts: readonly WordCount[], title: string): OutputItem[] =>
   tableItems({ ...tableOf(counts.map(row), title), note: 'whole words; drawn(model) lists the sequences' });
 
 /** The same with what is left after cutting to the context. */
-export const sequenceCountItems = (
-  counts: ReadonlyArray<Count & { readonly sequences: number; readonly alsoIn: number }>,
-  title: string,
-): OutputItem[] =>
+export const sequenceCountItems = (counts: readonly SequenceCount[], title: string): OutputItem[] =>
   tableItems({
     ...tableOf(
       counts.map((each) => ({
