@@ -1,25 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
 import { axisOf, writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
 import { NOTEBOOK_VERSION, type Json, type NotebookFile } from '#protocol/notebook.js';
 import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
-import { servePages, type MapFixture, type PageServer } from './fixtures.js';
-import {
-  buildWebviews,
-  CHROMIUM,
-  collectComplaints,
-  installHost,
-  openBrowser,
-  screenshots,
-  servePanel,
-  shownFixture,
-} from './harness.js';
+import { type MapFixture } from './fixtures.js';
+import { CHROMIUM, collectComplaints, installHost, screenshots, shownFixture, openPages } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/arrows.test.ts: no chromium in /usr/bin');
 
@@ -71,7 +62,7 @@ async function shiftFixture(): Promise<MapFixture> {
       ...{ partner: Int32Array.from({ length: N }, (_, i) => i), r: new Float32Array(N).fill(NaN) },
     },
   });
-  const folder = mkdtempSync(path.join(tmpdir(), 'fgnb-arrows-'));
+  const folder = testFolder('arrows');
   const meta = await writeMapBundle(
     folder,
     [
@@ -89,36 +80,27 @@ async function shiftFixture(): Promise<MapFixture> {
   const files = Object.fromEntries(
     readdirSync(folder).map((f) => [f, new Uint8Array(readFileSync(path.join(folder, f)))]),
   );
-  rmSync(folder, { recursive: true });
   const points = [0, 1].map(() => ({ x: before, y: before, dead: new Uint8Array(N) }));
   return { id: 'arrows', meta, files, partnerOf: (i) => i, backOf: (i) => i, points, featureOf: (_, i) => 3 * i + 1 };
 }
 
 describe.skipIf(!CHROMIUM)('a map of before and after', () => {
-  let browser: Browser;
-  let server: PageServer;
-  let report: string;
+  const pages = openPages();
   let map: MapFixture;
 
   beforeAll(async () => {
-    const [opened, served, built] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    [browser, server, report, map] = [opened, served, built.report, await shiftFixture()];
-    servePanel(server, built.panel);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
+    map = await shiftFixture();
   });
 
   async function open(
     width = 1400,
     colorScheme: 'light' | 'dark' = 'dark',
   ): Promise<{ page: Page; complaints: string[] }> {
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    const context = await pages.browser.newContext({ viewport: { width, height: 900 }, colorScheme });
     const page = await context.newPage();
-    const { list } = collectComplaints(page, server.origin);
-    await installHost(page, server, shownFixture('map', map));
-    await page.goto(server.origin);
+    const { list } = collectComplaints(page, pages.server.origin);
+    await installHost(page, pages.server, shownFixture('map', map));
+    await page.goto(pages.server.origin);
     await page.locator('.layer').first().waitFor();
     await page.waitForTimeout(400);
     return { page, complaints: list };
@@ -205,7 +187,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
   });
 
   test('stands in an exported report', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'fgnb-arrows-'));
+    const folder = testFolder('arrows');
     const json = { version: 1, id: map.id, path: '.fgnb/x', meta: map.meta } as unknown as Json;
     const outputs = [{ items: [{ mime: MIME.map, json }] }];
     const cell = { id: 'a', kind: 'code' as const, language: 'fgnb-typescript', source: ['show()'], outputs };
@@ -214,11 +196,11 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
     writeFileSync(
       file,
       reportHtml({
-        ...{ title: 'arrows', script: report, notebookJson: JSON.stringify(notebook) },
+        ...{ title: 'arrows', script: pages.bundles.report, notebookJson: JSON.stringify(notebook) },
         ...{ files: pageFilesOf(map), nonce: 'abc' },
       }),
     );
-    const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    const page = await pages.browser.newPage({ viewport: { width: 1400, height: 900 } });
     const { list } = collectComplaints(page, 'file:');
     await page.goto(pathToFileURL(file).href);
     await page.locator('.layer').first().waitFor();
@@ -228,6 +210,5 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
     await page.screenshot({ path: path.join(screenshots, 'arrows-report.png') });
     expect(list).toEqual([]);
     await page.close();
-    rmSync(folder, { recursive: true });
   });
 });

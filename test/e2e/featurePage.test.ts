@@ -1,6 +1,5 @@
 /** The feature page in an exported page: every part of it, from a real model, with the way from feature to feature. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { realFeaturePage, type MadePage } from '#test/kit/featurePage.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/featurePage.test.ts: no chromium in /usr/bin');
 
@@ -39,7 +39,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
     ({ report: script } = await buildWebviews());
     made = await realFeaturePage();
     browser = await openBrowser();
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-feature-'));
+    folder = testFolder('feature');
     const { descriptor, files } = made;
     const html = outputPageHtml({
       ...{
@@ -57,7 +57,6 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
   test('shows every part of the feature that it was made for', async () => {

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
 import {
   componentsOf,
   edgesOf,
@@ -10,17 +10,14 @@ import {
   largeFixture,
   type GraphFixture,
 } from '#test/kit/graphBundle.js';
-import { servePages, type PageServer } from './fixtures.js';
 import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
-  openBrowser,
   screenshots,
   type Complaints,
   installHost,
-  servePanel,
   shownFixture,
+  openPages,
 } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/graph.test.ts: no chromium in /usr/bin');
@@ -35,39 +32,29 @@ interface OpenOptions {
 }
 
 describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
-  let browser: Browser;
-  let server: PageServer;
+  const pages = openPages();
   let context: BrowserContext | undefined;
   const beside = graphFixture('null');
   const twin = graphFixture('twin');
 
-  beforeAll(async () => {
-    const [opened, pages, { panel }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    [browser, server] = [opened, pages];
-    servePanel(server, panel);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
   beforeEach(async () => {
     await context?.close();
     context = undefined;
   });
 
   async function open(o: OpenOptions = {}): Promise<{ page: Page; complaints: Complaints }> {
-    context = await browser.newContext({
+    context = await pages.browser.newContext({
       viewport: { width: o.width ?? 1400, height: o.height ?? 900 },
       colorScheme: o.theme ?? 'dark',
       contrast: o.contrast,
     });
     const page = await context.newPage();
-    const complaints = collectComplaints(page, server.origin);
+    const complaints = collectComplaints(page, pages.server.origin);
     if (o.webgl === false)
       await page.addInitScript(`HTMLCanvasElement.prototype.getContext = ((original) => function (kind, ...rest) {
         return /webgl/.test(kind) ? null : original.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)`);
-    await installHost(page, server, shownFixture('graph', o.graph ?? beside));
-    await page.goto(`${server.origin}/`);
+    await installHost(page, pages.server, shownFixture('graph', o.graph ?? beside));
+    await page.goto(`${pages.server.origin}/`);
     await page.locator('.layer').first().waitFor();
     return { page, complaints };
   }

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,6 +10,7 @@ import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { graphFixture } from '#test/kit/graphBundle.js';
 import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/graphOutputs.test.ts: no chromium in /usr/bin');
 
@@ -33,7 +33,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   beforeAll(async () => {
     const [opened, bundles] = await Promise.all([openBrowser(), buildWebviews()]);
     browser = opened;
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-graphs-'));
+    folder = testFolder('graphs');
     const file = path.join(folder, 'report.html');
     const cells = [output(MIME.graph, graph.id, graph.meta), output(MIME.map, map.id, map.meta)];
     writeFileSync(
@@ -57,7 +57,6 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   });
   afterAll(async () => {
     await browser?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
   test('both are drawn from the page itself', async () => {

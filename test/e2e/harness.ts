@@ -4,10 +4,11 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
 import type { Descriptor } from '#protocol/bundle.js';
 import { panelHtml } from '#protocol/webview.js';
 import type { ViewName } from '#protocol/views.js';
-import type { PageServer } from './fixtures.js';
+import { servePages, type PageServer } from './fixtures.js';
 // @ts-expect-error plain JavaScript: the build's own
 import { inPages } from '../../scripts/inPages.mjs';
 
@@ -45,6 +46,28 @@ export async function openBrowser(): Promise<Browser> {
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
   });
+}
+
+export interface OpenPages {
+  browser: Browser;
+  /** Serves the page of panels at "/". */
+  server: PageServer;
+  bundles: Awaited<ReturnType<typeof buildWebviews>>;
+}
+
+/** A browser and a server for the tests of a file or `describe`: there from the first test on, closed behind the last. */
+export function openPages(): OpenPages {
+  const pages = {} as OpenPages;
+  beforeAll(async () => {
+    const [browser, server, bundles] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
+    Object.assign(pages, { browser, server, bundles });
+    servePanel(server, bundles.panel);
+  });
+  afterAll(async () => {
+    await pages.browser?.close();
+    await pages.server?.close();
+  });
+  return pages;
 }
 
 /** Two frames later: what observers of sizes place anew has been placed and painted. */

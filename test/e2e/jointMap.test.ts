@@ -1,25 +1,22 @@
 /** The joint map of several widths of one model in the panel: colours by SAE, lines to parents, the family of a hovered feature. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
 import { createFg } from '#kernel/api/index.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
 import { collectingContext, shownJson } from '#test/kit/context.js';
 import { shared } from '#test/kit/samples.js';
 import { splitSaes } from '#test/kit/splitSaes.js';
-import { servePages, type PageServer } from './fixtures.js';
 import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
   installHost,
-  openBrowser,
   screenshots,
-  servePanel,
   shownFixture,
   type Complaints,
+  openPages,
 } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/jointMap.test.ts: no chromium in /usr/bin');
@@ -29,17 +26,7 @@ const absent = real.find((file) => !fs.existsSync(file));
 if (absent) console.log(`skipped the picture of the real 128 → 1,024 SAEs: ${absent} is not there`);
 
 describe.skipIf(!CHROMIUM)('joint map panel', () => {
-  let browser: Browser;
-  let server: PageServer;
-  beforeAll(async () => {
-    const [opened, pages, { panel }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    [browser, server] = [opened, pages];
-    servePanel(server, panel);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  const pages = openPages();
 
   /** The panel of what a cell shows. */
   async function open(
@@ -54,10 +41,10 @@ describe.skipIf(!CHROMIUM)('joint map panel', () => {
       const names = fs.readdirSync(folder);
       const files = Object.fromEntries(names.map((name) => [name, fs.readFileSync(path.join(folder, name))]));
       const viewport = { width: o.width, height: 900 };
-      const page = await (await browser.newContext({ viewport, colorScheme: o.theme })).newPage();
-      const complaints = collectComplaints(page, server.origin);
-      await installHost(page, server, shownFixture('map', { id, meta, files }));
-      await page.goto(`${server.origin}/`);
+      const page = await (await pages.browser.newContext({ viewport, colorScheme: o.theme })).newPage();
+      const complaints = collectComplaints(page, pages.server.origin);
+      await installHost(page, pages.server, shownFixture('map', { id, meta, files }));
+      await page.goto(`${pages.server.origin}/`);
       await page.locator('.layer').first().waitFor();
       return { page, complaints };
     } finally {

@@ -3,8 +3,7 @@
  * each other and save what they show. Screenshots go to test-results/screenshots.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -26,6 +25,7 @@ import { unsupported } from '#test/harness/install.mjs';
 import { startServer } from '#test/harness/server.mjs';
 import { isolatedPoint, screenOf, type MapFixture } from './fixtures.js';
 import { CHROMIUM, collectComplaints, openBrowser, screenshots } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cli = path.join(root, 'dist/kernel/cli.cjs');
@@ -73,8 +73,8 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
 
   beforeAll(async () => {
     mkdirSync(screenshots, { recursive: true });
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-linked-'));
-    data = mkdtempSync(path.join(tmpdir(), 'fgnb-linked-data-'));
+    folder = testFolder('linked');
+    data = testFolder('linked-data');
     const cells = CELLS.map((source, i): NotebookFile['cells'][number] => ({
       ...{ id: `c${i}`, kind: 'code', language: 'fgnb-typescript', source: splitSource(source) },
     }));

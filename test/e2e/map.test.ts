@@ -1,45 +1,25 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { HOSTILE, isolatedPoint, screenOf, twinFixture, type MapFixture } from './fixtures.js';
 import {
-  HOSTILE,
-  isolatedPoint,
-  screenOf,
-  servePages,
-  twinFixture,
-  type MapFixture,
-  type PageServer,
-} from './fixtures.js';
-import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
   installHost,
-  openBrowser,
   screenshots,
-  servePanel,
   shownFixture,
   type Complaints,
+  openPages,
 } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/map.test.ts: no chromium in /usr/bin');
 
 describe.skipIf(!CHROMIUM)('feature map panel', () => {
-  let browser: Browser;
-  let server: PageServer;
-  let script: string;
+  const pages = openPages();
   let context: BrowserContext | undefined;
   const small = twinFixture(600);
 
-  beforeAll(async () => {
-    [browser, server, { panel: script }] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    servePanel(server, script);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
   beforeEach(async () => {
     await context?.close();
     context = undefined;
@@ -55,18 +35,18 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
       webgl?: boolean;
     } = {},
   ): Promise<{ page: Page; complaints: Complaints }> {
-    context = await browser.newContext({
+    context = await pages.browser.newContext({
       viewport: { width: o.width ?? 1400, height: o.height ?? 900 },
       colorScheme: o.theme ?? 'dark',
       contrast: o.contrast,
     });
     const page = await context.newPage();
-    const complaints = collectComplaints(page, server.origin);
+    const complaints = collectComplaints(page, pages.server.origin);
     if (o.webgl === false)
       await page.addInitScript(`HTMLCanvasElement.prototype.getContext = ((original) => function (kind, ...rest) {
         return kind === 'webgl2' ? null : original.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)`);
-    await installHost(page, server, shownFixture('map', o.map ?? small));
-    await page.goto(`${server.origin}/`);
+    await installHost(page, pages.server, shownFixture('map', o.map ?? small));
+    await page.goto(`${pages.server.origin}/`);
     await page.locator('.layer').first().waitFor();
     return { page, complaints };
   }
@@ -387,10 +367,10 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
 
   test('a host that fails is quoted, not waited for', async () => {
     const broken = { ...small, id: 'broken', files: { 'map.json': small.files['map.json'] } };
-    context = await browser.newContext();
+    context = await pages.browser.newContext();
     const page = await context.newPage();
-    await installHost(page, server, shownFixture('map', broken));
-    await page.goto(`${server.origin}/`);
+    await installHost(page, pages.server, shownFixture('map', broken));
+    await page.goto(`${pages.server.origin}/`);
     await expect.poll(() => page.locator('.notice.error').innerText()).toContain('could not be loaded');
     expect(existsSync(screenshots)).toBe(true);
   });

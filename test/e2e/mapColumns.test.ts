@@ -1,6 +1,5 @@
 /** Columns that were added to a map, such as stability over seeds: colour, legend, card and table, in a panel and a page. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -19,6 +18,7 @@ import {
   servePanel,
   shownFixture,
 } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/mapColumns.test.ts: no chromium in /usr/bin');
 
@@ -45,12 +45,11 @@ describe.skipIf(!CHROMIUM)('columns added to a map', () => {
     [browser, server] = await Promise.all([openBrowser(), servePages()]);
     servePanel(server, bundles.panel);
     report = bundles.report;
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-columns-'));
+    folder = testFolder('columns');
   });
   afterAll(async () => {
     await browser?.close();
     await server?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
   });
   afterEach(async () => {
     await context?.close();

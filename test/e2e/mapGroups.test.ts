@@ -1,10 +1,9 @@
 /** Keyword groups beside the map: chosen, typed, saved, compared, read from JSON; in a panel, an output and a page. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterEach, describe, expect, test } from 'vitest';
 import { MAP_BUNDLE, type MapMeta } from '#protocol/map.js';
 import { outputPageHtml } from '#protocol/outputPage.js';
 import { MIME } from '#protocol/mime.js';
@@ -12,20 +11,19 @@ import type { Json, NotebookFile } from '#protocol/notebook.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { graphFixture } from '#test/kit/graphBundle.js';
+import { testFolder } from '#test/kit/folder.js';
 import { decodersOf, scoreGroup, type GroupScores } from '#webviews/map/groupScores.js';
 import { linkedPairs, loadModel } from '#webviews/map/model.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
-import { servePages, twinFixture, type PageServer } from './fixtures.js';
+import { twinFixture } from './fixtures.js';
 import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
   installHost,
-  openBrowser,
   screenshots,
-  servePanel,
   shownFixture,
   type Complaints,
+  openPages,
 } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/mapGroups.test.ts: no chromium in /usr/bin');
@@ -43,39 +41,25 @@ async function expected(words: string[], minR = 0): Promise<GroupScores> {
 }
 
 describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
-  let browser: Browser;
-  let server: PageServer;
+  const pages = openPages();
   let context: BrowserContext | undefined;
-  let folder: string;
-  let report: string;
+  const folder = testFolder('groups');
 
-  beforeAll(async () => {
-    const bundles = await buildWebviews();
-    [browser, server] = await Promise.all([openBrowser(), servePages()]);
-    servePanel(server, bundles.panel);
-    report = bundles.report;
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-groups-'));
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
   afterEach(async () => {
     await context?.close();
     context = undefined;
   });
 
   async function newPage(width: number, theme: 'light' | 'dark'): Promise<Page> {
-    context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme });
+    context = await pages.browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme });
     return context.newPage();
   }
 
   async function openPanel(width = 1400, theme: 'light' | 'dark' = 'dark'): Promise<[Page, Complaints]> {
     const page = await newPage(width, theme);
-    const complaints = collectComplaints(page, server.origin);
-    await installHost(page, server, shownFixture('map', map));
-    await page.goto(`${server.origin}/`);
+    const complaints = collectComplaints(page, pages.server.origin);
+    await installHost(page, pages.server, shownFixture('map', map));
+    await page.goto(`${pages.server.origin}/`);
     await page.locator('.layer').first().waitFor();
     await page.getByRole('tab', { name: 'Groups' }).click();
     return [page, complaints];
@@ -188,7 +172,10 @@ describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
     const file = path.join(folder, 'linked.html');
     const files = [own, other, graph].flatMap(pageFilesOf);
     const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells } satisfies NotebookFile);
-    writeFileSync(file, reportHtml({ title: 'Linked', script: report, nonce: 'abc123', notebookJson, files }));
+    writeFileSync(
+      file,
+      reportHtml({ title: 'Linked', script: pages.bundles.report, nonce: 'abc123', notebookJson, files }),
+    );
     const page = await newPage(1400, 'light');
     await page.goto(pathToFileURL(file).href);
     const maps = page.locator('.fg-map');
@@ -222,7 +209,7 @@ describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
       const complaints = collectComplaints(page, 'file:');
       const descriptor = { version: 1 as const, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
       const file = path.join(folder, `page-${width}.html`);
-      const about = { title: 'Groups', mime: MIME.map, descriptor, script: report, nonce: 'abc123' };
+      const about = { title: 'Groups', mime: MIME.map, descriptor, script: pages.bundles.report, nonce: 'abc123' };
       writeFileSync(file, outputPageHtml({ ...about, files: pageFilesOf(map) }));
       await page.goto(pathToFileURL(file).href);
       await page.locator('.layer').first().waitFor();

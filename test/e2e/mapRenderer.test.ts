@@ -1,20 +1,19 @@
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
 import type { MapDescriptor } from '#protocol/map.js';
 import { WEBVIEW_PROTOCOL } from '#protocol/webview.js';
 import { MIME } from '#protocol/mime.js';
-import { isolatedPoint, screenOf, servePages, twinFixture, type PageServer } from './fixtures.js';
+import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
   installHost,
-  openBrowser,
   painted,
   screenshots,
   shownFixture,
   type Complaints,
+  openPages,
 } from './harness.js';
 import { chartSpec, COMPARISON, FEATURES, TABLE } from './sampleNotebook.js';
 
@@ -61,28 +60,21 @@ interface RendererWindow {
 declare const window: RendererWindow & Window;
 
 describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
-  let browser: Browser;
-  let server: PageServer;
+  const pages = openPages();
   const map = twinFixture(600);
   const descriptor: MapDescriptor = { version: 1, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
 
-  beforeAll(async () => {
-    const [opened, serving, bundles] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    [browser, server] = [opened, serving];
+  beforeAll(() => {
+    const { server, bundles } = pages;
     server.add('/renderer.js', 'text/javascript', bundles.renderer);
-    server.add('/favicon.ico', 'image/png', '');
     server.add('/', 'text/html', PAGE);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
   });
 
   async function open(messaging: boolean): Promise<{ page: Page; complaints: Complaints }> {
-    const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
-    const complaints = collectComplaints(page, server.origin);
-    await installHost(page, server, shownFixture('map', map));
-    await page.goto(`${server.origin}/`);
+    const page = await pages.browser.newPage({ viewport: { width: 1000, height: 900 } });
+    const complaints = collectComplaints(page, pages.server.origin);
+    await installHost(page, pages.server, shownFixture('map', map));
+    await page.goto(`${pages.server.origin}/`);
     await page.waitForFunction(() => window.ready);
     await page.evaluate((on) => window.start(on), messaging);
     return { page, complaints };
@@ -226,7 +218,7 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     const { page, complaints } = await open(false);
     const spec = {
       ...(chartSpec() as object),
-      data: [{ name: 'source_0', url: `${server.origin}/secret.json` }],
+      data: [{ name: 'source_0', url: `${pages.server.origin}/secret.json` }],
       marks: [],
     };
     await render(page, 'chart', MIME.chart, { version: 1, spec });

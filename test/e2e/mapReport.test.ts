@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
 import { sampleNotebook } from './sampleNotebook.js';
+import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/mapReport.test.ts: no chromium in /usr/bin');
 
@@ -22,7 +22,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   beforeAll(async () => {
     const [opened, bundles] = await Promise.all([openBrowser(), buildWebviews()]);
     browser = opened;
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-report-'));
+    folder = testFolder('report');
     const file = path.join(folder, 'report.html');
     writeFileSync(
       file,
@@ -43,7 +43,6 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
   test('shows markdown, code, every output and a table of contents', async () => {

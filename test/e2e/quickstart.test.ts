@@ -3,8 +3,7 @@
  * real workbench with the extension installed from its package. Screenshots go to test-results/screenshots.
  */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -22,6 +21,7 @@ import { startServer } from '#test/harness/server.mjs';
 import { installVsix } from '../../scripts/vscode.mjs';
 import { isolatedPoint, screenOf } from './fixtures.js';
 import { CHROMIUM, collectComplaints, openBrowser, screenshots } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cli = path.join(root, 'dist/kernel/cli.cjs');
@@ -87,7 +87,7 @@ describe.skipIf(!ready)('the quickstart', () => {
 
   beforeAll(async () => {
     mkdirSync(screenshots, { recursive: true });
-    folder = mkdtempSync(path.join(tmpdir(), 'fgnb-quickstart-'));
+    folder = testFolder('quickstart');
     cpSync(path.join(root, 'examples'), folder, { recursive: true, filter: (file) => path.basename(file) !== '.fgnb' });
     const notebook = path.join(folder, 'quickstart.fgnb');
     // A third of the training: its numbers are not what is tested here.
@@ -110,7 +110,6 @@ describe.skipIf(!ready)('the quickstart', () => {
   afterAll(() => {
     if (!folder) return;
     stopKernels(runRoot(folder));
-    rmSync(folder, { recursive: true, force: true });
   });
 
   test('prints the key figures and where it wrote its results', () => {
@@ -184,7 +183,7 @@ describe.skipIf(!ready)('the quickstart', () => {
 
     for (const theme of ['Dark', 'Light'] as const)
       test(`opens executed; Run All loads what is cached; hovering the map works (${theme})`, async () => {
-        const data = mkdtempSync(path.join(tmpdir(), 'fgnb-workbench-'));
+        const data = testFolder('workbench');
         const settings = { 'workbench.colorTheme': theme === 'Dark' ? 'Default Dark Modern' : 'Default Light Modern' };
         const server = await startServer(data, { extensionsDir, settings, env: { FGNB_RUN_ROOT: runRoot(folder) } });
         const context = await startBrowser(data);
@@ -208,7 +207,6 @@ describe.skipIf(!ready)('the quickstart', () => {
         } finally {
           await context.close();
           await server.stop();
-          rmSync(data, { recursive: true, force: true });
         }
       }, 300_000);
   });

@@ -2,24 +2,21 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
 import type { Descriptor } from '#protocol/bundle.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
 import { viewOfMime, VIEWS } from '#protocol/views.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
-import { servePages, type PageServer } from './fixtures.js';
 import {
-  buildWebviews,
   CHROMIUM,
   collectComplaints,
   installHost,
-  openBrowser,
   screenshots,
-  servePanel,
   type Complaints,
   type Shown,
+  openPages,
 } from './harness.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/saved.test.ts: no chromium in /usr/bin');
@@ -43,21 +40,9 @@ const shown = notebook.cells.flatMap((cell) =>
 );
 
 describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
-  let browser: Browser;
-  let server: PageServer;
+  const pages = openPages();
   let page: Page;
   let complaints: Complaints;
-  let report: string;
-
-  beforeAll(async () => {
-    const [opened, pages, bundles] = await Promise.all([openBrowser(), servePages(), buildWebviews()]);
-    [browser, server, report] = [opened, pages, bundles.report];
-    servePanel(server, bundles.panel);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
 
   test('has an output of every kind of view', () => {
     expect(shown.map((each) => each.view)).toEqual(['map', 'map', 'graph', 'interventions']);
@@ -65,12 +50,12 @@ describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
 
   test('is exported with everything drawn', async () => {
     const html = reportHtml({
-      ...{ title: 'saved', script: report, notebookJson: text, nonce: 'n' },
+      ...{ title: 'saved', script: pages.bundles.report, notebookJson: text, nonce: 'n' },
       files: shown.flatMap(({ descriptor: { id }, files }) => pageFilesOf({ id, files })),
     });
     const file = path.join(screenshots, 'saved.html');
     fs.writeFileSync(file, html);
-    page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
+    page = await pages.browser.newPage({ viewport: { width: 1400, height: 1000 } });
     complaints = collectComplaints(page, 'file:');
     await page.goto(pathToFileURL(file).href);
     const maps = page.locator('.fg-map');
@@ -104,12 +89,12 @@ describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
       const { descriptor } = shown[i];
       const state = { version: 1, query: 'the', snapshot: null };
       const kept = { version: 1, [VIEWS[view].saved]: descriptor, host: { notebook: 'x.fgnb' }, view: state };
-      const context = await browser.newContext({ viewport: { width: 1000, height: 800 } });
+      const context = await pages.browser.newContext({ viewport: { width: 1000, height: 800 } });
       const own = await context.newPage();
-      const said = collectComplaints(own, server.origin);
+      const said = collectComplaints(own, pages.server.origin);
       await own.addInitScript((json) => sessionStorage.setItem('state', json), JSON.stringify(kept));
-      await installHost(own, server, shown[i]);
-      await own.goto(server.origin);
+      await installHost(own, pages.server, shown[i]);
+      await own.goto(pages.server.origin);
       if (view === 'interventions') await own.locator('.fg-interventions .chips').first().waitFor();
       else {
         await own.locator('.layer').first().waitFor();
@@ -121,9 +106,9 @@ describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
   );
 
   test('a panel that the host refuses says why', async () => {
-    const own = await browser.newPage();
-    await installHost(own, server, shown[0]);
-    await own.goto(server.origin);
+    const own = await pages.browser.newPage();
+    await installHost(own, pages.server, shown[0]);
+    await own.goto(pages.server.origin);
     await own.locator('.layer').first().waitFor();
     await own.evaluate(() => window.postMessage({ type: 'refused', reason: 'Made by another version' }));
     await expect.poll(() => own.getByRole('alert').allInnerTexts()).toEqual(['Made by another version']);

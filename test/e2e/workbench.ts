@@ -10,6 +10,7 @@ import { startServer } from '#test/harness/server.mjs';
 // @ts-expect-error plain JavaScript
 import { installVsix } from '../../scripts/vscode.mjs';
 import { CHROMIUM, screenshots } from './harness.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -53,7 +54,7 @@ export async function startWorkbench(
 ): Promise<Workbench> {
   mkdirSync(screenshots, { recursive: true });
   const folder = mkdtempSync(path.join(tmpdir(), `fgnb-${name}-`));
-  const data = mkdtempSync(path.join(tmpdir(), 'fgnb-workbench-'));
+  const data = testFolder('workbench');
   const runs = path.join(folder, 'runs');
   let server: { url: string; stop(): Promise<void> } | undefined;
   let context: BrowserContext | undefined;

@@ -3,16 +3,15 @@
  * model of 6.4 GB are measured by `npm run bench -- model-memory`.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { writeSparseModel, type SparseModel } from '#test/kit/sparseModel.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const folder = mkdtempSync(path.join(tmpdir(), 'fgnb-memory-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = testFolder('memory');
 
 const LAYERS: SparseModel = {
   ...{ layers: 8, width: 1024, mlp: 2816, heads: 8, kvHeads: 8, vocab: 1000 },

@@ -1,7 +1,4 @@
 /** Published generators show their known faults, and their corrected forms do not. */
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { peakTokens } from '#kernel/activations/labels.js';
 import { topExamples } from '#kernel/activations/examples.js';
@@ -11,6 +8,7 @@ import { PRESETS } from '#kernel/synthetic/presets/list.js';
 import { createWorld } from '#kernel/synthetic/world/world.js';
 import { writeWorldActivations } from '#kernel/synthetic/world/activations.js';
 import { worldReport } from '#kernel/synthetic/world/report.js';
+import { testFolder } from '#test/kit/folder.js';
 
 describe('lan-2024', () => {
   it('is one switch for all features: L0 16 ± 14, 15 % empty, frequencies hardly decaying', async () => {
@@ -157,20 +155,16 @@ describe('presets', () => {
 
 describe('true activations', () => {
   it('lie in a store whose labels name the true feature', async () => {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'world-'));
-    try {
-      const world = await createWorld({ features: 12, dim: 4, frequencies: 0.1, seed: 2 });
-      const store = await writeWorldActivations(folder, world, 5000, {});
-      const { meta, statistics } = store;
-      expect([meta.tokens, meta.features, meta.context]).toEqual([5000, 12, 1]);
-      let nonZeros = 0;
-      for await (const { codes } of world.sample(5000)) nonZeros += codes.values.length;
-      expect(meta.nonZeros).toBe(nonZeros);
-      expect(statistics.firings.reduce((a, b) => a + b, 0)).toBe(nonZeros);
-      const labels = peakTokens(await topExamples(store, { k: 3 }));
-      labels.forEach((label, f) => expect(label[0]).toBe(`#${f}`));
-    } finally {
-      fs.rmSync(folder, { recursive: true });
-    }
+    const folder = testFolder('world');
+    const world = await createWorld({ features: 12, dim: 4, frequencies: 0.1, seed: 2 });
+    const store = await writeWorldActivations(folder, world, 5000, {});
+    const { meta, statistics } = store;
+    expect([meta.tokens, meta.features, meta.context]).toEqual([5000, 12, 1]);
+    let nonZeros = 0;
+    for await (const { codes } of world.sample(5000)) nonZeros += codes.values.length;
+    expect(meta.nonZeros).toBe(nonZeros);
+    expect(statistics.firings.reduce((a, b) => a + b, 0)).toBe(nonZeros);
+    const labels = peakTokens(await topExamples(store, { k: 3 }));
+    labels.forEach((label, f) => expect(label[0]).toBe(`#${f}`));
   });
 });

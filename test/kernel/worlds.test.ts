@@ -1,6 +1,5 @@
 /** Worlds at a million samples: frequencies and co-firing within 4 standard errors of the law; one and many workers. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { createWorld, type GeneratedWorld } from '#kernel/synthetic/world/world.
 import { jointLaw } from '#kernel/synthetic/world/joint.js';
 import type { WorldOptions } from '#kernel/synthetic/world/options.js';
 import { worldReport } from '#kernel/synthetic/world/report.js';
+import { testFolder } from '#test/kit/folder.js';
 
 /** Firings of single features and pairs over n samples, counted apart from the code. */
 async function counted(
@@ -158,7 +158,7 @@ describe('a world at a million samples', () => {
 });
 
 describe('worlds made in workers', () => {
-  const bundle = path.join(mkdtempSync(path.join(tmpdir(), 'worlds-')), 'poolWorker.cjs');
+  const bundle = path.join(testFolder('worlds'), 'poolWorker.cjs');
   const pools: Pool[] = [];
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.dispose()));

@@ -1,10 +1,10 @@
 /** A session context for tests of the facade: collects what is shown and printed; artifacts go to a folder of their own. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import type { LiveHandler, SessionContext } from '#kernel/verb/context.js';
 import type { Progress } from '#protocol/kernel.js';
 import type { OutputItem } from '#protocol/notebook.js';
+import { testFolder } from './folder.js';
 
 export interface CollectedContext extends SessionContext {
   readonly shown: OutputItem[][];
@@ -23,7 +23,7 @@ export function collectingContext(
   notebookFolder?: string,
   folders: { outputFolder?: string; artifactFolder?: string } = {},
 ): CollectedContext {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-api-'));
+  const folder = testFolder('api');
   const shown: OutputItem[][] = [];
   const printed: string[] = [];
   const figures = new Map<string, string>();

@@ -22,9 +22,13 @@ export function temporaryFolder(name: string, { inMemory = false } = {}): string
   return mkdtempSync(join(inMemory ? memory() : tmpdir(), `fgnb-${name}-`));
 }
 
-/** A folder of the test file's own, gone after its tests; `inMemory` for very many small files. */
+const made: string[] = [];
+// Vitest loads this file anew for every test file: here is the end of its tests, wherever in them a folder was made.
+afterAll(() => made.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+/** A folder of the test file's own, gone after all its tests; `inMemory` for very many small files. */
 export function testFolder(name = 'test', options: { inMemory?: boolean } = {}): string {
   const folder = temporaryFolder(name, options);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  made.push(folder);
   return folder;
 }

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
 
-/** Bundles the worker. `remove` deletes it. */
+/** Bundles the worker. `remove` deletes it: programs of bench/ use it too, where no test ends. */
 export async function poolBundle(): Promise<{ bundle: string; remove: () => void }> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-pool-'));
   const root = path.resolve(import.meta.dirname, '../..');

@@ -1,9 +1,8 @@
-import fs from 'node:fs';
-import os from 'node:os';
 import { Console } from 'node:console';
 import path from 'node:path';
 import type { CellEvent } from '#protocol/kernel.js';
 import { Session, type CellResult, type SessionOptions } from '#kernel/session/session.js';
+import { testFolder } from './folder.js';
 
 export interface Ran extends CellResult {
   events: CellEvent[];
@@ -26,7 +25,7 @@ export function openSession(options: Partial<SessionOptions> = {}): TestSession 
   // The test runner puts a console of its own in place of Node's.
   const runnerConsole = globalThis.console;
   globalThis.console = new Console(process.stdout, process.stderr);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-session-'));
+  const folder = testFolder('session');
   const events: TestSession['events'] = [];
   const logged: string[] = [];
   const session = new Session({
@@ -58,7 +57,6 @@ export function openSession(options: Partial<SessionOptions> = {}): TestSession 
     close() {
       session.close();
       globalThis.console = runnerConsole;
-      fs.rmSync(folder, { recursive: true, force: true });
     },
   };
 }
