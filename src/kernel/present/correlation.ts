@@ -1,4 +1,5 @@
 /** How correlation maps, their filters and their scores are shown. */
+import { measureOf } from '../../protocol/measure.js';
 import type { PairAssociation } from '../correlation/association.js';
 import type { Hub } from '../correlation/hubs.js';
 import type { FilteredMap } from '../correlation/restrict.js';
@@ -13,7 +14,7 @@ import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
 
 function mapText(map: PairedMap): string {
   const { a, b, r } = map.pairs;
-  const what = map.method.startsWith('Pearson') ? 'r' : 'value';
+  const what = measureOf(map.method);
   const mean = r.length > 0 ? `, mean ${what} ${(r.reduce((sum, x) => sum + x, 0) / r.length).toFixed(3)}` : '';
   return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}: ${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens (${map.method})`;
 }
@@ -21,14 +22,15 @@ function mapText(map: PairedMap): string {
 export const mapItems = (map: PairedMap): OutputItem[] => [textItem(mapText(map))];
 
 export function filteredItems(map: FilteredMap): OutputItem[] {
+  const what = measureOf(map.method);
   const rows = map.counts.map(({ step, pairs, meanR }, i) => {
     const before = i > 0 ? map.counts[i - 1] : undefined;
     return {
       step,
       'pairs before': before ? before.pairs : null,
       pairs,
-      'mean r before': before ? orNull(before.meanR) : null,
-      'mean r': orNull(meanR),
+      [`mean ${what} before`]: before ? orNull(before.meanR) : null,
+      [`mean ${what}`]: orNull(meanR),
     };
   });
   return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map) });
@@ -77,9 +79,11 @@ export function hubItems(
 ): OutputItem[] {
   const pairs = map.pairs.r.length;
   const sides = sidesOf(map);
+  const what = measureOf(map.method);
   const rows = hubs.map(({ side, feature, pairs: n, share, meanR, bestR, partners }) => ({
     ...{ [SAE_ID]: sides[side] },
-    ...{ side, feature, label: labelLine(labels[side][feature]), pairs: n, share, 'mean r': meanR, 'best r': bestR },
+    ...{ side, feature, label: labelLine(labels[side][feature]), pairs: n, share },
+    ...{ [`mean ${what}`]: meanR, [`best ${what}`]: bestR },
     'first partners': partners.slice(0, 8).join(' '),
   }));
   const title =

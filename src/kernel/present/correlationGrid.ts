@@ -1,4 +1,5 @@
 /** How grids of layers are shown: one heat map of the score with its null in every cell, and one of mean r with pairs. */
+import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import { orNull, tooltipOf, type ChartRow } from './charts.js';
@@ -62,6 +63,7 @@ function scoreRow({ scores }: GridCell): ChartRow {
 
 export function layerGridItems(grid: LayerGrid): OutputItem[] {
   const { cells, models, tokens, method } = grid;
+  const what = measureOf(method);
   const axes = {
     x: { title: `B: ${models[1]}`, names: grid.b.map(short) },
     y: { title: `A: ${models[0]}`, names: grid.a.map(short) },
@@ -76,10 +78,10 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
   const first = cells.find(({ scores }) => scores.length > 0)?.scores[0];
   const concat = [
     ...(first ? [map(`${first.metric} of decoder rows, beside ${first.null.runs} nulls`, scoreRow)] : []),
-    map('mean r', ({ meanR, pairs }) => ({ value: orNull(meanR), beside: `${count(pairs)} pairs`, pairs })),
+    map(`mean ${what}`, ({ meanR, pairs }) => ({ value: orNull(meanR), beside: `${count(pairs)} pairs`, pairs })),
   ];
   const rows = cells.map((cell) => ({
-    ...{ A: grid.a[cell.a], B: grid.b[cell.b], pairs: cell.pairs, 'mean r': orNull(cell.meanR) },
+    ...{ A: grid.a[cell.a], B: grid.b[cell.b], pairs: cell.pairs, [`mean ${what}`]: orNull(cell.meanR) },
     ...Object.fromEntries(
       cell.scores.flatMap(({ metric, value, null: { mean }, p }) => [
         [metric, orNull(value)],

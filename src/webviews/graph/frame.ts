@@ -1,4 +1,5 @@
 /** What stands around the graphs: captions, words for assistive technology, warnings, how they were made. */
+import { measureOf } from '../../protocol/measure.js';
 import { caption, wheelHelp } from '../plot/frame.js';
 import { el, icon } from '../ui/dom.js';
 import { number, plural } from '../ui/format.js';
@@ -46,6 +47,7 @@ export function provenance({ meta }: GraphModel): Array<string | undefined> {
   const { pairing, sets } = meta;
   return [
     ...new Set(sets.map((set) => set.description)),
-    pairing && `${pairing.method}, ${plural(pairing.pairs, 'pair')}, mean r ${number(pairing.meanR, 3)}`,
+    pairing &&
+      `${pairing.method}, ${plural(pairing.pairs, 'pair')}, mean ${measureOf(pairing.method)} ${number(pairing.meanR, 3)}`,
   ];
 }

@@ -1,4 +1,5 @@
 /** A feature, or a linked pair side by side: what the tooltip and the details pane show. */
+import { measureOf } from '../../protocol/measure.js';
 import { MAP_BUNDLE } from '../../protocol/map.js';
 import { exampleBox, type ExampleCache } from '../plot/examples.js';
 import { el } from '../ui/dom.js';
@@ -115,7 +116,7 @@ export function pairCard(o: CardOptions): HTMLElement {
         ? el(
             'p',
             { class: 'r' },
-            el('strong', {}, `r ${correlation(r)}`),
+            el('strong', {}, `${measureOf(model.meta.pairing?.method ?? '')} ${correlation(r)}`),
             ` ${model.sets[set].name} #${model.sets[set].columns.feature[point]} → ${model.sets[1 - set].name} #${model.sets[1 - set].columns.feature[partner]}`,
             shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
             together(model, set, point),
@@ -124,7 +125,7 @@ export function pairCard(o: CardOptions): HTMLElement {
             'p',
             { class: 'r' },
             model.sets[set].partner[point] >= 0
-              ? `counterpart hidden: r ${correlation(r)} is below the threshold`
+              ? `counterpart hidden: ${measureOf(model.meta.pairing?.method ?? '')} ${correlation(r)} is below the threshold`
               : 'no counterpart',
           );
   return el('div', { class: linked ? 'pair linked' : 'pair' }, line, el('div', { class: 'sides' }, ...parts));

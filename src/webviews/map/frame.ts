@@ -1,4 +1,5 @@
 /** What stands around the points: captions, the words for assistive technology, provenance. */
+import { measureOf } from '../../protocol/measure.js';
 import { caption, wheelHelp } from '../plot/frame.js';
 import { el } from '../ui/dom.js';
 import { count, number, plural } from '../ui/format.js';
@@ -36,6 +37,6 @@ export function provenance({ meta, sets }: MapModel): Array<string | undefined> 
     shift?.note ?? sets[0].meta.layout,
     pairing &&
       // Pairs first: what follows may be cut where the line ends.
-      `${plural(pairing.pairs, 'pair')}, mean r ${number(pairing.meanR, 3)}, ${count(pairing.tokens)} tokens (${pairing.method})`,
+      `${plural(pairing.pairs, 'pair')}, mean ${measureOf(pairing.method)} ${number(pairing.meanR, 3)}, ${count(pairing.tokens)} tokens (${pairing.method})`,
   ];
 }

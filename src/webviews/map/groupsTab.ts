@@ -1,4 +1,5 @@
 /** Keyword groups beside the map: typed, chosen, saved, read from JSON; the chosen one scored at once, all in one table. */
+import { measureOf } from '../../protocol/measure.js';
 import { keywordGroups, typedGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import { el, fill, icon } from '../ui/dom.js';
 import { correlation, count, plural } from '../ui/format.js';
@@ -229,7 +230,11 @@ export class GroupsTab {
         el('strong', { title: group.words.join(' ') }, group.name),
         own && this.tool(`Forget ${group.name}`, 'close', () => this.remove(group)),
       ),
-      el('p', { class: 'stats' }, `${plural(pairs, 'pair')} (${a} · ${b}) · mean r ${correlation(meanR)}`),
+      el(
+        'p',
+        { class: 'stats' },
+        `${plural(pairs, 'pair')} (${a} · ${b}) · mean ${measureOf(this.model.meta.pairing?.method ?? '')} ${correlation(meanR)}`,
+      ),
       el('dl', {}, ...SCORES.flatMap((name) => scoreRow(name, found))),
     );
   }

@@ -1,4 +1,5 @@
 /** What the colours and marks of a map mean, as data: the panel and the files of pictures show the same. */
+import { measureOf } from '../../protocol/measure.js';
 import type { Palette } from '../plot/palette.js';
 import type { Scale } from '../plot/scale.js';
 import type { Rgb } from '../ui/color.js';
@@ -95,7 +96,13 @@ function colourEntries(
     }
     case 'r':
       return [
-        { kind: 'scale', colors: palette.links, low: '0', high: '1', title: 'r to counterpart' },
+        {
+          kind: 'scale',
+          colors: palette.links,
+          low: '0',
+          high: '1',
+          title: `${measureOf(model.meta.pairing?.method ?? '')} to counterpart`,
+        },
         hollow(palette.muted, 'no counterpart'),
       ];
     default:
