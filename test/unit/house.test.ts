@@ -1,8 +1,11 @@
 /** The floor plan: imports make no circle, and docs/architecture.md names what there is. */
 import fs from 'node:fs';
 import path from 'node:path';
+import * as esbuild from 'esbuild';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+// @ts-expect-error plain JavaScript: the build's own
+import { inPages } from '../../scripts/inPages.mjs';
 
 const filesOf = (folder: string): string[] =>
   fs
@@ -111,4 +114,14 @@ describe('docs/architecture.md', () => {
     );
     expect(missing).toEqual([]);
   });
+});
+
+it('what pages bundle of the kernel needs no Node', async () => {
+  const { errors } = await esbuild
+    .build({
+      entryPoints: [path.resolve('src/kernel/correlation/inPages.ts')],
+      ...{ bundle: true, write: false, platform: 'browser', logLevel: 'silent', plugins: [inPages as esbuild.Plugin] },
+    })
+    .catch((failure: esbuild.BuildFailure) => failure);
+  expect(errors.map(({ text, location }) => `${location?.file}: ${text}`)).toEqual([]);
 });

@@ -42,8 +42,8 @@ async function runKernel(file: string | undefined, device: string): Promise<numb
 export const jupyter = command({
   help: `  fgnb jupyter install [--user | --prefix DIR] [--device DEVICE]
   fgnb jupyter uninstall [--user | --prefix DIR]
-      Makes TypeScript cells run in JupyterLab, nbconvert --execute, nbclient and papermill: writes the kernel "fgnb" where
-      Jupyter looks for kernels, of this user (the default) or of an environment such as $VIRTUAL_ENV. It runs this copy of
+      Makes TypeScript cells run in Jupyter, nbclient and nbconvert --execute: writes the kernel "fgnb" where Jupyter
+      looks for kernels, of this user (the default) or of an environment such as $VIRTUAL_ENV. It runs this copy of
       fgnb with this Node. DEVICE as in "fgnb run".
   fgnb jupyter kernel CONNECTION_FILE [--device DEVICE]
       What Jupyter starts.`,

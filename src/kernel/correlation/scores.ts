@@ -10,7 +10,7 @@ import { Side } from './coordinates.js';
 import type { Metric } from './metric.js';
 import { jaccard } from './neighbours.js';
 import { intervalOf, type Interval } from './bootstrap.js';
-import { plainNumber, type Remember } from '../verb/resume.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { besideNull, requireRuns } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';

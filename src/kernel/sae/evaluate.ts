@@ -5,7 +5,7 @@ import { tf } from '../compute/tf.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
 import { ignoredPositions } from '../models/ignored.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
-import { plainNumber, type Remember } from '../verb/resume.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { requirePairing } from './conformance.js';
 import { NextTokenSums } from './nextToken.js';
 import { ReconstructionSums, type ReconstructionMetrics } from './reconstruction.js';

@@ -3,7 +3,8 @@ import { asParameters } from '../artifacts/parameters.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import { identityOf, type Parsed, type Schema } from './option.js';
-import { resumable, unfinishedFile, type Remember } from './resume.js';
+import type { Remember } from './remember.js';
+import { resumable, unfinishedFile } from './resume.js';
 import type { Args, Declaration, Keep, Work } from './verb.js';
 
 /** A call whose arguments and options are checked. */

@@ -8,7 +8,7 @@ import type { ArtifactStore } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { choice, group, text, value, whole, type Parsed } from './option.js';
 import type { Recipe } from './recipe.js';
-import type { Remember } from './resume.js';
+import type { Remember } from './remember.js';
 
 /** What the pieces of a call are and cost: worked out from its arguments alone. */
 export interface Pieces {

@@ -7,7 +7,8 @@ import type { Environment } from './environment.js';
 import { keptResult, keyOf, type Checked } from './kept.js';
 import { identityOf, type Schema } from './option.js';
 import { recipeOf } from './recipe.js';
-import { resumable, type Remember } from './resume.js';
+import type { Remember } from './remember.js';
+import { resumable } from './resume.js';
 import { rememberShard, ShardDone, type ShardFolder, type SplitCall } from './split.js';
 import type { Args, Declaration, Keep, Split, Work } from './verb.js';
 

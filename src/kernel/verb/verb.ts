@@ -11,7 +11,7 @@ import type { Environment } from './environment.js';
 import { keptResult, type Checked } from './kept.js';
 import { parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
 import { noteMade, noteVerb, verbOf } from './recipe.js';
-import type { Remember } from './resume.js';
+import type { Remember } from './remember.js';
 import { countOf, noteSplit, type Pieces, type ShardFolder, type Spread } from './split.js';
 import { splitCallOf } from './splitCall.js';
 
