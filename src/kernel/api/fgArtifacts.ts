@@ -59,8 +59,13 @@ export type LoadedByKind = LoadedByRooms & { [K in KeptByVerbs as K['kind'] & st
 type Own = LoadedByRooms & Pick<LoadedByKind, 'layout' | 'mapper' | 'lens'>;
 type Reader<T> = Pick<ComputeOptions<T>, 'load' | 'lazy'>;
 
-/** Kinds that are what outputs refer to: pictures and their columns, not results. */
-const VIEWS = ['map', 'graph'];
+/** Kinds that are no results of their own, with what they are and what to load or call instead. */
+const NO_RESULTS: Readonly<Record<string, string>> = {
+  map: 'is what an output shows, not a result; load the layout, map or graph that it was drawn from',
+  graph: 'is what an output shows, not a result; load the layout, map or graph that it was drawn from',
+  shard: 'is a part of a call that was split, not a result; load what the call itself gives, or call it again',
+  calls: 'says that calls of fg.cluster.each are done and holds no result; the same call gives them again',
+};
 
 /** Kinds that are not read as plain results. */
 function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reader<Own[K]> } {
@@ -102,10 +107,7 @@ function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reade
 function readerOf(env: Environment, { kind, id }: ArtifactRecord, call: CallOptions): Reader<object> {
   const known = readers(env, call);
   if (Object.hasOwn(known, kind)) return known[kind as keyof Own];
-  if (VIEWS.includes(kind))
-    throw new Error(
-      `${kind} ${id.slice(0, 8)} is what an output shows, not a result; load the layout, map or graph that it was drawn from`,
-    );
+  if (Object.hasOwn(NO_RESULTS, kind)) throw new Error(`${kind} ${id.slice(0, 8)} ${NO_RESULTS[kind]}`);
   return { load: (folder) => loadResult(folder) };
 }
 
@@ -147,7 +149,7 @@ const note = verb({
 
 /** fg.artifacts whole: what loads results knows all rooms, the rest of it knows none. `kinds`: those that verbs keep. */
 export function artifactsOf(kinds: readonly string[]) {
-  const known = kinds.filter((kind) => !VIEWS.includes(kind)).sort();
+  const known = kinds.filter((kind) => !Object.hasOwn(NO_RESULTS, kind)).sort();
   const kept = artifacts(kinds);
   return namespace({ ...kept, verbs: { ...kept.verbs, load: load(known), note } });
 }

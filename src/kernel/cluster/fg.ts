@@ -53,6 +53,7 @@ const submit = verb({
   args: [callArg, argsArg],
   options: { ...SPREAD, ...CALL },
   errors: ['A machine without sbatch, and what fg.cluster.plan refuses, are refused.'],
+  kinds: ['shard', 'merged'],
   async run({ env, options, call: own }, call, args): Promise<{ plan: string; array?: string; merge?: string }> {
     const split = await splitCall(call, args);
     const file = planFileOf(split, planOf(split, options.shards));
@@ -152,6 +153,7 @@ const each = verb({
   args: [callArg, listOfArgs('list', 'Lists of arguments, one a call, options last.')],
   options: { ...CLUSTER, ...CALL },
   errors: ['A verb that keeps nothing is refused: what a task makes would be lost.'],
+  kinds: ['calls'],
   check(_, call, all) {
     const { name, keeps } = verbOf(call)!;
     if (!keeps) throw new TypeError(`fg.cluster.each: ${name} keeps nothing; use a verb whose results are kept`);

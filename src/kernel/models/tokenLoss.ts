@@ -71,7 +71,7 @@ export async function lossPerToken(
     first + count > tokens.sequences
   ) {
     throw new RangeError(
-      `sequences ${first} to ${first + count - 1} were asked for, but the token set has ${tokens.sequences}`,
+      `sequences ${first} to ${first + count - 1} were asked for, but the token set of ${tokens.sequences} has 0 to ${tokens.sequences - 1}`,
     );
   }
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
