@@ -75,7 +75,10 @@ describe('fgnb', () => {
   it('refuses what a command does not take, and names the commands there are', async () => {
     for (const [args, words] of [
       [['doctor', '--html', 'x.html'], /fgnb doctor: Unknown option '--html'/],
-      [['bogus'], /unknown command bogus; there are run, submit, jobs, export, inspect, convert, artifacts, jupyter, doctor, task/],
+      [
+        ['bogus'],
+        /unknown command bogus; there are run, submit, jobs, export, inspect, convert, artifacts, jupyter, doctor, task/,
+      ],
       [['--json', 'run', 'a.fgnb'], /--json comes behind a command: run, /],
       [['convert', 'a.fgnb'], /fgnb convert needs two files: IN and OUT/],
       [['constructor'], /unknown command constructor/],
