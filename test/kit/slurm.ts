@@ -22,6 +22,7 @@ const wait = (ms: number): void => void Atomics.wait(new Int32Array(new SharedAr
 export class SlurmCluster {
   readonly env: Record<string, string>;
   private readonly host = os.hostname().split('.')[0];
+  private readonly startedMunge: boolean;
 
   /** @param folder its own; deleted by nobody here */
   constructor(private readonly folder: string) {
@@ -30,7 +31,7 @@ export class SlurmCluster {
     const conf = path.join(folder, 'slurm.conf');
     fs.writeFileSync(conf, this.conf());
     this.env = { SLURM_CONF: conf };
-    startMunge();
+    this.startedMunge = startMunge();
     this.run('slurmctld', '-f', conf);
     for (const node of ['n1', 'n2']) this.startNode(node);
     for (let tries = 0; tries < 100; tries++, wait(200)) {
@@ -70,6 +71,8 @@ export class SlurmCluster {
       } catch (error) {
         if (!['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       }
+    // One that ran before belongs to the machine.
+    if (this.startedMunge) process.kill(Number(fs.readFileSync('/run/munge/munged.pid', 'utf8')));
   }
 
   private pidOf(name: string): number {
@@ -105,7 +108,8 @@ PartitionName=main Nodes=n[1-2] Default=YES MaxTime=60 State=UP
   }
 }
 
-function startMunge(): void {
+/** Starts the machine's munged where it does not run; whether it was started here. */
+function startMunge(): boolean {
   for (const folder of ['/run/munge', '/var/lib/munge', '/var/log/munge']) {
     fs.mkdirSync(folder, { recursive: true });
     execFileSync('chown', ['munge:', folder]);
@@ -116,6 +120,7 @@ function startMunge(): void {
     execFileSync('chown', ['munge:', key]);
     fs.chmodSync(key, 0o400);
   }
-  if (spawnSync('munge', ['-n']).status !== 0)
-    execFileSync('setpriv', ['--reuid=munge', '--regid=munge', '--clear-groups', 'munged']);
+  if (spawnSync('munge', ['-n']).status === 0) return false;
+  execFileSync('setpriv', ['--reuid=munge', '--regid=munge', '--clear-groups', 'munged']);
+  return true;
 }
