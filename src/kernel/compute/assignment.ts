@@ -22,13 +22,13 @@ export interface AssignmentOptions extends CallOptions {
   maximize?: boolean;
 }
 
-/** Time between two looks at the signal. */
+/** Milliseconds of work between two checks of the signal. */
 const PIECE_MS = 200;
 
 /**
  * Assigns min(rows, cols) rows to different columns so that the sum of their entries is smallest (largest with
- * `maximize`). `entries` is rows × cols, row-major; sums and prices are float64, so the optimum is that of the entries as
- * given. Among equal optima the choice is deterministic. O(min² · max) at worst. Throws on NaN or infinity, with its
+ * `maximize`). `entries` is rows × cols, row-major; sums and prices are float64, so the optimum is that of the entries
+ * as given. Among equal optima the choice is deterministic. O(min² · max) at worst. Throws on NaN or infinity, with its
  * place, and AbortError when cancelled.
  */
 export async function linearAssignment(
@@ -75,7 +75,7 @@ function costs(
   return out;
 }
 
-/** A solution in the making: n rows, m ≥ n columns. */
+/** A partial solution: n rows, m ≥ n columns. */
 interface State {
   cost: Float32Array | Float64Array;
   n: number;
@@ -109,13 +109,13 @@ async function solve(cost: Float32Array | Float64Array, n: number, m: number, ca
   return state.columnOf;
 }
 
-/** Each free row takes its cheapest column and raises what others pay for it by the gap to the second. */
+/** Each free row takes its cheapest column; the column's price falls by the gap to the row's second cheapest. */
 async function reduceRows(s: State, free: readonly number[], pause: () => Promise<boolean>): Promise<number[]> {
   const { cost, m, columnOf, rowOf, price } = s;
   const left: number[] = [];
   for (const first of free) {
     let row = first;
-    // Rows that push each other out in turn make little headway each: the search below settles them.
+    // Rows that displace each other in turn make little progress each: augment() settles them.
     for (let turns = 0; row >= 0; turns++) {
       let best = -1;
       let second = -1;
@@ -135,7 +135,7 @@ async function reduceRows(s: State, free: readonly number[], pause: () => Promis
           next = reduced;
         }
       }
-      // One column alone: nothing to compare with, its price can stay.
+      // With one column there is no second cheapest: its price can stay.
       const lowered = second < 0 ? price[best] : price[best] - (next - low);
       const strict = lowered < price[best];
       if (!strict && rowOf[best] >= 0 && second >= 0) best = second;
@@ -156,7 +156,9 @@ async function reduceRows(s: State, free: readonly number[], pause: () => Promis
   return left;
 }
 
-/** Finds the cheapest chain of exchanges that frees a column for `start`, makes it, and corrects the prices (Dijkstra). */
+/**
+ * Finds the cheapest chain of exchanges that frees a column for `start`, makes it, and corrects the prices (Dijkstra).
+ */
 function augment(
   s: State,
   start: number,
@@ -176,7 +178,7 @@ function augment(
     let at = done;
     for (let k = done + 1; k < m; k++) {
       const d = distance[columns[k]] - distance[columns[at]];
-      // Of equal distances a free column ends the search at once.
+      // Among equal distances a free column ends the search at once.
       if (d < 0 || (d === 0 && rowOf[columns[k]] < 0 && rowOf[columns[at]] >= 0)) at = k;
     }
     const column = columns[at];

@@ -1,9 +1,9 @@
 /** Odd polynomials that are near 1 on an interval: the steps that drive singular values to 1. */
 
 export interface OddPolynomial {
-  /** Of x, x³, x⁵ … */
+  /** Coefficients of x, x³, x⁵ … */
   readonly coefficients: readonly number[];
-  /** How far it stays from 1 on the interval. */
+  /** Largest distance from 1 on the interval. */
   readonly error: number;
 }
 
@@ -12,9 +12,10 @@ const POINTS = 200;
 const ROUNDS = 50;
 
 /**
- * The polynomial c₀ x + c₁ x³ + … of so many terms that is nearest to 1 on [low, 1], by Remez exchange: its error has equal
- * size, of alternating sign, at terms + 1 points. `low` in (0, 1); so close to 1 that the exchange would divide by what
- * cancels, the Taylor polynomial at 1, whose error is below (1 − low)^terms.
+ * The polynomial c₀ x + c₁ x³ + … of so many terms that is nearest to 1 on [low, 1], by Remez exchange: its error has
+ * equal size, of alternating sign, at terms + 1 points. `low` in (0, 1). Where it is so close to 1 that the exchange
+ * would divide by differences lost to rounding, the Taylor polynomial at 1 takes its place; its error is below (2 (1 −
+ * low))^terms.
  */
 export function bestOdd(low: number, terms: number): OddPolynomial {
   if (low > 1 - 10 ** (-9 / terms)) return { coefficients: taylor(terms), error: (2 * (1 - low)) ** terms };
@@ -43,7 +44,7 @@ export function bestOdd(low: number, terms: number): OddPolynomial {
   return found;
 }
 
-/** Of each run of one sign, the point of the largest error. */
+/** The point of the largest error in each run of errors of one sign. */
 function alternating(off: Float64Array): number[] {
   const best: number[] = [];
   off.forEach((e, i) => {

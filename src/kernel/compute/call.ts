@@ -1,4 +1,4 @@
-/** What every long call takes and does: progress, cancel, room to breathe. */
+/** Options and helpers of every long call: progress, cancellation, pauses for the event loop. */
 import type { Progress } from '../../protocol/kernel.js';
 
 export interface CallOptions {
@@ -26,13 +26,16 @@ export function breathe(): Promise<void> {
   return new Promise(soon);
 }
 
-/** Runs after what waits already. Pages have no setImmediate, and their timers of 0 ms come to wait 4. */
+/**
+ * Runs a callback after those that already wait. Pages have no setImmediate, and browsers stretch repeated timers of 0
+ * ms to 4 ms.
+ */
 const soon: (run: () => void) => void =
   typeof setImmediate === 'function'
     ? (run) => void setImmediate(run)
     : (run) => {
         const { port1, port2 } = new MessageChannel();
-        // Node's types know the events of Node alone.
+        // Node's types of MessagePort lack onmessage.
         (port1 as { onmessage?: () => void }).onmessage = () => {
           port1.close();
           run();
@@ -41,8 +44,9 @@ const soon: (run: () => void) => void =
       };
 
 /**
- * A pause for the short turns of a long loop: it breathes at most every `everyMs` and says so (true), for progress. A
- * signal that is aborted already throws here, before the loop starts, and at the next pause, however short the loop is.
+ * Makes the pause function of a long loop, to be awaited in every iteration. At most every `everyMs` milliseconds it
+ * lets other events run and then gives true: time to report progress. A signal that is already aborted throws here,
+ * before the loop starts; one that is aborted later throws at the next pause.
  * @throws AbortError
  */
 export function pauses(signal: AbortSignal | undefined, what: string, everyMs = 100): () => Promise<boolean> {

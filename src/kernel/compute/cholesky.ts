@@ -1,7 +1,7 @@
 /** Cholesky's factor of a symmetric matrix, pivot by pivot, in float64. */
 import { breathe, checkAborted } from './call.js';
 
-/** A pivot below this is no rounding of 0. */
+/** A pivot below this is more than rounding of 0: the matrix is not positive semidefinite. */
 const NEGATIVE = -1e-6;
 /** Below this a diagonal entry of the factor is 0, and so is its row: a direction without variance. */
 const LEAST = 1e-7;

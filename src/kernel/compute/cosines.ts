@@ -59,6 +59,7 @@ export interface Best {
   cosine: Float32Array;
 }
 
+/** The best column of each row, by the entry or its absolute value. */
 export function bestOfRows(c: Matrix, absolute: boolean): Best {
   const best: Best = { index: new Int32Array(c.rows).fill(-1), cosine: new Float32Array(c.rows) };
   for (let i = 0; i < c.rows; i++) {
@@ -75,6 +76,7 @@ export function bestOfRows(c: Matrix, absolute: boolean): Best {
   return best;
 }
 
+/** The best row of each column, by the entry or its absolute value. */
 export function bestOfColumns(c: Matrix, absolute: boolean): Best {
   const best: Best = { index: new Int32Array(c.cols).fill(-1), cosine: new Float32Array(c.cols) };
   const top = new Float32Array(c.cols).fill(-Infinity);

@@ -93,7 +93,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
     try {
       const report = await startDevice(device, folder, asked !== 'auto');
       reasons.push({ device, chosen: true, reason: asked === 'auto' ? WHY[device] : 'asked for' });
-      // After the backend: packages of its own register tfjs' gradients once more over ours.
+      // After the backend: importing its package registers tfjs' own gradients again, over ours.
       installGradients();
       protectKernels();
       settled = { ...report, reasons };
@@ -104,7 +104,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
         throw new Error(`device ${device} cannot be used: ${reason}`, { cause: error });
       }
       reasons.push({ device, chosen: false, reason });
-      // One that started and was then refused would keep its memory.
+      // A backend that started and was then refused would keep its memory.
       const backend = BACKENDS[device];
       if (tf.findBackend(backend)) tf.removeBackend(backend);
     }
@@ -115,13 +115,13 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
 /**
  * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
  *
- * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of cores.
- * On webgpu and cuda it gives the same random numbers and steps; the last bits of tensors are the driver's.
+ * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of
+ * cores. On webgpu and cuda it gives the same random numbers and steps; the last bits of tensors are the driver's.
  *
  * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
  */
 export async function initDevice(options: DeviceOptions = {}): Promise<DeviceReport> {
-  // An interrupt must not leave it half started: all cells wait for this one promise.
+  // An interrupt must not leave the device half started: all cells wait for this one promise.
   current ??= protectedSection(() => start(options)).catch((error: unknown) => {
     current = undefined;
     throw error;

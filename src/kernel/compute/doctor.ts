@@ -1,4 +1,7 @@
-/** What this host has, what is used, and why not a better device (`fgnb doctor`). No secrets, no environment. */
+/**
+ * The report of `fgnb doctor`: the host's hardware, the device in use, and why none better. No secrets, no environment
+ * variables.
+ */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -23,7 +26,7 @@ export interface DoctorReport {
   gflops: { typedArrays: number; tensors?: number };
   packages: Record<string, string>;
   folders: { artifacts: string; gpu: string };
-  /** What would make this host better, in order of gain. */
+  /** Changes that would make this host faster, the largest gain first. */
   advice: string[];
 }
 
@@ -75,7 +78,7 @@ async function measure(): Promise<DoctorReport['gflops']> {
   const typedArrays = await bestGflops(() => void gemm(a, a, SIZE, SIZE, SIZE, { out }));
   const x = tf.tensor2d(a, [SIZE, SIZE]);
   const tensors = await bestGflops(async () => {
-    // One number read back: a GPU has then finished.
+    // Reading back one number makes sure that a GPU has finished.
     const corner = tf.tidy(() => tf.matMul(x, x).slice([0, 0], [1, 1]));
     await corner.data();
     corner.dispose();

@@ -1,6 +1,7 @@
 /**
- * Σ x[p + k]·y[q + k], k < n, in four sums, since one alone would wait for every addition. For Float64Array only: a loop
- * that meets two kinds of arrays is compiled for neither (nearest neighbours have one of their own for Float32Array).
+ * Σ x[p + k]·y[q + k], k < n, in four sums, since one alone would wait for every addition. For Float64Array only: a
+ * loop that meets two kinds of arrays is compiled for neither (nearest neighbours have one of their own for
+ * Float32Array).
  */
 export function dot(x: Float64Array, p: number, y: Float64Array, q: number, n: number): number {
   // Declared one by one: from an array literal they stay slow in V8.

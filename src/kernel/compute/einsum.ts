@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf } from './tf.js';
 
-/** Splits "ij,jk->ik"; throws on what is not supported. */
+/** Splits "ij,jk->ik" into its terms. @throws Error on equations that are not supported */
 export function parseEinsum(equation: string, operands: number): { inputs: string[]; output: string } {
   const [left, right, ...more] = equation.replace(/\s/g, '').split('->');
   const inputs = left.split(',');

@@ -4,7 +4,7 @@ import { NARROW, rowCuts } from './productCuts.js';
 import { Random } from './random.js';
 
 export interface GemmReport {
-  /** What typed arrays are multiplied by; tensors of the cpu device too, but for 'javascript'. */
+  /** Engine that multiplies typed arrays; also tensors of the cpu device, except for 'javascript'. */
   engine: 'onnxruntime' | 'tfjs-wasm' | 'javascript';
   /** Largest error of the products tried at start, relative to the sum of |a·b| of the entry. */
   selfCheckError: number;
@@ -29,13 +29,13 @@ export type PlainProduct = (a: Float32Array, b: Float32Array, m: number, n: numb
 let plain: PlainProduct | undefined;
 
 /**
- * Operations a native call may take, so that interrupts wait at most about half a second; follows the measured speed.
- * Where a product is cut cannot change its bits: a row's sums do not depend on the rows beside it.
+ * Operations that one native call may take, so that interrupts wait at most about half a second; adapted to the
+ * measured speed. Where a product is cut cannot change its bits: a row's sums do not depend on the rows beside it.
  */
 let pieceFlops = 4e9;
 const PIECE_MS = 400;
 
-/** Products shorter than this say more about the clock than about the machine. */
+/** Products with fewer operations are too short to be timed. */
 const TIMED_FLOPS = 2e8;
 
 function timed(flops: number, run: () => void): void {
@@ -46,7 +46,7 @@ function timed(flops: number, run: () => void): void {
   pieceFlops = Math.max(1e9, 0.7 * pieceFlops + 0.3 * target);
 }
 
-/** Correct anywhere, some 2 GFLOP/s: rows of B are added up in the order they lie in memory. */
+/** Correct on every host, about 2 GFLOP/s: rows of B are added up in the order they lie in memory. */
 function productInJavaScript(
   a: Float32Array,
   b: Float32Array,
@@ -87,7 +87,10 @@ export function transposed(
   return out;
 }
 
-/** Without ONNX Runtime: by the other engine in row blocks, operands turned first since it is slow on turned ones. */
+/**
+ * Without ONNX Runtime: by the other engine in row blocks. Transposed operands are copied into order first, since that
+ * engine is slow on them.
+ */
 function productWithout(
   a: Float32Array,
   b: Float32Array,
@@ -113,11 +116,14 @@ function productWithout(
   }
 }
 
-/** Above this many columns of the result, turning the left operand round first costs less than reading it transposed. */
+/**
+ * Above this many columns of the result, copying the transposed left operand into order costs less than reading it
+ * transposed.
+ */
 const TRANSPOSE_FIRST = 1024;
 /**
- * Rows a native call works on: their part of A stays in the cores' caches while B's panels pass. Measured on 2 cores with
- * AVX-512: 193 to 230 GFLOP/s in one call of 4,096 rows, 225 to 248 in calls of 512.
+ * Rows a native call works on: their part of A stays in the cores' caches while B's panels pass. Measured on 2 cores
+ * with AVX-512: 193 to 230 GFLOP/s in one call of 4,096 rows, 225 to 248 in calls of 512.
  */
 const BLOCK_ROWS = 512;
 const BLOCK_FLOPS = 2e8;
@@ -129,11 +135,14 @@ function rowsPerCall(m: number, n: number, k: number, limit: number): number {
   return Math.max(2, Math.min(m, rows, Math.floor(limit / flops)));
 }
 
-/** Floats of turned operands kept from one product to the next: new memory costs half as much as turning into it. */
+/**
+ * Floats of reordered operands that are kept from one product to the next: allocating them costs half as much as
+ * filling them.
+ */
 const KEPT = 2 ** 24;
 let kept = new Float32Array(0);
 
-/** Room for `length` values, whatever they are, until the next call. */
+/** Room for `length` values until the next call; it starts with whatever was there. */
 function scratch(length: number): Float32Array {
   if (length > KEPT) return new Float32Array(length);
   if (kept.length < length) kept = new Float32Array(length);
@@ -155,7 +164,8 @@ function product2d(
   const native = nativeProduct;
   if (!native) return productWithout(a, b, c, m, n, k, transA, transB, limit);
   const bShape = transB ? [n, k] : [k, n];
-  // Few columns are summed in another order once A is turned round, so that they stay one call whatever it takes.
+  // Results with few columns are summed in another order once A is copied into order, so they stay one call, however
+  // long.
   if (transA && n < TRANSPOSE_FIRST && (n <= NARROW || 2 * m * n * k <= limit)) {
     return timed(2 * m * n * k, () => native.multiply([a, [k, m]], [b, bShape], [c, [m, n]], true, transB));
   }
@@ -171,7 +181,7 @@ function product2d(
   }
 }
 
-/** Slice numbers of A and B for every slice of the broadcast result. */
+/** Indices of the slices of A and B for every slice of the broadcast result. */
 function broadcastSlices(
   aBatch: readonly number[],
   bBatch: readonly number[],
@@ -197,8 +207,8 @@ function broadcastSlices(
 }
 
 /**
- * c = op(a) · op(b) over the last two dimensions, leading ones broadcast; for kernels whose shapes were checked.
- * Arrays must not be views on a SharedArrayBuffer. `limit`: operations per native call, default about half a second's; the
+ * c = op(a) · op(b) over the last two dimensions, leading ones broadcast; for kernels whose shapes were checked. Arrays
+ * must not be views on a SharedArrayBuffer. `limit`: operations per native call, default about half a second's; the
  * result does not depend on it.
  */
 export function batchedProduct(
@@ -244,8 +254,9 @@ const unshared = (x: Float32Array): Float32Array => (isShared(x) ? new Float32Ar
  * C[m, n] = op(A)[m, k] · op(B)[k, n], row-major float32, synchronous. Views on SharedArrayBuffers are copied first
  * (the native engine refuses them). Before initGemm() it runs in JavaScript, correct and slow.
  *
- * The same operands give the same bits, whatever the load, the speed and the number of cores; a row of the result is the
- * same among any two or more rows (one row alone is summed in another order). Another processor type may give others.
+ * The same operands give the same bits, whatever the load, the speed and the number of cores; a row of the result is
+ * the same among any two or more rows (one row alone is summed in another order). Another processor type may give
+ * others.
  *
  * @throws RangeError when an array's length does not fit the sizes
  */
@@ -293,7 +304,9 @@ export function gemm(
   return c;
 }
 
-/** Largest error of a product against float64 sums, relative to the sum of |a·b| of the entry; NaN counts as infinite. */
+/**
+ * Largest error of a product against float64 sums, relative to the sum of |a·b| of the entry; NaN counts as infinite.
+ */
 export function productError(
   multiply: (a: Float32Array, b: Float32Array, m: number, n: number, k: number, o: GemmOptions) => Float32Array,
 ): number {
@@ -376,7 +389,7 @@ export function usePlainProduct(product: PlainProduct): GemmReport {
 /** Whether products are ONNX Runtime's, which workers can open too; false before initGemm(). */
 export const hasNativeProduct = (): boolean => nativeProduct !== undefined;
 
-/** What the product runs on; throws before initGemm(). */
+/** The engine in use and its check; throws before initGemm(). */
 export function gemmReport(): GemmReport {
   if (!state) throw new Error('gemmReport() before initGemm(): call initDevice() first');
   return state;

@@ -49,7 +49,7 @@ export function nvidiaDriver(file = '/proc/driver/nvidia/version'): string | und
 
 const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0];
 
-/** What a failed load of a native package means, and what to do. */
+/** The reason why a native package failed to load, with a hint where there is one. */
 export function loadReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const library = /(lib[\w-]+\.so[.\d]*|[\w-]+\.dll): cannot open shared object|(lib[\w-]+\.so[.\d]*)/.exec(text);
@@ -67,7 +67,7 @@ function checkProducts(device: string, limit: number): number {
   return error;
 }
 
-/** TensorFlow's own GPU build. Returns what to show of it. */
+/** Starts TensorFlow's own GPU build. Returns its description. */
 export async function startCuda(notebookFolder: string): Promise<string> {
   if (process.platform === 'darwin') throw new DeviceRefused('macOS has no CUDA');
   const driver = nvidiaDriver();
@@ -87,7 +87,7 @@ export async function startCuda(notebookFolder: string): Promise<string> {
   if (backend.isUsingGpuDevice === false) {
     throw new DeviceRefused('@tensorflow/tfjs-node-gpu loaded but sees no GPU (wrong CUDA or cuDNN version)');
   }
-  // TensorFloat-32 units keep 10 bits of each factor.
+  // TensorFloat-32 units keep 10 bits of each factor's mantissa, hence the wide limit.
   checkProducts('TensorFlow on this GPU', 2e-3);
   return `TensorFlow on an NVIDIA GPU, driver ${driver ?? 'unknown'}`;
 }
@@ -115,7 +115,7 @@ async function openDawn(notebookFolder: string): Promise<GPU> {
   return gpu;
 }
 
-/** tfjs-webgpu on Dawn. Returns what to show of it. */
+/** Starts tfjs-webgpu on Dawn. Returns its description, and notes on its limits. */
 export async function startWebgpu(
   notebookFolder: string,
   explicit: boolean,

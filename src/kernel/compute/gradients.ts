@@ -11,7 +11,10 @@ function replaceGradient(config: GradConfig): void {
   tf.registerGradient(config);
 }
 
-/** tfjs records these when their operand has a gradient, as in where(x > 0, x, 0), and then fails because there is none. */
+/**
+ * tfjs records these operations when their operand has a gradient, as in where(x > 0, x, 0), and then fails because
+ * they have none.
+ */
 function registerStepFunctions(): void {
   const binary = [
     'Greater',
@@ -29,7 +32,7 @@ function registerStepFunctions(): void {
     tf.registerGradient({
       kernelName,
       inputsToSave: ['a', 'b'],
-      // Of floats whatever the operand: engine.gradients refuses a bool.
+      // As floats, whatever the operand is: engine.gradients refuses a bool.
       gradFunc: (_dy, [a, b]) => ({ a: () => tf.zeros(a.shape), b: () => tf.zeros(b.shape) }),
     });
   }
@@ -54,7 +57,10 @@ function registerCumsum(): void {
   });
 }
 
-/** tfjs hands a single output's gradient over as a tensor, not as a list, which its own functions for these do not expect. */
+/**
+ * For a single output tfjs passes the gradient as a tensor, not as a list, which its own gradients of these operations
+ * do not expect.
+ */
 function registerSplits(): void {
   const list = (dy: Tensor | Tensor[]): Tensor[] => (Array.isArray(dy) ? dy : [dy]);
   replaceGradient({
@@ -161,7 +167,7 @@ function registerEinsum(): void {
           () => {
             const others = operands.filter((_, j) => j !== i);
             const terms = [output, ...inputs.filter((_, j) => j !== i)];
-            // An index of this operand alone was summed away: its gradient is the same along that axis.
+            // An index that only this operand has was summed away: its gradient is the same along that axis.
             const reached = [...inputs[i]].filter((letter) => terms.some((term) => term.includes(letter))).join('');
             const part = tf.einsum(`${terms.join(',')}->${reached}`, dy as Tensor, ...others);
             const shape = [...inputs[i]].map((letter, axis) => (reached.includes(letter) ? operand.shape[axis] : 1));
@@ -173,7 +179,7 @@ function registerEinsum(): void {
   });
 }
 
-/** Registers them in place of tfjs' own. */
+/** Registers these gradients in place of tfjs' own. */
 export function installGradients(): void {
   registerStepFunctions();
   registerCumsum();

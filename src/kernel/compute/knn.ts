@@ -9,10 +9,11 @@ import { sharedKnn, worthSharing, type SharedSearch } from './shared/search.js';
 
 export interface KnnOptions extends CallOptions, TeamOptions {
   metric: 'euclidean' | 'cosine';
-  /** Of the products among workers: 8 where these suffice, by default. Changes no result. */
+  /** Bits of the factors in the workers' products: 8 where these suffice, by default. Changes no result. */
   bits?: SharedSearch['bits'];
 }
 
+/** Nearest neighbours of n rows, k for each. */
 export interface Neighbors {
   /** n × k, row-major, nearest first; equal distances in order of index. */
   indices: Int32Array;
@@ -23,7 +24,7 @@ export interface Neighbors {
 /** The rows of one side: float64 squared lengths, and the rows that the product sees. */
 interface Side {
   x: Matrix;
-  /** Centred, in units of Search.unit (euclidean), or of length one (cosine): what the product multiplies. */
+  /** The rows that the product multiplies: centred, in units of Search.unit (euclidean), or of length one (cosine). */
   shifted: Float32Array;
   /** Squared lengths of `shifted` in float64; 1 for a zero row under cosine, which puts it at distance 1 from all. */
   squares: Float64Array;
@@ -34,7 +35,7 @@ interface Side {
 /** A block of the product: at most this many bytes, and about 0.3 s of native work. */
 const BLOCK_BYTES = 256 * 2 ** 20;
 const BLOCK_FLOPS = 4e10;
-/** Candidates kept beyond k, so that rounding of the float32 product seldom asks for a second look. */
+/** Candidates kept beyond k, so that rounding of the float32 product seldom makes a second search necessary. */
 const SPARE = 16;
 
 function requireNumbers(name: string, x: Matrix): void {
@@ -73,7 +74,7 @@ function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | u
   return { x, shifted, squares, lengths };
 }
 
-/** Four sums at once: one alone would wait for every addition. */
+/** Four sums, since a single one would wait for every addition. */
 function dot(a: Float32Array, p: number, b: Float32Array, q: number, n: number): number {
   let s0 = 0;
   let s1 = 0;
@@ -140,9 +141,9 @@ function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions[
 
 /**
  * How far a score |a|² + |b|² - 2ab from the float32 product can be from the exact one, for row i of `a` and any row of
- * the other side (longest row `longest`): the bound of a float32 sum of d terms, and the rounding of the rows. The sum's
- * bound is the smaller of the worst case d·u and the probabilistic 8·√d·u, which one sum in 10¹³ exceeds (Higham and
- * Mary 2019, theorem 2.4, λ = 8).
+ * the other side (longest row `longest`): the bound of a float32 sum of d terms, and the rounding of the rows. The
+ * sum's bound is the smaller of the worst case d·u and the probabilistic 8·√d·u, which one sum in 10¹³ exceeds (Higham
+ * and Mary 2019, theorem 2.4, λ = 8).
  */
 function scoreError(side: Side, i: number, longest: number): number {
   const d = side.x.cols;
@@ -159,7 +160,7 @@ interface Search {
   k: number;
   options: KnnOptions;
   longest: number;
-  /** What scores are measured in: squares of this; 1 for cosine. */
+  /** Unit of the scores: they are measured in squares of it; 1 for cosine. */
   unit: number;
 }
 
@@ -169,7 +170,7 @@ function blockRows(cols: number, d: number): number {
   return Math.max(1, Math.min(1024, Math.floor(bytes / (4 * cols)), Math.floor(BLOCK_FLOPS / (2 * cols * d))));
 }
 
-/** Looks at rows i0 … i1-1 of a product block whose columns start at j0; with `both`, entry (i, j) serves row j too. */
+/** Reads rows i0 … i1-1 of a product block whose columns start at j0; with `both`, entry (i, j) also serves row j. */
 function scan(s: Search, found: Candidates, c: Float32Array, i0: number, i1: number, j0: number, j1: number): void {
   const { limits } = found;
   const qs = s.queries.squares;
@@ -227,7 +228,10 @@ async function collect(s: Search): Promise<Candidates> {
   return found;
 }
 
-/** Sorts candidates by exact distance, then index; writes the k best and returns the k-th square, as scores are measured. */
+/**
+ * Sorts candidates by exact distance, then index; writes the k best and returns the k-th square in the unit of the
+ * scores.
+ */
 function writeBest(s: Search, out: Neighbors, row: number, candidates: ArrayLike<number>): number {
   const squares = Float64Array.from(candidates, (j) => exactSquare(s.queries, row, s.base, j, s.options.metric));
   const order = Array.from(squares.keys()).sort((p, q) => squares[p] - squares[q] || candidates[p] - candidates[q]);
@@ -248,7 +252,10 @@ function nearest(found: Candidates, row: number, k: number, error: number): Int3
   return found.indices.subarray(from, to).filter((_, c) => scores[c] <= limit);
 }
 
-/** Rows whose candidates rounding leaves in doubt: takes every base row that could be among the k nearest. */
+/**
+ * Searches again the rows whose candidates rounding leaves in doubt: among all base rows that could be among the k
+ * nearest.
+ */
 async function lookAgain(s: Search, out: Neighbors, rows: number[], worst: Float64Array): Promise<void> {
   const d = s.base.x.cols;
   const n = s.base.x.rows;

@@ -1,6 +1,6 @@
 /**
- * Leading eigenpairs of a large symmetric matrix by block Krylov iteration with Rayleigh-Ritz (Golub and Underwood 1977),
- * every basis vector kept and orthogonalised twice, in float64.
+ * Leading eigenpairs of a large symmetric matrix by block Krylov iteration with Rayleigh-Ritz (Golub and Underwood
+ * 1977), every basis vector kept and orthogonalised twice, in float64.
  */
 import { pushAll } from '../../protocol/lists.js';
 import { breathe, checkAborted, type CallOptions } from './call.js';
@@ -23,7 +23,9 @@ export interface LeadingEigenOptions extends CallOptions {
   residual?: number;
 }
 
-/** A times up to four vectors: two rows of A pass at once for all of them, half the time of one vector after another. */
+/**
+ * A times up to four vectors: two rows of A pass at once for all of them, half the time of one vector after another.
+ */
 function timesFour(a: Float64Array, d: number, vectors: readonly Float64Array[]): Float64Array[] {
   const v = new Float64Array(4 * d);
   vectors.forEach((from, c) => {
@@ -85,7 +87,7 @@ class Krylov {
     return Float64Array.from({ length: this.d }, () => this.#random.normal());
   }
 
-  /** Adds what is new in some vectors, and the images of that. */
+  /** Adds the new parts of some vectors to the basis, with their images. */
   add(starts: readonly Float64Array[]): void {
     const { basis, images, a, d } = this;
     const old = basis.length;
@@ -95,7 +97,10 @@ class Krylov {
       this.#projection.push(Float64Array.from(basis.slice(0, i + 1), (b) => dot(images[i], 0, b, 0, d)));
   }
 
-  /** Adds the part of `start` that is new; where none is, a random direction, which finds repeated eigenvalues. */
+  /**
+   * Adds the part of `start` that is orthogonal to the basis; where nothing is left of it, a random direction, which
+   * finds repeated eigenvalues.
+   */
   #extend(start: Float64Array): void {
     const { basis, d } = this;
     for (let v: Float64Array = start.slice(); ; v = this.randomVector()) {
@@ -149,7 +154,7 @@ export async function leadingEigen(
   if (!Number.isInteger(k) || k < 1 || k > d)
     throw new RangeError(`leading eigenpairs: k must be 1 to ${d} but is ${k}`);
   const space = new Krylov(a, d);
-  // More than k at a time, so that eigenvalues that are equal or nearly so are all met.
+  // More than k at a time, so that equal or nearly equal eigenvalues are all found.
   const block = Math.min(d, k + 2);
   for (let check = 8 * block; ;) {
     const last = space.images.slice(-block);

@@ -26,12 +26,12 @@ export function requireFinite(what: string, a: Float64Array, rows: number, cols:
   }
 }
 
-/** What counts as zero beside entries near 1: below it, numbers and their products run out of digits. */
+/** What counts as zero beside entries near 1: smaller numbers and their products lose digits to underflow. */
 const TINY = Number.MIN_VALUE / Number.EPSILON ** 2;
 
 /**
- * Reduces symmetric `a` (destroyed; entries near 1 at most) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The reflectors' vectors stay
- * in the rows of `a`, row i reaching columns 0 … i-1, scaled so that H = I - u uᵀ / h[i].
+ * Reduces symmetric `a` (destroyed; entries near 1 at most) to tridiagonal form: d = diagonal, e[1…] = subdiagonal. The
+ * reflectors' vectors stay in the rows of `a`, row i reaching columns 0 … i-1, scaled so that H = I - u uᵀ / h[i].
  */
 function tridiagonalize(a: Float64Array, n: number, d: Float64Array, e: Float64Array, h: Float64Array): void {
   const p = new Float64Array(n);
@@ -100,7 +100,7 @@ function accumulate(a: Float64Array, n: number, h: Float64Array): Float64Array {
   return q;
 }
 
-/** Rotations of neighbouring rows, kept back and applied by column tiles that stay in the cache. */
+/** Rotations of neighbouring rows, collected and applied by column tiles that stay in the cache. */
 class Rotations {
   #rows = new Int32Array(1 << 15);
   #c = new Float64Array(1 << 15);
@@ -178,9 +178,10 @@ function sweep(d: Float64Array, e: Float64Array, l: number, m: number, rotations
 }
 
 /**
- * Steps an eigenvalue may take by the strict test of what is zero, which keeps the small eigenvalues of graded matrices to
- * their own last digits. Matrices of full rank need 2, and 5 at most. Where rank is missing, an off-diagonal entry can be
- * the rounding of larger ones further down: each sweep makes it anew, and beside its small neighbours it is never zero.
+ * Steps an eigenvalue may take by the strict test for zero, which keeps the small eigenvalues of graded matrices
+ * accurate to their own last digits. Matrices of full rank need 2, and 5 at most. Where the rank is lower, an
+ * off-diagonal entry can be the rounding of larger ones further down: each sweep makes it anew, and beside its small
+ * neighbours it never counts as zero.
  */
 const STRICT_STEPS = 8;
 
@@ -191,12 +192,14 @@ function blockSize(d: Float64Array, e: Float64Array, l: number, m: number): numb
   return size;
 }
 
-/** Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, if given, which become eigenvectors. */
+/**
+ * Implicit QL on the tridiagonal (d, e); rotations are applied to the rows of z, if given, which become eigenvectors.
+ */
 function implicitQl(d: Float64Array, e: Float64Array, n: number, z?: Float64Array): void {
   for (let i = 1; i < n; i++) e[i - 1] = e[i];
   if (n > 0) e[n - 1] = 0;
   const rotations = z && new Rotations(z, n);
-  // Zero for the rest of a block that the strict test did not solve.
+  // What counts as zero in the rest of a block that the strict test did not solve.
   let zero = 0;
   let blockEnd = 0;
   for (let l = 0; l < n; l++) {
@@ -263,7 +266,7 @@ export function symmetricEigen(a: Float64Array, n: number): Eigen {
 }
 
 /**
- * The eigenvalues alone, descending: to the last digit those of symmetricEigen(), for about a fifth of its time.
+ * Only the eigenvalues, descending: the same numbers as symmetricEigen() gives, in about a fifth of its time.
  *
  * @throws RangeError on a wrong length or an entry that is not finite
  */

@@ -1,6 +1,6 @@
 /** Sums over the logits of one position, in float64. Natural logarithms, so divergences are in nats. */
 
-/** log Σ exp(x), without overflow; −∞ logits count nothing. */
+/** log Σ exp(x), without overflow; logits of −∞ add nothing. */
 export function logSumExp(row: ArrayLike<number>): number {
   let top = -Infinity;
   for (let v = 0; v < row.length; v++) if (row[v] > top) top = row[v];
@@ -18,8 +18,9 @@ export function logSoftmax(row: ArrayLike<number>): Float64Array {
 }
 
 /**
- * KL(p ‖ q) = Σ p (log p − log q) of two rows of logits with their log Σ exp (0 for rows of log probabilities). What p
- * never gives counts nothing; where q never gives what p does it is ∞. Never below 0, as rounding alone would have it.
+ * KL(p ‖ q) = Σ p (log p − log q), in nats, of two rows of logits with their log Σ exp (0 for rows of log
+ * probabilities). Entries of probability 0 under p add nothing; an entry that p gives and q does not makes it ∞. Cut
+ * off at 0, below which only rounding could take it.
  */
 export function divergence(p: ArrayLike<number>, totalP: number, q: ArrayLike<number>, totalQ: number): number {
   let sum = 0;

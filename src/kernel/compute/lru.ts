@@ -1,4 +1,4 @@
-/** A map of a few entries: of more, the one that was used longest ago is let go. */
+/** A map of at most `size` entries: beyond, the least recently used one is dropped. */
 export class LruMap<K, V> {
   readonly #map = new Map<K, V>();
 
@@ -10,7 +10,7 @@ export class LruMap<K, V> {
     if (!Number.isInteger(size) || size < 1) throw new RangeError(`a map keeps at least 1 entry but size is ${size}`);
   }
 
-  /** The value, which is now the one used last. */
+  /** The value, which becomes the most recently used one. */
   get(key: K): V | undefined {
     if (!this.#map.has(key)) return undefined;
     const value = this.#map.get(key) as V;
@@ -19,7 +19,7 @@ export class LruMap<K, V> {
     return value;
   }
 
-  /** The value, made and kept where it is not known. */
+  /** The value; where the key is unknown, `make` is awaited and its value kept. */
   async getOrMake(key: K, make: () => Promise<V>): Promise<V> {
     if (this.#map.has(key)) return this.get(key) as V;
     const value = await make();

@@ -1,4 +1,4 @@
-/** A dense row-major float32 matrix: the plain type that passes between rooms when no gradient is needed. */
+/** A dense row-major float32 matrix: the plain type that rooms exchange when no gradient is needed. */
 export interface Matrix {
   rows: number;
   cols: number;
@@ -16,12 +16,12 @@ export function matrix(rows: number, cols: number, data: Float32Array = new Floa
 
 const names = new WeakMap<Float32Array, string>();
 
-/** Says what the rows are, for titles: those of an SAE by its name. */
+/** Remembers a name of the rows for titles, such as the SAE they are of. */
 export function nameRows({ data }: Matrix, name: string): void {
   names.set(data, name);
 }
 
-/** What the rows are, where it was said, else their numbers: "1024 × 128". */
+/** The name that nameRows() gave, else the sizes: "1024 × 128". */
 export function describeRows({ rows, cols, data }: Matrix): string {
   return names.get(data) ?? `${rows} × ${cols}`;
 }
@@ -31,7 +31,7 @@ export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);
 }
 
-/** The power of two just below a size (1 for 0): dividing by it brings numbers near 1 and changes none of their digits. */
+/** The power of two just below a size (1 for 0): dividing by it brings numbers near 1 without changing their digits. */
 export function powerBelow(size: number): number {
   return size > 0 ? 2 ** Math.max(-1022, Math.floor(Math.log2(size))) : 1;
 }

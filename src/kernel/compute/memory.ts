@@ -4,7 +4,7 @@ import os from 'node:os';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-/** Bytes of "2g", "512MB", "1073741824"; undefined when it is no size. */
+/** Bytes of "2g", "512MB", "1073741824"; undefined where the text is not a size. */
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(text);
   return match ? Math.floor(Number(match[1]) * UNITS[match[2].toLowerCase()]) : undefined;
@@ -63,7 +63,7 @@ export function setMemoryBudget(bytes: number | undefined): void {
 export function freeMemory(): number {
   let free = os.freemem();
   try {
-    // What the page cache holds can be had: "available" counts it, "free" does not.
+    // Memory of the page cache can be used: "available" counts it, "free" does not.
     const available = /^MemAvailable:\s+(\d+) kB/m.exec(fs.readFileSync('/proc/meminfo', 'utf8'));
     if (available) free = Number(available[1]) * 1024;
   } catch {
@@ -74,7 +74,7 @@ export function freeMemory(): number {
 }
 
 /**
- * Bytes that one call may plan with: the setting, else FGNB_MEMORY_BUDGET (such as "4g"), else half of what is free.
+ * Bytes that one call may plan with: the setting, else FGNB_MEMORY_BUDGET (such as "4g"), else half of the free memory.
  */
 export function memoryBudget(): number {
   if (configured !== undefined) return configured;
@@ -89,7 +89,7 @@ export function memoryBudget(): number {
   return Math.floor(freeMemory() / 2);
 }
 
-/** Refuses, with the numbers, what would not fit the budget. */
+/** Throws a RangeError with both numbers when `bytes` is over the budget. */
 export function requireMemory(what: string, bytes: number): void {
   const budget = memoryBudget();
   if (bytes <= budget) return;

@@ -13,32 +13,33 @@ export const PROTECTED = 0;
 export const TERMINATING = 1;
 /** Terminations so far. */
 export const TERMINATIONS = 2;
-/** Long calls of the kernel that run now and look at their signal: they get longer before they are terminated. */
+/** Long calls of the kernel that run now and check their signal: they get more time before they are terminated. */
 export const LONG_CALLS = 3;
-/** Modules that Node loads now: terminated meanwhile, they would stay half loaded. */
+/** Modules that Node loads now: terminated while it does, they would stay half loaded. */
 export const LOADING = 4;
 export const GATE_COUNT = 5;
 
 /** This thread cannot be terminated until gateNativeCalls() allows it. */
 let gate = new Int32Array(new SharedArrayBuffer(4 * GATE_COUNT));
-/** Synchronous calls on the stack, and asynchronous sections under way, that must not be terminated. */
+/** Synchronous calls on the stack that must not be terminated; `sections` counts the asynchronous ones. */
 let calls = 0;
 let sections = 0;
 
 /** Shares the gate with the thread that terminates this one. */
 export function gateNativeCalls(shared: Int32Array): void {
   gate = shared as Int32Array<SharedArrayBuffer>;
-  // A section may have begun before there was anybody to tell.
+  // A section may have begun before the gate was shared.
   if (calls + sections > 0) Atomics.store(gate, PROTECTED, 1);
 }
 
-/** Waits while a termination is under way, and is ended here by it; afterwards none comes until close(). */
+/** Waits while a termination is under way, and is ended by it; afterwards no termination comes until close(). */
 function enter(): void {
   if (calls + sections > 0) return;
-  // A termination strikes at the end of a loop's body: there the announcement must stand at 0, or it would stay for good.
+  // V8 terminates at the end of a loop's body: there the announcement must be 0 again, or it would stay for good.
   for (;;) {
     Atomics.store(gate, PROTECTED, 1);
-    // Announced first, looked after: the other thread does it the other way round, so one of the two always sees.
+    // Each thread announces before it looks: this one sets PROTECTED and then reads TERMINATING, the other one sets
+    // TERMINATING and then reads PROTECTED. So at least one of the two sees the other.
     if (Atomics.load(gate, TERMINATING) === 0) return;
     Atomics.store(gate, PROTECTED, 0);
     Atomics.wait(gate, TERMINATING, 1, 1000);
@@ -50,8 +51,8 @@ function leave(): void {
 }
 
 /**
- * Runs a synchronous function that must not be terminated. Where a termination is under way, it waits here, and is ended
- * here. Pieces should take half a second at most: an interrupt waits for them.
+ * Runs a synchronous function that must not be terminated. While a termination is under way it waits here until it is
+ * ended by it. Calls should take half a second at most: an interrupt waits for them.
  */
 export function nativeCall<T>(call: () => T): T {
   enter();
@@ -65,8 +66,8 @@ export function nativeCall<T>(call: () => T): T {
 }
 
 /**
- * Runs asynchronous work of the kernel's own that must not be terminated from its start to its end: starting the device,
- * loading modules. No code of a user may run meanwhile, since it could not be stopped.
+ * Runs asynchronous work of the kernel's own that must not be terminated at any point: starting the device, loading
+ * modules. No user code may run meanwhile, since it could not be stopped.
  */
 export async function protectedSection<T>(work: () => Promise<T>): Promise<T> {
   enter();
@@ -79,13 +80,13 @@ export async function protectedSection<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Adds one to a count that interrupts look at. Returns its end. */
+/** Adds one to a count that interrupts look at. Returns the function that takes it off again. */
 function count(place: number): () => void {
   const begun = terminations();
   let ended = false;
   Atomics.add(gate, place, 1);
   return () => {
-    // What was counted before a termination has been taken off all together.
+    // Counts from before a termination were already taken off by wasTerminated().
     if (!ended && terminations() === begun) Atomics.sub(gate, place, 1);
     ended = true;
   };
@@ -101,7 +102,10 @@ export async function longCall<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Node begins to load a module: an interrupt waits some seconds for it. Returns its end. */
+/**
+ * Tells the gate that Node begins to load a module, so that an interrupt waits some seconds for it. Returns a function
+ * to call when the load has ended.
+ */
 export function beginLoading(): () => void {
   return count(LOADING);
 }
@@ -113,7 +117,7 @@ export function terminations(): number {
 
 let seen = 0;
 
-/** Whether JavaScript has been terminated since this was asked last; what was counted before is taken off. */
+/** Whether JavaScript was terminated since the last call of this function; if so, the counts are reset to 0. */
 export function wasTerminated(): boolean {
   const now = terminations();
   if (now === seen) return false;

@@ -1,11 +1,11 @@
 /**
  * ONNX Runtime's matrix product, with results that depend neither on the number of threads nor on the other rows.
  *
- * MLAS (onnxruntime/core/mlas/lib/sgemm.cpp) sums every entry in the order of k, in blocks whose length it takes from the
- * number of columns that a thread works on: 128 where these are more than 64, or the left operand is transposed; up to
- * 1,024 where they are few. One row, or one column, takes other code with another order. It shares products out by rows,
- * or by columns where there are more of these. So a product is shared out among threads only where the shares leave the
- * order alone, one column is computed as two, and callers cut no single row off (rowCuts).
+ * MLAS (onnxruntime/core/mlas/lib/sgemm.cpp) sums every entry in the order of k, in blocks whose length it takes from
+ * the number of columns that a thread works on: 128 where these are more than 64, or the left operand is transposed; up
+ * to 1,024 where they are few. One row, or one column, takes other code with another order. It shares products out by
+ * rows, or by columns where there are more of these. So a product is shared among threads only where the shares keep
+ * the order of sums, one column is computed as two, and callers never cut off a single row (rowCuts).
  */
 import os from 'node:os';
 import type { OnnxGraph } from './onnxModel.js';
@@ -17,20 +17,23 @@ type Shaped = ShapedOf<Float32Array>;
 
 export interface NativeProduct {
   /**
-   * C = op(A) · op(B); shapes as stored, leading dimensions broadcast as in numpy, but those of B must not all be 1 unless
-   * those of A are. `c` is overwritten. Row i of C depends on row i of A and on B, n and transA alone; of one row, on its
-   * being one.
+   * C = op(A) · op(B); shapes as stored, leading dimensions broadcast as in numpy, but those of B must not all be 1
+   * unless those of A are. `c` is overwritten. Row i of C depends only on row i of A, on B, n and transA, and on
+   * whether A has a single row.
    */
   multiply(a: Shaped, b: Shaped, c: Shaped, transA: boolean, transB: boolean): void;
   /** rows × cols → cols × rows, into `out`. */
   transpose(x: Float32Array, rows: number, cols: number, out: Float32Array): void;
 }
 
-/** Columns a share must have on average, so that the smallest (shares are multiples of 16) has more than NARROW. */
+/**
+ * Columns that a share must have on average, so that the smallest one (shares are multiples of 16) has more than
+ * NARROW.
+ */
 const SHARE = 96;
-/** Length of a block of k otherwise. */
+/** Length of a block of k where there are more than NARROW columns or the left operand is transposed. */
 const BLOCK_K = 128;
-/** Into how many shares per thread products may be cut: one; four on processors with cores of two kinds. */
+/** Shares per thread that ONNX Runtime may cut products into: one; four on processors with two kinds of cores. */
 const SHARES_PER_THREAD = [1, 4];
 
 const last = (shape: readonly number[]): [number, number] => [shape[shape.length - 2], shape[shape.length - 1]];
@@ -53,7 +56,7 @@ function productGraph(transA: boolean, transB: boolean): OnnxGraph {
 class SharedProduct implements NativeProduct {
   readonly #sessions = new Map<string, NativeSession>();
 
-  /** `shares`: most parts that a product is cut into. */
+  /** `shares`: the most parts that a product is cut into. */
   constructor(
     private readonly threads: number,
     private readonly shares: number,
@@ -88,7 +91,7 @@ class SharedProduct implements NativeProduct {
     const k = last(a[1])[transA ? 0 : 1];
     const batches = batch.reduce((x, y) => x * y, 1);
     if (transA || this.#shares(m, n, k, batches)) return run(a, transA, this.threads);
-    // Transposed, blocks of k have one length however few columns a share has.
+    // Transposed, all blocks of k have one length, however few columns a share has.
     if (n <= NARROW || m === 1 || batches > 1) return run(a, false, 1);
     const turned = new Float32Array(m * k);
     this.transpose(a[0], m, k, turned);
@@ -109,7 +112,7 @@ class SharedProduct implements NativeProduct {
   }
 }
 
-/** Products whose shares are as narrow as may be, by all threads and by one. */
+/** Whether products with the narrowest possible shares have the same bits on all threads as on one. */
 function sharesKeepBits(product: NativeProduct, shares: number): boolean {
   const random = new Random(5);
   const one = new SharedProduct(1, 1);
@@ -134,8 +137,8 @@ function sharesKeepBits(product: NativeProduct, shares: number): boolean {
 }
 
 /**
- * The product on `threads` threads, all cores by default. How it is shared out is tried against one thread; where no way
- * gives the same bits, one thread it is.
+ * The product on `threads` threads, all cores by default. Each way of sharing is compared with one thread; where none
+ * gives the same bits, one thread is used.
  *
  * @throws when ONNX Runtime or its binary for this platform is missing
  */

@@ -1,25 +1,33 @@
 /**
- * The sum of a matrix's singular values in float32, by products alone. M is driven towards its orthogonal factor X by odd
- * polynomials of degree five, each the best there is for the interval that the singular values lie in by then (Amsel et al.
- * 2025, arXiv 2505.16932); the sum is then ⟨M, X⟩. Once the interval is not too long for float32, S = X Xᵀ and Y = M Xᵀ take
- * the place of X: p × p products, of which the last step, of degree nine, needs two, since only its trace is asked for. A
- * singular value below the interval loses part of itself, never more: the error is at most the interval's lower end a
- * value, and in practice far less.
+ * The sum of a matrix's singular values in float32, from matrix products only. M is driven towards its orthogonal
+ * factor X by odd polynomials of degree five, each the best one for the interval that then holds the singular values
+ * (Amsel et al. 2025, arXiv 2505.16932); the sum is then ⟨M, X⟩. Once the interval is not too long for float32, S = X
+ * Xᵀ and Y = M Xᵀ take the place of X: p × p products, of which the last step, of degree nine, needs two, since only
+ * its trace is used. A singular value below the interval is counted too small, by at most the interval's lower end, and
+ * in practice by far less.
  */
 import { breathe } from './call.js';
 import { gemm, transposed } from './gemm.js';
 import { largestOf, powerBelow } from './matrix.js';
 import { bestOdd } from './bestOdd.js';
 
-/** Singular values of less than this share of the bound above them are taken for small. */
+/** Singular values below this share of the upper bound are treated as small: intervals begin no lower. */
 const LOWEST = 1e-3;
 /** From here on squares of singular values keep enough digits in float32. */
 const SQUARES_FROM = 0.03;
-/** The last step is taken from here on: its error is below 1e-3 of a value then, and of the sum far less. */
+/**
+ * Lower end of the interval from which on the last step is taken: its error is then below 1e-3 of a value, and far less
+ * of the sum.
+ */
 const LAST_FROM = 0.6;
-/** Degrees nine and seven of the last step agree to this share of the sum: the error of nine is a tenth of that or less. */
+/**
+ * The last step counts as converged when degrees nine and seven agree to this share of the sum: the error of degree
+ * nine is a tenth of that or less.
+ */
 const CONVERGED = 1e-5;
-/** What the interval is lengthened to when they do not agree: the guess of the smallest value was too high. */
+/**
+ * Lower end of the longer interval that is taken when they do not agree: the guess of the smallest value was too high.
+ */
 const LENGTHENED = 0.2;
 const MOST_STEPS = 16;
 /** Coefficients of a step, and of the last one. */
@@ -97,7 +105,9 @@ export async function nuclearNorm(given: Float32Array, p: number, q: number, low
   return (await rootTrace(state, squares)) * unit * scale;
 }
 
-/** X drives on: S = X Xᵀ of singular values in [low, 1], S2 its square, Y = M Xᵀ / unit. All are written over. */
+/**
+ * State of the iteration: S = X Xᵀ of singular values in [low, 1], S2 its square, Y = M Xᵀ / unit. All are overwritten.
+ */
 interface Squared {
   S: Float32Array;
   S2: Float32Array;
@@ -105,7 +115,7 @@ interface Squared {
   low: number;
 }
 
-/** The polynomial of a step in the place of S2, and the lower end of the interval behind it. */
+/** Writes the polynomial of a step over S2; returns the lower end of the interval after it. */
 function step(S: Float32Array, S2: Float32Array, low: number, p: number): number {
   const { coefficients, error } = bestOdd(low, STEP);
   // Scaled so that the interval ends at 1 again.
@@ -116,7 +126,7 @@ function step(S: Float32Array, S2: Float32Array, low: number, p: number): number
   return (1 - error) / top;
 }
 
-/** Steps of X itself, until its squares keep enough digits. */
+/** Takes steps with X itself until its squares keep enough digits. */
 async function shortened(
   { m, p, q }: { m: Float32Array; p: number; q: number },
   { S, S2, low }: Squared,
@@ -135,7 +145,7 @@ async function shortened(
   return { S, S2, Y: times(gemm(m, X, p, p, q, { transB: true }), 1 / unit), low };
 }
 
-/** ⟨M, X⟩ / unit in the end. */
+/** ⟨M, X⟩ / unit after the last step. */
 async function rootTrace({ S, S2, Y, low }: Squared, squares: Squares): Promise<number> {
   for (let steps = 0; ; steps++) {
     if (low >= LAST_FROM) {

@@ -28,11 +28,11 @@ const message = (field: number, ...parts: Bytes[]): Uint8Array => {
 const string = (field: number, value: string): Uint8Array => message(field, text.encode(value));
 const integer = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
 
-/** Elements of tensors, as TensorProto.DataType numbers them. */
+/** Element types of tensors, as TensorProto.DataType numbers them. */
 const ELEMENTS = { float32: 1, uint8: 2, int8: 3, int32: 6 } as const;
 export type OnnxElement = keyof typeof ELEMENTS;
 
-/** Of attributes (AttributeProto.AttributeType), and FLOAT of tensors. */
+/** Types of attributes (AttributeProto.AttributeType), and FLOAT as an element type. */
 const FLOAT = 1;
 const INT = 2;
 const INTS = 7;

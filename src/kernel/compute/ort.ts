@@ -9,7 +9,10 @@ import os from 'node:os';
 import { nativeCall } from './nativeCall.js';
 import { onnxModel, type OnnxElement, type OnnxGraph } from './onnxModel.js';
 
-/** A tensor as the binding reads it: `data` may be a view on any ArrayBuffer, the wasm heap included, but not on a SharedArrayBuffer. */
+/**
+ * Data of a tensor as the binding reads it: may be a view on any ArrayBuffer, the wasm heap included, but not on a
+ * SharedArrayBuffer.
+ */
 type Data = Float32Array | Uint8Array | Int8Array | Int32Array;
 type OrtTensor = { readonly data: Data; readonly dims: readonly number[] };
 interface BindingSession {
@@ -49,19 +52,21 @@ function load(): { module: OrtModule; Tensor: TensorClass } {
 const OPTIONS = {
   executionProviders: ['cpu'],
   interOpNumThreads: 1,
-  // Nodes run as written.
+  // No graph optimisation: nodes run as written.
   graphOptimizationLevel: 'disabled',
   enableCpuMemArena: false,
   logSeverityLevel: 3,
-  // Each session has threads of its own. They wait awake for as long as a loop takes to its next call, which products of a
-  // few ms notice (203 to 257 GFLOP/s); longer, and those of one session would take the cores of the next: alternating
-  // products ran at 96 GFLOP/s instead of 170 with ONNX Runtime's own choice, and JavaScript between them at half speed.
+  // Each session has threads of its own. They spin for 200 µs before they sleep, about the time until a loop's next
+  // call, which speeds up products of a few ms (203 to 257 GFLOP/s). With longer spinning, threads of one session would
+  // take the cores of the next: with ONNX Runtime's own choice, alternating products ran at 96 GFLOP/s instead of 170,
+  // and JavaScript between them at half speed.
   extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '200' } } },
 };
 
 /**
- * A graph ready to run on `threads` threads, default all cores. Operators must give the same bits on any number of threads
- * (nativeProduct.ts says which products do). Throws when ONNX Runtime or its binary for this platform is missing.
+ * A graph ready to run on `threads` threads, default all cores. Operators must give the same bits on any number of
+ * threads (nativeProduct.ts says which products do). Throws when ONNX Runtime or its binary for this platform is
+ * missing.
  */
 export function openSession(graph: OnnxGraph, threads = os.availableParallelism()): NativeSession {
   const { module, Tensor } = load();

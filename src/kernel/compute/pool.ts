@@ -14,7 +14,10 @@ export interface TaskOptions {
   /** Buffers of the payload handed over instead of copied; unusable here afterwards. */
   transfer?: ArrayBuffer[];
   signal?: AbortSignal;
-  /** The caller does nothing meanwhile: one worker more than the pool's size may run, on the core that the caller leaves. */
+  /**
+   * The caller does nothing meanwhile: one worker more than the pool's size may run, on the core that the caller leaves
+   * free.
+   */
   callerWaits?: boolean;
 }
 
@@ -32,10 +35,10 @@ interface Slot {
   job: Job | undefined;
 }
 
-/** Milliseconds between two looks whether a native call has ended. */
+/** Milliseconds between two checks whether a native call has ended. */
 const LOOK_MS = 5;
 
-/** Ends a worker, once it runs no native call: one that is cut off there takes the whole process with it. */
+/** Ends a worker once it runs no native call: terminating it inside one would end the whole process. */
 async function endWorker({ worker, gate }: Slot): Promise<void> {
   Atomics.store(gate, TERMINATING, 1);
   // A worker that has ended has no thread.
@@ -51,6 +54,7 @@ export interface PoolOptions {
   size?: number;
 }
 
+/** Worker threads that run one task each at a time; further tasks wait in the order they came. */
 export class Pool {
   readonly size: number;
   #bundle: string | undefined;
@@ -84,7 +88,7 @@ export class Pool {
     return new Promise<T>((resolve, reject) => {
       const request = { id: this.#next++, task, payload };
       const abort = (): void => this.#abort(job);
-      // Its worker is freed for others when the cell that asked was stopped.
+      // When the cell that asked is stopped, its worker is freed for others.
       const release = claimWork(abort);
       const done = (): void => {
         release();
@@ -133,7 +137,7 @@ export class Pool {
       try {
         slot.worker.postMessage(job.request, job.transfer);
       } catch (error) {
-        // A payload that cannot be cloned: the worker never saw it.
+        // The payload could not be cloned: the worker never saw it.
         this.#free(slot);
         job.reject(error instanceof Error ? error : new Error(String(error)));
       }
@@ -191,12 +195,12 @@ export class Pool {
     this.#dispatch();
   }
 
-  /** A termination may have struck between any two steps of this class: new workers take the place of all. */
+  /** Replaces all workers: a termination may have struck between any two steps of this class. */
   restart(): void {
     for (const slot of this.#slots.splice(0)) void endWorker(slot);
   }
 
-  /** Rejects what is waiting or running and ends the workers. */
+  /** Rejects waiting and running tasks and ends the workers. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     const slots = this.#slots;

@@ -1,5 +1,5 @@
 /**
- * What pool workers can do, by name. A task takes a structured-cloneable payload, returns one, and keeps no state.
+ * The tasks of pool workers, by name. A task takes a structured-cloneable payload, returns one, and keeps no state.
  * `transfer` names buffers of the result that are handed over instead of copied.
  */
 import { labelsOfDistances, type LabelRequest } from './clustering/labels.js';

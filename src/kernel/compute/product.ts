@@ -1,7 +1,8 @@
-/** A product of typed arrays through tensors: what start-up checks compare with float64. */
+/** The product of typed arrays by way of tensors, which start-up checks compare with float64. */
 import type { GemmOptions } from './gemm.js';
 import { tf } from './tf.js';
 
+/** op(A) [m × k] · op(B) [k × n] as in gemm(), on the backend in use, read back synchronously. */
 export function productThroughTf(
   a: Float32Array,
   b: Float32Array,

@@ -1,4 +1,4 @@
-/** Where products may be cut without a change of their bits (nativeProduct.ts says why). */
+/** Where products may be cut without changing their bits (nativeProduct.ts explains why). */
 
 /** Up to this many columns, sums of a left operand that is not transposed run over longer blocks. */
 export const NARROW = 64;

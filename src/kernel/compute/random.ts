@@ -21,6 +21,7 @@ function fnv64(text: string): bigint {
   return h;
 }
 
+/** A generator of random numbers; the same seed gives the same stream. */
 export class Random {
   #key: bigint;
   #s0 = 0;

@@ -12,7 +12,7 @@ export function shortestPaths(graph: DistanceGraph, sources: Int32Array): Float6
   const { indptr, indices, weights } = graph;
   const n = indptr.length - 1;
   const out = new Float64Array(sources.length * n).fill(Infinity);
-  // A binary heap of points with their places in it, so that a shorter way moves an entry instead of adding one.
+  // A binary heap of points with their places in it, so that a shorter path moves an entry instead of adding one.
   const heap = new Int32Array(n);
   const place = new Int32Array(n);
   sources.forEach((source, s) => {

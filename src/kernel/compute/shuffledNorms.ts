@@ -15,7 +15,9 @@ export interface ShuffledProduct {
   readonly lowest: number;
 }
 
-/** One sum for each n numbers of `orders`: row i of the left matrix goes with row order[i] of the right one. Float32. */
+/**
+ * One sum for each n numbers of `orders`: row i of the left matrix goes with row order[i] of the right one. Float32.
+ */
 export async function shuffledNorms(product: ShuffledProduct, orders: Uint32Array): Promise<Float64Array> {
   const { n, p, q, left, right, lowest } = product;
   const shuffled = new Float32Array(n * q);

@@ -1,4 +1,4 @@
-/** Nearest neighbours of a few rows without a matrix product: what pages search with. */
+/** Nearest neighbours of a few rows without a matrix product, for pages. */
 import { breathe } from './call.js';
 import type { Matrix } from './matrix.js';
 

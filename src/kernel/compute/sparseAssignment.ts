@@ -1,8 +1,8 @@
 /**
- * Matching of largest total weight in a sparse bipartite graph: every row takes one of its columns or none, no column is
- * taken twice. Shortest augmenting paths over the edges there are (Jonker and Volgenant, "A shortest augmenting path
- * algorithm for dense and sparse linear assignment problems", Computing 38, 1987), each row with a column of its own of
- * weight 0, which stands for none.
+ * Matching of largest total weight in a sparse bipartite graph: every row takes one of its columns or none, no column
+ * is taken twice. Shortest augmenting paths over the edges there are (Jonker and Volgenant, "A shortest augmenting path
+ * algorithm for dense and sparse linear assignment problems", Computing 38, 1987); each row has a column of its own of
+ * weight 0, which means that it takes none.
  */
 import { pauses, type CallOptions } from './call.js';
 
@@ -29,11 +29,11 @@ export interface SparseAssignment {
   total: number;
 }
 
-/** Milliseconds of work between two looks at the signal. */
+/** Milliseconds of work between two checks of the signal. */
 const PIECE_MS = 200;
 
 /**
- * @throws RangeError for an edge to a column that there is not, or a weight that is NaN or infinite; AbortError when
+ * @throws RangeError for an edge to a column that does not exist, or a weight that is NaN or infinite; AbortError when
  *   cancelled. Edges of weight ≤ 0 are never taken. Among equal optima the choice is deterministic.
  */
 export async function sparseAssignment(edges: Edges, call: CallOptions = {}): Promise<SparseAssignment> {
@@ -64,13 +64,13 @@ function requireEdges({ rows, columns, starts, column, weight }: Edges): void {
   }
 }
 
-/** A matching in the making, and the room for a search in it. */
+/** A partial matching, and the arrays of a search in it. */
 class PathSearch {
   readonly columnOf: Int32Array;
   readonly rowPrice: Float64Array;
   readonly columnPrice: Float64Array;
   private readonly rowOf: Int32Array;
-  /** Of the running search: distance of each column reached, the row before it, and whether it is settled. */
+  /** State of the running search: distance of each column reached, the row before it, and whether it is settled. */
   private readonly distance: Float64Array;
   private readonly from: Int32Array;
   private readonly settled: Uint8Array;
@@ -89,7 +89,9 @@ class PathSearch {
     this.heap = new Heap(this.distance);
   }
 
-  /** Gives rows their best column where no row has it yet; the others, but for rows with nothing to gain, are left. */
+  /**
+   * Gives each row its best column where that is still free; returns the other rows, except those with nothing to gain.
+   */
   takeBest(): number[] {
     const { rows, starts, column, weight } = this.edges;
     const left: number[] = [];
@@ -112,10 +114,13 @@ class PathSearch {
     this.rowOf[column] = row;
   }
 
-  /** Makes the cheapest chain of exchanges that begins with a row: up to a free column, or to a row that goes without. */
+  /**
+   * Makes the cheapest chain of exchanges that begins with a row: it ends at a free column, or at a row that gives up
+   * its own.
+   */
   augment(start: number): void {
     const { distance, rowOf, rowPrice, heap } = this;
-    // A row may go without for what it gains now.
+    // The row can stay without a column, at the cost of its price.
     let end = rowPrice[start];
     let without = start;
     let free = -1;
@@ -152,7 +157,7 @@ class PathSearch {
     for (let e = starts[row]; e < starts[row + 1]; e++) {
       const c = column[e];
       if (settled[c]) continue;
-      // Rounding must not make a way shorter than none.
+      // Rounding must not make a step negative.
       const d = base + Math.max(0, rowPrice[row] + columnPrice[c] - weight[e]);
       if (!(d < distance[c]) || d >= limit) continue;
       if (distance[c] === Infinity) this.reached.push(c);
@@ -173,7 +178,7 @@ class PathSearch {
     }
   }
 
-  /** Hands columns on along the chain: to a free column, or to the row that goes without. */
+  /** Shifts the columns along the chain: to a free column, or up to the row that stays without one. */
   private exchange(start: number, free: number, without: number): void {
     const { columnOf, from } = this;
     let column = free;
@@ -192,7 +197,9 @@ class PathSearch {
   }
 }
 
-/** Columns by distance, ties to the lower column. A column whose distance fell is there twice; the first counts. */
+/**
+ * Columns by distance, ties to the lower column. A column whose distance fell is in it twice; the nearer entry counts.
+ */
 class Heap {
   private items: number[] = [];
   private keys: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * Means, variances, ranks and correlations of vectors, in float64: the one place where they are summed. Equal values have
- * variance exactly 0 here, whatever rounding their sum has, so that what does not vary correlates with nothing (NaN)
+ * Means, variances, ranks and correlations of vectors, in float64: the one place where they are summed. Equal values
+ * have variance exactly 0 here, whatever the rounding of their sum, so that a constant correlates with nothing (NaN)
  * instead of with its own rounding.
  */
 
@@ -44,7 +44,7 @@ export function meanAndStd(values: ArrayLike<number>): { mean: number; std: numb
   return { mean, std: Math.sqrt(squares / n) };
 }
 
-/** Below this share of Σ x² what is left of Σ (x − x̄)² is rounding, not variance. */
+/** Below this share of Σ x², the rest Σ (x − x̄)² is rounding, not variance. */
 const CONSTANT = 1e-10;
 
 /**
@@ -80,7 +80,7 @@ export function averageRanks(values: ArrayLike<number>): Float64Array {
 /** Sizes of Σ x² Σ y² between which neither overflows nor loses digits. */
 const [SMALLEST, LARGEST] = [1e-280, 1e280];
 
-/** Values less `shift`, divided by the largest of them in size. */
+/** Values minus `shift`, divided by their largest absolute value. */
 function scaled(values: ArrayLike<number>, shift: number): Float64Array {
   const centred = Float64Array.from(values, (v) => v - shift);
   const most = centred.reduce((m, v) => Math.max(m, Math.abs(v)), 0);

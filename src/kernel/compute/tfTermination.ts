@@ -1,4 +1,4 @@
-/** TensorFlow.js and the termination of JavaScript: its kernels are not cut through, its engine is put right afterwards. */
+/** Protects the kernels of TensorFlow.js from terminations of JavaScript, and repairs its engine after one. */
 import { nativeCall } from './nativeCall.js';
 import { tf } from './tf.js';
 import { repairAfterTermination } from './work.js';
@@ -7,8 +7,8 @@ import { repairAfterTermination } from './work.js';
 const MEMORY = ['write', 'move', 'readSync', 'disposeData', 'makeOutput'] as const;
 
 /**
- * Makes the kernels of the backend in use whole: cut through, one would leave the allocator of its heap half changed.
- * Call it once, when all of its kernels are registered.
+ * Protects the kernels of the backend in use: one that is terminated halfway would leave the allocator of its heap half
+ * changed. Call it once, when all of its kernels are registered.
  */
 export function protectKernels(): void {
   const name = tf.getBackend();
@@ -28,14 +28,14 @@ export function protectKernels(): void {
 }
 
 /**
- * What `tf.tidy`, gradients and kernels undo at their end, a terminated one has left: open scopes, whose tensors are
- * freed; a tape that would go on recording; a depth at which no gradient is recorded at all.
+ * Undoes what `tf.tidy`, gradients and kernels undo at their end and could not, being terminated: open scopes, whose
+ * tensors are freed; a tape that would go on recording; a depth at which no gradient is recorded at all.
  */
 function repairEngine(): void {
   const engine = tf.engine();
   const { state } = engine;
   while (state.scopeStack.length > 0) engine.endScope();
-  // As the engine itself has them when nothing runs; its types do not say so.
+  // As the engine itself has them when nothing runs; its types do not allow null.
   Object.assign(state, { activeScope: null, activeTape: null });
   state.gradientDepth = 0;
   state.kernelDepth = 0;

@@ -7,7 +7,9 @@ export interface TopK {
   values: Float32Array;
 }
 
-/** Moves the entry at `i` down until neither child is worse: a min-heap, where of equal values the later index is worse. */
+/**
+ * Moves the entry at `i` down until neither child is worse: a min-heap, where of equal values the later index is worse.
+ */
 function siftDown(values: Float32Array, indices: Int32Array, base: number, size: number, i: number): void {
   const v = values[base + i];
   const at = indices[base + i];
@@ -44,7 +46,7 @@ function topKOfRow(x: Float32Array, from: number, cols: number, k: number, out: 
   }
   for (let i = (size >> 1) - 1; i >= 0; i--) siftDown(values, indices, base, size, i);
   if (size === k) {
-    // The usual entry fails this one comparison; NaN fails it too, and of equal values the earlier index stays.
+    // Most entries fail this one comparison; NaN fails it too, and of equal values the earlier index stays.
     let least = values[base];
     for (; j < cols; j++) {
       const v = x[from + j];

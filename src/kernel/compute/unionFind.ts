@@ -10,6 +10,7 @@ export function unite(parent: Int32Array, a: number, b: number): boolean {
   return true;
 }
 
+/** The root of an element; halves the path to it. */
 export function find(parent: Int32Array, a: number): number {
   while (parent[a] !== a) {
     parent[a] = parent[parent[a]];

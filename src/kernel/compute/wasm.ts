@@ -12,7 +12,7 @@ import { installMatMul } from './wasmMatMul.js';
 import { installWasmReductions } from './wasmReductions.js';
 import { repairWasmKernels } from './wasmRepairs.js';
 
-/** Beside the bundle when shipped, else in the package. */
+/** Folder of tfjs-wasm's binaries: beside the bundle when shipped, else in the package. */
 function wasmFolder(): string {
   const here = path.dirname(fileURLToPath(import.meta.url));
   const shipped = path.resolve(here, '../wasm');
@@ -21,11 +21,13 @@ function wasmFolder(): string {
   return path.dirname(file) + path.sep;
 }
 
-/** tfjs-wasm does not look whether memory was granted: past 4 GB it would write over address 0 and give wrong numbers. */
+/**
+ * tfjs-wasm does not check whether memory was granted: past 4 GB it would write over address 0 and give wrong numbers.
+ */
 function guardMemory(backend: BackendWasm): void {
-  // Emscripten's module; its types leave out what it exports.
+  // Emscripten's module; its types omit these exports.
   const heap = backend.wasm as unknown as { _malloc(bytes: number): number; _free(address: number): void };
-  // The first call replaces the function by the module's own: let that happen before ours takes its place.
+  // The first call replaces the function by the module's own: that must happen before ours takes its place.
   heap._free(heap._malloc(4));
   const allocate = heap._malloc.bind(heap);
   heap._malloc = (bytes) => {
@@ -43,7 +45,10 @@ function guardMemory(backend: BackendWasm): void {
   };
 }
 
-/** Starts the backend and checks its products against float64; on failure plain tfjs-wasm stays, and the report says why. */
+/**
+ * Starts the backend and checks its products against float64; on failure plain tfjs-wasm stays, and the report says
+ * why.
+ */
 export async function startWasm(): Promise<GemmReport> {
   setWasmPaths(wasmFolder());
   await initGemm();
@@ -60,7 +65,7 @@ export async function startWasm(): Promise<GemmReport> {
   try {
     error = productError(productThroughTf);
   } catch {
-    // Counted as wrong below.
+    // `error` stays Infinity, which the check below counts as wrong.
   }
   if (error < MAX_PRODUCT_ERROR) return { ...report, selfCheckError: Math.max(error, report.selfCheckError) };
   restore();

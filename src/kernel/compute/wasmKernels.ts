@@ -1,4 +1,4 @@
-/** Kernels that tfjs-wasm lacks, or does slowly, and that training needs. */
+/** Kernels that training needs and that tfjs-wasm lacks or runs slowly. */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { NamedAttrMap, NamedTensorInfoMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { einsum } from './einsum.js';
@@ -42,10 +42,10 @@ function unsortedSegmentSum(backend: BackendWasm, x: TensorInfo, ids: TensorInfo
   return out;
 }
 
-/** Registers the missing kernels with the wasm backend, and one that it has and wastes time in. */
+/** Registers the missing kernels with the wasm backend, and a faster one in place of its slow Identity. */
 export function installWasmKernels(): void {
-  // tfjs-wasm copies on clone, and every tensor that is saved for a gradient is a clone: a tenth of a training step. The
-  // other backends count references instead, as tfjs-wasm itself does in its Reshape; so does this.
+  // tfjs-wasm copies on clone, and every tensor that is saved for a gradient is a clone: a tenth of a training step.
+  // The other backends count references instead, as tfjs-wasm itself does in its Reshape; so does this.
   replaceKernel('Identity', ({ inputs, backend }) => {
     const x = inputs.x as TensorInfo;
     (backend as BackendWasm).incRef(x.dataId);

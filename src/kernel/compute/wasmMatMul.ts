@@ -11,7 +11,10 @@ interface MatMulAttributes {
   leakyreluAlpha?: number;
 }
 
-/** A new result. Views on tensors must be taken after it: the heap can grow, and older views then have no memory. */
+/**
+ * Allocates the result and multiplies. Views on tensors must be taken after the allocation: the heap can grow, and
+ * older views then have no memory.
+ */
 function multiply(backend: BackendWasm, a: TensorInfo, b: TensorInfo, transA: boolean, transB: boolean): TensorInfo {
   if (a.dtype !== 'float32' || b.dtype !== 'float32') {
     throw new Error(
@@ -38,7 +41,7 @@ function elementwise(activation: string, alpha: number): Elementwise | undefined
     case 'linear':
       return (x) => x;
     case 'relu':
-      // As a comparison, so that NaN stays NaN.
+      // Written as a comparison, so that NaN stays NaN.
       return (x) => (x < 0 ? 0 : x);
     case 'relu6':
       return (x) => (x < 0 ? 0 : x > 6 ? 6 : x);
@@ -92,6 +95,7 @@ function fusedMatMul(backend: BackendWasm, inputs: NamedTensorInfoMap, attrs: Ma
   return out;
 }
 
+/** Registers a kernel of the wasm backend in place of the one it has, if any. */
 export function replaceKernel(kernelName: string, kernelFunc: KernelFunc): void {
   if (tf.getKernel(kernelName, 'wasm')) tf.unregisterKernel(kernelName, 'wasm');
   tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });

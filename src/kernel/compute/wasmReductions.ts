@@ -1,6 +1,6 @@
 /**
  * Sums and means in float64. tfjs-wasm adds one float32 after another (a million times 0.1 gave 100,958) and reads
- * memory of others where there is nothing to reduce.
+ * memory of other tensors where there is nothing to reduce.
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { KernelFunc, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
@@ -43,14 +43,14 @@ function sumMiddle(x: ArrayLike<number>, outer: number, size: number, inner: num
 
 interface Reduction {
   axes: number[];
-  /** Numbers that go into one result. */
+  /** Numbers that are reduced to one result. */
   count: number;
-  /** Shape of the result as asked for. */
+  /** Shape that the result must have. */
   shape: number[];
 }
 
 function reductionOf(x: TensorInfo, attrs: NamedAttrMap | undefined): Reduction {
-  // Max names its axes otherwise than the rest.
+  // Max names its axes differently from the others.
   const { axis, reductionIndices, keepDims } = attrs as NamedAttrMap & {
     axis?: number | number[];
     reductionIndices?: number | number[];
@@ -76,7 +76,7 @@ function sums(backend: BackendWasm, x: TensorInfo, axes: readonly number[]): Arr
   return data;
 }
 
-/** A result filled with `value` where a reduction has nothing to reduce; undefined where it has something. */
+/** A result filled with `value` where a reduction has nothing to reduce; undefined otherwise. */
 function ofNothing(
   backend: BackendWasm,
   x: TensorInfo,
@@ -90,7 +90,7 @@ function ofNothing(
   return out;
 }
 
-/** Keeps NaN, which tfjs-wasm turns into a bound. */
+/** Clips to [low, high] and keeps NaN, which tfjs-wasm turns into a bound. */
 function clip(backend: BackendWasm, x: TensorInfo, low: number, high: number): TensorInfo {
   const out = backend.makeOutput(x.shape, x.dtype);
   const to = backend.typedArrayFromHeap(out);

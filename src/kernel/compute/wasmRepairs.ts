@@ -1,6 +1,6 @@
 /**
- * Kernels that tfjs-wasm 4.22 has wrong, silently: found by comparing it with TensorFlow.js' own JavaScript backend
- * (test/unit/compute/wasm.test.ts holds the cases).
+ * Repairs of kernels that are silently wrong in tfjs-wasm 4.22: found by comparing it with TensorFlow.js' own
+ * JavaScript backend (test/unit/compute/wasm.test.ts holds the cases).
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { NamedAttrMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
@@ -54,7 +54,7 @@ function gather(backend: BackendWasm, x: TensorInfo, indices: TensorInfo, axis: 
   return out;
 }
 
-/** tfjs-wasm cuts to whole bytes: 0.5 became false, and 256 too. */
+/** tfjs-wasm casts by truncating to whole bytes: 0.5 became false, and 256 too. */
 function castToBool(backend: BackendWasm, x: TensorInfo): TensorInfo {
   const out = backend.makeOutput(x.shape, 'bool');
   const to = backend.typedArrayFromHeap(out);
@@ -73,7 +73,7 @@ function selectBool(backend: BackendWasm, condition: TensorInfo, t: TensorInfo, 
   return out;
 }
 
-/** Puts right kernels in place of the wrong ones. */
+/** Replaces the wrong kernels. */
 export function repairWasmKernels(): void {
   countAxesFromTheFront('Cumsum');
   countAxesFromTheFront('Cumprod');

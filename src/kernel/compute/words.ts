@@ -1,4 +1,4 @@
-/** Words that were probably meant. */
+/** Suggestions for misspelt words. */
 
 /** Letters to insert, delete, change or exchange with the next (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
@@ -30,7 +30,7 @@ export function nearName(word: string, names: readonly string[]): string | undef
   let found: { name: string; distance: number } | undefined;
   for (const name of names) {
     const distance = editDistance(lower, name.toLowerCase());
-    // Not every letter: "k" is no misspelling of "n".
+    // Fewer than half of the letters may change: "k" is no misspelling of "n".
     if (
       distance <= most &&
       distance < Math.max(word.length, name.length) / 2 &&

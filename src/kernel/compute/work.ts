@@ -1,9 +1,9 @@
 /**
- * Work in hand that others wait for: results that are being made, worker tasks, memos of running promises.
+ * Running work that others wait for: results being made, worker tasks, memos of running promises.
  *
  * A terminated cell's promises never settle and its `finally` never runs, so nothing that outlives a cell may wait for
- * one of them. A caller that shares a running promise claims it here. The session, which alone knows the running cell, says
- * when a cell was stopped, and everything that was claimed on its behalf is rejected and forgotten.
+ * one of them. A caller that shares a running promise claims it here. The session, which alone knows the running cell,
+ * says when a cell was stopped, and everything that was claimed on its behalf is rejected and forgotten.
  */
 import { AbortError } from './call.js';
 
@@ -16,19 +16,25 @@ const claims = new Set<Claim>();
 const repairs = new Set<() => void>();
 let ownerNow: () => object | undefined = () => undefined;
 
-/** The session tells which cell's code runs. */
+/** Sets the session's function that gives the cell whose code runs. */
 export function setWorkOwner(owner: () => object | undefined): void {
   ownerNow = owner;
 }
 
-/** Claims work on behalf of the running cell; `end` is called when that cell was stopped and the work may be dead. Returns the release. */
+/**
+ * Claims work on behalf of the running cell; `end` is called when that cell was stopped and the work may never end.
+ * Returns the function that releases the claim.
+ */
 export function claimWork(end: (error: Error) => void): () => void {
   const claim: Claim = { owner: ownerNow(), end };
   claims.add(claim);
   return () => void claims.delete(claim);
 }
 
-/** `repair` puts state of the whole process right after a termination, such as TensorFlow.js' open scopes. Returns the undo. */
+/**
+ * `repair` restores state of the whole process right after a termination, such as TensorFlow.js' open scopes. Returns
+ * how to undo the registration.
+ */
 export function repairAfterTermination(repair: () => void): () => void {
   repairs.add(repair);
   return () => void repairs.delete(repair);
@@ -40,19 +46,25 @@ function end(ended: Iterable<Claim>): void {
   }
 }
 
-/** JavaScript was terminated: V8 has dropped all pending continuations, so all work in hand may be dead, and ends. */
+/**
+ * JavaScript was terminated: V8 has dropped all pending continuations, so any running work may never end, and all of it
+ * is rejected.
+ */
 export function endTerminatedWork(): void {
   end([...claims]);
   for (const repair of repairs) repair();
 }
 
-/** What a stopped cell has in hand now: a function that ends what is left of it, once it had time to end by itself. */
+/**
+ * The work that a stopped cell has running now. Returns a function that ends what is left of it, to be called once it
+ * had time to end by itself.
+ */
 export function workOf(owner: object): () => void {
   const its = [...claims].filter((claim) => claim.owner === owner);
   return () => end(its);
 }
 
-/** A promise of `work` that also rejects, with AbortError, when the cell that began it was stopped and left it unfinished. */
+/** A promise of `work` that also rejects, with AbortError, when the cell that began it was stopped before it ended. */
 export function claimed<T>(work: () => Promise<T>, onEnd: () => void = () => undefined): Promise<T> {
   const promise = new Promise<T>((resolve, reject) => {
     const release = claimWork((error) => {
@@ -71,7 +83,7 @@ export function claimed<T>(work: () => Promise<T>, onEnd: () => void = () => und
       },
     );
   });
-  // Nothing may wait for it any more: an unhandled rejection would end the process.
+  // Nothing may be waiting for it any more, and an unhandled rejection would end the process.
   promise.catch(() => undefined);
   return promise;
 }
@@ -91,7 +103,8 @@ export class SharedWork<Key, Value> {
 
   /**
    * Begins work; an earlier one of the same key is no longer given to others. `work` gets a function that throws
-   * AbortError once the cell that began it was stopped: to be asked before it changes what a later work of the key shares.
+   * AbortError once the cell that began it was stopped; it calls it before it changes state that later work of the key
+   * shares.
    */
   begin(key: Key, work: (requireCurrent: () => void) => Promise<Value>): Promise<Value> {
     let ended = false;
@@ -109,7 +122,10 @@ export class SharedWork<Key, Value> {
   }
 }
 
-/** `make` at the first call; later calls share its promise. A failure, or the end of the cell that began it, is not remembered. */
+/**
+ * Calls `make` at the first call; later calls share its promise. A failure, or the end of the cell that began it, is
+ * not remembered.
+ */
 export function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | undefined;
   return () => {

@@ -3,6 +3,7 @@ import { find, singletons } from '../unionFind.js';
 
 export type Linkage = 'single' | 'complete' | 'average';
 
+/** The linkage, and where merging stops: at a number of clusters, at a height, or at the first gap (clustersAtGap). */
 export type AgglomerativeSettings = { linkage: Linkage } & (
   { nClusters: number } | { distanceThreshold: number } | { gap: number; maxFraction: number }
 );
@@ -14,7 +15,7 @@ export interface Merges {
   heights: Float64Array;
 }
 
-/** Sorts merges by height; equal heights keep their order, in which a merge follows those it stands on. */
+/** Sorts merges by height; equal heights keep their order, in which a merge comes after those it builds on. */
 function sorted(a: Int32Array, b: Int32Array, heights: Float64Array): Merges {
   const order = Array.from(heights.keys()).sort((p, q) => heights[p] - heights[q] || p - q);
   return {
@@ -67,7 +68,7 @@ function chainMerges(d: Float64Array, m: number, linkage: Exclude<Linkage, 'sing
     let height = 0;
     for (;;) {
       p = chain[length - 1];
-      // The link before comes first, so that among equals the chain turns back and ends.
+      // The previous link is looked at first, so that among equals the chain turns back and ends.
       q = length > 1 ? chain[length - 2] : -1;
       height = q < 0 ? Infinity : d[p * m + q];
       for (let j = 0; j < m; j++)
@@ -114,9 +115,9 @@ function cut(merges: Merges, m: number, count: number): Int32Array {
 }
 
 /**
- * Clusters at the first gap (giotto-tda's FirstSimpleGap): merge heights, 0 put before them, are followed up to the first
- * that is above the one before by at least `gap` of the largest; that merge and those after it are not made. One cluster
- * where there is no such gap or all points coincide; at most maxFraction of the points as clusters.
+ * Clusters at the first gap (giotto-tda's FirstSimpleGap): merge heights, 0 put before them, are followed up to the
+ * first that is above the one before by at least `gap` of the largest; that merge and those after it are not made. One
+ * cluster where there is no such gap or all points coincide; at most maxFraction of the points as clusters.
  */
 function clustersAtGap(heights: Float64Array, m: number, gap: number, maxFraction: number): number {
   const largest = heights[m - 2];

@@ -4,6 +4,7 @@
  */
 import { minimumSpanningTree, type Merges } from './agglomerative.js';
 
+/** The parameters of scikit-learn's HDBSCAN under their names there in camel case. */
 export interface HdbscanSettings {
   minClusterSize: number;
   /** Neighbours, the point itself counted, of the core distance. */
@@ -102,7 +103,7 @@ function condense(tree: Dendrogram, m: number, minClusterSize: number): Condense
   return c;
 }
 
-/** 1 for each cluster that is chosen: more stable than what lies below it. */
+/** 1 for each cluster that is chosen: it is at least as stable as the clusters below it together. */
 function excessOfMass(c: Condensed, allowSingleCluster: boolean): Uint8Array {
   const count = c.parent.length;
   const chosen = new Uint8Array(count);
@@ -118,7 +119,7 @@ function excessOfMass(c: Condensed, allowSingleCluster: boolean): Uint8Array {
       has[c.parent[k]] = 1;
     }
   }
-  // What lies under a chosen cluster is part of it.
+  // Clusters below a chosen one belong to it.
   for (let k = 1; k < count; k++) {
     for (let up = c.parent[k]; up >= 0; up = c.parent[up]) if (chosen[up]) chosen[k] = 0;
   }

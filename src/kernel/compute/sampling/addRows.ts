@@ -59,10 +59,10 @@ function compileKernel(): Kernel {
 }
 
 let kernel: Kernel | undefined;
-/** Past this the dictionary stays where it is. */
+/** A larger dictionary is not copied into the kernel's memory. */
 const MOST_BYTES = 2 ** 30;
 
-/** Entry by entry in float32, the order of the kernel. */
+/** Entry by entry in float32, in the order of the SIMD kernel. */
 function addPlain({ indptr, indices, values }: Rows, dictionary: Float32Array, d: number, x: Float32Array): void {
   for (let s = 0; s + 1 < indptr.length; s++) {
     for (let e = indptr[s]; e < indptr[s + 1]; e++) {

@@ -27,6 +27,7 @@ const WIDTH = new Float64Array(LAYERS);
   for (let i = 0; i < LAYERS; i++) WIDTH[i] = EDGE[i] / 2 ** 23;
 }
 
+/** A stream of random numbers whose state is drawn from `random`, so that it is as reproducible as that. */
 export class Bits {
   readonly #state: Int32Array;
   readonly #buffer = new Uint32Array(BUFFER);

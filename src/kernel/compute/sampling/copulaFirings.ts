@@ -1,7 +1,7 @@
 /**
  * Firings of a Gaussian copula. Given the factors g, features are independent and feature i fires with probability
- * Φ((Λᵢg − tᵢ)/residualᵢ). Rare features of one factor are drawn by thinning (Lewis and Shedler 1979): samples in bins of
- * their factor, skips at the bin's largest probability, each hit kept with its own probability over that. The others
+ * Φ((Λᵢg − tᵢ)/residualᵢ). Rare features of one factor are drawn by thinning (Lewis and Shedler 1979): samples in bins
+ * of their factor, skips at the bin's largest probability, each hit kept with its own probability over that. The others
  * compare one uniform number per sample with Φ.
  */
 import type { Bits } from './bits.js';
@@ -15,7 +15,7 @@ const LAST = 2 * REACH * STEPS;
 const TO_U32 = 2 ** 32;
 /** Φ at (k / STEPS − REACH), times 2^32; the last entry is past every number drawn. */
 const CUTS = new Float64Array(LAST + 2);
-/** −ln(1 − Φ) at the same places: what a trial takes from an exponential number. */
+/** −ln(1 − Φ) at the same places: the amount that a trial subtracts from an exponential number. */
 const HAZARDS = new Float64Array(LAST + 2);
 for (let k = 0; k <= LAST; k++) {
   const p = normalCdf(k / STEPS - REACH);
@@ -28,7 +28,7 @@ HAZARDS[LAST + 1] = Infinity;
 /** Place of x in the tables, as a real number. */
 const placeOf = (x: number): number => (x + REACH) * STEPS;
 
-/** Samples on which residual · ε > t − z, by one uniform number each against Φ; returns the end of the run. */
+/** Samples on which residual · ε > t − z, by comparing one uniform number each with Φ; returns the end of the run. */
 function cutNormals(
   z: Float64Array,
   u: Uint32Array,
@@ -71,7 +71,7 @@ class Binned {
     this.#bin = new Uint8Array(chunk);
   }
 
-  /** Takes factor `k` of all factors, unless it holds it: the features of a block stand together. */
+  /** Bins the samples by factor `k`, unless they are already: the features of a block stand together. */
   take(k: number, factors: Float32Array): void {
     if (k === this.#factor) return;
     this.#factor = k;
@@ -120,14 +120,14 @@ function thin(
     if (i === end) continue;
     const edge = b + rising;
     const open = law.loading !== 0 && edge === (rising ? BINS : 0);
-    // The table's next place up from the bin's likeliest edge: an upper bound of every probability in the bin.
+    // The table's next place above the bin's likeliest edge: an upper bound of every probability in the bin.
     const bound = open ? LAST + 1 : Math.ceil((edge / BINS_PER_UNIT - BIN_REACH) * scale + shift);
     if (bound < 0) continue;
     const most = bound > LAST ? LAST + 1 : bound;
     const hazard = HAZARDS[most];
     const cut = most > LAST ? TO_U32 : CUTS[most];
     for (;;) {
-      // A trial fails while the exponential number outlasts its hazard.
+      // A trial fails while the exponential number is larger than its hazard.
       const left = (end - i) * hazard;
       if (rest >= left) {
         rest -= left;
@@ -147,7 +147,10 @@ function thin(
   return at;
 }
 
-/** Thinned from this threshold on: features that fire on 15 % of samples or more cost less asked sample by sample. */
+/**
+ * Features with this threshold or a higher one are thinned; those that fire on 15 % of samples or more cost less sample
+ * by sample.
+ */
 const RARE = 1.0364;
 
 /** All features of a copula over one chunk. */

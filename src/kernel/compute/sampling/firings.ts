@@ -1,4 +1,7 @@
-/** Which features fire in a chunk of samples, feature by feature: skips for rare ones; copulas are drawn next door. */
+/**
+ * Which features fire in a chunk of samples, feature by feature: geometric skips for rare ones; copulas are in
+ * copulaFirings.ts.
+ */
 import { drawCopula } from './copulaFirings.js';
 import type { Bits } from './bits.js';
 import type { Law } from './law.js';
@@ -80,7 +83,7 @@ function drawAlone(law: Law, f: number, chunk: number, bits: Bits, out: Firings)
   out.count = out.end[f] = at;
 }
 
-/** Members of an exclusive group: a success of the group, then one member of it. */
+/** Members of an exclusive group: a firing of the group, then one member for it. */
 function drawExclusive(law: Law, members: Int32Array, chunk: number, bits: Bits, out: Firings): void {
   const parent = law.parents[members[0]];
   const from = parent < 0 ? 0 : out.begin[parent];

@@ -1,4 +1,7 @@
-/** The law of a world as workers take it: typed arrays alone, the large ones on shared memory so that no task copies them. */
+/**
+ * The law of a world in the form that workers take: typed arrays alone, the large ones on shared memory so that no task
+ * copies them.
+ */
 
 /** Normals cut at thresholds: feature i fires when Σ loading · factor + residual · ε > threshold. */
 export interface CopulaLaw {
@@ -13,6 +16,7 @@ export interface CopulaLaw {
   threshold: Float64Array;
 }
 
+/** Distributions of the magnitudes of firings; Law.magnitude holds indices into this list. */
 export const MAGNITUDES = [
   'constant',
   'uniform',
@@ -22,7 +26,7 @@ export const MAGNITUDES = [
   'truncated-normal',
 ] as const;
 
-/** Generators kept as they were published (presets.ts tells them). */
+/** Generators kept as they were published, faults included (synthetic/presets/ lists the faults). */
 export type PublishedLaw =
   | { kind: 'sharkey-2022'; cholesky: Float64Array; decay: Float64Array; l0: number }
   | { kind: 'marks-2024'; groups: number; groupSize: number; k: number; lambda: number; perPoint: boolean }
@@ -48,7 +52,10 @@ export interface Law {
   parents: Int32Array;
   /** [features + hidden] P(fires | parent fires), or P(fires) without a parent. */
   conditional: Float64Array;
-  /** [features + hidden] exclusive group, −1 = none; members of a group share their parent and stand together in `order`. */
+  /**
+   * [features + hidden] exclusive group, −1 = none; members of a group share their parent and stand together in
+   * `order`.
+   */
   exclusive: Int32Array;
   copulas: CopulaLaw[];
   /** [features] index into MAGNITUDES, and its two parameters. */
@@ -61,7 +68,7 @@ export interface Law {
   published?: PublishedLaw;
 }
 
-/** The same numbers on shared memory. */
+/** A copy of the numbers on shared memory. */
 export function shared<T extends Float32Array | Float64Array | Int32Array | Uint8Array>(array: T): T {
   const buffer = new SharedArrayBuffer(array.byteLength);
   const copy = new (array.constructor as new (buffer: SharedArrayBuffer) => T)(buffer);

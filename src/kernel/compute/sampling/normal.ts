@@ -1,11 +1,14 @@
 /**
- * The normal distribution in one and two dimensions, in float64, and what binary events cut from it owe to it: the
- * correlation (phi) of two thresholded normals, its Fréchet bounds, and the latent correlation that gives a wanted phi.
+ * The normal distribution in one and two dimensions, in float64, and binary events that threshold it: the correlation
+ * (phi) of two thresholded normals, its Fréchet bounds, and the latent correlation that gives a wanted phi.
  */
 
 const TWO_PI = 2 * Math.PI;
 
-/** P(Z ≤ x) of a standard normal, to about 1e-14 of itself (Hart 1968, algorithm 5666, as in West 2005; Laplace's continued fraction past 3). */
+/**
+ * P(Z ≤ x) of a standard normal, to about 1e-14 of itself (Hart 1968, algorithm 5666, as in West 2005; Laplace's
+ * continued fraction past 3).
+ */
 export function normalCdf(x: number): number {
   const z = Math.abs(x);
   if (z > 38) return x > 0 ? 1 : 0;
@@ -130,8 +133,8 @@ export function bivariateUpper(h: number, k: number, r: number): number {
 }
 
 /**
- * ∫₀^end exp(−((h − k)²/(4 sin²(φ/2)) + …)) dφ with φ = acos ρ. The integrand is flat at 0 of every order when h ≠ k, and
- * changes at the scale |h − k|: pieces that double from there.
+ * ∫₀^end exp(−((h − k)²/(4 sin²(φ/2)) + …)) dφ with φ = acos ρ. The integrand is flat at 0 of every order when h ≠ k,
+ * and changes at the scale |h − k|: pieces that double from there.
  */
 function nearOne(h: number, k: number, end: number): number {
   const { nodes, weights } = RULE;

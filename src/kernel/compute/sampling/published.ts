@@ -1,4 +1,4 @@
-/** Published generators, drawn the way they were published, faults included (presets.ts lists the faults). */
+/** Published generators, drawn the way they were published, faults included (synthetic/presets/ lists the faults). */
 import type { Random } from '../random.js';
 import { normalCdf } from './normal.js';
 import { Bits } from './bits.js';
@@ -85,7 +85,9 @@ function drawMarks(law: Law, p: Of<'marks-2024'>, random: Random, out: Firings):
   entries.write(out);
 }
 
-/** z ~ N(0, AAᵀ) with A uniform, drawn anew for the batch; p = Φ(z)^(exponent · i), scaled to k in the mean; all at 1. */
+/**
+ * z ~ N(0, AAᵀ) with A uniform, drawn anew for the batch; p = Φ(z)^(exponent · i), scaled to k in the mean; all at 1.
+ */
 function drawLan(law: Law, p: Of<'lan-2024'>, random: Random, out: Firings): void {
   const { features: n, chunk } = law;
   const bits = new Bits(random.fork('firings'));
@@ -131,7 +133,9 @@ function drawLan(law: Law, p: Of<'lan-2024'>, random: Random, out: Firings): voi
   entries.write(out);
 }
 
-/** The copula over all features; then down the trees: no parent, no child; one child at random; scaled by the parent. */
+/**
+ * The copula over all features; then down the trees: no parent, no child; one child at random; scaled by the parent.
+ */
 function drawSynthSaeBench(law: Law, p: Of<'synthsaebench'>, random: Random, out: Firings): void {
   const bits = new Bits(random.fork('firings'));
   const drawn = out;

@@ -1,6 +1,6 @@
 /**
- * Samples of a law, chunk by chunk. A chunk's random numbers depend on the seed and the chunk's number alone: samples are
- * the same in one and in many workers, and whatever the batch.
+ * Samples of a law, chunk by chunk. A chunk's random numbers depend on the seed and the chunk's number alone: samples
+ * are the same in one and in many workers, and whatever the batch.
  */
 import { Random } from '../random.js';
 import { addDirections } from './addRows.js';
@@ -67,7 +67,7 @@ function fillMagnitudes(law: Law, bits: Bits, firings: Firings): void {
   }
 }
 
-/** Runs by feature turned into rows; what does not fire after all (0) is left out. */
+/** Turns runs by feature into rows; a firing whose magnitude is 0 is left out. */
 function toRows(features: number, firings: Firings, rows: number): Pick<Span, 'indptr' | 'indices' | 'values'> {
   const { begin, end, samples, values } = firings;
   const indptr = new Uint32Array(rows + 1);

@@ -1,7 +1,8 @@
 /**
  * Chebyshev polynomials of a sparse symmetric matrix times a block of eight vectors, for workers: T_m of A, with the
- * interval [low, cut] taken to [−1, 1]. What belongs to eigenvalues of the interval stays; above the cut it grows with the
- * distance (Zhou, Saad, Tiago and Chelikowsky 2006). A step of the phase is one product with A; each row writes only itself.
+ * interval [low, cut] taken to [−1, 1]. Parts that belong to eigenvalues of the interval stay bounded; parts above the
+ * cut grow with the distance (Zhou, Saad, Tiago and Chelikowsky 2006). A step of the phase is one product with A; each
+ * row writes only itself.
  */
 import { kernelsOf, viewsOf, type Fields, type SharedMemory, type Views } from './memory.js';
 import { CONTROL, type Phase } from './pieces.js';
@@ -36,7 +37,7 @@ export function chebyshevFields({ points, entries }: ChebyshevSizes) {
 
 export type ChebyshevViews = Views<ReturnType<typeof chebyshevFields>>;
 
-/** Of the two blocks, the one that holds T_degree of what was in x0; x1 is zeros before. */
+/** The one of the two blocks that holds T_degree of the vectors that were in x0; x1 must hold zeros before. */
 export const filtered = (views: ChebyshevViews, degree: number): Float64Array =>
   degree % 2 === 0 ? views.x0 : views.x1;
 

@@ -1,7 +1,7 @@
 /**
- * Nearest neighbours among the rows of one matrix, for workers, in three phases: rows as 8-bit integers; candidates by tiles
- * of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its column. Where
- * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
+ * Nearest neighbours among the rows of one matrix, for workers, in three phases: rows as 8-bit integers; candidates by
+ * tiles of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its
+ * column. Where 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
  */
 import { openSession, type NativeSession, type Shaped } from '../ort.js';
 import { kernelsOf, viewsOf, type Fields, type Kernels, type SharedMemory, type Views } from './memory.js';
@@ -12,9 +12,9 @@ export interface KnnParameters {
   d: number;
   k: number;
   metric: 'euclidean' | 'cosine';
-  /** How far from 0 the left integers go; 0: float32. */
+  /** Largest size of the left integers; 0: float32. */
   whole: number;
-  /** Rows are measured in this: a power of two (euclidean), or 1. */
+  /** Unit of the rows: a power of two (euclidean), or 1. */
   unit: number;
   /** Most workers that take part. */
   workers: number;
@@ -24,9 +24,9 @@ export interface KnnParameters {
 export const TILE = 1024;
 /** Rows that a worker refines at a time. */
 const ROWS = 256;
-/** Candidates kept beyond k; room for twice as many before the worse half goes. */
+/** Candidates kept beyond k; a list holds twice as many before the worse half is dropped. */
 const SPARE = 82;
-/** Place of `control`: workers that have a tile of their own. */
+/** Index in `control` of the count of workers that have a tile of their own. */
 const SEATS = 3;
 
 /** Candidates that a row keeps. */
@@ -63,7 +63,7 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
 }
 export type KnnViews = Views<ReturnType<typeof knnFields>>;
 
-/** Row r less the shift, in units (euclidean), or of length one (cosine; a zero row stays zero). */
+/** Row r minus the shift, in units (euclidean), or scaled to length one (cosine; a zero row stays zero). */
 function takeShifted(
   m: KnnViews,
   { d, metric, unit }: KnnParameters,
@@ -91,8 +91,8 @@ export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParamet
 }
 
 /**
- * The nearest multiple of a row of integers: scale and length of the error. The scale is the least-squares one, so that the
- * error has no part along the row itself, which would not be random among its neighbours.
+ * The nearest multiple of a row of integers: its scale, and the length of its error. The scale is the least-squares
+ * one, so that the error has no part along the row itself, which would not be random among its neighbours.
  */
 function toWhole(v: Float64Array, most: number, q: Int32Array): { scale: number; error: number } {
   let largest = 0;
@@ -161,7 +161,7 @@ export function quantise(memory: SharedMemory, p: KnnParameters): Phase {
   };
 }
 
-/** Of a row's candidates the better half stays (Hoare's selection); the last of them is the row's limit from then on. */
+/** Keeps the better half of a row's candidates (Hoare's selection); the worst of them becomes the row's limit. */
 function trimmer({ scores, found, counts, limits }: KnnViews, kept: number): (row: number) => void {
   return (row) => {
     const base = row * 2 * kept;
@@ -295,7 +295,7 @@ export function candidates(memory: SharedMemory, p: KnnParameters): Phase {
   };
 }
 
-/** The k best of what is offered: nearest first, equal distances in order of index. */
+/** The k best of the rows offered: nearest first, equal distances in order of index. */
 class Best {
   readonly squares: Float64Array;
   readonly who: Int32Array;
@@ -329,8 +329,9 @@ const largest = (values: Iterable<number>): number => {
 };
 
 /**
- * How far the score of row i with a row of at most length l can be from their squared distance: eight standard deviations
- * of independent errors of rounding (as knn.ts takes for float32), all errors together where the columns are few.
+ * How far the score of row i with a row of at most length l can be from their squared distance: eight standard
+ * deviations of independent errors of rounding (as knn.ts takes for float32), all errors together where the columns are
+ * few.
  */
 export function errorBounds(
   m: KnnViews,
@@ -354,7 +355,10 @@ export function errorBounds(
   return { longest: Math.sqrt(largest(m.squares)), error };
 }
 
-/** Exact distances of the candidates that rounding leaves a chance; marks rows where it could hide one that was not kept. */
+/**
+ * Exact distances of the candidates that could still be neighbours given rounding; marks rows where rounding could hide
+ * one that was not kept.
+ */
 export function refine(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
   const { n, k, metric, unit } = p;

@@ -1,9 +1,10 @@
 /**
- * The epochs of UMAP's layout, for workers. A vertex moves only itself, first by all its edges at once, each weighted by how
- * often umap-learn would sample it, both ends' share; then by negative samples from a generator keyed by seed, epoch and
- * vertex. Its step is damped by the sum of its pulls, as an implicit step is (two full steps towards each other overshoot).
- * The vertices are in random order and move in groups, one after the other: a group reads where the groups before it are by
- * now. All at once, from the positions of the last epoch, unfold a folded start less than umap-learn's moves do.
+ * The epochs of UMAP's layout, for workers. A vertex moves only itself, first by all its edges at once, each weighted
+ * by how often umap-learn would sample it, both ends' share; then by negative samples from a generator keyed by seed,
+ * epoch and vertex. Its step is damped by the sum of its pulls, as an implicit step is (two full steps towards each
+ * other overshoot). The vertices are in random order and move in groups, one after the other: a group reads where the
+ * groups before it are by now. All at once, from the positions of the last epoch, unfold a folded start less than
+ * umap-learn's moves do.
  */
 import { CONTROL, type Phase } from './pieces.js';
 import { kernelsOf, viewsOf, type Fields, type SharedMemory, type Views } from './memory.js';
@@ -18,15 +19,15 @@ export interface EpochParameters {
   seed: number;
 }
 
-/** Coefficients by the top 16 bits of a squared distance in float32, whose sign is 0. */
+/** Entries of the table of coefficients, by the top 16 bits of a squared distance in float32, whose sign bit is 0. */
 export const TABLE = 32_768;
 /** Vertices that a worker takes at a time. */
 const VERTICES = 128;
 /**
- * Groups of an epoch, and weight of the sum of a vertex's pulls in the damping of its step. Neighbour recall of a sheet of
- * 4,096 points from its spectrum and from random positions, and of 16,384 points from their spectrum and from a folded start:
- * .780, .757, .800, .773. By umap-learn's order of moves: .764, .742, .796, .735. With 1 group and a weight of 1 of the pulls
- * alone: .755, .677, .795, .674. Clusters do not tell them apart.
+ * Groups of an epoch, and weight of the sum of a vertex's pulls in the damping of its step. Neighbour recall of a sheet
+ * of 4,096 points from its spectrum and from random positions, and of 16,384 points from their spectrum and from a
+ * folded start: .780, .757, .800, .773. By umap-learn's order of moves: .764, .742, .796, .735. With 1 group and a
+ * weight of 1 of the pulls alone: .755, .677, .795, .674. Clusters do not tell them apart.
  */
 export const GROUPS = 16;
 const DAMPING = 0.75;
@@ -48,7 +49,7 @@ export function layoutFields({ points, edges }: { points: number; edges: number 
 
 export type LayoutViews = Views<ReturnType<typeof layoutFields>>;
 
-/** Of the two arrays of positions, the one that holds those after so many epochs. */
+/** The one of the two arrays that holds the positions after so many epochs. */
 export const positionsAfter = (views: LayoutViews, epochs: number): Float32Array =>
   epochs % 2 === 0 ? views.y0 : views.y1;
 

@@ -1,9 +1,9 @@
 /** One memory that the workers of a phase share: named arrays, one after the other. */
 import { KERNELS } from './kernels.js';
 
-/** WebAssembly.Memory: what is handed to workers. */
+/** WebAssembly.Memory, as it is passed to workers. */
 export interface SharedMemory {
-  /** A SharedArrayBuffer: the constructors of typed arrays are typed for either alone. */
+  /** Really a SharedArrayBuffer: the constructors of typed arrays do not take a union of the two types. */
   readonly buffer: ArrayBuffer;
 }
 
@@ -23,7 +23,7 @@ interface Arrays {
   i8: Int8Array;
 }
 
-/** Names, types and lengths of the arrays; `control` is where phases keep count (phases.ts). */
+/** Names, types and lengths of the arrays; phases keep their counts in `control` (pieces.ts). */
 export type Fields = Readonly<Record<string, readonly [type: keyof Arrays, length: number]>> & {
   readonly control: readonly ['i32', number];
 };
@@ -31,10 +31,13 @@ export type Views<F extends Fields> = { readonly [Name in keyof F]: Arrays[F[Nam
 
 const TYPES = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array } as const;
 const PAGE = 65_536;
-/** WebAssembly's addresses end here. */
+/** Addresses of WebAssembly end here. */
 const MOST_BYTES = PAGE * 65_536;
 
-/** Where the arrays begin: on cache lines, with one before the first and one behind the last, so that fours may be read past an end. */
+/**
+ * Offsets of the arrays: on cache lines, with one line before the first and one after the last, since fours may be read
+ * past an end.
+ */
 function places(fields: Fields): { at: Map<string, number>; bytes: number } {
   const at = new Map<string, number>();
   let bytes = 64;
@@ -67,7 +70,7 @@ export function viewsOf<F extends Fields>(memory: SharedMemory, fields: F): View
   return Object.fromEntries(views) as Views<F>;
 }
 
-/** What kernels.wat exports; arrays are given by the place of their first byte. */
+/** The exports of kernels.wat; arrays are given by the address of their first byte. */
 export interface Kernels {
   epoch(
     ...at: readonly [
@@ -130,7 +133,7 @@ export interface Kernels {
 
 let compiled: object | undefined;
 
-/** The kernels over a memory; `trim` is called for a row whose candidates have filled their room. */
+/** The kernels over a memory; `trim` is called for a row whose list of candidates is full. */
 export function kernelsOf(memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels {
   compiled ??= new Module(Buffer.from(KERNELS.wasm, 'base64'));
   return new Instance(compiled, { e: { m: memory, trim } }).exports as Kernels;

@@ -1,4 +1,4 @@
-/** The phases that a worker can be asked for, by name. */
+/** The phases that a worker can run, by name. */
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
 import { candidates, quantise, refine, type KnnParameters } from './knn.js';
@@ -13,7 +13,7 @@ const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) 
   knnRefine: (memory, parameters: KnnParameters) => refine(memory, parameters),
 };
 
-/** Takes pieces of the phase that is asked for until none is left. */
+/** Takes pieces of the requested phase until none is left. */
 export function takePart({ phase: name, memory, parameters }: PhaseRequest): void {
   const phase = phases[name](memory, parameters as never);
   try {

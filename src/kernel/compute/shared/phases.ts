@@ -5,7 +5,7 @@ import { pool, type Pool } from '../pool.js';
 import type { SharedMemory } from './memory.js';
 import { DONE, STOP, takePieces, type Phase, type PhaseRequest } from './pieces.js';
 
-/** Who does the work; changes no bit of the result. */
+/** Who does the work; no choice changes a bit of the result. */
 export interface TeamOptions {
   /** 0 is the calling thread. Default: all cores; none where the pool has no threads. */
   workers?: number;
@@ -14,7 +14,7 @@ export interface TeamOptions {
 }
 
 export interface PhaseOptions extends CallOptions, TeamOptions {
-  /** What runs, for progress and cancellation. */
+  /** Label of the work, for progress and cancellation. */
   label: string;
   unit: string;
   /** Units of the whole; default the pieces. */
@@ -71,7 +71,7 @@ async function inWorkers(
     await Promise.all(tasks);
     report();
   } catch (error) {
-    // The others would wait for the pieces of the one that failed.
+    // The others would wait for the pieces of the failed one.
     Atomics.store(control, STOP, 1);
     Atomics.notify(control, DONE);
     await Promise.allSettled(tasks);

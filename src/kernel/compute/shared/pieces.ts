@@ -1,6 +1,7 @@
 /**
  * Phases of work on shared memory: every worker takes the next piece until none is left. What a piece writes depends on
- * its number alone, so that the result has the same bits for any number of workers, which may begin and end when they like.
+ * its number alone, so that the result has the same bits for any number of workers, which may begin and end when they
+ * like.
  */
 import type { SharedMemory } from './memory.js';
 
@@ -16,7 +17,7 @@ export interface Phase {
   /** Pieces of a step: those of the next step wait for all of these. Default: no piece waits. */
   readonly step?: number;
   work(piece: number): void;
-  /** Gives back what the worker opened for the phase. */
+  /** Frees what the worker opened for the phase. */
   close?(): void;
 }
 
@@ -27,7 +28,7 @@ export interface PhaseRequest<Parameters = unknown> {
   parameters: Parameters;
 }
 
-/** Until all pieces of earlier steps are done; false when the phase is stopped. */
+/** Waits until all pieces of earlier steps are done; false when the phase is stopped. */
 function earlierStepsDone(control: Int32Array, pieces: number): boolean {
   for (let spins = 0; ; spins++) {
     if (Atomics.load(control, STOP) !== 0) return false;
@@ -37,7 +38,7 @@ function earlierStepsDone(control: Int32Array, pieces: number): boolean {
   }
 }
 
-/** Takes pieces until none is left or the time is up; whether none is left to take. */
+/** Takes pieces until none is left or the time is up; returns whether none is left. */
 export function takePieces(phase: Phase, until = Infinity): boolean {
   const { control, pieces, step = pieces } = phase;
   while (performance.now() < until) {

@@ -1,4 +1,7 @@
-/** Nearest neighbours by the pool's workers (knn.ts beside this): decides between 8 bits and float32, and runs the phases. */
+/**
+ * Nearest neighbours by the pool's workers (knn.ts beside this): decides between 8 bits and float32, and runs the
+ * phases.
+ */
 import { breathe, checkAborted } from '../call.js';
 import type { Matrix } from '../matrix.js';
 import { memoryBudget } from '../memory.js';
@@ -27,7 +30,7 @@ export interface SharedNeighbors {
 
 /** Below this many multiplications, workers cost more than they save. */
 const SHARED_PRODUCT = 2e9;
-/** Sums of more products of 8 bits could overflow 32. */
+/** Beyond this many columns, sums of products of 8 bits could overflow 32. */
 const MOST_COLUMNS = 60_000;
 
 const parametersOf = (x: Matrix, k: number, workers: number, { metric, unit }: SharedSearch): knn.KnnParameters => ({
@@ -52,8 +55,8 @@ export function worthSharing(x: Matrix, k: number, workers: number | undefined, 
 let whole: number | undefined;
 
 /**
- * How far from 0 the left integers may go. Processors without VNNI add pairs of products in 16 bits, which 8 bits overflow;
- * 0 where even 7 bits are not multiplied right.
+ * Largest size of the left integers. Processors without VNNI add pairs of products in 16 bits, which 8-bit factors
+ * overflow; 0 where even 7 bits are multiplied wrongly.
  */
 function largestWhole(): number {
   if (whole !== undefined) return whole;
@@ -72,7 +75,7 @@ function largestWhole(): number {
 }
 
 /**
- * Whether 8 bits leave few rows in doubt and their errors are as random as their bound takes them to be, by some rows:
+ * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes. Tried on some rows:
  * their distances to all rows, and the scores of a part of these.
  */
 async function wholeIsEnough(memory: SharedMemory, p: knn.KnnParameters, signal?: AbortSignal): Promise<boolean> {
@@ -104,7 +107,7 @@ async function wholeIsEnough(memory: SharedMemory, p: knn.KnnParameters, signal?
   return true;
 }
 
-/** The k nearest other rows of each row, but for the rows in doubt. The rows are finite numbers. */
+/** The k nearest other rows of each row, except for the rows in doubt. The rows must be finite numbers. */
 export async function sharedKnn(
   x: Matrix,
   k: number,
