@@ -9,7 +9,7 @@ import type { CheckedArtifact, FoundArtifact } from './records.js';
 import { DATE_WORDS, dateOf, searchRecords } from './search.js';
 import type { ArtifactRecord } from './types.js';
 
-/** Records, one a row: what it is, its id as it may be passed to find, and where it came from. */
+/** A table of records, one a row: kind and title, an id that find takes, and where it came from. */
 function recordItems(records: readonly ArtifactRecord[], title: string): OutputItem[] {
   const noted = records.some(({ note }) => note !== undefined);
   return tableItems(
@@ -103,7 +103,7 @@ const find = verb({
   run: ({ env }, id): Promise<FoundArtifact | undefined> => env.store.find(id),
 });
 
-/** `kinds`: those that verbs keep, as they are declared. */
+/** fg.artifacts. `kinds`: the kinds that verbs keep, as they are declared. */
 export const artifacts = (kinds: readonly string[]) => {
   const known = [...new Set(kinds)].sort();
   const prune = verb({

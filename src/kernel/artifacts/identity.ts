@@ -2,7 +2,7 @@
 import { canonicalJson, sha256 } from '../io/hash.js';
 import type { ArtifactKey } from './types.js';
 
-/** Two inputs come from different origins. The message names both. */
+/** Two inputs are of different origins. The message names both. */
 export class MismatchError extends Error {
   override name = 'MismatchError';
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const NAME = 'feature-geometry-notebooks';
-/** What computes numbers; the rest of the dependencies cannot change a result. */
+/** Packages that compute numbers; the other dependencies cannot change a result. */
 const NUMERIC = ['@huggingface/tokenizers', '@tensorflow/tfjs', 'onnxruntime-node', 'umap-js'];
 
 let versions: Record<string, string> | undefined;
@@ -30,7 +30,7 @@ function manifestVersions(from: string): Record<string, string> {
         return { [NAME]: manifest.version ?? 'unknown', ...Object.fromEntries(found) };
       }
     } catch {
-      // No manifest here, or not ours: look one folder up.
+      // No manifest here, or not ours: try the folder above.
     }
     if (dirname(folder) === folder) return {};
   }

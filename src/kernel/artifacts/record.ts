@@ -1,4 +1,4 @@
-/** artifact.json: written last, read with suspicion. */
+/** artifact.json: written last, and checked whenever it is read. */
 import { join } from 'node:path';
 import { digestFolder } from '../io/digest.js';
 import { parseJson, writeFileAtomic } from '../io/files.js';
@@ -19,7 +19,7 @@ export async function writeRecord(
   return checked;
 }
 
-/** Writes a record again with other words beside the result; the hashes of its files stay as they were. */
+/** Writes a record again with changed text, such as a note; the hashes of its files stay as they were. */
 export async function rewriteRecord(
   folder: string,
   { check: _, ...record }: ArtifactRecord,
@@ -27,13 +27,13 @@ export async function rewriteRecord(
 ): Promise<ArtifactRecord> {
   const { note, ...rest } = { ...record, ...words };
   const whole: ArtifactRecord = note ? { ...rest, note } : rest;
-  // Records of earlier versions have neither hashes nor a check.
+  // Records of earlier versions have neither file hashes nor a check.
   const written: ArtifactRecord = whole.files === undefined ? whole : { ...whole, check: checkOf(whole) };
   await writeFileAtomic(join(folder, RECORD), `${JSON.stringify(written, null, 2)}\n`);
   return written;
 }
 
-/** Parses a record; throws unless it is whole, hashes to the folder's name, and is of `key`. */
+/** Parses a record. @throws Error unless it is complete, its id fits the folder's name, and it is of `key` */
 export function parseRecord(text: string, folder: string, key?: ArtifactKey): ArtifactRecord {
   const record = parseJson(text, RECORD) as ArtifactRecord;
   const id = artifactId(record);

@@ -7,18 +7,21 @@ import { artifactFolderName } from './identity.js';
 import { parseRecord, RECORD } from './record.js';
 import type { ArtifactKey, ArtifactRecord } from './types.js';
 
-/** An artifact that is there. */
+/** An artifact in the store. */
 export interface FoundArtifact {
   record: ArtifactRecord;
   /** Absolute path. */
   folder: string;
 }
 
-/** What a check of an artifact's files found. */
+/** Result of checking an artifact's files. */
 export interface CheckedArtifact {
   /** Name of its folder. */
   name: string;
-  /** 'whole': every byte is what was written; 'unhashed': of a version that wrote no hashes; 'damaged': see `problem`. */
+  /**
+   * 'whole': every byte is as it was written; 'unhashed': written by a version without hashes; 'damaged': see
+   * `problem`.
+   */
   state: 'whole' | 'unhashed' | 'damaged';
   /** Absent where the record itself cannot be trusted. */
   record?: ArtifactRecord;
@@ -30,6 +33,7 @@ export interface CheckedArtifact {
 
 const FOLDER_NAME = /^[a-z][a-z0-9-]*-[0-9a-f]{16}$/;
 
+/** The records of one artifact folder; `report` is told of damaged ones. */
 export class Records {
   constructor(
     readonly folder: string,
@@ -70,11 +74,11 @@ export class Records {
   /** The artifact of an id (or of its first 8 digits or more). Throws when two artifacts begin alike. */
   async find(id: string): Promise<FoundArtifact | undefined> {
     if (!/^[0-9a-f]{8,64}$/.test(id)) throw new Error(`artifact id "${id}": expected 8 to 64 hex digits`);
-    // Names of folders end with 16 digits of the id: only what is named like it is read.
+    // Folder names end with 16 digits of the id: only matching folders are read.
     const alike = (await this.folders()).filter((folder) => idDigits(folder).startsWith(id.slice(0, 16)));
     const named = (await this.among(alike)).filter((record) => record.id.startsWith(id));
     const found = named.length > 0 ? named : (await this.list()).filter((record) => record.contents?.startsWith(id));
-    // Several that hold the same are one: the newest stands for them.
+    // Several artifacts with the same contents count as one: the newest is given.
     if (found.length > 1 && (named.length > 0 || found.some((r) => r.contents !== found[0].contents))) {
       throw new Error(
         `artifact id "${id}" is short: ${found.map((r) => `${r.kind} ${r.id}`).join(', ')} begin with it`,

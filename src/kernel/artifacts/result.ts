@@ -7,7 +7,10 @@ import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 const JSON_FILE = 'result.json';
 const ARRAY_FILE = 'result.safetensors';
 
-/** In the JSON, { "$array": name } stands for an array of the safetensors file, { "$number": "NaN" } for what JSON lacks. */
+/**
+ * In the JSON, { "$array": name } stands for an array of the safetensors file, { "$number": "NaN" } for what JSON
+ * lacks.
+ */
 type Tagged = { $array?: string; $number?: string };
 
 const DTYPES = new Map<unknown, 'F32' | 'F64' | 'I32' | 'U32' | 'U8'>([

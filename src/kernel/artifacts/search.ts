@@ -1,7 +1,7 @@
 /** Finding artifacts by words, kind, notebook and date. */
 import type { ArtifactRecord } from './types.js';
 
-/** All of what is given must hold. */
+/** Conditions that must all hold. */
 export interface RecordFilter {
   /** Words that must all occur in id, kind, title, note, cell, key figures or parameters. */
   search?: string;
@@ -19,7 +19,7 @@ export interface RecordFilter {
   before?: number;
 }
 
-/** A date in the words of ISO 8601, its time in UTC where it has one. */
+/** A date as ISO 8601 writes it; a time is UTC. */
 const DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z?)?$/;
 export const DATE_WORDS = 'a date such as 2026-11-29, or with a time in UTC: 2026-11-29T18:30';
 
@@ -27,7 +27,7 @@ export const DATE_WORDS = 'a date such as 2026-11-29, or with a time in UTC: 202
 export function dateOf(text: string): number | undefined {
   if (!DATE.test(text)) return undefined;
   const ms = Date.parse(text.length === 10 || text.endsWith('Z') ? text : `${text}Z`);
-  // 2026-02-30 is read as March by some, and refused by none but this.
+  // Date.parse() takes 2026-02-30 for a day in March; only this comparison refuses it.
   return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text.slice(0, 10)) ? ms : undefined;
 }
 

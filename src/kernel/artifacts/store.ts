@@ -1,9 +1,9 @@
 /**
  * Results on disk. `<folder>/<kind>-<16 digits of the id>/` holds the arrays and `artifact.json`, the full record with
  * hashes of all files. A result is made in a temporary folder beside, flushed, its record is written last, and the
- * folder is renamed: a crash or two makers at once leave no half artifact. `<folder>/<kind>-<…>.lock` says who makes it;
- * another kernel waits and loads it. What stands under a name was made with exactly the key that hashes to it, and holds
- * what was written.
+ * folder is renamed: neither a crash nor two makers at once leave a half-written artifact. `<folder>/<kind>-<…>.lock`
+ * says who makes it; another kernel waits and then loads it. An artifact that loads was made with exactly the key that
+ * hashes to its name, and its files are as they were written.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
@@ -26,9 +26,9 @@ const DAY_MS = 86_400_000;
 export interface ArtifactStoreOptions {
   /** Device that computes, asked when a record is written. */
   device: () => string;
-  /** Told about damaged artifacts that are made again, and of another kernel that is waited for. */
+  /** Told of damaged artifacts that are made again, and of other kernels that are waited for. */
   report?: (message: string) => void;
-  /** Asked when a call begins to wait for another kernel: aborting ends the wait. */
+  /** Asked when a call begins to wait for another kernel; aborting the signal ends the wait. */
   signal?: () => AbortSignal | undefined;
   /** Asked when a record is written: the cell that makes it. */
   madeBy?: () => MadeBy | undefined;
@@ -40,13 +40,15 @@ export interface ComputeOptions<T> {
   /** As shown to the user. */
   title?: string;
   /**
-   * File or folder of what a stopped run goes on from. Only the call that makes the result touches it; it is deleted
-   * once the result and its record are safe on the disk.
+   * File or folder with the state from which a stopped run goes on. Only the call that makes the result touches it; it
+   * is deleted once the result and its record are safe on the disk.
    */
   unfinished?: string;
-  /** Files that `load` does not read to the end: they are measured only, and checked as they are read (record.files). */
+  /**
+   * Files that `load` does not read to the end: they are measured only, and checked as they are read (record.files).
+   */
   lazy?: (file: string) => boolean;
-  /** Writes every file of the result into the folder; needs to write no record. May give the record's `contents`. */
+  /** Writes every file of the result into the folder, but not the record. May return the record's `contents`. */
   make(temporaryFolder: string): Promise<string | void>;
   /** Reads the finished result. */
   load(folder: string, record: ArtifactRecord): Promise<T>;
@@ -60,7 +62,7 @@ export interface Computed<T> {
   folder: string;
 }
 
-/** A result that stands; `cached`: another kernel made it while this one waited. */
+/** A result on the disk; `cached`: another kernel made it while this one waited. */
 interface Made {
   record: ArtifactRecord;
   cached: boolean;
@@ -69,11 +71,12 @@ interface Made {
 /** Computations running in this process, by folder: equal calls wait for one. */
 const running = new SharedWork<string, Made>();
 
+/** The results of one artifact folder: made, loaded, found and deleted. */
 export class ArtifactStore {
   readonly folder: string;
   private readonly records: Records;
 
-  /** Nothing is created until the first result. */
+  /** Creates nothing on the disk before the first result. */
   constructor(
     folder: string,
     private readonly options: ArtifactStoreOptions,
@@ -86,7 +89,7 @@ export class ArtifactStore {
     return artifactId(key);
   }
 
-  /** Where the result of a key lies, there or not. */
+  /** The folder of a key's result, whether it exists or not. */
   folderOf(key: ArtifactKey): string {
     return join(this.folder, artifactFolderName(key.kind, artifactId(key)));
   }
@@ -107,19 +110,22 @@ export class ArtifactStore {
     return { value: await options.load(folder, record), record, cached, folder };
   }
 
-  /** The record of a result that is there, whose files are not read; undefined where there is none, or a damaged one. */
+  /** The record of a result, whose files are not read; undefined where there is none or it is damaged. */
   keptRecord(key: ArtifactKey): Promise<ArtifactRecord | undefined> {
     return this.records.trusted(this.folderOf(key), key);
   }
 
-  /** The folder of a result whose every byte was read and is what was written; or what is wrong. Makes nothing. */
+  /**
+   * The folder and record of a result after every byte was compared with its hashes, or why it cannot be used. Makes
+   * nothing.
+   */
   async checked(key: ArtifactKey): Promise<{ folder: string; record: ArtifactRecord } | 'absent' | 'damaged'> {
     const folder = this.folderOf(key);
     const found = await this.loadCached(folder, key, { load: () => Promise.resolve(folder) });
     return typeof found === 'object' ? { folder, record: found.record } : found;
   }
 
-  /** Deletes a result, unless someone makes it just now. */
+  /** Deletes a result, unless it is being made right now. */
   async drop(key: ArtifactKey): Promise<void> {
     const folder = this.folderOf(key);
     const lock = await FileLock.tryTake(`${folder}.lock`);
@@ -136,12 +142,12 @@ export class ArtifactStore {
     return this.records.find(id);
   }
 
-  /** The same, which must be there. @throws naming the newest that are */
+  /** As find, but the artifact must exist. @throws Error that names the newest ones */
   require(id: string): Promise<FoundArtifact> {
     return this.records.require(id);
   }
 
-  /** Reads every byte of the artifacts of these ids, or of all, and compares it with what was written. */
+  /** Reads every byte of the artifacts with these ids, or of all, and compares it with the hashes. */
   async verify(ids?: readonly string[]): Promise<CheckedArtifact[]> {
     const folders = ids
       ? await Promise.all(ids.map(async (id) => (await this.require(id)).folder))
@@ -152,7 +158,8 @@ export class ArtifactStore {
   }
 
   /**
-   * A result by the id of its record, or its first 8 digits or more. `how` says, by its record, how such a one is read.
+   * A result by the id of its record, or its first 8 digits or more. `how` gives, for its record, the function that
+   * reads it.
    * @throws when there is none, two begin alike, or its files are not what was written
    */
   async open<T>(
@@ -175,7 +182,7 @@ export class ArtifactStore {
     }
   }
 
-  /** Writes a note about an artifact into its record, and by whom; an empty one removes it. */
+  /** Writes a note about an artifact into its record, with where it was written; an empty note removes it. */
   async annotate(id: string, note: string): Promise<ArtifactRecord> {
     const { record, folder } = await this.require(id);
     const now = this.options.madeBy?.();
@@ -183,8 +190,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Deletes artifacts that were neither made nor loaded for `unusedDays` days, and what crashed makers left behind.
-   * Returns the records of what went.
+   * Deletes artifacts that were neither made nor loaded for `unusedDays` days, and leftovers of crashed makers. Returns
+   * the records of the deleted ones.
    */
   async prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]> {
     const { unusedDays, kinds } = options;
@@ -248,7 +255,7 @@ export class ArtifactStore {
     return running.begin(folder, (requireCurrent) => this.makeLocked(folder, key, options, found, requireCurrent));
   }
 
-  /** Makes a result while no other kernel does; what another made in the meantime is taken. */
+  /** Makes a result while holding its lock; a result that another kernel made in the meantime is used instead. */
   private async makeLocked<T>(
     folder: string,
     key: ArtifactKey,
@@ -302,11 +309,11 @@ export class ArtifactStore {
         packages: packageVersions(),
         wallMs: Math.round(performance.now() - start),
       });
-      // A call that was stopped may get here late, when another makes the same.
+      // A stopped call may get here late, when another already makes the same result.
       requireCurrent();
       await replaceFolder(temporary, folder);
       await syncFolder(this.folder);
-      // Only now: a process that is killed before goes on from it.
+      // Deleted only now: a process that is killed earlier goes on from it.
       requireCurrent();
       if (unfinished !== undefined) await rm(unfinished, { recursive: true, force: true });
       return record;
@@ -317,14 +324,17 @@ export class ArtifactStore {
     }
   }
 
-  /** What a run left that was killed after its result was safe. Another kernel that makes it afresh keeps its own. */
+  /**
+   * Deletes the state of a run that was killed after its result was safe. Another kernel that makes the result afresh
+   * keeps its own.
+   */
   private async dropUnfinished(folder: string, unfinished: string | undefined): Promise<void> {
     if (unfinished === undefined || running.has(folder) || !(await kindOfPath(unfinished))) return;
     const lock = await FileLock.tryTake(`${folder}.lock`).catch(() => undefined);
     if (lock) await rm(unfinished, { recursive: true, force: true }).finally(() => lock.release());
   }
 
-  /** Temporary folders whose maker is gone: of a dead process on this host, or a day old. */
+  /** Deletes temporary folders whose maker is gone: of a dead process on this host, or a day old. */
   private async removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [] as string[])) {
       const lockFile = join(this.folder, name);
@@ -343,7 +353,7 @@ export class ArtifactStore {
   }
 }
 
-/** Puts a whole folder in the place of another. The old one is out of sight before it is deleted. */
+/** Replaces a folder. The old one is renamed out of the way before it is deleted. */
 async function replaceFolder(from: string, to: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     const old = temporaryFolder(to);
@@ -355,7 +365,7 @@ async function replaceFolder(from: string, to: string): Promise<void> {
       await rename(from, to);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
-      // Another maker put its equal result there in between.
+      // Another maker put its equal result there in the meantime.
       if (attempt < 5 && ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(code)) continue;
       throw error;
     } finally {
@@ -365,7 +375,7 @@ async function replaceFolder(from: string, to: string): Promise<void> {
   }
 }
 
-/** False where it is gone already: another call or kernel deletes too. */
+/** False where the folder is already gone: another call or kernel deletes too. */
 async function removeFolder(folder: string): Promise<boolean> {
   const old = temporaryFolder(folder);
   try {
@@ -388,7 +398,7 @@ async function mtimeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** The record's time of change is the time of last use. */
+/** Sets the record's time of change, which stands for the time of last use. */
 async function markUsed(folder: string): Promise<void> {
   const now = new Date();
   // A read-only store still serves its results.

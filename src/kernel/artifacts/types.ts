@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import type { FolderDigest } from '../io/digest.js';
 
 export interface ArtifactKey {
-  /** Such as "sae", "activations", "correlation", "layout", "map". */
+  /** A kind such as "sae", "activations", "correlation", "layout", "map". */
   kind: string;
   /** Everything that changes the result; seeds included. */
   parameters: JsonObject;
@@ -19,7 +19,7 @@ export interface MadeBy {
   notebook?: string;
   /** Id of the cell. */
   cell?: string;
-  /** Key figures that the notebook had told by then, or by the time of the note. */
+  /** Key figures that the notebook had reported by then, or by the time of the note. */
   keyFigures?: Record<string, string>;
 }
 
@@ -29,15 +29,15 @@ export interface ArtifactRecord extends ArtifactKey {
   device: string;
   packages: Record<string, string>;
   wallMs: number;
-  /** As shown to the user. */
+  /** Title as shown to the user. */
   title?: string;
-  /** Identity of what it holds, where other results name that and not the id of this record: a world, an SAE. */
+  /** Identity of the contents, where other results name that and not the id of this record: a world, an SAE. */
   contents?: string;
-  /** What someone wrote about it. */
+  /** The user's note about it. */
   note?: string;
   /** Absent in records of earlier versions. */
   madeBy?: MadeBy;
-  /** Hashes of the artifact's files. Absent in records of earlier versions, until the first time such a one is loaded. */
+  /** Hashes of the artifact's files. Records of earlier versions lack them until such an artifact is first loaded. */
   files?: FolderDigest;
   /** SHA-256 of the rest of the record; absent where `files` is. */
   check?: string;
