@@ -10,13 +10,13 @@ import { openWeights, type WeightSource } from './weights.js';
 /** Arrays of a file by their names. */
 export type NamedArrays = Readonly<Record<string, NdArray>>;
 
-/** How a pickled torch.save before PyTorch 1.6 begins, behind its protocol: an integer of 10 bytes. */
+/** First bytes, after the protocol, of a pickle that torch.save wrote before PyTorch 1.6: an integer of 10 bytes. */
 const LEGACY_MAGIC = Buffer.from([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);
 const PICKLE_NAMES = /\.(?:pkl|pickle|p)$/i;
 
 /**
- * Opens a file of arrays, told apart by content. The one array of a .npy file, or of a pickle of nothing else, is named
- * "tensor".
+ * Opens a file of arrays; its format is found by its content. The array of a .npy file, or of a pickle that holds
+ * nothing else, is named "tensor".
  * @throws when the file is of no known kind, is damaged, or is a pickle of other objects; nothing in it is executed
  */
 export async function openArrays(path: string): Promise<WeightSource> {
@@ -34,7 +34,8 @@ export async function openArrays(path: string): Promise<WeightSource> {
   }
   if (start[0] === 0x93 && start.toString('latin1', 1, 6) === 'NUMPY') return openNpy(path, size);
   const pickled = start[0] === 0x80 && start[1] <= 5 && !start.includes(LEGACY_MAGIC);
-  // A safetensors header begins with its length and "{": no pickle gives a length within its own file.
+  // A safetensors header begins with its length and "{"; read as a length, the first bytes of a pickle lead past its
+  // end.
   const safetensors = start[8] === 0x7b && start.readBigUInt64LE(0) <= BigInt(size);
   if (!safetensors && (pickled || (PICKLE_NAMES.test(path) && start[0] !== 0x50))) return PickleFile.open(path);
   return openWeights(path);
@@ -104,14 +105,14 @@ export async function loadArrays(path: string): Promise<NamedArrays> {
     requireFit(path, source, source.names());
     const arrays = new Map<string, NdArray>();
     for (const name of source.names()) arrays.set(name, await source.read(name));
-    // A name such as __proto__ is a key like any other.
+    // A null prototype, so that a name such as __proto__ is a key like any other.
     return Object.assign(Object.create(null) as object, Object.fromEntries(arrays));
   } finally {
     await source.close();
   }
 }
 
-/** Views may repeat what a file holds once: the arrays count, not the file. */
+/** Tensors may be views that repeat bytes of the file: the size of the arrays counts, not that of the file. */
 function requireFit(path: string, source: WeightSource, names: readonly string[]): void {
   const bytes = names.reduce((sum, name) => {
     const { dtype, shape } = source.info(name);

@@ -1,4 +1,4 @@
-/** Byte order of foreign arrays. */
+/** Byte order of arrays from other machines. */
 
 /** Reverses the bytes of every element of `size` bytes, in place. */
 export function swapBytes(bytes: Uint8Array, size: number): Uint8Array {

@@ -1,15 +1,15 @@
-/** What a file of texts holds, by its head: columns, and rows where the file says how many. */
+/** The columns of a file of texts, and the number of rows where the file states it, from the head of the file. */
 import { extname } from 'node:path';
 import { openData, parseJson } from './files.js';
 import { metadataOf, topColumns } from './texts.js';
 
 export interface DatasetColumns {
-  /** null where only reading the file whole would tell. */
+  /** null where the file would have to be read whole to know. */
   rows: number | null;
   columns: Array<{ name: string; type: string }>;
 }
 
-/** Of a .jsonl file, the first row must end within so many bytes. */
+/** The first row of a .jsonl file must end within this many bytes. */
 const HEAD_BYTES = 1 << 20;
 
 /** @throws when the file is damaged or of another kind */

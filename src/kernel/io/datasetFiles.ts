@@ -12,8 +12,9 @@ export interface DatasetOptions extends Omit<RepoOptions, 'repoType'> {
 }
 
 /**
- * Files of a split in order, as local paths. Each is downloaded when it is asked for, so who needs the first texts alone
- * gets the first shard alone. A dataset without files of the known kinds is read from its parquet branch.
+ * Files of a split in order, as local paths. Each is downloaded only when the loop asks for it, so that reading the
+ * first texts downloads only the first shard. A dataset without files of the known kinds is read from its parquet
+ * branch.
  */
 export async function* datasetFiles(idOrFolder: string, options: DatasetOptions): AsyncGenerator<string> {
   const { split = 'train', config } = options;
@@ -43,7 +44,9 @@ export async function* datasetFiles(idOrFolder: string, options: DatasetOptions)
   for (const name of found) yield join(await resolveRepo(idOrFolder, { ...repo, files: [name] }), ...name.split('/'));
 }
 
-/** Names of a split's files: `<split>-00000-of-00004.parquet`, `<split>/0000.parquet`, `<split>.jsonl`, in any folder. */
+/**
+ * Names of a split's files: `<split>-00000-of-00004.parquet`, `<split>/0000.parquet`, `<split>.jsonl`, in any folder.
+ */
 export function splitFiles(names: readonly string[], split: string, config?: string): string[] {
   const below = config === undefined ? '**/' : `${config}/**/`;
   const kinds = ['parquet', 'jsonl', 'json', 'txt'];

@@ -1,22 +1,22 @@
-/** Hashes of files by blocks: a part that is read can be checked without reading the rest. */
+/** Hashes of files by blocks, so that a part can be checked without reading the rest. */
 import { createHash } from 'node:crypto';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openData, readExactly, syncFolder } from './files.js';
 
-/** What a file held when it was written. */
+/** Length and hashes of a file as it was written. */
 export interface FileDigest {
   bytes: number;
-  /** Of each block of BLOCK_BYTES, the last may be shorter: the first 128 bits of SHA-256, as hex. */
+  /** For each block of BLOCK_BYTES (the last may be shorter) the first 128 bits of its SHA-256, as hex. */
   blocks: string[];
 }
 
-/** By path inside a folder, with "/" between names. */
+/** Digests by path inside a folder, with "/" between names. */
 export type FolderDigest = Record<string, FileDigest>;
 
 export const BLOCK_BYTES = 1 << 20;
 
-/** A file does not hold what was written into it. */
+/** A file is not as it was written. */
 export class DamagedFileError extends Error {
   override name = 'DamagedFileError';
 }
@@ -51,14 +51,14 @@ async function digestFile(path: string): Promise<FileDigest> {
   }
 }
 
-/** Windows flushes only what may be written; a read-only store is hashed all the same. */
+/** Windows flushes only files opened for writing; a read-only store is hashed all the same. */
 async function openToFlush(path: string): Promise<FileHandle> {
   return process.platform === 'win32' ? open(path, 'r+') : openData(path);
 }
 
 /**
- * Checks the files of a folder against their hashes. Files that `lazy` names are only measured: their reader checks
- * what it reads. Throws DamagedFileError, naming the file and the first damaged bytes.
+ * Checks the files of a folder against their hashes. Of files that `lazy` names only the length is checked: their
+ * reader checks the blocks it reads. Throws DamagedFileError, naming the file and the first damaged bytes.
  */
 export async function checkFolder(
   folder: string,
@@ -101,7 +101,7 @@ export class CheckedFile {
     const first = Math.floor(begin / BLOCK_BYTES);
     const last = Math.min(Math.ceil((begin + length) / BLOCK_BYTES), this.digest.blocks.length);
     const from = first * BLOCK_BYTES;
-    // A range past the end fails in readExactly, which says so.
+    // A range past the end fails in readExactly, with its message.
     const to = Math.max(Math.min(last * BLOCK_BYTES, this.size), begin + length);
     const bytes = await readExactly(this.handle, from, to - from, this.path);
     for (let block = first; block < last; block++) {
@@ -111,7 +111,7 @@ export class CheckedFile {
           `${this.path} is damaged between bytes ${block * BLOCK_BYTES} and ${Math.min((block + 1) * BLOCK_BYTES, this.size)}: they are not what was written`,
         );
     }
-    // Copied, so that a typed array over it is aligned and does not keep the blocks.
+    // Copied, so that a typed array over the result is aligned and does not keep whole blocks in memory.
     return begin === from && length === bytes.length ? bytes : bytes.slice(begin - from, begin - from + length);
   }
 }

@@ -1,10 +1,10 @@
-/** Files: written atomically, and never outside their folder. Every error names its file. */
+/** Reads and writes files: atomic writes, and paths that stay inside their folder. Every error names its file. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 
-/** A name beside `path` that no other writer uses. */
+/** A path in the same folder as `path` that no other writer uses. */
 export function besidePath(path: string): string {
   return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
 }
@@ -42,7 +42,10 @@ const WRITE_HELP: Record<string, string> = {
   EROFS: 'the file system is read-only; choose a folder that can be written',
 };
 
-/** A failed write with its path and what to do: Node names no path where a write or a flush fails. Others as they are. */
+/**
+ * Adds the path and what to do to the error of a failed write, since Node names no path where a write or a flush fails.
+ * Other errors are returned as they are.
+ */
 export function writeError(path: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (!(error instanceof Error) || !Object.hasOwn(WRITE_HELP, code ?? '') || error.message.startsWith(path))
@@ -51,32 +54,32 @@ export function writeError(path: string, error: unknown): unknown {
   return Object.assign(new Error(`${path} was not written: ${help} (${error.message})`, { cause: error }), { code });
 }
 
-/** Flushes a folder's list of names, where the system can: a rename is safe only then. */
+/** Flushes a folder's list of names, where the system can: without that a rename may be lost in a crash. */
 export async function syncFolder(folder: string): Promise<void> {
   let handle: FileHandle;
   try {
     handle = await open(folder, 'r');
   } catch (error) {
-    // Windows opens no folders.
+    // Windows cannot open folders.
     if (['EISDIR', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return;
     throw error;
   }
   try {
     await handle.sync();
   } catch (error) {
-    // Some network file systems flush no folders.
+    // Some network file systems cannot flush folders.
     if (!['EINVAL', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   } finally {
     await handle.close();
   }
 }
 
-/** How a file begins that Git LFS left in the place of the real one. */
+/** First bytes of the pointer that Git LFS leaves in place of a file. */
 const LFS_POINTER = Buffer.from('version https://git-lfs.github.com/spec/v1');
 
 /**
- * Opens a file for reading. A pipe or a device is refused (reading from one may never end), and so is a Git LFS pointer:
- * every reader of foreign files opens them here.
+ * Opens a file for reading. A pipe or a device is refused, since reading it may never end, and so is a Git LFS pointer.
+ * All readers of foreign files open them here.
  */
 export async function openData(path: string): Promise<FileHandle> {
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
@@ -118,7 +121,7 @@ export async function readJson(path: string): Promise<unknown> {
   return parseJson(await readText(path), path);
 }
 
-/** JSON.parse with the path in the error, and no more of the text than helps. */
+/** JSON.parse with the path in the error, and only as much of the text as helps. */
 export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
@@ -128,7 +131,7 @@ export function parseJson(text: string, path: string): unknown {
   }
 }
 
-/** Writes all bytes at the handle's position (a single write may be short, and takes less than 2 GiB). */
+/** Writes all bytes at the handle's position, in pieces below 2 GiB; a single write may be short. */
 export async function writeAll(handle: FileHandle, data: ArrayBufferView): Promise<void> {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   for (let at = 0; at < bytes.length;) {
@@ -137,7 +140,7 @@ export async function writeAll(handle: FileHandle, data: ArrayBufferView): Promi
   }
 }
 
-/** Reads exactly `length` bytes from `position`; throws when the file ends before. `what` begins the error. */
+/** Reads exactly `length` bytes from `position`; throws when the file ends before that. `what` begins the error. */
 export async function readExactly(
   handle: FileHandle,
   position: number,
@@ -157,7 +160,7 @@ export async function readExactly(
   return bytes;
 }
 
-/** `relativePath` inside `root`, resolved. Throws when it is absolute or leaves the root. */
+/** `relativePath` inside `root`, resolved. Throws when it is absolute or leads out of the root. */
 export function safeJoin(root: string, relativePath: string): string {
   const base = resolve(root);
   const joined = resolve(base, relativePath);
@@ -175,7 +178,7 @@ export function safeJoin(root: string, relativePath: string): string {
   return joined;
 }
 
-/** 'file', 'folder' or undefined when there is nothing there. */
+/** 'file', 'folder', or undefined when nothing exists at the path. */
 export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
   try {
     const info = await stat(path);
@@ -187,5 +190,5 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
   }
 }
 
-/** What an error says. */
+/** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

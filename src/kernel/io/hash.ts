@@ -1,19 +1,19 @@
-/** Content hashes: what the identity of models, tokens and artifacts rests on. */
+/** Content hashes, from which the identities of models, tokens and artifacts are made. */
 import { createHash } from 'node:crypto';
 
 /** Node's hash takes at most 2 GiB at once. */
 const PIECE_BYTES = 1 << 30;
 
-/** A view that is never whole in memory: its pieces, one after the other, are `byteLength` bytes. */
+/** A view that is never whole in memory: its pieces, in order, have `byteLength` bytes together. */
 export interface InPieces {
   byteLength: number;
   pieces: Iterable<ArrayBufferView>;
 }
 
 /**
- * SHA-256 of a list of parts as 64 hex digits. Each part is preceded by its kind and byte length, so the parts cannot
- * run into each other: ['ab', 'c'] and ['a', 'bc'] differ. (It is therefore not the plain SHA-256 of the joined bytes.)
- * Strings are hashed as UTF-8, views as the bytes they show, a view in pieces as the whole view.
+ * SHA-256 of a list of parts as 64 hex digits. Each part is preceded by its kind and byte length, so that different
+ * splits give different hashes: ['ab', 'c'] and ['a', 'bc'] differ. (It is therefore not the plain SHA-256 of the
+ * joined bytes.) Strings are hashed as UTF-8, views as the bytes they show, a view in pieces as the whole view.
  */
 export function sha256(parts: ReadonlyArray<string | ArrayBufferView | InPieces>): string {
   const hash = createHash('sha256');

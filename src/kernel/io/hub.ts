@@ -1,4 +1,7 @@
-/** Model and dataset repos as local folders: a folder passes through, a hub id is downloaded into the shared cache. */
+/**
+ * Model and dataset repositories as local folders: a folder is used as it is, a hub id is downloaded into the shared
+ * cache.
+ */
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join, resolve } from 'node:path';
@@ -37,18 +40,18 @@ export interface RepoOptions extends CallOptions {
 
 export interface ResolveOptions extends RepoOptions {
   /**
-   * What must be there: names or globs (`*`, `**`, `?`), each with at least one match. "a|b" is the first of its
+   * Files that must exist: names or globs (`*`, `**`, `?`), each with at least one match. "a|b" is the first of its
    * alternatives that has one: 'model.safetensors|pytorch_model.bin'.
    */
   files: readonly string[];
-  /** What is taken too where it is there. */
+  /** Files that are also fetched where they exist. */
   optional?: readonly string[];
 }
 
 /**
- * A folder that holds the wanted files. An existing folder is returned as it is (after a look that they are there).
- * A hub id is brought into the cache: only the wanted files, each checked by its hash. Without network, what the cache
- * has is used when it is complete. Throws HubError with a `code`, or an Error that says what was missing where.
+ * A folder that holds the wanted files. An existing folder is returned as it is, after a check that they are there. Of
+ * a hub id only the wanted files are downloaded into the cache, each checked by its hash. Without network the cache is
+ * used if it has them all. Throws HubError with a `code`, or an Error that says what was missing where.
  */
 export async function resolveRepo(idOrFolder: string, options: ResolveOptions): Promise<string> {
   const local = await localFolder(idOrFolder);
@@ -66,7 +69,7 @@ export async function resolveRepo(idOrFolder: string, options: ResolveOptions): 
   });
 }
 
-/** Names of all files of a folder or repo, sorted; without network those that the cache has. */
+/** Names of all files of a folder or repository, sorted; without network those in the cache. */
 export async function listRepo(idOrFolder: string, options: RepoOptions): Promise<string[]> {
   const local = await localFolder(idOrFolder);
   if (local) return filesBelow(local);
@@ -77,19 +80,19 @@ export async function listRepo(idOrFolder: string, options: RepoOptions): Promis
   });
 }
 
-/** What a repo holds, of which nothing was downloaded. */
+/** The contents of a repository, without downloading it. */
 export interface RepoLook {
-  /** Commit that the revision stands for. */
+  /** Commit that the revision points to. */
   commit: string;
   files: Array<{ path: string; bytes: number }>;
   /**
-   * Bytes begin … begin + length - 1 of a file, from the cache where it is there. A part of a file cannot be checked by
+   * Bytes begin … begin + length - 1 of a file, from the cache if it has the file. Part of a file cannot be checked by
    * its hash: a reader must treat it as any untrusted file.
    */
   range(path: string, begin: number, length: number): Promise<Uint8Array>;
 }
 
-/** Lists a repo with sizes, and gives ranges of its files; without network, of what the cache has. */
+/** Lists a repository with sizes, and reads ranges of its files; without network, those of the cache. */
 export async function lookAtRepo(id: string, options: RepoOptions): Promise<RepoLook> {
   if (!isHubId(id)) throw new Error(`"${id}" is no hub id (expected "owner/name")`);
   return withRepo<RepoLook>(id, options, {
@@ -129,7 +132,7 @@ async function readFileRange(path: string, begin: number, length: number): Promi
   }
 }
 
-/** A repo as the hub describes it now. */
+/** A repository as the hub describes it now. */
 interface RemoteRepo {
   id: string;
   /** 'model "a/b"', for errors. */
@@ -145,7 +148,7 @@ interface RemoteRepo {
 }
 
 interface RepoUse<T> {
-  /** Whether a cached commit needs no question to the hub. */
+  /** Whether a cached commit has all that is wanted, so that the hub need not be asked. */
   complete(names: string[]): boolean;
   cached(folder: string, names: string[]): T | Promise<T>;
   online(repo: RemoteRepo): Promise<T>;
@@ -163,7 +166,7 @@ async function withRepo<T>(id: string, options: RepoOptions, use: RepoUse<T>): P
     return names.length > 0 ? { folder: snapshot, names } : undefined;
   };
   if (COMMIT.test(revision) || client.offline) {
-    // A commit never changes: nothing to ask when its files are there.
+    // A commit never changes: the hub need not be asked when its files are here.
     const found = await fromCache();
     if (found && (client.offline || use.complete(found.names))) return use.cached(found.folder, found.names);
     if (client.offline)
@@ -226,7 +229,7 @@ async function remoteRepo(
   return { id, what, page, client, folder, commit: sha, files, base: `${endpoint}/${prefix}${id}/resolve/${sha}` };
 }
 
-/** fetch whose failed answers are HubErrors: the library's own would lose the reason. */
+/** A fetch that throws failed answers as HubErrors: the library's own errors would lose the reason. */
 function failingFetch(client: HubClient, what: string, page: string): typeof fetch {
   return async (input, init) => {
     const response = await client.fetch(input, init);
@@ -277,7 +280,7 @@ function requireMatches(names: readonly string[], patterns: readonly string[], w
   throw new HubError('no-file', `${where} lacks ${missing.join(', ')}; it has ${shown || 'no files'}`);
 }
 
-/** The folder meant by a path; undefined for a hub id. Throws when it is plainly a path and nothing is there. */
+/** The folder that a path means; undefined for a hub id. Throws when it is clearly a path and nothing is there. */
 async function localFolder(idOrFolder: string): Promise<string | undefined> {
   const path = idOrFolder.startsWith('~/') ? join(homedir(), idOrFolder.slice(2)) : resolve(idOrFolder);
   const kind = idOrFolder === '' ? undefined : await kindOfPath(path);

@@ -9,24 +9,27 @@ import { dirname, join, relative } from 'node:path';
 import { besidePath, safeJoin, writeFileAtomic } from './files.js';
 import { huggingFaceHome, type RepoType } from './hubClient.js';
 
+/** A full commit id. */
 export const COMMIT = /^[0-9a-f]{40}$/;
 
-/** HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub. */
+/** HF_HUB_CACHE (or its older name HUGGINGFACE_HUB_CACHE), else the folder "hub" in huggingFaceHome(). */
 export function hubCacheFolder(): string {
   return process.env.HF_HUB_CACHE ?? process.env.HUGGINGFACE_HUB_CACHE ?? join(huggingFaceHome(), 'hub');
 }
 
+/** The cache folder of a repository: <cache>/models--owner--name. */
 export function repoCacheFolder(cache: string, type: RepoType, id: string): string {
   return join(cache, [`${type}s`, ...id.split('/')].join('--'));
 }
 
-/** The commit a revision stood for when it was last asked for; a commit is itself. */
+/** The commit that a revision pointed to when the hub was last asked; a commit is returned as it is. */
 export async function cachedCommit(repo: string, revision: string): Promise<string | undefined> {
   if (COMMIT.test(revision)) return revision;
   const text = await readFile(safeJoin(join(repo, 'refs'), revision), 'utf8').catch(() => '');
   return COMMIT.test(text.trim()) ? text.trim() : undefined;
 }
 
+/** Writes down the commit that a revision points to now. */
 export async function rememberCommit(repo: string, revision: string, commit: string): Promise<void> {
   if (COMMIT.test(revision)) return;
   const path = safeJoin(join(repo, 'refs'), revision);
@@ -35,11 +38,12 @@ export async function rememberCommit(repo: string, revision: string, commit: str
   await writeFileAtomic(path, commit);
 }
 
+/** The folder with the files of a commit. */
 export function snapshotFolder(repo: string, commit: string): string {
   return join(repo, 'snapshots', commit);
 }
 
-/** Files below a folder as "/"-separated paths, sorted; links whose blob is gone are left out. */
+/** Files below a folder as "/"-separated paths, sorted; links whose blob is missing are left out. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const found: string[] = [];

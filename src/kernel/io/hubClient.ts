@@ -1,4 +1,4 @@
-/** Requests to a Hugging Face hub, and the errors of its answers. The token is sent to the endpoint alone. */
+/** Requests to a Hugging Face hub, and errors made from its answers. The token is only sent to the endpoint. */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -6,10 +6,11 @@ import { AbortError } from '../compute/call.js';
 
 export type RepoType = 'model' | 'dataset';
 
-/** What went wrong, for callers that have a second way. */
+/** What went wrong, for callers that can try another way. */
 export type HubErrorCode =
   'unauthorized' | 'forbidden' | 'no-repo' | 'no-revision' | 'no-file' | 'network' | 'server' | 'damaged';
 
+/** A request to the hub that failed; `code` says how, the message what to do. */
 export class HubError extends Error {
   override name = 'HubError';
   constructor(
@@ -22,22 +23,23 @@ export class HubError extends Error {
 
 export interface HubClient {
   endpoint: string;
-  /** fetch with the token (on the endpoint alone), a deadline for the answer to begin, and the call's signal. */
+  /** fetch with the token (only for the endpoint), a time limit for the answer to begin, and the call's signal. */
   fetch: typeof fetch;
   /** True: no request is made (HF_HUB_OFFLINE). */
   offline: boolean;
   signal: AbortSignal | undefined;
 }
 
-/** A server that does not begin to answer in this time counts as unreachable. */
+/** A server that does not begin to answer within these milliseconds counts as unreachable. */
 const ANSWER_MS = 15_000;
 
+/** HF_HOME, else huggingface in XDG_CACHE_HOME or ~/.cache. */
 export function huggingFaceHome(): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   return process.env.HF_HOME ?? join(cache, 'huggingface');
 }
 
-/** Option, else HF_TOKEN, else the file that "hf auth login" writes. */
+/** The option, else HF_TOKEN (or HUGGING_FACE_HUB_TOKEN), else the file that "hf auth login" writes. */
 async function findToken(option: string | undefined): Promise<string | undefined> {
   const given = option ?? process.env.HF_TOKEN ?? process.env.HUGGING_FACE_HUB_TOKEN;
   if (given !== undefined) return given.trim() || undefined;
@@ -48,6 +50,10 @@ async function findToken(option: string | undefined): Promise<string | undefined
   );
 }
 
+/**
+ * A client for an endpoint. Defaults: HF_ENDPOINT, else https://huggingface.co; the token as Python's hub library finds
+ * it.
+ */
 export async function hubClient(o: { token?: string; endpoint?: string; signal?: AbortSignal }): Promise<HubClient> {
   const endpoint = (o.endpoint ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co').replace(/\/+$/, '');
   const token = await findToken(o.token);
@@ -82,7 +88,10 @@ function networkCause(error: unknown, deadline: AbortSignal): string {
   return cause?.code ?? cause?.message ?? 'the request failed';
 }
 
-/** A failed answer in words. `what` such as 'model "a/b"'; `page` is where a person can look. Never has the token. */
+/**
+ * A failed answer as an error for people. `what` such as 'model "a/b"'; `page` is where a person can look. Never
+ * contains the token.
+ */
 export function hubFailure(status: number, errorCode: string | null, what: string, page: string): HubError {
   if (status === 401) {
     return new HubError(

@@ -1,4 +1,7 @@
-/** One file of a hub repo into a blob: resumed where it was cut, checked by its content hash, renamed when whole. */
+/**
+ * Downloads one file of a hub repository into a blob: resumed after a break, checked by its content hash, renamed when
+ * whole.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
@@ -24,15 +27,18 @@ export interface RemoteFile {
 }
 
 export interface DownloadTarget extends RemoteFile {
-  /** Final path. */
+  /** Final path of the blob. */
   blob: string;
-  /** Bytes of this file that are there now. */
+  /** Told of the bytes of this file received so far. */
   onBytes: (done: number) => void;
 }
 
 const ATTEMPTS = 5;
 
-/** Downloads a file unless its blob is there. What was received before a failure is kept and resumed. */
+/**
+ * Downloads a file unless its blob exists. Bytes received before a failure are kept, and the next call goes on from
+ * there.
+ */
 export async function downloadBlob(file: HubFile, target: DownloadTarget): Promise<void> {
   const there = await sizeOf(target.blob);
   if (there === file.size) return target.onBytes(file.size);
@@ -40,7 +46,8 @@ export async function downloadBlob(file: HubFile, target: DownloadTarget): Promi
   const shared = `${target.blob}.incomplete`;
   await fetchInto(shared, file, target);
   if (await hasHash(shared, file, target.client.signal)) return rename(shared, target.blob);
-  // A damaged part may be left from before, or by another process: once more from the start, alone.
+  // A damaged part may be left from an earlier download or another process: once more from the start, in a file of our
+  // own.
   await rm(shared, { force: true });
   const own = `${besidePath(target.blob)}.incomplete`;
   try {
@@ -79,7 +86,7 @@ async function fetchInto(path: string, file: HubFile, target: DownloadTarget): P
   }
 }
 
-/** One request for what is missing; returns the bytes there afterwards. */
+/** Makes one request for the missing bytes; returns how many bytes are there afterwards. */
 async function fetchRest(path: string, file: HubFile, target: DownloadTarget): Promise<number> {
   let at = (await sizeOf(path)) ?? 0;
   if (at > file.size) {
@@ -111,7 +118,7 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
   } catch (error) {
     if (target.client.signal?.aborted) throw new AbortError('download');
     if (error instanceof HubError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
-    // The connection broke inside the body: what came is kept, the caller asks for the rest.
+    // The connection broke inside the body: the received bytes are kept, and the caller asks for the rest.
   } finally {
     await handle.close();
   }
@@ -119,8 +126,9 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
 }
 
 /**
- * Bytes begin … begin + length - 1 of a file, which is not kept. Takes no more than these, whatever the server sends.
- * @throws HubError when they do not all come
+ * Bytes begin … begin + length - 1 of a file, which is not kept on disk. Takes no more than these, whatever the server
+ * sends.
+ * @throws HubError when not all of them arrive
  */
 export async function fetchRange(begin: number, length: number, file: RemoteFile): Promise<Uint8Array> {
   const out = new Uint8Array(length);
@@ -142,7 +150,7 @@ export async function fetchRange(begin: number, length: number, file: RemoteFile
   );
 }
 
-/** One request for a range; returns how many of its bytes came. */
+/** Makes one request for a range; returns how many of its bytes arrived. */
 async function requestRange(out: Uint8Array, begin: number, { client, url, what, page }: RemoteFile): Promise<number> {
   const response = await client.fetch(url, { headers: { range: `bytes=${begin}-${begin + out.length - 1}` } });
   if (!response.ok) {

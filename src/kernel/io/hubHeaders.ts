@@ -1,6 +1,6 @@
 /**
- * The parts of a remote file that say what is in it: fetched into a sparse file of the same length, which the readers of
- * that format open as they open any file. Values that were not fetched are zeros there, and no one may read them.
+ * The parts of a remote file that describe its contents, fetched into a sparse file of the same length, which the
+ * readers of the format open like any file. Values that were not fetched are zeros there and must not be read.
  */
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -10,12 +10,12 @@ import type { RepoLook } from './hub.js';
 import { NPY_HEADER_BYTES } from './npy.js';
 import { findDirectory, ZipFile, type ZipEntry } from './zip.js';
 
-/** What fits one request is fetched whole. */
+/** Files up to this size, which fit one request, are fetched whole. */
 const WHOLE_BYTES = 1 << 20;
-/** Most bytes of a file's structure: a header, a directory, a pickle without its tensors. */
+/** Most bytes of a file's structure: a header, a directory, or a pickle without its tensors. */
 const MAX_STRUCTURE_BYTES = 128 << 20;
 const ZIP_TAIL_BYTES = 22 + 0xffff + 76;
-/** Tensors that are fetched with the structure where there are few of them: thresholds, biases, a k. */
+/** Tensors up to this size are fetched with the structure where there are few tensors: thresholds, biases, a k. */
 export const SMALL_TENSOR_BYTES = 1 << 20;
 const FEW_TENSORS = 12;
 
@@ -24,7 +24,7 @@ interface Part {
   bytes: number;
 }
 
-/** A file's structure is fetched piece by piece: what one piece says tells where the next lies. */
+/** Fetches a file's structure piece by piece: each piece says where the next lies. */
 class SparseCopy {
   constructor(
     readonly path: string,
@@ -48,8 +48,9 @@ class SparseCopy {
 }
 
 /**
- * Copies the structure of a file of the hub to `name` in `folder`; safetensors, .npz, .pt and .bin of PyTorch 1.6 and later,
- * .npy and parquet. False for other large files, whose structure lies all over them: these are not copied.
+ * Copies the structure of a file of the hub to `name` in `folder`; safetensors, .npz, .pt and .bin of PyTorch 1.6 and
+ * later, .npy and parquet. Returns false for other large files, which are not copied since their structure is spread
+ * over the whole file.
  */
 export async function copyStructure(look: RepoLook, name: string, folder: string): Promise<boolean> {
   const bytes = look.files.find((file) => file.path === name)?.bytes;
@@ -91,7 +92,10 @@ async function takeSafetensors(copy: SparseCopy, start: Uint8Array): Promise<voi
   await takeSmall(copy, parts);
 }
 
-/** Small tensors, where there are few tensors: an SAE's. Models have hundreds, and nothing is asked of their values. */
+/**
+ * Fetches small tensors where there are few tensors, as in an SAE. Models have hundreds, and their values are not
+ * needed.
+ */
 async function takeSmall(copy: SparseCopy, parts: readonly Part[]): Promise<void> {
   if (parts.length > FEW_TENSORS) return;
   for (const { begin, bytes } of parts) if (bytes <= SMALL_TENSOR_BYTES) await copy.take(begin, bytes);
@@ -115,7 +119,7 @@ async function takeZip(copy: SparseCopy): Promise<void> {
   }
 }
 
-/** An entry's own header, whose length it says itself, and the first `length` bytes of what it holds. */
+/** Fetches an entry's own header, which states its own length, and the first `length` bytes of its contents. */
 async function takeEntry(copy: SparseCopy, { headerAt, compressedSize }: ZipEntry, length: number): Promise<void> {
   const head = await copy.take(headerAt, 30);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);

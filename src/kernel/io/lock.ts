@@ -1,8 +1,8 @@
 /**
  * One owner at a time, between processes and hosts. A lock is a file made by an exclusive link, which NFS keeps
- * exclusive too; it says who holds it. A lock whose owner is gone is taken over: on the same machine when no process of
- * that number and start time lives; of another machine when it was not touched for three minutes (owners touch their
- * locks every 30 seconds).
+ * exclusive too; its content names the owner. A lock whose owner is gone is taken over: on the same machine when no
+ * process with that number and start time lives; from another machine when it was not touched for three minutes (owners
+ * touch their locks every 30 seconds).
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,11 +16,11 @@ import { besidePath, writeError } from './files.js';
 export interface LockOwner {
   pid: number;
   host: string;
-  /** Boot and process namespace: within one, process numbers mean the same. */
+  /** Boot and process namespace, within which process numbers are unique. */
   machine: string;
-  /** When the process started, as the system counts: a number used again is another process. */
+  /** Start time of the process, as the system counts it: tells it from a later process with the same number. */
   started: string;
-  /** When the lock was taken, ISO. */
+  /** When the lock was taken, as ISO 8601. */
   since: string;
   token: string;
 }
@@ -28,15 +28,16 @@ export interface LockOwner {
 export interface LockOptions {
   /** Aborting ends the wait with the signal's reason. */
   signal?: AbortSignal;
-  /** Told once, when another owner must be waited for. */
+  /** Called once, when another owner must be waited for. */
   onWait?: (owner: LockOwner | undefined) => void;
 }
 
 const TOUCH_MS = 30_000;
-/** An owner on another machine that did not touch its lock for so long is gone. */
+/** An owner on another machine that did not touch its lock for this many milliseconds counts as gone. */
 const STALE_MS = 180_000;
 const POLL_MS = 200;
 
+/** A lock that this process holds; it is touched every 30 seconds until it is released. */
 export class FileLock {
   private readonly touching: NodeJS.Timeout;
 
@@ -50,7 +51,7 @@ export class FileLock {
     }, TOUCH_MS).unref();
   }
 
-  /** Takes the lock, waiting until its owner releases it or is gone. The folder of `path` must be there. */
+  /** Takes the lock, waiting until its owner releases it or is gone. The folder of `path` must exist. */
   static async take(path: string, options: LockOptions = {}): Promise<FileLock> {
     let told = false;
     for (;;) {
@@ -74,7 +75,7 @@ export class FileLock {
     return undefined;
   }
 
-  /** Gives the lock back; nothing happens when another has taken it over. */
+  /** Releases the lock; does nothing when another owner has taken it over. */
   async release(): Promise<void> {
     clearInterval(this.touching);
     const holder = await holderOf(this.path);
@@ -82,19 +83,19 @@ export class FileLock {
   }
 }
 
-/** True when a lock file is of an owner that is gone. */
+/** Whether a lock file belongs to an owner that is gone. */
 export async function isStaleLock(path: string): Promise<boolean> {
   const holder = await holderOf(path);
   return holder !== undefined && isGone(holder);
 }
 
 interface Holder {
-  /** Undefined when the file is not readable as a lock: being written, or damaged. */
+  /** Undefined when the file cannot be read as a lock: it is being written, or damaged. */
   owner: LockOwner | undefined;
   touchedMs: number;
 }
 
-/** Makes the lock file with its content at once, unless it is there. */
+/** Makes the lock file with its content in one step, unless it exists. Returns whether it was made. */
 async function create(path: string, owner: LockOwner): Promise<boolean> {
   const beside = besidePath(path);
   const text = `${JSON.stringify(owner)}\n`;
@@ -106,7 +107,7 @@ async function create(path: string, owner: LockOwner): Promise<boolean> {
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // An NFS server's answer may get lost: then the link is there all the same.
+      // An NFS server's answer may get lost: then the link exists all the same.
       if (code === 'EEXIST') return (await stat(beside)).nlink === 2;
       if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'].includes(code ?? '')) throw error;
       return await createWithoutLinks(path, text);
@@ -118,7 +119,7 @@ async function create(path: string, owner: LockOwner): Promise<boolean> {
   }
 }
 
-/** FAT and some network file systems have no links. */
+/** For file systems without links: FAT and some network file systems. */
 async function createWithoutLinks(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, 'wx');
@@ -153,12 +154,13 @@ function parseOwner(text: string): LockOwner | undefined {
 function isGone({ owner, touchedMs }: Holder): boolean {
   const me = self();
   if (owner?.machine !== me.machine) return touchedMs < Date.now() - STALE_MS;
-  // Calls of one process wait for each other in memory: a lock of our own that is met here is of a call given up.
+  // Calls within one process wait for each other in memory, so a lock of this process that is met here was left by a
+  // call that was given up.
   if (owner.pid === me.pid && owner.started === me.started) return true;
   return !isAlive(owner.pid) || startOf(owner.pid) !== owner.started;
 }
 
-/** Removes a stale lock, one process at a time, unless it is another by now. True when it is gone. */
+/** Removes a stale lock, one process at a time, unless it has been replaced since. True when it is gone. */
 async function removeStale(path: string, stale: Holder): Promise<boolean> {
   const breaker = `${path}.break`;
   if (!(await createWithoutLinks(breaker, ''))) {
@@ -190,7 +192,7 @@ function machineId(): string {
     try {
       return what().trim();
     } catch {
-      // Linux alone has these; elsewhere the name of the host must do.
+      // Only Linux has these files; elsewhere the host's name must do.
       return '';
     }
   };
@@ -198,12 +200,12 @@ function machineId(): string {
   return [hostname(), boot, read(() => readlinkSync('/proc/self/ns/pid'))].join(' ');
 }
 
-/** Start time of a process; '' where it cannot be known. */
+/** Start time of a process; '' where it cannot be found out. */
 function startOf(pid: number): string {
   try {
     if (process.platform === 'linux') {
       const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The name in brackets may hold spaces; the state is the first field behind it, the start time the 20th.
+      // The name in brackets may hold spaces; the state is the first field after it, the start time the 20th.
       const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
       return fields[0] === 'Z' ? '' : (fields[19] ?? '');
     }
@@ -214,7 +216,7 @@ function startOf(pid: number): string {
   }
 }
 
-/** True when a process of this number lives on this machine. */
+/** Whether a process with this number lives on this machine. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -9,7 +9,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 /** Numbers in a row: an array or a typed array of a kind that float32 can stand for. */
 type Numbers = readonly number[] | Exclude<NdArray['data'], BigInt64Array | BigUint64Array>;
 
-/** What a tensor of TensorFlow.js is to its reader. */
+/** The part of a TensorFlow.js tensor that is read. */
 interface TensorLike {
   /** [rows, columns]. */
   readonly shape: readonly number[];
@@ -19,9 +19,9 @@ interface TensorLike {
 
 /** A matrix whose numbers are not float32 yet. */
 interface NumbersOfRows {
-  /** n. */
+  /** Number of rows, n. */
   readonly rows: number;
-  /** d. */
+  /** Number of columns, d. */
   readonly cols: number;
   /** n × d numbers, row after row. */
   readonly data: Numbers;
@@ -31,7 +31,7 @@ interface NumbersOfRows {
 interface NumbersOfShape {
   /** [rows, columns]. */
   readonly shape: readonly number[];
-  /** As many numbers, row after row. */
+  /** rows · columns numbers, row after row. */
   readonly data: Numbers;
 }
 
@@ -39,14 +39,14 @@ interface NumbersOfShape {
 export type MatrixInput =
   Matrix | NumbersOfRows | readonly Numbers[] | NumbersOfShape | NdArray | TensorLike | { readonly decoder: Matrix };
 
-/** The forms in words: the end of "x is …; expected …". */
+/** These forms in words, as the end of "x is …; expected …". */
 export const MATRIX_FORMS =
   'a matrix { rows, cols, data } such as sae.decoder, an array of rows (number[][]), { shape: [rows, cols], data }, a tensor of rank 2, or an SAE';
 
-/** Larger numbers are infinite in float32. */
+/** Largest finite float32. */
 const LARGEST = 3.4028234663852886e38;
 
-/** "a Float32Array of 60", "an object with coordinates, points": what was given, in words. */
+/** A value in words: "a Float32Array of 60 values", "an object with coordinates, points". */
 function said(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${(value as Float32Array).length ?? 0} values`;
@@ -59,7 +59,7 @@ function said(value: unknown): string {
 const isNumbers = (value: unknown): value is Numbers =>
   Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)); // prettier-ignore
 
-/** Writes numbers into float32. @throws on what is no number, and on finite numbers that float32 does not reach. */
+/** Writes numbers into float32. @throws on a value that is no number, and on finite numbers beyond float32 */
 function fill(to: Float32Array, at: number, from: ArrayLike<unknown>, place: (i: number) => string): void {
   for (let i = 0; i < from.length; i++) {
     const v = from[i];
@@ -71,7 +71,7 @@ function fill(to: Float32Array, at: number, from: ArrayLike<unknown>, place: (i:
   }
 }
 
-/** Numbers of a shape: those given where they are float32 already, without a copy. */
+/** A matrix of these sizes; float32 data are used without a copy. */
 function shaped(name: string, rows: unknown, cols: unknown, data: unknown): Matrix {
   for (const [what, n] of [
     ['rows', rows],
@@ -91,7 +91,7 @@ function shaped(name: string, rows: unknown, cols: unknown, data: unknown): Matr
   return out;
 }
 
-/** An array of rows. @throws RangeError on rows of different lengths, naming the first that differs. */
+/** A matrix of an array of rows. @throws RangeError on rows of different lengths, naming the first that differs */
 function ofRows(name: string, given: readonly unknown[]): Matrix {
   if (given.length === 0) throw new RangeError(`${name} is an empty array: it has no rows; expected ${MATRIX_FORMS}`);
   const bad = given.findIndex((row) => !isNumbers(row));
@@ -115,7 +115,7 @@ function ofRows(name: string, given: readonly unknown[]): Matrix {
   return out;
 }
 
-/** What has a shape: a tensor, an array from a file, or numbers with their shape. */
+/** A matrix of a value with a shape: a tensor, an array from a file, or numbers with their shape. */
 function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: unknown }): Matrix | Promise<Matrix> {
   const { shape } = given;
   if (!Array.isArray(shape) || shape.length !== 2)
@@ -126,33 +126,34 @@ function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: 
   if ((given as { isDisposed?: boolean }).isDisposed)
     throw new Error(`${name} is a tensor that was disposed; give it before it is, or tf.keep it`);
   if (typeof given.data === 'function') {
-    // A backend may hand out its own memory.
+    // Copied where needed: a backend may return its own memory.
     return (given as TensorLike)
       .data()
       .then((values) => shaped(name, rows, cols, isNumbers(values) ? values.slice() : values));
   }
   if (typeof given.dtype === 'string' && ArrayBuffer.isView(given.data)) {
-    // toFloat32 refuses what is no such array.
+    // toFloat32 refuses values that are no such array.
     const array = given as unknown as NdArray & { dtype: Dtype };
     const { data } = array;
-    // Numbers of 8 bytes are checked against float32's range one by one.
+    // Numbers of 8 bytes are checked one by one against the range of float32.
     if (!(data instanceof Float64Array)) return shaped(name, rows, cols, toFloat32(array));
   }
   return shaped(name, rows, cols, given.data);
 }
 
 /**
- * Rows of numbers from whatever stands for them, n × d float32. Float32 data are not copied; other numbers are rounded to
- * float32. NaN and infinity are kept: readers of the rows leave such rows out and count them.
+ * The matrix of rows given in any of the forms of MatrixInput, n × d float32. Float32 data are not copied; other
+ * numbers are rounded to float32. NaN and infinity are kept: readers of the rows leave such rows out and count them.
  * @param name how messages call the argument: "x", "points"
- * @throws TypeError or RangeError that says what was given, what was expected and what to do: for a promise that was not
- *   awaited, rows of different lengths, a wrong number of values, a rank other than 2 and what is no number.
+ * @throws TypeError or RangeError that says what was given, what was expected and what to do: for a promise that was
+ *   not awaited, rows of different lengths, a wrong number of values, a rank other than 2, and values that are no
+ *   numbers.
  */
 export async function asMatrix(given: MatrixInput, name: string): Promise<Matrix> {
   return matrixOf(given, name);
 }
 
-/** asMatrix, at once: a tensor, whose values take time, is refused. */
+/** asMatrix without waiting: a tensor, whose values take time to read, is refused. */
 export function asMatrixNow(given: MatrixInput, name: string): Matrix {
   const x = matrixOf(given, name);
   if (x instanceof Promise) throw new TypeError(`${name} is a tensor; give its rows: await tensor.array()`);

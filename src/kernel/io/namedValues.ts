@@ -1,12 +1,12 @@
-/** Names for what a pickle holds: nested dicts and lists, with tensors or arrays as leaves. */
+/** Names for the contents of a pickle: nested dicts and lists, with tensors or arrays as leaves. */
 import { clip } from '../../protocol/clip.js';
 import { scalarText } from './torchPickle.js';
 
-/** What a pickle holds besides tensors, by the same dotted names. */
+/** Values in a pickle besides tensors, under the same dotted names. */
 export type PickledScalar = string | number | bigint | boolean | null;
 
 const MAX_VALUES = 1_000_000;
-/** Of all names together. */
+/** Limit for all names together. */
 const MAX_NAME_CHARACTERS = 64 << 20;
 const MAX_DEPTH = 32;
 
@@ -21,7 +21,7 @@ export function nameValues<T>(
   let visited = 0;
   let characters = 0;
   const visit = (value: unknown, name: string, depth: number): void => {
-    // Pickles may share or nest a container in itself: then a small file has endless names.
+    // Pickles may share a container or nest it in itself: a small file could then have endlessly many names.
     if (++visited > MAX_VALUES || depth > MAX_DEPTH)
       throw new Error(`${path}: the checkpoint is nested too deeply or has over ${MAX_VALUES} values`);
     characters += name.length;

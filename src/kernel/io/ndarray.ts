@@ -1,4 +1,4 @@
-/** Arrays as files hold them, and their way to float32 and float64. */
+/** Arrays as files hold them, and their conversion to float32 and float64. */
 import { dtypeBytes, elementCount, type Dtype, type NdArray, type TypedArray } from '../../protocol/safetensors.js';
 
 export {
@@ -37,7 +37,7 @@ export function ndarray(dtype: Dtype, shape: readonly number[], data: TypedArray
   return { dtype, shape: [...shape], data };
 }
 
-/** Zeros for a dtype. */
+/** An array of zeros for a dtype. */
 export function allocate(dtype: Dtype, count: number): TypedArray {
   return new ARRAY_OF[dtype](count);
 }
@@ -54,7 +54,7 @@ export function fromF16(bits: number): number {
 
 let halves: Float32Array | undefined;
 
-/** All 65,536 half values: one look-up per element instead of arithmetic. */
+/** All 65,536 half values: one look-up per element is faster than arithmetic. */
 function halfTable(): Float32Array {
   halves ??= Float32Array.from({ length: 65536 }, (_, bits) => fromF16(bits));
   return halves;
@@ -67,7 +67,7 @@ export function fromBf16(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer);
 }
 
-/** Nearest bfloat16, ties to even. Values are finite; those above bfloat16's largest become infinite. */
+/** Bits of the nearest bfloat16 of finite values, ties to even; values above its largest become infinite. */
 export function toBf16(values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length);

@@ -2,7 +2,7 @@
 import { swapBytes } from './bytes.js';
 import { allocate, dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from './ndarray.js';
 
-/** Enough for the header of any plain array. */
+/** Bytes that are enough for the header of any plain array. */
 export const NPY_HEADER_BYTES = 4096;
 
 export interface NpyHeader {
@@ -14,7 +14,7 @@ export interface NpyHeader {
   dataStart: number;
 }
 
-/** dtypes of numpy, without their byte order. */
+/** dtypes of numpy by their code without the byte order. */
 export const DTYPES: Record<string, Dtype> = {
   f8: 'F64',
   f4: 'F32',
@@ -30,7 +30,7 @@ export const DTYPES: Record<string, Dtype> = {
   b1: 'BOOL',
 };
 
-/** Parses the start of a .npy file. Object arrays are refused: they are pickles, which would run code in Python. */
+/** Parses the header of a .npy file. Object arrays are refused: they are pickles, which would run code in Python. */
 export function parseNpyHeader(bytes: Uint8Array, what = 'npy'): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || bytes[0] !== 0x93 || new TextDecoder('latin1').decode(bytes.subarray(1, 6)) !== 'NUMPY') {

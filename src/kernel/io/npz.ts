@@ -4,18 +4,21 @@ import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader, type NpyHeader } from './n
 import type { NdArray } from './ndarray.js';
 import { ZipFile } from './zip.js';
 
+/** An open .npz file: headers are in memory, arrays are read when asked for. */
 export class NpzFile {
   private constructor(
     private readonly zip: ZipFile,
     private readonly headers: ReadonlyMap<string, NpyHeader | Error>,
   ) {}
 
-  /** Opens the archive and reads the header of every array. An array of a type that is not read fails when asked for. */
+  /**
+   * Opens the archive and reads the header of every array. An array of an unsupported type fails only when it is read.
+   */
   static async open(path: string): Promise<NpzFile> {
     return NpzFile.fromZip(await ZipFile.open(path));
   }
 
-  /** Takes over an open archive. */
+  /** Uses an archive that is already open. */
   static async fromZip(zip: ZipFile): Promise<NpzFile> {
     try {
       const headers = new Map<string, NpyHeader | Error>();

@@ -1,7 +1,6 @@
 /**
- * numpy's arrays and scalars in a pickle, read as the bytes that they are. Sources: numpy's
- * core/src/multiarray/methods.c (__reduce__, __setstate__), descriptor.c (dtype.__reduce__), core/numeric.py
- * (_frombuffer, protocol 5).
+ * numpy's arrays and scalars in a pickle, read as plain bytes. Sources: numpy's core/src/multiarray/methods.c
+ * (__reduce__, __setstate__), descriptor.c (dtype.__reduce__), core/numeric.py (_frombuffer, protocol 5).
  */
 import { swapBytes } from './bytes.js';
 import { clip } from '../../protocol/clip.js';
@@ -9,7 +8,7 @@ import { dtypeBytes, elementCount, typedView, type Dtype, type NdArray } from '.
 import { DTYPES as NUMPY_DTYPES, fortranStrides, gatherStrided } from './npy.js';
 import { PickledObject, PickleGlobal, type Spend } from './pickle.js';
 
-/** numpy.dtype('f8', False, True), and what BUILD says of its byte order. */
+/** numpy.dtype('f8', False, True), with the byte order that BUILD sets. */
 class NumpyDtype extends PickledObject {
   bigEndian = false;
 
@@ -36,7 +35,7 @@ export class NumpyArray extends PickledObject {
     super();
   }
 
-  /** Throws when the pickle never said what is in it. */
+  /** Throws when the pickle never gave the array its contents. */
   get array(): NdArray {
     if (!this.made) throw new Error(`${this.what}: a numpy array without its values; the file is damaged`);
     return this.made;
@@ -71,7 +70,7 @@ function arrayOf(bytes: unknown, type: unknown, given: unknown, fortran: boolean
     throw new Error(
       `${what}: ${type.dtype} [${shape.join(', ')}] needs ${elementCount(shape) * size} bytes but the pickle has ${bytes.length}`,
     );
-  // The same bytes can be named again for three bytes of the pickle, and each array is a copy.
+  // The pickle can name the same bytes again at a cost of three bytes, and each array copies them.
   spend(bytes.length);
   const values = typedView(type.dtype, type.bigEndian ? swapBytes(bytes.slice(), size) : bytes.slice());
   const data =

@@ -1,7 +1,7 @@
 /**
  * Python pickles, read as data. Nothing is ever executed: a global is only a name that the caller's table either maps
- * to a pure function of ours or refuses. Opcodes are those that protocols 0 to 5 use for plain data; any other is an
- * error. Source: CPython's Lib/pickletools.py.
+ * to a pure function of this program or refuses. Opcodes are those that protocols 0 to 5 use for plain data; any other
+ * is an error. Source: CPython's Lib/pickletools.py.
  *
  * Python → here: None null, bool boolean, int number (bigint beyond 2^53), float number, str string, bytes Uint8Array,
  * list and tuple Array, dict Map, set Set.
@@ -9,12 +9,12 @@
 
 import { clip } from '../../protocol/clip.js';
 
-/** Takes `units` (elements, characters) from what a pickle may cost; throws when it is used up. */
+/** Takes `units` (elements, characters) from the work that a pickle may cause; throws when it is used up. */
 export type Spend = (units: number) => void;
 
 /**
- * A global that was named and allowed; calling it (REDUCE, NEWOBJ) runs our function on the pickled arguments. What a
- * pickle has named once it can name again for three bytes, so a call says what each of its uses costs.
+ * A global that was named and allowed; calling it (REDUCE, NEWOBJ) runs our function on the pickled arguments. The
+ * pickle can name a value again at a cost of three bytes, so each call must spend what one use of it costs.
  */
 export class PickleGlobal {
   constructor(
@@ -23,26 +23,29 @@ export class PickleGlobal {
   ) {}
 }
 
-/** What a call made and BUILD then completes, as numpy's arrays and dtypes are pickled. */
+/** An object that a call makes and BUILD then completes, as numpy's arrays and dtypes are pickled. */
 export abstract class PickledObject {
-  /** Takes the state that was pickled; throws on what is no state of such an object. */
+  /** Takes the pickled state; throws on a state that does not fit the object. */
   abstract build(state: unknown, spend: Spend): void;
 }
 
 export interface PickleOptions {
-  /** Resolves "module.name"; undefined refuses it. */
+  /** Resolves "module.name"; undefined means that it is refused. */
   findGlobal: (name: string) => PickleGlobal | undefined;
-  /** Resolves a persistent id; left out, persistent ids are refused. */
+  /** Resolves a persistent id; without this function they are refused. */
   persistentLoad?: (id: unknown) => unknown;
-  /** Gives an object that findGlobal made its attributes; false refuses them. Left out, all are refused. */
+  /**
+   * Gives an object that findGlobal made its attributes; false means that they are refused. Without this function all
+   * are.
+   */
   build?: (object: unknown, state: unknown) => boolean;
   /** Begins every error. */
   what: string;
-  /** Bytes on the disk that the pickle came from, when it was packed there; default its own length. */
+  /** Bytes on the disk that the pickle came from, where it was compressed; default its own length. */
   bytesOnDisk?: number;
 }
 
-/** A small file may cost as much as this; a larger one more, in proportion. */
+/** Work that even a small file may cause; a larger one more, in proportion to its size. */
 const FREE_WORK = 1 << 20;
 
 /** The input ended inside the pickle: more bytes may help. */
@@ -50,7 +53,7 @@ export class PickleTruncated extends Error {
   override name = 'PickleTruncated';
 }
 
-/** Reads one pickle that starts at `start`. `end` is the offset behind its STOP. */
+/** Reads one pickle that starts at `start`. `end` is the offset after its STOP. */
 export function unpickle(bytes: Uint8Array, options: PickleOptions, start = 0): { value: unknown; end: number } {
   return new PickleReader(bytes, options, start).read();
 }
@@ -74,7 +77,7 @@ class PickleReader {
   /** Stacks below each open MARK. */
   private readonly marks: unknown[][] = [];
   private readonly memo = new Map<number, unknown>();
-  /** What opcodes and calls may still cost. */
+  /** Work that opcodes and calls may still cause. */
   private work: number;
 
   constructor(
@@ -101,7 +104,7 @@ class PickleReader {
     }
   }
 
-  /** Values that stand in the stream. */
+  /** Opcodes with values in the stream. */
   private literal(opcode: number): boolean {
     switch (opcode) {
       case 0x80: // PROTO
@@ -137,7 +140,7 @@ class PickleReader {
     }
   }
 
-  /** str and bytes. */
+  /** Opcodes of str and bytes. */
   private text(opcode: number): boolean {
     switch (opcode) {
       case char('X'): // BINUNICODE
@@ -254,7 +257,7 @@ class PickleReader {
     }
   }
 
-  /** Globals and what is made with them. */
+  /** Opcodes of globals and of the objects made with them. */
   private object(opcode: number): boolean {
     switch (opcode) {
       case char('c'):
@@ -371,7 +374,7 @@ class PickleReader {
     return this.bytes[this.take(1)];
   }
 
-  /** Steps over `count` bytes and returns where they begin. */
+  /** Advances by `count` bytes and returns where they begin. */
   private take(count: number): number {
     const at = this.at;
     if (count < 0) throw this.error(`a length of ${count}`);
@@ -402,7 +405,7 @@ class PickleReader {
     const end = this.bytes.indexOf(10, this.at);
     const at = this.take((end < 0 ? this.bytes.length : end) - this.at + 1);
     const text = this.bytes.subarray(at, end);
-    // TextDecoder's latin1 is windows-1252.
+    // TextDecoder's latin1 is windows-1252, which differs from it.
     if (encoding === 'latin1') return Buffer.from(text).toString('latin1');
     return new TextDecoder().decode(text).replace(/\r$/, '');
   }

@@ -1,7 +1,7 @@
 /**
  * Pickles of plain tensors and numpy arrays, alone or in dicts and lists, as pickle.dump writes them. Nothing in the
- * file is executed: only the names of torchPickle.ts and numpyPickle.ts mean anything, and torch.storage._load_from_bytes
- * is read as the legacy checkpoint of one storage that its argument is.
+ * file is executed: only the names of torchPickle.ts and numpyPickle.ts are known, and the argument of
+ * torch.storage._load_from_bytes is read as the legacy checkpoint of one storage.
  */
 import { clip, listed } from '../../protocol/clip.js';
 import { openData, readExactly } from './files.js';
@@ -13,7 +13,7 @@ import { scalarText, torchGlobals, torchStorage, TorchTensor, type TorchStorage 
 import { bytesOf, tensorArray } from './torchTensor.js';
 import type { WeightSource } from './weights.js';
 
-/** A storage whose bytes lie in the pickle itself. */
+/** A storage whose bytes are in the pickle itself. */
 interface HeldStorage extends TorchStorage {
   bytes: Uint8Array;
   bigEndian: boolean;
@@ -22,11 +22,12 @@ interface HeldStorage extends TorchStorage {
 /** The whole file is in memory while it is read. */
 const MAX_BYTES = 2 ** 31 - 1;
 
+/** The arrays of a pickle, whose bytes are all in memory. */
 export class PickleFile implements WeightSource {
   private constructor(
     readonly path: string,
     private readonly arrays: ReadonlyMap<string, TorchTensor | NumpyArray>,
-    /** Strings, numbers and flags beside the arrays. */
+    /** Strings, numbers and flags that the pickle holds besides arrays. */
     readonly scalars: ReadonlyMap<string, PickledScalar>,
   ) {}
 
@@ -92,10 +93,13 @@ function arrayGlobals(path: string): PickleOptions['findGlobal'] {
   return (name) => (name === held.name ? held : (torch(name) ?? numpy(name)));
 }
 
-/** What torch.save(storage, legacy) wrote: magic, version, machine, the storage, its key; then its length and bytes. */
+/**
+ * Reads the output of torch.save(storage, legacy): magic, version, machine, the storage, its key; then its length and
+ * bytes.
+ */
 function heldStorage(given: unknown, path: string, spend: Spend): HeldStorage {
   if (!(given instanceof Uint8Array)) throw new Error(`${path}: a tensor's storage is no bytes; the file is damaged`);
-  // One blob can be named again and again.
+  // A pickle can name the same bytes again and again.
   spend(given.length);
   const types = torchGlobals(path);
   let asked: TorchStorage | undefined;

@@ -30,8 +30,8 @@ export class SafetensorsFile {
   ) {}
 
   /**
-   * Opens and checks the whole header; throws when the file is truncated, damaged or no safetensors. With `digest`, what
-   * the file held when it was written, every part is checked as it is read.
+   * Opens a file and checks its whole header; throws when the file is truncated, damaged or not safetensors. With
+   * `digest`, the hashes of the file as it was written, every part is checked as it is read.
    */
   static async open(path: string, digest?: FileDigest): Promise<SafetensorsFile> {
     const handle = await openData(path);
@@ -71,7 +71,7 @@ export class SafetensorsFile {
     return { dtype, shape: [...shape], data: typedView(dtype, bytes) };
   }
 
-  /** Rows first … first + count - 1 along the first axis, read alone. Throws when they are not all there. */
+  /** Rows first … first + count - 1 along the first axis; only these are read. Throws when some do not exist. */
   async readRows(name: string, first: number, count: number): Promise<NdArray> {
     const { dtype, shape, begin, end } = this.entry(name);
     const rows = shape[0];

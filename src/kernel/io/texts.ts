@@ -18,35 +18,37 @@ import { datasetFiles } from './datasetFiles.js';
 import type { RepoOptions } from './hub.js';
 
 export interface TextOptions extends Omit<RepoOptions, 'repoType'> {
-  /** Of a hub dataset or a folder; default "train". */
+  /** Split of a hub dataset or a folder; default "train". */
   split?: string;
-  /** Of a hub dataset that has several configurations: its folder. */
+  /** Configuration of a hub dataset that has several: the name of its folder. */
   config?: string;
   /** Column of texts; default "text", else the only column of strings. */
   column?: string;
-  /** Texts at most; default all. The first ones, unless `seed` is set. */
+  /** Most texts to take; default all. The first ones, unless `seed` is set. */
   limit?: number;
   /** Take `limit` texts at random (seeded, all read first) instead of the first; they keep their order. */
   seed?: number;
   /**
-   * How a .txt file is parted: undefined (default) = one text; "blank-lines" = at runs of blank lines; any other
-   * string = at that separator, such as "<|endoftext|>". Parts are trimmed, empty ones are left out.
+   * How a .txt file is divided: undefined (default) = one text; "blank-lines" = at runs of blank lines; any other
+   * string = at that separator, such as "<|endoftext|>". Parts are trimmed, and empty ones left out.
    */
   separator?: string;
 }
 
 export interface Texts {
   texts: string[];
-  /** Where they came from: what a token set keeps. `nullRows` counts the rows left out, where there are any. */
+  /** Where the texts came from, as token sets record it. `nullRows` counts the rows left out, where there are any. */
   source: JsonObject;
   /** Rows without a text (null) that were left out. */
   nullRows: number;
 }
 
-/** A parquet file is read in pieces of so many rows. */
+/** Parquet files are read in pieces of this many rows. */
 const PIECE_ROWS = 5_000;
 
-/** What hyparquet leaves to others (it reads uncompressed and snappy itself); zstd from Node 22.15 on. */
+/**
+ * Decompression that hyparquet leaves to others (it reads uncompressed and snappy data itself); zstd needs Node 22.15.
+ */
 type Unpack = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
 const zstd = (zlib as { zstdDecompressSync?: Unpack }).zstdDecompressSync;
 const compressors: Compressors = {
@@ -55,7 +57,7 @@ const compressors: Compressors = {
   ...(zstd ? { ZSTD: (input: Uint8Array, length: number) => zstd(input, limited(length)) } : {}),
 };
 
-/** A page of a parquet file is about a megabyte; what claims far more is damaged or a bomb. */
+/** A page of a parquet file has about a megabyte; a file that states far more is damaged or a bomb. */
 const MAX_PAGE_BYTES = 2 ** 28;
 
 function limited(length: number): { maxOutputLength: number } {
@@ -65,8 +67,8 @@ function limited(length: number): { maxOutputLength: number } {
 
 /**
  * Reads texts from a file, a folder or a hub dataset id. Throws when nothing is there, when a column is missing or not
- * text (naming those there are), and on a line of .jsonl that is not readable (naming it). Rows whose text is null are left
- * out and counted: corpora have them, and one must not cost the others.
+ * text (naming those there are), and on a line of .jsonl that is not readable (naming it). Rows whose text is null are
+ * left out and counted: corpora have them, and one such row must not stop the reading.
  */
 export async function readTexts(pathOrRepo: string, options: TextOptions = {}): Promise<Texts> {
   const { limit, seed, signal } = options;
@@ -91,7 +93,7 @@ export async function readTexts(pathOrRepo: string, options: TextOptions = {}): 
   return { texts: chosen, nullRows, source: sourceOf(pathOrRepo, files, options, counts) };
 }
 
-/** What the files have given so far. */
+/** Texts read from the files so far. */
 interface TakenTexts {
   texts: string[];
   nullRows: number;
@@ -102,6 +104,7 @@ function take(taken: TakenTexts, text: string | null): void {
   else taken.texts.push(text);
 }
 
+/** Local paths of the files to read: the file itself, or those of a folder's or dataset's split. */
 export async function* inputFiles(pathOrRepo: string, options: TextOptions): AsyncGenerator<string> {
   if ((await kindOfPath(pathOrRepo)) === 'file') yield pathOrRepo;
   else yield* datasetFiles(pathOrRepo, options);
@@ -157,7 +160,7 @@ export function splitText(text: string, separator?: string): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
-/** Gives each line's value out with its place, until `take` says that it is enough. */
+/** Passes on each line's value with its place, until `take` says that it has enough. */
 export async function readJsonLines(
   path: string,
   signal: AbortSignal | undefined,
@@ -202,7 +205,7 @@ function textOf(row: unknown, column: string | undefined, where: string): string
 
 const LEAVE_OUT = 'delete it from the file, or give it a text';
 
-/** A row that has the column, but a number in it, say. */
+/** The error for a row whose column is not text, such as a number. */
 function notText(where: string, column: string, value: unknown): Error {
   const kind = Array.isArray(value) ? 'a list' : typeof value;
   return new Error(`${where}: "${column}" is ${kind}, not text; ${LEAVE_OUT}, or set { column } to another column`);
@@ -219,17 +222,18 @@ async function textColumn(path: string, column: string | undefined): Promise<str
   );
 }
 
+/** The metadata of a parquet file. @throws Error with the path when the file is not readable as parquet */
 export async function metadataOf(path: string): Promise<FileMetaData> {
-  // Refuses pipes and Git LFS pointers, which hyparquet does not know.
+  // Opened once to refuse pipes and Git LFS pointers, which hyparquet does not check for.
   await (await openData(path)).close();
   const file = await asyncBufferFromFile(path);
   try {
-    // Geometry columns are not used here, and the library's search for them never ends on a negative count.
+    // Geometry columns are not used here, and with a negative count the library's search for them never ends.
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
     if (rows !== metadata.num_rows)
       throw new Error(`it claims ${metadata.num_rows} rows but its row groups have ${rows}`);
-    // A schema that does not hold together is told here, before anyone reads by it.
+    // An inconsistent schema is reported here, before anything is read by it.
     topColumns(metadata);
     return metadata;
   } catch (error) {
@@ -237,7 +241,10 @@ export async function metadataOf(path: string): Promise<FileMetaData> {
   }
 }
 
-/** The reader trusts the counts and kinds that a file names: what trips over wrong ones throws the engine's own errors. */
+/**
+ * The message of a parquet error. hyparquet trusts the counts and kinds that a file states, so wrong ones end in errors
+ * of the JavaScript engine.
+ */
 function parquetProblem(error: unknown): string {
   if (error instanceof TypeError || error instanceof RangeError)
     return 'what it says of its columns does not fit together';
@@ -246,9 +253,9 @@ function parquetProblem(error: unknown): string {
 
 interface TopColumn {
   name: string;
-  /** Of strings. */
+  /** Whether the values are strings. */
   text: boolean;
-  /** Of lists. */
+  /** Whether the values are lists. */
   list: boolean;
 }
 
@@ -271,7 +278,7 @@ export function topColumns({ schema }: FileMetaData): TopColumn[] {
   return columns;
 }
 
-/** Values of columns row by row, read piece by piece, until `take` says that it is enough. */
+/** Reads values of columns row by row, a piece at a time, until `take` says that it has enough. */
 export async function readColumns(
   path: string,
   columns: string[],
@@ -299,13 +306,14 @@ export async function readColumns(
   }
 }
 
-/** `count` of the items at random, in their order. */
+/** A random sample of `count` items, in their order. */
 export function sample<T>(items: T[], count: number, seed: number): T[] {
   if (count >= items.length) return items;
   const chosen = new Random(seed).permutation(items.length).subarray(0, count).slice().sort();
   return Array.from(chosen, (i) => items[i]);
 }
 
+/** Where texts came from, as token sets record it: the data set by name, its files, and the options that were set. */
 export function sourceOf(pathOrRepo: string, files: string[], options: TextOptions, counts: JsonObject): JsonObject {
   const { split, config, column, revision, limit, seed, separator } = options;
   const set = Object.entries({ split, config, column, revision, limit, seed, separator }).filter(

@@ -1,4 +1,4 @@
-/** Ready rows of token ids (pretokenised corpora), from .parquet, .jsonl and .json files, folders and hub datasets. */
+/** Rows of token ids that are already tokenized, from .parquet, .jsonl and .json files, folders and hub datasets. */
 import { basename, extname } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { readJson } from './files.js';
@@ -27,8 +27,8 @@ export interface TokenRows {
 }
 
 /**
- * True when a dataset holds rows of token ids: the column asked for holds lists, or there is an input_ids column and no
- * column "text". Looks at the first file's first row.
+ * Whether a dataset holds rows of token ids: the requested column holds lists, or there is an input_ids column and no
+ * column "text". Reads the first row of the first file.
  */
 export async function holdsTokenRows(pathOrRepo: string, options: TextOptions = {}): Promise<boolean> {
   for await (const path of inputFiles(pathOrRepo, options)) {
@@ -66,9 +66,9 @@ interface Row {
 }
 
 /**
- * Reads ready rows of token ids, [rows, length] I32, from a column (default "input_ids") of equal-length lists, with
+ * Reads rows of token ids, [rows, length] I32, from a column (default "input_ids") of equal-length lists, with
  * attention_mask beside it where there is one. Throws when rows differ in length, with both lengths, and when a row has
- * something else than token ids.
+ * values that are not token ids.
  */
 export async function readTokenRows(pathOrRepo: string, options: TextOptions = {}): Promise<TokenRows> {
   const { limit, seed, column = IDS } = options;
@@ -105,7 +105,7 @@ export async function readTokenRows(pathOrRepo: string, options: TextOptions = {
   };
 }
 
-/** Rows of one file as objects, until `take` says that it is enough. */
+/** Rows of one file as objects, until `take` says that it has enough. */
 async function readRowFile(
   path: string,
   column: string,
@@ -151,7 +151,7 @@ function maskRow(value: unknown, length: number, where: string): Int32Array | un
   const mask = tokenRow(value, `${where} of "${MASK}"`);
   if (mask.length !== length || mask.some((kept) => kept > 1))
     throw new Error(`${where} of "${MASK}" is no list of ${length} zeros and ones`);
-  // Rotary and learned positions count from the first token: padding on the left would shift them.
+  // Rotary and learned positions count from the first token, so padding on the left would shift them.
   const firstPad = mask.indexOf(0);
   if (firstPad >= 0 && mask.indexOf(1, firstPad) >= 0)
     throw new Error(`${where} of "${MASK}" has padding before tokens; only rows padded on the right are read`);

@@ -12,7 +12,7 @@ import { scalarText, torchGlobals, TorchTensor, torchStorage, type TorchStorage 
 import { bytesOf, tensorArray } from './torchTensor.js';
 import { ZipFile } from './zip.js';
 
-/** Where the bytes of storages are. */
+/** Reads the bytes of storages. */
 interface StorageReader {
   bigEndian: boolean;
   /** Bytes of a storage from `begin`. */
@@ -23,6 +23,7 @@ interface StorageReader {
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const MAX_PICKLE_BYTES = 256 << 20;
 
+/** An open checkpoint: its structure is in memory, tensors are read when asked for. */
 export class TorchFile {
   private constructor(
     readonly path: string,
@@ -39,7 +40,7 @@ export class TorchFile {
     return start.buffer[0] === 0x50 ? TorchFile.fromZip(await ZipFile.open(path)) : TorchFile.openLegacy(path);
   }
 
-  /** Takes over an open archive. */
+  /** Uses an archive that is already open. */
   static async fromZip(zip: ZipFile): Promise<TorchFile> {
     try {
       const { value, storages } = await readZip(zip);
@@ -76,7 +77,7 @@ export class TorchFile {
     return { dtype, shape: [...shape] };
   }
 
-  /** The tensor as a row-major array: of a view, only the part of the storage that it spans is read. */
+  /** The tensor as a row-major array; for a view only the part of the storage that it spans is read. */
   async read(name: string): Promise<NdArray> {
     const tensor = this.tensor(name);
     const { begin, length } = bytesOf(tensor);
@@ -102,11 +103,11 @@ async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: Storag
   }
   const root = pickles[0].slice(0, -'data.pkl'.length);
   const { size, compressedSize } = zip.entry(pickles[0]);
-  // PyTorch packs nothing; who packs a checkpoint again gets a tenth.
+  // PyTorch does not compress; a checkpoint that is compressed afterwards shrinks to about a tenth.
   const most = Math.min(MAX_PICKLE_BYTES, Math.max(16 << 20, 16 * compressedSize));
   if (size > most)
     throw new Error(`${zip.path}: data.pkl is ${size} bytes from ${compressedSize} in the file; ${most} are the most`);
-  // PyTorch can be told to write no proper CRC, so none is checked.
+  // PyTorch can be set to write no proper CRC, so none is checked.
   const order = zip.entries.has(`${root}byteorder`) ? await zip.read(`${root}byteorder`, false) : undefined;
   const { value } = unpickle(await zip.read(pickles[0], false), {
     what: zip.path,
@@ -133,7 +134,7 @@ async function readZip(zip: ZipFile): Promise<{ value: unknown; storages: Storag
 
 /**
  * Before PyTorch 1.6: pickles of a magic number, a version, the machine, the object and the list of storage keys; then
- * per key its element count (i64) and its bytes.
+ * for each key its element count (i64) and its bytes.
  */
 async function readLegacy(path: string): Promise<{ value: unknown; storages: StorageReader }> {
   const handle: FileHandle = await openData(path);
@@ -178,7 +179,7 @@ async function readLegacy(path: string): Promise<{ value: unknown; storages: Sto
   }
 }
 
-/** The five pickles at the head of a legacy file. Their length is not written anywhere: read more until they are whole. */
+/** The five pickles at the head of a legacy file. Their length is not stored: more is read until they are complete. */
 async function readPickles(
   path: string,
   size: number,

@@ -1,6 +1,6 @@
 /**
- * What a PyTorch checkpoint's pickle may name: tensors over storages, OrderedDict and a few inert values. Everything
- * else is refused by name. Source: torch/_utils.py and torch/serialization.py.
+ * The globals that a PyTorch checkpoint's pickle may name: tensors over storages, OrderedDict and a few inert values.
+ * Everything else is refused by name. Source: torch/_utils.py and torch/serialization.py.
  */
 import { dtypeBytes, elementCount, type Dtype } from './ndarray.js';
 import { clip } from '../../protocol/clip.js';
@@ -9,9 +9,9 @@ import { PickleGlobal, type Spend } from './pickle.js';
 /** A storage, by the key under which the checkpoint holds its bytes. `begin` (elements) is set by legacy views. */
 export interface TorchStorage {
   key: string;
-  /** Undefined for an untyped storage: the tensor says what its bytes are. */
+  /** Undefined for an untyped storage: the tensor gives the dtype of its bytes. */
   dtype: Dtype | undefined;
-  /** Elements; bytes when untyped. */
+  /** Number of elements; of bytes where untyped. */
   length: number;
   begin: number;
 }
@@ -27,9 +27,11 @@ export class TorchTensor {
   ) {}
 }
 
-/** A broadcast view may have more elements than its storage, up to this many: 32 MiB at most from a file of any size. */
+/**
+ * A broadcast view may have more elements than its storage, up to this many: 32 MiB at most from a file of any size.
+ */
 const MAX_BROADCAST = 2 ** 22;
-/** PyTorch's own limit. */
+/** Most dimensions, as in PyTorch. */
 const MAX_DIMENSIONS = 64;
 
 const STORAGES: Record<string, Dtype | 'untyped'> = {
@@ -72,7 +74,7 @@ const DTYPES: Record<string, Dtype> = {
 const dtypeOf = (value: unknown): Dtype | undefined =>
   value instanceof PickleGlobal ? DTYPES[value.name.replace(/^torch\./, '')] : undefined;
 
-/** The globals of a state dict. `what` begins errors. */
+/** The globals of a state dict. `what` begins the errors. */
 export function torchGlobals(what: string): (name: string) => PickleGlobal | undefined {
   const tensor = (args: unknown[], dtype?: Dtype): TorchTensor => rebuildTensor(args, dtype, what);
   const calls = new Map<string, (args: unknown[], spend: Spend) => unknown>([
@@ -155,7 +157,7 @@ function rebuildTensor(args: unknown[], typed: Dtype | undefined, what: string):
   return new TorchTensor(storage as TorchStorage, dtype, offset, shape, strides);
 }
 
-/** OrderedDict() or OrderedDict([(key, value), …]). */
+/** Reads OrderedDict() or OrderedDict([(key, value), …]). */
 function orderedDict([items]: unknown[], spend: Spend): Map<unknown, unknown> {
   if (!Array.isArray(items)) return new Map();
   spend(items.length);
@@ -169,7 +171,7 @@ function setOf([items]: unknown[], spend: Spend): Set<unknown> {
   return new Set(items as unknown[]);
 }
 
-/** How protocol 2 writes bytes: a latin-1 string and the codec's name. */
+/** Reads bytes as protocol 2 writes them: a latin-1 string and the codec's name. */
 function encodeLatin1([text, codec]: unknown[], spend: Spend): Uint8Array {
   if (typeof text !== 'string' || (codec !== 'latin1' && codec !== 'latin-1')) {
     throw new Error('_codecs.encode with other than latin1 text');
@@ -178,7 +180,7 @@ function encodeLatin1([text, codec]: unknown[], spend: Spend): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
-/** Text of a key: a list in its place could be as long as a pickle makes it. */
+/** Text of a scalar key; containers are refused, since a list as key could be as long as the pickle makes it. */
 export function scalarText(value: unknown, name: string, what: string): string {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return String(value);
   throw new Error(`${what}: ${name} is ${describe(value)}: expected text or a number`);

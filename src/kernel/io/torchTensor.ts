@@ -1,10 +1,10 @@
-/** A strided view of a storage's bytes as a row-major array. */
+/** Reads a strided view of a storage's bytes as a row-major array. */
 import { swapBytes } from './bytes.js';
 import { dtypeBytes, elementCount, typedView, type NdArray } from './ndarray.js';
 import { gatherStrided } from './npy.js';
 import type { TorchTensor } from './torchPickle.js';
 
-/** Bytes of the storage that a tensor spans. */
+/** The range of the storage's bytes that a tensor spans. */
 export function bytesOf({ storage, dtype, offset, shape, strides }: TorchTensor): { begin: number; length: number } {
   const size = dtypeBytes(dtype);
   const span = elementCount(shape) === 0 ? 0 : 1 + shape.reduce((sum, n, i) => sum + (n - 1) * strides[i], 0);

@@ -1,6 +1,6 @@
 /**
- * PyTorch checkpoints, written: a state dict of plain tensors in the zip format of PyTorch 1.6 and later, which torch.load
- * reads with weights_only too. Source: torch/serialization.py.
+ * Writes PyTorch checkpoints: a state dict of plain tensors in the zip format of PyTorch 1.6 and later, which
+ * torch.load also reads with weights_only. Source: torch/serialization.py.
  */
 import { crc32 } from 'node:zlib';
 import type { Dtype, NdArray } from './ndarray.js';
@@ -12,10 +12,10 @@ const STORAGE: Partial<Record<Dtype, string>> = {
   I32: 'IntStorage',
 };
 const ROOT = 'archive';
-/** Stored entries and offsets of a plain zip. */
+/** Largest size of stored entries and offsets in a zip without zip64. */
 const MAX_BYTES = 0xffffffff;
 
-/** The bytes of a .pt file. @throws RangeError above 4 GiB, TypeError for a dtype that is not written. */
+/** The bytes of a .pt file. @throws RangeError above 4 GiB, TypeError for a dtype that cannot be written */
 export function torchCheckpoint(tensors: Record<string, NdArray>): Uint8Array {
   const entries: Array<[name: string, bytes: Uint8Array]> = [
     [`${ROOT}/data.pkl`, pickleOf(tensors)],
@@ -71,7 +71,7 @@ function pickleOf(tensors: Record<string, NdArray>): Uint8Array {
   return Uint8Array.from(out);
 }
 
-/** A zip of stored entries, the data of each at a multiple of 64 bytes, as PyTorch lays them. */
+/** A zip of stored entries, the data of each at a multiple of 64 bytes, as PyTorch writes them. */
 function zipOf(entries: ReadonlyArray<[name: string, bytes: Uint8Array]>): Uint8Array {
   const parts: Uint8Array[] = [];
   const central: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-/** Named tensors from whatever holds them: one file, or a folder with the files of a Hugging Face model. */
+/** Named tensors of one file, or of a folder with the files of a Hugging Face model. */
 import { join } from 'node:path';
 import { listed } from '../../protocol/clip.js';
 import { kindOfPath, openData, readJson, safeJoin } from './files.js';
@@ -10,12 +10,12 @@ import { TorchFile } from './torchFile.js';
 import { ZipFile } from './zip.js';
 
 export interface WeightSource {
-  /** Strings, numbers and flags beside the tensors, where the format has such. */
+  /** Strings, numbers and flags besides the tensors, where the format has any. */
   readonly scalars?: ReadonlyMap<string, PickledScalar>;
   /** Tensor names. */
   names(): string[];
   info(name: string): { dtype: Dtype; shape: number[] };
-  /** Throws when there is no such tensor, listing those there are. */
+  /** Throws when there is no such tensor, listing the existing ones. */
   read(name: string): Promise<NdArray>;
   close(): Promise<void>;
 }
@@ -53,14 +53,14 @@ export async function openWeightFile(path: string): Promise<WeightSource> {
       ? TorchFile.fromZip(zip)
       : NpzFile.fromZip(zip);
   }
-  // A pickle begins with PROTO and its number, a safetensors header with "{" behind its length.
+  // A pickle begins with PROTO and its number; a safetensors header has "{" after its length.
   if (start[0] === 0x80 && start[1] <= 5 && start[8] !== 0x7b) return TorchFile.open(path);
   if (start[8] === 0x7b || path.endsWith('.safetensors')) return SafetensorsFile.open(path);
   const first = Array.from(start.subarray(0, bytesRead), (b) => b.toString(16).padStart(2, '0')).join(' ');
   throw new Error(`${path} begins with bytes ${first}: no safetensors, PyTorch or .npz file`);
 }
 
-/** Tensors over several files, by the map of an index.json. Each shard is opened once, at the start. */
+/** Tensors spread over several files, as an index.json maps them. Each shard is opened once, at the start. */
 async function openShards(indexPath: string): Promise<WeightSource> {
   const shardOf = await readIndex(indexPath);
   const shards = new Map<string, WeightSource>();
@@ -91,7 +91,7 @@ async function openShards(indexPath: string): Promise<WeightSource> {
   };
 }
 
-/** Which file holds which tensor, by a shard index. */
+/** The file that holds each tensor, from a shard index. */
 export async function readIndex(path: string): Promise<Map<string, string>> {
   const fail = (why: string): Error => new Error(`${path} is no weight index: ${why}`);
   const index = await readJson(path).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /**
- * Zip archives on disk: the central directory is in memory, entries are read by range. Stored and deflated entries,
- * zip64. Names are only looked up, never used as paths. Source: PKWARE's APPNOTE.TXT 6.3.10.
+ * Zip archives on disk: the central directory is in memory, entries are read by range. Supported are stored and
+ * deflated entries, and zip64. Names are only looked up, never used as paths. Source: PKWARE's APPNOTE.TXT 6.3.10.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ import { openData, readExactly } from './files.js';
 export interface ZipEntry {
   name: string;
   method: 'stored' | 'deflate';
-  /** Bytes in the archive, and when unpacked. */
+  /** Bytes in the archive, and after unpacking. */
   compressedSize: number;
   size: number;
   crc: number;
@@ -25,11 +25,12 @@ const LOCATOR64 = 0x07064b50;
 const DIRECTORY_ENTRY = 0x02014b50;
 const LOCAL_HEADER = 0x04034b50;
 const MAX_DIRECTORY_BYTES = 256 << 20;
-/** Deflate cannot do better: what promises more is damaged or a bomb. */
+/** Largest ratio that deflate can reach: an entry that states more is damaged or a bomb. */
 const MAX_RATIO = 1032;
 
 const inflate = promisify<Uint8Array, { maxOutputLength: number }, Uint8Array>(inflateRaw);
 
+/** An open archive: its list of entries is in memory, their contents are read when asked for. */
 export class ZipFile {
   private constructor(
     readonly path: string,
@@ -68,7 +69,7 @@ export class ZipFile {
     return bytes;
   }
 
-  /** Bytes begin … begin + length - 1 of an entry; of a stored one nothing else is read. */
+  /** Bytes begin … begin + length - 1 of an entry; for a stored entry nothing else is read. */
   async readRange(name: string, begin: number, length: number): Promise<Uint8Array> {
     const entry = this.entry(name);
     if (begin < 0 || length < 0 || begin + length > entry.size) {
@@ -80,13 +81,13 @@ export class ZipFile {
     return (await this.read(name)).subarray(begin, begin + length);
   }
 
-  /** The first bytes of an entry, `length` at most, unpacking no more of it than needed. */
+  /** The first bytes of an entry, at most `length`; unpacks no more of it than needed. */
   async readStart(name: string, length: number): Promise<Uint8Array> {
     const entry = this.entry(name);
     const wanted = Math.min(length, entry.size);
     if (entry.method === 'stored') return this.packed(entry, 0, wanted);
     const packed = await this.packed(entry, 0, Math.min(entry.compressedSize, wanted + 1024));
-    // A sync flush lets a cut stream end without an error.
+    // With a sync flush, a truncated stream ends without an error.
     const limits = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_RATIO * (wanted + 1024) };
     try {
       return inflateRawSync(packed, limits).subarray(0, wanted);
@@ -130,7 +131,7 @@ interface Directory {
   count: number;
 }
 
-/** Where the list of entries lies: read from the last 64 kB of the file. */
+/** Finds the list of entries, from the last 64 kB of the file. */
 export async function findDirectory(handle: FileHandle, fileSize: number, path: string): Promise<Directory> {
   const tailBytes = Math.min(fileSize, 22 + 0xffff);
   const tailAt = fileSize - tailBytes;
@@ -213,7 +214,7 @@ function parseEntry(view: DataView, at: number, name: string, extraLength: numbe
     if (view.getUint16(field, true) !== 1) continue;
     const fieldEnd = Math.min(extraEnd, field + 4 + view.getUint16(field + 2, true));
     let value = field + 4;
-    // The zip64 field holds only those numbers that did not fit, in this order.
+    // The zip64 field holds only the numbers that did not fit, in this order.
     const wide = (narrow: number): number => {
       if (narrow !== 0xffffffff) return narrow;
       if (value + 8 > fieldEnd) throw new Error(`${path}: zip64 field of entry "${clip(name)}" is cut off`);
