@@ -1,9 +1,9 @@
-/** What a cell may show at once: limits on single events, so that no message is too large for its frame or its file. */
+/** Limits on what a cell may show at once, so that no message is too large for its frame or its file. */
 import type { CellEvent, OutputItemMessage, Progress, StackLine } from '../../protocol/kernel.js';
 
 /** Bytes of one output, as JSON and raw bytes together. A frame's header may have as many (protocol/frames.ts). */
 export const DISPLAY_BYTES = 64 * 2 ** 20;
-/** Of FRAME_LIMITS.headerBytes, what is left for the names around the items. */
+/** Part of FRAME_LIMITS.headerBytes that is left for the fields around the items. */
 const ENVELOPE_BYTES = 64 * 1024;
 
 /** Items of one output. */
@@ -21,13 +21,13 @@ export function sizeText(bytes: number): string {
 
 /**
  * Bytes that the items take in a message.
- * @throws RangeError in words when they are over the limit, TypeError when they are no JSON.
+ * @throws RangeError for the user when they are over the limit, TypeError when they cannot be written as JSON
  */
 export function checkDisplay(items: readonly OutputItemMessage[], buffers: readonly Uint8Array[]): void {
   if (items.length > DISPLAY_ITEMS)
     throw new RangeError(`This output has ${items.length} items and the limit is ${DISPLAY_ITEMS}: it is not shown.`);
   const raw = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
-  // Text in JSON takes at most six bytes a character: most outputs need no exact count.
+  // A character takes at most six bytes in JSON: most outputs need no exact count.
   const texts = items.reduce((sum, { mime, text }) => sum + mime.length + (text?.length ?? 0), 0);
   const plain = items.every(({ json }) => json === undefined);
   const bytes = plain && raw + 6 * texts < DISPLAY_BYTES / 2 ? 0 : raw + jsonBytes(items);
@@ -61,7 +61,7 @@ function clipLine(line: StackLine): StackLine {
   };
 }
 
-/** A progress line of any length, cut. */
+/** Shortens the texts of a progress line. */
 export function clipProgress(progress: Progress): Progress {
   return {
     ...progress,
@@ -71,7 +71,7 @@ export function clipProgress(progress: Progress): Progress {
   };
 }
 
-/** An error of any length, cut: its message, its name and its stack. */
+/** Shortens an error: its message, its name and its stack. */
 export function clipError(event: Extract<CellEvent, { kind: 'error' }>): Extract<CellEvent, { kind: 'error' }> {
   return {
     ...event,
@@ -82,8 +82,8 @@ export function clipError(event: Extract<CellEvent, { kind: 'error' }>): Extract
 }
 
 /**
- * About how many bytes a message takes on its way to the control thread. Counting stops at `enough`.
- * @param value plain data, as JSON has it, and typed arrays.
+ * An estimate of how many bytes a message takes on its way to the control thread. Counting stops at `enough`.
+ * @param value plain JSON data and typed arrays
  */
 export function roughBytes(value: unknown, enough = 2 ** 30): number {
   if (typeof value === 'string') return value.length;

@@ -1,4 +1,4 @@
-/** Long calls of the facade under way: a run that is stopped waits until they have saved what they have. */
+/** Long calls of the facade that are running: a stopped run waits until they have saved their state. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export class RunningCalls {
@@ -13,7 +13,7 @@ export class RunningCalls {
     void done.then(() => this.calls.delete(done));
   }
 
-  /** Waits until none runs; `ms` at most, since a terminated call never settles. */
+  /** Waits until none runs, but at most `ms`, since a terminated call never settles. */
   async quiet(ms: number): Promise<void> {
     const all = async (): Promise<void> => {
       while (this.calls.size > 0) await Promise.all(this.calls);

@@ -1,5 +1,5 @@
 /**
- * Which cell's code is running: for text, errors and timers that come after a cell has ended.
+ * Which cell's code is running, for text, errors and timers that come after their cell has ended.
  *
  * AsyncLocalStorage knows it exactly, but below Node 24 it works by promise hooks, and V8's termination between two
  * hooks aborts the process (callback.cc: execution_async_id == 0). There, only the synchronous part of a cell and of
@@ -12,7 +12,7 @@ function hasContextFrames(): boolean {
   return major >= 24 && !process.execArgv.includes('--no-async-context-frame');
 }
 
-/** Steps of promises that count as the same turn. */
+/** Steps of promises that still count as part of a timer's turn. */
 const CONTINUATIONS = 12;
 
 export class CellOwnership<Owner> {
@@ -32,7 +32,7 @@ export class CellOwnership<Owner> {
     }
   }
 
-  /** Like run, for a timer's callback: what its promises continue at once is the owner's too. */
+  /** Like run, for a timer's callback: continuations of its promises in the same turn are the owner's too. */
   runTurn(owner: Owner, work: () => void): void {
     if (this.storage) return this.storage.run(owner, work);
     this.now = owner;
@@ -52,12 +52,12 @@ export class CellOwnership<Owner> {
     });
   }
 
-  /** Owner of the code that runs, where known. */
+  /** Owner of the running code, where known. */
   current(): Owner | undefined {
     return this.storage ? this.storage.getStore() : this.now;
   }
 
-  /** A terminated call leaves its owner behind, since its `finally` did not run. */
+  /** Forgets the current owner: a terminated call leaves it behind, since its `finally` did not run. */
   reset(): void {
     this.turns++;
     this.now = undefined;

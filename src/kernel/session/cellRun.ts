@@ -18,11 +18,12 @@ export interface CellRun {
   buffers: Uint8Array[];
   state: 'running' | 'finished' | 'interrupted';
   stoppedAt?: number;
-  /** Takes away the names that the cell declared and did not reach. */
+  /** Undeclares the names that the cell declared and did not reach. */
   undeclare?: () => void;
   resolve: (result: CellResult) => void;
 }
 
+/** A run that begins now; long output goes to a file of the cell in `logFolder`. */
 export function newRun(
   { request, order, resolve }: Pick<CellRun, 'request' | 'order' | 'resolve'>,
   sink: SessionSink,
@@ -45,10 +46,10 @@ export function newRun(
   };
 }
 
-/** Runs whose errors may still come: an older one's are shown by the newest. */
+/** Runs that are remembered for late errors; an error of an older one is shown in the cell that runs or ran last. */
 const REMEMBERED = 32;
 
-/** Errors that come when their cell has ended, from timers and from promises that were not awaited. */
+/** Errors that come after their cell has ended, from timers and from promises that were not awaited. */
 export class StrayErrors {
   private readonly runs = new Map<number, CellRun>();
 
@@ -62,12 +63,12 @@ export class StrayErrors {
     if (this.runs.size > REMEMBERED) this.runs.delete(this.runs.keys().next().value as number);
   }
 
-  /** Shows an error in the cell whose code is on its stack, else in `likely`: never the end of the kernel. */
+  /** Shows an error in the cell whose code is on its stack, else in `likely`, else in the log. The kernel goes on. */
   report(error: unknown, likely: CellRun | undefined): void {
     const run = this.runs.get(cellOrderOf(error) ?? -1) ?? likely;
     const report: ErrorReport = reportError(error, this.mapper);
     if (!run) return this.sink.log?.(`${report.name}: ${report.message}`);
-    // What an interrupted cell still throws is the interrupt's doing.
+    // Errors that an interrupted cell still throws come from the interrupt.
     if (run.state === 'interrupted' || (isAbort(error) && this.wasInterrupted())) return;
     run.outputs.show({ kind: 'error', ...report, late: run.state !== 'running' });
   }

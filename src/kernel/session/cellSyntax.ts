@@ -1,6 +1,6 @@
 /**
- * What a cell's TypeScript holds that neither erasing types nor the compiler gives a cell's meaning to: it is marked,
- * replaced by text of the same length, or refused. Positions stay.
+ * Finds syntax of a cell's TypeScript that neither erasing types nor the compiler handles as a cell needs it: it is
+ * marked, replaced by text of the same length, or refused. Positions stay.
  */
 import type ts from 'typescript';
 import { placeAt, SourceSyntaxError } from './place.js';
@@ -8,13 +8,13 @@ import { placeAt, SourceSyntaxError } from './place.js';
 type TypeScript = typeof ts;
 
 export interface CellSyntax {
-  /** The cell, as long as it was: top-level `using` and `import x = require()` are `const`. */
+  /** The cell's text, its length unchanged: top-level `using` and `import x = require()` became `const`. */
   text: string;
-  /** Names of top-level `using` declarations; true: `await using`. Disposed at the end of the cell. */
+  /** Names of top-level `using` declarations, with true for `await using`. Disposed at the end of the cell. */
   disposed: ReadonlyMap<string, boolean>;
   /** Names of enums and namespaces: a later run of the cell makes them anew instead of adding to the old ones. */
   fresh: ReadonlySet<string>;
-  /** Decorators, `accessor` or nested `using`: Node's parser does not know them. */
+  /** Whether it has decorators, `accessor` or nested `using`, which Node's parser does not know. */
   needsCompiler: boolean;
 }
 
@@ -32,7 +32,7 @@ class CellReader {
   }
 
   read(): CellSyntax {
-    // A first line for a shell is a comment.
+    // A shebang line becomes a comment.
     if (this.text.startsWith('#!')) this.replace(0, 2, '//');
     for (const statement of this.file.statements) this.statement(statement);
     this.ts.forEachChild(this.file, (node) => this.visit(node, this.file));
@@ -95,12 +95,12 @@ class CellReader {
   private enumeration(node: ts.EnumDeclaration): void {
     this.fresh.add(node.name.text);
     if (!this.has(node, this.ts.SyntaxKind.ConstKeyword)) return;
-    // The compiler puts the values of a `declare const enum` in its place; later cells need the object.
+    // The compiler would inline the values of a `declare const enum`; later cells need the object.
     const declare = node.modifiers?.find((modifier) => modifier.kind === this.ts.SyntaxKind.DeclareKeyword);
     if (declare) this.erase(declare);
   }
 
-  /** `import x = require('m')` as `const x = require('m')`; `import x = A.B` is the compiler's. */
+  /** Makes `const x = require('m')` of `import x = require('m')`; `import x = A.B` is left to the compiler. */
   private importEquals(node: ts.ImportEqualsDeclaration): void {
     if (node.isTypeOnly) return this.erase(node);
     if (!this.ts.isExternalModuleReference(node.moduleReference)) return;
@@ -129,17 +129,17 @@ class CellReader {
 
 /**
  * Reads a parsed cell.
- * @throws SourceSyntaxError at what no cell can hold.
+ * @throws SourceSyntaxError at syntax that no cell can hold
  */
 export function readCell(typescript: TypeScript, file: ts.SourceFile): CellSyntax {
   return new CellReader(typescript, file).read();
 }
 
-/** Mistakes of syntax: the compiler keeps them in the tree, and its public types do not say so. */
+/** Syntax errors: the compiler keeps them in the tree, and its public types do not show it. */
 export const mistakesOf = (file: ts.SourceFile): readonly ts.DiagnosticWithLocation[] =>
   (file as ts.SourceFile & { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
 
-/** Whether a text that is no TypeScript would be with JSX. */
+/** Whether a text that is not valid TypeScript would be valid with JSX. */
 export function isJsx(typescript: TypeScript, source: string): boolean {
   const file = typescript.createSourceFile(
     'cell.tsx',

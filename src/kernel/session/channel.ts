@@ -1,4 +1,4 @@
-/** One client's connection: a token first, then messages both ways with credit. */
+/** One client's connection: first its token, then messages both ways with credit. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { CLIENT_LIMITS, encodeFrame, FrameDecoder, STRANGER_LIMITS } from '../../protocol/frames.js';
@@ -6,7 +6,7 @@ import { PROTOCOL_VERSION, type ClientMessage, type KernelMessage } from '../../
 import type { Outbox } from './outbox.js';
 
 const HELLO_MS = 5000;
-/** How long a client has to read the end of what was sent to it. */
+/** Milliseconds that a client has to read the last bytes sent to it. */
 const CLOSE_MS = 2000;
 
 export type Hello = Extract<ClientMessage, { type: 'hello' }>;
@@ -14,7 +14,7 @@ export type Hello = Extract<ClientMessage, { type: 'hello' }>;
 export interface ChannelOptions {
   token: string;
   outbox: Outbox;
-  /** The token was right: the channel is the client now. */
+  /** The token was right: this channel is the client from now on. */
   onHello: (channel: Channel, hello: Hello) => void;
   onMessage: (message: Exclude<ClientMessage, Hello>) => void;
   onClose: (channel: Channel, reason: string) => void;
@@ -71,12 +71,12 @@ export class Channel {
     this.options.onHello(this, message);
   }
 
-  /** Sends a message that is not kept: welcome, heartbeat. */
+  /** Sends a message that the outbox does not keep: welcome, heartbeat. */
   send(message: KernelMessage): void {
     this.write(encodeFrame(0, message));
   }
 
-  /** Sends what the outbox holds, as far as the client's credit and the socket's buffer go. */
+  /** Sends messages of the outbox, as far as the client's credit and the socket's buffer allow. */
   flush(): void {
     while (!this.blocked && !this.closed) {
       const pieces = this.options.outbox.take();
@@ -97,7 +97,7 @@ export class Channel {
     this.closed = true;
     clearTimeout(this.deadline);
     this.socket.destroySoon();
-    // A client that does not read would keep what is under way to it.
+    // A client that does not read would hold back the bytes on their way to it, and the socket with them.
     setTimeout(() => this.socket.destroy(), CLOSE_MS).unref();
     this.options.onClose(this, reason);
   }

@@ -1,9 +1,9 @@
 /**
- * A cell's TypeScript to a script whose completion value is `async (__fgnb) => value`.
+ * Compiles a cell's TypeScript to a script whose completion value is `async (__fgnb) => value`.
  *
  * Top-level names live on the global object of the kernel, so every cell sees them, may redeclare them, and functions
  * see the newest value: `const x = 1` becomes the assignment `x = 1`. The session declares the names before the run
- * (session/scope.ts). Edits go through magic-string, so every place maps back to the cell exactly.
+ * (session/scope.ts). Edits go through magic-string, so every position maps back to the cell exactly.
  */
 import {
   parse,
@@ -27,13 +27,13 @@ export interface CompiledCell {
   code: string;
   /** Top-level names that the cell declares. */
   names: string[];
-  /** Those of them that are there from the start of the cell: `var`s. */
+  /** Those of them that are defined from the start of the cell: `var`s. */
   early: string[];
-  /** Place in `code` to place in the cell, both 1-based. */
+  /** Maps a place in `code` to the place in the cell, both 1-based. */
   toCell(place: Place): Place;
 }
 
-/** Parameter of the compiled cell: what rewritten syntax calls. */
+/** Name of the compiled cell's parameter: rewritten syntax calls its members. */
 export const HELPERS = '__fgnb';
 
 function parseModule(code: string, toSource: (place: Place) => Place): Program {
@@ -46,12 +46,12 @@ function parseModule(code: string, toSource: (place: Place) => Place): Program {
   }
 }
 
-/** Whether what is below `node` is a statement of the cell itself. */
+/** Whether the children of `node` are statements of the cell itself. */
 function isModuleLevel(node: AnyNode | undefined): boolean {
   return node?.type === 'Program' || node?.type === 'ExportNamedDeclaration';
 }
 
-/** Name of an export, which may be any string. */
+/** Name of an export, which may be any string, in quotes too. */
 function moduleName(node: Identifier | Literal): string {
   return node.type === 'Identifier' ? node.name : String(node.value);
 }
@@ -72,9 +72,9 @@ class CellRewriter {
   readonly names = new Set<string>();
   private readonly constants = new Set<string>();
   private readonly used = new Set<string>();
-  /** What the cell may require(). */
+  /** Modules that the cell may require(). */
   readonly required = new Set<string>();
-  /** Where hoisted functions and imports go: behind those that the cell starts with. */
+  /** Where hoisted functions and imports go: after those that the cell begins with. */
   private hoistAt = 0;
 
   constructor(
@@ -96,7 +96,7 @@ class CellRewriter {
     this.returnLast();
   }
 
-  /** Names of declarations, before anything is rewritten. */
+  /** Collects names of declarations, before anything is rewritten. */
   private collect(node: AnyNode): void {
     if (node.type === 'ExportNamedDeclaration' && node.declaration) return this.collect(node.declaration);
     if (node.type === 'ExportDefaultDeclaration') return this.collect(node.declaration as AnyNode);
@@ -117,7 +117,7 @@ class CellRewriter {
     }
   }
 
-  /** import(), import.meta, nested `var`s and assignments to the cell's constants, wherever they are. */
+  /** Rewrites import(), import.meta, nested `var`s and assignments to the cell's constants, wherever they are. */
   private rewriteInside(): void {
     const scopes = new Map<AnyNode, Set<string>>();
     walk(this.program, (node, parents) => {
@@ -158,7 +158,10 @@ class CellRewriter {
     else this.assign(node, !(parent?.type === 'ForStatement' && parent.init === (node as AnyNode)));
   }
 
-  /** `const a = 1, {b} = c` to `void (a = 1, {b} = c);`: `void` can neither join the line before nor end a block. */
+  /**
+   * Rewrites `const a = 1, {b} = c` to `void (a = 1, {b} = c);`: `void` can neither join the line before nor end a
+   * block.
+   */
   private assign(node: VariableDeclaration, statement: boolean): void {
     const { declarations } = node;
     this.edits.overwrite(node.start, declarations[0].start, statement ? 'void (' : '(');
@@ -177,9 +180,9 @@ class CellRewriter {
     this.edits.appendLeft(declarations[declarations.length - 1].end, statement ? ');' : ')');
   }
 
-  /** V8 reports an unknown name in `a = b` at `a`; behind a comma it reports `b`, as in a declaration. */
+  /** V8 reports an unknown name in `a = b` at `a`; after a comma it reports `b`, as in a declaration. */
   private markInitializer(init: AnyNode, end: number): void {
-    // These take their names from the plain assignment.
+    // Functions and classes take their names from the plain assignment.
     if (isFunction(init) || init.type === 'ClassExpression') return;
     this.edits.prependRight(init.start, '(0,');
     this.edits.appendLeft(end, ')');
@@ -232,7 +235,7 @@ class CellRewriter {
     this.hoist(node);
   }
 
-  /** `export * from 'm'`: later cells see what the module has; `export * as x from 'm'`: x. */
+  /** `export * from 'm'`: later cells see the module's exports; `export * as x from 'm'`: they see x. */
   private exportedAll(node: ExportAllDeclaration): void {
     const module = this.imported(String(node.source.value), [], node.attributes);
     const name = node.exported?.type === 'Identifier' ? node.exported.name : '';
@@ -260,7 +263,7 @@ class CellRewriter {
       const { imported } = specifier.type === 'ImportSpecifier' ? specifier : { imported: undefined };
       const name = imported ? moduleName(imported) : 'default';
       named.push(`${JSON.stringify(name)}: ${local.name}`);
-      // A name that the cell only uses as a type has nothing behind it at run time.
+      // A name that the cell only uses as a type has no value at run time.
       if (this.used.has(local.name)) required.push(name);
     }
     const namespace = this.imported(String(node.source.value), required, node.attributes);
@@ -270,7 +273,10 @@ class CellRewriter {
     this.hoist(node);
   }
 
-  /** To the top, so that a function can be called before its definition and an import used before its line. */
+  /**
+   * Moves a statement to the top, so that a function can be called before its definition and an import used before its
+   * line.
+   */
   private hoist(node: AnyNode): void {
     if (node.start > this.hoistAt) this.edits.move(node.start, node.end, this.hoistAt);
   }
@@ -284,7 +290,7 @@ class CellRewriter {
     }
   }
 
-  /** The statement's end, not the expression's, which leaves closing parentheses out. */
+  /** Wraps up to the end of the statement: the end of the expression leaves closing parentheses out. */
   private returned(start: number, end: number): void {
     this.edits.prependRight(start, 'return (');
     this.edits.appendLeft(this.stripped.code[end - 1] === ';' ? end - 1 : end, ');');
@@ -294,7 +300,7 @@ class CellRewriter {
 export interface CompileOptions {
   /** Names of the runtime (URL, process, …) that libraries need untouched: a cell that declares one gets its own. */
   reserved?: ReadonlySet<string>;
-  /** An earlier cell declared a reserved name. */
+  /** Whether an earlier cell declared a reserved name. */
   shadowed?: boolean;
 }
 

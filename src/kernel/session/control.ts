@@ -1,6 +1,6 @@
 /**
- * The control thread: owns the socket, heartbeats, memory figures and interrupts, all alive while the main thread is
- * busy in a cell or between two native calls.
+ * The control thread: owns the socket, heartbeats, memory figures and interrupts, which all work while the main thread
+ * is busy in a cell or in a native call.
  */
 import net from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -169,10 +169,10 @@ class SocketControl {
   }
 }
 
-/** How long a running call has to reach its next step, where it sees the stop by itself and saves what it has. */
+/** Milliseconds for a running call to reach its next step, where it sees the stop by itself and saves its state. */
 const STOP_GRACE_MS = 3000;
 
-/** Headless runs: a byte on the pipe from the launching process is the signal that it got. */
+/** Headless runs: the launching process passes on each signal it gets as a byte on a pipe. */
 function listenToPipe(fd: number): void {
   if (fd < 0) return;
   const stop = (signal: StopSignal): void => {
@@ -181,7 +181,7 @@ function listenToPipe(fd: number): void {
   };
   const pipe = new net.Socket({ fd, readable: true, writable: false });
   pipe.on('data', (bytes) => stop(bytes.toString().startsWith(STOP_BYTES.SIGINT) ? 'SIGINT' : 'SIGTERM'));
-  // The launching process was killed: nothing could stop this one any more.
+  // The pipe ends when the launching process was killed: nothing could stop this one any more.
   pipe.on('end', () => stop('SIGTERM'));
   pipe.on('error', () => undefined);
   pipe.unref();

@@ -1,4 +1,4 @@
-/** Values as outputs and as one-line summaries. Getters and proxies of the value are never called for a summary. */
+/** Values as outputs and as one-line summaries. A summary never calls getters or proxies of the value. */
 import { inspect, types } from 'node:util';
 import type { OutputItemMessage, VariableInfo } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
@@ -27,7 +27,7 @@ function isShape(value: unknown): value is number[] {
   return Array.isArray(value) && value.length <= 16 && value.every((size) => Number.isInteger(size));
 }
 
-/** What is known of an array-like value: typed arrays, matrices {rows, cols, data}, tensors {shape, dtype}. */
+/** Shape, dtype and data of an array-like value: typed arrays, matrices {rows, cols, data}, tensors {shape, dtype}. */
 function arrayFacts(value: object): { shape: number[]; dtype?: string; data?: TypedArray } | undefined {
   if (isTypedArray(value)) return { shape: [value.length], dtype: value.constructor.name, data: value };
   const [rows, cols, data, shape, dtype] = ['rows', 'cols', 'data', 'shape', 'dtype'].map((key) => own(value, key));
@@ -45,7 +45,7 @@ export function typeName(value: unknown): string {
   if (typeof value !== 'object' && typeof value !== 'function') return typeof value;
   if (types.isProxy(value)) return 'Proxy';
   if (typeof value === 'function') return types.isAsyncFunction(value) ? 'async function' : 'function';
-  // A bundler may have numbered the class.
+  // A bundler may have added a number to the class name.
   if (own(value, 'dataId') !== undefined && isShape(own(value, 'shape'))) return 'Tensor';
   for (let proto: unknown = Object.getPrototypeOf(value); proto && typeof proto === 'object';) {
     if (types.isProxy(proto)) return 'object';
@@ -64,7 +64,7 @@ function numbers(data: TypedArray): string {
   return `[${first.join(', ')}${data.length > SHOWN ? ', …' : ''}]`;
 }
 
-/** `Matrix 3 × 4 Float32Array [0, 1, …]`: type, shape and the first values; undefined for what is not an array. */
+/** `Matrix 3 × 4 Float32Array [0, 1, …]`: type, shape and the first values; undefined for a value that is no array. */
 function arrayText(value: object): string | undefined {
   const facts = arrayFacts(value);
   if (!facts) return undefined;
@@ -74,7 +74,7 @@ function arrayText(value: object): string | undefined {
   return `${title} ${facts.shape.join(' × ')}${dtype}${facts.data ? ` ${numbers(facts.data)}` : ''}`;
 }
 
-/** The text of a value: arrays by type and shape, the rest as Node prints it, bounded. */
+/** The text of a value, bounded: arrays by type and shape, other values as Node prints them. */
 export function valueText(value: unknown): string {
   if (typeof value === 'object' && value !== null && !types.isProxy(value)) {
     const text = arrayText(value);
@@ -107,7 +107,10 @@ function isItem(value: unknown): value is OutputItem {
   return typeof value === 'object' && value !== null && typeof (value as { mime?: unknown }).mime === 'string';
 }
 
-/** Items as messages: binary contents move to the frame's buffers. @throws RangeError when they are too large to show. */
+/**
+ * Items as messages: binary contents move to the frame's buffers.
+ * @throws RangeError when they are too large to show
+ */
 export function toMessages(items: readonly OutputItem[]): { items: OutputItemMessage[]; buffers: Uint8Array[] } {
   const buffers: Uint8Array[] = [];
   const messages = items.map(({ mime, text, json, base64 }): OutputItemMessage => {
@@ -154,7 +157,7 @@ function summary(value: object, type: string): string {
 
 const PATH = /^[\p{L}_$][\p{L}\p{N}_$]*(\.[\p{L}_$][\p{L}\p{N}_$]*)*$/u;
 
-/** The value of a path such as `a.b.c`. Only data properties are followed, so nothing of the user's runs. */
+/** The value of a path such as `a.b.c`. Only data properties are followed, so no code of the user's runs. */
 function valueOf(expression: string, lookup: (name: string) => unknown): unknown {
   if (!PATH.test(expression)) return undefined;
   const [first, ...rest] = expression.split('.');
@@ -163,7 +166,7 @@ function valueOf(expression: string, lookup: (name: string) => unknown): unknown
   return value;
 }
 
-/** Property names of what an expression like `a.b.c` means, for completion. Unknown expressions have none. */
+/** Property names of the value of an expression like `a.b.c`, for completion; none where the expression is unknown. */
 export function propertyNames(expression: string, lookup: (name: string) => unknown): string[] {
   const value = valueOf(expression, lookup);
   const names = new Set<string>();
@@ -175,7 +178,7 @@ export function propertyNames(expression: string, lookup: (name: string) => unkn
   return value === undefined || value === null ? [] : [...names];
 }
 
-/** What an expression like `a.b.c` means, in words: the help of a verb of `fg`, or type, shape and value. */
+/** A description of the value of an expression like `a.b.c`: the help of a verb of `fg`, or type, shape and value. */
 export function describeExpression(expression: string, lookup: (name: string) => unknown): string | undefined {
   const value = valueOf(expression, lookup);
   if (value === undefined) return undefined;

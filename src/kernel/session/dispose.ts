@@ -1,4 +1,7 @@
-/** What a cell's top-level `using` declares: disposed when the cell ends, last first, as at the end of a block. */
+/**
+ * Disposes the values of a cell's top-level `using` declarations when the cell ends, last first, as at the end of a
+ * block.
+ */
 
 interface Held {
   value: unknown;
@@ -6,7 +9,7 @@ interface Held {
   isAsync: boolean;
 }
 
-/** Both errors, as the language's own SuppressedError has them; Node 20 lacks it. */
+/** Two errors in one, like the language's own SuppressedError, which Node 20 lacks. */
 class SuppressedError extends Error {
   override name = 'SuppressedError';
   constructor(
@@ -27,11 +30,11 @@ function methodOf(value: object, key: symbol): Held['dispose'] {
 export interface Disposer {
   /** Takes the value of a `using` declaration and returns it. */
   use(value: unknown, isAsync?: boolean): unknown;
-  /** Runs a cell, then disposes what it used, also when it throws. */
+  /** Runs a cell, then disposes the values it used, also when it throws. */
   disposing(body: () => Promise<unknown>): Promise<unknown>;
 }
 
-/** For one run of a cell. */
+/** A disposer for one run of a cell. */
 export function disposer(): Disposer {
   const held: Held[] = [];
   return {

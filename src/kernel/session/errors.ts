@@ -8,7 +8,7 @@ export function cellScriptName(cellId: string, order: number): string {
   return `fgnb:/${encodeURIComponent(cellId)}?${order}`;
 }
 
-/** The order of the cell whose code is on an error's stack, nearest first. */
+/** The order of the cell in whose code an error was thrown, by the nearest such frame of its stack. */
 export function cellOrderOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const found = /\bfgnb:\/[^?\s]*\?(\d+)/.exec(ownString(error, 'stack') ?? '');
@@ -27,12 +27,12 @@ export interface ErrorReport {
   stack: StackLine[];
 }
 
-/** Maps places of scripts that were compiled here back to what was written. */
+/** Maps places of scripts that were compiled here back to their sources. */
 export class StackMapper {
   private readonly maps = new Map<string, (place: Place) => Place>();
 
   constructor(
-    /** Whether a file is the kernel's own and its frames are left out. */
+    /** Whether a file is the kernel's own, so that its frames are left out. */
     private readonly isOwn: (file: string) => boolean,
   ) {}
 
@@ -44,16 +44,16 @@ export class StackMapper {
   }
 
   /**
-   * A text with the stacks in it as people read them: places in cells by the number of the cell's run and the line of
-   * the cell, frames of the kernel and of Node left out. Other text stays as it is.
+   * A text with its stacks made readable: places in cells by the number of the cell's run and the line of the cell,
+   * without frames of the kernel and of Node. Other text stays as it is.
    */
   readable(text: string): string {
     if (!/^ +at /m.test(text)) return text;
     const lines: string[] = [];
     for (const line of text.split('\n')) {
-      // What Node leaves out of an error with a cause is the kernel's.
+      // Node writes this line in place of repeated frames of a cause, which are the kernel's.
       if (/^ +\.\.\. \d+ lines matching cause stack trace \.\.\.$/.test(line)) continue;
-      // An error with properties: they begin behind its last frame.
+      // An error with properties: they follow its last frame.
       const opens = /^ +at .* \{$/.test(line);
       const kept = this.readableLine(opens ? line.slice(0, -2) : line);
       if (kept !== undefined) lines.push(kept);
@@ -112,7 +112,7 @@ function describe(error: unknown, mapper: StackMapper, depth: number): string {
   return head + related(error, mapper, depth);
 }
 
-/** Causes and the parts of an AggregateError, indented. */
+/** The causes of an error and the parts of an AggregateError, indented. */
 function related(error: Error, mapper: StackMapper, depth: number): string {
   if (depth > 5) return '';
   const indent = '\n' + '  '.repeat(depth + 1);
@@ -122,7 +122,7 @@ function related(error: Error, mapper: StackMapper, depth: number): string {
   return inner.join('') + cause;
 }
 
-/** What to show of anything that was thrown. Never throws itself, whatever the value does. */
+/** The report of any thrown value. Never throws, whatever the value does. */
 export function reportError(error: unknown, mapper: StackMapper): ErrorReport {
   try {
     if (!(error instanceof Error)) {
@@ -139,7 +139,7 @@ export function reportError(error: unknown, mapper: StackMapper): ErrorReport {
   }
 }
 
-/** A syntax error of a cell at its place. */
+/** The report of a syntax error at its place in a cell. */
 export function reportSyntaxError(error: SourceSyntaxError, cellId: string): ErrorReport {
   const { name, message, line, column } = error;
   return { name, message, stack: [{ fn: '', cellId, line, column }] };

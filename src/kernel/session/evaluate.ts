@@ -3,7 +3,8 @@
  *
  * The cell starts inside a Runtime.evaluate of a same-thread inspector session: that call catches V8's termination,
  * where a bare script would take the process down. `awaitPromise` stays false (true aborts Node 22 at a later garbage
- * collection). The request to stop comes from the control thread (interrupter.ts). Node must run with --no-force-async-hooks-checks, or a loop stopped inside a timer aborts it.
+ * collection). The request to stop comes from the control thread (interrupter.ts). Node must run with
+ * --no-force-async-hooks-checks, or a loop stopped inside a timer aborts it.
  */
 import inspector from 'node:inspector';
 
@@ -20,6 +21,7 @@ export class InterruptedError extends Error {
 
 const START = Symbol.for('fgnb.start');
 
+/** Runs code so that the control thread can terminate it. */
 export class Evaluator {
   private readonly session = new inspector.Session();
   private body: (() => void) | undefined;
@@ -31,8 +33,8 @@ export class Evaluator {
 
   /**
    * Calls `start`; settles as its promise does.
-   * @throws InterruptedError when V8 terminated the call. Behind an await it may be terminated too, and then this
-   * promise never settles: the session, which hears of every interrupt, does not wait for it.
+   * @throws InterruptedError when V8 terminated the call. After an await the code may be terminated too, and then this
+   *   promise never settles: the session, which is told of every interrupt, does not wait for it.
    */
   run(start: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {

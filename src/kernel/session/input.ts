@@ -1,7 +1,7 @@
-/** A cell has no input: reading process.stdin fails at the line that does it, instead of waiting for ever. */
+/** A cell has no input: reading process.stdin throws at once instead of waiting for ever. */
 import { Readable } from 'node:stream';
 
-/** Events that start the flow of a stream. */
+/** Events whose listeners start the flow of a stream. */
 const READING = new Set(['data', 'readable', 'keypress']);
 const METHODS = ['on', 'once', 'addListener', 'prependListener', 'prependOnceListener'] as const;
 
@@ -22,7 +22,7 @@ function emptyInput(): Readable {
   return Object.assign(input, own, { fd: 0, isTTY: false });
 }
 
-/** Puts the empty input in the place of process.stdin. @returns how to undo it. */
+/** Replaces process.stdin by an input that refuses to be read. @returns how to undo it. */
 export function withoutInput(): () => void {
   const before = Object.getOwnPropertyDescriptor(process, 'stdin');
   const input = emptyInput();

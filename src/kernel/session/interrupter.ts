@@ -1,8 +1,11 @@
-/** The control thread's half of an interrupt: it makes the main thread leave whatever JavaScript it runs. */
+/** The control thread's half of an interrupt: it ends whatever JavaScript the main thread runs. */
 import inspector from 'node:inspector';
 import { GATE_COUNT, LOADING, LONG_CALLS, PROTECTED, TERMINATING, TERMINATIONS } from '../compute/nativeCall.js';
 
-/** Shared counters: the control thread asks, the main thread says up to which request it has answered. */
+/**
+ * Indices of the shared counters: how many interrupts the control thread asked for, and up to which one the main thread
+ * has answered.
+ */
 export const ASKED = 0;
 export const ANSWERED = 1;
 /** Kilobytes of heap and of array buffers, written by the main thread. */
@@ -13,18 +16,18 @@ export const PENDING_KB = 4;
 const GATE = 5;
 export const FLAG_COUNT = GATE + GATE_COUNT;
 
-/** The part of the counters by which protected code and terminations keep out of each other's way. */
+/** The part of the counters with which protected code and terminations exclude each other. */
 export function gateOf(flags: Int32Array): Int32Array {
   return new Int32Array(flags.buffer, flags.byteOffset + 4 * GATE, GATE_COUNT);
 }
 
-/** FGNB_INTERRUPT_GRACE_MS: tests give no grace, so that terminations strike everywhere. */
+/** FGNB_INTERRUPT_GRACE_MS: tests set it to 0, so that terminations strike everywhere. */
 const given = process.env.FGNB_INTERRUPT_GRACE_MS;
 /** How long a main thread gets to answer before its JavaScript is terminated. */
 const GRACE_MS = Number(given ?? 60);
-/** The same while a call of the kernel runs: it ends by its signal within half a second or so, and cleans up. */
+/** The same while a call of the kernel runs: it sees its signal within about half a second and then cleans up. */
 const LONG_CALL_GRACE_MS = Number(given ?? 1500);
-/** The same while Node loads a module, which it cannot load a second time. */
+/** The same while Node loads a module: one that is cut off cannot be loaded a second time. */
 const LOADING_GRACE_MS = Number(given ?? 4000);
 const RETRY_MS = 250;
 const PROTECTED_RETRY_MS = 2;
@@ -43,7 +46,7 @@ export class Interrupter {
   private timer: NodeJS.Timeout | undefined;
   private since = 0;
   private warned = false;
-  /** A termination was asked for and has not struck yet. */
+  /** A termination was requested and has not struck yet. */
   private underWay = false;
   private readonly gate: Int32Array;
 
@@ -74,13 +77,13 @@ export class Interrupter {
     return Atomics.load(this.options.flags, ANSWERED) >= Atomics.load(this.options.flags, ASKED);
   }
 
-  /** What runs now may take so long to end by itself. */
+  /** Milliseconds that the running code gets to end by itself. */
   private get grace(): number {
     if (Atomics.load(this.gate, LOADING) > 0) return LOADING_GRACE_MS;
     return Atomics.load(this.gate, LONG_CALLS) > 0 ? LONG_CALL_GRACE_MS : 0;
   }
 
-  /** Terminates as long as the main thread is too busy to answer; code that catches everything gets it again. */
+  /** Terminates while the main thread is too busy to answer, more than once where code catches every error. */
   private insist(): void {
     const waited = Date.now() - this.since;
     if (this.answered || waited > GIVE_UP_MS) return this.open();
@@ -91,12 +94,12 @@ export class Interrupter {
     if (waited < this.grace) return this.again(GRACE_MS);
     if (!this.underWay) {
       Atomics.store(this.gate, TERMINATING, 1);
-      // Protected code runs; the next piece of it waits at the gate.
+      // Protected code runs; the next piece of it will wait at the gate.
       if (Atomics.load(this.gate, PROTECTED) === 1) return this.again(PROTECTED_RETRY_MS);
       if (this.answered) return this.open();
       this.terminate();
     }
-    // The termination may have hit the very handler of the message, or found nothing to end: send it again.
+    // The termination may have hit the message's own handler, or found nothing to end: send the message again.
     this.options.notify();
     this.again(RETRY_MS);
   }
@@ -105,7 +108,7 @@ export class Interrupter {
     this.underWay = true;
     Atomics.add(this.gate, TERMINATIONS, 1);
     // The reply comes when the termination is over. Until then the main thread waits before it answers, so that the
-    // session never loses what it does next.
+    // termination cannot strike the session's next steps.
     this.session.post('Runtime.terminateExecution', () => {
       this.underWay = false;
       this.open();
@@ -113,7 +116,7 @@ export class Interrupter {
     });
   }
 
-  /** Lets protected code through again. */
+  /** Lets protected code run again. */
   private open(): void {
     if (this.underWay) return;
     Atomics.store(this.gate, TERMINATING, 0);

@@ -1,4 +1,6 @@
-/** Starting the process as sessions need it: the Node flag that interrupts depend on, and the control thread. */
+/**
+ * Starts the process as sessions need it: with the Node flag that interrupts depend on, and with the control thread.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
@@ -11,13 +13,13 @@ import { REQUIRED_FLAG } from './evaluate.js';
 import { exitProcess } from './process.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
 
-/** Whether Node was started with the flag that a stopped timer callback needs. */
+/** Whether Node was started with the flag, without which stopping a timer callback aborts the process. */
 export function hasRequiredFlag(): boolean {
   const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
   return options.includes(REQUIRED_FLAG);
 }
 
-/** Starts this program again with the flag, with `pipes` more pipes from file descriptor 3 on. */
+/** Starts this program again with the flag and with `pipes` additional pipes, from file descriptor 3 on. */
 export function relaunch(script: string, args: readonly string[], pipes = 0): ChildProcess {
   const extra = Array.from({ length: pipes }, () => 'pipe' as const);
   return spawn(process.execPath, [...process.execArgv, REQUIRED_FLAG, script, ...args], {
@@ -28,23 +30,23 @@ export function relaunch(script: string, args: readonly string[], pipes = 0): Ch
 
 export interface ControlThread {
   post(message: ToControl): void;
-  /** Tells the control thread that the last interrupt has been dealt with. */
+  /** Tells the control thread that all interrupts so far have been handled. */
   answered(): void;
-  /** Interrupts asked for so far. */
+  /** Number of interrupts requested so far. */
   asked(): number;
-  /** Whether an interrupt waits for its answer; its message comes more than once. */
+  /** Whether an interrupt is not answered yet; its message may come more than once. */
   isAsked(): boolean;
   close(): Promise<void>;
 }
 
 const MEMORY_MS = 1000;
 
-/** Kilobytes of messages that may wait for the control thread: a cell that shows more than it can take waits for it. */
+/** Kilobytes of messages that may wait for the control thread; a cell that shows more waits until there is room. */
 const PENDING_LIMIT_KB = 32 * 1024;
-/** A control thread that reads no message for so long is broken: the process is ended. */
+/** A control thread that reads no message for this long is broken: the process is ended. */
 const PENDING_PATIENCE_MS = 10_000;
 
-/** What a message holds while it waits, in whole kilobytes. */
+/** Size of a waiting message, in whole kilobytes. */
 function costKb({ message, buffers }: Extract<ToControl, { type: 'message' }>): number {
   return 1 + Math.ceil((roughBytes(message) + roughBytes(buffers)) / 1024);
 }
@@ -88,7 +90,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
       if (message.type !== 'message') return worker.postMessage(message);
       const cost = costKb(message);
       waitForRoom(flags);
-      // Copied, not transferred: the cell may go on using the memory.
+      // Copied, not transferred: the cell may still use the memory.
       worker.postMessage({ ...message, costKb: cost } satisfies Required<typeof message>);
       Atomics.add(flags, PENDING_KB, cost);
     },

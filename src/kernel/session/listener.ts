@@ -1,8 +1,10 @@
 /**
- * Where clients find the kernel: socket, token and record in the run folder, written again when they go.
+ * The files by which clients find the kernel: socket, token and record in the run folder, written again when they
+ * disappear.
  *
- * The run folder lies in the user's runtime folder, which systemd takes away at the last log-out and makes anew, empty, at
- * the next log-in; other systems clear old files of the temporary folder. Processes stay, and so must the way to them.
+ * The run folder lies in the user's runtime folder, which systemd deletes at the last log-out and creates again, empty,
+ * at the next log-in; other systems delete old files of the temporary folder. The process lives on, so it must stay
+ * reachable.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -22,7 +24,7 @@ type SocketMode = Extract<ControlData['mode'], { kind: 'socket' }>;
 export interface ListenerHooks {
   connection: (socket: net.Socket) => void;
   log: (text: string) => void;
-  /** The kernel cannot be reached from its start on. */
+  /** The kernel could not listen at its start. */
   failed: () => void;
 }
 
@@ -35,13 +37,13 @@ export class Listener {
   private readonly started = new Date().toISOString();
   private server: net.Server;
   private address: string;
-  /** Made for a socket whose path in the run folder would be too long. */
+  /** A folder made for the socket when its path in the run folder would be too long. */
   private ownFolder: string | undefined;
   private readonly timer: NodeJS.Timeout;
   private missing = 0;
   private trouble = '';
 
-  /** @throws Error in words when the run folder is not private or holds no token. */
+  /** @throws Error for the user when the run folder is not private or holds no token */
   constructor(
     private readonly mode: SocketMode,
     private readonly hooks: ListenerHooks,
@@ -75,7 +77,10 @@ export class Listener {
     return server.listen(this.address, () => this.writeRecord());
   }
 
-  /** The record tells clients that the kernel listens, and where. Renamed into place so that it is never half there. */
+  /**
+   * The record tells clients that the kernel listens, and where. It is renamed into place so that it is never half
+   * written.
+   */
   private writeRecord(): void {
     if (!WINDOWS) fs.chmodSync(this.address, 0o600);
     const { notebook, session } = this.mode;
@@ -85,24 +90,24 @@ export class Listener {
     this.hooks.log(`listening on ${socket}, session ${session}, node ${process.version}`);
   }
 
-  /** Looks whether all is there; what was missing twice is made again. */
+  /** Checks whether all files are there; files that are missing twice in a row are written again. */
   private look(): void {
     const files = [this.record, this.tokenFile, ...(WINDOWS ? [] : [this.address])];
     this.missing = files.every(isThere) ? 0 : this.missing + 1;
-    // Once may be a client that makes the folder anew, for a kernel in the place of this one.
+    // Missing once may mean that a client is creating the folder again for a kernel that replaces this one.
     if (this.missing < 2) return;
     this.missing = 0;
     try {
       this.restore();
     } catch (error) {
-      // ENOENT: the runtime folder comes back with the next log-in.
+      // ENOENT: the runtime folder is created again at the next log-in.
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' && message !== this.trouble) this.hooks.log(`clients cannot find this kernel: ${message}`);
       this.trouble = message;
     }
   }
 
-  /** @throws Error when the place is not there or not private; then nothing is written in it. */
+  /** @throws Error when the folder is missing or not private; then nothing is written to it */
   private restore(): void {
     const { runFolder } = this.mode;
     for (const folder of [path.dirname(runFolder), runFolder]) {
@@ -110,7 +115,7 @@ export class Listener {
       checkRunFolder(folder);
     }
     if (isThere(this.tokenFile) && readToken(runFolder) !== this.token) return;
-    // Closing takes the old socket's file away, where it still is: before the new one is made.
+    // Closing deletes the old socket's file if it still exists, so it comes before the new one is made.
     this.server.close();
     writePrivate(this.tokenFile, this.token);
     if (this.ownFolder && !isThere(this.ownFolder)) this.address = this.chooseAddress();
@@ -122,7 +127,7 @@ export class Listener {
   close(): void {
     clearInterval(this.timer);
     const owner = recordedPid(this.record);
-    // Another kernel has been started in this one's place: closing would take its socket away.
+    // Another kernel was started in place of this one: closing would delete its socket.
     if (owner === undefined || owner === process.pid) {
       this.server.close();
       for (const file of [this.record, ...(WINDOWS ? [] : [this.address])]) fs.rmSync(file, { force: true });

@@ -1,6 +1,6 @@
 /**
- * Live views: what outputs ask the session that made them. Calls run one at a time on the main thread when no cell runs;
- * a cell that comes meanwhile goes first, and the call runs again behind it.
+ * Live views: outputs that call the session which made them. Calls run one at a time on the main thread while no cell
+ * runs; a cell that arrives during a call goes first, and the call runs again after it.
  */
 import { setTimeout } from 'node:timers';
 import { LIVE_GONE, LIVE_SUPERSEDED, type LiveCall } from '../../protocol/live.js';
@@ -9,9 +9,9 @@ import { LruMap } from '../compute/lru.js';
 import type { LiveHandler } from '../verb/context.js';
 import { InterruptedError, type Evaluator } from './evaluate.js';
 
-/** Views that a session keeps: of more, the one that was asked longest ago is dropped with what it holds. */
+/** Views that a session keeps; beyond, the one whose last call is longest ago is dropped with its data. */
 const MAX_VIEWS = 64;
-/** How long a call has to see its signal before the cell that waits for it goes on without. */
+/** Milliseconds for a call to see its signal before the cell that waits for it starts anyway. */
 const YIELD_MS = 2000;
 
 interface Waiting {
@@ -22,14 +22,15 @@ interface Waiting {
 
 interface Running extends Waiting {
   abort: AbortController;
-  /** Called once, when the next may run. */
+  /** Called once, when the next call or cell may run. */
   done: () => void;
-  /** Why it is to end before its time. */
+  /** Why it is ended early. */
   ends?: 'superseded' | 'cell' | 'turn' | 'interrupted';
 }
 
 const sameQuestion = (a: LiveCall, b: LiveCall): boolean => a.view === b.view && a.method === b.method;
 
+/** The live views of a session, and the calls to them that wait or run. */
 export class LiveViews {
   private readonly views = new LruMap<string, LiveHandler>(MAX_VIEWS);
   private waiting: Waiting[] = [];
@@ -46,10 +47,10 @@ export class LiveViews {
   }
 
   /**
-   * Puts a call behind those that wait and takes the place of those with the same view and method. A running one is told
-   * by its signal; when it finishes all the same, its answer is given. A running call of the same view with another method
-   * gives way too, and runs again behind: a slider need not wait for a long text.
-   * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or with the words of the handler.
+   * Queues a call and replaces waiting calls of the same view and method. A running one is told by its signal; if it
+   * finishes anyway, its answer is given. A running call of the same view with another method gives way too and runs
+   * again later, so that a slider does not wait for a long text.
+   * @throws Error LIVE_SUPERSEDED, LIVE_GONE, or the handler's own.
    */
   call(call: LiveCall): Promise<Json> {
     if (!this.views.get(call.view))
@@ -63,7 +64,7 @@ export class LiveViews {
     });
   }
 
-  /** The call that runs: what it begins is its own. */
+  /** The running call, which owns the work that it begins. */
   get active(): object | undefined {
     return this.running;
   }
@@ -79,7 +80,7 @@ export class LiveViews {
     const running: Running = { ...next, abort: new AbortController(), done };
     this.running = running;
     const { method, params } = next.call;
-    // Not at once: who calls this is protected from termination, and the handler's code must not be.
+    // Not at once: the caller of this is protected from termination, and the handler's code must not be.
     queueMicrotask(() => {
       this.evaluator
         .run(() => handler(method, params, running.abort.signal))
@@ -90,7 +91,7 @@ export class LiveViews {
     });
   }
 
-  /** Ends a call once: what comes later of one that was stopped is not heard. */
+  /** Ends a call once: later results of a stopped call are ignored. */
   private finish(running: Running, settle: () => void): void {
     if (this.running !== running) return;
     this.running = undefined;
@@ -117,11 +118,11 @@ export class LiveViews {
     if (!this.running || this.running.ends === 'interrupted' || this.running.ends === 'superseded') return;
     this.running.ends = why;
     const { abort } = this.running;
-    // Its listeners are the user's code, which may have to be stopped.
+    // The signal's listeners are user code, which may have to be stopped itself.
     queueMicrotask(() => abort.abort());
   }
 
-  /** A cell is to run: what runs ends soon, and again behind the cell. */
+  /** A cell is waiting: the running call is ended soon and runs again after the cell. */
   giveWay(): void {
     const { running } = this;
     if (!running) return;
@@ -131,7 +132,7 @@ export class LiveViews {
     }, YIELD_MS).unref();
   }
 
-  /** Ends what waits and what runs, whose signal is returned: its listeners are the user's code. */
+  /** Ends waiting and running calls; returns the running one's abort controller, whose listeners are user code. */
   interrupt(): AbortController | undefined {
     for (const { reject } of this.waiting.splice(0)) reject(new Error('Interrupted'));
     const { running } = this;

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { clip } from './bounds.js';
 
 const LINE_CHARACTERS = 16 * 1024;
-/** Per thread: beyond, one line says that the rest is left out. */
+/** Per thread; beyond, one line says that later lines are left out. */
 const LOG_CHARACTERS = 16 * 2 ** 20;
 
 export class KernelLog {
@@ -19,7 +19,7 @@ export class KernelLog {
     try {
       fs.writeSync(this.descriptor, line + last);
     } catch {
-      // There is no other place to say that the log cannot be written.
+      // There is nowhere else to report that the log cannot be written.
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What `import` means in a cell: `fg` is the session's facade, relative paths start at the notebook's folder, local
+ * Resolves `import` in cells: `fg` is the session's facade, relative paths start at the notebook's folder, local
  * TypeScript is compiled on the fly and read again when it changed, packages resolve from the notebook's folder first
  * and from the kernel's own after it.
  */
@@ -14,9 +14,9 @@ import type { Place } from './place.js';
 import { IMPORT_META, loadTypeScript, REQUIRE, transpile } from './stripTypes.js';
 
 interface LocalModule {
-  /** As importers of ES modules see it. */
+  /** The exports as importers of ES modules see them. */
   exports: ModuleNamespace;
-  /** What require() gives: the exports, or what `export =` put in their place. */
+  /** The value that require() gives: the exports, or what `export =` put in their place. */
   required: unknown;
   stamp: string;
   /** Local TypeScript and JSON files that it imports. */
@@ -26,7 +26,7 @@ interface LocalModule {
 
 const LOCAL = /^(\.{1,2}(\/|$)|\/|[A-Za-z]:[\\/])/;
 const TYPESCRIPT = /\.[mc]?ts$/;
-/** Packages of the kernel's own are found from here. */
+/** The kernel's own packages are resolved from here. */
 const KERNEL_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 const GUESSES = ['', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json', '/index.ts', '/index.js'];
 
@@ -56,12 +56,12 @@ export class ModuleLoader {
     this.meta = { url: pathToFileURL(filename).href, dirname: options.notebookFolder, filename };
   }
 
-  /** A cell was stopped: what it loaded may stay half loaded, and is loaded anew when it is asked for again. */
+  /** A cell was stopped: modules it was loading may be half loaded, and are loaded anew at their next import. */
   stopped(terminated: boolean): void {
     this.node.stopped(terminated);
   }
 
-  /** What Node's typings say that a module has. */
+  /** Variables that every module has by Node's typings: require, __dirname and __filename, for cells. */
   moduleNames(): Record<string, unknown> {
     return { require: this.requireFrom(), __dirname: this.meta.dirname, __filename: this.meta.filename };
   }
@@ -116,7 +116,7 @@ export class ModuleLoader {
         const file = LOCAL.test(specifier) ? this.localFile(specifier, this.options.notebookFolder) : undefined;
         if (file && TYPESCRIPT.test(file)) await this.loadTypeScriptFile(file);
       } catch (error) {
-        // A missing file is named where it is required.
+        // A missing file is reported where it is required.
         if (!isMissing(error)) throw error;
       }
     }
@@ -158,7 +158,7 @@ export class ModuleLoader {
     if (specifier.startsWith('file:')) target = fileURLToPath(specifier);
     else if (LOCAL.test(specifier)) target = path.resolve(folder, specifier);
     else return undefined;
-    // TypeScript sources name their imports by the file that a build would make of them.
+    // TypeScript sources import other sources by the name of the compiled file.
     const source = target.replace(/\.([mc]?)js$/, '.$1ts');
     for (const guess of [...GUESSES.map((end) => target + end), source]) {
       if (fs.statSync(guess, { throwIfNoEntry: false })?.isFile()) return guess;
@@ -185,7 +185,7 @@ export class ModuleLoader {
     }
   }
 
-  /** Node keeps modules for good; a changed file is imported under a new query. */
+  /** Node keeps modules for ever; a changed file is imported under a new query. */
   private async loadScriptFile(file: string, importOptions: unknown): Promise<ModuleNamespace> {
     const now = stamp(file);
     const first = this.firstSeen.get(file) ?? now;
@@ -220,7 +220,7 @@ export class ModuleLoader {
     for (const file of stale) this.local.delete(file);
   }
 
-  /** Runs a local TypeScript file once. A cycle gets the exports that are there so far, as in CommonJS. */
+  /** Runs a local TypeScript file once. In a cycle it gets the exports that exist so far, as in CommonJS. */
   private async start(file: string, running: Set<string>): Promise<ModuleNamespace> {
     const existing = this.local.get(file);
     if (existing) {
@@ -236,7 +236,7 @@ export class ModuleLoader {
       done: Promise.resolve(),
     };
     this.local.set(file, module);
-    // A cell that was interrupted while it ran the file leaves no promise that later imports would wait for.
+    // A cell that is interrupted while it runs the file must not leave a promise that later imports wait for.
     const forget = (): void => {
       if (this.local.get(file) === module) this.local.delete(file);
     };
@@ -269,11 +269,11 @@ export class ModuleLoader {
     const own: { exports: unknown; require: unknown } = { exports: module.exports, require: required };
     await make(required)(module.exports, require, own, file, path.dirname(file), meta);
     module.required = own.exports;
-    // `export =`: files of a cycle that hold the first exports find the properties there all the same.
+    // `export =`: files of a cycle that hold the first exports object find the properties there too.
     if (own.exports !== module.exports) Object.assign(module.exports, own.exports, { default: own.exports });
   }
 
-  /** Local TypeScript that a file may require(): loading takes turns of the event loop, so it comes first. */
+  /** Loads local TypeScript that a file may require(): loading is asynchronous, so it comes first. */
   private async loadRequired(
     module: LocalModule,
     folder: string,
@@ -288,7 +288,7 @@ export class ModuleLoader {
         if (!module.imports.includes(target)) module.imports.push(target);
         await this.start(target, running);
       } catch {
-        // Thrown again where the file requires it.
+        // The error is thrown again where the file requires the module.
       }
     }
   }
@@ -311,7 +311,7 @@ export class ModuleLoader {
           loaded.set(specifier, { value: this.local.get(target)?.required });
         } else loaded.set(specifier, { value: asCommonJs(await this.load(specifier, undefined, folder)) });
       } catch (error) {
-        // Thrown where the file asks for it: the import may be optional or for types alone.
+        // Thrown where the file uses it: the import may be optional or for types alone.
         loaded.set(specifier, { error });
       }
     }
@@ -319,7 +319,7 @@ export class ModuleLoader {
   }
 }
 
-/** An ES namespace as the compiler's CommonJS output reads it. */
+/** An ES namespace in the form that the compiler's CommonJS output reads. */
 function asCommonJs(namespace: ModuleNamespace): ModuleNamespace {
   return Object.create(namespace, { __esModule: { value: true } }) as ModuleNamespace;
 }

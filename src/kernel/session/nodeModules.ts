@@ -1,10 +1,10 @@
 /**
  * Packages and JavaScript files, as Node loads them.
  *
- * Node loads a module once in a process. One that is stopped meanwhile stays half loaded: every later import of it, or of
- * a module that imports it, waits or fails for ever, and require() gives what it had exported so far. So an interrupt
- * waits some seconds for modules that load (`beginLoading`), and what was stopped all the same is loaded anew, with all
- * that it imports, under addresses of its own. Modules that had loaded stay as they are.
+ * Node loads a module once in a process. One that is stopped meanwhile stays half loaded: every later import of it, or
+ * of a module that imports it, waits or fails for ever, and require() gives the exports it had so far. So an interrupt
+ * waits some seconds for modules that load (`beginLoading`), and modules that are stopped anyway are loaded anew under
+ * other addresses, with all that they import. Modules that had finished loading stay as they are.
  */
 import { createRequire, register } from 'node:module';
 import path from 'node:path';
@@ -15,7 +15,7 @@ import { beginLoading, nativeCall, terminations } from '../compute/nativeCall.js
 export type ModuleNamespace = Record<string, unknown>;
 type NativeImport = (specifier: string, options?: unknown) => Promise<ModuleNamespace>;
 
-/** The query that tells apart what is loaded anew; what it imports gets the same. */
+/** Query that marks the address of a module that is loaded anew; its imports get the same query. */
 const AGAIN = 'loaded-again';
 
 const HOOKS = `
@@ -30,7 +30,7 @@ export async function resolve(specifier, context, next) {
 
 let hooked = false;
 
-/** Only a process that needs it has Node ask for every module: that takes a thread and time. */
+/** Installed only when needed: from then on Node asks a thread for every module, which takes time. */
 function hookResolution(): void {
   if (hooked) return;
   nativeCall(() => register(`data:text/javascript,${encodeURIComponent(HOOKS)}`));
@@ -46,12 +46,13 @@ function lacksJsonAttribute(error: unknown): boolean {
   return code === 'ERR_IMPORT_ATTRIBUTE_MISSING' || code === 'ERR_IMPORT_ASSERTION_TYPE_MISSING';
 }
 
+/** Whether an error of import or require says that a module was not found. */
 export function isMissing(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
 }
 
-/** import() as seen from a file in `folder`: resolution starts there. */
+/** import() as a file in `folder` would call it: resolution starts there. */
 function nativeImportFrom(folder: string, generation: number): NativeImport {
   const file = path.join(folder, 'cell.mjs');
   const url = pathToFileURL(file);
@@ -74,7 +75,7 @@ function nativeImportFrom(folder: string, generation: number): NativeImport {
   };
 }
 
-/** A load under way. */
+/** A load that has not ended. */
 interface Load {
   end: () => void;
 }
@@ -82,11 +83,11 @@ interface Load {
 export class NodeModules {
   private readonly imports = new Map<string, NativeImport>();
   private readonly running = new Set<Load>();
-  /** Loads that were stopped and have not ended: what is not loaded yet may import what they left. */
+  /** Loads that were stopped and have not ended: modules that are not loaded yet may import the half-loaded ones. */
   private readonly stuck = new Set<Load>();
-  /** Of what has loaded, by folder and specifier: where Node has it. */
+  /** Generation under which Node has each loaded module, by folder and specifier. */
   private readonly loaded = new Map<string, number>();
-  /** Times that loads were stopped. */
+  /** Number of loads that were stopped so far. */
   private generation = 0;
 
   /** import() from a file in `folder`. */
@@ -102,7 +103,7 @@ export class NodeModules {
       this.stuck.delete(load);
       return namespace;
     } catch (error) {
-      // An error of its own leaves nothing half loaded; one that a termination made of it does.
+      // A module's own error leaves nothing half loaded; an error caused by a termination does.
       if (terminations() === begun) this.stuck.delete(load);
       else this.leave(load);
       throw error;
@@ -122,7 +123,7 @@ export class NodeModules {
     }
   }
 
-  /** A cell was stopped, and no JavaScript runs. */
+  /** Called when a cell was stopped and no JavaScript runs. */
   stopped(terminated: boolean): void {
     for (const load of this.running) this.leave(load);
     if (!terminated) return;

@@ -1,13 +1,13 @@
 /**
- * Messages to the client, kept until it has acknowledged them. Bounded: beyond the limit the oldest text and displays
- * give way to a notice, and large replies to a refusal, while the start, end and errors of every cell stay.
+ * Messages to the client, kept until it has acknowledged them. Bounded: beyond the limit a notice replaces the oldest
+ * text and displays, and a refusal replaces large replies; the start, end and errors of every cell stay.
  */
 import { encodeFrame, frameBytes } from '../../protocol/frames.js';
 import type { KernelMessage } from '../../protocol/kernel.js';
 import { clip, sizeText } from './bounds.js';
 
 export interface OutboxLimits {
-  /** Bytes kept for a client that is away or slow, with what each message takes besides its frame. */
+  /** Bytes kept for a client that is away or slow, including what each message takes besides its frame. */
   keptBytes: number;
   /** Bytes of frames sent and not yet acknowledged: the client's credit. */
   creditBytes: number;
@@ -15,11 +15,11 @@ export interface OutboxLimits {
 
 export const OUTBOX_LIMITS: OutboxLimits = { keptBytes: 128 * 2 ** 20, creditBytes: 16 * 2 ** 20 };
 
-/** What a kept message takes besides the bytes of its frame: its entry, two arrays and their buffers. */
+/** Bytes that a kept message takes besides its frame: its entry, two arrays and their buffers. */
 export const ENTRY_BYTES = 1024;
-/** When there is no room, so much of the limit is made free at once: each pass looks at every entry. */
+/** When there is no room, this share of the limit is freed at once, since each pass looks at every entry. */
 const FREED_SHARE = 0.1;
-/** Replies below are kept: a refusal is about as large. */
+/** Smaller replies are kept: a refusal would be about as large. */
 const SMALL_REPLY = 4096;
 
 type CellMessage = Extract<KernelMessage, { type: 'cell' }>;
@@ -28,13 +28,13 @@ type Owner = Pick<CellMessage, 'execution' | 'cellId'>;
 interface Entry {
   seq: number;
   pieces: Uint8Array[];
-  /** Of the frame. */
+  /** Bytes of the frame. */
   bytes: number;
-  /** Set on what may be dropped: the cell that loses it. */
+  /** Set on messages that may be dropped: the cell that would lose them. */
   droppable?: Owner;
-  /** Messages that may be dropped without loss. */
+  /** Whether the message may be dropped without loss. */
   isProgress?: boolean;
-  /** Set on a notice: what it stands for. */
+  /** Set on a notice: the messages that it stands for. */
   dropped?: { owner: Owner; messages: number; bytes: number };
   /** Set on a reply: the request's id. */
   reply?: number;
@@ -42,7 +42,7 @@ interface Entry {
 
 const DROPPABLE: readonly string[] = ['stream', 'display', 'progress'];
 
-/** What a message that has no frame becomes: words, in the place where it was awaited. */
+/** The message that replaces one that could not be sent: an error text in the place where it was awaited. */
 function refusal(message: KernelMessage, reason: string): KernelMessage {
   const text = `this could not be sent: ${clip(reason, 1000)}`;
   if (message.type === 'reply') return { type: 'reply', id: message.id, ok: false, error: text };
@@ -51,24 +51,25 @@ function refusal(message: KernelMessage, reason: string): KernelMessage {
   return { type: 'cell', execution, cellId, event: { kind: 'stream', name: 'stderr', text: `\n[${text}]\n` } };
 }
 
+/** The messages of one session, for one client at a time. */
 export class Outbox {
   private entries: Entry[] = [];
   private next = 1;
-  /** Index into entries of the first that is not acknowledged; those before it are gone. */
+  /** Index into entries of the first one that is not acknowledged; those before it are gone. */
   private first = 0;
-  /** Index into entries of the first that this client has not been sent. */
+  /** Index into entries of the first one not yet sent to this client. */
   private unsent = 0;
   private kept = 0;
   private inFlight = 0;
 
   constructor(private readonly limits: OutboxLimits = OUTBOX_LIMITS) {}
 
-  /** Bytes kept at the moment, as the limit counts them. */
+  /** Bytes kept now, as the limit counts them. */
   get keptBytes(): number {
     return this.kept;
   }
 
-  /** Messages kept at the moment. */
+  /** Messages kept now. */
   get keptMessages(): number {
     return this.entries.length - this.first;
   }
@@ -78,7 +79,7 @@ export class Outbox {
     return this.next - 1;
   }
 
-  /** Numbers a message and keeps it. One that is too large for a frame is replaced by words that say so. */
+  /** Numbers a message and keeps it. A text that says so replaces one that is too large for a frame. */
   add(message: KernelMessage, buffers: readonly Uint8Array[] = []): void {
     const seq = this.next++;
     const entry = this.encode(seq, message, buffers);
@@ -102,7 +103,7 @@ export class Outbox {
     return { seq, pieces, bytes: frameBytes(pieces) };
   }
 
-  /** One pass over what was not sent. The newest message stays. */
+  /** Frees room in one pass over messages that were not sent. The newest message stays. */
   private makeRoom(): void {
     const target = this.limits.keptBytes * (1 - FREED_SHARE);
     const stay = this.entries.slice(this.first, this.unsent);
@@ -120,7 +121,7 @@ export class Outbox {
     this.entries = stay;
   }
 
-  /** Takes a message away. One notice stands for all that a cell loses; the numbers go on rising, with gaps. */
+  /** Drops a message. One notice stands for all that a cell loses; the numbers go on rising, with gaps. */
   private drop(entry: Entry, owner: Owner, notices: Map<string, Entry>, stay: Entry[]): void {
     this.kept -= entry.bytes + ENTRY_BYTES;
     if (entry.isProgress) return;
@@ -137,7 +138,7 @@ export class Outbox {
     stay.push(made);
   }
 
-  /** The words of a notice, with what it has come to stand for. */
+  /** Writes the text of a notice from the messages that it stands for. */
   private write(entry: Entry): void {
     if (!entry.dropped) return;
     const { owner, messages, bytes } = entry.dropped;
@@ -156,13 +157,13 @@ export class Outbox {
     return { ...made, reply: entry.reply };
   }
 
-  /** The client has everything up to `seq`. */
+  /** The client has received everything up to `seq`. */
   acknowledge(seq: number): void {
     for (; this.first < this.entries.length && this.entries[this.first].seq <= seq; this.first++) {
       const entry = this.entries[this.first];
       this.kept -= entry.bytes + ENTRY_BYTES;
       if (this.first < this.unsent) this.inFlight -= entry.bytes;
-      // Its memory goes now, its place later.
+      // Frees its memory now and its place later.
       entry.pieces = [];
     }
     this.unsent = Math.max(this.unsent, this.first);
@@ -173,7 +174,7 @@ export class Outbox {
     this.first = 0;
   }
 
-  /** A new client that has everything up to `lastSeq`: the rest will be sent again. */
+  /** A new client has connected that has received everything up to `lastSeq`: the rest will be sent again. */
   restart(lastSeq: number): void {
     this.acknowledge(lastSeq);
     this.unsent = this.first;
@@ -182,7 +183,7 @@ export class Outbox {
 
   /**
    * The next frame to write, while the client has credit; undefined to wait. The last frame may go over the credit, so
-   * that a client which acknowledges every so many bytes, fewer than its credit, is never waited for in vain.
+   * that a client that acknowledges in steps smaller than its credit is never waited for in vain.
    */
   take(): Uint8Array[] | undefined {
     const entry = this.entries[this.unsent];
@@ -193,7 +194,7 @@ export class Outbox {
     return entry.pieces;
   }
 
-  /** Its words as of now; what is dropped later gets a notice of its own. */
+  /** Writes the final text of a notice before it is sent; messages dropped later get a notice of their own. */
   private count(entry: Entry): void {
     this.kept -= entry.bytes;
     this.write(entry);

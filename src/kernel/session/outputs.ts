@@ -1,4 +1,7 @@
-/** What a cell prints, gathered into few messages, bounded in size, in one order with everything else it shows. */
+/**
+ * Output of a cell: text gathered into few messages, bounded in size, in one order with everything else that the cell
+ * shows.
+ */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import { clip, clipError, clipProgress } from './bounds.js';
@@ -8,13 +11,13 @@ export type StreamName = 'stdout' | 'stderr';
 
 export interface OutputLimits {
   flushMs: number;
-  /** Characters sent as they come; what follows goes to a file, its tail is sent when the cell ends. */
+  /** Characters that are sent as they come; the rest goes to a file, and its end is sent when the cell ends. */
   cap: number;
   tail: number;
   progressMs: number;
-  /** Bytes of that file. */
+  /** Most bytes of that file. */
   logBytes: number;
-  /** Errors shown that did not end the cell: those of timers and of promises that were not awaited. */
+  /** Errors shown that did not end the cell: from timers and from promises that were not awaited. */
   errors: number;
 }
 
@@ -30,19 +33,19 @@ export const OUTPUT_LIMITS: OutputLimits = {
 /** A terminal's "erase the line". */
 const ERASE = new RegExp(String.fromCharCode(27) + '\\[[012]?K', 'g');
 
-/** One line as a terminal shows it: text after "\r" writes over what stands there, `ESC[K` erases. */
+/** One line as a terminal shows it: text after "\r" overwrites the text before it, `ESC[K` erases. */
 export function overwrite(line: string): string {
   if (!line.includes('\r')) return line;
   let shown = '';
   for (const part of line.split('\r')) {
     const text = part.replace(ERASE, '');
-    // Before the text or behind it, erasing leaves the text alone.
+    // Erasing before or after the text leaves the text as it is.
     shown = text === part ? text + shown.slice(text.length) : text;
   }
   return shown;
 }
 
-/** Collapses finished lines of `text`. The unfinished last line is kept apart: it may still be written over. */
+/** Collapses finished lines of `text`. The unfinished last line is returned apart: it may still be overwritten. */
 export function collapse(text: string): { done: string; open: string } {
   const end = text.lastIndexOf('\n') + 1;
   const done = text.slice(0, end).replace(/\r+\n/g, '\n');
@@ -50,6 +53,7 @@ export function collapse(text: string): { done: string; open: string } {
   return { done: lines, open: text.slice(end) };
 }
 
+/** The outputs of one run of a cell, from its start until after its end. */
 export class CellOutputs {
   private name: StreamName = 'stdout';
   private pending = '';
@@ -68,7 +72,7 @@ export class CellOutputs {
 
   constructor(
     private readonly emit: (event: CellEvent) => void,
-    /** Where long output is kept whole. */
+    /** File that keeps long output whole. */
     private readonly logFile: string,
     private readonly limits: OutputLimits = OUTPUT_LIMITS,
   ) {}
@@ -84,7 +88,7 @@ export class CellOutputs {
 
   private schedule(): void {
     const now = Date.now();
-    // A timer that an interrupt killed is set again by the next write.
+    // If an interrupt killed the timer, the next write sets it again.
     if (this.timer && now < this.due + 1000) return;
     clearTimeout(this.timer);
     this.due = now + this.limits.flushMs;
@@ -94,13 +98,13 @@ export class CellOutputs {
     }, this.limits.flushMs);
   }
 
-  /** Sends what is pending. A line that is being written over waits, shown as progress, unless `all`. */
+  /** Sends pending text. A line that is being overwritten waits, shown as progress, unless `all`. */
   flush(all: boolean): void {
     if (this.pending === '') return;
     const { done, open } = collapse(this.pending);
     const line = overwrite(open);
     const hold = !all && open.includes('\r') && line.length < this.limits.tail;
-    // Only what the line shows now is kept, and where the next character goes.
+    // Only what the line shows now is kept, and the place where the next character goes.
     this.pending = hold ? `\r${line}${open.endsWith('\r') ? '\r' : ''}` : '';
     this.send(hold ? done : done + line);
     const label = hold ? clip(line.trim(), 200) : '';
@@ -154,7 +158,7 @@ export class CellOutputs {
     this.emit({ kind: 'stream', name: 'stderr', text: `\n[${text}]\n` });
   }
 
-  /** At most four times a second; the newest state always arrives. `null` clears at once. */
+  /** Sends progress at most four times a second; the newest state always arrives. `null` clears at once. */
   setProgress(progress: Progress | null): void {
     this.progress = progress;
     if (progress === null) {
@@ -181,7 +185,7 @@ export class CellOutputs {
     this.emit({ kind: 'progress', progress: clipProgress(this.progress) });
   }
 
-  /** Everything else that a cell shows goes through here, so that it follows the text printed before it. */
+  /** Everything else that a cell shows goes through here, so that it comes after the text printed before it. */
   show(event: CellEvent): void {
     this.flush(true);
     if (event.kind !== 'error') return this.emit(event);
@@ -189,7 +193,10 @@ export class CellOutputs {
     this.emit(clipError(event));
   }
 
-  /** The error that ends the cell is always shown. Of others, which a timer can throw without end, so many. */
+  /**
+   * Whether an error is one too many. The error that ends the cell is always shown; of others, which a timer can throw
+   * without end, only a limited number.
+   */
   private isFlood(late: boolean): boolean {
     if (this.finished && !late) return false;
     const { errors } = this.limits;
@@ -198,7 +205,7 @@ export class CellOutputs {
     return this.strayErrors > errors;
   }
 
-  /** The cell has ended: the rest is sent and progress cleared. Later output still goes through write(). */
+  /** Called when the cell has ended: sends the rest and clears progress. Later output still goes through write(). */
   finish(): void {
     this.flush(true);
     this.setProgress(null);

@@ -1,9 +1,12 @@
-/** What the session changes in the process while it lives. Each function returns how to undo it. */
+/** Changes that the session makes to the process while it lives. Each function returns how to undo it. */
 import type { StreamName } from './outputs.js';
 
 type Write = typeof process.stdout.write;
 
-/** Text written to process.stdout and stderr (console included) goes to `take` first; what it refuses passes through. */
+/**
+ * Text written to process.stdout and stderr (console included) goes to `take` first; text for which it returns false is
+ * written as usual.
+ */
 export function catchStreams(take: (name: StreamName, text: string) => boolean): () => void {
   const undo = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
@@ -31,8 +34,8 @@ export function catchStreams(take: (name: StreamName, text: string) => boolean):
 }
 
 /**
- * Each timer is recorded with the cell that made it. Those of a stopped cell no longer fire, so that a loop over timers ends
- * with its cell. The session's own timers come from node:timers and are not touched.
+ * Records each timer with the cell that made it. Timers of a stopped cell no longer fire, so that a loop over timers
+ * ends with its cell. The session's own timers come from node:timers and are not affected.
  */
 export function ownTimers<Owner>(hooks: {
   owner: () => Owner | undefined;
@@ -51,7 +54,7 @@ export function ownTimers<Owner>(hooks: {
       };
       return Reflect.apply(original, globalThis, [guarded, ...rest]);
     };
-    // util.promisify(setTimeout) finds its promise form by a symbol.
+    // util.promisify(setTimeout) finds its promise form by a symbol property.
     Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
     const property = { writable: true, configurable: true, enumerable: true };
     Object.defineProperty(globalThis, name, { ...property, value: replacement });
@@ -64,7 +67,7 @@ const exit = process.exit.bind(process);
 
 /**
  * Ends the process with this code and no other. Exit hooks run first, those of libraries included: one that throws,
- * exits by itself or sets another code changes nothing.
+ * exits by itself or sets another code has no effect.
  */
 export function exitProcess(code: number): never {
   process.exit = (() => {
@@ -74,7 +77,7 @@ export function exitProcess(code: number): never {
     try {
       Reflect.apply(hook, process, [code]);
     } catch {
-      // The process ends all the same, and no client is left to report it to.
+      // The process ends anyway, and no client is left to report the error to.
     }
   }
   process.removeAllListeners('exit');

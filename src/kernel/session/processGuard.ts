@@ -1,32 +1,32 @@
 /**
  * The session alone decides what an uncaught error does to the process, whatever listeners libraries add to `process`.
  *
- * Libraries add listeners that throw again (tfjs-wasm's generated code), handlers that end the process at Ctrl-C, capture
- * callbacks. So the session does not listen beside them: it takes Node's `process.emit` for errors into its own hands.
- * Listeners that the code of cells adds belong to the user: they are called, and left. Those of libraries are taken away
- * when they have been added, and once more when a cell ends.
+ * Libraries add listeners that throw again (tfjs-wasm's generated code), handlers that end the process at Ctrl-C,
+ * capture callbacks. So the session does not add one more listener: it replaces Node's `process.emit` for errors.
+ * Listeners that the code of cells adds belong to the user: they are called and stay. Those of libraries are removed
+ * after they were added, and once more when a cell ends.
  */
 import { fileURLToPath } from 'node:url';
 
 type Listener = (...values: unknown[]) => unknown;
 
-/** Events whose listeners decide over the life of the process. */
+/** Events whose listeners can end the process or keep it alive. */
 const ERRORS = ['uncaughtException', 'unhandledRejection', 'uncaughtExceptionMonitor'] as const;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGBREAK'] as const;
 const GUARDED: readonly string[] = [...ERRORS, ...SIGNALS];
 type ErrorEvent = (typeof ERRORS)[number];
 
 export interface GuardOptions {
-  /** An uncaught error that no listener of a cell takes. */
+  /** Reports an uncaught error that no listener of a cell handles. */
   report: (error: unknown) => void;
-  /** Files whose code is the user's: cells, and what lies in the notebook's folder. */
+  /** Whether a file holds user code: a cell, or a file in the notebook's folder. */
   isUserFile: (file: string) => boolean;
-  /** For the kernel's log. */
+  /** Writes to the kernel's log. */
   log: (text: string) => void;
 }
 
 export interface ProcessGuard {
-  /** Takes away what libraries have hung on `process` meanwhile. */
+  /** Removes listeners that libraries have added to `process` in the meantime. */
   sweep(): void;
   undo(): void;
 }
@@ -44,7 +44,7 @@ function callers(): Frame[] {
     Error.stackTraceLimit = 30;
     Error.prepareStackTrace = (_, sites) =>
       sites.map((site) => ({ file: site.getFileName() ?? '', name: site.getFunctionName() ?? '' }));
-    // What prepareStackTrace returns is the stack.
+    // The value that prepareStackTrace returns becomes the stack.
     return new Error().stack as unknown as Frame[];
   } finally {
     Error.prepareStackTrace = prepareStackTrace;
@@ -54,7 +54,7 @@ function callers(): Frame[] {
 
 const asPath = (file: string): string => (file.startsWith('file:') ? fileURLToPath(file) : file);
 
-/** The file that called process.on(): what stands behind Node's adding of a listener on the stack. */
+/** The file that called process.on(): the frame behind Node's own frames that add a listener. */
 function addedBy(): string {
   const frames = callers();
   const adding = frames.findIndex(({ file, name }) => file === 'node:events' && name.endsWith('addListener'));
@@ -62,7 +62,7 @@ function addedBy(): string {
   return asPath(caller?.file ?? '');
 }
 
-/** The file that called a function of this one. */
+/** The file that called a function of this file. */
 function calledBy(): string {
   const [{ file: own }, ...frames] = callers();
   return asPath(frames.find(({ file }) => file !== own)?.file ?? own);
@@ -102,7 +102,7 @@ class Guard implements ProcessGuard {
     throw new Error('process.exit() would end the kernel and its variables: use Restart Kernel instead');
   }) as typeof process.exit;
 
-  /** A callback here goes before every listener: it may be the user's, never a library's. */
+  /** A capture callback runs before every listener: it may be the user's, never a library's. */
   private readonly capture = ((callback: ((error: Error) => void) | null): void => {
     const caller = calledBy();
     if (callback === null || this.options.isUserFile(caller)) this.before.capture(callback);
@@ -115,7 +115,7 @@ class Guard implements ProcessGuard {
     if (this.options.isUserFile(file) || file.startsWith('node:')) this.users.get(event)?.add(listener);
     else {
       this.sources.set(listener, file);
-      // It is there only after this event.
+      // The listener is only registered after this event.
       if (!this.sweeping) queueMicrotask(() => this.sweep());
       this.sweeping = true;
     }
@@ -126,7 +126,7 @@ class Guard implements ProcessGuard {
       process.prependListener('newListener' as never, this.added as never);
   }
 
-  /** Listeners of the user's own, as they stand: `once` removes itself when called. */
+  /** The user's own listeners in their raw form, so that those added by `once` remove themselves when called. */
   private usersOf(event: string): Listener[] {
     const users = this.users.get(event);
     return (process.rawListeners(event as NodeJS.Signals) as Array<Listener & { listener?: Listener }>).filter((raw) =>
@@ -139,7 +139,7 @@ class Guard implements ProcessGuard {
     let listeners = this.usersOf(event);
     let given = values;
     if (event === 'unhandledRejection' && listeners.length === 0) {
-      // As in Node: a rejection without listeners of its own is an uncaught exception.
+      // As in Node, a rejection without listeners of its own is an uncaught exception.
       listeners = this.usersOf('uncaughtException');
       given = [error, 'unhandledRejection'];
     }
@@ -177,7 +177,7 @@ class Guard implements ProcessGuard {
   undo(): void {
     this.closed = true;
     process.off('newListener' as never, this.added as never);
-    // Another session of this process, or a library that put its own around ours, may have come later.
+    // Another session of this process, or a library that wrapped ours, may have replaced it since.
     if (process.emit === this.replacement) process.emit = this.before.emit;
     if (process.exit === this.refuseExit) process.exit = this.before.exit;
     if (process.setUncaughtExceptionCaptureCallback === this.capture)
@@ -185,7 +185,9 @@ class Guard implements ProcessGuard {
   }
 }
 
-/** Uncaught errors are reported and the process goes on; neither a cell nor a library can end it. */
+/**
+ * Guards the process: uncaught errors are reported and the process goes on; neither a cell nor a library can end it.
+ */
 export function guardProcess(options: GuardOptions): ProcessGuard {
   return new Guard(options);
 }

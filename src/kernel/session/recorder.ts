@@ -1,4 +1,4 @@
-/** A cell's events as the outputs that its notebook keeps. Pure. */
+/** Records a cell's events as the outputs that its notebook keeps. Pure. */
 import { MIME } from '../../protocol/mime.js';
 import type { CellEvent, OutputItemMessage, StackLine } from '../../protocol/kernel.js';
 import type { CellExecution, CellOutput, OutputItem } from '../../protocol/notebook.js';
@@ -16,17 +16,18 @@ export function stackLineText(line: StackLine, cellNumber: CellNumber): string {
   return line.fn ? `at ${line.fn} (${place})` : `at ${place}`;
 }
 
+/** An item as notebook files hold it: binary contents as base64, text in lines. */
 export function toItem(message: OutputItemMessage, buffers: readonly Uint8Array[]): OutputItem {
   const { mime, text, json, buffer } = message;
   if (buffer !== undefined) return { mime, base64: Buffer.from(buffers[buffer]).toString('base64') };
   return text === undefined ? { mime, json } : { mime, text: splitLines(text) };
 }
 
-/** Bytes and outputs that an executed notebook keeps: it is one text, and the longest text of V8 is about 512 MB. */
+/** Bytes of outputs that an executed notebook keeps: it is one text, and the longest string of V8 is about 512 MB. */
 export const KEPT_BYTES = 256 * 2 ** 20;
 const KEPT_OUTPUTS = 20_000;
 
-/** What is left of a notebook's room for outputs, shared by its cells. */
+/** The remaining room for outputs in a notebook, shared by its cells. */
 export class OutputBudget {
   private bytes = 0;
   private outputs = 0;
@@ -36,7 +37,7 @@ export class OutputBudget {
     readonly maxOutputs = KEPT_OUTPUTS,
   ) {}
 
-  /** Takes room, or says that there is none. */
+  /** Takes room; false where there is not enough. */
   take(bytes: number): boolean {
     if (this.bytes + bytes > this.maxBytes || this.outputs >= this.maxOutputs) return false;
     this.bytes += bytes;
@@ -60,7 +61,7 @@ const bytesOf = (output: CellOutput): number => output.items.reduce((sum, item) 
 export class CellRecorder {
   readonly outputs: CellOutput[] = [];
   execution: CellExecution = {};
-  /** The cell's first error: what it threw, or an uncaught one, which may come when it has ended. */
+  /** The cell's first error: the one it threw, or an uncaught one, which may come after it has ended. */
   error: ErrorReport | undefined;
   private readonly displays = new Map<string, { output: CellOutput; bytes: number }>();
   private isFull = false;
@@ -84,16 +85,16 @@ export class CellRecorder {
       case 'error': {
         const { name, message } = event;
         this.error ??= { name, message, stack: event.stack };
-        // No cell that ended well has an error.
+        // A cell with an error has not ended well.
         if (this.execution.status === 'ok') this.execution.status = 'error';
         const frames = event.stack.map((line) => `\n    ${stackLineText(line, this.cellNumber)}`).join('');
         const stack = `${name}: ${message}${frames}`;
-        // Always kept: it is short, and it is why the cell ended.
+        // Always kept: it is short, and it says why the cell ended.
         this.outputs.push({ items: [{ mime: MIME.error, json: { name, message, stack } }] });
         return;
       }
       case 'finished':
-        // No duration: it differs from run to run, and a notebook's differences should be those of its results.
+        // No duration: it differs from run to run, and a notebook should only differ where its results do.
         this.execution = { ...this.execution, status: event.status === 'ok' && this.error ? 'error' : event.status };
         return;
       case 'progress':
@@ -114,7 +115,7 @@ export class CellRecorder {
     const shown = displayId === undefined ? undefined : this.displays.get(displayId);
     if (shown) this.budget.release(shown.bytes);
     if (!this.budget.take(bytes)) {
-      // What it replaces was there before and stays.
+      // The output that it replaces was there before and stays.
       if (shown) this.budget.take(shown.bytes);
       return this.full();
     }
@@ -127,7 +128,7 @@ export class CellRecorder {
     this.outputs.push(output);
   }
 
-  /** One note where the first output is missing. */
+  /** Adds one note in place of the first missing output. */
   private full(): void {
     if (this.isFull) return;
     this.isFull = true;

@@ -1,4 +1,4 @@
-/** A notebook as one HTML file that works without a network, the bundles that it shows inside. */
+/** Writes a notebook as one HTML file that works without a network and contains the bundles that the notebook shows. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,7 +21,7 @@ import { safeJoin, writeFileAtomic } from '../io/files.js';
 
 const compress = promisify(gzip);
 
-/** The page's program, beside the kernel's bundle or in the checkout. */
+/** The page's script, beside the kernel's bundle or in the checkout. */
 function reportScript(): string {
   const here = path.dirname(fileURLToPath(import.meta.url));
   const candidates = ['../webviews/report.js', '../../../dist/webviews/report.js'].map((file) => path.join(here, file));
@@ -38,22 +38,22 @@ export function bundlesOf(notebook: NotebookFile, mime: string): BundleRef[] {
   return [...new Map(valid.map((ref) => [ref.id, ref])).values()];
 }
 
-/** A file of a bundle's folder. A link must not lead out of the notebook's folder either. */
+/** Path of a file in a bundle's folder. @throws Error where a link leads out of the notebook's folder */
 function inside(notebookFolder: string, folder: string, file: string): string {
   const real = fs.realpathSync(path.join(safeJoin(notebookFolder, folder), file));
   safeJoin(fs.realpathSync(notebookFolder), path.relative(fs.realpathSync(notebookFolder), real));
   return real;
 }
 
-/** Where a file of a bundle really lies. @throws Error when that is outside the notebook's folder, or no regular file. */
+/** The real path of a file of a bundle. @throws Error when it is outside the notebook's folder or no regular file */
 export function bundlePlace(notebookFolder: string, folder: string, file: string): string {
   const real = inside(notebookFolder, folder, file);
-  // Reading a pipe would wait for a writer for ever.
+  // Reading a pipe would wait for ever for a writer.
   if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file; it is not put into the page`);
   return real;
 }
 
-/** The meta of a bundle, checked for its size first. */
+/** The meta of a bundle, read after its size was checked. */
 export function bundleMeta(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): BundleMeta {
   const place = bundlePlace(notebookFolder, bundle.path, manifest.meta);
   const { size } = fs.statSync(place);
@@ -88,7 +88,7 @@ function titleOf(notebook: NotebookFile, fallback: string): string {
 /**
  * Writes the report of a notebook from its saved outputs; nothing is run.
  * @param notebookFolder folder that the bundles' paths start from; no file outside it is read.
- * @returns what could not be put in, in words: the page shows a picture instead of such a map or graph.
+ * @returns messages on what could not be included: the page shows a picture instead of such a map or graph.
  */
 export async function writeReport(notebook: NotebookFile, notebookFolder: string, outFile: string): Promise<string[]> {
   const problems: string[] = [];

@@ -1,4 +1,4 @@
-/** A notebook run headless: every code cell in order, the executed notebook written as it goes. */
+/** Runs a notebook headless: every code cell in order; the executed notebook is written after each cell. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers';
@@ -20,28 +20,28 @@ import { cellTitle, type CellShown } from './terminal.js';
 
 export interface RunOptions {
   notebook: NotebookFile;
-  /** Where it was read: paths in cells start from its folder. */
+  /** File that the notebook was read from: paths in cells are relative to its folder. */
   notebookFile: string;
-  /** Executed notebook; maps lie beside it. Absent: outputs are not kept. */
+  /** File for the executed notebook; bundles are written beside it. Absent: outputs are not kept. */
   out?: string;
-  /** Where results that took work are kept, default `.fgnb` beside the notebook. */
+  /** Folder for results that took work, default `.fgnb` beside the notebook. */
   artifactFolder?: string;
-  /** Go on behind a cell that failed. */
+  /** Whether to go on after a cell that failed. */
   keepGoing?: boolean;
-  /** Aborted when the run is to end: no further cell begins. The running one is stopped by Session.interrupt(). */
+  /** Aborted to end the run: no further cell begins. Session.interrupt() stops the running one. */
   stop?: AbortSignal;
   params: JsonObject;
   createGlobals: (context: SessionContext) => Promise<Record<string, unknown>>;
   onCell: (cell: CellShown) => void;
   onProgress: (progress: Progress | null) => void;
   onCellEnd: (result: CellOutcome) => void;
-  /** The session is there: interrupts may come. */
+  /** Called when the session exists and can be interrupted. */
   onSession?: (session: Session) => void;
-  /** Something that does not end the run, in words. */
+  /** Told of problems that do not end the run. */
   onProblem?: (text: string) => void;
 }
 
-/** How long the calls of a stopped cell have to save what they have. Batch systems kill after 30 s. */
+/** Milliseconds for the calls of a stopped cell to save their state. Batch systems kill after 30 s. */
 const SAVE_PATIENCE_MS = 20_000;
 
 export interface CellOutcome {
@@ -52,20 +52,20 @@ export interface CellOutcome {
   status: CellStatus;
   ms: number;
   error?: ErrorReport;
-  /** Error with its place and the line of source, as shown. */
+  /** The error with its place and the line of source, as shown. */
   errorText?: string;
 }
 
 export interface RunResult {
   status: CellStatus;
   notebook: NotebookFile;
-  /** Folder that the outputs' paths start from. */
+  /** Folder that the outputs' paths are relative to. */
   outputFolder: string;
   cells: CellOutcome[];
   keyFigures: Array<[name: string, value: string]>;
 }
 
-/** `k=v` with v as JSON where it is JSON, else as text. */
+/** Parses `k=v`: v as JSON where it is valid JSON, else as text. */
 export function parseParams(given: readonly string[]): JsonObject {
   return Object.fromEntries(
     given.map((each) => {
@@ -81,7 +81,10 @@ export function parseParams(given: readonly string[]): JsonObject {
   );
 }
 
-/** How long what cells have left running (timers, requests, programs) may take after the last cell: its errors count. */
+/**
+ * Milliseconds after the last cell for work that cells left running (timers, requests, programs): its errors still
+ * count.
+ */
 const LEFT_MS = 2000;
 
 const activeResources = (): number => process.getActiveResourcesInfo().length;
@@ -108,7 +111,7 @@ function errorText(error: ErrorReport, cells: readonly NotebookCell[]): string {
   return [...lines, ...error.stack.map((line) => `    ${stackLineText(line, numberOf)}`)].join('\n');
 }
 
-/** Writes the executed notebook as it goes; a write that fails is tried again behind the next cell. */
+/** Writes the executed notebook after each cell; a failed write is repeated after the next cell. */
 class NotebookWriter {
   constructor(
     private readonly file: string,
@@ -116,12 +119,12 @@ class NotebookWriter {
     private readonly onProblem: (text: string) => void,
   ) {}
 
-  /** After every cell: a run that is killed leaves what it had. */
+  /** Called after every cell, so that a killed run leaves the outputs it had. */
   async save(): Promise<void> {
     await this.write().catch((error: unknown) => this.onProblem(`${(error as Error).message}; the run goes on`));
   }
 
-  /** @throws Error in words when it cannot be written. */
+  /** @throws Error for the user when the notebook cannot be written */
   async write(): Promise<void> {
     try {
       await writeFileAtomic(this.file, serializeNotebook(this.notebook));
@@ -133,7 +136,7 @@ class NotebookWriter {
   }
 }
 
-/** The executed notebook: what each cell has shown, up to the end of the run. */
+/** The executed notebook: what each cell has shown, until the end of the run. */
 class Executed {
   private readonly recorders = new Map<string, CellRecorder>();
   private readonly kept = new OutputBudget();
@@ -149,7 +152,10 @@ class Executed {
     this.recorders.set(id, new CellRecorder(numberOf, this.kept));
   }
 
-  /** By cell: what one that has ended still does, an error above all, is its own. */
+  /**
+   * Adds an event to the cell it belongs to: events that come after the cell has ended, errors above all, are its own
+   * too.
+   */
   add(cellId: string, event: CellEvent, buffers: Uint8Array[]): void {
     this.recorders.get(cellId)?.add(event, buffers);
   }
@@ -161,13 +167,13 @@ class Executed {
     }
   }
 
-  /** After every cell: a run that is killed leaves what it had. */
+  /** Called after every cell, so that a killed run leaves the outputs it had. */
   async save(): Promise<void> {
     this.apply();
     await this.writer?.save();
   }
 
-  /** @throws Error in words when it cannot be written. */
+  /** @throws Error for the user when the notebook cannot be written */
   async write(): Promise<void> {
     this.apply();
     await this.writer?.write();
@@ -182,11 +188,14 @@ class Executed {
   }
 }
 
-/** Cells that this kernel runs. Those of other languages, such as an imported notebook's, stay as they are, as in the editor. */
+/**
+ * Cells that this kernel runs. As in the editor, cells of other languages, such as those of an imported notebook, stay
+ * as they are.
+ */
 export const codeCellsOf = ({ cells }: NotebookFile): NotebookCell[] =>
   cells.filter((cell) => cell.kind === 'code' && cell.language === CELL_LANGUAGE);
 
-/** Says which languages were not run; text of no language ("raw") is not meant to be. */
+/** Reports which languages were not run; cells without a language ("raw") are not meant to run. */
 function tellOthers({ cells }: NotebookFile, onProblem: (text: string) => void): void {
   const others = cells.filter((cell) => cell.kind === 'code' && ![CELL_LANGUAGE, 'raw'].includes(cell.language));
   if (others.length === 0) return;
@@ -278,7 +287,7 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   }
   await executed.write();
   const cells = known.map((cell) => executed.outcome(cell));
-  // Errors of cells that had ended are reported at the end.
+  // Errors that came after their cell had ended are reported at the end.
   for (const [i, cell] of cells.entries()) if (cell.status !== known[i].status) options.onCellEnd(cell);
   return {
     status: statusOf(cells, notebook, options.stop),

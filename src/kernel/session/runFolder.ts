@@ -1,4 +1,6 @@
-/** The kernel's side of its run folder: nothing is read or made in a place that another user could have prepared. */
+/**
+ * The kernel's side of its run folder: it reads and writes nothing in a place that another user could have prepared.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { privacyProblem, type PlaceFacts, type PlaceKind } from '../../protocol/private.js';
@@ -10,12 +12,12 @@ function demand(place: string, facts: PlaceFacts, kind: PlaceKind): void {
   if (problem) throw new Error(`${problem}: the kernel does not start there`);
 }
 
-/** @throws Error in words when the folder is a link, another user's, or open to others. */
+/** @throws Error for the user when the folder is a link, belongs to another user, or is open to others */
 export function checkRunFolder(folder: string): void {
   demand(folder, fs.lstatSync(folder), 'folder');
 }
 
-/** The client's token. @throws Error in words when its file is not private, or holds no token. */
+/** The client's token. @throws Error for the user when its file is not private or holds no token */
 export function readToken(folder: string): string {
   const file = path.join(folder, 'token');
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants;
@@ -32,7 +34,7 @@ export function readToken(folder: string): string {
   }
 }
 
-/** Writes a file of the run folder: never into one that is there, renamed into place so that it is never half there. */
+/** Writes a file of the run folder: as a new file that is renamed into place, so that it is never half written. */
 export function writePrivate(file: string, text: string): void {
   const beside = `${file}.tmp`;
   fs.rmSync(beside, { force: true });
@@ -40,7 +42,7 @@ export function writePrivate(file: string, text: string): void {
   fs.renameSync(beside, file);
 }
 
-/** Process number in a kernel's record; undefined where there is no record. */
+/** Process id in a kernel's record; undefined where there is no record. */
 export function recordedPid(file: string): number | undefined {
   try {
     return (JSON.parse(fs.readFileSync(file, 'utf8')) as { pid?: number } | null)?.pid;

@@ -1,11 +1,11 @@
-/** The names that cells share: properties of the global object, declared before a cell runs and assigned as it goes. */
+/** Names that cells share: properties of the global object, declared before a cell runs and assigned as it goes. */
 
 type Bag = Record<string, unknown>;
 
 export class SessionScope {
-  /** Names of the runtime. A cell that declares one of them gets a name of its own, so libraries keep theirs. */
+  /** Names of the runtime. A cell that declares one of them gets a separate variable, so libraries keep theirs. */
   readonly reserved: ReadonlySet<string>;
-  /** Own names for reserved ones; cells see it through `with`. */
+  /** The separate variables for reserved names; cells see them through `with`. */
   readonly shadows: Bag = Object.create(null) as Bag;
   private readonly declared = new Set<string>();
 
@@ -21,7 +21,7 @@ export class SessionScope {
   names(): string[] {
     return [...this.declared].filter((name) => {
       const property = Object.getOwnPropertyDescriptor(this.home(name), name);
-      // The compiler's helpers begin with two underscores.
+      // Names of the compiler's helpers begin with two underscores.
       return property !== undefined && 'value' in property && !name.startsWith('__');
     });
   }
@@ -31,7 +31,7 @@ export class SessionScope {
     return Object.getOwnPropertyDescriptor(this.home(name), name)?.value;
   }
 
-  /** Defines a name from outside, such as `fg` and `params`. */
+  /** Defines a name for cells, such as `fg` and `params`. */
   set(name: string, value: unknown): void {
     Object.defineProperty(this.globals, name, { value, writable: true, configurable: true, enumerable: false });
   }
@@ -40,7 +40,7 @@ export class SessionScope {
    * Makes names assignable from strict code. A name without a value yet throws when read, as in JavaScript; names of
    * earlier cells keep their values until the cell reaches the declaration.
    * @param early names that are undefined from the start (`var`).
-   * @returns call it when the cell has ended: names that it never reached are undeclared again.
+   * @returns a function to call when the cell has ended: it undeclares names that the cell never reached.
    */
   declare(names: readonly string[], early: readonly string[] = []): () => void {
     const fresh = names.filter((name) => !Object.hasOwn(this.home(name), name));
@@ -56,8 +56,9 @@ export class SessionScope {
   }
 
   /**
-   * What `export … from` gives later cells.
-   * @param names pairs of the module's name and the cell's; default all but `default`. Absent ones are types.
+   * Defines what `export … from` gives later cells.
+   * @param names pairs of the module's name and the cell's; default all but `default`. Names that the module lacks are
+   *   types and are left out.
    */
   adopt(from: Readonly<Record<string, unknown>>, names?: ReadonlyArray<readonly [string, string]>): void {
     const own = from.default as Bag | null | undefined;
@@ -88,7 +89,7 @@ export class SessionScope {
     });
   }
 
-  /** The value that `var name;` keeps. */
+  /** The value that `var name;` leaves as it is. */
   keep(name: string): unknown {
     return this.value(name);
   }

@@ -1,6 +1,6 @@
 /**
- * One notebook's session: runs cells in order, keeps their names, sends what they show. It knows no socket and no
- * thread: its owner gives a sink and calls interrupt().
+ * One notebook's session: runs cells in order, keeps their names, and sends what they show. It knows neither sockets
+ * nor threads: its owner gives it a sink and calls interrupt().
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -38,26 +38,26 @@ import { loadTypeScript } from './stripTypes.js';
 
 export type CellStatus = 'ok' | 'error' | 'interrupted';
 
-/** Receives everything that the session has to tell. */
+/** Receives everything that the session sends. */
 export interface SessionSink {
   cell(execution: string, cellId: string, event: CellEvent, buffers: Uint8Array[]): void;
   state(state: Extract<KernelMessage, { type: 'state' }>['state']): void;
   keyFigure?(name: string, value: string): void;
-  /** An error outside any cell, or text for the kernel's log. */
+  /** Takes an error outside any cell, or text for the kernel's log. */
   log?(text: string): void;
 }
 
 export interface SessionOptions {
   notebookFolder: string;
-  /** Path or URI of the notebook, whose name records of results carry; default the folder's name. */
+  /** Path or URI of the notebook; its name goes into the records of results. Default: the folder's name. */
   notebook?: string;
   artifactFolder: string;
   /** Where the notebook is saved, default `notebookFolder`. */
   outputFolder?: string;
   sink: SessionSink;
-  /** Makes what every cell sees: `fg`, `tf` and others by name. Called once, before the first cell. */
+  /** Makes the globals that every cell sees, by name: `fg`, `tf` and others. Called once, before the first cell. */
   createGlobals?: (context: SessionContext) => Promise<Record<string, unknown>>;
-  /** Where output beyond a cell's cap is kept, default `<artifactFolder>/logs`. */
+  /** Folder for output beyond a cell's limit, default `<artifactFolder>/logs`. */
   logFolder?: string;
 }
 
@@ -79,12 +79,12 @@ interface Queued {
   resolve: (result: CellResult) => void;
 }
 
-/** How long the calls of an interrupted cell have to see their signal and clean up. */
+/** Milliseconds for the calls of an interrupted cell to see their signal and clean up. */
 const STOP_TIMERS_MS = 2000;
 
 const OWN_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 
-/** The name of a notebook's file, of a path or a URI. */
+/** The file name of a notebook's path or URI. */
 function notebookName(notebook = ''): string {
   const name = path.posix.basename(notebook.replaceAll('\\', '/'));
   try {
@@ -143,7 +143,7 @@ export class Session implements SessionContext {
     this.undo.push(
       catchStreams((name, text) => this.write(name, text)),
       ownTimers<CellRun>({
-        // The kernel's start is no cell's, and its timers fire though the cell that waits for it was stopped.
+        // Starting the kernel belongs to no cell: its timers fire even when the cell that waits for it was stopped.
         owner: () => (this.starting ? undefined : this.owner),
         run: (run, work) => (run === this.current ? work() : this.runs.runTurn(run, work)),
         isStopped: (run) => run.stoppedAt !== undefined && Date.now() > run.stoppedAt + STOP_TIMERS_MS,
@@ -166,7 +166,7 @@ export class Session implements SessionContext {
     return this.current?.request.execution;
   }
 
-  /** Defines a name that cells see. */
+  /** Defines a name for cells. */
   define(name: string, value: unknown): void {
     this.scope.set(name, value);
   }
@@ -180,20 +180,20 @@ export class Session implements SessionContext {
     });
   }
 
-  /** Asks a live view, behind the cells that run or wait. @throws Error in words, or LIVE_SUPERSEDED. */
+  /** Calls a live view after the cells that run or wait. @throws Error for the user, or LIVE_SUPERSEDED */
   liveCall(call: LiveCall): Promise<Json> {
     const answer = this.liveViews.call(call);
     this.next();
     return answer;
   }
 
-  /** A cell that was asked for before an interrupt and arrived after it: it ends without having run. */
+  /** Ends a cell without running it, when its request was sent before an interrupt and arrived after it. */
   refuse({ execution, cellId }: CellRequest): void {
     this.sink.cell(execution, cellId, { kind: 'finished', status: 'interrupted', ms: 0 }, []);
   }
 
   /**
-   * Begins what comes next, unless something runs. No promise leads from one cell to the next: a termination may drop
+   * Begins the next cell or call, unless one runs. No promise leads from one cell to the next: a termination may drop
    * any continuation, and the session must go on.
    */
   private next(): void {
@@ -205,7 +205,7 @@ export class Session implements SessionContext {
     if (this.liveViews.hasWork) this.liveViews.runNext(() => this.next());
   }
 
-  /** Cells behind one that failed or was stopped do not run. */
+  /** Ends waiting cells without running them, after one that failed or was stopped. */
   private dropQueue(): void {
     for (const { request, resolve } of this.queue.splice(0)) {
       this.refuse(request);
@@ -228,7 +228,7 @@ export class Session implements SessionContext {
     );
   }
 
-  /** Ends a cell once, whole, and begins the next; what its code still does later is not waited for. */
+  /** Ends a cell once and completely, and begins the next; later actions of its code are not waited for. */
   private end(run: CellRun, failure?: { thrown: unknown }): void {
     nativeCall(() => {
       if (run !== this.current) return;
@@ -261,7 +261,7 @@ export class Session implements SessionContext {
     const { cellId, source } = run.request;
     const name = cellScriptName(cellId, run.order);
     const goOn = (): void => {
-      // Starting up and compiling go on behind an interrupt; the cell does not.
+      // Starting up and compiling go on after an interrupt; the cell does not.
       if (run !== this.current) throw new InterruptedError();
     };
     await this.ready();
@@ -285,7 +285,7 @@ export class Session implements SessionContext {
     if (items.length > 0) this.show(run, items, { result: true });
   }
 
-  /** What rewritten syntax calls. */
+  /** Helpers that rewritten syntax calls. */
   private helpers(): Disposer & Record<string, unknown> {
     return {
       shadows: this.scope.shadows,
@@ -303,9 +303,10 @@ export class Session implements SessionContext {
     };
   }
 
-  /** Makes the globals once; a failure is thrown in the cell that needed them, and tried again in the next. */
+  /** Makes the globals once; a failure is thrown in the cell that needed them, and the next cell tries again. */
   private ready(): Promise<void> {
-    // An interrupt ends the cell that waits for them, not their making: the next cell waits for the same.
+    // An interrupt ends the cell that waits for the globals, not their making: the next cell waits for the same
+    // promise.
     this.globals ??= protectedSection(() => this.makeGlobals()).catch((error: unknown) => {
       this.globals = undefined;
       throw error;
@@ -331,18 +332,18 @@ export class Session implements SessionContext {
   private provided(specifier: string): ModuleNamespace | undefined {
     if (specifier === 'fg') return this.facade;
     const isTensors = specifier === '@tensorflow/tfjs' || specifier === '@tensorflow/tfjs-core';
-    // Cells and the kernel must use one copy, or their tensors do not mix.
+    // Cells and the kernel must use one copy, since tensors of two copies do not mix.
     return isTensors ? this.tensors : undefined;
   }
 
-  /** Stops the running cell and drops those that wait. Safe at any time. */
+  /** Stops the running cell and drops the waiting ones. Safe at any time. */
   interrupt(): void {
     const aborts = nativeCall(() => this.stop());
-    // Listeners may be the user's code, and may have to be stopped themselves.
+    // Listeners may be user code, and may have to be stopped themselves.
     for (const each of aborts) each.abort();
   }
 
-  /** Ends what runs, and what it owned; none of it waits for the code that was stopped. */
+  /** Ends the running cell and its work without waiting for the code that was stopped. */
   private stop(): AbortController[] {
     const run = this.current;
     const owner = run ?? this.liveViews.active;
@@ -367,14 +368,14 @@ export class Session implements SessionContext {
     run.outputs.show({ kind: 'display', items: messages.items, ...how });
   }
 
-  /** Text that code printed: true when a cell took it. */
+  /** Takes text that code printed; true when it belongs to a cell. */
   private write(name: StreamName, text: string): boolean {
     const run = this.owner ?? this.last;
     run?.outputs.write(name, this.mapper.readable(text));
     return run !== undefined;
   }
 
-  /** Values of the names that cells declared, without calling any getter. */
+  /** The values of names that cells declared; getters are not called. */
   variables(): VariableInfo[] {
     return this.scope.names().map((name) => describeVariable(name, this.scope.value(name)));
   }
@@ -383,20 +384,23 @@ export class Session implements SessionContext {
     return this.scope.value(name) ?? Object.getOwnPropertyDescriptor(globalThis, name)?.value;
   }
 
-  /** Property names of an expression such as `map.pairs`, for completion; of no expression, the names that cells see. */
+  /**
+   * Property names of an expression such as `map.pairs`, for completion; for an empty expression, the names that cells
+   * see.
+   */
   async complete(expression: string): Promise<string[]> {
     await this.ready();
     if (expression !== '') return propertyNames(expression, (name) => this.lookup(name));
     return [...this.scope.names(), ...Object.getOwnPropertyNames(globalThis)];
   }
 
-  /** What an expression such as `fg.sae.train` means, in words; undefined when nothing is known of it. */
+  /** A description of an expression such as `fg.sae.train`; undefined where it is unknown. */
   async inspect(expression: string): Promise<string | undefined> {
     await this.ready();
     return describeExpression(expression, (name) => this.lookup(name));
   }
 
-  // SessionContext: what the facade uses. Calls after the cell's end still find the cell they came from.
+  // SessionContext, which the facade uses. Calls after the cell's end still find the cell they came from.
 
   private get owner(): CellRun | undefined {
     return this.runs.current() ?? this.current;
@@ -441,7 +445,7 @@ export class Session implements SessionContext {
     this.sink.keyFigure?.(name, value);
   }
 
-  /** Gives the process back as it was. Must be called before the process exits. */
+  /** Restores the process to its earlier state. Must be called before the process exits. */
   close(): void {
     for (const undo of this.undo.splice(0)) undo();
     setWorkOwner(() => undefined);

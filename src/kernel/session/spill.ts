@@ -1,4 +1,7 @@
-/** The file that keeps a cell's long output whole, as far as the disk and the limit go. A failing write never throws. */
+/**
+ * The file that keeps a cell's long output, up to the limit and as far as the disk has room. A failing write never
+ * throws.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { sizeText } from './bounds.js';
@@ -7,7 +10,7 @@ export class SpillFile {
   private descriptor = -1;
   private bytes = 0;
 
-  /** @param limit bytes that the file may have. */
+  /** @param limit most bytes of the file */
   constructor(
     readonly file: string,
     private readonly limit: number,
@@ -17,7 +20,9 @@ export class SpillFile {
     return this.descriptor >= 0;
   }
 
-  /** Opens the file, empty unless `append`. Undefined when it is open, else the reason in words. A link is not followed. */
+  /**
+   * Opens the file, empty unless `append`; links are not followed. Returns undefined, or why it could not be opened.
+   */
   open(append: boolean): string | undefined {
     const { O_WRONLY, O_CREAT, O_APPEND, O_TRUNC, O_NOFOLLOW = 0 } = fs.constants;
     try {
@@ -31,7 +36,10 @@ export class SpillFile {
     }
   }
 
-  /** Appends; undefined when all of it was written. Else the file is closed as it is, and the reason is given in words. */
+  /**
+   * Appends text. Returns undefined when all of it was written; else it closes the file as it is and returns the
+   * reason.
+   */
   write(text: string): string | undefined {
     if (this.descriptor < 0) return undefined;
     const data = Buffer.from(text);
@@ -48,7 +56,7 @@ export class SpillFile {
     return reason;
   }
 
-  /** What the system kept back until now and cannot write is a reason too. */
+  /** Closes the file. Returns the reason if the system cannot write data that it had buffered. */
   close(): string | undefined {
     const { descriptor } = this;
     this.descriptor = -1;

@@ -1,4 +1,7 @@
-/** TypeScript to JavaScript at the same positions. `typescript` is 9 MB, so it is loaded at the first cell. */
+/**
+ * Strips types: TypeScript to JavaScript at the same positions. `typescript` is 9 MB, so it is loaded at the first
+ * cell.
+ */
 import { SourceMap } from 'node:module';
 import type ts from 'typescript';
 import { protectedSection } from '../compute/nativeCall.js';
@@ -7,7 +10,7 @@ import { placeAt, SourceSyntaxError, type Place } from './place.js';
 
 export interface Stripped {
   code: string;
-  /** From a place in `code` to the place in the TypeScript; absent when positions are the same. */
+  /** Maps a place in `code` to the place in the TypeScript; absent when positions are the same. */
   toSource?: (place: Place) => Place;
 }
 
@@ -34,7 +37,7 @@ function parse({ ts: typescript }: TypeScriptTools, source: string, name: string
     source,
     {
       languageVersion: typescript.ScriptTarget.ESNext,
-      // A cell without imports is a module too: top-level await is an operator in it, never a name.
+      // A cell without imports is a module too, so that `await` is an operator and never a name.
       setExternalModuleIndicator: (file) => {
         (file as { externalModuleIndicator?: unknown }).externalModuleIndicator = true;
       },
@@ -46,10 +49,11 @@ function parse({ ts: typescript }: TypeScriptTools, source: string, name: string
 
 /**
  * Place lookup in a version 3 source map.
- * @param everyCharacter the map has every kept character, so what it lacks was inserted and belongs to what follows.
+ * @param everyCharacter whether the map has every kept character, so that a character it lacks was inserted and belongs
+ *   to what follows
  */
 export function placeMapper(map: unknown, everyCharacter = false): (place: Place) => Place {
-  // The payload is decoded when the first error asks for a place.
+  // The map is decoded when an error first asks for a place.
   let decoded: SourceMap | undefined;
   return ({ line, column }) => {
     decoded ??= new SourceMap(map as ConstructorParameters<typeof SourceMap>[0]);
@@ -68,17 +72,17 @@ export function placeMapper(map: unknown, everyCharacter = false): (place: Place
 }
 
 interface TranspileOptions {
-  /** CommonJS for files that cells import, ES modules for cells. */
+  /** Whether to write CommonJS, for files that cells import; ES modules are for cells. */
   commonJs?: boolean;
 }
 
-/** Names that a local file's wrapper gives: `import.meta`, and the `require` of the file's own text. */
+/** Names that a local file's wrapper defines: `import.meta`, and the `require` of the file's own text. */
 export const IMPORT_META = '__importMeta';
 export const REQUIRE = '__require';
 
 /**
- * The file's own `require`, which it may declare itself, is not the one that the compiler puts for `import`: that one
- * gives ES modules.
+ * Renames `import.meta`, and the file's own `require`, which it may declare itself: the one that the compiler writes
+ * for `import` gives ES modules.
  */
 function ownNames(typescript: typeof ts): ts.TransformerFactory<ts.SourceFile> {
   return (context) => {
@@ -102,7 +106,9 @@ function ownNames(typescript: typeof ts): ts.TransformerFactory<ts.SourceFile> {
   };
 }
 
-/** `import x = require('m')` as `const x = module.require('m')`, which no declaration of the file hides. */
+/**
+ * Rewrites `import x = require('m')` to `const x = module.require('m')`, which no declaration of the file can shadow.
+ */
 function importEquals(typescript: typeof ts, factory: ts.NodeFactory, node: ts.ImportEqualsDeclaration): ts.Node {
   const { moduleReference, modifiers, name } = node;
   if (node.isTypeOnly || !typescript.isExternalModuleReference(moduleReference)) return node;
@@ -114,8 +120,8 @@ function importEquals(typescript: typeof ts, factory: ts.NodeFactory, node: ts.I
 }
 
 /**
- * The compiler's own output, for what cannot be blanked out: enums, parameter properties, namespaces, decorators,
- * `accessor`, `using`.
+ * Compiles with the TypeScript compiler where types cannot just be blanked out: enums, parameter properties,
+ * namespaces, decorators, `accessor`, `using`.
  */
 export async function transpile(source: string, name: string, options: TranspileOptions = {}): Promise<Stripped> {
   const { ts: typescript } = await loadTypeScript();
@@ -128,7 +134,7 @@ export async function transpile(source: string, name: string, options: Transpile
       verbatimModuleSyntax: !options.commonJs,
       esModuleInterop: true,
       sourceMap: true,
-      // Standard decorators, as the editor checks them.
+      // Standard decorators, as the editor checks them, not the experimental ones.
       experimentalDecorators: false,
     },
     transformers: options.commonJs ? { before: [ownNames(typescript)] } : {},
@@ -137,7 +143,7 @@ export async function transpile(source: string, name: string, options: Transpile
   return { code: result.outputText.replace(/\/\/# sourceMappingURL=.*\s*$/, ''), toSource: placeMapper(map) };
 }
 
-/** A syntax tree without mistakes. */
+/** The syntax tree of a cell. @throws SourceSyntaxError at the first syntax error */
 function parseCell(tools: TypeScriptTools, source: string, name: string): ts.SourceFile {
   const file = parse(tools, source, name);
   const [problem] = mistakesOf(file);
@@ -152,10 +158,10 @@ function parseCell(tools: TypeScriptTools, source: string, name: string): ts.Sou
 export type StrippedCell = Stripped & Pick<CellSyntax, 'disposed' | 'fresh'>;
 
 /**
- * Erases the types of a cell. Everything that can be blanked out keeps its place; a cell with what JavaScript or Node
- * does not know (enums, namespaces, parameter properties, `<T>x` casts, decorators) goes through the compiler, with a
- * map back.
- * @throws SourceSyntaxError at the first wrong place.
+ * Erases the types of a cell. Text that can be blanked out leaves positions unchanged; a cell with syntax that
+ * JavaScript or Node does not know (enums, namespaces, parameter properties, `<T>x` casts, decorators) goes through the
+ * compiler, with a source map.
+ * @throws SourceSyntaxError at the first syntax error
  */
 export async function stripTypes(source: string, name: string): Promise<StrippedCell> {
   const loaded = await loadTypeScript();

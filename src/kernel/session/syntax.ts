@@ -1,4 +1,4 @@
-/** What the cell compiler needs to know of a program's syntax tree (ESTree, by acorn). */
+/** Helpers of the cell compiler for a program's syntax tree (ESTree, by acorn). */
 import type {
   AnyNode,
   ArrowFunctionExpression,
@@ -58,6 +58,7 @@ export function boundNames(pattern: Pattern): string[] {
   }
 }
 
+/** Whether a node is a function with a scope of its own; methods hold one as their value. */
 export function isFunction(node: Node): boolean {
   return (
     node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression'
@@ -117,7 +118,7 @@ const SCOPES = new Set([
   'StaticBlock',
 ]);
 
-/** Whether `name`, used below `parents`, means the cell's own top-level name rather than an inner one. */
+/** Whether `name`, used below `parents`, refers to the cell's own top-level name rather than to an inner one. */
 export function isTopLevelName(name: string, parents: readonly AnyNode[], cache: Map<AnyNode, Set<string>>): boolean {
   return !parents.some((parent) => {
     if (!SCOPES.has(parent.type)) return false;

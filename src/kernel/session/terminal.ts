@@ -1,16 +1,16 @@
-/** How a headless run shows itself: one updating line on a terminal, plain lines elsewhere, JSON lines for programs. */
+/** Display of a headless run: one updating line on a terminal, plain lines elsewhere, JSON lines for programs. */
 import { clearInterval, setInterval } from 'node:timers';
 import type { Progress } from '../../protocol/kernel.js';
 import type { CellStatus } from './session.js';
 
 export interface CellShown {
-  /** 1-based, of all code cells. */
+  /** 1-based number among all code cells. */
   number: number;
   of: number;
   title: string;
 }
 
-/** First comment or line of a cell. */
+/** First comment or line of a cell, cut to 70 characters. */
 export function cellTitle(source: string): string {
   const line = source.split('\n').find((each) => each.trim() !== '') ?? '';
   const text = line

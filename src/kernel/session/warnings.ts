@@ -1,11 +1,11 @@
-/** Warnings of Node: those about experimental features go to the kernel's log, the others to the cell, shortened. */
+/** Warnings of Node: those on experimental features go to the kernel's log, others to the cell, shortened. */
 
 interface Hooks {
   log: (text: string) => void;
   show: (text: string) => void;
 }
 
-/** Takes the place of Node's own printing of warnings. @returns how to undo it. */
+/** Replaces Node's own printing of warnings. @returns how to undo it */
 export function catchWarnings({ log, show }: Hooks): () => void {
   const before = process.listeners('warning');
   const report = (warning: Error & { code?: string }): void => {
