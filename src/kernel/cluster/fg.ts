@@ -64,7 +64,7 @@ const submit = verb({
   },
 });
 
-/** How far a plan is. */
+/** The state of a submitted plan. */
 export interface PlanState {
   readonly plan: string;
   readonly call: string;
@@ -73,14 +73,16 @@ export interface PlanState {
   readonly made: number;
   /** 'merged' when the result is there. */
   readonly state: 'merged' | 'running' | 'waiting' | 'stopped';
-  /** Ids of Slurm. */
+  /** Slurm ids of the array and of the merge job; empty where none was submitted. */
   readonly array: string;
   readonly merge: string;
-  /** Shards that are neither made nor in the queue, as ranges, with the end of the first one's log. */
+  /**
+   * Shards that are neither made nor in the queue, as ranges, with the end of the first one's log; empty without any.
+   */
   readonly lost: string;
 }
 
-/** Reads it from the artifact folder, and from Slurm where that is there. */
+/** The state, read from the artifact folder, and from Slurm where it is installed. */
 export async function stateOf(env: Environment, folder: string): Promise<PlanState> {
   const { plan: of } = await readPlan(folder);
   const submission = (await readSubmissions(folder)).at(-1);
@@ -112,7 +114,7 @@ const list = verb({
   show: (states) => tableItems(tableOf(states.map((state) => ({ ...state })), 'Plans')), // prettier-ignore
 });
 
-/** The folder of a plan that was submitted. @throws naming those that there are */
+/** The folder of a submitted plan. @throws Error that names the plans that exist */
 export async function folderOfPlan(env: Environment, id: string): Promise<string> {
   const all = await jobFolders(env.store.folder);
   const found = all.filter((folder) => /^[0-9a-f]{4,}$/.test(id) && folder.endsWith(jobFolder('', id)));

@@ -1,4 +1,6 @@
-/** Following what was submitted: by the shards that appear in the artifact folder, and by what Slurm says of the others. */
+/**
+ * Follows submitted jobs: by the shards that appear in the artifact folder, and by what Slurm reports of the others.
+ */
 import { setTimeout } from 'node:timers/promises';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
@@ -9,17 +11,20 @@ import { missingShards } from './shards.js';
 import { arrayStates, isAlive, isRetryable, jobState, timesMemory, type TaskState } from './slurm.js';
 
 const POLL_MS = Number(process.env.FGNB_CLUSTER_POLL_MS ?? 3000);
-/** Looks at Slurm and the folder again before a task that is gone from the queue counts as failed: file systems lag. */
+/**
+ * Times that Slurm and the folder are read again before a task that is gone from the queue counts as failed: file
+ * systems lag.
+ */
 const LOOKS = 3;
 
-/** Shards that are not there and that no job makes. */
+/** Shards that are missing and that no job makes. */
 export interface FailedShards {
   readonly shards: readonly number[];
-  /** Each ended by no fault of its own. */
+  /** Whether each ended without an error of its own, such as by a lost node. */
   readonly retryable: boolean;
-  /** States, and the ends of their logs. */
+  /** Their states, and the ends of their logs. */
   readonly said: string;
-  /** How they are submitted again. */
+  /** The options with which they are submitted again. */
   retry(how: Spread, plan: Plan): Spread;
 }
 
@@ -32,7 +37,7 @@ export async function liveSubmission(folder: string): Promise<Submission | undef
   return tasks.some(isAlive) || (merge && isAlive(merge) && merge.reason !== 'DependencyNeverSatisfied') ? newest : undefined; // prettier-ignore
 }
 
-/** Waits until the result can be had (undefined) or some shards have failed. */
+/** Waits until the result can be merged or loaded (gives undefined) or some shards have failed. */
 export async function followSlurm(
   store: ArtifactStore,
   plan: Plan,
@@ -47,7 +52,7 @@ export async function followSlurm(
     own.onProgress(progressOf(plan, missing, states));
     if (missing.length === 0) {
       const merge = await jobState(submission.merge);
-      // The merge is Slurm's; without its job it is made here.
+      // The merge is a job of Slurm; where that job is gone, the result is merged here.
       if (!merge || !isAlive(merge)) return undefined;
     } else {
       const waited = missing.some((index) => {

@@ -1,6 +1,6 @@
 /**
- * What is known of a plan that was submitted, in the artifact folder: `cluster/<id>/plan.json`, how to make the call, and
- * `jobs.json`, what was handed to an engine. Whoever has the folder can follow, cancel and merge.
+ * The files of a submitted plan in the artifact folder: `cluster/<id>/plan.json`, how to make the call, and
+ * `jobs.json`, the jobs that were submitted. Any process with access to the folder can follow, cancel and merge.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import type { Plan } from './plan.js';
 export interface PlanFile {
   readonly plan: Plan;
   readonly recipe: Recipe;
-  /** Where relative paths of the call start. */
+  /** Folder that relative paths of the call start from. */
   readonly notebookFolder: string;
   /** Device of the session that planned: 'auto', 'cpu', … */
   readonly device: string;
@@ -33,7 +33,9 @@ export interface Submission {
   readonly submitted: string;
 }
 
+/** The folder with the plans that were submitted from an artifact folder. */
 export const jobsFolder = (artifactFolder: string): string => path.join(artifactFolder, 'cluster');
+/** The folder of one plan, named by the first 16 digits of its id. */
 export const jobFolder = (artifactFolder: string, planId: string): string =>
   path.join(jobsFolder(artifactFolder), planId.slice(0, 16));
 /** The artifact folder that a job folder is in. */
@@ -42,14 +44,15 @@ export const artifactsOfJob = (folder: string): string => path.dirname(path.dirn
 const FORMAT = 1;
 const checkOf = (file: PlanFile): string => sha256(['fgnb plan file 1', canonicalJson(file as unknown as Json)]);
 
+/** Writes the plan file, and makes the folder for logs. */
 export async function writePlan(folder: string, file: PlanFile): Promise<void> {
   await fs.mkdir(path.join(folder, 'log'), { recursive: true });
-  // As JSON has it: what is undefined is left out.
+  // As JSON keeps it: without undefined members.
   const plain = JSON.parse(JSON.stringify(file)) as PlanFile;
   await writeFileAtomic(path.join(folder, 'plan.json'), JSON.stringify({ format: FORMAT, check: checkOf(plain), ...plain }, null, 1)); // prettier-ignore
 }
 
-/** @throws when there is none, or it is not what was written */
+/** @throws Error when there is no plan, or the file is not what was written */
 export async function readPlan(folder: string): Promise<PlanFile> {
   const file = path.join(folder, 'plan.json');
   const { format, check, ...rest } = (await readJson(file)) as PlanFile & { format: number; check: string };
@@ -58,7 +61,7 @@ export async function readPlan(folder: string): Promise<PlanFile> {
   return rest;
 }
 
-/** What was submitted, oldest first. */
+/** All submissions of the plan, oldest first. */
 export async function readSubmissions(folder: string): Promise<Submission[]> {
   const file = path.join(folder, 'jobs.json');
   try {
@@ -72,6 +75,7 @@ export async function readSubmissions(folder: string): Promise<Submission[]> {
   }
 }
 
+/** Adds a submission to jobs.json. The caller holds the folder's lock. */
 export async function addSubmission(folder: string, submission: Submission): Promise<void> {
   const all = [...(await readSubmissions(folder)), submission];
   await writeFileAtomic(path.join(folder, 'jobs.json'), `${JSON.stringify(all, null, 1)}\n`);
@@ -87,7 +91,7 @@ export async function jobFolders(artifactFolder: string): Promise<string[]> {
   return names.filter((name) => /^[0-9a-f]{16}$/.test(name)).map((name) => path.join(within, name));
 }
 
-/** The last lines of a shard's log, where it has one. */
+/** The last lines of a shard's log; empty where it has none. */
 export async function logTail(folder: string, index: number, lines = 3): Promise<string> {
   const text = await fs.readFile(path.join(folder, 'log', `${index}.txt`), 'utf8').catch(() => '');
   return text.trim().split('\n').slice(-lines).join('\n');

@@ -1,4 +1,7 @@
-/** A Kubernetes indexed job as text. Printed by a dry run; nothing here talks to a cluster, and it is untested on one. */
+/**
+ * The Kubernetes indexed job of a plan, as text. Only a dry run prints it; nothing here talks to a cluster, and it has
+ * not been tested on one.
+ */
 import path from 'node:path';
 import type { PlanFile } from './jobFolder.js';
 

@@ -1,4 +1,4 @@
-/** The engine of this machine: the shards one after the other here, or in several processes. */
+/** The engine of this machine: runs shards one after the other in this process, or in several processes. */
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import type { SplitCall, Spread } from '../verb/split.js';
 import type { Plan, ShardRange } from './plan.js';

@@ -1,4 +1,6 @@
-/** Plans: a call that splits, cut into shards. Worked out from the call alone, the same on every machine. */
+/**
+ * Plans: a call that splits, cut into shards. A plan follows from the call alone, so it is the same on every machine.
+ */
 import type { Json } from '../../protocol/notebook.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
@@ -19,7 +21,7 @@ export interface Plan {
   readonly title: string;
   /** Identity of the result. */
   readonly result: ArtifactKey;
-  /** What a piece is. */
+  /** Name of the pieces, such as "sequences". */
   readonly unit: string;
   readonly pieces: number;
   readonly shards: readonly ShardRange[];
@@ -34,7 +36,7 @@ export interface Plan {
 const KERNEL_BYTES = 300 * 2 ** 20;
 export const DEFAULT_SHARDS = 8;
 
-/** Shards of whole pieces, as even as they come; never an empty one. */
+/** Cuts a call into shards of whole pieces, as even as possible; no shard is empty. */
 export function planOf(call: SplitCall, asked = DEFAULT_SHARDS): Plan {
   const { pieces, work, memory, disk, layout = {} } = call.pieces;
   const count = countOf(call);

@@ -1,11 +1,14 @@
-/** Shards on the disk: made one at a time by whoever comes first, checked byte for byte, and merged when all are there. */
+/**
+ * Shards on the disk: made once by the first task that needs them, checked byte for byte, and merged when all are
+ * there.
+ */
 import path from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import type { ShardFolder, SplitCall } from '../verb/split.js';
 import { rangesOf, shardKey, type Plan, type ShardRange } from './plan.js';
 
-/** Makes a shard unless it is there. Two tasks that are given the same one make it once. */
+/** Makes a shard unless it is there. Two tasks with the same shard make it once. */
 export async function makeShard(
   call: SplitCall,
   plan: Plan,
@@ -24,13 +27,13 @@ export async function makeShard(
   return { cached };
 }
 
-/** The shards that are not there, by their records alone: quick, for progress. */
+/** Missing shards, by their records alone: quick, for progress. */
 export async function missingShards(store: ArtifactStore, plan: Plan): Promise<ShardRange[]> {
   const found = await Promise.all(plan.shards.map((shard) => store.keptRecord(shardKey(plan, shard))));
   return plan.shards.filter((_, i) => found[i] === undefined);
 }
 
-/** Shards of a plan are absent, damaged or of another device: the merge is refused, and which they are is said. */
+/** Shards of a plan are absent, damaged or of different devices, so it cannot be merged. The message names them. */
 export class ShardsError extends Error {
   constructor(
     message: string,
@@ -40,10 +43,10 @@ export class ShardsError extends Error {
   }
 }
 
-/** What a device gives: processors differ in the number of cores, which changes no bit. */
+/** The part of a device's description on which results depend: without the number of cores, which changes no bit. */
 const deviceOf = (described: string): string => described.replace(/\b\d+ cores?, /, '');
 
-/** All shards, every byte read. @throws ShardsError that names those that cannot be merged */
+/** The folders of all shards, every byte checked. @throws ShardsError that names those that cannot be merged */
 export async function checkedShards(store: ArtifactStore, plan: Plan): Promise<ShardFolder[]> {
   const folders: ShardFolder[] = [];
   const wrong = { absent: [] as number[], damaged: [] as number[] };
@@ -74,19 +77,19 @@ export async function checkedShards(store: ArtifactStore, plan: Plan): Promise<S
   return folders;
 }
 
-/** The result of a call: loaded where it is there, else made of all shards, which are then deleted. */
+/** The result of a call: loaded where it is there, else merged from all shards, which are then deleted. */
 export async function mergedResult(call: SplitCall, plan: Plan, own: Required<CallOptions>): Promise<unknown> {
   if (await call.kept()) return call.merge([], own);
   let shards: ShardFolder[];
   try {
     shards = await checkedShards(call.store, plan);
   } catch (error) {
-    // Another process may have merged and deleted them meanwhile.
+    // Another process may have merged the shards and deleted them.
     if (error instanceof ShardsError && (await call.kept())) return call.merge([], own);
     throw error;
   }
   const result = await call.merge(shards, own);
-  // Only what stands on the disk by itself makes its shards needless.
+  // Shards are deleted only once the result is kept on the disk by itself.
   if (await call.kept()) for (const shard of plan.shards) await call.store.drop(shardKey(plan, shard));
   return result;
 }

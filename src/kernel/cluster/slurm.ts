@@ -1,4 +1,7 @@
-/** Slurm: an array of tasks, one a shard, and a job behind them that merges. Its own commands do the work. */
+/**
+ * Slurm: an array job with one task per shard, and a dependent job that merges. Slurm's own commands submit and cancel
+ * them.
+ */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -10,12 +13,12 @@ import { rangesOf, type Plan } from './plan.js';
 import { taskCommand } from './tasks.js';
 
 const run = promisify(execFile);
-/** Seconds before its time limit in which a task saves what it has and is queued again. */
+/** Seconds before its time limit at which a task saves its state and is queued again. */
 const GRACE_S = 60;
-/** Beside what the plan says: buffers of the system and of libraries. */
+/** Memory asked for beyond the plan's: buffers of the system and of libraries. */
 const SPARE_MB = 1024;
 
-/** Runs a command of Slurm. @throws Error that says what Slurm said, or that there is no Slurm here */
+/** Runs a command of Slurm. @throws Error with Slurm's message, or that Slurm is not on this machine */
 async function slurm(command: string, args: readonly string[]): Promise<string> {
   try {
     const { stdout } = await run(command, args, { maxBuffer: 2 ** 26 });
@@ -58,7 +61,7 @@ function script(lines: readonly string[], how: Spread, file: PlanFile, command: 
     '#SBATCH --open-mode=append',
     ...(how.sbatch ?? []).map((option) => `#SBATCH ${option}`),
     ...(how.setup === undefined ? [] : [how.setup]),
-    // In the place of the shell: signals of Slurm reach the task itself.
+    // `exec` replaces the shell, so that Slurm's signals reach the task itself.
     `exec ${command.join(' ')}`,
     '',
   ].join('\n');
@@ -102,7 +105,7 @@ export function mergeScript(folder: string, file: PlanFile, how: Spread): string
   );
 }
 
-/** Submits shards and the merge behind them. The caller holds the folder's lock. */
+/** Submits shards and the dependent merge. The caller holds the folder's lock. */
 export async function submitArray(
   folder: string,
   file: PlanFile,
@@ -120,7 +123,7 @@ export async function submitArray(
   try {
     merging = idOf(await slurm('sbatch', ['--parsable', ...after, merge]));
   } catch (error) {
-    // Nobody would know of the array.
+    // Without its merge nothing would record the array.
     await slurm('scancel', [array]);
     throw error;
   }
@@ -132,10 +135,11 @@ export async function submitArray(
   return submission;
 }
 
+/** Cancels the array and the merge of a submission; jobs that Slurm has forgotten are passed over. */
 export async function cancelJobs({ array, merge }: Submission): Promise<void> {
   for (const job of [array, merge]) {
     await slurm('scancel', [job]).catch((error: unknown) => {
-      // It ended long ago.
+      // The job ended long ago.
       if (!/Invalid job id/i.test(String(error))) throw error;
     });
   }
@@ -149,7 +153,7 @@ export interface TaskState {
 
 const ALIVE = /^(PENDING|RUNNING|CONFIGURING|COMPLETING|SUSPENDED|REQUEUED|REQUEUE_HOLD|RESV_DEL_HOLD|SIGNALING|STAGE_OUT|STOPPED|RESIZING|SPECIAL_EXIT)/; // prettier-ignore
 export const isAlive = ({ state }: TaskState): boolean => ALIVE.test(state);
-/** It was no fault of the work's: the same shard may be submitted again. */
+/** Whether the task ended for a reason outside the work: the same shard may be submitted again. */
 export const isRetryable = ({ state }: TaskState): boolean =>
   /^(NODE_FAIL|TIMEOUT|OUT_OF_MEMORY|PREEMPTED|BOOT_FAIL|DEADLINE)/.test(state);
 
@@ -167,7 +171,7 @@ function indexesOf(text: string): number[] {
 }
 
 /**
- * States of an array's tasks by shard: of those that wait or run from squeue; of those that ended from sacct, or, where the
+ * States of an array's tasks by shard: of waiting and running ones from squeue; of ended ones from sacct or, where the
  * cluster keeps no accounts, from what slurmctld still remembers (some minutes).
  */
 export async function arrayStates({ array }: Submission): Promise<Map<number, TaskState>> {

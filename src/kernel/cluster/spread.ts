@@ -1,4 +1,4 @@
-/** Spreading a call: its plan, an engine, and the result of all shards. */
+/** Spreads a call: makes its plan, runs the shards on an engine, and gives the merged result. */
 import fs from 'node:fs/promises';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
@@ -13,21 +13,21 @@ import { planOf, rangesOf, type Plan, type ShardRange } from './plan.js';
 import { checkedShards, mergedResult, missingShards, ShardsError } from './shards.js';
 import { cancelJobs, submitArray } from './slurm.js';
 
-/** Says something in the cell. */
+/** Prints a line in the cell. */
 export type Say = (line: string) => void;
 
-/** What tasks read. @throws NoRecipe when another process cannot make the call */
+/** The plan file that tasks read. @throws NoRecipe when another process cannot make the call */
 export function planFileOf(call: SplitCall, plan: Plan): PlanFile {
   return { plan, recipe: call.recipe(), notebookFolder: call.notebookFolder, device: currentDevice().device };
 }
 
-/** What is submitted: a plan, and the store that its shards go to. */
+/** A plan to submit, and the store for its shards. */
 export interface Target {
   readonly store: ArtifactStore;
   readonly file: PlanFile;
 }
 
-/** Shards that are to be made: those that are not there, and those that are damaged. */
+/** The missing shards; where none is missing, the damaged ones. */
 async function unmade(store: ArtifactStore, plan: Plan): Promise<readonly ShardRange[]> {
   const missing = await missingShards(store, plan);
   if (missing.length > 0) return missing;
@@ -40,7 +40,7 @@ async function unmade(store: ArtifactStore, plan: Plan): Promise<readonly ShardR
   }
 }
 
-/** Submits what is missing of a plan, unless jobs of it wait or run already: then these are followed. */
+/** Submits what is missing of a plan; where jobs of it already wait or run, these are followed instead. */
 export async function submitPlan(
   { store, file }: Target,
   how: Spread,
@@ -71,7 +71,10 @@ export async function submitPlan(
   }
 }
 
-/** Submits and follows until every shard is there, and submits again what a lost node, the time or the memory ended. */
+/**
+ * Submits and follows until every shard is there; shards ended by a lost node, the time limit or lack of memory are
+ * submitted again.
+ */
 export async function throughSlurm(target: Target, asked: Spread, say: Say, own: Required<CallOptions>): Promise<void> {
   const { plan } = target.file;
   let how = asked;
@@ -86,7 +89,7 @@ export async function throughSlurm(target: Target, asked: Spread, say: Say, own:
       throw error;
     });
     if (failed === undefined) return;
-    // The merge waits for tasks that will never be.
+    // The merge job would wait for ever for the failed tasks.
     await cancelJobs(submission);
     if (!failed.retryable || attempt >= (asked.retries ?? 2))
       throw new Error(
@@ -97,7 +100,7 @@ export async function throughSlurm(target: Target, asked: Spread, say: Say, own:
   }
 }
 
-/** Runs the shards of a call on the engine that was asked for, and gives the merged result. */
+/** The spreader of a session: runs the shards of a call on the chosen engine and gives the merged result. */
 export function spreader({ print, planOnly }: Pick<SessionContext, 'print' | 'planOnly'>): Spreader {
   const say: Say = (line) => print(line);
   return async (call, how, own) => {

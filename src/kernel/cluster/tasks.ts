@@ -1,4 +1,4 @@
-/** A task: one shard of a plan, or its merge, in a process of its own. `fgnb task` runs it wherever an engine put it. */
+/** A task: one shard of a plan, or its merge, in a process of its own. Engines start it as `fgnb task`. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ export function taskCommand(folder: string, device: string): string[] {
   return [process.execPath, cli, 'task', folder, '--device', device];
 }
 
-/** The call of a plan, made again. @throws when its arguments are others by now */
+/** Prepares the call of a plan again. @throws Error when its identity has changed since */
 async function plannedCall({ plan, recipe }: PlanFile, verbs: Verbs): Promise<SplitCall> {
   const call = await splitCall(verbs(recipe.call), await argumentsOf(recipe, verbs));
   const again = planOf(call, plan.shards.length);
@@ -28,7 +28,7 @@ async function plannedCall({ plan, recipe }: PlanFile, verbs: Verbs): Promise<Sp
   return call;
 }
 
-/** Does one task: the shard of a number, or the merge. */
+/** Runs one task: a shard, by its number, or the merge. Returns a line that says what was done. */
 export async function runTask(
   folder: string,
   what: number | 'merge',
@@ -49,7 +49,7 @@ export async function runTask(
   return `${plan.call}: shard ${what}, ${call.unit} ${shard.from} to ${shard.to - 1} of ${plan.pieces}, ${cached ? 'was there' : 'is made'}`;
 }
 
-/** Runs a task in a process of this machine. Resolves with its exit code and the end of what it said. */
+/** Runs a task in a process on this machine. Resolves with its exit code and the end of its output. */
 export function spawnTask(
   folder: string,
   shard: number,

@@ -7,7 +7,7 @@ import { planOf, type Plan } from './plan.js';
 import { arrayScript, mergeScript } from './slurm.js';
 import { planFileOf } from './spread.js';
 
-/** A plan, and what would be handed to an engine. */
+/** A plan, with the scripts that engines would get. */
 export interface SpreadPlan extends Plan {
   /** Script of the array of tasks, as sbatch takes it. */
   readonly array: string;
@@ -32,6 +32,7 @@ export function spreadPlan(artifactFolder: string, file: PlanFile, how: Spread):
 
 const count = (n: number): string => n.toLocaleString('en');
 
+/** A summary of a plan: shards, work, memory and disk. */
 export function planText(plan: SpreadPlan): string {
   const { work, shards } = plan;
   return [
@@ -41,7 +42,7 @@ export function planText(plan: SpreadPlan): string {
   ].join('\n');
 }
 
-/** What a dry run prints. */
+/** The text that a dry run prints. */
 export function textOf(call: SplitCall, how: Spread): string {
   const plan = spreadPlan(call.store.folder, planFileOf(call, planOf(call, how.shards)), how);
   return `${planText(plan)}\n\n# sbatch --parsable task.sh\n${plan.array}\n# sbatch --parsable --dependency=afterok:ARRAY --kill-on-invalid-dep=yes merge.sh\n${plan.merge}\n# Kubernetes\n${plan.kubernetes}`;
