@@ -1,4 +1,4 @@
-/** What a cell does, as messages of Jupyter's iopub channel. */
+/** Events of a cell as messages of Jupyter's iopub channel. */
 import { MIME } from '../../protocol/mime.js';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
 import type { CellOutput, JsonObject } from '../../protocol/notebook.js';
@@ -7,7 +7,7 @@ import { isJsonMime, isTextList } from '../convert/jupyter.js';
 import { displayOf } from '../convert/toJupyter.js';
 import { stackLineText, toItem, type CellNumber } from '../session/recorder.js';
 
-/** A call that takes less shows no progress: an output that comes and goes is no help. */
+/** Shorter calls show no progress: an output that appears and vanishes is no help. */
 const PROGRESS_AFTER_MS = 2000;
 
 export interface CellError extends JsonObject {
@@ -22,7 +22,7 @@ export interface CellMessagesOptions {
   looks: OutputLooks;
   cellNumber: CellNumber;
   publish(type: string, content: JsonObject): void;
-  /** Something of an output could not be shown. */
+  /** Told when part of an output could not be shown. */
   problem(text: string): void;
 }
 
@@ -31,7 +31,7 @@ function progressText({ label, done, total, unit, detail }: Progress): string {
   return `${label}${count}${unit === undefined ? '' : ` ${unit}`}${detail === undefined ? '' : ` · ${detail}`}`;
 }
 
-/** In files text may stand in lines; in messages it is one string. */
+/** Files may hold text as a list of lines; messages hold one string. */
 const inOneText = (data: JsonObject): JsonObject =>
   Object.fromEntries(
     Object.entries(data).map(([mime, value]) => [
@@ -48,7 +48,7 @@ export class CellMessages {
 
   constructor(private readonly options: CellMessagesOptions) {}
 
-  /** Publishes an event; the next one must wait for its end, so that outputs keep their order. */
+  /** Publishes an event. Callers await it before the next one, so that outputs keep their order. */
   async add(event: CellEvent, buffers: readonly Uint8Array[]): Promise<void> {
     switch (event.kind) {
       case 'stream':
@@ -85,7 +85,7 @@ export class CellMessages {
     this.publishDisplay(content, how.displayId);
   }
 
-  /** An output with an id replaces the one that has it in this run of the cell. */
+  /** Publishes an output; one with an id replaces the earlier output of that id in this run of the cell. */
   private publishDisplay(content: JsonObject, id: string | undefined): void {
     const { publish, execution } = this.options;
     if (id === undefined) return publish('display_data', { ...content, transient: {} });
@@ -94,7 +94,7 @@ export class CellMessages {
     publish(type, { ...content, transient: { display_id: `${execution}-${id}` } });
   }
 
-  /** One line that replaces itself, and is empty when the call has ended. */
+  /** Shows progress as one line that replaces itself, and that is emptied when the call has ended. */
   private progress(progress: Progress | null): void {
     const id = 'progress';
     if (!this.shown.has(id) && (progress === null || Date.now() < this.started + PROGRESS_AFTER_MS)) return;

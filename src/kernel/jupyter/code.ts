@@ -1,9 +1,9 @@
-/** Questions about code that is being written: what could come next, what a name means, whether a line is whole. */
+/** Answers questions on unfinished code: possible completions, the meaning of a name, whether a text is complete. */
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import { loadTypeScript } from '../session/stripTypes.js';
 import type { KernelProcess } from './kernelProcess.js';
 
-/** A kernel that runs a busy cell answers nothing; nobody waits longer than this for a list of names. */
+/** A busy kernel does not answer; a list of names is not waited for longer than this many milliseconds. */
 const PATIENCE_MS = 2000;
 const MAX_MATCHES = 500;
 
@@ -13,7 +13,7 @@ const REST_OF_NAME = /^[\p{L}\p{N}_$]*/u;
 
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
-/** Text before the cursor and behind it: Jupyter counts characters, JavaScript halves of them. */
+/** The text before and after the cursor: Jupyter counts Unicode characters, JavaScript UTF-16 units. */
 function split({ code, cursor_pos: cursor }: JsonObject): [before: string, behind: string] {
   const characters = [...text(code)];
   const at = typeof cursor === 'number' ? Math.max(0, Math.min(cursor, characters.length)) : characters.length;
@@ -22,7 +22,7 @@ function split({ code, cursor_pos: cursor }: JsonObject): [before: string, behin
 
 const lengthOf = (written: string): number => [...written].length;
 
-/** Content of a complete_reply: names that begin with what stands before the cursor. */
+/** Content of a complete_reply: names that begin with the text before the cursor. */
 export async function complete(kernel: KernelProcess, asked: JsonObject): Promise<JsonObject> {
   const [before] = split(asked);
   const found = PATH_BEFORE.exec(before);
@@ -32,17 +32,17 @@ export async function complete(kernel: KernelProcess, asked: JsonObject): Promis
   if (!found || (path === '' && begun === '')) return { ...content, matches: [] };
   const names = await kernel
     .request('complete', { expression: path.slice(0, -1) }, PATIENCE_MS)
-    // No answer in time: there is nothing to choose from.
+    // No answer in time: no names.
     .catch((): Json => []);
   const all = Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
   const matches = [...new Set(all.filter((name) => name.startsWith(begun)))].sort().slice(0, MAX_MATCHES);
   return { ...content, matches };
 }
 
-/** Content of an inspect_reply: what the name at the cursor means. */
+/** Content of an inspect_reply: a description of the name at the cursor. */
 export async function inspect(kernel: KernelProcess, asked: JsonObject): Promise<JsonObject> {
   const [before, behind] = split(asked);
-  // At an opening bracket it is the function that is asked for.
+  // After an opening bracket the question is about the function before it.
   const head = before.replace(/\([^()]*$/, '');
   const whole = head === before ? before + (REST_OF_NAME.exec(behind)?.[0] ?? '') : head;
   const expression = PATH_BEFORE.exec(whole)?.[0] ?? '';
@@ -54,10 +54,10 @@ export async function inspect(kernel: KernelProcess, asked: JsonObject): Promise
   return { status: 'ok', found: typeof known === 'string', data, metadata: {} };
 }
 
-/** TypeScript's errors for text that only has to go on: an open comment and an open template. */
+/** TypeScript's errors for text that may just be unfinished: an open comment and an open template. */
 const OPEN_ENDED = new Set([1010, 1160]);
 
-/** Content of an is_complete_reply: whether a console should run the text or let its author go on. */
+/** Content of an is_complete_reply: whether a console should run the text or let its author type on. */
 export async function isComplete({ code }: JsonObject): Promise<JsonObject> {
   const { ts } = await loadTypeScript();
   const source = text(code).trimEnd();

@@ -1,4 +1,6 @@
-/** The connection file that Jupyter writes for a kernel: where to listen, and the key of the messages. */
+/**
+ * The connection file that Jupyter writes for a kernel: the addresses to listen on, and the key that signs messages.
+ */
 import { getHashes } from 'node:crypto';
 import { readText } from '../io/files.js';
 import { isJsonObject } from '../../protocol/objects.js';
@@ -16,7 +18,7 @@ export interface Connection {
 const isPort = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
 
-/** @throws Error in words for what is no connection file, or would let anyone run code. */
+/** @throws Error for the user when the text is no connection file, or would let anyone run code */
 export function parseConnection(text: string, where: string): Connection {
   const wrong = (why: string): Error => new Error(`${where}: ${why}; expected a connection file of Jupyter`);
   let given: unknown;
@@ -43,6 +45,7 @@ export function parseConnection(text: string, where: string): Connection {
   return { addresses, key, algorithm };
 }
 
+/** Reads a connection file. @throws as parseConnection */
 export async function readConnection(file: string): Promise<Connection> {
   return parseConnection(await readText(file), file);
 }

@@ -1,4 +1,4 @@
-/** Where Jupyter finds kernels, and the description of ours that is put there. */
+/** Installs the description of our kernel where Jupyter looks for kernels. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,25 +30,25 @@ export function kernelSpec(program: string, device: string): JsonObject {
     display_name,
     language,
     interrupt_mode: 'message',
-    // Electron is Node only when it is told to be.
+    // Electron runs as Node only with this variable.
     env: process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {},
     metadata: { debugger: false },
   };
 }
 
-/** Whether the folder holds what `install` writes, and nothing of anybody else's. */
+/** Whether the folder holds the kernelspec that `install` writes. */
 function isOurs(folder: string): boolean {
   try {
     const spec: unknown = JSON.parse(fs.readFileSync(path.join(folder, SPEC_FILE), 'utf8'));
     const { argv } = isJsonObject(spec) ? spec : {};
     return Array.isArray(argv) && argv[2] === 'jupyter' && argv[3] === 'kernel';
   } catch {
-    // Not there, or not readable as a kernelspec.
+    // The folder is missing, or not readable as a kernelspec.
     return false;
   }
 }
 
-/** @returns the folder. @throws Error when another kernel of that name is there, or the folder cannot be written. */
+/** @returns the folder. @throws Error when it holds another kernel, or cannot be written */
 export async function install(program: string, device: string, prefix?: string): Promise<string> {
   const folder = specFolder(prefix);
   if (fs.existsSync(folder) && fs.readdirSync(folder).length > 0 && !isOurs(folder))
@@ -61,7 +61,7 @@ export async function install(program: string, device: string, prefix?: string):
   return folder;
 }
 
-/** @returns the folder. @throws Error when our kernel is not there. */
+/** @returns the folder. @throws Error when our kernel is not in it */
 export function uninstall(prefix?: string): string {
   const folder = specFolder(prefix);
   if (!isOurs(folder)) throw new Error(`the kernel is not installed in ${folder}`);

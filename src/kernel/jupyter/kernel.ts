@@ -1,6 +1,6 @@
 /**
- * A Jupyter kernel: answers the messages of Jupyter's protocol 5.3, with cells run by the kernel process that the editor
- * uses. It is a process of its own, so that it answers, interrupts and beats whatever a cell does.
+ * A Jupyter kernel: answers the messages of Jupyter's protocol 5.3 and runs cells in the kernel process that the editor
+ * uses too. It is a separate process, so that it answers, interrupts and sends heartbeats whatever a cell does.
  */
 import type { CellEvent } from '../../protocol/kernel.js';
 import { CELL_LANGUAGE, type Json, type JsonObject } from '../../protocol/notebook.js';
@@ -14,13 +14,13 @@ import { KernelProcess, type KernelPlace } from './kernelProcess.js';
 import { JupyterSockets } from './sockets.js';
 import { JUPYTER_PROTOCOL, Wire, type Message } from './wire.js';
 
-/** Cells whose late outputs, such as those of timers, still find the message that ran them. */
+/** Cells that are remembered, so that late outputs, such as those of timers, still find the message that ran them. */
 const REMEMBERED = 1000;
 const NO_STDIN = 'this kernel has no input: cells that read process.stdin end with an error';
 
 interface Execution {
   messages: CellMessages;
-  /** Ends when the cell has ended and all that it showed is on its way. */
+  /** Called when the cell has ended and all that it showed has been sent. */
   done: (status: 'ok' | 'error' | 'interrupted') => void;
 }
 
@@ -37,11 +37,11 @@ export class JupyterKernel {
   private count = 0;
   private readonly executions = new Map<string, Execution>();
   private readonly numbers = new Map<string, number>();
-  /** Events in their order: what one shows may take time to draw. */
+  /** Settles when all events so far are published: they go out in their order, and drawing one may take time. */
   private events: Promise<void> = Promise.resolve();
   private running: Execution | undefined;
   private end!: (code: number) => void;
-  /** The exit code, when the kernel has ended. */
+  /** Resolves with the exit code when the kernel has ended. */
   readonly ended = new Promise<number>((resolve) => (this.end = resolve));
 
   private constructor(
@@ -53,7 +53,7 @@ export class JupyterKernel {
     this.looks = new OutputLooks(place.notebookFolder);
   }
 
-  /** @throws Error in words when an address is taken or the kernel does not start. */
+  /** @throws Error for the user when an address is taken or the kernel does not start */
   static async start(connection: Connection, place: KernelPlace, tell: (text: string) => void): Promise<JupyterKernel> {
     const made = new JupyterKernel(connection, place, tell);
     made.kernel = await KernelProcess.start(place, {
@@ -78,7 +78,7 @@ export class JupyterKernel {
     try {
       message = this.wire.read(frames);
     } catch (error) {
-      // Not answered: whoever sent it holds no key.
+      // Not answered: its sender does not hold the key.
       return this.tell(`a message on ${channel} was dropped: ${(error as Error).message}`);
     }
     if (channel === 'control') return void this.answer('control', message);
@@ -86,7 +86,7 @@ export class JupyterKernel {
     if (!this.answering) void this.answerAll();
   }
 
-  /** The shell's messages one after the other, as kernels do: a front end counts on it. */
+  /** Answers the shell's messages one after the other, as all kernels do: front ends rely on it. */
   private async answerAll(): Promise<void> {
     this.answering = true;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) await this.answer('shell', next);
@@ -131,7 +131,7 @@ export class JupyterKernel {
       case 'comm_info_request':
         return { status: 'ok', comms: {} };
       case 'comm_open':
-        // The protocol's way to say that there is no such target.
+        // The protocol's way to say that the target does not exist.
         this.publish(header, 'comm_close', { comm_id: content.comm_id ?? '', data: {} });
         return undefined;
       case 'comm_msg':
@@ -182,7 +182,7 @@ export class JupyterKernel {
     return { status: 'error', execution_count: executionCount, ...error };
   }
 
-  /** Cells that were sent before one failed do not run. */
+  /** Cells that were sent before one failed are answered without being run. */
   private abortQueued(): void {
     const waiting = this.queue.splice(0);
     for (const message of waiting) {
@@ -211,7 +211,10 @@ export class JupyterKernel {
     this.kernel.interrupt();
   }
 
-  /** Jupyter sees the process end, and says so; why stands in the running cell. */
+  /**
+   * The kernel process died, or a socket failed: the running cell shows why. Jupyter itself notices and reports that
+   * this process ends.
+   */
   private died(why: string): void {
     this.tell(why);
     if (this.running) {
@@ -221,11 +224,11 @@ export class JupyterKernel {
       this.running.messages.error = { ename: 'KernelDied', evalue, traceback };
       this.running.done('error');
     }
-    // The reply of the running cell goes out first.
+    // The reply of the running cell is sent first.
     setImmediate(() => void this.close(1));
   }
 
-  /** Ends the kernel process and everything of this one. */
+  /** Ends the kernel process and closes everything of this process. */
   async close(code: number): Promise<void> {
     await this.kernel.stop();
     await this.looks.close();
@@ -240,7 +243,7 @@ const interrupted = (): CellError => ({
   traceback: ['Interrupted: the cell was interrupted'],
 });
 
-/** Expressions beside a cell are not evaluated; each is told so. */
+/** Expressions beside a cell are not evaluated; each is answered with an error that says so. */
 function expressions({ user_expressions: asked }: JsonObject): JsonObject {
   const names = typeof asked === 'object' && asked !== null && !Array.isArray(asked) ? Object.keys(asked) : [];
   const evalue = 'user_expressions are not supported; run them as a cell';

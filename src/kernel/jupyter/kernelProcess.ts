@@ -1,4 +1,7 @@
-/** The kernel process of a Jupyter kernel: the one that the editor starts, asked over the same socket. */
+/**
+ * The kernel process of a Jupyter kernel: the same program that the editor starts, reached over the same kind of
+ * socket.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -14,20 +17,20 @@ import { REQUIRED_FLAG } from '../session/evaluate.js';
 
 const START_MS = 60_000;
 const POLL_MS = 20;
-/** Of what the process wrote last, as much is told when it dies. */
+/** Bytes of the process's last output that are reported when it dies. */
 const TAIL_BYTES = 4000;
 
 type Request = Extract<ClientMessage, { type: 'request' }>;
 
 export interface KernelProcessEvents {
   cell(execution: string, cellId: string, event: CellEvent, buffers: Uint8Array[]): void;
-  /** The process has ended by itself. */
+  /** The process has ended without being asked to. */
   died(why: string): void;
 }
 
 export interface KernelPlace {
   notebookFolder: string;
-  /** Name of the notebook for records of results. */
+  /** Name of the notebook in records of results. */
   notebook: string;
   device: string;
 }
@@ -47,7 +50,7 @@ export class KernelProcess {
     child.once('exit', (code, signal) => this.exited(code, signal));
   }
 
-  /** Starts a kernel that ends with this process. @throws Error in words when it does not start. */
+  /** Starts a kernel that ends with this process. @throws Error for the user when it does not start */
   static async start(place: KernelPlace, events: KernelProcessEvents): Promise<KernelProcess> {
     const runFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-jupyter-'));
     const token = randomBytes(24).toString('hex');
@@ -116,7 +119,7 @@ export class KernelProcess {
     this.send({ type: 'interrupt' });
   }
 
-  /** @throws Error in words when the kernel does not answer in time: it is busy. */
+  /** @throws Error for the user when the kernel is busy and does not answer in time */
   request(method: Request['method'], params: Json, timeoutMs: number): Promise<Json> {
     const id = ++this.requests;
     return new Promise((resolve, reject) => {
@@ -142,7 +145,7 @@ export class KernelProcess {
     if (!this.ending) this.events.died(`the kernel process ended with ${signal ?? `code ${code}`}${tail}`);
   }
 
-  /** Ends the process; it is gone when this is done. */
+  /** Ends the process; it no longer runs when the promise resolves. */
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     this.ending = true;
@@ -160,12 +163,12 @@ function logTail(runFolder: string): string {
     const text = fs.readFileSync(path.join(runFolder, 'kernel.log'), 'utf8').slice(-TAIL_BYTES).trim();
     return text === '' ? '' : `\n${text}`;
   } catch {
-    // No log: there is nothing more to tell.
+    // No log: nothing can be added.
     return '';
   }
 }
 
-/** Waits for the kernel's record, connects, and shows the token. */
+/** Waits for the kernel's record, connects, and sends the token. */
 async function reach(child: ChildProcess, runFolder: string, token: string): Promise<net.Socket> {
   const record = path.join(runFolder, 'kernel.json');
   const end = Date.now() + START_MS;

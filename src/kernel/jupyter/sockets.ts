@@ -2,18 +2,18 @@
 import type { MessageLike, Publisher, Reply, Router } from 'zeromq';
 import { CHANNELS, type ChannelName, type Connection } from './connection.js';
 
-/** Of one frame that a client sends: a cell, with room. Beyond it ZeroMQ closes that client's connection. */
+/** Most bytes of one frame from a client: room for any cell. Beyond it ZeroMQ closes that client's connection. */
 const MAX_FRAME_BYTES = 64 * 2 ** 20;
-/** Messages that wait for one subscriber that does not read; later ones are dropped for it alone. */
+/** Messages that wait for one subscriber that does not read; later ones are dropped for this subscriber only. */
 const WAITING = 100_000;
-/** How long the last messages may take to leave, when the kernel ends. */
+/** Milliseconds in which the last messages can be sent when the kernel ends. */
 const LINGER_MS = 1000;
 
 type Asked = 'shell' | 'control';
 
 export interface SocketHandlers {
   receive(channel: Asked, frames: Buffer[]): void;
-  /** A socket failed: the kernel cannot go on. */
+  /** A socket failed, so that the kernel cannot go on. */
   failed(error: Error): void;
 }
 
@@ -26,7 +26,7 @@ interface Sockets {
 }
 
 export class JupyterSockets {
-  /** ZeroMQ sends one message of a socket at a time. */
+  /** The last send of each socket: ZeroMQ sends one message of a socket at a time. */
   private readonly sending = new Map<ChannelName, Promise<void>>();
 
   private constructor(
@@ -37,7 +37,7 @@ export class JupyterSockets {
     this.beat();
   }
 
-  /** Binds all five. @throws Error of ZeroMQ with the address, such as one that is taken. */
+  /** Binds all five. @throws Error with the address and ZeroMQ's message, such as that it is in use */
   static async bind({ addresses }: Connection, handlers: SocketHandlers): Promise<JupyterSockets> {
     const zmq = await import('zeromq');
     const options = { linger: LINGER_MS, maxMessageSize: MAX_FRAME_BYTES };
@@ -67,7 +67,7 @@ export class JupyterSockets {
     read().catch((error: unknown) => this.handlers.failed(error as Error));
   }
 
-  /** Gives back what a client sends to see whether the kernel lives. */
+  /** Echoes heartbeats, by which a client sees that the kernel lives. */
   private beat(): void {
     const { hb } = this.sockets;
     const answer = async (): Promise<void> => {
@@ -76,7 +76,7 @@ export class JupyterSockets {
     answer().catch((error: unknown) => this.handlers.failed(error as Error));
   }
 
-  /** In the order of the calls. What is for a client that is gone is dropped by ZeroMQ. */
+  /** Sends messages in the order of the calls. ZeroMQ drops messages for a client that is gone. */
   send(channel: Exclude<ChannelName, 'hb' | 'stdin'>, frames: MessageLike[]): Promise<void> {
     const before = this.sending.get(channel) ?? Promise.resolve();
     const sent = before
@@ -86,7 +86,7 @@ export class JupyterSockets {
     return sent;
   }
 
-  /** Lets go what was sent, and closes. */
+  /** Closes the sockets after what was sent has left. */
   async close(): Promise<void> {
     await Promise.all(this.sending.values());
     for (const name of CHANNELS) this.sockets[name].close();

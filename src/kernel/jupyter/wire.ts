@@ -8,7 +8,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 
 export const JUPYTER_PROTOCOL = '5.3';
 const DELIMITER = '<IDS|MSG>';
-/** Signatures that are remembered, so that a message that was overheard is not taken a second time. */
+/** Signatures that are remembered, so that a recorded message cannot be sent a second time. */
 const REMEMBERED = 65_536;
 const SIGNED_PARTS = 4;
 
@@ -22,7 +22,7 @@ export interface Header extends JsonObject {
 }
 
 export interface Message {
-  /** Who asked: the routing prefix of ROUTER sockets. */
+  /** The sender: the routing prefix of ROUTER sockets. */
   identities: Buffer[];
   header: Header;
   metadata: JsonObject;
@@ -38,7 +38,7 @@ export interface Outgoing {
   content: JsonObject;
 }
 
-/** What came is no message, or not from who holds the key. */
+/** The received frames are no message, or their sender does not hold the key. */
 export class WireError extends Error {}
 
 const isHeader = (value: JsonObject): value is Header =>
@@ -60,7 +60,7 @@ export class Wire {
   private readonly seen = new Set<string>();
   private readonly session = randomUUID();
 
-  /** @param key the connection file's; never empty, or anyone on the machine could run code. */
+  /** @param key the key of the connection file; never empty, or anyone on the machine could run code */
   constructor(
     private readonly key: string,
     private readonly algorithm: string,
@@ -72,7 +72,7 @@ export class Wire {
     return hmac.digest('hex');
   }
 
-  /** @throws WireError in words when the message is not to be trusted, or is none. */
+  /** @throws WireError for the log when the frames are no message, or it cannot be trusted */
   read(frames: readonly Buffer[]): Message {
     const at = frames.findIndex((frame) => frame.toString('latin1') === DELIMITER);
     if (at < 0) throw new WireError(`it has no ${DELIMITER}`);
