@@ -1,4 +1,4 @@
-/** `fgnb artifacts`: what results a folder keeps, without a kernel. */
+/** `fgnb artifacts`: the results that a folder keeps, read without a kernel. */
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
 import type { FoundArtifact } from '../artifacts/records.js';
@@ -27,7 +27,7 @@ type Values = Parameters<Command<typeof OPTIONS>['run']>[0];
 type Name = keyof Values & string;
 
 interface Action {
-  /** Options that it takes besides --artifacts and --json. */
+  /** Options that the action takes besides --artifacts and --json. */
   options: readonly Name[];
   run(store: ArtifactStore, values: Values, given: string[]): Promise<number>;
 }
@@ -96,7 +96,7 @@ async function show(store: ArtifactStore, { json }: Values, given: string[]): Pr
   return 0;
 }
 
-/** Copies the files of an artifact and checks the copy, so that other programs read what was written. */
+/** Copies the files of an artifact and checks the copy, so that other programs read exactly what was written. */
 async function load(store: ArtifactStore, { out, json }: Values, given: string[]): Promise<number> {
   const { record, folder } = await found(store, given, 'load');
   if (!out) throw new UsageError('fgnb artifacts load needs --out FOLDER');

@@ -1,4 +1,4 @@
-/** `fgnb submit`, `jobs` and `task`: work that is spread over shards. */
+/** `fgnb submit`, `jobs` and `task`: work that is split into shards. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { readNotebook } from '../convert/convert.js';
@@ -30,7 +30,7 @@ const SPREAD_OPTIONS = {
 
 type SpreadArguments = Parameters<Command<typeof SPREAD_OPTIONS>['run']>[0];
 
-/** As cells write them: `--at-once 20` is { atOnce: 20 }. */
+/** Spread options as cells write them: `--at-once 20` becomes { atOnce: 20 }. */
 function spreadOf(values: SpreadArguments, device?: string): Spread {
   const given: Record<string, unknown> = device === undefined ? {} : { device };
   for (const name of Object.keys(SPREAD_OPTIONS) as Array<keyof typeof SPREAD_OPTIONS>) {
@@ -46,15 +46,15 @@ function spreadOf(values: SpreadArguments, device?: string): Spread {
   }
 }
 
-/** A call given on the command line as a notebook of one cell. */
+/** A notebook of one cell with the call from the command line. */
 function callNotebook(call: string): NotebookFile {
   return { fgnb: 1, metadata: {}, cells: [{ id: 'call', kind: 'code', language: CELL_LANGUAGE, source: [call] }] };
 }
 
-/** Ends a dry run. */
+/** Thrown to end a dry run. */
 class Planned extends Error {}
 
-/** The session of a submitted run: calls that split go to the engine, and what cells print is shown. */
+/** The session of a submitted run: calls that split go to the engine, and prints of cells are shown. */
 function submitting(cluster: Spread, dryRun: boolean, planned: () => void) {
   return (context: SessionContext): SessionContext => {
     const say = (text: string): void => {
@@ -71,7 +71,7 @@ function submitting(cluster: Spread, dryRun: boolean, planned: () => void) {
   };
 }
 
-/** Set by `submit`: the engines are loaded with the kernel, not with the command line. */
+/** Set by `submit`, so that the engines are loaded with the kernel and not with every command. */
 let plans: typeof import('../cluster/text.js');
 
 export const submit = command({
@@ -104,7 +104,7 @@ export const submit = command({
 
 const STOP_CODES = { SIGINT: 130, SIGTERM: 143, SIGUSR2: 143 } as const;
 
-/** Opens a kernel and calls `work`; a signal cancels it, and what it saved stays. Gives the exit code. */
+/** Opens a kernel and calls `work`; a signal cancels it, and saved work stays. Returns the exit code. */
 async function withKernel(
   options: { folder: string; artifacts: string; device?: string },
   work: (kernel: import('../library.js').OpenKernel, signal: AbortSignal) => Promise<void>,
@@ -165,7 +165,7 @@ export const task = command({
       async (by) => {
         const job = process.env.SLURM_JOB_ID;
         if (by !== 'SIGUSR2' || job === undefined) return;
-        // A task that finishes nothing within its limit would come back for ever.
+        // A task that finishes nothing within its limit would be queued again for ever.
         if (finished === 0)
           throw new Error('nothing was finished within the time limit: give more --time, or more --shards');
         await requeue(job);

@@ -1,4 +1,4 @@
-/** `fgnb inspect` and `fgnb doctor`: what a file and what this host is. */
+/** `fgnb inspect` and `fgnb doctor`: descriptions of a file and of this host. */
 import { deviceChoice } from '../globals.js';
 import { command, print } from './command.js';
 

@@ -1,4 +1,4 @@
-/** `fgnb jupyter`: the kernel for JupyterLab, nbconvert and others of Jupyter. */
+/** `fgnb jupyter`: the kernel for JupyterLab, nbconvert and other programs of Jupyter. */
 import path from 'node:path';
 import { deviceChoice } from '../globals.js';
 import { command, print, UsageError, writeError } from './command.js';
@@ -7,7 +7,10 @@ const tell = (text: string): void => void writeError(`fgnb: ${text}\n`);
 
 const LOOK_MS = 1000;
 
-/** Kernels end with the program of Jupyter that started them and says so by this variable, also when it was killed. */
+/**
+ * Calls `end` when the Jupyter program that started this kernel is gone, even if it was killed. JPY_PARENT_PID is its
+ * process id.
+ */
 function whenOrphaned(end: () => void): void {
   const { ppid } = process;
   if (process.env.JPY_PARENT_PID !== String(ppid) || process.platform === 'win32') return;
@@ -18,7 +21,7 @@ function whenOrphaned(end: () => void): void {
   }, LOOK_MS);
 }
 
-/** Runs until Jupyter ends it. SIGINT interrupts the cell, for front ends that know no other way. */
+/** Runs until Jupyter ends it. SIGINT interrupts the cell, for front ends that only know this way. */
 async function runKernel(file: string | undefined, device: string): Promise<number> {
   if (file === undefined) throw new UsageError('fgnb jupyter kernel needs the connection file that Jupyter writes');
   const [{ readConnection }, { JupyterKernel }] = await Promise.all([
@@ -26,7 +29,7 @@ async function runKernel(file: string | undefined, device: string): Promise<numb
     import('../jupyter/kernel.js'),
   ]);
   const folder = process.cwd();
-  // Jupyter Server says which notebook a kernel is started for.
+  // Jupyter Server names the notebook that a kernel is started for in this variable.
   const notebook = path.basename(process.env.JPY_SESSION_NAME ?? folder);
   const kernel = await JupyterKernel.start(
     await readConnection(file),

@@ -1,11 +1,11 @@
-/** `fgnb export` and `fgnb convert`: notebooks written in other forms, nothing run. */
+/** `fgnb export` and `fgnb convert`: write notebooks in other forms without running them. */
 import path from 'node:path';
 import { readNotebook } from '../convert/convert.js';
 import { writeFileAtomic } from '../io/files.js';
 import { writeReport } from '../session/report.js';
 import { command, print, shownPath, UsageError } from './command.js';
 
-/** Of one picture: a map of 100,000 points takes some seconds. */
+/** Time limit for one picture: a map of 100,000 points takes some seconds. */
 const DRAWING_SECONDS = 120;
 
 async function exportFigure(

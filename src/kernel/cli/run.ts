@@ -1,4 +1,4 @@
-/** `fgnb run`: a notebook from its first cell to its last, without an editor. */
+/** `fgnb run`: runs a notebook from its first cell to its last, without an editor. */
 import path from 'node:path';
 import { maxOf } from '../../protocol/lists.js';
 import { readNotebook } from '../convert/convert.js';
@@ -16,10 +16,13 @@ import { command, print, shownPath, write, UsageError, writeError, type Command 
 const CONTROL_FD = 3;
 
 const EXIT_CODES: Record<StopSignal, number> = { SIGINT: 130, SIGTERM: 143 };
-/** How long a stopped run may take to save what it has, longer than it waits itself. */
+/** Milliseconds for a stopped run to save its state, more than the run itself waits (session/run.ts). */
 const STOP_PATIENCE_MS = 45_000;
 const STOP_SIGNALS = Object.keys(EXIT_CODES) as StopSignal[];
-/** One Ctrl-C, or one signal to a whole group, can arrive several times: directly, and passed on by npm or a shell. */
+/**
+ * Signals within this many milliseconds count as one: a Ctrl-C, or a signal to a group, can arrive several times,
+ * directly and passed on by npm or a shell.
+ */
 const SAME_SIGNAL_MS = 300;
 
 /** Calls `first` for the first signal and `again` for one that comes later. */
@@ -34,7 +37,10 @@ function onStopSignals(first: (signal: StopSignal) => void, again: (signal: Stop
     });
 }
 
-/** Whether the launching process opened an fd for the signals that it gets Node was started with the flag by hand. */
+/**
+ * Whether the launching process opened a file descriptor for the signals that it gets. Not so where Node was started
+ * with the flag by hand.
+ */
 export function hasControlPipe(): boolean {
   return process.env.FGNB_CONTROL_PIPE === String(process.ppid);
 }
@@ -55,12 +61,15 @@ function cellJson({ index, id, title, status, ms, error }: CellOutcome): string 
   return JSON.stringify({ index, id, title, status, ms: Math.round(ms), ...(error && { error }) });
 }
 
-/** The run's end on demand: by the launching process's signals, or by this one's when it was started by hand. */
+/**
+ * Ends the run on a signal: one that the launching process passes on, or one of this process when it was started by
+ * hand.
+ */
 class RunStop {
   session: Session | undefined;
   private readonly controller = new AbortController();
   private readonly control: ControlThread;
-  /** The signal that came first. */
+  /** The first signal. */
   by: StopSignal | undefined;
 
   constructor() {
@@ -107,17 +116,18 @@ export const RUN_OPTIONS = {
 
 export type RunArguments = Parameters<Command<typeof RUN_OPTIONS>['run']>[0];
 
-/** What is run, and how. */
+/** A notebook to run, and options of the run. */
 interface ToRun {
   read(): ReturnType<typeof readNotebook>;
-  /** Paths in cells start from its folder. */
+  /** Paths in cells are relative to its folder. */
   notebookFile: string;
-  /** The session as cells get it; default as it is. */
+  /** Wraps the session's context for cells; default unchanged. */
   around?: (context: SessionContext) => SessionContext;
-  /** True: the run was ended on purpose, and the error of its cell is none. */
+  /** True when the run was ended on purpose, so that its cell's error does not count. */
   ended?: () => boolean;
 }
 
+/** Runs a notebook, writes the files that were asked for, and prints the end. Returns the exit code. */
 export async function runCells(given: RunArguments, to: ToRun): Promise<number> {
   const { notebookFile, around = (context) => context, ended = () => false } = to;
   const { json } = given;
@@ -154,7 +164,7 @@ export async function runCells(given: RunArguments, to: ToRun): Promise<number> 
       },
     });
   } finally {
-    // Also when the notebook cannot be written: Node waits for debuggers that are still there.
+    // Also when the notebook cannot be written: Node waits for debuggers that are still connected.
     await stop.close();
   }
   if (ended()) return 0;
@@ -191,12 +201,12 @@ export const run = command({
   run: (values, [notebookFile]) => runCells(values, { notebookFile, read: () => readNotebook(notebookFile) }),
 });
 
-/** Runs cells in a process of their own, with the flag that interrupts need; signals go to it through a pipe. */
+/** Runs cells in a process of their own, with the flag that interrupts need; signals are passed on through a pipe. */
 export function launch(): void {
   process.env.FGNB_CONTROL_PIPE = String(process.pid);
   const child = relaunch(process.argv[1], process.argv.slice(2), 1);
   const pipe = child.stdio[CONTROL_FD] as NodeJS.WritableStream;
-  // It may be gone already.
+  // The process may already be gone.
   pipe.on('error', () => undefined);
   const end = (signal: StopSignal): never => {
     child.kill('SIGKILL');
@@ -212,7 +222,7 @@ export function launch(): void {
   child.on('exit', (code, signal) => process.exit(code ?? EXIT_CODES[signal as StopSignal] ?? 137));
 }
 
-/** The launching process gets the same signals and passes them on. */
+/** Ignores stop signals here: the launching process gets them too and passes them on. */
 export function ignoreStopSignals(): void {
   for (const signal of STOP_SIGNALS) process.on(signal, () => undefined);
 }
