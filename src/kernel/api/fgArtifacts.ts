@@ -1,4 +1,4 @@
-/** fg.artifacts.load and note: any kept result by its id, and what someone wrote about it. */
+/** fg.artifacts.load and note: loads any kept result by its id, and keeps the user's notes. */
 import { openActivations, isShard } from '../activations/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { artifacts } from '../artifacts/fg.js';
@@ -28,7 +28,7 @@ import type { GeneratedWorld } from '../synthetic/world/world.js';
 import type { rooms } from './rooms.js';
 
 type VerbOf<N> = N extends Namespace<infer V> ? V[keyof V] : never;
-/** Kind and result of a verb that keeps what it gives. */
+/** Kind and result type of a verb that keeps its results. */
 type Kept<V> = V extends { readonly types?: { kind: infer K; result: infer R } }
   ? [K] extends [never]
     ? never
@@ -36,13 +36,13 @@ type Kept<V> = V extends { readonly types?: { kind: infer K; result: infer R } }
   : never;
 type KeptByVerbs = Kept<VerbOf<(typeof rooms)[keyof typeof rooms]>>;
 
-/** What an artifact is when it is loaded, by its kind, where a room keeps it by functions of its own. */
+/** The types of loaded artifacts, by kind, of rooms that keep them by functions of their own. */
 export interface LoadedByRooms {
   activations: SparseActivations;
   sae: TrainedSae;
-  /** With the two stores that it was made from. */
+  /** Comes with the two stores that it was made from. */
   correlation: PairedMap;
-  /** Without the tokens that it was drawn of. */
+  /** Comes without the tokens that it was drawn from. */
   'joint-map': JointMap;
   /** Made again from its options. */
   world: GeneratedWorld;
@@ -53,7 +53,7 @@ export interface LoadedByRooms {
   conformance: Conformance;
 }
 
-/** The same of everything that is kept: what a verb with `keep` gives, under its kind. */
+/** The types of all loaded artifacts by kind: these, and the results of verbs with `keep`. */
 export type LoadedByKind = LoadedByRooms & { [K in KeptByVerbs as K['kind'] & string]: K['result'] };
 
 type Own = LoadedByRooms & Pick<LoadedByKind, 'layout' | 'mapper' | 'lens'>;
@@ -67,7 +67,7 @@ const NO_RESULTS: Readonly<Record<string, string>> = {
   calls: 'says that calls of fg.cluster.each are done and holds no result; the same call gives them again',
 };
 
-/** Kinds that are not read as plain results. */
+/** How to read the kinds that are not plain results. */
 function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reader<Own[K]> } {
   const activations: Reader<SparseActivations> = {
     lazy: isShard,
@@ -147,7 +147,10 @@ const note = verb({
   run: ({ env }, id, said) => env.store.annotate(id, said),
 });
 
-/** fg.artifacts whole: what loads results knows all rooms, the rest of it knows none. `kinds`: those that verbs keep. */
+/**
+ * fg.artifacts with load and note: loading results needs all rooms, the other verbs need none. `kinds`: the kinds that
+ * verbs keep.
+ */
 export function artifactsOf(kinds: readonly string[]) {
   const known = kinds.filter((kind) => !Object.hasOwn(NO_RESULTS, kind)).sort();
   const kept = artifacts(kinds);

@@ -1,6 +1,6 @@
 /**
- * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). A list: what each
- * namespace holds is declared in its room.
+ * The `fg` facade: what a cell sees, also importable (`import { sae, correlation } from 'fg'`). Only a list: the
+ * contents of each namespace are declared in its room.
  */
 import { spreader } from '../cluster/spread.js';
 import { initDevice } from '../compute/device.js';

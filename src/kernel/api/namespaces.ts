@@ -1,4 +1,7 @@
-/** The namespaces of `fg`, whose verbs are declared in their rooms: what is bound to a session, and what docs/api says. */
+/**
+ * The namespaces of `fg`, whose verbs are declared in their rooms. Sessions bind this list, and docs/api is generated
+ * from it.
+ */
 import type { AnyVerb } from '../verb/namespace.js';
 import { root } from './fg.js';
 import { artifactsOf } from './fgArtifacts.js';
