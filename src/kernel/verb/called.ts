@@ -1,6 +1,6 @@
 /**
- * A namespace that is itself called: `fg.show(x, options)`. What x is says which of its verbs answers. It may have verbs
- * of their own names besides: `fg.show.feature(x, id)`.
+ * A namespace that is itself callable: `fg.show(x, options)`. The kind of x decides which of its verbs runs. It may
+ * also have verbs with names: `fg.show.feature(x, id)`.
  */
 import { requireThing } from './common.js';
 import type { Environment } from './environment.js';
@@ -9,11 +9,11 @@ import { bind, type AnyVerb, type Bound, type Namespace } from './namespace.js';
 import { written } from './option.js';
 import type { Call } from './verb.js';
 
-/** One of the things that it takes: its verb's first argument. */
+/** One kind of value that the call takes: the first argument of its verb. */
 export interface Form<Name extends string, V extends AnyVerb> {
   readonly name: Name;
   readonly verb: V;
-  /** Whether x is that thing. */
+  /** Whether x is of that kind. */
   readonly is: (x: object) => boolean;
 }
 
@@ -29,13 +29,13 @@ type Members = Readonly<Record<string, AnyVerb>>;
 export interface CalledNamespace<F extends Forms, M extends Members> extends Namespace<VerbsOf<F> & M> {
   /** Verbs that are called by their names. */
   readonly members: M;
-  /** Asked in this order. */
+  /** The first form that fits is taken. */
   readonly forms: F;
   /** What x may be, in words: the end of "x is …; expected …". */
   readonly expected: string;
 }
 
-/** Its function, as cells see it. */
+/** The function that cells call. */
 export type BoundCall<N> = N extends CalledNamespace<infer F, infer M> ? Overloads<F> & Bound<Namespace<M>> : never;
 
 /** Declares a form. */
@@ -53,7 +53,7 @@ export function calledNamespace<const F extends Forms, const M extends Members>(
   return { ...declared, verbs: { ...verbs, ...declared.members } as VerbsOf<F> & M };
 }
 
-/** Its function, bound to a session. @throws TypeError for what none of its verbs takes */
+/** The function, bound to a session. @throws TypeError for a value that none of the forms takes */
 export function bindCall<F extends Forms, M extends Members>(
   env: Environment,
   of: CalledNamespace<F, M>,

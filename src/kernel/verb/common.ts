@@ -1,4 +1,4 @@
-/** Options that many verbs have, and their usual arguments. */
+/** Options that many verbs share, and their usual arguments. */
 import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
@@ -7,7 +7,7 @@ import { choice, flag, group, type Option, required, text, value, whole } from '
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
 
-/** Of every call that takes time. */
+/** Options of every call that takes time. */
 export const CALL = {
   signal: value<NonNullable<CallOptions['signal']>>(
     'an AbortSignal',
@@ -25,7 +25,7 @@ export const CALL = {
   ),
 } as const;
 
-/** Of every call whose result is kept in the artifact folder. */
+/** Options of every call whose result is kept in the artifact folder. */
 export const KEPT = {
   fresh: flag({
     doc: 'Compute again even when the result is in the artifact folder.',
@@ -35,7 +35,7 @@ export const KEPT = {
   ...CALL,
 } as const;
 
-/** Of every call that may download from the Hugging Face hub. */
+/** Options of every call that may download from the Hugging Face hub. */
 export const HUB = {
   revision: text({ doc: 'Branch, tag or commit on the hub.', fallback: "'main'" }),
   token: text({ doc: 'Access token of the hub.', fallback: 'HF_TOKEN, else the token of "hf auth login"' }),
@@ -46,13 +46,13 @@ export const HUB = {
   }),
 } as const;
 
-/** What draws are made with. */
+/** The seed of random draws. */
 export const seed = (doc: string): Option<number, number> => whole({ doc, default: 0 });
 
 interface NullWords {
-  /** What is done to the data, and what is compared. */
+  /** How the data are changed, and what is compared. */
   doc: string;
-  /** Runs when none are asked for; absent: the verb decides, as `fallback` says. */
+  /** Default number of runs; absent: the verb decides, as `fallback` says. */
   runs?: number;
   /** Least number of runs; default 0. */
   min?: number;
@@ -60,7 +60,7 @@ interface NullWords {
   fallback?: string;
   /** Seed when none is given, in words, where it is not 0. */
   seed?: string;
-  /** What the seed draws, where it is not run i by seed + i. */
+  /** What the seed draws, where run i is not drawn with seed + i. */
   draws?: string;
 }
 
@@ -73,7 +73,7 @@ const nullRuns = ({ runs, min = 0, seed: from = '0', draws = 'Run i is drawn wit
   seed: whole({ doc: draws, fallback: from }),
 });
 
-/** How often chance is asked: `nulls: 20`, or `nulls: { runs, seed }`. The room's function has the defaults. */
+/** How many null runs are made: `nulls: 20`, or `nulls: { runs, seed }`. The room's function has the defaults. */
 export const nulls = (words: NullWords) => group(nullRuns(words), { ...words, short: 'runs' });
 
 /** The same with a choice of null data, the default first: `nulls: { kind, runs, seed }`. */
@@ -86,7 +86,7 @@ export const nullsOf = <const K extends string>(kinds: readonly K[], words: Null
     { ...words, short: 'runs' },
   );
 
-/** An argument of a verb: what cells pass, and what the verb works with. */
+/** An argument of a verb: what cells pass (Given), and what the verb works with (Parsed). */
 export interface Arg<Given, Parsed = Given> {
   readonly name: string;
   /** What it is, with shape and unit. */
@@ -97,7 +97,7 @@ export interface Arg<Given, Parsed = Given> {
 }
 
 /**
- * Refuses what is no object: an undefined variable, or the promise of a call that was not awaited.
+ * Refuses a value that is no object, such as an undefined variable, and the promise of a call that was not awaited.
  * @throws TypeError that names the argument and says what to do
  */
 export function requireThing(value: unknown, at: string): object {
@@ -107,7 +107,7 @@ export function requireThing(value: unknown, at: string): object {
   return value;
 }
 
-/** A thing: what fg returned, or data of the same form. `parse` sees an object. */
+/** An object: a result of fg, or data of the same form. `parse` only sees objects. */
 export function thing<Given, Parsed = Given>(
   name: string,
   doc: string,
@@ -117,14 +117,14 @@ export function thing<Given, Parsed = Given>(
   return { name, doc, parse: (value, at) => parse(requireThing(value, at) as Given, at) };
 }
 
-/** Rows of numbers in every form that a cell may have (compute/matrixInput.ts). For verbs that take time. */
+/** Rows of numbers in every form that a cell may have (io/matrixInput.ts). For verbs that take time. */
 export const rowsArg = (name: string, doc: string): Arg<MatrixInput, Matrix> => ({
   name,
   doc,
   parse: (value, at) => asMatrix(value as MatrixInput, at),
 });
 
-/** The same as an option, but for tensors, whose values take time. */
+/** The same as an option, but without tensors, whose values take time to read. */
 export const rowsOption = (words: { doc: string; identity?: boolean }): Option<MatrixInput, Matrix | undefined> => ({
   ...value<MatrixInput>(MATRIX_FORMS, words),
   parse: (given, name) => (given === undefined ? undefined : asMatrixNow(given as MatrixInput, name)),
@@ -143,7 +143,7 @@ export function words(name: string, doc: string): Arg<string> {
   };
 }
 
-/** An argument that is declared as an option is. */
+/** An argument that is checked like an option. */
 export function argOf<G>(name: string, of: Option<G>): Arg<G, G> {
   const { parse } = required(of);
   return {
@@ -156,7 +156,7 @@ export function argOf<G>(name: string, of: Option<G>): Arg<G, G> {
   };
 }
 
-/** Anything that the verb checks itself. */
+/** A value that the verb checks itself. */
 export function anything<Given>(name: string, doc: string): Arg<Given> {
   return {
     name,

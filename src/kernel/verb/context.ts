@@ -1,4 +1,4 @@
-/** What the running session provides to the `fg` facade. The session implements it; api functions take it first. */
+/** The interface of the running session for the `fg` facade. The session implements it; api functions take it first. */
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';
@@ -10,30 +10,39 @@ export type LiveHandler = (method: string, params: Json, signal: AbortSignal) =>
 export interface SessionContext {
   /** Folder of the notebook: relative paths in cells are resolved against it. */
   readonly notebookFolder: string;
-  /** Folder where the notebook is saved: what outputs refer to lies in its `.fgnb`. The notebook's own folder, but for `fgnb run --out`. */
+  /**
+   * Folder where the notebook is saved; files that outputs refer to lie in its `.fgnb`. The same as `notebookFolder`,
+   * except with `fgnb run --out`.
+   */
   readonly outputFolder: string;
   /** Artifact folder, default `<notebookFolder>/.fgnb`. */
   readonly artifactFolder: string;
   /** Aborted when the running cell is interrupted. A new one per cell. */
   signal(): AbortSignal;
-  /** A long call runs until `work` settles: a headless run that is stopped lets it save what it has before it ends. */
+  /**
+   * Says that a long call runs until `work` settles: a headless run that is stopped lets it save its state before it
+   * ends.
+   */
   during(work: Promise<unknown>): void;
   /** Progress of the running cell; null clears it. */
   progress(progress: Progress | null): void;
-  /** Shows an output in the running cell; the same displayId replaces. */
+  /** Shows an output in the running cell; an output with the same displayId replaces the earlier one. */
   display(items: OutputItem[], options?: { displayId?: string }): void;
   /** Prints a line to the cell's stdout. */
   print(text: string): void;
   /**
-   * Registers a live view: outputs that carry this id may ask the handler from then on, whenever no cell runs. The
-   * session keeps it until it ends, or until there are very many.
+   * Registers a live view: outputs that carry this id may call the handler from then on, whenever no cell runs. The
+   * session keeps it until it ends, or until it has too many views (session/live.ts).
    */
   live(view: string, handler: LiveHandler): void;
-  /** What is written into records of results beside them: the cell that runs, and key figures so far. */
+  /** What records of results say of their origin: the running cell, and key figures so far. */
   madeBy?(): MadeBy;
-  /** How calls that split are made when they do not say it themselves (`fgnb submit`); default in one piece, here. */
+  /**
+   * How calls that split are made when they do not say so themselves (`fgnb submit`). Default: in one piece, in this
+   * process.
+   */
   readonly cluster?: Spread;
-  /** Takes a call that would be spread, instead of an engine: a dry run. It throws. */
+  /** For a dry run: takes a call that would be spread, in place of an engine, and throws. */
   readonly planOnly?: (call: SplitCall, how: Spread) => never;
   /** Key figures of a headless run: `fgnb run` prints them at the end. */
   keyFigure(name: string, value: string): void;

@@ -1,4 +1,7 @@
-/** What every api function works in: the running session, its artifact store, and paths against the notebook's folder. */
+/**
+ * The environment of every api function: the running session, its artifact store, and paths relative to the notebook's
+ * folder.
+ */
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -12,18 +15,23 @@ import { FeatureNames } from './featureNames.js';
 import type { Spreader } from './split.js';
 
 export class Environment {
-  /** Results that took real work. */
+  /** Results that took work to make. */
   readonly store: ArtifactStore;
   /** Bundles of outputs: always beside the saved notebook, so that the two travel together. */
   readonly outputStore: ArtifactStore;
 
-  /** What tables call features. */
+  /** Names of features for tables. */
   readonly features = new FeatureNames();
 
-  /** Long calls that run now, by their cell: the progress line goes when the last of them ends. */
+  /**
+   * Number of long calls that run now, by the signal of their cell: the progress line is cleared when the last of them
+   * ends.
+   */
   private readonly running = new WeakMap<AbortSignal, number>();
 
-  /** @param spread runs the shards of calls that are split; the room of engines stands above this one */
+  /**
+   * @param spread runs the shards of calls that are split; given from above, since rooms below cannot import engines
+   */
   constructor(
     readonly context: SessionContext,
     readonly spread: Spreader = () => Promise.reject(new Error('this session has no engine that runs shards')),
@@ -45,7 +53,7 @@ export class Environment {
   async call<T>(options: CallOptions | undefined, work: (call: Required<CallOptions>) => Promise<T>): Promise<T> {
     const cell = this.context.signal();
     const signal = AbortSignal.any([cell, options?.signal].filter((s) => s !== undefined));
-    // Some calls look at their signal only now and then, and one that is short would end as if nothing had been asked.
+    // Some calls look at their signal only now and then, and a short one would end as if nothing had been cancelled.
     checkAborted(signal);
     const count = (change: number): number => {
       const running = (this.running.get(cell) ?? 0) + change;
@@ -66,32 +74,35 @@ export class Environment {
     }
   }
 
-  /** For a result that is shown by several outputs: displays them, but for the last, which is the result's own. */
+  /** For a result that several outputs show: displays all but the last and returns that, as the result's own items. */
   displayButLast(outputs: ReadonlyArray<OutputItem[]>): OutputItem[] {
     for (const items of outputs.slice(0, -1)) this.context.display(items);
     return outputs[outputs.length - 1];
   }
 
-  /** A path given in a cell, against the notebook's folder; ~ is the home folder. */
+  /** The absolute path of a path given in a cell: relative to the notebook's folder; ~ is the home folder. */
   resolve(file: string): string {
     return resolveIn(this.context.notebookFolder, file);
   }
 
-  /** Options of a download with their cache folder against the notebook's folder. */
+  /** Options of a download, the cache folder resolved like other paths. */
   withCacheFolder<T extends { cacheFolder?: string }>(options: T): T {
     return options.cacheFolder === undefined ? options : { ...options, cacheFolder: this.resolve(options.cacheFolder) };
   }
 
-  /** A folder or file given in a cell: its absolute path where it exists or is written as a path; a hub id as it is. */
+  /**
+   * A folder or file given in a cell: its absolute path where it exists or is written as a path; otherwise taken for a
+   * hub id and returned as it is.
+   */
   locate(idOrPath: string): string {
     return locateIn(this.context.notebookFolder, idOrPath);
   }
 
-  /** "loaded from …" beside results that were not computed again. */
+  /** Prints that a result was loaded and not computed again. */
   tellCached(what: string, cached: boolean, record: { id: string }): void {
     if (cached)
       this.context.print(
-        // No date: two runs of a notebook must print the same. The artifact's record has it.
+        // No date: two runs of a notebook must print the same. The artifact's record has the date.
         `${what}: loaded from cache (${record.id.slice(0, 8)}); { fresh: true } computes it again`,
       );
   }
@@ -103,7 +114,7 @@ function resolveIn(folder: string, file: string): string {
   return path.resolve(folder, file.replace(/^~(?=$|[\\/])/, homedir()));
 }
 
-/** Environment.locate against any folder. */
+/** Environment.locate relative to any folder. */
 export function locateIn(folder: string, idOrPath: string): string {
   const absolute = resolveIn(folder, idOrPath);
   const writtenAsPath = /^(?:\.{1,2}(?:[\\/]|$)|~(?:[\\/]|$)|[\\/]|[A-Za-z]:)/.test(idOrPath);

@@ -1,4 +1,4 @@
-/** What a session knows of the features of SAEs: tables that hold their numbers are shown with their names. */
+/** What a session knows about the features of SAEs: tables with feature numbers are shown with the features' names. */
 import type { CellFeature, TableDescriptor } from '../../protocol/display.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import { featuresIn, named, tableIn } from '../present/featureCells.js';
@@ -6,7 +6,9 @@ import { featuresIn, named, tableIn } from '../present/featureCells.js';
 /** The features of an SAE. */
 export interface KnownFeatures {
   name: string;
-  /** Undefined for a feature that there is not. `examples`: whether they are wanted. */
+  /**
+   * What a table's cell shows of a feature; undefined for one that does not exist. `examples`: whether to include them.
+   */
   cell(feature: number, examples: boolean): CellFeature | undefined;
 }
 
@@ -17,18 +19,18 @@ export class FeatureNames {
   private readonly sources = new Map<string, () => Promise<KnownFeatures>>();
   private readonly ids = new Map<string, string>();
 
-  /** From now on the features of the SAE are named; `read` is asked when a table needs it. */
+  /** Registers an SAE: its features are named from now on; `read` is called when a table needs them. */
   know({ id, name }: { id: string; name: string }, read: () => Promise<KnownFeatures>): void {
     this.sources.set(id, read);
     this.ids.set(name, id);
   }
 
-  /** Identity of the SAE of this name that was met last; undefined where none was. */
+  /** Identity of the SAE that was last registered under this name; undefined where none was. */
   idOf(name: string): string | undefined {
     return this.ids.get(name);
   }
 
-  /** The items with names in their tables: at once where they have no feature of an SAE that is known. */
+  /** The items with names in their tables; not a promise where they have no feature of a known SAE. */
   name(items: OutputItem[]): OutputItem[] | Promise<OutputItem[]> {
     const known = (item: OutputItem): boolean => {
       const table = tableIn(item);

@@ -1,9 +1,9 @@
-/** What a verb says of itself where there is no editor: in Jupyter, on a line of its own. */
+/** Help texts of verbs for places without an editor: Jupyter, or a cell of its own. */
 import type { Described } from './option.js';
 
 const HELP = new WeakMap<object, () => string>();
 
-/** What is told of a verb. */
+/** What the help of a verb contains. */
 interface Told {
   readonly doc: string;
   readonly args: ReadonlyArray<{ readonly name: string; readonly doc: string }>;
@@ -28,11 +28,11 @@ function helpText(name: string, { doc, args, options }: Told): string {
   ].join('\n');
 }
 
-/** The same function, of which helpOf now knows. */
+/** Returns the same function after registering its help for helpOf. */
 export function helped<F extends object>(call: F, name: string, told: Told): F {
   HELP.set(call, () => helpText(name, told));
   return call;
 }
 
-/** Help of what `fg` has; undefined for anything else. */
+/** The help of a verb of `fg`; undefined for any other value. */
 export const helpOf = (value: object): string | undefined => HELP.get(value)?.();

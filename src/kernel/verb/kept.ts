@@ -1,4 +1,7 @@
-/** Results that took work: kept as artifacts under the identity of their call, and loaded when the same call comes again. */
+/**
+ * Results that took work: kept as artifacts under the identity of their call, and loaded when the same call comes
+ * again.
+ */
 import { asParameters } from '../artifacts/parameters.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import type { ArtifactKey } from '../artifacts/types.js';
@@ -14,7 +17,7 @@ export interface Checked {
   given: object | undefined;
 }
 
-/** Makes every run; nothing is kept of any. */
+/** Runs everything and keeps nothing. */
 const plainly: Remember = Object.assign(<T>(_: string, make: () => Promise<T>): Promise<T> => make(), { plain: true });
 
 /** The identity of a kept result. */
@@ -29,7 +32,7 @@ export function keyOf<T>(keep: Keep<Args, Schema, T>, schema: Schema, { options,
   };
 }
 
-/** Makes the result, or loads it when the same call made it before. `merge`: makes it of shards instead. */
+/** Makes the result, or loads it when the same call made it before. `merge`: makes it from shards instead. */
 export async function keptResult<T>(
   declared: Pick<Declaration<Args, Schema, T>, 'options' | 'keep' | 'run'>,
   checked: Checked,
@@ -64,7 +67,7 @@ export async function keptResult<T>(
   return value;
 }
 
-/** A result with an identity of its own, such as a layout or a graph, is found by that one too. */
+/** A result with an identity of its own, such as a layout or a graph, can be found by that one too. */
 function ownId(made: unknown): string | undefined {
   const id = typeof made === 'object' && made !== null && 'id' in made ? made.id : undefined;
   return typeof id === 'string' && /^[0-9a-f]{64}$/.test(id) ? id : undefined;

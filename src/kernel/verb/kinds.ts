@@ -1,33 +1,33 @@
 /**
- * Options that are objects of several kinds, such as a cover or a law of firing: each kind declared once, checked at every
- * depth. What was given is handed on as it is: identities of results are made of it.
+ * Options that are objects of several kinds, such as a cover or a law of firing: each kind declared once, checked at
+ * every depth. The value is passed on unchanged: identities of results are made from it.
  */
 import { types } from 'node:util';
 import { nearName } from '../compute/words.js';
 import { parseOptions, requireKnown, written, type Given, type Option, type Schema } from './option.js';
 
-/** One kind of an object, told from the others by its member `kind`. */
+/** One kind of an object, identified by its member `kind`. */
 export interface Kind<S extends Schema = Schema> {
-  /** What it is. */
+  /** What the kind is. */
   readonly doc: string;
-  /** What it has besides `kind`. */
+  /** Its members besides `kind`. */
   readonly members: S;
 }
 
 /** Kinds by name. */
 export type KindTable = Readonly<Record<string, Kind>>;
 
-/** Objects of several kinds; `Unnamed` is the kind of an object that says none. */
+/** Objects of several kinds; `Unnamed` is the kind of an object without `kind`. */
 export interface Kinds<K extends KindTable = KindTable, Unnamed extends string = string> {
-  /** Of the type that is derived from it, which docs/api and the editor show written out. */
+  /** Name of the derived type, which docs/api and the editor show written out. */
   readonly type: string;
   readonly table: K;
   readonly unnamed?: Unnamed;
   /**
-   * Checks an object and gives it back.
+   * Checks an object and changes nothing.
    * @param at begins messages: "cover"
-   * @throws TypeError for what is no object or has members that its kind has not, RangeError for a kind that there is not
-   * and values outside their range
+   * @throws TypeError for a value that is no object or has unknown members, RangeError for an unknown kind and for
+   *   values outside their range
    */
   check(value: unknown, at: string): void;
 }
@@ -41,7 +41,7 @@ export type OneOf<T> =
     ? { [N in keyof K]: Flat<Named<N, Unnamed> & Given<K[N]['members']>> }[keyof K]
     : never;
 
-/** An object of the one kind. */
+/** An object of one given kind. */
 export type OfKind<T, N extends string> =
   T extends Kinds<infer K, infer Unnamed> ? Flat<Named<N, Unnamed> & Given<K[N]['members']>> : never;
 
@@ -84,7 +84,7 @@ export function kinds<const K extends KindTable, const Unnamed extends keyof K &
 interface Words {
   /** What it means. */
   doc: string;
-  /** The end of "cover is …; expected …". */
+  /** What is expected, as the end of "cover is …; expected …". */
   expected: string;
   fallback?: string;
 }
@@ -94,7 +94,7 @@ export function ofKind<T extends Kinds>(of: T, words: Words): Option<OneOf<T>> {
   return formed(words, (value, at) => of.check(value, at), of);
 }
 
-/** An option with a check of its own that hands on what was given. @param of kinds that it names, for docs/api */
+/** An option with a check of its own that passes on the value unchanged. @param of kinds that it names, for docs/api */
 export function formed<G>(
   words: Words,
   check: (value: unknown, at: string) => void,
@@ -146,7 +146,7 @@ export function listOf<G>(of: Option<G>): Option<readonly G[]> {
   };
 }
 
-/** Members in an object, checked and handed on as they were given. */
+/** An object with these members, checked and passed on unchanged. */
 export function form<S extends Schema>(
   members: S,
   words: Omit<Words, 'expected'> & { expected?: string },
@@ -175,7 +175,7 @@ function refuseForm(at: string, value: unknown, expected: string): never {
 }
 
 interface ByType {
-  /** These texts, or any. */
+  /** The texts that are allowed, or 'any'. */
   texts?: readonly string[] | 'any';
   number?: Option<unknown, unknown>;
   array?: Option<unknown, unknown>;
@@ -186,7 +186,7 @@ type FormOf<T> = T extends { readonly [K in 'number' | 'array' | 'object']?: unk
   ? { [K in 'number' | 'array' | 'object']: GivenBy<T[K]> }['number' | 'array' | 'object']
   : never;
 
-/** An option that may be a text, a number, an array or an object: each is checked as its own declaration says. */
+/** An option that may be a text, a number, an array or an object: each is checked by its own declaration. */
 export function byType<const T extends ByType>(of: T, words: Words): Option<TextOf<T> | FormOf<T>> {
   const { texts, number, array, object } = of;
   return formed(words, (value, at) => {
@@ -199,8 +199,8 @@ export function byType<const T extends ByType>(of: T, words: Words): Option<Text
 }
 
 /**
- * An object in one of several forms, told apart by their members: { token } or { from, to }.
- * @param otherwise what to do with two at once: "make two interventions"
+ * An object in one of several forms, distinguished by their members: { token } or { from, to }.
+ * @param otherwise what to do instead of giving two at once: "make two interventions"
  */
 export function oneForm<const F extends readonly Schema[]>(
   forms: F,

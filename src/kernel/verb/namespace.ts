@@ -4,17 +4,17 @@ import { helped } from './help.js';
 import type { Schema } from './option.js';
 import type { Call, Verb } from './verb.js';
 
-/** Any verb: only its declaration is looked at. */
+/** Any verb, for code that only reads its declaration. */
 export type AnyVerb = Omit<Verb<never, Schema, unknown>, 'types'>;
 
 export interface Namespace<V> {
-  /** "mapper" of fg.mapper; "fg" of what stands in fg itself. */
+  /** "mapper" for fg.mapper; "fg" for verbs of fg itself. */
   readonly name: string;
-  /** Folder of the room that declares it, where that has another name. */
+  /** Folder of the room that declares it, where it differs from the name. */
   readonly room?: string;
   /** What it is for: a paragraph. */
   readonly doc: string;
-  /** A cell that runs as it stands, with results in seconds. */
+  /** A cell that runs as it is, with results in seconds. */
   readonly example: string;
   readonly verbs: V;
 }

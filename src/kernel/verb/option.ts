@@ -6,32 +6,32 @@ import { types } from 'node:util';
 import { nearName } from '../compute/words.js';
 import type { Kinds } from './kinds.js';
 
-/** How an option reads to people; `types`, when absent, are taken from the TypeScript type. */
+/** How an option is described to people; where `types` is absent, they are taken from the TypeScript type. */
 export interface Described {
   /** What it means, with its unit. */
   readonly doc: string;
-  /** Such as "a whole number of at least 1": the end of "cubes is 0; expected …". */
+  /** Such as "a whole number of at least 1", as the end of "cubes is 0; expected …". */
   readonly expected: string;
   /** False: the type says as much as `expected` does. */
   readonly telling: boolean;
-  /** Used where the option is not given, as people read it. */
+  /** The default, in words for people. */
   readonly fallback?: string;
   /** True: the verb cannot be called without it. */
   readonly required?: boolean;
-  /** False: it does not change the result, and so is no part of its identity. */
+  /** False: it does not change the result, so it is not part of the result's identity. */
   readonly identity: boolean;
-  /** Options inside this one; the value of the member `short` alone may stand for all of them. */
+  /** Options inside this one; the value of the member `short` alone may stand for the group. */
   readonly members?: Schema;
   readonly short?: string;
-  /** Objects of several kinds that may stand for it or in it. */
+  /** Objects of several kinds that may stand for the option or in it. */
   readonly kinds?: readonly Kinds[];
 }
 
-/** An option: what cells may write (Given) and what the verb works with (Parsed). */
+/** An option: what cells may write (Given), and what the verb works with (Parsed). */
 export interface Option<Given, Parsed = Given | undefined> extends Described {
   /** The value to work with. @throws TypeError or RangeError that begins with the option's name. */
   readonly parse: (value: unknown, name: string) => Parsed;
-  /** Only a type: what cells may write. */
+  /** Only for the type: what cells may write. */
   readonly given?: Given;
 }
 
@@ -54,7 +54,7 @@ export type Given<S extends Schema> = {
 /** Options after the check, with their defaults. */
 export type Parsed<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[K]['parse']> };
 
-/** A value in an error message. */
+/** How an error message writes a value. */
 export function written(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -73,7 +73,7 @@ function refuse(name: string, value: unknown, expected: string): never {
 interface Words {
   /** What it means, with its unit. */
   doc: string;
-  /** In words, where a default is worked out by the verb: 'the median distance to the 15th neighbour'. */
+  /** The default in words, where the verb works it out: 'the median distance to the 15th neighbour'. */
   fallback?: string;
   /** False: it does not change the result. */
   identity?: boolean;
@@ -101,7 +101,7 @@ function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words 
   };
 }
 
-/** A builder of options of one kind: with a default, the verb never sees undefined. */
+/** Builds options of one kind: with a default, the verb never sees undefined. */
 interface Builder<T, Range> {
   (words: Words & Range & { default: T }): Option<T, T>;
   (words: Words & Range): Option<T>;
@@ -191,7 +191,7 @@ export function several<const T extends string>(of: readonly T[], words: Words):
   return option<readonly T[]>({ expected, accepts }, words);
 }
 
-/** What has a form of its own: words or values by name, a thing that fg returned. The room checks what is inside. */
+/** An option with a form of its own, such as values by name, or a result of fg. The room checks its contents. */
 export function value<T>(
   expected: string,
   words: Words & { telling?: boolean },
@@ -203,7 +203,7 @@ export function value<T>(
 
 const isThing = (value: unknown): boolean => value !== null;
 
-/** The same option, which must be given. */
+/** The same option, made required. */
 export function required<G, P>(of: Option<G, P>): RequiredOption<G, NonNullable<P>> {
   return {
     ...of,
@@ -215,7 +215,9 @@ export function required<G, P>(of: Option<G, P>): RequiredOption<G, NonNullable<
   };
 }
 
-/** Options inside an option; with `short`, the value of that member alone stands for the whole: `nulls: 20`. */
+/**
+ * Options in an object as one option; with `short`, the value of that member alone stands for the group: `nulls: 20`.
+ */
 export function group<S extends Schema, Short extends keyof S & string = never>(
   members: S,
   words: Words & { short?: Short },
@@ -240,13 +242,13 @@ export function group<S extends Schema, Short extends keyof S & string = never>(
   };
 }
 
-/** The same option, or false to leave out what it is about. */
+/** The same option, or false to leave its part out. */
 export function orFalse<G, P>(of: Option<G, P>): Option<G | false, P | false> {
   const parse = (value: unknown, name: string): P | false => (value === false ? false : of.parse(value, name));
   return { ...of, telling: true, expected: `${of.expected}, or false`, parse } as Option<G | false, P | false>;
 }
 
-/** @throws TypeError naming options that there are not, which would silently leave a default in force. */
+/** @throws TypeError that names unknown options, which would silently leave a default in force */
 export function requireKnown(what: string, given: object, names: readonly string[]): void {
   const unknown = Object.keys(given).filter((name) => !names.includes(name));
   if (unknown.length === 0) return;
@@ -261,10 +263,10 @@ export function requireKnown(what: string, given: object, names: readonly string
 
 /**
  * Checks options and fills in their defaults: unknown names first, then each option in the order of the schema.
- * @param what whose options: "fg.mapper.graph", or the name of an option with members
+ * @param what owner of the options: "fg.mapper.graph", or the name of an option with members
  * @param as names of options in messages, where they differ from `what: name`
  * @param at begins the names of options in messages, where it differs from `what`
- * @throws TypeError for what is no object, an option that there is not, or a promise; RangeError outside a range
+ * @throws TypeError for a value that is no object, an unknown option, or a promise; RangeError outside a range
  */
 export function parseOptions<S extends Schema>(
   what: string,
@@ -289,18 +291,20 @@ export function parseOptions<S extends Schema>(
   return Object.fromEntries(parsed) as Parsed<S>;
 }
 
-/** The options of a schema among others, without those that are undefined: what a function of the room takes. */
+/**
+ * Those options of `options` that the schema declares, without undefined ones: the arguments of a function of the room.
+ */
 export function only<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): Given<S> {
   const entries = Object.keys(schema).map((name) => [name, options[name]] as const);
   return Object.fromEntries(entries.filter(([, v]) => v !== undefined)) as Given<S>;
 }
 
-/** A group as its members were given: `20` with the short member `runs` is `{ runs: 20 }`. */
+/** A group as an object of its members: `20` with the short member `runs` becomes `{ runs: 20 }`. */
 export function membersGiven<G extends object>(given: G | number | undefined, short: keyof G): G {
   return typeof given === 'object' ? given : ((given === undefined ? {} : { [short]: given }) as G);
 }
 
-/** The options that were given and make a result what it is, as artifact parameters. */
+/** The given options that change the result, as artifact parameters. */
 export function identityOf(given: object | undefined, schema: Schema): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(given ?? {}).filter(([name, v]) => v !== undefined && schema[name].identity),

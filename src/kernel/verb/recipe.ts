@@ -1,29 +1,32 @@
 /**
- * How a value was made, so that another process can make it again: a tree of calls of `fg` with plain data at its leaves.
- * A kept result that is made again is loaded.
+ * How a value was made, so that another process can make it again: a tree of calls of `fg` with plain data at its
+ * leaves. Where a result was kept, making it again loads it.
  */
 import { types } from 'node:util';
 import type { Json, JsonObject } from '../../protocol/notebook.js';
 import { canonicalJson } from '../io/hash.js';
 
-/** A call of `fg`. In its arguments { $made: Recipe } stands for a value, { $verb: name } for a verb itself. */
+/**
+ * A call of `fg`. In its arguments { $made: Recipe } stands for a value that a call made, { $verb: name } for a verb
+ * itself.
+ */
 export interface Recipe {
   readonly call: string;
   readonly args: readonly Json[];
 }
 
-/** A value cannot be made again elsewhere; the message says which and why. */
+/** A value cannot be made again in another process; the message names it and says why. */
 export class NoRecipe extends Error {}
 
-/** Longer ones hold data that belongs into a file. */
+/** Arguments longer than this, as JSON, hold data that belongs into a file. */
 const MOST_CHARACTERS = 1 << 20;
-/** Of the options: what is the caller's alone. */
+/** Options that concern only the caller and are left out. */
 const CALLERS = new Set(['signal', 'onProgress', 'fresh', 'cluster']);
 
 const made = new WeakMap<object, Recipe | NoRecipe>();
 const verbs = new WeakMap<object, { name: string; keeps: boolean }>();
 
-/** Remembers by which call a value was made. What is plain data is written down now: it may change later. */
+/** Remembers which call made a value. Plain data among its arguments is written down at once: it may change later. */
 export function noteMade(value: unknown, call: string, given: readonly unknown[]): void {
   if (typeof value !== 'object' || value === null) return;
   try {
@@ -34,12 +37,12 @@ export function noteMade(value: unknown, call: string, given: readonly unknown[]
   }
 }
 
-/** Remembers the name of a bound verb, and whether its results are kept: the same call again loads them. */
+/** Remembers the name of a bound verb, and whether its results are kept, so that the same call loads them. */
 export function noteVerb(bound: object, name: string, keeps: boolean): void {
   verbs.set(bound, { name, keeps });
 }
 
-/** What was remembered of a function; undefined when it is no verb. */
+/** The name of a bound verb; undefined for any other function. */
 export const verbOf = (bound: object): { name: string; keeps: boolean } | undefined => verbs.get(bound);
 
 /** The recipe of a call. @throws NoRecipe that names the argument */
@@ -76,7 +79,7 @@ function plain(value: unknown, at: string, outermost = false): Json {
 type Verbs = (name: string) => (...given: unknown[]) => unknown;
 
 /**
- * The arguments of a recipe's call, made again. Equal recipes are made once, so that what was one value is one again.
+ * Makes the arguments of a recipe's call again. Equal recipes are made once, so that one value stays one value.
  * @param bound a bound verb by its name, such as "fg.models.load"
  */
 export async function argumentsOf(recipe: Recipe, bound: Verbs): Promise<unknown[]> {

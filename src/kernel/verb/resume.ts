@@ -1,4 +1,7 @@
-/** Calls of many runs that go on where they were stopped: finished runs lie in a file beside the artifacts until the end. */
+/**
+ * Lets calls of many runs go on after a stop: finished runs are kept in a file beside the artifacts until the call
+ * ends.
+ */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { readText, writeError, writeFileAtomic } from '../io/files.js';
@@ -6,7 +9,7 @@ import { sha256 } from '../io/hash.js';
 import type { Environment } from './environment.js';
 import type { Remember } from './remember.js';
 
-/** One line of the file. `check` is a hash of the rest: a line that was cut, or that a disk changed, is not used. */
+/** One line of the file. `check` is a hash of the rest: a truncated or damaged line is not used. */
 function lineOf(run: string, value: unknown): string {
   const json = JSON.stringify({ run, value });
   return `${JSON.stringify({ check: sha256([json]).slice(0, 32) }).slice(0, -1)},${json.slice(1)}\n`;
@@ -21,7 +24,7 @@ function parseLine(line: string): { run: string; value: unknown } | undefined {
   }
 }
 
-/** The runs of a file that are whole, and how many lines are not. */
+/** The intact runs of a file, and the number of damaged lines. */
 async function finishedRuns(file: string): Promise<{ runs: Map<string, unknown>; damaged: number }> {
   const text = await readText(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
@@ -32,12 +35,12 @@ async function finishedRuns(file: string): Promise<{ runs: Map<string, unknown>;
   return { runs: new Map(parsed.map(({ run, value }) => [run, value])), damaged: lines.length - parsed.length };
 }
 
-/** Where the finished runs of a result lie; `name`: its kind and identity. */
+/** The file for the finished runs of a result; `name`: its kind and identity. */
 export function unfinishedFile(env: Environment, name: string): string {
   return path.join(env.context.artifactFolder, 'unfinished', `${name}.jsonl`);
 }
 
-/** Adds a line and flushes it: a run that is reported as kept is on the disk. */
+/** Adds a line and flushes it: a run that is reported as kept must be on the disk. */
 async function append(file: string, line: string): Promise<void> {
   await fs.mkdir(path.dirname(file), { recursive: true });
   const handle = await fs.open(file, 'a');
@@ -53,10 +56,10 @@ async function append(file: string, line: string): Promise<void> {
 
 /**
  * Runs `work`, which asks for its runs through `remember`. When it is cancelled or the process dies, the finished runs
- * stay in the file and the next call takes them up. Lines that are damaged are left out with a word, and their runs are
- * made again. The caller owns the file while this runs, and deletes it when the result is safe (ComputeOptions.unfinished).
+ * stay in the file and the next call uses them. Damaged lines are left out with a message, and their runs are made
+ * again. The caller owns the file while this runs, and deletes it when the result is safe (ComputeOptions.unfinished).
  * @param file from unfinishedFile
- * @param fresh true: what an earlier call left is not used
+ * @param fresh true: runs of an earlier call are not used
  */
 export async function resumable<T>(
   env: Environment,
@@ -66,7 +69,7 @@ export async function resumable<T>(
 ): Promise<T> {
   if (fresh) await fs.rm(file, { force: true });
   const { runs, damaged } = await finishedRuns(file);
-  // A cut-off last line must not run into the next.
+  // A truncated last line must not run into the next.
   if (damaged > 0) {
     await writeFileAtomic(file, [...runs].map(([run, value]) => lineOf(run, value)).join(''));
     env.context.print(`${file}: ${damaged} damaged or unfinished lines are left out, and their runs made again`);
@@ -76,7 +79,7 @@ export async function resumable<T>(
     if (!runs.has(run)) {
       const line = lineOf(run, await make());
       await append(file, line);
-      // As it will be read: a call that was stopped gives the same result as one that was not.
+      // As JSON returns it, so that a resumed call gives the same result as one that was never stopped.
       runs.set(run, (JSON.parse(line) as { value: unknown }).value);
     }
     return runs.get(run) as V;

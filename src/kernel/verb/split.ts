@@ -1,6 +1,6 @@
 /**
- * Calls that split: a verb states, beside its work, how many pieces that has and what they cost. Shards are runs of
- * pieces; each is made apart, as an artifact, and the result is made of all of them, to the bit as in one process.
+ * Calls that split: a verb declares how many pieces its work has and what they cost. A shard is a run of pieces, made
+ * by itself as an artifact; the merged result equals that of one process to the bit.
  */
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { ArtifactKey } from '../artifacts/types.js';
@@ -10,21 +10,21 @@ import { choice, group, text, value, whole, type Parsed } from './option.js';
 import type { Recipe } from './recipe.js';
 import type { Remember } from './remember.js';
 
-/** What the pieces of a call are and cost: worked out from its arguments alone. */
+/** The pieces of a call and their cost, worked out from its arguments alone. */
 export interface Pieces {
-  /** How many there are, or the names of the runs that the work asks `remember` for, in that order. */
+  /** Number of pieces, or the names of the runs that the work asks `remember` for, in that order. */
   readonly pieces: number | readonly string[];
-  /** Work of all pieces: what, and how much of it. */
+  /** Work of all pieces: the amount and its unit. */
   readonly work: { readonly amount: number; readonly unit: string };
-  /** Bytes that one task holds at once, beside the kernel itself (about 300 MB). */
+  /** Bytes that one task holds at once, without the kernel itself (about 300 MB). */
   readonly memory: number;
-  /** Bytes of all shards on the disk, about. */
+  /** Bytes of all shards on the disk, estimated. */
   readonly disk: number;
-  /** What else shards depend on that changes no result, such as where passes begin. */
+  /** Further things on which shards depend and results do not, such as where passes begin. */
   readonly layout?: JsonObject;
 }
 
-/** A shard that is there: its folder, and its pieces. */
+/** A shard on the disk: its folder and its pieces. */
 export interface ShardFolder {
   readonly folder: string;
   readonly from: number;
@@ -32,16 +32,16 @@ export interface ShardFolder {
   readonly to: number;
 }
 
-/** What an engine needs of a call that splits. */
+/** What an engine needs to know of a call that splits. */
 export interface SplitCall {
   /** "fg.activations.save". */
   readonly name: string;
   /** Identity of the result. */
   readonly key: ArtifactKey;
   readonly title: string;
-  /** What a piece is: "sequences". */
+  /** Name of the pieces, such as "sequences". */
   readonly unit: string;
-  /** Raised by the verb when its shards are made otherwise. */
+  /** Raised by the verb when its shards are made differently. */
   readonly version: number;
   readonly pieces: Pieces;
   readonly store: ArtifactStore;
@@ -49,14 +49,14 @@ export interface SplitCall {
   readonly notebookFolder: string;
   /** How another process makes the call. @throws NoRecipe when it cannot */
   recipe(): Recipe;
-  /** True when the result is there: calling gives it at once. */
+  /** Whether the result is kept already: the call then loads it. */
   kept(): Promise<boolean>;
   /**
-   * Makes pieces from … to − 1 into an empty folder. `resume`: a path of this shard's own; what a stopped call left
-   * there is taken up.
+   * Makes pieces from … to − 1 into an empty folder. `resume`: a path for this shard alone; state that a stopped call
+   * left there is used.
    */
   make(at: { folder: string; from: number; to: number; resume: string }, call: Required<CallOptions>): Promise<void>;
-  /** The result made of all shards, kept; or loaded where it is there. */
+  /** The result, merged from all shards and kept; loaded where it is there. */
   merge(shards: readonly ShardFolder[], call: Required<CallOptions>): Promise<unknown>;
 }
 
@@ -64,7 +64,7 @@ export interface SplitCall {
 export const countOf = ({ pieces: { pieces } }: Pick<SplitCall, 'pieces'>): number =>
   typeof pieces === 'number' ? pieces : pieces.length;
 
-/** How a call is spread: the options of every verb that splits. */
+/** Options that say how a call is spread; every verb that splits has them. */
 export const SPREAD = {
   engine: choice(['local', 'slurm'], {
     doc: "What runs the shards: 'local', this machine; 'slurm', an array of jobs of the cluster, and a job behind them that merges.",
@@ -110,10 +110,10 @@ function flagged(doc: string, fallback: string) {
   };
 }
 
-/** Checked, with defaults. */
+/** The options after the check, with defaults. */
 export type Spread = Parsed<typeof SPREAD>;
 
-/** The option of verbs that split. */
+/** The option `cluster` of verbs that split. */
 export const CLUSTER = {
   cluster: {
     ...group(SPREAD, {
@@ -130,12 +130,12 @@ export const CLUSTER = {
 /** Runs the shards of a call somewhere and gives its result. */
 export type Spreader = (call: SplitCall, how: Spread, own: Required<CallOptions>) => Promise<unknown>;
 
-/** Ends the work of a shard whose runs are all made. */
+/** Ends the work of a shard once all of its runs are made. */
 export class ShardDone extends Error {}
 
 /**
- * What a shard's work gets: it makes the shard's own runs and goes past the others, whose values it must not look at: a
- * work that splits asks for all of its runs before it looks at any.
+ * The `remember` of a shard's work: it makes the shard's own runs and skips the others, whose values must not be read.
+ * A work that splits therefore asks for all of its runs before it reads any.
  */
 export function rememberShard(names: readonly string[], { from, to }: { from: number; to: number }, keep: Remember) {
   const own = new Set(names.slice(from, to));
@@ -152,14 +152,14 @@ export function rememberShard(names: readonly string[], { from, to }: { from: nu
   return { remember: Object.assign(remember, { partial: true }), runs };
 }
 
-/** Stands for the value of a run that another shard makes. */
+/** Stands for the value of a run that another shard makes; reading it throws. */
 function notHere(run: string): object {
   const refuse = (): never => {
     throw new Error(`the value of run "${run}" is looked at before all runs are asked for`);
   };
   return new Proxy(
     {},
-    // A promise looks for `then` when it settles.
+    // A promise reads `then` when it settles.
     { get: (_, name) => (name === 'then' ? undefined : refuse()), has: refuse, ownKeys: refuse },
   );
 }
@@ -167,12 +167,15 @@ function notHere(run: string): object {
 type Preparer = (given: readonly unknown[]) => Promise<SplitCall>;
 const preparers = new WeakMap<object, Preparer>();
 
-/** Remembers how calls of a bound verb are split. */
+/** Remembers the function that prepares a bound verb's calls for splitting. */
 export function noteSplit(bound: object, prepare: Preparer): void {
   preparers.set(bound, prepare);
 }
 
-/** A call of a bound verb, to be split: its arguments are checked, nothing is computed. @throws when the verb does not split */
+/**
+ * Prepares a call of a bound verb for splitting: checks its arguments, computes nothing.
+ * @throws TypeError when the verb does not split
+ */
 export function splitCall(bound: unknown, given: readonly unknown[]): Promise<SplitCall> {
   const prepare = typeof bound === 'function' ? preparers.get(bound) : undefined;
   if (!prepare)

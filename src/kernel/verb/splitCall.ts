@@ -1,4 +1,4 @@
-/** A call of a verb that splits, as engines take it: what the declaration says, joined with the call's arguments. */
+/** Builds what engines run from a call of a verb that splits: the declaration joined with the call's arguments. */
 import path from 'node:path';
 import { asParameters } from '../artifacts/parameters.js';
 import type { CallOptions } from '../compute/call.js';
@@ -18,10 +18,10 @@ interface Bound<T> {
   readonly env: Environment;
 }
 
-/** Values of runs, in a shard's folder. */
+/** File in a shard's folder with the values of its runs. */
 const RUNS = 'runs.json';
 
-/** How the merged result is kept where the verb itself keeps nothing. */
+/** How the merged result is kept where the verb itself does not keep results. */
 function mergedKeep<T>(split: Split<Args, Schema, T>, name: string, schema: Schema): Keep<Args, Schema, T> {
   const { inputs } = split;
   if (!inputs) throw new Error(`${name} splits but says neither how its result is kept nor what goes into it`);
@@ -72,7 +72,7 @@ export function splitCallOf<T>(
   };
 }
 
-/** Makes the runs of a shard and writes them down; runs that a stopped call finished are taken up. */
+/** Makes the runs of a shard and writes their values; runs that a stopped call finished are used. */
 async function madeRuns(
   env: Environment,
   at: ShardFolder & { names: readonly string[]; resume: string },
@@ -94,7 +94,7 @@ async function madeRuns(
   await writeFileAtomic(path.join(at.folder, RUNS), `${JSON.stringify(runs)}\n`);
 }
 
-/** Does the work with the runs of all shards. */
+/** Does the work with the values of all shards' runs. */
 async function merged<T>(shards: readonly ShardFolder[], work: (remember: Remember) => Promise<T>): Promise<T> {
   const known = new Map<string, unknown>();
   for (const { folder, from, to } of shards) {

@@ -1,6 +1,7 @@
 /**
- * A verb of `fg` is one declaration in the room that owns it. What every call does comes from here, in one order:
- * arguments, options, what must hold between them, cancel and progress, the kept result, the work, how it is shown.
+ * A verb of `fg` is one declaration in the room that owns it. Every call runs through here, in this order: check the
+ * arguments, the options and the conditions between them; connect cancellation and progress; load the kept result or do
+ * the work; show it.
  */
 import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import type { ArtifactKey } from '../artifacts/types.js';
@@ -19,39 +20,39 @@ export type Args = ReadonlyArray<Arg<unknown, unknown>>;
 type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
 type ParsedArgs<A extends Args> = { [I in keyof A]: Awaited<ReturnType<A[I]['parse']>> };
 
-/** What a verb works in. */
+/** What the function of a verb is given to work with. */
 export interface Work<S extends Schema> {
   readonly env: Environment;
   /** Checked, with defaults. */
   readonly options: Parsed<S>;
   /** The cell's cancel signal and progress line, joined with the caller's own. */
   readonly call: Required<CallOptions>;
-  /** Gives the value of a run; with `keep.resume`, finished runs of a call that was stopped are not made again. */
+  /** Gives the value of a run; with `keep.resume`, the finished runs of a stopped call are not made again. */
   readonly remember: Remember;
 }
 
 /** How a result that took work is kept as an artifact: the same call again loads it. */
 export interface Keep<A extends Args, S extends Schema, T, K extends string = string> {
   readonly kind: K;
-  /** Version of the code: raised when the same call would give another result. */
+  /** Code version: raised when the same call would give another result. */
   readonly version: number;
-  /** "Mapper graph": begins the line that says that the result was loaded. */
+  /** A name such as "Mapper graph", with which the line about a loaded result begins. */
   readonly what: string;
-  /** Identities of what went in; undefined entries are left out. */
+  /** Identities of the inputs; undefined entries are left out. */
   inputs(options: Parsed<S>, ...args: ParsedArgs<A>): Record<string, string | undefined>;
-  /** What else makes its identity; by default the options that were given, without those that change no result. */
+  /** Further parts of the identity; default: the given options, without those that change no result. */
   parameters?(options: { given: Given<S>; parsed: Parsed<S> }, ...args: ParsedArgs<A>): JsonObject;
   /** Title in the record of the artifact; default `what`. */
   title?(...args: ParsedArgs<A>): string;
-  /** True: a call that was stopped goes on after the runs that it remembers. */
+  /** True: a stopped call goes on after the runs that it remembers. */
   readonly resume?: boolean;
-  /** Default: plain objects, numbers and typed arrays. */
+  /** Default: saves plain objects, numbers and typed arrays. */
   save?(folder: string, value: NoInfer<T>): Promise<void>;
   load?(folder: string, ...args: ParsedArgs<A>): Promise<NoInfer<T>>;
 }
 
 export interface Declared<A extends Args, S extends Schema> {
-  /** What it does, gives and refuses: a paragraph. The first sentence stands alone. */
+  /** What it does, gives and refuses: a paragraph whose first sentence can stand alone. */
   readonly doc: string;
   readonly args: readonly [...A];
   readonly options?: S;
@@ -59,7 +60,7 @@ export interface Declared<A extends Args, S extends Schema> {
   readonly errors?: readonly string[];
   /** Kinds of artifacts that the room keeps by functions of its own; `keep` says its kind itself. */
   readonly kinds?: readonly string[];
-  /** What must hold between options and arguments. @throws RangeError or TypeError */
+  /** Checks the conditions between options and arguments. @throws RangeError or TypeError */
   check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
 }
 
@@ -68,27 +69,27 @@ export interface Declared<A extends Args, S extends Schema> {
  * `remember`: the work asks for all of its runs before it looks at any.
  */
 export interface Split<A extends Args, S extends Schema, T> {
-  /** What a piece is: "sequences". */
+  /** Name of the pieces, such as "sequences". */
   readonly unit: string;
-  /** Raised when shards of the same call hold something else. */
+  /** Raised when the shards of the same call hold something else. */
   readonly version: number;
   pieces(options: Parsed<S>, ...args: ParsedArgs<A>): Pieces;
-  /** Of verbs that keep their result by functions of their own: its identity. */
+  /** For verbs that keep their result by functions of their own: its identity. */
   key?(options: Parsed<S>, ...args: ParsedArgs<A>): ArtifactKey;
-  /** Of verbs that keep nothing: identities of what went in. The merged result is kept as kind "merged". */
+  /** For verbs that keep nothing: identities of the inputs. The merged result is kept as kind "merged". */
   inputs?(options: Parsed<S>, ...args: ParsedArgs<A>): Record<string, string | undefined>;
-  /** Makes a shard; what it needs to go on when it was stopped it leaves at `resume`. */
+  /** Makes a shard; state for a later resume goes to `resume`. */
   make?(work: Work<S> & ShardFolder & { readonly resume: string }, ...args: ParsedArgs<A>): Promise<void>;
-  /** Does the work of `run` with the pieces at hand. */
+  /** Does the work of `run` with the shards' files. */
   merge?(work: Work<S> & { readonly shards: readonly ShardFolder[] }, ...args: ParsedArgs<A>): Promise<NoInfer<T>>;
 }
 
 export interface Declaration<A extends Args, S extends Schema, T, K extends string = string> extends Declared<A, S> {
-  /** What every call does first, whether or not its result is kept already: something to look at and to tell. */
+  /** Runs first in every call, whether or not its result is kept already: for checks and messages. */
   before?(work: Omit<Work<S>, 'remember'>, ...args: ParsedArgs<A>): Promise<void>;
   run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
   readonly keep?: Keep<A, S, T, K>;
-  /** That calls can be split; the options of such a verb have `...CLUSTER`. */
+  /** Makes calls splittable; the options of such a verb have `...CLUSTER`. */
   readonly split?: Split<A, S, T>;
   readonly show?: Show<A, S, T>;
 }
@@ -112,8 +113,8 @@ interface SyncDeclaration<A extends Args, S extends Schema, T> extends Declared<
 }
 
 /**
- * A declared verb; `Result` is what a call gives: a promise, but for verbs that take no time. `Kind` is what it is kept
- * as.
+ * A declared verb; `Result` is what a call returns: a promise, except for synchronous verbs. `Kind` is the artifact
+ * kind of the result.
  */
 export interface Verb<A extends readonly unknown[], S extends Schema, Result, Kind extends string = never> {
   readonly doc: string;
@@ -128,11 +129,11 @@ export interface Verb<A extends readonly unknown[], S extends Schema, Result, Ki
   readonly splits: boolean;
   /** The function that cells call. `name` is "fg.mapper.graph". */
   bind(env: Environment, name: string): (...given: unknown[]) => unknown;
-  /** Only types. */
+  /** Only for types. */
   readonly types?: { given: A; options: Given<S>; result: Result; kind: Kind };
 }
 
-/** A verb whose option `kind` says what it gives; without that option, one of them all. */
+/** A verb whose option `kind` decides the type of the result; without that option the type is the union of all. */
 export interface ByKind<Of> {
   readonly byKind: { readonly of?: Of };
 }
@@ -142,12 +143,12 @@ export const byKind =
   <Of>() =>
   <V>(of: V): V & ByKind<Of> => ({ ...of, byKind: {} });
 
-/** A verb that also takes a list of options: one result of each, made together. */
+/** A verb that also takes a list of options: it gives one result for each, made together. */
 export interface Listed {
   readonly listed: true;
 }
 
-/** A verb as cells call it: things first, then one options object. */
+/** A verb as cells call it: arguments first, then one options object. */
 export type Call<V> =
   V extends Verb<infer A, infer S, infer Result, string>
     ? V extends Listed
@@ -164,7 +165,7 @@ export type Call<V> =
             : (...args: [...A, options: Given<S>]) => Result
     : never;
 
-/** The arguments; those that take time, such as the values of a tensor, as promises. */
+/** The arguments; those that take time to read, such as the values of a tensor, as promises. */
 function readArgs(
   name: string,
   { args: expected, options: schema }: Declared<Args, Schema>,
@@ -180,7 +181,7 @@ function readArgs(
   return expected.map((arg, i) => arg.parse(given[i], `${name}: ${arg.name}`));
 }
 
-/** Behind the arguments: options, then what must hold between them. */
+/** Checks what follows the arguments: the options, then the conditions between both. */
 function checked(name: string, declared: Declared<Args, Schema>, given: readonly unknown[], args: unknown[]): Checked {
   const last = given[declared.args.length];
   const options = parseOptions(name, last, declared.options ?? {});
@@ -202,11 +203,11 @@ function displayed<T>(
   return value;
 }
 
-/** Declares a verb that takes time: it answers with a promise, can be cancelled and shows progress. */
+/** Declares an asynchronous verb: it returns a promise, can be cancelled and shows progress. */
 export function verb<const A extends Args, const S extends Schema, T, const K extends string = never>(
   declaration: Declaration<A, S, T, K>,
 ): Verb<GivenArgs<A>, S, Promise<T>, K> {
-  // Inside, arguments and options are of any type: callers are held to theirs by the type of the verb.
+  // Inside, arguments and options have general types: the type of the verb checks its callers.
   const declared = { options: CALL, ...declaration } as unknown as Declaration<Args, Schema, T>;
   return {
     ...about(declared, declared.keep && [declared.keep.kind]),
@@ -235,7 +236,7 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
     noteMade(value, name, given);
     return displayed(value, declared.show, env, call);
   };
-  // Beside its own result a verb may keep what it found of a pairing.
+  // Besides its own result, a verb may keep a conformance report of a pairing.
   const kept = about(declared, declared.keep && [declared.keep.kind]).kinds.some((kind) => kind !== 'conformance');
   noteVerb(called, name, kept);
   if (declared.split)
@@ -279,7 +280,7 @@ export function listedVerb<const A extends Args, const S extends Schema, T, cons
   };
 }
 
-/** One call for several: cancelled with any of them, told of to all. */
+/** One call for several: cancelled with any of them; progress goes to all. */
 function joined(calls: readonly CallOptions[]): CallOptions {
   const signals = calls.flatMap(({ signal }) => signal ?? []);
   const told = calls.flatMap(({ onProgress }) => onProgress ?? []);
@@ -289,7 +290,7 @@ function joined(calls: readonly CallOptions[]): CallOptions {
   };
 }
 
-/** Declares a verb that takes no time: it answers at once. */
+/** Declares a synchronous verb: it returns its result at once. */
 export function syncVerb<const A extends Args, const S extends Schema, T>(
   declaration: SyncDeclaration<A, S, T>,
 ): Verb<GivenArgs<A>, S, T> {
@@ -315,6 +316,6 @@ function about<S extends Schema>(
   kept: readonly string[] = [],
 ): Pick<Verb<never, S, never>, 'doc' | 'args' | 'options' | 'errors' | 'kinds'> {
   const { doc, args, options = {}, errors = [], kinds = [] } = declared;
-  // S is the type of these options, which `declared` has lost.
+  // S is the type of these options, which `declared` lost.
   return { doc, args, options: options as unknown as S, errors, kinds: [...kept, ...kinds] };
 }
