@@ -39,11 +39,11 @@ export interface BundleSet {
   parts?: MapPart[];
   /** Columns that a bundle may have, as MAP_BUNDLE declares them; [points] each. */
   columns?: GivenColumns;
-  /** Columns that whoever shows the map added, one value per point. */
+  /** Columns that the call of fg.show added, one value per point. */
   added?: readonly BundleColumn[];
 }
 
-/** Made here, of the layout, the firings and what was added. */
+/** Columns that columnsOf() makes itself, from the layout, the firings and the added columns. */
 type Made = 'x' | 'y' | 'feature' | 'firings' | 'firingRate' | 'column';
 export type GivenColumns = Omit<ArraysOf<typeof MAP_BUNDLE.columns>, Made>;
 

@@ -18,7 +18,7 @@ import { umap as umapOf } from './umap.js';
 
 const rowsOf = rowsArg('x', 'n × d rows, or an SAE: its decoder rows.');
 
-/** How layouts are kept: a picture of the SAE's features asks which rows one is of. */
+/** How layouts are kept. A layout has the identity of its rows: a feature map checks it against its SAE's decoder. */
 const kept = {
   kind: 'layout' as const,
   version: 2,

@@ -1,4 +1,4 @@
-/** Several widths of one model in one embedding: the rows of all, and which row of the width before each child lies nearest to. */
+/** Several widths of one model in one embedding: the rows of all, and each row's nearest row of the width before. */
 import type { CallOptions } from '../compute/call.js';
 import { crossKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';

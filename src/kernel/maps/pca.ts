@@ -21,7 +21,7 @@ export interface PrincipalAxes {
 const WHOLE = 320;
 /** Multiplications up to which the covariance is summed in float64 (about a second); above, by float32 GEMM. */
 const EXACT = 1e9;
-/** What eigenvectors of a float32 product leave: its own error moves them by more, about 1e-7 over the gap. */
+/** Accepted residual of eigenvectors of a float32 product, whose own error moves them by more (about 1e-7 / gap). */
 const PRODUCT_RESIDUAL = 1e-8;
 
 /** Columns of the covariance that one product makes: blocks below the diagonal are left out. */
@@ -154,7 +154,7 @@ async function eigenpairs(
   return { values, axes };
 }
 
-/** Coordinates of rows along the axes, n × k float64 sums stored as float32; 0 along axes that there are not. */
+/** Coordinates of rows along the axes, n × k float64 sums stored as float32; 0 along axes beyond those found. */
 export function project(x: Matrix, { axes, mean }: PrincipalAxes, k: number): Float32Array {
   const { rows: n, cols: d, data } = x;
   const out = new Float32Array(n * k);

@@ -13,7 +13,10 @@ export interface BundleColumn extends PointColumn {
 
 const MOST_CLASSES = 1000;
 
-/** @throws TypeError for what is no array, RangeError for another number of values than `points` (of what `where` names) or too many classes */
+/**
+ * @param where what the values are of, for messages
+ * @throws TypeError for what is no array, RangeError for another number of values than `points` or too many classes
+ */
 function pointColumn(name: string, values: PointColumns[string], points: number, where: string): BundleColumn {
   if (typeof values?.length !== 'number' || typeof values === 'string')
     throw new TypeError(`column "${name}" must be an array with one value per point`);

@@ -11,7 +11,10 @@ export interface Turn {
   /** Whether the second axis is mirrored first. */
   mirrored: boolean;
   scale: number;
-  /** Root mean square distance between the pairs, beside that of the fixed points from their centre: 1 is no likeness. */
+  /**
+   * Root mean square distance between the pairs after the turn, divided by that of the fixed points from their centre:
+   * 0 = the pairs coincide, 1 = the turn brings them no nearer than putting all points on the centre would.
+   */
   rest: number;
   /** Pairs that both layouts place. */
   pairs: number;
@@ -63,7 +66,8 @@ export function turnOnto(
   const pairs = commonPairs(fixed, moving, given);
   const [ax, ay] = centre(fixed, pairs.map(([i]) => i)); // prettier-ignore
   const [bx, by] = centre(moving, pairs.map(([, j]) => j)); // prettier-ignore
-  // As complex numbers: Σ a·conj(b) is what a rotation makes the most of, Σ a·b what one after mirroring does.
+  // With points as complex numbers, the best rotation turns by the angle of Σ a·conj(b), and the size of this sum says
+  // how well it fits; for the best rotation after mirroring b the sum is Σ a·b.
   let [plainRe, plainIm, mirrorRe, mirrorIm, spreadA, spreadB] = [0, 0, 0, 0, 0, 0];
   for (const [i, j] of pairs) {
     const [u, v] = [fixed.coordinates[2 * i] - ax, fixed.coordinates[2 * i + 1] - ay];
@@ -79,7 +83,7 @@ export function turnOnto(
   const [re, im] = mirrored ? [mirrorRe, mirrorIm] : [plainRe, plainIm];
   const gain = Math.hypot(re, im);
   const angle = Math.atan2(im, re);
-  // Points on one place have no size to be scaled from.
+  // Points that all coincide have no size to scale.
   const size = scale && spreadB > 0 && gain > 0 ? gain / spreadB : 1;
   const [c, s] = [size * Math.cos(angle), size * Math.sin(angle)];
   const coordinates = new Float32Array(moving.coordinates.length);

@@ -7,7 +7,7 @@ export function finiteRows(x: Matrix): { matrix: Matrix; index: Int32Array } {
   const index: number[] = [];
   const from = x.data;
   for (let i = 0; i < x.rows; i++) {
-    // Zero for numbers, NaN as soon as one is none; two sums, so that neither waits for the other.
+    // x · 0 is 0 for finite numbers and NaN for all others. Two sums, so that neither waits for the other.
     let even = 0;
     let odd = 0;
     const end = (i + 1) * x.cols;

@@ -16,7 +16,7 @@ import type { FuzzyGraph } from './fuzzyGraph.js';
 
 /** Up to so many points all eigenvectors are found at once. */
 const DENSE = 64;
-/** ‖A v − λ v‖ at most this part of 1 − λ: what v has of eigenvectors whose λ is clearly smaller is about as little. */
+/** Accepted ‖A v − λ v‖ as a share of 1 − λ; v then has about this share of eigenvectors whose λ is clearly smaller. */
 const RESIDUAL = 0.05;
 /** Products with the block, after which the start counts as not found. */
 const MOST_PRODUCTS = 4_000;

@@ -134,7 +134,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   };
 }
 
-/** Options that were not given, and have no default, are no parameters. */
+/** The parameters without options that were not given and have no default. */
 const withoutUndefined = (all: Record<string, string | number | boolean | undefined>): Layout['parameters'] =>
   Object.fromEntries(Object.entries(all).flatMap(([name, v]) => (v === undefined ? [] : [[name, v]])));
 

@@ -27,7 +27,10 @@ export interface LayoutParameters {
 /** Below this many updates of vertices, workers cost more than they save. */
 const SHARED_UPDATES = 1e6;
 
-/** Calls `use` for both directions of every edge that would be sampled at least once, with its weight beside the heaviest. */
+/**
+ * Calls `use` for both directions of every edge that would be sampled at least once, with its weight divided by the
+ * largest.
+ */
 function eachDirected(graph: FuzzyGraph, epochCount: number, use: (i: number, j: number, w: number) => void): void {
   let heaviest = 0;
   for (const w of graph.weight) if (w > heaviest) heaviest = w;
@@ -61,7 +64,7 @@ function fillEdges(m: LayoutViews, first: Int32Array, graph: FuzzyGraph, p: Layo
 function fillTables({ attract, repel }: LayoutViews, { a, b, repulsionStrength }: LayoutParameters): void {
   const float = new Float32Array(1);
   const bits = new Int32Array(float.buffer);
-  // The first place, points on each other, neither pulls nor damps.
+  // Entry 0, for points that coincide, stays 0: they neither attract nor repel.
   for (let q = 1; q < TABLE; q++) {
     bits[0] = (q << 16) | 0x8000;
     const d2 = float[0];
