@@ -1,9 +1,9 @@
-/** What must be said of a finished graph. */
+/** Warnings about a finished graph. */
 import type { MapperGraph } from './types.js';
 
 const count = (n: number): string => n.toLocaleString('en');
 
-/** What a reader must know of a graph, besides what lens and cover have said. */
+/** What a reader must know of a graph, besides the warnings of its lens and its cover. */
 export function graphWarnings(g: Omit<MapperGraph, 'warnings'>, minPoints: number): string[] {
   const said: string[] = [];
   const { cubes, noise, excluded, points } = g;

@@ -1,4 +1,7 @@
-/** fg.mapper, checks of a graph against chance: persistence, null graphs, stability, sweeps, findings, and the overlap of two graphs. */
+/**
+ * fg.mapper, checks of a graph against chance: persistence, null graphs, stability, sweeps, findings, and the overlap
+ * of two graphs.
+ */
 import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
@@ -37,7 +40,7 @@ const matrixIds = (
   distances: distances && matrixId(distances),
   layout: layoutVersion(lens),
 });
-/** The pipeline in identities: distances are an input. */
+/** The options of the pipeline that go into an identity; distances are left out, since they are an input. */
 const pipelineGiven = (given: object): object => {
   const { distances: _, ...rest } = only(PIPELINE, given as Record<string, unknown>);
   return rest;
@@ -78,7 +81,7 @@ const RIPS = {
   }),
   seed: whole({ doc: 'Of landmarks.', fallback: '0' }),
 };
-/** The room's options of what a cell gave. */
+/** The options that a cell gave, as ripsPersistence() takes them. */
 function ripsOptions(given: Given<typeof RIPS>) {
   const { nulls, ...rest } = only(RIPS, given);
   const { runs, kind, seed: nullSeed } = membersGiven(nulls, 'runs');
@@ -110,7 +113,7 @@ export const extended = syncVerb({
   show: (found, { options }, graph) => picture.extendedItems(found, functionName(graph, options.by)),
 });
 
-/** Pieces of work that makes a graph of as many points again and again. */
+/** Pieces of a call that makes a graph of as many points in every run. */
 const runsOf = (x: Matrix, names: readonly string[], graphs: number, unit: string): Pieces => ({
   pieces: names,
   work: { amount: names.length * graphs, unit },
@@ -172,7 +175,7 @@ const SWEEP = {
     seed: 'the seed of the draws',
   }),
 };
-/** What a cell gave as the room's settings; one seed serves draws and null data where they do not differ. */
+/** The options that a cell gave, as mapperSweep() takes them; a seed of draws or null data alone serves both. */
 function sweepSettings({ draws, nulls, ...rest }: Given<typeof SWEEP>) {
   const drawn = membersGiven(draws, 'runs');
   const chance = membersGiven(nulls, 'runs');

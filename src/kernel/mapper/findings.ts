@@ -1,4 +1,4 @@
-/** Figures of a Mapper graph, and its branches and loops as findings beside a null. */
+/** Statistics of a Mapper graph, and its branches and loops as findings beside a null. */
 import type { GraphFinding } from '../../protocol/graph.js';
 import { extendedPersistence, type ExtendedPair, type ExtendedPersistence } from './persistence.js';
 import type { MapperGraph } from './types.js';
@@ -6,7 +6,7 @@ import type { MapperGraph } from './types.js';
 /** What nodes are ordered by: a dimension of the lens, or one value per point. The default is dimension 0. */
 export type NodeFunction = number | ArrayLike<number>;
 
-/** What a whole graph comes to. */
+/** Statistics of a whole graph. */
 export interface GraphStatistics {
   nodes: number;
   edges: number;
@@ -120,7 +120,7 @@ export function exceedance(value: number, nullValues: readonly number[]): number
  * The branches and loops of a graph, and its components but the widest, each longest first. With a null, p of a branch is
  * the share of null graphs whose longest branch is as long, likewise loops and second components: the chance that any
  * false one is called significant at p is p, however many there are (maximum statistic). Persistence is in shares of the
- * function's range. Loops on one level have persistence 0 and p = 1 at best the share of null graphs without loops.
+ * function's range. Loops on one level have persistence 0, which every null graph reaches: p = 1.
  */
 export function findings(graph: MapperGraph, by: NodeFunction = 0, nulls?: FindingsNull): GraphFinding[] {
   const { branches, loops, components } = graphPersistence(graph, by);

@@ -1,4 +1,7 @@
-/** Where nodes are drawn: ForceAtlas2 per component from graph distances in the plane, nothing on top of each other, components packed. */
+/**
+ * Where nodes are drawn: ForceAtlas2 for each component, started from graph distances in the plane; then overlapping
+ * nodes are pushed apart and components are packed.
+ */
 import Graph from 'graphology';
 import forceAtlas2 from 'graphology-layout-forceatlas2';
 import { maxOf } from '../../protocol/lists.js';

@@ -204,7 +204,7 @@ export class NullData {
     // Q of G = QR is Haar-distributed among the frames orthogonal to the constant, so the rows' mean stays.
     const upper = await gram(centre(g), call);
     await choleskyInPlace(upper, r, call.signal);
-    // Of n − 1 ≥ r random rows: singular with probability 0, but for faults.
+    // n − 1 ≥ r random rows are singular with probability 0: only a fault of the program would end here.
     if (!(upper[r * r - 1] > 0)) throw new Error('a random matrix was singular: this does not happen');
     const m = await rotatedSpectrum(s, d, random, call);
     await backSubstitute(upper, m, r, d);

@@ -1,4 +1,4 @@
-/** The same Mapper pipeline on data without shape. */
+/** The same Mapper pipeline on null data, and its statistics beside those of the points. */
 import { maxOf, minOf } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';

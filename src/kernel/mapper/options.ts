@@ -46,7 +46,7 @@ const OF_ACTIVATIONS = {
   ),
 };
 
-/** Lenses inside a lens: an interface, since a type may not name itself through what it is derived from. */
+/** Lenses inside a lens. An interface, since a type alias derived from LENSES could not refer to itself. */
 export interface JoinedLenses extends ReadonlyArray<LensSpec> {}
 const joined: Option<JoinedLenses> = {
   ...value<JoinedLenses>('an array of lenses', { doc: 'In the order of the dimensions.' }, Array.isArray),

@@ -6,7 +6,7 @@ import { pauses, type CallOptions } from '../compute/call.js';
 import { find, singletons } from '../compute/unionFind.js';
 import { CofacetWalk, RipsSimplices, type Distances } from './ripsSimplices.js';
 
-/** What an AbortError names. */
+/** Name of the computation in an AbortError. */
 const RIPS = 'Vietoris-Rips persistence';
 
 /** Bars of one dimension, longest first. */

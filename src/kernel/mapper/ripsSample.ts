@@ -22,7 +22,7 @@ export interface RipsPersistenceOptions extends CallOptions {
   sampling?: 'maxmin' | 'random';
   /** Largest edge; default the enclosing radius, beyond which nothing changes. */
   threshold?: number;
-  /** Null data sets that the longest bars are held against; default 20 (none for precomputed distances, which have no null). */
+  /** Null data sets that the longest bars are compared with; default 20. Precomputed distances have none. */
   nulls?: number;
   /** How null data is made; default 'rotated'. */
   null?: NullKind;
@@ -118,7 +118,7 @@ async function sampleBarcodes(x: Matrix, o: Settled, call: CallOptions): Promise
   const points = o.precomputed ? givenDistances(x) : new PointDistances(x, o.metric);
   const chosen = await landmarks(points, o.landmarks, o.sampling, o.seed, call);
   const n = chosen.ids.length;
-  // Columns of the highest dimension, of which pairs that cancel at once are never stored: at most a fifth in our trials.
+  // An upper bound: pairs that cancel at once are never stored; in our trials at most a fifth of the columns was.
   const columns = o.maxDim === 2 ? (n * (n - 1) * (n - 2)) / 6 : (n * (n - 1)) / 2;
   requireMemory(`persistence of ${n} points to dimension ${o.maxDim}`, 8 * n * n + 64 * columns);
   let distances: Distances;

@@ -66,7 +66,7 @@ export const SHOW = {
 
 export type ShowGraphOptions = Given<typeof SHOW>;
 
-/** Of pictures without labels, and of those with labels, which are by mass since 4. */
+/** Versions of pictures without labels and with labels, which are by activation mass since 4. */
 const CODE_VERSION = { plain: 3, labelled: 4 };
 const MAX_LENS_COLUMNS = 10;
 
