@@ -15,7 +15,7 @@ function requireWorld(world: object, at: string): void {
     throw new TypeError(`${at} is no world: pass what fg.synthetic.world or preset returned, or twins.a or twins.b`);
 }
 
-/** What samples and can be measured against: a world, or one of two twins. */
+/** A world, or one of two twins: it gives samples, and what was learned can be measured against it. */
 export const worldArg: Arg<World> = thing<World>(
   'world',
   'A world that fg.synthetic.world or fg.synthetic.preset returned, or one of two twins.',
@@ -25,7 +25,7 @@ export const worldArg: Arg<World> = thing<World>(
   },
 );
 
-/** A world with its law, which a report is held against: twins have none of their own. */
+/** A world with its own law of firing, which a report compares samples with; twins have none. */
 export const generatedArg: Arg<GeneratedWorld> = thing<GeneratedWorld>(
   'world',
   'A world that fg.synthetic.world or fg.synthetic.preset returned.',
@@ -45,7 +45,7 @@ export const twinsArg: Arg<Twins> = thing<Twins>('twins', 'What fg.synthetic.twi
 
 const isSae = (of: object): of is Sae => 'encode' in of && 'decoder' in of;
 
-/** What has learned: an SAE, which also runs on samples, or directions alone. */
+/** What is measured against a world: an SAE, which also runs on samples, or directions alone. */
 export const learnedArg: Arg<Sae | MatrixInput, Sae | Matrix> = {
   name: 'learned',
   doc: 'An SAE, or a dictionary of latents × dim numbers in any form that holds a matrix.',
@@ -67,7 +67,7 @@ export interface TwinSaes {
 const twinSae = (name: string) =>
   required(value<Sae>('an SAE', { doc: `Trained on twins.${name}.` }, (sae) => isObject(sae) && isSae(sae)));
 
-// Their identities are inputs.
+// The identities of the SAEs are inputs of a result instead.
 export const twinSaes: Option<TwinSaes> = {
   ...form(
     { a: twinSae('a'), b: twinSae('b') },

@@ -52,7 +52,7 @@ export const RECOVERY = {
   projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", '0.4'),
 };
 
-/** The room's options of what a cell gave. */
+/** The options that a cell gave, as the functions of recovery/ take them. */
 function recoveryParameters(given: Given<typeof RECOVERY>): RecoveryParameters {
   const { nulls, ...rest } = only(RECOVERY, given);
   const { runs, floors = runs, seed } = membersGiven(nulls, 'runs');

@@ -1,10 +1,10 @@
-/** Maps between twins scored against truth: precision and recall of pairs by threshold, and the share of true pairs by r. */
+/** Maps between twins scored against truth: precision and recall of pairs by threshold, share of true pairs by r. */
 import { Random } from '../../compute/random.js';
 import { requireRuns } from '../../correlation/nulls.js';
 import type { Match, Pairs } from '../../correlation/match.js';
 import type { Relations } from '../twins/truth.js';
 
-/** Pairs at or above a threshold, held against truth. */
+/** Pairs at or above a threshold, compared with the truth. */
 export interface ThresholdRow {
   method: Match;
   /** Pairs with r ≥ this are kept. */
@@ -205,7 +205,7 @@ function summary(
   let correct = 0;
   let area = 0;
   for (let end = 0; end < order.length;) {
-    // Pairs of equal r come in together: no threshold parts them.
+    // Pairs of equal r are taken together: no threshold separates them.
     const threshold = pairs.r[order[end]];
     const before = correct;
     while (end < order.length && pairs.r[order[end]] === threshold) if (right[end++]) correct++;

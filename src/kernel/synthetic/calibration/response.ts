@@ -1,4 +1,4 @@
-/** How every similarity score answers to the share of features that two models really share, beside its null. */
+/** How every similarity score depends on the share of features that two models really share, beside its null. */
 import { pushAll } from '../../../protocol/lists.js';
 import type { CallOptions } from '../../compute/call.js';
 import { Random } from '../../compute/random.js';
@@ -33,7 +33,7 @@ export interface ResponseParameters {
   seed?: number;
   /** Seed of the nulls; default `seed`. */
   nullSeed?: number;
-  /** What else the twins are made of; their shared fraction is what varies. */
+  /** Other options of the twins; `fractions` sets their shared fraction. */
   twins?: Omit<TwinOptions, 'shared'>;
 }
 

@@ -26,7 +26,7 @@ export function hierarchyFrequencies(base: Float64Array, parents: Int32Array): F
   const p = base.slice();
   const sums = new Float64Array(p.length);
   for (let f = 0; f < p.length; f++) if (parents[f] >= 0) sums[parents[f]] += base[f];
-  // Parents have smaller numbers than their children, so theirs is settled.
+  // Parents have smaller numbers than their children, so their frequency is final by now.
   for (let f = 0; f < p.length; f++) {
     const parent = parents[f];
     if (parent >= 0 && sums[parent] > p[parent]) p[f] = (base[f] * p[parent]) / sums[parent];

@@ -8,7 +8,7 @@
  *
  * Splitting after SAEBench's k-sparse criterion: latents are added to a detector of f ("any of them fires") as long as
  * each adds 0.03 or more to its F1; f is split when two or more latents are taken. Only latents whose best feature is f
- * stand for election, so that a child's latent is no split of the parent.
+ * are candidates, so that a child's latent is no split of the parent.
  */
 import type { Matrix } from '../../compute/matrix.js';
 import { row } from '../../compute/matrix.js';

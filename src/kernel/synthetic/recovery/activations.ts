@@ -40,7 +40,7 @@ export interface SampleActivations extends CallOptions {
   samples?: number;
   seed?: number;
   /**
-   * Identity of what the samples are of; default the world's. Twins give that of their events, since both see the same
+   * Identity of the sampled world; default the world's own. Twins give that of their events, since both see the same
    * samples and may be correlated.
    */
   events?: string;

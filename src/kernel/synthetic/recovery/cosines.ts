@@ -13,7 +13,7 @@ const NAMES = ['true', 'learned'] as const;
 
 const absolutes = (values: Float32Array): Float32Array => values.map(Math.abs);
 
-/** What the dictionaries alone say. */
+/** Recovery measured on the two dictionaries alone. */
 export interface CosineRecovery {
   /** Scores beside the floor of random dictionaries, in a fixed order. */
   scores: SimilarityScore[];

@@ -41,7 +41,7 @@ export function populate(
 }
 
 class Population {
-  /** B's part of every event, made when all is known of A: in another order. */
+  /** Makers of B's features, called in shuffled order when A is complete: the two models number them differently. */
   private readonly pending: Array<() => void> = [];
   private readonly order: Uint32Array;
   private next = 0;

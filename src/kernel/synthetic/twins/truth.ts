@@ -1,7 +1,7 @@
 /** Which feature of A is which of B: the truth that maps between twins are scored against. */
 
 export interface TwinTruth {
-  /** Features that are one in both, in order of a. */
+  /** Features that are a single one in A and in B, in order of a. */
   pairs: { a: Int32Array; b: Int32Array };
   /** One in A, two in B. */
   splits: Array<{ a: number; b: [number, number] }>;

@@ -3,7 +3,7 @@ import { copulaJoint } from './copula.js';
 import type { GeneratedWorld } from './world.js';
 
 /**
- * P(i and j fire) as a function of two different features; undefined for published generators, whose law is not closed.
+ * P(i and j fire) as a function of two different features; undefined for published generators: no closed form.
  */
 export function jointLaw(world: GeneratedWorld): ((i: number, j: number) => number) | undefined {
   const { plan, frequencies, features } = world;

@@ -9,7 +9,7 @@ import { createPreset } from '../presets/presets.js';
 import type { WorldOptions } from './options.js';
 import { worldParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
 
-/** Options of a world or, with the name of a preset, of that. */
+/** Options of a world, or of a preset where they name one. */
 type Recipe = WorldOptions | PresetOptions;
 
 function requireWorld(found: string | undefined, expected: string, madeBy: number): void {

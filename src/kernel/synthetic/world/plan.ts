@@ -1,4 +1,7 @@
-/** From options to the law that is sampled: gates, exclusive groups and correlations, and the refusal of what is impossible. */
+/**
+ * From options to the law that is sampled: gates, exclusive groups and correlations, and the refusal of what is
+ * impossible.
+ */
 import type { Random } from '../../compute/random.js';
 import { blockCopula, lowRankCopula, matrixCopula } from './copula.js';
 import type { PlacedPart } from './geometry.js';
@@ -25,14 +28,14 @@ export interface Plan {
 
 const TOLERANCE = 1e-9;
 
-/** Structures before any number is put in. */
+/** Gates, groups and contexts of the features, before there are frequencies. */
 class Structure {
   readonly parents: Int32Array;
   readonly groups: Int32Array;
   /** Exclusive group of siblings or of roots. */
   readonly exclusive: Int32Array;
   readonly scaled: Uint8Array;
-  /** What holds a feature already. */
+  /** [features] the spec that a feature belongs to, as messages name it; undefined = none yet. */
   readonly holder: Array<string | undefined>;
   contexts: number[][] = [];
   #groups = 0;

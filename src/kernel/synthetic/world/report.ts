@@ -17,15 +17,15 @@ export interface WorldReportOptions extends CallOptions {
   pairFeatures?: number;
 }
 
-/** Largest of many deviations, beside what chance alone gives. */
+/** Largest of many deviations, beside the largest that chance alone gives. */
 export interface Deviations {
   /** How many were compared. */
   count: number;
   /** Largest deviation in standard errors; Infinity where something fired that was asked never to, or always to. */
   maxZ: number;
-  /** What the largest of `count` independent ones is in the median. */
+  /** Median of the largest of `count` independent deviations, in standard errors. */
   expectedMaxZ: number;
-  /** Where. */
+  /** The feature, or the pair of features, with the largest deviation; [] where nothing deviates. */
   at: number[];
 }
 
@@ -128,12 +128,12 @@ function deviations(zs: ReadonlyArray<{ z: number; at: number[] }>): Deviations 
   return { count: zs.length, maxZ: Math.abs(most.z), expectedMaxZ: -normalQuantile(tail / 2), at: most.at };
 }
 
-/** Sums of frequencies keep this share of their value, not less. */
+/** Relative rounding error allowed for in sums of frequencies. */
 const ROUNDING = 1e-9;
 
 /**
- * Deviation of a share of n samples from its probability p, in standard errors. What was asked never (p = 0) or always
- * (p = 1) has no error: 0 where it holds, Infinity where it does not. p itself is a sum, which may be a hair outside.
+ * Deviation of a share of n samples from its probability p, in standard errors. What was asked for never (p = 0) or always
+ * (p = 1) has no standard error: 0 where it holds, Infinity where it does not. p itself is a sum, which may be a hair outside.
  */
 function standardScore(realised: number, p: number, n: number): number {
   const asked = p < 1e-15 ? 0 : p > 1 - ROUNDING ? 1 : p;

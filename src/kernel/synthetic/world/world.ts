@@ -239,7 +239,7 @@ async function* spans(law: Law, seed: number, n: number, options: SampleOptions)
     for (let first = 0, started = 0; first < n; first += step) {
       for (; started < n && running.length < threads + 1; started += step) {
         const task = workers.run<Span>('drawSpan', request(started), { signal });
-        // One that fails while an earlier one is waited for must not count as unhandled; it is awaited in its turn.
+        // A task may fail while an earlier one is awaited: that is no unhandled rejection, since it is awaited in its turn.
         task.catch(() => undefined);
         running.push(task);
       }
@@ -268,8 +268,8 @@ function rowsOf(features: number, rows: number, parts: readonly Span[]): SparseR
 }
 
 /**
- * n samples of a law in batches. The stream of a seed is one: the first samples of a longer stream are those of a
- * shorter, whatever the batch and the workers.
+ * n samples of a law in batches. A seed has one stream: a longer run begins with the samples of a shorter one,
+ * whatever the batch size and the number of workers.
  */
 export async function* sampleLaw(
   law: Law,
