@@ -15,7 +15,7 @@ import { choice, group, membersGiven, only, required, text, value, whole, type G
 
 const isIds = (v: unknown): boolean => Array.isArray(v) || ArrayBuffer.isView(v);
 
-/** Of examples in cards. */
+/** Options of the examples in cards. */
 const EXAMPLES = { ...WINDOW, ...BANDS } as const;
 
 /** One feature of a map and its counterparts. */
@@ -25,7 +25,7 @@ const ANALOGUES = {
   n: whole({ doc: 'Counterparts shown, best first; at most as many as the map keeps.', min: 1, fallback: '3' }),
 } as const;
 
-/** Of matched pairs. */
+/** Options of cards of matched pairs. */
 export const PAIRS = {
   top: whole({ doc: 'Pairs shown, those of highest r first.', min: 1, fallback: '10, or all of `b`' }),
   b: value<ArrayLike<number>>(
@@ -42,7 +42,7 @@ export const PAIRS = {
   title: text({ doc: 'Over the cards.', fallback: '"Matched features"' }),
 } as const;
 
-/** Of the features of a store. */
+/** Options of cards of the features of a store. */
 export const FEATURES = {
   features: required(
     value<number | ArrayLike<number>>(

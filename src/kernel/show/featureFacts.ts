@@ -103,7 +103,7 @@ async function lensOf(sae: Sae, model: LanguageModel, features: readonly number[
   const shown = ({ token, logit }: PromotedToken) => ({ token, logit: rounded(logit) });
   return read.map((tokens) => ({
     promoted: tokens.slice(0, top).map(shown),
-    // The most lowered is last.
+    // `bottom` lists the most lowered token last.
     suppressed: tokens.slice(top).reverse().map(shown),
   }));
 }

@@ -25,7 +25,7 @@ import { thumbnail } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
 import { text, value, type Given } from '../verb/option.js';
 
-/** Of pictures of one map or two. */
+/** Options of pictures of one map or two. */
 export const FEATURE_MAP = {
   title: text({ doc: 'Over the picture.', fallback: 'the names of the SAEs' }),
   groups: value<string | Readonly<Record<string, readonly string[]>>>(
@@ -131,7 +131,7 @@ function addColumns(sets: readonly BundleSet[], given: FeatureMapOptions['column
     set.added = pointColumns(given, { s, points: set.layout.points, where: `map ${set.name}` });
 }
 
-/** What of the columns makes another picture; undefined without any, so that ids stay. */
+/** Added columns in the identity of the picture; undefined without any, so that earlier ids stay the same. */
 function columnKeys(sets: readonly BundleSet[]): string[][] | undefined {
   const keys = sets.map(({ added = [] }) =>
     added.map(({ name, values, classes = [] }) => `${name} ${sha256([Float32Array.from(values), ...classes])}`),

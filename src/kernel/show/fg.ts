@@ -186,14 +186,14 @@ const table = syncVerb({
   run: ({ env, options }, rows) => env.context.display(tableItems(tableOf(rows, options.title, options.top))),
 });
 
-/** A Vega-Lite spec: by `mark`, or by what holds others, it is told from other things. */
+/** A Vega-Lite spec, recognised by `mark` or by what composes views (`layer`, `concat`, `facet`, `repeat` …). */
 export interface ChartSpec {
   readonly mark?: unknown;
   readonly layer?: unknown;
   readonly concat?: unknown;
   readonly hconcat?: unknown;
   readonly vconcat?: unknown;
-  /** With what is drawn for each in `spec`. */
+  /** Needs `spec`: what is drawn for each facet. */
   readonly facet?: unknown;
   readonly repeat?: unknown;
   readonly spec?: unknown;

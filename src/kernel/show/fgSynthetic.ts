@@ -31,7 +31,7 @@ import { isObject } from '../../protocol/objects.js';
 
 const title = (fallback: string) => text({ doc: 'Over the chart; a table has its own.', fallback });
 
-/** A table has its title from what it is of. @throws TypeError for another one, which would be lost */
+/** Tables name themselves. @throws TypeError for a title that was given, which would not be shown */
 function requireNoTitle(of: { readonly title?: string }, toChart: string): void {
   if (of.title !== undefined)
     throw new TypeError(`fg.show: title is over a chart, but the table was asked for; add ${toChart}`);

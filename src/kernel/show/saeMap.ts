@@ -1,4 +1,7 @@
-/** Maps of SAEs themselves: their decoder or encoder rows, with or without activations; several widths of one model as one map. */
+/**
+ * Maps of SAEs themselves: their decoder or encoder rows, with or without activations; several widths of one model as
+ * one map.
+ */
 import { asParameters } from '../artifacts/parameters.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
@@ -19,7 +22,7 @@ import type { Environment } from '../verb/environment.js';
 import { choice, only, value, type Given } from '../verb/option.js';
 import { bundleItems, FEATURE_MAP, featureMapItems } from './featureMap.js';
 
-/** What labels are when no activations name the features. */
+/** Where labels come from when no activations name the features. */
 const LABELLED = {
   model: value<LanguageModel>(
     'what fg.models.load returned',
@@ -39,7 +42,7 @@ export const SAE_MAP = {
   ...FEATURE_MAP,
 } as const;
 
-/** Of a picture of a layout without activations. */
+/** Options of a picture of a layout without activations. */
 export const LAYOUT_MAP = {
   sae: value<Sae>(
     'what fg.sae.train or fg.sae.load returned',
