@@ -16,8 +16,8 @@ const FILE = 'map.safetensors';
 
 /**
  * correlate(), kept: the same two stores and settings load the earlier map. `id` of the map is the artifact's.
- * Refuses stores over different tokens before anything is computed. With `env`, a long run says what it takes and goes on
- * behind its last finished block of features when it was stopped.
+ * Refuses stores over different tokens before anything is computed. With `env`, a long run says what it takes and,
+ * when it was stopped, goes on after its last finished block of features.
  */
 export async function correlateArtifact(
   a: SparseActivations,

@@ -6,7 +6,7 @@ import type { Partners, Prices } from './pearson.js';
 
 /** Counterparts of a feature that these look at first. */
 export const CANDIDATES = 32;
-/** Pairs fetched for a feature in a look at all others. */
+/** Pairs fetched for each feature when all pairs are searched again. */
 const MORE = 8;
 
 /** r of pairs by their B feature: what the lists of both directions name, each pair once. */

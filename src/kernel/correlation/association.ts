@@ -32,7 +32,7 @@ export const isOfFiring = (by: Association): boolean => by !== 'pearson' && by !
 /** Tokens on which both fire over tokens on which one does. */
 const jaccardOf = (both: number, a: number, b: number): number => both / (a + b - both);
 
-/** Mutual information in bits of two events that come `a` and `b` times, `both` times together, in `n`. */
+/** Mutual information in bits of two events that occur `a` and `b` times, `both` times together, in `n` trials. */
 export function mutualInformation(both: number, a: number, b: number, n: number): number {
   const cell = (count: number, row: number, column: number): number =>
     count > 0 ? (count / n) * Math.log2((count * n) / (row * column)) : 0;
@@ -43,8 +43,8 @@ export function mutualInformation(both: number, a: number, b: number, n: number)
 }
 
 /**
- * What the search for best partners needs of a side. Features that never fire together have a value of 0 by cosine and
- * Jaccard and one that says nothing by mutual information: they are no counterparts. By phi, as by r, they may be.
+ * What the search for best partners needs of a side. Features that never fire together have a cosine and a
+ * Jaccard index of 0 and a mutual information that says nothing, so they are no counterparts; by phi and r they may be.
  */
 export function associationSums(
   by: Association,

@@ -11,7 +11,7 @@ export interface Interval {
   readonly runs: number;
 }
 
-/** Level and draws of intervals that nobody asked otherwise. */
+/** Default level and number of draws of intervals. */
 export const INTERVAL = { level: 0.95, runs: 500 } as const;
 
 /** The q-quantile of sorted values, between the two nearest (numpy's default). */

@@ -36,13 +36,13 @@ const product = (x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promi
 /** Smaller sides than this have their singular values taken one by one, which is as fast. */
 const MANY_DIRECTIONS = 128;
 
-/** Where the canonical correlations of random data end: the law of Wachter (1980) of two random subspaces. */
+/** Lowest canonical correlation of random data: the edge of Wachter's law (1980) for two random subspaces. */
 function lowestByChance(x: Basis, y: Basis): number {
   const [p, q] = [Math.min(1, x.k / (x.n - 1)), Math.min(1, y.k / (x.n - 1))];
   return Math.abs(Math.sqrt(p * (1 - q)) - Math.sqrt(q * (1 - p)));
 }
 
-/** The mean of many correlations of a null run: their sum alone is asked for, and float32 products give it. */
+/** Null runs of many directions need only the sum of the correlations, which float32 products give. */
 function norms(x: Basis, y: Basis): NormNulls | undefined {
   const directions = Math.min(x.k, y.k);
   if (directions < MANY_DIRECTIONS || !isLargeNull(x.n, x.k, y.k)) return undefined;

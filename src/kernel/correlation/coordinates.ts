@@ -116,7 +116,7 @@ async function project(
   to: number,
 ): Promise<void> {
   const width = to - from;
-  // As they lie beside each other in the sums; rows beyond the last are zeros.
+  // The columns from … to as one block; three rows of zeros follow, since the sum takes four terms at a time.
   const tile = new Float64Array((d + 3) * width);
   for (let j = 0; j < d; j++) tile.set(vectors.subarray(j * d + from, j * d + to), j * width);
   const perPiece = Math.max(1, Math.floor(PIECE / (d * width)));

@@ -104,7 +104,7 @@ function stepsOf(options: Filters & { steps?: readonly Filters[] }): readonly Fi
   return requireFilters('fg.correlation.filter', options.steps);
 }
 
-/** The map with its method. */
+/** The map with its method `restrict`. */
 function restrictable<M extends PairedMap>(env: Environment, made: M): M & Pick<CorrelationMap, 'restrict'> {
   const restrict = filter.bind(env, 'map.restrict').bind(undefined, made);
   return Object.defineProperty(made, 'restrict', { value: restrict, enumerable: false }) as never;
@@ -130,7 +130,7 @@ const SCORES = {
   rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, fallback: '4,096' }),
 };
 
-/** The room's options of what a cell gave. */
+/** The options that a cell gave, as similarityScores() takes them. */
 function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreOptions {
   const { metrics = ['svcca', 'cca', 'rsa', 'cka'], neighbors, pools, rsaRows, intervals } = given;
   const { kind, runs, seed } = membersGiven(given.nulls, 'runs');

@@ -83,7 +83,7 @@ export function matchingTokenFilter(
   { source, flags }: RegExp,
   of = 'peak',
 ): PairFilter {
-  // Of its own: one with "g" or "y" would go on from where the last token ended.
+  // A copy without "g" and "y": with these a match would begin where the one in the last token ended.
   const own = new RegExp(source, flags.replace(/[gy]/g, ''));
   return everyToken(`all ${of} tokens match ${String(own)}`, labelsA, labelsB, (token) => own.test(token));
 }
@@ -125,7 +125,7 @@ export function wordsFilter(
   where: WordsIn = 'either',
 ): PairFilter {
   const list = words instanceof RegExp ? undefined : new Set(words.map(normalizeToken));
-  // Of its own: one with "g" or "y" would go on from where the last token ended.
+  // A copy without "g" and "y": with these a match would begin where the one in the last token ended.
   const own = words instanceof RegExp ? new RegExp(words.source, words.flags.replace(/[gy]/g, '')) : undefined;
   const called = (label: readonly string[]): boolean =>
     label.some((token) => (list ? list.has(normalizeToken(token)) : own!.test(token.trim())));

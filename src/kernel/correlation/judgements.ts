@@ -26,7 +26,10 @@ const keyOf = ({ a, b }: PairedMap, pair: { a: number; b: number }) => ({
   codeVersion: VERSION,
 });
 
-/** Keeps a judgement; one of the same pair that was there before gives way. @throws RangeError for a feature that there is not */
+/**
+ * Keeps a judgement; it replaces an earlier one of the same pair.
+ * @throws RangeError for a feature that the map does not have
+ */
 export async function keepJudgement(store: ArtifactStore, map: PairedMap, given: Judgement): Promise<Judgement> {
   for (const [side, f, n] of [
     ['A', given.a, map.featuresA],

@@ -49,7 +49,7 @@ export interface Part extends PartRange {
   readonly r: Float64Array;
 }
 
-/** Partners that a list holds: what weighs all features at once begins with more of each. */
+/** Partners that a list holds: matchers that weigh all features at once begin with CANDIDATES of each. */
 export const listed = ({ match, counterparts }: CorrelateSettings): number =>
   match === 'hungarian' || match === 'sinkhorn' ? Math.max(counterparts, CANDIDATES) : counterparts;
 

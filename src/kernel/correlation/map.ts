@@ -48,10 +48,11 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
 }
 
 /**
- * Exact Pearson r in float64 between the features of `a` and `b` over all tokens that neither ignores: the best `counterparts` features of
- * the other side for every feature, in both directions, and the pairs matched from them. Dead, constant and rarely
- * firing features have no counterpart (-1, NaN) and are no feature's counterpart. Ties go to the lower index. The stores stay on disk
- * shard by shard when they do not fit `memoryBytes`; F × F is never held.
+ * Exact Pearson r in float64 (or another measure, `by`) between the features of `a` and `b` over all tokens that
+ * neither ignores: the best `counterparts` features of the other side for every feature, in both directions, and the
+ * pairs matched from them. Dead, constant and rarely firing features have no counterpart (-1, NaN) and are no feature's
+ * counterpart. Ties go to the lower index. Stores that do not fit `memoryBytes` are read shard by shard; F × F is never
+ * held.
  *
  * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what correlatePart()
  * made of all features, to the same bits; they are merged and only matching is left.

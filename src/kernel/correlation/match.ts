@@ -89,7 +89,7 @@ interface List {
 }
 
 const NOBODY = -1;
-/** The list ran out, but there may be more. */
+/** The list ran out, but the feature may have more partners. */
 const HUNGRY = -2;
 
 /** b asks down its list until an A takes it. Returns the B that lost its place, NOBODY or HUNGRY. */

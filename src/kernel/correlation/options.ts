@@ -34,7 +34,7 @@ export const CORRELATE = {
 export type CorrelateParameters = Given<typeof CORRELATE>;
 export type CorrelateSettings = Parsed<typeof CORRELATE>;
 
-/** Of how it is done: the result is the same. */
+/** How the work is done; it does not change the result. */
 export const CORRELATE_MEMORY = {
   memoryBytes: real({
     doc: 'Memory in bytes that the call may use.',

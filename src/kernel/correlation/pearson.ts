@@ -116,7 +116,7 @@ export async function bestPartners(
     for await (const span of spans()) {
       const columns = columnsOf(span.query, query.features, search.features.subarray(from, to));
       read += span.query.rows;
-      // A block is as far as its tokens are.
+      // Progress within a block is the share of the tokens that were read.
       const done = from + Math.floor((to - from) * Math.min(1, read / query.tokens));
       for (let i = from; i < to; await pause(done)) {
         i = search.add(rows, { ...span, columns }, from, i, to, performance.now() + PIECE_MS);
@@ -288,7 +288,7 @@ class Selector {
   }
 }
 
-/** Prices are sums of many r: what is above them by less is rounding. */
+/** Prices are sums of many r: an excess below this is rounding. */
 const PRICE_ROUNDING = 1e-10;
 
 /** Whether base feature `a` is free for the query: at a better r than it is held, or an equal one and a lower index. */

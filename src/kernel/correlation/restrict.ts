@@ -45,7 +45,7 @@ const isSides = (v: unknown): boolean =>
   Object.keys(v).length > 0 &&
   Object.entries(v).every(([side, ids]) => (side === 'a' || side === 'b') && isIds(ids));
 
-/** What of a map's pairs stays. */
+/** Filters of a map's pairs, by name. */
 export const FILTERS = {
   features: value<{ readonly a?: ArrayLike<number>; readonly b?: ArrayLike<number> }>(
     'feature ids as { a: [...], b: [...] }, or one of these',
@@ -124,7 +124,7 @@ export interface FilteredMap extends CorrelationMap {
   readonly counts: readonly FilterStep[];
 }
 
-/** More than this share of a feature's mass on left-out tokens, and it is about them. */
+/** A feature is left out when more than this share of its mass lies on the tokens. */
 const MOST = 0.5;
 
 /** By feature: whether at most half of its mass lies on tokens of the kind; dead features pass. */

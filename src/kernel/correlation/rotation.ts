@@ -63,7 +63,7 @@ function cosinesOf(x: Matrix, y: Matrix): Float64Array {
       dot += x.data[j] * y.data[j];
       norm += y.data[j] * y.data[j];
     }
-    // A row that the rotation leaves nothing of has no direction.
+    // A row that the rotation takes to 0 has no direction; its cosine counts as 0.
     return norm > 0 ? dot / Math.sqrt(norm) : 0;
   });
 }

@@ -1,4 +1,4 @@
-/** What splitting between two widths is told by. */
+/** Splitting between two widths: types that its parts share. */
 import type { SimilarityScore } from './types.js';
 
 /** A feature of the large SAE that belongs to one of the small. */

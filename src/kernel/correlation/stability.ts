@@ -160,7 +160,7 @@ const scored = (by: Stability['by'], least: number, c: Columns) => [
   { metric: 'subspace', variant: 'features without a partner: mean cos² of principal angles of their surroundings', values: numbersOf(c.subspace) }, // prettier-ignore
 ];
 
-/** The others as chance has them: turned at random, and their sequences in another order. */
+/** Null of another SAE: its decoder turned at random and, with activations, its sequences in another order. */
 async function byChance(other: Side, random: Random): Promise<Side> {
   const decoder = turned(other.decoder, random);
   return other.store ? { decoder, store: await shuffledSequences(other.store, random) } : { decoder };
