@@ -18,7 +18,7 @@ import type { JointMap } from './joint.js';
 export interface TokenMap extends JointMap {
   /** Identity of the result. */
   readonly id: string;
-  /** What was done, as the interventions say it. */
+  /** Descriptions of the interventions. */
   readonly interventions: string;
   /** The tokens. */
   readonly tokens: TokenSet;

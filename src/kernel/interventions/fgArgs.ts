@@ -46,8 +46,8 @@ export const saeInputs = (saes: readonly Sae[]): Record<string, string> =>
   Object.fromEntries(saes.map((sae, i) => [`sae${i}`, sae.id]));
 
 /**
- * Parameters of a result: its options under the names that the room gives them, those that are inputs aside, and what the
- * interventions say of themselves.
+ * Parameters of a result: its options under the names that the functions of this room use, without those that are
+ * inputs (`sae`, `watchMap`), and the identity of the interventions.
  */
 export function effectParameters(
   options: object & { sae?: Sae; watchMap?: PairedMap },
@@ -108,7 +108,7 @@ export const textsArg = (name: string, doc: string): Arg<Texts> => ({
   },
 });
 
-/** Where an intervention acts, and what becomes of what an SAE does not explain. */
+/** Options: where an intervention acts, and whether the SAE's error term stays. */
 export const PLACE = {
   positions: placesOption({
     doc: 'Tokens that are changed: indices count from the end where they are negative, { token } takes a text or id or several, { regex } matches the decoded text.',
@@ -124,7 +124,7 @@ export const allowOtherModel = flag({
   fallback: 'false',
 });
 export const hook = (doc: string) => text({ doc, fallback: "the SAE's own" });
-/** Of interventions on features. */
+/** Options of interventions on features. */
 export const FEATURE = { ...PLACE, hook: hook('Hook to change.'), allowOtherModel };
 export const errorSae = value<Sae>('an SAE', { doc: "The SAE whose error term errorTerm: 'drop' drops." });
 export const vectorName = text({
@@ -165,7 +165,7 @@ export const directions = (min: 0 | 1, seed: string) =>
     },
   );
 
-/** Null directions as the room takes them. */
+/** Null directions that a cell asked for, as nullDirections() takes them. */
 export function directionOptions(given: Given<{ nulls: ReturnType<typeof directions> }>['nulls']): NullOptions {
   const { runs, kind, seed } = membersGiven(given, 'runs');
   return { nulls: runs, nullKinds: kind, seed };

@@ -57,7 +57,7 @@ const EFFECTS = {
   }),
   samples: samples('64'),
 };
-/** What a cell gave as the room names it. */
+/** The options that a cell gave, under the names that the functions of this room use. */
 function effectOptions({ nulls: chance, samples: sequences, ...rest }: Given<typeof EFFECTS>) {
   const { runs: permutations, seed } = membersGiven(chance, 'runs');
   return { ...rest, sequences, permutations, seed };

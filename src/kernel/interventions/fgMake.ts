@@ -218,7 +218,7 @@ export const direction = verb({
     const less = minus === undefined ? undefined : textsOf(minus, model);
     const found = await directionOf(model, at, textsOf(plus, model), less, { positions, sequences, ...call });
     const norm = Math.hypot(...found.vector).toPrecision(4);
-    // In a line wherever it stands, in an array or printed too: its numbers mean nothing to a reader.
+    // One line wherever it is shown, in arrays and prints too: the numbers of a vector mean nothing to a reader.
     return withSummary(found, () => `${found.description} at ${at} of ${model.name}, norm ${norm}`);
   },
 });

@@ -46,7 +46,7 @@ const JOINT = {
   seed: whole({ doc: 'Draws the tokens, and UMAP.', fallback: '0' }),
   samples: samples('64'),
 };
-/** What a cell gave as the room names it. */
+/** The options that a cell gave, as jointMap() takes them. */
 function jointOptions({ nulls, samples: sequences, umap, ...rest }: Given<typeof JOINT>) {
   const { seed: nullSeed, ...kinds } = directionOptions(nulls);
   return { ...rest, ...only(UMAP, umap ?? {}), sequences, ...kinds, nullSeed };

@@ -19,7 +19,7 @@ export {
   type Intervention,
 } from '../models/edits.js';
 
-/** Where an intervention acts, and what becomes of what an SAE does not explain. */
+/** Where an intervention acts, and whether the SAE's error term stays. */
 export interface PlaceOptions {
   /**
    * 'all' (default) or 'last', an index or several (negative from the end), { from, to }, { token } or { regex }.
@@ -128,7 +128,7 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
       },
     }),
   };
-  // A decoder row that is added wherever it was asked for belongs to the SAE's own hook.
+  // A decoder row may be added at any hook; the SAE still reads its own.
   if (sae && !sae.config.transcoder)
     saes.set(intervention, { model, sae, hook: constant ? sae.config.hookName : hook });
   return intervention;

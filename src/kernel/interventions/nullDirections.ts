@@ -30,7 +30,7 @@ function changeNorms(change: tf.Tensor): tf.Tensor {
   return change.square().sum(axes, true).sqrt();
 }
 
-/** Peers of all that happens at one hook: those of one set of directions, less all that are moved along. */
+/** Peers of several interventions at one hook: those of their common set of rows, without the rows of any of them. */
 function peersOf(list: readonly Intervention[]): Intervention['peers'] {
   const [first] = list;
   if (!first?.peers || list.some(({ peers }) => peers?.rows !== first.peers!.rows)) return undefined;
@@ -180,7 +180,7 @@ function settings({ nulls: runs = 20, nullKinds, seed = 0 }: NullOptions) {
   return { runs, asked, kinds: all.filter((kind) => asked?.includes(kind) ?? true), seed };
 }
 
-/** Where random numbers of a kind come from; that of isotropic directions gives those of earlier versions. */
+/** Names of the random streams; the one of isotropic directions keeps its name, so that earlier results stay. */
 const FORKS: Readonly<Record<NullKind, string>> = {
   isotropic: 'random directions',
   differences: 'differences of activations',

@@ -27,8 +27,8 @@ export function pairingsOf(
 }
 
 /**
- * The SAEs whose features interventions change. Interventions of other models are for others to refuse; rows of an SAE
- * whose own hook this model does not have were asked for elsewhere.
+ * The SAEs whose features interventions change. Left out are interventions of other models, which are refused when they
+ * run, and SAEs whose own hook this model does not have or has in another width.
  */
 export function interventionPairings(
   model: LanguageModel,

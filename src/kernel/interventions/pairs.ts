@@ -66,7 +66,7 @@ export interface BothModelsOptions extends PlaceOptions {
   /** How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate. */
   amount?: number;
   /**
-   * What 1 is, in each model by itself: 'std' (default), the standard deviation of the feature's activation over all tokens,
+   * The unit of `amount`, in each model by itself: 'std' (default), the standard deviation of the feature's activation over all tokens,
    * silent ones included; 'max', its largest activation; 'raw', the SAE's own units. For steer and clamp.
    */
   units?: 'std' | 'max' | 'raw';

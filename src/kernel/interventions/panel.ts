@@ -154,8 +154,9 @@ export class InterventionsPanel {
   }
 
   /**
-   * Features by id ("12", "#12") or by words of their labels: labels that have the word first, those of most of whose mass
-   * it holds leading, then labels that begin with the words, then those that hold them; of equals the one that fires more on the prompt, then in the text. Nothing asked: what fires on the prompt.
+   * Features by id ("12", "#12") or by a word of their labels: first those that have it as a token, by its share of
+   * their mass, then those with a token that begins with it, then those with a token that contains it. Equals are
+   * ordered by activation on the prompt, then by firings in the text. Without a query: what fires on the prompt.
    */
   search(text: string, prompt: string): InterventionsHit[] {
     const here = this.peaksOf(prompt);
@@ -184,7 +185,7 @@ export class InterventionsPanel {
     return this.parts.activations?.statistics.firings[feature] ?? 0;
   }
 
-  /** Peaks on a prompt; nothing for one that cannot be run, which 'run' says. */
+  /** Peaks on a prompt; empty for a prompt that cannot be run: the call 'run' says why. */
   private peaksOf(prompt: string): Map<number, number> {
     const length = encodePrompt(this.parts.model.tokenizer, prompt).length;
     const runs = length > 0 && length <= this.parts.model.config.context;

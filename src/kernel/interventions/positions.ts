@@ -66,7 +66,7 @@ export const placesOption = (words: { doc: string; fallback: string }): Option<P
   );
 const PLACES = placesOption({ doc: '', fallback: '' });
 
-/** Positions, understood: how to find them, to say them and to identify them. */
+/** Parsed positions: how to find them in a text, how to describe them, and their identity. */
 export interface Selector {
   /** As shown: "at all positions". */
   readonly where: string;
@@ -84,7 +84,7 @@ export interface Selector {
   slots(ids: Int32Array, offset: number): number[];
   /** Refuses a text that has no such positions, by name. */
   check(text: EditedText): void;
-  /** Positions that are a stretch of the text as it comes, whose number is not a statement. */
+  /** 'all' and { from, to }: how many there are follows from the text, so two lists may differ in length. */
   readonly open: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** One number read from a model behind a hook whose activation is given: its value, and its exact gradient there. */
+/** One number read from a model after a hook whose activation is given: its value, and its exact gradient there. */
 import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';

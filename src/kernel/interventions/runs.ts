@@ -95,7 +95,7 @@ export async function* variantRuns(
   for (const set of variants) requireRunnable(model, set, text);
   const order = (hook: string): number => model.hooks.indexOf(hook);
   const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
-  // What is changed behind the last hook looked at cannot be seen there.
+  // Changes after the last hook that is read cannot be seen there.
   const edited = [...new Set(variants.flat().map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
   const edits = variants.map((set) => editsOf(set.filter((i) => edited.includes(i.hook))));
   const capture = [...new Set([...hooks, ...edited])];

@@ -155,7 +155,7 @@ function drawn(
   for (let attempt = 0; ; attempt++) {
     const at = stream.int(n);
     const donor = counted ? counted[at] : at;
-    // Of one token alone there is no other; a text that repeats itself everywhere has none either.
+    // With a single token, or a text that repeats itself everywhere, there is no other to draw.
     if (attempt === 64 || n === 1 || !isSelf(donor, b, t, pass, tokens, context)) return donor;
   }
 }

@@ -311,7 +311,7 @@ export async function transfer(
 ): Promise<Transfer> {
   const { measure, nulls, seed, nullSeed, pairs, choose, watchMap } = requireSettings(map, a, b, options);
   const [sideA, sideB] = [await prepare(a, tokens, options), await prepare(b, tokens, options)];
-  // Where the ablated SAEs themselves are watched, an ablated feature's own Δ would find itself.
+  // Where the ablated SAEs themselves are watched, the Δ of the ablated features is left out: it would match itself.
   const [ownA, ownB] = [sideA, sideB].map(({ watch, side }) => watch.id === side.sae.id);
   const coordinates = watchMap.pairs;
   const order = pairOrder(map, choose, seed);
