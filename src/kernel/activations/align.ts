@@ -10,7 +10,7 @@ import { writeActivations } from './write.js';
 
 /** Bumped when the same stores give other rows. */
 const CODE_VERSION = 1;
-/** Spans to a sequence: they are no positions of either model. */
+/** Spans in a sequence; these sequences correspond to neither model's. */
 const CONTEXT = 128;
 
 /** What a feature has on a span of several tokens. */
@@ -103,7 +103,7 @@ class SpanBlock {
   }
 }
 
-/** Ids of equal texts are equal; rows behind the last span fill its sequence up and are ignored. */
+/** Equal texts have equal ids; rows after the last span fill its sequence up and are ignored. */
 function spanTokens({ texts, count }: CharacterSpans) {
   const rows = Math.ceil(count / CONTEXT) * CONTEXT;
   const words: string[] = [];

@@ -63,8 +63,8 @@ export async function bandEnds(
 
 /**
  * Draws contexts from each band of each feature, uniformly among those that differ: every context has a random number of
- * its own, a hash of it with seed and feature, and the lowest are kept. So one pass is enough, in any cut into shards. Of
- * every band as many are kept as could already be shown in the others.
+ * its own, a hash of it with seed and feature, and the lowest are kept. So one pass is enough, however the store is
+ * cut into shards. Each band keeps so many that `perBand` are left when all shown elsewhere are among them.
  */
 export class BandDraws {
   /** [features × bands]: firings in each. */

@@ -152,7 +152,7 @@ class BestTokens {
     for (let s = base; s < last; s++) {
       if (!this.contexts.same(this.token[s], token)) continue;
       if (value <= this.value[s]) return;
-      // The context is known at a lower value: it moves up from its slot.
+      // The context is there already, at a lower value: it moves up from its slot.
       this.place(base, s, value, token);
       this.bar[f] = this.count[f] === k ? this.value[base + k - 1] : 0;
       return;

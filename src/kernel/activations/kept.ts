@@ -37,7 +37,7 @@ export const defaultExamples = ofStore<FeatureExample[][]>(async (activations, e
   (await banded(env, activations)).map(({ top }) => [...top]),
 );
 
-/** The default examples of each feature, those of its bands behind the largest activations, by feature id. */
+/** The default examples by feature id: the largest activations of each feature, then those of its bands. */
 export const shownExamples = ofStore<FeatureExample[][]>(async (activations, env) =>
   (await banded(env, activations)).map(allExamples),
 );

@@ -141,8 +141,8 @@ async function writtenLogits(
 
 /**
  * The groups of a feature's examples: the largest activations (bin_min and bin_contains −1, bin_max the maximum), then
- * intervals, the highest first: the activations from bin_min to bin_max, which share bin_contains of all tokens lie in. The
- * lowest interval holds the silent tokens.
+ * intervals of its activation from bin_min to bin_max, the highest first; bin_contains is the share of all tokens that
+ * lie in the interval. The lowest one holds the silent tokens too.
  */
 function groupsOf({ top, bands }: BandedExamples, max: number, silent: number, counted: number) {
   const best = top.map((example) => activationOf(example, -1, max, -1));

@@ -2,7 +2,7 @@
 import { choice, group, whole, type Given } from '../verb/option.js';
 import type { BandOptions } from './bands.js';
 
-/** Of windows around peaks. */
+/** Options of windows around peaks. */
 export const WINDOW = {
   before: whole({ doc: 'Tokens shown before the peak; fewer at the start of a sequence.', min: 0, fallback: '5' }),
   after: whole({ doc: 'Tokens shown after the peak; fewer at the end of a sequence.', min: 0, fallback: '4' }),

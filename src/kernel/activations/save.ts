@@ -103,7 +103,7 @@ export async function saveActivations(
     record,
     l0: meanL0(value.meta),
     density: density(value.meta),
-    // Both look at L0: what is said of the sample need not be said again of all tokens.
+    // Both checks look at L0: a warning about the sample is not repeated for all tokens.
     warnings: [...(unlikely ? [unlikely] : []), ...(fit.length > 0 ? fit : densityWarnings(value.meta, sae.config))],
   };
 }

@@ -1,6 +1,6 @@
 /**
  * fg.activations.save in shards: whole forward passes of the unsplit call, encoded apart, and written by the same writer
- * in the same order. A shard holds parts, each a store of some passes; a shard that was stopped goes on behind its last part.
+ * in the same order. A shard holds parts, each a store of some passes; a shard that was stopped goes on after its last part.
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -7,7 +7,7 @@ export interface FiresTogether {
   readonly feature: number;
   /** Tokens on which both fire. */
   readonly both: number;
-  /** Tokens on which both would fire if neither knew of the other: the product of their firings over the tokens. */
+  /** Expected tokens on which both fire if they fire independently: the product of their firings over the tokens. */
   readonly expected: number;
   /** Pearson's r of firing or not. */
   readonly phi: number;

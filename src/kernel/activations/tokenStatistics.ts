@@ -61,7 +61,7 @@ interface Known {
   top: number;
 }
 
-/** Sums by token (columns 0, 1, …) and, behind these, by position. */
+/** Sums by token (columns 0, 1, …) and, in the columns after these, by position. */
 function statisticsOf(feature: number, { columns, sums, counts }: RowSums, known: Known): FeatureTokens {
   const { pieces } = known.columns;
   const total = { mass: 0, firings: 0, distinct: 0, first: 0, special: 0, punctuation: 0 };
