@@ -52,7 +52,7 @@ export function cutToWord(
 /** Where a part may begin, ascending: the unit's beginning, white space before a word, and the word itself. */
 function startsBefore(text: string, low: number, start: number, from: number): number[] {
   const starts = low === from ? [from] : [];
-  // The space stays with the word behind it: tokenizers read " king" and "king" as different tokens.
+  // The space stays with the word after it: tokenizers read " king" and "king" as different tokens.
   for (let at = Math.max(low, from + 1); at < start; at++)
     if (/\s/.test(text[at]) && !/\s/.test(text[at + 1])) starts.push(at);
   const before = starts.at(-1);
@@ -73,7 +73,7 @@ export interface WordSequence {
   readonly tokens: number;
   /** Whether the unit is there from its beginning to its end. */
   readonly whole: boolean;
-  /** What stands before and behind the word, up to 40 characters. */
+  /** The text before the word, and after it, up to 40 characters each. */
   readonly before: string;
   readonly behind: string;
 }

@@ -169,7 +169,7 @@ interface Asked {
   seed: number;
 }
 
-/** What each word was found and drawn, and the sequences that a model reads. */
+/** The counts of each word, and the sequences that a model reads. */
 export interface WordSequences {
   readonly counts: readonly SequenceCount[];
   readonly sequences: readonly WordSequence[];
@@ -253,7 +253,7 @@ export class WordSample extends Dataset {
   }
 }
 
-/** Rows of token ids are cut before they come here: what says how texts become rows has no say. */
+/** @throws Error for options of how texts become rows of tokens: rows of token ids are cut already. */
 export function requireNoPacking(options: TokenOptions & { splitAt?: string }): void {
   for (const key of ['bos', 'pack', 'pad', 'separator', 'splitAt'] as const)
     if (options[key] !== undefined)

@@ -61,7 +61,7 @@ function* runsOf(text: string): Generator<readonly [start: number, end: number]>
   for (let match = RUN.exec(text); match; match = RUN.exec(text)) {
     const end = match.index + match[0].length;
     yield [match.index, end];
-    // Whoever took it may have looked into another text meanwhile.
+    // The caller may have searched another text with RUN since the last item.
     RUN.lastIndex = end;
   }
 }
@@ -107,7 +107,7 @@ function findPattern(
   { source, flags }: RegExp,
   each: (text: number, start: number, end: number) => void,
 ): void {
-  // Of its own: everywhere in the text, and one with "y" would stop at the first place that is none.
+  // A copy that finds every match: with "g", and without "y", which would stop at the first place without one.
   const own = new RegExp(source, `${flags.replace(/[gy]/g, '')}g`);
   const guard = new PatternGuard([source], {
     whose: 'the pattern',
@@ -179,7 +179,7 @@ export function drawWords(
     const own: WordPlace[] = [];
     const seen = new Set<string>();
     const order = random.fork(`order of ${word}`).permutation(places.length);
-    // Texts that say the same come last: twenty times one sentence is one example.
+    // Units of the same characters come last: twenty copies of one sentence are one example.
     for (const repeats of [false, true])
       for (const i of order) {
         if (own.length === perWord) break;
