@@ -8,7 +8,7 @@ function closedLoader(): vega.Loader {
   return { ...vega.loader(), load: refuse, sanitize: refuse, http: refuse, file: refuse } as vega.Loader;
 }
 
-/** Vega tells what goes wrong in its data flow to a logger alone, and goes on with a picture of nothing. */
+/** Collects errors of the data flow: Vega gives them to its logger alone and goes on with an empty picture. */
 function errorsInto(errors: string[]): vega.LoggerInterface {
   const silent = () => logger;
   const keep = (...told: readonly unknown[]) => {
@@ -19,7 +19,7 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
   const logger = {
     ...{ level: silent, info: silent, debug: silent },
     error: keep,
-    // What is refused by the loader is only a warning to Vega.
+    // A load that our loader refused is only a warning to Vega.
     warn: (...told: readonly unknown[]) => (told[0] === 'Loading failed' ? keep(...told) : logger),
   } as unknown as vega.LoggerInterface;
   return logger;

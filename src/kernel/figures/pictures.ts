@@ -11,7 +11,7 @@ import type { Answer, BundleBytes, Job } from './worker.js';
 
 const LIMITS = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 64 };
 const DEFAULT_SECONDS = 20;
-/** Of one file of a bundle that is drawn. */
+/** Largest file of a bundle that is drawn. */
 const MAX_FILE_BYTES = 256 * 2 ** 20;
 
 /** figureWorker.cjs, beside the kernel's bundle or in the checkout. */
@@ -88,7 +88,7 @@ export class Pictures {
       const timer = setTimeout(() => reject(late), this.seconds * 1000);
       const ended = (): void => reject(new Error('the drawer of pictures ended'));
       worker.on('message', resolve).on('error', reject).on('exit', ended);
-      // One by one: removeAllListeners takes Node's own as well, and the worker is heard no more.
+      // One by one: removeAllListeners would take Node's own as well, and no message of the worker would arrive.
       undo = () => {
         clearTimeout(timer);
         worker.off('message', resolve).off('error', reject).off('exit', ended);

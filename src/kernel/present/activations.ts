@@ -1,4 +1,4 @@
-/** How what fg.activations measures is shown. */
+/** How results of fg.activations are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, shareText, sharesText, type PointLabel } from '../../protocol/tokens.js';
 import type { Aligned } from '../activations/align.js';

@@ -49,7 +49,7 @@ interface Axis {
   names: readonly string[];
 }
 
-/** What the first score of a cell is beside. */
+/** The first score of a cell and its null, as a row of the chart. */
 function scoreRow({ scores }: GridCell): ChartRow {
   const score = scores.at(0);
   if (!score) return { value: null, beside: 'too few pairs' };

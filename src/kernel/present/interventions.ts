@@ -21,7 +21,7 @@ export const nullName = ({ kind }: { readonly kind: NullKind }): string => NULL_
 
 const OVER_SEQUENCES = 'since tokens of one sequence depend on each other, and two-sided';
 
-/** The rows of each SAE; the first of each stands for what they share. */
+/** The first row of each SAE: it holds the figures that all rows of the SAE share. */
 function bySae<T extends { sae: string; hook: string }>(rows: readonly T[]): T[] {
   return rows.filter((row, i) => rows.findIndex((r) => r.sae === row.sae && r.hook === row.hook) === i);
 }

@@ -28,7 +28,7 @@ export function setDisplay(value: object, items: () => OutputItem[] | Promise<Ou
   Object.defineProperty(value, DISPLAY, { value: items, enumerable: false, configurable: true });
 }
 
-/** The same, for those who call what is shown. */
+/** setDisplay() with a type for callers that ask the value for its items. */
 export function withDisplay<T extends object>(value: T, items: () => OutputItem[]): Displayed<T> {
   setDisplay(value, items);
   return value as Displayed<T>;

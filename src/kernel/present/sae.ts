@@ -1,4 +1,4 @@
-/** How what fg.sae measures is shown. */
+/** How results of fg.sae are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { SaeEvaluation } from '../sae/evaluate.js';
 import type { LogitLensOptions, PromotedToken } from '../sae/logitLens.js';

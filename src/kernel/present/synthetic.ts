@@ -1,4 +1,7 @@
-/** How worlds, recovery, twins, calibration, sweeps, mutual feature regularization and concepts are shown: tables and lines of text. */
+/**
+ * How worlds, recovery, twins, calibration, sweeps, mutual feature regularization and concepts are shown: tables and
+ * lines of text.
+ */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { Calibration } from '../synthetic/calibration/pipeline.js';
 import type { ScoreResponse } from '../synthetic/calibration/response.js';

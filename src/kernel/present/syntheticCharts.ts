@@ -10,7 +10,7 @@ import { valueOf } from './synthetic.js';
 type Spec = Record<string, unknown>;
 
 const VERSION = 'https://vega.github.io/schema/vega-lite/v6.json';
-/** Seen on light and on dark: rules and texts take no colour from the theme. */
+/** Visible on light and on dark: rules and texts of a chart take no colour from the theme. */
 const GREY = '#888888';
 const share = (title: string): Spec => ({ title, scale: { domain: [0, 1] } });
 

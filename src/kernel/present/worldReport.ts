@@ -53,7 +53,7 @@ export function reportItems(r: WorldReport): OutputItem[] {
 
 type Spec = Record<string, unknown>;
 
-/** Points on the diagonal are as asked; both axes have one range, so that it is one. */
+/** Points on the diagonal are as asked for; both axes have the same range, so that it runs from corner to corner. */
 function frequencyChart(r: WorldReport): Spec {
   const values = Array.from(r.asked, (asked, feature) => ({ feature, asked, realised: r.realized[feature] }))
     .filter((row) => row.asked > 0 && row.realised > 0)
@@ -110,7 +110,7 @@ function l0Chart(r: WorldReport): Spec {
       },
       x2: { field: 'to' },
       y: { field: 'samples', type: 'quantitative', title: 'samples' },
-      // With x and x2 alone a bar would lie.
+      // With x and x2 alone Vega-Lite would draw horizontal bars.
       y2: { datum: 0 },
       tooltip: tooltipOf('active', 'samples'),
     },
