@@ -23,7 +23,7 @@ export interface CapturedBlock {
   x: Matrix;
 }
 
-/** The same of several hooks, in the order in which they were asked for. */
+/** Activations at several hooks, in the order in which they were asked for. */
 export interface CapturedBlocks {
   firstToken: number;
   xs: Matrix[];

@@ -111,7 +111,7 @@ export async function evaluateSae(
 const BATCHES_OF_PART = 64;
 
 interface Part {
-  /** What it is remembered by. */
+  /** Name by which its sums are remembered. */
   readonly name: string;
   /** Sequences first … end − 1. */
   readonly first: number;

@@ -89,7 +89,7 @@ export const train = listedVerb({
 const isThere = async (env: Environment, key: ArtifactKey, { fresh }: KeptTraining): Promise<boolean> =>
   !fresh && (await kindOfPath(env.store.folderOf(key))) !== undefined;
 
-/** Says it to the first who asks. */
+/** `tell` for the first call; the later ones get undefined, so that a warning is printed once. */
 function once(tell: () => Promise<string | undefined>): () => Promise<string | undefined> {
   let asked = false;
   return async () => {

@@ -39,11 +39,11 @@ export interface TrainingData {
   title: string;
   inputs: Record<string, string>;
   source: () => ActivationSource;
-  /** Something to say of the data before training on it. */
+  /** Warning about the data, printed before training on it. */
   warning?: () => Promise<string | undefined>;
 }
 
-/** Options as they make the result what it is; `fresh` trains again from the first step. */
+/** Options that decide what the result is; `fresh` alone does not, and trains again from the first step. */
 export type KeptTraining = Given<typeof TRAIN> & {
   readonly hook?: string;
   /** What is left out besides padding (ignoringParameters). */
@@ -55,12 +55,12 @@ export type KeptTraining = Given<typeof TRAIN> & {
 export async function loadTrained(folder: string): Promise<TrainedSae> {
   const sae = await loadSae(folder);
   const rows = (await readJson(path.join(folder, HISTORY))) as HistoryRow[];
-  // JSON has no NaN: the explained variance of a batch without variance.
+  // JSON has no NaN, which the explained variance of a batch without variance is.
   const history = rows.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN }));
   return Object.assign(sae, { history });
 }
 
-/** What tells one run from another. */
+/** What tells one run from another in titles. */
 function runTitle({ architecture, k, features, steps }: KeptTraining): string {
   const said = [
     architecture ?? '',
@@ -77,14 +77,14 @@ export const settingsOf = ({ ignoring, fresh: _, ...own }: KeptTraining): JsonOb
   ...ignoring,
 });
 
-/** What makes a run's result what it is. */
+/** The identity of a run's result. */
 export function keyOf({ inputs }: TrainingData, options: KeptTraining): ArtifactKey {
   return { kind: 'sae', parameters: { seed: 0, ...settingsOf(options) }, inputs, codeVersion: CODE_VERSION };
 }
 
 /**
- * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Shows nothing
- * but what there is to tell.
+ * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Prints
+ * warnings and notes but shows no outputs.
  */
 export async function trainQuietly(
   env: Environment,

@@ -144,7 +144,7 @@ export class ReconstructionSums {
 
   private mergeSpread(batchMean: Float64Array, spread: number, rows: number): void {
     if (this.tokens === 0) {
-      // To the bit, so that sums of one part are the part's own.
+      // Copied, so that the sums of a single part are that part's to the bit.
       this.mean.set(batchMean);
       this.spread = spread;
       this.tokens = rows;

@@ -1,4 +1,4 @@
-/** One reading of a source for all who read it at the same time: a piece is made once, however many want it. */
+/** One reading of a source for all that read it at the same time: a piece is made once, for all its readers. */
 import { AbortError, checkAborted, type CallOptions } from '../compute/call.js';
 
 /** Pieces in order, from the one that starts at row `firstRow`; the same pieces each time. */
@@ -25,7 +25,7 @@ export function sharedReading<P>(read: Read<P>, options: SharedOptions<P>): Read
   const passes = new Set<Pass<P>>();
   const changes = new Changes();
 
-  /** A reader of the pass that holds the row, or of a new one. It has joined at once: no pass is closed before it reads. */
+  /** A reader of the pass that holds the row, or of a new one. It joins at once, so that its pass is not closed. */
   async function enter(row: number, call: CallOptions): Promise<{ pass: Pass<P>; reader: Reader }> {
     for (;;) {
       checkAborted(call.signal, 'reading activations');
@@ -54,7 +54,7 @@ export function sharedReading<P>(read: Read<P>, options: SharedOptions<P>): Read
           yield piece;
         }
       } catch (error) {
-        // Another reader's signal ended the pass that this one shared: it goes on with a pass of its own.
+        // Another reader's signal ended the pass that this one shared: it goes on with a new pass.
         if (!(error instanceof Error && error.name === 'AbortError') || call.signal?.aborted) throw error;
       } finally {
         pass.leave(reader);
@@ -70,10 +70,10 @@ interface Reader {
   at: number;
 }
 
-/** One going through the source, and the pieces of it that are held. */
+/** One iteration over the source, and the pieces of it that are held. */
 class Pass<P> {
   private readonly held: P[] = [];
-  /** Pieces that are no longer held, and the row that the first held one starts at. */
+  /** Number of pieces that are no longer held. */
   private dropped = 0;
   private ended = false;
   private failed = false;
@@ -98,7 +98,7 @@ class Pass<P> {
     return this.readers.size > 0;
   }
 
-  /** Whether it holds all pieces of the source, for good. */
+  /** Whether it holds all pieces of the source and keeps them. */
   get whole(): boolean {
     return this.ended && this.options.keepAll && this.fromStart;
   }
@@ -124,11 +124,11 @@ class Pass<P> {
     this.drop();
   }
 
-  /** The reader's next piece; undefined behind the last. */
+  /** The reader's next piece; undefined after the last. */
   async take(reader: Reader, signal: AbortSignal | undefined): Promise<P | undefined> {
     while (reader.at >= this.dropped + this.held.length) {
       if (this.ended) return undefined;
-      // A pass that has failed fails for all who still wait for it.
+      // A pass that has failed fails for all readers that still wait for it.
       if (this.failed) throw new AbortError('reading activations');
       if (this.full() && this.waitsFor(reader)) await this.changes.next(signal);
       else await (this.pulling ??= this.pull());
@@ -195,7 +195,7 @@ class Pass<P> {
   }
 }
 
-/** What waiting readers are told by. */
+/** Wakes waiting readers when a pass has changed. */
 class Changes {
   private waiting: Array<() => void> = [];
 

@@ -66,7 +66,7 @@ export function modelSource(
   hook: string,
   options: ModelSourceOptions = {},
 ): ActivationSource {
-  // Nobody else reads it: nothing is held for others.
+  // It has one reader, so no pieces are held for others.
   return modelSources(model, tokens, [hook], { windowBytes: 0, ...options })[0];
 }
 

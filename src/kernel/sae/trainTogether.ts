@@ -6,7 +6,7 @@ import { trainingsItems } from '../present/training.js';
 import type { Environment } from '../verb/environment.js';
 import { settingsOf, trainQuietly, type KeptTraining, type TrainedSae, type TrainingData } from './keptTraining.js';
 
-/** One of them. */
+/** One of the trainings. */
 export interface Run {
   data: TrainingData;
   options: KeptTraining;
@@ -14,7 +14,8 @@ export interface Run {
 
 /**
  * The SAEs of the runs, in their order: loaded where they are kept, trained side by side where not, a step of each in
- * turn. Each is what it would be alone; one that fails leaves the others to end, and is said then.
+ * turn. Each is what it would be alone; when one fails, the others are finished and kept first.
+ * @throws the first error that is no abort, with the place of its run in the list; else the abort
  */
 export async function trainTogether(
   env: Environment,
@@ -35,7 +36,7 @@ export async function trainTogether(
   return trained;
 }
 
-/** A cancel as it is; another error with the place of its run. */
+/** The error to throw: an abort as it is, another error with the place of its run. */
 function failureOf(failed: ReadonlyArray<{ i: number; reason: unknown }>, of: number): unknown {
   const { i, reason } =
     failed.find(({ reason: why }) => !(why instanceof Error && why.name === 'AbortError')) ?? failed[0];
