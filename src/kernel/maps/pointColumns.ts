@@ -1,4 +1,4 @@
-/** Columns that whoever shows a map or a graph adds to its points, such as the stability of features over seeds. */
+/** Columns that a call of fg.show adds to the points of a map or graph, such as the stability of features. */
 import type { PointColumn } from '../../protocol/bundle.js';
 
 /** Values of the points by name: numbers (NaN = none), or texts, which are taken as classes ('' = none). */

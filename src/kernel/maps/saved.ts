@@ -8,6 +8,7 @@ import type { Layout } from './types.js';
 const META = 'layout.json';
 const ARRAYS = 'layout.safetensors';
 
+/** Writes a layout into an existing folder; the coordinates are F32 [points, 2]. */
 export async function saveLayout(folder: string, layout: Layout): Promise<void> {
   const { coordinates, explainedVarianceRatio, ...meta } = layout;
   const tensors = { coordinates: ndarray('F32', [layout.points, 2], coordinates) };
@@ -21,6 +22,7 @@ export async function saveLayout(folder: string, layout: Layout): Promise<void> 
   );
 }
 
+/** Reads what saveLayout wrote. */
 export async function loadLayout(folder: string): Promise<Layout> {
   const meta = JSON.parse(await fs.readFile(path.join(folder, META), 'utf8')) as Omit<
     Layout,
