@@ -21,7 +21,7 @@ export interface GraphStatistics {
   secondComponent: number;
 }
 
-/** Names of the statistics for people, in the order in which they are shown. */
+/** Names of the statistics as shown, in the order in which they are shown. */
 export const STATISTIC_NAMES: Readonly<Record<keyof GraphStatistics, string>> = {
   nodes: 'nodes',
   edges: 'edges',
@@ -83,6 +83,7 @@ export function graphPersistence(graph: MapperGraph, by: NodeFunction = 0): Exte
 
 const persistenceOf = (pair: ExtendedPair | undefined): number => pair?.persistence ?? 0;
 
+/** Statistics of a graph by a node function. `persistence`: that of graphPersistence(), when it is known already. */
 export function graphStatistics(
   graph: MapperGraph,
   by: NodeFunction = 0,
@@ -101,7 +102,7 @@ export function graphStatistics(
   };
 }
 
-/** The null that findings are held against: statistics of graphs of null data by the same node function. */
+/** The null that findings are compared with: statistics of graphs of null data by the same node function. */
 export interface FindingsNull {
   /** As shown: "rotated singular vectors, same spectrum". */
   name: string;

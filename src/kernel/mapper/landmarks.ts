@@ -15,7 +15,7 @@ export class PointDistances {
   /** 1 / length of each row (0 for a zero row), cosine only. */
   readonly #scale?: Float64Array;
 
-  /** @throws RangeError for a metric that is none */
+  /** @throws RangeError for an unknown metric */
   constructor(
     x: Matrix,
     readonly metric: SampleMetric,

@@ -33,7 +33,7 @@ function radii({ nodes, membersAt }: Drawn): Float64Array {
   return Float64Array.from({ length: nodes }, (_, i) => 1 + 4 * Math.sqrt((membersAt[i + 1] - membersAt[i]) / most));
 }
 
-/** Pushes nodes apart until none overlap (or 200 rounds): a grid finds who is near. */
+/** Pushes nodes apart until none overlap (or 200 rounds): a grid finds near ones. */
 function separate(ids: readonly number[], at: Float64Array, radius: Float64Array): void {
   const cell = 2 * maxOf(ids.map((i) => radius[i])) + GAP;
   for (let round = 0; round < 200; round++) {
@@ -125,7 +125,7 @@ async function forces(
     at[2 * k] = graph.getNodeAttribute(id, 'x') as number;
     at[2 * k + 1] = graph.getNodeAttribute(id, 'y') as number;
   });
-  // The forces know no size of nodes: the length of the edges decides how large these look beside them.
+  // The forces ignore the size of nodes: how large they look is decided by the length of the edges.
   let length = 0;
   for (const [a, b] of pairs) length += Math.hypot(at[2 * a] - at[2 * b], at[2 * a + 1] - at[2 * b + 1]);
   const scale = length > 0 ? (EDGE * pairs.length) / length : 1;

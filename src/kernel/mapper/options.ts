@@ -191,7 +191,7 @@ const byName = Object.entries(LENSES.table as Record<string, { members: Schema }
   .filter(([, { members }]) => !Object.values(members).some((member) => member.required))
   .map(([name]) => name);
 
-/** @throws TypeError or RangeError that names what of a lens is none */
+/** @throws TypeError or RangeError that names the part of `given` that is no lens */
 export function checkLens(given: unknown, at: string): void {
   if (Array.isArray(given)) {
     if (given.length === 0) throw new RangeError(`${at}: a chain needs at least one step`);

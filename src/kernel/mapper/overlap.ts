@@ -22,7 +22,7 @@ export interface CounterpartMap {
 export interface Counterparts {
   /** [points] the best counterpart on the other side; -1 = none. */
   counterpart: Int32Array;
-  /** [points] its Pearson r; NaN where there is none. */
+  /** [points] Pearson r with it, or the map's measure; NaN where there is none. */
   r: Float32Array;
 }
 

@@ -133,6 +133,7 @@ export function labelsOfPairs(pairs: Int32Array, m: number, minSamples: number):
   return labels;
 }
 
+/** DBSCAN of cover elements by the neighbours that earlier elements of any cover have found. */
 export class NeighbourCache {
   readonly #order: Int32Array;
   /** Tile and place of each point. */

@@ -14,6 +14,7 @@ export function drawRows(n: number, kind: ResampleKind, share: number, random: R
   return Int32Array.from({ length: n }, () => random.int(n)).sort();
 }
 
+/** The given rows of x, in this order, as a matrix of their own. */
 export function rowsOf(x: Matrix, rows: Int32Array): Matrix {
   const out = matrix(rows.length, x.cols);
   rows.forEach((from, to) => out.data.set(row(x, from), to * x.cols));

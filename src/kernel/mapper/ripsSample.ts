@@ -75,7 +75,7 @@ type Settled = Required<
 > &
   Pick<RipsPersistenceOptions, 'threshold' | 'nullSeed'>;
 
-/** Every option with its default, checked. @throws RangeError on a value that is none. */
+/** Every option with its default, checked. @throws RangeError for a value out of range. */
 export function ripsSettings(options: RipsPersistenceOptions): Settled {
   const { maxDim = 1, metric = 'euclidean', precomputed = false, sampling = 'maxmin', threshold, seed = 0 } = options;
   const settled = {
@@ -180,7 +180,10 @@ export async function ripsPersistence(x: Matrix, options: RipsPersistenceOptions
   };
 }
 
-/** "1,000 landmarks of 24,576 points (maxmin, seed 0), covering radius 0.41: ends of bars within 0.82 of those of all". */
+/**
+ * "1,000 landmarks of 24,576 points (maxmin, seed 0); covering radius 0.41: ends of bars within 0.82 of those of all
+ * points; euclidean distances to 3.2; null: rotated singular vectors, same spectrum, 20 runs".
+ */
 export function describeSample(r: RipsPersistence): string {
   const number = (v: number): string => v.toLocaleString('en', { maximumSignificantDigits: 4 });
   const kept = r.points - r.excluded;

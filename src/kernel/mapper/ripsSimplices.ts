@@ -74,6 +74,7 @@ export class CofacetWalk {
   }
 }
 
+/** The simplices over n points, by number: vertices, diameters, and apparent pairs. */
 export class RipsSimplices {
   readonly n: number;
   readonly d: Float64Array;

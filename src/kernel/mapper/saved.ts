@@ -38,6 +38,7 @@ export async function saveGraph(folder: string, graph: MapperGraph): Promise<voi
   await fs.writeFile(path.join(folder, META), `${JSON.stringify({ ...meta, lens: about })}\n`);
 }
 
+/** Reads what saveGraph wrote. */
 export async function loadGraph(folder: string): Promise<MapperGraph> {
   const { lens, ...meta } = JSON.parse(await fs.readFile(path.join(folder, META), 'utf8')) as Meta;
   const file = await SafetensorsFile.open(path.join(folder, ARRAYS));

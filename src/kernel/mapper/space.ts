@@ -28,7 +28,7 @@ export function lengthOf({ data, cols }: Matrix, i: number): number {
   return Math.sqrt(s0 + s1 + (s2 + s3));
 }
 
-/** @throws RangeError for a metric that is none, and for distances that are no n × n matrix of numbers ≥ 0. */
+/** @throws RangeError for an unknown metric, and for distances that are no n × n matrix of numbers ≥ 0. */
 export function openSpace(x: Matrix, metric: MapperMetric, distances: Matrix | undefined): Space {
   if (metric === 'precomputed') {
     if (!distances) throw new RangeError("metric 'precomputed' needs the option distances, an n × n matrix");

@@ -8,7 +8,7 @@ export interface LensValues {
   readonly dims: number;
   /** One per dimension, such as "PCA 1". */
   readonly names: readonly string[];
-  /** As shown: "PCA(2)", "Isomap(100) → MinMax → UMAP(2, seed 1) → MinMax". */
+  /** As shown: "PCA(2), 81.2 % of variance", or the steps of a chain: "Isomap(100), 5 neighbours → MinMax". */
   readonly description: string;
   /** Such as a nearly constant dimension, with the figures. */
   readonly warnings: readonly string[];
