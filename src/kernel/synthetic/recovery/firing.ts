@@ -204,7 +204,7 @@ const SCORES: ReadonlyArray<readonly [metric: string, variant: string]> = [
 ];
 
 /**
- * Firing of latents against firing of features. `featureOf` [latents]: the feature each latent is held against
+ * Firing of latents against firing of features. `featureOf` [latents]: the feature each latent is compared with
  * (SAELens: of largest |cosine|); `assigned` [features]: the latent of each feature, −1 = none. Dead latents and
  * features that never fire count 0, as in SAELens. Memory: 16 bytes per feature × latent.
  */

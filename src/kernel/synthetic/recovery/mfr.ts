@@ -71,6 +71,7 @@ export interface MfrResult {
   history: MfrHistoryRow[];
 }
 
+/** Options with their defaults for this world. @throws RangeError for what cannot be trained */
 export function mfrSettings(world: World, o: MfrParameters): Required<MfrParameters> {
   const meanL0 = world.frequencies.reduce((sum, p) => sum + p, 0);
   const steps = o.steps ?? 1000;
@@ -111,6 +112,7 @@ interface Tied {
   norms: Float64Array;
 }
 
+/** The tied decoder of encoder rows [features × dim]: the rows at length 1, and their lengths. */
 export function tied(e: Matrix): Tied {
   return { e, unit: unitRows(e, 'encoder'), norms: rowNorms(e) };
 }

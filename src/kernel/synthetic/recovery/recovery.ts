@@ -20,7 +20,7 @@ import { requireWhole } from '../../compute/require.js';
 export const RECOVERY_VERSION = 1;
 
 export interface RecoveryParameters extends AbsorptionOptions {
-  /** Samples on which an SAE is held against the world; default 20,000. They are not those of training: see sampleSeed. */
+  /** Samples on which an SAE is measured; default 20,000. They are not those of training: see sampleSeed. */
   samples?: number;
   /** Seed of those samples; default 1,000,003, so that they differ from the world's own stream. */
   sampleSeed?: number;
@@ -70,7 +70,7 @@ export interface RecoveryFigures {
 }
 
 export interface Recovery {
-  /** What was held against the world: its name and identity. */
+  /** Name and identity of the SAE or dictionary that was measured. */
   of: { name: string; id: string };
   world: { id: string; description: string };
   features: number;
@@ -92,6 +92,7 @@ export interface Recovery {
 
 export type RecoverySettings = Required<RecoveryParameters>;
 
+/** Options with their defaults. @throws RangeError for numbers of runs or samples and shares out of range */
 export function recoverySettings(o: RecoveryParameters): RecoverySettings {
   const settings: RecoverySettings = {
     samples: o.samples ?? 20_000,

@@ -86,6 +86,7 @@ export interface ConceptScores {
   parameters: Required<ConceptParameters>;
 }
 
+/** Options with their defaults. @throws RangeError for options out of range */
 export function conceptSettings(o: ConceptParameters): Required<ConceptParameters> {
   const s: Required<ConceptParameters> = {
     threshold: o.threshold ?? 0,
@@ -298,7 +299,7 @@ export async function conceptScores(
   return assemble({ labels, fires, both, sizes, best, usable, nullF1, nullFeatures }, s);
 }
 
-/** What the counts of the real labelling and of the null runs come to. */
+/** Counts and best F1 of the real labelling and of the null runs. */
 interface Counted {
   labels: Labelling;
   fires: Fires;

@@ -27,7 +27,7 @@ export interface LabelScores {
   features: number;
   withConcept: number;
   without: number;
-  /** Of features without a concept: share whose label names one all the same. */
+  /** Of features without a concept: share whose label names one. */
   falseNames: number;
   /** Of features whose label names a concept: share of their top examples with it, and of all their firings. */
   peakPurity: number;

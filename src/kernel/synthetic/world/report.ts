@@ -1,4 +1,4 @@
-/** What a world really does, held against what was asked: from samples, in standard errors. */
+/** What samples of a world do, compared with what was asked for, in standard errors. */
 import { checkAborted, type CallOptions } from '../../compute/call.js';
 import { row } from '../../compute/matrix.js';
 import { normalQuantile, phiOfJoint } from '../../compute/sampling/normal.js';
@@ -59,7 +59,7 @@ export interface WorldReport {
   marginals: Deviations;
   /** Pairs with at least ten expected co-firings; undefined for published generators. */
   cofiring: Deviations | undefined;
-  /** Pairs that the law forbids and that fired together all the same. */
+  /** Pairs that the law forbids and that fired together. */
   forbidden: number | undefined;
   meanAbsPhi: number;
   /** Pairs farthest from what was asked, or of largest phi. */

@@ -12,6 +12,7 @@ export function welchBound(n: number, d: number): number {
   return n <= d ? 0 : Math.sqrt((n - d) / (d * (n - 1)));
 }
 
+/** Divides every row by its length, in place; sums are float64. A row of zeros becomes NaN. */
 export function normalizeRows(m: Matrix): void {
   for (let i = 0; i < m.rows; i++) {
     const v = row(m, i);
