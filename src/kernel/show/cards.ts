@@ -179,7 +179,7 @@ async function analogueCards(
   };
 }
 
-/** Features with their dataset examples. @throws RangeError for a feature that there is not */
+/** Features with their dataset examples. @throws RangeError for a feature outside the store */
 export async function featureCards(
   env: Environment,
   activations: SparseActivations,

@@ -114,6 +114,7 @@ const counterpartsOf = ({ kept, best, r }: Pairing, feature: number) =>
     r: rounded(r[feature * kept + k]),
   })).filter((each) => each.feature >= 0);
 
+/** What a page shows of features, worked out when it is asked for. */
 export class FactsOf {
   constructor(
     private readonly parts: PageParts,
@@ -121,7 +122,7 @@ export class FactsOf {
     private readonly coFirings: () => Promise<CoFirings>,
   ) {}
 
-  /** In the order of the features. @throws RangeError for a feature that there is not */
+  /** Facts in the order of the features. @throws RangeError for a feature outside the store */
   async of(features: readonly number[], call: CallOptions): Promise<FeatureFacts[]> {
     const { activations, sae, model, pairings } = this.parts;
     const tokens = await tokenStatistics(activations, { features, top: LISTED.tokens, ...call });

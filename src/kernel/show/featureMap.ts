@@ -92,7 +92,7 @@ async function bundleSet(
   };
 }
 
-/** For each feature of both sides the partner of its best pair and r: what is linked is what the map's pairs are. */
+/** For each feature of both sides the partner of its best pair and their r: only the map's pairs are linked. */
 function partners(map: PairedMap): Array<Required<Pick<GivenColumns, 'partner' | 'r'>>> {
   const { bestAofB, rAofB, bestBofA, rBofA } = listsOf(map.pairs, { ...map, counterparts: 1 });
   return [
@@ -123,7 +123,7 @@ async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promis
   return keywordGroups(await readJson(path.resolve(given)), given);
 }
 
-/** @throws RangeError for columns of a set that there is not, or with another number of values */
+/** @throws RangeError for columns of more sets than the picture has, or with another number of values */
 function addColumns(sets: readonly BundleSet[], given: FeatureMapOptions['columns']): void {
   if (Array.isArray(given) && given.length > sets.length)
     throw new RangeError(`fg.show: columns has ${given.length} objects but the picture has ${sets.length === 1 ? 'one map' : 'two maps'}`); // prettier-ignore

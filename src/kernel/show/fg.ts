@@ -166,7 +166,7 @@ const result = verb({
   },
 });
 
-/** Rows of a table. @throws TypeError that names what is no row */
+/** Rows of a table. @throws TypeError that names the first entry that is no row */
 function rowsGiven(given: readonly TableRow[], at: string): readonly TableRow[] {
   const odd = given.findIndex((row) => typeof row !== 'object' || row === null || Array.isArray(row));
   if (odd >= 0)

@@ -1,4 +1,4 @@
-/** How things are told apart that fg.show draws. */
+/** Tests by which fg.show recognises what it was given. */
 import { DISPLAY } from '../present/items.js';
 
 /** Has these members. */
@@ -13,4 +13,5 @@ export const each =
   (x: unknown): boolean =>
     Array.isArray(x) && x.length > 0 && x.every((one) => typeof one === 'object' && one !== null && is(one as object));
 
+/** Has a display method of its own, as results of fg have. */
 export const showsItself = (x: object): boolean => DISPLAY in x;
