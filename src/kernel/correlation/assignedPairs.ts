@@ -54,7 +54,7 @@ export class Candidates {
 /**
  * Each feature at most once, so that the total r is the largest of all such choices among all pairs with r > 0. Solved
  * over candidates; then `more(prices, n)` looks, among all pairs, for those of r above the sum of their prices, the only
- * ones that could raise the total. They join the candidates until there is none. In order of b.
+ * ones that could raise the total. They join the candidates until none is left. In order of b.
  */
 export async function hungarianPairs(
   candidates: Candidates,

@@ -1,6 +1,6 @@
 /**
  * The best partners of every feature in both directions, in parts: a part holds the lists of some features, made from all
- * tokens in their order. So parts made one by one, after an interruption or on other machines come to the same bits as the
+ * tokens in their order. So parts made one by one, after an interruption or on other machines give the same bits as the
  * whole, however they are cut.
  */
 import type { SparseActivations } from '../activations/types.js';

@@ -9,6 +9,7 @@ export interface Pairs {
 
 export type Match = 'argmax' | 'mutual' | 'one-to-one' | 'hungarian' | 'sinkhorn';
 
+/** A list of pairs as arrays, in its order. */
 export function pairsOf(list: ReadonlyArray<readonly [a: number, b: number, r: number]>): Pairs {
   return {
     a: Int32Array.from(list, (p) => p[0]),

@@ -295,7 +295,7 @@ export async function relations(
   const near = taking.length >= 3 ? neighbourScore(of, s) : undefined;
   const compared = [{ of, steps, words: taking }];
   const present = words.map((_, w) => w).filter((w) => inA[w].count > 0 && inB[w].count > 0);
-  // Activations tell words apart that share a feature.
+  // Words that share a feature still have different mean activations.
   if (residual && present.length > 0)
     compared.push({
       of: await residual(present.map((w) => inA[w]), present.map((w) => inB[w])), // prettier-ignore

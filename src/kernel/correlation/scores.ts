@@ -34,7 +34,7 @@ export interface ScoreOptions extends CallOptions {
   neighbours?: number;
   /** Half-samples for an interval of each score over pairs; default 0, none. */
   intervals?: number;
-  /** Who makes large null runs; default this thread, one by one. The same bits whoever does. */
+  /** Makes large null runs elsewhere, to the same bits; default: on this thread, one by one. */
   shareNulls?: ShareNulls;
   /** Gives null runs that are made already; see nullRunNames. */
   remember?: Remember;

@@ -19,6 +19,7 @@ export interface MapSide {
   readonly model?: LanguageModel;
 }
 
+/** The argument for one side of a map. @throws TypeError for members other than `sae` and `model` */
 export const sideArg = (name: string, side: string): Arg<MapSide> =>
   thing<MapSide>(
     name,

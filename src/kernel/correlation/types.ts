@@ -1,3 +1,4 @@
+/** Maps between features and scores of pairs: types that the parts of correlation share. */
 import type { SparseActivations } from '../activations/types.js';
 import type { Interval } from './bootstrap.js';
 
@@ -12,13 +13,16 @@ export interface FeatureMap {
   readonly counterparts: number;
   /** [featuresB × n]: best A features of each B feature, best first; -1 = none (dead, or too few firings). */
   readonly bestAofB: Int32Array;
-  /** [featuresB × n]: Pearson r; NaN where bestAofB is -1. */
+  /** [featuresB × n]: Pearson r, or the measure that `method` names; NaN where bestAofB is -1. */
   readonly rAofB: Float32Array;
+  /** [featuresA × n]: the same for the A features. */
   readonly bestBofA: Int32Array;
   readonly rBofA: Float32Array;
   /** Matched pairs after the filters: a, b, r of equal length. */
   readonly pairs: { a: Int32Array; b: Int32Array; r: Float32Array };
+  /** Measure and matcher, as shown. */
   readonly method: string;
+  /** Features that fired on fewer tokens took no part. */
   readonly minFirings: number;
 }
 
