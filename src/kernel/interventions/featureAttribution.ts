@@ -238,7 +238,7 @@ async function ablations(sae: Sae, cases: readonly Case[], features: readonly nu
 /**
  * Attributes a target to every feature that fires at the SAE's hook: positive = the feature raises it. Over several
  * prompts or sequences the figures are means.
- * @throws Error for a token that is none, a position outside, an SAE of another width or model, before anything runs.
+ * @throws Error for what is not one token, a position outside, an SAE of another width or model, before anything runs.
  */
 export async function attribute(
   model: LanguageModel,

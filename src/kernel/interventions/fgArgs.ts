@@ -38,6 +38,8 @@ const isPrompts = (data: Texts): data is string | readonly string[] => typeof da
 
 /** What identifies texts: prompts are parameters, tokens an input. */
 export const promptParameters = (data: Texts): JsonObject => (isPrompts(data) ? { prompts: [data].flat() } : {});
+
+/** The identity of a dataset's tokens as an input of a result; none for prompts, which are parameters. */
 export const tokenInputs = (data: Texts, model: LanguageModel): Record<string, string> =>
   isPrompts(data) ? {} : { tokens: tokensOf(data, model).id };
 
@@ -64,7 +66,7 @@ export const saeArg = (name = 'sae', doc = 'An SAE of the model.'): Arg<Sae> => 
 export const mapArg: Arg<PairedMap> = thing('map', 'What fg.correlation.map returned.');
 export const dataArg: Arg<TokenData> = thing('data', 'A dataset that fg.datasets returned, or a token set.');
 
-/** One or several things as a list. @throws TypeError that names the one that is none */
+/** One or several things as a list. @throws TypeError that names a wrong one */
 function listArg<T extends object>(name: string, doc: string): Arg<T | readonly T[], readonly T[]> {
   return thing<T | readonly T[], readonly T[]>(name, doc, (given, at) => {
     if (!Array.isArray(given)) return [given as T];

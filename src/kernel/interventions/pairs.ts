@@ -17,7 +17,7 @@ import { hookOf, requireFeature, steer } from './steer.js';
 export interface MatchedPair {
   readonly a: number;
   readonly b: number;
-  /** Pearson r. */
+  /** Pearson r, or the map's measure. */
   readonly r: number;
 }
 

@@ -90,6 +90,7 @@ function requireSampling(value: unknown): InterventionsSampling {
   };
 }
 
+/** Answers the calls of one panel: for its model, and for the second one where there is one. */
 export class InterventionsPanel {
   readonly meta: InterventionsMeta;
   private readonly a: InterventionsSide;

@@ -84,6 +84,7 @@ export function peaks(rows: SparseRows): Map<number, number> {
   return out;
 }
 
+/** One model with the SAE that is changed and the SAEs downstream. */
 export class InterventionsSide {
   /** The SAE whose features are changed, then those downstream. */
   readonly saes: SaeAt[];

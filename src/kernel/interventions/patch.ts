@@ -25,7 +25,7 @@ export interface PatchFeaturesOptions extends FeatureOptions, PatchFrom {}
 
 /** Where values come from: rows of the source for rows of a pass. */
 interface Donor {
-  /** "from …" for people. */
+  /** "from …", as shown. */
   where: string;
   parameters: { source: string; from: Selector['parameters'] };
   /** For each row b·T + t of the pass the donating row, or -1 where there is none; and the matrix that it is a row of. */

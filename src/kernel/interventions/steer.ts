@@ -11,7 +11,7 @@ import { requireDirectionHook, rowIntervention, type ErrorOptions, type Interven
 export interface Direction {
   /** [d], all heads one after the other. */
   readonly vector: Float32Array;
-  /** As shown: "' love' − ' hate'". */
+  /** As shown: '(" love" − " hate")'. */
   readonly description: string;
   /** Hook that it was read at. */
   readonly hook: string;
