@@ -16,6 +16,7 @@ export interface Occurrences {
   readonly tokens: number;
 }
 
+/** Whether it is a pattern, a word or phrase that is not blank, or a list of such words. */
 export const isWordQuery = (v: unknown): v is WordQuery =>
   v instanceof RegExp ||
   (typeof v === 'string' && v.trim() !== '') ||
@@ -23,7 +24,7 @@ export const isWordQuery = (v: unknown): v is WordQuery =>
 
 const isWord = (character: string): boolean => /[\p{L}\p{N}_]/u.test(character);
 
-/** One word as a pattern: no letter or digit may stand beside it, and any white space is a space. */
+/** One word as a pattern: no letter, digit or underscore beside it; white space in it matches any white space. */
 function wholeWord(word: string): string {
   const trimmed = word.trim();
   const characters = [...trimmed];
@@ -34,10 +35,10 @@ function wholeWord(word: string): string {
 }
 
 function patternOf(query: WordQuery): RegExp {
-  // Of its own: "y" would look at one place only, and without "g" there is one match.
+  // A copy with "g", to find every match, and without "y", which would try one place alone.
   if (query instanceof RegExp) return new RegExp(query.source, `${query.flags.replace(/[gy]/g, '')}g`);
   const words = typeof query === 'string' ? [query] : [...query];
-  // A longer word is asked for before one that it begins with.
+  // Longer words come first, so that one is not cut short by a word that it begins with.
   return new RegExp(
     words
       .sort((a, b) => b.length - a.length)

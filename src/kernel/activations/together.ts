@@ -67,7 +67,7 @@ export class CoFirings {
   /**
    * The `top` features of highest phi above 0, best first, ties to the lower feature. A feature that fires on no token or
    * on all has no phi, and fires with none.
-   * @throws RangeError for a feature that there is not
+   * @throws RangeError for a feature outside the store
    */
   of(feature: number, top: number): FiresTogether[] {
     const { features, tokens, rowAt, featureOf, featureAt, rowOf } = this;
