@@ -15,7 +15,7 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
     errors.push(told.map((each) => (each instanceof Error ? each.message : String(each))).join(' '));
     return logger;
   };
-  // The whole interface has `level` read too, which Vega does not.
+  // Cast: the type's `level` also reads the level, which Vega never does.
   const logger = {
     ...{ level: silent, info: silent, debug: silent },
     error: keep,
@@ -25,9 +25,9 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
   return logger;
 }
 
-/** @throws Error in words when the spec is none, or asks for what there is not. */
+/** @throws Error when it is no spec, names unknown parts, or loads anything. */
 export async function chartSvg(spec: JsonObject): Promise<string> {
-  // Vega itself refuses what is no spec.
+  // Cast: Vega itself refuses what is no spec.
   const runtime = vega.parse(spec as unknown as vega.Spec, undefined, { ast: true });
   const errors: string[] = [];
   const view = new vega.View(runtime, {

@@ -23,6 +23,7 @@ export const PICTURE_FORMATS = ['svg', 'png'] as const;
 export const FORMATS = [...PICTURE_FORMATS, ...(Object.keys(TABLE_FORMATS) as Array<keyof typeof TABLE_FORMATS>)];
 export type Format = (typeof FORMATS)[number];
 
+/** Whether it is the name of a format of figures. */
 export const isFormat = (name: string): name is Format => FORMATS.some((format) => format === name);
 
 /** Formats of a figure of this kind. */

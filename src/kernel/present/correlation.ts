@@ -19,8 +19,10 @@ function mapText(map: PairedMap): string {
   return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}: ${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens (${map.method})`;
 }
 
+/** A map in a line of text. */
 export const mapItems = (map: PairedMap): OutputItem[] => [textItem(mapText(map))];
 
+/** The pairs, and the mean of the map's measure over them, after each filter. */
 export function filteredItems(map: FilteredMap): OutputItem[] {
   const what = measureOf(map.method);
   const rows = map.counts.map(({ step, pairs, meanR }, i) => {
@@ -36,6 +38,7 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
   return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map) });
 }
 
+/** Scores of the decoder rows of pairs beside their nulls. */
 export const similarityItems = (scores: readonly SimilarityScore[], { pairs, method }: PairedMap): OutputItem[] =>
   scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`);
 
@@ -91,6 +94,7 @@ export function hubItems(
   return tableItems(ofFeatures(tableOf(rows, title, LISTED), { feature: { key: SAE_ID } }));
 }
 
+/** Shares of pairs with tokens in common, beside their nulls. */
 export function sameTokenItems({ shared, jaccard, top, raw, pairs, excluded }: SameTokenScore): OutputItem[] {
   const left = excluded > 0 ? ` (${excluded} with a dead feature left out)` : '';
   return scoreTable([shared, jaccard, top, raw], `Same-token score, ${pairs} pairs${left}`);

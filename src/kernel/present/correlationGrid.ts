@@ -61,6 +61,7 @@ function scoreRow({ scores }: GridCell): ChartRow {
   };
 }
 
+/** The heat maps of a grid as one chart, and all its figures as a table in plain text. */
 export function layerGridItems(grid: LayerGrid): OutputItem[] {
   const { cells, models, tokens, method } = grid;
   const what = measureOf(method);

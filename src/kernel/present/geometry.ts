@@ -51,6 +51,7 @@ export function relationOutputs(found: Relations): OutputItem[][] {
   ];
 }
 
+/** Scores of a rotation beside their nulls, with its notes. */
 export function transferItems({ scores, pairs, tokens, own, notes }: RotationTransfer): OutputItem[] {
   const of =
     tokens.held > 0 ? `; means and scale of ${count(tokens.train)} tokens, judged on ${count(tokens.held)}` : '';
@@ -90,6 +91,7 @@ function stabilityChart({ columns, others, by, least }: Stability): object {
   };
 }
 
+/** The charts of stability, and its scores beside their nulls. */
 export function stabilityOutputs(found: Stability): OutputItem[][] {
   const { features, others, scores } = found;
   const chart = chartItems(stabilityChart(found), 'Stability of features');

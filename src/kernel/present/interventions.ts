@@ -11,7 +11,7 @@ import type { Transfer } from '../interventions/transfer.js';
 import { ofFeatures, SAE_ID } from './featureCells.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from './items.js';
 
-/** Null directions, as people read them. */
+/** Null directions, as shown. */
 const NULL_NAMES: Readonly<Record<NullKind, string>> = {
   isotropic: 'random directions',
   differences: "differences of two tokens' activations",
@@ -26,14 +26,17 @@ function bySae<T extends { sae: string; hook: string }>(rows: readonly T[]): T[]
   return rows.filter((row, i) => rows.findIndex((r) => r.sae === row.sae && r.hook === row.hook) === i);
 }
 
-/** What the tests say and do not say. */
+/** The note below a table: what the tests are over, and what was left out. */
 function testNote(rows: ReadonlyArray<{ n: number; untouched: number; sequences: number }>): string {
   const [{ n, untouched, sequences }] = rows;
   const left = untouched > 0 ? `; ${count(untouched)} untouched tokens left out` : '';
   return `means over ${count(n)} tokens${left}. Tests are paired over ${count(sequences)} sequences, ${OVER_SEQUENCES}`;
 }
 
-/** "0.41 (beside random directions of the same norm (n = 128): mean 0.02, …; two-sided p = 0.048, 20 runs, seed 0; …)". */
+/**
+ * "0.41 (beside random directions of the same norm (drawn from n = 128): mean 0.02, std …, largest …,
+ * two-sided p = 0.048, 20 runs, seed 0; beside …)".
+ */
 export function besideText({ value, nulls }: BesideNulls): string {
   const f = (v: number): string => formatNumber(v, 3);
   if (nulls.length === 0) return `${f(value)} (no null run)`;

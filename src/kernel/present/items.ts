@@ -34,6 +34,7 @@ export function withDisplay<T extends object>(value: T, items: () => OutputItem[
   return value as Displayed<T>;
 }
 
+/** Plain text as an output item. */
 export function textItem(text: string): OutputItem {
   return { mime: MIME.text, text: splitLines(text) };
 }
@@ -61,6 +62,7 @@ export function formatNumber(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** A table, with the same table as aligned plain text for viewers without it. */
 export function tableItems(table: TableDescriptor): OutputItem[] {
   const cells = table.rows.map((row) =>
     table.columns.map(({ key, type, digits }) => {
@@ -193,7 +195,7 @@ export function chartItems(spec: object, title?: string): OutputItem[] {
     throw new Error(
       `charts take inline data ({ values: [...] }); this spec names a URL at ${url}, which is never loaded`,
     );
-  // Vega-Lite itself refuses what is no spec.
+  // Cast: Vega-Lite itself refuses what is no spec.
   const compiled = compile(vegaLite as unknown as TopLevelSpec).spec;
   const chart: ChartDescriptor = {
     version: 1,
@@ -219,6 +221,7 @@ function cardLines({ side, feature, label, firingRate, alone, examples }: Featur
   ];
 }
 
+/** Cards of features, with the same in plain text. */
 export function featureItems(cards: FeatureCards): OutputItem[] {
   const lines: string[] = cards.title ? [cards.title] : [];
   if (cards.subject) pushAll(lines, cardLines(cards.subject));
@@ -234,6 +237,7 @@ export function featureItems(cards: FeatureCards): OutputItem[] {
   return [{ mime: MIME.features, json: asJson(cards) }, textItem(lines.join('\n'))];
 }
 
+/** Continuations and next tokens before and after, with the same in plain text. */
 export function comparisonItems(comparison: ComparisonDescriptor): OutputItem[] {
   const lines = [comparison.title, comparison.intervention, comparison.note].filter((s) => s !== undefined) as string[];
   for (const row of comparison.rows)

@@ -17,7 +17,7 @@ const DRAWN = 60;
 const NAMES = ['H0 components', 'H1 loops', 'H2 hollows'];
 const P_NOTE = 'p = (k + 1)/(R + 1)';
 
-/** A chart, and a table's text for those who read text. */
+/** A chart, with a table's plain text for viewers without it. */
 function chartWithText(spec: object, title: string, text: readonly OutputItem[]): OutputItem[] {
   return [chartItems(spec, title)[0], ...text.filter((item) => item.mime === textItem('').mime)];
 }
@@ -55,6 +55,7 @@ const SCALE = 'distance';
 const TOOLTIP = tooltipOf('dim', 'birth', 'death', 'length', 'p');
 const DIM_COLOR = { field: 'dim', type: 'nominal', title: null, sort: NAMES };
 
+/** The bars by dimension, longest first, as a Vega-Lite spec. */
 export function barcodeSpec(r: RipsPersistence): object {
   const from = { field: 'birth', title: SCALE };
   return bars(barsOf(r), { from, to: 'end', place: 'place', color: DIM_COLOR, tooltip: TOOLTIP });
