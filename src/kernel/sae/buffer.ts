@@ -33,6 +33,7 @@ export interface BufferState {
   epochRows: number;
 }
 
+/** Serves shuffled batches of a source; see the head of this file. */
 export class ActivationBuffer {
   private slots = new Float32Array(0);
   private order = new Uint32Array(0);

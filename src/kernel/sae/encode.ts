@@ -54,6 +54,11 @@ function blockRows(dIn: number, dSae: number): number {
   return Math.max(1, Math.floor(Math.min(BLOCK_FLOATS / dSae, BLOCK_FLOPS / (2 * dIn * dSae))));
 }
 
+/**
+ * Feature activations of rows x [n × d_in] as CSR [n × d_sae], in blocks that fit the memory. SAEs that normalise each
+ * row, or have a skip connection, add what decoding needs of the rows (`origin`).
+ * @throws RangeError for another width, NaN or infinity; Error for an SAE that cannot encode
+ */
 export function encodeRows(coder: Coder, given: Matrix): EncodedRows {
   const { config, weights, architecture } = coder;
   const { dIn, dSae } = config;
@@ -111,6 +116,11 @@ function product({ config, weights }: Coder, x: Float32Array, rows: number, out:
   gemm(input, W_enc.data, rows, dSae, dIn, { out });
 }
 
+/**
+ * Reconstructions [n × d_in] of feature activations. `x`: the rows that were encoded, for SAEs that need them when the
+ * features do not carry their `origin`.
+ * @throws RangeError for another number of features; Error where such an SAE gets neither
+ */
 export function decodeRows(coder: Coder, features: EncodedRows, x: Matrix | undefined): Matrix {
   const { config, weights } = coder;
   if (features.cols !== config.dSae) {

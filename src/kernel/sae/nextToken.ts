@@ -5,6 +5,7 @@ import { divergence, logSumExp } from '../compute/logits.js';
 /** Logits read between two breaths: about 0.2 s of exponentials. */
 const PIECE = 1 << 24;
 
+/** Sums over positions that are added in batches, and over parts that are added as numbers. */
 export class NextTokenSums {
   /** Positions that predict a known next token. */
   positions = 0;

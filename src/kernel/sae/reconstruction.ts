@@ -24,6 +24,7 @@ export interface ReconstructionMetrics {
   l2Ratio: number;
 }
 
+/** Sums of the measures over tokens that are added in batches, and over parts that are added as numbers. */
 export class ReconstructionSums {
   tokens = 0;
   private squaredError = 0;
