@@ -37,7 +37,7 @@ export const UMAP = {
   seed: whole({ doc: 'Draws the start and the points that are pushed off.', default: 0 }),
 } as const;
 
-/** What was found before, in place of UMAP's own search and start. */
+/** Neighbours and positions that were found before, in place of UMAP's own search and start. */
 export const FOUND = {
   neighbours: value<GivenNeighbours>(
     'an object such as { indices: Int32Array, distances: Float32Array }',

@@ -85,7 +85,7 @@ function addExact(covariance: Float64Array, columns: Float32Array, rows: number,
     }
 }
 
-/** The same by float32 products. */
+/** Adds the same sums by float32 products. */
 function addProducts(covariance: Float64Array, columns: Float32Array, rows: number, d: number): void {
   for (let p0 = 0; p0 < d; p0 += PANEL) {
     const p1 = Math.min(d, p0 + PANEL);

@@ -159,7 +159,7 @@ function describe(s: Settings, note: string | undefined, given: boolean): string
 interface Start {
   y: Float32Array;
   init: Settings['init'] | 'given';
-  /** What the description says where it is not the start that was asked for. */
+  /** Note for the description where the start is not the one that was asked for. */
   note?: string;
 }
 
