@@ -36,7 +36,7 @@ export interface GraphBundleOptions {
   pairing?: GraphMeta['pairing'];
   /** Nodes of set 0 × nodes of set 1, with pairing. */
   overlap?: Float32Array;
-  /** Of the layout; default 0. */
+  /** Seed of the layout; default 0. */
   seed?: number;
 }
 

@@ -30,7 +30,7 @@ interface Waiting {
   element: number;
   ids: Int32Array;
   labels: Promise<Int32Array> | Int32Array;
-  /** Of the distances that a worker holds for it. */
+  /** Size of the distances that a worker holds for it. */
   bytes: number;
 }
 

@@ -351,7 +351,7 @@ export const PIPELINE = {
   ...OTHERS,
 } as const;
 
-/** What the room computes with: distances are a matrix by then. */
+/** Options as the functions of this room take them: distances as a matrix. */
 type Read<T> = Omit<T, 'distances'> & { readonly distances?: Matrix };
 export type PlanOptions = Read<Given<typeof PLAN>>;
 export type MapperOptions = Read<Given<typeof PIPELINE>>;

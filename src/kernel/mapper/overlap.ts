@@ -7,7 +7,7 @@ import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
 import { requireWhole } from '../compute/require.js';
 
-/** What of a correlation map this room needs (correlation/types FeatureMap). */
+/** The members of a correlation map (FeatureMap in correlation/types.ts) that this room reads. */
 export interface CounterpartMap {
   readonly featuresA: number;
   readonly featuresB: number;

@@ -166,7 +166,7 @@ function components(space: RipsSimplices, threshold: number): { bars: Barcode; e
   return { bars: sortedBars(0, births, deaths), edges, rest: inReverse(rest[0], rest[1]) };
 }
 
-/** What the reduction of one dimension works on. */
+/** The reduction of one dimension: its columns, their pivots, and what was added to each. */
 class Reduction {
   readonly #walk: CofacetWalk;
   readonly #working = new ColumnHeap();

@@ -12,7 +12,7 @@ import { requireWhole } from '../compute/require.js';
 export interface RipsPersistenceOptions extends CallOptions {
   /** Highest dimension of homology: 0 components, 1 loops, 2 hollows; default 1. */
   maxDim?: number;
-  /** Of points; default 'euclidean'. */
+  /** Metric of the points; default 'euclidean'. */
   metric?: SampleMetric;
   /** The points are an n × n matrix of distances; default false. */
   precomputed?: boolean;
@@ -26,7 +26,7 @@ export interface RipsPersistenceOptions extends CallOptions {
   nulls?: number;
   /** How null data is made; default 'rotated'. */
   null?: NullKind;
-  /** Of landmarks; default 0. */
+  /** Seed of the landmarks; default 0. */
   seed?: number;
   /** Null run i is drawn with nullSeed + i; default seed + 1. */
   nullSeed?: number;

@@ -26,11 +26,11 @@ export interface MapperStabilityOptions {
   runs?: number;
   /** 'bootstrap' (default): n of n points with replacement; 'subsample': a share without. */
   resample?: ResampleKind;
-  /** Of a subsample; default 0.8. */
+  /** Share of the points in a subsample; default 0.8. */
   share?: number;
   /** Pairs of points that are followed, of each kind; default 2,000. */
   pairs?: number;
-  /** Of draws and pairs; default 0. */
+  /** Seed of draws and pairs; default 0. */
   seed?: number;
 }
 
@@ -58,7 +58,7 @@ export interface MapperStability {
   node: PairStability;
   component: PairStability;
   observed: GraphStatistics;
-  /** Of the graph of each draw. */
+  /** Statistics of the graph of each draw. */
   statistics: GraphStatistics[];
 }
 
@@ -125,7 +125,7 @@ function choosePairs(
   };
 }
 
-/** Of one draw; counts are pairs present and pairs together. */
+/** Results of one draw; counts are pairs present and pairs together. */
 interface Draw {
   jaccard: Array<number | null>;
   chance: number | null;

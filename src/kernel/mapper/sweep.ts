@@ -34,7 +34,7 @@ export interface MapperSweepOptions {
   nulls?: number;
   /** How null data is made; default 'rotated'. */
   null?: NullKind;
-  /** Of draws, and of the points compared; default 0. */
+  /** Seed of the draws, and of the points compared; default 0. */
   seed?: number;
   /** Null run i is drawn with nullSeed + i; default seed. */
   nullSeed?: number;
@@ -202,7 +202,7 @@ export function sweepRunNames(settings: MapperSweepOptions): { names: string[]; 
   return { names, graphs: grid.covers.length * (1 + bootstraps + nulls) };
 }
 
-/** What a sweep works on. */
+/** The inputs of a sweep. */
 interface Sweep {
   x: Matrix;
   options: PlanOptions;
