@@ -69,7 +69,7 @@ export interface SweepRow extends SweepCell {
   /** True when it was there before this run. */
   cached?: boolean;
   recovery?: Recovery;
-  /** Of the artifact, the SAE in its folder "sae"; where done. */
+  /** Folder of the artifact, which holds the SAE in "sae"; for cells that are done. */
   folder?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What each of two twins makes of the events of their base world. */
+/** The features with which each of two twins represents the events of their base world. */
 import { row, type Matrix } from '../../compute/matrix.js';
 import type { Random } from '../../compute/random.js';
 import type { SparseRows } from '../../compute/sparse.js';
@@ -6,13 +6,13 @@ import type { TwinOptions } from './twins.js';
 import type { TwinTruth } from './truth.js';
 import type { World } from '../types.js';
 
-/** What one model makes of an event: a feature, two that take turns, or a parent and its child. */
+/** How one model represents an event: by a feature, by two that take turns, or by a parent and its child. */
 export type Role =
   | { kind: 'whole'; feature: number }
   | { kind: 'split'; features: [number, number] }
   | { kind: 'parent'; parent: number; child: number; childShare: number; absorbs: boolean };
 
-/** Features of a model and what it makes of every event. */
+/** Features of a model and the role of every event in it. */
 export interface TwinModel {
   roles: Array<Role | undefined>;
   directions: Float32Array[];
