@@ -24,7 +24,7 @@ export interface Pairing {
   r: Float32Array;
 }
 
-/** What a page is of. */
+/** What the facts of a page are worked out from. */
 export interface PageParts {
   activations: SparseActivations;
   sae?: Sae;

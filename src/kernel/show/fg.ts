@@ -156,7 +156,7 @@ const persistence = syncVerb({
     env.context.display(persistenceItems(found, options.as, describeSample(found), options.title)),
 });
 
-/** What a cell would show of it as its last expression. */
+/** Any other result, shown as a cell shows it as its last expression. */
 const result = verb({
   doc: 'Any other result of fg as the cell shows it as its last expression: scores, findings, comparisons, nulls.',
   args: [thing<object>('x', 'What fg returned.')],

@@ -95,7 +95,7 @@ async function plainLabels(
   return promoted.map((tokens) => tokens.map(({ token }) => token));
 }
 
-/** What a map without activations has in their place. */
+/** Firings, tokens and examples of a map without activations. */
 const unmeasured = (points: number): Pick<BundleSet, 'firings' | 'tokens' | 'examples'> => ({
   firings: new Int32Array(points).fill(-1),
   tokens: 0,
