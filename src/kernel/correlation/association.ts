@@ -17,7 +17,7 @@ export const ASSOCIATIONS = ['pearson', 'cosine', 'jaccard', 'phi', 'mutual-info
  */
 export type Association = (typeof ASSOCIATIONS)[number];
 
-/** As a map's method says it. */
+/** Names of the measures in a map's `method`. */
 export const ASSOCIATION_NAMES: Readonly<Record<Association, string>> = {
   pearson: 'Pearson r of activations',
   cosine: 'cosine of activations',
@@ -26,7 +26,7 @@ export const ASSOCIATION_NAMES: Readonly<Record<Association, string>> = {
   'mutual-information': 'mutual information of firing (bits)',
 };
 
-/** Of firing or not: whether an activation is counted as 1. */
+/** Whether the measure is of firing or not, so that every activation counts as 1. */
 export const isOfFiring = (by: Association): boolean => by !== 'pearson' && by !== 'cosine';
 
 /** Tokens on which both fire over tokens on which one does. */

@@ -5,7 +5,7 @@ export interface Hub {
   readonly side: 'A' | 'B';
   readonly feature: number;
   readonly pairs: number;
-  /** Of all pairs, 0 to 1. */
+  /** Its share of all pairs, 0 to 1. */
   readonly share: number;
   readonly meanR: number;
   readonly bestR: number;

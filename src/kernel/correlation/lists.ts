@@ -58,7 +58,7 @@ const ROW_BYTES = 12;
 /** Bytes of an entry of a store in memory with its column, and of a token's place. */
 const ENTRY_BYTES = 16;
 
-/** What correlating takes. */
+/** Cost of a correlation. */
 export interface CorrelationCost {
   /** Both stores and their columns, held at once: they are read once. */
   readonly resident: boolean;
@@ -112,7 +112,7 @@ export const defaultMemory = (): number => Math.min(1.5 * 2 ** 30, freemem() / 2
 /** Seconds per multiplication, and per byte read and checked; of one core of a server of 2023. */
 const SECONDS = { product: 4e-9, byte: 1.5e-9 };
 
-/** What the call will take, in words; undefined where it is done in a few seconds. */
+/** The cost of a call in words; undefined where it is done in a few seconds. */
 export function costInWords(a: Sized, b: Sized, cost: CorrelationCost): string | undefined {
   const seconds = cost.products * SECONDS.product + cost.bytesRead * SECONDS.byte;
   if (seconds < 10) return undefined;

@@ -1,4 +1,4 @@
-/** What every similarity metric is: one preparation per side, then a value for any pairing of the rows. */
+/** The interface of similarity metrics: one preparation per side, then a value for any pairing of the rows. */
 import type { ShuffledProduct } from '../compute/shuffledNorms.js';
 import type { Side } from './coordinates.js';
 

@@ -1,4 +1,4 @@
-/** What matching the features of two stores takes. */
+/** Options of matching the features of two stores. */
 import type { CallOptions } from '../compute/call.js';
 import { ASSOCIATIONS } from './association.js';
 import { choice, only, parseOptions, real, whole, type Given, type Parsed } from '../verb/option.js';

@@ -41,7 +41,7 @@ export interface RelatedWord {
 export interface RelationGrams {
   /** What was compared: "decoder rows" of the words' features, or "mean activations" on the words. */
   readonly vectors: string;
-  /** As [from, to]. */
+  /** The relations, each as [from, to]. */
   readonly pairs: ReadonlyArray<readonly [string, string]>;
   readonly a: Float64Array;
   readonly b: Float64Array;

@@ -174,7 +174,7 @@ function chosenFilter(features: NonNullable<Filters['features']>, { map }: Filte
 
 const inWords = (of: FilterInput['of']): 'peak' | 'label' => (of === 'peaks' ? 'peak' : 'label');
 
-/** How each filter is made of its value; `wordsIn` is read by `words`. */
+/** The maker of each filter from the value of its option; `wordsIn` is read by `words`. */
 const MAKERS: {
   readonly [K in Exclude<keyof Filters, 'wordsIn'>]: (
     value: NonNullable<Filters[K]>,

@@ -18,9 +18,9 @@ import type { SimilarityScore } from './types.js';
 
 /** Activations of a model, by the half of the sequences that they are of. */
 export interface ActivationHalves {
-  /** What means and scale are taken from. */
+  /** Activations that means and scale are taken from. */
   readonly train: Matrix;
-  /** What is judged on. */
+  /** Activations that the rotation is judged on. */
   readonly held: Matrix;
   /** Rows of `held` that belong together, in order: tokens of one sequence. */
   readonly group: number;
@@ -225,7 +225,7 @@ function activationScores(
   };
 }
 
-/** What a reader has to know. */
+/** Notes for the reader of the scores. */
 function notesOf({ train }: Pairs, { a, b }: RotationInput): string[] {
   const directions = Math.min(train.x.cols, train.y.cols);
   return [

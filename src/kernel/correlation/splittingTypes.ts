@@ -28,7 +28,7 @@ export interface SplitParent {
   readonly nullCoverage: number;
   /** (k + 1)/(R + 1), k = null runs that cover it as much. */
   readonly p: number;
-  /** Of the children's shares, in bits: 0 = one child, log2 n = n equal ones. */
+  /** Entropy of the children's shares, in bits: 0 = one child, log2 n = n equal ones. */
   readonly entropy: number;
 }
 

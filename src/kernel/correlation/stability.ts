@@ -112,7 +112,7 @@ interface Side {
   store?: SparseActivations;
 }
 
-/** What one SAE says of another, feature by feature. */
+/** One SAE compared with another, feature by feature. */
 interface Compared {
   partners: Partnered;
   /** [features] largest cosine with a row of the other. */
