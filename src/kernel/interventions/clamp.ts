@@ -24,7 +24,7 @@ export type Features = number | readonly number[] | Int32Array | 'all';
 export interface FeatureEdit {
   what(name: string): string;
   parameters: JsonObject;
-  /** What features become, [rows × |set|], from what they are. */
+  /** The new values of the features, [rows × |set|], from their present ones. */
   wanted(now: FeatureValues, at: FeatureRowsAt): Float32Array;
   check?: RowEdit['check'];
 }

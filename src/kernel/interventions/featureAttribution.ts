@@ -71,7 +71,7 @@ export interface FeatureAttribution {
 }
 
 export interface Attribution {
-  /** "logit of ' she' − logit of ' he' after token 4". */
+  /** 'logit of " she" − logit of " he" after token 4'. */
   target: string;
   hook: string;
   sae: string;
@@ -104,7 +104,7 @@ interface Case {
   parts: Written;
 }
 
-/** What one feature got, over the sequences. */
+/** Attribution of one feature, over the sequences. */
 interface Share {
   sum: number;
   best: number;

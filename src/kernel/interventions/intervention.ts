@@ -49,7 +49,7 @@ export interface RowChange {
   context: EditContext;
   /** The whole activation of the pass, [B·T, d]. Read only. */
   all: Matrix;
-  /** What becomes of `x`, [n, d]; begins as a copy. Rows that are not written keep their bits. */
+  /** The new rows, [n, d]; begins as a copy of `x`. Rows that are not written keep their bits. */
   out: Matrix;
 }
 

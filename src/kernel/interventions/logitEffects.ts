@@ -40,7 +40,7 @@ export interface TokenEffect {
   probabilityBefore: number;
   probabilityAfter: number;
   deltaProbability: number;
-  /** Of the sequences' mean differences of probability: mean / standard deviation, paired t, signed ranks. */
+  /** Tests of the sequences' mean differences of probability: mean / standard deviation, paired t, signed ranks. */
   effectSize: number;
   t: number;
   pT: number;

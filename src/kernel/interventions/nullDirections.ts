@@ -59,7 +59,7 @@ function measured(list: readonly Intervention[], note: (sizes: Sizes) => void): 
   };
 }
 
-/** What directions of a null are. */
+/** Kinds of null directions. */
 export type NullKind = 'isotropic' | 'differences' | 'decoder';
 
 export interface NullOptions {
@@ -268,7 +268,7 @@ export interface NullFigure {
 
 /** A figure beside the same figure of each kind of null; none without runs. */
 export interface BesideNulls {
-  /** Of the intervention. */
+  /** The figure of the intervention. */
   value: number;
   nulls: NullFigure[];
 }

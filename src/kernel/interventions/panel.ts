@@ -1,4 +1,4 @@
-/** What the interventions panel asks, answered: features found, prompts run, texts continued. Knows no session. */
+/** Answers the calls of the interventions panel, without a session: finds features, runs prompts, continues texts. */
 import {
   INTERVENTION_KINDS,
   MAX_GENERATED_TOKENS,

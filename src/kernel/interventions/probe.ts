@@ -18,7 +18,7 @@ import { byType, form, listOf } from '../verb/kinds.js';
 export interface Probe {
   /** Hook that is read; the forward pass stops there. */
   readonly at: string;
-  /** As shown: "logit of ' she' − logit of ' he' after token 4". */
+  /** As shown: 'logit of " she" − logit of " he" after token 4'. */
   readonly description: string;
   /** [B, T, …] of copies first … first + B − 1 → [B]. */
   read(x: tf.Tensor, first: number): tf.Tensor;

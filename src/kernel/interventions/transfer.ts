@@ -79,7 +79,7 @@ export interface Transfer {
     mean: number;
     std: number;
     max: number;
-    /** Of the shuffles; absent in results made before it could differ from `seed`. */
+    /** Seed of the shuffles; absent in results made before it could differ from `seed`. */
     seed?: number;
   };
   /** (k + 1)/(R + 1), k = shuffles whose mean reaches the score. */
@@ -94,7 +94,7 @@ export interface Transfer {
    * activation encoded again on one side at least, before the model did anything with it.
    */
   watched: 'downstream' | 'same hook';
-  /** What the score cannot say. */
+  /** Limits of what the score shows. */
   warnings: string[];
   /** Matched watched features that the vectors are over. */
   coordinates: number;
