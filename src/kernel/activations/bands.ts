@@ -16,7 +16,7 @@ export interface BandOptions {
   by: 'quantile' | 'range';
   /** Examples drawn from each band. */
   perBand: number;
-  /** Of the draws. */
+  /** Seed of the draws. */
   seed: number;
 }
 

@@ -43,7 +43,7 @@ interface Stream {
   readonly begins: Int32Array;
 }
 
-/** What a part of a character is written as: it equals nothing. */
+/** How a token that is a part of a character reads; it never counts as equal. */
 const PART = '\uFFFD';
 
 function streamOf({ pieces, ignored }: TokenTexts): Stream {

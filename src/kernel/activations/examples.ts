@@ -176,7 +176,7 @@ class BestTokens {
     this.token[slot] = token;
   }
 
-  /** Of a feature, best first. */
+  /** Peaks of a feature, best first. */
   peaks(feature: number): Peak[] {
     return Array.from({ length: this.count[feature] }, (_, i) => {
       const slot = feature * this.k + i;

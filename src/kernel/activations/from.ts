@@ -13,7 +13,7 @@ import { writeActivations } from './write.js';
 
 /** Bumped when the same arrays give another store. */
 const CODE_VERSION = 1;
-/** The same of arrays with padded tokens: 2 leaves their rows out. */
+/** Code version for arrays with padded tokens: 2 leaves their rows out. */
 const PADDED_VERSION = 2;
 
 /** Numbers in a row: an array, a typed array, or an array from a file. */
@@ -289,7 +289,7 @@ function indexArray(cols: number, indices: readonly number[]): Uint16Array | Int
   return cols <= 65_536 ? Uint16Array.from(indices) : Int32Array.from(indices);
 }
 
-/** Of the numbers, not of how they were given: float32 and float64 of the same values are the same. */
+/** Hash of the numbers, however they were given: float32 and float64 of the same values have the same. */
 function hashOf(kind: string, shape: readonly number[], lists: ReadonlyArray<ArrayLike<number>>): string {
   return sha256([`activations from ${kind} ${shape.join(' ')}`, ...lists.map((list) => Float64Array.from(list))]);
 }

@@ -1,6 +1,6 @@
 /** Sums over (row, column) pairs that are too many for a matrix and mostly absent, in bounded memory. */
 
-/** What was added to one row, columns ascending. */
+/** Sums of one row, columns ascending. */
 export interface RowSums {
   columns: Int32Array;
   sums: Float64Array;

@@ -24,7 +24,7 @@ import type { ActivationsMeta, SparseActivations } from './types.js';
 
 /** Bumped when the same inputs give other activations. */
 const CODE_VERSION = 2;
-/** The same of stores with ignored rows: 3 writes which rows these are. */
+/** Code version of stores with ignored rows: 3 writes which rows these are. */
 const IGNORING_VERSION = 3;
 
 /**
@@ -139,7 +139,7 @@ export function activationsKey(
   };
 }
 
-/** What a store says of where it came from. */
+/** The record of where a store came from, for its writer. */
 export function writeOptions({
   model,
   sae,
