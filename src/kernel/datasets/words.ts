@@ -19,7 +19,7 @@ export interface WordPlace {
   readonly to: number;
 }
 
-/** What a word's draw was from. */
+/** What was found of a word, and how much of it was drawn. */
 export interface WordCount {
   readonly word: string;
   /** Whole-word occurrences in all texts. */
@@ -36,7 +36,7 @@ export interface WordFinder {
   find(text: string): ReadonlyArray<readonly [start: number, end: number]>;
 }
 
-/** What a word is made of: a search for "king" must not find "looking" or "kingdom". */
+/** A character of a word: a search for "king" must not find "looking" or "kingdom". */
 const LETTER = '[\\p{L}\\p{M}\\p{N}_]';
 const RUN = new RegExp(`${LETTER}+`, 'gu');
 
