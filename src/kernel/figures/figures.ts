@@ -36,7 +36,7 @@ export interface Figure {
   number: number;
   kind: Kind;
   title: string;
-  /** Of maps and graphs: the identity of their bundle. */
+  /** Identity of the bundle of a map or graph. */
   id?: string;
   json: JsonObject;
 }

@@ -10,7 +10,7 @@ const LISTED = 1000;
 
 const row = ({ word, occurrences, texts, drawn }: WordCount) => ({ word, occurrences, 'texts with it': texts, drawn });
 
-/** What was found of each word and drawn. */
+/** What was found of each word, and how much of it was drawn. */
 export const wordCountItems = (counts: readonly WordCount[], title: string): OutputItem[] =>
   tableItems({ ...tableOf(counts.map(row), title), note: 'whole words; drawn(model) lists the sequences' });
 
