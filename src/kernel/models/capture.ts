@@ -61,7 +61,7 @@ export async function* captureActivations(
   for await (const { firstToken, xs } of captureHooks(model, tokens, [hook], options)) yield { firstToken, x: xs[0] };
 }
 
-/** The same at several hooks of one forward pass, which stops at the last of them. */
+/** captureActivations() at several hooks of one forward pass, which stops at the last of them. */
 export async function* captureHooks(
   model: LanguageModel,
   tokens: TokenSet,

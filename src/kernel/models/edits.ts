@@ -41,7 +41,7 @@ export function describeAll(interventions: readonly Intervention[]): string {
   return interventions.map((i) => i.description).join('; ') || 'no intervention';
 }
 
-/** Of what interventions do to activations: raised when the same parameters give other numbers. */
+/** Code version of interventions: raised when the same parameters give other activations. */
 export const INTERVENTIONS_VERSION = 1;
 
 /**

@@ -166,7 +166,7 @@ interface State {
   readonly l1: number | string;
 }
 
-/** What batches add up to. */
+/** Sums over batches, and the evaluation that they give. */
 class EvaluationSums {
   readonly reconstruction: ReconstructionSums;
   readonly clean = new NextTokenSums();
@@ -242,7 +242,7 @@ interface Ignored {
   padding: Uint8Array | undefined;
 }
 
-/** What is evaluated. */
+/** The model, SAE, hook and interventions that are evaluated. */
 interface Evaluated {
   model: LanguageModel;
   sae: Sae;
