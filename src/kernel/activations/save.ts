@@ -139,7 +139,7 @@ export function activationsKey(
   };
 }
 
-/** The record of where a store came from, for its writer. */
+/** The options of the writer: the tokens, and what the store records of where it came from. */
 export function writeOptions({
   model,
   sae,

@@ -22,7 +22,7 @@ export class CoFirings {
     private readonly features: number,
     /** Tokens counted. */
     readonly tokens: number,
-    /** Every how manyth sequence was counted; 1 = all. */
+    /** Every `stride`-th sequence was counted; 1 = all. */
     readonly stride: number,
     private readonly rowAt: Uint32Array,
     private readonly featureOf: Int32Array,
