@@ -121,9 +121,9 @@ function spanTokens({ texts, count }: CharacterSpans) {
 }
 
 /**
- * Brings two stores of one text in different tokens to the same rows: the spans of characters from one boundary that both
- * tokenizations have to the next. A feature has on a span the largest (or mean) activation of its tokens there. Both are
- * kept as artifacts of kind 'activations'.
+ * Brings two stores of one text in different tokens to the same rows: the spans of characters from one boundary that
+ * both tokenizations have to the next. A feature has on a span the largest (or mean) activation of its tokens there.
+ * Both are kept as artifacts of kind 'activations'.
  * @throws when they hold the same tokens already, or texts without a span in common
  */
 export async function alignActivations(

@@ -10,8 +10,8 @@ export interface BandOptions {
   count: number;
   /**
    * 'quantile': each holds as many of the feature's firings, as far as equal activations let it (the i-th of n ends at
-   * the smallest activation that at least i/n of the firings do not exceed, numpy's 'inverted_cdf'); 'range': each is as
-   * wide, from 0 to the largest activation.
+   * the smallest activation that at least i/n of the firings do not exceed, numpy's 'inverted_cdf'); 'range': each is
+   * as wide, from 0 to the largest activation.
    */
   by: 'quantile' | 'range';
   /** Examples drawn from each band. */
@@ -23,7 +23,9 @@ export interface BandOptions {
 /** Activations sorted at once: 64 MB. */
 const BLOCK = 1 << 24;
 
-/** [features × count]: where each band of a wanted feature ends, the last at its maximum; NaN for others and dead ones. */
+/**
+ * [features × count]: where each band of a wanted feature ends, the last at its maximum; NaN for others and dead ones.
+ */
 export async function bandEnds(
   activations: SparseActivations,
   wanted: Uint8Array,
@@ -62,8 +64,8 @@ export async function bandEnds(
 }
 
 /**
- * Draws contexts from each band of each feature, uniformly among those that differ: every context has a random number of
- * its own, a hash of it with seed and feature, and the lowest are kept. So one pass is enough, however the store is
+ * Draws contexts from each band of each feature, uniformly among those that differ: every context has a random number
+ * of its own, a hash of it with seed and feature, and the lowest are kept. So one pass is enough, however the store is
  * cut into shards. Each band keeps so many that `perBand` are left when all shown elsewhere are among them.
  */
 export class BandDraws {

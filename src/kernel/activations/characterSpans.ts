@@ -114,7 +114,9 @@ function boundaries({ text, begins }: Stream): Uint8Array {
   return marks;
 }
 
-/** Spans of characters from one common boundary to the next, inside runs of equal characters: begin in a, in b, length. */
+/**
+ * Spans of characters from one common boundary to the next, inside runs of equal characters: begin in a, in b, length.
+ */
 function commonSpans(a: Stream, b: Stream): Array<readonly [number, number, number]> {
   const [inA, inB] = [boundaries(a), boundaries(b)];
   const spans: Array<readonly [number, number, number]> = [];

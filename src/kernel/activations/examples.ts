@@ -1,4 +1,7 @@
-/** Dataset examples: tokens on which a feature fires, each in its context: the largest activations, and draws from bands. */
+/**
+ * Dataset examples: tokens on which a feature fires, each in its context: the largest activations, and draws from
+ * bands.
+ */
 import type { ExampleBand, FeatureExample } from '../../protocol/bundle.js';
 import type { CallOptions } from '../compute/call.js';
 import { BandDraws, bandEnds, type BandOptions } from './bands.js';
@@ -48,10 +51,10 @@ export async function topExamples(
 }
 
 /**
- * topExamples, and `perBand` (default 1) contexts drawn from each of `count` (default 4) bands of the feature's activations,
- * uniformly among the different contexts whose activation lies in the band; none is shown twice. By feature id; `top` and
- * `bands` are [] for dead features and for features not asked for. One pass more than topExamples for 'quantile' bands (the
- * default), and as many again as the activations exceed 64 MB.
+ * topExamples, and `perBand` (default 1) contexts drawn from each of `count` (default 4) bands of the feature's
+ * activations, uniformly among the different contexts whose activation lies in the band; none is shown twice. By
+ * feature id; `top` and `bands` are [] for dead features and for features not asked for. One pass more than topExamples
+ * for 'quantile' bands (the default), and as many again as the activations exceed 64 MB.
  */
 export async function bandedExamples(
   activations: SparseActivations,

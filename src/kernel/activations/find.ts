@@ -1,4 +1,6 @@
-/** Which features carry a word: how many of its occurrences each fires on, and how much of its activation lies there. */
+/**
+ * Which features carry a word: how many of its occurrences each fires on, and how much of its activation lies there.
+ */
 import type { CallOptions } from '../compute/call.js';
 import { everyFiring } from './firings.js';
 import { occurrencesOf, type Occurrences, type WordQuery } from './occurrences.js';

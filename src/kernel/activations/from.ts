@@ -28,7 +28,10 @@ export interface CsrArrays {
   readonly shape: readonly number[] | NdArray;
 }
 
-/** Activations in a plain form: dense [N, F] or [S, T, F] (an array from a file, { shape, data }, rows, a tensor), or CSR. */
+/**
+ * Activations in a plain form: dense [N, F] or [S, T, F] (an array from a file, { shape, data }, rows, a tensor), or
+ * CSR.
+ */
 export type ActivationArrays =
   | CsrArrays
   | NdArray
@@ -77,8 +80,8 @@ interface PlainTokens {
  * Makes a store of sparse activations from arrays and keeps it as an artifact; the same arrays and options load it.
  * Zeros are left out, and rows of a token set's padding. Rows belong to tokens: two stores can be correlated when both
  * were given the same tokens, or when neither was given any and they have as many rows in the same sequences.
- * @throws TypeError or RangeError on arrays that do not fit each other, on NaN and infinity, with the place, and on negative
- *   entries unless { negative: 'zero' }
+ * @throws TypeError or RangeError on arrays that do not fit each other, on NaN and infinity, with the place, and on
+ *   negative entries unless { negative: 'zero' }
  */
 export async function activationsFrom(
   data: ActivationArrays,

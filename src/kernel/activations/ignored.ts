@@ -1,4 +1,7 @@
-/** Rows of a store that are no text: padding, and tokens that were left out. They have no entries and count in no figure. */
+/**
+ * Rows of a store that are no text: padding, and tokens that were left out. They have no entries and count in no
+ * figure.
+ */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { addRows, emptyStatistics } from './statistics.js';

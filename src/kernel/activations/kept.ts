@@ -1,4 +1,7 @@
-/** Dataset examples and labels that a session needs again and again, made once however many maps and tables ask for them. */
+/**
+ * Dataset examples and labels that a session needs again and again, made once however many maps and tables ask for
+ * them.
+ */
 import type { FeatureExample } from '../../protocol/bundle.js';
 import type { FeatureLabel } from '../../protocol/tokens.js';
 import type { CallOptions } from '../compute/call.js';

@@ -3,8 +3,8 @@ import type { FeatureExample } from '../../protocol/bundle.js';
 import type { FeatureLabel, TokenShare } from '../../protocol/tokens.js';
 
 /**
- * The published rule: peak tokens of each feature's first `count` examples (default 5), best first, as the tokenizer wrote
- * them: spaces and case kept, repeats kept; examples drawn from bands are no peaks. [] for a dead feature.
+ * The published rule: peak tokens of each feature's first `count` examples (default 5), best first, as the tokenizer
+ * wrote them: spaces and case kept, repeats kept; examples drawn from bands are no peaks. [] for a dead feature.
  */
 export function peakTokens(examples: ReadonlyArray<readonly FeatureExample[]>, count = 5): string[][] {
   return examples.map((list) =>

@@ -1,7 +1,7 @@
 /**
- * Neuronpedia's JSON of features, as SAEDashboard writes it: batch-0.json, batch-1.json, … of 128 features each. What is
- * not measured (correlations) is an empty list, as there. Source: SAEDashboard's NeuronpediaDashboardBatch, its converter and
- * its sequence groups.
+ * Neuronpedia's JSON of features, as SAEDashboard writes it: batch-0.json, batch-1.json, … of 128 features each. What
+ * is not measured (correlations) is an empty list, as there. Source: SAEDashboard's NeuronpediaDashboardBatch, its
+ * converter and its sequence groups.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -11,8 +11,8 @@ export interface RowSums {
 const ROOM = 1 << 12;
 
 /**
- * An open-addressing hash table of the pairs of rows `from` up to `end`. When it holds as many pairs as it may, it gives up
- * its last rows: `end` moves down, and what is added to rows from there on is dropped.
+ * An open-addressing hash table of the pairs of rows `from` up to `end`. When it holds as many pairs as it may, it
+ * gives up its last rows: `end` moves down, and what is added to rows from there on is dropped.
  */
 class PairTable {
   private rows = new Int32Array(ROOM);
@@ -112,8 +112,8 @@ const LIMIT = 1 << 22;
 
 /**
  * Sums by (row, column), float64 in the order in which `pass` adds them; `pass` adds all values > 0 of all rows and is
- * called once unless there are more than `limit` different pairs. It is then called again for the rows that did not fit,
- * so that memory stays bounded: by the limit, or by the columns of one row. `each` gets every row once, in order.
+ * called once unless there are more than `limit` different pairs. It is then called again for the rows that did not
+ * fit, so that memory stays bounded: by the limit, or by the columns of one row. `each` gets every row once, in order.
  */
 export async function sumPairs(
   rows: number,

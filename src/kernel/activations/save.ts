@@ -28,8 +28,8 @@ const CODE_VERSION = 2;
 const IGNORING_VERSION = 3;
 
 /**
- * Rows of what is left out (CountedOptions) are stored without entries, as padding is; meta.ignored counts them. Part of the
- * artifact's identity.
+ * Rows of what is left out (CountedOptions) are stored without entries, as padding is; meta.ignored counts them. Part
+ * of the artifact's identity.
  */
 export interface SaveActivationsOptions extends CallOptions, CountedOptions {
   /** Hook to encode; default the hook the SAE was trained on. */
@@ -63,7 +63,8 @@ export interface SavedActivations {
  * Encodes a token set with an SAE at its hook and stores the sparse activations as an artifact, streamed shard by
  * shard; the same call again loads it. Throws before any forward pass when the SAE's width is not the hook's, when the
  * SAE is known to come from another model (see allowOtherModel), when the tokens are another tokenizer's, or when an
- * intervention cannot act on them; and on the first NaN or infinity, with its place. A failed or aborted run leaves no artifact.
+ * intervention cannot act on them; and on the first NaN or infinity, with its place. A failed or aborted run leaves no
+ * artifact.
  * @param made gives the rows where they are made already: those of shards, in order
  */
 export async function saveActivations(

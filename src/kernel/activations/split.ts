@@ -1,6 +1,7 @@
 /**
- * fg.activations.save in shards: whole forward passes of the unsplit call, encoded apart, and written by the same writer
- * in the same order. A shard holds parts, each a store of some passes; a shard that was stopped goes on after its last part.
+ * fg.activations.save in shards: whole forward passes of the unsplit call, encoded apart, and written by the same
+ * writer in the same order. A shard holds parts, each a store of some passes; a shard that was stopped goes on after
+ * its last part.
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

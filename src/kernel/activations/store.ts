@@ -31,10 +31,10 @@ export const isShard = (file: string): boolean => /^shard-\d+\.safetensors$/.tes
 
 /**
  * Opens a store: meta and statistics are read, shards when asked for. `tokenizer` decodes tokens; without it the
- * pieces saved with the store are used, and a token that has none reads "<id>". `digests`: hashes of the files, from the
- * artifact's record; shards are checked against them as they are read. Without them everything that the writer checks is
- * checked again, as it always is. Throws when the folder is not a complete store, or the tokenizer is not the one that
- * made the tokens.
+ * pieces saved with the store are used, and a token that has none reads "<id>". `digests`: hashes of the files, from
+ * the artifact's record; shards are checked against them as they are read. Without them everything that the writer
+ * checks is checked again, as it always is. Throws when the folder is not a complete store, or the tokenizer is not the
+ * one that made the tokens.
  */
 export async function openActivations(
   folder: string,

@@ -65,8 +65,8 @@ export class CoFirings {
   }
 
   /**
-   * The `top` features of highest phi above 0, best first, ties to the lower feature. A feature that fires on no token or
-   * on all has no phi, and fires with none.
+   * The `top` features of highest phi above 0, best first, ties to the lower feature. A feature that fires on no token
+   * or on all has no phi, and fires with none.
    * @throws RangeError for a feature outside the store
    */
   of(feature: number, top: number): FiresTogether[] {

@@ -92,7 +92,10 @@ export async function massLabels(activations: SparseActivations, options: MassOp
   return labels;
 }
 
-/** [features]: share of each feature's activation mass that lies on tokens of a kind, 0 to 1; NaN for a dead feature. One pass. */
+/**
+ * [features]: share of each feature's activation mass that lies on tokens of a kind, 0 to 1; NaN for a dead feature.
+ * One pass.
+ */
 export async function massShares(
   activations: SparseActivations,
   isKind: (token: string) => boolean,

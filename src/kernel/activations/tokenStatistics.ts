@@ -95,8 +95,8 @@ function statisticsOf(feature: number, { columns, sums, counts }: RowSums, known
 }
 
 /**
- * Token statistics of features. One pass over the shards while the pairs of feature and token, and of feature and position,
- * fit `limit`. @throws RangeError for a feature outside the store
+ * Token statistics of features. One pass over the shards while the pairs of feature and token, and of feature and
+ * position, fit `limit`. @throws RangeError for a feature outside the store
  */
 export async function tokenStatistics(
   activations: SparseActivations,

@@ -1,7 +1,7 @@
 /**
- * Absorption between two widths, after SAEBench (Chanin et al., arXiv 2409.14507) with the feature of the small SAE in the
- * place of a probe: on tokens where the parent fires and its main feature in the large SAE is silent, does another feature
- * that fires there supply the parent's direction? The functional test takes it out of the reconstruction.
+ * Absorption between two widths, after SAEBench (Chanin et al., arXiv 2409.14507) with the feature of the small SAE in
+ * the place of a probe: on tokens where the parent fires and its main feature in the large SAE is silent, does another
+ * feature that fires there supply the parent's direction? The functional test takes it out of the reconstruction.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
@@ -76,7 +76,9 @@ interface Test {
   p: number;
 }
 
-/** Share of the reconstruction along the parent that a feature supplies on tokens where it fires, beside others there. */
+/**
+ * Share of the reconstruction along the parent that a feature supplies on tokens where it fires, beside others there.
+ */
 function functionalTest(
   { rows }: Firings,
   tokens: Uint32Array,

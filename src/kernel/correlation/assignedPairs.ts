@@ -53,8 +53,8 @@ export class Candidates {
 
 /**
  * Each feature at most once, so that the total r is the largest of all such choices among all pairs with r > 0. Solved
- * over candidates; then `more(prices, n)` looks, among all pairs, for those of r above the sum of their prices, the only
- * ones that could raise the total. They join the candidates until none is left. In order of b.
+ * over candidates; then `more(prices, n)` looks, among all pairs, for those of r above the sum of their prices, the
+ * only ones that could raise the total. They join the candidates until none is left. In order of b.
  */
 export async function hungarianPairs(
   candidates: Candidates,
@@ -78,9 +78,9 @@ export async function hungarianPairs(
 const SINKHORN = { regularization: 0.05, iterations: 80 };
 
 /**
- * For each B the A that has the largest share of it in the entropic transport plan of cost 1 − r between the features that
- * take part, all of equal mass. Pairs that are no candidates count as r = 0; a B whose largest share is one of those has
- * no pair. In order of b.
+ * For each B the A that has the largest share of it in the entropic transport plan of cost 1 − r between the features
+ * that take part, all of equal mass. Pairs that are no candidates count as r = 0; a B whose largest share is one of
+ * those has no pair. In order of b.
  * @param taking features that take part, as 1: of A and of B
  */
 export function sinkhornPairs(

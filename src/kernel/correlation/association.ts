@@ -12,8 +12,8 @@ import type { TokenSpan } from './spans.js';
 export const ASSOCIATIONS = ['pearson', 'cosine', 'jaccard', 'phi', 'mutual-information'] as const;
 
 /**
- * 'pearson' and 'cosine' are of activations, the others of firing or not: 'jaccard' is tokens on which both fire over those
- * on which one does, 'phi' is Pearson's r of firing, 'mutual-information' is in bits.
+ * 'pearson' and 'cosine' are of activations, the others of firing or not: 'jaccard' is tokens on which both fire over
+ * those on which one does, 'phi' is Pearson's r of firing, 'mutual-information' is in bits.
  */
 export type Association = (typeof ASSOCIATIONS)[number];
 

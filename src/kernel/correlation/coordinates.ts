@@ -190,7 +190,9 @@ function addCrossProduct(
   }
 }
 
-/** Beyond this many multiply-adds a null run uses the float32 product; its error, 1e-6, is far below the null's spread. */
+/**
+ * Beyond this many multiply-adds a null run uses the float32 product; its error, 1e-6, is far below the null's spread.
+ */
 const EXACT_UP_TO = 1e6;
 
 /** Whether a null run of this size takes float32 products. */
@@ -296,7 +298,10 @@ function addOuterRow(out: Float64Array, x: Float64Array, n: number, d: number, i
   }
 }
 
-/** Singular values of m [p × q], descending, padded with zeros to p, and their left singular vectors [p × p], as columns. */
+/**
+ * Singular values of m [p × q], descending, padded with zeros to p, and their left singular vectors [p × p], as
+ * columns.
+ */
 export async function leftSingular(
   m: Float64Array,
   p: number,

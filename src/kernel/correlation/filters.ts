@@ -64,7 +64,9 @@ function everyToken(name: string, labelsA: Labels, labelsB: Labels, passes: (tok
   return { name, keep: (a, b) => labelsA[a].every(passes) && labelsB[b].every(passes) };
 }
 
-/** Drops pairs where any token of either feature is in the list (spaces trimmed). `of`: whose tokens they are, in words. */
+/**
+ * Drops pairs where any token of either feature is in the list (spaces trimmed). `of`: whose tokens they are, in words.
+ */
 export function nonConceptFilter(
   labelsA: Labels,
   labelsB: Labels,
@@ -143,8 +145,8 @@ export function wordsFilter(
 }
 
 /**
- * Keeps each feature once: 'best', pairs of highest r first (ties to the lower b, then the lower a); 'first', in the order
- * of the pairs, as published.
+ * Keeps each feature once: 'best', pairs of highest r first (ties to the lower b, then the lower a); 'first', in the
+ * order of the pairs, as published.
  */
 export function oneToOneFilter(order: 'best' | 'first'): PairFilter {
   return {

@@ -1,7 +1,7 @@
 /**
- * The best partners of every feature in both directions, in parts: a part holds the lists of some features, made from all
- * tokens in their order. So parts made one by one, after an interruption or on other machines give the same bits as the
- * whole, however they are cut.
+ * The best partners of every feature in both directions, in parts: a part holds the lists of some features, made from
+ * all tokens in their order. So parts made one by one, after an interruption or on other machines give the same bits as
+ * the whole, however they are cut.
  */
 import type { SparseActivations } from '../activations/types.js';
 import { usableFeatures, positionShares, countedTokens } from '../activations/statistics.js';
@@ -202,7 +202,9 @@ export async function partOf(sides: Sides, range: PartRange, n: number, call: Ca
 /** Gives a part that was made before, or makes it and keeps it. */
 export type KeepPart = (range: PartRange, make: () => Promise<Part>) => Promise<Part>;
 
-/** The lists of all features, by blocks of queries where the stores are read for each; `keep` is asked for every block. */
+/**
+ * The lists of all features, by blocks of queries where the stores are read for each; `keep` is asked for every block.
+ */
 export async function allLists(sides: Sides, n: number, call: CallOptions, keep?: KeepPart): Promise<Lists> {
   const { a, b, toA, toB } = sides;
   const parts: Part[] = [];

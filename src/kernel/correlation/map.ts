@@ -54,8 +54,8 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
  * counterpart. Ties go to the lower index. Stores that do not fit `memoryBytes` are read shard by shard; F × F is never
  * held.
  *
- * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what correlatePart()
- * made of all features, to the same bits; they are merged and only matching is left.
+ * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what
+ * correlatePart() made of all features, to the same bits; they are merged and only matching is left.
  */
 export async function correlate(
   givenA: SparseActivations,

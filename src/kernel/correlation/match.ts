@@ -47,11 +47,11 @@ export function mutualPairs(aOfB: Partners, bOfA: Partners): Pairs {
 const MORE = 8;
 
 /**
- * Greedy matching by r over all pairs with r > 0: the best pair of all is taken, both features leave, and so on; ties to
- * the lower b, then the lower a. (Not the assignment of largest total r, which can give up a pair of r = 1 for the sake
- * of others.) Since r is the same seen from both sides, this is the stable matching, found by deferred acceptance: each
- * b asks down its list, each a keeps the best that asked. What an a holds only ever gets better, so when a list runs
- * out, `more(bs, n, taken)` need only list partners that would still take b. In order of b.
+ * Greedy matching by r over all pairs with r > 0: the best pair of all is taken, both features leave, and so on; ties
+ * to the lower b, then the lower a. (Not the assignment of largest total r, which can give up a pair of r = 1 for the
+ * sake of others.) Since r is the same seen from both sides, this is the stable matching, found by deferred acceptance:
+ * each b asks down its list, each a keeps the best that asked. What an a holds only ever gets better, so when a list
+ * runs out, `more(bs, n, taken)` need only list partners that would still take b. In order of b.
  */
 export async function oneToOnePairs(
   aOfB: Partners,

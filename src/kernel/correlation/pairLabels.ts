@@ -31,8 +31,8 @@ function requirePairs(
 }
 
 /**
- * Calls `each` for every token on which both features of a pair fire, with the two activations. The stores hold the same
- * tokens. A token costs (what fires in A) × (pairs of that).
+ * Calls `each` for every token on which both features of a pair fire, with the two activations. The stores hold the
+ * same tokens. A token costs (what fires in A) × (pairs of that).
  */
 export async function everyTogether(
   activationsA: SparseActivations,
@@ -57,8 +57,8 @@ export async function everyTogether(
 }
 
 /**
- * By pair: the words of its label, by share of Σ over tokens of (activation in A) · (activation in B), float64; [] for a
- * pair that never fires together. One pass over both stores while the pairs of features and tokens fit `limit`.
+ * By pair: the words of its label, by share of Σ over tokens of (activation in A) · (activation in B), float64; [] for
+ * a pair that never fires together. One pass over both stores while the pairs of features and tokens fit `limit`.
  */
 export async function pairLabels(
   activationsA: SparseActivations,

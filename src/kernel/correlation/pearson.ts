@@ -42,7 +42,9 @@ export function featureSums(statistics: FiringStatistics, tokens: number, usable
   return { features, tokens, sum, inverseNorm, quietest };
 }
 
-/** Best partners per query: row i holds n partners of query i, best first, ties to the lower index; -1 and NaN = none. */
+/**
+ * Best partners per query: row i holds n partners of query i, best first, ties to the lower index; -1 and NaN = none.
+ */
 export interface Partners {
   n: number;
   index: Int32Array;

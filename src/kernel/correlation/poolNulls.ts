@@ -7,7 +7,9 @@ import type { ShareNulls } from './scores.js';
 /** Runs a task: about a second of work, against some 10 ms for the copy of both sides. */
 const RUNS = 8;
 
-/** The same bits as on one thread: a product's sums do not depend on the number of threads (compute/nativeProduct.ts). */
+/**
+ * The same bits as on one thread: a product's sums do not depend on the number of threads (compute/nativeProduct.ts).
+ */
 export const poolNulls: ShareNulls = async (product, runs, nextOrder, { signal, done }) => {
   const sums = new Float64Array(runs);
   const { size, threaded } = pool();

@@ -3,9 +3,9 @@ import { svdThin } from '../compute/svd.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 
 /**
- * R [dY × dX] that makes Σ ‖y_i R − x_i‖² least among matrices whose singular values are all 1: a rotation or reflection
- * where the widths are equal, otherwise one into, or out of, a subspace. float64. With fewer rows than directions, the
- * rotation of the directions that the rows do not span is arbitrary.
+ * R [dY × dX] that makes Σ ‖y_i R − x_i‖² least among matrices whose singular values are all 1: a rotation or
+ * reflection where the widths are equal, otherwise one into, or out of, a subspace. float64. With fewer rows than
+ * directions, the rotation of the directions that the rows do not span is arbitrary.
  * @throws RangeError on different numbers of rows, NaN
  */
 export function procrustes(y: Matrix, x: Matrix): Matrix {

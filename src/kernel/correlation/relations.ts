@@ -1,7 +1,7 @@
 /**
- * Relations between words in two models: which words lie near each other in each, and whether the vectors that lead from
- * one word to another (king → queen, prince → princess) stand to each other as they do in the other model. Vectors of two
- * models are never compared with each other, only their cosines within each model: no common space is needed.
+ * Relations between words in two models: which words lie near each other in each, and whether the vectors that lead
+ * from one word to another (king → queen, prince → princess) stand to each other as they do in the other model. Vectors
+ * of two models are never compared with each other, only their cosines within each model: no common space is needed.
  */
 import { carriers, ownFeature, type WordFeature } from '../activations/find.js';
 import { occurrencesOf, type Occurrences } from '../activations/occurrences.js';
@@ -97,8 +97,8 @@ function triangle(gram: Float64Array, m: number, order: ArrayLike<number>): numb
 const identity = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
 
 /**
- * r of the two Gram matrices above the diagonal, beside two nulls: the relations of B in another order (Mantel), and B's
- * relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders.
+ * r of the two Gram matrices above the diagonal, beside two nulls: the relations of B in another order (Mantel), and
+ * B's relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders.
  */
 export function relationScores({ vectors, a, b }: WordVectors, steps: Steps, s: RelationSettings): SimilarityScore[] {
   const m = steps.length;

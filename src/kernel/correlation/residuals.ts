@@ -66,7 +66,10 @@ export function residualVectors(
   });
 }
 
-/** Activations on the first sequences of a store: even ones to fit on, odd ones to judge on. Ignored tokens are left out. */
+/**
+ * Activations on the first sequences of a store: even ones to fit on, odd ones to judge on. Ignored tokens are left
+ * out.
+ */
 export async function halvesOfSide(
   side: MapSide,
   store: SparseActivations,

@@ -114,7 +114,10 @@ export interface CorrelationMap extends PairedMap {
 export interface Restriction extends Filters, CallOptions {
   /** Filters in an order of your own, one object after the other, instead of the options themselves. */
   readonly steps?: readonly Filters[];
-  /** Tokens that the filters of tokens look at: those that hold a feature's activation, or those of its peaks. Default 'mass'. */
+  /**
+   * Tokens that the filters of tokens look at: those that hold a feature's activation, or those of its peaks. Default
+   * 'mass'.
+   */
   readonly labels?: 'mass' | 'peaks';
 }
 

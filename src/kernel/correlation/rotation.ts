@@ -1,6 +1,7 @@
 /**
  * Do two SAEs have the same directions up to a rotation? One rotation is fitted on some matched pairs of decoder
- * rows and judged on pairs that it has not seen, and on activations: how much of B's activations, turned, A's SAE explains.
+ * rows and judged on pairs that it has not seen, and on activations: how much of B's activations, turned, A's SAE
+ * explains.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { unitRows } from '../compute/cosines.js';
@@ -192,7 +193,9 @@ interface Judged {
   own: number;
 }
 
-/** Explained variance of A's SAE on B's held-out activations: as they are, at A's mean and scale, and turned as well. */
+/**
+ * Explained variance of A's SAE on B's held-out activations: as they are, at A's mean and scale, and turned as well.
+ */
 function activationScores(
   { a, b }: RotationInput,
   mover: Mover,

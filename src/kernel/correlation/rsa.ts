@@ -1,7 +1,7 @@
 /**
- * Representational similarity analysis: Spearman's rank correlation (ties get average ranks) between the upper triangles
- * of the two sides' similarity matrices, whose entries are Pearson correlations between rows. Shuffling the pairing
- * reorders one matrix, so its ranks are computed once and a null run only sums products.
+ * Representational similarity analysis: Spearman's rank correlation (ties get average ranks) between the upper
+ * triangles of the two sides' similarity matrices, whose entries are Pearson correlations between rows. Shuffling the
+ * pairing reorders one matrix, so its ranks are computed once and a null run only sums products.
  */
 import { breathe } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';

@@ -10,7 +10,10 @@ export interface SameTokenOptions extends CallOptions {
   nulls?: number;
   /** Default 0. */
   seed?: number;
-  /** Tokens compared: 'mass', those that hold a feature's activation (default); 'peaks', those of its highest activations. */
+  /**
+   * Tokens compared: 'mass', those that hold a feature's activation (default); 'peaks', those of its highest
+   * activations.
+   */
   labels?: 'mass' | 'peaks';
 }
 
@@ -25,7 +28,10 @@ export interface SameTokenScore {
   jaccard: SimilarityScore;
   /** Share of pairs whose first normalised token is the same. */
   top: SimilarityScore;
-  /** Share with a raw peak token in common, case and spaces kept, whatever `labels` is: the rule of the published pipeline. */
+  /**
+   * Share with a raw peak token in common, case and spaces kept, whatever `labels` is: the rule of the published
+   * pipeline.
+   */
   raw: SimilarityScore;
 }
 
@@ -35,8 +41,9 @@ type TokenRows = Int32Array[];
 const peaksOf = (label: PointLabel): readonly string[] => ('tokens' in label ? label.peaks : label);
 
 /**
- * labelsA and labelsB are labels by feature id (featureLabels), or lists of tokens, best first; [] = dead. The null shuffles which B
- * belongs to which A among the counted pairs. Without countable pairs the values are NaN and p is 1, with a warning.
+ * labelsA and labelsB are labels by feature id (featureLabels), or lists of tokens, best first; [] = dead. The null
+ * shuffles which B belongs to which A among the counted pairs. Without countable pairs the values are NaN and p is 1,
+ * with a warning.
  */
 export async function sameTokenScore(
   labelsA: readonly PointLabel[],

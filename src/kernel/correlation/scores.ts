@@ -26,7 +26,9 @@ export interface ScoreOptions extends CallOptions {
   nulls?: number;
   /** Seed of the nulls (and of RSA's row sample); default 0. */
   seed?: number;
-  /** shuffle (default): the same rows, paired at random. random-features: as many random rows of `pools` on each side. */
+  /**
+   * shuffle (default): the same rows, paired at random. random-features: as many random rows of `pools` on each side.
+   */
   null?: 'shuffle' | 'random-features';
   /** All rows to draw from for 'random-features': usually the two whole decoders. */
   pools?: { x: Matrix; y: Matrix };
@@ -202,10 +204,10 @@ type Draw = { order: Uint32Array } | { x: Matrix; y: Matrix; idsX: Uint32Array; 
 const LEVEL = 0.95;
 
 /**
- * An interval over pairs by half-samples: the score of n/2 pairs drawn without replacement spreads as the score of n pairs
- * does over samples (the delete-half jackknife, Efron 1982). A bootstrap with replacement would repeat pairs, and a pair is
- * its own nearest neighbour and adds a canonical correlation of 1. The spread is put around the score itself, since half
- * the pairs score otherwise where n is small beside the widths.
+ * An interval over pairs by half-samples: the score of n/2 pairs drawn without replacement spreads as the score of n
+ * pairs does over samples (the delete-half jackknife, Efron 1982). A bootstrap with replacement would repeat pairs, and
+ * a pair is its own nearest neighbour and adds a canonical correlation of 1. The spread is put around the score itself,
+ * since half the pairs score otherwise where n is small beside the widths.
  */
 async function halfInterval(
   metric: Metric,

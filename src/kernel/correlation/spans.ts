@@ -11,7 +11,9 @@ export interface Rows {
   values: Float32Array;
 }
 
-/** CSC of some rows: feature f fires on tokens[starts[f]] … tokens[starts[f + 1] - 1], counted from the span's start. */
+/**
+ * CSC of some rows: feature f fires on tokens[starts[f]] … tokens[starts[f + 1] - 1], counted from the span's start.
+ */
 export interface Columns {
   starts: Uint32Array;
   tokens: Uint32Array;

@@ -42,7 +42,8 @@ const withCosines = (parents: readonly SplitParent[], { small, large }: Splittin
   }));
 
 /**
- * Children, coverage, absorption and their nulls: by activations where these are given, otherwise by decoder rows alone.
+ * Children, coverage, absorption and their nulls: by activations where these are given, otherwise by decoder rows
+ * alone.
  * @throws on stores of other tokens, decoders of other sizes than the stores, NaN
  */
 export async function splitting(

@@ -1,7 +1,8 @@
 /**
- * Splitting by activations over the same tokens. Children are chosen on one half of the sequences (a feature of the large
- * SAE belongs to the one of the small that it correlates best with) and judged on the other half, beside children drawn at
- * random among features that fire as often: a choice of the best always looks good on the tokens that it was made on.
+ * Splitting by activations over the same tokens. Children are chosen on one half of the sequences (a feature of the
+ * large SAE belongs to the one of the small that it correlates best with) and judged on the other half, beside children
+ * drawn at random among features that fire as often: a choice of the best always looks good on the tokens that it was
+ * made on.
  */
 import { usableFeatures, countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';

@@ -20,8 +20,8 @@ export interface SplitParent {
   /** Largest share first. */
   readonly children: readonly SplitChild[];
   /**
-   * By activations: share of the parent's firings on which a child fires. By decoders: share of its decoder row (squared
-   * length) that lies in the span of the children's rows.
+   * By activations: share of the parent's firings on which a child fires. By decoders: share of its decoder row
+   * (squared length) that lies in the span of the children's rows.
    */
   readonly coverage: number;
   /** Mean coverage of the null runs. */
@@ -32,7 +32,10 @@ export interface SplitParent {
   readonly entropy: number;
 }
 
-/** A feature of the large SAE that may have taken over a part of a parent: another one fires where the main one is silent. */
+/**
+ * A feature of the large SAE that may have taken over a part of a parent: another one fires where the main one is
+ * silent.
+ */
 export interface AbsorptionCandidate {
   readonly parent: number;
   /** The feature of the large SAE that correlates best with the parent. */

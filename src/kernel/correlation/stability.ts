@@ -1,6 +1,7 @@
 /**
- * Which features come back in other SAEs of the same data, such as those of other seeds: the share of the others in which
- * a feature has a partner, and, for those that have none, whether the directions around them come back as a subspace.
+ * Which features come back in other SAEs of the same data, such as those of other seeds: the share of the others in
+ * which a feature has a partner, and, for those that have none, whether the directions around them come back as a
+ * subspace.
  */
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
@@ -53,8 +54,8 @@ export interface Stability {
     /** Mean over the others of the largest cosine, or r. */
     readonly best: Float32Array;
     /**
-     * Of features without a partner somewhere: mean cos² of the principal angles between the span of the feature and its
-     * nearest rows, and the span of the rows of the other SAE that are nearest to it, 0 to 1. NaN for all others.
+     * Of features without a partner somewhere: mean cos² of the principal angles between the span of the feature and
+     * its nearest rows, and the span of the rows of the other SAE that are nearest to it, 0 to 1. NaN for all others.
      */
     readonly subspace: Float32Array;
   };

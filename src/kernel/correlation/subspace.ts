@@ -19,7 +19,9 @@ export function orthonormal(rows: readonly ArrayLike<number>[]): Float64Array[] 
   return basis;
 }
 
-/** Mean cos² of the principal angles between two spans of orthonormal rows, over the angles of the smaller; NaN of none. */
+/**
+ * Mean cos² of the principal angles between two spans of orthonormal rows, over the angles of the smaller; NaN of none.
+ */
 export function spanMatch(a: readonly Float64Array[], b: readonly Float64Array[]): number {
   let sum = 0;
   for (const x of a)

@@ -17,8 +17,8 @@ export interface WordCut {
 }
 
 /**
- * The part of a unit whose first `content` tokens hold the word: the unit from its beginning where that is so (but for a
- * window, which has the word in its middle), else from a later white space. Undefined where the word alone is longer.
+ * The part of a unit whose first `content` tokens hold the word: the unit from its beginning where that is so (but for
+ * a window, which has the word in its middle), else from a later white space. Undefined where the word alone is longer.
  */
 export function cutToWord(
   text: string,

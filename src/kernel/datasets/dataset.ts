@@ -131,9 +131,9 @@ export class Dataset {
 
   /**
    * A sample of concepts: for each word as many sequences, each of one text (`perWord`, `unit`: 'text', 'sentence' or
-   * 'window', `seed`). Words are given as { words: [...] }, or as one { regex }. A sequence is cut to the context so that its
-   * word stays in it, and filled up with padding, which counts in no statistic; no text comes twice for a word. The
-   * result shows what was found and drawn; `drawn(model)` lists the sequences.
+   * 'window', `seed`). Words are given as { words: [...] }, or as one { regex }. A sequence is cut to the context so
+   * that its word stays in it, and filled up with padding, which counts in no statistic; no text comes twice for a
+   * word. The result shows what was found and drawn; `drawn(model)` lists the sequences.
    */
   withWords(options: WordOptions): WordSample {
     const { words, regex, ...how } = parseOptions('Dataset.withWords', options, WORDS);
@@ -202,7 +202,9 @@ export class WordSample extends Dataset {
     return this.draw.counts;
   }
 
-  /** The sequences as a model reads them: which word, in which text, what is left around it; and counts after cutting. */
+  /**
+   * The sequences as a model reads them: which word, in which text, what is left around it; and counts after cutting.
+   */
   drawn(model: Pick<LanguageModel, 'tokenizer'>): WordSequences {
     requireThing(model, 'model');
     const { sequences, alsoIn } = this.cut(model.tokenizer);

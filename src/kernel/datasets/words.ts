@@ -149,9 +149,9 @@ export interface WordDraw {
 }
 
 /**
- * Draws up to `perWord` units for each word: of a text at most one for a word, chosen evenly among its places there, and no
- * unit twice; units of the same characters only where there are too few others. Rare words choose first, so that frequent
- * ones do not take their texts.
+ * Draws up to `perWord` units for each word: of a text at most one for a word, chosen evenly among its places there,
+ * and no unit twice; units of the same characters only where there are too few others. Rare words choose first, so that
+ * frequent ones do not take their texts.
  */
 export function drawWords(
   texts: readonly string[],

@@ -1,4 +1,7 @@
-/** A still picture of Mapper graphs, for viewers without our renderer: where nodes and edges lie, and how large nodes are. */
+/**
+ * A still picture of Mapper graphs, for viewers without our renderer: where nodes and edges lie, and how large nodes
+ * are.
+ */
 import type { GraphColumns, GraphMeta } from '../../protocol/graph.js';
 import { maxOf, minOf } from '../../protocol/lists.js';
 import { escapeHtml } from '../../protocol/webview.js';

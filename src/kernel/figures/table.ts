@@ -1,4 +1,6 @@
-/** Tables for other programs: every value as it is, not as it is shown; LaTeX, which is read by people, as it is shown. */
+/**
+ * Tables for other programs: every value as it is, not as it is shown; LaTeX, which is read by people, as it is shown.
+ */
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
 import { formatNumber } from '../present/items.js';
@@ -63,7 +65,10 @@ function latex({ title, columns, rows, note }: TableDescriptor): string {
   return `% needs \\usepackage{booktabs}\n${whole.join('\n')}\n`;
 }
 
-/** Numbers as DOUBLE, the rest as strings; no value is null. Columns are called by their titles, numbered where two are alike. */
+/**
+ * Numbers as DOUBLE, the rest as strings; no value is null. Columns are called by their titles, numbered where two are
+ * alike.
+ */
 function parquet({ columns, rows }: TableDescriptor): Uint8Array {
   const taken = new Set<string>();
   const nameOf = (title: string): string => {

@@ -1,4 +1,6 @@
-/** Draws pictures in a thread of its own: what is drawn may come from an untrusted file, and drawing it may never end. */
+/**
+ * Draws pictures in a thread of its own: what is drawn may come from an untrusted file, and drawing it may never end.
+ */
 import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import type { JsonObject } from '../../protocol/notebook.js';

@@ -1,7 +1,7 @@
 /**
- * Circuits of two layers: which features upstream make which features downstream fire on a prompt. An edge is attributed by
- * the gradient of the downstream feature along what the upstream feature writes, then verified by removing the upstream
- * feature and reading the downstream one again.
+ * Circuits of two layers: which features upstream make which features downstream fire on a prompt. An edge is
+ * attributed by the gradient of the downstream feature along what the upstream feature writes, then verified by
+ * removing the upstream feature and reading the downstream one again.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix } from '../compute/matrix.js';
@@ -33,7 +33,9 @@ export interface CircuitOptions extends CallOptions {
   targets?: number;
   /** Downstream features by id, instead; those that do not fire at the position are refused. */
   features?: readonly number[];
-  /** Upstream features: those of largest total |attribution| on the targets; default 12. All their edges are verified. */
+  /**
+   * Upstream features: those of largest total |attribution| on the targets; default 12. All their edges are verified.
+   */
   sources?: number;
   /** Take SAEs that were trained on another model. Default: refused. */
   allowOtherModel?: boolean;
@@ -236,8 +238,8 @@ async function verify(
 
 /**
  * The circuit between the features of two SAEs of one model on a prompt.
- * @throws Error when the SAEs do not fit the model or stand in the wrong order, when nothing fires at the position, and for
- * features that do not fire there.
+ * @throws Error when the SAEs do not fit the model or stand in the wrong order, when nothing fires at the position, and
+ * for features that do not fire there.
  */
 export async function circuit(
   model: LanguageModel,

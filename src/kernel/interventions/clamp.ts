@@ -80,9 +80,9 @@ export interface ClampOptions extends FeatureOptions {
 }
 
 /**
- * Clamps features to c at every position chosen: x + (c − f)·W_dec[feature], where f is the activation as sae.encode gives
- * it (0 for a feature that a topk SAE does not select). Several features are clamped at once, from one reading. Where a
- * feature already has the value c, to the rounding of the encoder, nothing changes, bit for bit.
+ * Clamps features to c at every position chosen: x + (c − f)·W_dec[feature], where f is the activation as sae.encode
+ * gives it (0 for a feature that a topk SAE does not select). Several features are clamped at once, from one reading.
+ * Where a feature already has the value c, to the rounding of the encoder, nothing changes, bit for bit.
  * @throws RangeError on ids outside the SAE, an empty set, a value that is no finite number, or another width.
  */
 export function clamp(model: LanguageModel, sae: Sae, features: Features, options: ClampOptions): Intervention {
@@ -96,7 +96,10 @@ export function clamp(model: LanguageModel, sae: Sae, features: Features, option
 }
 
 export interface ScaleOptions extends FeatureOptions {
-  /** s, what activations are multiplied by; 1 changes nothing, 0 is zero-ablation, negative values turn the feature round. */
+  /**
+   * s, what activations are multiplied by; 1 changes nothing, 0 is zero-ablation, negative values turn the feature
+   * round.
+   */
   by: number;
 }
 
@@ -127,9 +130,9 @@ export interface AblateOptions extends FeatureOptions {
 }
 
 /**
- * Ablates a feature, a set, or 'all'. Resampling draws one token of the source for each position and takes every feature
- * of the set from it, so that features that fire together still do; a draw never is the very position that is changed. The
- * draw depends on seed, sequence and position alone, not on how many sequences run at once.
+ * Ablates a feature, a set, or 'all'. Resampling draws one token of the source for each position and takes every
+ * feature of the set from it, so that features that fire together still do; a draw never is the very position that is
+ * changed. The draw depends on seed, sequence and position alone, not on how many sequences run at once.
  * @throws RangeError as clamp does; TypeError when 'mean' or 'resample' has no source.
  */
 export function ablate(model: LanguageModel, sae: Sae, features: Features, options: AblateOptions = {}): Intervention {

@@ -64,8 +64,8 @@ function promptTokens(model: LanguageModel, prompt: string): Int32Array {
 /**
  * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
  * |after − before|, ties to the lower token id, or in the order of `watch`.
- * @throws Error when there is no prompt, one without tokens, one on which an intervention cannot act, a watched token that
- * is none, or several draws of greedy decoding, before anything is generated.
+ * @throws Error when there is no prompt, one without tokens, one on which an intervention cannot act, a watched token
+ * that is none, or several draws of greedy decoding, before anything is generated.
  */
 export async function compare(
   model: LanguageModel,

@@ -20,8 +20,8 @@ export interface DirectionOptions extends CallOptions {
 }
 
 /**
- * Mean activation of `plus` less that of `minus` (nothing, where it is left out): of prompts the mean over prompts of the
- * mean over each one's positions, of token sets the mean over all positions chosen. Sums are float64.
+ * Mean activation of `plus` less that of `minus` (nothing, where it is left out): of prompts the mean over prompts of
+ * the mean over each one's positions, of token sets the mean over all positions chosen. Sums are float64.
  * @throws RangeError on prompts without tokens, positions that are not there, and a mean that is not finite.
  */
 export async function direction(

@@ -220,8 +220,8 @@ async function effectsOf(sums: Sums, { sae, hook }: SaeAt, options: FeatureEffec
 
 /**
  * Features of one or several SAEs by |Δ mean activation|, ties to the lower id, one SAE after the other; features that
- * did not move are left out. Sums are float64. Tokens of a sequence depend on each other, so the tests are over sequences:
- * each gives its mean difference. Where no token was touched the list is empty.
+ * did not move are left out. Sums are float64. Tokens of a sequence depend on each other, so the tests are over
+ * sequences: each gives its mean difference. Where no token was touched the list is empty.
  * @throws Error when an SAE does not fit its hook or is another model's, and when an activation is not finite.
  */
 export async function featureEffects(

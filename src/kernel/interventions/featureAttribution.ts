@@ -1,7 +1,7 @@
 /**
- * How much each SAE feature at a hook gives to a logit difference or the loss, without running each: activation × gradient
- * along its decoder row, the SAE's error kept as it is, and the same integrated from all features at zero. Gradients are
- * exact, through the whole model. Beside them the truth for some features: what removing each one does.
+ * How much each SAE feature at a hook gives to a logit difference or the loss, without running each: activation ×
+ * gradient along its decoder row, the SAE's error kept as it is, and the same integrated from all features at zero.
+ * Gradients are exact, through the whole model. Beside them the truth for some features: what removing each one does.
  *
  * Sources: attribution patching (Nanda 2023) on SAE features (Marks et al. 2024, sparse feature circuits); integrated
  * gradients (Sundararajan et al. 2017), midpoint rule.
@@ -41,7 +41,9 @@ export interface AttributionOptions extends CallOptions {
   method?: 'gradient' | 'integrated';
   /** Points of the integral, default 16; refused with 'gradient', which has one. */
   steps?: number;
-  /** Features ablated for the check: half those of largest attribution, half drawn from the rest; default 40, 0 = none. */
+  /**
+   * Features ablated for the check: half those of largest attribution, half drawn from the rest; default 40, 0 = none.
+   */
   verify?: number;
   /** Features listed, default 20. */
   top?: number;

@@ -11,8 +11,8 @@ import type { Sae } from '../sae/types.js';
 import { requireFeature } from './steer.js';
 
 /**
- * A computed activation is known to about this share of ‖x‖·‖w‖ + |b|: float32 products differ by as much with the number
- * of rows. Two values that are nearer than that are the same value.
+ * A computed activation is known to about this share of ‖x‖·‖w‖ + |b|: float32 products differ by as much with the
+ * number of rows. Two values that are nearer than that are the same value.
  */
 const ROUNDING = 2 ** -22;
 
@@ -84,8 +84,9 @@ export class FeatureRows {
   }
 
   /**
-   * Activations as sae.encode gives them. Of a ReLU SAE one product per feature and row, in float64. Of others a feature's
-   * activation depends on more (of topk on all others): a row is encoded in full, unless none of the features can fire there.
+   * Activations as sae.encode gives them. Of a ReLU SAE one product per feature and row, in float64. Of others a
+   * feature's activation depends on more (of topk on all others): a row is encoded in full, unless none of the features
+   * can fire there.
    */
   read(x: Matrix): FeatureValues {
     const { dIn, architecture, activation, applyBDecToInput, normalizeActivations } = this.sae.config;
@@ -135,8 +136,8 @@ export class FeatureRows {
 
   /**
    * Writes x + Σ (wanted − now)·W_dec into `out`, in the units of the activation: a row's own scale (layer_norm,
-   * constant_norm_rescale) is kept as the unchanged activation has it. Differences below what `now` is known to are none,
-   * and rows without a difference are not written.
+   * constant_norm_rescale) is kept as the unchanged activation has it. Differences below what `now` is known to are
+   * none, and rows without a difference are not written.
    */
   write(original: Matrix, x: Matrix, now: FeatureValues, wanted: Float32Array, out: Matrix): void {
     const { dIn, normalizeActivations } = this.sae.config;

@@ -26,8 +26,8 @@ export interface PlaceOptions {
    */
   positions?: Positions;
   /**
-   * 'keep' (default): what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes the
-   * SAE's reconstruction with the change.
+   * 'keep' (default): what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes
+   * the SAE's reconstruction with the change.
    */
   errorTerm?: 'keep' | 'drop';
 }
@@ -70,7 +70,9 @@ export interface RowEdit {
   check?(text: EditedText, selector: Selector): void;
 }
 
-/** Refuses hooks that are unknown or hold one value per pair of tokens; gives the width of a row, all heads together. */
+/**
+ * Refuses hooks that are unknown or hold one value per pair of tokens; gives the width of a row, all heads together.
+ */
 export function requireDirectionHook(model: LanguageModel, hook: string): number {
   const width = capturedWidth(model, hook);
   if (/hook_(attn_scores|pattern)$/.test(hook))
@@ -79,8 +81,8 @@ export function requireDirectionHook(model: LanguageModel, hook: string): number
 }
 
 /**
- * The intervention that changes rows of the activation at a hook. Rows that come out as they went in keep their bits, and
- * where no row changes the edit returns the very tensor it was given.
+ * The intervention that changes rows of the activation at a hook. Rows that come out as they went in keep their bits,
+ * and where no row changes the edit returns the very tensor it was given.
  * @throws RangeError for hooks without a row per token, widths that do not fit and bad positions.
  */
 export function rowIntervention(model: LanguageModel, edit: RowEdit): Intervention {

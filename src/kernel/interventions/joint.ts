@@ -1,6 +1,7 @@
 /**
  * Tokens on one map, before and after: a single embedding of the rows before, the rows after, and the rows after a
- * direction of the same norm that means nothing, so that a point that moves has moved and not merely been laid out anew.
+ * direction of the same norm that means nothing, so that a point that moves has moved and not merely been laid out
+ * anew.
  */
 import { breathe } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
@@ -133,7 +134,9 @@ interface Block {
   touched: Uint8Array;
 }
 
-/** The rows drawn, as one matrix: all before, all after, all after the null. Features that fire nowhere are left out. */
+/**
+ * The rows drawn, as one matrix: all before, all after, all after the null. Features that fire nowhere are left out.
+ */
 function stack(blocks: readonly Block[], tokens: Int32Array, width: number): Matrix {
   const sparse = blocks.length > 0 && 'indptr' in blocks[0].sides[0];
   const places = tokens.length;
@@ -249,8 +252,9 @@ function requireSettings(options: JointMapOptions): void {
 }
 
 /**
- * One embedding of tokens before and after, and after the first null direction of the same norm. Tokens before the first edited
- * position and tokens whose row is equal to the last bit are left out and counted, unless { untouched: true }.
+ * One embedding of tokens before and after, and after the first null direction of the same norm. Tokens before the
+ * first edited position and tokens whose row is equal to the last bit are left out and counted, unless { untouched:
+ * true }.
  * @throws Error when no token is touched at the hook, or hook, SAE and model do not fit.
  */
 export async function jointMap(

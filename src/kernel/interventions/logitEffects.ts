@@ -398,9 +398,9 @@ async function resultOf(
 }
 
 /**
- * Effects on predictions over the tokens that the interventions can have touched: those before the first edited position
- * and those whose final activation is equal to the last bit are left out and counted. Sums are float64; tests are paired
- * over sequences, since tokens of one sequence depend on each other.
+ * Effects on predictions over the tokens that the interventions can have touched: those before the first edited
+ * position and those whose final activation is equal to the last bit are left out and counted. Sums are float64; tests
+ * are paired over sequences, since tokens of one sequence depend on each other.
  * @throws Error for texts that are not one token, prompts without tokens, and logits that are not finite.
  */
 export async function logitEffects(

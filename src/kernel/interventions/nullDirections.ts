@@ -1,8 +1,8 @@
 /**
- * The nulls of an intervention: as large a change in a direction that means nothing. Isotropic directions are a low bar:
- * activations fill few directions, and nearly anything along those moves a model more than a direction out of all of
- * them. So every effect stands beside differences of two tokens' activations at the same hook as well, and, where an SAE's
- * features are changed, beside its other decoder rows.
+ * The nulls of an intervention: as large a change in a direction that means nothing. Isotropic directions are a low
+ * bar: activations fill few directions, and nearly anything along those moves a model more than a direction out of all
+ * of them. So every effect stands beside differences of two tokens' activations at the same hook as well, and, where an
+ * SAE's features are changed, beside its other decoder rows.
  */
 import { minOf } from '../../protocol/lists.js';
 import { captureActivations, capturedWidth } from '../models/capture.js';
@@ -66,8 +66,8 @@ export interface NullOptions {
   /** Runs of each kind of null direction, of the same norm as the change itself; default 20, 0 = none. */
   nulls?: number;
   /**
-   * Kinds of null directions: 'isotropic' (random ones, a low bar), 'differences' of two tokens' activations at the hook,
-   * and 'decoder' (other decoder rows, where features of an SAE are changed). Default: all that there are.
+   * Kinds of null directions: 'isotropic' (random ones, a low bar), 'differences' of two tokens' activations at the
+   * hook, and 'decoder' (other decoder rows, where features of an SAE are changed). Default: all that there are.
    */
   nullKinds?: NullKind | readonly NullKind[];
   /** Seed of the null directions and of what else is drawn; default 0. */
@@ -188,14 +188,14 @@ const FORKS: Readonly<Record<NullKind, string>> = {
 };
 
 /**
- * Interventions, and the nulls of them, in sets of `nulls` runs each: at every hook each row that they move is moved by the
- * same norm, along one direction of that run and hook. What several do at one hook counts as one change, since two that
- * point the same way move rows further than two others would. Rows that they leave alone stay as they are, bit for bit.
- * The nulls run after `own` on the same block of sequences, whose norms they take: also at a later hook, where the
- * interventions may find another activation than the null does. `data` are the texts that are looked at: differences are
- * of the activations of two of their tokens (up to 4,096), without any intervention.
- * @throws RangeError for interventions on attention scores and patterns, which have no direction, and for a kind that is
- *   asked for and cannot be drawn.
+ * Interventions, and the nulls of them, in sets of `nulls` runs each: at every hook each row that they move is moved by
+ * the same norm, along one direction of that run and hook. What several do at one hook counts as one change, since two
+ * that point the same way move rows further than two others would. Rows that they leave alone stay as they are, bit for
+ * bit. The nulls run after `own` on the same block of sequences, whose norms they take: also at a later hook, where the
+ * interventions may find another activation than the null does. `data` are the texts that are looked at: differences
+ * are of the activations of two of their tokens (up to 4,096), without any intervention.
+ * @throws RangeError for interventions on attention scores and patterns, which have no direction, and for a kind that
+ *   is asked for and cannot be drawn.
  */
 export async function nullDirections(
   model: LanguageModel,

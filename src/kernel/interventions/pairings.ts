@@ -1,4 +1,6 @@
-/** Which SAEs a call of fg.interventions sets to work on which model, at which hook and text: what conformance looks at. */
+/**
+ * Which SAEs a call of fg.interventions sets to work on which model, at which hook and text: what conformance looks at.
+ */
 import { capturedWidth } from '../models/capture.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { promptTokens, type Pairing } from '../sae/pairing.js';

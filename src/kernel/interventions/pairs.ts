@@ -59,15 +59,18 @@ export interface ModelSide {
 
 export interface BothModelsOptions extends PlaceOptions {
   /**
-   * 'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalises its
-   * input by row a unit writes more where the row is larger; steering does so too.
+   * 'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalises
+   * its input by row a unit writes more where the row is larger; steering does so too.
    */
   kind: 'steer' | 'clamp' | 'scale' | 'ablate';
-  /** How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate. */
+  /**
+   * How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate.
+   */
   amount?: number;
   /**
-   * The unit of `amount`, in each model by itself: 'std' (default), the standard deviation of the feature's activation over all tokens,
-   * silent ones included; 'max', its largest activation; 'raw', the SAE's own units. For steer and clamp.
+   * The unit of `amount`, in each model by itself: 'std' (default), the standard deviation of the feature's activation
+   * over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units. For steer and
+   * clamp.
    */
   units?: 'std' | 'max' | 'raw';
   /** Side that the feature is given on when it is a number; default 'A'. */
@@ -89,8 +92,8 @@ export interface PairedInterventions {
 
 /**
  * The same kind of intervention on both features of a matched pair, each in units of its own feature.
- * @throws RangeError on a feature without a pair, one that never fires where units need it, and bad amounts; MismatchError
- * when activations, SAEs and models do not belong together.
+ * @throws RangeError on a feature without a pair, one that never fires where units need it, and bad amounts;
+ * MismatchError when activations, SAEs and models do not belong together.
  */
 export function bothModels(
   map: FeatureMap,

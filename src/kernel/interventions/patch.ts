@@ -11,11 +11,14 @@ import { selectorOf, type Positions, type Selector } from './positions.js';
 import { hookOf } from './steer.js';
 
 export interface PatchFrom {
-  /** Prompt that values are taken from, as text or token ids, run without interventions. Default: the text that runs itself. */
+  /**
+   * Prompt that values are taken from, as text or token ids, run without interventions. Default: the text that runs
+   * itself.
+   */
   prompt?: string | Int32Array;
   /**
-   * Positions in that prompt. One position serves all that are patched; several go to them in order. Default: `positions`,
-   * so that the same places of the two prompts are paired.
+   * Positions in that prompt. One position serves all that are patched; several go to them in order. Default:
+   * `positions`, so that the same places of the two prompts are paired.
    */
   from?: Positions;
 }
@@ -28,7 +31,9 @@ interface Donor {
   /** "from …", as shown. */
   where: string;
   parameters: { source: string; from: Selector['parameters'] };
-  /** For each row b·T + t of the pass the donating row, or -1 where there is none; and the matrix that it is a row of. */
+  /**
+   * For each row b·T + t of the pass the donating row, or -1 where there is none; and the matrix that it is a row of.
+   */
   rows(rows: Int32Array, context: EditContext, all: Matrix): { donors: Int32Array; source: Matrix };
   check(text: EditedText, selector: Selector): void;
 }
@@ -107,9 +112,9 @@ function capturedPrompt(
 }
 
 /**
- * Replaces the activation at `hook` by that of another prompt, or of another position of the same text (which is then read
- * as earlier interventions left it). Patching a text from itself changes nothing, bit for bit. 'all' and { from, to } are
- * paired from the front as far as both texts go; other positions pair one to one, in order.
+ * Replaces the activation at `hook` by that of another prompt, or of another position of the same text (which is then
+ * read as earlier interventions left it). Patching a text from itself changes nothing, bit for bit. 'all' and { from,
+ * to } are paired from the front as far as both texts go; other positions pair one to one, in order.
  * @throws TypeError without a source; RangeError when positions do not pair, lie outside, or a token does not occur.
  */
 export function patch(model: LanguageModel, hook: string, options: PatchOptions): Intervention {
@@ -137,9 +142,9 @@ export function patch(model: LanguageModel, hook: string, options: PatchOptions)
 }
 
 /**
- * Sets features to what they are in another prompt, or at another position of the same text: x + Σ (g − f)·W_dec. What the
- * other features and the error term hold stays. A feature that already has the value, to the rounding of the encoder, is
- * not changed.
+ * Sets features to what they are in another prompt, or at another position of the same text: x + Σ (g − f)·W_dec. What
+ * the other features and the error term hold stays. A feature that already has the value, to the rounding of the
+ * encoder, is not changed.
  * @throws as patch, and RangeError on ids outside the SAE.
  */
 export function patchFeatures(

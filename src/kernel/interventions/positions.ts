@@ -73,8 +73,8 @@ export interface Selector {
   /** For artifact identity. */
   readonly parameters: JsonObject | string | number[];
   /**
-   * Ascending positions (indices given by hand in the order given) in one sequence of T tokens; `offset` is the position
-   * in the text of its first token, and positions that are not in the window are left out.
+   * Ascending positions (indices given by hand in the order given) in one sequence of T tokens; `offset` is the
+   * position in the text of its first token, and positions that are not in the window are left out.
    */
   find(ids: Int32Array, offset: number): number[];
   /**

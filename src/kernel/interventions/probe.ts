@@ -159,8 +159,8 @@ function normalized(x: tf.Tensor, norm: InputNorm): tf.Tensor {
 }
 
 /**
- * Reads pre-activations of features of an SAE after one position, copy b that of features[b]: where a feature fires, its
- * activation and its pre-activation are the same number with the same slope.
+ * Reads pre-activations of features of an SAE after one position, copy b that of features[b]: where a feature fires,
+ * its activation and its pre-activation are the same number with the same slope.
  */
 export function featureProbe(
   sae: Sae,
@@ -288,7 +288,9 @@ export async function probeValues(
   return values;
 }
 
-/** The probe's gradient in the activation at the hook, for each of `count` activations: `take(copy, gradient [T, d])`. */
+/**
+ * The probe's gradient in the activation at the hook, for each of `count` activations: `take(copy, gradient [T, d])`.
+ */
 export async function probeGradients(
   site: Site,
   probe: Probe,

@@ -14,10 +14,14 @@ export interface RunOptions extends CallOptions {
   batchTokens?: number;
 }
 
-/** One side of a comparison: activations by hook, in the order asked for; rows are tokens, heads one after the other. */
+/**
+ * One side of a comparison: activations by hook, in the order asked for; rows are tokens, heads one after the other.
+ */
 export interface Variant {
   rows: Matrix[];
-  /** Per sequence the first position that an intervention changed at its own hook; the context where it changed none. */
+  /**
+   * Per sequence the first position that an intervention changed at its own hook; the context where it changed none.
+   */
   firstEdited: Int32Array;
 }
 
@@ -74,9 +78,9 @@ export async function* pairedRuns(
 }
 
 /**
- * Runs the first sequences of a token set before, and after each set of interventions, in blocks of whole sequences, and
- * hands out the activations at `hooks`. All runs capture the same hooks, so that they take the same path and what nothing
- * touched is equal to the last bit.
+ * Runs the first sequences of a token set before, and after each set of interventions, in blocks of whole sequences,
+ * and hands out the activations at `hooks`. All runs capture the same hooks, so that they take the same path and what
+ * nothing touched is equal to the last bit.
  * @throws Error for unknown hooks, hooks without rows and another tokenizer, before anything runs.
  */
 export async function* variantRuns(
@@ -148,7 +152,9 @@ async function captured(
 
 const bits = (x: Float32Array): Int32Array => new Int32Array(x.buffer, x.byteOffset, x.length);
 
-/** Lowers first[s] to the first position of sequence s whose row differs; of scores and patterns, the query's position. */
+/**
+ * Lowers first[s] to the first position of sequence s whose row differs; of scores and patterns, the query's position.
+ */
 function noteFirstDifference(
   before: Activation,
   after: Activation,
@@ -170,8 +176,8 @@ function noteFirstDifference(
 }
 
 /**
- * 1 for each row that the interventions may have touched: not before the sequence's first edited position, and not equal
- * to the last bit.
+ * 1 for each row that the interventions may have touched: not before the sequence's first edited position, and not
+ * equal to the last bit.
  */
 export function touchedRows(before: Matrix, after: Matrix, block: Pick<PairedBlock, 'firstEdited'>): Uint8Array {
   const { rows, cols } = before;

@@ -1,7 +1,7 @@
 /**
- * Paired tests over sequences. Tokens of one sequence are not independent, so a sequence is the unit: each gives one mean
- * difference. Sources: Student's t and Wilcoxon's signed ranks as in scipy.stats (ttest_rel, wilcoxon), Benjamini and
- * Hochberg 1995, permutation p = (k + 1)/(R + 1).
+ * Paired tests over sequences. Tokens of one sequence are not independent, so a sequence is the unit: each gives one
+ * mean difference. Sources: Student's t and Wilcoxon's signed ranks as in scipy.stats (ttest_rel, wilcoxon), Benjamini
+ * and Hochberg 1995, permutation p = (k + 1)/(R + 1).
  */
 import { Random } from '../compute/random.js';
 import { averageRanks, moments, pearson, spearman } from '../compute/statistics.js';

@@ -21,8 +21,8 @@ export interface SteerOptions extends ErrorOptions {
   /** α, multiplier of the vector: what is added is scale × vector, in the units of the activation. No default. */
   scale: number;
   /**
-   * 'none' (default): the vector as it is. 'unit': the vector at length 1. 'residual': at the length of the activation that
-   * it is added to, position by position, so that scale 0.5 adds half the activation's norm.
+   * 'none' (default): the vector as it is. 'unit': the vector at length 1. 'residual': at the length of the activation
+   * that it is added to, position by position, so that scale 0.5 adds half the activation's norm.
    */
   normalize?: 'none' | 'unit' | 'residual';
 }
@@ -37,7 +37,10 @@ export interface SteerFeatureOptions extends Omit<SteerOptions, 'sae'> {
 /** A vector as it is given: numbers, or a direction that says how it was made. */
 export type Vector = Float32Array | Direction;
 
-/** A copy of the vector and its name. @throws RangeError on another width, NaN, infinity, and zero where it needs a length. */
+/**
+ * A copy of the vector and its name.
+ * @throws RangeError on another width, NaN, infinity, and zero where it needs a length.
+ */
 function vectorAt(
   model: LanguageModel,
   hook: string,
@@ -69,8 +72,9 @@ function vectorAt(
 
 /**
  * Adds `scale` × `vector` to the activation at `hook`, [B, T, d] with d = vector length; at hooks with heads,
- * [B, T, heads, dHead], the vector is all heads one after the other, as captured activations are. Sums are made in float64
- * and rounded once. A scale of 0 returns the activation itself, bit for bit; so do the positions that are not steered.
+ * [B, T, heads, dHead], the vector is all heads one after the other, as captured activations are. Sums are made in
+ * float64 and rounded once. A scale of 0 returns the activation itself, bit for bit; so do the positions that are not
+ * steered.
  * @throws RangeError on NaN or infinity, or when the hook's width is not the vector's length.
  */
 export function steer(
@@ -205,8 +209,8 @@ function projection(
 }
 
 /**
- * Orthogonal projection: takes the component along a direction out, x − (x·u) u with u the vector at length 1 (directional
- * ablation, Arditi et al. 2024). Steer afterwards at the same hook to set the component instead.
+ * Orthogonal projection: takes the component along a direction out, x − (x·u) u with u the vector at length 1
+ * (directional ablation, Arditi et al. 2024). Steer afterwards at the same hook to set the component instead.
  * @throws RangeError on a zero vector, NaN or infinity, or another width.
  */
 export function project(

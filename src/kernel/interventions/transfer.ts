@@ -1,7 +1,7 @@
 /**
- * Does ablating a matched pair, its feature of A in model A and its feature of B in model B, move the same counterparts?
- * Each ablation gives a vector of Δ over the matched features; the two vectors of a pair are compared, and the mean over
- * many pairs stands beside the mean over shuffled pairs.
+ * Does ablating a matched pair, its feature of A in model A and its feature of B in model B, move the same
+ * counterparts? Each ablation gives a vector of Δ over the matched features; the two vectors of a pair are compared,
+ * and the mean over many pairs stands beside the mean over shuffled pairs.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { requireTokenizer } from '../models/capture.js';
@@ -28,8 +28,8 @@ export interface TransferSide {
   /** SAE of the ablated features, at its own hook. */
   sae: Sae;
   /**
-   * SAE downstream whose features are watched. Default: the same SAE, which encodes its own hook anew; that measures how
-   * far encoder and decoder rows overlap, not what the model does with the change, and the result warns of it.
+   * SAE downstream whose features are watched. Default: the same SAE, which encodes its own hook anew; that measures
+   * how far encoder and decoder rows overlap, not what the model does with the change, and the result warns of it.
    */
   watch?: Sae;
 }
@@ -90,8 +90,8 @@ export interface Transfer {
   /** How they were chosen. */
   choose: 'highest-r' | 'random';
   /**
-   * Where features were watched: 'downstream' = through the model, at later hooks on both sides; 'same hook' = the changed
-   * activation encoded again on one side at least, before the model did anything with it.
+   * Where features were watched: 'downstream' = through the model, at later hooks on both sides; 'same hook' = the
+   * changed activation encoded again on one side at least, before the model did anything with it.
    */
   watched: 'downstream' | 'same hook';
   /** Limits of what the score shows. */
@@ -298,8 +298,8 @@ function watchedAt(sides: readonly Prepared[]): Pick<Transfer, 'watched' | 'warn
 }
 
 /**
- * The transfer score of many matched pairs. Both models read the same text; Δ of a watched feature is in its own standard
- * deviations, so that loud features do not decide alone.
+ * The transfer score of many matched pairs. Both models read the same text; Δ of a watched feature is in its own
+ * standard deviations, so that loud features do not decide alone.
  * @throws Error when maps, SAEs, hooks and text do not fit, or fewer than 2 pairs have an effect on both sides.
  */
 export async function transfer(

@@ -115,8 +115,8 @@ async function setArrays(
 }
 
 /**
- * Writes graph.json, columns.safetensors, overlap.safetensors, labels and examples of one or more graphs into an existing
- * folder. The layout is made here, by ForceAtlas2 from the seed.
+ * Writes graph.json, columns.safetensors, overlap.safetensors, labels and examples of one or more graphs into an
+ * existing folder. The layout is made here, by ForceAtlas2 from the seed.
  * @throws RangeError when sizes of a set disagree, a counterpart is outside the other graph, or there is no graph
  */
 export async function writeGraphBundle(

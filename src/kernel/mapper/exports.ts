@@ -58,8 +58,8 @@ export function keplerGraph(graph: MapperGraph): KeplerGraph {
 }
 
 /**
- * GraphML for Gephi, Cytoscape, networkx and igraph: per node its cube, cluster, component, size, members, and the mean of
- * each column over the members that have a value; per edge the members shared.
+ * GraphML for Gephi, Cytoscape, networkx and igraph: per node its cube, cluster, component, size, members, and the mean
+ * of each column over the members that have a value; per edge the members shared.
  */
 export function graphMl(graph: MapperGraph, columns: readonly BundleColumn[] = []): string {
   const meanOf = (values: ArrayLike<number>, members: Int32Array): number | null => {

@@ -118,10 +118,10 @@ export function exceedance(value: number, nullValues: readonly number[]): number
 }
 
 /**
- * The branches and loops of a graph, and its components but the widest, each longest first. With a null, p of a branch is
- * the share of null graphs whose longest branch is as long, likewise loops and second components: the chance that any
- * false one is called significant at p is p, however many there are (maximum statistic). Persistence is in shares of the
- * function's range. Loops on one level have persistence 0, which every null graph reaches: p = 1.
+ * The branches and loops of a graph, and its components but the widest, each longest first. With a null, p of a branch
+ * is the share of null graphs whose longest branch is as long, likewise loops and second components: the chance that
+ * any false one is called significant at p is p, however many there are (maximum statistic). Persistence is in shares
+ * of the function's range. Loops on one level have persistence 0, which every null graph reaches: p = 1.
  */
 export function findings(graph: MapperGraph, by: NodeFunction = 0, nulls?: FindingsNull): GraphFinding[] {
   const { branches, loops, components } = graphPersistence(graph, by);

@@ -11,8 +11,8 @@ export type { MapperOptions } from './options.js';
 
 /**
  * The Mapper graph of n × d points (Singh, Mémoli and Carlsson 2007), nodes as KeplerMapper's on the same lens and
- * clusterer. Rows with NaN are left out and counted. Anything a reader must know (all noise, one cube, an empty graph, a
- * nearly constant lens) is in `warnings`.
+ * clusterer. Rows with NaN are left out and counted. Anything a reader must know (all noise, one cube, an empty graph,
+ * a nearly constant lens) is in `warnings`.
  *
  * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
  */

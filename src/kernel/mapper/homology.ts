@@ -167,9 +167,9 @@ function indexOf(
 }
 
 /**
- * Betti numbers b0, b1, b2 over GF(2) and the Euler characteristic V − E + T − Q of a complex of `nodes` vertices, edges
- * (pairs), triangles (triples) and tetrahedra (quadruples). b2 counts the hollows that no tetrahedron fills; simplices
- * above dimension 3 change none of the three. Throws when a face is missing, given twice or out of range.
+ * Betti numbers b0, b1, b2 over GF(2) and the Euler characteristic V − E + T − Q of a complex of `nodes` vertices,
+ * edges (pairs), triangles (triples) and tetrahedra (quadruples). b2 counts the hollows that no tetrahedron fills;
+ * simplices above dimension 3 change none of the three. Throws when a face is missing, given twice or out of range.
  */
 export function nerveHomology(
   nodes: number,

@@ -1,6 +1,6 @@
 /**
- * Isomap (Tenenbaum, de Silva and Langford 2000) with scikit-learn's definitions; with landmarks, de Silva and Tenenbaum
- * 2003: geodesics from some points alone, the others placed by their distances to these.
+ * Isomap (Tenenbaum, de Silva and Langford 2000) with scikit-learn's definitions; with landmarks, de Silva and
+ * Tenenbaum 2003: geodesics from some points alone, the others placed by their distances to these.
  */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { leadingEigen } from '../compute/leadingEigen.js';
@@ -85,7 +85,8 @@ async function axesOf(b: Float64Array, m: number, k: number, call: CallOptions) 
 }
 
 /**
- * Isomap of finite rows. With as many landmarks as points the coordinates are scikit-learn's up to the sign of each axis.
+ * Isomap of finite rows. With as many landmarks as points the coordinates are scikit-learn's up to the sign of each
+ * axis.
  * @throws RangeError for options out of range
  */
 export async function isomap(

@@ -36,8 +36,8 @@ export class PointDistances {
   }
 
   /**
-   * Euclidean distance, or 1 − cosine as half the squared distance of the directions (no cancellation between near ones);
-   * a zero row is at cosine distance 1 from every other.
+   * Euclidean distance, or 1 − cosine as half the squared distance of the directions (no cancellation between near
+   * ones); a zero row is at cosine distance 1 from every other.
    */
   between(i: number, j: number): number {
     const [data, d, scale] = [this.#data, this.#d, this.#scale];

@@ -22,7 +22,9 @@ const STATISTICS: Record<string, (row: Float32Array) => number> = {
   std: (row) => meanAndStd(row).std,
 };
 
-/** A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor). */
+/**
+ * A number per row: l2norm, distanceToMean, sum, mean, median, max, min, std (of the row's values, n in the divisor).
+ */
 export function rowStatistic(kind: string, x: Matrix): { values: Float64Array; name: string } {
   if (kind === 'l2norm') return { values: lengthsFrom(x, undefined), name: 'l2 norm' };
   if (kind === 'distanceToMean') return { values: lengthsFrom(x, columnMeans(x)), name: 'distance to mean' };

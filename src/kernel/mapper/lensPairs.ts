@@ -11,8 +11,8 @@ import { openSpace, prepare } from './space.js';
 const BLOCK = 2 ** 22;
 
 /**
- * Hands each row's distances to all rows to `see`, the row itself at 0. Distances come from a float32 product of centred
- * rows: relative error about 1e-6 but for points that nearly coincide.
+ * Hands each row's distances to all rows to `see`, the row itself at 0. Distances come from a float32 product of
+ * centred rows: relative error about 1e-6 but for points that nearly coincide.
  */
 async function eachRow(
   x: Matrix,

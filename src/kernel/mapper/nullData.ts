@@ -10,9 +10,9 @@ import { columnMeans } from '../compute/rows.js';
 import { choleskyInPlace } from '../compute/cholesky.js';
 
 /**
- * rotated: the centred rows keep their singular values, their singular vectors are drawn from the Haar measure (left ones
- * orthogonal to the constant), the mean is kept. shuffled: every column in an order of its own. gaussian: normal rows
- * with the mean and the covariance of the data.
+ * rotated: the centred rows keep their singular values, their singular vectors are drawn from the Haar measure (left
+ * ones orthogonal to the constant), the mean is kept. shuffled: every column in an order of its own. gaussian: normal
+ * rows with the mean and the covariance of the data.
  */
 export type NullKind = 'rotated' | 'shuffled' | 'gaussian';
 
@@ -35,8 +35,8 @@ function centre(x: Matrix): Matrix {
 }
 
 /**
- * xᵀx of n × d rows in float64: summed in float64 up to 1e9 multiplications and for matrices that are nearly square, whose
- * small singular values would drown otherwise, else by float32 GEMM in blocks (relative error about 1e-6).
+ * xᵀx of n × d rows in float64: summed in float64 up to 1e9 multiplications and for matrices that are nearly square,
+ * whose small singular values would drown otherwise, else by float32 GEMM in blocks (relative error about 1e-6).
  */
 async function gram(x: Matrix, call: CallOptions): Promise<Float64Array> {
   const { rows: n, cols: d, data } = x;

@@ -236,9 +236,10 @@ function meanBest(a: MapperGraph, nodesB: number, hits: Int32Array): number {
 }
 
 /**
- * How the nodes of two Mapper graphs correspond through a map between their points (the features of two SAEs). Points are
- * row numbers of the decoders that the graphs were made of, which are the map's features.
- * @throws RangeError when a graph is of another number of points than the map has features, or settings are out of range
+ * How the nodes of two Mapper graphs correspond through a map between their points (the features of two SAEs). Points
+ * are row numbers of the decoders that the graphs were made of, which are the map's features.
+ * @throws RangeError when a graph is of another number of points than the map has features, or settings are out of
+ * range
  */
 export async function nodeOverlap(
   a: MapperGraph,

@@ -102,8 +102,8 @@ class TilePairs {
 }
 
 /**
- * DBSCAN with scikit-learn's labels from pairs of neighbours among m points: clusters numbered by their first core point,
- * a border point in the first cluster that reaches it, noise -1.
+ * DBSCAN with scikit-learn's labels from pairs of neighbours among m points: clusters numbered by their first core
+ * point, a border point in the first cluster that reaches it, noise -1.
  */
 export function labelsOfPairs(pairs: Int32Array, m: number, minSamples: number): Int32Array {
   const near = new Int32Array(m).fill(1);

@@ -22,7 +22,9 @@ export interface ExtendedPair {
   death: number;
   /** |birth − death|. */
   persistence: number;
-  /** Component: all its nodes. Branch: nodes from its tip to where it joins. Loop: nodes of a cycle that realises it. */
+  /**
+   * Component: all its nodes. Branch: nodes from its tip to where it joins. Loop: nodes of a cycle that realises it.
+   */
   nodes: number[];
 }
 

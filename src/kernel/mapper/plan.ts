@@ -222,8 +222,8 @@ class Plan implements MapperPlan {
 
 /**
  * Computes the lens and gets ready to run covers over it. With DBSCAN, which points are neighbours is computed once for
- * any two regions of the lens, whatever cover asks; with the other clusterers, float64 distances are, where 4·n² bytes fit
- * a quarter of the memory budget.
+ * any two regions of the lens, whatever cover asks; with the other clusterers, float64 distances are, where 4·n² bytes
+ * fit a quarter of the memory budget.
  * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
  */
 export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Promise<MapperPlan> {

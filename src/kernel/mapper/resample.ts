@@ -51,7 +51,9 @@ function lensOf(spec: LensSpec, rows: Int32Array): LensSpec {
   return stepsOf(spec).map(step);
 }
 
-/** Options for some rows: what they hold per point (columns, activation statistics, distances) is taken for those rows. */
+/**
+ * Options for some rows: what they hold per point (columns, activation statistics, distances) is taken for those rows.
+ */
 export function optionsOf(options: PlanOptions, rows: Int32Array): PlanOptions {
   const { lens, distances } = options;
   const n = rows.length;

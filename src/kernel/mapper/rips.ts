@@ -300,8 +300,8 @@ export function enclosingRadius({ n, d }: Distances): number {
 }
 
 /**
- * Barcodes of dimensions 0 to maxDim over GF(2) of the Vietoris-Rips filtration of symmetric distances (a simplex enters
- * at its longest edge). Bars of length 0 are left out. Memory and time grow with the number of simplices up to
+ * Barcodes of dimensions 0 to maxDim over GF(2) of the Vietoris-Rips filtration of symmetric distances (a simplex
+ * enters at its longest edge). Bars of length 0 are left out. Memory and time grow with the number of simplices up to
  * dimension maxDim (C(n, 3) for maxDim 2), so n is for the caller to bound.
  */
 export async function ripsBarcodes(

@@ -18,7 +18,9 @@ export interface RipsPersistenceOptions extends CallOptions {
   precomputed?: boolean;
   /** Points that the complex is built on; default 1,000, or 250 with maxDim 2. Fewer points than that are all taken. */
   landmarks?: number;
-  /** 'maxmin' (default): spread out, with the least covering radius; 'random': a plain sample, dense where the data is. */
+  /**
+   * 'maxmin' (default): spread out, with the least covering radius; 'random': a plain sample, dense where the data is.
+   */
   sampling?: 'maxmin' | 'random';
   /** Largest edge; default the enclosing radius, beyond which nothing changes. */
   threshold?: number;
@@ -137,9 +139,9 @@ const longest = ({ births, deaths }: Barcode): number =>
   births.reduce((most, birth, i) => Math.max(most, deaths[i] - birth), 0);
 
 /**
- * Barcodes H0 to H2 over GF(2) of n × d points, or of n × n distances. Rows with NaN or infinity are left out and counted.
- * Null data goes through the same steps with the same settings; p of a bar counts the null runs whose longest bar in its
- * dimension is as long, which holds the chance of any false bar at p (maximum statistic).
+ * Barcodes H0 to H2 over GF(2) of n × d points, or of n × n distances. Rows with NaN or infinity are left out and
+ * counted. Null data goes through the same steps with the same settings; p of a bar counts the null runs whose longest
+ * bar in its dimension is as long, which holds the chance of any false bar at p (maximum statistic).
  */
 export async function ripsPersistence(x: Matrix, options: RipsPersistenceOptions = {}): Promise<RipsPersistence> {
   const o = ripsSettings(options);

@@ -227,8 +227,8 @@ export function drawNames({
 }
 
 /**
- * Draws the points again and runs the same pipeline on each draw, lens included. A node made by the cover alone comes back
- * too: compare with the stability of null data. Shares and Jaccard indices of a graph without nodes are NaN.
+ * Draws the points again and runs the same pipeline on each draw, lens included. A node made by the cover alone comes
+ * back too: compare with the stability of null data. Shares and Jaccard indices of a graph without nodes are NaN.
  * @param graph mapperGraph(x, options)
  * @throws RangeError for settings out of range
  */

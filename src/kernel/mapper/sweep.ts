@@ -45,8 +45,8 @@ export interface SweepCell {
   overlap: number;
   statistics: GraphStatistics;
   /**
-   * Agreement with the neighbouring cells: mean adjusted Rand index of the components that points are in, those in none a
-   * class of their own. NaN in a sweep of one cell.
+   * Agreement with the neighbouring cells: mean adjusted Rand index of the components that points are in, those in none
+   * a class of their own. NaN in a sweep of one cell.
    */
   agreement: number;
   /** Mean best Jaccard index of nodes over the bootstrap draws, weighted by members; NaN without draws. */

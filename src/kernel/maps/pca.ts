@@ -98,8 +98,8 @@ function addProducts(covariance: Float64Array, columns: Float32Array, rows: numb
 }
 
 /**
- * The first k principal axes of n × d rows (n ≥ 2). The covariance is exact to float64 sums of float32 centred rows while
- * n·d² ≤ 1e9, beyond that by float32 GEMM in blocks (relative error about 1e-6); eigenvectors are float64.
+ * The first k principal axes of n × d rows (n ≥ 2). The covariance is exact to float64 sums of float32 centred rows
+ * while n·d² ≤ 1e9, beyond that by float32 GEMM in blocks (relative error about 1e-6); eigenvectors are float64.
  */
 export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}): Promise<PrincipalAxes> {
   const { rows: n, cols: d } = x;

@@ -1,6 +1,6 @@
 /**
- * One layout turned onto another over pairs of their points: the rotation, with or without reflection and scale, and the
- * shift of least squared distance between the pairs (Procrustes; Gower 1975). In the plane it is in closed form.
+ * One layout turned onto another over pairs of their points: the rotation, with or without reflection and scale, and
+ * the shift of least squared distance between the pairs (Procrustes; Gower 1975). In the plane it is in closed form.
  */
 import { sha256 } from '../io/hash.js';
 import type { Layout } from './types.js';

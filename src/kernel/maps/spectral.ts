@@ -2,8 +2,9 @@
  * Starting positions of UMAP: the leading eigenvectors of the graph's normalised adjacency D^-½ W D^-½ beside the known
  * √degree, by subspace iteration with Chebyshev filters (Zhou and others 2006) on all cores.
  *
- * The more points a sheet has, the closer its eigenvalues crowd below 1 (a distance of about 3 / n): what counts as found is
- * measured by that distance. A start that mixes higher eigenvectors in is folded, and the layout does not unfold it.
+ * The more points a sheet has, the closer its eigenvalues crowd below 1 (a distance of about 3 / n): what counts as
+ * found is measured by that distance. A start that mixes higher eigenvectors in is folded, and the layout does not
+ * unfold it.
  */
 import type { CallOptions } from '../compute/call.js';
 import { symmetricEigen } from '../compute/linalg.js';

@@ -1,7 +1,7 @@
 /**
- * UMAP with umap-js's parameters and umap-learn's semantics: exact neighbours by GEMM, the fuzzy graph and the layout in
- * typed arrays. umap-js's own neighbour search and array-of-array optimiser are replaced because they are too slow beyond
- * about 10,000 points, its curve fit where it fails (umapCurve.ts; docs/architecture.md, maps).
+ * UMAP with umap-js's parameters and umap-learn's semantics: exact neighbours by GEMM, the fuzzy graph and the layout
+ * in typed arrays. umap-js's own neighbour search and array-of-array optimiser are replaced because they are too slow
+ * beyond about 10,000 points, its curve fit where it fails (umapCurve.ts; docs/architecture.md, maps).
  */
 import { exactKnn } from '../compute/knn.js';
 import { matrix, type Matrix } from '../compute/matrix.js';

@@ -1,6 +1,6 @@
 /**
- * The curve 1 / (1 + a·d^2b) of UMAP's layout, fitted to its membership 1 up to min_dist and exp(-(d - min_dist) / spread)
- * beyond, at umap-learn's 300 distances from 0 to 3·spread (umap_.py, find_ab_params).
+ * The curve 1 / (1 + a·d^2b) of UMAP's layout, fitted to its membership 1 up to min_dist and exp(-(d - min_dist) /
+ * spread) beyond, at umap-learn's 300 distances from 0 to 3·spread (umap_.py, find_ab_params).
  */
 import { findABParams } from 'umap-js/dist/umap.js';
 
@@ -14,7 +14,9 @@ interface Curve {
 /** Distances in units of spread: where the fit does not depend on spread. */
 const DISTANCES = Float64Array.from({ length: POINTS }, (_, i) => (3 * i) / (POINTS - 1));
 
-/** Root mean square of curve − membership; `ratio` is min_dist / spread, and a belongs to distances in units of spread. */
+/**
+ * Root mean square of curve − membership; `ratio` is min_dist / spread, and a belongs to distances in units of spread.
+ */
 function residual({ a, b }: Curve, ratio: number): number {
   let sum = 0;
   for (const t of DISTANCES) sum += (1 / (1 + a * t ** (2 * b)) - (t < ratio ? 1 : Math.exp(ratio - t))) ** 2;
@@ -61,9 +63,9 @@ function leastSquares(ratio: number): Curve {
 const GOOD = 1.005;
 
 /**
- * The parameters of the curve for 0 ≤ minDist ≤ spread: umap-js's where its fit is good (it is for the defaults), else the
- * least squares of umap-learn's points; umap-js starts from one point and gives up far from the minimum, with b below 0,
- * for many settings.
+ * The parameters of the curve for 0 ≤ minDist ≤ spread: umap-js's where its fit is good (it is for the defaults), else
+ * the least squares of umap-learn's points; umap-js starts from one point and gives up far from the minimum, with b
+ * below 0, for many settings.
  *
  * @throws RangeError where spread is so small or large that the parameters are no numbers above 0
  */

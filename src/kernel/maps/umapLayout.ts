@@ -1,6 +1,6 @@
 /**
- * UMAP's layout in two dimensions: umap-learn's objective and its schedule, by steps that any number of workers share out
- * with the same bits (compute/shared/layout.ts).
+ * UMAP's layout in two dimensions: umap-learn's objective and its schedule, by steps that any number of workers share
+ * out with the same bits (compute/shared/layout.ts).
  *
  * The gradient coefficients depend on the squared distance alone; a table over the top 15 bits of the float32 takes
  * the place of Math.pow (relative step 1/128, below the noise of sampling).

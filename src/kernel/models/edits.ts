@@ -45,8 +45,9 @@ export function describeAll(interventions: readonly Intervention[]): string {
 export const INTERVENTIONS_VERSION = 1;
 
 /**
- * What interventions are, for artifact identity. Order counts at one hook alone: hooks are taken in the order in which they
- * run, so that two orders that do the same are the same artifact. Each says the version of the code that carries it out.
+ * What interventions are, for artifact identity. Order counts at one hook alone: hooks are taken in the order in which
+ * they run, so that two orders that do the same are the same artifact. Each says the version of the code that carries
+ * it out.
  */
 export function identityOf(model: LanguageModel, interventions: readonly Intervention[]): JsonObject[] {
   const at = (i: Intervention): number => model.hooks.indexOf(i.hook);
@@ -56,8 +57,8 @@ export function identityOf(model: LanguageModel, interventions: readonly Interve
 }
 
 /**
- * Refuses interventions that cannot act as meant on a prompt (its tokens) or a token set: positions beyond the end, tokens
- * that do not occur, patterns without a match, hooks that the model lacks, interventions made for another model.
+ * Refuses interventions that cannot act as meant on a prompt (its tokens) or a token set: positions beyond the end,
+ * tokens that do not occur, patterns without a match, hooks that the model lacks, interventions made for another model.
  * `added` = tokens that generation may add. Every call that runs interventions does this first.
  */
 export function requireRunnable(

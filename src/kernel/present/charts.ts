@@ -1,5 +1,6 @@
 /**
- * Charts that results are shown by: a few forms, each a Vega-Lite spec over inline data. `chartItems` makes outputs of them.
+ * Charts that results are shown by: a few forms, each a Vega-Lite spec over inline data. `chartItems` makes outputs of
+ * them.
  */
 
 /** A field of the data on an axis or a colour. */

@@ -1,4 +1,6 @@
-/** How grids of layers are shown: one heat map of the score with its null in every cell, and one of mean r with pairs. */
+/**
+ * How grids of layers are shown: one heat map of the score with its null in every cell, and one of mean r with pairs.
+ */
 import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';

@@ -1,4 +1,7 @@
-/** Numbers of features in tables: which columns they are, and of which SAE. The session names them when it shows the table. */
+/**
+ * Numbers of features in tables: which columns they are, and of which SAE. The session names them when it shows the
+ * table.
+ */
 import type { TableDescriptor } from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';

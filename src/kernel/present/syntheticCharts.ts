@@ -179,7 +179,9 @@ export function sweepChart(rows: readonly SweepRow[], name: string): Spec {
   };
 }
 
-/** One point per latent of the first SAE: its largest cosine with a true feature, and with a latent of the other SAE. */
+/**
+ * One point per latent of the first SAE: its largest cosine with a true feature, and with a latent of the other SAE.
+ */
 function mutualPoints(runs: readonly MutualRun[]): object[] {
   return runs.flatMap(({ coupling, recoveries, agreement }) =>
     Array.from(agreement.toTrue, (toTrue, l) => ({

@@ -21,7 +21,9 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
   return Array.from({ length: POINTS }, (_, i) => history[Math.round(i * step)]);
 }
 
-/** Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. A colour tells trainings apart. */
+/**
+ * Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. A colour tells trainings apart.
+ */
 function curvesOf(rows: ReadonlyArray<HistoryRow & { sae?: string }>, color?: object): object {
   const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
   return {
@@ -60,7 +62,10 @@ export interface TrainingRow {
   given: Readonly<Record<string, unknown>>;
 }
 
-/** What tells trainings apart: the settings in which they differ, with the place of each; the place alone where none does. */
+/**
+ * What tells trainings apart: the settings in which they differ, with the place of each; the place alone where none
+ * does.
+ */
 function namesOf(rows: readonly TrainingRow[]): string[] {
   const all = rows.map(({ sae: { config }, given }) => {
     const { architecture, k, dSae } = config;

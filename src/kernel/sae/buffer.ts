@@ -1,6 +1,6 @@
 /**
- * The activation shuffle buffer: fill, shuffle, serve half, keep half, fill again (SAELens's mixing buffer), so that one
- * batch mixes tokens of many texts. Memory is bounded by the capacity plus one piece of the source.
+ * The activation shuffle buffer: fill, shuffle, serve half, keep half, fill again (SAELens's mixing buffer), so that
+ * one batch mixes tokens of many texts. Memory is bounded by the capacity plus one piece of the source.
  *
  * Rows lie in slots of one array; `order` lists the slots in use. Shuffling permutes `order`, never the rows. The
  * shuffle of refill r is seeded by (seed, r) alone, so rows, position and r are the whole state.

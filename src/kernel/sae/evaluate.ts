@@ -22,8 +22,8 @@ export interface EvaluateOptions extends CallOptions, CountedOptions {
   /** Tokens of one forward pass, at least one sequence; default 1,024, fewer where logits would pass 128 MB. */
   batchTokens?: number;
   /**
-   * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave at
-   * its hook. Default: none.
+   * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave
+   * at its hook. Default: none.
    */
   interventions?: Intervention | readonly Intervention[];
   /** Gives parts that are made already; see evaluationParts. */

@@ -27,8 +27,8 @@ export class NextTokenSums {
   }
 
   /**
-   * Adds B sequences: logits [B·T, V] of the clean and the changed run. The last position of a sequence predicts nothing
-   * known and is left out, as are positions that `counted` refuses.
+   * Adds B sequences: logits [B·T, V] of the clean and the changed run. The last position of a sequence predicts
+   * nothing known and is left out, as are positions that `counted` refuses.
    */
   async add(
     clean: Float32Array,

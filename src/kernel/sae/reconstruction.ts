@@ -10,8 +10,8 @@ export interface ReconstructionMetrics {
   /** 1 − SSE/SST, SST about the mean activation of all tokens. NaN when all tokens are equal (SST = 0). */
   explainedVariance: number;
   /**
-   * "Legacy": mean over tokens of 1 − ‖x̂ − x‖²/‖x − mean of its batch‖², as SAELens before 6.x and SAEBench report. Tokens
-   * that equal their batch's mean have no such ratio and are left out; NaN when none is left.
+   * "Legacy": mean over tokens of 1 − ‖x̂ − x‖²/‖x − mean of its batch‖², as SAELens before 6.x and SAEBench report.
+   * Tokens that equal their batch's mean have no such ratio and are left out; NaN when none is left.
    */
   explainedVariancePerToken: number;
   /** 1 − FVU as sparsify logs it: SSE/SST of each batch about that batch's mean, averaged over batches by tokens. */

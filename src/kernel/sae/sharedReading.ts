@@ -9,7 +9,9 @@ export interface SharedOptions<P> {
   sizeOf(piece: P): { rows: number; bytes: number };
   /** Keep all pieces of a whole reading, so that later ones read nothing; otherwise a window of them. */
   keepAll: boolean;
-  /** Bytes of pieces that are held for slower readers, default 256 MiB; a reader that is further ahead waits for them. */
+  /**
+   * Bytes of pieces that are held for slower readers, default 256 MiB; a reader that is further ahead waits for them.
+   */
   windowBytes?: number;
 }
 
@@ -17,9 +19,9 @@ const WINDOW_BYTES = 2 ** 28;
 
 /**
  * The same pieces from one reading at a time. Readers that stand within the window of each other share it. One that is
- * ahead by more than the window, or done with an epoch before the others, waits for them, so that they stay together; one
- * that begins at a row that is no longer held reads for itself until the next epoch. Cancelling one reader, by its own
- * signal, does not stop the others.
+ * ahead by more than the window, or done with an epoch before the others, waits for them, so that they stay together;
+ * one that begins at a row that is no longer held reads for itself until the next epoch. Cancelling one reader, by its
+ * own signal, does not stop the others.
  */
 export function sharedReading<P>(read: Read<P>, options: SharedOptions<P>): Read<P> {
   const passes = new Set<Pass<P>>();

@@ -71,8 +71,8 @@ export function modelSource(
 }
 
 /**
- * The activations of a model at several hooks, each a source of its own: one forward pass feeds all that are read at the
- * same time, however many read each of them (sharedReading).
+ * The activations of a model at several hooks, each a source of its own: one forward pass feeds all that are read at
+ * the same time, however many read each of them (sharedReading).
  */
 export function modelSources(
   model: LanguageModel,
@@ -127,8 +127,8 @@ export function modelSources(
 }
 
 /**
- * Sources of hooks, each with the tokens that it leaves out, that are read at the same time: one forward pass feeds all of
- * one choice of tokens. A hook that was not `wanted` has a pass of its own.
+ * Sources of hooks, each with the tokens that it leaves out, that are read at the same time: one forward pass feeds all
+ * of one choice of tokens. A hook that was not `wanted` has a pass of its own.
  */
 export function sharedSources(
   model: LanguageModel,

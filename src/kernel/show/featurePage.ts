@@ -1,4 +1,6 @@
-/** The feature page: a bundle of what is known of an SAE's features, and the session behind it for those it leaves out. */
+/**
+ * The feature page: a bundle of what is known of an SAE's features, and the session behind it for those it leaves out.
+ */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { COLUMNS_FILE, encodeColumns, type FeatureExample } from '../../protocol/bundle.js';

@@ -122,8 +122,8 @@ const countTrue = (right: readonly boolean[], n: number): number => {
 };
 
 /**
- * By run: number of true pairs among the first `kept` when the A sides of all pairs are shuffled. All, not those kept: a
- * list of one pair shuffled within itself would be right by construction.
+ * By run: number of true pairs among the first `kept` when the A sides of all pairs are shuffled. All, not those kept:
+ * a list of one pair shuffled within itself would be right by construction.
  */
 function shuffledCounts(
   pairs: Pairs,

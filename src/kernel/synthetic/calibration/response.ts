@@ -21,8 +21,8 @@ export interface ResponseParameters {
   /** Default every score there is. */
   metrics?: readonly MetricName[];
   /**
-   * Which rows are paired. 'truth' (default): shared features with their counterparts, the others at random, so n is the
-   * same for every fraction. Else by correlating `samples` events and matching: what the pipeline would report.
+   * Which rows are paired. 'truth' (default): shared features with their counterparts, the others at random, so n is
+   * the same for every fraction. Else by correlating `samples` events and matching: what the pipeline would report.
    */
   pairing?: 'truth' | Match;
   /** Events correlated over when pairing is not 'truth'; default 10,000. */
@@ -90,9 +90,9 @@ async function pairsOf(
 }
 
 /**
- * Twins over one base world at several shared fractions, and every score of the decoder rows of their pairs. A score that
- * is worth reading rises with the fraction and stays off its null; one that starts high, stays flat, or moves with its
- * null does not measure what is shared.
+ * Twins over one base world at several shared fractions, and every score of the decoder rows of their pairs. A score
+ * that is worth reading rises with the fraction and stays off its null; one that starts high, stays flat, or moves with
+ * its null does not measure what is shared.
  */
 export async function scoreResponse(
   world: World,

@@ -21,7 +21,9 @@ export function hierarchyParents(n: number, { roots, branching, depth }: SynthOp
   return parents;
 }
 
-/** The frequencies, with children brought down in proportion where together they exceed their parent, from the roots on. */
+/**
+ * The frequencies, with children brought down in proportion where together they exceed their parent, from the roots on.
+ */
 export function hierarchyFrequencies(base: Float64Array, parents: Int32Array): Float64Array {
   const p = base.slice();
   const sums = new Float64Array(p.length);

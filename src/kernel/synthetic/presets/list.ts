@@ -30,7 +30,9 @@ export interface PresetOptions extends CallOptions {
   l0?: number;
   /** sharkey: false gives the uncorrelated generator, p = λ^i · l0 / G. Default true. */
   correlated?: boolean;
-  /** marks: active features, 32 (default; also 36 and 42 were used). lan: mean active features, default 16 (also 32). */
+  /**
+   * marks: active features, 32 (default; also 36 and 42 were used). lan: mean active features, default 16 (also 32).
+   */
   k?: number;
   /** marks: number of groups, default 12. */
   groups?: number;

@@ -1,10 +1,10 @@
 /**
  * Absorption and splitting, counted against the truth.
  *
- * Absorption after SAEBench (Chanin et al., "A is for absorption", arXiv 2409.14507), with the true feature in the place
- * of a probe: on a sample where feature f fires, it is absorbed when its main latent is silent, and the active latent
- * that contributes most to f's direction points that way (cosine ≥ 0.025) and supplies at least 0.4 of the projection of
- * x − b_dec on it.
+ * Absorption after SAEBench (Chanin et al., "A is for absorption", arXiv 2409.14507), with the true feature in the
+ * place of a probe: on a sample where feature f fires, it is absorbed when its main latent is silent, and the active
+ * latent that contributes most to f's direction points that way (cosine ≥ 0.025) and supplies at least 0.4 of the
+ * projection of x − b_dec on it.
  *
  * Splitting after SAEBench's k-sparse criterion: latents are added to a detector of f ("any of them fires") as long as
  * each adds 0.03 or more to its F1; f is split when two or more latents are taken. Only latents whose best feature is f

@@ -1,4 +1,6 @@
-/** A world as a source of training data, and its samples as activations that correlate, map and store like any other. */
+/**
+ * A world as a source of training data, and its samples as activations that correlate, map and store like any other.
+ */
 import { memoryActivations } from '../../activations/store.js';
 import type { SparseActivations } from '../../activations/types.js';
 import { checkAborted, type CallOptions } from '../../compute/call.js';
@@ -14,8 +16,8 @@ import { requireWhole } from '../../compute/require.js';
 const CACHE_BYTES = 2 ** 30;
 
 /**
- * The first `rows` samples of a world's stream as one epoch of training data; where they fit in 1 GiB they are kept after
- * the first.
+ * The first `rows` samples of a world's stream as one epoch of training data; where they fit in 1 GiB they are kept
+ * after the first.
  */
 export function worldSource(world: World, rows: number, seed?: number): ActivationSource {
   requireWhole('rows', rows, 1);

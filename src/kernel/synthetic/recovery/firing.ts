@@ -18,7 +18,10 @@ export interface Firings {
   latents: SparseRows;
 }
 
-/** Counts of a detector of one feature, and what follows from them; a ratio without a denominator is 0, as SAELens has it. */
+/**
+ * Counts of a detector of one feature, and what follows from them; a ratio without a denominator is 0, as SAELens has
+ * it.
+ */
 export interface Detection {
   precision: Float32Array;
   recall: Float32Array;
@@ -79,7 +82,9 @@ export function detection(
 const PIECE_MS = 200;
 const LOOK = 1024;
 
-/** Σ_samples code_f · latent_ℓ, features × latents, float64; sample i of `codes` goes with sample order[i] of `latents`. */
+/**
+ * Σ_samples code_f · latent_ℓ, features × latents, float64; sample i of `codes` goes with sample order[i] of `latents`.
+ */
 async function products(
   { samples, codes, latents }: Firings,
   order: Uint32Array | undefined,

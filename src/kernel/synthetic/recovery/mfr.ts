@@ -6,9 +6,9 @@
  *   L  = Σᵢ mean (x̂ᵢ − x)² + w(t) · mean_{i<j} (1 − MMCS(i, j))
  *
  * The mean of the squared error is over samples and dimensions. MMCS(i, j) is the mean over rows of i of the largest
- * cosine with a row of j ('max', as published first) or over the pairs of largest total cosine ('hungarian', as published
- * last). w(t) rises along a quarter cosine wave to `coupling`. Gradients are exact wherever L has one: top-k, ReLU and
- * the choice of partners are taken as they stand.
+ * cosine with a row of j ('max', as published first) or over the pairs of largest total cosine ('hungarian', as
+ * published last). w(t) rises along a quarter cosine wave to `coupling`. Gradients are exact wherever L has one: top-k,
+ * ReLU and the choice of partners are taken as they stand.
  */
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { gemm, initGemm } from '../../compute/gemm.js';
@@ -180,8 +180,8 @@ async function partners(c: Float32Array, n: number, kind: MmcsKind): Promise<Arr
 }
 
 /**
- * MMCS(a, b), and the gradient of weight · (1 − MMCS) on the encoder rows of both, added to `gradientA` and `gradientB`.
- * 'max' is not symmetric: rows of a choose.
+ * MMCS(a, b), and the gradient of weight · (1 − MMCS) on the encoder rows of both, added to `gradientA` and
+ * `gradientB`. 'max' is not symmetric: rows of a choose.
  */
 export async function couplingGradient(
   a: Tied,
@@ -235,8 +235,8 @@ const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 
 /**
  * Trains the SAEs together with Adam on the world's stream. The same options and seed give the same SAEs. The coupling
- * draws nothing at random: with { coupling: 0 } the same seed starts from the same weights and sees the same batches, so
- * two runs differ by the coupling alone.
+ * draws nothing at random: with { coupling: 0 } the same seed starts from the same weights and sees the same batches,
+ * so two runs differ by the coupling alone.
  */
 export async function trainMutual(world: World, options: MfrParameters & CallOptions = {}): Promise<MfrResult> {
   const s = mfrSettings(world, options);

@@ -1,4 +1,6 @@
-/** Recovery: how much of a world's ground truth a dictionary or an SAE has found, every score beside its floor or null. */
+/**
+ * Recovery: how much of a world's ground truth a dictionary or an SAE has found, every score beside its floor or null.
+ */
 import { checkAborted, type CallOptions } from '../../compute/call.js';
 import type { Matrix } from '../../compute/matrix.js';
 import { requireMemory } from '../../compute/memory.js';
@@ -84,7 +86,9 @@ export interface Recovery {
   ofFeature: { latent: Int32Array; cosine: Float32Array };
   /** By latent: feature of largest |cosine| and that cosine, signed. */
   ofLatent: { feature: Int32Array; cosine: Float32Array };
-  /** Only of an SAE: detection by latent and by feature, latents matched by activation, absorption, latents per feature. */
+  /**
+   * Only of an SAE: detection by latent and by feature, latents matched by activation, absorption, latents per feature.
+   */
   firing?: Pick<FiringRecovery, 'latents' | 'features' | 'correlated'>;
   absorption?: Absorption;
   splits?: Uint32Array;

@@ -83,7 +83,9 @@ interface Planned {
 const architectureOf = (sae: SweptSae): TrainedName => sae.architecture ?? 'standard';
 const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf(sae));
 
-/** Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share. */
+/**
+ * Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share.
+ */
 export function planSweep(plan: SweepPlan): Planned[] {
   const { saes, widths, ks, worlds, seeds = [0], samples = 100_000 } = plan;
   SWEPT_SAES.parse(saes, 'sweep: saes');

@@ -1,13 +1,13 @@
 /**
- * Text worlds: generated stories whose tokens carry concepts, so that features of a real SAE on a real model can be held
- * against truth. A feature detects a concept with
+ * Text worlds: generated stories whose tokens carry concepts, so that features of a real SAE on a real model can be
+ * held against truth. A feature detects a concept with
  *
  *   precision = tokens of the concept on which it fires / tokens on which it fires
  *   recall    = tokens of the concept on which it fires / tokens of the concept
  *   F1        = their harmonic mean
  *
- * The best of thousands of features has a high F1 by chance: every best value stands beside the best of the same features
- * on concepts that were moved off their tokens.
+ * The best of thousands of features has a high F1 by chance: every best value stands beside the best of the same
+ * features on concepts that were moved off their tokens.
  */
 import { requireSame } from '../../artifacts/identity.js';
 import type { SparseActivations } from '../../activations/types.js';
@@ -30,8 +30,8 @@ export interface ConceptParameters {
   minTokens?: number;
   /**
    * 'rotate' (default): the concepts of all tokens, moved along the text by a random distance of at least one sequence.
-   * 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a feature
-   * of one word stays one. Where a token occurs with several concepts, its most frequent one is dealt.
+   * 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a
+   * feature of one word stays one. Where a token occurs with several concepts, its most frequent one is dealt.
    */
   null?: 'rotate' | 'types';
   /** Null runs; default 50. */
@@ -261,8 +261,8 @@ const meanOf = (values: ArrayLike<number>, keep?: (i: number) => boolean): numbe
 
 /**
  * Features against the concepts of their tokens: the best feature of every concept, the best concept of every feature,
- * and what the best features fire on. Throws when the activations are of other tokens, when the tokens carry no concepts,
- * and when no concept is frequent enough.
+ * and what the best features fire on. Throws when the activations are of other tokens, when the tokens carry no
+ * concepts, and when no concept is frequent enough.
  */
 export async function conceptScores(
   activations: SparseActivations,

@@ -1,4 +1,6 @@
-/** Is interpretation by dataset examples right? The concept that a feature's top examples name, against what it detects. */
+/**
+ * Is interpretation by dataset examples right? The concept that a feature's top examples name, against what it detects.
+ */
 import type { FeatureExample } from '../../../protocol/bundle.js';
 import { Random } from '../../compute/random.js';
 import { besideNull, requireRuns } from '../../correlation/nulls.js';

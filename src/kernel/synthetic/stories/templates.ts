@@ -1,8 +1,8 @@
 /**
- * Sentence templates by scene. `{slot}` takes one word per story (the same every time it is named), `{slot*}` a fresh one.
- * {hero} {friend} are characters; {he} {him} {his} agree with the hero, {he2} {him2} {his2} with the friend,
- * {parent} {royal} with their own pronouns {heP} {hisP} / {heR} {hisR}. {month} and {weather} fit {season}.
- * {n} is a number, {n-1} {n+1} {n+m} {m} numbers that agree with it. "a" becomes "an" before a vowel.
+ * Sentence templates by scene. `{slot}` takes one word per story (the same every time it is named), `{slot*}` a fresh
+ * one. {hero} {friend} are characters; {he} {him} {his} agree with the hero, {he2} {him2} {his2} with the friend,
+ * {parent} {royal} with their own pronouns {heP} {hisP} / {heR} {hisR}. {month} and {weather} fit {season}. {n} is a
+ * number, {n-1} {n+1} {n+m} {m} numbers that agree with it. "a" becomes "an" before a vowel.
  */
 const lines = (text: string): readonly string[] =>
   text

@@ -60,9 +60,9 @@ export function relations(
 }
 
 /**
- * The truth between latents of SAEs trained on the twins: latent i of A and j of B are a true pair when the features they
- * hold are. A latent holds the feature of largest |cosine| when that is at least `minCosine`; others hold none. A feature
- * that an SAE holds in several latents makes several true pairs.
+ * The truth between latents of SAEs trained on the twins: latent i of A and j of B are a true pair when the features
+ * they hold are. A latent holds the feature of largest |cosine| when that is at least `minCosine`; others hold none. A
+ * feature that an SAE holds in several latents makes several true pairs.
  */
 export function latentRelations(
   truth: Relations,

@@ -1,11 +1,11 @@
 /**
- * Twin worlds: two models that see the same events, share a known part of their features under a rotation, and differ in
- * width. Which feature of A is which of B, what is split and what is absorbed is known, so that whatever maps features
- * between models can be scored against truth.
+ * Twin worlds: two models that see the same events, share a known part of their features under a rotation, and differ
+ * in width. Which feature of A is which of B, what is split and what is absorbed is known, so that whatever maps
+ * features between models can be scored against truth.
  *
- * A base world of dimension d₀ gives the events. Model M ∈ {A, B} has an isometry Q_M (d₀ orthonormal rows of width d_M);
- * a feature of direction v in the base lies at v·Q_M. Shared features have one direction v: cosines between features are
- * the same in both models, coordinates are not.
+ * A base world of dimension d₀ gives the events. Model M ∈ {A, B} has an isometry Q_M (d₀ orthonormal rows of width
+ * d_M); a feature of direction v in the base lies at v·Q_M. Shared features have one direction v: cosines between
+ * features are the same in both models, coordinates are not.
  */
 import type { CallOptions } from '../../compute/call.js';
 import { unitRows } from '../../compute/cosines.js';
@@ -36,7 +36,9 @@ export interface TwinOptions {
   splits?: number;
   /** Cosine of each of the two with the direction of the whole. Default 0.9. */
   splitCosine?: number;
-  /** Parent and child pairs (two features of A each) of which B's parent is silent whenever its child fires. Default 0. */
+  /**
+   * Parent and child pairs (two features of A each) of which B's parent is silent whenever its child fires. Default 0.
+   */
   absorptions?: number;
   /** Share of a parent's firings on which its child fires too. Default 0.3. */
   childShare?: number;
@@ -103,8 +105,8 @@ function settings(world: World, o: TwinOptions): Required<TwinOptions> {
 }
 
 /**
- * Two worlds over the events of `world` (its dictionary gives the directions). Throws RangeError on what cannot be: more
- * features than events, narrower models than the base, more splits and absorptions than shared features.
+ * Two worlds over the events of `world` (its dictionary gives the directions). Throws RangeError on what cannot be:
+ * more features than events, narrower models than the base, more splits and absorptions than shared features.
  */
 export async function createTwins(world: World, options: TwinOptions = {}): Promise<Twins> {
   const s = settings(world, options);

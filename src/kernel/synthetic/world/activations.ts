@@ -1,4 +1,6 @@
-/** Samples of a world as an activation store on disk: correlation, maps, the mapper and panels take it like any other. */
+/**
+ * Samples of a world as an activation store on disk: correlation, maps, the mapper and panels take it like any other.
+ */
 import { writeActivations } from '../../activations/write.js';
 import type { SparseActivations } from '../../activations/types.js';
 import type { CallOptions } from '../../compute/call.js';

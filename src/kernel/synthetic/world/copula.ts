@@ -129,7 +129,9 @@ export function blockCopula(
   return copulaLaw(blocks.flat(), factors, rows, p);
 }
 
-/** Random loadings: of squared length `strength`, or entries of deviation `scale` with rows cut to squared length 0.99. */
+/**
+ * Random loadings: of squared length `strength`, or entries of deviation `scale` with rows cut to squared length 0.99.
+ */
 export function lowRankCopula(
   features: readonly number[],
   o: { rank: number; strength?: number; scale?: number; loadings?: readonly (readonly number[])[] },

@@ -1,4 +1,7 @@
-/** Worlds as artifacts: a record keeps how a world was made, and its identity checks that making it again gives the same. */
+/**
+ * Worlds as artifacts: a record keeps how a world was made, and its identity checks that making it again gives the
+ * same.
+ */
 import type { JsonObject } from '../../../protocol/notebook.js';
 import { fromPlainJson } from '../../../protocol/objects.js';
 import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';

@@ -132,8 +132,9 @@ function deviations(zs: ReadonlyArray<{ z: number; at: number[] }>): Deviations 
 const ROUNDING = 1e-9;
 
 /**
- * Deviation of a share of n samples from its probability p, in standard errors. What was asked for never (p = 0) or always
- * (p = 1) has no standard error: 0 where it holds, Infinity where it does not. p itself is a sum, which may be a hair outside.
+ * Deviation of a share of n samples from its probability p, in standard errors. What was asked for never (p = 0) or
+ * always (p = 1) has no standard error: 0 where it holds, Infinity where it does not. p itself is a sum, which may be a
+ * hair outside.
  */
 function standardScore(realised: number, p: number, n: number): number {
   const asked = p < 1e-15 ? 0 : p > 1 - ROUNDING ? 1 : p;
@@ -152,7 +153,8 @@ function marginalsOf(world: GeneratedWorld, c: Counts): Deviations {
 
 /**
  * Deviation of the mean L0 in its standard errors, sd/√n. Where every sample has the same number there is no error: 0
- * where that number is the one asked for, but for the rounding of the sum of the frequencies; ±Infinity where it is not.
+ * where that number is the one asked for, but for the rounding of the sum of the frequencies; ±Infinity where it is
+ * not.
  */
 function l0Score(mean: number, asked: number, sd: number, samples: number): number {
   if (Math.abs(mean - asked) <= ROUNDING * Math.max(1, Math.abs(asked))) return 0;

@@ -63,7 +63,9 @@ export async function eachGramBlock(
   }
 }
 
-/** Largest |cos| of the first `limit` rows (default all) to the others, the mean of these largest, and the mean |cos|. */
+/**
+ * Largest |cos| of the first `limit` rows (default all) to the others, the mean of these largest, and the mean |cos|.
+ */
 export async function largestCosines(
   m: Matrix,
   call: CallOptions = {},

@@ -239,7 +239,8 @@ async function* spans(law: Law, seed: number, n: number, options: SampleOptions)
     for (let first = 0, started = 0; first < n; first += step) {
       for (; started < n && running.length < threads + 1; started += step) {
         const task = workers.run<Span>('drawSpan', request(started), { signal });
-        // A task may fail while an earlier one is awaited: that is no unhandled rejection, since it is awaited in its turn.
+        // A task may fail while an earlier one is awaited: that is no unhandled rejection, since it is awaited in its
+        // turn.
         task.catch(() => undefined);
         running.push(task);
       }
