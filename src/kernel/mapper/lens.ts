@@ -251,6 +251,7 @@ async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context
     case 'eccentricity':
       return eccentricity(points(), o, call);
     case 'knnDistance':
+      // A k above the number of other points is lowered to it; the name of the dimension says the k taken.
       return knnDistance(points(), Math.min(o.k ?? 15, points().rows - 1), o.metric ?? 'euclidean', call);
     case 'minmax':
       return minmax(stage);
