@@ -1,4 +1,4 @@
-/** An esbuild plugin: what stands in pages for the modules of the kernel that need Node (src/kernel/correlation/inPages.ts). */
+/** An esbuild plugin: in bundles for pages, replaces what src/kernel/correlation/inPages.ts imports that needs Node. */
 const STAND_INS = {
   nativeProduct: "export function openNativeProduct() { throw new Error('pages multiply in JavaScript'); }",
   knn: "export { smallKnn as exactKnn } from './smallKnn.js';",

@@ -1,7 +1,7 @@
 /**
  * Bundles: the data that a picture shows, as files in a folder beside the notebook. An output carries only a descriptor,
- * which names the folder. A kind of picture declares its columns once, in a manifest (map.ts, graph.ts); the writers in the
- * kernel, the reader in the webviews and those who copy bundles into pages all go by it.
+ * which names the folder. A kind of picture declares its columns once, in a manifest (map.ts, graph.ts, feature.ts);
+ * the writers in the kernel, the reader in the webviews and those who copy bundles into pages all go by it.
  *
  * Folder layout, s = number of the set from 0:
  *   <manifest.meta>      the meta, JSON: title, sets and what else the kind says of itself

@@ -1,3 +1,4 @@
+/** The mime types of outputs: one for each kind of view, and those of display.ts. */
 import { VIEW_NAMES, viewMime, type ViewName } from './views.js';
 
 /** Mime types of outputs. Every output that the renderer draws also carries a text/plain item. */

@@ -170,7 +170,7 @@ describe.skipIf(NO_WORKBENCH)('the interventions panel in the real workbench', (
       expect(await box.inputValue()).toBe(prompt);
       said.add(words);
     }
-    // Words of an old prompt would be seen.
+    // The prompts give different words, so that words left from the prompt before would have failed above.
     expect(said.size).toBeGreaterThan(1);
     await workbench!.shot('typed');
   }, 180_000);

@@ -1,5 +1,5 @@
 /**
- * The road a newcomer walks: the quickstart headless, its exported page in Chromium, and the executed notebook in the
+ * A newcomer's first steps: the quickstart headless, its exported page in Chromium, and the executed notebook in the
  * real workbench with the extension installed from its package. Screenshots go to test-results/screenshots.
  */
 import { execFile } from 'node:child_process';

@@ -19,11 +19,11 @@ export function damaged(whole: Uint8Array, random: Random): Buffer {
   return copy;
 }
 
-/** What the engine says when code trips over what it did not expect: no word of it helps who has the file. */
+/** Messages of the JavaScript engine about unexpected values: they do not help whoever has the file. */
 const ENGINE =
   /Cannot (read|set|convert|mix|destructure)|is not (a function|iterable|defined|a constructor)|Invalid (array|typed|string|count)|Maximum call|offset is out of|start offset|undefined \(reading/;
 
-/** Fails unless a text is for people, and not as long as the file likes. An assertion for each part would cost more than the reading. */
+/** Fails unless a message is in words and not too long. One plain test: matchers would take longer than the reading. */
 export function expectWords(text: string, longest = 20_000): void {
   if (text.length <= 5 || text.length >= longest || ENGINE.test(text))
     expect.fail(`${text.length} characters, not in words: ${text.slice(0, 500)}`);

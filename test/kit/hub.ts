@@ -1,3 +1,4 @@
+/** A Hugging Face hub on this machine, with faults on request. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

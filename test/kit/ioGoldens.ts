@@ -1,3 +1,4 @@
+/** Arrays as numpy and PyTorch write them, with their values. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

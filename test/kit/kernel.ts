@@ -1,3 +1,4 @@
+/** A whole kernel process, as it is built, and a small client for it. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';

@@ -1,3 +1,4 @@
+/** A kernel session in the process of the test, without sockets and device. */
 import { Console } from 'node:console';
 import path from 'node:path';
 import type { CellEvent } from '#protocol/kernel.js';

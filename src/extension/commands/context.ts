@@ -1,3 +1,4 @@
+/** What every command is given. */
 import type * as vscode from 'vscode';
 import type { Sessions } from '../notebook/controller.js';
 import type { ViewPanels } from '../panels/viewPanels.js';

@@ -10,8 +10,8 @@ import type { CommandContext } from './context.js';
 const NAMES = { '.ipynb': 'Jupyter Notebook', '.ts': 'TypeScript' } as const;
 
 /**
- * Runs the conversion under a notification that can cancel it; false when it was cancelled. What it notes is told, with the
- * whole of it in the log. Writing over `to` has been agreed to.
+ * Runs the conversion under a notification that can cancel it; false when it was cancelled. Its notes are shown in short and
+ * logged in full. `to` is written over: the caller has asked.
  */
 async function convert(context: CommandContext, what: string, from: string, to: string): Promise<boolean> {
   const stop = new AbortController();
@@ -39,7 +39,7 @@ async function convert(context: CommandContext, what: string, from: string, to: 
   }
 }
 
-/** Says what changed on the way, not waiting for an answer. */
+/** Shows what changed in the conversion; does not wait until the message is closed. */
 function tell(context: CommandContext, to: string, notes: string): void {
   context.log.info(`Wrote ${to}`);
   if (notes === '') return;

@@ -58,7 +58,7 @@ export class Kernel {
   private pid: number | undefined;
   private token = '';
   private ended: Promise<Ending> | undefined;
-  /** A zombie still has its process id: the exit event is the better witness. */
+  /** Set by the exit event: a zombie still has its process id, so looking that up would not tell. */
   private hasEnded = false;
   /** The kernel said that another window took this one's place. */
   private displaced = false;
@@ -225,8 +225,8 @@ export class Kernel {
 
   /**
    * The socket closed. A kernel has one client at a time and tells a displaced one that another window took its place:
-   * attaching again here would only take it back and forth, so that waits until a cell is run. Else the process is most
-   * often going away; how it ended is reported when it has.
+   * attaching again at once would take it back and forth between the two, so this window attaches when a cell is run.
+   * Otherwise the process is probably ending: once it has, how it ended is reported.
    */
   private async onClosed(reason: string, generation: number): Promise<void> {
     if (generation !== this.generation) return;

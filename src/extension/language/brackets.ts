@@ -45,7 +45,7 @@ function missing(text: string): string[] {
 export function missingBrackets(text: string): string[] {
   const brackets = missing(text);
   if (brackets.length === 0) return [];
-  // The parser has the last word: tokens alone can be misread, as in `a++ / b`.
+  // Tokens alone can be misread, as in `a++ / b`, so brackets are added only where the parser finds an error.
   const options = { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext };
   const { diagnostics } = ts.transpileModule(`${text}\n;export {};`, {
     reportDiagnostics: true,

@@ -14,7 +14,7 @@ interface Waiting {
   method: Method;
 }
 
-/** A program of 30 notebooks' size fits many times; beyond it the worker ends, not the extension host. */
+/** Many times what 30 open notebooks take. Beyond it the worker ends, not the extension host. */
 const HEAP_MB = 2048;
 const RESTARTS = 1;
 

@@ -36,7 +36,7 @@ function textOf(diagnostic: ts.Diagnostic): string {
 function syntaxProblems(cell: VirtualCell, diagnostics: readonly ts.Diagnostic[]): Problem[] {
   const problems: Problem[] = [];
   for (const diagnostic of diagnostics) {
-    // What the parser finds behind the text is that the text ends too early.
+    // An error behind the text means that the text ends too early: it is shown at the end.
     const span = spanOf(diagnostic, cell.text) ?? endOf(cell.text);
     problems.push({ span, message: textOf(diagnostic), code: diagnostic.code, severity: 'error' });
   }

@@ -61,8 +61,8 @@ export class OutputWriter {
   }
 
   /**
-   * A new output. A bar that is shown becomes it, and a bar that is still needed comes anew behind it: a bar that is taken
-   * away from between outputs leaves VS Code with wrong places for those behind it, which then lie over each other.
+   * A new output. It takes the place of a progress bar that is shown, and a bar that is still needed is added anew behind
+   * it: when a bar between outputs is removed, VS Code lays the outputs behind it over each other.
    */
   private async add(output: vscode.NotebookCellOutput): Promise<vscode.NotebookCellOutput> {
     this.stream = undefined;
@@ -126,7 +126,7 @@ export class OutputWriter {
       this.progress.shownAt = now;
       await this.execution.replaceOutputItems(progressItems(heldProgress), this.progress.output);
     } else {
-      // Behind all others; text that is printed goes on in its own output before it.
+      // The bar is the last output; printed text is appended to the stream's output before it.
       const output = new vscode.NotebookCellOutput(progressItems(heldProgress));
       await this.execution.appendOutput(output);
       this.progress = { output, shownAt: now };
@@ -141,8 +141,8 @@ export class OutputWriter {
     if (!this.progress) return;
     this.progress = undefined;
     const left = this.besideProgress();
-    // VS Code puts a single output that is left into the place of the first one and then drops what had its id, so that
-    // nothing is drawn: it gets an id of its own.
+    // When one output is left, VS Code reuses the first output's place and then drops the output with the old id, so that
+    // nothing is drawn. A copy with a new id avoids that.
     const own = left.map((o) => (left.length === 1 ? new vscode.NotebookCellOutput([...o.items], o.metadata) : o));
     await this.execution.replaceOutput(own);
   }

@@ -116,7 +116,7 @@ function toCell(cell: NotebookCell): vscode.NotebookCellData {
   return data;
 }
 
-/** The last run as saved: VS Code's summary, with what the file said where VS Code does not know more. */
+/** The last run as saved: VS Code's summary, completed from the file where VS Code knows no more. */
 function executionOf(cell: vscode.NotebookCellData, saved: CellExecution | undefined): CellExecution | undefined {
   const { executionOrder: order, success, timing } = cell.executionSummary ?? {};
   if (!timing && order === saved?.order) return saved;

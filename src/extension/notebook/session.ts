@@ -76,7 +76,7 @@ function endAsBefore({ execution }: LiveRun, { order, success, startedAt, endedA
   execution.end(success, endedAt);
 }
 
-/** What gathered events tell of their run, over what was known before. */
+/** The summary of a run from its gathered events; what they do not tell is taken from `before`. */
 function summaryOf(events: readonly OrphanEvent[], before: RunSummary): RunSummary {
   const summary = { ...before };
   for (const { event } of events) {
@@ -277,7 +277,7 @@ export class NotebookSession implements KernelListener {
     this.dispatch({ type: 'lost' });
   }
 
-  // What the kernel tells.
+  // Events of the kernel.
 
   stateChanged(): void {
     this.host.changed(this);
@@ -310,7 +310,7 @@ export class NotebookSession implements KernelListener {
       case 'started':
         live.order = event.order;
         live.execution.executionOrder = event.order;
-        // The whole run is replayed: what the cell shows is from the one before.
+        // The kernel replays the whole run, so the outputs in the cell, which are of the run before, go.
         if (live.adopted) this.clear(live);
         return;
       case 'error':
@@ -326,7 +326,7 @@ export class NotebookSession implements KernelListener {
     }
   }
 
-  /** Shows gathered output in its cell; the cell goes on saying of its last run what is known of it. */
+  /** Shows gathered output in its cell, and sets the cell's run summary back to what is known of its last run. */
   private async showOrphan(execution: string, cellId: string, events: OrphanEvent[]): Promise<void> {
     const late = this.ended.get(execution);
     const output = events.filter(({ event }) => event.kind !== 'started' && event.kind !== 'finished');

@@ -1,4 +1,4 @@
-/** Bytes of the files of bundles, for webviews. What they mean is the webviews' own affair: here path and size are checked. */
+/** Bytes of the files of bundles, for webviews. Path and size are checked here, contents by the webviews. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { isBundleFile } from '../../protocol/views.js';

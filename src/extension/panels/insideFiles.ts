@@ -22,7 +22,7 @@ export async function realInside(root: string, file: string): Promise<string> {
  */
 export async function openInside(root: string, file: string): Promise<FileHandle> {
   const real = await realInside(root, file);
-  // The flags that a system lacks are undefined there. A link put in place since is not followed.
+  // The flags that a system lacks are undefined there. A link that has replaced the file meanwhile is not followed.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
   const handle = await fs.open(real, flags);
   try {

@@ -14,7 +14,7 @@ type LiveState = WebviewRequests['live.state']['value'];
 
 export interface LiveCalls {
   call(folder: string, call: LiveCall): Promise<Json>;
-  /** What the kernel does that has the view; of a view that no kernel has answered for yet, what those of the folder do. */
+  /** State of the kernel that has the view; until one has answered for it, of all kernels of the folder together. */
   state(folder: string, view: string): LiveState;
 }
 

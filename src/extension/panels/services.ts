@@ -1,3 +1,4 @@
+/** What panels and notebook outputs share in one window. */
 import type * as vscode from 'vscode';
 import type { Descriptor } from '../../protocol/bundle.js';
 import type { JsonObject } from '../../protocol/notebook.js';

@@ -1,3 +1,4 @@
+/** Which notebook of ours is the active one, and the views that its outputs show. */
 import * as vscode from 'vscode';
 import type { Descriptor } from '../../protocol/bundle.js';
 import { NOTEBOOK_TYPE } from '../../protocol/notebook.js';

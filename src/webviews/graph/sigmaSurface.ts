@@ -9,7 +9,7 @@ import type { Box, Camera } from '../plot/camera.js';
 import { magnify, type Scene } from './scene.js';
 import type { GraphSurface } from './surface.js';
 
-/** Share of the smaller side that the whole graph fills, as in map/camera.ts. */
+/** Share of the smaller side that the whole graph fills, as in plot/camera.ts. */
 const FILL = 0.9;
 
 const FRAGMENT = `

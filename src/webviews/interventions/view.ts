@@ -237,7 +237,7 @@ class InterventionsPanel {
   }
 
   private async refreshCard(): Promise<void> {
-    // Of two calls for a card the kernel answers the newer one: the choice must not be the one that is lost.
+    // The kernel answers the newest call for a card alone: a choice that is under way is asked for again, not lost.
     if (this.choosing !== null) return this.choose(this.choosing);
     const { feature } = this.setting.current;
     try {

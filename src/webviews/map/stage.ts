@@ -123,7 +123,7 @@ export class Stage {
     this.redraw();
     this.hooks.moved(set);
     clearTimeout(this.settle);
-    // Where frames are slow, the gap between two of them is no pause.
+    // Where frames are slow, the time between two of them must not count as a pause.
     this.settle = setTimeout(
       () => {
         this.moving = false;

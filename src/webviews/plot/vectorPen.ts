@@ -1,7 +1,6 @@
 /**
- * What is drawn on a canvas, as SVG text: views draw their pictures once, by the canvas's own calls, and this takes those
- * calls down. It has the part of CanvasRenderingContext2D that the views use; another call is an error, not a gap in the
- * picture.
+ * Records canvas calls as SVG text, so that the same drawing code gives pixels and vectors. It has the part of
+ * CanvasRenderingContext2D that the views use; another call is an error, not a gap in the picture.
  */
 import { escapeHtml } from '../../protocol/webview.js';
 

@@ -111,7 +111,7 @@ function start(): void {
     if (!text) throw new Error('the page carries no notebook');
     const notebook = JSON.parse(text) as NotebookFile;
     pages = featurePages(notebook);
-    // The page of one output has no code: it is no notebook to its reader.
+    // The page of a single output has no code; it is not called a notebook with a count of cells.
     const written = notebook.cells.some((c) => c.kind === 'code' && c.source.join('').trim() !== '');
     article.append(
       el(

@@ -38,7 +38,7 @@ function draw(tokens: readonly Token[], into: ParentNode): void {
     const parent = open[open.length - 1];
     if (token.type === 'inline') draw(token.children ?? [], parent);
     else if (token.nesting < 0) open.pop();
-    // The paragraphs of a tight list are none.
+    // markdown-it hides the paragraphs of a tight list: their text goes into the list item itself.
     else if (token.hidden) open.push(parent);
     else {
       const [outer, inner] = nodeOf(token);

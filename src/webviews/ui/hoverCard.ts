@@ -32,7 +32,7 @@ export interface NamedFeature {
 /** Words of a label that fit in a line; all are on the card. */
 const WORDS = 3;
 const EXAMPLES = 3;
-/** A pointer that only passes asks for nothing. */
+/** The pointer must rest this long before the card is asked for: one that passes over names causes no requests. */
 const WAIT_MS = 120;
 
 /** The first words of a label in one line; "" without a label. */
