@@ -13,7 +13,7 @@ import { countByFile, countsText, readCounts, vanished } from '../test/harness/r
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
-/** Whole notebooks, whole roads and numbers, none of which ask the Node: they run once, on Node 24, where both kernel tiers run. */
+/** Tests that do not depend on the version of Node: they run once, on Node 24, where both kernel tiers run. */
 const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens', 'slurm']; // prettier-ignore
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
@@ -37,7 +37,7 @@ function add(tier, passed, failed, skipped) {
   total.skipped += skipped;
   if (failed > 0) failures.push(`${tier}: ${failed} failed`);
 }
-/** What failed is said once more at the end, where a long log is looked at first. */
+/** For the list of failures at the end, where one looks first. */
 const firstLine = (message = '') => message.split('\n')[0].slice(0, 300);
 /** Checks of a tier, one behind the other; each prints what it said when it has ended. */
 async function check(tier, checks) {
@@ -114,7 +114,7 @@ function vscodeTier() {
   if (!line) return add('vscode (runner died)', 0, 1, 0);
   const [passed, failed, skipped] = line.slice(1).map(Number);
   add('vscode', passed, Math.max(failed, result.status === 0 ? 0 : 1), skipped);
-  // The suite has held its tests beside the record itself.
+  // The suite has compared its tests with the record itself.
   if (passed > 0) counts.vscode = JSON.parse(fs.readFileSync(path.join(results, 'vscode.json'), 'utf8'));
 }
 /** The kernel tier once more, with the Node that the harness runs VS Code with. */

@@ -27,6 +27,7 @@ function defaultGpuFolder(): string {
   return path.join(data, 'fgnb', 'gpu');
 }
 
+/** Settings that a kernel is started with; `scope` is the notebook. */
 export function kernelConfig(scope?: vscode.Uri): KernelConfig {
   const c = section(scope);
   const device = c.get<string>('device', 'auto');

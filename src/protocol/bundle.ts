@@ -40,7 +40,7 @@ export interface BundleMeta {
   sets: Array<{ points: number }>;
 }
 
-/** A column of the points that the one who draws them added: to colour and to sort by. */
+/** A column that a cell added to the points, to colour and to sort them by. */
 export interface PointColumn {
   /** Such as "firing rate", "stability", "lens 1". */
   name: string;
@@ -181,6 +181,7 @@ export function parseMeta<M extends BundleMeta>(text: string, manifest: BundleMa
   return meta as M;
 }
 
+/** The file of the columns of every set. */
 export const COLUMNS_FILE = 'columns.safetensors';
 export const labelsFile = (set: number): string => `${set}.labels.json`;
 /** The file of one line per point: "examples", or a name in the manifest's `lines`. */

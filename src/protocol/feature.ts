@@ -42,6 +42,7 @@ export interface FeatureMeta {
 /** The output of a feature page. */
 export type FeatureDescriptor = BundleDescriptor<FeatureMeta>;
 
+/** Bins of AboutFeature.histogram. */
 export const HISTOGRAM_BINS = 40;
 
 export interface AboutToken {
@@ -77,7 +78,7 @@ export interface AboutFeature {
 const hasLists = (v: Record<string, unknown>, names: readonly string[]): boolean =>
   names.every((name) => v[name] === undefined || Array.isArray(v[name]));
 
-/** The line `about` of a feature; null for one that is not carried, and for what is none. */
+/** The line `about` of a feature; null for a feature that is not carried, and for a value that is no such line. */
 export function asAbout(value: unknown): AboutFeature | null {
   if (!isRecord(value)) return null;
   const lists = ['histogram', 'tokens', 'positions', 'together', 'counterparts'];
@@ -92,6 +93,7 @@ const perFeature = ({ points }: FeatureSetMeta): number => points;
 const maps = ({ maps: all }: FeatureSetMeta): number => all.length;
 const pairings = ({ pairings: all }: FeatureSetMeta): number => all.length;
 
+/** Columns and files of a feature page. */
 export const FEATURE_BUNDLE = {
   what: 'a feature page',
   meta: 'feature.json',

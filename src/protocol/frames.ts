@@ -20,6 +20,7 @@ export interface FrameLimits {
   totalBytes: number;
 }
 
+/** Of what a kernel sends. */
 export const FRAME_LIMITS: FrameLimits = { headerBytes: 64 * 2 ** 20, buffers: 1024, totalBytes: 128 * 2 ** 20 };
 
 /** Of what a client sends: cells and requests, no raw bytes. */

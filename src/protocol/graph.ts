@@ -72,6 +72,7 @@ export type GraphDescriptor = BundleDescriptor<GraphMeta>;
 const perNode = ({ nodes }: GraphSetMeta): number => nodes;
 const perPoint = ({ points }: GraphSetMeta): number => points;
 
+/** Columns and files of Mapper graphs. */
 export const GRAPH_BUNDLE = {
   what: 'a Mapper graph',
   meta: 'graph.json',

@@ -25,6 +25,7 @@ export function escapeXml(text: string): string {
 
 const data = (key: string, value: string | number): string => `<data key="${key}">${escapeXml(String(value))}</data>`;
 
+/** The file's text; the members that an edge shares are its attribute "weight". */
 export function graphmlText({ description, attributes, nodes, edges }: GraphmlGraph): string {
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',

@@ -1,6 +1,7 @@
 /** Messages between a client (VS Code extension, tests) and the kernel process. Carried by frames.ts. */
 import type { Json, JsonObject } from './notebook.js';
 
+/** Version of these messages: client and kernel of different versions refuse each other. */
 export const PROTOCOL_VERSION = 1;
 
 /** State of one call: `total` undefined when unknown. */

@@ -79,6 +79,7 @@ export const decoderLength = (sets: ReadonlyArray<Pick<MapSetMeta, 'points' | 'w
 
 const perPoint = ({ points }: MapSetMeta): number => points;
 
+/** Columns and files of a feature map. */
 export const MAP_BUNDLE = {
   what: 'a map',
   meta: 'map.json',

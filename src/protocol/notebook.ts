@@ -1,5 +1,6 @@
 /** The `.fgnb` notebook file: stable JSON, version 1. Types only; the codec is in notebookCodec.ts. */
 
+/** Raised when a reader of the version before could no longer read the file. */
 export const NOTEBOOK_VERSION = 1;
 export const NOTEBOOK_TYPE = 'fgnb';
 export const CELL_LANGUAGE = 'fgnb-typescript';

@@ -19,6 +19,7 @@ import {
 } from './notebook.js';
 import { isRecord } from './objects.js';
 
+/** Spaces of indent of the file's JSON. */
 export const NOTEBOOK_INDENT = 1;
 
 const NEVER_SAVE = 'The file is left as it is. Open it as text to repair it, or restore an earlier version.';
@@ -49,8 +50,8 @@ class WrongValue {
 type Known = { [key: string]: unknown };
 
 /**
- * Known keys first and in this order, `undefined` left out, then what else `from` has. The compiler cannot see of entries
- * that they make a T: whoever asks has checked each.
+ * Known keys first and in this order, `undefined` left out, then what else `from` has. The compiler cannot tell that the
+ * entries make a T: the caller has checked each.
  */
 function ordered<T>(known: Array<[string, unknown]>, from: Known, last: Array<[string, unknown]> = []): T {
   const names = new Set([...known, ...last].map(([key]) => key));
@@ -156,7 +157,7 @@ function readOutput(raw: unknown, path: JsonPath): CellOutput {
 
 function readExecution(raw: unknown, path: JsonPath): CellExecution {
   const execution = object(raw, path);
-  // The duration in files of earlier versions is a key like others that we do not know: it goes with the next run.
+  // Files of earlier versions have a duration, which is kept as an unknown key until the next run.
   const { order, status } = execution;
   if (order !== undefined && typeof order !== 'number')
     throw new WrongValue(

@@ -1,4 +1,4 @@
-/** What values that came from outside are. */
+/** Tests of values that came from outside, and plain values as JSON. */
 import type { Json, JsonObject } from './notebook.js';
 
 /** Anything with members: arrays too, but not null. */
@@ -16,5 +16,5 @@ export const isJsonObject = isRecord as (value: unknown) => value is JsonObject;
  */
 export const plainJson = (value: object | null): Json => value as unknown as Json;
 
-/** What plainJson made, after it travelled or lay in a file: its reader looks only at what it can do with any value. */
+/** Reads back what plainJson made, from a message or a file. Nothing is checked: its reader must stand any value. */
 export const fromPlainJson = <T>(value: Json): T => value as unknown as T;

@@ -13,6 +13,7 @@ export interface OutputPage {
   nonce: string;
 }
 
+/** The page's HTML. */
 export function outputPageHtml({ title, mime, descriptor, script, files = [], nonce }: OutputPage): string {
   const items = [{ mime, json: JSON.parse(JSON.stringify(descriptor)) as Json }];
   const notebook: NotebookFile = {

@@ -7,7 +7,7 @@ export function visibleToken(token: string): string {
 
 /**
  * A token that stands alone: trimmed; one of white space as its signs (␣ ↵ ⇥); one without letter or digit in quotation
- * marks, for a lone “.” is not seen; the empty one as "(empty)".
+ * marks, since a lone “.” is easily missed; the empty one as "(empty)".
  */
 export function loneToken(token: string): string {
   const text = token.trim();

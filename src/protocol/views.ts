@@ -29,6 +29,7 @@ export interface Descriptors {
 }
 export type ViewName = keyof Descriptors;
 
+/** Every kind of view, by its name in the code. */
 export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
   map: {
     saved: 'map',
@@ -71,6 +72,7 @@ export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
   },
 };
 
+/** The names of VIEWS, in its order. */
 export const VIEW_NAMES = Object.keys(VIEWS) as ViewName[];
 
 /** Mime type of the outputs of a kind. */

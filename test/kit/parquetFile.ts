@@ -59,6 +59,7 @@ function levels(values: number[]): number[] {
   return [...u32(runs.length), ...runs];
 }
 
+/** The file's bytes. */
 export function parquetFile(columns: Column[], gzip = false): Uint8Array {
   const out = utf8('PAR1');
   const schema: Field[][] = [

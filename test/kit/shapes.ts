@@ -12,6 +12,7 @@ function cloud(n: number, d: number, seed: number, noise: number, at: (i: number
   return x;
 }
 
+/** A unit circle in the first two of d dimensions. */
 export const circle = (n: number, seed: number, noise = 0.04, d = 3): Matrix =>
   cloud(n, d, seed, noise, (_, random) => {
     const t = 2 * Math.PI * random.next();
@@ -25,6 +26,7 @@ export const figureEight = (n: number, seed: number, noise = 0.03): Matrix =>
     return i % 2 ? [1 + Math.cos(t), Math.sin(t)] : [-1 - Math.cos(t), Math.sin(t)];
   });
 
+/** Normal clouds of deviation 0.5 around centres; point i belongs to centre i mod their number. */
 export const blobs = (
   n: number,
   seed: number,
@@ -35,6 +37,7 @@ export const blobs = (
   ],
 ): Matrix => cloud(n, centres[0].length, seed, 0.5, (i) => centres[i % centres.length]);
 
+/** Uniform on the unit sphere in 3 dimensions. */
 export const sphere = (n: number, seed: number): Matrix =>
   cloud(n, 3, seed, 0, (_, random) => {
     const v = [random.normal(), random.normal(), random.normal()];
@@ -42,5 +45,6 @@ export const sphere = (n: number, seed: number): Matrix =>
     return v.map((c) => c / length);
   });
 
+/** Standard normal points in d dimensions. */
 export const ball = (n: number, d: number, seed: number): Matrix =>
   cloud(n, d, seed, 1, () => new Array<number>(d).fill(0));

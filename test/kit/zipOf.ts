@@ -7,6 +7,7 @@ export interface ZipPart {
   deflate?: boolean;
 }
 
+/** The archive's bytes; entries are stored unless `deflate`. */
 export function zipOf(parts: readonly ZipPart[]): Uint8Array {
   const out: Buffer[] = [];
   const directory: Buffer[] = [];

@@ -10,8 +10,8 @@ import type { CommandContext } from './context.js';
 const NAMES = { '.ipynb': 'Jupyter Notebook', '.ts': 'TypeScript' } as const;
 
 /**
- * Runs the conversion under a notification that can cancel it; false when it was cancelled. Its notes are shown in short and
- * logged in full. `to` is written over: the caller has asked.
+ * Runs the conversion under a notification that can cancel it; false when it was cancelled. Its notes are shown in short
+ * and logged in full. `to` is written over: the caller has asked.
  */
 async function convert(context: CommandContext, what: string, from: string, to: string): Promise<boolean> {
   const stop = new AbortController();

@@ -98,6 +98,7 @@ function likely(facts: DeathFacts): { cause: string; next: string } {
   return { cause: `Its process is gone; how it ended is not known.${memory(facts)}`, next: RESTART };
 }
 
+/** The likely cause and the next step: by what the log names, else by how the process ended. */
 export function explainDeath(facts: DeathFacts): DeathReport {
   return { summary: `${ending(facts)}.`, ...pick(likely(facts)), logTail: facts.logTail.trimEnd() };
 }

@@ -1,6 +1,7 @@
 /** Finds the Node that runs the kernel and the command line: the setting, else the PATH's, else the editor's own. */
 import { execFile } from 'node:child_process';
 
+/** Oldest Node that runs the kernel. */
 export const MINIMUM_NODE = [20, 19, 0] as const;
 
 export interface NodeChoice {

@@ -58,6 +58,10 @@ function endingOf(child: ChildProcess): Promise<Ending> {
   });
 }
 
+/**
+ * Starts a kernel process in a fresh run folder; it does not listen yet.
+ * @throws Error in words when there is no suitable Node, the run folder cannot be private or the process cannot start
+ */
 export async function startKernel(place: KernelPlace, config: KernelConfig): Promise<StartedKernel> {
   const node = await findNode(config.nodePath);
   await fs.mkdir(place.notebookFolder, { recursive: true });

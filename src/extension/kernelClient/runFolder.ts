@@ -46,6 +46,7 @@ export function runRoot(env: NodeJS.ProcessEnv = process.env): string {
   return path.join(tmpdir(), `fgnb-${userId ?? userInfo().username}`);
 }
 
+/** The run folder of a notebook, by its path. */
 export function runFolderOf(notebook: string): string {
   return path.join(runRoot(), createHash('sha256').update(notebook).digest('hex').slice(0, 16));
 }
@@ -102,6 +103,7 @@ async function readPrivate(folder: string, name: string): Promise<string> {
   }
 }
 
+/** The token by which the kernel of a run folder knows its clients. @throws Error in words when it is not private */
 export async function readToken(folder: string): Promise<string> {
   return (await readPrivate(folder, 'token')).trim();
 }
@@ -133,6 +135,7 @@ export async function readRecord(
   }
 }
 
+/** Whether a process of this id runs, whoever owns it. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -25,6 +25,7 @@ export type KernelEvent =
   /** The process was stopped on request. */
   | { type: 'stopped' };
 
+/** The state after an event; events that say nothing in a state leave it as it is. */
 export function reduceKernel(state: KernelState, event: KernelEvent): KernelState {
   switch (event.type) {
     case 'start':
@@ -57,6 +58,7 @@ export function isAttached(state: KernelState): boolean {
   return state === 'idle' || state === 'busy' || state === 'interrupting';
 }
 
+/** States as shown. */
 export const STATE_TEXT: Record<KernelState, string> = {
   none: 'no kernel',
   starting: 'starting',

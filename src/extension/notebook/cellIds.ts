@@ -9,6 +9,7 @@ export function cellIdOf(cell: vscode.NotebookCell): string {
   return typeof id === 'string' && id ? id : `handle-${cell.document.uri.fragment}`;
 }
 
+/** The cell of this id; undefined when it was deleted. */
 export function findCell(notebook: vscode.NotebookDocument, id: string): vscode.NotebookCell | undefined {
   return notebook.getCells().find((cell) => cellIdOf(cell) === id);
 }

@@ -59,6 +59,7 @@ function finished(state: RunState, event: Extract<RunEvent, { type: 'finished' }
   return { state: { ...state, running: undefined, waiting: [] }, effects: [end, ...cancelled(state.waiting)] };
 }
 
+/** The state after an event, and what the driver has to do, in order. */
 export function reduceRuns(state: RunState, event: RunEvent): Step {
   switch (event.type) {
     case 'enqueue': {

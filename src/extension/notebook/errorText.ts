@@ -28,6 +28,7 @@ function frameText(frame: StackLine, place: CellPlace | undefined): string[] {
   return [...name, where, lead + code, caret];
 }
 
+/** The text; frames beyond the limit are counted. `placeOf` gives where a cell is now; undefined when it is gone. */
 export function errorText(
   error: { name: string; message: string; stack: readonly StackLine[] },
   placeOf: (cellId: string) => CellPlace | undefined,

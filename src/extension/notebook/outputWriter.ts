@@ -61,8 +61,8 @@ export class OutputWriter {
   }
 
   /**
-   * A new output. It takes the place of a progress bar that is shown, and a bar that is still needed is added anew behind
-   * it: when a bar between outputs is removed, VS Code lays the outputs behind it over each other.
+   * A new output. It takes the place of a progress bar that is shown, and a bar that is still needed is added anew
+   * behind it: when a bar between outputs is removed, VS Code lays the outputs behind it over each other.
    */
   private async add(output: vscode.NotebookCellOutput): Promise<vscode.NotebookCellOutput> {
     this.stream = undefined;
@@ -141,8 +141,8 @@ export class OutputWriter {
     if (!this.progress) return;
     this.progress = undefined;
     const left = this.besideProgress();
-    // When one output is left, VS Code reuses the first output's place and then drops the output with the old id, so that
-    // nothing is drawn. A copy with a new id avoids that.
+    // When one output is left, VS Code reuses the first output's place and then drops the output with the old id, so
+    // that nothing is drawn. A copy with a new id avoids that.
     const own = left.map((o) => (left.length === 1 ? new vscode.NotebookCellOutput([...o.items], o.metadata) : o));
     await this.execution.replaceOutput(own);
   }

@@ -79,6 +79,7 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
   }
 }
 
+/** The one reply to a request: its value, or the error in words. Never rejects. */
 export async function reply(request: WebviewRequest, host: RequestHost): Promise<WebviewReply> {
   try {
     const refused = refusal(request.protocol);

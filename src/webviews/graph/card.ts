@@ -53,7 +53,7 @@ export function rankedMembers(
   const rank = ranking(set, colourBy);
   const value = (p: number) => (!rank ? 0 : Number.isNaN(rank.values[p]) ? -Infinity : rank.values[p]);
   const first = (p: number) => (lit?.[p] ? 1 : 0);
-  // Two missing values are equal: their difference is none.
+  // Missing values are −Infinity here, and the difference of two is NaN: equal values are told apart first.
   const order = (a: number, b: number) => (value(a) === value(b) ? a - b : value(b) - value(a));
   const points = [...membersOf(set, node)].sort((a, b) => first(b) - first(a) || order(a, b));
   return { by: rank?.name ?? null, points };

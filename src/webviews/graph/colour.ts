@@ -73,6 +73,7 @@ export function columnNames(model: GraphModel): string[] {
   return [...new Set(model.sets.flatMap((set) => set.meta.columns.map((c) => c.name)))];
 }
 
+/** Values of a column by point; undefined where the graph has none of this name. */
 export function columnOf(set: GraphSet, name: string): Float32Array | undefined {
   const at = set.meta.columns.findIndex((c) => c.name === name);
   return at < 0 ? undefined : set.columns.column[at];
@@ -86,6 +87,7 @@ export function defaultColour(model: GraphModel): ColourBy {
   return name === undefined ? 'members' : `column:${name}`;
 }
 
+/** Whether these graphs can be coloured by it. */
 export function isColour(model: GraphModel, by: ColourBy): boolean {
   if (by === 'members' || by === 'component') return true;
   if (by.startsWith('column:')) return columnNames(model).includes(by.slice(7));
@@ -118,7 +120,7 @@ export function nodeColours(model: GraphModel, by: ColourBy, stat: Stat): NodeCo
     : { title: 'members', values, classes: null, ...scaleOfValues(values), percent: false };
 }
 
-/** The scale of classes, which have none. */
+/** Stands where a scale is expected: classes have none. */
 const WHOLE: Scale = { range: [0, 1], log: false, clipped: [false, false] };
 
 function classesUpTo(values: Float64Array[]): string[] {

@@ -38,6 +38,7 @@ function pointMask(model: GraphModel, lights: Lights, s: number): Uint8Array | n
   );
 }
 
+/** What is lit, and how strongly, in every graph. */
 export function computeLighting(model: GraphModel, lights: Lights): Lighting {
   const { pinned, selection } = lights;
   const out: Lighting = { active: [], share: [], matched: [], points: [], hits: [] };

@@ -56,9 +56,10 @@ export interface GraphModel {
   overlap: Float32Array | null;
 }
 
-/** Numbers of an overlap matrix that are worth a message. */
+/** The overlap matrix is read up to this many numbers; beyond, overlapWith() counts. */
 const MAX_OVERLAP = 4_000_000;
 
+/** Reads and checks all columns. @throws Error when there is no graph, or columns do not fit each other */
 export async function loadGraph(source: Omit<GraphSource, 'examples'>): Promise<GraphModel> {
   const meta = await source.meta();
   if (meta.sets.length === 0) throw new Error(`the output "${meta.title}" holds no graph`);
@@ -74,6 +75,7 @@ export function membersOf(set: GraphSet, node: number): Int32Array {
   return set.columns.members.subarray(set.columns.membersAt[node], set.columns.membersAt[node + 1]);
 }
 
+/** List i. */
 export function listOf(lists: Lists, i: number): Int32Array {
   return lists.ids.subarray(lists.at[i], lists.at[i + 1]);
 }
@@ -105,7 +107,7 @@ function makeSet(meta: GraphSetMeta, columns: GraphColumns, index: number): Grap
   };
 }
 
-/** What the manifest does not say: how columns refer to each other. */
+/** Checks what the manifest cannot say: how columns refer to each other. */
 function check(meta: GraphSetMeta, c: GraphColumns, n: number, index: number): void {
   if (c.members.length !== (c.membersAt[n] ?? 0))
     throw new Error(

@@ -61,6 +61,7 @@ export interface SceneJob {
   most: number;
 }
 
+/** Graph `s` in a window of `width` × `height` CSS pixels. */
 export function makeScene(job: SceneJob, s: number, width: number, height: number): Scene {
   const { lighting, palette } = job;
   const set = job.model.sets[s];

@@ -95,6 +95,7 @@ function toggled(positions: InterventionPositions, index: number): InterventionP
   return next.length > 0 ? next : 'all';
 }
 
+/** The setting after an action of the reader. */
 export function reduce(setting: InterventionsSetting, action: InterventionsAction): InterventionsSetting {
   const { current, pins } = setting;
   const change = (part: Partial<InterventionSpec>): InterventionsSetting => ({

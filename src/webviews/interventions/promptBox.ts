@@ -21,7 +21,7 @@ export function promptBox(typed: () => void): PromptBox {
       const { activeElement } = element.getRootNode() as Document | ShadowRoot;
       const typing = activeElement === element || draft !== null;
       if (!typing) element.value = prompt;
-      // A box that is disabled loses its keys.
+      // A disabled box loses the focus, and the keys that are typed with it.
       element.disabled = disabled && !typing;
     },
     take() {

@@ -260,6 +260,7 @@ function draw(c: CanvasRenderingContext2D, figure: Figure, ratio: number): void 
   }
 }
 
+/** The picture as SVG text. */
 export function mapSvg(given: MapFigure): string {
   const figure = layOut(given);
   return svgOf(figure, given.model.meta.title, (c) => draw(c, figure, 1));

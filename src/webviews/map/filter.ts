@@ -22,6 +22,7 @@ export interface Filters {
   linked: Array<Uint8Array | null> | null;
 }
 
+/** Nothing is asked for. */
 export const NO_FILTERS: Filters = {
   query: '',
   substring: false,

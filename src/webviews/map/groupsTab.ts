@@ -100,7 +100,7 @@ export class GroupsTab {
     return JSON.stringify([words, this.minR]);
   }
 
-  /** What is lit now: the scores follow. */
+  /** Takes the group that is lit now, null = none, and scores it. */
   show(group: KeywordGroup | null, minR: number): void {
     if (group === this.current && minR === this.minR) return;
     this.current = group;

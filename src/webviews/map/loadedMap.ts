@@ -172,7 +172,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return { layer: this.stage.layers[s], box, camera: box.camera };
   }
 
-  /** Maps of one embedding are looked at from one place. */
+  /** Maps that lie in one embedding share their camera. */
   protected override look(s: number, camera: Camera): void {
     const views = this.model.meta.shift ? [...this.model.sets.keys()] : [s];
     for (const view of views) this.stage.setCamera(view, camera);
@@ -342,7 +342,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
   }
 
-  /** Regions and their names take a moment on large maps: after the first picture. A map of before and after moves. */
+  /** Regions and names take a moment on large maps: after the first picture. Points that move have no regions. */
   private findRegions(): void {
     if (this.model.meta.shift) return;
     this.regionTimer = setTimeout(() => {

@@ -45,6 +45,7 @@ export interface MapModel {
   largestDelta: number;
 }
 
+/** Reads and checks all columns. @throws Error when there are not one or two sets, or links lead nowhere */
 export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Promise<MapModel> {
   const meta = await source.meta();
   if (meta.sets.length < 1 || meta.sets.length > 2)

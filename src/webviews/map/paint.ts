@@ -102,7 +102,7 @@ export function paint(job: PaintJob, s: number): Batch {
     }
     const { color, shape } = plainMark(job, s, set, i);
     const weak = linked && linkOf(set, i, filters.minR) < 0;
-    // The few features of a small SAE stand over the many of a large one.
+    // Features of a small SAE are drawn larger, so that they are seen among the many of a large one.
     const crowd = set.family ? set.n / (2 * set.meta.parts![set.family.part[i]].points) : 1;
     const emphasis =
       Math.min(2.5, Math.max(1, crowd)) * (filters.colorBy === 'group' && (job.groups[s]?.[i] ?? -1) >= 0 ? 1.5 : 1);

@@ -102,7 +102,7 @@ export function listenToGestures(layer: HTMLElement, target: GestureTarget): voi
   layer.addEventListener('keydown', (event) => onKey(event, target));
 }
 
-/** What a drag that starts so does. */
+/** What a drag does, by the keys that are held when it starts. */
 function dragOf(event: PointerEvent, target: GestureTarget): Tool {
   if (event.shiftKey) return target.shiftDrag ?? 'box';
   return event.altKey ? 'lasso' : target.tool();

@@ -19,7 +19,7 @@ export function scaleOfValues(values: ReadonlyArray<ArrayLike<number>>): Scale {
   if (n === 0) return { range: [0, 1], log: false, clipped: [false, false] };
   const cut = n >= MANY ? Math.floor(0.02 * n) : 0;
   let [low, high] = [all[cut], all[n - 1 - cut]];
-  // Where nearly all values are equal, the few others are what is to be seen.
+  // Where all but the outermost values are equal, those are what there is to see: the scale takes them in.
   if (!(high > low)) [low, high] = [all[0], all[n - 1]];
   return { range: [low, high], log: low > 0 && high / low > 30, clipped: [all[0] < low, all[n - 1] > high] };
 }

@@ -56,8 +56,8 @@ export const activate: ActivationFunction<RendererState> = (context) => {
 
   return {
     /**
-     * Settles when the output is drawn: VS Code measures it then. If it measured a chart while it is still empty, and the
-     * drawn chart is as high as before, it would go on taking it for empty and lay the outputs below over it.
+     * Settles when the output is drawn: VS Code measures it then. If it measured a chart while it is still empty, and
+     * the drawn chart is as high as before, it would go on taking it for empty and lay the outputs below over it.
      */
     async renderOutputItem(item: OutputItem, element: HTMLElement, signal: AbortSignal): Promise<void> {
       if (signal.aborted) return;

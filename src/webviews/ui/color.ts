@@ -21,6 +21,7 @@ export function parseColor(text: string, fallback: Rgb = [128, 128, 128]): Rgb {
   return [r, g, b];
 }
 
+/** The colour for CSS and canvas; `alpha` 0 to 1. */
 export function css([r, g, b]: Rgb, alpha = 1): string {
   return `rgba(${r}, ${g}, ${b}, ${alpha})`;
 }
@@ -34,6 +35,7 @@ export function luminance(color: Rgb): number {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+/** Between two colours in sRGB: a at t = 0, b at t = 1. */
 export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   const at = (i: 0 | 1 | 2): number => Math.round(a[i] + (b[i] - a[i]) * t);
   return [at(0), at(1), at(2)];

@@ -13,6 +13,7 @@ export function words(text: string): string[] {
 /** Longest common subsequence over at most this many cells; longer middles count as replaced whole. */
 const MAX_CELLS = 4_000_000;
 
+/** Both texts in pieces: what they share, and what one alone has. Joined, the pieces of a side are its text. */
 export function difference(before: string, after: string): { before: Piece[]; after: Piece[] } {
   const a = words(before);
   const b = words(after);

@@ -68,7 +68,7 @@ export class LinkedLights {
   }
 }
 
-/** Asks for the page of a feature, on behalf of what is no view. */
+/** Asks for the page of a feature, for outputs that are no views, such as tables and cards. */
 export function openFeature(channel: LinkChannel, sae: string, feature: number, label: string): void {
   channel.send({ source: linkSource(), kind: 'open', sets: [{ sae, features: [feature] }], label });
 }
