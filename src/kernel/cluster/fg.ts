@@ -198,7 +198,7 @@ export const cluster = namespace({
   example: `const lm = await fg.models.load('models/tiny-stories-1L')
 const text = fg.datasets.stories({ stories: 40, context: 32, samples: 40 })
 const train = { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 5, trainBatchSizeTokens: 256 }
-const [sae, again] = await fg.cluster.each(fg.sae.train, [[lm, text, { ...train, seed: 0 }], [lm, text, { ...train, seed: 1 }]])
+const [sae, again] = await fg.cluster.each(fg.sae.train, [[lm, text, { ...train, seed: 0 }], [lm, text, { ...train, seed: 1 }]], { cluster: { engine: 'local', shards: 2 } })
 const acts = await fg.activations.save(lm, sae, text, { batchTokens: 256, cluster: { engine: 'local', shards: 4 } })
 await fg.cluster.plan(fg.activations.save, [lm, again, text], { engine: 'slurm', shards: 4, time: '01:00:00' })`,
   verbs: { plan, submit, follow, cancel, list, each },
