@@ -6,12 +6,12 @@ import { FEATURE_BUNDLE, type FeatureDescriptor } from '../../protocol/feature.j
 import type { JsonObject } from '../../protocol/notebook.js';
 import { BundleReader, noFiles } from '../ui/bundle.js';
 import { el, fill, icon } from '../ui/dom.js';
+import { openDrawing } from '../ui/drawing.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
 import { count } from '../ui/format.js';
 import { featureName, HOVER_CARD_CSS } from '../ui/hoverCard.js';
 import { linkSource } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
-import { adoptStyles, followTheme } from '../ui/theme.js';
 import { button, dropdown, textField } from '../ui/toolkit.js';
 import type { OpenView, ViewHost } from '../ui/view.js';
 import { FeatureModel, type FeatureSource, type Known, type Order } from './model.js';
@@ -215,38 +215,18 @@ class FeaturePage {
 }
 
 export const openFeature: OpenView<FeatureDescriptor> = (root, { path }, host) => {
-  root.classList.add('fg-feature');
-  root.classList.toggle('full', !host.compact);
-  root.classList.toggle('compact', host.compact === true);
-  // Between the cells of a notebook a long page scrolls in itself.
-  root.classList.toggle('bounded', host.covered === true);
-  adoptStyles(root, EXAMPLE_CSS, HOVER_CARD_CSS, FEATURE_CSS);
-  let page: FeaturePage | undefined;
-  let disposed = false;
-  const stopTheme = followTheme(root, () => void page?.draw(false));
-  const notice = root.appendChild(el('div', { class: 'notice', role: 'status' }, 'Loading the feature page…'));
   const source: FeatureSource = new BundleReader(FEATURE_BUNDLE, host.files ?? noFiles, path);
-  const ready = FeatureModel.load(source, host.live).then(
-    (model) => {
-      if (disposed) return;
-      notice.remove();
-      page = new FeaturePage(root, model, host);
+  const compact = host.compact === true;
+  // Between the cells of a notebook a long page scrolls in itself.
+  const bounded = host.covered === true ? ['bounded'] : [];
+  return openDrawing(root, {
+    noun: 'feature page',
+    classes: ['fg-feature', compact ? 'compact' : 'full', ...bounded],
+    styles: [EXAMPLE_CSS, HOVER_CARD_CSS, FEATURE_CSS],
+    load: () => FeatureModel.load(source, host.live),
+    draw: (model) => {
+      const page = new FeaturePage(root, model, host);
+      return { themeChanged: () => void page.draw(false), dispose: () => page.dispose() };
     },
-    (error: unknown) => {
-      notice.classList.add('error');
-      fill(notice, `The feature page could not be loaded: ${messageOf(error)}`);
-      throw error;
-    },
-  );
-  ready.catch(() => undefined);
-  return {
-    ready,
-    dispose: () => {
-      disposed = true;
-      stopTheme();
-      page?.dispose();
-      root.textContent = '';
-      root.classList.remove('fg-feature', 'full', 'compact', 'bounded');
-    },
-  };
+  });
 };

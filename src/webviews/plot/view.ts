@@ -1,59 +1,20 @@
-/** Life cycle of a drawing: loading, errors, theme, disposal. */
-import { el, fill } from '../ui/dom.js';
+/** Opens a drawing of points or nodes: the shared styles, and the life cycle of every view. */
+import { openDrawing, type DrawingKind } from '../ui/drawing.js';
 import { EXAMPLE_CSS } from '../ui/examples.js';
-import { messageOf } from '../ui/message.js';
-import { adoptStyles, followTheme } from '../ui/theme.js';
 import type { View, ViewHost } from '../ui/view.js';
 import { PLOT_CSS } from './styles.js';
 
-/** A drawing whose data is here. */
-export interface Drawing {
-  themeChanged(): void;
-  dispose(): void;
-}
-
-export interface PlotKind<M> {
-  /** As shown: "map". */
-  noun: string;
+export interface PlotKind<M> extends Pick<DrawingKind<M>, 'noun' | 'load' | 'draw'> {
   /** Class of the root, beside "fg-plot". */
   className: string;
   css: string;
-  load(): Promise<M>;
-  draw(model: M): Drawing;
 }
 
 /** Builds a drawing inside `root`, which it owns until dispose(). */
 export function openPlot<M>(root: HTMLElement, kind: PlotKind<M>, host: Pick<ViewHost, 'compact'>): View {
-  const classes = ['fg-plot', kind.className];
-  root.classList.add(...classes);
-  root.classList.toggle('compact', host.compact === true);
-  let drawing: Drawing | null = null;
-  let disposed = false;
-  adoptStyles(root, EXAMPLE_CSS, PLOT_CSS, kind.css);
-  const stopTheme = followTheme(root, () => drawing?.themeChanged());
-  const notice = el('div', { class: 'notice', role: 'status' }, `Loading the ${kind.noun}…`);
-  root.append(notice);
-  const ready = kind.load().then(
-    (model) => {
-      if (disposed) return;
-      notice.remove();
-      drawing = kind.draw(model);
-    },
-    (error: unknown) => {
-      notice.classList.add('error');
-      fill(notice, `The ${kind.noun} could not be loaded: ${messageOf(error)}`);
-      throw error;
-    },
-  );
-  ready.catch(() => undefined);
-  return {
-    ready,
-    dispose: () => {
-      disposed = true;
-      stopTheme();
-      drawing?.dispose();
-      root.textContent = '';
-      root.classList.remove(...classes, 'compact');
-    },
-  };
+  return openDrawing(root, {
+    ...kind,
+    classes: ['fg-plot', kind.className, ...(host.compact === true ? ['compact'] : [])],
+    styles: [EXAMPLE_CSS, PLOT_CSS, kind.css],
+  });
 }
