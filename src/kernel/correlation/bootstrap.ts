@@ -28,28 +28,45 @@ export function intervalOf(draws: Float64Array, level: number): Interval {
   return { low, high, level, runs: draws.length };
 }
 
+/** How intervals are drawn. */
+export interface Draws {
+  level: number;
+  runs: number;
+  /** Different units that a score needs; a draw with fewer is drawn again. Default 1. */
+  least?: number;
+}
+
+/** Draws n units with replacement until `least` of them are different. */
+function drawUnits(times: Uint32Array, random: Random, least: number): void {
+  for (let different = 0; different < least;) {
+    times.fill(0);
+    different = 0;
+    for (let i = 0; i < times.length; i++) if (times[random.int(times.length)]++ === 0) different++;
+  }
+}
+
 /**
- * Percentile bootstrap: `score` of n units drawn with replacement, given as how often each was drawn.
+ * Percentile bootstrap: `score` of n units drawn with replacement, given as how often each was drawn. Fewer units than
+ * `least` have no interval: NaN, of 0 draws.
  * @param n units: pairs, features, sequences
  */
 export function bootstrap(
   n: number,
   score: (times: Uint32Array) => number,
   random: Random,
-  { level, runs }: { level: number; runs: number } = INTERVAL,
+  { level, runs, least = 1 }: Draws = INTERVAL,
 ): Interval {
-  const draws = new Float64Array(n > 0 ? runs : 0);
+  const draws = new Float64Array(n >= least ? runs : 0);
   const times = new Uint32Array(n);
   for (let run = 0; run < draws.length; run++) {
-    times.fill(0);
-    for (let i = 0; i < n; i++) times[random.int(n)]++;
+    drawUnits(times, random, least);
     draws[run] = score(times);
   }
   return intervalOf(draws, level);
 }
 
 /** The same for a mean of values, one a unit. */
-export const bootstrapMean = (values: ArrayLike<number>, random: Random, of = INTERVAL): Interval =>
+export const bootstrapMean = (values: ArrayLike<number>, random: Random, of: Draws = INTERVAL): Interval =>
   bootstrap(
     values.length,
     (times) => {
@@ -60,3 +77,27 @@ export const bootstrapMean = (values: ArrayLike<number>, random: Random, of = IN
     random,
     of,
   );
+
+/** The same for a mean over all values of units that have several each; units without values do not count. */
+export function bootstrapGroups(
+  groups: ReadonlyArray<readonly number[]>,
+  random: Random,
+  of: Draws = INTERVAL,
+): Interval {
+  // prettier-ignore
+  const units = groups.filter((values) => values.length > 0);
+  const sums = units.map((values) => values.reduce((sum, v) => sum + v, 0));
+  return bootstrap(
+    units.length,
+    (times) => {
+      let [sum, n] = [0, 0];
+      times.forEach((t, u) => {
+        sum += t * sums[u];
+        n += t * units[u].length;
+      });
+      return sum / n;
+    },
+    random,
+    of,
+  );
+}

@@ -210,7 +210,7 @@ const scores = verb({
 });
 
 const sameToken = verb({
-  doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published.',
+  doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published. Intervals are bootstraps over the pairs.',
   args: [mapArg],
   options: {
     labels: tokensOf('mass'),

@@ -48,7 +48,7 @@ const RELATIONS = {
 } as const;
 
 export const relations = verb({
-  doc: "Feature relations of words in two models. Each word's best feature in A and in B; the words that lie nearest to it in each and their overlap; and whether relations between words (king → queen, prince → princess) stand to each other in B as they do in A: the cosines among relation vectors in A against those in B, for decoder rows and, where the sides have models, for mean activations at the SAE's hook. Vectors of the two models are never compared directly, so no common space is needed. Words that share a feature, and words without one, are named.",
+  doc: "Feature relations of words in two models. Each word's best feature in A and in B; the words that lie nearest to it in each and their overlap; and whether relations between words (king → queen, prince → princess) stand to each other in B as they do in A: the cosines among relation vectors in A against those in B, for decoder rows and, where the sides have models, for mean activations at the SAE's hook. Vectors of the two models are never compared directly, so no common space is needed. Intervals are bootstraps over words, or over relations. Words that share a feature, and words without one, are named.",
   args: [sideArg('a', 'A'), sideArg('b', 'B'), mapArg],
   options: { ...RELATIONS, ...CONFORMANCE, ...CALL },
   errors: [

@@ -79,7 +79,7 @@ function requireDecoderOf({ meta: { sae } }: SparseActivations, decoder: Matrix,
 }
 
 export const splitting = verb({
-  doc: 'Feature splitting: the features of a large SAE that belong to each feature of a small one of the same activations, by how they fire over the same tokens or by decoder rows alone (no model is needed). Of each parent its children with cosine and r, how far they cover it, the entropy of their shares, and a null; of both SAEs the mean coverage beside its null; and, by activations, candidates of absorption with a functional test. Shown as a tree and tables.',
+  doc: 'Feature splitting: the features of a large SAE that belong to each feature of a small one of the same activations, by how they fire over the same tokens or by decoder rows alone (no model is needed). Of each parent its children with cosine and r, how far they cover it, the entropy of their shares, and a null; of both SAEs the mean coverage beside its null and with a bootstrap interval over parents; and, by activations, candidates of absorption with a functional test. Shown as a tree and tables.',
   args: [
     rowsArg('small', 'The small SAE, or its decoder rows.'),
     rowsArg('large', 'The large SAE, or its decoder rows.'),

@@ -34,7 +34,7 @@ export function besideNull(
   };
 }
 
-/** Throws unless the number of null runs is a whole number ≥ 0. */
-export function requireRuns(runs: number): void {
-  if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`nulls must be a whole number ≥ 0 but is ${runs}`);
+/** Throws unless the number of null runs, or of other runs that are drawn, is a whole number ≥ 0. */
+export function requireRuns(runs: number, what = 'nulls'): void {
+  if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`${what} must be a whole number ≥ 0 but is ${runs}`);
 }

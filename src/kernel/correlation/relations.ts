@@ -10,8 +10,8 @@ import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { gatherRows } from '../compute/rows.js';
-import { cosine, mean, pearson } from '../compute/statistics.js';
-import { bootstrapMean } from './bootstrap.js';
+import { centredSquares, cosine, mean, pearson } from '../compute/statistics.js';
+import { bootstrap, bootstrapMean, INTERVAL, type Interval } from './bootstrap.js';
 import { besideNull } from './nulls.js';
 import type { PairedMap, SimilarityScore } from './types.js';
 
@@ -96,9 +96,49 @@ function triangle(gram: Float64Array, m: number, order: ArrayLike<number>): numb
 
 const identity = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
 
+/** Relations below which a draw with replacement can hold too few different ones for an r. */
+const LEAST_FOR_INTERVAL = 4;
+
+/** r of weighted entries; NaN where a side does not vary. */
+function weightedPearson(x: ArrayLike<number>, y: ArrayLike<number>, w: ArrayLike<number>): number {
+  let [n, sx, sy, xx, yy, xy] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    n += w[i];
+    sx += w[i] * x[i];
+    sy += w[i] * y[i];
+    xx += w[i] * x[i] * x[i];
+    yy += w[i] * y[i] * y[i];
+    xy += w[i] * x[i] * y[i];
+  }
+  const squares = centredSquares(sx, xx, n) * centredSquares(sy, yy, n);
+  return squares > 0 ? (xy - (sx * sy) / n) / Math.sqrt(squares) : NaN;
+}
+
+/**
+ * Interval over relations. A relation that is drawn twice would meet itself at a cosine of 1 in both models: such
+ * entries are left out, as rsatoolbox does (Schütt et al. 2023), and entry i, j counts as often as i times j was drawn.
+ * A draw has three different relations at least, the fewest that have an r.
+ */
+export function gramInterval(a: Float64Array, b: Float64Array, m: number, random: Random): Interval {
+  const order = identity(m);
+  const [x, y] = [triangle(a, m, order), triangle(b, m, order)];
+  const weights = new Float64Array(x.length);
+  return bootstrap(
+    m,
+    (times) => {
+      let at = 0;
+      for (let i = 0; i < m; i++) for (let j = i + 1; j < m; j++) weights[at++] = times[i] * times[j];
+      return weightedPearson(x, y, weights);
+    },
+    random,
+    { ...INTERVAL, least: 3 },
+  );
+}
+
 /**
  * r of the two Gram matrices above the diagonal, beside two nulls: the relations of B in another order (Mantel), and
- * B's relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders.
+ * B's relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders. The interval is over
+ * relations; fewer than 4 have none.
  */
 export function relationScores({ vectors, a, b }: WordVectors, steps: Steps, s: RelationSettings): SimilarityScore[] {
   const m = steps.length;
@@ -116,9 +156,10 @@ export function relationScores({ vectors, a, b }: WordVectors, steps: Steps, s: 
   const warning =
     m < 6 ? { warning: `${m} relations are few: ${m < 4 ? 'p cannot be small' : 'r varies widely'}` } : {};
   const variant = `r of the cosines between relations in A and in B, ${vectors}`;
+  const interval = m < LEAST_FOR_INTERVAL ? {} : { interval: gramInterval(gramA, gramB, m, random.fork('interval')) };
   return [
-    besideNull(value, shuffled, { ...about, variant, kind: 'relations of B shuffled', ...warning }),
-    besideNull(value, mismatched, { ...about, variant, kind: 'mismatched words in B', ...warning }),
+    { ...besideNull(value, shuffled, { ...about, variant, kind: 'relations of B shuffled', ...warning }), ...interval },
+    { ...besideNull(value, mismatched, { ...about, variant, kind: 'mismatched words in B', ...warning }), ...interval },
   ];
 }
 

@@ -2,6 +2,7 @@
 import { labelWords, normalizeToken, type PointLabel } from '../../protocol/tokens.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
+import { bootstrapMean, INTERVAL } from './bootstrap.js';
 import { besideNull, requireRuns } from './nulls.js';
 import type { SimilarityScore } from './types.js';
 
@@ -15,6 +16,8 @@ export interface SameTokenOptions extends CallOptions {
    * activations.
    */
   labels?: 'mass' | 'peaks';
+  /** Draws of an interval of each score over the pairs; default 500, 0: none. */
+  intervals?: number;
 }
 
 export interface SameTokenScore {
@@ -40,6 +43,17 @@ type TokenRows = Int32Array[];
 
 const peaksOf = (label: PointLabel): readonly string[] => ('tokens' in label ? label.peaks : label);
 
+/** The tokens of both sides' labels as numbers. */
+function intern(
+  sides: ReadonlyArray<readonly PointLabel[]>,
+  tokensOf: (label: PointLabel) => readonly string[],
+  normalize: (token: string) => string,
+): TokenRows[] {
+  const ids = new Map<string, number>();
+  const idOf = (t: string): number => ids.get(t) ?? (ids.set(t, ids.size), ids.size - 1);
+  return sides.map((labels) => labels.map((label) => Int32Array.from(new Set(tokensOf(label).map(normalize)), idOf)));
+}
+
 /**
  * labelsA and labelsB are labels by feature id (featureLabels), or lists of tokens, best first; [] = dead. The null
  * shuffles which B belongs to which A among the counted pairs. Without countable pairs the values are NaN and p is 1,
@@ -64,20 +78,9 @@ export async function sameTokenScore(
       );
     if (words(a).length > 0 && words(b).length > 0) counted.push(i);
   }
-  const intern = (
-    tokensOf: (label: PointLabel) => readonly string[],
-    normalize: (token: string) => string,
-  ): [TokenRows, TokenRows] => {
-    const ids = new Map<string, number>();
-    const row = (label: PointLabel): Int32Array =>
-      Int32Array.from(
-        new Set(tokensOf(label).map(normalize)),
-        (t) => ids.get(t) ?? (ids.set(t, ids.size), ids.size - 1),
-      );
-    return [counted.map((i) => row(labelsA[pairs.a[i]])), counted.map((i) => row(labelsB[pairs.b[i]]))];
-  };
-  const [a, b] = intern(words, normalizeToken);
-  const [rawA, rawB] = intern(peaksOf, (token) => token);
+  const sides = [counted.map((i) => labelsA[pairs.a[i]]), counted.map((i) => labelsB[pairs.b[i]])];
+  const [a, b] = intern(sides, words, normalizeToken);
+  const [rawA, rawB] = intern(sides, peaksOf, (token) => token);
   const n = counted.length;
   const measure = (order: Uint32Array): [number, number, number, number] => [
     ...compare(a, b, order),
@@ -93,9 +96,15 @@ export async function sameTokenScore(
     await breathe();
   }
   const of = options.labels === 'peaks' ? 'peak' : 'label';
+  const draws = options.intervals ?? INTERVAL.runs;
+  requireRuns(draws, 'intervals');
+  const each = draws > 0 && n > 0 ? ofEachPair([a, b], [rawA, rawB]) : undefined;
   const warning = n === 0 ? 'no pair has two features that fire' : undefined;
-  const score = (i: number, metric: string, variant: string): SimilarityScore =>
-    besideNull(values[i], nulls[i], { metric, variant, n, seed, kind: 'shuffle', ...(warning ? { warning } : {}) });
+  const score = (i: number, metric: string, variant: string): SimilarityScore => ({
+    ...besideNull(values[i], nulls[i], { metric, variant, n, seed, kind: 'shuffle', ...(warning ? { warning } : {}) }),
+    // The same draws of pairs for all four.
+    ...(each ? { interval: bootstrapMean(each[i], new Random(seed).fork('same token intervals'), { ...INTERVAL, runs: draws }) } : {}), // prettier-ignore
+  });
   return {
     pairs: n,
     excluded: pairs.a.length - n,
@@ -104,6 +113,13 @@ export async function sameTokenScore(
     top: score(2, 'same token', `share of pairs with the same top ${of} token, normalised`),
     raw: score(3, 'same token', 'share of pairs with a common peak token, raw (case and spaces kept)'),
   };
+}
+
+/** What each of the four scores is the mean of: one value a pair. */
+function ofEachPair([a, b]: TokenRows[], [rawA, rawB]: TokenRows[]): Float64Array[] {
+  const alone = new Uint32Array(1);
+  const each = a.map((x, i) => [...compare([x], [b[i]], alone), compare([rawA[i]], [rawB[i]], alone)[0]]);
+  return [0, 1, 2, 3].map((k) => Float64Array.from(each, (values) => values[k]));
 }
 
 /** Share with a common token, mean Jaccard, share with the same first token; row i of a against row order[i] of b. */

@@ -11,7 +11,7 @@ import type { SplitParent, Splitting, SplittingSettings } from './splittingTypes
 import { Firings, tokenHalves } from './tokenHalves.js';
 
 /** Raised when the same call gives another result. */
-export const SPLITTING_VERSION = 1;
+export const SPLITTING_VERSION = 2;
 
 export interface SplittingInput {
   /** Decoder rows, features × d. */

@@ -10,6 +10,7 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { memoryBudget } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { centredSquares, mean } from '../compute/statistics.js';
+import { bootstrapGroups, bootstrapMean } from './bootstrap.js';
 import { correlationCost, spanSource } from './lists.js';
 import { besideNull } from './nulls.js';
 import { bestPartners, featureSums, type Partners } from './pearson.js';
@@ -203,7 +204,10 @@ export async function splittingByActivations(
     await breathe();
   }
   const about = { seed, kind: 'as many other features that fire as often, for each parent' };
-  const r = finite(found.flatMap((p) => p.children.map((c) => c.r)));
+  const rs = found.map((p) => finite(p.children.map((c) => c.r)));
+  const r = rs.flat();
+  const coverages = found.map((p) => p.coverage);
+  const draws = random.fork('intervals');
   return {
     by: 'activations',
     small: parents,
@@ -213,8 +217,8 @@ export async function splittingByActivations(
     least,
     tokens,
     scores: [
-      besideNull(mean(found.map((p) => p.coverage)), nulls.coverage, { ...about, metric: 'coverage', variant: "mean share of a parent's firings on which a child fires", n: taking.length }), // prettier-ignore
-      besideNull(mean(r), nulls.r, { ...about, metric: 'child r', variant: 'mean r of children with their parents', n: r.length }), // prettier-ignore
+      { ...besideNull(mean(coverages), nulls.coverage, { ...about, metric: 'coverage', variant: "mean share of a parent's firings on which a child fires", n: taking.length }), interval: bootstrapMean(coverages, draws.fork('coverage')) }, // prettier-ignore
+      { ...besideNull(mean(r), nulls.r, { ...about, metric: 'child r', variant: 'mean r of children with their parents', n: r.length }), interval: bootstrapGroups(rs, draws.fork('child r')) }, // prettier-ignore
     ],
     absorption: [],
     notes: [],

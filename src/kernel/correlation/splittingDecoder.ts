@@ -10,9 +10,11 @@ import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { orthonormalRows } from '../compute/orthonormal.js';
 import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
+import { bootstrapMean } from './bootstrap.js';
 import { besideNull } from './nulls.js';
 import { orthonormal } from './subspace.js';
 import { byChildren, entropyOf, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
+import type { SimilarityScore } from './types.js';
 
 /** Rows of the large decoder whose cosines are held at once. */
 const BLOCK = 1024;
@@ -130,6 +132,12 @@ export async function splittingByDecoder(
     await breathe();
   }
   const about = { seed, kind: 'the large decoder turned at random, its children chosen again' };
+  const draws = random.fork('intervals');
+  const has = Float64Array.from(found.best.index, (p, c) => Number(p >= 0 && found.best.cosine[c] >= least));
+  const scored = (i: number, metric: string, variant: string, values: ArrayLike<number>): SimilarityScore => ({
+    ...besideNull(mean(values), nulls[i], { ...about, metric, variant, n: values.length }),
+    interval: bootstrapMean(values, draws.fork(metric)),
+  });
   return {
     by: 'decoder',
     small: small.rows,
@@ -139,9 +147,9 @@ export async function splittingByDecoder(
     least,
     tokens: { chose: 0, judged: 0 },
     scores: [
-      besideNull(mean(found.coverage), nulls[0], { ...about, metric: 'coverage', variant: "mean share of a small row in the span of its children's rows", n: small.rows }), // prettier-ignore
-      besideNull(mean(found.best.cosine), nulls[1], { ...about, metric: 'nearest cosine', variant: 'mean over the large rows of the largest cosine with a small one', n: large.rows }), // prettier-ignore
-      besideNull(assigned(found) / large.rows, nulls[2], { ...about, metric: 'children', variant: `share of the large rows with a parent at cosine ≥ ${least}`, n: large.rows }), // prettier-ignore
+      scored(0, 'coverage', "mean share of a small row in the span of its children's rows", found.coverage),
+      scored(1, 'nearest cosine', 'mean over the large rows of the largest cosine with a small one', found.best.cosine),
+      scored(2, 'children', `share of the large rows with a parent at cosine ≥ ${least}`, has),
     ],
     absorption: [],
     notes: ['Absorption is seen in activations: give { activations: { small, large } }.'],

@@ -71,7 +71,7 @@ export interface Splitting {
   readonly least: number;
   /** Tokens that chose the children, and tokens that judged them; 0 by decoders alone. */
   readonly tokens: { readonly chose: number; readonly judged: number };
-  /** Each beside its null. */
+  /** Each beside its null, with an interval over the parents, or over the large rows where these are scored. */
   readonly scores: readonly SimilarityScore[];
   /** Most tokens first. [] by decoders alone. */
   readonly absorption: readonly AbsorptionCandidate[];

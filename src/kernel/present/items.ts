@@ -127,7 +127,9 @@ export function tableOf(all: readonly TableRow[], title?: string, limit = Infini
 
 /** An interval as "0.31 to 0.36". */
 const intervalText = ({ interval }: SimilarityScore): string =>
-  interval ? `${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)}` : '';
+  interval && !Number.isNaN(interval.low)
+    ? `${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)}`
+    : '';
 
 /** Scores beside their nulls; `more` are sentences for the note. */
 export function scoreTable(

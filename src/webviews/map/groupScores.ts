@@ -70,7 +70,7 @@ export async function scoreGroup(
   const labels = [a, b].map((points, s) => points.map((point) => labelAt(model.sets[s].columns, point)));
   const own = Array.from(chosen.keys());
   const call = { nulls, seed: 0, signal };
-  const same = await sameTokenScore(labels[0], labels[1], { a: own, b: own }, call);
+  const same = await sameTokenScore(labels[0], labels[1], { a: own, b: own }, { ...call, intervals: 0 });
   const scores: GroupScores['scores'] = {
     ...(Object.fromEntries(SCORES.map((name) => [name, 'no pairs'])) as GroupScores['scores']),
     ...(same.pairs > 0 && { 'same token': same.shared }),

@@ -8,9 +8,15 @@ import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { orthonormalRows } from '#kernel/compute/orthonormal.js';
 import { Random } from '#kernel/compute/random.js';
 import { correlate } from '#kernel/correlation/map.js';
-import { neighbourScore, relationGram, relations, relationScores } from '#kernel/correlation/relations.js';
+import {
+  gramInterval,
+  neighbourScore,
+  relationGram,
+  relations,
+  relationScores,
+} from '#kernel/correlation/relations.js';
 import type { PairedMap } from '#kernel/correlation/types.js';
-import { fromUniform, placed } from '#test/kit/numbers.js';
+import { fromUniform, normals, placed } from '#test/kit/numbers.js';
 import { fromRows } from '#test/kit/rows.js';
 import { directions, matrixOf } from '#test/kit/world.js';
 
@@ -81,6 +87,11 @@ describe('relations between words', () => {
     expect(shuffled.p).toBeLessThan(0.12);
     expect(mismatched).toMatchObject({ null: { kind: 'mismatched words in B' } });
     expect(mismatched.p).toBeLessThan(0.02);
+    for (const { value, interval } of found.scores) {
+      expect(interval).toMatchObject({ level: 0.95, runs: 500 });
+      expect(interval!.low).toBeLessThanOrEqual(value + 1e-9);
+      expect(interval!.high).toBeGreaterThanOrEqual(value - 1e-9);
+    }
     const king = found.words[0];
     expect(king).toMatchObject({ word: 'king', a: { feature: 0, own: true, ofOccurrences: 1, ofMass: 1 }, b: { feature: 11, own: true }, jaccard: 1 }); // prettier-ignore
     expect(king.r).toBeGreaterThan(0.8);
@@ -101,6 +112,36 @@ describe('relations between words', () => {
         expect(gram[i * 6 + k]).toBeCloseTo(dot / Math.hypot(...u) / Math.hypot(...v), 10);
       }),
     );
+  });
+
+  it('intervals of relations are as wide as r spreads over other relations of the kind, by the seed, and none of three', () => {
+    const m = 14;
+    /** Relations of A, and of B that keep them but for noise. */
+    const world = (seed: number) => {
+      const next = normals(seed);
+      const a = Array.from({ length: m }, () => Array.from({ length: 8 }, next));
+      const b = a.map((v) => v.map((x) => x + 0.6 * next()));
+      const words = (rows: number[][]) => matrixOf(rows.flatMap((v) => [v.map(() => 0), v]));
+      return { vectors: 'rows', a: words(a), b: words(b) };
+    };
+    const steps = Array.from({ length: m }, (_, i) => [2 * i, 2 * i + 1] as const);
+    const of = (seed: number, s = 0) => relationScores(world(seed), steps, { neighbors: 3, runs: 1, seed: s })[0];
+    const values = Array.from({ length: 120 }, (_, seed) => of(seed).value);
+    const truth = values.reduce((s, v) => s + v, 0) / values.length;
+    const spread = Math.sqrt(values.reduce((s, v) => s + (v - truth) ** 2, 0) / values.length);
+    const found = Array.from({ length: 60 }, (_, i) => of(1000 + i).interval!);
+    const width = found.reduce((s, { low, high }) => s + (high - low) / (2 * 1.96), 0) / found.length;
+    expect(width / spread).toBeGreaterThan(0.8);
+    expect(width / spread).toBeLessThan(1.5);
+    const held = found.filter(({ low, high }) => low <= truth && truth <= high).length;
+    expect(held).toBeGreaterThanOrEqual(51);
+    expect(of(7)).toEqual(of(7));
+    expect(of(7, 1).interval).not.toEqual(of(7).interval);
+    const three = relationScores(world(7), steps.slice(0, 3), { neighbors: 3, runs: 1, seed: 0 })[0];
+    expect(three.interval).toBeUndefined();
+    // Every cosine 1: r does not exist, nor does its interval.
+    const flat = new Float64Array(25).fill(1);
+    expect(gramInterval(flat, flat, 5, new Random(1))).toMatchObject({ low: NaN, high: NaN });
   });
 
   it('names words that share a feature, do not occur or have no feature, and leaves them out: no NaN', async () => {

@@ -48,6 +48,27 @@ describe('sameTokenScore', () => {
     expect(random.shared.p).toBeGreaterThan(0.02);
   });
 
+  it('has an interval over the pairs by the seed, as wide as its standard error says, and the same score with and without', async () => {
+    const words = Array.from({ length: 400 }, (_, i) => [` w${i % 2 === 0 ? i : i - 1}`]);
+    const ids = Int32Array.from(words.keys());
+    const other = ids.map((i) => (i % 4 < 2 ? i : (i + 2) % 400));
+    const of = (seed: number, intervals?: number) =>
+      sameTokenScore(words, words, { a: ids, b: other }, { nulls: 5, seed, ...(intervals === undefined ? {} : { intervals }) }); // prettier-ignore
+    const found = await of(1);
+    // Every second pair of features shares its word.
+    expect(found.shared.value).toBe(0.5);
+    for (const { interval } of [found.shared, found.jaccard, found.top, found.raw]) {
+      expect(interval).toMatchObject({ level: 0.95, runs: 500 });
+      expect((interval!.high - interval!.low) / 2).toBeCloseTo(1.96 * Math.sqrt(0.25 / 400), 2);
+    }
+    expect(await of(1)).toEqual(found);
+    expect((await of(2)).shared.interval).not.toEqual(found.shared.interval);
+    const { interval, ...plain } = found.shared;
+    expect(interval!.low).toBeLessThan(0.5);
+    expect((await of(1, 0)).shared).toEqual(plain);
+    await expect(of(1, -1)).rejects.toThrow('intervals must be a whole number ≥ 0 but is -1');
+  });
+
   it('has no value without living pairs, and refuses pairs outside the labels', async () => {
     const s = await sameTokenScore([[]], [[' a']], { a: [0], b: [0] }, { nulls: 3 });
     expect(s.shared).toMatchObject({ value: NaN, p: 1, n: 0, warning: expect.stringMatching(/no pair/) as string });

@@ -47,6 +47,13 @@ describe('splitting by decoder rows', () => {
     expect(parent(s, 0).entropy).toBeCloseTo(Math.log2(3), 1);
     expect(parent(s, 2).entropy).toBe(0);
     for (const score of s.scores) expect([score.metric, score.p, score.null.runs, score.seed]).toEqual([score.metric, 1 / 50, 49, 0]); // prettier-ignore
+    // 6 of 16 large rows have a parent.
+    const share = s.scores[2];
+    expect(share).toMatchObject({ value: 6 / 16, n: 16, interval: { level: 0.95, runs: 500 } });
+    const { low, high } = share.interval!;
+    expect((high - low) / (2 * 1.96 * Math.sqrt((6 * 10) / 16 ** 3))).toBeCloseTo(1, 0);
+    for (const { value, interval } of s.scores) expect(value > interval!.low && value < interval!.high).toBe(true);
+    expect(await splitting({ small, large }, { runs: 49, least: 0.6 })).toEqual(s);
     expect(s.notes[0]).toContain('Absorption is seen in activations');
   });
 
@@ -162,6 +169,28 @@ describe('splitting by activations', () => {
     for (const { a, b } of [0, 1, 2].map((i) => ({ a: twins.truth.pairs.a[i], b: twins.truth.pairs.b[i] })))
       expect(parent(s, a).children.map(({ child }) => child)).toEqual([b]);
     for (const { p } of s.scores) expect(p).toBe(1 / 50);
+    for (const { value, interval } of s.scores) expect(value >= interval!.low && value <= interval!.high).toBe(true);
+  });
+
+  it('intervals are over parents, by the seed: of r as wide as the mean over the children of as many parents spreads', async () => {
+    const { input } = await planted(2);
+    const of = (seed: number) => splitting(input, { runs: 3, seed });
+    const s = await of(1);
+    const [coverage, r] = s.scores;
+    expect([coverage.metric, r.metric]).toEqual(['coverage', 'child r']);
+    const spread = (values: readonly number[]) => {
+      const mean = values.reduce((x, y) => x + y, 0) / values.length;
+      return Math.sqrt(values.reduce((x, y) => x + (y - mean) ** 2, 0)) / values.length;
+    };
+    const widthOf = ({ interval }: typeof r) => (interval!.high - interval!.low) / (2 * 1.96);
+    expect(widthOf(coverage) / spread(s.parents.map((p) => p.coverage))).toBeCloseTo(1, 0);
+    // Linearised: each parent's children against the mean, over the children of a parent on average.
+    const perParent = r.n / s.parents.length;
+    const sums = s.parents.map((p) => p.children.reduce((x, c) => x + c.r - r.value, 0) / perParent);
+    expect(widthOf(r) / spread(sums)).toBeGreaterThan(0.85);
+    expect(widthOf(r) / spread(sums)).toBeLessThan(1.15);
+    expect((await of(1)).scores).toEqual(s.scores);
+    expect((await of(2)).scores[1].interval).not.toEqual(r.interval);
   });
 
   it('r, share and the rest are those of the sequences that did not choose: dense float64', async () => {
@@ -206,6 +235,26 @@ describe('splitting by activations', () => {
       expect(fromUniform(p)).toBeLessThan(1);
     },
   );
+
+  it('power at the planted truth: twins of 12 seeds that split four of twenty features, p least in every one, and each split parent found', async () => {
+    let [found, splits, alarms] = [0, 0, 0];
+    for (let seed = 0; seed < 12; seed++) {
+      const { twins, input } = await planted(100 + seed, { samples: 1200, absorptions: 0 });
+      const s = await splitting(input, { runs: 19, seed, minFirings: 5 });
+      for (const { metric, p } of s.scores) expect([seed, metric, p]).toEqual([seed, metric, 1 / 20]);
+      for (const { a, b } of twins.truth.splits) {
+        splits++;
+        const children = parent(s, a).children.map(({ child }) => child).sort((x, y) => x - y); // prettier-ignore
+        found += Number(children.join() === [...b].sort((x, y) => x - y).join() && parent(s, a).p === 1 / 20);
+      }
+      const split = new Set(twins.truth.splits.map(({ a }) => a));
+      alarms += s.parents.filter((p) => !split.has(p.parent) && p.children.length > 1).length;
+    }
+    expect(splits).toBe(48);
+    expect(found).toBeGreaterThanOrEqual(46);
+    // Of 192 features that did not split.
+    expect(alarms).toBeLessThanOrEqual(4);
+  });
 });
 
 describe('absorption', () => {

@@ -174,4 +174,65 @@ describe('stability', () => {
       expect(power).toBe(20);
     },
   );
+
+  /** Most of n that a chance of .1 passes in all but one of a thousand trials, by the binomial law. */
+  const mostOf = (n: number): number => Math.ceil(0.1 * n + 3.1 * Math.sqrt(0.1 * 0.9 * n));
+
+  it(
+    'the share with a partner: p is uniform over 200 seeds where the SAEs have nothing in common, and least where half of them is planted',
+    { timeout: 120_000 },
+    async () => {
+      const p: number[] = [];
+      const shares: number[] = [];
+      for (let seed = 0; seed < 200; seed++) {
+        const own = directions(60, 5, 2 * seed);
+        // A threshold that about half of the features reach by chance, so that the share takes many values.
+        const s = await stability(
+          { decoders: [own, directions(14, 5, 2 * seed + 1)] },
+          { seed, least: 0.72, neighbors: 0, runs: 9 },
+        );
+        shares.push(s.scores[0].value);
+        p.push(placed(s.scores[0].p, 9, seed));
+      }
+      const mean = shares.reduce((x, y) => x + y, 0) / 200;
+      expect(Math.abs(mean - 0.5)).toBeLessThan(0.2);
+      expect(fromUniform(p)).toBeLessThan(1);
+      expect(p.filter((v) => v <= 0.1).length).toBeLessThanOrEqual(mostOf(200));
+      for (let seed = 0; seed < 20; seed++) {
+        const own = directions(40, 16, seed);
+        const planted = Array.from({ length: 20 }, (_, f) => f);
+        const twin = matrixOf([
+          ...noisy(own, planted, 0.1, seed),
+          ...list(directions(20, 16, 900 + seed)).map((r) => [...r]),
+        ]);
+        const [share] = (await stability({ decoders: [own, twin] }, { seed, least: 0.8 })).scores;
+        expect([seed, share.p]).toEqual([seed, 1 / 20]);
+        expect(Math.abs(share.value - 0.5)).toBeLessThan(0.1);
+      }
+    },
+  );
+
+  it(
+    'the share with a partner by activations: p is uniform over 200 seeds of features that fire apart, and least for twins',
+    { timeout: 120_000 },
+    async () => {
+      const [features, tokens] = [48, 100];
+      const store = (rows: number[][], id: string) => memoryActivations(fromRows(rows), { context: 2, id, meta: { tokenSet: { id: 'one', tokenizer: 'none' } } }); // prettier-ignore
+      const firing = (random: Random) => Array.from({ length: tokens }, () => Array.from({ length: features }, () => (random.next() < 0.25 ? 0.2 + random.next() : 0))); // prettier-ignore
+      const p: number[] = [];
+      let power = 0;
+      for (let seed = 0; seed < 200; seed++) {
+        const random = new Random(seed);
+        const [a, b] = [firing(random), firing(random)];
+        const decoders = [directions(features, 6, 1), directions(features, 6, 2)];
+        const of = (other: number[][], least: number) => stability({ decoders, activations: [store(a, 'a'), store(other, 'b')] }, { seed, least, neighbors: 0, runs: 9 }); // prettier-ignore
+        p.push(placed((await of(b, 0.22)).scores[0].p, 9, seed));
+        if (seed >= 20) continue;
+        power += Number((await of(a.map((row) => row.map((v) => (random.next() < 0.1 ? 0 : v))), 0.6)).scores[0].p === 1 / 10); // prettier-ignore
+      }
+      expect(fromUniform(p)).toBeLessThan(1);
+      expect(p.filter((v) => v <= 0.1).length).toBeLessThanOrEqual(mostOf(200));
+      expect(power).toBe(20);
+    },
+  );
 });
