@@ -12,30 +12,23 @@ import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
 import { evaluationItems, lensItems } from '../present/sae.js';
-import { CALL, HUB, thing, words } from '../verb/common.js';
+import { CALL, HUB, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, flag, only, real, text, value, whole } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { evaluateSae, evaluationParts } from './evaluate.js';
+import { probe } from './fgProbe.js';
 import { train } from './fgTrain.js';
 import { describeSae } from './keptTraining.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
 import { CONFORMANCE, pairs, promptTokens } from './pairing.js';
 import { writeNeuronpedia } from '../activations/neuronpedia.js';
-import { requireModelOfSae } from './ofModel.js';
+import { allowOtherModel, modelArg, requireModelOfSae, saeArg } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
 import { COUNTED, overridden, trainedOnText } from './trainedOn.js';
 import type { Sae, SaeArchitecture } from './types.js';
-
-const modelArg = thing<LanguageModel>('model', 'What fg.models.load returned.');
-const saeArg = thing<Sae>('sae', 'What fg.sae.train or fg.sae.load returned.');
-
-const allowOtherModel = flag({
-  doc: 'Take an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
-  fallback: 'false',
-});
 
 const LOAD = {
   architecture: value<SaeArchitecture>(
@@ -171,7 +164,7 @@ const EVALUATE = {
 } as const;
 
 const evaluate = verb({
-  doc: "Runs the model as it is, with the SAE's reconstruction at the hook, and with zeros there: L0, explained variance, MSE, cross-entropy (nats) and its share recovered, KL, dead features.",
+  doc: "Runs the model as it is, with the SAE's reconstruction at the hook, with zeros and with the mean activation there: L0, explained variance in three definitions, MSE, cross-entropy (nats) and KL with the shares recovered, density, dead and dense features.",
   args: [modelArg, saeArg, tokensArg],
   options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CLUSTER, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
@@ -193,7 +186,7 @@ const evaluate = verb({
   },
   split: {
     unit: 'parts of 64 forward passes',
-    version: 1,
+    version: 2,
     inputs: ({ interventions }, model, sae, data) => ({
       ...{ model: model.id, sae: sae.id, tokens: tokenSet(data, model).id },
       interventions:
@@ -208,7 +201,7 @@ const evaluate = verb({
       const { dSae, dIn } = sae.config;
       return {
         pieces: parts.map(({ name }) => name),
-        work: { amount: (parts.at(-1)?.end ?? 0) * tokens.context * 3, unit: 'tokens of forward passes' },
+        work: { amount: (parts.at(-1)?.end ?? 0) * tokens.context * 5, unit: 'tokens of forward passes' },
         memory: 4 * perBatch * tokens.context * (3 * vocab + 2 * dSae + 12 * dModel) + 8 * dSae * dIn,
         disk: parts.length * (8 * dIn + 16 * dSae),
       };
@@ -264,6 +257,7 @@ export const sae = namespace({
 const text = fg.datasets.stories({ stories: 40, context: 32, samples: 40 })
 const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 20, trainBatchSizeTokens: 256 })
 const promoted = await fg.sae.logitLens(lm, sae, { top: 5 })
-await fg.sae.evaluate(lm, sae, text, { samples: 8 })`,
-  verbs: { train, load, save, evaluate, logitLens },
+await fg.sae.evaluate(lm, sae, text, { samples: 8 })
+await fg.sae.probe(lm, sae, text, { k: [1, 4], labels: { 'begins with s': (token) => /^ ?s/i.test(token) } })`,
+  verbs: { train, load, save, evaluate, probe, logitLens },
 });

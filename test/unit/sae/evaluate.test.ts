@@ -3,45 +3,24 @@ import { initDevice } from '#kernel/compute/device.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { tf } from '#kernel/compute/tf.js';
-import type { ForwardOptions, ForwardResult, LanguageModel, TokenSet } from '#kernel/models/types.js';
-import { evaluateSae, histogramOfDensity } from '#kernel/sae/evaluate.js';
+import type { TokenSet } from '#kernel/models/types.js';
+import { evaluateSae } from '#kernel/sae/evaluate.js';
+import { histogramOfDensity } from '#kernel/sae/evaluationSums.js';
 import { ReconstructionSums } from '#kernel/sae/reconstruction.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { embeddingModel, HOOK } from '#test/kit/embeddingModel.js';
 import { saeOf } from '#test/kit/sae.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
 const V = 7;
 const D = 4;
-const HOOK = 'blocks.0.hook_mlp_out';
 const random = new Random(1);
 const embedding = random.normals(new Float32Array(V * D));
 const unembedding = random.normals(new Float32Array(D * V));
 
-/** logits = hook · unembedding, hook = embedding of the token: a model whose every number is known. */
-const model = {
-  name: 'toy',
-  id: 'toy',
-  tokenizer: { id: 'toy' },
-  config: { vocab: V, heads: 1 },
-  hookWidth: () => D,
-  forward(tokens: Int32Array, batch: number, o: ForwardOptions = {}): ForwardResult {
-    const captured = new Map<string, tf.Tensor>();
-    const logits = tf.tidy(() => {
-      let x: tf.Tensor = tf
-        .gather(tf.tensor2d(embedding, [V, D]), tf.tensor1d(tokens, 'int32'))
-        .reshape([batch, tokens.length / batch, D]);
-      for (const edit of o.edits?.get(HOOK) ?? [])
-        x = edit(x, HOOK, { tokens, batch, time: tokens.length / batch, offset: 0, sequence: 0 });
-      if (o.capture) captured.set(HOOK, tf.keep(x.clone()));
-      return tf
-        .matMul(x.reshape([tokens.length, D]), tf.tensor2d(unembedding, [D, V]))
-        .reshape<tf.Tensor3D>([batch, tokens.length / batch, V]);
-    });
-    return { logits, captured };
-  },
-} as unknown as LanguageModel;
+const model = embeddingModel(V, D, embedding, unembedding);
 
 const ids = Int32Array.from({ length: 60 }, () => random.int(V));
 const tokens = { id: 't', tokens: ids, sequences: 6, context: 10, tokenizer: { id: 'toy' } } as unknown as TokenSet;
