@@ -17,10 +17,9 @@ export const lmA = modelOf(config, randomWeights(config, 1));
 export const lmB = modelOf(config, randomWeights(config, 2));
 
 /** A random SAE whose first `dead` features never fire. */
-export function randomSae(seed: number, dSae: number, modelId?: string, dead = 0): Sae {
+export function randomSae(seed: number, dSae: number, modelId?: string, dead = 0, d = config.dModel): Sae {
   const next = normals(seed);
   const random = (n: number): Float32Array => Float32Array.from({ length: n }, () => next());
-  const d = config.dModel;
   const weights = {
     W_enc: matrix(d, dSae, random(d * dSae)),
     b_enc: Float32Array.from({ length: dSae }, (_, f) => (f < dead ? -1e6 : -2)),

@@ -117,12 +117,17 @@ export const letters: Tokenizer = {
   piece: (id) => String.fromCharCode(id),
 };
 
-export function modelOf(config: ModelConfig, weights: Weights, trainable = false): TransformerModel {
+export function modelOf(
+  config: ModelConfig,
+  weights: Weights,
+  trainable = false,
+  reader: Tokenizer = tokenizer,
+): TransformerModel {
   const parameters = new Map<string, tf.Tensor>();
   for (const [name, { shape, data }] of weights) {
     const tensor = tf.tensor(Float32Array.from(data), shape);
     parameters.set(name, trainable ? tf.variable(tensor) : tensor);
     if (trainable) tensor.dispose();
   }
-  return new TransformerModel({ name: 'odd', config, tokenizer, parameters, trainable });
+  return new TransformerModel({ name: 'odd', config, tokenizer: reader, parameters, trainable });
 }

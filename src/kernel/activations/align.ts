@@ -8,8 +8,8 @@ import { isShard, openActivations } from './store.js';
 import type { SparseActivations } from './types.js';
 import { writeActivations } from './write.js';
 
-/** Bumped when the same stores give other rows. */
-const CODE_VERSION = 1;
+/** Bumped when the same stores give other rows, or have other inputs. */
+const CODE_VERSION = 2;
 /** Spans in a sequence; these sequences correspond to neither model's. */
 const CONTEXT = 128;
 
@@ -120,31 +120,60 @@ function spanTokens({ texts, count }: CharacterSpans) {
   return { rows, tokenIds, ignored: ignored.includes(1) ? ignored : undefined, tokenSet, piece: (id: number) => words[id] }; // prettier-ignore
 }
 
+type SpanTokens = ReturnType<typeof spanTokens>;
+
+/** Two tokenizations of one text, joined. */
+interface Joined {
+  readonly spans: CharacterSpans;
+  readonly tokens: SpanTokens;
+}
+
+/** What two stores must share to be joined by the same spans: the tokens, and which of them are no text. */
+const textId = async (store: SparseActivations): Promise<string> =>
+  sha256(['text of a store', store.meta.tokenSet.id, (await store.ignored()) ?? new Uint8Array(0)]);
+
+/** Joins the texts of two stores, once for all stores of the same two texts. */
+export class TextJoiner {
+  private readonly known = new Map<string, Joined>();
+
+  /** @throws when they hold the same tokens already, or texts without a span in common */
+  async join(a: SparseActivations, b: SparseActivations): Promise<Joined> {
+    if (a.meta.tokenSet.id === b.meta.tokenSet.id)
+      throw new Error('both stores hold the same tokens already: they can be correlated as they are');
+    const key = `${await textId(a)} ${await textId(b)}`;
+    const before = this.known.get(key);
+    if (before) return before;
+    const spans = characterSpans(await textsOf(a), await textsOf(b));
+    if (spans.count === 0)
+      throw new Error(
+        `the texts of ${a.meta.sae.name} on ${a.meta.model.name} and ${b.meta.sae.name} on ${b.meta.model.name} have no word in common; save both from one dataset`,
+      );
+    const joined = { spans, tokens: spanTokens(spans) };
+    this.known.set(key, joined);
+    return joined;
+  }
+}
+
 /**
  * Brings two stores of one text in different tokens to the same rows: the spans of characters from one boundary that
  * both tokenizations have to the next. A feature has on a span the largest (or mean) activation of its tokens there.
- * Both are kept as artifacts of kind 'activations'.
+ * Both are kept as artifacts of kind 'activations'; a store that is brought to the same spans with another partner is
+ * made once.
  * @throws when they hold the same tokens already, or texts without a span in common
  */
 export async function alignActivations(
   a: SparseActivations,
   b: SparseActivations,
   store: ArtifactStore,
-  { combine = 'max', fresh, ...call }: CallOptions & { combine?: Combine; fresh?: boolean } = {},
+  options: CallOptions & { combine?: Combine; fresh?: boolean; joiner?: TextJoiner } = {},
 ): Promise<{ value: Aligned; made: ReadonlyArray<Computed<SparseActivations>> }> {
-  if (a.meta.tokenSet.id === b.meta.tokenSet.id)
-    throw new Error('both stores hold the same tokens already: they can be correlated as they are');
-  const spans = characterSpans(await textsOf(a), await textsOf(b));
-  if (spans.count === 0)
-    throw new Error(
-      `the texts of ${a.meta.sae.name} on ${a.meta.model.name} and ${b.meta.sae.name} on ${b.meta.model.name} have no word in common; save both from one dataset`,
-    );
-  const tokens = spanTokens(spans);
+  const { combine = 'max', fresh, joiner = new TextJoiner(), ...call } = options;
+  const { spans, tokens } = await joiner.join(a, b);
   const compute = (own: SparseActivations, spanOf: Int32Array): Promise<Computed<SparseActivations>> => {
     const key = {
       kind: 'activations',
       parameters: { from: 'aligned', combine },
-      inputs: { own: own.id, a: a.id, b: b.id },
+      inputs: { own: own.id, spans: sha256(['spans', tokens.tokenSet.id, spanOf]) },
       codeVersion: CODE_VERSION,
     };
     const { hook, model, sae, features } = own.meta;

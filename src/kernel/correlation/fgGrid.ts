@@ -1,13 +1,12 @@
 /** fg.correlation.grid: every layer of one model against every layer of another. */
 import { maxOf } from '../../protocol/lists.js';
-import { requireSame } from '../artifacts/identity.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { sha256 } from '../io/hash.js';
 import { layerGridItems } from '../present/correlationGrid.js';
 import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { KEPT, nulls, thing } from '../verb/common.js';
-import { membersGiven, only, several } from '../verb/option.js';
+import { choice, membersGiven, only, several } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { cellName, layerGrid, type GridSide } from './grid.js';
@@ -32,33 +31,50 @@ const sideArg = (name: string) =>
   thing<GridSide, GridSide>(name, `A model and SAEs of its layers, { model, saes: [...] }: side ${name.toUpperCase()}.`, requireSide); // prettier-ignore
 
 export const grid = verb({
-  doc: 'Every SAE of one model against every SAE of another, over the same text: pairs, mean r, and the similarity of the decoder rows of the pairs beside its null, as heat maps. Activations and maps are kept as they are by fg.activations.save and fg.correlation.map; a call that was stopped goes on behind its last finished pair of SAEs.',
+  doc: 'Every SAE of one model against every SAE of another, over the same text: pairs, mean r, and the similarity of the decoder rows of the pairs beside its null, as heat maps. Models with different tokenizers are joined by the spans of characters that both have, as fg.activations.align does, and the share that was joined is said. Activations and maps are kept as they are by fg.activations.save and fg.correlation.map; a call that was stopped goes on behind its last finished pair of SAEs.',
   args: [sideArg('a'), sideArg('b'), tokensArg],
   options: {
     ...CORRELATE,
     metrics: several(METRICS, { doc: 'Which scores; the heat map is of the first.', fallback: "['svcca']" }),
+    combine: choice(['max', 'mean'], {
+      doc: 'What a feature has on a span of several tokens, where the tokenizers differ.',
+      fallback: "'max'",
+    }),
     nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
     ...CONFORMANCE,
     ...CLUSTER,
     ...KEPT,
   },
   errors: [
-    'SAEs of another model or width, and models with different tokenizers, are refused.',
+    'SAEs of another model or width are refused.',
+    '`combine` where both models read the same tokens, and `maxShareAtOnePosition` where they do not, are refused: spans have no positions.',
     'Without encoder or hook an SAE has no activations.',
   ],
-  check: (_, a, b, data) =>
-    requireSame(
-      'a grid is over the same tokens; bring stores of models with different tokenizers together by fg.activations.align, pair by pair',
-      { name: `the tokens of ${a.model.name}`, id: tokenSet(data, a.model).id },
-      { name: `the tokens of ${b.model.name}`, id: tokenSet(data, b.model).id },
-    ),
+  check({ combine, maxShareAtOnePosition }, a, b, data) {
+    const same = tokenSet(data, a.model).id === tokenSet(data, b.model).id;
+    if (same && combine !== undefined)
+      throw new TypeError(
+        'fg.correlation.grid: combine is read where the tokenizers differ, but both models read the same tokens',
+      );
+    if (!same && maxShareAtOnePosition < 1)
+      throw new TypeError(
+        'fg.correlation.grid: maxShareAtOnePosition has no meaning where the tokenizers differ: spans of text have no positions',
+      );
+  },
   before: pairs((_, a, b, data) =>
     [a, b].flatMap(({ model, saes }) => saes.map((sae): Pairing => ({ model, sae, tokens: tokenSet(data, model) }))),
   ),
   run({ env, options, call, remember }, a, b, data) {
     const { runs, seed } = membersGiven(options.nulls, 'runs');
     const scores = { metrics: options.metrics ?? (['svcca'] as const), nulls: runs, seed };
-    return layerGrid(a, b, data, { store: env.store, map: only(CORRELATE, options), scores, remember, ...call });
+    return layerGrid(a, b, data, {
+      store: env.store,
+      map: only(CORRELATE, options),
+      scores,
+      remember,
+      combine: options.combine,
+      ...call,
+    });
   },
   keep: {
     kind: 'correlation-grid',

@@ -1,4 +1,6 @@
 /** Grids of layers: the features of every SAE of one model against those of every SAE of another. */
+import { alignActivations, TextJoiner, type Combine } from '../activations/align.js';
+import type { AlignedShares } from '../activations/characterSpans.js';
 import { saveActivations } from '../activations/save.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { ArtifactStore } from '../artifacts/store.js';
@@ -36,7 +38,10 @@ export interface LayerGrid {
   readonly a: readonly string[];
   readonly b: readonly string[];
   readonly models: readonly [a: string, b: string];
+  /** Tokens that maps are made over, or spans of text where the tokenizers differ. */
   readonly tokens: number;
+  /** How much of both texts was joined, where the tokenizers differ. */
+  readonly aligned?: AlignedShares;
   readonly method: string;
   /** Row by row of A. */
   readonly cells: readonly GridCell[];
@@ -53,6 +58,8 @@ interface GridOptions extends CallOptions {
   store: ArtifactStore;
   map: CorrelateParameters;
   scores: ScoreOptions;
+  /** What a feature has on a span of several tokens, where the tokenizers differ; default max. */
+  combine?: Combine;
   /** Gives a cell that was made before, or makes it. */
   remember: <T>(run: string, make: () => Promise<T>) => Promise<T>;
 }
@@ -65,14 +72,30 @@ interface Kept extends Omit<GridCell, 'meanR'> {
   readonly meanR: number | null;
   readonly tokens: number;
   readonly method: string;
+  readonly aligned?: AlignedShares;
 }
 
 /** Run of a pair of SAEs. */
 export const cellName = (i: number, j: number): string => `${i},${j}`;
 
 /**
+ * Brings two stores to the same rows: as they are where their tokens are the same, otherwise by the spans of text that
+ * both have. Stores are brought there once, whatever the number of cells that they are in.
+ */
+function rowsInCommon(store: ArtifactStore, combine: Combine | undefined, call: CallOptions) {
+  const joiner = new TextJoiner();
+  return async (
+    a: SparseActivations,
+    b: SparseActivations,
+  ): Promise<{ a: SparseActivations; b: SparseActivations; shares?: AlignedShares }> =>
+    a.meta.tokenSet.id === b.meta.tokenSet.id
+      ? { a, b }
+      : (await alignActivations(a, b, store, { ...call, joiner, ...(combine ? { combine } : {}) })).value;
+}
+
+/**
  * Saves the activations of every SAE over the same text, correlates every SAE of A with every one of B and scores the
- * decoder rows of the pairs. Activations and maps are artifacts of their own; a finished cell is not made again.
+ * decoder rows of the pairs. Models with different tokenizers are joined by spans of characters. Activations and maps are artifacts of their own; a finished cell is not made again.
  */
 export async function layerGrid(a: GridSide, b: GridSide, data: Tokens, o: GridOptions): Promise<LayerGrid> {
   const { store, remember, signal, onProgress } = o;
@@ -87,15 +110,17 @@ export async function layerGrid(a: GridSide, b: GridSide, data: Tokens, o: GridO
     return made;
   };
   const [ofA, ofB]: [Stores, Stores] = [new Map(), new Map()];
+  const inCommon = rowsInCommon(store, o.combine, call);
   const cell = async (i: number, j: number): Promise<Kept> => {
     const [saeA, saeB] = [a.saes[i], b.saes[j]];
-    const [storeA, storeB] = [await activationsOf(a, i, ofA), await activationsOf(b, j, ofB)];
-    const { value: map } = await correlateArtifact(storeA, storeB, store, { ...o.map, ...call });
+    const common = await inCommon(await activationsOf(a, i, ofA), await activationsOf(b, j, ofB));
+    const { value: map } = await correlateArtifact(common.a, common.b, store, { ...o.map, ...call });
     const { pairs, tokens, method } = map;
     const n = pairs.r.length;
     const rows = [gatherRows(saeA.decoder, pairs.a), gatherRows(saeB.decoder, pairs.b)] as const;
     return {
       ...{ a: i, b: j, pairs: n, tokens, method },
+      ...(common.shares ? { aligned: common.shares } : {}),
       meanR: n > 0 ? pairs.r.reduce((sum, r) => sum + r, 0) / n : null,
       scores: n < 3 ? [] : await similarityScores(rows[0], rows[1], { ...o.scores, shareNulls: poolNulls, ...call }),
     };
@@ -110,6 +135,7 @@ export async function layerGrid(a: GridSide, b: GridSide, data: Tokens, o: GridO
   return {
     ...{ a: sideNames(a.saes), b: sideNames(b.saes), models: [a.model.name, b.model.name] },
     tokens: cells[0].tokens,
+    ...(cells[0].aligned ? { aligned: cells[0].aligned } : {}),
     method: cells[0].method,
     cells: cells.map(({ a: i, b: j, pairs, meanR, scores }) => ({ a: i, b: j, pairs, meanR: meanR ?? NaN, scores })),
   };

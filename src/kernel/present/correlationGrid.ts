@@ -5,6 +5,7 @@ import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import { orNull, tooltipOf, type ChartRow } from './charts.js';
+import { shareText } from '../../protocol/tokens.js';
 import { chartItems, count, formatNumber, tableItems, tableOf, textItem } from './items.js';
 
 /** "0 · mlp_out" of "blocks.0.hook_mlp_out": what stands on an axis must be short. */
@@ -65,7 +66,7 @@ function scoreRow({ scores }: GridCell): ChartRow {
 
 /** The heat maps of a grid as one chart, and all its figures as a table in plain text. */
 export function layerGridItems(grid: LayerGrid): OutputItem[] {
-  const { cells, models, tokens, method } = grid;
+  const { cells, models, tokens, method, aligned } = grid;
   const what = measureOf(method);
   const axes = {
     x: { title: `B: ${models[1]}`, names: grid.b.map(short) },
@@ -95,7 +96,12 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
   }));
   const title = `${models[0]} against ${models[1]}, layer by layer`;
   const note = [
-    `${method}, over ${count(tokens)} tokens`,
+    `${method}, over ${count(tokens)} ${aligned ? 'spans of text' : 'tokens'}`,
+    ...(aligned
+      ? [
+          `tokenizers differ: ${shareText(aligned.tokensA)} of the tokens of ${models[0]} and ${shareText(aligned.tokensB)} of those of ${models[1]} were joined`,
+        ]
+      : []),
     ...(first ? [`null: ${first.null.kind}, seed ${first.seed}, p = (k + 1)/(R + 1)`] : []),
     ...warningsOf(cells),
   ].join('; ');

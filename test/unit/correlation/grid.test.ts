@@ -1,9 +1,14 @@
 /** fg.correlation.grid: every layer of one model against every layer of another, stopped and resumed, seen as heat maps. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SparseActivations } from '#kernel/activations/types.js';
 import { createFg } from '#kernel/api/index.js';
 import { gatherRows } from '#kernel/compute/rows.js';
 import { sideNames, type LayerGrid } from '#kernel/correlation/grid.js';
 import { similarityScores } from '#kernel/correlation/scores.js';
+import { loadTokenizer } from '#kernel/models/tokenizerFiles.js';
+import type { LanguageModel } from '#kernel/models/types.js';
 import { DISPLAY } from '#kernel/present/items.js';
 import type { Sae } from '#kernel/sae/types.js';
 import type { ChartDescriptor } from '#protocol/display.js';
@@ -11,6 +16,8 @@ import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
 import { collectingContext } from '#test/kit/context.js';
 import { freshFg, lmA, lmB, randomSae, texts } from '#test/kit/fg.js';
+import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
+import { shared } from '#test/kit/samples.js';
 
 const world = freshFg();
 
@@ -19,6 +26,21 @@ const sides = () => ({
   a: { model: lmA, saes: [at(randomSae(21, 24, lmA.id), 0), at(randomSae(22, 20, lmA.id), 1)] },
   b: { model: lmB, saes: [at(randomSae(23, 18, lmB.id), 0), at(randomSae(24, 22, lmB.id), 1)] },
 });
+/** A model that reads one digit a token, where the others read one number. */
+const digitsModel = () =>
+  modelOf(CONFIGS['GPT-2'], randomWeights(CONFIGS['GPT-2'], 5), false, {
+    id: 'digits',
+    vocabSize: 10,
+    eosId: 0,
+    bosId: undefined,
+    encode: (text) => Int32Array.from(text.replace(/\D/g, ''), Number),
+    decode: (ids) => Array.from(ids).join(''),
+    piece: String,
+  });
+
+const there = ['gpt2', 'stories260K', 'tinystories-sample.txt'].every((name) => existsSync(join(shared, name)));
+if (!there) console.warn(`skipped: GPT-2's tokenizer, stories260K and the sample of TinyStories are not at ${shared}`);
+
 const OPTIONS = { minFirings: 2, metrics: ['cka', 'rsa'] as const, nulls: { runs: 9, seed: 3 }, conformance: false };
 
 describe('fg.correlation.grid', () => {
@@ -84,6 +106,71 @@ describe('fg.correlation.grid', () => {
     expect(concat[0].encoding.y.sort).toEqual(['1 · mlp_out', '0 · mlp_out']);
     expect(text.text!.join('')).toContain('rsa null mean');
   });
+
+  it('joins models with different tokenizers by spans of characters: what align, map and scores give, each store once, on behind what is finished', async () => {
+    const { fg, context } = world;
+    const { a } = sides();
+    const lmDigits = digitsModel();
+    const b = { model: lmDigits, saes: [at(randomSae(23, 18, lmDigits.id), 0), at(randomSae(24, 22, lmDigits.id), 1)] };
+    const data = fg.datasets.fromTexts(texts, { context: 12, separator: 'none' });
+    const stop = new AbortController();
+    const onProgress = ({ label, done }: { label: string; done: number }) => {
+      if (label === 'layer grid' && done === 1) stop.abort();
+    };
+    await expect(fg.correlation.grid(a, b, data, { ...OPTIONS, signal: stop.signal, onProgress })).rejects.toThrow();
+    const grid = await fg.correlation.grid(a, b, data, OPTIONS);
+    expect(context.printed.join('\n')).toContain('going on after 1 finished run');
+    const saved = (await fg.artifacts.list()).filter(({ kind }) => kind === 'activations');
+    // Four stores, and each once by spans.
+    expect(saved).toHaveLength(8);
+    const own = { a: [] as SparseActivations[], b: [] as SparseActivations[] };
+    for (const sae of a.saes) own.a.push(await fg.activations.save(lmA, sae, data, { conformance: false }));
+    for (const sae of b.saes) own.b.push(await fg.activations.save(lmDigits, sae, data, { conformance: false }));
+    for (const { a: i, b: j, pairs, meanR, scores } of grid.cells) {
+      const aligned = await fg.activations.align(own.a[i], own.b[j]);
+      expect(grid.tokens).toBe(aligned.spans);
+      expect(grid.aligned).toEqual(aligned.shares);
+      const map = await fg.correlation.map(aligned.a, aligned.b, { minFirings: 2 });
+      expect(pairs).toBe(map.pairs.r.length);
+      expect(meanR).toBeCloseTo(map.pairs.r.reduce((s, r) => s + r, 0) / pairs, 12);
+      const [X, Y] = [gatherRows(a.saes[i].decoder, map.pairs.a), gatherRows(b.saes[j].decoder, map.pairs.b)];
+      expect(scores).toEqual(await similarityScores(X, Y, { metrics: OPTIONS.metrics, nulls: 9, seed: 3 }));
+    }
+    expect(await fg.artifacts.list()).toHaveLength(8 + 4 + 1);
+    const [chart] = await (grid as LayerGrid & { [DISPLAY](): OutputItem[] })[DISPLAY]();
+    expect(JSON.stringify(chart.json)).toMatch(/over [\d,]+ spans of text.*100 % of the tokens of odd/);
+    // By means other values are correlated; and what has no meaning here is refused.
+    const mean = await fg.correlation.grid(a, b, data, { ...OPTIONS, combine: 'mean' });
+    expect(mean.cells.map(({ meanR }) => meanR)).not.toEqual(grid.cells.map(({ meanR }) => meanR));
+    await expect(fg.correlation.grid(a, b, data, { ...OPTIONS, maxShareAtOnePosition: 0.5 })).rejects.toThrow('spans of text have no positions'); // prettier-ignore
+    await expect(fg.correlation.grid(a, sides().b, data, { ...OPTIONS, combine: 'mean' })).rejects.toThrow('both models read the same tokens'); // prettier-ignore
+  });
+
+  it.skipIf(!there)(
+    'joins stories260K, of 512 tokens, and a model of GPT-2’s 50,257 on the same real text',
+    async () => {
+      const { fg } = world;
+      const small = await fg.models.load(join(shared, 'stories260K'));
+      const config = { ...CONFIGS['GPT-2'], vocab: 50_257, context: 64 };
+      const other = modelOf(config, randomWeights(config, 3), false, await loadTokenizer(join(shared, 'gpt2')));
+      const random = (seed: number, dSae: number, model: LanguageModel, layer: number) => at(randomSae(seed, dSae, model.id, 0, model.config.dModel), layer); // prettier-ignore
+      const data = fg.datasets.fromTexts(readFileSync(join(shared, 'tinystories-sample.txt'), 'utf8').slice(0, 6000).split(/\n\s*\n/), { context: 64, separator: 'none', bos: false }); // prettier-ignore
+      const grid = await fg.correlation.grid(
+        { model: small, saes: [0, 1].map((layer) => random(31 + layer, 24, small, layer)) },
+        { model: other, saes: [random(33, 20, other, 0)] },
+        data,
+        { ...OPTIONS, metrics: ['cka'] },
+      );
+      expect(grid.cells).toHaveLength(2);
+      const { tokensA, tokensB, charactersA, charactersB } = grid.aligned!;
+      expect(Math.min(tokensA, tokensB, charactersA, charactersB)).toBeGreaterThan(0.95);
+      console.log(`${grid.tokens} spans; ${JSON.stringify(grid.aligned)}`);
+      for (const { pairs, scores } of grid.cells) {
+        expect(pairs).toBeGreaterThan(2);
+        expect(scores[0].null.runs).toBe(9);
+      }
+    },
+  );
 
   it('planted wrong SAE: one of the other model is refused before anything runs, and so are sides that are none', async () => {
     const { fg } = world;
