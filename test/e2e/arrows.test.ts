@@ -118,7 +118,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
 
   /** Sets a slider as a user's input does. */
   const slide = (page: Page, value: string): Promise<void> =>
-    page.locator('input[type=range]').evaluate((node, v) => {
+    page.locator('.threshold input').evaluate((node, v) => {
       (node as HTMLInputElement).value = v;
       node.dispatchEvent(new Event('input', { bubbles: true }));
     }, value);
@@ -147,7 +147,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
     const after = await shot();
     await slide(page, '0');
     await page.waitForTimeout(200);
-    expect(await page.locator('input[type=range]').getAttribute('aria-valuetext')).toBe('before');
+    expect(await page.locator('.threshold input').getAttribute('aria-valuetext')).toBe('before');
     expect(Buffer.compare(after, await shot())).not.toBe(0);
     await page.screenshot({ path: path.join(screenshots, 'arrows-before.png') });
     await page.getByText('arrows', { exact: true }).click();
@@ -173,6 +173,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
   test('a token of the table shows itself with its Δ and that of the null', async () => {
     const { page, complaints } = await open();
     expect(await page.locator('.fg-grid .head button').allInnerTexts()).toEqual(['Token', 'Text', 'Δ', 'Δ null']);
+    await page.getByRole('tab', { name: 'Tokens' }).click();
     await page.locator('.fg-grid .row').first().click();
     const pin = page.locator('.pin');
     await pin.locator('.peak').first().waitFor();
@@ -205,7 +206,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
     await page.goto(pathToFileURL(file).href);
     await page.locator('.layer').first().waitFor();
     await page.waitForTimeout(500);
-    expect(await page.locator('input[type=range]').count()).toBe(1);
+    expect(await page.locator('.threshold input').count()).toBe(1);
     expect(await page.locator('.provenance').textContent()).toContain('p = 0.048');
     await page.screenshot({ path: path.join(screenshots, 'arrows-report.png') });
     expect(list).toEqual([]);

@@ -189,7 +189,7 @@ export function screenOf(map: MapFixture, set: number, i: number, box: { width: 
   const ends = (v: Float32Array) =>
     alive(v).reduce(([a, b], c) => [Math.min(a, c), Math.max(b, c)], [Infinity, -Infinity]);
   const [[left, right], [low, high]] = [ends(x), ends(y)];
-  const scale = (0.9 * Math.min(box.width, box.height)) / Math.max(right - left, high - low);
+  const scale = 0.9 * Math.min(box.width / (right - left), box.height / (high - low));
   return {
     x: box.width / 2 + (x[i] - (left + right) / 2) * scale,
     y: box.height / 2 - (y[i] - (low + high) / 2) * scale,

@@ -78,10 +78,11 @@ describe.skipIf(!CHROMIUM)('joint map panel', () => {
     await page.locator('fgnb-checkbox', { hasText: 'lines to parents' }).click();
     await expect.poll(() => inked(page, 'canvas.underlay')).toBe(0);
     await page.locator('fgnb-checkbox', { hasText: 'lines to parents' }).click();
-    await page.locator('input[type=range]').fill('1');
+    await page.locator('.threshold input').fill('1');
     await expect.poll(() => inked(page, 'canvas.underlay')).toBe(0);
-    await page.locator('input[type=range]').fill('0');
+    await page.locator('.threshold input').fill('0');
     // The first rows of the table are those of largest cosine: children, with their parent named.
+    await page.getByRole('tab', { name: 'Features' }).click();
     const row = page.locator('[role=row]', { hasText: /72 #\d+/ }).first();
     expect(await row.innerText()).toMatch(/72 #\d+[\s\S]*12 #\d+/);
     await row.hover();

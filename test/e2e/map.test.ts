@@ -65,6 +65,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
   }
 
   const shot = (page: Page, name: string) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+  const openTable = (page: Page) => page.getByRole('tab', { name: 'Pairs' }).click();
   const row = (page: Page, text: string) => page.locator('.fg-grid .row', { hasText: text });
 
   test('a panel beside the notebook, 480 px wide, shows the whole of both maps', async () => {
@@ -223,11 +224,12 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
 
   test('the table sorts, follows the threshold and pins', async () => {
     const { page } = await open();
+    await openTable(page);
     const grid = page.getByRole('grid');
     expect(await grid.getAttribute('aria-rowcount')).toBe('571');
     await page.getByRole('columnheader', { name: 'A', exact: true }).click();
     await expect.poll(() => page.locator('.fg-grid .row').first().innerText()).toContain(`#${small.featureOf(0, 1)}`);
-    await page.locator('input[type=range]').fill('0.9');
+    await page.locator('.threshold input').fill('0.9');
     // r = 1 − (i mod 50)/50 ≥ 0.9 for i mod 50 in 0..5; every 20th i is dead.
     const expected = Array.from({ length: 600 }, (_, i) => i).filter(
       (i) => i % 20 && Math.fround(1 - (i % 50) / 50) >= 0.9,
@@ -244,9 +246,10 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
     const weak = Array.from({ length: 600 }, (_, i) => i).find((i) => i % 50 === 49) as number;
     await page.getByRole('textbox').fill(`#${small.featureOf(0, weak)}`);
     await expect.poll(() => page.locator('.hits').innerText()).toMatch(/1 partner$/);
+    await openTable(page);
     await row(page, `#${small.featureOf(0, weak)}`).click();
     await expect.poll(() => page.locator('.pin section').count()).toBe(2);
-    await page.locator('input[type=range]').fill('0.5');
+    await page.locator('.threshold input').fill('0.5');
     await expect.poll(() => page.locator('.pin section').count()).toBe(1);
     expect(await page.locator('.pin').innerText()).toContain('below the threshold');
     await expect.poll(() => page.locator('.hits').innerText()).toMatch(/0 partners$/);
@@ -282,6 +285,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
     const { page, complaints } = await open();
     await page.getByRole('textbox').fill(`#${small.featureOf(0, 1)}`);
     await expect.poll(() => page.locator('.summary').innerText()).toBe('1 of 570 pairs');
+    await openTable(page);
     await row(page, `#${small.featureOf(0, 1)}`).click();
     await expect.poll(() => page.locator('.pin').innerText()).toContain(HOSTILE);
     expect(await page.evaluate(() => (window as unknown as { __hacked?: number }).__hacked)).toBeUndefined();
@@ -302,7 +306,7 @@ describe.skipIf(!CHROMIUM)('feature map panel', () => {
           .data ?? [0, 0, 0];
         return b - r;
       },
-      [at.x, at.y],
+      [at.x, at.y + box.y - (await boxOf(page.locator('.stage'))).y],
     );
     expect(blue).toBeGreaterThan(50);
     await hoverPoint(page, small, 0, i);

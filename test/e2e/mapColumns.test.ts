@@ -97,6 +97,7 @@ describe.skipIf(!CHROMIUM)('columns added to a map', () => {
     await page.goto(`${server.origin}/`);
     await page.locator('.layer').first().waitFor();
     await agrees(page, 'panel-1400-dark');
+    await page.getByRole('tab', { name: 'Pairs' }).click();
     await page.getByRole('columnheader', { name: 'A stability' }).click();
     expect((await cells(page, 'A stability'))[0]).toBe('0');
     await page.getByRole('columnheader', { name: 'A stability' }).click();

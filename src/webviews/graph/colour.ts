@@ -1,5 +1,5 @@
 /** What nodes are coloured by: their members' values of a column drawn together, a keyword group's share, or their size. */
-import { isShare, placeOn, scaleOfValues, type Scale } from '../plot/scale.js';
+import { binsOf, isShare, scaleOfValues, type Scale } from '../plot/scale.js';
 import { normalToken, wordTest } from '../plot/search.js';
 import { membersOf, type GraphModel, type GraphSet } from './model.js';
 
@@ -162,11 +162,5 @@ function columnColours(model: GraphModel, name: string, stat: Stat): NodeColours
 
 /** How many nodes lie in each of `bins` equal parts of the scale, over all graphs. */
 export function histogram(c: NodeColours, bins: number): number[] {
-  const counts = new Array<number>(bins).fill(0);
-  for (const set of c.values)
-    for (const v of set) {
-      const t = placeOn(c, v);
-      if (!Number.isNaN(t)) counts[Math.min(bins - 1, Math.floor(t * bins))]++;
-    }
-  return counts;
+  return binsOf(bins, c, (add) => c.values.forEach((set) => set.forEach(add)));
 }

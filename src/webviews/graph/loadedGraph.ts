@@ -160,7 +160,7 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
         this.show(set, nodes);
       },
       pick: (set, point) => this.link.pick(set, point),
-      tab: (tab) => this.showTab(tab),
+      tab: (tab) => this.showTab(tab === this.state.tab ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),
     });
   }

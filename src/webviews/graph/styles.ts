@@ -25,12 +25,7 @@ export const GRAPH_CSS = `
 .fg-graph .empty svg { width: 26px; height: 26px; }
 .fg-graph .foot { min-height: 40px; align-items: flex-end; }
 .fg-graph .legend { max-height: none; align-items: flex-end; max-width: 74%; }
-.fg-graph .legend .scale { align-items: flex-end; }
-.fg-graph .legend .bars { display: grid; width: 168px; }
-.fg-graph .legend .histogram { display: flex; align-items: flex-end; gap: 1px; height: 24px; }
-.fg-graph .legend .bar { flex: 1; min-width: 0; }
-.fg-graph .legend .gradient { width: auto; height: 7px; border-radius: 1px; border: 0; outline: 1px solid var(--fg-contrast); }
-.fg-graph .legend .what { color: var(--fg-strong); font-weight: 600; }
+.fg-graph .legend .histogram { height: 24px; }
 .fg-graph .pane { width: 456px; }
 .fg-graph .tabs { overflow-x: auto; scrollbar-width: none; }
 .fg-graph .tabs button { white-space: nowrap; padding: 7px 6px 5px; }

@@ -7,6 +7,8 @@ import { PAPER, type Palette } from '../plot/palette.js';
 import { svgOf } from '../plot/vectorPen.js';
 import { css } from '../ui/color.js';
 import { plural } from '../ui/format.js';
+import { colourValues } from './colourValues.js';
+import { contourPainter, contoursOf } from './contours.js';
 import { columnOfColor } from './columns.js';
 import { computeLit, groupIndices, type Filters, type Lit } from './filter.js';
 import { provenance } from './frame.js';
@@ -99,13 +101,17 @@ function layOut(given: MapFigure): Figure {
   const { model, views, filters, lit, regions } = given;
   const height = views.reduce((most, view) => Math.max(most, view.height), 0);
   let left = PAD;
-  const placed = views.map((view) => {
-    const at = { ...view, left, top: PAD + TITLE + HEAD };
+  const placed = views.map((view, s) => {
+    const at = { ...view, left, top: PAD + TITLE + HEAD, reach: model.sets[s].reach };
     left += view.width + GAP;
     return at;
   });
   const width = Math.max(left - GAP + PAD, 480);
-  const legend = linesOf(legendEntries(model, filters, lit, PAPER, rateScale(model), regions), width - 2 * PAD);
+  const rates = rateScale(model);
+  const groups = filters.colorBy === 'group' ? groupIndices(model) : [];
+  const values = colourValues({ model, colorBy: filters.colorBy, rates, regions, groups });
+  const entries = legendEntries({ model, filters, lit, palette: PAPER, rates, regions, values });
+  const legend = linesOf(entries, width - 2 * PAD);
   const text = [...provenance(model), axesOf(model.sets[0].meta.layout)].filter(Boolean).join(' · ');
   const notes = wrapped(text, width - 2 * PAD);
   const foot = 16 + LINE * (legend.length + notes.length);
@@ -195,9 +201,15 @@ function drawEntry(c: CanvasRenderingContext2D, entry: LegendEntry, x: number, y
     return void words(entry.text, x + 16);
   }
   const from = words(entry.low, words(entry.title, x) + 8) + 6;
-  for (let i = 0; i < 32; i++) {
-    c.fillStyle = css(entry.colors[Math.round((255 * (i + 0.5)) / 32)]);
-    c.fillRect(from + 3 * i, y - 5, 3.2, 10);
+  const bins = entry.counts.length || 32;
+  const most = entry.counts.reduce((a, b) => Math.max(a, b), 1);
+  const wide = 96 / bins;
+  for (let i = 0; i < bins; i++) {
+    c.fillStyle = css(entry.colors[Math.round((255 * (i + 0.5)) / bins)]);
+    // The histogram stands on its colours.
+    const tall = entry.counts.length > 0 ? (10 * entry.counts[i]) / most : 6;
+    c.fillRect(from + wide * i, y + 1 - tall, wide - (entry.counts.length > 0 ? 0.6 : -0.2), tall);
+    c.fillRect(from + wide * i, y + 1, wide + 0.2, 4);
   }
   words(entry.high, from + 102);
 }
@@ -205,6 +217,8 @@ function drawEntry(c: CanvasRenderingContext2D, entry: LegendEntry, x: number, y
 function drawMaps(c: CanvasRenderingContext2D, figure: Figure, ratio: number): void {
   const { model, palette, placed, filters, lit } = figure;
   const scene = { model, views: placed, palette, filters, lit };
+  if (!model.meta.shift) contourPainter(model.sets.map((set) => contoursOf(set)), placed, palette)?.(c, ratio); // prettier-ignore
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
   placed.forEach((view, s) => {
     const set = model.sets[s];
     c.font = `600 13px ${SANS}`;

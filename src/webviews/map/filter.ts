@@ -18,6 +18,8 @@ export interface Filters {
   colorBy: ColorBy;
   /** Points picked with box or lasso. */
   selection: { set: number; points: Uint32Array } | null;
+  /** 1 for the points that were chosen in the legend, per set; null = none was. */
+  chosen: Uint8Array[] | null;
   /** 1 for the points that other views light, per set; null = they light none of this map's. */
   linked: Array<Uint8Array | null> | null;
 }
@@ -32,6 +34,7 @@ export const NO_FILTERS: Filters = {
   showDead: false,
   colorBy: 'none',
   selection: null,
+  chosen: null,
   linked: null,
 };
 
@@ -118,9 +121,9 @@ export function computeLit(model: MapModel, filters: Filters): Lit {
     for (const point of points) chosen[point] = 1;
     tests.push((set, point) => set === model.sets[index] && chosen[point] === 1);
   }
-  const { linked } = filters;
-  if (linked) {
-    const lightOf = new Map(model.sets.map((set, s) => [set, linked[s]]));
+  for (const light of [filters.chosen, filters.linked]) {
+    if (!light) continue;
+    const lightOf = new Map(model.sets.map((set, s) => [set, light[s]]));
     tests.push((set, point) => lightOf.get(set)?.[point] === 1);
   }
   const state = model.sets.map((set) => new Uint8Array(set.n));

@@ -5,9 +5,16 @@ import { el } from '../ui/dom.js';
 import { count, number, plural } from '../ui/format.js';
 import type { MapModel } from './model.js';
 import { unitOf } from './shift.js';
+import type { Stage } from './stage.js';
 
-/** Names a map's layer and returns the element that shows its counts. */
-export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, scrollingPage: boolean): HTMLElement {
+/** Names a map's layer, fills its heading, and returns the element that shows its counts. */
+export function decorateLayer(
+  { layers, headings }: Pick<Stage, 'layers' | 'headings'>,
+  model: MapModel,
+  s: number,
+  scrollingPage: boolean,
+): HTMLElement {
+  const layer = layers[s];
   const set = model.sets[s];
   const counts = el('span', { class: 'counts' });
   layer.setAttribute(
@@ -15,7 +22,7 @@ export function decorateLayer(layer: HTMLElement, model: MapModel, s: number, sc
     `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
   );
   const { title, layout } = set.meta;
-  layer.append(
+  headings[s].append(
     caption({
       badge: `set${s}`,
       name: set.name,

@@ -17,7 +17,9 @@ import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
 import { columnOfColor } from './columns.js';
 import { decorateLayer, provenance } from './frame.js';
-import { drawLegend } from './legend.js';
+import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
+import { contourPainter, contoursOf, type Contours } from './contours.js';
+import { MapLegend } from './legend.js';
 import { legendEntries } from './legendEntries.js';
 import { linePainter } from './lines.js';
 import { MapLink } from './linking.js';
@@ -41,6 +43,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private readonly rates: Scale;
   /** By set; found after the first picture. */
   private regions: Regions[] = [];
+  private contours: Contours[] = [];
+  private values: ColourValues | null = null;
+  private readonly key = new MapLegend(this.legend, (only) => this.chose(only));
   private picks: PickIndex[];
   private pins: Array<{ set: number; feature: number; point: number }> = [];
   private readonly cache: ExampleCache;
@@ -59,13 +64,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   ) {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
-      pane: options.compact ? 'closed' : 'pairs',
       ...firstColour(model),
     };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
     model.meta.groups = [...this.shipped, ...this.state.groups];
-    this.filters = { ...this.state, typed: typedGroup(this.state.typed), selection: null, linked: null };
+    this.filters = { ...this.state, typed: typedGroup(this.state.typed), selection: null, chosen: null, linked: null };
     moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
     this.rates = rateScale(model);
@@ -89,6 +93,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     for (const pin of this.state.pins) this.addPin(pin.set, model.sets[pin.set].pointOf.get(pin.feature) ?? -1);
     this.pinsChanged();
     this.stage.setPalette(this.palette);
+    this.recoloured(this.state.only);
     this.filtersChanged(false);
     this.countGroups();
     this.findRegions();
@@ -109,6 +114,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         Object.assign(this.state, change);
         Object.assign(this.filters, change, 'group' in change && { typed: null });
         if ('group' in change) this.state.typed = '';
+        if ('colorBy' in change) this.recoloured(null);
         if ('shift' in change) moveTo(this.model, this.state.shift);
         if ('showDead' in change || 'shift' in change)
           this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
@@ -130,7 +136,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       unpinAll: () => this.clearPins(),
       show: (set, point) => this.show(set, point),
       hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
-      tab: (tab) => this.showPane(tab),
+      tab: (tab) => this.showPane(tab === this.state.pane ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),
       groups: this.groupHooks(),
     });
@@ -151,6 +157,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         this.state.groups = groups;
         model.meta.groups = [...this.shipped, ...groups];
         this.groups = [];
+        this.recoloured(this.state.only);
         this.countGroups();
         this.save();
       },
@@ -161,8 +168,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   private makeLayers(): void {
-    this.stage.layers.forEach((layer, s) => {
-      this.counts[s] = decorateLayer(layer, this.model, s, this.scrollingPage);
+    this.stage.layers.forEach((_, s) => {
+      this.counts[s] = decorateLayer(this.stage, this.model, s, this.scrollingPage);
       this.listen(s);
     });
   }
@@ -261,7 +268,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.pinsChanged();
     if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
     this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${this.spoken(item)}`);
-    if (known < 0) this.showPane('details');
+    // A drawer that is closed stays so: maps that move under the pointer are lost to it.
+    if (known < 0 && this.state.pane !== 'closed') this.showPane('details');
   }
 
   protected override clear(): void {
@@ -269,7 +277,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     if (this.filters.selection) {
       this.filters.selection = null;
       this.filtersChanged(true);
-    } else this.clearPins();
+    } else if (this.state.only) this.chose(null);
+    else this.clearPins();
   }
 
   private clearPins(): void {
@@ -309,7 +318,6 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
 
   private repaint(): void {
     const { model, filters, lit, palette, rates } = this;
-    if (filters.colorBy === 'group' && this.groups.length === 0) this.groups = groupIndices(model);
     const column = columnOfColor(model.added, filters.colorBy);
     const batches = model.sets.map((_, s) => {
       const { width, height } = this.stage.views[s];
@@ -323,11 +331,31 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     const scene = { model, views: this.stage.views, palette, filters, lit };
     const lines = this.state.arrows ? (linePainter(scene) ?? arrowPainter(scene)) : null;
     const names = namePainter(this.regions.map(({ list }) => list), this.stage.views, palette); // prettier-ignore
-    this.stage.setUnderlay((c, ratio) => {
-      lines?.(c, ratio);
-      names?.(c, ratio);
+    this.stage.setPainters({
+      below: contourPainter(this.contours, this.stage.views, palette),
+      above: (c, ratio) => {
+        lines?.(c, ratio);
+        names?.(c, ratio);
+      },
     });
-    drawLegend(this.legend, legendEntries(model, filters, lit, palette, rates, this.regions));
+    const { regions, values } = this;
+    this.key.draw(legendEntries({ model, filters, lit, palette, rates, regions, values }), this.state.only);
+  }
+
+  /** What the colours stand for is another thing now, and with it what may be chosen of it. */
+  private recoloured(only: Only | null): void {
+    const { model, filters, rates, regions } = this;
+    if (filters.colorBy === 'group' && this.groups.length === 0) this.groups = groupIndices(model);
+    this.values = colourValues({ model, colorBy: filters.colorBy, rates, regions, groups: this.groups });
+    this.state.only = only;
+    filters.chosen = chosenPoints(model, this.values, only);
+  }
+
+  /** The reader chose in the legend. */
+  private chose(only: Only | null): void {
+    this.state.only = only;
+    this.filters.chosen = chosenPoints(this.model, this.values, only);
+    this.filtersChanged(true);
   }
 
   override themeChanged(): void {
@@ -347,7 +375,10 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     if (this.model.meta.shift) return;
     this.regionTimer = setTimeout(() => {
       this.regions = this.model.sets.map((set) => regionsOf(set));
-      this.repaint();
+      this.contours = this.model.sets.map((set) => contoursOf(set));
+      this.recoloured(this.state.only);
+      if (this.state.only) this.filtersChanged(false);
+      else this.repaint();
     }, 60);
   }
 
@@ -360,10 +391,6 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.root.dataset.pane = pane;
     this.pane.showTab(pane);
     this.save();
-  }
-
-  protected override measured(width: number): void {
-    this.stage.setStacked(width < 700);
   }
 
   override dispose(): void {

@@ -17,6 +17,8 @@ export interface MapSet {
   /** Coordinates scaled alike on both axes so that the alive points lie in [-1, 1]; NaN where the layout has none. */
   x: Float32Array;
   y: Float32Array;
+  /** Half the width and height of the alive points. */
+  reach: readonly [x: number, y: number];
   /** 1 where the feature never fired. */
   dead: Uint8Array;
   deadCount: number;
@@ -54,7 +56,7 @@ export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Pr
   const sets = columns.map((c, i) => makeSet(meta.sets[i], c));
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
-  if (meta.shift) placeEnds(sets).forEach((ends, s) => (sets[s].ends = ends));
+  if (meta.shift) placeEnds(sets).forEach((ends, s) => Object.assign(sets[s], { ends, reach: [1, 1] }));
   return { meta, sets, twin, added: mapColumns(sets), largestDelta: largestDelta(sets) };
 }
 

@@ -17,8 +17,8 @@ const FONT = '600 12px system-ui, sans-serif';
 const HEIGHT = 16;
 /** Room between names. */
 const GAP = 6;
-/** The title lies over the top of a map. */
-const TITLE = 30;
+/** Names keep this far from the edges of their map. */
+const EDGE = 2;
 /** Names that a map of this many square pixels has room for, beside its points. */
 const AREA = 26_000;
 
@@ -36,13 +36,15 @@ export function placeNames(
     const text = name.join(', ');
     const width = measure(text);
     const [sx, sy] = toScreen(view.camera, view, x, y);
-    const inside =
-      sx - width / 2 >= 2 &&
-      sx + width / 2 <= view.width - 2 &&
-      sy - HEIGHT / 2 >= TITLE &&
-      sy + HEIGHT / 2 <= view.height - 2;
-    if (!inside) continue;
-    const at = { text, x: view.left + sx, y: view.top + sy, width };
+    const room = view.width - width - 2 * EDGE;
+    if (room < 0 || sx < 0 || sy < 0 || sx > view.width || sy > view.height) continue;
+    // A region at the edge keeps its name, moved inwards.
+    const within = (at: number, half: number, size: number): number => Math.min(size - half, Math.max(half, at));
+    const at = {
+      ...{ text, width },
+      x: view.left + within(sx, width / 2 + EDGE, view.width),
+      y: view.top + within(sy, HEIGHT / 2 + EDGE, view.height),
+    };
     const over = placed.some(
       (other) =>
         Math.abs(other.x - at.x) < (other.width + width) / 2 + GAP && Math.abs(other.y - at.y) < HEIGHT + GAP / 2,

@@ -59,8 +59,8 @@ class RasterSurface implements Surface {
   draw(views: readonly Viewport[], ground: Rgb, outline: Rgb, share: number): void {
     this.image ??= this.context.createImageData(this.canvas.width, this.canvas.height);
     const pixels = this.image.data;
-    // Little-endian RGBA in one store per pixel.
-    new Uint32Array(pixels.buffer).fill(((255 << 24) | (ground[2] << 16) | (ground[1] << 8) | ground[0]) >>> 0);
+    // Little-endian RGBA in one store per pixel. Transparent where there is no point: contours lie below.
+    new Uint32Array(pixels.buffer).fill(((ground[2] << 16) | (ground[1] << 8) | ground[0]) >>> 0);
     views.forEach((view, i) => {
       const batch = this.batches[i];
       if (!batch || view.width <= 0 || view.height <= 0) return;
@@ -124,6 +124,7 @@ class RasterSurface implements Surface {
         data[p] += (r + (outline[0] - r) * e - data[p]) * alpha;
         data[p + 1] += (g + (outline[1] - g) * e - data[p + 1]) * alpha;
         data[p + 2] += (b + (outline[2] - b) * e - data[p + 2]) * alpha;
+        data[p + 3] = Math.max(data[p + 3], Math.round(255 * Math.min(1, 4 * alpha)));
       }
   }
 

@@ -40,15 +40,18 @@ const LEVEL = 0.95;
 const LEAST_FEATURES = 3;
 const NAME_WORDS = 3;
 
-/** Points of the layout on a grid. */
-interface Grid {
+/** Points of the layout on a square grid, and how dense they lie there. */
+export interface Density {
   width: number;
   /** Cell of each point, -1 = not placed. */
   cell: Int32Array;
   density: Float32Array;
+  /** World coordinate of a column or row: 0 is the middle of the first cell. */
+  place(at: number): number;
 }
 
-function gridOf({ x, y, n, dead }: Pick<MapSet, 'x' | 'y' | 'n' | 'dead'>): Grid {
+/** The density of the alive points. */
+export function densityOf({ x, y, n, dead }: Pick<MapSet, 'x' | 'y' | 'n' | 'dead'>): Density {
   const sigma = kernelWidth(Math.max(1, n));
   // What is blurred stays on the grid.
   const pad = Math.ceil(3 * sigma) + 1;
@@ -61,7 +64,8 @@ function gridOf({ x, y, n, dead }: Pick<MapSet, 'x' | 'y' | 'n' | 'dead'>): Grid
     cell[i] = at(y[i]) * width + at(x[i]);
     counts[cell[i]]++;
   }
-  return { width, cell, density: blurred(blurred(counts, width, 1, sigma), width, width, sigma) };
+  const density = blurred(blurred(counts, width, 1, sigma), width, width, sigma);
+  return { width, cell, density, place: (v) => (2 * (v - pad + 0.5)) / CELLS - 1 };
 }
 
 /** A Gaussian along one axis of a square grid; `step` 1: along rows, `width`: along columns. */
@@ -79,7 +83,7 @@ function blurred(of: Float32Array, width: number, step: number, sigma: number): 
 }
 
 /** The peak that each cell belongs to, -1 = between regions. */
-function peaksOf({ width, cell, density }: Grid): Int32Array {
+function peaksOf({ width, cell, density }: Density): Int32Array {
   const own = Array.from(cell)
     .filter((c) => c >= 0)
     .map((c) => density[c])
@@ -232,7 +236,7 @@ function threshold(
 
 /** The regions of a set, with names where there are words. */
 export function regionsOf(set: Pick<MapSet, 'x' | 'y' | 'n' | 'dead' | 'columns'>): Regions {
-  const grid = gridOf(set);
+  const grid = densityOf(set);
   const peaks = peaksOf(grid);
   const found = new Map<number, number[]>();
   const points: number[] = [];

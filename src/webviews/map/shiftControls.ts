@@ -20,7 +20,7 @@ export function shiftControls(
     onInput: (at) => changed({ shift: at }),
   });
   const box = (label: string, checked: boolean, onChange: (on: boolean) => void) =>
-    checkbox({ label, checked, onChange }).element;
+    el('div', { class: 'part extra' }, checkbox({ label, checked, onChange }).element);
   return [
     el('label', { class: 'part threshold' }, shift.before, input, shift.after),
     box('arrows', state.arrows, (arrows) => changed({ arrows })),

@@ -1,6 +1,7 @@
 /** The drawing area: one canvas of points for both maps, an overlay, and a focusable layer per map. */
+import { minOf } from '../../protocol/lists.js';
 import { el } from '../ui/dom.js';
-import type { Camera } from '../plot/camera.js';
+import { HOME, scaleOf, type Box, type Camera } from '../plot/camera.js';
 import { Glide } from '../plot/glide.js';
 import { createGlSurface } from './gl.js';
 import { drawOverlay, type OverlayScene } from './overlay.js';
@@ -9,7 +10,9 @@ import type { Palette } from '../plot/palette.js';
 import { createRasterSurface } from './raster.js';
 import type { Batch, Surface, Viewport } from './surface.js';
 
-const GAP = 8;
+const GAP = 6;
+/** Height of what stands above each map: its name, title and counts. No point is drawn there. */
+const HEADING = 24;
 /** After this long without movement the full map is drawn. */
 const SETTLE_MS = 140;
 
@@ -18,14 +21,32 @@ export interface StageHooks {
   moved(set: number): void;
 }
 
+type Painter = ((context: CanvasRenderingContext2D, ratio: number) => void) | null;
+
+interface Painters {
+  below: Painter;
+  above: Painter;
+}
+
+function paintOn(canvas: HTMLCanvasElement, paint: Painter, ratio: number): void {
+  const context = canvas.getContext('2d');
+  context?.setTransform(1, 0, 0, 1, 0, 0);
+  context?.clearRect(0, 0, canvas.width, canvas.height);
+  if (context) paint?.(context, ratio);
+}
+
 export class Stage {
   readonly element = el('div', { class: 'stage' });
   readonly layers: HTMLElement[];
+  /** Above each layer. */
+  readonly headings: HTMLElement[];
   readonly views: Viewport[];
   private surface!: Surface;
+  /** Below the points. */
+  private readonly ground = el('canvas', { class: 'ground', aria: { hidden: 'true' } });
   private readonly underlay = el('canvas', { class: 'underlay', aria: { hidden: 'true' } });
   private readonly overlay = el('canvas', { class: 'overlay', aria: { hidden: 'true' } });
-  private drawUnder: ((context: CanvasRenderingContext2D, ratio: number) => void) | null = null;
+  private painters: Painters = { below: null, above: null };
   private batches: Batch[] = [];
   private palette: Palette | null = null;
   private scene: Pick<OverlayScene, 'hover' | 'pins' | 'lasso'> = { hover: null, pins: [], lasso: null };
@@ -49,9 +70,12 @@ export class Stage {
     private readonly hooks: StageHooks,
     canvas: 'auto' | '2d',
   ) {
-    this.views = cameras.map((camera) => ({ left: 0, top: 0, width: 0, height: 0, camera }));
+    this.views = cameras.map((camera, s) => {
+      return { left: 0, top: 0, width: 0, height: 0, camera, reach: model.sets[s].reach };
+    });
     this.layers = model.sets.map((_, s) => el('div', { class: `layer set${s}`, tabIndex: 0, role: 'application' }));
-    this.element.append(this.underlay, this.overlay, ...this.layers);
+    this.headings = model.sets.map(() => el('div', { class: 'heading' }));
+    this.element.append(this.ground, this.underlay, this.overlay, ...this.headings, ...this.layers);
     this.makeSurface(canvas);
     this.observer.observe(this.element);
     addEventListener('resize', this.ratioChanged);
@@ -68,7 +92,7 @@ export class Stage {
     const gl = wanted === 'auto' ? createGlSurface(canvas, points, () => this.contextLost()) : null;
     if (!gl) canvas = fresh();
     this.surface = gl ?? createRasterSurface(canvas);
-    this.element.prepend(canvas);
+    this.ground.after(canvas);
     this.element.dataset.renderer = this.surface.kind;
   }
 
@@ -88,9 +112,9 @@ export class Stage {
     this.redraw();
   }
 
-  /** What is drawn between the points and the rings whenever the points are; null clears it. */
-  setUnderlay(draw: ((context: CanvasRenderingContext2D, ratio: number) => void) | null): void {
-    this.drawUnder = draw;
+  /** What is drawn below the points, and between them and the rings, whenever the points are. */
+  setPainters(painters: Painters): void {
+    this.painters = painters;
     this.redraw();
   }
 
@@ -146,7 +170,7 @@ export class Stage {
     [this.width, this.height, this.ratio] = [clientWidth, clientHeight, ratio];
     this.layout();
     this.surface.resize(this.width, this.height, ratio);
-    for (const canvas of [this.underlay, this.overlay]) {
+    for (const canvas of [this.ground, this.underlay, this.overlay]) {
       canvas.width = Math.max(1, Math.round(this.width * ratio));
       canvas.height = Math.max(1, Math.round(this.height * ratio));
     }
@@ -154,25 +178,24 @@ export class Stage {
     this.redraw(true);
   }
 
-  /** Side by side, or stacked where that gives the maps more room. */
+  /** Side by side or stacked, whichever draws the maps larger. */
   private layout(): void {
-    const n = this.layers.filter((layer) => !layer.hidden).length;
-    const stacked = n > 1 && this.element.dataset.stacked === 'true';
+    const shown = this.views.filter((_, i) => !this.layers[i].hidden);
+    const beside = { width: (this.width - GAP) / 2, height: Math.max(0, this.height - HEADING) };
+    const below = { width: this.width, height: Math.max(0, (this.height - GAP) / 2 - HEADING) };
+    const sizeIn = (box: Box): number => minOf(shown.map(({ reach }) => scaleOf(HOME, { ...box, reach })));
+    const stacked = shown.length > 1 && sizeIn(below) > sizeIn(beside);
+    const alone = { width: this.width, height: beside.height };
+    const box = shown.length === 1 ? alone : stacked ? below : beside;
     this.views.forEach((view, i) => {
-      view.width = this.layers[i].hidden ? 0 : stacked || n === 1 ? this.width : (this.width - GAP) / 2;
-      view.height = stacked ? (this.height - GAP) / 2 : this.height;
-      view.left = stacked ? 0 : i * (view.width + GAP);
-      view.top = stacked ? i * (view.height + GAP) : 0;
-      const style = this.layers[i].style;
-      for (const side of ['left', 'top', 'width', 'height'] as const) style[side] = `${view[side]}px`;
+      Object.assign(view, box, this.layers[i].hidden && { width: 0 });
+      view.left = stacked ? 0 : i * (box.width + GAP);
+      view.top = HEADING + (stacked ? i * (box.height + HEADING + GAP) : 0);
+      const [layer, heading] = [this.layers[i].style, this.headings[i]];
+      for (const side of ['left', 'top', 'width', 'height'] as const) layer[side] = `${view[side]}px`;
+      heading.hidden = this.layers[i].hidden;
+      Object.assign(heading.style, { left: layer.left, width: layer.width, top: `${view.top - HEADING}px` });
     });
-  }
-
-  setStacked(stacked: boolean): void {
-    if (this.element.dataset.stacked === String(stacked)) return;
-    this.element.dataset.stacked = String(stacked);
-    this.layout();
-    this.redraw();
   }
 
   private redraw(now = false): void {
@@ -197,7 +220,8 @@ export class Stage {
       this.lastFrameAt = now;
       this.pointsDirty = false;
       this.surface.draw(this.views, this.palette.ground, this.palette.text, moving ? this.share : 1);
-      this.drawUnderlay();
+      paintOn(this.ground, this.painters.below, this.ratio);
+      paintOn(this.underlay, this.painters.above, this.ratio);
     }
     const context = this.overlay.getContext('2d');
     if (context)
@@ -208,13 +232,6 @@ export class Stage {
         palette: this.palette,
         ratio: this.ratio,
       });
-  }
-
-  private drawUnderlay(): void {
-    const context = this.underlay.getContext('2d');
-    context?.setTransform(1, 0, 0, 1, 0, 0);
-    context?.clearRect(0, 0, this.underlay.width, this.underlay.height);
-    if (context) this.drawUnder?.(context, this.ratio);
   }
 
   /** Fewer points while moving where frames take long, more where they do not. Pauses between gestures do not count. */

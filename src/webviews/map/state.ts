@@ -2,6 +2,7 @@
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
+import { restoreOnly, type Only } from './colourValues.js';
 import { columnColor, isColumnColor, type ColorBy } from './columns.js';
 import { NO_FILTERS, type Filters } from './filter.js';
 import { LEAST_COSINE } from './lines.js';
@@ -27,6 +28,8 @@ export interface MapViewState extends PlotState {
   shift: number;
   arrows: boolean;
   nullShown: boolean;
+  /** What was chosen in the legend of the colours. */
+  only: Only | null;
   pane: 'details' | 'pairs' | 'groups' | 'closed';
 }
 
@@ -50,7 +53,8 @@ export function defaultState(sets: number): MapViewState {
     arrows: true,
     nullShown: true,
     sort: { key: 'r', descending: true },
-    pane: 'pairs',
+    only: null,
+    pane: 'closed',
   };
 }
 
@@ -97,6 +101,7 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
+    only: restoreOnly(s.only),
     pane: PANES.includes(s.pane as MapViewState['pane']) ? (s.pane as MapViewState['pane']) : fallback.pane,
   };
 }

@@ -1,6 +1,13 @@
 /** The look of the map view, beyond what drawings share (plot/styles.ts). Colours are theme tokens only. */
 export const MAP_CSS = `
 .fg-map .stage .underlay { pointer-events: none; }
+.fg-map .heading { position: absolute; height: 24px; overflow: hidden; }
+.fg-map .caption { position: static; flex-wrap: nowrap; align-items: center; height: 100%; pointer-events: auto; }
+.fg-map[data-size="narrow"] .caption .counts { display: block; }
+.fg-map[data-size="narrow"] { padding: 4px 6px; gap: 4px; }
+.fg-map[data-size="narrow"] .maps { gap: 2px; }
+.fg-map[data-size="narrow"] .foot { flex-wrap: nowrap; }
+.fg-map[data-size="narrow"] .legend { max-width: 72%; }
 .fg-map .group-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; padding: 8px 10px 0; flex: none; }
 .fg-map .group-bar .words { flex: 1; min-width: 160px; }
 .fg-map .group-bar .fg-none { margin: 0 0 0 auto; }

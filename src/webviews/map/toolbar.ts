@@ -23,6 +23,7 @@ const WORDS: PlotWords = {
   reset: 'Show the whole maps (0)',
   pane: 'Show or hide the table',
   unlink: 'Show all features again',
+  more: 'More controls',
 };
 
 const COLOR_LABELS: Record<Exclude<ColorBy, `column:${string}`>, string> = {
@@ -54,22 +55,24 @@ export class Toolbar extends PlotToolbar {
     });
     this.assemble(
       [
-        el('div', { class: 'part' }, this.groups?.element, this.colours(state)),
+        ...(this.groups ? [el('div', { class: 'part extra' }, this.groups.element)] : []),
+        el('div', { class: 'part' }, this.colours(state)),
         ...(model.twin && !model.meta.shift ? [this.threshold(state)] : []),
         ...shiftControls(model, state, (change) => hooks.changed(change)),
         ...(model.sets[0].columns.parent ? [this.lines(state), this.threshold(state)] : []),
-        ...(dead > 0 ? [showDead.element] : []),
+        ...(dead > 0 ? [el('div', { class: 'part extra' }, showDead.element)] : []),
       ],
       [],
     );
   }
 
   private lines(state: MapViewState): HTMLElement {
-    return checkbox({
+    const lines = checkbox({
       label: 'lines to parents',
       checked: state.arrows,
       onChange: (arrows) => this.hooks.changed({ arrows }),
-    }).element;
+    });
+    return el('div', { class: 'part extra' }, lines.element);
   }
 
   private groupChoice(state: MapViewState): Dropdown | null {
@@ -141,7 +144,7 @@ export class Toolbar extends PlotToolbar {
         this.hooks.changed({ minR });
       },
     });
-    return el('label', { class: 'part threshold' }, this.model.sets[0].family ? 'cosine ≥' : 'r ≥', input, text);
+    return el('label', { class: 'part threshold extra' }, this.model.sets[0].family ? 'cosine ≥' : 'r ≥', input, text);
   }
 
   setHits(hits: number[] | null, partners: number[]): void {

@@ -10,17 +10,20 @@ export interface Camera {
 export interface Box {
   width: number;
   height: number;
+  /** Half the width and height of what is drawn, in world units. Default [1, 1]. */
+  reach?: readonly [x: number, y: number];
 }
 
 export const HOME: Camera = { x: 0, y: 0, zoom: 1 };
 const MIN_ZOOM = 0.5;
 const MAX_ZOOM = 2000;
-/** Share of the smaller side that the whole map fills. */
+/** Share of its box that the whole map fills, along the side that it meets first. */
 const FILL = 0.9;
 
 /** Pixels per world unit. */
 export function scaleOf(camera: Camera, box: Box): number {
-  return (camera.zoom * FILL * Math.max(1, Math.min(box.width, box.height))) / 2;
+  const [rx, ry] = box.reach ?? [1, 1];
+  return (camera.zoom * FILL * Math.max(1, Math.min(box.width / rx, box.height / ry))) / 2;
 }
 
 export function toScreen(camera: Camera, box: Box, x: number, y: number): [number, number] {

@@ -9,6 +9,7 @@ export interface PaneTab<T extends string> {
   table?: boolean;
 }
 
+/** A drawer: closed, only its tabs are seen. */
 export abstract class PlotPane<T extends string> {
   readonly element: HTMLElement;
   private readonly tabs = new Map<T, { tab: HTMLButtonElement; body: HTMLElement }>();
@@ -41,7 +42,6 @@ export abstract class PlotPane<T extends string> {
   }
 
   showTab(tab: T | 'closed'): void {
-    this.element.hidden = tab === 'closed';
     for (const [name, entry] of this.tabs) {
       entry.tab.setAttribute('aria-selected', String(name === tab));
       entry.body.hidden = name !== tab;

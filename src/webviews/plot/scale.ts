@@ -32,5 +32,15 @@ export function placeOn({ range, log }: Pick<Scale, 'range' | 'log'>, value: num
   return Math.min(1, Math.max(0, t));
 }
 
+/** How many of the values that `each` adds lie in each of `bins` equal parts of the scale; those outside count at its ends. */
+export function binsOf(bins: number, scale: Scale, each: (add: (value: number) => void) => void): number[] {
+  const counts = new Array<number>(bins).fill(0);
+  each((value) => {
+    const t = placeOn(scale, value);
+    if (!Number.isNaN(t)) counts[Math.min(bins - 1, Math.floor(t * bins))]++;
+  });
+  return counts;
+}
+
 /** Whether values of a column of this name are shares, which are shown in per cent. */
 export const isShare = (name: string): boolean => /\b(rate|share|density)\b/i.test(name);

@@ -6,6 +6,10 @@ export const PLOT_CSS = `
 .fg-plot > .toolbar { position: relative; z-index: 10; }
 .fg-plot .toolbar .part { display: flex; align-items: center; gap: 8px; max-width: 100%; }
 .fg-plot .toolbar .search { width: 190px; }
+.fg-plot[data-size="wide"] .toolbar .more { display: none; }
+.fg-plot:not([data-size="wide"]) .toolbar:has(.more) .grow { flex: 1 1 130px; }
+.fg-plot:not([data-size="wide"]) .toolbar:has(.more) .search { flex: 1 1 110px; width: 110px; }
+.fg-plot:not([data-size="wide"]) .toolbar:has(.more):not([data-more="open"]) .extra { display: none; }
 .fg-plot .toolbar fgnb-dropdown { min-width: 130px; max-width: 260px; }
 .fg-plot .toolbar fgnb-checkbox { margin: 0; white-space: nowrap; }
 .fg-plot .toolbar .tools { margin-left: auto; gap: 2px; flex-wrap: wrap; justify-content: flex-end; }
@@ -38,6 +42,22 @@ export const PLOT_CSS = `
 .fg-plot .foot { display: flex; min-width: 0; gap: 4px 16px; align-items: center; color: var(--fg-muted); font-size: 0.92em; min-height: 18px; }
 .fg-plot .legend { flex: none; max-width: 72%; display: flex; flex-wrap: wrap; gap: 2px 14px; max-height: 5.6em; overflow: auto; }
 .fg-plot .legend .item { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
+.fg-plot .legend .scale { align-items: flex-end; }
+.fg-plot .legend .bars { display: grid; width: 168px; }
+.fg-plot .legend .histogram { display: flex; align-items: flex-end; gap: 1px; height: 15px; }
+.fg-plot .legend .bar { flex: 1; min-width: 0; }
+.fg-plot .legend .gradient { width: auto; height: 7px; border-radius: 1px; border: 0; outline: 1px solid var(--fg-contrast); }
+.fg-plot .legend .what { color: var(--fg-strong); font-weight: 600; }
+.fg-plot .legend .bar.out { opacity: 0.2; }
+.fg-plot .legend .bars { position: relative; }
+.fg-plot .legend .ends { position: absolute; inset: auto -5px -5px -5px; height: 16px; }
+.fg-plot .legend .end { position: absolute; inset: 0; width: 100%; margin: 0; pointer-events: none; --fg-range-track: transparent; }
+.fg-plot .legend .end::-webkit-slider-thumb { pointer-events: auto; width: 10px; height: 14px; border-radius: 3px; border: 1px solid var(--fg-bg); background: var(--fg-text); }
+.fg-plot .legend button.item { all: unset; box-sizing: border-box; display: inline-flex; align-items: center; gap: 6px; cursor: pointer; border-radius: 3px; padding: 0 3px; }
+.fg-plot .legend button.item:hover { background: var(--fg-list-hover); }
+.fg-plot .legend button.item:focus-visible { outline: 1px solid var(--fg-focus); }
+.fg-plot .legend button.item[aria-pressed="true"] { background: var(--fg-list-active); color: var(--fg-list-active-text); outline: 1px solid var(--fg-contrast-active); }
+.fg-plot .legend.chosen button.item[aria-pressed="false"] { opacity: 0.55; }
 .fg-plot .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
 .fg-plot .swatch { width: 10px; height: 10px; background: var(--c); flex: none; }
 .fg-plot .swatch.disc { border-radius: 50%; }
@@ -87,7 +107,14 @@ export const PLOT_CSS = `
 .fg-plot[data-size="narrow"] .caption .counts { display: none; }
 .fg-plot[data-size="narrow"] .foot { flex-wrap: wrap; }
 .fg-plot[data-size="narrow"] .legend { max-width: none; }
-.fg-plot[data-pane="closed"][data-size] { grid-template: auto minmax(0, 1fr) / minmax(0, 1fr); }
+.fg-plot[data-pane="closed"][data-size] { grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
+.fg-plot[data-pane="closed"][data-size="wide"] { grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) auto; }
+.fg-plot[data-pane="closed"] .pane > :not(.tabs) { display: none; }
+.fg-plot[data-pane="closed"][data-size] .pane { width: auto; }
+.fg-plot[data-pane="closed"] .tabs { border: 0; }
+.fg-plot[data-pane="closed"] .tabs button { border: 0; padding: 4px 8px; }
+.fg-plot[data-pane="closed"][data-size="wide"] .tabs { writing-mode: vertical-rl; padding: 8px 0; }
+.fg-plot[data-pane="closed"][data-size="wide"] .tabs button { padding: 8px 4px; }
 .fg-plot.compact { padding: 6px 0 2px; height: 420px; }
 .fg-plot.compact[data-size="narrow"] { height: 640px; }
 .fg-plot.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }

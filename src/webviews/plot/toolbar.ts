@@ -23,6 +23,8 @@ export interface PlotWords {
   reset: string;
   pane: string;
   unlink: string;
+  /** Where there is little room, parts of the class "extra" are behind a button of this label; absent: there are none. */
+  more?: string;
 }
 
 const TOOL_ICONS: Record<Tool, 'move' | 'box' | 'lasso'> = { pan: 'move', box: 'box', lasso: 'lasso' };
@@ -58,6 +60,7 @@ export class PlotToolbar {
       checked: state.substring,
       onChange: (on) => plot.changed({ substring: on }),
     });
+    substring.element.classList.add('extra');
     this.element.append(el('div', { class: 'part grow' }, this.search.element, substring.element));
   }
 
@@ -81,6 +84,7 @@ export class PlotToolbar {
     const plain = (label: string, name: 'plus' | 'minus' | 'reset' | 'table', onClick: () => void) =>
       box.append(button({ label, content: icon(name), appearance: 'icon', onClick }).element);
     const { plot, words } = this;
+    if (words.more) box.append(this.moreButton(words.more));
     plain('Zoom in (+)', 'plus', () => plot.zoom(1.4));
     plain('Zoom out (-)', 'minus', () => plot.zoom(1 / 1.4));
     plain(words.reset, 'reset', () => plot.reset());
@@ -90,6 +94,20 @@ export class PlotToolbar {
     if (openInPanel)
       box.append(button({ label: 'Open in panel', appearance: 'secondary', onClick: () => openInPanel() }).element);
     return box;
+  }
+
+  private moreButton(label: string): HTMLElement {
+    const more = button({
+      ...{ label, content: icon('more'), appearance: 'icon' },
+      onClick: () => {
+        const open = this.element.dataset.more !== 'open';
+        this.element.dataset.more = open ? 'open' : 'closed';
+        more.element.setAttribute('aria-expanded', String(open));
+      },
+    });
+    more.element.classList.add('more');
+    more.element.setAttribute('aria-expanded', 'false');
+    return more.element;
   }
 
   /** Says what another view lights here; null = nothing. */

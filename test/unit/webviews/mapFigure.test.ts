@@ -45,7 +45,16 @@ describe('a map as a file', () => {
       );
       // The legend's own marks stand behind.
       expect(drawn.slice(0, wanted.length)).toEqual(wanted);
-      const entries = legendEntries(model, figure.filters, figure.lit, PAPER, rateScale(model), figure.regions);
+      const { filters, lit, regions } = figure;
+      const entries = legendEntries({
+        model,
+        filters,
+        lit,
+        palette: PAPER,
+        rates: rateScale(model),
+        regions,
+        values: null,
+      });
       expect(entries.length).toBeGreaterThan(0);
       expect(drawn.length - wanted.length).toBe(entries.filter(({ kind }) => kind === 'mark').length);
       for (const entry of entries)
