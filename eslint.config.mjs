@@ -37,6 +37,7 @@ const upper = [
   'mapper',
   'interventions',
   'synthetic',
+  'crosscoder',
   'show',
   'inspect',
   'cluster',

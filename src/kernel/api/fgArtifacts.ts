@@ -8,6 +8,8 @@ import type { ComputeOptions } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { loadFeatureMap } from '../correlation/artifact.js';
 import type { PairedMap } from '../correlation/types.js';
+import { loadCrosscoder } from '../crosscoder/crosscoder.js';
+import type { Crosscoder } from '../crosscoder/types.js';
 import type { JointMap } from '../interventions/joint.js';
 import { loadLens } from '../mapper/lensSaved.js';
 import { loadGraph } from '../mapper/saved.js';
@@ -40,6 +42,7 @@ type KeptByVerbs = Kept<VerbOf<(typeof rooms)[keyof typeof rooms]>>;
 export interface LoadedByRooms {
   activations: SparseActivations;
   sae: TrainedSae;
+  crosscoder: Crosscoder;
   /** Comes with the two stores that it was made from. */
   correlation: PairedMap;
   /** Comes without the tokens that it was drawn from. */
@@ -80,6 +83,7 @@ function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reade
   return {
     activations,
     sae: { load: loadTrained },
+    crosscoder: { load: loadCrosscoder },
     correlation: {
       load: async (folder, { inputs }) => ({
         ...(await loadFeatureMap(folder)),

@@ -37,6 +37,8 @@ export interface Fg extends RootVerbs {
   readonly show: BoundCall<typeof namespaces.show>;
   /** Ground truth: worlds with known features, and how much of them is found. */
   readonly synthetic: Bound<typeof namespaces.synthetic>;
+  /** Crosscoders: one dictionary of several models or layers. */
+  readonly crosscoder: Bound<typeof namespaces.crosscoder>;
   /** Work that is spread over shards. */
   readonly cluster: Bound<typeof namespaces.cluster>;
   /** Results on disk, with identity and provenance. */
@@ -65,6 +67,7 @@ export async function createFg(
     interventions: bind(env, namespaces.interventions),
     show: bindCall(env, namespaces.show),
     synthetic: bind(env, namespaces.synthetic),
+    crosscoder: bind(env, namespaces.crosscoder),
     cluster: bind(env, namespaces.cluster),
     artifacts: bind(env, namespaces.artifacts),
     device: bind(env, namespaces.device),

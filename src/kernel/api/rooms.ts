@@ -3,6 +3,7 @@ import { activations } from '../activations/fg.js';
 import { cluster } from '../cluster/fg.js';
 import { device } from '../compute/fg.js';
 import { correlation } from '../correlation/fg.js';
+import { crosscoder } from '../crosscoder/fg.js';
 import { datasets } from '../datasets/fg.js';
 import { interventions } from '../interventions/fg.js';
 import { mapper } from '../mapper/fg.js';
@@ -25,6 +26,7 @@ export const rooms = {
   interventions,
   show,
   synthetic,
+  crosscoder,
   cluster,
   device,
 } as const;

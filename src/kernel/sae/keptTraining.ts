@@ -14,7 +14,7 @@ import { loadSae } from './load.js';
 import { saveSae } from './save.js';
 import type { ActivationSource } from './source.js';
 import { trainSae, type HistoryRow } from './train.js';
-import type { TRAIN } from './trainOptions.js';
+import type { SaeTrainOptions, TRAIN } from './trainOptions.js';
 import type { Sae } from './types.js';
 
 /** An SAE with the history of its training. */
@@ -41,6 +41,8 @@ export interface TrainingData {
   source: () => ActivationSource;
   /** Warning about the data, printed before training on it. */
   warning?: () => Promise<string | undefined>;
+  /** What is trained around the architecture's own loss. */
+  around?: SaeTrainOptions['around'];
 }
 
 /** Options that decide what the result is; `fresh` alone does not, and trains again from the first step. */
@@ -82,6 +84,31 @@ export function keyOf({ inputs }: TrainingData, options: KeptTraining): Artifact
   return { kind: 'sae', parameters: { seed: 0, ...settingsOf(options) }, inputs, codeVersion: CODE_VERSION };
 }
 
+/** Trains and saves into `folder`, from the state in `checkpoint` where there is one. Prints warnings and notes. */
+export async function trainInto(
+  env: Environment,
+  folder: string,
+  data: Pick<TrainingData, 'source' | 'warning' | 'around'>,
+  { hook: _, ignoring: __, features, fresh, ...rest }: KeptTraining,
+  checkpoint: string,
+  call: CallOptions,
+): Promise<TrainedSae> {
+  if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
+  const warning = await data.warning?.();
+  if (warning) env.context.print(`Warning: ${warning}`);
+  const { sae, history } = await trainSae(data.source(), {
+    ...rest,
+    ...call,
+    dSae: features,
+    around: data.around,
+    checkpoint: { folder: checkpoint },
+    report: (message) => env.context.print(message),
+  });
+  await saveSae(sae, folder);
+  await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(history));
+  return Object.assign(sae, { history });
+}
+
 /**
  * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Prints
  * warnings and notes but shows no outputs.
@@ -92,28 +119,14 @@ export async function trainQuietly(
   options: KeptTraining,
   call: CallOptions,
 ): Promise<TrainedSae> {
-  const { hook: _, ignoring: __, features, fresh, ...rest } = options;
+  const { fresh } = options;
   const key = keyOf(data, options);
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
     title: `${data.title}${runTitle(options)}`,
     unfinished: checkpoint,
-    async make(folder) {
-      if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
-      const warning = await data.warning?.();
-      if (warning) env.context.print(`Warning: ${warning}`);
-      const trained = await trainSae(data.source(), {
-        ...rest,
-        ...call,
-        dSae: features,
-        checkpoint: { folder: checkpoint },
-        report: (message) => env.context.print(message),
-      });
-      await saveSae(trained.sae, folder);
-      await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(trained.history));
-      return trained.sae.id;
-    },
+    make: async (folder) => (await trainInto(env, folder, data, options, checkpoint, call)).id,
     load: loadTrained,
   });
   env.tellCached(value.name, cached, record);

@@ -138,6 +138,7 @@ class Trainer {
     const p = found
       ? parameters(source.width, o.dSae, found.parameters)
       : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
+    if (!found) resolved.run.begin?.(p);
     if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
     const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {

@@ -82,6 +82,8 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
    * that finds a state there goes on from it, to the same result bit for bit on the same device.
    */
   readonly checkpoint?: { folder: string; every?: number };
+  /** What is trained around the architecture's own loss, such as a crosscoder's. */
+  readonly around?: (run: TrainingRun) => TrainingRun;
   /** Called with what the user should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
   readonly report?: (message: string) => void;
 }
@@ -120,14 +122,14 @@ const BUFFER_BYTES = 2 ** 30;
 
 /** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
 export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
-  const { dSae, checkpoint: _, report: __, ...rest } = given;
+  const { dSae, around = (run) => run, checkpoint: _, report: __, ...rest } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
   const common = withDefaults(o, width, sourceRows);
-  const run = training.start(o);
+  const run = around(training.start(o));
   checkTogether(common);
   const resolved = { common, run, settings: { ...common, ...run.settings } };
   checkConfig(configOf(resolved, width, { hookName: '', modelName: '' }));

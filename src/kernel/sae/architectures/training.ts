@@ -28,6 +28,8 @@ export interface TrainingRun {
   readonly settings: JsonObject;
   /** Config fields beyond those of every SAE. */
   readonly config?: Partial<SaeConfig>;
+  /** First changes to the fresh parameters, in place. */
+  begin?(p: Parameters): void;
   /** The loss of one batch. */
   loss(batch: TrainingBatch): BatchLoss;
   /** Last changes to the trained weights, in place. */

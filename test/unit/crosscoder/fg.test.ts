@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import type { Crosscoder } from '#kernel/crosscoder/types.js';
+import { freshFg, lmA, lmB, texts } from '#test/kit/fg.js';
+
+const world = freshFg();
+const hooks = ['blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post'];
+const SMALL = { features: 24, k: 4, steps: 12, trainBatchSizeTokens: 32, lr: 3e-3 };
+
+async function twinsOf(features = 24) {
+  const base = await world.fg.synthetic.world({ features: 2 * features, dim: 20, l0: 4, seed: 0 });
+  return world.fg.synthetic.twins(base, { features, shared: 0.5, noise: 0.02 });
+}
+const text = () => world.fg.datasets.fromTexts(texts, { context: 10 });
+
+describe('fg.crosscoder', () => {
+  it('finds the shared and the exclusive features of twins, and unmasks exclusives that a small shared part makes false', async () => {
+    const { fg } = world;
+    const twins = await twinsOf();
+    // 12 of 24 features are shared, but only 6 of 36 features may read both: the others hold shared ones for one twin alone.
+    const dedicated = [0.42, 0.42];
+    const crosscoder = await fg.crosscoder.train(twins, 10_000, { features: 36, k: 5, dedicated, steps: 600, trainBatchSizeTokens: 256, lr: 4e-3 }); // prettier-ignore
+    expect(crosscoder.sides.map((side) => side.dedicated)).toEqual([15, 15]);
+    const evaluation = await fg.crosscoder.evaluate(crosscoder, twins, 4000);
+    for (const side of evaluation.sides) expect(side.explainedVariance).toBeGreaterThan(0.8);
+    const { found } = await fg.crosscoder.recovery(crosscoder, twins, evaluation);
+    const [before, after] = found;
+    expect(before.falseExclusive).toBeGreaterThanOrEqual(6);
+    expect(after.rate).toBeLessThan(0.5 * before.rate);
+    expect(after.p).toBeLessThan(0.05);
+    expect(after.recovered).toBeGreaterThan(0.7);
+  });
+
+  it('is loaded by the same call, by its id, and goes on after a stop to the same weights', async () => {
+    const { fg, context } = world;
+    const data = text();
+    const how = { ...SMALL, hooks: hooks[0] };
+    const stop = new AbortController();
+    let seen = 0;
+    const stopped = fg.crosscoder.train([lmA, lmB], data, {
+      ...how,
+      signal: stop.signal,
+      onProgress: ({ label }) => void (label === 'training SAE' && ++seen === 1 && stop.abort()),
+    });
+    await expect(stopped).rejects.toThrow(/cancel/i);
+    const resumed = await fg.crosscoder.train([lmA, lmB], data, how);
+    const anew = await fg.crosscoder.train([lmA, lmB], data, { ...how, fresh: true });
+    expect(anew.id).toBe(resumed.id);
+    expect(anew.joined.W_dec.data).toEqual(resumed.joined.W_dec.data);
+    const again = await fg.crosscoder.train([lmA, lmB], data, how);
+    expect(context.printed.join('\n')).toContain('loaded from cache');
+    const [record] = await fg.artifacts.list({ kind: 'crosscoder' });
+    const loaded = (await fg.artifacts.load(record.id)) as Crosscoder;
+    expect([again.id, loaded.id]).toEqual([resumed.id, resumed.id]);
+    expect(loaded.decoders.map(({ rows, cols }) => [rows, cols])).toEqual([
+      [24, 15],
+      [24, 15],
+    ]);
+  });
+
+  it('reads several hooks of one model, and what its decoders are goes into cosines', async () => {
+    const { fg } = world;
+    const crosscoder = await fg.crosscoder.train(lmA, text(), { ...SMALL, hooks });
+    expect(crosscoder.sides.map(({ name, hook }) => [name, hook])).toEqual([
+      ['A', hooks[0]],
+      ['B', hooks[1]],
+    ]);
+    const evaluation = await fg.crosscoder.evaluate(crosscoder, lmA, text(), { nulls: 3 });
+    expect(evaluation.settings.runs).toBe(3);
+    const sum = Array.from({ length: 24 }, (_, f) => crosscoder.shares.data[2 * f] + crosscoder.shares.data[2 * f + 1]);
+    for (const each of sum) expect(each).toBeCloseTo(1, 5);
+    await fg.maps.pca(crosscoder.decoders[0]);
+  });
+
+  it.each([
+    [
+      'one hook of one model',
+      () => world.fg.crosscoder.train(lmA, text(), { hooks: hooks[0] }),
+      /1 hook of 1 model do not make sides/,
+    ],
+    ['no hooks', () => world.fg.crosscoder.train([lmA, lmB], text(), {}), /hooks is missing/],
+    [
+      'an unknown hook',
+      () => world.fg.crosscoder.train([lmA, lmB], text(), { hooks: 'blocks.0.hook_mlp' }),
+      /hook_mlp/,
+    ],
+    ['events for models', () => world.fg.crosscoder.train([lmA, lmB], 100, { hooks: hooks[0] }), /not a number/],
+    [
+      'shares beyond 1',
+      async () => world.fg.crosscoder.train(await twinsOf(), 100, { dedicated: [0.6, 0.6], features: 10 }),
+      /takes 12 of 10 features/,
+    ],
+    [
+      'shares of one side',
+      async () => world.fg.crosscoder.train(await twinsOf(), 100, { dedicated: [0.6], features: 10 }),
+      /1 shares but there are 2 sides/,
+    ],
+    [
+      'hooks of twins',
+      async () => world.fg.crosscoder.train(await twinsOf(), 100, { hooks: hooks[0] }),
+      /twins have no hooks/,
+    ],
+    ['what is no model', () => world.fg.crosscoder.train({} as never, text(), {}), /no model and no twins/],
+    ['an array of nothing', () => world.fg.crosscoder.train([], text(), {}), /empty array/],
+  ])('refuses %s', async (_, call, message) => {
+    await expect((async () => call())()).rejects.toThrow(message);
+  });
+});
