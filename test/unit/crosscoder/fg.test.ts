@@ -101,7 +101,7 @@ describe('fg.crosscoder', () => {
     ],
     ['what is no model', () => world.fg.crosscoder.train({} as never, text(), {}), /no model and no twins/],
     ['an array of nothing', () => world.fg.crosscoder.train([], text(), {}), /empty array/],
-  ])('refuses %s', async (_, call, message) => {
+  ])('refuses %s with the reason', async (_, call, message) => {
     await expect((async () => call())()).rejects.toThrow(message);
   });
 });
