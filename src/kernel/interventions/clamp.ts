@@ -9,7 +9,6 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import { rowIntervention, type Intervention, type PlaceOptions, type RowChange, type RowEdit } from './intervention.js';
 import type { FeatureSource } from './source.js';
 import { decoderPeers, hookOf } from './steer.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface FeatureOptions extends PlaceOptions {
   /** Hook to change; default the SAE's own. */
@@ -83,11 +82,10 @@ export interface ClampOptions extends FeatureOptions {
  * Clamps features to c at every position chosen: x + (c − f)·W_dec[feature], where f is the activation as sae.encode
  * gives it (0 for a feature that a topk SAE does not select). Several features are clamped at once, from one reading.
  * Where a feature already has the value c, to the rounding of the encoder, nothing changes, bit for bit.
- * @throws RangeError on ids outside the SAE, an empty set, a value that is no finite number, or another width.
+ * @throws RangeError on ids outside the SAE, an empty set, or another width.
  */
 export function clamp(model: LanguageModel, sae: Sae, features: Features, options: ClampOptions): Intervention {
   const { value } = options;
-  if (!Number.isFinite(value)) throw new RangeError(`clamp value is ${value}; expected a finite number`);
   return featureIntervention(model, sae, features, options, () => ({
     what: (name) => `clamp ${name} to ${value}`,
     parameters: { kind: 'clamp', value },
@@ -109,7 +107,6 @@ export interface ScaleOptions extends FeatureOptions {
  */
 export function scale(model: LanguageModel, sae: Sae, features: Features, options: ScaleOptions): Intervention {
   const { by } = options;
-  if (!Number.isFinite(by)) throw new RangeError(`scale is by ${by}; expected a finite number`);
   return featureIntervention(model, sae, features, options, () => ({
     what: (name) => `scale ${name} by ${by}`,
     parameters: { kind: 'scale', by },
@@ -137,8 +134,6 @@ export interface AblateOptions extends FeatureOptions {
  */
 export function ablate(model: LanguageModel, sae: Sae, features: Features, options: AblateOptions = {}): Intervention {
   const { method = 'zero', source, seed = 0 } = options;
-  if (!['zero', 'mean', 'resample'].includes(method))
-    throw new RangeError(`method is ${JSON.stringify(method)}; expected 'zero', 'mean' or 'resample'`);
   if (method === 'zero' && source)
     throw new TypeError(
       "a source is given but zero-ablation takes no values from it; give method: 'mean' or 'resample'",
@@ -150,7 +145,6 @@ export function ablate(model: LanguageModel, sae: Sae, features: Features, optio
       wanted: (now) => new Float32Array(now.values.length),
     }));
   if (!source) throw new TypeError(`${method}-ablation takes values from activations; give { source }`);
-  requireWhole('seed', seed);
   if (source.sae !== sae.id)
     throw new RangeError(`the source holds activations of another SAE than ${sae.name}; make it with this SAE`);
   const hook = hookOf(sae, options.hook);

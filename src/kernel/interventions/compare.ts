@@ -6,7 +6,6 @@ import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import { tokenIds, type TokenChoice } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface CompareOptions extends CallOptions {
   /** New tokens per continuation, default 30. */
@@ -64,7 +63,7 @@ function promptTokens(model: LanguageModel, prompt: string): Int32Array {
 /**
  * Continues every prompt before and after, with the same seed; the token table is of the first prompt, sorted by
  * |after − before|, ties to the lower token id, or in the order of `watch`.
- * @throws Error when there is no prompt, one without tokens, one on which an intervention cannot act, a watched token
+ * @throws Error for a prompt without tokens, one on which an intervention cannot act, a watched token
  * that is none, or several draws of greedy decoding, before anything is generated.
  */
 export async function compare(
@@ -74,10 +73,8 @@ export async function compare(
   options: CompareOptions = {},
 ): Promise<ComparisonDescriptor> {
   const { tokens = 30, temperature = 0, topK, seed = 0, draws = 1, top = 10, signal, onProgress } = options;
-  if (prompts.length === 0) throw new Error('compare needs at least one prompt');
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
   requireDraws(draws, temperature);
-  requireWhole('top', top, 1);
   const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);
   const edits = editsOf(interventions);
   const total = prompts.length * draws;
@@ -108,7 +105,6 @@ export async function compare(
 }
 
 function requireDraws(draws: number, temperature: number): void {
-  requireWhole('draws', draws, 1);
   if (draws > 1 && temperature === 0)
     throw new RangeError(`greedy decoding gives ${draws} times the same text; give a temperature above 0`);
 }

@@ -7,7 +7,6 @@ import { encodePrompt } from '../models/prompt.js';
 import { requireDirectionHook } from './intervention.js';
 import { selectorOf, type Positions, type Selector } from './positions.js';
 import type { Direction } from './steer.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Prompts, or a token set. */
 export type DirectionSide = string | readonly string[] | TokenSet;
@@ -60,12 +59,10 @@ interface Texts {
 /** One token set, or one of a single sequence per prompt; checked before anything runs. */
 function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOptions): Texts {
   const { sequences = 64 } = options;
-  requireWhole('sequences', sequences, 1);
   const fromSet = isTokenSet(side);
   const selector = selectorOf(model, options.positions ?? (fromSet ? 'all' : 'last'));
   const prompts = typeof side === 'string' ? [side] : side;
   const sets = isTokenSet(prompts) ? [prompts] : prompts.map((prompt) => promptSet(model, prompt));
-  if (sets.length === 0) throw new RangeError('a direction needs at least one prompt');
   if (fromSet && side.sequences === 0)
     throw new RangeError('the token set is empty, so it has no mean; give one with at least one sequence');
   for (const { tokens, context } of sets)
@@ -74,7 +71,6 @@ function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOp
 }
 
 function promptSet(model: LanguageModel, prompt: string): TokenSet {
-  if (typeof prompt !== 'string') throw new TypeError(`a prompt is a text but got ${typeof prompt}`);
   const tokens = encodePrompt(model.tokenizer, prompt);
   if (tokens.length === 0)
     throw new RangeError(`the prompt ${JSON.stringify(prompt)} has no tokens; give it at least one word`);

@@ -9,7 +9,6 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import type { Intervention } from './intervention.js';
 import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
 import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives other effects on features. */
 export const EFFECTS_VERSION = 3;
@@ -231,11 +230,6 @@ export async function featureEffects(
   tokens: TokenSet,
   options: FeatureEffectOptions = {},
 ): Promise<FeatureEffect[]> {
-  const { test = 'wilcoxon', top = 20, permutations = 999, seed = 0 } = options;
-  for (const [name, value] of Object.entries({ top, permutations })) requireWhole(name, value, 1);
-  requireWhole('seed', seed);
-  if (test !== 'wilcoxon' && test !== 'signFlip')
-    throw new RangeError(`test is ${JSON.stringify(test)}; expected 'wilcoxon' or 'signFlip'`);
   const at = saesAt(model, saes, options);
   const sums = await measure(model, interventions, at, tokens, options);
   const effects: FeatureEffect[] = [];

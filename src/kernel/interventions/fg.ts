@@ -2,12 +2,13 @@
 import { encodePrompt } from '../models/prompt.js';
 import { comparisonItems, count, textItem } from '../present/items.js';
 import { CONFORMANCE, pairs, promptTokens } from '../sae/pairing.js';
-import { anything, CALL, seed } from '../verb/common.js';
+import { argOf, CALL, seed } from '../verb/common.js';
+import { listOf } from '../verb/kinds.js';
 import { namespace } from '../verb/namespace.js';
-import { only, real, value, whole } from '../verb/option.js';
+import { only, real, text, value, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { compare as comparison } from './compare.js';
-import { interventionsArg, modelArg, promptsArg, tokensOf, type TokenData } from './fgArgs.js';
+import { interventionsArg, modelArg, promptsArg, textOrIds, tokensOf, type TokenData } from './fgArgs.js';
 import { attribution, circuit, densities, effects, logitEffects, transfer } from './fgEffects.js';
 import {
   ablate,
@@ -33,13 +34,9 @@ import { run as runOnce } from './run.js';
 
 const run = verb({
   doc: 'Runs one text (or its token ids) with interventions: logits [T, vocab], and activations at hooks as the interventions left them.',
-  args: [modelArg, interventionsArg, anything<string | Int32Array>('text', 'A text, or its token ids.')],
+  args: [modelArg, interventionsArg, argOf('text', textOrIds({ doc: 'A text, or its token ids.' }))],
   options: {
-    capture: value<readonly string[]>(
-      'an array of hooks',
-      { doc: 'Hooks whose activations are returned.' },
-      Array.isArray,
-    ),
+    capture: listOf(text({ doc: 'Hooks whose activations are returned.' })),
     ...CONFORMANCE,
     ...CALL,
   },
@@ -57,7 +54,14 @@ const validate = syncVerb({
   args: [
     modelArg,
     interventionsArg,
-    anything<string | Int32Array | TokenData>('text', 'A text, its token ids, or a dataset.'),
+    argOf(
+      'text',
+      value<string | Int32Array | TokenData>(
+        'a text, its token ids, or a dataset',
+        { doc: 'A text, its token ids, or a dataset.' },
+        (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
+      ),
+    ),
   ],
   options: {},
   run(_, model, chosen, text) {
@@ -91,7 +95,7 @@ const compare = verb({
   options: { ...COMPARE, ...CONFORMANCE, ...CALL },
   before: pairs((_, model, chosen, prompts) => interventionPairings(model, chosen, tokensOfTexts(prompts, model))),
   run: ({ options, call }, model, chosen, prompts) =>
-    comparison(model, chosen, prompts, { ...only(COMPARE, options), ...call }),
+    comparison(model, chosen, [prompts].flat(), { ...only(COMPARE, options), ...call }),
   show: (made) => comparisonItems(made),
 });
 

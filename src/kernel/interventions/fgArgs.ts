@@ -1,16 +1,15 @@
 /** Arguments and options that several verbs of fg.interventions share. */
-import { types } from 'node:util';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { requireThing, thing, type Arg } from '../verb/common.js';
-import { choice, flag, group, membersGiven, text, value, whole, type Given } from '../verb/option.js';
+import { argOf, requireThing, thing, type Arg } from '../verb/common.js';
+import { choice, flag, group, membersGiven, text, value, whole, type Given, type Option } from '../verb/option.js';
 import { identityOf, type Intervention } from './intervention.js';
 import type { NullKind, NullOptions } from './nullDirections.js';
 import { placesOption } from './positions.js';
-import { oneOrSeveral } from '../verb/kinds.js';
+import { formed, oneOrSeveral } from '../verb/kinds.js';
 
 /** Texts that any model can tokenize: a dataset that fg.datasets returned. */
 export interface TokenizableTexts {
@@ -81,34 +80,20 @@ export const interventionsArg = listArg<Intervention>(
 );
 export const saesArg = listArg<Sae>('saes', 'One SAE of the model, or several in an array.');
 
-function requirePrompts(given: unknown, at: string): asserts given is string | readonly string[] {
-  if (typeof given === 'string') return;
-  if (!Array.isArray(given))
-    throw new TypeError(`${at}: prompts are texts but got ${given === null ? 'null' : typeof given}`);
-  const wrong = given.findIndex((prompt) => typeof prompt !== 'string');
-  if (wrong >= 0) throw new TypeError(`${at}: prompts are texts but number ${wrong} is ${typeof given[wrong]}`);
-}
+const prompts = oneOrSeveral(text({ doc: 'One prompt, or several in an array.' }));
 
-export const promptsArg: Arg<string | readonly string[], readonly string[]> = {
-  name: 'prompts',
-  doc: 'One prompt, or several in an array.',
-  parse: (given, at) => {
-    if (types.isPromise(given)) requireThing(given, at);
-    requirePrompts(given, at);
-    return [given].flat();
-  },
-};
+export const promptsArg: Arg<string | readonly string[]> = argOf('prompts', prompts);
 
 /** A prompt, several, or a dataset. */
-export const textsArg = (name: string, doc: string): Arg<Texts> => ({
-  name,
-  doc,
-  parse: (given, at) => {
-    if (typeof given === 'string' || Array.isArray(given)) requirePrompts(given, at);
-    else requireThing(given, at);
-    return given as Texts;
-  },
-});
+export const textsOption = (doc: string): Option<Texts> =>
+  formed({ doc, expected: 'a prompt, several in an array, or a dataset' }, (given, at) =>
+    typeof given === 'object' && !Array.isArray(given) ? requireThing(given, at) : prompts.parse(given, at),
+  );
+export const textsArg = (name: string, doc: string): Arg<Texts> => argOf(name, textsOption(doc));
+
+/** A text, or its token ids. */
+export const textOrIds = (words: { doc: string; fallback?: string }): Option<string | Int32Array> =>
+  value('a text or an Int32Array of token ids', words, (v) => typeof v === 'string' || v instanceof Int32Array);
 
 /** Options: where an intervention acts, and whether the SAE's error term stays. */
 export const PLACE = {

@@ -6,8 +6,9 @@ import type { LanguageModel } from '../models/types.js';
 import { textItem, withSummary } from '../present/items.js';
 import { CONFORMANCE, pairs, promptTokens, tellConformance } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
-import { anything, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
-import { choice, only, real, required, value, whole } from '../verb/option.js';
+import { argOf, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
+import { byType, form, listOf } from '../verb/kinds.js';
+import { choice, only, real, required, value, whole, written } from '../verb/option.js';
 import type { Environment } from '../verb/environment.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { ablate as ablation, clamp as clamped, scale as scaled, type Features } from './clamp.js';
@@ -21,11 +22,12 @@ import {
   PLACE,
   saeArg,
   samples,
+  textOrIds,
   textsArg,
   textsOf,
+  textsOption,
   tokensOf,
   vectorName,
-  type Texts,
   type TokenData,
 } from './fgArgs.js';
 import { saeOf, type Intervention } from './intervention.js';
@@ -43,9 +45,29 @@ import {
 } from './steer.js';
 
 const hookArg = words('hook', 'Hook to change, such as "blocks.0.hook_resid_post".');
-const vectorArg = thing<Vector>('vector', 'A Float32Array of the width of the hook, or what direction returned.');
-const featureArg = anything<number>('feature', 'Id of the feature.');
-const featuresArg = anything<Features>('features', "Id of a feature, several in an array, or 'all'.");
+const vectorArg = thing<Vector>(
+  'vector',
+  'A Float32Array of the width of the hook, or what direction returned.',
+  (given, at) => {
+    if (given instanceof Float32Array || given.vector instanceof Float32Array) return given;
+    throw new TypeError(
+      `${at} is ${written(given)}; expected a Float32Array or what fg.interventions.direction returned`,
+    );
+  },
+);
+const feature = whole({ doc: 'Id of the feature.', min: 0 });
+const featureArg = argOf('feature', feature);
+const features = byType(
+  { texts: ['all'], number: feature, array: listOf(feature) },
+  {
+    doc: "Id of a feature, several in an array, or 'all'.",
+    expected: "the id of a feature, several in an array, or 'all'",
+  },
+);
+const featuresArg = argOf<Features>('features', {
+  ...features,
+  parse: (given, at) => (features.parse(given instanceof Int32Array ? [...given] : given, at), given as Features),
+});
 const mapArg = thing<FeatureMap>('map', 'What fg.correlation.map returned.');
 /** The intervention that was made: where model.generate runs it, conformance looks as it does in verbs. */
 function watched(env: Environment, made: Intervention): Intervention {
@@ -135,14 +157,10 @@ export const ablate = syncVerb({
 });
 
 const PATCH = {
-  prompt: value<string | Int32Array>(
-    'text or token ids',
-    {
-      doc: 'Prompt that values are taken from, run without interventions when the patch is made.',
-      fallback: 'the text that runs itself',
-    },
-    (v) => typeof v === 'string' || v instanceof Int32Array,
-  ),
+  prompt: textOrIds({
+    doc: 'Prompt that values are taken from, run without interventions when the patch is made.',
+    fallback: 'the text that runs itself',
+  }),
   from: placesOption({
     doc: 'Positions in that prompt: one serves all that are patched, several go to them in order.',
     fallback: '`positions`, so that the same places of the two prompts are paired',
@@ -201,11 +219,7 @@ export const direction = verb({
     textsArg('plus', 'One prompt, several in an array, or a dataset.'),
   ],
   options: {
-    minus: value<Texts>(
-      'a prompt, several in an array, or a dataset',
-      { doc: 'What is taken away: a prompt, several in an array, or a dataset.' },
-      (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
-    ),
+    minus: textsOption('What is taken away: a prompt, several in an array, or a dataset.'),
     positions: placesOption({
       doc: 'Positions whose activations are averaged.',
       fallback: "'last' of prompts, 'all' of datasets",
@@ -263,16 +277,28 @@ export const pairOf = syncVerb({
   run: ({ options }, map, feature): MatchedPair => matchedPair(map, feature, options.side),
 });
 
-/** A model, its SAE and saved activations, each of which must be there. */
-export const sideArg = <T extends { model: LanguageModel; sae: Sae }>(name: string, doc: string): Arg<T> =>
+/** A model and its SAE, and further parts by name, each of which must be there. */
+export const sideArg = <T extends { model: LanguageModel; sae: Sae }>(
+  name: string,
+  doc: string,
+  ...further: ReadonlyArray<keyof T & string>
+): Arg<T> =>
   thing<T>(name, doc, (given, at) => {
-    requireThing(given.model, `${at}.model`);
-    requireThing(given.sae, `${at}.sae`);
+    for (const part of ['model', 'sae', ...further] as const) requireThing(given[part], `${at}.${part}`);
     return given;
   });
 const modelSide = (name: string): Arg<ModelSide> =>
-  sideArg(name, `Side ${name.toUpperCase()} of the map: { model, sae, activations }; units come from the activations.`);
+  sideArg(
+    name,
+    `Side ${name.toUpperCase()} of the map: { model, sae, activations }; units come from the activations.`,
+    'activations',
+  );
 
+const PAIR = {
+  a: required(whole({ doc: 'Feature of A.', min: 0 })),
+  b: required(whole({ doc: 'Feature of B.', min: 0 })),
+  r: required(real({ doc: 'Correlation of the two.' })),
+};
 const BOTH = {
   kind: required(
     choice(['steer', 'clamp', 'scale', 'ablate'], {
@@ -297,7 +323,16 @@ export const bothModels = syncVerb({
     modelSide('a'),
     modelSide('b'),
     mapArg,
-    anything<number | MatchedPair>('feature', 'Id of the feature on `side`, or the pair that pairOf returned.'),
+    argOf(
+      'feature',
+      byType(
+        { number: feature, object: form(PAIR, { doc: 'A matched pair.' }) },
+        {
+          doc: 'Id of the feature on `side`, or the pair that pairOf returned.',
+          expected: 'the id of a feature, or { a, b, r }',
+        },
+      ),
+    ),
   ],
   options: BOTH,
   errors: ['A feature that never fires has no unit but `raw`; ablating takes no amount.'],

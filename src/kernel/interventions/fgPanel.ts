@@ -24,40 +24,16 @@ import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, requireThing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { byType, form, formed, listOf, oneOrSeveral } from '../verb/kinds.js';
-import { choice, parseOptions, real, required, text, value, whole, type Given, type Option } from '../verb/option.js';
+import { form, formed, listOf, oneOrSeveral } from '../verb/kinds.js';
+import { parseOptions, required, text, value, whole, type Given, type Option } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { allowOtherModel, hook, modelArg, saeArg } from './fgArgs.js';
 import { InterventionsPanel } from './panel.js';
+import { CHANGE, PIN, SAMPLING } from './panelOptions.js';
 import type { LabelledSae } from './panelSide.js';
 import { pairingsOf, tokensOfTexts } from './pairings.js';
 import { fromPlainJson, isObject, plainJson } from '../../protocol/objects.js';
 
-/** What is done to a feature, at the start or in a pin. */
-const CHANGE = {
-  kind: choice(['steer', 'clamp', 'scale', 'ablate'], {
-    doc: "'steer' adds value × decoder row, 'clamp' sets the activation, 'scale' multiplies it, 'ablate' makes it 0.",
-    fallback: "'steer'",
-  }),
-  value: real({
-    doc: "How much: α of 'steer', c of 'clamp', the factor of 'scale'; not taken by 'ablate'.",
-    fallback: "the feature's largest activation, for 'scale' 2",
-  }),
-  positions: byType(
-    { texts: ['all', 'last'], array: listOf(whole({ doc: 'Index of a token.' })) },
-    {
-      doc: "'all', 'last', or tokens of the prompt by index.",
-      expected: "'all', 'last', or tokens of the prompt by index in an array",
-      fallback: "'all'",
-    },
-  ),
-};
-const PIN = {
-  ...CHANGE,
-  feature: required(whole({ doc: "Feature of the panel's SAE.", min: 0 })),
-  kind: required(CHANGE.kind),
-  name: text({ doc: 'Name of the pin.', fallback: 'what it does' }),
-};
 /** An intervention that the panel starts with, pinned. */
 export interface PanelIntervention extends Given<typeof PIN> {}
 
@@ -114,13 +90,11 @@ const PANEL = {
   interventions: listOf<PanelIntervention>(
     form(PIN, { doc: `Pinned at the start, to compare with; at most ${MAX_PINS}.` }),
   ),
-  downstream: oneOrSeveral(downstream),
+  downstream: oneOrSeveral(downstream, 0),
   second: form(SECOND, {
     doc: "Model B and its SAE, with the correlation map whose side A is the panel's SAE: the counterpart is changed likewise.",
   }) as Option<PanelSecond>,
-  tokens: whole({ doc: 'New tokens of the continuations.', min: 1, default: 25 }),
-  temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
-  seed: whole({ doc: 'Of sampling.', default: 0 }),
+  ...SAMPLING,
   hook: hook('Hook that is changed.'),
   allowOtherModel,
   title: text({ doc: 'Over the panel.', fallback: 'model and SAE' }),

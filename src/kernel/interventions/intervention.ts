@@ -89,8 +89,6 @@ export function rowIntervention(model: LanguageModel, edit: RowEdit): Interventi
   const { hook, place, sae, what } = edit;
   const { errorTerm = 'keep' } = place;
   const width = requireDirectionHook(model, hook);
-  if (errorTerm !== 'keep' && errorTerm !== 'drop')
-    throw new RangeError(`errorTerm is ${JSON.stringify(errorTerm)}; expected 'keep' or 'drop'`);
   if (errorTerm === 'drop' && !sae)
     throw new TypeError("errorTerm 'drop' drops the error term of an SAE; give { sae }");
   if (sae) requireWidth(model, sae, hook, width);

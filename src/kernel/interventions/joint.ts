@@ -19,7 +19,6 @@ import { saesAt } from './effects.js';
 import type { Intervention } from './intervention.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { requireRowHook, sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives another map. */
 export const JOINT_MAP_VERSION = 3;
@@ -240,15 +239,10 @@ async function layoutOf(x: Matrix, options: JointMapOptions): Promise<Layout> {
 }
 
 function requireSettings(options: JointMapOptions): void {
-  const { method = 'pca', nulls = 20, points = 1000 } = options;
-  if (method !== 'pca' && method !== 'umap')
-    throw new RangeError(`method is ${JSON.stringify(method)}; expected 'pca' or 'umap'`);
+  const { method = 'pca' } = options;
   const unused =
     method === 'pca' && (['nNeighbors', 'minDist', 'metric'] as const).find((name) => options[name] !== undefined);
   if (unused) throw new TypeError(`${unused} is UMAP's: give method: 'umap' with it, or leave it out`);
-  if (!Number.isInteger(nulls) || nulls < 1)
-    throw new RangeError(`nulls is ${nulls}: a map of effects needs at least 1 run of a null to be read against`);
-  requireWhole('points', points, 2);
 }
 
 /**

@@ -14,7 +14,6 @@ import { tokenIds, type TokenChoice } from './probe.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
 import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives other effects on predictions. */
 export const LOGIT_EFFECTS_VERSION = 3;
@@ -409,15 +408,10 @@ export async function logitEffects(
   data: string | readonly string[] | TokenSet,
   options: LogitEffectOptions = {},
 ): Promise<LogitEffects> {
-  const { seed = 0, untouched = false } = options;
+  const { untouched = false } = options;
   const ids = options.tokens === undefined ? [] : [...new Set(tokenIds(model, options.tokens))];
-  const { top = 20 } = options;
-  requireWhole('top', top, 1);
-  requireWhole('seed', seed);
   const sets = setsOf(model, data);
   const positions = options.positions ?? (typeof data === 'object' && 'tokenizer' in data ? 'all' : 'last');
-  if (positions !== 'all' && positions !== 'last')
-    throw new RangeError(`positions is ${JSON.stringify(positions)}; expected 'all' or 'last'`);
   const total = sets.reduce((sum, set) => sum + sequencesOf(set, options.sequences), 0);
   requireMemory(
     `effects on ${model.config.vocab} logits over ${total} sequences`,

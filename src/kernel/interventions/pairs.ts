@@ -26,9 +26,8 @@ export interface MatchedPair {
  * @throws RangeError when the feature is outside the map or no pair holds it (dead, too few firings, below minR).
  */
 export function pairOf(map: FeatureMap, feature: number, side: 'A' | 'B' = 'A'): MatchedPair {
-  if (side !== 'A' && side !== 'B') throw new RangeError(`side is ${JSON.stringify(side)}; expected 'A' or 'B'`);
   const features = side === 'A' ? map.featuresA : map.featuresB;
-  if (!Number.isInteger(feature) || feature < 0 || feature >= features)
+  if (feature >= features)
     throw new RangeError(
       `feature ${feature} is outside side ${side} of the map, which has features 0 to ${features - 1}`,
     );
@@ -101,16 +100,10 @@ export function bothModels(
   sides: { a: ModelSide; b: ModelSide },
   options: BothModelsOptions,
 ): PairedInterventions {
-  const { kind, units = 'std', amount } = options;
-  if (!['steer', 'clamp', 'scale', 'ablate'].includes(kind))
-    throw new RangeError(`kind is ${JSON.stringify(kind)}; expected 'steer', 'clamp', 'scale' or 'ablate'`);
-  if (!['std', 'max', 'raw'].includes(units))
-    throw new RangeError(`units is ${JSON.stringify(units)}; expected 'std', 'max' or 'raw'`);
-  if (kind === 'ablate' ? amount !== undefined : !Number.isFinite(amount))
-    throw new RangeError(
-      kind === 'ablate'
-        ? 'ablating has no amount; leave it out'
-        : `amount is ${String(amount)}; expected a finite number`,
+  const { kind, amount } = options;
+  if ((kind === 'ablate') === (amount !== undefined))
+    throw new TypeError(
+      kind === 'ablate' ? 'ablating has no amount; leave it out' : `how much to ${kind} is not said; give { amount }`,
     );
   if (options.units !== undefined && (kind === 'scale' || kind === 'ablate'))
     throw new TypeError(`${kind} is the same in any units: leave { units } out`);

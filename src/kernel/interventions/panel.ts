@@ -1,8 +1,5 @@
 /** Answers the calls of the interventions panel, without a session: finds features, runs prompts, continues texts. */
 import {
-  INTERVENTION_KINDS,
-  MAX_GENERATED_TOKENS,
-  MAX_PINS,
   type InterventionsCard,
   type InterventionsGeneration,
   type InterventionsHit,
@@ -31,8 +28,9 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
+import { interventionsIn, promptIn, samplingIn } from './panelOptions.js';
 import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './panelSide.js';
-import { requireWhole } from '../compute/require.js';
+import { requireFeature } from './steer.js';
 
 export interface InterventionsParts {
   model: LanguageModel;
@@ -61,34 +59,6 @@ const describeSae = ({ sae, hook }: SaeAt): InterventionsSae => ({
   features: sae.config.dSae,
   hook,
 });
-
-function requireText(value: unknown): string {
-  if (typeof value === 'string') return value;
-  throw new TypeError(`the prompt is ${typeof value}; expected a text`);
-}
-
-function requireInterventions(value: unknown): InterventionSpec[] {
-  const list = Array.isArray(value) ? (value as Array<Partial<InterventionSpec>>) : [];
-  if (list.length < 1 || list.length > MAX_PINS + 1)
-    throw new RangeError(`a run takes 1 to ${MAX_PINS + 1} interventions but got ${list.length}`);
-  return list.map(({ feature = NaN, kind, value: amount, positions }) => {
-    if (!kind || !INTERVENTION_KINDS.includes(kind))
-      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected one of ${INTERVENTION_KINDS.join(', ')}`);
-    const at = positions === 'last' || Array.isArray(positions) ? positions : 'all';
-    return { feature, kind, value: kind === 'ablate' ? 0 : Number(amount), positions: at };
-  });
-}
-
-function requireSampling(value: unknown): InterventionsSampling {
-  const { tokens, temperature, seed } = (value ?? {}) as Partial<InterventionsSampling>;
-  if (typeof temperature !== 'number' || !(temperature >= 0 && temperature <= 10))
-    throw new RangeError(`temperature is ${String(temperature)}; expected 0 (greedy) to 10`);
-  return {
-    tokens: requireWhole('tokens', tokens, 1, MAX_GENERATED_TOKENS),
-    temperature,
-    seed: requireWhole('seed', seed, 0, 2 ** 32 - 1),
-  };
-}
 
 /** Answers the calls of one panel: for its model, and for the second one where there is one. */
 export class InterventionsPanel {
@@ -132,16 +102,11 @@ export class InterventionsPanel {
       [M in InterventionsMethod]: () => Promise<InterventionsMethods[M]['value']> | InterventionsMethods[M]['value'];
     } = {
       hello: () => ({ id }),
-      search: () => this.search(String(given.text ?? ''), requireText(given.prompt)),
-      card: () => this.card(Number(given.feature), requireText(given.prompt)),
-      run: () => this.run(requireText(given.prompt), requireInterventions(given.interventions)),
+      search: () => this.search(String(given.text ?? ''), promptIn(given.prompt)),
+      card: () => this.card(Number(given.feature), promptIn(given.prompt)),
+      run: () => this.run(promptIn(given.prompt), interventionsIn(given.interventions)),
       generate: () =>
-        this.generate(
-          requireText(given.prompt),
-          requireInterventions(given.interventions),
-          requireSampling(given.sampling),
-          signal,
-        ),
+        this.generate(promptIn(given.prompt), interventionsIn(given.interventions), samplingIn(given.sampling), signal),
     };
     if (!Object.hasOwn(answers, method))
       throw new Error(`the interventions panel has no method ${JSON.stringify(method)}`);
@@ -195,7 +160,7 @@ export class InterventionsPanel {
 
   async card(feature: number, prompt: string): Promise<InterventionsCard> {
     const { sae, model, activations, examples, second } = this.parts;
-    requireWhole('feature', feature, 0, sae.config.dSae - 1);
+    requireFeature(sae, feature);
     const here = this.peaksOf(prompt).get(feature) ?? 0;
     const best = second && second.map.bestBofA[feature * second.map.counterparts];
     const max = Math.max(activations?.statistics.max[feature] ?? 0, here);

@@ -57,8 +57,6 @@ export function interventionOf(model: LanguageModel, { sae, hook }: SaeAt, asked
       return scale(model, sae, feature, { ...place, by: value });
     case 'ablate':
       return ablate(model, sae, feature, place);
-    default:
-      throw new RangeError(`kind is ${JSON.stringify(kind)}; expected steer, clamp, scale or ablate`);
   }
 }
 

@@ -97,8 +97,6 @@ function capturedPrompt(
 ): { ids: Int32Array; x: Matrix; name: string } {
   const width = requireDirectionHook(model, hook);
   const ids = typeof prompt === 'string' ? encodePrompt(model.tokenizer, prompt) : prompt;
-  if (!(ids instanceof Int32Array))
-    throw new TypeError(`prompt is ${typeof prompt}; expected a text or an Int32Array of token ids`);
   if (ids.length === 0) throw new RangeError('the prompt to take from has no tokens; give it at least one word');
   const { captured, logits } = model.forward(ids, 1, { capture: [hook], stopAt: hook });
   logits?.dispose();

@@ -44,7 +44,7 @@ export const placesOption = (words: { doc: string; fallback: string }): Option<P
     {
       texts: ['all', 'last'],
       number: at('A position.'),
-      array: listOf(at('A position.')),
+      array: listOf(at('A position.'), 1),
       object: oneForm(
         [
           { from: at('First position.'), to: at('Last position, included.') },
@@ -64,7 +64,6 @@ export const placesOption = (words: { doc: string; fallback: string }): Option<P
     },
     { ...words, expected: POSITION_FORMS },
   );
-const PLACES = placesOption({ doc: '', fallback: '' });
 
 /** Parsed positions: how to find them in a text, how to describe them, and their identity. */
 export interface Selector {
@@ -88,9 +87,8 @@ export interface Selector {
   readonly open: boolean;
 }
 
-/** @throws TypeError or RangeError on positions that no text can have: fractions, an empty list, a bad pattern. */
+/** @throws RangeError for a range that is empty in every text, and for an empty pattern; Error for no single token */
 export function selectorOf(model: LanguageModel, positions: Positions = 'all'): Selector {
-  PLACES.parse(positions, 'positions');
   if (positions === 'all')
     return {
       where: 'at all positions',
@@ -134,8 +132,6 @@ function requireInside(position: number, text: EditedText): void {
 }
 
 function byIndex(positions: readonly number[]): Selector {
-  if (positions.length === 0)
-    throw new RangeError("no position is given; give an index, several, or 'all' for every position");
   const list = [...positions];
   const slots = (ids: Int32Array, offset: number): number[] => {
     const found = list.map((p) => (p < 0 ? ids.length + p : p - offset));

@@ -47,7 +47,7 @@ const aToken = { texts: 'any', number: whole({ doc: 'Id of a token.' }) } as con
 /** A token, or several, as cells give them. */
 export const tokenChoice = (doc: string, fallback?: string): Option<TokenChoice> =>
   byType(
-    { ...aToken, array: listOf(byType(aToken, { doc, expected: 'a token as a text or its id' })) },
+    { ...aToken, array: listOf(byType(aToken, { doc, expected: 'a token as a text or its id' }), 1) },
     { doc, expected: "a token as a text such as ' king' or its id, or several in an array", fallback },
   );
 
@@ -79,10 +79,9 @@ const FINAL = 'ln_final.hook_normalized';
 export function tokenIds(model: LanguageModel, choice: TokenChoice): number[] {
   const list: ReadonlyArray<string | number> =
     typeof choice === 'string' || typeof choice === 'number' ? [choice] : choice;
-  if (list.length === 0) throw new Error('no token is given; give a token as a text such as " king", or its id');
   return list.map((token) => {
     if (typeof token === 'number') {
-      if (Number.isInteger(token) && token >= 0 && token < model.config.vocab) return token;
+      if (token >= 0 && token < model.config.vocab) return token;
       throw new RangeError(`token id ${token} is outside ${model.name}, which has ids 0 to ${model.config.vocab - 1}`);
     }
     const ids = model.tokenizer.encode(token);
@@ -97,7 +96,7 @@ export function tokenIds(model: LanguageModel, choice: TokenChoice): number[] {
 /** A position from the front. @throws RangeError outside the sequence. */
 export function positionOf(position: number, length: number): number {
   const at = position < 0 ? length + position : position;
-  if (Number.isInteger(at) && at >= 0 && at < length) return at;
+  if (at >= 0 && at < length) return at;
   throw new RangeError(`position ${position} is outside a sequence of ${length} tokens (0 to ${length - 1})`);
 }
 
@@ -105,7 +104,6 @@ export function positionOf(position: number, length: number): number {
 export function targetProbe(model: LanguageModel, ids: Int32Array, target: AttributionTarget): Probe {
   const { vocab } = model.config;
   const length = ids.length;
-  TARGET.parse(target, 'target');
   if (target === 'loss') {
     if (length < 2)
       throw new Error('the loss needs a sequence of at least 2 tokens: there is no next token to predict');

@@ -35,8 +35,6 @@ export async function run(
 ): Promise<RunResult> {
   const { capture = [], signal } = options;
   const tokens = typeof text === 'string' ? encodePrompt(model.tokenizer, text) : text;
-  if (!(tokens instanceof Int32Array))
-    throw new TypeError(`the text is ${typeof text}; expected a text or an Int32Array of token ids`);
   if (tokens.length === 0) throw new RangeError(`${JSON.stringify(text)} has no tokens; give it at least one word`);
   for (const hook of capture) requireDirectionHook(model, hook);
   requireRunnable(model, interventions, tokens);

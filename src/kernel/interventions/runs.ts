@@ -5,7 +5,6 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface RunOptions extends CallOptions {
   /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
@@ -44,11 +43,8 @@ export interface PairedBlock {
   firstEdited: Int32Array;
 }
 
-/** Sequences that a call looks at. @throws RangeError unless it is a whole number of at least 1. */
-export function sequencesOf(tokens: TokenSet, asked = 64): number {
-  requireWhole('sequences', asked, 1);
-  return Math.min(tokens.sequences, asked);
-}
+/** Sequences that a call looks at. */
+export const sequencesOf = (tokens: TokenSet, asked = 64): number => Math.min(tokens.sequences, asked);
 
 /** Refuses hooks without a row per token, and unknown ones, before anything runs. */
 export function requireRowHook(model: LanguageModel, hook: string): void {
@@ -57,11 +53,8 @@ export function requireRowHook(model: LanguageModel, hook: string): void {
     throw new RangeError(`${hook} holds one value per pair of tokens, not a row per token; take another hook`);
 }
 
-/** Tokens of one forward pass. @throws RangeError unless it is a positive integer. */
-export function batchTokensOf({ batchTokens = 2048 }: RunOptions): number {
-  requireWhole('batchTokens', batchTokens, 1);
-  return batchTokens;
-}
+/** Tokens of one forward pass. */
+export const batchTokensOf = ({ batchTokens = 2048 }: RunOptions): number => batchTokens;
 
 const isPerPair = (hook: string): boolean => /attn\.hook_(attn_scores|pattern)$/.test(hook);
 

@@ -9,8 +9,8 @@ import { sha256 } from '../io/hash.js';
 import type { EditContext, LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
+import { sequencesOf } from './runs.js';
 import { hookOf } from './steer.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Values for rows of a pass: [rows × |ids|]. */
 export type Fill = (rows: Int32Array, context: EditContext) => Float32Array;
@@ -56,9 +56,7 @@ export async function featureSource(
 ): Promise<FeatureSource> {
   requireModelOfSae(sae, model, options.allowOtherModel);
   const hook = hookOf(sae, options.hook);
-  const asked = options.sequences ?? 64;
-  requireWhole('sequences', asked, 1);
-  const sequences = Math.min(tokens.sequences, asked);
+  const sequences = sequencesOf(tokens, options.sequences);
   if (sequences === 0) throw new RangeError('the token set is empty: there is nothing to take values from');
   const blocks: SparseRows[] = [];
   const { signal, onProgress } = options;

@@ -5,7 +5,6 @@
  */
 import { Random } from '../compute/random.js';
 import { averageRanks, moments, pearson, spearman } from '../compute/statistics.js';
-import { requireWhole } from '../compute/require.js';
 
 /** ln Γ(x), x > 0: Lanczos, relative error about 1e-15. */
 function logGamma(x: number): number {
@@ -146,7 +145,6 @@ export class SignFlips {
     runs: number,
     seed: number,
   ) {
-    requireWhole('permutations', runs, 1);
     this.exact = n <= ALL_SIGNS;
     this.runs = this.exact ? 2 ** n : runs;
     this.signs = new Int8Array(this.runs * n);
@@ -207,7 +205,6 @@ export interface RankAgreement {
 
 /** Spearman's correlation with a permutation p, `runs` shuffles by `seed`. */
 export function rankAgreement(a: ArrayLike<number>, b: ArrayLike<number>, runs: number, seed: number): RankAgreement {
-  requireWhole('permutations', runs, 1);
   const rho = spearman(a, b);
   if (Number.isNaN(rho)) return { rho, n: a.length, p: NaN, runs, seed };
   const ra = averageRanks(a);

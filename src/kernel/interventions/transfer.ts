@@ -16,7 +16,6 @@ import { saesAt } from './effects.js';
 import { withoutFeatures, written } from './probe.js';
 import { sequencesOf } from './runs.js';
 import { nullP } from './statistics.js';
-import { requireWhole } from '../compute/require.js';
 
 /** Raised when the same call gives another transfer score. */
 export const TRANSFER_VERSION = 3;
@@ -233,13 +232,6 @@ interface Ablated {
 
 function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, options: TransferOptions) {
   const { measure = 'cosine', nulls = 999, seed = 0, pairs = 40, choose = 'highest-r' } = options;
-  if (measure !== 'cosine' && measure !== 'spearman')
-    throw new RangeError(`measure is ${JSON.stringify(measure)}; expected 'cosine' or 'spearman'`);
-  if (choose !== 'highest-r' && choose !== 'random')
-    throw new RangeError(`choose is ${JSON.stringify(choose)}; expected 'highest-r' or 'random'`);
-  requireWhole('seed', seed);
-  requireWhole('nulls', nulls, 1);
-  requireWhole('pairs', pairs, 2);
   if ((a.watch || b.watch) && !(a.watch && b.watch && options.watchMap))
     throw new Error('watching SAEs downstream takes { watch } on both sides and { watchMap }, the map between the two');
   const watchMap = options.watchMap ?? map;

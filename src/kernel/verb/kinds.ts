@@ -116,10 +116,10 @@ export function formed<G>(
   };
 }
 
-/** The same option, or several in an array. */
-export function oneOrSeveral<G>(of: Option<G>): Option<G | readonly G[]> {
+/** The same option, or several in an array. @param least of the array */
+export function oneOrSeveral<G>(of: Option<G>, least = 1): Option<G | readonly G[]> {
   const { given: _, ...rest } = of;
-  const list = listOf(of);
+  const list = listOf(of, least);
   return {
     ...rest,
     expected: `${of.expected}, or an array of these`,
@@ -127,16 +127,18 @@ export function oneOrSeveral<G>(of: Option<G>): Option<G | readonly G[]> {
   };
 }
 
-/** An array of the same option. */
-export function listOf<G>(of: Option<G>): Option<readonly G[]> {
+/** An array of the same option, with at least so many. */
+export function listOf<G>(of: Option<G>, least = 0): Option<readonly G[]> {
   const { given: _, members: __, ...rest } = of;
+  const expected = `an array of ${of.expected}${least > 0 ? `, at least ${least === 1 ? 'one' : least}` : ''}`;
   return {
     ...rest,
     telling: true,
-    expected: `an array of ${of.expected}`,
+    expected,
     parse(value, at) {
       if (value === undefined) return undefined;
-      if (!Array.isArray(value)) throw new TypeError(`${at} is ${written(value)}; expected an array of ${of.expected}`);
+      if (!Array.isArray(value)) throw new TypeError(`${at} is ${written(value)}; expected ${expected}`);
+      if (value.length < least) throw new RangeError(`${at} is ${written(value)}; expected ${expected}`);
       value.forEach((each: unknown, i) => {
         if (each === undefined) throw new TypeError(`${at}[${i}] is undefined; expected ${of.expected}`);
         of.parse(each, `${at}[${i}]`);

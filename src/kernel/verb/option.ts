@@ -123,9 +123,17 @@ export const whole = ((words: Words & Bounds & { default?: number }) => {
   return option({ expected: `a whole number${range}`, accepts }, words);
 }) as Builder<number, Bounds>;
 
-/** A number; `above` and `below` are bounds that are not allowed themselves. */
-export const real = ((words: Words & Bounds & { above?: number; below?: number; default?: number }) => {
-  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = words;
+interface RealBounds extends Bounds {
+  /** Bounds that are not allowed themselves. */
+  above?: number;
+  below?: number;
+  /** True: Infinity is allowed too. */
+  infinite?: boolean;
+}
+
+/** A number, finite unless `infinite`. */
+export const real = ((words: Words & RealBounds & { default?: number }) => {
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity, infinite = false } = words;
   const range = [
     words.min !== undefined && `at least ${min}`,
     words.above !== undefined && `above ${above}`,
@@ -133,9 +141,11 @@ export const real = ((words: Words & Bounds & { above?: number; below?: number; 
     words.below !== undefined && `below ${below}`,
   ].filter((s) => s !== false);
   const accepts = (v: unknown): v is number =>
-    typeof v === 'number' && !Number.isNaN(v) && v >= min && v <= max && v > above && v < below;
-  return option({ expected: range.length > 0 ? `a number ${range.join(' and ')}` : 'a number', accepts }, words);
-}) as Builder<number, Bounds & { above?: number; below?: number }>;
+    (Number.isFinite(v) && Number(v) >= min && Number(v) <= max && Number(v) > above && Number(v) < below) ||
+    (infinite && v === Infinity);
+  const expected = range.length > 0 ? `a number ${range.join(' and ')}` : 'a finite number';
+  return option({ expected: infinite ? `${expected}, or Infinity` : expected, accepts }, words);
+}) as Builder<number, RealBounds>;
 
 /** true or false. */
 export const flag = ((words: Words & { default?: boolean }) =>
@@ -176,7 +186,7 @@ export const numbers = ((
       accepts: (v): v is readonly number[] =>
         Array.isArray(v) &&
         (empty || v.length > 0) &&
-        v.every((n) => typeof n === 'number' && n >= min && n <= max) &&
+        v.every((n: unknown) => Number.isFinite(n) && Number(n) >= min && Number(n) <= max) &&
         (repeats || new Set(v).size === v.length),
     },
     words,

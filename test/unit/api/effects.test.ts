@@ -212,7 +212,9 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
       ['fg.interventions.circuit', () => interventions.circuit(lmA, saeA, late, '3', wrong)],
     ];
     for (const [name, call] of calls) await expect(call()).rejects.toThrow(`${name} has no option "wrong"`);
-    await expect(interventions.attribution(lmA, saeA, [3] as never, 'loss')).rejects.toThrow('prompts are texts');
+    await expect(interventions.attribution(lmA, saeA, [3] as never, 'loss')).rejects.toThrow(
+      'data[0] is 3; expected text',
+    );
     await expect(interventions.circuit(lmA, saeA, late, 3 as never)).rejects.toThrow('prompt is number; expected text');
     await expect(interventions.effects(undefined as never, [], saeA, data())).rejects.toThrow('model is undefined');
     await expect(

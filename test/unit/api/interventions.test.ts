@@ -248,7 +248,7 @@ describe('in both models through a matched pair', () => {
     );
     expect(() => bothModels(b, a, map, 5, { kind: 'ablate' })).toThrow('side A of the map has 24 features');
     expect(() => bothModels(a, { ...b, activations: a.activations }, map, 5, { kind: 'ablate' })).toThrow(saeB.id);
-    expect(() => bothModels(a, b, map, 5, { kind: 'clamp' })).toThrow('amount is undefined');
+    expect(() => bothModels(a, b, map, 5, { kind: 'clamp' })).toThrow('how much to clamp is not said; give { amount }');
     expect(() => bothModels(a, b, map, 5, { kind: 'ablate', amount: 1 })).toThrow('ablating has no amount');
     const real = await correlate(a.activations, b.activations);
     const { pair } = bothModels(a, b, real, real.pairs.a[0], { kind: 'ablate' });

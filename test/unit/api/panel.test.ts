@@ -202,7 +202,7 @@ describe('fg.interventions.panel', () => {
     await expect(run({ value: NaN })).rejects.toThrow(/NaN/);
     await expect(run({ positions: [T] })).rejects.toThrow(/position 7/);
     await expect(run({ positions: [] })).rejects.toThrow(/position/);
-    await expect(run({ kind: 'burn' as never })).rejects.toThrow(/"burn"/);
+    await expect(run({ kind: 'burn' as never })).rejects.toThrow(/kind is "burn"; expected 'steer'/);
     const interventions = [{ feature: 8, kind: 'steer', value: 1, positions: 'all' }];
     await expect(ask('run', { prompt: '', interventions })).rejects.toThrow(/no tokens/);
     await expect(ask('run', { prompt: '1 '.repeat(500), interventions })).rejects.toThrow(/shorten it/);

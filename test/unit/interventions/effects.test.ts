@@ -69,7 +69,6 @@ describe('compare of prompts', () => {
       const [a, b] = [logitsOf([3, 4, 5]), logitsOf([3, 4, 5], editsOf([intervention]))].map((l) => l[Number(t.token)]);
       expect(t.logit).toEqual({ before: a, after: b, delta: b - a });
     }
-    await expect(compare(model, [], ['3'], { top: 0 })).rejects.toThrow('top is');
     const moves = tokens!.map((t) => Math.abs(t.after - t.before));
     expect(moves).toEqual([...moves].sort((a, b) => b - a));
     expect(note).toBe('greedy decoding');
@@ -92,7 +91,6 @@ describe('compare of prompts', () => {
     expect(result.tokens!.map((t) => t.token)).toEqual(['9', '30', '2']);
     result.tokens!.forEach((t) => expect(t.after).toBeCloseTo(after[Number(t.token)], 6));
     await expect(compare(model, [], ['3'], { draws: 2 })).rejects.toThrow('greedy decoding gives 2 times the same');
-    await expect(compare(model, [], ['3'], { draws: 0 })).rejects.toThrow('draws is');
     await expect(compare(model, [], ['3'], { watch: '9 3' })).rejects.toThrow('"9 3" is 2 tokens of odd');
   });
 
@@ -114,8 +112,7 @@ describe('compare of prompts', () => {
     tokens!.forEach((t) => expect(t.before).toBeCloseTo(expected[Number(t.token)], 6));
   });
 
-  it('refuses no prompt and prompts without tokens before it generates anything', async () => {
-    await expect(compare(model, [push()], [])).rejects.toThrow('at least one prompt');
+  it('refuses prompts without tokens before it generates anything', async () => {
     const progress: unknown[] = [];
     const wrong = compare(model, [push()], ['1 2', ' '], { onProgress: (p) => progress.push(p) });
     await expect(wrong).rejects.toThrow('the prompt " " has no tokens');
@@ -221,7 +218,7 @@ describe('featureEffects', () => {
     expect(await featureEffects(model, [late], made, tokenSet(3))).toEqual([]);
   });
 
-  it('refuses SAEs of another model or width, a wrong number of sequences, and NaN', async () => {
+  it('refuses SAEs of another model or width, and NaN', async () => {
     const tokens = tokenSet(2);
     await expect(featureEffects(model, [], sae({ modelId: 'another' }), tokens)).rejects.toThrow('another');
     expect(await featureEffects(model, [], sae({ modelId: 'another' }), tokens, { allowOtherModel: true })).toEqual([]);
@@ -229,14 +226,7 @@ describe('featureEffects', () => {
       /15.*23|23.*15/,
     );
     await expect(featureEffects(model, [], sae({ hookName: '' }), tokens)).rejects.toThrow('give { hook }');
-    for (const sequences of [0, 1.5])
-      await expect(featureEffects(model, [], sae(), tokens, { sequences })).rejects.toThrow(
-        `sequences is ${sequences}; expected a whole number of at least 1`,
-      );
     const broken = { ...push(), edit: (x: tf.Tensor) => x.mul(NaN) };
     await expect(featureEffects(model, [broken], sae(), tokens)).rejects.toThrow('NaN');
-    const wrong = [{ top: 0 }, { permutations: 0 }, { seed: NaN }, { batchTokens: 0 }];
-    for (const options of wrong)
-      await expect(featureEffects(model, [], sae(), tokens, options)).rejects.toThrow(Object.keys(options)[0]);
   });
 });

@@ -129,8 +129,6 @@ describe('a joint map', () => {
     const behind = steer(model, 'blocks.1.hook_mlp_out', vector, { scale: 1 });
     await expect(jointMap(model, [behind], tokens, { hook: early })).rejects.toThrow('Do they act before this hook');
     await expect(jointMap(model, [push], tokens, {})).rejects.toThrow('needs { hook }');
-    await expect(jointMap(model, [push], tokens, { hook: late, nulls: 0 })).rejects.toThrow('at least 1 run of a null');
-    await expect(jointMap(model, [push], tokens, { hook: late, points: 1 })).rejects.toThrow('points');
     await expect(jointMap(model, [push], tokens, { hook: late, minDist: 0 })).rejects.toThrow("minDist is UMAP's");
     await expect(jointMap(model, [push], tokens, { hook: 'blocks.0.attn.hook_pattern' })).rejects.toThrow('pair of');
     await expect(jointMap(model, [push], tokens, { sae, hook: 'blocks.0.mlp.hook_post' })).rejects.toThrow('width 15');

@@ -129,16 +129,10 @@ describe('logitEffects', () => {
     expect(await logitEffects(model, [push], tokenSet(3), { ...options, tokens: [9, '4', 9] })).toEqual(once);
   });
 
-  it('refuses tokens that are none, wrong options and NaN', async () => {
+  it('refuses tokens that are none, and NaN', async () => {
     const wrong: Array<[object, string]> = [
       [{ tokens: '3 4' }, '2 tokens'],
       [{ tokens: 99 }, 'outside'],
-      [{ nulls: 1.5 }, 'nulls is 1.5; expected a whole number of at least 0'],
-      [{ sequences: 0 }, 'sequences is 0; expected a whole number of at least 1'],
-      [{ batchTokens: NaN }, 'batchTokens is NaN; expected a whole number of at least 1'],
-      [{ top: -1 }, 'top is'],
-      [{ seed: 0.5 }, 'seed is 0.5'],
-      [{ positions: 'first' }, "expected 'all' or 'last'"],
     ];
     for (const [options, message] of wrong)
       await expect(logitEffects(model, [push], tokenSet(2), options)).rejects.toThrow(message);

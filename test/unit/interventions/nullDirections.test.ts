@@ -146,20 +146,13 @@ describe('kinds of nulls', () => {
   });
 
   it('are refused by name where they cannot be drawn', async () => {
-    const run = (list: Intervention[], nullKinds: unknown, data = [tokens]) =>
-      nullDirections(model, list, data, { nulls: 2, nullKinds: nullKinds as NullKind });
+    const run = (list: Intervention[], nullKinds: NullKind | NullKind[], data = [tokens]) =>
+      nullDirections(model, list, data, { nulls: 2, nullKinds });
     const vector = steer(model, hook, row(sae.W_dec, 9), { scale: 1 });
     await expect(run([vector], 'decoder')).rejects.toThrow(
       `nullKinds 'decoder' needs interventions that change features of one SAE at ${hook}`,
     );
     await expect(run([vector], ['differences'], [tokenSet(1, 1)])).rejects.toThrow('give longer or more texts');
-    await expect(run([vector], 'random')).rejects.toThrow(
-      `nullKinds is "random"; expected 'isotropic', 'differences', 'decoder'`,
-    );
-    await expect(run([vector], [])).rejects.toThrow('nullKinds is empty');
-    await expect(nullDirections(model, [vector], [tokens], { nulls: 1.5 })).rejects.toThrow(
-      'nulls is 1.5; expected a whole number of at least 0',
-    );
   });
 
   it('are the same for the same seed', async () => {

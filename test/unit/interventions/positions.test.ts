@@ -92,28 +92,11 @@ describe('positions in a text', () => {
   });
 
   it.each<[Positions, string]>([
-    [[], 'no position is given'],
-    [1.5, 'positions is 1.5; expected a whole number'],
-    [NaN, 'positions is NaN; expected a whole number'],
-    [[0, 1.5], 'positions[1] is 1.5; expected a whole number'],
-    [{ from: 0.5 }, 'positions: from is 0.5; expected a whole number'],
-    [{}, 'positions is an object; expected '],
-    [{ token: true as unknown as string }, 'positions: token is true; expected a token as a text'],
-    [{ regex: 3 as unknown as string }, 'positions: regex is 3; expected a regular expression'],
     [{ token: 37 }, 'token id 37 is outside odd'],
     [{ token: '3 4' }, '"3 4" is 2 tokens of odd'],
     [{ regex: '' }, 'an empty pattern'],
     [{ regex: '(' }, 'Invalid regular expression'],
     [{ from: 4, to: 2 }, 'positions from 4 to 2 are none'],
-    [
-      { token: 3, regex: /3/ } as Positions,
-      'positions is given in one way, not by token and regex: make two interventions',
-    ],
-    [
-      { tokens: 3 } as unknown as Positions,
-      'positions has no option "tokens" (did you mean "token"?); it has from, to, token, regex',
-    ],
-    ['first' as 'last', 'positions is "first"'],
   ])('%j are refused when the intervention is made', (positions, message) => {
     expect(() => push(positions)).toThrow(message);
   });
