@@ -305,6 +305,8 @@ const CIRCUIT = {
   }),
   features: numbers({
     doc: 'Downstream features by id, instead; those that do not fire at the position are refused.',
+    min: 0,
+    whole: true,
     repeats: true,
   }),
   sources: whole({

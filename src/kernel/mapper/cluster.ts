@@ -3,7 +3,7 @@ import type { AgglomerativeSettings } from '../compute/clustering/agglomerative.
 import type { HdbscanSettings } from '../compute/clustering/hdbscan.js';
 import type { DistanceRule } from '../compute/clustering/labels.js';
 import type { Matrix } from '../compute/matrix.js';
-import { CLUSTERERS, type ClustererSpec } from './options.js';
+import { type ClustererSpec } from './options.js';
 import { openSpace, type Space } from './space.js';
 
 export interface Clusterer {
@@ -24,7 +24,6 @@ export function openClusterer(
   spec: ClustererSpec = { kind: 'dbscan' },
   distances: Matrix | undefined,
 ): Clusterer {
-  CLUSTERERS.check(spec, 'clusterer');
   switch (spec.kind) {
     case 'dbscan': {
       const { eps = 0.5, minSamples = 5, metric = 'cosine' } = spec;

@@ -3,7 +3,6 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { gemm } from '../compute/gemm.js';
 import { requireMemory } from '../compute/memory.js';
 import { exactScore, prepare, type Prepared, type Space } from './space.js';
-import { requireWhole } from '../compute/require.js';
 
 /** A symmetric relation of m points, 32 to a word. */
 export class Bits {
@@ -145,17 +144,12 @@ export function labelsOf(bits: Bits, minSamples: number): Int32Array {
   return labels;
 }
 
-/**
- * DBSCAN of some points of a space.
- * @throws RangeError unless eps > 0 and minSamples is a whole number of at least 1
- */
+/** DBSCAN of some points of a space. */
 export async function dbscan(
   space: Space,
   ids: Int32Array,
   options: { eps: number; minSamples: number },
   call: CallOptions = {},
 ): Promise<Int32Array> {
-  if (!(options.eps > 0)) throw new RangeError(`DBSCAN: eps is ${options.eps}; expected a number above 0`);
-  requireWhole('DBSCAN: minSamples', options.minSamples, 1);
   return labelsOf(await neighbourBits(space, ids, options.eps, call), options.minSamples);
 }

@@ -159,8 +159,13 @@ export const nulls = verb({
 });
 
 const SWEEP = {
-  cubes: numbers({ doc: 'Cubes per dimension.', min: 1, fallback: '[5, 8, 10, 15, 20]' }),
-  overlaps: numbers({ doc: 'Share of a cube in common with the next.', fallback: '[0.1, 0.2, 0.3, 0.4, 0.5]' }),
+  cubes: numbers({ doc: 'Cubes per dimension.', min: 1, whole: true, fallback: '[5, 8, 10, 15, 20]' }),
+  overlaps: numbers({
+    doc: 'Share of a cube in common with the next.',
+    min: 0,
+    below: 1,
+    fallback: '[0.1, 0.2, 0.3, 0.4, 0.5]',
+  }),
   cover: choice(['cubes', 'balanced'], { doc: 'Cover whose cubes and overlap are varied.', fallback: "'cubes'" }),
   draws: group(
     {

@@ -1,9 +1,7 @@
 /** Mapper: lens → cover → clusters of each element → nerve. */
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
-import { CALL } from '../verb/common.js';
-import { requireKnown } from '../verb/option.js';
-import { PIPELINE, type MapperOptions } from './options.js';
+import type { MapperOptions } from './options.js';
 import { prepareMapper } from './plan.js';
 import type { MapperGraph } from './types.js';
 
@@ -14,10 +12,9 @@ export type { MapperOptions } from './options.js';
  * clusterer. Rows with NaN are left out and counted. Anything a reader must know (all noise, one cube, an empty graph,
  * a nearly constant lens) is in `warnings`.
  *
- * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
+ * @throws RangeError for a lens that is nearly constant in every dimension
  */
 export async function mapperGraph(x: Matrix, options: MapperOptions & CallOptions = {}): Promise<MapperGraph> {
-  requireKnown('Mapper', options, Object.keys({ ...PIPELINE, ...CALL }));
   const { cover, ...plan } = options;
   return (await prepareMapper(x, { ...plan, reuse: false })).run(cover, plan);
 }

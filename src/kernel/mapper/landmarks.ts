@@ -3,7 +3,6 @@ import { pauses, type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { Distances } from './ripsSimplices.js';
-import { requireWhole } from '../compute/require.js';
 
 export type SampleMetric = 'euclidean' | 'cosine';
 
@@ -15,13 +14,10 @@ export class PointDistances {
   /** 1 / length of each row (0 for a zero row), cosine only. */
   readonly #scale?: Float64Array;
 
-  /** @throws RangeError for an unknown metric */
   constructor(
     x: Matrix,
     readonly metric: SampleMetric,
   ) {
-    if (metric !== 'euclidean' && metric !== 'cosine')
-      throw new RangeError(`metric is ${JSON.stringify(metric)}; expected 'euclidean' or 'cosine'`);
     this.n = x.rows;
     this.#data = x.data;
     this.#d = x.cols;
@@ -100,9 +96,6 @@ export async function landmarks(
 ): Promise<Landmarks> {
   const pause = pauses(call.signal, 'landmarks');
   const { n } = points;
-  requireWhole('landmarks', count, 1);
-  if (method !== 'maxmin' && method !== 'random')
-    throw new RangeError(`sampling is ${JSON.stringify(method)}; expected 'maxmin' or 'random'`);
   if (count >= n) return { ids: Int32Array.from({ length: n }, (_, i) => i), coveringRadius: 0 };
   const random = new Random(seed).fork('landmarks');
   const order = method === 'random' ? random.permutation(n).subarray(0, count) : [random.int(n)];

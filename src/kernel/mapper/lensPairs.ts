@@ -65,9 +65,7 @@ export async function density(x: Matrix, o: DensityLens, call: CallOptions) {
     sigma = median(Float64Array.from({ length: n }, (_, i) => distances[i * k + k - 1]));
   }
   if (!(sigma > 0))
-    throw new RangeError(
-      `lens density: bandwidth is ${sigma}; expected a number above 0${o.bandwidth === undefined ? ' (most points coincide: give one)' : ''}`,
-    );
+    throw new RangeError(`lens density: bandwidth is ${sigma}, since most points coincide; give one above 0`);
   const values = new Float64Array(n);
   const scale = -1 / (2 * sigma * sigma);
   await eachRow(x, metric, call, (i, d) => {

@@ -15,7 +15,6 @@ import {
 } from './findings.js';
 import { NULL_NAMES, NullData, type NullKind } from './nullData.js';
 import type { MapperGraph } from './types.js';
-import { requireWhole } from '../compute/require.js';
 
 /** The pipeline: lens, cover, clusterer and nerve of some points, all rows given. */
 export type MakeGraph = (x: Matrix, call: CallOptions) => Promise<MapperGraph>;
@@ -102,7 +101,6 @@ export async function mapperNulls(
   remember: Remember = (_, run) => run(),
 ): Promise<MapperNulls> {
   const { kind = 'rotated', runs = 20, seed = 0, by = 0 } = options;
-  requireWhole('runs', runs, 1);
   const name = functionName(graph, by);
   const kept = finiteRows(x);
   const source = new NullData(kept.matrix, kind);

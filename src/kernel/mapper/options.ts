@@ -5,10 +5,11 @@ import type { Matrix } from '../compute/matrix.js';
 import { UMAP } from '../maps/options.js';
 import type { Layout } from '../maps/types.js';
 import { rowsOption } from '../verb/common.js';
-import { formed, kinds, ofKind, oneOrSeveral, refuseKind, type OfKind, type OneOf } from '../verb/kinds.js';
+import { formed, kinds, listOf, ofKind, oneOrSeveral, refuseKind, type OfKind, type OneOf } from '../verb/kinds.js';
 import {
   choice,
   flag,
+  numbers,
   real,
   required,
   text,
@@ -97,11 +98,7 @@ export const LENSES = kinds('LensKind', {
   eccentricity: {
     doc: '(mean of dᵖ over the other points)^(1/p).',
     members: {
-      exponent: value<number>(
-        'a number above 0, or Infinity',
-        { doc: 'p; Infinity is the farthest point.', fallback: '2' },
-        (v) => typeof v === 'number' && v > 0,
-      ),
+      exponent: real({ doc: 'p; Infinity is the farthest point.', above: 0, infinite: true, fallback: '2' }),
       metric,
     },
   },
@@ -130,14 +127,14 @@ export const LENSES = kinds('LensKind', {
     members: {
       values: perPoint('n × dims, row-major; points with NaN are left out and counted.'),
       dims: required(whole({ doc: 'Numbers per point.', min: 1 })),
-      names: value<readonly string[]>('an array of names', { doc: 'One per dimension.' }, Array.isArray),
+      names: listOf(text({ doc: 'One per dimension.' })),
       description: text({ doc: 'As the graph shows it.', fallback: "'values'" }),
     },
   },
   dimensions: {
     doc: 'Column numbers of the points themselves.',
     members: {
-      columns: required(value<readonly number[]>('an array of column numbers', { doc: 'Such as [0, 3].' }, isList)),
+      columns: required(numbers({ doc: 'Such as [0, 3].', min: 0, whole: true, repeats: true })),
     },
   },
   firingRate: { doc: 'Share of the tokens on which the feature fires.', members: OF_ACTIVATIONS },

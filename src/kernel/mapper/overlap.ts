@@ -5,7 +5,6 @@ import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
-import { requireWhole } from '../compute/require.js';
 
 /** The members of a correlation map (FeatureMap in correlation/types.ts) that this room reads. */
 export interface CounterpartMap {
@@ -35,8 +34,6 @@ export function counterpartsOf(
   map: CounterpartMap,
   by: 'best' | 'pairs' = 'best',
 ): { a: Counterparts; b: Counterparts } {
-  if (by !== 'best' && by !== 'pairs')
-    throw new RangeError(`counterparts by ${JSON.stringify(by)}; expected 'best' or 'pairs'`);
   const empty = (n: number): Counterparts => ({
     counterpart: new Int32Array(n).fill(-1),
     r: new Float32Array(n).fill(NaN),
@@ -238,8 +235,7 @@ function meanBest(a: MapperGraph, nodesB: number, hits: Int32Array): number {
 /**
  * How the nodes of two Mapper graphs correspond through a map between their points (the features of two SAEs). Points
  * are row numbers of the decoders that the graphs were made of, which are the map's features.
- * @throws RangeError when a graph is of another number of points than the map has features, or settings are out of
- * range
+ * @throws RangeError when a graph is of another number of points than the map has features
  */
 export async function nodeOverlap(
   a: MapperGraph,
@@ -248,7 +244,6 @@ export async function nodeOverlap(
   options: { by?: 'best' | 'pairs'; nulls?: number; seed?: number } & CallOptions = {},
 ): Promise<NodeOverlap> {
   const { by = 'best', nulls = 100, seed = 0 } = options;
-  requireWhole('nulls', nulls, 0);
   if (map.featuresB !== b.points)
     throw new RangeError(`graph B is of ${b.points} points but the map has ${map.featuresB} features on side B`);
   checkAborted(options.signal, 'node overlap');

@@ -19,7 +19,6 @@ import { KeptDistances } from './pairDistances.js';
 import { NeighbourCache } from './pairs.js';
 import { lengthOf, submatrix } from './space.js';
 import type { LensValues, MapperGraph } from './types.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface MapperPlan {
   /** n × dims, NaN for points that were left out. */
@@ -224,12 +223,10 @@ class Plan implements MapperPlan {
  * Computes the lens and gets ready to run covers over it. With DBSCAN, which points are neighbours is computed once for
  * any two regions of the lens, whatever cover asks; with the other clusterers, float64 distances are, where 4·n² bytes
  * fit a quarter of the memory budget.
- * @throws RangeError for options out of range, and for a lens that is nearly constant in every dimension
+ * @throws RangeError for a lens that is nearly constant in every dimension
  */
 export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Promise<MapperPlan> {
   const { minIntersection = 1, seed = 0, distances } = options;
-  requireWhole('minIntersection', minIntersection, 1);
-  requireWhole('seed', seed);
   await initGemm();
   const prepared = await prepareLens(x, options);
   refuseConstant(prepared, options.allowConstantLens);

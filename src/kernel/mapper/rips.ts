@@ -309,10 +309,8 @@ export async function ripsBarcodes(
   options: RipsOptions = {},
 ): Promise<{ barcodes: Barcode[]; threshold: number }> {
   const { maxDim = 1 } = options;
-  if (![0, 1, 2].includes(maxDim)) throw new RangeError(`maxDim is ${maxDim}: homology is computed for 0, 1 or 2`);
   const pause = pauses(options.signal, RIPS);
   const threshold = options.threshold ?? enclosingRadius(distances);
-  if (!(threshold >= 0)) throw new RangeError(`threshold is ${threshold}: expected a distance ≥ 0`);
   const space = new RipsSimplices(distances, maxDim);
   const { bars, edges, rest } = components(space, threshold);
   const barcodes = [bars];

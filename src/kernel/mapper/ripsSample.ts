@@ -7,7 +7,6 @@ import { landmarks, PointDistances, type Landmarks, type SampleMetric } from './
 import { NullData, NULL_NAMES, type NullKind } from './nullData.js';
 import { ripsBarcodes, type Barcode } from './rips.js';
 import type { Distances } from './ripsSimplices.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface RipsPersistenceOptions extends CallOptions {
   /** Highest dimension of homology: 0 components, 1 loops, 2 hollows; default 1. */
@@ -77,7 +76,7 @@ type Settled = Required<
 > &
   Pick<RipsPersistenceOptions, 'threshold' | 'nullSeed'>;
 
-/** Every option with its default, checked. @throws RangeError for a value out of range. */
+/** Every option with its default. @throws RangeError for a metric or nulls of precomputed distances */
 export function ripsSettings(options: RipsPersistenceOptions): Settled {
   const { maxDim = 1, metric = 'euclidean', precomputed = false, sampling = 'maxmin', threshold, seed = 0 } = options;
   const settled = {
@@ -92,8 +91,6 @@ export function ripsSettings(options: RipsPersistenceOptions): Settled {
     seed,
     ...(options.nullSeed === undefined || options.nullSeed === seed + 1 ? {} : { nullSeed: options.nullSeed }),
   };
-  if (![0, 1, 2].includes(maxDim)) throw new RangeError(`maxDim is ${maxDim}: homology is computed for 0, 1 or 2`);
-  requireWhole('nulls', settled.nulls, 0);
   if (precomputed && (options.metric !== undefined || settled.nulls > 0))
     throw new RangeError(
       `precomputed distances have no ${options.metric === undefined ? 'null data: pass the points, or nulls: 0' : 'metric: leave one of the two out'}`,

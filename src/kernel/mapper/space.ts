@@ -28,15 +28,13 @@ export function lengthOf({ data, cols }: Matrix, i: number): number {
   return Math.sqrt(s0 + s1 + (s2 + s3));
 }
 
-/** @throws RangeError for an unknown metric, and for distances that are no n × n matrix of numbers ≥ 0. */
+/** @throws RangeError for distances that are no n × n matrix of numbers ≥ 0. */
 export function openSpace(x: Matrix, metric: MapperMetric, distances: Matrix | undefined): Space {
   if (metric === 'precomputed') {
     if (!distances) throw new RangeError("metric 'precomputed' needs the option distances, an n × n matrix");
     requireDistances(distances, x.rows);
     return { metric, points: x.rows, x: distances, lengths: new Float64Array(0) };
   }
-  if (metric !== 'cosine' && metric !== 'euclidean')
-    throw new RangeError(`metric is ${JSON.stringify(metric)}; expected 'cosine', 'euclidean' or 'precomputed'`);
   if (distances) throw new RangeError(`distances are given but metric is '${metric}'; expected 'precomputed'`);
   const lengths = new Float64Array(metric === 'cosine' ? x.rows : 0);
   for (let i = 0; i < lengths.length; i++) lengths[i] = lengthOf(x, i);

@@ -19,7 +19,6 @@ import {
   type ResampleKind,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface MapperStabilityOptions {
   /** Draws; default 20. */
@@ -230,7 +229,7 @@ export function drawNames({
  * Draws the points again and runs the same pipeline on each draw, lens included. A node made by the cover alone comes
  * back too: compare with the stability of null data. Shares and Jaccard indices of a graph without nodes are NaN.
  * @param graph mapperGraph(x, options)
- * @throws RangeError for settings out of range
+ * @throws RangeError for the graph of other points
  */
 export async function mapperStability(
   x: Matrix,
@@ -241,11 +240,6 @@ export async function mapperStability(
   remember: Remember = (_, run) => run(),
 ): Promise<MapperStability> {
   const { runs = 20, resample = 'bootstrap', share = 0.8, pairs: count = 2000, seed = 0 } = settings;
-  requireWhole('runs', runs, 1);
-  if (resample !== 'bootstrap' && resample !== 'subsample')
-    throw new RangeError(`resample is ${JSON.stringify(resample)}; expected 'bootstrap' or 'subsample'`);
-  if (!(share > 0 && share <= 1)) throw new RangeError(`share is ${share}: expected a number above 0, at most 1`);
-  requireWhole('pairs', count, 1);
   if (graph.points !== x.rows) throw new RangeError(`the graph is of ${graph.points} points but x has ${x.rows} rows`);
   requireMemory(`a resample of ${x.rows} × ${x.cols}`, 4 * x.rows * x.cols);
   const of = nodesOfPoints(graph, graph.points);

@@ -19,7 +19,6 @@ import {
   weightedByMembers,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
-import { requireWhole } from '../compute/require.js';
 
 export interface MapperSweepOptions {
   /** Cubes per dimension; default 5, 8, 10, 15, 20. */
@@ -87,11 +86,6 @@ interface Grid {
 
 function gridOf(options: MapperSweepOptions): Grid {
   const { cubes = [5, 8, 10, 15, 20], overlaps = [0.1, 0.2, 0.3, 0.4, 0.5], cover: kind = 'cubes' } = options;
-  if (kind !== 'cubes' && kind !== 'balanced')
-    throw new RangeError(`cover is ${JSON.stringify(kind)}; expected 'cubes' or 'balanced'`);
-  for (const [name, values] of Object.entries({ cubes, overlaps }))
-    if (!Array.isArray(values) || values.length === 0 || new Set(values).size < values.length)
-      throw new RangeError(`${name} is ${JSON.stringify(values)}; expected different numbers, at least one`);
   return { cubes, overlaps, covers: cubes.flatMap((c) => overlaps.map((overlap) => ({ kind, cubes: c, overlap }))) };
 }
 
@@ -261,7 +255,6 @@ async function inTurn<S, T>(items: readonly S[], work: (item: S, index: number) 
 /**
  * Runs every cell of cubes × overlaps over one lens. Finished cells, bootstrap draws and null sweeps go through
  * `remember`, so that a call that was stopped goes on where it was.
- * @throws RangeError for an empty grid and settings out of range
  */
 export async function mapperSweep(
   x: Matrix,
@@ -271,8 +264,6 @@ export async function mapperSweep(
   remember: Remember = (_, run) => run(),
 ): Promise<MapperSweep> {
   const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
-  requireWhole('bootstraps', bootstraps, 0);
-  requireWhole('nulls', nulls, 0);
   const grid = gridOf(settings);
   const compared = new Random(seed).fork('sweep points').permutation(x.rows).subarray(0, COMPARED).sort();
   const total = grid.covers.length * (1 + bootstraps + nulls);

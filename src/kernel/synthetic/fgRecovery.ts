@@ -102,9 +102,13 @@ const worldOf: Arg<WorldOfCorrelation> = {
 const SWEEP = {
   correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
   saes: required(SWEPT_SAES),
-  widths: required(numbers({ doc: 'Latents.', min: 1 })),
-  ks: numbers({ doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.', min: 1 }),
-  seeds: numbers({ doc: 'Of training.', fallback: '[0]' }),
+  widths: required(numbers({ doc: 'Latents.', min: 1, whole: true })),
+  ks: numbers({
+    doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.',
+    min: 1,
+    whole: true,
+  }),
+  seeds: numbers({ doc: 'Of training.', whole: true, fallback: '[0]' }),
   samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, fallback: '100,000' }),
   recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
 };

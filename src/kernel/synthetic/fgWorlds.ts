@@ -11,16 +11,16 @@ import { presetItems, worldItems } from '../present/synthetic.js';
 import { reportCharts, reportItems } from '../present/worldReport.js';
 import { argOf, CALL, KEPT } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { choice, flag, only, real, required, whole } from '../verb/option.js';
+import { only, required, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
-import { PRESET_NAME, PRESETS, type PresetOptions } from './presets/list.js';
+import { PRESET, PRESET_NAME, PRESETS, type PresetOptions } from './presets/list.js';
 import type { World } from './types.js';
 import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
 import { writeWorldActivations } from './world/activations.js';
-import { noise, WORLD, type WorldOptions } from './world/options.js';
+import { WORLD, type WorldOptions } from './world/options.js';
 import { worldReport } from './world/report.js';
 
 export const world = verb({
@@ -35,44 +35,6 @@ export const world = verb({
   },
   show: (made) => worldItems(made),
 });
-
-const PRESET = {
-  features: whole({ doc: 'True features.', min: 1, fallback: '512; synthsaebench 16,384' }),
-  dim: whole({ doc: 'Width of x.', min: 1, fallback: '256; synthsaebench 768' }),
-  seed: whole({ doc: 'Of the world and its samples.', fallback: '0' }),
-  noise,
-  lambda: real({ doc: 'Of sharkey, marks and lan: λ of the decay of frequencies.', fallback: '0.99' }),
-  l0: real({ doc: 'Of sharkey: active features in a sample.', fallback: '5' }),
-  correlated: flag({
-    doc: 'Of `sharkey-2022`: false gives the uncorrelated generator, p = λ^i · l0 / features.',
-    fallback: 'true',
-  }),
-  k: whole({ doc: 'Of marks: active features; of lan: mean active features.', fallback: 'marks 32, lan 16' }),
-  groups: whole({ doc: 'Of marks: number of groups.', fallback: '12' }),
-  perPoint: flag({
-    doc: 'Of `marks-2024`: draw the active set for every point, as the first version did, not once per group and batch.',
-    fallback: 'false',
-  }),
-  directions: choice(['gaussian', 'blobs', 'blobs-intended'], {
-    doc: "Of `lan-2024`: 'blobs' are clusters over dimensions, as published; 'blobs-intended' over features.",
-    fallback: "'gaussian'",
-  }),
-  standardized: flag({
-    doc: 'Of `lan-2024`: take the correlation matrix of A·Aᵀ; probabilities then leave [0, 1] and sampling stops, unless `clip`.',
-    fallback: 'false',
-  }),
-  clip: flag({ doc: 'Of `lan-2024`: cut probabilities to 1.', fallback: 'false' }),
-  strength: real({
-    doc: 'Of the corrected sharkey and lan: squared length of the factor loadings.',
-    fallback: '0.3',
-  }),
-  roots: whole({ doc: 'Of synthsaebench: trees.', fallback: 'features / 128' }),
-  orthogonalSteps: whole({ doc: 'Of synthsaebench: descent steps that spread the directions.', min: 0, fallback: '0' }),
-  publishedBatch: whole({
-    doc: 'Samples of one batch of the published code, where a fault depends on it.',
-    fallback: 'sharkey 4,096, marks 10,000',
-  }),
-};
 
 export const preset = verb({
   doc: 'A published generator of synthetic activations, faults included, or its corrected form. Shown with what is known to be wrong with it. fg.synthetic.presets() lists them.',

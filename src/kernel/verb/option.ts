@@ -173,25 +173,32 @@ export const choice = ((of: readonly unknown[], words: Words & { default?: unkno
   return option({ expected, telling: false, accepts: (v): v is unknown => of.includes(v) }, words);
 }) as Choice;
 
-/** Numbers, at least one unless `empty`, none twice unless `repeats`. */
-export const numbers = ((
-  words: Words & Bounds & { repeats?: boolean; empty?: boolean; default?: readonly number[] },
-) => {
-  const { min = -Infinity, max = Infinity, repeats = false, empty = false } = words;
-  const range =
-    words.max !== undefined ? ` from ${min} to ${max}` : words.min === undefined ? '' : ` of at least ${min}`;
+interface ListBounds extends Bounds {
+  /** Bound that is not allowed itself. */
+  below?: number;
+  /** True: whole numbers alone. */
+  whole?: boolean;
+  repeats?: boolean;
+  empty?: boolean;
+}
+
+/** Finite numbers, at least one unless `empty`, none twice unless `repeats`. */
+export const numbers = ((words: Words & ListBounds & { default?: readonly number[] }) => {
+  const { min = -Infinity, max = Infinity, below = Infinity, whole = false, repeats = false, empty = false } = words;
+  const low = words.min === undefined ? '' : words.max === undefined ? ` of at least ${min}` : ` from ${min} to ${max}`;
+  const range = words.below === undefined ? low : `${low} and below ${below}`;
+  const accepted = (n: unknown): boolean =>
+    (whole ? Number.isSafeInteger(n) : Number.isFinite(n)) && Number(n) >= min && Number(n) <= max && Number(n) < below;
+  const kind = `${repeats ? '' : 'different '}${whole ? 'whole ' : ''}numbers`;
   return option<readonly number[]>(
     {
-      expected: `an array of ${repeats ? '' : 'different '}numbers${range}${empty ? '' : ', at least one'}`,
+      expected: `an array of ${kind}${range}${empty ? '' : ', at least one'}`,
       accepts: (v): v is readonly number[] =>
-        Array.isArray(v) &&
-        (empty || v.length > 0) &&
-        v.every((n: unknown) => Number.isFinite(n) && Number(n) >= min && Number(n) <= max) &&
-        (repeats || new Set(v).size === v.length),
+        Array.isArray(v) && (empty || v.length > 0) && v.every(accepted) && (repeats || new Set(v).size === v.length),
     },
     words,
   );
-}) as Builder<readonly number[], Bounds & { repeats?: boolean; empty?: boolean }>;
+}) as Builder<readonly number[], ListBounds>;
 
 /** Some of a few words, in an array. */
 export function several<const T extends string>(of: readonly T[], words: Words): Option<readonly T[]> {

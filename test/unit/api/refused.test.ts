@@ -7,6 +7,7 @@ import { freshFg, hook, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
 
 const world = freshFg();
 const vector = new Float32Array(15).fill(1);
+const whole = (min: number): string => `expected a whole number of at least ${min}`;
 
 describe('fg.interventions refuses what its declarations exclude', () => {
   const data = () => world.fg.datasets.fromTexts(texts, { context: 10 });
@@ -35,7 +36,6 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     jointMap: () => [lmA, push(), data()],
     panel: () => [lmA, saeA],
   };
-  const whole = (min: number): string => `expected a whole number of at least ${min}`;
   const FINITE = 'expected a finite number';
 
   it.each<[Name, object, string]>([
@@ -84,7 +84,7 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     ['transfer', { choose: 'first' }, `choose is "first"; expected 'highest-r' or 'random'`],
     ['transfer', { measure: 'r' }, `measure is "r"; expected 'cosine' or 'spearman'`],
     ['circuit', { sources: 0 }, `sources is 0; ${whole(1)}`],
-    ['circuit', { features: [] }, 'features is []; expected an array of numbers, at least one'],
+    ['circuit', { features: [] }, 'features is []; expected an array of whole numbers of at least 0, at least one'],
     ['circuit', { nulls: { seed: 1.5 } }, 'seed is 1.5; expected a whole number'],
     ['jointMap', { hook, nulls: 0 }, `nulls is 0; ${whole(1)}`],
     ['jointMap', { hook, points: 1 }, `points is 1; ${whole(2)}`],
@@ -160,5 +160,109 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     ],
   ])('arguments: %s', async (_, call, message) => {
     await expect(async () => await call()).rejects.toThrow(message);
+  });
+});
+
+describe('fg.synthetic refuses what its declarations exclude', () => {
+  type Synthetic = typeof world.fg.synthetic;
+  const small = async () => world.fg.synthetic.world({ features: 8, dim: 4 });
+  const twins = async () => world.fg.synthetic.twins(await small(), { features: 4 });
+  const plan = { saes: [{ architecture: 'topk', steps: 1 }], widths: [4], ks: [1] };
+
+  it.each<[keyof Synthetic, () => unknown[] | Promise<unknown[]>, string]>([
+    ['recovery', async () => [await small(), saeA, { samples: 1 }], `samples is 1; ${whole(2)}`],
+    ['recovery', async () => [await small(), saeA, { nulls: -1 }], `nulls is -1; ${whole(0)}`],
+    [
+      'recovery',
+      async () => [await small(), saeA, { mainCosine: 2 }],
+      'mainCosine is 2; expected a number at least 0 and at most 1',
+    ],
+    [
+      'twins',
+      async () => [await small(), { shared: 1.2 }],
+      'shared is 1.2; expected a number at least 0 and at most 1',
+    ],
+    ['twins', async () => [await small(), { splits: 0.5 }], `splits is 0.5; ${whole(0)}`],
+    ['scoreResponse', async () => [await small(), { pairing: 'best' }], `pairing is "best"; expected 'truth', `],
+    ['calibrate', async () => [await twins(), { bin: 0 }], 'bin is 0; expected a number above 0 and at most 1'],
+    [
+      'mutualRegularization',
+      async () => [await small(), { couplings: [-1] }],
+      'couplings is [-1]; expected an array of different numbers of at least 0',
+    ],
+    [
+      'mutualRegularization',
+      async () => [await small(), { mmcs: 'mean' }],
+      `mmcs is "mean"; expected 'max' or 'hungarian'`,
+    ],
+    [
+      'sweep',
+      () => [small, { ...plan, widths: [] }],
+      'widths is []; expected an array of different whole numbers of at least 1, at least one',
+    ],
+    [
+      'sweep',
+      () => [small, { ...plan, widths: [4.5] }],
+      'widths is [4.5]; expected an array of different whole numbers',
+    ],
+    ['sweep', () => [small, { ...plan, saes: [] }], 'saes is []; expected an array of options such as'],
+    ['preset', () => ['marks-2024', { k: 0 }], `k is 0; ${whole(1)}`],
+    ['preset', () => ['sharkey-2022', { l0: 0 }], 'l0 is 0; expected a number above 0'],
+    [
+      'preset',
+      () => ['lan-2024', { publishedBatch: 1e6 }],
+      'publishedBatch is 1000000; expected a whole number from 1 to 65536',
+    ],
+    ['preset', () => ['lan-2024', { noise: { std: -1 } }], 'noise.std is -1; expected a number at least 0'],
+    ['concepts', () => [{}, {}, { threshold: 1 }], 'threshold is 1; expected a number at least 0 and below 1'],
+    ['concepts', () => [{}, {}, { nulls: { kind: 'words' } }], `kind is "words"; expected 'rotate' or 'types'`],
+    ['concepts', () => [{}, {}, { labels: { minF1: 0 } }], 'minF1 is 0; expected a number above 0 and at most 1'],
+  ])('%s: case %#', async (name, given, message) => {
+    const call = world.fg.synthetic[name] as (...args: unknown[]) => unknown;
+    const args = await given();
+    await expect(async () => await call(...args)).rejects.toThrow(message);
+  });
+
+  it('fg.datasets.stories too', () => {
+    expect(() => world.fg.datasets.stories({ stories: 0 })).toThrow(`stories is 0; ${whole(1)}`);
+  });
+});
+
+describe('fg.mapper refuses what its declarations exclude', () => {
+  const circle = { rows: 4, cols: 2, data: Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1) };
+
+  it.each<[keyof typeof world.fg.mapper, object, string]>([
+    ['nulls', { nulls: 0 }, `nulls is 0; ${whole(1)}`],
+    ['nulls', { nulls: { kind: 'other' } }, `kind is "other"; expected 'rotated', 'shuffled' or 'gaussian'`],
+    ['stability', { draws: 0 }, `draws is 0; ${whole(1)}`],
+    ['stability', { draws: { share: 0 } }, 'share is 0; expected a number above 0 and at most 1'],
+    ['stability', { draws: { kind: 'jackknife' } }, `kind is "jackknife"; expected 'bootstrap' or 'subsample'`],
+    ['sweep', { cubes: [] }, 'cubes is []; expected an array of different whole numbers of at least 1, at least one'],
+    ['sweep', { cubes: [2.5] }, 'cubes is [2.5]; expected an array of different whole numbers'],
+    ['sweep', { overlaps: [0.1, 0.1] }, 'expected an array of different numbers of at least 0 and below 1'],
+    ['sweep', { overlaps: [1] }, 'overlaps is [1]; expected an array of different numbers of at least 0 and below 1'],
+    ['sweep', { nulls: -1 }, `nulls is -1; ${whole(0)}`],
+    ['sweep', { draws: -1 }, `draws is -1; ${whole(0)}`],
+    ['persistence', { maxDim: 3 }, 'maxDim is 3; expected 0, 1 or 2'],
+    ['persistence', { threshold: NaN }, 'threshold is NaN; expected a number at least 0'],
+    ['persistence', { nulls: -1 }, `nulls is -1; ${whole(0)}`],
+    ['persistence', { landmarks: 0 }, `landmarks is 0; ${whole(1)}`],
+    ['persistence', { metric: 'taxi' }, `metric is "taxi"; expected 'euclidean' or 'cosine'`],
+    ['persistence', { sampling: 'grid' }, `sampling is "grid"; expected 'maxmin' or 'random'`],
+    ['graph', { lens: { kind: 'eccentricity', exponent: 0 } }, 'exponent is 0; expected a number above 0, or Infinity'],
+    [
+      'graph',
+      { lens: { kind: 'dimensions', columns: [-1] } },
+      'columns is [-1]; expected an array of whole numbers of at least 0',
+    ],
+    [
+      'graph',
+      { clusterer: { kind: 'dbscan', metric: 'taxi' } },
+      `metric is "taxi"; expected 'cosine', 'euclidean' or 'precomputed'`,
+    ],
+    ['graph', { seed: 0.5 }, 'seed is 0.5; expected a whole number'],
+  ])('%s %j', async (name, options, message) => {
+    const call = world.fg.mapper[name] as (...args: unknown[]) => Promise<unknown>;
+    await expect(async () => await call(circle, options)).rejects.toThrow(message);
   });
 });

@@ -6,6 +6,7 @@ import { Bits, labelsOf } from '#kernel/mapper/dbscan.js';
 import { mapperGraph } from '#kernel/mapper/graph.js';
 import { labelsOfPairs } from '#kernel/mapper/pairs.js';
 import { prepareMapper } from '#kernel/mapper/plan.js';
+import { freshFg } from '#test/kit/fg.js';
 
 /** Points around `clusters` random unit directions. */
 function clustered(rows: number, cols: number, clusters: number, noise: number, seed: number): Matrix {
@@ -102,6 +103,7 @@ describe('DBSCAN from pairs of neighbours', () => {
 });
 
 describe('Mapper of bad input', () => {
+  const session = freshFg();
   const one = { lens: { kind: 'dimensions', columns: [0] }, cover: { cubes: 3, overlap: 0.2 } } as const;
   const near = { kind: 'dbscan', metric: 'euclidean', eps: 0.5, minSamples: 3 } as const;
   const said = (graph: { warnings: readonly string[] }): string => graph.warnings.join(' | ');
@@ -195,7 +197,7 @@ describe('Mapper of bad input', () => {
         { cover: { radius: 1 } as never },
         'cover of kind \'cubes\' has no option "radius"; it has cubes, overlap, limits',
       ],
-      [{ cover: { kind: 'balls' } as never }, 'cover: radius is missing; expected a number above 0'],
+      [{ cover: { kind: 'balls' } as never }, 'cover.radius is missing; expected a number above 0'],
       [
         { lens: { kind: 'umap', minDst: 0.1 } as never },
         'lens of kind \'umap\' has no option "minDst" (did you mean "minDist"?)',
@@ -206,7 +208,7 @@ describe('Mapper of bad input', () => {
       ],
       [
         { lens: { kind: 'join', lenses: ['pca', { kind: 'pca', component: 1 }] } as never },
-        'lens: lenses[1] of kind \'pca\' has no option "component" (did you mean "components"?)',
+        'lens.lenses[1] of kind \'pca\' has no option "component" (did you mean "components"?)',
       ],
       [{ lens: { kind: 'firingRate' } as never }, 'activations is missing; expected what fg.activations.save returned'],
       [{ clusterer: { kind: 'dbscan', metric: 'precomputed' } }, 'needs the option distances'],
@@ -220,7 +222,7 @@ describe('Mapper of bad input', () => {
       [{ minIntersection: 0 }, 'minIntersection is 0'],
       [{ eps: 1 } as never, 'no option "eps"'],
     ];
-    for (const [options, text] of wrong) await expect(mapperGraph(x, options)).rejects.toThrow(text);
+    for (const [options, text] of wrong) await expect(session.fg.mapper.graph(x, options)).rejects.toThrow(text);
   });
 
   it('stops when it is cancelled', async () => {

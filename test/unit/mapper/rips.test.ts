@@ -100,8 +100,6 @@ describe('ripsBarcodes', () => {
   it('leaves bars open at a threshold, and refuses what it cannot do', async () => {
     const two = euclid([[0], [5]]);
     expect([...(await ripsBarcodes(two, { threshold: 4 })).barcodes[0].deaths]).toEqual([Infinity, Infinity]);
-    await expect(ripsBarcodes(two, { maxDim: 3 })).rejects.toThrow(/maxDim is 3/);
-    await expect(ripsBarcodes(two, { threshold: NaN })).rejects.toThrow(/threshold is NaN/);
     for (const maxDim of [0, 1, 2])
       await expect(ripsBarcodes(two, { maxDim, signal: AbortSignal.abort() })).rejects.toThrow(
         'Vietoris-Rips persistence was cancelled',

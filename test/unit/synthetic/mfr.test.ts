@@ -124,9 +124,7 @@ describe('training with mutual feature regularization', () => {
   it('refuses what makes no sense, and stops when cancelled', async () => {
     await expect(trainMutual(world, { k: 25 })).rejects.toThrow('k is 25 but the SAEs have 24');
     await expect(trainMutual(world, { saes: 1 })).rejects.toThrow('at least 2 SAEs');
-    await expect(trainMutual(world, { coupling: -1 })).rejects.toThrow('coupling must be');
     await expect(trainMutual(world, { batchSize: 512, samples: 100 })).rejects.toThrow('need as many samples');
-    await expect(trainMutual(world, { mmcs: 'mean' as 'max' })).rejects.toThrow("'mean'");
     const stop = new AbortController();
     const run = trainMutual(world, {
       ...options,

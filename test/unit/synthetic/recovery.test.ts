@@ -326,12 +326,8 @@ describe('recovery of an SAE', () => {
       expect(Math.abs(value - floor.mean) / floor.std, metric).toBeLessThan(4);
   });
 
-  it('refuses another width, and settings that make no sense', async () => {
+  it('refuses another width', async () => {
     const world = handWorld({ dictionary: basis(4), codes: independent(4, 0.5) });
     await expect(saeRecovery(world, handSae(basis(3)))).rejects.toThrow('width 3 but the world has 4');
-    await expect(saeRecovery(world, handSae(basis(4)), { samples: 1 })).rejects.toThrow(
-      'samples is 1; expected a whole number of at least 2',
-    );
-    await expect(saeRecovery(world, handSae(basis(4)), { mainCosine: 2 })).rejects.toThrow('mainCosine must be');
   });
 });

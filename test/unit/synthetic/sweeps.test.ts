@@ -33,7 +33,6 @@ describe('a sweep', () => {
     expect(cells[0]).toEqual({ sae: 'topk', features: 8, k: 1, correlation: 0, seed: 0 });
     expect(cells.filter((c) => c.sae === 'relu').every((c) => c.k === null)).toBe(true);
     expect(new Set(planSweep(plan).map(({ key }) => newStore().idOf(key))).size).toBe(cells.length);
-    expect(() => planSweep({ ...plan, widths: [] })).toThrow('at least one of widths');
     expect(() => planSweep({ ...plan, saes: [plan.saes[0], plan.saes[0]] })).toThrow('named "topk"');
   });
 

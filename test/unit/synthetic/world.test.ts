@@ -4,6 +4,7 @@ import { row, type Matrix } from '#kernel/compute/matrix.js';
 import { createWorld, type GeneratedWorld } from '#kernel/synthetic/world/world.js';
 import type { WorldOptions } from '#kernel/synthetic/world/options.js';
 import { worldReport } from '#kernel/synthetic/world/report.js';
+import { freshFg } from '#test/kit/fg.js';
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let sum = 0;
@@ -202,6 +203,7 @@ describe('magnitudes of a world', () => {
 });
 
 describe('impossible requests are refused with the feasible range', () => {
+  const session = freshFg();
   const base = { features: 8, dim: 4 };
   it.each<[string, WorldOptions, RegExp]>([
     ['p > 1', { ...base, frequencies: { kind: 'zipf', max: 1.2 } }, /probability 1\.2: frequencies lie in \[0, 1\]/],
@@ -336,6 +338,6 @@ describe('impossible requests are refused with the feasible range', () => {
     ],
     ['neither width', { features: 8 }, /either dim .* or superposition/],
   ])('%s', async (_, options, message) => {
-    await expect(createWorld(options)).rejects.toThrow(message);
+    await expect(session.fg.synthetic.world(options)).rejects.toThrow(message);
   });
 });

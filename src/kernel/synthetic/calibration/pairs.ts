@@ -1,6 +1,5 @@
 /** Maps between twins scored against truth: precision and recall of pairs by threshold, share of true pairs by r. */
 import { Random } from '../../compute/random.js';
-import { requireRuns } from '../../correlation/nulls.js';
 import type { Match, Pairs } from '../../correlation/match.js';
 import type { Relations } from '../twins/truth.js';
 
@@ -88,8 +87,6 @@ const f1Of = (precision: number, recall: number): number =>
 /** Matched pairs of one method against the truth. Each feature of B may occur once, as the matchers give it. */
 export function scorePairs(pairs: Pairs, truth: Relations, method: Match, options: ScorePairsOptions = {}): PairScores {
   const { thresholds = THRESHOLDS, bin = 0.1, nulls = 100, seed = 0 } = options;
-  requireRuns(nulls);
-  if (!(bin > 0 && bin <= 1)) throw new RangeError(`bin must be above 0 and at most 1 but is ${bin}`);
   if (new Set(pairs.b).size !== pairs.b.length)
     throw new RangeError('a feature of B occurs in two pairs; expected at most one pair for each feature of B');
   const order = Array.from(pairs.r.keys()).sort((i, j) => pairs.r[j] - pairs.r[i] || pairs.b[i] - pairs.b[j]);

@@ -99,8 +99,6 @@ export async function scoreResponse(
   options: ResponseParameters & CallOptions = {},
 ): Promise<ScoreResponse> {
   const { fractions = [0, 0.25, 0.5, 0.75, 1], metrics = METRICS, pairing = 'truth', nulls = 50, seed = 0 } = options;
-  if (!['truth', 'argmax', 'mutual', 'one-to-one'].includes(pairing))
-    throw new RangeError(`pairing must be 'truth', 'argmax', 'mutual' or 'one-to-one' but is '${String(pairing)}'`);
   const { signal, onProgress, nullSeed = seed } = options;
   const rows: ResponseRow[] = [];
   for (const shared of fractions) {

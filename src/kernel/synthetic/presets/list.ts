@@ -1,7 +1,7 @@
 /** The presets by name: where they come from, and what is wrong with them. */
 import type { CallOptions } from '../../compute/call.js';
-import { choice } from '../../verb/option.js';
-import type { NoiseOptions } from '../world/options.js';
+import { choice, flag, real, whole, type Given } from '../../verb/option.js';
+import { noise } from '../world/options.js';
 
 export type PresetName =
   | 'sharkey-2022'
@@ -13,45 +13,51 @@ export type PresetName =
   | 'synthsaebench'
   | 'synthsaebench-corrected';
 
-export interface PresetOptions extends CallOptions {
+/** What presets may be asked for; each has its own of these, as PRESETS lists them. */
+export const PRESET = {
+  features: whole({ doc: 'True features.', min: 1, fallback: '512; synthsaebench 16,384' }),
+  dim: whole({ doc: 'Width of x.', min: 1, fallback: '256; synthsaebench 768' }),
+  seed: whole({ doc: 'Of the world and its samples.', fallback: '0' }),
+  noise,
+  lambda: real({ doc: 'Of sharkey, marks and lan: λ of the decay of frequencies.', fallback: '0.99' }),
+  l0: real({ doc: 'Of sharkey: active features in a sample.', above: 0, fallback: '5' }),
+  correlated: flag({
+    doc: 'Of `sharkey-2022`: false gives the uncorrelated generator, p = λ^i · l0 / features.',
+    fallback: 'true',
+  }),
+  k: whole({ doc: 'Of marks: active features; of lan: mean active features.', min: 1, fallback: 'marks 32, lan 16' }),
+  groups: whole({ doc: 'Of marks: number of groups.', min: 1, fallback: '12' }),
+  perPoint: flag({
+    doc: 'Of `marks-2024`: draw the active set for every point, as the first version did, not once per group and batch.',
+    fallback: 'false',
+  }),
+  directions: choice(['gaussian', 'blobs', 'blobs-intended'], {
+    doc: "Of `lan-2024`: 'blobs' are clusters over dimensions, as published; 'blobs-intended' over features.",
+    fallback: "'gaussian'",
+  }),
+  standardized: flag({
+    doc: 'Of `lan-2024`: take the correlation matrix of A·Aᵀ; probabilities then leave [0, 1] and sampling stops, unless `clip`.',
+    fallback: 'false',
+  }),
+  clip: flag({ doc: 'Of `lan-2024`: cut probabilities to 1.', fallback: 'false' }),
+  strength: real({
+    doc: 'Of the corrected sharkey and lan: squared length of the factor loadings.',
+    fallback: '0.3',
+  }),
+  roots: whole({ doc: 'Of synthsaebench: trees.', min: 1, fallback: 'features / 128' }),
+  orthogonalSteps: whole({ doc: 'Of synthsaebench: descent steps that spread the directions.', min: 0, fallback: '0' }),
+  publishedBatch: whole({
+    doc: 'Samples of one batch of the published code, where a fault depends on it.',
+    min: 1,
+    max: 65_536,
+    fallback: 'sharkey 4,096, marks 10,000',
+  }),
+};
+
+/** A recipe of a preset. */
+export interface PresetOptions extends Given<typeof PRESET>, CallOptions {
   /** Name of a published generator or of its corrected form; fg.synthetic.presets() lists them. */
   preset: PresetName;
-  /** Default 512; SynthSAEBench 16,384. */
-  features?: number;
-  /** Default 256; SynthSAEBench 768. */
-  dim?: number;
-  /** Default 0. */
-  seed?: number;
-  /** Default none, as published. */
-  noise?: NoiseOptions;
-  /** λ of the decay of frequencies, default 0.99. */
-  lambda?: number;
-  /** sharkey: active features a sample, default 5. */
-  l0?: number;
-  /** sharkey: false gives the uncorrelated generator, p = λ^i · l0 / G. Default true. */
-  correlated?: boolean;
-  /**
-   * marks: active features, 32 (default; also 36 and 42 were used). lan: mean active features, default 16 (also 32).
-   */
-  k?: number;
-  /** marks: number of groups, default 12. */
-  groups?: number;
-  /** marks: draw the active set for every point, as the first version did, instead of once per group and batch. */
-  perPoint?: boolean;
-  /** lan: 'gaussian' (default), 'blobs' (clusters over dimensions, as published), 'blobs-intended' (over features). */
-  directions?: 'gaussian' | 'blobs' | 'blobs-intended';
-  /** lan: take the correlation matrix of A·Aᵀ; probabilities then leave [0, 1] and sampling stops, unless `clip`. */
-  standardized?: boolean;
-  /** lan: cut probabilities to 1. */
-  clip?: boolean;
-  /** Corrected forms of sharkey and lan: squared length of the factor loadings, default 0.3. */
-  strength?: number;
-  /** synthsaebench: trees, default features/128. */
-  roots?: number;
-  /** synthsaebench: descent steps that spread the directions, default 0. */
-  orthogonalSteps?: number;
-  /** Samples of one batch of the published code, where a fault depends on it. */
-  publishedBatch?: number;
 }
 
 export interface PresetEntry {

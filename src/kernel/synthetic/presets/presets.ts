@@ -13,10 +13,9 @@ import { unitVector } from '../world/geometry.js';
 import { normalizeRows, spreadRows } from '../world/spread.js';
 import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './hierarchy.js';
 import { worldParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
-import { required, requireKnown } from '../../verb/option.js';
+import { requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
-import { noise } from '../world/options.js';
-import { marksFaults, PRESET_NAME, PRESETS, type PresetName, type PresetOptions } from './list.js';
+import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
 import { requireWhole } from '../../compute/require.js';
 
 interface Sizes {
@@ -25,11 +24,11 @@ interface Sizes {
   seed: number;
 }
 
-const sizes = (o: PresetOptions, features: number, dim: number): Sizes => {
-  const s = { features: o.features ?? features, dim: o.dim ?? dim, seed: o.seed ?? 0 };
-  for (const name of ['features', 'dim'] as const) requireWhole(name, s[name], 1);
-  return s;
-};
+const sizes = (o: PresetOptions, features: number, dim: number): Sizes => ({
+  features: o.features ?? features,
+  dim: o.dim ?? dim,
+  seed: o.seed ?? 0,
+});
 
 const geometric = (n: number, lambda: number): Float64Array => Float64Array.from({ length: n }, (_, i) => lambda ** i);
 
@@ -58,7 +57,6 @@ interface PublishedParts extends Sizes {
 
 function publishedWorld(p: PublishedParts): GeneratedWorld {
   const { features: n, dim, seed, o } = p;
-  requireWhole('publishedBatch', p.batch, 1, 65_536);
   const { standardized, ...rest } = o;
   const none = new Int32Array(n).fill(-1);
   const law: Law = {
@@ -163,7 +161,7 @@ function marks(o: PresetOptions): GeneratedWorld {
   const { k, lambda, groups } = marksGroups(o);
   const groupSize = Math.floor(s.features / groups);
   requireWhole('groups', groups, 1, s.features);
-  if (!Number.isInteger(k) || k < 1 || k > groupSize)
+  if (k > groupSize)
     throw new RangeError(`k features of a group of ${groupSize} are active: k lies in [1, ${groupSize}] but is ${k}`);
   const chance = inclusion(geometric(groupSize, lambda), k);
   const frequencies = Float64Array.from({ length: s.features }, (_, f) =>
@@ -320,7 +318,7 @@ async function synthSaeBenchCorrected(o: PresetOptions): Promise<GeneratedWorld>
   return corrected(o, world);
 }
 
-/** A published generator, or its corrected form, by name. Throws with the names there are. */
+/** A published generator, or its corrected form, by name. @throws TypeError for options of other presets */
 export async function createPreset(o: PresetOptions): Promise<GeneratedWorld> {
   const known: Record<PresetName, () => GeneratedWorld | Promise<GeneratedWorld>> = {
     'sharkey-2022': () => sharkey(o),
@@ -332,10 +330,8 @@ export async function createPreset(o: PresetOptions): Promise<GeneratedWorld> {
     synthsaebench: () => synthSaeBench(o),
     'synthsaebench-corrected': () => synthSaeBenchCorrected(o),
   };
-  required(PRESET_NAME).parse(o.preset, 'preset');
   const { options } = PRESETS.find((preset) => preset.name === o.preset)!;
   const { preset: _, signal: __, onProgress: ___, ...asked } = o;
   requireKnown(`preset "${o.preset}"`, asked, ['features', 'dim', 'seed', 'noise', ...options]);
-  noise.parse(o.noise, `preset "${o.preset}": noise`);
   return known[o.preset]();
 }

@@ -10,7 +10,6 @@ import { matrixId, sha256 } from '../../io/hash.js';
 import { cachedSource, type ActivationSource } from '../../sae/source.js';
 import type { Sae } from '../../sae/types.js';
 import type { World } from '../types.js';
-import { requireWhole } from '../../compute/require.js';
 
 /** Samples that are kept for later epochs: as much as activations of models. */
 const CACHE_BYTES = 2 ** 30;
@@ -20,7 +19,6 @@ const CACHE_BYTES = 2 ** 30;
  * after the first.
  */
 export function worldSource(world: World, rows: number, seed?: number): ActivationSource {
-  requireWhole('rows', rows, 1);
   const source: ActivationSource = {
     width: world.dim,
     rows,

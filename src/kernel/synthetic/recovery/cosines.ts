@@ -4,7 +4,7 @@ import { bestOfColumns, bestOfRows, cosines, type Best } from '../../compute/cos
 import { matrix, type Matrix } from '../../compute/matrix.js';
 import { Random } from '../../compute/random.js';
 import { mean } from '../../compute/statistics.js';
-import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { linearAssignment } from '../../compute/assignment.js';
 
@@ -83,7 +83,6 @@ export async function cosineRecovery(
   options: CosineOptions = {},
 ): Promise<CosineRecovery> {
   const { floors = 20, seed = 0, signal, onProgress } = options;
-  requireRuns(floors);
   for (const [name, m] of Object.entries({ true: truth, learned })) {
     if (m.rows === 0) throw new RangeError(`the ${name} dictionary has no rows: there is nothing to compare`);
   }

@@ -25,7 +25,6 @@ import { linearAssignment } from '../../compute/assignment.js';
 import { unitRows } from '../../compute/cosines.js';
 import { orthonormalRows } from '../../compute/orthonormal.js';
 import type { World } from '../types.js';
-import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same options give other SAEs. */
 export const MFR_VERSION = 1;
@@ -88,18 +87,9 @@ export function mfrSettings(world: World, o: MfrParameters): Required<MfrParamet
     samples: o.samples ?? 100_000,
     seed: o.seed ?? 0,
   };
-  for (const name of ['saes', 'features', 'k', 'steps', 'batchSize', 'samples'] as const) {
-    requireWhole(name, s[name], 1);
-  }
   if (s.k > s.features) throw new RangeError(`k is ${s.k} but the SAEs have ${s.features} features`);
   if (s.batchSize > s.samples)
     throw new RangeError(`batches of ${s.batchSize} need as many samples; there are ${s.samples}`);
-  requireWhole('warmUpSteps', s.warmUpSteps, 0);
-  if (!(s.coupling >= 0) || !Number.isFinite(s.coupling))
-    throw new RangeError(`coupling must be a number ≥ 0 but is ${s.coupling}`);
-  if (!(s.lr > 0) || !Number.isFinite(s.lr)) throw new RangeError(`lr must be above 0 but is ${s.lr}`);
-  if (s.mmcs !== 'max' && s.mmcs !== 'hungarian')
-    throw new RangeError(`mmcs must be 'max' or 'hungarian' but is '${String(s.mmcs)}'`);
   if (s.coupling > 0 && s.saes < 2) throw new RangeError('coupling needs at least 2 SAEs');
   return s;
 }

@@ -6,7 +6,6 @@ import type { Matrix } from '../../compute/matrix.js';
 import { requireMemory } from '../../compute/memory.js';
 import type { SparseRows } from '../../compute/sparse.js';
 import { rowNorms } from '../../compute/rows.js';
-import { requireRuns } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { ReconstructionSums } from '../../sae/reconstruction.js';
 import { reconstruct } from '../../sae/sae.js';
@@ -16,7 +15,6 @@ import { bestOfColumns, cosines, unitRows } from '../../compute/cosines.js';
 import { cosineRecovery } from './cosines.js';
 import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
 import type { World } from '../types.js';
-import { requireWhole } from '../../compute/require.js';
 
 /** Bumped when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;
@@ -96,9 +94,9 @@ export interface Recovery {
 
 export type RecoverySettings = Required<RecoveryParameters>;
 
-/** Options with their defaults. @throws RangeError for numbers of runs or samples and shares out of range */
+/** Options with their defaults. */
 export function recoverySettings(o: RecoveryParameters): RecoverySettings {
-  const settings: RecoverySettings = {
+  return {
     samples: o.samples ?? 20_000,
     sampleSeed: o.sampleSeed ?? 1_000_003,
     floors: o.floors ?? 20,
@@ -110,14 +108,6 @@ export function recoverySettings(o: RecoveryParameters): RecoverySettings {
     absorberCosine: o.absorberCosine ?? 0.025,
     projectionShare: o.projectionShare ?? 0.4,
   };
-  requireRuns(settings.nulls);
-  requireRuns(settings.floors);
-  requireWhole('samples', settings.samples, 2);
-  for (const name of ['recoveredAt', 'absorbedAt', 'mainCosine', 'absorberCosine', 'projectionShare'] as const) {
-    if (!(settings[name] >= 0 && settings[name] <= 1))
-      throw new RangeError(`${name} must be from 0 to 1 but is ${settings[name]}`);
-  }
-  return settings;
 }
 
 /**

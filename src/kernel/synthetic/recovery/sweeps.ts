@@ -33,6 +33,7 @@ export const SWEPT_SAES = listOf<SweptSae>(
     doc: 'Kinds of SAE: options of fg.synthetic.train but for features, k and seed, with a name.',
     expected: "options such as { name: 'TopK', architecture: 'topk', steps: 500 }",
   }),
+  1,
 );
 
 export interface SweepPlan {
@@ -84,13 +85,10 @@ const architectureOf = (sae: SweptSae): TrainedName => sae.architecture ?? 'stan
 const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf(sae));
 
 /**
- * Every cell of a plan, in order: world, SAE, width, k, seed. Throws on an empty axis and on names that two SAEs share.
+ * Every cell of a plan, in order: world, SAE, width, k, seed. Throws on names that two SAEs share, and where an SAE takes a k and none is given.
  */
 export function planSweep(plan: SweepPlan): Planned[] {
   const { saes, widths, ks, worlds, seeds = [0], samples = 100_000 } = plan;
-  SWEPT_SAES.parse(saes, 'sweep: saes');
-  for (const [name, axis] of Object.entries({ saes, widths, worlds, seeds }))
-    if (axis.length === 0) throw new RangeError(`a sweep needs at least one of ${name}`);
   const names = saes.map((sae) => sae.name ?? architectureOf(sae));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)

@@ -14,7 +14,7 @@ import type { SparseActivations } from '../../activations/types.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { requireMemory } from '../../compute/memory.js';
 import { Random } from '../../compute/random.js';
-import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import type { TokenSet } from '../../models/types.js';
 
@@ -86,9 +86,9 @@ export interface ConceptScores {
   parameters: Required<ConceptParameters>;
 }
 
-/** Options with their defaults. @throws RangeError for options out of range */
+/** Options with their defaults. */
 export function conceptSettings(o: ConceptParameters): Required<ConceptParameters> {
-  const s: Required<ConceptParameters> = {
+  return {
     threshold: o.threshold ?? 0,
     minFirings: o.minFirings ?? 10,
     minTokens: o.minTokens ?? 10,
@@ -96,14 +96,6 @@ export function conceptSettings(o: ConceptParameters): Required<ConceptParameter
     nulls: o.nulls ?? 50,
     seed: o.seed ?? 0,
   };
-  requireRuns(s.nulls);
-  if (!(s.threshold >= 0 && s.threshold < 1))
-    throw new RangeError(`threshold must be from 0 to below 1 but is ${s.threshold}`);
-  for (const name of ['minFirings', 'minTokens'] as const)
-    if (!(s[name] >= 1)) throw new RangeError(`${name} must be ≥ 1 but is ${s[name]}`);
-  if (s.null !== 'rotate' && s.null !== 'types')
-    throw new RangeError(`null must be 'rotate' or 'types' but is '${String(s.null)}'`);
-  return s;
 }
 
 /** Tokens on which features fire, feature by feature within each token; what every run counts. */

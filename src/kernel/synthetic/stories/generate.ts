@@ -5,7 +5,6 @@
 import { Random } from '../../compute/random.js';
 import { CONCEPT_OF_SLOT, CONCEPT_OF_WORD, LEXICON, type Slot } from './lexicon.js';
 import { PLOTS, SCENES } from './templates.js';
-import { requireWhole } from '../../compute/require.js';
 
 export interface Story {
   text: string;
@@ -266,12 +265,8 @@ function generateStory(random: Random): Story {
   return { text, spans: Int32Array.from(spans) };
 }
 
-/**
- * Generates stories; story i depends on seed and i alone, so more stories extend fewer.
- * @throws RangeError when `stories` is not a positive integer.
- */
+/** Generates stories; story i depends on seed and i alone, so more stories extend fewer. */
 export function generateStories({ stories, seed }: StoryOptions): Story[] {
-  requireWhole('stories', stories, 1);
   const root = new Random(seed);
   return Array.from({ length: stories }, (_, i) => generateStory(root.fork(`story ${i}`)));
 }

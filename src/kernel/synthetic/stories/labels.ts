@@ -3,11 +3,10 @@
  */
 import type { FeatureExample } from '../../../protocol/bundle.js';
 import { Random } from '../../compute/random.js';
-import { besideNull, requireRuns } from '../../correlation/nulls.js';
+import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import type { TokenSet } from '../../models/types.js';
 import type { ConceptScores } from './concepts.js';
-import { requireWhole } from '../../compute/require.js';
 
 export interface LabelParameters {
   /** A feature has a concept when its best F1 is at least this; default 0.3. */
@@ -58,9 +57,6 @@ export function labelScores(
   options: LabelParameters = {},
 ): LabelScores {
   const { minF1 = 0.3, examples: count = 5, nulls = 100, seed = 0 } = options;
-  requireRuns(nulls);
-  if (!(minF1 > 0 && minF1 <= 1)) throw new RangeError(`minF1 must be above 0 and at most 1 but is ${minF1}`);
-  requireWhole('examples', count, 1);
   const index = new Map(Array.from(scores.ids, (id, i) => [id, i] as const));
   const { ofFeature, parameters } = scores;
   if (examples.length !== ofFeature.f1.length)

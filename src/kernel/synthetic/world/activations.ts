@@ -7,7 +7,6 @@ import type { CallOptions } from '../../compute/call.js';
 import type { SparseRows } from '../../compute/sparse.js';
 import { matrixId, sha256 } from '../../io/hash.js';
 import type { World } from '../types.js';
-import { requireWhole } from '../../compute/require.js';
 
 export interface WorldActivationsOptions extends CallOptions {
   /** Default the world's own. */
@@ -40,7 +39,6 @@ export async function writeWorldActivations(
   options: WorldActivationsOptions & { id?: string } = {},
 ): Promise<SparseActivations> {
   const { seed, id, ...call } = options;
-  requireWhole('samples', n, 1);
   // Filled as the rows come: the writer reads a row's token after it took the row.
   const tokenIds = new Int32Array(n);
   async function* rows(): AsyncGenerator<SparseRows> {

@@ -7,9 +7,10 @@ import { fromPlainJson } from '../../../protocol/objects.js';
 import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';
 import type { Environment } from '../../verb/environment.js';
-import type { PresetOptions } from '../presets/list.js';
+import { parseOptions, required } from '../../verb/option.js';
+import { PRESET, PRESET_NAME, type PresetOptions } from '../presets/list.js';
 import { createPreset } from '../presets/presets.js';
-import type { WorldOptions } from './options.js';
+import { WORLD, type WorldOptions } from './options.js';
 import { worldParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
 
 /** Options of a world, or of a preset where they name one. */
@@ -48,7 +49,10 @@ export async function loadWorld(
   { parameters, contents, codeVersion }: ArtifactRecord,
   call: CallOptions,
 ): Promise<GeneratedWorld> {
-  const recipe = { ...fromPlainJson<Recipe>(parameters), ...call };
+  const kept = fromPlainJson<Recipe>(parameters);
+  // A record is a file: its options are checked as those of the verbs are.
+  parseOptions(`world ${contents}`, kept, 'preset' in kept ? { preset: required(PRESET_NAME), ...PRESET } : WORLD);
+  const recipe = { ...kept, ...call };
   const world = await ('preset' in recipe ? createPreset(recipe) : createWorld(recipe));
   requireWorld(contents, world.id, codeVersion);
   return world;

@@ -6,7 +6,6 @@ import type { SparseRows } from '../../compute/sparse.js';
 import { largestCosines, welchBound } from './spread.js';
 import type { GeneratedWorld } from './world.js';
 import { jointLaw } from './joint.js';
-import { requireWhole } from '../../compute/require.js';
 
 export interface WorldReportOptions extends CallOptions {
   /** Samples drawn, default 20,000. */
@@ -231,7 +230,6 @@ async function geometryOf(world: GeneratedWorld, call: CallOptions): Promise<Wor
 /** Draws samples and states what the world does and how far that is from what was asked. */
 export async function worldReport(world: GeneratedWorld, options: WorldReportOptions = {}): Promise<WorldReport> {
   const { samples = 20_000, seed = world.seed, pairFeatures = 512, signal, onProgress } = options;
-  requireWhole('samples', samples, 1);
   const few = Math.min(world.features, pairFeatures);
   const chosen = Int32Array.from({ length: few }, (_, i) => Math.floor((i * world.features) / few));
   const counts = new Counts(world.features, chosen);

@@ -11,8 +11,7 @@ import { buildGeometry, unitVector } from './geometry.js';
 import { drawSpan, joinRows, type Span, type SpanRequest } from '../../compute/sampling/span.js';
 import { MAGNITUDES, shareLaw, type Law } from '../../compute/sampling/law.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
-import { parseOptions } from '../../verb/option.js';
-import { WORLD, type MagnitudeSpec, type WorldOptions } from './options.js';
+import { type MagnitudeSpec, type WorldOptions } from './options.js';
 import { planOf, type Plan } from './plan.js';
 import { requireWhole } from '../../compute/require.js';
 
@@ -170,8 +169,7 @@ export function noiseOf(
  * requests no distribution can meet.
  */
 export async function createWorld(options: WorldOptions): Promise<GeneratedWorld> {
-  const { signal, onProgress, ...asked } = options;
-  parseOptions('world', asked, WORLD);
+  const { signal, onProgress } = options;
   const d = dimOf(options);
   const { features, seed = 0, geometry = { kind: 'random' } } = options;
   const random = new Random(seed).fork('world');
