@@ -1,38 +1,42 @@
 /** How results of fg.sae are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
-import type { SaeEvaluation } from '../sae/evaluationSums.js';
+import type { BesideEvaluation, SaeEvaluation } from '../sae/evaluationSums.js';
 import type { LogitLensOptions, PromotedToken } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import { ofFeatures } from './featureCells.js';
 import { count, tableItems, tableOf } from './items.js';
 
-/** Figures of an evaluation, one a row. */
-export function evaluationItems(sae: Sae, e: SaeEvaluation): OutputItem[] {
-  const rows: Array<[figure: string, value: number]> = [
-    ['L0', e.l0],
-    ...(Number.isNaN(e.l0Training) ? [] : [['L0 at the end of training', e.l0Training] as [string, number]]),
-    ['explained variance', e.explainedVariance],
-    ['explained variance, mean over tokens', e.explainedVariancePerToken],
-    ['1 − FVU, mean over batches', e.oneMinusFvu],
-    ['MSE per token, summed over dims', e.mseSumPerToken],
-    ['cosine of x and reconstruction', e.cosineSimilarity],
-    ['CE loss (nats)', e.ceClean],
-    ['CE loss with SAE', e.ceSae],
-    ['CE loss with zeros', e.ceZero],
-    ['CE loss with the mean', e.ceMean],
-    ['CE loss recovered', e.ceLossRecovered],
-    ['CE loss recovered, of the mean', e.ceLossRecoveredMean],
-    ['KL with SAE (nats)', e.klSae],
-    ['KL recovered', e.klScore],
-    ['KL recovered, of the mean', e.klScoreMean],
-    ['dead features', e.dead],
-    ['dense features (fire on > 10 % of tokens)', e.dense],
-  ];
+const figuresOf = (e: SaeEvaluation): Record<string, number> => ({
+  L0: e.l0,
+  ...(Number.isNaN(e.l0Training) ? {} : { 'L0 at the end of training': e.l0Training }),
+  'explained variance': e.explainedVariance,
+  'explained variance, mean over tokens': e.explainedVariancePerToken,
+  '1 − FVU, mean over batches': e.oneMinusFvu,
+  'MSE per token, summed over dims': e.mseSumPerToken,
+  'cosine of x and reconstruction': e.cosineSimilarity,
+  'CE loss (nats)': e.ceClean,
+  'CE loss with SAE': e.ceSae,
+  'CE loss with zeros': e.ceZero,
+  'CE loss with the mean': e.ceMean,
+  'CE loss recovered': e.ceLossRecovered,
+  'CE loss recovered, of the mean': e.ceLossRecoveredMean,
+  'KL with SAE (nats)': e.klSae,
+  'KL recovered': e.klScore,
+  'KL recovered, of the mean': e.klScoreMean,
+  'dead features': e.dead,
+  'dense features (fire on > 10 % of tokens)': e.dense,
+});
+
+/** Figures of an evaluation, one a row; those of baselines in further columns. */
+export function evaluationItems(sae: Sae, e: BesideEvaluation): OutputItem[] {
+  const beside = Object.entries(e.baselines ?? {}).map(([kind, of]) => [kind, figuresOf(of)] as const);
+  const rows = Object.entries(figuresOf(e)).map(([figure, value]) => ({
+    figure,
+    [beside.length > 0 ? 'SAE' : 'value']: value,
+    ...Object.fromEntries(beside.map(([kind, of]) => [kind, of[figure]])),
+  }));
   return tableItems({
-    ...tableOf(
-      rows.map(([figure, value]) => ({ figure, value })),
-      `Evaluation of ${sae.name}`,
-    ),
+    ...tableOf(rows, `Evaluation of ${sae.name}`),
     note: `${count(e.tokens)} tokens, ${count(e.sequences)} sequences`,
   });
 }

@@ -57,7 +57,7 @@ const initOf = (method: BDecInitMethod, offset: number): BDecInit => ({
 });
 
 /** The first `wanted` rows of the source, fewer when an epoch has no more. */
-async function firstRows(source: ActivationSource, wanted: number, { signal }: CallOptions): Promise<Matrix> {
+export async function firstRows(source: ActivationSource, wanted: number, { signal }: CallOptions): Promise<Matrix> {
   const x = new Float32Array(Math.min(wanted, source.rows ?? wanted) * source.width);
   let filled = 0;
   for await (const piece of source.batches(0, { signal })) {

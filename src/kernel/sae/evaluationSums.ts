@@ -38,6 +38,11 @@ export interface SaeEvaluation extends ReconstructionMetrics {
   densityHistogram: DensityHistogram;
 }
 
+/** An evaluation with those of baselines, by kind, where they were asked for. */
+export interface BesideEvaluation extends SaeEvaluation {
+  baselines?: Record<string, SaeEvaluation>;
+}
+
 /** Alive features by log10 of their density; dead ones are in no bin. */
 export interface DensityHistogram {
   /** bins + 1 edges, ascending, the last 0; a bin holds edge[i] ≤ log10(density) < edge[i + 1], the last one 0 too. */

@@ -17,8 +17,13 @@ import { namespace } from '../verb/namespace.js';
 import { choice, flag, only, real, text, value, whole } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { evaluateSae, evaluationParts } from './evaluate.js';
+import { baselinesFor } from './baselines.js';
+import { evaluateSaes, evaluationParts } from './evaluate.js';
+import type { BesideEvaluation } from './evaluationSums.js';
+import { baselines, withBaselines } from './fgBaselines.js';
+import { compare } from './fgCompare.js';
 import { probe } from './fgProbe.js';
+import { grid } from './fgGrid.js';
 import { train } from './fgTrain.js';
 import { describeSae } from './keptTraining.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
@@ -161,6 +166,7 @@ const EVALUATE = {
     },
     (v) => typeof v === 'object' && v !== null,
   ),
+  baselines: withBaselines('figures'),
 } as const;
 
 const evaluate = verb({
@@ -168,27 +174,42 @@ const evaluate = verb({
   args: [modelArg, saeArg, tokensArg],
   options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CLUSTER, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
-  check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
+  check(options, model, sae) {
+    requireModelOfSae(sae, model, options.allowOtherModel);
+    if (options.cluster && options.baselines === true)
+      throw new Error('with { cluster }, { baselines } must be what fg.sae.baselines returned: other processes have not made any'); // prettier-ignore
+  },
   kinds: ['conformance'],
   before: pairs(({ hook, interventions }, model, sae, data) => {
     const tokens = tokenSet(data, model);
     return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];
   }),
-  async run({ env, options, call, remember }, model, sae, data) {
-    const { samples, ...rest } = only(EVALUATE, options);
+  async run({ env, options, call, remember }, model, sae, data): Promise<BesideEvaluation> {
+    const { samples, baselines: _, ...rest } = only(EVALUATE, options);
+    const beside = Object.entries(baselinesFor(env, sae, options.baselines));
     const tokens = tokenSet(data, model);
     const counted = overridden(tokens, sae, rest);
     if (counted) env.context.print(`Note: ${counted}`);
-    const found = await evaluateSae(model, sae, tokens, { ...rest, sequences: samples, ...call, remember });
+    const saes = [sae, ...beside.map(([, each]) => each)];
+    const [found, ...others] = await evaluateSaes(model, saes, tokens, {
+      ...{ ...rest, sequences: samples, ...call, remember },
+    });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);
-    return found;
+    if (beside.length === 0) return found;
+    return { ...found, baselines: Object.fromEntries(beside.map(([kind], i) => [kind, others[i]])) };
   },
   split: {
     unit: 'parts of 64 forward passes',
     version: 2,
-    inputs: ({ interventions }, model, sae, data) => ({
+    inputs: ({ interventions, baselines: beside }, model, sae, data) => ({
       ...{ model: model.id, sae: sae.id, tokens: tokenSet(data, model).id },
+      baselines:
+        typeof beside === 'object'
+          ? Object.values(beside)
+              .map(({ id }) => id)
+              .join()
+          : undefined,
       interventions:
         listOf(interventions).length > 0
           ? sha256([canonicalJson(identityOf(model, listOf(interventions)))])
@@ -257,7 +278,9 @@ export const sae = namespace({
 const text = fg.datasets.stories({ stories: 40, context: 32, samples: 40 })
 const sae = await fg.sae.train(lm, text, { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 20, trainBatchSizeTokens: 256 })
 const promoted = await fg.sae.logitLens(lm, sae, { top: 5 })
-await fg.sae.evaluate(lm, sae, text, { samples: 8 })
+const beside = await fg.sae.baselines(lm, sae, text, { kinds: ['frozenDecoder', 'random'] })
+await fg.sae.evaluate(lm, sae, text, { samples: 8, baselines: true })
+await fg.sae.compare(lm, [sae, ...Object.values(beside)], text, { samples: 8 })
 await fg.sae.probe(lm, sae, text, { k: [1, 4], labels: { 'begins with s': (token) => /^ ?s/i.test(token) } })`,
-  verbs: { train, load, save, evaluate, probe, logitLens },
+  verbs: { train, grid, baselines, load, save, evaluate, compare, probe, logitLens },
 });

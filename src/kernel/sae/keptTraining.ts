@@ -32,7 +32,7 @@ export function describeSae(sae: Sae): string {
 
 /** Raised when the same call trains another SAE. */
 const CODE_VERSION = 2;
-const HISTORY = 'history.json';
+export const HISTORY = 'history.json';
 
 /** What an SAE is trained on: the identities that go into its key, and where the activations come from. */
 export interface TrainingData {
@@ -63,8 +63,9 @@ export async function loadTrained(folder: string): Promise<TrainedSae> {
 }
 
 /** What tells one run from another in titles. */
-function runTitle({ architecture, k, features, steps }: KeptTraining): string {
+function runTitle({ architecture, k, features, steps, baseline }: KeptTraining): string {
   const said = [
+    baseline ?? '',
     architecture ?? '',
     k === undefined ? '' : `k ${k}`,
     features === undefined ? '' : `${features} features`,

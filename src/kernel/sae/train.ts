@@ -7,6 +7,7 @@ import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { initialParameters, parameters, weightsOf, type Parameters } from './parameters.js';
+import { holdOf, type Hold } from './frozen.js';
 import { foldActivationScale } from './fold.js';
 import { createSae, firstNonFinite } from './sae.js';
 import { learningRateAt } from './schedule.js';
@@ -98,6 +99,7 @@ class Trainer {
   private readonly gradients: Parameters;
   private readonly computation: TrainingStep;
   private readonly batch: Float32Array;
+  private readonly hold: Hold | undefined;
   private m: Float32Array;
   private v: Float32Array;
   private sinceFired: Int32Array;
@@ -122,6 +124,7 @@ class Trainer {
     this.m = new Float32Array(count);
     this.v = new Float32Array(count);
     this.sinceFired = new Int32Array(common.dSae);
+    this.hold = holdOf(common.baseline, { dIn: source.width, ...common });
   }
 
   static async start(
@@ -178,6 +181,7 @@ class Trainer {
 
   private async update(lr: number): Promise<void> {
     const { o, p, gradients, m, v } = this;
+    this.hold?.before(gradients);
     const norm = gradientNorm(gradients.flat);
     if (!Number.isFinite(norm)) throw this.diverged('gradient norm', norm);
     const clip = clipFactor(norm, o.maxGradNorm ?? undefined);
@@ -187,6 +191,7 @@ class Trainer {
       adamUpdate(p.flat, gradients.flat, { m, v }, this.step + 1, lr, clip, betas, first, last);
       if (last < p.flat.length) await breathe();
     }
+    this.hold?.after(p);
   }
 
   private record({ fired: _, ...terms }: StepResult, lr: number): void {

@@ -10,6 +10,7 @@ import {
 } from './architectures/trained.js';
 import type { TrainingRun } from './architectures/training.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
+import { FROZEN, type Frozen } from './frozen.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
 import type { SaeConfig } from './types.js';
@@ -66,6 +67,10 @@ export const TRAIN = {
     fallback: '1,000',
   }),
   seed: whole({ doc: 'Of weights and of the order of tokens.', fallback: '0' }),
+  baseline: choice(FROZEN, {
+    doc: "Trains a baseline of the SAE in its place (docs/training.md): 'frozenDecoder' and 'frozenEncoder' leave these weights at their random start, 'softFrozenDecoder' keeps the cosine of every decoder row with its start at .8 or more. fg.sae.baselines makes all of them.",
+    fallback: 'none: everything is trained',
+  }),
   logEvery: whole({
     doc: 'Steps between rows of the history; the first and last step are always there.',
     min: 1,
@@ -107,6 +112,8 @@ interface CommonOptions extends LearningRateSchedule {
   deadFeatureWindow: number;
   seed: number;
   logEvery: number;
+  /** Absent for an SAE. */
+  baseline?: Frozen;
 }
 
 export interface ResolvedOptions {
@@ -192,6 +199,7 @@ function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infini
     deadFeatureWindow: o.deadFeatureWindow ?? 1000,
     seed: o.seed ?? 0,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
+    ...(o.baseline === undefined ? {} : { baseline: o.baseline }),
   };
 }
 
