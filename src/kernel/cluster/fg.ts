@@ -1,11 +1,10 @@
 /** fg.cluster: work that is spread over shards, on this machine or on a cluster. */
-import { CALL, anything, words, type Arg } from '../verb/common.js';
+import { CALL, words } from '../verb/common.js';
+import { callArg, each, listOfArgs } from '../verb/each.js';
 import type { Environment } from '../verb/environment.js';
-import { canonicalJson, sha256 } from '../io/hash.js';
 import { tableItems, tableOf, textItem } from '../present/items.js';
 import { namespace } from '../verb/namespace.js';
-import { recipeOf, verbOf } from '../verb/recipe.js';
-import { CLUSTER, SPREAD, splitCall } from '../verb/split.js';
+import { SPREAD, splitCall } from '../verb/split.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { jobFolder, jobFolders, logTail, readPlan, readSubmissions } from './jobFolder.js';
@@ -15,24 +14,6 @@ import { arrayStates, cancelJobs } from './slurm.js';
 import { planFileOf, submitPlan, throughSlurm } from './spread.js';
 import { planText, spreadPlan, type SpreadPlan } from './text.js';
 
-/** A verb of fg. */
-export type VerbCall = (...given: never[]) => unknown;
-
-const callArg: Arg<VerbCall> = {
-  ...anything<VerbCall>('call', 'A verb, such as fg.activations.save; not a call of it.'),
-  parse(value, at) {
-    if (typeof value !== 'function' || !verbOf(value))
-      throw new TypeError(`${at} is ${typeof value === 'function' ? 'no verb of fg' : `a ${typeof value}`}; give a verb itself, such as fg.activations.save, and its arguments behind it`); // prettier-ignore
-    return value as VerbCall;
-  },
-};
-const listOfArgs = (name: string, doc: string): Arg<readonly unknown[]> => ({
-  ...anything<readonly unknown[]>(name, doc),
-  parse(value, at) {
-    if (!Array.isArray(value)) throw new TypeError(`${at} is a ${typeof value}; expected an array`);
-    return value as readonly unknown[];
-  },
-});
 const argsArg = listOfArgs('args', 'Its arguments as an array, options last.');
 const idArg = words('id', 'Id of the plan, 16 hex digits, as it was said when it was submitted.');
 
@@ -147,48 +128,6 @@ const follow = verb({
     const say = (line: string): void => env.context.print(line);
     if (!(await env.store.keptRecord(file.plan.result))) await throughSlurm({ store: env.store, file }, how, say, call);
     return env.store.idOf(file.plan.result);
-  },
-});
-
-const each = verb({
-  doc: 'The same verb with several lists of arguments: seeds, widths, layers, worlds. Each call is a piece; results are kept by the verb itself and come in the order of the lists.',
-  args: [callArg, listOfArgs('list', 'Lists of arguments, one a call, options last.')],
-  options: { ...CLUSTER, ...CALL },
-  errors: ['A verb that keeps nothing is refused: what a task makes would be lost.'],
-  kinds: ['calls'],
-  check(_, call, all) {
-    const { name, keeps } = verbOf(call)!;
-    if (!keeps) throw new TypeError(`fg.cluster.each: ${name} keeps nothing; use a verb whose results are kept`);
-    if (all.length === 0) throw new RangeError('fg.cluster.each: the list is empty');
-    const odd = all.findIndex((args) => !Array.isArray(args));
-    if (odd >= 0) throw new TypeError(`fg.cluster.each: list[${odd}] is no array of arguments`);
-  },
-  async run({ call: own, remember }, call, all): Promise<unknown[]> {
-    const one = (args: unknown): Promise<unknown> =>
-      Promise.resolve((call as (...given: unknown[]) => unknown)(...(args as unknown[])));
-    for (const [i, args] of all.entries()) {
-      own.onProgress({ label: `calls of ${verbOf(call)!.name}`, done: i, total: all.length, unit: 'calls' });
-      await remember(`call ${i}`, () => one(args).then(() => null));
-    }
-    const results: unknown[] = [];
-    for (const args of all) results.push(await one(args));
-    return results;
-  },
-  split: {
-    unit: 'calls',
-    version: 1,
-    pieces: (_, call, all) => ({
-      pieces: all.map((_args, i) => `call ${i}`),
-      work: { amount: all.length, unit: `calls of ${verbOf(call)!.name}` },
-      memory: 2 ** 30,
-      disk: 4096 * all.length,
-    }),
-    key: (_, call, all) => ({
-      kind: 'calls',
-      parameters: { calls: sha256(all.map((args) => canonicalJson(recipeOf(verbOf(call)!.name, args as unknown[])))) },
-      inputs: {},
-      codeVersion: 1,
-    }),
   },
 });
 

@@ -34,45 +34,56 @@ export async function missingShards(store: ArtifactStore, plan: Plan): Promise<S
 }
 
 /** Shards of a plan are absent, damaged or of different devices, so it cannot be merged. The message names them. */
-export class ShardsError extends Error {
-  constructor(
-    message: string,
-    readonly indexes: readonly number[],
-  ) {
-    super(message);
-  }
-}
+export class ShardsError extends Error {}
 
 /** The part of a device's description on which results depend: without the number of cores, which changes no bit. */
 const deviceOf = (described: string): string => described.replace(/\b\d+ cores?, /, '');
 
-/** The folders of all shards, every byte checked. @throws ShardsError that names those that cannot be merged */
-export async function checkedShards(store: ArtifactStore, plan: Plan): Promise<ShardFolder[]> {
-  const folders: ShardFolder[] = [];
-  const wrong = { absent: [] as number[], damaged: [] as number[] };
-  const devices = new Map<string, number[]>();
+/** What is on the disk of a plan. */
+interface Examined {
+  readonly folders: ShardFolder[];
+  readonly absent: number[];
+  readonly damaged: number[];
+  /** Shards by the device that made them. */
+  readonly devices: Map<string, number[]>;
+}
+
+/** Looks at every byte of every shard. */
+async function examine(store: ArtifactStore, plan: Plan): Promise<Examined> {
+  const of: Examined = { folders: [], absent: [], damaged: [], devices: new Map() };
   for (const shard of plan.shards) {
     const found = await store.checked(shardKey(plan, shard));
     if (typeof found === 'string') {
-      wrong[found].push(shard.index);
+      of[found].push(shard.index);
       continue;
     }
     const device = deviceOf(found.record.device);
-    devices.set(device, [...(devices.get(device) ?? []), shard.index]);
-    folders.push({ folder: found.folder, from: shard.from, to: shard.to });
+    of.devices.set(device, [...(of.devices.get(device) ?? []), shard.index]);
+    of.folders.push({ folder: found.folder, from: shard.from, to: shard.to });
   }
+  return of;
+}
+
+/** Shards to make: those that are absent and those that are damaged. Reads every byte of the others. */
+export async function unmadeShards(store: ArtifactStore, plan: Plan): Promise<ShardRange[]> {
+  const { absent, damaged } = await examine(store, plan);
+  const unmade = new Set([...absent, ...damaged]);
+  return plan.shards.filter(({ index }) => unmade.has(index));
+}
+
+/** The folders of all shards, every byte checked. @throws ShardsError that names those that cannot be merged */
+export async function checkedShards(store: ArtifactStore, plan: Plan): Promise<ShardFolder[]> {
+  const { folders, devices, ...wrong } = await examine(store, plan);
   const said = (['absent', 'damaged'] as const)
     .filter((how) => wrong[how].length > 0)
     .map((how) => `shards ${rangesOf(wrong[how])} are ${how}`);
   if (said.length > 0)
     throw new ShardsError(
       `plan ${plan.id.slice(0, 16)} of ${plan.call} cannot be merged: of ${plan.shards.length} shards (0 to ${plan.shards.length - 1}), ${said.join(' and ')}; submit the call again to make them`,
-      [...wrong.absent, ...wrong.damaged],
     );
   if (devices.size > 1)
     throw new ShardsError(
       `plan ${plan.id.slice(0, 16)} of ${plan.call} cannot be merged: its shards were made by different devices, whose last bits differ: ${[...devices].map(([device, of]) => `${rangesOf(of)} by ${device}`).join('; ')}. Say { cluster: { device } } and delete one kind`,
-      [...devices.values()].sort((a, b) => a.length - b.length)[0],
     );
   return folders;
 }

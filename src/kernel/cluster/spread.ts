@@ -9,8 +9,8 @@ import type { SplitCall, Spread, Spreader } from '../verb/split.js';
 import { followSlurm, liveSubmission } from './follow.js';
 import { jobFolder, writePlan, type PlanFile, type Submission } from './jobFolder.js';
 import { runLocally } from './local.js';
-import { planOf, rangesOf, type Plan, type ShardRange } from './plan.js';
-import { checkedShards, mergedResult, missingShards, ShardsError } from './shards.js';
+import { planOf, rangesOf, type Plan } from './plan.js';
+import { mergedResult, unmadeShards } from './shards.js';
 import { cancelJobs, submitArray } from './slurm.js';
 
 /** Prints a line in the cell. */
@@ -25,19 +25,6 @@ export function planFileOf(call: SplitCall, plan: Plan): PlanFile {
 export interface Target {
   readonly store: ArtifactStore;
   readonly file: PlanFile;
-}
-
-/** The missing shards; where none is missing, the damaged ones. */
-async function unmade(store: ArtifactStore, plan: Plan): Promise<readonly ShardRange[]> {
-  const missing = await missingShards(store, plan);
-  if (missing.length > 0) return missing;
-  try {
-    await checkedShards(store, plan);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ShardsError)) throw error;
-    return plan.shards.filter(({ index }) => error.indexes.includes(index));
-  }
 }
 
 /** Submits what is missing of a plan; where jobs of it already wait or run, these are followed instead. */
@@ -58,7 +45,7 @@ export async function submitPlan(
       say(`${plan.call}: following what was submitted before (Slurm ${live.array}, plan ${id})`);
       return live;
     }
-    const shards = (await unmade(store, plan)).map(({ index }) => index);
+    const shards = (await unmadeShards(store, plan)).map(({ index }) => index);
     if (shards.length === 0) return undefined;
     await writePlan(folder, file);
     const made = await submitArray(folder, file, how, shards);
@@ -113,7 +100,7 @@ export function spreader({ print, planOnly }: Pick<SessionContext, 'print' | 'pl
       const folder = jobFolder(store.folder, plan.id);
       if ((how.processes ?? 1) > 1) await writePlan(folder, planFileOf(call, plan));
       const device = how.device ?? currentDevice().device;
-      await runLocally(call, plan, await unmade(store, plan), { how, folder, device, own });
+      await runLocally(call, plan, await unmadeShards(store, plan), { how, folder, device, own });
     }
     return mergedResult(call, plan, own);
   };

@@ -14,25 +14,31 @@ import type { FeatureMap } from './types.js';
 
 const FILE = 'map.safetensors';
 
-/**
- * correlate(), kept: the same two stores and settings load the earlier map. `id` of the map is the artifact's.
- * Refuses stores over different tokens before anything is computed. With `env`, a long run says what it takes and,
- * when it was stopped, goes on after its last finished block of features.
- */
-export async function correlateArtifact(
-  a: SparseActivations,
-  b: SparseActivations,
-  store: ArtifactStore,
-  options: CorrelateOptions & { fresh?: boolean; env?: Environment } = {},
-): Promise<Computed<FeatureMap>> {
+/** Identity of a map. @throws when the stores hold other tokens than each other */
+export function correlationKey(a: SparseActivations, b: SparseActivations, options: CorrelateOptions): ArtifactKey {
   requireSameTokens(a, b);
-  const key: ArtifactKey = {
+  return {
     kind: 'correlation',
     parameters: settingsIdentity(correlateSettings(options)),
     inputs: { a: a.id, b: b.id },
     codeVersion: CORRELATION_VERSION,
   };
-  const { env, fresh } = options;
+}
+
+/**
+ * correlate(), kept: the same two stores and settings load the earlier map. `id` of the map is the artifact's.
+ * Refuses stores over different tokens before anything is computed. With `env`, a long run says what it takes and,
+ * when it was stopped, goes on after its last finished block of features. `parts` gives the lists of all features where
+ * shards hold them.
+ */
+export async function correlateArtifact(
+  a: SparseActivations,
+  b: SparseActivations,
+  store: ArtifactStore,
+  options: CorrelateOptions & { fresh?: boolean; env?: Environment; parts?: () => Promise<Part[]> } = {},
+): Promise<Computed<FeatureMap>> {
+  const key = correlationKey(a, b, options);
+  const { env, fresh, parts, ...how } = options;
   const unfinished = env && unfinishedFile(env, `correlation-${store.idOf(key).slice(0, 16)}`);
   const titles = await Promise.all([a, b].map((activations) => titleOf(activations, store)));
   return store.compute<FeatureMap>(key, {
@@ -41,7 +47,9 @@ export async function correlateArtifact(
     unfinished,
     async make(folder) {
       const map =
-        env && unfinished ? await inSteps(a, b, { ...options, env }, unfinished) : await correlate(a, b, options);
+        env && unfinished && !parts
+          ? await inSteps(a, b, { ...how, fresh, env }, unfinished)
+          : await correlate(a, b, { ...how, parts: await parts?.() });
       await saveFeatureMap(folder, { ...map, id: store.idOf(key) });
     },
     load: loadFeatureMap,

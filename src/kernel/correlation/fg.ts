@@ -13,8 +13,8 @@ import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, group, membersGiven, only, several, value, whole, type Given } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
-import { verb } from '../verb/verb.js';
-import { correlateArtifact } from './artifact.js';
+import { verb, type Work } from '../verb/verb.js';
+import { correlateArtifact, correlationKey } from './artifact.js';
 import { relations, stability, transfer } from './fgGeometry.js';
 import { grid } from './fgGrid.js';
 import { judge, judgements } from './fgJudge.js';
@@ -22,6 +22,8 @@ import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
 import { CORRELATE, CORRELATE_MEMORY } from './options.js';
 import { hubs } from './hubs.js';
+import type { Part } from './lists.js';
+import { mapPieces, mapShard, partsOfShards } from './split.js';
 import { pairLabels } from './pairLabels.js';
 import { poolNulls } from './poolNulls.js';
 import {
@@ -33,26 +35,45 @@ import {
   type Filters,
 } from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
-import { METRICS, nullRunNames, similarityScores, type ScoreOptions } from './scores.js';
+import { METRICS, scoreRunNames, similarityScores, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
 
 const storeArg = (name: string) => thing<SparseActivations>(name, 'What fg.activations.save returned.');
 const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
 const saeArg = (name: string, side: string) => thing<Sae>(name, `The SAE of side ${side} of the map.`);
 
+const MAP = { ...CORRELATE, ...CORRELATE_MEMORY } as const;
+
 const map = verb({
   doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold and neither ignores: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
   args: [storeArg('a'), storeArg('b')],
-  options: { ...CORRELATE, ...CORRELATE_MEMORY, ...KEPT },
+  options: { ...MAP, ...CLUSTER, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],
   kinds: ['correlation'],
-  async run({ env, options, call }, a, b) {
-    const { value, cached, record } = await correlateArtifact(a, b, env.store, { ...options, ...call, env });
-    env.tellCached('Correlation map', cached, record);
-    return restrictable(env, { ...value, a, b });
+  run: (work, a, b) => mapped(work, a, b),
+  split: {
+    unit: 'features of B, then of A',
+    version: 1,
+    pieces: (options, a, b) => mapPieces([a, b], only(MAP, options)),
+    key: (options, a, b) => correlationKey(a, b, only(MAP, options)),
+    make: ({ options, call, ...at }, a, b) => mapShard([a, b], only(MAP, options), { ...at, ...call }),
+    merge: ({ shards, ...work }, a, b) => mapped(work, a, b, () => partsOfShards(shards, only(MAP, work.options))),
   },
   show: (made) => picture.mapItems(made),
 });
+
+/** The map; `parts` gives the lists of all features where shards hold them. */
+async function mapped(
+  { env, options, call }: Pick<Work<typeof MAP & typeof KEPT>, 'env' | 'options' | 'call'>,
+  a: SparseActivations,
+  b: SparseActivations,
+  parts?: () => Promise<Part[]>,
+) {
+  const how = { ...only(MAP, options), fresh: options.fresh && !parts, ...call, env, parts };
+  const { value, cached, record } = await correlateArtifact(a, b, env.store, how);
+  env.tellCached('Correlation map', cached, record);
+  return restrictable(env, { ...value, a, b });
+}
 
 /** Labels of the features of both sides. */
 async function labelsOf(env: Environment, { a, b }: PairedMap): Promise<[FeatureLabel[], FeatureLabel[]]> {
@@ -184,8 +205,8 @@ const scores = verb({
       remember,
     }),
   split: {
-    unit: 'null runs',
-    version: 1,
+    unit: 'null runs and half-samples',
+    version: 2,
     inputs: (options, saeA, saeB, given) => ({
       ...{ a: matrixId(saeA.decoder), b: matrixId(saeB.decoder), map: given.id },
       // A filtered map has the id of the whole one.
@@ -194,11 +215,11 @@ const scores = verb({
       ...(options.pools.y ? { poolY: matrixId(options.pools.y) } : {}),
     }),
     pieces(options, saeA, saeB, { pairs }) {
-      const names = nullRunNames(scoreOptions(options, saeA, saeB));
       const n = pairs.a.length;
+      const names = scoreRunNames(n, scoreOptions(options, saeA, saeB));
       return {
         pieces: names,
-        work: { amount: names.length, unit: `null runs of ${n} pairs` },
+        work: { amount: names.length, unit: `runs of ${n} pairs` },
         memory:
           8 * n * 6 * (saeA.decoder.cols + saeB.decoder.cols) +
           (options.metrics?.includes('rsa') ? 16 * Math.min(n, 4096) ** 2 : 0),

@@ -1,19 +1,20 @@
 /** fg.correlation, beyond a score: relations between words, one rotation between two SAEs, stability over seeds. */
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
-import { matrixId } from '../io/hash.js';
+import { matrixId, sha256 } from '../io/hash.js';
 import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
 import type { Matrix } from '../compute/matrix.js';
 import * as picture from '../present/geometry.js';
 import { CONFORMANCE, pairs as pairings } from '../sae/pairing.js';
 import { CALL, KEPT, nulls, requireThing, thing, type Arg } from '../verb/common.js';
 import { membersGiven, only, real, required, value, whole } from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { relations as relate } from './relations.js';
 import { halvesOfSide, residualVectors } from './residuals.js';
-import { rotationTransfer } from './rotation.js';
+import { rotationTransfer, transferRunNames } from './rotation.js';
 import { requireSide, sideArg, sidePairings } from './sides.js';
-import { stability as stable, STABILITY_VERSION } from './stability.js';
+import { stability as stable, stabilityRunNames, STABILITY_VERSION } from './stability.js';
 import type { PairedMap } from './types.js';
 
 const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
@@ -96,7 +97,7 @@ const TRANSFER = {
 export const transfer = verb({
   doc: "Are two SAEs the same up to a rotation? One rotation (orthogonal Procrustes) takes B's decoder rows to A's, fitted on some matched pairs and judged on the others by their cosine before and after; and, where the sides have models, by how much of B's activations A's SAE explains on held-out tokens: as they are, at A's mean and scale, and turned as well, beside rotations fitted on shuffled pairs. Intervals are bootstraps over pairs, or over sequences.",
   args: [sideArg('a', 'A'), sideArg('b', 'B'), mapArg],
-  options: { ...TRANSFER, ...CONFORMANCE, ...CALL },
+  options: { ...TRANSFER, ...CONFORMANCE, ...CLUSTER, ...CALL },
   errors: [
     'An SAE that the map was not made with, and a model of another tokenizer, are refused.',
     'Fewer than 2 training or 2 held-out pairs are refused.',
@@ -106,7 +107,7 @@ export const transfer = verb({
     requireSide(b, map.b, 'B');
   },
   before: pairings((_, a, b, map) => sidePairings(a, b, map)),
-  async run({ options, call }, a, b, map) {
+  async run({ options, call, remember }, a, b, map) {
     const { runs, seed } = membersGiven(options.nulls, 'runs');
     const both = a.model !== undefined && b.model !== undefined;
     const halves = { a: both ? await halvesOfSide(a, map.a, options.sequences, call) : undefined, b: both ? await halvesOfSide(b, map.b, options.sequences, call) : undefined }; // prettier-ignore
@@ -117,8 +118,28 @@ export const transfer = verb({
         pairs: map.pairs,
       },
       chosen({ train: options.train, runs, seed }),
-      call,
+      { ...call, remember },
     );
+  },
+  split: {
+    unit: 'null runs',
+    version: 1,
+    inputs: (_, a, b, map) => ({
+      ...{ a: a.sae.id, b: b.sae.id, modelA: a.model?.id, modelB: b.model?.id, map: map.id },
+      // A filtered map has the id of the whole one.
+      pairs: sha256([map.pairs.a, map.pairs.b]),
+    }),
+    pieces(options, a, b, { pairs, a: store }) {
+      const names = transferRunNames(chosen({ runs: membersGiven(options.nulls, 'runs').runs }));
+      const widths = a.sae.config.dIn + b.sae.config.dIn;
+      const rows = a.model && b.model ? options.sequences * store.meta.context : 0;
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `rotations fitted on shuffles of ${pairs.a.length} pairs` },
+        memory: 12 * widths * (pairs.a.length + 2 * rows + widths) + 4 * rows * a.sae.config.dSae,
+        disk: 64 * names.length,
+      };
+    },
   },
   show: (found) => picture.transferItems(found),
 });
@@ -165,7 +186,7 @@ const stabilitySettings = ({
 export const stability = verb({
   doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for maps and graphs (`fg.show(layout, { activations, columns: stable.columns })`), tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features.',
   args: [saesArg],
-  options: { ...STABILITY, ...KEPT },
+  options: { ...STABILITY, ...CLUSTER, ...KEPT },
   errors: [
     'SAEs of different widths of activation are refused, and activations of other tokens, other sizes or other decoders.',
     'minFirings without activations is refused.',
@@ -182,21 +203,37 @@ export const stability = verb({
         );
     });
   },
-  run: ({ options, call }, decoders) =>
+  run: ({ options, call, remember }, decoders) =>
     stable(
       { decoders, ...(options.activations ? { activations: options.activations } : {}) },
       stabilitySettings(options),
-      call,
+      { ...call, remember },
     ),
   keep: {
     kind: 'stability',
     version: STABILITY_VERSION,
     what: 'Stability',
+    resume: true,
     inputs: ({ activations }, saes) => ({
       ...Object.fromEntries(saes.map((m, i) => [`sae${i}`, matrixId(m)])),
       ...Object.fromEntries((activations ?? []).map(({ id }, i) => [`activations${i}`, id])),
     }),
     parameters: ({ parsed }) => stabilitySettings(only(STABILITY, parsed)),
+  },
+  split: {
+    unit: 'null runs',
+    version: 1,
+    pieces(options, saes) {
+      const names = stabilityRunNames(stabilitySettings(options));
+      const [{ rows }] = saes;
+      const entries = (options.activations ?? []).reduce((sum, { meta }) => sum + meta.nonZeros + meta.tokens, 0);
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `null runs of ${rows} features in ${saes.length - 1} other SAEs` },
+        memory: 32 * entries + 12 * saes.reduce((sum, { data }) => sum + data.length, 0) + 2 ** 28,
+        disk: 96 * names.length,
+      };
+    },
   },
   show: (found, { env }) => env.displayButLast(picture.stabilityOutputs(found)),
 });

@@ -7,8 +7,9 @@ import { matrixId } from '../io/hash.js';
 import { splittingOutputs } from '../present/splitting.js';
 import { KEPT, nulls, rowsArg } from '../verb/common.js';
 import { group, membersGiven, real, value, whole, type Given } from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { splitting as split, SPLITTING_VERSION } from './splitting.js';
+import { splitting as split, SPLITTING_VERSION, splittingRunNames } from './splitting.js';
 import type { SplittingSettings } from './splittingTypes.js';
 
 const isStore = (v: unknown): boolean => typeof v === 'object' && v !== null && 'shards' in v && 'statistics' in v;
@@ -84,7 +85,7 @@ export const splitting = verb({
     rowsArg('small', 'The small SAE, or its decoder rows.'),
     rowsArg('large', 'The large SAE, or its decoder rows.'),
   ],
-  options: { ...SPLITTING, ...KEPT },
+  options: { ...SPLITTING, ...CLUSTER, ...KEPT },
   errors: [
     'Activations of other tokens, or of other decoders than the two, are refused.',
     'Decoders of different widths are refused where there are no activations; with them cosines are NaN, which is said.',
@@ -102,16 +103,16 @@ export const splitting = verb({
         `fg.correlation.splitting: ${given[0]} is read with activations alone; give { activations: { small, large } }`,
       );
   },
-  run: ({ options, call }, small, large) =>
-    split(
-      { small, large, ...(options.activations ? { activations: options.activations } : {}) },
-      settingsOf(options),
-      call,
-    ),
+  run: ({ options, call, remember }, small, large) =>
+    split({ small, large, ...(options.activations ? { activations: options.activations } : {}) }, settingsOf(options), {
+      ...call,
+      remember,
+    }),
   keep: {
     kind: 'splitting',
     version: SPLITTING_VERSION,
     what: 'Splitting',
+    resume: true,
     inputs: ({ activations }, small, large) => ({
       small: matrixId(small),
       large: matrixId(large),
@@ -119,6 +120,20 @@ export const splitting = verb({
       activationsLarge: activations?.large.id,
     }),
     parameters: ({ parsed }) => ({ ...settingsOf(parsed) }),
+  },
+  split: {
+    unit: 'null runs',
+    version: 1,
+    pieces(options, small, large) {
+      const names = splittingRunNames(settingsOf(options));
+      const stores = options.activations ? [options.activations.small, options.activations.large] : [];
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `null runs of ${small.rows} × ${large.rows} features` },
+        memory: 32 * stores.reduce((sum, { meta }) => sum + meta.nonZeros + meta.tokens, 0) + 12 * (small.data.length + 2 * large.data.length), // prettier-ignore
+        disk: 20 * small.rows * names.length,
+      };
+    },
   },
   show: async (found, { env, options: { activations } }) =>
     env.displayButLast(

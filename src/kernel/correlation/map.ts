@@ -1,6 +1,6 @@
 /** correlate: the map between the features of two activation stores over the same tokens. */
 import { requireSame } from '../artifacts/store.js';
-import type { CallOptions } from '../compute/call.js';
+import { checkAborted, type CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
 import { sameRows } from '../activations/ignored.js';
 import { countedTokens } from '../activations/statistics.js';
@@ -55,7 +55,7 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
  * held.
  *
  * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what
- * correlatePart() made of all features, to the same bits; they are merged and only matching is left.
+ * correlateParts() made of all features, to the same bits; they are merged and only matching is left.
  */
 export async function correlate(
   givenA: SparseActivations,
@@ -125,18 +125,26 @@ function firstOf({ n: all, index, r }: Partners, n: number): Partners {
   return { n, index: index.filter(first), r: r.filter(first) };
 }
 
-/** One part of the lists of a correlation, for runs that are shared out: see PartRange. */
-export async function correlatePart(
+/**
+ * The lists of some ranges of features, one after the other, for `parts` of correlate(): made on other machines or after
+ * an interruption, to the same bits. Features are counted through both sides, those of B first.
+ */
+export async function* correlateParts(
   givenA: SparseActivations,
   givenB: SparseActivations,
-  range: PartRange,
+  ranges: readonly PartRange[],
   options: CorrelateOptions = {},
-): Promise<Part> {
+): AsyncGenerator<Part> {
+  if (ranges.length === 0) return;
   const settings = correlateSettings(options);
   requireSameTokens(givenA, givenB);
   const [a, b] = await sameRows(givenA, givenB, options);
   requireTokens(a);
-  return partOf(await openSides(a, b, settings, options), range, listed(settings), options);
+  const sides = await openSides(a, b, settings, options);
+  for (const range of ranges) {
+    checkAborted(options.signal, 'correlate');
+    yield await partOf(sides, range, listed(settings), options);
+  }
 }
 
 /** Tokens to correlate over. */

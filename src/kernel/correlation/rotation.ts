@@ -12,6 +12,7 @@ import { columnMeans, gatherRows } from '../compute/rows.js';
 import { mean } from '../compute/statistics.js';
 import { reconstruct, requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrap, bootstrapMean } from './bootstrap.js';
 import { besideNull } from './nulls.js';
 import { procrustes } from './procrustes.js';
@@ -242,31 +243,47 @@ function notesOf({ train }: Pairs, { a, b }: RotationInput): string[] {
   ];
 }
 
-/** @throws RangeError with too few pairs; Error for an SAE that reconstructs nothing */
+/** A null run as it is remembered: mean cosine of the held-out pairs, and explained variance (0 without activations). */
+type DrawnRun = readonly [cosine: number | string, variance: number | string];
+const nullRun = (run: number): string => `null ${run}`;
+
+/** Runs that rotationTransfer asks `remember` for. */
+export const transferRunNames = ({ runs = DEFAULTS.runs }: Partial<RotationSettings>): string[] =>
+  Array.from({ length: runs }, (_, run) => nullRun(run));
+
+/**
+ * `remember` gives null runs that are made already; see transferRunNames.
+ * @throws RangeError with too few pairs; Error for an SAE that reconstructs nothing
+ */
 export async function rotationTransfer(
   input: RotationInput,
   given: Partial<RotationSettings> = {},
-  call: CallOptions = {},
+  { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<RotationTransfer> {
   const s = { ...DEFAULTS, ...given };
   const { a, b } = input;
   const random = new Random(s.seed).fork('transfer');
   const pairs = splitPairs(input, s, random);
   await initGemm();
-  const rotation = procrustes(pairs.train.y, pairs.train.x);
   const judged = a.activations && b.activations;
   if (judged) requireReconstructs(a.sae, 'transfer is judged by what the SAE of A explains');
   const mover = judged && new Mover(a.activations!.train, b.activations!.train);
-  const nulls = { pairs: new Float64Array(s.runs), variance: new Float64Array(s.runs) };
+  const drawn: DrawnRun[] = [];
   for (let run = 0; run < s.runs; run++) {
     checkAborted(call.signal, 'transfer');
     const order = random.permutation(pairs.train.y.rows);
-    const drawn = procrustes(gatherRows(pairs.train.y, order), pairs.train.x);
-    nulls.pairs[run] = mean(cosinesOf(pairs.held.x, times(pairs.held.y, drawn)));
-    if (mover) nulls.variance[run] = varianceOf(explainedBy(a.sae, mover.move(b.activations!.held, drawn), b.activations!.group)); // prettier-ignore
+    const scoresOf = (): DrawnRun => {
+      const turn = procrustes(gatherRows(pairs.train.y, order), pairs.train.x);
+      const cosine = mean(cosinesOf(pairs.held.x, times(pairs.held.y, turn)));
+      const variance = mover ? varianceOf(explainedBy(a.sae, mover.move(b.activations!.held, turn), b.activations!.group)) : 0; // prettier-ignore
+      return [plainNumber(cosine), plainNumber(variance)];
+    };
+    drawn.push(await remember(nullRun(run), () => Promise.resolve(scoresOf())));
     call.onProgress?.({ label: 'transfer null', done: run + 1, total: s.runs, unit: 'runs' });
     await breathe();
   }
+  const rotation = procrustes(pairs.train.y, pairs.train.x);
+  const nulls = { pairs: Float64Array.from(drawn, ([cosine]) => Number(cosine)), variance: Float64Array.from(drawn, ([, variance]) => Number(variance)) }; // prettier-ignore
   const ofPairs = pairScores(pairs, rotation, nulls.pairs, s.seed, random.fork('pairs'));
   const ofTokens = mover && activationScores(input, mover, rotation, nulls.variance, s.seed, random.fork('tokens'));
   return {

@@ -38,7 +38,7 @@ export interface ScoreOptions extends CallOptions {
   intervals?: number;
   /** Makes large null runs elsewhere, to the same bits; default: on this thread, one by one. */
   shareNulls?: ShareNulls;
-  /** Gives null runs that are made already; see nullRunNames. */
+  /** Gives runs that are made already; see scoreRunNames. */
   remember?: Remember;
   /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
   rsaRows?: number;
@@ -108,12 +108,23 @@ function metricOf(name: MetricName, options: ScoreOptions, seed: number): Metric
   }
 }
 
-/** A null run, as it is remembered. */
+/** A null run and a draw of an interval, as they are remembered. */
 const nullRun = (metric: MetricName, run: number): string => `${metric} ${run}`;
+const intervalRun = (metric: MetricName, run: number): string => `${metric} interval ${run}`;
 
-/** Runs that similarityScores asks `remember` for. */
-export const nullRunNames = ({ metrics, nulls = 100 }: Pick<ScoreOptions, 'metrics' | 'nulls'>): string[] =>
-  metrics.flatMap((name) => Array.from({ length: nulls }, (_, run) => nullRun(name, run)));
+/** Pairs of a half-sample; fewer than 4 make no interval. */
+const halfOf = (n: number): number => n >> 1;
+const drawsOf = (n: number, intervals = 0): number => (halfOf(n) < 4 ? 0 : intervals);
+
+/** Runs that similarityScores asks `remember` for, over n pairs: of each metric its null runs, then its intervals. */
+export const scoreRunNames = (
+  n: number,
+  { metrics, nulls = 100, intervals }: Pick<ScoreOptions, 'metrics' | 'nulls' | 'intervals'>,
+): string[] =>
+  metrics.flatMap((name) => [
+    ...Array.from({ length: nulls }, (_, run) => nullRun(name, run)),
+    ...Array.from({ length: drawsOf(n, intervals) }, (_, run) => intervalRun(name, run)),
+  ]);
 
 /** The score of a metric beside its null; undefined in a shard. */
 async function score(
@@ -131,11 +142,12 @@ async function score(
   const identity = Uint32Array.from({ length: n }, (_, i) => i);
   const value = await metric.value(px, py, identity, false);
   const asked = await nullValues(name, metric, { x: px, y: py, n }, options);
+  const draws = await halfDraws(name, metric, { x, y }, options);
   // A shard makes its runs of all metrics and finishes none.
   if (options.remember?.partial) return undefined;
   const values = Float64Array.from(asked, Number);
   const warning = metric.warning?.(px, py, n);
-  const interval = await halfInterval(metric, { x, y }, value, new Random(seed).fork(`${name} interval`), options);
+  const interval = draws.length > 0 ? aroundScore(value, Float64Array.from(draws, Number)) : undefined;
   const beside = besideNull(value, values, {
     metric: name,
     variant: metric.describe(px, py),
@@ -204,36 +216,47 @@ type Draw = { order: Uint32Array } | { x: Matrix; y: Matrix; idsX: Uint32Array; 
 const LEVEL = 0.95;
 
 /**
- * An interval over pairs by half-samples: the score of n/2 pairs drawn without replacement spreads as the score of n
- * pairs does over samples (the delete-half jackknife, Efron 1982). A bootstrap with replacement would repeat pairs, and
- * a pair is its own nearest neighbour and adds a canonical correlation of 1. The spread is put around the score itself,
- * since half the pairs score otherwise where n is small beside the widths.
+ * The score of half the pairs, drawn without replacement, as often as there are `intervals`; as plainNumber writes it.
  */
-async function halfInterval(
+async function halfDraws(
+  name: MetricName,
   metric: Metric,
   { x, y }: { x: Side; y: Side },
-  value: number,
-  random: Random,
-  { intervals = 0, signal, onProgress }: ScoreOptions,
-): Promise<Interval | undefined> {
-  const half = x.n >> 1;
-  if (intervals === 0 || half < 4) return undefined;
+  { intervals, seed, signal, onProgress, remember }: ScoreOptions & { seed: number },
+): Promise<Array<number | string>> {
+  const half = halfOf(x.n);
+  const total = drawsOf(x.n, intervals);
+  const random = new Random(seed).fork(`${name} interval`);
   const identity = Uint32Array.from({ length: half }, (_, i) => i);
-  const draws = new Float64Array(intervals);
   const part = (side: Side, ids: Uint32Array): Side => {
     const data = new Float32Array(half * side.d);
     ids.forEach((id, i) => data.set(side.rows.subarray(id * side.d, (id + 1) * side.d), i * side.d));
     return new Side('half of the pairs', matrix(half, side.d, data));
   };
-  for (let run = 0; run < intervals; run++) {
+  const draws: Array<number | string> = [];
+  for (let run = 0; run < total; run++) {
     checkAborted(signal, 'intervals');
+    // Drawn in every call, so that run i is the same whichever runs are made here.
     const ids = random.permutation(x.n).slice(0, half).sort();
-    const px = await metric.prepare(part(x, ids));
-    const py = await metric.prepare(part(y, ids));
-    draws[run] = await metric.value(px, py, identity, true);
-    onProgress?.({ label: 'intervals', done: run + 1, total: intervals, unit: 'runs' });
+    const make = async (): Promise<number | string> => {
+      const px = await metric.prepare(part(x, ids));
+      const py = await metric.prepare(part(y, ids));
+      return plainNumber(await metric.value(px, py, identity, true));
+    };
+    draws.push(remember ? await remember(intervalRun(name, run), make) : await make());
+    onProgress?.({ label: 'intervals', done: run + 1, total, unit: 'runs' });
     await breathe();
   }
+  return draws;
+}
+
+/**
+ * An interval over pairs by half-samples: the score of n/2 pairs drawn without replacement spreads as the score of n
+ * pairs does over samples (the delete-half jackknife, Efron 1982). A bootstrap with replacement would repeat pairs, and
+ * a pair is its own nearest neighbour and adds a canonical correlation of 1. The spread is put around the score itself,
+ * since half the pairs score otherwise where n is small beside the widths.
+ */
+function aroundScore(value: number, draws: Float64Array): Interval {
   const centre = mean(draws);
   return intervalOf(
     draws.map((v) => value + v - centre),

@@ -7,7 +7,8 @@ import { absorptionCandidates } from './absorption.js';
 import { requireSameTokens } from './map.js';
 import { bestOf, splittingByActivations, type Halves } from './splittingActivations.js';
 import { splittingByDecoder } from './splittingDecoder.js';
-import type { SplitParent, Splitting, SplittingSettings } from './splittingTypes.js';
+import type { Remember } from '../verb/remember.js';
+import { splittingRun, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
 import { Firings, tokenHalves } from './tokenHalves.js';
 
 /** Raised when the same call gives another result. */
@@ -24,6 +25,10 @@ export interface SplittingInput {
 export const LEAST = { activations: 0.2, decoder: 0.5 } as const;
 
 const DEFAULTS = { minFirings: 10, minTokens: 10, leastLost: 0.4, runs: 99, seed: 0 };
+
+/** Runs that splitting() asks `remember` for. */
+export const splittingRunNames = ({ runs = DEFAULTS.runs }: Partial<SplittingSettings>): string[] =>
+  Array.from({ length: runs }, (_, run) => splittingRun(run));
 
 async function halvesOf(
   { small, large }: { small: SparseActivations; large: SparseActivations },
@@ -49,19 +54,19 @@ const withCosines = (parents: readonly SplitParent[], { small, large }: Splittin
 export async function splitting(
   input: SplittingInput,
   given: Partial<SplittingSettings> = {},
-  call: CallOptions = {},
+  { remember, ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<Splitting> {
   const { activations, small, large } = input;
   const least = given.least ?? LEAST[activations ? 'activations' : 'decoder'];
   const settings: SplittingSettings = { ...DEFAULTS, ...given, least };
-  if (!activations) return splittingByDecoder(small, large, settings, call);
+  if (!activations) return splittingByDecoder(small, large, settings, { ...call, remember });
   for (const side of ['small', 'large'] as const)
     if (input[side].rows !== activations[side].meta.features)
       throw new RangeError(
         `the ${side} decoder has ${input[side].rows} rows but its activations have ${activations[side].meta.features} features`,
       );
   const halves = await halvesOf(activations, call);
-  const found = await splittingByActivations(halves, settings, call);
+  const found = await splittingByActivations(halves, settings, { ...call, remember });
   const mains = await bestOf(halves.chose[0], halves.chose[1], settings.minFirings, call);
   const sameWidth = small.cols === large.cols;
   const decoders = sameWidth ? { small, large } : undefined;

@@ -12,9 +12,10 @@ import { Random } from '../compute/random.js';
 import { centredSquares, mean } from '../compute/statistics.js';
 import { bootstrapGroups, bootstrapMean } from './bootstrap.js';
 import { correlationCost, spanSource } from './lists.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { besideNull } from './nulls.js';
 import { bestPartners, featureSums, type Partners } from './pearson.js';
-import { byChildren, entropyOf, type SplitChild, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js'; // prettier-ignore
+import { byChildren, entropyOf, splittingRun, type SplitChild, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js'; // prettier-ignore
 import { byFirings, Firings, type StorePair } from './tokenHalves.js';
 
 /** The feature of `base` that correlates best with each of `query`. */
@@ -168,11 +169,29 @@ export interface Halves {
   judged: readonly [Firings, Firings];
 }
 
-/** Splitting without decoders: cosines are NaN, and nothing is said of absorption. */
+/** A null run as it is remembered: coverage of each parent that takes part, and mean r of the substitutes. */
+interface DrawnRun {
+  readonly coverage: ReadonlyArray<number | string>;
+  readonly r: number | string;
+}
+
+/** `stand`: the substitutes of each parent's children. */
+function drawnRun(judge: Judge, taking: readonly number[], stand: readonly number[][]): DrawnRun {
+  const held = taking.map((p, i) => judge.measure(p, stand[i]));
+  return {
+    coverage: held.map(({ coverage }) => plainNumber(coverage)),
+    r: plainNumber(mean(finite(held.flatMap((one) => Array.from(one.r))))),
+  };
+}
+
+/**
+ * Splitting without decoders: cosines are NaN, and nothing is said of absorption. `remember` gives null runs that are
+ * made already, by splittingRun().
+ */
 export async function splittingByActivations(
   { chose: [small, large], judged: [judgedSmall, judgedLarge] }: Halves,
   { least, minFirings, runs, seed }: SplittingSettings,
-  call: CallOptions = {},
+  { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<Splitting> {
   const parents = small.meta.features;
   const best = await bestOf(large, small, minFirings, call);
@@ -182,27 +201,29 @@ export async function splittingByActivations(
   const { firings } = judgedSmall.store.statistics;
   const usable = usableFeatures(small.statistics, { minFirings });
   const taking = Array.from(children.keys()).filter((p) => usable[p] === 1 && firings[p] > 0);
-  const found = taking.map((p) => parentOf(p, children[p], judge.measure(p, children[p]), judgedLarge));
   const substitutes = new Substitutes(byFirings(large, minFirings), large.meta.features);
   const random = new Random(seed).fork('splitting by activations');
-  const sums = new Float64Array(taking.length);
-  const reached = new Uint32Array(taking.length);
-  const nulls = { coverage: new Float64Array(runs), r: new Float64Array(runs) };
+  const drawn: DrawnRun[] = [];
   for (let run = 0; run < runs; run++) {
     checkAborted(call.signal, 'splitting');
-    const r: number[] = [];
-    const coverage = taking.map((p, i) => {
-      const held = judge.measure(p, substitutes.draw(children[p], random));
-      for (const v of held.r) r.push(v);
-      sums[i] += held.coverage;
-      if (held.coverage >= found[i].coverage) reached[i]++;
-      return held.coverage;
-    });
-    nulls.coverage[run] = mean(coverage);
-    nulls.r[run] = mean(finite(r));
+    const stand = taking.map((p) => substitutes.draw(children[p], random));
+    drawn.push(await remember(splittingRun(run), () => Promise.resolve(drawnRun(judge, taking, stand))));
     call.onProgress?.({ label: 'splitting null', done: run + 1, total: runs, unit: 'runs' });
     await breathe();
   }
+  const found = taking.map((p) => parentOf(p, children[p], judge.measure(p, children[p]), judgedLarge));
+  const sums = new Float64Array(taking.length);
+  const reached = new Uint32Array(taking.length);
+  const nulls = { coverage: new Float64Array(runs), r: new Float64Array(runs) };
+  drawn.forEach(({ coverage, r: likeness }, run) => {
+    const values = coverage.map(Number);
+    values.forEach((v, i) => {
+      sums[i] += v;
+      if (v >= found[i].coverage) reached[i]++;
+    });
+    nulls.coverage[run] = mean(values);
+    nulls.r[run] = Number(likeness);
+  });
   const about = { seed, kind: 'as many other features that fire as often, for each parent' };
   const rs = found.map((p) => finite(p.children.map((c) => c.r)));
   const r = rs.flat();

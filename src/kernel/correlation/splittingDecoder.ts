@@ -7,13 +7,21 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { bestOfRows, cosines, unitRows, type Best } from '../compute/cosines.js';
 import { gemm } from '../compute/gemm.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
-import { orthonormalRows } from '../compute/orthonormal.js';
+import { drawnRows } from '../compute/orthonormal.js';
 import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
 import { bootstrapMean } from './bootstrap.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { besideNull } from './nulls.js';
 import { orthonormal } from './subspace.js';
-import { byChildren, entropyOf, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
+import {
+  byChildren,
+  entropyOf,
+  splittingRun,
+  type SplitParent,
+  type Splitting,
+  type SplittingSettings,
+} from './splittingTypes.js';
 import type { SimilarityScore } from './types.js';
 
 /** Rows of the large decoder whose cosines are held at once. */
@@ -35,9 +43,16 @@ export async function nearestRows(large: Matrix, small: Matrix, call: CallOption
   return best;
 }
 
-/** Rows turned by one random rotation of their space (Haar). */
-export function turned(rows: Matrix, random: Random): Matrix {
-  const q = orthonormalRows(rows.cols, rows.cols, random);
+/**
+ * Rows turned by one random rotation of their space (Haar). The random numbers are drawn at once, the work is done when
+ * the result is called.
+ */
+export function turned(rows: Matrix, random: Random): () => Matrix {
+  const rotation = drawnRows(rows.cols, rows.cols, random);
+  return () => timesRotation(rows, rotation());
+}
+
+function timesRotation(rows: Matrix, q: Matrix): Matrix {
   return matrix(rows.rows, rows.cols, gemm(rows.data, q.data, rows.rows, rows.cols, rows.cols));
 }
 
@@ -105,32 +120,50 @@ function parentOf(
   };
 }
 
-/** @throws RangeError on different widths, NaN and decoders without rows */
+/** A null run as it is remembered: coverage of each parent, and the three scores. */
+interface DrawnRun {
+  readonly coverage: ReadonlyArray<number | string>;
+  readonly scores: ReadonlyArray<number | string>;
+}
+
+const drawnRun = (drawn: Measured, { rows }: Matrix): DrawnRun => ({
+  coverage: Array.from(drawn.coverage, plainNumber),
+  scores: [mean(drawn.coverage), mean(drawn.best.cosine), assigned(drawn) / rows].map(plainNumber),
+});
+
+/**
+ * `remember` gives null runs that are made already, by splittingRun().
+ * @throws RangeError on different widths, NaN and decoders without rows
+ */
 export async function splittingByDecoder(
   givenSmall: Matrix,
   givenLarge: Matrix,
   { least, runs, seed }: SplittingSettings,
-  call: CallOptions = {},
+  { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<Splitting> {
   const [small, large] = [unitRows(givenSmall, 'small dictionary'), unitRows(givenLarge, 'large dictionary')];
-  const found = await measure(small, large, least, call);
   const random = new Random(seed).fork('splitting by decoder');
-  const sums = new Float64Array(small.rows);
-  const reached = new Uint32Array(small.rows);
-  const nulls = [0, 1, 2].map(() => new Float64Array(runs));
+  const drawn: DrawnRun[] = [];
   for (let run = 0; run < runs; run++) {
     checkAborted(call.signal, 'splitting');
-    const drawn = await measure(small, turned(large, random), least, call);
-    drawn.coverage.forEach((v, p) => {
-      sums[p] += v;
-      if (v >= found.coverage[p]) reached[p]++;
-    });
-    [mean(drawn.coverage), mean(drawn.best.cosine), assigned(drawn) / large.rows].forEach(
-      (v, i) => (nulls[i][run] = v),
+    const rows = turned(large, random);
+    drawn.push(
+      await remember(splittingRun(run), async () => drawnRun(await measure(small, rows(), least, call), large)),
     );
     call.onProgress?.({ label: 'splitting null', done: run + 1, total: runs, unit: 'runs' });
     await breathe();
   }
+  const found = await measure(small, large, least, call);
+  const sums = new Float64Array(small.rows);
+  const reached = new Uint32Array(small.rows);
+  const nulls = [0, 1, 2].map(() => new Float64Array(runs));
+  drawn.forEach(({ coverage, scores }, run) => {
+    coverage.map(Number).forEach((v, p) => {
+      sums[p] += v;
+      if (v >= found.coverage[p]) reached[p]++;
+    });
+    scores.forEach((v, i) => (nulls[i][run] = Number(v)));
+  });
   const about = { seed, kind: 'the large decoder turned at random, its children chosen again' };
   const draws = random.fork('intervals');
   const has = Float64Array.from(found.best.index, (p, c) => Number(p >= 0 && found.best.cosine[c] >= least));

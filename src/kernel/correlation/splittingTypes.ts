@@ -1,6 +1,9 @@
 /** Splitting between two widths: types that its parts share. */
 import type { SimilarityScore } from './types.js';
 
+/** A null run of splitting, as it is remembered. */
+export const splittingRun = (run: number): string => `null ${run}`;
+
 /** A feature of the large SAE that belongs to one of the small. */
 export interface SplitChild {
   readonly child: number;

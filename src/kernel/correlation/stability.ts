@@ -10,6 +10,7 @@ import { crossKnn, exactKnn } from '../compute/knn.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
+import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrapMean } from './bootstrap.js';
 import { requireSameTokens } from './map.js';
 import { besideNull } from './nulls.js';
@@ -161,11 +162,22 @@ const scored = (by: Stability['by'], least: number, c: Columns) => [
   { metric: 'subspace', variant: 'features without a partner: mean cos² of principal angles of their surroundings', values: numbersOf(c.subspace) }, // prettier-ignore
 ];
 
-/** Null of another SAE: its decoder turned at random and, with activations, its sequences in another order. */
-async function byChance(other: Side, random: Random): Promise<Side> {
-  const decoder = turned(other.decoder, random);
-  return other.store ? { decoder, store: await shuffledSequences(other.store, random) } : { decoder };
+/**
+ * Null of another SAE: its decoder turned at random and, with activations, its sequences in another order. The random
+ * numbers are drawn at once, the work is done when the result is called.
+ */
+function byChance({ decoder, store }: Side, random: Random): () => Promise<Side> {
+  const rows = turned(decoder, random);
+  const order = store && random.permutation(store.meta.sequences);
+  return async () => ({ decoder: rows(), ...(store && order ? { store: await shuffledSequences(store, order) } : {}) });
 }
+
+/** A null run, as it is remembered. */
+const nullRun = (run: number): string => `null ${run}`;
+
+/** Runs that stability() asks `remember` for. */
+export const stabilityRunNames = ({ runs = DEFAULTS.runs }: Partial<StabilitySettings>): string[] =>
+  Array.from({ length: runs }, (_, run) => nullRun(run));
 
 function requireComparable({ decoders, activations }: StabilityInput): void {
   if (decoders.length < 2) throw new RangeError(`stability is over 2 or more SAEs but got ${decoders.length}`);
@@ -184,11 +196,14 @@ function requireComparable({ decoders, activations }: StabilityInput): void {
   activations?.slice(1).forEach((store) => requireSameTokens(activations[0], store));
 }
 
-/** @throws RangeError on fewer than two SAEs, different widths, activations of other sizes or tokens, NaN */
+/**
+ * `remember` gives null runs that are made already; see stabilityRunNames.
+ * @throws RangeError on fewer than two SAEs, different widths, activations of other sizes or tokens, NaN
+ */
 export async function stability(
   input: StabilityInput,
   given: Partial<StabilitySettings> = {},
-  call: CallOptions = {},
+  { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<Stability> {
   requireComparable(input);
   const s: StabilitySettings = { ...DEFAULTS, ...given };
@@ -198,19 +213,24 @@ export async function stability(
   });
   const by = input.activations ? 'r' : 'cosine';
   const features = own.decoder.rows;
+  const random = new Random(s.seed).fork('stability');
+  const drawn: Array<ReadonlyArray<number | string>> = [];
+  for (let run = 0; run < s.runs; run++) {
+    checkAborted(call.signal, 'stability');
+    const sides = others.map((other) => byChance(other, random));
+    const scoresOf = async (): Promise<Array<number | string>> => {
+      const compared: Compared[] = [];
+      for (const side of sides) compared.push(await compare(own, await side(), s, call));
+      return scored(by, s.least, columnsOf(features, compared, s.least)).map(({ values }) => plainNumber(mean(values)));
+    };
+    drawn.push(await remember(nullRun(run), scoresOf));
+    call.onProgress?.({ label: 'stability null', done: run + 1, total: s.runs, unit: 'runs' });
+  }
   const found: Compared[] = [];
   for (const other of others) found.push(await compare(own, other, s, call));
   const columns = columnsOf(features, found, s.least);
   const real = scored(by, s.least, columns);
-  const random = new Random(s.seed).fork('stability');
-  const nulls = real.map(() => new Float64Array(s.runs));
-  for (let run = 0; run < s.runs; run++) {
-    checkAborted(call.signal, 'stability');
-    const drawn: Compared[] = [];
-    for (const other of others) drawn.push(await compare(own, await byChance(other, random), s, call));
-    scored(by, s.least, columnsOf(features, drawn, s.least)).forEach((one, i) => (nulls[i][run] = mean(one.values)));
-    call.onProgress?.({ label: 'stability null', done: run + 1, total: s.runs, unit: 'runs' });
-  }
+  const nulls = real.map((_, i) => Float64Array.from(drawn, (scores) => Number(scores[i])));
   const kind = `other decoders turned at random${by === 'r' ? ', their sequences shuffled' : ''}`;
   const draws = random.fork('intervals');
   return {

@@ -4,7 +4,6 @@ import { usableFeatures } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
-import type { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
 
 /** Two stores over the same tokens. */
@@ -88,11 +87,13 @@ export function byFirings({ statistics }: SparseActivations, minFirings: number)
   );
 }
 
-/** A store with its sequences in another order: each feature keeps all that it is, but fires elsewhere. */
-export async function shuffledSequences(store: SparseActivations, random: Random): Promise<SparseActivations> {
-  const { tokens, context, sequences, features } = store.meta;
+/**
+ * A store with its sequences in another order: each feature keeps all that it is, but fires elsewhere.
+ * @param order [sequences] permutation
+ */
+export async function shuffledSequences(store: SparseActivations, order: Uint32Array): Promise<SparseActivations> {
+  const { tokens, context, features } = store.meta;
   const { rows } = await Firings.of(store);
-  const order = random.permutation(sequences);
   const source = (t: number): number => order[Math.floor(t / context)] * context + (t % context);
   const indptr = new Uint32Array(tokens + 1);
   const indices = new Int32Array(rows.indices.length);

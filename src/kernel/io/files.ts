@@ -39,6 +39,7 @@ export async function writeFileAtomic(
 const WRITE_HELP: Record<string, string> = {
   ENOSPC: 'the disk is full; free some space, or choose another folder',
   EDQUOT: 'your quota of the disk is used up; free some space, or choose another folder',
+  EIO: 'the disk, or the connection to the file server, failed; look at the logs of the system, or choose another folder',
   EROFS: 'the file system is read-only; choose a folder that can be written',
 };
 

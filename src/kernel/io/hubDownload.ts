@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AbortError, checkAborted } from '../compute/call.js';
-import { besidePath } from './files.js';
+import { besidePath, writeError } from './files.js';
 import { HubError, hubFailure, type HubClient } from './hubClient.js';
 
 export interface HubFile {
@@ -100,10 +100,12 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
     throw hubFailure(response.status, response.headers.get('x-error-code'), target.what, target.page);
   }
   const resumed = response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${at}-`);
-  const handle = await open(path, resumed ? 'a' : 'w');
+  const handle = await open(path, resumed ? 'a' : 'w').catch((error: unknown) => {
+    throw writeError(path, error);
+  });
   try {
     if (!resumed) at = 0;
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of arriving(response, target.client.signal)) {
       checkAborted(target.client.signal, 'download');
       if (at + chunk.length > file.size) {
         throw new HubError(
@@ -116,13 +118,23 @@ async function fetchRest(path: string, file: HubFile, target: DownloadTarget): P
       target.onBytes(at);
     }
   } catch (error) {
-    if (target.client.signal?.aborted) throw new AbortError('download');
-    if (error instanceof HubError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
-    // The connection broke inside the body: the received bytes are kept, and the caller asks for the rest.
+    throw writeError(path, error);
   } finally {
-    await handle.close();
+    await handle.close().catch((error: unknown) => {
+      // Network file systems report a failed write only here.
+      throw writeError(path, error);
+    });
   }
   return at;
+}
+
+/** The chunks of an answer's body. Where the connection breaks they end: the caller asks for the rest. */
+async function* arriving(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  try {
+    yield* (response.body ?? []) as AsyncIterable<Uint8Array>;
+  } catch {
+    if (signal?.aborted) throw new AbortError('download');
+  }
 }
 
 /**

@@ -9,7 +9,8 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import { KEPT, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { numbers, only, required, text } from '../verb/option.js';
-import { listedVerb, type Work } from '../verb/verb.js';
+import { listedVerb } from '../verb/listed.js';
+import type { Work } from '../verb/verb.js';
 import { keyOf, trainKept, type KeptTraining } from './keptTraining.js';
 import { modelSource, sharedSources } from './source.js';
 import { MARKS } from './trainedOn.js';
@@ -51,7 +52,7 @@ function runOf(
 }
 
 export const train = listedVerb({
-  doc: "Trains an SAE on activations of a model, or loads the one that the same call trained before (`sae.history` holds its logged steps). A run that was stopped or killed goes on from its last checkpoint when called again, to the same SAE. Curves, end figures and settings are left in the cell. Options are SAELens's, in camelCase, with SAELens's defaults. A list of options, of one hook or several, trains one SAE of each on one pass of the model: `fg.sae.train(model, text, [{ hook, k: 16 }, { hook, k: 32 }])` gives two, each the same as alone to the bit, kept each for itself.",
+  doc: "Trains an SAE on activations of a model, or loads the one that the same call trained before (`sae.history` holds its logged steps). A run that was stopped or killed goes on from its last checkpoint when called again, to the same SAE. Curves, end figures and settings are left in the cell. Options are SAELens's, in camelCase, with SAELens's defaults. A list of options, of one hook or several, trains one SAE of each on one pass of the model: `fg.sae.train(model, text, [{ hook, k: 16 }, { hook, k: 32 }])` gives two, each the same as alone to the bit, kept each for itself; with { cluster } behind the list each is a piece of its own, trained on a pass of its own.",
   args: [thing<LanguageModel>('model', 'What fg.models.load returned.'), tokensArg],
   options: TRAINED,
   errors: [

@@ -1,9 +1,24 @@
 /** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
-import { matrixId } from '../io/hash.js';
+import { maxOf } from '../../protocol/lists.js';
+import type { Json } from '../../protocol/notebook.js';
+import { canonicalJson, matrixId, sha256 } from '../io/hash.js';
 import { mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
 import type { Sae } from '../sae/types.js';
 import { anything, KEPT, type Arg } from '../verb/common.js';
-import { choice, flag, group, membersGiven, numbers, only, real, required, whole, type Given } from '../verb/option.js';
+import {
+  choice,
+  flag,
+  group,
+  membersGiven,
+  numbers,
+  only,
+  real,
+  required,
+  whole,
+  type Given,
+  type Parsed,
+} from '../verb/option.js';
+import { CLUSTER } from '../verb/split.js';
 import { verb, type Call } from '../verb/verb.js';
 import { isLearnedSae, learnedArg, worldArg } from './args.js';
 import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
@@ -16,7 +31,15 @@ import {
   type Recovery,
   type RecoveryParameters,
 } from './recovery/recovery.js';
-import { runSweep, sweepTable, SWEPT_SAES, type SweepPlan, type SweepRow } from './recovery/sweeps.js';
+import {
+  planSweep,
+  runSweep,
+  sweepRunNames,
+  sweepTable,
+  SWEPT_SAES,
+  type SweepPlan,
+  type SweepRow,
+} from './recovery/sweeps.js';
 import type { World } from './types.js';
 
 const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
@@ -82,18 +105,19 @@ export const recovery = verb({
   show: (found) => recoveryItems(found),
 });
 
-/** The world of each correlation. */
-export type WorldOfCorrelation = (correlation: number) => World | Promise<World>;
+/** The world of each correlation: a function, or the worlds themselves in the order of the correlations. */
+export type WorldOfCorrelation = ((correlation: number) => World | Promise<World>) | readonly World[];
 
 const worldOf: Arg<WorldOfCorrelation> = {
   ...anything<WorldOfCorrelation>(
     'worldOf',
-    'A function of the correlation, such as (correlation) => fg.synthetic.world({ …, correlations: … }).',
+    'A function of the correlation, such as (correlation) => fg.synthetic.world({ …, correlations: … }), or an array with the world of each, which a call that is split needs.',
   ),
   parse(given, at) {
+    if (Array.isArray(given)) return given.map((world, i) => worldArg.parse(world, `${at}[${i}]`) as World);
     if (typeof given !== 'function')
       throw new TypeError(
-        `${at} is ${given === null ? 'null' : typeof given}; give a function of the correlation, such as (correlation) => fg.synthetic.world({ … })`,
+        `${at} is ${given === null ? 'null' : typeof given}; give a function of the correlation, such as (correlation) => fg.synthetic.world({ … }), or an array of worlds`,
       );
     return given as WorldOfCorrelation;
   },
@@ -113,6 +137,15 @@ const SWEEP = {
   recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
 };
 
+function sweepPlan(options: Parsed<typeof SWEEP>, worlds: readonly World[]): SweepPlan {
+  const { correlations = [0], recovery: how, ks = [], saes, widths, seeds, samples } = options;
+  return {
+    ...{ saes, widths, ks, seeds, samples },
+    worlds: correlations.map((correlation, i) => ({ correlation, world: worlds[i] })),
+    recovery: recoveryParameters(how as Given<typeof RECOVERY>),
+  };
+}
+
 export const sweep = verb({
   doc: 'Trains and measures every SAE × width × k × correlation × seed, each cell an artifact: a run that was stopped goes on with what is missing. A cell that fails says why and stops no other. fg.show(rows, { score }) draws a heatmap.',
   args: [worldOf],
@@ -123,16 +156,57 @@ export const sweep = verb({
       default: true,
       identity: false,
     }),
+    ...CLUSTER,
     ...KEPT,
   },
-  errors: ['Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.'],
+  errors: [
+    'Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.',
+    'An array of worlds of another length than `correlations`, and a function in a call that is split, are refused.',
+  ],
   kinds: ['sweep-cell'],
-  async run({ env, options, call }, make): Promise<SweepRow[]> {
-    const { correlations = [0], recovery: how, ks = [], run, fresh, saes, widths, seeds, samples } = options;
-    const worlds: SweepPlan['worlds'][number][] = [];
-    for (const correlation of correlations) worlds.push({ correlation, world: await make(correlation) });
-    const plan: SweepPlan = { saes, widths, ks, worlds, seeds, samples, recovery: recoveryParameters(how) };
-    return run ? runSweep(plan, env.store, { fresh, ...call }) : sweepTable(plan, env.store);
+  check({ correlations = [0], cluster }, make) {
+    if (cluster && typeof make === 'function')
+      throw new TypeError(
+        'fg.synthetic.sweep: worldOf is a function, which another process does not have; with { cluster } give an array with the world of each correlation',
+      );
+    if (typeof make !== 'function' && make.length !== correlations.length)
+      throw new RangeError(
+        `fg.synthetic.sweep: worldOf has ${make.length} worlds but there are ${correlations.length} correlations`,
+      );
+  },
+  async run({ env, options, call, remember }, make): Promise<SweepRow[]> {
+    const { correlations = [0], run, fresh } = options;
+    const worlds: World[] = [];
+    for (const [i, correlation] of correlations.entries())
+      worlds.push(typeof make === 'function' ? await make(correlation) : make[i]);
+    const plan = sweepPlan(options, worlds);
+    return run ? runSweep(plan, env.store, { fresh, remember, ...call }) : sweepTable(plan, env.store);
+  },
+  split: {
+    unit: 'cells',
+    version: 1,
+    pieces(options, make) {
+      // A function cannot be sent, and a table alone computes nothing: neither splits.
+      const split = typeof make !== 'function' && options.run;
+      const names = split ? sweepRunNames(sweepPlan(options, make)) : [];
+      const dim = split ? maxOf(make.map((world) => world.dim)) : 0;
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: 'SAEs trained and measured' },
+        // Weights, gradients and Adam's moments of both matrices; samples of a batch and of recovery.
+        memory: 32 * maxOf(options.widths) * dim + 2 ** 28,
+        disk: 4096 * names.length,
+      };
+    },
+    // Cells are kept each for itself; the table is made of them.
+    key: (options, make) => ({
+      kind: 'sweep',
+      parameters: {
+        cells: typeof make === 'function' ? '' : sha256(planSweep(sweepPlan(options, make)).map(({ key }) => canonicalJson(key as unknown as Json))), // prettier-ignore
+      },
+      inputs: {},
+      codeVersion: 1,
+    }),
   },
   show: (rows) => sweepItems(rows),
 });

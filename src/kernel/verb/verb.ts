@@ -11,13 +11,13 @@ import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { keptResult, type Checked } from './kept.js';
 import { parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
-import { noteMade, noteVerb, verbOf } from './recipe.js';
+import { noteMade, noteVerb } from './recipe.js';
 import type { Remember } from './remember.js';
-import { countOf, noteSplit, type Pieces, type ShardFolder, type Spread } from './split.js';
+import { countOf, noteSplit, type CLUSTER, type Pieces, type ShardFolder, type Spread } from './split.js';
 import { splitCallOf } from './splitCall.js';
 
 export type Args = ReadonlyArray<Arg<unknown, unknown>>;
-type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
+export type GivenArgs<A extends Args> = { -readonly [I in keyof A]: A[I] extends Arg<infer G, unknown> ? G : never };
 type ParsedArgs<A extends Args> = { [I in keyof A]: Awaited<ReturnType<A[I]['parse']>> };
 
 /** What the function of a verb is given to work with. */
@@ -101,12 +101,6 @@ type Show<A extends Args, S extends Schema, T> = (
   ...args: ParsedArgs<A>
 ) => OutputItem[] | Promise<OutputItem[]>;
 
-/** A declaration of a verb that also takes a list of options. */
-interface ListedDeclaration<A extends Args, S extends Schema, T, K extends string> extends Declaration<A, S, T, K> {
-  /** The results of a list of options, in its order. */
-  each(works: ReadonlyArray<Omit<Work<S>, 'remember'>>, ...args: ParsedArgs<A>): Promise<T[]>;
-}
-
 interface SyncDeclaration<A extends Args, S extends Schema, T> extends Declared<A, S> {
   run(work: Pick<Work<S>, 'env' | 'options'>, ...args: ParsedArgs<A>): T;
   readonly show?: Show<A, S, T>;
@@ -143,7 +137,7 @@ export const byKind =
   <Of>() =>
   <V>(of: V): V & ByKind<Of> => ({ ...of, byKind: {} });
 
-/** A verb that also takes a list of options: it gives one result for each, made together. */
+/** A verb that also takes a list of options: it gives one result for each, made together or, spread, each by itself. */
 export interface Listed {
   readonly listed: true;
 }
@@ -153,7 +147,9 @@ export type Call<V> =
   V extends Verb<infer A, infer S, infer Result, string>
     ? V extends Listed
       ? {
-          (...args: [...A, options: ReadonlyArray<Given<S>>]): Promise<Array<Awaited<Result>>>;
+          (
+            ...args: [...A, options: ReadonlyArray<Given<S>>, how?: Given<typeof CLUSTER>]
+          ): Promise<Array<Awaited<Result>>>;
           (...args: [...A, options: Given<S>]): Result;
         }
       : V extends ByKind<infer Of>
@@ -166,7 +162,7 @@ export type Call<V> =
     : never;
 
 /** The arguments; those that take time to read, such as the values of a tensor, as promises. */
-function readArgs(
+export function readArgs(
   name: string,
   { args: expected, options: schema }: Declared<Args, Schema>,
   given: readonly unknown[],
@@ -182,7 +178,12 @@ function readArgs(
 }
 
 /** Checks what follows the arguments: the options, then the conditions between both. */
-function checked(name: string, declared: Declared<Args, Schema>, given: readonly unknown[], args: unknown[]): Checked {
+export function checked(
+  name: string,
+  declared: Declared<Args, Schema>,
+  given: readonly unknown[],
+  args: unknown[],
+): Checked {
   const last = given[declared.args.length];
   const options = parseOptions(name, last, declared.options ?? {});
   declared.check?.(options, ...args);
@@ -223,8 +224,12 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
     checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
   const called = async (...given: unknown[]): Promise<T> => {
     const call = await read(given);
-    const { cluster } = call.options as { cluster?: Spread };
-    const spread = declared.split && (cluster ?? env.context.cluster);
+    const { cluster, fresh } = call.options as { cluster?: Spread; fresh?: boolean };
+    if (cluster && fresh)
+      throw new TypeError(
+        `${name}: { fresh: true } and { cluster } do not go together, since tasks take what is kept; delete the kept result (fg.artifacts.prune) and leave out fresh`,
+      );
+    const spread = declared.split && !fresh ? (cluster ?? env.context.cluster) : undefined;
     const value = await env.call(call.options as CallOptions, async (own) => {
       const work = { env, options: call.options, call: own };
       await declared.before?.(work, ...call.args);
@@ -242,52 +247,6 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
   if (declared.split)
     noteSplit(called, async (given) => splitCallOf({ declared, name, env }, await read(given), given));
   return called;
-}
-
-/** Declares a verb whose options may be a list; the results are then made together. */
-export function listedVerb<const A extends Args, const S extends Schema, T, const K extends string = never>(
-  declaration: ListedDeclaration<A, S, T, K>,
-): Verb<GivenArgs<A>, S, Promise<T>, K> & Listed {
-  const one = verb<A, S, T, K>(declaration);
-  const declared = declaration as unknown as ListedDeclaration<Args, Schema, T, K>;
-  const all = async (env: Environment, name: string, given: unknown[], list: readonly unknown[]): Promise<T[]> => {
-    if (list.length === 0) throw new TypeError(`${name}: the list of options is empty; give an object for each result`);
-    const args = await Promise.all(readArgs(name, declared, given));
-    const calls = list.map((options, i) =>
-      checked(`${name}, options ${i + 1} of ${list.length}`, declared, [...given.slice(0, -1), options], args),
-    );
-    return env.call(joined(calls.map(({ options }) => options as CallOptions)), async (call) => {
-      const works = calls.map(({ options }) => ({ env, options, call }));
-      for (const work of works) await declared.before?.(work, ...args);
-      return declared.each(works, ...args);
-    });
-  };
-  return {
-    ...one,
-    listed: true,
-    bind: (env, name) => {
-      const single = one.bind(env, name);
-      const called = async (...given: unknown[]): Promise<unknown> => {
-        const last = given[declared.args.length];
-        if (!Array.isArray(last)) return single(...given);
-        const made = await all(env, name, given, last);
-        made.forEach((one, i) => noteMade(one, name, [...given.slice(0, declared.args.length), last[i]]));
-        return made;
-      };
-      noteVerb(called, name, verbOf(single)!.keeps);
-      return called;
-    },
-  };
-}
-
-/** One call for several: cancelled with any of them; progress goes to all. */
-function joined(calls: readonly CallOptions[]): CallOptions {
-  const signals = calls.flatMap(({ signal }) => signal ?? []);
-  const told = calls.flatMap(({ onProgress }) => onProgress ?? []);
-  return {
-    ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}),
-    ...(told.length > 0 ? { onProgress: (progress) => told.forEach((tell) => tell(progress)) } : {}),
-  };
 }
 
 /** Declares a synchronous verb: it returns its result at once. */

@@ -4,8 +4,9 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
-import { makeShard, mergedResult, missingShards } from '#kernel/cluster/shards.js';
+import { makeShard, mergedResult, missingShards, unmadeShards } from '#kernel/cluster/shards.js';
 import { planOf, rangesOf, shardKey } from '#kernel/cluster/plan.js';
+import { noteMade } from '#kernel/verb/recipe.js';
 import { splitCall } from '#kernel/verb/split.js';
 import { collectingContext, type CollectedContext } from '#test/kit/context.js';
 import { freshFg, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
@@ -69,6 +70,25 @@ describe('fg.activations.save in shards', () => {
     const merged = await savedIn(world.fg, { engine: 'local', shards: 4 });
     const whole = await elsewhere(async (fg) => filesOf((await savedIn(fg)).folder));
     expect(filesOf(merged.folder)).toEqual(whole);
+  });
+
+  it('makes what is absent and what is damaged in one go', async () => {
+    const call = await splitCall(world.fg.activations.save, [lmA, saeA, data(), SAVE]);
+    const plan = planOf(call, 4);
+    for (const index of [0, 2]) await makeShard(call, plan, plan.shards[index], own());
+    const part = path.join(call.store.folderOf(shardKey(plan, plan.shards[2])), 'part-000007');
+    const file = path.join(
+      part,
+      fs.readdirSync(part).find((name) => name.endsWith('.safetensors'))!,
+    );
+    fs.truncateSync(file, fs.statSync(file).size - 1);
+    expect((await unmadeShards(call.store, plan)).map(({ index }) => index)).toEqual([1, 2, 3]);
+    expect((await missingShards(call.store, plan)).map(({ index }) => index)).toEqual([1, 3]);
+  });
+
+  it('is not made fresh: tasks take what is kept', async () => {
+    const how = { ...SAVE, fresh: true, cluster: { engine: 'local' as const } };
+    await expect(world.fg.activations.save(lmA, saeA, data(), how)).rejects.toThrow('do not go together');
   });
 
   it('takes no shard of another plan', async () => {
@@ -165,6 +185,157 @@ describe('runs in shards', () => {
     expect(await elsewhere((fg) => all(fg))).toEqual(split);
     // A result that the verb itself does not keep is kept when it was merged.
     expect((await world.fg.artifacts.list()).filter(({ kind }) => kind === 'merged')).toHaveLength(2);
+  });
+});
+
+describe('a correlation map in shards', () => {
+  const stores = async (fg: typeof world.fg) => {
+    const text = fg.datasets.fromTexts(texts, { context: 10 });
+    return [
+      await fg.activations.save(lmA, saeA, text, { conformance: false, ignoreTokens: [5] }),
+      await fg.activations.save(lmB, saeB, text, { conformance: false, ignoreTokens: [6] }),
+    ] as const;
+  };
+
+  it.each([
+    ['argmax', 1],
+    ['mutual', 4],
+    ['one-to-one', 7],
+    ['hungarian', 4],
+    ['sinkhorn', 99],
+  ] as const)('matched by %s, of %i, is the file that one process writes', async (match, count) => {
+    const map = async (fg: typeof world.fg, cluster?: { engine: 'local'; shards: number }) =>
+      fg.correlation.map(...(await stores(fg)), { match, minFirings: 1, minR: 0.05, cluster });
+    const made = await map(world.fg, { engine: 'local', shards: count });
+    expect(made.pairs.r.length).toBeGreaterThan(3);
+    const split = filesOf((await world.fg.artifacts.find(made.id))!.folder);
+    const whole = await elsewhere(async (fg) => filesOf((await fg.artifacts.find((await map(fg)).id))!.folder));
+    expect(split).toEqual(whole);
+    // It has the method of every map, and is loaded by the next call.
+    expect((await made.restrict({ minR: 0.2 })).pairs.r.length).toBeLessThanOrEqual(made.pairs.r.length);
+    expect((await map(world.fg)).id).toBe(made.id);
+  });
+
+  it('states what it takes, makes a damaged tile of a stopped shard again, and refuses too little memory', async () => {
+    const args = await stores(world.fg);
+    const of = { match: 'hungarian' as const, minFirings: 1 };
+    const call = await splitCall(world.fg.correlation.map, [...args, of]);
+    const plan = planOf(call, 2);
+    expect(plan.pieces).toBe(saeA.config.dSae + saeB.config.dSae);
+    expect(plan.disk).toBe(12 * 32 * plan.pieces);
+    const [shard] = plan.shards;
+    await makeShard(call, plan, shard, own());
+    // As if the task had been stopped before its end: the tile is kept, cut off.
+    const folder = call.store.folderOf(shardKey(plan, shard));
+    const tile = fs.readdirSync(folder).find((name) => name.startsWith('features-'))!;
+    const whole = fs.readFileSync(path.join(folder, tile));
+    await call.store.drop(shardKey(plan, shard));
+    const resume = path.join(
+      call.store.folder,
+      'unfinished',
+      `shard-${call.store.idOf(shardKey(plan, shard)).slice(0, 16)}`,
+    );
+    fs.mkdirSync(resume, { recursive: true });
+    fs.writeFileSync(path.join(resume, tile), whole.subarray(0, whole.length - 8));
+    await makeShard(call, plan, shard, own());
+    expect(fs.readFileSync(path.join(folder, tile)).equals(whole)).toBe(true);
+    await expect(
+      world.fg.cluster.plan(world.fg.correlation.map, [...args, { ...of, memoryBytes: 100 }]),
+    ).rejects.toThrow('but may use 100 bytes');
+  });
+});
+
+describe('null runs of geometry in shards', () => {
+  const saes = [saeA, randomSae(31, saeA.config.dSae, lmA.id), randomSae(32, saeA.config.dSae, lmA.id)] as const;
+  const pairOf = async (fg: typeof world.fg) => {
+    const text = fg.datasets.fromTexts(texts, { context: 10 });
+    const [small, large] = [saes[0], saes[1]];
+    return {
+      small: await fg.activations.save(lmA, small, text, { conformance: false }),
+      large: await fg.activations.save(lmA, large, text, { conformance: false }),
+    };
+  };
+  const verbs: ReadonlyArray<[string, (fg: typeof world.fg, cluster?: typeof shards) => Promise<unknown>]> = [
+    ['stability', (fg, cluster) => fg.correlation.stability([...saes], { nulls: 5, cluster })],
+    [
+      'stability with activations',
+      async (fg, cluster) => {
+        const { small, large } = await pairOf(fg);
+        return fg.correlation.stability([saes[0], saes[1]], { activations: [small, large], minFirings: 1, nulls: { runs: 4, seed: 2 }, cluster }); // prettier-ignore
+      },
+    ],
+    ['splitting', (fg, cluster) => fg.correlation.splitting(saes[0], saes[1], { nulls: 5, least: 0.2, cluster })],
+    [
+      'splitting with activations',
+      async (fg, cluster) => {
+        const activations = await pairOf(fg);
+        return fg.correlation.splitting(saes[0], saes[1], {
+          activations,
+          minFirings: 1,
+          least: 0.05,
+          nulls: 4,
+          cluster,
+        });
+      },
+    ],
+    [
+      'transfer',
+      async (fg, cluster) => {
+        const { small, large } = await pairOf(fg);
+        const map = await fg.correlation.map(small, large, { minFirings: 1 });
+        const [a, b] = [{ sae: saes[0], model: lmA }, { sae: saes[1], model: lmA }]; // prettier-ignore
+        return fg.correlation.transfer(a, b, map, { nulls: 5, sequences: 8, conformance: false, cluster });
+      },
+    ],
+  ];
+  it.each(verbs)('fg.correlation.%s gives the result of one process', async (_, make) => {
+    const whole = await elsewhere((fg) => make(fg));
+    expect((whole as { scores: Array<{ null: { runs: number } }> }).scores[0].null.runs).toBeGreaterThan(3);
+    expect(await make(world.fg, shards)).toEqual(whole);
+  });
+});
+
+describe('lists of calls', () => {
+  const small = { hook: 'blocks.0.hook_mlp_out', architecture: 'topk' as const, k: 2, features: 8, steps: 3, trainBatchSizeTokens: 16 }; // prettier-ignore
+  const list = [{ ...small, seed: 1 }, { ...small, seed: 2 }, { ...small, features: 12 }]; // prettier-ignore
+
+  it('of options of fg.sae.train give the SAEs that one pass gives, each kept for itself', async () => {
+    // As if a call had loaded it: a plan says how each of its values is made.
+    const lm = Object.create(lmA) as typeof lmA;
+    noteMade(lm, 'fg.models.load', ['tiny']);
+    const ids = async (fg: typeof world.fg, how?: { cluster: typeof shards }) =>
+      (await fg.sae.train(lm, fg.datasets.fromTexts(texts, { context: 10 }), list, how)).map(({ id }) => id);
+    const apart = await ids(world.fg, { cluster: shards });
+    expect(await elsewhere((fg) => ids(fg))).toEqual(apart);
+    expect(new Set(apart).size).toBe(3);
+    expect((await world.fg.artifacts.list()).filter(({ kind }) => kind === 'sae')).toHaveLength(3);
+    await expect(world.fg.sae.train(lm, data(), [{ ...small, fresh: true }], { cluster: shards })).rejects.toThrow(
+      'list[0] says { fresh: true }',
+    );
+    await expect(world.fg.sae.train(lm, data(), list, { shards: 2 } as never)).rejects.toThrow('behind the list');
+  });
+
+  it('of worlds, and sweeps over worlds, give what one process gives, failed cells included', async () => {
+    const all = async (fg: typeof world.fg, cluster?: typeof shards) => {
+      const worlds = await fg.cluster.each(
+        fg.synthetic.world,
+        [0, 1].map((seed) => [{ features: 16, dim: 8, seed }]),
+        { cluster },
+      );
+      const rows = await fg.synthetic.sweep(worlds as never, {
+        ...{ correlations: [0, 1], widths: [8, 16], ks: [2], samples: 400, cluster },
+        saes: [{ architecture: 'topk', steps: 4, trainBatchSizeTokens: 64 }, { name: 'wild', architecture: 'topk', steps: 4, trainBatchSizeTokens: 64, lr: 1e30 }],
+        recovery: { samples: 200, nulls: 2 },
+      }); // prettier-ignore
+      return rows.map((row) => ({ ...row, folder: undefined, cached: undefined }));
+    };
+    const whole = await elsewhere((fg) => all(fg));
+    expect(whole).toHaveLength(8);
+    expect(whole.map(({ status }) => status)).toContain('failed');
+    expect(await all(world.fg, shards)).toEqual(whole);
+    await expect(
+      world.fg.synthetic.sweep(() => world.fg.synthetic.world({ features: 16, dim: 8 }), { saes: [{}], widths: [8], cluster: shards }), // prettier-ignore
+    ).rejects.toThrow('give an array with the world of each correlation');
   });
 });
 

@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
-import { correlationCost, costInWords, leastMemory, type Part } from '#kernel/correlation/lists.js';
-import { correlate, correlatePart } from '#kernel/correlation/map.js';
+import { correlationCost, costInWords, leastMemory, type Part, type PartRange } from '#kernel/correlation/lists.js';
+import { correlate, correlateParts } from '#kernel/correlation/map.js';
+import type { CorrelateOptions } from '#kernel/correlation/options.js';
 import { randomRows } from '#test/kit/rows.js';
 
 const a = memoryActivations([randomRows(150, 30, 0.1, 1), randomRows(250, 30, 0.1, 2)], { context: 10, id: 'a' });
 const b = memoryActivations([randomRows(400, 21, 0.2, 3)], { context: 10, id: 'b' });
 const least = leastMemory(a.meta, b.meta);
+const partOf = async (range: PartRange, options: CorrelateOptions): Promise<Part> => {
+  for await (const part of correlateParts(a, b, [range], options)) return part;
+  throw new Error('no part was made');
+};
 
 describe('a correlation in parts', () => {
   it.each(['argmax', 'one-to-one', 'hungarian', 'sinkhorn'] as const)(
@@ -20,14 +25,14 @@ describe('a correlation in parts', () => {
       for (const i of new Random(1).permutation(cuts.length - 1)) {
         // Some from memory, some from shards that are read for each block.
         const memoryBytes = i % 2 === 0 ? least + 12 * 30 * i : undefined;
-        parts.push(await correlatePart(a, b, { from: cuts[i], to: cuts[i + 1] }, { ...options, memoryBytes }));
+        parts.push(await partOf({ from: cuts[i], to: cuts[i + 1] }, { ...options, memoryBytes }));
       }
       expect(await correlate(a, b, { ...options, parts })).toEqual(whole);
     },
   );
 
   it('is refused when features are missing, come twice or belong to another call', async () => {
-    const part = (from: number, to: number, counterparts = 3) => correlatePart(a, b, { from, to }, { counterparts });
+    const part = (from: number, to: number, counterparts = 3) => partOf({ from, to }, { counterparts });
     const merged = async (...parts: Array<Promise<Part>>) => correlate(a, b, { parts: await Promise.all(parts) });
     await expect(merged(part(0, 10), part(12, 51))).rejects.toThrow('leave out features 10 to 12 of 51');
     await expect(merged(part(0, 40))).rejects.toThrow('leave out features 40 to 51 of 51');

@@ -12,6 +12,7 @@ import { takersOf, type TrainedName } from '../../sae/architectures/trained.js';
 import { trainSae } from '../../sae/train.js';
 import { TRAIN, type SaeTrainOptions } from '../../sae/trainOptions.js';
 import { form, listOf } from '../../verb/kinds.js';
+import type { Remember } from '../../verb/remember.js';
 import { text, type Given } from '../../verb/option.js';
 import { saveSae } from '../../sae/save.js';
 import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
@@ -151,43 +152,69 @@ export async function sweepTable(plan: SweepPlan, store: ArtifactStore): Promise
 export interface SweepOptions extends CallOptions {
   /** Train every cell again. */
   fresh?: boolean;
+  /** Where the sweep is split: gives why a cell failed, null for one that is kept; see sweepRunNames. */
+  remember?: Remember;
 }
+
+const cellRun = (index: number): string => `cell ${index}`;
+
+/** Runs that runSweep asks `remember` for: the cells of the plan. */
+export const sweepRunNames = (plan: SweepPlan): string[] => planSweep(plan).map((_, i) => cellRun(i));
 
 /**
  * Trains and measures what is missing. A cell that fails (its training diverged, say) is reported and does not stop the
  * others; the next run tries it again. Cancelled, it throws AbortError, and what was finished stays.
  */
 export async function runSweep(plan: SweepPlan, store: ArtifactStore, options: SweepOptions = {}): Promise<SweepRow[]> {
-  const { signal, onProgress, fresh } = options;
+  const { remember, onProgress } = options;
   const planned = planSweep(plan);
   const rows: SweepRow[] = [];
-  for (const [done, { cell, world, train, key }] of planned.entries()) {
-    checkAborted(signal, 'sweep');
-    const label = `sweep: ${cell.sae}, ${cell.features} latents${cell.k === null ? '' : `, k ${cell.k}`}, correlation ${cell.correlation}`;
-    const tell = (detail?: string): void => onProgress?.({ label, done, total: planned.length, unit: 'cells', detail });
-    tell();
-    const call: CallOptions = {
-      signal,
-      onProgress: (p) => tell([`${p.label} ${p.done}/${p.total ?? '?'}`, p.detail].filter(Boolean).join(', ')),
-    };
-    try {
-      const computed = await store.compute<Recovery>(key, {
-        fresh,
-        title: label,
-        async make(folder) {
-          const { sae } = await trainSae(worldSource(world, plan.samples ?? 100_000), { ...train, ...call });
-          await saveSae(sae, join(folder, 'sae'));
-          await saveResult(folder, await saeRecovery(world, sae, { ...plan.recovery, ...call }));
-        },
-        load: (folder) => loadResult<Recovery>(folder),
-      });
-      const { value: recovery, cached, folder } = computed;
-      rows.push({ ...cell, status: 'done', cached, recovery, folder });
-    } catch (error) {
-      if (error instanceof AbortError || signal?.aborted) throw error;
-      rows.push({ ...cell, status: 'failed', error: error instanceof Error ? error.message : String(error) });
+  const row = (i: number): Promise<SweepRow> => makeRow(plan, planned, i, store, options);
+  if (remember && !remember.plain) {
+    const failed: Array<string | null> = [];
+    for (const i of planned.keys()) failed.push(await remember(cellRun(i), async () => (await row(i)).error ?? null));
+    for (const [i, { cell }] of planned.entries()) {
+      const error = failed[i];
+      rows.push(error === null ? await row(i) : { ...cell, status: 'failed', error });
     }
-  }
+  } else for (const i of planned.keys()) rows.push(await row(i));
   onProgress?.({ label: 'sweep', done: planned.length, total: planned.length, unit: 'cells' });
   return rows;
+}
+
+/** Trains and measures one cell, or loads it; one that fails says why. @throws AbortError when cancelled */
+async function makeRow(
+  plan: SweepPlan,
+  planned: readonly Planned[],
+  index: number,
+  store: ArtifactStore,
+  { signal, onProgress, fresh }: SweepOptions,
+): Promise<SweepRow> {
+  const { cell, world, train, key } = planned[index];
+  checkAborted(signal, 'sweep');
+  const label = `sweep: ${cell.sae}, ${cell.features} latents${cell.k === null ? '' : `, k ${cell.k}`}, correlation ${cell.correlation}`;
+  const tell = (detail?: string): void =>
+    onProgress?.({ label, done: index, total: planned.length, unit: 'cells', detail });
+  tell();
+  const call: CallOptions = {
+    signal,
+    onProgress: (p) => tell([`${p.label} ${p.done}/${p.total ?? '?'}`, p.detail].filter(Boolean).join(', ')),
+  };
+  try {
+    const computed = await store.compute<Recovery>(key, {
+      fresh,
+      title: label,
+      async make(folder) {
+        const { sae } = await trainSae(worldSource(world, plan.samples ?? 100_000), { ...train, ...call });
+        await saveSae(sae, join(folder, 'sae'));
+        await saveResult(folder, await saeRecovery(world, sae, { ...plan.recovery, ...call }));
+      },
+      load: (folder) => loadResult<Recovery>(folder),
+    });
+    const { value: recovery, cached, folder } = computed;
+    return { ...cell, status: 'done', cached, recovery, folder };
+  } catch (error) {
+    if (error instanceof AbortError || signal?.aborted) throw error;
+    return { ...cell, status: 'failed', error: error instanceof Error ? error.message : String(error) };
+  }
 }
