@@ -34,7 +34,7 @@ const node = {
 /** Native or large packages that are shipped beside the bundle in dist/node_modules and loaded only when needed. */
 const shipped = ['onnxruntime-node', 'onnxruntime-common', 'typescript', 'zeromq'];
 /** Resolved at run time from a folder of the host's own, never shipped. */
-const optional = ['@tensorflow/tfjs-node-gpu', 'webgpu'];
+const optional = ['@tensorflow/tfjs-node-gpu'];
 
 const builds = [];
 const add = (part, options) => wanted(part) && builds.push(options);
@@ -59,6 +59,7 @@ add('kernel', {
     kernel: 'src/kernel/programs.ts',
     control: 'src/kernel/session/control.ts',
     poolWorker: 'src/kernel/compute/poolWorker.ts',
+    deviceProcess: 'src/kernel/compute/graphs/process.ts',
     figureWorker: 'src/kernel/figures/worker.ts',
     // The views' own drawing: what a file shows is what a panel shows.
     figures: 'src/webviews/figures/main.ts',

@@ -1,6 +1,8 @@
 /** Model → hook → SAE → sparse store: the artifact that all later views are joins of. */
 import type { CallOptions } from '../compute/call.js';
-import type { Matrix } from '../compute/matrix.js';
+import { graphDevice } from '../compute/device.js';
+import type { GraphDevice } from '../compute/graphs/host.js';
+import { matrix, type Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
@@ -16,7 +18,9 @@ import { requireModelOfSae } from '../sae/ofModel.js';
 import { leftOut, type CountedOptions } from '../sae/trainedOn.js';
 import { pairTitle } from '../sae/title.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
-import { captureActivations, type CaptureOptions } from '../models/capture.js';
+import { captureActivations, capturedWidth, type CaptureOptions } from '../models/capture.js';
+import { captureOnDevice, runsOnCpu } from '../models/captureOnDevice.js';
+import { DeviceEncoder, encodesOnDevice } from '../sae/encodeOnDevice.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
 import { writeActivations, type WriteOptions } from './write.js';
@@ -134,6 +138,8 @@ export function activationsKey(
       context: tokens.context,
       ...(interventions.length > 0 ? { interventions: identityOf(model, interventions) } : {}),
       ...ignoringParameters(ignoring),
+      // Other devices round otherwise: a few entries that hardly fire may differ.
+      ...(placeOf(model, sae, options) === 'cpu' ? {} : { device: placeOf(model, sae, options) }),
     },
     inputs: { model: model.id, sae: sae.id, tokens: tokens.id, tokenizer: tokens.tokenizer.id },
     codeVersion: ignoredPositions(tokens, ignoring) ? IGNORING_VERSION : CODE_VERSION,
@@ -180,9 +186,39 @@ export async function* encodeTokens(
   const { batchTokens, signal, onProgress, firstSequence, sequences } = options;
   const edits = editsOf(listOf(options.interventions));
   const capture = { batchTokens, signal, onProgress, edits, firstSequence, sequences };
+  const device = graphDevice();
+  if (device && model instanceof TransformerModel && placeOf(model, sae, options) !== 'cpu')
+    return yield* encodeOnDevice(device, { model, sae, tokens }, hook, capture);
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
     requireFinite(x, firstToken, tokens.context, `${model.name} ${hook}`);
     yield sae.encode(x);
+  }
+}
+
+/** Where encodeTokens runs: graphs leave out what acts on tensors of the CPU. */
+function placeOf(model: LanguageModel, sae: Sae, { interventions }: SaveActivationsOptions): string {
+  const device = graphDevice();
+  const onCpu = !device || !encodesOnDevice(sae) || runsOnCpu(model, editsOf(listOf(interventions))) !== undefined;
+  return onCpu ? 'cpu' : device.provider;
+}
+
+/** Hook and features stay on the device; what fires leaves it. */
+async function* encodeOnDevice(
+  device: GraphDevice,
+  { model, sae, tokens }: Encoded & { model: TransformerModel },
+  hook: string,
+  capture: CaptureOptions,
+): AsyncGenerator<SparseRows> {
+  const encoder = new DeviceEncoder(device, sae);
+  const width = capturedWidth(model, hook);
+  for await (const { firstToken, rows, xs } of captureOnDevice(device, model, tokens, [hook], capture)) {
+    const [x] = xs;
+    const { sizes, ...entries } = await encoder.encode({ rows, x }, capture);
+    if (!sizes.every(Number.isFinite)) {
+      const values = (await device.download(x)).data as Float32Array;
+      requireFinite(matrix(rows, width, values), firstToken, tokens.context, `${model.name} ${hook}`);
+    }
+    yield entries;
   }
 }
 

@@ -1,7 +1,9 @@
 /** Which device computes, chosen once at start, with the reasons. */
 import os from 'node:os';
-import { gemmReport, initGemm, type GemmReport } from './gemm.js';
+import { gemm, gemmReport, initGemm, type GemmReport } from './gemm.js';
 import { startCuda, startWebgpu } from './gpu.js';
+import { formatBytes } from './memory.js';
+import type { GraphDevice } from './graphs/host.js';
 import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';
@@ -12,7 +14,7 @@ export type DeviceName = 'cuda' | 'webgpu' | 'cpu';
 
 export interface DeviceReport {
   device: DeviceName;
-  /** tfjs backend name: "tensorflow", "webgpu" or "wasm". */
+  /** tfjs backend name, for tensors of cells: "tensorflow" or "wasm". */
   backend: string;
   /** As shown: "cpu: 2 cores, tfjs-wasm with ONNX Runtime's matrix product". */
   description: string;
@@ -20,7 +22,17 @@ export interface DeviceReport {
   reasons: Array<{ device: DeviceName; chosen: boolean; reason: string }>;
   /** The float32 product of typed arrays (and of tensors on the cpu device). */
   gemm: GemmReport & { gflops?: number };
+  /** Of a device that runs graphs (webgpu): its own product, largest error of its check, bytes a second of transfers. */
+  graphs?: { gflops: number; error: number; transfer: { up: number; down: number } };
+  /** Which device each kind of heavy work runs on, and why where it is not the chosen one. */
+  work: WorkPlace[];
   notes: string[];
+}
+
+export interface WorkPlace {
+  work: string;
+  device: DeviceName;
+  why: string;
 }
 
 export interface DeviceOptions {
@@ -35,6 +47,42 @@ const ORDER: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
 let current: Promise<DeviceReport> | undefined;
 let settled: DeviceReport | undefined;
 
+let graphs: GraphDevice | undefined;
+
+/** The device that graphs run on; undefined where the device in use has none, and typed-array code does the work. */
+export const graphDevice = (): GraphDevice | undefined => graphs;
+
+const TENSORS = 'tf in cells, gradients, generated text, interventions';
+const ARRAYS = 'SAE training, neighbours, correlation, maps, Mapper';
+
+/** What runs where. */
+function workOn(device: DeviceName): WorkPlace[] {
+  const tensors = (where: DeviceName, why: string): WorkPlace => ({ work: TENSORS, device: where, why });
+  const arrays: WorkPlace = { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' };
+  const passes = (where: DeviceName, why: string): WorkPlace => ({
+    work: 'forward passes and SAE encoding of fg.activations.save',
+    device: where,
+    why,
+  });
+  switch (device) {
+    case 'cpu':
+      return [passes('cpu', ''), tensors('cpu', ''), arrays];
+    case 'cuda':
+      return [
+        { work: 'forward passes', device: 'cuda', why: '' },
+        tensors('cuda', ''),
+        { work: 'SAE encoding', device: 'cpu', why: 'typed-array code' },
+        arrays,
+      ];
+    case 'webgpu':
+      return [
+        passes('webgpu', 'with interventions, or while weights are trained: cpu'),
+        tensors('cpu', 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)'),
+        arrays,
+      ];
+  }
+}
+
 async function startCpu(): Promise<DeviceReport> {
   const gemm = await startWasm();
   const cores = os.availableParallelism();
@@ -45,39 +93,64 @@ async function startCpu(): Promise<DeviceReport> {
     description: `cpu: ${cores} core${cores === 1 ? '' : 's'}, ${engine}`,
     reasons: [],
     gemm,
+    work: workOn('cpu'),
     notes: gemm.note ? [gemm.note] : [],
   };
 }
 
-function gpuReport(device: DeviceName, description: string, notes: string[]): DeviceReport {
+/** GFLOP/s of the float32 product of typed arrays. */
+function cpuGflops(size = 512): number {
+  const x = new Float32Array(size * size).fill(0.5);
+  let best = Infinity;
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    gemm(x, x, size, size, size);
+    best = Math.min(best, performance.now() - start);
+  }
+  return (2 * size ** 3) / best / 1e6;
+}
+
+async function startOnCuda(folder: string): Promise<DeviceReport> {
+  const description = `cuda: ${await startCuda(folder)}`;
+  const report = { device: 'cuda' as const, backend: tf.getBackend(), description };
+  return { ...report, reasons: [], gemm: gemmReport(), work: workOn('cuda'), notes: [] };
+}
+
+/** Graphs run on WebGPU; everything else as on the cpu device. */
+async function startOnWebgpu(explicit: boolean): Promise<DeviceReport> {
+  const { device, check, drivers } = await startWebgpu(explicit, cpuGflops);
+  const report = await startCpu();
+  graphs = device;
+  const speed = `${check.gflops.toPrecision(3)} GFLOP/s`;
+  const rates = `${formatBytes(check.transfer.up)}/s up, ${formatBytes(check.transfer.down)}/s down`;
   return {
-    device,
-    backend: tf.getBackend(),
-    description: `${device}: ${description}`,
-    reasons: [],
-    gemm: gemmReport(),
-    notes,
+    ...report,
+    device: 'webgpu',
+    description: `webgpu: ONNX Runtime's WebGPU${drivers ? ` (${drivers})` : ''}, ${speed}`,
+    graphs: check,
+    work: workOn('webgpu'),
+    notes: [
+      ...report.notes,
+      `WebGPU agrees with float64 to ${check.error.toExponential(1)}; transfers ${rates}`,
+      'ONNX Runtime takes the first adapter of the system: which GPU that is, the driver decides',
+    ],
   };
 }
 
 async function startDevice(device: DeviceName, folder: string, explicit: boolean): Promise<DeviceReport> {
   switch (device) {
     case 'cuda':
-      return gpuReport('cuda', await startCuda(folder), []);
-    case 'webgpu': {
-      const { description, notes } = await startWebgpu(folder, explicit);
-      return gpuReport('webgpu', description, notes);
-    }
+      return startOnCuda(folder);
+    case 'webgpu':
+      return startOnWebgpu(explicit);
     case 'cpu':
       return startCpu();
   }
 }
 
-const BACKENDS: Record<DeviceName, string> = { cuda: 'tensorflow', webgpu: 'webgpu', cpu: 'wasm' };
-
 const WHY: Record<DeviceName, string> = {
   cuda: 'first choice',
-  webgpu: 'a GPU without CUDA',
+  webgpu: 'faster than the CPU',
   cpu: 'works everywhere',
 };
 
@@ -105,8 +178,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
       }
       reasons.push({ device, chosen: false, reason });
       // A backend that started and was then refused would keep its memory.
-      const backend = BACKENDS[device];
-      if (tf.findBackend(backend)) tf.removeBackend(backend);
+      if (device === 'cuda' && tf.findBackend('tensorflow')) tf.removeBackend('tensorflow');
     }
   }
   throw new Error('no device could be started');
@@ -116,7 +188,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
  * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
  *
  * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of
- * cores. On webgpu and cuda it gives the same random numbers and steps; the last bits of tensors are the driver's.
+ * cores. On webgpu and cuda it gives the same random numbers and steps; the last bits of what runs there are the driver's.
  *
  * @throws Error with the reason when the device asked for cannot be used, or another one is already in use
  */

@@ -35,13 +35,7 @@ export interface DoctorOptions extends DeviceOptions {
   artifactFolder?: string;
 }
 
-const PACKAGES = [
-  '@tensorflow/tfjs',
-  '@tensorflow/tfjs-backend-wasm',
-  '@tensorflow/tfjs-backend-webgpu',
-  'onnxruntime-node',
-  'typescript',
-];
+const PACKAGES = ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'onnxruntime-node', 'typescript'];
 
 /** Version of an installed package; undefined where it is inside the bundle or missing. */
 function installedVersion(name: string): string | undefined {
@@ -167,7 +161,9 @@ export function formatDoctor(report: DoctorReport): string {
   ];
   line('product', `${gflops.typedArrays.toFixed(0)} GFLOP/s over typed arrays (${engine}), float32, ${SIZE}³`);
   if (gflops.tensors !== undefined) line('', `${gflops.tensors.toFixed(0)} GFLOP/s over tensors (${device.backend})`);
+  if (device.graphs) line('', `${device.graphs.gflops.toPrecision(3)} GFLOP/s in graphs on ${device.device}`);
   line('checked', `products at start agree with float64 to ${device.gemm.selfCheckError.toExponential(1)}`);
+  for (const { work, device: where, why } of device.work) line(where, `${work}${why ? ` (${why})` : ''}`);
   for (const note of device.notes) line('note', note);
   const refused = device.reasons.filter((r) => !r.chosen);
   if (refused.length > 0) lines.push('', 'Why not better');

@@ -1,10 +1,14 @@
-/** The optional GPU devices: packages of the host's own, looked for beside the notebook and in a folder per host. */
+/**
+ * The GPU devices: WebGPU, which ships with ONNX Runtime, and CUDA by a package of the host's own, looked for beside the
+ * notebook and in a folder per host.
+ */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { MAX_PRODUCT_ERROR, productError } from './gemm.js';
+import { productError } from './gemm.js';
+import { checkDevice, type DeviceCheck } from './graphs/check.js';
+import { GraphDevice } from './graphs/host.js';
 import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
 
@@ -92,94 +96,76 @@ export async function startCuda(notebookFolder: string): Promise<string> {
   return `TensorFlow on an NVIDIA GPU, driver ${driver ?? 'unknown'}`;
 }
 
-interface Dawn {
-  create(flags: string[]): GPU;
-  globals: Record<string, unknown>;
+/** Folders in which Vulkan's loader looks for drivers, a JSON file each. */
+function vulkanFolders(): string[] {
+  const { XDG_DATA_DIRS, XDG_DATA_HOME, XDG_CONFIG_DIRS } = process.env;
+  const data = [XDG_DATA_HOME ?? path.join(os.homedir(), '.local/share'), ...(XDG_DATA_DIRS ?? '/usr/local/share:/usr/share').split(':')]; // prettier-ignore
+  const settings = [...(XDG_CONFIG_DIRS ?? '/etc/xdg').split(':'), '/etc'];
+  return [...settings, ...data].filter(Boolean).map((folder) => path.join(folder, 'vulkan', 'icd.d'));
 }
 
-async function openDawn(notebookFolder: string): Promise<GPU> {
-  const entry = findPackage('webgpu', notebookFolder);
-  let dawn: Dawn;
-  try {
-    dawn = (await import(pathToFileURL(entry).href)) as Dawn;
-  } catch (error) {
-    throw new DeviceRefused(`package webgpu did not load: ${loadReason(error)}`, { cause: error });
-  }
-  Object.assign(globalThis, dawn.globals);
-  const gpu = dawn.create([]);
-  const holder = (globalThis as { navigator?: object }).navigator ?? {};
-  Object.defineProperty(holder, 'gpu', { value: gpu, configurable: true });
-  // Node 20 has no navigator; later ones have one that cannot be assigned.
-  if (!('navigator' in globalThis))
-    Object.defineProperty(globalThis, 'navigator', { value: holder, configurable: true });
-  return gpu;
-}
-
-/** Starts tfjs-webgpu on Dawn. Returns its description, and notes on its limits. */
-export async function startWebgpu(
-  notebookFolder: string,
-  explicit: boolean,
-): Promise<{ description: string; notes: string[] }> {
-  const gpu = await openDawn(notebookFolder);
-  let adapter: GPUAdapter | null = null;
-  try {
-    adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  } catch (error) {
-    throw new DeviceRefused(`WebGPU found no adapter: ${firstLine(error)}`, { cause: error });
-  }
-  if (!adapter) throw new DeviceRefused('WebGPU found no adapter (no Vulkan, Metal or D3D12 driver)');
-  const { description, device, vendor } = adapter.info;
-  const name = description || device || vendor || 'unnamed adapter';
-  if (!explicit && /swiftshader|llvmpipe|software/i.test(`${name} ${adapter.info.architecture}`)) {
-    throw new DeviceRefused(`WebGPU's only adapter is software (${name}), slower than the cpu device`);
-  }
-  await import('@tensorflow/tfjs-backend-webgpu');
-  if (!(await tf.setBackend('webgpu'))) throw new DeviceRefused('tfjs-webgpu did not start');
-  await tf.ready();
-  const error = await asyncProductError();
-  if (!(error < MAX_PRODUCT_ERROR))
-    throw new DeviceRefused(`tfjs-webgpu gives wrong products (relative error ${error})`);
-  if (readsSynchronously()) return { description: `tfjs-webgpu on ${name}`, notes: [] };
-  const limit =
-    'tensors cannot be read synchronously (dataSync) on WebGPU outside a browser, which models and SAE training do';
-  if (!explicit) throw new DeviceRefused(limit);
-  return {
-    description: `tfjs-webgpu on ${name}`,
-    notes: [`${limit}: use await tensor.data(); long calls of fg need the cpu or cuda device`],
-  };
-}
-
-async function asyncProductError(): Promise<number> {
-  // productError() is synchronous: its products are computed first, in order, and handed to it afterwards.
-  const asked: Array<Promise<Float32Array>> = [];
-  productError((a, b, m, n, k, o) => {
-    const product = tf.tidy(() =>
-      tf.matMul(
-        tf.tensor2d(a, o.transA ? [k, m] : [m, k]),
-        tf.tensor2d(b, o.transB ? [n, k] : [k, n]),
-        o.transA,
-        o.transB,
-      ),
-    );
-    asked.push((product.data() as Promise<Float32Array>).finally(() => product.dispose()));
-    return new Float32Array(m * n);
+/** Files of the Vulkan drivers of a Linux host, as the loader finds them; the environment's choice before all. */
+export function vulkanDrivers(folders = vulkanFolders()): string[] {
+  const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  if (chosen) return chosen.split(':').filter((file) => fs.existsSync(file));
+  return folders.flatMap((folder) => {
+    try {
+      return fs
+        .readdirSync(folder)
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => path.join(folder, name));
+    } catch {
+      return []; // No such folder.
+    }
   });
-  const products = await Promise.all(asked);
-  let next = 0;
-  return productError(() => products[next++]);
 }
 
-function readsSynchronously(): boolean {
+/** Why WebGPU finds nothing on this host, with what to do. */
+function webgpuAdvice(reason: string): string {
+  if (process.platform !== 'linux') return reason;
+  const drivers = vulkanDrivers();
+  const nvidia = nvidiaDriver();
+  const found = drivers.length > 0 ? `Vulkan drivers: ${drivers.join(', ')}` : 'no Vulkan driver file was found';
+  const next = nvidia
+    ? `; this host has NVIDIA's driver ${nvidia}: install libvulkan1, and in a container ask for the graphics capability (NVIDIA_DRIVER_CAPABILITIES=all)`
+    : '; install libvulkan1 and the Vulkan driver of the GPU';
+  return `${reason} (${found}${next})`;
+}
+
+export interface StartedWebgpu {
+  device: GraphDevice;
+  check: DeviceCheck;
+  /** Names of Vulkan's driver files on Linux, else the system's API. */
+  drivers: string;
+}
+
+/**
+ * Starts ONNX Runtime's WebGPU in a process of its own and checks it against float64. Unless asked for explicitly it
+ * must also be faster than `cpuGflops`: a software driver is right and slow.
+ */
+export async function startWebgpu(explicit: boolean, cpuGflops: () => number): Promise<StartedWebgpu> {
+  const files = process.platform === 'linux' ? vulkanDrivers() : [];
+  // Without a driver the loader finds nothing: a kernel on a host without GPU does not wait for a process that says so.
+  if (process.platform === 'linux' && files.length === 0 && !explicit)
+    throw new DeviceRefused(webgpuAdvice('WebGPU has no Vulkan driver'));
+  const device = new GraphDevice('webgpu');
   try {
-    // Large enough not to be computed on the CPU side of the backend.
-    return tf.tidy(
-      () =>
-        tf
-          .ones([64, 64])
-          .matMul(tf.ones([64, 64]))
-          .dataSync()[0] === 64,
-    );
-  } catch {
-    return false;
+    await device.start().catch((error: unknown) => {
+      throw new DeviceRefused(webgpuAdvice(firstLine(error)), { cause: error });
+    });
+    const check = await checkDevice(device).catch((error: unknown) => {
+      throw new DeviceRefused(`WebGPU failed its check: ${firstLine(error)}`, { cause: error });
+    });
+    const cpu = explicit ? 0 : cpuGflops();
+    if (check.gflops < cpu)
+      throw new DeviceRefused(
+        `WebGPU multiplies at ${check.gflops.toPrecision(3)} GFLOP/s, slower than the CPU's ${cpu.toPrecision(3)}`,
+      );
+    const systems: Partial<Record<NodeJS.Platform, string>> = { darwin: 'Metal', win32: 'D3D12' };
+    const names = files.map((file) => path.basename(file, '.json').replace(/[._]?icd|[._]x86_64/g, ''));
+    return { device, check, drivers: systems[process.platform] ?? names.join(', ') };
+  } catch (error) {
+    await device.close();
+    throw error;
   }
 }

@@ -29,22 +29,24 @@ const string = (field: number, value: string): Uint8Array => message(field, text
 const integer = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
 
 /** Element types of tensors, as TensorProto.DataType numbers them. */
-const ELEMENTS = { float32: 1, uint8: 2, int8: 3, int32: 6 } as const;
+const ELEMENTS = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 export type OnnxElement = keyof typeof ELEMENTS;
 
-/** Types of attributes (AttributeProto.AttributeType), and FLOAT as an element type. */
+/** Types of attributes (AttributeProto.AttributeType). */
 const FLOAT = 1;
 const INT = 2;
+const STRING = 3;
 const INTS = 7;
 
-/** A whole number, whole numbers, or a float32. */
-export type OnnxAttribute = number | readonly number[] | { float: number };
+/** A whole number of at least 0, such numbers, a text, or a float32. */
+export type OnnxAttribute = number | readonly number[] | string | { float: number };
 
 export interface OnnxNode {
   op: string;
   /** Empty names stand for optional inputs left out. */
   inputs: readonly string[];
-  output: string;
+  /** Its name, or the names of several. */
+  output: string | readonly string[];
   attributes?: Record<string, OnnxAttribute>;
 
   /** "com.microsoft" for ONNX Runtime's own operators; default: the standard ones. */
@@ -54,7 +56,7 @@ export interface OnnxNode {
 export interface OnnxConstant {
   name: string;
   shape: readonly number[];
-  data: Float32Array;
+  data: Float32Array | BigInt64Array;
 }
 
 export interface OnnxGraph {
@@ -64,10 +66,13 @@ export interface OnnxGraph {
   outputs: readonly string[];
   types?: Readonly<Record<string, OnnxElement>>;
   constants?: readonly OnnxConstant[];
+  /** Version of the standard operators; default 17. */
+  opset?: number;
 }
 
 function attribute([name, value]: [string, OnnxAttribute]): Uint8Array {
   if (typeof value === 'number') return message(5, string(1, name), integer(3, value), integer(20, INT));
+  if (typeof value === 'string') return message(5, string(1, name), string(4, value), integer(20, STRING));
   if ('float' in value) {
     const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
     return message(5, string(1, name), [(2 << 3) | 5], bytes, integer(20, FLOAT));
@@ -79,7 +84,7 @@ function node(n: OnnxNode): Uint8Array {
   return message(
     1,
     ...n.inputs.map((name) => string(1, name)),
-    string(2, n.output),
+    ...[n.output].flat().map((name) => string(2, name)),
     string(4, n.op),
     ...Object.entries(n.attributes ?? {}).map(attribute),
     ...(n.domain ? [string(7, n.domain)] : []),
@@ -88,16 +93,17 @@ function node(n: OnnxNode): Uint8Array {
 
 function constant({ name, shape, data }: OnnxConstant): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength); // ONNX is little-endian, as our hosts are
-  return message(5, ...shape.map((d) => integer(1, d)), integer(2, FLOAT), string(8, name), message(9, bytes));
+  const element = data instanceof Float32Array ? ELEMENTS.float32 : ELEMENTS.int64;
+  return message(5, ...shape.map((d) => integer(1, d)), integer(2, element), string(8, name), message(9, bytes));
 }
 
-/** A model of `graph` as ONNX Runtime loads it: operators of opset 17, and ONNX Runtime's own. */
+/** A model of `graph` as ONNX Runtime loads it. */
 export function onnxModel(graph: OnnxGraph): Uint8Array {
   const value = (field: number, name: string) =>
     message(field, string(1, name), message(2, message(1, integer(1, ELEMENTS[graph.types?.[name] ?? 'float32']))));
   return join([
     integer(1, 8),
-    message(8, integer(2, 17)),
+    message(8, integer(2, graph.opset ?? 17)),
     message(8, string(1, 'com.microsoft'), integer(2, 1)),
     message(
       7,

@@ -68,8 +68,25 @@ export async function* captureHooks(
   hooks: readonly string[],
   options: CaptureOptions = {},
 ): AsyncGenerator<CapturedBlocks> {
-  requireTokenizer(model, tokens);
   const widths = hooks.map((hook) => capturedWidth(model, hook));
+  for await (const { sequence, batch } of passes(model, tokens, hooks, options)) {
+    const xs = await forwardBlock(model, tokens, hooks, widths, sequence, batch, options.edits);
+    yield { firstToken: sequence * tokens.context, xs };
+  }
+}
+
+/**
+ * The forward passes of a capture, after all checks: their first sequences, and how many these are. Progress is told, and
+ * the loop breathes, when the next one is asked for.
+ */
+export async function* passes(
+  model: LanguageModel,
+  tokens: TokenSet,
+  hooks: readonly string[],
+  options: CaptureOptions,
+): AsyncGenerator<{ sequence: number; batch: number }> {
+  requireTokenizer(model, tokens);
+  for (const hook of hooks) model.hookWidth(hook);
   const pairwise = hooks.find((hook) => /hook_(attn_scores|pattern)$/.test(hook));
   if (pairwise)
     throw new Error(`${pairwise} holds one value per pair of tokens, not a row per token; capture another hook`);
@@ -94,8 +111,7 @@ export async function* captureHooks(
   for (let s = first; s < first + count; s += perBlock) {
     checkAborted(options.signal, `capturing ${what}`);
     const batch = Math.min(perBlock, first + count - s);
-    const xs = await forwardBlock(model, tokens, hooks, widths, s, batch, options.edits);
-    yield { firstToken: s * context, xs };
+    yield { sequence: s, batch };
     options.onProgress?.({
       label: `${model.name} ${what}`,
       done: (s + batch - first) * context,

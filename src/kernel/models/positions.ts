@@ -4,12 +4,17 @@ import type { RopeScaling, Rotary } from './types.js';
 
 /** [T, T]: 0 where query i may look at key j, -Infinity elsewhere. Causal: j ≤ i; with a window also j > i − window. */
 export function attentionMask(length: number, window = Infinity): tf.Tensor2D {
-  const mask = new Float32Array(length * length).fill(-Infinity);
+  return tf.tensor2d(maskValues(length, -Infinity, window), [length, length]);
+}
+
+/** Values of attentionMask with `masked` in the place of -Infinity. */
+export function maskValues(length: number, masked: number, window = Infinity): Float32Array {
+  const mask = new Float32Array(length * length).fill(masked);
   for (let i = 0; i < length; i++) {
     const first = Math.max(0, i - window + 1);
     mask.fill(0, i * length + first, i * length + i + 1);
   }
-  return tf.tensor2d(mask, [length, length]);
+  return mask;
 }
 
 /**
@@ -17,6 +22,12 @@ export function attentionMask(length: number, window = Infinity): tf.Tensor2D {
  * Llama.
  */
 export function rotaryTables(length: number, rotary: Rotary): tf.Tensor[] {
+  const { cos, sin } = rotaryValues(length, rotary);
+  return [cos, sin].map((values) => tf.tensor3d(values, [length, 1, rotary.dims]));
+}
+
+/** Values of rotaryTables. */
+export function rotaryValues(length: number, rotary: Rotary): { cos: Float32Array; sin: Float32Array } {
   const { dims } = rotary;
   const half = dims / 2;
   const frequencies = rotaryFrequencies(rotary, length);
@@ -30,7 +41,7 @@ export function rotaryTables(length: number, rotary: Rotary): tf.Tensor[] {
       sin[t * dims + i] = scale * Math.sin(angle);
     }
   }
-  return [tf.tensor3d(cos, [length, 1, dims]), tf.tensor3d(sin, [length, 1, dims])];
+  return { cos, sin };
 }
 
 /** Radians a position, [dims / 2]: base^(−2i/dims), stretched by the scaling. `length` matters to dynamic scaling alone. */

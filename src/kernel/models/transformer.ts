@@ -92,6 +92,20 @@ export class TransformerModel implements LanguageModel {
     return half ? fromBf16(half.bits) : await (this.weight(name) as tf.Tensor<tf.Rank>).data<'float32'>();
   }
 
+  /** Rows of the embedding, times its scale, of B sequences: [N, d] as hook_embed holds them. Throws as forward does. */
+  async embeddedRows(ids: Int32Array, batch: number): Promise<Float32Array> {
+    this.requireAlive();
+    this.requireTokens(ids, batch);
+    const { embedScale } = this.config;
+    const rows = tf.tidy(() => {
+      const gathered = this.rows(this.names.embed, ids);
+      return embedScale === undefined ? gathered : gathered.mul(embedScale);
+    });
+    const values = (await rows.data()) as Float32Array;
+    rows.dispose();
+    return values;
+  }
+
   hookWidth(hook: string): number {
     return hookWidth(this.config, hook);
   }
@@ -197,10 +211,7 @@ export class TransformerModel implements LanguageModel {
       trainable,
       isPacked: !trainable && this.halves.size === 0,
       weight: (name) => this.weight(name),
-      rows: (name, ids) => {
-        const half = this.halves.get(name);
-        return half ? widenRows(half, ids) : embedding(this.weight(name) as tf.Tensor2D, ids);
-      },
+      rows: (name, ids) => this.rows(name, ids),
       packed: this.packed,
       constant: (key, make) => this.constant(key, make),
     };
@@ -220,6 +231,11 @@ export class TransformerModel implements LanguageModel {
   private weight(name: string): tf.Tensor {
     const half = this.halves.get(name);
     return half ? widen(half) : (this.weights.get(name) as tf.Tensor);
+  }
+
+  private rows(name: string, ids: Int32Array): tf.Tensor2D {
+    const half = this.halves.get(name);
+    return half ? widenRows(half, ids) : embedding(this.weight(name) as tf.Tensor2D, ids);
   }
 
   private requireAlive(): void {

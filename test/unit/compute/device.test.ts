@@ -4,16 +4,19 @@ import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { currentDevice, initDevice } from '#kernel/compute/device.js';
 import { diagnose, formatDoctor } from '#kernel/compute/doctor.js';
-import { findPackage, gpuFolder, loadReason, nvidiaDriver } from '#kernel/compute/gpu.js';
+import { findPackage, gpuFolder, loadReason, nvidiaDriver, vulkanDrivers } from '#kernel/compute/gpu.js';
 
 const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-device-'));
 const gpuBefore = process.env.FGNB_GPU_FOLDER;
 
 beforeAll(() => {
   process.env.FGNB_GPU_FOLDER = path.join(empty, 'gpu');
+  // A host without any Vulkan driver.
+  process.env.VK_DRIVER_FILES = path.join(empty, 'none.json');
   return () => {
     if (gpuBefore === undefined) delete process.env.FGNB_GPU_FOLDER;
     else process.env.FGNB_GPU_FOLDER = gpuBefore;
+    delete process.env.VK_DRIVER_FILES;
   };
 });
 
@@ -24,8 +27,9 @@ describe('device choice', () => {
 
   it('refuses an unknown device and one that is not there, with the reason', async () => {
     await expect(initDevice({ device: 'tpu' as 'cpu' })).rejects.toThrow('one of auto, cuda, webgpu, cpu');
+    // From the sources; the kernel has its device process beside it (test/kernel/device.test.ts).
     await expect(initDevice({ device: 'webgpu', notebookFolder: empty })).rejects.toThrow(
-      `device webgpu cannot be used: package webgpu is not installed: not found from ${empty} upward, nor in ${gpuFolder()}`,
+      /^device webgpu cannot be used: the device process is not built beside this program \(.*Vulkan driver/,
     );
     await expect(initDevice({ device: 'cuda', notebookFolder: empty })).rejects.toThrow(
       /device cuda cannot be used: .+/,
@@ -93,6 +97,21 @@ describe('the NVIDIA driver', () => {
   });
 });
 
+describe('Vulkan drivers', () => {
+  it('are the JSON files of the folders given, or those that the environment chooses', () => {
+    const folder = path.join(empty, 'icd.d');
+    fs.mkdirSync(folder);
+    for (const name of ['nvidia_icd.json', 'README']) fs.writeFileSync(path.join(folder, name), '{}');
+    const one = path.join(folder, 'nvidia_icd.json');
+    expect(vulkanDrivers([folder])).toEqual([]); // chosen: a file that is not there
+    process.env.VK_DRIVER_FILES = `${one}:${path.join(empty, 'none.json')}`;
+    expect(vulkanDrivers([])).toEqual([one]);
+    delete process.env.VK_DRIVER_FILES;
+    expect(vulkanDrivers([folder, path.join(empty, 'no folder')])).toEqual([one]);
+    process.env.VK_DRIVER_FILES = path.join(empty, 'none.json');
+  });
+});
+
 describe('doctor', () => {
   it('says what is used, how fast it is, and why not better, without the environment', async () => {
     process.env.FGNB_TEST_SECRET = 'hunter2-secret';
@@ -104,7 +123,8 @@ describe('doctor', () => {
     expect(report.packages['onnxruntime-node']).toMatch(/^\d+\.\d+\.\d+$/);
     expect(page).toContain(`in use      ${report.device.description}`);
     expect(page).toContain('Why not better');
-    expect(page).toContain('package webgpu is not installed');
+    expect(page).toMatch(/webgpu +WebGPU has no Vulkan driver/);
+    expect(page).toContain('forward passes and SAE encoding');
     expect(page).toContain(path.join(empty, '.fgnb'));
     expect(page + JSON.stringify(report)).not.toContain('hunter2-secret');
   });

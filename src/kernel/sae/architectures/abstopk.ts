@@ -1,5 +1,6 @@
 /** Signed top-k: the k values of largest |z| of a token, with their signs. */
 import { plainSlope, type Architecture } from './architecture.js';
+import { biased } from './onDevice.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 
 export const abstopk: Architecture<'abstopk'> = {
@@ -14,5 +15,6 @@ export const abstopk: Architecture<'abstopk'> = {
     addBias(block, block.weights.b_enc);
     return selectTopK(block, block.z.map(Math.abs));
   },
+  onDevice: { keeps: 'k', fire: biased, signed: true },
   saved: { saelens: { cfg: selectionCfg } },
 };

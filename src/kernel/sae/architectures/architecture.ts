@@ -7,6 +7,7 @@
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { NdArray } from '../../io/ndarray.js';
 import type { Sae, SaeConfig, SaeWeights } from '../types.js';
+import type { OnDevice } from './onDevice.js';
 import type { Entries } from './select.js';
 import type { Training } from './training.js';
 
@@ -69,6 +70,8 @@ export interface Architecture<Name extends string = string> {
   /** Why nothing can be encoded, where that is so. */
   cannotEncode?(config: SaeConfig): string;
   encode(block: Block): Entries;
+  /** The same as a graph; absent where nothing can be encoded. */
+  readonly onDevice?: OnDevice;
   /** How the files of each library hold it; a library that is absent here has no such SAE. */
   readonly saved: Saved;
   /** How it is trained, where it is trained here. */

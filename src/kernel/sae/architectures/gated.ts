@@ -36,6 +36,14 @@ export const gated: Architecture<'gated'> = {
     }
     return { indices, values };
   },
+  onDevice: {
+    keeps: 'all',
+    fire({ g, z, vector }) {
+      const magnitude = g.add(g.mul(z, vector('r_scale')), vector('b_mag'));
+      const open = g.op('Greater', [g.add(z, vector('b_enc')), g.number(0)]);
+      return g.where(open, magnitude, g.number(0));
+    },
+  },
   saved: {
     saelens: { names: { b_enc: 'b_gate' } },
     dictionaryLearning(sae, weights) {

@@ -1,5 +1,6 @@
 /** Group max (sparsify): features in k contiguous groups; of each group the largest, if it is positive. */
 import { plainSlope, type Architecture } from './architecture.js';
+import { biased } from './onDevice.js';
 import { addBias, indexArray, requireK } from './select.js';
 
 export const groupmax: Architecture<'groupmax'> = {
@@ -38,5 +39,6 @@ export const groupmax: Architecture<'groupmax'> = {
     }
     return { indices: indices.subarray(0, at), values: values.subarray(0, at) };
   },
+  onDevice: { keeps: 'each group', fire: biased },
   saved: { sparsify: { activation: 'groupmax' } },
 };

@@ -1,6 +1,7 @@
 /** JumpReLU: f = ReLU(z) where z > θ, a threshold for each feature. */
 import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
 import { plainSlope, type Architecture } from './architecture.js';
+import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
 
 export const jumprelu: Architecture<'jumprelu'> = {
@@ -14,6 +15,14 @@ export const jumprelu: Architecture<'jumprelu'> = {
   encode(block) {
     addBias(block, block.weights.b_enc);
     return selectPositive(block, block.weights.threshold);
+  },
+  onDevice: {
+    keeps: 'all',
+    fire(block) {
+      const z = biased(block);
+      const { g } = block;
+      return g.where(g.op('Greater', [z, block.vector('threshold')]), z, g.number(0));
+    },
   },
   saved: {
     // SAELens's own jumprelu has no k.

@@ -11,6 +11,7 @@ import { coefficientAt } from '../schedule.js';
 import { rectify } from '../selectFiring.js';
 import { linearTensors, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
+import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
 import type { TrainedArchitecture, TrainingRun } from './training.js';
 
@@ -33,6 +34,13 @@ export const standard: TrainedArchitecture<'standard', typeof OPTIONS> = {
     if (block.config.activation === 'tanh-relu')
       for (let e = 0; e < entries.values.length; e++) entries.values[e] = Math.tanh(entries.values[e]);
     return entries;
+  },
+  onDevice: {
+    keeps: 'all',
+    fire(block) {
+      const z = biased(block);
+      return block.config.activation === 'tanh-relu' ? block.g.op('Tanh', [z]) : z;
+    },
   },
   saved: {
     saelens: {},

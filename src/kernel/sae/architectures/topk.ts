@@ -12,6 +12,7 @@ import { foldDecoderNorm } from '../fold.js';
 import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
+import { biased } from './onDevice.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
@@ -44,6 +45,7 @@ export const topk: TrainedArchitecture<'topk', typeof OPTIONS> = {
     addBias(block, block.weights.b_enc);
     return selectTopK(block, block.z);
   },
+  onDevice: { keeps: 'k', fire: biased },
   saved: {
     saelens: { cfg: selectionCfg },
     sparsify: { activation: 'topk' },
