@@ -1,5 +1,6 @@
 /** captureHooks() on a device: the activations stay there, for what reads them there (sae/encodeOnDevice.ts). */
-import { DeviceMemoryError, type DeviceTensor, type GraphDevice } from '../compute/graphs/host.js';
+import { DeviceMemoryError } from '../compute/graphs/failures.js';
+import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
 import { passes, type CaptureOptions } from './capture.js';
 import { modelNames, weightShapes } from './layout.js';

@@ -1,6 +1,7 @@
 /** Encoding on a device, by encodeGraph.ts: rows in blocks, features in tiles, and what fires as CSR. */
 import { checkAborted, type CallOptions } from '../compute/call.js';
-import { DeviceMemoryError, type DeviceTensor, type GraphDevice } from '../compute/graphs/host.js';
+import { DeviceMemoryError } from '../compute/graphs/failures.js';
+import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
 import type { Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';

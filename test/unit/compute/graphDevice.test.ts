@@ -5,7 +5,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkDevice } from '#kernel/compute/graphs/check.js';
 import { Graph } from '#kernel/compute/graphs/graph.js';
-import { DeviceLostError, DeviceMemoryError, GraphDevice } from '#kernel/compute/graphs/host.js';
+import { DeviceLostError, DeviceMemoryError } from '#kernel/compute/graphs/failures.js';
+import { GraphDevice } from '#kernel/compute/graphs/host.js';
 import { deviceBundle, softwareGpu } from '#test/kit/deviceBundle.js';
 
 const gpu = softwareGpu();

@@ -10,6 +10,7 @@ import { AbortError } from '../call.js';
 import { formatBytes } from '../memory.js';
 import { onnxModel, type OnnxGraph } from '../onnxModel.js';
 import { claimWork, repairAfterTermination } from '../work.js';
+import { DeviceLostError, DeviceMemoryError } from './failures.js';
 import { Uploads } from './uploads.js';
 import type { Answer, FreeRequest, HostTensor, OnDevice, Provider, Work } from './messages.js';
 
@@ -19,16 +20,6 @@ const START_MS = 60_000;
 const SESSIONS = 32;
 /** Characters kept of what the process wrote last. */
 const LAST_WORDS = 2000;
-
-/** The device has no room for what was asked: fewer rows at a time may fit. */
-export class DeviceMemoryError extends RangeError {
-  override name = 'DeviceMemoryError';
-}
-
-/** The device, or the process that holds it, is gone; the next call starts it anew. */
-export class DeviceLostError extends Error {
-  override name = 'DeviceLostError';
-}
 
 /** A tensor on the device. It dies with the process that holds it, and is freed by GraphDevice.free alone. */
 export interface DeviceTensor extends OnDevice {

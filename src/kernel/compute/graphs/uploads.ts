@@ -2,7 +2,8 @@
  * Weights on the device, kept from one call to the next under the identity of what they belong to. When the device has no
  * room, those of the other owners give way, least recently used first.
  */
-import { DeviceMemoryError, type DeviceTensor, type GraphDevice } from './host.js';
+import { DeviceMemoryError } from './failures.js';
+import type { DeviceTensor, GraphDevice } from './host.js';
 import type { HostTensor } from './messages.js';
 
 /** Models and SAEs whose weights stay on the device at a time. */
