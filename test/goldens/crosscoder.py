@@ -35,6 +35,8 @@ def case(name, dedicated, l1=None, k=None):
             if other != m:
                 mask[first:first + n] = 0
         first += n
+    kept = torch.cat([part * mask for part, mask in zip(joined_dec.split(WIDTHS, dim=1), masks)], dim=1)
+    joined_dec = kept * (joined_dec.norm(dim=1) / kept.norm(dim=1)).unsqueeze(1)
     dec, enc = [], []
     for part, mask in zip(joined_dec.split(WIDTHS, dim=1), masks):
         dec.append((part * mask).clone().requires_grad_())

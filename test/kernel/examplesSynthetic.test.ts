@@ -70,4 +70,25 @@ describe('examples on ground truth', () => {
     expect(html).toContain('drawn once per group and batch');
     expect(html).toContain('Mutual feature regularization: the runs differ by the coupling alone');
   });
+
+  it('crosscoder.fgnb runs: twins with and without room to share, two models, and what stays exclusive', async () => {
+    const { stdout, html, cells } = await runExample(folder, 'crosscoder', {
+      features: 32,
+      dim: 16,
+      steps: 60,
+      samples: 4000,
+      evaluated: 1500,
+      stories: 150,
+      training: 40,
+      sequences: 12,
+      width: 64,
+      textSteps: 12,
+    });
+    const [rate, chance] = figure(stdout, 'False exclusives when sharing is scarce, latent scaling');
+    expect(rate).toBeLessThan(chance);
+    expect(figure(stdout, 'Side A')).toHaveLength(3);
+    // Curves of three crosscoders, and decoder norms of two.
+    expect(charts(cells)).toBe(5);
+    expect(html).toContain('Exclusive features against truth');
+  });
 });

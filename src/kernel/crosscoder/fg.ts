@@ -1,11 +1,13 @@
 /** fg.crosscoder: one dictionary of several models or layers, and what is truly exclusive to one of them. */
 import { types } from 'node:util';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { nameFeatures } from '../activations/kept.js';
+import type { SparseActivations } from '../activations/types.js';
 import { requireWhole } from '../compute/require.js';
 import { tokenSet, type Tokens } from '../datasets/dataset.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
-import { crosscoderItems, evaluationItems, recoveryItems } from '../present/crosscoder.js';
+import { crosscoderItems, crosscoderTrainingItems, evaluationItems, recoveryItems } from '../present/crosscoder.js';
 import { MARKS } from '../sae/trainedOn.js';
 import { TRAIN } from '../sae/trainOptions.js';
 import { twinsArg } from '../synthetic/args.js';
@@ -15,6 +17,7 @@ import { byType, listOf } from '../verb/kinds.js';
 import { namespace } from '../verb/namespace.js';
 import { choice, membersGiven, numbers, only, real, text, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { crosscoderActivations } from './activations.js';
 import { EVALUATION_VERSION, evaluateCrosscoder, type CrosscoderEvaluation } from './evaluate.js';
 import { crosscoderRecovery, RECOVERY_VERSION } from './recovery.js';
 import { ignoringOfTokens, modelSides, twinSides, type Sources } from './source.js';
@@ -166,9 +169,11 @@ const train = verb({
       dedicated,
       fresh,
     } as CrosscoderTraining;
-    return trainCrosscoder(env, { ...of, title: `Crosscoder of ${of.title}` }, settings, call);
+    const made = await trainCrosscoder(env, { ...of, title: `Crosscoder of ${of.title}` }, settings, call);
+    for (const items of crosscoderTrainingItems(made)) env.context.display(items);
+    return made;
   },
-  show: (made, { env }) => env.displayButLast(crosscoderItems(made)),
+  show: (made) => crosscoderItems(made),
 });
 
 const crosscoderArg: Arg<Crosscoder> = thing<Crosscoder>(
@@ -260,6 +265,38 @@ function requireWidths({ sides }: Crosscoder, sources: Sources): void {
     );
 }
 
+const activations = verb({
+  doc: "Activations of a crosscoder's features on every token of a text, as a store that labels, bands, pages, maps and fg.correlation take. It names the decoder of one side, so that a map of `crosscoder.decoders[0]` is linked to it. The same call again loads it.",
+  args: [crosscoderArg, fromArg, dataArg],
+  options: {
+    ...HOOKS,
+    side: text({ doc: 'Name of the side whose decoder, model and hook the store has.', fallback: "'A'" }),
+    ...KEPT,
+  },
+  errors: ['Twins, whose activations fg.synthetic.twinActivations writes, and models of other widths are refused.'],
+  kinds: ['activations'],
+  async run({ env, options, call }, crosscoder, from, data): Promise<SparseActivations> {
+    const { side: name = 'A', ignoreTokens, fresh } = options;
+    const of = evaluated(crosscoder, from, data, options);
+    if (!of.tokens)
+      throw new TypeError('from is a pair of twins, which have no text; fg.synthetic.twinActivations writes theirs');
+    requireWidths(crosscoder, of.sources());
+    const side = crosscoder.sides.findIndex((each) => each.name === name);
+    if (side < 0)
+      throw new RangeError(
+        `side is '${name}'; expected ${crosscoder.sides.map((each) => `'${each.name}'`).join(' or ')}`,
+      );
+    const made = await crosscoderActivations(
+      env,
+      crosscoder,
+      { ...of, tokens: of.tokens, ignoreTokens, side, fresh },
+      call,
+    );
+    nameFeatures(env, made);
+    return made;
+  },
+});
+
 const evaluationArg: Arg<CrosscoderEvaluation> = thing<CrosscoderEvaluation>(
   'evaluation',
   'What fg.crosscoder.evaluate returned for the same crosscoder.',
@@ -316,5 +353,5 @@ const twins = await fg.synthetic.twins(world, { features: 24, shared: 0.5 })
 const crosscoder = await fg.crosscoder.train(twins, 8000, { features: 48, k: 4, steps: 200, trainBatchSizeTokens: 256, lr: 2e-3 })
 const evaluation = await fg.crosscoder.evaluate(crosscoder, twins, 4000)
 await fg.crosscoder.recovery(crosscoder, twins, evaluation)`,
-  verbs: { train, evaluate, recovery },
+  verbs: { train, activations, evaluate, recovery },
 });

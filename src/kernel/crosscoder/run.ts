@@ -7,8 +7,11 @@
  * cheaper for a feature to leave a side that does not need it. topk: nothing. Dedicated features (arXiv 2602.11729) are
  * zero in the encoder and decoder of every other side, from the start on and after every step.
  */
+import { matrix } from '../compute/matrix.js';
+import { rowNorms } from '../compute/rows.js';
 import type { TrainingRun } from '../sae/architectures/training.js';
 import type { Parameters } from '../sae/parameters.js';
+import { scaleRows } from '../sae/fold.js';
 import { coefficientAt } from '../sae/schedule.js';
 import { rectify } from '../sae/selectFiring.js';
 import { sideNorms } from './crosscoder.js';
@@ -28,7 +31,7 @@ export function crosscoderRun(run: TrainingRun, sides: Sides): TrainingRun {
   return {
     ...run,
     settings: { ...run.settings, sides: { offsets: [...sides.offsets], dedicated: [...sides.dedicated] } },
-    begin: (p) => void clearOthers(p, sides),
+    begin: (p) => dedicate(p, sides),
     loss(batch) {
       const added = penalized(batch);
       return {
@@ -42,6 +45,20 @@ export function crosscoderRun(run: TrainingRun, sides: Sides): TrainingRun {
       };
     },
   };
+}
+
+/** Clears dedicated features, and lets their rows keep the norms that the others have: shorter ones would not fire. */
+function dedicate(p: Parameters, sides: Sides): void {
+  const rows = [p.W_encT, p.W_dec].map((data) => matrix(p.dSae, p.dIn, data));
+  const before = rows.map((each) => rowNorms(each));
+  clearOthers(p, sides);
+  rows.forEach((each, i) => {
+    const after = rowNorms(each);
+    scaleRows(
+      each,
+      after.map((norm, f) => (norm > 0 && norm !== before[i][f] ? before[i][f] / norm : 1)),
+    );
+  });
 }
 
 /** Zeros, in encoder and decoder rows of dedicated features, in the columns of all other sides. */

@@ -99,7 +99,7 @@ export function joinedSource(sources: Sources, sides: readonly Side[]): Activati
   return {
     width: sources.reduce((sum, { width }) => sum + width, 0),
     rows: first.rows,
-    hookName: sources.map(({ hookName }) => hookName).join(' + '),
+    hookName: [...new Set(sources.map(({ hookName }) => hookName))].join(' + '),
     modelName: [...new Set(sources.map(({ modelName }) => modelName))].join(' + '),
     tokensId: new Set(tokensIds).size === 1 ? tokensIds[0] : sha256(tokensIds),
     ...(first.contextSize === undefined ? {} : { contextSize: first.contextSize }),

@@ -35,16 +35,16 @@ function shareHistogram({ shares, sides, features }: Crosscoder): object {
   };
 }
 
-/** A crosscoder: its training, and the histogram of decoder shares. */
-export function crosscoderItems(crosscoder: Crosscoder): OutputItem[][] {
-  const { joined, sides, features } = crosscoder;
+/** What a cell keeps of a crosscoder's training. */
+export function crosscoderTrainingItems({ joined, sides, features }: Crosscoder): OutputItem[][] {
   const dedicated = sides.map(({ dedicated: n }) => n);
   const of = dedicated.some((n) => n > 0) ? { dedicated: dedicated.join(' + ') } : {};
-  return [
-    ...trainingItems(joined, joined.history, { features, ...of }),
-    chartItems(shareHistogram(crosscoder), `Decoder norms of ${crosscoder.name}`),
-  ];
+  return trainingItems(joined, joined.history, { features, ...of });
 }
+
+/** A crosscoder: the histogram of its decoder shares. */
+export const crosscoderItems = (crosscoder: Crosscoder): OutputItem[] =>
+  chartItems(shareHistogram(crosscoder), `Decoder norms of ${crosscoder.name}`);
 
 /** An evaluation: sides, and the features that look exclusive and are not. */
 export function evaluationItems(found: CrosscoderEvaluation): OutputItem[][] {
