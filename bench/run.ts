@@ -1,4 +1,7 @@
-/** `npm run bench -- NAME [--json]`: runs bench/NAME.ts and prints its results; without a name, lists the benchmarks. */
+/**
+ * `npm run bench -- NAME [--json] [options of its own]`: runs bench/NAME.ts and prints its results; without a name, lists
+ * the benchmarks.
+ */
 import { readdirSync } from 'node:fs';
 import type { BenchResult } from './types.js';
 
@@ -66,8 +69,11 @@ async function main(): Promise<number> {
     return 2;
   }
   try {
-    const { run } = (await import(`./${name}.ts`)) as { run: () => Promise<BenchResult[]> };
-    const results = await run();
+    const { run } = (await import(`./${name}.ts`)) as { run: (args: readonly string[]) => Promise<BenchResult[]> };
+    const own = args.slice(args.indexOf(name) + 1).filter((a) => a !== '--json');
+    // A bench without options of its own must not seem to read them.
+    if (own.length > 0 && run.length === 0) throw new Error(`it has no options, but got ${own.join(' ')}`);
+    const results = await run(own);
     console.log(json ? results.map((r) => JSON.stringify(r)).join('\n') : table(results));
     return 0;
   } catch (error) {

@@ -9,14 +9,16 @@ import { temporaryFolder } from '#test/kit/folder.js';
 
 beforeAll(ensureKernelBuilt);
 
-// Eight features of 256 a pass: 64 passes over both stores. Or all at once.
+// Sixteen features of 128 a pass: 16 passes over both stores. Or all at once.
 const SOURCE = `
 import { synthetic, correlation } from 'fg'
 const base = await synthetic.world({ features: 256, dim: 32, seed: 0 })
 const { a, b } = await synthetic.twinActivations(await synthetic.twins(base, { shared: 0.7, dimB: 32 }), { samples: 20000 })
 const bytes = ({ nonZeros, tokens }) => 16 * nonZeros + 8 * tokens
 const memoryBytes = bytes(a.meta) + bytes(b.meta) + 12 * 256 * 8
-const map = await correlation.map(a, b, params.blocks ? { memoryBytes } : {})
+// Killed from within, at a place of the work and not of the clock.
+const onProgress = ({ label, done }) => { if (params.kill && label === params.label && done > 16) process.kill(process.pid, 'SIGKILL') }
+const map = await correlation.map(a, b, { match: params.match, counterparts: 1, onProgress, ...(params.blocks ? { memoryBytes } : {}) })
 `;
 
 let folder: string;
@@ -42,8 +44,20 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-function run(of: 'killed' | 'whole', blocks: boolean): Promise<{ code: number | null; text: string }> {
-  const args = [kernelCli, 'run', 'map.fgnb', '--device', 'cpu', '--out', 'out.fgnb', '--param', `blocks=${blocks}`];
+function run(
+  of: 'killed' | 'whole',
+  given: Record<string, string | boolean>,
+): Promise<{ code: number | null; text: string }> {
+  const args = [
+    kernelCli,
+    'run',
+    'map.fgnb',
+    '--device',
+    'cpu',
+    '--out',
+    'out.fgnb',
+    ...Object.entries(given).flatMap(([name, value]) => ['--param', `${name}=${value}`]),
+  ];
   const child = spawn(process.execPath, args, {
     cwd: path.join(folder, of),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -77,26 +91,30 @@ const finished = (): number =>
       0,
     );
 
-it('a correlation that was killed goes on, and comes to the bytes of one that was not', async () => {
-  const first = run('killed', true);
-  while (finished() < 4) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
+// Killed among the lists, which are 16, or in the passes of matching behind them.
+it.each([
+  ['argmax', 'best A of each B', 1, 15],
+  ['hungarian', 'assignment: all other pairs', 17, Infinity],
+])(
+  '%s: a correlation that was killed goes on, and comes to the bytes of one that was not',
+  async (match, label, least, most) => {
+    await run('killed', { match, label, blocks: true, kill: true });
+    killAll();
+    const done = finished();
     expect(mapsOf('killed')).toEqual([]);
-  }
-  killAll();
-  await first;
-  const done = finished();
-  expect(done).toBeGreaterThanOrEqual(4);
-  expect(done).toBeLessThan(64);
-  const second = await run('killed', true);
-  expect(second.code, second.text).toBe(0);
-  expect(second.text).toMatch(/going on after \d+ finished runs of a call that was stopped/);
-  const whole = await run('whole', false);
-  expect(whole.code, whole.text).toBe(0);
-  const mapOf = (of: string): Buffer => {
-    const [name] = mapsOf(of);
-    return fs.readFileSync(path.join(folder, of, '.fgnb', name, 'map.safetensors'));
-  };
-  expect(mapOf('killed').equals(mapOf('whole'))).toBe(true);
-  expect(within('killed', 'unfinished')).toEqual([]);
-}, 120_000);
+    expect(done).toBeGreaterThanOrEqual(least);
+    expect(done).toBeLessThanOrEqual(most);
+    const second = await run('killed', { match, label, blocks: true, kill: false });
+    expect(second.code, second.text).toBe(0);
+    expect(second.text).toMatch(`going on after ${done} finished runs of a call that was stopped`);
+    const whole = await run('whole', { match, label, blocks: false, kill: false });
+    expect(whole.code, whole.text).toBe(0);
+    const mapOf = (of: string): Buffer => {
+      const [name] = mapsOf(of);
+      return fs.readFileSync(path.join(folder, of, '.fgnb', name, 'map.safetensors'));
+    };
+    expect(mapOf('killed').equals(mapOf('whole'))).toBe(true);
+    expect(within('killed', 'unfinished')).toEqual([]);
+  },
+  120_000,
+);

@@ -2,14 +2,16 @@
 import { join } from 'node:path';
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
 import type { ArtifactKey } from '../artifacts/types.js';
+import { requireDisk } from '../io/disk.js';
 import { ndarray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { SparseActivations } from '../activations/types.js';
 import { resumable, unfinishedFile } from '../verb/resume.js';
 import type { Environment } from '../verb/environment.js';
-import { correlationCost, costInWords, defaultMemory, type Part, type PartRange } from './lists.js';
+import { correlationCost, correlationDisk, costInWords, defaultMemory, type Part } from './lists.js';
 import { correlate, CORRELATION_VERSION, requireSameTokens } from './map.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions } from './options.js';
+import type { Partners } from './pearson.js';
 import type { FeatureMap } from './types.js';
 
 const FILE = 'map.safetensors';
@@ -64,20 +66,19 @@ async function inSteps(
   file: string,
 ): Promise<FeatureMap> {
   const cost = correlationCost(a.meta, b.meta, options.memoryBytes ?? defaultMemory());
-  const words = costInWords(a.meta, b.meta, cost);
+  const disk = correlationDisk(a.meta, b.meta, correlateSettings(options));
+  await requireDisk(env.context.artifactFolder, disk, 'the finished blocks and the map of this correlation');
+  const words = costInWords(a.meta, b.meta, cost, disk);
   if (words !== undefined) env.context.print(`correlating ${words}`);
   return resumable(env, file, options.fresh, (remember) =>
     correlate(a, b, {
       ...options,
-      keepPart: async (range, make) => {
-        const kept = await remember(`${range.from}-${range.to}`, async () => packed(await make()));
-        return unpacked(kept, range);
-      },
+      keepPart: async (name, make) => unpacked(await remember(name, async () => packed(await make()))),
     }),
   );
 }
 
-/** A part in a line of JSON. */
+/** Lists of a block in a line of JSON. */
 interface Packed {
   n: number;
   /** Base64 of int32 and of float64. */
@@ -88,11 +89,11 @@ interface Packed {
 const base64 = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
   Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).toString('base64');
 
-const packed = ({ n, index, r }: Part): Packed => ({ n, index: base64(index), r: base64(r) });
+const packed = ({ n, index, r }: Partners): Packed => ({ n, index: base64(index), r: base64(r) });
 
-function unpacked({ n, index, r }: Packed, { from, to }: PartRange): Part {
+function unpacked({ n, index, r }: Packed): Partners {
   const bytes = (text: string): ArrayBuffer => Uint8Array.from(Buffer.from(text, 'base64')).buffer;
-  return { from, to, n, index: new Int32Array(bytes(index)), r: new Float64Array(bytes(r)) };
+  return { n, index: new Int32Array(bytes(index)), r: new Float64Array(bytes(r)) };
 }
 
 /** The title that a store has in its record, else the name of its SAE. */

@@ -1,13 +1,11 @@
 /** Pairs by optimal transport of whole features: the assignment of largest total r, and Sinkhorn's plan. */
 import type { CallOptions } from '../compute/call.js';
 import { sparseAssignment, type Edges } from '../compute/sparseAssignment.js';
-import { pairsOf, type Pairs } from './match.js';
+import { MORE, pairsOf, type Pairs } from './match.js';
 import type { Partners, Prices } from './pearson.js';
 
 /** Counterparts of a feature that these look at first. */
 export const CANDIDATES = 32;
-/** Pairs fetched for each feature when all pairs are searched again. */
-const MORE = 8;
 
 /** r of pairs by their B feature: what the lists of both directions name, each pair once. */
 export class Candidates {

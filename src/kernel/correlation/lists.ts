@@ -10,8 +10,9 @@ import { checkAborted, type CallOptions } from '../compute/call.js';
 import { formatBytes } from '../compute/memory.js';
 import { CANDIDATES } from './assignedPairs.js';
 import { associationSums, isOfFiring, ofFiring, type Association } from './association.js';
+import { MORE } from './match.js';
 import type { CorrelateSettings } from './options.js';
-import { bestPartners, type FeatureSums, type Partners, type Spans } from './pearson.js';
+import { bestPartners, type FeatureSums, type Partners, type PartnersOptions, type Spans } from './pearson.js';
 import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
 
 /** The spans of a pass, and the memory for a block of queries where they are read again for each. */
@@ -73,6 +74,18 @@ export interface CorrelationCost {
   readonly memory: number;
 }
 
+/** Rounds of lists that a matcher may ask for beside the first: more were not seen. */
+const MATCHING_ROUNDS = 8;
+
+/** Bytes on the disk: lists of finished blocks (base64 in lines), and the map. */
+export function correlationDisk(a: Sized, b: Sized, settings: CorrelateSettings): number {
+  const entry = 16;
+  const all = a.features + b.features;
+  const rounds = settings.match === 'one-to-one' || settings.match === 'hungarian' ? MATCHING_ROUNDS : 0;
+  const lines = entry * (all * listed(settings) + rounds * MORE * b.features);
+  return lines + 8 * all * settings.counterparts + 12 * b.features + 2 ** 16;
+}
+
 type Sized = Pick<SparseActivations['meta'], 'tokens' | 'features' | 'nonZeros' | 'shards'>;
 
 const entryBytes = ({ features }: Sized): number => (features > 65_536 ? 8 : 6);
@@ -113,12 +126,12 @@ export const defaultMemory = (): number => Math.min(1.5 * 2 ** 30, freemem() / 2
 const SECONDS = { product: 4e-9, byte: 1.5e-9 };
 
 /** The cost of a call in words; undefined where it is done in a few seconds. */
-export function costInWords(a: Sized, b: Sized, cost: CorrelationCost): string | undefined {
+export function costInWords(a: Sized, b: Sized, cost: CorrelationCost, disk: number): string | undefined {
   const seconds = cost.products * SECONDS.product + cost.bytesRead * SECONDS.byte;
   if (seconds < 10) return undefined;
   const time = seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
   const passes = cost.passes === 1 ? 'one pass' : `${cost.passes} passes of ${cost.block} features`;
-  return `${a.tokens.toLocaleString('en-US')} tokens, ${a.features.toLocaleString('en-US')} × ${b.features.toLocaleString('en-US')} features: ${passes}, ${formatBytes(cost.bytesRead)} read, ${formatBytes(cost.memory)} of memory beside the kernel's own, about ${time} on one core`;
+  return `${a.tokens.toLocaleString('en-US')} tokens, ${a.features.toLocaleString('en-US')} × ${b.features.toLocaleString('en-US')} features: ${passes}, ${formatBytes(cost.bytesRead)} read, ${formatBytes(cost.memory)} of memory beside the kernel's own, ${formatBytes(disk)} on the disk, about ${time} on one core`;
 }
 
 /** Reads what both directions need. */
@@ -199,8 +212,12 @@ export async function partOf(sides: Sides, range: PartRange, n: number, call: Ca
   return { from, to, n, index, r };
 }
 
-/** Gives a part that was made before, or makes it and keeps it. */
-export type KeepPart = (range: PartRange, make: () => Promise<Part>) => Promise<Part>;
+/** Gives the lists of a block of features that were made before under this name, or makes and keeps them. */
+export type KeepPart = (name: string, make: () => Promise<Partners>) => Promise<Partners>;
+
+/** Query features of a block: all where the stores are in memory. */
+const blockOf = ({ blockBytes }: SpanSource, base: FeatureSums, features: number): number =>
+  Math.max(1, blockBytes === undefined ? features : Math.floor(blockBytes / (ROW_BYTES * Math.max(1, base.features))));
 
 /**
  * The lists of all features, by blocks of queries where the stores are read for each; `keep` is asked for every block.
@@ -208,20 +225,48 @@ export type KeepPart = (range: PartRange, make: () => Promise<Part>) => Promise<
 export async function allLists(sides: Sides, n: number, call: CallOptions, keep?: KeepPart): Promise<Lists> {
   const { a, b, toA, toB } = sides;
   const parts: Part[] = [];
-  for (const [first, features, { blockBytes }, base] of [
+  for (const [first, features, source, base] of [
     [0, b.features, toA, a],
     [b.features, a.features, toB, b],
   ] as const) {
-    const block =
-      blockBytes === undefined ? features : Math.max(1, Math.floor(blockBytes / (ROW_BYTES * base.features)));
+    const block = blockOf(source, base, features);
     for (let from = 0; from < features; from += block) {
       checkAborted(call.signal, 'correlate');
       const range = { from: first + from, to: first + Math.min(features, from + block) };
-      const make = (): Promise<Part> => partOf(sides, range, n, call);
-      parts.push(keep && blockBytes !== undefined ? await keep(range, make) : await make());
+      const make = (): Promise<Partners> => partOf(sides, range, n, call);
+      const kept = keep && source.blockBytes !== undefined;
+      parts.push({ ...range, ...(kept ? await keep(`${range.from}-${range.to}`, make) : await make()) });
     }
   }
   return mergedParts(parts, a.features, b.features, n);
+}
+
+/**
+ * The best As of some Bs among those that a matcher still allows, by blocks of queries where the stores are read for
+ * each; `keep` is asked for every block. `name` tells the passes of a matching apart.
+ */
+export async function moreLists(
+  { a, b, toA }: Sides,
+  name: string,
+  options: PartnersOptions,
+  keep?: KeepPart,
+): Promise<Partners> {
+  const queries = options.queries ?? Int32Array.from({ length: b.features }, (_, f) => f);
+  const block = blockOf(toA, a, queries.length);
+  const size = queries.length * options.n;
+  const all = { n: options.n, index: new Int32Array(size), r: new Float64Array(size) };
+  for (let from = 0; from < queries.length; from += block) {
+    checkAborted(options.signal, 'correlate');
+    const some = queries.subarray(from, from + block);
+    const onProgress: CallOptions['onProgress'] = (p) =>
+      options.onProgress?.({ ...p, done: from + (p.total ? Math.round((p.done / p.total) * some.length) : 0), total: queries.length }); // prettier-ignore
+    const make = (): Promise<Partners> =>
+      bestPartners(b, a, toA.spans, { ...options, onProgress, queries: some, blockBytes: toA.blockBytes });
+    const found = keep && toA.blockBytes !== undefined ? await keep(`${name} ${from}`, make) : await make();
+    all.index.set(found.index, from * options.n);
+    all.r.set(found.r, from * options.n);
+  }
+  return all;
 }
 
 /** @throws when features are missing, come twice or have lists of another length, naming them */

@@ -12,6 +12,7 @@ import {
   allLists,
   listed,
   mergedParts,
+  moreLists,
   openSides,
   partOf,
   type KeepPart,
@@ -21,14 +22,7 @@ import {
   type Sides,
 } from './lists.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions, type CorrelateSettings } from './options.js';
-import {
-  bestPartners,
-  type FeatureSums,
-  type Partners,
-  type PartnersOptions,
-  type Prices,
-  type Taken,
-} from './pearson.js';
+import type { FeatureSums, Partners, PartnersOptions, Prices, Taken } from './pearson.js';
 import type { FeatureMap } from './types.js';
 
 /** Bumped when the same inputs give another map. */
@@ -54,8 +48,8 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
  * counterpart. Ties go to the lower index. Stores that do not fit `memoryBytes` are read shard by shard; F × F is never
  * held.
  *
- * `keepPart` is asked for every block of features of a long run, so that a stopped one goes on. `parts`: what
- * correlateParts() made of all features, to the same bits; they are merged and only matching is left.
+ * `keepPart` is asked for every block of features of a long run, those of matching too, so that a stopped one goes on.
+ * `parts`: what correlateParts() made of all features, to the same bits; they are merged and only matching is left.
  */
 export async function correlate(
   givenA: SparseActivations,
@@ -72,7 +66,7 @@ export async function correlate(
   const made = options.parts
     ? mergedParts(options.parts, a.meta.features, b.meta.features, listed(settings))
     : await allLists(sides, listed(settings), call, options.keepPart);
-  const { aOfB, bOfA, pairs } = await matched(sides, made, settings, call);
+  const { aOfB, bOfA, pairs } = await matched(sides, made, settings, call, options.keepPart);
   const n = settings.counterparts;
   return {
     id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settingsIdentity(settings))]),
@@ -92,13 +86,17 @@ export async function correlate(
 
 /** The best `counterparts` of each feature, and the pairs, from lists of all features. */
 async function matched(
-  { a, b, toA }: Sides,
+  sides: Sides,
   { aOfB, bOfA }: Lists,
   { match, counterparts }: CorrelateSettings,
   call: CallOptions,
+  keep?: KeepPart,
 ): Promise<Lists & { pairs: Pairs }> {
+  const { a, b } = sides;
+  let round = 0;
+  // Rounds are asked for in the same order every time, since each follows from the lists before it.
   const bestA = (options: Pick<PartnersOptions, 'n' | 'queries' | 'taken' | 'prices' | 'label'>): Promise<Partners> =>
-    bestPartners(b, a, toA.spans, { ...call, blockBytes: toA.blockBytes, ...options });
+    moreLists(sides, `${match} ${round++}`, { ...call, ...options }, keep);
   const lists = { aOfB: firstOf(aOfB, counterparts), bOfA: firstOf(bOfA, counterparts) };
   if (match === 'argmax') return { ...lists, pairs: argmaxPairs(lists.aOfB) };
   if (match === 'mutual') return { ...lists, pairs: mutualPairs(lists.aOfB, lists.bOfA) };

@@ -43,8 +43,8 @@ export function mutualPairs(aOfB: Partners, bOfA: Partners): Pairs {
   return pairsOf(keep.map((i) => [all.a[i], all.b[i], all.r[i]]));
 }
 
-/** Lists fetched for features whose first list ran out. */
-const MORE = 8;
+/** Partners that a list holds which a matcher asks for beside the first. */
+export const MORE = 8;
 
 /**
  * Greedy matching by r over all pairs with r > 0: the best pair of all is taken, both features leave, and so on; ties
