@@ -12,7 +12,12 @@ const CURVES = [
   { field: 'loss', title: 'loss' },
   { field: 'explainedVariance', title: 'explained variance' },
   { field: 'l0', title: 'L0' },
+  { field: 'dead', title: 'dead features' },
+  { field: 'lr', title: 'learning rate' },
 ] as const;
+
+/** Curves that say nothing where they do not change. */
+const FLAT = new Set(['l0', 'dead', 'lr']);
 
 /** Every row of a short history; of a long one evenly spaced rows, first and last among them. */
 function thinned(history: readonly HistoryRow[]): HistoryRow[] {
@@ -22,12 +27,14 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
 }
 
 /**
- * Loss, explained variance and L0 by step, side by side; L0 where it is not set by k. A colour tells trainings apart.
+ * Loss, explained variance, L0, dead features and learning rate by step; the last three where they change. A colour tells
+ * trainings apart.
  */
 function curvesOf(rows: ReadonlyArray<HistoryRow & { sae?: string }>, color?: object): object {
-  const shown = CURVES.filter(({ field }) => field !== 'l0' || rows.some((row) => row.l0 !== rows[0].l0));
+  const shown = CURVES.filter(({ field }) => !FLAT.has(field) || rows.some((row) => row[field] !== rows[0][field]));
   return {
-    hconcat: shown.map(({ field, title }) => ({
+    columns: 3,
+    concat: shown.map(({ field, title }) => ({
       width: 190,
       height: 120,
       data: {
@@ -83,8 +90,19 @@ function namesOf(rows: readonly TrainingRow[]): string[] {
   });
 }
 
+/** Curves of runs that are under way, by their place in the call; undefined while none has logged two steps. */
+export function liveItems(histories: ReadonlyArray<readonly HistoryRow[]>): OutputItem[] | undefined {
+  if (histories.every((history) => history.length < 2)) return undefined;
+  const one = histories.length === 1;
+  const rows = histories.flatMap((history, i) =>
+    thinned(history).map((row) => (one ? row : { ...row, sae: `${i + 1}` })),
+  );
+  const color = one ? undefined : { field: 'sae', type: 'nominal', title: 'SAE', sort: histories.map((_, i) => `${i + 1}`) }; // prettier-ignore
+  return chartItems(curvesOf(rows, color), `Training${one ? '' : ` of ${histories.length} SAEs`}, under way`);
+}
+
 /** The outputs of trainings side by side: their curves in one chart, their last logged steps in one table. */
-export function trainingsItems(rows: readonly TrainingRow[]): OutputItem[][] {
+export function trainingsItems(rows: readonly TrainingRow[], how = ' on one pass'): OutputItem[][] {
   const names = namesOf(rows);
   const logged = rows.flatMap(({ history }, i) => thinned(history).map((row) => ({ ...row, sae: names[i] })));
   const table = tableItems(
@@ -102,7 +120,7 @@ export function trainingsItems(rows: readonly TrainingRow[]): OutputItem[][] {
           steps: last ? last.step + 1 : 0,
         };
       }),
-      `Training of ${rows.length} SAEs on one pass, at their last steps`,
+      `Training of ${rows.length} SAEs${how}, at their last steps`,
     ),
   );
   if (rows.every(({ history }) => history.length < 2)) return [table];

@@ -72,13 +72,15 @@ export interface SaeComparison {
 /** Settings that say nothing of how runs differ, or that the run itself found. */
 const FOUND = new Set(['seed', 'finalL0', 'finalExplainedVariance', 'activationOffset', 'normScalingFactor', 'tokens', 'ignoreBegins']); // prettier-ignore
 
-interface Described {
+/** What tells SAEs apart. */
+export interface Described {
   settings: Record<string, unknown>;
   seed: number | null;
   baseline: string | null;
 }
 
-function describe({ config }: Sae): Described {
+/** Settings of an SAE's training without what the run found, its seed, and what baseline it is. */
+export function describe({ config }: Sae): Described {
   const training = isJsonObject(config.metadata.training) ? config.metadata.training : {};
   const own = Object.fromEntries(Object.entries(training).filter(([name]) => !FOUND.has(name)));
   const { hookName, architecture, k, dSae } = config;

@@ -22,6 +22,7 @@ import { evaluateSaes, evaluationParts } from './evaluate.js';
 import type { BesideEvaluation } from './evaluationSums.js';
 import { baselines, withBaselines } from './fgBaselines.js';
 import { compare } from './fgCompare.js';
+import { curves } from './fgCurves.js';
 import { probe } from './fgProbe.js';
 import { grid } from './fgGrid.js';
 import { train } from './fgTrain.js';
@@ -282,5 +283,5 @@ const beside = await fg.sae.baselines(lm, sae, text, { kinds: ['frozenDecoder', 
 await fg.sae.evaluate(lm, sae, text, { samples: 8, baselines: true })
 await fg.sae.compare(lm, [sae, ...Object.values(beside)], text, { samples: 8 })
 await fg.sae.probe(lm, sae, text, { k: [1, 4], labels: { 'begins with s': (token) => /^ ?s/i.test(token) } })`,
-  verbs: { train, grid, baselines, load, save, evaluate, compare, probe, logitLens },
+  verbs: { train, grid, baselines, load, save, curves, evaluate, compare, probe, logitLens },
 });

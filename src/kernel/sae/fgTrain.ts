@@ -29,6 +29,11 @@ const TRAINED = {
     fallback: MARKS,
   }),
   ...TRAIN,
+  logs: text({
+    doc: "Folder, against the notebook's, for the figures of every logged step as files that other programs read while the training runs: `metrics.jsonl` and TensorBoard's events, in a folder of each run.",
+    fallback: 'none are written',
+    identity: false,
+  }),
   ...KEPT,
 } as const;
 
@@ -38,7 +43,7 @@ function runOf(
   model: LanguageModel,
   tokens: TokenSet,
 ): Run {
-  const { hook, fresh, ignoreTokens } = options;
+  const { hook, fresh, ignoreTokens, logs } = options;
   const ignoring = ignoringParameters(ignoringOf(tokens, ignoreTokens));
   return {
     data: {
@@ -47,7 +52,7 @@ function runOf(
       source: () => modelSource(model, tokens, hook, { ignoreTokens }),
       warning: () => unlikelyText(model, tokens, call),
     },
-    options: { hook, ignoring, ...withFeatures(only(TRAIN, options), capturedWidth(model, hook)), fresh },
+    options: { hook, ignoring, ...withFeatures(only(TRAIN, options), capturedWidth(model, hook)), fresh, logs },
   };
 }
 

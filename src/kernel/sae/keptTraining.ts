@@ -7,10 +7,12 @@ import type { ArtifactKey } from '../artifacts/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
 import { count, withSummary } from '../present/items.js';
-import { trainingItems } from '../present/training.js';
+import { liveItems, trainingItems } from '../present/training.js';
 import type { Environment } from '../verb/environment.js';
 import type { Given } from '../verb/option.js';
+import { LiveTraining } from './liveTraining.js';
 import { loadSae } from './load.js';
+import { TrainingLog } from './logs.js';
 import { saveSae } from './save.js';
 import type { ActivationSource } from './source.js';
 import { trainSae, type HistoryRow } from './train.js';
@@ -51,6 +53,8 @@ export type KeptTraining = Given<typeof TRAIN> & {
   /** What is left out besides padding (ignoringParameters). */
   readonly ignoring?: JsonObject;
   readonly fresh?: boolean;
+  /** Folder for metrics.jsonl and TensorBoard's events of the run. */
+  readonly logs?: string;
 };
 
 /** An SAE that was trained here, from its artifact. */
@@ -74,9 +78,16 @@ function runTitle({ architecture, k, features, steps, baseline }: KeptTraining):
   return said.length > 0 ? `: ${said.join(', ')}` : '';
 }
 
+/** Name of a run's folder among others: what it is, and its identity. */
+const folderOf = (options: KeptTraining, id: string): string =>
+  `${runTitle(options)
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-/, '')}-${id.slice(0, 8)}`.replace(/^-/, '');
+
 /** The settings of a run as they were given, without what changes no result. */
-export const settingsOf = ({ ignoring, fresh: _, ...own }: KeptTraining): JsonObject => ({
+export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptTraining): JsonObject => ({
   ...asParameters(own),
+  ...(from ? { from: from.id } : {}),
   ...ignoring,
 });
 
@@ -85,14 +96,30 @@ export function keyOf({ inputs }: TrainingData, options: KeptTraining): Artifact
   return { kind: 'sae', parameters: { seed: 0, ...settingsOf(options) }, inputs, codeVersion: CODE_VERSION };
 }
 
+/** Keeps the SAE of a training that ended early beside its state, and says where. */
+async function keepStopped(env: Environment, sae: Sae, step: number, folder: string): Promise<void> {
+  await saveSae(sae, folder);
+  const inside = path.relative(env.context.notebookFolder, folder);
+  const shown = inside.startsWith('..') ? folder : inside;
+  env.context.print(
+    `The SAE of step ${count(step)} is kept: fg.sae.load(${JSON.stringify(shown)}); the same call of fg.sae.train goes on`,
+  );
+}
+
+/** Who looks at a training while it runs. */
+export interface Watched {
+  /** Called with the history whenever a step was logged. */
+  readonly watch?: (history: readonly HistoryRow[]) => void;
+}
+
 /** Trains and saves into `folder`, from the state in `checkpoint` where there is one. Prints warnings and notes. */
 export async function trainInto(
   env: Environment,
   folder: string,
   data: Pick<TrainingData, 'source' | 'warning' | 'around'>,
-  { hook: _, ignoring: __, features, fresh, ...rest }: KeptTraining,
+  { hook: _, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
-  call: CallOptions,
+  { watch, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {
   if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
   const warning = await data.warning?.();
@@ -104,6 +131,8 @@ export async function trainInto(
     around: data.around,
     checkpoint: { folder: checkpoint },
     report: (message) => env.context.print(message),
+    onLog: watch,
+    onStopped: (stopped, step) => keepStopped(env, stopped, step, path.join(checkpoint, 'sae')),
   });
   await saveSae(sae, folder);
   await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(history));
@@ -118,18 +147,26 @@ export async function trainQuietly(
   env: Environment,
   data: TrainingData,
   options: KeptTraining,
-  call: CallOptions,
+  { watch, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {
-  const { fresh } = options;
+  const { fresh, logs } = options;
   const key = keyOf(data, options);
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
+  const log = logs === undefined ? undefined : new TrainingLog(path.join(env.resolve(logs), folderOf(options, env.store.idOf(key))), (message) => env.context.print(message)); // prettier-ignore
+  const told = (history: readonly HistoryRow[]): void => {
+    log?.write(history);
+    watch?.(history);
+  };
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
     title: `${data.title}${runTitle(options)}`,
     unfinished: checkpoint,
-    make: async (folder) => (await trainInto(env, folder, data, options, checkpoint, call)).id,
+    make: async (folder) => (await trainInto(env, folder, data, options, checkpoint, { ...call, watch: told })).id,
     load: loadTrained,
   });
+  // Kept results too: the folder then holds all runs of the call.
+  log?.write(value.history);
+  await log?.finished();
   env.tellCached(value.name, cached, record);
   return withSummary(value, () => describeSae(value));
 }
@@ -141,7 +178,8 @@ export async function trainKept(
   options: KeptTraining,
   call: CallOptions,
 ): Promise<TrainedSae> {
-  const trained = await trainQuietly(env, data, options, call);
-  for (const items of trainingItems(trained, trained.history, settingsOf(options))) env.context.display(items);
+  const live = new LiveTraining(env, 1, ([history]) => liveItems([history]));
+  const trained = await trainQuietly(env, data, options, { ...call, watch: (history) => live.take(0, history) });
+  live.end(trainingItems(trained, trained.history, settingsOf(options)));
   return trained;
 }

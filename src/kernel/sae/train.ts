@@ -2,15 +2,18 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
 import { rowNorms } from '../compute/rows.js';
+import { messageOf } from '../io/files.js';
 import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
 import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { initialParameters, parameters, weightsOf, type Parameters } from './parameters.js';
+import { beginWith } from './fineTune.js';
 import { holdOf, type Hold } from './frozen.js';
 import { foldActivationScale } from './fold.js';
 import { createSae, firstNonFinite } from './sae.js';
 import { learningRateAt } from './schedule.js';
+import { DivergedError, exploded, negativeEnd, repeatedText } from './stopped.js';
 import type { ActivationSource } from './source.js';
 import { TrainingStep, type StepResult } from './step.js';
 import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
@@ -72,22 +75,48 @@ export async function trainSae(
   const trainer = await Trainer.start(source, o, call, found);
   const { bDec } = trainer;
   if (!found && !o.common.bDecInitMethod && bDec.method !== 'zeros') options.report?.(tellBDecInit(bDec));
+  tell(options.report, repeatedText(o.common.steps, o.common.trainBatchSizeTokens, source.rows));
+  if (found) options.onLog?.(trainer.history);
+  let saved = trainer.step;
+  const save = async (): Promise<void> => {
+    if (!folder) return;
+    try {
+      await saveTrainingState(folder, trainer.state(), run);
+    } catch (error) {
+      const kept = saved > 0 ? `its state of step ${saved} is kept, and the same call goes on from there` : 'no state of it was kept before'; // prettier-ignore
+      throw new Error(`SAE training stopped at step ${trainer.step}: ${messageOf(error)}; ${kept}`, { cause: error });
+    }
+    saved = trainer.step;
+  };
   try {
     while (trainer.step < o.common.steps) {
-      if (folder && trainer.step > 0 && trainer.step % every === 0)
-        await saveTrainingState(folder, trainer.state(), run);
-      await trainer.next();
+      if (trainer.step > 0 && trainer.step % every === 0) await save();
+      if (await trainer.next()) options.onLog?.(trainer.history);
     }
   } catch (error) {
     // A step that was cut off changed nothing yet: the state is that of the last whole step.
-    if (folder && signal?.aborted) await saveTrainingState(folder, trainer.state(), run);
+    if (signal?.aborted) {
+      await save();
+      if (trainer.step > 0) await options.onStopped?.(trainer.finish(), trainer.step);
+    }
+    if (error instanceof DivergedError && folder && options.onStopped) {
+      const good = await loadTrainingState(folder, run, options.report);
+      const kept = good && (await Trainer.start(source, o, call, good));
+      await kept?.close();
+      if (kept) await options.onStopped(kept.finish(), kept.step);
+    }
     throw error;
   } finally {
     await trainer.close();
   }
   // The state stays, the finished one too: an SAE that could not be saved is not lost. The caller deletes the folder.
-  if (folder) await saveTrainingState(folder, trainer.state(), run);
+  await save();
+  tell(options.report, negativeEnd(trainer.history));
   return { sae: trainer.finish(), history: trainer.history };
+}
+
+function tell(report: SaeTrainOptions['report'], message: string | undefined): void {
+  if (message !== undefined) report?.(message);
 }
 
 /** A run in progress: what changes from step to step, and nothing else. */
@@ -137,12 +166,15 @@ class Trainer {
     const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
     const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
     const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
-    const begun = found ? undefined : await initialBDec(source, o.bDecInitMethod ?? undefined, call);
+    const { from } = resolved;
+    const method = from ? 'zeros' : (o.bDecInitMethod ?? undefined);
+    const begun = found ? undefined : await initialBDec(source, method, call);
     const p = found
       ? parameters(source.width, o.dSae, found.parameters)
       : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
     if (!found) resolved.run.begin?.(p);
     if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
+    if (from && !found) beginWith(p, from, scale);
     const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {
       trainer.step = found.step;
@@ -155,7 +187,8 @@ class Trainer {
     return trainer;
   }
 
-  async next(): Promise<void> {
+  /** One step; whether it was logged. */
+  async next(): Promise<boolean> {
     const { o, p, call } = this;
     checkAborted(call.signal, 'SAE training');
     await this.buffer.next(this.batch);
@@ -172,11 +205,12 @@ class Trainer {
       throw error;
     }
     const lr = learningRateAt(this.step, o);
-    this.record(result, lr);
+    const logged = this.record(result, lr);
     await this.update(lr);
     for (let f = 0; f < o.dSae; f++) this.sinceFired[f] = result.fired[f] ? 0 : this.sinceFired[f] + 1;
     this.step++;
     await breathe();
+    return logged;
   }
 
   private async update(lr: number): Promise<void> {
@@ -194,17 +228,20 @@ class Trainer {
     this.hold?.after(p);
   }
 
-  private record({ fired: _, ...terms }: StepResult, lr: number): void {
+  private record({ fired: _, ...terms }: StepResult, lr: number): boolean {
     const { o, step } = this;
     if (!Number.isFinite(terms.loss)) throw this.diverged('loss', terms.loss);
     let dead = 0;
     for (const steps of this.sinceFired) if (steps > o.deadFeatureWindow) dead++;
-    if (step % o.logEvery === 0 || step === o.steps - 1) this.history.push({ step, ...terms, dead, lr });
+    const logged = step % o.logEvery === 0 || step === o.steps - 1;
+    if (logged) this.history.push({ step, ...terms, dead, lr });
+    if (logged && exploded(this.history)) throw this.diverged('loss', terms.loss);
     const now = performance.now();
-    if (now - this.lastProgress < PROGRESS_MS && step < o.steps - 1) return;
+    if (now - this.lastProgress < PROGRESS_MS && step < o.steps - 1) return logged;
     this.lastProgress = now;
     const detail = `loss ${terms.loss.toPrecision(4)}, L0 ${terms.l0.toFixed(1)}, explained variance ${terms.explainedVariance.toFixed(3)}, dead ${dead}`;
     this.call.onProgress?.({ label: 'training SAE', done: step + 1, total: o.steps, unit: 'steps', detail });
+    return logged;
   }
 
   private diverged(what: string, value: number): Error {
@@ -213,7 +250,7 @@ class Trainer {
       firstNonFinite(this.batch) >= 0
         ? 'the activations hold NaN or infinity'
         : `try a lower { lr } (now ${o.lr}) or a warm-up`;
-    return new Error(`SAE training stopped: ${what} is ${value} at step ${step}; ${cause}`);
+    return new DivergedError(`SAE training stopped: ${what} is ${value} at step ${step}; ${cause}`);
   }
 
   private deadMask(): Uint8Array | undefined {

@@ -10,10 +10,12 @@ import {
 } from './architectures/trained.js';
 import type { TrainingRun } from './architectures/training.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
+import { requireStart } from './fineTune.js';
 import { FROZEN, type Frozen } from './frozen.js';
 import { checkConfig } from './sae.js';
 import type { LearningRateSchedule } from './schedule.js';
-import type { SaeConfig } from './types.js';
+import type { HistoryRow } from './train.js';
+import type { Sae, SaeConfig } from './types.js';
 
 /** SAELens's options, in camelCase, with SAELens's defaults. */
 export const TRAIN = {
@@ -67,6 +69,14 @@ export const TRAIN = {
     fallback: '1,000',
   }),
   seed: whole({ doc: 'Of weights and of the order of tokens.', fallback: '0' }),
+  from: value<Sae>(
+    'what fg.sae.train or fg.sae.load returned',
+    {
+      doc: 'An SAE whose weights training begins with, in place of random ones: of the same architecture and size. Learning rate, steps and the rest are those of this call.',
+      fallback: 'random weights by the seed',
+    },
+    (v) => typeof v === 'object' && v !== null && 'W_enc' in v && 'config' in v,
+  ),
   baseline: choice(FROZEN, {
     doc: "Trains a baseline of the SAE in its place (docs/training.md): 'frozenDecoder' and 'frozenEncoder' leave these weights at their random start, 'softFrozenDecoder' keeps the cosine of every decoder row with its start at .8 or more. fg.sae.baselines makes all of them.",
     fallback: 'none: everything is trained',
@@ -91,6 +101,13 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   readonly around?: (run: TrainingRun) => TrainingRun;
   /** Called with what the user should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
   readonly report?: (message: string) => void;
+  /** Called with the history so far whenever a step was logged, and when a stopped run goes on. */
+  readonly onLog?: (history: readonly HistoryRow[]) => void;
+  /**
+   * Called when training ends before its last step, with the SAE of the last whole step where it was cancelled, and that
+   * of the last checkpoint where it diverged.
+   */
+  readonly onStopped?: (sae: Sae, step: number) => Promise<void>;
 }
 
 /** Options that every architecture has, with their defaults filled in. */
@@ -114,6 +131,8 @@ interface CommonOptions extends LearningRateSchedule {
   logEvery: number;
   /** Absent for an SAE. */
   baseline?: Frozen;
+  /** Identity of the SAE that training began with; absent for a random start. */
+  startedFrom?: string;
 }
 
 export interface ResolvedOptions {
@@ -122,6 +141,8 @@ export interface ResolvedOptions {
   run: TrainingRun;
   /** All of them by name: what the SAE and a checkpoint keep. */
   settings: JsonObject;
+  /** What training begins with, in place of random weights. */
+  from?: Sae;
 }
 
 const DEFAULT_BUFFER_TOKENS = 81_920;
@@ -129,7 +150,7 @@ const BUFFER_BYTES = 2 ** 30;
 
 /** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
 export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
-  const { dSae, around = (run) => run, checkpoint: _, report: __, ...rest } = given;
+  const { dSae, around = (run) => run, checkpoint: _, report: __, onLog: ___, onStopped: ____, ...rest } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
@@ -138,8 +159,10 @@ export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows
   const common = withDefaults(o, width, sourceRows);
   const run = around(training.start(o));
   checkTogether(common);
-  const resolved = { common, run, settings: { ...common, ...run.settings } };
-  checkConfig(configOf(resolved, width, { hookName: '', modelName: '' }));
+  const resolved = { common, run, settings: { ...common, ...run.settings }, from: o.from };
+  const config = configOf(resolved, width, { hookName: '', modelName: '' });
+  checkConfig(config);
+  if (o.from) requireStart(o.from, config);
   return resolved;
 }
 
@@ -200,6 +223,7 @@ function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infini
     seed: o.seed ?? 0,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
     ...(o.baseline === undefined ? {} : { baseline: o.baseline }),
+    ...(o.from === undefined ? {} : { startedFrom: o.from.id }),
   };
 }
 

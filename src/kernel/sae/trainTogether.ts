@@ -2,8 +2,9 @@
 import type { Progress } from '../../protocol/kernel.js';
 import type { CallOptions } from '../compute/call.js';
 import { messageOf } from '../io/files.js';
-import { trainingsItems } from '../present/training.js';
+import { liveItems, trainingsItems } from '../present/training.js';
 import type { Environment } from '../verb/environment.js';
+import { LiveTraining } from './liveTraining.js';
 import { settingsOf, trainQuietly, type KeptTraining, type TrainedSae, type TrainingData } from './keptTraining.js';
 
 /** One of the trainings. */
@@ -23,8 +24,15 @@ export async function trainTogether(
   { signal, onProgress }: CallOptions,
 ): Promise<TrainedSae[]> {
   const progress = joinedProgress(runs.length, onProgress);
+  const live = new LiveTraining(env, runs.length, liveItems);
   const ended = await Promise.allSettled(
-    runs.map(({ data, options }, i) => trainQuietly(env, data, options, { signal, onProgress: progress(i) })),
+    runs.map(({ data, options }, i) =>
+      trainQuietly(env, data, options, {
+        signal,
+        onProgress: progress(i),
+        watch: (history) => live.take(i, history),
+      }),
+    ),
   );
   const failed = ended.flatMap((each, i) =>
     each.status === 'rejected' ? [{ i, reason: each.reason as unknown }] : [],
@@ -32,7 +40,7 @@ export async function trainTogether(
   if (failed.length > 0) throw failureOf(failed, runs.length);
   const trained = ended.map((each) => (each as PromiseFulfilledResult<TrainedSae>).value);
   const rows = trained.map((sae, i) => ({ sae, history: sae.history, given: settingsOf(runs[i].options) }));
-  for (const items of trainingsItems(rows)) env.context.display(items);
+  live.end(trainingsItems(rows));
   return trained;
 }
 
