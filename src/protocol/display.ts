@@ -37,6 +37,12 @@ export interface TableDescriptor {
   saes?: Record<string, { name: string; features: Record<string, CellFeature> }>;
 }
 
+/** A number with `digits` significant digits, whole numbers whole. */
+export function formatNumber(value: number, digits = 4): string {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
+  return String(Number(value.toPrecision(digits)));
+}
+
 export interface ChartDescriptor {
   version: 1;
   title?: string;

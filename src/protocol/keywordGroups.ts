@@ -4,6 +4,10 @@ export interface KeywordGroup {
   name: string;
   /** Whole words; spaces around them and case do not count. */
   words: string[];
+  /** Feature ids by set, in place of words: groups of a map that was read from a file. */
+  features?: number[][];
+  /** Its name in that file. */
+  id?: string;
 }
 
 /** Far above what lists of words have. */

@@ -10,6 +10,8 @@ import {
   type ColumnsOf,
   type PointColumn,
 } from './bundle.js';
+import type { KeywordGroup } from './keywordGroups.js';
+import type { ReferenceOrigin } from './referenceMap.js';
 
 export interface MapSetMeta {
   /** "A" or "B", or the set's own short name. */
@@ -46,7 +48,9 @@ export interface MapMeta {
   /** Present on twin maps: how partners were found. */
   pairing?: { method: string; pairs: number; tokens: number; meanR: number };
   /** Keyword groups offered in the panel: name and whole words. */
-  groups?: Array<{ name: string; words: string[] }>;
+  groups?: KeywordGroup[];
+  /** Present on a map that was read from the reference tool's JSON. */
+  reference?: ReferenceOrigin;
   /**
    * Present on maps of before and after: x and y are before, x2 and y2 after. All sets lie in one embedding; the second, if
    * any, is the null beside the first, point by point.

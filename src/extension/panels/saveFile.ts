@@ -7,6 +7,11 @@ const FILTERS: Record<string, string> = {
   json: 'JSON',
   html: 'HTML',
   png: 'PNG image',
+  svg: 'SVG picture',
+  csv: 'CSV',
+  tsv: 'TSV',
+  tex: 'LaTeX',
+  parquet: 'Parquet',
 };
 
 /** Bytes of a proposed name without its ending: file systems take 255 in all. */

@@ -8,10 +8,10 @@ import { MIME } from '../../protocol/mime.js';
 import type { JsonObject, NotebookFile, OutputItem } from '../../protocol/notebook.js';
 import { fromPlainJson, isJsonObject } from '../../protocol/objects.js';
 import { decodeSafetensors } from '../../protocol/safetensors.js';
-import { bundleMeta, bundlePlace } from '../session/report.js';
+import { bundleMeta, bundlePlace } from '../io/bundlePlace.js';
 import { graphSvg } from './graphSvg.js';
 import type { Pictures } from './pictures.js';
-import { TABLE_FORMATS } from './table.js';
+import { TABLE_FORMATS } from '../../protocol/tableFiles.js';
 
 /** Columns of a graph that can be drawn small. */
 const MAX_COLUMNS_BYTES = 256 * 2 ** 20;

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { bundleFiles, type BundleRef } from '../../protocol/bundle.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { VIEWS, type ViewName } from '../../protocol/views.js';
-import { bundleMeta, bundlePlace } from '../session/report.js';
+import { bundleMeta, bundlePlace } from '../io/bundlePlace.js';
 import type { Answer, BundleBytes, Job } from './worker.js';
 
 const LIMITS = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 64 };

@@ -52,6 +52,7 @@ export interface BundleOptions {
   pairing?: MapMeta['pairing'];
   groups?: MapMeta['groups'];
   shift?: MapMeta['shift'];
+  reference?: MapMeta['reference'];
 }
 
 function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
@@ -185,6 +186,7 @@ export async function writeMapBundle(
     ...(options.pairing ? { pairing: options.pairing } : {}),
     ...(options.groups ? { groups: options.groups } : {}),
     ...(options.shift ? { shift: options.shift } : {}),
+    ...(options.reference ? { reference: options.reference } : {}),
   };
   const columns: Record<string, NdArray> = {};
   for (const [s, set] of sets.entries()) {

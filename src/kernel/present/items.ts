@@ -1,11 +1,12 @@
 /** Results that cells show richly, and the plain text that goes with every output. */
 import { maxOf, pushAll } from '../../protocol/lists.js';
-import type {
-  ChartDescriptor,
-  ComparisonDescriptor,
-  FeatureCard,
-  FeatureCards,
-  TableDescriptor,
+import {
+  formatNumber,
+  type ChartDescriptor,
+  type ComparisonDescriptor,
+  type FeatureCard,
+  type FeatureCards,
+  type TableDescriptor,
 } from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
@@ -14,6 +15,8 @@ import { labelLine, labelTokens, sharesText } from '../../protocol/tokens.js';
 import { inspect } from 'node:util';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
+
+export { formatNumber };
 
 export const DISPLAY = Symbol.for('fgnb.display');
 
@@ -55,12 +58,6 @@ const asJson = (value: object): Json =>
 
 /** 12,345 */
 export const count = (n: number): string => n.toLocaleString('en');
-
-/** A number with `digits` significant digits, whole numbers whole. */
-export function formatNumber(value: number, digits = 4): string {
-  if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
-  return String(Number(value.toPrecision(digits)));
-}
 
 /** A table, with the same table as aligned plain text for viewers without it. */
 export function tableItems(table: TableDescriptor): OutputItem[] {

@@ -5,19 +5,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import {
-  bundleFiles,
-  MAX_META_BYTES,
-  parseMeta,
-  type BundleManifest,
-  type BundleMeta,
-  type BundleRef,
-} from '../../protocol/bundle.js';
+import { bundleFiles, type BundleManifest, type BundleRef } from '../../protocol/bundle.js';
 import { pushAll } from '../../protocol/lists.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
 import { reportHtml, type PageFile } from '../../protocol/webview.js';
-import { safeJoin, writeFileAtomic } from '../io/files.js';
+import { bundleMeta, bundlePlace, insideBundle } from '../io/bundlePlace.js';
+import { writeFileAtomic } from '../io/files.js';
 
 const compress = promisify(gzip);
 
@@ -38,32 +32,9 @@ export function bundlesOf(notebook: NotebookFile, mime: string): BundleRef[] {
   return [...new Map(valid.map((ref) => [ref.id, ref])).values()];
 }
 
-/** Path of a file in a bundle's folder. @throws Error where a link leads out of the notebook's folder */
-function inside(notebookFolder: string, folder: string, file: string): string {
-  const real = fs.realpathSync(path.join(safeJoin(notebookFolder, folder), file));
-  safeJoin(fs.realpathSync(notebookFolder), path.relative(fs.realpathSync(notebookFolder), real));
-  return real;
-}
-
-/** The real path of a file of a bundle. @throws Error when it is outside the notebook's folder or no regular file */
-export function bundlePlace(notebookFolder: string, folder: string, file: string): string {
-  const real = inside(notebookFolder, folder, file);
-  // Reading a pipe would wait for ever for a writer.
-  if (!fs.statSync(real).isFile()) throw new Error(`${file} is no regular file; it is not put into the page`);
-  return real;
-}
-
-/** The meta of a bundle, read after its size was checked. */
-export function bundleMeta(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): BundleMeta {
-  const place = bundlePlace(notebookFolder, bundle.path, manifest.meta);
-  const { size } = fs.statSync(place);
-  if (size > MAX_META_BYTES) throw new Error(`${manifest.meta} has ${size} bytes, over the limit of ${MAX_META_BYTES}`);
-  return parseMeta(fs.readFileSync(place, 'utf8'), manifest, `${bundle.path}/${manifest.meta}`);
-}
-
 async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
   const meta = bundleMeta(bundle, manifest, notebookFolder);
-  const there = new Set(fs.readdirSync(inside(notebookFolder, bundle.path, '.')));
+  const there = new Set(fs.readdirSync(insideBundle(notebookFolder, bundle.path, '.')));
   const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed, maxBytesInPages = Infinity }) => {
     if (needed || !there.has(name)) return needed;
     return fs.statSync(bundlePlace(notebookFolder, bundle.path, name)).size <= maxBytesInPages;

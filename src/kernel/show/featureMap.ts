@@ -139,20 +139,25 @@ function columnKeys(sets: readonly BundleSet[]): string[][] | undefined {
   return keys.some((own) => own.length > 0) ? keys : undefined;
 }
 
+interface FromElsewhere extends Pick<MapMeta, 'pairing' | 'reference'> {
+  /** Groups in place of those of the options. */
+  listed?: KeywordGroup[];
+}
+
 /** Writes the bundle of the sets and gives the items that show it. */
 export async function bundleItems(
   env: Environment,
   sets: BundleSet[],
   inputs: Record<string, string>,
-  { pairing, ...options }: FeatureMapOptions & { pairing?: MapMeta['pairing'] },
+  { pairing, reference, listed, ...options }: FeatureMapOptions & FromElsewhere,
 ): Promise<OutputItem[]> {
   addColumns(sets, options.columns);
-  const groups = await groupsOf(options.groups ?? DEFAULT_GROUPS);
+  const groups = listed ?? (await groupsOf(options.groups ?? DEFAULT_GROUPS));
   const title = options.title ?? sets.map((set) => set.title).join(' ↔ ');
   const decoders = sets[0].decoder && sets.map((set) => set.decoder?.cols ?? 0);
   const key = {
     kind: 'map',
-    parameters: asParameters({ groups, title, pairing, decoders, columns: columnKeys(sets) }),
+    parameters: asParameters({ groups, title, pairing, reference, decoders, columns: columnKeys(sets) }),
     inputs,
     codeVersion: CODE_VERSION,
   };
@@ -162,7 +167,7 @@ export async function bundleItems(
     record,
   } = await env.outputStore.compute(key, {
     title,
-    make: async (temporary) => void (await writeMapBundle(temporary, sets, { title, groups, pairing })),
+    make: async (temporary) => void (await writeMapBundle(temporary, sets, { title, groups, pairing, reference })),
     load: async (made) => JSON.parse(await fs.readFile(path.join(made, 'map.json'), 'utf8')) as MapMeta,
   });
   const descriptor: MapDescriptor = {

@@ -16,13 +16,13 @@ import { syncVerb, verb } from '../verb/verb.js';
 import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 import { feature } from './fgFeature.js';
+import { isLayout, isSae, map } from './fgMap.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
 import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
 import { each, has, showsItself } from './forms.js';
 
 const isGraph = has('nodes', 'weight', 'betti', 'lens');
-const isLayout = has('coordinates', 'points', 'method');
 const isPersistence = (x: object): boolean => has('dims', 'threshold', 'null')(x) && 'landmarks' in x;
 
 const graph = verb({
@@ -94,8 +94,6 @@ const featureMap = verb({
         : await layoutItems(env, layout, only(LAYOUT_MAP, options), call),
     ),
 });
-
-const isSae = has('W_enc', 'W_dec', 'config', 'encode');
 
 const saeMap = verb({
   doc: "A map of an SAE's features by UMAP of its decoder or encoder rows, named by the activations of a store, else by the logit lens of a model, else by their numbers. Axes of UMAP have no meaning of their own: nearness has, distance between far clusters has little.",
@@ -251,5 +249,5 @@ fg.show(bars, { as: 'barcode' })`,
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),
   ],
-  members: { feature },
+  members: { feature, map },
 });

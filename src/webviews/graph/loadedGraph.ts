@@ -313,7 +313,7 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
       this.say(path === null ? 'Nothing was saved' : `Saved ${path}`);
     } catch (error) {
       this.say(`The export failed: ${messageOf(error)}`);
-      this.toolbar.setSelection(`The export failed: ${messageOf(error)}`);
+      this.toolbar.tell(`The export failed: ${messageOf(error)}`);
     }
   }
 

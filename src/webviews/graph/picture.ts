@@ -1,5 +1,6 @@
 /** The graphs as one picture: title, every shown graph with its counts, the scale, how it was made. */
 import { css, type Rgb } from '../ui/color.js';
+import { pictureBase64 } from '../ui/picture.js';
 import type { Camera, Box } from '../plot/camera.js';
 import type { Palette } from '../plot/palette.js';
 import { valueText } from './card.js';
@@ -25,24 +26,27 @@ const GAP = 20;
 const SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 /** PNG bytes as base64. */
-export async function picture(o: {
+export function picture(o: {
   title: string;
   graphs: PictureGraph[];
   colours: NodeColours;
   palette: Palette;
 }): Promise<string> {
-  const { graphs, palette } = o;
-  const canvas = document.createElement('canvas');
+  const { graphs } = o;
   const inner = graphs.reduce((sum, g) => sum + g.box.width, 0) + GAP * (graphs.length - 1);
   const height = graphs.reduce((m, g) => Math.max(m, g.box.height), 0);
   const width = Math.max(inner, 640) + 2 * PAD;
-  canvas.width = Math.round(width * SCALE);
-  canvas.height = Math.round((height + 2 * PAD + 2 * HEAD + 24) * SCALE);
-  const c = canvas.getContext('2d');
-  if (!c) throw new Error('this browser gives no canvas to draw the picture on');
+  const size = { width, height: height + 2 * PAD + 2 * HEAD + 24 };
+  return pictureBase64(size, SCALE, (c) => draw(c, o, { ...size, height }));
+}
+
+type Picture = Parameters<typeof picture>[0];
+
+function draw(c: CanvasRenderingContext2D, o: Picture, { width, height }: Box): void {
+  const { graphs, palette } = o;
   c.scale(SCALE, SCALE);
   c.fillStyle = css(palette.ground);
-  c.fillRect(0, 0, canvas.width, canvas.height);
+  c.fillRect(0, 0, c.canvas.width, c.canvas.height);
   text(c, o.title, PAD, PAD + 10, `600 17px ${SANS}`, palette.text, width - 2 * PAD);
   let x = PAD;
   for (const g of graphs) {
@@ -60,9 +64,6 @@ export async function picture(o: {
     x += g.box.width + GAP;
   }
   drawScale(c, o.colours, palette, PAD, height + PAD + HEAD + 56);
-  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
-  if (!blob) throw new Error('the browser could not encode the picture');
-  return base64(new Uint8Array(await blob.arrayBuffer()));
 }
 
 function text(
@@ -109,10 +110,4 @@ function drawScale(c: CanvasRenderingContext2D, colours: NodeColours, palette: P
   });
   at += bins * 6 + 8;
   text(c, `${colours.clipped[1] ? '≥ ' : ''}${valueText(colours, colours.range[1])}`, at, y, font, palette.text, 100);
-}
-
-function base64(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

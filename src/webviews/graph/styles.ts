@@ -13,8 +13,6 @@ export const GRAPH_CSS = `
 .fg-graph .badge.null { background: var(--fg-muted); }
 .fg-graph .toolbar .words { width: 150px; }
 .fg-graph .toolbar .stat { min-width: 84px; }
-.fg-graph .toolbar .export { min-width: 96px; max-width: 110px; }
-.fg-graph .toolbar .export::part(listbox) { left: auto; right: 0; width: max-content; }
 .fg-graph .toolbar .threshold input { width: 90px; }
 .fg-graph .notes { grid-row: 3; margin: 0; padding: 3px 8px 6px; list-style: none; display: grid; gap: 2px; font-size: 0.92em; color: var(--fg-text); }
 .fg-graph .notes li { display: flex; gap: 6px; align-items: flex-start; min-width: 0; }

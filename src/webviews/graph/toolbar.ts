@@ -1,5 +1,5 @@
 /** Search, colour, keyword groups, edges, noise, tools and exports of a graph view. */
-import { chip, fillChip, PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
+import { chip, exportMenu, fillChip, PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
 import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
 import { checkbox, dropdown, textField, type Choice, type Dropdown } from '../ui/toolkit.js';
@@ -144,26 +144,16 @@ export class Toolbar extends PlotToolbar {
     const { sets } = this.model;
     const each = (kind: ExportKind, label: string): Choice[] =>
       sets.map((set, s) => ({ value: `${kind}:${s}`, label: sets.length > 1 ? `${label}: ${set.name}` : label }));
-    const choices: Choice[] = [
-      { value: '', label: 'Export…' },
+    const kinds: Choice[] = [
       { value: 'png:0', label: 'Picture (PNG)' },
       ...(this.hooks.html ? [{ value: 'html:0', label: 'Page (HTML)' }] : []),
       ...each('graphml', 'GraphML'),
       ...each('json', 'KeplerMapper JSON'),
     ];
-    const menu = dropdown({
-      label: 'Export the graph',
-      choices,
-      value: '',
-      onChange: (value) => {
-        if (value === '') return;
-        const [kind, set] = value.split(':');
-        menu.setChoices(choices, '');
-        this.hooks.export(kind as ExportKind, Number(set));
-      },
+    return exportMenu('Export the graph', kinds, (value) => {
+      const [kind, set] = value.split(':');
+      this.hooks.export(kind as ExportKind, Number(set));
     });
-    menu.element.classList.add('export');
-    return menu.element;
   }
 
   /** Shows what the state says, after it changed elsewhere too. */

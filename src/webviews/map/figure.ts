@@ -274,6 +274,13 @@ function draw(c: CanvasRenderingContext2D, figure: Figure, ratio: number): void 
   }
 }
 
+/** Width and height of the picture. */
+export const figureSize = (given: MapFigure): { width: number; height: number } => layOut(given);
+
+/** Paints the picture on a canvas of `ratio` pixels per unit of its size. */
+export const paintFigure = (c: CanvasRenderingContext2D, given: MapFigure, ratio: number): void =>
+  draw(c, layOut(given), ratio);
+
 /** The picture as SVG text. */
 export function mapSvg(given: MapFigure): string {
   const figure = layOut(given);

@@ -58,6 +58,16 @@ export interface Lit {
 
 type Matcher = (set: MapSet, point: number) => boolean;
 
+/** Whether a point belongs to a group: by the words of its label, or as its features are listed. */
+export function groupTest({ sets }: MapModel, group: KeywordGroup): (set: number, point: number) => boolean {
+  if (Array.isArray(group.features)) {
+    const listed = sets.map((_, s) => new Set(group.features![s] ?? []));
+    return (s, point) => listed[s].has(sets[s].columns.feature[point]);
+  }
+  const inGroup = wordTest(group.words);
+  return (s, point) => inGroup(sets[s].keys[point]);
+}
+
 /** Alive features whose label has a word of the group: counts[group][set]. One pass over the labels. */
 export function groupCounts(model: MapModel): number[][] {
   const groups = model.meta.groups ?? [];
@@ -78,6 +88,13 @@ export function groupCounts(model: MapModel): number[][] {
         }
     }
   });
+  groups.forEach((group, g) => {
+    if (!Array.isArray(group.features)) return;
+    const inGroup = groupTest(model, group);
+    model.sets.forEach(({ n, dead }, s) => {
+      for (let i = 0; i < n; i++) if (!dead[i] && inGroup(s, i)) counts[g][s]++;
+    });
+  });
   return counts;
 }
 
@@ -87,7 +104,8 @@ export function groupIndices(model: MapModel): Int16Array[] {
   model.meta.groups?.forEach((group, g) => {
     for (const word of group.words) if (!first.has(normalToken(word))) first.set(normalToken(word), g);
   });
-  return model.sets.map((set) => {
+  const listed = (model.meta.groups ?? []).flatMap((group, g) => Array.isArray(group.features) ? [{ g, inGroup: groupTest(model, group) }] : []); // prettier-ignore
+  return model.sets.map((set, s) => {
     const out = new Int16Array(set.n).fill(-1);
     for (let i = 0; i < set.n; i++)
       for (const word of set.keys[i].split('\n')) {
@@ -96,6 +114,7 @@ export function groupIndices(model: MapModel): Int16Array[] {
         out[i] = g;
         break;
       }
+    for (let i = 0; i < set.n; i++) if (out[i] < 0) out[i] = listed.find(({ inGroup }) => inGroup(s, i))?.g ?? -1;
     return out;
   });
 }
@@ -112,8 +131,9 @@ export function computeLit(model: MapModel, filters: Filters): Lit {
   if (query) tests.push((set, point) => query(ownId(set, point), set.keys[point]));
   const group = groupOf(model, filters);
   if (group) {
-    const inGroup = wordTest(group.words);
-    tests.push((set, point) => inGroup(set.keys[point]));
+    const inGroup = groupTest(model, group);
+    const place = new Map(model.sets.map((set, s) => [set, s]));
+    tests.push((set, point) => inGroup(place.get(set)!, point));
   }
   if (filters.selection) {
     const { set: index, points } = filters.selection;

@@ -44,6 +44,6 @@ export function provenance({ meta, sets }: MapModel): Array<string | undefined> 
     shift?.note ?? sets[0].meta.layout,
     pairing &&
       // Pairs first: what follows may be cut where the line ends.
-      `${plural(pairing.pairs, 'pair')}, mean ${measureOf(pairing.method)} ${number(pairing.meanR, 3)}, ${count(pairing.tokens)} tokens (${pairing.method})`,
+      `${plural(pairing.pairs, 'pair')}, mean ${measureOf(pairing.method)} ${number(pairing.meanR, 3)}${pairing.tokens > 0 ? `, ${count(pairing.tokens)} tokens` : ''} (${pairing.method})`,
   ];
 }

@@ -1,9 +1,9 @@
 /** The scores of a keyword group, by the code that fg.correlation runs: what the view computes whenever the group changes. */
 import { matrix, sameTokenScore, similarityScores, type SimilarityScore } from '../../kernel/correlation/inPages.js';
 import type { KeywordGroup } from '../../protocol/keywordGroups.js';
-import { wordTest } from '../plot/search.js';
 import { labelAt } from '../ui/bundle.js';
 import { messageOf } from '../ui/message.js';
+import { groupTest } from './filter.js';
 import type { linkedPairs, MapModel } from './model.js';
 
 type Links = ReturnType<typeof linkedPairs>;
@@ -34,10 +34,12 @@ const LEAST_PAIRS = 3;
 /** RSA looks at this many pairs at most, so that an answer takes a moment. */
 const RSA_ROWS = 512;
 
-/** Links of the map with a feature, of either side, that is called by one of the words, at this r or more. */
-export function groupLinks(model: MapModel, links: Links, words: readonly string[], minR: number): number[] {
-  const inGroup = wordTest(words);
-  const hit = model.sets.map((set) => Uint8Array.from(set.keys, (key, i) => Number(set.dead[i] === 0 && inGroup(key))));
+/** Links of the map with a feature, of either side, that belongs to the group, at this r or more. */
+export function groupLinks(model: MapModel, links: Links, group: KeywordGroup, minR: number): number[] {
+  const inGroup = groupTest(model, group);
+  const hit = model.sets.map((set, s) =>
+    Uint8Array.from(set.keys, (_, i) => Number(set.dead[i] === 0 && inGroup(s, i))),
+  );
   return Array.from(links.a.keys()).filter(
     (i) => (minR <= 0 || links.r[i] >= minR) && (hit[0][links.a[i]] === 1 || hit[1][links.b[i]] === 1),
   );
@@ -65,7 +67,7 @@ export async function scoreGroup(
   signal: AbortSignal,
 ): Promise<GroupScores> {
   const { model, links, decoders, minR } = o;
-  const chosen = groupLinks(model, links, group.words, minR);
+  const chosen = groupLinks(model, links, group, minR);
   const [a, b] = [chosen.map((i) => links.a[i]), chosen.map((i) => links.b[i])];
   const labels = [a, b].map((points, s) => points.map((point) => labelAt(model.sets[s].columns, point)));
   const own = Array.from(chosen.keys());

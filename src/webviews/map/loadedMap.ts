@@ -9,6 +9,7 @@ import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
 import { count, plural } from '../ui/format.js';
+import { messageOf } from '../ui/message.js';
 import { download } from '../ui/save.js';
 import type { ViewHost } from '../ui/view.js';
 import { pairCard, spokenPair } from './card.js';
@@ -16,6 +17,8 @@ import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit }
 import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
 import { columnOfColor } from './columns.js';
+import { exportMap, type ExportKind } from './exporting.js';
+import type { MapFigure } from './figure.js';
 import { decorateLayer, provenance } from './frame.js';
 import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
 import { contourPainter, contoursOf, type Contours } from './contours.js';
@@ -33,6 +36,11 @@ import { arrowPainter, moveTo, unitOf } from './shift.js';
 import { Stage } from './stage.js';
 import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
+
+/** What the host does, for this map. */
+export interface MapHost extends Omit<ViewHost, 'savePage'> {
+  savePage?(): Promise<string | null>;
+}
 
 export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
@@ -60,7 +68,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     root: HTMLElement,
     private readonly model: MapModel,
     private readonly source: MapSource,
-    private readonly options: ViewHost,
+    private readonly options: MapHost,
   ) {
     const fallback: MapViewState = {
       ...defaultState(model.sets.length),
@@ -122,8 +130,32 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         if ('minR' in change) this.pinsChanged();
         this.filtersChanged(true);
       },
+      export: (kind) => void this.export(kind),
+      html: this.options.savePage !== undefined,
       ...this.plotHooks(),
     });
+  }
+
+  private async export(kind: ExportKind): Promise<void> {
+    const { model, options: host } = this;
+    const job = { model, host, figure: () => this.figure(), table: () => this.pane.table() };
+    this.say(
+      await exportMap(kind, job).then(
+        (path) => (path === null ? 'Nothing was saved' : `Saved ${path}`),
+        (error: unknown) => {
+          const said = `The export failed: ${messageOf(error)}`;
+          this.toolbar.tell(said);
+          return said;
+        },
+      ),
+    );
+  }
+
+  /** The maps as they are seen. */
+  private figure(): MapFigure {
+    const { model, filters, lit, regions, state } = this;
+    const views = this.stage.views.filter(({ width }) => width > 0);
+    return { model, filters, lit, regions, arrows: state.arrows, views };
   }
 
   private makePane(): Pane {

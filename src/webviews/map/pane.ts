@@ -1,4 +1,5 @@
 /** Beside the maps: pinned pairs in full, and the table of all pairs, the accessible equivalent of the maps. */
+import type { TableDescriptor } from '../../protocol/display.js';
 import { MAP_BUNDLE } from '../../protocol/map.js';
 import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
@@ -123,6 +124,7 @@ export class Pane extends PlotPane<Tab> {
         ...{ key: 'parent', title: 'Child of', width: '6em', numeric: true },
         text: (i) => (parent[i] < 0 ? '–' : idText({ columns, family, ...set }, parent[i])),
         value: (i) => parent[i],
+        written: (i) => (parent[i] < 0 ? null : idText({ columns, family, ...set }, parent[i])),
       },
       {
         ...{ key: 'r', title: 'Cosine', width: '5em', numeric: true },
@@ -135,6 +137,11 @@ export class Pane extends PlotPane<Tab> {
         value: children,
       },
     ];
+  }
+
+  /** The rows that are shown, in their order. */
+  table(): TableDescriptor {
+    return this.grid.written(this.model.meta.title);
   }
 
   override showTab(tab: MapViewState['pane']): void {

@@ -1,15 +1,19 @@
 /** Search, keyword group, colouring, threshold, dead features, tools: what narrows and colours the maps. */
-import { PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
+import { exportMenu, PlotToolbar, slider, type PlotHooks, type PlotWords } from '../plot/toolbar.js';
 import { el } from '../ui/dom.js';
 import { count, plural } from '../ui/format.js';
 import { checkbox, dropdown, type Choice, type Dropdown } from '../ui/toolkit.js';
 import { columnColor, type ColorBy } from './columns.js';
+import { exportChoices, type ExportKind } from './exporting.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
 import type { MapViewState } from './state.js';
 
 export interface ToolbarHooks extends PlotHooks {
   changed(change: Partial<MapViewState>): void;
+  export(kind: ExportKind): void;
+  /** Whether a page of its own can be saved. */
+  html: boolean;
 }
 
 const WORDS: PlotWords = {
@@ -63,6 +67,11 @@ export class Toolbar extends PlotToolbar {
         ...(dead > 0 ? [el('div', { class: 'part extra' }, showDead.element)] : []),
       ],
       [],
+      el(
+        'div',
+        { class: 'part extra' },
+        exportMenu('Export the map', exportChoices(model, hooks.html), (kind) => hooks.export(kind as ExportKind)),
+      ),
     );
   }
 

@@ -10,14 +10,19 @@ import { LoadedMap } from './loadedMap.js';
 import { loadModel, type MapSource } from './model.js';
 import { MAP_CSS } from './styles.js';
 
-export const openMap: OpenView<MapDescriptor> = (root, { path }, host) => {
-  const source: MapSource = new BundleReader(MAP_BUNDLE, host.files ?? noFiles, path);
+export const openMap: OpenView<MapDescriptor> = (root, descriptor, host) => {
+  const source: MapSource = new BundleReader(MAP_BUNDLE, host.files ?? noFiles, descriptor.path);
+  const { savePage } = host;
   return openPlot(
     root,
     {
       ...{ noun: 'map', className: 'fg-map', css: MAP_CSS },
       load: () => loadModel(source),
-      draw: (model) => new LoadedMap(root, model, source, host),
+      draw: (model) =>
+        new LoadedMap(root, model, source, {
+          ...host,
+          savePage: savePage && (() => savePage.call(host, descriptor)),
+        }),
     },
     host,
   );

@@ -14,6 +14,8 @@ export const PLOT_CSS = `
 .fg-plot .toolbar fgnb-checkbox { margin: 0; white-space: nowrap; }
 .fg-plot .toolbar .tools { margin-left: auto; gap: 2px; flex-wrap: wrap; justify-content: flex-end; }
 .fg-plot .toolbar .tools .pressed { background: var(--fg-list-active); color: var(--fg-list-active-text); border-radius: 5px; outline: 1px solid var(--fg-contrast-active); }
+.fg-plot .toolbar .export { min-width: 96px; max-width: 110px; }
+.fg-plot .toolbar .export::part(listbox) { left: auto; right: 0; width: max-content; }
 .fg-plot .threshold { white-space: nowrap; }
 .fg-plot .threshold input { width: 110px; }
 .fg-plot .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }

@@ -1,4 +1,5 @@
 /** A table of any length: only the rows in view exist. Sortable, keyboard complete, announced as a grid. */
+import type { TableDescriptor } from '../../protocol/display.js';
 import { el, fill } from '../ui/dom.js';
 import { labelLine } from '../ui/format.js';
 import type { PointLabel } from '../../protocol/tokens.js';
@@ -12,6 +13,8 @@ export interface GridColumn {
   text(row: number): string;
   /** What the column sorts by. */
   value(row: number): number | string;
+  /** What files have; default the number of a numeric column, else its text. */
+  written?(row: number): number | string | null;
 }
 
 /** A column of feature ids or other numbers of things. */
@@ -89,6 +92,20 @@ export class VirtualGrid {
     this.body.addEventListener('pointerleave', () => this.o.onHover?.(null));
     this.observer.observe(this.body);
     this.markSort();
+  }
+
+  /** Rows that pass, in their order, as the table of a file. */
+  written(title: string): TableDescriptor {
+    const columns = this.o.columns.map(({ key, title, numeric, written }) => {
+      return { key, title, type: numeric && !written ? ('number' as const) : ('text' as const) };
+    });
+    const cell = ({ numeric, value, text, written }: GridColumn, row: number): number | string | null => {
+      if (written) return written(row);
+      const v = numeric ? value(row) : text(row);
+      return typeof v === 'number' && !Number.isFinite(v) ? null : v;
+    };
+    const rowOf = (row: number) => Object.fromEntries(this.o.columns.map((column) => [column.key, cell(column, row)]));
+    return { version: 1, title, columns, rows: Array.from(this.rows, rowOf) };
   }
 
   get count(): number {

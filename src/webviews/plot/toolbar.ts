@@ -1,6 +1,6 @@
 /** The part of a drawing's toolbar that all drawings have: search, what others light, tools, zoom. */
 import { el, fill, icon } from '../ui/dom.js';
-import { button, checkbox, textField, type Button, type TextField } from '../ui/toolkit.js';
+import { button, checkbox, dropdown, textField, type Button, type Choice, type TextField } from '../ui/toolkit.js';
 import type { Tool } from './gestures.js';
 import type { PlotState } from './state.js';
 
@@ -35,6 +35,7 @@ export class PlotToolbar {
   readonly element: HTMLElement;
   protected readonly hits = el('span', { class: 'hits', role: 'status' });
   private readonly linked = chip();
+  private readonly told = chip();
   private readonly search: TextField;
   private readonly tools = new Map<Tool, Button>();
   private typing: ReturnType<typeof setTimeout> | undefined;
@@ -66,7 +67,7 @@ export class PlotToolbar {
 
   /** The parts between search and tools, then what is lit, then the tools with `extra` behind them. */
   protected assemble(parts: readonly HTMLElement[], chips: readonly HTMLElement[], ...extra: HTMLElement[]): void {
-    this.element.append(...parts, this.linked, ...chips, this.hits, this.toolButtons(extra));
+    this.element.append(...parts, this.linked, this.told, ...chips, this.hits, this.toolButtons(extra));
   }
 
   private toolButtons(extra: readonly HTMLElement[]): HTMLElement {
@@ -115,6 +116,11 @@ export class PlotToolbar {
     fillChip(this.linked, label && `Lit elsewhere: ${label}`, this.words.unlink, () => this.plot.unlink());
   }
 
+  /** Says what went wrong until it is put away. */
+  tell(text: string): void {
+    fillChip(this.told, text, 'Dismiss', () => (this.told.hidden = true));
+  }
+
   focusSearch(): void {
     this.search.focus();
   }
@@ -122,6 +128,21 @@ export class PlotToolbar {
   dispose(): void {
     clearTimeout(this.typing);
   }
+}
+
+/** A menu of what the drawing can be exported as. */
+export function exportMenu(label: string, kinds: readonly Choice[], chosen: (kind: string) => void): HTMLElement {
+  const choices = [{ value: '', label: 'Export…' }, ...kinds];
+  const menu = dropdown({
+    ...{ label, choices, value: '' },
+    onChange: (value) => {
+      if (value === '') return;
+      menu.setChoices(choices, '');
+      chosen(value);
+    },
+  });
+  menu.element.classList.add('export');
+  return menu.element;
 }
 
 /** A text with a button that takes it back; hidden until it is filled. */

@@ -7,6 +7,9 @@ const TYPES: Record<string, string> = {
   json: 'application/json',
   graphml: 'application/xml',
   html: 'text/html',
+  svg: 'image/svg+xml',
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
 };
 
 export function fileName(title: string, extension: string): string {

@@ -2,7 +2,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { figureFile, figuresOf, findFigure } from '#kernel/figures/figures.js';
 import { Pictures } from '#kernel/figures/pictures.js';
-import { TABLE_FORMATS } from '#kernel/figures/table.js';
+import { TABLE_FORMATS } from '#protocol/tableFiles.js';
 import { MIME } from '#protocol/mime.js';
 import type { TableDescriptor } from '#protocol/display.js';
 import type { Json, NotebookFile } from '#protocol/notebook.js';

@@ -62,8 +62,8 @@ describe('the scores of a keyword group', () => {
 
   test('leave out pairs below r', async () => {
     const { model, links } = await loaded();
-    const all = groupLinks(model, links, royal.words, 0);
-    const strong = groupLinks(model, links, royal.words, 0.5);
+    const all = groupLinks(model, links, royal, 0);
+    const strong = groupLinks(model, links, royal, 0.5);
     expect(strong).toEqual(all.filter((i) => links.r[i] >= 0.5));
     expect(strong.length).toBeLessThan(all.length);
   });

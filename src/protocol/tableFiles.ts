@@ -2,8 +2,7 @@
  * Tables for other programs: every value as it is, not as it is shown; LaTeX, which is read by people, as it is shown.
  */
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
-import { formatNumber } from '../present/items.js';
+import { formatNumber, type TableColumn, type TableDescriptor } from './display.js';
 
 type Value = string | number | null;
 

@@ -1,0 +1,65 @@
+/** What of a map leaves the window: the picture as it is seen, the table as it is sorted and filtered, JSON, a page. */
+import type { TableDescriptor } from '../../protocol/display.js';
+import { TABLE_FORMATS } from '../../protocol/tableFiles.js';
+import { pictureBase64, base64 } from '../ui/picture.js';
+import { download, fileName } from '../ui/save.js';
+import type { ViewHost } from '../ui/view.js';
+import type { Choice } from '../ui/toolkit.js';
+import { figureSize, mapSvg, paintFigure, type MapFigure } from './figure.js';
+import type { MapModel } from './model.js';
+import { referenceOf } from './reference.js';
+
+/** Pixels per unit of a picture. */
+const SCALES = [1, 2, 3, 4] as const;
+type TableFormat = keyof typeof TABLE_FORMATS;
+export type ExportKind = `png:${(typeof SCALES)[number]}` | 'svg' | TableFormat | 'json' | 'html';
+
+const TABLES: Record<TableFormat, string> = {
+  csv: 'Table (CSV)',
+  tsv: 'Table (TSV)',
+  tex: 'Table (LaTeX)',
+  parquet: 'Table (Parquet)',
+};
+
+/** What this map can be exported as. `page`: whether a page of its own can be saved. */
+export function exportChoices({ twin, meta }: MapModel, page: boolean): Choice[] {
+  return [
+    ...SCALES.map((scale) => ({ value: `png:${scale}`, label: `Picture (PNG, ${scale}×)` })),
+    { value: 'svg', label: 'Picture (SVG)' },
+    ...Object.entries(TABLES).map(([value, label]) => ({ value, label })),
+    ...(twin && !meta.shift ? [{ value: 'json', label: 'Map (JSON)' }] : []),
+    ...(page ? [{ value: 'html', label: 'Page (HTML)' }] : []),
+  ];
+}
+
+export interface ExportJob {
+  model: MapModel;
+  figure(): MapFigure;
+  table(): TableDescriptor;
+  host: Pick<ViewHost, 'saveFile'> & { savePage?(): Promise<string | null> };
+}
+
+/** Where it was saved, or null when the reader cancelled. */
+export async function exportMap(kind: ExportKind, { model, figure, table, host }: ExportJob): Promise<string | null> {
+  const save = host.saveFile?.bind(host) ?? download;
+  const name = (extension: string): string => fileName(model.meta.title, extension);
+  switch (kind) {
+    case 'svg':
+      return save({ name: name('svg'), text: mapSvg(figure()) });
+    case 'json':
+      return save({ name: name('json'), text: JSON.stringify(referenceOf(model)) });
+    case 'html':
+      return host.savePage?.() ?? null;
+    case 'parquet':
+      return save({ name: name('parquet'), base64: base64(TABLE_FORMATS.parquet(table())) });
+    case 'csv':
+    case 'tsv':
+    case 'tex':
+      return save({ name: name(kind), text: TABLE_FORMATS[kind](table()) });
+    default: {
+      const [shown, scale] = [figure(), Number(kind.slice(4))];
+      const picture = await pictureBase64(figureSize(shown), scale, (c) => paintFigure(c, shown, scale));
+      return save({ name: name('png'), base64: picture });
+    }
+  }
+}
