@@ -20,6 +20,12 @@ const text = fg.datasets.stories({ stories: 120, context: 32, samples: 120 })
 const train = { hook: 'blocks.0.hook_mlp_out', architecture: 'topk', k: 8, features: 64, steps: 5, trainBatchSizeTokens: 256 } as const
 const sae = await fg.sae.train(lm, text, train)
 `;
+const OTHER = `const again = await fg.sae.train(lm, text, { ...train, features: 48 })
+const other = await fg.activations.save(lm, again, text, { batchTokens: 128, conformance: false })`;
+/** Many passes, so that a task can be met at its work. */
+const LONG = `const long = fg.datasets.stories({ stories: 1000, context: 32, samples: 1000 })
+await fg.activations.save(lm, sae, long, { batchTokens: 32, conformance: false })
+`;
 const SAVE = `const acts = await fg.activations.save(lm, sae, text, { batchTokens: 128, conformance: false })\n`;
 
 interface Ended {
@@ -65,7 +71,7 @@ const plansOf = (artifacts: string): string[] => {
   return fs.existsSync(at) ? fs.readdirSync(at).filter((name) => /^[0-9a-f]{16}$/.test(name)) : [];
 };
 const submissionsOf = (artifacts: string, plan: string) =>
-  JSON.parse(fs.readFileSync(path.join(folder, artifacts, 'cluster', plan, 'jobs.json'), 'utf8')) as Array<{ array: string; shards: number[] }>; // prettier-ignore
+  JSON.parse(fs.readFileSync(path.join(folder, artifacts, 'cluster', plan, 'jobs.json'), 'utf8')) as Array<{ array: string; shards: number[]; how: { mem?: string } }>; // prettier-ignore
 /** Tasks of an array by state, as squeue has them. */
 const queued = (array: string, state: string): string[] =>
   slurm.run('squeue', '-h', '-r', '-t', state, '-o', '%F_%K').split('\n').filter((line) => line.startsWith(`${array}_`)); // prettier-ignore
@@ -75,19 +81,21 @@ describe.skipIf(reason !== undefined)('on Slurm', () => {
     ensureKernelBuilt();
     fs.symlinkSync(path.join(root, 'examples/models'), path.join(folder, 'models'));
     slurm = new SlurmCluster(path.join(folder, 'slurm'));
-    fs.writeFileSync(path.join(folder, 'prepare.ts'), PREPARE);
+    fs.writeFileSync(path.join(folder, 'prepare.ts'), PREPARE + OTHER);
     fs.writeFileSync(path.join(folder, 'save.ts'), PREPARE + SAVE);
     fs.writeFileSync(
       path.join(folder, 'all.ts'),
       `${PREPARE}${SAVE}
-const again = await fg.sae.train(lm, text, { ...train, features: 48 })
-const other = await fg.activations.save(lm, again, text, { batchTokens: 128, conformance: false })
+${OTHER}
 const map = await fg.correlation.map(acts, other, { minFirings: 2 })
 await fg.correlation.scores(sae, again, map, { metrics: ['cka'], nulls: 12 })
 const points = await fg.mapper.nulls(sae, { lens: { kind: 'pca' }, cover: { cubes: 3, overlap: 0.3 }, nulls: { runs: 9, seed: 1 } })`,
     );
-    for (const artifacts of ['one', 'split', 'faults', 'small/kept'])
-      expect(await fgnb(['run', 'prepare.ts', '--artifacts', artifacts, '--device', 'cpu'])).toMatchObject({ code: 0 });
+    fs.writeFileSync(path.join(folder, 'long.ts'), PREPARE + LONG);
+    // SAEs and B's activations are made once; every artifact folder begins with them.
+    expect(await fgnb(['run', 'prepare.ts', '--artifacts', 'one', '--device', 'cpu'])).toMatchObject({ code: 0 });
+    for (const artifacts of ['split', 'faults', 'limits', 'small/kept'])
+      fs.cpSync(path.join(folder, 'one'), path.join(folder, artifacts), { recursive: true });
     expect(await fgnb(['run', 'all.ts', '--artifacts', 'one', '--device', 'cpu'])).toMatchObject({ code: 0 });
   });
   afterAll(() => {
@@ -96,11 +104,12 @@ const points = await fg.mapper.nulls(sae, { lens: { kind: 'pca' }, cover: { cube
     fs.rmSync(folder, { recursive: true, force: true });
   });
 
-  it('a store saved in 4 shards, and null graphs, are those of one process', async () => {
+  it('a store saved in 4 shards, tiles of a correlation map, and null graphs, are those of one process', async () => {
     const ended = await fgnb(['submit', 'all.ts', '--engine', 'slurm', '--shards', '4', '--artifacts', 'split', '--device', 'cpu', '--time', '10']); // prettier-ignore
     expect(ended.code, ended.said).toBe(0);
     expect(ended.said).toContain('submitted shards 0-3 of 4 to Slurm');
-    for (const kind of ['activations', 'mapper-nulls']) expect(filesOf('split', kind)).toEqual(filesOf('one', kind));
+    for (const kind of ['activations', 'correlation', 'mapper-nulls'])
+      expect(filesOf('split', kind)).toEqual(filesOf('one', kind));
     expect(plansOf('split')).toHaveLength(4);
   });
 
@@ -143,6 +152,36 @@ const points = await fg.mapper.nulls(sae, { lens: { kind: 'pca' }, cover: { cube
     expect(followed.code, followed.said).toBe(0);
     expect(submissionsOf('faults', plan).map(({ shards }) => shards)).toEqual([[0, 1, 2, 3, 4], [expect.any(Number)]]);
     expect(filesOf('one', 'activations')).toMatchObject(filesOf('faults', 'activations'));
+  });
+
+  it('lack of memory, the signal before the time limit and a lost node: shards go on and lose nothing', async () => {
+    const args = ['submit', 'long.ts', '--engine', 'slurm', '--shards', '2', '--artifacts', 'limits', '--device', 'cpu', '--time', '10', '--mem', '100M', '--more-memory', '16']; // prettier-ignore
+    const started = (): string[] => {
+      const at = path.join(folder, 'limits/unfinished');
+      const shards = fs.existsSync(at) ? fs.readdirSync(at).filter((name) => name.startsWith('shard-')) : [];
+      return shards.filter((name) => fs.readdirSync(path.join(at, name)).some((part) => /^part-\d+$/.test(part)));
+    };
+    let plan = '';
+    const disturb = async (): Promise<void> => {
+      plan = await until(() => plansOf('limits').find((name) => fs.existsSync(path.join(folder, 'limits/cluster', name, 'jobs.json')))); // prettier-ignore
+      const { array } = await until(() => submissionsOf('limits', plan)[1]);
+      await until(() => started().length === 2);
+      slurm.run('scancel', '--signal=USR2', '--batch', `${array}_0`);
+      const node = slurm.run('squeue', '-h', '-j', `${array}_1`, '-o', '%N').trim();
+      slurm.loseNode(node);
+      slurm.startNode(node);
+    };
+    const ended = await fgnb(args, disturb);
+    expect(ended.code, ended.said).toBe(0);
+    expect(ended.said).toMatch(/0-1: OUT_OF_MEMORY[^]*submitting shards 0-1 again/);
+    const log = (index: number): string => fs.readFileSync(path.join(folder, 'limits/cluster', plan, `log/${index}.txt`), 'utf8'); // prettier-ignore
+    expect(log(0)).toContain('stopped by SIGUSR2; what was finished is kept');
+    for (const index of [0, 1]) expect(log(index).match(/shard \d, .* is made/g)).toHaveLength(1);
+    // The submission with more memory was enough: what followed were Slurm's own requeues.
+    expect(submissionsOf('limits', plan).map(({ how: { mem } }) => mem)).toEqual(['100M', '1600M']);
+    const whole = await fgnb(['run', 'long.ts', '--artifacts', 'one', '--device', 'cpu']);
+    expect(whole.code, whole.said).toBe(0);
+    expect(filesOf('one', 'activations')).toMatchObject(filesOf('limits', 'activations'));
   });
 
   it('a full scratch is said, and the call goes on when there is room', async () => {

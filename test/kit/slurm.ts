@@ -62,6 +62,27 @@ export class SlurmCluster {
     process.kill(this.pidOf(node), 'SIGKILL');
   }
 
+  /** The node is lost: its daemon, the keepers of its jobs and their processes end at once, and Slurm gives it up until startNode(). */
+  loseNode(node: string): void {
+    this.killNode(node);
+    const jobs = this.run('squeue', '-h', '-w', node, '-t', 'RUNNING', '-o', '%A').trim().split(/\s+/);
+    const keepers = jobs.map((job) => `slurmstepd: [${job}.batch]`);
+    const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    const reads = (pid: string, file: string): string => {
+      try {
+        return fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
+      } catch {
+        // It has ended since.
+        return '';
+      }
+    };
+    const ofKeepers = processes.filter((pid) => keepers.some((keeper) => reads(pid, 'cmdline').startsWith(keeper)));
+    const ofJobs = processes.filter((pid) => jobs.some((job) => reads(pid, 'environ').split('\0').includes(`SLURM_JOB_ID=${job}`))); // prettier-ignore
+    // Keepers first: they would report how a job ended.
+    for (const pid of new Set([...ofKeepers, ...ofJobs])) process.kill(Number(pid), 'SIGKILL');
+    this.run('scontrol', 'update', `nodename=${node}`, 'state=down', 'reason=lost');
+  }
+
   stop(): void {
     spawnSync('scancel', ['--state=PENDING'], { env: { ...process.env, ...this.env } });
     spawnSync('scancel', ['--state=RUNNING'], { env: { ...process.env, ...this.env } });
@@ -97,11 +118,13 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
 ReturnToService=2
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,sched_min_interval=0
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_Core_Memory
 NodeName=n[1-2] NodeHostname=${host} NodeAddr=127.0.0.1 Port=[17821-17822] CPUs=1 RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=n[1-2] Default=YES MaxTime=60 State=UP
 `;

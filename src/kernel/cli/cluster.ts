@@ -108,7 +108,7 @@ const STOP_CODES = { SIGINT: 130, SIGTERM: 143, SIGUSR2: 143 } as const;
 async function withKernel(
   options: { folder: string; artifacts: string; device?: string },
   work: (kernel: import('../library.js').OpenKernel, signal: AbortSignal) => Promise<void>,
-  onStop: (signal: keyof typeof STOP_CODES) => Promise<void> = () => Promise.resolve(),
+  onStop: (signal: keyof typeof STOP_CODES, error: unknown) => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   const stop = new AbortController();
   let by: keyof typeof STOP_CODES | undefined;
@@ -126,7 +126,7 @@ async function withKernel(
   } catch (error) {
     if (!by) throw error;
     writeError(`fgnb: stopped by ${by}; what was finished is kept\n`);
-    await onStop(by);
+    await onStop(by, error);
     return STOP_CODES[by];
   } finally {
     await kernel.close();
@@ -144,13 +144,12 @@ export const task = command({
     if ((index === undefined) === (merge !== true) || (index !== undefined && !(Number.isInteger(index) && index >= 0)))
       throw new UsageError('fgnb task needs either --shard with a whole number or --merge');
     const folder = path.resolve(given);
-    const [{ runTask }, { artifactsOfJob, readPlan }, { requeue }] = await Promise.all([
+    const [{ runTask, StoppedShard }, { artifactsOfJob, readPlan }, { requeue }] = await Promise.all([
       import('../cluster/tasks.js'),
       import('../cluster/jobFolder.js'),
       import('../cluster/slurm.js'),
     ]);
     const { notebookFolder } = await readPlan(folder);
-    let finished = 0;
     return withKernel(
       { folder: notebookFolder, artifacts: artifactsOfJob(folder), device },
       async ({ fg }, signal) => {
@@ -159,14 +158,13 @@ export const task = command({
           if (typeof bound !== 'function') throw new Error(`the plan calls ${name}, which there is not`);
           return bound as never;
         };
-        const onProgress = (): void => void finished++;
-        print(await runTask(folder, index ?? 'merge', verbs, { signal, onProgress }));
+        print(await runTask(folder, index ?? 'merge', verbs, { signal, onProgress: () => undefined }));
       },
-      async (by) => {
+      async (by, error) => {
         const job = process.env.SLURM_JOB_ID;
         if (by !== 'SIGUSR2' || job === undefined) return;
         // A task that finishes nothing within its limit would be queued again for ever.
-        if (finished === 0)
+        if (!(error instanceof StoppedShard && error.finished))
           throw new Error('nothing was finished within the time limit: give more --time, or more --shards');
         await requeue(job);
       },

@@ -8,7 +8,7 @@ import type { Spread } from '../verb/split.js';
 import { jobFolder, logTail, readSubmissions, type Submission } from './jobFolder.js';
 import { rangesOf, type Plan } from './plan.js';
 import { missingShards } from './shards.js';
-import { arrayStates, isAlive, isRetryable, jobState, timesMemory, type TaskState } from './slurm.js';
+import { arrayStates, isAlive, isRetryable, jobState, lackedMemory, memoryOf, timesMemory, type TaskState } from './slurm.js'; // prettier-ignore
 
 const POLL_MS = Number(process.env.FGNB_CLUSTER_POLL_MS ?? 3000);
 /**
@@ -82,12 +82,18 @@ async function failedShards(
   shards: readonly number[],
   states: ReadonlyMap<number, TaskState>,
 ): Promise<FailedShards> {
-  const stateOf = (index: number): TaskState => states.get(index) ?? { state: 'gone from Slurm', reason: '' };
+  const folder = jobFolder(store.folder, plan.id);
+  const found = new Map<number, TaskState>();
+  for (const index of shards) {
+    const state = states.get(index) ?? { state: 'gone from Slurm', reason: '' };
+    found.set(index, lackedMemory(await logTail(folder, index)) ? { ...state, state: 'OUT_OF_MEMORY' } : state);
+  }
+  const stateOf = (index: number): TaskState => found.get(index)!;
   const byState = new Map<string, number[]>();
   for (const index of shards) byState.set(stateOf(index).state, [...(byState.get(stateOf(index).state) ?? []), index]);
   const lines: string[] = [];
   for (const [state, of] of byState) {
-    const tail = await logTail(jobFolder(store.folder, plan.id), of[0]);
+    const tail = await logTail(folder, of[0]);
     lines.push(`${rangesOf(of)}: ${state}${tail === '' ? '' : `, shard ${of[0]} said: ${tail}`}`);
   }
   return {
@@ -96,8 +102,9 @@ async function failedShards(
     said: lines.join('\n'),
     retry(how) {
       const starved = shards.some((index) => stateOf(index).state.startsWith('OUT_OF_MEMORY'));
-      const mem = how.mem ?? `${Math.ceil(plan.memory / 2 ** 20) + 1024}M`;
-      return starved && how.moreMemory !== undefined ? { ...how, mem: timesMemory(mem, how.moreMemory) } : how;
+      return starved && how.moreMemory !== undefined
+        ? { ...how, mem: timesMemory(memoryOf(how, plan), how.moreMemory) }
+        : how;
     },
   };
 }

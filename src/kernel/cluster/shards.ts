@@ -2,11 +2,29 @@
  * Shards on the disk: made once by the first task that needs them, checked byte for byte, and merged when all are
  * there.
  */
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import type { ShardFolder, SplitCall } from '../verb/split.js';
 import { rangesOf, shardKey, type Plan, type ShardRange } from './plan.js';
+
+/** Where a shard that is stopped leaves what it has finished. */
+const resumePath = (store: ArtifactStore, plan: Plan, shard: ShardRange): string =>
+  path.join(store.folder, 'unfinished', `shard-${store.idOf(shardKey(plan, shard)).slice(0, 16)}`);
+
+/** Bytes that a stopped shard has left, to go on from; 0 without any. */
+export async function leftBehind(store: ArtifactStore, plan: Plan, shard: ShardRange): Promise<number> {
+  const at = resumePath(store, plan, shard);
+  const inside = await fs.readdir(at, { recursive: true }).catch(() => ['']);
+  const sizes = inside.map((name) =>
+    fs.stat(path.join(at, name)).then(
+      (found) => (found.isFile() ? found.size : 0),
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
 
 /** Makes a shard unless it is there. Two tasks with the same shard make it once. */
 export async function makeShard(
@@ -17,7 +35,7 @@ export async function makeShard(
 ): Promise<{ cached: boolean }> {
   const { store } = call;
   const key = shardKey(plan, shard);
-  const resume = path.join(store.folder, 'unfinished', `shard-${store.idOf(key).slice(0, 16)}`);
+  const resume = resumePath(store, plan, shard);
   const { cached } = await store.compute(key, {
     title: `shard ${shard.index} of ${plan.shards.length}: ${plan.title}`,
     unfinished: resume,

@@ -32,7 +32,8 @@ async function slurm(command: string, args: readonly string[]): Promise<string> 
 }
 
 /** Memory as Slurm takes it, in MB. */
-const memoryOf = ({ mem }: Spread, { memory }: Plan): string => mem ?? `${Math.ceil(memory / 2 ** 20) + SPARE_MB}M`;
+export const memoryOf = ({ mem }: Spread, { memory }: Plan): string =>
+  mem ?? `${Math.ceil(memory / 2 ** 20) + SPARE_MB}M`;
 
 /** "16G" times a factor. */
 export function timesMemory(mem: string, factor: number): string {
@@ -156,6 +157,12 @@ export const isAlive = ({ state }: TaskState): boolean => ALIVE.test(state);
 /** Whether the task ended for a reason outside the work: the same shard may be submitted again. */
 export const isRetryable = ({ state }: TaskState): boolean =>
   /^(NODE_FAIL|TIMEOUT|OUT_OF_MEMORY|PREEMPTED|BOOT_FAIL|DEADLINE)/.test(state);
+
+/**
+ * Whether the end of a task's log is Slurm's word on memory. Where cgroups watch it, the state is OUT_OF_MEMORY; where
+ * the accounting plugin does, it is FAILED, and only the log says why.
+ */
+export const lackedMemory = (log: string): boolean => /exceeded (job )?memory limit|oom[-_ ]kill/i.test(log);
 
 /** "0-3,7%2" as numbers. */
 function indexesOf(text: string): number[] {

@@ -7,7 +7,7 @@ import { argumentsOf } from '../verb/recipe.js';
 import { splitCall, type SplitCall } from '../verb/split.js';
 import { readPlan, type PlanFile } from './jobFolder.js';
 import { planOf } from './plan.js';
-import { makeShard, mergedResult } from './shards.js';
+import { leftBehind, makeShard, mergedResult } from './shards.js';
 
 type Verbs = (name: string) => (...given: unknown[]) => unknown;
 
@@ -28,7 +28,15 @@ async function plannedCall({ plan, recipe }: PlanFile, verbs: Verbs): Promise<Sp
   return call;
 }
 
-/** Runs one task: a shard, by its number, or the merge. Returns a line that says what was done. */
+/** A task was stopped while it made its shard. */
+export class StoppedShard extends Error {
+  /** @param finished whether it finished something that another task goes on from */
+  constructor(readonly finished: boolean) {
+    super(finished ? 'stopped; what was finished is kept' : 'stopped before anything was finished');
+  }
+}
+
+/** Runs one task: a shard, by its number, or the merge. Returns a line that says what was done. @throws StoppedShard when cancelled */
 export async function runTask(
   folder: string,
   what: number | 'merge',
@@ -45,7 +53,10 @@ export async function runTask(
   const shard = plan.shards.at(what);
   if (!shard) throw new RangeError(`shard ${what} of ${plan.shards.length}: they are 0 to ${plan.shards.length - 1}`);
   if (await call.kept()) return `${plan.call}: the result is there already; shard ${what} is not needed`;
-  const { cached } = await makeShard(call, plan, shard, own);
+  const before = await leftBehind(call.store, plan, shard);
+  const { cached } = await makeShard(call, plan, shard, own).catch(async (error: unknown) => {
+    throw own.signal.aborted ? new StoppedShard((await leftBehind(call.store, plan, shard)) > before) : error;
+  });
   return `${plan.call}: shard ${what}, ${call.unit} ${shard.from} to ${shard.to - 1} of ${plan.pieces}, ${cached ? 'was there' : 'is made'}`;
 }
 
