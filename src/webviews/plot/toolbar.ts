@@ -35,7 +35,7 @@ export class PlotToolbar {
   readonly element: HTMLElement;
   protected readonly hits = el('span', { class: 'hits', role: 'status' });
   private readonly linked = chip();
-  private readonly told = chip();
+  private told: HTMLElement | undefined;
   private readonly search: TextField;
   private readonly tools = new Map<Tool, Button>();
   private typing: ReturnType<typeof setTimeout> | undefined;
@@ -67,7 +67,7 @@ export class PlotToolbar {
 
   /** The parts between search and tools, then what is lit, then the tools with `extra` behind them. */
   protected assemble(parts: readonly HTMLElement[], chips: readonly HTMLElement[], ...extra: HTMLElement[]): void {
-    this.element.append(...parts, this.linked, this.told, ...chips, this.hits, this.toolButtons(extra));
+    this.element.append(...parts, this.linked, ...chips, this.hits, this.toolButtons(extra));
   }
 
   private toolButtons(extra: readonly HTMLElement[]): HTMLElement {
@@ -118,7 +118,10 @@ export class PlotToolbar {
 
   /** Says what went wrong until it is put away. */
   tell(text: string): void {
-    fillChip(this.told, text, 'Dismiss', () => (this.told.hidden = true));
+    this.told?.remove();
+    const told = (this.told = chip());
+    fillChip(told, text, 'Dismiss', () => told.remove());
+    this.linked.after(told);
   }
 
   focusSearch(): void {
