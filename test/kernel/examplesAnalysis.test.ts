@@ -57,6 +57,17 @@ describe('examples of analysis', () => {
     expect(figure(stdout, 'Tokens that aligned')).toEqual([100, 100]);
   });
 
+  it('training.fgnb runs: a sweep on one pass, its baselines beside the SAE in every figure', async () => {
+    const given = { stories: 60, samples: 24, steps: 12, features: 64 };
+    const { stdout, cells, html } = await runExample(folder, 'training', given);
+    expect(figure(stdout, 'Explained variance by k')).toHaveLength(3);
+    for (const name of ['CE recovered, of the mean', 'Accuracy of one feature'])
+      expect(stdout).toMatch(new RegExp(`${name} +SAE -?[\\d.]+.*frozenDecoder -?[\\d.]+.*random -?[\\d.]+`));
+    expect(outputsOf(cells, 'fgnb.map')).toBe(2);
+    for (const said of ['L0 against what is kept', 'least detectable', 'softFrozenDecoder'])
+      expect(html).toContain(said);
+  });
+
   it('cluster.fgnb runs: what is merged of shards equals the call in one piece', async () => {
     const { stdout, cells } = await runExample(folder, 'cluster', { stories: 60, steps: 10, nulls: 6 });
     expect(stdout).toMatch(/Merged equals unsplit +true/);
