@@ -58,7 +58,7 @@ describe('the kernel on a device', () => {
     const [onCpu, onGpu] = [run('cpu', {}), run('webgpu', gpu as Record<string, string>)];
     expect(onCpu.graphs).toBeUndefined();
     expect(onGpu.description).toMatch(/^webgpu: ONNX Runtime's WebGPU \(vk_swiftshader\), [\d.]+ GFLOP\/s$/);
-    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'cpu', 'cpu']);
+    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'cpu', 'cpu']);
     for (const [architecture, wanted] of Object.entries(onCpu.saved)) {
       const got = onGpu.saved[architecture];
       // Training runs on the cpu in both: the SAE is the same to the bit, and only the store is another.
@@ -80,6 +80,20 @@ describe('the kernel on a device', () => {
     const ended = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', env: { ...process.env, ...(gpu as object) } }); // prettier-ignore
     expect(ended.stdout).toContain('in use      cpu:');
     expect(ended.stdout).toMatch(/webgpu +WebGPU multiplies at [\d.]+ GFLOP\/s, slower than the CPU's [\d.]+/);
+  });
+
+  it('is compared path by path by test:device, which names what falls back', () => {
+    const json = path.join(folder, 'paths.json');
+    const args = ['node_modules/tsx/dist/cli.mjs', 'scripts/test-device.ts', '--device', 'cpu', '--json', json];
+    const ended = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    expect(ended.status, ended.stdout + ended.stderr).toBe(0);
+    const { outcomes, falls } = JSON.parse(fs.readFileSync(json, 'utf8')) as { outcomes: Array<{ ok: boolean; path: string }>; falls: unknown[] }; // prettier-ignore
+    expect(outcomes.length).toBeGreaterThan(20);
+    expect(outcomes.filter(({ ok }) => !ok)).toEqual([]);
+    expect(falls.length).toBeGreaterThan(0);
+    const env = { ...process.env, VK_DRIVER_FILES: path.join(folder, 'none.json'), VK_ICD_FILENAMES: '' };
+    const none = spawnSync(process.execPath, args.with(3, 'webgpu'), { cwd: root, encoding: 'utf8', env });
+    expect([none.status, none.stderr]).toEqual([2, expect.stringContaining('webgpu cannot be used: ')]);
   });
 
   it('ends a run that asks for a GPU where there is none, with the reason and what to do', () => {

@@ -1,6 +1,6 @@
 /** Model → hook → SAE → sparse store: the artifact that all later views are joins of. */
 import type { CallOptions } from '../compute/call.js';
-import { graphDevice } from '../compute/device.js';
+import { graphDevice } from '../compute/graphs/current.js';
 import type { GraphDevice } from '../compute/graphs/host.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';

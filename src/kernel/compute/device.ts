@@ -2,8 +2,8 @@
 import os from 'node:os';
 import { gemm, gemmReport, initGemm, type GemmReport } from './gemm.js';
 import { startCuda, startWebgpu } from './gpu.js';
+import { useGraphDevice } from './graphs/current.js';
 import { formatBytes } from './memory.js';
-import type { GraphDevice } from './graphs/host.js';
 import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';
@@ -47,18 +47,15 @@ const ORDER: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
 let current: Promise<DeviceReport> | undefined;
 let settled: DeviceReport | undefined;
 
-let graphs: GraphDevice | undefined;
-
-/** The device that graphs run on; undefined where the device in use has none, and typed-array code does the work. */
-export const graphDevice = (): GraphDevice | undefined => graphs;
-
 const TENSORS = 'tf in cells, gradients, generated text, interventions';
-const ARRAYS = 'SAE training, neighbours, correlation, maps, Mapper';
+const ARRAYS = 'SAE training, correlation, layouts of maps, Mapper';
+const NEIGHBOURS = 'exact nearest neighbours: of maps, Mapper and scores';
 
-/** What runs where. */
-function workOn(device: DeviceName): WorkPlace[] {
+/** What runs where on a device. */
+export function workOn(device: DeviceName): WorkPlace[] {
   const tensors = (where: DeviceName, why: string): WorkPlace => ({ work: TENSORS, device: where, why });
   const arrays: WorkPlace = { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' };
+  const neighbours = (where: DeviceName, why: string): WorkPlace => ({ work: NEIGHBOURS, device: where, why });
   const passes = (where: DeviceName, why: string): WorkPlace => ({
     work: 'forward passes and SAE encoding of fg.activations.save',
     device: where,
@@ -66,17 +63,19 @@ function workOn(device: DeviceName): WorkPlace[] {
   });
   switch (device) {
     case 'cpu':
-      return [passes('cpu', ''), tensors('cpu', ''), arrays];
+      return [passes('cpu', ''), neighbours('cpu', ''), tensors('cpu', ''), arrays];
     case 'cuda':
       return [
         { work: 'forward passes', device: 'cuda', why: '' },
         tensors('cuda', ''),
         { work: 'SAE encoding', device: 'cpu', why: 'typed-array code' },
+        neighbours('cpu', 'typed-array code'),
         arrays,
       ];
     case 'webgpu':
       return [
         passes('webgpu', 'with interventions, or while weights are trained: cpu'),
+        neighbours('webgpu', 'small searches: cpu; the same results to the bit'),
         tensors('cpu', 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)'),
         arrays,
       ];
@@ -120,7 +119,7 @@ async function startOnCuda(folder: string): Promise<DeviceReport> {
 async function startOnWebgpu(explicit: boolean): Promise<DeviceReport> {
   const { device, check, drivers } = await startWebgpu(explicit, cpuGflops);
   const report = await startCpu();
-  graphs = device;
+  useGraphDevice(device);
   const speed = `${check.gflops.toPrecision(3)} GFLOP/s`;
   const rates = `${formatBytes(check.transfer.up)}/s up, ${formatBytes(check.transfer.down)}/s down`;
   return {

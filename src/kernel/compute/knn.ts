@@ -1,7 +1,10 @@
 /** Exact nearest neighbours by blocks of a matrix product. */
 import { breathe, checkAborted, type CallOptions } from './call.js';
 import { Candidates } from './candidates.js';
+import { graphDevice } from './graphs/current.js';
 import { gemm, hasNativeProduct } from './gemm.js';
+import type { GraphDevice } from './graphs/host.js';
+import { deviceCandidates, worthDevice } from './knnOnDevice.js';
 import { powerBelow, type Matrix } from './matrix.js';
 import { memoryBudget, requireMemory } from './memory.js';
 import type { TeamOptions } from './shared/phases.js';
@@ -11,6 +14,8 @@ export interface KnnOptions extends CallOptions, TeamOptions {
   metric: 'euclidean' | 'cosine';
   /** Bits of the factors in the workers' products: 8 where these suffice, by default. Changes no result. */
   bits?: SharedSearch['bits'];
+  /** Device that finds the candidates, however few they are; default: that in use, for large searches. Changes no result. */
+  device?: GraphDevice;
 }
 
 /** Nearest neighbours of n rows, k for each. */
@@ -160,8 +165,16 @@ interface Search {
   k: number;
   options: KnnOptions;
   longest: number;
+  /** Finds the candidates, in float32 altogether. */
+  device: GraphDevice | undefined;
   /** Unit of the scores: they are measured in squares of it; 1 for cosine. */
   unit: number;
+}
+
+/** scoreError, and on a device the three roundings of a score that is put together in float32. */
+function errorOf(s: Search, i: number): number {
+  const error = scoreError(s.queries, i, s.longest);
+  return s.device ? error + 2 ** -22 * (Math.sqrt(s.queries.squares[i]) + s.longest) ** 2 : error;
 }
 
 /** Rows per block, for `cols` columns. */
@@ -205,7 +218,12 @@ async function collect(s: Search): Promise<Candidates> {
   const { queries, base, options } = s;
   const d = base.x.cols;
   const n = queries.x.rows;
-  const found = new Candidates(n, Math.min(s.k + SPARE, base.x.rows - (s.same ? 1 : 0)));
+  const size = Math.min(s.k + SPARE, base.x.rows - (s.same ? 1 : 0));
+  if (s.device) {
+    const [a, b] = [queries, base].map((side) => ({ ...side, rows: side.x.rows, cols: d }));
+    return deviceCandidates(s.device, a, b, s.same, size, options);
+  }
+  const found = new Candidates(n, size);
   // Wide bases are cut by columns, so that a block of a few hundred rows still fits.
   const maxCols = Math.max(1, Math.min(base.x.rows, Math.floor(BLOCK_BYTES / (4 * 256))));
   let out = new Float32Array(0);
@@ -287,7 +305,7 @@ async function search(s: Search): Promise<Neighbors> {
   const worst = new Float64Array(n);
   const doubtful: number[] = [];
   for (let i = 0; i < n; i++) {
-    const error = scoreError(s.queries, i, s.longest);
+    const error = errorOf(s, i);
     worst[i] = writeBest(s, out, i, nearest(found, i, s.k, error));
     if (found.limits[i] - error <= worst[i] && found.size < s.base.x.rows - (s.same ? 1 : 0)) doubtful.push(i);
     if (i % 1024 === 1023) {
@@ -305,6 +323,12 @@ function requireK(k: number, available: number, what: string): void {
   }
 }
 
+function deviceFor(queries: Matrix, base: Matrix, { device, workers, bits }: KnnOptions): GraphDevice | undefined {
+  if (device) return device;
+  const asked = workers !== undefined || bits !== undefined;
+  return !asked && worthDevice(queries.rows, base.rows, base.cols) ? graphDevice() : undefined;
+}
+
 function longestRow(side: Side): number {
   return Math.sqrt(side.squares.reduce((m, x) => Math.max(m, x), 0));
 }
@@ -319,7 +343,7 @@ function bytesNeeded(queries: Matrix, base: Matrix, k: number): number {
 /**
  * The k nearest other rows of each row of x, exactly: candidates come from a float32 product, their distances are
  * computed in float64, and rows that rounding leaves in doubt are searched again. Equal distances go in order of index.
- * Large searches run in the pool's workers, with products of 8-bit integers where these leave few rows in doubt.
+ * Large searches run on the device in use, else in the pool's workers, with products of 8-bit integers where these leave few rows in doubt.
  * Under cosine a zero row is at distance 1 from every row, as in scikit-learn.
  *
  * @throws RangeError when k is not in 1 … rows-1, or an entry of x is not a finite number
@@ -330,12 +354,13 @@ export async function exactKnn(x: Matrix, k: number, options: KnnOptions): Promi
   const { metric, bits, workers } = options;
   const mean = metric === 'euclidean' ? columnMeans(x) : undefined;
   const unit = unitOf([x], mean);
+  const device = deviceFor(x, x, options);
   const whole = (): Search => {
     const side = prepare(x, metric, mean, unit);
-    return { queries: side, base: side, same: true, k, options, longest: longestRow(side), unit };
+    return { queries: side, base: side, same: true, k, options, longest: longestRow(side), unit, device };
   };
   const shared = { metric, mean, unit, bits };
-  if (hasNativeProduct() && worthSharing(x, k, workers, shared)) {
+  if (!device && hasNativeProduct() && worthSharing(x, k, workers, shared)) {
     const { indices, distances, doubtful, worst } = await sharedKnn(x, k, shared, options);
     if (doubtful.length > 0) await lookAgain(whole(), { indices, distances }, doubtful, worst);
     return { indices, distances };
@@ -371,5 +396,6 @@ export async function crossKnn(queries: Matrix, base: Matrix, k: number, options
     options,
     longest: longestRow(side),
     unit,
+    device: deviceFor(queries, base, options),
   });
 }

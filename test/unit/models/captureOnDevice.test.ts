@@ -2,59 +2,21 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
-import { readConfig } from '#kernel/models/config.js';
 import { capturedWidth, captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice, runsOnCpu } from '#kernel/models/captureOnDevice.js';
 import { modelNames } from '#kernel/models/layout.js';
 import { passGraph } from '#kernel/models/passGraph.js';
-import type { ModelConfig } from '#kernel/models/types.js';
+import { FAMILIES } from '#test/kit/deviceCases.js';
 import { onEachDevice } from '#test/kit/devices.js';
 import { CONFIGS, modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
 
-const base = {
-  hidden_size: 18,
-  intermediate_size: 23,
-  num_hidden_layers: 2,
-  num_attention_heads: 6,
-  num_key_value_heads: 2,
-  vocab_size: 37,
-  max_position_embeddings: 16,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  rope_theta: 10000,
-};
-const rms = (json: Record<string, unknown>): ModelConfig => readConfig({ ...base, ...json } as never, 'config.json');
-const ALL: Record<string, ModelConfig> = {
-  ...CONFIGS,
-  'Llama 3': rms({ model_type: 'llama', hidden_size: 24, attention_bias: true, mlp_bias: true }),
-  'Mistral with a window': rms({ model_type: 'mistral', hidden_size: 24, sliding_window: 4 }),
-  'Qwen 3': rms({ model_type: 'qwen3', head_dim: 8 }),
-  'Gemma 2': rms({
-    model_type: 'gemma2',
-    head_dim: 8,
-    hidden_activation: 'gelu_pytorch_tanh',
-    query_pre_attn_scalar: 20,
-    sliding_window: 4,
-    attn_logit_softcapping: 5,
-    final_logit_softcapping: 3,
-  }),
-  'Gemma 3': rms({
-    model_type: 'gemma3_text',
-    head_dim: 8,
-    hidden_activation: 'gelu_pytorch_tanh',
-    query_pre_attn_scalar: 20,
-    sliding_window: 4,
-    rope_local_base_freq: 100,
-    layer_types: ['sliding_attention', 'full_attention'],
-  }),
-};
 const set = tokenSet(5, 8);
 const pairwise = /hook_(attn_scores|pattern)$/;
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
 onEachDevice('a forward pass', (device) => {
-  it.each(Object.entries(ALL))('gives what the model gives: %s', async (_, config) => {
+  it.each(Object.entries(FAMILIES))('gives what the model gives: %s', async (_, config) => {
     const model = modelOf(config, randomWeights(config, 5));
     const hooks = model.hooks.filter((hook) => !pairwise.test(hook));
     const widths = hooks.map((hook) => capturedWidth(model, hook));

@@ -1,0 +1,154 @@
+/**
+ * What runs as graphs on a device, beside the cpu device: products, SAE encoding, forward passes, nearest neighbours.
+ * FGNB_BENCH_DEVICE=cpu takes ONNX Runtime's CPU in place of WebGPU. A device that multiplies at less than 100 GFLOP/s is
+ * no GPU, and gets small sizes.
+ */
+import { deviceBundle } from '#test/kit/deviceBundle.js';
+import { FAMILIES, saeOfKind } from '#test/kit/deviceCases.js';
+import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
+import { initDevice } from '#kernel/compute/device.js';
+import { gemm } from '#kernel/compute/gemm.js';
+import { checkDevice } from '#kernel/compute/graphs/check.js';
+import { GraphDevice } from '#kernel/compute/graphs/host.js';
+import { exactKnn } from '#kernel/compute/knn.js';
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
+import { captureHooks } from '#kernel/models/capture.js';
+import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
+import type { ModelConfig } from '#kernel/models/types.js';
+import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
+import type { BenchResult } from './types.js';
+
+const GPU_GFLOPS = 100;
+const RUNS = 3;
+
+/** Seconds of the fastest run; the one before them compiles and uploads. */
+async function fastest(run: () => Promise<unknown> | void): Promise<number> {
+  await run();
+  let best = Infinity;
+  for (let i = 0; i < RUNS; i++) {
+    const start = performance.now();
+    await run();
+    best = Math.min(best, performance.now() - start);
+  }
+  return best / 1000;
+}
+
+const normals = (rows: number, cols: number): Matrix =>
+  matrix(rows, cols, new Random(1).normals(new Float32Array(rows * cols)));
+
+interface Measured {
+  name: string;
+  size: string;
+  unit: string;
+  /** Units of work of a run, and its multiply-adds. */
+  amount: number;
+  flops: number;
+  onDevice: () => Promise<unknown>;
+  onCpu: () => Promise<unknown> | void;
+}
+
+function encoding(device: GraphDevice, rows: number, d: number, features: number): Measured {
+  const sae = saeOfKind({ architecture: 'topk', k: Math.min(64, features / 8) }, d, features);
+  const x = normals(rows, d);
+  const encoder = new DeviceEncoder(device, sae);
+  return {
+    name: 'SAE encoding, top-k',
+    size: `d ${d}, F ${features}, ${rows} tokens`,
+    unit: 'tokens/s',
+    amount: rows,
+    flops: 2 * rows * d * features,
+    onDevice: () => encoder.encode({ rows, x }),
+    onCpu: () => void sae.encode(x),
+  };
+}
+
+function forward(device: GraphDevice, config: ModelConfig, sequences: number): Measured {
+  const model = modelOf(config, randomWeights(config, 5));
+  const tokens = tokenSet(sequences, config.context);
+  const hooks = [`blocks.${config.layers - 1}.hook_resid_post`];
+  const { dModel: d, dMlp, layers } = config;
+  const count = sequences * config.context;
+  return {
+    name: 'forward pass',
+    size: `${layers} layers, d ${d}, ${sequences} × ${config.context} tokens`,
+    unit: 'tokens/s',
+    amount: count,
+    flops: 2 * count * layers * (4 * d * d + 2 * d * dMlp),
+    onDevice: async () => {
+      for await (const { xs } of captureOnDevice(device, model, tokens, hooks, {})) await device.download(xs[0]);
+    },
+    onCpu: async () => {
+      for await (const { xs } of captureHooks(model, tokens, hooks)) void xs;
+    },
+  };
+}
+
+function neighbours(device: GraphDevice, rows: number, cols: number): Measured {
+  const x = normals(rows, cols);
+  return {
+    name: 'nearest neighbours',
+    size: `${rows} × ${cols}, k 15`,
+    unit: 'rows/s',
+    amount: rows,
+    flops: 2 * rows * rows * cols,
+    onDevice: () => exactKnn(x, 15, { metric: 'cosine', device }),
+    onCpu: () => exactKnn(x, 15, { metric: 'cosine', bits: 8 }),
+  };
+}
+
+function cpuGflops(size: number): number {
+  const x = normals(size, size).data;
+  let best = Infinity;
+  for (let i = 0; i < RUNS; i++) {
+    const start = performance.now();
+    gemm(x, x, size, size, size);
+    best = Math.min(best, performance.now() - start);
+  }
+  return (2 * size ** 3) / best / 1e6;
+}
+
+export async function run(): Promise<BenchResult[]> {
+  await initDevice({ device: 'cpu' });
+  const device = new GraphDevice(process.env.FGNB_BENCH_DEVICE === 'cpu' ? 'cpu' : 'webgpu', await deviceBundle());
+  await device.start();
+  try {
+    const { gflops } = await checkDevice(device);
+    const isGpu = gflops >= GPU_GFLOPS;
+    const cpu = cpuGflops(1024);
+    const product = { name: 'product', size: 'square, float32', ours: gflops, peer: cpu, unit: 'GFLOP/s' };
+    const results: BenchResult[] = [
+      { ...product, speedup: gflops / cpu, note: `${device.provider}; beside the CPU's` },
+    ];
+    const gpt2 = { ...FAMILIES['GPT-2'], layers: 12, dModel: 768, heads: 12, dHead: 64, dMlp: 3072, context: 128 };
+    const all = isGpu
+      ? [
+          () => encoding(device, 8192, 1024, 16_384),
+          () => encoding(device, 2048, 2304, 65_536),
+          () => forward(device, gpt2, 16),
+          () => neighbours(device, 32_768, 1024),
+        ]
+      : [
+          () => encoding(device, 128, 64, 512),
+          () => forward(device, FAMILIES['GPT-2'], 4),
+          () => neighbours(device, 512, 32),
+        ];
+    for (const make of all) {
+      const { name, size, unit, amount, flops, onDevice, onCpu } = make();
+      const [ours, peer] = [amount / (await fastest(onDevice)), amount / (await fastest(onCpu))];
+      const share = (100 * flops * (ours / amount)) / (gflops * 1e9);
+      results.push({
+        name,
+        size,
+        ours,
+        peer,
+        unit,
+        speedup: ours / peer,
+        note: `${share.toFixed(0)} % of the device's product`,
+      });
+    }
+    return results;
+  } finally {
+    await device.close();
+  }
+}

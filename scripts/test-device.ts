@@ -1,0 +1,130 @@
+/**
+ * `npm run test:device -- [--device webgpu|cpu] [--large] [--json FILE]`: every heavy path that runs as a graph on a
+ * device against the cpu device, within stated tolerances, and what falls back to the CPU. Exit code 1 when one is out of
+ * tolerance, 2 when the device cannot be used. `cpu` is ONNX Runtime's CPU, on which the same graphs run. `--large` takes
+ * the sizes of real work, for hardware.
+ */
+import fs from 'node:fs';
+import { parseArgs } from 'node:util';
+import { initDevice, workOn } from '#kernel/compute/device.js';
+import { vulkanDrivers } from '#kernel/compute/gpu.js';
+import { checkDevice, MAX_ERROR } from '#kernel/compute/graphs/check.js';
+import { GraphDevice } from '#kernel/compute/graphs/host.js';
+import { exactKnn } from '#kernel/compute/knn.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { captureHooks } from '#kernel/models/capture.js';
+import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
+import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
+import { deviceBundle } from '#test/kit/deviceBundle.js';
+import { compareEntries, FAMILIES, oddRows, saeKinds, saeOfKind, SUPPORT, VALUE } from '#test/kit/deviceCases.js';
+import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
+import { normals } from '#test/kit/numbers.js';
+
+interface Outcome {
+  path: string;
+  ok: boolean;
+  /** What was found, beside what is allowed. */
+  figures: string;
+  seconds: number;
+}
+
+const { values: given } = parseArgs({
+  options: {
+    device: { type: 'string', default: 'webgpu' },
+    large: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+if (given.device !== 'webgpu' && given.device !== 'cpu') {
+  console.error(`--device is ${given.device}; graphs run on webgpu and on cpu (ONNX Runtime's)`);
+  process.exit(2);
+}
+const sizes = given.large
+  ? { dIn: 1024, dSae: 16_384, rows: 2048, neighbours: [8192, 256] as const }
+  : { dIn: 24, dSae: 96, rows: 37, neighbours: [150, 20] as const };
+
+const within = (found: number, limit: number): string => `${found.toExponential(1)} of ${limit.toExponential(0)}`;
+
+async function floats(device: GraphDevice): Promise<Omit<Outcome, 'seconds'>> {
+  const { error, gflops } = await checkDevice(device);
+  const figures = `error ${within(error, MAX_ERROR)}; product ${gflops.toPrecision(3)} GFLOP/s`;
+  return { path: 'transfer, products, gradients, top-k, norms against float64', ok: true, figures };
+}
+
+async function encoding(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+  const sae = saeOfKind(saeKinds(sizes.dSae)[name], sizes.dIn, sizes.dSae);
+  const x = oddRows(sizes.rows, sizes.dIn);
+  const got = await new DeviceEncoder(device, sae).encode({ rows: x.rows, x });
+  const { support, error } = compareEntries(got, sae.encode(x));
+  const figures = `support ${(100 * support).toFixed(3)} % of ${100 * SUPPORT} %, values ${within(error, VALUE)}`;
+  return { path: `SAE encoding: ${name}`, ok: support >= SUPPORT && error <= VALUE, figures };
+}
+
+async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+  const model = modelOf(FAMILIES[name], randomWeights(FAMILIES[name], 5));
+  const tokens = tokenSet(3, 8);
+  const hooks = model.hooks.filter((hook) => !/hook_(attn_scores|pattern)$/.test(hook));
+  let worst = 0;
+  for await (const wanted of captureHooks(model, tokens, hooks))
+    for await (const { xs } of captureOnDevice(device, model, tokens, hooks, {}))
+      for (const [i, x] of xs.entries()) {
+        const got = (await device.download(x)).data as Float32Array;
+        const scale = wanted.xs[i].data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+        wanted.xs[i].data.forEach((v, e) => {
+          const error = Math.abs(v - got[e]) / scale;
+          if (!(error <= worst)) worst = error;
+        });
+      }
+  model.dispose();
+  return { path: `forward pass, all hooks: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
+}
+
+async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): Promise<Omit<Outcome, 'seconds'>> {
+  const [rows, cols] = sizes.neighbours;
+  const next = normals(8);
+  const x = matrix(
+    rows,
+    cols,
+    Float32Array.from({ length: rows * cols }, () => next()),
+  );
+  const [got, wanted] = [await exactKnn(x, 10, { metric, device }), await exactKnn(x, 10, { metric, bits: 32 })];
+  const same = got.indices.every((v, i) => v === wanted.indices[i] && got.distances[i] === wanted.distances[i]);
+  return { path: `nearest neighbours: ${metric}`, ok: same, figures: same ? 'the same bits' : 'other results' };
+}
+
+async function main(): Promise<number> {
+  await initDevice({ device: 'cpu' });
+  const device = new GraphDevice(given.device as 'webgpu' | 'cpu', await deviceBundle());
+  try {
+    await device.start();
+  } catch (error) {
+    console.error(`${given.device} cannot be used: ${(error as Error).message}; Vulkan drivers: ${vulkanDrivers().join(', ') || 'none'}`); // prettier-ignore
+    return 2;
+  }
+  const checks = [
+    () => floats(device),
+    ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => encoding(device, name)),
+    ...Object.keys(FAMILIES).map((name) => () => pass(device, name)),
+    ...(['euclidean', 'cosine'] as const).map((metric) => () => neighbours(device, metric)),
+  ];
+  const outcomes: Outcome[] = [];
+  for (const check of checks) {
+    const start = performance.now();
+    const found = await check().catch((error: Error) => ({ path: 'failed', ok: false, figures: error.message }));
+    const outcome = { ...found, seconds: (performance.now() - start) / 1000 };
+    outcomes.push(outcome);
+    console.log(
+      `${outcome.ok ? 'ok  ' : 'FAIL'}  ${outcome.path}: ${outcome.figures} (${outcome.seconds.toFixed(1)} s)`,
+    );
+  }
+  await device.close();
+  const falls = workOn('webgpu').filter((place) => place.device === 'cpu');
+  for (const { work, why } of falls) console.log(`on the CPU: ${work}${why ? ` (${why})` : ''}`);
+  const failed = outcomes.filter(({ ok }) => !ok).length;
+  console.log(`${given.device}: ${outcomes.length - failed} of ${outcomes.length} paths within tolerance`);
+  if (given.json)
+    fs.writeFileSync(given.json, JSON.stringify({ device: given.device, sizes, outcomes, falls }, null, 2));
+  return failed > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,120 @@
+/** What a device is compared on with the cpu device: SAEs of every architecture, models of every family, and how near they come. */
+import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import type { SparseRows } from '#kernel/compute/sparse.js';
+import { readConfig } from '#kernel/models/config.js';
+import type { ModelConfig } from '#kernel/models/types.js';
+import type { SaeWeights } from '#kernel/sae/sae.js';
+import type { Sae, SaeConfig } from '#kernel/sae/types.js';
+import { CONFIGS } from './model.js';
+import { normals } from './numbers.js';
+import { saeOf } from './sae.js';
+
+/** Saved activations agree in this share of their entries, and in value to this share of the largest. */
+export const SUPPORT = 0.999;
+export const VALUE = 1e-4;
+
+/** Configs of every architecture; k and groups are shares of the features. */
+export function saeKinds(features: number): Record<string, Partial<SaeConfig>> {
+  const k = Math.max(1, Math.floor(features / 14));
+  return {
+    standard: {},
+    'standard, tanh-relu, b_dec kept': { activation: 'tanh-relu', applyBDecToInput: false },
+    'standard, layer_norm': { normalizeActivations: 'layer_norm' },
+    topk: { architecture: 'topk', k },
+    'topk, rescaled, constant_norm_rescale': {
+      architecture: 'topk',
+      k,
+      rescaleActsByDecoderNorm: true,
+      normalizeActivations: 'constant_norm_rescale',
+    },
+    abstopk: { architecture: 'abstopk', k },
+    groupmax: { architecture: 'groupmax', k: features / 8 },
+    jumprelu: { architecture: 'jumprelu' },
+    batchtopk: { architecture: 'batchtopk', k },
+    matryoshka: { architecture: 'matryoshka_batchtopk', rescaleActsByDecoderNorm: true },
+    gated: { architecture: 'gated' },
+    transcoder: { architecture: 'transcoder', transcoder: true, applyBDecToInput: false, dOut: 10 },
+  };
+}
+
+/** An SAE of that kind with random weights, whose features fire on a few percent of rows of deviation 1. */
+export function saeOfKind(config: Partial<SaeConfig>, dIn: number, dSae: number, seed = 71): Sae {
+  const next = normals(seed);
+  const random = (n: number, by = 1): Float32Array => Float32Array.from({ length: n }, () => by * next());
+  const dOut = config.dOut ?? dIn;
+  const { architecture = 'standard' } = config;
+  const weights: SaeWeights = {
+    W_enc: matrix(dIn, dSae, random(dIn * dSae, 1.5 / Math.sqrt(dIn))),
+    b_enc: random(dSae, 0.5).map((v) => v - 1),
+    W_dec: matrix(dSae, dOut, random(dSae * dOut)),
+    b_dec: random(dOut, 0.3),
+  };
+  if (/jumprelu|batchtopk/.test(architecture)) weights.threshold = random(dSae).map((v) => 0.4 + 0.5 * Math.abs(v));
+  if (architecture === 'gated') Object.assign(weights, { r_mag: random(dSae, 0.2), b_mag: random(dSae, 0.3) });
+  return saeOf(weights, { ...config, dIn });
+}
+
+/** Rows on a large offset, one of zeros, two alike, and others. */
+export function oddRows(rows: number, cols: number): Matrix {
+  const next = normals(72);
+  const x = matrix(
+    rows,
+    cols,
+    Float32Array.from({ length: rows * cols }, (_, i) => next() + (i < 3 * cols ? 30 : 0)),
+  );
+  x.data.fill(0, 5 * cols, 6 * cols);
+  x.data.copyWithin(9 * cols, 8 * cols, 9 * cols);
+  return x;
+}
+
+/** Share of the entries of either that the other has too, and the largest difference of values, relative to the largest. */
+export function compareEntries(got: SparseRows, wanted: SparseRows): { support: number; error: number } {
+  let [common, error, scale] = [0, 0, 0];
+  for (const value of wanted.values) scale = Math.max(scale, Math.abs(value));
+  for (let i = 0; i < wanted.rows; i++) {
+    const row = new Map<number, number>();
+    for (let e = wanted.indptr[i]; e < wanted.indptr[i + 1]; e++) row.set(wanted.indices[e], wanted.values[e]);
+    for (let e = got.indptr[i]; e < got.indptr[i + 1]; e++) {
+      const value = row.get(got.indices[e]);
+      if (value === undefined) continue;
+      common++;
+      error = Math.max(error, Math.abs(got.values[e] - value) / scale);
+    }
+  }
+  return { support: common / Math.max(1, got.values.length, wanted.values.length), error };
+}
+
+const base = {
+  hidden_size: 18,
+  intermediate_size: 23,
+  num_hidden_layers: 2,
+  num_attention_heads: 6,
+  num_key_value_heads: 2,
+  vocab_size: 37,
+  max_position_embeddings: 16,
+  rms_norm_eps: 1e-5,
+  hidden_act: 'silu',
+  rope_theta: 10000,
+};
+const rms = (json: Record<string, unknown>): ModelConfig => readConfig({ ...base, ...json } as never, 'config.json');
+const gemma = {
+  head_dim: 8,
+  hidden_activation: 'gelu_pytorch_tanh',
+  query_pre_attn_scalar: 20,
+  sliding_window: 4,
+};
+
+/** Small models of every family that differs in its forward pass. */
+export const FAMILIES: Record<string, ModelConfig> = {
+  ...CONFIGS,
+  'Llama 3': rms({ model_type: 'llama', hidden_size: 24, attention_bias: true, mlp_bias: true }),
+  'Mistral with a window': rms({ model_type: 'mistral', hidden_size: 24, sliding_window: 4 }),
+  'Qwen 3': rms({ model_type: 'qwen3', head_dim: 8 }),
+  'Gemma 2': rms({ model_type: 'gemma2', ...gemma, attn_logit_softcapping: 5, final_logit_softcapping: 3 }),
+  'Gemma 3': rms({
+    model_type: 'gemma3_text',
+    ...gemma,
+    rope_local_base_freq: 100,
+    layer_types: ['sliding_attention', 'full_attention'],
+  }),
+};
