@@ -1,5 +1,5 @@
 /** The built kernel on WebGPU over SwiftShader against the cpu device: one notebook's call, and Doctor. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -46,16 +46,31 @@ interface Ran {
   graphs?: { gflops: number };
 }
 
-function run(device: string, env: Record<string, string>): Ran {
+/** Runs a program to its end without blocking this process, whose reports would time out. */
+async function ended(args: string[], cwd: string, env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => (said[name] += text));
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { status, ...said };
+}
+
+async function run(device: string, env: Record<string, string>): Promise<Ran> {
   fs.writeFileSync(path.join(folder, 'run.cjs'), SCRIPT);
-  const ended = spawnSync(process.execPath, ['run.cjs', device], { cwd: folder, encoding: 'utf8', env: { ...process.env, ...env } }); // prettier-ignore
-  expect(ended.status, ended.stderr).toBe(0);
+  const { status, stderr } = await ended(['run.cjs', device], folder, env);
+  expect(status, stderr).toBe(0);
   return JSON.parse(fs.readFileSync(path.join(folder, `${device}.json`), 'utf8')) as Ran;
 }
 
 describe('the kernel on a device', () => {
-  it.skipIf(typeof gpu === 'string')('saves on WebGPU the activations that it saves on the cpu', () => {
-    const [onCpu, onGpu] = [run('cpu', {}), run('webgpu', gpu as Record<string, string>)];
+  it.skipIf(typeof gpu === 'string')('saves on WebGPU the activations that it saves on the cpu', async () => {
+    const onCpu = await run('cpu', {});
+    const onGpu = await run('webgpu', gpu as Record<string, string>);
     expect(onCpu.graphs).toBeUndefined();
     expect(onGpu.description).toMatch(/^webgpu: ONNX Runtime's WebGPU \(vk_swiftshader\), [\d.]+ GFLOP\/s$/);
     expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'cpu', 'cpu']);
@@ -75,33 +90,38 @@ describe('the kernel on a device', () => {
     }
   });
 
-  it.skipIf(typeof gpu === 'string')('is passed over where it is slower than the CPU, and Doctor says so', () => {
-    const args = [kernelCli, 'doctor'];
-    const ended = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', env: { ...process.env, ...(gpu as object) } }); // prettier-ignore
-    expect(ended.stdout).toContain('in use      cpu:');
-    expect(ended.stdout).toMatch(/webgpu +WebGPU multiplies at [\d.]+ GFLOP\/s, slower than the CPU's [\d.]+/);
+  it.skipIf(typeof gpu === 'string')('is passed over where it is slower than the CPU, and Doctor says so', async () => {
+    const { stdout } = await ended([kernelCli, 'doctor'], folder, gpu as Record<string, string>);
+    expect(stdout).toContain('in use      cpu:');
+    expect(stdout).toMatch(/webgpu +WebGPU multiplies at [\d.]+ GFLOP\/s, slower than the CPU's [\d.]+/);
   });
 
-  it('is compared path by path by test:device, which names what falls back', () => {
+  const noDriver = { VK_DRIVER_FILES: path.join(folder, 'none.json'), VK_ICD_FILENAMES: '' };
+
+  it('is compared path by path by test:device, which names what falls back', async () => {
     const json = path.join(folder, 'paths.json');
-    const args = ['node_modules/tsx/dist/cli.mjs', 'scripts/test-device.ts', '--device', 'cpu', '--json', json];
-    const ended = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
-    expect(ended.status, ended.stdout + ended.stderr).toBe(0);
-    const { outcomes, falls } = JSON.parse(fs.readFileSync(json, 'utf8')) as { outcomes: Array<{ ok: boolean; path: string }>; falls: unknown[] }; // prettier-ignore
+    const paths = (device: string) =>
+      ended(
+        ['node_modules/tsx/dist/cli.mjs', 'scripts/test-device.ts', '--device', device, '--json', json],
+        root,
+        noDriver,
+      );
+    const { status, stdout, stderr } = await paths('cpu');
+    expect(status, stdout + stderr).toBe(0);
+    const { outcomes, falls } = JSON.parse(fs.readFileSync(json, 'utf8')) as {
+      outcomes: Array<{ ok: boolean; path: string }>;
+      falls: unknown[];
+    };
     expect(outcomes.length).toBeGreaterThan(20);
     expect(outcomes.filter(({ ok }) => !ok)).toEqual([]);
     expect(falls.length).toBeGreaterThan(0);
-    const env = { ...process.env, VK_DRIVER_FILES: path.join(folder, 'none.json'), VK_ICD_FILENAMES: '' };
-    const none = spawnSync(process.execPath, args.with(3, 'webgpu'), { cwd: root, encoding: 'utf8', env });
+    const none = await paths('webgpu');
     expect([none.status, none.stderr]).toEqual([2, expect.stringContaining('webgpu cannot be used: ')]);
   });
 
-  it('ends a run that asks for a GPU where there is none, with the reason and what to do', () => {
-    const env = { ...process.env, VK_DRIVER_FILES: path.join(folder, 'none.json'), VK_ICD_FILENAMES: '' };
-    const ended = spawnSync(process.execPath, [kernelCli, 'doctor', '--device', 'webgpu'], { cwd: folder, encoding: 'utf8', env }); // prettier-ignore
-    expect(ended.status).not.toBe(0);
-    expect(ended.stderr).toMatch(
-      /device webgpu cannot be used: .*(no Vulkan driver file was found; .*install libvulkan1)/s,
-    );
+  it('ends a run that asks for a GPU where there is none, with the reason and what to do', async () => {
+    const { status, stderr } = await ended([kernelCli, 'doctor', '--device', 'webgpu'], folder, noDriver);
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/device webgpu cannot be used: .*(no Vulkan driver file was found; .*install libvulkan1)/s);
   });
 });
