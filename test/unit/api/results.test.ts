@@ -310,7 +310,7 @@ describe('fg', () => {
     const other = fg.interventions.steer(lmA, hook, new Float32Array(15).fill(1), { scale: 1, name: 'ones' });
     expect(other.description).toContain('1 × ones');
     expect(() => fg.interventions.steerFeature(lmA, saeA, 6, undefined as never)).toThrow(
-      'scale is missing; expected a number',
+      'scale is missing; expected a finite number',
     );
     await expect(fg.interventions.compare(lmA, undefined as never, '3')).rejects.toThrow('interventions is undefined');
   });
