@@ -1,4 +1,5 @@
 /** A feature page as data: its sets, orders of features, search. */
+import { measureOf } from '../../protocol/measure.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import {
   asAbout,
@@ -125,6 +126,9 @@ function ordersOf({ meta, columns }: PageSet): Order[] {
     order('firings', 'firing rate', columns.firings),
     order('max', 'largest activation', columns.max),
     order('mean', 'mean activation', columns.mean),
-    ...columns.r.map((r, k) => order(`r${k}`, columns.r.length > 1 ? `r, map ${k + 1}` : 'r of its counterpart', r)),
+    ...columns.r.map((r, k) => {
+      const measure = measureOf(meta.pairings[k].method);
+      return order(`r${k}`, columns.r.length > 1 ? `${measure}, map ${k + 1}` : `${measure} of its counterpart`, r);
+    }),
   ];
 }

@@ -1,4 +1,5 @@
 /** The page of the feature that is shown: head, contexts, and the boxes beside them. */
+import { measureOf } from '../../protocol/measure.js';
 import { labelLine } from '../../protocol/tokens.js';
 import { el } from '../ui/dom.js';
 import { exampleList, labelChips, peaksLine } from '../ui/examples.js';
@@ -90,7 +91,12 @@ function counterpartBoxes(model: FeatureModel, { about }: Known, open: Open): HT
       return el(
         'article',
         { class: 'counterpart' },
-        el('p', { class: 'pair' }, el('strong', {}, `r ${correlation(r)}`), named(model, set, feature, open)),
+        el(
+          'p',
+          { class: 'pair' },
+          el('strong', {}, `${measureOf(method)} ${correlation(r)}`),
+          named(model, set, feature, open),
+        ),
         texts,
       );
     });

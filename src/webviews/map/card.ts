@@ -146,5 +146,5 @@ export function spokenPair(model: MapModel, set: number, point: number, partner:
   if (!model.twin) return own;
   return partner < 0
     ? `${own}; no counterpart`
-    : `${own}; counterpart ${say(1 - set, partner)}, r ${correlation(model.sets[set].r[point])}`;
+    : `${own}; counterpart ${say(1 - set, partner)}, ${measureOf(model.meta.pairing?.method ?? '')} ${correlation(model.sets[set].r[point])}`;
 }

@@ -29,6 +29,8 @@ export class GroupTable {
   constructor(
     private readonly scored: (group: KeywordGroup) => GroupScores | undefined,
     choose: (group: KeywordGroup) => void,
+    /** What the map calls its figures: r, or another measure. */
+    private readonly measure: string,
   ) {
     this.grid = new VirtualGrid({
       label: 'Keyword groups',
@@ -58,7 +60,7 @@ export class GroupTable {
         value: (row) => of(row)?.pairs ?? NaN,
       },
       {
-        ...{ key: 'r', title: 'r', width: '2.6em', numeric: true },
+        ...{ key: 'r', title: this.measure, width: this.measure === 'r' ? '2.6em' : '4em', numeric: true },
         text: (row) => correlation(of(row)?.meanR ?? NaN),
         value: (row) => of(row)?.meanR ?? NaN,
       },

@@ -62,6 +62,7 @@ export class GroupsTab {
     this.table = new GroupTable(
       (group) => this.known.get(this.keyOf(group)),
       (group) => hooks.choose(group),
+      measureOf(this.model.meta.pairing?.method ?? ''),
     );
     body.classList.add('groups');
     body.append(

@@ -1,5 +1,6 @@
 /** Beside the maps: pinned pairs in full, and the table of all pairs, the accessible equivalent of the maps. */
 import type { TableDescriptor } from '../../protocol/display.js';
+import { measureOf } from '../../protocol/measure.js';
 import { MAP_BUNDLE } from '../../protocol/map.js';
 import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
@@ -78,6 +79,7 @@ export class Pane extends PlotPane<Tab> {
 
   private pairColumns(): GridColumn[] {
     const { links } = this;
+    const measure = measureOf(this.model.meta.pairing?.method ?? '');
     return [
       ...([links.a, links.b] as const).flatMap((points, s): GridColumn[] => {
         const { columns, name } = this.model.sets[s];
@@ -88,7 +90,7 @@ export class Pane extends PlotPane<Tab> {
         ];
       }),
       {
-        ...{ key: 'r', title: 'r', width: '3.2em', numeric: true },
+        ...{ key: 'r', title: measure, width: measure === 'r' ? '3.2em' : '4em', numeric: true },
         text: (i) => correlation(links.r[i]),
         value: (i) => links.r[i],
       },

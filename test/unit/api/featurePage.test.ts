@@ -28,6 +28,27 @@ function shownPage(): { descriptor: FeatureDescriptor; source: FeatureSource } {
 }
 
 describe('fg.show.feature', () => {
+  it.each([
+    [['cosine'], ['cosine of its counterpart']],
+    [['pearson'], ['r of its counterpart']],
+    [
+      ['pearson', 'phi'],
+      ['r, map 1', 'phi, map 2'],
+    ],
+  ] as const)(
+    'calls the figures of its maps by their measure, in the orders of its features too: %s',
+    async (by, labels) => {
+      // prettier-ignore
+      const { fg } = world;
+      const { a, b } = await stores();
+      const map = [];
+      for (const one of by) map.push(await fg.correlation.map(a, b, { minFirings: 1, by: one }));
+      await fg.show.feature(a, 5, { map });
+      const model = await FeatureModel.load(shownPage().source, null);
+      expect(model.orders.map(({ label }) => label).slice(4)).toEqual(labels);
+    },
+  );
+
   it('carries what the rooms say: contexts, histogram, tokens, lens, neighbors, company, counterparts, places', async () => {
     const { fg } = world;
     const { a, b } = await stores();

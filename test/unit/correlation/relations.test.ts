@@ -70,7 +70,7 @@ async function mapOf(a: ReadonlyArray<readonly string[]>, b: ReadonlyArray<reado
 }
 
 describe('relations between words', () => {
-  it('finds the planted ones in two turned spaces of different widths, and none where the words of B are mismatched', async () => {
+  it('planted relation: finds those in two turned spaces of different widths, and none where the words of B are mismatched', async () => {
     const single = WORDS.map((w) => [w]);
     // B has its features in the opposite order.
     const map = await mapOf(single, [...single].reverse());

@@ -41,7 +41,7 @@ function planted(seed: number, d = 12, dB = d) {
 }
 
 describe('one rotation from B to A', () => {
-  it('finds the planted one: cosine and explained variance come back on pairs and tokens that it has not seen', async () => {
+  it('planted rotation: finds it, cosine and explained variance come back on pairs and tokens that it has not seen', async () => {
     const { a, b, input } = planted(1);
     const t = await rotationTransfer(input, { train: 0.8 });
     const of = (metric: string) => t.scores.find((s) => s.metric === metric)!;

@@ -151,7 +151,7 @@ describe('splitting by activations', () => {
     return { twins, a, b, input: { small: twins.a.dictionary, large: twins.b.dictionary, activations: { small: storeOf(a), large: storeOf(b) } } }; // prettier-ignore
   }
 
-  it('finds the planted split: the two children of each, that cover it, half and half', async () => {
+  it('planted split: finds the two children of each, that cover it, half and half', async () => {
     const { twins, input } = await planted(1);
     const s = await splitting(input, { runs: 49 });
     expect(twins.truth.splits).toHaveLength(4);

@@ -1,5 +1,11 @@
 /** The logit lens against float64 products, with and without the final norm, and against what a push does to the logits. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { captureActivations } from '#kernel/models/capture.js';
+import { Dataset } from '#kernel/datasets/dataset.js';
+import { loadModel } from '#kernel/models/load.js';
+import { shared } from '#test/kit/samples.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix, row } from '#kernel/compute/matrix.js';
 import { readConfig } from '#kernel/models/config.js';
@@ -11,6 +17,9 @@ import { CONFIGS, modelOf, randomWeights } from '#test/kit/model.js';
 import { normals } from '#test/kit/numbers.js';
 
 await initDevice({ device: 'cpu' });
+
+const stories = join(shared, 'stories260K');
+if (!existsSync(stories)) console.warn(`skipped: stories260K is not at ${stories}`);
 
 const gemma = readConfig({
   model_type: 'gemma',
@@ -129,4 +138,59 @@ describe('the final norm', () => {
     expect(agreement.folded).toBeGreaterThan(0.9);
     expect(agreement.folded).toBeGreaterThan(agreement.plain + 0.02);
   });
+
+  it.skipIf(!existsSync(stories))(
+    'of stories260K folded in: the ten tokens that a direction raises most, on real text, are named more often',
+    async () => {
+      const model = await loadModel(stories);
+      const { dModel: d, vocab, layers } = model.config;
+      const text = readFileSync(join(shared, 'tinystories-sample.txt'), 'utf8').slice(0, 4000);
+      const data = new Dataset('sample', [text], { source: { kind: 'texts' }, context: 64 });
+      const x: Float32Array[] = [];
+      for await (const { x: rows } of captureActivations(
+        model,
+        data.tokens(model),
+        `blocks.${layers - 1}.hook_resid_post`,
+      ))
+        // prettier-ignore
+        for (let t = 0; t < rows.rows; t += 5) x.push(row(rows, t));
+      const weight = model.parameters().get('model.norm.weight')!.dataSync();
+      const table = model.parameters().get('model.embed_tokens.weight')!.dataSync();
+      const along = (v: ArrayLike<number>, t: number) =>
+        Array.from(v).reduce((s, each, j) => s + each * table[t * d + j], 0);
+      const ten = (values: readonly number[]) =>
+        new Set([...values.keys()].sort((s, t) => values[t] - values[s]).slice(0, 10));
+      const half = x.length >> 1;
+      const mean = Array.from({ length: d }, (_, j) => x.reduce((s, each) => s + each[j], 0) / x.length);
+      const named = { folded: 0, plain: 0 };
+      let directions = 0;
+      // Directions that text has: activations of half of the tokens, from the mean; they are pushed along the others.
+      for (let i = 0; i < half; i += 3) {
+        const v = mean.map((m, j) => x[i][j] - m);
+        // d/da of the RMSNorm of x + a·v at 0, in float64, over the tokens of the other half; then the unembedding.
+        const slope = new Array<number>(d).fill(0);
+        for (const at of x.slice(half)) {
+          const square = at.reduce((s, each) => s + each * each, 0) / d + 1e-5;
+          const dot = at.reduce((s, each, j) => s + each * v[j], 0) / d;
+          v.forEach((each, j) => (slope[j] += (each - (at[j] * dot) / square) * (weight[j] / Math.sqrt(square))));
+        }
+        const tokens = Array.from({ length: vocab }, (_, t) => t);
+        const measured = ten(tokens.map((t) => along(slope, t)));
+        const lens = { folded: v.map((each, j) => each * weight[j]), plain: v };
+        for (const kind of ['folded', 'plain'] as const)
+          named[kind] += [...ten(tokens.map((t) => along(lens[kind], t)))].filter((t) => measured.has(t)).length;
+        directions++;
+      }
+      const share = (n: number) => n / (10 * directions);
+      console.log(`stories260K, ${directions} directions: ${(100 * share(named.plain)).toFixed(0)} % of the ten tokens without the norm's weight, ${(100 * share(named.folded)).toFixed(0)} % with it`); // prettier-ignore
+      expect(directions).toBeGreaterThan(20);
+      expect(named.folded).toBeGreaterThan(named.plain);
+      // The lens itself reads as these products do.
+      const sae = saeOf(model.config, 5);
+      const [first] = await logitLens(model, sae, { top: 10, foldNorm: true });
+      const own = Array.from(row(sae.W_dec, 0), (each, j) => each * weight[j]);
+      const best = ten(Array.from({ length: vocab }, (_, t) => along(own, t)));
+      expect(first.map(({ token }) => token)).toEqual([...best].map((t) => model.tokenizer.piece(t)));
+    },
+  );
 });
