@@ -22,7 +22,7 @@ async function secondsPerStep(dIn: number, dSae: number, repeats: number): Promi
   const p = initialParameters(dIn, dSae, 0.1, 0);
   const g = parameters(dIn, dSae);
   const state = { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) };
-  const step = new TrainingStep(topk.training.start({ k: K }), { applyBDecToInput: true });
+  const step = new TrainingStep(topk.training.start({ k: K }, { dIn, dSae }), { applyBDecToInput: true });
   const x = new Random(1).normals(new Float32Array(BATCH * dIn));
   const times: number[] = [];
   for (let t = 1; t <= repeats + 1; t++) {

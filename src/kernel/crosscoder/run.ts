@@ -86,7 +86,7 @@ function sumOfNorms(offsets: readonly number[], l1Coefficient: number, l1WarmUpS
     return {
       penalty: lambda > 0 ? sums.map((n) => (lambda / rows) * n) : undefined,
       select: (block) => ({ count: rectify(block.z) }),
-      terms({ features }) {
+      terms([{ features }]) {
         let l1 = 0;
         for (let f = 0; f < p.dSae; f++) {
           l1 += features[f] * sums[f];

@@ -10,8 +10,42 @@
 import { gemm } from '../compute/gemm.js';
 import { topKRows } from '../compute/topk.js';
 import { gatherValues } from '../compute/rows.js';
+import { flag, real } from '../verb/option.js';
+import type { TrainingBatch } from './architectures/training.js';
 import type { Parameters } from './parameters.js';
 import { inPieces, type Block } from './block.js';
+
+/** Options of architectures that have this loss. */
+export const AUX_OPTIONS = {
+  auxLossCoefficient: real({
+    doc: 'Weight of the auxiliary loss of dead features; 0 turns it off.',
+    min: 0,
+    fallback: '1',
+  }),
+  auxIncludesBDec: flag({
+    doc: 'True adds b_dec to the auxiliary reconstruction, as SAELens 6.18 published it; false is the paper.',
+    fallback: 'false',
+  }),
+} as const;
+
+/** The loss over the blocks of a batch: see(block) before features are written over block.z, addBlock when its error is there. */
+export function revival(
+  { p, g, dead, breakAt }: TrainingBatch,
+  options: AuxOptions,
+  norms: Float64Array | undefined,
+): { see(block: Block): void; addBlock(block: Block): Promise<void>; value(): number } {
+  let found: DeadActivations | undefined;
+  let aux = 0;
+  return {
+    see(block) {
+      found = dead && options.auxLossCoefficient > 0 ? gatherDead(block, p.dSae, dead) : undefined;
+    },
+    async addBlock(block) {
+      if (found) aux += await addAuxLoss(p, g, block, found, norms, options, breakAt);
+    },
+    value: () => aux,
+  };
+}
 
 export interface AuxOptions {
   auxLossCoefficient: number;
@@ -20,14 +54,14 @@ export interface AuxOptions {
 }
 
 /** Pre-activations of the dead features of one block. */
-export interface DeadActivations {
+interface DeadActivations {
   features: Int32Array;
   /** [rows × features.length], times decoder norms when rescaled. */
   z: Float32Array;
 }
 
 /** Copies the dead columns out of block.z; undefined when nothing is dead. */
-export function gatherDead(block: Block, dSae: number, dead: Uint8Array): DeadActivations | undefined {
+function gatherDead(block: Block, dSae: number, dead: Uint8Array): DeadActivations | undefined {
   const features = Int32Array.from(dead.keys()).filter((f) => dead[f] === 1);
   const count = features.length;
   if (count === 0) return undefined;
@@ -39,7 +73,7 @@ export function gatherDead(block: Block, dSae: number, dead: Uint8Array): DeadAc
 }
 
 /** Adds the auxiliary loss's gradients to `g` and returns its value. block.error must hold x̂ − x. */
-export async function addAuxLoss(
+async function addAuxLoss(
   p: Parameters,
   g: Parameters,
   block: Block,
@@ -48,29 +82,29 @@ export async function addAuxLoss(
   options: AuxOptions,
   breakAt?: () => void,
 ): Promise<number> {
-  const { dIn } = p;
+  const { dIn, dOut } = p;
   const { features } = dead;
   const count = features.length;
   const wanted = Math.max(1, Math.floor(dIn / 2));
   const weight = (options.auxLossCoefficient * Math.min(count / wanted, 1)) / block.batch;
-  const decoder = gatherValues(p.W_dec, dIn, features);
+  const decoder = gatherValues(p.W_dec, dOut, features);
   let loss = 0;
   await inPieces(block.rows, 2 * dIn * count, breakAt, (first, last) => {
     const rows = last - first;
     const z = dead.z.subarray(first * count, last * count);
     const { acts, selected } = selectAux(z, rows, count, Math.min(wanted, count), features, norms);
-    const error = gemm(acts, decoder, rows, dIn, count);
+    const error = gemm(acts, decoder, rows, dOut, count);
     for (let i = 0, at = 0; i < rows; i++) {
-      for (let j = 0; j < dIn; j++, at++) {
+      for (let j = 0; j < dOut; j++, at++) {
         // The residual x − x̂ is −error of the block.
-        const e = error[at] + block.error[first * dIn + at] + (options.auxIncludesBDec ? p.b_dec[j] : 0);
+        const e = error[at] + block.error[first * dOut + at] + (options.auxIncludesBDec ? p.b_dec[j] : 0);
         loss += e * e;
         error[at] = 2 * weight * e;
         if (options.auxIncludesBDec) g.b_dec[j] += error[at];
       }
     }
-    addToRows(g.W_dec, features, dIn, gemm(acts, error, count, dIn, rows, { transA: true }));
-    const toActs = gemm(error, decoder, rows, count, dIn, { transB: true });
+    addToRows(g.W_dec, features, dOut, gemm(acts, error, count, dOut, rows, { transA: true }));
+    const toActs = gemm(error, decoder, rows, count, dOut, { transB: true });
     for (let at = 0; at < toActs.length; at++) {
       if (selected[at]) g.b_enc[features[at % count]] += toActs[at];
       else toActs[at] = 0;

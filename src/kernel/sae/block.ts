@@ -5,13 +5,13 @@ export interface Block {
   rows: number;
   /** Rows of the whole batch: losses are means over these. */
   batch: number;
-  /** [rows × d_in] */
+  /** [rows × d_out]: what is to be predicted; x itself but for transcoders. */
   x: Float32Array;
   /** Encoder input: x − b_dec, or x itself. */
   input: Float32Array;
   /** [rows × d_sae]: pre-activations (times decoder norms when rescaled), later features. */
   z: Float32Array;
-  /** [rows × d_in]: x̂ − x, later dL/dx̂. */
+  /** [rows × d_out]: x̂ − x, later dL/dx̂. */
   error: Float32Array;
 }
 

@@ -14,7 +14,7 @@ import type { BufferState } from './buffer.js';
 import type { HistoryRow } from './train.js';
 
 const FILE = 'training_state.safetensors';
-const FORMAT = 'fgnb sae training 3';
+const FORMAT = 'fgnb sae training 4';
 const ARRAYS = ['parameters', 'm', 'v', 'buffer', 'sinceFired'] as const;
 type ArrayName = (typeof ARRAYS)[number];
 
@@ -29,6 +29,8 @@ export interface TrainingState {
   buffer: BufferState;
   /** Scale of the activations; 1 = none. */
   scale: number;
+  /** What the architecture's steps leave to the next one. */
+  memory: number[];
   /** How b_dec began. */
   bDec: BDecInit;
   history: HistoryRow[];
@@ -52,6 +54,7 @@ export async function saveTrainingState(folder: string, state: TrainingState, ru
       step: state.step,
       scale: state.scale,
       bDec: state.bDec,
+      memory: state.memory,
       history: state.history,
       buffer: { toServe: buffer.toServe, refills: buffer.refills, epoch: buffer.epoch, epochRows: buffer.epochRows },
     }),
@@ -96,7 +99,7 @@ async function readState(path: string): Promise<{ state: TrainingState; run: str
     const arrays = {} as Record<ArrayName, NdArray>;
     for (const name of ARRAYS) arrays[name] = await file.read(name);
     if (check !== checkOf(arrays, { run, state })) throw new Error(`${path} does not hold what was written`);
-    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'bDec' | 'history'> & {
+    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'bDec' | 'memory' | 'history'> & {
       buffer: Omit<BufferState, 'rows'>;
     };
     return {

@@ -1,58 +1,111 @@
 /** Decoding and gradients as matrix products, for blocks where many features fire. */
 import { gemm } from '../compute/gemm.js';
+import type { Through } from './architectures/training.js';
 import { inPieces, type Block } from './block.js';
 import type { Parameters } from './parameters.js';
+import { touched } from './selectFiring.js';
 
-/** x̂ of the block's features (block.z) into block.error. */
-export function denseDecode(p: Parameters, block: Block, breakAt?: () => void): Promise<void> {
-  const { dIn, dSae } = p;
-  return inPieces(block.rows, 2 * dIn * dSae, breakAt, (first, last) => {
-    const out = block.error.subarray(first * dIn, last * dIn);
-    gemm(block.z.subarray(first * dSae, last * dSae), p.W_dec, last - first, dIn, dSae, { out });
-    for (let at = 0; at < out.length;) for (let j = 0; j < dIn; j++, at++) out[at] += p.b_dec[j];
+/** Lends memory that is used again. */
+export type Scratch = (name: string, length: number) => Float32Array;
+
+/** Features first … last − 1. */
+export interface FeatureRange {
+  first: number;
+  last: number;
+}
+
+/** Adds f · W_dec of the features of a range (block.z) to `out` [rows × d_out]. */
+export function denseDecode(
+  p: Parameters,
+  block: Block,
+  { first: from, last: to }: FeatureRange,
+  out: Float32Array,
+  scratch: Scratch,
+  breakAt?: () => void,
+): Promise<void> {
+  const { dOut, dSae } = p;
+  const width = to - from;
+  const decoder = p.W_dec.subarray(from * dOut, to * dOut);
+  return inPieces(block.rows, 2 * dOut * width, breakAt, (first, last) => {
+    const rows = last - first;
+    const acts = columns(block.z.subarray(first * dSae, last * dSae), dSae, from, to, scratch);
+    const product = gemm(acts, decoder, rows, dOut, width, { out: scratch('dense decode', rows * dOut) });
+    add(out.subarray(first * dOut, last * dOut), product);
   });
 }
 
-/**
- * Adds gradients given block.z = features and block.error = dL/dx̂. `penalty`: dL/df of every firing entry of a feature.
- * `scratch(name, length)` lends memory.
- */
+/** What the backward pass of one block reads. */
+export interface Backward {
+  /** dL/dx̂ [rows × d_out]. */
+  gradient: Float32Array;
+  /** Encoder input [rows × d_in]. */
+  input: Float32Array;
+  /** dL/df added to every firing entry of a feature: λ/B · ‖W_dec row‖; undefined without a penalty. */
+  penalty?: Float64Array;
+  /** dL/df → dL/dz of an entry; undefined where they are the same. */
+  through?: Through;
+  /** [d_sae], gets Σ dL/dz. */
+  bias: Float32Array;
+}
+
+/** Adds the gradients of the features of a range, given block.z = features. */
 export async function denseBackward(
   p: Parameters,
   g: Parameters,
   block: Block,
-  penalty: Float64Array | undefined,
-  scratch: (name: string, length: number) => Float32Array,
+  { first: from, last: to }: FeatureRange,
+  back: Backward,
+  scratch: Scratch,
   breakAt?: () => void,
 ): Promise<void> {
-  const { dIn, dSae } = p;
-  await inPieces(block.rows, 4 * dIn * dSae, breakAt, (first, last) => {
+  const { dIn, dOut, dSae } = p;
+  const width = to - from;
+  const decoder = p.W_dec.subarray(from * dOut, to * dOut);
+  const toDecoder = g.W_dec.subarray(from * dOut, to * dOut);
+  const toEncoder = g.W_encT.subarray(from * dIn, to * dIn);
+  await inPieces(block.rows, 2 * (dIn + dOut) * width, breakAt, (first, last) => {
     const rows = last - first;
-    const acts = block.z.subarray(first * dSae, last * dSae);
-    const gradient = block.error.subarray(first * dIn, last * dIn);
-    const input = block.input.subarray(first * dIn, last * dIn);
-    const product = scratch('dense gradient', dSae * dIn);
-    add(g.W_dec, gemm(acts, gradient, dSae, dIn, rows, { transA: true, out: product }));
-    const toActs = scratch('dense dL/df', rows * dSae);
-    gemm(gradient, p.W_dec, rows, dSae, dIn, { transB: true, out: toActs });
-    maskToFiring(toActs, acts, dSae, penalty, g.b_enc);
-    add(g.W_encT, gemm(toActs, input, dSae, dIn, rows, { transA: true, out: product }));
+    const acts = columns(block.z.subarray(first * dSae, last * dSae), dSae, from, to, scratch);
+    const gradient = back.gradient.subarray(first * dOut, last * dOut);
+    const input = back.input.subarray(first * dIn, last * dIn);
+    const product = scratch('dense gradient', width * Math.max(dIn, dOut));
+    const decoderGradient = product.subarray(0, width * dOut);
+    add(toDecoder, gemm(acts, gradient, width, dOut, rows, { transA: true, out: decoderGradient }));
+    const toActs = scratch('dense dL/df', rows * width);
+    gemm(gradient, decoder, rows, width, dOut, { transB: true, out: toActs });
+    throughFiring(toActs, acts, from, to, first, back);
+    const encoderGradient = product.subarray(0, width * dIn);
+    add(toEncoder, gemm(toActs, input, width, dIn, rows, { transA: true, out: encoderGradient }));
   });
 }
 
-/** Zero where the feature does not fire, else plus its penalty; column sums are added to b_enc's gradient. */
-function maskToFiring(
+/** Columns first … last − 1 of rows of `width`: the rows themselves where that is all of them. */
+function columns(z: Float32Array, width: number, first: number, last: number, scratch: Scratch): Float32Array {
+  const wanted = last - first;
+  if (wanted === width) return z;
+  const rows = z.length / width;
+  const out = scratch('columns', rows * wanted);
+  for (let i = 0; i < rows; i++) out.set(z.subarray(i * width + first, i * width + last), i * wanted);
+  return out;
+}
+
+/** dL/df → dL/dz: zero where the feature does not fire, else plus its penalty; column sums are added to `bias`. */
+function throughFiring(
   toActs: Float32Array,
   acts: Float32Array,
-  dSae: number,
-  penalty: Float64Array | undefined,
-  b_enc: Float32Array,
+  from: number,
+  to: number,
+  firstRow: number,
+  { penalty, through, bias }: Backward,
 ): void {
-  for (let at = 0; at < toActs.length;) {
-    for (let f = 0; f < dSae; f++, at++) {
-      const value = acts[at] > 0 ? toActs[at] + (penalty ? penalty[f] : 0) : 0;
+  for (let at = 0, row = firstRow; at < toActs.length; row++) {
+    for (let f = from; f < to; f++, at++) {
+      let value = 0;
+      if (through) {
+        if (touched(acts[at])) value = through(toActs[at], f, acts[at], row);
+      } else if (acts[at] !== 0) value = toActs[at] + (penalty ? penalty[f] : 0);
       toActs[at] = value;
-      b_enc[f] += value;
+      bias[f] += value;
     }
   }
 }

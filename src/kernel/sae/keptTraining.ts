@@ -15,6 +15,7 @@ import { loadSae } from './load.js';
 import { TrainingLog } from './logs.js';
 import { saveSae } from './save.js';
 import type { ActivationSource } from './source.js';
+import { shownArchitecture } from './title.js';
 import { trainSae, type HistoryRow } from './train.js';
 import type { SaeTrainOptions, TRAIN } from './trainOptions.js';
 import type { Sae } from './types.js';
@@ -27,9 +28,9 @@ export type TrainedSae = Sae & {
 
 /** An SAE in a line. */
 export function describeSae(sae: Sae): string {
-  const { architecture, dIn, dSae, k, hookName, modelName } = sae.config;
+  const { dIn, dSae, k, hookName, modelName } = sae.config;
   const where = [hookName, modelName].filter(Boolean).join(' of ');
-  return `${sae.name}: ${architecture}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
+  return `${sae.name}: ${shownArchitecture(sae.config)}${k === undefined ? '' : ` k ${k}`}, d_in ${dIn} → ${count(dSae)} features${where ? `, ${where}` : ''}`;
 }
 
 /** Raised when the same call trains another SAE. */

@@ -9,7 +9,7 @@ import { canonicalJson, sha256 } from '../io/hash.js';
 import { EXTRA_TENSORS, type Architecture, type ExtraTensor } from './architectures/architecture.js';
 import { architectureOf } from './architectures/index.js';
 import { decodeRows, encodeRows, firstNonFinite, type Coder } from './encode.js';
-import { saeTitle } from './title.js';
+import { saeTitle, shownArchitecture } from './title.js';
 import type { EncodedRows, Sae, SaeConfig, SaeWeights } from './types.js';
 
 export { firstNonFinite } from './encode.js';
@@ -45,10 +45,11 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
 }
 
 /** Model, hook, architecture and width; of a file that names neither model nor hook, the file instead of them. */
-function nameOf({ modelName, hookName, architecture, dSae, metadata }: SaeConfig): string {
+function nameOf(config: SaeConfig): string {
+  const { modelName, hookName, dSae, metadata } = config;
   const file = typeof metadata.source_file === 'string' ? parse(metadata.source_file).name : '';
   const where = [modelName, hookName].filter(Boolean);
-  return [...(where.length > 0 ? where : [file]), architecture, dSae].filter(Boolean).join(' ');
+  return [...(where.length > 0 ? where : [file]), shownArchitecture(config), dSae].filter(Boolean).join(' ');
 }
 
 /** x → features → x̂ (of a transcoder: the activation that it predicts), in the units of the activations. */

@@ -21,18 +21,24 @@ export function topKEntries(block: Block, dSae: number, k: number, norms: Float6
   return { rows: block.rows, indptr, features, values };
 }
 
-/** ReLU in place; returns how many entries are positive. */
+/** ReLU in place; returns how many entries are not 0. */
 export function rectify(z: Float32Array): number {
   let count = 0;
   for (let i = 0; i < z.length; i++) {
-    if (z[i] > 0) count++;
-    else if (z[i] <= 0) z[i] = 0; // NaN stays, so that the loss shows it
+    if (z[i] <= 0) z[i] = 0;
+    else count++; // NaN stays, so that the loss shows it
   }
   return count;
 }
 
-/** The entries of a rectified block. */
-export function positiveEntries(block: Block, dSae: number, count: number): RowEntries {
+/**
+ * Whether gradients pass an entry: all but +0 do. −0 stands for a feature that does not fire and still has a gradient, as
+ * one just below the threshold of a JumpReLU has; it decodes to nothing.
+ */
+export const touched = (value: number): boolean => !Object.is(value, 0);
+
+/** The touched entries of a block of features. */
+export function touchedEntries(block: Block, dSae: number, count: number): RowEntries {
   const indptr = new Uint32Array(block.rows + 1);
   const features = new Int32Array(count);
   const values = new Float32Array(count);
@@ -40,7 +46,7 @@ export function positiveEntries(block: Block, dSae: number, count: number): RowE
   for (let i = 0; i < block.rows; i++) {
     for (let f = 0; f < dSae; f++) {
       const value = block.z[i * dSae + f];
-      if (value > 0) {
+      if (touched(value)) {
         features[at] = f;
         values[at++] = value;
       }

@@ -5,9 +5,10 @@
  * gradient stays there). Entries are taken four at a time: each value of the long row is then loaded and stored once for
  * four multiply-adds.
  */
+import type { Backward, FeatureRange } from './denseGradient.js';
 import type { Parameters } from './parameters.js';
 
-/** Entries (row, feature, value > 0) grouped by row: those of row i are indptr[i] … indptr[i + 1] − 1. */
+/** Entries (row, feature, value) grouped by row: those of row i are indptr[i] … indptr[i + 1] − 1. */
 export interface RowEntries {
   rows: number;
   indptr: Uint32Array;
@@ -43,13 +44,29 @@ export function byFeature(entries: RowEntries, dSae: number): FeatureEntries {
   return { indptr, row, values: sorted };
 }
 
-/** x̂ of rows first … last − 1 into `out` [rows × d]: b_dec + Σ value · W_dec row. */
+/** The entries of the features of a range. */
+export function entriesWithin(entries: RowEntries, { first, last }: FeatureRange): RowEntries {
+  const { rows, indptr, features, values } = entries;
+  const total = indptr[rows];
+  const kept = { indptr: new Uint32Array(rows + 1), features: new Int32Array(total), values: new Float32Array(total) };
+  let at = 0;
+  for (let i = 0; i < rows; i++) {
+    for (let e = indptr[i]; e < indptr[i + 1]; e++) {
+      if (features[e] < first || features[e] >= last) continue;
+      kept.features[at] = features[e];
+      kept.values[at++] = values[e];
+    }
+    kept.indptr[i + 1] = at;
+  }
+  return { rows, ...kept };
+}
+
+/** Adds Σ value · W_dec row to rows first … last − 1 of `out` [rows × d_out]. */
 export function sparseDecode(entries: RowEntries, p: Parameters, out: Float32Array, first: number, last: number): void {
-  const d = p.dIn;
+  const d = p.dOut;
   const { indptr, features, values } = entries;
   for (let i = first; i < last; i++) {
     const to = out.subarray(i * d, (i + 1) * d);
-    to.set(p.b_dec);
     const end = indptr[i + 1];
     let e = indptr[i];
     for (; e + 3 < end; e += 4) {
@@ -69,31 +86,21 @@ export function sparseDecode(entries: RowEntries, p: Parameters, out: Float32Arr
   }
 }
 
-/** What the backward pass of one block reads. */
-export interface SparseBackward {
-  /** dL/dx̂ [rows × d]. */
-  gradient: Float32Array;
-  /** Encoder input [rows × d]. */
-  input: Float32Array;
-  /** dL/df added to every firing entry of a feature: λ/B · ‖W_dec row‖; undefined without a penalty. */
-  penalty?: Float64Array;
-}
-
 /**
  * Adds the gradients of features first … last − 1:
- *   df = dL/dx̂ · W_dec row + penalty      dW_dec row += Σ f · dL/dx̂      dW_enc row += Σ df · input      db_enc += Σ df
- * The penalty's own gradient on W_dec is the caller's.
+ *   df = dL/dx̂ · W_dec row + penalty      dW_dec row += Σ f · dL/dx̂      dW_enc row += Σ dz · input      bias += Σ dz
+ * with dz = df, or what `through` makes of it. The penalty's own gradient on W_dec is the caller's.
  */
 export function sparseBackward(
   entries: FeatureEntries,
   p: Parameters,
   g: Parameters,
-  back: SparseBackward,
+  back: Backward,
   first: number,
   last: number,
 ): void {
-  const d = p.dIn;
-  const { gradient, input, penalty } = back;
+  const { dIn, dOut } = p;
+  const { gradient, input, penalty, through, bias } = back;
   const df = new Float32Array(maxEntries(entries, first, last));
   for (let f = first; f < last; f++) {
     const begin = entries.indptr[f];
@@ -101,18 +108,19 @@ export function sparseBackward(
     if (count === 0) continue;
     const rows = entries.row.subarray(begin, begin + count);
     const values = entries.values.subarray(begin, begin + count);
-    const decoder = p.W_dec.subarray(f * d, (f + 1) * d);
-    const toDecoder = g.W_dec.subarray(f * d, (f + 1) * d);
-    const toEncoder = g.W_encT.subarray(f * d, (f + 1) * d);
+    const decoder = p.W_dec.subarray(f * dOut, (f + 1) * dOut);
+    const toDecoder = g.W_dec.subarray(f * dOut, (f + 1) * dOut);
+    const toEncoder = g.W_encT.subarray(f * dIn, (f + 1) * dIn);
     const added = penalty ? penalty[f] : 0;
     let sum = 0;
     for (let e = 0; e < count; e++) {
-      df[e] = dot(gradient, rows[e] * d, decoder, d) + added;
+      df[e] = dot(gradient, rows[e] * dOut, decoder, dOut) + added;
+      if (through) df[e] = through(df[e], f, values[e], rows[e]);
       sum += df[e];
     }
-    g.b_enc[f] += sum;
-    addRows(toDecoder, gradient, d, rows, values);
-    addRows(toEncoder, input, d, rows, df);
+    bias[f] += sum;
+    addRows(toDecoder, gradient, dOut, rows, values);
+    addRows(toEncoder, input, dIn, rows, df);
   }
 }
 

@@ -4,8 +4,14 @@ import type { Sae } from './types.js';
 
 type Named = Pick<Sae, 'name' | 'config'>;
 
+/** The architecture as people know it: a BatchTopK SAE that is saved as a JumpReLU one was trained as the former. */
+export const shownArchitecture = ({ architecture, metadata }: Sae['config']): string =>
+  typeof metadata.trained_as === 'string' ? metadata.trained_as : architecture;
+
 /** What the name of an SAE does not say of it: "k 16, 600 steps". */
-function more({ name, config: { architecture, k, dSae, metadata } }: Named): string[] {
+function more({ name, config }: Named): string[] {
+  const { k, dSae, metadata } = config;
+  const architecture = shownArchitecture(config);
   const said = ` ${name}`.endsWith(` ${architecture} ${dSae}`);
   const steps = isJsonObject(metadata.training) ? metadata.training.steps : undefined;
   return [

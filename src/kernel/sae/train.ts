@@ -7,9 +7,9 @@ import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
 import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
-import { initialParameters, parameters, weightsOf, type Parameters } from './parameters.js';
 import { beginWith } from './fineTune.js';
 import { holdOf, type Hold } from './frozen.js';
+import { initialParameters, likeParameters, weightsOf, type Parameters } from './parameters.js';
 import { foldActivationScale } from './fold.js';
 import { createSae, firstNonFinite } from './sae.js';
 import { learningRateAt } from './schedule.js';
@@ -147,7 +147,7 @@ class Trainer {
     const { common, run } = resolved;
     const count = p.flat.length;
     this.o = common;
-    this.gradients = parameters(source.width, common.dSae);
+    this.gradients = likeParameters(p);
     this.computation = new TrainingStep(run, common);
     this.batch = new Float32Array(common.trainBatchSizeTokens * source.width);
     this.m = new Float32Array(count);
@@ -169,10 +169,9 @@ class Trainer {
     const { from } = resolved;
     const method = from ? 'zeros' : (o.bDecInitMethod ?? undefined);
     const begun = found ? undefined : await initialBDec(source, method, call);
-    const p = found
-      ? parameters(source.width, o.dSae, found.parameters)
-      : initialParameters(source.width, o.dSae, o.decoderInitNorm, seed);
-    if (!found) resolved.run.begin?.(p);
+    const p = initialParameters(source.width, o.dSae, o.decoderInitNorm, seed, resolved.run.parameters);
+    if (found) p.flat.set(found.parameters);
+    else resolved.run.begin?.(p);
     if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
     if (from && !found) beginWith(p, from, scale);
     const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
@@ -182,6 +181,7 @@ class Trainer {
       trainer.m = found.m;
       trainer.v = found.v;
       trainer.sinceFired = found.sinceFired;
+      resolved.run.memory?.set(found.memory);
       buffer.restore(found.buffer);
     }
     return trainer;
@@ -261,7 +261,19 @@ class Trainer {
 
   state(): TrainingState {
     const { step, m, v, sinceFired, scale, bDec, history } = this;
-    return { step, parameters: this.p.flat, m, v, sinceFired, scale, bDec, history, buffer: this.buffer.state() };
+    const memory = [...(this.resolved.run.memory ?? [])];
+    return {
+      step,
+      parameters: this.p.flat,
+      m,
+      v,
+      sinceFired,
+      scale,
+      bDec,
+      history,
+      memory,
+      buffer: this.buffer.state(),
+    };
   }
 
   close(): Promise<void> {
@@ -273,7 +285,7 @@ class Trainer {
     const { resolved, source, history } = this;
     const weights = weightsOf(this.p);
     if (this.scale !== 1) foldActivationScale(weights, this.scale);
-    resolved.run.finish?.(weights);
+    resolved.run.finish?.(weights, { extra: this.p.extra, scale: this.scale });
     const last = history.slice(-10);
     const mean = (pick: (row: HistoryRow) => number) => last.reduce((sum, row) => sum + pick(row), 0) / last.length;
     const explainedVariance = mean((row) => row.explainedVariance);

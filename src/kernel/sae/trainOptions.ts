@@ -157,7 +157,7 @@ export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
   const common = withDefaults(o, width, sourceRows);
-  const run = around(training.start(o));
+  const run = around(training.start(o, { dIn: width, dSae: common.dSae }));
   checkTogether(common);
   const resolved = { common, run, settings: { ...common, ...run.settings }, from: o.from };
   const config = configOf(resolved, width, { hookName: '', modelName: '' });

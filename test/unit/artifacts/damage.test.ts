@@ -159,6 +159,7 @@ describe('the state of a stopped training', () => {
       sinceFired: Int32Array.of(1, 0),
       buffer: { rows: numbers(4), toServe: 1, refills: 2, epoch: 0, epochRows: 3 },
       scale: 1,
+      memory: [0.125],
       bDec: { method: 'mean' as const, offset: 3 },
       history: [],
     };

@@ -39,6 +39,7 @@ async function trained({ dedicated, l1, k }: Case, seen: (loss: number, p: Param
   const draw = draws(7);
   const inner = trainingOf(k === null ? 'standard' : 'topk').start(
     k === null ? { l1Coefficient: l1! } : { k, auxLossCoefficient: 0 },
+    { dIn: width, dSae: features },
   );
   const run = crosscoderRun(inner, { offsets, dedicated });
   const p = parameters(width, features);

@@ -18,7 +18,11 @@ interface StepShape {
 }
 
 const stepOf = (shape: StepShape, l1Coefficient = 0, denseShare?: number): TrainingStep =>
-  new TrainingStep(trainingOf(shape.architecture).start({ ...shape, l1Coefficient }), shape, denseShare);
+  new TrainingStep(
+    trainingOf(shape.architecture).start({ ...shape, l1Coefficient }, { dIn: 1, dSae: 1 }),
+    shape,
+    denseShare,
+  );
 
 interface Case extends StepShape {
   name: string;

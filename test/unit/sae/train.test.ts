@@ -216,8 +216,15 @@ describe('training an SAE', () => {
     [{ steps: 0 }, /steps is 0; expected a whole number of at least 1/],
     [{ lrWarmUpSteps: 8, lrDecaySteps: 8 }, /take more than the 12 steps/],
     [{ bufferTokens: 16 }, /less than a batch/],
-    [{ architecture: 'jumprelu' as 'topk' }, /"jumprelu" are not trained here; trained are standard, topk$/],
-    [{ l1Coefficient: 2 }, /l1Coefficient means nothing to a topk SAE: it is an option of standard; leave it out/],
+    [{ architecture: 'groupmax' as 'topk' }, /"groupmax" are not trained here; trained are standard, topk, gated/],
+    [{ l1Coefficient: 2 }, /l1Coefficient means nothing to a topk SAE: it is an option of standard, gated; leave it/],
+    [{ architecture: 'batchtopk', k: 25 }, /k from 1 to d_sae = 24/],
+    [{ architecture: 'matryoshka_batchtopk', matryoshkaWidths: [4, 30] }, /matryoshkaWidths are 4, 30 of 24 features/],
+    [{ architecture: 'jumprelu', k: undefined, jumpreluSparsityLossMode: 'quadratic' }, /give \{ l0Target \}/],
+    [
+      { architecture: 'jumprelu', k: undefined, jumpreluTanhScale: 2 },
+      /means nothing to jumpreluSparsityLossMode 'step'/,
+    ],
     [{ learningRate: 1 } as object, /no option "learningRate"; it has architecture, features/],
     [{ adamBeta1: 1 }, /adamBeta1 is 1; expected a number at least 0 and below 1/],
   ] as Array<[SaeTrainOptions, RegExp]>)('refuses %o', async (options, message) => {

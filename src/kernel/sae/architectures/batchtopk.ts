@@ -1,4 +1,14 @@
-/** BatchTopK at inference: its selection over a batch is replaced by the threshold that training kept, for all features. */
+/**
+ * BatchTopK (Bussmann et al. 2024): in training the k·B largest z of a batch fire, times decoder norms as in topk, so that
+ * a token takes as many features as it needs. At inference a threshold of all features replaces the selection: the moving
+ * mean over steps of the least value that fired, θ ← (1 − r)·θ + r·min, from 0. Trained with
+ *
+ *   loss = mse + the auxiliary loss of dead features               (../auxK.ts)
+ */
+import { real, type Given } from '../../verb/option.js';
+import { revival } from '../auxK.js';
+import { batchTopKEntries } from '../batchTopK.js';
+import { foldDecoderNorm } from '../fold.js';
 import type { Sae, SaeConfig, SaeWeights } from '../types.js';
 import {
   linearTensors,
@@ -9,14 +19,27 @@ import {
   wholeTensor,
   withoutRescaling,
 } from '../writers/tensors.js';
-import type { Architecture } from './architecture.js';
 import { jumprelu } from './jumprelu.js';
+import { requireK } from './select.js';
+import { selectionNorms, TOPK_OPTIONS, topKSettings, type TopKSettings } from './topk.js';
+import type { BatchLoss, PassSums, TrainedArchitecture, TrainedShape, TrainingBatch, TrainingRun } from './training.js';
 
-export const batchtopk: Architecture<'batchtopk'> = {
+export const BATCHTOPK_OPTIONS = {
+  ...TOPK_OPTIONS,
+  topkThresholdLr: real({
+    doc: 'r: share of a step in the moving mean that becomes the threshold.',
+    min: 0,
+    max: 1,
+    fallback: '0.01',
+  }),
+} as const;
+
+export const batchtopk: TrainedArchitecture<'batchtopk', typeof BATCHTOPK_OPTIONS> = {
   ...jumprelu,
   name: 'batchtopk',
   formula: 'f = ReLU(z) · [z > θ], θ of training in place of the selection over a batch',
   fields: { k: 'allowed', rescaleActsByDecoderNorm: 'allowed' },
+  training: { options: BATCHTOPK_OPTIONS, start: (given, shape) => batchTopKRun(given, shape) },
   saved: {
     saelensForm: asJumpRelu,
     dictionaryLearning: (sae, weights) => ({
@@ -44,3 +67,63 @@ export function asJumpRelu(sae: Sae): { config: SaeConfig; weights: SaeWeights }
   const metadata = { ...config.metadata, trained_as: architecture, ...(k === undefined ? {} : { trained_k: k }) };
   return { config: { ...config, architecture: 'jumprelu', metadata }, weights: withoutRescaling(sae) };
 }
+
+/** A run of BatchTopK, with nested groups where their widths are given. */
+export function batchTopKRun(
+  given: Given<typeof BATCHTOPK_OPTIONS>,
+  { dSae }: TrainedShape,
+  matryoshkaWidths?: number[],
+): TrainingRun {
+  const settings = topKSettings(given);
+  // Here, since a config without k is one too: at inference it says nothing.
+  requireK('batchtopk', settings.k, dSae);
+  const topkThresholdLr = given.topkThresholdLr ?? 0.01;
+  // θ in float64: in float32 a small r would add nothing to it.
+  const memory = Float64Array.of(0);
+  return {
+    settings: { ...settings, topkThresholdLr, ...(matryoshkaWidths ? { matryoshkaWidths } : {}) },
+    config: { k: settings.k },
+    memory,
+    loss: (batch) =>
+      lossOf(batch, settings, matryoshkaWidths, (least) => {
+        memory[0] = (1 - topkThresholdLr) * memory[0] + topkThresholdLr * least;
+      }),
+    finish(weights, { scale }) {
+      if (settings.rescaleActsByDecoderNorm) foldDecoderNorm(weights);
+      // θ is of z times decoder norms, which are in units of the scaled activations until here.
+      const theta = settings.rescaleActsByDecoderNorm ? memory[0] / scale : memory[0];
+      weights.threshold = new Float32Array(weights.b_enc.length).fill(theta);
+    },
+  };
+}
+
+function lossOf(
+  batch: TrainingBatch,
+  settings: TopKSettings,
+  widths: readonly number[] | undefined,
+  tell: (least: number) => void,
+): BatchLoss {
+  const norms = selectionNorms(batch, settings);
+  const revive = revival(batch, settings, norms);
+  let least: number | undefined;
+  return {
+    wholeBatch: true,
+    scale: norms,
+    widths,
+    select(block) {
+      revive.see(block);
+      const top = batchTopKEntries(block, batch.p.dSae, settings.k * block.rows, norms);
+      least = top.least;
+      return { count: top.entries.values.length, entries: top.entries };
+    },
+    addBlock: revive.addBlock,
+    terms(sums) {
+      // At the end of the step: one that is cut off leaves θ as it was.
+      if (least !== undefined) tell(least);
+      return { added: innerErrors(sums) / batch.rows + revive.value(), aux: revive.value() };
+    },
+  };
+}
+
+const innerErrors = ([{ squaredErrors }]: readonly PassSums[]): number =>
+  squaredErrors.subarray(0, -1).reduce((sum, error) => sum + error, 0);

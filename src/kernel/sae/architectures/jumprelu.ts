@@ -1,10 +1,47 @@
-/** JumpReLU: f = ReLU(z) where z > θ, a threshold for each feature. */
+/**
+ * JumpReLU: f = ReLU(z) where z > θ, a threshold for each feature. Trained (Rajamanoharan et al. 2024, as in SAELens) with
+ *
+ *   loss = mse + λ · sparsity + the pre-activation loss of dead features         n_i = ‖W_dec,i‖
+ *
+ *   step       1/B Σ_b Σ_i [z > θ]                  the L0 itself
+ *   tanh       1/B Σ_b Σ_i tanh(c f n_i)            Anthropic 2025
+ *   quadratic  (L0 / target − 1)²                   the target-L0 loss of the paper
+ *
+ * The jump has no derivative in θ: a rectangle of width ε about θ stands for its delta (straight-through). Within
+ * |z − θ| < ε/2, d f/dθ = −θ/ε and d[z > θ]/dθ = −1/ε; z itself gets the gradient of f where it fires and no other.
+ */
+import { matrix } from '../../compute/matrix.js';
+import { rowNorms } from '../../compute/rows.js';
+import { choice, real, whole, type Given } from '../../verb/option.js';
+import type { Block } from '../block.js';
+import { PRE_ACT_OPTIONS, preActLoss } from '../preActLoss.js';
+import { coefficientAt } from '../schedule.js';
 import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
-import { plainSlope, type Architecture } from './architecture.js';
+import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
+import { addNormGradient } from './sparsity.js';
+import type { BatchLoss, Firing, PassSums, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
-export const jumprelu: Architecture<'jumprelu'> = {
+const OPTIONS = {
+  l0Coefficient: real({ doc: 'λ of the sparsity.', min: 0, fallback: '1' }),
+  l0WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
+  jumpreluSparsityLossMode: choice(['step', 'tanh', 'quadratic'], {
+    doc: "The sparsity: 'step' is L0, 'tanh' is Σ tanh(c · f · ‖W_dec row‖), 'quadratic' is (L0 / l0Target − 1)².",
+    fallback: "'step'",
+  }),
+  l0Target: real({ doc: "L0 that 'quadratic' aims at.", above: 0 }),
+  jumpreluTanhScale: real({ doc: "c of 'tanh'.", above: 0, fallback: '4' }),
+  jumpreluInitThreshold: real({ doc: 'θ at the start.', above: 0, fallback: '0.01' }),
+  jumpreluBandwidth: real({ doc: 'ε, the width about θ in which θ gets gradients.', above: 0, fallback: '0.05' }),
+  jumpreluThreshold: choice(['log', 'direct'], {
+    doc: "What is trained: 'log' is log θ, as in the paper and SAELens 6.18; 'direct' is θ itself, kept from falling below 0, which moves farther in few steps.",
+    fallback: "'log'",
+  }),
+  ...PRE_ACT_OPTIONS,
+} as const;
+
+export const jumprelu: TrainedArchitecture<'jumprelu', typeof OPTIONS> = {
   name: 'jumprelu',
   formula: 'f = ReLU(z) · [z > θ]',
   tensors: { threshold: 'needed' },
@@ -39,4 +76,140 @@ export const jumprelu: Architecture<'jumprelu'> = {
       },
     }),
   },
+  training: { options: OPTIONS, start: (given, { dSae }) => run(given, dSae) },
 };
+
+interface Settings {
+  l0Coefficient: number;
+  l0WarmUpSteps: number;
+  jumpreluSparsityLossMode: 'step' | 'tanh' | 'quadratic';
+  l0Target: number | null;
+  jumpreluTanhScale: number;
+  jumpreluInitThreshold: number;
+  jumpreluBandwidth: number;
+  jumpreluThreshold: 'log' | 'direct';
+  preActLossCoefficient: number;
+}
+
+function run(given: Given<typeof OPTIONS>, dSae: number): TrainingRun {
+  const settings: Settings = {
+    l0Coefficient: given.l0Coefficient ?? 1,
+    l0WarmUpSteps: given.l0WarmUpSteps ?? 0,
+    jumpreluSparsityLossMode: given.jumpreluSparsityLossMode ?? 'step',
+    l0Target: given.l0Target ?? null,
+    jumpreluTanhScale: given.jumpreluTanhScale ?? 4,
+    jumpreluInitThreshold: given.jumpreluInitThreshold ?? 0.01,
+    jumpreluBandwidth: given.jumpreluBandwidth ?? 0.05,
+    jumpreluThreshold: given.jumpreluThreshold ?? 'log',
+    preActLossCoefficient: given.preActLossCoefficient ?? 0,
+  };
+  requireFitting(given, settings);
+  const start = settings.jumpreluInitThreshold;
+  const begun = settings.jumpreluThreshold === 'log' ? Math.log(start) : start;
+  return {
+    settings: { ...settings },
+    parameters: { threshold: new Float32Array(dSae).fill(begun) },
+    loss: (batch) => lossOf(batch, settings),
+    finish(weights, { extra }) {
+      weights.threshold = Float32Array.from(thresholds(extra.threshold, settings));
+    },
+  };
+}
+
+/** @throws RangeError for options that the mode of the loss does not use, or lacks */
+function requireFitting(given: Given<typeof OPTIONS>, { jumpreluSparsityLossMode: mode, l0Target }: Settings): void {
+  if (mode === 'quadratic' && l0Target === null)
+    throw new RangeError("jumpreluSparsityLossMode 'quadratic' needs the L0 to aim at; give { l0Target }");
+  if (mode !== 'quadratic' && l0Target !== null)
+    throw new RangeError(
+      `l0Target means nothing to jumpreluSparsityLossMode '${mode}'; leave it out, or give { jumpreluSparsityLossMode: 'quadratic' }`,
+    );
+  if (mode !== 'tanh' && given.jumpreluTanhScale !== undefined)
+    throw new RangeError(
+      `jumpreluTanhScale means nothing to jumpreluSparsityLossMode '${mode}'; leave it out, or give { jumpreluSparsityLossMode: 'tanh' }`,
+    );
+}
+
+/** θ of what is trained. */
+const thresholds = (trained: Float32Array, { jumpreluThreshold }: Settings): Float64Array =>
+  Float64Array.from(trained, (value) => (jumpreluThreshold === 'log' ? Math.exp(value) : Math.max(value, 0)));
+
+function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
+  const { p, g, rows, step } = batch;
+  const theta = thresholds(p.extra.threshold, settings);
+  const norms = rowNorms(matrix(p.dSae, p.dOut, p.W_dec));
+  const mode = settings.jumpreluSparsityLossMode;
+  const epsilon = settings.jumpreluBandwidth;
+  const lambda = coefficientAt(step, settings.l0Coefficient, settings.l0WarmUpSteps);
+  const dead = preActLoss(batch, settings.preActLossCoefficient, theta, norms);
+  // dL/dθ, entries in the band, and of tanh: its sum and dL/d‖W_dec row‖.
+  const toTheta = new Float64Array(p.dSae);
+  const inBand = new Uint32Array(p.dSae);
+  const toNorm = new Float64Array(p.dSae);
+  let tanhs = 0;
+  const weight = lambda / rows;
+  const scale = settings.jumpreluTanhScale;
+  return {
+    select(block) {
+      dead.see(block);
+      return selectJump(block, theta, epsilon);
+    },
+    through(gradient, f, value) {
+      let toF = gradient;
+      if (mode === 'tanh') {
+        const t = Math.tanh(scale * value * norms[f]);
+        const slope = weight * scale * (1 - t * t);
+        tanhs += t;
+        toF += slope * norms[f];
+        toNorm[f] += slope * value;
+      }
+      if (!(value > 0) || value - theta[f] < epsilon / 2) {
+        toTheta[f] -= (theta[f] / epsilon) * toF;
+        inBand[f]++;
+      }
+      return value > 0 ? toF : 0;
+    },
+    terms([sums]) {
+      const { value, slope } = sparsityOf(sums, tanhs, rows, settings);
+      for (let f = 0; f < p.dSae; f++) toTheta[f] -= (inBand[f] / epsilon) * lambda * slope;
+      const added = dead.terms(toTheta, toNorm);
+      if (mode === 'tanh' || added > 0) addNormGradient(p, g, norms, toNorm);
+      const trained = p.extra.threshold;
+      for (let f = 0; f < p.dSae; f++)
+        g.extra.threshold[f] += toTheta[f] * (settings.jumpreluThreshold === 'log' ? theta[f] : trained[f] > 0 ? 1 : 0);
+      return { added: lambda * value + added, l1: value, aux: added };
+    },
+  };
+}
+
+/** The sparsity before λ, and its derivative by one [z > θ]. */
+function sparsityOf(
+  { firing }: PassSums,
+  tanhs: number,
+  rows: number,
+  { jumpreluSparsityLossMode: mode, l0Target }: Settings,
+): { value: number; slope: number } {
+  const l0 = firing / rows;
+  if (mode === 'tanh') return { value: tanhs / rows, slope: 0 };
+  if (mode === 'step') return { value: l0, slope: 1 / rows };
+  const off = l0 / l0Target! - 1;
+  return { value: off * off, slope: (2 * off) / (l0Target! * rows) };
+}
+
+/** Features over block.z: z where it is above θ, −0 where it is below by less than half the bandwidth, else +0. */
+function selectJump({ z }: Block, theta: Float64Array, epsilon: number): Firing {
+  let firing = 0;
+  let near = 0;
+  for (let at = 0; at < z.length;) {
+    for (let f = 0; f < theta.length; f++, at++) {
+      const value = z[at];
+      if (value > theta[f]) firing++;
+      else if (value > theta[f] - epsilon / 2) {
+        z[at] = -0;
+        near++;
+      } else if (value <= theta[f]) z[at] = 0;
+      else near++; // NaN stays, so that the loss shows it
+    }
+  }
+  return { count: firing + near, firing };
+}

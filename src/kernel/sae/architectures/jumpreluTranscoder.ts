@@ -8,5 +8,6 @@ export const jumpreluTranscoder: Architecture<'jumprelu_transcoder'> = {
   name: 'jumprelu_transcoder',
   formula: 'f = ReLU(z) · [z > θ]; ŷ = f·W_dec + b_dec predicts another activation',
   fields: { k: 'allowed', transcoder: 'needed' },
+  training: undefined,
   saved: transcoder.saved,
 };

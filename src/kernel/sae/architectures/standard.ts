@@ -6,13 +6,13 @@
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import { real, whole } from '../../verb/option.js';
-import type { Parameters } from '../parameters.js';
 import { coefficientAt } from '../schedule.js';
 import { rectify } from '../selectFiring.js';
 import { linearTensors, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
+import { penalizeDecoder } from './sparsity.js';
 import type { TrainedArchitecture, TrainingRun } from './training.js';
 
 const OPTIONS = {
@@ -64,33 +64,15 @@ function run(l1Coefficient: number, l1WarmUpSteps: number): TrainingRun {
     settings: { l1Coefficient, l1WarmUpSteps },
     loss({ p, g, rows, step }) {
       const lambda = coefficientAt(step, l1Coefficient, l1WarmUpSteps);
-      const norms = rowNorms(matrix(p.dSae, p.dIn, p.W_dec));
+      const norms = rowNorms(matrix(p.dSae, p.dOut, p.W_dec));
       return {
         penalty: lambda > 0 ? norms.map((n) => (lambda / rows) * n) : undefined,
         select: (block) => ({ count: rectify(block.z) }),
-        terms({ features }) {
+        terms([{ features }]) {
           const l1 = penalizeDecoder(p, g, norms, features, lambda / rows) / rows;
           return { added: lambda * l1, l1 };
         },
       };
     },
   };
-}
-
-/** Adds the penalty's gradient on decoder rows, λ/B · Σ_b f · W/‖W‖ (0 for a zero row); returns Σ_b Σ_i f‖W_dec,i‖. */
-function penalizeDecoder(
-  p: Parameters,
-  g: Parameters,
-  norms: Float64Array,
-  sums: Float64Array,
-  weight: number,
-): number {
-  let total = 0;
-  for (let f = 0; f < p.dSae; f++) {
-    total += sums[f] * norms[f];
-    if (sums[f] === 0 || norms[f] === 0 || weight === 0) continue;
-    const factor = (weight * sums[f]) / norms[f];
-    for (let j = f * p.dIn; j < (f + 1) * p.dIn; j++) g.W_dec[j] += factor * p.W_dec[j];
-  }
-  return total;
 }

@@ -6,34 +6,27 @@
  */
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
-import { flag, real, whole, type Given } from '../../verb/option.js';
-import { addAuxLoss, gatherDead, type DeadActivations } from '../auxK.js';
+import { flag, whole, type Given } from '../../verb/option.js';
+import { AUX_OPTIONS, revival, type AuxOptions } from '../auxK.js';
 import { foldDecoderNorm } from '../fold.js';
 import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
-import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+import type { TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
-const OPTIONS = {
-  k: whole({ doc: 'Features kept per token.', min: 1, fallback: '100' }),
-  auxLossCoefficient: real({
-    doc: 'Weight of the auxiliary loss of dead features; 0 turns it off.',
-    min: 0,
-    fallback: '1',
-  }),
-  auxIncludesBDec: flag({
-    doc: 'True adds b_dec to the auxiliary reconstruction, as SAELens 6.18 published it; false is the paper.',
-    fallback: 'false',
-  }),
+/** Options of BatchTopK too. */
+export const TOPK_OPTIONS = {
+  k: whole({ doc: 'Features kept per token, or per token of a batch on average.', min: 1, fallback: '100' }),
+  ...AUX_OPTIONS,
   rescaleActsByDecoderNorm: flag({
     doc: 'Select by z · ‖W_dec row‖; folded into the weights at the end (decoder rows get norm 1).',
     fallback: 'true',
   }),
 } as const;
 
-export const topk: TrainedArchitecture<'topk', typeof OPTIONS> = {
+export const topk: TrainedArchitecture<'topk', typeof TOPK_OPTIONS> = {
   name: 'topk',
   formula: 'f = ReLU(the k largest z)',
   tensors: { W_skip: 'allowed' },
@@ -61,46 +54,48 @@ export const topk: TrainedArchitecture<'topk', typeof OPTIONS> = {
       },
     }),
   },
-  training: { options: OPTIONS, start: run },
+  training: { options: TOPK_OPTIONS, start: run },
 };
 
-interface Settings {
+export interface TopKSettings extends AuxOptions {
   k: number;
-  auxLossCoefficient: number;
-  auxIncludesBDec: boolean;
   rescaleActsByDecoderNorm: boolean;
 }
 
-function run({
-  k = 100,
-  auxLossCoefficient = 1,
-  auxIncludesBDec = false,
-  rescaleActsByDecoderNorm = true,
-}: Given<typeof OPTIONS>): TrainingRun {
-  const settings = { k, auxLossCoefficient, auxIncludesBDec, rescaleActsByDecoderNorm };
-  return {
-    settings,
-    config: { k },
-    loss: (batch) => lossOf(batch, settings),
-    finish: rescaleActsByDecoderNorm ? foldDecoderNorm : undefined,
-  };
-}
+/** With every default filled in. */
+export const topKSettings = (given: Given<typeof TOPK_OPTIONS>): TopKSettings => ({
+  k: given.k ?? 100,
+  auxLossCoefficient: given.auxLossCoefficient ?? 1,
+  auxIncludesBDec: given.auxIncludesBDec ?? false,
+  rescaleActsByDecoderNorm: given.rescaleActsByDecoderNorm ?? true,
+});
 
-function lossOf({ p, g, dead, breakAt }: TrainingBatch, settings: Settings): BatchLoss {
-  const norms = settings.rescaleActsByDecoderNorm ? rowNorms(matrix(p.dSae, p.dIn, p.W_dec)) : undefined;
-  let revive: DeadActivations | undefined;
-  let aux = 0;
+/** ‖W_dec row‖ where features are selected by it. */
+export const selectionNorms = (
+  { p }: TrainingBatch,
+  { rescaleActsByDecoderNorm }: TopKSettings,
+): Float64Array | undefined => (rescaleActsByDecoderNorm ? rowNorms(matrix(p.dSae, p.dOut, p.W_dec)) : undefined);
+
+function run(given: Given<typeof TOPK_OPTIONS>): TrainingRun {
+  const settings = topKSettings(given);
+  const { k, rescaleActsByDecoderNorm } = settings;
   return {
-    scale: norms,
-    select(block) {
-      // Now: features may be written over block.z.
-      revive = dead && settings.auxLossCoefficient > 0 ? gatherDead(block, p.dSae, dead) : undefined;
-      const entries = topKEntries(block, p.dSae, settings.k, norms);
-      return { count: entries.indptr[block.rows], entries };
+    settings: { ...settings },
+    config: { k },
+    loss(batch) {
+      const norms = selectionNorms(batch, settings);
+      const revive = revival(batch, settings, norms);
+      return {
+        scale: norms,
+        select(block) {
+          revive.see(block);
+          const entries = topKEntries(block, batch.p.dSae, k, norms);
+          return { count: entries.indptr[block.rows], entries };
+        },
+        addBlock: revive.addBlock,
+        terms: () => ({ added: revive.value(), aux: revive.value() }),
+      };
     },
-    async addBlock(block) {
-      if (revive) aux += await addAuxLoss(p, g, block, revive, norms, settings, breakAt);
-    },
-    terms: () => ({ added: aux, aux }),
+    finish: rescaleActsByDecoderNorm ? foldDecoderNorm : undefined,
   };
 }

@@ -1,8 +1,9 @@
 /**
  * How an architecture is trained: a part of its file. All share one step (../step.ts): pre-activations, decoding, the
- * squared error and its gradients. The architecture says which features fire and what else is in the loss. Gradients
- * pass through the firing entries alone, df/dz = 1 there; work that several architectures have in common is in
- * ../selectFiring.ts, ../auxK.ts, ../sparseGradient.ts and ../denseGradient.ts.
+ * squared error and its gradients. The architecture says which features fire, what else is in the loss, how a gradient
+ * passes from a feature to its pre-activation (df/dz = 1 of firing entries, unless it says otherwise), and what it trains
+ * beyond the two matrices and biases. Work that several architectures have in common is in ../selectFiring.ts, ../auxK.ts,
+ * ../sparseGradient.ts and ../denseGradient.ts.
  */
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { Given, Schema } from '../../verb/option.js';
@@ -16,7 +17,12 @@ export interface Training<S extends Schema = Schema> {
   /** Options beyond those of every training, SAELens's names and defaults in camelCase. */
   readonly options: S;
   /** A run with these options. @throws RangeError on values that cannot be. */
-  start(options: Given<S>): TrainingRun;
+  start(options: Given<S>, shape: TrainedShape): TrainingRun;
+}
+
+export interface TrainedShape {
+  dIn: number;
+  dSae: number;
 }
 
 export type TrainedArchitecture<N extends string, S extends Schema> = Omit<Architecture<N>, 'training'> & {
@@ -28,12 +34,16 @@ export interface TrainingRun {
   readonly settings: JsonObject;
   /** Config fields beyond those of every SAE. */
   readonly config?: Partial<SaeConfig>;
+  /** What it trains beyond W_enc, b_enc, W_dec and b_dec, by name, as it begins. */
+  readonly parameters?: Readonly<Record<string, Float32Array>>;
+  /** Numbers that a step leaves to the next one, kept in checkpoints. */
+  readonly memory?: Float64Array;
   /** First changes to the fresh parameters, in place. */
   begin?(p: Parameters): void;
   /** The loss of one batch. */
   loss(batch: TrainingBatch): BatchLoss;
-  /** Last changes to the trained weights, in place. */
-  finish?(weights: SaeWeights): void;
+  /** Last changes to the trained weights, in place; `scale` of the activations was folded into them. */
+  finish?(weights: SaeWeights, trained: { extra: Parameters['extra']; scale: number }): void;
 }
 
 export interface TrainingBatch {
@@ -50,31 +60,57 @@ export interface TrainingBatch {
   readonly breakAt?: () => void;
 }
 
-/** What an architecture adds to one batch. Blocks come one after another: select, then addBlock. */
-export interface BatchLoss {
-  /** [d_sae], multiplied into pre-activations before `select`, which divides it out of the features again. */
-  readonly scale?: Float64Array;
-  /** [d_sae], dL/df beyond the squared error's, of every firing entry. */
-  readonly penalty?: Float64Array;
+/** From dL/df of an entry (feature, its value, its row in the block) to dL/dz. */
+export type Through = (gradient: number, feature: number, value: number, row: number) => number;
+
+/** One way from pre-activations to a reconstruction whose squared error is in the loss. */
+export interface Pass {
   /** Which features fire, given their pre-activations in block.z. */
   select(block: Block): Firing;
+  /** [d_sae], dL/df beyond the squared error's, of every firing entry. */
+  readonly penalty?: Float64Array;
+  /** Instead of dL/dz = dL/df + penalty; also called for entries of −0 (selectFiring.ts, touched). */
+  readonly through?: Through;
+  /** [d_sae], gets Σ dL/dz; default the gradient of b_enc. */
+  readonly bias?: Float32Array;
+  /** Prefixes of the features whose reconstructions count each with its own error, the last d_sae; default [d_sae]. */
+  readonly widths?: readonly number[];
+}
+
+/** The loss of one batch: its first pass is the SAE itself. Blocks come one after another: select, then addBlock. */
+export interface BatchLoss extends Pass {
+  /** [d_sae], multiplied into pre-activations before `select`, which divides it out of the features again. */
+  readonly scale?: Float64Array;
+  /** Further passes over the same pre-activations. */
+  readonly further?: readonly Pass[];
+  /** Whether `select` must see the batch as one block. */
+  readonly wholeBatch?: boolean;
   /** Adds further gradients of a block to g; block.error is x̂ − x. */
   addBlock?(block: Block): Promise<void>;
-  /** After the last block: the terms of the loss beyond the squared error, their remaining gradients added to g. */
-  terms(sums: FiringSums): LossTerms;
+  /**
+   * After the last block: the terms of the loss beyond the squared error of the SAE itself, their remaining gradients
+   * added to g. `sums` of each pass.
+   */
+  terms(sums: readonly PassSums[]): LossTerms;
 }
 
 export interface Firing {
-  /** Firing entries of the block. */
+  /** Entries of the block that gradients pass. */
   count: number;
-  /** Undefined where block.z now holds the features, zero where they do not fire. */
+  /** Those of them that fire; default all. */
+  firing?: number;
+  /** Undefined where block.z now holds the features, +0 where nothing passes. */
   entries?: RowEntries;
 }
 
 /** Over the blocks of a batch. */
-export interface FiringSums {
+export interface PassSums {
   /** [d_sae], Σ_b f. */
   readonly features: Float64Array;
+  /** ‖x̂ − x‖² of each of the pass's widths. */
+  readonly squaredErrors: Float64Array;
+  /** Entries that fire. */
+  readonly firing: number;
 }
 
 export interface LossTerms {

@@ -1,0 +1,193 @@
+"""200 steps of training of each SAE architecture with PyTorch autograd and Adam in float64, on one sequence of batches.
+
+Written from the formulas of the papers and of SAELens 6.18, apart from the kernel: each loss is a function of the
+parameters, and autograd takes the gradients. Data and first weights come of a small generator that the test repeats.
+The gradients of the first step are central differences of the loss, but for thresholds.
+Run: /usr/bin/python3 test/goldens/sae-architectures.py > test/goldens/sae-architectures.json
+"""
+import json
+import math
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
+D, F, B, STEPS, WINDOW = 8, 24, 32, 200, 15
+SEEN = (0, 1, 2, 5, 10, 20, 50, 100, 150, 199)
+
+
+class Numbers:
+    """x ← 1664525 x + 1013904223 mod 2³²; a number is the sum of three of x / 2³², less 1.5."""
+
+    def __init__(self, seed):
+        self.x = seed
+
+    def take(self, *shape):
+        out = []
+        for _ in range(math.prod(shape)):
+            total = 0.0
+            for _ in range(3):
+                self.x = (1664525 * self.x + 1013904223) % 2**32
+                total += self.x / 2**32
+            out.append(total - 1.5)
+        return torch.tensor(out).float().double().reshape(shape)
+
+
+class Jump(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z, theta, width):
+        ctx.save_for_backward(z, theta)
+        ctx.width = width
+        return z * (z > theta)
+
+    @staticmethod
+    def backward(ctx, grad):
+        z, theta = ctx.saved_tensors
+        band = ((z - theta).abs() < ctx.width / 2).double()
+        return (z > theta) * grad, (-(theta / ctx.width) * band * grad).sum(0), None
+
+
+class Heaviside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z, theta, width):
+        ctx.save_for_backward(z, theta)
+        ctx.width = width
+        return (z > theta).double()
+
+    @staticmethod
+    def backward(ctx, grad):
+        z, theta = ctx.saved_tensors
+        band = ((z - theta).abs() < ctx.width / 2).double()
+        return None, (-(1 / ctx.width) * band * grad).sum(0), None
+
+
+squared = lambda error: error.pow(2).sum(-1).mean()
+
+
+def auxiliary(p, x, x_hat, z, norm, dead, coefficient):
+    """Dead features of largest z reconstruct what is left over."""
+    if not dead.any():
+        return torch.tensor(0.0)
+    half, n = x.shape[-1] // 2, int(dead.sum())
+    top = torch.where(dead[None], z, -torch.inf).topk(min(half, n), dim=-1)
+    acts = torch.zeros_like(z).scatter(-1, top.indices, top.values)
+    return coefficient * min(n / half, 1.0) * squared((acts / norm) @ p["W_dec"] - (x - x_hat).detach())
+
+
+def pre(p, x, o):
+    return (x - p["b_dec"] if o.get("applyBDecToInput", True) else x) @ p["W_enc"] + p["b_enc"]
+
+
+def standard(p, x, o, dead, memory):
+    f = pre(p, x, o).relu()
+    norm = p["W_dec"].norm(dim=-1)
+    x_hat = f @ p["W_dec"] + p["b_dec"]
+    return squared(x_hat - x) + o["l1Coefficient"] * (f * norm).sum(-1).mean(), f
+
+
+def batchtopk(p, x, o, dead, memory):
+    norm = p["W_dec"].norm(dim=-1) if o.get("rescaleActsByDecoderNorm", True) else torch.ones(F)
+    z = pre(p, x, o) * norm
+    flat = z.relu().flatten()
+    top = flat.topk(int(o["k"] * x.shape[0]))
+    f = torch.zeros_like(flat).scatter(0, top.indices, top.values).reshape(z.shape)
+    with torch.no_grad():
+        memory["threshold"] = 0.99 * memory.get("threshold", 0.0) + 0.01 * float(f[f > 0].min())
+    g = f / norm
+    x_hat = g @ p["W_dec"] + p["b_dec"]
+    loss = squared(x_hat - x) + auxiliary(p, x, x_hat, z, norm, dead, o.get("auxLossCoefficient", 1))
+    for width in o.get("matryoshkaWidths", []):
+        loss = loss + squared(g[:, :width] @ p["W_dec"][:width] + p["b_dec"] - x)
+    return loss, f
+
+
+def jumprelu(p, x, o, dead, memory):
+    direct = o.get("jumpreluThreshold") == "direct"
+    theta = p["threshold"].relu() if direct else p["threshold"].exp()
+    width, z = o["jumpreluBandwidth"], pre(p, x, o)
+    norm = p["W_dec"].norm(dim=-1)
+    f = Jump.apply(z, theta, width)
+    mode = o["jumpreluSparsityLossMode"]
+    if mode == "tanh":
+        sparsity = torch.tanh(o["jumpreluTanhScale"] * f * norm).sum(-1).mean()
+    else:
+        sparsity = Heaviside.apply(z, theta, width).sum(-1).mean()
+        if mode == "quadratic":
+            sparsity = (sparsity / o["l0Target"] - 1) ** 2
+    loss = squared(f @ p["W_dec"] + p["b_dec"] - x) + o["l0Coefficient"] * sparsity
+    if dead.any():
+        loss = loss + o.get("preActLossCoefficient", 0) * ((theta - z).relu() * dead * norm).sum(-1).mean()
+    return loss, f
+
+
+def gated(p, x, o, dead, memory):
+    centred = x - p["b_dec"] if o.get("applyBDecToInput", True) else x
+    gate = centred @ p["W_enc"] + p["b_enc"]
+    f = (gate > 0) * (centred @ (p["W_enc"] * p["r_mag"].exp()) + p["b_mag"]).relu()
+    open_ = gate.relu()
+    loss = squared(f @ p["W_dec"] + p["b_dec"] - x)
+    loss = loss + o["l1Coefficient"] * (open_ * p["W_dec"].norm(dim=-1)).sum(-1).mean()
+    return loss + squared(open_ @ p["W_dec"] + p["b_dec"] - x), f
+
+
+def run(name, architecture, loss_of, extra=None, lr=3e-3, **options):
+    numbers = Numbers(7)
+    W_dec = numbers.take(F, D)
+    W_dec = (W_dec * (0.5 / W_dec.norm(dim=-1, keepdim=True))).float().double()
+    p = {"W_enc": W_dec.T.contiguous().clone(), "W_dec": W_dec.clone(), "b_enc": torch.zeros(F), "b_dec": torch.zeros(D)}
+    p.update({key: torch.full((F,), value).float().double() for key, value in (extra or {}).items()})
+    for value in p.values():
+        value.requires_grad_()
+    optimizer = torch.optim.Adam(list(p.values()), lr=lr)
+    numbers = Numbers(11)
+    silent, memory, losses, revived, first = torch.zeros(F), {}, [], 0, None
+    for step in range(STEPS):
+        x = numbers.take(B, D) + 0.2
+        dead = silent > WINDOW if step > WINDOW else torch.zeros(F, dtype=torch.bool)
+        revived += int(dead.sum())
+        loss, f = loss_of(p, x.float().double(), options, dead, memory)
+        optimizer.zero_grad()
+        loss.backward()
+        if first is None:
+            first = {key: short(value.grad) for key, value in p.items() if value.grad is not None}
+            differences = lambda key: central(lambda: loss_of(p, x.float().double(), options, dead, {})[0], p[key])
+            first.update({key: differences(key) for key in first if key != "threshold"})
+        losses.append(float(loss))
+        torch.nn.utils.clip_grad_norm_(list(p.values()), 1.0)
+        optimizer.step()
+        silent = torch.where((f != 0).any(0), 0, silent + 1)
+    return dict(name=name, architecture=architecture, options=options, lr=lr, losses=[losses[s] for s in SEEN], deadSeen=revived,
+                l0=float((f != 0).double().sum(-1).mean()), first=first, end={key: short(value.detach()) for key, value in p.items()}, **memory)
+
+
+def central(loss, parameter, h=1e-6):
+    """The gradient by differences of the loss; thresholds alone have none, their jump being smoothed in autograd."""
+    flat, out = parameter.data.view(-1), []
+    for i in range(parameter.numel()):
+        flat[i] += h
+        up = float(loss())
+        flat[i] -= 2 * h
+        out.append((up - float(loss())) / (2 * h))
+        flat[i] += h
+    exact = parameter.grad.flatten().tolist()
+    assert all(abs(a - b) < 1e-6 * max(1, abs(a)) for a, b in zip(exact, out)), "autograd and differences disagree"
+    return [float(f"{v:.8g}") for v in out]
+
+
+def short(tensor):
+    return [float(f"{v:.8g}") for v in tensor.flatten().tolist()]
+
+
+log = math.log
+cases = [
+    run("batchtopk", "batchtopk", batchtopk, k=3),
+    run("batchtopk without rescaling or b_dec", "batchtopk", batchtopk, k=2, rescaleActsByDecoderNorm=False, applyBDecToInput=False),
+    run("matryoshka_batchtopk", "matryoshka_batchtopk", batchtopk, k=3, matryoshkaWidths=[4, 12]),
+    run("jumprelu, step", "jumprelu", jumprelu, {"threshold": log(0.1)}, l0Coefficient=0.02, jumpreluBandwidth=0.1,
+        jumpreluSparsityLossMode="step", jumpreluInitThreshold=0.1),
+    run("jumprelu, tanh and pre-activation loss", "jumprelu", jumprelu, {"threshold": log(0.6)}, l0Coefficient=0.05, jumpreluBandwidth=0.2,
+        jumpreluSparsityLossMode="tanh", jumpreluTanhScale=4, jumpreluInitThreshold=0.6, preActLossCoefficient=0.1),
+    run("jumprelu, quadratic", "jumprelu", jumprelu, {"threshold": 0.05}, l0Coefficient=1, jumpreluBandwidth=0.1,
+        jumpreluSparsityLossMode="quadratic", l0Target=4, jumpreluInitThreshold=0.05, jumpreluThreshold="direct"),
+    run("gated", "gated", gated, {"r_mag": 0.0, "b_mag": 0.0}, l1Coefficient=0.1),
+]
+print(json.dumps(dict(dIn=D, dSae=F, batch=B, steps=STEPS, window=WINDOW, seen=SEEN, cases=cases)))
