@@ -1,35 +1,69 @@
 /**
- * Training steps of a topk SAE (k = 32, batch 4,096 tokens): forward, gradients, gradient-norm clipping and Adam, against
- * the same step in PyTorch (dense autograd, as SAELens runs it) on all threads. Median of several, in tokens per second.
+ * Training steps of SAEs (batch 4,096 tokens): forward, gradients, gradient-norm clipping and Adam, against the same step
+ * in PyTorch (dense autograd, as SAELens runs it) on all threads. Median of several, in tokens per second.
+ *
+ * Architectures that select a number of features have k = 32. How much standard and jumprelu have to do depends on how
+ * many features fire, which k does not set: the encoder's bias puts it at about 32 of a token, as late in training, on both
+ * sides.
  */
 import { initDevice } from '#kernel/compute/device.js';
 import { Random } from '#kernel/compute/random.js';
 import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
-import { topk } from '#kernel/sae/architectures/topk.js';
-import { initialParameters, parameters } from '#kernel/sae/parameters.js';
+import { trainingOf } from '#kernel/sae/architectures/trained.js';
+import { initialParameters, likeParameters } from '#kernel/sae/parameters.js';
 import { TrainingStep } from '#kernel/sae/step.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 
 const BATCH = 4096;
 const K = 32;
-const SIZES: Array<[dIn: number, dSae: number, repeats: number]> = [
-  [128, 1024, 9],
-  [1024, 16_384, 3],
+/** Of unit normal activations and rows of norm 0.1, z is normal with this deviation. */
+const DEVIATION = 0.1;
+const SIZES: Array<[architecture: string, dIn: number, dSae: number, repeats: number]> = [
+  ['topk', 128, 1024, 9],
+  ['topk', 1024, 16_384, 3],
+  ['batchtopk', 1024, 16_384, 3],
+  ['matryoshka_batchtopk', 1024, 16_384, 3],
+  ['standard', 1024, 16_384, 3],
+  ['jumprelu', 1024, 16_384, 3],
 ];
+const OPTIONS: Readonly<Record<string, object>> = {
+  topk: { k: K },
+  batchtopk: { k: K },
+  matryoshka_batchtopk: { k: K },
+  standard: { l1Coefficient: 1 },
+  jumprelu: { l0Coefficient: 1, jumpreluBandwidth: 0.01 },
+};
 
-async function secondsPerStep(dIn: number, dSae: number, repeats: number): Promise<number> {
-  const p = initialParameters(dIn, dSae, 0.1, 0);
-  const g = parameters(dIn, dSae);
-  const state = { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) };
-  const step = new TrainingStep(topk.training.start({ k: K }, { dIn, dSae }), { applyBDecToInput: true });
+/** b_enc at which a share of features fires: of 32 in 16,384 and θ = 0.01, z + b > θ at 2.886 deviations. */
+const biasOf = (architecture: string): number =>
+  architecture === 'standard' ? -2.886 * DEVIATION : architecture === 'jumprelu' ? 0.01 - 2.886 * DEVIATION : 0;
+
+async function secondsPerStep(architecture: string, dIn: number, dSae: number, repeats: number): Promise<number> {
+  const training = trainingOf(architecture).start(OPTIONS[architecture], {
+    dIn,
+    dSae,
+  });
+  const p = initialParameters(dIn, dSae, 0.1, 0, training.parameters);
+  p.b_enc.fill(biasOf(architecture));
+  const g = likeParameters(p);
+  const state = {
+    m: new Float32Array(p.flat.length),
+    v: new Float32Array(p.flat.length),
+  };
+  const step = new TrainingStep(training, { applyBDecToInput: true });
   const x = new Random(1).normals(new Float32Array(BATCH * dIn));
   const times: number[] = [];
   for (let t = 1; t <= repeats + 1; t++) {
     const start = performance.now();
-    await step.run(p, g, { x, step: t - 1 });
+    const { l0 } = await step.run(p, g, { x, step: t - 1 });
+    if (l0 < K / 4 || l0 > 4 * K) throw new Error(`${architecture} fires on ${l0} features of a token, not about ${K}`);
     const clip = clipFactor(gradientNorm(g.flat), 1);
-    adamUpdate(p.flat, g.flat, state, t, 3e-4, clip, { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+    adamUpdate(p.flat, g.flat, state, t, 3e-4, clip, {
+      beta1: 0.9,
+      beta2: 0.999,
+      eps: 1e-8,
+    });
     if (t > 1) times.push((performance.now() - start) / 1000);
   }
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
@@ -38,12 +72,20 @@ async function secondsPerStep(dIn: number, dSae: number, repeats: number): Promi
 export async function run(): Promise<BenchResult[]> {
   await initDevice();
   const results: BenchResult[] = [];
-  for (const [dIn, dSae, repeats] of SIZES) {
-    const ours = BATCH / (await secondsPerStep(dIn, dSae, repeats));
-    const { seconds } = runPeer<{ seconds: number }>('sae_train', [dIn, dSae, K, BATCH, repeats]);
+  for (const [architecture, dIn, dSae, repeats] of SIZES) {
+    const ours = BATCH / (await secondsPerStep(architecture, dIn, dSae, repeats));
+    const given = [dIn, dSae, K, BATCH, repeats, architecture, biasOf(architecture)];
+    const { seconds } = runPeer<{ seconds: number }>('sae_train', given);
     const peer = BATCH / seconds;
-    const size = `d=${dIn}, F=${dSae}, k=${K}, batch ${BATCH}`;
-    results.push({ name: 'sae-train', size, ours, peer, unit: 'tokens/s', speedup: ours / peer });
+    const size = `${architecture}, d=${dIn}, F=${dSae}, ${K} firing, batch ${BATCH}`;
+    results.push({
+      name: 'sae-train',
+      size,
+      ours,
+      peer,
+      unit: 'tokens/s',
+      speedup: ours / peer,
+    });
   }
   return results;
 }

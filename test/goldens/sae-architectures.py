@@ -63,14 +63,21 @@ class Heaviside(torch.autograd.Function):
 squared = lambda error: error.pow(2).sum(-1).mean()
 
 
-def auxiliary(p, x, x_hat, z, norm, dead, coefficient):
+def auxiliary(W_dec, x, x_hat, z, norm, dead, coefficient, absolute=False):
     """Dead features of largest z reconstruct what is left over."""
     if not dead.any():
         return torch.tensor(0.0)
     half, n = x.shape[-1] // 2, int(dead.sum())
-    top = torch.where(dead[None], z, -torch.inf).topk(min(half, n), dim=-1)
-    acts = torch.zeros_like(z).scatter(-1, top.indices, top.values)
-    return coefficient * min(n / half, 1.0) * squared((acts / norm) @ p["W_dec"] - (x - x_hat).detach())
+    top = torch.where(dead[None], z.abs() if absolute else z, -torch.inf).topk(min(half, n), dim=-1).indices
+    acts = torch.zeros_like(z).scatter(-1, top, z.gather(-1, top))
+    return coefficient * min(n / half, 1.0) * squared((acts / norm) @ W_dec - (x - x_hat).detach())
+
+
+def decoder(p, o):
+    """Of tied weights the encoder's directions; p["W_dec"] is kept there for the comparison at the end."""
+    if not o.get("tied"):
+        return p["W_dec"]
+    return p["W_enc"].T / p["W_enc"].T.norm(dim=-1, keepdim=True)
 
 
 def pre(p, x, o):
@@ -79,9 +86,24 @@ def pre(p, x, o):
 
 def standard(p, x, o, dead, memory):
     f = pre(p, x, o).relu()
-    norm = p["W_dec"].norm(dim=-1)
-    x_hat = f @ p["W_dec"] + p["b_dec"]
-    return squared(x_hat - x) + o["l1Coefficient"] * (f * norm).sum(-1).mean(), f
+    W_dec = decoder(p, o)
+    u = f * W_dec.norm(dim=-1)
+    if o.get("sparsityPenalty") == "tanh":
+        penalty = torch.tanh(o["tanhScale"] * u).sum(-1)
+    else:
+        penalty = u.norm(p=o.get("lpNorm", 1), dim=-1)
+    return squared(f @ W_dec + p["b_dec"] - x) + o["l1Coefficient"] * penalty.mean(), f
+
+
+def topk(p, x, o, dead, memory):
+    W_dec = decoder(p, o)
+    norm = W_dec.norm(dim=-1) if o.get("rescaleActsByDecoderNorm", True) else torch.ones(F)
+    z = pre(p, x, o) * norm
+    order = z.abs() if o.get("absolute") else z.relu()
+    top = order.topk(o["k"], dim=-1).indices
+    f = torch.zeros_like(z).scatter(-1, top, (z if o.get("absolute") else order).gather(-1, top))
+    x_hat = (f / norm) @ W_dec + p["b_dec"]
+    return squared(x_hat - x) + auxiliary(W_dec, x, x_hat, z, norm, dead, 1, o.get("absolute")), f
 
 
 def batchtopk(p, x, o, dead, memory):
@@ -94,7 +116,7 @@ def batchtopk(p, x, o, dead, memory):
         memory["threshold"] = 0.99 * memory.get("threshold", 0.0) + 0.01 * float(f[f > 0].min())
     g = f / norm
     x_hat = g @ p["W_dec"] + p["b_dec"]
-    loss = squared(x_hat - x) + auxiliary(p, x, x_hat, z, norm, dead, o.get("auxLossCoefficient", 1))
+    loss = squared(x_hat - x) + auxiliary(p["W_dec"], x, x_hat, z, norm, dead, o.get("auxLossCoefficient", 1))
     for width in o.get("matryoshkaWidths", []):
         loss = loss + squared(g[:, :width] @ p["W_dec"][:width] + p["b_dec"] - x)
     return loss, f
@@ -137,7 +159,9 @@ def run(name, architecture, loss_of, extra=None, lr=3e-3, **options):
     p.update({key: torch.full((F,), value).float().double() for key, value in (extra or {}).items()})
     for value in p.values():
         value.requires_grad_()
-    optimizer = torch.optim.Adam(list(p.values()), lr=lr)
+    # Tied weights leave W_dec out of the loss.
+    trained = [value for key, value in p.items() if not (options.get("tied") and key == "W_dec")]
+    optimizer = torch.optim.Adam(trained, lr=lr)
     numbers = Numbers(11)
     silent, memory, losses, revived, first = torch.zeros(F), {}, [], 0, None
     for step in range(STEPS):
@@ -152,11 +176,12 @@ def run(name, architecture, loss_of, extra=None, lr=3e-3, **options):
             differences = lambda key: central(lambda: loss_of(p, x.float().double(), options, dead, {})[0], p[key])
             first.update({key: differences(key) for key in first if key != "threshold"})
         losses.append(float(loss))
-        torch.nn.utils.clip_grad_norm_(list(p.values()), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         silent = torch.where((f != 0).any(0), 0, silent + 1)
+    options.pop("absolute", None)
     return dict(name=name, architecture=architecture, options=options, lr=lr, losses=[losses[s] for s in SEEN], deadSeen=revived,
-                l0=float((f != 0).double().sum(-1).mean()), first=first, end={key: short(value.detach()) for key, value in p.items()}, **memory)
+                l0=float((f != 0).double().sum(-1).mean()), first=first, end={key: short(value.detach()) for key, value in p.items() if key != "W_dec" or not options.get("tied")}, **memory)
 
 
 def central(loss, parameter, h=1e-6):
@@ -179,6 +204,12 @@ def short(tensor):
 
 log = math.log
 cases = [
+    run("standard, L2", "standard", standard, l1Coefficient=0.3, lpNorm=2),
+    run("standard, L1.5", "standard", standard, l1Coefficient=0.1, lpNorm=1.5),
+    run("standard, tanh", "standard", standard, l1Coefficient=0.05, sparsityPenalty="tanh", tanhScale=4),
+    run("standard, tied", "standard", standard, l1Coefficient=0.1, tied=True),
+    run("topk, tied", "topk", topk, k=3, tied=True),
+    run("abstopk", "abstopk", topk, k=3, absolute=True),
     run("batchtopk", "batchtopk", batchtopk, k=3),
     run("batchtopk without rescaling or b_dec", "batchtopk", batchtopk, k=2, rescaleActsByDecoderNorm=False, applyBDecToInput=False),
     run("matryoshka_batchtopk", "matryoshka_batchtopk", batchtopk, k=3, matryoshkaWidths=[4, 12]),

@@ -131,7 +131,18 @@ function readModels(from: Models, data: Tokens | number, { hooks, ignoreTokens }
 const read = (from: Models | Twins, data: Tokens | number, how: Reading): Read =>
   isTwins(from as object) ? readTwins(from as Twins, data, how) : readModels(from as Models, data, how);
 
-const { architecture: _, expansion: __, normalizeActivations: ___, nBatchesForNormEstimate: ____, ...OWN } = TRAIN;
+const {
+  architecture: _,
+  expansion: __,
+  normalizeActivations: ___,
+  nBatchesForNormEstimate: ____,
+  // Its penalty is the sum of the norms of the sides, and its decoders are several.
+  sparsityPenalty: _____,
+  lpNorm: ______,
+  tanhScale: _______,
+  tied: ________,
+  ...OWN
+} = TRAIN;
 const TRAINED = {
   ...HOOKS,
   architecture: choice(['topk', 'standard'], {

@@ -51,6 +51,8 @@ export interface AuxOptions {
   auxLossCoefficient: number;
   /** true = SAELens 6.18's ê, with b_dec. */
   auxIncludesBDec: boolean;
+  /** Dead features are chosen by |z|. */
+  absolute?: boolean;
 }
 
 /** Pre-activations of the dead features of one block. */
@@ -92,7 +94,15 @@ async function addAuxLoss(
   await inPieces(block.rows, 2 * dIn * count, breakAt, (first, last) => {
     const rows = last - first;
     const z = dead.z.subarray(first * count, last * count);
-    const { acts, selected } = selectAux(z, rows, count, Math.min(wanted, count), features, norms);
+    const { acts, selected } = selectAux(
+      z,
+      options.absolute ? z.map(Math.abs) : z,
+      rows,
+      count,
+      Math.min(wanted, count),
+      features,
+      norms,
+    );
     const error = gemm(acts, decoder, rows, dOut, count);
     for (let i = 0, at = 0; i < rows; i++) {
       for (let j = 0; j < dOut; j++, at++) {
@@ -118,6 +128,7 @@ async function addAuxLoss(
 /** Activations of the selected dead features, zero elsewhere, and which were selected. */
 function selectAux(
   z: Float32Array,
+  order: Float32Array,
   rows: number,
   count: number,
   k: number,
@@ -134,7 +145,7 @@ function selectAux(
   if (k === count) {
     for (let at = 0; at < z.length; at++) take(at);
   } else {
-    const top = topKRows(z, rows, count, k);
+    const top = topKRows(order, rows, count, k);
     for (let i = 0; i < rows; i++)
       for (let n = i * k; n < (i + 1) * k; n++) if (top.indices[n] >= 0) take(i * count + top.indices[n]);
   }

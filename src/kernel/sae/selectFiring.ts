@@ -3,9 +3,18 @@ import { topKRows } from '../compute/topk.js';
 import type { Block } from './block.js';
 import type { RowEntries } from './sparseGradient.js';
 
-/** The positive ones among the k largest of each row; values are pre-activations with the rescaling divided out. */
-export function topKEntries(block: Block, dSae: number, k: number, norms: Float64Array | undefined): RowEntries {
-  const top = topKRows(block.z, block.rows, dSae, k);
+/**
+ * The positive ones among the k largest of each row, or with `absolute` those of largest |z| that are not 0; values are
+ * pre-activations with the rescaling divided out.
+ */
+export function topKEntries(
+  block: Block,
+  dSae: number,
+  k: number,
+  norms: Float64Array | undefined,
+  absolute = false,
+): RowEntries {
+  const top = topKRows(absolute ? block.z.map(Math.abs) : block.z, block.rows, dSae, k);
   const indptr = new Uint32Array(block.rows + 1);
   const features = new Int32Array(block.rows * k);
   const values = new Float32Array(block.rows * k);
@@ -14,7 +23,8 @@ export function topKEntries(block: Block, dSae: number, k: number, norms: Float6
     for (let n = i * k; n < (i + 1) * k && top.values[n] > 0; n++) {
       const f = top.indices[n];
       features[at] = f;
-      values[at++] = norms ? top.values[n] / norms[f] : top.values[n];
+      const value = absolute ? block.z[i * dSae + f] : top.values[n];
+      values[at++] = norms ? value / norms[f] : value;
     }
     indptr[i + 1] = at;
   }

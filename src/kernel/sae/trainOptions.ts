@@ -156,6 +156,10 @@ export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
+  if (o.tied && o.baseline)
+    throw new RangeError(
+      `baseline '${o.baseline}' holds one of two matrices, which are one in a tied SAE; leave { tied } out of baselines`,
+    );
   const common = withDefaults(o, width, sourceRows);
   const run = around(training.start(o, { dIn: width, dSae: common.dSae }));
   checkTogether(common);

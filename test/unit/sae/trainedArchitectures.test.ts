@@ -41,7 +41,8 @@ const common: SaeTrainOptions = { dSae: 32, steps: 300, trainBatchSizeTokens: 12
 /** What makes each learn these data, and the variance that it explains at least. */
 const OPTIONS: Record<(typeof TRAINED_NAMES)[number], [SaeTrainOptions, number]> = {
   standard: [{ l1Coefficient: 0.1 }, 0.85],
-  topk: [{ k: 2 }, 0.85],
+  topk: [{ k: 2, tied: true }, 0.85],
+  abstopk: [{ k: 2 }, 0.8],
   batchtopk: [{ k: 2 }, 0.85],
   matryoshka_batchtopk: [{ k: 2, matryoshkaWidths: [8, 16] }, 0.75],
   jumprelu: [{ jumpreluInitThreshold: 0.1, l0Coefficient: 0.02, preActLossCoefficient: 1e-4 }, 0.85],

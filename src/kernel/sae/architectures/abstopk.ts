@@ -1,9 +1,14 @@
-/** Signed top-k: the k values of largest |z| of a token, with their signs. */
-import { plainSlope, type Architecture } from './architecture.js';
+/**
+ * Signed top-k: the k values of largest |z| of a token, with their signs, so that one feature can stand for both ends of an
+ * axis. Trained as topk is; dead features are chosen by |z| in the auxiliary loss too.
+ */
+import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
+import { TOPK_OPTIONS, topKRun } from './topk.js';
+import type { TrainedArchitecture } from './training.js';
 
-export const abstopk: Architecture<'abstopk'> = {
+export const abstopk: TrainedArchitecture<'abstopk', typeof TOPK_OPTIONS> = {
   name: 'abstopk',
   formula: 'f = the k values z of largest |z|, with their signs',
   tensors: { W_skip: 'allowed' },
@@ -16,5 +21,6 @@ export const abstopk: Architecture<'abstopk'> = {
     return selectTopK(block, block.z.map(Math.abs));
   },
   onDevice: { keeps: 'k', fire: biased, signed: true },
+  training: { options: TOPK_OPTIONS, start: (given) => topKRun(given, true) },
   saved: { saelens: { cfg: selectionCfg } },
 };

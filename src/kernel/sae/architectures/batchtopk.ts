@@ -22,6 +22,7 @@ import {
 import { jumprelu } from './jumprelu.js';
 import { requireK } from './select.js';
 import { selectionNorms, TOPK_OPTIONS, topKSettings, type TopKSettings } from './topk.js';
+import { tiedRun } from './tied.js';
 import type { BatchLoss, PassSums, TrainedArchitecture, TrainedShape, TrainingBatch, TrainingRun } from './training.js';
 
 export const BATCHTOPK_OPTIONS = {
@@ -80,7 +81,7 @@ export function batchTopKRun(
   const topkThresholdLr = given.topkThresholdLr ?? 0.01;
   // θ in float64: in float32 a small r would add nothing to it.
   const memory = Float64Array.of(0);
-  return {
+  const run: TrainingRun = {
     settings: { ...settings, topkThresholdLr, ...(matryoshkaWidths ? { matryoshkaWidths } : {}) },
     config: { k: settings.k },
     memory,
@@ -95,6 +96,7 @@ export function batchTopKRun(
       weights.threshold = new Float32Array(weights.b_enc.length).fill(theta);
     },
   };
+  return given.tied ? tiedRun(run) : run;
 }
 
 function lossOf(

@@ -1,12 +1,129 @@
-/** What sparsity penalties of several architectures have in common. */
-import { real, whole } from '../../verb/option.js';
+/** Sparsity penalties of ReLU features, u_bi = f_bi ‖W_dec,i‖: λ/B Σ_b ‖u_b‖_p, or λ/B Σ_b Σ_i tanh(c u_bi). */
+import type { JsonObject } from '../../../protocol/notebook.js';
+import { matrix } from '../../compute/matrix.js';
+import { rowNorms } from '../../compute/rows.js';
+import { choice, real, whole, type Given } from '../../verb/option.js';
+import type { Block } from '../block.js';
 import type { Parameters } from '../parameters.js';
+import { coefficientAt } from '../schedule.js';
+import { rectify } from '../selectFiring.js';
+import { TIED_OPTIONS, tiedRun } from './tied.js';
+import type { BatchLoss, TrainingBatch, TrainingRun } from './training.js';
 
 /** Options of penalties on Σ f. */
 export const L1_OPTIONS = {
   l1Coefficient: real({ doc: 'λ.', min: 0, fallback: '1' }),
   l1WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
 } as const;
+
+/** Options of ReLU SAEs. */
+export const SPARSITY_OPTIONS = {
+  ...L1_OPTIONS,
+  sparsityPenalty: choice(['lp', 'tanh'], {
+    doc: "What λ weighs: 'lp' is the L_p norm of f · ‖W_dec row‖ over features, 'tanh' is Σ tanh(c · f · ‖W_dec row‖).",
+    fallback: "'lp'",
+  }),
+  lpNorm: real({ doc: 'p.', above: 0, fallback: '1' }),
+  tanhScale: real({ doc: "c of 'tanh'.", above: 0, fallback: '4' }),
+  ...TIED_OPTIONS,
+} as const;
+
+/** The run of a ReLU SAE. @throws RangeError for options that the penalty does not use */
+export function sparseRun(given: Given<typeof SPARSITY_OPTIONS>): TrainingRun {
+  const {
+    sparsityPenalty = 'lp',
+    lpNorm = 1,
+    tanhScale = 4,
+    l1Coefficient = 1,
+    l1WarmUpSteps = 0,
+    tied = false,
+  } = given;
+  const unused = sparsityPenalty === 'lp' ? 'tanhScale' : 'lpNorm';
+  if (given[unused] !== undefined)
+    throw new RangeError(
+      `${unused} means nothing to sparsityPenalty '${sparsityPenalty}'; leave it out, or give { sparsityPenalty: '${sparsityPenalty === 'lp' ? 'tanh' : 'lp'}' }`,
+    );
+  const own: JsonObject = sparsityPenalty === 'lp' ? { lpNorm } : { tanhScale };
+  const run: TrainingRun = {
+    settings: { l1Coefficient, l1WarmUpSteps, sparsityPenalty, ...own },
+    loss(batch) {
+      const lambda = coefficientAt(batch.step, l1Coefficient, l1WarmUpSteps);
+      if (sparsityPenalty === 'tanh') return tanhLoss(batch, lambda, tanhScale);
+      return lpNorm === 1 ? l1Loss(batch, lambda) : lpLoss(batch, lambda, lpNorm);
+    },
+  };
+  return tied ? tiedRun(run) : run;
+}
+
+const normsOf = (p: Parameters): Float64Array => rowNorms(matrix(p.dSae, p.dOut, p.W_dec));
+
+function l1Loss({ p, g, rows }: TrainingBatch, lambda: number): BatchLoss {
+  const norms = normsOf(p);
+  return {
+    penalty: lambda > 0 ? norms.map((n) => (lambda / rows) * n) : undefined,
+    select: (block) => ({ count: rectify(block.z) }),
+    terms([{ features }]) {
+      const l1 = penalizeDecoder(p, g, norms, features, lambda / rows) / rows;
+      return { added: lambda * l1, l1 };
+    },
+  };
+}
+
+/** d‖u‖_p/du_i = (u_i / ‖u‖_p)^(p − 1). */
+function lpLoss({ p, g, rows }: TrainingBatch, lambda: number, power: number): BatchLoss {
+  const norms = normsOf(p);
+  const toNorm = new Float64Array(p.dSae);
+  let ofRow: Float64Array = new Float64Array(0);
+  let total = 0;
+  return {
+    select(block) {
+      const count = rectify(block.z);
+      ofRow = lpNorms(block, norms, power);
+      total += ofRow.reduce((sum, norm) => sum + norm, 0);
+      return { count };
+    },
+    through(gradient, f, value, row) {
+      const slope = value > 0 ? (lambda / rows) * ((value * norms[f]) / ofRow[row]) ** (power - 1) : 0;
+      toNorm[f] += slope * value;
+      return gradient + slope * norms[f];
+    },
+    terms() {
+      addNormGradient(p, g, norms, toNorm);
+      return { added: (lambda * total) / rows, l1: total / rows };
+    },
+  };
+}
+
+/** ‖f ⊙ norms‖_p of each row of features. */
+function lpNorms({ z, rows }: Block, norms: Float64Array, power: number): Float64Array {
+  const out = new Float64Array(rows);
+  for (let i = 0, at = 0; i < rows; i++) {
+    let sum = 0;
+    for (let f = 0; f < norms.length; f++, at++) if (z[at] > 0) sum += (z[at] * norms[f]) ** power;
+    out[i] = sum ** (1 / power);
+  }
+  return out;
+}
+
+function tanhLoss({ p, g, rows }: TrainingBatch, lambda: number, scale: number): BatchLoss {
+  const norms = normsOf(p);
+  const toNorm = new Float64Array(p.dSae);
+  let total = 0;
+  return {
+    select: (block) => ({ count: rectify(block.z) }),
+    through(gradient, f, value) {
+      const t = Math.tanh(scale * value * norms[f]);
+      const slope = (lambda / rows) * scale * (1 - t * t);
+      total += t;
+      toNorm[f] += slope * value;
+      return gradient + slope * norms[f];
+    },
+    terms() {
+      addNormGradient(p, g, norms, toNorm);
+      return { added: (lambda * total) / rows, l1: total / rows };
+    },
+  };
+}
 
 /** Adds gradients on decoder norms, toNorm · W/‖W‖ (0 for a zero row), to those of the decoder rows. */
 export function addNormGradient(p: Parameters, g: Parameters, norms: Float64Array, toNorm: Float64Array): void {

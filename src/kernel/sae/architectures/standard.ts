@@ -2,25 +2,17 @@
  * Standard: f = ReLU(z), or tanh(ReLU(z)) for the 'tanh-relu' of SAELens before version 6. Trained, as ReLU, with
  *
  *   loss = mse + λ/B Σ_b Σ_i f_bi ‖W_dec,i‖
+ *
+ * or, in place of this L1 norm of f_bi ‖W_dec,i‖ over i, its L_p norm, or Σ_i tanh(c f_bi ‖W_dec,i‖) (sparsity.ts).
  */
-import { matrix } from '../../compute/matrix.js';
-import { rowNorms } from '../../compute/rows.js';
-import { real, whole } from '../../verb/option.js';
-import { coefficientAt } from '../schedule.js';
-import { rectify } from '../selectFiring.js';
 import { linearTensors, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
-import { penalizeDecoder } from './sparsity.js';
-import type { TrainedArchitecture, TrainingRun } from './training.js';
+import { sparseRun, SPARSITY_OPTIONS } from './sparsity.js';
+import type { TrainedArchitecture } from './training.js';
 
-const OPTIONS = {
-  l1Coefficient: real({ doc: 'λ.', min: 0, fallback: '1' }),
-  l1WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
-} as const;
-
-export const standard: TrainedArchitecture<'standard', typeof OPTIONS> = {
+export const standard: TrainedArchitecture<'standard', typeof SPARSITY_OPTIONS> = {
   name: 'standard',
   formula: 'f = ReLU(z); tanh(ReLU(z)) with activation tanh-relu',
   tensors: {},
@@ -54,25 +46,7 @@ export const standard: TrainedArchitecture<'standard', typeof OPTIONS> = {
     },
   },
   training: {
-    options: OPTIONS,
-    start: ({ l1Coefficient = 1, l1WarmUpSteps = 0 }) => run(l1Coefficient, l1WarmUpSteps),
+    options: SPARSITY_OPTIONS,
+    start: sparseRun,
   },
 };
-
-function run(l1Coefficient: number, l1WarmUpSteps: number): TrainingRun {
-  return {
-    settings: { l1Coefficient, l1WarmUpSteps },
-    loss({ p, g, rows, step }) {
-      const lambda = coefficientAt(step, l1Coefficient, l1WarmUpSteps);
-      const norms = rowNorms(matrix(p.dSae, p.dOut, p.W_dec));
-      return {
-        penalty: lambda > 0 ? norms.map((n) => (lambda / rows) * n) : undefined,
-        select: (block) => ({ count: rectify(block.z) }),
-        terms([{ features }]) {
-          const l1 = penalizeDecoder(p, g, norms, features, lambda / rows) / rows;
-          return { added: lambda * l1, l1 };
-        },
-      };
-    },
-  };
-}

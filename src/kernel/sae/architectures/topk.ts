@@ -13,6 +13,7 @@ import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
+import { TIED_OPTIONS, tiedRun } from './tied.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 import type { TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
@@ -24,6 +25,7 @@ export const TOPK_OPTIONS = {
     doc: 'Select by z · ‖W_dec row‖; folded into the weights at the end (decoder rows get norm 1).',
     fallback: 'true',
   }),
+  ...TIED_OPTIONS,
 } as const;
 
 export const topk: TrainedArchitecture<'topk', typeof TOPK_OPTIONS> = {
@@ -54,7 +56,7 @@ export const topk: TrainedArchitecture<'topk', typeof TOPK_OPTIONS> = {
       },
     }),
   },
-  training: { options: TOPK_OPTIONS, start: run },
+  training: { options: TOPK_OPTIONS, start: (given) => topKRun(given, false) },
 };
 
 export interface TopKSettings extends AuxOptions {
@@ -76,20 +78,21 @@ export const selectionNorms = (
   { rescaleActsByDecoderNorm }: TopKSettings,
 ): Float64Array | undefined => (rescaleActsByDecoderNorm ? rowNorms(matrix(p.dSae, p.dOut, p.W_dec)) : undefined);
 
-function run(given: Given<typeof TOPK_OPTIONS>): TrainingRun {
+/** A run of topk, or of abstopk: by |z|. */
+export function topKRun(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): TrainingRun {
   const settings = topKSettings(given);
   const { k, rescaleActsByDecoderNorm } = settings;
-  return {
+  const run: TrainingRun = {
     settings: { ...settings },
     config: { k },
     loss(batch) {
       const norms = selectionNorms(batch, settings);
-      const revive = revival(batch, settings, norms);
+      const revive = revival(batch, { ...settings, absolute }, norms);
       return {
         scale: norms,
         select(block) {
           revive.see(block);
-          const entries = topKEntries(block, batch.p.dSae, k, norms);
+          const entries = topKEntries(block, batch.p.dSae, k, norms, absolute);
           return { count: entries.indptr[block.rows], entries };
         },
         addBlock: revive.addBlock,
@@ -98,4 +101,5 @@ function run(given: Given<typeof TOPK_OPTIONS>): TrainingRun {
     },
     finish: rescaleActsByDecoderNorm ? foldDecoderNorm : undefined,
   };
+  return given.tied ? tiedRun(run) : run;
 }
