@@ -95,7 +95,12 @@ export function describe({ config }: Sae): Described {
 export function groupNames(saes: readonly Sae[]): string[] {
   const all = saes.map((sae) => describe(sae).settings);
   const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
-  const differ = names.filter((name) => new Set(all.map((one) => JSON.stringify(one[name]))).size > 1);
+  // What only some architectures have does not tell those apart that have it.
+  const valuesOf = (name: string): unknown[] =>
+    ['baseline', 'startedFrom'].includes(name)
+      ? all.map((one) => one[name])
+      : all.map((one) => one[name]).filter((v) => v !== undefined && v !== null);
+  const differ = names.filter((name) => new Set(valuesOf(name).map((value) => JSON.stringify(value))).size > 1);
   return all.map((one) => {
     const said = differ.flatMap((name) => {
       const value = one[name];
