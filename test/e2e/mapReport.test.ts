@@ -45,6 +45,31 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
     await browser?.close();
   });
 
+  test('shows the images that are attached to a text cell, and nothing else by that way', async () => {
+    const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+    const cell = {
+      ...{ id: 'a', kind: 'markdown', language: 'markdown' },
+      source: ['![a dot](<attachment:dot 1.png>) ![lines](attachment:lines.png) ![none](attachment:absent.png) ', '![vector](attachment:v.svg) ![odd](attachment:odd.png) ![far](https://example.org/x.png)'], // prettier-ignore
+      attachments: {
+        'dot 1.png': { 'image/png': dot },
+        'lines.png': { 'image/png': [`${dot.slice(0, 40)}\n`, dot.slice(40)] },
+        'v.svg': { 'image/svg+xml': '<svg onload="window.__hacked = 1"/>' },
+        'odd.png': { 'image/png': 'x" onerror="window.__hacked = 1' },
+      },
+    };
+    const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells: [cell] });
+    const file = path.join(folder, 'attached.html');
+    writeFileSync(file, reportHtml({ title: 'attached', script: (await buildWebviews()).report, notebookJson, files: [], nonce: 'abc123' })); // prettier-ignore
+    const other = await browser.newPage();
+    await other.goto(pathToFileURL(file).href);
+    const images = other.locator('.md img');
+    await images.first().waitFor();
+    expect(await images.evaluateAll((all) => all.map((one) => [(one as HTMLImageElement).alt, (one as HTMLImageElement).naturalWidth]))).toEqual([['a dot', 1], ['lines', 1]]); // prettier-ignore
+    expect(await other.locator('.md a').allInnerTexts()).toEqual(['none', 'vector', 'odd', 'far']);
+    expect(await other.locator('.md a[href]').allInnerTexts()).toEqual(['far']);
+    await other.close();
+  });
+
   test('shows markdown, code, every output and a table of contents', async () => {
     expect(await page.title()).toBe('quickstart <b>.fgnb');
     expect(await page.locator('h1').allInnerTexts()).toEqual(['Two tiny models, one map']);

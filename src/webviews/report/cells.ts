@@ -1,5 +1,6 @@
 /** Cells and outputs of a notebook as a document. */
 import { DRAWN, MIME } from '../../protocol/mime.js';
+import { isRecord } from '../../protocol/objects.js';
 import type { CellOutput, Json, NotebookCell, OutputItem } from '../../protocol/notebook.js';
 import { renderOutput, type OutputEnvironment } from '../renderers/outputs.js';
 import { el } from '../ui/dom.js';
@@ -15,7 +16,7 @@ export function renderCell(
   const source = cell.source.join('');
   if (cell.kind === 'markdown') {
     const node = el('section', { class: 'cell md' });
-    node.append(renderMarkdown(source, slug));
+    node.append(renderMarkdown(source, slug, (name) => attachedImage(cell, name)));
     return node;
   }
   const outputs = (cell.outputs ?? []).map((output) => renderCellOutput(output, env)).filter((o) => o !== null);
@@ -48,6 +49,18 @@ function renderCellOutput(output: CellOutput, env: OutputEnvironment): HTMLEleme
 }
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+
+/** The data URL of an image attached to a cell, as Jupyter keeps it: { name: { mime: base64 } }. */
+function attachedImage(cell: NotebookCell, name: string): string | undefined {
+  const { attachments } = cell as { attachments?: unknown };
+  const bundle = isRecord(attachments) && Object.hasOwn(attachments, name) ? attachments[name] : undefined;
+  for (const mime of IMAGES) {
+    const data = isRecord(bundle) ? bundle[mime] : undefined;
+    const base64 = (Array.isArray(data) ? data.join('') : String(data ?? '')).replace(/\s/g, '');
+    if (base64 !== '' && /^[A-Za-z0-9+/]+=*$/.test(base64)) return `data:${mime};base64,${base64}`;
+  }
+  return undefined;
+}
 const TEXTS = ['application/json', 'text/markdown'];
 
 function known(mime: string): boolean {

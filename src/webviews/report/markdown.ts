@@ -1,6 +1,7 @@
 /**
  * Markdown as DOM, by markdown-it, which VS Code's notebooks use too. No HTML passes through: tags are shown as the text
- * they are, and nodes are built here one by one. Images become links to their source, as a report loads nothing.
+ * they are, and nodes are built here one by one. Images become links to their source, as a report loads nothing; those
+ * that are attached to the cell are shown.
  */
 import MarkdownIt, { type Token } from 'markdown-it';
 import { el } from '../ui/dom.js';
@@ -15,8 +16,14 @@ export function safeHref(href: string): string | null {
   return text.startsWith('//') || text.startsWith('\\') ? null : text;
 }
 
+/** The source of an image that is attached to its cell: "attachment:" and its name. */
+const ATTACHED = /^attachment:(.+)$/i;
+
+/** The data URL of an attached image by its name; undefined where there is none that a page may show. */
+export type Attached = (name: string) => string | undefined;
+
 const parser = new MarkdownIt({ html: false, linkify: true });
-parser.validateLink = (url) => safeHref(url) !== null;
+parser.validateLink = (url) => safeHref(url) !== null || ATTACHED.test(url);
 
 /** Elements that a document may have; markdown-it names no others. */
 const TAGS = 'p h1 h2 h3 h4 h5 h6 blockquote ul ol li table thead tbody tr th td strong em s a hr br code pre'.split(
@@ -24,24 +31,28 @@ const TAGS = 'p h1 h2 h3 h4 h5 h6 blockquote ul ol li table thead tbody tr th td
 );
 
 /** Blocks of a document. `slug` makes the ids of headings. */
-export function renderMarkdown(source: string, slug: (text: string) => string = () => ''): DocumentFragment {
+export function renderMarkdown(
+  source: string,
+  slug: (text: string) => string = () => '',
+  attached: Attached = () => undefined,
+): DocumentFragment {
   const fragment = document.createDocumentFragment();
-  draw(parser.parse(source, {}), fragment);
+  draw(parser.parse(source, {}), fragment, attached);
   for (const heading of fragment.querySelectorAll('h1, h2, h3, h4, h5, h6'))
     heading.id = slug(heading.textContent ?? '');
   return fragment;
 }
 
-function draw(tokens: readonly Token[], into: ParentNode): void {
+function draw(tokens: readonly Token[], into: ParentNode, attached: Attached): void {
   const open: ParentNode[] = [into];
   for (const token of tokens) {
     const parent = open[open.length - 1];
-    if (token.type === 'inline') draw(token.children ?? [], parent);
+    if (token.type === 'inline') draw(token.children ?? [], parent, attached);
     else if (token.nesting < 0) open.pop();
     // markdown-it hides the paragraphs of a tight list: their text goes into the list item itself.
     else if (token.hidden) open.push(parent);
     else {
-      const [outer, inner] = nodeOf(token);
+      const [outer, inner] = nodeOf(token, attached);
       parent.append(outer);
       if (token.nesting > 0) open.push(inner);
     }
@@ -49,7 +60,7 @@ function draw(tokens: readonly Token[], into: ParentNode): void {
 }
 
 /** What a token adds, and where its content goes. */
-function nodeOf(token: Token): [outer: Node, inner: ParentNode] {
+function nodeOf(token: Token, attached: Attached): [outer: Node, inner: ParentNode] {
   const { type, content } = token;
   const plain = (text: string): [Node, ParentNode] => [
     document.createTextNode(text),
@@ -61,7 +72,7 @@ function nodeOf(token: Token): [outer: Node, inner: ParentNode] {
   if (type === 'code_inline') return one(el('code', {}, content));
   if (type === 'fence' || type === 'code_block')
     return one(el('pre', { tabIndex: 0 }, el('code', {}, content.replace(/\n$/, ''))));
-  if (type === 'image') return one(link(String(token.attrGet('src')), content || String(token.attrGet('src'))));
+  if (type === 'image') return one(imageOf(String(token.attrGet('src')), content, attached));
   if (type === 'link_open') return one(link(String(token.attrGet('href'))));
   if (!TAGS.includes(token.tag)) return plain(content);
   const node = el(token.tag as 'p');
@@ -70,6 +81,26 @@ function nodeOf(token: Token): [outer: Node, inner: ParentNode] {
   const side = /^text-align:(left|center|right)$/.exec(token.attrGet('style') ?? '')?.[1];
   if (side || token.tag === 'td' || token.tag === 'th') node.style.setProperty('text-align', side ?? 'left');
   return type === 'table_open' ? [el('div', { class: 'scroll' }, node), node] : one(node);
+}
+
+/** An attached image; of any other, a link to it. */
+function imageOf(src: string, text: string, attached: Attached): HTMLElement {
+  const name = ATTACHED.exec(src)?.[1];
+  const data = name === undefined ? undefined : attached(decoded(name));
+  if (data === undefined) return link(src, text || src);
+  const node = el('img');
+  node.alt = text;
+  node.src = data;
+  return node;
+}
+
+/** markdown-it writes spaces and letters beyond ASCII of an address as %20 and the like. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function link(href: string, text?: string): HTMLElement {

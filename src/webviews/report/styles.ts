@@ -31,7 +31,7 @@ body { margin: 0; }
 #app .output pre { background: none; border: 0; border-left: 3px solid var(--fg-border); border-radius: 0; padding: 2px 12px; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 480px; overflow: auto; font-size: 12.5px; }
 #app .output pre.stderr { border-left-color: var(--fg-heat); }
 #app .output pre.error { border-left-color: var(--fg-error); color: var(--fg-error); }
-#app .output img { max-width: 100%; }
+#app .output img, #app .md img { max-width: 100%; }
 #app .output .fg-plot { height: 660px; }
 #app .output .fg-plot:not([data-pane="closed"])[data-size="medium"] { height: 860px; }
 #app .output .fg-plot[data-size="narrow"] { height: 900px; }
