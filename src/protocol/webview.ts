@@ -118,6 +118,18 @@ export function escapeHtml(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }
 
+/** The head of a page: `csp` says what may run and load; scripts and styles carry the nonce. */
+const pageHead = ({ title, csp, nonce }: { title: string; csp: string; nonce: string }): string => `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
+<meta property="csp-nonce" content="${escapeHtml(nonce)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+</head>
+`;
+
 /**
  * The page of a panel: no data, one script with a nonce, nothing else allowed to run or load.
  * `scriptUri` is webview.asWebviewUri(dist/webviews/panel.js); `cspSource` is webview.cspSource; `nonce` fresh and random.
@@ -126,16 +138,7 @@ export function escapeHtml(text: string): string {
  */
 export function panelHtml(o: { title: string; scriptUri: string; cspSource: string; nonce: string }): string {
   const csp = `default-src 'none'; script-src 'nonce-${o.nonce}'; style-src ${o.cspSource} 'nonce-${o.nonce}'; font-src ${o.cspSource}; img-src ${o.cspSource} data: blob:`;
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
-<meta property="csp-nonce" content="${escapeHtml(o.nonce)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(o.title)}</title>
-</head>
-<body>
+  return `${pageHead({ ...o, csp })}<body>
 <main id="root"></main>
 <script nonce="${escapeHtml(o.nonce)}" src="${escapeHtml(o.scriptUri)}"></script>
 </body>
@@ -174,16 +177,7 @@ export function reportHtml(o: {
       `<script type="application/octet-stream" id="${escapeHtml(pageFileId(bundle, file))}">${gzipBase64}</script>\n`,
   );
   return [
-    `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
-<meta property="csp-nonce" content="${escapeHtml(o.nonce)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(o.title)}</title>
-</head>
-<body>
+    `${pageHead({ ...o, csp })}<body>
 <div id="app"></div>
 <noscript>This report draws itself with the script it contains: allow scripts for this page.</noscript>
 <script type="application/json" id="notebook">${o.notebookJson.replace(/</g, '\\u003c')}</script>

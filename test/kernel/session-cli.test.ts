@@ -1,41 +1,17 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Inspection } from '#kernel/inspect/types.js';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { FakeHub } from '#test/kit/hub.js';
-import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
-import { temporaryFolder } from '#test/kit/folder.js';
+import { runCli, type During } from '#test/kit/cli.js';
+import { ensureKernelBuilt, root } from '#test/kit/kernel.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = temporaryFolder('cli');
+const folder = testFolder('cli');
 beforeAll(() => ensureKernelBuilt());
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function fgnb(
-  args: string[],
-  during?: (child: ReturnType<typeof spawn>, stdout: () => string) => void,
-  env: Record<string, string> = {},
-): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [kernelCli, ...args], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    const ended = { code: null as number | null, stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)));
-    child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)));
-    during?.(child, () => ended.stdout);
-    child.on('close', (code) => resolve({ ...ended, code }));
-  });
-}
+const fgnb = (args: string[], during?: During, env?: Record<string, string>) => runCli(folder, args, { during, env });
 
 function notebook(name: string, ...sources: string[]): string {
   const cells = [

@@ -1,39 +1,19 @@
 /** `fgnb run` under the signals of terminals and batch systems, and what a run leaves. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { CELL_LANGUAGE, type NotebookFile } from '#protocol/notebook.js';
-import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
-import { temporaryFolder } from '#test/kit/folder.js';
+import { runCli, type During } from '#test/kit/cli.js';
+import { ensureKernelBuilt, root } from '#test/kit/kernel.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const top = temporaryFolder('stop');
+const top = testFolder('stop');
 beforeAll(() => {
   ensureKernelBuilt();
   fs.cpSync(path.join(root, 'examples/models'), path.join(top, 'models'), { recursive: true });
 });
-afterAll(() => fs.rmSync(top, { recursive: true, force: true }));
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function fgnb(
-  cwd: string,
-  args: string[],
-  during?: (child: ChildProcess, stdout: () => string) => void,
-): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [kernelCli, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    const ended = { code: null as number | null, stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => (ended.stdout += String(chunk)));
-    child.stderr.on('data', (chunk) => (ended.stderr += String(chunk)));
-    during?.(child, () => ended.stdout);
-    child.on('close', (code) => resolve({ ...ended, code }));
-  });
-}
+const fgnb = (cwd: string, args: string[], during?: During) => runCli(cwd, args, { during });
 
 /** A notebook in a folder of its own, beside the models. */
 function notebook(name: string, ...sources: string[]): string {

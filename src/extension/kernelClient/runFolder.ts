@@ -135,7 +135,10 @@ export async function readRecord(
   }
 }
 
-/** Whether a process of this id runs, whoever owns it. */
+/**
+ * Whether a process of this id runs, whoever owns it. The kernel has the same (io/lock.ts): the two share protocol/ alone,
+ * which imports nothing of Node.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

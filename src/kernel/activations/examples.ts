@@ -97,10 +97,6 @@ async function selected(
   const { features, context } = activations.meta;
   const window = { before: options.before ?? 5, after: options.after ?? 4 };
   const k = options.k ?? 5;
-  const sizes = { k, ...window, ...(bands && { count: bands.count, perBand: bands.perBand }) };
-  for (const [name, n] of Object.entries(sizes)) {
-    if (!Number.isInteger(n) || n < 0) throw new RangeError(`${name} must be a whole number ≥ 0 but is ${n}`);
-  }
   const wanted = wantedFeatures(features, options.features);
   const contexts = new Contexts(await activations.tokenIds(), context, window, options.dedupe ?? true);
   const best = new BestTokens(features, k, contexts);

@@ -1,18 +1,18 @@
 /** fg.activations: sparse feature activations on disk, and the dataset examples in them. */
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
-import { listOf, type Intervention } from '../models/edits.js';
+import { listOf } from '../models/edits.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import { CONFORMANCE, pairs } from '../sae/pairing.js';
+import { CONFORMANCE, pairs, interventionsOption } from '../sae/pairing.js';
 import { COUNTED, overridden } from '../sae/trainedOn.js';
 import type { Sae } from '../sae/types.js';
-import { anything, CALL, KEPT, thing } from '../verb/common.js';
+import { argOf, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { flag, only, real, text, value, whole, written } from '../verb/option.js';
+import { featureIds, flag, only, real, text, value, whole } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { align } from './fgAlign.js';
@@ -42,11 +42,7 @@ const SAVE = {
   }),
   ...COUNTED,
   ...CONFORMANCE,
-  interventions: value<Intervention | readonly Intervention[]>(
-    'what fg.interventions made, or an array of these',
-    { doc: "Changes to the model's activations while it runs, in order.", fallback: 'none' },
-    (v) => typeof v === 'object' && v !== null,
-  ),
+  interventions: interventionsOption("Changes to the model's activations while it runs, in order."),
 } as const;
 
 const save = verb({
@@ -103,7 +99,7 @@ async function saved(
 }
 
 const EXAMPLES = {
-  features: value<ArrayLike<number>>('an array of feature ids', { doc: 'Features asked for.', fallback: 'all' }),
+  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
   top: whole({ doc: 'Examples of each feature.', min: 0, fallback: '5' }),
   ...WINDOW,
   dedupe: flag({ doc: 'Identical contexts, the same tokens around the same peak, are shown once.', fallback: 'true' }),
@@ -142,7 +138,7 @@ const labels = verb({
 });
 
 const TOKENS = {
-  features: value<ArrayLike<number>>('an array of feature ids', { doc: 'Features asked for.', fallback: 'all' }),
+  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
   top: whole({ doc: 'Tokens and positions listed for each.', min: 1, fallback: '10' }),
 } as const;
 
@@ -169,19 +165,19 @@ const find = verb({
   doc: "The features that carry a word: the share of the word's occurrences that each fires on, and the share of its activation mass that lies on them, by the harmonic mean of the two. `own` is the word's own feature, -1 where it has none, which is said with the best there is. Words match as whole words of the text, whatever their case and however many tokens they take: 'king' is not in 'looking'.",
   args: [
     storeArg,
-    anything<WordQuery>(
+    argOf(
       'word',
-      "A word or phrase, an array of words that count as one, or a regular expression that is matched with the text: 'years', ['king', 'queen'], /\\d+/.",
+      value<WordQuery>(
+        'a word, an array of words or a regular expression',
+        {
+          doc: "A word or phrase, an array of words that count as one, or a regular expression that is matched with the text: 'years', ['king', 'queen'], /\\d+/.",
+        },
+        isWordQuery,
+      ),
     ),
   ],
   options: { ...FIND, ...CALL },
   errors: ['An empty word, and what is neither text, nor an array of texts, nor a regular expression, is refused.'],
-  check(_, _store, word) {
-    if (!isWordQuery(word))
-      throw new TypeError(
-        `fg.activations.find: word is ${written(word)}; expected a word, an array of words or a regular expression`,
-      );
-  },
   run: ({ options, call }, activations, word) => findFeatures(activations, word, { ...only(FIND, options), ...call }),
   show: async (found, { env }, activations) =>
     foundItems(found, await keptLabels(env, activations), activations.meta.sae),

@@ -1,5 +1,4 @@
 /** A store from arrays that another program made: dense rows, or CSR. */
-import { types } from 'node:util';
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import type { CallOptions } from '../compute/call.js';
@@ -163,9 +162,7 @@ function fires(value: number, negative: 'refuse' | 'zero', row: number, feature:
 }
 
 async function plainRows(data: ActivationArrays, negative: 'refuse' | 'zero'): Promise<PlainRows> {
-  const given: unknown = data;
-  if (types.isPromise(given)) throw new TypeError('data is a promise: write "await" before the call that made it');
-  if (typeof given !== 'object' || given === null) throw new TypeError(`data is ${String(given)}; expected ${FORMS}`);
+  const given: object = data;
   if ('indptr' in given) return csrRows(given as CsrArrays, negative);
   if (Array.isArray(given)) return denseRows(stacked(given as unknown[]), negative);
   if ('rows' in given && 'cols' in given && 'data' in given) {

@@ -11,7 +11,7 @@ import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, group, membersGiven, only, several, value, whole, type Given } from '../verb/option.js';
+import { choice, group, membersGiven, only, several, whole, type Given } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { correlateArtifact, correlationKey } from './artifact.js';
@@ -30,6 +30,7 @@ import {
   FILTERS,
   requireFilters,
   restrictMap,
+  STEPS,
   type CorrelationMap,
   type FilteredMap,
   type Filters,
@@ -92,11 +93,10 @@ const filter = verb({
   args: [mapArg],
   options: {
     ...FILTERS,
-    steps: value<readonly Filters[]>(
-      'an array of filters such as [{ minFirings: 10 }, { minR: 0.1 }]',
-      { doc: 'Filters in an order of your own, one object after the other, instead of the options themselves.' },
-      (v) => Array.isArray(v) && v.length > 0,
-    ),
+    steps: {
+      ...STEPS,
+      doc: 'Filters in an order of your own, one object after the other, instead of the options themselves.',
+    },
     labels: tokensOf('peaks'),
     ...CALL,
   },

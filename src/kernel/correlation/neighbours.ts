@@ -11,7 +11,6 @@ interface Neighbours {
 
 /** Mean over rows of |N_X ∩ N_Y| / |N_X ∪ N_Y| with the k nearest by cosine, itself excluded. */
 export function jaccard(k: number): Metric<Neighbours> {
-  if (!Number.isInteger(k) || k < 1) throw new RangeError(`neighbours must be a whole number ≥ 1 but is ${k}`);
   return {
     async prepare({ n, d, rows }) {
       if (k >= n) throw new RangeError(`${k} neighbours asked for among ${n} pairs; choose fewer than ${n}`);

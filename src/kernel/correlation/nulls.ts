@@ -33,8 +33,3 @@ export function besideNull(
     p: (reached + 1) / (runs + 1),
   };
 }
-
-/** Throws unless the number of null runs, or of other runs that are drawn, is a whole number ≥ 0. */
-export function requireRuns(runs: number, what = 'nulls'): void {
-  if (!Number.isInteger(runs) || runs < 0) throw new RangeError(`${what} must be a whole number ≥ 0 but is ${runs}`);
-}

@@ -5,7 +5,8 @@ import { massShares } from '../activations/tokenMass.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { sha256 } from '../io/hash.js';
-import { choice, flag, only, parseOptions, real, value, whole, type Given } from '../verb/option.js';
+import { byType, form, listOf } from '../verb/kinds.js';
+import { choice, featureIds, flag, only, pattern, real, text, whole, word, type Given } from '../verb/option.js';
 import {
   featureFilter,
   filterPairs,
@@ -33,31 +34,21 @@ export interface FilterInput extends CallOptions {
   of: 'mass' | 'peaks';
 }
 
-const isTokens = (v: unknown): boolean => Array.isArray(v) && v.every((token) => typeof token === 'string');
-const isIds = (v: unknown): boolean =>
-  v === undefined ||
-  ((Array.isArray(v) || ArrayBuffer.isView(v)) &&
-    Array.from(v as ArrayLike<unknown>).every((f) => Number.isInteger(f) && Number(f) >= 0));
-
-const isSides = (v: unknown): boolean =>
-  typeof v === 'object' &&
-  v !== null &&
-  Object.keys(v).length > 0 &&
-  Object.entries(v).every(([side, ids]) => (side === 'a' || side === 'b') && isIds(ids));
-
 /** Filters of a map's pairs, by name. */
 export const FILTERS = {
-  features: value<{ readonly a?: ArrayLike<number>; readonly b?: ArrayLike<number> }>(
-    'feature ids as { a: [...], b: [...] }, or one of these',
-    { doc: 'Keeps pairs of these features of A, of B, or of both.' },
-    isSides,
-  ),
-  words: value<readonly string[] | RegExp>(
-    'an array of words, or a regular expression',
+  features: form(
+    { a: featureIds({ doc: 'Features of A.' }), b: featureIds({ doc: 'Features of B.' }) },
     {
+      doc: 'Keeps pairs of these features of A, of B, or of both.',
+      expected: 'feature ids as { a: [...], b: [...] }, or one of these',
+    },
+  ),
+  words: byType(
+    { array: listOf(word({ doc: 'A word.' }), 1), pattern: pattern(/^(king|queen)$/i, { doc: 'A pattern.' }) },
+    {
+      expected: 'an array of words, or a regular expression',
       doc: 'Keeps pairs with a feature that is called by one of the words: whole label tokens by activation mass, spaces and case aside; a regular expression is tried on each token without its spaces.',
     },
-    (v) => v instanceof RegExp || (isTokens(v) && (v as string[]).length > 0),
   ),
   wordsIn: choice(['either', 'both', 'a', 'b'], {
     doc: "Whose label `words` looks at: 'either' feature of a pair, 'both', that of A, or that of B.",
@@ -72,26 +63,24 @@ export const FILTERS = {
     above: 0,
     max: 1,
   }),
-  without: value<'junk' | readonly string[]>(
-    "'junk', or an array of tokens",
+  without: byType(
+    { texts: ['junk'], array: listOf(text({ doc: 'A token.' }), 1) },
     {
+      expected: "'junk', or an array of tokens",
       doc: "Leaves out pairs with a feature that has more than half of its activation mass on these tokens, spaces and case aside. 'junk': special tokens, punctuation and white space.",
     },
-    (v) => v === 'junk' || (isTokens(v) && (v as string[]).length > 0),
   ),
   minR: real({ doc: 'Keeps pairs of at least this r.', min: -1, max: 1 }),
-  dropTokens: value<true | readonly string[]>(
-    'true, or an array of tokens',
+  dropTokens: byType(
+    { yes: true, array: listOf(text({ doc: 'A token.' })) },
     {
+      expected: 'true, or an array of tokens',
       doc: 'Drops pairs where any token of either feature is in the list, spaces trimmed. True: punctuation, line breaks and special tokens, as published.',
     },
-    (v) => v === true || isTokens(v),
   ),
-  tokens: value<RegExp>(
-    'a regular expression such as /^ ?[a-z]+$/i',
-    { doc: 'Keeps pairs all of whose tokens, of both features, match it; tokens begin with their space.' },
-    (v) => v instanceof RegExp,
-  ),
+  tokens: pattern(/^ ?[a-z]+$/i, {
+    doc: 'Keeps pairs all of whose tokens, of both features, match it; tokens begin with their space.',
+  }),
   commonToken: choice(['normalized', 'raw'], {
     doc: "Keeps pairs whose features have a token in common: 'normalized', spaces trimmed, in lower case; 'raw', as published.",
   }),
@@ -211,17 +200,24 @@ const MAKERS: {
   oneToOne: (order) => oneToOneFilter(order),
 };
 
-/** @throws TypeError for a step that is no object of filters, or asks for none */
-export function requireFilters(what: string, steps: readonly unknown[]): readonly Filters[] {
-  return steps.map((step, i) => {
-    const name = steps.length > 1 ? `${what}: steps[${i}]` : what;
-    const filters = only(FILTERS, parseOptions(name, step, FILTERS));
+/** Filters in the order in which they are applied, one object after the other. */
+export const STEPS = listOf(
+  form(FILTERS, { doc: 'Filters by name.', expected: 'filters such as { minFirings: 10 }' }),
+  1,
+);
+
+/** @throws TypeError for a step that asks for no filter */
+export function requireFilters(what: string, steps: readonly Filters[]): readonly Filters[] {
+  return steps.map((step) => {
+    const filters = only(FILTERS, step);
     if (Object.keys(filters).every((key) => key === 'wordsIn'))
       throw new TypeError(
         `${what}: ${filters.wordsIn ? 'wordsIn says where `words` are looked for, but there are none' : 'no filter is given'}; give one of ${Object.keys(MAKERS).join(', ')}`,
       );
     if (filters.wordsIn !== undefined && filters.words === undefined)
       throw new TypeError(`${what}: wordsIn says where \`words\` are looked for, but there are none`);
+    if (filters.features && !filters.features.a && !filters.features.b)
+      throw new TypeError(`${what}: features names no side; expected { a: [...] }, { b: [...] } or both`);
     return filters;
   });
 }

@@ -26,9 +26,6 @@ const EXACT_UP_TO = 2e9;
 
 /** `maxRows`: more rows than this are subsampled, the same rows on both sides, by the seed. At most 4,096. */
 export function rsa(maxRows: number, seed: number): Metric<Ranks> {
-  if (!Number.isInteger(maxRows) || maxRows < 3 || maxRows > 4096) {
-    throw new RangeError(`rsaRows must be a whole number from 3 to 4096 but is ${maxRows}`);
-  }
   return {
     async prepare(side) {
       const chosen =

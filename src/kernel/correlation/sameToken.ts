@@ -3,7 +3,7 @@ import { labelWords, normalizeToken, type PointLabel } from '../../protocol/toke
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { bootstrapMean, INTERVAL } from './bootstrap.js';
-import { besideNull, requireRuns } from './nulls.js';
+import { besideNull } from './nulls.js';
 import type { SimilarityScore } from './types.js';
 
 export interface SameTokenOptions extends CallOptions {
@@ -67,7 +67,6 @@ export async function sameTokenScore(
 ): Promise<SameTokenScore> {
   const runs = options.nulls ?? 100;
   const seed = options.seed ?? 0;
-  requireRuns(runs);
   const words = options.labels === 'peaks' ? peaksOf : labelWords;
   const counted: number[] = [];
   for (let i = 0; i < pairs.a.length; i++) {
@@ -97,7 +96,6 @@ export async function sameTokenScore(
   }
   const of = options.labels === 'peaks' ? 'peak' : 'label';
   const draws = options.intervals ?? INTERVAL.runs;
-  requireRuns(draws, 'intervals');
   const each = draws > 0 && n > 0 ? ofEachPair([a, b], [rawA, rawB]) : undefined;
   const warning = n === 0 ? 'no pair has two features that fire' : undefined;
   const score = (i: number, metric: string, variant: string): SimilarityScore => ({

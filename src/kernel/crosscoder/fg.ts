@@ -203,8 +203,8 @@ const EVALUATED = {
     'A part of the decoder norm from this share on belongs to the feature; below it the feature is exclusive to the other side.',
     '0.1',
   ),
-  errorFrom: real({ doc: 'νε from which a feature is not exclusive.', min: 0, fallback: '0.2' }),
-  reconstructionFrom: real({ doc: 'νr from which a feature is not exclusive.', min: 0, fallback: '0.5' }),
+  errorFrom: real({ doc: 'Least νε of a feature that is not exclusive.', min: 0, fallback: '0.2' }),
+  reconstructionFrom: real({ doc: 'Least νr of a feature that is not exclusive.', min: 0, fallback: '0.5' }),
   direction: choice(['free', 'own'], {
     doc: "'free' compares lengths of slopes, for models without common axes; 'own' their parts along the feature's own decoder, for models of one space.",
     fallback: "'free'",

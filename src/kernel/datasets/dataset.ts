@@ -6,7 +6,8 @@ import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
 import { sequenceCountItems, wordCountItems, wordSequenceItems } from '../present/datasets.js';
 import { count, setDisplay, withDisplay, withSummary } from '../present/items.js';
 import { requireThing, seed, thing, type Arg } from '../verb/common.js';
-import { choice, flag, parseOptions, required, value, whole, type Given } from '../verb/option.js';
+import { listOf } from '../verb/kinds.js';
+import { choice, flag, parseOptions, pattern, required, whole, word, type Given } from '../verb/option.js';
 import { cutSample, type CutSample, type WordSequence } from './cutWords.js';
 import { drawWords, type WordCount, type WordDraw } from './words.js';
 
@@ -44,23 +45,12 @@ export const TOKENS = {
 
 export type TokenOptions = Given<typeof TOKENS>;
 
-const isWords = (v: unknown): boolean =>
-  Array.isArray(v) && v.length > 0 && v.every((word) => typeof word === 'string' && word.trim() !== '');
-
 /** What Dataset.withWords draws. */
 const WORDS = {
   /** Words or phrases, found as whole words whatever their case: "king" is not in "looking", nor in "kings". */
-  words: value<readonly string[]>(
-    'an array of words such as ["king", "queen"]',
-    { doc: 'Words or phrases, found as whole words whatever their case.' },
-    isWords,
-  ),
+  words: listOf(word({ doc: 'Words or phrases, found as whole words whatever their case.' }), 1),
   /** Instead of words: what matches it is one word. A pattern that does not end in time is stopped. */
-  regex: value<RegExp>(
-    'a regular expression such as /\\bkings?\\b/i',
-    { doc: 'Instead of words: what matches it is one word.' },
-    (v) => v instanceof RegExp,
-  ),
+  regex: pattern(/\bkings?\b/i, { doc: 'Instead of words: what matches it is one word.' }),
   /** Sequences for each word. */
   perWord: required(whole({ doc: 'Sequences for each word.', min: 1 })),
   /** What a sequence is of. */

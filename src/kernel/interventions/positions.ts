@@ -1,7 +1,7 @@
 /** Where in a text an intervention acts: positions by index, token, pattern over the text, or all. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { byType, listOf, oneForm } from '../verb/kinds.js';
-import { required, value, whole, type Option } from '../verb/option.js';
+import { pattern, required, whole, type Option } from '../verb/option.js';
 import type { EditContext, EditedText, LanguageModel, Tokenizer } from '../models/types.js';
 import { tokenChoice, tokenIds, type TokenChoice } from './probe.js';
 
@@ -51,10 +51,9 @@ export const placesOption = (words: { doc: string; fallback: string }): Option<P
           { token: required(tokenChoice('Where a token stands.')) },
           {
             regex: required(
-              value<RegExp | string>(
-                'a regular expression such as /\\bqueen\\b/',
-                { doc: 'Pattern over the decoded text.' },
-                (v) => typeof v === 'string' || v instanceof RegExp,
+              byType(
+                { texts: 'any', pattern: pattern(/\bqueen\b/, { doc: '' }) },
+                { doc: 'Pattern over the decoded text.', expected: 'a regular expression such as /\\bqueen\\b/' },
               ),
             ),
           },

@@ -216,7 +216,10 @@ function startOf(pid: number): string {
   }
 }
 
-/** Whether a process with this number lives on this machine. */
+/**
+ * Whether a process with this number lives on this machine. The extension has the same (runFolder.ts): the two share protocol/
+ * alone, which imports nothing of Node.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -47,7 +47,7 @@ export async function trustworthiness(
   const { k = 5, metric = 'euclidean', seed = 0 } = options;
   const n = x.rows;
   if (layout.rows !== n) throw new RangeError(`trustworthiness needs a layout of ${n} points but got ${layout.rows}`);
-  if (!Number.isInteger(k) || k < 1 || k >= n / 2)
+  if (k >= n / 2)
     throw new RangeError(`trustworthiness of ${n} points needs k from 1 to ${Math.ceil(n / 2) - 1} but got ${k}`);
   const samples = Math.min(n, options.samples ?? n);
   const chosen =

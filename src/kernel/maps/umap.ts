@@ -30,7 +30,6 @@ export interface UmapGraph {
 function settings(options: UmapOptions, points: number): Settings {
   const parsed = parseOptions('UMAP', only(UMAP, { ...options }), UMAP);
   const { nNeighbors, minDist, spread, nEpochs = points <= 10_000 ? 500 : 200 } = parsed;
-  if (!Number.isFinite(spread)) throw new RangeError(`UMAP: spread is ${spread}; expected a number above 0`);
   if (minDist > spread)
     throw new RangeError(
       `UMAP: minDist is ${minDist}; expected a number from 0 to spread, which is ${spread}: lower minDist or raise spread`,

@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { askedSequences } from './datasets.js';
 import { checkEdits, hookHeads } from './hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from './types.js';
 
@@ -91,19 +92,7 @@ export async function* passes(
   if (pairwise)
     throw new Error(`${pairwise} holds one value per pair of tokens, not a row per token; capture another hook`);
   const { context } = tokens;
-  const first = options.firstSequence ?? 0;
-  const count = options.sequences ?? tokens.sequences - first;
-  if (
-    !Number.isInteger(first) ||
-    !Number.isInteger(count) ||
-    first < 0 ||
-    count < 0 ||
-    first + count > tokens.sequences
-  ) {
-    throw new RangeError(
-      `sequences ${first} to ${first + count} asked for, but the token set has ${tokens.sequences} (0 to ${tokens.sequences - 1})`,
-    );
-  }
+  const { first, count } = askedSequences(tokens, options);
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
   checkEdits(options.edits, { model, tokens: asked, length: context });
   const perBlock = sequencesPerPass(context, options.batchTokens);

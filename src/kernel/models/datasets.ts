@@ -1,6 +1,7 @@
 /** Token sets: texts or ready rows of ids, cut to sequences of one length, with an identity. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import { requireSame } from '../artifacts/identity.js';
+import { requireWhole } from '../compute/require.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { ndarray, toInt32, type NdArray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
@@ -125,8 +126,6 @@ export function tokensFromRows(
   const [count, length] = rows.shape;
   const context = options.context ?? length;
   const sequences = options.sequences ?? count;
-  checkCount('context', context);
-  checkCount('sequences', sequences);
   if (context > length) throw new Error(`rows have ${length} tokens but context is ${context}; use ${length} or less`);
   if (sequences > count) throw new Error(`${sequences} sequences are wanted but there are ${count} rows`);
   const ids = toInt32(rows);
@@ -142,6 +141,19 @@ export function tokensFromRows(
   });
 }
 
+/** The sequences of a set that a call runs over. @throws RangeError for sequences that the set does not have */
+export function askedSequences(
+  { sequences }: TokenSet,
+  asked: { firstSequence?: number; sequences?: number },
+): { first: number; count: number } {
+  const { firstSequence: first = 0, sequences: count = sequences - first } = asked;
+  if (Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 0 && first + count <= sequences)
+    return { first, count };
+  throw new RangeError(
+    `sequences ${first} to ${first + count - 1} were asked for, but the token set of ${sequences} has 0 to ${sequences - 1}`,
+  );
+}
+
 /** A TokenSet over ready tokens, sequences × context. Throws when sizes or ids do not fit. */
 export function createTokenSet(
   tokens: Int32Array,
@@ -150,8 +162,8 @@ export function createTokenSet(
   tokenizer: Tokenizer,
   o: { source: JsonObject; concepts?: TokenSet['concepts']; padding?: Uint8Array },
 ): TokenSet {
-  checkCount('sequences', sequences);
-  checkCount('context', context);
+  requireWhole('sequences', sequences, 1);
+  requireWhole('context', context, 1);
   if (tokens.length !== sequences * context) {
     throw new RangeError(
       `${sequences} sequences of ${context} need ${sequences * context} tokens but got ${tokens.length}`,
@@ -230,9 +242,7 @@ export async function loadTokenSet(path: string, tokenizer: Tokenizer): Promise<
 }
 
 function checkOptions(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): void {
-  const { context, sequences, bos = false, pack = 'concatenate', pad = false, separator = 'eos', concepts } = options;
-  checkCount('context', context);
-  if (sequences !== undefined) checkCount('sequences', sequences);
+  const { context, bos = false, pack = 'concatenate', pad = false, separator = 'eos', concepts } = options;
   if (bos && tokenizer.bosId === undefined)
     throw new Error('bos is wanted but the tokenizer has no begin token; use { bos: false }');
   if (bos && context < 2)
@@ -247,10 +257,6 @@ function checkOptions(texts: readonly string[], tokenizer: Tokenizer, options: T
   }
   if (concepts && concepts.names.length > 256)
     throw new RangeError(`${concepts.names.length} concepts: at most 256 fit`);
-}
-
-function checkCount(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}: expected a whole number ≥ 1`);
 }
 
 function paddingToken({ padId, eosId }: Tokenizer): number {

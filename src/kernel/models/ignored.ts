@@ -41,15 +41,12 @@ function marksOf({ tokens, sequences, context, tokenizer }: TokenSet): Ignoring 
 /**
  * What a call leaves out: the ids that it names, or the marks of the tokens when it names none; [] for nothing.
  * @param excluded ids of an SAE's file (exclude_special_tokens; true: all marks), which hold when a call names none
- * @throws RangeError on what is no id
  */
 export function ignoringOf(
   tokens: TokenSet,
   ignoreTokens?: readonly number[],
   trained: { excluded?: readonly number[] | true; slice?: PositionSlice } = {},
 ): Ignoring {
-  const bad = ignoreTokens?.find((id) => !Number.isInteger(id) || id < 0);
-  if (bad !== undefined) throw new RangeError(`ignoreTokens has ${bad}: token ids are whole numbers ≥ 0`);
   const { excluded, slice } = trained;
   const sliced = slice ? { slice } : {};
   if (ignoreTokens) return { ids: ascending(ignoreTokens), begins: false, ...sliced };

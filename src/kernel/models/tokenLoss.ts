@@ -1,6 +1,7 @@
 /** The loss of each token of many sequences, in bounded memory. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
+import { askedSequences } from './datasets.js';
 import { checkEdits } from './hooks.js';
 import { crossEntropy } from './ops.js';
 import { nextTokens, TransformerModel } from './transformer.js';
@@ -60,20 +61,8 @@ export async function lossPerToken(
   options: TokenLossOptions = {},
 ): Promise<Float32Array> {
   const { context } = tokens;
-  const first = options.firstSequence ?? 0;
-  const count = options.sequences ?? tokens.sequences - first;
+  const { first, count } = askedSequences(tokens, options);
   if (context < 2) throw new Error('a loss needs sequences of at least 2 tokens: there is no next token to predict');
-  if (
-    !Number.isInteger(first) ||
-    !Number.isInteger(count) ||
-    first < 0 ||
-    count < 0 ||
-    first + count > tokens.sequences
-  ) {
-    throw new RangeError(
-      `sequences ${first} to ${first + count - 1} were asked for, but the token set of ${tokens.sequences} has 0 to ${tokens.sequences - 1}`,
-    );
-  }
   const asked = tokens.tokens.subarray(first * context, (first + count) * context);
   checkEdits(options.edits, { model, tokens: asked, length: context });
   const losses = new Float32Array(count * (context - 1));

@@ -61,8 +61,7 @@ export async function evaluateSaes(
   const hook = hookOf(saes, options.hook);
   const sequences = Math.min(options.sequences ?? tokens.sequences, tokens.sequences);
   const { context } = tokens;
-  if (!(Number.isInteger(sequences) && sequences >= 1))
-    throw new RangeError(`sequences must be a positive integer but is ${sequences}`);
+  if (sequences < 1) throw new RangeError('the token set is empty: there is nothing to evaluate');
   if (context < 2)
     throw new RangeError('evaluation needs sequences of at least 2 tokens: there is no next token to predict');
   for (const sae of saes) requirePairing(model, sae, tokens, hook);

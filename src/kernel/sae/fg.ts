@@ -7,7 +7,7 @@ import { safeJoin } from '../io/files.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { resolveRepo, type RepoOptions } from '../io/hub.js';
 import { capturedWidth } from '../models/capture.js';
-import { identityOf, listOf, type Intervention } from '../models/edits.js';
+import { identityOf, listOf } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
@@ -29,7 +29,7 @@ import { train } from './fgTrain.js';
 import { describeSae } from './keptTraining.js';
 import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
 import { logitLens as lensOf } from './logitLens.js';
-import { CONFORMANCE, pairs, promptTokens } from './pairing.js';
+import { CONFORMANCE, pairs, promptTokens, interventionsOption } from './pairing.js';
 import { writeNeuronpedia } from '../activations/neuronpedia.js';
 import { allowOtherModel, modelArg, requireModelOfSae, saeArg } from './ofModel.js';
 import { saveSae, type SaveSaeOptions } from './save.js';
@@ -58,6 +58,7 @@ const LOAD = {
   }),
   thresholdScale: real({
     doc: 'Factor of the thresholds, for BatchTopK files whose threshold was left unscaled when the norm was folded.',
+    above: 0,
     fallback: '1',
   }),
   map: value<NonNullable<LoadSaeOptions['map']>>('an object such as { W_enc: "their.name" }', {
@@ -159,13 +160,8 @@ const EVALUATE = {
     fallback: '1,024, fewer where logits would pass 128 MB',
   }),
   ...COUNTED,
-  interventions: value<Intervention | readonly Intervention[]>(
-    'what fg.interventions made, or an array of these',
-    {
-      doc: "Changes to the model's activations in every run, the clean one included, in order; the SAE reconstructs what they leave at its hook.",
-      fallback: 'none',
-    },
-    (v) => typeof v === 'object' && v !== null,
+  interventions: interventionsOption(
+    "Changes to the model's activations in every run, the clean one included, in order; the SAE reconstructs what they leave at its hook.",
   ),
   baselines: withBaselines('figures'),
 } as const;

@@ -24,6 +24,7 @@ const TRAINED = {
   ignoreTokens: numbers({
     doc: 'Token ids whose activations are left out of training, as padding always is; [] for none.',
     min: 0,
+    whole: true,
     repeats: true,
     empty: true,
     fallback: MARKS,

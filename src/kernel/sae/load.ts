@@ -29,8 +29,6 @@ export async function loadSae(fileOrFolder: string, options: LoadSaeOptions = {}
     const { config, weights } = await layout.read(files);
     const scale = weights.threshold ? files.option('thresholdScale') : undefined;
     if (scale !== undefined) {
-      if (!(scale > 0) || !Number.isFinite(scale))
-        throw new RangeError(`thresholdScale must be a positive number but is ${scale}`);
       scaleAll(weights.threshold!, scale);
     }
     files.finish(layout.name);

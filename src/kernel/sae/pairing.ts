@@ -10,7 +10,10 @@ import { sha256 } from '../io/hash.js';
 import { createTokenSet } from '../models/datasets.js';
 import { encodePrompt } from '../models/prompt.js';
 import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
-import { flag } from '../verb/option.js';
+import { isObject } from '../../protocol/objects.js';
+import type { Intervention } from '../models/edits.js';
+import { oneOrSeveral } from '../verb/kinds.js';
+import { flag, value, type Option } from '../verb/option.js';
 import { conformanceOf, conformanceSample, requirePairing, type Conformance } from './conformance.js';
 import type { Sae } from './types.js';
 
@@ -27,6 +30,10 @@ export const CONFORMANCE = {
     identity: false,
   }),
 };
+
+/** Interventions that act while a verb runs the model. */
+export const interventionsOption = (doc: string): Option<Intervention | readonly Intervention[]> =>
+  oneOrSeveral(value<Intervention>('what fg.interventions made', { doc, fallback: 'none' }, isObject), 0);
 
 /** An SAE that is about to work on the activations of a model. */
 export interface Pairing {

@@ -32,9 +32,7 @@ const WRITERS: Readonly<Record<SaveLayout, (sae: Sae) => SaeOutput>> = {
  */
 export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions = {}): Promise<void> {
   const { density, layout = 'saelens' } = options;
-  const writer = Object.hasOwn(WRITERS, layout) ? WRITERS[layout] : undefined;
-  if (!writer)
-    throw new RangeError(`layout is ${JSON.stringify(layout)}; expected one of ${Object.keys(WRITERS).join(', ')}`);
+  const writer = WRITERS[layout];
   if (density && layout !== 'saelens')
     throw new Error(`density is part of the saelens layout; ${layout} has no place for it`);
   if (density && density.length !== sae.config.dSae) {

@@ -48,6 +48,7 @@ export const COUNTED = {
   ignoreTokens: numbers({
     doc: 'Token ids that count in no figure, as padding never does; [] for none.',
     min: 0,
+    whole: true,
     repeats: true,
     empty: true,
     fallback: `${MARKS}; and what the SAE's file excludes (exclude_special_tokens)`,

@@ -11,9 +11,19 @@ import { judgementsOf } from '../correlation/judgements.js';
 import { pairLabels } from '../correlation/pairLabels.js';
 import type { PairedMap } from '../correlation/types.js';
 import type { Environment } from '../verb/environment.js';
-import { choice, group, membersGiven, only, required, text, value, whole, type Given } from '../verb/option.js';
-
-const isIds = (v: unknown): boolean => Array.isArray(v) || ArrayBuffer.isView(v);
+import {
+  choice,
+  featureIds,
+  group,
+  membersGiven,
+  only,
+  required,
+  text,
+  value,
+  whole,
+  type Given,
+  type Option,
+} from '../verb/option.js';
 
 /** Options of the examples in cards. */
 const EXAMPLES = { ...WINDOW, ...BANDS } as const;
@@ -28,11 +38,7 @@ const ANALOGUES = {
 /** Options of cards of matched pairs. */
 export const PAIRS = {
   top: whole({ doc: 'Pairs shown, those of highest r first.', min: 1, fallback: '10, or all of `b`' }),
-  b: value<ArrayLike<number>>(
-    'an array of features of B',
-    { doc: 'Only pairs of these features of B; those that have none are named.' },
-    isIds,
-  ),
+  b: featureIds({ doc: 'Only pairs of these features of B; those that have none are named.' }),
   analogues: group(ANALOGUES, {
     doc: 'Instead of matched pairs, one feature beside its best counterparts on the other side, with r, the words that both are called by, those of one alone, and the verdict that fg.correlation.judge kept.',
     short: 'feature',
@@ -42,15 +48,15 @@ export const PAIRS = {
   title: text({ doc: 'Over the cards.', fallback: '"Matched features"' }),
 } as const;
 
+const { parse: parseIds } = featureIds({ doc: '' });
+const oneOrIds = ({ doc }: { doc: string }): Option<number | ArrayLike<number>> => ({
+  ...value<number | ArrayLike<number>>('the id of a feature, or an array of these', { doc }),
+  parse: (given, at) => (parseIds(typeof given === 'number' ? [given] : given, at), given as number | undefined),
+});
+
 /** Options of cards of the features of a store. */
 export const FEATURES = {
-  features: required(
-    value<number | ArrayLike<number>>(
-      'a feature or an array of these',
-      { doc: 'Whose dataset examples are shown, in this order.' },
-      (v) => typeof v === 'number' || isIds(v),
-    ),
-  ),
+  features: required(oneOrIds({ doc: 'Whose dataset examples are shown, in this order.' })),
   ...EXAMPLES,
   title: text({ doc: 'Over the cards.', fallback: 'none' }),
 } as const;

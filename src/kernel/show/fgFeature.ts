@@ -4,8 +4,8 @@ import type { PairedMap } from '../correlation/types.js';
 import type { Layout } from '../maps/types.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
-import { anything, CALL, thing } from '../verb/common.js';
-import { text, value, whole, written } from '../verb/option.js';
+import { argOf, CALL, thing } from '../verb/common.js';
+import { text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { featurePageItems } from './featurePage.js';
 
@@ -56,15 +56,11 @@ export const feature = verb({
   doc: 'The page of a feature, and of every other one of its SAE by previous, next, search, or a click on any feature: label and rate; contexts of the largest activations, of bands and at random, every token shaded; histogram; tokens and positions; what it raises and lowers; neighbors, company and counterparts; its place on maps.',
   args: [
     thing<SparseActivations>('x', 'What fg.activations.save returned.'),
-    anything<number>('feature', 'The feature, a whole number from 0.'),
+    argOf('feature', whole({ doc: 'The feature, a whole number from 0.', min: 0 })),
   ],
   options: { ...PAGE, ...CALL },
   errors: ['A feature that there is not, an SAE, a map or a layout of other features than those of x, are refused.'],
   kinds: ['feature'],
-  check(_, _activations, id) {
-    if (!Number.isInteger(id) || id < 0)
-      throw new TypeError(`fg.show.feature: feature is ${written(id)}; expected a whole number of at least 0`);
-  },
   run: async ({ env, options, call }, activations, id) => {
     const { sae, model, map, layouts, notes, carried, title } = options;
     const given = { sae, model, notes, carried, title, maps: several(map), layouts: several(layouts) };

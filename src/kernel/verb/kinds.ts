@@ -130,7 +130,7 @@ export function oneOrSeveral<G>(of: Option<G>, least = 1): Option<G | readonly G
 /** An array of the same option, with at least so many. */
 export function listOf<G>(of: Option<G>, least = 0): Option<readonly G[]> {
   const { given: _, members: __, ...rest } = of;
-  const expected = `an array of ${of.expected}${least > 0 ? `, at least ${least === 1 ? 'one' : least}` : ''}`;
+  const expected = `an array${least > 0 ? ` of at least ${least === 1 ? 'one' : least}` : ''}, each ${of.expected}`;
   return {
     ...rest,
     telling: true,
@@ -177,6 +177,10 @@ function refuseForm(at: string, value: unknown, expected: string): never {
 }
 
 interface ByType {
+  /** A regular expression. */
+  pattern?: Option<RegExp>;
+  /** `true` itself. */
+  yes?: true;
   /** The texts that are allowed, or 'any'. */
   texts?: readonly string[] | 'any';
   number?: Option<unknown, unknown>;
@@ -184,17 +188,25 @@ interface ByType {
   object?: Option<unknown, unknown>;
 }
 type TextOf<T> = T extends { texts: readonly (infer W)[] } ? W : T extends { texts: 'any' } ? string : never;
-type FormOf<T> = T extends { readonly [K in 'number' | 'array' | 'object']?: unknown }
-  ? { [K in 'number' | 'array' | 'object']: GivenBy<T[K]> }['number' | 'array' | 'object']
-  : never;
+type Formed = 'number' | 'array' | 'object' | 'pattern';
+type FormOf<T> = T extends { readonly [K in Formed]?: unknown } ? { [K in Formed]: GivenBy<T[K]> }[Formed] : never;
+type YesOf<T> = T extends { yes: true } ? true : never;
 
-/** An option that may be a text, a number, an array or an object: each is checked by its own declaration. */
-export function byType<const T extends ByType>(of: T, words: Words): Option<TextOf<T> | FormOf<T>> {
-  const { texts, number, array, object } = of;
+/** The declaration of a value by what it is. */
+function formOf(value: unknown, { number, array, object, pattern }: ByType): Option<unknown, unknown> | undefined {
+  if (typeof value === 'number') return number;
+  if (Array.isArray(value)) return array;
+  if (value instanceof RegExp) return pattern;
+  return isObject(value) ? object : undefined;
+}
+
+/** An option that may be a text, a number, an array, an object …: each is checked by its own declaration. */
+export function byType<const T extends ByType>(of: T, words: Words): Option<TextOf<T> | FormOf<T> | YesOf<T>> {
+  const { texts, number, array, object, pattern, yes } = of;
   return formed(words, (value, at) => {
     if (typeof value === 'string' && (texts === 'any' || texts?.includes(value))) return;
-    const form =
-      typeof value === 'number' ? number : Array.isArray(value) ? array : isObject(value) ? object : undefined;
+    if (yes && value === true) return;
+    const form = formOf(value, { number, array, object, pattern });
     if (!form) refuseForm(at, value, words.expected);
     form.parse(value, at);
   });

@@ -200,6 +200,31 @@ export const numbers = ((words: Words & ListBounds & { default?: readonly number
   );
 }) as Builder<readonly number[], ListBounds>;
 
+/** Ids of features, in an array or a typed array. */
+export const featureIds = (words: Words): Option<ArrayLike<number>> =>
+  value('an array of feature ids', words, (v) => {
+    if (!Array.isArray(v) && !(ArrayBuffer.isView(v) && !(v instanceof DataView))) return false;
+    return Array.from(v as ArrayLike<unknown>).every((id) => Number.isSafeInteger(id) && Number(id) >= 0);
+  });
+
+/** A regular expression. @param such an example, as the end of "a regular expression such as" */
+export const pattern = (such: RegExp, words: Words): Option<RegExp> =>
+  option(
+    { expected: `a regular expression such as ${such}`, accepts: (v): v is RegExp => v instanceof RegExp },
+    words,
+  ) as Option<RegExp>;
+
+/** A word or phrase: text that is not blank. */
+export const word = (words: Words): Option<string> =>
+  option(
+    {
+      expected: 'a word',
+      telling: false,
+      accepts: (v): v is string => typeof v === 'string' && v.trim() !== '',
+    },
+    words,
+  ) as Option<string>;
+
 /** Some of a few words, in an array. */
 export function several<const T extends string>(of: readonly T[], words: Words): Option<readonly T[]> {
   const expected = `an array of some of ${of.map((name) => `'${name}'`).join(', ')}`;

@@ -87,7 +87,6 @@ describe('topExamples', () => {
 
   it('refuses a negative window and stops when aborted', async () => {
     const acts = memoryActivations(sparse(2, [[]]));
-    await expect(topExamples(acts, { before: -1 })).rejects.toThrow(/before/);
     await expect(topExamples(acts, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
   });
 });

@@ -89,7 +89,7 @@ describe('fg.correlation.filter', () => {
       'expected a regular expression',
     );
     await expect(fg.correlation.filter(map, { dropTokens: [1] as never })).rejects.toThrow(
-      'true, or an array of tokens',
+      'dropTokens[0] is 1; expected text',
     );
   });
 });

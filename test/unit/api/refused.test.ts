@@ -50,12 +50,12 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     ['ablate', { method: 'max' }, `method is "max"; expected 'zero', 'mean' or 'resample'`],
     ['ablate', { method: 'resample', seed: 0.5 }, 'seed is 0.5; expected a whole number'],
     ['patch', { prompt: 3 }, 'prompt is 3; expected a text or an Int32Array of token ids'],
-    ['patch', { from: [] }, 'from is []; expected an array of a whole number, at least one'],
+    ['patch', { from: [] }, 'from is []; expected an array of at least one, each a whole number'],
     ['direction', { samples: 0 }, `samples is 0; ${whole(1)}`],
     ['direction', { minus: [3] }, 'minus[0] is 3; expected text'],
     ['compare', { top: 0 }, `top is 0; ${whole(1)}`],
     ['compare', { draws: 0 }, `draws is 0; ${whole(1)}`],
-    ['compare', { watch: [] }, 'watch is []; expected an array of a token as a text or its id, at least one'],
+    ['compare', { watch: [] }, 'watch is []; expected an array of at least one, each a token as a text or its id'],
     ['effects', { samples: 0 }, `samples is 0; ${whole(1)}`],
     ['effects', { samples: 1.5 }, `samples is 1.5; ${whole(1)}`],
     ['effects', { top: 0 }, `top is 0; ${whole(1)}`],
@@ -89,7 +89,11 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     ['jointMap', { hook, nulls: 0 }, `nulls is 0; ${whole(1)}`],
     ['jointMap', { hook, points: 1 }, `points is 1; ${whole(2)}`],
     ['jointMap', { hook, method: 'tsne' }, `method is "tsne"; expected 'pca' or 'umap'`],
-    ['panel', { prompt: '3', positions: [] }, 'positions is []; expected an array of a whole number, at least one'],
+    [
+      'panel',
+      { prompt: '3', positions: [] },
+      'positions is []; expected an array of at least one, each a whole number',
+    ],
     ['panel', { prompt: '3', tokens: 1000 }, 'tokens is 1000; expected a whole number from 1 to 200'],
   ])('%s %j', async (name, options, message) => {
     const call = world.fg.interventions[name] as (...given: unknown[]) => unknown;
@@ -98,14 +102,14 @@ describe('fg.interventions refuses what its declarations exclude', () => {
   });
 
   it.each<[unknown, string]>([
-    [[], 'positions is []; expected an array of a whole number, at least one'],
+    [[], 'positions is []; expected an array of at least one, each a whole number'],
     [1.5, 'positions is 1.5; expected a whole number'],
     [NaN, 'positions is NaN; expected a whole number'],
     [[0, 1.5], 'positions[1] is 1.5; expected a whole number'],
     [{ from: 0.5 }, 'positions.from is 0.5; expected a whole number'],
     [{}, 'positions is an object; expected '],
     [{ token: true }, 'positions.token is true; expected a token as a text'],
-    [{ token: [] }, 'token is []; expected an array of a token as a text or its id, at least one'],
+    [{ token: [] }, 'token is []; expected an array of at least one, each a token as a text or its id'],
     [{ regex: 3 }, 'positions.regex is 3; expected a regular expression'],
     [{ token: 3, regex: /3/ }, 'positions is given in one way, not by token and regex: make two interventions'],
     [{ tokens: 3 }, 'positions has no option "tokens" (did you mean "token"?); it has from, to, token, regex'],
@@ -131,7 +135,7 @@ describe('fg.interventions refuses what its declarations exclude', () => {
     [
       'no prompt',
       () => world.fg.interventions.compare(lmA, [], []),
-      'prompts is []; expected an array of text, at least one',
+      'prompts is []; expected an array of at least one, each text',
     ],
     [
       'a prompt that is no text',
@@ -205,7 +209,11 @@ describe('fg.synthetic refuses what its declarations exclude', () => {
       () => [small, { ...plan, widths: [4.5] }],
       'widths is [4.5]; expected an array of different whole numbers',
     ],
-    ['sweep', () => [small, { ...plan, saes: [] }], 'saes is []; expected an array of options such as'],
+    [
+      'sweep',
+      () => [small, { ...plan, saes: [] }],
+      'saes is []; expected an array of at least one, each options such as',
+    ],
     ['preset', () => ['marks-2024', { k: 0 }], `k is 0; ${whole(1)}`],
     ['preset', () => ['sharkey-2022', { l0: 0 }], 'l0 is 0; expected a number above 0'],
     [
@@ -264,5 +272,96 @@ describe('fg.mapper refuses what its declarations exclude', () => {
   ])('%s %j', async (name, options, message) => {
     const call = world.fg.mapper[name] as (...args: unknown[]) => Promise<unknown>;
     await expect(async () => await call(circle, options)).rejects.toThrow(message);
+  });
+});
+
+describe('stores, maps, texts and SAEs refuse what their declarations exclude', () => {
+  const [store, given, text] = [{}, {}, {}] as never[];
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'a metric that is none',
+      () => world.fg.correlation.scores(saeA, saeB, given, { metrics: ['pearson' as 'cka'] }),
+      'metrics is ["pearson"]; expected an array of some of',
+    ],
+    ['nulls below 0', () => world.fg.correlation.scores(saeA, saeB, given, { nulls: -1 }), `nulls is -1; ${whole(0)}`],
+    [
+      'rsaRows',
+      () => world.fg.correlation.scores(saeA, saeB, given, { rsaRows: 2 }),
+      'rsaRows is 2; expected a whole number from 3 to 4096',
+    ],
+    [
+      'neighbors',
+      () => world.fg.correlation.scores(saeA, saeB, given, { neighbors: 0 }),
+      `neighbors is 0; ${whole(1)}`,
+    ],
+    [
+      'no steps',
+      () => world.fg.correlation.filter(given, { steps: [] }),
+      'steps is []; expected an array of at least one, each filters such as',
+    ],
+    [
+      'a step that is none',
+      () => world.fg.correlation.filter(given, { steps: [{ minR: 2 }] }),
+      'steps[0].minR is 2; expected a number at least -1',
+    ],
+    ['blank words', () => world.fg.correlation.filter(given, { words: [' '] }), 'words[0] is " "; expected a word'],
+    [
+      'features by half',
+      () => world.fg.correlation.filter(given, { features: { a: [0.5] } }),
+      'features.a is [0.5]; expected an array of feature ids',
+    ],
+    [
+      'another word for junk',
+      () => world.fg.correlation.filter(given, { without: 'rubbish' as 'junk' }),
+      `without is "rubbish"; expected 'junk', or an array of tokens`,
+    ],
+    ['examples before', () => world.fg.activations.examples(store, { before: -1 }), `before is -1; ${whole(0)}`],
+    [
+      'features by name',
+      () => world.fg.activations.examples(store, { features: ['a'] as never }),
+      'features is ["a"]; expected an array of feature ids',
+    ],
+    [
+      'examples of bands',
+      () => world.fg.activations.bands(store, { bands: { perBand: -1 } }),
+      `perBand is -1; ${whole(0)}`,
+    ],
+    [
+      'a word by number',
+      () => world.fg.activations.find(store, 3 as never),
+      'word is 3; expected a word, an array of words or a regular expression',
+    ],
+    ['a context of none', () => world.fg.datasets.fromTexts(['a'], { context: 0 }), `context is 0; ${whole(1)}`],
+    ['a context by half', () => world.fg.datasets.fromTexts(['a'], { context: 1.5 }), `context is 1.5; ${whole(1)}`],
+    [
+      'no words',
+      () => world.fg.datasets.fromTexts(['a']).withWords({ words: [], perWord: 1 }),
+      'words is []; expected an array of at least one, each a word',
+    ],
+    ['no text evaluated', () => world.fg.sae.evaluate(lmA, saeA, text, { samples: 0 }), `samples is 0; ${whole(1)}`],
+    [
+      'ids by half',
+      () => world.fg.sae.evaluate(lmA, saeA, text, { ignoreTokens: [0.5] }),
+      'ignoreTokens is [0.5]; expected an array of whole numbers of at least 0',
+    ],
+    [
+      'a layout of files',
+      () => world.fg.sae.save(saeA, 'x', { layout: 'onnx' as 'saelens' }),
+      `layout is "onnx"; expected 'saelens'`,
+    ],
+    [
+      'a scale of 0',
+      () => world.fg.sae.load('x', { thresholdScale: 0 }),
+      'thresholdScale is 0; expected a number above 0',
+    ],
+    [
+      'days that are none',
+      () => world.fg.artifacts.prune({ unusedDays: NaN }),
+      'unusedDays is NaN; expected a number at least 0',
+    ],
+    ['a feature of a page', () => world.fg.show.feature(store, 0.5), `feature is 0.5; ${whole(0)}`],
+  ])('%s', async (_, call, message) => {
+    await expect(async () => await call()).rejects.toThrow(message);
   });
 });

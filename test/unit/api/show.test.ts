@@ -163,7 +163,7 @@ describe('features and pairs in cells', () => {
     await expect(fg.show(a, { features: 24 })).rejects.toThrow(
       `feature 24 does not exist: ${saeA.name} has features 0 to 23`,
     );
-    await expect(fg.show(a, { features: [-1] })).rejects.toThrow('feature -1 does not exist');
+    await expect(fg.show(a, { features: [-1] })).rejects.toThrow('features is [-1]; expected an array of feature ids');
   });
 
   it('show pairs of highest r first, or those of some features of B, and name those that have none', async () => {

@@ -328,7 +328,6 @@ describe('list, find and prune', () => {
     await store.compute({ ...key, codeVersion: 2 }, work('used'));
     expect((await store.prune({ unusedDays: 5 })).map((record) => record.id)).toEqual([old.record.id]);
     expect((await store.list()).map((record) => record.id)).toEqual([used.record.id]);
-    await expect(store.prune({ unusedDays: NaN })).rejects.toThrow(RangeError);
   });
 
   it('prune removes what a crashed maker left, and not what a living one works on', async () => {

@@ -53,7 +53,9 @@ describe('captureActivations', () => {
   it('runs a range of sequences and refuses one outside the set', async () => {
     const blocks = await collect(fakeModel(), fakeTokens(5, 6), { firstSequence: 3, sequences: 1 });
     expect(blocks.map((b) => [b.firstToken, b.x.rows])).toEqual([[18, 6]]);
-    await expect(collect(fakeModel(), fakeTokens(5, 6), { firstSequence: 3, sequences: 3 })).rejects.toThrow(/has 5/);
+    await expect(collect(fakeModel(), fakeTokens(5, 6), { firstSequence: 3, sequences: 3 })).rejects.toThrow(
+      /token set of 5 has/,
+    );
   });
 
   it('refuses attention patterns, which have no row per token', async () => {

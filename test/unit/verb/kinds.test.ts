@@ -57,7 +57,7 @@ describe('options that are objects of several kinds', () => {
     [{ shape: Promise.resolve() }, 'shape is a promise: write "await" before the call that made it'],
     [{ shapes: [{ cells: 1 }, { kind: 'bal' }] }, 'shapes[1]: kind is "bal"'],
     [{ shapes: [undefined] }, 'shapes[0] is undefined; expected a shape'],
-    [{ pins: { at: 1 } }, 'pins is an object; expected an array of { at, deep }'],
+    [{ pins: { at: 1 } }, 'pins is an object; expected an array, each { at, deep }'],
     [{ pins: [{ at: 1 }, {}] }, 'fg.room.verb: pins[1].at is missing; expected a whole number'],
     [
       { pins: [{ at: 1, deep: { bye: 1 } }] },

@@ -13,7 +13,7 @@ import type { Block } from '../block.js';
 import { coefficientAt } from '../schedule.js';
 import { rectify } from '../selectFiring.js';
 import { linearTensors, refuse, vectorTensor } from '../writers/tensors.js';
-import { indexArray } from './select.js';
+import { selectPositive } from './select.js';
 import { L1_OPTIONS, penalizeDecoder } from './sparsity.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
@@ -24,31 +24,17 @@ export const gated: TrainedArchitecture<'gated', typeof L1_OPTIONS> = {
   fields: {},
   firesAbove0: true,
   slope: (_, { r_mag, b_mag }, feature) => ({ scale: Math.exp(r_mag![feature]), bias: b_mag![feature] }),
-  encode({ weights, config, z, rows, counts }) {
+  encode(block) {
+    const { weights, config, z, rows } = block;
     const cols = config.dSae;
     const { b_enc: gate, r_mag, b_mag } = weights;
     const scale = Float64Array.from(r_mag!, Math.exp);
-    let total = 0;
-    for (let i = 0; i < rows; i++) {
-      let n = 0;
+    for (let i = 0; i < rows; i++)
       for (let f = 0, at = i * cols; f < cols; f++, at++) {
         const magnitude = z[at] * scale[f] + b_mag![f];
         z[at] = z[at] + gate[f] > 0 && magnitude > 0 ? magnitude : 0;
-        if (z[at] > 0) n++;
       }
-      counts[i] = n;
-      total += n;
-    }
-    const indices = indexArray(cols, total);
-    const values = new Float32Array(total);
-    for (let i = 0, at = 0; i < rows; i++) {
-      for (let f = 0; f < cols; f++) {
-        if (!(z[i * cols + f] > 0)) continue;
-        indices[at] = f;
-        values[at++] = z[i * cols + f];
-      }
-    }
-    return { indices, values };
+    return selectPositive(block);
   },
   onDevice: {
     keeps: 'all',
