@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { kernelCli } from './kernel.js';
 
 /** A process that ended. */
-export interface Ended {
+interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
