@@ -1,6 +1,5 @@
 /** The real workbench with one notebook open in it: VS Code's web server, the packaged extension, Chromium. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext, Frame, Page } from 'playwright-core';
 // @ts-expect-error plain JavaScript: the harness runs without a build
@@ -10,7 +9,7 @@ import { startServer } from '#test/harness/server.mjs';
 // @ts-expect-error plain JavaScript
 import { installVsix } from '../../scripts/vscode.mjs';
 import { CHROMIUM, screenshots } from './harness.js';
-import { testFolder } from '#test/kit/folder.js';
+import { testFolder, temporaryFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -53,7 +52,7 @@ export async function startWorkbench(
   settings: object = {},
 ): Promise<Workbench> {
   mkdirSync(screenshots, { recursive: true });
-  const folder = mkdtempSync(path.join(tmpdir(), `fgnb-${name}-`));
+  const folder = temporaryFolder(name);
   const data = testFolder('workbench');
   const runs = path.join(folder, 'runs');
   let server: { url: string; stop(): Promise<void> } | undefined;

@@ -3,7 +3,6 @@
  * model of 6.4 GB are measured by `npm run bench -- model-memory`.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +10,6 @@ import { writeSparseModel, type SparseModel } from '#test/kit/sparseModel.js';
 import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const folder = testFolder('memory');
 
 const LAYERS: SparseModel = {
   ...{ layers: 8, width: 1024, mlp: 2816, heads: 8, kvHeads: 8, vocab: 1000 },
@@ -22,7 +20,7 @@ const TABLE: SparseModel = { ...LAYERS, layers: 1, width: 512, vocab: 200_000 };
 
 /** Bytes by which the peak of resident memory grew while loading, over those of the weights as they are kept. */
 async function grown(of: SparseModel, dtype: 'f32' | 'bf16'): Promise<number> {
-  const at = mkdtempSync(path.join(folder, 'model-'));
+  const at = testFolder('model');
   const { parameters, shards } = await writeSparseModel(at, of);
   expect(shards).toBeGreaterThan(1);
   const args = ['--import', 'tsx', path.join(root, 'bench/runs/model-memory.ts'), at, dtype];

@@ -1,8 +1,8 @@
 /** The device process as it is built, and the software GPU that it runs on in tests. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
+import { temporaryFolder } from './folder.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -27,7 +27,7 @@ export function softwareGpu(): Record<string, string> | string {
 
 /** The bundle of the device process in a folder of its own, with these packages instead of the project's. */
 export async function deviceBundle(modules = path.join(root, 'node_modules')): Promise<string> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-device-'));
+  const folder = temporaryFolder('device');
   fs.symlinkSync(modules, path.join(folder, 'node_modules'));
   const bundle = path.join(folder, 'deviceProcess.cjs');
   await esbuild.build({

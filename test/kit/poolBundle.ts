@@ -1,12 +1,12 @@
 /** The worker of the kernel's pool as it is built, in a folder of its own. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
+import { temporaryFolder } from './folder.js';
 
 /** Bundles the worker. `remove` deletes it: programs of bench/ use it too, where no test ends. */
 export async function poolBundle(): Promise<{ bundle: string; remove: () => void }> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-pool-'));
+  const folder = temporaryFolder('pool');
   const root = path.resolve(import.meta.dirname, '../..');
   // ONNX Runtime is found from the bundle's folder, as beside dist/kernel.
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));

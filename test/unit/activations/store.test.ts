@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { SparseRows } from '#kernel/compute/sparse.js';
 import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import {
@@ -17,10 +16,10 @@ import { mergeActivations, writeActivations, type WriteOptions } from '#kernel/a
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { tokenizer } from '#test/kit/fakeModel.js';
 import { randomRows, sparse, toDense } from '#test/kit/rows.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder: string;
-beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'activations-'))));
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => void (folder = testFolder('activations')));
 
 const options = (tokens: number, features: number, context: number): WriteOptions => ({
   features,

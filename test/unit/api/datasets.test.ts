@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DISPLAY, type Displayed } from '#kernel/present/items.js';
@@ -8,6 +7,7 @@ import type { LanguageModel, Tokenizer } from '#kernel/models/types.js';
 import { generateStories, STORY_CONCEPTS } from '#kernel/synthetic/stories/generate.js';
 import { letters, tokenizer } from '#test/kit/model.js';
 import { freshFg, lmA, lmB, texts } from '#test/kit/fg.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const world = freshFg();
 
@@ -50,20 +50,16 @@ describe('a dataset', () => {
   });
 
   it('of a .txt file is one text, or parts at a separator; the token separator is another thing', async () => {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-texts-'));
-    try {
-      const file = path.join(folder, 'a.txt');
-      fs.writeFileSync(file, 'one\n\ntwo\n\n\nthree<|end|>four');
-      const { datasets } = world.fg;
-      expect((await datasets.load(file)).texts).toHaveLength(1);
-      expect((await datasets.load(file, { splitAt: 'blank-lines' })).texts).toEqual(['one', 'two', 'three<|end|>four']);
-      expect((await datasets.load(file, { splitAt: '<|end|>', separator: 'none' })).texts).toHaveLength(2);
-      const few = await datasets.load(file, { splitAt: 'blank-lines', limit: 2, separator: 'none', context: 6 });
-      expect(letters.decode(few.tokens(reader(letters)).tokens)).toBe('onetwo');
-      await expect(datasets.load(path.join(folder, 'b.txt'))).rejects.toThrow('b.txt');
-    } finally {
-      fs.rmSync(folder, { recursive: true, force: true });
-    }
+    const folder = testFolder('texts');
+    const file = path.join(folder, 'a.txt');
+    fs.writeFileSync(file, 'one\n\ntwo\n\n\nthree<|end|>four');
+    const { datasets } = world.fg;
+    expect((await datasets.load(file)).texts).toHaveLength(1);
+    expect((await datasets.load(file, { splitAt: 'blank-lines' })).texts).toEqual(['one', 'two', 'three<|end|>four']);
+    expect((await datasets.load(file, { splitAt: '<|end|>', separator: 'none' })).texts).toHaveLength(2);
+    const few = await datasets.load(file, { splitAt: 'blank-lines', limit: 2, separator: 'none', context: 6 });
+    expect(letters.decode(few.tokens(reader(letters)).tokens)).toBe('onetwo');
+    await expect(datasets.load(path.join(folder, 'b.txt'))).rejects.toThrow('b.txt');
   });
 
   it('of texts that are no texts is refused, and so is one that was not awaited', async () => {

@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { crc32, inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import { MIME } from '#protocol/mime.js';
 import { labelWords } from '#protocol/tokens.js';
 import { collectingContext, shownJson } from '#test/kit/context.js';
 import { freshFg, lmA, lmB, saeA, saeB, texts, type World, randomSae } from '#test/kit/fg.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const world = freshFg();
 
@@ -78,7 +78,7 @@ describe('maps in cells', () => {
   });
 
   it('lie beside the saved notebook, at a relative path inside its folder, wherever artifacts are kept', async () => {
-    const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-artifacts-'));
+    const elsewhere = testFolder('artifacts');
     const context = collectingContext(undefined, { artifactFolder: elsewhere });
     try {
       const fg = await createFg(context);
@@ -99,7 +99,6 @@ describe('maps in cells', () => {
       );
     } finally {
       context.remove();
-      fs.rmSync(elsewhere, { recursive: true, force: true });
     }
   });
 

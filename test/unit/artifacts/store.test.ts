@@ -1,19 +1,11 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ArtifactStore, MismatchError, requireSame, type ComputeOptions } from '#kernel/artifacts/store.js';
 import type { ArtifactKey } from '#kernel/artifacts/types.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const key: ArtifactKey = {
   kind: 'sae',
@@ -26,11 +18,10 @@ let folder: string;
 let reports: string[];
 let store: ArtifactStore;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'artifacts-'));
+  folder = testFolder('artifacts');
   reports = [];
   store = new ArtifactStore(folder, { device: () => 'cpu', report: (message) => reports.push(message) });
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Writes a value to one file and reads it back; `made` counts. */
 function work(value: string, made = { count: 0 }): ComputeOptions<string> & { made: { count: number } } {

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { currentDevice, initDevice } from '#kernel/compute/device.js';
 import { diagnose, formatDoctor } from '#kernel/compute/doctor.js';
 import { findPackage, gpuFolder, loadReason, nvidiaDriver, vulkanDrivers } from '#kernel/compute/gpu.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-device-'));
+const empty = testFolder('device');
 const gpuBefore = process.env.FGNB_GPU_FOLDER;
 
 beforeAll(() => {

@@ -1,6 +1,5 @@
 /** Graphs on the device process: on ONNX Runtime's CPU everywhere, and on WebGPU over SwiftShader where that is found. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkDevice } from '#kernel/compute/graphs/check.js';
@@ -8,6 +7,7 @@ import { Graph } from '#kernel/compute/graphs/graph.js';
 import { DeviceLostError, DeviceMemoryError } from '#kernel/compute/graphs/failures.js';
 import { GraphDevice } from '#kernel/compute/graphs/host.js';
 import { deviceBundle, softwareGpu } from '#test/kit/deviceBundle.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const gpu = softwareGpu();
 if (typeof gpu === 'string') console.log(`WebGPU is not tested: ${gpu}`);
@@ -72,7 +72,7 @@ describe.each(['cpu', 'webgpu'] as const)('a device of provider %s', (provider) 
 
 /** A package onnxruntime-node of a few lines: sessions hand their input on, until `run` says otherwise. */
 async function fakeRuntime(create: string, run: string): Promise<GraphDevice> {
-  const modules = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-fake-')), 'node_modules');
+  const modules = path.join(testFolder('fake'), 'node_modules');
   fs.mkdirSync(path.join(modules, 'onnxruntime-node'), { recursive: true });
   fs.writeFileSync(
     path.join(modules, 'onnxruntime-node', 'index.js'),

@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -11,6 +10,7 @@ import {
   requireMemory,
   setMemoryBudget,
 } from '#kernel/compute/memory.js';
+import { testFolder } from '#test/kit/folder.js';
 
 afterEach(() => {
   setMemoryBudget(undefined);
@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 function host(files: Record<string, string>): string {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-cgroup-')) + '/';
+  const root = testFolder('cgroup') + '/';
   for (const [name, text] of Object.entries(files)) {
     fs.mkdirSync(path.dirname(root + name), { recursive: true });
     fs.writeFileSync(root + name, text);

@@ -1,12 +1,11 @@
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Pool, disposePool, runTask } from '#kernel/compute/pool.js';
 import { poolTasks } from '#kernel/compute/poolTasks.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-pool-'));
+const folder = testFolder('pool');
 const bundle = path.join(folder, 'poolWorker.cjs');
 const table = poolTasks as Record<string, (payload: unknown) => unknown>;
 
@@ -51,7 +50,6 @@ beforeAll(async () => {
   table.give = (x) => ({ value: x, transfer: [(x as Float32Array).buffer] });
   for (const name of ['spin', 'exit', 'thread', 'crash', 'native']) table[name] = () => ({ value: 0 });
 });
-afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 let pool: Pool;
 afterEach(() => pool?.dispose());

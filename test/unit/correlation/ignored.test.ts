@@ -1,8 +1,6 @@
 /** Rows that a store ignores take no part: neither as zeros nor in n. Against Pearson by its definition, in float64. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { mergeActivations, writeActivations } from '#kernel/activations/write.js';
 import { countedTokens, firingRates } from '#kernel/activations/statistics.js';
 import { memoryActivations } from '#kernel/activations/store.js';
@@ -10,9 +8,9 @@ import type { SparseActivations } from '#kernel/activations/types.js';
 import { Random } from '#kernel/compute/random.js';
 import { correlate } from '#kernel/correlation/map.js';
 import { fromDense, randomRows, toDense } from '#test/kit/rows.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fgnb-ignored-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder('ignored');
 
 const [TOKENS, A, B, CONTEXT] = [120, 9, 7, 6];
 const denseA = toDense(randomRows(TOKENS, A, 0.4, 1));

@@ -1,9 +1,8 @@
 /** From the files on disk through the host's bytes and the messages to what views draw. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { readBundleFile } from '#extension/panels/bundleFiles.js';
 import { bundleFiles } from '#protocol/bundle.js';
 import { GRAPH_BUNDLE } from '#protocol/graph.js';
@@ -16,8 +15,9 @@ import type { GraphSource } from '#webviews/graph/model.js';
 import { RpcClient, rpcFiles } from '#webviews/ui/rpc.js';
 import { memoryFiles } from '#test/kit/bundleFiles.js';
 import { graphFixture } from '#test/kit/graphBundle.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-graph-'));
+const folder = testFolder('graph');
 const notebook = path.join(folder, 'nb');
 const fixture = graphFixture('null');
 const at = '.fgnb/graph-1';
@@ -26,7 +26,6 @@ beforeAll(() => {
   for (const place of [`nb/${at}`, 'elsewhere']) write(place, fixture.files);
   fs.symlinkSync(path.join(folder, 'elsewhere'), path.join(folder, 'nb/link'));
 });
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 function write(place: string, files: Record<string, Uint8Array>): void {
   fs.mkdirSync(path.join(folder, place), { recursive: true });

@@ -1,14 +1,14 @@
 /** Saving what views export, with a stand-in for VS Code's dialog; test/vscode asks the real one. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
 import { pageFileId } from '#protocol/webview.js';
 import { graphFixture } from '#test/kit/graphBundle.js';
+import { testFolder } from '#test/kit/folder.js';
 
 interface Asked {
   defaultUri: { fsPath: string };
@@ -41,9 +41,8 @@ const { writeViewPage } = await import('#extension/panels/viewPage.js');
 let folder: string;
 const at = (name: string): string => path.join(folder, name);
 beforeAll(() => {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-save-'));
+  folder = testFolder('save');
 });
-afterAll(() => fs.rmSync(folder, { recursive: true }));
 beforeEach(() => {
   Object.assign(dialog, { asked: [], told: [], opened: [], answer: undefined, choice: undefined });
 });

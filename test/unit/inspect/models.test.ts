@@ -1,8 +1,7 @@
 /** An inspected model folder loads exactly when the loader takes it; what is unusual is told by name. */
-import { mkdtempSync, openSync, ftruncateSync, closeSync, mkdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { openSync, ftruncateSync, closeSync, mkdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { inspect } from '#kernel/inspect/inspect.js';
 import type { FindingCode } from '#kernel/inspect/types.js';
@@ -12,11 +11,11 @@ import { writeSafetensors } from '#kernel/io/safetensors.js';
 import { readConfig, writeConfig } from '#kernel/models/config.js';
 import { loadModel } from '#kernel/models/load.js';
 import { CONFIGS, randomWeights } from '#test/kit/model.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const root = mkdtempSync(join(tmpdir(), 'inspect-models-'));
+const root = testFolder('models-inspect');
 let made = 0;
 beforeAll(async () => void (await initDevice({ device: 'cpu' })));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const config = CONFIGS['GPT-2'];
 const TOKENS = Object.fromEntries([...'abcdefghijklmnopqrstuvwxyz0123456789', 'th'].map((piece, id) => [piece, id]));

@@ -1,5 +1,5 @@
 /** Repositories of the hub, inspected over its protocol: headers alone travel, tokens go to the hub alone. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -15,6 +15,7 @@ import { zipOf } from '#test/kit/zipOf.js';
 import { parquetFile } from '#test/kit/parquetFile.js';
 import { CONFIGS, randomWeights } from '#test/kit/model.js';
 import { goldens } from '#test/kit/saeLayouts.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const SECRET = 'hf_verysecrettoken';
 const commit = 'c'.repeat(40);
@@ -42,7 +43,7 @@ let options: InspectOptions;
 const kept = { ...process.env };
 beforeEach(async () => {
   for (const name of Object.keys(process.env)) if (/^(HF_|HUGGING)/.test(name)) delete process.env[name];
-  cache = mkdtempSync(join(tmpdir(), 'inspect-hub-'));
+  cache = testFolder('hub-inspect');
   process.env.HF_HOME = join(cache, 'home');
   hub = new FakeHub();
   await hub.start();
@@ -50,7 +51,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await hub.stop();
-  rmSync(cache, { recursive: true, force: true });
   process.env = { ...kept };
 });
 const serve = (files: FakeRepo['files'], over: Partial<FakeRepo> = {}): void => {

@@ -1,8 +1,7 @@
 /** An inspected SAE says what the loaded one is, and loads exactly when the loader takes it as it stands. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { inspect } from '#kernel/inspect/inspect.js';
 import type { FindingCode, Inspection } from '#kernel/inspect/types.js';
@@ -10,14 +9,14 @@ import { inspectionText } from '#kernel/inspect/words.js';
 import type { NdArray } from '#kernel/io/ndarray.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { goldens, layCase, type CaseChange } from '#test/kit/saeLayouts.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder = '';
 let made = 0;
 beforeAll(async () => {
   await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'inspect-saes-'));
+  folder = testFolder('saes-inspect');
 });
-afterAll(() => rm(folder, { recursive: true }));
 
 const lay = (name: string, change?: CaseChange): Promise<string> =>
   layCase(join(folder, `case ${made++}`), name, change);

@@ -1,8 +1,7 @@
 /** Features of SAEs of every architecture, read one by one and all together, are those of encode. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { rowNorms } from '#kernel/compute/rows.js';
@@ -13,13 +12,13 @@ import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import type { Sae } from '#kernel/sae/types.js';
 import { toDense } from '#test/kit/rows.js';
 import { goldens, maximum, type LayoutCase } from '#test/kit/saeLayouts.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder = '';
 beforeAll(async () => {
   await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'sae-features-'));
+  folder = testFolder('sae-features');
 });
-afterAll(() => rm(folder, { recursive: true }));
 
 const x = matrix(goldens.x.length, goldens.x[0].length, Float32Array.from(goldens.x.flat()));
 

@@ -1,19 +1,10 @@
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HubError, listRepo, resolveRepo, type ResolveOptions } from '#kernel/io/hub.js';
 import type { Progress } from '#protocol/kernel.js';
 import { FakeHub, gitIdOf, sha256Of, type FakeRepo } from '#test/kit/hub.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const SECRET = 'hf_verysecrettoken';
 const commit = 'c'.repeat(40);
@@ -41,7 +32,7 @@ const kept = { ...process.env };
 
 beforeEach(async () => {
   for (const name of Object.keys(process.env)) if (/^(HF_|HUGGING)/.test(name)) delete process.env[name];
-  cache = mkdtempSync(join(tmpdir(), 'hub-cache-'));
+  cache = testFolder('hub-cache');
   process.env.HF_HOME = join(cache, 'home');
   hub = new FakeHub();
   await hub.start();
@@ -54,7 +45,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await hub.stop();
-  rmSync(cache, { recursive: true, force: true });
   process.env = { ...kept };
 });
 

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LanguageClient } from '#extension/language/client.js';
+import { testFolder } from '#test/kit/folder.js';
 
 /** A worker that echoes, fails, and dies on request. */
 const WORKER = `
@@ -15,10 +15,8 @@ parentPort.on('message', ({ id, method, params }) => {
 });`;
 
 const clients: LanguageClient[] = [];
-const folders: string[] = [];
 function setUp(): { client: LanguageClient; lines: string[]; restarts: () => number; folder: string } {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-client-'));
-  folders.push(folder);
+  const folder = testFolder('client');
   fs.mkdirSync(path.join(folder, 'dist/extension'), { recursive: true });
   fs.writeFileSync(path.join(folder, 'dist/extension/languageWorker.cjs'), WORKER);
   const lines: string[] = [];
@@ -35,7 +33,6 @@ function setUp(): { client: LanguageClient; lines: string[]; restarts: () => num
 
 afterEach(() => {
   clients.splice(0).forEach((client) => client.stop());
-  folders.splice(0).forEach((folder) => fs.rmSync(folder, { recursive: true, force: true }));
 });
 
 describe('the client of the language worker', () => {

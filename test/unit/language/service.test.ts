@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Problem } from '#extension/language/protocol.js';
 import { FIRST_CELLS } from '#extension/commands/firstCells.js';
 import { NotebookLanguageService } from '#extension/language/service.js';
 import { CELL_LANGUAGE, type NotebookFile } from '#protocol/notebook.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const typesFolder = path.join(root, 'dist/types');
@@ -37,14 +37,13 @@ const completions = (cell: number, word: string, shift: number): string[] =>
 beforeAll(() => {
   // A no-op after a build.
   execFileSync(process.execPath, [path.join(root, 'scripts/build-types.mjs')], { stdio: 'inherit' });
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-language-'));
+  folder = testFolder('language');
   fs.writeFileSync(path.join(folder, 'star.ts'), 'export const twice = 2;\n');
   service = new NotebookLanguageService({ typesFolder });
   // Parsed typings are shared between open notebooks; this one keeps them.
   service.sync({ notebook: 'file:///open.fgnb', folder, cells: [{ uri: 'open:0', text: 'fg' }] });
   service.files('file:///open.fgnb');
 }, 180_000);
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 afterEach(async () => {
   service.close(NOTEBOOK);
   // The service blocks; the test runner has messages to send.

@@ -1,9 +1,7 @@
 /** Labels of cover elements by real workers: those of the calling thread, in order, and an end when cancelled. */
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { labelsOfDistances } from '#kernel/compute/clustering/labels.js';
 import * as pools from '#kernel/compute/pool.js';
 import { openClusterer } from '#kernel/mapper/cluster.js';
@@ -12,6 +10,7 @@ import { labelElements, type LabelledElement } from '#kernel/mapper/elements.js'
 import type { ClustererSpec } from '#kernel/mapper/options.js';
 import { pairDistances } from '#kernel/mapper/pairDistances.js';
 import { blobs } from '#test/kit/shapes.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const state = vi.hoisted(() => ({ pool: undefined as unknown, most: 0, now: 0, started: 0 }));
 vi.mock('#kernel/compute/pool.js', async (load) => {
@@ -29,7 +28,7 @@ vi.mock('#kernel/compute/pool.js', async (load) => {
   return { ...real, pool, runTask };
 });
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-elements-'));
+const folder = testFolder('elements');
 const bundle = path.join(folder, 'poolWorker.cjs');
 beforeAll(() =>
   esbuild.build({
@@ -41,7 +40,6 @@ beforeAll(() =>
     logLevel: 'silent',
   }),
 );
-afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 let pool: pools.Pool;
 beforeEach(() => {

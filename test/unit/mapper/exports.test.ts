@@ -1,8 +1,6 @@
 /** A graph exported by the kernel and the same graph exported from its view are one graph under the same names. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { matrix } from '#kernel/compute/matrix.js';
 import { writeGraphBundle } from '#kernel/mapper/bundle.js';
 import { graphMl as kernelGraphMl, keplerGraph } from '#kernel/mapper/exports.js';
@@ -14,12 +12,11 @@ import { diskFiles } from '#test/kit/bundleFiles.js';
 import { GRAPH_BUNDLE } from '#protocol/graph.js';
 import { graphMl, keplerJson } from '#webviews/graph/export.js';
 import { loadGraph, type GraphModel } from '#webviews/graph/model.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const goldens = JSON.parse(readFileSync(new URL('../../goldens/mapper.json', import.meta.url), 'utf8')) as {
   data: Record<string, { rows: number; cols: number; values: number[] }>;
 };
-const folders: string[] = [];
-afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true })));
 
 function blobs(): ReturnType<typeof matrix> {
   const { rows, cols, values } = goldens.data.blobs;
@@ -28,8 +25,7 @@ function blobs(): ReturnType<typeof matrix> {
 
 /** The model of a view that read the graph's bundle from disk. */
 async function viewed(graph: MapperGraph): Promise<GraphModel> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'fgnb-exports-'));
-  folders.push(folder);
+  const folder = testFolder('exports');
   const set = { name: 'A', title: 'blobs', role: 'data' as const, graph, columns: [] };
   await writeGraphBundle(folder, [set], { title: 'Blobs' });
   return loadGraph(new BundleReader(GRAPH_BUNDLE, diskFiles(folder), folder));

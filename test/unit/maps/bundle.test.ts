@@ -1,17 +1,16 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '#kernel/io/safetensors.js';
 import { writeMapBundle, type BundleSet } from '#kernel/maps/bundle.js';
 import type { Layout } from '#kernel/maps/types.js';
 import type { FeatureExample } from '#protocol/bundle.js';
 import { MAP_BUNDLE, type MapMeta } from '#protocol/map.js';
 import { BundleReader } from '#webviews/ui/bundle.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder: string;
-beforeEach(() => void (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-bundle-'))));
-afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => void (folder = testFolder('bundle')));
 
 const read = (name: string): string => fs.readFileSync(path.join(folder, name), 'utf8');
 

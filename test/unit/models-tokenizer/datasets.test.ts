@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ndarray } from '#kernel/io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '#kernel/io/safetensors.js';
 import { createTokenSet, loadTokenSet, saveTokenSet, tokenizeTexts, tokensFromRows } from '#kernel/models/datasets.js';
 import { createTokenizer } from '#kernel/models/tokenizer.js';
+import { testFolder } from '#test/kit/folder.js';
 
 /** Words are tokens: "a" … "z" are 0 … 25, end is 26, begin is 27. */
 const letters = Array.from('abcdefghijklmnopqrstuvwxyz');
@@ -25,8 +24,7 @@ function wordLevel(extra: string[] = [], config = { eos_token: '<e>', bos_token:
 }
 const tokenizer = wordLevel();
 const source = { file: 'test' };
-const folder = mkdtempSync(join(tmpdir(), 'datasets-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = testFolder('datasets');
 
 describe('texts packed end to end', () => {
   it('puts the end token after each text and cuts the stream', () => {

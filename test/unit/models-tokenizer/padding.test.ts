@@ -125,8 +125,6 @@ describe('ignored positions', () => {
     expect(ignored(setOf([[1, 5, 2, 2]], {}, [0, 0, 0, 1]))).toBe('0001');
     expect(ignored(setOf([[1, 5, 2, 2]]), [1])).toBe('1000');
     expect(ignored(setOf([[1, 5, 2, 2]], {}, [0, 0, 0, 1]), [2, 1, 2])).toBe('1011');
-    for (const bad of [0.5, -1, NaN])
-      expect(() => ignoringOf(setOf([[1]]), [bad])).toThrow(`ignoreTokens has ${bad}: token ids are whole numbers`);
   });
 
   it('are begin, end and padding tokens by default, where begin is a token of its own', () => {

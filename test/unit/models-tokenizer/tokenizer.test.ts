@@ -1,19 +1,18 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createTokenizer } from '#kernel/models/tokenizer.js';
 import { bytePairJson, loadTokenizer } from '#kernel/models/tokenizerFiles.js';
 import type { Tokenizer } from '#kernel/models/types.js';
 import { shared, STORIES } from '#test/kit/samples.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const goldens = resolve(import.meta.dirname, '../../goldens');
 const gpt2 = join(shared, 'gpt2');
 const present = existsSync(join(gpt2, 'vocab.json'));
 if (!present) console.warn(`skipped: no GPT-2 tokenizer files in ${gpt2}`);
 
-const folder = mkdtempSync(join(tmpdir(), 'tokenizer-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = testFolder('tokenizer');
 
 /** Byte-pair encoding as GPT-2's paper code does it: merge the adjacent pair of lowest rank until none is left. */
 function referenceBpe(vocab: Record<string, number>, ranks: Map<string, number>) {
@@ -131,7 +130,7 @@ describe('tokenizer files', () => {
   const small = { a: 0, b: 1, ab: 2, Ġ: 3, '</s>': 4 };
 
   it('says what it looked for when a folder has no tokenizer', async () => {
-    const empty = mkdtempSync(join(folder, 'empty-'));
+    const empty = testFolder('empty');
     await expect(loadTokenizer(empty)).rejects.toThrow(/expected tokenizer.json, or vocab.json and merges.txt/);
     writeFileSync(join(empty, 'vocab.json'), JSON.stringify(small));
     await expect(loadTokenizer(empty)).rejects.toThrow(/no merges.txt/);
@@ -158,7 +157,7 @@ describe('files beside vocab.json and merges.txt', () => {
   const text = '<|startoftext|>he';
 
   async function tokenizerWith(files: Record<string, object | string>): Promise<Tokenizer> {
-    const made = mkdtempSync(join(folder, 'beside-'));
+    const made = testFolder('beside');
     const all = { 'vocab.json': vocab, 'merges.txt': 'h e\n', ...files };
     for (const [name, content] of Object.entries(all))
       writeFileSync(join(made, name), typeof content === 'string' ? content : JSON.stringify(content));
@@ -208,7 +207,7 @@ describe('files beside vocab.json and merges.txt', () => {
     await expect(tokenizerWith({ 'tokenizer_config.json': { tokenizer_class: 'CLIPTokenizer' } })).rejects.toThrow(
       /tokenizer_class "CLIPTokenizer".*save_pretrained/,
     );
-    const alone = mkdtempSync(join(folder, 'alone-'));
+    const alone = testFolder('alone');
     writeFileSync(join(alone, 'tokenizer.model'), 'x');
     await expect(loadTokenizer(alone)).rejects.toThrow(/only SentencePiece's tokenizer.model.*save_pretrained/);
   });

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '#protocol/notebook.js';
@@ -16,6 +15,7 @@ import type { LanguageModel, ModelConfig } from '#kernel/models/types.js';
 import { CONFIGS, modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
 import { relativeError } from '#test/kit/numbers.js';
 import type { Weights } from '#test/kit/referenceModel.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const tokens = Int32Array.from({ length: 22 }, (_, i) => (i * 7 + 3) % 37);
 /** Letters and digits and one merge: 37 tokens. */
@@ -27,13 +27,12 @@ beforeAll(async () => {
   await initDevice();
 });
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fg-model-'));
+  folder = testFolder('model');
   await writeFile(join(folder, 'vocab.json'), JSON.stringify(VOCAB));
   await writeFile(join(folder, 'merges.txt'), '#version: 0.2\nt h\n');
   tensorsBefore = tf.memory().numTensors;
 });
 afterEach(async () => {
-  await rm(folder, { recursive: true });
   expect(tf.memory().numTensors, 'tensors left behind').toBe(tensorsBefore);
 });
 

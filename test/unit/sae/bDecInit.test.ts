@@ -1,7 +1,5 @@
 /** Where b_dec begins. Geometric medians: scipy, test/goldens/geometric-median.py. */
-import { mkdtemp, rm } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
@@ -10,6 +8,7 @@ import { geometricMedian, initialBDec, offsetOf } from '#kernel/sae/bDecInit.js'
 import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const { cases } = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../goldens/geometric-median.json'), 'utf8'),
@@ -103,7 +102,7 @@ describe('b_dec begins', () => {
   });
 
   it('of a stopped run as it began, however the rest is asked for', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'sae-'));
+    const folder = testFolder('sae');
     const x = sums(20);
     const whole = await trainSae(matrixSource(x), options);
     const stop = new AbortController();
@@ -128,7 +127,6 @@ describe('b_dec begins', () => {
     });
     expect(told).toEqual([]);
     expect(whole.history.length).toBeGreaterThan(1);
-    await rm(folder, { recursive: true });
   });
 
   it('nowhere for values that are not finite: what is asked for is refused, with the row', async () => {

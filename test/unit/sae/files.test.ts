@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
@@ -11,13 +10,13 @@ import { saveSae } from '#kernel/sae/save.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { saeOf } from '#test/kit/sae.js';
 import { CHECKPOINTS } from '#test/kit/samples.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder = '';
 beforeAll(async () => {
   await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'sae-files-'));
+  folder = testFolder('sae-files');
 });
-afterAll(() => rm(folder, { recursive: true }));
 
 const D = 4;
 const F = 9;

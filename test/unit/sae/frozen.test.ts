@@ -1,6 +1,3 @@
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix, row } from '#kernel/compute/matrix.js';
@@ -12,6 +9,7 @@ import { initialParameters } from '#kernel/sae/parameters.js';
 import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { testFolder } from '#test/kit/folder.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
 
@@ -69,22 +67,18 @@ describe('baselines that are trained', () => {
 
   it.each(FROZEN)('%s, stopped and called again, gives the same SAE to the bit', async (baseline) => {
     const whole = await trainSae(source, { ...options, baseline });
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-frozen-'));
-    try {
-      const stop = new AbortController();
-      let steps = 0;
-      const report = { checkpoint: { folder }, signal: stop.signal };
-      const stopped = trainSae(
-        { ...source, batches: (first, call) => (++steps > 2 && stop.abort(), source.batches(first, call)) },
-        { ...options, baseline, ...report },
-      );
-      await expect(stopped).rejects.toThrow(/cancelled/);
-      const resumed = await trainSae(source, { ...options, baseline, checkpoint: { folder } });
-      expect(resumed.sae.id).toBe(whole.sae.id);
-      expect(resumed.history).toEqual(whole.history);
-    } finally {
-      fs.rmSync(folder, { recursive: true });
-    }
+    const folder = testFolder('frozen');
+    const stop = new AbortController();
+    let steps = 0;
+    const report = { checkpoint: { folder }, signal: stop.signal };
+    const stopped = trainSae(
+      { ...source, batches: (first, call) => (++steps > 2 && stop.abort(), source.batches(first, call)) },
+      { ...options, baseline, ...report },
+    );
+    await expect(stopped).rejects.toThrow(/cancelled/);
+    const resumed = await trainSae(source, { ...options, baseline, checkpoint: { folder } });
+    expect(resumed.sae.id).toBe(whole.sae.id);
+    expect(resumed.history).toEqual(whole.history);
   });
 
   it('a row is turned back to the cosine, in its plane and at its norm; one that points away goes to its start', () => {

@@ -1,8 +1,7 @@
 /** Every layout and architecture against plain loops in float64 over files as their libraries lay them out. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
@@ -12,13 +11,13 @@ import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
 import { toDense } from '#test/kit/rows.js';
 import { goldens, maximum } from '#test/kit/saeLayouts.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder = '';
 beforeAll(async () => {
   await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'sae-layouts-'));
+  folder = testFolder('sae-layouts');
 });
-afterAll(() => rm(folder, { recursive: true }));
 
 const x = rows(goldens.x);
 

@@ -2,10 +2,9 @@
  * SAEs of programs without a layout of their own here, as SAELens's loaders know them: read by what the message proposes,
  * to the features of plain loops; what cannot be meant is refused.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { ndarray, type NdArray } from '#kernel/io/ndarray.js';
@@ -14,10 +13,10 @@ import { loadSae, type LoadSaeOptions } from '#kernel/sae/load.js';
 import { reconstruct } from '#kernel/sae/sae.js';
 import { normals } from '#test/kit/numbers.js';
 import { toDense } from '#test/kit/rows.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fgnb-loaders-'));
+const folder = testFolder('loaders');
 beforeAll(() => initGemm());
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const [N, D, F] = [5, 4, 7];
 const next = normals(8);

@@ -1,16 +1,15 @@
 /** SAEs of models whose weights were changed on loading: honoured, known to change nothing at their hook, or refused. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { matrix } from '#kernel/compute/matrix.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { wantsCentred } from '#kernel/sae/processing.js';
 import { createSae } from '#kernel/sae/sae.js';
 import { saveSae } from '#kernel/sae/save.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fgnb-processing-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder('processing');
 
 const sae = createSae(
   {

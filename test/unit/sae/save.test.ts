@@ -1,9 +1,8 @@
 /** Saved SAEs, read back by the loader and by a second reader (numpy and torch, test/goldens/read-saes.py). */
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { TorchFile } from '#kernel/io/torchFile.js';
@@ -13,6 +12,7 @@ import { reconstruct } from '#kernel/sae/sae.js';
 import { saveSae, type SaveLayout } from '#kernel/sae/save.js';
 import { toDense } from '#test/kit/rows.js';
 import { goldens, maximum } from '#test/kit/saeLayouts.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const LAYOUTS: readonly SaveLayout[] = ['saelens', 'sparsify', 'dictionary_learning'];
 const PYTHON = '/usr/bin/python3';
@@ -34,7 +34,7 @@ const x = matrix(goldens.x.length, goldens.x[0].length, Float32Array.from(golden
 
 beforeAll(async () => {
   await initGemm();
-  folder = await mkdtemp(join(tmpdir(), 'sae-save-'));
+  folder = testFolder('sae-save');
   for (const [i, { name, files, load, options, f, y }] of goldens.cases.entries()) {
     const from = join(folder, `case ${i}`);
     for (const [path, bytes] of Object.entries(files)) {
@@ -53,7 +53,6 @@ beforeAll(async () => {
     }
   }
 });
-afterAll(() => rm(folder, { recursive: true }));
 
 function worst(got: ArrayLike<number>, wanted: number[][]): number {
   const flat = wanted.flat();

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
@@ -8,6 +7,7 @@ import { matrixSource } from '#kernel/sae/source.js';
 import { TrainingStep } from '#kernel/sae/step.js';
 import { trainSae } from '#kernel/sae/train.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
+import { testFolder } from '#test/kit/folder.js';
 
 /** x = Σ of `active` random unit directions with strengths in [0.5, 1.5]: a dictionary to find. */
 function plantedWorld(
@@ -156,7 +156,7 @@ describe('training an SAE', () => {
   });
 
   it('goes on from a checkpoint to the same weights and history, bit for bit', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'sae-'));
+    const folder = testFolder('sae');
     for (const extra of [
       {},
       { architecture: 'standard', k: undefined, normalizeActivations: 'expected_average_only_in' },
@@ -184,11 +184,10 @@ describe('training an SAE', () => {
         for (const file of await readdir(folder)) await rm(join(folder, file));
       }
     }
-    await rm(folder, { recursive: true });
   });
 
   it('refuses to go on with other options, naming them', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'sae-'));
+    const folder = testFolder('sae');
     const stop = new AbortController();
     await expect(
       trainSae(matrixSource(x), { ...small, checkpoint: { folder }, signal: stop.signal, ...cutAfter(stop, 2) }),
@@ -196,7 +195,6 @@ describe('training an SAE', () => {
     await expect(trainSae(matrixSource(x), { ...small, lr: 2e-2, checkpoint: { folder } })).rejects.toThrow(
       /lr \(there 0.01, here 0.02\)/,
     );
-    await rm(folder, { recursive: true });
   });
 
   it('stops with a clear error when the activations hold NaN', async () => {

@@ -1,16 +1,16 @@
 /** The wait for file work of a terminated cell. */
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileDrain } from '#kernel/session/drain.js';
+import { testFolder } from '#test/kit/folder.js';
 
 const drained = (drain: FileDrain, busy?: () => boolean): Promise<void> =>
   new Promise((resolve) => drain.begin(resolve, busy));
 
 describe('the wait for file work of a terminated cell', () => {
   it('ends when a folder that is being deleted is gone, though nobody waits for the deletion', async () => {
-    const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'fgnb-drain-'));
+    const folder = testFolder('drain');
     for (let i = 0; i < 300; i++) await fs.writeFile(path.join(folder, String(i)), '');
     const deleting = fs.rm(folder, { recursive: true });
     const drain = new FileDrain();

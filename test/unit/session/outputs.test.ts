@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeVariable, propertyNames, valueText } from '#kernel/session/display.js';
@@ -8,6 +7,7 @@ import { CellRecorder, OutputBudget } from '#kernel/session/recorder.js';
 import { MIME } from '#protocol/mime.js';
 import type { CellEvent } from '#protocol/kernel.js';
 import { openSession, type TestSession } from '#test/kit/session.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let s: TestSession;
 beforeAll(() => {
@@ -58,8 +58,7 @@ describe('what a cell prints', () => {
 });
 
 describe('cell outputs', () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-outputs-'));
-  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const folder = testFolder('outputs');
   const limits = { flushMs: 20, cap: 1000, tail: 100, progressMs: 50, logBytes: 100_000, errors: 3 };
   function collect(file = path.join(folder, 'logs', 'cell.log')): {
     events: CellEvent[];

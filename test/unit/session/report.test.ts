@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '#kernel/session/report.js';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
+import { testFolder } from '#test/kit/folder.js';
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fgnb-report-'));
+const folder = testFolder('report');
 const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');
 const built = fs.existsSync(script);
 const bundle: Record<string, string> = {
@@ -34,7 +34,6 @@ beforeAll(() => {
   fs.symlinkSync(path.join(folder, 'elsewhere'), path.join(folder, 'nb/.fgnb/link'));
   if (!built) process.stdout.write('skipped: dist/webviews/report.js is not built\n');
 });
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 async function report(notebook: NotebookFile): Promise<{ html: string; problems: string[] }> {
   const out = path.join(folder, 'out', 'r.html');
