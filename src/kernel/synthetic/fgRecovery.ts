@@ -163,7 +163,7 @@ export const sweep = verb({
     'Two kinds of SAE of one name, and TopK SAEs without `ks`, are refused.',
     'An array of worlds of another length than `correlations`, and a function in a call that is split, are refused.',
   ],
-  kinds: ['sweep-cell'],
+  kinds: ['sweep', 'sweep-cell'],
   check({ correlations = [0], cluster }, make) {
     if (cluster && typeof make === 'function')
       throw new TypeError(

@@ -45,10 +45,13 @@ export const form = <const Name extends string, V extends AnyVerb>(
   verb: V,
 ): Form<Name, V> => ({ name, is, verb });
 
-/** Declares a namespace that is called. */
+/** Declares a namespace that is called. @throws Error for two verbs of one name, of which one would be lost */
 export function calledNamespace<const F extends Forms, const M extends Members>(
   declared: Omit<CalledNamespace<F, M>, 'verbs'>,
 ): CalledNamespace<F, M> {
+  const names = [...declared.forms.map(({ name }) => name), ...Object.keys(declared.members)];
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new Error(`fg.${declared.name} declares "${twice}" twice`);
   const verbs = Object.fromEntries(declared.forms.map(({ name, verb }) => [name, verb]));
   return { ...declared, verbs: { ...verbs, ...declared.members } as VerbsOf<F> & M };
 }
