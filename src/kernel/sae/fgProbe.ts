@@ -21,7 +21,12 @@ const PROBE = {
       v !== null &&
       Object.values(v).every((of) => typeof of === 'function' || Array.isArray(of) || ArrayBuffer.isView(of)),
   ),
-  k: numbers({ doc: 'Features that a sparse probe reads: one probe for each.', min: 1, default: [1, 2, 5] }),
+  k: numbers({
+    doc: 'Features that a sparse probe reads: one probe for each.',
+    min: 1,
+    whole: true,
+    default: [1, 2, 5],
+  }),
   maxTokens: whole({ doc: 'Most labelled tokens of a label to learn from, and to judge by.', min: 10, default: 1000 }),
   minTokens: whole({ doc: 'Labels of fewer tokens in either are left out.', min: 2, default: 20 }),
   seed: whole({ doc: 'Of the draw of tokens.', default: 0 }),
@@ -37,11 +42,7 @@ export const probe = verb({
     'A text without concepts where no labels are given, labels that no text has often enough, and an SAE of another model are refused.',
   ],
   kinds: ['conformance'],
-  check(options, model, sae) {
-    requireModelOfSae(sae, model, options.allowOtherModel);
-    const odd = options.k.find((size) => !Number.isInteger(size));
-    if (odd !== undefined) throw new RangeError(`k has ${odd}; expected whole numbers of features`);
-  },
+  check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
   before: pairs(({ hook }, model, sae, data) => [{ model, sae, hook, tokens: tokenSet(data, model) }]),
   run({ options, call }, model, sae, data) {
     const { labels, maxTokens, minTokens, seed, hook, ignoreTokens, allPositions } = options;

@@ -13,6 +13,9 @@ const data = (fg: World['fg']) => fg.datasets.fromTexts(texts, { context: 8, sep
 /** Verbs that take an SAE and a model, or interventions on features and a text; `silent` is { conformance: false } or {}. */
 const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean }) => Promise<unknown>> = {
   'sae.evaluate': (fg, silent) => fg.sae.evaluate(lmA, saeA, data(fg), silent),
+  'sae.probe': (fg, silent) =>
+    fg.sae.probe(lmA, saeA, data(fg), { labels: { odd: (token) => /[13579]$/.test(token) }, minTokens: 2, ...silent }),
+  'sae.compare': (fg, silent) => fg.sae.compare(lmA, [saeA], data(fg), silent),
   'activations.save': (fg, silent) => fg.activations.save(lmA, saeA, data(fg), silent),
   'interventions.effects': (fg, silent) =>
     fg.interventions.effects(lmA, fg.interventions.steerFeature(lmA, saeA, 5, { scale: 1 }), saeA, data(fg), silent),
@@ -92,6 +95,8 @@ describe('conformance', () => {
     // Those that make an intervention run nothing: the verbs that run it look.
     const others = ['interventions.steerFeature', 'interventions.clamp', 'interventions.scale', 'interventions.ablate'];
     others.push('interventions.patchFeatures');
+    // It takes nothing but the text and the model of the SAE's own training.
+    others.push('sae.baselines');
     for (const [name, { verbs }] of Object.entries(namespaces))
       for (const [verb, { args, options }] of Object.entries<AnyVerb>(verbs)) {
         const names = args.map((arg) => arg.name);

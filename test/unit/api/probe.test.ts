@@ -34,6 +34,6 @@ describe('fg.sae.probe', () => {
     );
     await expect(probe({ ...options, minTokens: 1000 })).rejects.toThrow(/no label has 1000 tokens/);
     await expect(probe({ ...options, k: [99] })).rejects.toThrow(/k has 99, but .* has 24 features/);
-    await expect(probe({ ...options, k: [1.5] })).rejects.toThrow(/whole numbers of features/);
+    await expect(probe({ ...options, k: [1.5] })).rejects.toThrow(/different whole numbers of at least 1/);
   });
 });
