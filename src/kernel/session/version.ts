@@ -1,2 +1,2 @@
 /** Version of the kernel, as in package.json; a test compares the two. */
-export const KERNEL_VERSION = '0.4.0';
+export const KERNEL_VERSION = '0.5.0';
