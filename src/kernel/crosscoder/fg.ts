@@ -131,22 +131,29 @@ function readModels(from: Models, data: Tokens | number, { hooks, ignoreTokens }
 const read = (from: Models | Twins, data: Tokens | number, how: Reading): Read =>
   isTwins(from as object) ? readTwins(from as Twins, data, how) : readModels(from as Models, data, how);
 
-const {
-  architecture: _,
-  expansion: __,
-  normalizeActivations: ___,
-  nBatchesForNormEstimate: ____,
-  // Its penalty is the sum of the norms of the sides, and its decoders are several.
-  sparsityPenalty: _____,
-  lpNorm: ______,
-  tanhScale: _______,
-  tied: ________,
-  ...OWN
-} = TRAIN;
+/** Options of training that say nothing here: of other architectures, of a single decoder, of scales that sides have. */
+const OTHERS = [
+  ...['architecture', 'expansion', 'normalizeActivations', 'nBatchesForNormEstimate', 'from', 'baseline'],
+  ...[
+    'sparsityPenalty',
+    'lpNorm',
+    'tanhScale',
+    'tied',
+    'matryoshkaWidths',
+    'l0Coefficient',
+    'l0WarmUpSteps',
+    'l0Target',
+  ],
+  ...['jumpreluSparsityLossMode', 'jumpreluTanhScale', 'jumpreluInitThreshold', 'jumpreluBandwidth'],
+  ...['jumpreluThreshold', 'preActLossCoefficient'],
+] as const;
+const OWN = Object.fromEntries(
+  Object.entries(TRAIN).filter(([name]) => !OTHERS.some((other) => other === name)),
+) as Omit<typeof TRAIN, (typeof OTHERS)[number]>;
 const TRAINED = {
   ...HOOKS,
-  architecture: choice(['topk', 'standard'], {
-    doc: "'standard' adds λ Σ f · Σ_m ‖W_dec,m‖, which makes features exclusive that need not be; 'topk' does not.",
+  architecture: choice(['topk', 'batchtopk', 'standard'], {
+    doc: "'standard' adds λ Σ f · Σ_m ‖W_dec,m‖, which makes features exclusive that need not be; the others do not.",
     default: 'topk',
   }),
   dedicated: numbers({

@@ -88,6 +88,16 @@ describe('fg.crosscoder', () => {
     await fg.maps.pca(crosscoder.decoders[0]);
   });
 
+  it('trains by batchtopk too: its threshold gives about k features a token on other events', async () => {
+    const { fg } = world;
+    const twins = await twinsOf();
+    const crosscoder = await fg.crosscoder.train(twins, 6000, { features: 48, k: 5, architecture: 'batchtopk', topkThresholdLr: 0.1, steps: 150, trainBatchSizeTokens: 256, lr: 4e-3 }); // prettier-ignore
+    const { l0, sides } = await fg.crosscoder.evaluate(crosscoder, twins, 2000, { nulls: 0 });
+    expect(l0).toBeGreaterThan(4);
+    expect(l0).toBeLessThan(6);
+    for (const side of sides) expect(side.explainedVariance).toBeGreaterThan(0.6);
+  });
+
   it('writes the activations of its features on every token, padding and marks as empty rows', async () => {
     const { fg } = world;
     const padded = fg.datasets.fromTexts(texts.slice(0, 6), { context: 12, pack: 'each', pad: true });
@@ -134,6 +144,11 @@ describe('fg.crosscoder', () => {
       /twins have no hooks/,
     ],
     ['what is no model', () => world.fg.crosscoder.train({} as never, text(), {}), /no model and no twins/],
+    [
+      'an option of another architecture',
+      async () => world.fg.crosscoder.train(await twinsOf(), 100, { l0Target: 3 } as never),
+      /no option "l0Target"/,
+    ],
     ['an array of nothing', () => world.fg.crosscoder.train([], text(), {}), /empty array/],
   ])('refuses %s with the reason', async (_, call, message) => {
     await expect((async () => call())()).rejects.toThrow(message);
