@@ -49,7 +49,7 @@ let settled: DeviceReport | undefined;
 
 const TENSORS = 'tf in cells, gradients, generated text, interventions';
 const ARRAYS = 'SAE training, correlation, layouts of maps, Mapper';
-const NEIGHBOURS = 'exact nearest neighbours: of maps, Mapper and scores';
+const NEIGHBOURS = 'exact nearest neighbours of maps, Mapper and scores';
 
 /** What runs where on a device. */
 export function workOn(device: DeviceName): WorkPlace[] {

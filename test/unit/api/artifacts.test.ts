@@ -64,7 +64,7 @@ describe('fg.device', () => {
     const report = world.fg.device.info();
     expect(textOf(report)).toContain(report.description);
     expect(textOf(report)).toContain(report.reasons.at(-1)!.reason);
-    expect(textOf(report)).toContain(`Float32 products: ${report.gemm.engine}`);
+    expect(textOf(report)).toContain(`Float32 products of the CPU: ${report.gemm.engine}`);
   });
 });
 

@@ -1,8 +1,5 @@
 /** Every trained architecture as a whole: it learns, goes on after a stop, and is written and read back. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { TRAINED_NAMES } from '#kernel/sae/architectures/trained.js';
@@ -12,10 +9,10 @@ import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { testFolder } from '#test/kit/folder.js';
 
 let folder: string;
-beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'sae-'))));
-afterEach(() => rm(folder, { recursive: true }));
+beforeEach(() => void (folder = testFolder('sae')));
 
 /** Sums of 2 of 24 unit directions. */
 function planted(rows: number, seed: number): Matrix {
