@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
-import { temporaryFolder } from './folder.js';
+import { temporaryFolder } from './temporary.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 

@@ -1,26 +1,9 @@
 /** Folders for the files of tests. */
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { afterAll } from 'vitest';
+import { temporaryFolder } from './temporary.js';
 
-/** Linux's file system in memory, where there is one: tens of thousands of small files take minutes on a disk. */
-const IN_MEMORY = '/dev/shm';
-
-/** The folder of temporary files in memory, or on disk where there is none. */
-function memory(): string {
-  try {
-    accessSync(IN_MEMORY, constants.W_OK);
-    return IN_MEMORY;
-  } catch {
-    return tmpdir();
-  }
-}
-
-/** A new folder, for whoever removes it. */
-export function temporaryFolder(name: string, { inMemory = false } = {}): string {
-  return mkdtempSync(join(inMemory ? memory() : tmpdir(), `fgnb-${name}-`));
-}
+export { temporaryFolder };
 
 const made: string[] = [];
 // Vitest loads this file anew for every test file: here is the end of its tests, wherever in them a folder was made.

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
-import { temporaryFolder } from './folder.js';
+import { temporaryFolder } from './temporary.js';
 
 /** Bundles the worker. `remove` deletes it: programs of bench/ use it too, where no test ends. */
 export async function poolBundle(): Promise<{ bundle: string; remove: () => void }> {

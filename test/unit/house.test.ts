@@ -119,7 +119,7 @@ describe('docs/architecture.md', () => {
 it('folders of tests are made by the kit, which removes them', () => {
   const maker = new RegExp(`mk${'dtemp'}`);
   const others = filesOf('test').filter((file) => maker.test(fs.readFileSync(file, 'utf8')));
-  expect(others).toEqual(['test/kit/folder.ts']);
+  expect(others).toEqual(['test/kit/temporary.ts']);
 });
 
 it('what pages bundle of the kernel needs no Node', async () => {
