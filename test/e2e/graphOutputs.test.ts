@@ -107,20 +107,23 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
   });
 
   test('exports are downloaded', async () => {
-    await page.locator('fgnb-dropdown.export').scrollIntoViewIfNeeded();
-    await page.locator('fgnb-dropdown.export').click();
+    await page.getByRole('combobox', { name: 'Export the graph' }).scrollIntoViewIfNeeded();
+    await page.getByRole('combobox', { name: 'Export the graph' }).click();
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.locator('fgnb-dropdown.export fgnb-option', { hasText: 'GraphML: A' }).click(),
+      page
+        .getByRole('combobox', { name: 'Export the graph' })
+        .locator('fgnb-option', { hasText: 'GraphML: A' })
+        .click(),
     ]);
     expect(download.suggestedFilename()).toBe('Mapper of tiny-1L’s decoder - A.graphml');
   });
 
   test('a graph is downloaded as a page of its own, which draws', async () => {
-    await page.locator('fgnb-dropdown.export').click();
+    await page.getByRole('combobox', { name: 'Export the graph' }).click();
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.locator('fgnb-dropdown.export fgnb-option', { hasText: 'Page (HTML)' }).click(),
+      page.getByRole('combobox', { name: 'Export the graph' }).getByLabel('Page (HTML)').click(),
     ]);
     expect(download.suggestedFilename()).toBe('Mapper of tiny-1L’s decoder.html');
     const file = path.join(folder, 'graph.html');
