@@ -95,8 +95,10 @@ suite('running cells', () => {
   test('interrupt stops an endless loop and keeps the variables', async () => {
     const notebook = await openNotebook(["const kept = 'still here'", 'for (;;) {}', 'kept']);
     await run(notebook, 0);
-    await start(notebook, 1);
     const session = await sessionOf(notebook);
+    // Else 'busy' may still be that of the first cell, and there is nothing to interrupt.
+    await waitUntil('idle', () => session.state === 'idle');
+    await start(notebook, 1);
     await waitUntil('busy', () => session.state === 'busy');
     const pid = session.kernel.processId;
     await vscode.commands.executeCommand('fgnb.interruptKernel');
