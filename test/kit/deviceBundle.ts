@@ -1,10 +1,7 @@
 /** The device process as it is built, and the software GPU that it runs on in tests. */
 import fs from 'node:fs';
 import path from 'node:path';
-import * as esbuild from 'esbuild';
-import { temporaryFolder } from './temporary.js';
-
-const root = path.resolve(import.meta.dirname, '../..');
+import { kernelBundle } from './kernelBundle.js';
 
 /**
  * Where a software Vulkan driver (SwiftShader) and a Vulkan loader lie together: FGNB_TEST_VULKAN, or Debian's chromium,
@@ -26,19 +23,5 @@ export function softwareGpu(): Record<string, string> | string {
 }
 
 /** The bundle of the device process in a folder of its own, with these packages instead of the project's. */
-export async function deviceBundle(modules = path.join(root, 'node_modules')): Promise<string> {
-  const folder = temporaryFolder('device');
-  fs.symlinkSync(modules, path.join(folder, 'node_modules'));
-  const bundle = path.join(folder, 'deviceProcess.cjs');
-  await esbuild.build({
-    entryPoints: [path.join(root, 'src/kernel/compute/graphs/process.ts')],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    external: ['onnxruntime-node', 'onnxruntime-common'],
-    define: { 'import.meta.url': '__bundleUrl' },
-    banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-  });
-  return bundle;
-}
+export const deviceBundle = async (modules?: string): Promise<string> =>
+  (await kernelBundle('compute/graphs/process.ts', modules)).bundle;
