@@ -10,7 +10,7 @@ import type { LanguageModel } from '../models/types.js';
 import { crosscoderItems, crosscoderTrainingItems, evaluationItems, recoveryItems } from '../present/crosscoder.js';
 import { MARKS } from '../sae/trainedOn.js';
 import { TRAIN } from '../sae/trainOptions.js';
-import { twinsArg } from '../synthetic/args.js';
+import { isTwins, twinsArg } from '../synthetic/args.js';
 import type { Twins } from '../synthetic/twins/twins.js';
 import { anything, KEPT, nulls as nullRuns, requireThing, thing, type Arg } from '../verb/common.js';
 import { byType, listOf } from '../verb/kinds.js';
@@ -26,8 +26,6 @@ import type { Crosscoder } from './types.js';
 
 /** Sides: several hooks of one model, or one hook of each of several. */
 export type Models = LanguageModel | readonly LanguageModel[];
-
-const isTwins = (of: object): of is Twins => 'events' in of && 'truth' in of;
 
 const fromArg: Arg<Models | Twins> = {
   name: 'from',

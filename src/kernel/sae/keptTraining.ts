@@ -103,7 +103,7 @@ async function keepStopped(env: Environment, sae: Sae, step: number, folder: str
   const inside = path.relative(env.context.notebookFolder, folder);
   const shown = inside.startsWith('..') ? folder : inside;
   env.context.print(
-    `The SAE of step ${count(step)} is kept: fg.sae.load(${JSON.stringify(shown)}); the same call of fg.sae.train goes on`,
+    `The SAE of step ${count(step)} is kept: fg.sae.load(${JSON.stringify(shown)}); the same call goes on`,
   );
 }
 

@@ -8,8 +8,7 @@ import { argOf, CALL, thing } from '../verb/common.js';
 import { text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { featurePageItems } from './featurePage.js';
-
-const isThing = (v: unknown): boolean => typeof v === 'object' && v !== null;
+import { isThing } from './forms.js';
 
 /** One or several as several. */
 const several = <T>(of: T | readonly T[] | undefined): readonly T[] =>

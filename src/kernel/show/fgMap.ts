@@ -13,11 +13,10 @@ import type { Environment } from '../verb/environment.js';
 import { only, value, written, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
-import { each, has } from './forms.js';
+import { each, has, isThing } from './forms.js';
 import { referenceItems } from './referenceMap.js';
 import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
 
-const isThing = (v: unknown): boolean => typeof v === 'object' && v !== null;
 export const isLayout = has('coordinates', 'points', 'method');
 export const isSae = has('W_enc', 'W_dec', 'config', 'encode');
 

@@ -1,6 +1,9 @@
 /** Tests by which fg.show recognises what it was given. */
 import { DISPLAY } from '../present/items.js';
 
+/** Is an object, as results of fg are. */
+export const isThing = (v: unknown): boolean => typeof v === 'object' && v !== null;
+
 /** Has these members. */
 export const has =
   (...names: readonly string[]) =>

@@ -37,9 +37,11 @@ export const generatedArg: Arg<GeneratedWorld> = thing<GeneratedWorld>(
   },
 );
 
+/** Whether a value is what fg.synthetic.twins returned. */
+export const isTwins = (of: object): of is Twins => 'events' in of && 'truth' in of;
+
 export const twinsArg: Arg<Twins> = thing<Twins>('twins', 'What fg.synthetic.twins returned.', (twins, at) => {
-  if (!('events' in twins && 'truth' in twins))
-    throw new TypeError(`${at} is no pair of twins: pass what fg.synthetic.twins returned`);
+  if (!isTwins(twins)) throw new TypeError(`${at} is no pair of twins: pass what fg.synthetic.twins returned`);
   return twins;
 });
 
