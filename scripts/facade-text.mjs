@@ -111,9 +111,47 @@ function aliasText(node, checker) {
   return `${comment}\ntype ${node.name.text} = ${text};`.trim();
 }
 
+/** What a declaration is derived from, where that is the options of a verb: the types after `extends`, or the alias. */
+const sourcesOf = (node) => {
+  const all = ts.isInterfaceDeclaration(node)
+    ? (node.heritageClauses ?? []).flatMap(({ types }) => [...types])
+    : ts.isTypeAliasDeclaration(node) && !ts.isUnionTypeNode(node.type)
+      ? [node.type]
+      : [];
+  return all.filter((type) => /<[^]*typeof [A-Z]/.test(type.getText()));
+};
+
+/** A type that is derived from the options of a verb: their members, whose words stand with the verb. */
+function optionsText(node, sources, checker) {
+  const { InTypeAlias, ...known } = ts.NodeBuilderFlags;
+  const flags =
+    known.NoTruncation | known.UseSingleQuotesForStringLiteralType | known.UseAliasDefinedOutsideCurrentScope;
+  const properties = sources.flatMap((source) => checker.getPropertiesOfType(checker.getTypeAtLocation(source)));
+  const members = properties.map((property) => {
+    const isOptional = property.flags & ts.SymbolFlags.Optional;
+    const own = checker.getTypeOfSymbol(property);
+    const type = isOptional ? checker.getNonNullableType(own) : own;
+    // A group is written out too.
+    const text = checker.typeToString(
+      type,
+      undefined,
+      type.aliasSymbol?.name === 'Given' ? flags | InTypeAlias : flags,
+    );
+    return `  readonly ${property.name}${isOptional ? '?' : ''}: ${text};`;
+  });
+  const head = node.getFullText().slice(0, node.getLeadingTriviaWidth()).trim();
+  if (ts.isTypeAliasDeclaration(node)) return `${head}\ntype ${node.name.text} = {\n${members.join('\n')}\n};`.trim();
+  const others = node.heritageClauses.flatMap(({ types }) => types.filter((type) => !sources.includes(type)));
+  const bases = others.length > 0 ? ` extends ${others.map((type) => type.getText()).join(', ')}` : '';
+  const own = node.members.map((member) => member.getFullText().replace(/^\n/, ''));
+  return `${head}\ninterface ${node.name.text}${bases} {\n${[...members, ...own].join('\n')}\n}`.trim();
+}
+
 const textOf = (node, checker, kinds) => {
   const derivedFrom = ts.isTypeAliasDeclaration(node) && kinds.get(node.name.text);
   if (derivedFrom) return kindsText(derivedFrom);
+  const sources = sourcesOf(node);
+  if (sources.length > 0) return optionsText(node, sources, checker);
   if (ts.isClassDeclaration(node)) return classText(node);
   const derived = ts.isTypeAliasDeclaration(node) && /^\(typeof /.test(node.type.getText());
   return derived ? aliasText(node, checker) : sourceText(node);
@@ -151,6 +189,12 @@ function typeSources({ room, types, kinds }, checker, root) {
       node.forEachChild(names);
     };
     names(declaration);
+    for (const source of sourcesOf(declaration))
+      for (const property of checker.getPropertiesOfType(checker.getTypeAtLocation(source))) {
+        const type = checker.getNonNullableType(checker.getTypeOfSymbol(property));
+        const named = type.aliasSymbol ?? type.symbol;
+        if (named && named.flags & (ts.SymbolFlags.TypeAlias | ts.SymbolFlags.Interface)) visit(named);
+      }
   };
   [...types.values()].forEach(visit);
   return [...seen.values()].map((node) => textOf(node, checker, kinds));

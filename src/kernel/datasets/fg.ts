@@ -1,9 +1,9 @@
 /** fg.datasets: texts from files, from the hub, at hand or generated. */
 import { readTexts } from '../io/texts.js';
 import { holdsTokenRows, readTokenRows } from '../io/tokenRows.js';
-import { generateStories, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
+import { generateStories, STORIES, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import { count } from '../present/items.js';
-import { CALL, HUB, seed, words, type Arg } from '../verb/common.js';
+import { CALL, HUB, words, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only, text, whole } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
@@ -81,8 +81,7 @@ const stories = syncVerb({
   args: [],
   options: {
     ...TOKENS,
-    stories: whole({ doc: 'Stories generated.', min: 1, default: 1000 }),
-    seed: seed('The same seed gives the same stories.'),
+    ...STORIES,
   },
   run({ options }) {
     const drawn = { stories: options.stories, seed: options.seed };

@@ -5,11 +5,19 @@ import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import type { TokenSet } from '../models/types.js';
 import { conceptItems } from '../present/synthetic.js';
-import { KEPT, nulls as nullRuns, nullsOf, thing, type Arg } from '../verb/common.js';
-import { group, membersGiven, only, orFalse, real, whole, type Given } from '../verb/option.js';
+import { KEPT, thing, type Arg } from '../verb/common.js';
+import { nullsApart } from '../verb/nulls.js';
+import { group, only, orFalse, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { conceptScores, conceptSettings, CONCEPTS_VERSION, type ConceptScores } from './stories/concepts.js';
-import { labelScores, type LabelScores } from './stories/labels.js';
+import {
+  CONCEPTS,
+  conceptScores,
+  conceptSettings,
+  CONCEPTS_VERSION,
+  type ConceptParameters,
+  type ConceptScores,
+} from './stories/concepts.js';
+import { LABELS, labelScores, type LabelParameters, type LabelScores } from './stories/labels.js';
 
 /** Concepts of features, and labels by dataset examples against them. */
 export interface ConceptResult extends ConceptScores {
@@ -36,34 +44,9 @@ function tokensOf(activations: SparseActivations, data: TokenizedTexts | TokenSe
   );
 }
 
-const CONCEPTS = {
-  threshold: real({
-    doc: 'A feature fires where it exceeds this share of its largest activation; 0: wherever it is active.',
-    min: 0,
-    below: 1,
-    fallback: '0',
-  }),
-  minFirings: whole({ doc: "Features that fire more rarely are nobody's best.", min: 1, fallback: '10' }),
-  minTokens: whole({ doc: 'Concepts of fewer tokens are left out.', min: 1, fallback: '10' }),
-  nulls: nullsOf(['rotate', 'types'], {
-    doc: "Concepts off their tokens. 'rotate': the concepts of all tokens, moved along the text by a random distance of at least one sequence. 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a feature of one word stays one.",
-    runs: 50,
-  }),
-};
-const LABELS = {
-  minF1: real({ doc: 'A feature has a concept when its best F1 is at least this.', above: 0, max: 1, fallback: '0.3' }),
-  top: whole({ doc: 'Top examples that vote.', min: 1, fallback: '5' }),
-  nulls: nullRuns({ doc: 'Labels shuffled among features.', runs: 100 }),
-};
-function conceptParameters(given: Given<typeof CONCEPTS>) {
-  const { nulls, ...rest } = only(CONCEPTS, given);
-  const { kind, runs, seed } = membersGiven(nulls, 'runs');
-  return { ...rest, null: kind, nulls: runs, seed };
-}
-function labelParameters({ minF1, top, nulls }: Given<typeof LABELS>) {
-  const { runs, seed } = membersGiven(nulls, 'runs');
-  return { minF1, examples: top, nulls: runs, seed };
-}
+const conceptParameters = (given: Given<typeof CONCEPTS>): ConceptParameters => nullsApart(only(CONCEPTS, given));
+const labelParameters = ({ top, ...rest }: Given<typeof LABELS>): LabelParameters =>
+  nullsApart({ ...rest, examples: top });
 
 const dataArg: Arg<TokenizedTexts | TokenSet> = thing<TokenizedTexts | TokenSet>(
   'data',

@@ -5,26 +5,16 @@ import { canonicalJson, matrixId, sha256 } from '../io/hash.js';
 import { mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
 import type { Sae } from '../sae/types.js';
 import { anything, KEPT, type Arg } from '../verb/common.js';
-import {
-  choice,
-  flag,
-  group,
-  membersGiven,
-  numbers,
-  only,
-  real,
-  required,
-  whole,
-  type Given,
-  type Parsed,
-} from '../verb/option.js';
+import { nullsApart } from '../verb/nulls.js';
+import { flag, group, numbers, only, type Given, type Parsed } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Call } from '../verb/verb.js';
 import { isLearnedSae, learnedArg, worldArg } from './args.js';
-import { mfrSettings, type MfrParameters } from './recovery/mfr.js';
+import { MFR, mfrSettings } from './recovery/mfr.js';
 import { mutualRuns, type MutualRegularization } from './recovery/mutual.js';
 import {
   dictionaryRecovery,
+  RECOVERY,
   recoverySettings,
   RECOVERY_VERSION,
   saeRecovery,
@@ -34,52 +24,18 @@ import {
 import {
   planSweep,
   runSweep,
+  SWEEP,
   sweepRunNames,
   sweepTable,
-  SWEPT_SAES,
   type SweepPlan,
   type SweepRow,
 } from './recovery/sweeps.js';
 import type { World } from './types.js';
 
-const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
-
-/** How recovery is measured. */
-export const RECOVERY = {
-  samples: whole({
-    doc: 'Samples on which an SAE is held against the world; not those of training, see `sampleSeed`.',
-    min: 2,
-    fallback: '20,000',
-  }),
-  sampleSeed: whole({ doc: "Of these samples: others than the world's own stream.", fallback: '1,000,003' }),
-  nulls: group(
-    {
-      runs: whole({
-        doc: 'Random dictionaries of the same size, which scores of directions are held against, and shuffles of the samples, which scores of firing are; the least p is 1/(runs + 1).',
-        min: 0,
-        fallback: '20',
-      }),
-      floors: whole({
-        doc: 'Random dictionaries, where they are not as many as the shuffles.',
-        min: 0,
-        fallback: 'runs',
-      }),
-      seed: whole({ doc: 'Of both.', fallback: '0' }),
-    },
-    { doc: 'How often chance is asked.', short: 'runs' },
-  ),
-  recoveredAt: share('A feature counts as recovered when its assigned latent has at least this |cosine|.', '0.9'),
-  absorbedAt: share('A feature counts as absorbed when at least this share of its firings is.', '0.1'),
-  mainCosine: share('A feature has a main latent when its assigned latent has at least this cosine with it.', '0.5'),
-  absorberCosine: share("SAEBench's least cosine of the absorbing latent with the feature.", '0.025'),
-  projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", '0.4'),
-};
-
 /** The options that a cell gave, as the functions of recovery/ take them. */
 function recoveryParameters(given: Given<typeof RECOVERY>): RecoveryParameters {
-  const { nulls, ...rest } = only(RECOVERY, given);
-  const { runs, floors = runs, seed } = membersGiven(nulls, 'runs');
-  return { ...rest, floors, nulls: runs, seed };
+  const how = nullsApart(only(RECOVERY, given));
+  return { ...how, floors: how.floors ?? how.nulls };
 }
 
 export const recovery = verb({
@@ -123,22 +79,8 @@ const worldOf: Arg<WorldOfCorrelation> = {
   },
 };
 
-const SWEEP = {
-  correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
-  saes: required(SWEPT_SAES),
-  widths: required(numbers({ doc: 'Latents.', min: 1, whole: true })),
-  ks: numbers({
-    doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.',
-    min: 1,
-    whole: true,
-  }),
-  seeds: numbers({ doc: 'Of training.', whole: true, fallback: '[0]' }),
-  samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, fallback: '100,000' }),
-  recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
-};
-
 function sweepPlan(options: Parsed<typeof SWEEP>, worlds: readonly World[]): SweepPlan {
-  const { correlations = [0], recovery: how, ks = [], saes, widths, seeds, samples } = options;
+  const { correlations = [0], recovery: how, ks, saes, widths, seeds, samples } = options;
   return {
     ...{ saes, widths, ks, seeds, samples },
     worlds: correlations.map((correlation, i) => ({ correlation, world: worlds[i] })),
@@ -211,31 +153,11 @@ export const sweep = verb({
   show: (rows) => sweepItems(rows),
 });
 
-const MUTUAL = {
-  saes: whole({ doc: 'SAEs side by side.', min: 1, fallback: '2' }),
-  features: whole({ doc: 'Latents of each.', min: 1, fallback: "the world's features" }),
-  k: whole({ doc: 'Latents kept per sample.', min: 1, fallback: "the world's mean L0, rounded up" }),
-  mmcs: choice(['max', 'hungarian'], {
-    doc: "What the coupling raises: 'max', the mean of the largest cosines; 'hungarian', of the matched ones.",
-    fallback: "'max'",
-  }),
-  warmUpSteps: whole({ doc: 'Steps over which the weight of the coupling rises.', min: 0, fallback: 'steps / 10' }),
-  steps: whole({ doc: 'Of training.', min: 1, fallback: '1,000' }),
-  batchSize: whole({ doc: 'Samples of a batch.', min: 1, fallback: '1,024' }),
-  lr: real({ doc: "Adam's learning rate.", above: 0, fallback: '0.003' }),
-  samples: whole({
-    doc: "Samples of the world's stream that training goes over, again and again.",
-    min: 1,
-    fallback: '100,000',
-  }),
-  seed: whole({ doc: 'SAE i starts from a random orthogonal matrix of its own.', fallback: '0' }),
-};
-
 export const mutualRegularization = verb({
   doc: "Mutual feature regularization: tied TopK SAEs side by side, with and without a term that pulls them together, and what each recovers of the truth. fg.show(mutual, { as: 'agreement' }) draws their latents. The same call again loads the SAEs and what they recovered.",
   args: [worldArg],
   options: {
-    ...MUTUAL,
+    ...MFR,
     couplings: numbers({
       doc: 'Weights of the coupling term; the runs differ by it alone.',
       min: 0,
@@ -246,8 +168,7 @@ export const mutualRegularization = verb({
   },
   errors: ['More latents kept than there are, batches larger than the samples, and a coupling of one SAE are refused.'],
   check(options, world) {
-    for (const coupling of options.couplings)
-      mfrSettings(world, { ...(only(MUTUAL, options) as MfrParameters), coupling });
+    for (const coupling of options.couplings) mfrSettings(world, { ...only(MFR, options), coupling });
   },
   kinds: ['mfr'],
   run({ env, options, call }, world): Promise<MutualRegularization> {
@@ -255,7 +176,7 @@ export const mutualRegularization = verb({
     const measureBy = recovery.bind(env, 'fg.synthetic.recovery') as Call<typeof recovery>;
     const measure = (sae: Sae): Promise<Recovery> =>
       measureBy(world, sae, { ...(only(RECOVERY, how) as Given<typeof RECOVERY>), fresh, ...call });
-    return mutualRuns(env, world, { ...only(MUTUAL, options), couplings, fresh }, measure, call);
+    return mutualRuns(env, world, { ...only(MFR, options), couplings, fresh }, measure, call);
   },
   show: ({ runs }) => mutualItems(runs),
 });

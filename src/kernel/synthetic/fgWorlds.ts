@@ -11,7 +11,7 @@ import { presetItems, worldItems } from '../present/synthetic.js';
 import { reportCharts, reportItems } from '../present/worldReport.js';
 import { argOf, CALL, KEPT } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { only, required, whole } from '../verb/option.js';
+import { only, required, whole, type Parsed } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
@@ -21,7 +21,7 @@ import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
 import { writeWorldActivations } from './world/activations.js';
 import { WORLD, type WorldOptions } from './world/options.js';
-import { worldReport } from './world/report.js';
+import { REPORT, worldReport } from './world/report.js';
 
 export const world = verb({
   doc: 'A world with known directions, frequencies, correlations and magnitudes of its features. world.sample(n) streams its samples, `world.dictionary` holds the directions. fg.artifacts.load(world.id) gives it back. Impossible requests are refused with the feasible range.',
@@ -55,12 +55,6 @@ export const presets = syncVerb({
   run: () => [...PRESETS],
   show: (list) => presetItems(list),
 });
-
-const REPORT = {
-  samples: whole({ doc: 'Samples drawn.', min: 2, fallback: '20,000' }),
-  seed: whole({ doc: 'Of the samples.', fallback: "the world's own" }),
-  pairFeatures: whole({ doc: 'Features whose pairs are counted, evenly spaced over all.', min: 2, fallback: '512' }),
-};
 
 export const report = verb({
   doc: 'What a world really does: realized L0, frequencies, co-firing and geometry from samples, with their deviation from the request in standard errors. Three charts are shown at once; the report itself is a table.',
@@ -106,11 +100,17 @@ export const sample = verb({
   run: ({ options: { samples, seed }, call }, of) => sampleOf(of, samples, { seed, ...call }),
 });
 
+const ACTIVATIONS = {
+  samples: whole({ doc: 'Samples written.', min: 1, default: 20_000 }),
+  seed: whole({ doc: 'Of the samples.', fallback: "the world's own: the samples that world.sample gives" }),
+  ...KEPT,
+};
+
 /** The store of a world's true codes, from the artifact folder where the same call wrote it before. */
 async function storeOf(
   env: Environment,
   of: World,
-  { samples, seed, fresh }: { samples: number; seed?: number; fresh: boolean },
+  { samples, seed, fresh }: Parsed<typeof ACTIVATIONS>,
   call: CallOptions,
 ): Promise<SparseActivations> {
   const key = {
@@ -138,11 +138,7 @@ async function storeOf(
 export const activations = verb({
   doc: 'Writes the true activations of samples as an artifact, which correlation, maps, the mapper and panels take like those of an SAE. A sample is one token, named after its strongest feature. The same call again loads it.',
   args: [worldArg],
-  options: {
-    samples: whole({ doc: 'Samples written.', min: 1, default: 20_000 }),
-    seed: whole({ doc: 'Of the samples.', fallback: "the world's own: the samples that world.sample gives" }),
-    ...KEPT,
-  },
+  options: ACTIVATIONS,
   kinds: ['activations'],
   run: ({ env, options, call }, of) => storeOf(env, of, options, call),
   show: ({ meta }, _, { description }) => [

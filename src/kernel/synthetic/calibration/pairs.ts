@@ -1,6 +1,9 @@
 /** Maps between twins scored against truth: precision and recall of pairs by threshold, share of true pairs by r. */
 import { Random } from '../../compute/random.js';
 import type { Match, Pairs } from '../../correlation/match.js';
+import { nulls as nullRuns } from '../../verb/common.js';
+import type { NullsApart } from '../../verb/nulls.js';
+import { numbers, real, type Given } from '../../verb/option.js';
 import type { Relations } from '../twins/truth.js';
 
 /** Pairs at or above a threshold, compared with the truth. */
@@ -56,16 +59,13 @@ export interface PairScores {
   summary: MethodSummary;
 }
 
-export interface ScorePairsOptions {
-  /** Default 0, 0.05, … 0.95. */
-  thresholds?: readonly number[];
-  /** Width of the bins of r from 0 to 1 (one more holds r < 0); default 0.1. */
-  bin?: number;
-  /** Shuffles for the null of precision; default 100. */
-  nulls?: number;
-  /** Default 0. */
-  seed?: number;
-}
+/** How matched pairs are held against the truth. */
+export const SCORED = {
+  thresholds: numbers({ doc: 'Of r, that pairs are held to.', fallback: '0, 0.05, … 0.95' }),
+  bin: real({ doc: 'Width of the bins of r from 0 to 1; one more holds r < 0.', above: 0, max: 1, fallback: '0.1' }),
+  nulls: nullRuns({ doc: 'Shuffles of the pairs that their precision is held against.', runs: 100 }),
+};
+export interface ScorePairsOptions extends NullsApart<Given<typeof SCORED>> {}
 
 /** 0, 0.05, … 0.95. */
 const THRESHOLDS: readonly number[] = Array.from({ length: 20 }, (_, i) => i / 20);

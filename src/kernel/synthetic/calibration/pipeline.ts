@@ -4,38 +4,42 @@ import type { CallOptions } from '../../compute/call.js';
 import { correlate } from '../../correlation/map.js';
 import type { Match } from '../../correlation/match.js';
 import type { Sae } from '../../sae/types.js';
-import {
-  scorePairs,
-  type MethodSummary,
-  type ReliabilityRow,
-  type ScorePairsOptions,
-  type ThresholdRow,
-} from './pairs.js';
+import type { NullsApart } from '../../verb/nulls.js';
+import { real, several, whole, type Given } from '../../verb/option.js';
+import { SCORED, scorePairs, type MethodSummary, type ReliabilityRow, type ThresholdRow } from './pairs.js';
 import { sampleActivations } from '../recovery/activations.js';
 import { bestOfColumns, cosines } from '../../compute/cosines.js';
 import { latentRelations, relationsOf, type Relations } from '../twins/truth.js';
 import type { Twins } from '../twins/twins.js';
+import type { TwinSaes } from '../args.js';
 import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another calibration. */
 export const CALIBRATION_VERSION = 2;
 
-export interface CalibrationParameters extends ScorePairsOptions {
-  /** Events correlated over; default 20,000. */
-  samples?: number;
-  /** Seed of the events; default 1,000,003, so that they are not those an SAE was trained on. */
-  sampleSeed?: number;
-  /** Matchers; default all: argmax, mutual, one-to-one. */
-  methods?: readonly Match[];
-  /** Features that fire more rarely take no part; default 10. */
-  minFirings?: number;
-  /** With SAEs: a latent holds the feature of largest |cosine| when it is at least this. Default 0.7. */
-  minCosine?: number;
-}
+export const MATCHERS: readonly Match[] = ['argmax', 'mutual', 'one-to-one'];
+
+export const CALIBRATE = {
+  samples: whole({ doc: 'Events correlated over.', min: 1, fallback: '20,000' }),
+  sampleSeed: whole({
+    doc: 'Of the events: others than those an SAE was trained on.',
+    fallback: '1,000,003',
+  }),
+  methods: several(MATCHERS, { doc: 'Matchers.', fallback: 'all' }),
+  minFirings: whole({ doc: 'Features that fire more rarely take no part.', min: 0, fallback: '10' }),
+  minCosine: real({
+    doc: 'With SAEs: a latent holds the feature of largest |cosine| when it is at least this.',
+    min: 0,
+    max: 1,
+    fallback: '0.7',
+  }),
+  ...SCORED,
+};
+export interface CalibrationParameters extends NullsApart<Given<typeof CALIBRATE>> {}
 
 export interface CalibrateOptions extends CalibrationParameters, CallOptions {
   /** SAEs trained on twins.a and twins.b; default the true codes themselves. */
-  saes?: { a: Sae; b: Sae };
+  saes?: TwinSaes;
 }
 
 export interface Calibration {
@@ -54,8 +58,6 @@ export interface Calibration {
   nulls: number;
   seed: number;
 }
-
-export const MATCHERS: readonly Match[] = ['argmax', 'mutual', 'one-to-one'];
 
 /** Which feature every latent holds: largest |cosine|. */
 async function held(world: World, sae: Sae, call: CallOptions): Promise<{ feature: Int32Array; cosine: Float32Array }> {

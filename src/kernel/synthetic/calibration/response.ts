@@ -5,37 +5,33 @@ import { Random } from '../../compute/random.js';
 import { gatherRows } from '../../compute/rows.js';
 import { correlate } from '../../correlation/map.js';
 import type { Match } from '../../correlation/match.js';
-import { METRICS, similarityScores, type MetricName } from '../../correlation/scores.js';
+import { METRICS, similarityScores } from '../../correlation/scores.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { sampleActivations } from '../recovery/activations.js';
+import { nulls as nullRuns } from '../../verb/common.js';
+import type { NullsApart } from '../../verb/nulls.js';
+import { choice, group, numbers, several, whole, type Given } from '../../verb/option.js';
 import { relationsOf } from '../twins/truth.js';
-import { createTwins, type TwinOptions, type Twins } from '../twins/twins.js';
+import { createTwins, OTHER_TWINS, type Twins } from '../twins/twins.js';
+import { MATCHERS } from './pipeline.js';
 import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another response. */
 export const RESPONSE_VERSION = 1;
 
-export interface ResponseParameters {
-  /** Shared fractions; default 0, 0.25, 0.5, 0.75, 1. */
-  fractions?: readonly number[];
-  /** Default every score there is. */
-  metrics?: readonly MetricName[];
-  /**
-   * Which rows are paired. 'truth' (default): shared features with their counterparts, the others at random, so n is
-   * the same for every fraction. Else by correlating `samples` events and matching: what the pipeline would report.
-   */
-  pairing?: 'truth' | Match;
-  /** Events correlated over when pairing is not 'truth'; default 10,000. */
-  samples?: number;
-  /** Null runs per score; default 50. */
-  nulls?: number;
-  /** Seed of the random pairing and of the events; default 0. */
-  seed?: number;
-  /** Seed of the nulls; default `seed`. */
-  nullSeed?: number;
-  /** Other options of the twins; `fractions` sets their shared fraction. */
-  twins?: Omit<TwinOptions, 'shared'>;
-}
+export const RESPONSE = {
+  fractions: numbers({ doc: 'Shared fractions.', min: 0, max: 1, fallback: '[0, 0.25, 0.5, 0.75, 1]' }),
+  metrics: several(METRICS, { doc: 'Similarity scores.', fallback: 'all' }),
+  pairing: choice(['truth', ...MATCHERS], {
+    doc: "Which rows are paired. 'truth': shared features with their counterparts, the others at random, so that n is the same for every fraction; else by correlating events and matching, as the pipeline does.",
+    fallback: "'truth'",
+  }),
+  samples: whole({ doc: "Events correlated over where `pairing` is not 'truth'.", min: 1, fallback: '10,000' }),
+  nulls: nullRuns({ doc: 'Null runs of each score, whose rows are paired at random.', runs: 50, seed: 'the seed' }),
+  seed: whole({ doc: 'Of the random pairing and of the events.', fallback: '0' }),
+  twins: group(OTHER_TWINS, { doc: 'What else the twins are made of; their shared fraction is what varies.' }),
+};
+export interface ResponseParameters extends NullsApart<Given<typeof RESPONSE>> {}
 
 export interface ResponseRow extends SimilarityScore {
   /** Share of A's features that B has. */

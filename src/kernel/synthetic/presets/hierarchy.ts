@@ -1,6 +1,7 @@
 /** The trees of SynthSAEBench: breadth-first numbers, and frequencies that exclusive children can have. */
 import { requireWhole } from '../../compute/require.js';
-export interface SynthOptions {
+/** Trees of features, all alike. */
+export interface Trees {
   roots: number;
   branching: number;
   /** Levels below the roots. */
@@ -8,7 +9,7 @@ export interface SynthOptions {
 }
 
 /** Parent of each of n features: roots first, then level by level, `branching` children each; −1 outside the trees. */
-export function hierarchyParents(n: number, { roots, branching, depth }: SynthOptions): Int32Array {
+export function hierarchyParents(n: number, { roots, branching, depth }: Trees): Int32Array {
   requireWhole('roots', roots, 1, n);
   const parents = new Int32Array(n).fill(-1);
   let [level, size] = [0, roots];

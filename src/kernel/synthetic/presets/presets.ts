@@ -11,7 +11,7 @@ import { transposed } from '../../compute/gemm.js';
 import { lowRankCopula } from '../world/copula.js';
 import { unitVector } from '../world/geometry.js';
 import { normalizeRows, spreadRows } from '../world/spread.js';
-import { hierarchyFrequencies, hierarchyParents, type SynthOptions } from './hierarchy.js';
+import { hierarchyFrequencies, hierarchyParents, type Trees } from './hierarchy.js';
 import { worldParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
 import { requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
@@ -235,7 +235,7 @@ function factorWorld(o: PresetOptions, l0: number): Promise<GeneratedWorld> {
   );
 }
 
-interface SynthParts extends Sizes, SynthOptions {
+interface SynthParts extends Sizes, Trees {
   base: Float64Array;
   parents: Int32Array;
   means: Float64Array;

@@ -13,16 +13,19 @@
 import type { Matrix } from '../../compute/matrix.js';
 import { row } from '../../compute/matrix.js';
 import type { SparseRows } from '../../compute/sparse.js';
+import { real, type Given } from '../../verb/option.js';
 import type { Firings } from './firing.js';
 
-export interface AbsorptionOptions {
-  /** A feature has a main latent when the latent assigned to it has at least this cosine with it. Default 0.5. */
-  mainCosine?: number;
-  /** SAEBench's least cosine of the absorbing latent with the feature. Default 0.025. */
-  absorberCosine?: number;
-  /** SAEBench's least share of the projection that the absorbing latent supplies. Default 0.4. */
-  projectionShare?: number;
-}
+/** An option that is a share or a cosine. */
+export const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
+
+/** Where a firing counts as absorbed, and by which latent. */
+export const ABSORPTION = {
+  mainCosine: share('A feature has a main latent when its assigned latent has at least this cosine with it.', '0.5'),
+  absorberCosine: share("SAEBench's least cosine of the absorbing latent with the feature.", '0.025'),
+  projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", '0.4'),
+};
+export interface AbsorptionOptions extends Given<typeof ABSORPTION> {}
 
 export interface Absorption {
   /** [features] main latent, −1 = none: absorption is then not defined. */

@@ -36,9 +36,8 @@ export function worldSource(world: World, rows: number, seed?: number): Activati
 }
 
 export interface SampleActivations extends CallOptions {
-  /** Default 20,000. */
-  samples?: number;
-  seed?: number;
+  samples: number;
+  seed: number;
   /**
    * Identity of the sampled world; default the world's own. Twins give that of their events, since both see the same
    * samples and may be correlated.
@@ -53,7 +52,7 @@ export interface SampleActivations extends CallOptions {
 export async function sampleActivations(
   world: World,
   sae: Sae | undefined,
-  { samples = 20_000, seed, events = world.id, signal, onProgress }: SampleActivations,
+  { samples, seed, events = world.id, signal, onProgress }: SampleActivations,
 ): Promise<SparseActivations> {
   const blocks: SparseRows[] = [];
   let done = 0;

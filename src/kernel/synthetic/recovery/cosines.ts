@@ -6,6 +6,7 @@ import { Random } from '../../compute/random.js';
 import { mean } from '../../compute/statistics.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
+import type { RecoveryParameters } from './recovery.js';
 import { linearAssignment } from '../../compute/assignment.js';
 
 /** What the two dictionaries are called in messages. */
@@ -21,13 +22,6 @@ export interface CosineRecovery {
   assigned: Best;
   /** [latents] true feature of largest |cosine|. */
   featureOf: Best;
-}
-
-export interface CosineOptions extends CallOptions {
-  /** Random dictionaries for the floor; default 20. 0 leaves the floor out. */
-  floors?: number;
-  /** Seed of the random dictionaries; default 0. */
-  seed?: number;
 }
 
 /** Names and definitions of the scores of cosineValues, in its order. */
@@ -80,7 +74,7 @@ export function randomDictionary(rows: number, cols: number, random: Random): Ma
 export async function cosineRecovery(
   truth: Matrix,
   learned: Matrix,
-  options: CosineOptions = {},
+  options: Pick<RecoveryParameters, 'floors' | 'seed'> & CallOptions = {},
 ): Promise<CosineRecovery> {
   const { floors = 20, seed = 0, signal, onProgress } = options;
   for (const [name, m] of Object.entries({ true: truth, learned })) {

@@ -10,6 +10,7 @@ import { centredSquares, mean } from '../../compute/statistics.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { linearAssignment } from '../../compute/assignment.js';
+import type { RecoveryParameters } from './recovery.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {
@@ -140,13 +141,6 @@ async function absoluteCorrelations(
   return r;
 }
 
-export interface FiringOptions extends CallOptions {
-  /** Shuffled samples for the null; default 20. */
-  nulls?: number;
-  /** Default 0. */
-  seed?: number;
-}
-
 export interface FiringRecovery {
   /** MCC of activations, then precision, recall and F1 over latents and F1 over features. */
   scores: SimilarityScore[];
@@ -216,7 +210,7 @@ const SCORES: ReadonlyArray<readonly [metric: string, variant: string]> = [
 export async function firingRecovery(
   firings: Firings,
   match: { featureOf: Int32Array; assigned: Int32Array },
-  options: FiringOptions = {},
+  options: Pick<RecoveryParameters, 'nulls' | 'seed'> & CallOptions = {},
 ): Promise<FiringRecovery> {
   const { nulls: runs = 20, seed = 0, signal, onProgress } = options;
   const { codes, latents, samples } = firings;

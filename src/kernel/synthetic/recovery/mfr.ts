@@ -20,6 +20,7 @@ import { adamUpdate } from '../../sae/adam.js';
 import { ActivationBuffer } from '../../sae/buffer.js';
 import { createSae } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
+import { choice, real, whole, type Given } from '../../verb/option.js';
 import { worldSource } from './activations.js';
 import { linearAssignment } from '../../compute/assignment.js';
 import { unitRows } from '../../compute/cosines.js';
@@ -29,32 +30,32 @@ import type { World } from '../types.js';
 /** Bumped when the same options give other SAEs. */
 export const MFR_VERSION = 1;
 
-export type MmcsKind = 'max' | 'hungarian';
+export const MFR = {
+  saes: whole({ doc: 'SAEs side by side.', min: 1, fallback: '2' }),
+  features: whole({ doc: 'Latents of each.', min: 1, fallback: "the world's features" }),
+  k: whole({ doc: 'Latents kept per sample.', min: 1, fallback: "the world's mean L0, rounded up" }),
+  mmcs: choice(['max', 'hungarian'], {
+    doc: "What the coupling raises: 'max', the mean of the largest cosines; 'hungarian', of the matched ones.",
+    fallback: "'max'",
+  }),
+  warmUpSteps: whole({ doc: 'Steps over which the weight of the coupling rises.', min: 0, fallback: 'steps / 10' }),
+  steps: whole({ doc: 'Of training.', min: 1, fallback: '1,000' }),
+  batchSize: whole({ doc: 'Samples of a batch.', min: 1, fallback: '1,024' }),
+  lr: real({ doc: "Adam's learning rate.", above: 0, fallback: '0.003' }),
+  samples: whole({
+    doc: "Samples of the world's stream that training goes over, again and again.",
+    min: 1,
+    fallback: '100,000',
+  }),
+  seed: whole({ doc: 'SAE i starts from a random orthogonal matrix of its own.', fallback: '0' }),
+};
 
-export interface MfrParameters {
-  /** SAEs side by side; default 2. */
-  saes?: number;
-  /** Latents of each; default the world's features. */
-  features?: number;
-  /** Latents kept per sample; default the world's mean L0, rounded up. */
-  k?: number;
+export interface MfrParameters extends Given<typeof MFR> {
   /** Weight w of the coupling term; 0 trains the SAEs apart. Default 0.01. */
   coupling?: number;
-  /** 'max' (default) or 'hungarian'; see above. */
-  mmcs?: MmcsKind;
-  /** Steps over which the weight rises; default a tenth of all. */
-  warmUpSteps?: number;
-  /** Default 1,000. */
-  steps?: number;
-  /** Samples of a batch; default 1,024. */
-  batchSize?: number;
-  /** Adam's learning rate; default 0.003. */
-  lr?: number;
-  /** Samples of the world's stream that training goes over, again and again; default 100,000. */
-  samples?: number;
-  /** Default 0. SAE i starts from a random orthogonal matrix of its own. */
-  seed?: number;
 }
+
+export type MmcsKind = NonNullable<MfrParameters['mmcs']>;
 
 export interface MfrHistoryRow {
   step: number;

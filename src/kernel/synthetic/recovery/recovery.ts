@@ -10,7 +10,9 @@ import type { SimilarityScore } from '../../correlation/types.js';
 import { ReconstructionSums } from '../../sae/reconstruction.js';
 import { reconstruct } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
-import { AbsorptionCounter, splitCounts, type Absorption, type AbsorptionOptions } from './absorption.js';
+import type { NullsApart } from '../../verb/nulls.js';
+import { group, whole, type Given } from '../../verb/option.js';
+import { ABSORPTION, AbsorptionCounter, share, splitCounts, type Absorption } from './absorption.js';
 import { bestOfColumns, cosines, unitRows } from '../../compute/cosines.js';
 import { cosineRecovery } from './cosines.js';
 import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
@@ -19,22 +21,35 @@ import type { World } from '../types.js';
 /** Bumped when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;
 
-export interface RecoveryParameters extends AbsorptionOptions {
-  /** Samples on which an SAE is measured; default 20,000. They are not those of training: see sampleSeed. */
-  samples?: number;
-  /** Seed of those samples; default 1,000,003, so that they differ from the world's own stream. */
-  sampleSeed?: number;
-  /** Random dictionaries for the floors; default 20. */
-  floors?: number;
-  /** Shuffles for the nulls of the firing scores; default 20. */
-  nulls?: number;
-  /** Seed of floors and nulls; default 0. */
-  seed?: number;
-  /** A feature counts as recovered when its assigned latent has at least this |cosine|. Default 0.9. */
-  recoveredAt?: number;
-  /** A feature counts as absorbed when at least this share of its firings is. Default 0.1. */
-  absorbedAt?: number;
-}
+/** How recovery is measured. */
+export const RECOVERY = {
+  samples: whole({
+    doc: 'Samples on which an SAE is held against the world; not those of training, see `sampleSeed`.',
+    min: 2,
+    fallback: '20,000',
+  }),
+  sampleSeed: whole({ doc: "Of these samples: others than the world's own stream.", fallback: '1,000,003' }),
+  nulls: group(
+    {
+      runs: whole({
+        doc: 'Random dictionaries of the same size, which scores of directions are held against, and shuffles of the samples, which scores of firing are; the least p is 1/(runs + 1).',
+        min: 0,
+        fallback: '20',
+      }),
+      floors: whole({
+        doc: 'Random dictionaries, where they are not as many as the shuffles.',
+        min: 0,
+        fallback: 'runs',
+      }),
+      seed: whole({ doc: 'Of both.', fallback: '0' }),
+    },
+    { doc: 'How often chance is asked.', short: 'runs' },
+  ),
+  recoveredAt: share('A feature counts as recovered when its assigned latent has at least this |cosine|.', '0.9'),
+  absorbedAt: share('A feature counts as absorbed when at least this share of its firings is.', '0.1'),
+  ...ABSORPTION,
+};
+export interface RecoveryParameters extends NullsApart<Given<typeof RECOVERY>> {}
 
 export interface RecoveryOptions extends RecoveryParameters, CallOptions {}
 

@@ -13,9 +13,16 @@ import { trainSae } from '../../sae/train.js';
 import { TRAIN, type SaeTrainOptions } from '../../sae/trainOptions.js';
 import { form, listOf } from '../../verb/kinds.js';
 import type { Remember } from '../../verb/remember.js';
-import { text, type Given } from '../../verb/option.js';
+import { group, numbers, required, text, whole, type Given } from '../../verb/option.js';
 import { saveSae } from '../../sae/save.js';
-import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery, type RecoveryParameters } from './recovery.js';
+import {
+  RECOVERY,
+  recoverySettings,
+  saeRecovery,
+  RECOVERY_VERSION,
+  type Recovery,
+  type RecoveryParameters,
+} from './recovery.js';
 import { worldSource } from './activations.js';
 import { loadResult, saveResult } from '../../artifacts/result.js';
 import type { World } from '../types.js';
@@ -29,7 +36,7 @@ const { features: _width, expansion: _expansion, k: _k, seed: _seed, ...others }
 const SWEPT = { name: text({ doc: 'In the table.', fallback: 'the architecture' }), ...others };
 export interface SweptSae extends Given<typeof SWEPT> {}
 
-export const SWEPT_SAES = listOf<SweptSae>(
+const SWEPT_SAES = listOf<SweptSae>(
   form(SWEPT, {
     doc: 'Kinds of SAE: options of fg.synthetic.train but for features, k and seed, with a name.',
     expected: "options such as { name: 'TopK', architecture: 'topk', steps: 500 }",
@@ -37,20 +44,24 @@ export const SWEPT_SAES = listOf<SweptSae>(
   1,
 );
 
-export interface SweepPlan {
-  /** Kinds of SAE. */
-  saes: readonly SweptSae[];
-  /** Latents. */
-  widths: readonly number[];
-  /** Latents kept per sample; SAEs without a k get one cell for all. */
-  ks: readonly number[];
+/** What a sweep goes over: every combination is a cell. */
+export const SWEEP = {
+  correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
+  saes: required(SWEPT_SAES),
+  widths: required(numbers({ doc: 'Latents.', min: 1, whole: true })),
+  ks: numbers({
+    doc: 'Latents kept per sample; TopK SAEs alone have it, others get one cell for all.',
+    min: 1,
+    whole: true,
+  }),
+  seeds: numbers({ doc: 'Of training.', whole: true, fallback: '[0]' }),
+  samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, fallback: '100,000' }),
+  recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
+};
+
+export interface SweepPlan extends Omit<Given<typeof SWEEP>, 'correlations' | 'recovery'> {
   /** Worlds by what sets them apart, such as their correlation. */
   worlds: ReadonlyArray<{ correlation: number | string; world: World }>;
-  /** Seeds of training; default one, 0. */
-  seeds?: readonly number[];
-  /** Samples of the world's stream that training goes over; default 100,000. */
-  samples?: number;
-  /** How recovery is measured. */
   recovery?: RecoveryParameters;
 }
 
@@ -89,7 +100,7 @@ const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf
  * Every cell of a plan, in order: world, SAE, width, k, seed. Throws on names that two SAEs share, and where an SAE takes a k and none is given.
  */
 export function planSweep(plan: SweepPlan): Planned[] {
-  const { saes, widths, ks, worlds, seeds = [0], samples = 100_000 } = plan;
+  const { saes, widths, ks = [], worlds, seeds = [0], samples = 100_000 } = plan;
   const names = saes.map((sae) => sae.name ?? architectureOf(sae));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)

@@ -17,28 +17,28 @@ import { Random } from '../../compute/random.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import type { TokenSet } from '../../models/types.js';
+import { nullsOf } from '../../verb/common.js';
+import type { NullsApart } from '../../verb/nulls.js';
+import { real, whole, type Given } from '../../verb/option.js';
 
 /** Bumped when the same inputs give other scores. */
 export const CONCEPTS_VERSION = 1;
 
-export interface ConceptParameters {
-  /** A feature fires where it exceeds this share of its largest activation; default 0: wherever it is active. */
-  threshold?: number;
-  /** Features that fire more rarely are no concept's best; default 10. */
-  minFirings?: number;
-  /** Concepts of fewer tokens are left out; default 10. */
-  minTokens?: number;
-  /**
-   * 'rotate' (default): the concepts of all tokens, moved along the text by a random distance of at least one sequence.
-   * 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a
-   * feature of one word stays one. Where a token occurs with several concepts, its most frequent one is dealt.
-   */
-  null?: 'rotate' | 'types';
-  /** Null runs; default 50. */
-  nulls?: number;
-  /** Default 0. */
-  seed?: number;
-}
+export const CONCEPTS = {
+  threshold: real({
+    doc: 'A feature fires where it exceeds this share of its largest activation; 0: wherever it is active.',
+    min: 0,
+    below: 1,
+    fallback: '0',
+  }),
+  minFirings: whole({ doc: "Features that fire more rarely are nobody's best.", min: 1, fallback: '10' }),
+  minTokens: whole({ doc: 'Concepts of fewer tokens are left out.', min: 1, fallback: '10' }),
+  nulls: nullsOf(['rotate', 'types'], {
+    doc: "Concepts off their tokens. 'rotate': the concepts of all tokens, moved along the text by a random distance of at least one sequence. 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a feature of one word stays one.",
+    runs: 50,
+  }),
+};
+export interface ConceptParameters extends NullsApart<Given<typeof CONCEPTS>> {}
 
 export interface ConceptRow {
   concept: string;

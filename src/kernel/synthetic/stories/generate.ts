@@ -3,6 +3,8 @@
  * the season, numbers that add up. They train the example models and score interpretation.
  */
 import { Random } from '../../compute/random.js';
+import { seed } from '../../verb/common.js';
+import { whole, type Parsed } from '../../verb/option.js';
 import { CONCEPT_OF_SLOT, CONCEPT_OF_WORD, LEXICON, type Slot } from './lexicon.js';
 import { PLOTS, SCENES } from './templates.js';
 
@@ -12,11 +14,10 @@ export interface Story {
   spans: Int32Array;
 }
 
-export interface StoryOptions {
-  /** Number of stories. */
-  stories: number;
-  seed: number;
-}
+export const STORIES = {
+  stories: whole({ doc: 'Stories generated.', min: 1, default: 1000 }),
+  seed: seed('The same seed gives the same stories.'),
+};
 
 const conceptOfSlot = (slot: Slot): string => CONCEPT_OF_SLOT[slot] ?? slot;
 
@@ -266,7 +267,7 @@ function generateStory(random: Random): Story {
 }
 
 /** Generates stories; story i depends on seed and i alone, so more stories extend fewer. */
-export function generateStories({ stories, seed }: StoryOptions): Story[] {
+export function generateStories({ stories, seed }: Parsed<typeof STORIES>): Story[] {
   const root = new Random(seed);
   return Array.from({ length: stories }, (_, i) => generateStory(root.fork(`story ${i}`)));
 }

@@ -6,18 +6,17 @@ import { Random } from '../../compute/random.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import type { TokenSet } from '../../models/types.js';
+import { nulls as nullRuns } from '../../verb/common.js';
+import type { NullsApart, Renamed } from '../../verb/nulls.js';
+import { real, whole, type Given } from '../../verb/option.js';
 import type { ConceptScores } from './concepts.js';
 
-export interface LabelParameters {
-  /** A feature has a concept when its best F1 is at least this; default 0.3. */
-  minF1?: number;
-  /** Top examples that vote; default 5. */
-  examples?: number;
-  /** Labels shuffled among features, for the null; default 100. */
-  nulls?: number;
-  /** Default 0. */
-  seed?: number;
-}
+export const LABELS = {
+  minF1: real({ doc: 'A feature has a concept when its best F1 is at least this.', above: 0, max: 1, fallback: '0.3' }),
+  top: whole({ doc: 'Top examples that vote.', min: 1, fallback: '5' }),
+  nulls: nullRuns({ doc: 'Labels shuffled among features.', runs: 100 }),
+};
+export interface LabelParameters extends NullsApart<Renamed<Given<typeof LABELS>, { top: 'examples' }>> {}
 
 export interface LabelScores {
   /** Index into names by feature: what the peak tokens of its top examples name, −1 = no concept or no examples. */

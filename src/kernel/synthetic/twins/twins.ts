@@ -15,6 +15,7 @@ import { orthonormalRows } from '../../compute/orthonormal.js';
 import { Random } from '../../compute/random.js';
 import type { SparseRows } from '../../compute/sparse.js';
 import { canonicalJson, sha256 } from '../../io/hash.js';
+import { real, whole, type Given } from '../../verb/option.js';
 import { emptyModel, populate, translate, type TwinModel } from './model.js';
 import { relationsOf, type TwinTruth } from './truth.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
@@ -22,30 +23,51 @@ import type { SampleOptions, World, WorldBatch } from '../types.js';
 /** Bumped when the same options give other twins. */
 const TWINS_VERSION = 1;
 
-export interface TwinOptions {
-  /** Features of model A, and of B before splits; default half of the base world's. */
-  features?: number;
-  /** Share of A's features that B has too, 0 to 1, splits and absorptions included; default 0.5. */
-  shared?: number;
-  /** Width of A, at least the base world's; default that. */
-  dimA?: number;
-  /** Width of B, likewise; default one and a half times the base world's. */
-  dimB?: number;
-  /** Features of A that are two in B: each firing goes to one of the two at random. Default 0. */
-  splits?: number;
-  /** Cosine of each of the two with the direction of the whole. Default 0.9. */
-  splitCosine?: number;
-  /**
-   * Parent and child pairs (two features of A each) of which B's parent is silent whenever its child fires. Default 0.
-   */
-  absorptions?: number;
-  /** Share of a parent's firings on which its child fires too. Default 0.3. */
-  childShare?: number;
-  /** Standard deviation of isotropic noise added to the activations of each model, independently. Default 0. */
-  noise?: number;
-  /** Default 0. */
-  seed?: number;
-}
+/** What twins are made of, but for what they share. */
+export const OTHER_TWINS = {
+  features: whole({ doc: 'Features of model A, and of B before splits.', min: 1, fallback: "half of the world's" }),
+  dimA: whole({ doc: "Width of A, at least the world's.", min: 1, fallback: "the world's" }),
+  dimB: whole({ doc: "Width of B, at least the world's.", min: 1, fallback: "one and a half times the world's" }),
+  splits: whole({
+    doc: 'Features of A that are two in B: each firing goes to one of the two at random.',
+    min: 0,
+    fallback: '0',
+  }),
+  splitCosine: real({
+    doc: 'Cosine of each of the two with the direction of the whole.',
+    min: 0,
+    max: 1,
+    fallback: '0.9',
+  }),
+  absorptions: whole({
+    doc: "Pairs of parent and child (two features of A each) of which B's parent is silent whenever its child fires.",
+    min: 0,
+    fallback: '0',
+  }),
+  childShare: real({
+    doc: "Share of a parent's firings on which its child fires too.",
+    min: 0,
+    max: 1,
+    fallback: '0.3',
+  }),
+  noise: real({
+    doc: 'Standard deviation of isotropic noise added to the activations of each model, independently.',
+    min: 0,
+    fallback: '0',
+  }),
+  seed: whole({ doc: 'Of rotations, and of which features are shared, split and absorbed.', fallback: '0' }),
+};
+
+export const TWINS = {
+  shared: real({
+    doc: "Share of A's features that B has too, splits and absorptions included.",
+    min: 0,
+    max: 1,
+    fallback: '0.5',
+  }),
+  ...OTHER_TWINS,
+};
+export interface TwinOptions extends Given<typeof TWINS> {}
 
 export interface Twins {
   readonly id: string;

@@ -5,7 +5,8 @@ import type { Random } from '../../compute/random.js';
 import { jointOfLatent, latentOfPhi, normalQuantile } from '../../compute/sampling/normal.js';
 import type { CopulaLaw } from '../../compute/sampling/law.js';
 import { cholesky } from '../../compute/cholesky.js';
-import type { CorrelationOf } from './options.js';
+import type { OfKind } from '../../verb/kinds.js';
+import type { CorrelationOf, CORRELATIONS } from './options.js';
 
 /** Rows of loadings, each with its factors. */
 type Loadings = ReadonlyArray<ReadonlyArray<readonly [factor: number, loading: number]>>;
@@ -134,7 +135,7 @@ export function blockCopula(
  */
 export function lowRankCopula(
   features: readonly number[],
-  o: { rank: number; strength?: number; scale?: number; loadings?: readonly (readonly number[])[] },
+  o: Omit<OfKind<typeof CORRELATIONS, 'low-rank'>, 'kind' | 'features' | 'rank'> & { readonly rank: number },
   p: Float64Array,
   random: Random,
 ): CopulaLaw {

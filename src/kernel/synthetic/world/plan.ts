@@ -92,14 +92,11 @@ function runs(features: number, size: number): number[][] {
   );
 }
 
-const blocksOf = (
-  spec: { size?: number; groups?: readonly (readonly number[])[]; blocks?: readonly (readonly number[])[] },
-  n: number,
-) => {
-  const given = spec.groups ?? spec.blocks;
-  if ((given === undefined) === (spec.size === undefined))
+/** Lists of features, given or as runs of one size. */
+const blocksOf = (given: readonly (readonly number[])[] | undefined, size: number | undefined, n: number) => {
+  if ((given === undefined) === (size === undefined))
     throw new RangeError('give either a size or the lists of features');
-  return given ?? runs(n, spec.size!);
+  return given ?? runs(n, size!);
 };
 
 function structureOf(
@@ -121,10 +118,10 @@ function structureOf(
       case 'independent':
         break;
       case 'block':
-        for (const block of blocksOf(spec, n)) s.group(block, 'block');
+        for (const block of blocksOf(spec.blocks, spec.size, n)) s.group(block, 'block');
         break;
       case 'exclusive':
-        for (const group of blocksOf(spec, n)) {
+        for (const group of blocksOf(spec.groups, spec.size, n)) {
           s.group(group, 'exclusive');
           s.excludeEachOther(group);
         }
@@ -233,7 +230,7 @@ function copulasOf(
   return specs.flatMap((spec, i) => {
     switch (spec.kind) {
       case 'block':
-        return [blockCopula(blocksOf(spec, p.length), spec.correlation, spec.of ?? 'firing', p)];
+        return [blockCopula(blocksOf(spec.blocks, spec.size, p.length), spec.correlation, spec.of ?? 'firing', p)];
       case 'low-rank': {
         const features = spec.features ?? held('low-rank');
         const rank = spec.rank ?? spec.loadings?.[0]?.length ?? 8;

@@ -3,18 +3,17 @@ import { checkAborted, type CallOptions } from '../../compute/call.js';
 import { row } from '../../compute/matrix.js';
 import { normalQuantile, phiOfJoint } from '../../compute/sampling/normal.js';
 import type { SparseRows } from '../../compute/sparse.js';
+import { whole, type Given } from '../../verb/option.js';
 import { largestCosines, welchBound } from './spread.js';
 import type { GeneratedWorld } from './world.js';
 import { jointLaw } from './joint.js';
 
-export interface WorldReportOptions extends CallOptions {
-  /** Samples drawn, default 20,000. */
-  samples?: number;
-  /** Default the world's own. */
-  seed?: number;
-  /** Features whose pairs are counted, evenly spaced over all, default 512. */
-  pairFeatures?: number;
-}
+export const REPORT = {
+  samples: whole({ doc: 'Samples drawn.', min: 2, fallback: '20,000' }),
+  seed: whole({ doc: 'Of the samples.', fallback: "the world's own" }),
+  pairFeatures: whole({ doc: 'Features whose pairs are counted, evenly spaced over all.', min: 2, fallback: '512' }),
+};
+export interface WorldReportOptions extends Given<typeof REPORT>, CallOptions {}
 
 /** Largest of many deviations, beside the largest that chance alone gives. */
 export interface Deviations {

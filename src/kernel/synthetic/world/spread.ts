@@ -3,6 +3,8 @@ import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { gemm } from '../../compute/gemm.js';
 import { matrix, row, type Matrix } from '../../compute/matrix.js';
 import type { Random } from '../../compute/random.js';
+import type { OfKind } from '../../verb/kinds.js';
+import type { GEOMETRY } from './options.js';
 
 /** Rows of the Gram matrix at once. */
 const BLOCK = 1024;
@@ -103,7 +105,7 @@ export async function spreadRows(
   n: number,
   d: number,
   random: Random,
-  options: { steps?: number; maxCosine?: number },
+  options: Pick<OfKind<typeof GEOMETRY, 'near-orthogonal'>, 'steps' | 'maxCosine'>,
   call: CallOptions,
 ): Promise<Matrix> {
   const { steps = 100, maxCosine } = options;

@@ -1,0 +1,39 @@
+/** Null runs of a call as the functions of rooms take them. */
+import { membersGiven } from './option.js';
+
+/** Options under the names that a function of a room has for them: `Renamed<…, { samples: 'sequences' }>`. */
+export type Renamed<O, Names extends Readonly<Record<string, string>>> = {
+  [K in keyof O as K extends keyof Names ? Names[K] : K]: O[K];
+};
+
+interface WithNulls {
+  readonly nulls?: object | number;
+}
+
+/** The members of `nulls`; the seed is `nullSeed` beside options that have a seed of their own. */
+type Apart<O extends WithNulls> = Renamed<
+  Exclude<O['nulls'], number | undefined>,
+  { runs: 'nulls'; kind: 'null'; seed: 'seed' extends keyof O ? 'nullSeed' : 'seed' }
+>;
+
+/** Options with the members of `nulls` beside the others: of `nulls: { kind, runs, seed }` null, nulls and seed. */
+export type NullsApart<O extends WithNulls> = Omit<O, 'nulls'> & Apart<O>;
+
+/**
+ * Puts the members of `nulls` beside the other options.
+ * @param own whether the options have a seed of their own, so that the one of the nulls is `nullSeed`
+ */
+export function nullsApart<O extends WithNulls>(
+  given: O,
+  ...[own]: 'seed' extends keyof O ? [own: 'own seed'] : []
+): NullsApart<O> {
+  const { nulls, ...rest } = given;
+  const { kind, runs, seed, ...others } = membersGiven<Record<string, unknown>>(nulls as never, 'runs');
+  return {
+    ...rest,
+    ...others,
+    ...(kind === undefined ? {} : { null: kind }),
+    ...(runs === undefined ? {} : { nulls: runs }),
+    ...(seed === undefined ? {} : { [own === undefined ? 'seed' : 'nullSeed']: seed }),
+  } as never;
+}
