@@ -5,6 +5,7 @@
  */
 import type { BundleDescriptor, BundleManifest, ColumnSpec, ColumnsOf } from './bundle.js';
 import { isRecord } from './objects.js';
+import type { PromptMeta } from './prompt.js';
 
 export interface FeatureSetMeta {
   /** Features of the SAE. */
@@ -40,7 +41,7 @@ export interface FeatureMeta {
 }
 
 /** The output of a feature page. */
-export type FeatureDescriptor = BundleDescriptor<FeatureMeta>;
+export type FeatureDescriptor = BundleDescriptor<FeatureMeta> & { prompt?: PromptMeta };
 
 /** Bins of AboutFeature.histogram. */
 export const HISTOGRAM_BINS = 40;

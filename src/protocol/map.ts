@@ -11,6 +11,7 @@ import {
   type PointColumn,
 } from './bundle.js';
 import type { KeywordGroup } from './keywordGroups.js';
+import type { PromptMeta } from './prompt.js';
 import type { ReferenceOrigin } from './referenceMap.js';
 
 export interface MapSetMeta {
@@ -71,7 +72,7 @@ export interface MapShift {
 }
 
 /** The output of a feature map. */
-export type MapDescriptor = BundleDescriptor<MapMeta>;
+export type MapDescriptor = BundleDescriptor<MapMeta> & { prompt?: PromptMeta };
 
 /** Bytes of decoder rows that a bundle carries, and that a page does: live scores need them, and the rest does not. */
 export const MAX_DECODER_BYTES = 128 * 2 ** 20;

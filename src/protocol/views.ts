@@ -8,6 +8,7 @@ import { FEATURE_BUNDLE, type FeatureDescriptor } from './feature.js';
 import { GRAPH_BUNDLE, type GraphDescriptor } from './graph.js';
 import type { InterventionsDescriptor } from './interventions.js';
 import { MAP_BUNDLE, type MapDescriptor } from './map.js';
+import type { PromptDescriptor } from './prompt.js';
 
 export interface ViewKind<D extends Descriptor = Descriptor> {
   /** Its word in saved notebooks and panels: in mime and panel types, and in what a panel keeps. Never to be changed. */
@@ -26,6 +27,7 @@ export interface Descriptors {
   graph: GraphDescriptor;
   interventions: InterventionsDescriptor;
   feature: FeatureDescriptor;
+  prompt: PromptDescriptor;
 }
 export type ViewName = keyof Descriptors;
 
@@ -68,6 +70,15 @@ export const VIEWS: { readonly [K in ViewName]: ViewKind<Descriptors[K]> } = {
       title: 'Open Feature Page',
       none: 'This notebook has no feature page yet: run a cell with fg.show.feature(activations, id).',
       detail: ({ meta }) => `${meta.sets[0].sae.name} · ${meta.sets[0].points} features`,
+    },
+  },
+  prompt: {
+    saved: 'prompt',
+    noun: 'prompt box',
+    open: {
+      title: 'Open Prompt Box',
+      none: 'This notebook has no prompt box yet: run a cell with fg.show.prompt(models, saes, text).',
+      detail: ({ meta }) => meta.sides.map(({ model, sae }) => `${model.name} · ${sae.name}`).join(' ↔ '),
     },
   },
 };

@@ -5,6 +5,7 @@ import { openFeature } from './feature/view.js';
 import { openGraph } from './graph/view.js';
 import { openInterventions } from './interventions/view.js';
 import { openMap } from './map/view.js';
+import { openPrompt } from './prompt/view.js';
 import { ownSelectAll } from './ui/selectAll.js';
 import type { OpenView, View, ViewHost } from './ui/view.js';
 
@@ -13,6 +14,7 @@ const OPEN: { readonly [K in ViewName]: OpenView<Descriptors[K]> } = {
   graph: openGraph,
   interventions: openInterventions,
   feature: openFeature,
+  prompt: openPrompt,
 };
 
 /** Draws a descriptor of a kind inside `root`. */

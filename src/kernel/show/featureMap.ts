@@ -24,6 +24,7 @@ import { textItem } from '../present/items.js';
 import { thumbnail } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
 import { text, value, type Given } from '../verb/option.js';
+import { PROMPT, promptOf } from './promptOption.js';
 
 /** Options of pictures of one map or two. */
 export const FEATURE_MAP = {
@@ -44,6 +45,7 @@ export const FEATURE_MAP = {
     },
     isObject,
   ),
+  ...PROMPT,
 } as const;
 
 export type FeatureMapOptions = Given<typeof FEATURE_MAP>;
@@ -175,6 +177,7 @@ export async function bundleItems(
     id: record.id,
     path: path.relative(env.context.outputFolder, folder).split(path.sep).join('/'),
     meta,
+    ...promptOf(options.prompt),
   };
   const summary = meta.sets
     .map((s) => {

@@ -29,6 +29,7 @@ import { writeLines, writeTexts } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
 import type { Environment } from '../verb/environment.js';
+import { promptOf, type ShownPrompt } from './promptOption.js';
 import { FactsOf, isRead, type FeatureFacts, type PageParts, type Pairing } from './featureFacts.js';
 
 export interface FeaturePageOptions {
@@ -38,6 +39,7 @@ export interface FeaturePageOptions {
   layouts?: readonly Layout[];
   notes?: Readonly<Record<string, string>>;
   title?: string;
+  prompt?: ShownPrompt;
   /** Features whose contexts the bundle carries. */
   carried: number;
 }
@@ -313,6 +315,7 @@ export async function featurePageItems(
     id: record.id,
     path: path.relative(env.context.outputFolder, folder).split(path.sep).join('/'),
     meta,
+    ...promptOf(options.prompt),
   };
   const [label] = (await keptLabels(env, activations)).slice(feature);
   return [

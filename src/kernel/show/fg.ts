@@ -17,6 +17,7 @@ import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 import { feature } from './fgFeature.js';
 import { isLayout, isSae, map } from './fgMap.js';
+import { prompt } from './fgPrompt.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
 import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
@@ -249,5 +250,5 @@ fg.show(bars, { as: 'barcode' })`,
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),
   ],
-  members: { feature, map },
+  members: { feature, map, prompt },
 });

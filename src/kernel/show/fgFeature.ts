@@ -9,6 +9,7 @@ import { text, value, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { featurePageItems } from './featurePage.js';
 import { isThing } from './forms.js';
+import { PROMPT } from './promptOption.js';
 
 /** One or several as several. */
 const several = <T>(of: T | readonly T[] | undefined): readonly T[] =>
@@ -49,6 +50,7 @@ const PAGE = {
     default: 1000,
   }),
   title: text({ doc: 'Of the panel.', fallback: '"Features of" the SAE' }),
+  ...PROMPT,
 } as const;
 
 export const feature = verb({
@@ -61,8 +63,8 @@ export const feature = verb({
   errors: ['A feature that there is not, an SAE, a map or a layout of other features than those of x, are refused.'],
   kinds: ['feature'],
   run: async ({ env, options, call }, activations, id) => {
-    const { sae, model, map, layouts, notes, carried, title } = options;
-    const given = { sae, model, notes, carried, title, maps: several(map), layouts: several(layouts) };
+    const { sae, model, map, layouts, notes, carried, title, prompt } = options;
+    const given = { sae, model, notes, carried, title, prompt, maps: several(map), layouts: several(layouts) };
     env.context.display(await featurePageItems(env, activations, id, given, call));
   },
 });

@@ -16,6 +16,7 @@ export const FEATURE_CSS = `
 .fg-feature .hits { position: absolute; z-index: 3; top: 100%; left: 0; right: 0; min-width: 260px; margin: 2px 0 0; padding: 4px; list-style: none; background: var(--fg-menu-bg); border: 1px solid var(--fg-border); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); max-height: 300px; overflow: auto; }
 .fg-feature .hits li { padding: 2px 6px; display: flex; }
 .fg-feature .hits li:hover { background: var(--fg-list-hover); }
+.fg-feature .box.ask { margin: 4px 0 10px; }
 .fg-feature .head { margin: 4px 0 12px; }
 .fg-feature .head h2 { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center; font-size: 1.2em; font-weight: 600; margin: 0 0 4px; color: var(--fg-strong); }
 .fg-feature .head .number { font-size: 1.35em; font-variant-numeric: tabular-nums; }

@@ -4,6 +4,7 @@
  */
 import { FEATURE_BUNDLE, type FeatureDescriptor } from '../../protocol/feature.js';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { asPrompt, type PromptMeta } from '../../protocol/prompt.js';
 import { BundleReader, noFiles } from '../ui/bundle.js';
 import { el, fill, icon } from '../ui/dom.js';
 import { openDrawing } from '../ui/drawing.js';
@@ -13,6 +14,8 @@ import { featureName, HOVER_CARD_CSS } from '../ui/hoverCard.js';
 import { linkSource } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { button, dropdown, textField } from '../ui/toolkit.js';
+import { TryBox } from '../ui/tryBox.js';
+import { TRY_CSS } from '../ui/tryStyles.js';
 import type { OpenView, ViewHost } from '../ui/view.js';
 import { FeatureModel, type FeatureSource, type Known, type Order } from './model.js';
 import { body, head, spoken } from './page.js';
@@ -29,6 +32,8 @@ class FeaturePage {
   private readonly place = el('span', { class: 'place' });
   private readonly content = el('div', { class: 'content' });
   private readonly hits = el('ul', { class: 'hits', hidden: true });
+  private readonly box: TryBox | undefined;
+  private boxState: JsonObject | undefined;
   private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
   private readonly search = textField({
     label: 'Find a feature by number or word',
@@ -40,12 +45,15 @@ class FeaturePage {
     private readonly root: HTMLElement,
     private readonly model: FeatureModel,
     private readonly host: ViewHost,
+    prompt: PromptMeta | null,
   ) {
-    const { feature, order } = (host.state ?? {}) as { feature?: unknown; order?: unknown };
+    const { feature, order, prompt: kept } = (host.state ?? {}) as Record<string, unknown>;
     this.feature = typeof feature === 'number' && model.has(feature) ? feature : model.meta.feature;
     this.order = model.orders.find(({ id }) => id === order) ?? model.orders[0];
-    root.append(el('div', { class: 'sheet' }, this.bar(), this.content, this.live));
     const { link } = host;
+    this.box = prompt ? this.promptBox(prompt, kept) : undefined;
+    const box = this.box && el('div', { class: 'box ask' }, this.box.element);
+    root.append(el('div', { class: 'sheet' }, this.bar(), box, this.content, this.live));
     if (link)
       this.stops.push(
         link.onSelection(({ source, kind, sets }) => {
@@ -58,6 +66,22 @@ class FeaturePage {
       );
     root.addEventListener('keydown', (event) => this.onKey(event));
     void this.draw();
+  }
+
+  private promptBox(prompt: PromptMeta, state: unknown): TryBox {
+    const { live, link } = this.host;
+    const { sets } = this.model;
+    return new TryBox(prompt, {
+      ...{ live, link, state },
+      label: (sae, f) => {
+        const s = sets.findIndex(({ meta }) => meta.sae.id === sae);
+        return s >= 0 && f < sets[s].meta.points ? this.model.label(s, f) : undefined;
+      },
+      onState: (kept) => {
+        this.boxState = kept;
+        this.save();
+      },
+    });
   }
 
   private bar(): HTMLElement {
@@ -152,7 +176,8 @@ class FeaturePage {
   }
 
   private saved(): JsonObject {
-    return { feature: this.feature, order: this.order.id };
+    const { boxState } = this;
+    return { feature: this.feature, order: this.order.id, ...(boxState && { prompt: boxState }) };
   }
 
   private save(): void {
@@ -188,6 +213,7 @@ class FeaturePage {
     const waits = el('p', { class: 'notice', role: 'status' }, 'Contexts…');
     fill(this.content, top, waits);
     if (tell) this.light();
+    this.box?.shade(model.own.meta.sae.id, feature);
     let known: Known | null;
     try {
       known = await model.known(feature);
@@ -210,11 +236,12 @@ class FeaturePage {
 
   dispose(): void {
     for (const stop of this.stops) stop();
+    this.box?.dispose();
     this.host.link?.send({ source: this.me, kind: 'light', sets: [], label: '' });
   }
 }
 
-export const openFeature: OpenView<FeatureDescriptor> = (root, { path }, host) => {
+export const openFeature: OpenView<FeatureDescriptor> = (root, { path, prompt }, host) => {
   const source: FeatureSource = new BundleReader(FEATURE_BUNDLE, host.files ?? noFiles, path);
   const compact = host.compact === true;
   // Between the cells of a notebook a long page scrolls in itself.
@@ -222,10 +249,10 @@ export const openFeature: OpenView<FeatureDescriptor> = (root, { path }, host) =
   return openDrawing(root, {
     noun: 'feature page',
     classes: ['fg-feature', compact ? 'compact' : 'full', ...bounded],
-    styles: [EXAMPLE_CSS, HOVER_CARD_CSS, FEATURE_CSS],
+    styles: [EXAMPLE_CSS, HOVER_CARD_CSS, TRY_CSS, FEATURE_CSS],
     load: () => FeatureModel.load(source, host.live),
     draw: (model) => {
-      const page = new FeaturePage(root, model, host);
+      const page = new FeaturePage(root, model, host, asPrompt(prompt));
       return { themeChanged: () => void page.draw(false), dispose: () => page.dispose() };
     },
   });

@@ -1,5 +1,6 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
 import { typedGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
+import type { PromptMeta } from '../../protocol/prompt.js';
 import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
@@ -11,6 +12,7 @@ import type { Spot } from '../plot/tooltip.js';
 import { count, plural } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
 import { download } from '../ui/save.js';
+import { TryBox } from '../ui/tryBox.js';
 import type { ViewHost } from '../ui/view.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
@@ -26,7 +28,7 @@ import { MapLegend } from './legend.js';
 import { legendEntries } from './legendEntries.js';
 import { linePainter } from './lines.js';
 import { MapLink } from './linking.js';
-import type { MapModel, MapSource } from './model.js';
+import { labelOf, type MapModel, type MapSource } from './model.js';
 import { namePainter } from './names.js';
 import { baseDiameter, paint, rateScale } from './paint.js';
 import { Pane } from './pane.js';
@@ -40,6 +42,8 @@ import { Toolbar } from './toolbar.js';
 /** What the host does, for this map. */
 export interface MapHost extends Omit<ViewHost, 'savePage'> {
   savePage?(): Promise<string | null>;
+  /** Its prompt box; null: it has none. */
+  prompt: PromptMeta | null;
 }
 
 export class LoadedMap extends LoadedPlot<MapViewState> {
@@ -171,6 +175,20 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       tab: (tab) => this.showPane(tab === this.state.pane ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),
       groups: this.groupHooks(),
+      prompt: this.promptBox(),
+    });
+  }
+
+  private promptBox(): TryBox | null {
+    const { model, options, state } = this;
+    if (!options.prompt) return null;
+    return new TryBox(options.prompt, {
+      ...{ live: options.live, link: options.link, state: state.prompt },
+      label: (sae, feature) => labelOf(model, sae, feature),
+      onState: (kept) => {
+        state.prompt = kept;
+        this.save();
+      },
     });
   }
 

@@ -1,7 +1,8 @@
 /** The data of a map view: coordinates normalised, links made both ways, labels ready to search. */
 import { normalised } from '../plot/place.js';
 import { searchKey } from '../plot/search.js';
-import type { BundleSource } from '../ui/bundle.js';
+import { labelAt, type BundleSource } from '../ui/bundle.js';
+import type { PointLabel } from '../../protocol/tokens.js';
 import type { MapColumns, MapMeta, MapPart, MapSetMeta } from '../../protocol/map.js';
 import { mapColumns, type MapColumn } from './columns.js';
 import { largestDelta, placeEnds, type Ends } from './ends.js';
@@ -99,6 +100,13 @@ function familyOf(parts: readonly MapPart[], { parent, cosine, x }: MapColumns):
   });
   for (const list of children.values()) list.sort((a, b) => cosine![b] - cosine![a] || a - b);
   return { part, children };
+}
+
+/** What a feature of an SAE is called on this map; undefined where it is not on it. */
+export function labelOf({ sets }: MapModel, sae: string, feature: number): PointLabel | undefined {
+  const set = sets.find(({ meta }) => meta.sae?.id === sae);
+  const point = set?.pointOf.get(feature);
+  return set && point !== undefined ? labelAt(set.columns, point) : undefined;
 }
 
 /** Number of a point among the features of its SAE. */

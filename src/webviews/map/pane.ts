@@ -5,6 +5,7 @@ import { MAP_BUNDLE } from '../../protocol/map.js';
 import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
 import { correlation, count, plural } from '../ui/format.js';
+import type { TryBox } from '../ui/tryBox.js';
 import type { ExampleCache } from '../plot/examples.js';
 import { pairCard } from './card.js';
 import type { Filters, Lit } from './filter.js';
@@ -27,13 +28,15 @@ export interface PaneHooks {
   hover(set: number, point: number | null): void;
   tab(tab: Tab): void;
   groups: GroupHooks;
+  /** Null: the map has none. */
+  prompt: TryBox | null;
   sort(sort: MapViewState['sort']): void;
 }
 
 /** Groups are scored by pairs: on twin maps. */
 const hasGroups = ({ twin, meta }: MapModel): boolean => twin && !meta.shift;
 
-type Tab = 'pairs' | 'details' | 'groups';
+type Tab = 'pairs' | 'details' | 'groups' | 'prompt';
 
 export class Pane extends PlotPane<Tab> {
   private readonly summary = el('p', { class: 'summary' });
@@ -54,6 +57,7 @@ export class Pane extends PlotPane<Tab> {
         { name: 'pairs', title: model.meta.shift ? 'Tokens' : model.twin ? 'Pairs' : 'Features', table: true },
         { name: 'details', title: 'Pinned' },
         ...(hasGroups(model) ? [{ name: 'groups' as const, title: 'Groups', table: true }] : []),
+        ...(hooks.prompt ? [{ name: 'prompt' as const, title: 'Prompt' }] : []),
       ],
       (tab) => hooks.tab(tab),
     );
@@ -70,6 +74,7 @@ export class Pane extends PlotPane<Tab> {
     });
     this.body('pairs').append(this.summary, this.grid.element);
     if (hasGroups(model)) this.groups = new GroupsTab(this.body('groups'), model, state.groups, hooks.groups);
+    if (hooks.prompt) this.body('prompt').append(hooks.prompt.element);
     this.grid.setRows(model.twin ? this.links.a.length : model.sets[0].n);
   }
 
@@ -198,6 +203,7 @@ export class Pane extends PlotPane<Tab> {
 
   override dispose(): void {
     this.groups?.dispose();
+    this.hooks.prompt?.dispose();
     this.grid.dispose();
   }
 }

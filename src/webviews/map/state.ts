@@ -1,6 +1,7 @@
 /** What a map view keeps over a reload: small JSON, checked when read back. */
 import { keywordGroups, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { isJsonObject } from '../../protocol/objects.js';
 import { finite, homes, listOfParts, restorePlot, type PlotState } from '../plot/state.js';
 import { restoreOnly, type Only } from './colourValues.js';
 import { columnColor, isColumnColor, type ColorBy } from './columns.js';
@@ -30,7 +31,9 @@ export interface MapViewState extends PlotState {
   nullShown: boolean;
   /** What was chosen in the legend of the colours. */
   only: Only | null;
-  pane: 'details' | 'pairs' | 'groups' | 'closed';
+  /** What the prompt box keeps; null: nothing. */
+  prompt: JsonObject | null;
+  pane: 'details' | 'pairs' | 'groups' | 'prompt' | 'closed';
 }
 
 const COLORS: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part', 'region'];
@@ -54,6 +57,7 @@ export function defaultState(sets: number): MapViewState {
     nullShown: true,
     sort: { key: 'r', descending: true },
     only: null,
+    prompt: null,
     pane: 'closed',
   };
 }
@@ -68,7 +72,7 @@ export function firstColour({ meta, sets, added }: MapModel): Pick<MapViewState,
 /** What is shown of a map that nobody has looked at yet. */
 export const firstFilters = (model: MapModel): Filters => ({ ...NO_FILTERS, ...firstColour(model) });
 
-const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups', 'closed'];
+const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups', 'prompt', 'closed'];
 
 /** Groups as a state keeps them; those that are damaged are left out. */
 function restoreGroups(saved: unknown): KeywordGroup[] {
@@ -102,6 +106,7 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
     only: restoreOnly(s.only),
+    prompt: isJsonObject(s.prompt) ? s.prompt : null,
     pane: PANES.includes(s.pane as MapViewState['pane']) ? (s.pane as MapViewState['pane']) : fallback.pane,
   };
 }

@@ -29,7 +29,7 @@ export const EXAMPLE_CSS = `
 `;
 
 /** Background of a token at `value` of the feature's largest activation `max`: none at 0, at most 75 % opaque. */
-function heat(value: number, max: number): string {
+export function heat(value: number, max: number): string {
   if (!(value > 0) || !(max > 0)) return 'transparent';
   const share = Math.round(15 + 60 * Math.min(1, value / max));
   return `color-mix(in srgb, var(--fg-heat) ${share}%, transparent)`;
