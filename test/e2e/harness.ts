@@ -150,6 +150,10 @@ function hostScript(shown: { view: string; descriptor: { id: string }; files: st
   const answer = async (method: string, params: Params): Promise<unknown> => {
     if (method === 'link.send') return (host.__links.push(params.selection), null);
     if (method === 'file.save' || method === 'view.page') return (host.__saved.push(params), '/tmp/saved');
+    // Tests that have a kernel lend it to the page as a function of this name.
+    const { liveCall } = host as { liveCall?: (call: unknown) => Promise<unknown> };
+    if (method === 'live.state') return liveCall ? 'idle' : 'none';
+    if (method === 'live.call' && liveCall) return liveCall(params);
     if (method !== 'bundle.read' || !shown.files.includes(params.file)) return null;
     const response = await fetch(`/bundle/${shown.descriptor.id}/${params.file}`);
     const bytes = new Uint8Array(await response.arrayBuffer());

@@ -4,8 +4,11 @@ import path from 'node:path';
 import { createFg } from '#kernel/api/index.js';
 import type { FeatureDescriptor } from '#protocol/feature.js';
 import { DISPLAY } from '#kernel/present/items.js';
+import type { LiveHandler } from '#kernel/verb/context.js';
+import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
 import type { OutputItem } from '#protocol/notebook.js';
+import type { PromptDescriptor } from '#protocol/prompt.js';
 import { collectingContext, shownJson } from './context.js';
 
 export interface MadePage {
@@ -13,7 +16,14 @@ export interface MadePage {
   files: Record<string, Uint8Array>;
   /** What the cell of a table of its features, and of features of the other SAE, shows. */
   tables: OutputItem[][];
+  /** A prompt box of both SAEs, which page and map carry too; `ask` answers it. */
+  box: PromptDescriptor;
+  twin: { descriptor: MapDescriptor; files: Record<string, Uint8Array> };
+  ask: LiveHandler;
 }
+
+/** What the box has tried. */
+export const PROMPTS = ['Lily found a little red ball in the park.', 'The king was very sad.'];
 
 const models = path.resolve(import.meta.dirname, '../../examples/models');
 const SAE = {
@@ -39,13 +49,21 @@ export async function realFeaturePage(carried = 60): Promise<MadePage & { featur
     const { firings } = a.statistics;
     const feature = firings.indexOf(firings.reduce((m, n) => Math.max(m, n), 0));
     const notes = { [feature]: 'seen on almost every story' };
-    await fg.show.feature(a, feature, { sae, model: small, map, layouts, notes, carried });
+    const prompt = await fg.show.prompt([small, large], [sae, other], PROMPTS, { activations: [a, b] });
+    const live = context.views.get(prompt.meta.live)!;
+    await fg.show.feature(a, feature, { sae, model: small, map, layouts, notes, carried, prompt });
+    await fg.show.map([layouts[0], await fg.maps.umap(other.decoder)], { map, prompt, title: 'Both models' });
     const descriptor = shownJson<FeatureDescriptor>(context, MIME.feature);
-    const folder = path.join(context.outputFolder, descriptor.path);
-    const files = Object.fromEntries(fs.readdirSync(folder).map((f) => [f, new Uint8Array(fs.readFileSync(path.join(folder, f)))])); // prettier-ignore
+    const filesOf = (of: { path: string }): Record<string, Uint8Array> => {
+      const folder = path.join(context.outputFolder, of.path);
+      return Object.fromEntries(fs.readdirSync(folder).map((f) => [f, new Uint8Array(fs.readFileSync(path.join(folder, f)))])); // prettier-ignore
+    };
+    const files = filesOf(descriptor);
     const found = [await fg.activations.tokens(a, { features: [feature, 3, 5], top: 2 }), await fg.correlation.associations(map)]; // prettier-ignore
     const tables = await Promise.all(found.map((each) => (each as unknown as { [DISPLAY](): Promise<OutputItem[]> })[DISPLAY]())); // prettier-ignore
-    return { descriptor, files, tables, feature };
+    const box = shownJson<PromptDescriptor>(context, MIME.prompt);
+    const twin = shownJson<MapDescriptor>(context, MIME.map);
+    return { descriptor, files, tables, feature, box, twin: { descriptor: twin, files: filesOf(twin) }, ask: live };
   } finally {
     context.remove();
   }

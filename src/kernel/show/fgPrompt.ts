@@ -8,10 +8,12 @@ import { keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { LruMap } from '../compute/lru.js';
 import { saesAt } from '../interventions/effects.js';
+import { pairingsOf, tokensOfTexts } from '../interventions/pairings.js';
 import { sha256 } from '../io/hash.js';
 import type { LanguageModel } from '../models/types.js';
 import { setDisplay, textItem } from '../present/items.js';
 import { allowOtherModel } from '../sae/ofModel.js';
+import { CONFORMANCE, pairs } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { CALL, thing, type Arg } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
@@ -60,13 +62,12 @@ function triesOf(env: Environment, live: string): Try[] {
   return tries;
 }
 
-/** @throws RangeError where models and SAEs do not go together in number; what saesAt throws */
-async function pairsOf(
-  env: Environment,
+/** Every SAE with its model. @throws RangeError where they do not go together in number */
+function paired(
   models: readonly LanguageModel[],
   saes: readonly Sae[],
-  { activations = [], hook, allowOtherModel: other }: Parsed<typeof SHOWN>,
-): Promise<TriedPair[]> {
+  hook: string | undefined,
+): Array<{ model: LanguageModel; sae: Sae }> {
   if (saes.length === 0) throw new RangeError('fg.show.prompt: give at least one SAE');
   if (models.length !== 1 && models.length !== saes.length)
     throw new RangeError(
@@ -74,6 +75,16 @@ async function pairsOf(
     );
   if (hook !== undefined && saes.length > 1)
     throw new RangeError('fg.show.prompt: { hook } goes with one SAE; several read their own hooks');
+  return saes.map((sae, i) => ({ model: models[models.length === 1 ? 0 : i], sae }));
+}
+
+/** @throws RangeError for activations of none of the SAEs; what saesAt throws */
+async function pairsOf(
+  env: Environment,
+  models: readonly LanguageModel[],
+  saes: readonly Sae[],
+  { activations = [], hook, allowOtherModel: other }: Parsed<typeof SHOWN>,
+): Promise<TriedPair[]> {
   const stores = list(activations);
   const odd = stores.find(({ meta }) => !saes.some(({ id }) => id === meta.sae.id));
   if (odd)
@@ -81,8 +92,7 @@ async function pairsOf(
       `fg.show.prompt: activations of ${odd.meta.sae.name} are of none of these SAEs; leave them out`,
     );
   const pairs: TriedPair[] = [];
-  for (const [i, sae] of saes.entries()) {
-    const model = models[models.length === 1 ? 0 : i];
+  for (const { model, sae } of paired(models, saes, hook)) {
     const [at] = saesAt(model, sae, { hook, allowOtherModel: other });
     const store = stores.find(({ meta }) => meta.sae.id === sae.id);
     pairs.push({ model, ...at, ...(store && { labels: await keptLabels(env, store) }) });
@@ -125,16 +135,21 @@ export const prompt = verb({
     ),
     textsArg,
   ],
-  options: { ...SHOWN, ...CALL },
+  options: { ...SHOWN, ...CONFORMANCE, ...CALL },
   errors: [
     'An SAE of another model or width, activations of another SAE, and a text without tokens or longer than a model reads are refused.',
   ],
+  before: pairs(({ hook, allowOtherModel: other }, models, saes, texts) =>
+    paired(models, saes, hook).flatMap(({ model, sae }) =>
+      pairingsOf(model, [sae], tokensOfTexts(texts, model), { hook, allowOtherModel: other }),
+    ),
+  ),
   async run({ env, options, call: { signal } }, models, saes, texts): Promise<ShownPrompt> {
-    const pairs = await pairsOf(env, models, saes, options);
+    const made = await pairsOf(env, models, saes, options);
     const title = options.title ?? [...new Set(models.map(({ name }) => name))].join(' ↔ ');
-    const ids = pairs.flatMap(({ model, sae, hook }) => [model.id, sae.id, hook]);
+    const ids = made.flatMap(({ model, sae, hook }) => [model.id, sae.id, hook]);
     const live = `prompt-${sha256([...ids, ...list(options.activations ?? []).map(({ id }) => id)])}`;
-    const box = new PromptTries(live, title, pairs, triesOf(env, live));
+    const box = new PromptTries(live, title, made, triesOf(env, live));
     for (const each of texts) await box.try(each, signal);
     env.context.live(live, (method, params, asked) => box.answer(method, params, asked));
     const [{ id }, items] = itemsOf(box.meta);

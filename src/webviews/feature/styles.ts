@@ -57,6 +57,7 @@ export const FEATURE_CSS = `
 .fg-feature .notice { padding: 20px; color: var(--fg-muted); }
 .fg-feature .notice.error { color: var(--fg-error); }
 .fg-feature[data-theme^="hc"] :is(.tower, .track) { outline: 1px solid var(--fg-border); forced-color-adjust: none; }
+@media (forced-colors: active) { .fg-feature :is(.tower, .track, .share) { forced-color-adjust: none; } }
 @container (max-width: 760px) { .fg-feature .columns { grid-template-columns: minmax(0, 1fr); } }
 @media print { .fg-feature .bar { display: none; } .fg-feature .sheet { max-height: none !important; overflow: visible; } }
 `;

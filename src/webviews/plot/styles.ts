@@ -61,6 +61,7 @@ export const PLOT_CSS = `
 .fg-plot .legend button.item[aria-pressed="true"] { background: var(--fg-list-active); color: var(--fg-list-active-text); outline: 1px solid var(--fg-contrast-active); }
 .fg-plot .legend.chosen button.item[aria-pressed="false"] { opacity: 0.55; }
 .fg-plot .gradient { width: 110px; height: 9px; border-radius: 2px; border: 1px solid var(--fg-border); }
+@media (forced-colors: active) { .fg-plot :is(.bar, .gradient, .swatch, .badge) { forced-color-adjust: none; } }
 .fg-plot .swatch { width: 10px; height: 10px; background: var(--c); flex: none; }
 .fg-plot .swatch.disc { border-radius: 50%; }
 .fg-plot .swatch.hollow { background: none; border: 2px solid var(--c); }

@@ -19,6 +19,7 @@ export const EXAMPLE_CSS = `
 .fg-example .token { border-radius: 2px; padding: 1px 0; }
 .fg-example .peak { font-weight: 700; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; text-decoration-color: var(--fg-hover); }
 .fg-root[data-theme^="hc"] .fg-example .peak { outline: 1px solid var(--fg-border); }
+@media (forced-colors: active) { .fg-example .token { forced-color-adjust: none; color: CanvasText; } }
 .fg-none { color: var(--fg-muted); font-style: italic; margin: 4px 0 0; }
 .fg-label { display: inline-flex; flex-wrap: wrap; gap: 4px; }
 .fg-chip { background: var(--fg-code-bg); border: 1px solid var(--fg-border); border-radius: 3px; padding: 0 5px; color: var(--fg-strong); white-space: pre; font-size: 0.95em; max-width: 22em; overflow: hidden; text-overflow: ellipsis; }

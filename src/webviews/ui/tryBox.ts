@@ -68,6 +68,7 @@ export class TryBox {
     this.stop = link?.onSelection((selection) => this.heard(selection)) ?? (() => undefined);
     const first = this.tries.find(({ text }) => text === state.shown) ?? this.tries.at(-1);
     if (first) this.show(first, false);
+    this.status.hidden = !live;
     if (live) void this.fetch(live);
   }
 

@@ -45,6 +45,7 @@ const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean })
     }),
   'interventions.source': (fg, silent) => fg.interventions.source(lmA, saeA, data(fg), silent),
   'interventions.panel': (fg, silent) => fg.interventions.panel(lmA, saeA, { prompt: texts[0], tokens: 1, ...silent }),
+  'show.prompt': (fg, silent) => fg.show.prompt(lmA, saeA, texts, silent),
   'correlation.grid': (fg, silent) =>
     fg.correlation.grid({ model: lmA, saes: [saeA] }, { model: lmB, saes: [saeB] }, data(fg), {
       ...{ minFirings: 1, nulls: 1 },
