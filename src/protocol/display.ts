@@ -76,6 +76,8 @@ export interface FeatureCards {
   groups: Array<{
     heading?: string;
     r?: number;
+    /** What `r` is called, by protocol/measure; "r" where a notebook of an earlier version says nothing. */
+    measure?: string;
     sharedTokens?: string[];
     /** Of a pair: tokens by share of Σ a·b; [] when the two never fire together. */
     together?: TokenShare[];

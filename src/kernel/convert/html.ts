@@ -69,8 +69,8 @@ export function featuresHtml({ title, subject, groups }: FeatureCards): string {
     paragraph(title && element('strong', text(title))) +
     (subject ? cardHtml(subject) : '') +
     groups
-      .map(({ heading, r, cards }) => {
-        const words = [heading && text(heading), r === undefined ? '' : `r ${text(formatNumber(r, 3))}`];
+      .map(({ heading, r, measure = 'r', cards }) => {
+        const words = [heading && text(heading), r === undefined ? '' : `${text(measure)} ${text(formatNumber(r, 3))}`];
         return paragraph(words.filter((word) => word).join(' · ')) + cards.map(cardHtml).join('');
       })
       .join('<hr>\n')

@@ -1,5 +1,6 @@
 /** Cards of features: their dataset examples, one by one or as matched pairs. */
 import type { FeatureCard, FeatureCards } from '../../protocol/display.js';
+import { measureOf } from '../../protocol/measure.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import { labelWords, normalizeToken, type FeatureLabel, type PointLabel } from '../../protocol/tokens.js';
 import { allExamples, bandedExamples } from '../activations/examples.js';
@@ -137,6 +138,7 @@ async function pairGroups(
     return {
       heading: `A #${pair.a} ↔ B #${pair.b}`,
       r: pair.r,
+      measure: measureOf(map.method),
       sharedTokens: [...inB].filter((t) => inA.has(t)),
       together: together[k],
       ...(found ? { judgement: { verdict: found.verdict, note: found.note } } : {}),

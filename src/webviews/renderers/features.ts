@@ -49,14 +49,15 @@ function card(feature: FeatureCard, shared: ReadonlySet<string>): HTMLElement {
   );
 }
 
-function heading({ heading: name, r, judgement, together }: Group, shared: ReadonlySet<string>): HTMLElement | null {
+function heading(group: Group, shared: ReadonlySet<string>): HTMLElement | null {
+  const { heading: name, r, measure = 'r', judgement, together } = group;
   if (name === undefined && r === undefined && shared.size === 0) return null;
   const { verdict, note } = judgement ?? {};
   return el(
     'div',
     { class: 'heading' },
     name === undefined ? null : el('strong', {}, name),
-    r === undefined ? null : el('span', { class: 'r' }, `r ${correlation(r)}`),
+    r === undefined ? null : el('span', { class: 'r' }, `${measure} ${correlation(r)}`),
     shared.size > 0 ? el('span', { class: 'same' }, plural(shared.size, 'shared token')) : null,
     verdict ? el('span', { class: 'verdict' }, `verdict: ${verdict}${note ? `, ${note}` : ''}`) : null,
     together ? el('span', { class: 'together' }, togetherText(together)) : null,

@@ -1,18 +1,24 @@
 /** A feature beside its counterparts, and verdicts that stay with the pair. */
 import { describe, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
+import { featuresHtml } from '#kernel/convert/html.js';
 import { labelWords, normalizeToken } from '#protocol/tokens.js';
-import type { FeatureCards } from '#protocol/display.js';
+import { formatNumber, type FeatureCards } from '#protocol/display.js';
 import { MIME } from '#protocol/mime.js';
 import { collectingContext, shownJson } from '#test/kit/context.js';
 import { freshFg, hook, lmA, lmB, saeA, saeB, texts, type World } from '#test/kit/fg.js';
 
 const world = freshFg();
 
-async function mapOf({ fg }: Pick<World, 'fg'>) {
+async function stores({ fg }: Pick<World, 'fg'>) {
   const text = fg.datasets.fromTexts(texts, { context: 8, separator: 'none' });
   const a = await fg.activations.save(lmA, saeA, text, { hook, conformance: false });
-  const b = await fg.activations.save(lmB, saeB, text, { hook, conformance: false });
+  return [a, await fg.activations.save(lmB, saeB, text, { hook, conformance: false })] as const;
+}
+
+async function mapOf(of: Pick<World, 'fg'>) {
+  const { fg } = of;
+  const [a, b] = await stores(of);
   return fg.correlation.map(a, b, { minFirings: 1, counterparts: 2 });
 }
 
@@ -40,6 +46,22 @@ describe('analogues of a feature', () => {
       });
     }
   });
+
+  it.each([['pearson', 'r'] as const, ['cosine', 'cosine'] as const])(
+    'of a map by %s carry its figure by name: %s',
+    async (by, name) => {
+      // prettier-ignore
+      const { fg, context } = world;
+      const [a, b] = await stores(world);
+      const map = await fg.correlation.map(a, b, { minFirings: 1, counterparts: 2, by });
+      await fg.show(map, { top: 1 });
+      const { groups } = shownJson<FeatureCards>(context, MIME.features);
+      expect(groups.map(({ r, measure }) => [r, measure])).toEqual([[Math.max(...map.pairs.r), name]]);
+      const page = featuresHtml({ version: 1, groups });
+      expect(page).toContain(`· ${name} ${formatNumber(groups[0].r!, 3)}</p>`);
+      expect(featuresHtml({ version: 1, groups: [{ r: 0.5, cards: [] }] })).toContain('r 0.5');
+    },
+  );
 
   it('refuse a feature that there is not, and more counterparts than the map keeps; say when there is none', async () => {
     const { fg, context } = world;
