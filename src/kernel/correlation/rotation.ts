@@ -79,23 +79,28 @@ function spread({ rows, cols, data }: Matrix, centre: Float64Array): number {
   return Math.sqrt(sum / rows);
 }
 
-/** Takes B's activations to A's mean and scale, turned by `rotation`, or as they lie where there is none. */
+/** Takes B's held-out activations to A's mean and scale, turned by `rotation`, or as they lie where there is none. */
 class Mover {
   private readonly meanA: Float64Array;
-  private readonly meanB: Float64Array;
-  private readonly scale: number;
+  /** B's held-out activations from B's mean, at A's scale: every rotation turns the same ones. */
+  private readonly centred: Matrix;
 
-  constructor(a: Matrix, b: Matrix) {
+  constructor(a: Matrix, b: Matrix, { rows, cols, data }: Matrix) {
     this.meanA = columnMeans(a);
-    this.meanB = columnMeans(b);
-    const size = spread(b, this.meanB);
-    this.scale = size > 0 ? spread(a, this.meanA) / size : 1;
+    const meanB = columnMeans(b);
+    const size = spread(b, meanB);
+    const scale = size > 0 ? spread(a, this.meanA) / size : 1;
+    this.centred = matrix(rows, cols);
+    for (let i = 0, at = 0; i < rows; i++)
+      for (let j = 0; j < cols; j++, at++) this.centred.data[at] = (data[at] - meanB[j]) * scale;
   }
 
-  move(b: Matrix, rotation?: Matrix): Matrix {
-    const centred = matrix(b.rows, b.cols, b.data.map((v, i) => (v - this.meanB[i % b.cols]) * this.scale)); // prettier-ignore
-    const turned = rotation ? times(centred, rotation) : centred;
-    return matrix(turned.rows, turned.cols, turned.data.map((v, i) => v + this.meanA[i % turned.cols])); // prettier-ignore
+  move(rotation?: Matrix): Matrix {
+    const { rows, cols, data } = rotation ? times(this.centred, rotation) : this.centred;
+    const moved = matrix(rows, cols);
+    for (let i = 0, at = 0; i < rows; i++)
+      for (let j = 0; j < cols; j++, at++) moved.data[at] = data[at] + this.meanA[j];
+    return moved;
   }
 }
 
@@ -110,10 +115,12 @@ function explainedBy(sae: Sae, x: Matrix, group: number): Explained {
   const centre = columnMeans(x);
   const groups = Math.ceil(x.rows / group);
   const out = { error: new Float64Array(groups), spread: new Float64Array(groups) };
-  for (let i = 0; i < x.data.length; i++) {
-    const g = Math.floor(i / x.cols / group);
-    out.error[g] += (reconstruction.data[i] - x.data[i]) ** 2;
-    out.spread[g] += (x.data[i] - centre[i % x.cols]) ** 2;
+  for (let i = 0, at = 0; i < x.rows; i++) {
+    const g = Math.floor(i / group);
+    for (let j = 0; j < x.cols; j++, at++) {
+      out.error[g] += (reconstruction.data[at] - x.data[at]) ** 2;
+      out.spread[g] += (x.data[at] - centre[j]) ** 2;
+    }
   }
   return out;
 }
@@ -220,10 +227,10 @@ function activationScores(
       ...(sameWidth
         ? [
             score('explained variance before', "A's SAE on B's held-out activations as they are", held),
-            score('explained variance, moved', "the same at A's mean and scale", mover.move(held)),
+            score('explained variance, moved', "the same at A's mean and scale", mover.move()),
           ]
         : []),
-      score('explained variance after', "the same at A's mean and scale, and turned", mover.move(held, rotation)),
+      score('explained variance after', "the same at A's mean and scale, and turned", mover.move(rotation)),
     ],
     own: varianceOf(explainedBy(a.sae, a.activations!.held, a.activations!.group)),
   };
@@ -267,7 +274,7 @@ export async function rotationTransfer(
   await initGemm();
   const judged = a.activations && b.activations;
   if (judged) requireReconstructs(a.sae, 'transfer is judged by what the SAE of A explains');
-  const mover = judged && new Mover(a.activations!.train, b.activations!.train);
+  const mover = judged && new Mover(a.activations!.train, b.activations!.train, b.activations!.held);
   const drawn: DrawnRun[] = [];
   for (let run = 0; run < s.runs; run++) {
     checkAborted(call.signal, 'transfer');
@@ -275,7 +282,7 @@ export async function rotationTransfer(
     const scoresOf = (): DrawnRun => {
       const turn = procrustes(gatherRows(pairs.train.y, order), pairs.train.x);
       const cosine = mean(cosinesOf(pairs.held.x, times(pairs.held.y, turn)));
-      const variance = mover ? varianceOf(explainedBy(a.sae, mover.move(b.activations!.held, turn), b.activations!.group)) : 0; // prettier-ignore
+      const variance = mover ? varianceOf(explainedBy(a.sae, mover.move(turn), b.activations!.group)) : 0; // prettier-ignore
       return [plainNumber(cosine), plainNumber(variance)];
     };
     drawn.push(await remember(nullRun(run), () => Promise.resolve(scoresOf())));
