@@ -27,6 +27,9 @@ export const axisOf = ({ field, title, domain }: Field): object => ({
   ...(domain === undefined ? {} : { scale: { domain } }),
 });
 
+/** Width of a cell of a heat map, and what of it a letter of a label takes, in pixels. */
+const [CELL, LETTER] = [44, 6];
+
 /** Values over two ordinal axes, written into their cells; whole numbers as such. */
 export function heatmap(
   title: string,
@@ -36,13 +39,14 @@ export function heatmap(
 ): object {
   const format = values.every(({ value }) => Number.isInteger(value)) ? 'd' : '.2f';
   const text = { field: 'value', format };
+  const wide = values.some((row) => LETTER * String(row[x]).length > CELL);
   return {
     title,
-    width: { step: 44 },
+    width: { step: CELL },
     height: { step: 28 },
     data: { values },
     encoding: {
-      x: { field: x, type: 'ordinal', title: x, axis: { labelAngle: 0 } },
+      x: { field: x, type: 'ordinal', title: x, axis: { labelAngle: wide ? -40 : 0 } },
       y: { field: y, type: 'ordinal', title: y, sort: 'descending' },
       tooltip: tooltipOf(y, x, 'value'),
     },

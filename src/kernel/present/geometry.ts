@@ -60,6 +60,8 @@ export function transferItems({ scores, pairs, tokens, own, notes }: RotationTra
   return scoreTable(scores, title, [...known, ...notes]);
 }
 
+const otherSaes = (n: number): string => `${count(n)} other ${n === 1 ? 'SAE' : 'SAEs'}`;
+
 /** How many features are how stable. */
 function stabilityChart({ columns, others, by, least }: Stability): object {
   const values = Array.from(columns.stability, (stability, f) => ({
@@ -71,7 +73,7 @@ function stabilityChart({ columns, others, by, least }: Stability): object {
   const x = {
     field: 'stability',
     type: 'ordinal',
-    title: `share of ${others} others with a partner at ${by} ≥ ${least}`,
+    title: `share of ${otherSaes(others)} with a partner at ${by} ≥ ${least}`,
   };
   const shares = values.map((v) => ({ ...v, stability: Number(v.stability.toFixed(2)) }));
   return {
@@ -95,5 +97,5 @@ function stabilityChart({ columns, others, by, least }: Stability): object {
 export function stabilityOutputs(found: Stability): OutputItem[][] {
   const { features, others, scores } = found;
   const chart = chartItems(stabilityChart(found), 'Stability of features');
-  return [chart, scoreTable(scores, `Stability of ${count(features)} features over ${count(others)} other SAEs`, ['columns.stability, .best and .subspace hold a value for each feature'])]; // prettier-ignore
+  return [chart, scoreTable(scores, `Stability of ${count(features)} features over ${otherSaes(others)}`, ['columns.stability, .best and .subspace hold a value for each feature'])]; // prettier-ignore
 }

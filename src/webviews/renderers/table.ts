@@ -1,11 +1,11 @@
 /** Tables: sortable, numbers right-aligned, copied as TSV or CSV. */
 import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
 import { el, fill } from '../ui/dom.js';
-import { count, number, percent, plural } from '../ui/format.js';
+import { count, percent, plural } from '../ui/format.js';
 import { featureName } from '../ui/hoverCard.js';
 import { button } from '../ui/toolkit.js';
 import type { OutputEnvironment } from './outputs.js';
-import { sortRows, tableText, type Row } from './tableText.js';
+import { columnText, sortRows, tableText, type Row } from './tableText.js';
 
 export const TABLE_CSS = `
 .fg-table { max-width: 100%; }
@@ -32,12 +32,6 @@ const SHOWN = 200;
 /** A column of text is not squeezed below this many characters, or its longest cell: the table scrolls sideways instead. */
 const TEXT_CHARACTERS = 22;
 
-function cellText(column: TableColumn, row: Row): string {
-  const value = row[column.key];
-  if (value === null || value === undefined) return '–';
-  return typeof value === 'number' ? number(value, column.digits ?? 4) : value;
-}
-
 type TableEnvironment = Pick<OutputEnvironment, 'copyText' | 'openFeature'>;
 
 export function renderTable(descriptor: TableDescriptor, env: TableEnvironment): HTMLElement {
@@ -50,6 +44,7 @@ class Table {
   private all: boolean;
   private sort: { key: string; descending: boolean } | null = null;
   private readonly body = el('tbody');
+  private readonly texts: ReadonlyMap<TableColumn, (row: Row) => string>;
   private readonly headers: HTMLElement[];
   private readonly more: HTMLElement;
   private readonly status = el('span', { role: 'status' });
@@ -60,6 +55,7 @@ class Table {
   ) {
     this.rows = descriptor.rows;
     this.all = this.rows.length <= SHOWN;
+    this.texts = new Map(descriptor.columns.map((column) => [column, columnText(column, this.rows)]));
     this.headers = descriptor.columns.map((column) => this.header(column));
     this.more = button({
       label: `Show all ${count(this.rows.length)} rows`,
@@ -84,7 +80,7 @@ class Table {
     press.type = 'button';
     const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
     if (column.type === 'text') {
-      const longest = this.descriptor.rows.reduce((n, row) => Math.max(n, cellText(column, row).length), 0);
+      const longest = this.descriptor.rows.reduce((n, row) => Math.max(n, this.text(column, row).length), 0);
       header.style.minWidth = `calc(${Math.min(TEXT_CHARACTERS, longest)}ch + 24px)`;
     }
     header.scope = 'col';
@@ -126,10 +122,14 @@ class Table {
     this.draw();
   }
 
+  private text(column: TableColumn, row: Row): string {
+    return this.texts.get(column)?.(row) ?? '–';
+  }
+
   private cell(column: TableColumn, row: Row): HTMLElement {
     if (column.type !== 'feature')
-      return el('td', { class: column.type === 'number' ? 'numeric' : '' }, cellText(column, row));
-    return el('td', { class: 'feature' }, this.feature(column, row) ?? cellText(column, row));
+      return el('td', { class: column.type === 'number' ? 'numeric' : '' }, this.text(column, row));
+    return el('td', { class: 'feature' }, this.feature(column, row) ?? this.text(column, row));
   }
 
   /** A number of a feature by its name; null where nothing is known of it, and nothing to open. */

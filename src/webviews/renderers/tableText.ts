@@ -1,5 +1,6 @@
-/** Tables as data: sorting, and text for the clipboard. */
-import type { TableDescriptor } from '../../protocol/display.js';
+/** Tables as data: sorting, how cells read, and text for the clipboard. */
+import type { TableColumn, TableDescriptor } from '../../protocol/display.js';
+import { number } from '../ui/format.js';
 
 export type Row = TableDescriptor['rows'][number];
 
@@ -16,6 +17,27 @@ export function sortRows(rows: readonly Row[], key: string, descending: boolean)
         : String(a).localeCompare(String(b), 'en', { numeric: true });
     return descending ? -order : order;
   });
+}
+
+const decimalsOf = (text: string): number => (text.includes('e') ? 0 : (text.split('.')[1] ?? '').length);
+
+/**
+ * How the cells of a column read. Values that are not whole keep their closing zeros as far as the largest ones of the
+ * column have decimals ("0.9980" above "0.9979"), never past the digits of the column.
+ */
+export function columnText({ key, digits = 4 }: TableColumn, rows: readonly Row[]): (row: Row) => string {
+  const split = rows.map((row) => row[key]).filter((v) => typeof v === 'number' && !Number.isInteger(v) && Number.isFinite(v)) as number[]; // prettier-ignore
+  const largest = split.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const decimals = split.reduce((n, v) => (10 * Math.abs(v) < largest ? n : Math.max(n, decimalsOf(number(v, digits)))), 0); // prettier-ignore
+  return (row) => {
+    const value = row[key];
+    if (value === null || value === undefined) return '–';
+    if (typeof value === 'string') return value;
+    const text = number(value, digits);
+    if (Number.isInteger(value) || !/^−?[\d.]+$/.test(text)) return text;
+    const meant = Math.min(decimals, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+    return decimalsOf(text) < meant ? value.toFixed(meant).replace('-', '−') : text;
+  };
 }
 
 /** The table at full precision. Cells that a spreadsheet would take for a formula are led by an apostrophe. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { escapeHtml, panelHtml, reportHtml, pageFileId } from '#protocol/webview.js';
 import { difference, words } from '#webviews/ui/difference.js';
-import { sortRows, tableText } from '#webviews/renderers/tableText.js';
+import { columnText, sortRows, tableText } from '#webviews/renderers/tableText.js';
 import { aligned } from '#webviews/ui/format.js';
 import { safeHref } from '#webviews/report/markdown.js';
 
@@ -52,6 +52,25 @@ describe('values in a column', () => {
       '0',
     ]);
     expect([NaN, Infinity].map((v) => aligned(v, 3))).toEqual(['–', '∞']);
+  });
+});
+
+describe('cells of a column', () => {
+  const textOf = (values: Array<number | string | null>, digits?: number): string[] => {
+    const rows = values.map((v) => ({ v }));
+    const read = columnText({ key: 'v', title: 'v', type: 'number', ...(digits === undefined ? {} : { digits }) }, rows);
+    return rows.map(read);
+  };
+  test('have as many decimals as the largest ones, never more digits than are meant, and whole numbers stay whole', () => {
+    expect(textOf([0.99796, 0.99787, 1, 0.96])).toEqual(['0.9980', '0.9979', '1', '0.9600']);
+    expect(textOf([0.01, 0.01])).toEqual(['0.01', '0.01']);
+    expect(textOf([7.555, 0.8955, 16, 0])).toEqual(['7.555', '0.8955', '16', '0']);
+    expect(textOf([75.37, 78.1, 3.90004])).toEqual(['75.37', '78.10', '3.90']);
+    expect(textOf([3.90004, 0.1234])).toEqual(['3.9', '0.1234']);
+    expect(textOf([-0.5, -0.25, null, 'none', NaN, Infinity])).toEqual(['−0.50', '−0.25', '–', 'none', '–', '∞']);
+    expect(textOf([1.5e-7, 0.1542, 0.0009667])).toEqual(['1.500e−7', '0.1542', '0.0009667']);
+    expect(textOf([0.99999, 0.5], 2)).toEqual(['1.00', '0.50']);
+    expect(textOf([])).toEqual([]);
   });
 });
 
