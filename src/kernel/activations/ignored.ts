@@ -34,12 +34,39 @@ export async function sameRows(
   b: SparseActivations,
   call: CallOptions = {},
 ): Promise<[SparseActivations, SparseActivations]> {
-  const masks = [await a.ignored(), await b.ignored()];
-  if (!masks[0] && !masks[1]) return [a, b];
-  const either = new Uint8Array(a.meta.tokens);
-  for (const mask of masks) mask?.forEach((one, t) => (either[t] |= one));
+  const either = await ignoredByEither(a, b);
+  if (!either) return [a, b];
   return [await leavingOut(a, either, call), await leavingOut(b, either, call)];
 }
+
+/** sameRows() for readers of rows alone: nothing is read, and figures and statistics stay those of the stores. */
+export async function sameRowsToRead(
+  a: SparseActivations,
+  b: SparseActivations,
+): Promise<[SparseActivations, SparseActivations]> {
+  const either = await ignoredByEither(a, b);
+  if (!either) return [a, b];
+  return [
+    { ...a, shards: rowsWithout(a, either) },
+    { ...b, shards: rowsWithout(b, either) },
+  ];
+}
+
+/** Rows that one of two stores ignores (1), [tokens]; undefined when there are none. */
+async function ignoredByEither(a: SparseActivations, b: SparseActivations): Promise<Uint8Array | undefined> {
+  const masks = [await a.ignored(), await b.ignored()];
+  if (!masks[0] && !masks[1]) return undefined;
+  const either = new Uint8Array(a.meta.tokens);
+  for (const mask of masks) mask?.forEach((one, t) => (either[t] |= one));
+  return either;
+}
+
+/** Reads a store without the entries of the rows of a mask (1). */
+const rowsWithout = (activations: SparseActivations, mask: Uint8Array): SparseActivations['shards'] =>
+  async function* (within) {
+    for await (const { firstToken, rows } of activations.shards(within))
+      yield { firstToken, rows: emptied(rows, mask.subarray(firstToken, firstToken + rows.rows)) };
+  };
 
 /** A store without the entries of more rows. `mask` holds all that the store ignores itself. */
 export async function leavingOut(
@@ -52,10 +79,7 @@ export async function leavingOut(
   if (count === (meta.ignored ?? 0)) return activations;
   const statistics = emptyStatistics(meta.features);
   const shards: typeof meta.shards = [];
-  async function* rowsLeft(): ReturnType<SparseActivations['shards']> {
-    for await (const { firstToken, rows } of activations.shards())
-      yield { firstToken, rows: emptied(rows, mask.subarray(firstToken, firstToken + rows.rows)) };
-  }
+  const rowsLeft = rowsWithout(activations, mask);
   for await (const { firstToken, rows } of rowsLeft()) {
     checkAborted(signal, 'leaving ignored rows out');
     addRows(statistics, rows, firstToken);

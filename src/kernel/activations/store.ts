@@ -18,7 +18,7 @@ import { SafetensorsFile } from '../io/safetensors.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { emptied } from './ignored.js';
 import { addRows, checkRows, checkStatistics, emptyStatistics } from './statistics.js';
-import type { ActivationsMeta, FiringStatistics, SparseActivations, TokenDecoder } from './types.js';
+import type { ActivationsMeta, FiringStatistics, SparseActivations, TokenDecoder, TokenRange } from './types.js';
 
 export const META_FILE = 'activations.json';
 export const STATISTICS_FILE = 'statistics.safetensors';
@@ -57,8 +57,8 @@ export async function openActivations(
     piece,
     tokenIds: () => ofEveryShard(folder, meta, digests, 'tokens', Int32Array),
     ignored: () => (meta.ignored ? ignoredRows(folder, meta, digests) : Promise.resolve(undefined)),
-    async *shards() {
-      for (const shard of meta.shards) {
+    async *shards(within) {
+      for (const shard of meta.shards.filter((one) => holds(one, within))) {
         yield {
           firstToken: shard.firstToken,
           rows: await readShard(safeJoin(folder, shard.file), shard, meta, digests[shard.file]),
@@ -67,6 +67,10 @@ export async function openActivations(
     },
   };
 }
+
+/** Whether a shard holds tokens of the range. */
+export const holds = ({ firstToken, tokens }: Pick<Shard, 'firstToken' | 'tokens'>, within?: TokenRange): boolean =>
+  within === undefined || (firstToken < within.to && firstToken + tokens > within.from);
 
 /** One array per token, from all shards. */
 async function ofEveryShard<T extends Int32Array | Uint8Array>(
@@ -301,9 +305,9 @@ export function memoryActivations(
     piece: options.piece ?? ((token) => `<${token}>`),
     tokenIds: () => Promise.resolve(ids.slice()),
     ignored: () => Promise.resolve(ignored?.includes(1) ? ignored : undefined),
-    async *shards() {
+    async *shards(within) {
       for (let i = 0; i < parts.length; i++)
-        yield await Promise.resolve({ firstToken: shards[i].firstToken, rows: parts[i] });
+        if (holds(shards[i], within)) yield await Promise.resolve({ firstToken: shards[i].firstToken, rows: parts[i] });
     },
   };
 }

@@ -32,6 +32,12 @@ export interface FiringStatistics {
   max: Float32Array;
 }
 
+/** The tokens from … to − 1. */
+export interface TokenRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface SparseActivations {
   /** Artifact id. */
   readonly id: string;
@@ -48,6 +54,9 @@ export interface SparseActivations {
    * @throws when the store says how many they are but not which, as versions before did
    */
   ignored(): Promise<Uint8Array | undefined>;
-  /** Reads the shards in order, one in memory at a time. */
-  shards(): AsyncIterable<{ firstToken: number; rows: SparseRows }>;
+  /**
+   * Reads the shards in order, one in memory at a time. Those without tokens of the range may be left out; the others
+   * are whole.
+   */
+  shards(within?: TokenRange): AsyncIterable<{ firstToken: number; rows: SparseRows }>;
 }

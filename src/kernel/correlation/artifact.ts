@@ -9,7 +9,7 @@ import type { SparseActivations } from '../activations/types.js';
 import { resumable, unfinishedFile } from '../verb/resume.js';
 import type { Environment } from '../verb/environment.js';
 import { correlationCost, correlationDisk, costInWords, defaultMemory, type Part } from './lists.js';
-import { correlate, CORRELATION_VERSION, requireSameTokens } from './map.js';
+import { correlate, CORRELATION_VERSION, requireSameTokens, sumsIdentity } from './map.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions } from './options.js';
 import type { Partners } from './pearson.js';
 import type { FeatureMap } from './types.js';
@@ -21,7 +21,7 @@ export function correlationKey(a: SparseActivations, b: SparseActivations, optio
   requireSameTokens(a, b);
   return {
     kind: 'correlation',
-    parameters: settingsIdentity(correlateSettings(options)),
+    parameters: { ...settingsIdentity(correlateSettings(options)), ...sumsIdentity(a, b) },
     inputs: { a: a.id, b: b.id },
     codeVersion: CORRELATION_VERSION,
   };

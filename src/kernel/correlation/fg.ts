@@ -11,7 +11,7 @@ import type { Sae } from '../sae/types.js';
 import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, group, membersGiven, only, several, whole, type Given } from '../verb/option.js';
+import { choice, group, membersGiven, only, several, whole, type Given, type Parsed } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { correlateArtifact, correlationKey } from './artifact.js';
@@ -20,10 +20,11 @@ import { grid } from './fgGrid.js';
 import { judge, judgements } from './fgJudge.js';
 import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
-import { CORRELATE, CORRELATE_MEMORY } from './options.js';
+import { CORRELATE, CORRELATE_MEMORY, CORRELATE_SHARDS } from './options.js';
 import { hubs } from './hubs.js';
 import type { Part } from './lists.js';
-import { mapPieces, mapShard, partsOfShards } from './split.js';
+import { TILES } from './split.js';
+import { TOKEN_SHARDS } from './tokenShards.js';
 import { pairLabels } from './pairLabels.js';
 import { poolNulls } from './poolNulls.js';
 import {
@@ -48,20 +49,26 @@ const MAP = { ...CORRELATE, ...CORRELATE_MEMORY } as const;
 const map = verb({
   doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold and neither ignores: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
   args: [storeArg('a'), storeArg('b')],
-  options: { ...MAP, ...CLUSTER, ...KEPT },
+  options: { ...MAP, ...CORRELATE_SHARDS, ...CLUSTER, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],
   kinds: ['correlation'],
   run: (work, a, b) => mapped(work, a, b),
   split: {
-    unit: 'features of B, then of A',
+    unit: ({ shardsOf }) => (shardsOf === 'tokens' ? 'blocks of tokens' : 'features of B, then of A'),
     version: 1,
-    pieces: (options, a, b) => mapPieces([a, b], only(MAP, options)),
+    pieces: (options, a, b) => shardsOf(options).pieces([a, b], only(MAP, options)),
     key: (options, a, b) => correlationKey(a, b, only(MAP, options)),
-    make: ({ options, call, ...at }, a, b) => mapShard([a, b], only(MAP, options), { ...at, ...call }),
-    merge: ({ shards, ...work }, a, b) => mapped(work, a, b, () => partsOfShards(shards, only(MAP, work.options))),
+    make: ({ options, call, ...at }, a, b) => shardsOf(options).make([a, b], only(MAP, options), { ...at, ...call }),
+    merge: ({ shards, ...work }, a, b) =>
+      mapped(work, a, b, () =>
+        shardsOf(work.options).parts([a, b], shards, { ...only(MAP, work.options), ...work.call }),
+      ),
   },
   show: (made) => picture.mapItems(made),
 });
+
+/** How a call is cut. */
+const shardsOf = ({ shardsOf: of }: Parsed<typeof CORRELATE_SHARDS>) => (of === 'tokens' ? TOKEN_SHARDS : TILES);
 
 /** The map; `parts` gives the lists of all features where shards hold them. */
 async function mapped(

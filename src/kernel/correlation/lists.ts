@@ -3,7 +3,8 @@
  * all tokens in their order. So parts made one by one, after an interruption or on other machines give the same bits as
  * the whole, however they are cut.
  */
-import type { SparseActivations } from '../activations/types.js';
+import { holds } from '../activations/store.js';
+import type { SparseActivations, TokenRange } from '../activations/types.js';
 import { usableFeatures, positionShares, countedTokens } from '../activations/statistics.js';
 import { freemem } from 'node:os';
 import { checkAborted, type CallOptions } from '../compute/call.js';
@@ -12,13 +13,14 @@ import { CANDIDATES } from './assignedPairs.js';
 import { associationSums, isOfFiring, ofFiring, type Association } from './association.js';
 import { MORE } from './match.js';
 import type { CorrelateSettings } from './options.js';
-import { bestPartners, type FeatureSums, type Partners, type PartnersOptions, type Spans } from './pearson.js';
-import { columnsOf, pairedSpans, type TokenSpan } from './spans.js';
+import { bestPartners, type FeatureSums, type Partners, type PartnersOptions } from './pearson.js';
+import { rowBytes, type Spans } from './products.js';
+import { columnsOf, pairedSpans, tokenBlock, type Cut, type TokenSpan } from './spans.js';
 
-/** The spans of a pass, and the memory for a block of queries where they are read again for each. */
+/** The spans of a pass, and the queries of a block where they are read again for each. */
 interface SpanSource {
   spans: Spans;
-  blockBytes?: number;
+  rows?: number;
 }
 
 /** Features of both sides, and where the products of a B feature with all As come from, and of an A with all Bs. */
@@ -54,8 +56,6 @@ export interface Part extends PartRange {
 export const listed = ({ match, counterparts }: CorrelateSettings): number =>
   match === 'hungarian' || match === 'sinkhorn' ? Math.max(counterparts, CANDIDATES) : counterparts;
 
-/** Bytes that a base feature takes in a row of sums. */
-const ROW_BYTES = 12;
 /** Bytes of an entry of a store in memory with its column, and of a token's place. */
 const ENTRY_BYTES = 16;
 
@@ -86,15 +86,25 @@ export function correlationDisk(a: Sized, b: Sized, settings: CorrelateSettings)
   return lines + 8 * all * settings.counterparts + 12 * b.features + 2 ** 16;
 }
 
-type Sized = Pick<SparseActivations['meta'], 'tokens' | 'features' | 'nonZeros' | 'shards'>;
+export type Sized = Pick<SparseActivations['meta'], 'tokens' | 'features' | 'nonZeros' | 'shards'>;
 
 const entryBytes = ({ features }: Sized): number => (features > 65_536 ? 8 : 6);
 const largestShard = ({ shards }: Sized): number =>
   shards.reduce((most, { nonZeros, tokens }) => Math.max(most, ENTRY_BYTES * nonZeros + 8 * tokens), 0);
 
+/** What a range of tokens takes of a store: its shards that hold some of them. */
+export function sizedWithin({ features, shards }: Sized, range: TokenRange): Sized {
+  const some = shards.filter((shard) => holds(shard, range));
+  const nonZeros = some.reduce((sum, shard) => sum + shard.nonZeros, 0);
+  return { tokens: range.to - range.from, features, nonZeros, shards: some };
+}
+
+/** Bytes of a row of sums. */
+const rowOf = (a: Sized, b: Sized): number =>
+  rowBytes(a.tokens, tokenBlock(a.features, b.features)) * Math.max(1, a.features, b.features);
+
 /** The least memory that a run takes: the stores' largest shards, and one row of sums. */
-export const leastMemory = (a: Sized, b: Sized): number =>
-  largestShard(a) + largestShard(b) + ROW_BYTES * Math.max(1, a.features, b.features);
+export const leastMemory = (a: Sized, b: Sized): number => largestShard(a) + largestShard(b) + rowOf(a, b);
 
 /** @throws RangeError when leastMemory() does not fit `memory`, in figures */
 export function correlationCost(a: Sized, b: Sized, memory: number): CorrelationCost {
@@ -104,7 +114,7 @@ export function correlationCost(a: Sized, b: Sized, memory: number): Correlation
   if (whole <= memory / 2)
     return { resident: true, passes: 1, block: a.features + b.features, bytesRead: bytes, products, memory: whole };
   const fixed = largestShard(a) + largestShard(b);
-  const row = ROW_BYTES * Math.max(1, a.features, b.features);
+  const row = rowOf(a, b);
   const least = leastMemory(a, b);
   if (memory < least)
     throw new RangeError(
@@ -143,18 +153,20 @@ export async function openSides(
   a: SparseActivations,
   b: SparseActivations,
   settings: CorrelateSettings,
-  options: CallOptions & { memoryBytes?: number },
+  options: CallOptions & { memoryBytes?: number; blockTokens?: number },
 ): Promise<Sides> {
+  const { blockTokens } = options;
   const cost = correlationCost(a.meta, b.meta, options.memoryBytes ?? defaultMemory());
   return {
     a: await participants(a, settings, options),
     b: await participants(b, settings, options),
-    toA: await spanSource(b, a, cost, settings.by),
-    toB: await spanSource(a, b, cost, settings.by),
+    toA: await spanSource(b, a, cost, settings.by, { blockTokens }),
+    toB: await spanSource(a, b, cost, settings.by, { blockTokens }),
   };
 }
 
-async function participants(
+/** The sums of a side, of the features that take part. */
+export async function participants(
   activations: SparseActivations,
   { minFirings, maxShareAtOnePosition, by }: CorrelateSettings,
   options: CallOptions,
@@ -170,15 +182,12 @@ export async function spanSource(
   base: SparseActivations,
   { resident, block }: CorrelationCost,
   by: Association = 'pearson',
+  cut: Cut = {},
 ): Promise<SpanSource> {
   const read = <S extends TokenSpan>(span: S): S => (isOfFiring(by) ? ofFiring(span) : span);
-  if (!resident)
-    return {
-      spans: () => eachSpan(pairedSpans(query, base), read),
-      blockBytes: ROW_BYTES * base.meta.features * block,
-    };
+  if (!resident) return { spans: () => eachSpan(pairedSpans(query, base, cut), read), rows: block };
   const spans: Array<Required<TokenSpan>> = [];
-  for await (const span of pairedSpans(query, base)) {
+  for await (const span of pairedSpans(query, base, cut)) {
     spans.push(read({ ...span, columns: columnsOf(span.query, query.meta.features) }));
   }
   return { spans };
@@ -208,7 +217,7 @@ export async function partOf(sides: Sides, range: PartRange, n: number, call: Ca
     const queries = Int32Array.from({ length: high - low }, (_, i) => low - first + i);
     const onProgress: CallOptions['onProgress'] = (p) =>
       call.onProgress?.({ ...p, done: Math.round(low - first + (p.total ? (p.done / p.total) * (high - low) : 0)), total: query.features }); // prettier-ignore
-    const options = { n, queries, label, blockBytes: source.blockBytes, signal: call.signal, onProgress };
+    const options = { n, queries, label, rows: source.rows, signal: call.signal, onProgress };
     const found = await bestPartners(query, base, source.spans, options);
     index.set(found.index, (low - from) * n);
     r.set(found.r, (low - from) * n);
@@ -219,26 +228,22 @@ export async function partOf(sides: Sides, range: PartRange, n: number, call: Ca
 /** Gives the lists of a block of features that were made before under this name, or makes and keeps them. */
 export type KeepPart = (name: string, make: () => Promise<Partners>) => Promise<Partners>;
 
-/** Query features of a block: all where the stores are in memory. */
-const blockOf = ({ blockBytes }: SpanSource, base: FeatureSums, features: number): number =>
-  Math.max(1, blockBytes === undefined ? features : Math.floor(blockBytes / (ROW_BYTES * Math.max(1, base.features))));
-
 /**
  * The lists of all features, by blocks of queries where the stores are read for each; `keep` is asked for every block.
  */
 export async function allLists(sides: Sides, n: number, call: CallOptions, keep?: KeepPart): Promise<Lists> {
   const { a, b, toA, toB } = sides;
   const parts: Part[] = [];
-  for (const [first, features, source, base] of [
-    [0, b.features, toA, a],
-    [b.features, a.features, toB, b],
+  for (const [first, features, source] of [
+    [0, b.features, toA],
+    [b.features, a.features, toB],
   ] as const) {
-    const block = blockOf(source, base, features);
+    const block = source.rows ?? features;
     for (let from = 0; from < features; from += block) {
       checkAborted(call.signal, 'correlate');
       const range = { from: first + from, to: first + Math.min(features, from + block) };
       const make = (): Promise<Partners> => partOf(sides, range, n, call);
-      const kept = keep && source.blockBytes !== undefined;
+      const kept = keep && source.rows !== undefined;
       parts.push({ ...range, ...(kept ? await keep(`${range.from}-${range.to}`, make) : await make()) });
     }
   }
@@ -256,7 +261,7 @@ export async function moreLists(
   keep?: KeepPart,
 ): Promise<Partners> {
   const queries = options.queries ?? Int32Array.from({ length: b.features }, (_, f) => f);
-  const block = blockOf(toA, a, queries.length);
+  const block = toA.rows ?? queries.length;
   const size = queries.length * options.n;
   const all = { n: options.n, index: new Int32Array(size), r: new Float64Array(size) };
   for (let from = 0; from < queries.length; from += block) {
@@ -265,8 +270,8 @@ export async function moreLists(
     const onProgress: CallOptions['onProgress'] = (p) =>
       options.onProgress?.({ ...p, done: from + (p.total ? Math.round((p.done / p.total) * some.length) : 0), total: queries.length }); // prettier-ignore
     const make = (): Promise<Partners> =>
-      bestPartners(b, a, toA.spans, { ...options, onProgress, queries: some, blockBytes: toA.blockBytes });
-    const found = keep && toA.blockBytes !== undefined ? await keep(`${name} ${from}`, make) : await make();
+      bestPartners(b, a, toA.spans, { ...options, onProgress, queries: some, rows: toA.rows });
+    const found = keep && toA.rows !== undefined ? await keep(`${name} ${from}`, make) : await make();
     all.index.set(found.index, from * options.n);
     all.r.set(found.r, from * options.n);
   }

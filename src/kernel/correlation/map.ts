@@ -23,10 +23,17 @@ import {
 } from './lists.js';
 import { correlateSettings, settingsIdentity, type CorrelateOptions, type CorrelateSettings } from './options.js';
 import type { FeatureSums, Partners, PartnersOptions, Prices, Taken } from './pearson.js';
+import { tokenBlock } from './spans.js';
 import type { FeatureMap } from './types.js';
 
 /** Bumped when the same inputs give another map. */
 export const CORRELATION_VERSION = 1;
+
+/** How products are added up, where there are several blocks of tokens: the last bits of r depend on it. */
+export function sumsIdentity({ meta: a }: SparseActivations, { meta: b }: SparseActivations): { tokenBlock?: number } {
+  const block = tokenBlock(a.features, b.features);
+  return a.tokens > block ? { tokenBlock: block } : {};
+}
 
 /** Throws unless both stores hold the same tokens in the same order, naming both. */
 export function requireSameTokens(a: SparseActivations, b: SparseActivations): void {
@@ -50,11 +57,12 @@ export function requireSameTokens(a: SparseActivations, b: SparseActivations): v
  *
  * `keepPart` is asked for every block of features of a long run, those of matching too, so that a stopped one goes on.
  * `parts`: what correlateParts() made of all features, to the same bits; they are merged and only matching is left.
+ * `blockTokens`: tokens that are added up by themselves, tokenBlock() of them by default.
  */
 export async function correlate(
   givenA: SparseActivations,
   givenB: SparseActivations,
-  options: CorrelateOptions & { keepPart?: KeepPart; parts?: readonly Part[] } = {},
+  options: CorrelateOptions & { keepPart?: KeepPart; parts?: readonly Part[]; blockTokens?: number } = {},
 ): Promise<FeatureMap> {
   const settings = correlateSettings(options);
   requireSameTokens(givenA, givenB);
@@ -69,7 +77,13 @@ export async function correlate(
   const { aOfB, bOfA, pairs } = await matched(sides, made, settings, call, options.keepPart);
   const n = settings.counterparts;
   return {
-    id: sha256(['correlation', String(CORRELATION_VERSION), a.id, b.id, JSON.stringify(settingsIdentity(settings))]),
+    id: sha256([
+      'correlation',
+      String(CORRELATION_VERSION),
+      a.id,
+      b.id,
+      JSON.stringify({ ...settingsIdentity(settings), ...sumsIdentity(a, b) }),
+    ]),
     tokens,
     featuresA: a.meta.features,
     featuresB: b.meta.features,
@@ -131,7 +145,7 @@ export async function* correlateParts(
   givenA: SparseActivations,
   givenB: SparseActivations,
   ranges: readonly PartRange[],
-  options: CorrelateOptions = {},
+  options: CorrelateOptions & { blockTokens?: number } = {},
 ): AsyncGenerator<Part> {
   if (ranges.length === 0) return;
   const settings = correlateSettings(options);

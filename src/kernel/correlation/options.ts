@@ -44,6 +44,15 @@ export const CORRELATE_MEMORY = {
   }),
 } as const;
 
+/** What shards of a map are made of. */
+export const CORRELATE_SHARDS = {
+  shardsOf: choice(['features', 'tokens'], {
+    doc: "With `cluster`, what a shard has: 'features', some features of one side against all of the other, over all tokens; 'tokens', the sums of all pairs of features over some tokens (of a million at least), which reads each store once but writes sums by features of A × features of B. docs/cluster.md says which is less.",
+    default: 'features',
+    identity: false,
+  }),
+} as const;
+
 export type CorrelateOptions = CorrelateParameters & Given<typeof CORRELATE_MEMORY> & CallOptions;
 
 /** Options with their defaults. @throws RangeError for values that make no sense */

@@ -7,10 +7,10 @@
  * N × F. All sums are float64. A pair that never fires together has r = −u_a u_b / N with u = Σ x / √(Σ x² − (Σ x)²/N),
  * so the best of those is the one with the smallest u, and no pair has to be looked at one by one.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { checkAborted, type CallOptions } from '../compute/call.js';
 import { centredSquares } from '../compute/statistics.js';
 import type { FiringStatistics } from '../activations/types.js';
-import { columnsOf, type Columns, type Rows, type TokenSpan } from './spans.js';
+import { eachProductRow, type ProductRow, type Spans } from './products.js';
 
 /** Centred sums of the features of one side; what correlating with them needs. */
 export interface FeatureSums {
@@ -56,8 +56,8 @@ export interface PartnersOptions extends CallOptions {
   queries?: Int32Array;
   /** Partners kept per query. */
   n: number;
-  /** Bytes for the rows of Σ x_q x_a that are built at once when spans are read from disk. Default 256 MiB. */
-  blockBytes?: number;
+  /** Rows of Σ x_q x_a that are built at once when spans are read from disk. Default what 256 MiB hold. */
+  rows?: number;
   label?: string;
   /** Leaves out base features that are taken at a better r; see Taken. */
   taken?: Taken;
@@ -79,12 +79,6 @@ export interface Taken {
   held: Float64Array;
 }
 
-/** Spans held in memory with their columns, or a source that reads them again for each block of queries. */
-export type Spans = readonly Required<TokenSpan>[] | (() => AsyncIterable<TokenSpan>);
-
-/** Milliseconds of work between two looks at the signal. */
-const PIECE_MS = 200;
-
 /**
  * The n base features that correlate best with each query feature. Every span carries both sides' rows of the same
  * tokens, the query side under `query`, the base side under `base`; together they are all tokens.
@@ -96,43 +90,25 @@ export async function bestPartners(
   options: PartnersOptions,
 ): Promise<Partners> {
   const queries = options.queries ?? Int32Array.from({ length: query.features }, (_, f) => f);
-  const search = new Search(query, base, queries, options.n, options);
-  const total = search.slots.length;
-  const pause = async (done: number): Promise<void> => {
-    checkAborted(options.signal, 'correlate');
-    options.onProgress?.({ label: options.label ?? 'correlation', done, total, unit: 'features' });
-    await breathe();
-  };
-  await pause(0);
-  if (typeof spans !== 'function') {
-    const row = new ProductRow(base.features);
-    for (let i = 0; i < total; await pause(i)) i = search.run(row, spans, i, performance.now() + PIECE_MS);
-    return search.out;
-  }
-  // A row costs 12 bytes per base feature.
-  const perBlock = Math.max(1, Math.floor((options.blockBytes ?? 2 ** 28) / (12 * Math.max(1, base.features))));
-  const rows = Array.from({ length: Math.min(perBlock, total) }, () => new ProductRow(base.features));
-  for (let from = 0; from < total; from += perBlock) {
-    const to = Math.min(total, from + perBlock);
-    let read = 0;
-    for await (const span of spans()) {
-      const columns = columnsOf(span.query, query.features, search.features.subarray(from, to));
-      read += span.query.rows;
-      // Progress within a block is the share of the tokens that were read.
-      const done = from + Math.floor((to - from) * Math.min(1, read / query.tokens));
-      for (let i = from; i < to; await pause(done)) {
-        i = search.add(rows, { ...span, columns }, from, i, to, performance.now() + PIECE_MS);
-      }
-    }
-    for (let i = from; i < to; await pause(i)) i = search.finish(rows, from, i, to, performance.now() + PIECE_MS);
-  }
-  return search.out;
+  const selection = new Selection(query, base, queries, options.n, options);
+  const total = selection.features.length;
+  await eachProductRow({
+    ...{ queries: selection.features, queryFeatures: query.features, baseFeatures: base.features },
+    ...{ tokens: query.tokens, spans, rows: options.rows },
+    take: (row, i) => selection.take(row, i),
+    pause(done) {
+      checkAborted(options.signal, 'correlate');
+      options.onProgress?.({ label: options.label ?? 'correlation', done, total, unit: 'features' });
+    },
+  });
+  return selection.out;
 }
 
-/** The loops of a search, synchronous, each running until a deadline and returning how far it came. */
-class Search {
-  /** Rows of `out` whose query takes part, and those queries. */
-  readonly slots: Int32Array;
+/** The partners of some queries, selected from their rows of products. */
+export class Selection {
+  /** Rows of `out` whose query takes part. */
+  private readonly slots: Int32Array;
+  /** Those queries. */
   readonly features: Int32Array;
   readonly out: Partners;
   private readonly selector: Selector;
@@ -142,7 +118,7 @@ class Search {
     base: FeatureSums,
     queries: Int32Array,
     n: number,
-    limits: Pick<PartnersOptions, 'taken' | 'prices'>,
+    limits: Pick<PartnersOptions, 'taken' | 'prices'> = {},
   ) {
     this.slots = Int32Array.from(queries.keys()).filter((i) => !Number.isNaN(query.inverseNorm[queries[i]]));
     this.features = this.slots.map((slot) => queries[slot]);
@@ -151,69 +127,11 @@ class Search {
     this.selector = new Selector(base, this.out, limits);
   }
 
-  /** Queries from `i`, each from start to end. */
-  run(row: ProductRow, spans: readonly Required<TokenSpan>[], i: number, deadline: number): number {
-    for (; i < this.slots.length && performance.now() < deadline; i++) {
-      for (const span of spans) row.add(span.columns, this.features[i], span.base);
-      this.select(row, i);
-    }
-    return i;
-  }
-
-  /** One span's share of the products of queries i … to - 1; rows[0] belongs to query `from`. */
-  add(rows: ProductRow[], span: Required<TokenSpan>, from: number, i: number, to: number, deadline: number): number {
-    for (; i < to && performance.now() < deadline; i++) rows[i - from].add(span.columns, this.features[i], span.base);
-    return i;
-  }
-
-  finish(rows: ProductRow[], from: number, i: number, to: number, deadline: number): number {
-    for (; i < to && performance.now() < deadline; i++) this.select(rows[i - from], i);
-    return i;
-  }
-
-  private select(row: ProductRow, i: number): void {
+  /** Selects from the row of features[i]. */
+  take(row: ProductRow, i: number): void {
     const { sum, tokens, inverseNorm } = this.query;
     const feature = this.features[i];
     this.selector.select(row, feature, sum[feature] / tokens, inverseNorm[feature], this.slots[i] * this.out.n);
-    row.clear();
-  }
-}
-
-/** Σ x_q x_a of one query feature q with every base feature a, and which of them are not zero. */
-class ProductRow {
-  readonly products: Float64Array;
-  /** The base features that fire together with q, in no order. */
-  readonly touched: Int32Array;
-  count = 0;
-
-  constructor(features: number) {
-    this.products = new Float64Array(features);
-    this.touched = new Int32Array(features);
-  }
-
-  add(columns: Columns, feature: number, base: Rows): void {
-    const { products, touched } = this;
-    const { indptr, indices, values, first } = base;
-    const { starts, tokens } = columns;
-    let count = this.count;
-    for (let c = starts[feature]; c < starts[feature + 1]; c++) {
-      const t = first + tokens[c];
-      const weight = columns.values[c];
-      const end = indptr[t + 1];
-      for (let p = indptr[t]; p < end; p++) {
-        const a = indices[p];
-        const before = products[a];
-        // Activations are positive, so a sum of their products is zero only before the first.
-        if (before === 0) touched[count++] = a;
-        products[a] = before + weight * values[p];
-      }
-    }
-    this.count = count;
-  }
-
-  clear(): void {
-    for (let i = 0; i < this.count; i++) this.products[this.touched[i]] = 0;
-    this.count = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Runs of tokens that two stores both hold in memory at once, however differently they were cut into shards. */
 import type { SparseRows } from '../compute/sparse.js';
-import type { SparseActivations } from '../activations/types.js';
+import type { SparseActivations, TokenRange } from '../activations/types.js';
 
 /** Rows first … first + rows - 1 of CSR arrays (indptr is not rebased). */
 export interface Rows {
@@ -23,17 +23,46 @@ export interface Columns {
 export interface TokenSpan {
   query: Rows;
   base: Rows;
+  /** The block of tokens that all rows are of. */
+  block: number;
   /** CSC of `query`, all features, when it is kept. */
   columns?: Columns;
 }
 
-/** Both stores' rows of the same tokens, in order. Holds one shard of each. */
-export async function* pairedSpans(query: SparseActivations, base: SparseActivations): AsyncGenerator<TokenSpan> {
-  const other = base.shards()[Symbol.asyncIterator]();
+const LEAST_BLOCK = 2 ** 20;
+/** Squares of features for each token of a block: the sums of a block then take about as much as its activations. */
+const PAIRS_PER_TOKEN = 64;
+
+/**
+ * Tokens whose products are added up by themselves (products.ts): a power of two, larger where there are more pairs of
+ * features to keep sums of.
+ */
+export const tokenBlock = (featuresA: number, featuresB: number): number =>
+  Math.max(LEAST_BLOCK, 2 ** Math.ceil(Math.log2((featuresA * featuresB) / PAIRS_PER_TOKEN)));
+
+/** Which tokens of two stores are read, and where their spans are cut. */
+export interface Cut extends Partial<TokenRange> {
+  /** Default tokenBlock(). */
+  readonly blockTokens?: number;
+}
+
+/**
+ * Both stores' rows of the same tokens, in order, of all tokens or of a range. Holds one shard of each. No span goes
+ * over the bounds of a block.
+ */
+export async function* pairedSpans(
+  query: SparseActivations,
+  base: SparseActivations,
+  cut: Cut = {},
+): AsyncGenerator<TokenSpan> {
+  const { from = 0, to = query.meta.tokens } = cut;
+  const blockTokens = cut.blockTokens ?? tokenBlock(query.meta.features, base.meta.features);
+  const other = base.shards({ from, to })[Symbol.asyncIterator]();
   let current: { firstToken: number; rows: SparseRows } | undefined;
   try {
-    for await (const { firstToken, rows } of query.shards()) {
-      for (let at = 0; at < rows.rows;) {
+    for await (const { firstToken, rows } of query.shards({ from, to })) {
+      const end = Math.min(rows.rows, to - firstToken);
+      for (let at = Math.max(0, from - firstToken); at < end;) {
         const token = firstToken + at;
         while (!current || current.firstToken + current.rows.rows <= token) {
           const next = await other.next();
@@ -41,8 +70,9 @@ export async function* pairedSpans(query: SparseActivations, base: SparseActivat
           current = next.value;
         }
         const skip = token - current.firstToken;
-        const length = Math.min(rows.rows - at, current.rows.rows - skip);
-        yield { query: view(rows, at, length), base: view(current.rows, skip, length) };
+        const block = Math.floor(token / blockTokens);
+        const length = Math.min(end - at, current.rows.rows - skip, (block + 1) * blockTokens - token);
+        yield { query: view(rows, at, length), base: view(current.rows, skip, length), block };
         at += length;
       }
     }

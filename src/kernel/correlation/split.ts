@@ -18,9 +18,24 @@ import { correlateSettings, type CorrelateOptions } from './options.js';
 /** Query features of a file of a shard: what a stopped shard loses at most. */
 const TILE = 1024;
 /** Memory that the plan counts with where the call is not told: the default of a call is never more. */
-const PLAN_MEMORY = 1.5 * 2 ** 30;
+export const PLAN_MEMORY = 1.5 * 2 ** 30;
 
-type Stores = readonly [a: SparseActivations, b: SparseActivations];
+export type Stores = readonly [a: SparseActivations, b: SparseActivations];
+/** Where a shard is made. */
+export type ShardPlace = ShardFolder & CallOptions & { resume: string };
+
+/** A way to cut a map into shards. */
+export interface MapShards {
+  /** What the pieces are and cost. */
+  pieces(stores: Stores, options: CorrelateOptions): Pieces;
+  /** Makes the pieces from … to − 1; what a stopped shard finished is used. */
+  make(stores: Stores, options: CorrelateOptions, at: ShardPlace): Promise<void>;
+  /** The lists of all features from all shards, for correlate(). @throws when a file is missing or damaged */
+  parts(stores: Stores, shards: readonly ShardFolder[], options: CorrelateOptions): Promise<Part[]>;
+}
+
+/** Shards of features. */
+export const TILES: MapShards = { pieces: mapPieces, make: mapShard, parts: partsOfShards };
 
 /** The tiles of the features from … to − 1: those of B first, then those of A. */
 const tilesOf = ({ from, to }: PartRange): PartRange[] =>
@@ -36,7 +51,7 @@ const checkOf = ({ n, index, r }: Part): string => sha256([String(n), index, r])
  * Pieces are query features: those of B, which look for their best As, then those of A.
  * @throws RangeError when a task's memory does not hold the largest shards of both stores
  */
-export function mapPieces([a, b]: Stores, options: CorrelateOptions): Pieces {
+function mapPieces([a, b]: Stores, options: CorrelateOptions): Pieces {
   const features = a.meta.features + b.meta.features;
   const cost = correlationCost(a.meta, b.meta, options.memoryBytes ?? PLAN_MEMORY);
   return {
@@ -49,10 +64,10 @@ export function mapPieces([a, b]: Stores, options: CorrelateOptions): Pieces {
 }
 
 /** Makes the lists of the features from … to − 1; tiles that a stopped shard finished are used. */
-export async function mapShard(
+async function mapShard(
   [a, b]: Stores,
   options: CorrelateOptions,
-  { folder, from, to, resume, signal, onProgress }: ShardFolder & CallOptions & { resume: string },
+  { folder, from, to, resume, signal, onProgress }: ShardPlace,
 ): Promise<void> {
   const n = listed(correlateSettings(options));
   await mkdir(resume, { recursive: true });
@@ -98,8 +113,7 @@ async function readTile(path: string, { from, to }: PartRange, n: number): Promi
   }
 }
 
-/** The parts of all shards, for correlate(). @throws when a file is missing or damaged */
-export async function partsOfShards(shards: readonly ShardFolder[], options: CorrelateOptions): Promise<Part[]> {
+async function partsOfShards(_: Stores, shards: readonly ShardFolder[], options: CorrelateOptions): Promise<Part[]> {
   const n = listed(correlateSettings(options));
   const parts: Part[] = [];
   for (const { folder, from, to } of shards)

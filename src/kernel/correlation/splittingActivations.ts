@@ -27,12 +27,8 @@ export async function bestOf(
 ): Promise<Partners> {
   const sums = (s: SparseActivations) =>
     featureSums(s.statistics, countedTokens(s.meta), usableFeatures(s.statistics, { minFirings }));
-  const { spans, blockBytes } = await spanSource(
-    query,
-    base,
-    correlationCost(query.meta, base.meta, memoryBudget() / 2),
-  );
-  return bestPartners(sums(query), sums(base), spans, { ...call, n: 1, blockBytes, label: 'children of each feature' });
+  const { spans, rows } = await spanSource(query, base, correlationCost(query.meta, base.meta, memoryBudget() / 2));
+  return bestPartners(sums(query), sums(base), spans, { ...call, n: 1, rows, label: 'children of each feature' });
 }
 
 /** How children hold a parent on the tokens that judge. */

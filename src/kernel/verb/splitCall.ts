@@ -54,7 +54,8 @@ export function splitCallOf<T>(
       ? split.merge({ ...work(call), shards }, ...args)
       : merged(shards, (remember) => declared.run(work(call, remember), ...args));
   return {
-    ...{ name, key, pieces, unit: split.unit, version: split.version },
+    ...{ name, key, pieces, version: split.version },
+    unit: typeof split.unit === 'string' ? split.unit : split.unit(options),
     ...{ store: env.store, notebookFolder: env.context.notebookFolder },
     title: keep?.title?.(...args) ?? keep?.what ?? name,
     recipe: () => recipeOf(name, given),

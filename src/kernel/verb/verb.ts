@@ -69,8 +69,8 @@ export interface Declared<A extends Args, S extends Schema> {
  * `remember`: the work asks for all of its runs before it looks at any.
  */
 export interface Split<A extends Args, S extends Schema, T> {
-  /** Name of the pieces, such as "sequences". */
-  readonly unit: string;
+  /** Name of the pieces, such as "sequences", where there is a choice by the options. */
+  readonly unit: string | ((options: Parsed<S>) => string);
   /** Raised when the shards of the same call hold something else. */
   readonly version: number;
   pieces(options: Parsed<S>, ...args: ParsedArgs<A>): Pieces;

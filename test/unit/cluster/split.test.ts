@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createFg } from '#kernel/api/index.js';
+import { memoryActivations } from '#kernel/activations/store.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { makeShard, mergedResult, missingShards, unmadeShards } from '#kernel/cluster/shards.js';
 import { planOf, rangesOf, shardKey } from '#kernel/cluster/plan.js';
@@ -214,6 +215,32 @@ describe('a correlation map in shards', () => {
     // It has the method of every map, and is loaded by the next call.
     expect((await made.restrict({ minR: 0.2 })).pairs.r.length).toBeLessThanOrEqual(made.pairs.r.length);
     expect((await map(world.fg)).id).toBe(made.id);
+  });
+
+  it('in shards of tokens is the file that one process writes, over more than one block of tokens', async () => {
+    // Three blocks, of which most tokens hold nothing.
+    const rows = 2 ** 21 + 1000;
+    const indptr = Uint32Array.from({ length: rows + 1 }, (_, t) => 4 * Math.ceil(t / 500));
+    const indices = Int32Array.from(
+      { length: indptr[rows] },
+      (_, p) => 2 * (p % 4) + (Math.imul(p, 2654435761) >>> 31),
+    );
+    const draw = normals(8);
+    const values = Float32Array.from(indices, () => Math.abs(draw()) + 0.1);
+    const acts = memoryActivations({ rows, cols: 8, indptr, indices, values });
+    // As if a call had saved it: a plan says how each of its values is made.
+    noteMade(acts, 'fg.activations.save', ['lm', 'sae', 'text']);
+    const how = { shardsOf: 'tokens', counterparts: 5 } as const;
+    const plan = await world.fg.cluster.plan(world.fg.correlation.map, [acts, acts, how]);
+    expect(plan).toMatchObject({ pieces: 3, unit: 'blocks of tokens', shards: [{}, {}, {}] });
+    expect(plan.id).not.toBe((await world.fg.cluster.plan(world.fg.correlation.map, [acts, acts])).id);
+    const made = await world.fg.correlation.map(acts, acts, { ...how, cluster: { engine: 'local', shards: 2 } });
+    const folder = (await world.fg.artifacts.find(made.id))!.folder;
+    const split = filesOf(folder);
+    const whole = await world.fg.correlation.map(acts, acts, { ...how, fresh: true });
+    expect(whole.id).toBe(made.id);
+    expect(filesOf(folder)).toEqual(split);
+    expect(made.rAofB.some((r) => r > 0 && r < 1)).toBe(true);
   });
 
   it('states what it takes, makes a damaged tile of a stopped shard again, and refuses too little memory', async () => {
