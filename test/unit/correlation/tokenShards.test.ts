@@ -15,6 +15,13 @@ import { testFolder } from '#test/kit/folder.js';
 import { randomRows, toDense } from '#test/kit/rows.js';
 
 const folder = testFolder('token-shards');
+let folders = 0;
+function emptyFolder(): string {
+  const at = path.join(folder, String(folders++));
+  fs.mkdirSync(at);
+  return at;
+}
+
 const blockTokens = 64;
 const ignoring = (rows: number): Uint8Array => Uint8Array.from({ length: 400 }, (_, t) => Number(t % rows === 3));
 const rowsA = [randomRows(150, 30, 0.1, 1), randomRows(250, 30, 0.1, 2)];
@@ -29,7 +36,7 @@ async function inShards(
   options: CorrelateOptions,
   cuts: readonly number[],
 ) {
-  const at = fs.mkdtempSync(path.join(folder, 'plan-'));
+  const at = emptyFolder();
   const how = { ...options, blockTokens };
   const shards = cuts.slice(1).map((to, i) => ({ folder: path.join(at, String(i)), from: cuts[i], to }));
   for (const i of new Random(5).permutation(shards.length)) {
@@ -90,7 +97,7 @@ describe('Σ in blocks of tokens', () => {
   });
 
   it('goes on behind the files of a stopped shard, and makes a damaged one again', async () => {
-    const at = fs.mkdtempSync(path.join(folder, 'stopped-'));
+    const at = emptyFolder();
     const [resume, out] = [path.join(at, 'resume'), path.join(at, 'out')];
     fs.mkdirSync(out);
     const stop = new AbortController();
