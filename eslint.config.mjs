@@ -50,6 +50,11 @@ const declaredAbove = {
   sae: ['interventions', 'activations'],
   activations: ['interventions'],
 };
+/** The builders of options stand below all rooms: io, artifacts, models and present say by them what their functions take. */
+const closedTo = (room, higher) =>
+  higher === 'verb' && room !== 'compute'
+    ? p(['../verb/**', '!../verb/option.js', '!../verb/kinds.js'])
+    : p(`../${higher}/**`);
 /** present names the types of rooms, and nothing else of them. */
 const beside = (room, other) => room === 'present' && upper.includes(other);
 const declared = p('**/fg.js', 'what a room declares stands above it: only api imports it');
@@ -196,7 +201,7 @@ export default tseslint.config(
     const higher = [...above, ...upper, ...floors.slice(0, floor)].filter((r) => !beside(room, r));
     return closed(
       [`src/kernel/${room}/**`],
-      [...outside, p('vscode'), declared, ...higher.map((r) => p(`../${r}/**`))],
+      [...outside, p('vscode'), declared, ...higher.map((r) => closedTo(room, r))],
     );
   }),
   // What these rooms declare is written in terms of verb and present; nothing but the facade's list imports it.

@@ -158,7 +158,7 @@ describe('true activations', () => {
     for await (const { codes } of world.sample(5000)) nonZeros += codes.values.length;
     expect(meta.nonZeros).toBe(nonZeros);
     expect(statistics.firings.reduce((a, b) => a + b, 0)).toBe(nonZeros);
-    const labels = peakTokens(await topExamples(store, { k: 3 }));
+    const labels = peakTokens(await topExamples(store, { top: 3 }));
     labels.forEach((label, f) => expect(label[0]).toBe(`#${f}`));
   });
 });

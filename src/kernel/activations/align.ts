@@ -1,8 +1,9 @@
 /** Stores of models with different tokenizers, brought to the same rows: spans of text where both have a boundary. */
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
-import type { CallOptions } from '../compute/call.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { sha256 } from '../io/hash.js';
+import type { KEPT } from '../verb/common.js';
+import { choice, type Given } from '../verb/option.js';
 import { characterSpans, type AlignedShares, type CharacterSpans, type TokenTexts } from './characterSpans.js';
 import { isShard, openActivations } from './store.js';
 import type { SparseActivations } from './types.js';
@@ -13,8 +14,12 @@ const CODE_VERSION = 2;
 /** Spans in a sequence; these sequences correspond to neither model's. */
 const CONTEXT = 128;
 
-/** What a feature has on a span of several tokens. */
-export type Combine = 'max' | 'mean';
+/** Options of the rows that two stores have in common. */
+export const ALIGN = {
+  combine: choice(['max', 'mean'], { doc: 'What a feature has on a span of several tokens.', default: 'max' }),
+} as const;
+
+export type Combine = NonNullable<Given<typeof ALIGN>['combine']>;
 
 /** Two stores over the spans that their texts share; they can be correlated. */
 export interface Aligned {
@@ -165,7 +170,7 @@ export async function alignActivations(
   a: SparseActivations,
   b: SparseActivations,
   store: ArtifactStore,
-  options: CallOptions & { combine?: Combine; fresh?: boolean; joiner?: TextJoiner } = {},
+  options: Given<typeof ALIGN> & Given<typeof KEPT> & { joiner?: TextJoiner } = {},
 ): Promise<{ value: Aligned; made: ReadonlyArray<Computed<SparseActivations>> }> {
   const { combine = 'max', fresh, joiner = new TextJoiner(), ...call } = options;
   const { spans, tokens } = await joiner.join(a, b);

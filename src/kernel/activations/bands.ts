@@ -3,28 +3,16 @@ import type { ExampleBand } from '../../protocol/bundle.js';
 import type { CallOptions } from '../compute/call.js';
 import { finished, type Contexts, type Peak } from './contexts.js';
 import { everyFiring } from './firings.js';
+import type { BandOptions } from './options.js';
 import type { SparseActivations } from './types.js';
-
-export interface BandOptions {
-  /** Bands of each feature. */
-  count: number;
-  /**
-   * 'quantile': each holds as many of the feature's firings, as far as equal activations let it (the i-th of n ends at
-   * the smallest activation that at least i/n of the firings do not exceed, numpy's 'inverted_cdf'); 'range': each is
-   * as wide, from 0 to the largest activation.
-   */
-  by: 'quantile' | 'range';
-  /** Examples drawn from each band. */
-  perBand: number;
-  /** Seed of the draws. */
-  seed: number;
-}
 
 /** Activations sorted at once: 64 MB. */
 const BLOCK = 1 << 24;
 
 /**
  * [features × count]: where each band of a wanted feature ends, the last at its maximum; NaN for others and dead ones.
+ * By 'quantile' the i-th of n ends at the smallest activation that at least i/n of the firings do not exceed (numpy's
+ * 'inverted_cdf'), so that equal activations stay in one band.
  */
 export async function bandEnds(
   activations: SparseActivations,

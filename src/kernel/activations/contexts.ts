@@ -2,13 +2,8 @@
 import type { ExampleBand, FeatureExample } from '../../protocol/bundle.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import type { SparseRows } from '../compute/sparse.js';
+import type { Window } from './options.js';
 import type { SparseActivations } from './types.js';
-
-/** Tokens shown before and after a peak. */
-export interface Window {
-  before: number;
-  after: number;
-}
 
 /** The contexts of a store's tokens: windows that end where their sequence does. */
 export class Contexts {

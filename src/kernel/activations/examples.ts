@@ -4,38 +4,29 @@
  */
 import type { ExampleBand, FeatureExample } from '../../protocol/bundle.js';
 import type { CallOptions } from '../compute/call.js';
-import { BandDraws, bandEnds, type BandOptions } from './bands.js';
+import type { Given } from '../verb/option.js';
+import { BandDraws, bandEnds } from './bands.js';
 import { Contexts, readExamples, type Peak } from './contexts.js';
 import { everyFiring } from './firings.js';
+import type { BandOptions, EXAMPLES } from './options.js';
 import type { SparseActivations } from './types.js';
 
-export interface TopExamplesOptions extends CallOptions {
-  /** Features asked for; default all. */
-  features?: ArrayLike<number>;
-  /** Examples per feature, default 5. */
-  k?: number;
-  /** Tokens shown before the peak, default 5; fewer at the start of a sequence. */
-  before?: number;
-  /** Tokens shown after the peak, default 4; fewer at the end of a sequence. */
-  after?: number;
-  /** Show identical contexts (the same tokens around the same peak) once. Default true. */
-  dedupe?: boolean;
-}
+export type TopExamplesOptions = Given<typeof EXAMPLES> & CallOptions;
 
-export interface BandedExamplesOptions extends TopExamplesOptions, Partial<BandOptions> {}
+export type BandedExamplesOptions = TopExamplesOptions & Partial<BandOptions>;
 
 /** Examples of a feature: its largest activations, and some of every band of its activations. */
 export interface BandedExamples {
   readonly feature: number;
-  /** The k largest activations, best first. */
+  /** The largest activations, best first. */
   readonly top: readonly FeatureExample[];
   /** The highest band first, with its firings and the examples that were drawn from it; [] for a dead feature. */
   readonly bands: ReadonlyArray<ExampleBand & { readonly examples: readonly FeatureExample[] }>;
 }
 
 /**
- * The k largest activations of each feature with their windows, best first; ties go to the earlier token. The result
- * is indexed by feature id: dead features and features not asked for have []. With dedupe the k best distinct
+ * The `top` largest activations of each feature with their windows, best first; ties go to the earlier token. The result
+ * is indexed by feature id: dead features and features not asked for have []. With dedupe the best distinct
  * contexts are exact, each shown at its best (then earliest) place. Two passes over the shards: one selects, one reads
  * the windows' activations. Memory: 12 bytes per feature and example, and the token ids.
  */
@@ -96,13 +87,13 @@ async function selected(
 ): Promise<{ best: BestTokens; contexts: Contexts; draws?: BandDraws }> {
   const { features, context } = activations.meta;
   const window = { before: options.before ?? 5, after: options.after ?? 4 };
-  const k = options.k ?? 5;
+  const top = options.top ?? 5;
   const wanted = wantedFeatures(features, options.features);
   const contexts = new Contexts(await activations.tokenIds(), context, window, options.dedupe ?? true);
-  const best = new BestTokens(features, k, contexts);
+  const best = new BestTokens(features, top, contexts);
   let draws: BandDraws | undefined;
   if (bands && bands.count > 0)
-    draws = new BandDraws(features, bands, await bandEnds(activations, wanted, bands, options), contexts, k);
+    draws = new BandDraws(features, bands, await bandEnds(activations, wanted, bands, options), contexts, top);
   await everyFiring(activations, 'dataset examples', options, (f, token, value) => {
     if (!wanted[f]) return;
     best.add(f, token, value);

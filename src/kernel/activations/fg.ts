@@ -7,43 +7,30 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import { CONFORMANCE, pairs, interventionsOption } from '../sae/pairing.js';
-import { COUNTED, overridden } from '../sae/trainedOn.js';
+import { pairs } from '../sae/pairing.js';
+import { overridden } from '../sae/trainedOn.js';
 import type { Sae } from '../sae/types.js';
 import { argOf, CALL, KEPT, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { featureIds, flag, only, real, text, value, whole } from '../verb/option.js';
+import { only, value } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { align } from './fgAlign.js';
 import { bandedExamples, topExamples } from './examples.js';
 import { from } from './fgFrom.js';
-import { findFeatures } from './find.js';
+import { FIND, findFeatures } from './find.js';
 import { defaultExamples, keptLabels, nameFeatures } from './kept.js';
 import { isWordQuery, type WordQuery } from './occurrences.js';
-import { BANDS, bandsGiven, WINDOW } from './options.js';
-import { activationsKey, saveActivations } from './save.js';
+import { BANDS, bandsGiven, EXAMPLES } from './options.js';
+import { activationsKey, SAVE, saveActivations } from './save.js';
 import { rowsOfShards, savePieces, saveShard } from './split.js';
 import { density, meanL0 } from './statistics.js';
-import { tokenStatistics } from './tokenStatistics.js';
+import { TOKENS, tokenStatistics } from './tokenStatistics.js';
 import type { SparseActivations } from './types.js';
 
 function describe({ meta }: SparseActivations): string {
   return `${meta.model.name} × ${meta.sae.name}: ${count(meta.tokens)} tokens${meta.ignored ? ` (${count(meta.ignored)} ignored)` : ''}, ${count(meta.nonZeros)} non-zeros, L0 ${meanL0(meta).toFixed(1)}, density ${(100 * density(meta)).toFixed(3)} %`;
 }
-
-const SAVE = {
-  hook: text({ doc: 'Hook to encode.', fallback: 'the hook that the SAE was trained on' }),
-  batchTokens: whole({ doc: 'Tokens per forward pass.', min: 1, fallback: '2,048', identity: false }),
-  allowOtherModel: flag({
-    doc: 'Encode with an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
-    fallback: 'false',
-    identity: false,
-  }),
-  ...COUNTED,
-  ...CONFORMANCE,
-  interventions: interventionsOption("Changes to the model's activations while it runs, in order."),
-} as const;
 
 const save = verb({
   doc: "Runs the model over every token, encodes what is at the SAE's hook and stores what fires; the same call again loads it. Saving two models from one dataset gives stores that can be correlated.",
@@ -98,13 +85,6 @@ async function saved(
   return withSummary(activations, () => describe(activations));
 }
 
-const EXAMPLES = {
-  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
-  top: whole({ doc: 'Examples of each feature.', min: 0, fallback: '5' }),
-  ...WINDOW,
-  dedupe: flag({ doc: 'Identical contexts, the same tokens around the same peak, are shown once.', fallback: 'true' }),
-} as const;
-
 const storeArg = thing<SparseActivations>('activations', 'What fg.activations.save returned.');
 
 const examples = verb({
@@ -113,9 +93,10 @@ const examples = verb({
   options: { ...EXAMPLES, ...CALL },
   errors: ['Features that the SAE does not have are refused.'],
   run({ env, options, call }, activations) {
-    const { top, ...rest } = only(EXAMPLES, options);
     const plain = Object.values(options).every((given) => given === undefined);
-    return plain ? defaultExamples(env, activations) : topExamples(activations, { k: top, ...rest, ...call });
+    return plain
+      ? defaultExamples(env, activations)
+      : topExamples(activations, { ...only(EXAMPLES, options), ...call });
   },
 });
 
@@ -125,8 +106,7 @@ const bands = verb({
   options: { ...EXAMPLES, ...BANDS, ...CALL },
   errors: ['Features that the SAE does not have are refused.'],
   run({ options, call }, activations) {
-    const { top, ...rest } = only(EXAMPLES, options);
-    return bandedExamples(activations, { k: top, ...rest, ...bandsGiven(options), ...call });
+    return bandedExamples(activations, { ...only(EXAMPLES, options), ...bandsGiven(options), ...call });
   },
 });
 
@@ -137,11 +117,6 @@ const labels = verb({
   run: ({ env }, activations) => keptLabels(env, activations),
 });
 
-const TOKENS = {
-  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
-  top: whole({ doc: 'Tokens and positions listed for each.', min: 1, fallback: '10' }),
-} as const;
-
 const tokens = verb({
   doc: 'Where the activation of features lies: their tokens, as the tokenizer writes them, with share of mass, firings, occurrences in the text and mean activation; their positions; and the shares at the first position of sequences, on special tokens, and on punctuation and white space. In the order of `features`.',
   args: [storeArg],
@@ -150,16 +125,6 @@ const tokens = verb({
   run: ({ options, call }, activations) => tokenStatistics(activations, { ...only(TOKENS, options), ...call }),
   show: (found, _, { meta }) => tokenItems(found, meta.sae),
 });
-
-const FIND = {
-  top: whole({ doc: 'Features listed.', min: 1, fallback: '10' }),
-  least: real({
-    doc: 'A feature is the own one of a word when it fires on at least this share of its occurrences, and at least this share of its activation lies on them.',
-    above: 0,
-    max: 1,
-    fallback: '0.5',
-  }),
-} as const;
 
 const find = verb({
   doc: "The features that carry a word: the share of the word's occurrences that each fires on, and the share of its activation mass that lies on them, by the harmonic mean of the two. `own` is the word's own feature, -1 where it has none, which is said with the best there is. Words match as whole words of the text, whatever their case and however many tokens they take: 'king' is not in 'looking'.",

@@ -1,9 +1,8 @@
 /** fg.activations.align: stores of models with different tokenizers, brought to the same rows. */
 import { alignedItems } from '../present/activations.js';
 import { KEPT, thing } from '../verb/common.js';
-import { choice } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { alignActivations } from './align.js';
+import { ALIGN, alignActivations } from './align.js';
 import type { SparseActivations } from './types.js';
 
 export const align = verb({
@@ -12,10 +11,7 @@ export const align = verb({
     thing<SparseActivations>('activations', 'What fg.activations.save returned.'),
     thing<SparseActivations>('other', 'A store of another model over the same text.'),
   ],
-  options: {
-    combine: choice(['max', 'mean'], { doc: 'What a feature has on a span of several tokens.', default: 'max' }),
-    ...KEPT,
-  },
+  options: { ...ALIGN, ...KEPT },
   errors: ['Stores of the same tokens, and texts without a word in common, are refused.'],
   kinds: ['activations'],
   async run({ env, options, call }, a, b) {

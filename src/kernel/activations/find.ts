@@ -2,6 +2,7 @@
  * Which features carry a word: how many of its occurrences each fires on, and how much of its activation lies there.
  */
 import type { CallOptions } from '../compute/call.js';
+import { real, whole, type Given } from '../verb/option.js';
 import { everyFiring } from './firings.js';
 import { occurrencesOf, type Occurrences, type WordQuery } from './occurrences.js';
 import type { SparseActivations } from './types.js';
@@ -68,12 +69,17 @@ export async function carriers(
   );
 }
 
-export interface FindOptions extends CallOptions {
-  /** Features listed; default 10. */
-  top?: number;
-  /** Least value of both shares for a feature of its own; default 0.5. */
-  least?: number;
-}
+export const FIND = {
+  top: whole({ doc: 'Features listed.', min: 1, fallback: '10' }),
+  least: real({
+    doc: 'A feature is the own one of a word when it fires on at least this share of its occurrences, and at least this share of its activation lies on them.',
+    above: 0,
+    max: 1,
+    fallback: '0.5',
+  }),
+} as const;
+
+export type FindOptions = Given<typeof FIND> & CallOptions;
 
 /** The feature of carriers that is a word's own, -1 = none. */
 export function ownFeature([best]: readonly WordFeature[], least: number): number {

@@ -1,11 +1,12 @@
 /** A store from arrays that another program made: dense rows, or CSR. */
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
 import type { ArtifactKey } from '../artifacts/types.js';
-import type { CallOptions } from '../compute/call.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { sha256 } from '../io/hash.js';
 import { toFloat64, type NdArray } from '../io/ndarray.js';
 import type { TokenSet, Tokenizer } from '../models/types.js';
+import type { KEPT } from '../verb/common.js';
+import { choice, required, text, value, whole, type Given } from '../verb/option.js';
 import { isShard, openActivations } from './store.js';
 import type { SparseActivations, TokenDecoder } from './types.js';
 import { writeActivations } from './write.js';
@@ -41,20 +42,33 @@ export type ActivationArrays =
 /** Tokens that the rows belong to: a token set, or ids [N] or [S, T]. */
 export type TokensOfRows = TokenSet | NumberList | ReadonlyArray<readonly number[]>;
 
-export interface FromArraysOptions extends CallOptions {
-  /** Shown in titles and legends: what the features are of. */
-  name: string;
-  tokens?: TokensOfRows;
-  /** Decodes token ids that were given as numbers. */
-  tokenizer?: TokenDecoder | { readonly tokenizer: Tokenizer };
-  /** Tokens per sequence, where neither tokens nor shape say it. */
-  context?: number;
-  hook?: string;
-  model?: string;
-  /** What negative entries are: an error (default), or no firing. */
-  negative?: 'refuse' | 'zero';
-  fresh?: boolean;
-}
+/** What decodes token ids: a tokenizer, { id, piece }, or a model that has one. */
+export type Decoder = TokenDecoder | { readonly tokenizer: Tokenizer };
+
+export const FROM = {
+  name: required(text({ doc: 'What the features are of, for people: titles and legends say it.' })),
+  tokens: value<TokensOfRows>('a token set of fg.datasets, or token ids [N] or [S, T]', {
+    doc: 'Tokens of the rows, in their order.',
+    fallback: 'none: rows are known by their number',
+  }),
+  tokenizer: value<Decoder>('model.tokenizer, or the model', {
+    doc: 'Decodes token ids that were given as numbers.',
+    fallback: 'that of a token set; else ids are shown',
+  }),
+  context: whole({
+    doc: 'Tokens per sequence, where neither tokens nor shape say it.',
+    min: 1,
+    fallback: 'all rows in one sequence',
+  }),
+  hook: text({ doc: 'Hook of the activations, for people.', fallback: 'none' }),
+  model: text({ doc: 'Model of the activations, for people.', fallback: 'none' }),
+  negative: choice(['refuse', 'zero'], {
+    doc: 'What negative entries are: an error, or no firing.',
+    default: 'refuse',
+  }),
+} as const;
+
+export type FromArraysOptions = Given<typeof FROM> & Given<typeof KEPT>;
 
 /** Rows in one form: entries of row i in ascending order of features. */
 interface PlainRows {

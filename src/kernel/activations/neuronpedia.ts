@@ -14,15 +14,27 @@ import { writeFileAtomic } from '../io/files.js';
 import type { LanguageModel } from '../models/types.js';
 import { logitBlocks } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
+import { value, type Given } from '../verb/option.js';
 import { bandedExamples, type BandedExamples } from './examples.js';
 import type { SparseActivations } from './types.js';
 
-export interface NeuronpediaOptions extends CallOptions {
-  /** Store of this SAE's activations. */
-  activations: SparseActivations;
-  /** For the tokens that a feature raises and lowers, and the histogram of its logits; left empty without. */
-  model?: LanguageModel;
-}
+export const NEURONPEDIA = {
+  activations: value<SparseActivations>(
+    'what fg.activations.save returned',
+    { doc: "Of the neuronpedia layout: this SAE's activations, for examples and frequencies.", fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+  model: value<LanguageModel>(
+    'what fg.models.load returned',
+    { doc: 'Of the neuronpedia layout: the model, for the tokens that features raise and lower.', fallback: 'none' },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+} as const;
+
+/** Without a model, tokens that a feature raises and lowers, and the histogram of its logits, are left empty. */
+export type NeuronpediaOptions = Given<typeof NEURONPEDIA> & {
+  readonly activations: SparseActivations;
+} & CallOptions;
 
 const BATCH = 128;
 const BINS = 50;
@@ -43,7 +55,7 @@ export async function writeNeuronpedia(sae: Sae, folder: string, options: Neuron
     { name: sae.name, id: sae.id },
     { name: meta.sae.name, id: meta.sae.id },
   );
-  const examples = await bandedExamples(activations, { k: EXAMPLES, ...INTERVALS, ...WINDOW, ...call });
+  const examples = await bandedExamples(activations, { top: EXAMPLES, ...INTERVALS, ...WINDOW, ...call });
   const bars = await histograms(activations);
   const written = model && (await writtenLogits(model, sae, call));
   // Padding and what was left out is no text.

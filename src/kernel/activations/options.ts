@@ -1,6 +1,5 @@
 /** Options of dataset examples, for every verb that shows some. */
-import { choice, group, whole, type Given } from '../verb/option.js';
-import type { BandOptions } from './bands.js';
+import { choice, featureIds, flag, group, whole, type Given } from '../verb/option.js';
 
 /** Options of windows around peaks. */
 export const WINDOW = {
@@ -8,22 +7,33 @@ export const WINDOW = {
   after: whole({ doc: 'Tokens shown after the peak; fewer at the end of a sequence.', min: 0, fallback: '4' }),
 } as const;
 
+/** Tokens shown before and after a peak. */
+export type Window = Required<Given<typeof WINDOW>>;
+
+export const EXAMPLES = {
+  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
+  top: whole({ doc: 'Examples of each feature.', min: 0, fallback: '5' }),
+  ...WINDOW,
+  dedupe: flag({ doc: 'Identical contexts, the same tokens around the same peak, are shown once.', fallback: 'true' }),
+} as const;
+
+const BAND = {
+  count: whole({ doc: "Bands of each feature's activations; 0: none.", min: 0, max: 100, fallback: '4' }),
+  by: choice(['quantile', 'range'], {
+    doc: "'quantile': each holds as many of the firings; 'range': each is as wide, from 0 to the largest activation.",
+    fallback: "'quantile'",
+  }),
+  perBand: whole({ doc: 'Examples drawn from each.', min: 0, fallback: '1' }),
+  seed: whole({ doc: 'Of the draws: uniform among the different contexts in the band.', fallback: '0' }),
+} as const;
+
+export type BandOptions = Required<Given<typeof BAND>>;
+
 export const BANDS = {
-  bands: group(
-    {
-      count: whole({ doc: "Bands of each feature's activations; 0: none.", min: 0, max: 100, fallback: '4' }),
-      by: choice(['quantile', 'range'], {
-        doc: "'quantile': each holds as many of the firings; 'range': each is as wide, from 0 to the largest activation.",
-        fallback: "'quantile'",
-      }),
-      perBand: whole({ doc: 'Examples drawn from each.', min: 0, fallback: '1' }),
-      seed: whole({ doc: 'Of the draws: uniform among the different contexts in the band.', fallback: '0' }),
-    },
-    {
-      doc: 'Bands of the activations from which examples are drawn, besides the largest; a context is shown once.',
-      short: 'count',
-    },
-  ),
+  bands: group(BAND, {
+    doc: 'Bands of the activations from which examples are drawn, besides the largest; a context is shown once.',
+    short: 'count',
+  }),
 } as const;
 
 /** The bands of a call, as far as they were given. */

@@ -7,20 +7,22 @@ import type { SparseRows } from '../compute/sparse.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { matrixId } from '../io/hash.js';
 import type { ArtifactKey, ArtifactRecord } from '../artifacts/types.js';
-import { describeAll, editsOf, identityOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
+import { describeAll, editsOf, identityOf, listOf, requireRunnable } from '../models/edits.js';
 import { ignoredPositions, ignoringParameters } from '../models/ignored.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import { TransformerModel } from '../models/transformer.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { requirePairing } from '../sae/conformance.js';
-import { conformanceWarnings } from '../sae/pairing.js';
+import { CONFORMANCE, conformanceWarnings, interventionsOption } from '../sae/pairing.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import { leftOut, type CountedOptions } from '../sae/trainedOn.js';
+import { COUNTED, leftOut } from '../sae/trainedOn.js';
 import { pairTitle } from '../sae/title.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { captureActivations, capturedWidth, type CaptureOptions } from '../models/capture.js';
 import { captureOnDevice, runsOnCpu } from '../models/captureOnDevice.js';
 import { DeviceEncoder, encodesOnDevice } from '../sae/encodeOnDevice.js';
+import type { KEPT } from '../verb/common.js';
+import { flag, text, whole, type Given } from '../verb/option.js';
 import { density, meanL0 } from './statistics.js';
 import { isShard, openActivations } from './store.js';
 import { writeActivations, type WriteOptions } from './write.js';
@@ -31,24 +33,21 @@ const CODE_VERSION = 2;
 /** Code version of stores with ignored rows: 3 writes which rows these are. */
 const IGNORING_VERSION = 3;
 
-/**
- * Rows of what is left out (CountedOptions) are stored without entries, as padding is; meta.ignored counts them. Part
- * of the artifact's identity.
- */
-export interface SaveActivationsOptions extends CallOptions, CountedOptions {
-  /** Hook to encode; default the hook the SAE was trained on. */
-  hook?: string;
-  /** Tokens per forward pass; default 2,048. */
-  batchTokens?: number;
-  /** Compute again even when the artifact is there. */
-  fresh?: boolean;
-  /** Encode with an SAE trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
-  /** Changes to the model's activations while it runs, in order; part of the artifact's identity. Default: none. */
-  interventions?: Intervention | readonly Intervention[];
-  /** Look once whether the SAE fits these activations, and warn when it does not; default true. */
-  conformance?: boolean;
-}
+/** Rows of what is left out (COUNTED) are stored without entries, as padding is; meta.ignored counts them. */
+export const SAVE = {
+  hook: text({ doc: 'Hook to encode.', fallback: 'the hook that the SAE was trained on' }),
+  batchTokens: whole({ doc: 'Tokens per forward pass.', min: 1, fallback: '2,048', identity: false }),
+  allowOtherModel: flag({
+    doc: 'Encode with an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
+    fallback: 'false',
+    identity: false,
+  }),
+  ...COUNTED,
+  ...CONFORMANCE,
+  interventions: interventionsOption("Changes to the model's activations while it runs, in order."),
+} as const;
+
+export type SaveActivationsOptions = Given<typeof SAVE> & Given<typeof KEPT>;
 
 export interface SavedActivations {
   activations: SparseActivations;

@@ -109,7 +109,7 @@ async function isWhole(part: string): Promise<boolean> {
 /** The rows of all shards, in order. @throws when a shard does not hold the passes that it is of */
 export async function* rowsOfShards(
   shards: readonly ShardFolder[],
-  { tokens, batchTokens }: { tokens: TokenSet; batchTokens: number | undefined },
+  { tokens, batchTokens }: { tokens: TokenSet } & Pick<SaveActivationsOptions, 'batchTokens'>,
 ): AsyncGenerator<SparseRows> {
   const perPass = sequencesPerPass(tokens.context, batchTokens);
   for (const { folder, from, to } of shards) {

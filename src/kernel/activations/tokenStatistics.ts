@@ -1,5 +1,6 @@
 /** Where a feature's activation lies: on which tokens and positions, on special tokens and punctuation. */
 import { isPunctuation, isSpecialToken } from '../../protocol/tokens.js';
+import { featureIds, whole, type Given } from '../verb/option.js';
 import { everyFiring } from './firings.js';
 import { sumPairs, type RowSums } from './pairSums.js';
 import { tokenColumns, type MassOptions, type TokenColumns } from './tokenMass.js';
@@ -45,12 +46,12 @@ export interface FeatureTokens {
   readonly punctuation: number;
 }
 
-export interface TokenStatisticsOptions extends MassOptions {
-  /** Features asked for, in this order; default all. */
-  features?: ArrayLike<number>;
-  /** Tokens and positions listed per feature; default 10. */
-  top?: number;
-}
+export const TOKENS = {
+  features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
+  top: whole({ doc: 'Tokens and positions listed for each.', min: 1, fallback: '10' }),
+} as const;
+
+export type TokenStatisticsOptions = Given<typeof TOKENS> & MassOptions;
 
 /** What a store's tokens are. */
 interface Known {

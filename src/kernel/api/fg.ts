@@ -1,11 +1,13 @@
 /** Verbs of fg itself, which belong to no room. */
 import { inspect as inspectWhat } from '../inspect/inspect.js';
+import { INSPECT } from '../inspect/repository.js';
 import type { Inspection } from '../inspect/types.js';
 import { inspectionText } from '../inspect/words.js';
+import { HUB, REPO } from '../io/hub.js';
 import { textItem } from '../present/items.js';
-import { CALL, HUB, words, type Arg } from '../verb/common.js';
+import { CALL, words, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, only, text, written } from '../verb/option.js';
+import { only, written } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 
 const figure: Arg<string | number, string> = {
@@ -28,8 +30,8 @@ const inspect = verb({
   doc: 'What a file, a folder or a repository of the hub holds, before it is loaded: family, tensors, types, hook, architecture, memory, and what is unusual. Headers and samples of values are read, of a repository headers alone; docs/inspect.md explains the fields. `fgnb inspect` prints the same.',
   args: [words('idOrPath', "Path against the notebook's folder, or hub id.")],
   options: {
-    inside: text({ doc: 'File or folder inside the folder or repository.', fallback: 'all of it' }),
-    repoType: choice(['model', 'dataset'], { doc: 'Of a hub id.', fallback: "'model'" }),
+    ...INSPECT,
+    ...REPO,
     ...HUB,
     ...CALL,
   },

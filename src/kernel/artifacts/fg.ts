@@ -3,10 +3,10 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import { tableItems, tableOf } from '../present/items.js';
 import { words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { real, required, text, value, written } from '../verb/option.js';
+import { value } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import type { CheckedArtifact, FoundArtifact } from './records.js';
-import { DATE_WORDS, dateOf, searchRecords } from './search.js';
+import { LIST, pruneOptions, searchRecords } from './search.js';
 import type { ArtifactRecord } from './types.js';
 
 /** A table of records, one a row: kind and title, an id that find takes, and where it came from. */
@@ -36,32 +36,10 @@ const folder = syncVerb({
   run: ({ env }) => env.store.folder,
 });
 
-/** A date of an option, as milliseconds since 1970. */
-const date = (doc: string) => ({
-  ...text({ doc: `${doc}: ${DATE_WORDS}.`, fallback: 'any time' }),
-  parse(given: unknown, name: string): number | undefined {
-    if (given === undefined) return undefined;
-    const ms = typeof given === 'string' ? dateOf(given) : undefined;
-    if (ms === undefined) throw new RangeError(`${name} is ${written(given)}; expected ${DATE_WORDS}`);
-    return ms;
-  },
-});
-
 const list = verb({
   doc: 'Records of everything in the artifact folder, newest first: kind, parameters, identities of inputs, device, packages, time. Damaged artifacts are left out and told of.',
   args: [],
-  options: {
-    search: text({
-      doc: 'Words that must all occur in id, kind, title, note, cell, key figures or parameters; case does not count.',
-      fallback: 'all records',
-    }),
-    kind: text({ doc: 'The kind, such as "sae".', fallback: 'all kinds' }),
-    title: text({ doc: 'Words that must all occur in the title.', fallback: 'all titles' }),
-    note: text({ doc: 'Words that must all occur in the note.', fallback: 'with a note and without' }),
-    notebook: text({ doc: 'Words that must all occur in the name of the notebook that made it.', fallback: 'all' }),
-    since: date('Made then or later'),
-    before: date('Made before'),
-  },
+  options: LIST,
   async run({ env, options }): Promise<ArtifactRecord[]> {
     return searchRecords(await env.store.list(), options);
   },
@@ -109,14 +87,7 @@ export const artifacts = (kinds: readonly string[]) => {
   const prune = verb({
     doc: 'Deletes artifacts that were neither made nor loaded for some days, and what crashed calls left behind; returns the records of what went.',
     args: [],
-    options: {
-      unusedDays: required(real({ doc: 'Days without use; 0 takes all.', min: 0 })),
-      kinds: value<readonly string[]>(
-        `an array of some of ${known.map((kind) => `'${kind}'`).join(', ')}`,
-        { doc: 'Kinds of artifacts to take.', fallback: 'all' },
-        (given) => Array.isArray(given) && given.every((kind) => known.includes(kind as string)),
-      ),
-    },
+    options: pruneOptions(known),
     run: ({ env, options }): Promise<ArtifactRecord[]> => env.store.prune(options),
     show: (records) => recordItems(records, 'Deleted artifacts'),
   });

@@ -17,6 +17,7 @@ import { artifactFolderName, artifactId } from './identity.js';
 import { packageVersions } from './packages.js';
 import { RECORD, rewriteRecord, writeRecord } from './record.js';
 import { Records, type CheckedArtifact, type FoundArtifact } from './records.js';
+import type { PruneOptions } from './search.js';
 import type { ArtifactKey, ArtifactRecord, MadeBy } from './types.js';
 
 export { MismatchError, requireSame } from './identity.js';
@@ -193,8 +194,7 @@ export class ArtifactStore {
    * Deletes artifacts that were neither made nor loaded for `unusedDays` days, and leftovers of crashed makers. Returns
    * the records of the deleted ones.
    */
-  async prune(options: { unusedDays: number; kinds?: readonly string[] }): Promise<ArtifactRecord[]> {
-    const { unusedDays, kinds } = options;
+  async prune({ unusedDays, kinds }: PruneOptions): Promise<ArtifactRecord[]> {
     const before = Date.now() - unusedDays * DAY_MS;
     const gone: ArtifactRecord[] = [];
     for (const folder of await this.records.folders()) {

@@ -1,6 +1,8 @@
 /** Cutting texts to a context so that the word for which they were drawn stays in them. */
 import type { TextConcepts } from '../models/datasets.js';
 import type { Tokenizer } from '../models/types.js';
+import type { Parsed } from '../verb/option.js';
+import type { WORDS } from './dataset.js';
 import { findWords, type WordPlace, type WordUnit } from './words.js';
 
 /** Characters to a token, at most, that are looked at: longer tokens are rare, and a text may be long. */
@@ -94,10 +96,8 @@ const AROUND = 40;
 export function cutSample(
   texts: readonly string[],
   places: readonly WordPlace[],
-  o: {
+  o: Pick<Parsed<typeof WORDS>, 'regex' | 'unit'> & {
     words: readonly string[];
-    regex: RegExp | undefined;
-    unit: WordUnit;
     tokenizer: Tokenizer;
     content: number;
     concepts?: TextConcepts;

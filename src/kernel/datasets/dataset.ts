@@ -1,52 +1,20 @@
 /** Texts that any model can tokenize, once per tokenizer; and what verbs take as tokens. */
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { TokenRows } from '../io/tokenRows.js';
-import { tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
+import { TOKENS, tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
 import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
 import { sequenceCountItems, wordCountItems, wordSequenceItems } from '../present/datasets.js';
 import { count, setDisplay, withDisplay, withSummary } from '../present/items.js';
 import { requireThing, seed, thing, type Arg } from '../verb/common.js';
 import { listOf } from '../verb/kinds.js';
-import { choice, flag, parseOptions, pattern, required, whole, word, type Given } from '../verb/option.js';
+import { choice, parseOptions, pattern, required, whole, word, type Given, type Parsed } from '../verb/option.js';
 import { cutSample, type CutSample, type WordSequence } from './cutWords.js';
 import { drawWords, type WordCount, type WordDraw } from './words.js';
-
-/** How texts are cut into token sequences. The comments are what the editor says of Dataset.with. */
-export const TOKENS = {
-  /** Tokens per sequence. */
-  context: whole({ doc: 'Tokens per sequence; a bos token counts.', min: 1, fallback: '128' }),
-  /** Sequences. */
-  samples: whole({
-    doc: 'Sequences; fewer than wanted is an error.',
-    min: 1,
-    fallback: 'as many as the texts give',
-  }),
-  /** Begin each sequence with the tokenizer's bos token. */
-  bos: flag({
-    doc: "Begin each sequence with the tokenizer's bos token. A bos token makes features that fire on it alone.",
-    fallback: "as the model's tokenizer does for a text (Llama and Gemma do, GPT-2 and Pythia do not)",
-  }),
-  /** One long stream cut into sequences, or one sequence per text. */
-  pack: choice(['concatenate', 'each'], {
-    doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out, or filled up with { pad: true }.",
-    fallback: "'concatenate'",
-  }),
-  /** Fill short texts up on the right. */
-  pad: flag({
-    doc: "With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of leaving them out. Padding changes nothing before it, and counts in no statistic.",
-    fallback: 'false',
-  }),
-  /** What follows each text when concatenating. */
-  separator: choice(['eos', 'none'], {
-    doc: 'What follows each text when concatenating: the end-of-text token, or nothing.',
-    fallback: "'eos'",
-  }),
-} as const;
 
 export type TokenOptions = Given<typeof TOKENS>;
 
 /** What Dataset.withWords draws. */
-const WORDS = {
+export const WORDS = {
   /** Words or phrases, found as whole words whatever their case: "king" is not in "looking", nor in "kings". */
   words: listOf(word({ doc: 'Words or phrases, found as whole words whatever their case.' }), 1),
   /** Instead of words: what matches it is one word. A pattern that does not end in time is stopped. */
@@ -102,7 +70,7 @@ export class Dataset {
 
   protected tokenize(tokenizer: Tokenizer): TokenSet {
     const { samples, context, rows, ...rest } = this.options;
-    if (!rows) return tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, sequences: samples });
+    if (!rows) return tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, samples });
     const { padding, source } = rows;
     return tokensFromRows(rows.rows, tokenizer, { context, sequences: samples, padding, source });
   }
@@ -150,14 +118,8 @@ export class Dataset {
   }
 }
 
-/** How a sample was asked for. */
-interface Asked {
-  words: readonly string[];
-  regex: RegExp | undefined;
-  perWord: number;
-  unit: 'text' | 'sentence' | 'window';
-  seed: number;
-}
+/** How a sample was asked for: `words` are what is counted, of a regex its text. */
+type Asked = Omit<Parsed<typeof WORDS>, 'words'> & { readonly words: readonly string[] };
 
 /** The counts of each word, and the sequences that a model reads. */
 export interface WordSequences {

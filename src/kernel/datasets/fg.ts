@@ -1,25 +1,15 @@
 /** fg.datasets: texts from files, from the hub, at hand or generated. */
-import { readTexts } from '../io/texts.js';
+import { HUB } from '../io/hub.js';
+import { READ, readTexts, SPLIT } from '../io/texts.js';
 import { holdsTokenRows, readTokenRows } from '../io/tokenRows.js';
 import { generateStories, STORIES, STORY_CONCEPTS } from '../synthetic/stories/generate.js';
 import { count } from '../present/items.js';
-import { CALL, HUB, words, type Arg } from '../verb/common.js';
+import { CALL, words, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { only, text, whole } from '../verb/option.js';
+import { only, text } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { Dataset, requireNoPacking, TOKENS } from './dataset.js';
-
-const READ = {
-  split: text({ doc: 'Of a dataset on the hub, or of a folder.', fallback: "'train'" }),
-  config: text({ doc: 'Of a dataset on the hub that has several configurations: its folder.' }),
-  column: text({ doc: 'Column of the texts.', fallback: "'text', else the only column of strings" }),
-  limit: whole({
-    doc: 'Texts at most: the first ones, unless `seed` is given.',
-    min: 1,
-    fallback: 'all',
-  }),
-  seed: whole({ doc: 'Takes `limit` texts at random, all of them read first; they keep their order.' }),
-} as const;
+import { TOKENS } from '../models/datasets.js';
+import { Dataset, requireNoPacking } from './dataset.js';
 
 const load = verb({
   doc: 'Reads a .txt, .jsonl, .json or .parquet file, a folder of them, or a dataset on the Hugging Face hub. Nothing is tokenized before a model asks. Rows whose text is null are left out, with a word. An `input_ids` column (and no "text") is taken as it is, with its attention_mask.',
@@ -27,10 +17,7 @@ const load = verb({
   options: {
     ...TOKENS,
     ...READ,
-    splitAt: text({
-      doc: "Where a .txt file is parted into texts: 'blank-lines', or a separator such as '<|endoftext|>'.",
-      fallback: 'the file is one text',
-    }),
+    ...SPLIT,
     ...HUB,
     ...CALL,
   },
@@ -48,7 +35,7 @@ const load = verb({
       const { context, samples } = options;
       return new Dataset(pathOrId, [], { context, samples, source: rows.source, rows });
     }
-    const { texts, source, nullRows } = await readTexts(place, { ...from, separator: options.splitAt });
+    const { texts, source, nullRows } = await readTexts(place, { ...from, ...only(SPLIT, options) });
     if (nullRows > 0) env.context.print(`${pathOrId}: ${count(nullRows)} rows without a text (null) were left out`);
     return new Dataset(pathOrId, texts, { ...only(TOKENS, options), source });
   },

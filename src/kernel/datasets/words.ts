@@ -1,9 +1,11 @@
 /** Where whole words stand in texts, and a draw of as many places for each of them. */
 import { Random } from '../compute/random.js';
 import { PatternGuard } from '../models/tokenizerGuard.js';
+import type { Parsed } from '../verb/option.js';
+import type { WORDS } from './dataset.js';
 
-/** What a sequence is of: a whole text, the sentence of the word, or as much as fits around it. */
-export type WordUnit = 'text' | 'sentence' | 'window';
+/** What a sequence is of. */
+export type WordUnit = Parsed<typeof WORDS>['unit'];
 
 /** A place where a word stands; offsets are UTF-16. */
 export interface WordPlace {
@@ -157,7 +159,7 @@ export function drawWords(
   texts: readonly string[],
   words: readonly string[],
   pattern: RegExp | undefined,
-  { perWord, unit, seed }: { perWord: number; unit: WordUnit; seed: number },
+  { perWord, unit, seed }: Pick<Parsed<typeof WORDS>, 'perWord' | 'unit' | 'seed'>,
 ): WordDraw {
   const random = new Random(seed).fork('words');
   const found = words.map((word) => ({

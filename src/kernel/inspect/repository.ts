@@ -10,16 +10,18 @@ import { copyStructure } from '../io/hubHeaders.js';
 import { WEIGHT_FILES } from '../io/weights.js';
 import { TOKENIZER_FILES } from '../models/tokenizerFiles.js';
 import { SAE_CONFIGS, SAE_WEIGHTS } from '../sae/load.js';
+import { text, type Given } from '../verb/option.js';
 import { inspectDataset } from './data.js';
 import { inspectFile, inspectFolder, MOST_FILES } from './folder.js';
 import { Report, type Subject } from './report.js';
 import type { Inspection } from './types.js';
 import { quoted } from './words.js';
 
-export interface InspectOptions extends RepoOptions {
-  /** File or folder inside a folder or repository. */
-  inside?: string;
-}
+export const INSPECT = {
+  inside: text({ doc: 'File or folder inside the folder or repository.', fallback: 'all of it' }),
+} as const;
+
+export type InspectOptions = Given<typeof INSPECT> & RepoOptions;
 
 /** @throws HubError when there is no such repository, or the hub cannot be asked and the cache has nothing */
 export async function inspectRepository(id: string, options: InspectOptions): Promise<Inspection> {

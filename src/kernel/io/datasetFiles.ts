@@ -2,14 +2,13 @@
 import { join } from 'node:path';
 import { matchFiles } from './glob.js';
 import { HubError, listRepo, resolveRepo, type RepoOptions } from './hub.js';
+import type { READ } from './texts.js';
+import type { Given } from '../verb/option.js';
 
 /** The branch on which the hub keeps a parquet copy of every dataset. */
 const CONVERTED = 'refs/convert/parquet';
 
-export interface DatasetOptions extends Omit<RepoOptions, 'repoType'> {
-  split?: string;
-  config?: string;
-}
+export type DatasetOptions = Pick<Given<typeof READ>, 'split' | 'config'> & Omit<RepoOptions, 'repoType'>;
 
 /**
  * Files of a split in order, as local paths. Each is downloaded only when the loop asks for it, so that reading the
@@ -18,11 +17,11 @@ export interface DatasetOptions extends Omit<RepoOptions, 'repoType'> {
  */
 export async function* datasetFiles(idOrFolder: string, options: DatasetOptions): AsyncGenerator<string> {
   const { split = 'train', config } = options;
-  const repo = { ...options, repoType: 'dataset' as const };
+  let repo: RepoOptions = { ...options, repoType: 'dataset' };
   let names = await listRepo(idOrFolder, repo);
   let found = splitFiles(names, split, config);
   if (found.length === 0 && options.revision === undefined) {
-    repo.revision = CONVERTED;
+    repo = { ...repo, revision: CONVERTED };
     const converted = await listRepo(idOrFolder, repo).catch((error: unknown) => {
       if (error instanceof HubError && ['no-revision', 'no-repo', 'network'].includes(error.code)) return [];
       throw error;

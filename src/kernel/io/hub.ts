@@ -8,6 +8,7 @@ import { basename, isAbsolute, join, resolve } from 'node:path';
 import { datasetInfo, listFiles, modelInfo } from '@huggingface/hub';
 import type { CallOptions } from '../compute/call.js';
 import { AbortError } from '../compute/call.js';
+import { choice, text, type Given } from '../verb/option.js';
 import { kindOfPath, openData, readExactly, safeJoin } from './files.js';
 import { matchFiles } from './glob.js';
 import {
@@ -25,20 +26,25 @@ import { downloadBlob, fetchRange, type HubFile } from './hubDownload.js';
 
 export { HubError } from './hubClient.js';
 
-export interface RepoOptions extends CallOptions {
-  /** Branch, tag or commit; default "main". */
-  revision?: string;
-  /** Default HF_TOKEN, else the token of "hf auth login". */
-  token?: string;
-  /** Default HF_ENDPOINT, else https://huggingface.co. */
-  endpoint?: string;
-  /** Default HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: shared with Python. */
-  cacheFolder?: string;
-  /** Default 'model'. */
-  repoType?: RepoType;
-}
+/** Options of every call that may download from the Hugging Face hub. */
+export const HUB = {
+  revision: text({ doc: 'Branch, tag or commit on the hub.', fallback: "'main'" }),
+  token: text({ doc: 'Access token of the hub.', fallback: 'HF_TOKEN, else the token of "hf auth login"' }),
+  endpoint: text({ doc: 'Address of the hub.', fallback: 'HF_ENDPOINT, else https://huggingface.co' }),
+  cacheFolder: text({
+    doc: 'Where downloads are kept, shared with Python.',
+    fallback: 'HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
+  }),
+} as const;
 
-export interface ResolveOptions extends RepoOptions {
+/** What a hub id is of. */
+export const REPO = {
+  repoType: choice(['model', 'dataset'], { doc: 'Of a hub id.', fallback: "'model'" }),
+} as const;
+
+export type RepoOptions = Given<typeof HUB> & Given<typeof REPO> & CallOptions;
+
+export type ResolveOptions = RepoOptions & {
   /**
    * Files that must exist: names or globs (`*`, `**`, `?`), each with at least one match. "a|b" is the first of its
    * alternatives that has one: 'model.safetensors|pytorch_model.bin'.
@@ -46,7 +52,7 @@ export interface ResolveOptions extends RepoOptions {
   files: readonly string[];
   /** Files that are also fetched where they exist. */
   optional?: readonly string[];
-}
+};
 
 /**
  * A folder that holds the wanted files. An existing folder is returned as it is, after a check that they are there. Of

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { AbortError } from '../compute/call.js';
+import type { RepoOptions } from './hub.js';
 
-export type RepoType = 'model' | 'dataset';
+export type RepoType = NonNullable<RepoOptions['repoType']>;
 
 /** What went wrong, for callers that can try another way. */
 export type HubErrorCode =
@@ -54,7 +55,7 @@ async function findToken(option: string | undefined): Promise<string | undefined
  * A client for an endpoint. Defaults: HF_ENDPOINT, else https://huggingface.co; the token as Python's hub library finds
  * it.
  */
-export async function hubClient(o: { token?: string; endpoint?: string; signal?: AbortSignal }): Promise<HubClient> {
+export async function hubClient(o: Pick<RepoOptions, 'token' | 'endpoint' | 'signal'>): Promise<HubClient> {
   const endpoint = (o.endpoint ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co').replace(/\/+$/, '');
   const token = await findToken(o.token);
   const origin = new URL(endpoint).origin;

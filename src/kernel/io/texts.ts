@@ -15,25 +15,30 @@ import { Random } from '../compute/random.js';
 import { clip, listed } from '../../protocol/clip.js';
 import { kindOfPath, openData, readJson, readText } from './files.js';
 import { datasetFiles } from './datasetFiles.js';
+import { text, whole, type Given } from '../verb/option.js';
 import type { RepoOptions } from './hub.js';
 
-export interface TextOptions extends Omit<RepoOptions, 'repoType'> {
-  /** Split of a hub dataset or a folder; default "train". */
-  split?: string;
-  /** Configuration of a hub dataset that has several: the name of its folder. */
-  config?: string;
-  /** Column of texts; default "text", else the only column of strings. */
-  column?: string;
-  /** Most texts to take; default all. The first ones, unless `seed` is set. */
-  limit?: number;
-  /** Take `limit` texts at random (seeded, all read first) instead of the first; they keep their order. */
-  seed?: number;
-  /**
-   * How a .txt file is divided: undefined (default) = one text; "blank-lines" = at runs of blank lines; any other
-   * string = at that separator, such as "<|endoftext|>". Parts are trimmed, and empty ones left out.
-   */
-  separator?: string;
-}
+export const READ = {
+  split: text({ doc: 'Of a dataset on the hub, or of a folder.', fallback: "'train'" }),
+  config: text({ doc: 'Of a dataset on the hub that has several configurations: its folder.' }),
+  column: text({ doc: 'Column of the texts.', fallback: "'text', else the only column of strings" }),
+  limit: whole({
+    doc: 'Texts at most: the first ones, unless `seed` is given.',
+    min: 1,
+    fallback: 'all',
+  }),
+  seed: whole({ doc: 'Takes `limit` texts at random, all of them read first; they keep their order.' }),
+} as const;
+
+/** Parts of a .txt file are trimmed, and empty ones left out. */
+export const SPLIT = {
+  splitAt: text({
+    doc: "Where a .txt file is parted into texts: 'blank-lines', or a separator such as '<|endoftext|>'.",
+    fallback: 'the file is one text',
+  }),
+} as const;
+
+export type TextOptions = Given<typeof READ> & Given<typeof SPLIT> & Omit<RepoOptions, 'repoType'>;
 
 export interface Texts {
   texts: string[];
@@ -114,7 +119,7 @@ async function readTextFile(path: string, options: TextOptions, needed: number, 
   switch (extname(path)) {
     case '.txt': {
       const text = stripMark(await readText(path));
-      for (const part of splitText(text, options.separator)) taken.texts.push(part);
+      for (const part of splitText(text, options.splitAt)) taken.texts.push(part);
       return;
     }
     case '.jsonl':
@@ -148,7 +153,7 @@ function stripMark(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
-/** Parts of a text file; see TextOptions.separator. */
+/** Parts of a text file; see SPLIT. */
 export function splitText(text: string, separator?: string): string[] {
   if (separator === '') throw new Error('separator is empty: leave it out to keep the file whole');
   const parts =
@@ -315,7 +320,7 @@ export function sample<T>(items: T[], count: number, seed: number): T[] {
 
 /** Where texts came from, as token sets record it: the data set by name, its files, and the options that were set. */
 export function sourceOf(pathOrRepo: string, files: string[], options: TextOptions, counts: JsonObject): JsonObject {
-  const { split, config, column, revision, limit, seed, separator } = options;
+  const { split, config, column, revision, limit, seed, splitAt: separator } = options;
   const set = Object.entries({ split, config, column, revision, limit, seed, separator }).filter(
     ([, value]) => value !== undefined,
   );

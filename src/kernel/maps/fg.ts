@@ -6,12 +6,12 @@ import type { FeatureMap } from '../correlation/types.js';
 import { count, textItem } from '../present/items.js';
 import { KEPT, rowsArg, thing } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { flag, only } from '../verb/option.js';
+import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { laidOutRows, withRows } from './laidOut.js';
 import { FOUND, MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
-import { turned } from './procrustes.js';
+import { TURN, turned } from './procrustes.js';
 import { loadLayout, saveLayout } from './saved.js';
 import type { Layout } from './types.js';
 import { umap as umapOf } from './umap.js';
@@ -74,10 +74,7 @@ const align = verb({
     layoutArg('moving', 'The layout that is turned: of the rows of B.'),
     thing<FeatureMap>('map', 'What fg.correlation.map returned for A and B.'),
   ],
-  options: {
-    scale: flag({ doc: 'Scale too.', default: true }),
-    reflection: flag({ doc: 'Mirror where that brings pairs nearer.', default: true }),
-  },
+  options: TURN,
   errors: ['Pairs outside the layouts, and fewer than 2 pairs that both place, are refused.'],
   run: ({ options }, fixed, moving, map) => {
     const layout = turned(fixed, moving, map.pairs, options);

@@ -3,6 +3,7 @@
  * the shift of least squared distance between the pairs (Procrustes; Gower 1975). In the plane it is in closed form.
  */
 import { sha256 } from '../io/hash.js';
+import { flag, type Given } from '../verb/option.js';
 import type { Layout } from './types.js';
 
 export interface Turn {
@@ -20,10 +21,12 @@ export interface Turn {
   pairs: number;
 }
 
-export interface TurnOptions {
-  scale?: boolean;
-  reflection?: boolean;
-}
+export const TURN = {
+  scale: flag({ doc: 'Scale too.', default: true }),
+  reflection: flag({ doc: 'Mirror where that brings pairs nearer.', default: true }),
+} as const;
+
+export type TurnOptions = Given<typeof TURN>;
 
 interface Pairs {
   a: Int32Array;

@@ -11,18 +11,14 @@ import { epochs, layoutFields, positionsAfter, TABLE, type LayoutViews } from '.
 import { Random } from '../compute/random.js';
 import { bytesOf, shareMemory, viewsOf } from '../compute/shared/memory.js';
 import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
+import type { Given } from '../verb/option.js';
 import type { FuzzyGraph } from './fuzzyGraph.js';
+import type { UMAP } from './options.js';
 
-export interface LayoutParameters {
-  a: number;
-  b: number;
-  epochs: number;
-  learningRate: number;
-  negativeSampleRate: number;
-  repulsionStrength: number;
-  /** 32-bit seed of the negative samples. */
-  seed: number;
-}
+type Chosen = 'a' | 'b' | 'learningRate' | 'negativeSampleRate' | 'repulsionStrength' | 'seed';
+
+/** Options of UMAP, resolved; seeds are of 32 bits. */
+export type LayoutParameters = Required<Pick<Given<typeof UMAP>, Chosen>> & { readonly epochs: number };
 
 /** Below this many updates of vertices, workers cost more than they save. */
 const SHARED_UPDATES = 1e6;

@@ -5,6 +5,7 @@ import { requireWhole } from '../compute/require.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { ndarray, toInt32, type NdArray } from '../io/ndarray.js';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
+import { choice, flag, whole, type Given } from '../verb/option.js';
 import type { Tokenizer, TokenSet } from './types.js';
 
 /** Ground truth of generated texts, as synthetic stories carry it. */
@@ -15,31 +16,44 @@ export interface TextConcepts {
   spans: readonly Int32Array[];
 }
 
-export interface TokenizeOptions {
-  /** Tokens per sequence, bos included. */
-  context: number;
-  /** Sequences wanted; default as many as the texts give. Fewer than wanted is an error. */
-  sequences?: number;
-  /** Begin every sequence with the tokenizer's bos token; default: as the tokenizer does for a text (addsBos). */
-  bos?: boolean;
-  /**
-   * 'concatenate' (default): one long stream cut into sequences, so a sequence may hold the end of one text and the
-   * start of the next; what is left at the end is dropped. 'each': one sequence per text, its first tokens; texts too
-   * short to fill a sequence are dropped, or padded with `pad`; what was dropped is counted in `source`.
-   */
-  pack?: 'concatenate' | 'each';
-  /**
-   * With 'each': texts too short are filled up on the right with the tokenizer's padding token, else its end token, and
-   * those positions are the set's `padding`. Attention is causal, so text before padding gives what it gives alone.
-   * Default false.
-   */
-  pad?: boolean;
-  /** 'eos' (default): the end-of-text token follows each text when concatenating; 'none': texts follow directly. */
-  separator?: 'eos' | 'none';
+/** How texts are cut into token sequences. The comments are what the editor says of Dataset.with. */
+export const TOKENS = {
+  /** Tokens per sequence. */
+  context: whole({ doc: 'Tokens per sequence; a bos token counts.', min: 1, fallback: '128' }),
+  /** Sequences. */
+  samples: whole({
+    doc: 'Sequences; fewer than wanted is an error.',
+    min: 1,
+    fallback: 'as many as the texts give',
+  }),
+  /** Begin each sequence with the tokenizer's bos token. */
+  bos: flag({
+    doc: "Begin each sequence with the tokenizer's bos token. A bos token makes features that fire on it alone.",
+    fallback: "as the model's tokenizer does for a text (Llama and Gemma do, GPT-2 and Pythia do not)",
+  }),
+  /** One long stream cut into sequences, or one sequence per text. */
+  pack: choice(['concatenate', 'each'], {
+    doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out, or filled up with { pad: true }.",
+    fallback: "'concatenate'",
+  }),
+  /** Fill short texts up on the right. */
+  pad: flag({
+    doc: "With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of leaving them out. Padding changes nothing before it, and counts in no statistic.",
+    fallback: 'false',
+  }),
+  /** What follows each text when concatenating. */
+  separator: choice(['eos', 'none'], {
+    doc: 'What follows each text when concatenating: the end-of-text token, or nothing.',
+    fallback: "'eos'",
+  }),
+} as const;
+
+export type TokenizeOptions = Omit<Given<typeof TOKENS>, 'context'> & {
+  readonly context: number;
   /** Where the texts came from; goes into the set's own source. */
-  source: JsonObject;
-  concepts?: TextConcepts;
-}
+  readonly source: JsonObject;
+  readonly concepts?: TextConcepts;
+};
 
 /** Tokens in order, with their concepts, growing. */
 interface Stream {
@@ -54,7 +68,8 @@ interface Stream {
  * counts; texts beyond what is wanted are not read.
  */
 export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): TokenSet {
-  const { context, sequences, pack = 'concatenate', pad = false, separator = 'eos', source, concepts } = options;
+  const { context, samples: sequences, source, concepts } = options;
+  const { pack = 'concatenate', pad = false, separator = 'eos' } = options;
   const bos = options.bos ?? tokenizer.addsBos ?? false;
   checkOptions(texts, tokenizer, { ...options, bos });
   // With bos, the first place of each sequence is taken.

@@ -1,27 +1,17 @@
 /** fg.models: language models by hub id or folder. */
+import { HUB } from '../io/hub.js';
 import { count, withSummary } from '../present/items.js';
-import { CALL, HUB, words } from '../verb/common.js';
+import { CALL, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, only } from '../verb/option.js';
+import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { loadModel } from './load.js';
+import { LOAD, loadModel } from './load.js';
 import type { LanguageModel } from './types.js';
 
 function describe({ name, config }: LanguageModel): string {
   const { family, layers, dModel, heads, vocab, context } = config;
   return `${name}: ${family}, ${layers} ${layers === 1 ? 'layer' : 'layers'}, d_model ${dModel}, ${heads} heads, vocabulary ${count(vocab)}, context ${count(context)}`;
 }
-
-const LOAD = {
-  process: choice(['none', 'center'], {
-    doc: "'none': weights as they are in the file; 'center': TransformerLens' center_writing_weights, which some SAEs were trained on (gpt2-small res-jb): it changes activations but not logits.",
-    fallback: "'none'",
-  }),
-  dtype: choice(['f32', 'bf16'], {
-    doc: "'bf16': matrices are kept in 16 bits outside the device's memory and widened when a layer runs: half the memory, a slower pass, and weights of float32 files are rounded to 8 bits of mantissa.",
-    fallback: "'f32'",
-  }),
-} as const;
 
 const load = verb({
   doc: "Loads GPT-2, GPT-Neo, GPT-NeoX, Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 models from a folder in Hugging Face's layout, or from the hub by id; downloads are kept in the cache that Python uses. `model.hooks` lists the hook points, by TransformerLens names.",

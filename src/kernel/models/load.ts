@@ -5,9 +5,10 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { formatBytes, requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
-import { listRepo, resolveRepo } from '../io/hub.js';
+import { listRepo, resolveRepo, type HUB } from '../io/hub.js';
 import { ndarray, toFloat32, type NdArray } from '../io/ndarray.js';
 import { openWeights, WEIGHT_FILES, type WeightSource } from '../io/weights.js';
+import { choice, type Given } from '../verb/option.js';
 import { centerWritingWeights } from './center.js';
 import { readConfig } from './config.js';
 import { familyNamed } from './families/index.js';
@@ -18,26 +19,18 @@ import { loadTokenizer, sentencePieceAlone, TOKENIZER_FILES } from './tokenizerF
 import { TransformerModel } from './transformer.js';
 import type { ModelConfig, Tokenizer } from './types.js';
 
-export interface LoadModelOptions extends CallOptions {
-  /** Branch, tag or commit on the hub; default main. */
-  revision?: string;
-  /** Access token of the hub; default HF_TOKEN, else the token of "hf auth login". */
-  token?: string;
-  /** Default HF_ENDPOINT, else https://huggingface.co. */
-  endpoint?: string;
-  /** Default HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: shared with Python. */
-  cacheFolder?: string;
-  /**
-   * 'none' (default): weights as they are in the file. 'center': TransformerLens' center_writing_weights, which some
-   * SAEs were trained on (gpt2-small res-jb); it changes activations but not logits.
-   */
-  process?: 'none' | 'center';
-  /**
-   * 'f32' (default), or 'bf16': matrices are kept in 16 bits outside the device's memory and widened when a layer runs.
-   * Half the memory, a slower pass, and weights of float32 files are rounded to 8 bits of mantissa.
-   */
-  dtype?: 'f32' | 'bf16';
-}
+export const LOAD = {
+  process: choice(['none', 'center'], {
+    doc: "'none': weights as they are in the file; 'center': TransformerLens' center_writing_weights, which some SAEs were trained on (gpt2-small res-jb): it changes activations but not logits.",
+    fallback: "'none'",
+  }),
+  dtype: choice(['f32', 'bf16'], {
+    doc: "'bf16': matrices are kept in 16 bits outside the device's memory and widened when a layer runs: half the memory, a slower pass, and weights of float32 files are rounded to 8 bits of mantissa.",
+    fallback: "'f32'",
+  }),
+} as const;
+
+export type LoadModelOptions = Given<typeof LOAD> & Given<typeof HUB> & CallOptions;
 
 /** The heap of the cpu device ends at 4 GB; activations need room too. */
 export const CPU_WEIGHT_BYTES = 3 * 2 ** 30;

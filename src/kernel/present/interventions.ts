@@ -8,6 +8,8 @@ import type { LogitEffects } from '../interventions/logitEffects.js';
 import type { BesideNulls, NullKind } from '../interventions/nullDirections.js';
 import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
+import type { CIRCUIT } from '../show/fgInterventions.js';
+import type { Given } from '../verb/option.js';
 import { ofFeatures, SAE_ID } from './featureCells.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from './items.js';
 
@@ -306,10 +308,7 @@ function edgeRows(found: Circuit, up: readonly Placed[], down: readonly Placed[]
 }
 
 /** A circuit as a Vega-Lite chart: two columns of features, and edges as wide as what was verified. */
-export function circuitSpec(
-  found: Circuit,
-  options: { labels?: readonly PointLabel[]; downstreamLabels?: readonly PointLabel[]; edges?: number } = {},
-): object {
+export function circuitSpec(found: Circuit, options: Omit<Given<typeof CIRCUIT>, 'title'> = {}): object {
   const height = LINE * Math.max(found.upstream.nodes.length, found.downstream.nodes.length, 3);
   const up = placed(found.upstream.nodes, 0, found.upstream.hook, height, options.labels);
   const down = placed(found.downstream.nodes, 1, found.downstream.hook, height, options.downstreamLabels);

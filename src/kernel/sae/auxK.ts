@@ -10,7 +10,7 @@
 import { gemm } from '../compute/gemm.js';
 import { topKRows } from '../compute/topk.js';
 import { gatherValues } from '../compute/rows.js';
-import { flag, real } from '../verb/option.js';
+import { flag, real, type Given } from '../verb/option.js';
 import type { TrainingBatch } from './architectures/training.js';
 import type { Parameters } from './parameters.js';
 import { inPieces, type Block } from './block.js';
@@ -47,13 +47,10 @@ export function revival(
   };
 }
 
-export interface AuxOptions {
-  auxLossCoefficient: number;
-  /** true = SAELens 6.18's ê, with b_dec. */
-  auxIncludesBDec: boolean;
+export type AuxOptions = Required<Given<typeof AUX_OPTIONS>> & {
   /** Dead features are chosen by |z|. */
-  absolute?: boolean;
-}
+  readonly absolute?: boolean;
+};
 
 /** Pre-activations of the dead features of one block. */
 interface DeadActivations {

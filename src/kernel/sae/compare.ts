@@ -9,7 +9,8 @@ import { studentQuantile } from '../compute/student.js';
 import { canonicalJson } from '../io/hash.js';
 import { ignoringParameters } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { evaluateSaes } from './evaluate.js';
+import { numbers, type Given } from '../verb/option.js';
+import { EVALUATE, evaluateSaes } from './evaluate.js';
 import type { SaeEvaluation } from './evaluationSums.js';
 import { leftOut } from './trainedOn.js';
 import type { Sae } from './types.js';
@@ -112,12 +113,22 @@ export function groupNames(saes: readonly Sae[]): string[] {
   });
 }
 
+export const COMPARE = {
+  samples: EVALUATE.samples,
+  batchTokens: EVALUATE.batchTokens,
+  ignoreTokens: numbers({
+    doc: 'Token ids that count in no figure, as padding never does; [] for none.',
+    ...{ min: 0, repeats: true, empty: true },
+    fallback: 'as fg.sae.evaluate has it, for each SAE',
+  }),
+} as const;
+
 /** @throws as evaluateSaes does */
 export async function compareSaes(
   model: LanguageModel,
   saes: readonly Sae[],
   tokens: TokenSet,
-  options: CallOptions & { sequences?: number; batchTokens?: number; ignoreTokens?: readonly number[] },
+  options: Given<typeof COMPARE> & CallOptions,
 ): Promise<SaeComparison> {
   // SAEs of one hook that leave out the same tokens share their runs.
   const together = new Map<string, number[]>();

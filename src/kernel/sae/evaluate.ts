@@ -7,30 +7,36 @@ import { editsOf, listOf, requireRunnable, type Intervention } from '../models/e
 import { canonicalJson } from '../io/hash.js';
 import { ignoredPositions, ignoringParameters, type Ignoring } from '../models/ignored.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import { text, whole, type Given } from '../verb/option.js';
 import type { Remember } from '../verb/remember.js';
 import { requirePairing } from './conformance.js';
 import { EvaluationSums, SharedSums, type EvaluationState, type SaeEvaluation } from './evaluationSums.js';
 import type { NextTokenSums } from './nextToken.js';
+import { interventionsOption } from './pairing.js';
 import { reconstruct, requireReconstructs } from './sae.js';
-import { leftOut, type CountedOptions } from './trainedOn.js';
+import { COUNTED, leftOut } from './trainedOn.js';
 import type { Sae } from './types.js';
 
-/** Activations of what is left out (CountedOptions) stay as they are and count in no figure. */
-export interface EvaluateOptions extends CallOptions, CountedOptions {
-  /** Hook to replace; default the SAE's own. */
-  hook?: string;
-  /** Sequences to use, from the first; default all. */
-  sequences?: number;
-  /** Tokens of one forward pass, at least one sequence; default 1,024, fewer where logits would pass 128 MB. */
-  batchTokens?: number;
-  /**
-   * Changes to the model's activations in every run, clean one included, in order; the SAE reconstructs what they leave
-   * at its hook. Default: none.
-   */
-  interventions?: Intervention | readonly Intervention[];
-  /** Gives parts that are made already; see evaluationParts. */
-  remember?: Remember;
-}
+/** Activations of what is left out (COUNTED) stay as they are and count in no figure. */
+export const EVALUATE = {
+  hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
+  samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
+  batchTokens: whole({
+    doc: 'Tokens of one forward pass, at least one sequence.',
+    min: 1,
+    fallback: '1,024, fewer where logits would pass 128 MB',
+  }),
+  ...COUNTED,
+  interventions: interventionsOption(
+    "Changes to the model's activations in every run, the clean one included, in order; the SAE reconstructs what they leave at its hook.",
+  ),
+} as const;
+
+export type EvaluateOptions = Given<typeof EVALUATE> &
+  CallOptions & {
+    /** Gives parts that are made already; see evaluationParts. */
+    remember?: Remember;
+  };
 
 const LOGIT_FLOATS = 1 << 25;
 
@@ -59,7 +65,7 @@ export async function evaluateSaes(
   options: EvaluateOptions = {},
 ): Promise<SaeEvaluation[]> {
   const hook = hookOf(saes, options.hook);
-  const sequences = Math.min(options.sequences ?? tokens.sequences, tokens.sequences);
+  const sequences = Math.min(options.samples ?? tokens.sequences, tokens.sequences);
   const { context } = tokens;
   if (sequences < 1) throw new RangeError('the token set is empty: there is nothing to evaluate');
   if (context < 2)
@@ -149,9 +155,9 @@ interface Part {
 export function evaluationParts(
   model: LanguageModel,
   { sequences: all, context }: Pick<TokenSet, 'sequences' | 'context'>,
-  options: Pick<EvaluateOptions, 'sequences' | 'batchTokens'>,
+  options: Pick<EvaluateOptions, 'samples' | 'batchTokens'>,
 ): { perBatch: number; parts: Part[] } {
-  const sequences = Math.min(options.sequences ?? all, all);
+  const sequences = Math.min(options.samples ?? all, all);
   const budget = Math.min(options.batchTokens ?? 1024, Math.floor(LOGIT_FLOATS / model.config.vocab));
   const perBatch = Math.max(1, Math.floor(budget / context));
   const perPart = perBatch * BATCHES_OF_PART;
@@ -167,7 +173,7 @@ async function evaluatePart(
   tokens: TokenSet,
   mask: Uint8Array | undefined,
   { first: from, end, perBatch }: Part & { perBatch: number },
-  { signal, onProgress, sequences: asked = tokens.sequences }: EvaluateOptions,
+  { signal, onProgress, samples: asked = tokens.sequences }: EvaluateOptions,
 ): Promise<EvaluationSums[]> {
   const shared = new SharedSums();
   const sums = at.saes.map((sae) => new EvaluationSums(sae, shared));

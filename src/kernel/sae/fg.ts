@@ -1,24 +1,22 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
 import path from 'node:path';
-import type { SparseActivations } from '../activations/types.js';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
 import { safeJoin } from '../io/files.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
-import { resolveRepo, type RepoOptions } from '../io/hub.js';
+import { HUB, resolveRepo, type RepoOptions } from '../io/hub.js';
 import { capturedWidth } from '../models/capture.js';
 import { identityOf, listOf } from '../models/edits.js';
 import { lossWarning } from '../models/tokenLoss.js';
-import type { LanguageModel } from '../models/types.js';
 import { withSummary } from '../present/items.js';
 import { evaluationItems, lensItems } from '../present/sae.js';
-import { CALL, HUB, words } from '../verb/common.js';
+import { CALL, words } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, flag, only, real, text, value, whole } from '../verb/option.js';
+import { only, text } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { baselinesFor } from './baselines.js';
-import { evaluateSaes, evaluationParts } from './evaluate.js';
+import { EVALUATE, evaluateSaes, evaluationParts } from './evaluate.js';
 import type { BesideEvaluation } from './evaluationSums.js';
 import { baselines, withBaselines } from './fgBaselines.js';
 import { compare } from './fgCompare.js';
@@ -27,47 +25,15 @@ import { probe } from './fgProbe.js';
 import { grid } from './fgGrid.js';
 import { train } from './fgTrain.js';
 import { describeSae } from './keptTraining.js';
-import { loadSae, SAE_CONFIGS, SAE_WEIGHTS, type LoadSaeOptions } from './load.js';
-import { logitLens as lensOf } from './logitLens.js';
-import { CONFORMANCE, pairs, promptTokens, interventionsOption } from './pairing.js';
-import { writeNeuronpedia } from '../activations/neuronpedia.js';
+import { LOAD } from './layouts/layout.js';
+import { loadSae, SAE_CONFIGS, SAE_WEIGHTS } from './load.js';
+import { LENS, logitLens as lensOf } from './logitLens.js';
+import { CONFORMANCE, pairs, promptTokens } from './pairing.js';
+import { NEURONPEDIA, writeNeuronpedia } from '../activations/neuronpedia.js';
 import { allowOtherModel, modelArg, requireModelOfSae, saeArg } from './ofModel.js';
-import { saveSae, type SaveSaeOptions } from './save.js';
-import { COUNTED, overridden, trainedOnText } from './trainedOn.js';
-import type { Sae, SaeArchitecture } from './types.js';
-
-const LOAD = {
-  architecture: value<SaeArchitecture>(
-    'the name of an architecture',
-    { doc: 'Needed where the file does not say it; must agree with a file that does.' },
-    (v) => typeof v === 'string',
-  ),
-  k: whole({
-    doc: 'Of topk: features kept per token. Needed where the file does not say it; must agree with a file that does.',
-    min: 1,
-  }),
-  applyBDecToInput: flag({
-    doc: 'Of state dicts with W_enc: whether b_dec is subtracted from the input.',
-    fallback: 'true',
-  }),
-  hookName: text({ doc: 'Hook that the SAE reads; overrides what the file says, or says what it does not.' }),
-  modelName: text({ doc: 'Model that it was trained on, for people; overrides what the file says.' }),
-  modelId: text({ doc: 'Identity of that model (`model.id`): the SAE is then refused on any other.' }),
-  normScalingFactor: real({
-    doc: "The s of 'expected_average_only_in' where the file leaves it unfolded; 1 when it was folded but the cfg not changed.",
-  }),
-  thresholdScale: real({
-    doc: 'Factor of the thresholds, for BatchTopK files whose threshold was left unscaled when the norm was folded.',
-    above: 0,
-    fallback: '1',
-  }),
-  map: value<NonNullable<LoadSaeOptions['map']>>('an object such as { W_enc: "their.name" }', {
-    doc: 'Names of the tensors in a file of another layout, by canonical name; docs/formats.md lists these.',
-  }),
-  ignore: value<NonNullable<LoadSaeOptions['ignore']>>('an array of names', {
-    doc: 'Tensors and fields of the file to leave out, which are refused otherwise since nothing uses them.',
-  }),
-} as const;
+import { SAVE, saveSae } from './save.js';
+import { overridden, trainedOnText } from './trainedOn.js';
+import type { Sae } from './types.js';
 
 /** Brings an SAE's files from the hub; the path of its folder or file in the cache. */
 async function download(file: string, repo: string, options: RepoOptions): Promise<string> {
@@ -108,32 +74,10 @@ const load = verb({
   },
 });
 
-const SAVE = {
-  layout: choice(['saelens', 'sparsify', 'dictionary_learning', 'neuronpedia'], {
-    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, config.json and ae.pt, or batch-0.json and more with the features for Neuronpedia, which needs `activations`.',
-    fallback: "'saelens'",
-  }),
-  density: value<NonNullable<SaveSaeOptions['density']>>(
-    'one number for each feature',
-    { doc: "Share of tokens on which each feature fires, for the saelens layout's sparsity.", fallback: 'not written' },
-    (v) => Array.isArray(v) || ArrayBuffer.isView(v),
-  ),
-  activations: value<SparseActivations>(
-    'what fg.activations.save returned',
-    { doc: "Of the neuronpedia layout: this SAE's activations, for examples and frequencies.", fallback: 'none' },
-    (v) => typeof v === 'object' && v !== null,
-  ),
-  model: value<LanguageModel>(
-    'what fg.models.load returned',
-    { doc: 'Of the neuronpedia layout: the model, for the tokens that features raise and lower.', fallback: 'none' },
-    (v) => typeof v === 'object' && v !== null,
-  ),
-} as const;
-
 const save = verb({
   doc: "Writes the SAE in another program's layout; returns the absolute path of the folder.",
   args: [saeArg, words('folder', "Path against the notebook's folder.")],
-  options: { ...SAVE, ...CALL },
+  options: { ...SAVE, ...NEURONPEDIA, ...CALL },
   errors: ['Activations of another SAE, and what the chosen layout has no place for, are refused.'],
   async run({ env, options, call }, sae, folder) {
     const to = env.resolve(folder);
@@ -151,25 +95,10 @@ const save = verb({
   },
 });
 
-const EVALUATE = {
-  hook: text({ doc: 'Hook to replace.', fallback: "the SAE's own" }),
-  samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
-  batchTokens: whole({
-    doc: 'Tokens of one forward pass, at least one sequence.',
-    min: 1,
-    fallback: '1,024, fewer where logits would pass 128 MB',
-  }),
-  ...COUNTED,
-  interventions: interventionsOption(
-    "Changes to the model's activations in every run, the clean one included, in order; the SAE reconstructs what they leave at its hook.",
-  ),
-  baselines: withBaselines('figures'),
-} as const;
-
 const evaluate = verb({
   doc: "Runs the model as it is, with the SAE's reconstruction at the hook, with zeros and with the mean activation there: L0, explained variance in three definitions, MSE, cross-entropy (nats) and KL with the shares recovered, density, dead and dense features.",
   args: [modelArg, saeArg, tokensArg],
-  options: { ...EVALUATE, ...CONFORMANCE, allowOtherModel, ...CLUSTER, ...CALL },
+  options: { ...EVALUATE, baselines: withBaselines('figures'), ...CONFORMANCE, allowOtherModel, ...CLUSTER, ...CALL },
   errors: ['An SAE of another model or width, and interventions that cannot act on the tokens, are refused.'],
   check(options, model, sae) {
     requireModelOfSae(sae, model, options.allowOtherModel);
@@ -182,14 +111,13 @@ const evaluate = verb({
     return [{ model, sae, hook, tokens }, ...interventionPairings(model, listOf(interventions), tokens)];
   }),
   async run({ env, options, call, remember }, model, sae, data): Promise<BesideEvaluation> {
-    const { samples, baselines: _, ...rest } = only(EVALUATE, options);
     const beside = Object.entries(baselinesFor(env, sae, options.baselines));
     const tokens = tokenSet(data, model);
-    const counted = overridden(tokens, sae, rest);
+    const counted = overridden(tokens, sae, options);
     if (counted) env.context.print(`Note: ${counted}`);
     const saes = [sae, ...beside.map(([, each]) => each)];
     const [found, ...others] = await evaluateSaes(model, saes, tokens, {
-      ...{ ...rest, sequences: samples, ...call, remember },
+      ...{ ...only(EVALUATE, options), ...call, remember },
     });
     const warning = lossWarning(found.ceClean, model);
     if (warning) env.context.print(`Warning: ${warning}`);
@@ -214,7 +142,7 @@ const evaluate = verb({
     }),
     pieces({ samples, batchTokens }, model, sae, data) {
       const tokens = tokenSet(data, model);
-      const { perBatch, parts } = evaluationParts(model, tokens, { sequences: samples, batchTokens });
+      const { perBatch, parts } = evaluationParts(model, tokens, { samples, batchTokens });
       const { dModel, vocab } = model.config;
       const { dSae, dIn } = sae.config;
       return {
@@ -227,19 +155,6 @@ const evaluate = verb({
   },
   show: (found, _, __, sae) => evaluationItems(sae, found),
 });
-
-const LENS = {
-  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, fallback: '10' }),
-  bottom: whole({
-    doc: 'Tokens of each feature whose logits it lowers most, listed behind the others, the most lowered last.',
-    min: 0,
-    fallback: '0',
-  }),
-  foldNorm: flag({
-    doc: 'Whether decoder rows first pass the linear part of the final norm: its weight, and the centring of a LayerNorm. What a feature does to the logits is read more truly so.',
-    fallback: 'the weight of an RMSNorm, nothing of a LayerNorm',
-  }),
-} as const;
 
 function requireResidualHook(sae: Sae): void {
   // All heads together are as wide as the residual stream, but their directions are others.

@@ -2,10 +2,10 @@
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { comparisonOutputs } from '../present/compare.js';
 import { CALL, argOf } from '../verb/common.js';
-import { flag, numbers, value, whole } from '../verb/option.js';
+import { flag, only, value } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { baselinesFor } from './baselines.js';
-import { compareSaes } from './compare.js';
+import { COMPARE, compareSaes } from './compare.js';
 import { allowOtherModel, modelArg, requireModelOfSae } from './ofModel.js';
 import { CONFORMANCE, pairs } from './pairing.js';
 import type { Sae } from './types.js';
@@ -24,17 +24,7 @@ export const compare = verb({
   doc: 'SAEs side by side on one text: L0, explained variance, cross-entropy and KL recovered, dead features, in one table and one Pareto chart of L0 against explained variance and cross-entropy recovered. SAEs that differ in their seed alone are one point with its standard deviation over seeds; and of every two groups with seeds in common, the differences paired by seed beside the least that so many seeds detect (two-sided .05, power .8): a difference below it is none that was found. SAEs of one hook share the runs of the model.',
   args: [modelArg, saesArg, tokensArg],
   options: {
-    samples: whole({ doc: 'Sequences to use, from the first.', min: 1, fallback: 'all' }),
-    batchTokens: whole({
-      doc: 'Tokens of one forward pass.',
-      min: 1,
-      fallback: '1,024, fewer where logits would pass 128 MB',
-    }),
-    ignoreTokens: numbers({
-      doc: 'Token ids that count in no figure, as padding never does; [] for none.',
-      ...{ min: 0, repeats: true, empty: true },
-      fallback: 'as fg.sae.evaluate has it, for each SAE',
-    }),
+    ...COMPARE,
     baselines: flag({
       doc: 'Show the baselines that fg.sae.baselines made of the SAEs in this session beside them.',
       default: false,
@@ -50,10 +40,9 @@ export const compare = verb({
   },
   before: pairs((_, model, saes, data) => saes.map((sae) => ({ model, sae, tokens: tokenSet(data, model) }))),
   run({ env, options, call }, model, saes, data) {
-    const { samples: sequences, batchTokens, ignoreTokens } = options;
     const beside = options.baselines ? saes.flatMap((sae) => Object.values(baselinesFor(env, sae, true))) : [];
     const all = [...new Map([...saes, ...beside].map((sae) => [sae.id, sae])).values()];
-    return compareSaes(model, all, tokenSet(data, model), { sequences, batchTokens, ignoreTokens, ...call });
+    return compareSaes(model, all, tokenSet(data, model), { ...only(COMPARE, options), ...call });
   },
   show: (found, { env }) => env.displayButLast(comparisonOutputs(found)),
 });

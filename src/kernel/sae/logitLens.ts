@@ -3,19 +3,23 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import { topKRows } from '../compute/topk.js';
 import type { LanguageModel } from '../models/types.js';
+import { flag, whole, type Given } from '../verb/option.js';
 import type { Sae } from './types.js';
 
-export interface LogitLensOptions extends CallOptions {
-  /** Tokens per feature whose logits are raised most, default 10. */
-  top?: number;
-  /** Tokens per feature whose logits are lowered most, listed behind the others; default 0. */
-  bottom?: number;
-  /**
-   * Whether the decoder row first passes the linear part of the final norm: its weight, and the centring of a LayerNorm.
-   * Default: the weight of an RMSNorm, nothing of a LayerNorm.
-   */
-  foldNorm?: boolean;
-}
+export const LENS = {
+  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, fallback: '10' }),
+  bottom: whole({
+    doc: 'Tokens of each feature whose logits it lowers most, listed behind the others, the most lowered last.',
+    min: 0,
+    fallback: '0',
+  }),
+  foldNorm: flag({
+    doc: 'Whether decoder rows first pass the linear part of the final norm: its weight, and the centring of a LayerNorm. What a feature does to the logits is read more truly so.',
+    fallback: 'the weight of an RMSNorm, nothing of a LayerNorm',
+  }),
+} as const;
+
+export type LogitLensOptions = Given<typeof LENS> & CallOptions;
 
 export interface PromotedToken {
   token: string;

@@ -6,10 +6,11 @@ import { mean } from '../compute/statistics.js';
 import { capturedWidth, captureActivations } from '../models/capture.js';
 import { ignoredPositions } from '../models/ignored.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
-import { labelTokens, probeLabel, type LabelProbe, type LabelTokens, type ProbeSettings } from './probing.js';
+import { numbers, text, value, type Parsed } from '../verb/option.js';
+import { DRAWN, labelTokens, probeLabel, type LabelProbe, type LabelTokens } from './probing.js';
 import { requirePairing } from './conformance.js';
 import { requireReconstructs } from './sae.js';
-import { leftOut, type CountedOptions } from './trainedOn.js';
+import { COUNTED, leftOut } from './trainedOn.js';
 import type { Sae } from './types.js';
 
 /**
@@ -35,11 +36,30 @@ export interface SaeProbes {
   tokens: number;
 }
 
-export interface ProbeOptions extends ProbeSettings, CountedOptions, CallOptions {
-  /** Default: the concepts of the tokens. */
-  labels?: ProbeLabels;
-  hook?: string;
-}
+export const PROBE = {
+  labels: value<ProbeLabels>(
+    'an object of labels by name, each a function of a token, or 0 or 1 for every token',
+    {
+      doc: "What tokens are: by name a test of a token's text, such as `{ 'starts with s': (token) => /^ ?s/i.test(token) }`, or 0 or 1 for every token of the token set (sequences × context).",
+      fallback: 'the concepts of the text, which generated stories have',
+    },
+    (v) =>
+      typeof v === 'object' &&
+      v !== null &&
+      Object.values(v).every((of) => typeof of === 'function' || Array.isArray(of) || ArrayBuffer.isView(of)),
+  ),
+  k: numbers({
+    doc: 'Features that a sparse probe reads: one probe for each.',
+    min: 1,
+    whole: true,
+    default: [1, 2, 5],
+  }),
+  ...DRAWN,
+  hook: text({ doc: 'Hook to read.', fallback: "the SAE's own" }),
+  ...COUNTED,
+} as const;
+
+export type ProbeOptions = Parsed<typeof PROBE> & CallOptions;
 
 /** 1 where a token has the label, by name. @throws where labels are missing, or are of another length */
 function labelled(tokens: TokenSet, given: ProbeLabels | undefined): Map<string, Uint8Array> {
@@ -105,7 +125,8 @@ export async function probeSae(
   if (!hook) throw new Error('this SAE does not say its hook; give { hook }');
   requirePairing(model, sae, tokens, hook);
   const { signal, onProgress } = options;
-  const largest = options.k.at(-1)!;
+  const ks = [...options.k].sort((a, b) => a - b);
+  const largest = ks.at(-1)!;
   if (largest > sae.config.dSae)
     throw new RangeError(`k has ${largest}, but ${sae.name} has ${sae.config.dSae} features`);
   const mask = ignoredPositions(tokens, leftOut(tokens, sae, options));
@@ -118,7 +139,7 @@ export async function probeSae(
   }
   if (drawn.length === 0)
     throw new RangeError(
-      `no label has ${options.least} tokens in the sequences that are learned from and in those that judge (every third); use more text or { minTokens }`,
+      `no label has ${options.minTokens} tokens in the sequences that are learned from and in those that judge (every third); use more text or { minTokens }`,
     );
   const wanted = drawn.flatMap(({ train, test }) => [...train.of, ...train.others, ...test.of, ...test.others]);
   const positions = [...new Set(wanted)].sort((a, b) => a - b);
@@ -128,10 +149,10 @@ export async function probeSae(
   const labels: LabelProbe[] = [];
   for (const [i, one] of drawn.entries()) {
     checkAborted(signal, 'probing');
-    labels.push(await probeLabel(probed, one, options.k, { signal }));
+    labels.push(await probeLabel(probed, one, ks, { signal }));
     onProgress?.({ label: `probing ${sae.name}`, done: i + 1, total: drawn.length, unit: 'labels' });
   }
-  return summary(labels, without, options.k, positions.length);
+  return summary(labels, without, ks, positions.length);
 }
 
 function summary(labels: LabelProbe[], without: string[], k: readonly number[], tokens: number): SaeProbes {

@@ -18,6 +18,7 @@ import { gatherRows } from '../compute/rows.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
+import { whole, type Parsed } from '../verb/option.js';
 import { judged, logisticRegression, predicted, type Judged, type Logistic, type Rows } from './logistic.js';
 import type { Sae } from './types.js';
 
@@ -62,15 +63,12 @@ export interface Absorption {
   absorber: number;
 }
 
-export interface ProbeSettings {
-  /** Features that probes read, ascending. */
-  readonly k: readonly number[];
-  /** Most labelled tokens of a label to learn from, and to judge by. */
-  readonly most: number;
-  /** Labels of fewer are left out, counted in each of both. */
-  readonly least: number;
-  readonly seed: number;
-}
+/** How tokens of a label are drawn. */
+export const DRAWN = {
+  maxTokens: whole({ doc: 'Most labelled tokens of a label to learn from, and to judge by.', min: 10, default: 1000 }),
+  minTokens: whole({ doc: 'Labels of fewer tokens in either are left out.', min: 2, default: 20 }),
+  seed: whole({ doc: 'Of the draw of tokens.', default: 0 }),
+} as const;
 
 /** Every third sequence judges. */
 const judges = (position: number, context: number): boolean => Math.floor(position / context) % 3 === 2;
@@ -85,7 +83,7 @@ export function labelTokens(
   of: ArrayLike<number>,
   context: number,
   counted: (position: number) => boolean,
-  { most, least, seed }: ProbeSettings,
+  { maxTokens, minTokens, seed }: Parsed<typeof DRAWN>,
 ): LabelTokens | undefined {
   const parts = { train: { of: [] as number[], others: [] as number[] }, test: { of: [] as number[], others: [] as number[] } }; // prettier-ignore
   for (let i = 0; i < of.length; i++)
@@ -97,10 +95,10 @@ export function labelTokens(
   };
   const drawn = (['train', 'test'] as const).map((part) => {
     const { of: labelled, others } = parts[part];
-    const n = Math.min(most, labelled.length, others.length);
+    const n = Math.min(maxTokens, labelled.length, others.length);
     return { of: draw(labelled, n), others: draw(others, n) };
   });
-  if (drawn.some((part) => part.of.length < least)) return undefined;
+  if (drawn.some((part) => part.of.length < minTokens)) return undefined;
   return { label, train: drawn[0], test: drawn[1] };
 }
 

@@ -3,20 +3,30 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../io/files.js';
 import { writeSafetensors } from '../io/safetensors.js';
+import { choice, value, type Given } from '../verb/option.js';
 import type { Sae } from './types.js';
 import { dictionaryLearningFiles } from './writers/dictionaryLearning.js';
 import { saelensFiles } from './writers/saelens.js';
 import { sparsifyFiles } from './writers/sparsify.js';
 import { vectorTensor, type SaeOutput } from './writers/tensors.js';
 
-export type SaveLayout = 'saelens' | 'sparsify' | 'dictionary_learning';
+/** density is [d_sae], written as log10(share + 1e-10), as SAELens does. */
+export const SAVE = {
+  layout: choice(['saelens', 'sparsify', 'dictionary_learning', 'neuronpedia'], {
+    doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, config.json and ae.pt, or batch-0.json and more with the features for Neuronpedia, which needs `activations`.',
+    fallback: "'saelens'",
+  }),
+  density: value<ArrayLike<number>>(
+    'one number for each feature',
+    { doc: "Share of tokens on which each feature fires, for the saelens layout's sparsity.", fallback: 'not written' },
+    (v) => Array.isArray(v) || ArrayBuffer.isView(v),
+  ),
+} as const;
 
-export interface SaveSaeOptions {
-  /** Default 'saelens': cfg.json and sae_weights.safetensors, as SAELens 6 has them. */
-  layout?: SaveLayout;
-  /** [d_sae]: share of tokens on which each feature fires; written as log10(share + 1e-10), as SAELens does, for it alone. */
-  density?: ArrayLike<number>;
-}
+/** Programs whose files are of an SAE alone. */
+export type SaveLayout = Exclude<NonNullable<Given<typeof SAVE>['layout']>, 'neuronpedia'>;
+
+export type SaveSaeOptions = Omit<Given<typeof SAVE>, 'layout'> & { readonly layout?: SaveLayout };
 
 const WRITERS: Readonly<Record<SaveLayout, (sae: Sae) => SaeOutput>> = {
   saelens: saelensFiles,

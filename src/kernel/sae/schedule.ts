@@ -1,16 +1,11 @@
 /** Learning rate and penalty weight of each training step, as closed forms (SAELens's schedulers). */
+import type { Given } from '../verb/option.js';
+import type { TRAIN } from './trainOptions.js';
 
-export interface LearningRateSchedule {
-  /** Total training steps. */
-  steps: number;
-  lr: number;
-  /** 'constant', or 'cosine' from lr to lrEnd between warm-up and decay. */
-  lrScheduler: 'constant' | 'cosine';
-  lrWarmUpSteps: number;
-  lrDecaySteps: number;
-  /** Where the cosine ends; a constant schedule has no use for it. */
-  lrEnd: number;
-}
+/** The options that say it, with their defaults filled in. */
+export type LearningRateSchedule = Required<
+  Pick<Given<typeof TRAIN>, 'steps' | 'lr' | 'lrScheduler' | 'lrWarmUpSteps' | 'lrDecaySteps' | 'lrEnd'>
+>;
 
 /**
  * Learning rate of step t = 0 … steps − 1.

@@ -5,18 +5,14 @@ import {
   ARCHITECTURE_OPTIONS,
   takersOf,
   TRAINED_NAMES,
-  TRANSCODERS,
   trainingOf,
   type TrainedName,
 } from './architectures/trained.js';
 import type { TrainingRun } from './architectures/training.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { requireStart } from './fineTune.js';
-import { FROZEN, type Frozen } from './frozen.js';
-import type { TrainedShape } from './parameters.js';
+import { FROZEN } from './frozen.js';
 import { checkConfig } from './sae.js';
-import type { LearningRateSchedule } from './schedule.js';
-import type { ActivationSource } from './source.js';
 import type { HistoryRow } from './train.js';
 import type { Sae, SaeConfig } from './types.js';
 
@@ -42,12 +38,9 @@ export const TRAIN = {
   lrWarmUpSteps: whole({ doc: 'First steps over which the rate grows linearly from 0.', min: 0, fallback: '0' }),
   lrDecaySteps: whole({ doc: 'Last steps over which the rate falls linearly to 0.', min: 0, fallback: '0' }),
   lrEnd: real({ doc: 'Where a cosine ends.', min: 0, fallback: 'lr / 10' }),
-  applyBDecToInput: flag({
-    doc: 'Subtract b_dec from the input before encoding.',
-    fallback: 'true, and false of transcoders, which cannot',
-  }),
+  applyBDecToInput: flag({ doc: 'Subtract b_dec from the input before encoding.', fallback: 'true' }),
   normalizeActivations: choice(['none', 'expected_average_only_in'], {
-    doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end; of a transcoder what it reads, not what it predicts.",
+    doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end.",
     fallback: "'none'",
   }),
   nBatchesForNormEstimate: whole({
@@ -68,11 +61,7 @@ export const TRAIN = {
     fallback:
       "'zeros', but 'geometric_median' where the mean is at least twice the spread, √(mean ‖x − mean‖²), of the first 4,096; the cell says so",
   }),
-  decoderInitNorm: real({
-    doc: 'Norm of the decoder rows at the start.',
-    min: 0,
-    fallback: '0.1; always 1 of matching_pursuit',
-  }),
+  decoderInitNorm: real({ doc: 'Norm of the decoder rows at the start.', min: 0, fallback: '0.1' }),
   deadFeatureWindow: whole({
     doc: 'A feature is dead after this many steps without firing.',
     min: 1,
@@ -120,30 +109,19 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   readonly onStopped?: (sae: Sae, step: number) => Promise<void>;
 }
 
-/** Options that every architecture has, with their defaults filled in. */
-interface CommonOptions extends LearningRateSchedule {
-  architecture: TrainedName;
-  dSae: number;
-  applyBDecToInput: boolean;
-  normalizeActivations: 'none' | 'expected_average_only_in';
-  nBatchesForNormEstimate: number;
-  trainBatchSizeTokens: number;
-  bufferTokens: number;
-  adamBeta1: number;
-  adamBeta2: number;
-  adamEps: number;
-  maxGradNorm: number | null;
-  /** null: as the activations have it. */
-  bDecInitMethod: BDecInitMethod | null;
-  decoderInitNorm: number;
-  deadFeatureWindow: number;
-  seed: number;
-  logEvery: number;
-  /** Absent for an SAE. */
-  baseline?: Frozen;
-  /** Identity of the SAE that training began with; absent for a random start. */
-  startedFrom?: string;
-}
+/** Options that are handed on under another name, or as something else. */
+type Resolved = 'features' | 'expansion' | 'from' | 'bDecInitMethod' | 'baseline';
+type Every = Omit<Given<typeof TRAIN>, keyof typeof ARCHITECTURE_OPTIONS>;
+
+/** Options that every architecture has, with their defaults filled in. `baseline` is absent for an SAE. */
+type CommonOptions = Required<Omit<Every, Resolved>> &
+  Pick<Every, 'baseline'> & {
+    readonly dSae: number;
+    /** null: as the activations have it. */
+    readonly bDecInitMethod: BDecInitMethod | null;
+    /** Identity of the SAE that training began with; absent for a random start. */
+    readonly startedFrom?: string;
+  };
 
 export interface ResolvedOptions {
   common: CommonOptions;
@@ -151,7 +129,6 @@ export interface ResolvedOptions {
   run: TrainingRun;
   /** All of them by name: what the SAE and a checkpoint keep. */
   settings: JsonObject;
-  shape: TrainedShape;
   /** What training begins with, in place of random weights. */
   from?: Sae;
 }
@@ -159,35 +136,23 @@ export interface ResolvedOptions {
 const DEFAULT_BUFFER_TOKENS = 81_920;
 const BUFFER_BYTES = 2 ** 30;
 
-/** Checks options and fills in defaults, given d_in and the rows of one epoch of the source, and what a transcoder predicts. */
-export function resolveOptions(
-  given: SaeTrainOptions,
-  width: number,
-  sourceRows?: number,
-  target?: ActivationSource['target'],
-): ResolvedOptions {
+/** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
+export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
   const { dSae, around = (run) => run, checkpoint: _, report: __, onLog: ___, onStopped: ____, ...rest } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
-  if ((o.tied || training.tied) && o.baseline)
+  if (o.tied && o.baseline)
     throw new RangeError(
-      `baseline '${o.baseline}' holds one of two matrices, which are one in ${o.tied ? 'a tied SAE; leave { tied } out of baselines' : `a ${architecture} SAE`}`,
+      `baseline '${o.baseline}' holds one of two matrices, which are one in a tied SAE; leave { tied } out of baselines`,
     );
-  requireTarget(architecture, target !== undefined);
-  const norm = training.decoderInitNorm;
-  if (norm !== undefined && o.decoderInitNorm !== undefined && o.decoderInitNorm !== norm)
-    throw new RangeError(
-      `decoderInitNorm ${o.decoderInitNorm}: decoder rows of a ${architecture} SAE begin at norm ${norm}; leave it out`,
-    );
-  const common = withDefaults(o, width, { sourceRows, transcoder: target !== undefined, norm });
-  const shape = { dIn: width, dSae: common.dSae, ...(target ? { dOut: target.width } : {}) };
-  const run = around(training.start(o, shape));
+  const common = withDefaults(o, width, sourceRows);
+  const run = around(training.start(o, { dIn: width, dSae: common.dSae }));
   checkTogether(common);
-  const resolved = { common, run, settings: { ...common, ...run.settings }, shape, from: o.from };
-  const config = configOf(resolved, { hookName: '', modelName: '' });
+  const resolved = { common, run, settings: { ...common, ...run.settings }, from: o.from };
+  const config = configOf(resolved, width, { hookName: '', modelName: '' });
   checkConfig(config);
   if (o.from) requireStart(o.from, config);
   return resolved;
@@ -221,31 +186,7 @@ function requireTaken(o: Given<typeof TRAIN>, architecture: TrainedName): void {
   }
 }
 
-/** @throws RangeError where a transcoder has nothing to predict, or another SAE has something */
-function requireTarget(architecture: TrainedName, given: boolean): void {
-  const needed = TRANSCODERS.includes(architecture);
-  if (needed && !given)
-    throw new RangeError(
-      `a ${architecture} reads one activation and predicts another: give fg.sae.train the hook of the other, { hookOut }`,
-    );
-  if (!needed && given)
-    throw new RangeError(
-      `a ${architecture} SAE reconstructs what it reads; leave { hookOut } out, or give { architecture } as one of ${TRANSCODERS.join(', ')}`,
-    );
-}
-
-interface OfSource {
-  sourceRows?: number;
-  transcoder: boolean;
-  /** Default of decoderInitNorm. */
-  norm?: number;
-}
-
-function withDefaults(
-  o: Given<typeof TRAIN>,
-  width: number,
-  { sourceRows = Infinity, transcoder, norm = 0.1 }: OfSource,
-): CommonOptions {
+function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infinity): CommonOptions {
   const trainBatchSizeTokens = o.trainBatchSizeTokens ?? 4096;
   const steps = o.steps ?? Math.ceil(2_000_000 / trainBatchSizeTokens);
   const lr = o.lr ?? 3e-4;
@@ -253,7 +194,7 @@ function withDefaults(
   return {
     architecture: o.architecture ?? 'standard',
     dSae: o.features ?? 16 * width,
-    applyBDecToInput: o.applyBDecToInput ?? !transcoder,
+    applyBDecToInput: o.applyBDecToInput ?? true,
     normalizeActivations: o.normalizeActivations ?? 'none',
     nBatchesForNormEstimate: o.nBatchesForNormEstimate ?? 1000,
     steps,
@@ -269,7 +210,7 @@ function withDefaults(
     adamEps: o.adamEps ?? 1e-8,
     maxGradNorm: o.maxGradNorm === undefined ? 1 : o.maxGradNorm,
     bDecInitMethod: o.bDecInitMethod ?? null,
-    decoderInitNorm: o.decoderInitNorm ?? norm,
+    decoderInitNorm: o.decoderInitNorm ?? 0.1,
     deadFeatureWindow: o.deadFeatureWindow ?? 1000,
     seed: o.seed ?? 0,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
@@ -297,19 +238,18 @@ function checkTogether({
 
 /** The config of the SAE in training terms: activation scaling counts as folded. */
 export function configOf(
-  { common, run, shape: { dIn, dOut } }: ResolvedOptions,
-  source: Pick<ActivationSource, 'hookName' | 'modelName' | 'modelId' | 'contextSize' | 'target'>,
+  { common, run }: ResolvedOptions,
+  width: number,
+  source: { hookName: string; modelName: string; modelId?: string; contextSize?: number },
 ): SaeConfig {
   return {
     architecture: common.architecture,
-    dIn,
+    dIn: width,
     dSae: common.dSae,
     ...run.config,
     applyBDecToInput: common.applyBDecToInput,
     normalizeActivations: 'none',
-    ...(dOut === undefined ? {} : { transcoder: true, ...(dOut === dIn ? {} : { dOut }) }),
     hookName: source.hookName,
-    ...(source.target ? { hookNameOut: source.target.hookName } : {}),
     modelName: source.modelName,
     ...(source.modelId === undefined ? {} : { modelId: source.modelId }),
     ...(source.contextSize === undefined ? {} : { contextSize: source.contextSize }),

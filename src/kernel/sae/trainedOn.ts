@@ -1,7 +1,7 @@
 /** Which tokens an SAE was trained on, where its file says so: SAELens's fields, kept as metadata. */
 import { ignoringOf, type Ignoring, type PositionSlice } from '../models/ignored.js';
 import type { TokenSet } from '../models/types.js';
-import { flag, numbers } from '../verb/option.js';
+import { flag, numbers, type Given } from '../verb/option.js';
 import { isJsonObject } from '../../protocol/objects.js';
 import type { SaeConfig } from './types.js';
 
@@ -57,15 +57,10 @@ export const COUNTED = {
     doc: "Count positions outside the seqpos_slice of the SAE's file too.",
     fallback: 'false',
   }),
-};
+} as const;
 
 /** How a call may say otherwise than an SAE's file. */
-export interface CountedOptions {
-  /** Token ids that are left out, [] for none; default the marks of begin and end, and what the SAE's file excludes. */
-  ignoreTokens?: readonly number[];
-  /** Count positions outside the seqpos_slice of the SAE's file too; default false. */
-  allPositions?: boolean;
-}
+export type CountedOptions = Given<typeof COUNTED>;
 
 /** What a call that works with an SAE leaves out of `tokens`. */
 export function leftOut(tokens: TokenSet, sae: { config: Says }, options: CountedOptions = {}): Ignoring {

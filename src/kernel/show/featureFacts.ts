@@ -47,8 +47,8 @@ const rounded = (v: number): number => Number(v.toPrecision(4));
 async function contextsOf(activations: SparseActivations, features: readonly number[], call: CallOptions) {
   const { top, bands, perBand, random, before, after } = CONTEXTS;
   const shared = { features, before, after, ...call };
-  const banded = await bandedExamples(activations, { ...shared, k: top, count: bands, perBand });
-  const drawn = await bandedExamples(activations, { ...shared, k: 0, count: 1, perBand: random, seed: 1 });
+  const banded = await bandedExamples(activations, { ...shared, top, count: bands, perBand });
+  const drawn = await bandedExamples(activations, { ...shared, top: 0, count: 1, perBand: random, seed: 1 });
   return features.map((f) =>
     [...allExamples(banded[f]), ...allExamples(drawn[f])].map((example) => ({
       ...example,

@@ -28,21 +28,57 @@ import { writeSafetensors } from '../io/safetensors.js';
 import { writeLines, writeTexts } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
+import type { LanguageModel } from '../models/types.js';
+import type { Sae } from '../sae/types.js';
 import type { Environment } from '../verb/environment.js';
-import { promptOf, type ShownPrompt } from './promptOption.js';
-import { FactsOf, isRead, type FeatureFacts, type PageParts, type Pairing } from './featureFacts.js';
+import { text, value, whole, type Parsed } from '../verb/option.js';
+import { FactsOf, isRead, type FeatureFacts, type Pairing } from './featureFacts.js';
+import { isThing } from './forms.js';
+import { PROMPT, promptOf } from './promptOption.js';
 
-export interface FeaturePageOptions {
-  sae?: PageParts['sae'];
-  model?: PageParts['model'];
-  maps?: readonly PairedMap[];
-  layouts?: readonly Layout[];
-  notes?: Readonly<Record<string, string>>;
-  title?: string;
-  prompt?: ShownPrompt;
-  /** Features whose contexts the bundle carries. */
-  carried: number;
-}
+export const PAGE = {
+  sae: value<Sae>(
+    'what fg.sae.train or fg.sae.load returned',
+    { doc: 'The SAE itself: gives the nearest features by decoder cosine.', fallback: 'no neighbors by decoder' },
+    isThing,
+  ),
+  model: value<LanguageModel>(
+    'what fg.models.load returned',
+    {
+      doc: 'With `sae`: the tokens whose logits the feature raises and lowers most, where the SAE writes to the residual stream.',
+      fallback: 'no promoted tokens',
+    },
+    isThing,
+  ),
+  map: value<PairedMap | readonly PairedMap[]>(
+    'what fg.correlation.map returned, or an array of these',
+    { doc: 'Counterparts in other SAEs, with r and their own examples.', fallback: 'none' },
+    isThing,
+  ),
+  layouts: value<Layout | readonly Layout[]>(
+    'what fg.maps.umap or fg.maps.pca returned, or an array of these',
+    { doc: 'Maps on which the feature is shown.', fallback: 'none' },
+    isThing,
+  ),
+  notes: value<Readonly<Record<string, string>>>(
+    'an object such as { 12: "names of months" }',
+    { doc: 'Notes on features by id.', fallback: 'none' },
+    (v) => isThing(v) && !Array.isArray(v) && Object.values(v as object).every((note) => typeof note === 'string'),
+  ),
+  carried: whole({
+    doc: 'Features whose contexts lie in the page: the one asked for, those near it, and those that fire most. The others the page asks of the kernel, while it lives.',
+    min: 1,
+    default: 1000,
+  }),
+  title: text({ doc: 'Of the panel.', fallback: '"Features of" the SAE' }),
+  ...PROMPT,
+} as const;
+
+/** One map or layout as several. */
+export type FeaturePageOptions = Omit<Parsed<typeof PAGE>, 'map' | 'layouts'> & {
+  readonly maps: readonly PairedMap[];
+  readonly layouts: readonly Layout[];
+};
 
 const CODE_VERSION = 1;
 

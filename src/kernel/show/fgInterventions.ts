@@ -29,20 +29,21 @@ const labels = (doc: string) =>
     Array.isArray,
   );
 
+export const CIRCUIT = {
+  labels: labels('Labels of upstream features by id, as fg.activations.labels gives them.'),
+  downstreamLabels: labels('Labels of downstream features by id.'),
+  edges: whole({
+    doc: 'Edges drawn, those of largest verified Δ first; all are in the table.',
+    min: 1,
+    default: 40,
+  }),
+  title: text({ doc: 'Over the picture.', fallback: '"Circuit at token … of the prompt"' }),
+} as const;
+
 const circuit = verb({
   doc: 'A circuit: the two layers with their edges, as wide as the verified Δ, and the table of all edges.',
   args: [thing<Circuit>('x', 'What fg.interventions.circuit returned.')],
-  options: {
-    labels: labels('Labels of upstream features by id, as fg.activations.labels gives them.'),
-    downstreamLabels: labels('Labels of downstream features by id.'),
-    edges: whole({
-      doc: 'Edges drawn, those of largest verified Δ first; all are in the table.',
-      min: 1,
-      default: 40,
-    }),
-    title: text({ doc: 'Over the picture.', fallback: '"Circuit at token … of the prompt"' }),
-    ...CALL,
-  },
+  options: { ...CIRCUIT, ...CALL },
   async run({ env, options }, found) {
     const title = options.title ?? `Circuit at token ${found.position} of ${JSON.stringify(found.prompt)}`;
     env.context.display(chartItems(circuitSpec(found, options), title));

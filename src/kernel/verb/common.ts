@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
-import { choice, flag, group, type Option, required, text, value, whole } from './option.js';
+import { choice, flag, group, type Option, required, value, whole } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
 
@@ -33,17 +33,6 @@ export const KEPT = {
     identity: false,
   }),
   ...CALL,
-} as const;
-
-/** Options of every call that may download from the Hugging Face hub. */
-export const HUB = {
-  revision: text({ doc: 'Branch, tag or commit on the hub.', fallback: "'main'" }),
-  token: text({ doc: 'Access token of the hub.', fallback: 'HF_TOKEN, else the token of "hf auth login"' }),
-  endpoint: text({ doc: 'Address of the hub.', fallback: 'HF_ENDPOINT, else https://huggingface.co' }),
-  cacheFolder: text({
-    doc: 'Where downloads are kept, shared with Python.',
-    fallback: 'HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
-  }),
 } as const;
 
 /** The seed of random draws. */

@@ -1,6 +1,7 @@
 /** Examples of bands of activations, against sorting every firing. */
 import { describe, expect, it } from 'vitest';
-import { bandEnds, type BandOptions } from '#kernel/activations/bands.js';
+import { bandEnds } from '#kernel/activations/bands.js';
+import type { BandOptions } from '#kernel/activations/options.js';
 import { allExamples, bandedExamples, topExamples } from '#kernel/activations/examples.js';
 import { memoryActivations } from '#kernel/activations/store.js';
 import { Random } from '#kernel/compute/random.js';
@@ -62,7 +63,7 @@ describe.each(['quantile', 'range'] as const)('bands by %s', (by) => {
   it('draw from each as many different contexts as it has, none that is shown besides', async () => {
     const { dense, store: activations } = store(5);
     for (const perBand of [1, 4, 200]) {
-      const options = { count: 3, by, perBand, before: 1, after: 0, k: 3 };
+      const options = { count: 3, by, perBand, before: 1, after: 0, top: 3 };
       const banded = await bandedExamples(activations, options);
       const top = await topExamples(activations, options);
       for (let f = 0; f < 7; f++) {
@@ -118,7 +119,7 @@ describe('draws from a band', () => {
     const counts = new Uint32Array(11);
     const seeds = 1100;
     for (let seed = 0; seed < seeds; seed++) {
-      const [{ bands }] = await bandedExamples(activations, { k: 0, count: 1, perBand: 1, seed });
+      const [{ bands }] = await bandedExamples(activations, { top: 0, count: 1, perBand: 1, seed });
       counts[ids[bands[0].examples[0].sequence]]++;
     }
     // χ² of 10 degrees of freedom: 29.6 is passed by chance once in 1,000.

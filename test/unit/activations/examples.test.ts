@@ -15,7 +15,7 @@ function bruteForce(
   f: number,
   o: TopExamplesOptions,
 ) {
-  const { k = 5, before = 5, after = 4, dedupe = true } = o;
+  const { top: k = 5, before = 5, after = 4, dedupe = true } = o;
   const all = [];
   for (let t = 0; t < ids.length; t++) {
     if (dense[t * features + f] === 0) continue;
@@ -46,9 +46,9 @@ function bruteForce(
 describe('topExamples', () => {
   it.each([
     [{}],
-    [{ k: 3, before: 1, after: 0 }],
-    [{ k: 2, before: 0, after: 0 }],
-    [{ k: 50, before: 2, after: 1 }],
+    [{ top: 3, before: 1, after: 0 }],
+    [{ top: 2, before: 0, after: 0 }],
+    [{ top: 50, before: 2, after: 1 }],
     [{ dedupe: false }],
   ])('equals sorting every firing: %o', async (options) => {
     const features = 12;

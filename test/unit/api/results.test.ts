@@ -205,7 +205,7 @@ describe('fg.sae', () => {
     const { fg } = world;
     const text = data();
     const evaluation = await fg.sae.evaluate(lmA, saeA, text, { samples: 3 });
-    const direct = await evaluateSae(lmA, saeA, text.tokens(lmA), { sequences: 3 });
+    const direct = await evaluateSae(lmA, saeA, text.tokens(lmA), { samples: 3 });
     expect({ ...evaluation }).toEqual(direct);
     const { rows, note } = shown(evaluation)[0].json as unknown as TableDescriptor;
     const figures = Object.fromEntries(rows.map((r) => [r.figure, r.value]));

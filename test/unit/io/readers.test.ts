@@ -136,7 +136,7 @@ describe('rows of texts', () => {
   });
 
   it('of 300,000 parts are read', async () => {
-    const { texts } = await readTexts(place('t.txt', 'ab\n\n'.repeat(300_000)), { separator: 'blank-lines' });
+    const { texts } = await readTexts(place('t.txt', 'ab\n\n'.repeat(300_000)), { splitAt: 'blank-lines' });
     expect(texts).toHaveLength(300_000);
   });
 });

@@ -21,14 +21,14 @@ describe('text files', () => {
   it('are one text, or parted at blank lines or at a separator', async () => {
     const path = write('a.txt', '\ufeffOne\ntwo\n\n \r\nthree\r\n\r\n\r\nfour\n');
     expect((await readTexts(path)).texts).toEqual(['One\ntwo\n\n \r\nthree\r\n\r\n\r\nfour']);
-    expect((await readTexts(path, { separator: 'blank-lines' })).texts).toEqual(['One\ntwo', 'three', 'four']);
+    expect((await readTexts(path, { splitAt: 'blank-lines' })).texts).toEqual(['One\ntwo', 'three', 'four']);
     expect(splitText('a<|endoftext|>\nb<|endoftext|>', '<|endoftext|>')).toEqual(['a', 'b']);
     expect(() => splitText('a', '')).toThrow(/separator is empty/);
   });
 
   it('say what they are made of', async () => {
     const path = write('b.txt', 'x\n\ny\n\nz');
-    expect((await readTexts(path, { separator: 'blank-lines', limit: 2 })).source).toEqual({
+    expect((await readTexts(path, { splitAt: 'blank-lines', limit: 2 })).source).toEqual({
       dataset: 'b.txt',
       files: ['b.txt'],
       limit: 2,
@@ -39,7 +39,7 @@ describe('text files', () => {
 
   it('are limited to the first, or to a seeded sample in their order', async () => {
     const path = write('c.txt', Array.from({ length: 50 }, (_, i) => `t${i}`).join('\n\n'));
-    const o = { separator: 'blank-lines', limit: 10 };
+    const o = { splitAt: 'blank-lines', limit: 10 };
     expect((await readTexts(path, o)).texts).toEqual(Array.from({ length: 10 }, (_, i) => `t${i}`));
     const sample = (await readTexts(path, { ...o, seed: 1 })).texts;
     expect((await readTexts(path, { ...o, seed: 1 })).texts).toEqual(sample);
@@ -235,7 +235,7 @@ for (const [name, file] of [
   ['TinyStories', sample],
 ])
   it.skipIf(!existsSync(file))(`${name} parted at blank lines loses no word`, async () => {
-    const { texts } = await readTexts(file, { separator: 'blank-lines' });
+    const { texts } = await readTexts(file, { splitAt: 'blank-lines' });
     expect(texts.length).toBeGreaterThan(100);
     const words = (text: string) => text.split(/\s+/).filter(Boolean);
     expect(texts.flatMap(words)).toEqual(words(readFileSync(file, 'utf8')));

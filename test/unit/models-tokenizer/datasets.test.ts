@@ -52,10 +52,10 @@ describe('texts packed end to end', () => {
   });
 
   it('stops reading when it has enough, and counts when it has not', () => {
-    const set = tokenizeTexts(['abc', 'de', 'fgh'], tokenizer, { context: 2, sequences: 2, source });
+    const set = tokenizeTexts(['abc', 'de', 'fgh'], tokenizer, { context: 2, samples: 2, source });
     expect(set.sequences).toBe(2);
     expect(set.source.texts).toBe(1);
-    expect(() => tokenizeTexts(['abc', 'de'], tokenizer, { context: 4, sequences: 3, source })).toThrow(
+    expect(() => tokenizeTexts(['abc', 'de'], tokenizer, { context: 4, samples: 3, source })).toThrow(
       '2 texts of 5 tokens give 1 sequences of 4 tokens, but 3 sequences are needed',
     );
     expect(() => tokenizeTexts([], tokenizer, { context: 4, source })).toThrow('0 texts of 0 tokens give 0 sequences');

@@ -121,7 +121,7 @@ describe('sparse probes against scikit-learn', () => {
 
 describe('tokens of a label', () => {
   const of = Uint8Array.from({ length: 90 }, (_, i) => (i % 5 === 0 ? 1 : 0));
-  const settings = { k: [1], most: 8, least: 2, seed: 3 };
+  const settings = { maxTokens: 8, minTokens: 2, seed: 3 };
   it('as many with it as without, every third sequence for the judgement, the same by the same seed', () => {
     const drawn = labelTokens('a', of, 10, (i) => i !== 0, settings)!;
     for (const [name, { of: labelled, others }] of Object.entries({ train: drawn.train, test: drawn.test })) {
@@ -135,6 +135,6 @@ describe('tokens of a label', () => {
     expect(labelTokens('a', of, 10, (i) => i !== 0, { ...settings, seed: 4 })).not.toEqual(drawn);
   });
   it('none where the label is too rare', () => {
-    expect(labelTokens('a', of, 10, () => true, { ...settings, least: 7 })).toBeUndefined();
+    expect(labelTokens('a', of, 10, () => true, { ...settings, minTokens: 7 })).toBeUndefined();
   });
 });

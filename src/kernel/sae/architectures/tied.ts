@@ -35,7 +35,7 @@ export function tiedRun(run: TrainingRun): TrainingRun {
     finish(weights, trained) {
       // The last update moved the encoder alone.
       alignDecoder(weights, trained.scale);
-      return run.finish?.(weights, trained);
+      run.finish?.(weights, trained);
     },
   };
 }

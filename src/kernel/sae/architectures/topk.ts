@@ -7,7 +7,7 @@
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import { flag, whole, type Given } from '../../verb/option.js';
-import { AUX_OPTIONS, revival, type AuxOptions } from '../auxK.js';
+import { AUX_OPTIONS, revival } from '../auxK.js';
 import { foldDecoderNorm } from '../fold.js';
 import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
@@ -59,10 +59,7 @@ export const topk: TrainedArchitecture<'topk', typeof TOPK_OPTIONS> = {
   training: { options: TOPK_OPTIONS, start: (given) => topKRun(given, false) },
 };
 
-export interface TopKSettings extends AuxOptions {
-  k: number;
-  rescaleActsByDecoderNorm: boolean;
-}
+export type TopKSettings = Required<Omit<Given<typeof TOPK_OPTIONS>, keyof typeof TIED_OPTIONS>>;
 
 /** With every default filled in. */
 export const topKSettings = (given: Given<typeof TOPK_OPTIONS>): TopKSettings => ({

@@ -4,38 +4,49 @@
  * known to change nothing (with the reason), or refused by name: SaeFiles keeps the count.
  */
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
+import { flag, real, text, value, whole, type Given } from '../../verb/option.js';
 import type { SaeFiles } from './files.js';
 
-export interface LoadSaeOptions {
-  /** Needed where the file does not say it; must agree with a file that does. */
-  architecture?: SaeArchitecture;
-  /** topk and its kin: features kept per token. Needed where the file does not say it; must agree with a file that does. */
-  k?: number;
-  /** Whether b_dec is subtracted from the input. Needed where the file does not say it; must agree with a file that does. */
-  applyBDecToInput?: boolean;
-  /** Hook that the SAE reads; overrides what the file says, or says what it does not. */
-  hookName?: string;
-  /** Model that it was trained on, for people; overrides what the file says. */
-  modelName?: string;
-  /** Identity of that model (model.id): the SAE is then refused on any other. */
-  modelId?: string;
-  /** s of 'expected_average_only_in' where the file leaves it unfolded; 1 when it was folded but the cfg not changed. */
-  normScalingFactor?: number;
-  /**
-   * Multiplies the thresholds. Some BatchTopK SAEs were saved with thresholds of scaled activations after the scale s was
-   * folded into the weights: 1/s mends them; threshold.ts tells them by their L0.
-   */
-  thresholdScale?: number;
-  /**
-   * Where the canonical tensors lie in a file of no known layout: { W_enc: 'their.name', … }. null: there is none (a bias
-   * of zeros). Orientation is told by shapes; where these leave it open, { tensor, transpose } says it.
-   */
-  map?: Partial<Record<keyof SaeWeights, MappedTensor>>;
-  /** Tensors and config fields of the file that are to be left out, by name: those that change nothing. */
-  ignore?: readonly string[];
-}
-
+/**
+ * Where a tensor lies in a file of no known layout: its name there; null where there is none (a bias of zeros). Orientation
+ * is told by shapes; where these leave it open, `transpose` says it.
+ */
 export type MappedTensor = string | null | { tensor: string; transpose: boolean };
+
+export const LOAD = {
+  architecture: value<SaeArchitecture>(
+    'the name of an architecture',
+    { doc: 'Needed where the file does not say it; must agree with a file that does.' },
+    (v) => typeof v === 'string',
+  ),
+  k: whole({
+    doc: 'Of topk: features kept per token. Needed where the file does not say it; must agree with a file that does.',
+    min: 1,
+  }),
+  applyBDecToInput: flag({
+    doc: 'Of state dicts with W_enc: whether b_dec is subtracted from the input.',
+    fallback: 'true',
+  }),
+  hookName: text({ doc: 'Hook that the SAE reads; overrides what the file says, or says what it does not.' }),
+  modelName: text({ doc: 'Model that it was trained on, for people; overrides what the file says.' }),
+  modelId: text({ doc: 'Identity of that model (`model.id`): the SAE is then refused on any other.' }),
+  normScalingFactor: real({
+    doc: "The s of 'expected_average_only_in' where the file leaves it unfolded; 1 when it was folded but the cfg not changed.",
+  }),
+  thresholdScale: real({
+    doc: 'Factor of the thresholds, for BatchTopK files whose threshold was left unscaled when the norm was folded.',
+    above: 0,
+    fallback: '1',
+  }),
+  map: value<Partial<Record<keyof SaeWeights, MappedTensor>>>('an object such as { W_enc: "their.name" }', {
+    doc: 'Names of the tensors in a file of another layout, by canonical name; docs/formats.md lists these.',
+  }),
+  ignore: value<readonly string[]>('an array of names', {
+    doc: 'Tensors and fields of the file to leave out, which are refused otherwise since nothing uses them.',
+  }),
+} as const;
+
+export type LoadSaeOptions = Given<typeof LOAD>;
 
 /** What the files leave open, and an option says. */
 export class NeedsOption extends Error {
