@@ -9,7 +9,11 @@ import { tf } from '../compute/tf.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { sequencesFrom } from './featureAttribution.js';
+import { nulls } from '../verb/common.js';
+import { nullsApart, renamed } from '../verb/nulls.js';
+import { numbers, whole, type Given } from '../verb/option.js';
 import { saesAt } from './effects.js';
+import { allowOtherModel } from './options.js';
 import {
   featureProbe,
   positionOf,
@@ -25,24 +29,33 @@ import { rankAgreement, type RankAgreement } from './statistics.js';
 /** Raised when the same call gives another circuit. */
 export const CIRCUIT_VERSION = 3;
 
-export interface CircuitOptions extends CallOptions {
-  /** Position at which downstream features are read, negative from the end; default −1, the last. */
-  position?: number;
-  /** Downstream features: those that fire most at the position; default 8. Refused with { features }. */
-  targets?: number;
-  /** Downstream features by id, instead; those that do not fire at the position are refused. */
-  features?: readonly number[];
-  /**
-   * Upstream features: those of largest total |attribution| on the targets; default 12. All their edges are verified.
-   */
-  sources?: number;
-  /** Take SAEs that were trained on another model. Default: refused. */
-  allowOtherModel?: boolean;
-  /** Shuffles behind the p of the rank correlation, default 999. */
-  permutations?: number;
-  /** Their seed, default 0. */
-  seed?: number;
-}
+export const CIRCUIT = {
+  position: whole({
+    doc: 'Position at which downstream features are read, negative from the end.',
+    fallback: '-1, the last',
+  }),
+  targets: whole({
+    doc: 'Downstream features: those that fire most at the position. Refused with `features`.',
+    min: 1,
+    fallback: '8',
+  }),
+  features: numbers({
+    doc: 'Downstream features by id, instead; those that do not fire at the position are refused.',
+    min: 0,
+    whole: true,
+    repeats: true,
+  }),
+  sources: whole({
+    doc: 'Upstream features: those of largest total |attribution| on the targets. All their edges are verified.',
+    min: 1,
+    fallback: '12',
+  }),
+  allowOtherModel,
+  nulls: nulls({ doc: 'Shuffles behind the p of the rank correlation.', runs: 999, min: 1 }),
+};
+/** The options of a call as circuit() takes them. */
+export const circuitOptions = (given: Given<typeof CIRCUIT>) => renamed(nullsApart(given), { nulls: 'permutations' });
+interface CircuitOptions extends ReturnType<typeof circuitOptions>, CallOptions {}
 
 export interface CircuitNode {
   feature: number;

@@ -6,16 +6,11 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { FeatureRows, featureSet, nameOf, type FeatureSet, type FeatureValues } from './features.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import { rowIntervention, type Intervention, type PlaceOptions, type RowChange, type RowEdit } from './intervention.js';
+import { choice, real, required, value, whole, type Given } from '../verb/option.js';
+import { rowIntervention, type Intervention, type RowChange, type RowEdit } from './intervention.js';
+import { FEATURE, type FeatureOptions } from './options.js';
 import type { FeatureSource } from './source.js';
 import { decoderPeers, hookOf } from './steer.js';
-
-export interface FeatureOptions extends PlaceOptions {
-  /** Hook to change; default the SAE's own. */
-  hook?: string;
-  /** Take an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
-}
 
 /** A feature id, several, or every feature. */
 export type Features = number | readonly number[] | Int32Array | 'all';
@@ -73,10 +68,10 @@ function rowsFrom(m: Matrix, first: number, count: number): Matrix {
   return matrix(rows, m.cols, m.data.subarray(first * m.cols, (first + rows) * m.cols));
 }
 
-export interface ClampOptions extends FeatureOptions {
-  /** c, the activation that the features get, in the SAE's own units. No default; 0 is zero-ablation. */
-  value: number;
-}
+export const CLAMP = {
+  value: required(real({ doc: "Activation that the features get (c), in the SAE's own units. 0 is zero-ablation." })),
+  ...FEATURE,
+};
 
 /**
  * Clamps features to c at every position chosen: x + (c − f)·W_dec[feature], where f is the activation as sae.encode
@@ -84,7 +79,7 @@ export interface ClampOptions extends FeatureOptions {
  * Where a feature already has the value c, to the rounding of the encoder, nothing changes, bit for bit.
  * @throws RangeError on ids outside the SAE, an empty set, or another width.
  */
-export function clamp(model: LanguageModel, sae: Sae, features: Features, options: ClampOptions): Intervention {
+export function clamp(model: LanguageModel, sae: Sae, features: Features, options: Given<typeof CLAMP>): Intervention {
   const { value } = options;
   return featureIntervention(model, sae, features, options, () => ({
     what: (name) => `clamp ${name} to ${value}`,
@@ -93,19 +88,16 @@ export function clamp(model: LanguageModel, sae: Sae, features: Features, option
   }));
 }
 
-export interface ScaleOptions extends FeatureOptions {
-  /**
-   * s, what activations are multiplied by; 1 changes nothing, 0 is zero-ablation, negative values turn the feature
-   * round.
-   */
-  by: number;
-}
+export const SCALE = {
+  by: required(real({ doc: 'Factor: 1 changes nothing, 0 is zero-ablation, negative values turn the feature round.' })),
+  ...FEATURE,
+};
 
 /**
  * Multiplies activations of features by s: x + (s − 1)·f·W_dec[feature]. Where a feature does not fire nothing changes.
  * @throws RangeError as clamp does.
  */
-export function scale(model: LanguageModel, sae: Sae, features: Features, options: ScaleOptions): Intervention {
+export function scale(model: LanguageModel, sae: Sae, features: Features, options: Given<typeof SCALE>): Intervention {
   const { by } = options;
   return featureIntervention(model, sae, features, options, () => ({
     what: (name) => `scale ${name} by ${by}`,
@@ -114,17 +106,17 @@ export function scale(model: LanguageModel, sae: Sae, features: Features, option
   }));
 }
 
-export interface AblateOptions extends FeatureOptions {
-  /**
-   * 'zero' (default): activations become 0. 'mean': their mean over the tokens of `source`, silent ones included.
-   * 'resample': their activations on another token of `source`, drawn by `seed` for each position.
-   */
-  method?: 'zero' | 'mean' | 'resample';
-  /** Activations that 'mean' and 'resample' take values from. */
-  source?: FeatureSource;
-  /** Seed of 'resample', default 0. */
-  seed?: number;
-}
+export const ABLATE = {
+  method: choice(['zero', 'mean', 'resample'], {
+    doc: "'zero': activations become 0. 'mean': their mean over the tokens of `source`, silent ones included. 'resample': their activations on another token of `source`, drawn by `seed` for each position.",
+    fallback: "'zero'",
+  }),
+  source: value<FeatureSource>('what fg.interventions.source returned', {
+    doc: "Activations that 'mean' and 'resample' take values from.",
+  }),
+  seed: whole({ doc: "Of 'resample'.", fallback: '0' }),
+  ...FEATURE,
+};
 
 /**
  * Ablates a feature, a set, or 'all'. Resampling draws one token of the source for each position and takes every
@@ -132,7 +124,12 @@ export interface AblateOptions extends FeatureOptions {
  * changed. The draw depends on seed, sequence and position alone, not on how many sequences run at once.
  * @throws RangeError as clamp does; TypeError when 'mean' or 'resample' has no source.
  */
-export function ablate(model: LanguageModel, sae: Sae, features: Features, options: AblateOptions = {}): Intervention {
+export function ablate(
+  model: LanguageModel,
+  sae: Sae,
+  features: Features,
+  options: Given<typeof ABLATE> = {},
+): Intervention {
   const { method = 'zero', source, seed = 0 } = options;
   if (method === 'zero' && source)
     throw new TypeError(

@@ -4,25 +4,25 @@ import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
-import { tokenIds, type TokenChoice } from './probe.js';
+import { seed } from '../verb/common.js';
+import { real, whole, type Given } from '../verb/option.js';
+import { tokenChoice, tokenIds } from './probe.js';
 import { describeAll, editsOf, requireRunnable, type Intervention } from './intervention.js';
 
-export interface CompareOptions extends CallOptions {
-  /** New tokens per continuation, default 30. */
-  tokens?: number;
-  /** 0 = greedy (default). */
-  temperature?: number;
-  /** Keep the k likeliest tokens when sampling; default all. */
-  topK?: number;
-  /** Seed of sampling, the same before and after; default 0. */
-  seed?: number;
-  /** Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature. Default 1. */
-  draws?: number;
-  /** Next tokens listed, those that moved most; default 10. */
-  top?: number;
-  /** Next tokens listed instead, by text (" she", exactly one token) or id, in this order. */
-  watch?: TokenChoice;
-}
+export const COMPARE = {
+  tokens: whole({ doc: 'New tokens per continuation.', min: 1, default: 30 }),
+  temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
+  topK: whole({ doc: 'Keep the k likeliest tokens when sampling.', min: 1, fallback: 'all' }),
+  seed: seed('Of sampling, the same before and after.'),
+  draws: whole({
+    doc: 'Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature.',
+    min: 1,
+    default: 1,
+  }),
+  top: whole({ doc: 'Next tokens listed, those whose probability moved most.', min: 1, default: 10 }),
+  watch: tokenChoice('Next tokens listed instead, in this order: a text is exactly one token.'),
+};
+interface CompareOptions extends Given<typeof COMPARE>, CallOptions {}
 
 /** Logits of the token after a prompt and their softmax in float64, both [vocab]. */
 interface Prediction {

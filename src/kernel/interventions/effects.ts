@@ -5,9 +5,13 @@ import { breathe } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
+import { nullsApart, renamed } from '../verb/nulls.js';
+import { nulls } from '../verb/common.js';
+import { choice, type Given } from '../verb/option.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
 import type { Intervention } from './intervention.js';
-import { pairedRuns, requireRowHook, sequencesOf, touchedRows, type RunOptions } from './runs.js';
+import { allowOtherModel, hook, samples, SEQUENCES, top, untouched, type AtHook, type RunOptions } from './options.js';
+import { pairedRuns, requireRowHook, sequencesOf, touchedRows } from './runs.js';
 import { benjaminiHochberg, pairedT, SignFlips, wilcoxon } from './statistics.js';
 
 /** Raised when the same call gives other effects on features. */
@@ -48,22 +52,28 @@ export interface FeatureEffect {
   tested: number;
 }
 
-export interface FeatureEffectOptions extends RunOptions {
-  /** Hook to encode, default the SAE's own; with one SAE alone. */
-  hook?: string;
-  /** Features listed per SAE, default 20. */
-  top?: number;
-  /** Encode with an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
-  /** Count tokens that the interventions cannot have touched as well; default false. */
-  untouched?: boolean;
-  /** Test behind `p`: 'wilcoxon' (signed ranks, default) or 'signFlip' (permutation of signs). */
-  test?: 'wilcoxon' | 'signFlip';
-  /** Random sign patterns of 'signFlip', default 999; up to 12 sequences all patterns are taken. */
-  permutations?: number;
-  /** Seed of the sign patterns, default 0. */
-  seed?: number;
-}
+export const EFFECTS = {
+  hook: hook('Hook to encode; with one SAE alone.'),
+  top: top('Features listed per SAE.'),
+  allowOtherModel,
+  untouched,
+  test: choice(['wilcoxon', 'signFlip'], {
+    doc: "Test behind `p`: signed ranks, or the permutation of signs ('signFlip').",
+    fallback: "'wilcoxon'",
+  }),
+  nulls: nulls({
+    doc: "Random sign patterns of test 'signFlip'; up to 12 sequences all patterns are taken.",
+    runs: 999,
+    min: 1,
+  }),
+  samples: samples('64'),
+};
+/** What members are called in this room. */
+const NAMES = { ...SEQUENCES, nulls: 'permutations' } as const;
+
+/** The options of a call as featureEffects() takes them. */
+export const effectOptions = (given: Given<typeof EFFECTS>) => renamed(nullsApart(given), NAMES);
+export interface FeatureEffectOptions extends ReturnType<typeof effectOptions>, RunOptions {}
 
 /** An SAE and the hook that it encodes. */
 export interface SaeAt {
@@ -75,11 +85,7 @@ export interface SaeAt {
  * SAEs with their hooks, checked before anything runs.
  * @throws Error when a hook is unknown, of another width, or not said; MismatchError for an SAE of another model.
  */
-export function saesAt(
-  model: LanguageModel,
-  saes: Sae | readonly Sae[],
-  options: { hook?: string; allowOtherModel?: boolean },
-): SaeAt[] {
+export function saesAt(model: LanguageModel, saes: Sae | readonly Sae[], options: AtHook): SaeAt[] {
   const list = Array.isArray(saes) ? (saes as readonly Sae[]) : [saes as Sae];
   if (list.length === 0) throw new Error('give at least one SAE');
   if (options.hook !== undefined && list.length > 1)
@@ -259,12 +265,8 @@ export interface DensityEffect {
   p: number;
 }
 
-export interface DensityOptions extends RunOptions {
-  /** Encode with SAEs that were trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
-  /** Count tokens that the interventions cannot have touched as well; default false. */
-  untouched?: boolean;
-}
+export const DENSITIES = { allowOtherModel, untouched, samples: samples('64') };
+interface DensityOptions extends Omit<Given<typeof DENSITIES>, 'samples'>, RunOptions {}
 
 /** Firing density of each SAE before and after, one row per SAE (layer), with paired tests over sequences. */
 export async function densityEffects(

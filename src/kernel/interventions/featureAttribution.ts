@@ -12,7 +12,11 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import type { Sae } from '../sae/types.js';
 import { requireTokenizer } from '../models/capture.js';
+import { nulls } from '../verb/common.js';
+import { nullsApart, renamed } from '../verb/nulls.js';
+import { choice, whole, type Given } from '../verb/option.js';
 import { saesAt } from './effects.js';
+import { allowOtherModel, hook, samples, SEQUENCES, top } from './options.js';
 import {
   probeGradients,
   probeValues,
@@ -31,30 +35,30 @@ import { rankAgreement, type RankAgreement } from './statistics.js';
 /** Raised when the same call gives other attributions. */
 export const ATTRIBUTION_VERSION = 3;
 
-export interface AttributionOptions extends CallOptions {
-  /** Hook of the features, default the SAE's own. */
-  hook?: string;
-  /** Encode with an SAE that was trained on another model. Default: refused. */
-  allowOtherModel?: boolean;
-  /** 'gradient' (activation × gradient, default) or 'integrated' gradients. */
-  method?: 'gradient' | 'integrated';
-  /** Points of the integral, default 16; refused with 'gradient', which has one. */
-  steps?: number;
-  /**
-   * Features ablated for the check: half those of largest attribution, half drawn from the rest; default 40, 0 = none.
-   */
-  verify?: number;
-  /** Features listed, default 20. */
-  top?: number;
-  /** Sequences of a token set, default 8. */
-  sequences?: number;
-  /** Shuffles behind the check's p, default 999. */
-  permutations?: number;
-  /** Seed of the features drawn, default 0. */
-  seed?: number;
-  /** Seed of the shuffles, default `seed`. */
-  nullSeed?: number;
-}
+export const ATTRIBUTION = {
+  hook: hook('Hook of the features.'),
+  allowOtherModel,
+  method: choice(['gradient', 'integrated'], {
+    doc: "'gradient': activation × gradient; 'integrated' gradients.",
+    fallback: "'gradient'",
+  }),
+  steps: whole({ doc: "Points of the integral; refused with 'gradient', which has one.", min: 1, fallback: '16' }),
+  verify: whole({
+    doc: 'Features ablated for the check: half those of largest attribution, half drawn from the rest; 0 = none.',
+    min: 0,
+    fallback: '40',
+  }),
+  top: top('Features listed.'),
+  samples: samples('8'),
+  nulls: nulls({ doc: "Shuffles behind the check's p.", runs: 999, min: 1, seed: '`seed`' }),
+  seed: whole({ doc: 'Draws the features of the check.', fallback: '0' }),
+};
+/** What members are called in this room. */
+const NAMES = { ...SEQUENCES, nulls: 'permutations' } as const;
+
+/** The options of a call as attribute() takes them. */
+export const attributionOptions = (given: Given<typeof ATTRIBUTION>) => renamed(nullsApart(given, 'own seed'), NAMES);
+interface AttributionOptions extends ReturnType<typeof attributionOptions>, CallOptions {}
 
 export interface FeatureAttribution {
   feature: number;

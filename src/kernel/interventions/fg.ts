@@ -2,13 +2,13 @@
 import { encodePrompt } from '../models/prompt.js';
 import { comparisonItems, count, textItem } from '../present/items.js';
 import { CONFORMANCE, pairs, promptTokens } from '../sae/pairing.js';
-import { argOf, CALL, seed } from '../verb/common.js';
+import { argOf, CALL } from '../verb/common.js';
 import { listOf } from '../verb/kinds.js';
 import { namespace } from '../verb/namespace.js';
-import { only, real, text, value, whole } from '../verb/option.js';
+import { only, text, value } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { compare as comparison } from './compare.js';
-import { interventionsArg, modelArg, promptsArg, textOrIds, tokensOf, type TokenData } from './fgArgs.js';
+import { COMPARE, compare as comparison } from './compare.js';
+import { interventionsArg, modelArg, promptsArg, tokensOf, type TokenData } from './fgArgs.js';
 import { attribution, circuit, densities, effects, logitEffects, transfer } from './fgEffects.js';
 import {
   ablate,
@@ -29,7 +29,7 @@ import { jointMap } from './fgMap.js';
 import { panel } from './fgPanel.js';
 import { describeAll, requireRunnable } from './intervention.js';
 import { interventionPairings, tokensOfTexts } from './pairings.js';
-import { tokenChoice } from './probe.js';
+import { textOrIds } from './options.js';
 import { run as runOnce } from './run.js';
 
 const run = verb({
@@ -74,20 +74,6 @@ const validate = syncVerb({
     requireRunnable(model, chosen, tokens);
   },
 });
-
-const COMPARE = {
-  tokens: whole({ doc: 'New tokens per continuation.', min: 1, default: 30 }),
-  temperature: real({ doc: '0 = greedy.', min: 0, default: 0 }),
-  topK: whole({ doc: 'Keep the k likeliest tokens when sampling.', min: 1, fallback: 'all' }),
-  seed: seed('Of sampling, the same before and after.'),
-  draws: whole({
-    doc: 'Continuations of each prompt, by seeds seed, seed + 1, …; more than one needs a temperature.',
-    min: 1,
-    default: 1,
-  }),
-  top: whole({ doc: 'Next tokens listed, those whose probability moved most.', min: 1, default: 10 }),
-  watch: tokenChoice('Next tokens listed instead, in this order: a text is exactly one token.'),
-};
 
 const compare = verb({
   doc: "Continues prompts before and after, with the same seed, and lists probabilities and logits of the first prompt's next token: of those whose probability moved most, or of `watch`.",

@@ -5,10 +5,8 @@ import type { PairedMap } from '../correlation/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { argOf, requireThing, thing, type Arg } from '../verb/common.js';
-import { choice, flag, group, membersGiven, text, value, whole, type Given, type Option } from '../verb/option.js';
+import { text, type Option } from '../verb/option.js';
 import { identityOf, type Intervention } from './intervention.js';
-import type { NullKind, NullOptions } from './nullDirections.js';
-import { placesOption } from './positions.js';
 import { formed, oneOrSeveral } from '../verb/kinds.js';
 
 /** Texts that any model can tokenize: a dataset that fg.datasets returned. */
@@ -90,70 +88,3 @@ export const textsOption = (doc: string): Option<Texts> =>
     typeof given === 'object' && !Array.isArray(given) ? requireThing(given, at) : prompts.parse(given, at),
   );
 export const textsArg = (name: string, doc: string): Arg<Texts> => argOf(name, textsOption(doc));
-
-/** A text, or its token ids. */
-export const textOrIds = (words: { doc: string; fallback?: string }): Option<string | Int32Array> =>
-  value('a text or an Int32Array of token ids', words, (v) => typeof v === 'string' || v instanceof Int32Array);
-
-/** Options: where an intervention acts, and whether the SAE's error term stays. */
-export const PLACE = {
-  positions: placesOption({
-    doc: 'Tokens that are changed: indices count from the end where they are negative, { token } takes a text or id or several, { regex } matches the decoded text.',
-    fallback: "'all'",
-  }),
-  errorTerm: choice(['keep', 'drop'], {
-    doc: "'keep': what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes the SAE's reconstruction with the change.",
-    fallback: "'keep'",
-  }),
-};
-export const allowOtherModel = flag({
-  doc: 'Take an SAE that was trained on another model, such as a fine-tuned sibling, which is refused otherwise.',
-  fallback: 'false',
-});
-export const hook = (doc: string) => text({ doc, fallback: "the SAE's own" });
-/** Options of interventions on features. */
-export const FEATURE = { ...PLACE, hook: hook('Hook to change.'), allowOtherModel };
-export const errorSae = value<Sae>('an SAE', { doc: "The SAE whose error term errorTerm: 'drop' drops." });
-export const vectorName = text({
-  doc: 'How the description names the vector.',
-  fallback: '"vector", or the words of the direction',
-});
-
-export const samples = (fallback: string) =>
-  whole({ doc: 'Sequences taken, from the first; fewer where there are fewer.', min: 1, fallback });
-export const batchTokens = whole({
-  doc: 'Tokens of one forward pass, rounded down to whole sequences (at least one).',
-  min: 1,
-  fallback: '2048',
-  identity: false,
-});
-export const untouched = flag({
-  doc: 'Count tokens that the interventions cannot have touched as well.',
-  fallback: 'false',
-});
-export const top = (doc: string) => whole({ doc, min: 1, fallback: '20' });
-
-/** Null directions of the same norm as the change itself. */
-export const directions = (min: 0 | 1, seed: string) =>
-  group(
-    {
-      kind: oneOrSeveral<NullKind>(
-        choice(['isotropic', 'differences', 'decoder'], {
-          doc: "'isotropic': random directions, a low bar; 'differences' of two tokens' activations at the hook; 'decoder': other decoder rows, where features of an SAE are changed.",
-          fallback: 'all that there are',
-        }),
-      ),
-      runs: whole({ doc: 'Runs of each kind; the least p is 1/(runs + 1).', min, fallback: '20' }),
-      seed: whole({ doc: 'Draws the directions.', fallback: seed }),
-    },
-    {
-      doc: `Null directions of the same norm as the change, which mean nothing${min === 0 ? '; 0 = none' : ''}.`,
-      short: 'runs',
-    },
-  );
-
-/** Null directions that a cell asked for, as nullDirections() takes them. */
-export function directionOptions(given: Given<{ nulls: ReturnType<typeof directions> }>['nulls']): NullOptions {
-  const { runs, kind, seed } = membersGiven(given, 'runs');
-  return { nulls: runs, nullKinds: kind, seed };
-}

@@ -8,37 +8,34 @@ import { CONFORMANCE, pairs, promptTokens, tellConformance } from '../sae/pairin
 import type { Sae } from '../sae/types.js';
 import { argOf, CALL, requireThing, thing, words, type Arg } from '../verb/common.js';
 import { byType, form, listOf } from '../verb/kinds.js';
-import { choice, only, real, required, value, whole, written } from '../verb/option.js';
+import { renamed } from '../verb/nulls.js';
+import { only, whole, written } from '../verb/option.js';
 import type { Environment } from '../verb/environment.js';
 import { syncVerb, verb } from '../verb/verb.js';
-import { ablate as ablation, clamp as clamped, scale as scaled, type Features } from './clamp.js';
+import { ABLATE, ablate as ablation, CLAMP, clamp as clamped, SCALE, scale as scaled, type Features } from './clamp.js';
 import { direction as directionOf } from './direction.js';
-import {
-  allowOtherModel,
-  errorSae,
-  FEATURE,
-  hook,
-  modelArg,
-  PLACE,
-  saeArg,
-  samples,
-  textOrIds,
-  textsArg,
-  textsOf,
-  textsOption,
-  tokensOf,
-  vectorName,
-  type TokenData,
-} from './fgArgs.js';
+import { modelArg, saeArg, textsArg, textsOf, textsOption, tokensOf, type TokenData } from './fgArgs.js';
 import { saeOf, type Intervention } from './intervention.js';
-import { bothModels as pairOfInterventions, pairOf as matchedPair, type MatchedPair, type ModelSide } from './pairs.js';
-import { patch as patched, patchFeatures as patchedFeatures } from './patch.js';
+import { ERROR, FEATURE, samples, SEQUENCES } from './options.js';
+import {
+  BOTH,
+  bothModels as pairOfInterventions,
+  PAIR,
+  pairOf as matchedPair,
+  SIDE,
+  type MatchedPair,
+  type ModelSide,
+} from './pairs.js';
+import { PATCH, patch as patched, patchFeatures as patchedFeatures } from './patch.js';
 import { interventionPairings, pairingsOf } from './pairings.js';
 import { placesOption } from './positions.js';
-import { featureSource, savedSource, type FeatureSource } from './source.js';
+import { featureSource, savedSource, SOURCE, type FeatureSource } from './source.js';
 import {
+  CAP,
   capProjection,
+  PROJECT,
   project as projected,
+  STEER,
   steer as steered,
   steerFeature as steeredFeature,
   type Vector,
@@ -82,22 +79,10 @@ function watched(env: Environment, made: Intervention): Intervention {
 /** An intervention shows what it does. */
 const described = ({ description }: { readonly description: string }) => [textItem(description)];
 
-const STEER = {
-  scale: required(
-    real({
-      doc: 'What the vector is multiplied by (α): scale × vector is added, in the units of the activation. 0 changes nothing, bit for bit.',
-    }),
-  ),
-  normalize: choice(['none', 'unit', 'residual'], {
-    doc: "'none': the vector as it is. 'unit': at length 1. 'residual': at the length of the activation that it is added to, position by position, so that scale 0.5 adds half the activation's norm.",
-    fallback: "'none'",
-  }),
-};
-
 export const steer = syncVerb({
   doc: 'Adds scale × vector to the activation at a hook: any vector, a decoder row (see steerFeature), or what direction returned.',
   args: [modelArg, hookArg, vectorArg],
-  options: { ...STEER, ...PLACE, sae: errorSae, name: vectorName },
+  options: { ...STEER, ...PROJECT },
   errors: ['A vector of another width than the hook, or with NaN or infinity, is refused.'],
   run: ({ options }, model, at, vector): Intervention => steered(model, at, vector, options),
   show: (made) => described(made),
@@ -116,10 +101,7 @@ export const steerFeature = syncVerb({
 export const clamp = syncVerb({
   doc: 'Clamps a feature, several at once or all to a value: x + (value − f)·W_dec. f is the activation that sae.encode gives, so 0 where a topk SAE does not select the feature.',
   args: [modelArg, saeArg(), featuresArg],
-  options: {
-    value: required(real({ doc: "Activation that the features get (c), in the SAE's own units. 0 is zero-ablation." })),
-    ...FEATURE,
-  },
+  options: CLAMP,
   run: ({ env, options }, model, sae, features): Intervention => watched(env, clamped(model, sae, features, options)),
   show: (made) => described(made),
 });
@@ -127,12 +109,7 @@ export const clamp = syncVerb({
 export const scale = syncVerb({
   doc: 'Multiplies activations of features. Where a feature does not fire nothing changes.',
   args: [modelArg, saeArg(), featuresArg],
-  options: {
-    by: required(
-      real({ doc: 'Factor: 1 changes nothing, 0 is zero-ablation, negative values turn the feature round.' }),
-    ),
-    ...FEATURE,
-  },
+  options: SCALE,
   run: ({ env, options }, model, sae, features): Intervention => watched(env, scaled(model, sae, features, options)),
   show: (made) => described(made),
 });
@@ -140,37 +117,16 @@ export const scale = syncVerb({
 export const ablate = syncVerb({
   doc: 'Ablates a feature, a set or all: to zero, to the mean over a source, or to the activations of another token of it.',
   args: [modelArg, saeArg(), featuresArg],
-  options: {
-    method: choice(['zero', 'mean', 'resample'], {
-      doc: "'zero': activations become 0. 'mean': their mean over the tokens of `source`, silent ones included. 'resample': their activations on another token of `source`, drawn by `seed` for each position.",
-      fallback: "'zero'",
-    }),
-    source: value<FeatureSource>('what fg.interventions.source returned', {
-      doc: "Activations that 'mean' and 'resample' take values from.",
-    }),
-    seed: whole({ doc: "Of 'resample'.", fallback: '0' }),
-    ...FEATURE,
-  },
+  options: ABLATE,
   errors: ['A source of another SAE, hook or model, and a source for zero-ablation, are refused.'],
   run: ({ env, options }, model, sae, features): Intervention => watched(env, ablation(model, sae, features, options)),
   show: (made) => described(made),
 });
 
-const PATCH = {
-  prompt: textOrIds({
-    doc: 'Prompt that values are taken from, run without interventions when the patch is made.',
-    fallback: 'the text that runs itself',
-  }),
-  from: placesOption({
-    doc: 'Positions in that prompt: one serves all that are patched, several go to them in order.',
-    fallback: '`positions`, so that the same places of the two prompts are paired',
-  }),
-};
-
 export const patch = syncVerb({
   doc: 'Replaces the activation at a hook by that of another prompt, or of another position of the same text: `prompt`, `from`, or both. A text patched from itself does not change, bit for bit.',
   args: [modelArg, hookArg],
-  options: { ...PATCH, ...PLACE, sae: errorSae },
+  options: { ...PATCH, ...ERROR },
   errors: ['A patch with neither `prompt` nor `from` is refused.'],
   run: ({ options }, model, at): Intervention => patched(model, at, options),
   show: (made) => described(made),
@@ -189,7 +145,7 @@ export const patchFeatures = syncVerb({
 export const project = syncVerb({
   doc: 'Takes the component along a direction out of the activation (orthogonal projection).',
   args: [modelArg, hookArg, vectorArg],
-  options: { ...PLACE, sae: errorSae, name: vectorName },
+  options: PROJECT,
   run: ({ options }, model, at, vector): Intervention => projected(model, at, vector, options),
   show: (made) => described(made),
 });
@@ -197,16 +153,7 @@ export const project = syncVerb({
 export const cap = syncVerb({
   doc: 'Lowers the component along a direction to a cap where it is above (projection cap).',
   args: [modelArg, hookArg, vectorArg],
-  options: {
-    cap: required(
-      real({
-        doc: 'Largest component along the direction at length 1 that is left, in the units of the activation.',
-      }),
-    ),
-    ...PLACE,
-    sae: errorSae,
-    name: vectorName,
-  },
+  options: CAP,
   run: ({ options }, model, at, vector): Intervention => capProjection(model, at, vector, options),
   show: (made) => described(made),
 });
@@ -246,7 +193,7 @@ export const source = verb({
     saeArg(),
     thing<TokenData | SparseActivations>('data', 'A dataset, or what fg.activations.save returned.'),
   ],
-  options: { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel, ...CONFORMANCE, ...CALL },
+  options: { ...SOURCE, ...CONFORMANCE, ...CALL },
   before: pairs(({ hook, allowOtherModel }, model, sae, data) =>
     isSaved(data) ? [] : pairingsOf(model, [sae], tokensOf(data, model), { hook, allowOtherModel }),
   ),
@@ -259,20 +206,16 @@ export const source = verb({
     isSaved(data)
       ? savedSource(sae, data)
       : featureSource(model, sae, tokensOf(data, model), {
-          hook: options.hook,
-          allowOtherModel: options.allowOtherModel,
-          sequences: options.samples,
+          ...renamed(only(SOURCE, options), SEQUENCES),
           ...call,
         }),
   show: ({ description }, _, _model, sae) => [textItem(`activations of ${sae.name} on ${description}`)],
 });
 
-const side = choice(['A', 'B'], { doc: 'Side of the map that the feature is given on.', fallback: "'A'" });
-
 export const pairOf = syncVerb({
   doc: 'The matched pair of a feature in a map: its counterpart in the other model and their correlation.',
   args: [mapArg, featureArg],
-  options: { side },
+  options: SIDE,
   errors: ['A feature that is in no matched pair is refused.'],
   run: ({ options }, map, feature): MatchedPair => matchedPair(map, feature, options.side),
 });
@@ -293,29 +236,6 @@ const modelSide = (name: string): Arg<ModelSide> =>
     `Side ${name.toUpperCase()} of the map: { model, sae, activations }; units come from the activations.`,
     'activations',
   );
-
-const PAIR = {
-  a: required(whole({ doc: 'Feature of A.', min: 0 })),
-  b: required(whole({ doc: 'Feature of B.', min: 0 })),
-  r: required(real({ doc: 'Correlation of the two.' })),
-};
-const BOTH = {
-  kind: required(
-    choice(['steer', 'clamp', 'scale', 'ablate'], {
-      doc: "'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalizes its input by row a unit writes more where the row is larger; steering does so too.",
-    }),
-  ),
-  amount: real({
-    doc: 'How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate.',
-  }),
-  units: choice(['std', 'max', 'raw'], {
-    doc: "What 1 is, in each model by itself, for steer and clamp: 'std', the standard deviation of the feature's activation over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units.",
-    fallback: "'std'",
-  }),
-  side,
-  ...PLACE,
-  allowOtherModel,
-};
 
 export const bothModels = syncVerb({
   doc: 'The same kind of intervention on a feature of A and on its counterpart in B, each in units of its own activation.',

@@ -2,55 +2,15 @@
 import type { JsonObject } from '../../protocol/notebook.js';
 import { loadResult, saveResult } from '../artifacts/result.js';
 import { CONFORMANCE, pairs } from '../sae/pairing.js';
-import type { Sae } from '../sae/types.js';
 import { KEPT } from '../verb/common.js';
-import { choice, group, only, real, text, value, whole, type Given } from '../verb/option.js';
+import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { arrowItems, type TokenMap } from './arrows.js';
-import {
-  allowOtherModel,
-  batchTokens,
-  dataArg,
-  directionOptions,
-  directions,
-  effectParameters,
-  interventionsArg,
-  modelArg,
-  samples,
-  tokensOf,
-  untouched,
-} from './fgArgs.js';
+import { dataArg, effectParameters, interventionsArg, modelArg, tokensOf } from './fgArgs.js';
 import { describeAll } from './intervention.js';
-import { JOINT_MAP_VERSION, jointMap as jointMapOf, type JointMap } from './joint.js';
+import { JOINT, JOINT_MAP_VERSION, jointMap as jointMapOf, jointOptions, type JointMap } from './joint.js';
+import { batchTokens } from './options.js';
 import { interventionPairings, pairingsOf } from './pairings.js';
-
-const UMAP = {
-  nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
-  minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, fallback: '0.1' }),
-  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" }),
-};
-
-const JOINT = {
-  hook: text({ doc: 'Hook whose rows are drawn. Needed without `sae`.', fallback: "the SAE's own" }),
-  sae: value<Sae>('an SAE', { doc: 'Draw rows of its features.', fallback: 'the activations themselves' }),
-  allowOtherModel,
-  method: choice(['pca', 'umap'], { doc: 'How rows are laid out.', fallback: "'pca'" }),
-  umap: group(UMAP, { doc: "Parameters of UMAP; refused with 'pca'." }),
-  points: whole({
-    doc: 'Tokens drawn at most, by the seed among those touched.',
-    min: 2,
-    fallback: '1000',
-  }),
-  untouched,
-  nulls: directions(1, '`seed`'),
-  seed: whole({ doc: 'Draws the tokens, and UMAP.', fallback: '0' }),
-  samples: samples('64'),
-};
-/** The options that a cell gave, as jointMap() takes them. */
-function jointOptions({ nulls, samples: sequences, umap, ...rest }: Given<typeof JOINT>) {
-  const { seed: nullSeed, ...kinds } = directionOptions(nulls);
-  return { ...rest, ...only(UMAP, umap ?? {}), sequences, ...kinds, nullSeed };
-}
 
 export const jointMap = verb({
   doc: 'Tokens before and after in one embedding, fitted once to both and to a null direction of the same norm. Tokens that the interventions cannot have touched are left out and counted. As the last expression of a cell it is drawn, with arrows from before to after; fg.show(map, options) draws it with a title of yours or alone. The same call again loads the result.',

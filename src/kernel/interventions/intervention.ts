@@ -8,7 +8,8 @@ import type { Intervention } from '../models/edits.js';
 import type { EditContext, EditedText, HookEdit, LanguageModel } from '../models/types.js';
 import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
-import { rowsOf, selectorOf, type Positions, type Selector } from './positions.js';
+import type { PlaceOptions } from './options.js';
+import { rowsOf, selectorOf, type Selector } from './positions.js';
 
 export {
   describeAll,
@@ -18,25 +19,6 @@ export {
   requireRunnable,
   type Intervention,
 } from '../models/edits.js';
-
-/** Where an intervention acts, and whether the SAE's error term stays. */
-export interface PlaceOptions {
-  /**
-   * 'all' (default) or 'last', an index or several (negative from the end), { from, to }, { token } or { regex }.
-   */
-  positions?: Positions;
-  /**
-   * 'keep' (default): what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes
-   * the SAE's reconstruction with the change.
-   */
-  errorTerm?: 'keep' | 'drop';
-}
-
-/** Options of interventions that need an SAE only to drop its error term. */
-export interface ErrorOptions extends PlaceOptions {
-  /** The SAE whose error term { errorTerm: 'drop' } drops. */
-  sae?: Sae;
-}
 
 /** The rows of an activation that an intervention acts on, before and after. */
 export interface RowChange {

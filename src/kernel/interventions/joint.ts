@@ -15,36 +15,54 @@ import { umap } from '../maps/umap.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { nullName } from '../present/interventions.js';
 import type { Sae } from '../sae/types.js';
+import { renamed } from '../verb/nulls.js';
+import { choice, group, only, real, text, value, whole, type Given } from '../verb/option.js';
 import { saesAt } from './effects.js';
+import {
+  allowOtherModel,
+  directionOptions,
+  directions,
+  samples,
+  SEQUENCES,
+  untouched,
+  type RunOptions,
+} from './options.js';
 import type { Intervention } from './intervention.js';
-import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
-import { requireRowHook, sequencesOf, touchedRows, variantRuns, type RunOptions } from './runs.js';
+import { besideNulls, nullDirections, type BesideNulls, type NullSet } from './nullDirections.js';
+import { requireRowHook, sequencesOf, touchedRows, variantRuns } from './runs.js';
 
 /** Raised when the same call gives another map. */
 export const JOINT_MAP_VERSION = 3;
 
-export interface JointMapOptions extends RunOptions, NullOptions {
-  /** Hook whose rows are drawn; default the SAE's own. Needed without an SAE. */
-  hook?: string;
-  /** Draw rows of SAE features; default the activations themselves. */
-  sae?: Sae;
-  /** Encode with an SAE that was trained on another model. Default: refused. */
-  allowOtherModel?: boolean;
-  /** Default 'pca'. */
-  method?: 'pca' | 'umap';
-  /** UMAP's neighbourhood, minimal distance and metric, as in fg.maps.umap; refused with 'pca'. */
-  nNeighbors?: number;
-  /** Default 0.1. */
-  minDist?: number;
-  /** Default 'euclidean'. */
-  metric?: 'euclidean' | 'cosine';
-  /** Tokens drawn at most, by the seed among those touched; default 1,000. */
-  points?: number;
-  /** Draw tokens that the interventions cannot have touched as well; default false. */
-  untouched?: boolean;
-  /** Seed of the null directions, default `seed`, which draws the tokens and lays them out. */
-  nullSeed?: number;
-}
+const UMAP = {
+  nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
+  minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, fallback: '0.1' }),
+  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" }),
+};
+
+export const JOINT = {
+  hook: text({ doc: 'Hook whose rows are drawn. Needed without `sae`.', fallback: "the SAE's own" }),
+  sae: value<Sae>('an SAE', { doc: 'Draw rows of its features.', fallback: 'the activations themselves' }),
+  allowOtherModel,
+  method: choice(['pca', 'umap'], { doc: 'How rows are laid out.', fallback: "'pca'" }),
+  umap: group(UMAP, { doc: "Parameters of UMAP; refused with 'pca'." }),
+  points: whole({
+    doc: 'Tokens drawn at most, by the seed among those touched.',
+    min: 2,
+    fallback: '1000',
+  }),
+  untouched,
+  nulls: directions(1, '`seed`'),
+  seed: whole({ doc: 'Draws the tokens, and UMAP.', fallback: '0' }),
+  samples: samples('64'),
+};
+/** The options of a call as jointMap() takes them. */
+export const jointOptions = ({ nulls, umap, ...rest }: Given<typeof JOINT>) => ({
+  ...renamed(rest, SEQUENCES),
+  ...only(UMAP, umap ?? {}),
+  ...renamed(directionOptions(nulls), { seed: 'nullSeed' }),
+});
+type JointMapOptions = ReturnType<typeof jointOptions> & RunOptions;
 
 export interface JointMap {
   hook: string;

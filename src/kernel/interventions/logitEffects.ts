@@ -8,26 +8,36 @@ import { tf } from '../compute/tf.js';
 import { gatherValues } from '../compute/rows.js';
 import { logSumExp } from '../compute/logits.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
+import { renamed } from '../verb/nulls.js';
+import { choice, type Given } from '../verb/option.js';
 import { sequencesFrom } from './featureAttribution.js';
 import type { Intervention } from './intervention.js';
-import { tokenIds, type TokenChoice } from './probe.js';
-import { besideNulls, nullDirections, type BesideNulls, type NullOptions, type NullSet } from './nullDirections.js';
-import { sequencesOf, touchedRows, variantRuns, type RunOptions, type VariantBlock } from './runs.js';
+import { directionOptions, directions, samples, SEQUENCES, top, untouched, type RunOptions } from './options.js';
+import { tokenChoice, tokenIds } from './probe.js';
+import { besideNulls, nullDirections, type BesideNulls, type NullSet } from './nullDirections.js';
+import { sequencesOf, touchedRows, variantRuns, type VariantBlock } from './runs.js';
 import { benjaminiHochberg, pairedT, wilcoxon, type PairedT } from './statistics.js';
 
 /** Raised when the same call gives other effects on predictions. */
 export const LOGIT_EFFECTS_VERSION = 3;
 
-export interface LogitEffectOptions extends RunOptions, NullOptions {
-  /** Tokens looked at, such as [' king', ' queen']; default those whose probability moved most. */
-  tokens?: TokenChoice;
-  /** Tokens listed when none are chosen, default 20. */
-  top?: number;
-  /** 'all' positions (default for token sets) or the 'last' of each sequence (default for prompts). */
-  positions?: 'all' | 'last';
-  /** Count tokens that the interventions cannot have touched as well; default false. */
-  untouched?: boolean;
-}
+export const LOGIT_EFFECTS = {
+  tokens: tokenChoice("Tokens looked at, such as [' king', ' queen'].", 'those whose probability moved most'),
+  top: top('Tokens listed when none are chosen.'),
+  positions: choice(['all', 'last'], {
+    doc: "Positions looked at: 'all', or the 'last' of each sequence.",
+    fallback: "'all' of datasets, 'last' of prompts",
+  }),
+  untouched,
+  nulls: directions(0, '0'),
+  samples: samples('64'),
+};
+/** The options of a call as logitEffects() takes them. */
+export const logitOptions = ({ nulls, ...rest }: Given<typeof LOGIT_EFFECTS>) => ({
+  ...renamed(rest, SEQUENCES),
+  ...directionOptions(nulls),
+});
+type LogitEffectOptions = ReturnType<typeof logitOptions> & RunOptions;
 
 export interface TokenEffect {
   token: string;

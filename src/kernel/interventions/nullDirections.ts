@@ -13,8 +13,9 @@ import { tf } from '../compute/tf.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { nullName } from '../present/interventions.js';
+import type { NullKind, NullOptions, RunOptions } from './options.js';
 import { describeAll, type Intervention } from './intervention.js';
-import { batchTokensOf, requireRowHook, sequencesOf, type RunOptions } from './runs.js';
+import { batchTokensOf, requireRowHook, sequencesOf } from './runs.js';
 
 /** Norms of what an intervention changes, [B, T, 1, …], of the block of sequences that ran last. */
 interface Sizes {
@@ -56,21 +57,6 @@ function measured(list: readonly Intervention[], note: (sizes: Sizes) => void): 
     ...(peers ? { peers } : {}),
     edit: Object.assign(run, { check }),
   };
-}
-
-/** Kinds of null directions. */
-export type NullKind = 'isotropic' | 'differences' | 'decoder';
-
-export interface NullOptions {
-  /** Runs of each kind of null direction, of the same norm as the change itself; default 20, 0 = none. */
-  nulls?: number;
-  /**
-   * Kinds of null directions: 'isotropic' (random ones, a low bar), 'differences' of two tokens' activations at the
-   * hook, and 'decoder' (other decoder rows, where features of an SAE are changed). Default: all that there are.
-   */
-  nullKinds?: NullKind | readonly NullKind[];
-  /** Seed of the null directions and of what else is drawn; default 0. */
-  seed?: number;
 }
 
 /** One kind of null: its runs, each the interventions of one run, and how many directions it draws from. */

@@ -7,6 +7,7 @@ import { promptTokens, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
 import { saesAt } from './effects.js';
 import { textsOf, type Texts } from './fgArgs.js';
+import type { AtHook } from './options.js';
 import { saeOf, type Intervention } from './intervention.js';
 
 /** The tokens of prompts, padded to the longest, or of a dataset. */
@@ -23,7 +24,7 @@ export function pairingsOf(
   model: LanguageModel,
   saes: readonly Sae[],
   tokens: TokenSet,
-  options: { hook?: string; allowOtherModel?: boolean } = {},
+  options: AtHook = {},
 ): Pairing[] {
   return saes.length === 0 ? [] : saesAt(model, saes, options).map(({ sae, hook }) => ({ model, sae, hook, tokens }));
 }

@@ -10,16 +10,23 @@ import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { ablate, clamp, featureIntervention, scale } from './clamp.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import type { Intervention, PlaceOptions } from './intervention.js';
+import { choice, real, required, whole, type Given } from '../verb/option.js';
+import type { Intervention } from './intervention.js';
+import { allowOtherModel, PLACE } from './options.js';
 import { hookOf, requireFeature, steer } from './steer.js';
 
 /** A feature of A, its counterpart in B, and how well their activations correlate. */
-export interface MatchedPair {
-  readonly a: number;
-  readonly b: number;
-  /** Pearson r, or the map's measure. */
-  readonly r: number;
-}
+export const PAIR = {
+  a: required(whole({ doc: 'Feature of A.', min: 0 })),
+  b: required(whole({ doc: 'Feature of B.', min: 0 })),
+  r: required(real({ doc: 'Correlation of the two, or the measure of the map.' })),
+};
+export interface MatchedPair extends Given<typeof PAIR> {}
+
+/** Which side of a map a feature is of. */
+export const SIDE = {
+  side: choice(['A', 'B'], { doc: 'Side of the map that the feature is given on.', fallback: "'A'" }),
+};
 
 /**
  * The matched pair of a feature: of the map's pairs that hold it the one of highest r, ties to the lower id.
@@ -56,27 +63,24 @@ export interface ModelSide {
   activations: SparseActivations;
 }
 
-export interface BothModelsOptions extends PlaceOptions {
-  /**
-   * 'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalises
-   * its input by row a unit writes more where the row is larger; steering does so too.
-   */
-  kind: 'steer' | 'clamp' | 'scale' | 'ablate';
-  /**
-   * How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate.
-   */
-  amount?: number;
-  /**
-   * The unit of `amount`, in each model by itself: 'std' (default), the standard deviation of the feature's activation
-   * over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units. For steer and
-   * clamp.
-   */
-  units?: 'std' | 'max' | 'raw';
-  /** Side that the feature is given on when it is a number; default 'A'. */
-  side?: 'A' | 'B';
-  /** Take SAEs that were trained on other models. Default: refused. */
-  allowOtherModel?: boolean;
-}
+export const BOTH = {
+  kind: required(
+    choice(['steer', 'clamp', 'scale', 'ablate'], {
+      doc: "'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalizes its input by row a unit writes more where the row is larger; steering does so too.",
+    }),
+  ),
+  amount: real({
+    doc: 'How much: units that are added (steer) or that the activation gets (clamp), or the factor (scale). Not for ablate.',
+  }),
+  units: choice(['std', 'max', 'raw'], {
+    doc: "What 1 is, in each model by itself, for steer and clamp: 'std', the standard deviation of the feature's activation over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units.",
+    fallback: "'std'",
+  }),
+  ...SIDE,
+  ...PLACE,
+  allowOtherModel,
+};
+export interface BothModelsOptions extends Given<typeof BOTH> {}
 
 /** An intervention and its counterpart. */
 export interface PairedInterventions {

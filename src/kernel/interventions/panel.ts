@@ -28,15 +28,14 @@ import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
 import type { SaeAt } from './effects.js';
 import { editsOf } from './intervention.js';
+import type { AtHook } from './options.js';
 import { interventionsIn, promptIn, samplingIn } from './panelOptions.js';
 import { interventionOf, InterventionsSide, peaks, type LabelledSae } from './panelSide.js';
 import { requireFeature } from './steer.js';
 
-export interface InterventionsParts {
+export interface InterventionsParts extends AtHook {
   model: LanguageModel;
   sae: Sae;
-  hook?: string;
-  allowOtherModel?: boolean;
   /** SAEs of the same model at or behind the hook, with the labels of their features. */
   downstream?: readonly LabelledSae[];
   /** Features over a text, their dataset examples and labels. */

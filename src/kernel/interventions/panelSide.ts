@@ -18,6 +18,7 @@ import type { Sae } from '../sae/types.js';
 import { ablate, clamp, scale } from './clamp.js';
 import { saesAt, type SaeAt } from './effects.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
+import type { AtHook } from './options.js';
 import { steerFeature } from './steer.js';
 
 /** Rows of the tables. */
@@ -96,7 +97,7 @@ export class InterventionsSide {
     readonly model: LanguageModel,
     first: LabelledSae,
     downstream: readonly LabelledSae[],
-    options: { hook?: string; allowOtherModel?: boolean },
+    options: AtHook,
   ) {
     this.labels = [first, ...downstream].map(({ labels }) => labels);
     const own = saesAt(model, first.sae, options);

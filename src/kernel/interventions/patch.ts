@@ -5,26 +5,24 @@ import type { EditContext, EditedText, LanguageModel } from '../models/types.js'
 import { encodePrompt } from '../models/prompt.js';
 import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
-import { featureIntervention, type FeatureOptions, type Features } from './clamp.js';
-import { requireDirectionHook, rowIntervention, type ErrorOptions, type Intervention } from './intervention.js';
-import { selectorOf, type Positions, type Selector } from './positions.js';
+import type { Given } from '../verb/option.js';
+import { featureIntervention, type Features } from './clamp.js';
+import { requireDirectionHook, rowIntervention, type Intervention } from './intervention.js';
+import { textOrIds, type ErrorOptions, type FeatureOptions, type PlaceOptions } from './options.js';
+import { placesOption, selectorOf, type Selector } from './positions.js';
 import { hookOf } from './steer.js';
 
-export interface PatchFrom {
-  /**
-   * Prompt that values are taken from, as text or token ids, run without interventions. Default: the text that runs
-   * itself.
-   */
-  prompt?: string | Int32Array;
-  /**
-   * Positions in that prompt. One position serves all that are patched; several go to them in order. Default:
-   * `positions`, so that the same places of the two prompts are paired.
-   */
-  from?: Positions;
-}
-
-export interface PatchOptions extends ErrorOptions, PatchFrom {}
-export interface PatchFeaturesOptions extends FeatureOptions, PatchFrom {}
+export const PATCH = {
+  prompt: textOrIds({
+    doc: 'Prompt that values are taken from, run without interventions when the patch is made.',
+    fallback: 'the text that runs itself',
+  }),
+  from: placesOption({
+    doc: 'Positions in that prompt: one serves all that are patched, several go to them in order.',
+    fallback: '`positions`, so that the same places of the two prompts are paired',
+  }),
+};
+type PatchFrom = Given<typeof PATCH>;
 
 /** Where values come from: rows of the source for rows of a pass. */
 interface Donor {
@@ -38,7 +36,7 @@ interface Donor {
   check(text: EditedText, selector: Selector): void;
 }
 
-function donorOf(model: LanguageModel, hook: string, options: PatchFrom & { positions?: Positions }): Donor {
+function donorOf(model: LanguageModel, hook: string, options: PatchFrom & PlaceOptions): Donor {
   const target = selectorOf(model, options.positions);
   const from = selectorOf(model, options.from ?? options.positions);
   const { prompt } = options;
@@ -115,7 +113,7 @@ function capturedPrompt(
  * to } are paired from the front as far as both texts go; other positions pair one to one, in order.
  * @throws TypeError without a source; RangeError when positions do not pair, lie outside, or a token does not occur.
  */
-export function patch(model: LanguageModel, hook: string, options: PatchOptions): Intervention {
+export function patch(model: LanguageModel, hook: string, options: PatchFrom & ErrorOptions): Intervention {
   requireDirectionHook(model, hook);
   const donor = donorOf(model, hook, options);
   const { sae } = options;
@@ -149,7 +147,7 @@ export function patchFeatures(
   model: LanguageModel,
   sae: Sae,
   features: Features,
-  options: PatchFeaturesOptions,
+  options: PatchFrom & FeatureOptions,
 ): Intervention {
   const donor = donorOf(model, hookOf(sae, options.hook), options);
   return featureIntervention(model, sae, features, options, (_set, chosen) => ({

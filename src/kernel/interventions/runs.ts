@@ -1,17 +1,11 @@
 /** The same tokens through a model twice, without and with interventions, and which rows that touched. */
 import { capturedWidth, requireTokenizer } from '../models/capture.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
-
-export interface RunOptions extends CallOptions {
-  /** Sequences looked at, from the first; default 64, fewer where there are fewer. */
-  sequences?: number;
-  /** Tokens of one forward pass, rounded down to whole sequences (at least one). Default 2,048. */
-  batchTokens?: number;
-}
+import type { RunOptions } from './options.js';
 
 /**
  * One side of a comparison: activations by hook, in the order asked for; rows are tokens, heads one after the other.

@@ -9,6 +9,9 @@ import { sha256 } from '../io/hash.js';
 import type { EditContext, LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
+import type { Renamed } from '../verb/nulls.js';
+import type { Given } from '../verb/option.js';
+import { allowOtherModel, hook, samples, type SEQUENCES } from './options.js';
 import { sequencesOf } from './runs.js';
 import { hookOf } from './steer.js';
 
@@ -35,14 +38,8 @@ export interface FeatureSource {
   draws(ids: Int32Array, seed: number): Fill;
 }
 
-export interface SourceOptions extends CallOptions {
-  /** Hook to encode, default the SAE's own. */
-  hook?: string;
-  /** Sequences, from the first; default 64, fewer where there are fewer. */
-  sequences?: number;
-  /** Encode with an SAE that was trained on another model. Default: refused. */
-  allowOtherModel?: boolean;
-}
+export const SOURCE = { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel };
+interface SourceOptions extends Renamed<Given<typeof SOURCE>, typeof SEQUENCES>, CallOptions {}
 
 /**
  * Encodes the first sequences of a token set, without interventions, for ablate's 'mean' and 'resample'.
@@ -55,19 +52,19 @@ export async function featureSource(
   options: SourceOptions = {},
 ): Promise<FeatureSource> {
   requireModelOfSae(sae, model, options.allowOtherModel);
-  const hook = hookOf(sae, options.hook);
+  const at = hookOf(sae, options.hook);
   const sequences = sequencesOf(tokens, options.sequences);
   if (sequences === 0) throw new RangeError('the token set is empty: there is nothing to take values from');
   const blocks: SparseRows[] = [];
   const { signal, onProgress } = options;
-  for await (const { x } of captureActivations(model, tokens, hook, { sequences, signal, onProgress }))
+  for await (const { x } of captureActivations(model, tokens, at, { sequences, signal, onProgress }))
     blocks.push(sae.encode(x));
   const taken = sequences * tokens.context;
   const padding = tokens.padding?.subarray(0, taken);
   // 2: padding gives no values.
   const version = `feature source ${padding ? 2 : 1}`;
-  const id = sha256([version, model.id, sae.id, hook, tokens.id, String(sequences)]);
-  const made = { id, sae: sae.id, hook, model: { name: model.name, id: model.id } };
+  const id = sha256([version, model.id, sae.id, at, tokens.id, String(sequences)]);
+  const made = { id, sae: sae.id, hook: at, model: { name: model.name, id: model.id } };
   return sourceOf(made, sae, blocks, tokens.tokens.slice(0, taken), tokens.context, padding);
 }
 

@@ -5,7 +5,9 @@ import { sha256 } from '../io/hash.js';
 import type { LanguageModel } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
-import { requireDirectionHook, rowIntervention, type ErrorOptions, type Intervention } from './intervention.js';
+import { choice, real, required, text, type Given } from '../verb/option.js';
+import { requireDirectionHook, rowIntervention, type Intervention } from './intervention.js';
+import { ERROR, type ErrorOptions, type FeatureOptions } from './options.js';
 
 /** A direction at a hook, with how it was made. */
 export interface Direction {
@@ -17,22 +19,18 @@ export interface Direction {
   readonly hook: string;
 }
 
-export interface SteerOptions extends ErrorOptions {
-  /** α, multiplier of the vector: what is added is scale × vector, in the units of the activation. No default. */
-  scale: number;
-  /**
-   * 'none' (default): the vector as it is. 'unit': the vector at length 1. 'residual': at the length of the activation
-   * that it is added to, position by position, so that scale 0.5 adds half the activation's norm.
-   */
-  normalize?: 'none' | 'unit' | 'residual';
-}
-
-export interface SteerFeatureOptions extends Omit<SteerOptions, 'sae'> {
-  /** Hook to steer; default the SAE's own. */
-  hook?: string;
-  /** Steer with an SAE that was trained on another model (a fine-tuned sibling, say). Default: refused. */
-  allowOtherModel?: boolean;
-}
+export const STEER = {
+  scale: required(
+    real({
+      doc: 'What the vector is multiplied by (α): scale × vector is added, in the units of the activation. 0 changes nothing, bit for bit.',
+    }),
+  ),
+  normalize: choice(['none', 'unit', 'residual'], {
+    doc: "'none': the vector as it is. 'unit': at length 1. 'residual': at the length of the activation that it is added to, position by position, so that scale 0.5 adds half the activation's norm.",
+    fallback: "'none'",
+  }),
+};
+export interface SteerOptions extends Given<typeof STEER>, ErrorOptions {}
 
 /** A vector as it is given: numbers, or a direction that says how it was made. */
 export type Vector = Float32Array | Direction;
@@ -77,7 +75,7 @@ export function steer(
   model: LanguageModel,
   hook: string,
   given: Vector,
-  options: SteerOptions & { name?: string; peers?: Intervention['peers'] },
+  options: SteerOptions & Pick<ProjectOptions, 'name'> & { peers?: Intervention['peers'] },
 ): Intervention {
   const { scale, normalize = 'none', sae } = options;
   const { vector, name, norm } = vectorAt(model, hook, given, options.name, normalize !== 'none');
@@ -135,7 +133,7 @@ export function steerFeature(
   model: LanguageModel,
   sae: Sae,
   feature: number,
-  options: SteerFeatureOptions,
+  options: Given<typeof STEER> & FeatureOptions,
 ): Intervention {
   requireFeature(sae, feature);
   requireModelOfSae(sae, model, options.allowOtherModel);
@@ -152,15 +150,20 @@ export function steerFeature(
   });
 }
 
-export interface ProjectOptions extends ErrorOptions {
-  /** How the description names the vector; default "vector" or the direction's own. */
-  name?: string;
-}
+export const PROJECT = {
+  ...ERROR,
+  name: text({ doc: 'How the description names the vector.', fallback: '"vector", or the words of the direction' }),
+};
+export interface ProjectOptions extends Given<typeof PROJECT> {}
 
-export interface CapOptions extends ProjectOptions {
-  /** Largest component along the direction at length 1 that is left, in the units of the activation. No default. */
-  cap: number;
-}
+export const CAP = {
+  cap: required(
+    real({
+      doc: 'Largest component along the direction at length 1 that is left, in the units of the activation.',
+    }),
+  ),
+  ...PROJECT,
+};
 
 /** x · u of row i. */
 function along(x: Matrix, i: number, u: Float64Array): number {
@@ -227,7 +230,12 @@ export function project(
  * Projection cap: where the component along a direction is above `cap`, it becomes `cap`; elsewhere nothing changes.
  * @throws RangeError on a zero vector, NaN or infinity, or another width.
  */
-export function capProjection(model: LanguageModel, hook: string, vector: Vector, options: CapOptions): Intervention {
+export function capProjection(
+  model: LanguageModel,
+  hook: string,
+  vector: Vector,
+  options: Given<typeof CAP>,
+): Intervention {
   const { cap } = options;
   return projection(
     model,

@@ -9,10 +9,14 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
 import { centredSquares, cosine, meanAndStd, spearman } from '../compute/statistics.js';
-import type { FeatureMap } from '../correlation/types.js';
+import type { FeatureMap, PairedMap } from '../correlation/types.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
+import { nulls } from '../verb/common.js';
+import { nullsApart, renamed } from '../verb/nulls.js';
+import { choice, value, whole, type Given } from '../verb/option.js';
 import { saesAt } from './effects.js';
+import { allowOtherModel, samples, SEQUENCES } from './options.js';
 import { withoutFeatures, written } from './probe.js';
 import { sequencesOf } from './runs.js';
 import { nullP } from './statistics.js';
@@ -33,25 +37,39 @@ export interface TransferSide {
   watch?: Sae;
 }
 
-export interface TransferOptions extends CallOptions {
-  /** Counterparts among the watched SAEs; default the map of the ablated ones. Needed when sides have { watch }. */
+export const TRANSFER = {
+  watchMap: value<PairedMap>('what fg.correlation.map returned', {
+    doc: 'Counterparts among the watched SAEs. Needed when sides have `watch`.',
+    fallback: 'the map of the ablated ones',
+  }),
+  pairs: whole({
+    doc: 'Matched pairs ablated whose features both fire in the text.',
+    min: 2,
+    fallback: '40',
+  }),
+  choose: choice(['highest-r', 'random'], {
+    doc: "Which pairs: those of 'highest-r', or drawn at 'random' by the seed, which speaks for the whole map.",
+    fallback: "'highest-r'",
+  }),
+  samples: samples('32'),
+  measure: choice(['cosine', 'spearman'], {
+    doc: 'How two vectors of Δ are compared.',
+    fallback: "'cosine'",
+  }),
+  nulls: nulls({
+    doc: 'Shuffles of which ablation of B goes with which of A.',
+    runs: 999,
+    min: 1,
+    seed: '`seed`',
+  }),
+  seed: whole({ doc: 'Draws the pairs.', fallback: '0' }),
+  allowOtherModel,
+};
+/** The options of a call as transfer() takes them. */
+export const transferOptions = (given: Given<typeof TRANSFER>) => renamed(nullsApart(given, 'own seed'), SEQUENCES);
+interface TransferOptions extends Omit<ReturnType<typeof transferOptions>, 'watchMap'>, CallOptions {
+  // The pairs are all that is read of it.
   watchMap?: FeatureMap;
-  /** Matched pairs ablated whose features both fire in the text; default 40. */
-  pairs?: number;
-  /** Which pairs: those of 'highest-r' (default), or drawn at 'random' by the seed, which speaks for the whole map. */
-  choose?: 'highest-r' | 'random';
-  /** Sequences of the text, default 32. */
-  sequences?: number;
-  /** How two vectors of Δ are compared, default 'cosine'. */
-  measure?: 'cosine' | 'spearman';
-  /** Shuffles of which ablation of B goes with which of A, default 999. */
-  nulls?: number;
-  /** Seed of the pairs drawn, default 0. */
-  seed?: number;
-  /** Seed of the shuffles, default `seed`. */
-  nullSeed?: number;
-  /** Take SAEs that were trained on other models. Default: refused. */
-  allowOtherModel?: boolean;
 }
 
 export interface TransferPair {

@@ -6,6 +6,14 @@ export type Renamed<O, Names extends Readonly<Record<string, string>>> = {
   [K in keyof O as K extends keyof Names ? Names[K] : K]: O[K];
 };
 
+/** The same at run time. */
+export function renamed<O extends object, const Names extends Readonly<Record<string, string>>>(
+  options: O,
+  names: Names,
+): Renamed<O, Names> {
+  return Object.fromEntries(Object.entries(options).map(([name, v]) => [names[name] ?? name, v])) as never;
+}
+
 interface WithNulls {
   readonly nulls?: object | number;
 }
