@@ -14,9 +14,22 @@ export interface KeywordGroup {
 export const MAX_GROUPS = 1000;
 const MAX_WORDS = 10_000;
 const MAX_NAME = 200;
+const MAX_FEATURES = 200_000;
 
 /** Keys of a file that say something of it and are no group. */
 const ABOUT = ['source', 'note'];
+
+/** A selection that was kept as a group: { "features": [[1, 2], [7]] }, ids by set. */
+function isFeatures(given: unknown): given is { features: number[][] } {
+  const { features } = (given ?? {}) as { features?: unknown };
+  const ids = (list: unknown): boolean =>
+    Array.isArray(list) && list.length <= MAX_FEATURES && list.every((f) => Number.isInteger(f) && (f as number) >= 0);
+  return Array.isArray(features) && features.length > 0 && features.length <= 2 && features.every(ids);
+}
+
+/** How a group is written in JSON that keywordGroups reads. */
+export const writtenGroup = ({ words, features }: KeywordGroup): string[] | { features: number[][] } =>
+  features ? { features } : words;
 
 /**
  * Groups of JSON such as { "source": "where they are from", "months": ["May", "June"] }; words that stand twice are kept once.
@@ -34,6 +47,7 @@ export function keywordGroups(json: unknown, where: string): KeywordGroup[] {
     const at = `${where}: group "${name.slice(0, 60)}"`;
     if (name.trim() === '' || name.length > MAX_NAME)
       throw new TypeError(`${at}: a name has 1 to ${MAX_NAME} characters`);
+    if (isFeatures(words)) return { name, words: [], features: words.features };
     const isList = Array.isArray(words) && words.every((w) => typeof w === 'string' && w.trim() !== '');
     if (!isList || words.length === 0) throw new TypeError(`${at} is not a list of words; ${expected}`);
     if (words.length > MAX_WORDS) throw new TypeError(`${at} has ${words.length} words; there may be ${MAX_WORDS}`);

@@ -1,4 +1,5 @@
 /** What of a map leaves the window: the picture as it is seen, the table as it is sorted and filtered, JSON, a page. */
+import { messageOf } from '../ui/message.js';
 import type { TableDescriptor } from '../../protocol/display.js';
 import { TABLE_FORMATS } from '../../protocol/tableFiles.js';
 import { pictureBase64, base64 } from '../ui/picture.js';
@@ -40,7 +41,7 @@ export interface ExportJob {
 }
 
 /** Where it was saved, or null when the reader cancelled. */
-export async function exportMap(kind: ExportKind, { model, figure, table, host }: ExportJob): Promise<string | null> {
+async function exportMap(kind: ExportKind, { model, figure, table, host }: ExportJob): Promise<string | null> {
   const save = host.saveFile?.bind(host) ?? download;
   const name = (extension: string): string => fileName(model.meta.title, extension);
   switch (kind) {
@@ -61,5 +62,15 @@ export async function exportMap(kind: ExportKind, { model, figure, table, host }
       const picture = await pictureBase64(figureSize(shown), scale, (c) => paintFigure(c, shown, scale));
       return save({ name: name('png'), base64: picture });
     }
+  }
+}
+
+/** Exports, and says in words what came of it. */
+export async function exported(...of: Parameters<typeof exportMap>): Promise<{ text: string; failed: boolean }> {
+  try {
+    const path = await exportMap(...of);
+    return { text: path === null ? 'Nothing was saved' : `Saved ${path}`, failed: false };
+  } catch (error) {
+    return { text: `The export failed: ${messageOf(error)}`, failed: true };
   }
 }

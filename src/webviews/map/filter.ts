@@ -2,6 +2,7 @@
 import type { KeywordGroup } from '../../protocol/keywordGroups.js';
 import { normalToken, queryTest, wordTest } from '../plot/search.js';
 import type { ColorBy } from './columns.js';
+import { conditionTest, fieldsOf, splitQuery } from './conditions.js';
 import { ownId, type MapModel, type MapSet } from './model.js';
 
 export interface Filters {
@@ -127,13 +128,19 @@ export function groupOf(model: MapModel, { typed, group }: Pick<Filters, 'typed'
 /** Query, group, selection and what other views light narrow each other; hits light their partners in the other map. */
 export function computeLit(model: MapModel, filters: Filters): Lit {
   const tests: Matcher[] = [];
-  const query = queryTest(filters.query, filters.substring);
+  const fields = fieldsOf(model);
+  const { rest, conditions } = splitQuery(filters.query, (name) => fields.has(name));
+  const query = queryTest(rest, filters.substring);
   if (query) tests.push((set, point) => query(ownId(set, point), set.keys[point]));
+  const at = new Map(model.sets.map((set, s) => [set, s]));
+  for (const condition of conditions) {
+    const test = conditionTest(fields.get(condition.name)!, condition);
+    tests.push((set, point) => test(at.get(set)!, point));
+  }
   const group = groupOf(model, filters);
   if (group) {
     const inGroup = groupTest(model, group);
-    const place = new Map(model.sets.map((set, s) => [set, s]));
-    tests.push((set, point) => inGroup(place.get(set)!, point));
+    tests.push((set, point) => inGroup(at.get(set)!, point));
   }
   if (filters.selection) {
     const { set: index, points } = filters.selection;

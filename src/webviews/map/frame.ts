@@ -3,7 +3,8 @@ import { measureOf } from '../../protocol/measure.js';
 import { caption, wheelHelp } from '../plot/frame.js';
 import { el } from '../ui/dom.js';
 import { count, number, plural } from '../ui/format.js';
-import type { MapModel } from './model.js';
+import type { Lit } from './filter.js';
+import type { MapModel, MapSet } from './model.js';
 import { unitOf } from './shift.js';
 import type { Stage } from './stage.js';
 
@@ -19,7 +20,7 @@ export function decorateLayer(
   const counts = el('span', { class: 'counts' });
   layer.setAttribute(
     'aria-label',
-    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, N goes to the next hit, Enter pins, Escape clears, slash searches.`,
+    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, ${model.twin ? 'C goes to the counterpart, ' : ''}N goes to the next hit, Enter pins, Escape clears, Control and Z undo, slash searches.`,
   );
   const { title, layout } = set.meta;
   headings[s].append(
@@ -47,3 +48,13 @@ export function provenance({ meta, sets }: MapModel): Array<string | undefined> 
       `${plural(pairing.pairs, 'pair')}, mean ${measureOf(pairing.method)} ${number(pairing.meanR, 3)}${pairing.tokens > 0 ? `, ${count(pairing.tokens)} tokens` : ''} (${pairing.method})`,
   ];
 }
+
+/** "1,000 features · 12 dead hidden". */
+export function countsText(model: MapModel, { n, deadCount }: MapSet, showDead: boolean): string {
+  const dead = deadCount > 0 ? ` · ${count(deadCount)} dead${showDead ? '' : ' hidden'}` : '';
+  return `${plural(n - deadCount, unitOf(model))}${dead}`;
+}
+
+/** What is lit, in one sentence. */
+export const spokenHits = (model: MapModel, { hits }: Lit): string =>
+  model.sets.map(({ name, n }, s) => `${name}: ${count(hits[s])} of ${plural(n, unitOf(model))}`).join('; ');

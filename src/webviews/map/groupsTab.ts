@@ -1,6 +1,6 @@
 /** Keyword groups beside the map: typed, chosen, saved, read from JSON; the chosen one scored at once, all in one table. */
 import { measureOf } from '../../protocol/measure.js';
-import { keywordGroups, typedGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
+import { keywordGroups, typedGroup, writtenGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
 import { el, fill, icon } from '../ui/dom.js';
 import { correlation, count, plural } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
@@ -97,8 +97,8 @@ export class GroupsTab {
     return this.model.meta.groups ?? [];
   }
 
-  private keyOf({ words }: KeywordGroup): string {
-    return JSON.stringify([words, this.minR]);
+  private keyOf({ words, features }: KeywordGroup): string {
+    return JSON.stringify([features ?? words, this.minR]);
   }
 
   /** Takes the group that is lit now, null = none, and scores it. */
@@ -171,7 +171,8 @@ export class GroupsTab {
     this.hooks.choose(group);
   }
 
-  private add(groups: readonly KeywordGroup[]): void {
+  /** Keeps groups beside the map's own; those of the same names are replaced. */
+  add(groups: readonly KeywordGroup[]): void {
     const names = new Set(groups.map(({ name }) => name));
     this.kept = [...this.kept.filter(({ name }) => !names.has(name)), ...groups];
     this.note.textContent = '';
@@ -202,7 +203,7 @@ export class GroupsTab {
 
   /** As readFile takes it back, with what was scored. */
   private async write(): Promise<void> {
-    const groups = Object.fromEntries(this.groups.map(({ name, words }) => [name, words]));
+    const groups = Object.fromEntries(this.groups.map((group) => [group.name, writtenGroup(group)]));
     const scores = this.groups.flatMap((group) => this.known.get(this.keyOf(group)) ?? []);
     const text = `${JSON.stringify({ groups, minR: this.minR, scores }, null, 1)}\n`;
     const place = await this.hooks
@@ -228,7 +229,7 @@ export class GroupsTab {
       el(
         'header',
         {},
-        el('strong', { title: group.words.join(' ') }, group.name),
+        el('strong', { title: group.words.join(' ') || 'a selection that was kept' }, group.name),
         own && this.tool(`Forget ${group.name}`, 'close', () => this.remove(group)),
       ),
       el(

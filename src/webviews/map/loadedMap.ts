@@ -1,6 +1,5 @@
 /** A map view whose data is here: owns its state and ties stage, toolbar, pane and tooltip together. */
 import { typedGroup, type KeywordGroup } from '../../protocol/keywordGroups.js';
-import type { PromptMeta } from '../../protocol/prompt.js';
 import { polygonToWorld, scaleOf, toWorld, type Camera } from '../plot/camera.js';
 import { ExampleCache } from '../plot/examples.js';
 import { foot } from '../plot/frame.js';
@@ -9,42 +8,35 @@ import type { Scale } from '../plot/scale.js';
 import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
-import { count, plural } from '../ui/format.js';
-import { messageOf } from '../ui/message.js';
 import { download } from '../ui/save.js';
-import { TryBox } from '../ui/tryBox.js';
-import type { ViewHost } from '../ui/view.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
 import { decodersOf } from './groupScores.js';
 import type { GroupHooks } from './groupsTab.js';
 import { columnOfColor } from './columns.js';
-import { exportMap, type ExportKind } from './exporting.js';
+import { exported, type ExportKind } from './exporting.js';
 import type { MapFigure } from './figure.js';
-import { decorateLayer, provenance } from './frame.js';
+import { countsText, decorateLayer, provenance, spokenHits } from './frame.js';
 import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
 import { contourPainter, contoursOf, type Contours } from './contours.js';
+import type { MapHost } from './host.js';
 import { MapLegend } from './legend.js';
 import { legendEntries } from './legendEntries.js';
 import { linePainter } from './lines.js';
 import { MapLink } from './linking.js';
-import { labelOf, type MapModel, type MapSource } from './model.js';
+import type { MapModel, MapSource } from './model.js';
 import { namePainter } from './names.js';
 import { baseDiameter, paint, rateScale } from './paint.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
+import { MapPins } from './pins.js';
+import { promptBox } from './promptBox.js';
 import { regionsOf, type Regions } from './regions.js';
-import { arrowPainter, moveTo, unitOf } from './shift.js';
+import { arrowPainter, moveTo } from './shift.js';
+import { copyHere, Selecting, type Asked } from './selecting.js';
 import { Stage } from './stage.js';
 import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
-
-/** What the host does, for this map. */
-export interface MapHost extends Omit<ViewHost, 'savePage'> {
-  savePage?(): Promise<string | null>;
-  /** Its prompt box; null: it has none. */
-  prompt: PromptMeta | null;
-}
 
 export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
@@ -59,11 +51,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private values: ColourValues | null = null;
   private readonly key = new MapLegend(this.legend, (only) => this.chose(only));
   private picks: PickIndex[];
-  private pins: Array<{ set: number; feature: number; point: number }> = [];
+  private readonly pins: MapPins;
   private readonly cache: ExampleCache;
   private readonly stage: Stage;
   protected readonly toolbar: Toolbar;
   protected readonly pane: Pane;
+  private readonly selecting: Selecting;
   protected readonly link: MapLink;
   private readonly counts: HTMLElement[] = [];
   private regionTimer: ReturnType<typeof setTimeout> | undefined;
@@ -85,6 +78,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     moveTo(model, this.state.shift);
     this.lit = computeLit(model, this.filters);
     this.rates = rateScale(model);
+    this.pins = new MapPins(model, this.state.pins);
     this.cache = new ExampleCache(source);
     this.picks = model.sets.map((set) => new PickIndex(set, this.state.showDead));
     this.stage = new Stage(
@@ -94,6 +88,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       options.canvas ?? 'auto',
     );
     this.toolbar = this.makeToolbar();
+    this.selecting = this.makeSelecting();
+    this.toolbar.show(this.selecting.element);
     this.pane = this.makePane();
     this.makeLayers();
     this.assemble({
@@ -102,10 +98,10 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     });
     this.showPane(this.state.pane);
     if (model.meta.shift) this.stage.setAlone(!this.state.nullShown);
-    for (const pin of this.state.pins) this.addPin(pin.set, model.sets[pin.set].pointOf.get(pin.feature) ?? -1);
     this.pinsChanged();
     this.stage.setPalette(this.palette);
     this.recoloured(this.state.only);
+    this.selecting.note();
     this.filtersChanged(false);
     this.countGroups();
     this.findRegions();
@@ -142,17 +138,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
 
   private async export(kind: ExportKind): Promise<void> {
     const { model, options: host } = this;
-    const job = { model, host, figure: () => this.figure(), table: () => this.pane.table() };
-    this.say(
-      await exportMap(kind, job).then(
-        (path) => (path === null ? 'Nothing was saved' : `Saved ${path}`),
-        (error: unknown) => {
-          const said = `The export failed: ${messageOf(error)}`;
-          this.toolbar.tell(said);
-          return said;
-        },
-      ),
-    );
+    const { text, failed } = await exported(kind, { model, host, figure: () => this.figure(), table: () => this.pane.table() }); // prettier-ignore
+    if (failed) this.toolbar.tell(text);
+    this.say(text);
   }
 
   /** The maps as they are seen. */
@@ -166,7 +154,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return new Pane(this.model, this.cache, this.state, {
       pin: (set, item) => this.togglePin({ set, item }),
       unpin: (index) => {
-        this.pins.splice(index, 1);
+        this.pins.remove(index);
         this.pinsChanged();
       },
       unpinAll: () => this.clearPins(),
@@ -174,21 +162,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
       tab: (tab) => this.showPane(tab === this.state.pane ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),
-      groups: this.groupHooks(),
-      prompt: this.promptBox(),
-    });
-  }
-
-  private promptBox(): TryBox | null {
-    const { model, options, state } = this;
-    if (!options.prompt) return null;
-    return new TryBox(options.prompt, {
-      ...{ live: options.live, link: options.link, state: state.prompt },
-      label: (sae, feature) => labelOf(model, sae, feature),
-      onState: (kept) => {
-        state.prompt = kept;
-        this.save();
+      table: (change) => {
+        Object.assign(this.state, change);
+        this.filtersChanged(false);
       },
+      groups: this.groupHooks(),
+      prompt: promptBox(this.model, this.options, this.state, () => this.save()),
     });
   }
 
@@ -275,6 +254,15 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return nextOf(this.model.sets[s].n, from, action.step, (i) => this.lit.state[s][i] === 1);
   }
 
+  protected override across(item: Item): Item | null {
+    const partner = this.partnerOf(item);
+    return partner < 0 ? null : { set: 1 - item.set, item: partner };
+  }
+
+  protected override undo(): void {
+    this.selecting.undo();
+  }
+
   protected override outline(s: number, polygon: number[], done: boolean): void {
     const view = this.stage.views[s];
     if (!done) {
@@ -298,28 +286,13 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     this.stage.glide(targets);
   }
 
-  private addPin(set: number, point: number): boolean {
-    if (point < 0) return false;
-    this.pins.push({ set, point, feature: this.model.sets[set].columns.feature[point] });
-    return true;
-  }
-
-  /** Pins a pair, or unpins it when either of its ends is pinned already. */
   protected override togglePin(item: Item): void {
-    const { set, item: point } = item;
-    const partner = this.partnerOf(item);
-    const known = this.pins.findIndex(
-      (p) =>
-        (p.set === set && p.point === point) ||
-        (p.set === 1 - set && p.point === partner && this.partnerOf({ set: p.set, item: p.point }) === point),
-    );
-    if (known >= 0) this.pins.splice(known, 1);
-    else this.addPin(set, point);
+    const added = this.pins.toggle(item.set, item.item, (set, point) => this.partnerOf({ set, item: point }));
     this.pinsChanged();
-    if (known < 0) this.link.pick(set, this.model.sets[set].columns.feature[point]);
-    this.say(`${known >= 0 ? 'Unpinned' : 'Pinned'} ${this.spoken(item)}`);
+    if (added) this.link.pick(item.set, this.model.sets[item.set].columns.feature[item.item]);
+    this.say(`${added ? 'Pinned' : 'Unpinned'} ${this.spoken(item)}`);
     // A drawer that is closed stays so: maps that move under the pointer are lost to it.
-    if (known < 0 && this.state.pane !== 'closed') this.showPane('details');
+    if (added && this.state.pane !== 'closed') this.showPane('details');
   }
 
   protected override clear(): void {
@@ -332,38 +305,60 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   private clearPins(): void {
-    this.pins = [];
+    this.pins.clear();
     this.pinsChanged();
     this.say('No pins');
   }
 
   private pinsChanged(): void {
-    this.state.pins = this.pins.map(({ set, feature }) => ({ set, feature }));
-    this.stage.setScene({
-      pins: this.pins.map((p) => ({ ...p, partner: this.partnerOf({ set: p.set, item: p.point }) })),
-    });
-    this.pane.setPins(this.pins, this.filters.minR);
+    const { list } = this.pins;
+    this.state.pins = list.map(({ set, feature }) => ({ set, feature }));
+    this.stage.setScene({ pins: list.map((p) => ({ ...p, partner: this.partnerOf({ set: p.set, item: p.point }) })) });
+    this.pane.setPins(list, this.filters.minR);
     this.save();
   }
 
   private filtersChanged(announce: boolean, tell = announce): void {
+    if (announce) this.selecting.note();
     this.lit = computeLit(this.model, this.filters);
     if (tell) this.link.light(this.filters);
     this.repaint();
-    this.pane.setFilters(this.filters, this.lit);
+    this.pane.setFilters(this.filters, this.lit, this.state);
+    this.selecting.draw();
     this.toolbar.setHits(this.lit.active ? this.lit.hits : null, this.lit.partners);
     this.drawHover(this.hover);
-    this.model.sets.forEach((set, s) => {
-      const dead = set.deadCount > 0 ? ` · ${count(set.deadCount)} dead${this.state.showDead ? '' : ' hidden'}` : '';
-      this.counts[s].textContent = `${plural(set.n - set.deadCount, unitOf(this.model))}${dead}`;
-    });
+    this.model.sets.forEach(
+      (set, s) => (this.counts[s].textContent = countsText(this.model, set, this.state.showDead)),
+    );
     this.save();
-    if (announce && this.lit.active)
-      this.say(
-        this.model.sets
-          .map((set, s) => `${set.name}: ${count(this.lit.hits[s])} of ${plural(set.n, unitOf(this.model))}`)
-          .join('; '),
-      );
+    if (announce && this.lit.active) this.say(spokenHits(this.model, this.lit));
+  }
+
+  /** Goes back to what was asked for. */
+  private ask({ only, ...filters }: Asked): void {
+    const { state } = this;
+    Object.assign(this.filters, filters);
+    Object.assign(state, { only, query: filters.query, group: filters.group });
+    state.typed = filters.typed ? `${filters.typed.name}: ${filters.typed.words.join(' ')}` : '';
+    this.filters.chosen = chosenPoints(this.model, this.values, only);
+    this.toolbar.setQuery(filters.query);
+    this.toolbar.setGroup(filters.group);
+    this.filtersChanged(true);
+  }
+
+  private makeSelecting(): Selecting {
+    const { model, state, stage, options } = this;
+    return new Selecting(model, state, stage, {
+      now: () => ({ filters: this.filters, lit: this.lit }),
+      ask: (before) => this.ask(before),
+      keep: (group) => this.pane.keepGroup(group),
+      copy: (text) => (options.copyText ?? copyHere)(text),
+      tell: (text) => {
+        this.say(text);
+        this.toolbar.tell(text);
+      },
+      save: () => this.save(),
+    });
   }
 
   private repaint(): void {

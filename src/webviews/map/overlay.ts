@@ -14,6 +14,9 @@ export interface OverlayScene {
   /** Hovered point and its partner (-1 = none). */
   hover: { set: number; point: number; partner: number } | null;
   pins: ReadonlyArray<{ set: number; point: number; partner: number }>;
+  /** Links of the selection, and its points between which a mesh is drawn, by set. */
+  selected: ReadonlyArray<{ set: number; point: number; partner: number }>;
+  mesh: ReadonlyArray<readonly number[]>;
   /** Screen polygon being drawn, in canvas CSS pixels. */
   lasso: readonly number[] | null;
   ratio: number;
@@ -49,6 +52,8 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: OverlaySce
   const { canvas } = context;
   context.setTransform(scene.ratio, 0, 0, scene.ratio, 0, 0);
   context.clearRect(0, 0, canvas.width / scene.ratio, canvas.height / scene.ratio);
+  drawMesh(context, scene);
+  for (const link of scene.selected) drawSelectedLink(context, scene, link);
   scene.pins.forEach((pin, k) => drawPair(context, scene, pin, scene.palette.text, String(k + 1)));
   if (scene.hover) drawFamily(context, scene, scene.hover.point);
   if (scene.hover) drawPair(context, scene, scene.hover, scene.palette.hover, null);
@@ -67,6 +72,41 @@ function drawPair(
   if (here && there) drawLink(c, here, there, color, number === null, scene.palette.ground);
   if (here) drawSpot(c, here, color, scene.palette.ground, number, false);
   if (there) drawSpot(c, there, color, scene.palette.ground, number, true);
+}
+
+/** A line between every two selected points of a map. */
+function drawMesh(c: CanvasRenderingContext2D, scene: OverlayScene): void {
+  c.strokeStyle = css(scene.palette.hit, 0.35);
+  c.lineWidth = 1;
+  scene.mesh.forEach((points, set) => {
+    const spots = points
+      .map((point) => spotOf(scene, set, point))
+      .filter((spot) => spot !== null && !spot.away) as Spot[];
+    c.beginPath();
+    spots.forEach((a, i) => {
+      for (const b of spots.slice(i + 1)) {
+        c.moveTo(a.x, a.y);
+        c.lineTo(b.x, b.y);
+      }
+    });
+    c.stroke();
+  });
+}
+
+/** A thin straight line; nothing where both ends are out of view. */
+function drawSelectedLink(
+  c: CanvasRenderingContext2D,
+  scene: OverlayScene,
+  { set, point, partner }: OverlayScene['selected'][number],
+): void {
+  const [a, b] = [spotOf(scene, set, point), spotOf(scene, 1 - set, partner)];
+  if (!a || !b || (a.away && b.away)) return;
+  c.strokeStyle = css(scene.palette.hit, 0.45);
+  c.lineWidth = 1;
+  c.beginPath();
+  c.moveTo(a.x, a.y);
+  c.lineTo(b.x, b.y);
+  c.stroke();
 }
 
 /** A shallow arc with a halo of the ground colour, so that it stays visible over dense maps. */

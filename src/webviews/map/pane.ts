@@ -1,10 +1,14 @@
 /** Beside the maps: pinned pairs in full, and the table of all pairs, the accessible equivalent of the maps. */
 import type { TableDescriptor } from '../../protocol/display.js';
+import type { KeywordGroup } from '../../protocol/keywordGroups.js';
 import { measureOf } from '../../protocol/measure.js';
 import { MAP_BUNDLE } from '../../protocol/map.js';
 import { labelAt } from '../ui/bundle.js';
 import { el } from '../ui/dom.js';
 import { correlation, count, plural } from '../ui/format.js';
+import { checkbox } from '../ui/toolkit.js';
+import { isSpecialToken, labelWords } from '../../protocol/tokens.js';
+import { matchKind } from './conditions.js';
 import type { TryBox } from '../ui/tryBox.js';
 import type { ExampleCache } from '../plot/examples.js';
 import { pairCard } from './card.js';
@@ -31,6 +35,8 @@ export interface PaneHooks {
   /** Null: the map has none. */
   prompt: TryBox | null;
   sort(sort: MapViewState['sort']): void;
+  /** What the table leaves out changed. */
+  table(change: Partial<Pick<MapViewState, 'mutual' | 'special'>>): void;
 }
 
 /** Groups are scored by pairs: on twin maps. */
@@ -44,6 +50,9 @@ export class Pane extends PlotPane<Tab> {
   private readonly links: ReturnType<typeof linkedPairs>;
   private readonly groups: GroupsTab | undefined;
   private pinned = new Set<string>();
+  /** 1 for rows that special tokens name. */
+  private readonly special: Uint8Array;
+  private readonly hasSpecial: boolean;
 
   constructor(
     private readonly model: MapModel,
@@ -62,6 +71,11 @@ export class Pane extends PlotPane<Tab> {
       (tab) => hooks.tab(tab),
     );
     this.links = linkedPairs(model);
+    const rows = model.twin ? this.links.a.length : model.sets[0].n;
+    this.special = model.meta.shift
+      ? new Uint8Array(rows)
+      : Uint8Array.from({ length: rows }, (_, row) => Number(this.isSpecial(row)));
+    this.hasSpecial = this.special.includes(1);
     this.grid = new VirtualGrid({
       label: model.meta.shift ? 'Tokens' : model.twin ? 'Linked pairs' : 'Features',
       columns: model.meta.shift ? shiftColumns(model) : model.twin ? this.pairColumns() : this.featureColumns(),
@@ -72,10 +86,38 @@ export class Pane extends PlotPane<Tab> {
       onHover: (row) => hooks.hover(0, row === null ? null : this.pointOfRow(row)),
       onSort: hooks.sort,
     });
-    this.body('pairs').append(this.summary, this.grid.element);
+    this.body('pairs').append(this.tableBar(state), this.grid.element);
     if (hasGroups(model)) this.groups = new GroupsTab(this.body('groups'), model, state.groups, hooks.groups);
     if (hooks.prompt) this.body('prompt').append(hooks.prompt.element);
     this.grid.setRows(model.twin ? this.links.a.length : model.sets[0].n);
+  }
+
+  /** What the table leaves out, beside how much of it is shown. */
+  private tableBar(state: MapViewState): HTMLElement {
+    const { model, hooks } = this;
+    const box = (label: string, key: 'mutual' | 'special') =>
+      checkbox({ label, checked: state[key], onChange: (on) => hooks.table({ [key]: on }) }).element;
+    const options = model.meta.shift
+      ? []
+      : [model.twin && box('mutual only', 'mutual'), this.hasSpecial && box('special tokens', 'special')];
+    return el('div', { class: 'table-bar' }, this.summary, ...options);
+  }
+
+  /** Whether a row is called by special tokens alone, such as <|endoftext|>. */
+  private isSpecial(row: number): boolean {
+    const { model, links } = this;
+    const of = (s: number, point: number): boolean => {
+      const words = labelWords(labelAt(model.sets[s].columns, point));
+      return words.length > 0 && isSpecialToken(words[0]);
+    };
+    return model.twin ? of(0, links.a[row]) || of(1, links.b[row]) : of(0, row);
+  }
+
+  /** Whether the row passes what the table leaves out. */
+  private inTable(row: number, { mutual, special }: Pick<MapViewState, 'mutual' | 'special'>): boolean {
+    const { model, links } = this;
+    if (!special && this.special[row] === 1) return false;
+    return !mutual || !model.twin || matchKind(model, 0, links.a[row]) === 'mutual';
   }
 
   private pointOfRow(row: number): number {
@@ -146,6 +188,11 @@ export class Pane extends PlotPane<Tab> {
     ];
   }
 
+  /** Keeps a selection as a group of the reader's. */
+  keepGroup(group: KeywordGroup): void {
+    this.groups?.add([group]);
+  }
+
   /** The rows that are shown, in their order. */
   table(): TableDescriptor {
     return this.grid.written(this.model.meta.title);
@@ -158,17 +205,23 @@ export class Pane extends PlotPane<Tab> {
   }
 
   /** Rows that the filters leave: a pair stays when either end is a hit and its link is not hidden. */
-  setFilters(filters: Filters, lit: Lit): void {
+  setFilters(filters: Filters, lit: Lit, table: Pick<MapViewState, 'mutual' | 'special'>): void {
     const { links, model } = this;
     this.groups?.show(groupOf(model, filters), filters.minR);
     if (model.twin)
       this.grid.filter(
         (i) =>
+          this.inTable(i, table) &&
           (filters.minR <= 0 || links.r[i] >= filters.minR) &&
           (!lit.active || lit.state[0][links.a[i]] === 1 || lit.state[1][links.b[i]] === 1),
       );
     else
-      this.grid.filter((i) => (filters.showDead || !model.sets[0].dead[i]) && (!lit.active || lit.state[0][i] === 1));
+      this.grid.filter(
+        (i) =>
+          this.inTable(i, table) &&
+          (filters.showDead || !model.sets[0].dead[i]) &&
+          (!lit.active || lit.state[0][i] === 1),
+      );
     const total = model.twin ? links.a.length : model.sets[0].n;
     this.summary.textContent =
       this.grid.count === total

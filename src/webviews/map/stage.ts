@@ -16,6 +16,8 @@ const HEADING = 24;
 /** After this long without movement the full map is drawn. */
 const SETTLE_MS = 140;
 
+type SceneParts = Pick<OverlayScene, 'hover' | 'pins' | 'lasso' | 'selected' | 'mesh'>;
+
 export interface StageHooks {
   resized(): void;
   moved(set: number): void;
@@ -49,7 +51,7 @@ export class Stage {
   private painters: Painters = { below: null, above: null };
   private batches: Batch[] = [];
   private palette: Palette | null = null;
-  private scene: Pick<OverlayScene, 'hover' | 'pins' | 'lasso'> = { hover: null, pins: [], lasso: null };
+  private scene: SceneParts = { hover: null, pins: [], lasso: null, selected: [], mesh: [] };
   private width = 0;
   private height = 0;
   private ratio = 1;
@@ -131,7 +133,7 @@ export class Stage {
     this.redraw();
   }
 
-  setScene(scene: Partial<Pick<OverlayScene, 'hover' | 'pins' | 'lasso'>>): void {
+  setScene(scene: Partial<SceneParts>): void {
     Object.assign(this.scene, scene);
     this.schedule();
   }

@@ -31,6 +31,12 @@ export interface MapViewState extends PlotState {
   nullShown: boolean;
   /** What was chosen in the legend of the colours. */
   only: Only | null;
+  /** Lines from the selection to its counterparts, and a mesh within it. */
+  lines: boolean;
+  mesh: boolean;
+  /** The table has pairs of special tokens too, and mutual ones alone. */
+  special: boolean;
+  mutual: boolean;
   /** What the prompt box keeps; null: nothing. */
   prompt: JsonObject | null;
   pane: 'details' | 'pairs' | 'groups' | 'prompt' | 'closed';
@@ -57,6 +63,10 @@ export function defaultState(sets: number): MapViewState {
     nullShown: true,
     sort: { key: 'r', descending: true },
     only: null,
+    lines: false,
+    mesh: false,
+    special: false,
+    mutual: false,
     prompt: null,
     pane: 'closed',
   };
@@ -78,7 +88,9 @@ const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups'
 function restoreGroups(saved: unknown): KeywordGroup[] {
   return listOfParts<KeywordGroup>(saved).flatMap((each) => {
     try {
-      return typeof each?.name === 'string' ? keywordGroups({ [each.name]: each.words }, 'a kept group') : [];
+      return typeof each?.name === 'string'
+        ? keywordGroups({ [each.name]: each.features ? { features: each.features } : each.words }, 'a kept group')
+        : [];
     } catch {
       return [];
     }
@@ -106,6 +118,10 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
     only: restoreOnly(s.only),
+    lines: s.lines === true,
+    mesh: s.mesh === true,
+    special: s.special === true,
+    mutual: s.mutual === true,
     prompt: isJsonObject(s.prompt) ? s.prompt : null,
     pane: PANES.includes(s.pane as MapViewState['pane']) ? (s.pane as MapViewState['pane']) : fallback.pane,
   };

@@ -18,7 +18,8 @@ export interface ToolbarHooks extends PlotHooks {
 
 const WORDS: PlotWords = {
   label: 'Map controls',
-  search: 'Search by token (any of several words) or by feature id such as #123',
+  search:
+    'Search by words, feature id (#123), pattern (/^un/) or condition (r>=.5 firings<100 rate>1% match:mutual, or a column by name)',
   tools: [
     ['pan', 'Drag pans'],
     ['box', 'Drag selects a box (or Shift+drag)'],

@@ -24,7 +24,15 @@ export interface GestureTarget {
 
 /** Moves of the keyboard's cursor among the points. */
 export type CursorMove = { kind: 'move'; dx: number; dy: number } | { kind: 'nextHit'; step: 1 | -1 };
-export type KeyAction = CursorMove | { kind: 'pin' } | { kind: 'clear' } | { kind: 'reset' } | { kind: 'search' };
+/** `across`: to the counterpart. */
+export type KeyAction =
+  | CursorMove
+  | { kind: 'across' }
+  | { kind: 'undo' }
+  | { kind: 'pin' }
+  | { kind: 'clear' }
+  | { kind: 'reset' }
+  | { kind: 'search' };
 
 const PAN_STEP = 60;
 const ARROWS: Record<string, [number, number]> = {
@@ -128,6 +136,10 @@ function rectangle(x0: number, y0: number, x1: number, y1: number): number[] {
 }
 
 function onKey(event: KeyboardEvent, target: GestureTarget): void {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key === 'z') {
+    event.preventDefault();
+    return target.key({ kind: 'undo' });
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { width, height } = target.box();
   const zoom = (factor: number) =>
@@ -143,6 +155,7 @@ function onKey(event: KeyboardEvent, target: GestureTarget): void {
   else if (event.key === 'Escape') target.key({ kind: 'clear' });
   else if (event.key === 'n') target.key({ kind: 'nextHit', step: 1 });
   else if (event.key === 'N') target.key({ kind: 'nextHit', step: -1 });
+  else if (event.key === 'c') target.key({ kind: 'across' });
   else if (event.key === '/') target.key({ kind: 'search' });
   else return;
   event.preventDefault();

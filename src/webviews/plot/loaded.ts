@@ -173,14 +173,35 @@ export abstract class LoadedPlot<S extends PlotState> {
     if (action.kind === 'reset') this.home();
     else if (action.kind === 'search') this.toolbar.focusSearch();
     else if (action.kind === 'clear') this.clear();
+    else if (action.kind === 'undo') this.undo();
+    else if (action.kind === 'across') this.goAcross();
     else if (action.kind !== 'pin') this.moveCursor(s, action);
     else if (this.hover) this.togglePin(this.hover);
+  }
+
+  /** The item that belongs to this one in another drawing; null: there is none. */
+  protected across(_item: Item): Item | null {
+    return null;
+  }
+
+  /** Takes back the last change of what is lit. */
+  protected undo(): void {}
+
+  private goAcross(): void {
+    const there = this.hover && this.across(this.hover);
+    if (!there) return this.say(this.hover ? 'No counterpart' : 'Choose a point first: Shift and arrows');
+    this.field(there.set).layer.focus();
+    this.goTo(there);
   }
 
   /** Moves the highlight by keys and says where it is. */
   private moveCursor(set: number, action: CursorMove): void {
     const item = { set, item: this.cursor(set, this.hover?.set === set ? this.hover.item : -1, action) };
-    if (item.item < 0) return;
+    if (item.item >= 0) this.goTo(item);
+  }
+
+  private goTo(item: Item): void {
+    const { set } = item;
     const { camera, box } = this.field(set);
     const [x, y] = this.placeOf(item);
     const [sx, sy] = toScreen(camera, box, x, y);

@@ -1,6 +1,6 @@
 /** Columns of a bundle that tables and cards show as the manifest says, without a view that knows them. */
 import type { ColumnSpec, ShownColumn } from '../../protocol/bundle.js';
-import { correlation, count, number, percent } from '../ui/format.js';
+import { aligned, alignedPercent, correlation, count, number, percent } from '../ui/format.js';
 import type { GridColumn } from './table.js';
 
 const FORMATS: Readonly<Record<ShownColumn['as'], (value: number) => string>> = {
@@ -9,6 +9,9 @@ const FORMATS: Readonly<Record<ShownColumn['as'], (value: number) => string>> = 
   number,
   correlation,
 };
+
+/** In a column closing zeros stay. */
+const IN_COLUMNS: typeof FORMATS = { ...FORMATS, percent: alignedPercent, number: (v) => aligned(v, 4) };
 
 interface Shown extends ShownColumn {
   name: string;
@@ -32,7 +35,7 @@ function shownOf(
 export const shownColumns = (...of: Parameters<typeof shownOf>): GridColumn[] =>
   shownOf(...of).map(({ name, key = name, title, as, values }) => ({
     ...{ key, title, width: `${title.length / 2 + 1.5}em`, numeric: true },
-    text: (i) => FORMATS[as](values[i]),
+    text: (i) => IN_COLUMNS[as](values[i]),
     value: (i) => values[i],
   }));
 

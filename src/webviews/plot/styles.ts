@@ -23,6 +23,12 @@ export const PLOT_CSS = `
 .fg-plot .hits:empty { display: none; }
 .fg-plot .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: min(320px, 100%); box-sizing: border-box; }
 .fg-plot .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fg-plot :is(.selection, .selection *)[hidden] { display: none; }
+.fg-plot .selection { flex-wrap: wrap; gap: 4px; }
+.fg-plot .selection .part { flex-wrap: wrap; gap: 4px; }
+.fg-plot .selection fgnb-button.pressed { outline: 2px solid var(--fg-hit); }
+.fg-plot .table-bar { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: center; }
+.fg-plot .table-bar .summary { flex: 1; min-width: 8em; }
 .fg-plot .maps { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 6px; min-width: 0; min-height: 0; }
 .fg-plot .stage { position: relative; min-height: 0; overflow: hidden; }
 .fg-plot .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; }

@@ -124,6 +124,17 @@ export class PlotToolbar {
     this.linked.after(told);
   }
 
+  /** Adds a part behind what is lit. */
+  show(part: HTMLElement): void {
+    this.hits.after(part);
+  }
+
+  /** Shows a query that was not typed here. */
+  setQuery(query: string): void {
+    clearTimeout(this.typing);
+    this.search.value = query;
+  }
+
   focusSearch(): void {
     this.search.focus();
   }

@@ -41,6 +41,13 @@ export function percent(share: number): string {
   return `${Number.isNaN(Number(text)) ? text : String(Number(text))} %`;
 }
 
+/** Like `percent`, but closing zeros stay, so that shares in a column have equally many digits: "1.0 %" beside "1.2 %". */
+export function alignedPercent(share: number): string {
+  const value = share * 100;
+  if (!(value >= 0.001)) return percent(share);
+  return `${value >= 100 ? '100' : value.toPrecision(value >= 10 ? 3 : 2)} %`;
+}
+
 /** Milliseconds as "320 ms", "4.2 s", "3 min 05 s". */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

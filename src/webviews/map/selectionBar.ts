@@ -1,0 +1,73 @@
+/** The line of buttons of a selection. */
+import { el, fill } from '../ui/dom.js';
+import { button } from '../ui/toolkit.js';
+import type { Lit } from './filter.js';
+import { MAX_MESH } from './selection.js';
+
+export interface SelectionHooks {
+  keep(): void;
+  copy(): void;
+  zoom(): void;
+  undo(): void;
+  lines(on: boolean): void;
+  mesh(on: boolean): void;
+}
+
+/** The line of buttons of a selection; hidden where nothing is selected and nothing can be taken back. */
+export class SelectionBar {
+  readonly element = el('div', { class: 'selection part', role: 'group', aria: { label: 'Selection' }, hidden: true });
+  private readonly linesButton;
+  private readonly meshButton;
+  private readonly undoButton;
+  private readonly whole = el('span', { class: 'part' });
+
+  constructor(twin: boolean, state: { lines: boolean; mesh: boolean }, hooks: SelectionHooks) {
+    const tool = (label: string, content: string, onClick: () => void, pressed?: boolean) =>
+      button({ label, content, appearance: 'secondary', onClick, ...(pressed !== undefined && { pressed }) });
+    const now = { ...state };
+    this.linesButton = tool(
+      'Lines from the whole selection to the counterparts',
+      'Lines',
+      () => {
+        now.lines = !now.lines;
+        this.linesButton.setPressed(now.lines);
+        hooks.lines(now.lines);
+      },
+      state.lines,
+    );
+    this.meshButton = tool(
+      `Mesh between the selected points, up to ${MAX_MESH} a side`,
+      'Mesh',
+      () => {
+        now.mesh = !now.mesh;
+        this.meshButton.setPressed(now.mesh);
+        hooks.mesh(now.mesh);
+      },
+      state.mesh,
+    );
+    this.undoButton = tool('Undo the last change of the selection (Ctrl+Z)', 'Undo', () => hooks.undo());
+    fill(
+      this.whole,
+      tool(twin ? 'Zoom to the selection and the region of its counterparts' : 'Zoom to the selection', 'Zoom', () =>
+        hooks.zoom(),
+      ).element,
+      twin && this.linesButton.element,
+      this.meshButton.element,
+      tool('Keep the selection as a group', 'Keep', () => hooks.keep()).element,
+      tool('Copy the selection as a cell', 'Copy as cell', () => hooks.copy()).element,
+    );
+    fill(this.element, this.whole, this.undoButton.element);
+  }
+
+  update(lit: Lit, undoes: boolean): void {
+    const selected = lit.active && lit.hits.some((n) => n > 0);
+    this.whole.hidden = !selected;
+    this.undoButton.element.hidden = !undoes;
+    this.element.hidden = !selected && !undoes;
+    const many = lit.hits.some((n) => n > MAX_MESH);
+    this.meshButton.element.toggleAttribute('disabled', many);
+    this.meshButton.element.title = many
+      ? `A mesh is drawn between ${MAX_MESH} points a side at most`
+      : `Mesh between the selected points, up to ${MAX_MESH} a side`;
+  }
+}
