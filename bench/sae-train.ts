@@ -44,7 +44,7 @@ async function secondsPerStep(architecture: string, dIn: number, dSae: number, r
     dIn,
     dSae,
   });
-  const p = initialParameters(dIn, dSae, 0.1, 0, training.parameters);
+  const p = initialParameters({ dIn, dSae }, 0.1, 0, training.parameters);
   p.b_enc.fill(biasOf(architecture));
   const g = likeParameters(p);
   const state = {

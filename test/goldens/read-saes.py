@@ -41,12 +41,30 @@ def gated(x, We, b_gate, r_mag, b_mag):
     return (p + b_gate > 0) * relu(p * np.exp(r_mag) + b_mag)
 
 
+def pursue(left, W, cfg):
+    f, before = np.zeros(len(W)), None
+    for _ in range(cfg['max_iterations'] or W.shape[1]):
+        best = np.argmax(W @ left)
+        value = max(0.0, W[best] @ left)
+        f[best] += value
+        left = left - value * W[best]
+        support = f != 0
+        if cfg['stop_on_duplicate_support'] and before is not None and (support == before).all():
+            break
+        if cfg['residual_threshold'] > 0 and np.linalg.norm(left) < cfg['residual_threshold']:
+            break
+        before = support
+    return f
+
+
 def saelens(folder, x):
     cfg = json.load(open(os.path.join(folder, 'cfg.json')))
     t = safetensors(os.path.join(folder, 'sae_weights.safetensors'))
     arch, back = cfg['architecture'], lambda y: y
     assert cfg['metadata']['sae_lens_version'].startswith('6.')
-    assert t['W_enc'].shape == (cfg['d_in'], cfg['d_sae']) and t['W_dec'].shape == (cfg['d_sae'], cfg.get('d_out', cfg['d_in']))
+    used = {'W_dec', 'b_dec'} if arch == 'matching_pursuit' else {'W_enc', 'W_dec', 'b_dec'}
+    assert 'W_enc' not in used or t['W_enc'].shape == (cfg['d_in'], cfg['d_sae'])
+    assert t['W_dec'].shape == (cfg['d_sae'], cfg.get('d_out', cfg['d_in']))
     h = x
     if cfg['normalize_activations'] == 'layer_norm':
         mu, std = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True)
@@ -56,9 +74,10 @@ def saelens(folder, x):
         h, back = x * c, lambda y: y / c
     if cfg['apply_b_dec_to_input']:
         h = h - t['b_dec']
-    used = {'W_enc', 'W_dec', 'b_dec'}
     norms = np.ones(cfg['d_sae'])
-    if arch == 'gated':
+    if arch == 'matching_pursuit':
+        f = np.array([pursue(row, t['W_dec'], cfg) for row in h])
+    elif arch == 'gated':
         used |= {'b_gate', 'r_mag', 'b_mag'}
         f = gated(h, t['W_enc'], t['b_gate'], t['r_mag'], t['b_mag'])
     else:

@@ -11,7 +11,7 @@ import torch
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
-D, F, B, STEPS, WINDOW = 8, 24, 32, 200, 15
+D, F, B, STEPS, WINDOW, OUT = 8, 24, 32, 200, 15, 6
 SEEN = (0, 1, 2, 5, 10, 20, 50, 100, 150, 199)
 
 
@@ -151,11 +151,54 @@ def gated(p, x, o, dead, memory):
     return loss + squared(open_ @ p["W_dec"] + p["b_dec"] - x), f
 
 
-def run(name, architecture, loss_of, extra=None, lr=3e-3, **options):
+def transcoder(loss_of):
+    """The same loss with another activation of the token in the place of x: its decoder is of that width."""
+    def loss(p, x, o, dead, memory):
+        f = p["threshold"].exp() if "threshold" in p else None
+        z = x @ p["W_enc"] + p["b_enc"]
+        acts = z.relu() if f is None else Jump.apply(z, f, o["jumpreluBandwidth"])
+        y_hat = acts @ p["W_dec"] + p["b_dec"]
+        if "W_skip" in p:
+            y_hat = y_hat + x @ p["W_skip"].T
+        error = squared(y_hat - target_of(x))
+        if f is None:
+            return error + o["l1Coefficient"] * (acts * p["W_dec"].norm(dim=-1)).sum(-1).mean(), acts
+        return error + o["l0Coefficient"] * Heaviside.apply(z, f, o["jumpreluBandwidth"]).sum(-1).mean(), acts
+    return loss
+
+
+def target_of(x):
+    return (x[:, :OUT] ** 2 + 0.5 * x[:, 1:OUT + 1]).float().double()
+
+
+def matching_pursuit(p, x, o, dead, memory):
+    """As in the paper and SAELens: autograd goes through the steps, the choice of features has no gradient."""
+    left, W = x - p["b_dec"], p["W_dec"]
+    f, done, before = torch.zeros(x.shape[0], F), torch.zeros(x.shape[0], dtype=torch.bool), torch.zeros(x.shape[0], F, dtype=torch.bool)
+    for _ in range(o.get("maxIterations", D)):
+        best = (left @ W.T).detach().argmax(-1)
+        value = (left * W[best]).sum(-1).relu() * ~done
+        f = f.scatter_add(1, best[:, None], value[:, None])
+        left = left - value[:, None] * W[best]
+        if o.get("stopOnDuplicateSupport", True):
+            done = done | ((f != 0) == before).all(-1)
+            before = f != 0
+        if o.get("residualThreshold", 0.01) > 0:
+            done = done | (left.norm(dim=-1) < o.get("residualThreshold", 0.01))
+    return squared(f @ W + p["b_dec"] - x), f
+
+
+def run(name, architecture, loss_of, extra=None, lr=3e-3, norm=0.5, out=D, **options):
     numbers = Numbers(7)
-    W_dec = numbers.take(F, D)
-    W_dec = (W_dec * (0.5 / W_dec.norm(dim=-1, keepdim=True))).float().double()
-    p = {"W_enc": W_dec.T.contiguous().clone(), "W_dec": W_dec.clone(), "b_enc": torch.zeros(F), "b_dec": torch.zeros(D)}
+    W_dec = numbers.take(F, out)
+    W_dec = (W_dec * (norm / W_dec.norm(dim=-1, keepdim=True))).float().double()
+    W_enc = W_dec
+    if out != D:
+        W_enc = numbers.take(F, D)
+        W_enc = (W_enc * (norm / W_enc.norm(dim=-1, keepdim=True))).float().double()
+    p = {"W_enc": W_enc.T.contiguous().clone(), "W_dec": W_dec.clone(), "b_enc": torch.zeros(F), "b_dec": torch.zeros(out)}
+    if options.pop("skip", False):
+        p["W_skip"] = torch.zeros(out, D)
     p.update({key: torch.full((F,), value).float().double() for key, value in (extra or {}).items()})
     for value in p.values():
         value.requires_grad_()
@@ -180,8 +223,9 @@ def run(name, architecture, loss_of, extra=None, lr=3e-3, **options):
         optimizer.step()
         silent = torch.where((f != 0).any(0), 0, silent + 1)
     options.pop("absolute", None)
-    return dict(name=name, architecture=architecture, options=options, lr=lr, losses=[losses[s] for s in SEEN], deadSeen=revived,
-                l0=float((f != 0).double().sum(-1).mean()), first=first, end={key: short(value.detach()) for key, value in p.items() if key != "W_dec" or not options.get("tied")}, **memory)
+    named = lambda key: not (architecture == "matching_pursuit" and key in ("W_enc", "b_enc"))
+    return dict(name=name, architecture=architecture, options=options, lr=lr, norm=norm, dOut=out, losses=[losses[s] for s in SEEN], deadSeen=revived,
+                l0=float((f != 0).double().sum(-1).mean()), first=first, end={key: short(value.detach()) for key, value in p.items() if named(key) and (key != "W_dec" or not options.get("tied"))}, **memory)
 
 
 def central(loss, parameter, h=1e-6):
@@ -219,6 +263,16 @@ cases = [
         jumpreluSparsityLossMode="tanh", jumpreluTanhScale=4, jumpreluInitThreshold=0.6, preActLossCoefficient=0.1),
     run("jumprelu, quadratic", "jumprelu", jumprelu, {"threshold": 0.05}, l0Coefficient=1, jumpreluBandwidth=0.1,
         jumpreluSparsityLossMode="quadratic", l0Target=4, jumpreluInitThreshold=0.05, jumpreluThreshold="direct"),
+    run("transcoder", "transcoder", transcoder(standard), out=OUT, l1Coefficient=0.1),
+    run("skip transcoder", "skip_transcoder", transcoder(standard), out=OUT, skip=True, l1Coefficient=0.1),
+    run("jumprelu transcoder", "jumprelu_transcoder", transcoder(jumprelu), {"threshold": log(0.1)}, out=OUT, l0Coefficient=0.02,
+        jumpreluBandwidth=0.1, jumpreluInitThreshold=0.1),
+    run("jumprelu skip transcoder", "jumprelu_skip_transcoder", transcoder(jumprelu), {"threshold": log(0.1)}, out=OUT, skip=True,
+        l0Coefficient=0.02, jumpreluBandwidth=0.1, jumpreluInitThreshold=0.1),
+    run("matching pursuit", "matching_pursuit", matching_pursuit, norm=1.0, maxIterations=4),
+    run("matching pursuit to a threshold", "matching_pursuit", matching_pursuit, norm=1.0, residualThreshold=0.5),
+    run("matching pursuit past duplicates", "matching_pursuit", matching_pursuit, norm=1.0, residualThreshold=0, maxIterations=6,
+        stopOnDuplicateSupport=False),
     run("gated", "gated", gated, {"r_mag": 0.0, "b_mag": 0.0}, l1Coefficient=0.1),
 ]
 print(json.dumps(dict(dIn=D, dSae=F, batch=B, steps=STEPS, window=WINDOW, seen=SEEN, cases=cases)))

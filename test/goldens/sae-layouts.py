@@ -374,6 +374,35 @@ case('by a map, turned by shapes', {'a.pt': pt({'model.up': w['We'].T.copy(), 'm
      'a.pt', relus, plain, {'architecture': 'standard'},
      {'architecture': 'standard', 'map': {'W_enc': 'model.up', 'b_enc': 'model.up_bias', 'W_dec': 'model.down', 'b_dec': 'model.centre'}})
 
+
+def pursue(x, W, b, threshold, most, once):
+    """SAELens's matching pursuit of one token, in plain loops; b = None: b_dec takes no part."""
+    left = [float(x[j]) - (float(b[j]) if b is not None else 0.0) for j in range(len(x))]
+    f, before = [0.0] * len(W), []
+    for _ in range(most):
+        score = [relu(sum(a * float(v) for a, v in zip(left, row))) for row in W]
+        best = max(range(len(W)), key=lambda i: (score[i], -i))
+        f[best] += score[best]
+        left = [a - score[best] * float(v) for a, v in zip(left, W[best])]
+        support = [i for i in range(len(W)) if f[i] != 0]
+        if (once and support == before) or (threshold > 0 and math.sqrt(sum(a * a for a in left)) < threshold):
+            break
+        before = support
+    return f
+
+
+# Drawn of a generator of its own, so that the cases above stay as they are.
+own = np.random.RandomState(11)
+MP = own.randn(F, D).astype('float32')
+MP /= np.linalg.norm(MP, axis=1, keepdims=True)
+mb = own.randn(D).astype('float32') * np.float32(.5)
+case('SAELens matching_pursuit', lens('matching_pursuit', {'W_dec': MP, 'b_dec': mb}, residual_threshold=.8, max_iterations=None,
+     stop_on_duplicate_support=True), '.', lambda x: pursue(x, MP, mb, .8, D, True), lambda v, x: dec(v, MP, mb),
+     {'architecture': 'matching_pursuit', 'pursuit': {'residualThreshold': .8, 'maxIterations': None, 'stopOnDuplicateSupport': True}})
+case('SAELens matching_pursuit past duplicates', lens('matching_pursuit', {'W_dec': MP, 'b_dec': mb}, residual_threshold=0,
+     max_iterations=9, stop_on_duplicate_support=False, apply_b_dec_to_input=False), '.', lambda x: pursue(x, MP, None, 0, 9, False),
+     lambda v, x: dec(v, MP, np.zeros(D)), {'architecture': 'matching_pursuit', 'applyBDecToInput': True})
+
 DECODERS = {
     'W_dec.npy': npy(np.asfortranarray(w['Wd'])),
     'a.npz': npz({'W_dec': w['Wd'].astype('float64')}),

@@ -6,6 +6,8 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createFg, type Fg } from '#kernel/api/index.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { createModel } from '#kernel/models/create.js';
+import { matrix } from '#kernel/compute/matrix.js';
+import { columnMeans } from '#kernel/compute/rows.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import { modelSources } from '#kernel/sae/source.js';
 import { CELL_LANGUAGE } from '#protocol/notebook.js';
@@ -25,6 +27,10 @@ const LIST: Options[] = [
   { ...mlp, k: 3 },
   { ...mlp, seed: 6, trainBatchSizeTokens: 96, steps: 25 },
   { ...mlp, hook: 'blocks.0.hook_resid_post', architecture: 'standard', k: undefined, l1Coefficient: 0.1 },
+  {
+    ...{ ...mlp, k: undefined, architecture: 'skip_transcoder', l1Coefficient: 0.1 },
+    ...{ hook: 'blocks.0.ln2.hook_normalized', hookOut: 'blocks.0.hook_mlp_out' },
+  },
 ];
 const texts = Array.from({ length: 60 }, (_, i) =>
   Array.from({ length: 12 }, (_, j) => 1 + ((5 * i + j * j) % 36)).join(' '),
@@ -66,7 +72,9 @@ describe('fg.sae.train with a list', () => {
     expect(ran()).toBeLessThan(2 * data(fg).tokens(lm).sequences);
     expect(ran()).toBeLessThan(0.5 * alone.ran());
     // One chart and one table of all.
-    expect(context.shown.filter((items) => JSON.stringify(items).includes('Training of 4 SAEs'))).toHaveLength(2);
+    expect(
+      context.shown.filter((items) => JSON.stringify(items).includes(`Training of ${LIST.length} SAEs`)),
+    ).toHaveLength(2);
     // The same call, together or alone, loads them.
     const before = ran();
     expect((await fg.sae.train(lm, data(fg), [LIST[1], LIST[0]])).map(({ id }) => id)).toEqual([
@@ -123,6 +131,43 @@ describe('fg.sae.train with a list', () => {
     await expect(fg.sae.train(lm, data(fg), [mlp, typo])).rejects.toThrow(/options 2 of 2.*kk/s);
     await expect(fg.sae.train(lm, data(fg), [{ ...mlp, expansion: 2 }])).rejects.toThrow(/both say how many/);
     expect(ran()).toBe(0);
+  });
+
+  it('a transcoder says what it reads and predicts, has frozen baselines, and needs a hook to predict', async () => {
+    const { fg, lm } = await session();
+    const options: Options = { ...LIST[4], steps: 300, trainBatchSizeTokens: 96, lrDecaySteps: 100 };
+    const transcoder = await fg.sae.train(lm, data(fg), options);
+    const { hook, hookOut } = options;
+    expect(transcoder.config).toMatchObject({ transcoder: true, hookName: hook, hookNameOut: hookOut });
+    const sample = data(fg).tokens(lm);
+    const [source] = modelSources(lm, sample, [{ hook: hook!, hookOut }], { batchTokens: 4096 });
+    let [error, spread] = [0, 0];
+    for await (const both of source.batches()) {
+      const [x, y] = [matrix(both.rows, lm.hookWidth(hook!)), matrix(both.rows, lm.hookWidth(hookOut!))];
+      for (let i = 0; i < both.rows; i++) {
+        x.data.set(both.data.subarray(i * both.cols, i * both.cols + x.cols), i * x.cols);
+        y.data.set(both.data.subarray(i * both.cols + x.cols, (i + 1) * both.cols), i * y.cols);
+      }
+      const mean = columnMeans(y);
+      transcoder.decode(transcoder.encode(x)).data.forEach((v, at) => {
+        error += (v - y.data[at]) ** 2;
+        spread += (y.data[at] - mean[at % y.cols]) ** 2;
+      });
+    }
+    expect(1 - error / spread).toBeGreaterThan(0.8);
+    expect(Math.abs(1 - error / spread - transcoder.history.at(-1)!.explainedVariance)).toBeLessThan(0.1);
+
+    const baselines = await fg.sae.baselines(lm, transcoder, data(fg));
+    expect(Object.keys(baselines)).toEqual(['frozenDecoder', 'softFrozenDecoder', 'frozenEncoder']);
+    for (const made of Object.values(baselines)) expect(made.config).toMatchObject({ hookNameOut: hookOut });
+    await expect(fg.sae.baselines(lm, transcoder, data(fg), { kinds: ['pca'] })).rejects.toThrow(/is a transcoder/);
+    await expect(fg.sae.train(lm, data(fg), { ...options, hookOut: undefined })).rejects.toThrow(
+      /skip_transcoder reads one activation and predicts another: .* \{ hookOut \}/,
+    );
+    await expect(fg.sae.train(lm, data(fg), { ...mlp, hookOut })).rejects.toThrow(/leave \{ hookOut \} out/);
+    await expect(fg.sae.train(lm, data(fg), { ...options, applyBDecToInput: true })).rejects.toThrow(
+      /transcoder cannot subtract b_dec/,
+    );
   });
 
   it('a multiple of the width is the number of features that it means', async () => {

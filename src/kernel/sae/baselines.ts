@@ -31,7 +31,10 @@ export function trainingOf({ name, config }: Sae): JsonObject {
  * Options that train it again, on the same batches: all that its training had, defaults included.
  * @throws where it was trained on other tokens
  */
-export function optionsOf(sae: Sae, tokens: TokenSet): Given<typeof TRAIN> & { hook: string; ignoreTokens?: number[] } {
+export function optionsOf(
+  sae: Sae,
+  tokens: TokenSet,
+): Given<typeof TRAIN> & { hook: string; hookOut?: string; ignoreTokens?: number[] } {
   const training = trainingOf(sae);
   if (training.tokens !== tokens.id)
     throw new Error(
@@ -47,6 +50,7 @@ export function optionsOf(sae: Sae, tokens: TokenSet): Given<typeof TRAIN> & { h
   return {
     ...(options as Given<typeof TRAIN>),
     hook: sae.config.hookName,
+    ...(sae.config.hookNameOut === undefined ? {} : { hookOut: sae.config.hookNameOut }),
     ...(canonicalJson(left) === usual ? {} : { ignoreTokens: ignoreTokens as number[] }),
   };
 }

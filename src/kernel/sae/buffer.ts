@@ -17,6 +17,8 @@ export interface BufferOptions {
   seed: number;
   /** Multiplied into every row as it is served. */
   scale?: number;
+  /** Columns from the first on that are scaled; default all. */
+  scaledColumns?: number;
   /** Stop after this many passes over the source; default none. */
   epochs?: number;
 }
@@ -61,14 +63,15 @@ export class ActivationBuffer {
 
   /** Copies the next batch into `out` [batchSize × width]; false when the source is exhausted (only with `epochs`). */
   async next(out: Float32Array): Promise<boolean> {
-    const { batchSize, scale = 1 } = this.options;
+    const { batchSize, scale = 1, scaledColumns = this.source.width } = this.options;
     if (this.serveEnd - this.served < batchSize && !(await this.refill())) return false;
     const { width } = this.source;
     for (let i = 0; i < batchSize; i++) {
       const slot = this.order[this.served++];
       const from = slot * width;
       const to = i * width;
-      for (let j = 0; j < width; j++) out[to + j] = this.slots[from + j] * scale;
+      for (let j = 0; j < scaledColumns; j++) out[to + j] = this.slots[from + j] * scale;
+      for (let j = scaledColumns; j < width; j++) out[to + j] = this.slots[from + j];
       this.free.push(slot);
     }
     return true;

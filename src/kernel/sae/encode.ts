@@ -74,9 +74,9 @@ export function encodeRows(coder: Coder, given: Matrix): EncodedRows {
   for (let first = 0; first < x.rows; first += step) {
     const rows = Math.min(step, x.rows - first);
     const block = z.subarray(0, rows * dSae);
-    product(coder, x.data.subarray(first * dIn, (first + rows) * dIn), rows, block);
+    const input = product(coder, x.data.subarray(first * dIn, (first + rows) * dIn), rows, block);
     const counts = indptr.subarray(first + 1, first + 1 + rows);
-    const part = architecture.encode({ config, weights, norms: coder.norms, z: block, rows, counts });
+    const part = architecture.encode({ config, weights, input, norms: coder.norms, z: block, rows, counts });
     nonZeros += part.values.length;
     parts.push(part);
   }
@@ -104,8 +104,8 @@ function originOf({ weights }: Coder, x: Matrix, { scale, shift }: RowOrigin): R
   };
 }
 
-/** x̃ · W_enc of one block of rows, into `out`. */
-function product({ config, weights }: Coder, x: Float32Array, rows: number, out: Float32Array): void {
+/** x̃ · W_enc of one block of rows, into `out`; returns x̃. */
+function product({ config, weights }: Coder, x: Float32Array, rows: number, out: Float32Array): Float32Array {
   const { dIn, dSae } = config;
   const { W_enc, b_dec } = weights;
   let input = x;
@@ -114,6 +114,7 @@ function product({ config, weights }: Coder, x: Float32Array, rows: number, out:
     for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < dIn; j++, at++) input[at] = x[at] - b_dec[j];
   }
   gemm(input, W_enc.data, rows, dSae, dIn, { out });
+  return input;
 }
 
 /**

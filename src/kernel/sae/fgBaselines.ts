@@ -15,6 +15,7 @@ import { directionSae, DIRECTIONS, type Directions } from './directions.js';
 import { FROZEN } from './frozen.js';
 import { HISTORY, loadTrained } from './keptTraining.js';
 import { allowOtherModel, modelArg, requireModelOfSae, saeArg } from './ofModel.js';
+import { requireReconstructs } from './sae.js';
 import { saveSae } from './save.js';
 import { sharedSources, type ActivationSource } from './source.js';
 import { TRAIN, withFeatures } from './trainOptions.js';
@@ -71,7 +72,7 @@ export const baselines = verb({
   doc: 'The baselines of an SAE, of the same size, on the same batches in the same order: its training with the decoder frozen at its random start, with decoder rows held at a cosine of .8 or more with theirs, and with the encoder frozen, all on one pass of the model; and directions that nobody trained, of the norms of its decoder rows and as sparse as the SAE: the principal directions of the activations with both signs, and random ones. Each is an SAE: evaluate it, save its activations, draw its map. `{ baselines: true }` of fg.sae.evaluate and fg.sae.compare shows them beside the SAE. Each is kept; the same call loads it.',
   args: [modelArg, saeArg, tokensArg],
   options: {
-    kinds: several(BASELINES, { doc: 'Which of them.', fallback: 'all' }),
+    kinds: several(BASELINES, { doc: 'Which of them.', fallback: 'all; of a transcoder those that are trained' }),
     allowOtherModel,
     ...KEPT,
   },
@@ -80,20 +81,23 @@ export const baselines = verb({
   ],
   kinds: ['sae'],
   check: (options, model, sae) => requireModelOfSae(sae, model, options.allowOtherModel),
-  async run({ env, options: { kinds = BASELINES, fresh }, call }, model, sae, data): Promise<SaeBaselines> {
+  async run({ env, options, call }, model, sae, data): Promise<SaeBaselines> {
+    const { kinds = sae.config.transcoder ? FROZEN : BASELINES, fresh } = options;
     const tokens = tokenSet(data, model);
-    const { hook, ignoreTokens, ...settings } = optionsOf(sae, tokens);
+    const { hook, hookOut, ignoreTokens, ...settings } = optionsOf(sae, tokens);
     const ignoring = ignoringParameters(ignoringOf(tokens, ignoreTokens));
-    const source = sharedSources(model, tokens, [{ hook, ignoreTokens }]);
+    const source = sharedSources(model, tokens, [{ hook, hookOut, ignoreTokens }]);
+    if (DIRECTIONS.some((kind) => kinds.includes(kind))) requireReconstructs(sae, 'pca and random directions');
     const frozen = FROZEN.filter((kind) => kinds.includes(kind));
     const runs = frozen.map((baseline) => ({
       data: {
         title: `${baseline} baseline of an SAE of ${model.name} ${hook}`,
         inputs: { model: model.id, tokens: tokens.id },
-        source: () => source({ hook, ignoreTokens }),
+        source: () => source({ hook, hookOut, ignoreTokens }),
       },
       options: {
         hook,
+        ...(hookOut === undefined ? {} : { hookOut }),
         ignoring,
         ...withFeatures(only(TRAIN, { ...settings, baseline }), capturedWidth(model, hook)),
         fresh,

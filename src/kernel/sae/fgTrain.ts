@@ -21,6 +21,10 @@ const TRAINED = {
   hook: required(
     text({ doc: "TransformerLens hook name, such as 'blocks.0.hook_mlp_out'; `model.hooks` lists them." }),
   ),
+  hookOut: text({
+    doc: "Of a transcoder: the hook that it predicts from the activations at `hook`, such as 'blocks.0.hook_mlp_out' from 'blocks.0.ln2.hook_normalized'.",
+    fallback: 'none; transcoders need one',
+  }),
   ignoreTokens: numbers({
     doc: 'Token ids whose activations are left out of training, as padding always is; [] for none.',
     min: 0,
@@ -44,16 +48,24 @@ function runOf(
   model: LanguageModel,
   tokens: TokenSet,
 ): Run {
-  const { hook, fresh, ignoreTokens, logs } = options;
+  const { hook, hookOut, fresh, ignoreTokens, logs } = options;
   const ignoring = ignoringParameters(ignoringOf(tokens, ignoreTokens));
   return {
     data: {
-      title: `SAE of ${model.name} ${hook}`,
+      title:
+        hookOut === undefined ? `SAE of ${model.name} ${hook}` : `Transcoder of ${model.name} ${hook} → ${hookOut}`,
       inputs: { model: model.id, tokens: tokens.id },
-      source: () => modelSource(model, tokens, hook, { ignoreTokens }),
+      source: () => modelSource(model, tokens, { hook, hookOut }, { ignoreTokens }),
       warning: () => unlikelyText(model, tokens, call),
     },
-    options: { hook, ignoring, ...withFeatures(only(TRAIN, options), capturedWidth(model, hook)), fresh, logs },
+    options: {
+      hook,
+      ...(hookOut === undefined ? {} : { hookOut }),
+      ignoring,
+      ...withFeatures(only(TRAIN, options), capturedWidth(model, hook)),
+      fresh,
+      logs,
+    },
   };
 }
 

@@ -16,6 +16,13 @@ export function foldActivationScale(weights: SaeWeights, s: number): void {
 }
 
 /**
+ * The same of a transcoder, whose input alone was scaled: W_enc ← s·W_enc; what it predicts is in its own units. In place.
+ */
+export function foldInputScale({ W_enc }: SaeWeights, s: number): void {
+  scaleAll(W_enc.data, s);
+}
+
+/**
  * Folds decoder norms n into the weights: W_enc column · n, b_enc, b_mag and threshold · n, W_dec row / n. Afterwards decoder
  * rows have norm 1 and a plain top-k selects what the rescaled one did. Norms are taken as at least 1e-8, as SAELens does.
  * In place.

@@ -2,7 +2,7 @@
  * Baselines that are trained as an SAE is, with a part of it held at its random start ("Sanity checks for sparse
  * autoencoders", arXiv 2602.14111): what an SAE with a frozen decoder does as well does not speak for learned directions.
  */
-import { initialParameters, type Parameters } from './parameters.js';
+import { initialParameters, type Parameters, type TrainedShape } from './parameters.js';
 
 /** Ways of holding a part; biases are trained in all of them. */
 export const FROZEN = ['frozenDecoder', 'softFrozenDecoder', 'frozenEncoder'] as const;
@@ -22,14 +22,14 @@ export interface Hold {
 /** The hold of a run; undefined where all is trained. The start is worked out anew, so that a run can go on. */
 export function holdOf(
   baseline: Frozen | undefined,
-  shape: { dIn: number; dSae: number; decoderInitNorm: number; seed: number },
+  shape: TrainedShape & { decoderInitNorm: number; seed: number },
 ): Hold | undefined {
   if (baseline === undefined) return undefined;
   if (baseline === 'frozenDecoder') return { before: (g) => void g.W_dec.fill(0), after: () => undefined };
   if (baseline === 'frozenEncoder') return { before: (g) => void g.W_encT.fill(0), after: () => undefined };
-  const { dIn, dSae, decoderInitNorm, seed } = shape;
-  const start = initialParameters(dIn, dSae, decoderInitNorm, seed).W_dec;
-  return { before: () => undefined, after: (p) => keepNear(p.W_dec, start, p.W_dec.length / dSae) };
+  const { decoderInitNorm, seed } = shape;
+  const start = initialParameters(shape, decoderInitNorm, seed).W_dec;
+  return { before: () => undefined, after: (p) => keepNear(p.W_dec, start, p.dOut) };
 }
 
 /**

@@ -51,6 +51,8 @@ export interface TrainingData {
 /** Options that decide what the result is; `fresh` alone does not, and trains again from the first step. */
 export type KeptTraining = Given<typeof TRAIN> & {
   readonly hook?: string;
+  /** What a transcoder predicts. */
+  readonly hookOut?: string;
   /** What is left out besides padding (ignoringParameters). */
   readonly ignoring?: JsonObject;
   readonly fresh?: boolean;
@@ -118,7 +120,7 @@ export async function trainInto(
   env: Environment,
   folder: string,
   data: Pick<TrainingData, 'source' | 'warning' | 'around'>,
-  { hook: _, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
+  { hook: _, hookOut: _out, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
   { watch, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {

@@ -56,33 +56,46 @@ export function likeParameters(p: Parameters): Parameters {
   return parameters(p.dIn, p.dSae, undefined, { dOut: p.dOut, extra });
 }
 
+/** Sizes of an SAE in training. */
+export interface TrainedShape {
+  readonly dIn: number;
+  readonly dSae: number;
+  /** Of a transcoder, the width of what it predicts; absent where x itself is reconstructed. */
+  readonly dOut?: number;
+}
+
 /**
  * SAELens 6's start: decoder rows uniform in every direction of a cube (kaiming_uniform), then scaled to norm
- * `decoderInitNorm`; the encoder is the decoder's transpose; biases are 0.
+ * `decoderInitNorm`; the encoder is the decoder's transpose; biases are 0. The encoder of a transcoder, whose decoder
+ * lies in another space, gets directions of its own, of the same norm.
  */
 export function initialParameters(
-  dIn: number,
-  dSae: number,
+  { dIn, dSae, dOut }: TrainedShape,
   decoderInitNorm: number,
   seed: number,
   extra: Readonly<Record<string, Float32Array>> = {},
 ): Parameters {
   const lengths = Object.fromEntries(Object.entries(extra).map(([name, values]) => [name, values.length]));
-  const p = parameters(dIn, dSae, undefined, { extra: lengths });
+  const p = parameters(dIn, dSae, undefined, { dOut, extra: lengths });
   for (const [name, values] of Object.entries(extra)) p.extra[name].set(values);
-  const random = new Random(seed).fork('initial weights');
-  for (let f = 0; f < dSae; f++) {
+  randomRows(p.W_dec, p.dOut, decoderInitNorm, new Random(seed).fork('initial weights'));
+  if (dOut === undefined) p.W_encT.set(p.W_dec);
+  else randomRows(p.W_encT, dIn, decoderInitNorm, new Random(seed).fork('initial encoder'));
+  return p;
+}
+
+/** Rows of width d in random directions of a cube, of this norm. */
+function randomRows(rows: Float32Array, d: number, norm: number, random: Random): void {
+  for (let first = 0; first < rows.length; first += d) {
     let square = 0;
-    for (let j = f * dIn; j < (f + 1) * dIn; j++) {
+    for (let j = first; j < first + d; j++) {
       const value = 2 * random.next() - 1;
-      p.W_dec[j] = value;
+      rows[j] = value;
       square += value * value;
     }
-    const factor = decoderInitNorm / Math.sqrt(square);
-    for (let j = f * dIn; j < (f + 1) * dIn; j++) p.W_dec[j] *= factor;
+    const factor = norm / Math.sqrt(square);
+    for (let j = first; j < first + d; j++) rows[j] *= factor;
   }
-  p.W_encT.set(p.W_dec);
-  return p;
 }
 
 /** The weights as an SAE has them; copies. */

@@ -5,6 +5,7 @@
  *
  *   x̂_l = b_dec + Σ_{i < width_l} f_i W_dec,i       Σ_l 1/B Σ_b ‖x̂_l − x‖²       dL/df_i = Σ_{l: i < width_l} dL/dx̂_l · W_dec,i
  */
+import { gemm } from '../compute/gemm.js';
 import type { Pass, PassSums } from './architectures/training.js';
 import { inPieces, type Block } from './block.js';
 import { denseBackward, denseDecode, type Backward, type FeatureRange, type Scratch } from './denseGradient.js';
@@ -48,7 +49,7 @@ export async function runPass(
   atError: ((block: Block) => Promise<void>) | undefined,
 ): Promise<void> {
   const { scratch, breakAt, denseShare } = tools;
-  const firing = pass.select(block);
+  const firing = await pass.select(block);
   const dense = firing.count > denseShare * block.z.length;
   if (dense && firing.entries) scatterEntries(firing.entries, block.z, p.dSae);
   const entries = dense ? undefined : (firing.entries ?? touchedEntries(block, p.dSae, firing.count));
@@ -73,10 +74,42 @@ export async function runPass(
     if (grouped) await backwardOf(p, g, grouped, ranges[l], back, breakAt);
     else await denseBackward(p, g, block, ranges[l], back, scratch, breakAt);
   }
+  // The sum over all prefixes by now: each has the skip connection.
+  if (g.extra.W_skip) await skipBackward(p, g.extra.W_skip, block, errors[0], tools);
 }
 
 const rangesOf = (widths: readonly number[]): FeatureRange[] =>
   widths.map((last, l) => ({ first: l === 0 ? 0 : widths[l - 1], last }));
+
+/** b_dec, and W_skip·x where there is one: what is there before any feature. A block's input is x in a transcoder. */
+async function withoutFeatures(p: Parameters, block: Block, out: Float32Array, breakAt?: () => void): Promise<void> {
+  const { dIn, dOut, b_dec } = p;
+  const { W_skip } = p.extra;
+  if (W_skip)
+    await inPieces(block.rows, 2 * dIn * dOut, breakAt, (first, last) => {
+      const to = out.subarray(first * dOut, last * dOut);
+      gemm(block.input.subarray(first * dIn, last * dIn), W_skip, last - first, dOut, dIn, { transB: true, out: to });
+    });
+  for (let at = 0; at < out.length; at += dOut)
+    if (!W_skip) out.set(b_dec, at);
+    else for (let j = 0; j < dOut; j++) out[at + j] += b_dec[j];
+}
+
+/** Adds Σ_b dL/dx̂ ⊗ x to the gradient of W_skip. */
+function skipBackward(
+  { dIn, dOut }: Parameters,
+  to: Float32Array,
+  block: Block,
+  gradient: Float32Array,
+  { scratch, breakAt }: PassTools,
+): Promise<void> {
+  return inPieces(block.rows, 2 * dIn * dOut, breakAt, (first, last) => {
+    const input = block.input.subarray(first * dIn, last * dIn);
+    const out = scratch('gradient of W_skip', to.length);
+    gemm(gradient.subarray(first * dOut, last * dOut), input, dOut, dIn, last - first, { transA: true, out });
+    addInPlace(to, out);
+  });
+}
 
 /** x̂ of every prefix of the features into `errors`. */
 async function decode(
@@ -90,7 +123,7 @@ async function decode(
   for (const [l, range] of ranges.entries()) {
     const out = errors[l];
     if (l > 0) out.set(errors[l - 1]);
-    else for (let at = 0; at < out.length; at += p.dOut) out.set(p.b_dec, at);
+    else await withoutFeatures(p, block, out, breakAt);
     if (!entries) {
       await denseDecode(p, block, range, out, scratch, breakAt);
       continue;

@@ -100,6 +100,7 @@ function checkFields(config: SaeConfig, { name, fields }: Architecture): void {
     activation: config.activation !== undefined && config.activation !== 'relu',
     rescaleActsByDecoderNorm: config.rescaleActsByDecoderNorm === true,
     transcoder: config.transcoder === true,
+    pursuit: config.pursuit !== undefined,
   };
   for (const field of Object.keys(given) as Array<keyof typeof given>) {
     const rule = fields[field];
@@ -167,6 +168,7 @@ function identityOf(config: SaeConfig, weights: SaeWeights, { fields }: Architec
     modelName,
     rescale,
     ...(config.activation === 'tanh-relu' ? { activation: config.activation } : {}),
+    ...(config.pursuit ? { pursuit: { ...config.pursuit } } : {}),
     ...(config.transcoder ? { transcoder: true, dOut: config.dOut ?? dIn, hookNameOut: config.hookNameOut ?? '' } : {}),
   };
   const { W_enc, b_enc, W_dec, b_dec } = weights;

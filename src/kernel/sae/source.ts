@@ -8,8 +8,10 @@ import type { LanguageModel, TokenSet } from '../models/types.js';
 import { sharedReading } from './sharedReading.js';
 
 export interface ActivationSource {
-  /** Width of every row: d_in. */
+  /** Width of every row: d_in, and behind it that of the target where there is one. */
   readonly width: number;
+  /** Of a transcoder: what is predicted, the last columns of every row. */
+  readonly target?: { readonly hookName: string; readonly width: number };
   /** Rows of one epoch, when known: the shuffle buffer needs no more room than that. */
   readonly rows?: number;
   readonly hookName: string;
@@ -25,6 +27,41 @@ export interface ActivationSource {
    * always a row at which an earlier epoch started a piece). A piece is the receiver's to keep, not to change.
    */
   batches(firstRow?: number, options?: CallOptions): AsyncIterable<Matrix>;
+}
+
+/** d_in: the columns that an SAE reads. */
+export const inputWidth = ({ width, target }: ActivationSource): number => width - (target?.width ?? 0);
+
+/** The columns that an SAE reads, or those that it predicts, which are the same but for transcoders. */
+export function partOf(source: ActivationSource, part: 'input' | 'target'): ActivationSource {
+  const { target, ...rest } = source;
+  if (!target) return source;
+  const begin = part === 'input' ? 0 : inputWidth(source);
+  const width = part === 'input' ? inputWidth(source) : target.width;
+  return {
+    ...rest,
+    width,
+    async *batches(firstRow, options) {
+      for await (const x of source.batches(firstRow, options)) yield columns(x, begin, width);
+    },
+  };
+}
+
+function columns(x: Matrix, begin: number, width: number): Matrix {
+  const out = matrix(x.rows, width);
+  for (let i = 0; i < x.rows; i++)
+    out.data.set(x.data.subarray(i * x.cols + begin, i * x.cols + begin + width), i * width);
+  return out;
+}
+
+/** Rows of x with those of y behind them. */
+export function beside(x: Matrix, y: Matrix): Matrix {
+  const out = matrix(x.rows, x.cols + y.cols);
+  for (let i = 0; i < x.rows; i++) {
+    out.data.set(x.data.subarray(i * x.cols, (i + 1) * x.cols), i * out.cols);
+    out.data.set(y.data.subarray(i * y.cols, (i + 1) * y.cols), i * out.cols + x.cols);
+  }
+  return out;
 }
 
 /** The rows of a matrix, in pieces of `rowsPerBatch` (default 4,096). */
@@ -59,27 +96,35 @@ interface ModelSourceOptions {
   ignoreTokens?: readonly number[];
 }
 
+/** What a source reads of a model: the activations at a hook, and of a transcoder those that it predicts. */
+export interface Reading {
+  readonly hook: string;
+  readonly hookOut?: string;
+}
+
 /** The activations of a model at a hook, computed as training asks for them. */
 export function modelSource(
   model: LanguageModel,
   tokens: TokenSet,
-  hook: string,
+  reading: string | Reading,
   options: ModelSourceOptions = {},
 ): ActivationSource {
   // It has one reader, so no pieces are held for others.
-  return modelSources(model, tokens, [hook], { windowBytes: 0, ...options })[0];
+  return modelSources(model, tokens, [reading], { windowBytes: 0, ...options })[0];
 }
 
 /**
- * The activations of a model at several hooks, each a source of its own: one forward pass feeds all that are read at
- * the same time, however many read each of them (sharedReading).
+ * The activations of a model at several hooks, each reading a source of its own: one forward pass feeds all that are
+ * read at the same time, however many read each of them (sharedReading).
  */
 export function modelSources(
   model: LanguageModel,
   tokens: TokenSet,
-  hooks: readonly string[],
+  given: ReadonlyArray<string | Reading>,
   options: ModelSourceOptions = {},
 ): ActivationSource[] {
+  const readings = given.map((reading): Reading => (typeof reading === 'string' ? { hook: reading } : reading));
+  const hooks = hooksOf(readings);
   const { batchTokens = 4096, cacheBytes = 2 ** 30 } = options;
   // A hook with heads is flattened, head-major: the width of all heads together.
   const widths = hooks.map((hook) => capturedWidth(model, hook));
@@ -111,20 +156,29 @@ export function modelSources(
       windowBytes: options.windowBytes,
     },
   );
-  return hooks.map((hookName, i) => ({
-    width: widths[i],
-    rows,
-    hookName,
-    modelName: model.name,
-    modelId: model.id,
-    tokensId: tokens.id,
-    contextSize: tokens.context,
-    ignoring: ignoringParameters(ignoring),
-    async *batches(firstRow, call) {
-      for await (const xs of read(firstRow, call)) yield xs[i];
-    },
-  }));
+  return readings.map(({ hook, hookOut }) => {
+    const at = hooks.indexOf(hook);
+    const out = hookOut === undefined ? undefined : hooks.indexOf(hookOut);
+    return {
+      width: widths[at] + (out === undefined ? 0 : widths[out]),
+      ...(out === undefined ? {} : { target: { hookName: hooks[out], width: widths[out] } }),
+      rows,
+      hookName: hook,
+      modelName: model.name,
+      modelId: model.id,
+      tokensId: tokens.id,
+      contextSize: tokens.context,
+      ignoring: ignoringParameters(ignoring),
+      async *batches(firstRow, call) {
+        for await (const xs of read(firstRow, call)) yield out === undefined ? xs[at] : beside(xs[at], xs[out]);
+      },
+    };
+  });
 }
+
+const hooksOf = (readings: readonly Reading[]): string[] => [
+  ...new Set(readings.flatMap(({ hook, hookOut }) => (hookOut === undefined ? [hook] : [hook, hookOut]))),
+];
 
 /**
  * Sources of hooks, each with the tokens that it leaves out, that are read at the same time: one forward pass feeds all
@@ -133,20 +187,29 @@ export function modelSources(
 export function sharedSources(
   model: LanguageModel,
   tokens: TokenSet,
-  wanted: ReadonlyArray<{ hook: string; ignoreTokens?: readonly number[] }>,
-): (of: { hook: string; ignoreTokens?: readonly number[] }) => ActivationSource {
-  const groups = new Map<string, { hooks: string[]; sources?: ActivationSource[] }>();
+  wanted: readonly WantedReading[],
+): (of: WantedReading) => ActivationSource {
+  const groups = new Map<string, { readings: Reading[]; sources?: ActivationSource[] }>();
   const nameOf = (ignoreTokens: readonly number[] | undefined): string => ignoreTokens?.join() ?? 'default';
-  for (const { hook, ignoreTokens } of wanted) {
-    const { hooks } = groups.get(nameOf(ignoreTokens)) ?? { hooks: [] };
-    groups.set(nameOf(ignoreTokens), { hooks: [...new Set([...hooks, hook])] });
+  const placeOf = (readings: readonly Reading[], { hook, hookOut }: Reading): number =>
+    readings.findIndex((each) => each.hook === hook && each.hookOut === hookOut);
+  for (const { hook, hookOut, ignoreTokens } of wanted) {
+    const group = groups.get(nameOf(ignoreTokens)) ?? { readings: [] };
+    if (placeOf(group.readings, { hook, hookOut }) < 0) group.readings.push({ hook, hookOut });
+    groups.set(nameOf(ignoreTokens), group);
   }
-  return ({ hook, ignoreTokens }) => {
+  return ({ hook, hookOut, ignoreTokens }) => {
     const group = groups.get(nameOf(ignoreTokens));
-    if (!group?.hooks.includes(hook)) return modelSource(model, tokens, hook, { ignoreTokens });
-    group.sources ??= modelSources(model, tokens, group.hooks, { ignoreTokens });
-    return group.sources[group.hooks.indexOf(hook)];
+    const at = group ? placeOf(group.readings, { hook, hookOut }) : -1;
+    if (!group || at < 0) return modelSource(model, tokens, { hook, hookOut }, { ignoreTokens });
+    group.sources ??= modelSources(model, tokens, group.readings, { ignoreTokens });
+    return group.sources[at];
   };
+}
+
+/** A reading, with the tokens that it leaves out. */
+interface WantedReading extends Reading {
+  readonly ignoreTokens?: readonly number[];
 }
 
 /** Entry s: tokens in sequences 0 … s − 1 that are not ignored; the last entry is those of all. */

@@ -1,4 +1,5 @@
 /** Training: the loop alone. Data is in buffer.ts, loss and gradients in step.ts, schedules in schedule.ts. */
+import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
 import { rowNorms } from '../compute/rows.js';
@@ -10,11 +11,11 @@ import { loadTrainingState, saveTrainingState, type TrainingState } from './chec
 import { beginWith } from './fineTune.js';
 import { holdOf, type Hold } from './frozen.js';
 import { initialParameters, likeParameters, weightsOf, type Parameters } from './parameters.js';
-import { foldActivationScale } from './fold.js';
+import { foldActivationScale, foldInputScale } from './fold.js';
 import { createSae, firstNonFinite } from './sae.js';
 import { learningRateAt } from './schedule.js';
 import { DivergedError, exploded, negativeEnd, repeatedText } from './stopped.js';
-import type { ActivationSource } from './source.js';
+import { inputWidth, partOf, type ActivationSource } from './source.js';
 import { TrainingStep, type StepResult } from './step.js';
 import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
 import type { Sae } from './types.js';
@@ -57,20 +58,12 @@ export async function trainSae(
   options: SaeTrainOptions & CallOptions = {},
 ): Promise<TrainResult> {
   const { signal, onProgress, ...training } = options;
-  const o = resolveOptions(training, source.width, source.rows);
+  const o = resolveOptions(training, inputWidth(source), source.rows, source.target);
   const call: CallOptions = { signal, onProgress };
   await initDevice();
   const folder = options.checkpoint?.folder;
   const every = options.checkpoint?.every ?? Math.max(1, Math.ceil(o.common.steps / 10));
-  const run = {
-    ...o.settings,
-    width: source.width,
-    hook: source.hookName,
-    model: source.modelId ?? source.modelName,
-    tokens: source.tokensId ?? null,
-    ignoreTokens: null,
-    ...source.ignoring,
-  };
+  const run = runOf(o, source);
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found);
   const { bDec } = trainer;
@@ -115,6 +108,18 @@ export async function trainSae(
   return { sae: trainer.finish(), history: trainer.history };
 }
 
+/** What must be the same for a run to go on from a state. */
+const runOf = ({ settings }: ResolvedOptions, source: ActivationSource): JsonObject => ({
+  ...settings,
+  width: source.width,
+  hook: source.hookName,
+  ...(source.target ? { hookOut: source.target.hookName } : {}),
+  model: source.modelId ?? source.modelName,
+  tokens: source.tokensId ?? null,
+  ignoreTokens: null,
+  ...source.ignoring,
+});
+
 function tell(report: SaeTrainOptions['report'], message: string | undefined): void {
   if (message !== undefined) report?.(message);
 }
@@ -128,6 +133,9 @@ class Trainer {
   private readonly gradients: Parameters;
   private readonly computation: TrainingStep;
   private readonly batch: Float32Array;
+  /** The columns of the batch that are read and predicted: both the batch itself but in a transcoder. */
+  private readonly x: Float32Array;
+  private readonly target: Float32Array;
   private readonly hold: Hold | undefined;
   private m: Float32Array;
   private v: Float32Array;
@@ -149,11 +157,14 @@ class Trainer {
     this.o = common;
     this.gradients = likeParameters(p);
     this.computation = new TrainingStep(run, common);
-    this.batch = new Float32Array(common.trainBatchSizeTokens * source.width);
+    const rows = common.trainBatchSizeTokens;
+    this.batch = new Float32Array(rows * source.width);
+    this.x = source.target ? new Float32Array(rows * p.dIn) : this.batch;
+    this.target = source.target ? new Float32Array(rows * p.dOut) : this.batch;
     this.m = new Float32Array(count);
     this.v = new Float32Array(count);
     this.sinceFired = new Int32Array(common.dSae);
-    this.hold = holdOf(common.baseline, { dIn: source.width, ...common });
+    this.hold = holdOf(common.baseline, { ...resolved.shape, ...common });
   }
 
   static async start(
@@ -163,16 +174,20 @@ class Trainer {
     found?: TrainingState,
   ): Promise<Trainer> {
     const { common: o } = resolved;
-    const scale = found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(source, o, call));
+    const scale =
+      found?.scale ?? (o.normalizeActivations === 'none' ? 1 : await estimateScale(partOf(source, 'input'), o, call));
+    const { shape } = resolved;
     const { seed, trainBatchSizeTokens: batchSize, bufferTokens: capacity } = o;
-    const buffer = new ActivationBuffer(source, { batchSize, capacity, seed, scale }, { signal: call.signal });
+    const served = { batchSize, capacity, seed, scale, scaledColumns: shape.dIn };
+    const buffer = new ActivationBuffer(source, served, { signal: call.signal });
     const { from } = resolved;
     const method = from ? 'zeros' : (o.bDecInitMethod ?? undefined);
-    const begun = found ? undefined : await initialBDec(source, method, call);
-    const p = initialParameters(source.width, o.dSae, o.decoderInitNorm, seed, resolved.run.parameters);
+    const begun = found ? undefined : await initialBDec(partOf(source, 'target'), method, call);
+    const p = initialParameters(shape, o.decoderInitNorm, seed, resolved.run.parameters);
     if (found) p.flat.set(found.parameters);
     else resolved.run.begin?.(p);
-    if (begun) p.b_dec.set(begun.b_dec.map((v) => v * scale));
+    // What a transcoder predicts is not scaled.
+    if (begun) p.b_dec.set(begun.b_dec.map((v) => v * (source.target ? 1 : scale)));
     if (from && !found) beginWith(p, from, scale);
     const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
     if (found) {
@@ -192,10 +207,12 @@ class Trainer {
     const { o, p, call } = this;
     checkAborted(call.signal, 'SAE training');
     await this.buffer.next(this.batch);
+    if (this.source.target) this.split();
     let result: StepResult;
     try {
       result = await this.computation.run(p, this.gradients, {
-        x: this.batch,
+        x: this.x,
+        target: this.target,
         step: this.step,
         dead: this.deadMask(),
         breakAt: () => checkAborted(call.signal, 'SAE training'),
@@ -211,6 +228,16 @@ class Trainer {
     this.step++;
     await breathe();
     return logged;
+  }
+
+  /** The columns of the batch that are read, and those that are predicted. */
+  private split(): void {
+    const { batch, x, target, p } = this;
+    const { width } = this.source;
+    for (let at = 0, i = 0; at < batch.length; at += width, i++) {
+      x.set(batch.subarray(at, at + p.dIn), i * p.dIn);
+      target.set(batch.subarray(at + p.dIn, at + width), i * p.dOut);
+    }
   }
 
   private async update(lr: number): Promise<void> {
@@ -284,8 +311,8 @@ class Trainer {
   finish(): Sae {
     const { resolved, source, history } = this;
     const weights = weightsOf(this.p);
-    if (this.scale !== 1) foldActivationScale(weights, this.scale);
-    resolved.run.finish?.(weights, { extra: this.p.extra, scale: this.scale });
+    if (this.scale !== 1) (source.target ? foldInputScale : foldActivationScale)(weights, this.scale);
+    const changed = resolved.run.finish?.(weights, { extra: this.p.extra, W_dec: this.p.W_dec, scale: this.scale });
     const last = history.slice(-10);
     const mean = (pick: (row: HistoryRow) => number) => last.reduce((sum, row) => sum + pick(row), 0) / last.length;
     const explainedVariance = mean((row) => row.explainedVariance);
@@ -299,7 +326,7 @@ class Trainer {
       finalL0: mean((row) => row.l0),
       finalExplainedVariance: Number.isFinite(explainedVariance) ? explainedVariance : null,
     };
-    return createSae({ ...configOf(resolved, source.width, source), metadata: { training } }, weights);
+    return createSae({ ...configOf(resolved, source), ...(changed ?? {}), metadata: { training } }, weights);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   ARCHITECTURE_OPTIONS,
   takersOf,
   TRAINED_NAMES,
+  TRANSCODERS,
   trainingOf,
   type TrainedName,
 } from './architectures/trained.js';
@@ -12,7 +13,9 @@ import type { TrainingRun } from './architectures/training.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { requireStart } from './fineTune.js';
 import { FROZEN } from './frozen.js';
+import type { TrainedShape } from './parameters.js';
 import { checkConfig } from './sae.js';
+import type { ActivationSource } from './source.js';
 import type { HistoryRow } from './train.js';
 import type { Sae, SaeConfig } from './types.js';
 
@@ -38,9 +41,12 @@ export const TRAIN = {
   lrWarmUpSteps: whole({ doc: 'First steps over which the rate grows linearly from 0.', min: 0, fallback: '0' }),
   lrDecaySteps: whole({ doc: 'Last steps over which the rate falls linearly to 0.', min: 0, fallback: '0' }),
   lrEnd: real({ doc: 'Where a cosine ends.', min: 0, fallback: 'lr / 10' }),
-  applyBDecToInput: flag({ doc: 'Subtract b_dec from the input before encoding.', fallback: 'true' }),
+  applyBDecToInput: flag({
+    doc: 'Subtract b_dec from the input before encoding.',
+    fallback: 'true, and false of transcoders, which cannot',
+  }),
   normalizeActivations: choice(['none', 'expected_average_only_in'], {
-    doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end.",
+    doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end; of a transcoder what it reads, not what it predicts.",
     fallback: "'none'",
   }),
   nBatchesForNormEstimate: whole({
@@ -61,7 +67,11 @@ export const TRAIN = {
     fallback:
       "'zeros', but 'geometric_median' where the mean is at least twice the spread, √(mean ‖x − mean‖²), of the first 4,096; the cell says so",
   }),
-  decoderInitNorm: real({ doc: 'Norm of the decoder rows at the start.', min: 0, fallback: '0.1' }),
+  decoderInitNorm: real({
+    doc: 'Norm of the decoder rows at the start.',
+    min: 0,
+    fallback: '0.1; always 1 of matching_pursuit',
+  }),
   deadFeatureWindow: whole({
     doc: 'A feature is dead after this many steps without firing.',
     min: 1,
@@ -129,6 +139,7 @@ export interface ResolvedOptions {
   run: TrainingRun;
   /** All of them by name: what the SAE and a checkpoint keep. */
   settings: JsonObject;
+  shape: TrainedShape;
   /** What training begins with, in place of random weights. */
   from?: Sae;
 }
@@ -136,23 +147,35 @@ export interface ResolvedOptions {
 const DEFAULT_BUFFER_TOKENS = 81_920;
 const BUFFER_BYTES = 2 ** 30;
 
-/** Checks options and fills in defaults, given the width and the rows of one epoch of the source. */
-export function resolveOptions(given: SaeTrainOptions, width: number, sourceRows?: number): ResolvedOptions {
+/** Checks options and fills in defaults, given d_in and the rows of one epoch of the source, and what a transcoder predicts. */
+export function resolveOptions(
+  given: SaeTrainOptions,
+  width: number,
+  sourceRows?: number,
+  target?: ActivationSource['target'],
+): ResolvedOptions {
   const { dSae, around = (run) => run, checkpoint: _, report: __, onLog: ___, onStopped: ____, ...rest } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
-  if (o.tied && o.baseline)
+  if ((o.tied || training.tied) && o.baseline)
     throw new RangeError(
-      `baseline '${o.baseline}' holds one of two matrices, which are one in a tied SAE; leave { tied } out of baselines`,
+      `baseline '${o.baseline}' holds one of two matrices, which are one in ${o.tied ? 'a tied SAE; leave { tied } out of baselines' : `a ${architecture} SAE`}`,
     );
-  const common = withDefaults(o, width, sourceRows);
-  const run = around(training.start(o, { dIn: width, dSae: common.dSae }));
+  requireTarget(architecture, target !== undefined);
+  const norm = training.decoderInitNorm;
+  if (norm !== undefined && o.decoderInitNorm !== undefined && o.decoderInitNorm !== norm)
+    throw new RangeError(
+      `decoderInitNorm ${o.decoderInitNorm}: decoder rows of a ${architecture} SAE begin at norm ${norm}; leave it out`,
+    );
+  const common = withDefaults(o, width, { sourceRows, transcoder: target !== undefined, norm });
+  const shape = { dIn: width, dSae: common.dSae, ...(target ? { dOut: target.width } : {}) };
+  const run = around(training.start(o, shape));
   checkTogether(common);
-  const resolved = { common, run, settings: { ...common, ...run.settings }, from: o.from };
-  const config = configOf(resolved, width, { hookName: '', modelName: '' });
+  const resolved = { common, run, settings: { ...common, ...run.settings }, shape, from: o.from };
+  const config = configOf(resolved, { hookName: '', modelName: '' });
   checkConfig(config);
   if (o.from) requireStart(o.from, config);
   return resolved;
@@ -186,7 +209,31 @@ function requireTaken(o: Given<typeof TRAIN>, architecture: TrainedName): void {
   }
 }
 
-function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infinity): CommonOptions {
+/** @throws RangeError where a transcoder has nothing to predict, or another SAE has something */
+function requireTarget(architecture: TrainedName, given: boolean): void {
+  const needed = TRANSCODERS.includes(architecture);
+  if (needed && !given)
+    throw new RangeError(
+      `a ${architecture} reads one activation and predicts another: give fg.sae.train the hook of the other, { hookOut }`,
+    );
+  if (!needed && given)
+    throw new RangeError(
+      `a ${architecture} SAE reconstructs what it reads; leave { hookOut } out, or give { architecture } as one of ${TRANSCODERS.join(', ')}`,
+    );
+}
+
+interface OfSource {
+  sourceRows?: number;
+  transcoder: boolean;
+  /** Default of decoderInitNorm. */
+  norm?: number;
+}
+
+function withDefaults(
+  o: Given<typeof TRAIN>,
+  width: number,
+  { sourceRows = Infinity, transcoder, norm = 0.1 }: OfSource,
+): CommonOptions {
   const trainBatchSizeTokens = o.trainBatchSizeTokens ?? 4096;
   const steps = o.steps ?? Math.ceil(2_000_000 / trainBatchSizeTokens);
   const lr = o.lr ?? 3e-4;
@@ -194,7 +241,7 @@ function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infini
   return {
     architecture: o.architecture ?? 'standard',
     dSae: o.features ?? 16 * width,
-    applyBDecToInput: o.applyBDecToInput ?? true,
+    applyBDecToInput: o.applyBDecToInput ?? !transcoder,
     normalizeActivations: o.normalizeActivations ?? 'none',
     nBatchesForNormEstimate: o.nBatchesForNormEstimate ?? 1000,
     steps,
@@ -210,7 +257,7 @@ function withDefaults(o: Given<typeof TRAIN>, width: number, sourceRows = Infini
     adamEps: o.adamEps ?? 1e-8,
     maxGradNorm: o.maxGradNorm === undefined ? 1 : o.maxGradNorm,
     bDecInitMethod: o.bDecInitMethod ?? null,
-    decoderInitNorm: o.decoderInitNorm ?? 0.1,
+    decoderInitNorm: o.decoderInitNorm ?? norm,
     deadFeatureWindow: o.deadFeatureWindow ?? 1000,
     seed: o.seed ?? 0,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
@@ -238,18 +285,19 @@ function checkTogether({
 
 /** The config of the SAE in training terms: activation scaling counts as folded. */
 export function configOf(
-  { common, run }: ResolvedOptions,
-  width: number,
-  source: { hookName: string; modelName: string; modelId?: string; contextSize?: number },
+  { common, run, shape: { dIn, dOut } }: ResolvedOptions,
+  source: Pick<ActivationSource, 'hookName' | 'modelName' | 'modelId' | 'contextSize' | 'target'>,
 ): SaeConfig {
   return {
     architecture: common.architecture,
-    dIn: width,
+    dIn,
     dSae: common.dSae,
     ...run.config,
     applyBDecToInput: common.applyBDecToInput,
     normalizeActivations: 'none',
+    ...(dOut === undefined ? {} : { transcoder: true, ...(dOut === dIn ? {} : { dOut }) }),
     hookName: source.hookName,
+    ...(source.target ? { hookNameOut: source.target.hookName } : {}),
     modelName: source.modelName,
     ...(source.modelId === undefined ? {} : { modelId: source.modelId }),
     ...(source.contextSize === undefined ? {} : { contextSize: source.contextSize }),

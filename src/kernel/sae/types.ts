@@ -3,6 +3,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import type { Matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
 import type { SaeArchitecture } from './architectures/index.js';
+import type { Pursuit } from './pursuit.js';
 
 export type { SaeArchitecture };
 
@@ -31,6 +32,8 @@ export interface SaeConfig {
   contextSize?: number;
   /** topk and its kin: activations are multiplied by decoder norms before selection. */
   rescaleActsByDecoderNorm?: boolean;
+  /** matching_pursuit: when it ends. */
+  pursuit?: Pursuit;
   metadata: JsonObject;
 }
 

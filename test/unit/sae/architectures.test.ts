@@ -15,6 +15,9 @@ interface Case {
   architecture: string;
   options: Record<string, unknown> & { applyBDecToInput?: boolean };
   lr: number;
+  /** Of decoder rows at the start. */
+  norm: number;
+  dOut: number;
   losses: number[];
   deadSeen: number;
   l0: number;
@@ -43,22 +46,35 @@ function numbers(seed: number): (count: number) => Float32Array {
   return (count) => Float32Array.from({ length: count }, () => next() + next() + next() - 1.5);
 }
 
-function begun(extra: Readonly<Record<string, Float32Array>> = {}): Parameters {
+function begun({ norm, dOut }: Case, extra: Readonly<Record<string, Float32Array>> = {}): Parameters {
   const lengths = Object.fromEntries(Object.entries(extra).map(([name, { length }]) => [name, length]));
-  const p = parameters(dIn, dSae, undefined, { extra: lengths });
-  const weights = numbers(7)(dSae * dIn);
-  for (let f = 0; f < dSae; f++) {
-    const row = weights.subarray(f * dIn, (f + 1) * dIn);
-    const factor = 0.5 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
-    p.W_dec.set(
-      row.map((v) => v * factor),
-      f * dIn,
-    );
-  }
-  p.W_encT.set(p.W_dec);
+  const p = parameters(dIn, dSae, undefined, { dOut, extra: lengths });
+  const take = numbers(7);
+  fill(p.W_dec, take(dSae * dOut), dOut, norm);
+  if (dOut === dIn) p.W_encT.set(p.W_dec);
+  else fill(p.W_encT, take(dSae * dIn), dIn, norm);
   for (const [name, values] of Object.entries(extra)) p.extra[name].set(values);
   return p;
 }
+
+/** Rows of width d, scaled to this norm. */
+function fill(to: Float32Array, weights: Float32Array, d: number, norm: number): void {
+  for (let f = 0; f < dSae; f++) {
+    const row = weights.subarray(f * d, (f + 1) * d);
+    const factor = norm / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+    to.set(
+      row.map((v) => v * factor),
+      f * d,
+    );
+  }
+}
+
+/** What transcoders predict of x [batch × d_in]. */
+const targetOf = (x: Float32Array, dOut: number): Float32Array =>
+  Float32Array.from({ length: batch * dOut }, (_, at) => {
+    const i = Math.floor(at / dOut) * dIn + (at % dOut);
+    return x[i] ** 2 + 0.5 * x[i + 1];
+  });
 
 /** The encoder as PyTorch has it: [d_in, d_sae]. */
 const byInput = (encoder: Float32Array): Float32Array =>
@@ -90,9 +106,11 @@ describe('200 steps agree with PyTorch', () => {
       ['sparse loops', 1],
       ['matrix products', 0],
     ])(`${c.name}, by %s`, async (_, denseShare) => {
-      const { applyBDecToInput = true, ...own } = c.options;
-      const training = trainingOf(c.architecture).start(own, { dIn, dSae });
-      const p = begun(training.parameters);
+      const transcodes = c.dOut !== dIn;
+      const { applyBDecToInput = !transcodes, ...own } = c.options;
+      const shape = { dIn, dSae, ...(transcodes ? { dOut: c.dOut } : {}) };
+      const training = trainingOf(c.architecture).start(own, shape);
+      const p = begun(c, training.parameters);
       const g = likeParameters(p);
       const step = new TrainingStep(training, { applyBDecToInput }, denseShare);
       const m = new Float32Array(p.flat.length);
@@ -102,7 +120,12 @@ describe('200 steps agree with PyTorch', () => {
       for (let t = 0; t < steps; t++) {
         const dead = t > window ? Uint8Array.from(silent, (n) => (n > window ? 1 : 0)) : undefined;
         deadSeen += dead?.reduce((sum, one) => sum + one, 0) ?? 0;
-        const { loss, fired, l0 } = await step.run(p, g, { x: batches[t], step: t, dead });
+        const { loss, fired, l0 } = await step.run(p, g, {
+          x: batches[t],
+          ...(transcodes ? { target: targetOf(batches[t], c.dOut) } : {}),
+          step: t,
+          dead,
+        });
         if (seen.includes(t)) {
           const expected = c.losses[seen.indexOf(t)];
           expect(Math.abs(loss - expected), `loss of step ${t}`).toBeLessThan(1e-4 * expected);

@@ -25,7 +25,7 @@ const options = {
   architecture: 'topk',
   bDecInitMethod: 'zeros',
 } as const;
-const start = initialParameters(D, F, 0.1, 3);
+const start = initialParameters({ dIn: D, dSae: F }, 0.1, 3);
 
 /** Cosines of decoder rows, and of encoder columns, with those of the start. */
 function cosines(sae: Sae): { decoder: number[]; encoder: number[] } {

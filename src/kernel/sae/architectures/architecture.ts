@@ -16,12 +16,14 @@ export type ExtraTensor = 'threshold' | 'r_mag' | 'b_mag' | 'W_skip';
 export const EXTRA_TENSORS: readonly ExtraTensor[] = ['threshold', 'r_mag', 'b_mag', 'W_skip'];
 
 /** Config fields beyond those that every SAE has. */
-export type ExtraField = 'k' | 'activation' | 'rescaleActsByDecoderNorm' | 'transcoder';
+export type ExtraField = 'k' | 'activation' | 'rescaleActsByDecoderNorm' | 'transcoder' | 'pursuit';
 
 /** Pre-activations of some rows on their way to features. */
 export interface Block {
   config: SaeConfig;
   weights: SaeWeights;
+  /** [rows × d_in]: x̃. */
+  input: Float32Array;
   /** ‖W_dec row‖, when activations are rescaled by it. */
   norms: Float64Array | undefined;
   /** [rows × d_sae], row-major: x̃·W_enc without the bias. The architecture's to overwrite. */
@@ -38,6 +40,8 @@ export interface Saved {
     cfg?(config: SaeConfig): JsonObject;
     /** Canonical name → name in the file, where they differ. */
     names?: Partial<Record<keyof SaeWeights, string>>;
+    /** The file holds W_dec and b_dec alone: W_enc is W_decᵀ, b_enc 0. */
+    decoderAlone?: true;
   };
   /** The SAE that SAELens has for inference in place of this one: that is saved instead. */
   saelensForm?(sae: Sae): { config: SaeConfig; weights: SaeWeights };

@@ -23,7 +23,8 @@ import { jumprelu } from './jumprelu.js';
 import { requireK } from './select.js';
 import { selectionNorms, TOPK_OPTIONS, topKSettings, type TopKSettings } from './topk.js';
 import { tiedRun } from './tied.js';
-import type { BatchLoss, PassSums, TrainedArchitecture, TrainedShape, TrainingBatch, TrainingRun } from './training.js';
+import type { BatchLoss, PassSums, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+import type { TrainedShape } from '../parameters.js';
 
 export const BATCHTOPK_OPTIONS = {
   ...TOPK_OPTIONS,

@@ -8,6 +8,7 @@ import { groupmax } from './groupmax.js';
 import { jumprelu } from './jumprelu.js';
 import { jumpreluSkipTranscoder } from './jumpreluSkipTranscoder.js';
 import { jumpreluTranscoder } from './jumpreluTranscoder.js';
+import { matchingPursuit } from './matchingPursuit.js';
 import { matryoshkaBatchtopk } from './matryoshkaBatchtopk.js';
 import { skipTranscoder } from './skipTranscoder.js';
 import { standard } from './standard.js';
@@ -23,6 +24,7 @@ export const ARCHITECTURES = [
   matryoshkaBatchtopk,
   abstopk,
   groupmax,
+  matchingPursuit,
   transcoder,
   skipTranscoder,
   jumpreluTranscoder,
@@ -35,8 +37,6 @@ export type SaeArchitecture = (typeof ARCHITECTURES)[number]['name'];
 
 /** Known, and not computed here. */
 const REFUSED: Readonly<Record<string, string>> = {
-  matching_pursuit:
-    'it encodes by iterating over its own residual, which is not computed here; encode in SAELens and load its features, or load W_dec alone for its directions',
   temporal:
     'its features depend on earlier tokens of the sequence, and rows are encoded one by one here; encode in SAELens, or load W_dec alone for its directions',
 };

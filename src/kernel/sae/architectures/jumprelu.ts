@@ -23,7 +23,8 @@ import { addBias, selectPositive } from './select.js';
 import { addNormGradient } from './sparsity.js';
 import type { BatchLoss, Firing, PassSums, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
-const OPTIONS = {
+/** Options of JumpReLU transcoders too. */
+export const JUMPRELU_OPTIONS = {
   l0Coefficient: real({ doc: 'λ of the sparsity.', min: 0, fallback: '1' }),
   l0WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
   jumpreluSparsityLossMode: choice(['step', 'tanh', 'quadratic'], {
@@ -41,7 +42,7 @@ const OPTIONS = {
   ...PRE_ACT_OPTIONS,
 } as const;
 
-export const jumprelu: TrainedArchitecture<'jumprelu', typeof OPTIONS> = {
+export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> = {
   name: 'jumprelu',
   formula: 'f = ReLU(z) · [z > θ]',
   tensors: { threshold: 'needed' },
@@ -76,12 +77,12 @@ export const jumprelu: TrainedArchitecture<'jumprelu', typeof OPTIONS> = {
       },
     }),
   },
-  training: { options: OPTIONS, start: (given, { dSae }) => run(given, dSae) },
+  training: { options: JUMPRELU_OPTIONS, start: (given, { dSae }) => run(given, dSae) },
 };
 
-type Settings = Required<Omit<Given<typeof OPTIONS>, 'l0Target'>> & { readonly l0Target: number | null };
+type Settings = Required<Omit<Given<typeof JUMPRELU_OPTIONS>, 'l0Target'>> & { readonly l0Target: number | null };
 
-function run(given: Given<typeof OPTIONS>, dSae: number): TrainingRun {
+function run(given: Given<typeof JUMPRELU_OPTIONS>, dSae: number): TrainingRun {
   const settings: Settings = {
     l0Coefficient: given.l0Coefficient ?? 1,
     l0WarmUpSteps: given.l0WarmUpSteps ?? 0,
@@ -107,7 +108,10 @@ function run(given: Given<typeof OPTIONS>, dSae: number): TrainingRun {
 }
 
 /** @throws RangeError for options that the mode of the loss does not use, or lacks */
-function requireFitting(given: Given<typeof OPTIONS>, { jumpreluSparsityLossMode: mode, l0Target }: Settings): void {
+function requireFitting(
+  given: Given<typeof JUMPRELU_OPTIONS>,
+  { jumpreluSparsityLossMode: mode, l0Target }: Settings,
+): void {
   if (mode === 'quadratic' && l0Target === null)
     throw new RangeError("jumpreluSparsityLossMode 'quadratic' needs the L0 to aim at; give { l0Target }");
   if (mode !== 'quadratic' && l0Target !== null)

@@ -1,10 +1,16 @@
 /** JumpReLU transcoder with a skip connection. */
-import type { Architecture } from './architecture.js';
+import { JUMPRELU_OPTIONS } from './jumprelu.js';
 import { jumpreluTranscoder } from './jumpreluTranscoder.js';
+import { skipRun } from './skipTranscoder.js';
+import type { TrainedArchitecture } from './training.js';
 
-export const jumpreluSkipTranscoder: Architecture<'jumprelu_skip_transcoder'> = {
+export const jumpreluSkipTranscoder: TrainedArchitecture<'jumprelu_skip_transcoder', typeof JUMPRELU_OPTIONS> = {
   ...jumpreluTranscoder,
   name: 'jumprelu_skip_transcoder',
   formula: 'as jumprelu_transcoder, ŷ = f·W_dec + b_dec + W_skip·x',
   tensors: { threshold: 'needed', W_skip: 'needed' },
+  training: {
+    options: JUMPRELU_OPTIONS,
+    start: (given, shape) => skipRun(jumpreluTranscoder.training.start(given, shape), shape),
+  },
 };

@@ -35,7 +35,7 @@ export function tiedRun(run: TrainingRun): TrainingRun {
     finish(weights, trained) {
       // The last update moved the encoder alone.
       alignDecoder(weights, trained.scale);
-      run.finish?.(weights, trained);
+      return run.finish?.(weights, trained);
     },
   };
 }

@@ -14,6 +14,11 @@ const TRAINED = ARCHITECTURES.filter(isTrained);
 
 export const TRAINED_NAMES: readonly TrainedName[] = TRAINED.map(({ name }) => name);
 
+/** Those that read one activation and predict another. */
+export const TRANSCODERS: readonly TrainedName[] = TRAINED.filter(
+  ({ fields }) => 'transcoder' in fields && fields.transcoder === 'needed',
+).map(({ name }) => name);
+
 /** Which architectures take an option. */
 export const takersOf = (option: string): TrainedName[] =>
   TRAINED.filter(({ training }) => Object.hasOwn(training.options, option)).map(({ name }) => name);

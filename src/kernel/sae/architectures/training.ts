@@ -8,7 +8,7 @@
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { Given, Schema } from '../../verb/option.js';
 import type { Block } from '../block.js';
-import type { Parameters } from '../parameters.js';
+import type { Parameters, TrainedShape } from '../parameters.js';
 import type { RowEntries } from '../sparseGradient.js';
 import type { SaeConfig, SaeWeights } from '../types.js';
 import type { Architecture } from './architecture.js';
@@ -16,13 +16,12 @@ import type { Architecture } from './architecture.js';
 export interface Training<S extends Schema = Schema> {
   /** Options beyond those of every training, SAELens's names and defaults in camelCase. */
   readonly options: S;
+  /** Encoder and decoder are one matrix. */
+  readonly tied?: true;
+  /** The norm that decoder rows must begin with, where it is not for options to say. */
+  readonly decoderInitNorm?: number;
   /** A run with these options. @throws RangeError on values that cannot be. */
   start(options: Given<S>, shape: TrainedShape): TrainingRun;
-}
-
-export interface TrainedShape {
-  dIn: number;
-  dSae: number;
 }
 
 export type TrainedArchitecture<N extends string, S extends Schema> = Omit<Architecture<N>, 'training'> & {
@@ -34,7 +33,10 @@ export interface TrainingRun {
   readonly settings: JsonObject;
   /** Config fields beyond those of every SAE. */
   readonly config?: Partial<SaeConfig>;
-  /** What it trains beyond W_enc, b_enc, W_dec and b_dec, by name, as it begins. */
+  /**
+   * What it trains beyond W_enc, b_enc, W_dec and b_dec, by name, as it begins. 'W_skip' [d_out, d_in] is that of a
+   * transcoder, whose part of the output and gradient the step takes care of (../pass.ts).
+   */
   readonly parameters?: Readonly<Record<string, Float32Array>>;
   /** Numbers that a step leaves to the next one, kept in checkpoints. */
   readonly memory?: Float64Array;
@@ -42,8 +44,14 @@ export interface TrainingRun {
   begin?(p: Parameters): void;
   /** The loss of one batch. */
   loss(batch: TrainingBatch): BatchLoss;
-  /** Last changes to the trained weights, in place; `scale` of the activations was folded into them. */
-  finish?(weights: SaeWeights, trained: { extra: Parameters['extra']; scale: number }): void;
+  /**
+   * Last changes to the trained weights, in place, and to the config, returned; `scale` of the activations was folded
+   * into `weights`, and not into what was trained.
+   */
+  finish?(
+    weights: SaeWeights,
+    trained: Pick<Parameters, 'extra' | 'W_dec'> & { scale: number },
+  ): Partial<SaeConfig> | void;
 }
 
 export interface TrainingBatch {
@@ -66,7 +74,7 @@ export type Through = (gradient: number, feature: number, value: number, row: nu
 /** One way from pre-activations to a reconstruction whose squared error is in the loss. */
 export interface Pass {
   /** Which features fire, given their pre-activations in block.z. */
-  select(block: Block): Firing;
+  select(block: Block): Firing | Promise<Firing>;
   /** [d_sae], dL/df beyond the squared error's, of every firing entry. */
   readonly penalty?: Float64Array;
   /** Instead of dL/dz = dL/df + penalty; also called for entries of −0 (selectFiring.ts, touched). */

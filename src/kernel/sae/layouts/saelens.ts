@@ -4,6 +4,8 @@ import type { Json, JsonObject } from '../../../protocol/notebook.js';
 import { kindOfPath } from '../../io/files.js';
 import { EXTRA_TENSORS } from '../architectures/architecture.js';
 import { architectureOf } from '../architectures/index.js';
+import { transposed } from '../../compute/gemm.js';
+import type { Pursuit } from '../pursuit.js';
 import { foldActivationScale, scaleRows } from '../fold.js';
 import { requireProcessing } from '../processing.js';
 import type { SaeArchitecture, SaeConfig, SaeWeights } from '../types.js';
@@ -31,9 +33,9 @@ export const saelens: Layout = {
     const weights = await weightsOf(files, config);
     await foldScalingFactor(files, weights);
     if (config.normalizeActivations !== 'expected_average_only_in') return { config, weights };
-    if (config.transcoder)
+    if (config.transcoder || config.pursuit)
       throw new Error(
-        `${files.path}: a transcoder with normalize_activations "expected_average_only_in" is not supported`,
+        `${files.path}: a ${config.architecture} with normalize_activations "expected_average_only_in" is not supported`,
       );
     const s = files.option('normScalingFactor') ?? (await recordedScale(files.folder));
     if (s === undefined) return { config, weights }; // createSae refuses it, naming the option
@@ -73,9 +75,11 @@ function configOf(files: SaeFiles): SaeConfig {
     ...(k === undefined ? {} : { k }),
     ...(activation === 'tanh-relu' ? { activation } : {}),
     ...(own.fields.transcoder === 'needed' ? { transcoder: true } : {}),
-    applyBDecToInput: files.choose('applyBDecToInput', {
-      said: appliesBDec(files, own.fields.transcoder === 'needed'),
-    }),
+    ...(own.fields.pursuit ? { pursuit: pursuitOf(files) } : {}),
+    // A pursuit without b_dec is one with a b_dec of 0.
+    applyBDecToInput: own.fields.pursuit
+      ? true
+      : files.choose('applyBDecToInput', { said: appliesBDec(files, own.fields.transcoder === 'needed') }),
     normalizeActivations: normalization(files),
     hookName: text(pick('hook_name', 'hook_point')),
     ...(hookOut === '' ? {} : { hookNameOut: hookOut }),
@@ -128,6 +132,7 @@ function architectureOfCfg(files: SaeFiles): {
 async function weightsOf(files: SaeFiles, config: SaeConfig): Promise<SaeWeights> {
   const { tensors, saved, name } = architectureOf(config.architecture);
   const nameOf = (tensor: keyof SaeWeights): string => saved.saelens?.names?.[tensor] ?? tensor;
+  if (saved.saelens?.decoderAlone) return decoderAlone(files);
   const weights: SaeWeights = {
     W_enc: await files.matrix('W_enc'),
     b_enc: await files.vector(nameOf('b_enc')),
@@ -142,6 +147,30 @@ async function weightsOf(files: SaeFiles, config: SaeConfig): Promise<SaeWeights
     } else weights[tensor] = await files.vector(tensor);
   }
   return weights;
+}
+
+/** W_enc is W_decᵀ. SAELens neither subtracts nor adds b_dec where it does not apply it to the input: it is 0 then. */
+async function decoderAlone(files: SaeFiles): Promise<SaeWeights> {
+  const W_dec = await files.matrix('W_dec');
+  const b_dec = await files.vector('b_dec');
+  return {
+    W_enc: { rows: W_dec.cols, cols: W_dec.rows, data: transposed(W_dec.data, W_dec.rows, W_dec.cols) },
+    b_enc: new Float32Array(W_dec.rows),
+    W_dec,
+    b_dec: files.flag('apply_b_dec_to_input') === false ? b_dec.fill(0) : b_dec,
+  };
+}
+
+/** When a matching pursuit ends; the defaults are SAELens's. */
+function pursuitOf(files: SaeFiles): Pursuit {
+  const threshold = files.field('residual_threshold') ?? 0.01;
+  if (typeof threshold !== 'number' || !(threshold >= 0))
+    throw new Error(`${files.configName}: residual_threshold must be a number of at least 0 but is ${JSON.stringify(threshold)}`); // prettier-ignore
+  return {
+    residualThreshold: threshold,
+    maxIterations: files.field('max_iterations') === null ? null : (files.count('max_iterations') ?? null),
+    stopOnDuplicateSupport: files.flag('stop_on_duplicate_support') ?? true,
+  };
 }
 
 /** One threshold per feature, its logarithm (the name in some releases), or one for all in a checkpoint of BatchTopK. */

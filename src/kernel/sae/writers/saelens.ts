@@ -12,11 +12,10 @@ export function saelensFiles(sae: Sae): SaeOutput {
   const cfg = cfgOf(config);
   if (sae.W_skip && architecture.tensors.W_skip !== 'needed')
     refuse(sae, 'SAELens', `${config.architecture} SAE with a skip connection`);
-  const names = architecture.saved.saelens?.names ?? {};
+  const { names = {}, decoderAlone } = architecture.saved.saelens ?? {};
   const nameOf = (name: keyof SaeWeights): string => names[name] ?? name;
   const tensors: SaeOutput['weights']['tensors'] = {
-    W_enc: matrixTensor(weights.W_enc),
-    [nameOf('b_enc')]: vectorTensor(weights.b_enc),
+    ...(decoderAlone ? {} : { W_enc: matrixTensor(weights.W_enc), [nameOf('b_enc')]: vectorTensor(weights.b_enc) }),
     W_dec: matrixTensor(weights.W_dec),
     b_dec: vectorTensor(weights.b_dec),
   };
