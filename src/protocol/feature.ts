@@ -36,6 +36,8 @@ export interface FeatureMeta {
   togetherTokens?: number;
   /** Notes on features by id. */
   notes?: Record<string, string>;
+  /** The session can say what ablating a feature does to the loss. */
+  ablates?: true;
   /** The session that made the page answers under this name for features that it does not carry. */
   live: string;
 }
@@ -74,6 +76,25 @@ export interface AboutFeature {
   together: Array<{ feature: number; both: number; expected: number; phi: number }>;
   /** By pairing of the set, best first. */
   counterparts: Array<Array<{ feature: number; r: number }>>;
+}
+
+/** What ablating a feature does to the model's next-token loss, in nats; the answer of the session. */
+export interface AblatedLoss {
+  before: number;
+  after: number;
+  /** Tokens with a next token, on which the feature is set to 0, and their sequences. */
+  n: number;
+  sequences: number;
+  /** Of the paired t test over the sequences; null where there are too few. */
+  p: number | null;
+}
+
+/** null for a value that is no such answer. */
+export function asAblatedLoss(value: unknown): AblatedLoss | null {
+  if (!isRecord(value)) return null;
+  const { before, after, n, sequences, p } = value;
+  const whole = [before, after, n, sequences].every((v) => typeof v === 'number' && Number.isFinite(v));
+  return whole && (p === null || typeof p === 'number') ? (value as unknown as AblatedLoss) : null;
 }
 
 const hasLists = (v: Record<string, unknown>, names: readonly string[]): boolean =>

@@ -60,7 +60,10 @@ describe.skipIf(!CHROMIUM)('prompt box', () => {
     const context = await pages.browser.newContext({ viewport: { width: 1400, height: 900 } });
     const page = await context.newPage();
     const never = new AbortController().signal;
-    await page.exposeFunction('liveCall', ({ method, params }: LiveCall) => made.ask(method, params, never));
+    const answer = (view: string) => (view === made.box.meta.live ? made.ask : made.askPage);
+    await page.exposeFunction('liveCall', ({ view: of, method, params }: LiveCall) =>
+      answer(of)(method, params, never),
+    );
     await installHost(page, pages.server, { view, descriptor, files });
     await page.goto(`${pages.server.origin}/`);
     return page;
@@ -138,6 +141,13 @@ describe.skipIf(!CHROMIUM)('prompt box', () => {
     await feature.locator('.fg-try .fired .fg-ref').nth(1).click();
     const id = await feature.locator('.fg-feature .head .number').innerText();
     expect(await feature.locator('.fg-try .shade').first().innerText()).toContain(`shaded by ${id}`);
+    // Where it lies on a map is a button that lights it there.
+    await feature.getByRole('button', { name: /^Show feature \d+ on Map 1$/ }).click();
+    expect((await links(feature)).at(-1)).toMatchObject({ kind: 'pick', sets: [{ features: [Number(id.slice(1))] }] });
+    await feature.getByRole('button', { name: 'Ablate this feature' }).click();
+    await feature.getByText(/^loss \d\.\d{4} → \d\.\d{4} nats: [+−]\d\.\d{4} over n = [\d,]+ tokens of 32 sequences, p = /).waitFor(); // prettier-ignore
+    await feature.locator('.fg-feature').evaluate((node) => node.scrollTo(0, 0));
+    await feature.screenshot({ path: path.join(screenshots, 'feature-ablation.png') });
     await feature.context().close();
   });
 

@@ -17,8 +17,7 @@ import { defaultExamples, keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireSame } from '../artifacts/store.js';
 import type { PairedMap } from '../correlation/types.js';
-import { createTokenSet } from '../models/datasets.js';
-import type { LanguageModel, Tokenizer, TokenSet } from '../models/types.js';
+import type { LanguageModel } from '../models/types.js';
 import { formatNumber, textItem } from '../present/items.js';
 import { CONFORMANCE, pairs, type Pairing } from '../sae/pairing.js';
 import type { Sae } from '../sae/types.js';
@@ -33,6 +32,7 @@ import { InterventionsPanel } from './panel.js';
 import { CHANGE, PIN, SAMPLING } from './panelOptions.js';
 import type { LabelledSae } from './panelSide.js';
 import { pairingsOf, tokensOfTexts } from './pairings.js';
+import { tokensOfStore } from './storeTokens.js';
 import { fromPlainJson, isObject, plainJson } from '../../protocol/objects.js';
 
 /** An intervention that the panel starts with, pinned. */
@@ -179,14 +179,6 @@ async function panelPairings(
       ? pairingsOf(second.model, [second.sae], tokensOfTexts(prompt, second.model), { allowOtherModel })
       : []),
   ];
-}
-
-/** The tokens that a store was made of; undefined where another tokenizer made them. */
-async function tokensOfStore(store: SparseActivations, tokenizer: Tokenizer): Promise<TokenSet | undefined> {
-  const { sequences, context, tokenSet } = store.meta;
-  if (tokenSet.tokenizer !== tokenizer.id) return undefined;
-  const padding = await store.ignored();
-  return createTokenSet(await store.tokenIds(), sequences, context, tokenizer, { padding, source: {} });
 }
 
 /** An answer without the time that it took. */

@@ -6,11 +6,13 @@ import path from 'node:path';
 import { COLUMNS_FILE, encodeColumns, type FeatureExample } from '../../protocol/bundle.js';
 import {
   FEATURE_BUNDLE,
+  type AblatedLoss,
   type FeatureDescriptor,
   type FeatureMeta,
   type FeatureSetMeta,
 } from '../../protocol/feature.js';
 import { MIME } from '../../protocol/mime.js';
+import { plainJson } from '../../protocol/objects.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import { labelLine, labelTokens, type FeatureLabel } from '../../protocol/tokens.js';
 import { keptLabels, shownExamples } from '../activations/kept.js';
@@ -22,6 +24,9 @@ import { requireSame } from '../artifacts/store.js';
 import type { CallOptions } from '../compute/call.js';
 import { once } from '../compute/work.js';
 import type { PairedMap } from '../correlation/types.js';
+import { ablate } from '../interventions/clamp.js';
+import { logitEffects } from '../interventions/logitEffects.js';
+import { tokensOfStore } from '../interventions/storeTokens.js';
 import { sha256 } from '../io/hash.js';
 import type { NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
@@ -80,7 +85,7 @@ export type FeaturePageOptions = Omit<Parsed<typeof PAGE>, 'map' | 'layouts'> & 
   readonly layouts: readonly Layout[];
 };
 
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 
 /** The map as it is seen from a store. @throws MismatchError for a map of two other stores */
 export function pairingOf(map: PairedMap, activations: SparseActivations): Pairing {
@@ -237,14 +242,35 @@ function pageText(
     .join('\n');
 }
 
-/** Answers what the page asks of features that it does not carry. */
-function answers(facts: FactsOf, features: number) {
+/** Sequences on which a feature is ablated. */
+const ABLATED_SEQUENCES = 32;
+
+/** The loss with and without a feature, over the first sequences of the text. @throws Error where model or SAE is not given */
+async function ablatedLoss(
+  { activations, options: { sae, model } }: Pick<Page, 'activations' | 'options'>,
+  feature: number,
+  signal: AbortSignal,
+): Promise<AblatedLoss> {
+  if (!sae || !model) throw new Error('ablating a feature needs { sae, model }: run fg.show.feature with both');
+  const tokens = await tokensOfStore(activations, model.tokenizer);
+  if (!tokens) throw new Error(`these activations were saved with another tokenizer than that of ${model.name}`);
+  const ablation = ablate(model, sae, feature, { hook: activations.meta.hook });
+  const call = { sequences: ABLATED_SEQUENCES, untouched: true, nulls: 0, signal };
+  const { loss, sequences } = await logitEffects(model, [ablation], tokens, call);
+  const { before, after, n, pT } = loss;
+  return { before, after, n, sequences, p: Number.isFinite(pT) ? pT : null };
+}
+
+/** Answers what the page asks: of features that it does not carry, and what ablating one does. */
+function answers(page: Page) {
+  const { features } = page.activations.meta;
   return async (method: string, params: Json, signal: AbortSignal): Promise<Json> => {
     const feature = Number((params as { feature?: unknown } | null)?.feature);
     if (!Number.isInteger(feature) || feature < 0 || feature >= features)
       throw new RangeError(`feature ${feature} does not exist: features are 0 to ${features - 1}`);
+    if (method === 'ablate') return plainJson(await ablatedLoss(page, feature, signal));
     if (method !== 'about') throw new Error(`the feature page has no method ${JSON.stringify(method)}`);
-    const [found] = await facts.of([feature], { signal });
+    const [found] = await page.facts.of([feature], { signal });
     return JSON.parse(JSON.stringify(found)) as Json;
   };
 }
@@ -314,6 +340,7 @@ async function makePage(folder: string, page: Page, call: CallOptions): Promise<
     ...(model && isRead(sae, model) && { lens: model.name }),
     ...(together.stride > 1 && { togetherTokens: together.tokens }),
     ...(notes && { notes }),
+    ...(sae && model && { ablates: true as const }),
     live,
   };
   await writePage(folder, meta, sets, pairings, layouts);
@@ -345,7 +372,7 @@ export async function featurePageItems(
     make: (made) => makePage(made, page, call),
     load: async (made) => JSON.parse(await fs.readFile(path.join(made, FEATURE_BUNDLE.meta), 'utf8')) as FeatureMeta,
   });
-  env.context.live(live, answers(facts, activations.meta.features));
+  env.context.live(live, answers(page));
   const descriptor: FeatureDescriptor = {
     version: 1,
     id: record.id,

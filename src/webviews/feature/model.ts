@@ -2,8 +2,10 @@
 import { measureOf } from '../../protocol/measure.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import {
+  asAblatedLoss,
   asAbout,
   FEATURE_BUNDLE,
+  type AblatedLoss,
   type AboutFeature,
   type FeatureColumns,
   type FeatureMeta,
@@ -87,6 +89,21 @@ export class FeatureModel {
     const about = isRecord(answer) ? asAbout(answer.about) : null;
     if (!about || !isRecord(answer) || !Array.isArray(answer.examples)) return null;
     return { about, examples: answer.examples as unknown as FeatureExample[] };
+  }
+
+  /** Whether the session can be asked what ablating a feature does. */
+  get ablates(): boolean {
+    return this.kernel !== null && this.meta.ablates === true;
+  }
+
+  /** @throws Error in words */
+  async ablated(feature: number): Promise<AblatedLoss> {
+    if (!this.kernel) throw new Error('Ablating a feature needs the kernel that made this page.');
+    const answer = asAblatedLoss(
+      await this.kernel.call({ view: this.meta.live, method: 'ablate', params: { feature } }),
+    );
+    if (!answer) throw new Error('The kernel gave an answer that this page does not know: update the extension.');
+    return answer;
   }
 
   /** The feature of a number ("12", "#12"), then those whose labels hold the words, of these the one that fires most first. */

@@ -5,13 +5,19 @@ import { el } from '../ui/dom.js';
 import { exampleList, labelChips, peaksLine } from '../ui/examples.js';
 import { aligned, correlation, count, number, percent, plural } from '../ui/format.js';
 import { featureName } from '../ui/hoverCard.js';
+import { messageOf } from '../ui/message.js';
+import { button } from '../ui/toolkit.js';
 import { contexts } from './contexts.js';
 import type { FeatureModel, Known } from './model.js';
 import { box, histogram, logitLines, nearestLines, none, positionLines, togetherLines, tokenLines } from './parts.js';
 import { placeOn } from './places.js';
 
 /** What the page opens: a feature of its own SAE, or of another's page. */
-export type Open = (set: number, feature: number) => void;
+export interface Open {
+  (set: number, feature: number): void;
+  /** Lights a feature of this SAE on the maps. */
+  light(feature: number): void;
+}
 
 const rateOf = (model: FeatureModel, set: number, feature: number): string => {
   const { meta, columns } = model.sets[set];
@@ -67,6 +73,27 @@ export function head(model: FeatureModel, feature: number): HTMLElement {
 /** One sentence for the live region. */
 export const spoken = (model: FeatureModel, feature: number): string =>
   `Feature ${feature}: ${labelLine(model.label(0, feature)) || 'no label'}, ${rateOf(model, 0, feature)}`;
+
+/** What ablating the feature does to the loss: asked for by a button, since the model runs for it. */
+function ablationBox(model: FeatureModel, feature: number): HTMLElement {
+  const said = el('p', { class: 'facts', role: 'status' });
+  const ask = button({
+    label: 'Ablate this feature',
+    onClick: () => {
+      said.textContent = 'The model runs…';
+      model.ablated(feature).then(
+        ({ before, after, n, sequences, p }) => {
+          const delta = after - before;
+          const sign = delta < 0 ? '−' : '+';
+          const test = p === null ? '' : `, p = ${number(p, 2)}`;
+          said.textContent = `loss ${before.toFixed(4)} → ${after.toFixed(4)} nats: ${sign}${Math.abs(delta).toFixed(4)} over n = ${plural(n, 'token')} of ${plural(sequences, 'sequence')}${test}`;
+        },
+        (error: unknown) => (said.textContent = messageOf(error)),
+      );
+    },
+  });
+  return wide(box('Ablation', 'next-token loss with the feature at 0', ask.element, said));
+}
 
 function lensBoxes(model: FeatureModel, { promoted = [], suppressed = [] }: Known['about']): HTMLElement[] {
   const { lens } = model.meta;
@@ -126,10 +153,13 @@ function asideOf(root: HTMLElement, model: FeatureModel, feature: number, known:
   const { own, meta } = model;
   const name = (f: number) => named(model, 0, f, open);
   const over = meta.togetherTokens === undefined ? '' : `, over ${count(meta.togetherTokens)} tokens`;
-  const places = own.meta.maps.map((_, k) => placeOn(root, own.meta, own.columns, k, feature));
+  const places = own.meta.maps.map((_, k) =>
+    placeOn(root, own.meta, own.columns, k, feature, () => open.light(feature)),
+  );
   return [
     box('Activations', '', histogram(about, own.columns.max[feature])),
     box('Positions', 'share of activation', positionLines(about)),
+    ...(model.ablates ? [ablationBox(model, feature)] : []),
     ...lensBoxes(model, about),
     wide(
       box(

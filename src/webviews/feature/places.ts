@@ -37,6 +37,7 @@ export function placeOn(
   { x, y, firings }: FeatureColumns,
   k: number,
   feature: number,
+  light: () => void,
 ): HTMLElement {
   const canvas = el('canvas', { class: 'place', role: 'img' });
   const ratio = Math.max(1, globalThis.devicePixelRatio);
@@ -56,7 +57,11 @@ export function placeOn(
     if (!off) ring(context, scale.x(xs[feature]), scale.y(ys[feature]), css(tokenColor(root, 'hover')));
   }
   const note = off ? `${maps[k].layout}: not on this map` : maps[k].layout;
-  return el('figure', {}, canvas, el('figcaption', {}, note));
+  if (off) return el('figure', {}, canvas, el('figcaption', {}, note));
+  const label = `Show feature ${feature} on ${maps[k].title}`;
+  const button = el('button', { class: 'lights', title: label, aria: { label }, on: { click: light } }, canvas);
+  button.type = 'button';
+  return el('figure', {}, button, el('figcaption', {}, note));
 }
 
 function ring(context: CanvasRenderingContext2D, x: number, y: number, colour: string): void {

@@ -54,6 +54,8 @@ export const FEATURE_CSS = `
 .fg-feature figure { margin: 0; max-width: 220px; }
 .fg-feature figcaption { color: var(--fg-muted); font-size: 0.85em; overflow-wrap: anywhere; }
 .fg-feature canvas.place { border: 1px solid var(--fg-border); border-radius: 4px; background: var(--fg-bg); display: block; max-width: 100%; }
+.fg-feature button.lights { all: unset; cursor: pointer; display: block; border-radius: 4px; }
+.fg-feature button.lights:is(:hover, :focus-visible) { outline: 2px solid var(--fg-focus); }
 .fg-feature .notice { padding: 20px; color: var(--fg-muted); }
 .fg-feature .notice.error { color: var(--fg-error); }
 .fg-feature[data-theme^="hc"] :is(.tower, .track) { outline: 1px solid var(--fg-border); forced-color-adjust: none; }

@@ -18,7 +18,7 @@ import { TryBox } from '../ui/tryBox.js';
 import { TRY_CSS } from '../ui/tryStyles.js';
 import type { OpenView, ViewHost } from '../ui/view.js';
 import { FeatureModel, type FeatureSource, type Known, type Order } from './model.js';
-import { body, head, spoken } from './page.js';
+import { body, head, spoken, type Open } from './page.js';
 import { FEATURE_CSS } from './styles.js';
 
 const HITS = 30;
@@ -205,6 +205,21 @@ class FeaturePage {
     });
   }
 
+  private opener(): Open {
+    const open = (set: number, feature: number): void => this.open(set, feature);
+    return Object.assign(open, { light: (feature: number) => this.lightOnMaps(feature) });
+  }
+
+  /** Maps show where it lies, and ring it. */
+  private lightOnMaps(feature: number): void {
+    const { sae, title } = this.model.own.meta;
+    this.light();
+    this.host.link?.send({
+      ...{ source: this.me, kind: 'pick' },
+      ...{ sets: [{ sae: sae.id, features: [feature] }], label: `${title} #${feature}` },
+    });
+  }
+
   async draw(tell = true): Promise<void> {
     const { feature, model } = this;
     const turn = ++this.shown;
@@ -224,7 +239,7 @@ class FeaturePage {
       return;
     }
     if (turn !== this.shown) return;
-    if (known) waits.replaceWith(body(this.root, model, feature, known, (set, f) => this.open(set, f)));
+    if (known) waits.replaceWith(body(this.root, model, feature, known, this.opener()));
     else fill(waits, this.missing());
     this.live.textContent = spoken(model, feature);
   }

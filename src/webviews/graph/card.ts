@@ -19,7 +19,7 @@ export interface CardOptions {
   /** Members listed, and how many of those show examples. */
   members: number;
   examples: number;
-  /** Makes the members buttons that pick the feature in the other views. */
+  /** Makes the members buttons that open the page of the feature and show it in the other views. */
   pick?(point: number): void;
   /** Makes the matches buttons. */
   show?(set: number, node: number): void;
@@ -90,7 +90,7 @@ function memberRow(o: CardOptions, point: number, rank: ArrayLike<number> | null
   const id = pick
     ? el(
         'button',
-        { class: 'id link', title: 'Show this feature in the other views', on: { click: () => pick(point) } },
+        { class: 'id link', title: 'Open the page of this feature', on: { click: () => pick(point) } },
         `#${point}`,
       )
     : el('span', { class: 'id' }, `#${point}`);

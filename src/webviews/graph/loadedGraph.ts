@@ -159,7 +159,7 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
         this.select({ set, nodes, label });
         this.show(set, nodes);
       },
-      pick: (set, point) => this.link.pick(set, point),
+      pick: (set, point) => this.link.open(set, point),
       tab: (tab) => this.showTab(tab === this.state.tab ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),
     });

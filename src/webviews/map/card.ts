@@ -33,6 +33,8 @@ export interface CardOptions {
   /** Examples of the largest activations shown per feature, and whether those of bands are shown too. */
   examples: number;
   bands: boolean;
+  /** Makes the numbers buttons that open the page of the feature. */
+  open?(set: number, feature: number): void;
 }
 
 /** Where a feature of a joint map comes from, and what it became. */
@@ -58,6 +60,18 @@ function firingText(set: MapSet, point: number): string {
 const lineOf = (name: string, text: string | null): HTMLElement | null =>
   text === null ? null : el('p', { class: name }, text);
 
+/** Its number; where it has a page, a button that opens it. */
+function idOf({ model, open }: CardOptions, set: number, point: number): HTMLElement {
+  const of = model.sets[set];
+  const text = idText(of, point);
+  if (!open || !of.meta.sae || of.family) return el('span', { class: 'id' }, text);
+  const feature = of.columns.feature[point];
+  const label = `Open the page of feature ${feature} of ${of.meta.title}`;
+  const button = el('button', { class: 'id link', title: label, on: { click: () => open(set, feature) } }, text);
+  button.type = 'button';
+  return button;
+}
+
 /** One feature's side of a card. */
 function side(o: CardOptions, set: number, point: number, shared: Set<string>, heading: string): HTMLElement {
   const { columns, name, meta } = o.model.sets[set];
@@ -69,7 +83,7 @@ function side(o: CardOptions, set: number, point: number, shared: Set<string>, h
       'h4',
       {},
       el('span', { class: `badge set${set}` }, name),
-      el('span', { class: 'id' }, idText(o.model.sets[set], point)),
+      idOf(o, set, point),
       el('span', { class: 'role' }, heading),
     ),
     labelChips(labelAt(columns, point), shared),

@@ -159,6 +159,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       },
       unpinAll: () => this.clearPins(),
       show: (set, point) => this.show(set, point),
+      open: (set, feature) => this.link.open(set, feature),
       hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
       tab: (tab) => this.showPane(tab === this.state.pane ? 'closed' : tab),
       sort: (sort) => this.sorted(sort),

@@ -30,6 +30,8 @@ export interface PaneHooks {
   /** Brings a point and its partner into view. */
   show(set: number, point: number): void;
   hover(set: number, point: number | null): void;
+  /** Opens the page of a feature. */
+  open(set: number, feature: number): void;
   tab(tab: Tab): void;
   groups: GroupHooks;
   /** Null: the map has none. */
@@ -242,7 +244,7 @@ export class Pane extends PlotPane<Tab> {
           name: model.sets[set].family ? idText(model.sets[set], point) : `${model.sets[set].name} #${feature}`,
           place: 'the maps',
         },
-        content: pairCard({ model, cache, set, point, partner, examples: 5, bands: true }),
+        content: pairCard({ model, cache, set, point, partner, examples: 5, bands: true, open: hooks.open }),
         show: () => hooks.show(set, point),
         unpin: () => hooks.unpin(index),
       });

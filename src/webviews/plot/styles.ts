@@ -24,6 +24,9 @@ export const PLOT_CSS = `
 .fg-plot .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: min(320px, 100%); box-sizing: border-box; }
 .fg-plot .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-plot :is(.selection, .selection *)[hidden] { display: none; }
+.fg-plot button.id.link { all: unset; cursor: pointer; color: var(--fg-link); }
+.fg-plot button.id.link:hover { text-decoration: underline; }
+.fg-plot button.id.link:focus-visible { outline: 1px solid var(--fg-focus); }
 .fg-plot .selection { flex-wrap: wrap; gap: 4px; }
 .fg-plot .selection .part { flex-wrap: wrap; gap: 4px; }
 .fg-plot .selection fgnb-button.pressed { outline: 2px solid var(--fg-hit); }

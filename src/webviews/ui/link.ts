@@ -143,11 +143,16 @@ export class ViewLink {
     this.channel.send({ source: this.source, kind: 'light', sets: tell ? sets : [], label: text });
   }
 
-  pick(set: number, feature: number): void {
+  /** Opens the page of a feature, and shows it in the other views. */
+  open(set: number, feature: number): void {
+    this.pick(set, feature, 'open');
+  }
+
+  pick(set: number, feature: number, kind: 'pick' | 'open' = 'pick'): void {
     const { meta, name } = this.sets[set];
     if (!this.channel || !meta.sae) return;
     const sets = [{ sae: meta.sae.id, features: [feature] }];
-    this.channel.send({ source: this.source, kind: 'pick', sets, label: `${name} #${feature}` });
+    this.channel.send({ source: this.source, kind, sets, label: `${name} #${feature}` });
   }
 
   dispose(): void {

@@ -1,7 +1,12 @@
 /** fg.show.feature: what its bundle holds, against what the rooms say of the same features. */
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { asAbout, FEATURE_BUNDLE, type FeatureDescriptor } from '#protocol/feature.js';
+import type { Json } from '#protocol/notebook.js';
+import { editsOf } from '#kernel/interventions/intervention.js';
+import { ablate } from '#kernel/interventions/clamp.js';
+import { tokensOfStore } from '#kernel/interventions/storeTokens.js';
+import { lossPerToken } from '#kernel/models/tokenLoss.js';
+import { asAblatedLoss, asAbout, FEATURE_BUNDLE, type FeatureDescriptor } from '#protocol/feature.js';
 import { MIME } from '#protocol/mime.js';
 import { FeatureModel, type FeatureSource } from '#webviews/feature/model.js';
 import { narrowed } from '#webviews/feature/contexts.js';
@@ -149,5 +154,43 @@ describe('fg.show.feature', () => {
     expect(narrow.tokens[narrow.peak]).toBe('20');
     expect(narrow.activations[narrow.peak]).toBe(20);
     expect(narrow.tokens).toHaveLength(16);
+  });
+});
+
+describe('the session behind a feature page', () => {
+  const ask = (view: string, params: Json) =>
+    world.context.views.get(view)!('ablate', params, new AbortController().signal);
+
+  it('says what ablating a feature does to the loss, as two passes of the model over the same tokens say', async () => {
+    const { a } = await stores();
+    const { statistics } = a;
+    const feature = statistics.firings.indexOf(statistics.firings.reduce((m, n) => Math.max(m, n), 0));
+    await world.fg.show.feature(a, feature, { sae: saeA, model: lmA });
+    const { meta } = shownPage().descriptor;
+    expect(meta.ablates).toBe(true);
+    const answer = asAblatedLoss(await ask(meta.live, { feature }))!;
+    const tokens = (await tokensOfStore(a, lmA.tokenizer))!;
+    const sequences = Math.min(32, tokens.sequences);
+    const mean = async (edits?: ReturnType<typeof editsOf>): Promise<number> => {
+      const losses = await lossPerToken(lmA, tokens, { sequences, ...(edits && { edits }) });
+      const known = losses.filter((_, i) => tokens.padding?.[Math.floor(i / (tokens.context - 1)) * tokens.context + (i % (tokens.context - 1)) + 1] !== 1); // prettier-ignore
+      expect(known).toHaveLength(answer.n);
+      return known.reduce((sum, loss) => sum + loss, 0) / known.length;
+    };
+    expect(answer.sequences).toBe(sequences);
+    expect(answer.before).toBeCloseTo(await mean(), 5);
+    expect(answer.after).toBeCloseTo(await mean(editsOf([ablate(lmA, saeA, feature)])), 5);
+    expect(answer.after).not.toBe(answer.before);
+    expect(answer.p).toBeGreaterThan(0);
+    await expect(ask(meta.live, { feature: 24 })).rejects.toThrow('feature 24 does not exist');
+  });
+
+  it('cannot ablate without SAE and model, and says so', async () => {
+    const { a } = await stores();
+    await world.fg.show.feature(a, 5);
+    const { meta } = shownPage().descriptor;
+    expect(meta.ablates).toBeUndefined();
+    await expect(ask(meta.live, { feature: 5 })).rejects.toThrow('needs { sae, model }');
+    expect(asAblatedLoss({ before: 1, after: null })).toBeNull();
   });
 });
