@@ -98,6 +98,8 @@ export const MAP_BUNDLE = {
   columns: {
     x: { dtype: 'F32', length: perPoint },
     y: { dtype: 'F32', length: perPoint },
+    /** Layouts in three dimensions. */
+    z: { dtype: 'F32', length: perPoint, optional: true },
     /** Feature id of each point; on a joint map its number among all points. */
     feature: { dtype: 'I32', length: perPoint },
     /** Share of tokens on which it fires, and how many these are (-1: not known). */

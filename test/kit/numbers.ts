@@ -43,3 +43,9 @@ function uniformOf(seed: number): number {
   const x = Math.sin(12.9898 * (seed + 1)) * 43758.5453;
   return x - Math.floor(x);
 }
+
+/** Numbers in [0, 1) that Python makes too: a 32-bit linear congruential generator, as in test/goldens. */
+export function lcg(n: number, seed: number): Float64Array {
+  let s = seed;
+  return Float64Array.from({ length: n }, () => (s = (Math.imul(1664525, s) + 1013904223) >>> 0) / 2 ** 32);
+}

@@ -27,7 +27,7 @@ export interface Neighbors {
 }
 
 /** The rows of one side: float64 squared lengths, and the rows that the product sees. */
-interface Side {
+export interface Side {
   x: Matrix;
   /** The rows that the product multiplies: centred, in units of Search.unit (euclidean), or of length one (cosine). */
   shifted: Float32Array;
@@ -43,7 +43,7 @@ const BLOCK_FLOPS = 4e10;
 /** Candidates kept beyond k, so that rounding of the float32 product seldom makes a second search necessary. */
 const SPARE = 16;
 
-function requireNumbers(name: string, x: Matrix): void {
+export function requireNumbers(name: string, x: Matrix): void {
   for (let i = 0; i < x.data.length; i++) {
     if (!Number.isFinite(x.data[i])) {
       const r = Math.floor(i / x.cols);
@@ -58,7 +58,7 @@ function requireNumbers(name: string, x: Matrix): void {
  * Subtracts the mean of the base: distances stay, and |a|² + |b|² - 2ab loses fewer digits. Cosine: rows of length one,
  * zero rows staying zero, so that their product with anything is 0.
  */
-function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | undefined, unit: number): Side {
+export function prepare(x: Matrix, metric: KnnOptions['metric'], mean: Float64Array | undefined, unit: number): Side {
   const { rows, cols, data } = x;
   const shifted = new Float32Array(data.length);
   const squares = new Float64Array(rows);
@@ -124,7 +124,7 @@ function columnMeans(x: Matrix): Float64Array {
 }
 
 /** A power of two near the largest difference from the mean: products of such rows neither overflow nor vanish. */
-function unitOf(sides: readonly Matrix[], mean: Float64Array | undefined): number {
+export function unitOf(sides: readonly Matrix[], mean: Float64Array | undefined): number {
   let largest = 0;
   if (!mean) return 1;
   for (const { data, rows, cols } of sides)
@@ -134,7 +134,7 @@ function unitOf(sides: readonly Matrix[], mean: Float64Array | undefined): numbe
 }
 
 /** The squared euclidean distance, or twice the cosine distance, in float64 from the rows as given. */
-function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions['metric']): number {
+export function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions['metric']): number {
   const cols = a.x.cols;
   const p = i * cols;
   const q = j * cols;
@@ -150,7 +150,7 @@ function exactSquare(a: Side, i: number, b: Side, j: number, metric: KnnOptions[
  * sum's bound is the smaller of the worst case d·u and the probabilistic 8·√d·u, which one sum in 10¹³ exceeds (Higham
  * and Mary 2019, theorem 2.4, λ = 8).
  */
-function scoreError(side: Side, i: number, longest: number): number {
+export function scoreError(side: Side, i: number, longest: number): number {
   const d = side.x.cols;
   const length = Math.sqrt(side.squares[i]);
   const sum = Math.min(d + 2, 8 * Math.sqrt(d)) * 2 ** -24;
@@ -329,7 +329,7 @@ function deviceFor(queries: Matrix, base: Matrix, { device, workers, bits }: Knn
   return !asked && worthDevice(queries.rows, base.rows, base.cols) ? graphDevice() : undefined;
 }
 
-function longestRow(side: Side): number {
+export function longestRow(side: Side): number {
   return Math.sqrt(side.squares.reduce((m, x) => Math.max(m, x), 0));
 }
 

@@ -55,7 +55,7 @@ function givenValues(spec: LensSpec): Step | undefined {
   if (ArrayBuffer.isView(spec)) return { kind: 'column', values: spec as Float32Array };
   if (typeof spec !== 'object' || spec === null || 'kind' in spec) return undefined;
   if ('coordinates' in spec)
-    return { kind: 'values', values: spec.coordinates, dims: 2, description: spec.description };
+    return { kind: 'values', values: spec.coordinates, dims: spec.axes ?? 2, description: spec.description };
   if ('dims' in spec) return { ...spec, kind: 'values' };
   if ('cols' in spec) return { kind: 'values', values: spec.data, dims: spec.cols };
   return undefined;
@@ -148,8 +148,8 @@ async function umapStage(x: Matrix, spec: UmapLens, context: Context): Promise<S
   const layout = await umap(x, { seed: context.seed, ...options, ...context.call });
   return {
     values: Float64Array.from(layout.coordinates),
-    dims: 2,
-    names: ['UMAP 1', 'UMAP 2'],
+    dims: layout.axes ?? 2,
+    names: Array.from({ length: layout.axes ?? 2 }, (_, d) => `UMAP ${d + 1}`),
     description: layout.description,
     warnings: [],
   };

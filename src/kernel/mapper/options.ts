@@ -66,7 +66,7 @@ export const LENSES = kinds('LensKind', {
     members: { components: whole({ doc: 'Axes kept.', min: 1, fallback: '2' }) },
   },
   umap: {
-    doc: "Two-dimensional, with umap-learn's parameters.",
+    doc: "In two dimensions, or three (`nComponents`), with umap-learn's parameters.",
     members: { ...umap, seed: ofCall(umapSeed.doc) },
   },
   isomap: {

@@ -44,7 +44,7 @@ export interface BundleSet {
 }
 
 /** Columns that columnsOf() makes itself, from the layout, the firings and the added columns. */
-type Made = 'x' | 'y' | 'feature' | 'firings' | 'firingRate' | 'column';
+type Made = 'x' | 'y' | 'z' | 'feature' | 'firings' | 'firingRate' | 'column';
 export type GivenColumns = Omit<ArraysOf<typeof MAP_BUNDLE.columns>, Made>;
 
 export interface BundleOptions {
@@ -58,7 +58,10 @@ export interface BundleOptions {
 function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
   const n = set.layout.points;
   const sizes: Array<[string, number | undefined]> = [
-    ['coordinate pairs', set.layout.coordinates.length / 2],
+    [
+      set.layout.axes === 3 ? 'coordinate triples' : 'coordinate pairs',
+      set.layout.coordinates.length / (set.layout.axes ?? 2),
+    ],
     ['firings', set.firings.length],
     ['labels', set.labels.length],
     ['examples', set.examples.length],
@@ -94,16 +97,17 @@ function setMeta(set: BundleSet): MapSetMeta {
   };
 }
 
-/** x (0) or y (1) of coordinate pairs. */
-export const axisOf = (coordinates: Float32Array, axis: 0 | 1): Float32Array =>
-  coordinates.filter((_, i) => i % 2 === axis);
+/** x (0), y (1) or z (2) of n × axes coordinates. */
+export const axisOf = (coordinates: Float32Array, axis: 0 | 1 | 2, axes: number = 2): Float32Array =>
+  coordinates.filter((_, i) => i % axes === axis);
 
 /** The columns of a set, ready to write. */
 function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, NdArray> {
   const { layout, firings, tokens } = set;
   return encodeColumns(MAP_BUNDLE, meta, s, {
-    x: axisOf(layout.coordinates, 0),
-    y: axisOf(layout.coordinates, 1),
+    x: axisOf(layout.coordinates, 0, layout.axes),
+    y: axisOf(layout.coordinates, 1, layout.axes),
+    ...(layout.axes === 3 && { z: axisOf(layout.coordinates, 2, 3) }),
     feature: set.ids ?? Int32Array.from({ length: layout.points }, (_, i) => i),
     firings: Int32Array.from(firings),
     firingRate: Float32Array.from(firings, (f) => (tokens > 0 && f > 0 ? f / tokens : 0)),

@@ -1,20 +1,25 @@
-/** fg.maps: two-dimensional layouts of rows, kept as artifacts, and turned onto each other. */
+/** fg.maps: layouts of rows, kept as artifacts, turned onto each other, and looked at point by point. */
 import { asParameters } from '../artifacts/parameters.js';
+import type { SparseActivations } from '../activations/types.js';
 import { describeRows, type Matrix } from '../compute/matrix.js';
+import type { MatrixInput } from '../io/matrixInput.js';
+import { asMatrix } from '../io/matrixInput.js';
 import { matrixId } from '../io/hash.js';
 import type { FeatureMap } from '../correlation/types.js';
 import { count, textItem } from '../present/items.js';
-import { KEPT, rowsArg, thing } from '../verb/common.js';
+import { KEPT, requireThing, rowsArg, thing, type Arg } from '../verb/common.js';
 import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
-import { laidOutRows, withRows } from './laidOut.js';
+import { distortion, stability, transform } from './fgQuality.js';
+import { isActivations, sourceOf, withSource, type LaidOutSource } from './laidOut.js';
+import { LiveLayout } from './liveLayout.js';
 import { FOUND, MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
 import { TURN, turned } from './procrustes.js';
 import { loadLayout, saveLayout } from './saved.js';
 import type { Layout } from './types.js';
-import { umap as umapOf } from './umap.js';
+import { umap as umapOf, umapOfActivations } from './umap.js';
 
 const rowsOf = rowsArg('x', 'n × d rows, or an SAE: its decoder rows.');
 
@@ -24,8 +29,22 @@ const kept = {
   version: 2,
   inputs: (_: unknown, x: Matrix) => ({ rows: matrixId(x) }),
   save: saveLayout,
-  load: async (folder: string, x: Matrix): Promise<Layout> =>
-    withRows({ ...(await loadLayout(folder)), rows: matrixId(x) }, x),
+  load: async (folder: string, x: LaidOutSource): Promise<Layout> =>
+    withSource(await loadLayout(folder).then((l) => ofRows(l, x)), x),
+};
+
+/** The layout with the identity of its rows; a layout of activations has none. */
+const ofRows = (layout: Layout, x: LaidOutSource): Layout =>
+  isActivations(x) ? layout : { ...layout, rows: matrixId(x) };
+
+/** Rows, or a store of activations. */
+const umapArg: Arg<MatrixInput | SparseActivations, LaidOutSource> = {
+  name: 'x',
+  doc: 'n × d rows, an SAE: its decoder rows; or activations: their features by the cosine of their activations over all tokens.',
+  parse: (given, at) =>
+    typeof given === 'object' && isActivations(requireThing(given, at))
+      ? (given as SparseActivations)
+      : asMatrix(given as MatrixInput, at),
 };
 
 const items = ({ description, points, excluded }: Layout) => [
@@ -48,18 +67,25 @@ const pca = verb({
 });
 
 const umap = verb({
-  doc: "UMAP of n × d rows with umap-learn's semantics; the same seed gives the same layout. Rows with NaN are left out and counted in `excluded`. The same call again loads the result.",
-  args: [rowsOf],
+  doc: "UMAP of n × d rows, or of the features of activations, with umap-learn's semantics; the same seed gives the same layout. Rows with NaN and features that never fire are left out and counted in `excluded`. The same call again loads the result.",
+  args: [umapArg],
   options: { ...UMAP, ...FOUND, ...MEASURED, ...KEPT },
   errors: [
+    'Activations by another metric than cosine, or with neighbours or positions, are refused.',
     'Fewer than 4 finite rows, and a `minDist` above `spread`, and neighbours or positions that do not fit the rows, are refused.',
   ],
-  run: ({ options, call }, x) => umapOf(x, { ...only({ ...UMAP, ...FOUND, ...MEASURED }, options), ...call }),
+  run: async ({ env, options, call }, x) => {
+    const live = new LiveLayout(env);
+    const chosen = { ...only({ ...UMAP, ...FOUND, ...MEASURED }, options), ...call, onMoved: live.onMoved };
+    const layout = await (isActivations(x) ? umapOfActivations(x, chosen) : umapOf(x, chosen));
+    live.done(layout);
+    return layout;
+  },
   keep: {
     ...kept,
-    inputs: (_, x) => ({ rows: matrixId(x), layout: UMAP_VERSION }),
+    inputs: (_, x) => ({ ...(isActivations(x) ? { activations: x.id } : { rows: matrixId(x) }), layout: UMAP_VERSION }),
     what: 'UMAP',
-    title: (x) => `UMAP of ${describeRows(x)}`,
+    title: (x) => `UMAP of ${isActivations(x) ? `the activations of ${x.meta.sae.name}` : describeRows(x)}`,
     parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...FOUND, ...MEASURED }, given) }),
   },
   show: (layout) => items(layout),
@@ -78,18 +104,18 @@ const align = verb({
   errors: ['Pairs outside the layouts, and fewer than 2 pairs that both place, are refused.'],
   run: ({ options }, fixed, moving, map) => {
     const layout = turned(fixed, moving, map.pairs, options);
-    const rows = laidOutRows(moving);
-    return Promise.resolve(rows ? withRows(layout, rows) : layout);
+    const source = sourceOf(moving);
+    return Promise.resolve(source ? withSource(layout, source) : layout);
   },
   show: (layout) => items(layout),
 });
 
 export const maps = namespace({
   name: 'maps',
-  doc: 'Two-dimensional layouts of rows, such as the decoder directions of an SAE.',
+  doc: 'Layouts of rows, such as the decoder directions of an SAE, and how far they may be believed.',
   example: `// Two blobs of 40 points in 5 dimensions
 const blobs = { rows: 80, cols: 5, data: Float32Array.from({ length: 400 }, (_, e) => (e < 200 ? 0 : 9) + Math.sin(e * e)) }
 const axes = await fg.maps.pca(blobs)
 await fg.maps.umap(blobs, { nNeighbors: 10, trustworthiness: 5 })`,
-  verbs: { pca, umap, align },
+  verbs: { pca, umap, align, transform, distortion, stability },
 });

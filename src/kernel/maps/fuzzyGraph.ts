@@ -27,7 +27,8 @@ function localRadius(distances: Float32Array, localConnectivity: number): number
   let first = 0;
   while (first < distances.length && distances[first] <= 0) first++;
   const nonZero = distances.length - first;
-  if (nonZero < localConnectivity) return nonZero > 0 ? distances[distances.length - 1] : 0;
+  if (nonZero === 0) return 0;
+  if (nonZero < localConnectivity) return distances[distances.length - 1];
   const index = Math.floor(localConnectivity);
   const fraction = localConnectivity - index;
   if (index === 0) return fraction * distances[first];

@@ -1,5 +1,6 @@
 /** UMAP's options, by umap-js's names. */
 import type { CallOptions } from '../compute/call.js';
+import type { Watched } from './types.js';
 import { choice, real, value, whole, type Given } from '../verb/option.js';
 
 /** Part of what identifies a layout: raised when the same options give another one. */
@@ -23,7 +24,14 @@ export const UMAP = {
     fallback: 'fitted to `minDist` and `spread`',
   }),
   b: real({ doc: 'Of the curve; goes with `a`.', above: 0, fallback: 'fitted to `minDist` and `spread`' }),
-  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', default: 'euclidean' }),
+  metric: choice(['euclidean', 'cosine'], {
+    doc: 'Of the rows.',
+    fallback: "'euclidean', and of activations 'cosine'",
+  }),
+  nComponents: choice([2, 3], {
+    doc: 'Dimensions of the layout. The picture of three is turned by dragging.',
+    fallback: '2',
+  }),
   nEpochs: whole({ doc: 'Epochs of the optimizer.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
   learningRate: real({ doc: 'First step of the optimizer.', above: 0, default: 1 }),
   negativeSampleRate: real({ doc: 'Points pushed off for each that is pulled.', min: 1, default: 5 }),
@@ -54,6 +62,17 @@ export const FOUND = {
   ),
 } as const;
 
+/** Of new points in a layout. */
+export const TRANSFORM = {
+  nEpochs: whole({ doc: 'Epochs in which a new point moves.', min: 1, fallback: 'a third of the layout’s own' }),
+  seed: whole({ doc: 'Draws the points that a new one is pushed off.', fallback: 'that of the layout' }),
+  neighbours: {
+    ...FOUND.neighbours,
+    doc: 'Neighbours of every new row among the rows of the layout, m × k each, nearest first; needed where the layout itself was made of given ones.',
+    fallback: 'the exact neighbours by the metric of the layout',
+  },
+} as const;
+
 export interface GivenNeighbours {
   indices: Int32Array;
   distances: Float32Array;
@@ -68,4 +87,4 @@ export const MEASURED = {
   }),
 } as const;
 
-export type UmapOptions = Given<typeof UMAP> & Given<typeof FOUND> & Given<typeof MEASURED> & CallOptions;
+export type UmapOptions = Given<typeof UMAP> & Given<typeof FOUND> & Given<typeof MEASURED> & CallOptions & Watched;

@@ -66,6 +66,8 @@ export function turnOnto(
   given: Pairs,
   { scale = true, reflection = true }: TurnOptions = {},
 ): { turn: Turn; coordinates: Float32Array } {
+  if (fixed.axes === 3 || moving.axes === 3)
+    throw new RangeError('alignment of layouts is of the plane; expected two layouts without nComponents: 3');
   const pairs = commonPairs(fixed, moving, given);
   const [ax, ay] = centre(fixed, pairs.map(([i]) => i)); // prettier-ignore
   const [bx, by] = centre(moving, pairs.map(([, j]) => j)); // prettier-ignore
@@ -111,6 +113,7 @@ export function turned(fixed: Layout, moving: Layout, given: Pairs, options: Tur
     id: sha256(['turned', fixed.id, moving.id, JSON.stringify(turn)]),
     coordinates,
     description: `${moving.description}; ${how} onto the other layout over ${turn.pairs} pairs (they lie ${turn.rest.toFixed(2)} of its spread apart)`,
-    parameters: { ...moving.parameters, ...turn },
+    // Of a layout that was turned before, the scale since it was made.
+    parameters: { ...moving.parameters, ...turn, scale: turn.scale * (Number(moving.parameters.scale) || 1) },
   };
 }

@@ -24,11 +24,8 @@ export function finiteRows(x: Matrix): { matrix: Matrix; index: Int32Array } {
 }
 
 /** Puts coordinates of the kept rows back at their places; the others are NaN. */
-export function spread(coordinates: Float32Array, index: Int32Array, rows: number): Float32Array {
-  const out = new Float32Array(rows * 2).fill(NaN);
-  index.forEach((to, from) => {
-    out[2 * to] = coordinates[2 * from];
-    out[2 * to + 1] = coordinates[2 * from + 1];
-  });
+export function spread(coordinates: Float32Array, index: Int32Array, rows: number, axes = 2): Float32Array {
+  const out = new Float32Array(rows * axes).fill(NaN);
+  index.forEach((to, from) => out.set(coordinates.subarray(axes * from, axes * (from + 1)), axes * to));
   return out;
 }

@@ -8,10 +8,10 @@ import type { Layout } from './types.js';
 const META = 'layout.json';
 const ARRAYS = 'layout.safetensors';
 
-/** Writes a layout into an existing folder; the coordinates are F32 [points, 2]. */
+/** Writes a layout into an existing folder; the coordinates are F32 [points, axes]. */
 export async function saveLayout(folder: string, layout: Layout): Promise<void> {
   const { coordinates, explainedVarianceRatio, ...meta } = layout;
-  const tensors = { coordinates: ndarray('F32', [layout.points, 2], coordinates) };
+  const tensors = { coordinates: ndarray('F32', [layout.points, layout.axes ?? 2], coordinates) };
   await writeSafetensors(path.join(folder, ARRAYS), tensors);
   await fs.writeFile(
     path.join(folder, META),

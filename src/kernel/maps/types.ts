@@ -1,10 +1,12 @@
-/** A two-dimensional layout of n points. */
+/** A layout of n points in two dimensions, or three. */
 export interface Layout {
   readonly id: string;
   /** Identity of the rows that were laid out (io/hash matrixId): what a map checks against its SAE's decoder. */
   readonly rows?: string;
-  /** n × 2, row-major. */
+  /** n × axes, row-major. */
   readonly coordinates: Float32Array;
+  /** Dimensions; absent: 2. */
+  readonly axes?: 3;
   readonly points: number;
   readonly method: 'pca' | 'umap';
   /** As shown: "UMAP n_neighbors 15, min_dist 0.1, cosine, 200 epochs, seed 0". */
@@ -15,4 +17,10 @@ export interface Layout {
   /** PCA: variance ratio of each axis. UMAP: trustworthiness when asked for. */
   readonly explainedVarianceRatio?: Float64Array;
   readonly trustworthiness?: number;
+}
+
+/** What may look at the points while they move. */
+export interface Watched {
+  /** Called with every progress: epochs done and in all; `positions` copies where the points are by now, n × axes. */
+  onMoved?: (done: number, total: number, positions: () => [Float32Array, axes: 2 | 3]) => void;
 }

@@ -1,5 +1,5 @@
 /**
- * UMAP's layout in two dimensions: umap-learn's objective and its schedule, by steps that any number of workers share
+ * UMAP's layout: umap-learn's objective and its schedule, by steps that any number of workers share
  * out with the same bits (compute/shared/layout.ts).
  *
  * The gradient coefficients depend on the squared distance alone; a table over the top 15 bits of the float32 takes
@@ -14,11 +14,16 @@ import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
 import type { Given } from '../verb/option.js';
 import type { FuzzyGraph } from './fuzzyGraph.js';
 import type { UMAP } from './options.js';
+import type { Watched } from './types.js';
 
 type Chosen = 'a' | 'b' | 'learningRate' | 'negativeSampleRate' | 'repulsionStrength' | 'seed';
 
 /** Options of UMAP, resolved; seeds are of 32 bits. */
-export type LayoutParameters = Required<Pick<Given<typeof UMAP>, Chosen>> & { readonly epochs: number };
+export type LayoutParameters = Required<Pick<Given<typeof UMAP>, Chosen>> & {
+  readonly epochs: number;
+  /** Dimensions; default 2. */
+  readonly axes?: 2 | 3;
+};
 
 /** Below this many updates of vertices, workers cost more than they save. */
 const SHARED_UPDATES = 1e6;
@@ -77,28 +82,33 @@ function reordered({ points, head, tail, weight }: FuzzyGraph, place: Uint32Arra
 }
 
 /**
- * Moves `y` (n × 2, changed in place) through all epochs. The vertices move in groups of a random order (by the seed).
+ * Moves `y` (n × axes, changed in place) through all epochs. The vertices move in groups of a random order (by the seed).
  */
 export async function optimizeLayout(
   y: Float32Array,
   graph: FuzzyGraph,
   parameters: LayoutParameters,
-  call: CallOptions & TeamOptions = {},
+  call: CallOptions & TeamOptions & Watched = {},
 ): Promise<void> {
   if (graph.head.length === 0) return;
   const { points } = graph;
+  const { axes = 2, epochs: count, learningRate, seed } = parameters;
   const place = new Random(parameters.seed).permutation(points);
   const placed = reordered(graph, place);
   const first = edgeStarts(placed, parameters.epochs);
-  const sizes = { points, edges: first[points] };
+  const sizes = { points, axes, edges: first[points] };
   const fields = layoutFields(sizes);
   requireMemory(`the UMAP layout of ${points} points`, bytesOf(fields));
   const memory = shareMemory(fields);
   const m = viewsOf(memory, fields);
   fillTables(m, parameters);
   fillEdges(m, first, placed, parameters);
-  place.forEach((to, i) => m.y0.set(y.subarray(2 * i, 2 * i + 2), 2 * to));
-  const { epochs: count, learningRate, seed } = parameters;
+  place.forEach((to, i) => m.y0.set(y.subarray(axes * i, axes * (i + 1)), axes * to));
+  const read = (epoch: number, into: Float32Array): Float32Array => {
+    const after = positionsAfter(m, epoch);
+    place.forEach((from, i) => into.set(after.subarray(axes * from, axes * (from + 1)), axes * i));
+    return into;
+  };
   await runPhase(
     { phase: 'layoutEpochs', memory, parameters: { ...sizes, epochs: count, learningRate, seed } },
     epochs,
@@ -109,9 +119,11 @@ export async function optimizeLayout(
       workers: call.workers ?? (points * count < SHARED_UPDATES ? 0 : undefined),
       pool: call.pool,
       signal: call.signal,
-      onProgress: call.onProgress,
+      onProgress: (progress) => {
+        call.onProgress?.(progress);
+        call.onMoved?.(progress.done, count, () => [read(progress.done, new Float32Array(y.length)), axes]);
+      },
     },
   );
-  const after = positionsAfter(m, count);
-  place.forEach((from, i) => y.set(after.subarray(2 * from, 2 * from + 2), 2 * i));
+  read(count, y);
 }

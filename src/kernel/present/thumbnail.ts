@@ -1,7 +1,12 @@
 /** A small PNG of a map: what viewers without the interactive renderer show. */
 import { crc32, deflateSync } from 'node:zlib';
 import { maxOf } from '../../protocol/lists.js';
-import type { BundleSet } from '../maps/bundle.js';
+
+/** What is drawn of a map: n × axes coordinates, of which the first two are seen; points without firings (0) are left out. */
+export interface ThumbnailSet {
+  layout: { coordinates: Float32Array; axes?: 2 | 3 };
+  firings: ArrayLike<number>;
+}
 
 const HEIGHT = 240;
 const GAP = 16;
@@ -29,9 +34,9 @@ function dot(image: Image, x: number, y: number, colour: readonly number[]): voi
     }
 }
 
-function drawSet(image: Image, { layout, firings }: BundleSet, left: number, colour: readonly number[]): void {
-  const at = (i: number, c: number): number => layout.coordinates[2 * i + c];
-  const alive = [...firings.keys()].filter((i) => firings[i] !== 0 && Number.isFinite(at(i, 0)));
+function drawSet(image: Image, { layout, firings }: ThumbnailSet, left: number, colour: readonly number[]): void {
+  const at = (i: number, c: number): number => layout.coordinates[(layout.axes ?? 2) * i + c];
+  const alive = Array.from(firings, (_, i) => i).filter((i) => firings[i] !== 0 && Number.isFinite(at(i, 0)));
   if (alive.length === 0) return;
   const bounds = [0, 1].map((c) =>
     alive.reduce(([low, high], i) => [Math.min(low, at(i, c)), Math.max(high, at(i, c))], [Infinity, -Infinity]),
@@ -70,7 +75,7 @@ function encodePng({ width, pixels }: Image): Buffer {
 }
 
 /** The sets side by side, firing features only, each scaled to its square. */
-export function thumbnail(sets: readonly BundleSet[]): Buffer {
+export function thumbnail(sets: readonly ThumbnailSet[]): Buffer {
   const width = sets.length * HEIGHT;
   const image = { width, pixels: new Uint8Array(3 * width * HEIGHT).fill(255) };
   sets.forEach((set, s) => drawSet(image, set, s * HEIGHT, COLOURS[s % 2]));

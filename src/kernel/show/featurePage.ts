@@ -30,7 +30,7 @@ import { tokensOfStore } from '../interventions/storeTokens.js';
 import { sha256 } from '../io/hash.js';
 import type { NdArray } from '../io/ndarray.js';
 import { writeSafetensors } from '../io/safetensors.js';
-import { writeLines, writeTexts } from '../maps/bundle.js';
+import { axisOf, writeLines, writeTexts } from '../maps/bundle.js';
 import type { Layout } from '../maps/types.js';
 import { textItem } from '../present/items.js';
 import type { LanguageModel } from '../models/types.js';
@@ -150,15 +150,14 @@ const bests = <T extends Int32Array | Float32Array>(of: T, kept: number): T => o
 
 function columnsOf(set: PageSet, s: number, pairings: readonly Pairing[], layouts: readonly Layout[]) {
   const { firings, sum, max } = set.activations.statistics;
-  const axis = (layout: Layout, k: 0 | 1) => layout.coordinates.filter((_, i) => i % 2 === k);
   const own = s === 0;
   return encodeColumns(FEATURE_BUNDLE, set.meta, s, {
     firings: Int32Array.from(firings),
     max,
     mean: Float32Array.from(firings, (n, f) => (n > 0 ? sum[f] / n : 0)),
     carried: Int32Array.from(firings, (_, f) => Number(set.facts.has(f))),
-    x: own ? layouts.map((layout) => axis(layout, 0)) : [],
-    y: own ? layouts.map((layout) => axis(layout, 1)) : [],
+    x: own ? layouts.map((layout) => axisOf(layout.coordinates, 0, layout.axes)) : [],
+    y: own ? layouts.map((layout) => axisOf(layout.coordinates, 1, layout.axes)) : [],
     partner: own ? pairings.map(({ best, kept }) => bests(best, kept)) : [],
     r: own ? pairings.map(({ r, kept }) => bests(r, kept)) : [],
   });

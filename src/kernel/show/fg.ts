@@ -5,6 +5,7 @@ import type { PairedMap } from '../correlation/types.js';
 import { graphItems, SHOW } from '../mapper/show.js';
 import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
 import type { MapperGraph } from '../mapper/types.js';
+import { LiveLayout } from '../maps/liveLayout.js';
 import type { Layout } from '../maps/types.js';
 import type { Sae } from '../sae/types.js';
 import { chartItems, DISPLAY, featureItems, tableItems, tableOf, type TableRow } from '../present/items.js';
@@ -110,7 +111,10 @@ const saeMap = verb({
   },
   errors: ['A store of another SAE is refused.'],
   kinds: ['map', 'layout'],
-  run: async ({ env, options, call }, sae) => env.context.display(await saeMapItems(env, sae, options, call)),
+  run: async ({ env, options, call }, sae) => {
+    const live = new LiveLayout(env);
+    live.end(await saeMapItems(env, sae, options, { ...call, onMoved: live.onMoved }));
+  },
 });
 
 const jointMap = verb({
@@ -124,7 +128,10 @@ const jointMap = verb({
   options: { ...SAE_MAP, ...CALL },
   errors: ['SAEs of other widths of the residual stream, and more than 8, are refused.'],
   kinds: ['map', 'layout'],
-  run: async ({ env, options, call }, saes) => env.context.display(await jointMapItems(env, saes, options, call)),
+  run: async ({ env, options, call }, saes) => {
+    const live = new LiveLayout(env);
+    live.end(await jointMapItems(env, saes, options, { ...call, onMoved: live.onMoved }));
+  },
 });
 
 const pairs = verb({

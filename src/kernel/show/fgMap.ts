@@ -3,9 +3,12 @@ import path from 'node:path';
 import { isReferenceMap, readReferenceMap } from '../../protocol/referenceMap.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { SparseActivations } from '../activations/types.js';
+import type { CallOptions } from '../compute/call.js';
 import type { PairedMap } from '../correlation/types.js';
+import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
+import { UMAP } from '../maps/options.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
-import type { Layout } from '../maps/types.js';
+import type { Layout, Watched } from '../maps/types.js';
 import { setDisplay, textItem } from '../present/items.js';
 import type { Sae } from '../sae/types.js';
 import { anything, CALL } from '../verb/common.js';
@@ -15,7 +18,16 @@ import { verb } from '../verb/verb.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 import { each, has, isThing } from './forms.js';
 import { referenceItems } from './referenceMap.js';
-import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
+import { LiveLayout } from '../maps/liveLayout.js';
+import {
+  activationItems,
+  jointMapItems,
+  matrixItems,
+  LAYOUT_MAP,
+  layoutItems,
+  SAE_MAP,
+  saeMapItems,
+} from './saeMap.js';
 
 export const isLayout = has('coordinates', 'points', 'method');
 export const isSae = has('W_enc', 'W_dec', 'config', 'encode');
@@ -55,8 +67,11 @@ interface Kind {
   is(x: unknown): boolean;
   /** Options that say something of it, beside those of every map. */
   takes: readonly string[];
-  items(env: Environment, x: never, options: MapOptions, call: object): Promise<OutputItem[]>;
+  items(env: Environment, x: never, options: MapOptions, call: CallOptions & Watched): Promise<OutputItem[]>;
 }
+
+/** A row of numbers. */
+const isRow = (x: object): boolean => Array.isArray(x) || ArrayBuffer.isView(x);
 
 const words = (...of: ReadonlyArray<Readonly<Record<string, unknown>>>): string[] => of.flatMap((o) => Object.keys(o));
 
@@ -107,6 +122,18 @@ const KINDS: readonly Kind[] = [
       return jointMapItems(env, x, options, call);
     },
   },
+  {
+    what: 'activations',
+    is: (x) => isThing(x) && has('statistics', 'meta', 'shards')(x as object),
+    takes: words(UMAP, FEATURE_MAP),
+    items: (env, x: SparseActivations, options, call) => activationItems(env, x, options, call),
+  },
+  {
+    what: 'rows',
+    is: (x) => isThing(x) && (has('rows', 'cols', 'data')(x as object) || has('shape', 'data')(x as object) || each(isRow)(x)), // prettier-ignore
+    takes: words(UMAP, FEATURE_MAP),
+    items: async (env, x: MatrixInput, options, call) => matrixItems(env, await asMatrix(x, 'x'), options, call),
+  },
 ];
 
 /** @throws TypeError where nothing here can be mapped, or an option says nothing of it */
@@ -114,7 +141,7 @@ function kindOf(x: unknown, options: MapOptions): Kind {
   const kind = KINDS.find(({ is }) => is(x));
   if (!kind)
     throw new TypeError(
-      `fg.show.map: x is ${written(x)}; expected a layout, two layouts, an SAE, several SAEs, or a map's JSON or its path`,
+      `fg.show.map: x is ${written(x)}; expected a layout, two layouts, an SAE, several SAEs, activations, rows, or a map's JSON or its path`,
     );
   // What has its default was not asked for.
   const asked = (name: keyof typeof MAP): boolean => options[name] !== MAP[name].parse(undefined, name);
@@ -157,11 +184,11 @@ function shownMap(env: Environment, items: readonly OutputItem[]): ShownMap {
 }
 
 export const map = verb({
-  doc: "The feature map that `fg.show(x, options)` draws of the same x, as a value that saves its picture; and maps in the reference tool's JSON, by path or as an object, as they stand there.",
+  doc: "The feature map that `fg.show(x, options)` draws of the same x, as a value that saves its picture; maps of activations and of rows; and maps in the reference tool's JSON, by path or as an object, as they stand there. While UMAP runs, the picture moves.",
   args: [
     anything<string | object>(
       'x',
-      'A layout, two layouts with `map`, an SAE, several SAEs of one hook, or JSON { meta, semantic_groups, model_a, model_b } or its path.',
+      'A layout, two layouts with `map`, an SAE, several SAEs of one hook, activations (their features by cosine), rows, or JSON { meta, semantic_groups, model_a, model_b } or its path.',
     ),
   ],
   options: { ...MAP, ...CALL },
@@ -172,8 +199,10 @@ export const map = verb({
   kinds: ['map', 'layout'],
   check: (options, x) => void kindOf(x, options),
   run: async ({ env, options, call }, x) => {
-    const items = await kindOf(x, options).items(env, x as never, only(MAP, options), call);
-    env.context.display(items);
+    const live = new LiveLayout(env);
+    const watched = { ...call, onMoved: live.onMoved };
+    const items = await kindOf(x, options).items(env, x as never, only(MAP, options), watched);
+    live.end(items);
     return shownMap(env, items);
   },
 });

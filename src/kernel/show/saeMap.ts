@@ -12,8 +12,9 @@ import type { BundleSet } from '../maps/bundle.js';
 import { familyOf, stacked } from '../maps/joint.js';
 import { UMAP, UMAP_VERSION } from '../maps/options.js';
 import { loadLayout, saveLayout } from '../maps/saved.js';
-import type { Layout } from '../maps/types.js';
-import { umap } from '../maps/umap.js';
+import type { Layout, Watched } from '../maps/types.js';
+import { isActivations, type LaidOutSource } from '../maps/laidOut.js';
+import { umap, umapOfActivations } from '../maps/umap.js';
 import type { LanguageModel } from '../models/types.js';
 import { logitLens } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
@@ -66,21 +67,27 @@ function rowsOf(sae: Sae, which: 'decoder' | 'encoder'): Matrix {
   return matrix(cols, rows, transposed(data, rows, cols));
 }
 
-/** The layout of the rows, kept beside other layouts. */
-async function keptLayout(env: Environment, x: Matrix, options: SaeMapOptions, call: CallOptions): Promise<Layout> {
+/** How a call is watched while it works. */
+type MapCall = CallOptions & Watched;
+
+/** The layout of rows, or of the features of a store, kept beside other layouts. */
+async function keptLayout(env: Environment, x: LaidOutSource, options: SaeMapOptions, call: MapCall): Promise<Layout> {
   const given = { metric: options.metric ?? 'cosine', ...only(UMAP, options) };
   const key = {
     kind: 'layout',
     parameters: asParameters({ method: 'umap', ...given }) as JsonObject,
-    inputs: { rows: matrixId(x), layout: UMAP_VERSION },
+    inputs: { ...(isActivations(x) ? { activations: x.id } : { rows: matrixId(x) }), layout: UMAP_VERSION },
     codeVersion: 2,
   };
   const { value: layout } = await env.store.compute(key, {
-    title: `UMAP of ${x.rows} × ${x.cols}`,
-    make: async (folder) => saveLayout(folder, await umap(x, { ...given, ...call })),
+    title: `UMAP of ${isActivations(x) ? `the activations of ${x.meta.sae.name}` : `${x.rows} × ${x.cols}`}`,
+    make: async (folder) => {
+      const chosen = { ...given, ...call };
+      await saveLayout(folder, await (isActivations(x) ? umapOfActivations(x, chosen) : umap(x, chosen)));
+    },
     load: loadLayout,
   });
-  return { ...layout, rows: matrixId(x) };
+  return isActivations(x) ? layout : { ...layout, rows: matrixId(x) };
 }
 
 /** Labels without activations: tokens by the logit lens, or numbers. */
@@ -102,12 +109,33 @@ const unmeasured = (points: number): Pick<BundleSet, 'firings' | 'tokens' | 'exa
   examples: Array.from({ length: points }, () => []),
 });
 
+/** Rows of any kind: points with numbers. */
+export async function matrixItems(
+  env: Environment,
+  x: Matrix,
+  options: SaeMapOptions,
+  call: MapCall,
+): Promise<OutputItem[]> {
+  return layoutItems(env, await keptLayout(env, x, options, call), only(FEATURE_MAP, options), call);
+}
+
+/** The features of a store by the cosine of their activations. */
+export async function activationItems(
+  env: Environment,
+  activations: SparseActivations,
+  options: SaeMapOptions,
+  call: MapCall,
+): Promise<OutputItem[]> {
+  const layout = await keptLayout(env, activations, options, call);
+  return featureMapItems(env, layout, activations, only(FEATURE_MAP, options));
+}
+
 /** One SAE. With activations the features are named by them, and have their examples. */
 export async function saeMapItems(
   env: Environment,
   sae: Sae,
   options: SaeMapOptions & { activations?: SparseActivations },
-  call: CallOptions,
+  call: MapCall,
 ): Promise<OutputItem[]> {
   const rows = rowsOf(sae, options.rows ?? 'decoder');
   const layout = await keptLayout(env, rows, options, call);
@@ -165,7 +193,7 @@ export async function jointMapItems(
   env: Environment,
   given: readonly Sae[],
   options: SaeMapOptions,
-  call: CallOptions,
+  call: MapCall,
 ): Promise<OutputItem[]> {
   if (given.length > MOST_PARTS)
     throw new RangeError(`a joint map has up to ${MOST_PARTS} SAEs but ${given.length} were given; leave some out`);

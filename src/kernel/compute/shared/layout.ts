@@ -7,10 +7,13 @@
  * umap-learn's moves do.
  */
 import { CONTROL, type Phase } from './pieces.js';
+import { spaceEpoch } from './layoutSpace.js';
 import { kernelsOf, viewsOf, type Fields, type SharedMemory, type Views } from './memory.js';
 
 export interface EpochParameters {
   points: number;
+  /** Dimensions: 2, by the kernel of WebAssembly, or 3. */
+  axes: 2 | 3;
   /** Places of the edge list: both directions of every edge, by vertex, filled up to fours. */
   edges: number;
   epochs: number;
@@ -32,13 +35,13 @@ const VERTICES = 128;
 export const GROUPS = 16;
 const DAMPING = 0.75;
 
-export function layoutFields({ points, edges }: { points: number; edges: number }) {
+export function layoutFields({ points, axes, edges }: { points: number; axes: 2 | 3; edges: number }) {
   return {
     control: ['i32', CONTROL],
     attract: ['f32', TABLE],
     repel: ['f32', TABLE],
-    y0: ['f32', 2 * points],
-    y1: ['f32', 2 * points],
+    y0: ['f32', axes * points],
+    y1: ['f32', axes * points],
     first: ['i32', points + 1],
     to: ['i32', edges],
     weight: ['f32', edges],
@@ -55,7 +58,7 @@ export const positionsAfter = (views: LayoutViews, epochs: number): Float32Array
 
 /** All epochs: a step of the phase is one group of an epoch. */
 export function epochs(memory: SharedMemory, parameters: EpochParameters): Phase {
-  const { points, epochs: count, learningRate, seed } = parameters;
+  const { points, axes, epochs: count, learningRate, seed } = parameters;
   const m = viewsOf(memory, layoutFields(parameters));
   const kernels = kernelsOf(memory);
   const group = Math.ceil(points / GROUPS);
@@ -71,16 +74,20 @@ export function epochs(memory: SharedMemory, parameters: EpochParameters): Phase
       const fresh = Math.min(points, (turn % GROUPS) * group);
       const low = fresh + (piece % step) * VERTICES;
       const high = Math.min(points, fresh + group, low + VERTICES);
+      const alpha = learningRate * (1 - epoch / count);
+      const key = Math.imul(epoch + 1, 0x9e3779b1) ^ seed;
+      const [from, into] = [positionsAfter(m, epoch), positionsAfter(m, epoch + 1)];
+      if (axes === 3) return spaceEpoch(m, { low, high, alpha, damping: DAMPING, points, fresh, key, from, into });
       kernels.epoch(
         low,
         high,
-        learningRate * (1 - epoch / count),
+        alpha,
         DAMPING,
         points,
         fresh,
-        Math.imul(epoch + 1, 0x9e3779b1) ^ seed,
-        positionsAfter(m, epoch).byteOffset,
-        positionsAfter(m, epoch + 1).byteOffset,
+        key,
+        from.byteOffset,
+        into.byteOffset,
         first.byteOffset,
         to.byteOffset,
         weight.byteOffset,
