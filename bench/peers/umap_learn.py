@@ -1,4 +1,5 @@
-"""umap-learn with a seed on the rows of FOLDER/x.f32; trustworthiness of its layout and of FOLDER/y.f32. Prints JSON."""
+"""umap-learn with a seed on the rows of FOLDER/x.f32; trustworthiness of its layout, of FOLDER/y.f32 and of
+FOLDER/z.f32. Prints JSON."""
 import json
 import sys
 import time
@@ -28,4 +29,5 @@ set_of = lambda rows: [set(row) for row in rows]
 truth = near(x)
 recall = lambda y: float(np.mean([len(a & b) / len(a) for a, b in zip(near(y), truth)]))
 trust = lambda y: float(trustworthiness(x[sample], y[sample], n_neighbors=15))
-print(json.dumps({"seconds": seconds, "warm": warm, "trustOurs": trust(ours), "trustPeer": trust(theirs), "recallOurs": recall(ours), "recallPeer": recall(theirs), "version": umap.__version__}))
+atlas = np.fromfile(f"{folder}/z.f32", np.float32).reshape(n, 2)
+print(json.dumps({"trustAtlas": trust(atlas), "recallAtlas": recall(atlas), "seconds": seconds, "warm": warm, "trustOurs": trust(ours), "trustPeer": trust(theirs), "recallOurs": recall(ours), "recallPeer": recall(theirs), "version": umap.__version__}))

@@ -2,50 +2,22 @@
 import path from 'node:path';
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import type { Descriptor } from '#protocol/bundle.js';
 import { panelHtml } from '#protocol/webview.js';
 import type { ViewName } from '#protocol/views.js';
+import { buildWebviews, CHROMIUM, openChromium } from '#test/kit/webviews.js';
 import { servePages, type PageServer } from './fixtures.js';
-// @ts-expect-error plain JavaScript: the build's own
-import { inPages } from '../../scripts/inPages.mjs';
+
+export { buildWebviews, CHROMIUM };
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((f) => fs.existsSync(f));
 export const screenshots = path.join(root, 'test-results/screenshots');
-
-/** The bundles as text, built from source as scripts/build.mjs builds them. */
-export async function buildWebviews(): Promise<{ panel: string; report: string; renderer: string }> {
-  const build = async (entry: string, format: 'iife' | 'esm') => {
-    const result = await esbuild.build({
-      entryPoints: [path.join(root, 'src/webviews', entry)],
-      bundle: true,
-      write: false,
-      minify: true,
-      platform: 'browser',
-      target: 'es2022',
-      format,
-      logLevel: 'silent',
-      plugins: [inPages],
-    });
-    return result.outputFiles[0].text;
-  };
-  const [panel, report, renderer] = await Promise.all([
-    build('panel/main.ts', 'iife'),
-    build('report/main.ts', 'iife'),
-    build('renderers/main.ts', 'esm'),
-  ]);
-  return { panel, report, renderer };
-}
 
 export async function openBrowser(): Promise<Browser> {
   fs.mkdirSync(screenshots, { recursive: true });
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
-  });
+  return openChromium();
 }
 
 export interface OpenPages {

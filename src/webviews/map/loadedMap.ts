@@ -34,6 +34,7 @@ import { promptBox } from './promptBox.js';
 import { regionsOf, type Regions } from './regions.js';
 import { arrowPainter, moveTo } from './shift.js';
 import { copyHere, Selecting, type Asked } from './selecting.js';
+import { dragged, inSpace, turnTo } from './space.js';
 import { Stage } from './stage.js';
 import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
@@ -60,6 +61,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   protected readonly link: MapLink;
   private readonly counts: HTMLElement[] = [];
   private regionTimer: ReturnType<typeof setTimeout> | undefined;
+  private turnTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     root: HTMLElement,
@@ -76,6 +78,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     model.meta.groups = [...this.shipped, ...this.state.groups];
     this.filters = { ...this.state, typed: typedGroup(this.state.typed), selection: null, chosen: null, linked: null };
     moveTo(model, this.state.shift);
+    if (turnTo(model, this.state)) this.tool = 'turn';
     this.lit = computeLit(model, this.filters);
     this.rates = rateScale(model);
     this.pins = new MapPins(model, this.state.pins);
@@ -124,6 +127,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         if ('group' in change) this.state.typed = '';
         if ('colorBy' in change) this.recoloured(null);
         if ('shift' in change) moveTo(this.model, this.state.shift);
+        if ('yaw' in change || 'pitch' in change) return this.turned();
         if ('showDead' in change || 'shift' in change)
           this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
         if ('nullShown' in change) this.stage.setAlone(!this.state.nullShown);
@@ -200,8 +204,26 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private makeLayers(): void {
     this.stage.layers.forEach((_, s) => {
       this.counts[s] = decorateLayer(this.stage, this.model, s, this.scrollingPage);
-      this.listen(s);
+      this.listen(s, { turn: (dx, dy) => this.drag(dx, dy) });
     });
+  }
+
+  private drag(dx: number, dy: number): void {
+    Object.assign(this.state, dragged(this.state, dx, dy));
+    this.toolbar.showTurn(this.state);
+    this.turned();
+  }
+
+  /** Points of three dimensions stand otherwise now; what is under the pointer is looked for when they rest. */
+  private turned(): void {
+    turnTo(this.model, this.state);
+    this.setHover(null, null);
+    this.repaint();
+    this.save();
+    clearTimeout(this.turnTimer);
+    this.turnTimer = setTimeout(() => {
+      this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
+    }, 80);
   }
 
   protected override field(s: number): Field {
@@ -416,9 +438,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     setTimeout(() => this.toolbar.setGroupCounts(groupCounts(this.model), this.state.group), 60);
   }
 
-  /** Regions and names take a moment on large maps: after the first picture. Points that move have no regions. */
+  /** Regions and names take a moment on large maps: after the first picture. Points that move or turn have no regions. */
   private findRegions(): void {
-    if (this.model.meta.shift) return;
+    if (this.model.meta.shift || inSpace(this.model)) return;
     this.regionTimer = setTimeout(() => {
       this.regions = this.model.sets.map((set) => regionsOf(set));
       this.contours = this.model.sets.map((set) => contoursOf(set));
@@ -442,6 +464,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   override dispose(): void {
     super.dispose();
     clearTimeout(this.regionTimer);
+    clearTimeout(this.turnTimer);
     this.stage.dispose();
   }
 }

@@ -6,6 +6,7 @@ import type { PointLabel } from '../../protocol/tokens.js';
 import type { MapColumns, MapMeta, MapPart, MapSetMeta } from '../../protocol/map.js';
 import { mapColumns, type MapColumn } from './columns.js';
 import { largestDelta, placeEnds, type Ends } from './ends.js';
+import { spaceOf, type Space } from './space.js';
 
 export type MapSource = BundleSource<MapMeta, MapColumns>;
 
@@ -34,6 +35,8 @@ export interface MapSet {
   pointOf: Map<number, number>;
   /** A fixed random order: any prefix is a fair sample of the map. */
   shuffled: Uint32Array;
+  /** Layouts in three dimensions: x and y are two of their axes as they are turned. */
+  space?: Space;
   /** Maps of before and after: x and y lie between these ends. */
   ends?: Ends;
 }
@@ -70,6 +73,7 @@ function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
       dead[i] = 1;
       deadCount++;
     }
+  const space = spaceOf(columns, dead);
   const pointOf = new Map<number, number>();
   for (let i = 0; i < n; i++) pointOf.set(columns.feature[i], i);
   return {
@@ -77,7 +81,9 @@ function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {
     name: meta.name,
     columns,
     n,
-    ...normalised(columns.x, columns.y, dead),
+    ...(space
+      ? { space, x: space.x.slice(), y: space.y.slice(), reach: [1, 1] as const }
+      : normalised(columns.x, columns.y, dead)),
     dead,
     deadCount,
     partner: columns.partner ? Int32Array.from(columns.partner) : new Int32Array(n).fill(-1),

@@ -27,6 +27,9 @@ export interface MapViewState extends PlotState {
   colorBy: ColorBy;
   /** Maps of before and after: where the points are (0 = before, 1 = after), and what is drawn with them. */
   shift: number;
+  /** Layouts in three dimensions: how they are turned, in degrees. */
+  yaw: number;
+  pitch: number;
   arrows: boolean;
   nullShown: boolean;
   /** What was chosen in the legend of the colours. */
@@ -59,6 +62,8 @@ export function defaultState(sets: number): MapViewState {
     showDead: NO_FILTERS.showDead,
     colorBy: NO_FILTERS.colorBy,
     shift: 1,
+    yaw: 0,
+    pitch: 0,
     arrows: true,
     nullShown: true,
     sort: { key: 'r', descending: true },
@@ -76,7 +81,10 @@ export function defaultState(sets: number): MapViewState {
 export function firstColour({ meta, sets, added }: MapModel): Pick<MapViewState, 'colorBy'> & { minR?: number } {
   if (meta.shift) return { colorBy: 'delta' };
   if (sets[0].family) return { colorBy: 'part', minR: LEAST_COSINE };
-  return { colorBy: added.length > 0 ? columnColor(added[0].name) : sets.length > 1 ? 'r' : 'region' };
+  if (added.length > 0) return { colorBy: columnColor(added[0].name) };
+  if (sets.length > 1) return { colorBy: 'r' };
+  // Regions are of the plane.
+  return { colorBy: !sets[0].space ? 'region' : sets[0].meta.unmeasured ? 'none' : 'firingRate' };
 }
 
 /** What is shown of a map that nobody has looked at yet. */
@@ -115,6 +123,8 @@ export function restoreState(saved: JsonObject | undefined, sets: number, fallba
     showDead: s.showDead === true,
     colorBy: isColor(s.colorBy) ? s.colorBy : fallback.colorBy,
     shift: Math.min(1, Math.max(0, finite(s.shift, fallback.shift))),
+    yaw: Math.min(180, Math.max(-180, finite(s.yaw, fallback.yaw))),
+    pitch: Math.min(90, Math.max(-90, finite(s.pitch, fallback.pitch))),
     arrows: s.arrows !== false,
     nullShown: s.nullShown !== false,
     only: restoreOnly(s.only),

@@ -7,7 +7,9 @@ import { columnColor, type ColorBy } from './columns.js';
 import { exportChoices, type ExportKind } from './exporting.js';
 import type { MapModel } from './model.js';
 import { shiftControls } from './shiftControls.js';
+import { inSpace, type Turn } from './space.js';
 import type { MapViewState } from './state.js';
+import { turnControls } from './turnControls.js';
 
 export interface ToolbarHooks extends PlotHooks {
   changed(change: Partial<MapViewState>): void;
@@ -31,6 +33,9 @@ const WORDS: PlotWords = {
   more: 'More controls',
 };
 
+/** In three dimensions a drag turns. */
+const SPACE_WORDS: PlotWords = { ...WORDS, tools: [['turn', 'Drag turns'], ...WORDS.tools] };
+
 const COLOR_LABELS: Record<Exclude<ColorBy, `column:${string}`>, string> = {
   none: 'Colour: none',
   firingRate: 'Colour: firing rate',
@@ -42,6 +47,8 @@ const COLOR_LABELS: Record<Exclude<ColorBy, `column:${string}`>, string> = {
 };
 
 export class Toolbar extends PlotToolbar {
+  /** Sets the sliders of the turn. */
+  readonly showTurn: (turn: Turn) => void;
   private readonly groups: Dropdown | null;
   private choices: Choice[] = [];
 
@@ -50,7 +57,7 @@ export class Toolbar extends PlotToolbar {
     state: MapViewState,
     private readonly hooks: ToolbarHooks,
   ) {
-    super(WORDS, state, hooks);
+    super(inSpace(model) ? SPACE_WORDS : WORDS, state, hooks);
     this.groups = this.groupChoice(state);
     const dead = model.sets.reduce((sum, set) => sum + set.deadCount, 0);
     const showDead = checkbox({
@@ -58,8 +65,11 @@ export class Toolbar extends PlotToolbar {
       checked: state.showDead,
       onChange: (on) => hooks.changed({ showDead: on }),
     });
+    const turn = turnControls(model, state, (to) => hooks.changed(to));
+    this.showTurn = turn.show;
     this.assemble(
       [
+        ...turn.parts,
         ...(this.groups ? [el('div', { class: 'part extra' }, this.groups.element)] : []),
         el('div', { class: 'part' }, this.colours(state)),
         ...(model.twin && !model.meta.shift ? [this.threshold(state)] : []),
@@ -122,7 +132,7 @@ export class Toolbar extends PlotToolbar {
     const usable = (by: ColorBy): boolean => {
       if (by === 'r') return this.model.twin && !shift;
       if (by === 'part') return !!this.model.sets[0].family;
-      if (by === 'region') return !shift;
+      if (by === 'region') return !shift && !inSpace(this.model);
       if (by === 'firingRate' && this.model.sets.every((set) => set.meta.unmeasured)) return false;
       if (by === 'group') return !!groups?.length;
       return by === 'none' || (by === 'delta') === !!shift;

@@ -1,7 +1,7 @@
 /** Pointer, wheel and keys on one map's layer, turned into what the view understands. */
 import { panBy, zoomAt, type Box, type Camera } from './camera.js';
 
-export type Tool = 'pan' | 'box' | 'lasso';
+export type Tool = 'pan' | 'box' | 'lasso' | 'turn';
 
 export interface GestureTarget {
   camera(): Camera;
@@ -12,6 +12,8 @@ export interface GestureTarget {
   /** Whether plain arrows move the cursor among the points, and Shift+arrows pan; default the other way round. */
   arrowsMove?: boolean;
   setCamera(camera: Camera): void;
+  /** A drag with the tool `turn`, in pixels. */
+  turn?(dx: number, dy: number): void;
   /** Pointer over the map at layer coordinates, null when it left. */
   point(at: { x: number; y: number; clientX: number; clientY: number } | null): void;
   click(at: { x: number; y: number }): void;
@@ -74,11 +76,12 @@ export function listenToGestures(layer: HTMLElement, target: GestureTarget): voi
     }
     travelled += Math.hypot(now.x - before.x, now.y - before.y);
     if (mode === 'pan') drag(target, pointers, event.pointerId, now);
+    else if (mode === 'turn') target.turn?.(now.x - before.x, now.y - before.y);
     else if (mode === 'lasso') path.push(now.x, now.y);
     else path = rectangle(path[0], path[1], now.x, now.y);
     pointers.set(event.pointerId, now);
     if (travelled <= 4) return;
-    if (mode === 'pan') target.point(null);
+    if (mode === 'pan' || mode === 'turn') target.point(null);
     else target.outline(path, false);
   });
   const release = (event: PointerEvent, cancelled: boolean) => {

@@ -43,7 +43,8 @@ export abstract class LoadedPlot<S extends PlotState> {
   private readonly observer = new ResizeObserver(() => this.measure());
 
   protected hover: Item | null = null;
-  private tool: Tool = 'pan';
+  /** What a drag does. */
+  protected tool: Tool = 'pan';
   private area: HTMLElement | undefined;
 
   protected abstract readonly toolbar: PlotToolbar;
@@ -142,7 +143,7 @@ export abstract class LoadedPlot<S extends PlotState> {
   }
 
   /** Pointer, wheel and keys on the drawing of a set. */
-  protected listen(s: number, options: Pick<GestureTarget, 'shiftDrag' | 'arrowsMove'> = {}): void {
+  protected listen(s: number, options: Pick<GestureTarget, 'shiftDrag' | 'arrowsMove' | 'turn'> = {}): void {
     const { layer } = this.field(s);
     const at = (spot: { x: number; y: number } | null): Item | null => {
       const item = spot ? this.itemAt(s, spot.x, spot.y) : -1;

@@ -27,7 +27,12 @@ export interface PlotWords {
   more?: string;
 }
 
-const TOOL_ICONS: Record<Tool, 'move' | 'box' | 'lasso'> = { pan: 'move', box: 'box', lasso: 'lasso' };
+const TOOL_ICONS: Record<Tool, 'turn' | 'move' | 'box' | 'lasso'> = {
+  turn: 'turn',
+  pan: 'move',
+  box: 'box',
+  lasso: 'lasso',
+};
 /** A search begins this long after the last key. */
 const TYPING_MS = 120;
 
@@ -78,7 +83,7 @@ export class PlotToolbar {
         this.plot.tool(tool);
       };
       const content = icon(TOOL_ICONS[tool]);
-      const item = button({ label, content, appearance: 'icon', pressed: tool === 'pan', onClick });
+      const item = button({ label, content, appearance: 'icon', pressed: tool === this.words.tools[0][0], onClick });
       this.tools.set(tool, item);
       box.append(item.element);
     }

@@ -36,7 +36,7 @@ describe('the moving picture of a UMAP', () => {
     const start = layout.coordinates;
     const at = (epoch: number): [Float32Array, 2] => [start.map((v, e) => v + ((epoch * e) % 7)), 2];
     for (let epoch = 0; epoch < 40; epoch++) live.onMoved(epoch, 40, () => at(epoch));
-    live.end([{ mime: MIME.text, text: 'the map' }]);
+    live.end([{ mime: MIME.text, text: ['the map'] }]);
     const moving = shown.slice(0, -1);
     // After a second and a half, then every fifth look.
     expect(moving.length).toBe(6);
@@ -61,7 +61,7 @@ describe('the moving picture of a UMAP', () => {
     const live = new LiveLayout(env);
     const layout = await umap(rows, { nEpochs: 5, onMoved: live.onMoved });
     live.done(layout);
-    live.end([{ mime: MIME.text, text: 'the map' }]);
+    live.end([{ mime: MIME.text, text: ['the map'] }]);
     expect(shown).toEqual([{ words: 'the map', picture: '' }]);
   });
 });
