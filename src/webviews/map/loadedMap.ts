@@ -18,26 +18,26 @@ import { exported, type ExportKind } from './exporting.js';
 import type { MapFigure } from './figure.js';
 import { countsText, decorateLayer, provenance, spokenHits } from './frame.js';
 import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
-import { contourPainter, contoursOf, type Contours } from './contours.js';
+import { contoursOf, type Contours } from './contours.js';
 import type { MapHost } from './host.js';
 import { MapLegend } from './legend.js';
 import { legendEntries } from './legendEntries.js';
-import { linePainter } from './lines.js';
 import { MapLink } from './linking.js';
 import type { MapModel, MapSource } from './model.js';
-import { namePainter } from './names.js';
 import { baseDiameter, paint, rateScale } from './paint.js';
+import { paintersOf } from './painters.js';
 import { Pane } from './pane.js';
 import { PickIndex } from './pick.js';
 import { MapPins } from './pins.js';
 import { promptBox } from './promptBox.js';
 import { regionsOf, type Regions } from './regions.js';
-import { arrowPainter, moveTo } from './shift.js';
+import { moveTo } from './shift.js';
 import { copyHere, Selecting, type Asked } from './selecting.js';
-import { dragged, inSpace, turnTo } from './space.js';
+import { inSpace, turnTo } from './space.js';
 import { Stage } from './stage.js';
 import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
+import { Turning } from './turning.js';
 
 export class LoadedMap extends LoadedPlot<MapViewState> {
   private filters: Filters;
@@ -61,7 +61,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   protected readonly link: MapLink;
   private readonly counts: HTMLElement[] = [];
   private regionTimer: ReturnType<typeof setTimeout> | undefined;
-  private turnTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly turning: Turning;
 
   constructor(
     root: HTMLElement,
@@ -90,6 +90,10 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       { resized: () => this.repaint(), moved: (s) => this.moved(s) },
       options.canvas ?? 'auto',
     );
+    this.turning = new Turning(model, this.state, {
+      moved: () => (this.toolbar.showTurn(this.state), this.setHover(null, null), this.repaint(), this.save()),
+      rested: () => (this.picks = model.sets.map((set) => new PickIndex(set, this.state.showDead))),
+    });
     this.toolbar = this.makeToolbar();
     this.selecting = this.makeSelecting();
     this.toolbar.show(this.selecting.element);
@@ -127,7 +131,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
         if ('group' in change) this.state.typed = '';
         if ('colorBy' in change) this.recoloured(null);
         if ('shift' in change) moveTo(this.model, this.state.shift);
-        if ('yaw' in change || 'pitch' in change) return this.turned();
+        if ('yaw' in change || 'pitch' in change) return this.turning.moved();
         if ('showDead' in change || 'shift' in change)
           this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
         if ('nullShown' in change) this.stage.setAlone(!this.state.nullShown);
@@ -204,26 +208,8 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private makeLayers(): void {
     this.stage.layers.forEach((_, s) => {
       this.counts[s] = decorateLayer(this.stage, this.model, s, this.scrollingPage);
-      this.listen(s, { turn: (dx, dy) => this.drag(dx, dy) });
+      this.listen(s, { turn: (dx, dy) => this.turning.drag(dx, dy) });
     });
-  }
-
-  private drag(dx: number, dy: number): void {
-    Object.assign(this.state, dragged(this.state, dx, dy));
-    this.toolbar.showTurn(this.state);
-    this.turned();
-  }
-
-  /** Points of three dimensions stand otherwise now; what is under the pointer is looked for when they rest. */
-  private turned(): void {
-    turnTo(this.model, this.state);
-    this.setHover(null, null);
-    this.repaint();
-    this.save();
-    clearTimeout(this.turnTimer);
-    this.turnTimer = setTimeout(() => {
-      this.picks = this.model.sets.map((set) => new PickIndex(set, this.state.showDead));
-    }, 80);
   }
 
   protected override field(s: number): Field {
@@ -385,28 +371,16 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   private repaint(): void {
-    const { model, filters, lit, palette, rates } = this;
+    const { model, filters, lit, palette, rates, regions, values } = this;
     const column = columnOfColor(model.added, filters.colorBy);
     const batches = model.sets.map((_, s) => {
       const { width, height } = this.stage.views[s];
       const diameter = baseDiameter(this.picks[s].visible, width || 400, height || 400);
-      return paint(
-        { model, filters, lit, palette, groups: this.groups, rates, regions: this.regions, column, diameter },
-        s,
-      );
+      return paint({ model, filters, lit, palette, groups: this.groups, rates, regions, column, diameter }, s);
     });
     this.stage.setBatches(batches);
     const scene = { model, views: this.stage.views, palette, filters, lit };
-    const lines = this.state.arrows ? (linePainter(scene) ?? arrowPainter(scene)) : null;
-    const names = namePainter(this.regions.map(({ list }) => list), this.stage.views, palette); // prettier-ignore
-    this.stage.setPainters({
-      below: contourPainter(this.contours, this.stage.views, palette),
-      above: (c, ratio) => {
-        lines?.(c, ratio);
-        names?.(c, ratio);
-      },
-    });
-    const { regions, values } = this;
+    this.stage.setPainters(paintersOf(scene, { ...this.state, regions, contours: this.contours }));
     this.key.draw(legendEntries({ model, filters, lit, palette, rates, regions, values }), this.state.only);
   }
 
@@ -464,7 +438,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   override dispose(): void {
     super.dispose();
     clearTimeout(this.regionTimer);
-    clearTimeout(this.turnTimer);
+    this.turning.dispose();
     this.stage.dispose();
   }
 }

@@ -25,7 +25,7 @@ export interface StageHooks {
 
 type Painter = ((context: CanvasRenderingContext2D, ratio: number) => void) | null;
 
-interface Painters {
+export interface Painters {
   below: Painter;
   above: Painter;
 }

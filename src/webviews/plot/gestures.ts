@@ -63,8 +63,7 @@ export function listenToGestures(layer: HTMLElement, target: GestureTarget): voi
     if (event.button > 1) return;
     layer.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
-    mode = pointers.size > 1 ? 'pan' : dragOf(event, target);
-    travelled = 0;
+    [mode, travelled] = [pointers.size > 1 ? 'pan' : dragOf(event, target), 0];
     path = [at(event).x, at(event).y];
   });
   layer.addEventListener('pointermove', (event) => {

@@ -21,6 +21,7 @@ async function cube(z = true): Promise<MapModel> {
     firings: Int32Array.of(-1, -1, -1, -1, -1, -1, -1, -1, 0),
     firingRate: new Float32Array(9),
     labels: Array.from({ length: 9 }, (_, i) => [`#${i}`]),
+    shares: Array.from({ length: 9 }, () => null),
     column: [],
   };
   return loadModel({ meta: () => Promise.resolve(meta(9)), columns: () => Promise.resolve(columns) });
