@@ -16,10 +16,10 @@ function mapText(map: PairedMap): string {
   const { a, b, r } = map.pairs;
   const what = measureOf(map.method);
   const mean = r.length > 0 ? `, mean ${what} ${(r.reduce((sum, x) => sum + x, 0) / r.length).toFixed(3)}` : '';
-  return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}: ${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens (${map.method})`;
+  return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}:\n${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens\n(${map.method})`;
 }
 
-/** A map in a line of text. */
+/** A map in three short lines of text: a notebook's plain text does not wrap. */
 export const mapItems = (map: PairedMap): OutputItem[] => [textItem(mapText(map))];
 
 /** The pairs, and the mean of the map's measure over them, after each filter. */
@@ -35,7 +35,7 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
       [`mean ${what}`]: orNull(meanR),
     };
   });
-  return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map) });
+  return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map).replaceAll('\n', ' ') });
 }
 
 /** Scores of the decoder rows of pairs beside their nulls. */

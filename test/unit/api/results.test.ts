@@ -100,7 +100,7 @@ describe('fg.correlation', () => {
     expect(printed()).not.toContain(cached);
     expect(fresh.id).toBe(map.id);
     expect(textOf(fresh)).toMatch(
-      /^A .* ↔ B .*: \d+ pairs of \d+ features of A and \d+ of B, mean r .* over \d+ tokens/,
+      /^A .* ↔ B .*:\n\d+ pairs of \d+ features of A and \d+ of B, mean r .* over \d+ tokens\n\(Pearson r/,
     );
   });
 
