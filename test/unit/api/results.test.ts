@@ -247,7 +247,7 @@ describe('options of a verb', () => {
     const text = data();
     const wrong = { dSae: 64 } as never;
     await expect(fg.sae.train(lmA, text, wrong)).rejects.toThrow(
-      /^fg\.sae\.train has no option "dSae"; it has hook, ignoreTokens, architecture, features, expansion, l1Coefficient/,
+      /^fg\.sae\.train has no option "dSae"; it has hook, hookOut, ignoreTokens, architecture, features, expansion, l1Coefficient/,
     );
     const { a, b } = await stores();
     const map = await fg.correlation.map(a, b, { minFirings: 2 });
