@@ -37,7 +37,9 @@ interface Sizes {
   steps: number;
   batch: number;
   l0: number;
+  /** Coefficients that bring the L1 and the JumpReLU SAE to about `l0`. */
   l1: number;
+  jump: number;
   evaluated: number;
 }
 
@@ -51,7 +53,7 @@ const row = (f1: number, mcc: number, uniqueness: number, explainedVariance: num
 /** Widths of the inner groups as published: 128, 512 and 2,048 of 4,096, in proportion. */
 const groups = (latents: number): number[] => [32, 8, 2].map((part) => Math.max(1, Math.round(latents / part)));
 
-function rowsOf({ latents, steps, batch, l0, l1 }: Sizes): Row[] {
+function rowsOf({ latents, steps, batch, l0, l1, jump }: Sizes): Row[] {
   const common: SaeTrainOptions = {
     ...{ dSae: latents, steps, trainBatchSizeTokens: batch, lrDecaySteps: Math.floor(steps / 3), lr: 1e-3 },
     ...{ deadFeatureWindow: Math.ceil(steps / 10), logEvery: steps },
@@ -60,7 +62,7 @@ function rowsOf({ latents, steps, batch, l0, l1 }: Sizes): Row[] {
   const matryoshka: SaeTrainOptions = { ...batchtopk, architecture: 'matryoshka_batchtopk', matryoshkaWidths: groups(latents) }; // prettier-ignore
   const jumprelu: SaeTrainOptions = {
     ...{ ...common, architecture: 'jumprelu', jumpreluSparsityLossMode: 'quadratic', l0Target: l0 },
-    ...{ l0Coefficient: 3, jumpreluThreshold: 'direct', jumpreluBandwidth: 1, jumpreluInitThreshold: 0.5 },
+    ...{ l0Coefficient: jump, jumpreluThreshold: 'direct', jumpreluBandwidth: 1, jumpreluInitThreshold: 0.5 },
     l0WarmUpSteps: Math.floor(steps / 5),
   };
   return [
@@ -79,20 +81,34 @@ function rowsOf({ latents, steps, batch, l0, l1 }: Sizes): Row[] {
 }
 
 function sizes(args: string[]): Sizes & { out?: string; only?: string } {
-  const names = ['features', 'dim', 'latents', 'samples', 'steps', 'batch', 'l0', 'l1', 'evaluated', 'out', 'only'] as const;
+  const names = [
+    'features',
+    'dim',
+    'latents',
+    'samples',
+    'steps',
+    'batch',
+    'l0',
+    'l1',
+    'jump',
+    'evaluated',
+    'out',
+    'only',
+  ] as const;
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
   const { values } = parseArgs({ args: args.filter((arg) => arg !== '--json'), options, allowPositionals: true });
   const number = (name: (typeof names)[number], fallback: number): number => Number(values[name] ?? fallback);
   return {
-    features: number('features', 16_384),
-    dim: number('dim', 768),
-    latents: number('latents', 4096),
-    samples: number('samples', 131_072),
-    steps: number('steps', 1000),
-    batch: number('batch', 1024),
-    l0: number('l0', 25),
-    l1: number('l1', 2),
-    evaluated: number('evaluated', 8192),
+    features: number('features', 2048),
+    dim: number('dim', 128),
+    latents: number('latents', 512),
+    samples: number('samples', 65_536),
+    steps: number('steps', 1500),
+    batch: number('batch', 512),
+    l0: number('l0', 8),
+    l1: number('l1', 8),
+    jump: number('jump', 30),
+    evaluated: number('evaluated', 4096),
     out: values.out as string | undefined,
     only: values.only as string | undefined,
   };
@@ -110,11 +126,11 @@ export async function run(args: string[]): Promise<BenchResult[]> {
     const at = performance.now();
     const { sae } = await trainSae(source, options);
     const { scores, figures } = await saeRecovery(world, sae, { samples: asked.evaluated, floors: 1, nulls: 1 });
-    const score = (wanted: RegExp): number => scores.find(({ name: of }) => wanted.test(of))?.score ?? NaN;
+    const score = (wanted: string): number => scores.find(({ metric }) => metric === wanted)!.value;
     const found = {
-      f1: score(/F1/),
-      mcc: score(/^MCC/),
-      uniqueness: score(/[Uu]niqueness/),
+      f1: score('F1'),
+      mcc: score('MCC (dictionary)'),
+      uniqueness: score('uniqueness'),
       explainedVariance: figures!.explainedVariance,
       l0: figures!.saeL0,
       dead: figures!.deadShare,

@@ -133,6 +133,43 @@ describe('fg.sae.train with a list', () => {
     expect(ran()).toBe(0);
   });
 
+  it('activations on the disk are read by every later training, which runs no model', async () => {
+    const { fg, lm, ran, context } = await session();
+    const plain = await fg.sae.train(lm, data(fg), mlp);
+    const passed = ran();
+    // The same SAE is made again from the disk, beside a transcoder: one pass writes both hooks.
+    const both = await fg.sae.train(lm, data(fg), [
+      { ...mlp, cache: 'f32', fresh: true },
+      { ...LIST[4], cache: 'f32' },
+    ]);
+    expect(ran() - passed).toBeLessThanOrEqual(passed);
+    expect(both[0].id).toBe(plain.id);
+    expect(context.printed.join()).toMatch(/hook_mlp_out are written as f32, [\d.]+ [kKM]i?B: trainings with/);
+    const before = ran();
+    const again = await fg.sae.train(lm, data(fg), { ...mlp, k: 2, seed: 9, cache: 'f32' });
+    const transcoder = await fg.sae.train(lm, data(fg), { ...LIST[4], seed: 9, cache: 'f32' });
+    expect(ran()).toBe(before);
+    const alone = await session();
+    expect((await alone.fg.sae.train(alone.lm, data(alone.fg), { ...mlp, k: 2, seed: 9 })).id).toBe(again.id);
+    expect((await alone.fg.sae.train(alone.lm, data(alone.fg), { ...LIST[4], seed: 9 })).id).toBe(transcoder.id);
+    // Rounded activations make an SAE of its own, near that one.
+    const rounded = await fg.sae.train(lm, data(fg), { ...mlp, cache: 'bf16' });
+    expect(rounded.id).not.toBe(plain.id);
+    const end = ({ history }: typeof rounded): number => history.at(-1)!.loss;
+    expect(Math.abs(end(rounded) / end(plain) - 1)).toBeLessThan(0.05);
+  });
+
+  it('a piece that was damaged on the disk is refused as it is read', async () => {
+    const { fg, lm, context } = await session();
+    await fg.sae.train(lm, data(fg), { ...mlp, cache: 'f32' });
+    const kept = fs.readdirSync(context.artifactFolder).find((name) => name.startsWith('training-activations-'))!;
+    const file = path.join(context.artifactFolder, kept, 'piece-000000.safetensors');
+    const bytes = fs.readFileSync(file);
+    bytes[bytes.length - 3] ^= 1;
+    fs.writeFileSync(file, bytes);
+    await expect(fg.sae.train(lm, data(fg), { ...mlp, k: 2, cache: 'f32' })).rejects.toThrow(/piece-000000/);
+  });
+
   it('a transcoder says what it reads and predicts, has frozen baselines, and needs a hook to predict', async () => {
     const { fg, lm } = await session();
     const options: Options = { ...LIST[4], steps: 300, trainBatchSizeTokens: 96, lrDecaySteps: 100 };

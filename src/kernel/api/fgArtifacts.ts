@@ -66,6 +66,7 @@ type Reader<T> = Pick<ComputeOptions<T>, 'load' | 'lazy'>;
 const NO_RESULTS: Readonly<Record<string, string>> = {
   map: 'is what an output shows, not a result; load the layout, map or graph that it was drawn from',
   graph: 'is what an output shows, not a result; load the layout, map or graph that it was drawn from',
+  'training-activations': 'is what trainings read, not a result; fg.sae.train with { cache } reads it',
   shard: 'is a part of a call that was split, not a result; load what the call itself gives, or call it again',
   calls: 'says that calls of fg.cluster.each are done and holds no result; the same call gives them again',
 };

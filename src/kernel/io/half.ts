@@ -20,3 +20,15 @@ export function toF16(value: number): number {
   const kept = mantissa >>> shift;
   return sign | (kept + (rest > half || (rest === half && kept & 1) ? 1 : 0));
 }
+
+/** Bits of the bfloat16 nearest to each float32, ties to even: its upper half. NaN stays NaN. */
+export function toBf16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const b = bits[i];
+    // Bits past an infinity's are NaNs': rounding could make them an infinity.
+    out[i] = (b & 0x7fffffff) > 0x7f800000 ? (b >>> 16) | 0x40 : (b + 0x7fff + ((b >>> 16) & 1)) >>> 16;
+  }
+  return out;
+}

@@ -8,10 +8,11 @@ import { unlikelyText } from '../models/tokenLoss.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { KEPT, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
-import { numbers, only, required, text } from '../verb/option.js';
+import { choice, numbers, only, required, text } from '../verb/option.js';
 import { listedVerb } from '../verb/listed.js';
 import type { Work } from '../verb/verb.js';
-import { keyOf, trainKept, type KeptTraining } from './keptTraining.js';
+import { CACHE_KIND, CACHE_TYPES, CachedSources } from './activationCache.js';
+import { keyOf, trainKept, type KeptTraining, type TrainingData } from './keptTraining.js';
 import { modelSource, sharedSources } from './source.js';
 import { MARKS } from './trainedOn.js';
 import { TRAIN, withFeatures } from './trainOptions.js';
@@ -34,6 +35,10 @@ const TRAINED = {
     fallback: MARKS,
   }),
   ...TRAIN,
+  cache: choice(CACHE_TYPES, {
+    doc: "Keeps the activations of the hook on the disk, in the artifacts folder, and reads them there: later trainings on the same model, hook and text run no model, whatever their other options. 'f32' gives the SAE of a training without it, to the bit; 'bf16' takes half the space and rounds activations to 8 significant bits. The cell says the size before anything is written.",
+    fallback: 'none; activations of at most 1 GiB are kept in memory while the call runs',
+  }),
   logs: text({
     doc: "Folder, against the notebook's, for the figures of every logged step as files that other programs read while the training runs: `metrics.jsonl` and TensorBoard's events, in a folder of each run.",
     fallback: 'none are written',
@@ -47,19 +52,22 @@ function runOf(
   { options, call }: Pick<Work<typeof TRAINED>, 'options' | 'call'>,
   model: LanguageModel,
   tokens: TokenSet,
+  cached: CachedSources,
 ): Run {
-  const { hook, hookOut, fresh, ignoreTokens, logs } = options;
+  const { hook, hookOut, fresh, ignoreTokens, logs, cache } = options;
   const ignoring = ignoringParameters(ignoringOf(tokens, ignoreTokens));
   return {
     data: {
       title:
         hookOut === undefined ? `SAE of ${model.name} ${hook}` : `Transcoder of ${model.name} ${hook} → ${hookOut}`,
       inputs: { model: model.id, tokens: tokens.id },
-      source: () => modelSource(model, tokens, { hook, hookOut }, { ignoreTokens }),
-      warning: () => unlikelyText(model, tokens, call),
+      source: () => (cache ? cached.of(options) : modelSource(model, tokens, { hook, hookOut }, { ignoreTokens })),
+      // Of activations that are on the disk it was said when they were made.
+      warning: async () => (cache && (await cached.there(options)) ? undefined : unlikelyText(model, tokens, call)),
     },
     options: {
       hook,
+      ...(cache === 'bf16' ? { cache } : {}),
       ...(hookOut === undefined ? {} : { hookOut }),
       ignoring,
       ...withFeatures(only(TRAIN, options), capturedWidth(model, hook)),
@@ -77,27 +85,35 @@ export const train = listedVerb({
     'A hook that the model lacks, tokens of another tokenizer and options that do not fit together are refused.',
     'Of a list, an SAE that cannot be trained is said when the others are done and kept.',
   ],
-  kinds: ['sae'],
+  kinds: ['sae', CACHE_KIND],
   async run(work, model, data) {
-    const { data: from, options } = runOf(work, model, tokenSet(data, model));
+    const tokens = tokenSet(data, model);
+    const cached = new CachedSources(work.env, model, tokens, [work.options], work.call);
+    const { data: from, options } = runOf(work, model, tokens, cached);
     return trainKept(work.env, from, options, work.call);
   },
   async each(works, model, data) {
     const [{ env, call }] = works;
     const tokens = tokenSet(data, model);
-    const runs = works.map((work) => runOf(work, model, tokens));
+    const wanted = works.flatMap(({ options }) => (options.cache ? [options] : []));
+    const cached = new CachedSources(env, model, tokens, wanted, call);
+    const runs = works.map((work) => runOf(work, model, tokens, cached));
     // Hooks of SAEs that are there already are not captured.
     const there = await Promise.all(runs.map(({ data: of, options }) => isThere(env, keyOf(of, options), options)));
     const sources = sharedSources(
       model,
       tokens,
-      works.flatMap(({ options }, i) => (there[i] ? [] : [options])),
+      works.flatMap(({ options }, i) => (there[i] || options.cache ? [] : [options])),
     );
-    const told = once(() => unlikelyText(model, tokens, call));
+    const told = once();
     return trainTogether(
       env,
       runs.map(({ data: of, options }, i) => ({
-        data: { ...of, warning: told, source: () => sources(works[i].options) },
+        data: {
+          ...of,
+          warning: () => told(of.warning),
+          source: works[i].options.cache ? of.source : () => sources(works[i].options),
+        },
         options,
       })),
       call,
@@ -108,12 +124,12 @@ export const train = listedVerb({
 const isThere = async (env: Environment, key: ArtifactKey, { fresh }: KeptTraining): Promise<boolean> =>
   !fresh && (await kindOfPath(env.store.folderOf(key))) !== undefined;
 
-/** `tell` for the first call; the later ones get undefined, so that a warning is printed once. */
-function once(tell: () => Promise<string | undefined>): () => Promise<string | undefined> {
+/** Asks until something was said, so that a warning is printed once; while one is asked, the others get undefined. */
+function once(): (tell: TrainingData['warning']) => Promise<string | undefined> {
   let asked = false;
-  return async () => {
+  return async (tell) => {
     if (asked) return undefined;
     asked = true;
-    return tell();
+    return tell?.();
   };
 }

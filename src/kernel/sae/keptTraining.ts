@@ -53,6 +53,8 @@ export type KeptTraining = Given<typeof TRAIN> & {
   readonly hook?: string;
   /** What a transcoder predicts. */
   readonly hookOut?: string;
+  /** Where activations were rounded on their way, to what. */
+  readonly cache?: 'bf16';
   /** What is left out besides padding (ignoringParameters). */
   readonly ignoring?: JsonObject;
   readonly fresh?: boolean;
@@ -120,7 +122,7 @@ export async function trainInto(
   env: Environment,
   folder: string,
   data: Pick<TrainingData, 'source' | 'warning' | 'around'>,
-  { hook: _, hookOut: _out, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
+  { hook: _, hookOut: _out, cache: _cache, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
   { watch, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {

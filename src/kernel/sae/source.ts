@@ -188,6 +188,7 @@ export function sharedSources(
   model: LanguageModel,
   tokens: TokenSet,
   wanted: readonly WantedReading[],
+  options: Pick<ModelSourceOptions, 'cacheBytes'> = {},
 ): (of: WantedReading) => ActivationSource {
   const groups = new Map<string, { readings: Reading[]; sources?: ActivationSource[] }>();
   const nameOf = (ignoreTokens: readonly number[] | undefined): string => ignoreTokens?.join() ?? 'default';
@@ -201,14 +202,14 @@ export function sharedSources(
   return ({ hook, hookOut, ignoreTokens }) => {
     const group = groups.get(nameOf(ignoreTokens));
     const at = group ? placeOf(group.readings, { hook, hookOut }) : -1;
-    if (!group || at < 0) return modelSource(model, tokens, { hook, hookOut }, { ignoreTokens });
-    group.sources ??= modelSources(model, tokens, group.readings, { ignoreTokens });
+    if (!group || at < 0) return modelSource(model, tokens, { hook, hookOut }, { ...options, ignoreTokens });
+    group.sources ??= modelSources(model, tokens, group.readings, { ...options, ignoreTokens });
     return group.sources[at];
   };
 }
 
 /** A reading, with the tokens that it leaves out. */
-interface WantedReading extends Reading {
+export interface WantedReading extends Reading {
   readonly ignoreTokens?: readonly number[];
 }
 
