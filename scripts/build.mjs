@@ -107,6 +107,19 @@ if (wanted('tests')) {
     });
 }
 
+/** What the packages in dist/node_modules need at run time is there: npm must neither fetch nor build anything for them. */
+const OF_INSTALLING = ['scripts', 'bin', 'dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
+
+/** The manifest of a shipped package. */
+function shipManifest(name) {
+  const manifest = JSON.parse(fs.readFileSync(path.join(root, 'node_modules', name, 'package.json'), 'utf8'));
+  for (const field of OF_INSTALLING) delete manifest[field];
+  const file = path.join(dist, 'node_modules', name, 'package.json');
+  fs.writeFileSync(`${file}.${process.pid}`, `${JSON.stringify(manifest, null, 2)}\n`);
+  fs.renameSync(`${file}.${process.pid}`, file);
+  return manifest.version;
+}
+
 /** Copies a package's named files into dist/node_modules, beside and then renamed, unless that version is there. */
 function ship(name, keep) {
   const from = path.join(root, 'node_modules', name);
@@ -195,9 +208,16 @@ function writePrograms() {
     path.join(folder, 'library.cjs'),
     "exports.openKernel = (options) => require('./kernel.cjs').openKernel(options);\n",
   );
+  const dependencies = Object.fromEntries([...shipped, 'cmake-ts'].map((name) => [name, shipManifest(name)]));
   const { version, license, engines } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
   const entry = { types: './types/kernel/library.d.ts', default: './kernel/library.cjs' };
-  const manifest = { name: 'feature-geometry', version, license, engines: { node: engines.node }, exports: entry };
+  const manifest = {
+    ...{ name: 'feature-geometry', version, license, engines: { node: engines.node }, exports: entry },
+    // Binaries are those of the machine that built it.
+    ...{ os: [process.platform], cpu: [process.arch], bin: { fgnb: './kernel/cli.cjs' } },
+    files: ['kernel', 'types', 'wasm', 'webviews/report.js', '!**/*.map', '!types/stamp'],
+    ...{ dependencies, bundleDependencies: Object.keys(dependencies) },
+  };
   fs.writeFileSync(path.join(dist, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

@@ -1,18 +1,35 @@
 /** The kernel as a package that other programs import. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { testFolder } from '#test/kit/folder.js';
 import { ensureKernelBuilt, root } from '#test/kit/kernel.js';
 
+interface Packed {
+  size: number;
+  unpackedSize: number;
+  files: Array<{ path: string }>;
+}
+
 const folder = testFolder('library');
-beforeAll(() => {
+let packed: Packed;
+beforeAll(async () => {
   ensureKernelBuilt();
-  execFileSync(process.execPath, ['scripts/build-types.mjs'], { cwd: root });
-  fs.mkdirSync(path.join(folder, 'node_modules'));
-  // What `npm install <checkout>/dist` does.
-  fs.symlinkSync(path.join(root, 'dist'), path.join(folder, 'node_modules/feature-geometry'));
+  const run = promisify(execFile);
+  await run(process.execPath, ['scripts/build-types.mjs'], { cwd: root });
+  // What `npm install` makes of what `npm pack` packs: these files and no others.
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], {
+    cwd: path.join(root, 'dist'),
+    maxBuffer: 2 ** 26,
+  });
+  [packed] = JSON.parse(stdout) as [Packed];
+  const installed = path.join(folder, 'node_modules/feature-geometry');
+  for (const { path: file } of packed.files) {
+    fs.mkdirSync(path.dirname(path.join(installed, file)), { recursive: true });
+    fs.copyFileSync(path.join(root, 'dist', file), path.join(installed, file), fs.constants.COPYFILE_FICLONE);
+  }
   fs.writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
 });
 
@@ -53,13 +70,49 @@ function node(source: string): Ended {
   return { code: status, stdout, stderr };
 }
 
+describe('the package', () => {
+  it('has its command, what it runs on, no maps and no tests, and asks npm for nothing', () => {
+    const manifest = JSON.parse(fs.readFileSync(path.join(root, 'dist/package.json'), 'utf8')) as { dependencies: Record<string, string>; bundleDependencies: string[] }; // prettier-ignore
+    expect(manifest.bundleDependencies).toEqual(Object.keys(manifest.dependencies));
+    const files = packed.files.map(({ path: file }) => file);
+    for (const name of manifest.bundleDependencies) {
+      expect(files).toContain(`node_modules/${name}/package.json`);
+      const own = JSON.parse(fs.readFileSync(path.join(root, 'dist/node_modules', name, 'package.json'), 'utf8')) as Record<string, unknown>; // prettier-ignore
+      expect(own).toMatchObject({ version: manifest.dependencies[name] });
+      // An install script would fetch or build what is there, and fail without a network.
+      for (const field of ['scripts', 'dependencies', 'optionalDependencies']) expect(own).not.toHaveProperty(field);
+    }
+    expect(files.filter((file) => /\.map$|^(test|extension)\//.test(file))).toEqual([]);
+    // 27 MB, 86 unpacked (onnxruntime-node 46, typescript 13, kernel 17, types 5); with maps and tests it was 129.
+    expect(packed.size).toBeLessThan(30e6);
+    expect(packed.unpackedSize).toBeLessThan(92e6);
+  });
+
+  it('runs as a command from where it is installed', () => {
+    const fgnb = path.join(folder, 'node_modules/feature-geometry/kernel/cli.cjs');
+    const run = (...args: string[]) => spawnSync(process.execPath, [fgnb, ...args], { cwd: folder, encoding: 'utf8' });
+    fs.writeFileSync(path.join(folder, 'one.ts'), "const n: number = params.deep.n\nif (n !== 3) throw new Error('no')\nawait fg.synthetic.world({ features: 8, dim: 4, l0: 1, seed: n })\n"); // prettier-ignore
+    const ran = run('run', 'one.ts', '--artifacts', 'of-run', '--device', 'cpu', '--param', 'deep={"n":3}');
+    expect(ran.status, ran.stderr).toBe(0);
+    expect(run('artifacts', 'list', '--kind', 'world', '--artifacts', 'of-run').stdout).toContain('1 of 1 artifacts');
+    expect(run('artifacts', 'list', '--kind', 'sae', '--artifacts', 'of-run').stdout).toContain('0 of 1 artifacts');
+    expect(run('run', 'one.ts', '--artifacts', 'of-run', '--device', 'cpu', '--param', 'deep={"n":4}').status).toBe(1);
+    expect(run('run', 'one.ts', '--param', 'deep').status).toBe(2);
+  });
+});
+
 describe('import { openKernel } from "feature-geometry"', () => {
   it('gives fg with its types, results on disk, progress, and an end by itself', async () => {
     const file = path.join(folder, 'script.ts');
     fs.writeFileSync(file, SCRIPT);
-    const options = ['--noEmit', '--strict', '--target', 'esnext', '--module', 'nodenext', '--skipLibCheck', '--types', 'node', '--typeRoots', path.join(root, 'node_modules/@types')]; // prettier-ignore
-    const checked = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), ...options, file], { cwd: folder, encoding: 'utf8' }); // prettier-ignore
-    expect(checked.stdout).toBe('');
+    for (const resolution of [
+      ['--module', 'nodenext'],
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+    ]) {
+      const options = ['--noEmit', '--strict', '--target', 'esnext', ...resolution, '--skipLibCheck', '--types', 'node', '--typeRoots', path.join(root, 'node_modules/@types')]; // prettier-ignore
+      const checked = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), ...options, file], { cwd: folder, encoding: 'utf8' }); // prettier-ignore
+      expect(checked.stdout).toBe('');
+    }
     const { transformSync } = await import('esbuild');
     const ended = node(transformSync(SCRIPT, { loader: 'ts', format: 'esm', target: 'es2022' }).code);
     expect(ended).toMatchObject({ code: 0, stderr: '' });

@@ -7,7 +7,8 @@ import { relaunch, startControl, type ControlThread } from '../session/launch.js
 import { exitProcess } from '../session/process.js';
 import { writeReport } from '../session/report.js';
 import type { SessionContext } from '../verb/context.js';
-import { codeCellsOf, parseParams, runNotebook, type CellOutcome, type RunResult } from '../session/run.js';
+import type { Json, JsonObject } from '../../protocol/notebook.js';
+import { codeCellsOf, runNotebook, type CellOutcome, type RunResult } from '../session/run.js';
 import type { Session } from '../session/session.js';
 import { duration, RunDisplay } from '../session/terminal.js';
 import { STOP_BYTES, type StopSignal } from '../session/threads.js';
@@ -183,6 +184,22 @@ export async function runCells(given: RunArguments, to: ToRun): Promise<number> 
   } else printEnd(result, written, ms);
   if (result.status === 'interrupted') return EXIT_CODES[stop.by ?? 'SIGINT'];
   return result.status === 'ok' ? 0 : 1;
+}
+
+/** Parses `k=v`: v as JSON where it is valid JSON, else as text. */
+function parseParams(given: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    given.map((each) => {
+      const at = each.indexOf('=');
+      if (at < 1) throw new UsageError(`--param ${each}: expected NAME=VALUE, such as --param steps=500`);
+      const value = each.slice(at + 1);
+      try {
+        return [each.slice(0, at), JSON.parse(value) as Json];
+      } catch {
+        return [each.slice(0, at), value];
+      }
+    }),
+  );
 }
 
 export const run = command({

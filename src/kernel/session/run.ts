@@ -3,13 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers';
 import type { CellEvent, Progress } from '../../protocol/kernel.js';
-import {
-  CELL_LANGUAGE,
-  type Json,
-  type JsonObject,
-  type NotebookCell,
-  type NotebookFile,
-} from '../../protocol/notebook.js';
+import { CELL_LANGUAGE, type JsonObject, type NotebookCell, type NotebookFile } from '../../protocol/notebook.js';
 import { joinSource, serializeNotebook } from '../../protocol/notebookCodec.js';
 import type { SessionContext } from '../verb/context.js';
 import { writeFileAtomic } from '../io/files.js';
@@ -63,22 +57,6 @@ export interface RunResult {
   outputFolder: string;
   cells: CellOutcome[];
   keyFigures: Array<[name: string, value: string]>;
-}
-
-/** Parses `k=v`: v as JSON where it is valid JSON, else as text. */
-export function parseParams(given: readonly string[]): JsonObject {
-  return Object.fromEntries(
-    given.map((each) => {
-      const at = each.indexOf('=');
-      if (at < 1) throw new Error(`--param ${each}: expected NAME=VALUE, such as --param steps=500`);
-      const value = each.slice(at + 1);
-      try {
-        return [each.slice(0, at), JSON.parse(value) as Json];
-      } catch {
-        return [each.slice(0, at), value];
-      }
-    }),
-  );
 }
 
 /**
