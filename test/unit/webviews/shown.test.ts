@@ -12,7 +12,7 @@ describe('columns of a bundle that the manifest shows', () => {
       ['firings', 'Firings'],
     ]);
     expect(columns.map(({ text }) => [text(0), text(1)])).toEqual([
-      ['25 %', '–'],
+      ['25.0 %', '–'],
       ['12,000', '3'],
     ]);
     expect(columns[1].value(0)).toBe(12_000);
