@@ -15,8 +15,20 @@ import { matrix } from '#kernel/compute/matrix.js';
 import { captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
+import { matrixSource } from '#kernel/sae/source.js';
+import { trainSae } from '#kernel/sae/train.js';
 import { deviceBundle } from '#test/kit/deviceBundle.js';
-import { compareEntries, FAMILIES, oddRows, saeKinds, saeOfKind, SUPPORT, VALUE } from '#test/kit/deviceCases.js';
+import {
+  compareEntries,
+  FAMILIES,
+  oddRows,
+  planted,
+  saeKinds,
+  saeOfKind,
+  SUPPORT,
+  trainedKinds,
+  VALUE,
+} from '#test/kit/deviceCases.js';
 import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
 import { normals } from '#test/kit/numbers.js';
 
@@ -40,8 +52,11 @@ if (given.device !== 'webgpu' && given.device !== 'cpu') {
   process.exit(2);
 }
 const sizes = given.large
-  ? { dIn: 1024, dSae: 16_384, rows: 2048, neighbours: [8192, 256] as const }
-  : { dIn: 24, dSae: 96, rows: 37, neighbours: [150, 20] as const };
+  ? { dIn: 1024, dSae: 16_384, rows: 2048, batch: 1024, steps: 10, neighbours: [8192, 256] as const }
+  : { dIn: 24, dSae: 96, rows: 37, batch: 48, steps: 50, neighbours: [150, 20] as const };
+
+/** Losses of a training agree to this share. */
+const LOSS = 1e-3;
 
 const within = (found: number, limit: number): string => `${found.toExponential(1)} of ${limit.toExponential(0)}`;
 
@@ -79,6 +94,18 @@ async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 's
   return { path: `forward pass, all hooks: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
 }
 
+/** Steps of both from one seed, the first features dead after a while: losses of every step. */
+async function training(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+  const { dIn, dSae, steps, batch } = sizes;
+  const options = { ...trainedKinds(4)[name], dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3, deadFeatureWindow: 5, logEvery: 1 }; // prettier-ignore
+  const source = () => matrixSource(planted(4 * batch, 2, dIn));
+  const onDevice = await trainSae(source(), { ...options, device });
+  const onCpu = await trainSae(source(), options);
+  const errors = onDevice.history.map(({ loss }, i) => Math.abs(loss / onCpu.history[i].loss - 1));
+  const worst = errors.reduce((a, b) => (b <= a ? a : b), 0);
+  return { path: `SAE training, ${steps} steps: ${name}`, ok: worst <= LOSS, figures: `losses ${within(worst, LOSS)}` };
+}
+
 async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): Promise<Omit<Outcome, 'seconds'>> {
   const [rows, cols] = sizes.neighbours;
   const next = normals(8);
@@ -105,6 +132,7 @@ async function main(): Promise<number> {
     () => floats(device),
     ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => encoding(device, name)),
     ...Object.keys(FAMILIES).map((name) => () => pass(device, name)),
+    ...Object.keys(trainedKinds()).map((name) => () => training(device, name)),
     ...(['euclidean', 'cosine'] as const).map((metric) => () => neighbours(device, metric)),
   ];
   const outcomes: Outcome[] = [];

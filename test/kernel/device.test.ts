@@ -22,7 +22,9 @@ async function main() {
   const common = { hook: 'blocks.1.hook_mlp_out', features: 256, steps: 12, trainBatchSizeTokens: 128, lr: 3e-3, seed: 0 };
   const saved = {};
   for (const [architecture, more] of [['topk', { k: 8 }], ['standard', { l1Coefficient: 1 }]]) {
-    const sae = await fg.sae.train(lm, text, { ...common, architecture, ...more });
+    const trained = await fg.sae.train(lm, text, { ...common, architecture, ...more });
+    if (device === 'cpu') await fg.sae.save(trained, 'sae-' + architecture);
+    const sae = await fg.sae.load('sae-' + architecture);
     const acts = await fg.activations.save(lm, sae, text, { batchTokens: 200, conformance: false });
     const again = await fg.activations.save(lm, sae, text, { batchTokens: 200, conformance: false });
     const entries = [];
@@ -30,7 +32,7 @@ async function main() {
     for await (const { rows } of acts.shards())
       for (let i = 0; i < rows.rows; i++, row++)
         for (let e = rows.indptr[i]; e < rows.indptr[i + 1]; e++) entries.push([row, rows.indices[e], rows.values[e]]);
-    saved[architecture] = { sae: sae.id, id: acts.id, same: again.id === acts.id, entries };
+    saved[architecture] = { sae: sae.id, trained: trained.id, losses: trained.history.map(({ loss }) => loss), id: acts.id, same: again.id === acts.id, entries };
   }
   const { description, work, graphs } = fg.device.info();
   await close();
@@ -40,7 +42,17 @@ void main();
 `;
 
 interface Ran {
-  saved: Record<string, { sae: string; id: string; same: boolean; entries: Array<[number, number, number]> }>;
+  saved: Record<
+    string,
+    {
+      sae: string;
+      trained: string;
+      losses: number[];
+      id: string;
+      same: boolean;
+      entries: Array<[number, number, number]>;
+    }
+  >;
   description: string;
   work: Array<{ work: string; device: string }>;
   graphs?: { gflops: number };
@@ -68,16 +80,18 @@ async function run(device: string, env: Record<string, string>): Promise<Ran> {
 }
 
 describe('the kernel on a device', () => {
-  it.skipIf(typeof gpu === 'string')('saves on WebGPU the activations that it saves on the cpu', async () => {
+  it.skipIf(typeof gpu === 'string')('trains on WebGPU as on the cpu, and saves the same activations', async () => {
     const onCpu = await run('cpu', {});
     const onGpu = await run('webgpu', gpu as Record<string, string>);
     expect(onCpu.graphs).toBeUndefined();
     expect(onGpu.description).toMatch(/^webgpu: ONNX Runtime's WebGPU \(vk_swiftshader\), [\d.]+ GFLOP\/s$/);
-    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'cpu', 'cpu']);
+    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
     for (const [architecture, wanted] of Object.entries(onCpu.saved)) {
       const got = onGpu.saved[architecture];
-      // Training runs on the cpu in both: the SAE is the same to the bit, and only the store is another.
       expect(got.sae).toBe(wanted.sae);
+      expect(got.trained).not.toBe(wanted.trained);
+      expect(got.losses.length).toBe(12);
+      got.losses.forEach((loss, i) => expect(Math.abs(loss / wanted.losses[i] - 1)).toBeLessThan(1e-3));
       expect(got.id).not.toBe(wanted.id);
       expect([got.same, wanted.same]).toEqual([true, true]);
       const values = new Map(wanted.entries.map(([row, feature, value]) => [`${row} ${feature}`, value]));

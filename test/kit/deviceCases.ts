@@ -1,9 +1,11 @@
 /** What a device is compared on with the cpu device: SAEs of every architecture, models of every family, and how near they come. */
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { Random } from '#kernel/compute/random.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
 import { readConfig } from '#kernel/models/config.js';
 import type { ModelConfig } from '#kernel/models/types.js';
 import type { SaeWeights } from '#kernel/sae/sae.js';
+import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { CONFIGS } from './model.js';
 import { normals } from './numbers.js';
@@ -52,6 +54,47 @@ export function saeOfKind(config: Partial<SaeConfig>, dIn: number, dSae: number,
   if (/jumprelu|batchtopk/.test(architecture)) weights.threshold = random(dSae).map((v) => 0.4 + 0.5 * Math.abs(v));
   if (architecture === 'gated') Object.assign(weights, { r_mag: random(dSae, 0.2), b_mag: random(dSae, 0.3) });
   return saeOf(weights, { ...config, dIn });
+}
+
+/** Trainings whose steps run on a device: every architecture and penalty that has a graph, with a few features a token. */
+export function trainedKinds(k = 3): Record<string, SaeTrainOptions> {
+  const jump = { architecture: 'jumprelu', jumpreluInitThreshold: 0.05, preActLossCoefficient: 1e-3, l0Coefficient: 0.02 } as const; // prettier-ignore
+  return {
+    standard: { l1Coefficient: 0.1 },
+    'standard, L_p': { l1Coefficient: 0.05, lpNorm: 1.5, applyBDecToInput: false },
+    'standard, tanh': { l1Coefficient: 0.05, sparsityPenalty: 'tanh', tanhScale: 2, l1WarmUpSteps: 20 },
+    topk: { architecture: 'topk', k },
+    'topk, not rescaled, with b_dec': {
+      architecture: 'topk',
+      k,
+      rescaleActsByDecoderNorm: false,
+      auxIncludesBDec: true,
+    },
+    abstopk: { architecture: 'abstopk', k },
+    batchtopk: { architecture: 'batchtopk', k },
+    jumprelu: jump,
+    'jumprelu, tanh': { ...jump, jumpreluSparsityLossMode: 'tanh', jumpreluThreshold: 'direct' },
+    'jumprelu, quadratic': { ...jump, jumpreluSparsityLossMode: 'quadratic', l0Target: 4 },
+  };
+}
+
+/** Sums of 2 of 24 unit directions of width 12, or of twice as many as the width. */
+export function planted(rows: number, seed: number, d = 12): Matrix {
+  const random = new Random(4);
+  const directions = Array.from({ length: 2 * d }, () => {
+    const row = random.normals(new Float32Array(d));
+    const norm = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+    return row.map((v) => v / norm);
+  });
+  const draw = new Random(seed);
+  const x = matrix(rows, d);
+  for (let i = 0; i < rows; i++)
+    for (let n = 0; n < 2; n++) {
+      const strength = 1 + draw.next();
+      const row = directions[Math.floor(draw.next() * directions.length)];
+      for (let j = 0; j < d; j++) x.data[i * d + j] += strength * row[j];
+    }
+  return x;
 }
 
 /** Rows on a large offset, one of zeros, two alike, and others. */

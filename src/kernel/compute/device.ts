@@ -48,13 +48,15 @@ let current: Promise<DeviceReport> | undefined;
 let settled: DeviceReport | undefined;
 
 const TENSORS = 'tf in cells, gradients, generated text, interventions';
-const ARRAYS = 'SAE training, correlation, layouts of maps, Mapper';
+const ARRAYS = 'correlation, layouts of maps, Mapper';
+const TRAINING = 'SAE training';
 const NEIGHBOURS = 'exact nearest neighbours of maps, Mapper and scores';
 
 /** What runs where on a device. */
 export function workOn(device: DeviceName): WorkPlace[] {
   const tensors = (where: DeviceName, why: string): WorkPlace => ({ work: TENSORS, device: where, why });
   const arrays: WorkPlace = { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' };
+  const training = (where: DeviceName, why: string): WorkPlace => ({ work: TRAINING, device: where, why });
   const neighbours = (where: DeviceName, why: string): WorkPlace => ({ work: NEIGHBOURS, device: where, why });
   const passes = (where: DeviceName, why: string): WorkPlace => ({
     work: 'forward passes and SAE encoding of fg.activations.save',
@@ -63,18 +65,23 @@ export function workOn(device: DeviceName): WorkPlace[] {
   });
   switch (device) {
     case 'cpu':
-      return [passes('cpu', ''), neighbours('cpu', ''), tensors('cpu', ''), arrays];
+      return [passes('cpu', ''), training('cpu', ''), neighbours('cpu', ''), tensors('cpu', ''), arrays];
     case 'cuda':
       return [
         { work: 'forward passes', device: 'cuda', why: '' },
         tensors('cuda', ''),
         { work: 'SAE encoding', device: 'cpu', why: 'typed-array code' },
+        training('cpu', 'typed-array code'),
         neighbours('cpu', 'typed-array code'),
         arrays,
       ];
     case 'webgpu':
       return [
         passes('webgpu', 'with interventions, or while weights are trained: cpu'),
+        training(
+          'webgpu',
+          'gated, Matryoshka, matching-pursuit, tied and softly frozen ones, transcoders, crosscoders, sweeps: cpu',
+        ),
         neighbours('webgpu', 'small searches: cpu; the same results to the bit'),
         tensors('cpu', 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)'),
         arrays,

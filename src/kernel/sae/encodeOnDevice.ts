@@ -1,5 +1,6 @@
 /** Encoding on a device, by encodeGraph.ts: rows in blocks, features in tiles, and what fires as CSR. */
 import { checkAborted, type CallOptions } from '../compute/call.js';
+import { whole } from '../compute/graphs/feeds.js';
 import { DeviceMemoryError } from '../compute/graphs/failures.js';
 import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
@@ -175,8 +176,6 @@ export class DeviceEncoder {
     return { values, indices, width, sizes: host.size.data as Float32Array };
   }
 }
-
-const whole = (value: number): HostTensor => ({ data: BigInt64Array.of(BigInt(value)), shape: [1] });
 
 /** Features in tiles of at most `most`, whole multiples of `unit`. */
 function tilesOf(features: number, most: number, unit: number): Tile[] {

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { asParameters } from '../artifacts/parameters.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import type { CallOptions } from '../compute/call.js';
+import { graphDevice } from '../compute/graphs/current.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
 import { count, withSummary } from '../present/items.js';
 import { liveItems, trainingItems } from '../present/training.js';
@@ -17,6 +18,7 @@ import { saveSae } from './save.js';
 import type { ActivationSource } from './source.js';
 import { shownArchitecture } from './title.js';
 import { trainSae, type HistoryRow } from './train.js';
+import { placeOf } from './trainOnDevice.js';
 import type { SaeTrainOptions, TRAIN } from './trainOptions.js';
 import type { Sae } from './types.js';
 
@@ -97,8 +99,12 @@ export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptT
 });
 
 /** The identity of a run's result. */
-export function keyOf({ inputs }: TrainingData, options: KeptTraining): ArtifactKey {
-  return { kind: 'sae', parameters: { seed: 0, ...settingsOf(options) }, inputs, codeVersion: CODE_VERSION };
+export function keyOf({ inputs, around }: TrainingData, options: KeptTraining): ArtifactKey {
+  const place = placeOf({ ...options, around }, graphDevice());
+  // Other devices round otherwise, which is another SAE after some steps.
+  const device: JsonObject = typeof place === 'string' ? {} : { device: place.device.provider };
+  const parameters = { seed: 0, ...settingsOf(options), ...device };
+  return { kind: 'sae', parameters, inputs, codeVersion: CODE_VERSION };
 }
 
 /** Keeps the SAE of a training that ended early beside its state, and says where. */
@@ -134,6 +140,7 @@ export async function trainInto(
     ...call,
     dSae: features,
     around: data.around,
+    device: graphDevice(),
     checkpoint: { folder: checkpoint },
     report: (message) => env.context.print(message),
     onLog: watch,

@@ -148,7 +148,7 @@ function subtractInputGradient(p: Parameters, g: Parameters, bias: Float32Array)
 }
 
 /** Σ (x − column mean)². */
-function squaresAboutMean(x: Float32Array, d: number): number {
+export function squaresAboutMean(x: Float32Array, d: number): number {
   const mean = columnMeans(matrix(x.length / d, d, x));
   let sum = 0;
   for (let at = 0; at < x.length;) for (let j = 0; j < d; j++, at++) sum += (x[at] - mean[j]) ** 2;

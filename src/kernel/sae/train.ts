@@ -2,21 +2,23 @@
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { initDevice } from '../compute/device.js';
+import { DeviceLostError } from '../compute/graphs/failures.js';
 import { rowNorms } from '../compute/rows.js';
 import { messageOf } from '../io/files.js';
-import { adamUpdate, clipFactor, gradientNorm } from './adam.js';
+import { clipFactor } from './adam.js';
 import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
 import { ActivationBuffer } from './buffer.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { beginWith } from './fineTune.js';
-import { holdOf, type Hold } from './frozen.js';
-import { initialParameters, likeParameters, weightsOf, type Parameters } from './parameters.js';
+import { initialParameters, weightsOf } from './parameters.js';
 import { foldActivationScale, foldInputScale } from './fold.js';
 import { createSae, firstNonFinite } from './sae.js';
 import { learningRateAt } from './schedule.js';
 import { DivergedError, exploded, negativeEnd, repeatedText } from './stopped.js';
 import { inputWidth, partOf, type ActivationSource } from './source.js';
-import { TrainingStep, type StepResult } from './step.js';
+import { type StepResult } from './step.js';
+import type { Steps } from './steps.js';
+import { placeOf, stepsOf, type TrainingPlace } from './trainOnDevice.js';
 import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
 import type { Sae } from './types.js';
 
@@ -44,8 +46,6 @@ export interface TrainResult {
   history: HistoryRow[];
 }
 
-/** Elements of one piece of the optimiser's pass: about 0.2 s. */
-const ADAM_PIECE = 1 << 25;
 const PROGRESS_MS = 200;
 
 /**
@@ -61,20 +61,20 @@ export async function trainSae(
   const o = resolveOptions(training, inputWidth(source), source.rows, source.target);
   const call: CallOptions = { signal, onProgress };
   await initDevice();
-  const folder = options.checkpoint?.folder;
-  const every = options.checkpoint?.every ?? Math.max(1, Math.ceil(o.common.steps / 10));
-  const run = runOf(o, source);
+  const { folder, every = Math.max(1, Math.ceil(o.common.steps / 10)) } = options.checkpoint ?? {};
+  const place = placeOf(training, options.device);
+  const run = runOf(o, source, place);
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
-  const trainer = await Trainer.start(source, o, call, found);
-  const { bDec } = trainer;
-  if (!found && !o.common.bDecInitMethod && bDec.method !== 'zeros') options.report?.(tellBDecInit(bDec));
+  const trainer = await Trainer.start(source, o, call, found, place);
+  if (!found && !o.common.bDecInitMethod && trainer.bDec.method !== 'zeros')
+    tell(options.report, tellBDecInit(trainer.bDec));
   tell(options.report, repeatedText(o.common.steps, o.common.trainBatchSizeTokens, source.rows));
   if (found) options.onLog?.(trainer.history);
   let saved = trainer.step;
   const save = async (): Promise<void> => {
     if (!folder) return;
     try {
-      await saveTrainingState(folder, trainer.state(), run);
+      await saveTrainingState(folder, await trainer.state(), run);
     } catch (error) {
       const kept = saved > 0 ? `its state of step ${saved} is kept, and the same call goes on from there` : 'no state of it was kept before'; // prettier-ignore
       throw new Error(`SAE training stopped at step ${trainer.step}: ${messageOf(error)}; ${kept}`, { cause: error });
@@ -82,34 +82,47 @@ export async function trainSae(
     saved = trainer.step;
   };
   try {
-    while (trainer.step < o.common.steps) {
-      if (trainer.step > 0 && trainer.step % every === 0) await save();
-      if (await trainer.next()) options.onLog?.(trainer.history);
+    try {
+      while (trainer.step < o.common.steps) {
+        if (trainer.step > 0 && trainer.step % every === 0) await save();
+        if (await trainer.next()) options.onLog?.(trainer.history);
+      }
+    } catch (error) {
+      // A step that was cut off changed nothing yet: the state is that of the last whole step.
+      if (signal?.aborted) {
+        await save();
+        if (trainer.step > 0) await options.onStopped?.(await trainer.finish(), trainer.step);
+      }
+      if (error instanceof DivergedError && folder) await keepLast(source, o, options, () => loadTrainingState(folder, run, options.report)); // prettier-ignore
+      if (error instanceof DeviceLostError && folder)
+        throw new DeviceLostError(`${error.message}. The same call goes on from ${saved > 0 ? `step ${saved}` : 'the start'}`, { cause: error }); // prettier-ignore
+      throw error;
     }
-  } catch (error) {
-    // A step that was cut off changed nothing yet: the state is that of the last whole step.
-    if (signal?.aborted) {
-      await save();
-      if (trainer.step > 0) await options.onStopped?.(trainer.finish(), trainer.step);
-    }
-    if (error instanceof DivergedError && folder && options.onStopped) {
-      const good = await loadTrainingState(folder, run, options.report);
-      const kept = good && (await Trainer.start(source, o, call, good));
-      await kept?.close();
-      if (kept) await options.onStopped(kept.finish(), kept.step);
-    }
-    throw error;
+    // The state stays, the finished one too: an SAE that could not be saved is not lost. The caller deletes the folder.
+    await save();
+    tell(options.report, negativeEnd(trainer.history));
+    return { sae: await trainer.finish(), history: trainer.history };
   } finally {
     await trainer.close();
   }
-  // The state stays, the finished one too: an SAE that could not be saved is not lost. The caller deletes the folder.
-  await save();
-  tell(options.report, negativeEnd(trainer.history));
-  return { sae: trainer.finish(), history: trainer.history };
+}
+
+/** Gives the SAE of the last checkpoint to who keeps those of trainings that end early. */
+async function keepLast(
+  source: ActivationSource,
+  o: ResolvedOptions,
+  { onStopped }: SaeTrainOptions,
+  load: () => Promise<TrainingState | undefined>,
+): Promise<void> {
+  const good = onStopped && (await load());
+  if (!good) return;
+  const kept = await Trainer.start(source, o, {}, good, 'its weights are only read');
+  await kept.close();
+  await onStopped(await kept.finish(), kept.step);
 }
 
 /** What must be the same for a run to go on from a state. */
-const runOf = ({ settings }: ResolvedOptions, source: ActivationSource): JsonObject => ({
+const runOf = ({ settings }: ResolvedOptions, source: ActivationSource, place: TrainingPlace | string): JsonObject => ({
   ...settings,
   width: source.width,
   hook: source.hookName,
@@ -118,6 +131,7 @@ const runOf = ({ settings }: ResolvedOptions, source: ActivationSource): JsonObj
   tokens: source.tokensId ?? null,
   ignoreTokens: null,
   ...source.ignoring,
+  ...(typeof place === 'string' ? {} : { device: place.device.provider }),
 });
 
 function tell(report: SaeTrainOptions['report'], message: string | undefined): void {
@@ -129,16 +143,10 @@ class Trainer {
   step = 0;
   history: HistoryRow[] = [];
   private readonly o: ResolvedOptions['common'];
-  private readonly p: Parameters;
-  private readonly gradients: Parameters;
-  private readonly computation: TrainingStep;
   private readonly batch: Float32Array;
   /** The columns of the batch that are read and predicted: both the batch itself but in a transcoder. */
   private readonly x: Float32Array;
   private readonly target: Float32Array;
-  private readonly hold: Hold | undefined;
-  private m: Float32Array;
-  private v: Float32Array;
   private sinceFired: Int32Array;
   private lastProgress = -Infinity;
 
@@ -148,30 +156,25 @@ class Trainer {
     private readonly call: CallOptions,
     private readonly scale: number,
     private readonly buffer: ActivationBuffer,
-    p: Parameters,
+    private readonly steps: Steps,
     readonly bDec: BDecInit,
   ) {
-    this.p = p;
-    const { common, run } = resolved;
-    const count = p.flat.length;
+    const { common } = resolved;
     this.o = common;
-    this.gradients = likeParameters(p);
-    this.computation = new TrainingStep(run, common);
     const rows = common.trainBatchSizeTokens;
+    const { dIn, dOut = dIn } = resolved.shape;
     this.batch = new Float32Array(rows * source.width);
-    this.x = source.target ? new Float32Array(rows * p.dIn) : this.batch;
-    this.target = source.target ? new Float32Array(rows * p.dOut) : this.batch;
-    this.m = new Float32Array(count);
-    this.v = new Float32Array(count);
+    this.x = source.target ? new Float32Array(rows * dIn) : this.batch;
+    this.target = source.target ? new Float32Array(rows * dOut) : this.batch;
     this.sinceFired = new Int32Array(common.dSae);
-    this.hold = holdOf(common.baseline, { ...resolved.shape, ...common });
   }
 
   static async start(
     source: ActivationSource,
     resolved: ResolvedOptions,
     call: CallOptions,
-    found?: TrainingState,
+    found: TrainingState | undefined,
+    place: TrainingPlace | string,
   ): Promise<Trainer> {
     const { common: o } = resolved;
     const scale =
@@ -189,12 +192,11 @@ class Trainer {
     // What a transcoder predicts is not scaled.
     if (begun) p.b_dec.set(begun.b_dec.map((v) => v * (source.target ? 1 : scale)));
     if (from && !found) beginWith(p, from, scale);
-    const trainer = new Trainer(source, resolved, call, scale, buffer, p, found?.bDec ?? begun!.init);
+    const steps = stepsOf(resolved, p, found ?? { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) }, place); // prettier-ignore
+    const trainer = new Trainer(source, resolved, call, scale, buffer, steps, found?.bDec ?? begun!.init);
     if (found) {
       trainer.step = found.step;
       trainer.history = found.history;
-      trainer.m = found.m;
-      trainer.v = found.v;
       trainer.sinceFired = found.sinceFired;
       resolved.run.memory?.set(found.memory);
       buffer.restore(found.buffer);
@@ -204,13 +206,13 @@ class Trainer {
 
   /** One step; whether it was logged. */
   async next(): Promise<boolean> {
-    const { o, p, call } = this;
+    const { o, call } = this;
     checkAborted(call.signal, 'SAE training');
     await this.buffer.next(this.batch);
     if (this.source.target) this.split();
     let result: StepResult;
     try {
-      result = await this.computation.run(p, this.gradients, {
+      result = await this.steps.run({
         x: this.x,
         target: this.target,
         step: this.step,
@@ -232,27 +234,21 @@ class Trainer {
 
   /** The columns of the batch that are read, and those that are predicted. */
   private split(): void {
-    const { batch, x, target, p } = this;
+    const { batch, x, target } = this;
     const { width } = this.source;
+    const { dIn } = this.resolved.shape;
     for (let at = 0, i = 0; at < batch.length; at += width, i++) {
-      x.set(batch.subarray(at, at + p.dIn), i * p.dIn);
-      target.set(batch.subarray(at + p.dIn, at + width), i * p.dOut);
+      x.set(batch.subarray(at, at + dIn), i * dIn);
+      target.set(batch.subarray(at + dIn, at + width), i * (width - dIn));
     }
   }
 
   private async update(lr: number): Promise<void> {
-    const { o, p, gradients, m, v } = this;
-    this.hold?.before(gradients);
-    const norm = gradientNorm(gradients.flat);
+    const { o, steps } = this;
+    const norm = steps.norm();
     if (!Number.isFinite(norm)) throw this.diverged('gradient norm', norm);
     const clip = clipFactor(norm, o.maxGradNorm ?? undefined);
-    const betas = { beta1: o.adamBeta1, beta2: o.adamBeta2, eps: o.adamEps };
-    for (let first = 0; first < p.flat.length; first += ADAM_PIECE) {
-      const last = Math.min(p.flat.length, first + ADAM_PIECE);
-      adamUpdate(p.flat, gradients.flat, { m, v }, this.step + 1, lr, clip, betas, first, last);
-      if (last < p.flat.length) await breathe();
-    }
-    this.hold?.after(p);
+    await steps.update({ t: this.step + 1, lr, clip, beta1: o.adamBeta1, beta2: o.adamBeta2, eps: o.adamEps });
   }
 
   private record({ fired: _, ...terms }: StepResult, lr: number): boolean {
@@ -286,33 +282,26 @@ class Trainer {
     return Uint8Array.from(this.sinceFired, (steps) => (steps > deadFeatureWindow ? 1 : 0));
   }
 
-  state(): TrainingState {
-    const { step, m, v, sinceFired, scale, bDec, history } = this;
+  async state(): Promise<TrainingState> {
+    const { step, sinceFired, scale, bDec, history } = this;
+    const { p, m, v } = await this.steps.state();
     const memory = [...(this.resolved.run.memory ?? [])];
-    return {
-      step,
-      parameters: this.p.flat,
-      m,
-      v,
-      sinceFired,
-      scale,
-      bDec,
-      history,
-      memory,
-      buffer: this.buffer.state(),
-    };
+    const buffer = this.buffer.state();
+    return { step, parameters: p.flat, m, v, sinceFired, scale, bDec, history, memory, buffer };
   }
 
-  close(): Promise<void> {
-    return this.buffer.close();
+  async close(): Promise<void> {
+    this.steps.close();
+    await this.buffer.close();
   }
 
   /** The trained SAE, scale and norms folded in. */
-  finish(): Sae {
+  async finish(): Promise<Sae> {
     const { resolved, source, history } = this;
-    const weights = weightsOf(this.p);
+    const { p } = await this.steps.state();
+    const weights = weightsOf(p);
     if (this.scale !== 1) (source.target ? foldInputScale : foldActivationScale)(weights, this.scale);
-    const changed = resolved.run.finish?.(weights, { extra: this.p.extra, W_dec: this.p.W_dec, scale: this.scale });
+    const changed = resolved.run.finish?.(weights, { extra: p.extra, W_dec: p.W_dec, scale: this.scale });
     const last = history.slice(-10);
     const mean = (pick: (row: HistoryRow) => number) => last.reduce((sum, row) => sum + pick(row), 0) / last.length;
     const explainedVariance = mean((row) => row.explainedVariance);

@@ -1,5 +1,6 @@
 /** What training takes: SAELens's options and defaults, in camelCase. */
 import type { JsonObject } from '../../protocol/notebook.js';
+import type { GraphDevice } from '../compute/graphs/host.js';
 import { choice, flag, parseOptions, real, value, whole, type Given } from '../verb/option.js';
 import {
   ARCHITECTURE_OPTIONS,
@@ -108,6 +109,8 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   readonly checkpoint?: { folder: string; every?: number };
   /** What is trained around the architecture's own loss, such as a crosscoder's. */
   readonly around?: (run: TrainingRun) => TrainingRun;
+  /** Where the steps run, if they can; default the CPU. */
+  readonly device?: GraphDevice;
   /** Called with what the user should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
   readonly report?: (message: string) => void;
   /** Called with the history so far whenever a step was logged, and when a stopped run goes on. */
@@ -154,7 +157,16 @@ export function resolveOptions(
   sourceRows?: number,
   target?: ActivationSource['target'],
 ): ResolvedOptions {
-  const { dSae, around = (run) => run, checkpoint: _, report: __, onLog: ___, onStopped: ____, ...rest } = given;
+  const {
+    dSae,
+    around = (run) => run,
+    checkpoint: _,
+    report: __,
+    onLog: ___,
+    onStopped: ____,
+    device: _____,
+    ...rest
+  } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture = 'standard' } = named;
   const training = trainingOf(architecture);

@@ -209,12 +209,12 @@ export class GraphDevice {
     );
   }
 
-  #ask(life: Life, work: Work): Promise<Record<string, HostTensor>> {
+  #ask(life: Life, work: Work, outlives = false): Promise<Record<string, HostTensor>> {
     if (life.ended) return Promise.reject(new DeviceLostError('the device process has ended'));
     return new Promise((resolve, reject) => {
       const id = next++;
       // A cell that was stopped waits for nothing any more.
-      const release = claimWork((error) => settle(() => reject(error)));
+      const release = outlives ? () => undefined : claimWork((error) => settle(() => reject(error)));
       const settle = (end: () => void): void => {
         life.pending.delete(id);
         release();
@@ -269,11 +269,11 @@ export class GraphDevice {
     return { tensor, life: life.number };
   }
 
-  /** Copies a tensor back. */
-  async download(tensor: DeviceTensor): Promise<HostTensor> {
+  /** Copies a tensor back. `outlives`: also for a cell that was stopped and waits for what it keeps. */
+  async download(tensor: DeviceTensor, { outlives = false } = {}): Promise<HostTensor> {
     const life = await this.#living();
     requireAlive(life, tensor);
-    return (await this.#ask(life, { do: 'download', tensor: tensor.tensor })).y;
+    return (await this.#ask(life, { do: 'download', tensor: tensor.tensor }, outlives)).y;
   }
 
   /** Runs a program over tensors of the host and the device. Its session is opened at the first call and kept. */

@@ -5,7 +5,7 @@
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
-import { TOPK_OPTIONS, topKRun } from './topk.js';
+import { TOPK_OPTIONS, topKOnDevice, topKRun } from './topk.js';
 import type { TrainedArchitecture } from './training.js';
 
 export const abstopk: TrainedArchitecture<'abstopk', typeof TOPK_OPTIONS> = {
@@ -21,6 +21,10 @@ export const abstopk: TrainedArchitecture<'abstopk', typeof TOPK_OPTIONS> = {
     return selectTopK(block, block.z.map(Math.abs));
   },
   onDevice: { keeps: 'k', fire: biased, signed: true },
-  training: { options: TOPK_OPTIONS, start: (given) => topKRun(given, true) },
+  training: {
+    options: TOPK_OPTIONS,
+    start: (given) => topKRun(given, true),
+    onDevice: (given) => topKOnDevice(given, true),
+  },
   saved: { saelens: { cfg: selectionCfg } },
 };

@@ -8,6 +8,7 @@
 import { real, type Given } from '../../verb/option.js';
 import { revival } from '../auxK.js';
 import { batchTopKEntries } from '../batchTopK.js';
+import { revivalGraph, revivalStep } from '../auxOnDevice.js';
 import { foldDecoderNorm } from '../fold.js';
 import type { Sae, SaeConfig, SaeWeights } from '../types.js';
 import {
@@ -21,9 +22,10 @@ import {
 } from '../writers/tensors.js';
 import { jumprelu } from './jumprelu.js';
 import { requireK } from './select.js';
-import { selectionNorms, TOPK_OPTIONS, topKSettings, type TopKSettings } from './topk.js';
+import { selectionNorms, selectionOrder, TOPK_OPTIONS, topKSettings, type TopKSettings } from './topk.js';
 import { tiedRun } from './tied.js';
 import type { BatchLoss, PassSums, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+import type { DeviceTraining } from './trainingOnDevice.js';
 import type { TrainedShape } from '../parameters.js';
 
 export const BATCHTOPK_OPTIONS = {
@@ -41,7 +43,11 @@ export const batchtopk: TrainedArchitecture<'batchtopk', typeof BATCHTOPK_OPTION
   name: 'batchtopk',
   formula: 'f = ReLU(z) · [z > θ], θ of training in place of the selection over a batch',
   fields: { k: 'allowed', rescaleActsByDecoderNorm: 'allowed' },
-  training: { options: BATCHTOPK_OPTIONS, start: (given, shape) => batchTopKRun(given, shape) },
+  training: {
+    options: BATCHTOPK_OPTIONS,
+    start: (given, shape) => batchTopKRun(given, shape),
+    onDevice: batchTopKOnDevice,
+  },
   saved: {
     saelensForm: asJumpRelu,
     dictionaryLearning: (sae, weights) => ({
@@ -82,14 +88,15 @@ export function batchTopKRun(
   const topkThresholdLr = given.topkThresholdLr ?? 0.01;
   // θ in float64: in float32 a small r would add nothing to it.
   const memory = Float64Array.of(0);
+  const leave = (least: number): void => {
+    memory[0] = (1 - topkThresholdLr) * memory[0] + topkThresholdLr * least;
+  };
   const run: TrainingRun = {
     settings: { ...settings, topkThresholdLr, ...(matryoshkaWidths ? { matryoshkaWidths } : {}) },
     config: { k: settings.k },
     memory,
-    loss: (batch) =>
-      lossOf(batch, settings, matryoshkaWidths, (least) => {
-        memory[0] = (1 - topkThresholdLr) * memory[0] + topkThresholdLr * least;
-      }),
+    leave,
+    loss: (batch) => lossOf(batch, settings, matryoshkaWidths, leave),
     finish(weights, { scale }) {
       if (settings.rescaleActsByDecoderNorm) foldDecoderNorm(weights);
       // θ is of z times decoder norms, which are in units of the scaled activations until here.
@@ -130,3 +137,26 @@ function lossOf(
 
 const innerErrors = ([{ squaredErrors }]: readonly PassSums[]): number =>
   squaredErrors.subarray(0, -1).reduce((sum, error) => sum + error, 0);
+
+/** BatchTopK as a graph; undefined where weights are tied. */
+function batchTopKOnDevice(given: Given<typeof BATCHTOPK_OPTIONS>): DeviceTraining | undefined {
+  if (given.tied) return undefined;
+  const settings = topKSettings(given);
+  const { k, rescaleActsByDecoderNorm, auxIncludesBDec } = settings;
+  return {
+    key: `batchtopk ${rescaleActsByDecoderNorm} ${auxIncludesBDec}`,
+    ofBatch: { count: (rows) => k * rows, order: (block) => selectionOrder(block, settings) },
+    fire(block) {
+      const { g, z } = block;
+      const order = selectionOrder(block, settings);
+      const zero = g.number(0);
+      const f = g.where(g.op('Greater', [block.selected(order), zero]), z, g.sub(z, z));
+      return {
+        f,
+        back: (toF) => ({ toZ: g.where(g.op('Greater', [f, zero]), toF, zero) }),
+        again: revivalGraph(block, order, settings, rescaleActsByDecoderNorm),
+      };
+    },
+    begin: (batch) => revivalStep(batch, settings),
+  };
+}

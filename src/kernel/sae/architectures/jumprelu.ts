@@ -12,35 +12,18 @@
  */
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
-import { choice, real, whole, type Given } from '../../verb/option.js';
+import type { Given } from '../../verb/option.js';
 import type { Block } from '../block.js';
-import { PRE_ACT_OPTIONS, preActLoss } from '../preActLoss.js';
+import { preActLoss } from '../preActLoss.js';
 import { coefficientAt } from '../schedule.js';
 import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
+import { JUMPRELU_OPTIONS, sparsityOf, thresholds, type Settings } from './jumpreluLoss.js';
+import { jumpReluOnDevice } from './jumpreluOnDevice.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
 import { addNormGradient } from './sparsity.js';
-import type { BatchLoss, Firing, PassSums, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
-
-/** Options of JumpReLU transcoders too. */
-export const JUMPRELU_OPTIONS = {
-  l0Coefficient: real({ doc: 'λ of the sparsity.', min: 0, fallback: '1' }),
-  l0WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
-  jumpreluSparsityLossMode: choice(['step', 'tanh', 'quadratic'], {
-    doc: "The sparsity: 'step' is L0, 'tanh' is Σ tanh(c · f · ‖W_dec row‖), 'quadratic' is (L0 / l0Target − 1)².",
-    fallback: "'step'",
-  }),
-  l0Target: real({ doc: "L0 that 'quadratic' aims at.", above: 0 }),
-  jumpreluTanhScale: real({ doc: "c of 'tanh'.", above: 0, fallback: '4' }),
-  jumpreluInitThreshold: real({ doc: 'θ at the start.', above: 0, fallback: '0.01' }),
-  jumpreluBandwidth: real({ doc: 'ε, the width about θ in which θ gets gradients.', above: 0, fallback: '0.05' }),
-  jumpreluThreshold: choice(['log', 'direct'], {
-    doc: "What is trained: 'log' is log θ, as in the paper and SAELens 6.18; 'direct' is θ itself, kept from falling below 0, which moves farther in few steps.",
-    fallback: "'log'",
-  }),
-  ...PRE_ACT_OPTIONS,
-} as const;
+import type { BatchLoss, Firing, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
 export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> = {
   name: 'jumprelu',
@@ -77,12 +60,14 @@ export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> 
       },
     }),
   },
-  training: { options: JUMPRELU_OPTIONS, start: (given, { dSae }) => run(given, dSae) },
+  training: {
+    options: JUMPRELU_OPTIONS,
+    start: (given, { dSae }) => run(given, dSae),
+    onDevice: (given) => jumpReluOnDevice(settingsOf(given)),
+  },
 };
 
-type Settings = Required<Omit<Given<typeof JUMPRELU_OPTIONS>, 'l0Target'>> & { readonly l0Target: number | null };
-
-function run(given: Given<typeof JUMPRELU_OPTIONS>, dSae: number): TrainingRun {
+function settingsOf(given: Given<typeof JUMPRELU_OPTIONS>): Settings {
   const settings: Settings = {
     l0Coefficient: given.l0Coefficient ?? 1,
     l0WarmUpSteps: given.l0WarmUpSteps ?? 0,
@@ -95,6 +80,11 @@ function run(given: Given<typeof JUMPRELU_OPTIONS>, dSae: number): TrainingRun {
     preActLossCoefficient: given.preActLossCoefficient ?? 0,
   };
   requireFitting(given, settings);
+  return settings;
+}
+
+function run(given: Given<typeof JUMPRELU_OPTIONS>, dSae: number): TrainingRun {
+  const settings = settingsOf(given);
   const start = settings.jumpreluInitThreshold;
   const begun = settings.jumpreluThreshold === 'log' ? Math.log(start) : start;
   return {
@@ -123,10 +113,6 @@ function requireFitting(
       `jumpreluTanhScale means nothing to jumpreluSparsityLossMode '${mode}'; leave it out, or give { jumpreluSparsityLossMode: 'tanh' }`,
     );
 }
-
-/** θ of what is trained. */
-const thresholds = (trained: Float32Array, { jumpreluThreshold }: Settings): Float64Array =>
-  Float64Array.from(trained, (value) => (jumpreluThreshold === 'log' ? Math.exp(value) : Math.max(value, 0)));
 
 function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
   const { p, g, rows, step } = batch;
@@ -164,7 +150,7 @@ function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
       return value > 0 ? toF : 0;
     },
     terms([sums]) {
-      const { value, slope } = sparsityOf(sums, tanhs, rows, settings);
+      const { value, slope } = sparsityOf(sums.firing, tanhs, rows, settings);
       for (let f = 0; f < p.dSae; f++) toTheta[f] -= (inBand[f] / epsilon) * lambda * slope;
       const added = dead.terms(toTheta, toNorm);
       if (mode === 'tanh' || added > 0) addNormGradient(p, g, norms, toNorm);
@@ -174,20 +160,6 @@ function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
       return { added: lambda * value + added, l1: value, aux: added };
     },
   };
-}
-
-/** The sparsity before λ, and its derivative by one [z > θ]. */
-function sparsityOf(
-  { firing }: PassSums,
-  tanhs: number,
-  rows: number,
-  { jumpreluSparsityLossMode: mode, l0Target }: Settings,
-): { value: number; slope: number } {
-  const l0 = firing / rows;
-  if (mode === 'tanh') return { value: tanhs / rows, slope: 0 };
-  if (mode === 'step') return { value: l0, slope: 1 / rows };
-  const off = l0 / l0Target! - 1;
-  return { value: off * off, slope: (2 * off) / (l0Target! * rows) };
 }
 
 /** Features over block.z: z where it is above θ, −0 where it is below by less than half the bandwidth, else +0. */

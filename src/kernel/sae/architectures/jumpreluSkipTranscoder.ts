@@ -1,5 +1,5 @@
 /** JumpReLU transcoder with a skip connection. */
-import { JUMPRELU_OPTIONS } from './jumprelu.js';
+import { JUMPRELU_OPTIONS } from './jumpreluLoss.js';
 import { jumpreluTranscoder } from './jumpreluTranscoder.js';
 import { skipRun } from './skipTranscoder.js';
 import type { TrainedArchitecture } from './training.js';

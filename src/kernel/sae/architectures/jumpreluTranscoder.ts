@@ -1,5 +1,6 @@
 /** JumpReLU transcoder: trained as a JumpReLU SAE is, with ‖ŷ − y‖² in the place of ‖x̂ − x‖². */
-import { jumprelu, JUMPRELU_OPTIONS } from './jumprelu.js';
+import { jumprelu } from './jumprelu.js';
+import { JUMPRELU_OPTIONS } from './jumpreluLoss.js';
 import type { TrainedArchitecture } from './training.js';
 import { transcoder } from './transcoder.js';
 

@@ -1,5 +1,4 @@
 /** Sparsity penalties of ReLU features, u_bi = f_bi ‖W_dec,i‖: λ/B Σ_b ‖u_b‖_p, or λ/B Σ_b Σ_i tanh(c u_bi). */
-import type { JsonObject } from '../../../protocol/notebook.js';
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import { choice, real, whole, type Given } from '../../verb/option.js';
@@ -28,31 +27,35 @@ export const SPARSITY_OPTIONS = {
   ...TIED_OPTIONS,
 } as const;
 
-/** The run of a ReLU SAE. @throws RangeError for options that the penalty does not use */
-export function sparseRun(given: Given<typeof SPARSITY_OPTIONS>): TrainingRun {
-  const {
-    sparsityPenalty = 'lp',
-    lpNorm = 1,
-    tanhScale = 4,
-    l1Coefficient = 1,
-    l1WarmUpSteps = 0,
-    tied = false,
-  } = given;
+/** The penalty of a run, with every default filled in. */
+export type Penalty = { l1Coefficient: number; l1WarmUpSteps: number } & (
+  { sparsityPenalty: 'lp'; lpNorm: number } | { sparsityPenalty: 'tanh'; tanhScale: number }
+);
+
+/** @throws RangeError for options that the penalty does not use */
+export function penaltyOf(given: Given<typeof SPARSITY_OPTIONS>): Penalty {
+  const { sparsityPenalty = 'lp', lpNorm = 1, tanhScale = 4, l1Coefficient = 1, l1WarmUpSteps = 0 } = given;
   const unused = sparsityPenalty === 'lp' ? 'tanhScale' : 'lpNorm';
   if (given[unused] !== undefined)
     throw new RangeError(
       `${unused} means nothing to sparsityPenalty '${sparsityPenalty}'; leave it out, or give { sparsityPenalty: '${sparsityPenalty === 'lp' ? 'tanh' : 'lp'}' }`,
     );
-  const own: JsonObject = sparsityPenalty === 'lp' ? { lpNorm } : { tanhScale };
+  const common = { l1Coefficient, l1WarmUpSteps };
+  return sparsityPenalty === 'lp' ? { ...common, sparsityPenalty, lpNorm } : { ...common, sparsityPenalty, tanhScale };
+}
+
+/** The run of a ReLU SAE. @throws RangeError for options that the penalty does not use */
+export function sparseRun(given: Given<typeof SPARSITY_OPTIONS>): TrainingRun {
+  const penalty = penaltyOf(given);
   const run: TrainingRun = {
-    settings: { l1Coefficient, l1WarmUpSteps, sparsityPenalty, ...own },
+    settings: { ...penalty },
     loss(batch) {
-      const lambda = coefficientAt(batch.step, l1Coefficient, l1WarmUpSteps);
-      if (sparsityPenalty === 'tanh') return tanhLoss(batch, lambda, tanhScale);
-      return lpNorm === 1 ? l1Loss(batch, lambda) : lpLoss(batch, lambda, lpNorm);
+      const lambda = coefficientAt(batch.step, penalty.l1Coefficient, penalty.l1WarmUpSteps);
+      if (penalty.sparsityPenalty === 'tanh') return tanhLoss(batch, lambda, penalty.tanhScale);
+      return penalty.lpNorm === 1 ? l1Loss(batch, lambda) : lpLoss(batch, lambda, penalty.lpNorm);
     },
   };
-  return tied ? tiedRun(run) : run;
+  return given.tied ? tiedRun(run) : run;
 }
 
 const normsOf = (p: Parameters): Float64Array => rowNorms(matrix(p.dSae, p.dOut, p.W_dec));

@@ -10,6 +10,7 @@ import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
 import { sparseRun, SPARSITY_OPTIONS } from './sparsity.js';
+import { sparseOnDevice } from './sparsityOnDevice.js';
 import type { TrainedArchitecture } from './training.js';
 
 export const standard: TrainedArchitecture<'standard', typeof SPARSITY_OPTIONS> = {
@@ -48,5 +49,6 @@ export const standard: TrainedArchitecture<'standard', typeof SPARSITY_OPTIONS> 
   training: {
     options: SPARSITY_OPTIONS,
     start: sparseRun,
+    onDevice: sparseOnDevice,
   },
 };

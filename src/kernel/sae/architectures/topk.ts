@@ -4,10 +4,12 @@
  *
  *   loss = mse + the auxiliary loss of dead features               (../auxK.ts)
  */
+import type { Value } from '../../compute/graphs/graph.js';
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import { flag, whole, type Given } from '../../verb/option.js';
 import { AUX_OPTIONS, revival } from '../auxK.js';
+import { revivalGraph, revivalStep } from '../auxOnDevice.js';
 import { foldDecoderNorm } from '../fold.js';
 import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
@@ -16,6 +18,7 @@ import { biased } from './onDevice.js';
 import { TIED_OPTIONS, tiedRun } from './tied.js';
 import { addBias, requireK, selectionCfg, selectTopK } from './select.js';
 import type { TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+import type { DeviceTraining, StepBlock } from './trainingOnDevice.js';
 
 /** Options of BatchTopK too. */
 export const TOPK_OPTIONS = {
@@ -56,7 +59,11 @@ export const topk: TrainedArchitecture<'topk', typeof TOPK_OPTIONS> = {
       },
     }),
   },
-  training: { options: TOPK_OPTIONS, start: (given) => topKRun(given, false) },
+  training: {
+    options: TOPK_OPTIONS,
+    start: (given) => topKRun(given, false),
+    onDevice: (given) => topKOnDevice(given, false),
+  },
 };
 
 export type TopKSettings = Required<Omit<Given<typeof TOPK_OPTIONS>, keyof typeof TIED_OPTIONS>>;
@@ -99,4 +106,37 @@ export function topKRun(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): T
     finish: rescaleActsByDecoderNorm ? foldDecoderNorm : undefined,
   };
   return given.tied ? tiedRun(run) : run;
+}
+
+/** What features are selected by [N, F]: z, times decoder norms where these count. */
+export const selectionOrder = (
+  { g, z, vector }: Pick<StepBlock, 'g' | 'z' | 'vector'>,
+  { rescaleActsByDecoderNorm }: TopKSettings,
+): Value => (rescaleActsByDecoderNorm ? g.mul(z, vector('norms')) : z);
+
+/** The same run as a graph; undefined where weights are tied. */
+export function topKOnDevice(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): DeviceTraining | undefined {
+  if (given.tied) return undefined;
+  const settings = topKSettings(given);
+  const { k, rescaleActsByDecoderNorm, auxIncludesBDec } = settings;
+  return {
+    key: `topk ${k} ${absolute} ${rescaleActsByDecoderNorm} ${auxIncludesBDec}`,
+    fire(block) {
+      const { g, z } = block;
+      const order = selectionOrder(block, settings);
+      const by = absolute ? g.op('Abs', [order]) : order;
+      const zero = g.number(0);
+      const { values, indices } = g.topK(by, g.whole(k), 1);
+      const picked = g.where(g.op('Greater', [values, zero]), g.op('GatherElements', [z, indices], { axis: 1 }), zero);
+      // z − z is 0, and NaN where z is not finite, which the loss then shows.
+      const f = g.op('ScatterElements', [g.sub(z, z), indices, picked], { axis: 1 });
+      const isIn = g.op('Greater', [g.op('Abs', [f]), zero]);
+      return {
+        f,
+        back: (toF) => ({ toZ: g.where(isIn, toF, zero) }),
+        again: revivalGraph(block, by, settings, rescaleActsByDecoderNorm),
+      };
+    },
+    begin: (batch) => revivalStep(batch, settings),
+  };
 }

@@ -12,6 +12,7 @@ import type { Parameters, TrainedShape } from '../parameters.js';
 import type { RowEntries } from '../sparseGradient.js';
 import type { SaeConfig, SaeWeights } from '../types.js';
 import type { Architecture } from './architecture.js';
+import type { DeviceTraining } from './trainingOnDevice.js';
 
 export interface Training<S extends Schema = Schema> {
   /** Options beyond those of every training, SAELens's names and defaults in camelCase. */
@@ -22,6 +23,8 @@ export interface Training<S extends Schema = Schema> {
   readonly decoderInitNorm?: number;
   /** A run with these options. @throws RangeError on values that cannot be. */
   start(options: Given<S>, shape: TrainedShape): TrainingRun;
+  /** The same steps on a device; undefined where these options have none. */
+  onDevice?(options: Given<S>): DeviceTraining | undefined;
 }
 
 export type TrainedArchitecture<N extends string, S extends Schema> = Omit<Architecture<N>, 'training'> & {
@@ -40,6 +43,8 @@ export interface TrainingRun {
   readonly parameters?: Readonly<Record<string, Float32Array>>;
   /** Numbers that a step leaves to the next one, kept in checkpoints. */
   readonly memory?: Float64Array;
+  /** Of a selection over the batch, the least value that fired is left to the next step: θ of BatchTopK. */
+  leave?(least: number): void;
   /** First changes to the fresh parameters, in place. */
   begin?(p: Parameters): void;
   /** The loss of one batch. */

@@ -1,0 +1,195 @@
+/** Training on a device against the same training on the CPU, for every architecture that has a graph of a step. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { initDevice } from '#kernel/compute/device.js';
+import type { GraphDevice, Program } from '#kernel/compute/graphs/host.js';
+import { DeviceMemoryError } from '#kernel/compute/graphs/failures.js';
+import { TRAINED_NAMES } from '#kernel/sae/architectures/trained.js';
+import { likeParameters, initialParameters } from '#kernel/sae/parameters.js';
+import { matrixSource } from '#kernel/sae/source.js';
+import { DeviceSteps } from '#kernel/sae/stepOnDevice.js';
+import { TrainingStep } from '#kernel/sae/step.js';
+import { trainSae } from '#kernel/sae/train.js';
+import { placeOf } from '#kernel/sae/trainOnDevice.js';
+import { resolveOptions, type SaeTrainOptions } from '#kernel/sae/trainOptions.js';
+import { onEachDevice } from '#test/kit/devices.js';
+import { planted, trainedKinds } from '#test/kit/deviceCases.js';
+import { testFolder } from '#test/kit/folder.js';
+
+const [D, F, ROWS] = [12, 40, 48];
+const x = planted(1024, 1);
+const KINDS = trainedKinds();
+
+beforeAll(() => initDevice({ device: 'cpu' }));
+
+/** Largest difference of two arrays, relative to the largest value of the second. */
+function apart(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
+  let [worst, scale] = [0, 0];
+  for (let i = 0; i < wanted.length; i++) {
+    scale = Math.max(scale, Math.abs(wanted[i]));
+    const error = Math.abs(got[i] - wanted[i]);
+    if (!(error <= worst)) worst = error;
+  }
+  return worst / (scale || 1);
+}
+
+/** One step of both, some features dead: its figures, then weights and moments after an update that shows gradients. */
+async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number, bufferFloats?: number) {
+  const options = { ...kind, dSae: F, trainBatchSizeTokens: ROWS };
+  const { common, run, shape } = resolveOptions(options, D);
+  const { training } = placeOf(options, device) as Exclude<ReturnType<typeof placeOf>, string>;
+  const rows = x.data.slice(0, ROWS * D);
+  // Rows alike, whose features tie.
+  for (let i = 0; i < ROWS; i += 3) rows.copyWithin(i * D, 0, D);
+  const batch = {
+    x: rows,
+    step: 3,
+    dead: dead > 0 ? Uint8Array.from({ length: F }, (_, f) => (f < dead ? 1 : 0)) : undefined,
+  };
+  const make = () => {
+    const p = initialParameters(shape, 0.4, 5, run.parameters);
+    p.b_dec.forEach((_, j) => (p.b_dec[j] = 0.1 * (j % 3)));
+    p.b_enc.forEach((_, f) => (p.b_enc[f] = f % 5 === 0 ? 0.2 : -0.05));
+    return p;
+  };
+  const wanted = make();
+  const g = likeParameters(wanted);
+  const figures = await new TrainingStep(run, common).run(wanted, g, batch);
+  const p = make();
+  const moments = { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) };
+  const steps = new DeviceSteps(device, p, moments, { training, applyBDecToInput: common.applyBDecToInput, bufferFloats }); // prettier-ignore
+  const got = await steps.run(batch);
+  await steps.update({ t: 1, lr: 1e-3, clip: 1, beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+  const state = await steps.state();
+  steps.close();
+  // m is (1 − β1) of the gradient.
+  const gradients = likeParameters(p);
+  gradients.flat.set(state.m.map((m) => m / 0.1));
+  return { got, figures, gradients, g };
+}
+
+onEachDevice('training', (device, provider) => {
+  // A software GPU compiles each graph for a while.
+  const slow = provider === 'webgpu';
+  const cases = Object.entries(KINDS).flatMap(([name, kind]) =>
+    (kind.jumpreluInitThreshold || kind.k ? (slow ? [20] : [0, 4, 20]) : [0]).map(
+      (dead) => [name, dead, kind] as const,
+    ),
+  );
+  const long = Object.entries(KINDS).filter(([name]) => !slow || ['topk', 'jumprelu', 'standard'].includes(name)); // prettier-ignore
+  it.each(cases)('takes the steps of the CPU: %s, %i features dead', async (_, dead, kind) => {
+    for (const floats of [undefined, F * 20]) {
+      const { got, figures, gradients, g } = await oneStep(device(), kind, dead, floats);
+      for (const term of ['loss', 'mse', 'l1', 'aux', 'l0', 'explainedVariance'] as const)
+        expect(Math.abs(got[term] - figures[term]), term).toBeLessThan(1e-5 * Math.max(1, Math.abs(figures[term])));
+      expect(got.fired).toEqual(figures.fired);
+      for (const name of ['W_encT', 'W_dec', 'b_enc', 'b_dec'] as const)
+        expect(apart(gradients[name], g[name]), name).toBeLessThan(2e-5);
+      for (const name of Object.keys(g.extra))
+        expect(apart(gradients.extra[name], g.extra[name]), name).toBeLessThan(2e-5);
+    }
+  });
+
+  it.each(long)('follows 50 steps of the CPU within 1e-3 of the loss: %s', async (_, kind) => {
+    const options = { ...kind, dSae: F, steps: 50, trainBatchSizeTokens: 64, lr: 3e-3, deadFeatureWindow: 10, logEvery: 1 }; // prettier-ignore
+    const onCpu = await trainSae(matrixSource(x), options);
+    const onDevice = await trainSae(matrixSource(x), { ...options, device: device() });
+    expect(onDevice.history).toHaveLength(50);
+    onDevice.history.forEach((row, i) => {
+      const wanted = onCpu.history[i];
+      expect(Math.abs(row.loss - wanted.loss) / wanted.loss).toBeLessThan(1e-3);
+    });
+    // And it learned.
+    expect(onDevice.history[49].loss).toBeLessThan(onDevice.history[0].loss);
+    expect(apart(onDevice.sae.W_dec.data, onCpu.sae.W_dec.data)).toBeLessThan(0.05);
+    if (onCpu.sae.threshold) expect(apart(onDevice.sae.threshold!, onCpu.sae.threshold)).toBeLessThan(1e-2);
+  });
+
+  it('goes on from a checkpoint to the same bits, and leaves nothing on the device', async () => {
+    const held = device().held;
+    const options = { architecture: 'batchtopk', k: 3, dSae: F, steps: 8, trainBatchSizeTokens: 64, device: device() } as const; // prettier-ignore
+    const whole = await trainSae(matrixSource(x), options);
+    const folder = testFolder('sae');
+    const stop = new AbortController();
+    const stopped = trainSae(matrixSource(x), {
+      ...{ ...options, checkpoint: { folder }, signal: stop.signal },
+      onLog: ({ length }) => length >= 5 && stop.abort(),
+    });
+    await expect(stopped).rejects.toThrow(/abort|cancel|stopped/i);
+    await expect(trainSae(matrixSource(x), { ...options, device: undefined, checkpoint: { folder } })).rejects.toThrow(
+      'device (there "',
+    );
+    const { sae } = await trainSae(matrixSource(x), { ...options, checkpoint: { folder } });
+    expect(sae.id).toBe(whole.sae.id);
+    // Frees are not answered: the next answer tells.
+    device().free(await device().upload(Float32Array.of(1), [1]));
+    await device().download(await device().upload(Float32Array.of(1), [1]));
+    expect(device().held - held).toBeLessThanOrEqual(4);
+  });
+
+  it('holds what a baseline holds', async () => {
+    for (const baseline of ['frozenDecoder', 'frozenEncoder'] as const) {
+      const options = { architecture: 'topk', k: 3, dSae: F, steps: 5, trainBatchSizeTokens: 64, baseline } as const;
+      const onCpu = await trainSae(matrixSource(x), options);
+      const onDevice = await trainSae(matrixSource(x), { ...options, device: device() });
+      const held = baseline === 'frozenDecoder' ? 'W_dec' : 'W_enc';
+      if (held === 'W_dec') expect(onDevice.sae.W_dec.data).toEqual(onCpu.sae.W_dec.data);
+      expect(apart(onDevice.sae[held].data, onCpu.sae[held].data)).toBeLessThan(1e-5);
+      expect(onDevice.history.at(-1)!.loss).toBeCloseTo(onCpu.history.at(-1)!.loss, 4);
+    }
+  });
+
+  it('shows activations that are not finite, and changes nothing by that step', async () => {
+    const bad = planted(256, 1);
+    bad.data.fill(NaN, 0, 12);
+    for (const kind of [{ architecture: 'topk', k: 3 }, { architecture: 'batchtopk', k: 3 }, {}] as const)
+      await expect(
+        trainSae(matrixSource(bad), { ...kind, dSae: F, steps: 9, trainBatchSizeTokens: 64, bDecInitMethod: 'zeros', device: device() }), // prettier-ignore
+      ).rejects.toThrow('the activations hold NaN or infinity');
+  });
+});
+
+describe('where a training runs', () => {
+  const device = {} as GraphDevice;
+  it('is the CPU where a step has no graph, with the reason', () => {
+    const reason = (options: SaeTrainOptions): unknown => placeOf(options, device);
+    expect(placeOf({ architecture: 'topk' }, undefined)).toBe('the device in use runs no graphs');
+    expect(reason({ architecture: 'gated' })).toBe('gated with these options has no graph of a step');
+    expect(reason({ architecture: 'topk', tied: true })).toBe('topk with these options has no graph of a step');
+    expect(reason({ baseline: 'softFrozenDecoder' })).toMatch(/turned back/);
+    expect(reason({ around: (run) => run })).toMatch(/more than that of an SAE/);
+    expect(reason({ architecture: 'jumprelu_transcoder' })).toMatch(/other activations than it reads/);
+    const placed = TRAINED_NAMES.filter((architecture) => typeof placeOf({ architecture }, device) !== 'string');
+    expect(placed).toEqual(['standard', 'topk', 'jumprelu', 'batchtopk', 'abstopk']);
+  });
+});
+
+/** A device that has no room for more than some rows. */
+function small(rows: number): { device: GraphDevice; asked: number[] } {
+  const asked: number[] = [];
+  const tensor = { tensor: 1, life: 1 };
+  const device = {
+    upload: () => Promise.resolve(tensor),
+    free: () => undefined,
+    run: ({ key }: Program, feeds: Record<string, { data: BigInt64Array }>) => {
+      if (key === 'train squares')
+        return Promise.resolve({ host: { squares: { data: new Float32Array(F), shape: [F, 1] } } });
+      const count = Number(feeds.to.data[0] - feeds.from.data[0]);
+      asked.push(count);
+      return Promise.reject(count > rows ? new DeviceMemoryError('no room') : new Error('enough'));
+    },
+  };
+  return { device: device as unknown as GraphDevice, asked };
+}
+
+describe('a device with little room', () => {
+  const start = (device: GraphDevice) =>
+    trainSae(matrixSource(x), { architecture: 'topk', k: 3, dSae: F, steps: 2, trainBatchSizeTokens: 64, device });
+  it('gets half the rows at a time, down to one, and then the figures are said', async () => {
+    const few = small(10);
+    await expect(start(few.device)).rejects.toThrow('enough');
+    expect(few.asked).toEqual([64, 32, 16, 8]);
+    await expect(start(small(0).device)).rejects.toThrow(
+      /^training of 40 features of width 12 needs about [\d.]+ kB on the device, and 160 bytes for each row of a block: no room\. Train fewer features, or on the cpu device$/,
+    );
+  });
+});
