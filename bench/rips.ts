@@ -29,7 +29,7 @@ function sphere(n: number): Matrix {
   return x;
 }
 
-async function compare(folder: string, name: string, x: Matrix, maxDim: number): Promise<BenchResult> {
+async function compare(folder: string, name: string, x: Matrix, maxDim: 1 | 2): Promise<BenchResult> {
   const distances = await new PointDistances(x, 'euclidean').among(Int32Array.from({ length: x.rows }, (_, i) => i));
   let ours = Infinity;
   let bars: number[] = [];

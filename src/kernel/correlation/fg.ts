@@ -8,10 +8,11 @@ import { gatherRows } from '../compute/rows.js';
 import { matrixId, sha256 } from '../io/hash.js';
 import * as picture from '../present/correlation.js';
 import type { Sae } from '../sae/types.js';
-import { CALL, KEPT, nulls, nullsOf, rowsOption, thing } from '../verb/common.js';
+import { CALL, KEPT, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, group, membersGiven, only, several, whole, type Given, type Parsed } from '../verb/option.js';
+import { nullsApart, renamed } from '../verb/nulls.js';
+import { only, whole, type Given, type Parsed } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { correlateArtifact, correlationKey } from './artifact.js';
@@ -20,7 +21,7 @@ import { grid } from './fgGrid.js';
 import { judge, judgements } from './fgJudge.js';
 import { splitting } from './fgSplitting.js';
 import { pairAssociations } from './association.js';
-import { CORRELATE, CORRELATE_MEMORY, CORRELATE_SHARDS } from './options.js';
+import { CORRELATE, CORRELATE_MEMORY, CORRELATE_SHARDS, SAME_TOKEN, SCORES } from './options.js';
 import { hubs } from './hubs.js';
 import type { Part } from './lists.js';
 import { TILES } from './split.js';
@@ -30,14 +31,14 @@ import { poolNulls } from './poolNulls.js';
 import {
   FILTERS,
   requireFilters,
+  RESTRICTION,
   restrictMap,
-  STEPS,
   type CorrelationMap,
   type FilteredMap,
   type Filters,
 } from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
-import { METRICS, scoreRunNames, similarityScores, type ScoreOptions } from './scores.js';
+import { scoreRunNames, similarityScores, type ScoreOptions } from './scores.js';
 import type { PairedMap } from './types.js';
 
 const storeArg = (name: string) => thing<SparseActivations>(name, 'What fg.activations.save returned.');
@@ -88,25 +89,10 @@ async function labelsOf(env: Environment, { a, b }: PairedMap): Promise<[Feature
   return [await keptLabels(env, a), await keptLabels(env, b)];
 }
 
-/** Which of a feature's tokens a verb looks at. */
-const tokensOf = <D extends 'mass' | 'peaks'>(fallback: D) =>
-  choice(['mass', 'peaks'], {
-    doc: "Which tokens of a feature are looked at: 'mass', those that hold its activation, as fg.activations.labels lists them; 'peaks', those of its 5 largest activations, the published rule.",
-    default: fallback,
-  });
-
 const filter = verb({
   doc: 'The same map with fewer matched pairs; `map.restrict(options)` is the same. Filters that are given are applied in the order of the options, and the pairs and their mean r before and after each are shown. What takes a map takes the result: pictures, scores, cards and tables see the pairs that stayed and no others.',
   args: [mapArg],
-  options: {
-    ...FILTERS,
-    steps: {
-      ...STEPS,
-      doc: 'Filters in an order of your own, one object after the other, instead of the options themselves.',
-    },
-    labels: tokensOf('peaks'),
-    ...CALL,
-  },
+  options: { ...RESTRICTION, ...CALL },
   errors: ['A call without any filter, and one with both `steps` and filters beside them, are refused.'],
   check: (options) => void stepsOf(options),
   async run({ env, options, call }, given): Promise<FilteredMap> {
@@ -123,7 +109,7 @@ const filter = verb({
 
 /** The filters of a call, in the order in which they are applied. */
 function stepsOf(options: Filters & { steps?: readonly Filters[] }): readonly Filters[] {
-  const own = only(FILTERS, options);
+  const own = only(FILTERS, { ...options });
   if (!options.steps) return requireFilters('fg.correlation.filter', [own]);
   if (Object.keys(own).length > 0)
     throw new TypeError(
@@ -138,42 +124,15 @@ function restrictable<M extends PairedMap>(env: Environment, made: M): M & Pick<
   return Object.defineProperty(made, 'restrict', { value: restrict, enumerable: false }) as never;
 }
 
-const SCORES = {
-  metrics: several(METRICS, { doc: 'Which scores, in this order.', fallback: "['svcca', 'cca', 'rsa', 'cka']" }),
-  nulls: nullsOf(['shuffle', 'random-features'], {
-    doc: "Null runs beside each score: 'shuffle', the same rows paired at random; 'random-features', as many random rows of `pools` on each side.",
-    runs: 100,
-    draws: "Draws the null, and RSA's rows.",
-  }),
-  pools: group(
-    { x: rowsOption({ doc: 'Of side A.' }), y: rowsOption({ doc: 'Of side B.' }) },
-    { doc: "Rows that the null 'random-features' draws from.", fallback: 'the two decoders' },
-  ),
-  neighbors: whole({ doc: "Neighbours for 'jaccard'.", min: 1, fallback: '10' }),
-  intervals: whole({
-    doc: 'Half-samples of the pairs for a 95 % interval of each score; 0: none.',
-    min: 0,
-    fallback: '0',
-  }),
-  rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, fallback: '4,096' }),
-};
-
 /** The options that a cell gave, as similarityScores() takes them. */
 function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreOptions {
-  const { metrics = ['svcca', 'cca', 'rsa', 'cka'], neighbors, pools, rsaRows, intervals } = given;
-  const { kind, runs, seed } = membersGiven(given.nulls, 'runs');
+  const { pools, metrics = ['svcca', 'cca', 'rsa', 'cka'], ...rest } = nullsApart(only(SCORES, given));
   const { x = saeA.decoder, y = saeB.decoder } = (pools ?? {}) as Partial<NonNullable<ScoreOptions['pools']>>;
-  const drawn = kind === 'random-features' ? { pools: { x, y } } : {};
   return {
+    ...renamed(rest, { neighbors: 'neighbours' }),
     metrics,
-    nulls: runs,
-    seed,
-    null: kind,
-    neighbours: neighbors,
-    rsaRows,
-    intervals,
     shareNulls: poolNulls,
-    ...drawn,
+    ...(rest.null === 'random-features' ? { pools: { x, y } } : {}),
   };
 }
 
@@ -240,15 +199,10 @@ const scores = verb({
 const sameToken = verb({
   doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published. Intervals are bootstraps over the pairs.',
   args: [mapArg],
-  options: {
-    labels: tokensOf('mass'),
-    nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
-    ...CALL,
-  },
+  options: { ...SAME_TOKEN, ...CALL },
   async run({ env, options, call }, given) {
     const [labelsA, labelsB] = await labelsOf(env, given);
-    const { runs, seed } = membersGiven(options.nulls, 'runs');
-    return sameTokenScore(labelsA, labelsB, given.pairs, { nulls: runs, seed, labels: options.labels, ...call });
+    return sameTokenScore(labelsA, labelsB, given.pairs, { ...nullsApart(only(SAME_TOKEN, options)), ...call });
   },
   show: (score) => picture.sameTokenItems(score),
 });

@@ -1,52 +1,28 @@
 /** fg.correlation, beyond a score: relations between words, one rotation between two SAEs, stability over seeds. */
-import type { SparseActivations } from '../activations/types.js';
+import { asParameters } from '../artifacts/parameters.js';
 import { requireSame } from '../artifacts/store.js';
 import { matrixId, sha256 } from '../io/hash.js';
 import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
 import type { Matrix } from '../compute/matrix.js';
 import * as picture from '../present/geometry.js';
 import { CONFORMANCE, pairs as pairings } from '../sae/pairing.js';
-import { CALL, KEPT, nulls, requireThing, thing, type Arg } from '../verb/common.js';
-import { membersGiven, only, real, required, value, whole } from '../verb/option.js';
+import { CALL, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { relations as relate } from './relations.js';
+import { RELATIONS, relations as relate, relationSettings } from './relations.js';
 import { halvesOfSide, residualVectors } from './residuals.js';
-import { rotationTransfer, transferRunNames } from './rotation.js';
+import { rotationTransfer, TRANSFER, transferRunNames, transferSettings } from './rotation.js';
 import { requireSide, sideArg, sidePairings } from './sides.js';
-import { stability as stable, stabilityRunNames, STABILITY_VERSION } from './stability.js';
+import {
+  STABILITY,
+  stability as stable,
+  STABILITY_VERSION,
+  stabilityRunNames,
+  stabilitySettings,
+} from './stability.js';
 import type { PairedMap } from './types.js';
 
 const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
-
-const chosen = <T extends object>(options: T): Partial<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as Partial<T>;
-
-const isPairs = (v: unknown): boolean =>
-  Array.isArray(v) &&
-  v.length > 0 &&
-  v.every((p) => Array.isArray(p) && p.length === 2 && p.every((w) => typeof w === 'string' && w.trim() !== '')); // prettier-ignore
-
-const RELATIONS = {
-  pairs: required(
-    value<ReadonlyArray<readonly [string, string]>>(
-      "an array of pairs of words such as [['king', 'queen'], ['prince', 'princess']]",
-      { doc: 'The relations, each from one word to another; they should mean the same step.' },
-      isPairs,
-    ),
-  ),
-  neighbors: whole({ doc: 'Nearest words compared for each word.', min: 1, fallback: '3' }),
-  sequences: whole({
-    doc: 'Sequences with these words that the models run, at most.',
-    min: 1,
-    default: 200,
-  }),
-  nulls: nulls({
-    doc: "Null runs: B's words, or relations, in another order, and B's relations between mismatched words.",
-    runs: 999,
-    draws: 'Draws the orders.',
-  }),
-} as const;
 
 export const relations = verb({
   doc: "Feature relations of words in two models. Each word's best feature in A and in B; the words that lie nearest to it in each and their overlap; and whether relations between words (king → queen, prince → princess) stand to each other in B as they do in A: the cosines among relation vectors in A against those in B, for decoder rows and, where the sides have models, for mean activations at the SAE's hook. Vectors of the two models are never compared directly, so no common space is needed. Intervals are bootstraps over words, or over relations. Words that share a feature, and words without one, are named.",
@@ -64,35 +40,19 @@ export const relations = verb({
     requireSide(b, map.b, 'B');
   },
   before: pairings((_, a, b, map) => sidePairings(a, b, map)),
-  run: ({ options, call }, a, b, map) => {
-    const { runs, seed } = membersGiven(options.nulls, 'runs');
-    return relate(
+  run: ({ options, call }, a, b, map) =>
+    relate(
       {
         map,
         decoders: { a: a.sae.decoder, b: b.sae.decoder },
         pairs: options.pairs,
         ...(a.model && b.model ? { residual: residualVectors(a, b, map, options.sequences, call) } : {}),
       },
-      chosen({ neighbors: options.neighbors, runs, seed }),
+      relationSettings(options),
       call,
-    );
-  },
+    ),
   show: (found, { env }) => env.displayButLast(picture.relationOutputs(found)),
 });
-
-const TRANSFER = {
-  train: real({ doc: 'Share of the pairs that the rotation is fitted on; the others judge it.', above: 0, below: 1, fallback: '0.5' }), // prettier-ignore
-  sequences: whole({
-    doc: 'Sequences of the stores that the models run: even ones for means and scale, odd ones to judge.',
-    min: 2,
-    default: 64,
-  }),
-  nulls: nulls({
-    doc: 'Null runs: the rotation fitted on shuffled training pairs.',
-    runs: 99,
-    draws: 'Draws the shuffles, and which pairs train.',
-  }),
-} as const;
 
 export const transfer = verb({
   doc: "Are two SAEs the same up to a rotation? One rotation (orthogonal Procrustes) takes B's decoder rows to A's, fitted on some matched pairs and judged on the others by their cosine before and after; and, where the sides have models, by how much of B's activations A's SAE explains on held-out tokens: as they are, at A's mean and scale, and turned as well, beside rotations fitted on shuffled pairs. Intervals are bootstraps over pairs, or over sequences.",
@@ -108,7 +68,6 @@ export const transfer = verb({
   },
   before: pairings((_, a, b, map) => sidePairings(a, b, map)),
   async run({ options, call, remember }, a, b, map) {
-    const { runs, seed } = membersGiven(options.nulls, 'runs');
     const both = a.model !== undefined && b.model !== undefined;
     const halves = { a: both ? await halvesOfSide(a, map.a, options.sequences, call) : undefined, b: both ? await halvesOfSide(b, map.b, options.sequences, call) : undefined }; // prettier-ignore
     return rotationTransfer(
@@ -117,7 +76,7 @@ export const transfer = verb({
         b: { sae: b.sae, ...(halves.b ? { activations: halves.b } : {}) },
         pairs: map.pairs,
       },
-      chosen({ train: options.train, runs, seed }),
+      transferSettings(options),
       { ...call, remember },
     );
   },
@@ -130,7 +89,7 @@ export const transfer = verb({
       pairs: sha256([map.pairs.a, map.pairs.b]),
     }),
     pieces(options, a, b, { pairs, a: store }) {
-      const names = transferRunNames(chosen({ runs: membersGiven(options.nulls, 'runs').runs }));
+      const names = transferRunNames(transferSettings(options));
       const widths = a.sae.config.dIn + b.sae.config.dIn;
       const rows = a.model && b.model ? options.sequences * store.meta.context : 0;
       return {
@@ -154,33 +113,6 @@ const saesArg: Arg<readonly MatrixInput[], readonly Matrix[]> = {
       throw new TypeError(`${at} is ${Array.isArray(list) ? `an array of ${list.length}` : 'no array'}; expected an array of 2 or more SAEs`); // prettier-ignore
     return Promise.all(list.map((one: unknown, i) => asMatrix(requireThing(one, `${at}[${i}]`) as MatrixInput, `${at}[${i}]`))); // prettier-ignore
   },
-};
-
-const STABILITY = {
-  activations: value<readonly SparseActivations[]>(
-    'an array of what fg.activations.save returned, one for each SAE',
-    { doc: 'Activations of each over the same tokens: partners are then features that fire alike.', fallback: 'none: partners are by cosine' }, // prettier-ignore
-    (v) => Array.isArray(v) && v.every((one) => typeof one === 'object' && one !== null && 'shards' in one),
-  ),
-  least: real({ doc: 'Least cosine, or r, of a partner.', min: 0, max: 1, fallback: '0.7' }),
-  minFirings: whole({ doc: 'Features that fire on fewer tokens take no part; with activations.', min: 1, fallback: '10' }), // prettier-ignore
-  neighbors: whole({ doc: 'Nearest rows that make the surroundings of a feature, for `subspace`.', min: 0, fallback: '7' }), // prettier-ignore
-  nulls: nulls({
-    doc: 'Null runs: the other decoders turned at random and, with activations, their sequences shuffled.',
-    runs: 19,
-    draws: 'Draws the runs.',
-  }),
-} as const;
-
-const stabilitySettings = ({
-  least,
-  minFirings,
-  neighbors,
-  nulls: given,
-}: { readonly [K in keyof typeof STABILITY]?: unknown }) => {
-  // prettier-ignore
-  const { runs, seed } = membersGiven(given as { runs?: number; seed?: number } | number | undefined, 'runs');
-  return chosen({ least, minFirings, neighbors, runs, seed }) as Record<string, number>;
 };
 
 export const stability = verb({
@@ -218,7 +150,7 @@ export const stability = verb({
       ...Object.fromEntries(saes.map((m, i) => [`sae${i}`, matrixId(m)])),
       ...Object.fromEntries((activations ?? []).map(({ id }, i) => [`activations${i}`, id])),
     }),
-    parameters: ({ parsed }) => stabilitySettings(only(STABILITY, parsed)),
+    parameters: ({ parsed }) => asParameters(stabilitySettings(parsed)),
   },
   split: {
     unit: 'null runs',

@@ -1,7 +1,9 @@
 /** Options of matching the features of two stores. */
 import type { CallOptions } from '../compute/call.js';
 import { ASSOCIATIONS } from './association.js';
-import { choice, only, parseOptions, real, whole, type Given, type Parsed } from '../verb/option.js';
+import { METRICS } from './scores.js';
+import { nulls, nullsOf, rowsOption } from '../verb/common.js';
+import { choice, group, only, parseOptions, real, several, whole, type Given, type Parsed } from '../verb/option.js';
 
 export const CORRELATE = {
   counterparts: whole({ doc: 'Partners kept per feature, in both directions.', min: 1, default: 3 }),
@@ -64,3 +66,35 @@ export function correlateSettings(options: CorrelateParameters): CorrelateSettin
 export function settingsIdentity({ by, ...rest }: CorrelateSettings): Omit<CorrelateSettings, 'by'> & { by?: string } {
   return by === 'pearson' ? rest : { ...rest, by };
 }
+
+/** Which of a feature's tokens a verb looks at. */
+export const tokensOf = <D extends 'mass' | 'peaks'>(fallback: D) =>
+  choice(['mass', 'peaks'], {
+    doc: "Which tokens of a feature are looked at: 'mass', those that hold its activation, as fg.activations.labels lists them; 'peaks', those of its 5 largest activations, the published rule.",
+    default: fallback,
+  });
+
+export const SAME_TOKEN = {
+  labels: tokensOf('mass'),
+  nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
+} as const;
+
+export const SCORES = {
+  metrics: several(METRICS, { doc: 'Which scores, in this order.', fallback: "['svcca', 'cca', 'rsa', 'cka']" }),
+  nulls: nullsOf(['shuffle', 'random-features'], {
+    doc: "Null runs beside each score: 'shuffle', the same rows paired at random; 'random-features', as many random rows of `pools` on each side.",
+    runs: 100,
+    draws: "Draws the null, and RSA's rows.",
+  }),
+  pools: group(
+    { x: rowsOption({ doc: 'Of side A.' }), y: rowsOption({ doc: 'Of side B.' }) },
+    { doc: "Rows that the null 'random-features' draws from.", fallback: 'the two decoders' },
+  ),
+  neighbors: whole({ doc: "Neighbours for 'jaccard'.", min: 1, fallback: '10' }),
+  intervals: whole({
+    doc: 'Half-samples of the pairs for a 95 % interval of each score; 0: none.',
+    min: 0,
+    fallback: '0',
+  }),
+  rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, fallback: '4,096' }),
+};

@@ -11,6 +11,9 @@ import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { gatherRows } from '../compute/rows.js';
 import { centredSquares, cosine, mean, pearson } from '../compute/statistics.js';
+import { nulls } from '../verb/common.js';
+import { nullsInline } from '../verb/nulls.js';
+import { required, value, whole, type Given } from '../verb/option.js';
 import { bootstrap, bootstrapMean, INTERVAL, type Interval } from './bootstrap.js';
 import { besideNull } from './nulls.js';
 import type { PairedMap, SimilarityScore } from './types.js';
@@ -58,11 +61,36 @@ export interface Relations {
   readonly notes: readonly string[];
 }
 
-export interface RelationSettings {
-  readonly neighbors: number;
-  readonly runs: number;
-  readonly seed: number;
-}
+const isPairs = (v: unknown): boolean =>
+  Array.isArray(v) &&
+  v.length > 0 &&
+  v.every((p) => Array.isArray(p) && p.length === 2 && p.every((w) => typeof w === 'string' && w.trim() !== '')); // prettier-ignore
+
+export const RELATIONS = {
+  pairs: required(
+    value<ReadonlyArray<readonly [string, string]>>(
+      "an array of pairs of words such as [['king', 'queen'], ['prince', 'princess']]",
+      { doc: 'The relations, each from one word to another; they should mean the same step.' },
+      isPairs,
+    ),
+  ),
+  neighbors: whole({ doc: 'Nearest words compared for each word.', min: 1, fallback: '3' }),
+  sequences: whole({
+    doc: 'Sequences with these words that the models run, at most.',
+    min: 1,
+    default: 200,
+  }),
+  nulls: nulls({
+    doc: "Null runs: B's words, or relations, in another order, and B's relations between mismatched words.",
+    runs: 999,
+    draws: 'Draws the orders.',
+  }),
+} as const;
+type Asked = Pick<Given<typeof RELATIONS>, 'neighbors' | 'nulls'>;
+
+/** The options of a call as relations() takes them. */
+export const relationSettings = ({ neighbors, nulls }: Asked) => nullsInline<Asked>({ neighbors, nulls });
+type RelationSettings = Required<ReturnType<typeof relationSettings>>;
 
 /** Vectors of the words, one a row, in the order of the words. */
 export interface WordVectors {

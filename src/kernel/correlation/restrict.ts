@@ -21,6 +21,7 @@ import {
   type PairFilter,
 } from './filters.js';
 import type { Pairs } from './match.js';
+import { tokensOf } from './options.js';
 import type { PairedMap } from './types.js';
 
 type Labels = ReadonlyArray<readonly string[]>;
@@ -91,7 +92,17 @@ export const FILTERS = {
 } as const;
 
 /** Filters by name; those of one object are applied in the order of the documentation. */
-export type Filters = Given<typeof FILTERS>;
+export interface Filters extends Given<typeof FILTERS> {}
+
+/** Filters, or the steps in which they are applied, one object after the other. */
+export const RESTRICTION = {
+  ...FILTERS,
+  steps: {
+    ...listOf<Filters>(form(FILTERS, { doc: 'Filters by name.', expected: 'filters such as { minFirings: 10 }' }), 1),
+    doc: 'Filters in an order of your own, one object after the other, instead of the options themselves.',
+  },
+  labels: tokensOf('peaks'),
+};
 
 /** A map as fg.correlation gives it. */
 export interface CorrelationMap extends PairedMap {
@@ -100,15 +111,7 @@ export interface CorrelationMap extends PairedMap {
 }
 
 /** Filters as fg.correlation.filter and map.restrict take them. */
-export interface Restriction extends Filters, CallOptions {
-  /** Filters in an order of your own, one object after the other, instead of the options themselves. */
-  readonly steps?: readonly Filters[];
-  /**
-   * Tokens that the filters of tokens look at: those that hold a feature's activation, or those of its peaks. Default
-   * 'mass'.
-   */
-  readonly labels?: 'mass' | 'peaks';
-}
+export interface Restriction extends Given<typeof RESTRICTION>, CallOptions {}
 
 /** A map with the pairs that its filters left: no list of it holds another pair. */
 export interface FilteredMap extends CorrelationMap {
@@ -199,12 +202,6 @@ const MAKERS: {
       : undefined,
   oneToOne: (order) => oneToOneFilter(order),
 };
-
-/** Filters in the order in which they are applied, one object after the other. */
-export const STEPS = listOf(
-  form(FILTERS, { doc: 'Filters by name.', expected: 'filters such as { minFirings: 10 }' }),
-  1,
-);
 
 /** @throws TypeError for a step that asks for no filter */
 export function requireFilters(what: string, steps: readonly Filters[]): readonly Filters[] {

@@ -12,6 +12,9 @@ import { columnMeans, gatherRows } from '../compute/rows.js';
 import { mean } from '../compute/statistics.js';
 import { reconstruct, requireReconstructs } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
+import { nulls } from '../verb/common.js';
+import { nullsInline } from '../verb/nulls.js';
+import { real, whole, type Given } from '../verb/option.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrap, bootstrapMean } from './bootstrap.js';
 import { besideNull } from './nulls.js';
@@ -35,11 +38,24 @@ export interface RotationInput {
   pairs: { a: ArrayLike<number>; b: ArrayLike<number> };
 }
 
-export interface RotationSettings {
-  readonly train: number;
-  readonly runs: number;
-  readonly seed: number;
-}
+export const TRANSFER = {
+  train: real({ doc: 'Share of the pairs that the rotation is fitted on; the others judge it.', above: 0, below: 1, fallback: '0.5' }), // prettier-ignore
+  sequences: whole({
+    doc: 'Sequences of the stores that the models run: even ones for means and scale, odd ones to judge.',
+    min: 2,
+    default: 64,
+  }),
+  nulls: nulls({
+    doc: 'Null runs: the rotation fitted on shuffled training pairs.',
+    runs: 99,
+    draws: 'Draws the shuffles, and which pairs train.',
+  }),
+} as const;
+type Asked = Pick<Given<typeof TRANSFER>, 'train' | 'nulls'>;
+
+/** The options of a call as rotationTransfer() takes them. */
+export const transferSettings = ({ train, nulls }: Asked) => nullsInline<Asked>({ train, nulls });
+type RotationSettings = Required<ReturnType<typeof transferSettings>>;
 
 /** One rotation between two SAEs, judged on what it was not fitted to. */
 export interface RotationTransfer {

@@ -3,19 +3,14 @@ import { labelWords, normalizeToken, type PointLabel } from '../../protocol/toke
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { bootstrapMean, INTERVAL } from './bootstrap.js';
+import type { NullsApart } from '../verb/nulls.js';
+import type { Given } from '../verb/option.js';
+import type { SAME_TOKEN } from './options.js';
 import { besideNull } from './nulls.js';
 import type { SimilarityScore } from './types.js';
 
-export interface SameTokenOptions extends CallOptions {
-  /** Shuffles of the pairing; default 100. */
-  nulls?: number;
-  /** Default 0. */
-  seed?: number;
-  /**
-   * Tokens compared: 'mass', those that hold a feature's activation (default); 'peaks', those of its highest
-   * activations.
-   */
-  labels?: 'mass' | 'peaks';
+/** Labels are compared by 'mass' unless said otherwise. */
+interface SameTokenOptions extends Partial<NullsApart<Given<typeof SAME_TOKEN>>>, CallOptions {
   /** Draws of an interval of each score over the pairs; default 500, 0: none. */
   intervals?: number;
 }

@@ -11,6 +11,9 @@ import type { Metric } from './metric.js';
 import { jaccard } from './neighbours.js';
 import { intervalOf, type Interval } from './bootstrap.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
+import type { NullsApart, Renamed } from '../verb/nulls.js';
+import type { Given } from '../verb/option.js';
+import type { SCORES } from './options.js';
 import { besideNull } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';
@@ -19,29 +22,17 @@ export const METRICS = ['svcca', 'svcca-published', 'cca', 'pwcca', 'rsa', 'cka'
 
 export type MetricName = (typeof METRICS)[number];
 
-export interface ScoreOptions extends CallOptions {
-  /** Which scores, in this order. */
-  metrics: readonly MetricName[];
-  /** Null runs per score; default 100. */
-  nulls?: number;
-  /** Seed of the nulls (and of RSA's row sample); default 0. */
-  seed?: number;
-  /**
-   * shuffle (default): the same rows, paired at random. random-features: as many random rows of `pools` on each side.
-   */
-  null?: 'shuffle' | 'random-features';
-  /** All rows to draw from for 'random-features': usually the two whole decoders. */
-  pools?: { x: Matrix; y: Matrix };
-  /** Neighbours for 'jaccard'; default 10. */
-  neighbours?: number;
-  /** Half-samples for an interval of each score over pairs; default 0, none. */
-  intervals?: number;
+/** The options of fg.correlation.scores as similarityScores() takes them. */
+type Asked = Renamed<NullsApart<Omit<Given<typeof SCORES>, 'metrics' | 'pools'>>, { neighbors: 'neighbours' }>;
+
+export interface ScoreOptions extends Asked, CallOptions {
+  readonly metrics: readonly MetricName[];
+  /** As matrices. */
+  readonly pools?: { readonly x: Matrix; readonly y: Matrix };
   /** Makes large null runs elsewhere, to the same bits; default: on this thread, one by one. */
   shareNulls?: ShareNulls;
   /** Gives runs that are made already; see scoreRunNames. */
   remember?: Remember;
-  /** RSA samples this many rows when there are more; default 4,096, the most it takes. */
-  rsaRows?: number;
 }
 
 /** Sums of singular values of `runs` shuffles in the order of nextOrder(); tells how many are done. */

@@ -1,4 +1,8 @@
 /** Splitting between two widths: types that its parts share. */
+import type { SparseActivations } from '../activations/types.js';
+import { nulls } from '../verb/common.js';
+import { nullsInline, renamed, type Renamed } from '../verb/nulls.js';
+import { group, real, value, whole, type Given } from '../verb/option.js';
 import type { SimilarityScore } from './types.js';
 
 /** A null run of splitting, as it is remembered. */
@@ -82,15 +86,58 @@ export interface Splitting {
   readonly notes: readonly string[];
 }
 
-/** Numbers that splitting is done by; see the options of fg.correlation.splitting. */
-export interface SplittingSettings {
-  readonly least: number;
-  readonly minFirings: number;
-  readonly minTokens: number;
-  readonly leastLost: number;
-  readonly runs: number;
-  readonly seed: number;
-}
+const isStore = (v: unknown): boolean => typeof v === 'object' && v !== null && 'shards' in v && 'statistics' in v;
+
+export const SPLITTING = {
+  activations: value<{ readonly small: SparseActivations; readonly large: SparseActivations }>(
+    '{ small, large }, what fg.activations.save returned for each',
+    {
+      doc: 'Activations of both over the same tokens: children are then chosen by r on the even sequences and judged on the odd ones, and absorption is looked for. Without them all is by decoder rows.',
+      fallback: 'none',
+    },
+    (v) => typeof v === 'object' && v !== null && isStore((v as { small?: unknown }).small) && isStore((v as { large?: unknown }).large), // prettier-ignore
+  ),
+  least: real({
+    doc: 'Least r, or cosine where there are no activations, of a child with its parent.',
+    min: -1,
+    max: 1,
+    fallback: '0.2 by activations, 0.5 by decoder rows',
+  }),
+  minFirings: real({
+    doc: 'Features that fire on fewer tokens of the half that chooses take no part.',
+    min: 1,
+    fallback: '10',
+  }),
+  absorption: group(
+    {
+      minTokens: whole({
+        doc: 'Least number of tokens on which parent and absorber fire and the main feature is silent.',
+        min: 1,
+        fallback: '10',
+      }),
+      least: real({
+        doc: "Least share of the parent's direction that is lost without the absorber: SAEBench's.",
+        min: 0,
+        max: 1,
+        fallback: '0.4',
+      }),
+    },
+    { doc: 'What counts as absorption.' },
+  ),
+  nulls: nulls({
+    doc: 'Null runs. By activations: as many other large features that fire as often in the place of the children. By decoder rows: the large decoder turned at random and its children chosen again.',
+    runs: 99,
+    draws: 'Draws the runs.',
+  }),
+} as const;
+const LOST = { least: 'leastLost' } as const;
+type Lost = Renamed<NonNullable<Given<typeof SPLITTING>['absorption']>, typeof LOST>;
+type Asked = Pick<Given<typeof SPLITTING>, 'least' | 'minFirings' | 'nulls'>;
+
+/** The options of a call as splitting() takes them: what is least lost by absorption is `leastLost`. */
+export const splittingSettings = ({ least, minFirings, absorption, nulls }: Given<typeof SPLITTING>) =>
+  nullsInline<Asked & Lost>({ ...renamed(absorption ?? {}, LOST), least, minFirings, nulls });
+export type SplittingSettings = Required<ReturnType<typeof splittingSettings>>;
 
 /** Σ −s log2 s of shares. */
 export const entropyOf = (shares: readonly number[]): number =>

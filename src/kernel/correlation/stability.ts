@@ -10,6 +10,9 @@ import { crossKnn, exactKnn } from '../compute/knn.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
+import { nulls } from '../verb/common.js';
+import { nullsInline } from '../verb/nulls.js';
+import { real, value, whole, type Given } from '../verb/option.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrapMean } from './bootstrap.js';
 import { requireSameTokens } from './map.js';
@@ -30,13 +33,27 @@ export interface StabilityInput {
   activations?: readonly SparseActivations[];
 }
 
-export interface StabilitySettings {
-  readonly least: number;
-  readonly minFirings: number;
-  readonly neighbors: number;
-  readonly runs: number;
-  readonly seed: number;
-}
+export const STABILITY = {
+  activations: value<readonly SparseActivations[]>(
+    'an array of what fg.activations.save returned, one for each SAE',
+    { doc: 'Activations of each over the same tokens: partners are then features that fire alike.', fallback: 'none: partners are by cosine' }, // prettier-ignore
+    (v) => Array.isArray(v) && v.every((one) => typeof one === 'object' && one !== null && 'shards' in one),
+  ),
+  least: real({ doc: 'Least cosine, or r, of a partner.', min: 0, max: 1, fallback: '0.7' }),
+  minFirings: whole({ doc: 'Features that fire on fewer tokens take no part; with activations.', min: 1, fallback: '10' }), // prettier-ignore
+  neighbors: whole({ doc: 'Nearest rows that make the surroundings of a feature, for `subspace`.', min: 0, fallback: '7' }), // prettier-ignore
+  nulls: nulls({
+    doc: 'Null runs: the other decoders turned at random and, with activations, their sequences shuffled.',
+    runs: 19,
+    draws: 'Draws the runs.',
+  }),
+} as const;
+type Asked = Omit<Given<typeof STABILITY>, 'activations'>;
+
+/** The options of a call as stability() takes them. */
+export const stabilitySettings = ({ least, minFirings, neighbors, nulls }: Asked) =>
+  nullsInline<Asked>({ least, minFirings, neighbors, nulls });
+type StabilitySettings = Required<ReturnType<typeof stabilitySettings>>;
 
 /** How stable the features of one SAE are over others. */
 export interface Stability {

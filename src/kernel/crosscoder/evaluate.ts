@@ -20,6 +20,10 @@ import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { ReconstructionSums } from '../sae/reconstruction.js';
+import { share } from '../synthetic/recovery/absorption.js';
+import { nulls as nullRuns } from '../verb/common.js';
+import type { NullsInline } from '../verb/nulls.js';
+import { choice, real, type Given } from '../verb/option.js';
 import { join, offsetsOf } from './crosscoder.js';
 import { inStep, type Sources } from './source.js';
 import type { Crosscoder } from './types.js';
@@ -27,20 +31,24 @@ import type { Crosscoder } from './types.js';
 /** Raised when the same inputs give another evaluation. */
 export const EVALUATION_VERSION = 1;
 
-export interface EvaluationOptions extends CallOptions {
-  /** A decoder share from this on counts as part of the feature; default 0.1. */
-  sharedFrom?: number;
-  /** νε from which a feature is not exclusive; default 0.2. */
-  errorFrom?: number;
-  /** νr likewise; default 0.5. */
-  reconstructionFrom?: number;
-  /** Lengths of slopes, or the parts along the feature's own decoder; default 'free'. */
-  direction?: 'free' | 'own';
-  /** Shifts of the tokens that slopes are held against; default 20. */
-  runs?: number;
-  /** Of the shifts; default 0. */
-  seed?: number;
-}
+export const EVALUATED = {
+  sharedFrom: share(
+    'A part of the decoder norm from this share on belongs to the feature; below it the feature is exclusive to the other side.',
+    '0.1',
+  ),
+  errorFrom: real({ doc: 'Least νε of a feature that is not exclusive.', min: 0, fallback: '0.2' }),
+  reconstructionFrom: real({ doc: 'Least νr of a feature that is not exclusive.', min: 0, fallback: '0.5' }),
+  direction: choice(['free', 'own'], {
+    doc: "'free' compares lengths of slopes, for models without common axes; 'own' their parts along the feature's own decoder, for models of one space.",
+    fallback: "'free'",
+  }),
+  nulls: nullRuns({
+    doc: 'Shifts of the tokens against the features: what they give is taken off, and p is held against them.',
+    runs: 20,
+    draws: 'Of the shifts.',
+  }),
+};
+export interface EvaluationOptions extends NullsInline<Given<typeof EVALUATED>>, CallOptions {}
 
 export interface SideEvaluation {
   name: string;

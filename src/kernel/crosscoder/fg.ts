@@ -12,14 +12,15 @@ import { MARKS } from '../sae/trainedOn.js';
 import { TRAIN } from '../sae/trainOptions.js';
 import { isTwins, twinsArg } from '../synthetic/args.js';
 import type { Twins } from '../synthetic/twins/twins.js';
-import { anything, KEPT, nulls as nullRuns, requireThing, thing, type Arg } from '../verb/common.js';
+import { anything, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
 import { byType, listOf } from '../verb/kinds.js';
 import { namespace } from '../verb/namespace.js';
-import { choice, membersGiven, numbers, only, real, text, whole } from '../verb/option.js';
+import { nullsInline } from '../verb/nulls.js';
+import { choice, numbers, only, text, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { crosscoderActivations } from './activations.js';
-import { EVALUATION_VERSION, evaluateCrosscoder, type CrosscoderEvaluation } from './evaluate.js';
-import { crosscoderRecovery, RECOVERY_VERSION } from './recovery.js';
+import { EVALUATED, EVALUATION_VERSION, evaluateCrosscoder, type CrosscoderEvaluation } from './evaluate.js';
+import { crosscoderRecovery, RECOVERY, RECOVERY_VERSION } from './recovery.js';
 import { ignoringOfTokens, modelSides, twinSides, type Sources } from './source.js';
 import { trainCrosscoder, type CrosscoderData, type CrosscoderTraining } from './train.js';
 import type { Crosscoder } from './types.js';
@@ -70,11 +71,7 @@ const HOOKS = {
   }),
 };
 
-interface Reading {
-  hooks?: string | readonly string[];
-  ignoreTokens?: readonly number[];
-  seed?: number;
-}
+type Reading = Given<typeof HOOKS> & { readonly seed?: number };
 
 /** What a call reads: its identity, and its sources. */
 type Read = Pick<CrosscoderData, 'inputs' | 'sources' | 'parameters'> & {
@@ -202,23 +199,8 @@ const crosscoderArg: Arg<Crosscoder> = thing<Crosscoder>(
   },
 );
 
-const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
-const EVALUATED = {
-  sharedFrom: share(
-    'A part of the decoder norm from this share on belongs to the feature; below it the feature is exclusive to the other side.',
-    '0.1',
-  ),
-  errorFrom: real({ doc: 'Least νε of a feature that is not exclusive.', min: 0, fallback: '0.2' }),
-  reconstructionFrom: real({ doc: 'Least νr of a feature that is not exclusive.', min: 0, fallback: '0.5' }),
-  direction: choice(['free', 'own'], {
-    doc: "'free' compares lengths of slopes, for models without common axes; 'own' their parts along the feature's own decoder, for models of one space.",
-    fallback: "'free'",
-  }),
-  nulls: nullRuns({
-    doc: 'Shifts of the tokens against the features: what they give is taken off, and p is held against them.',
-    runs: 20,
-    draws: 'Of the shifts.',
-  }),
+const SAMPLED = {
+  sampleSeed: whole({ doc: 'Of twins: of the events; others than those of training.', fallback: '1,000,003' }),
 };
 
 const evaluate = verb({
@@ -227,15 +209,14 @@ const evaluate = verb({
   options: {
     ...HOOKS,
     ...EVALUATED,
-    sampleSeed: whole({ doc: 'Of twins: of the events; others than those of training.', fallback: '1,000,003' }),
+    ...SAMPLED,
     ...KEPT,
   },
   errors: ['Models or hooks of other widths than the sides of the crosscoder are refused.'],
   run({ options, call }, crosscoder, from, data): Promise<CrosscoderEvaluation> {
     const sources = evaluated(crosscoder, from, data, options).sources();
     requireWidths(crosscoder, sources);
-    const { nulls, ...settings } = only(EVALUATED, options);
-    return evaluateCrosscoder(crosscoder, sources, { ...settings, ...membersGiven(nulls, 'runs'), ...call });
+    return evaluateCrosscoder(crosscoder, sources, { ...nullsInline(only(EVALUATED, options)), ...call });
   },
   keep: {
     kind: 'crosscoder-evaluation',
@@ -245,14 +226,10 @@ const evaluate = verb({
       crosscoder: crosscoder.id,
       ...evaluated(crosscoder, from, data, options).inputs,
     }),
-    parameters: ({ given, parsed }, crosscoder, from, data): JsonObject => {
-      const { nulls, ...settings } = only(EVALUATED, given);
-      return {
-        ...(settings as JsonObject),
-        ...membersGiven(nulls, 'runs'),
-        ...evaluated(crosscoder, from, data, parsed).parameters,
-      };
-    },
+    parameters: ({ given, parsed }, crosscoder, from, data): JsonObject => ({
+      ...(nullsInline(only(EVALUATED, given)) as JsonObject),
+      ...evaluated(crosscoder, from, data, parsed).parameters,
+    }),
   },
   show: (found, { env }) => env.displayButLast(evaluationItems(found)),
 });
@@ -262,11 +239,7 @@ function evaluated(
   { sides }: Crosscoder,
   from: Models | Twins,
   data: Tokens | number,
-  {
-    hooks,
-    ignoreTokens,
-    sampleSeed,
-  }: { hooks?: string | readonly string[]; ignoreTokens?: readonly number[]; sampleSeed?: number },
+  { hooks, ignoreTokens, sampleSeed }: Given<typeof HOOKS & typeof SAMPLED>,
 ): Read {
   if (isTwins(from as object)) return read(from, data, { hooks, ignoreTokens, seed: sampleSeed ?? 1_000_003 });
   return read(from, data, { hooks: hooks ?? sides.map(({ hook }) => hook), ignoreTokens });
@@ -326,14 +299,7 @@ const evaluationArg: Arg<CrosscoderEvaluation> = thing<CrosscoderEvaluation>(
 const recovery = verb({
   doc: 'A crosscoder of twins against truth: of the features that its decoder norms, and after latent scaling, call exclusive to a twin, how many hold a feature that both twins have, beside as many features called so at random; and how much of the shared and the exclusive features is found. The same call again loads the result.',
   args: [crosscoderArg, twinsArg, evaluationArg],
-  options: {
-    minCosine: share(
-      'A feature of the crosscoder holds the true feature of largest cosine when it is at least this.',
-      '0.7',
-    ),
-    nulls: nullRuns({ doc: 'Draws of as many features at random.', runs: 100, draws: 'Of the draws.' }),
-    ...KEPT,
-  },
+  options: { ...RECOVERY, ...KEPT },
   errors: ['An evaluation of another crosscoder, and a crosscoder that is not of these twins, are refused.'],
   check(_options, crosscoder, twins, evaluation) {
     if (evaluation.crosscoder.id !== crosscoder.id)
@@ -343,10 +309,8 @@ const recovery = verb({
     if (crosscoder.sides.map(({ modelId }) => modelId).join() !== [twins.a.id, twins.b.id].join())
       throw new RangeError('this crosscoder was not trained on these twins; pass the twins of its training');
   },
-  run({ options, call }, crosscoder, twins, evaluation) {
-    const { minCosine, nulls } = options;
-    return crosscoderRecovery(crosscoder, twins, evaluation, { minCosine, ...membersGiven(nulls, 'runs'), ...call });
-  },
+  run: ({ options, call }, crosscoder, twins, evaluation) =>
+    crosscoderRecovery(crosscoder, twins, evaluation, { ...nullsInline(only(RECOVERY, options)), ...call }),
   keep: {
     kind: 'crosscoder-recovery',
     version: RECOVERY_VERSION,

@@ -6,6 +6,10 @@ import { relationsOf } from '../synthetic/twins/truth.js';
 import type { Twins } from '../synthetic/twins/twins.js';
 import type { CrosscoderEvaluation } from './evaluate.js';
 import type { Crosscoder } from './types.js';
+import { share } from '../synthetic/recovery/absorption.js';
+import { nulls as nullRuns } from '../verb/common.js';
+import type { NullsInline } from '../verb/nulls.js';
+import type { Given } from '../verb/option.js';
 
 /** Raised when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;
@@ -42,6 +46,14 @@ export interface CrosscoderRecovery {
   minCosine: number;
 }
 
+export const RECOVERY = {
+  minCosine: share(
+    'A feature of the crosscoder holds the true feature of largest cosine when it is at least this.',
+    '0.7',
+  ),
+  nulls: nullRuns({ doc: 'Draws of as many features at random.', runs: 100, draws: 'Of the draws.' }),
+};
+
 /** What a feature of the crosscoder holds on a side: a true feature, or −1. */
 interface Held {
   feature: Int32Array;
@@ -62,7 +74,7 @@ export async function crosscoderRecovery(
   crosscoder: Crosscoder,
   twins: Twins,
   evaluation: CrosscoderEvaluation,
-  { minCosine = 0.7, runs = 100, seed = 0 }: { minCosine?: number; runs?: number; seed?: number } & CallOptions = {},
+  { minCosine = 0.7, runs = 100, seed = 0 }: NullsInline<Given<typeof RECOVERY>> & CallOptions = {},
 ): Promise<CrosscoderRecovery> {
   const truth = relationsOf(twins.truth, twins.a.features, twins.b.features);
   const inBoth = [new Uint8Array(twins.a.features), new Uint8Array(twins.b.features)];

@@ -1,8 +1,9 @@
 /** Training a crosscoder, kept: the same call loads it, a stopped run goes on. */
+import path from 'node:path';
 import { asParameters } from '../artifacts/parameters.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
-import { checkpointOf, trainInto, type KeptTraining } from '../sae/keptTraining.js';
+import { trainInto, type KeptTraining } from '../sae/keptTraining.js';
 import type { Environment } from '../verb/environment.js';
 import { crosscoderOf, joinedFolder, loadCrosscoder, offsetsOf, saveSides } from './crosscoder.js';
 import { crosscoderRun } from './run.js';
@@ -58,7 +59,11 @@ export async function trainCrosscoder(
     inputs: data.inputs,
     codeVersion: CODE_VERSION,
   };
-  const checkpoint = checkpointOf(env, key);
+  const checkpoint = path.join(
+    env.context.artifactFolder,
+    'unfinished',
+    `crosscoder-${env.store.idOf(key).slice(0, 16)}`,
+  );
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
     title: data.title,

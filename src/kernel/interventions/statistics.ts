@@ -144,10 +144,8 @@ export function benjaminiHochberg(p: ArrayLike<number>): Float64Array {
 
 /** Two rankings of the same things beside the null of shuffled ranks. */
 export interface RankAgreement {
-  /** Spearman's rank correlation; NaN where a side has no order: all its values are equal, or one is NaN; or of one thing. */
+  /** Spearman's rank correlation; NaN where a side has no order: all its values are equal, or one is NaN. */
   rho: number;
-  /** Why rho is NaN; absent where it is a number. */
-  without?: string;
   /** Things ranked. */
   n: number;
   /** One-sided: (k + 1)/(R + 1), k = shuffles whose correlation reaches rho. NaN with rho: nothing was tested. */
@@ -156,23 +154,10 @@ export interface RankAgreement {
   seed: number;
 }
 
-/** Why values give no order; undefined where they do. */
-function withoutOrder(values: ArrayLike<number>, what: string): string | undefined {
-  const n = values.length;
-  const missing = Array.prototype.filter.call(values, Number.isNaN).length;
-  if (missing > 0) return `${missing} of ${n} ${what} ${missing === 1 ? 'is' : 'are'} NaN`;
-  return Array.prototype.every.call(values, (v) => v === values[0]) ? `all ${n} ${what} are equal` : undefined;
-}
-
-/** Spearman's correlation of attributions and true effects with a permutation p, `runs` shuffles by `seed`. */
+/** Spearman's correlation with a permutation p, `runs` shuffles by `seed`. */
 export function rankAgreement(a: ArrayLike<number>, b: ArrayLike<number>, runs: number, seed: number): RankAgreement {
   const rho = spearman(a, b);
-  if (Number.isNaN(rho)) {
-    const sides = [withoutOrder(a, 'attributions'), withoutOrder(b, 'true effects')].filter((why) => why !== undefined);
-    const without =
-      a.length < 2 ? `${a.length === 0 ? 'nothing' : 'one thing alone'} was ranked` : sides.join(', and ');
-    return { rho, without, n: a.length, p: NaN, runs, seed };
-  }
+  if (Number.isNaN(rho)) return { rho, n: a.length, p: NaN, runs, seed };
   const ra = averageRanks(a);
   const rb = averageRanks(b);
   const random = new Random(seed).fork('rank agreement');

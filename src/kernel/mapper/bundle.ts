@@ -11,6 +11,7 @@ import { writeTexts } from '../maps/bundle.js';
 import type { BundleColumn } from '../maps/pointColumns.js';
 import { layoutGraph } from './layout.js';
 import type { MapperGraph } from './types.js';
+import type { ShowGraphOptions } from './show.js';
 
 export interface GraphBundleSet {
   name: string;
@@ -29,15 +30,13 @@ export interface GraphBundleSet {
   findings?: readonly GraphFinding[];
 }
 
-export interface GraphBundleOptions {
+export interface GraphBundleOptions extends Pick<ShowGraphOptions, 'seed'> {
   title: string;
   groups?: GraphMeta['groups'];
   /** Sets 0 and 1 are joined by a correlation map. */
   pairing?: GraphMeta['pairing'];
   /** Nodes of set 0 × nodes of set 1, with pairing. */
   overlap?: Float32Array;
-  /** Seed of the layout; default 0. */
-  seed?: number;
 }
 
 function requireSizes(set: GraphBundleSet, other: GraphBundleSet | undefined): void {

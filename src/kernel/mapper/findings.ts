@@ -2,9 +2,16 @@
 import type { GraphFinding } from '../../protocol/graph.js';
 import { extendedPersistence, type ExtendedPair, type ExtendedPersistence } from './persistence.js';
 import type { MapperGraph } from './types.js';
+import { value } from '../verb/option.js';
 
 /** What nodes are ordered by: a dimension of the lens, or one value per point. The default is dimension 0. */
 export type NodeFunction = number | ArrayLike<number>;
+
+export const nodeFunction = value<NodeFunction>(
+  'a dimension of the lens, or one value per point',
+  { doc: 'What nodes are ordered by: a dimension of the lens, or one value per point.', fallback: '0' },
+  (v) => typeof v === 'number' || Array.isArray(v) || ArrayBuffer.isView(v),
+);
 
 /** Statistics of a whole graph. */
 export interface GraphStatistics {

@@ -186,15 +186,6 @@ function userValues(o: ValuesLens, { given, kept }: Context): Stage {
   return { values: out, dims, names: [...names], description, warnings: [] };
 }
 
-/** Which neighbour is meant. @throws RangeError for more than there are other points; the default is lowered to these */
-function neighbourOf(k: number | undefined, points: number): number {
-  if (k !== undefined && k > points - 1)
-    throw new RangeError(
-      `lens 'knnDistance': k is ${k}, but each of ${points} points has ${points - 1} others; give k from 1 to ${points - 1}`,
-    );
-  return k ?? Math.min(15, points - 1);
-}
-
 async function knnDistance(x: Matrix, k: number, metric: 'euclidean' | 'cosine', call: CallOptions): Promise<Stage> {
   const { distances } = await exactKnn(x, k, { metric, ...call });
   const values = Float64Array.from({ length: x.rows }, (_, i) => distances[i * k + k - 1]);
@@ -258,7 +249,8 @@ async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context
     case 'eccentricity':
       return eccentricity(points(), o, call);
     case 'knnDistance':
-      return knnDistance(points(), neighbourOf(o.k, points().rows), o.metric ?? 'euclidean', call);
+      // A k above the number of other points is lowered to it; the name of the dimension says the k taken.
+      return knnDistance(points(), Math.min(o.k ?? 15, points().rows - 1), o.metric ?? 'euclidean', call);
     case 'minmax':
       return minmax(stage);
     case 'column':

@@ -8,13 +8,16 @@ import {
   exceedance,
   functionName,
   graphStatistics,
+  nodeFunction,
   STATISTIC_NAMES,
   type FindingsNull,
   type GraphStatistics,
-  type NodeFunction,
 } from './findings.js';
-import { NULL_NAMES, NullData, type NullKind } from './nullData.js';
+import { NULL_KINDS, NULL_NAMES, NullData, type NullKind } from './nullData.js';
 import type { MapperGraph } from './types.js';
+import { nullsOf } from '../verb/common.js';
+import type { NullsInline } from '../verb/nulls.js';
+import type { Given } from '../verb/option.js';
 
 /** The pipeline: lens, cover, clusterer and nerve of some points, all rows given. */
 export type MakeGraph = (x: Matrix, call: CallOptions) => Promise<MapperGraph>;
@@ -22,16 +25,11 @@ export type MakeGraph = (x: Matrix, call: CallOptions) => Promise<MapperGraph>;
 /** Keeps the results of single runs, so that a call that was stopped goes on where it was. */
 export type Remember = <T>(run: string, make: () => Promise<T>) => Promise<T>;
 
-export interface MapperNullOptions {
-  /** How null data is made; default 'rotated'. */
-  kind?: NullKind;
-  /** Default 20: p is at least 1/21. */
-  runs?: number;
-  /** Run i draws its data with seed + i; default 0. */
-  seed?: number;
-  /** What branches and loops are measured by; default dimension 0 of the lens. */
-  by?: NodeFunction;
-}
+export const NULLS = {
+  nulls: nullsOf(NULL_KINDS, { doc: 'Null data sets that the same pipeline runs on.', runs: 20, min: 1 }),
+  by: nodeFunction,
+};
+export interface MapperNullOptions extends NullsInline<Given<typeof NULLS>> {}
 
 /** One figure of the graph beside the null graphs. */
 export interface NullComparison {

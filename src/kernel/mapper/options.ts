@@ -104,7 +104,7 @@ export const LENSES = kinds('LensKind', {
   },
   knnDistance: {
     doc: 'Distance to the k-th nearest other point.',
-    members: { k: whole({ doc: 'Which neighbour.', min: 1, fallback: '15, at most the other points' }), metric },
+    members: { k: whole({ doc: 'Which neighbour.', min: 1, fallback: '15' }), metric },
   },
   l2norm: { doc: 'Length of the row.', members: {} },
   distanceToMean: { doc: 'Distance of the row to the mean of all rows.', members: {} },

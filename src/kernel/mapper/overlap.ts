@@ -5,6 +5,9 @@ import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { MapperGraph } from './types.js';
+import { nulls as nullRuns } from '../verb/common.js';
+import type { NullsApart } from '../verb/nulls.js';
+import { choice, type Given } from '../verb/option.js';
 
 /** The members of a correlation map (FeatureMap in correlation/types.ts) that this room reads. */
 export interface CounterpartMap {
@@ -232,6 +235,14 @@ function meanBest(a: MapperGraph, nodesB: number, hits: Int32Array): number {
   return a.members.length > 0 ? sum / a.members.length : NaN;
 }
 
+export const OVERLAP = {
+  by: choice(['best', 'pairs'], {
+    doc: "Counterpart of a feature: 'best', the highest r; 'pairs', the matched pairs of the map alone.",
+    fallback: "'best'",
+  }),
+  nulls: nullRuns({ doc: 'Runs with counterparts exchanged at random.', runs: 100 }),
+};
+
 /**
  * How the nodes of two Mapper graphs correspond through a map between their points (the features of two SAEs). Points
  * are row numbers of the decoders that the graphs were made of, which are the map's features.
@@ -241,7 +252,7 @@ export async function nodeOverlap(
   a: MapperGraph,
   b: MapperGraph,
   map: CounterpartMap,
-  options: { by?: 'best' | 'pairs'; nulls?: number; seed?: number } & CallOptions = {},
+  options: NullsApart<Given<typeof OVERLAP>> & CallOptions = {},
 ): Promise<NodeOverlap> {
   const { by = 'best', nulls = 100, seed = 0 } = options;
   if (map.featuresB !== b.points)

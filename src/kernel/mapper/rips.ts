@@ -5,6 +5,7 @@
 import { pauses, type CallOptions } from '../compute/call.js';
 import { find, singletons } from '../compute/unionFind.js';
 import { CofacetWalk, RipsSimplices, type Distances } from './ripsSimplices.js';
+import type { RipsPersistenceOptions } from './ripsSample.js';
 
 /** Name of the computation in an AbortError. */
 const RIPS = 'Vietoris-Rips persistence';
@@ -16,16 +17,6 @@ export interface Barcode {
   births: Float64Array;
   /** [bars]; Infinity when a bar outlives the threshold. */
   deaths: Float64Array;
-}
-
-export interface RipsOptions extends CallOptions {
-  /** Highest dimension: 0, 1 or 2; default 1. */
-  maxDim?: number;
-  /**
-   * Largest edge. Default: the enclosing radius, the least distance within which some point has all others; beyond it
-   * nothing is born or dies.
-   */
-  threshold?: number;
 }
 
 /** Entries (diameter, simplex) of a column; smallest diameter first, among equals the largest number. */
@@ -306,7 +297,7 @@ export function enclosingRadius({ n, d }: Distances): number {
  */
 export async function ripsBarcodes(
   distances: Distances,
-  options: RipsOptions = {},
+  options: Pick<RipsPersistenceOptions, 'maxDim' | 'threshold'> & CallOptions = {},
 ): Promise<{ barcodes: Barcode[]; threshold: number }> {
   const { maxDim = 1 } = options;
   const pause = pauses(options.signal, RIPS);

@@ -4,34 +4,39 @@ import type { Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { finiteRows } from '../maps/rows.js';
 import { landmarks, PointDistances, type Landmarks, type SampleMetric } from './landmarks.js';
-import { NullData, NULL_NAMES, type NullKind } from './nullData.js';
+import { NULL_KINDS, NullData, NULL_NAMES, type NullKind } from './nullData.js';
 import { ripsBarcodes, type Barcode } from './rips.js';
 import type { Distances } from './ripsSimplices.js';
+import { nullsOf } from '../verb/common.js';
+import type { NullsApart } from '../verb/nulls.js';
+import { choice, flag, real, whole, type Given } from '../verb/option.js';
 
-export interface RipsPersistenceOptions extends CallOptions {
-  /** Highest dimension of homology: 0 components, 1 loops, 2 hollows; default 1. */
-  maxDim?: number;
-  /** Metric of the points; default 'euclidean'. */
-  metric?: SampleMetric;
-  /** The points are an n × n matrix of distances; default false. */
-  precomputed?: boolean;
-  /** Points that the complex is built on; default 1,000, or 250 with maxDim 2. Fewer points than that are all taken. */
-  landmarks?: number;
-  /**
-   * 'maxmin' (default): spread out, with the least covering radius; 'random': a plain sample, dense where the data is.
-   */
-  sampling?: 'maxmin' | 'random';
-  /** Largest edge; default the enclosing radius, beyond which nothing changes. */
-  threshold?: number;
-  /** Null data sets that the longest bars are compared with; default 20. Precomputed distances have none. */
-  nulls?: number;
-  /** How null data is made; default 'rotated'. */
-  null?: NullKind;
-  /** Seed of the landmarks; default 0. */
-  seed?: number;
-  /** Null run i is drawn with nullSeed + i; default seed + 1. */
-  nullSeed?: number;
-}
+export const RIPS = {
+  maxDim: choice([0, 1, 2], { doc: 'Highest dimension of homology: 0 components, 1 loops, 2 hollows.', fallback: '1' }),
+  metric: choice(['euclidean', 'cosine'], { doc: 'Of points.', fallback: "'euclidean'" }),
+  precomputed: flag({ doc: 'The points are an n × n matrix of distances.', fallback: 'false' }),
+  landmarks: whole({
+    doc: 'Points that the complex is built on. Fewer points than that are all taken.',
+    min: 1,
+    fallback: '1,000, or 250 with maxDim 2',
+  }),
+  sampling: choice(['maxmin', 'random'], {
+    doc: "'maxmin': spread out, with the least covering radius; 'random': a plain sample, dense where the data is.",
+    fallback: "'maxmin'",
+  }),
+  threshold: real({
+    doc: 'Largest edge.',
+    min: 0,
+    fallback: 'the enclosing radius, beyond which nothing changes',
+  }),
+  nulls: nullsOf(NULL_KINDS, {
+    doc: 'Null data sets that the longest bars are held against; precomputed distances have none.',
+    fallback: '20 (0 for precomputed distances)',
+    seed: 'seed + 1',
+  }),
+  seed: whole({ doc: 'Of landmarks.', fallback: '0' }),
+};
+export interface RipsPersistenceOptions extends NullsApart<Given<typeof RIPS>>, CallOptions {}
 
 /** Bars of one dimension beside the null. */
 export interface PersistenceDimension extends Barcode {

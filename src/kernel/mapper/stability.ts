@@ -19,19 +19,30 @@ import {
   type ResampleKind,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
+import { renamed } from '../verb/nulls.js';
+import { choice, group, membersGiven, real, whole, type Given } from '../verb/option.js';
 
-export interface MapperStabilityOptions {
-  /** Draws; default 20. */
-  runs?: number;
-  /** 'bootstrap' (default): n of n points with replacement; 'subsample': a share without. */
-  resample?: ResampleKind;
-  /** Share of the points in a subsample; default 0.8. */
-  share?: number;
-  /** Pairs of points that are followed, of each kind; default 2,000. */
-  pairs?: number;
-  /** Seed of draws and pairs; default 0. */
-  seed?: number;
-}
+export const STABILITY = {
+  draws: group(
+    {
+      runs: whole({ doc: 'Draws of the points.', min: 1, fallback: '20' }),
+      kind: choice(['bootstrap', 'subsample'], {
+        doc: "'bootstrap': n of n points with replacement; 'subsample': a share without.",
+        fallback: "'bootstrap'",
+      }),
+      share: real({ doc: 'Of a subsample.', above: 0, max: 1, fallback: '0.8' }),
+      seed: whole({ doc: 'Of draws and pairs.', fallback: '0' }),
+    },
+    { doc: 'How the points are drawn again, and how often.', short: 'runs' },
+  ),
+  pairs: whole({ doc: 'Pairs of points that are followed, of each kind.', min: 1, fallback: '2,000' }),
+};
+/** The options of a call as mapperStability() takes them. */
+export const stabilitySettings = ({ draws, pairs }: Given<typeof STABILITY>) => ({
+  ...renamed(membersGiven(draws, 'runs'), { kind: 'resample' }),
+  ...(pairs === undefined ? {} : { pairs }),
+});
+type MapperStabilityOptions = ReturnType<typeof stabilitySettings>;
 
 /** How often pairs of points are together in the graphs of the draws that hold both. */
 export interface PairStability {

@@ -4,7 +4,7 @@ import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { finiteRows } from '../maps/rows.js';
 import { exceedance, graphStatistics, type GraphStatistics } from './findings.js';
-import { NullData, NULL_NAMES, type NullKind } from './nullData.js';
+import { NULL_KINDS, NullData, NULL_NAMES, type NullKind } from './nullData.js';
 import { inPlace, type Remember } from './nulls.js';
 import type { PlanOptions } from './options.js';
 import { prepareMapper, type MapperPlan } from './plan.js';
@@ -19,25 +19,46 @@ import {
   weightedByMembers,
 } from './resample.js';
 import type { MapperGraph } from './types.js';
+import { nullsOf } from '../verb/common.js';
+import { choice, group, membersGiven, numbers, whole, type Given } from '../verb/option.js';
 
-export interface MapperSweepOptions {
-  /** Cubes per dimension; default 5, 8, 10, 15, 20. */
-  cubes?: readonly number[];
-  /** Default 0.1, 0.2, 0.3, 0.4, 0.5. */
-  overlaps?: readonly number[];
-  /** Cover whose cubes and overlap are varied; default 'cubes'. */
-  cover?: 'cubes' | 'balanced';
-  /** Bootstrap draws of every cell, each of which costs about as much as the sweep itself; default 0. */
-  bootstraps?: number;
-  /** Null data sets that are swept too, each of which costs as much again, lens included; default 0. */
-  nulls?: number;
-  /** How null data is made; default 'rotated'. */
-  null?: NullKind;
-  /** Seed of the draws, and of the points compared; default 0. */
-  seed?: number;
-  /** Null run i is drawn with nullSeed + i; default seed. */
-  nullSeed?: number;
+export const SWEEP = {
+  cubes: numbers({ doc: 'Cubes per dimension.', min: 1, whole: true, fallback: '[5, 8, 10, 15, 20]' }),
+  overlaps: numbers({
+    doc: 'Share of a cube in common with the next.',
+    min: 0,
+    below: 1,
+    fallback: '[0.1, 0.2, 0.3, 0.4, 0.5]',
+  }),
+  cover: choice(['cubes', 'balanced'], { doc: 'Cover whose cubes and overlap are varied.', fallback: "'cubes'" }),
+  draws: group(
+    {
+      runs: whole({ doc: 'Bootstrap draws of every cell.', min: 0, fallback: '0' }),
+      seed: whole({ doc: 'Of draws, and of the points compared between cells.', fallback: '0' }),
+    },
+    { doc: 'Bootstrap draws of every cell, each of which costs about as much as the sweep itself.', short: 'runs' },
+  ),
+  nulls: nullsOf(NULL_KINDS, {
+    doc: 'Null data sets that are swept too, each of which costs as much again, lens included.',
+    runs: 0,
+    seed: 'the seed of the draws',
+  }),
+};
+/** The options that a cell gave, as mapperSweep() takes them; a seed of draws or null data alone serves both. */
+export function sweepSettings({ draws, nulls, ...rest }: Given<typeof SWEEP>) {
+  const drawn = membersGiven(draws, 'runs');
+  const chance = membersGiven(nulls, 'runs');
+  const seedOf = drawn.seed ?? chance.seed;
+  return {
+    ...rest,
+    bootstraps: drawn.runs,
+    nulls: chance.runs,
+    null: chance.kind,
+    seed: seedOf,
+    nullSeed: chance.seed === seedOf ? undefined : chance.seed,
+  };
 }
+type MapperSweepOptions = Partial<ReturnType<typeof sweepSettings>>;
 
 export interface SweepCell {
   cubes: number;

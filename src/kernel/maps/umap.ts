@@ -21,7 +21,7 @@ import type { Layout } from './types.js';
 import { curveParameters } from './umapCurve.js';
 import { optimizeLayout } from './umapLayout.js';
 
-type Settings = Parsed<typeof UMAP> & { readonly nEpochs: number; readonly metric: 'euclidean' | 'cosine' };
+type Settings = Parsed<typeof UMAP> & Required<Pick<UmapOptions, 'nEpochs' | 'metric'>>;
 
 /** Neighbours of every row and their fuzzy graph: what several layouts of the same rows can share. */
 export interface UmapGraph {

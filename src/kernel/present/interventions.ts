@@ -51,10 +51,9 @@ export function besideText({ value, nulls }: BesideNulls): string {
 }
 
 /** "Spearman 0.9, n = 40, one-sided p = 0.001 (999 shuffles, seed 0)", or why there is none. */
-export function agreementText({ rho, without, n, p, runs, seed }: RankAgreement): string {
+export function agreementText({ rho, n, p, runs, seed }: RankAgreement): string {
   if (Number.isNaN(rho))
-    // Results that were kept before the cause was part of them do not have it.
-    return `no rank correlation, Spearman and p are NaN: ${without ?? `one of the two sides of ${n} values has no order`}`;
+    return `no rank correlation, Spearman and p are NaN: on one side all ${n} values are equal, so nothing orders them (where no removal moves the target there is no effect to rank)`;
   return `Spearman ${formatNumber(rho, 3)}, n = ${n}, one-sided p = ${formatNumber(p, 3)} (${runs} shuffles, seed ${seed})`;
 }
 

@@ -151,10 +151,6 @@ export async function trainInto(
   return Object.assign(sae, { history });
 }
 
-/** Folder of the state of a training that has not ended. */
-export const checkpointOf = (env: Environment, key: ArtifactKey): string =>
-  path.join(env.context.artifactFolder, 'unfinished', `${key.kind}-${env.store.idOf(key).slice(0, 16)}`);
-
 /**
  * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Prints
  * warnings and notes but shows no outputs.
@@ -167,7 +163,7 @@ export async function trainQuietly(
 ): Promise<TrainedSae> {
   const { fresh, logs } = options;
   const key = keyOf(data, options);
-  const checkpoint = checkpointOf(env, key);
+  const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
   const log = logs === undefined ? undefined : new TrainingLog(path.join(env.resolve(logs), folderOf(options, env.store.idOf(key))), (message) => env.context.print(message)); // prettier-ignore
   const told = (history: readonly HistoryRow[]): void => {
     log?.write(history);

@@ -18,9 +18,20 @@ interface WithNulls {
   readonly nulls?: object | number;
 }
 
+type MembersOf<O extends WithNulls> = Exclude<O['nulls'], number | undefined>;
+
+/** Options with the members of `nulls` beside the others, under their own names. */
+export type NullsInline<O extends WithNulls> = Omit<O, 'nulls'> & MembersOf<O>;
+
+/** The same at run time, without what was not given. */
+export function nullsInline<O extends WithNulls>({ nulls, ...rest }: O): NullsInline<O> {
+  const all = { ...rest, ...membersGiven<Record<string, unknown>>(nulls as never, 'runs') };
+  return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined)) as never;
+}
+
 /** The members of `nulls`; the seed is `nullSeed` beside options that have a seed of their own. */
 type Apart<O extends WithNulls> = Renamed<
-  Exclude<O['nulls'], number | undefined>,
+  MembersOf<O>,
   { runs: 'nulls'; kind: 'null'; seed: 'seed' extends keyof O ? 'nullSeed' : 'seed' }
 >;
 

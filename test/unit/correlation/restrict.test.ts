@@ -6,7 +6,7 @@ import { peakTokens } from '#kernel/activations/labels.js';
 import { topExamples } from '#kernel/activations/examples.js';
 import type { SparseActivations } from '#kernel/activations/types.js';
 import { correlate } from '#kernel/correlation/map.js';
-import { requireFilters, restrictMap, STEPS, type Filters } from '#kernel/correlation/restrict.js';
+import { requireFilters, RESTRICTION, restrictMap, type Filters } from '#kernel/correlation/restrict.js';
 import type { PairedMap } from '#kernel/correlation/types.js';
 import { fromRows } from '#test/kit/rows.js';
 
@@ -157,7 +157,9 @@ describe('restrictMap', () => {
     expect(() => requireFilters('f', [{}])).toThrow('f: no filter is given; give one of features, words, minFirings');
     expect(() => requireFilters('f', [{ minR: 0 }, { wordsIn: 'a' }])).toThrow('wordsIn says where `words` are');
     expect(() => requireFilters('f', [{ features: {} }])).toThrow('features names no side; expected { a: [...] }');
-    expect(() => STEPS.parse([{ minR: 0 }, { minr: 0.5 }], 'f: steps')).toThrow('f: steps[1] has no option "minr"');
-    expect(() => STEPS.parse([{ minR: 2 }], 'f: steps')).toThrow('a number at least -1 and at most 1');
+    expect(() => RESTRICTION.steps.parse([{ minR: 0 }, { minr: 0.5 }], 'f: steps')).toThrow(
+      'f: steps[1] has no option "minr"',
+    );
+    expect(() => RESTRICTION.steps.parse([{ minR: 2 }], 'f: steps')).toThrow('a number at least -1 and at most 1');
   });
 });

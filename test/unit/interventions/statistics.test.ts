@@ -11,7 +11,6 @@ import {
   SignFlips,
   wilcoxon,
 } from '#kernel/interventions/statistics.js';
-import { agreementText } from '#kernel/present/interventions.js';
 
 interface Goldens {
   paired: Array<{ d: number[]; t: number; p: number; wilcoxon: number }>;
@@ -132,28 +131,6 @@ describe('rank correlation', () => {
   it('has no value where a side has no order', () => {
     expect(spearman([1, 1, 1], [1, 2, 3])).toBeNaN();
     expect(rankAgreement([1, 1], [1, 2], 10, 0)).toMatchObject({ rho: NaN, p: NaN, n: 2 });
-  });
-
-  it.each([
-    [[1, 1, 1], [1, 2, 3], 'all 3 attributions are equal'],
-    [[1, 2, 3], [0, 0, 0], 'all 3 true effects are equal'],
-    [[2, 2], [0, 0], 'all 2 attributions are equal, and all 2 true effects are equal'],
-    [[1, NaN, 3], [1, 2, 3], '1 of 3 attributions is NaN'],
-    [[NaN, NaN, 3], [4, 4, 4], '2 of 3 attributions are NaN, and all 3 true effects are equal'],
-    [[1], [2], 'one thing alone was ranked'],
-    [[], [], 'nothing was ranked'],
-  ])('of %j and %j says why it has no value', (a, b, why) => {
-    const agreement = rankAgreement(a, b, 10, 0);
-    expect(agreement).toMatchObject({ rho: NaN, p: NaN, without: why });
-    expect(agreementText(agreement)).toBe(`no rank correlation, Spearman and p are NaN: ${why}`);
-  });
-
-  it('of results that were kept without the cause names none', () => {
-    const kept = { rho: NaN, n: 4, p: NaN, runs: 9, seed: 0 };
-    expect(agreementText(kept)).toContain('one of the two sides of 4 values has no order');
-  });
-
-  it('has p of nulls', () => {
     expect(nullP(3, [1, 2, 3, 4])).toBe(3 / 5);
     expect(nullP(3, [])).toBe(1);
   });

@@ -27,15 +27,6 @@ async function expectLens(lens: LensSpec, expected: (i: number) => number, digit
 }
 
 describe('lenses of Mapper', () => {
-  it('refuse a neighbour that no point has, and take the farthest where none was asked for and there are few', async () => {
-    await expectLens({ kind: 'knnDistance', k: N - 1 }, (i) => Math.max(...others(i)));
-    await expect(expectLens({ kind: 'knnDistance', k: N }, () => 0)).rejects.toThrow(
-      `k is ${N}, but each of ${N} points has ${N - 1} others; give k from 1 to ${N - 1}`,
-    );
-    const few = matrix(6, D, x.data.slice(0, 6 * D));
-    expect((await mapperLens(few, { lens: 'knnDistance' })).names).toEqual(['distance to neighbour 5']);
-  });
-
   it('are what their definitions say', async () => {
     const mean = Array.from({ length: D }, (_, k) => sum(Array.from({ length: N }, (__, i) => rowOf(i)[k])) / N);
     await expectLens('l2norm', (i) => Math.hypot(...rowOf(i)));

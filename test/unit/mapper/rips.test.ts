@@ -100,7 +100,7 @@ describe('ripsBarcodes', () => {
   it('leaves bars open at a threshold, and refuses what it cannot do', async () => {
     const two = euclid([[0], [5]]);
     expect([...(await ripsBarcodes(two, { threshold: 4 })).barcodes[0].deaths]).toEqual([Infinity, Infinity]);
-    for (const maxDim of [0, 1, 2])
+    for (const maxDim of [0, 1, 2] as const)
       await expect(ripsBarcodes(two, { maxDim, signal: AbortSignal.abort() })).rejects.toThrow(
         'Vietoris-Rips persistence was cancelled',
       );
