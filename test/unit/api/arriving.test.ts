@@ -181,6 +181,7 @@ describe('fg.artifacts.load', () => {
         ...text.matchAll(
           /kind: '([a-z-]+)'(?: as const)?,(?:(?!kind:)[\s\S]){0,700}?(?:codeVersion[:,}\s]|\n {2,4}version: )/g,
         ),
+        ...text.matchAll(/^export const \w*_KIND = '([a-z-]+)';$/gm),
       ].map((m) => m[1]),
     );
     expect(written).toEqual(expect.arrayContaining(['graph', 'joint-map', 'effects', 'world', 'sweep-cell']));

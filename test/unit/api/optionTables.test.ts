@@ -101,6 +101,7 @@ const OTHER: Readonly<Record<string, string>> = {
   'maps/trustworthiness.ts TrustworthinessOptions': 'no verb has them: layouts are measured with its defaults',
   'models/create.ts CreateModelOptions': 'no verb has them: tests and example models are made with it',
   'models/types.ts GenerateOptions': 'a method of a model: no verb declares it, and models lie below verb',
+  'sae/architectures/trainingOnDevice.ts StepSums': 'values of a graph',
   'sae/architectures/training.ts Training': 'what is trained: values that are found, beside derived options',
   'sae/baselines.ts optionsOf': 'the options of a training that was kept, with its hook: the others are derived',
   'sae/buffer.ts BufferOptions': 'what a buffer is made with, all resolved',

@@ -215,7 +215,10 @@ describe('training an SAE', () => {
     [{ lrWarmUpSteps: 8, lrDecaySteps: 8 }, /take more than the 12 steps/],
     [{ bufferTokens: 16 }, /less than a batch/],
     [{ architecture: 'groupmax' as 'topk' }, /"groupmax" are not trained here; trained are standard, topk, gated/],
-    [{ l1Coefficient: 2 }, /l1Coefficient means nothing to a topk SAE: it is an option of standard, gated; leave it/],
+    [
+      { l1Coefficient: 2 },
+      /l1Coefficient means nothing to a topk SAE: it is an option of standard, gated, transcoder, skip_transcoder; leave it/,
+    ],
     [{ architecture: 'batchtopk', k: 25 }, /k from 1 to d_sae = 24/],
     [{ architecture: 'matryoshka_batchtopk', matryoshkaWidths: [4, 30] }, /matryoshkaWidths are 4, 30 of 24 features/],
     [{ architecture: 'jumprelu', k: undefined, jumpreluSparsityLossMode: 'quadratic' }, /give \{ l0Target \}/],
