@@ -134,7 +134,7 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     expect(light.kind).toBe('light');
     expect(light.sets).toEqual([{ sae: 'sae-a', features: beside.sets[0].nodes[9] }]);
     await page.locator('.pin button.id').first().click();
-    expect((await links(page)).at(-1)).toMatchObject({ kind: 'pick', sets: [{ sae: 'sae-a' }] });
+    expect((await links(page)).at(-1)).toMatchObject({ kind: 'open', sets: [{ sae: 'sae-a' }] });
     await shot(page, 'graph-pinned-dark');
     await page.getByRole('button', { name: 'Unpin A node 9' }).click();
     expect((await links(page)).at(-1)).toMatchObject({ kind: 'light', sets: [] });
