@@ -121,7 +121,7 @@ describe('what a correlation takes', () => {
     expect(cost.memory).toBeLessThan(2e9);
     const disk = correlationDisk(side, side, correlateSettings({}));
     expect(costInWords(side, side, cost, disk)).toBe(
-      "10,000,000 tokens, 32,768 × 32,768 features: 16 passes of 4096 features, 59.6 GB read, 1.6 GB of memory beside the kernel's own, 4.9 MB on the disk, about 12 min on one core",
+      "10,000,000 tokens, 32,768 × 32,768 features: 16 passes of 4096 features, 59.6 GB read, 1.6 GB of memory beside the kernel's own, 4.9 MB on the disk, about 19 min on one core",
     );
   });
 
