@@ -9,14 +9,7 @@ import scipy.sparse, sklearn, umap
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 from umap.umap_ import fuzzy_simplicial_set
-
-def lcg(n, seed):
-    """The same numbers in Python and TypeScript: a 32-bit linear congruential generator."""
-    out, s = np.empty(n), seed
-    for i in range(n):
-        s = (1664525 * s + 1013904223) % 2**32
-        out[i] = s / 2**32
-    return out
+from numbers_alike import lcg
 
 def nearest(distances, k):
     """Ids of the k nearest of each row; equal distances in order of id."""

@@ -8,14 +8,7 @@ import sklearn, umap
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from umap.umap_ import find_ab_params, fuzzy_simplicial_set
-
-def lcg(n, seed):
-    """The same numbers in Python and TypeScript: a 32-bit linear congruential generator."""
-    out, s = np.empty(n), seed
-    for i in range(n):
-        s = (1664525 * s + 1013904223) % 2**32
-        out[i] = s / 2**32
-    return out
+from numbers_alike import lcg
 
 n, d = 60, 12
 x = (lcg(n * d, 7).reshape(n, d) + 2 * (np.arange(n) % 3)[:, None] * (np.arange(d) % 2)).astype(np.float32)

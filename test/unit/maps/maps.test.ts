@@ -7,17 +7,13 @@ import { components, fuzzyUnion, memberships } from '#kernel/maps/fuzzyGraph.js'
 import { pca, principalAxes, project } from '#kernel/maps/pca.js';
 import { trustworthiness } from '#kernel/maps/trustworthiness.js';
 import { umap, umapGraph } from '#kernel/maps/umap.js';
+import { lcg } from '#test/kit/numbers.js';
 import goldens from '#test/goldens/maps.json' with { type: 'json' };
 
 /** The rows that test/goldens/maps.py made. */
 function goldenRows(): Matrix {
   const { n, d } = goldens;
-  const data = new Float32Array(n * d);
-  let s = 7;
-  for (let i = 0; i < n * d; i++) {
-    s = (Math.imul(1664525, s) + 1013904223) >>> 0;
-    data[i] = s / 2 ** 32 + 2 * (Math.floor(i / d) % 3) * ((i % d) % 2);
-  }
+  const data = Float32Array.from(lcg(n * d, 7), (u, i) => u + 2 * (Math.floor(i / d) % 3) * ((i % d) % 2));
   return matrix(n, d, data);
 }
 
