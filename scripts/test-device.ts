@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { initDevice, workOn } from '#kernel/compute/device.js';
-import { vulkanDrivers } from '#kernel/compute/gpu.js';
+import { vulkanDrivers } from '#kernel/compute/hostGpu.js';
 import { checkDevice, MAX_ERROR } from '#kernel/compute/graphs/check.js';
 import { GraphDevice } from '#kernel/compute/graphs/host.js';
 import { exactKnn } from '#kernel/compute/knn.js';

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { artifacts } from './cli/artifacts.js';
 import { print, UsageError, type Command } from './cli/command.js';
+import { gpu } from './cli/gpu.js';
 import { doctor, inspect } from './cli/inspect.js';
 import { jupyter } from './cli/jupyter.js';
 import { convert, exportReport } from './cli/notebooks.js';
@@ -22,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   artifacts,
   jupyter,
   doctor,
+  gpu,
   task,
 };
 

@@ -1,6 +1,4 @@
 /** Commands about this host: the doctor and GPU packages. */
-import fs from 'node:fs/promises';
-import path from 'node:path';
 import * as vscode from 'vscode';
 import { kernelConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
@@ -32,33 +30,63 @@ export async function doctor(context: CommandContext): Promise<string> {
   return result.stdout;
 }
 
-const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu@4.22.0';
+const SETUP_ABOUT = {
+  auto: 'what this host can do without an installation, else CUDA',
+  webgpu: 'any GPU with current drivers; installs nothing',
+  cuda: 'NVIDIA GPU through @tensorflow/tfjs-node-gpu, which is installed for this host',
+} as const;
+type SetupDevice = keyof typeof SETUP_ABOUT;
 
-/** Installs the CUDA build of TensorFlow.js for this host, in a terminal where everything can be seen. */
-export async function setUpGpu(): Promise<void> {
-  const { gpuFolder } = kernelConfig();
-  const install = 'Install';
-  const detail = [
-    `Runs "npm install ${GPU_PACKAGE}" in ${gpuFolder}, on the machine where kernels run.`,
-    'npm downloads the package from the npm registry; its install script downloads libtensorflow 2.9.1 with CUDA support (about 400 MB) from storage.googleapis.com.',
-    'It needs an NVIDIA driver, CUDA 11.2 and cuDNN 8.1 on the host. Nothing is added to your notebooks or projects.',
-  ].join('\n\n');
+async function chooseSetup(): Promise<SetupDevice | undefined> {
+  const items = (Object.keys(SETUP_ABOUT) as SetupDevice[]).map((label) => ({
+    label,
+    description: SETUP_ABOUT[label],
+  }));
+  return (await vscode.window.showQuickPick(items, { title: 'Set up which device on the machine where kernels run?' }))
+    ?.label;
+}
+
+/**
+ * Runs `fgnb gpu setup`: its plan first, then, with leave, the setup itself; both in Doctor's channel.
+ * @param choice spares the quick pick
+ * @returns the exit code; undefined where nobody agreed
+ */
+export async function setUpGpu(context: CommandContext, choice?: string): Promise<number | null | undefined> {
+  const device = choice ?? (await chooseSetup());
+  if (!device) return undefined;
+  const run = (title: string, ...more: string[]) =>
+    vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      (_, token) => {
+        const abort = new AbortController();
+        token.onCancellationRequested(() => abort.abort());
+        return runCli(['gpu', 'setup', '--device', device, ...more], {
+          kernelFolder: context.kernelFolder,
+          config: kernelConfig(),
+          cwd: vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? process.cwd(),
+          onOutput: (text) => context.doctor.append(text),
+          signal: abort.signal,
+        });
+      },
+    );
+  context.doctor.clear();
+  context.doctor.show(true);
+  const plan = await run('Looking at this host', '--dry-run');
+  if (plan.code !== 0) {
+    const text = `${device === 'auto' ? 'A GPU' : device} cannot be set up yet: the output says what is missing and what to do.`;
+    void vscode.window.showWarningMessage(text);
+    return plan.code;
+  }
+  const go = 'Set Up';
   const answer = await vscode.window.showWarningMessage(
-    'Set up CUDA for Feature Geometry?',
-    { modal: true, detail },
-    install,
+    'Set up a GPU for Feature Geometry?',
+    { modal: true, detail: plan.stdout },
+    go,
   );
-  if (answer !== install) return;
-  await fs.mkdir(gpuFolder, { recursive: true });
-  const manifest = path.join(gpuFolder, 'package.json');
-  await fs
-    .writeFile(manifest, '{ "private": true, "description": "GPU packages of Feature Geometry Notebooks" }\n', {
-      flag: 'wx',
-    })
-    .catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  const terminal = vscode.window.createTerminal({ name: 'Feature Geometry: GPU', cwd: gpuFolder });
-  terminal.show();
-  terminal.sendText(`npm install ${GPU_PACKAGE} && echo "Done: run the command Doctor, then restart the kernel."`);
+  if (answer !== go) return undefined;
+  const done = await run('Setting up', '--yes');
+  if (done.code === 0)
+    void vscode.window.showInformationMessage('The device works. Restart running kernels to use it.');
+  else void vscode.window.showErrorMessage('The device was not set up: the output says why and what to do.');
+  return done.code;
 }

@@ -39,7 +39,7 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
     [COMMAND.kernelMenu]: () => kernel.kernelMenu(context),
     [COMMAND.showLog]: () => kernel.showLog(context),
     [COMMAND.doctor]: () => doctor(context),
-    [COMMAND.setUpGpu]: () => setUpGpu(),
+    [COMMAND.setUpGpu]: (device) => setUpGpu(context, text(device)),
   };
   const guarded =
     (action: (...given: unknown[]) => unknown) =>

@@ -8,7 +8,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { initDevice, type DeviceOptions, type DeviceReport } from './device.js';
 import { gemm } from './gemm.js';
-import { gpuFolder, nvidiaDriver } from './gpu.js';
+import { setupRecords, type SetupRecords } from './gpuInstall.js';
+import { gpuFolder, hostGpuLines, lookAtHost, VULKAN_LOADER, type HostGpu } from './hostGpu.js';
 import { cgroupMemory, formatBytes, freeMemory, memoryBudget } from './memory.js';
 import { Random } from './random.js';
 import { tf } from './tf.js';
@@ -19,8 +20,12 @@ export interface DoctorReport {
   cpu: { model: string; cores: number; load: number };
   /** Bytes; `limit` is the control group's. */
   memory: { total: number; free: number; limit?: number; budget: number };
-  /** NVIDIA's driver version. */
-  driver?: string;
+  /** Drivers, cards and libraries for GPUs. */
+  gpu: HostGpu;
+  /** What `fgnb gpu setup` did on this host. */
+  setup: SetupRecords;
+  /** Why that is not known, where its record cannot be read. */
+  setupTrouble?: string;
   device: DeviceReport;
   /** Measured now, float32, 1024 × 1024 × 1024, best of several. */
   gflops: { typedArrays: number; tensors?: number };
@@ -81,18 +86,20 @@ async function measure(): Promise<DoctorReport['gflops']> {
   return { typedArrays, tensors };
 }
 
-function adviceFor(report: Omit<DoctorReport, 'advice'>): string[] {
-  const { device, driver, memory } = report;
-  const advice: string[] = [];
-  const refused = (name: string): string | undefined =>
-    device.reasons.find((r) => r.device === name && !r.chosen)?.reason;
-  if (device.device !== 'cuda' && driver) {
-    const why = refused('cuda');
-    advice.push(
-      `This host has an NVIDIA driver (${driver}). The command "Set Up GPU" installs @tensorflow/tfjs-node-gpu into ${report.folders.gpu}` +
-        (why ? `; now: ${why}.` : '.'),
-    );
+/** What to do on a host whose NVIDIA card is not in use: CUDA and Vulkan are told apart. */
+function nvidiaAdvice({ nvidia, vulkan }: HostGpu): string {
+  const has = `This host has NVIDIA's driver ${nvidia?.driver}`;
+  if (process.platform === 'linux' && (vulkan.loader?.state !== 'found' || vulkan.drivers.length === 0)) {
+    const lacks = vulkan.loader?.state === 'found' ? 'no Vulkan driver file' : `no ${VULKAN_LOADER} that loads`;
+    return `${has} and ${lacks}: install libvulkan1, and in a container ask for the graphics capability (NVIDIA_DRIVER_CAPABILITIES=all), so that webgpu can use the card. \`fgnb gpu setup --device cuda\` needs no Vulkan.`;
   }
+  return `${has}, and no device uses the card: "Why not better" says why. The command "Set Up GPU" (\`fgnb gpu setup\`) checks it step by step.`;
+}
+
+function adviceFor(report: Omit<DoctorReport, 'advice'>): string[] {
+  const { device, gpu, memory } = report;
+  const advice: string[] = [];
+  if (device.device === 'cpu' && gpu.nvidia) advice.push(nvidiaAdvice(gpu));
   if (device.gemm.engine !== 'onnxruntime') {
     advice.push(`Products are some ten times slower than they could be. ${device.gemm.note ?? ''}`);
   }
@@ -109,12 +116,20 @@ function adviceFor(report: Omit<DoctorReport, 'advice'>): string[] {
   return advice;
 }
 
+/** What was set up; a record that cannot be read is said, and spoils nothing else of the report. */
+function recorded(): Pick<DoctorReport, 'setup' | 'setupTrouble'> {
+  try {
+    return { setup: setupRecords() };
+  } catch (error) {
+    return { setup: {}, setupTrouble: (error as Error).message };
+  }
+}
+
 /** Looks at the host, starts the device if it is not started, and measures it; takes about two seconds. */
 export async function diagnose(options: DoctorOptions = {}): Promise<DoctorReport> {
   const device = await initDevice(options);
   const gflops = await measure();
   const group = cgroupMemory();
-  const driver = nvidiaDriver();
   const found = PACKAGES.flatMap((name) => {
     const version = name === '@tensorflow/tfjs' ? tf.version.tfjs : installedVersion(name);
     return version ? [[name, version] as const] : [];
@@ -129,7 +144,8 @@ export async function diagnose(options: DoctorOptions = {}): Promise<DoctorRepor
       ...(group ? { limit: group.limit } : {}),
       budget: memoryBudget(),
     },
-    ...(driver ? { driver } : {}),
+    gpu: await lookAtHost(),
+    ...recorded(),
     device: { ...device, gemm: { ...device.gemm, gflops: gflops.typedArrays } },
     gflops,
     packages: Object.fromEntries(found),
@@ -153,7 +169,7 @@ export function formatDoctor(report: DoctorReport): string {
   const limit = memory.limit === undefined ? '' : `, limited to ${formatBytes(memory.limit)} by its control group`;
   line('memory', `${formatBytes(memory.total)}, ${formatBytes(memory.free)} free${limit}`);
   line('budget', `${formatBytes(memory.budget)} for one call`);
-  line('NVIDIA', report.driver ? `driver ${report.driver}` : 'no driver');
+  for (const [name, value] of hostGpuLines(report.gpu)) line(name, value);
   lines.push('', 'Device');
   line('in use', device.description);
   const engine = { onnxruntime: 'ONNX Runtime', 'tfjs-wasm': 'tfjs-wasm', javascript: 'JavaScript' }[
@@ -175,5 +191,8 @@ export function formatDoctor(report: DoctorReport): string {
   lines.push('', 'Folders');
   line('artifacts', report.folders.artifacts);
   line('GPU', report.folders.gpu);
+  if (report.setupTrouble) line('set up', report.setupTrouble);
+  for (const [name, { at, works, says }] of Object.entries(report.setup))
+    line('set up', `${name} ${at.slice(0, 10)}: ${works ? says : `does not work: ${says}`}`);
   return `${lines.join('\n')}\n`;
 }

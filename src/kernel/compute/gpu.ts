@@ -2,13 +2,22 @@
  * The GPU devices: WebGPU, which ships with ONNX Runtime, and CUDA by a package of the host's own, looked for beside the
  * notebook and in a folder per host.
  */
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
 import { productError } from './gemm.js';
 import { checkDevice, type DeviceCheck } from './graphs/check.js';
 import { GraphDevice } from './graphs/host.js';
+import {
+  cudaTrouble,
+  driverNames,
+  driverTrouble,
+  gpuFolder,
+  lookAtHost,
+  nvidiaDriver,
+  vulkanDrivers,
+} from './hostGpu.js';
 import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
 
@@ -17,14 +26,8 @@ export class DeviceRefused extends Error {
   override name = 'DeviceRefused';
 }
 
-/** Folder of this host for GPU packages: FGNB_GPU_FOLDER, else fgnb/gpu in the user's data folder. */
-export function gpuFolder(): string {
-  if (process.env.FGNB_GPU_FOLDER) return process.env.FGNB_GPU_FOLDER;
-  const home = os.homedir();
-  if (process.platform === 'win32')
-    return path.join(process.env.LOCALAPPDATA ?? path.join(home, 'AppData/Local'), 'fgnb', 'gpu');
-  return path.join(process.env.XDG_DATA_HOME ?? path.join(home, '.local/share'), 'fgnb', 'gpu');
-}
+/** How a package comes to this host. */
+const SET_UP = 'the command "Set Up GPU", or `fgnb gpu setup --device cuda`, installs it';
 
 /** Entry file of an optional package, from the notebook's folder upward, then from the GPU folder. */
 export function findPackage(name: string, notebookFolder: string): string {
@@ -37,18 +40,8 @@ export function findPackage(name: string, notebookFolder: string): string {
     }
   }
   throw new DeviceRefused(
-    `package ${name} is not installed: not found from ${path.resolve(notebookFolder)} upward, nor in ${folders[1]}`,
+    `package ${name} is not installed: not found from ${path.resolve(notebookFolder)} upward, nor in ${folders[1]}; ${SET_UP}`,
   );
-}
-
-/** "550.54.14" on a Linux host with NVIDIA's driver; undefined elsewhere. */
-export function nvidiaDriver(file = '/proc/driver/nvidia/version'): string | undefined {
-  try {
-    const text = fs.readFileSync(file, 'utf8');
-    return /(?:Kernel Module|NVRM version:.*?)\s+(\d+(?:\.\d+)+)/.exec(text)?.[1] ?? 'unknown version';
-  } catch {
-    return undefined;
-  }
 }
 
 const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0];
@@ -58,7 +51,7 @@ export function loadReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const library = /(lib[\w-]+\.so[.\d]*|[\w-]+\.dll): cannot open shared object|(lib[\w-]+\.so[.\d]*)/.exec(text);
   if (library) {
-    return `shared library ${library[1] ?? library[2]} is missing (tfjs-node-gpu 4.22 needs CUDA 11.2 and cuDNN 8.1)`;
+    return `shared library ${library[1] ?? library[2]} is missing (tfjs-node-gpu 4.22 needs CUDA 11.2 and cuDNN 8.1): install them, and let LD_LIBRARY_PATH name their folders`;
   }
   if (/GLIBC|GLIBCXX/.test(text)) return `its binary was built for another C library: ${firstLine(error)}`;
   return firstLine(error);
@@ -71,6 +64,35 @@ function checkProducts(device: string, limit: number): number {
   return error;
 }
 
+/** The CUDA build of TensorFlow.js for this kernel: its version is that of the TensorFlow.js it registers with. */
+export const TFJS_GPU = { name: '@tensorflow/tfjs-node-gpu', version: '4.22.0', cuda: '11' } as const;
+
+/** @throws DeviceRefused when the package is of another version than the kernel's own TensorFlow.js */
+function requireVersion(entry: string): void {
+  const { name, version } = TFJS_GPU;
+  const folder = entry.slice(0, entry.lastIndexOf(path.join('node_modules', name))) + path.join('node_modules', name);
+  const { version: found } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')) as {
+    version?: string;
+  };
+  if (found !== version)
+    throw new DeviceRefused(
+      `${folder} is version ${found ?? 'unknown'}, and this kernel works with ${version}: ${SET_UP}`,
+    );
+}
+
+/** Loads a package in a process of its own first: a driver or library that aborts must not end the kernel. */
+async function tryPackage(entry: string): Promise<void> {
+  const failure = await new Promise<string | undefined>((resolve) => {
+    const program = 'try { require(process.argv[1]) } catch (e) { console.error("\\n" + e.message); process.exit(9) }';
+    execFile(process.execPath, ['-e', program, entry], { timeout: 120_000 }, (error, _, stderr) => {
+      if (!error) return resolve(undefined);
+      const words = stderr.trim().split('\n').at(-1) ?? '';
+      resolve(error.code === 9 ? words : `loading it ends the process (${error.signal ?? error.code}) ${words}`.trim());
+    });
+  });
+  if (failure !== undefined) throw new DeviceRefused(`${TFJS_GPU.name} did not load: ${loadReason(failure)}`);
+}
+
 /** Starts TensorFlow's own GPU build. Returns its description. */
 export async function startCuda(notebookFolder: string): Promise<string> {
   if (process.platform === 'darwin') throw new DeviceRefused('macOS has no CUDA');
@@ -78,46 +100,22 @@ export async function startCuda(notebookFolder: string): Promise<string> {
   if (process.platform === 'linux' && driver === undefined) {
     throw new DeviceRefused('no NVIDIA driver is loaded (/proc/driver/nvidia is missing)');
   }
-  const entry = findPackage('@tensorflow/tfjs-node-gpu', notebookFolder);
-  try {
-    createRequire(entry)(entry);
-  } catch (error) {
-    throw new DeviceRefused(`@tensorflow/tfjs-node-gpu did not load: ${loadReason(error)}`, { cause: error });
-  }
-  if (!(await tf.setBackend('tensorflow')))
-    throw new DeviceRefused('@tensorflow/tfjs-node-gpu loaded but did not start');
+  const old = driverTrouble(driver, TFJS_GPU.cuda);
+  if (old) throw new DeviceRefused(old);
+  const entry = findPackage(TFJS_GPU.name, notebookFolder);
+  requireVersion(entry);
+  await tryPackage(entry);
+  createRequire(entry)(entry);
+  if (!(await tf.setBackend('tensorflow'))) throw new DeviceRefused(`${TFJS_GPU.name} loaded but did not start`);
   await tf.ready();
   const backend: object & { isUsingGpuDevice?: boolean } = tf.backend();
   if (backend.isUsingGpuDevice === false) {
-    throw new DeviceRefused('@tensorflow/tfjs-node-gpu loaded but sees no GPU (wrong CUDA or cuDNN version)');
+    const trouble = cudaTrouble(await lookAtHost(), TFJS_GPU.cuda);
+    throw new DeviceRefused(`${TFJS_GPU.name} loaded but sees no GPU: ${trouble ?? 'wrong CUDA or cuDNN version'}`);
   }
   // TensorFloat-32 units keep 10 bits of each factor's mantissa, hence the wide limit.
   checkProducts('TensorFlow on this GPU', 2e-3);
   return `TensorFlow on an NVIDIA GPU, driver ${driver ?? 'unknown'}`;
-}
-
-/** Folders in which Vulkan's loader looks for drivers, a JSON file each. */
-function vulkanFolders(): string[] {
-  const { XDG_DATA_DIRS, XDG_DATA_HOME, XDG_CONFIG_DIRS } = process.env;
-  const data = [XDG_DATA_HOME ?? path.join(os.homedir(), '.local/share'), ...(XDG_DATA_DIRS ?? '/usr/local/share:/usr/share').split(':')]; // prettier-ignore
-  const settings = [...(XDG_CONFIG_DIRS ?? '/etc/xdg').split(':'), '/etc'];
-  return [...settings, ...data].filter(Boolean).map((folder) => path.join(folder, 'vulkan', 'icd.d'));
-}
-
-/** Files of the Vulkan drivers of a Linux host, as the loader finds them; the environment's choice before all. */
-export function vulkanDrivers(folders = vulkanFolders()): string[] {
-  const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
-  if (chosen) return chosen.split(':').filter((file) => fs.existsSync(file));
-  return folders.flatMap((folder) => {
-    try {
-      return fs
-        .readdirSync(folder)
-        .filter((name) => name.endsWith('.json'))
-        .map((name) => path.join(folder, name));
-    } catch {
-      return []; // No such folder.
-    }
-  });
 }
 
 /** Why WebGPU finds nothing on this host, with what to do. */
@@ -162,8 +160,7 @@ export async function startWebgpu(explicit: boolean, cpuGflops: () => number): P
         `WebGPU multiplies at ${check.gflops.toPrecision(3)} GFLOP/s, slower than the CPU's ${cpu.toPrecision(3)}`,
       );
     const systems: Partial<Record<NodeJS.Platform, string>> = { darwin: 'Metal', win32: 'D3D12' };
-    const names = files.map((file) => path.basename(file, '.json').replace(/[._]?icd|[._]x86_64/g, ''));
-    return { device, check, drivers: systems[process.platform] ?? names.join(', ') };
+    return { device, check, drivers: systems[process.platform] ?? driverNames(files).join(', ') };
   } catch (error) {
     await device.close();
     throw error;

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { currentDevice, initDevice } from '#kernel/compute/device.js';
 import { diagnose, formatDoctor } from '#kernel/compute/doctor.js';
-import { findPackage, gpuFolder, loadReason, nvidiaDriver, vulkanDrivers } from '#kernel/compute/gpu.js';
+import { findPackage, loadReason } from '#kernel/compute/gpu.js';
+import { gpuFolder, nvidiaDriver, vulkanDrivers } from '#kernel/compute/hostGpu.js';
 import { testFolder } from '#test/kit/folder.js';
 
 const empty = testFolder('device');
@@ -133,12 +134,12 @@ describe('doctor', () => {
     const report = await diagnose({ notebookFolder: empty });
     const page = formatDoctor({
       ...report,
-      driver: '550.1',
+      gpu: { ...report.gpu, nvidia: { driver: '550.1', cards: ['NVIDIA H200', 'NVIDIA H200'] } },
       memory: { ...report.memory, limit: 2 ** 31 },
       device: { ...report.device, notes: ['a note'] },
       advice: ['install it'],
     });
-    expect(page).toContain('driver 550.1');
+    expect(page).toContain('driver 550.1, NVIDIA H200, NVIDIA H200');
     expect(page).toContain('limited to 2.0 GB');
     expect(page).toContain('a note');
     expect(page).toContain('  - install it');

@@ -1,0 +1,220 @@
+/** What setting a GPU up takes on this host, worked out before anything is installed. */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { TFJS_GPU } from './gpu.js';
+import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, versionBelow, type HostGpu } from './hostGpu.js'; // prettier-ignore
+import { formatBytes } from './memory.js';
+
+export const SETUP_DEVICES = ['auto', 'webgpu', 'cuda'] as const;
+export type SetupChoice = (typeof SETUP_DEVICES)[number];
+export type SetupDevice = Exclude<SetupChoice, 'auto'>;
+
+/** One thing that was looked at: what is there, or why it is not enough and what to do. */
+export interface Finding {
+  what: string;
+  ok: boolean;
+  says: string;
+}
+
+export interface SetupPlan {
+  device: SetupDevice;
+  /** Why this device, where none was asked for. */
+  because?: string;
+  folder: string;
+  findings: Finding[];
+  /** What npm is asked for; empty where nothing has to be installed. */
+  packages: Array<{ name: string; version: string; spec: string }>;
+  /** Arguments of npm for its source. */
+  source: string[];
+  /** What will be installed and from where, in words. */
+  words: string;
+}
+
+/** Room of the package with libtensorflow and the archive it comes in. */
+const DISK = 2.5e9;
+/** Hosts besides the registry that the package's own install step asks. */
+const DOWNLOADS = 'storage.googleapis.com';
+/** The binding of tfjs-node-gpu is built for this release of the GNU C library. */
+const GLIBC = '2.17';
+const CONNECT_MS = 5000;
+
+/** How npm is run: its own script by this Node where it lies beside it, else by the name of the shell's path. */
+export function npmCommand(): [string, ...string[]] | undefined {
+  const bin = path.dirname(fs.realpathSync(process.execPath));
+  const beside = [path.join(bin, 'node_modules/npm/bin/npm-cli.js'), path.join(bin, '../lib/node_modules/npm/bin/npm-cli.js')]; // prettier-ignore
+  const script = beside.find((file) => fs.existsSync(file));
+  if (script) return [process.execPath, script];
+  if (process.platform === 'win32') return undefined;
+  const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean);
+  const found = folders.map((folder) => path.join(folder, 'npm')).find((file) => fs.existsSync(file));
+  return found ? [found] : undefined;
+}
+
+/** A setting of npm; undefined where it has none. */
+async function npmSetting(npm: readonly [string, ...string[]], name: string): Promise<string | undefined> {
+  const [program, ...args] = npm;
+  const text = await new Promise<string>((resolve) =>
+    execFile(program, [...args, 'config', 'get', name], { timeout: 30_000 }, (_, stdout) => resolve(stdout.trim())),
+  );
+  return text && text !== 'null' && text !== 'undefined' ? text : undefined;
+}
+
+/** Opens a connection and closes it: nothing is asked, nothing is sent. Returns why it failed. */
+function connectionTrouble(url: URL): Promise<string | undefined> {
+  const port = Number(url.port) || (url.protocol === 'http:' ? 80 : 443);
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: url.hostname, port });
+    const end = (trouble?: string) => {
+      socket.destroy();
+      resolve(trouble);
+    };
+    socket.setTimeout(CONNECT_MS, () => end(`${url.host} did not answer within ${CONNECT_MS / 1000} s`));
+    socket.once('connect', () => end());
+    socket.once('error', (error) => end(`${url.host}: ${error.message}`));
+  });
+}
+
+async function network(npm: readonly [string, ...string[]], registry: string | undefined): Promise<Finding> {
+  const asked = new URL(registry ?? (await npmSetting(npm, 'registry')) ?? 'https://registry.npmjs.org/');
+  const proxy = (await npmSetting(npm, 'https-proxy')) ?? process.env.HTTPS_PROXY ?? process.env.https_proxy;
+  const to = proxy ? new URL(proxy) : asked;
+  const trouble = await connectionTrouble(to);
+  const next = 'check the connection and `npm config get https-proxy`, or carry the package along and name it: --from FOLDER'; // prettier-ignore
+  const says = trouble ? `${trouble}; ${next}` : `${to.host} answers${proxy ? ` (the proxy for ${asked.host})` : ''}`;
+  return { what: 'network', ok: !trouble, says };
+}
+
+/** The nearest folder above that is there. */
+function existing(folder: string): string {
+  return fs.existsSync(folder) ? folder : existing(path.dirname(path.resolve(folder)));
+}
+
+function disk(folder: string): Finding[] {
+  const at = existing(folder);
+  const { bavail, bsize } = fs.statfsSync(at);
+  const free = bavail * bsize;
+  const elsewhere = 'or choose another folder: FGNB_GPU_FOLDER, or the setting fgnb.gpuFolder';
+  const room = `${formatBytes(free)} free in ${at}`;
+  const enough = free >= DISK;
+  const findings = [
+    {
+      what: 'disk',
+      ok: enough,
+      says: enough ? room : `${room}, and ${formatBytes(DISK)} are needed: free some, ${elsewhere}`,
+    },
+  ];
+  try {
+    fs.accessSync(at, fs.constants.W_OK);
+    findings.push({ what: 'folder', ok: true, says: `${folder} can be written` });
+  } catch {
+    findings.push({
+      what: 'folder',
+      ok: false,
+      says: `${at} cannot be written: take its owner's rights, ${elsewhere}`,
+    });
+  }
+  return findings;
+}
+
+/** Where packages come from: npm's own registry, another one by its address, or a folder or archive of the package. */
+function sourceOf(from: string | undefined): { registry?: string; local?: string } {
+  if (from === undefined) return {};
+  if (/^https?:\/\//.test(from)) return { registry: from };
+  const local = path.resolve(from);
+  if (!fs.existsSync(local))
+    throw new Error(
+      `--from is ${from}, where nothing is; it must be a folder or a .tgz of ${TFJS_GPU.name}, or the address of a registry`,
+    );
+  return { local };
+}
+
+async function cudaPlan(host: HostGpu, folder: string, from: string | undefined): Promise<Omit<SetupPlan, 'because'>> {
+  const { name, version, cuda } = TFJS_GPU;
+  const { registry, local } = sourceOf(from);
+  const supported = process.arch === 'x64' && process.platform !== 'darwin';
+  const trouble = process.platform === 'linux' ? cudaTrouble(host, cuda) : undefined;
+  const old = host.glibc === undefined || versionBelow(host.glibc, GLIBC);
+  const npm = npmCommand();
+  const findings: Finding[] = [
+    {
+      what: 'system',
+      ok: supported,
+      says: supported
+        ? `${process.platform} ${process.arch}`
+        : `${process.platform} ${process.arch} has no build of ${name}: use webgpu`,
+    },
+    { what: 'CUDA', ok: !trouble, says: trouble ?? `driver ${host.nvidia?.driver ?? 'not looked at'}, CUDA ${cuda} and its cuDNN load` }, // prettier-ignore
+    ...(process.platform === 'linux'
+      ? [
+          {
+            what: 'glibc',
+            ok: !old,
+            says: old
+              ? `${host.glibc ?? 'another C library'}: the package is built for glibc ${GLIBC} and newer; use a distribution with it`
+              : host.glibc!,
+          },
+        ]
+      : []),
+    ...disk(folder),
+    { what: 'npm', ok: npm !== undefined, says: npm?.at(-1) ?? 'not found beside Node nor on PATH: install npm, which comes with Node' }, // prettier-ignore
+  ];
+  if (npm && !local) findings.push(await network(npm, registry));
+  const where = local ?? `${name}@${version} from ${registry ?? "npm's registry"}`;
+  return {
+    device: 'cuda',
+    folder,
+    findings,
+    packages: [{ name, version, spec: local ?? `${name}@${version}` }],
+    source: registry ? ['--registry', registry] : [],
+    words: `installs ${where} into ${folder}; its own install step may download libtensorflow 2.9.1 with CUDA support (about 400 MB) from ${DOWNLOADS}. Nothing is added to notebooks, projects or the system.`,
+  };
+}
+
+function webgpuPlan(host: HostGpu, folder: string): Omit<SetupPlan, 'because'> {
+  const supported = !(process.platform === 'linux' && process.arch !== 'x64');
+  const findings: Finding[] = [
+    {
+      what: 'system',
+      ok: supported,
+      says: `${process.platform} ${process.arch}${supported ? '' : " has no build of ONNX Runtime's WebGPU: use cuda or cpu"}`,
+    },
+  ];
+  if (process.platform === 'linux') {
+    const { loader, drivers } = host.vulkan;
+    const trouble = loader && libraryTrouble([loader]);
+    const container = host.nvidia ? '; in a container ask for the graphics capability (NVIDIA_DRIVER_CAPABILITIES=all)' : ''; // prettier-ignore
+    findings.push(
+      { what: 'Vulkan', ok: !trouble, says: trouble ? `${trouble}: install libvulkan1` : `${loader?.name} loads` },
+      {
+        what: 'driver',
+        ok: drivers.length > 0,
+        says:
+          drivers.length > 0
+            ? `${driverNames(drivers).join(', ')} (${drivers.join(', ')})`
+            : `no Vulkan driver file was found: install the Vulkan driver of the GPU${container}`,
+      },
+    );
+  }
+  const words =
+    "installs nothing: ONNX Runtime's WebGPU ships with the kernel. The device is tried and the result kept.";
+  return { device: 'webgpu', folder, findings, packages: [], source: [], words };
+}
+
+/**
+ * Works out what setting up a device takes. Nothing is installed or downloaded; where a package would come from a
+ * registry, one connection to it is opened and closed.
+ * @param from see --from of `fgnb gpu setup`
+ */
+export async function planSetup(asked: SetupChoice, from?: string): Promise<SetupPlan> {
+  const host = await lookAtHost();
+  const folder = gpuFolder();
+  if (asked === 'cuda') return cudaPlan(host, folder, from);
+  const webgpu = webgpuPlan(host, folder);
+  if (asked === 'webgpu') return webgpu;
+  const lacks = webgpu.findings.find(({ ok }) => !ok);
+  if (!lacks) return { ...webgpu, because: 'it needs no installation' };
+  if (!host.nvidia) return { ...webgpu, because: 'this host has no NVIDIA driver, so that CUDA is out' };
+  return { ...(await cudaPlan(host, folder, from)), because: `this host has NVIDIA's driver, and for webgpu: ${lacks.says}` }; // prettier-ignore
+}

@@ -1,0 +1,99 @@
+/**
+ * Hosts with GPUs that are not there: drivers, libraries and packages in a folder. Libraries load and do nothing; the
+ * package computes on the CPU under the name of TensorFlow's backend.
+ */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { CUDA_RELEASES, type CudaVersion } from '#kernel/compute/hostGpu.js';
+
+const project = path.resolve(import.meta.dirname, '../..');
+
+export interface HostParts {
+  /** NVIDIA's driver by its version, and its cards. */
+  driver?: string;
+  cards?: readonly string[];
+  /** A release of CUDA whose libraries load. */
+  cuda?: CudaVersion;
+  /** Libraries that are there and no libraries. */
+  broken?: string[];
+  /** Libraries of the release that are not there. */
+  without?: string[];
+}
+
+function write(file: string, text: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
+}
+
+/** Compiles a library; its code is C. */
+export function library(file: string, code = 'int fgnb_nothing;', ...options: string[]): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', file, ...options], { input: code });
+}
+
+/** Makes a host in a folder. Returns the environment of the processes that run on it. */
+export function preparedHost(folder: string, parts: HostParts = {}): Record<string, string> {
+  const root = path.join(folder, 'root');
+  const libraries = path.join(folder, 'lib');
+  fs.mkdirSync(root, { recursive: true });
+  fs.mkdirSync(libraries, { recursive: true });
+  if (parts.driver)
+    write(path.join(root, 'proc/driver/nvidia/version'), `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${parts.driver}  Thu\n`); // prettier-ignore
+  (parts.cards ?? []).forEach((name, i) =>
+    write(path.join(root, `proc/driver/nvidia/gpus/0000:0${i}:00.0/information`), `Model: \t\t ${name}\nIRQ: 1\n`),
+  );
+  const release = CUDA_RELEASES.find(({ version }) => version === parts.cuda);
+  const names = parts.cuda ? ['libcuda.so.1', ...(release?.libraries ?? [])] : [];
+  const whole = names.filter((name) => !parts.broken?.includes(name) && !parts.without?.includes(name));
+  if (whole.length > 0) library(path.join(libraries, whole[0]));
+  for (const name of whole.slice(1)) fs.copyFileSync(path.join(libraries, whole[0]), path.join(libraries, name));
+  for (const name of parts.broken ?? []) write(path.join(libraries, name), 'no library');
+  return {
+    FGNB_HOST_ROOT: root,
+    FGNB_GPU_FOLDER: path.join(folder, 'gpu'),
+    LD_LIBRARY_PATH: libraries,
+    VK_DRIVER_FILES: path.join(folder, 'none.json'),
+    VK_ICD_FILENAMES: '',
+  };
+}
+
+/** How the package misbehaves. */
+export interface FakePackage {
+  version?: string;
+  /** Code that runs when it is loaded, before the backend is there. */
+  atLoad?: string;
+  /** Code of its install step. */
+  atInstall?: string;
+  usesGpu?: boolean;
+  /** Code before each product; `a` and `b` are its inputs. */
+  beforeProduct?: string;
+}
+
+/** A package @tensorflow/tfjs-node-gpu with an install step of its own, as a folder for npm. */
+export function fakeTfjsGpu(folder: string, fake: FakePackage = {}): string {
+  const { version = '4.22.0', atLoad = '', atInstall = '', usesGpu = true, beforeProduct = '' } = fake;
+  const module = (name: string): string => JSON.stringify(path.join(project, 'node_modules/@tensorflow', name));
+  const manifest = { name: '@tensorflow/tfjs-node-gpu', version, main: 'index.js', scripts: { install: 'node install.js' } }; // prettier-ignore
+  write(path.join(folder, 'package.json'), JSON.stringify(manifest));
+  write(path.join(folder, 'install.js'), `${atInstall};\nrequire('fs').writeFileSync('installed', 'by its own step');`);
+  write(
+    path.join(folder, 'index.js'),
+    `${atLoad};
+if (!require('fs').existsSync(__dirname + '/installed')) throw new Error('its install step did not run');
+const tf = require(${module('tfjs-core')});
+const { MathBackendCPU } = require(${module('tfjs-backend-cpu')});
+tf.registerBackend('tensorflow', () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: ${usesGpu} }), 3);
+for (const kernel of tf.getKernelsForBackend('cpu')) {
+  const { kernelFunc, kernelName } = kernel;
+  const products = kernelName === 'BatchMatMul' || kernelName === '_FusedMatMul';
+  tf.registerKernel({ ...kernel, backendName: 'tensorflow', kernelFunc: !products ? kernelFunc : (given) => {
+    const { a, b } = given.inputs;
+    ${beforeProduct};
+    return kernelFunc(given);
+  } });
+}
+`,
+  );
+  return folder;
+}
