@@ -6,11 +6,14 @@ import type { SparseRows } from '../compute/sparse.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
 import { foundItems, tokenItems } from '../present/activations.js';
 import { count, withSummary } from '../present/items.js';
+import { baselinesFor } from '../sae/baselines.js';
+import { withBaselines } from '../sae/fgBaselines.js';
 import { requireModelOfSae } from '../sae/ofModel.js';
 import { pairs } from '../sae/pairing.js';
 import { overridden } from '../sae/trainedOn.js';
 import type { Sae } from '../sae/types.js';
 import { argOf, CALL, KEPT, thing } from '../verb/common.js';
+import { forEach } from '../verb/beside.js';
 import { namespace } from '../verb/namespace.js';
 import { only, value } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
@@ -39,7 +42,7 @@ const save = verb({
     thing<Sae>('sae', 'An SAE that was trained on the model, at one of its hooks.'),
     tokensArg,
   ],
-  options: { ...SAVE, ...CLUSTER, ...KEPT },
+  options: { ...SAVE, baselines: withBaselines('activations', { identity: false }), ...CLUSTER, ...KEPT },
   errors: [
     'An SAE of another width or another model, tokens of another tokenizer and interventions that cannot act on the tokens are refused before the model runs.',
     'The first NaN or infinity stops it, with its place; nothing is kept.',
@@ -49,6 +52,8 @@ const save = verb({
     interventionPairings(model, listOf(interventions), tokenSet(data, model)),
   ),
   run: (work, model, sae, data) => saved(work, [model, sae, tokenSet(data, model)]),
+  beside: ({ env, options }, model, sae, data) =>
+    forEach(baselinesFor(env, sae, options.baselines), (other) => ({ args: [model, other, data] })),
   split: {
     unit: 'forward passes',
     version: 1,

@@ -44,6 +44,8 @@ export interface SparseActivations {
   /** Folder that holds artifact.json, shards and statistics. */
   readonly folder: string;
   readonly meta: ActivationsMeta;
+  /** Activations of the SAE's baselines over the same tokens by kind, where they were asked for. */
+  readonly baselines?: Readonly<Record<string, SparseActivations>>;
   readonly statistics: FiringStatistics;
   /** Token ids, [tokens]. */
   tokenIds(): Promise<Int32Array>;

@@ -1,5 +1,6 @@
 /** fg.correlation: which feature of A is which of B, and how alike the two geometries are. */
 import { labelWords, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
+import { sideBaselines, storesBeside } from '../activations/baselines.js';
 import { sameRows } from '../activations/ignored.js';
 import { keptLabels } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
@@ -7,12 +8,14 @@ import { requireSame } from '../artifacts/store.js';
 import { gatherRows } from '../compute/rows.js';
 import { matrixId, sha256 } from '../io/hash.js';
 import * as picture from '../present/correlation.js';
+import { baselinesFor } from '../sae/baselines.js';
 import type { Sae } from '../sae/types.js';
+import { forEach } from '../verb/beside.js';
 import { CALL, KEPT, thing } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
 import { nullsApart, renamed } from '../verb/nulls.js';
-import { only, whole, type Given, type Parsed } from '../verb/option.js';
+import { flag, only, whole, type Given, type Parsed } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb, type Work } from '../verb/verb.js';
 import { correlateArtifact, correlationKey } from './artifact.js';
@@ -39,7 +42,7 @@ import {
 } from './restrict.js';
 import { sameTokenScore } from './sameToken.js';
 import { scoreRunNames, similarityScores, type ScoreOptions } from './scores.js';
-import type { PairedMap } from './types.js';
+import type { PairedMap, SimilarityScore } from './types.js';
 
 const storeArg = (name: string) => thing<SparseActivations>(name, 'What fg.activations.save returned.');
 const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
@@ -50,10 +53,12 @@ const MAP = { ...CORRELATE, ...CORRELATE_MEMORY } as const;
 const map = verb({
   doc: "Exact Pearson r (float64) of every feature of A with every feature of B over the tokens that both stores hold and neither ignores: the best counterparts of each feature in both directions, and the matched pairs. Dead, constant and rarely firing features have no counterpart (-1, NaN). The same call again loads the result, an artifact of kind 'correlation'.",
   args: [storeArg('a'), storeArg('b')],
-  options: { ...MAP, ...CORRELATE_SHARDS, ...CLUSTER, ...KEPT },
+  options: { ...MAP, baselines: sideBaselines('maps'), ...CORRELATE_SHARDS, ...CLUSTER, ...KEPT },
   errors: ['Stores of other tokens are refused, naming both.'],
   kinds: ['correlation'],
   run: (work, a, b) => mapped(work, a, b),
+  beside: ({ options }, a, b) =>
+    Object.fromEntries(storesBeside(a, b, options.baselines).map(([kind, ...args]) => [kind, { args }])),
   split: {
     unit: ({ shardsOf }) => (shardsOf === 'tokens' ? 'blocks of tokens' : 'features of B, then of A'),
     version: 1,
@@ -77,7 +82,7 @@ async function mapped(
   a: SparseActivations,
   b: SparseActivations,
   parts?: () => Promise<Part[]>,
-) {
+): Promise<CorrelationMap> {
   const how = { ...only(MAP, options), fresh: options.fresh && !parts, ...call, env, parts };
   const { value, cached, record } = await correlateArtifact(a, b, env.store, how);
   env.tellCached('Correlation map', cached, record);
@@ -104,7 +109,10 @@ const filter = verb({
     };
     return restrictable(env, await restrictMap({ map: given, labels, of: options.labels, ...call }, stepsOf(options)));
   },
-  show: (left) => picture.filteredItems(left),
+  // Features that are named by their numbers are other ones in a baseline.
+  beside: ({ options }, given) =>
+    stepsOf(options).some(({ features }) => features) ? {} : forEach(given.baselines ?? {}, (map) => ({ args: [map] })),
+  show: (left, { env }) => env.displayButLast(picture.filteredOutputs(left)),
 });
 
 /** The filters of a call, in the order in which they are applied. */
@@ -119,9 +127,33 @@ function stepsOf(options: Filters & { steps?: readonly Filters[] }): readonly Fi
 }
 
 /** The map with its method `restrict`. */
-function restrictable<M extends PairedMap>(env: Environment, made: M): M & Pick<CorrelationMap, 'restrict'> {
+function restrictable<M extends Omit<PairedMap, 'baselines'>>(
+  env: Environment,
+  made: M,
+): M & Pick<CorrelationMap, 'restrict'> {
   const restrict = filter.bind(env, 'map.restrict').bind(undefined, made);
   return Object.defineProperty(made, 'restrict', { value: restrict, enumerable: false }) as never;
+}
+
+/** The option of scores of a map. */
+const mapBaselines = flag({
+  doc: "Show the same of the map's baselines beside (fg.correlation.map with { baselines }).",
+  default: false,
+  identity: false,
+});
+
+/** The baselines of a map. @throws where it was made without any */
+function baselineMaps(map: PairedMap, asked: boolean): Readonly<Record<string, PairedMap>> {
+  if (!asked) return {};
+  if (map.baselines) return map.baselines;
+  throw new Error('the map has no baselines: make it by fg.correlation.map(a, b, { baselines: true })');
+}
+
+/** The baseline of a side's SAE in a baseline of the map, or the SAE itself where it stands for all. */
+function sideOf(env: Environment, kind: string, sae: Sae, { meta }: SparseActivations): Sae {
+  if (meta.sae.id === sae.id) return sae;
+  const baseline = (baselinesFor(env, sae, true) as Readonly<Record<string, Sae | undefined>>)[kind];
+  return baseline ?? sae;
 }
 
 /** The options that a cell gave, as similarityScores() takes them. */
@@ -136,6 +168,11 @@ function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreO
   };
 }
 
+/** Scores, and those of baselines by kind where they were asked for. */
+export interface SimilarityScores extends Array<SimilarityScore> {
+  readonly baselines?: Readonly<Record<string, SimilarityScore[]>>;
+}
+
 function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side: string): void {
   requireSame(
     `the map's side ${side} was made with another SAE`,
@@ -147,11 +184,15 @@ function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side:
 const scores = verb({
   doc: 'Similarity of the decoder rows of matched pairs, each score beside its null: the variant computed, the number of pairs, and p = (k + 1)/(R + 1).',
   args: [saeArg('saeA', 'A'), saeArg('saeB', 'B'), mapArg],
-  options: { ...SCORES, ...CLUSTER, ...CALL },
+  options: { ...SCORES, baselines: mapBaselines, ...CLUSTER, ...CALL },
   errors: [
     'An SAE that the map was not made with is refused.',
     "`neighbors` without the metric 'jaccard', and `pools` without the null 'random-features', are refused.",
   ],
+  beside: ({ env, options }, saeA, saeB, given) =>
+    forEach(baselineMaps(given, options.baselines), (map, kind) => ({
+      args: [sideOf(env, kind, saeA, map.a), sideOf(env, kind, saeB, map.b), map],
+    })),
   check({ metrics, neighbors, pools, nulls: { kind } }, saeA, saeB, given) {
     if (neighbors !== undefined && !metrics?.includes('jaccard'))
       throw new TypeError(
@@ -164,7 +205,7 @@ const scores = verb({
     requireSaeOf(given.a, saeA, 'A');
     requireSaeOf(given.b, saeB, 'B');
   },
-  run: ({ options, call, remember }, saeA, saeB, { pairs }) =>
+  run: ({ options, call, remember }, saeA, saeB, { pairs }): Promise<SimilarityScores> =>
     similarityScores(gatherRows(saeA.decoder, pairs.a), gatherRows(saeB.decoder, pairs.b), {
       ...scoreOptions(options, saeA, saeB),
       ...call,
@@ -199,7 +240,8 @@ const scores = verb({
 const sameToken = verb({
   doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published. Intervals are bootstraps over the pairs.',
   args: [mapArg],
-  options: { ...SAME_TOKEN, ...CALL },
+  options: { ...SAME_TOKEN, baselines: mapBaselines, ...CALL },
+  beside: ({ options }, given) => forEach(baselineMaps(given, options.baselines), (map) => ({ args: [map] })),
   async run({ env, options, call }, given) {
     const [labelsA, labelsB] = await labelsOf(env, given);
     return sameTokenScore(labelsA, labelsB, given.pairs, { ...nullsApart(only(SAME_TOKEN, options)), ...call });

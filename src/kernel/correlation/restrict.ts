@@ -108,6 +108,7 @@ export const RESTRICTION = {
 export interface CorrelationMap extends PairedMap {
   /** The same map with fewer pairs: the same as fg.correlation.filter(map, options). */
   restrict(options: Restriction): Promise<FilteredMap>;
+  readonly baselines?: Readonly<Record<string, CorrelationMap>>;
 }
 
 /** Filters as fg.correlation.filter and map.restrict take them. */
@@ -117,6 +118,7 @@ export interface Restriction extends Given<typeof RESTRICTION>, CallOptions {}
 export interface FilteredMap extends CorrelationMap {
   /** Pairs and their mean r (NaN without pairs) at the start and after each filter. */
   readonly counts: readonly FilterStep[];
+  readonly baselines?: Readonly<Record<string, FilteredMap>>;
 }
 
 /** A feature is left out when more than this share of its mass lies on the tokens. */
@@ -223,7 +225,7 @@ export function requireFilters(what: string, steps: readonly Filters[]): readonl
 export async function restrictMap(
   input: FilterInput,
   steps: readonly Filters[],
-): Promise<PairedMap & Pick<FilteredMap, 'counts'>> {
+): Promise<Omit<PairedMap, 'baselines'> & Pick<FilteredMap, 'counts'>> {
   const filters: PairFilter[] = [];
   for (const step of steps)
     for (const name of Object.keys(MAKERS) as Array<keyof typeof MAKERS>) {
@@ -235,7 +237,8 @@ export async function restrictMap(
       );
       if (made) filters.push(made as PairFilter);
     }
-  const { map } = input;
+  // Baselines are filtered by calls of their own.
+  const { baselines: _, ...map } = input.map;
   const { pairs, counts } = filterPairs(map.pairs, filters);
   return {
     ...map,

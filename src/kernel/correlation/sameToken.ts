@@ -31,6 +31,8 @@ export interface SameTokenScore {
    * pipeline.
    */
   raw: SimilarityScore;
+  /** The same of the map's baselines, by kind, where they were asked for. */
+  baselines?: Readonly<Record<string, SameTokenScore>>;
 }
 
 /** Tokens as numbers, equal for equal text; a row per pair, without repeats, best first. */

@@ -84,6 +84,8 @@ export interface Splitting {
   readonly absorption: readonly AbsorptionCandidate[];
   /** What could not be done, and why. */
   readonly notes: readonly string[];
+  /** The same of baselines of both SAEs, by kind, where they were asked for. */
+  readonly baselines?: Readonly<Record<string, Splitting>>;
 }
 
 const isStore = (v: unknown): boolean => typeof v === 'object' && v !== null && 'shards' in v && 'statistics' in v;

@@ -30,6 +30,8 @@ export interface FeatureMap {
 export interface PairedMap extends FeatureMap {
   readonly a: SparseActivations;
   readonly b: SparseActivations;
+  /** The maps of the baselines of both sides by kind, where they were asked for. */
+  readonly baselines?: Readonly<Record<string, PairedMap>>;
 }
 
 export interface SimilarityScore {

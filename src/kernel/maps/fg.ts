@@ -7,7 +7,12 @@ import { asMatrix } from '../io/matrixInput.js';
 import { matrixId } from '../io/hash.js';
 import type { FeatureMap } from '../correlation/types.js';
 import { count, textItem } from '../present/items.js';
+import { carriedBaselines } from '../activations/baselines.js';
+import { baselinesForRows, type SaeBaselines } from '../sae/baselines.js';
+import { withBaselines } from '../sae/fgBaselines.js';
+import { forEach } from '../verb/beside.js';
 import { KEPT, requireThing, rowsArg, thing, type Arg } from '../verb/common.js';
+import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
@@ -47,16 +52,37 @@ const umapArg: Arg<MatrixInput | SparseActivations, LaidOutSource> = {
       : asMatrix(given as MatrixInput, at),
 };
 
-const items = ({ description, points, excluded }: Layout) => [
-  textItem(`${description}: ${count(points)} points${excluded > 0 ? `, ${count(excluded)} left out (NaN)` : ''}`),
+const BASELINES = { baselines: withBaselines('layouts', { identity: false }) } as const;
+
+/** What is laid out of the baselines: their decoder rows, or their activations. */
+const sourcesBeside = (env: Environment, x: LaidOutSource, given: true | SaeBaselines | undefined) => {
+  if (given === undefined) return {};
+  if (isActivations(x)) return carriedBaselines(x);
+  const rows: Array<[string, LaidOutSource]> = Object.entries(baselinesForRows(env, x, given)).map(
+    ([kind, { decoder }]) => [kind, decoder],
+  );
+  return Object.fromEntries(rows);
+};
+
+const line = ({ description, points, excluded }: Layout): string =>
+  `${description}: ${count(points)} points${excluded > 0 ? `, ${count(excluded)} left out (NaN)` : ''}`;
+
+const items = (layout: Layout) => [
+  textItem(
+    [line(layout), ...Object.entries(layout.baselines ?? {}).map(([kind, of]) => `${kind} baseline: ${line(of)}`)].join(
+      '\n',
+    ),
+  ),
 ];
 
 const pca = verb({
   doc: "PCA of n × d rows: coordinates on the first two axes of the centred rows, with each axis's share of the variance. Rows with NaN are left out and counted in `excluded`. The same call again loads the result.",
   args: [rowsOf],
-  options: KEPT,
+  options: { ...BASELINES, ...KEPT },
   errors: ['Fewer than 2 finite rows are refused.'],
   run: ({ call }, x) => pcaOf(x, call),
+  beside: ({ env, options }, x) =>
+    forEach(sourcesBeside(env, x, options.baselines), (rows) => ({ args: [rows as Matrix] })),
   keep: {
     ...kept,
     what: 'PCA',
@@ -69,7 +95,11 @@ const pca = verb({
 const umap = verb({
   doc: "UMAP of n × d rows, or of the features of activations, with umap-learn's semantics; the same seed gives the same layout. Rows with NaN and features that never fire are left out and counted in `excluded`. The same call again loads the result.",
   args: [umapArg],
-  options: { ...UMAP, ...FOUND, ...MEASURED, ...KEPT },
+  options: { ...UMAP, ...FOUND, ...MEASURED, ...BASELINES, ...KEPT },
+  check({ baselines, neighbours, positions }) {
+    if (baselines !== undefined && (neighbours ?? positions) !== undefined)
+      throw new TypeError('fg.maps.umap: neighbours and positions are of one set of rows; lay out each baseline by itself'); // prettier-ignore
+  },
   errors: [
     'Activations by another metric than cosine, or with neighbours or positions, are refused.',
     'Fewer than 4 finite rows, and a `minDist` above `spread`, and neighbours or positions that do not fit the rows, are refused.',
@@ -81,6 +111,7 @@ const umap = verb({
     live.done(layout);
     return layout;
   },
+  beside: ({ env, options }, x) => forEach(sourcesBeside(env, x, options.baselines), (of) => ({ args: [of] })),
   keep: {
     ...kept,
     inputs: (_, x) => ({ ...(isActivations(x) ? { activations: x.id } : { rows: matrixId(x) }), layout: UMAP_VERSION }),

@@ -17,6 +17,8 @@ export interface Layout {
   /** PCA: variance ratio of each axis. UMAP: trustworthiness when asked for. */
   readonly explainedVarianceRatio?: Float64Array;
   readonly trustworthiness?: number;
+  /** Layouts of the SAE's baselines by kind, where they were asked for. */
+  readonly baselines?: Readonly<Record<string, Layout>>;
 }
 
 /** What may look at the points while they move. */

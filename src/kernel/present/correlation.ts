@@ -10,7 +10,7 @@ import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, sharesText, type FeatureLabel, type TokenShare } from '../../protocol/tokens.js';
 import { orNull } from './charts.js';
 import { ofFeatures, SAE_ID } from './featureCells.js';
-import { count, scoreTable, tableItems, tableOf, textItem } from './items.js';
+import { count, scoreTable, tableItems, tableOf, textItem, type TableRow } from './items.js';
 
 function mapText(map: PairedMap): string {
   const { a, b, r } = map.pairs;
@@ -19,8 +19,43 @@ function mapText(map: PairedMap): string {
   return `A ${map.a.meta.sae.name} ↔ B ${map.b.meta.sae.name}:\n${count(r.length)} pairs of ${count(new Set(a).size)} features of A and ${count(new Set(b).size)} of B${mean}, over ${count(map.tokens)} tokens\n(${map.method})`;
 }
 
-/** A map in three short lines of text: a notebook's plain text does not wrap. */
-export const mapItems = (map: PairedMap): OutputItem[] => [textItem(mapText(map))];
+/** r from which a feature counts as found again. */
+const FOUND = [0.5, 0.9];
+
+/** The pairs of a map in a row. */
+function pairRow(of: string, { pairs: { a, r }, featuresA, method }: PairedMap): TableRow {
+  const what = measureOf(method);
+  const sorted = Float64Array.from(r).sort();
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const found = (least: number): number => new Set(a.filter((_, i) => r[i] >= least)).size;
+  return {
+    of,
+    pairs: r.length,
+    [`mean ${what}`]: orNull(sorted.reduce((sum, x) => sum + x, 0) / sorted.length),
+    [`median ${what}`]: orNull(median),
+    ...Object.fromEntries(FOUND.map((least) => [`features of A with ${what} ≥ ${least}`, found(least)])),
+    'features of A': featuresA,
+  };
+}
+
+/** A map beside those of its baselines. */
+function besideTable(map: PairedMap, title: string): OutputItem[] {
+  const rows = Object.entries({ SAE: map, ...map.baselines }).map(([of, each]) => pairRow(of, each));
+  return tableItems({ ...tableOf(rows, title), note: mapText(map).replaceAll('\n', ' ') });
+}
+
+/**
+ * A map in three short lines of text: a notebook's plain text does not wrap. With baselines, a table of all of them.
+ */
+export const mapItems = (map: PairedMap): OutputItem[] =>
+  map.baselines ? besideTable(map, 'Matched pairs beside those of the baselines') : [textItem(mapText(map))];
+
+/** What the filters left; before it, where there are baselines, what they left of these. */
+export const filteredOutputs = (map: FilteredMap): OutputItem[][] => [
+  ...(Object.keys(map.baselines ?? {}).length > 0 ? [besideTable(map, 'What the filters left of the baselines')] : []),
+  filteredItems(map),
+];
 
 /** The pairs, and the mean of the map's measure over them, after each filter. */
 export function filteredItems(map: FilteredMap): OutputItem[] {
@@ -39,8 +74,13 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
 }
 
 /** Scores of the decoder rows of pairs beside their nulls. */
-export const similarityItems = (scores: readonly SimilarityScore[], { pairs, method }: PairedMap): OutputItem[] =>
-  scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`);
+export const similarityItems = (
+  scores: readonly SimilarityScore[] & { readonly baselines?: Readonly<Record<string, readonly SimilarityScore[]>> },
+  { pairs, method }: PairedMap,
+): OutputItem[] =>
+  scoreTable(scores, `Similarity of decoder rows, ${pairs.a.length} pairs (${method})`, {
+    baselines: scores.baselines,
+  });
 
 /** Columns A and B as features of the SAEs of a map. */
 const sidesOf = ({ a, b }: Pick<PairedMap, 'a' | 'b'>) => ({ A: a.meta.sae.id, B: b.meta.sae.id });
@@ -95,7 +135,10 @@ export function hubItems(
 }
 
 /** Shares of pairs with tokens in common, beside their nulls. */
-export function sameTokenItems({ shared, jaccard, top, raw, pairs, excluded }: SameTokenScore): OutputItem[] {
+export function sameTokenItems({ pairs, excluded, baselines = {}, ...scores }: SameTokenScore): OutputItem[] {
+  const listed = ({ shared, jaccard, top, raw }: Omit<SameTokenScore, 'pairs' | 'excluded'>) => [shared, jaccard, top, raw]; // prettier-ignore
   const left = excluded > 0 ? ` (${excluded} with a dead feature left out)` : '';
-  return scoreTable([shared, jaccard, top, raw], `Same-token score, ${pairs} pairs${left}`);
+  return scoreTable(listed(scores), `Same-token score, ${pairs} pairs${left}`, {
+    baselines: Object.fromEntries(Object.entries(baselines).map(([kind, of]) => [kind, listed(of)])),
+  });
 }

@@ -57,7 +57,7 @@ export function transferItems({ scores, pairs, tokens, own, notes }: RotationTra
     tokens.held > 0 ? `; means and scale of ${count(tokens.train)} tokens, judged on ${count(tokens.held)}` : '';
   const title = `One rotation from B to A, fitted on ${count(pairs.train)} pairs and judged on ${count(pairs.held)} others${of}`;
   const known = Number.isNaN(own) ? [] : [`A's SAE explains ${formatNumber(own)} of A's own activations on the same tokens`]; // prettier-ignore
-  return scoreTable(scores, title, [...known, ...notes]);
+  return scoreTable(scores, title, { more: [...known, ...notes] });
 }
 
 const otherSaes = (n: number): string => `${count(n)} other ${n === 1 ? 'SAE' : 'SAEs'}`;
@@ -97,5 +97,5 @@ function stabilityChart({ columns, others, by, least }: Stability): object {
 export function stabilityOutputs(found: Stability): OutputItem[][] {
   const { features, others, scores } = found;
   const chart = chartItems(stabilityChart(found), 'Stability of features');
-  return [chart, scoreTable(scores, `Stability of ${count(features)} features over ${otherSaes(others)}`, ['columns.stability, .best and .subspace hold a value for each feature'])]; // prettier-ignore
+  return [chart, scoreTable(scores, `Stability of ${count(features)} features over ${otherSaes(others)}`, { more: ['columns.stability, .best and .subspace hold a value for each feature'] })]; // prettier-ignore
 }

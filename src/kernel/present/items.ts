@@ -128,20 +128,30 @@ const intervalText = ({ interval }: SimilarityScore): string =>
     ? `${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)}`
     : '';
 
-/** Scores beside their nulls; `more` are sentences for the note. */
+interface ScoreTableOptions {
+  more?: readonly string[];
+  /** Scores of baselines by kind. */
+  baselines?: Readonly<Record<string, readonly SimilarityScore[]>>;
+}
+
+/** Scores beside their nulls, and those of baselines under them; `more` are sentences for the note. */
 export function scoreTable(
-  scores: readonly SimilarityScore[],
+  own: readonly SimilarityScore[],
   title: string,
-  more: readonly string[] = [],
+  { more = [], baselines = {} }: ScoreTableOptions = {},
 ): OutputItem[] {
+  const beside = Object.entries(baselines);
+  const all = [['SAE', own] as const, ...beside].flatMap(([of, each]) => each.map((score) => ({ of, score })));
+  const scores = all.map(({ score }) => score);
   const level = scores.find((s) => s.interval)?.interval?.level;
   const between = level === undefined ? undefined : `${formatNumber(100 * level)} % interval`;
-  const warnings = scores.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`);
+  const warnings = own.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`);
   const column = (key: string, type: 'number' | 'text' = 'number') => ({ key, title: key, type });
   return tableItems({
     version: 1,
     title,
     columns: [
+      ...(beside.length > 0 ? [column('of', 'text')] : []),
       column('score', 'text'),
       column('value'),
       ...(between ? [column(between, 'text')] : []),
@@ -154,7 +164,8 @@ export function scoreTable(
       column('seed'),
       column('variant', 'text'),
     ],
-    rows: scores.map((s) => ({
+    rows: all.map(({ of, score: s }) => ({
+      ...(beside.length > 0 ? { of } : {}),
       score: s.metric,
       value: s.value,
       ...(between ? { [between]: intervalText(s) } : {}),

@@ -137,9 +137,24 @@ function summary({ parents, large, parentOf, by, least, tokens, notes }: Splitti
   return [said, ...notes].join('. ');
 }
 
-/** The tree, the parents, the scores, and the candidates of absorption. */
+/** How much splits in an SAE and in its baselines. */
+function besideTable(found: Splitting): OutputItem[] {
+  const rows = Object.entries({ SAE: found, ...found.baselines }).map(([of, each]) => ({
+    of,
+    parents: each.parents.length,
+    'with more than one child': each.parents.filter(({ children }) => children.length > 1).length,
+    'with p ≤ .05': each.parents.filter(({ p }) => p <= 0.05).length,
+    'large features with a parent': each.parentOf.reduce((n, parent) => n + Number(parent >= 0), 0),
+    ...(each.by === 'activations' ? { 'features that absorb': each.absorption.filter(({ absorbs }) => absorbs).length } : {}), // prettier-ignore
+  }));
+  return tableItems(tableOf(rows, 'Splitting beside that of the baselines'));
+}
+
+/** The tree, the parents, the scores, and the candidates of absorption; where there are baselines, those of all. */
 export function splittingOutputs(found: Splitting, labels?: SplittingLabels): OutputItem[][] {
-  const scores = scoreTable(found.scores, 'Splitting beside its null');
+  const beside = Object.entries(found.baselines ?? {}).map(([kind, of]) => [kind, of.scores] as const);
+  const table = scoreTable(found.scores, 'Splitting beside its null', { baselines: Object.fromEntries(beside) });
+  const last = beside.length > 0 ? [besideTable(found), table] : [table];
   const { small, large } = labels?.ids ?? {};
   const listed = tableOf(parentRows(found, labels), 'Parents and their children', LISTED);
   const parents = tableItems({ ...(small === undefined ? listed : ofFeatures(listed, { parent: small })), note: summary(found) }); // prettier-ignore
@@ -147,11 +162,11 @@ export function splittingOutputs(found: Splitting, labels?: SplittingLabels): Ou
   const tree = found.parents.some((p) => p.children.length > 0)
     ? [chartItems(splittingTree(found, title, labels), title)]
     : [];
-  if (found.absorption.length === 0) return [...tree, parents, scores];
+  if (found.absorption.length === 0) return [...tree, parents, ...last];
   const note = `the parent fires and its main feature in the large SAE is silent; lost: of the parent's direction in the reconstruction, without the absorber; null: without another feature that fires there; ${count(found.absorption.length)} candidates were tested`;
   const candidates = tableOf(absorptionRows(found, labels), 'Candidates of absorption', LISTED);
   const of: Record<string, string> =
     small === undefined || large === undefined ? {} : { parent: small, main: large, absorber: large };
   const absorbed = tableItems({ ...ofFeatures(candidates, of), note });
-  return [...tree, parents, absorbed, scores];
+  return [...tree, parents, absorbed, ...last];
 }

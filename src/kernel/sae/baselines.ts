@@ -1,6 +1,7 @@
 /** The baselines of an SAE: which there are, with what settings they are trained, and which a session has made. */
 import type { JsonObject } from '../../protocol/notebook.js';
-import { canonicalJson } from '../io/hash.js';
+import type { Matrix } from '../compute/matrix.js';
+import { canonicalJson, matrixId } from '../io/hash.js';
 import { isJsonObject } from '../../protocol/objects.js';
 import { ignoringOf, ignoringParameters } from '../models/ignored.js';
 import type { TokenSet } from '../models/types.js';
@@ -63,20 +64,39 @@ export function l0Of(sae: Sae): number {
   throw new Error(`${sae.name} does not say its L0, so directions cannot be as sparse`);
 }
 
-const made = new WeakMap<Environment, Map<string, SaeBaselines>>();
+interface Known {
+  readonly sae: Sae;
+  readonly baselines: SaeBaselines;
+}
+const made = new WeakMap<Environment, Map<string, Known>>();
 
 /** Remembers the baselines of an SAE for calls with { baselines: true }. */
 export function rememberBaselines(env: Environment, sae: Sae, baselines: SaeBaselines): void {
-  const known = made.get(env) ?? new Map<string, SaeBaselines>();
-  made.set(env, known.set(sae.id, { ...known.get(sae.id), ...baselines }));
+  const known = made.get(env) ?? new Map<string, Known>();
+  made.set(env, known.set(sae.id, { sae, baselines: { ...known.get(sae.id)?.baselines, ...baselines } }));
 }
+
+const HOW =
+  'await fg.sae.baselines(model, sae, text), with the text of its training, comes first (it loads what it made before)';
 
 /** What a call with `baselines` stands beside an SAE. @throws where true was said and none were made */
 export function baselinesFor(env: Environment, sae: Sae, given: true | SaeBaselines | undefined): SaeBaselines {
   if (given !== true) return given ?? {};
   const known = made.get(env)?.get(sae.id);
-  if (known) return known;
-  throw new Error(
-    `no baselines of ${sae.name} were made in this session: await fg.sae.baselines(model, sae, text), with the text of its training, comes first (it loads what it made before)`,
-  );
+  if (known) return known.baselines;
+  throw new Error(`no baselines of ${sae.name} were made in this session: ${HOW}`);
+}
+
+/** The SAE whose decoder rows are given, where this session made baselines of it. */
+export function saeOfRows(env: Environment, rows: Matrix): Sae | undefined {
+  const all = [...(made.get(env)?.values() ?? [])].map(({ sae }) => sae);
+  return all.find(({ decoder }) => decoder === rows) ?? all.find(({ decoder }) => matrixId(decoder) === matrixId(rows));
+}
+
+/** The same by its decoder rows. @throws as baselinesFor() */
+export function baselinesForRows(env: Environment, rows: Matrix, given: true | SaeBaselines | undefined): SaeBaselines {
+  if (given !== true) return given ?? {};
+  const sae = saeOfRows(env, rows);
+  if (sae) return baselinesFor(env, sae, true);
+  throw new Error(`these ${rows.rows} rows are of no SAE of which this session made baselines: ${HOW}`);
 }

@@ -23,12 +23,13 @@ import { trainTogether } from './trainTogether.js';
 import type { Sae } from './types.js';
 
 /** Option of verbs that can show baselines beside an SAE. */
-export const withBaselines = (what: string): Option<true | SaeBaselines> =>
+export const withBaselines = (what: string, { identity }: { identity?: boolean } = {}): Option<true | SaeBaselines> =>
   value<true | SaeBaselines>(
     'true, or what fg.sae.baselines returned',
     {
       doc: `Baselines of the SAE whose ${what} stand beside its own; true: those that fg.sae.baselines made of it in this session.`,
       fallback: 'none',
+      identity,
     },
     (v) => v === true || (typeof v === 'object' && v !== null),
   );
@@ -69,7 +70,7 @@ async function keptDirections(
 }
 
 export const baselines = verb({
-  doc: 'The baselines of an SAE, of the same size, on the same batches in the same order: its training with the decoder frozen at its random start, with decoder rows held at a cosine of .8 or more with theirs, and with the encoder frozen, all on one pass of the model; and directions that nobody trained, of the norms of its decoder rows and as sparse as the SAE: the principal directions of the activations with both signs, and random ones. Each is an SAE: evaluate it, save its activations, draw its map. `{ baselines: true }` of fg.sae.evaluate and fg.sae.compare shows them beside the SAE. Each is kept; the same call loads it.',
+  doc: 'The baselines of an SAE, of the same size, on the same batches in the same order: its training with the decoder frozen at its random start, with decoder rows held at a cosine of .8 or more with theirs, and with the encoder frozen, all on one pass of the model; and directions that nobody trained, of the norms of its decoder rows and as sparse as the SAE: the principal directions of the activations with both signs, and random ones. Each is an SAE: evaluate it, save its activations, draw its map. `{ baselines: true }` shows them beside the SAE in evaluations, probes, maps, correlation and splitting. Each is kept; the same call loads it.',
   args: [modelArg, saeArg, tokensArg],
   options: {
     kinds: several(BASELINES, { doc: 'Which of them.', fallback: 'all; of a transcoder those that are trained' }),

@@ -34,6 +34,8 @@ export interface SaeProbes {
   split: number;
   /** Tokens whose activations were read. */
   tokens: number;
+  /** The same of baselines, by kind, where they were asked for. */
+  baselines?: Readonly<Record<string, SaeProbes>>;
 }
 
 export const PROBE = {

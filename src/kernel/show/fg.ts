@@ -17,12 +17,13 @@ import { syncVerb, verb } from '../verb/verb.js';
 import { FEATURES, featureCards, pairCards, PAIRS } from './cards.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 import { feature } from './fgFeature.js';
-import { isLayout, isSae, map } from './fgMap.js';
+import { LAYOUT_BASELINES, mapsBeside, SAE_BASELINES } from './baselineMaps.js';
+import { map } from './fgMap.js';
 import { prompt } from './fgPrompt.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
 import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
-import { each, has, showsItself } from './forms.js';
+import { each, has, isLayout, isSae, showsItself } from './forms.js';
 
 const isGraph = has('nodes', 'weight', 'betti', 'lens');
 const isPersistence = (x: object): boolean => has('dims', 'threshold', 'null')(x) && 'landmarks' in x;
@@ -65,8 +66,10 @@ const twinMaps = verb({
       ),
     ),
     ...FEATURE_MAP,
+    ...LAYOUT_BASELINES,
     ...CALL,
   },
+  beside: ({ env, options }, layouts) => mapsBeside(env, layouts, options),
   errors: ["A layout of other rows than the decoder of the map's SAE is refused."],
   kinds: ['map'],
   run: async ({ env, options }, layouts) =>
@@ -83,8 +86,10 @@ const featureMap = verb({
       (v) => typeof v === 'object' && v !== null,
     ),
     ...LAYOUT_MAP,
+    ...LAYOUT_BASELINES,
     ...CALL,
   },
+  beside: ({ env, options }, layout) => mapsBeside(env, layout, options),
   errors: [
     "A layout of other rows than the decoder of the store's SAE, and an SAE of another number of features, are refused.",
   ],
@@ -107,8 +112,10 @@ const saeMap = verb({
       (v) => typeof v === 'object' && v !== null,
     ),
     ...SAE_MAP,
+    ...SAE_BASELINES,
     ...CALL,
   },
+  beside: ({ env, options }, sae) => mapsBeside(env, sae, options),
   errors: ['A store of another SAE is refused.'],
   kinds: ['map', 'layout'],
   run: async ({ env, options, call }, sae) => {

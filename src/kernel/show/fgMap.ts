@@ -16,7 +16,8 @@ import type { Environment } from '../verb/environment.js';
 import { only, value, written, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
-import { each, has, isThing } from './forms.js';
+import { mapsBeside, SAE_BASELINES } from './baselineMaps.js';
+import { each, has, isLayout, isSae, isThing } from './forms.js';
 import { referenceItems } from './referenceMap.js';
 import { LiveLayout } from '../maps/liveLayout.js';
 import {
@@ -28,9 +29,6 @@ import {
   SAE_MAP,
   saeMapItems,
 } from './saeMap.js';
-
-export const isLayout = has('coordinates', 'points', 'method');
-export const isSae = has('W_enc', 'W_dec', 'config', 'encode');
 
 const MAP = {
   map: value<PairedMap>(
@@ -45,6 +43,7 @@ const MAP = {
   ),
   ...LAYOUT_MAP,
   ...SAE_MAP,
+  ...SAE_BASELINES,
 } as const;
 type MapOptions = Given<typeof MAP>;
 
@@ -60,6 +59,8 @@ export interface ShownMap {
    * @throws Error for another ending, RangeError for another scale
    */
   save(file: string, options?: { scale?: number }): Promise<string>;
+  /** The maps of baselines by kind, where they were asked for. */
+  readonly baselines?: Readonly<Record<string, ShownMap>>;
 }
 
 interface Kind {
@@ -91,7 +92,7 @@ const KINDS: readonly Kind[] = [
   {
     what: 'two layouts',
     is: each(isLayout),
-    takes: ['map', ...words(FEATURE_MAP)],
+    takes: ['map', 'baselines', ...words(FEATURE_MAP)],
     items(env, x: readonly Layout[], { map, ...options }) {
       if (x.length !== 2) throw new RangeError(`fg.show.map: x is ${x.length} layouts; expected one, or two: [a, b]`);
       if (!map) throw new TypeError('fg.show.map: two layouts need map, what fg.correlation.map returned');
@@ -101,7 +102,7 @@ const KINDS: readonly Kind[] = [
   {
     what: 'a layout',
     is: (x) => isThing(x) && isLayout(x as object),
-    takes: ['activations', ...words(LAYOUT_MAP)],
+    takes: ['activations', 'baselines', ...words(LAYOUT_MAP)],
     items: (env, x: Layout, { activations, ...options }, call) =>
       activations
         ? featureMapItems(env, x, activations, only(FEATURE_MAP, options))
@@ -110,7 +111,7 @@ const KINDS: readonly Kind[] = [
   {
     what: 'an SAE',
     is: (x) => isThing(x) && isSae(x as object),
-    takes: ['activations', ...words(SAE_MAP)],
+    takes: ['activations', 'baselines', ...words(SAE_MAP)],
     items: (env, x: Sae, options, call) => saeMapItems(env, x, options, call),
   },
   {
@@ -125,7 +126,7 @@ const KINDS: readonly Kind[] = [
   {
     what: 'activations',
     is: (x) => isThing(x) && has('statistics', 'meta', 'shards')(x as object),
-    takes: words(UMAP, FEATURE_MAP),
+    takes: ['baselines', ...words(UMAP, FEATURE_MAP)],
     items: (env, x: SparseActivations, options, call) => activationItems(env, x, options, call),
   },
   {
@@ -198,6 +199,7 @@ export const map = verb({
   ],
   kinds: ['map', 'layout'],
   check: (options, x) => void kindOf(x, options),
+  beside: ({ env, options }, x) => mapsBeside(env, x as object, options),
   run: async ({ env, options, call }, x) => {
     const live = new LiveLayout(env);
     const watched = { ...call, onMoved: live.onMoved };

@@ -18,3 +18,6 @@ export const each =
 
 /** Has a display method of its own, as results of fg have. */
 export const showsItself = (x: object): boolean => DISPLAY in x;
+
+export const isLayout = has('coordinates', 'points', 'method');
+export const isSae = has('W_enc', 'W_dec', 'config', 'encode');

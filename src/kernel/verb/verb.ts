@@ -7,6 +7,7 @@ import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { setDisplay } from '../present/items.js';
+import { besideCalls, withoutBaselines, type Beside } from './beside.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { keptResult, type Checked } from './kept.js';
@@ -88,6 +89,8 @@ export interface Declaration<A extends Args, S extends Schema, T, K extends stri
   /** Runs first in every call, whether or not its result is kept already: for checks and messages. */
   before?(work: Omit<Work<S>, 'remember'>, ...args: ParsedArgs<A>): Promise<void>;
   run(work: Work<S>, ...args: ParsedArgs<A>): Promise<T>;
+  /** By kind, what stands for the arguments in the calls whose results stand beside this one (beside.ts). */
+  beside?(work: Pick<Work<S>, 'env' | 'options'>, ...args: ParsedArgs<A>): Beside<ParsedArgs<A>, Parsed<S>>;
   readonly keep?: Keep<A, S, T, K>;
   /** Makes calls splittable; the options of such a verb have `...CLUSTER`. */
   readonly split?: Split<A, S, T>;
@@ -224,6 +227,7 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
     checked(name, declared, given, await Promise.all(readArgs(name, declared, given)));
   const called = async (...given: unknown[]): Promise<T> => {
     const call = await read(given);
+    const recipe = declared.beside ? withoutBaselines(given) : given;
     const { cluster, fresh } = call.options as { cluster?: Spread; fresh?: boolean };
     if (cluster && fresh)
       throw new TypeError(
@@ -232,20 +236,32 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
     const spread = declared.split && !fresh ? (cluster ?? env.context.cluster) : undefined;
     const value = await env.call(call.options as CallOptions, async (own) => {
       const work = { env, options: call.options, call: own };
+      const others = besideCalls(declared, work, call);
       await declared.before?.(work, ...call.args);
-      const split = spread && splitCallOf({ declared, name, env }, call, given);
-      return split && countOf(split) > 0
-        ? (env.spread(split, spread, own) as Promise<T>)
-        : keptResult(declared, call, work);
+      const split = spread && splitCallOf({ declared, name, env }, call, recipe);
+      const made =
+        split && countOf(split) > 0
+          ? await (env.spread(split, spread, own) as Promise<T>)
+          : await keptResult(declared, call, work);
+      const baselines: Record<string, T> = {};
+      for (const [kind, other] of others) {
+        const beside = await keptResult(declared, other, { ...work, options: other.options });
+        baselines[kind] = displayed(beside, declared.show, env, other);
+      }
+      // What only draws has no result to hang them on.
+      if (others.length > 0 && typeof made === 'object' && made !== null) Object.assign(made, { baselines });
+      return made;
     });
-    noteMade(value, name, given);
+    noteMade(value, name, recipe);
     return displayed(value, declared.show, env, call);
   };
   // Besides its own result, a verb may keep a conformance report of a pairing.
   const kept = about(declared, declared.keep && [declared.keep.kind]).kinds.some((kind) => kind !== 'conformance');
   noteVerb(called, name, kept);
   if (declared.split)
-    noteSplit(called, async (given) => splitCallOf({ declared, name, env }, await read(given), given));
+    noteSplit(called, async (given) =>
+      splitCallOf({ declared, name, env }, await read(given), declared.beside ? withoutBaselines(given) : given),
+    );
   return called;
 }
 
