@@ -144,7 +144,7 @@ export async function run(args: readonly string[]): Promise<BenchResult[]> {
   try {
     for (const each of CASES.filter(({ sets, points }) => sets * points <= limit)) {
       const file = path.join(folder, 'map.html');
-      writeFileSync(file, mapPage(each, script));
+      writeFileSync(file, await mapPage(each, script));
       results.push(...lines(each, await measure(browser, file), statSync(file).size));
     }
   } finally {

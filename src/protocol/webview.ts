@@ -146,11 +146,11 @@ export function panelHtml(o: { title: string; scriptUri: string; cspSource: stri
 `;
 }
 
-/** A file of a bundle in an exported page: base64 of its gzip, in an element of its own. */
+/** A file of a bundle in an exported page, in an element of its own: its gzip as text (packing/pageText.ts). */
 export interface PageFile {
   bundle: string;
   file: string;
-  gzipBase64: string;
+  text: string;
 }
 
 /** Id of the element that holds a file of a bundle. */
@@ -173,8 +173,8 @@ export function reportHtml(o: {
 }): string {
   const csp = `default-src 'none'; script-src 'nonce-${o.nonce}'; style-src 'nonce-${o.nonce}'; img-src data: blob:`;
   const files = o.files.map(
-    ({ bundle, file, gzipBase64 }) =>
-      `<script type="application/octet-stream" id="${escapeHtml(pageFileId(bundle, file))}">${gzipBase64}</script>\n`,
+    ({ bundle, file, text }) =>
+      `<script type="application/octet-stream" id="${escapeHtml(pageFileId(bundle, file))}">${text}</script>\n`,
   );
   return [
     `${pageHead({ ...o, csp })}<body>

@@ -198,7 +198,7 @@ describe.skipIf(!CHROMIUM)('a map of before and after', () => {
       file,
       reportHtml({
         ...{ title: 'arrows', script: pages.bundles.report, notebookJson: JSON.stringify(notebook) },
-        ...{ files: pageFilesOf(map), nonce: 'abc' },
+        ...{ files: await pageFilesOf(map), nonce: 'abc' },
       }),
     );
     const page = await pages.browser.newPage({ viewport: { width: 1400, height: 900 } });

@@ -49,7 +49,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
         script,
         nonce: 'abc123',
       },
-      files: pageFilesOf({ id: descriptor.id, files }),
+      files: await pageFilesOf({ id: descriptor.id, files }),
     });
     writeFileSync(path.join(folder, 'page.html'), html);
     page = await open(1400, 'light');
@@ -145,7 +145,7 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
     const cells = [...tables.map((items, i) => code(`t${i}`, items)), code('page', [shownItem])];
     const html = reportHtml({
       ...{ title: 'Tables', script, notebookJson: JSON.stringify({ fgnb: 1, metadata: {}, cells }), nonce: 'abc123' },
-      files: pageFilesOf({ id: descriptor.id, files }),
+      files: await pageFilesOf({ id: descriptor.id, files }),
     });
     writeFileSync(path.join(folder, 'tables.html'), html);
     const opened = await browser.newPage({ viewport: { width: 1400, height: 900 } });

@@ -41,7 +41,7 @@ describe.skipIf(!CHROMIUM)('a report with a feature map and a Mapper graph', () 
       reportHtml({
         ...{ title: 'Mapper', script: bundles.report, nonce: 'abc123' },
         notebookJson: JSON.stringify({ fgnb: 1, metadata: {}, cells } satisfies NotebookFile),
-        files: [...pageFilesOf(map), ...pageFilesOf(graph)],
+        files: [...(await pageFilesOf(map)), ...(await pageFilesOf(graph))],
       }),
     );
     const context = await browser.newContext({

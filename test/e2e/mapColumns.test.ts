@@ -126,7 +126,7 @@ describe.skipIf(!CHROMIUM)('columns added to a map', () => {
     const descriptor = { version: 1 as const, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
     const file = path.join(folder, 'page.html');
     const about = { title: 'Columns', mime: MIME.map, descriptor, script: report, nonce: 'abc123' };
-    writeFileSync(file, outputPageHtml({ ...about, files: pageFilesOf(map) }));
+    writeFileSync(file, outputPageHtml({ ...about, files: await pageFilesOf(map) }));
     await page.goto(pathToFileURL(file).href);
     await page.locator('.layer').first().waitFor();
     await page.getByRole('button', { name: 'Show or hide the table' }).click();

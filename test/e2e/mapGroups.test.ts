@@ -170,7 +170,7 @@ describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
     const other = { ...own, id: 'other' };
     const cells = [shown(MIME.map, own.id, own.meta), shown(MIME.map, other.id, own.meta), shown(MIME.graph, graph.id, graph.meta)]; // prettier-ignore
     const file = path.join(folder, 'linked.html');
-    const files = [own, other, graph].flatMap(pageFilesOf);
+    const files = (await Promise.all([own, other, graph].map(pageFilesOf))).flat();
     const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells } satisfies NotebookFile);
     writeFileSync(
       file,
@@ -210,7 +210,7 @@ describe.skipIf(!CHROMIUM)('keyword groups of a map', () => {
       const descriptor = { version: 1 as const, id: map.id, path: `.fgnb/${map.id}`, meta: map.meta };
       const file = path.join(folder, `page-${width}.html`);
       const about = { title: 'Groups', mime: MIME.map, descriptor, script: pages.bundles.report, nonce: 'abc123' };
-      writeFileSync(file, outputPageHtml({ ...about, files: pageFilesOf(map) }));
+      writeFileSync(file, outputPageHtml({ ...about, files: await pageFilesOf(map) }));
       await page.goto(pathToFileURL(file).href);
       await page.locator('.layer').first().waitFor();
       await page.getByRole('button', { name: 'Show or hide the table' }).click();

@@ -30,7 +30,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
         title: 'quickstart <b>.fgnb',
         script: bundles.report,
         notebookJson: JSON.stringify(sampleNotebook(map)),
-        files: pageFilesOf(map),
+        files: await pageFilesOf(map),
         nonce: 'abc123',
       }),
     );

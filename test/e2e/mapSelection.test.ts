@@ -34,7 +34,7 @@ describe.skipIf(!CHROMIUM)('the selection of a map in an exported page', () => {
     const descriptor = { version: 1 as const, id: of.id, path: `.fgnb/${of.id}`, meta: of.meta };
     const html = outputPageHtml({
       ...{ title: of.meta.title, mime: viewMime('map'), descriptor, script: pages.bundles.report, nonce: 'abc123' },
-      files: pageFilesOf({ id: of.id, files: of.files }),
+      files: await pageFilesOf({ id: of.id, files: of.files }),
     });
     const file = path.join(folder, `${of.id}.html`);
     writeFileSync(file, html);

@@ -32,13 +32,17 @@ describe.skipIf(!CHROMIUM)('prompt box', () => {
   });
 
   /** An exported page with the box, the map and the feature page of the same SAEs. */
-  function report(): string {
+  async function report(): Promise<string> {
     const { descriptor, files, twin, box } = made;
     const cells = [cell('prompt', box), cell('map', twin.descriptor), cell('feature', descriptor)];
     const html = reportHtml({
       ...{ title: 'Type and see', script: pages.bundles.report, nonce: 'abc123' },
       notebookJson: JSON.stringify({ fgnb: 1, metadata: {}, cells }),
-      files: [descriptor, twin.descriptor].flatMap(({ id }, i) => pageFilesOf({ id, files: [files, twin.files][i] })),
+      files: (
+        await Promise.all(
+          [descriptor, twin.descriptor].map(({ id }, i) => pageFilesOf({ id, files: [files, twin.files][i] })),
+        )
+      ).flat(),
     });
     const file = path.join(folder, 'report.html');
     writeFileSync(file, html);
@@ -51,7 +55,7 @@ describe.skipIf(!CHROMIUM)('prompt box', () => {
       forcedColors: forced ? 'active' : 'none',
     });
     const page = await context.newPage();
-    await page.goto(report());
+    await page.goto(await report());
     await page.locator('.fg-prompt .side').nth(1).waitFor();
     return page;
   }

@@ -51,7 +51,7 @@ describe.skipIf(!CHROMIUM)('a notebook that was saved by version 0.1.0', () => {
   test('is exported with everything drawn', async () => {
     const html = reportHtml({
       ...{ title: 'saved', script: pages.bundles.report, notebookJson: text, nonce: 'n' },
-      files: shown.flatMap(({ descriptor: { id }, files }) => pageFilesOf({ id, files })),
+      files: (await Promise.all(shown.map(({ descriptor: { id }, files }) => pageFilesOf({ id, files })))).flat(),
     });
     const file = path.join(screenshots, 'saved.html');
     fs.writeFileSync(file, html);

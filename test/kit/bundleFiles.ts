@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { packBundle } from '#protocol/packing/pack.js';
+import { VIEW_NAMES, VIEWS } from '#protocol/views.js';
 import type { PageFile } from '#protocol/webview.js';
 import type { BundleFiles } from '#webviews/ui/bundle.js';
 
@@ -16,9 +18,25 @@ export function diskFiles(folder: string): BundleFiles {
 }
 
 /** The files of a bundle as an exported page carries them. */
-export function pageFilesOf({ id, files }: { id: string; files: Record<string, Uint8Array> }): PageFile[] {
-  return Object.entries(files).map(([file, bytes]) => ({
-    ...{ bundle: id, file },
-    gzipBase64: gzipSync(bytes, { level: 1 }).toString('base64'),
-  }));
+export async function pageFilesOf({
+  id,
+  files,
+}: {
+  id: string;
+  files: Record<string, Uint8Array>;
+}): Promise<PageFile[]> {
+  if (Object.keys(files).length === 0) return [];
+  const manifest = VIEW_NAMES.map((view) => VIEWS[view].bundle).find((each) => each && each.meta in files);
+  if (!manifest) throw new Error(`${Object.keys(files).join(', ')} are no files of a bundle`);
+  return packBundle(
+    manifest,
+    { id, where: id },
+    {
+      gzip: (bytes) => Promise.resolve(gzipSync(bytes)),
+      read: (file, maxBytes = Infinity) => {
+        const bytes = files[file] as Uint8Array | undefined;
+        return Promise.resolve(bytes && bytes.length <= maxBytes ? bytes : null);
+      },
+    },
+  );
 }

@@ -5,7 +5,6 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import {
-  bundleFiles,
   MAX_META_BYTES,
   parseMeta,
   type BundleManifest,
@@ -13,6 +12,7 @@ import {
   type Descriptor,
 } from '../../protocol/bundle.js';
 import { outputPageHtml } from '../../protocol/outputPage.js';
+import { packBundle } from '../../protocol/packing/pack.js';
 import { viewMime, VIEWS, type ViewName } from '../../protocol/views.js';
 import type { PageFile } from '../../protocol/webview.js';
 import { readBundleFile } from './bundleFiles.js';
@@ -34,7 +34,7 @@ export async function writeViewPage(
   const { title } = meta ?? descriptor.meta;
   return saveAs(`${title}.html`, folder, async () => {
     const script = await fs.readFile(path.join(extensionUri.fsPath, 'dist', 'webviews', 'report.js'), 'utf8');
-    const files = meta ? await pageFiles(manifest, meta, descriptor, folder) : [];
+    const files = meta ? await pageFiles(manifest, descriptor, folder) : [];
     const shown = { ...descriptor, ...(meta && { meta }) };
     const nonce = randomBytes(18).toString('base64url');
     return Buffer.from(
@@ -54,18 +54,16 @@ async function readMeta(manifest: BundleManifest, { path: at }: Descriptor, fold
 }
 
 /** Files of the bundle, as the report's program finds them in its page. */
-async function pageFiles(
-  manifest: BundleManifest,
-  meta: BundleMeta,
-  { id, path: at }: Descriptor,
-  folder: string,
-): Promise<PageFile[]> {
-  const files: PageFile[] = [];
-  for (const { name, needed, maxBytesInPages = Infinity } of bundleFiles(manifest, meta.sets.length)) {
-    const part = await readBundleFile(folder, at, name, { limit: Infinity });
-    if (!part && needed) throw new Error(`${at}/${name} is not there: run the cell again.`);
-    if (part && part.bytes.length > maxBytesInPages) continue;
-    if (part) files.push({ bundle: id, file: name, gzipBase64: (await compress(part.bytes)).toString('base64') });
-  }
-  return files;
+function pageFiles(manifest: BundleManifest, { id, path: at = '' }: Descriptor, folder: string): Promise<PageFile[]> {
+  return packBundle(
+    manifest,
+    { id, where: at },
+    {
+      gzip: (bytes) => compress(bytes, { level: 9 }),
+      read: async (file, maxBytes = Infinity) => {
+        const part = await readBundleFile(folder, at, file, { limit: Infinity });
+        return part && part.size > maxBytes ? null : (part?.bytes ?? null);
+      },
+    },
+  );
 }

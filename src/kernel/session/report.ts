@@ -5,9 +5,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { bundleFiles, type BundleManifest, type BundleRef } from '../../protocol/bundle.js';
+import type { BundleManifest, BundleRef } from '../../protocol/bundle.js';
 import { pushAll } from '../../protocol/lists.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
+import { packBundle } from '../../protocol/packing/pack.js';
 import { VIEW_NAMES, viewMime, VIEWS } from '../../protocol/views.js';
 import { reportHtml, type PageFile } from '../../protocol/webview.js';
 import { bundleMeta, bundlePlace, insideBundle } from '../io/bundlePlace.js';
@@ -32,19 +33,21 @@ export function bundlesOf(notebook: NotebookFile, mime: string): BundleRef[] {
   return [...new Map(valid.map((ref) => [ref.id, ref])).values()];
 }
 
-async function filesOf(bundle: BundleRef, manifest: BundleManifest, notebookFolder: string): Promise<PageFile[]> {
-  const meta = bundleMeta(bundle, manifest, notebookFolder);
-  const there = new Set(fs.readdirSync(insideBundle(notebookFolder, bundle.path, '.')));
-  const files = bundleFiles(manifest, meta.sets.length).filter(({ name, needed, maxBytesInPages = Infinity }) => {
-    if (needed || !there.has(name)) return needed;
-    return fs.statSync(bundlePlace(notebookFolder, bundle.path, name)).size <= maxBytesInPages;
-  });
-  return Promise.all(
-    files.map(async ({ name }) => ({
-      bundle: bundle.id,
-      file: name,
-      gzipBase64: (await compress(fs.readFileSync(bundlePlace(notebookFolder, bundle.path, name)))).toString('base64'),
-    })),
+async function filesOf(bundle: BundleRef, manifest: BundleManifest, folder: string): Promise<PageFile[]> {
+  const { id, path: at } = bundle;
+  bundleMeta(bundle, manifest, folder);
+  const there = new Set(fs.readdirSync(insideBundle(folder, at, '.')));
+  return packBundle(
+    manifest,
+    { id, where: at },
+    {
+      gzip: (bytes) => compress(bytes, { level: 9 }),
+      read: async (file, maxBytes = Infinity) => {
+        if (!there.has(file)) return null;
+        const place = bundlePlace(folder, at, file);
+        return fs.statSync(place).size > maxBytes ? null : fs.promises.readFile(place);
+      },
+    },
   );
 }
 

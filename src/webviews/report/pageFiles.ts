@@ -1,9 +1,11 @@
 /** The files of bundles that an exported page carries. */
+import { shuffled, TEXTS_FILE } from '../../protocol/packing/pack.js';
+import { PackedTexts } from '../../protocol/packing/packedTexts.js';
+import { bytesOfText } from '../../protocol/packing/pageText.js';
 import { pageFileId } from '../../protocol/webview.js';
 import type { BundleFiles } from '../ui/bundle.js';
-import { bytesOfBase64 } from '../ui/rpc.js';
 
-/** Base64 of the gzip of a file; undefined where the page has no such file. */
+/** A file as the page has it; undefined where it has no such file. */
 export function packedFile(bundle: string, file: string): string | undefined {
   return document.getElementById(pageFileId(bundle, file))?.textContent?.trim() || undefined;
 }
@@ -13,17 +15,24 @@ export const carries = (bundle: string, file: string): boolean => packedFile(bun
 /** The files of a bundle, each unpacked once. */
 export function pageFiles(bundle: string): BundleFiles {
   const known = new Map<string, Promise<Uint8Array | null>>();
+  const whole = (file: string): Promise<Uint8Array | null> => {
+    let bytes = known.get(file);
+    if (!bytes) known.set(file, (bytes = unpack(packedFile(bundle, file), file)));
+    return bytes;
+  };
+  let texts: Promise<PackedTexts> | undefined;
   return {
-    read: async (file, begin = 0, end = Infinity) => {
-      let bytes = known.get(file);
-      if (!bytes) known.set(file, (bytes = unpack(packedFile(bundle, file))));
-      return (await bytes)?.subarray(begin, end) ?? null;
-    },
+    read: async (file, begin = 0, end = Infinity) => (await whole(file))?.subarray(begin, end) ?? null,
+    texts: carries(bundle, TEXTS_FILE)
+      ? () => (texts ??= whole(TEXTS_FILE).then((bytes) => new PackedTexts(bytes!, TEXTS_FILE)))
+      : undefined,
   };
 }
 
-async function unpack(gzip: string | undefined): Promise<Uint8Array | null> {
-  if (gzip === undefined) return null;
-  const stream = new Blob([bytesOfBase64(gzip)]).stream();
-  return new Uint8Array(await new Response(stream.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer());
+async function unpack(packed: string | undefined, file: string): Promise<Uint8Array | null> {
+  if (packed === undefined) return null;
+  const stream = new Blob([bytesOfText(packed)]).stream();
+  const response = new Response(stream.pipeThrough(new DecompressionStream('gzip')));
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return file.endsWith('.safetensors') ? shuffled(bytes, true) : bytes;
 }

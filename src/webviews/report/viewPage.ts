@@ -2,6 +2,7 @@
 import { bundleFiles, type BundleManifest, type BundleMeta, type Descriptor } from '../../protocol/bundle.js';
 import { outputPageHtml } from '../../protocol/outputPage.js';
 import { viewMime, type ViewName } from '../../protocol/views.js';
+import { TEXTS_FILE } from '../../protocol/packing/pack.js';
 import { packedFile } from './pageFiles.js';
 
 // Known only while the program starts.
@@ -10,9 +11,10 @@ const program = document.currentScript?.textContent ?? '';
 export function viewPage(view: ViewName, manifest: BundleManifest, descriptor: Descriptor): string {
   if (program === '') throw new Error('this page does not carry its program');
   const { title, sets } = descriptor.meta as BundleMeta;
-  const files = bundleFiles(manifest, sets.length).flatMap(({ name }) => {
-    const gzipBase64 = packedFile(descriptor.id, name);
-    return gzipBase64 ? [{ bundle: descriptor.id, file: name, gzipBase64 }] : [];
+  const names = [TEXTS_FILE, ...bundleFiles(manifest, sets.length).map(({ name }) => name)];
+  const files = names.flatMap((file) => {
+    const text = packedFile(descriptor.id, file);
+    return text ? [{ bundle: descriptor.id, file, text }] : [];
   });
   const nonce = [...crypto.getRandomValues(new Uint8Array(18))].map((b) => b.toString(16).padStart(2, '0')).join('');
   return outputPageHtml({ title, mime: viewMime(view), descriptor, script: program, files, nonce });

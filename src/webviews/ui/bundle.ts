@@ -19,6 +19,7 @@ import {
   type FeatureExample,
   type LinkedLabel,
 } from '../../protocol/bundle.js';
+import type { PackedTexts } from '../../protocol/packing/packedTexts.js';
 import { labelWords, type PointLabel, type TokenShare } from '../../protocol/tokens.js';
 import { decodeSafetensors, type NdArray } from '../../protocol/safetensors.js';
 
@@ -26,6 +27,8 @@ import { decodeSafetensors, type NdArray } from '../../protocol/safetensors.js';
 export interface BundleFiles {
   /** Bytes begin to end, as far as the file goes; null where the bundle has no such file. Default: all. */
   read(file: string, begin?: number, end?: number): Promise<Uint8Array | null>;
+  /** In place of the files of labels and examples, where they are packed. */
+  texts?(): Promise<PackedTexts>;
 }
 
 /** Of a descriptor without its bundle. */
@@ -118,14 +121,15 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
   }
 
   async examples(s: number, point: number): Promise<FeatureExample[]> {
-    return ((await this.line('examples', s, point)) ?? []) as FeatureExample[];
+    const texts = await this.bytes.texts?.();
+    if (!texts) return ((await this.line('examples', s, point)) ?? []) as FeatureExample[];
+    await this.requirePoint(s, point);
+    return texts.examples(s, point);
   }
 
   /** JSON of a point's line in a file of lines; null where the line is empty, or the bundle has none and needs none. */
   async line(name: string, s: number, point: number): Promise<unknown> {
-    const { points } = await this.set(s);
-    if (!Number.isInteger(point) || point < 0 || point >= points)
-      throw new Error(`Set ${s} has ${points} points, point ${point} was asked for`);
+    const points = await this.requirePoint(s, point);
     const column = `${s}.${name}At`;
     const at = (await this.tensors(COLUMNS_FILE))?.get(column);
     if (!at && this.manifest.texts === 'optional') return null;
@@ -152,6 +156,14 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
     const { sets } = await this.meta();
     requireShape(tensor, 'F32', matrix.shape(sets), `${this.where(file)}: ${matrix.name}`);
     return tensor.data as Float32Array;
+  }
+
+  /** How many points the set has. @throws Error unless this is one of them */
+  private async requirePoint(s: number, point: number): Promise<number> {
+    const { points } = await this.set(s);
+    if (!Number.isInteger(point) || point < 0 || point >= points)
+      throw new Error(`Set ${s} has ${points} points, point ${point} was asked for`);
+    return points;
   }
 
   private where(file: string): string {
@@ -189,10 +201,11 @@ export class BundleReader<M extends BundleMeta, C extends Record<string, ColumnS
 
   private async labels(s: number, points: number): Promise<Array<LinkedLabel | readonly string[]>> {
     const file = labelsFile(s);
-    const text = await this.text(file);
-    if (text === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
-    if (text === null) throw this.missing(file);
-    const labels = parseJson(text, this.where(file)) as unknown[] | null;
+    const packed = await this.bytes.texts?.();
+    const text = packed ? null : await this.text(file);
+    if (!packed && text === null && this.manifest.texts === 'optional') return Array.from({ length: points }, () => []);
+    if (!packed && text === null) throw this.missing(file);
+    const labels = packed ? packed.labels(s) : (parseJson(text!, this.where(file)) as unknown[] | null);
     if (!Array.isArray(labels) || labels.length !== points)
       throw new Error(`${this.where(file)} has ${labels?.length ?? 'no'} labels for ${points} points`);
     const odd = labels.findIndex((label) => !isLabel(label));

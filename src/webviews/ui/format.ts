@@ -24,7 +24,8 @@ export function number(value: number | null | undefined, digits = 4): string {
 
 /** Like `number`, but closing zeros stay, so that values in a column have equally many digits: "1.40" beside "1.42". */
 export function aligned(value: number, digits: number): string {
-  const size = Math.abs(value);
+  // The rounded size: 999.7 has the four digits of 1000.
+  const size = Math.abs(Number(value.toPrecision(digits)));
   return size >= 1e-3 && size < 10 ** digits ? value.toPrecision(digits).replace('-', '−') : number(value, digits);
 }
 

@@ -6,7 +6,9 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { GraphDescriptor } from '#protocol/graph.js';
 import { MIME } from '#protocol/mime.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
+import { bytesOfText } from '#protocol/packing/pageText.js';
 import { pageFileId } from '#protocol/webview.js';
+import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { graphFixture } from '#test/kit/graphBundle.js';
 import { testFolder } from '#test/kit/folder.js';
 
@@ -127,11 +129,10 @@ describe('the page of a graph', () => {
     expect(heading.source).toEqual([`# ${title}\n`]);
     expect(cell.outputs?.[0].items).toEqual([{ mime: MIME.graph, json: JSON.parse(JSON.stringify(graph)) as unknown }]);
     const { 'not ours.txt': _, ...ours } = files;
-    expect(page.match(/type="application\/octet-stream"/g)).toHaveLength(Object.keys(ours).length);
-    for (const [name, bytes] of Object.entries(ours)) {
-      const packed = Buffer.from(inside(pageFileId('g1', name)), 'base64');
-      expect(Buffer.compare(gunzipSync(packed), bytes), name).toBe(0);
-    }
+    const packed = await pageFilesOf({ id: 'g1', files: ours });
+    expect(page.match(/type="application\/octet-stream"/g)).toHaveLength(packed.length);
+    for (const { file, text } of packed)
+      expect(Buffer.compare(gunzipSync(bytesOfText(inside(pageFileId('g1', file)))), gunzipSync(bytesOfText(text))), file).toBe(0); // prettier-ignore
     expect(page).toContain('document.title = "<\\/script><\\!--"');
   });
 

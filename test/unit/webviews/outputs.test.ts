@@ -120,7 +120,7 @@ describe('page shells', () => {
       title: '</title><script>1',
       script: 'const a = "</script><!--";',
       notebookJson: JSON.stringify({ text: '</script><script>alert(1)</script>' }),
-      files: [{ bundle: 'a"b', file: 'map.json', gzipBase64: 'AAAA' }],
+      files: [{ bundle: 'a"b', file: 'map.json', text: 'AAAA' }],
       nonce: 'n',
     });
     expect(page.match(/<\/script>/g)).toHaveLength(3);
