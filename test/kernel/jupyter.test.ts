@@ -185,9 +185,12 @@ print(json.dumps(seen))`);
     expect(seen.training[0]).toMatchObject({ status: 'error', ename: 'Interrupted' });
     // The words of the call, which are taken away at its end, and the picture of the points as they move.
     const idOf = ([, { transient }]: Shown[number]): string => JSON.stringify(transient);
-    const outputs = [...new Set(seen.progress.map(idOf))].map((id) =>
-      seen.progress.filter((each) => idOf(each) === id),
-    );
+    // Once it is stopped, words below the picture say so.
+    const isEnd = ([, { data }]: Shown[number]): boolean => JSON.stringify(data).includes('the picture is not finished');
+    const end = seen.progress.filter(isEnd);
+    expect(end.map(([type, { data }]) => [type, data])).toEqual([['display_data', { 'text/plain': expect.stringMatching(/^UMAP of 2000 points, epoch \d+ of 200000: stopped there/) as string }]]); // prettier-ignore
+    const moving = seen.progress.filter((each) => !isEnd(each));
+    const outputs = [...new Set(moving.map(idOf))].map((id) => moving.filter((each) => idOf(each) === id));
     expect(outputs.length).toBe(2);
     const [words, picture] = outputs.sort((p, q) => Object.keys(p[0][1].data as object).length - Object.keys(q[0][1].data as object).length); // prettier-ignore
     for (const [[type], ...rest] of [words, picture]) {

@@ -16,6 +16,8 @@ import type { Environment } from '../verb/environment.js';
 import { namespace } from '../verb/namespace.js';
 import { only } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
+import { ALIGNED_UMAP, type AlignedLayouts } from './aligned.js';
+import { ALIGNED_KIND, keptAligned } from './alignedKept.js';
 import { distortion, stability, transform } from './fgQuality.js';
 import { isActivations, sourceOf, withSource, type LaidOutSource } from './laidOut.js';
 import { LiveLayout } from './liveLayout.js';
@@ -107,7 +109,7 @@ const umap = verb({
   run: async ({ env, options, call }, x) => {
     const live = new LiveLayout(env);
     const chosen = { ...only({ ...UMAP, ...FOUND, ...MEASURED }, options), ...call, onMoved: live.onMoved };
-    const layout = await (isActivations(x) ? umapOfActivations(x, chosen) : umapOf(x, chosen));
+    const layout = await live.during(() => (isActivations(x) ? umapOfActivations(x, chosen) : umapOf(x, chosen)));
     live.done(layout);
     return layout;
   },
@@ -141,6 +143,26 @@ const align = verb({
   show: (layout) => items(layout),
 });
 
+const alignedRows = (name: string, of: string) => rowsArg(name, `Rows of ${of}, or its SAE: its decoder rows.`);
+
+const aligned = verb({
+  doc: "UMAP of two models in one plane, regularised towards the matched pairs of a map as umap-learn's AlignedUMAP is: each model keeps its own neighbours, and counterparts whose neighbourhoods are alike pull towards each other. The axes are of both and have no unit: nearness counts, between models too. Pulled pairs lie near because they are pulled, of wrong pairs too; `heldOut` says how near pairs lie that pulled nothing, beside exchanged ones. fg.show(layouts, { map }) draws them. The same call again loads the result.",
+  args: [
+    alignedRows('a', 'A'),
+    alignedRows('b', 'B'),
+    thing<FeatureMap>('map', 'What fg.correlation.map returned for A and B.'),
+  ],
+  options: { ...ALIGNED_UMAP, ...KEPT },
+  kinds: [ALIGNED_KIND],
+  errors: ['Pairs outside the rows, fewer than 2 pairs that pull, and fewer than 4 finite rows of either are refused.'],
+  run: async ({ env, options, call }, a, b, { pairs }): Promise<AlignedLayouts> => {
+    const live = new LiveLayout(env);
+    const chosen = { ...call, fresh: options.fresh, onMoved: live.onMoved };
+    return live.during(() => keptAligned(env, [a, b], pairs, only(ALIGNED_UMAP, options), chosen));
+  },
+  show: ({ layouts }) => layouts.flatMap((layout) => items(layout)),
+});
+
 export const maps = namespace({
   name: 'maps',
   doc: 'Layouts of rows, such as the decoder directions of an SAE, and how far they may be believed.',
@@ -148,5 +170,5 @@ export const maps = namespace({
 const blobs = { rows: 80, cols: 5, data: Float32Array.from({ length: 400 }, (_, e) => (e < 200 ? 0 : 9) + Math.sin(e * e)) }
 const axes = await fg.maps.pca(blobs)
 await fg.maps.umap(blobs, { nNeighbors: 10, trustworthiness: 5 })`,
-  verbs: { pca, umap, align, transform, distortion, stability },
+  verbs: { pca, umap, alignedUmap: aligned, align, transform, distortion, stability },
 });

@@ -1,6 +1,7 @@
 /** The picture of a UMAP while its points move: one output of the cell, drawn again now and then. */
 import { MIME } from '../../protocol/mime.js';
 import type { OutputItem } from '../../protocol/notebook.js';
+import { AbortError } from '../compute/call.js';
 import { textItem } from '../present/items.js';
 import { thumbnail, type ThumbnailSet } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
@@ -21,6 +22,7 @@ export class LiveLayout {
   private readonly displayId = `layout ${++pictures}`;
   private shownAt: number;
   private shown = false;
+  private last = '';
 
   /** @param clock milliseconds */
   constructor(
@@ -38,8 +40,20 @@ export class LiveLayout {
     this.shown = true;
     const [coordinates, axes] = positions();
     const points = coordinates.length / axes;
-    this.display(picture({ coordinates, axes }, points, `UMAP of ${points} points, epoch ${done} of ${total}`));
+    this.last = `UMAP of ${points} points, epoch ${done} of ${total}`;
+    this.display(picture({ coordinates, axes }, points, this.last));
   };
+
+  /** Does the work; where that ends before its time, words below the picture say that it is not finished. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const how = error instanceof AbortError ? 'stopped' : 'failed';
+      if (this.shown) this.env.context.display([textItem(`${this.last}: ${how} there, the picture is not finished`)]);
+      throw error;
+    }
+  }
 
   /** Shows the finished picture in the place of the moving one. */
   end(items: OutputItem[]): void {

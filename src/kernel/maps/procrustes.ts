@@ -28,22 +28,25 @@ export const TURN = {
 
 export type TurnOptions = Given<typeof TURN>;
 
-interface Pairs {
+export interface Pairs {
   a: Int32Array;
   b: Int32Array;
 }
 
-const placed = ({ coordinates }: Layout, i: number): boolean =>
+/** What is turned of a layout. */
+type Placed = Pick<Layout, 'coordinates' | 'points' | 'axes'>;
+
+const placed = ({ coordinates }: Placed, i: number): boolean =>
   Number.isFinite(coordinates[2 * i]) && Number.isFinite(coordinates[2 * i + 1]);
 
-function centre({ coordinates }: Layout, points: readonly number[]): [number, number] {
+function centre({ coordinates }: Placed, points: readonly number[]): [number, number] {
   let [x, y] = [0, 0];
   for (const i of points) [x, y] = [x + coordinates[2 * i], y + coordinates[2 * i + 1]];
   return [x / points.length, y / points.length];
 }
 
 /** @throws RangeError for pairs outside the layouts, or fewer than 2 that both place. */
-function commonPairs(fixed: Layout, moving: Layout, { a, b }: Pairs): Array<[number, number]> {
+function commonPairs(fixed: Placed, moving: Placed, { a, b }: Pairs): Array<[number, number]> {
   const out: Array<[number, number]> = [];
   for (let p = 0; p < a.length; p++) {
     if (!(a[p] >= 0 && a[p] < fixed.points && b[p] >= 0 && b[p] < moving.points))
@@ -61,8 +64,8 @@ function commonPairs(fixed: Layout, moving: Layout, { a, b }: Pairs): Array<[num
 
 /** The turn of `moving` onto `fixed`, and the coordinates of all its points after it. */
 export function turnOnto(
-  fixed: Layout,
-  moving: Layout,
+  fixed: Placed,
+  moving: Placed,
   given: Pairs,
   { scale = true, reflection = true }: TurnOptions = {},
 ): { turn: Turn; coordinates: Float32Array } {

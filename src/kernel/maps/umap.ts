@@ -19,9 +19,9 @@ import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
 import type { Layout } from './types.js';
 import { curveParameters } from './umapCurve.js';
-import { optimizeLayout } from './umapLayout.js';
+import { optimizeLayout, type LayoutParameters } from './umapLayout.js';
 
-type Settings = Parsed<typeof UMAP> & Required<Pick<UmapOptions, 'nEpochs' | 'metric'>>;
+export type Settings = Parsed<typeof UMAP> & Required<Pick<UmapOptions, 'nEpochs' | 'metric'>>;
 
 /** Neighbours of every row and their fuzzy graph: what several layouts of the same rows can share. */
 export interface UmapGraph {
@@ -30,7 +30,7 @@ export interface UmapGraph {
 }
 
 /** @throws RangeError with the option's name, what was given and what is allowed. */
-function settings(options: UmapOptions, points: number): Settings {
+export function settings(options: UmapOptions, points: number): Settings {
   const parsed = parseOptions('UMAP', only(UMAP, { ...options }), UMAP);
   const { nNeighbors, minDist, spread, metric = 'euclidean', nEpochs = points <= 10_000 ? 500 : 200 } = parsed;
   if (minDist > spread)
@@ -91,7 +91,7 @@ export async function umapGraph(x: Matrix, options: UmapOptions = {}): Promise<U
   return { graph: fuzzyUnion(x.rows, neighbours, strengths, s.setOpMixRatio), neighbours };
 }
 
-interface LaidOut {
+export interface LaidOut {
   /** n × axes. */
   y: Float32Array;
   start: Start;
@@ -101,22 +101,20 @@ interface LaidOut {
 /** Moves the points of a graph; \`x\`: rows whose principal axes are a start. */
 async function laidOut(x: Matrix, graph: FuzzyGraph, s: Settings, options: UmapOptions): Promise<LaidOut> {
   const start = await initialPositions(x, graph, s, options);
-  await optimizeLayout(
-    start.y,
-    graph,
-    {
-      ...curveOf(s),
-      axes: axesOf(s),
-      epochs: s.nEpochs,
-      learningRate: s.learningRate,
-      negativeSampleRate: s.negativeSampleRate,
-      repulsionStrength: s.repulsionStrength,
-      seed: new Random(s.seed).fork('negative samples').int(2 ** 31),
-    },
-    options,
-  );
+  await optimizeLayout(start.y, graph, movesOf(s), options);
   return { y: start.y, start, settings: s };
 }
+
+/** How points move, by the options. */
+export const movesOf = (s: Settings): LayoutParameters => ({
+  ...curveOf(s),
+  axes: axesOf(s),
+  epochs: s.nEpochs,
+  learningRate: s.learningRate,
+  negativeSampleRate: s.negativeSampleRate,
+  repulsionStrength: s.repulsionStrength,
+  seed: new Random(s.seed).fork('negative samples').int(2 ** 31),
+});
 
 /** What the layout is of, and what was measured. */
 interface Of {
@@ -128,7 +126,7 @@ interface Of {
   trust?: number;
 }
 
-function layoutOf({ y, start, settings }: LaidOut, { identity, near, index, points, trust }: Of): Layout {
+export function layoutOf({ y, start, settings }: LaidOut, { identity, near, index, points, trust }: Of): Layout {
   const parameters = withoutUndefined({ ...settings, init: start.init, engine: `fgnb-${UMAP_VERSION}` });
   return {
     id: sha256([UMAP_VERSION, JSON.stringify(parameters), ...identity]),
@@ -217,8 +215,12 @@ export async function umapOfActivations(activations: SparseActivations, options:
   });
 }
 
-/** Options of UMAP that a layout was made by. @throws TypeError for positions or neighbours that were given */
+/** Options of UMAP that a layout was made by. @throws TypeError for positions, neighbours or pairs that were given */
 function optionsOf({ parameters, description }: Layout): UmapOptions {
+  if ('regularisation' in parameters)
+    throw new TypeError(
+      'the layout was made together with that of another model, so that its other seeds cannot be drawn alone; give one of fg.maps.umap',
+    );
   if (parameters.init === 'given' || description.includes(GIVEN))
     throw new TypeError(
       'the layout was made of given neighbours or positions, so that its other seeds cannot be drawn; make one without',
@@ -273,7 +275,7 @@ function describe(s: Settings, note: string | undefined, near: string): string {
   return `UMAP${axesOf(s) === 3 ? ' in 3-D' : ''} ${near}, ${curve}, ${metric}${s.nEpochs} epochs, seed ${s.seed}${start}`;
 }
 
-interface Start {
+export interface Start {
   y: Float32Array;
   init: Settings['init'] | 'given';
   /** Note for the description where the start is not the one that was asked for. */
@@ -281,7 +283,7 @@ interface Start {
 }
 
 /** Starting positions scaled to [0, 10] as umap-learn does, with its 1e-4 jitter. */
-async function initialPositions(x: Matrix, graph: FuzzyGraph, s: Settings, call: UmapOptions): Promise<Start> {
+export async function initialPositions(x: Matrix, graph: FuzzyGraph, s: Settings, call: UmapOptions): Promise<Start> {
   const axes = axesOf(s);
   if (call.positions) {
     requirePositions(call.positions, x.rows, axes);

@@ -25,6 +25,20 @@ export type LayoutParameters = Required<Pick<Given<typeof UMAP>, Chosen>> & {
   readonly axes?: 2 | 3;
 };
 
+/**
+ * Two layouts that move together: vertices of both in one graph without edges between them, and ties that pull a vertex
+ * towards its counterparts in the other. A tie's weight is of one sampling of one edge of the vertex, as the
+ * regularisation of umap-learn's AlignedUMAP is.
+ */
+export interface Ties {
+  /** [points] 0 or 1: which layout a vertex is of. Vertices push off those of their own alone. */
+  side: Uint8Array;
+  /** Each direction by itself: vertex `from` is pulled towards vertex `to`. */
+  from: Int32Array;
+  to: Int32Array;
+  weight: Float32Array;
+}
+
 /** Below this many updates of vertices, workers cost more than they save. */
 const SHARED_UPDATES = 1e6;
 
@@ -62,6 +76,26 @@ function fillEdges(m: LayoutViews, first: Int32Array, graph: FuzzyGraph, p: Layo
   });
 }
 
+/** Ties by vertex; to be called behind fillEdges, whose increments know how often the edges of a vertex are sampled. */
+function fillTies(m: LayoutViews, place: Uint32Array, ties: Ties, { negativeSampleRate }: LayoutParameters): void {
+  const points = place.length;
+  const own = [0, 0];
+  ties.side.forEach((side, i) => {
+    m.side[place[i]] = side;
+    own[side]++;
+  });
+  ties.from.forEach((i) => m.tieFirst[place[i] + 1]++);
+  for (let i = 0; i < points; i++) m.tieFirst[i + 1] += m.tieFirst[i];
+  const next = m.tieFirst.slice(0, points);
+  ties.from.forEach((vertex, t) => {
+    const i = place[vertex];
+    m.tieTo[next[i]] = place[ties.to[t]];
+    m.tieWeight[next[i]++] = (ties.weight[t] * m.increment[i]) / negativeSampleRate;
+  });
+  // Samples are drawn among all vertices, and those of the other layout are passed over.
+  for (let i = 0; i < points; i++) m.increment[i] *= points / own[m.side[i]];
+}
+
 function fillTables({ attract, repel }: LayoutViews, { a, b, repulsionStrength }: LayoutParameters): void {
   const float = new Float32Array(1);
   const bits = new Int32Array(float.buffer);
@@ -83,12 +117,14 @@ function reordered({ points, head, tail, weight }: FuzzyGraph, place: Uint32Arra
 
 /**
  * Moves `y` (n × axes, changed in place) through all epochs. The vertices move in groups of a random order (by the seed).
+ * @param ties of two layouts that move together
  */
 export async function optimizeLayout(
   y: Float32Array,
   graph: FuzzyGraph,
   parameters: LayoutParameters,
   call: CallOptions & TeamOptions & Watched = {},
+  ties?: Ties,
 ): Promise<void> {
   if (graph.head.length === 0) return;
   const { points } = graph;
@@ -96,13 +132,14 @@ export async function optimizeLayout(
   const place = new Random(parameters.seed).permutation(points);
   const placed = reordered(graph, place);
   const first = edgeStarts(placed, parameters.epochs);
-  const sizes = { points, axes, edges: first[points] };
+  const sizes = { points, axes, edges: first[points], ties: ties?.from.length ?? 0 };
   const fields = layoutFields(sizes);
   requireMemory(`the UMAP layout of ${points} points`, bytesOf(fields));
   const memory = shareMemory(fields);
   const m = viewsOf(memory, fields);
   fillTables(m, parameters);
   fillEdges(m, first, placed, parameters);
+  if (sizes.ties > 0) fillTies(m, place, ties!, parameters);
   place.forEach((to, i) => m.y0.set(y.subarray(axes * i, axes * (i + 1)), axes * to));
   const read = (epoch: number, into: Float32Array): Float32Array => {
     const after = positionsAfter(m, epoch);

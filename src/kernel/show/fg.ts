@@ -5,6 +5,7 @@ import type { PairedMap } from '../correlation/types.js';
 import { graphItems, SHOW } from '../mapper/show.js';
 import { describeSample, type RipsPersistence } from '../mapper/ripsSample.js';
 import type { MapperGraph } from '../mapper/types.js';
+import { ALIGNED_KIND } from '../maps/alignedKept.js';
 import { LiveLayout } from '../maps/liveLayout.js';
 import type { Layout } from '../maps/types.js';
 import type { Sae } from '../sae/types.js';
@@ -22,7 +23,7 @@ import { map } from './fgMap.js';
 import { prompt } from './fgPrompt.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
-import { jointMapItems, LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems } from './saeMap.js';
+import { LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems, SAES_MAP, saesItems } from './saeMap.js';
 import { each, has, isLayout, isSae, showsItself } from './forms.js';
 
 const isGraph = has('nodes', 'weight', 'betti', 'lens');
@@ -120,24 +121,27 @@ const saeMap = verb({
   kinds: ['map', 'layout'],
   run: async ({ env, options, call }, sae) => {
     const live = new LiveLayout(env);
-    live.end(await saeMapItems(env, sae, options, { ...call, onMoved: live.onMoved }));
+    live.end(await live.during(() => saeMapItems(env, sae, options, { ...call, onMoved: live.onMoved })));
   },
 });
 
 const jointMap = verb({
-  doc: 'Several widths of one hook in one map: UMAP of the rows of all, narrow to wide, with a line from every feature to the row of the narrower SAE that it lies nearest to by cosine. What became of a feature is seen around it; whether it split is what fg.correlation.splitting tests.',
+  doc: 'Several widths of one hook in one map: UMAP of the rows of all, narrow to wide, with a line from every feature to the row of the narrower SAE that it lies nearest to by cosine. What became of a feature is seen around it; whether it split is what fg.correlation.splitting tests. With `map`, two models: two linked maps in one plane, regularised towards the matched pairs; the description says how near these lie, beside exchanged ones.',
   args: [
     thing<readonly Sae[], readonly Sae[]>('x', 'Two or more SAEs whose rows lie in one space.', (given, at) => {
       if (given.length < 2) throw new RangeError(`${at} is one SAE; expected two or more, or the SAE itself`);
       return given;
     }),
   ],
-  options: { ...SAE_MAP, ...CALL },
-  errors: ['SAEs of other widths of the residual stream, and more than 8, are refused.'],
-  kinds: ['map', 'layout'],
+  options: { ...SAES_MAP, ...CALL },
+  errors: [
+    'SAEs of other widths of the residual stream, and more than 8, are refused; with `map`, other than two.',
+    '`regularisation` and `heldOut` without `map` are refused.',
+  ],
+  kinds: ['map', 'layout', ALIGNED_KIND],
   run: async ({ env, options, call }, saes) => {
     const live = new LiveLayout(env);
-    live.end(await jointMapItems(env, saes, options, { ...call, onMoved: live.onMoved }));
+    live.end(await live.during(() => saesItems(env, saes, options, { ...call, onMoved: live.onMoved })));
   },
 });
 

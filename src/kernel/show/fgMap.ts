@@ -6,6 +6,7 @@ import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import type { PairedMap } from '../correlation/types.js';
 import { asMatrix, type MatrixInput } from '../io/matrixInput.js';
+import { ALIGNED_KIND } from '../maps/alignedKept.js';
 import { UMAP } from '../maps/options.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
 import type { Layout, Watched } from '../maps/types.js';
@@ -22,28 +23,32 @@ import { referenceItems } from './referenceMap.js';
 import { LiveLayout } from '../maps/liveLayout.js';
 import {
   activationItems,
-  jointMapItems,
   matrixItems,
   LAYOUT_MAP,
   layoutItems,
   SAE_MAP,
   saeMapItems,
+  SAES_MAP,
+  saesItems,
 } from './saeMap.js';
 
 const MAP = {
-  map: value<PairedMap>(
-    'what fg.correlation.map returned',
-    { doc: 'Of two layouts: the map that joins the features of both.', fallback: 'needed for two layouts' },
-    isThing,
-  ),
   activations: value<SparseActivations>(
     'what fg.activations.save returned',
     { doc: 'Of one layout or one SAE: whose features the points are.', fallback: 'points without rates and examples' },
     isThing,
   ),
   ...LAYOUT_MAP,
-  ...SAE_MAP,
+  ...SAES_MAP,
   ...SAE_BASELINES,
+  map: value<PairedMap>(
+    'what fg.correlation.map returned',
+    {
+      doc: 'Of two layouts: the map that joins the features of both. Of two SAEs, its A and B: both are laid out in one plane, regularised towards its pairs (fg.maps.alignedUmap).',
+      fallback: 'needed for two layouts',
+    },
+    isThing,
+  ),
 } as const;
 type MapOptions = Given<typeof MAP>;
 
@@ -117,10 +122,10 @@ const KINDS: readonly Kind[] = [
   {
     what: 'several SAEs',
     is: each(isSae),
-    takes: words(SAE_MAP),
+    takes: words(SAES_MAP),
     items(env, x: readonly Sae[], options, call) {
       if (x.length < 2) throw new RangeError('fg.show.map: x is one SAE in an array; expected two or more, or the SAE');
-      return jointMapItems(env, x, options, call);
+      return saesItems(env, x, options, call);
     },
   },
   {
@@ -197,13 +202,13 @@ export const map = verb({
     'An option that says nothing of what x is, and JSON that is no map, are refused.',
     'save: a file that ends with neither .svg nor .png is refused, as is a scale outside 1 to 4.',
   ],
-  kinds: ['map', 'layout'],
+  kinds: ['map', 'layout', ALIGNED_KIND],
   check: (options, x) => void kindOf(x, options),
   beside: ({ env, options }, x) => mapsBeside(env, x as object, options),
   run: async ({ env, options, call }, x) => {
     const live = new LiveLayout(env);
     const watched = { ...call, onMoved: live.onMoved };
-    const items = await kindOf(x, options).items(env, x as never, only(MAP, options), watched);
+    const items = await live.during(() => kindOf(x, options).items(env, x as never, only(MAP, options), watched));
     live.end(items);
     return shownMap(env, items);
   },

@@ -13,6 +13,9 @@ import { familyOf, stacked } from '../maps/joint.js';
 import { UMAP, UMAP_VERSION } from '../maps/options.js';
 import { loadLayout, saveLayout } from '../maps/saved.js';
 import type { Layout, Watched } from '../maps/types.js';
+import { ALIGNED, ALIGNED_UMAP } from '../maps/aligned.js';
+import { keptAligned } from '../maps/alignedKept.js';
+import type { PairedMap } from '../correlation/types.js';
 import { isActivations, type LaidOutSource } from '../maps/laidOut.js';
 import { umap, umapOfActivations } from '../maps/umap.js';
 import type { LanguageModel } from '../models/types.js';
@@ -21,7 +24,7 @@ import type { Sae } from '../sae/types.js';
 import type { JsonObject, OutputItem } from '../../protocol/notebook.js';
 import type { Environment } from '../verb/environment.js';
 import { choice, only, value, type Given } from '../verb/option.js';
-import { bundleItems, FEATURE_MAP, featureMapItems } from './featureMap.js';
+import { bundleItems, FEATURE_MAP, featureMapItems, twinMapItems } from './featureMap.js';
 
 /** Where labels come from when no activations name the features. */
 const LABELLED = {
@@ -41,6 +44,20 @@ export const SAE_MAP = {
   ...UMAP,
   metric: choice(['cosine', 'euclidean'], { doc: 'Of the rows.', default: 'cosine' }),
   ...FEATURE_MAP,
+} as const;
+
+/** Of several SAEs: two models in one plane, or the widths of one model. */
+export const SAES_MAP = {
+  ...SAE_MAP,
+  map: value<PairedMap>(
+    'what fg.correlation.map returned',
+    {
+      doc: 'Of two SAEs, A and B of the map: two linked maps in one plane, regularised towards its pairs (fg.maps.alignedUmap).',
+      fallback: 'several widths of one model as one map',
+    },
+    (v) => typeof v === 'object' && v !== null,
+  ),
+  ...ALIGNED,
 } as const;
 
 /** Options of a picture of a layout without activations. */
@@ -188,8 +205,46 @@ export async function layoutItems(
   return bundleItems(env, [set], inputs, only(FEATURE_MAP, options));
 }
 
+/** Several SAEs: with a map two models in one plane, else the widths of one model in one embedding. */
+export async function saesItems(
+  env: Environment,
+  saes: readonly Sae[],
+  { map, ...options }: Given<typeof SAES_MAP>,
+  call: MapCall,
+): Promise<OutputItem[]> {
+  if (map) return alignedMapItems(env, saes, map, options, call);
+  // What has its default was not asked for.
+  const idle = (Object.keys(ALIGNED) as Array<keyof typeof ALIGNED>).filter(
+    (name) => options[name] !== undefined && options[name] !== ALIGNED[name].parse(undefined, name),
+  );
+  if (idle.length > 0)
+    throw new TypeError(`fg.show: ${idle.join(' and ')} say how two models are aligned over their map; give map too`);
+  return jointMapItems(env, saes, only(SAE_MAP, options), call);
+}
+
+/** The SAEs of both sides of a map in one plane. */
+async function alignedMapItems(
+  env: Environment,
+  saes: readonly Sae[],
+  map: PairedMap,
+  options: Omit<Given<typeof SAES_MAP>, 'map'>,
+  call: MapCall,
+): Promise<OutputItem[]> {
+  if (saes.length !== 2)
+    throw new RangeError(`fg.show: map is of two SAEs but ${saes.length} were given; expected [a, b], or no map`);
+  if (options.nComponents === 3)
+    throw new RangeError('fg.show: nComponents is 3; two models are aligned in the plane, so expected 2');
+  const which = options.rows ?? 'decoder';
+  const rows = [rowsOf(saes[0], which), rowsOf(saes[1], which)] as const;
+  const given = { metric: 'cosine' as const, ...only(ALIGNED_UMAP, options) };
+  const { layouts } = await keptAligned(env, rows, map.pairs, given, call);
+  // The stores know their SAEs by the decoder: layouts of the encoders are of the same features.
+  const placed = which === 'encoder' ? layouts.map((layout) => ({ ...layout, rows: undefined })) : layouts;
+  return twinMapItems(env, [placed[0], placed[1]], map, only(FEATURE_MAP, options));
+}
+
 /** Several SAEs of one hook in one embedding, narrow to wide, with a line from each feature to its parent. */
-export async function jointMapItems(
+async function jointMapItems(
   env: Environment,
   given: readonly Sae[],
   options: SaeMapOptions,

@@ -62,6 +62,8 @@ interface Figure extends MapFigure {
 /** What the axes mean, in words. */
 function axesOf(layout: string): string {
   if (/^pca/i.test(layout)) return 'x: first principal component, y: second';
+  if (/one plane for both/.test(layout))
+    return 'both maps share one plane without a unit: nearness counts, between the maps too';
   if (/umap/i.test(layout)) return 'axes have no unit: nearness counts, distance between far groups does not';
   return '';
 }

@@ -10,7 +10,7 @@ import type { Sae } from '#kernel/sae/types.js';
 import { labelsFile } from '#protocol/bundle.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
-import { freshFg, lmA, randomSae, saeA, texts } from '#test/kit/fg.js';
+import { freshFg, lmA, lmB, randomSae, saeA, saeB, texts } from '#test/kit/fg.js';
 import { shared } from '#test/kit/samples.js';
 import { splitSaes } from '#test/kit/splitSaes.js';
 
@@ -144,5 +144,36 @@ describe('a joint map of several widths', () => {
     };
     for (let i = 0; i < 1024; i += 37) expect(family!.parent[128 + i]).toBe(brute(i));
     expect(new Set(family!.parent.slice(128)).size).toBeGreaterThan(64);
+  });
+});
+
+describe('two models in one plane', () => {
+  it('are drawn of two SAEs with their map, linked, and the description says how near pairs lie beside exchanged ones', async () => {
+    const { fg, context } = world;
+    const text = fg.datasets.fromTexts(texts, { context: 10 });
+    const [actsA, actsB] = [await fg.activations.save(lmA, saeA, text), await fg.activations.save(lmB, saeB, text)];
+    const map = await fg.correlation.map(actsA, actsB);
+    await fg.show([saeA, saeB], { ...quick, map, heldOut: 0 });
+    const { meta } = await shown();
+    expect(meta.sets.map(({ title }) => title)).toEqual([saeA.name, saeB.name]);
+    expect(meta.pairing).toMatchObject({ pairs: map.pairs.r.length });
+    for (const { layout } of meta.sets)
+      expect(layout).toMatch(/^UMAP n_neighbors 8, .*one plane for both models: regularised by 0.01 towards \d+ pairs, which lie [\d.]+ apart, exchanged [\d.]+/); // prettier-ignore
+    // The verb gives the same layouts, and the same call again loads them.
+    const aligned = await fg.maps.alignedUmap(saeA, saeB, map, { ...quick, metric: 'cosine', heldOut: 0 });
+    expect(aligned.layouts.map(({ description }) => description)).toEqual(meta.sets.map(({ layout }) => layout));
+    expect(aligned.heldOut).toBeUndefined();
+    await fg.show(aligned.layouts, { map });
+    expect((await shown()).meta.sets).toEqual(meta.sets);
+    await expect(fg.maps.stability(aligned.layouts[0])).rejects.toThrow('made together with that of another model');
+    const drawn = context.shown.length;
+    await fg.show.map([saeA, saeB], { ...quick, map, heldOut: 0 });
+    expect(context.shown.length).toBe(drawn + 1);
+  });
+
+  it('refuse what the pull says nothing of', async () => {
+    const { fg } = world;
+    const [small, large] = splitSaes(12, 5);
+    await expect(fg.show([small, large], { ...quick, regularisation: 1 })).rejects.toThrow('regularisation say how two models are aligned'); // prettier-ignore
   });
 });

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutputItem } from '#protocol/notebook.js';
 import { MIME } from '#protocol/mime.js';
+import { AbortError } from '#kernel/compute/call.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { LiveLayout } from '#kernel/maps/liveLayout.js';
@@ -63,5 +64,30 @@ describe('the moving picture of a UMAP', () => {
     live.done(layout);
     live.end([{ mime: MIME.text, text: ['the map'] }]);
     expect(shown).toEqual([{ words: 'the map', picture: '' }]);
+  });
+
+  it('of a layout that is stopped or fails keeps the last picture, with words below that say so', async () => {
+    for (const [error, how] of [
+      [new AbortError('UMAP'), 'stopped'],
+      [new Error('no room'), 'failed'],
+    ] as const) {
+      let now = 0;
+      const live = new LiveLayout(env, () => (now += 400));
+      const stopped = live.during(() => {
+        for (let epoch = 0; epoch < 10; epoch++) live.onMoved(epoch, 40, () => [new Float32Array([0, 0, 1, epoch]), 2]);
+        return Promise.reject(error);
+      });
+      await expect(stopped).rejects.toBe(error);
+      const [picture, words] = shown.slice(-2);
+      expect(picture).toMatchObject({
+        words: 'UMAP of 2 points, epoch 9 of 40',
+        displayId: expect.any(String) as string,
+      });
+      expect(words).toEqual({ words: `UMAP of 2 points, epoch 9 of 40: ${how} there, the picture is not finished`, picture: '' }); // prettier-ignore
+    }
+    // One that had shown nothing leaves its error alone.
+    shown.length = 0;
+    await expect(new LiveLayout(env).during(() => Promise.reject(new AbortError('UMAP')))).rejects.toThrow('cancelled');
+    expect(shown).toEqual([]);
   });
 });

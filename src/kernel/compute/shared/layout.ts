@@ -12,10 +12,12 @@ import { kernelsOf, viewsOf, type Fields, type SharedMemory, type Views } from '
 
 export interface EpochParameters {
   points: number;
-  /** Dimensions: 2, by the kernel of WebAssembly, or 3. */
+  /** Dimensions: 2, by the kernel of WebAssembly where nothing is tied, or 3. */
   axes: 2 | 3;
   /** Places of the edge list: both directions of every edge, by vertex, filled up to fours. */
   edges: number;
+  /** Ties of vertices to those of another layout, both directions; 0: one layout. */
+  ties: number;
   epochs: number;
   learningRate: number;
   /** 32-bit seed of the negative samples. */
@@ -35,7 +37,9 @@ const VERTICES = 128;
 export const GROUPS = 16;
 const DAMPING = 0.75;
 
-export function layoutFields({ points, axes, edges }: { points: number; axes: 2 | 3; edges: number }) {
+type Sizes = Pick<EpochParameters, 'points' | 'axes' | 'edges' | 'ties'>;
+
+export function layoutFields({ points, axes, edges, ties }: Sizes) {
   return {
     control: ['i32', CONTROL],
     attract: ['f32', TABLE],
@@ -47,6 +51,10 @@ export function layoutFields({ points, axes, edges }: { points: number; axes: 2 
     weight: ['f32', edges],
     increment: ['f32', points],
     credit: ['f32', points],
+    side: ['u8', ties > 0 ? points : 0],
+    tieFirst: ['i32', ties > 0 ? points + 1 : 0],
+    tieTo: ['i32', ties],
+    tieWeight: ['f32', ties],
   } as const satisfies Fields;
 }
 
@@ -58,7 +66,8 @@ export const positionsAfter = (views: LayoutViews, epochs: number): Float32Array
 
 /** All epochs: a step of the phase is one group of an epoch. */
 export function epochs(memory: SharedMemory, parameters: EpochParameters): Phase {
-  const { points, axes, epochs: count, learningRate, seed } = parameters;
+  const { points, axes, ties, epochs: count, learningRate, seed } = parameters;
+  const tied = ties > 0;
   const m = viewsOf(memory, layoutFields(parameters));
   const kernels = kernelsOf(memory);
   const group = Math.ceil(points / GROUPS);
@@ -77,7 +86,8 @@ export function epochs(memory: SharedMemory, parameters: EpochParameters): Phase
       const alpha = learningRate * (1 - epoch / count);
       const key = Math.imul(epoch + 1, 0x9e3779b1) ^ seed;
       const [from, into] = [positionsAfter(m, epoch), positionsAfter(m, epoch + 1)];
-      if (axes === 3) return spaceEpoch(m, { low, high, alpha, damping: DAMPING, points, fresh, key, from, into });
+      if (axes === 3 || tied)
+        return spaceEpoch(m, { axes, tied, low, high, alpha, damping: DAMPING, points, fresh, key, from, into });
       kernels.epoch(
         low,
         high,

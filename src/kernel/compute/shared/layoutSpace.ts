@@ -1,10 +1,13 @@
 /**
- * A vertex range of an epoch of UMAP's layout in three dimensions: the steps of the kernel `epoch` (kernels.wat), which is
- * of the plane, in plain code.
+ * A vertex range of an epoch of UMAP's layout in three dimensions, or of two layouts that are tied to each other: the
+ * steps of the kernel `epoch` (kernels.wat), which is of one layout in the plane, in plain code.
  */
 import type { LayoutViews } from './layout.js';
 
 export interface SpaceEpoch {
+  axes: 2 | 3;
+  /** Vertices are tied (`tie…` of the views), and pushed off those of their own layout alone. */
+  tied: boolean;
   low: number;
   high: number;
   alpha: number;
@@ -16,8 +19,6 @@ export interface SpaceEpoch {
   from: Float32Array;
   into: Float32Array;
 }
-
-const AXES = 3;
 
 /** The top 16 bits of the next float, an entry of the tables. */
 const float = new Float32Array(1);
@@ -39,28 +40,41 @@ function keyed(key: number, i: number): number {
 
 /** Moves vertices low … high − 1. */
 export function spaceEpoch(m: LayoutViews, e: SpaceEpoch): void {
-  const at = new Float64Array(AXES);
+  const at = new Float64Array(3);
   for (let i = e.low; i < e.high; i++) {
-    for (let c = 0; c < AXES; c++) at[c] = e.from[AXES * i + c];
+    for (let c = 0; c < e.axes; c++) at[c] = e.from[e.axes * i + c];
     push(m, e, i, at, pull(m, e, i, at));
-    for (let c = 0; c < AXES; c++) e.into[AXES * i + c] = at[c];
+    for (let c = 0; c < e.axes; c++) e.into[e.axes * i + c] = at[c];
   }
 }
 
-/** By all edges at once; gives the damped step. */
+/** By all edges at once, and all ties; gives the damped step. */
 function pull(m: LayoutViews, e: SpaceEpoch, i: number, at: Float64Array): number {
-  let [sx, sy, sz, sum] = [0, 0, 0, 0];
+  const { axes } = e;
+  const space = axes === 3;
+  let [sx, sy, sz, sum, ties] = [0, 0, 0, 0, 0];
   for (let p = m.first[i]; p < m.first[i + 1]; p++) {
     const j = m.to[p];
     const y = j < e.fresh ? e.into : e.from;
-    const [dx, dy, dz] = [at[0] - y[AXES * j], at[1] - y[AXES * j + 1], at[2] - y[AXES * j + 2]];
+    const [dx, dy] = [at[0] - y[axes * j], at[1] - y[axes * j + 1]];
+    const dz = space ? at[2] - y[axes * j + 2] : 0;
     const q = m.attract[entry(dx * dx + dy * dy + dz * dz)] * m.weight[p];
     sum += q;
     sx += q * dx;
     sy += q * dy;
     sz += q * dz;
   }
-  const step = e.alpha / (1 + e.damping * e.alpha * sum);
+  for (let p = e.tied ? m.tieFirst[i] : 0, end = e.tied ? m.tieFirst[i + 1] : 0; p < end; p++) {
+    const j = m.tieTo[p];
+    const y = j < e.fresh ? e.into : e.from;
+    const q = m.tieWeight[p];
+    ties += q;
+    sx += q * (at[0] - y[axes * j]);
+    sy += q * (at[1] - y[axes * j + 1]);
+    if (space) sz += q * (at[2] - y[axes * j + 2]);
+  }
+  // Ties are as stiff as they are told to be: with twice their sum no weight throws two vertices past each other.
+  const step = e.alpha / (1 + e.alpha * (e.damping * sum + 2 * ties));
   at[0] -= 2 * step * sx;
   at[1] -= 2 * step * sy;
   at[2] -= 2 * step * sz;
@@ -69,6 +83,8 @@ function pull(m: LayoutViews, e: SpaceEpoch, i: number, at: Float64Array): numbe
 
 /** Off negative samples, one after the other. */
 function push(m: LayoutViews, e: SpaceEpoch, i: number, at: Float64Array, step: number): void {
+  const { axes } = e;
+  const space = axes === 3;
   let credit = m.credit[i] + m.increment[i];
   let r = keyed(e.key, i);
   for (; credit >= 1; credit--) {
@@ -76,15 +92,17 @@ function push(m: LayoutViews, e: SpaceEpoch, i: number, at: Float64Array, step: 
     r ^= r >>> 17;
     r ^= r << 5;
     const j = Math.floor(((r >>> 0) / 2 ** 32) * e.points);
-    if (j === i) continue;
+    // `increment` counts in that samples of the other layout push nothing.
+    if (j === i || (e.tied && m.side[j] !== m.side[i])) continue;
     const y = j < e.fresh ? e.into : e.from;
-    const [dx, dy, dz] = [at[0] - y[AXES * j], at[1] - y[AXES * j + 1], at[2] - y[AXES * j + 2]];
+    const [dx, dy] = [at[0] - y[axes * j], at[1] - y[axes * j + 1]];
+    const dz = space ? at[2] - y[axes * j + 2] : 0;
     const d2 = dx * dx + dy * dy + dz * dz;
     const q = m.repel[entry(d2)];
     // Points on top of each other: the clipped maximum.
     at[0] += step * (d2 > 0 ? clipped(q * dx) : 4);
     at[1] += step * (d2 > 0 ? clipped(q * dy) : 4);
-    at[2] += step * (d2 > 0 ? clipped(q * dz) : 4);
+    if (space) at[2] += step * (d2 > 0 ? clipped(q * dz) : 4);
   }
   m.credit[i] = credit;
 }
