@@ -166,7 +166,7 @@ run(client, "const kept = 7")
 training = client.execute("""const rows = { rows: 2000, cols: 16, data: Float32Array.from({ length: 2000 * 16 }, (_, i) => Math.sin(i * i)) };
 await fg.maps.umap(rows, { nEpochs: 200000, init: 'random' })""")
 shown = []
-while len({str(m['content']['transient']) for m in shown if 'display' in m['msg_type']}) < 2:
+while not any('image/png' in m['content']['data'] for m in shown if m['msg_type'] == 'update_display_data'):
   shown += published(client, training, 'update_display_data', 60)
 ask(client, 'interrupt_request', {}, 'control')
 seen = {'training': [answer(client, training)['content'], []]}
@@ -186,7 +186,8 @@ print(json.dumps(seen))`);
     // The words of the call, which are taken away at its end, and the picture of the points as they move.
     const idOf = ([, { transient }]: Shown[number]): string => JSON.stringify(transient);
     // Once it is stopped, words below the picture say so.
-    const isEnd = ([, { data }]: Shown[number]): boolean => JSON.stringify(data).includes('the picture is not finished');
+    const isEnd = ([, { data }]: Shown[number]): boolean =>
+      JSON.stringify(data).includes('the picture is not finished');
     const end = seen.progress.filter(isEnd);
     expect(end.map(([type, { data }]) => [type, data])).toEqual([['display_data', { 'text/plain': expect.stringMatching(/^UMAP of 2000 points, epoch \d+ of 200000: stopped there/) as string }]]); // prettier-ignore
     const moving = seen.progress.filter((each) => !isEnd(each));

@@ -41,16 +41,24 @@ export class LiveLayout {
     const [coordinates, axes] = positions();
     const points = coordinates.length / axes;
     this.last = `UMAP of ${points} points, epoch ${done} of ${total}`;
-    this.display(picture({ coordinates, axes }, points, this.last));
+    this.env.context.display(picture({ coordinates, axes }, points, this.last), {
+      displayId: this.displayId,
+      ifStopped: this.endedEarly('stopped'),
+    });
   };
+
+  private endedEarly(how: 'stopped' | 'failed'): OutputItem[] {
+    return [textItem(`${this.last}: ${how} there, the picture is not finished`)];
+  }
 
   /** Does the work; where that ends before its time, words below the picture say that it is not finished. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const how = error instanceof AbortError ? 'stopped' : 'failed';
-      if (this.shown) this.env.context.display([textItem(`${this.last}: ${how} there, the picture is not finished`)]);
+      // Of an interrupted cell the session has said it.
+      if (this.shown && !this.env.context.signal().aborted)
+        this.env.context.display(this.endedEarly(error instanceof AbortError ? 'stopped' : 'failed'));
       throw error;
     }
   }

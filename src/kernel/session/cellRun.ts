@@ -1,6 +1,7 @@
 /** One cell's run, and which run an uncaught error belongs to. */
 import path from 'node:path';
 import type { CellEvent } from '../../protocol/kernel.js';
+import type { OutputItem } from '../../protocol/notebook.js';
 import { AbortError } from '../compute/call.js';
 import { cellOrderOf, reportError, type ErrorReport, type StackMapper } from './errors.js';
 import { InterruptedError } from './evaluate.js';
@@ -16,6 +17,8 @@ export interface CellRun {
   outputs: CellOutputs;
   abort: AbortController;
   buffers: Uint8Array[];
+  /** By displayId: what is shown below an output when the cell is interrupted. */
+  ifStopped: Map<string, OutputItem[]>;
   state: 'running' | 'finished' | 'interrupted';
   stoppedAt?: number;
   /** Undeclares the names that the cell declared and did not reach. */
@@ -41,6 +44,7 @@ export function newRun(
     outputs: new CellOutputs(emit, file),
     abort: new AbortController(),
     buffers,
+    ifStopped: new Map(),
     state: 'running',
     resolve,
   };

@@ -235,7 +235,10 @@ export class Session implements SessionContext {
       const interrupted = failure?.thrown instanceof InterruptedError;
       const status: CellStatus = interrupted ? 'interrupted' : failure ? 'error' : 'ok';
       run.state = interrupted ? 'interrupted' : 'finished';
-      if (interrupted) run.stoppedAt = Date.now();
+      if (interrupted) {
+        run.stoppedAt = Date.now();
+        for (const items of run.ifStopped.values()) this.show(run, items);
+      }
       run.undeclare?.();
       run.outputs.finish();
       const error = failure && this.reportOf(run, failure.thrown);
@@ -418,9 +421,13 @@ export class Session implements SessionContext {
     this.owner?.outputs.setProgress(progress);
   }
 
-  display(items: OutputItem[], options: { displayId?: string } = {}): void {
-    if (this.owner)
-      this.show(this.owner, items, options.displayId === undefined ? {} : { displayId: options.displayId });
+  display(items: OutputItem[], { displayId, ifStopped }: { displayId?: string; ifStopped?: OutputItem[] } = {}): void {
+    const run = this.owner;
+    if (!run) return;
+    this.show(run, items, displayId === undefined ? {} : { displayId });
+    if (displayId === undefined) return;
+    if (ifStopped) run.ifStopped.set(displayId, ifStopped);
+    else run.ifStopped.delete(displayId);
   }
 
   print(text: string): void {

@@ -26,8 +26,11 @@ export interface SessionContext {
   during(work: Promise<unknown>): void;
   /** Progress of the running cell; null clears it. */
   progress(progress: Progress | null): void;
-  /** Shows an output in the running cell; an output with the same displayId replaces the earlier one. */
-  display(items: OutputItem[], options?: { displayId?: string }): void;
+  /**
+   * Shows an output in the running cell; an output with the same displayId replaces the earlier one. `ifStopped` is shown
+   * below when the cell is interrupted while this one stands: a cell that is interrupted ends at once, and shows no more.
+   */
+  display(items: OutputItem[], options?: { displayId?: string; ifStopped?: OutputItem[] }): void;
   /** Prints a line to the cell's stdout. */
   print(text: string): void;
   /**

@@ -9,8 +9,9 @@ import { LiveLayout } from '#kernel/maps/liveLayout.js';
 import { umap } from '#kernel/maps/umap.js';
 import type { Environment } from '#kernel/verb/environment.js';
 
+const cell = new AbortController();
 const shown: Array<{ words: string; picture: string; displayId?: string }> = [];
-// Of the environment, a picture needs the display alone.
+// Of the environment, a picture needs the display and the signal alone.
 const env = {
   context: {
     display: (items: OutputItem[], { displayId }: { displayId?: string } = {}) =>
@@ -19,6 +20,7 @@ const env = {
         picture: items.find(({ mime }) => mime === MIME.png)?.base64 ?? '',
         ...(displayId !== undefined && { displayId }),
       }),
+    signal: () => cell.signal,
   },
 } as unknown as Environment;
 
