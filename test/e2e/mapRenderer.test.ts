@@ -1,9 +1,13 @@
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
+import { splitting } from '#kernel/correlation/splitting.js';
+import { chartItems } from '#kernel/present/items.js';
+import { splittingTree } from '#kernel/present/splitting.js';
 import type { MapDescriptor } from '#protocol/map.js';
 import { WEBVIEW_PROTOCOL } from '#protocol/webview.js';
 import { MIME } from '#protocol/mime.js';
+import { directions } from '#test/kit/world.js';
 import { isolatedPoint, screenOf, twinFixture } from './fixtures.js';
 import {
   CHROMIUM,
@@ -181,6 +185,37 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
       ['–', '–'],
     ]);
     await page.screenshot({ path: path.join(screenshots, 'renderer-outputs.png'), fullPage: true });
+    expect(complaints.list).toEqual([]);
+  });
+
+  test('a tree is as wide as its pane, follows it, and says whole labels', async () => {
+    const { page, complaints } = await open(false);
+    const long = [`${'misunderstandings 9 %, '.repeat(12)}last of all 1 %`];
+    const small = directions(2, 8, 1);
+    const found = await splitting({ small, large: small }, { runs: 1, least: 0.9 });
+    const labels = { small: [long, long], large: [long, long], ids: { small: 's', large: 'l' } };
+    const [{ json }] = chartItems(splittingTree(found, 'Parents', labels), 'Parents');
+    await page.setViewportSize({ width: 700, height: 600 });
+    await render(page, 'tree', MIME.chart, json);
+    const chart = page.locator('#tree .fg-chart');
+    const wide = () =>
+      chart.evaluate((box) => {
+        const canvas = box.querySelector('canvas')!.clientWidth;
+        const pane = box.clientWidth;
+        return [canvas - pane, box.scrollWidth - pane, document.documentElement.scrollWidth - innerWidth, pane];
+      });
+    expect((await wide()).slice(0, 3)).toEqual([0, 0, 0]);
+    await page.screenshot({ path: path.join(screenshots, 'renderer-tree-700.png') });
+    expect(await chart.getAttribute('aria-label')).toMatch(
+      /^Parents\. Parents, each with its children\. #0 .*last of all 1 %/,
+    );
+    const { x, y, width, height } = (await chart.boundingBox())!;
+    await page.mouse.move(x + 0.58 * width + 30, y + height - 32);
+    await expect.poll(() => page.locator('#tree .fg-chart-tip').textContent()).toContain('last of all 1 %');
+    await page.setViewportSize({ width: 420, height: 600 });
+    await expect.poll(async () => (await page.locator('#tree canvas').boundingBox())!.width).toBeLessThan(420);
+    const [beyond, scroll, whole, pane] = await wide();
+    expect([beyond, scroll, whole, pane < 420]).toEqual([0, 0, 0, true]);
     expect(complaints.list).toEqual([]);
   });
 

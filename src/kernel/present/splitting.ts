@@ -2,7 +2,7 @@
 import type { OutputItem } from '../../protocol/notebook.js';
 import { labelLine, shareText, type PointLabel } from '../../protocol/tokens.js';
 import type { SplitParent, Splitting } from '../correlation/splittingTypes.js';
-import { orNull } from './charts.js';
+import { orNull, tooltipOf } from './charts.js';
 import { ofFeatures } from './featureCells.js';
 import { chartItems, count, scoreTable, tableItems, tableOf } from './items.js';
 
@@ -16,12 +16,19 @@ export interface SplittingLabels {
 
 /** Parents and children that the tree has: more cannot be read. */
 const TREE = { parents: 12, children: 8 };
+/**
+ * The tree is as wide as its pane, `wide` pixels where there is none (a picture in a file): labels end at `left` of the
+ * width and begin again at `right`, with the lines between them.
+ */
+const LAYOUT = { wide: 960, left: 0.42, right: 0.58 };
 /** Rows of tables that are listed. */
 const LISTED = 500;
 
-/** The first words of a label; a long one is cut. */
+const wholeLabel = (label: PointLabel | undefined): string => (label ? labelLine(label) : '');
+
+/** The first words of a label, for a cell of a table; a long one is cut. */
 function shortLabel(label: PointLabel | undefined): string {
-  const line = label ? labelLine(label) : '';
+  const line = wholeLabel(label);
   return line.length > 40 ? `${line.slice(0, 39)}…` : line;
 }
 
@@ -36,56 +43,75 @@ function treeRows(parents: readonly SplitParent[], labels: SplittingLabels | und
   const left: Node[] = [];
   const right: Node[] = [];
   const lines: Array<Record<string, number>> = [];
+  const said: string[] = [];
   let at = 0;
   for (const p of parents) {
     const shown = p.children.slice(0, TREE.children);
     const rows = shown.length + Number(shown.length < p.children.length);
     const middle = at + (rows - 1) / 2;
-    const name = `#${p.parent} (${p.children.length}) ${shortLabel(labels?.small[p.parent])}`.trim();
+    const name = `#${p.parent} (${p.children.length}) ${wholeLabel(labels?.small[p.parent])}`.trim();
     left.push({ text: name, y: middle, coverage: p.coverage, p: p.p, children: p.children.length }); // prettier-ignore
     shown.forEach((c, i) => {
-      const text = `#${c.child} ${shortLabel(labels?.large[c.child])}`.trim();
+      const text = `#${c.child} ${wholeLabel(labels?.large[c.child])}`.trim();
       right.push({ text, y: at + i, share: c.share, cosine: orNull(c.cosine), r: orNull(c.r), outside: orNull(c.outside) }); // prettier-ignore
-      lines.push({ x: 0, x2: 1, y: middle, y2: at + i, share: c.share });
+      lines.push({ x: LAYOUT.left, x2: LAYOUT.right, y: middle, y2: at + i, share: c.share });
     });
+    said.push(`${name}: ${right.slice(-shown.length).map(({ text }) => text).join('; ')}`); // prettier-ignore
     if (rows > shown.length) right.push({ text: `and ${p.children.length - shown.length} more`, y: at + shown.length });
     at += rows + 0.6;
   }
-  return { left, right, lines, height: at };
+  return { left, right, lines, said, height: at };
 }
 
-/** The tree as a Vega-Lite spec. */
+/** The tree as a Vega-Lite spec: as wide as its pane, labels cut to their half of it and whole under the pointer. */
 export function splittingTree(found: Splitting, title: string, labels?: SplittingLabels): object {
   const parents = found.parents.slice(0, TREE.parents).filter((p) => p.children.length > 0);
-  const { left, right, lines, height } = treeRows(parents, labels);
+  const { left, right, lines, said, height } = treeRows(parents, labels);
+  const scale = { domain: [0, 1], nice: false };
   const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.5, height], reverse: true } };
-  const x = (value: number) => ({ datum: value, type: 'quantitative', axis: null, scale: { domain: [0, 1], nice: false } }); // prettier-ignore
-  const words = (values: readonly Node[], at: number, align: string) => ({
+  const words = (values: readonly Node[], at: number, align: 'left' | 'right') => ({
     data: { values },
-    mark: { type: 'text', align, dx: align === 'left' ? 5 : -5, limit: 280 },
-    encoding: { x: x(at), y, text: { field: 'text' }, tooltip: Object.keys(values[0] ?? {}).filter((f) => f !== 'y').map((field) => ({ field })) }, // prettier-ignore
+    mark: {
+      type: 'text',
+      align,
+      dx: align === 'left' ? 5 : -5,
+      limit: { expr: `${LAYOUT.left} * width - 10` },
+    },
+    encoding: {
+      x: { datum: at, type: 'quantitative', axis: null, scale },
+      y,
+      text: { field: 'text' },
+      tooltip: tooltipOf(...Object.keys(values[0] ?? {}).filter((f) => f !== 'y')),
+    },
   });
   return {
-    title: { text: title, subtitle: 'A wider line is a larger share of the child.', anchor: 'start', frame: 'group' },
-    width: 160,
+    title: {
+      text: title,
+      subtitle: 'A wider line is a larger share of the child.',
+      anchor: 'start',
+      frame: 'group',
+      limit: { expr: 'width' },
+    },
+    description: `Parents, each with its children. ${said.join('. ')}`,
+    width: 'container',
     height: Math.max(40, Math.round(18 * height)),
-    padding: { left: 290, right: 290, top: 40, bottom: 5 },
-    autosize: { type: 'none' },
-    view: { stroke: null },
+    padding: { left: 0, right: 0, top: 5, bottom: 5 },
+    autosize: { type: 'fit-x', contains: 'padding' },
+    config: { view: { stroke: null, continuousWidth: LAYOUT.wide } },
     layer: [
       {
         data: { values: lines },
         mark: { type: 'rule', opacity: 0.7 },
         encoding: {
-          x: { field: 'x', type: 'quantitative', axis: null },
+          x: { field: 'x', type: 'quantitative', axis: null, scale },
           x2: { field: 'x2' },
           y,
           y2: { field: 'y2' },
           strokeWidth: { field: 'share', type: 'quantitative', scale: { domain: [0, 1], range: [0.5, 5] }, legend: null }, // prettier-ignore
         },
       },
-      words(left, 0, 'right'),
-      words(right, 1, 'left'),
+      words(left, LAYOUT.left, 'right'),
+      words(right, LAYOUT.right, 'left'),
     ],
   };
 }

@@ -65,9 +65,15 @@ export interface ChartHandle {
   dispose(): void;
 }
 
+/** What a screen reader says of a chart: its title, and its description where the spec has one. */
+function spokenOf({ title = 'Chart', spec: { description } }: ChartDescriptor): string {
+  return typeof description === 'string' && description !== '' ? `${title}. ${description}` : title;
+}
+
 /** Draws a chart into `host`, inside `root`, which has the theme's tokens. */
 export function drawChart(root: HTMLElement, host: HTMLElement, descriptor: ChartDescriptor): ChartHandle {
-  const box = el('div', { class: 'fg-chart', role: 'img', aria: { label: descriptor.title ?? 'Chart' } });
+  // Vega gives it its role, and the description as its name.
+  const box = el('div', { class: 'fg-chart' });
   const tip = el('div', { class: 'fg-chart-tip' });
   tip.setAttribute('popover', 'manual');
   host.append(box, tip);
@@ -78,7 +84,8 @@ export function drawChart(root: HTMLElement, host: HTMLElement, descriptor: Char
       // As high as before until the new one is there: what is below stays where it is.
       box.style.minHeight = `${box.offsetHeight}px`;
       box.textContent = '';
-      const runtime = vega.parse(withoutGround(descriptor.spec), themeConfig(root), { ast: true });
+      const spec = { ...withoutGround(descriptor.spec), description: spokenOf(descriptor) };
+      const runtime = vega.parse(spec, themeConfig(root), { ast: true });
       view = new vega.View(runtime, {
         renderer: 'canvas',
         container: box,
