@@ -1,5 +1,6 @@
 /** Intervals of scores: how far a score would move with other units of the same kind. */
 import type { Random } from '../compute/random.js';
+import { plainNumber } from '../verb/remember.js';
 
 /** A bootstrap interval of a score. */
 export interface Interval {
@@ -27,6 +28,15 @@ export function intervalOf(draws: Float64Array, level: number): Interval {
   const [low, high] = draws.length === 0 || draws.some(Number.isNaN) ? [NaN, NaN] : [(1 - level) / 2, (1 + level) / 2].map((q) => quantile(sorted, q)); // prettier-ignore
   return { low, high, level, runs: draws.length };
 }
+
+/** An interval in JSON; null where there is none. */
+export type PlainInterval = Omit<Interval, 'low' | 'high'> & Record<'low' | 'high', number | string>;
+
+export const plainInterval = (of: Interval | undefined): PlainInterval | null =>
+  of === undefined ? null : { ...of, low: plainNumber(of.low), high: plainNumber(of.high) };
+
+export const readInterval = (of: PlainInterval | null): Interval | undefined =>
+  of === null ? undefined : { ...of, low: Number(of.low), high: Number(of.high) };
 
 /** How intervals are drawn. */
 export interface Draws {

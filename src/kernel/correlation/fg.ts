@@ -40,7 +40,7 @@ import {
   type FilteredMap,
   type Filters,
 } from './restrict.js';
-import { sameTokenScore } from './sameToken.js';
+import { sameTokenRunNames, sameTokenScore } from './sameToken.js';
 import { scoreRunNames, similarityScores, type ScoreOptions } from './scores.js';
 import type { PairedMap, SimilarityScore } from './types.js';
 
@@ -240,11 +240,30 @@ const scores = verb({
 const sameToken = verb({
   doc: 'Are matched features called by the same tokens? Shares of pairs with a label token in common, with the same first one, and the mean Jaccard index, each beside a null; and `raw`, the share with a raw peak token in common, as published. Intervals are bootstraps over the pairs.',
   args: [mapArg],
-  options: { ...SAME_TOKEN, baselines: mapBaselines, ...CALL },
+  options: { ...SAME_TOKEN, baselines: mapBaselines, ...CLUSTER, ...CALL },
   beside: ({ options }, given) => forEach(baselineMaps(given, options.baselines), (map) => ({ args: [map] })),
-  async run({ env, options, call }, given) {
+  async run({ env, options, call, remember }, given) {
     const [labelsA, labelsB] = await labelsOf(env, given);
-    return sameTokenScore(labelsA, labelsB, given.pairs, { ...nullsApart(only(SAME_TOKEN, options)), ...call });
+    return sameTokenScore(labelsA, labelsB, given.pairs, {
+      ...nullsApart(only(SAME_TOKEN, options)),
+      ...{ ...call, remember },
+    });
+  },
+  split: {
+    unit: 'null runs and intervals',
+    version: 1,
+    // A filtered map has the id of the whole one.
+    inputs: (_, given) => ({ map: given.id, pairs: sha256([given.pairs.a, given.pairs.b]) }),
+    pieces(options, { pairs, featuresA, featuresB }) {
+      const names = sameTokenRunNames(nullsApart(only(SAME_TOKEN, options)));
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `shuffles of ${pairs.a.length} pairs, and intervals over them` },
+        // Labels of all features of both sides, and the tokens of each pair as numbers.
+        memory: 1024 * (featuresA + featuresB) + 256 * pairs.a.length,
+        disk: 96 * names.length,
+      };
+    },
   },
   show: (score) => picture.sameTokenItems(score),
 });

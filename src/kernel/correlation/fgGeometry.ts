@@ -9,7 +9,7 @@ import { CONFORMANCE, pairs as pairings } from '../sae/pairing.js';
 import { CALL, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
-import { RELATIONS, relations as relate, relationSettings } from './relations.js';
+import { RELATIONS, relations as relate, relationSettings, runNamesOf } from './relations.js';
 import { halvesOfSide, residualVectors } from './residuals.js';
 import { rotationTransfer, TRANSFER, transferRunNames, transferSettings } from './rotation.js';
 import { requireSide, sideArg, sidePairings } from './sides.js';
@@ -27,7 +27,7 @@ const mapArg = thing<PairedMap>('map', 'What fg.correlation.map returned.');
 export const relations = verb({
   doc: "Feature relations of words in two models. Each word's best feature in A and in B; the words that lie nearest to it in each and their overlap; and whether relations between words (king → queen, prince → princess) stand to each other in B as they do in A: the cosines among relation vectors in A against those in B, for decoder rows and, where the sides have models, for mean activations at the SAE's hook. Vectors of the two models are never compared directly, so no common space is needed. Intervals are bootstraps over words, or over relations. Words that share a feature, and words without one, are named.",
   args: [sideArg('a', 'A'), sideArg('b', 'B'), mapArg],
-  options: { ...RELATIONS, ...CONFORMANCE, ...CALL },
+  options: { ...RELATIONS, ...CONFORMANCE, ...CLUSTER, ...CALL },
   errors: [
     'An SAE that the map was not made with, and a model of another tokenizer, are refused.',
     'A relation from a word to itself is refused.',
@@ -40,7 +40,7 @@ export const relations = verb({
     requireSide(b, map.b, 'B');
   },
   before: pairings((_, a, b, map) => sidePairings(a, b, map)),
-  run: ({ options, call }, a, b, map) =>
+  run: ({ options, call, remember }, a, b, map) =>
     relate(
       {
         map,
@@ -49,8 +49,26 @@ export const relations = verb({
         ...(a.model && b.model ? { residual: residualVectors(a, b, map, options.sequences, call) } : {}),
       },
       relationSettings(options),
-      call,
+      { ...call, remember },
     ),
+  split: {
+    unit: 'null runs and intervals',
+    version: 1,
+    inputs: (_, a, b, map) => ({ a: a.sae.id, b: b.sae.id, modelA: a.model?.id, modelB: b.model?.id, map: map.id }),
+    pieces(options, a, b, map) {
+      const names = runNamesOf(relationSettings(options));
+      const words = 2 * options.pairs.length;
+      const widths = a.sae.config.dIn + b.sae.config.dIn;
+      // Activations of the sequences with these words, and both stores' firings on them, which are read by shards.
+      const rows = a.model && b.model ? options.sequences * map.a.meta.context : 0;
+      return {
+        pieces: names,
+        work: { amount: names.length, unit: `orders of up to ${words} words, and their intervals` },
+        memory: 8 * widths * (2 * words + rows) + 2 ** 28,
+        disk: 128 * names.length,
+      };
+    },
+  },
   show: (found, { env }) => env.displayButLast(picture.relationOutputs(found)),
 });
 

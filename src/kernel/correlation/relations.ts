@@ -7,15 +7,13 @@ import { carriers, ownFeature, type WordFeature } from '../activations/find.js';
 import { occurrencesOf, type Occurrences } from '../activations/occurrences.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
-import { row, type Matrix } from '../compute/matrix.js';
-import { Random } from '../compute/random.js';
+import type { Matrix } from '../compute/matrix.js';
 import { gatherRows } from '../compute/rows.js';
-import { centredSquares, cosine, mean, pearson } from '../compute/statistics.js';
 import { nulls } from '../verb/common.js';
 import { nullsInline } from '../verb/nulls.js';
+import type { Remember } from '../verb/remember.js';
 import { required, value, whole, type Given } from '../verb/option.js';
-import { bootstrap, bootstrapMean, INTERVAL, type Interval } from './bootstrap.js';
-import { besideNull } from './nulls.js';
+import { drawnScores, jaccard, neighbourDraws, relationDraws, relationGram, relationRunNames, type Near, type RelationSettings, type WordVectors } from './relationScores.js'; // prettier-ignore
 import type { PairedMap, SimilarityScore } from './types.js';
 
 /** The feature that carries a word best, and how well. */
@@ -90,153 +88,6 @@ type Asked = Pick<Given<typeof RELATIONS>, 'neighbors' | 'nulls'>;
 
 /** The options of a call as relations() takes them. */
 export const relationSettings = ({ neighbors, nulls }: Asked) => nullsInline<Asked>({ neighbors, nulls });
-type RelationSettings = Required<ReturnType<typeof relationSettings>>;
-
-/** Vectors of the words, one a row, in the order of the words. */
-export interface WordVectors {
-  /** What they are: "decoder rows". */
-  readonly vectors: string;
-  readonly a: Matrix;
-  readonly b: Matrix;
-}
-
-/** Relations by the rows of their words. */
-type Steps = ReadonlyArray<readonly [from: number, to: number]>;
-
-/** Cosines between relation vectors, row by row; NaN for a relation of length 0. */
-export function relationGram(vectors: Matrix, steps: Steps, at: (word: number) => number = (w) => w): Float64Array {
-  const differences = steps.map(([from, to]) => {
-    const [x, y] = [row(vectors, at(from)), row(vectors, at(to))];
-    return Float64Array.from(x, (v, j) => y[j] - v);
-  });
-  const m = steps.length;
-  const out = new Float64Array(m * m);
-  for (let i = 0; i < m; i++) for (let j = 0; j < m; j++) out[i * m + j] = cosine(differences[i], differences[j]);
-  return out;
-}
-
-/** Entries above the diagonal, rows and columns in another order. */
-function triangle(gram: Float64Array, m: number, order: ArrayLike<number>): number[] {
-  const out: number[] = [];
-  for (let i = 0; i < m; i++) for (let j = i + 1; j < m; j++) out.push(gram[order[i] * m + order[j]]);
-  return out;
-}
-
-const identity = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
-
-/** Relations below which a draw with replacement can hold too few different ones for an r. */
-const LEAST_FOR_INTERVAL = 4;
-
-/** r of weighted entries; NaN where a side does not vary. */
-function weightedPearson(x: ArrayLike<number>, y: ArrayLike<number>, w: ArrayLike<number>): number {
-  let [n, sx, sy, xx, yy, xy] = [0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < x.length; i++) {
-    n += w[i];
-    sx += w[i] * x[i];
-    sy += w[i] * y[i];
-    xx += w[i] * x[i] * x[i];
-    yy += w[i] * y[i] * y[i];
-    xy += w[i] * x[i] * y[i];
-  }
-  const squares = centredSquares(sx, xx, n) * centredSquares(sy, yy, n);
-  return squares > 0 ? (xy - (sx * sy) / n) / Math.sqrt(squares) : NaN;
-}
-
-/**
- * Interval over relations. A relation that is drawn twice would meet itself at a cosine of 1 in both models: such
- * entries are left out, as rsatoolbox does (Schütt et al. 2023), and entry i, j counts as often as i times j was drawn.
- * A draw has three different relations at least, the fewest that have an r.
- */
-export function gramInterval(a: Float64Array, b: Float64Array, m: number, random: Random): Interval {
-  const order = identity(m);
-  const [x, y] = [triangle(a, m, order), triangle(b, m, order)];
-  const weights = new Float64Array(x.length);
-  return bootstrap(
-    m,
-    (times) => {
-      let at = 0;
-      for (let i = 0; i < m; i++) for (let j = i + 1; j < m; j++) weights[at++] = times[i] * times[j];
-      return weightedPearson(x, y, weights);
-    },
-    random,
-    { ...INTERVAL, least: 3 },
-  );
-}
-
-/**
- * r of the two Gram matrices above the diagonal, beside two nulls: the relations of B in another order (Mantel), and
- * B's relations between mismatched words. Needs 4 relations at least: with 3 there are 6 orders. The interval is over
- * relations; fewer than 4 have none.
- */
-export function relationScores({ vectors, a, b }: WordVectors, steps: Steps, s: RelationSettings): SimilarityScore[] {
-  const m = steps.length;
-  const [gramA, gramB] = [relationGram(a, steps), relationGram(b, steps)];
-  const own = triangle(gramA, m, identity(m));
-  const value = pearson(own, triangle(gramB, m, identity(m)));
-  const random = new Random(s.seed).fork(`relations ${vectors}`);
-  const [shuffled, mismatched] = [new Float64Array(s.runs), new Float64Array(s.runs)];
-  for (let run = 0; run < s.runs; run++) {
-    shuffled[run] = pearson(own, triangle(gramB, m, random.permutation(m)));
-    const words = random.permutation(b.rows);
-    mismatched[run] = pearson(own, triangle(relationGram(b, steps, (w) => words[w]), m, identity(m))); // prettier-ignore
-  }
-  const about = { metric: 'relations', n: m, seed: s.seed };
-  const warning =
-    m < 6 ? { warning: `${m} relations are few: ${m < 4 ? 'p cannot be small' : 'r varies widely'}` } : {};
-  const variant = `r of the cosines between relations in A and in B, ${vectors}`;
-  const interval = m < LEAST_FOR_INTERVAL ? {} : { interval: gramInterval(gramA, gramB, m, random.fork('interval')) };
-  return [
-    { ...besideNull(value, shuffled, { ...about, variant, kind: 'relations of B shuffled', ...warning }), ...interval },
-    { ...besideNull(value, mismatched, { ...about, variant, kind: 'mismatched words in B', ...warning }), ...interval },
-  ];
-}
-
-/** [words × words] cosines of rows. */
-function cosinesOf(m: Matrix): Float64Array {
-  const out = new Float64Array(m.rows * m.rows);
-  for (let i = 0; i < m.rows; i++) for (let j = 0; j < m.rows; j++) out[i * m.rows + j] = cosine(row(m, i), row(m, j));
-  return out;
-}
-
-/** The k nearest others of a word, nearest first; ties to the earlier word. */
-function nearest(cosines: Float64Array, n: number, word: number, k: number): number[] {
-  const others = Array.from({ length: n }, (_, i) => i).filter((i) => i !== word);
-  return others.sort((x, y) => cosines[word * n + y] - cosines[word * n + x] || x - y).slice(0, k);
-}
-
-const jaccard = (x: readonly number[], y: readonly number[]): number => {
-  const common = x.filter((v) => y.includes(v)).length;
-  return common / (x.length + y.length - common);
-};
-
-interface Near {
-  a: number[][];
-  b: number[][];
-  score: SimilarityScore;
-}
-
-/** Neighbours of every word in both models, and their mean overlap beside words of B in another order. */
-export function neighbourScore({ vectors, a, b }: WordVectors, s: RelationSettings): Near {
-  const n = a.rows;
-  const k = Math.max(1, Math.min(s.neighbors, n - 2));
-  const [inA, inB] = [cosinesOf(a), cosinesOf(b)];
-  const lists = (cosines: Float64Array): number[][] => Array.from({ length: n }, (_, w) => nearest(cosines, n, w, k));
-  const [nearA, nearB] = [lists(inA), lists(inB)];
-  const values = nearA.map((list, w) => jaccard(list, nearB[w]));
-  const random = new Random(s.seed).fork(`neighbours ${vectors}`);
-  const nulls = Float64Array.from({ length: s.runs }, () => {
-    const order = random.permutation(n);
-    const place = new Uint32Array(n);
-    order.forEach((w, i) => (place[w] = i));
-    // Word w of A is given the neighbours of another word of B, told by the words that stand in their place.
-    return mean(nearA.map((list, w) => jaccard(list, nearB[order[w]].map((v) => place[v])))); // prettier-ignore
-  });
-  const score = besideNull(mean(values), nulls, {
-    ...{ metric: 'neighbours', variant: `mean Jaccard of the ${k} nearest words, ${vectors}`, n, seed: s.seed },
-    kind: 'words of B shuffled',
-  });
-  return { a: nearA, b: nearB, score: { ...score, interval: bootstrapMean(values, random.fork('interval')) } };
-}
 
 const LEAST = 0.5;
 
@@ -343,13 +194,21 @@ const among = (
     .map(([from, to]) => [list.indexOf(words.indexOf(from)), list.indexOf(words.indexOf(to))] as const)
     .filter(([x, y]) => x >= 0 && y >= 0);
 
-/** Neighbours of words, and relations between them, in two models. */
+const DEFAULTS: RelationSettings = { neighbors: 3, runs: 999, seed: 0 };
+
+/** Runs of a call. */
+export const runNamesOf = (given: Partial<RelationSettings>): string[] => relationRunNames({ ...DEFAULTS, ...given });
+
+/**
+ * Neighbours of words, and relations between them, in two models. `remember` gives null runs and intervals that are
+ * made already; see runNamesOf.
+ */
 export async function relations(
   { map, decoders, pairs, residual }: RelationInput,
   given: Partial<RelationSettings> = {},
-  call: CallOptions = {},
+  call: CallOptions & { remember?: Remember } = {},
 ): Promise<Relations> {
-  const s = { neighbors: 3, runs: 999, seed: 0, ...given };
+  const s = { ...DEFAULTS, ...given };
   const words = [...new Set(pairs.flat())];
   const inA = await occurrencesOf(map.a, words);
   const inB = await occurrencesOf(map.b, words);
@@ -361,7 +220,7 @@ export async function relations(
   const { taking, steps } = chosen;
   const rows = (decoder: Matrix, side: Array<WordCarrier | undefined>): Matrix => gatherRows(decoder, taking.map((w) => side[w]!.feature)); // prettier-ignore
   const of: WordVectors = { vectors: 'decoder rows', a: rows(decoders.a, chosen.a), b: rows(decoders.b, chosen.b) };
-  const near = taking.length >= 3 ? neighbourScore(of, s) : undefined;
+  const near = taking.length >= 3 ? neighbourDraws(of, s) : undefined;
   const compared = [{ of, steps, words: taking }];
   const present = words.map((_, w) => w).filter((w) => inA[w].count > 0 && inB[w].count > 0);
   // Words that share a feature still have different mean activations.
@@ -372,6 +231,9 @@ export async function relations(
       words: present,
     });
   const few = compared.filter((one) => one.steps.length < 3);
+  const enough = compared.filter((one) => !few.includes(one));
+  const drawn = [...(near ? [near.draws] : []), ...enough.map((one) => relationDraws(one.of, one.steps, s.seed))];
+  const scores = (await drawnScores(drawn, s, call)).flat();
   return {
     words: related(map, chosen, near),
     grams: compared.map((one) => ({
@@ -380,10 +242,7 @@ export async function relations(
       a: relationGram(one.of.a, one.steps),
       b: relationGram(one.of.b, one.steps),
     })),
-    scores: [
-      ...(near ? [near.score] : []),
-      ...compared.flatMap((one) => (few.includes(one) ? [] : relationScores(one.of, one.steps, s))),
-    ],
+    scores,
     notes: [
       ...chosen.notes,
       ...few.map((one) => `${one.steps.length} relations are left for ${one.of.vectors}; 3 are needed to compare how they stand to each other`), // prettier-ignore

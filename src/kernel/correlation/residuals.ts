@@ -4,7 +4,7 @@ import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { gatherRows } from '../compute/rows.js';
-import type { WordVectors } from './relations.js';
+import type { WordVectors } from './relationScores.js';
 import type { ActivationHalves } from './rotation.js';
 import { activationsOf, type MapSide } from './sides.js';
 import type { PairedMap } from './types.js';

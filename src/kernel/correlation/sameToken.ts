@@ -2,7 +2,8 @@
 import { labelWords, normalizeToken, type PointLabel } from '../../protocol/tokens.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
-import { bootstrapMean, INTERVAL } from './bootstrap.js';
+import { bootstrapMean, INTERVAL, plainInterval, readInterval, type Interval, type PlainInterval } from './bootstrap.js'; // prettier-ignore
+import { plainNumber, type Remember } from '../verb/remember.js';
 import type { NullsApart } from '../verb/nulls.js';
 import type { Given } from '../verb/option.js';
 import type { SAME_TOKEN } from './options.js';
@@ -13,7 +14,20 @@ import type { SimilarityScore } from './types.js';
 interface SameTokenOptions extends Partial<NullsApart<Given<typeof SAME_TOKEN>>>, CallOptions {
   /** Draws of an interval of each score over the pairs; default 500, 0: none. */
   intervals?: number;
+  /** Gives runs that are made already; see sameTokenRunNames. */
+  remember?: Remember;
 }
+
+const nullRun = (run: number): string => `null ${run}`;
+const intervalRun = (score: number): string => `interval ${score}`;
+const SCORES = [0, 1, 2, 3];
+const DEFAULT_RUNS = 100;
+
+/** Runs that sameTokenScore asks `remember` for: the null runs, and an interval for each of its four scores. */
+export const sameTokenRunNames = ({ nulls = DEFAULT_RUNS }: Pick<SameTokenOptions, 'nulls'>): string[] => [
+  ...Array.from({ length: nulls }, (_, run) => nullRun(run)),
+  ...SCORES.map(intervalRun),
+];
 
 export interface SameTokenScore {
   /** Pairs counted: both features fire. */
@@ -51,6 +65,25 @@ function intern(
   return sides.map((labels) => labels.map((label) => Int32Array.from(new Set(tokensOf(label).map(normalize)), idOf)));
 }
 
+/** Pairs of which both features fire, by number. @throws RangeError for a pair that the labels do not have */
+function countedPairs(
+  labelsA: readonly PointLabel[],
+  labelsB: readonly PointLabel[],
+  pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
+  words: (label: PointLabel) => readonly string[],
+): number[] {
+  const counted: number[] = [];
+  for (let i = 0; i < pairs.a.length; i++) {
+    const [a, b] = [labelsA[pairs.a[i]], labelsB[pairs.b[i]]];
+    if (!a || !b)
+      throw new RangeError(
+        `pair ${i} (${pairs.a[i]}, ${pairs.b[i]}) has no entry in the labels; give the labels of all features of both stores`,
+      );
+    if (words(a).length > 0 && words(b).length > 0) counted.push(i);
+  }
+  return counted;
+}
+
 /**
  * labelsA and labelsB are labels by feature id (featureLabels), or lists of tokens, best first; [] = dead. The null
  * shuffles which B belongs to which A among the counted pairs. Without countable pairs the values are NaN and p is 1,
@@ -62,18 +95,10 @@ export async function sameTokenScore(
   pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
   options: SameTokenOptions = {},
 ): Promise<SameTokenScore> {
-  const runs = options.nulls ?? 100;
+  const { nulls: runs = DEFAULT_RUNS, remember = (_, make) => make() } = options;
   const seed = options.seed ?? 0;
   const words = options.labels === 'peaks' ? peaksOf : labelWords;
-  const counted: number[] = [];
-  for (let i = 0; i < pairs.a.length; i++) {
-    const [a, b] = [labelsA[pairs.a[i]], labelsB[pairs.b[i]]];
-    if (!a || !b)
-      throw new RangeError(
-        `pair ${i} (${pairs.a[i]}, ${pairs.b[i]}) has no entry in the labels; give the labels of all features of both stores`,
-      );
-    if (words(a).length > 0 && words(b).length > 0) counted.push(i);
-  }
+  const counted = countedPairs(labelsA, labelsB, pairs, words);
   const sides = [counted.map((i) => labelsA[pairs.a[i]]), counted.map((i) => labelsB[pairs.b[i]])];
   const [a, b] = intern(sides, words, normalizeToken);
   const [rawA, rawB] = intern(sides, peaksOf, (token) => token);
@@ -83,23 +108,33 @@ export async function sameTokenScore(
     compare(rawA, rawB, order)[0],
   ];
   const values = measure(Uint32Array.from({ length: n }, (_, i) => i));
-  const nulls = values.map(() => new Float64Array(runs));
+  const drawn: Array<Array<number | string>> = [];
   const random = new Random(seed).fork('same token');
   for (let run = 0; run < runs; run++) {
     checkAborted(options.signal, 'sameTokenScore');
-    measure(random.permutation(n)).forEach((v, i) => (nulls[i][run] = v));
+    // Drawn in every call, so that run i is the same whichever runs are made here.
+    const order = random.permutation(n);
+    drawn.push(await remember(nullRun(run), () => Promise.resolve(measure(order).map(plainNumber))));
     options.onProgress?.({ label: 'same-token null', done: run + 1, total: runs, unit: 'shuffles' });
     await breathe();
   }
   const of = options.labels === 'peaks' ? 'peak' : 'label';
   const draws = options.intervals ?? INTERVAL.runs;
   const each = draws > 0 && n > 0 ? ofEachPair([a, b], [rawA, rawB]) : undefined;
+  // The same draws of pairs for all four.
+  const around = (i: number): Interval | undefined => each && bootstrapMean(each[i], new Random(seed).fork('same token intervals'), { ...INTERVAL, runs: draws }); // prettier-ignore
+  const intervals: Array<PlainInterval | null> = [];
+  for (const i of SCORES)
+    intervals.push(await remember(intervalRun(i), () => Promise.resolve(plainInterval(around(i)))));
   const warning = n === 0 ? 'no pair has two features that fire' : undefined;
-  const score = (i: number, metric: string, variant: string): SimilarityScore => ({
-    ...besideNull(values[i], nulls[i], { metric, variant, n, seed, kind: 'shuffle', ...(warning ? { warning } : {}) }),
-    // The same draws of pairs for all four.
-    ...(each ? { interval: bootstrapMean(each[i], new Random(seed).fork('same token intervals'), { ...INTERVAL, runs: draws }) } : {}), // prettier-ignore
-  });
+  const score = (i: number, metric: string, variant: string): SimilarityScore => {
+    const interval = readInterval(intervals[i]);
+    const nulls = Float64Array.from(drawn, (run) => Number(run[i]));
+    return {
+      ...besideNull(values[i], nulls, { metric, variant, n, seed, kind: 'shuffle', ...(warning ? { warning } : {}) }),
+      ...(interval ? { interval } : {}),
+    };
+  };
   return {
     pairs: n,
     excluded: pairs.a.length - n,
@@ -114,7 +149,7 @@ export async function sameTokenScore(
 function ofEachPair([a, b]: TokenRows[], [rawA, rawB]: TokenRows[]): Float64Array[] {
   const alone = new Uint32Array(1);
   const each = a.map((x, i) => [...compare([x], [b[i]], alone), compare([rawA[i]], [rawB[i]], alone)[0]]);
-  return [0, 1, 2, 3].map((k) => Float64Array.from(each, (values) => values[k]));
+  return SCORES.map((k) => Float64Array.from(each, (values) => values[k]));
 }
 
 /** Share with a common token, mean Jaccard, share with the same first token; row i of a against row order[i] of b. */

@@ -86,6 +86,16 @@ export const train = listedVerb({
     'Of a list, an SAE that cannot be trained is said when the others are done and kept.',
   ],
   kinds: ['sae', CACHE_KIND],
+  memory(options, model, data) {
+    const width = capturedWidth(model, options.hook);
+    const { features = 16 * width, trainBatchSizeTokens: batch = 4096 } = withFeatures(only(TRAIN, options), width);
+    const { layers, dModel, dMlp, vocab } = model.config;
+    const { sequences, context } = tokenSet(data, model);
+    // Both matrices, their gradients and Adam's two moments; what a batch fires; the shuffle buffer and the kept pass.
+    const rows = 2 * Math.min(2 ** 30, 4 * sequences * context * width);
+    const weights = 4 * (vocab * dModel + layers * dModel * (4 * dModel + 3 * dMlp));
+    return 32 * features * width + 12 * batch * features + rows + weights;
+  },
   async run(work, model, data) {
     const tokens = tokenSet(data, model);
     const cached = new CachedSources(work.env, model, tokens, [work.options], work.call);

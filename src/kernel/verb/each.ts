@@ -1,8 +1,9 @@
 /** fg.cluster.each: several calls of one verb as the pieces of one call that splits. */
+import { maxOf } from '../../protocol/lists.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { anything, CALL, type Arg } from './common.js';
 import { recipeOf, verbOf } from './recipe.js';
-import { CLUSTER } from './split.js';
+import { CLUSTER, memoryOfCall } from './split.js';
 import { verb } from './verb.js';
 
 /** A verb of fg. */
@@ -62,12 +63,15 @@ export const each = verb({
   split: {
     unit: 'calls',
     version: 1,
-    pieces: (_, call, all) => ({
-      pieces: all.map((_args, i) => `call ${i}`),
-      work: { amount: all.length, unit: `calls of ${verbOf(call)!.name}` },
-      memory: 2 ** 30,
-      disk: 4096 * all.length,
-    }),
+    async pieces(_, call, all) {
+      const memory = await Promise.all(all.map((args) => memoryOfCall(call, args as unknown[])));
+      return {
+        pieces: all.map((_args, i) => `call ${i}`),
+        work: { amount: all.length, unit: `calls of ${verbOf(call)!.name}` },
+        memory: maxOf(memory),
+        disk: 4096 * all.length,
+      };
+    },
     key: (_, call, all) => ({
       kind: 'calls',
       parameters: { calls: sha256(all.map((args) => canonicalJson(recipeOf(verbOf(call)!.name, args as unknown[])))) },

@@ -4,7 +4,7 @@ import { each } from './each.js';
 import type { Environment } from './environment.js';
 import { parseOptions, type Schema } from './option.js';
 import { noteMade, noteVerb, verbOf } from './recipe.js';
-import { CLUSTER } from './split.js';
+import { CLUSTER, memoryOfCall, noteMemory, noteSplit, splitCall } from './split.js';
 import {
   checked,
   readArgs,
@@ -66,6 +66,13 @@ export function listedVerb<const A extends Args, const S extends Schema, T, cons
         return made;
       };
       noteVerb(called, name, verbOf(single)!.keeps);
+      noteMemory(called, (given) => memoryOfCall(single, given));
+      noteSplit(called, (given) => {
+        const list = given[count];
+        if (!Array.isArray(list) || list.length === 0)
+          throw new TypeError(`${name} splits over a list of options, of which each is a piece; give [{ … }, { … }]`);
+        return splitCall(apart, [called, list.map((options: unknown) => [...given.slice(0, count), options])]);
+      });
       return called;
     },
   };

@@ -164,6 +164,21 @@ function notHere(run: string): object {
   );
 }
 
+/** Bytes that a call of a verb holds at once, where nothing says how many. */
+const COMMON_BYTES = 2 ** 30;
+const memories = new WeakMap<object, (given: readonly unknown[]) => Promise<number>>();
+
+/** Remembers how the memory of a bound verb's calls is worked out. */
+export function noteMemory(bound: object, memory: (given: readonly unknown[]) => Promise<number>): void {
+  memories.set(bound, memory);
+}
+
+/** Bytes that a call holds at once, worked out from its arguments, the kernel aside; 1 GiB where its verb says none. */
+export async function memoryOfCall(bound: object, given: readonly unknown[]): Promise<number> {
+  const memory = memories.get(bound);
+  return memory ? memory(given) : COMMON_BYTES;
+}
+
 type Preparer = (given: readonly unknown[]) => Promise<SplitCall>;
 const preparers = new WeakMap<object, Preparer>();
 

@@ -35,11 +35,11 @@ function mergedKeep<T>(split: Split<Args, Schema, T>, name: string, schema: Sche
 }
 
 /** @param given the arguments as they were passed */
-export function splitCallOf<T>(
+export async function splitCallOf<T>(
   { declared, name, env }: Bound<T>,
   checked: Checked,
   given: readonly unknown[],
-): SplitCall {
+): Promise<SplitCall> {
   const { options, args } = checked;
   const split = declared.split!;
   const schema = declared.options ?? {};
@@ -48,7 +48,7 @@ export function splitCallOf<T>(
   const work = (call: Required<CallOptions>, remember: Remember = (_, make) => make()): Work<Schema> => ({
     ...{ env, options, call, remember },
   });
-  const pieces = split.pieces(options, ...args);
+  const pieces = await split.pieces(options, ...args);
   const merge = (shards: readonly ShardFolder[], call: Required<CallOptions>): Promise<T> =>
     split.merge
       ? split.merge({ ...work(call), shards }, ...args)

@@ -14,7 +14,7 @@ import { keptResult, type Checked } from './kept.js';
 import { parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
 import { noteMade, noteVerb } from './recipe.js';
 import type { Remember } from './remember.js';
-import { countOf, noteSplit, type CLUSTER, type Pieces, type ShardFolder, type Spread } from './split.js';
+import { countOf, noteMemory, noteSplit, type CLUSTER, type Pieces, type ShardFolder, type Spread } from './split.js';
 import { splitCallOf } from './splitCall.js';
 
 export type Args = ReadonlyArray<Arg<unknown, unknown>>;
@@ -61,6 +61,11 @@ export interface Declared<A extends Args, S extends Schema> {
   readonly errors?: readonly string[];
   /** Kinds of artifacts that the room keeps by functions of its own; `keep` says its kind itself. */
   readonly kinds?: readonly string[];
+  /**
+   * Bytes that a call holds at once, without the kernel itself, for verbs that do not split: fg.cluster.each states it
+   * of its calls.
+   */
+  memory?(options: Parsed<S>, ...args: ParsedArgs<A>): number;
   /** Checks the conditions between options and arguments. @throws RangeError or TypeError */
   check?(options: Parsed<S>, ...args: ParsedArgs<A>): void;
 }
@@ -74,7 +79,7 @@ export interface Split<A extends Args, S extends Schema, T> {
   readonly unit: string | ((options: Parsed<S>) => string);
   /** Raised when the shards of the same call hold something else. */
   readonly version: number;
-  pieces(options: Parsed<S>, ...args: ParsedArgs<A>): Pieces;
+  pieces(options: Parsed<S>, ...args: ParsedArgs<A>): Pieces | Promise<Pieces>;
   /** For verbs that keep their result by functions of their own: its identity. */
   key?(options: Parsed<S>, ...args: ParsedArgs<A>): ArtifactKey;
   /** For verbs that keep nothing: identities of the inputs. The merged result is kept as kind "merged". */
@@ -238,7 +243,7 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
       const work = { env, options: call.options, call: own };
       const others = besideCalls(declared, work, call);
       await declared.before?.(work, ...call.args);
-      const split = spread && splitCallOf({ declared, name, env }, call, recipe);
+      const split = spread && (await splitCallOf({ declared, name, env }, call, recipe));
       const made =
         split && countOf(split) > 0
           ? await (env.spread(split, spread, own) as Promise<T>)
@@ -258,10 +263,17 @@ function bound<T>(declared: Declaration<Args, Schema, T>, env: Environment, name
   // Besides its own result, a verb may keep a conformance report of a pairing.
   const kept = about(declared, declared.keep && [declared.keep.kind]).kinds.some((kind) => kind !== 'conformance');
   noteVerb(called, name, kept);
-  if (declared.split)
-    noteSplit(called, async (given) =>
-      splitCallOf({ declared, name, env }, await read(given), declared.beside ? withoutBaselines(given) : given),
-    );
+  if (declared.split) {
+    const prepare = async (given: readonly unknown[]) =>
+      splitCallOf({ declared, name, env }, await read(given), declared.beside ? withoutBaselines(given) : given);
+    noteSplit(called, prepare);
+    noteMemory(called, async (given) => (await prepare(given)).pieces.memory);
+  } else if (declared.memory) {
+    noteMemory(called, async (given) => {
+      const { options, args } = await read(given);
+      return declared.memory!(options, ...args);
+    });
+  }
   return called;
 }
 

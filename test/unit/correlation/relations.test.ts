@@ -8,13 +8,9 @@ import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { orthonormalRows } from '#kernel/compute/orthonormal.js';
 import { Random } from '#kernel/compute/random.js';
 import { correlate } from '#kernel/correlation/map.js';
-import {
-  gramInterval,
-  neighbourScore,
-  relationGram,
-  relations,
-  relationScores,
-} from '#kernel/correlation/relations.js';
+import type { Interval } from '#kernel/correlation/bootstrap.js';
+import { relations } from '#kernel/correlation/relations.js';
+import { drawnScores, gramInterval, neighbourDraws, relationDraws, relationGram, type DrawnScores } from '#kernel/correlation/relationScores.js'; // prettier-ignore
 import type { PairedMap } from '#kernel/correlation/types.js';
 import { fromUniform, normals, placed } from '#test/kit/numbers.js';
 import { fromRows } from '#test/kit/rows.js';
@@ -38,6 +34,8 @@ const WORDS = [
 ];
 const PAIRS = [0, 2, 4, 6, 8, 10].map((i) => [WORDS[i], WORDS[i + 1]] as const);
 const STEPS = [0, 2, 4, 6, 8, 10].map((i) => [i, i + 1] as const);
+
+const scoresOf = async (drawn: readonly DrawnScores[], runs: number) => (await drawnScores(drawn, { runs })).flat();
 
 /** Words at random places, the second of each pair a step away: three steps of one kind and three of another. */
 function planted(seed: number, d: number): Matrix {
@@ -114,7 +112,7 @@ describe('relations between words', () => {
     );
   });
 
-  it('intervals of relations are as wide as r spreads over other relations of the kind, by the seed, and none of three', () => {
+  it('intervals of relations are as wide as r spreads over other relations of the kind, by the seed, and none of three', async () => {
     const m = 14;
     /** Relations of A, and of B that keep them but for noise. */
     const world = (seed: number) => {
@@ -125,19 +123,21 @@ describe('relations between words', () => {
       return { vectors: 'rows', a: words(a), b: words(b) };
     };
     const steps = Array.from({ length: m }, (_, i) => [2 * i, 2 * i + 1] as const);
-    const of = (seed: number, s = 0) => relationScores(world(seed), steps, { neighbors: 3, runs: 1, seed: s })[0];
-    const values = Array.from({ length: 120 }, (_, seed) => of(seed).value);
+    const of = async (seed: number, s = 0) => (await scoresOf([relationDraws(world(seed), steps, s)], 1))[0];
+    const values: number[] = [];
+    for (let seed = 0; seed < 120; seed++) values.push((await of(seed)).value);
     const truth = values.reduce((s, v) => s + v, 0) / values.length;
     const spread = Math.sqrt(values.reduce((s, v) => s + (v - truth) ** 2, 0) / values.length);
-    const found = Array.from({ length: 60 }, (_, i) => of(1000 + i).interval!);
+    const found: Interval[] = [];
+    for (let i = 0; i < 60; i++) found.push((await of(1000 + i)).interval!);
     const width = found.reduce((s, { low, high }) => s + (high - low) / (2 * 1.96), 0) / found.length;
     expect(width / spread).toBeGreaterThan(0.8);
     expect(width / spread).toBeLessThan(1.5);
     const held = found.filter(({ low, high }) => low <= truth && truth <= high).length;
     expect(held).toBeGreaterThanOrEqual(51);
-    expect(of(7)).toEqual(of(7));
-    expect(of(7, 1).interval).not.toEqual(of(7).interval);
-    const three = relationScores(world(7), steps.slice(0, 3), { neighbors: 3, runs: 1, seed: 0 })[0];
+    expect(await of(7)).toEqual(await of(7));
+    expect((await of(7, 1)).interval).not.toEqual((await of(7)).interval);
+    const [three] = await scoresOf([relationDraws(world(7), steps.slice(0, 3), 0)], 1);
     expect(three.interval).toBeUndefined();
     // Every cosine 1: r does not exist, nor does its interval.
     const flat = new Float64Array(25).fill(1);
@@ -182,7 +182,7 @@ describe('relations between words', () => {
   it(
     'p is uniform over 1,000 seeds where the two models have nothing in common, and least where they do',
     { timeout: 60_000 },
-    () => {
+    async () => {
       const p: number[][] = [[], [], []];
       let power = 0;
       for (let seed = 0; seed < 1000; seed++) {
@@ -192,12 +192,13 @@ describe('relations between words', () => {
           b: directions(12, 6, 10_001 + 2 * seed),
         };
         const s = { neighbors: 3, runs: 19, seed };
-        const scores = [neighbourScore(of, s).score, ...relationScores(of, STEPS, s)];
+        const scores = await scoresOf([neighbourDraws(of, s).draws, relationDraws(of, STEPS, seed)], s.runs);
         scores.forEach((score, i) => p[i].push(placed(score.p, 19, seed)));
         if (seed >= 20) continue;
         const a = directions(12, 6, seed);
         const b = times(a, orthonormalRows(6, 6, new Random(seed)));
-        power += relationScores({ vectors: 'rows', a, b }, STEPS, s).filter((one) => one.p <= 0.05).length;
+        const rotated = await scoresOf([relationDraws({ vectors: 'rows', a, b }, STEPS, seed)], s.runs);
+        power += rotated.filter((one) => one.p <= 0.05).length;
       }
       // A mean of a few Jaccard indices often ties with its null, which counts against it: p may only be too large.
       for (const level of [0.05, 0.1, 0.2, 0.5])
