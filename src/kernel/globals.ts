@@ -24,5 +24,7 @@ export async function deviceSummary(device: DeviceChoice, notebookFolder: string
     const { initDevice } = await import('./compute/device.js');
     return initDevice({ device, notebookFolder });
   });
-  return { device: report.device, backend: report.backend, description: report.description, notes: report.notes };
+  const { backend, description, notes } = report;
+  const work = report.work.map(({ work, device }) => ({ work, device }));
+  return { device: report.device, backend, description, notes, work };
 }

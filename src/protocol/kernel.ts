@@ -57,6 +57,8 @@ export interface MemoryInfo {
   heapBytes: number;
   arrayBufferBytes: number;
   systemFreeBytes: number;
+  /** Memory of GPUs, where the device is one: held by this kernel, and of each card whose driver tells. */
+  gpu?: { heldBytes: number; cards: Array<{ name: string; total: number; used: number }> };
 }
 
 export interface DeviceSummary {
@@ -64,6 +66,8 @@ export interface DeviceSummary {
   backend: string;
   description: string;
   notes: string[];
+  /** Which device each kind of heavy work runs on. */
+  work: Array<{ work: string; device: string }>;
 }
 
 export type ClientMessage =

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { softwareGpu } from '#test/kit/deviceBundle.js';
 import { testFolder } from '#test/kit/folder.js';
-import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
+import { ensureKernelBuilt, kernelCli, root, startKernel } from '#test/kit/kernel.js';
 
 const gpu = softwareGpu();
 if (typeof gpu === 'string') console.log(`WebGPU is not tested: ${gpu}`);
@@ -103,6 +103,33 @@ describe('the kernel on a device', () => {
         expect(Math.abs(value - values.get(`${row} ${feature}`)!) / scale).toBeLessThan(1e-4);
     }
   });
+
+  it.skipIf(typeof gpu === 'string')(
+    'tells a client what it holds on the device, and the memory of its cards',
+    async () => {
+      const kernel = await startKernel({ args: ['--device', 'webgpu'], env: gpu as Record<string, string> });
+      const client = await kernel.connect();
+      try {
+        const { shown } = await client.run(
+          'const { memory } = fg.device.info(); memory.held >= 0 && memory.cards[0].name',
+        );
+        expect(shown).toContain('vk_swiftshader');
+        const beats = () => client.received.map(({ message }) => message).filter((m) => m.type === 'heartbeat');
+        const beat = await client.until(
+          () => beats().find((m) => (m.memory.gpu?.cards.length ?? 0) > 0),
+          20_000,
+          'cards',
+        );
+        const [card] = beat.memory.gpu!.cards;
+        expect(card.name).toBe("vk_swiftshader, in the host's memory");
+        expect(card.total).toBeGreaterThan(card.used);
+        const device = client.received.map(({ message }) => message).find((m) => m.type === 'device');
+        expect(device?.device.work.map(({ device }) => device)).toEqual(['webgpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
+      } finally {
+        await kernel.stop();
+      }
+    },
+  );
 
   it.skipIf(typeof gpu === 'string')('is passed over where it is slower than the CPU, and Doctor says so', async () => {
     const { stdout } = await ended([kernelCli, 'doctor'], folder, gpu as Record<string, string>);

@@ -72,7 +72,7 @@ async function deviceReasons(context: CommandContext, folder: string): Promise<D
 }
 
 const ABOUT: Record<DeviceChoice, string> = {
-  auto: 'the best that works: cuda, then webgpu, then cpu',
+  auto: 'the fastest that works, for each kind of work',
   cuda: 'NVIDIA GPU through @tensorflow/tfjs-node-gpu',
   webgpu: 'any GPU with current drivers',
   cpu: 'the embedded device, works everywhere',

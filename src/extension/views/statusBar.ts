@@ -5,6 +5,7 @@ import { STATE_TEXT, type KernelState } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import type { NotebookSession } from '../notebook/session.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
+import { bytesText, deviceName, deviceText } from './deviceText.js';
 
 const ICON: Record<KernelState, string> = {
   none: '$(circle-outline)',
@@ -17,13 +18,6 @@ const ICON: Record<KernelState, string> = {
   detached: '$(debug-disconnect)',
   lost: '$(debug-disconnect)',
 };
-
-/** Bytes as people read them. */
-export function bytesText(bytes: number): string {
-  if (bytes < 2 ** 20) return `${Math.round(bytes / 2 ** 10)} KB`;
-  if (bytes < 2 ** 30) return `${Math.round(bytes / 2 ** 20)} MB`;
-  return `${(bytes / 2 ** 30).toFixed(1)} GB`;
-}
 
 /** A duration as m:ss, or h:mm:ss. */
 export function clockText(ms: number): string {
@@ -42,7 +36,7 @@ function itemText(session: NotebookSession | undefined): string {
     parts[0] = `${STATE_TEXT[state]}, cell ${cell.index + 1}/${cells} · ${clockText(Date.now() - (session.runningSince ?? Date.now()))}`;
   }
   const { device, memory } = session?.kernel ?? {};
-  if (device && state !== 'none' && state !== 'dead') parts.push(device.device);
+  if (device && state !== 'none' && state !== 'dead') parts.push(deviceName(device, memory));
   if (memory) parts.push(bytesText(memory.rssBytes));
   return `${ICON[state]} Kernel: ${parts.join(' · ')}`;
 }
@@ -52,7 +46,7 @@ function tooltip(session: NotebookSession | undefined): vscode.MarkdownString {
   const { device, memory, processId } = session?.kernel ?? {};
   if (!session || session.state === 'none') return text.appendText('No kernel yet: it starts with the first cell.');
   text.appendText(`${STATE_TEXT[session.state]}${processId ? `, process ${processId}` : ''}\n`);
-  if (device) text.appendText(`${device.description}\n${device.notes.map((note) => `${note}\n`).join('')}`);
+  if (device) text.appendText(deviceText(device, memory));
   if (memory) {
     text.appendText(`process ${bytesText(memory.rssBytes)}, JavaScript heap ${bytesText(memory.heapBytes)}, `);
     text.appendText(

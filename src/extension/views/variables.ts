@@ -6,7 +6,7 @@ import { COMMAND } from '../ids.js';
 import { isAttached } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
-import { bytesText } from './statusBar.js';
+import { bytesText } from './deviceText.js';
 
 const SETTLE_MS = 200;
 

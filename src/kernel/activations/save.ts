@@ -185,7 +185,7 @@ export async function* encodeTokens(
   const { batchTokens, signal, onProgress, firstSequence, sequences } = options;
   const edits = editsOf(listOf(options.interventions));
   const capture = { batchTokens, signal, onProgress, edits, firstSequence, sequences };
-  const device = graphDevice();
+  const device = graphDevice('encoding');
   if (device && model instanceof TransformerModel && placeOf(model, sae, options) !== 'cpu')
     return yield* encodeOnDevice(device, { model, sae, tokens }, hook, capture);
   for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
@@ -196,7 +196,7 @@ export async function* encodeTokens(
 
 /** Where encodeTokens runs: graphs leave out what acts on tensors of the CPU. */
 function placeOf(model: LanguageModel, sae: Sae, { interventions }: SaveActivationsOptions): string {
-  const device = graphDevice();
+  const device = graphDevice('encoding');
   const onCpu = !device || !encodesOnDevice(sae) || runsOnCpu(model, editsOf(listOf(interventions))) !== undefined;
   return onCpu ? 'cpu' : device.provider;
 }

@@ -1,8 +1,10 @@
 /** Which device computes, chosen once at start, with the reasons. */
 import os from 'node:os';
 import { gemm, gemmReport, initGemm, type GemmReport } from './gemm.js';
-import { startCuda, startWebgpu } from './gpu.js';
-import { useGraphDevice } from './graphs/current.js';
+import { startCuda, startWebgpu, type StartedWebgpu } from './gpu.js';
+import { countHeld, GRAPH_WORK, useGraphDevice, type GraphWork } from './graphs/current.js';
+import { raceWords } from './graphs/race.js';
+import { nvidiaCards } from './hostGpu.js';
 import { formatBytes } from './memory.js';
 import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
@@ -20,7 +22,7 @@ export interface DeviceReport {
   description: string;
   /** One entry per device looked at, best first. */
   reasons: Array<{ device: DeviceName; chosen: boolean; reason: string }>;
-  /** The float32 product of typed arrays (and of tensors on the cpu device). */
+  /** The float32 product of typed arrays (and of tensors on the cpu device), measured at 512³. */
   gemm: GemmReport & { gflops?: number };
   /** Of a device that runs graphs (webgpu): its own product, largest error of its check, bytes a second of transfers. */
   graphs?: { gflops: number; error: number; transfer: { up: number; down: number } };
@@ -36,71 +38,75 @@ export interface WorkPlace {
 }
 
 export interface DeviceOptions {
-  /** Default 'auto': the best that works. */
+  /** Default 'auto': the fastest that works, for each kind of work. */
   device?: DeviceName | 'auto';
   /** Where optional GPU packages are looked for, upward from here. Default: the working folder. */
   notebookFolder?: string;
 }
 
-const ORDER: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
+const DEVICES: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
 
 let current: Promise<DeviceReport> | undefined;
 let settled: DeviceReport | undefined;
 
 const TENSORS = 'tf in cells, gradients, generated text, interventions';
 const ARRAYS = 'correlation, layouts of maps, Mapper';
-const TRAINING = 'SAE training';
-const NEIGHBOURS = 'exact nearest neighbours of maps, Mapper and scores';
-
-/** What runs where on a device. */
-export function workOn(device: DeviceName): WorkPlace[] {
-  const tensors = (where: DeviceName, why: string): WorkPlace => ({ work: TENSORS, device: where, why });
-  const arrays: WorkPlace = { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' };
-  const training = (where: DeviceName, why: string): WorkPlace => ({ work: TRAINING, device: where, why });
-  const neighbours = (where: DeviceName, why: string): WorkPlace => ({ work: NEIGHBOURS, device: where, why });
-  const passes = (where: DeviceName, why: string): WorkPlace => ({
+const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
+  encoding: {
     work: 'forward passes and SAE encoding of fg.activations.save',
-    device: where,
-    why,
+    why: 'with interventions, or while weights are trained: cpu',
+  },
+  training: {
+    work: 'SAE training',
+    why: 'gated, Matryoshka, matching-pursuit, tied and softly frozen ones, transcoders, crosscoders, sweeps: cpu',
+  },
+  neighbours: {
+    work: 'exact nearest neighbours of maps, Mapper and scores',
+    why: 'small searches: cpu; the same results to the bit',
+  },
+};
+
+/**
+ * What runs where on a device.
+ * @param kinds work whose graphs run on webgpu; default all of them on that device, none on others
+ */
+export function workOn(
+  device: DeviceName,
+  kinds: readonly GraphWork[] = device === 'webgpu' ? GRAPH_WORK : [],
+): WorkPlace[] {
+  const raced = kinds.length > 0;
+  const why = device === 'cpu' ? '' : raced ? 'webgpu was measured and is not faster' : 'typed-array code';
+  const graphs = GRAPH_WORK.flatMap((kind): WorkPlace[] => {
+    const { work, why: but } = GRAPHS[kind];
+    if (kinds.includes(kind)) return [{ work, device: 'webgpu', why: but }];
+    if (kind !== 'encoding' || device !== 'cuda') return [{ work, device: 'cpu', why }];
+    return [
+      { work: 'forward passes', device: 'cuda', why: '' },
+      { work: 'SAE encoding', device: 'cpu', why },
+    ];
   });
-  switch (device) {
-    case 'cpu':
-      return [passes('cpu', ''), training('cpu', ''), neighbours('cpu', ''), tensors('cpu', ''), arrays];
-    case 'cuda':
-      return [
-        { work: 'forward passes', device: 'cuda', why: '' },
-        tensors('cuda', ''),
-        { work: 'SAE encoding', device: 'cpu', why: 'typed-array code' },
-        training('cpu', 'typed-array code'),
-        neighbours('cpu', 'typed-array code'),
-        arrays,
-      ];
-    case 'webgpu':
-      return [
-        passes('webgpu', 'with interventions, or while weights are trained: cpu'),
-        training(
-          'webgpu',
-          'gated, Matryoshka, matching-pursuit, tied and softly frozen ones, transcoders, crosscoders, sweeps: cpu',
-        ),
-        neighbours('webgpu', 'small searches: cpu; the same results to the bit'),
-        tensors('cpu', 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)'),
-        arrays,
-      ];
-  }
+  const beside = 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)';
+  const tensors: WorkPlace = {
+    work: TENSORS,
+    device: device === 'cuda' ? 'cuda' : 'cpu',
+    why: device === 'webgpu' ? beside : '',
+  };
+  return [...graphs, tensors, { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' }];
 }
 
 async function startCpu(): Promise<DeviceReport> {
-  const gemm = await startWasm();
+  const gemmed = await startWasm();
   const cores = os.availableParallelism();
-  const engine = gemm.engine === 'onnxruntime' ? "tfjs-wasm with ONNX Runtime's matrix product" : 'plain tfjs-wasm';
+  const gflops = cpuGflops();
+  const engine = gemmed.engine === 'onnxruntime' ? "tfjs-wasm with ONNX Runtime's matrix product" : 'plain tfjs-wasm';
   return {
     device: 'cpu',
     backend: tf.getBackend(),
     description: `cpu: ${cores} core${cores === 1 ? '' : 's'}, ${engine}`,
     reasons: [],
-    gemm,
+    gemm: { ...gemmed, gflops },
     work: workOn('cpu'),
-    notes: gemm.note ? [gemm.note] : [],
+    notes: gemmed.note ? [gemmed.note] : [],
   };
 }
 
@@ -116,82 +122,107 @@ function cpuGflops(size = 512): number {
   return (2 * size ** 3) / best / 1e6;
 }
 
+/** How many GPUs there are, where there are several, and what chooses among them. */
+const several = (chooses: string): string[] => {
+  const cards = nvidiaCards();
+  return cards.length > 1 ? [`${cards.length} GPUs: ${cards.join(', ')}; one is used, and ${chooses}`] : [];
+};
+
 async function startOnCuda(folder: string): Promise<DeviceReport> {
-  const description = `cuda: ${await startCuda(folder)}`;
-  const report = { device: 'cuda' as const, backend: tf.getBackend(), description };
-  return { ...report, reasons: [], gemm: gemmReport(), work: workOn('cuda'), notes: [] };
+  const { driver, gflops } = await startCuda(folder);
+  countHeld(() => tf.memory().numBytes);
+  return {
+    device: 'cuda',
+    backend: tf.getBackend(),
+    description: `cuda: TensorFlow on an NVIDIA GPU, driver ${driver}, ${gflops.toPrecision(3)} GFLOP/s`,
+    reasons: [],
+    gemm: { ...gemmReport(), gflops: cpuGflops() },
+    work: workOn('cuda'),
+    notes: several('CUDA_VISIBLE_DEVICES chooses it'),
+  };
 }
 
-/** Graphs run on WebGPU; everything else as on the cpu device. */
-async function startOnWebgpu(explicit: boolean): Promise<DeviceReport> {
-  const { device, check, drivers } = await startWebgpu(explicit, cpuGflops);
-  const report = await startCpu();
-  useGraphDevice(device);
+/** Graphs run on WebGPU; everything else as `report` has it. */
+function withGraphs(report: DeviceReport, { device, check, drivers, kinds, races }: StartedWebgpu): DeviceReport {
+  useGraphDevice(device, kinds);
   const speed = `${check.gflops.toPrecision(3)} GFLOP/s`;
   const rates = `${formatBytes(check.transfer.up)}/s up, ${formatBytes(check.transfer.down)}/s down`;
+  const webgpu = `webgpu: ONNX Runtime's WebGPU${drivers ? ` (${drivers})` : ''}, ${speed}`;
+  const onCuda = report.device === 'cuda';
   return {
     ...report,
-    device: 'webgpu',
-    description: `webgpu: ONNX Runtime's WebGPU${drivers ? ` (${drivers})` : ''}, ${speed}`,
+    device: onCuda ? 'cuda' : 'webgpu',
+    description: onCuda ? `${report.description}; ${webgpu}` : webgpu,
     graphs: check,
-    work: workOn('webgpu'),
+    work: workOn(onCuda ? 'cuda' : 'webgpu', kinds),
     notes: [
       ...report.notes,
       `WebGPU agrees with float64 to ${check.error.toExponential(1)}; transfers ${rates}`,
+      ...(races.length > 0 ? [raceWords(races)] : []),
       'ONNX Runtime takes the first adapter of the system: which GPU that is, the driver decides',
+      ...(onCuda ? [] : several('VK_DRIVER_FILES and VK_LOADER_DEVICE_SELECT choose it')),
     ],
   };
 }
 
-async function startDevice(device: DeviceName, folder: string, explicit: boolean): Promise<DeviceReport> {
-  switch (device) {
-    case 'cuda':
-      return startOnCuda(folder);
-    case 'webgpu':
-      return startOnWebgpu(explicit);
-    case 'cpu':
-      return startCpu();
-  }
-}
+type Reasons = DeviceReport['reasons'];
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const WHY: Record<DeviceName, string> = {
-  cuda: 'first choice',
-  webgpu: 'faster than the CPU',
-  cpu: 'works everywhere',
-};
-
-async function start(options: DeviceOptions): Promise<DeviceReport> {
-  const asked = options.device ?? 'auto';
-  if (asked !== 'auto' && !ORDER.includes(asked)) {
-    throw new Error(`device is "${String(asked)}"; it must be one of auto, ${ORDER.join(', ')}`);
+/** The device that was asked for, and no other. */
+async function startAsked(device: DeviceName, folder: string): Promise<DeviceReport> {
+  try {
+    const started =
+      device === 'cuda'
+        ? await startOnCuda(folder)
+        : device === 'cpu'
+          ? await startCpu()
+          : withGraphs(await startCpu(), await startWebgpu());
+    return { ...started, reasons: [{ device, chosen: true, reason: 'asked for' }] };
+  } catch (error) {
+    throw new Error(`device ${device} cannot be used: ${reasonOf(error)}`, { cause: error });
   }
-  const folder = options.notebookFolder ?? process.cwd();
-  await initGemm();
-  const reasons: DeviceReport['reasons'] = [];
-  for (const device of asked === 'auto' ? ORDER : [asked]) {
-    try {
-      const report = await startDevice(device, folder, asked !== 'auto');
-      reasons.push({ device, chosen: true, reason: asked === 'auto' ? WHY[device] : 'asked for' });
-      // After the backend: importing its package registers tfjs' own gradients again, over ours.
-      installGradients();
-      protectKernels();
-      settled = { ...report, reasons };
-      return settled;
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (asked !== 'auto' || device === 'cpu') {
-        throw new Error(`device ${device} cannot be used: ${reason}`, { cause: error });
-      }
-      reasons.push({ device, chosen: false, reason });
-      // A backend that started and was then refused would keep its memory.
-      if (device === 'cuda' && tf.findBackend('tensorflow')) tf.removeBackend('tensorflow');
-    }
-  }
-  throw new Error('no device could be started');
 }
 
 /**
- * Chooses and starts the device, once: cuda, then webgpu, then cpu. Later calls give the same report.
+ * Tensors go to cuda where it works. Each kind of work that has graphs goes to webgpu where that is measured to be faster
+ * than the CPU; what is left runs on the CPU.
+ */
+async function startBest(folder: string): Promise<DeviceReport> {
+  const reasons: Reasons = [];
+  const refuse = (device: DeviceName) => (error: unknown) => {
+    reasons.push({ device, chosen: false, reason: reasonOf(error) });
+    return undefined;
+  };
+  let report = await startOnCuda(folder).catch(refuse('cuda'));
+  if (report) reasons.push({ device: 'cuda', chosen: true, reason: 'passes its check' });
+  // A backend that started and was then refused would keep its memory.
+  else if (tf.findBackend('tensorflow')) tf.removeBackend('tensorflow');
+  const webgpu = await startWebgpu({ fasterThan: cpuGflops }).catch(refuse('webgpu'));
+  report ??= await startCpu();
+  if (webgpu) {
+    report = withGraphs(report, webgpu);
+    reasons.push({ device: 'webgpu', chosen: true, reason: `faster than the CPU at ${webgpu.kinds.join(', ')}` });
+  }
+  if (report.device === 'cpu') reasons.push({ device: 'cpu', chosen: true, reason: 'works everywhere' });
+  return { ...report, reasons };
+}
+
+async function start(options: DeviceOptions): Promise<DeviceReport> {
+  const asked = options.device ?? 'auto';
+  if (asked !== 'auto' && !DEVICES.includes(asked)) {
+    throw new Error(`device is "${String(asked)}"; it must be one of auto, ${DEVICES.join(', ')}`);
+  }
+  const folder = options.notebookFolder ?? process.cwd();
+  await initGemm();
+  settled = asked === 'auto' ? await startBest(folder) : await startAsked(asked, folder);
+  // After the backend: importing its package registers tfjs' own gradients again, over ours.
+  installGradients();
+  protectKernels();
+  return settled;
+}
+
+/**
+ * Chooses and starts the device, once. Later calls give the same report.
  *
  * On cpu the same seed gives the same bits on the same processor type, whatever the load, free memory and number of
  * cores. On webgpu and cuda it gives the same random numbers and steps; the last bits of what runs there are the driver's.

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { initDevice, type DeviceOptions, type DeviceReport } from './device.js';
+import { deviceMemory, memoryWords, type DeviceMemory } from './deviceMemory.js';
 import { gemm } from './gemm.js';
 import { setupRecords, type SetupRecords } from './gpuInstall.js';
 import { gpuFolder, hostGpuLines, lookAtHost, VULKAN_LOADER, type HostGpu } from './hostGpu.js';
@@ -22,6 +23,8 @@ export interface DoctorReport {
   memory: { total: number; free: number; limit?: number; budget: number };
   /** Drivers, cards and libraries for GPUs. */
   gpu: HostGpu;
+  /** Memory of its GPUs, where the device is one. */
+  gpuMemory?: DeviceMemory;
   /** What `fgnb gpu setup` did on this host. */
   setup: SetupRecords;
   /** Why that is not known, where its record cannot be read. */
@@ -145,6 +148,7 @@ export async function diagnose(options: DoctorOptions = {}): Promise<DoctorRepor
       budget: memoryBudget(),
     },
     gpu: await lookAtHost(),
+    ...(device.device === 'cpu' ? {} : { gpuMemory: deviceMemory() }),
     ...recorded(),
     device: { ...device, gemm: { ...device.gemm, gflops: gflops.typedArrays } },
     gflops,
@@ -179,6 +183,7 @@ export function formatDoctor(report: DoctorReport): string {
   if (gflops.tensors !== undefined) line('', `${gflops.tensors.toFixed(0)} GFLOP/s over tensors (${device.backend})`);
   if (device.graphs) line('', `${device.graphs.gflops.toPrecision(3)} GFLOP/s in graphs on ${device.device}`);
   line('checked', `products at start agree with float64 to ${device.gemm.selfCheckError.toExponential(1)}`);
+  if (report.gpuMemory) line('memory', memoryWords(report.gpuMemory));
   for (const { work, device: where, why } of device.work) line(where, `${work}${why ? ` (${why})` : ''}`);
   for (const note of device.notes) line('note', note);
   const refused = device.reasons.filter((r) => !r.chosen);

@@ -4,8 +4,20 @@ import { formatNumber, tableItems, tableOf } from '../present/items.js';
 import { namespace } from '../verb/namespace.js';
 import { syncVerb } from '../verb/verb.js';
 import { currentDevice, type DeviceReport } from './device.js';
+import { deviceMemory, memoryWords, type DeviceMemory } from './deviceMemory.js';
 
-function reportItems({ description, reasons, gemm, work, notes }: DeviceReport): OutputItem[] {
+/** The device in use, with the memory of its GPUs at this moment. */
+export interface DeviceInfo extends DeviceReport {
+  /** Where the device is a GPU. */
+  memory?: DeviceMemory;
+}
+
+function describe(): DeviceInfo {
+  const report = currentDevice();
+  return report.device === 'cpu' ? report : { ...report, memory: deviceMemory() };
+}
+
+function reportItems({ description, reasons, gemm, work, memory, notes }: DeviceInfo): OutputItem[] {
   const speed = gemm.gflops === undefined ? '' : `, ${formatNumber(gemm.gflops, 3)} GFLOP/s`;
   const places = work.map((w) => `${w.work}: ${w.device}${w.why ? ` (${w.why})` : ''}`);
   return tableItems({
@@ -13,21 +25,26 @@ function reportItems({ description, reasons, gemm, work, notes }: DeviceReport):
       reasons.map(({ device, chosen, reason }) => ({ device, chosen: chosen ? 'yes' : 'no', reason })),
       description,
     ),
-    note: [`Float32 products of the CPU: ${gemm.engine}${speed}`, ...places, ...notes].join('. '),
+    note: [
+      `Float32 products of the CPU: ${gemm.engine}${speed}`,
+      ...(memory ? [`Memory: ${memoryWords(memory)}`] : []),
+      ...places,
+      ...notes,
+    ].join('. '),
   });
 }
 
 const info = syncVerb({
-  doc: 'What computes, what runs where, and why nothing better does. As the last expression of a cell it is a table of the devices that were looked at.',
+  doc: 'What computes, how fast its product is, what runs where, the memory held, used and free on its GPUs, and why nothing better does. As the last expression of a cell it is a table of the devices that were looked at.',
   args: [],
-  run: currentDevice,
+  run: describe,
   show: (report) => reportItems(report),
 });
 
 export const device = namespace({
   name: 'device',
   room: 'compute',
-  doc: 'What computes: CUDA, WebGPU or the CPU, chosen once when the kernel starts.',
+  doc: 'What computes: CUDA, WebGPU or the CPU, chosen once when the kernel starts, for each kind of work the fastest that passes its check.',
   example: `fg.device.info()`,
   verbs: { info },
 });

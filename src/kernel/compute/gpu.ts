@@ -8,7 +8,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { productError } from './gemm.js';
 import { checkDevice, type DeviceCheck } from './graphs/check.js';
+import { GRAPH_WORK, type GraphWork } from './graphs/current.js';
 import { GraphDevice } from './graphs/host.js';
+import { race, raceWords, won, type Race } from './graphs/race.js';
 import {
   cudaTrouble,
   driverNames,
@@ -93,8 +95,23 @@ async function tryPackage(entry: string): Promise<void> {
   if (failure !== undefined) throw new DeviceRefused(`${TFJS_GPU.name} did not load: ${loadReason(failure)}`);
 }
 
-/** Starts TensorFlow's own GPU build. Returns its description. */
-export async function startCuda(notebookFolder: string): Promise<string> {
+/** GFLOP/s of the float32 product of tensors; one number comes back, so that a GPU has finished. */
+async function tensorGflops(size = 1024): Promise<number> {
+  const x = tf.fill([size, size], 0.5);
+  let best = Infinity;
+  for (let i = 0; i < 2; i++) {
+    const start = performance.now();
+    const corner = tf.tidy(() => tf.matMul(x, x).slice([0, 0], [1, 1]));
+    await corner.data();
+    corner.dispose();
+    best = Math.min(best, performance.now() - start);
+  }
+  x.dispose();
+  return (2 * size ** 3) / best / 1e6;
+}
+
+/** Starts TensorFlow's own GPU build. */
+export async function startCuda(notebookFolder: string): Promise<{ driver: string; gflops: number }> {
   if (process.platform === 'darwin') throw new DeviceRefused('macOS has no CUDA');
   const driver = nvidiaDriver();
   if (process.platform === 'linux' && driver === undefined) {
@@ -115,7 +132,7 @@ export async function startCuda(notebookFolder: string): Promise<string> {
   }
   // TensorFloat-32 units keep 10 bits of each factor's mantissa, hence the wide limit.
   checkProducts('TensorFlow on this GPU', 2e-3);
-  return `TensorFlow on an NVIDIA GPU, driver ${driver ?? 'unknown'}`;
+  return { driver: driver ?? 'unknown', gflops: await tensorGflops() };
 }
 
 /** Why WebGPU finds nothing on this host, with what to do. */
@@ -135,16 +152,31 @@ export interface StartedWebgpu {
   check: DeviceCheck;
   /** Names of Vulkan's driver files on Linux, else the system's API. */
   drivers: string;
+  /** Work that runs there, and the measurements that say so; without a race, all of it. */
+  kinds: readonly GraphWork[];
+  races: readonly Race[];
+}
+
+/** What a device does faster than the CPU. @throws DeviceRefused where that is nothing: a software driver is right and slow */
+async function chooseWork(device: GraphDevice, gflops: number, cpu: number) {
+  const races = await race(device, { device: gflops, cpu });
+  const kinds = won(races);
+  if (kinds.length > 0) return { races, kinds };
+  const measured = races.length > 0 ? `; ${raceWords(races)}` : '';
+  const slower = gflops < cpu ? 'slower than' : 'beside';
+  throw new DeviceRefused(
+    `WebGPU multiplies at ${gflops.toPrecision(3)} GFLOP/s, ${slower} the CPU's ${cpu.toPrecision(3)}${measured}`,
+  );
 }
 
 /**
- * Starts ONNX Runtime's WebGPU in a process of its own and checks it against float64. Unless asked for explicitly it
- * must also be faster than `cpuGflops`: a software driver is right and slow.
+ * Starts ONNX Runtime's WebGPU in a process of its own and checks it against float64.
+ * @param fasterThan GFLOP/s of the CPU: the device is refused unless it does some kind of work faster
  */
-export async function startWebgpu(explicit: boolean, cpuGflops: () => number): Promise<StartedWebgpu> {
+export async function startWebgpu({ fasterThan }: { fasterThan?: () => number } = {}): Promise<StartedWebgpu> {
   const files = process.platform === 'linux' ? vulkanDrivers() : [];
   // Without a driver the loader finds nothing: a kernel on a host without GPU does not wait for a process that says so.
-  if (process.platform === 'linux' && files.length === 0 && !explicit)
+  if (process.platform === 'linux' && files.length === 0 && fasterThan)
     throw new DeviceRefused(webgpuAdvice('WebGPU has no Vulkan driver'));
   const device = new GraphDevice('webgpu');
   try {
@@ -154,13 +186,9 @@ export async function startWebgpu(explicit: boolean, cpuGflops: () => number): P
     const check = await checkDevice(device).catch((error: unknown) => {
       throw new DeviceRefused(`WebGPU failed its check: ${firstLine(error)}`, { cause: error });
     });
-    const cpu = explicit ? 0 : cpuGflops();
-    if (check.gflops < cpu)
-      throw new DeviceRefused(
-        `WebGPU multiplies at ${check.gflops.toPrecision(3)} GFLOP/s, slower than the CPU's ${cpu.toPrecision(3)}`,
-      );
+    const chosen = fasterThan ? await chooseWork(device, check.gflops, fasterThan()) : { kinds: GRAPH_WORK, races: [] };
     const systems: Partial<Record<NodeJS.Platform, string>> = { darwin: 'Metal', win32: 'D3D12' };
-    return { device, check, drivers: systems[process.platform] ?? driverNames(files).join(', ') };
+    return { device, check, drivers: systems[process.platform] ?? driverNames(files).join(', '), ...chosen };
   } catch (error) {
     await device.close();
     throw error;

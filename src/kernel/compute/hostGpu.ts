@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 /** A file of the host by its absolute path. */
-const hostFile = (...parts: string[]): string => path.join(process.env.FGNB_HOST_ROOT ?? '/', ...parts);
+export const hostFile = (...parts: string[]): string => path.join(process.env.FGNB_HOST_ROOT ?? '/', ...parts);
 
 /** Folder of this host for GPU packages: FGNB_GPU_FOLDER, else fgnb/gpu in the user's data folder. */
 export function gpuFolder(): string {

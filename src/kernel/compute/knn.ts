@@ -326,7 +326,7 @@ function requireK(k: number, available: number, what: string): void {
 function deviceFor(queries: Matrix, base: Matrix, { device, workers, bits }: KnnOptions): GraphDevice | undefined {
   if (device) return device;
   const asked = workers !== undefined || bits !== undefined;
-  return !asked && worthDevice(queries.rows, base.rows, base.cols) ? graphDevice() : undefined;
+  return !asked && worthDevice(queries.rows, base.rows, base.cols) ? graphDevice('neighbours') : undefined;
 }
 
 export function longestRow(side: Side): number {

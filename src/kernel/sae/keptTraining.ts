@@ -100,7 +100,7 @@ export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptT
 
 /** The identity of a run's result. */
 export function keyOf({ inputs, around }: TrainingData, options: KeptTraining): ArtifactKey {
-  const place = placeOf({ ...options, around }, graphDevice());
+  const place = placeOf({ ...options, around }, graphDevice('training'));
   // Other devices round otherwise, which is another SAE after some steps.
   const device: JsonObject = typeof place === 'string' ? {} : { device: place.device.provider };
   const parameters = { seed: 0, ...settingsOf(options), ...device };
@@ -140,7 +140,7 @@ export async function trainInto(
     ...call,
     dSae: features,
     around: data.around,
-    device: graphDevice(),
+    device: graphDevice('training'),
     checkpoint: { folder: checkpoint },
     report: (message) => env.context.print(message),
     onLog: watch,

@@ -7,13 +7,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ClientMessage, KernelMessage, MemoryInfo } from '../../protocol/kernel.js';
 import { PROTOCOL_VERSION } from '../../protocol/kernel.js';
 import { Channel, type Hello } from './channel.js';
-import { ASKED, BUFFERS_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
+import { cardMemory } from '../compute/deviceMemory.js';
+import { ASKED, BUFFERS_KB, GPU_KB, HEAP_KB, Interrupter, PENDING_KB } from './interrupter.js';
 import { Listener } from './listener.js';
 import { KernelLog } from './log.js';
 import { Outbox } from './outbox.js';
 import { STOP_BYTES, type ControlData, type StopSignal, type ToControl, type ToMain } from './threads.js';
 
 const HEARTBEAT_MS = 2000;
+/** How often the drivers of GPUs are asked for their memory. */
+const CARDS_MS = 10_000;
 
 const port = parentPort;
 if (!port) throw new Error('control runs as a worker thread');
@@ -38,7 +41,20 @@ function memory(): MemoryInfo {
     heapBytes: Atomics.load(flags, HEAP_KB) * 1024,
     arrayBufferBytes: Atomics.load(flags, BUFFERS_KB) * 1024,
     systemFreeBytes: process.availableMemory(),
+    ...(cards ? { gpu: { heldBytes: Atomics.load(flags, GPU_KB) * 1024, cards } } : {}),
   };
+}
+
+/** Memory of the GPUs at the last look; undefined while the device in use is none. */
+let cards: NonNullable<MemoryInfo['gpu']>['cards'] | undefined;
+
+/** Asks the drivers now and from time to time, once a GPU is in use. */
+function watchCards(): void {
+  if (cards) return;
+  cards = [];
+  const look = (): void => void cardMemory().then((found) => (cards = found));
+  look();
+  setInterval(look, CARDS_MS).unref();
 }
 
 class SocketControl {
@@ -135,6 +151,7 @@ class SocketControl {
   }
 
   private watch(message: KernelMessage): void {
+    if (message.type === 'device' && message.device.device !== 'cpu') watchCards();
     if (message.type === 'state' && message.state === 'idle') this.busySince = 0;
     if (message.type === 'cell' && message.event.kind === 'started') this.busySince = Date.now();
     if (message.type === 'cell' && message.event.kind === 'finished') this.busySince = 0;

@@ -13,7 +13,9 @@ export const HEAP_KB = 2;
 export const BUFFERS_KB = 3;
 /** Kilobytes of messages on their way to the control thread. */
 export const PENDING_KB = 4;
-const GATE = 5;
+/** Kilobytes that the main thread holds on GPUs. */
+export const GPU_KB = 5;
+const GATE = 6;
 export const FLAG_COUNT = GATE + GATE_COUNT;
 
 /** The part of the counters with which protected code and terminations exclude each other. */

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { gateNativeCalls } from '../compute/nativeCall.js';
 import { roughBytes } from './bounds.js';
-import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, HEAP_KB, PENDING_KB } from './interrupter.js';
+import { heldOnDevice } from '../compute/graphs/current.js';
+import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, GPU_KB, HEAP_KB, PENDING_KB } from './interrupter.js';
 import { REQUIRED_FLAG } from './evaluate.js';
 import { exitProcess } from './process.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
@@ -81,6 +82,7 @@ export function startControl(mode: ControlData['mode'], receive: (message: ToMai
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     Atomics.store(flags, HEAP_KB, heapUsed / 1024);
     Atomics.store(flags, BUFFERS_KB, Math.min(arrayBuffers / 1024, 2 ** 31 - 1));
+    Atomics.store(flags, GPU_KB, Math.min(heldOnDevice() / 1024, 2 ** 31 - 1));
   };
   tell();
   const timer = setInterval(tell, MEMORY_MS);

@@ -1,0 +1,116 @@
+/**
+ * Which kinds of work a device does faster than the CPU, measured at small sizes with the transfers that the work needs:
+ * a product alone says nothing of a bus or of selection.
+ */
+import { gemm } from '../gemm.js';
+import { Random } from '../random.js';
+import { topKRows } from '../topk.js';
+import { GRAPH_WORK, type GraphWork } from './current.js';
+import { whole } from './feeds.js';
+import { Graph } from './graph.js';
+import type { GraphDevice } from './host.js';
+
+/** A device does a kind of work when it is faster by this factor: less would change with the noise of a measurement. */
+export const FASTER = 1.25;
+/** A device whose product is slower than this share of the CPU's wins nothing that is made of products. */
+const HOPELESS = 0.5;
+
+export interface Race {
+  work: GraphWork;
+  /** Milliseconds, the fastest of several runs. */
+  device: number;
+  cpu: number;
+}
+
+interface Lane {
+  onDevice(): Promise<unknown>;
+  onCpu(): void;
+}
+
+const normals = (seed: number, n: number): Float32Array => new Random(seed).normals(new Float32Array(n));
+
+async function fastest(run: () => unknown): Promise<number> {
+  await run();
+  let best = Infinity;
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    await run();
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}
+
+/** Rows go up, are multiplied with a matrix that stays there, and the k largest of each come back. */
+async function selection(device: GraphDevice, rows: number, d: number, cols: number, k: number) {
+  const [x, w] = [normals(1, rows * d), normals(2, d * cols)];
+  const kept = await device.upload(w, [d, cols]);
+  const program = {
+    key: 'race selection',
+    build: () => {
+      const g = new Graph();
+      const { values, indices } = g.topK(g.matMul(g.input('x'), g.input('w')), g.input('k', 'int64'), 1);
+      return g.build({ values, indices }, { indices: 'int64' });
+    },
+  };
+  const feeds = { x: { data: x, shape: [rows, d] }, w: kept, k: whole(k) };
+  const lane: Lane = {
+    onDevice: () => device.run(program, feeds),
+    onCpu: () => void topKRows(gemm(x, w, rows, cols, d), rows, cols, k),
+  };
+  return { lane, free: () => device.free(kept) };
+}
+
+/** The products of a step forward and backward; weights stay, a batch goes up, features and gradients of biases come. */
+async function step(device: GraphDevice, rows: number, d: number, features: number) {
+  const [x, w] = [normals(3, rows * d), normals(4, d * features)];
+  const kept = await device.upload(w, [d, features]);
+  const program = {
+    key: 'race step',
+    build: () => {
+      const g = new Graph();
+      const [x, w] = [g.input('x'), g.input('w')];
+      const z = g.gemm(x, w);
+      const y = g.gemm(z, w, { transB: true });
+      return g.build({ z, dW: g.gemm(g.sub(y, x), z, { transA: true }) });
+    },
+  };
+  const feeds = { x: { data: x, shape: [rows, d] }, w: kept };
+  const lane: Lane = {
+    onDevice: async () => device.free((await device.run(program, feeds, { stay: ['dW'] })).device.dW),
+    onCpu: () => {
+      const z = gemm(x, w, rows, features, d);
+      const y = gemm(z, w, rows, d, features, { transB: true });
+      gemm(y, z, d, features, rows, { transA: true });
+    },
+  };
+  return { lane, free: () => device.free(kept) };
+}
+
+const LANES: Record<GraphWork, (device: GraphDevice) => Promise<{ lane: Lane; free: () => void }>> = {
+  encoding: (device) => selection(device, 256, 256, 4096, 32),
+  training: (device) => step(device, 512, 256, 2048),
+  neighbours: (device) => selection(device, 512, 128, 4096, 20),
+};
+
+/**
+ * Measures each kind of work on both.
+ * @param gflops of the products of each; where the device's is hopeless nothing is run
+ */
+export async function race(device: GraphDevice, gflops: { device: number; cpu: number }): Promise<Race[]> {
+  if (gflops.device < HOPELESS * gflops.cpu) return [];
+  const results: Race[] = [];
+  for (const work of GRAPH_WORK) {
+    const { lane, free } = await LANES[work](device);
+    results.push({ work, device: await fastest(() => lane.onDevice()), cpu: await fastest(() => lane.onCpu()) });
+    free();
+  }
+  return results;
+}
+
+/** The kinds of work that the device won. */
+export const won = (races: readonly Race[]): GraphWork[] =>
+  races.filter(({ device, cpu }) => FASTER * device <= cpu).map(({ work }) => work);
+
+/** "encoding 1.2 ms there and 3.4 ms on the CPU; …" */
+export const raceWords = (races: readonly Race[]): string =>
+  `measured: ${races.map(({ work, device, cpu }) => `${work} ${device.toPrecision(2)} ms there and ${cpu.toPrecision(2)} ms on the CPU`).join('; ')}`;
