@@ -6,7 +6,7 @@ export interface OutputPage {
   title: string;
   mime: string;
   descriptor: object;
-  /** The report's program. */
+  /** The report's program, as reportHtml takes it. */
   script: string;
   /** Files of its bundle. */
   files?: readonly PageFile[];

@@ -158,11 +158,29 @@ export function pageFileId(bundle: string, file: string): string {
   return `bundle:${bundle}:${file}`;
 }
 
+/** Id of the element that holds the program of an exported page. */
+export const PROGRAM_ID = 'program';
+
+/** Unpacks the program of a page and runs it. */
+const START = `(async () => {
+  const { nonce } = document.currentScript;
+  try {
+    const packed = atob(document.getElementById('${PROGRAM_ID}').textContent);
+    const bytes = Uint8Array.from(packed, (c) => c.charCodeAt(0));
+    const script = document.createElement('script');
+    script.nonce = nonce;
+    script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).text();
+    document.body.append(script);
+  } catch (error) {
+    document.getElementById('app').textContent = 'This report could not start: ' + error + '. Open it in a current browser.';
+  }
+})();`;
+
 /**
  * An exported report: one self-contained page that works from file:// with no network.
- * `script` is the text of dist/webviews/report.js, `notebookJson` the NotebookFile as JSON, `files` those of the
- * bundles it shows. Data sits in script elements of non-executable types; "<" in JSON is written as a
- * \u escape and "</script" in the program as "<\/script", so nothing in them can end the element.
+ * `script` is dist/webviews/report.js as base64 of its gzip, `notebookJson` the NotebookFile as JSON, `files` those of the
+ * bundles it shows. Data sits in script elements of non-executable types; "<" in JSON is written as a \u escape, and the
+ * texts of files and program have no "<", so nothing in them can end the element.
  */
 export function reportHtml(o: {
   title: string;
@@ -183,7 +201,8 @@ export function reportHtml(o: {
 <script type="application/json" id="notebook">${o.notebookJson.replace(/</g, '\\u003c')}</script>
 `,
     ...files,
-    `<script nonce="${escapeHtml(o.nonce)}">${o.script.replace(/<\/script/gi, '<\\/script').replace(/<!--/g, '<\\!--')}</script>
+    `<script type="application/octet-stream" id="${PROGRAM_ID}">${o.script}</script>
+<script nonce="${escapeHtml(o.nonce)}">${START}</script>
 </body>
 </html>
 `,

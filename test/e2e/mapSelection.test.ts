@@ -75,6 +75,18 @@ describe.skipIf(!CHROMIUM)('the selection of a map in an exported page', () => {
     expect(complaints.list).toEqual([]);
   });
 
+  test('of an invalid pattern is nothing, and what is wrong with it is said until it is mended', async () => {
+    const on = await open();
+    const wrong = on.locator('.toolbar .wrong');
+    expect(await wrong.isVisible()).toBe(false);
+    await search(on, '/(king/');
+    await wrong.getByText(/Invalid regular expression.*Unterminated group/).waitFor();
+    expect(await hits(on).innerText()).toMatch(/^A 0 · B 0/);
+    await on.screenshot({ path: path.join(screenshots, 'selection-wrong-pattern.png') });
+    await search(on, '/(king)/');
+    await expect.poll(() => wrong.isVisible()).toBe(false);
+  });
+
   test('of a box is copied as a cell, and Ctrl+Z takes it back', async () => {
     const on = await open();
     const layer = on.locator('.layer').first();

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import { chromium, type Browser } from 'playwright-core';
 // @ts-expect-error plain JavaScript: the build's own
@@ -25,8 +26,9 @@ async function build(entry: string, format: 'iife' | 'esm'): Promise<string> {
   return result.outputFiles[0].text;
 }
 
-/** The program of exported pages. */
-export const reportScript = (): Promise<string> => build('report/main.ts', 'iife');
+/** The program of exported pages, as they carry it. */
+export const reportScript = async (): Promise<string> =>
+  gzipSync(await build('report/main.ts', 'iife'), { level: 9 }).toString('base64');
 
 /** The bundles as text. */
 export async function buildWebviews(): Promise<{ panel: string; report: string; renderer: string }> {

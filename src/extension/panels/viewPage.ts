@@ -33,7 +33,8 @@ export async function writeViewPage(
   const meta = manifest && (await readMeta(manifest, descriptor, folder));
   const { title } = meta ?? descriptor.meta;
   return saveAs(`${title}.html`, folder, async () => {
-    const script = await fs.readFile(path.join(extensionUri.fsPath, 'dist', 'webviews', 'report.js'), 'utf8');
+    const program = await fs.readFile(path.join(extensionUri.fsPath, 'dist', 'webviews', 'report.js'));
+    const script = (await compress(program, { level: 9 })).toString('base64');
     const files = meta ? await pageFiles(manifest, descriptor, folder) : [];
     const shown = { ...descriptor, ...(meta && { meta }) };
     const nonce = randomBytes(18).toString('base64url');

@@ -81,7 +81,7 @@ export async function writeReport(notebook: NotebookFile, notebookFolder: string
   }
   const html = reportHtml({
     title: titleOf(notebook, path.basename(outFile, path.extname(outFile))),
-    script: reportScript(),
+    script: (await compress(reportScript(), { level: 9 })).toString('base64'),
     notebookJson: JSON.stringify(notebook),
     files,
     nonce: randomBytes(18).toString('base64url'),

@@ -4,15 +4,19 @@
  */
 import { bundleFiles, COLUMNS_FILE, labelsFile, linesFile, parseJson, parseMeta } from '../bundle.js';
 import type { BundleManifest, FeatureExample, LinkedLabel } from '../bundle.js';
-import { dtypeBytes, decodeSafetensors, encodeSafetensors, headerLength, parseHeader, type NdArray } from '../safetensors.js'; // prettier-ignore
+import { decodeSafetensors, type NdArray } from '../safetensors.js';
 import type { PageFile } from '../webview.js';
-import { planes } from './sections.js';
+import { packColumns, shuffled, unpackColumns } from './columns.js';
 import { textOfBytes } from './pageText.js';
 import { TextPacker, UnpackableError } from './texts.js';
 
 // In every runtime this file runs in, but in no type library they share.
 declare const setTimeout: (run: (value?: unknown) => void, ms: number) => unknown;
 declare const TextDecoder: new () => { decode(bytes: Uint8Array): string };
+
+/** A file of a bundle from its bytes in a page. */
+export const unpackFile = (file: string, bytes: Uint8Array): Uint8Array =>
+  file === COLUMNS_FILE ? unpackColumns(bytes) : file.endsWith('.safetensors') ? shuffled(bytes, true) : bytes;
 
 /** The file of labels and examples in a page, in place of those of every set. */
 export const TEXTS_FILE = 'texts.packed';
@@ -54,26 +58,9 @@ export async function packBundle(
     if (texts && inTexts.includes(name)) continue;
     const bytes = name === manifest.meta ? metaBytes : await bytesOf(name, needed, maxBytesInPages);
     if (!bytes) continue;
-    const packed = name.endsWith('.safetensors') ? shuffled(name === COLUMNS_FILE && texts ? withoutPlaces(bytes) : bytes) : bytes; // prettier-ignore
-    await put(name, packed);
+    if (name === COLUMNS_FILE) await put(name, packColumns(bytes, texts !== null));
+    else await put(name, name.endsWith('.safetensors') ? shuffled(bytes) : bytes);
   }
-  return out;
-}
-
-/** Columns that say where examples lie in their file, which the page does not carry. */
-function withoutPlaces(bytes: Uint8Array): Uint8Array {
-  const { tensors, metadata } = decodeSafetensors(bytes);
-  const kept = [...tensors].filter(([name]) => !/^\d+\.examplesAt$/.test(name));
-  return encodeSafetensors(Object.fromEntries(kept), metadata);
-}
-
-/** A safetensors file with the elements of every tensor as planes; `back`: the other way. */
-export function shuffled(bytes: Uint8Array, back = false): Uint8Array {
-  const header = headerLength(bytes, bytes.length);
-  const { tensors, dataStart } = parseHeader(bytes.subarray(8, 8 + header), bytes.length);
-  const out = bytes.slice();
-  for (const { dtype, begin, end } of tensors.values())
-    out.set(planes(bytes.subarray(dataStart + begin, dataStart + end), dtypeBytes(dtype), back), dataStart + begin);
   return out;
 }
 

@@ -1,9 +1,13 @@
 /** Reads what texts.ts packed: labels and examples of a point when they are asked for. */
 import type { ExampleBand, FeatureExample, LinkedLabel } from '../bundle.js';
+import { isRecord } from '../objects.js';
 import type { TokenShare } from '../tokens.js';
 import { decodeSections, unzigzag } from './sections.js';
 import { shareOfCode, valueOfCode } from './shown.js';
-import { BAND, LABEL, PEAKS, PEAKS_OF_EXAMPLES } from './texts.js';
+import { BAND, LABEL, PEAKS, PEAKS_OF_EXAMPLES, runAt, type Window } from './texts.js';
+
+/** Tokens of a window: far above what is written. */
+const MAX_WINDOW = 2 ** 20;
 
 /** Where the parts of each point begin: sums of counts, [n + 1]. */
 function starts(counts: Iterable<number> & { length: number }, damaged: () => Error, end: number): Uint32Array {
@@ -22,17 +26,21 @@ export class PackedTexts {
   private readonly column: (name: string) => Uint32Array;
   private readonly at: Record<'words' | 'pairWords' | 'peaks' | 'shared' | 'examples' | 'fired' | 'bands', Uint32Array>;
   private readonly runs: Uint32Array;
+  private readonly window: Window;
   private readonly damaged: () => Error;
 
   /** @throws Error that names `where` when these are not the packed texts of so many points per set */
   constructor(bytes: Uint8Array, where: string) {
     const { head, column } = decodeSections(bytes, where);
     this.damaged = () => new Error(`${where} is damaged: export the page again.`);
-    const { version, points, tokens } = head;
+    const { version, points, tokens, window } = head;
     const lists = Array.isArray(points) && Array.isArray(tokens) && tokens.every((t) => typeof t === 'string');
-    if (version !== 1 || !lists || !points.every((n) => Number.isSafeInteger(n) && n >= 0)) throw this.damaged();
+    const whole = isRecord(window) && [window.before, window.after].every((n) => Number.isSafeInteger(n));
+    if (version !== 1 || !lists || !whole || !points.every((n) => Number.isSafeInteger(n) && n >= 0))
+      throw this.damaged();
     this.tokens = tokens as string[];
     this.column = column;
+    this.window = window as unknown as Window;
     this.firstPoint = this.sums(points as number[], column('label').length);
     this.runs = this.sums(column('runLength'), column('pool').length);
     const label = column('label');
@@ -143,10 +151,12 @@ export class PackedTexts {
   }
 
   private example(e: number, code: number, band: ExampleBand | undefined): FeatureExample {
-    const [at, peak, length] = ['at', 'peak', 'length'].map((name) => this.column(name)[e]);
-    const run = this.runOf(at);
+    const [at, before, after] = ['at', 'before', 'after'].map((name) => this.column(name)[e]);
+    const run = runAt(this.runs, at);
+    const peak = Math.min(this.window.before, at - this.runs[run]) - before;
+    const length = peak + Math.min(this.window.after, this.runs[run + 1] - at) - after;
+    if (peak < 0 || length <= peak || length > MAX_WINDOW) throw this.damaged();
     const [begin, pool] = [at - peak, this.column('pool')];
-    if (peak >= length || begin < this.runs[run] || begin + length > this.runs[run + 1]) throw this.damaged();
     const activations = new Array<number>(length).fill(0);
     activations[peak] = valueOfCode(code);
     for (let f = this.at.fired[e]; f < this.at.fired[e + 1]; f++) {
@@ -163,16 +173,5 @@ export class PackedTexts {
       activations,
       ...(band && { band }),
     };
-  }
-
-  /** The run of the pool that has this place. */
-  private runOf(at: number): number {
-    let [low, high] = [0, this.runs.length - 2];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.runs[middle] <= at) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 }

@@ -4,6 +4,7 @@
  * that the kernel writes is refused, and stays JSON.
  */
 import type { FeatureExample, LinkedLabel } from '../bundle.js';
+import { maxOf } from '../lists.js';
 import { isRecord } from '../objects.js';
 import type { FeatureLabel, TokenShare } from '../tokens.js';
 import { encodeSections, Numbers, zigzag } from './sections.js';
@@ -18,6 +19,24 @@ export const PEAKS_OF_EXAMPLES = 0;
 
 /** Peak tokens that a label has of its examples. */
 export const PEAKS = 5;
+
+/** Where runs of these lengths begin, [n + 1]. */
+export function startsOf(lengths: Uint32Array): Uint32Array {
+  const out = new Uint32Array(lengths.length + 1);
+  lengths.forEach((n, i) => (out[i + 1] = out[i] + n));
+  return out;
+}
+
+/** The run that has this place. */
+export function runAt(starts: Uint32Array, at: number): number {
+  let [low, high] = [0, starts.length - 2];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle] <= at) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
 
 /** What cannot be packed. */
 export class UnpackableError extends Error {}
@@ -110,7 +129,7 @@ class Texts {
 
 const COLUMNS = [
   ...['label', 'words', 'word', 'share', 'peaks', 'peakWord', 'pairWords', 'pairWord', 'pairShare'],
-  ...['examples', 'peak', 'length', 'value', 'fired', 'firedAt', 'firedValue'],
+  ...['examples', 'value', 'fired', 'firedAt', 'firedValue'],
   ...['band', 'bandFrom', 'bandTo', 'bandFirings'],
 ] as const;
 
@@ -123,6 +142,7 @@ export class TextPacker {
     Numbers
   >;
   private readonly places: Array<{ text: Text; position: number }> = [];
+  private readonly windows: Array<{ peak: number; after: number }> = [];
   private readonly points: number[] = [];
 
   /** The next set begins. */
@@ -192,8 +212,7 @@ export class TextPacker {
     const { columns } = this;
     const ids = tokens.map((token) => this.vocabulary.id(token));
     this.places.push({ text: this.texts.place(sequence, position - peak, ids), position });
-    columns.peak.push(peak);
-    columns.length.push(tokens.length);
+    this.windows.push({ peak, after: tokens.length - peak });
     this.addBand(band, before);
     const code = coded(value);
     expectThat(coded(activations[peak]) === code, 'an activation that is not that of its peak');
@@ -220,17 +239,44 @@ export class TextPacker {
     columns.bandFirings.push(band.firings);
   }
 
+  /** The largest window, and what each lacks of it that the ends of its run do not take. */
+  private windowsOf(
+    runs: Record<'runStart' | 'runLength', Numbers>,
+    at: Uint32Array,
+  ): { window: Window; lacking: Record<'before' | 'after', Uint32Array> } {
+    const largest = (of: 'peak' | 'after'): number => maxOf([0], this.windows.map((each) => each[of])); // prettier-ignore
+    const window = { before: largest('peak'), after: largest('after') };
+    const starts = startsOf(runs.runLength.values);
+    const lacking = { before: new Uint32Array(at.length), after: new Uint32Array(at.length) };
+    this.windows.forEach(({ peak, after }, e) => {
+      const run = runAt(starts, at[e]);
+      lacking.before[e] = Math.min(window.before, at[e] - starts[run]) - peak;
+      lacking.after[e] = Math.min(window.after, starts[run + 1] - at[e]) - after;
+    });
+    return { window, lacking };
+  }
+
   /** All of it as bytes, to be compressed. */
   bytes(): Uint8Array {
     const { pool, runs } = this.texts.pool();
     const at = Uint32Array.from(this.places, ({ text, position }) => text[position]!);
+    const { window, lacking } = this.windowsOf(runs, at);
     const { word, peakWord, pairWord } = this.columns;
     const { tokens, places } = this.vocabulary.byFrequency([pool, word, peakWord, pairWord].map((n) => n.values));
     for (const { values } of [pool, word, peakWord, pairWord]) values.forEach((id, i) => (values[i] = places[id]));
     const columns = { ...this.columns, ...runs, pool };
     const all = Object.fromEntries(Object.entries(columns).map(([name, { values }]) => [name, values]));
-    return encodeSections({ version: 1, points: this.points, tokens }, { ...all, at });
+    return encodeSections(
+      { version: 1, points: this.points, tokens, window: { ...window } },
+      { ...all, ...lacking, at },
+    );
   }
+}
+
+/** Tokens that a window has around its peak, the peak among those behind, where its run has so many. */
+export interface Window {
+  before: number;
+  after: number;
 }
 
 const KEYS = ['sequence', 'position', 'value', 'tokens', 'peak', 'activations'];

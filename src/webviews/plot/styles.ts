@@ -20,7 +20,8 @@ export const PLOT_CSS = `
 .fg-plot .threshold input { width: 110px; }
 .fg-plot .threshold .value { min-width: 2.4em; font-variant-numeric: tabular-nums; }
 .fg-plot .hits { color: var(--fg-hit); font-weight: 600; font-variant-numeric: tabular-nums; }
-.fg-plot .hits:empty { display: none; }
+.fg-plot .wrong { color: var(--fg-error); max-width: 32em; }
+.fg-plot .hits:empty, .fg-plot .wrong:empty { display: none; }
 .fg-plot .toolbar .linked { gap: 2px; border: 1px solid var(--fg-hit); border-radius: 10px; padding: 0 2px 0 9px; color: var(--fg-strong); max-width: min(320px, 100%); box-sizing: border-box; }
 .fg-plot .toolbar .linked .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fg-plot :is(.selection, .selection *)[hidden] { display: none; }

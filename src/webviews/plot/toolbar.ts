@@ -2,6 +2,7 @@
 import { el, fill, icon } from '../ui/dom.js';
 import { button, checkbox, dropdown, textField, type Button, type Choice, type TextField } from '../ui/toolkit.js';
 import type { Tool } from './gestures.js';
+import { patternError } from './search.js';
 import type { PlotState } from './state.js';
 
 export interface PlotHooks {
@@ -39,6 +40,8 @@ const TYPING_MS = 120;
 export class PlotToolbar {
   readonly element: HTMLElement;
   protected readonly hits = el('span', { class: 'hits', role: 'status' });
+  /** What is wrong with a pattern of the query. */
+  private readonly wrong = el('span', { class: 'wrong', role: 'alert' });
   private readonly linked = chip();
   private told: HTMLElement | undefined;
   private readonly search: TextField;
@@ -56,10 +59,14 @@ export class PlotToolbar {
       placeholder: 'Search tokens or #id',
       onInput: (query) => {
         clearTimeout(this.typing);
-        this.typing = setTimeout(() => plot.changed({ query }), TYPING_MS);
+        this.typing = setTimeout(() => {
+          this.judge(query);
+          plot.changed({ query });
+        }, TYPING_MS);
       },
     });
     this.search.value = state.query;
+    this.judge(state.query);
     this.search.element.classList.add('search');
     const substring = checkbox({
       label: 'part of word',
@@ -67,7 +74,11 @@ export class PlotToolbar {
       onChange: (on) => plot.changed({ substring: on }),
     });
     substring.element.classList.add('extra');
-    this.element.append(el('div', { class: 'part grow' }, this.search.element, substring.element));
+    this.element.append(el('div', { class: 'part grow' }, this.search.element, substring.element, this.wrong));
+  }
+
+  private judge(query: string): void {
+    this.wrong.textContent = patternError(query) ?? '';
   }
 
   /** The parts between search and tools, then what is lit, then the tools with `extra` behind them. */
@@ -138,6 +149,7 @@ export class PlotToolbar {
   setQuery(query: string): void {
     clearTimeout(this.typing);
     this.search.value = query;
+    this.judge(query);
   }
 
   focusSearch(): void {

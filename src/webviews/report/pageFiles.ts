@@ -1,5 +1,5 @@
 /** The files of bundles that an exported page carries. */
-import { shuffled, TEXTS_FILE } from '../../protocol/packing/pack.js';
+import { TEXTS_FILE, unpackFile } from '../../protocol/packing/pack.js';
 import { PackedTexts } from '../../protocol/packing/packedTexts.js';
 import { bytesOfText } from '../../protocol/packing/pageText.js';
 import { pageFileId } from '../../protocol/webview.js';
@@ -7,7 +7,7 @@ import type { BundleFiles } from '../ui/bundle.js';
 
 /** A file as the page has it; undefined where it has no such file. */
 export function packedFile(bundle: string, file: string): string | undefined {
-  return document.getElementById(pageFileId(bundle, file))?.textContent?.trim() || undefined;
+  return document.getElementById(pageFileId(bundle, file))?.textContent || undefined;
 }
 
 export const carries = (bundle: string, file: string): boolean => packedFile(bundle, file) !== undefined;
@@ -34,5 +34,5 @@ async function unpack(packed: string | undefined, file: string): Promise<Uint8Ar
   const stream = new Blob([bytesOfText(packed)]).stream();
   const response = new Response(stream.pipeThrough(new DecompressionStream('gzip')));
   const bytes = new Uint8Array(await response.arrayBuffer());
-  return file.endsWith('.safetensors') ? shuffled(bytes, true) : bytes;
+  return unpackFile(file, bytes);
 }

@@ -1,14 +1,13 @@
 /** One view of a report as a page of its own: this page's program and the view's files, around that view alone. */
 import { bundleFiles, type BundleManifest, type BundleMeta, type Descriptor } from '../../protocol/bundle.js';
 import { outputPageHtml } from '../../protocol/outputPage.js';
+import { PROGRAM_ID } from '../../protocol/webview.js';
 import { viewMime, type ViewName } from '../../protocol/views.js';
 import { TEXTS_FILE } from '../../protocol/packing/pack.js';
 import { packedFile } from './pageFiles.js';
 
-// Known only while the program starts.
-const program = document.currentScript?.textContent ?? '';
-
 export function viewPage(view: ViewName, manifest: BundleManifest, descriptor: Descriptor): string {
+  const program = document.getElementById(PROGRAM_ID)?.textContent ?? '';
   if (program === '') throw new Error('this page does not carry its program');
   const { title, sets } = descriptor.meta as BundleMeta;
   const names = [TEXTS_FILE, ...bundleFiles(manifest, sets.length).map(({ name }) => name)];
