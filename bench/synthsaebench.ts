@@ -122,13 +122,16 @@ export async function run(args: string[]): Promise<BenchResult[]> {
   const source = worldSource(world, asked.samples);
   const table = [];
   for (const { name, options, published } of rowsOf(asked)) {
-    if (only && !only.split(',').some((part) => name.startsWith(part))) continue;
+    if (only && !only.split(',').includes(name)) continue;
     const at = performance.now();
     const { sae } = await trainSae(source, options);
     const { scores, figures } = await saeRecovery(world, sae, { samples: asked.evaluated, floors: 1, nulls: 1 });
     const score = (wanted: string): number => scores.find(({ metric }) => metric === wanted)!.value;
     const found = {
       f1: score('F1'),
+      f1OfFeatures: score('F1 of features'),
+      precision: score('precision'),
+      recall: score('recall'),
       mcc: score('MCC (dictionary)'),
       uniqueness: score('uniqueness'),
       explainedVariance: figures!.explainedVariance,

@@ -4,21 +4,24 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import { nameFeatures } from '../activations/kept.js';
 import type { SparseActivations } from '../activations/types.js';
 import { requireWhole } from '../compute/require.js';
+import { kindOfPath } from '../io/files.js';
 import { tokenSet, type Tokens } from '../datasets/dataset.js';
 import { unlikelyText } from '../models/tokenLoss.js';
 import type { LanguageModel } from '../models/types.js';
-import { crosscoderItems, crosscoderTrainingItems, evaluationItems, recoveryItems } from '../present/crosscoder.js';
+import { crosscoderItems, evaluationItems, recoveryItems } from '../present/crosscoder.js';
+import { LOGS } from '../sae/logs.js';
 import { MARKS } from '../sae/trainedOn.js';
 import { TRAIN } from '../sae/trainOptions.js';
 import { isTwins, twinsArg } from '../synthetic/args.js';
 import type { Twins } from '../synthetic/twins/twins.js';
-import { anything, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
+import { anything, CALL, KEPT, requireThing, thing, words, type Arg } from '../verb/common.js';
 import { byType, listOf } from '../verb/kinds.js';
 import { namespace } from '../verb/namespace.js';
 import { nullsInline } from '../verb/nulls.js';
 import { choice, numbers, only, text, whole, type Given } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { crosscoderActivations } from './activations.js';
+import { joinedFolder, loadCrosscoder } from './crosscoder.js';
 import { EVALUATED, EVALUATION_VERSION, evaluateCrosscoder, type CrosscoderEvaluation } from './evaluate.js';
 import { crosscoderRecovery, RECOVERY, RECOVERY_VERSION } from './recovery.js';
 import { ignoringOfTokens, modelSides, twinSides, type Sources } from './source.js';
@@ -159,11 +162,12 @@ const TRAINED = {
     fallback: 'none',
   }),
   ...OWN,
+  ...LOGS,
   ...KEPT,
 } as const;
 
 const train = verb({
-  doc: 'Trains a crosscoder, or loads the one that the same call trained before: one dictionary whose features read and write the activations of several models over the same tokens, of several hooks of one model, or of twins over the same events. Every side is scaled to a mean norm of √d first. A run that was stopped or killed goes on from its last checkpoint to the same weights. `decoders` are matrices that maps, Mapper and cosines take; `shares` say how the decoder norm of a feature is spread over the sides.',
+  doc: 'Trains a crosscoder, or loads the one that the same call trained before: one dictionary whose features read and write the activations of several models over the same tokens, of several hooks of one model, or of twins over the same events. Every side is scaled to a mean norm of √d first. A run that was stopped or killed goes on from its last checkpoint to the same weights; stopped, the crosscoder so far is kept, for fg.crosscoder.load. Curves are drawn in the cell while it runs. `decoders` are matrices that maps, Mapper and cosines take; `shares` say how the decoder norm of a feature is spread over the sides.',
   args: [fromArg, dataArg],
   options: TRAINED,
   errors: [
@@ -171,7 +175,7 @@ const train = verb({
   ],
   kinds: ['crosscoder'],
   async run({ env, options, call }, from, data): Promise<Crosscoder> {
-    const { hooks, ignoreTokens, dedicated, fresh } = options;
+    const { hooks, ignoreTokens, dedicated, fresh, logs } = options;
     const of = read(from, data, { hooks, ignoreTokens });
     const [model] = of.models;
     const warning = model && of.tokens && (await unlikelyText(model, of.tokens, call));
@@ -179,14 +183,25 @@ const train = verb({
     const settings = {
       ...only(OWN, options),
       architecture: options.architecture,
-      dedicated,
-      fresh,
+      ...{ dedicated, fresh, logs },
     } as CrosscoderTraining;
-    const made = await trainCrosscoder(env, { ...of, title: `Crosscoder of ${of.title}` }, settings, call);
-    for (const items of crosscoderTrainingItems(made)) env.context.display(items);
-    return made;
+    return trainCrosscoder(env, { ...of, title: `Crosscoder of ${of.title}` }, settings, call);
   },
   show: (made) => crosscoderItems(made),
+});
+
+const load = verb({
+  doc: 'Loads a crosscoder from a folder: what a training that was stopped left, whose line in the cell names it, or the folder of a kept one.',
+  args: [words('folder', "Path against the notebook's folder.")],
+  options: CALL,
+  errors: ['A folder that holds no crosscoder is refused.'],
+  async run({ env }, folder): Promise<Crosscoder> {
+    const at = env.resolve(folder);
+    if ((await kindOfPath(joinedFolder(at))) !== 'folder')
+      throw new Error(`${folder} holds no crosscoder; expected a folder that a training kept, with its joined weights inside`); // prettier-ignore
+    return loadCrosscoder(at);
+  },
+  show: (loaded) => crosscoderItems(loaded),
 });
 
 const crosscoderArg: Arg<Crosscoder> = thing<Crosscoder>(
@@ -333,5 +348,5 @@ const twins = await fg.synthetic.twins(world, { features: 24, shared: 0.5 })
 const crosscoder = await fg.crosscoder.train(twins, 8000, { features: 48, k: 4, steps: 200, trainBatchSizeTokens: 256, lr: 2e-3 })
 const evaluation = await fg.crosscoder.evaluate(crosscoder, twins, 4000)
 await fg.crosscoder.recovery(crosscoder, twins, evaluation)`,
-  verbs: { train, activations, evaluate, recovery },
+  verbs: { train, load, activations, evaluate, recovery },
 });

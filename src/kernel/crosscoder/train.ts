@@ -3,7 +3,11 @@ import path from 'node:path';
 import { asParameters } from '../artifacts/parameters.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
-import { trainInto, type KeptTraining } from '../sae/keptTraining.js';
+import { crosscoderTrainingItems } from '../present/crosscoder.js';
+import { liveItems } from '../present/training.js';
+import { KEPT_SAE, logOf, trainInto, type KeptAs, type KeptTraining } from '../sae/keptTraining.js';
+import { LiveTraining } from '../sae/liveTraining.js';
+import type { HistoryRow } from '../sae/train.js';
 import type { Environment } from '../verb/environment.js';
 import { crosscoderOf, joinedFolder, loadCrosscoder, offsetsOf, saveSides } from './crosscoder.js';
 import { crosscoderRun } from './run.js';
@@ -42,13 +46,24 @@ export function dedicatedFeatures(shares: readonly number[] | undefined, sides: 
   return counts;
 }
 
-/** Trains a crosscoder, or loads the one that the same call trained before. */
+/** Joined weights with their sides, as a crosscoder lies on disk. */
+const keptAs = (sides: readonly Side[]): KeptAs => ({
+  what: 'crosscoder',
+  loads: 'fg.crosscoder.load',
+  async save(joined, folder) {
+    await KEPT_SAE.save(joined, joinedFolder(folder));
+    await saveSides(folder, sides);
+  },
+});
+
+/** Trains a crosscoder with its curves in the cell, or loads the one that the same call trained before. */
 export async function trainCrosscoder(
   env: Environment,
   data: CrosscoderData,
-  { dedicated, fresh, ...options }: CrosscoderTraining,
+  { dedicated, fresh, logs, ...options }: CrosscoderTraining,
   call: CallOptions,
 ): Promise<Crosscoder> {
+  const live = new LiveTraining(env, 1, ([history]) => liveItems([history]));
   const key = {
     kind: 'crosscoder',
     parameters: {
@@ -58,6 +73,11 @@ export async function trainCrosscoder(
     },
     inputs: data.inputs,
     codeVersion: CODE_VERSION,
+  };
+  const log = logOf(env, { ...options, logs }, env.store.idOf(key));
+  const watch = (history: readonly HistoryRow[]): void => {
+    log?.write(history);
+    live.take(0, history);
   };
   const checkpoint = path.join(
     env.context.artifactFolder,
@@ -75,19 +95,23 @@ export async function trainCrosscoder(
       const counts = dedicatedFeatures(dedicated, sources.length, features);
       const sides: Side[] = sidesOf(sources).map((side, m) => ({ ...side, scale: scales[m], dedicated: counts[m] }));
       const around = { offsets: offsetsOf(sides), dedicated: counts };
+      const kept = keptAs(sides);
       const joined = await trainInto(
         env,
-        joinedFolder(folder),
-        { source: () => joinedSource(sources, sides), around: (run) => crosscoderRun(run, around) },
+        folder,
+        { source: () => joinedSource(sources, sides), around: (run) => crosscoderRun(run, around), kept },
         { ...options, features, fresh },
         checkpoint,
-        call,
+        { ...call, watch },
       );
-      await saveSides(folder, sides);
       return crosscoderOf(joined, sides).id;
     },
     load: loadCrosscoder,
   });
+  // A kept result too: the folder then holds all runs of the notebook.
+  log?.write(value.joined.history);
+  await log?.finished();
   env.tellCached(value.name, cached, record);
+  live.end(crosscoderTrainingItems(value));
   return value;
 }

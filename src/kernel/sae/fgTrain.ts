@@ -14,6 +14,7 @@ import type { Work } from '../verb/verb.js';
 import { CACHE_KIND, CACHE_TYPES, CachedSources } from './activationCache.js';
 import { keyOf, trainKept, type KeptTraining, type TrainingData } from './keptTraining.js';
 import { modelSource, sharedSources } from './source.js';
+import { LOGS } from './logs.js';
 import { MARKS } from './trainedOn.js';
 import { TRAIN, withFeatures } from './trainOptions.js';
 import { trainTogether, type Run } from './trainTogether.js';
@@ -39,11 +40,7 @@ const TRAINED = {
     doc: "Keeps the activations of the hook on the disk, in the artifacts folder, and reads them there: later trainings on the same model, hook and text run no model, whatever their other options. 'f32' gives the SAE of a training without it, to the bit; 'bf16' takes half the space and rounds activations to 8 significant bits. The cell says the size before anything is written.",
     fallback: 'none; activations of at most 1 GiB are kept in memory while the call runs',
   }),
-  logs: text({
-    doc: "Folder, against the notebook's, for the figures of every logged step as files that other programs read while the training runs: `metrics.jsonl` and TensorBoard's events, in a folder of each run.",
-    fallback: 'none are written',
-    identity: false,
-  }),
+  ...LOGS,
   ...KEPT,
 } as const;
 

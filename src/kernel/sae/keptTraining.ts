@@ -107,13 +107,31 @@ export function keyOf({ inputs, around }: TrainingData, options: KeptTraining): 
   return { kind: 'sae', parameters, inputs, codeVersion: CODE_VERSION };
 }
 
-/** Keeps the SAE of a training that ended early beside its state, and says where. */
-async function keepStopped(env: Environment, sae: Sae, step: number, folder: string): Promise<void> {
-  await saveSae(sae, folder);
+/** How a cell calls what was trained, and how it lies in a folder. */
+export interface KeptAs {
+  readonly what: string;
+  /** The verb that loads the folder. */
+  readonly loads: string;
+  save(made: TrainedSae, folder: string): Promise<void>;
+}
+
+/** An SAE with its history. */
+export const KEPT_SAE: KeptAs = {
+  what: 'SAE',
+  loads: 'fg.sae.load',
+  async save(made, folder) {
+    await saveSae(made, folder);
+    await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(made.history));
+  },
+};
+
+/** Keeps what a training that ended early made beside its state, and says where. */
+async function keepStopped(env: Environment, kept: KeptAs, made: TrainedSae, step: number, folder: string) {
+  await kept.save(made, folder);
   const inside = path.relative(env.context.notebookFolder, folder);
   const shown = inside.startsWith('..') ? folder : inside;
   env.context.print(
-    `The SAE of step ${count(step)} is kept: fg.sae.load(${JSON.stringify(shown)}); the same call goes on`,
+    `The ${kept.what} of step ${count(step)} is kept: ${kept.loads}(${JSON.stringify(shown)}); the same call goes on`,
   );
 }
 
@@ -127,7 +145,7 @@ export interface Watched {
 export async function trainInto(
   env: Environment,
   folder: string,
-  data: Pick<TrainingData, 'source' | 'warning' | 'around'>,
+  { kept = KEPT_SAE, ...data }: Pick<TrainingData, 'source' | 'warning' | 'around'> & { kept?: KeptAs },
   { hook: _, hookOut: _out, cache: _cache, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
   { watch, ...call }: CallOptions & Watched,
@@ -135,6 +153,7 @@ export async function trainInto(
   if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
   const warning = await data.warning?.();
   if (warning) env.context.print(`Warning: ${warning}`);
+  let logged: readonly HistoryRow[] = [];
   const { sae, history } = await trainSae(data.source(), {
     ...rest,
     ...call,
@@ -143,13 +162,25 @@ export async function trainInto(
     device: graphDevice('training'),
     checkpoint: { folder: checkpoint },
     report: (message) => env.context.print(message),
-    onLog: watch,
-    onStopped: (stopped, step) => keepStopped(env, stopped, step, path.join(checkpoint, 'sae')),
+    onLog: (rows) => {
+      logged = rows;
+      watch?.(rows);
+    },
+    onStopped: (stopped, step) =>
+      keepStopped(env, kept, Object.assign(stopped, { history: [...logged] }), step, path.join(checkpoint, 'sae')),
   });
-  await saveSae(sae, folder);
-  await writeFileAtomic(path.join(folder, HISTORY), JSON.stringify(history));
-  return Object.assign(sae, { history });
+  const made = Object.assign(sae, { history });
+  await kept.save(made, folder);
+  return made;
 }
+
+/** Where the figures of a run go while it trains; undefined where nobody asked for them. */
+export const logOf = (env: Environment, options: KeptTraining, id: string): TrainingLog | undefined =>
+  options.logs === undefined
+    ? undefined
+    : new TrainingLog(path.join(env.resolve(options.logs), folderOf(options, id)), (message) =>
+        env.context.print(message),
+      );
 
 /**
  * Trains on any source of activations, or loads what the same call trained before; a stopped run goes on. Prints
@@ -161,10 +192,10 @@ export async function trainQuietly(
   options: KeptTraining,
   { watch, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {
-  const { fresh, logs } = options;
+  const { fresh } = options;
   const key = keyOf(data, options);
   const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `sae-${env.store.idOf(key).slice(0, 16)}`);
-  const log = logs === undefined ? undefined : new TrainingLog(path.join(env.resolve(logs), folderOf(options, env.store.idOf(key))), (message) => env.context.print(message)); // prettier-ignore
+  const log = logOf(env, options, env.store.idOf(key));
   const told = (history: readonly HistoryRow[]): void => {
     log?.write(history);
     watch?.(history);

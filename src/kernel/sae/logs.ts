@@ -7,7 +7,17 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../io/files.js';
 import { eventFileHeader, scalarRecord } from '../io/tfevents.js';
+import { text } from '../verb/option.js';
 import type { HistoryRow } from './train.js';
+
+/** Option of verbs that train. */
+export const LOGS = {
+  logs: text({
+    doc: "Folder, against the notebook's, for the figures of every logged step as files that other programs read while the training runs: `metrics.jsonl` and TensorBoard's events, in a folder of each run.",
+    fallback: 'none are written',
+    identity: false,
+  }),
+} as const;
 
 const METRICS = 'metrics.jsonl';
 /** TensorBoard takes files with "tfevents" in their name. */
