@@ -20,11 +20,11 @@ describe('a crosscoder that is watched', () => {
       ...call,
       logs: 'runs',
       signal: stop.signal,
-      onProgress: ({ unit, done }) => unit === 'steps' && done >= 3 && stop.abort(),
+      onProgress: ({ unit }) => unit === 'steps' && stop.abort(),
     });
     await expect(stopped).rejects.toThrow(/cancel/i);
     const said = context.printed.find((line) => line.includes('is kept: fg.crosscoder.load('))!;
-    expect(said).toMatch(/^The crosscoder of step [3-9] is kept/);
+    expect(said).toMatch(/^The crosscoder of step \d+ is kept/);
     const kept = await fg.crosscoder.load(JSON.parse(/load\((".*")\)/.exec(said)![1]) as string);
     expect(kept.sides.map(({ name, width }) => [name, width])).toEqual([
       ['A', 15],
