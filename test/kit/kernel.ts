@@ -40,6 +40,8 @@ export class TestClient {
   closed = false;
   /** Acknowledge what arrives; a slow client does not. */
   acknowledge = true;
+  /** What became of the kernel's process, for the error of a wait whose connection ended. */
+  fate: () => Promise<string> = () => Promise.resolve('not known');
   private waiting: Array<() => void> = [];
   private constructor(readonly socket: net.Socket) {
     const decoder = new FrameDecoder<KernelMessage>();
@@ -83,7 +85,8 @@ export class TestClient {
       const found = find();
       if (found) return found;
       const left = end - Date.now();
-      if (left <= 0 || this.closed)
+      if (this.closed) throw new Error(`the connection ended before ${what}; the kernel: ${await this.fate()}`);
+      if (left <= 0)
         throw new Error(`no ${what} in ${ms} ms; last: ${JSON.stringify(this.received.slice(-3)).slice(0, 500)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(left, 1000));
@@ -203,6 +206,11 @@ export async function startKernel(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const lock = JSON.parse(fs.readFileSync(lockFile, 'utf8')) as KernelProcess['lock'];
+  const fate = async (): Promise<string> => {
+    const running = new Promise<string>((resolve) => setTimeout(resolve, 2000, 'still running'));
+    const end = await Promise.race([exited.then((how) => `ended with ${how}`), running]);
+    return `${end}; its log ends: ${fs.readFileSync(logFile, 'utf8').slice(-4000)}`;
+  };
   return {
     child,
     runFolder,
@@ -210,7 +218,11 @@ export async function startKernel(
     token,
     lock,
     exited,
-    connect: (lastSeq = 0) => TestClient.connect(lock.socket, token, lastSeq),
+    connect: async (lastSeq = 0) => {
+      const client = await TestClient.connect(lock.socket, token, lastSeq);
+      client.fate = fate;
+      return client;
+    },
     log: () => fs.readFileSync(logFile, 'utf8'),
     async stop() {
       child.kill('SIGKILL');
