@@ -10,6 +10,7 @@ import { gateNativeCalls } from '../compute/nativeCall.js';
 import { roughBytes } from './bounds.js';
 import { heldOnDevice } from '../compute/graphs/current.js';
 import { ANSWERED, ASKED, BUFFERS_KB, FLAG_COUNT, gateOf, GPU_KB, HEAP_KB, PENDING_KB } from './interrupter.js';
+import { guardWorkers } from './guardWorkers.js';
 import { REQUIRED_FLAG } from './evaluate.js';
 import { exitProcess } from './process.js';
 import type { ControlData, ToControl, ToMain } from './threads.js';
@@ -64,6 +65,7 @@ function waitForRoom(flags: Int32Array): void {
 export function startControl(mode: ControlData['mode'], receive: (message: ToMain) => void): ControlThread {
   const flags = new Int32Array(new SharedArrayBuffer(4 * FLAG_COUNT));
   gateNativeCalls(gateOf(flags));
+  guardWorkers();
   const workerData: ControlData = { flags: flags.buffer as SharedArrayBuffer, mode };
   const folder = path.dirname(fileURLToPath(import.meta.url));
   const worker = new Worker(path.join(folder, 'control.cjs'), {
