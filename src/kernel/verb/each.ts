@@ -52,12 +52,14 @@ export const each = verb({
   async run({ call: own, remember }, call, all): Promise<unknown[]> {
     const one = (args: unknown): Promise<unknown> =>
       Promise.resolve((call as (...given: unknown[]) => unknown)(...(args as unknown[])));
+    const made = new Map<number, unknown>();
     for (const [i, args] of all.entries()) {
       own.onProgress({ label: `calls of ${verbOf(call)!.name}`, done: i, total: all.length, unit: 'calls' });
-      await remember(`call ${i}`, () => one(args).then(() => null));
+      // What is made here is not loaded, nor shown, once more.
+      await remember(`call ${i}`, () => one(args).then((result) => (made.set(i, result), null)));
     }
     const results: unknown[] = [];
-    for (const args of all) results.push(await one(args));
+    for (const [i, args] of all.entries()) results.push(made.has(i) ? made.get(i) : await one(args));
     return results;
   },
   split: {
