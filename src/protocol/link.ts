@@ -11,7 +11,8 @@ export interface LinkedSelection {
    * 'open' asks for the page of one feature besides.
    */
   kind: 'light' | 'pick' | 'open';
-  sets: Array<{ sae: string; features: number[] }>;
+  /** `side`: name of the set in its view, such as "A". */
+  sets: Array<{ sae: string; features: number[]; side?: string }>;
   /** As shown, such as "node 12: 34 features". */
   label: string;
 }
@@ -41,8 +42,8 @@ export function isLinkedSelection(value: unknown): value is LinkedSelection {
   let total = 0;
   for (const set of sets as unknown[]) {
     if (typeof set !== 'object' || set === null) return false;
-    const { sae, features } = set as { sae?: unknown; features?: unknown };
-    if (!text(sae) || !Array.isArray(features)) return false;
+    const { sae, features, side } = set as { sae?: unknown; features?: unknown; side?: unknown };
+    if (!text(sae) || !Array.isArray(features) || (side !== undefined && !text(side))) return false;
     total += features.length;
     if (total > MAX_LINKED_FEATURES) return false;
     if (!features.every((f) => Number.isInteger(f) && (f as number) >= 0)) return false;

@@ -15,6 +15,12 @@ export interface LiveCall {
   params: Json;
 }
 
+/**
+ * The view that every session has: the host tells it what is selected in the views of the notebook's folder, a
+ * LinkedSelection. It is answered at once, also while a cell runs.
+ */
+export const SELECTION_VIEW = 'selection';
+
 /** Reply to a call that a newer one replaced. */
 export const LIVE_SUPERSEDED = 'superseded';
 /** Starts the reply when the session has no such view (restarted kernel, another session). */

@@ -1,5 +1,7 @@
 /** Carries what live views ask to the kernel that has them: one of those of the notebooks in a folder. */
-import { LIVE_GONE, type LiveCall } from '../../protocol/live.js';
+import type { LinkedSelection } from '../../protocol/link.js';
+import { LIVE_GONE, SELECTION_VIEW, type LiveCall } from '../../protocol/live.js';
+import { plainJson } from '../../protocol/objects.js';
 import type { Json } from '../../protocol/notebook.js';
 import type { WebviewRequests } from '../../protocol/webview.js';
 
@@ -14,6 +16,8 @@ type LiveState = WebviewRequests['live.state']['value'];
 
 export interface LiveCalls {
   call(folder: string, call: LiveCall): Promise<Json>;
+  /** Tells all kernels of the folder what is selected in its views; rejects for what a kernel refuses. */
+  tellSelection(folder: string, selection: LinkedSelection): Promise<void>;
   /** State of the kernel that has the view; until one has answered for it, of all kernels of the folder together. */
   state(folder: string, view: string): LiveState;
 }
@@ -72,6 +76,10 @@ export function liveCalls(sessions: () => readonly LiveSession[]): LiveCalls {
         attached(folder).filter((s) => s !== owner),
         call,
       );
+    },
+    async tellSelection(folder, selection) {
+      const call = { view: SELECTION_VIEW, method: 'light', params: plainJson(selection) };
+      await Promise.all(attached(folder).map((session) => session.kernel.live(call)));
     },
     state(folder, view) {
       const owner = ownerOf(folder, view);

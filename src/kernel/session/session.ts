@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import { pushAll } from '../../protocol/lists.js';
 import type { CellEvent, KernelMessage, Progress, VariableInfo } from '../../protocol/kernel.js';
-import type { LiveCall } from '../../protocol/live.js';
+import { isLinkedSelection, type LinkedSelection } from '../../protocol/link.js';
+import { SELECTION_VIEW, type LiveCall } from '../../protocol/live.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { LiveHandler, SessionContext } from '../verb/context.js';
@@ -104,6 +105,7 @@ export class Session implements SessionContext {
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
   private readonly liveViews = new LiveViews(this.evaluator);
+  private selected: LinkedSelection | null = null;
   private readonly drain = new FileDrain();
   private readonly runs = new CellOwnership<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
@@ -182,9 +184,17 @@ export class Session implements SessionContext {
 
   /** Calls a live view after the cells that run or wait. @throws Error for the user, or LIVE_SUPERSEDED */
   liveCall(call: LiveCall): Promise<Json> {
+    if (call.view === SELECTION_VIEW) return this.select(call.params);
     const answer = this.liveViews.call(call);
     this.next();
     return answer;
+  }
+
+  /** Takes what is selected in the views; the next that asks is given it. */
+  private select(selected: unknown): Promise<Json> {
+    if (!isLinkedSelection(selected)) return Promise.reject(new TypeError('what was sent is no selection'));
+    this.selected = selected.sets.some(({ features }) => features.length > 0) ? selected : null;
+    return Promise.resolve(null);
   }
 
   /** Ends a cell without running it, when its request was sent before an interrupt and arrived after it. */
@@ -432,6 +442,10 @@ export class Session implements SessionContext {
 
   print(text: string): void {
     this.owner?.outputs.write('stdout', text + '\n');
+  }
+
+  selection(): LinkedSelection | null {
+    return this.selected;
   }
 
   live(view: string, handler: LiveHandler): void {

@@ -21,6 +21,7 @@ import { feature } from './fgFeature.js';
 import { LAYOUT_BASELINES, mapsBeside, SAE_BASELINES } from './baselineMaps.js';
 import { map } from './fgMap.js';
 import { prompt } from './fgPrompt.js';
+import { selection } from './fgSelection.js';
 import { INTERVENTION_FORMS } from './fgInterventions.js';
 import { SYNTHETIC_FORMS } from './fgSynthetic.js';
 import { LAYOUT_MAP, layoutItems, SAE_MAP, saeMapItems, SAES_MAP, saesItems } from './saeMap.js';
@@ -268,5 +269,5 @@ fg.show(bars, { as: 'barcode' })`,
     // Last: it takes any object, so that types of the others are looked at first.
     form('result', showsItself, result),
   ],
-  members: { feature, map, prompt },
+  members: { feature, map, prompt, selection },
 });

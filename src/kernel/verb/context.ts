@@ -2,6 +2,7 @@
 import type { Json, OutputItem } from '../../protocol/notebook.js';
 import type { MadeBy } from '../artifacts/types.js';
 import type { Progress } from '../../protocol/kernel.js';
+import type { LinkedSelection } from '../../protocol/link.js';
 import type { SplitCall, Spread } from './split.js';
 
 /** Answers a call of a live view. The signal is aborted when the answer is no longer needed. */
@@ -38,6 +39,8 @@ export interface SessionContext {
    * session keeps it until it ends, or until it has too many views (session/live.ts).
    */
   live(view: string, handler: LiveHandler): void;
+  /** What is selected in the views of the notebook's folder; null: nothing. Absent where there are no windows. */
+  selection?(): LinkedSelection | null;
   /** What records of results say of their origin: the running cell, and key figures so far. */
   madeBy?(): MadeBy;
   /**

@@ -30,6 +30,11 @@ export class FeatureNames {
     return this.ids.get(name);
   }
 
+  /** The features of an SAE; undefined where none were registered. */
+  async of(sae: string): Promise<KnownFeatures | undefined> {
+    return this.sources.get(sae)?.();
+  }
+
   /** The items with names in their tables; not a promise where they have no feature of a known SAE. */
   name(items: OutputItem[]): OutputItem[] | Promise<OutputItem[]> {
     const known = (item: OutputItem): boolean => {

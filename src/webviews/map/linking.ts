@@ -45,6 +45,6 @@ export class MapLink extends ViewLink {
     const features = this.model.sets.map((set, s) =>
       own.active && set.meta.sae ? [...set.columns.feature].filter((_, i) => own.state[s][i] === 1) : null,
     );
-    this.tell(features, groupOf(this.model, filters)?.name ?? this.model.meta.title);
+    this.tell(features, groupOf(this.model, filters)?.name ?? this.model.meta.title, true);
   }
 }

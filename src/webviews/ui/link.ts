@@ -128,12 +128,13 @@ export class ViewLink {
     this.show();
   }
 
-  /** Lights these features of each set in the other views, null = nothing said of it; too many for a message are none. */
-  tell(features: ReadonlyArray<readonly number[] | null>, label: string): void {
+  /** Lights these features of each set in the other views, null = nothing said of it; too many for a message are none. `sides`: with the names of the sets. */
+  tell(features: ReadonlyArray<readonly number[] | null>, label: string, sides = false): void {
     if (!this.channel) return;
     const sets = this.sets.flatMap((set, s) => {
       const own = features[s];
-      return set.meta.sae && own ? [{ sae: set.meta.sae.id, features: [...own] }] : [];
+      const side = sides ? { side: set.name } : {};
+      return set.meta.sae && own ? [{ sae: set.meta.sae.id, features: [...own], ...side }] : [];
     });
     const total = sets.reduce((sum, set) => sum + set.features.length, 0);
     const tell = total > 0 && total <= MAX_LINKED_FEATURES;

@@ -47,6 +47,23 @@ describe('live calls', () => {
     expect(await beside.call('/a', call('one'))).toBe('third run');
   });
 
+  it('tell every kernel of the folder that is there what is selected in its views', async () => {
+    const told: string[] = [];
+    const hears = (folder: string, state: string, name: string): LiveSession => ({
+      ...{ folder, state },
+      kernel: { live: ({ view, params }) => Promise.resolve(void told.push(`${name} ${view} ${JSON.stringify(params)}`) as never) }, // prettier-ignore
+    });
+    const selection = {
+      source: 'v',
+      kind: 'light' as const,
+      sets: [{ sae: 's', features: [3], side: 'A' }],
+      label: 'x',
+    };
+    const all = [hears('/a', 'idle', 'one'), hears('/a', 'busy', 'two'), hears('/a', 'dead', 'three'), hears('/b', 'idle', 'four')]; // prettier-ignore
+    await liveCalls(() => all).tellSelection('/a', selection);
+    expect(told).toEqual(['one', 'two'].map((name) => `${name} selection ${JSON.stringify(selection)}`));
+  });
+
   it('tell what the kernel does that answered for the view, not what others of the folder do', async () => {
     const all = [session('/a', 'idle', { one: 'first' }), session('/a', 'busy', { two: 'second' })];
     const routed = liveCalls(() => all);
