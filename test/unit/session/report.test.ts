@@ -1,19 +1,25 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeReport } from '#kernel/session/report.js';
+import { bundlesOf, writeReport } from '#kernel/session/report.js';
+import type { FeatureExample } from '#protocol/bundle.js';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { parseNotebook } from '#protocol/notebookCodec.js';
+import { TEXTS_FILE, unpackFile } from '#protocol/packing/pack.js';
+import { PackedTexts } from '#protocol/packing/packedTexts.js';
+import { bytesOfText } from '#protocol/packing/pageText.js';
+import { decodeSafetensors, encodeSafetensors } from '#protocol/safetensors.js';
+import { VIEW_NAMES, viewMime } from '#protocol/views.js';
 import { testFolder } from '#test/kit/folder.js';
 
 const folder = testFolder('report');
 const script = path.resolve(import.meta.dirname, '../../../dist/webviews/report.js');
 const built = fs.existsSync(script);
-const bundle: Record<string, string> = {
+const columns = encodeSafetensors({ '0.x': { dtype: 'F32', shape: [2], data: Float32Array.of(1.5, -2) } });
+const bundle: Record<string, string | Uint8Array> = {
   'map.json': JSON.stringify({ version: 1, title: 't', sets: [{ name: 'A' }] }),
-  'columns.safetensors': 'binary\u0000data',
+  'columns.safetensors': columns,
   '0.labels.json': '[["king"]]',
   '0.examples.jsonl': '[]\n',
 };
@@ -35,6 +41,9 @@ beforeAll(() => {
   if (!built) process.stdout.write('skipped: dist/webviews/report.js is not built\n');
 });
 
+/** A file from its text in a page. */
+const unpacked = (name: string, text: string): Uint8Array => unpackFile(name, gunzipSync(bytesOfText(text)));
+
 async function report(notebook: NotebookFile): Promise<{ html: string; problems: string[] }> {
   const out = path.join(folder, 'out', 'r.html');
   const problems = await writeReport(notebook, path.join(folder, 'nb'), out);
@@ -45,9 +54,9 @@ describe.skipIf(!built)('the report', () => {
   it('carries the files that a Mapper graph has, and asks for no others', async () => {
     const place = path.join(folder, 'nb/.fgnb/graph1');
     fs.mkdirSync(place, { recursive: true });
-    const files: Record<string, string> = {
+    const files: Record<string, string | Uint8Array> = {
       'graph.json': JSON.stringify({ version: 1, title: 't', sets: [{ name: 'A' }, { name: 'null' }] }),
-      'columns.safetensors': 'columns',
+      'columns.safetensors': columns,
       '0.labels.json': '[["king"]]',
       '0.examples.jsonl': '[]\n',
     };
@@ -71,8 +80,8 @@ describe.skipIf(!built)('the report', () => {
     for (const [name, text] of Object.entries(bundle)) {
       const found = html.match(new RegExp(`id="bundle:abc:${name.replaceAll('.', '\\.')}">([^<]*)</script>`, 'g'));
       expect(found).toHaveLength(1);
-      const [, base64] = />([^<]*)</.exec(found?.[0] ?? '') ?? [];
-      expect(gunzipSync(Buffer.from(base64, 'base64')).toString()).toBe(text);
+      const [, packed] = />([^<]*)</.exec(found?.[0] ?? '') ?? [];
+      expect(Buffer.compare(unpacked(name, packed), Buffer.from(text))).toBe(0);
     }
     const [, json] = /id="notebook">([^<]*)<\/script>/.exec(html) ?? [];
     expect(JSON.parse(json)).toEqual(
@@ -97,20 +106,43 @@ describe.skipIf(!built)('the report', () => {
 describe.skipIf(!built)('the report of a notebook that version 0.1.0 saved', () => {
   const saved = path.resolve(import.meta.dirname, '../../fixtures/saved');
 
-  it('carries the files that it carried then, byte for byte', async () => {
+  it('carries what it carried then: every column, label and example', async () => {
     const out = path.join(folder, 'out', 'saved.html');
-    expect(
-      await writeReport(parseNotebook(fs.readFileSync(path.join(saved, 'saved.fgnb'), 'utf8')), saved, out),
-    ).toEqual([]);
-    const found = [...fs.readFileSync(out, 'utf8').matchAll(/ id="bundle:([^":]+):([^"]+)">([^<]*)</g)];
-    const hash = (gzip: string) =>
-      createHash('sha256')
-        .update(gunzipSync(Buffer.from(gzip, 'base64')))
-        .digest('hex');
-    const carried = found.map(([, id, file, gzip]) => ({ id, file, sha256: hash(gzip) }));
-    const then = JSON.parse(fs.readFileSync(path.join(saved, 'carried.json'), 'utf8')) as typeof carried;
-    const byName = (a: (typeof carried)[number], b: (typeof carried)[number]) =>
-      a.id + a.file < b.id + b.file ? -1 : 1;
-    expect(carried.sort(byName)).toEqual(then.sort(byName));
+    const notebook = parseNotebook(fs.readFileSync(path.join(saved, 'saved.fgnb'), 'utf8'));
+    expect(await writeReport(notebook, saved, out)).toEqual([]);
+    const html = fs.readFileSync(out, 'utf8');
+    const bundles = VIEW_NAMES.flatMap((view) => bundlesOf(notebook, viewMime(view)));
+    const then = JSON.parse(fs.readFileSync(path.join(saved, 'carried.json'), 'utf8')) as Array<{ id: string; file: string }>; // prettier-ignore
+    expect(new Set(then.map(({ id }) => id)).size).toBeGreaterThan(2);
+    for (const { id, file } of then) {
+      const at = path.join(saved, bundles.find((each) => each.id === id)!.path);
+      const old = fs.readFileSync(path.join(at, file));
+      const of = (name: string): Uint8Array | null => {
+        const text = html.split(` id="bundle:${id}:${name}">`)[1]?.split('<')[0];
+        return text === undefined ? null : unpacked(name, text);
+      };
+      const own = of(file);
+      const packed = of(TEXTS_FILE);
+      if (own && file === 'columns.safetensors') {
+        const tensors = [...decodeSafetensors(old).tensors].filter(
+          ([name]) => !packed || !name.endsWith('.examplesAt'),
+        );
+        expect(decodeSafetensors(own).tensors).toEqual(new Map(tensors));
+      } else if (own) expect(Buffer.compare(own, old), file).toBe(0);
+      else {
+        const set = Number(file.split('.')[0]);
+        const texts = new PackedTexts(packed!, id);
+        if (file.endsWith('labels.json')) expect(texts.labels(set)).toEqual(JSON.parse(old.toString()));
+        else
+          for (const [i, line] of old.toString().trimEnd().split('\n').entries()) {
+            const tokens = (JSON.parse(line) as FeatureExample[]).map((each) => [
+              each.sequence,
+              each.position,
+              each.tokens,
+            ]);
+            expect(texts.examples(set, i).map((each) => [each.sequence, each.position, each.tokens])).toEqual(tokens);
+          }
+      }
+    }
   });
 });
