@@ -105,6 +105,11 @@ describe.skipIf(!CHROMIUM)('prompt box', () => {
     await box.press('Enter');
     await expect.poll(() => tries.count()).toBe(PROMPTS.length + 1);
     expect(await tries.first().innerText()).toBe('The cat and the dog');
+    // So does Ctrl+Enter, as in cells: no new line, and what is kept already is kept once.
+    await box.press('Control+Enter');
+    expect(await box.inputValue()).toBe('The cat and the dog');
+    await page.getByText(/^\d+ tokens · \d+ ms/).waitFor();
+    expect(await tries.count()).toBe(PROMPTS.length + 1);
     // A click on a feature shades by it, and says so to maps and pages.
     const name = sides.nth(0).locator('.fired .fg-ref').nth(1);
     const id = await name.locator('.number').innerText();

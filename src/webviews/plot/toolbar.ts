@@ -119,11 +119,11 @@ export class PlotToolbar {
       onClick: () => {
         const open = this.element.dataset.more !== 'open';
         this.element.dataset.more = open ? 'open' : 'closed';
-        more.element.setAttribute('aria-expanded', String(open));
+        more.setExpanded(open);
       },
     });
     more.element.classList.add('more');
-    more.element.setAttribute('aria-expanded', 'false');
+    more.setExpanded(false);
     return more.element;
   }
 

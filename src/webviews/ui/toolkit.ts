@@ -41,6 +41,8 @@ export interface ButtonOptions {
 export interface Button {
   element: HTMLElement;
   setPressed(pressed: boolean): void;
+  /** What it opens is open. */
+  setExpanded(open: boolean): void;
 }
 
 export function button(o: ButtonOptions): Button {
@@ -50,12 +52,18 @@ export function button(o: ButtonOptions): Button {
   if (o.content) element.title = o.label;
   append(element, [o.content ?? o.label]);
   const setPressed = (pressed: boolean) => {
+    // The attribute is for styles; the toolkit hands the property to its inner button, which is what screen readers see.
     element.setAttribute('aria-pressed', String(pressed));
+    element.ariaPressed = String(pressed);
     element.classList.toggle('pressed', pressed);
+  };
+  const setExpanded = (open: boolean) => {
+    element.setAttribute('aria-expanded', String(open));
+    element.ariaExpanded = String(open);
   };
   if (o.pressed !== undefined) setPressed(o.pressed);
   element.addEventListener('click', () => o.onClick());
-  return { element, setPressed };
+  return { element, setPressed, setExpanded };
 }
 
 export interface TextField {
@@ -69,6 +77,10 @@ export function textField(o: { label: string; placeholder: string; onInput(value
   element.setAttribute('placeholder', o.placeholder);
   element.setAttribute('aria-label', o.label);
   element.title = o.label;
+  // Each time it is put into a page, the toolkit calls a field without text of its own "Text field".
+  new MutationObserver(() => {
+    if (element.getAttribute('aria-label') !== o.label) element.setAttribute('aria-label', o.label);
+  }).observe(element, { attributeFilter: ['aria-label'] });
   element.addEventListener('input', () => o.onInput(element.value));
   return {
     element,
