@@ -57,6 +57,8 @@ export interface MapMeta {
    * any, is the null beside the first, point by point.
    */
   shift?: MapShift;
+  /** Both sets were laid out in one plane, and are drawn in one frame: the same place is the same place in both. */
+  plane?: 'shared';
 }
 
 export interface MapShift {

@@ -7,6 +7,7 @@
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
+import { sha256 } from '../io/hash.js';
 import { only, parseOptions, real, type Given } from '../verb/option.js';
 import type { FuzzyGraph } from './fuzzyGraph.js';
 import { UMAP, type UmapOptions } from './options.js';
@@ -197,6 +198,7 @@ export async function alignedUmap(
   const rest = chosen.heldOut.a.length >= 2 ? measure(chosen.heldOut) : undefined;
   const about = words(pulled, rest, regularisation);
   const identity = [xa, xb].flatMap((x) => [`${x.rows} ${x.cols}`, x.data]);
+  const plane = sha256(['plane', `${regularisation} ${heldOut} ${seed}`, ...identity, pairs.a, pairs.b]);
   const layouts = [a, b].map(({ x, kept, s, start }, side): Layout => {
     const alone = layoutOf(
       { y: places[side], start, settings: s },
@@ -207,6 +209,7 @@ export async function alignedUmap(
     );
     return {
       ...alone,
+      plane,
       description: `${alone.description}; ${about}`,
       parameters: { ...alone.parameters, regularisation, heldOut },
     };

@@ -31,7 +31,7 @@ export async function keptAligned(
     kind: ALIGNED_KIND,
     parameters: asParameters(given) as JsonObject,
     inputs: { a: matrixId(a), b: matrixId(b), pairs: sha256(['pairs', pairs.a, pairs.b]) },
-    codeVersion: 1,
+    codeVersion: 2,
   };
   const { value } = await env.store.compute(key, {
     title: `Aligned UMAP of ${describeRows(a)} and ${describeRows(b)}`,

@@ -175,6 +175,10 @@ async function writeDecoders(folder: string, sets: readonly BundleSet[], meta: M
  * Writes map.json, columns.safetensors, labels and examples of one or two sets into an existing folder.
  * @throws RangeError when sizes of a set disagree or a partner is outside the other set.
  */
+/** Two layouts of one call of fg.maps.alignedUmap. */
+const sharePlane = (sets: readonly BundleSet[]): boolean =>
+  sets.length === 2 && sets.every(({ layout }) => layout.plane !== undefined && layout.plane === sets[0].layout.plane);
+
 export async function writeMapBundle(
   folder: string,
   sets: readonly BundleSet[],
@@ -190,6 +194,7 @@ export async function writeMapBundle(
     ...(options.pairing ? { pairing: options.pairing } : {}),
     ...(options.groups ? { groups: options.groups } : {}),
     ...(options.shift ? { shift: options.shift } : {}),
+    ...(sharePlane(sets) ? { plane: 'shared' as const } : {}),
     ...(options.reference ? { reference: options.reference } : {}),
   };
   const columns: Record<string, NdArray> = {};

@@ -111,8 +111,10 @@ export function turned(fixed: Layout, moving: Layout, given: Pairs, options: Tur
   const { turn, coordinates } = turnOnto(fixed, moving, given, options);
   const degrees = (turn.angle * 180) / Math.PI;
   const how = `${turn.mirrored ? 'mirrored, ' : ''}turned by ${degrees.toFixed(1)}°, scaled by ${turn.scale.toFixed(3)}`;
+  // A layout that shared a plane leaves it.
+  const { plane: _, ...alone } = moving;
   return {
-    ...moving,
+    ...alone,
     id: sha256(['turned', fixed.id, moving.id, JSON.stringify(turn)]),
     coordinates,
     description: `${moving.description}; ${how} onto the other layout over ${turn.pairs} pairs (they lie ${turn.rest.toFixed(2)} of its spread apart)`,

@@ -7,6 +7,8 @@ export interface Layout {
   readonly coordinates: Float32Array;
   /** Dimensions; absent: 2. */
   readonly axes?: 3;
+  /** Layouts of the same plane lie in one: what is near is near across them. */
+  readonly plane?: string;
   readonly points: number;
   readonly method: 'pca' | 'umap';
   /** As shown: "UMAP n_neighbors 15, min_dist 0.1, cosine, 200 epochs, seed 0". */

@@ -2,6 +2,7 @@
  * A map as a picture that leaves the editor: title, the maps with their captions, legend, and how they were made. Drawn with
  * a canvas's calls, so that a canvas gives its pixels and a vector pen its SVG.
  */
+import type { MapMeta } from '../../protocol/map.js';
 import { HOME, toScreen, type Camera } from '../plot/camera.js';
 import { PAPER, type Palette } from '../plot/palette.js';
 import { svgOf } from '../plot/vectorPen.js';
@@ -60,10 +61,9 @@ interface Figure extends MapFigure {
 }
 
 /** What the axes mean, in words. */
-function axesOf(layout: string): string {
+function axesOf({ plane, sets: [{ layout }] }: MapMeta): string {
   if (/^pca/i.test(layout)) return 'x: first principal component, y: second';
-  if (/one plane for both/.test(layout))
-    return 'both maps share one plane without a unit: nearness counts, between the maps too';
+  if (plane === 'shared') return 'both maps share one plane without a unit: nearness counts, between the maps too';
   if (/umap/i.test(layout)) return 'axes have no unit: nearness counts, distance between far groups does not';
   return '';
 }
@@ -114,7 +114,7 @@ function layOut(given: MapFigure): Figure {
   const values = colourValues({ model, colorBy: filters.colorBy, rates, regions, groups });
   const entries = legendEntries({ model, filters, lit, palette: PAPER, rates, regions, values });
   const legend = linesOf(entries, width - 2 * PAD);
-  const text = [...provenance(model), axesOf(model.sets[0].meta.layout)].filter(Boolean).join(' · ');
+  const text = [...provenance(model), axesOf(model.meta)].filter(Boolean).join(' · ');
   const notes = wrapped(text, width - 2 * PAD);
   const foot = 16 + LINE * (legend.length + notes.length);
   return { ...given, palette: PAPER, placed, legend, notes, width, height: PAD + TITLE + HEAD + height + foot + PAD };

@@ -60,8 +60,22 @@ export async function loadModel(source: Pick<MapSource, 'meta' | 'columns'>): Pr
   const sets = columns.map((c, i) => makeSet(meta.sets[i], c));
   const twin = sets.length === 2;
   if (twin) linkBothWays(sets[0], sets[1]);
+  if (meta.plane === 'shared') placeTogether(sets);
   if (meta.shift) placeEnds(sets).forEach((ends, s) => Object.assign(sets[s], { ends, reach: [1, 1] }));
   return { meta, sets, twin, added: mapColumns(sets), largestDelta: largestDelta(sets) };
+}
+
+/** Both sets in one frame, by the alive points of both. */
+function placeTogether(sets: MapSet[]): void {
+  const both = (of: (set: MapSet) => Float32Array): Float32Array => Float32Array.from(sets.flatMap((s) => [...of(s)]));
+  const dead = Uint8Array.from(sets.flatMap((set) => [...set.dead]));
+  const { x, y, reach } = normalised(both(({ columns }) => columns.x), both(({ columns }) => columns.y), dead); // prettier-ignore
+  let from = 0;
+  for (const set of sets) {
+    const to = from + set.n;
+    Object.assign(set, { x: x.slice(from, to), y: y.slice(from, to), reach });
+    from = to;
+  }
 }
 
 function makeSet(meta: MapSetMeta, columns: MapColumns): MapSet {

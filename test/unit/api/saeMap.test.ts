@@ -160,6 +160,7 @@ describe('two models in one plane', () => {
     for (const { layout } of meta.sets)
       expect(layout).toMatch(/^UMAP n_neighbors 8, .*one plane for both models: regularised by 0.01 towards \d+ pairs, which lie [\d.]+ apart, exchanged [\d.]+/); // prettier-ignore
     // The verb gives the same layouts, and the same call again loads them.
+    expect(meta.plane).toBe('shared');
     const aligned = await fg.maps.alignedUmap(saeA, saeB, map, { ...quick, metric: 'cosine', heldOut: 0 });
     expect(aligned.layouts.map(({ description }) => description)).toEqual(meta.sets.map(({ layout }) => layout));
     expect(aligned.heldOut).toBeUndefined();

@@ -74,3 +74,27 @@ describe('a map in three dimensions', () => {
     expect(restoreState({ version: 1, yaw: 'x' }, 1)).toMatchObject({ yaw: 0, pitch: 0 });
   });
 });
+
+describe('two maps of one plane', () => {
+  it('are drawn in one frame, so that the same place is the same place in both; others each fill their own', async () => {
+    const columns = [Float32Array.of(0, 4), Float32Array.of(2, 10)].map((x) => ({
+      ...{ x, y: new Float32Array(2), feature: Int32Array.of(0, 1), firings: Int32Array.of(1, 1) },
+      ...{
+        firingRate: Float32Array.of(1, 1),
+        labels: [[], []],
+        together: [null, null],
+        shares: [null, null],
+        column: [],
+      },
+    }));
+    const drawn = async (plane?: 'shared') => {
+      const sets = ['A', 'B'].map((name) => ({ name, title: name, points: 2, dead: 0, layout: 'UMAP' }));
+      const meta: MapMeta = { version: 1, title: 't', sets, ...(plane && { plane }) };
+      const model = await loadModel({ meta: () => Promise.resolve(meta), columns: (s) => Promise.resolve(columns[s]) });
+      return model.sets.map(({ x }) => [...x]);
+    };
+    const [[a0, a1], [b0, b1]] = await drawn('shared');
+    near([a0, a1, b0, b1], [-1, -0.2, -0.6, 1]);
+    expect(await drawn()).toEqual([[-1, 1], [-1, 1]]); // prettier-ignore
+  });
+});
