@@ -171,14 +171,14 @@ async function writeDecoders(folder: string, sets: readonly BundleSet[], meta: M
   await writeSafetensors(path.join(folder, matrixFile(name)), { [name]: ndarray('F32', [1, all.length], all) });
 }
 
-/**
- * Writes map.json, columns.safetensors, labels and examples of one or two sets into an existing folder.
- * @throws RangeError when sizes of a set disagree or a partner is outside the other set.
- */
 /** Two layouts of one call of fg.maps.alignedUmap. */
 const sharePlane = (sets: readonly BundleSet[]): boolean =>
   sets.length === 2 && sets.every(({ layout }) => layout.plane !== undefined && layout.plane === sets[0].layout.plane);
 
+/**
+ * Writes map.json, columns.safetensors, labels and examples of one or two sets into an existing folder.
+ * @throws RangeError when sizes of a set disagree or a partner is outside the other set.
+ */
 export async function writeMapBundle(
   folder: string,
   sets: readonly BundleSet[],
