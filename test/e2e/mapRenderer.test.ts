@@ -2,6 +2,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
 import { splitting } from '#kernel/correlation/splitting.js';
+import { sideBySide } from '#kernel/present/charts.js';
 import { chartItems } from '#kernel/present/items.js';
 import { splittingTree } from '#kernel/present/splitting.js';
 import type { MapDescriptor } from '#protocol/map.js';
@@ -188,7 +189,7 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     expect(complaints.list).toEqual([]);
   });
 
-  test('a tree is as wide as its pane, follows it, and says whole labels', async () => {
+  test('a tree is as wide as its pane and says whole labels; charts side by side go on below; both follow the pane', async () => {
     const { page, complaints } = await open(false);
     const long = [`${'misunderstandings 9 %, '.repeat(12)}last of all 1 %`];
     const small = directions(2, 8, 1);
@@ -212,7 +213,14 @@ describe.skipIf(!CHROMIUM)('notebook output renderer', () => {
     const { x, y, width, height } = (await chart.boundingBox())!;
     await page.mouse.move(x + 0.58 * width + 30, y + height - 32);
     await expect.poll(() => page.locator('#tree .fg-chart-tip').textContent()).toContain('last of all 1 %');
+    const bars = { width: 190, height: 60, data: { values: [{ x: 1 }] }, mark: 'bar', encoding: { x: { field: 'x', type: 'quantitative' } } } as const; // prettier-ignore
+    await render(page, 'row', MIME.chart, chartItems(sideBySide([bars, bars, bars], 230))[0].json);
+    const row = page.locator('#row canvas');
+    const tall = async () => Math.round((await row.boundingBox())!.height);
+    const two = await tall();
     await page.setViewportSize({ width: 420, height: 600 });
+    await expect.poll(tall).toBeGreaterThan(1.3 * two);
+    expect((await row.boundingBox())!.width).toBeLessThan(300);
     await expect.poll(async () => (await page.locator('#tree canvas').boundingBox())!.width).toBeLessThan(420);
     const [beyond, scroll, whole, pane] = await wide();
     expect([beyond, scroll, whole, pane < 420]).toEqual([0, 0, 0, true]);

@@ -45,12 +45,12 @@ export const shownExamples = ofStore<FeatureExample[][]>(async (activations, env
   (await banded(env, activations)).map(allExamples),
 );
 
-/** From now on tables name the features of the store's SAE by what they do in it. */
+/** From now on tables name the features of the store's SAE by what they do in it, unless they are known from more tokens. */
 export function nameFeatures(env: Environment, activations: SparseActivations): void {
   const { sae, features } = activations.meta;
   const tokens = Math.max(1, countedTokens(activations.meta));
   const { firings } = activations.statistics;
-  env.features.know(sae, async () => {
+  env.features.know(sae, tokens, async () => {
     const labels = await keptLabels(env, activations);
     const examples = await defaultExamples(env, activations);
     return {

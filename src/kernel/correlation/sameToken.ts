@@ -139,9 +139,9 @@ export async function sameTokenScore(
     pairs: n,
     excluded: pairs.a.length - n,
     shared: score(0, 'same token', `share of pairs with a common ${of} token, normalised`),
-    jaccard: score(1, 'same token', `mean Jaccard of ${of} token sets, normalised`),
-    top: score(2, 'same token', `share of pairs with the same top ${of} token, normalised`),
-    raw: score(3, 'same token', 'share of pairs with a common peak token, raw (case and spaces kept)'),
+    jaccard: score(1, 'same token, Jaccard', `mean Jaccard of ${of} token sets, normalised`),
+    top: score(2, 'same token, top', `share of pairs with the same top ${of} token, normalised`),
+    raw: score(3, 'same token, raw', 'share of pairs with a common peak token, raw (case and spaces kept)'),
   };
 }
 

@@ -27,8 +27,22 @@ export const axisOf = ({ field, title, domain }: Field): object => ({
   ...(domain === undefined ? {} : { scale: { domain } }),
 });
 
+/**
+ * Charts beside each other, as many in a row as the pane has room for, and at most `columns`, as in a file.
+ * @param wide pixels that one takes, its axes included.
+ */
+export const sideBySide = (concat: readonly object[], wide: number, columns = concat.length): object => ({
+  concat,
+  columns,
+  usermeta: { columnWidth: wide },
+});
+
 /** Width of a cell of a heat map, and what of it a letter of a label takes, in pixels. */
 const [CELL, LETTER] = [44, 6];
+
+/** Pixels that a heat map of so many columns takes, with the labels of its rows. */
+export const heatmapWidth = (columns: number, labels: readonly string[]): number =>
+  CELL * columns + LETTER * Math.max(0, ...labels.map(({ length }) => length)) + 60;
 
 /** Values over two ordinal axes, written into their cells; whole numbers as such. */
 export function heatmap(

@@ -1,10 +1,10 @@
 /**
- * How grids of layers are shown: one heat map of the score with its null in every cell, and one of mean r with pairs.
+ * How grids of layers are shown: a heat map of each score with its null in every cell, and one of mean r with pairs.
  */
 import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
-import { orNull, tooltipOf, type ChartRow } from './charts.js';
+import { orNull, sideBySide, tooltipOf, type ChartRow } from './charts.js';
 import { shareText } from '../../protocol/tokens.js';
 import { chartItems, count, formatNumber, tableItems, tableOf, textItem } from './items.js';
 
@@ -20,13 +20,16 @@ const outlined = (text: object, dy: number, size: number): object[] => [
   { mark: { type: 'text', dy, fontSize: size, color: 'white' }, encoding: { text } },
 ];
 
+/** Pixels of a cell. */
+const CELL = { width: 118, height: 46 };
+
 /** Cells in the order of the layers, layer 0 at the bottom left, each with its `value` and, below it, `beside`. */
 function cellMap(title: string, values: readonly ChartRow[], { x, y }: { x: Axis; y: Axis }): object {
   const axis = { type: 'ordinal', axis: { labelAngle: 0 } };
   return {
     title,
-    width: { step: 118 },
-    height: { step: 46 },
+    width: { step: CELL.width },
+    height: { step: CELL.height },
     data: { values },
     encoding: {
       x: { ...axis, field: x.title, title: x.title, sort: x.names },
@@ -52,9 +55,9 @@ interface Axis {
   names: readonly string[];
 }
 
-/** The first score of a cell and its null, as a row of the chart. */
-function scoreRow({ scores }: GridCell): ChartRow {
-  const score = scores.at(0);
+/** A score of a cell and its null, as a row of the chart. */
+function scoreRow({ scores }: GridCell, of: string): ChartRow {
+  const score = scores.find(({ metric }) => metric === of);
   if (!score) return { value: null, beside: 'too few pairs' };
   const { value, null: beside, p, n, warning } = score;
   return {
@@ -79,9 +82,12 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
       cells.map((cell) => ({ ...place(cell), ...row(cell) })),
       axes,
     );
-  const first = cells.find(({ scores }) => scores.length > 0)?.scores[0];
+  const scored = cells.find(({ scores }) => scores.length > 0)?.scores ?? [];
+  const first = scored.at(0);
   const concat = [
-    ...(first ? [map(`${first.metric} of decoder rows, beside ${first.null.runs} nulls`, scoreRow)] : []),
+    ...scored.map(({ metric, null: { runs } }) =>
+      map(`${metric} of decoder rows, beside ${runs} nulls`, (cell) => scoreRow(cell, metric)),
+    ),
     map(`mean ${what}`, ({ meanR, pairs }) => ({ value: orNull(meanR), beside: `${count(pairs)} pairs`, pairs })),
   ];
   const rows = cells.map((cell) => ({
@@ -106,7 +112,8 @@ export function layerGridItems(grid: LayerGrid): OutputItem[] {
     ...warningsOf(cells),
   ].join('; ');
   const text = tableItems({ ...tableOf(rows, title), note }).filter(({ mime }) => mime === textItem('').mime);
-  return [chartItems({ columns: grid.b.length > 1 ? 1 : 2, concat }, `${title}; ${note}`)[0], ...text];
+  const chart = sideBySide(concat, CELL.width * grid.b.length + 130, 2);
+  return [chartItems(chart, `${title}; ${note}`)[0], ...text];
 }
 
 /** What scores warn of, each with the number of cells. */

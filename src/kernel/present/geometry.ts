@@ -4,7 +4,7 @@ import { shareText } from '../../protocol/tokens.js';
 import type { RelatedWord, RelationGrams, Relations, WordCarrier } from '../correlation/relations.js';
 import type { RotationTransfer } from '../correlation/rotation.js';
 import type { Stability } from '../correlation/stability.js';
-import { axisOf, heatmap, orNull, tooltipOf } from './charts.js';
+import { axisOf, heatmap, heatmapWidth, orNull, sideBySide, tooltipOf } from './charts.js';
 import { chartItems, count, formatNumber, scoreTable, tableItems, tableOf } from './items.js';
 
 const carrierText = (c: WordCarrier | undefined): string =>
@@ -36,7 +36,8 @@ function gramChart({ vectors, pairs, a, b }: RelationGrams): OutputItem[][] {
       'and relation',
       'relation',
     );
-  return [chartItems({ title, hconcat: [of(a, 'A'), of(b, 'B')] }, title)];
+  const wide = heatmapWidth(names.length, names);
+  return [chartItems({ title, ...sideBySide([of(a, 'A'), of(b, 'B')], wide) }, title)];
 }
 
 /** The words, the relations as heat maps, and the scores. */
@@ -78,18 +79,21 @@ function stabilityChart({ columns, others, by, least }: Stability): object {
   const shares = values.map((v) => ({ ...v, stability: Number(v.stability.toFixed(2)) }));
   return {
     title: 'Stability of features',
-    hconcat: [
-      { width: 220, height: 200, data: { values: shares }, mark: 'bar', encoding: { x, y: { aggregate: 'count', title: 'features' } } }, // prettier-ignore
-      {
-        ...{ width: 220, height: 200, data: { values: shares.filter((v) => v.subspace !== null) } },
-        mark: { type: 'point', filled: true, opacity: 0.5 },
-        encoding: {
-          x: axisOf({ field: 'likeness', title: `largest ${by}, mean of the others` }),
-          y: axisOf({ field: 'subspace', title: 'match of surroundings', domain: [0, 1] }),
-          tooltip: tooltipOf('feature', 'stability', 'likeness', 'subspace'),
+    ...sideBySide(
+      [
+        { width: 220, height: 200, data: { values: shares }, mark: 'bar', encoding: { x, y: { aggregate: 'count', title: 'features' } } }, // prettier-ignore
+        {
+          ...{ width: 220, height: 200, data: { values: shares.filter((v) => v.subspace !== null) } },
+          mark: { type: 'point', filled: true, opacity: 0.5 },
+          encoding: {
+            x: axisOf({ field: 'likeness', title: `largest ${by}, mean of the others` }),
+            y: axisOf({ field: 'subspace', title: 'match of surroundings', domain: [0, 1] }),
+            tooltip: tooltipOf('feature', 'stability', 'likeness', 'subspace'),
+          },
         },
-      },
-    ],
+      ],
+      290,
+    ),
   };
 }
 

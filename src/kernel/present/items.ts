@@ -11,8 +11,10 @@ import {
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
+import { isJsonObject } from '../../protocol/objects.js';
 import { labelLine, labelTokens, sharesText } from '../../protocol/tokens.js';
 import { inspect } from 'node:util';
+import type { Spec as VegaSpec } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { SimilarityScore } from '../correlation/types.js';
 
@@ -194,6 +196,23 @@ function urlIn(spec: Json, path: string): string | undefined {
   return undefined;
 }
 
+/** Charts side by side go on in the next row where the pane ends: Vega can follow it, Vega-Lite has no words for it. */
+function inRows(spec: VegaSpec, { columns, usermeta }: JsonObject): VegaSpec {
+  const wide = isJsonObject(usermeta) ? usermeta.columnWidth : undefined;
+  if (typeof columns !== 'number' || typeof wide !== 'number' || !isJsonObject(spec.layout as Json)) return spec;
+  const fit = `isFinite(containerSize()[0]) ? clamp(floor(containerSize()[0] / ${wide}), 1, ${columns}) : ${columns}`;
+  const on = ['window:resize', 'container:resize'].map((events) => ({ events, update: fit }));
+  const signals = [...(spec.signals ?? []), { name: 'columnsThatFit', init: fit, on }];
+  // Vega would size the picture once; it grows with its rows.
+  const autosize = { type: 'pad', resize: true };
+  return {
+    ...spec,
+    autosize,
+    signals,
+    layout: { ...(spec.layout as object), columns: { signal: 'columnsThatFit' } },
+  } as VegaSpec;
+}
+
 /**
  * A Vega-Lite spec, compiled here so that the renderer ships Vega alone. Data must be inline: URLs are refused. Typed
  * arrays in the data are taken as arrays.
@@ -206,7 +225,7 @@ export function chartItems(spec: object, title?: string): OutputItem[] {
       `charts take inline data ({ values: [...] }); this spec names a URL at ${url}, which is never loaded`,
     );
   // Cast: Vega-Lite itself refuses what is no spec.
-  const compiled = compile(vegaLite as unknown as TopLevelSpec).spec;
+  const compiled = inRows(compile(vegaLite as unknown as TopLevelSpec).spec, vegaLite);
   const chart: ChartDescriptor = {
     version: 1,
     ...(title ? { title } : {}),

@@ -2,7 +2,7 @@
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { HistoryRow } from '../sae/train.js';
 import type { Sae } from '../sae/types.js';
-import { axisOf } from './charts.js';
+import { axisOf, sideBySide } from './charts.js';
 import { chartItems, count, formatNumber, tableItems, tableOf } from './items.js';
 
 /** Points of a curve: more are not told apart at its size, and the notebook keeps them all. */
@@ -32,24 +32,22 @@ function thinned(history: readonly HistoryRow[]): HistoryRow[] {
  */
 function curvesOf(rows: ReadonlyArray<HistoryRow & { sae?: string }>, color?: object): object {
   const shown = CURVES.filter(({ field }) => !FLAT.has(field) || rows.some((row) => row[field] !== rows[0][field]));
-  return {
-    columns: 3,
-    concat: shown.map(({ field, title }) => ({
-      width: 190,
-      height: 120,
-      data: {
-        values: rows.flatMap(({ step, sae, [field]: v }) =>
-          Number.isFinite(v) ? [{ step, v, ...(sae === undefined ? {} : { sae }) }] : [],
-        ),
-      },
-      mark: { type: 'line', tooltip: true },
-      encoding: {
-        x: axisOf({ field: 'step', title: 'step' }),
-        y: { ...axisOf({ field: 'v', title }), scale: { zero: false } },
-        ...(color === undefined ? {} : { color }),
-      },
-    })),
-  };
+  const charts = shown.map(({ field, title }) => ({
+    width: 190,
+    height: 120,
+    data: {
+      values: rows.flatMap(({ step, sae, [field]: v }) =>
+        Number.isFinite(v) ? [{ step, v, ...(sae === undefined ? {} : { sae }) }] : [],
+      ),
+    },
+    mark: { type: 'line', tooltip: true },
+    encoding: {
+      x: axisOf({ field: 'step', title: 'step' }),
+      y: { ...axisOf({ field: 'v', title }), scale: { zero: false } },
+      ...(color === undefined ? {} : { color }),
+    },
+  }));
+  return sideBySide(charts, 256, 3);
 }
 
 /** The settings as they were given, by name; the architecture and sizes as they came out. */

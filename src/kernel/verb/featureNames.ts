@@ -16,13 +16,16 @@ export interface KnownFeatures {
 const WITH_EXAMPLES = 60;
 
 export class FeatureNames {
-  private readonly sources = new Map<string, () => Promise<KnownFeatures>>();
+  private readonly sources = new Map<string, { tokens: number; read: () => Promise<KnownFeatures> }>();
   private readonly ids = new Map<string, string>();
 
-  /** Registers an SAE: its features are named from now on; `read` is called when a table needs them. */
-  know({ id, name }: { id: string; name: string }, read: () => Promise<KnownFeatures>): void {
-    this.sources.set(id, read);
+  /**
+   * Registers an SAE by what it does on so many tokens: its features are named from now on; `read` is called when a
+   * table needs them. The source of most tokens stays: a sample of a concept names nothing that is known from more.
+   */
+  know({ id, name }: { id: string; name: string }, tokens: number, read: () => Promise<KnownFeatures>): void {
     this.ids.set(name, id);
+    if (tokens >= (this.sources.get(id)?.tokens ?? 0)) this.sources.set(id, { tokens, read });
   }
 
   /** Identity of the SAE that was last registered under this name; undefined where none was. */
@@ -50,7 +53,7 @@ export class FeatureNames {
     for (const [sae, features] of featuresIn(tableIn(item)!)) {
       const source = this.sources.get(sae);
       if (!source) continue;
-      const { name, cell } = await source();
+      const { name, cell } = await source.read();
       const cells = features.map((f, i) => [String(f), cell(f, i < WITH_EXAMPLES)] as const);
       saes[sae] = { name, features: Object.fromEntries(cells.filter((c): c is [string, CellFeature] => c[1] !== undefined)) }; // prettier-ignore
     }

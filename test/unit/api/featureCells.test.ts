@@ -34,6 +34,23 @@ describe('features in tables', () => {
     expect(features[0].examples).toBeUndefined();
   });
 
+  it('keep their names where a smaller sample of the same SAE is saved later, and take those of a larger one', async () => {
+    const { fg } = world;
+    const store = await fg.activations.save(lmA, saeA, data());
+    const words = async () => {
+      const { features } = (await tableOf(await fg.activations.tokens(store))).saes![saeA.id];
+      return Object.fromEntries(Object.entries(features).map(([f, { label, firings }]) => [f, { label, firings }]));
+    };
+    const before = await words();
+    const few = await fg.activations.save(lmA, saeA, fg.datasets.fromTexts(texts.slice(0, 2), { context: 10 }));
+    expect([...few.statistics.firings]).not.toEqual([...store.statistics.firings]);
+    expect(await words()).toEqual(before);
+    const more = await fg.activations.save(lmA, saeA, fg.datasets.fromTexts([...texts, ...texts], { context: 10 }));
+    const f = before[5];
+    expect((await words())[5].firings).toBe(more.statistics.firings[5]);
+    expect(more.statistics.firings[5]).toBeGreaterThan(f.firings);
+  });
+
   it('say their SAE in pairs, effects, attribution and transfer, each side its own', async () => {
     const { fg } = world;
     const [a, b] = [await fg.activations.save(lmA, saeA, data()), await fg.activations.save(lmB, saeB, data())];

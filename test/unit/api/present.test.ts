@@ -1,3 +1,4 @@
+import { sideBySide } from '#kernel/present/charts.js';
 import { parse, View, loader } from 'vega';
 import { describe, expect, it } from 'vitest';
 import {
@@ -141,6 +142,24 @@ describe('charts that are shown', () => {
     const view = await new View(parse(chart.spec), { renderer: 'none', loader: refused }).runAsync();
     const svg = await view.toSVG();
     expect(svg.match(/aria-roledescription="bar"/g)).toHaveLength(2);
+    view.finalize();
+  });
+
+  it('side by side go on in the next row where the pane ends, and in a file stand as they were meant', async () => {
+    const items = chartItems(sideBySide([spec, spec, spec], 200));
+    const view = await new View(parse(jsonOf<ChartDescriptor>(items, MIME.chart).spec), {
+      renderer: 'none',
+    }).runAsync();
+    // Vega's scene is untyped: the places of the three groups.
+    const places = () =>
+      (view.scenegraph() as unknown as { root: { items: Array<{ items: Array<{ marktype: string; items: Array<{ x: number; y: number }> }> }> } }).root.items[0].items
+        .filter(({ marktype }) => marktype === 'group')
+        .map(({ items: [{ x, y }] }) => [x, y]); // prettier-ignore
+    expect(new Set(places().map(([, y]) => y)).size).toBe(1);
+    await view.signal('columnsThatFit', 2).runAsync();
+    expect([new Set(places().map(([x]) => x)).size, new Set(places().map(([, y]) => y)).size]).toEqual([2, 2]);
+    await view.signal('columnsThatFit', 1).runAsync();
+    expect([new Set(places().map(([x]) => x)).size, new Set(places().map(([, y]) => y)).size]).toEqual([1, 3]);
     view.finalize();
   });
 

@@ -89,18 +89,21 @@ describe('fg.correlation.grid', () => {
     expect(context.printed.join('\n')).toContain('Layer grid: loaded from cache');
   });
 
-  it('shows one heat map of the score with null and p in every cell, one of mean r, and every score in its text', async () => {
+  it('shows a heat map of each score with null and p in every cell, one of mean r, and every score in its text', async () => {
     const { fg } = world;
     const { a, b } = sides();
     const grid = await fg.correlation.grid(a, b, fg.datasets.fromTexts(texts, { context: 10 }), OPTIONS);
     const [chart, text] = await (grid as LayerGrid & { [DISPLAY](): OutputItem[] })[DISPLAY]();
     expect([chart.mime, text.mime]).toEqual([MIME.chart, MIME.text]);
     const { concat } = (chart.json as unknown as ChartDescriptor).vegaLite as { concat: Array<{ title: string; encoding: Record<'x' | 'y', { sort: string[] }>; data: { values: Array<Record<string, unknown>> } }> }; // prettier-ignore
-    expect(concat.map(({ title }) => title)).toEqual(['cka of decoder rows, beside 9 nulls', 'mean r']);
-    grid.cells.forEach(({ scores: [{ value, null: beside, p }], meanR, pairs }, i) => {
-      expect(concat[0].data.values[i]).toMatchObject({ value, 'null mean': beside.mean, p });
-      expect(concat[0].data.values[i].beside).toMatch(/^null -?0\.\d+(e-\d+)?, p [01](\.\d+)?$/);
-      expect(concat[1].data.values[i]).toMatchObject({ value: meanR, beside: `${pairs} pairs` });
+    expect(concat.map(({ title }) => title)).toEqual(['cka of decoder rows, beside 9 nulls', 'rsa of decoder rows, beside 9 nulls', 'mean r']); // prettier-ignore
+    grid.cells.forEach(({ scores, meanR, pairs }, i) => {
+      expect(scores).toHaveLength(2);
+      scores.forEach(({ value, null: beside, p }, k) => {
+        expect(concat[k].data.values[i]).toMatchObject({ value, 'null mean': beside.mean, p });
+        expect(concat[k].data.values[i].beside).toMatch(/^null -?\d(\.\d+)?(e-\d+)?, p [01](\.\d+)?$/);
+      });
+      expect(concat[2].data.values[i]).toMatchObject({ value: meanR, beside: `${pairs} pairs` });
     });
     expect(concat[0].encoding.x.sort).toEqual(['0 · mlp_out', '1 · mlp_out']);
     expect(concat[0].encoding.y.sort).toEqual(['1 · mlp_out', '0 · mlp_out']);
