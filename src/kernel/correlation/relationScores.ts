@@ -93,6 +93,24 @@ function triangle(gram: Float64Array, m: number, order: ArrayLike<number>): numb
 
 const identity = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
 
+/** Draws of mismatched words before one that has relations of length 0 is taken as it is. */
+const TRIES = 1000;
+
+/**
+ * Draws B's words in another order, such that no relation joins two words of one feature: it would have length 0 and no
+ * cosine, as those that are left out before.
+ */
+function mismatchedWords(b: Matrix, steps: Steps, random: Random): () => Uint32Array {
+  const same = (x: number, y: number): boolean => row(b, x).every((v, j) => v === row(b, y)[j]);
+  const feature = Array.from({ length: b.rows }, (_, w) => Array.from({ length: w }, (_, v) => v).find((v) => same(v, w)) ?? w); // prettier-ignore
+  return () => {
+    for (let tries = 1; ; tries++) {
+      const words = random.permutation(b.rows);
+      if (tries === TRIES || steps.every(([from, to]) => feature[words[from]] !== feature[words[to]])) return words;
+    }
+  };
+}
+
 /** Relations below which a draw with replacement can hold too few different ones for an r. */
 const LEAST_FOR_INTERVAL = 4;
 
@@ -143,10 +161,11 @@ export function relationDraws({ vectors, a, b }: WordVectors, steps: Steps, seed
   const own = triangle(gramA, m, identity(m));
   const value = pearson(own, triangle(gramB, m, identity(m)));
   const random = new Random(seed).fork(`relations ${vectors}`);
+  const drawWords = mismatchedWords(b, steps, random);
   return {
     size: 2,
     draw() {
-      const [order, words] = [random.permutation(m), random.permutation(b.rows)];
+      const [order, words] = [random.permutation(m), drawWords()];
       const mismatched = (): Float64Array => relationGram(b, steps, (w) => words[w]);
       return () => [pearson(own, triangle(gramB, m, order)), pearson(own, triangle(mismatched(), m, identity(m)))];
     },

@@ -42,7 +42,7 @@ const [CELL, LETTER] = [44, 6];
 
 /** Pixels that a heat map of so many columns takes, with the labels of its rows. */
 export const heatmapWidth = (columns: number, labels: readonly string[]): number =>
-  CELL * columns + LETTER * Math.max(0, ...labels.map(({ length }) => length)) + 60;
+  CELL * columns + LETTER * labels.reduce((most, { length }) => Math.max(most, length), 0) + 60;
 
 /** Values over two ordinal axes, written into their cells; whole numbers as such. */
 export function heatmap(

@@ -112,6 +112,19 @@ describe('relations between words', () => {
     );
   });
 
+  it('words of one feature in B leave every null run of mismatched words an r: no relation of length 0 is drawn', () => {
+    const [a, places] = [directions(6, 8, 1), directions(6, 8, 2)];
+    // "he" and "boy" are one feature of B, of relations that each have a length.
+    const b = matrixOf([0, 1, 0, 3, 4, 5].map((w) => Array.from(places.data.subarray(8 * w, 8 * w + 8))));
+    const { draw, scores } = relationDraws({ vectors: 'rows', a, b }, [[0, 1], [2, 3], [4, 5]], 0); // prettier-ignore
+    const runs = Array.from({ length: 60 }, () => draw()());
+    const of = (i: number): Float64Array => Float64Array.from(runs, (run) => Number(run[i]));
+    expect(of(1).every(Number.isFinite)).toBe(true);
+    expect(new Set(of(1)).size).toBeGreaterThan(20);
+    const [, mismatched] = scores([of(0), of(1)], undefined);
+    expect(Number.isFinite(mismatched.null.mean) && mismatched.null.std > 0).toBe(true);
+  });
+
   it('intervals of relations are as wide as r spreads over other relations of the kind, by the seed, and none of three', async () => {
     const m = 14;
     /** Relations of A, and of B that keep them but for noise. */
