@@ -35,7 +35,7 @@ export class FeatureNames {
 
   /** The features of an SAE; undefined where none were registered. */
   async of(sae: string): Promise<KnownFeatures | undefined> {
-    return this.sources.get(sae)?.();
+    return this.sources.get(sae)?.read();
   }
 
   /** The items with names in their tables; not a promise where they have no feature of a known SAE. */
