@@ -53,7 +53,7 @@ const declaredAbove = {
 /** The builders of options stand below all rooms: io, artifacts, models and present say by them what their functions take. */
 const closedTo = (room, higher) =>
   higher === 'verb' && room !== 'compute'
-    ? p(['../verb/**', '!../verb/option.js', '!../verb/kinds.js'])
+    ? p(['../verb/**', '!../verb/option.js', '!../verb/kinds.js', '!../verb/filled.js'])
     : p(`../${higher}/**`);
 /** present names the types of rooms, and nothing else of them. */
 const beside = (room, other) => room === 'present' && upper.includes(other);

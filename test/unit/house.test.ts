@@ -68,7 +68,7 @@ describe('imports', () => {
     const roomOf = (file: string): string => {
       const [, , room, ...rest] = file.split('/');
       // By these, rooms below verb declare what their functions take.
-      if (/^src\/kernel\/verb\/(option|kinds)\.ts$/.test(file)) return 'verb/option.ts';
+      if (/^src\/kernel\/verb\/(option|kinds|filled)\.ts$/.test(file)) return 'verb/option.ts';
       return rest.length === 1 && rest[0] === 'fg.ts' ? `${room}/fg.ts` : room;
     };
     // present names the types of the rooms whose results it shows, and calls nothing of them: the linter holds it to that.

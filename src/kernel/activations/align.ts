@@ -1,4 +1,5 @@
 /** Stores of models with different tokenizers, brought to the same rows: spans of text where both have a boundary. */
+import { filled } from '../verb/filled.js';
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
 import type { SparseRows } from '../compute/sparse.js';
 import { sha256 } from '../io/hash.js';
@@ -172,7 +173,7 @@ export async function alignActivations(
   store: ArtifactStore,
   options: Given<typeof ALIGN> & Given<typeof KEPT> & { joiner?: TextJoiner } = {},
 ): Promise<{ value: Aligned; made: ReadonlyArray<Computed<SparseActivations>> }> {
-  const { combine = 'max', fresh, joiner = new TextJoiner(), ...call } = options;
+  const { combine, fresh, joiner = new TextJoiner(), ...call } = filled(ALIGN, options);
   const { spans, tokens } = await joiner.join(a, b);
   const compute = (own: SparseActivations, spanOf: Int32Array): Promise<Computed<SparseActivations>> => {
     const key = {

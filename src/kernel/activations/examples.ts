@@ -2,13 +2,14 @@
  * Dataset examples: tokens on which a feature fires, each in its context: the largest activations, and draws from
  * bands.
  */
+import { filled } from '../verb/filled.js';
 import type { ExampleBand, FeatureExample } from '../../protocol/bundle.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Given } from '../verb/option.js';
 import { BandDraws, bandEnds } from './bands.js';
 import { Contexts, readExamples, type Peak } from './contexts.js';
 import { everyFiring } from './firings.js';
-import type { BandOptions, EXAMPLES } from './options.js';
+import { EXAMPLES, WINDOW, BAND, type BandOptions } from './options.js';
 import type { SparseActivations } from './types.js';
 
 export type TopExamplesOptions = Given<typeof EXAMPLES> & CallOptions;
@@ -52,7 +53,7 @@ export async function bandedExamples(
   options: BandedExamplesOptions = {},
 ): Promise<BandedExamples[]> {
   const { features } = activations.meta;
-  const { count = 4, by = 'quantile', perBand = 1, seed = 0 } = options;
+  const { count, by, perBand, seed } = filled(BAND, options);
   const { best, contexts, draws } = await selected(activations, options, { count, by, perBand, seed });
   const { firings } = activations.statistics;
   const wanted = wantedFeatures(features, options.features);
@@ -86,10 +87,10 @@ async function selected(
   bands?: BandOptions,
 ): Promise<{ best: BestTokens; contexts: Contexts; draws?: BandDraws }> {
   const { features, context } = activations.meta;
-  const window = { before: options.before ?? 5, after: options.after ?? 4 };
-  const top = options.top ?? 5;
+  const window = { before: options.before ?? WINDOW.before.usual, after: options.after ?? WINDOW.after.usual };
+  const top = options.top ?? EXAMPLES.top.usual;
   const wanted = wantedFeatures(features, options.features);
-  const contexts = new Contexts(await activations.tokenIds(), context, window, options.dedupe ?? true);
+  const contexts = new Contexts(await activations.tokenIds(), context, window, options.dedupe ?? EXAMPLES.dedupe.usual);
   const best = new BestTokens(features, top, contexts);
   let draws: BandDraws | undefined;
   if (bands && bands.count > 0)

@@ -70,12 +70,12 @@ export async function carriers(
 }
 
 export const FIND = {
-  top: whole({ doc: 'Features listed.', min: 1, fallback: '10' }),
+  top: whole({ doc: 'Features listed.', min: 1, usual: 10 }),
   least: real({
     doc: 'A feature is the own one of a word when it fires on at least this share of its occurrences, and at least this share of its activation lies on them.',
     above: 0,
     max: 1,
-    fallback: '0.5',
+    usual: 0.5,
   }),
 } as const;
 
@@ -90,7 +90,7 @@ export function ownFeature([best]: readonly WordFeature[], least: number): numbe
 export async function findFeatures(
   activations: SparseActivations,
   query: WordQuery,
-  { top = 10, least = 0.5, ...call }: FindOptions = {},
+  { top = FIND.top.usual, least = FIND.least.usual, ...call }: FindOptions = {},
 ): Promise<FoundFeatures> {
   const [word] = await occurrencesOf(activations, [query]);
   const [features] = await carriers(activations, [word], call);

@@ -102,7 +102,7 @@ export async function activationsFrom(
   options: FromArraysOptions,
 ): Promise<Computed<SparseActivations>> {
   const { name, hook = '', model = '' } = options;
-  const rows = await plainRows(data, options.negative ?? 'refuse');
+  const rows = await plainRows(data, options.negative ?? FROM.negative.usual);
   const tokens = plainTokens(options.tokens, options.tokenizer);
   const context = contextOf(rows, tokens, options.context);
   if (tokens && tokens.ids.length !== rows.rows)
@@ -113,7 +113,7 @@ export async function activationsFrom(
   const tokenSet = { id: tokens?.id ?? sha256([`${tokenizer} ${context}`, tokenIds]), tokenizer };
   const key: ArtifactKey = {
     kind: 'activations',
-    parameters: { from: 'arrays', name, hook, model, context, negative: options.negative ?? 'refuse' },
+    parameters: { from: 'arrays', name, hook, model, context, negative: options.negative ?? FROM.negative.usual },
     inputs: { arrays: rows.hash, tokens: tokenSet.id },
     codeVersion: tokens?.padding ? PADDED_VERSION : CODE_VERSION,
   };

@@ -36,10 +36,10 @@ const IGNORING_VERSION = 3;
 /** Rows of what is left out (COUNTED) are stored without entries, as padding is; meta.ignored counts them. */
 export const SAVE = {
   hook: text({ doc: 'Hook to encode.', fallback: 'the hook that the SAE was trained on' }),
-  batchTokens: whole({ doc: 'Tokens per forward pass.', min: 1, fallback: '2,048', identity: false }),
+  batchTokens: whole({ doc: 'Tokens per forward pass.', min: 1, usual: 2048, identity: false }),
   allowOtherModel: flag({
     doc: 'Encode with an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
-    fallback: 'false',
+    usual: false,
     identity: false,
   }),
   ...COUNTED,
@@ -115,7 +115,7 @@ export async function saveActivations(
 function fitWarnings(
   pairing: Parameters<typeof conformanceWarnings>[0],
   store: ArtifactStore,
-  { conformance = true, signal }: SaveActivationsOptions,
+  { conformance = CONFORMANCE.conformance.usual, signal }: SaveActivationsOptions,
 ): Promise<string[]> {
   return conformance ? conformanceWarnings(pairing, store, { signal }) : Promise.resolve([]);
 }

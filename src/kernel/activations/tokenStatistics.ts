@@ -48,7 +48,7 @@ export interface FeatureTokens {
 
 export const TOKENS = {
   features: featureIds({ doc: 'Features asked for.', fallback: 'all' }),
-  top: whole({ doc: 'Tokens and positions listed for each.', min: 1, fallback: '10' }),
+  top: whole({ doc: 'Tokens and positions listed for each.', min: 1, usual: 10 }),
 } as const;
 
 export type TokenStatisticsOptions = Given<typeof TOKENS> & MassOptions;
@@ -122,7 +122,7 @@ export async function tokenStatistics(
     occurrences,
     special: Uint8Array.from(columns.pieces, (piece) => Number(isSpecialToken(piece))),
     punctuation: Uint8Array.from(columns.pieces, (piece) => Number(isPunctuation(piece))),
-    top: options.top ?? 10,
+    top: options.top ?? TOKENS.top.usual,
   };
   const found: FeatureTokens[] = [];
   await sumPairs(

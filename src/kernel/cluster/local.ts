@@ -1,6 +1,7 @@
 /** The engine of this machine: runs shards one after the other in this process, or in several processes. */
+import { filled } from '../verb/filled.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
-import type { SplitCall, Spread } from '../verb/split.js';
+import { SPREAD, type SplitCall, type Spread } from '../verb/split.js';
 import type { Plan, ShardRange } from './plan.js';
 import { makeShard } from './shards.js';
 import { spawnTask } from './tasks.js';
@@ -12,7 +13,7 @@ export async function runLocally(
   shards: readonly ShardRange[],
   { how, folder, device, own }: { how: Spread; folder: string; device: string; own: Required<CallOptions> },
 ): Promise<void> {
-  const { processes = 1 } = how;
+  const { processes } = filled(SPREAD, how);
   let done = plan.shards.length - shards.length;
   const ended = (): void =>
     own.onProgress({ label: `shards of ${plan.call}`, done: ++done, total: plan.shards.length, unit: 'shards' });

@@ -5,7 +5,7 @@ import type { CallOptions } from '../compute/call.js';
 import { currentDevice } from '../compute/device.js';
 import { FileLock } from '../io/lock.js';
 import type { SessionContext } from '../verb/context.js';
-import type { SplitCall, Spread, Spreader } from '../verb/split.js';
+import { SPREAD, type SplitCall, type Spread, type Spreader } from '../verb/split.js';
 import { followSlurm, liveSubmission } from './follow.js';
 import { jobFolder, writePlan, type PlanFile, type Submission } from './jobFolder.js';
 import { runLocally } from './local.js';
@@ -78,7 +78,7 @@ export async function throughSlurm(target: Target, asked: Spread, say: Say, own:
     if (failed === undefined) return;
     // The merge job would wait for ever for the failed tasks.
     await cancelJobs(submission);
-    if (!failed.retryable || attempt >= (asked.retries ?? 2))
+    if (!failed.retryable || attempt >= (asked.retries ?? SPREAD.retries.usual))
       throw new Error(
         `${plan.call}: shards ${rangesOf(failed.shards)} of ${plan.shards.length} failed on Slurm. ${failed.said}\nThe others are kept; the same call submits what is missing`,
       );
@@ -98,7 +98,7 @@ export function spreader({ print, planOnly }: Pick<SessionContext, 'print' | 'pl
     if (how.engine === 'slurm') await throughSlurm({ store, file: planFileOf(call, plan) }, how, say, own);
     else {
       const folder = jobFolder(store.folder, plan.id);
-      if ((how.processes ?? 1) > 1) await writePlan(folder, planFileOf(call, plan));
+      if ((how.processes ?? SPREAD.processes.usual) > 1) await writePlan(folder, planFileOf(call, plan));
       const device = how.device ?? currentDevice().device;
       await runLocally(call, plan, await unmadeShards(store, plan), { how, folder, device, own });
     }

@@ -21,6 +21,9 @@ function fnv64(text: string): bigint {
   return h;
 }
 
+/** The seed of draws where none is given. */
+export const USUAL_SEED = 0;
+
 /** A generator of random numbers; the same seed gives the same stream. */
 export class Random {
   #key: bigint;

@@ -158,7 +158,7 @@ function sideOf(env: Environment, kind: string, sae: Sae, { meta }: SparseActiva
 
 /** The options that a cell gave, as similarityScores() takes them. */
 function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreOptions {
-  const { pools, metrics = ['svcca', 'cca', 'rsa', 'cka'], ...rest } = nullsApart(only(SCORES, given));
+  const { pools, metrics = SCORES.metrics.usual, ...rest } = nullsApart(only(SCORES, given));
   const { x = saeA.decoder, y = saeB.decoder } = (pools ?? {}) as Partial<NonNullable<ScoreOptions['pools']>>;
   return {
     ...renamed(rest, { neighbors: 'neighbours' }),

@@ -11,7 +11,7 @@ import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { cellName, layerGrid, type GridSide } from './grid.js';
 import { CORRELATE } from './options.js';
-import { METRICS } from './scores.js';
+import { METRICS, USUAL } from './usual.js';
 
 function requireSide(side: GridSide, at: string): GridSide {
   const { model, saes } = side as Partial<GridSide>;
@@ -30,17 +30,21 @@ const atHook = ({ id, config }: Sae): string => sha256(['SAE at a hook', id, con
 const sideArg = (name: string) =>
   thing<GridSide, GridSide>(name, `A model and SAEs of its layers, { model, saes: [...] }: side ${name.toUpperCase()}.`, requireSide); // prettier-ignore
 
+const LOOK = {
+  metrics: several(METRICS, { doc: 'Which scores; the heat map is of the first.', usual: ['svcca'] }),
+  combine: choice(['max', 'mean'], {
+    doc: 'What a feature has on a span of several tokens, where the tokenizers differ.',
+    usual: 'max',
+  }),
+};
+
 export const grid = verb({
   doc: 'Every SAE of one model against every SAE of another, over the same text: pairs, mean r, and the similarity of the decoder rows of the pairs beside its null, as heat maps. Models with different tokenizers are joined by the spans of characters that both have, as fg.activations.align does, and the share that was joined is said. Activations and maps are kept as they are by fg.activations.save and fg.correlation.map; a call that was stopped goes on behind its last finished pair of SAEs.',
   args: [sideArg('a'), sideArg('b'), tokensArg],
   options: {
     ...CORRELATE,
-    metrics: several(METRICS, { doc: 'Which scores; the heat map is of the first.', fallback: "['svcca']" }),
-    combine: choice(['max', 'mean'], {
-      doc: 'What a feature has on a span of several tokens, where the tokenizers differ.',
-      fallback: "'max'",
-    }),
-    nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
+    ...LOOK,
+    nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: USUAL.nulls, draws: 'Draws the shuffles.' }),
     ...CONFORMANCE,
     ...CLUSTER,
     ...KEPT,
@@ -66,7 +70,7 @@ export const grid = verb({
   ),
   run({ env, options, call, remember }, a, b, data) {
     const { runs, seed } = membersGiven(options.nulls, 'runs');
-    const scores = { metrics: options.metrics ?? (['svcca'] as const), nulls: runs, seed };
+    const scores = { metrics: options.metrics ?? LOOK.metrics.usual, nulls: runs, seed };
     return layerGrid(a, b, data, {
       store: env.store,
       map: only(CORRELATE, options),

@@ -1,7 +1,7 @@
 /** Options of matching the features of two stores. */
 import type { CallOptions } from '../compute/call.js';
 import { ASSOCIATIONS } from './association.js';
-import { METRICS } from './scores.js';
+import { METRICS, SCORE_NULLS, USUAL } from './usual.js';
 import { nulls, nullsOf, rowsOption } from '../verb/common.js';
 import { choice, group, only, parseOptions, real, several, whole, type Given, type Parsed } from '../verb/option.js';
 
@@ -76,25 +76,25 @@ export const tokensOf = <D extends 'mass' | 'peaks'>(fallback: D) =>
 
 export const SAME_TOKEN = {
   labels: tokensOf('mass'),
-  nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: 100, draws: 'Draws the shuffles.' }),
+  nulls: nulls({ doc: 'Runs with the pairs shuffled.', runs: USUAL.nulls, draws: 'Draws the shuffles.' }),
 } as const;
 
 export const SCORES = {
-  metrics: several(METRICS, { doc: 'Which scores, in this order.', fallback: "['svcca', 'cca', 'rsa', 'cka']" }),
-  nulls: nullsOf(['shuffle', 'random-features'], {
+  metrics: several(METRICS, { doc: 'Which scores, in this order.', usual: ['svcca', 'cca', 'rsa', 'cka'] }),
+  nulls: nullsOf(SCORE_NULLS, {
     doc: "Null runs beside each score: 'shuffle', the same rows paired at random; 'random-features', as many random rows of `pools` on each side.",
-    runs: 100,
+    runs: USUAL.nulls,
     draws: "Draws the null, and RSA's rows.",
   }),
   pools: group(
     { x: rowsOption({ doc: 'Of side A.' }), y: rowsOption({ doc: 'Of side B.' }) },
     { doc: "Rows that the null 'random-features' draws from.", fallback: 'the two decoders' },
   ),
-  neighbors: whole({ doc: "Neighbours for 'jaccard'.", min: 1, fallback: '10' }),
+  neighbors: whole({ doc: "Neighbours for 'jaccard'.", min: 1, usual: USUAL.neighbors }),
   intervals: whole({
     doc: 'Half-samples of the pairs for a 95 % interval of each score; 0: none.',
     min: 0,
-    fallback: '0',
+    usual: USUAL.intervals,
   }),
-  rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, fallback: '4,096' }),
+  rsaRows: whole({ doc: 'RSA samples this many pairs when there are more.', min: 3, max: 4096, usual: USUAL.rsaRows }),
 };

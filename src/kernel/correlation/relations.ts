@@ -72,7 +72,7 @@ export const RELATIONS = {
       isPairs,
     ),
   ),
-  neighbors: whole({ doc: 'Nearest words compared for each word.', min: 1, fallback: '3' }),
+  neighbors: whole({ doc: 'Nearest words compared for each word.', min: 1, usual: 3 }),
   sequences: whole({
     doc: 'Sequences with these words that the models run, at most.',
     min: 1,

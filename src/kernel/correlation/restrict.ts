@@ -53,7 +53,7 @@ export const FILTERS = {
   ),
   wordsIn: choice(['either', 'both', 'a', 'b'], {
     doc: "Whose label `words` looks at: 'either' feature of a pair, 'both', that of A, or that of B.",
-    fallback: "'either'",
+    usual: 'either',
   }),
   minFirings: whole({
     doc: 'Keeps pairs whose features both fire on at least so many tokens; 1 leaves out dead features.',

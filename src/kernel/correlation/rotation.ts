@@ -3,6 +3,7 @@
  * rows and judged on pairs that it has not seen, and on activations: how much of B's activations, turned, A's SAE
  * explains.
  */
+import { filled } from '../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { unitRows } from '../compute/cosines.js';
 import { gemm, initGemm } from '../compute/gemm.js';
@@ -39,7 +40,7 @@ export interface RotationInput {
 }
 
 export const TRANSFER = {
-  train: real({ doc: 'Share of the pairs that the rotation is fitted on; the others judge it.', above: 0, below: 1, fallback: '0.5' }), // prettier-ignore
+  train: real({ doc: 'Share of the pairs that the rotation is fitted on; the others judge it.', above: 0, below: 1, usual: 0.5 }), // prettier-ignore
   sequences: whole({
     doc: 'Sequences of the stores that the models run: even ones for means and scale, odd ones to judge.',
     min: 2,
@@ -70,7 +71,7 @@ export interface RotationTransfer {
   readonly notes: readonly string[];
 }
 
-const DEFAULTS: RotationSettings = { train: 0.5, runs: 99, seed: 0 };
+const SETTINGS = { train: TRANSFER.train, ...TRANSFER.nulls.members };
 
 /** Cosines of paired unit rows. */
 function cosinesOf(x: Matrix, y: Matrix): Float64Array {
@@ -271,8 +272,8 @@ type DrawnRun = readonly [cosine: number | string, variance: number | string];
 const nullRun = (run: number): string => `null ${run}`;
 
 /** Runs that rotationTransfer asks `remember` for. */
-export const transferRunNames = ({ runs = DEFAULTS.runs }: Partial<RotationSettings>): string[] =>
-  Array.from({ length: runs }, (_, run) => nullRun(run));
+export const transferRunNames = ({ runs }: Partial<RotationSettings>): string[] =>
+  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => nullRun(run));
 
 /**
  * `remember` gives null runs that are made already; see transferRunNames.
@@ -283,7 +284,7 @@ export async function rotationTransfer(
   given: Partial<RotationSettings> = {},
   { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<RotationTransfer> {
-  const s = { ...DEFAULTS, ...given };
+  const s = filled(SETTINGS, given);
   const { a, b } = input;
   const random = new Random(s.seed).fork('transfer');
   const pairs = splitPairs(input, s, random);

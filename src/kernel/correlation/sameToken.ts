@@ -1,4 +1,5 @@
 /** Are matched features called by the same tokens? Each score beside the same score of shuffled pairs. */
+import { USUAL } from './usual.js';
 import { labelWords, normalizeToken, type PointLabel } from '../../protocol/tokens.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
@@ -95,8 +96,7 @@ export async function sameTokenScore(
   pairs: { a: ArrayLike<number>; b: ArrayLike<number> },
   options: SameTokenOptions = {},
 ): Promise<SameTokenScore> {
-  const { nulls: runs = DEFAULT_RUNS, remember = (_, make) => make() } = options;
-  const seed = options.seed ?? 0;
+  const { nulls: runs = USUAL.nulls, seed = USUAL.seed, remember = (_, make) => make() } = options;
   const words = options.labels === 'peaks' ? peaksOf : labelWords;
   const counted = countedPairs(labelsA, labelsB, pairs, words);
   const sides = [counted.map((i) => labelsA[pairs.a[i]]), counted.map((i) => labelsB[pairs.b[i]])];

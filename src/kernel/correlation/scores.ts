@@ -17,8 +17,7 @@ import type { SCORES } from './options.js';
 import { besideNull } from './nulls.js';
 import { rsa } from './rsa.js';
 import type { SimilarityScore } from './types.js';
-
-export const METRICS = ['svcca', 'svcca-published', 'cca', 'pwcca', 'rsa', 'cka', 'cka-debiased', 'jaccard'] as const;
+import { SCORE_NULLS, USUAL, type METRICS } from './usual.js';
 
 export type MetricName = (typeof METRICS)[number];
 
@@ -60,8 +59,8 @@ const oneByOne: ShareNulls = async (product, runs, nextOrder, { signal, done }) 
  * another number of rows on each side, and sides whose rows are all equal.
  */
 export async function similarityScores(X: Matrix, Y: Matrix, options: ScoreOptions): Promise<SimilarityScore[]> {
-  const runs = options.nulls ?? 100;
-  const seed = options.seed ?? 0;
+  const runs = options.nulls ?? USUAL.nulls;
+  const seed = options.seed ?? USUAL.seed;
   if (X.rows !== Y.rows) throw new RangeError(`rows are paired, but X has ${X.rows} and Y has ${Y.rows}`);
   if (options.null === 'random-features') requirePools(X, Y, options.pools);
   const metrics = options.metrics.map((name) => ({ name, metric: metricOf(name, options, seed) }));
@@ -86,13 +85,13 @@ function metricOf(name: MetricName, options: ScoreOptions, seed: number): Metric
     case 'pwcca':
       return pwcca as Metric;
     case 'rsa':
-      return rsa(options.rsaRows ?? 4096, seed) as Metric;
+      return rsa(options.rsaRows ?? USUAL.rsaRows, seed) as Metric;
     case 'cka':
       return cka as Metric;
     case 'cka-debiased':
       return ckaDebiased as Metric;
     case 'jaccard':
-      return jaccard(options.neighbours ?? 10) as Metric;
+      return jaccard(options.neighbours ?? USUAL.neighbors) as Metric;
   }
 }
 
@@ -102,12 +101,12 @@ const intervalRun = (metric: MetricName, run: number): string => `${metric} inte
 
 /** Pairs of a half-sample; fewer than 4 make no interval. */
 const halfOf = (n: number): number => n >> 1;
-const drawsOf = (n: number, intervals = 0): number => (halfOf(n) < 4 ? 0 : intervals);
+const drawsOf = (n: number, intervals: number = USUAL.intervals): number => (halfOf(n) < 4 ? 0 : intervals);
 
 /** Runs that similarityScores asks `remember` for, over n pairs: of each metric its null runs, then its intervals. */
 export const scoreRunNames = (
   n: number,
-  { metrics, nulls = 100, intervals }: Pick<ScoreOptions, 'metrics' | 'nulls' | 'intervals'>,
+  { metrics, nulls = USUAL.nulls, intervals }: Pick<ScoreOptions, 'metrics' | 'nulls' | 'intervals'>,
 ): string[] =>
   metrics.flatMap((name) => [
     ...Array.from({ length: nulls }, (_, run) => nullRun(name, run)),
@@ -141,7 +140,7 @@ async function score(
     variant: metric.describe(px, py),
     n,
     seed,
-    kind: options.null ?? 'shuffle',
+    kind: options.null ?? SCORE_NULLS[0],
     ...(warning ? { warning } : {}),
   });
   return interval ? { ...beside, interval } : beside;

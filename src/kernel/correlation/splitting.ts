@@ -1,4 +1,5 @@
 /** Feature splitting: which features of a large SAE a feature of a small one became. */
+import { filled } from '../verb/filled.js';
 import type { SparseActivations } from '../activations/types.js';
 import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
@@ -8,7 +9,7 @@ import { requireSameTokens } from './map.js';
 import { bestOf, splittingByActivations, type Halves } from './splittingActivations.js';
 import { splittingByDecoder } from './splittingDecoder.js';
 import type { Remember } from '../verb/remember.js';
-import { splittingRun, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
+import { SPLITTING, splittingRun, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
 import { Firings, tokenHalves } from './tokenHalves.js';
 
 /** Raised when the same call gives another result. */
@@ -24,11 +25,12 @@ export interface SplittingInput {
 /** Least r or cosine of a child with its parent. */
 export const LEAST = { activations: 0.2, decoder: 0.5 } as const;
 
-const DEFAULTS = { minFirings: 10, minTokens: 10, leastLost: 0.4, runs: 99, seed: 0 };
+const { minTokens, least: leastLost } = SPLITTING.absorption.members;
+const SETTINGS = { minFirings: SPLITTING.minFirings, minTokens, leastLost, ...SPLITTING.nulls.members };
 
 /** Runs that splitting() asks `remember` for. */
-export const splittingRunNames = ({ runs = DEFAULTS.runs }: Partial<SplittingSettings>): string[] =>
-  Array.from({ length: runs }, (_, run) => splittingRun(run));
+export const splittingRunNames = ({ runs }: Partial<SplittingSettings>): string[] =>
+  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => splittingRun(run));
 
 async function halvesOf(
   { small, large }: { small: SparseActivations; large: SparseActivations },
@@ -58,7 +60,7 @@ export async function splitting(
 ): Promise<Splitting> {
   const { activations, small, large } = input;
   const least = given.least ?? LEAST[activations ? 'activations' : 'decoder'];
-  const settings: SplittingSettings = { ...DEFAULTS, ...given, least };
+  const settings: SplittingSettings = { ...filled(SETTINGS, given), least };
   if (!activations) return splittingByDecoder(small, large, settings, { ...call, remember });
   for (const side of ['small', 'large'] as const)
     if (input[side].rows !== activations[side].meta.features)

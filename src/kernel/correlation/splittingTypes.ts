@@ -108,20 +108,20 @@ export const SPLITTING = {
   minFirings: real({
     doc: 'Features that fire on fewer tokens of the half that chooses take no part.',
     min: 1,
-    fallback: '10',
+    usual: 10,
   }),
   absorption: group(
     {
       minTokens: whole({
         doc: 'Least number of tokens on which parent and absorber fire and the main feature is silent.',
         min: 1,
-        fallback: '10',
+        usual: 10,
       }),
       least: real({
         doc: "Least share of the parent's direction that is lost without the absorber: SAEBench's.",
         min: 0,
         max: 1,
-        fallback: '0.4',
+        usual: 0.4,
       }),
     },
     { doc: 'What counts as absorption.' },

@@ -3,6 +3,7 @@
  * which a feature has a partner, and, for those that have none, whether the directions around them come back as a
  * subspace.
  */
+import { filled } from '../verb/filled.js';
 import type { SparseActivations } from '../activations/types.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { unitRows } from '../compute/cosines.js';
@@ -39,9 +40,9 @@ export const STABILITY = {
     { doc: 'Activations of each over the same tokens: partners are then features that fire alike.', fallback: 'none: partners are by cosine' }, // prettier-ignore
     (v) => Array.isArray(v) && v.every((one) => typeof one === 'object' && one !== null && 'shards' in one),
   ),
-  least: real({ doc: 'Least cosine, or r, of a partner.', min: 0, max: 1, fallback: '0.7' }),
-  minFirings: whole({ doc: 'Features that fire on fewer tokens take no part; with activations.', min: 1, fallback: '10' }), // prettier-ignore
-  neighbors: whole({ doc: 'Nearest rows that make the surroundings of a feature, for `subspace`.', min: 0, fallback: '7' }), // prettier-ignore
+  least: real({ doc: 'Least cosine, or r, of a partner.', min: 0, max: 1, usual: 0.7 }),
+  minFirings: whole({ doc: 'Features that fire on fewer tokens take no part; with activations.', min: 1, usual: 10 }), // prettier-ignore
+  neighbors: whole({ doc: 'Nearest rows that make the surroundings of a feature, for `subspace`.', min: 0, usual: 7 }), // prettier-ignore
   nulls: nulls({
     doc: 'Null runs: the other decoders turned at random and, with activations, their sequences shuffled.',
     runs: 19,
@@ -81,7 +82,7 @@ export interface Stability {
   readonly scores: readonly SimilarityScore[];
 }
 
-const DEFAULTS = { least: 0.7, minFirings: 10, neighbors: 7, runs: 19, seed: 0 };
+const SETTINGS = { ...STABILITY, ...STABILITY.nulls.members };
 
 const rowsOf = (m: Matrix, ids: ArrayLike<number>): Float32Array[] => Array.from(ids, (i) => row(m, i));
 
@@ -193,8 +194,8 @@ function byChance({ decoder, store }: Side, random: Random): () => Promise<Side>
 const nullRun = (run: number): string => `null ${run}`;
 
 /** Runs that stability() asks `remember` for. */
-export const stabilityRunNames = ({ runs = DEFAULTS.runs }: Partial<StabilitySettings>): string[] =>
-  Array.from({ length: runs }, (_, run) => nullRun(run));
+export const stabilityRunNames = ({ runs }: Partial<StabilitySettings>): string[] =>
+  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => nullRun(run));
 
 function requireComparable({ decoders, activations }: StabilityInput): void {
   if (decoders.length < 2) throw new RangeError(`stability is over 2 or more SAEs but got ${decoders.length}`);
@@ -223,7 +224,7 @@ export async function stability(
   { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<Stability> {
   requireComparable(input);
-  const s: StabilitySettings = { ...DEFAULTS, ...given };
+  const s: StabilitySettings = filled(SETTINGS, given);
   const [own, ...others]: Side[] = input.decoders.map((d, i) => {
     const store = input.activations?.[i];
     return { decoder: unitRows(d, `dictionary of SAE ${i}`), ...(store ? { store } : {}) };

@@ -14,6 +14,7 @@
  * against the feature give it, is taken off ‖v‖² of the other side. A feature stays exclusive when νε and νr are below
  * their thresholds.
  */
+import { filled } from '../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
@@ -34,13 +35,13 @@ export const EVALUATION_VERSION = 1;
 export const EVALUATED = {
   sharedFrom: share(
     'A part of the decoder norm from this share on belongs to the feature; below it the feature is exclusive to the other side.',
-    '0.1',
+    0.1,
   ),
-  errorFrom: real({ doc: 'Least νε of a feature that is not exclusive.', min: 0, fallback: '0.2' }),
-  reconstructionFrom: real({ doc: 'Least νr of a feature that is not exclusive.', min: 0, fallback: '0.5' }),
+  errorFrom: real({ doc: 'Least νε of a feature that is not exclusive.', min: 0, usual: 0.2 }),
+  reconstructionFrom: real({ doc: 'Least νr of a feature that is not exclusive.', min: 0, usual: 0.5 }),
   direction: choice(['free', 'own'], {
     doc: "'free' compares lengths of slopes, for models without common axes; 'own' their parts along the feature's own decoder, for models of one space.",
-    fallback: "'free'",
+    usual: 'free',
   }),
   nulls: nullRuns({
     doc: 'Shifts of the tokens against the features: what they give is taken off, and p is held against them.',
@@ -226,7 +227,10 @@ export async function evaluateCrosscoder(
   sources: Sources,
   options: EvaluationOptions = {},
 ): Promise<CrosscoderEvaluation> {
-  const { sharedFrom = 0.1, errorFrom = 0.2, reconstructionFrom = 0.5, direction = 'free', runs = 20, seed = 0 } = options; // prettier-ignore
+  const { sharedFrom, errorFrom, reconstructionFrom, direction, runs, seed } = filled(
+    { ...EVALUATED, ...EVALUATED.nulls.members },
+    options,
+  );
   const settings = { sharedFrom, errorFrom, reconstructionFrom, direction, runs, seed };
   const reading = new Reading(crosscoder, settings);
   for await (const xs of inStep(sources, 0, { signal: options.signal })) {

@@ -1,4 +1,5 @@
 /** fg.crosscoder: one dictionary of several models or layers, and what is truly exclusive to one of them. */
+import { filled } from '../verb/filled.js';
 import { types } from 'node:util';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { nameFeatures } from '../activations/kept.js';
@@ -215,7 +216,7 @@ const crosscoderArg: Arg<Crosscoder> = thing<Crosscoder>(
 );
 
 const SAMPLED = {
-  sampleSeed: whole({ doc: 'Of twins: of the events; others than those of training.', fallback: '1,000,003' }),
+  sampleSeed: whole({ doc: 'Of twins: of the events; others than those of training.', usual: 1_000_003 }),
 };
 
 const evaluate = verb({
@@ -256,7 +257,8 @@ function evaluated(
   data: Tokens | number,
   { hooks, ignoreTokens, sampleSeed }: Given<typeof HOOKS & typeof SAMPLED>,
 ): Read {
-  if (isTwins(from as object)) return read(from, data, { hooks, ignoreTokens, seed: sampleSeed ?? 1_000_003 });
+  if (isTwins(from as object))
+    return read(from, data, { hooks, ignoreTokens, seed: sampleSeed ?? SAMPLED.sampleSeed.usual });
   return read(from, data, { hooks: hooks ?? sides.map(({ hook }) => hook), ignoreTokens });
 }
 
@@ -274,13 +276,13 @@ const activations = verb({
   args: [crosscoderArg, fromArg, dataArg],
   options: {
     ...HOOKS,
-    side: text({ doc: 'Name of the side whose decoder, model and hook the store has.', fallback: "'A'" }),
+    side: text({ doc: 'Name of the side whose decoder, model and hook the store has.', usual: 'A' }),
     ...KEPT,
   },
   errors: ['Twins, whose activations fg.synthetic.twinActivations writes, and models of other widths are refused.'],
   kinds: ['activations'],
   async run({ env, options, call }, crosscoder, from, data): Promise<SparseActivations> {
-    const { side: name = 'A', ignoreTokens, fresh } = options;
+    const { side: name, ignoreTokens, fresh } = filled(activations.options, options);
     const of = evaluated(crosscoder, from, data, options);
     if (!of.tokens)
       throw new TypeError('from is a pair of twins, which have no text; fg.synthetic.twinActivations writes theirs');

@@ -1,4 +1,5 @@
 /** Crosscoders of twins against truth: which features are exclusive, and which only look so. */
+import { filled } from '../verb/filled.js';
 import { bestOfRows, cosines, unitRows } from '../compute/cosines.js';
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
@@ -49,7 +50,7 @@ export interface CrosscoderRecovery {
 export const RECOVERY = {
   minCosine: share(
     'A feature of the crosscoder holds the true feature of largest cosine when it is at least this.',
-    '0.7',
+    0.7,
   ),
   nulls: nullRuns({ doc: 'Draws of as many features at random.', runs: 100, draws: 'Of the draws.' }),
 };
@@ -74,8 +75,9 @@ export async function crosscoderRecovery(
   crosscoder: Crosscoder,
   twins: Twins,
   evaluation: CrosscoderEvaluation,
-  { minCosine = 0.7, runs = 100, seed = 0 }: NullsInline<Given<typeof RECOVERY>> & CallOptions = {},
+  options: NullsInline<Given<typeof RECOVERY>> & CallOptions = {},
 ): Promise<CrosscoderRecovery> {
+  const { minCosine, runs, seed } = filled({ ...RECOVERY, ...RECOVERY.nulls.members }, options);
   const truth = relationsOf(twins.truth, twins.a.features, twins.b.features);
   const inBoth = [new Uint8Array(twins.a.features), new Uint8Array(twins.b.features)];
   const pairs: Array<[a: number, b: number]> = [];

@@ -1,4 +1,5 @@
 /** Texts that any model can tokenize, once per tokenizer; and what verbs take as tokens. */
+import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { TokenRows } from '../io/tokenRows.js';
 import { TOKENS, tokenizeTexts, tokensFromRows, type TextConcepts } from '../models/datasets.js';
@@ -70,7 +71,8 @@ export class Dataset {
 
   protected tokenize(tokenizer: Tokenizer): TokenSet {
     const { samples, context, rows, ...rest } = this.options;
-    if (!rows) return tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? 128, samples });
+    if (!rows)
+      return tokenizeTexts(this.texts, tokenizer, { ...rest, context: context ?? TOKENS.context.usual, samples });
     const { padding, source } = rows;
     return tokensFromRows(rows.rows, tokenizer, { context, sequences: samples, padding, source });
   }
@@ -184,7 +186,7 @@ export class WordSample extends Dataset {
   protected override tokenize(tokenizer: Tokenizer): TokenSet {
     const { texts, concepts } = this.cut(tokenizer);
     const { words, perWord, unit, seed } = this.asked;
-    const { context = 128, bos, source } = this.options;
+    const { context, bos, source } = filled(TOKENS, this.options);
     const sample = { words: [...words], perWord, unit, seed };
     const how = { context, bos, pack: 'each', pad: true, concepts, source: { ...source, sample } } as const;
     return tokenizeTexts(texts, tokenizer, how);
@@ -193,7 +195,7 @@ export class WordSample extends Dataset {
   private cut(tokenizer: Tokenizer): CutSample {
     const known = this.cuts.get(tokenizer.id);
     if (known) return known;
-    const { context = 128, bos, concepts } = this.options;
+    const { context, bos, concepts } = filled(TOKENS, this.options);
     const content = context - ((bos ?? tokenizer.addsBos) ? 1 : 0);
     const made = cutSample(this.texts, this.draw.places, { ...this.asked, tokenizer, content, concepts });
     this.cuts.set(tokenizer.id, made);
@@ -203,7 +205,7 @@ export class WordSample extends Dataset {
   override toString(): string {
     const { words, perWord, unit } = this.asked;
     const named = `${words.slice(0, 5).join(', ')}${words.length > 5 ? `, … (${words.length} words)` : ''}`;
-    return `Sample of ${this.name}: ${count(this.draw.places.length)} of ${count(this.texts.length)} texts with ${named}, ${perWord} a word, by ${unit}, sequences of ${this.options.context ?? 128} tokens`;
+    return `Sample of ${this.name}: ${count(this.draw.places.length)} of ${count(this.texts.length)} texts with ${named}, ${perWord} a word, by ${unit}, sequences of ${this.options.context ?? TOKENS.context.usual} tokens`;
   }
 }
 

@@ -5,7 +5,7 @@ import { dirname, join, posix } from 'node:path';
 import { listed } from '../../protocol/clip.js';
 import { checkAborted } from '../compute/call.js';
 import { messageOf, safeJoin } from '../io/files.js';
-import { lookAtRepo, resolveRepo, type RepoLook, type RepoOptions } from '../io/hub.js';
+import { REPO, lookAtRepo, resolveRepo, type RepoLook, type RepoOptions } from '../io/hub.js';
 import { copyStructure } from '../io/hubHeaders.js';
 import { WEIGHT_FILES } from '../io/weights.js';
 import { TOKENIZER_FILES } from '../models/tokenizerFiles.js';
@@ -25,7 +25,7 @@ export type InspectOptions = Given<typeof INSPECT> & RepoOptions;
 
 /** @throws HubError when there is no such repository, or the hub cannot be asked and the cache has nothing */
 export async function inspectRepository(id: string, options: InspectOptions): Promise<Inspection> {
-  const type = options.repoType ?? 'model';
+  const type = options.repoType ?? REPO.repoType.usual;
   const look = await lookAtRepo(id, options);
   const inside = options.inside === undefined ? undefined : posix.normalize(options.inside).replace(/\/$/, '');
   const files = look.files.filter(

@@ -31,13 +31,13 @@ export const CIRCUIT_VERSION = 3;
 
 export const CIRCUIT = {
   position: whole({
-    doc: 'Position at which downstream features are read, negative from the end.',
-    fallback: '-1, the last',
+    doc: 'Position at which downstream features are read, negative from the end: −1 is the last.',
+    usual: -1,
   }),
   targets: whole({
     doc: 'Downstream features: those that fire most at the position. Refused with `features`.',
     min: 1,
-    fallback: '8',
+    usual: 8,
   }),
   features: numbers({
     doc: 'Downstream features by id, instead; those that do not fire at the position are refused.',
@@ -48,7 +48,7 @@ export const CIRCUIT = {
   sources: whole({
     doc: 'Upstream features: those of largest total |attribution| on the targets. All their edges are verified.',
     min: 1,
-    fallback: '12',
+    usual: 12,
   }),
   allowOtherModel,
   nulls: nulls({ doc: 'Shuffles behind the p of the rank correlation.', runs: 999, min: 1 }),
@@ -90,7 +90,7 @@ export interface Circuit {
 function targetsOf(
   sae: Sae,
   row: Map<number, number>,
-  { targets = 8, features }: CircuitOptions,
+  { targets = CIRCUIT.targets.usual, features }: CircuitOptions,
   where: string,
 ): number[] {
   if (features) {
@@ -259,7 +259,7 @@ export async function circuit(
   requireSettings(options);
   const { upHook, downHook } = layers(model, up, down, options);
   const [ids] = sequencesFrom(model, prompt, undefined);
-  const position = positionOf(options.position ?? -1, ids.length);
+  const position = positionOf(options.position ?? CIRCUIT.position.usual, ids.length);
   const site = await siteOf(model, ids, upHook);
   const parts = written(up, site.x);
   const read = (x: Float32Array[]) => readDownstream(site, down, downHook, x, position);
@@ -269,7 +269,9 @@ export async function circuit(
   if (targets.length === 0) throw new Error(`no feature of ${down.name} fires on ${where}; take another position`);
   const shares = await attributions(site, up, parts, down, downHook, targets, position, options.signal);
   const size = (f: number): number => shares.get(f)!.reduce((s, v) => s + Math.abs(v), 0);
-  const sources = [...shares.keys()].sort((f, g) => size(g) - size(f) || f - g).slice(0, options.sources ?? 12);
+  const sources = [...shares.keys()]
+    .sort((f, g) => size(g) - size(f) || f - g)
+    .slice(0, options.sources ?? CIRCUIT.sources.usual);
   const verified = await verify(site, up, parts, sources, read, clean, targets, options);
   const edges = sources.flatMap((source, s) =>
     targets.map((target, t) => ({
@@ -300,8 +302,8 @@ export async function circuit(
     agreement: rankAgreement(
       edges.map((e) => e.attribution),
       edges.map((e) => e.verified),
-      options.permutations ?? 999,
-      options.seed ?? 0,
+      options.permutations ?? CIRCUIT.nulls.members.runs.usual,
+      options.seed ?? CIRCUIT.nulls.members.seed.usual,
     ),
   };
 }

@@ -1,4 +1,5 @@
 /** Clamping, scaling and ablating features of an SAE. */
+import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { requireSame } from '../artifacts/store.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -109,12 +110,12 @@ export function scale(model: LanguageModel, sae: Sae, features: Features, option
 export const ABLATE = {
   method: choice(['zero', 'mean', 'resample'], {
     doc: "'zero': activations become 0. 'mean': their mean over the tokens of `source`, silent ones included. 'resample': their activations on another token of `source`, drawn by `seed` for each position.",
-    fallback: "'zero'",
+    usual: 'zero',
   }),
   source: value<FeatureSource>('what fg.interventions.source returned', {
     doc: "Activations that 'mean' and 'resample' take values from.",
   }),
-  seed: whole({ doc: "Of 'resample'.", fallback: '0' }),
+  seed: whole({ doc: "Of 'resample'.", usual: 0 }),
   ...FEATURE,
 };
 
@@ -130,7 +131,7 @@ export function ablate(
   features: Features,
   options: Given<typeof ABLATE> = {},
 ): Intervention {
-  const { method = 'zero', source, seed = 0 } = options;
+  const { method, source, seed } = filled(ABLATE, options);
   if (method === 'zero' && source)
     throw new TypeError(
       "a source is given but zero-ablation takes no values from it; give method: 'mean' or 'resample'",

@@ -1,4 +1,5 @@
 /** What an intervention does to text and to next-token probabilities: the same prompt and seed, before and after. */
+import { filled } from '../verb/filled.js';
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { tf } from '../compute/tf.js';
@@ -72,7 +73,7 @@ export async function compare(
   prompts: readonly string[],
   options: CompareOptions = {},
 ): Promise<ComparisonDescriptor> {
-  const { tokens = 30, temperature = 0, topK, seed = 0, draws = 1, top = 10, signal, onProgress } = options;
+  const { tokens, temperature, topK, seed, draws, top, signal, onProgress } = filled(COMPARE, options);
   for (const prompt of prompts) requireRunnable(model, interventions, promptTokens(model, prompt), tokens);
   requireDraws(draws, temperature);
   const watched = options.watch === undefined ? undefined : tokenIds(model, options.watch);

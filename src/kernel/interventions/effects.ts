@@ -1,4 +1,5 @@
 /** What interventions do to the features of SAEs downstream, over many tokens, with paired tests over sequences. */
+import { filled } from '../verb/filled.js';
 import { pushAll } from '../../protocol/lists.js';
 import { capturedWidth } from '../models/capture.js';
 import { breathe } from '../compute/call.js';
@@ -59,7 +60,7 @@ export const EFFECTS = {
   untouched,
   test: choice(['wilcoxon', 'signFlip'], {
     doc: "Test behind `p`: signed ranks, or the permutation of signs ('signFlip').",
-    fallback: "'wilcoxon'",
+    usual: 'wilcoxon',
   }),
   nulls: nulls({
     doc: "Random sign patterns of test 'signFlip'; up to 12 sequences all patterns are taken.",
@@ -181,8 +182,9 @@ async function effectsOf(sums: Sums, { sae, hook }: SaeAt, options: FeatureEffec
   const units = [...sums.tokens.keys()].filter((s) => sums.tokens[s] > 0);
   const n = units.reduce((sum, s) => sum + sums.tokens[s], 0);
   if (n === 0) return [];
-  const { test = 'wilcoxon', permutations = 999, seed = 0 } = options;
-  const flips = test === 'signFlip' ? new SignFlips(units.length, permutations, seed) : undefined;
+  const { runs, seed } = EFFECTS.nulls.members;
+  const { test, permutations, seed: from } = filled({ test: EFFECTS.test, permutations: runs, seed }, options);
+  const flips = test === 'signFlip' ? new SignFlips(units.length, permutations, from) : undefined;
   const p = new Float64Array(features).fill(NaN);
   const pT = new Float64Array(features).fill(NaN);
   const [t, size] = [new Float64Array(features), new Float64Array(features)];
@@ -220,7 +222,7 @@ async function effectsOf(sums: Sums, { sae, hook }: SaeAt, options: FeatureEffec
   }))
     .filter((effect) => effect.delta !== 0)
     .sort((a, b) => Math.abs(b.delta) - Math.abs(a.delta) || a.feature - b.feature)
-    .slice(0, options.top ?? 20);
+    .slice(0, options.top ?? EFFECTS.top.usual);
 }
 
 /**

@@ -6,6 +6,7 @@
  * Sources: attribution patching (Nanda 2023) on SAE features (Marks et al. 2024, sparse feature circuits); integrated
  * gradients (Sundararajan et al. 2017), midpoint rule.
  */
+import { filled } from '../verb/filled.js';
 import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import type { LanguageModel, TokenSet } from '../models/types.js';
@@ -40,18 +41,18 @@ export const ATTRIBUTION = {
   allowOtherModel,
   method: choice(['gradient', 'integrated'], {
     doc: "'gradient': activation × gradient; 'integrated' gradients.",
-    fallback: "'gradient'",
+    usual: 'gradient',
   }),
-  steps: whole({ doc: "Points of the integral; refused with 'gradient', which has one.", min: 1, fallback: '16' }),
+  steps: whole({ doc: "Points of the integral; refused with 'gradient', which has one.", min: 1, usual: 16 }),
   verify: whole({
     doc: 'Features ablated for the check: half those of largest attribution, half drawn from the rest; 0 = none.',
     min: 0,
-    fallback: '40',
+    usual: 40,
   }),
   top: top('Features listed.'),
   samples: samples('8'),
   nulls: nulls({ doc: "Shuffles behind the check's p.", runs: 999, min: 1, seed: '`seed`' }),
-  seed: whole({ doc: 'Draws the features of the check.', fallback: '0' }),
+  seed: whole({ doc: 'Draws the features of the check.', usual: 0 }),
 };
 /** What members are called in this room. */
 const NAMES = { ...SEQUENCES, nulls: 'permutations' } as const;
@@ -146,8 +147,9 @@ export function sequencesFrom(
 }
 
 function settings(options: AttributionOptions) {
-  const { method = 'gradient', verify = 40, top = 20, permutations = 999, seed = 0 } = options;
-  const steps = method === 'gradient' ? 1 : (options.steps ?? 16);
+  const { runs } = ATTRIBUTION.nulls.members;
+  const { method, verify, top, permutations, seed, ...rest } = filled({ ...ATTRIBUTION, permutations: runs }, options);
+  const steps = method === 'gradient' ? 1 : rest.steps;
   if (method === 'gradient' && options.steps !== undefined)
     throw new TypeError("steps are the points of the integral; give method: 'integrated' with them, or leave them out");
   return { method, steps, verify, top, permutations, seed, nullSeed: options.nullSeed ?? seed };

@@ -1,4 +1,5 @@
 /** fg.interventions.panel: the panel in which a prompt is changed by hand. */
+import { filled } from '../verb/filled.js';
 import { createHash } from 'node:crypto';
 import {
   MAX_PINS,
@@ -102,7 +103,7 @@ const PANEL = {
 };
 type PanelOptions = { readonly [K in keyof typeof PANEL]: ReturnType<(typeof PANEL)[K]['parse']> };
 
-const placed = (positions: PanelIntervention['positions'] = 'all'): InterventionPositions =>
+const placed = (positions: PanelIntervention['positions'] = CHANGE.positions.usual): InterventionPositions =>
   typeof positions === 'string' ? positions : [...positions];
 
 /** The name of a pin that was given none. */
@@ -192,7 +193,7 @@ async function firstState(
   options: PanelOptions,
   signal: AbortSignal,
 ): Promise<InterventionsSnapshot> {
-  const { prompt, kind = 'steer', tokens, temperature, seed } = options;
+  const { prompt, kind, tokens, temperature, seed } = filled(CHANGE, options);
   const hits = panel.search('', prompt);
   const feature = options.feature ?? hits[0]?.feature ?? 0;
   const card = await panel.card(feature, prompt);

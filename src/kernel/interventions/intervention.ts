@@ -1,4 +1,5 @@
 /** Changes to a model's activations that print what they do and take part in artifact identity. */
+import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { capturedWidth } from '../models/capture.js';
 import { requireSame } from '../artifacts/store.js';
@@ -8,7 +9,7 @@ import type { Intervention } from '../models/edits.js';
 import type { EditContext, EditedText, HookEdit, LanguageModel } from '../models/types.js';
 import { reconstruct } from '../sae/sae.js';
 import type { Sae } from '../sae/types.js';
-import type { PlaceOptions } from './options.js';
+import { PLACE, type PlaceOptions } from './options.js';
 import { rowsOf, selectorOf, type Selector } from './positions.js';
 
 export {
@@ -69,7 +70,7 @@ export function requireDirectionHook(model: LanguageModel, hook: string): number
  */
 export function rowIntervention(model: LanguageModel, edit: RowEdit): Intervention {
   const { hook, place, sae, what } = edit;
-  const { errorTerm = 'keep' } = place;
+  const { errorTerm } = filled(PLACE, place);
   const width = requireDirectionHook(model, hook);
   if (errorTerm === 'drop' && !sae)
     throw new TypeError("errorTerm 'drop' drops the error term of an SAE; give { sae }");

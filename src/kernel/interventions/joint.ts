@@ -3,6 +3,7 @@
  * direction of the same norm that means nothing, so that a point that moves has moved and not merely been laid out
  * anew.
  */
+import { filled } from '../verb/filled.js';
 import { breathe } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
@@ -36,24 +37,24 @@ export const JOINT_MAP_VERSION = 3;
 
 const UMAP = {
   nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
-  minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, fallback: '0.1' }),
-  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" }),
+  minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, usual: 0.1 }),
+  metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', usual: 'euclidean' }),
 };
 
 export const JOINT = {
   hook: text({ doc: 'Hook whose rows are drawn. Needed without `sae`.', fallback: "the SAE's own" }),
   sae: value<Sae>('an SAE', { doc: 'Draw rows of its features.', fallback: 'the activations themselves' }),
   allowOtherModel,
-  method: choice(['pca', 'umap'], { doc: 'How rows are laid out.', fallback: "'pca'" }),
+  method: choice(['pca', 'umap'], { doc: 'How rows are laid out.', usual: 'pca' }),
   umap: group(UMAP, { doc: "Parameters of UMAP; refused with 'pca'." }),
   points: whole({
     doc: 'Tokens drawn at most, by the seed among those touched.',
     min: 2,
-    fallback: '1000',
+    usual: 1000,
   }),
   untouched,
   nulls: directions(1, '`seed`'),
-  seed: whole({ doc: 'Draws the tokens, and UMAP.', fallback: '0' }),
+  seed: whole({ doc: 'Draws the tokens, and UMAP.', usual: 0 }),
   samples: samples('64'),
 };
 /** The options of a call as jointMap() takes them. */
@@ -197,7 +198,7 @@ interface Collected {
   nulls: NullSet[];
 }
 
-const nullSeedOf = ({ seed = 0, nullSeed = seed }: JointMapOptions): number => nullSeed;
+const nullSeedOf = ({ seed = JOINT.seed.usual, nullSeed = seed }: JointMapOptions): number => nullSeed;
 
 /** Runs all variants; keeps rows of the first three sides and the shift of every variant. */
 async function collect(
@@ -250,14 +251,15 @@ async function collect(
 }
 
 async function layoutOf(x: Matrix, options: JointMapOptions): Promise<Layout> {
-  const { method = 'pca', nNeighbors, minDist, metric, seed = 0, signal, onProgress } = options;
+  const { method, seed } = filled(JOINT, options);
+  const { nNeighbors, minDist, metric, signal, onProgress } = options;
   if (method === 'pca') return pca(x, { signal, onProgress });
   const chosen: UmapOptions = { nNeighbors, minDist, metric, seed, signal, onProgress };
   return umap(x, chosen);
 }
 
 function requireSettings(options: JointMapOptions): void {
-  const { method = 'pca' } = options;
+  const { method } = filled(JOINT, options);
   const unused =
     method === 'pca' && (['nNeighbors', 'minDist', 'metric'] as const).find((name) => options[name] !== undefined);
   if (unused) throw new TypeError(`${unused} is UMAP's: give method: 'umap' with it, or leave it out`);
@@ -276,7 +278,7 @@ export async function jointMap(
   options: JointMapOptions = {},
 ): Promise<JointMap> {
   requireSettings(options);
-  const { sae, points = 1000, seed = 0 } = options;
+  const { sae, points, seed } = filled(JOINT, options);
   const hook = sae ? saesAt(model, sae, options)[0].hook : options.hook;
   if (!hook) throw new Error('a map of effects needs { hook }, or { sae } for a map of features');
   requireRowHook(model, hook);

@@ -12,7 +12,16 @@ import { renamed } from '../verb/nulls.js';
 import { choice, type Given } from '../verb/option.js';
 import { sequencesFrom } from './featureAttribution.js';
 import type { Intervention } from './intervention.js';
-import { directionOptions, directions, samples, SEQUENCES, top, untouched, type RunOptions } from './options.js';
+import {
+  directionOptions,
+  directions,
+  NULL_SEED,
+  samples,
+  SEQUENCES,
+  top,
+  untouched,
+  type RunOptions,
+} from './options.js';
 import { tokenChoice, tokenIds } from './probe.js';
 import { besideNulls, nullDirections, type BesideNulls, type NullSet } from './nullDirections.js';
 import { sequencesOf, touchedRows, variantRuns, type VariantBlock } from './runs.js';
@@ -29,7 +38,7 @@ export const LOGIT_EFFECTS = {
     fallback: "'all' of datasets, 'last' of prompts",
   }),
   untouched,
-  nulls: directions(0, '0'),
+  nulls: directions(0),
   samples: samples('64'),
 };
 /** The options of a call as logitEffects() takes them. */
@@ -375,7 +384,7 @@ async function resultOf(
   sets: readonly NullSet[],
   options: LogitEffectOptions,
 ): Promise<LogitEffects> {
-  const { top = 20, seed = 0 } = options;
+  const { top = LOGIT_EFFECTS.top.usual, seed = NULL_SEED.usual } = options;
   const [own, ...nulls] = tallies;
   const beside = (of: (tally: Tally) => number): BesideNulls => besideNulls(of(own), nulls.map(of), sets, seed);
   const column = (of: (row: Detail['rows'][number]) => number) => detail.rows.map(of);

@@ -13,7 +13,7 @@ import { tf } from '../compute/tf.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { nullName } from '../present/interventions.js';
-import type { NullKind, NullOptions, RunOptions } from './options.js';
+import { NULL_RUNS, NULL_SEED, type NullKind, type NullOptions, type RunOptions } from './options.js';
 import { describeAll, type Intervention } from './intervention.js';
 import { batchTokensOf, requireRowHook, sequencesOf } from './runs.js';
 
@@ -154,7 +154,7 @@ function along(
   };
 }
 
-function settings({ nulls: runs = 20, nullKinds, seed = 0 }: NullOptions) {
+function settings({ nulls: runs = NULL_RUNS.usual, nullKinds, seed = NULL_SEED.usual }: NullOptions) {
   const all = Object.keys(FORKS) as NullKind[];
   const asked = nullKinds === undefined ? undefined : [nullKinds].flat();
   return { runs, asked, kinds: all.filter((kind) => asked?.includes(kind) ?? true), seed };

@@ -1,4 +1,5 @@
 /** Options that several verbs of fg.interventions share, and the types that the functions of the room take for them. */
+import { usually } from '../verb/filled.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Sae } from '../sae/types.js';
 import { oneOrSeveral } from '../verb/kinds.js';
@@ -12,20 +13,22 @@ export const textOrIds = (words: { doc: string; fallback?: string }): Option<str
 
 /** Options: where an intervention acts, and whether the SAE's error term stays. */
 export const PLACE = {
-  positions: placesOption({
-    doc: 'Tokens that are changed: indices count from the end where they are negative, { token } takes a text or id or several, { regex } matches the decoded text.',
-    fallback: "'all'",
-  }),
+  positions: usually(
+    placesOption({
+      doc: 'Tokens that are changed: indices count from the end where they are negative, { token } takes a text or id or several, { regex } matches the decoded text.',
+    }),
+    'all',
+  ),
   errorTerm: choice(['keep', 'drop'], {
     doc: "'keep': what the SAE does not reconstruct, x − x̂, stays. 'drop': the activation at the positions becomes the SAE's reconstruction with the change.",
-    fallback: "'keep'",
+    usual: 'keep',
   }),
 };
 export interface PlaceOptions extends Given<typeof PLACE> {}
 
 export const allowOtherModel = flag({
   doc: 'Take an SAE that was trained on another model, such as a fine-tuned sibling, which is refused otherwise.',
-  fallback: 'false',
+  usual: false,
 });
 export const hook = (doc: string) => text({ doc, fallback: "the SAE's own" });
 /** Which hook an SAE reads or changes, and whether it may be another model's. */
@@ -47,21 +50,24 @@ export const samples = (fallback: string) =>
 export const batchTokens = whole({
   doc: 'Tokens of one forward pass, rounded down to whole sequences (at least one).',
   min: 1,
-  fallback: '2048',
+  usual: 2048,
   identity: false,
 });
 export const untouched = flag({
   doc: 'Count tokens that the interventions cannot have touched as well.',
-  fallback: 'false',
+  usual: false,
 });
-export const top = (doc: string) => whole({ doc, min: 1, fallback: '20' });
+export const top = (doc: string) => whole({ doc, min: 1, usual: 20 });
 
 /** Kinds of null directions. */
 const NULL_KINDS = ['isotropic', 'differences', 'decoder'] as const;
 export type NullKind = (typeof NULL_KINDS)[number];
 
+export const NULL_RUNS = { doc: 'Runs of each kind; the least p is 1/(runs + 1).', usual: 20 };
+export const NULL_SEED = { doc: 'Draws the directions.', usual: 0 };
+
 /** Null directions of the same norm as the change itself. */
-export const directions = (min: 0 | 1, seed: string) =>
+export const directions = (min: 0 | 1, seed?: string) =>
   group(
     {
       kind: oneOrSeveral<NullKind>(
@@ -70,8 +76,8 @@ export const directions = (min: 0 | 1, seed: string) =>
           fallback: 'all that there are',
         }),
       ),
-      runs: whole({ doc: 'Runs of each kind; the least p is 1/(runs + 1).', min, fallback: '20' }),
-      seed: whole({ doc: 'Draws the directions.', fallback: seed }),
+      runs: whole({ ...NULL_RUNS, min }),
+      seed: seed === undefined ? whole(NULL_SEED) : whole({ doc: NULL_SEED.doc, fallback: seed }),
     },
     {
       doc: `Null directions of the same norm as the change, which mean nothing${min === 0 ? '; 0 = none' : ''}.`,

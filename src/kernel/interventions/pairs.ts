@@ -1,4 +1,5 @@
 /** The same intervention in two models, through a matched pair of features. */
+import { filled } from '../verb/filled.js';
 import { requireSame } from '../artifacts/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { row } from '../compute/matrix.js';
@@ -25,14 +26,14 @@ export interface MatchedPair extends Given<typeof PAIR> {}
 
 /** Which side of a map a feature is of. */
 export const SIDE = {
-  side: choice(['A', 'B'], { doc: 'Side of the map that the feature is given on.', fallback: "'A'" }),
+  side: choice(['A', 'B'], { doc: 'Side of the map that the feature is given on.', usual: 'A' }),
 };
 
 /**
  * The matched pair of a feature: of the map's pairs that hold it the one of highest r, ties to the lower id.
  * @throws RangeError when the feature is outside the map or no pair holds it (dead, too few firings, below minR).
  */
-export function pairOf(map: FeatureMap, feature: number, side: 'A' | 'B' = 'A'): MatchedPair {
+export function pairOf(map: FeatureMap, feature: number, side: 'A' | 'B' = SIDE.side.usual): MatchedPair {
   const features = side === 'A' ? map.featuresA : map.featuresB;
   if (feature >= features)
     throw new RangeError(
@@ -74,7 +75,7 @@ export const BOTH = {
   }),
   units: choice(['std', 'max', 'raw'], {
     doc: "What 1 is, in each model by itself, for steer and clamp: 'std', the standard deviation of the feature's activation over all tokens, silent ones included; 'max', its largest activation; 'raw', the SAE's own units.",
-    fallback: "'std'",
+    usual: 'std',
   }),
   ...SIDE,
   ...PLACE,
@@ -147,7 +148,7 @@ export function unitOf({ sae, activations }: ModelSide, feature: number, units: 
 
 function oneSide(side: ModelSide, feature: number, options: BothModelsOptions): Intervention {
   const { model, sae } = side;
-  const { kind, amount = 0, units = 'std', positions, errorTerm, allowOtherModel } = options;
+  const { kind, amount = 0, units, positions, errorTerm, allowOtherModel } = filled(BOTH, options);
   const place = { positions, errorTerm, allowOtherModel };
   if (kind === 'ablate') return ablate(model, sae, feature, place);
   if (kind === 'scale') return scale(model, sae, feature, { by: amount, ...place });

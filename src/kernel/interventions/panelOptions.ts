@@ -1,4 +1,5 @@
 /** What the interventions panel is asked for, by its verb and by the messages of its view: one declaration for both. */
+import { filled, usually } from '../verb/filled.js';
 import {
   INTERVENTION_KINDS,
   MAX_GENERATED_TOKENS,
@@ -13,19 +14,21 @@ import { choice, parseOptions, real, required, text, whole, type Given } from '.
 export const CHANGE = {
   kind: choice(INTERVENTION_KINDS, {
     doc: "'steer' adds value × decoder row, 'clamp' sets the activation, 'scale' multiplies it, 'ablate' makes it 0.",
-    fallback: "'steer'",
+    usual: 'steer',
   }),
   value: real({
     doc: "How much: α of 'steer', c of 'clamp', the factor of 'scale'; not taken by 'ablate'.",
     fallback: "the feature's largest activation, for 'scale' 2",
   }),
-  positions: byType(
-    { texts: ['all', 'last'], array: listOf(whole({ doc: 'Index of a token.' }), 1) },
-    {
-      doc: "'all', 'last', or tokens of the prompt by index.",
-      expected: "'all', 'last', or tokens of the prompt by index in an array",
-      fallback: "'all'",
-    },
+  positions: usually(
+    byType(
+      { texts: ['all', 'last'], array: listOf(whole({ doc: 'Index of a token.' }), 1) },
+      {
+        doc: "'all', 'last', or tokens of the prompt by index.",
+        expected: "'all', 'last', or tokens of the prompt by index in an array",
+      },
+    ),
+    'all',
   ),
 };
 
@@ -58,7 +61,7 @@ export function interventionsIn(given: unknown): InterventionSpec[] {
 
 function interventionIn(given: unknown, at: string): InterventionSpec {
   const { value, ...spec } = (given ?? {}) as Given<typeof PIN>;
-  const { feature, kind, positions = 'all' } = parseOptions(at, spec, PIN);
+  const { feature, kind, positions } = filled(CHANGE, parseOptions(at, spec, PIN));
   return {
     feature,
     kind,

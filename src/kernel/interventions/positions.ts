@@ -39,7 +39,7 @@ const at = (doc: string) => whole({ doc });
 const POSITION_FORMS = "'all' or 'last', an index or several, { from, to }, { token } or { regex }";
 
 /** Positions as cells give them. */
-export const placesOption = (words: { doc: string; fallback: string }): Option<Positions> =>
+export const placesOption = (words: { doc: string; fallback?: string }): Option<Positions> =>
   byType(
     {
       texts: ['all', 'last'],

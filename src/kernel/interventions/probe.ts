@@ -41,7 +41,7 @@ export type AttributionTarget =
     }
   | 'loss';
 
-const position = whole({ doc: 'Position that predicts, negative from the end.', fallback: '−1, the last' });
+const position = whole({ doc: 'Position that predicts, negative from the end: −1 is the last.', usual: -1 });
 const aToken = { texts: 'any', number: whole({ doc: 'Id of a token.' }) } as const;
 
 /** A token, or several, as cells give them. */
@@ -125,7 +125,7 @@ export function targetProbe(model: LanguageModel, ids: Int32Array, target: Attri
   }
   const plus = tokenIds(model, target.token);
   const minus = target.minus === undefined ? [] : tokenIds(model, target.minus);
-  const at = positionOf(target.position ?? -1, length);
+  const at = positionOf(target.position ?? position.usual, length);
   const weights = new Float32Array(vocab);
   for (const id of plus) weights[id] += 1 / plus.length;
   for (const id of minus) weights[id] -= 1 / minus.length;

@@ -1,4 +1,5 @@
 /** Steering along a direction, and taking a direction out. */
+import { filled } from '../verb/filled.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { rowNorm } from '../compute/rows.js';
 import { sha256 } from '../io/hash.js';
@@ -27,7 +28,7 @@ export const STEER = {
   ),
   normalize: choice(['none', 'unit', 'residual'], {
     doc: "'none': the vector as it is. 'unit': at length 1. 'residual': at the length of the activation that it is added to, position by position, so that scale 0.5 adds half the activation's norm.",
-    fallback: "'none'",
+    usual: 'none',
   }),
 };
 export interface SteerOptions extends Given<typeof STEER>, ErrorOptions {}
@@ -77,7 +78,7 @@ export function steer(
   given: Vector,
   options: SteerOptions & Pick<ProjectOptions, 'name'> & { peers?: Intervention['peers'] },
 ): Intervention {
-  const { scale, normalize = 'none', sae } = options;
+  const { scale, normalize, sae } = filled(STEER, options);
   const { vector, name, norm } = vectorAt(model, hook, given, options.name, normalize !== 'none');
   const unit = normalize === 'none' ? scale : scale / norm;
   const how = { none: '', unit: ' at length 1', residual: ' at the length of the activation' }[normalize];

@@ -3,6 +3,7 @@
  * counterparts? Each ablation gives a vector of Δ over the matched features; the two vectors of a pair are compared,
  * and the mean over many pairs stands beside the mean over shuffled pairs.
  */
+import { filled } from '../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { requireTokenizer } from '../models/capture.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -45,16 +46,16 @@ export const TRANSFER = {
   pairs: whole({
     doc: 'Matched pairs ablated whose features both fire in the text.',
     min: 2,
-    fallback: '40',
+    usual: 40,
   }),
   choose: choice(['highest-r', 'random'], {
     doc: "Which pairs: those of 'highest-r', or drawn at 'random' by the seed, which speaks for the whole map.",
-    fallback: "'highest-r'",
+    usual: 'highest-r',
   }),
   samples: samples('32'),
   measure: choice(['cosine', 'spearman'], {
     doc: 'How two vectors of Δ are compared.',
-    fallback: "'cosine'",
+    usual: 'cosine',
   }),
   nulls: nulls({
     doc: 'Shuffles of which ablation of B goes with which of A.',
@@ -62,7 +63,7 @@ export const TRANSFER = {
     min: 1,
     seed: '`seed`',
   }),
-  seed: whole({ doc: 'Draws the pairs.', fallback: '0' }),
+  seed: whole({ doc: 'Draws the pairs.', usual: 0 }),
   allowOtherModel,
 };
 /** The options of a call as transfer() takes them. */
@@ -249,7 +250,8 @@ interface Ablated {
 }
 
 function requireSettings(map: FeatureMap, a: TransferSide, b: TransferSide, options: TransferOptions) {
-  const { measure = 'cosine', nulls = 999, seed = 0, pairs = 40, choose = 'highest-r' } = options;
+  const { runs: nullRuns } = TRANSFER.nulls.members;
+  const { measure, nulls, seed, pairs, choose } = filled({ ...TRANSFER, nulls: nullRuns }, options);
   if ((a.watch || b.watch) && !(a.watch && b.watch && options.watchMap))
     throw new Error('watching SAEs downstream takes { watch } on both sides and { watchMap }, the map between the two');
   const watchMap = options.watchMap ?? map;

@@ -8,7 +8,10 @@ import type { Given } from '../verb/option.js';
 /** The branch on which the hub keeps a parquet copy of every dataset. */
 const CONVERTED = 'refs/convert/parquet';
 
-export type DatasetOptions = Pick<Given<typeof READ>, 'split' | 'config'> & Omit<RepoOptions, 'repoType'>;
+export type DatasetOptions = Pick<Given<typeof READ>, 'config'> & { readonly split: string } & Omit<
+    RepoOptions,
+    'repoType'
+  >;
 
 /**
  * Files of a split in order, as local paths. Each is downloaded only when the loop asks for it, so that reading the
@@ -16,7 +19,7 @@ export type DatasetOptions = Pick<Given<typeof READ>, 'split' | 'config'> & Omit
  * branch.
  */
 export async function* datasetFiles(idOrFolder: string, options: DatasetOptions): AsyncGenerator<string> {
-  const { split = 'train', config } = options;
+  const { split, config } = options;
   let repo: RepoOptions = { ...options, repoType: 'dataset' };
   let names = await listRepo(idOrFolder, repo);
   let found = splitFiles(names, split, config);

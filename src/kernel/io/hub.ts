@@ -2,6 +2,7 @@
  * Model and dataset repositories as local folders: a folder is used as it is, a hub id is downloaded into the shared
  * cache.
  */
+import { filled } from '../verb/filled.js';
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join, resolve } from 'node:path';
@@ -28,7 +29,7 @@ export { HubError } from './hubClient.js';
 
 /** Options of every call that may download from the Hugging Face hub. */
 export const HUB = {
-  revision: text({ doc: 'Branch, tag or commit on the hub.', fallback: "'main'" }),
+  revision: text({ doc: 'Branch, tag or commit on the hub.', usual: 'main' }),
   token: text({ doc: 'Access token of the hub.', fallback: 'HF_TOKEN, else the token of "hf auth login"' }),
   endpoint: text({ doc: 'Address of the hub.', fallback: 'HF_ENDPOINT, else https://huggingface.co' }),
   cacheFolder: text({
@@ -39,7 +40,7 @@ export const HUB = {
 
 /** What a hub id is of. */
 export const REPO = {
-  repoType: choice(['model', 'dataset'], { doc: 'Of a hub id.', fallback: "'model'" }),
+  repoType: choice(['model', 'dataset'], { doc: 'Of a hub id.', usual: 'model' }),
 } as const;
 
 export type RepoOptions = Given<typeof HUB> & Given<typeof REPO> & CallOptions;
@@ -161,7 +162,7 @@ interface RepoUse<T> {
 }
 
 async function withRepo<T>(id: string, options: RepoOptions, use: RepoUse<T>): Promise<T> {
-  const { revision = 'main', repoType = 'model', cacheFolder = hubCacheFolder() } = options;
+  const { revision, repoType, cacheFolder = hubCacheFolder() } = filled({ ...HUB, ...REPO }, options);
   const folder = repoCacheFolder(cacheFolder, repoType, id);
   const client = await hubClient(options);
   const fromCache = async (): Promise<{ folder: string; names: string[] } | undefined> => {

@@ -1,4 +1,5 @@
 /** Texts for tokenizing, from .txt, .jsonl, .json and .parquet files, folders of them, and hub datasets. */
+import { filled } from '../verb/filled.js';
 import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as zlib from 'node:zlib';
@@ -19,7 +20,7 @@ import { text, whole, type Given } from '../verb/option.js';
 import type { RepoOptions } from './hub.js';
 
 export const READ = {
-  split: text({ doc: 'Of a dataset on the hub, or of a folder.', fallback: "'train'" }),
+  split: text({ doc: 'Of a dataset on the hub, or of a folder.', usual: 'train' }),
   config: text({ doc: 'Of a dataset on the hub that has several configurations: its folder.' }),
   column: text({ doc: 'Column of the texts.', fallback: "'text', else the only column of strings" }),
   limit: whole({
@@ -112,7 +113,7 @@ function take(taken: TakenTexts, text: string | null): void {
 /** Local paths of the files to read: the file itself, or those of a folder's or dataset's split. */
 export async function* inputFiles(pathOrRepo: string, options: TextOptions): AsyncGenerator<string> {
   if ((await kindOfPath(pathOrRepo)) === 'file') yield pathOrRepo;
-  else yield* datasetFiles(pathOrRepo, options);
+  else yield* datasetFiles(pathOrRepo, filled(READ, options));
 }
 
 async function readTextFile(path: string, options: TextOptions, needed: number, taken: TakenTexts): Promise<void> {

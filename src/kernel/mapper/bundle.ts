@@ -30,7 +30,7 @@ export interface GraphBundleSet {
   findings?: readonly GraphFinding[];
 }
 
-export interface GraphBundleOptions extends Pick<ShowGraphOptions, 'seed'> {
+export interface GraphBundleOptions extends Required<Pick<ShowGraphOptions, 'seed'>> {
   title: string;
   groups?: GraphMeta['groups'];
   /** Sets 0 and 1 are joined by a correlation map. */
@@ -137,7 +137,7 @@ export async function writeGraphBundle(
   };
   const columns: Record<string, NdArray> = {};
   for (const [s, set] of sets.entries())
-    Object.assign(columns, await setArrays(folder, s, meta.sets[s], set, { seed: options.seed ?? 0, call }));
+    Object.assign(columns, await setArrays(folder, s, meta.sets[s], set, { seed: options.seed, call }));
   await writeSafetensors(path.join(folder, COLUMNS_FILE), columns, { format: 'fgnb-graph', version: '1' });
   if (pairing && overlap) {
     const shape = GRAPH_BUNDLE.matrix.shape(meta.sets);

@@ -1,9 +1,10 @@
 /** Clusterers of cover elements, in the space of the points as given. */
+import { filled } from '../verb/filled.js';
 import type { AgglomerativeSettings } from '../compute/clustering/agglomerative.js';
 import type { HdbscanSettings } from '../compute/clustering/hdbscan.js';
 import type { DistanceRule } from '../compute/clustering/labels.js';
 import type { Matrix } from '../compute/matrix.js';
-import { type ClustererSpec } from './options.js';
+import { CLUSTERERS, OTHERS, type ClustererSpec } from './options.js';
 import { openSpace, type Space } from './space.js';
 
 export interface Clusterer {
@@ -21,12 +22,12 @@ export interface Clusterer {
  */
 export function openClusterer(
   x: Matrix,
-  spec: ClustererSpec = { kind: 'dbscan' },
+  spec: ClustererSpec = OTHERS.clusterer.usual,
   distances: Matrix | undefined,
 ): Clusterer {
   switch (spec.kind) {
     case 'dbscan': {
-      const { eps = 0.5, minSamples = 5, metric = 'cosine' } = spec;
+      const { eps, minSamples, metric } = filled(CLUSTERERS.table.dbscan.members, spec);
       const space = openSpace(x, metric, distances);
       return {
         space,
@@ -36,13 +37,9 @@ export function openClusterer(
       };
     }
     case 'hdbscan': {
-      const minClusterSize = spec.minClusterSize ?? 5;
-      const s: HdbscanSettings = {
-        minClusterSize,
-        minSamples: spec.minSamples ?? minClusterSize,
-        allowSingleCluster: spec.allowSingleCluster ?? false,
-      };
-      const space = openSpace(x, spec.metric ?? 'euclidean', distances);
+      const { minClusterSize, allowSingleCluster, metric } = filled(CLUSTERERS.table.hdbscan.members, spec);
+      const s: HdbscanSettings = { minClusterSize, minSamples: spec.minSamples ?? minClusterSize, allowSingleCluster };
+      const space = openSpace(x, metric, distances);
       return {
         space,
         minPoints: Math.max(s.minClusterSize, s.minSamples),
@@ -60,7 +57,10 @@ function openAgglomerative(
   spec: Extract<ClustererSpec, { kind: 'agglomerative' }>,
   distances: Matrix | undefined,
 ): Clusterer {
-  const { linkage = 'single', distanceThreshold, nClusters, gap, maxFraction } = spec;
+  const { linkage, distanceThreshold, nClusters, gap, maxFraction } = filled(
+    CLUSTERERS.table.agglomerative.members,
+    spec,
+  );
   const rules = [distanceThreshold, nClusters, gap ?? maxFraction].filter((v) => v !== undefined);
   if (rules.length > 1)
     throw new RangeError('agglomerative: give one of distanceThreshold, nClusters and gap (with maxFraction)');
@@ -69,8 +69,12 @@ function openAgglomerative(
       ? { linkage, nClusters }
       : distanceThreshold !== undefined
         ? { linkage, distanceThreshold }
-        : { linkage, gap: gap ?? 0.3, maxFraction: maxFraction ?? 1 };
-  const space = openSpace(x, spec.metric ?? 'euclidean', distances);
+        : {
+            linkage,
+            gap: gap ?? 0.3,
+            maxFraction: maxFraction ?? CLUSTERERS.table.agglomerative.members.maxFraction.usual,
+          };
+  const space = openSpace(x, spec.metric ?? CLUSTERERS.table.agglomerative.members.metric.usual, distances);
   const cut =
     'nClusters' in s
       ? `${s.nClusters} clusters`

@@ -1,4 +1,5 @@
 /** Mapper graphs as files of other tools: KeplerMapper's JSON and GraphML. */
+import { COVERS, OTHERS } from './options.js';
 import path from 'node:path';
 import { graphmlText } from '../../protocol/graphml.js';
 import type { BundleColumn } from '../maps/pointColumns.js';
@@ -36,16 +37,18 @@ export function keplerGraph(graph: MapperGraph): KeplerGraph {
     pairs.push([a, b]);
   }
   const { lens, cover, clusterer } = graph.parameters as Record<string, Record<string, unknown> | undefined>;
-  const { minIntersection = 1 } = graph.parameters;
+  const minIntersection = graph.parameters.minIntersection ?? OTHERS.minIntersection.usual;
+  const { cubes, overlap } = COVERS.table.cubes.members;
+  const isCubes = cover?.kind === undefined || cover.kind === 'cubes';
   return {
     nodes: Object.fromEntries(names.map((name, i) => [name, Array.from(membersOf(graph, i))])),
     links,
     simplices: [...names.map((name) => [name]), ...pairs],
     meta_data: {
       projection: graph.lens.description,
-      n_cubes: cover?.cubes ?? (cover?.kind === undefined || cover.kind === 'cubes' ? 10 : null),
-      perc_overlap: cover?.overlap ?? (cover?.kind === undefined || cover.kind === 'cubes' ? 0.1 : null),
-      clusterer: clusterer ?? { kind: 'dbscan' },
+      n_cubes: cover?.cubes ?? (isCubes ? cubes.usual : null),
+      perc_overlap: cover?.overlap ?? (isCubes ? overlap.usual : null),
+      clusterer: clusterer ?? OTHERS.clusterer.usual,
       scaler: 'None',
       nerve_min_intersection: minIntersection,
       description: graph.description,

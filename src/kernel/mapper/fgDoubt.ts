@@ -21,7 +21,8 @@ import { mapperNulls, NULLS, nullRunNames } from './nulls.js';
 import { PIPELINE, PLAN, type MapperOptions, type PlanOptions } from './options.js';
 import { nodeOverlap, OVERLAP } from './overlap.js';
 import { graphArg, points } from './points.js';
-import { describeSample, RIPS, ripsPersistence, ripsSettings } from './ripsSample.js';
+import { RIPS } from './ripsOptions.js';
+import { describeSample, ripsPersistence, ripsSettings } from './ripsSample.js';
 import { drawNames, mapperStability, STABILITY, stabilitySettings } from './stability.js';
 import { mapperSweep, SWEEP, sweepRunNames, sweepSettings } from './sweep.js';
 import type { MapperGraph } from './types.js';
@@ -201,7 +202,7 @@ export const findings = syncVerb({
   },
   errors: ['Nulls that were measured by another function than `by` are refused.'],
   run({ options }, graph) {
-    const { by = 0, beside } = options;
+    const { by = nodeFunction.usual, beside } = options;
     const name = functionName(graph, by);
     if (beside?.by !== undefined && beside.by !== name)
       throw new RangeError(

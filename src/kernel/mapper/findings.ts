@@ -1,4 +1,5 @@
 /** Statistics of a Mapper graph, and its branches and loops as findings beside a null. */
+import { usually } from '../verb/filled.js';
 import type { GraphFinding } from '../../protocol/graph.js';
 import { extendedPersistence, type ExtendedPair, type ExtendedPersistence } from './persistence.js';
 import type { MapperGraph } from './types.js';
@@ -7,10 +8,13 @@ import { value } from '../verb/option.js';
 /** What nodes are ordered by: a dimension of the lens, or one value per point. The default is dimension 0. */
 export type NodeFunction = number | ArrayLike<number>;
 
-export const nodeFunction = value<NodeFunction>(
-  'a dimension of the lens, or one value per point',
-  { doc: 'What nodes are ordered by: a dimension of the lens, or one value per point.', fallback: '0' },
-  (v) => typeof v === 'number' || Array.isArray(v) || ArrayBuffer.isView(v),
+export const nodeFunction = usually(
+  value<NodeFunction>(
+    'a dimension of the lens, or one value per point',
+    { doc: 'What nodes are ordered by: a dimension of the lens, or one value per point.' },
+    (v) => typeof v === 'number' || Array.isArray(v) || ArrayBuffer.isView(v),
+  ),
+  0,
 );
 
 /** Statistics of a whole graph. */
@@ -41,7 +45,7 @@ export const STATISTIC_NAMES: Readonly<Record<keyof GraphStatistics, string>> = 
 };
 
 /** Name of a node function. @throws RangeError for a dimension that the lens does not have */
-export function functionName(graph: MapperGraph, by: NodeFunction = 0): string {
+export function functionName(graph: MapperGraph, by: NodeFunction = nodeFunction.usual): string {
   if (typeof by !== 'number') return 'given values';
   // Without a point that could be placed there is no lens, and no node either.
   if (by === 0 && graph.lens.dims === 0) return 'no lens';
@@ -55,7 +59,7 @@ export function functionName(graph: MapperGraph, by: NodeFunction = 0): string {
  * equal); NaN for a node none of whose members has a value. In these units lenses of other data can be compared.
  * @throws RangeError on a wrong number of values
  */
-export function nodeValues(graph: MapperGraph, by: NodeFunction = 0): Float64Array {
+export function nodeValues(graph: MapperGraph, by: NodeFunction = nodeFunction.usual): Float64Array {
   functionName(graph, by);
   if (typeof by !== 'number' && by.length !== graph.points)
     throw new RangeError(`by has ${by.length} values but the graph is of ${graph.points} points`);
@@ -84,7 +88,7 @@ export function nodeValues(graph: MapperGraph, by: NodeFunction = 0): Float64Arr
 }
 
 /** Extended persistence of a Mapper graph by a node function in shares of its range; filled loops are no loops. */
-export function graphPersistence(graph: MapperGraph, by: NodeFunction = 0): ExtendedPersistence {
+export function graphPersistence(graph: MapperGraph, by: NodeFunction = nodeFunction.usual): ExtendedPersistence {
   return extendedPersistence(graph.nodes, graph.edges, graph.triangles, nodeValues(graph, by));
 }
 
@@ -93,7 +97,7 @@ const persistenceOf = (pair: ExtendedPair | undefined): number => pair?.persiste
 /** Statistics of a graph by a node function. `persistence`: that of graphPersistence(), when it is known already. */
 export function graphStatistics(
   graph: MapperGraph,
-  by: NodeFunction = 0,
+  by: NodeFunction = nodeFunction.usual,
   persistence = graphPersistence(graph, by),
 ): GraphStatistics {
   const points = graph.points - graph.excluded.length;
@@ -130,7 +134,11 @@ export function exceedance(value: number, nullValues: readonly number[]): number
  * any false one is called significant at p is p, however many there are (maximum statistic). Persistence is in shares
  * of the function's range. Loops on one level have persistence 0, which every null graph reaches: p = 1.
  */
-export function findings(graph: MapperGraph, by: NodeFunction = 0, nulls?: FindingsNull): GraphFinding[] {
+export function findings(
+  graph: MapperGraph,
+  by: NodeFunction = nodeFunction.usual,
+  nulls?: FindingsNull,
+): GraphFinding[] {
   const { branches, loops, components } = graphPersistence(graph, by);
   const name = functionName(graph, by);
   const finding = (pair: ExtendedPair, statistic: keyof GraphStatistics): GraphFinding => ({

@@ -11,7 +11,7 @@ import { pool, runTask } from '../compute/pool.js';
 import { Random } from '../compute/random.js';
 import type { DistanceGraph } from '../compute/shortestPaths.js';
 import { neighbourGraph } from './isomapGraph.js';
-import type { IsomapLens } from './options.js';
+import { LENSES, type IsomapLens } from './options.js';
 import { requireWhole } from '../compute/require.js';
 
 export interface IsomapResult {
@@ -96,13 +96,13 @@ export async function isomap(
 ): Promise<IsomapResult> {
   const n = x.rows;
   if (n < 3) throw new RangeError(`lens Isomap needs at least 3 points but got ${n}`);
-  const components = o.components ?? 2;
-  const k = o.nNeighbors ?? 5;
+  const components = o.components ?? LENSES.table.isomap.members.components.usual;
+  const k = o.nNeighbors ?? LENSES.table.isomap.members.nNeighbors.usual;
   requireWhole('lens Isomap: components', components, 1, n - 1);
   requireWhole('lens Isomap: nNeighbors', k, 1, n - 1);
   const landmarks = o.landmarks ?? (n <= ALL ? n : Math.min(n, Math.max(1000, 5 * components)));
   requireWhole('lens Isomap: landmarks', landmarks, Math.min(n, components + 1), n);
-  const { graph, warnings } = await neighbourGraph(x, k, o.metric ?? 'euclidean', call);
+  const { graph, warnings } = await neighbourGraph(x, k, o.metric ?? LENSES.table.isomap.members.metric.usual, call);
   const marks =
     landmarks === n
       ? Int32Array.from({ length: n }, (_, i) => i)

@@ -9,6 +9,7 @@ import { activationValues, rowStatistic } from './lensColumns.js';
 import { density, eccentricity } from './lensPairs.js';
 import { isomap } from './isomap.js';
 import {
+  LENSES,
   checkLens,
   type IsomapLens,
   type LensSpec,
@@ -128,7 +129,7 @@ const column = (values: Float64Array, name: string): Stage => ({
 });
 
 async function pcaStage(x: Matrix, spec: PcaLens, call: CallOptions): Promise<Stage> {
-  const components = spec.components ?? 2;
+  const components = spec.components ?? LENSES.table.pca.members.components.usual;
   const most = Math.min(x.cols, x.rows - 1);
   requireWhole('lens PCA: components', components, 1, most);
   const axes = await principalAxes(x, components, call);
@@ -173,7 +174,7 @@ function userColumn(values: ArrayLike<number>, name: string, { given, kept }: Co
 
 function userValues(o: ValuesLens, { given, kept }: Context): Stage {
   const { values, dims } = o;
-  const description = o.description ?? 'values';
+  const description = o.description ?? LENSES.table.values.members.description.usual;
   if (values.length !== given * dims)
     throw new RangeError(
       `lens "${description}" has ${values.length} values of ${dims} dimensions but there are ${given} points`,
@@ -250,11 +251,16 @@ async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context
       return eccentricity(points(), o, call);
     case 'knnDistance':
       // A k above the number of other points is lowered to it; the name of the dimension says the k taken.
-      return knnDistance(points(), Math.min(o.k ?? 15, points().rows - 1), o.metric ?? 'euclidean', call);
+      return knnDistance(
+        points(),
+        Math.min(o.k ?? LENSES.table.knnDistance.members.k.usual, points().rows - 1),
+        o.metric ?? LENSES.table.knnDistance.members.metric.usual,
+        call,
+      );
     case 'minmax':
       return minmax(stage);
     case 'column':
-      return userColumn(o.values, o.name ?? 'column', context);
+      return userColumn(o.values, o.name ?? LENSES.table.column.members.name.usual, context);
     case 'values':
       return userValues(o, context);
     case 'dimensions':

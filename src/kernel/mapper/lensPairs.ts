@@ -5,7 +5,7 @@ import { exactKnn } from '../compute/knn.js';
 import type { Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { median } from '../compute/statistics.js';
-import type { DensityLens, EccentricityLens } from './options.js';
+import { LENSES, type DensityLens, type EccentricityLens } from './options.js';
 import { openSpace, prepare } from './space.js';
 
 const BLOCK = 2 ** 22;
@@ -55,7 +55,7 @@ const cosineMark = (metric: string): string => (metric === 'cosine' ? ', cosine'
 
 /** Mean over the other points of exp(−d² / 2σ²). */
 export async function density(x: Matrix, o: DensityLens, call: CallOptions) {
-  const metric = o.metric ?? 'euclidean';
+  const metric = o.metric ?? LENSES.table.density.members.metric.usual;
   const n = x.rows;
   if (n < 2) throw new RangeError(`lens density needs at least 2 points but got ${n}`);
   let sigma = o.bandwidth;
@@ -78,8 +78,8 @@ export async function density(x: Matrix, o: DensityLens, call: CallOptions) {
 
 /** (Mean over the other points of dᵖ)^(1/p); p = Infinity is the largest distance. */
 export async function eccentricity(x: Matrix, o: EccentricityLens, call: CallOptions) {
-  const metric = o.metric ?? 'euclidean';
-  const p = o.exponent ?? 2;
+  const metric = o.metric ?? LENSES.table.eccentricity.members.metric.usual;
+  const p = o.exponent ?? LENSES.table.eccentricity.members.exponent.usual;
   const n = x.rows;
   if (n < 2) throw new RangeError(`lens eccentricity needs at least 2 points but got ${n}`);
   const values = new Float64Array(n);

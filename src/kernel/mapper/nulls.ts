@@ -1,4 +1,5 @@
 /** The same Mapper pipeline on null data, and its statistics beside those of the points. */
+import { filled } from '../verb/filled.js';
 import { maxOf, minOf } from '../../protocol/lists.js';
 import type { CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -82,8 +83,10 @@ export function inPlace(x: Matrix, index: Int32Array, drawn: Matrix): Matrix {
 const runName = (kind: NullKind, seed: number): string => `${kind} ${seed}`;
 
 /** Runs that mapperNulls asks `remember` for; the first one, whose graph is shown, is made in every call. */
-export const nullRunNames = ({ kind = 'rotated', runs = 20, seed = 0 }: MapperNullOptions): string[] =>
-  Array.from({ length: Math.max(0, runs - 1) }, (_, i) => runName(kind, seed + i + 1));
+export function nullRunNames(options: MapperNullOptions): string[] {
+  const { kind, runs, seed } = filled(NULLS.nulls.members, options);
+  return Array.from({ length: Math.max(0, runs - 1) }, (_, i) => runName(kind, seed + i + 1));
+}
 
 /**
  * Runs `make` on null data `runs` times and compares with `graph`, which it made of x. A lens of the points is computed
@@ -98,7 +101,7 @@ export async function mapperNulls(
   call: CallOptions = {},
   remember: Remember = (_, run) => run(),
 ): Promise<MapperNulls> {
-  const { kind = 'rotated', runs = 20, seed = 0, by = 0 } = options;
+  const { kind, runs, seed, by } = filled({ ...NULLS, ...NULLS.nulls.members }, options);
   const name = functionName(graph, by);
   const kept = finiteRows(x);
   const source = new NullData(kept.matrix, kind);

@@ -1,4 +1,5 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
+import { usually } from '../verb/filled.js';
 import { types } from 'node:util';
 import type { FiringStatistics } from '../activations/types.js';
 import type { Matrix } from '../compute/matrix.js';
@@ -28,7 +29,7 @@ export interface LensActivations {
   readonly statistics: FiringStatistics;
 }
 
-const metric = choice(['euclidean', 'cosine'], { doc: 'Of the rows.', fallback: "'euclidean'" });
+const metric = choice(['euclidean', 'cosine'], { doc: 'Of the rows.', usual: 'euclidean' });
 const ofCall = (doc: string) => whole({ doc, fallback: 'the seed of the call' });
 
 const isList = (v: unknown): boolean => Array.isArray(v) || (ArrayBuffer.isView(v) && !(v instanceof DataView));
@@ -63,7 +64,7 @@ const joined: Option<JoinedLenses> = {
 export const LENSES = kinds('LensKind', {
   pca: {
     doc: 'Principal components.',
-    members: { components: whole({ doc: 'Axes kept.', min: 1, fallback: '2' }) },
+    members: { components: whole({ doc: 'Axes kept.', min: 1, usual: 2 }) },
   },
   umap: {
     doc: "In two dimensions, or three (`nComponents`), with umap-learn's parameters.",
@@ -72,8 +73,8 @@ export const LENSES = kinds('LensKind', {
   isomap: {
     doc: "Geodesic distances along the graph of nearest neighbours, embedded by classical scaling (scikit-learn's Isomap).",
     members: {
-      components: whole({ doc: 'Axes kept.', min: 1, fallback: '2' }),
-      nNeighbors: whole({ doc: 'Neighbours of the graph, the point itself not counted.', min: 1, fallback: '5' }),
+      components: whole({ doc: 'Axes kept.', min: 1, usual: 2 }),
+      nNeighbors: whole({ doc: 'Neighbours of the graph, the point itself not counted.', min: 1, usual: 5 }),
       metric,
       landmarks: whole({
         doc: 'Points that geodesics start from; the others are placed by their distances to these (de Silva and Tenenbaum 2003).',
@@ -98,13 +99,13 @@ export const LENSES = kinds('LensKind', {
   eccentricity: {
     doc: '(mean of dᵖ over the other points)^(1/p).',
     members: {
-      exponent: real({ doc: 'p; Infinity is the farthest point.', above: 0, infinite: true, fallback: '2' }),
+      exponent: real({ doc: 'p; Infinity is the farthest point.', above: 0, infinite: true, usual: 2 }),
       metric,
     },
   },
   knnDistance: {
     doc: 'Distance to the k-th nearest other point.',
-    members: { k: whole({ doc: 'Which neighbour.', min: 1, fallback: '15' }), metric },
+    members: { k: whole({ doc: 'Which neighbour.', min: 1, usual: 15 }), metric },
   },
   l2norm: { doc: 'Length of the row.', members: {} },
   distanceToMean: { doc: 'Distance of the row to the mean of all rows.', members: {} },
@@ -119,7 +120,7 @@ export const LENSES = kinds('LensKind', {
     doc: 'One number per point that you have.',
     members: {
       values: perPoint('One per point; points with NaN are left out and counted.'),
-      name: text({ doc: 'As the graph shows it.', fallback: "'column'" }),
+      name: text({ doc: 'As the graph shows it.', usual: 'column' }),
     },
   },
   values: {
@@ -128,7 +129,7 @@ export const LENSES = kinds('LensKind', {
       values: perPoint('n × dims, row-major; points with NaN are left out and counted.'),
       dims: required(whole({ doc: 'Numbers per point.', min: 1 })),
       names: listOf(text({ doc: 'One per dimension.' })),
-      description: text({ doc: 'As the graph shows it.', fallback: "'values'" }),
+      description: text({ doc: 'As the graph shows it.', usual: 'values' }),
     },
   },
   dimensions: {
@@ -207,8 +208,8 @@ function checkStep(given: unknown, at: string): void {
     throw new TypeError(`${at} is an object without a kind; expected ${LENS}`);
 }
 
-const countOf = (doc: string) => oneOrSeveral(whole({ doc, min: 1, fallback: '10' }));
-const shareOf = (doc: string) => oneOrSeveral(real({ doc, min: 0, below: 1, fallback: '0.1' }));
+const countOf = (doc: string) => usually(oneOrSeveral(whole({ doc, min: 1 })), 10);
+const shareOf = (doc: string) => usually(oneOrSeveral(real({ doc, min: 0, below: 1 })), 0.1);
 
 const isLimit = (v: unknown): boolean => v === null || (typeof v === 'number' && !Number.isNaN(v));
 
@@ -252,46 +253,46 @@ export type BalancedCover = OfKind<typeof COVERS, 'balanced'>;
 const METRICS = ['cosine', 'euclidean', 'precomputed'] as const;
 export type MapperMetric = (typeof METRICS)[number];
 
-const metricOf = (fallback: string) =>
-  choice(METRICS, { doc: "Of the points; 'precomputed' with the option distances.", fallback });
+const metricOf = (usual: MapperMetric) =>
+  choice(METRICS, { doc: "Of the points; 'precomputed' with the option distances.", usual });
 
 export const CLUSTERERS = kinds('ClustererSpec', {
   dbscan: {
     doc: 'Ester and others 1996.',
     members: {
-      metric: metricOf("'cosine'"),
-      eps: real({ doc: 'Points at most this far apart are neighbours.', above: 0, fallback: '0.5' }),
+      metric: metricOf('cosine'),
+      eps: real({ doc: 'Points at most this far apart are neighbours.', above: 0, usual: 0.5 }),
       minSamples: whole({
         doc: 'Neighbours, itself counted, that make a point a core. Smaller cover elements are skipped.',
         min: 1,
-        fallback: '5',
+        usual: 5,
       }),
     },
   },
   hdbscan: {
     doc: 'Campello, Moulavi and Sander 2013: mutual reachability, condensed tree, excess of mass.',
     members: {
-      metric: metricOf("'euclidean'"),
+      metric: metricOf('euclidean'),
       minClusterSize: whole({
         doc: 'Smallest group that is a cluster. Smaller cover elements are skipped.',
         min: 2,
-        fallback: '5',
+        usual: 5,
       }),
       minSamples: whole({
         doc: 'Neighbours, itself counted, of the core distance.',
         min: 1,
         fallback: 'minClusterSize',
       }),
-      allowSingleCluster: flag({ doc: 'An element may be one cluster as a whole.', fallback: 'false' }),
+      allowSingleCluster: flag({ doc: 'An element may be one cluster as a whole.', usual: false }),
     },
   },
   agglomerative: {
     doc: 'One of `distanceThreshold`, `nClusters` and `gap` says where the tree is cut.',
     members: {
-      metric: metricOf("'euclidean'"),
+      metric: metricOf('euclidean'),
       linkage: choice(['single', 'complete', 'average'], {
         doc: 'Distance between two clusters.',
-        fallback: "'single'",
+        usual: 'single',
       }),
       distanceThreshold: real({ doc: 'Clusters at or above this distance stay apart.', min: 0 }),
       nClusters: whole({ doc: 'Clusters in every element; smaller elements are skipped.', min: 1 }),
@@ -305,32 +306,33 @@ export const CLUSTERERS = kinds('ClustererSpec', {
         doc: 'With gap: at most this share of the points as clusters.',
         above: 0,
         max: 1,
-        fallback: '1',
+        usual: 1,
       }),
     },
   },
 });
 export type ClustererSpec = OneOf<typeof CLUSTERERS>;
 
-const lens = formed<LensSpec>(
-  { expected: LENS, doc: 'What the points are seen through.', fallback: "{ kind: 'pca', components: 2 }" },
-  checkLens,
-  LENSES,
+const lens = usually(
+  formed<LensSpec>({ expected: LENS, doc: 'What the points are seen through.' }, checkLens, LENSES),
+  { kind: 'pca', components: 2 },
 );
 
 /** Everything but lens and cover. */
-const OTHERS = {
-  clusterer: ofKind(CLUSTERERS, {
-    expected: "a clusterer such as { kind: 'dbscan', eps: 0.5 }",
-    doc: 'Labels the points of each cover element in the space of the points as given, not of the lens.',
-    fallback: "{ kind: 'dbscan', metric: 'cosine', eps: 0.5, minSamples: 5 }",
-  }) as Option<ClustererSpec>,
+export const OTHERS = {
+  clusterer: usually<ClustererSpec>(
+    ofKind(CLUSTERERS, {
+      expected: "a clusterer such as { kind: 'dbscan', eps: 0.5 }",
+      doc: 'Labels the points of each cover element in the space of the points as given, not of the lens.',
+    }),
+    { kind: 'dbscan' },
+  ),
   distances: rowsOption({ doc: "n × n distances between the points, for metric 'precomputed'.", identity: false }),
-  minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, fallback: '1' }),
-  seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", fallback: '0' }),
+  minIntersection: whole({ doc: 'Members that nodes share to be joined.', min: 1, usual: 1 }),
+  seed: whole({ doc: "Draws UMAP and Isomap's landmarks.", usual: 0 }),
   allowConstantLens: flag({
     doc: 'Go on with a lens that is nearly constant in every dimension, which is refused otherwise.',
-    fallback: 'false',
+    usual: false,
   }),
 } as const;
 
@@ -340,11 +342,13 @@ export const PLAN = { lens, ...OTHERS } as const;
 /** Lens, cover, clusterer. */
 export const PIPELINE = {
   lens,
-  cover: ofKind(COVERS, {
-    expected: 'a cover such as { cubes: 10, overlap: 0.1 }',
-    doc: 'Cuts the lens into overlapping elements.',
-    fallback: "{ kind: 'cubes', cubes: 10, overlap: 0.1 }",
-  }) as Option<CoverSpec>,
+  cover: usually<CoverSpec>(
+    ofKind(COVERS, {
+      expected: 'a cover such as { cubes: 10, overlap: 0.1 }',
+      doc: 'Cuts the lens into overlapping elements.',
+    }),
+    { kind: 'cubes' },
+  ),
   ...OTHERS,
 } as const;
 

@@ -1,4 +1,5 @@
 /** Two Mapper graphs, joined by a map between their points: which nodes hold counterparts of which. */
+import { filled } from '../verb/filled.js';
 import type { CallOptions } from '../compute/call.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
@@ -35,7 +36,7 @@ export interface Counterparts {
  */
 export function counterpartsOf(
   map: CounterpartMap,
-  by: 'best' | 'pairs' = 'best',
+  by: 'best' | 'pairs' = OVERLAP.by.usual,
 ): { a: Counterparts; b: Counterparts } {
   const empty = (n: number): Counterparts => ({
     counterpart: new Int32Array(n).fill(-1),
@@ -238,7 +239,7 @@ function meanBest(a: MapperGraph, nodesB: number, hits: Int32Array): number {
 export const OVERLAP = {
   by: choice(['best', 'pairs'], {
     doc: "Counterpart of a feature: 'best', the highest r; 'pairs', the matched pairs of the map alone.",
-    fallback: "'best'",
+    usual: 'best',
   }),
   nulls: nullRuns({ doc: 'Runs with counterparts exchanged at random.', runs: 100 }),
 };
@@ -254,7 +255,8 @@ export async function nodeOverlap(
   map: CounterpartMap,
   options: NullsApart<Given<typeof OVERLAP>> & CallOptions = {},
 ): Promise<NodeOverlap> {
-  const { by = 'best', nulls = 100, seed = 0 } = options;
+  const { runs, seed: from } = OVERLAP.nulls.members;
+  const { by, nulls = runs.usual, seed = from.usual } = filled(OVERLAP, options);
   if (map.featuresB !== b.points)
     throw new RangeError(`graph B is of ${b.points} points but the map has ${map.featuresB} features on side B`);
   checkAborted(options.signal, 'node overlap');

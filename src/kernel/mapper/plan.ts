@@ -1,4 +1,5 @@
 /** A Mapper pipeline without its cover: lens and neighbours are computed once and serve every cover that is run. */
+import { filled } from '../verb/filled.js';
 import { asParameters } from '../artifacts/parameters.js';
 import { breathe, type CallOptions } from '../compute/call.js';
 import { initGemm } from '../compute/gemm.js';
@@ -14,7 +15,7 @@ import { labelElements, type PlanCaches } from './elements.js';
 import { nerveHomology } from './homology.js';
 import { computeLens, type ComputedLens } from './lens.js';
 import { connectedComponents, nerve } from './nerve.js';
-import type { CoverSpec, PlanOptions } from './options.js';
+import { OTHERS, PLAN, type CoverSpec, type PlanOptions } from './options.js';
 import { KeptDistances } from './pairDistances.js';
 import { NeighbourCache } from './pairs.js';
 import { lengthOf, submatrix } from './space.js';
@@ -47,7 +48,7 @@ interface Prepared {
 
 /** The lens of the finite rows; rows whose lens is not finite are left out as well. */
 async function prepareLens(given: Matrix, options: PrepareOptions): Promise<Prepared> {
-  const spec = options.lens ?? { kind: 'pca', components: 2 };
+  const spec = options.lens ?? PLAN.lens.usual;
   let { matrix: x, index } = finiteRows(given);
   const empty: ComputedLens = {
     values: new Float64Array(0),
@@ -57,7 +58,7 @@ async function prepareLens(given: Matrix, options: PrepareOptions): Promise<Prep
     warnings: [],
     constant: new Uint8Array(0),
   };
-  const seed = options.seed ?? 0;
+  const seed = options.seed ?? OTHERS.seed.usual;
   const { signal, onProgress } = options;
   const computed =
     x.rows === 0
@@ -177,7 +178,7 @@ class Plan implements MapperPlan {
     );
     this.clusterer = open.description;
     this.#norms = Float32Array.from({ length: points }, (_, i) => lengthOf(x, i));
-    this.#minIntersection = options.minIntersection ?? 1;
+    this.#minIntersection = options.minIntersection ?? OTHERS.minIntersection.usual;
     if (options.reuse === false || open.space.metric === 'precomputed') return;
     const { space, rule } = open;
     if (rule.kind !== 'dbscan') this.#caches.distances = KeptDistances.of(space);
@@ -226,7 +227,7 @@ class Plan implements MapperPlan {
  * @throws RangeError for a lens that is nearly constant in every dimension
  */
 export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Promise<MapperPlan> {
-  const { minIntersection = 1, seed = 0, distances } = options;
+  const { minIntersection, seed, distances } = filled(OTHERS, options);
   await initGemm();
   const prepared = await prepareLens(x, options);
   refuseConstant(prepared, options.allowConstantLens);
@@ -235,7 +236,7 @@ export async function prepareMapper(x: Matrix, options: PrepareOptions = {}): Pr
       ? submatrix(distances, prepared.index)
       : distances;
   const clusterer = openClusterer(prepared.x, options.clusterer, some);
-  const { lens = { kind: 'pca', components: 2 }, clusterer: spec = { kind: 'dbscan' } } = options;
+  const { lens, clusterer: spec } = filled(PLAN, options);
   const parameters = asParameters({ lens, clusterer: spec, minIntersection, seed });
   const identity = { rows: matrixId(x), distances: distances ? matrixId(distances) : '' };
   return new Plan(x, prepared, clusterer, identity, parameters, options);

@@ -2,13 +2,14 @@
  * Persistent homology of a Vietoris-Rips filtration in dimensions 0 to 2 over GF(2), by Ripser's method (Bauer 2021):
  * cohomology, clearing, apparent and emergent pairs, implicit coboundaries, cut at the enclosing radius.
  */
+import { filled } from '../verb/filled.js';
 import { pauses, type CallOptions } from '../compute/call.js';
 import { find, singletons } from '../compute/unionFind.js';
 import { CofacetWalk, RipsSimplices, type Distances } from './ripsSimplices.js';
-import type { RipsPersistenceOptions } from './ripsSample.js';
+import { RIPS, type RipsPersistenceOptions } from './ripsOptions.js';
 
 /** Name of the computation in an AbortError. */
-const RIPS = 'Vietoris-Rips persistence';
+const PROGRESS = 'Vietoris-Rips persistence';
 
 /** Bars of one dimension, longest first. */
 export interface Barcode {
@@ -259,7 +260,7 @@ async function trianglesToReduce(
 ): Promise<Columns> {
   const walk = new CofacetWalk(space);
   const [simplices, diameters]: [number[], number[]] = [[], []];
-  const pause = pauses(call.signal, RIPS);
+  const pause = pauses(call.signal, PROGRESS);
   for (let e = 0; e < edges.simplices.length; e++) {
     walk.start(edges.simplices[e], 1, edges.diameters[e]);
     while (walk.next(true)) {
@@ -299,8 +300,8 @@ export async function ripsBarcodes(
   distances: Distances,
   options: Pick<RipsPersistenceOptions, 'maxDim' | 'threshold'> & CallOptions = {},
 ): Promise<{ barcodes: Barcode[]; threshold: number }> {
-  const { maxDim = 1 } = options;
-  const pause = pauses(options.signal, RIPS);
+  const { maxDim } = filled(RIPS, options);
+  const pause = pauses(options.signal, PROGRESS);
   const threshold = options.threshold ?? enclosingRadius(distances);
   const space = new RipsSimplices(distances, maxDim);
   const { bars, edges, rest } = components(space, threshold);

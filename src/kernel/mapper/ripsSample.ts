@@ -1,42 +1,14 @@
 /** Vietoris-Rips persistence of a point sample, through landmarks where it is large, beside its null. */
+import { filled } from '../verb/filled.js';
 import { type CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { requireMemory } from '../compute/memory.js';
 import { finiteRows } from '../maps/rows.js';
 import { landmarks, PointDistances, type Landmarks, type SampleMetric } from './landmarks.js';
-import { NULL_KINDS, NullData, NULL_NAMES, type NullKind } from './nullData.js';
+import { NullData, NULL_NAMES, type NullKind } from './nullData.js';
 import { ripsBarcodes, type Barcode } from './rips.js';
 import type { Distances } from './ripsSimplices.js';
-import { nullsOf } from '../verb/common.js';
-import type { NullsApart } from '../verb/nulls.js';
-import { choice, flag, real, whole, type Given } from '../verb/option.js';
-
-export const RIPS = {
-  maxDim: choice([0, 1, 2], { doc: 'Highest dimension of homology: 0 components, 1 loops, 2 hollows.', fallback: '1' }),
-  metric: choice(['euclidean', 'cosine'], { doc: 'Of points.', fallback: "'euclidean'" }),
-  precomputed: flag({ doc: 'The points are an n × n matrix of distances.', fallback: 'false' }),
-  landmarks: whole({
-    doc: 'Points that the complex is built on. Fewer points than that are all taken.',
-    min: 1,
-    fallback: '1,000, or 250 with maxDim 2',
-  }),
-  sampling: choice(['maxmin', 'random'], {
-    doc: "'maxmin': spread out, with the least covering radius; 'random': a plain sample, dense where the data is.",
-    fallback: "'maxmin'",
-  }),
-  threshold: real({
-    doc: 'Largest edge.',
-    min: 0,
-    fallback: 'the enclosing radius, beyond which nothing changes',
-  }),
-  nulls: nullsOf(NULL_KINDS, {
-    doc: 'Null data sets that the longest bars are held against; precomputed distances have none.',
-    fallback: '20 (0 for precomputed distances)',
-    seed: 'seed + 1',
-  }),
-  seed: whole({ doc: 'Of landmarks.', fallback: '0' }),
-};
-export interface RipsPersistenceOptions extends NullsApart<Given<typeof RIPS>>, CallOptions {}
+import { RIPS, type RipsPersistenceOptions } from './ripsOptions.js';
 
 /** Bars of one dimension beside the null. */
 export interface PersistenceDimension extends Barcode {
@@ -83,7 +55,7 @@ type Settled = Required<
 
 /** Every option with its default. @throws RangeError for a metric or nulls of precomputed distances */
 export function ripsSettings(options: RipsPersistenceOptions): Settled {
-  const { maxDim = 1, metric = 'euclidean', precomputed = false, sampling = 'maxmin', threshold, seed = 0 } = options;
+  const { maxDim, metric, precomputed, sampling, threshold, seed } = filled(RIPS, options);
   const settled = {
     maxDim,
     metric,
@@ -92,7 +64,7 @@ export function ripsSettings(options: RipsPersistenceOptions): Settled {
     sampling,
     ...(threshold === undefined ? {} : { threshold }),
     nulls: options.nulls ?? (precomputed ? 0 : 20),
-    null: options.null ?? ('rotated' as const),
+    null: options.null ?? RIPS.nulls.members.kind.usual,
     seed,
     ...(options.nullSeed === undefined || options.nullSeed === seed + 1 ? {} : { nullSeed: options.nullSeed }),
   };

@@ -61,7 +61,7 @@ export const SHOW = {
     { doc: 'Loops and branches to mark, of the first graph or of each.' },
     Array.isArray,
   ),
-  seed: whole({ doc: 'Of the layout.', fallback: '0' }),
+  seed: whole({ doc: 'Of the layout.', usual: 0 }),
 } as const;
 
 export type ShowGraphOptions = Given<typeof SHOW>;
@@ -226,7 +226,7 @@ export async function graphItems(
             },
             overlap: overlapMatrix(data[0].graph, data[1].graph, data[0].counterpart!).overlap,
           }),
-          seed: options.seed,
+          seed: options.seed ?? SHOW.seed.usual,
         },
         call,
       )),

@@ -1,4 +1,5 @@
 /** How much of a Mapper graph comes back when the points are drawn again. */
+import { filled } from '../verb/filled.js';
 import type { CallOptions } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import type { Matrix } from '../compute/matrix.js';
@@ -25,17 +26,17 @@ import { choice, group, membersGiven, real, whole, type Given } from '../verb/op
 export const STABILITY = {
   draws: group(
     {
-      runs: whole({ doc: 'Draws of the points.', min: 1, fallback: '20' }),
+      runs: whole({ doc: 'Draws of the points.', min: 1, usual: 20 }),
       kind: choice(['bootstrap', 'subsample'], {
         doc: "'bootstrap': n of n points with replacement; 'subsample': a share without.",
-        fallback: "'bootstrap'",
+        usual: 'bootstrap',
       }),
-      share: real({ doc: 'Of a subsample.', above: 0, max: 1, fallback: '0.8' }),
-      seed: whole({ doc: 'Of draws and pairs.', fallback: '0' }),
+      share: real({ doc: 'Of a subsample.', above: 0, max: 1, usual: 0.8 }),
+      seed: whole({ doc: 'Of draws and pairs.', usual: 0 }),
     },
     { doc: 'How the points are drawn again, and how often.', short: 'runs' },
   ),
-  pairs: whole({ doc: 'Pairs of points that are followed, of each kind.', min: 1, fallback: '2,000' }),
+  pairs: whole({ doc: 'Pairs of points that are followed, of each kind.', min: 1, usual: 2000 }),
 };
 /** The options of a call as mapperStability() takes them. */
 export const stabilitySettings = ({ draws, pairs }: Given<typeof STABILITY>) => ({
@@ -43,6 +44,11 @@ export const stabilitySettings = ({ draws, pairs }: Given<typeof STABILITY>) => 
   ...(pairs === undefined ? {} : { pairs }),
 });
 type MapperStabilityOptions = ReturnType<typeof stabilitySettings>;
+
+const withDefaults = (settings: MapperStabilityOptions) => {
+  const { kind: resample, ...draws } = STABILITY.draws.members;
+  return filled({ ...draws, resample, pairs: STABILITY.pairs }, settings);
+};
 
 /** How often pairs of points are together in the graphs of the draws that hold both. */
 export interface PairStability {
@@ -226,13 +232,8 @@ function summarise(
 }
 
 /** Runs that mapperStability asks `remember` for. */
-export function drawNames({
-  runs = 20,
-  resample = 'bootstrap',
-  share = 0.8,
-  pairs = 2000,
-  seed = 0,
-}: MapperStabilityOptions): string[] {
+export function drawNames(settings: MapperStabilityOptions): string[] {
+  const { runs, resample, share, pairs, seed } = withDefaults(settings);
   return Array.from({ length: runs }, (_, run) => `${resample} ${share} ${pairs} ${seed} ${run}`);
 }
 
@@ -250,7 +251,7 @@ export async function mapperStability(
   call: CallOptions = {},
   remember: Remember = (_, run) => run(),
 ): Promise<MapperStability> {
-  const { runs = 20, resample = 'bootstrap', share = 0.8, pairs: count = 2000, seed = 0 } = settings;
+  const { runs, resample, share, pairs: count, seed } = withDefaults(settings);
   if (graph.points !== x.rows) throw new RangeError(`the graph is of ${graph.points} points but x has ${x.rows} rows`);
   requireMemory(`a resample of ${x.rows} × ${x.cols}`, 4 * x.rows * x.cols);
   const of = nodesOfPoints(graph, graph.points);

@@ -1,4 +1,5 @@
 /** Mapper over a grid of cubes × overlap: lens and neighbours are computed once. */
+import { filled } from '../verb/filled.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
@@ -23,18 +24,18 @@ import { nullsOf } from '../verb/common.js';
 import { choice, group, membersGiven, numbers, whole, type Given } from '../verb/option.js';
 
 export const SWEEP = {
-  cubes: numbers({ doc: 'Cubes per dimension.', min: 1, whole: true, fallback: '[5, 8, 10, 15, 20]' }),
+  cubes: numbers({ doc: 'Cubes per dimension.', min: 1, whole: true, usual: [5, 8, 10, 15, 20] }),
   overlaps: numbers({
     doc: 'Share of a cube in common with the next.',
     min: 0,
     below: 1,
-    fallback: '[0.1, 0.2, 0.3, 0.4, 0.5]',
+    usual: [0.1, 0.2, 0.3, 0.4, 0.5],
   }),
-  cover: choice(['cubes', 'balanced'], { doc: 'Cover whose cubes and overlap are varied.', fallback: "'cubes'" }),
+  cover: choice(['cubes', 'balanced'], { doc: 'Cover whose cubes and overlap are varied.', usual: 'cubes' }),
   draws: group(
     {
-      runs: whole({ doc: 'Bootstrap draws of every cell.', min: 0, fallback: '0' }),
-      seed: whole({ doc: 'Of draws, and of the points compared between cells.', fallback: '0' }),
+      runs: whole({ doc: 'Bootstrap draws of every cell.', min: 0, usual: 0 }),
+      seed: whole({ doc: 'Of draws, and of the points compared between cells.', usual: 0 }),
     },
     { doc: 'Bootstrap draws of every cell, each of which costs about as much as the sweep itself.', short: 'runs' },
   ),
@@ -106,7 +107,7 @@ interface Grid {
 }
 
 function gridOf(options: MapperSweepOptions): Grid {
-  const { cubes = [5, 8, 10, 15, 20], overlaps = [0.1, 0.2, 0.3, 0.4, 0.5], cover: kind = 'cubes' } = options;
+  const { cubes, overlaps, cover: kind } = filled(SWEEP, options);
   return { cubes, overlaps, covers: cubes.flatMap((c) => overlaps.map((overlap) => ({ kind, cubes: c, overlap }))) };
 }
 
@@ -201,6 +202,12 @@ function withNull(cell: GraphStatistics, runs: readonly GraphStatistics[]): Swee
   };
 }
 
+const withDefaults = (settings: MapperSweepOptions) => {
+  const { draws, nulls } = SWEEP;
+  const { runs: bootstraps, seed } = draws.members;
+  return filled({ bootstraps, seed, nulls: nulls.members.runs, null: nulls.members.kind }, settings);
+};
+
 const cellName = (cover: Grid['covers'][number], seed: number): string => `cell ${JSON.stringify(cover)} ${seed}`;
 const drawName = ({ covers }: Grid, draw: number, seed: number): string =>
   `draw ${draw} ${seed} ${JSON.stringify(covers)}`;
@@ -209,7 +216,7 @@ const nullName = ({ covers }: Grid, kind: NullKind, seed: number): string =>
 
 /** Runs that mapperSweep asks `remember` for, and the graphs that all of them make. */
 export function sweepRunNames(settings: MapperSweepOptions): { names: string[]; graphs: number } {
-  const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
+  const { bootstraps, nulls, null: kind, seed, nullSeed = seed } = withDefaults(settings);
   const grid = gridOf(settings);
   const names = grid.covers.map((cover) => cellName(cover, seed));
   for (let draw = 0; draw < bootstraps; draw++) names.push(drawName(grid, draw, seed));
@@ -284,7 +291,7 @@ export async function mapperSweep(
   call: CallOptions = {},
   remember: Remember = (_, run) => run(),
 ): Promise<MapperSweep> {
-  const { bootstraps = 0, nulls = 0, null: kind = 'rotated', seed = 0, nullSeed = seed } = settings;
+  const { bootstraps, nulls, null: kind, seed, nullSeed = seed } = withDefaults(settings);
   const grid = gridOf(settings);
   const compared = new Random(seed).fork('sweep points').permutation(x.rows).subarray(0, COMPARED).sort();
   const total = grid.covers.length * (1 + bootstraps + nulls);

@@ -30,7 +30,7 @@ export const UMAP = {
   }),
   nComponents: choice([2, 3], {
     doc: 'Dimensions of the layout. The picture of three is turned by dragging.',
-    fallback: '2',
+    usual: 2,
   }),
   nEpochs: whole({ doc: 'Epochs of the optimizer.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
   learningRate: real({ doc: 'First step of the optimizer.', above: 0, default: 1 }),

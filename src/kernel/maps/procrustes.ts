@@ -67,7 +67,7 @@ export function turnOnto(
   fixed: Placed,
   moving: Placed,
   given: Pairs,
-  { scale = true, reflection = true }: TurnOptions = {},
+  { scale = TURN.scale.usual, reflection = TURN.reflection.usual }: TurnOptions = {},
 ): { turn: Turn; coordinates: Float32Array } {
   if (fixed.axes === 3 || moving.axes === 3)
     throw new RangeError('alignment of layouts is of the plane; expected two layouts without nComponents: 3');

@@ -252,7 +252,7 @@ export async function otherSeeds(
 const withoutUndefined = (all: Record<string, string | number | boolean | undefined>): Layout['parameters'] =>
   Object.fromEntries(Object.entries(all).flatMap(([name, v]) => (v === undefined ? [] : [[name, v]])));
 
-const axesOf = ({ nComponents = 2 }: Settings): 2 | 3 => nComponents;
+const axesOf = ({ nComponents = UMAP.nComponents.usual }: Settings): 2 | 3 => nComponents;
 
 const curveOf = ({ a, b, spread, minDist }: Settings): { a: number; b: number } =>
   a === undefined || b === undefined ? curveParameters(spread, minDist) : { a, b };

@@ -1,4 +1,5 @@
 /** Token sets: texts or ready rows of ids, cut to sequences of one length, with an identity. */
+import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { requireSame } from '../artifacts/identity.js';
 import { requireWhole } from '../compute/require.js';
@@ -19,7 +20,7 @@ export interface TextConcepts {
 /** How texts are cut into token sequences. The comments are what the editor says of Dataset.with. */
 export const TOKENS = {
   /** Tokens per sequence. */
-  context: whole({ doc: 'Tokens per sequence; a bos token counts.', min: 1, fallback: '128' }),
+  context: whole({ doc: 'Tokens per sequence; a bos token counts.', min: 1, usual: 128 }),
   /** Sequences. */
   samples: whole({
     doc: 'Sequences; fewer than wanted is an error.',
@@ -34,17 +35,17 @@ export const TOKENS = {
   /** One long stream cut into sequences, or one sequence per text. */
   pack: choice(['concatenate', 'each'], {
     doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out, or filled up with { pad: true }.",
-    fallback: "'concatenate'",
+    usual: 'concatenate',
   }),
   /** Fill short texts up on the right. */
   pad: flag({
     doc: "With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of leaving them out. Padding changes nothing before it, and counts in no statistic.",
-    fallback: 'false',
+    usual: false,
   }),
   /** What follows each text when concatenating. */
   separator: choice(['eos', 'none'], {
     doc: 'What follows each text when concatenating: the end-of-text token, or nothing.',
-    fallback: "'eos'",
+    usual: 'eos',
   }),
 } as const;
 
@@ -69,7 +70,7 @@ interface Stream {
  */
 export function tokenizeTexts(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): TokenSet {
   const { context, samples: sequences, source, concepts } = options;
-  const { pack = 'concatenate', pad = false, separator = 'eos' } = options;
+  const { pack, pad, separator } = filled(TOKENS, options);
   const bos = options.bos ?? tokenizer.addsBos ?? false;
   checkOptions(texts, tokenizer, { ...options, bos });
   // With bos, the first place of each sequence is taken.
@@ -257,7 +258,7 @@ export async function loadTokenSet(path: string, tokenizer: Tokenizer): Promise<
 }
 
 function checkOptions(texts: readonly string[], tokenizer: Tokenizer, options: TokenizeOptions): void {
-  const { context, bos = false, pack = 'concatenate', pad = false, separator = 'eos', concepts } = options;
+  const { context, bos = false, pack, pad, separator, concepts } = filled(TOKENS, options);
   if (bos && tokenizer.bosId === undefined)
     throw new Error('bos is wanted but the tokenizer has no begin token; use { bos: false }');
   if (bos && context < 2)

@@ -1,4 +1,5 @@
 /** Loads a model from a folder or from the Hugging Face hub: config.json + safetensors or PyTorch weights + tokenizer. */
+import { filled } from '../verb/filled.js';
 import { readText } from '../io/files.js';
 import { basename, join } from 'node:path';
 import type { JsonObject } from '../../protocol/notebook.js';
@@ -22,11 +23,11 @@ import type { ModelConfig, Tokenizer } from './types.js';
 export const LOAD = {
   process: choice(['none', 'center'], {
     doc: "'none': weights as they are in the file; 'center': TransformerLens' center_writing_weights, which some SAEs were trained on (gpt2-small res-jb): it changes activations but not logits.",
-    fallback: "'none'",
+    usual: 'none',
   }),
   dtype: choice(['f32', 'bf16'], {
     doc: "'bf16': matrices are kept in 16 bits outside the device's memory and widened when a layer runs: half the memory, a slower pass, and weights of float32 files are rounded to 8 bits of mantissa.",
-    fallback: "'f32'",
+    usual: 'f32',
   }),
 } as const;
 
@@ -43,7 +44,7 @@ export const CPU_WEIGHT_BYTES = 3 * 2 ** 30;
  * @throws for unknown architectures, inconsistent sizes, missing or unexpected tensors, and too little memory, by name
  */
 export async function loadModel(idOrFolder: string, options: LoadModelOptions = {}): Promise<TransformerModel> {
-  const { process = 'none' } = options;
+  const { process } = filled(LOAD, options);
   if (process !== 'none' && process !== 'center')
     throw new Error(`process must be "none" or "center" but is "${String(process)}"`);
   if (options.dtype !== undefined && options.dtype !== 'f32' && options.dtype !== 'bf16')

@@ -10,7 +10,7 @@ import type { NullKind } from '../interventions/options.js';
 import type { RankAgreement } from '../interventions/statistics.js';
 import type { Transfer } from '../interventions/transfer.js';
 import type { CIRCUIT } from '../show/fgInterventions.js';
-import type { Given } from '../verb/option.js';
+import type { Parsed } from '../verb/option.js';
 import { ofFeatures, SAE_ID } from './featureCells.js';
 import { count, formatNumber, tableItems, tableOf, type TableRow } from './items.js';
 
@@ -309,7 +309,7 @@ function edgeRows(found: Circuit, up: readonly Placed[], down: readonly Placed[]
 }
 
 /** A circuit as a Vega-Lite chart: two columns of features, and edges as wide as what was verified. */
-export function circuitSpec(found: Circuit, options: Omit<Given<typeof CIRCUIT>, 'title'> = {}): object {
+export function circuitSpec(found: Circuit, options: Omit<Parsed<typeof CIRCUIT>, 'title'>): object {
   const height = LINE * Math.max(found.upstream.nodes.length, found.downstream.nodes.length, 3);
   const up = placed(found.upstream.nodes, 0, found.upstream.hook, height, options.labels);
   const down = placed(found.downstream.nodes, 1, found.downstream.hook, height, options.downstreamLabels);
@@ -328,7 +328,7 @@ export function circuitSpec(found: Circuit, options: Omit<Given<typeof CIRCUIT>,
     view: { stroke: null },
     layer: [
       {
-        data: { values: edgeRows(found, up, down, options.edges ?? 40) },
+        data: { values: edgeRows(found, up, down, options.edges) },
         mark: { type: 'rule', opacity: 0.6, strokeCap: 'round' },
         encoding: { x, y, ...EDGE_ENCODING },
       },

@@ -1,8 +1,9 @@
 /** How results of fg.sae are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { BesideEvaluation, SaeEvaluation } from '../sae/evaluationSums.js';
-import type { LogitLensOptions, PromotedToken } from '../sae/logitLens.js';
+import type { LENS, LogitLensOptions, PromotedToken } from '../sae/logitLens.js';
 import type { Sae } from '../sae/types.js';
+import type { Filled } from '../verb/filled.js';
 import { ofFeatures } from './featureCells.js';
 import { count, tableItems, tableOf } from './items.js';
 
@@ -48,7 +49,7 @@ const LISTED = 1000;
 export function lensItems(
   sae: Sae,
   promoted: ReadonlyArray<readonly PromotedToken[]>,
-  { top = 10, bottom = 0, foldNorm }: LogitLensOptions,
+  { top, bottom, foldNorm }: Filled<typeof LENS, LogitLensOptions>,
 ): OutputItem[] {
   const written = (tokens: readonly PromotedToken[]): string =>
     tokens.map(({ token }) => JSON.stringify(token)).join(' ');

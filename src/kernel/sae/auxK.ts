@@ -20,11 +20,11 @@ export const AUX_OPTIONS = {
   auxLossCoefficient: real({
     doc: 'Weight of the auxiliary loss of dead features; 0 turns it off.',
     min: 0,
-    fallback: '1',
+    usual: 1,
   }),
   auxIncludesBDec: flag({
     doc: 'True adds b_dec to the auxiliary reconstruction, as SAELens 6.18 published it; false is the paper.',
-    fallback: 'false',
+    usual: false,
   }),
 } as const;
 

@@ -1,4 +1,5 @@
 /** fg.sae: train, load, save and evaluate sparse autoencoders. */
+import { filled } from '../verb/filled.js';
 import path from 'node:path';
 import { tokensArg, tokenSet } from '../datasets/dataset.js';
 import { interventionPairings } from '../interventions/pairings.js';
@@ -180,7 +181,7 @@ const logitLens = verb({
       : [],
   ),
   run: ({ options, call }, model, sae) => lensOf(model, sae, { ...only(LENS, options), ...call }),
-  show: (found, { options }, __, sae) => lensItems(sae, found, only(LENS, options)),
+  show: (found, { options }, __, sae) => lensItems(sae, found, filled(LENS, only(LENS, options))),
 });
 
 export const sae = namespace({

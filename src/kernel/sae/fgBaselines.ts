@@ -107,7 +107,7 @@ export const baselines = verb({
     const trained = runs.length > 0 ? await trainTogether(env, runs, call) : [];
     const found: Partial<Record<BaselineKind, Sae>> = {};
     frozen.forEach((kind, i) => (found[kind] = trained[i]));
-    const at = { tokens: tokens.id, seed: settings.seed ?? 0 };
+    const at = { tokens: tokens.id, seed: settings.seed ?? TRAIN.seed.usual };
     for (const kind of DIRECTIONS)
       if (kinds.includes(kind))
         found[kind] = await keptDirections(env, kind, sae, () => source({ hook, ignoreTokens }), at, {

@@ -19,7 +19,7 @@ import type { ActivationSource } from './source.js';
 import { shownArchitecture } from './title.js';
 import { trainSae, type HistoryRow } from './train.js';
 import { placeOf } from './trainOnDevice.js';
-import type { SaeTrainOptions, TRAIN } from './trainOptions.js';
+import { TRAIN, type SaeTrainOptions } from './trainOptions.js';
 import type { Sae } from './types.js';
 
 /** An SAE with the history of its training. */
@@ -77,7 +77,7 @@ export async function loadTrained(folder: string): Promise<TrainedSae> {
 function runTitle({ architecture, k, features, steps, baseline }: KeptTraining): string {
   const said = [
     baseline ?? '',
-    architecture ?? '',
+    architecture ?? TRAIN.architecture.usual,
     k === undefined ? '' : `k ${k}`,
     features === undefined ? '' : `${features} features`,
     steps === undefined ? '' : `${steps} steps`,

@@ -7,11 +7,11 @@ import { flag, whole, type Given } from '../verb/option.js';
 import type { Sae } from './types.js';
 
 export const LENS = {
-  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, fallback: '10' }),
+  top: whole({ doc: 'Tokens of each feature whose logits it raises most.', min: 1, usual: 10 }),
   bottom: whole({
     doc: 'Tokens of each feature whose logits it lowers most, listed behind the others, the most lowered last.',
     min: 0,
-    fallback: '0',
+    usual: 0,
   }),
   foldNorm: flag({
     doc: 'Whether decoder rows first pass the linear part of the final norm: its weight, and the centring of a LayerNorm. What a feature does to the logits is read more truly so.',
@@ -42,8 +42,8 @@ export async function logitLens(
   options: LogitLensOptions = {},
 ): Promise<PromotedToken[][]> {
   const { vocab } = model.config;
-  const top = Math.min(options.top ?? 10, vocab);
-  const bottom = Math.min(options.bottom ?? 0, vocab - top);
+  const top = Math.min(options.top ?? LENS.top.usual, vocab);
+  const bottom = Math.min(options.bottom ?? LENS.bottom.usual, vocab - top);
   const out: PromotedToken[][] = [];
   for await (const { count, logits } of logitBlocks(model, sae, options)) {
     const best = topKRows(logits, count, vocab, top);

@@ -10,7 +10,7 @@ export const saeArg = thing<Sae>('sae', 'What fg.sae.train or fg.sae.load return
 
 export const allowOtherModel = flag({
   doc: 'Take an SAE that was trained on another model, such as a fine-tuned sibling; refused otherwise.',
-  fallback: 'false',
+  usual: false,
 });
 
 /**

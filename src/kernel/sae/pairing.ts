@@ -26,7 +26,7 @@ const FEWEST_TOKENS = 32;
 export const CONFORMANCE = {
   conformance: flag({
     doc: "Look once whether each SAE fits the model's activations, and warn when it does not.",
-    fallback: 'true',
+    usual: true,
     identity: false,
   }),
 };
@@ -146,6 +146,7 @@ export function pairs<O extends { conformance?: boolean }, A extends readonly un
   of: (options: O, ...args: A) => readonly Pairing[] | Promise<readonly Pairing[]>,
 ): (work: { env: Told; options: O; call: CallOptions }, ...args: A) => Promise<void> {
   return async ({ env, options, call }, ...args) => {
-    if (options.conformance ?? true) await tellConformance(env, await of(options, ...args), call);
+    if (options.conformance ?? CONFORMANCE.conformance.usual)
+      await tellConformance(env, await of(options, ...args), call);
   };
 }

@@ -11,7 +11,7 @@ export const PRE_ACT_OPTIONS = {
   preActLossCoefficient: real({
     doc: "Weight of the loss that draws pre-activations of dead features up to θ; 3e-6 is Anthropic's.",
     min: 0,
-    fallback: '0',
+    usual: 0,
   }),
 } as const;
 

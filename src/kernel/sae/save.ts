@@ -14,7 +14,7 @@ import { vectorTensor, type SaeOutput } from './writers/tensors.js';
 export const SAVE = {
   layout: choice(['saelens', 'sparsify', 'dictionary_learning', 'neuronpedia'], {
     doc: 'Program whose files are written: cfg.json and sae_weights.safetensors, cfg.json and sae.safetensors, config.json and ae.pt, or batch-0.json and more with the features for Neuronpedia, which needs `activations`.',
-    fallback: "'saelens'",
+    usual: 'saelens',
   }),
   density: value<ArrayLike<number>>(
     'one number for each feature',
@@ -41,7 +41,7 @@ const WRITERS: Readonly<Record<SaveLayout, (sae: Sae) => SaeOutput>> = {
  * last: a folder without it is an unfinished save. Throws when the library has no such SAE.
  */
 export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions = {}): Promise<void> {
-  const { density, layout = 'saelens' } = options;
+  const { density, layout = SAVE.layout.usual as SaveLayout } = options;
   const writer = WRITERS[layout];
   if (density && layout !== 'saelens')
     throw new Error(`density is part of the saelens layout; ${layout} has no place for it`);

@@ -1,4 +1,5 @@
 /** Which device the steps of a training run on. */
+import { filled } from '../verb/filled.js';
 import type { GraphDevice } from '../compute/graphs/host.js';
 import { TRANSCODERS, trainingOf } from './architectures/trained.js';
 import type { DeviceTraining } from './architectures/trainingOnDevice.js';
@@ -7,7 +8,7 @@ import type { Parameters } from './parameters.js';
 import { TrainingStep } from './step.js';
 import { DeviceSteps } from './stepOnDevice.js';
 import { CpuSteps, type Moments, type Steps } from './steps.js';
-import type { ResolvedOptions, SaeTrainOptions } from './trainOptions.js';
+import { TRAIN, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
 
 export interface TrainingPlace {
   device: GraphDevice;
@@ -18,7 +19,7 @@ type Placed = Omit<SaeTrainOptions, 'dSae'>;
 
 /** Where a training runs, given the device in use: there, or on the CPU for the reason that is given. */
 export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | string {
-  const { architecture = 'standard', baseline, around } = options;
+  const { architecture, baseline, around } = filled(TRAIN, options);
   if (!device) return 'the device in use runs no graphs';
   if (around) return 'its loss is more than that of an SAE';
   if (baseline === 'softFrozenDecoder') return 'its decoder rows are turned back after every step';

@@ -1,4 +1,6 @@
 /** What training takes: SAELens's options and defaults, in camelCase. */
+import { usually } from '../verb/filled.js';
+import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import type { GraphDevice } from '../compute/graphs/host.js';
 import { choice, flag, parseOptions, real, value, whole, type Given } from '../verb/option.js';
@@ -22,25 +24,25 @@ import type { Sae, SaeConfig } from './types.js';
 
 /** SAELens's options, in camelCase, with SAELens's defaults. */
 export const TRAIN = {
-  architecture: choice(TRAINED_NAMES, { doc: 'Of the SAE.', fallback: "'standard'" }),
+  architecture: choice(TRAINED_NAMES, { doc: 'Of the SAE.', usual: 'standard' }),
   features: whole({ doc: 'Features.', min: 1, fallback: '16 × the width of the activations' }),
   expansion: real({
     doc: 'Features as a multiple of the width of the activations, in place of `features`.',
     min: 0,
-    fallback: '16',
+    usual: 16,
   }),
   ...ARCHITECTURE_OPTIONS,
   steps: whole({ doc: 'Training steps.', min: 1, fallback: "2,000,000 tokens' worth" }),
-  trainBatchSizeTokens: whole({ doc: 'Tokens of a batch.', min: 1, fallback: '4,096' }),
+  trainBatchSizeTokens: whole({ doc: 'Tokens of a batch.', min: 1, usual: 4096 }),
   bufferTokens: whole({
     doc: 'Rows of the shuffle buffer.',
     min: 1,
     fallback: '81,920, at least two batches, at most one epoch and 1 GiB',
   }),
-  lr: real({ doc: 'Learning rate.', min: 0, fallback: '3e-4' }),
-  lrScheduler: choice(['constant', 'cosine'], { doc: 'How the learning rate goes on.', fallback: "'constant'" }),
-  lrWarmUpSteps: whole({ doc: 'First steps over which the rate grows linearly from 0.', min: 0, fallback: '0' }),
-  lrDecaySteps: whole({ doc: 'Last steps over which the rate falls linearly to 0.', min: 0, fallback: '0' }),
+  lr: real({ doc: 'Learning rate.', min: 0, usual: 3e-4 }),
+  lrScheduler: choice(['constant', 'cosine'], { doc: 'How the learning rate goes on.', usual: 'constant' }),
+  lrWarmUpSteps: whole({ doc: 'First steps over which the rate grows linearly from 0.', min: 0, usual: 0 }),
+  lrDecaySteps: whole({ doc: 'Last steps over which the rate falls linearly to 0.', min: 0, usual: 0 }),
   lrEnd: real({ doc: 'Where a cosine ends.', min: 0, fallback: 'lr / 10' }),
   applyBDecToInput: flag({
     doc: 'Subtract b_dec from the input before encoding.',
@@ -48,20 +50,23 @@ export const TRAIN = {
   }),
   normalizeActivations: choice(['none', 'expected_average_only_in'], {
     doc: "'expected_average_only_in' scales activations by s = √d_in / mean ‖x‖, estimated before training and folded into the weights at the end; of a transcoder what it reads, not what it predicts.",
-    fallback: "'none'",
+    usual: 'none',
   }),
   nBatchesForNormEstimate: whole({
     doc: 'Batches over which mean ‖x‖ is estimated (at most one epoch, at most `steps`).',
     min: 1,
-    fallback: '1,000',
+    usual: 1000,
   }),
-  adamBeta1: real({ doc: "Adam's decay of the mean gradient.", min: 0, below: 1, fallback: '0.9' }),
-  adamBeta2: real({ doc: "Adam's decay of the squared gradient.", min: 0, below: 1, fallback: '0.999' }),
-  adamEps: real({ doc: 'Added to the root of the squared gradient.', min: 0, fallback: '1e-8' }),
-  maxGradNorm: value<number | null>(
-    'a number, or null for no clipping',
-    { doc: 'Largest gradient norm.', fallback: '1' },
-    (v) => v === null || (typeof v === 'number' && !Number.isNaN(v)),
+  adamBeta1: real({ doc: "Adam's decay of the mean gradient.", min: 0, below: 1, usual: 0.9 }),
+  adamBeta2: real({ doc: "Adam's decay of the squared gradient.", min: 0, below: 1, usual: 0.999 }),
+  adamEps: real({ doc: 'Added to the root of the squared gradient.', min: 0, usual: 1e-8 }),
+  maxGradNorm: usually(
+    value<number | null>(
+      'a number, or null for no clipping',
+      { doc: 'Largest gradient norm.' },
+      (v) => v === null || (typeof v === 'number' && !Number.isNaN(v)),
+    ),
+    1,
   ),
   bDecInitMethod: choice(B_DEC_INIT_METHODS, {
     doc: "Where the decoder's bias begins: at 0, or at the mean or the geometric median of the first 16,384 activations.",
@@ -76,9 +81,9 @@ export const TRAIN = {
   deadFeatureWindow: whole({
     doc: 'A feature is dead after this many steps without firing.',
     min: 1,
-    fallback: '1,000',
+    usual: 1000,
   }),
-  seed: whole({ doc: 'Of weights and of the order of tokens.', fallback: '0' }),
+  seed: whole({ doc: 'Of weights and of the order of tokens.', usual: 0 }),
   from: value<Sae>(
     'what fg.sae.train or fg.sae.load returned',
     {
@@ -168,7 +173,7 @@ export function resolveOptions(
     ...rest
   } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
-  const { architecture = 'standard' } = named;
+  const { architecture } = filled(TRAIN, named);
   const training = trainingOf(architecture);
   const o = parseOptions('SAE training', named, TRAIN);
   requireTaken(o, architecture);
@@ -246,32 +251,32 @@ function withDefaults(
   width: number,
   { sourceRows = Infinity, transcoder, norm = 0.1 }: OfSource,
 ): CommonOptions {
-  const trainBatchSizeTokens = o.trainBatchSizeTokens ?? 4096;
+  const trainBatchSizeTokens = o.trainBatchSizeTokens ?? TRAIN.trainBatchSizeTokens.usual;
   const steps = o.steps ?? Math.ceil(2_000_000 / trainBatchSizeTokens);
-  const lr = o.lr ?? 3e-4;
+  const lr = o.lr ?? TRAIN.lr.usual;
   const wanted = Math.min(DEFAULT_BUFFER_TOKENS, sourceRows, Math.floor(BUFFER_BYTES / (4 * width)));
   return {
-    architecture: o.architecture ?? 'standard',
+    architecture: o.architecture ?? TRAIN.architecture.usual,
     dSae: o.features ?? 16 * width,
     applyBDecToInput: o.applyBDecToInput ?? !transcoder,
-    normalizeActivations: o.normalizeActivations ?? 'none',
-    nBatchesForNormEstimate: o.nBatchesForNormEstimate ?? 1000,
+    normalizeActivations: o.normalizeActivations ?? TRAIN.normalizeActivations.usual,
+    nBatchesForNormEstimate: o.nBatchesForNormEstimate ?? TRAIN.nBatchesForNormEstimate.usual,
     steps,
     trainBatchSizeTokens,
     bufferTokens: o.bufferTokens ?? Math.max(2 * trainBatchSizeTokens, wanted),
     lr,
-    lrScheduler: o.lrScheduler ?? 'constant',
-    lrWarmUpSteps: o.lrWarmUpSteps ?? 0,
-    lrDecaySteps: o.lrDecaySteps ?? 0,
+    lrScheduler: o.lrScheduler ?? TRAIN.lrScheduler.usual,
+    lrWarmUpSteps: o.lrWarmUpSteps ?? TRAIN.lrWarmUpSteps.usual,
+    lrDecaySteps: o.lrDecaySteps ?? TRAIN.lrDecaySteps.usual,
     lrEnd: o.lrEnd ?? lr / 10,
-    adamBeta1: o.adamBeta1 ?? 0.9,
-    adamBeta2: o.adamBeta2 ?? 0.999,
-    adamEps: o.adamEps ?? 1e-8,
+    adamBeta1: o.adamBeta1 ?? TRAIN.adamBeta1.usual,
+    adamBeta2: o.adamBeta2 ?? TRAIN.adamBeta2.usual,
+    adamEps: o.adamEps ?? TRAIN.adamEps.usual,
     maxGradNorm: o.maxGradNorm === undefined ? 1 : o.maxGradNorm,
     bDecInitMethod: o.bDecInitMethod ?? null,
     decoderInitNorm: o.decoderInitNorm ?? norm,
-    deadFeatureWindow: o.deadFeatureWindow ?? 1000,
-    seed: o.seed ?? 0,
+    deadFeatureWindow: o.deadFeatureWindow ?? TRAIN.deadFeatureWindow.usual,
+    seed: o.seed ?? TRAIN.seed.usual,
     logEvery: o.logEvery ?? Math.max(1, Math.floor(steps / 1000)),
     ...(o.baseline === undefined ? {} : { baseline: o.baseline }),
     ...(o.from === undefined ? {} : { startedFrom: o.from.id }),

@@ -55,7 +55,7 @@ export const COUNTED = {
   }),
   allPositions: flag({
     doc: "Count positions outside the seqpos_slice of the SAE's file too.",
-    fallback: 'false',
+    usual: false,
   }),
 } as const;
 

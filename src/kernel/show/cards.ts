@@ -32,8 +32,8 @@ const EXAMPLES = { ...WINDOW, ...BANDS } as const;
 /** One feature of a map and its counterparts. */
 const ANALOGUES = {
   feature: whole({ doc: 'The feature.', min: 0 }),
-  side: choice(['A', 'B'], { doc: 'The side that it is of.', fallback: "'A'" }),
-  n: whole({ doc: 'Counterparts shown, best first; at most as many as the map keeps.', min: 1, fallback: '3' }),
+  side: choice(['A', 'B'], { doc: 'The side that it is of.', usual: 'A' }),
+  n: whole({ doc: 'Counterparts shown, best first; at most as many as the map keeps.', min: 1, usual: 3 }),
 } as const;
 
 /** Options of cards of matched pairs. */
@@ -46,7 +46,7 @@ export const PAIRS = {
     fallback: 'none',
   }),
   ...EXAMPLES,
-  title: text({ doc: 'Over the cards.', fallback: '"Matched features"' }),
+  title: text({ doc: 'Over the cards.', usual: 'Matched features' }),
 } as const;
 
 const { parse: parseIds } = featureIds({ doc: '' });
@@ -113,7 +113,7 @@ export async function pairCards(env: Environment, map: PairedMap, options: Given
     .sort((i, j) => r[j] - r[i] || b[i] - b[j])
     .slice(0, options.top ?? (asked ? undefined : 10));
   const pairs = chosen.map((i) => ({ a: a[i], b: b[i], r: r[i] }));
-  return { version: 1, title: options.title ?? 'Matched features', groups: await pairGroups(env, map, pairs, options) };
+  return { version: 1, title: options.title ?? PAIRS.title.usual, groups: await pairGroups(env, map, pairs, options) };
 }
 
 /** Pairs of features with the dataset examples of both, what they share, and what a person thinks of them. */
@@ -151,7 +151,7 @@ async function pairGroups(
 async function analogueCards(
   env: Environment,
   map: PairedMap,
-  { feature, side = 'A', n = Math.min(3, map.counterparts) }: Given<typeof ANALOGUES>,
+  { feature, side = ANALOGUES.side.usual, n = Math.min(3, map.counterparts) }: Given<typeof ANALOGUES>,
   options: Given<typeof EXAMPLES> & { readonly title?: string },
 ): Promise<FeatureCards> {
   if (feature === undefined)

@@ -89,7 +89,7 @@ type MapCall = CallOptions & Watched;
 
 /** The layout of rows, or of the features of a store, kept beside other layouts. */
 async function keptLayout(env: Environment, x: LaidOutSource, options: SaeMapOptions, call: MapCall): Promise<Layout> {
-  const given = { metric: options.metric ?? 'cosine', ...only(UMAP, options) };
+  const given = { metric: options.metric ?? SAE_MAP.metric.usual, ...only(UMAP, options) };
   const key = {
     kind: 'layout',
     parameters: asParameters({ method: 'umap', ...given }) as JsonObject,
@@ -154,7 +154,7 @@ export async function saeMapItems(
   options: SaeMapOptions & { activations?: SparseActivations },
   call: MapCall,
 ): Promise<OutputItem[]> {
-  const rows = rowsOf(sae, options.rows ?? 'decoder');
+  const rows = rowsOf(sae, options.rows ?? SAE_MAP.rows.usual);
   const layout = await keptLayout(env, rows, options, call);
   if (options.activations) {
     // The store knows its SAE by its decoder: a layout of the encoder is of the same features.
@@ -253,7 +253,7 @@ async function jointMapItems(
   if (given.length > MOST_PARTS)
     throw new RangeError(`a joint map has up to ${MOST_PARTS} SAEs but ${given.length} were given; leave some out`);
   const saes = [...given].sort((a, b) => a.W_dec.rows - b.W_dec.rows);
-  const parts = saes.map((sae) => rowsOf(sae, options.rows ?? 'decoder'));
+  const parts = saes.map((sae) => rowsOf(sae, options.rows ?? SAE_MAP.rows.usual));
   const x = stacked(parts);
   const layout = await keptLayout(env, x, options, call);
   const names = partNames(saes);

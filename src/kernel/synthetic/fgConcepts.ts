@@ -74,7 +74,7 @@ export const concepts = verb({
     const scores = await conceptScores(activations, tokens, { ...conceptParameters(options), ...call });
     if (options.labels === false) return scores;
     const labels = labelParameters(options.labels);
-    const examples = await topExamples(activations, { top: labels.examples ?? 5, ...call });
+    const examples = await topExamples(activations, { top: labels.examples ?? LABELS.top.usual, ...call });
     return { ...scores, labels: labelScores(scores, tokens, examples, labels) };
   },
   keep: {

@@ -1,4 +1,6 @@
 /** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
+import { RECOVERY, type RecoveryParameters } from './recovery/options.js';
+import { filled } from '../verb/filled.js';
 import { maxOf } from '../../protocol/lists.js';
 import type { Json } from '../../protocol/notebook.js';
 import { canonicalJson, matrixId, sha256 } from '../io/hash.js';
@@ -14,12 +16,10 @@ import { MFR, mfrSettings } from './recovery/mfr.js';
 import { mutualRuns, type MutualRegularization } from './recovery/mutual.js';
 import {
   dictionaryRecovery,
-  RECOVERY,
   recoverySettings,
   RECOVERY_VERSION,
   saeRecovery,
   type Recovery,
-  type RecoveryParameters,
 } from './recovery/recovery.js';
 import {
   planSweep,
@@ -80,7 +80,7 @@ const worldOf: Arg<WorldOfCorrelation> = {
 };
 
 function sweepPlan(options: Parsed<typeof SWEEP>, worlds: readonly World[]): SweepPlan {
-  const { correlations = [0], recovery: how, ks, saes, widths, seeds, samples } = options;
+  const { correlations, recovery: how, ks, saes, widths, seeds, samples } = filled(SWEEP, options);
   return {
     ...{ saes, widths, ks, seeds, samples },
     worlds: correlations.map((correlation, i) => ({ correlation, world: worlds[i] })),
@@ -106,7 +106,7 @@ export const sweep = verb({
     'An array of worlds of another length than `correlations`, and a function in a call that is split, are refused.',
   ],
   kinds: ['sweep', 'sweep-cell'],
-  check({ correlations = [0], cluster }, make) {
+  check({ correlations = SWEEP.correlations.usual, cluster }, make) {
     if (cluster && typeof make === 'function')
       throw new TypeError(
         'fg.synthetic.sweep: worldOf is a function, which another process does not have; with { cluster } give an array with the world of each correlation',
@@ -117,7 +117,7 @@ export const sweep = verb({
       );
   },
   async run({ env, options, call, remember }, make): Promise<SweepRow[]> {
-    const { correlations = [0], run, fresh } = options;
+    const { correlations, run, fresh } = filled(SWEEP, options);
     const worlds: World[] = [];
     for (const [i, correlation] of correlations.entries())
       worlds.push(typeof make === 'function' ? await make(correlation) : make[i]);

@@ -108,7 +108,7 @@ export const calibrate = verb({
 /** One seed serves all where that of the nulls does not differ. */
 function responseSettings(given: Given<typeof RESPONSE>): ResponseParameters {
   const { nullSeed, ...rest } = nullsApart(only(RESPONSE, given), 'own seed');
-  return { ...rest, ...(nullSeed === (rest.seed ?? 0) ? {} : { nullSeed }) };
+  return { ...rest, ...(nullSeed === (rest.seed ?? RESPONSE.seed.usual) ? {} : { nullSeed }) };
 }
 
 export const scoreResponse = verb({

@@ -2,8 +2,9 @@
 import { types } from 'node:util';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
+import { USUAL_SEED } from '../compute/random.js';
 import { asMatrix, asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
-import { choice, flag, group, type Option, required, value, whole } from './option.js';
+import { choice, flag, group, type Option, required, type UsualOption, value, whole } from './option.js';
 
 const isFunction = (v: unknown): boolean => typeof v === 'function';
 
@@ -36,9 +37,10 @@ export const KEPT = {
 } as const;
 
 /** The seed of random draws. */
-export const seed = (doc: string): Option<number, number> => whole({ doc, default: 0 });
+export const seed = (doc: string): Option<number, number> & { readonly usual: number } =>
+  whole({ doc, default: USUAL_SEED });
 
-interface NullWords {
+export interface NullWords {
   /** How the data are changed, and what is compared. */
   doc: string;
   /** Default number of runs; absent: the verb decides, as `fallback` says. */
@@ -53,25 +55,29 @@ interface NullWords {
   draws?: string;
 }
 
-const nullRuns = ({ runs, min = 0, seed: from = '0', draws = 'Run i is drawn with seed + i.' }: NullWords) => ({
-  runs: whole({
-    doc: 'Null runs; the least p is 1/(runs + 1).',
-    min,
-    ...(runs === undefined ? {} : { fallback: String(runs) }),
-  }),
-  seed: whole({ doc: draws, fallback: from }),
-});
+/** Number of runs and seed; those that the words give a value have it as their usual one. */
+export type NullRuns<W extends NullWords> = {
+  readonly runs: W extends { readonly runs: number } ? UsualOption<number> : Option<number>;
+  readonly seed: W extends { readonly seed: string } ? Option<number> : UsualOption<number>;
+};
 
-/** How many null runs are made: `nulls: 20`, or `nulls: { runs, seed }`. The room's function has the defaults. */
-export const nulls = (words: NullWords) => group(nullRuns(words), { ...words, short: 'runs' });
+function nullRuns<W extends NullWords>(words: W): NullRuns<W> {
+  const { runs, min = 0, seed: from, draws = 'Run i is drawn with seed + i.' } = words;
+  const doc = 'Null runs; the least p is 1/(runs + 1).';
+  return {
+    runs: runs === undefined ? whole({ doc, min }) : whole({ doc, min, usual: runs }),
+    seed: from === undefined ? whole({ doc: draws, usual: USUAL_SEED }) : whole({ doc: draws, fallback: from }),
+    // Which of the two it is, the compiler does not follow.
+  } as NullRuns<W>;
+}
+
+/** How many null runs are made: `nulls: 20`, or `nulls: { runs, seed }`. The room's function fills the defaults in. */
+export const nulls = <const W extends NullWords>(words: W) => group(nullRuns(words), { ...words, short: 'runs' });
 
 /** The same with a choice of null data, the default first: `nulls: { kind, runs, seed }`. */
-export const nullsOf = <const K extends string>(kinds: readonly K[], words: NullWords) =>
+export const nullsOf = <const K extends string, const W extends NullWords>(kinds: readonly K[], words: W) =>
   group(
-    {
-      kind: choice<K>(kinds, { doc: 'How null data is made.', fallback: JSON.stringify(kinds[0]) }),
-      ...nullRuns(words),
-    },
+    { kind: choice<K>(kinds, { doc: 'How null data is made.', usual: kinds[0] }), ...nullRuns(words) },
     { ...words, short: 'runs' },
   );
 

@@ -86,6 +86,7 @@ interface Words {
   doc: string;
   /** What is expected, as the end of "cover is …; expected …". */
   expected: string;
+  /** The default in words, where it depends on the input. */
   fallback?: string;
 }
 

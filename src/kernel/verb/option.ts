@@ -16,6 +16,8 @@ export interface Described {
   readonly telling: boolean;
   /** The default, in words for people. */
   readonly fallback?: string;
+  /** The default itself, where it is the same in every call (`filled`). */
+  readonly usual?: unknown;
   /** True: the verb cannot be called without it. */
   readonly required?: boolean;
   /** False: it does not change the result, so it is not part of the result's identity. */
@@ -35,6 +37,9 @@ export interface Option<Given, Parsed = Given | undefined> extends Described {
   readonly given?: Given;
 }
 
+/** An option whose default stands in the schema: functions of the room fill it in by `filled`. */
+export type UsualOption<T> = Option<T> & { readonly usual: T };
+
 /** An option that must be given. */
 export type RequiredOption<Given, Parsed = Given> = Option<Given, Parsed> & { readonly required: true };
 
@@ -44,14 +49,14 @@ export type Schema = Readonly<Record<string, Option<unknown, unknown>>>;
 type RequiredNames<S extends Schema> = {
   [K in keyof S]: S[K] extends { readonly required: true } ? K : never;
 }[keyof S];
-type GivenOf<O> = O extends Option<infer Given, unknown> ? Given : never;
+export type GivenOf<O> = O extends Option<infer Given, unknown> ? Given : never;
 
 /** Options as cells write them. */
 export type Given<S extends Schema> = {
   readonly [K in keyof S as K extends RequiredNames<S> ? never : K]?: GivenOf<S[K]>;
 } & { readonly [K in RequiredNames<S>]: GivenOf<S[K]> };
 
-/** Options after the check, with their defaults. */
+/** Options after the check, with the defaults that the verb fills in. */
 export type Parsed<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[K]['parse']> };
 
 /** How an error message writes a value. */
@@ -73,7 +78,7 @@ function refuse(name: string, value: unknown, expected: string): never {
 interface Words {
   /** What it means, with its unit. */
   doc: string;
-  /** The default in words, where the verb works it out: 'the median distance to the 15th neighbour'. */
+  /** The default in words, where it depends on the input: 'the median distance to the 15th neighbour'. */
   fallback?: string;
   /** False: it does not change the result. */
   identity?: boolean;
@@ -85,15 +90,40 @@ interface Kind<T> {
   accepts(value: unknown): value is T;
 }
 
-function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words & { default?: T }): Option<T, never> {
+/**
+ * A default by its value: `default` is filled in before the verb sees the options, `usual` by the function of the room
+ * (`filled`), where identities are made of what was given.
+ */
+interface Value<T> {
+  default?: T;
+  usual?: T;
+}
+
+/** A default for people: 20,000; 'rotated'; { kind: 'pca', components: 2 }. */
+function inWords(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value.toLocaleString('en-US');
+  if (Array.isArray(value)) return `[${value.map(inWords).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `{ ${Object.entries(value)
+    .map(([name, v]) => `${name}: ${inWords(v)}`)
+    .join(', ')} }`;
+}
+
+/** What a description says about the default. @param value where it is a value */
+export function defaultOf(value: unknown, words?: string): Pick<Described, 'fallback' | 'usual'> {
+  if (value === undefined) return words === undefined ? {} : { fallback: words };
+  return { fallback: words ?? inWords(value), usual: value };
+}
+
+function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words & Value<T>): Option<T, never> {
   const { doc, identity = true } = words;
-  const fallback = words.fallback ?? (words.default === undefined ? undefined : JSON.stringify(words.default));
   return {
     doc,
     expected,
     telling,
     identity,
-    ...(fallback === undefined ? {} : { fallback }),
+    ...defaultOf(words.default ?? words.usual, words.fallback),
     parse: (value, name) => {
       if (value === undefined) return words.default as never;
       return accepts(value) ? (value as never) : refuse(name, value, expected);
@@ -101,9 +131,10 @@ function option<T>({ expected, accepts, telling = true }: Kind<T>, words: Words 
   };
 }
 
-/** Builds options of one kind: with a default, the verb never sees undefined. */
+/** Builds options of one kind: with `default`, the verb never sees undefined. */
 interface Builder<T, Range> {
-  (words: Words & Range & { default: T }): Option<T, T>;
+  (words: Words & Range & { default: T }): Option<T, T> & { readonly usual: T };
+  (words: Words & Range & { usual: T }): UsualOption<T>;
   (words: Words & Range): Option<T>;
 }
 
@@ -115,7 +146,7 @@ interface Bounds {
 }
 
 /** A whole number: of samples, neighbours, epochs. */
-export const whole = ((words: Words & Bounds & { default?: number }) => {
+export const whole = ((words: Words & Bounds & Value<number>) => {
   const { min = -Number.MAX_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = words;
   const low = words.min === undefined ? '' : ` of at least ${min}`;
   const range = words.max === undefined ? low : words.min === undefined ? ` up to ${max}` : ` from ${min} to ${max}`;
@@ -132,7 +163,7 @@ interface RealBounds extends Bounds {
 }
 
 /** A number, finite unless `infinite`. */
-export const real = ((words: Words & RealBounds & { default?: number }) => {
+export const real = ((words: Words & RealBounds & Value<number>) => {
   const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity, infinite = false } = words;
   const range = [
     words.min !== undefined && `at least ${min}`,
@@ -148,26 +179,30 @@ export const real = ((words: Words & RealBounds & { default?: number }) => {
 }) as Builder<number, RealBounds>;
 
 /** true or false. */
-export const flag = ((words: Words & { default?: boolean }) =>
+export const flag = ((words: Words & Value<boolean>) =>
   option(
     { expected: 'true or false', telling: false, accepts: (v): v is boolean => typeof v === 'boolean' },
     words,
   )) as Builder<boolean, object>;
 
 /** Text. */
-export const text = ((words: Words & { default?: string }) =>
+export const text = ((words: Words & Value<string>) =>
   option({ expected: 'text', telling: false, accepts: (v): v is string => typeof v === 'string' }, words)) as Builder<
   string,
   object
 >;
 
 interface Choice {
-  <const T extends string | number>(of: readonly T[], words: Words & { default: NoInfer<T> }): Option<T, T>;
+  <const T extends string | number>(
+    of: readonly T[],
+    words: Words & { default: NoInfer<T> },
+  ): Option<T, T> & { readonly usual: T };
+  <const T extends string | number>(of: readonly T[], words: Words & { usual: NoInfer<T> }): UsualOption<T>;
   <const T extends string | number>(of: readonly T[], words: Words): Option<T>;
 }
 
 /** One of a few words or numbers. */
-export const choice = ((of: readonly unknown[], words: Words & { default?: unknown }) => {
+export const choice = ((of: readonly unknown[], words: Words & Value<unknown>) => {
   const named = of.map((v) => (typeof v === 'string' ? `'${v}'` : String(v)));
   const expected = named.length > 1 ? `${named.slice(0, -1).join(', ')} or ${named.at(-1)}` : named[0];
   return option({ expected, telling: false, accepts: (v): v is unknown => of.includes(v) }, words);
@@ -183,7 +218,7 @@ interface ListBounds extends Bounds {
 }
 
 /** Finite numbers, at least one unless `empty`, none twice unless `repeats`. */
-export const numbers = ((words: Words & ListBounds & { default?: readonly number[] }) => {
+export const numbers = ((words: Words & ListBounds & Value<readonly number[]>) => {
   const { min = -Infinity, max = Infinity, below = Infinity, whole = false, repeats = false, empty = false } = words;
   const low = words.min === undefined ? '' : words.max === undefined ? ` of at least ${min}` : ` from ${min} to ${max}`;
   const range = words.below === undefined ? low : `${low} and below ${below}`;
@@ -226,7 +261,15 @@ export const word = (words: Words): Option<string> =>
   ) as Option<string>;
 
 /** Some of a few words, in an array. */
-export function several<const T extends string>(of: readonly T[], words: Words): Option<readonly T[]> {
+export function several<const T extends string>(
+  of: readonly T[],
+  words: Words & { usual: readonly NoInfer<T>[] },
+): UsualOption<readonly T[]>;
+export function several<const T extends string>(of: readonly T[], words: Words): Option<readonly T[]>;
+export function several<const T extends string>(
+  of: readonly T[],
+  words: Words & Value<readonly T[]>,
+): Option<readonly T[]> {
   const expected = `an array of some of ${of.map((name) => `'${name}'`).join(', ')}`;
   const accepts = (v: unknown): v is readonly T[] =>
     Array.isArray(v) && v.length > 0 && v.every((each) => of.includes(each as T));
@@ -257,13 +300,19 @@ export function required<G, P>(of: Option<G, P>): RequiredOption<G, NonNullable<
   };
 }
 
+/** An option with members, whose schemas functions of the room may fill in by. */
+type Group<S extends Schema, Short extends keyof S> = Omit<
+  Option<Given<S> | (Short extends never ? never : GivenOf<S[Short]>), Parsed<S>>,
+  'members'
+> & { readonly members: S };
+
 /**
  * Options in an object as one option; with `short`, the value of that member alone stands for the group: `nulls: 20`.
  */
 export function group<S extends Schema, Short extends keyof S & string = never>(
   members: S,
   words: Words & { short?: Short },
-): Option<Given<S> | (Short extends never ? never : GivenOf<S[Short]>), Parsed<S>> {
+): Group<S, Short> {
   const { doc, short, identity = true } = words;
   const names = `{ ${Object.keys(members).join(', ')} }`;
   const fallback = words.fallback ?? (short === undefined ? undefined : members[short].fallback);

@@ -70,12 +70,12 @@ export const SPREAD = {
     doc: "What runs the shards: 'local', this machine; 'slurm', an array of jobs of the cluster, and a job behind them that merges.",
     default: 'local',
   }),
-  shards: whole({ doc: 'Shards; never more than there are pieces.', min: 1, max: 100_000, fallback: '8' }),
+  shards: whole({ doc: 'Shards; never more than there are pieces.', min: 1, max: 100_000, usual: 8 }),
   processes: whole({
     doc: 'Of local: how many processes run shards at once; 1 runs them in this process, whose products use all cores.',
     min: 1,
     max: 256,
-    fallback: '1',
+    usual: 1,
   }),
   time: text({
     doc: 'Of Slurm: limit of a task, such as "02:00:00"; a minute before it a task saves what it has and is queued again.',
@@ -89,7 +89,7 @@ export const SPREAD = {
   retries: whole({
     doc: 'Of Slurm: how often shards are submitted again whose task ended by a lost node, the time limit or lack of memory.',
     min: 0,
-    fallback: '2',
+    usual: 2,
   }),
   moreMemory: flagged(
     'Of Slurm: factor on `mem` when a task that lacked memory is submitted again, such as 2.',

@@ -4,7 +4,8 @@ import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { normals } from '#test/kit/numbers.js';
-import { METRICS, similarityScores, type MetricName, type ScoreOptions } from '#kernel/correlation/scores.js';
+import { similarityScores, type MetricName, type ScoreOptions } from '#kernel/correlation/scores.js';
+import { METRICS } from '#kernel/correlation/usual.js';
 
 beforeAll(initGemm);
 

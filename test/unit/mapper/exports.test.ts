@@ -27,7 +27,7 @@ function blobs(): ReturnType<typeof matrix> {
 async function viewed(graph: MapperGraph): Promise<GraphModel> {
   const folder = testFolder('exports');
   const set = { name: 'A', title: 'blobs', role: 'data' as const, graph, columns: [] };
-  await writeGraphBundle(folder, [set], { title: 'Blobs' });
+  await writeGraphBundle(folder, [set], { title: 'Blobs', seed: 0 });
   return loadGraph(new BundleReader(GRAPH_BUNDLE, diskFiles(folder), folder));
 }
 

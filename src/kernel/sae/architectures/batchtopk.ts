@@ -34,7 +34,7 @@ export const BATCHTOPK_OPTIONS = {
     doc: 'r: share of a step in the moving mean that becomes the threshold.',
     min: 0,
     max: 1,
-    fallback: '0.01',
+    usual: 0.01,
   }),
 } as const;
 
@@ -85,7 +85,7 @@ export function batchTopKRun(
   const settings = topKSettings(given);
   // Here, since a config without k is one too: at inference it says nothing.
   requireK('batchtopk', settings.k, dSae);
-  const topkThresholdLr = given.topkThresholdLr ?? 0.01;
+  const topkThresholdLr = given.topkThresholdLr ?? BATCHTOPK_OPTIONS.topkThresholdLr.usual;
   // θ in float64: in float32 a small r would add nothing to it.
   const memory = Float64Array.of(0);
   const leave = (least: number): void => {

@@ -63,7 +63,13 @@ export const gated: TrainedArchitecture<'gated', typeof L1_OPTIONS> = {
   },
 };
 
-function run({ l1Coefficient = 1, l1WarmUpSteps = 0 }: Given<typeof L1_OPTIONS>, dSae: number): TrainingRun {
+function run(
+  {
+    l1Coefficient = L1_OPTIONS.l1Coefficient.usual,
+    l1WarmUpSteps = L1_OPTIONS.l1WarmUpSteps.usual,
+  }: Given<typeof L1_OPTIONS>,
+  dSae: number,
+): TrainingRun {
   return {
     settings: { l1Coefficient, l1WarmUpSteps },
     parameters: { r_mag: new Float32Array(dSae), b_mag: new Float32Array(dSae) },

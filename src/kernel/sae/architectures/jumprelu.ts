@@ -14,7 +14,7 @@ import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import type { Given } from '../../verb/option.js';
 import type { Block } from '../block.js';
-import { preActLoss } from '../preActLoss.js';
+import { PRE_ACT_OPTIONS, preActLoss } from '../preActLoss.js';
 import { coefficientAt } from '../schedule.js';
 import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
@@ -69,15 +69,15 @@ export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> 
 
 function settingsOf(given: Given<typeof JUMPRELU_OPTIONS>): Settings {
   const settings: Settings = {
-    l0Coefficient: given.l0Coefficient ?? 1,
-    l0WarmUpSteps: given.l0WarmUpSteps ?? 0,
-    jumpreluSparsityLossMode: given.jumpreluSparsityLossMode ?? 'step',
+    l0Coefficient: given.l0Coefficient ?? JUMPRELU_OPTIONS.l0Coefficient.usual,
+    l0WarmUpSteps: given.l0WarmUpSteps ?? JUMPRELU_OPTIONS.l0WarmUpSteps.usual,
+    jumpreluSparsityLossMode: given.jumpreluSparsityLossMode ?? JUMPRELU_OPTIONS.jumpreluSparsityLossMode.usual,
     l0Target: given.l0Target ?? null,
-    jumpreluTanhScale: given.jumpreluTanhScale ?? 4,
-    jumpreluInitThreshold: given.jumpreluInitThreshold ?? 0.01,
-    jumpreluBandwidth: given.jumpreluBandwidth ?? 0.05,
-    jumpreluThreshold: given.jumpreluThreshold ?? 'log',
-    preActLossCoefficient: given.preActLossCoefficient ?? 0,
+    jumpreluTanhScale: given.jumpreluTanhScale ?? JUMPRELU_OPTIONS.jumpreluTanhScale.usual,
+    jumpreluInitThreshold: given.jumpreluInitThreshold ?? JUMPRELU_OPTIONS.jumpreluInitThreshold.usual,
+    jumpreluBandwidth: given.jumpreluBandwidth ?? JUMPRELU_OPTIONS.jumpreluBandwidth.usual,
+    jumpreluThreshold: given.jumpreluThreshold ?? JUMPRELU_OPTIONS.jumpreluThreshold.usual,
+    preActLossCoefficient: given.preActLossCoefficient ?? PRE_ACT_OPTIONS.preActLossCoefficient.usual,
   };
   requireFitting(given, settings);
   return settings;

@@ -4,19 +4,19 @@ import { PRE_ACT_OPTIONS } from '../preActLoss.js';
 
 /** Options of JumpReLU transcoders too. */
 export const JUMPRELU_OPTIONS = {
-  l0Coefficient: real({ doc: 'λ of the sparsity.', min: 0, fallback: '1' }),
-  l0WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
+  l0Coefficient: real({ doc: 'λ of the sparsity.', min: 0, usual: 1 }),
+  l0WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, usual: 0 }),
   jumpreluSparsityLossMode: choice(['step', 'tanh', 'quadratic'], {
     doc: "The sparsity: 'step' is L0, 'tanh' is Σ tanh(c · f · ‖W_dec row‖), 'quadratic' is (L0 / l0Target − 1)².",
-    fallback: "'step'",
+    usual: 'step',
   }),
   l0Target: real({ doc: "L0 that 'quadratic' aims at.", above: 0 }),
-  jumpreluTanhScale: real({ doc: "c of 'tanh'.", above: 0, fallback: '4' }),
-  jumpreluInitThreshold: real({ doc: 'θ at the start.', above: 0, fallback: '0.01' }),
-  jumpreluBandwidth: real({ doc: 'ε, the width about θ in which θ gets gradients.', above: 0, fallback: '0.05' }),
+  jumpreluTanhScale: real({ doc: "c of 'tanh'.", above: 0, usual: 4 }),
+  jumpreluInitThreshold: real({ doc: 'θ at the start.', above: 0, usual: 0.01 }),
+  jumpreluBandwidth: real({ doc: 'ε, the width about θ in which θ gets gradients.', above: 0, usual: 0.05 }),
   jumpreluThreshold: choice(['log', 'direct'], {
     doc: "What is trained: 'log' is log θ, as in the paper and SAELens 6.18; 'direct' is θ itself, kept from falling below 0, which moves farther in few steps.",
-    fallback: "'log'",
+    usual: 'log',
   }),
   ...PRE_ACT_OPTIONS,
 } as const;

@@ -19,12 +19,12 @@ const OPTIONS = {
   residualThreshold: real({
     doc: 'Norm of what is left of a token below which no further feature is taken; 0: none.',
     min: 0,
-    fallback: '0.01',
+    usual: 0.01,
   }),
   maxIterations: whole({ doc: 'Features taken of a token at most.', min: 1, fallback: 'the width of the activations' }),
   stopOnDuplicateSupport: flag({
     doc: 'Take no further feature once one was taken again.',
-    fallback: 'true',
+    usual: true,
   }),
 } as const;
 
@@ -75,9 +75,9 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
 
 function run(given: Given<typeof OPTIONS>): TrainingRun {
   const settings: Pursuit = {
-    residualThreshold: given.residualThreshold ?? 0.01,
+    residualThreshold: given.residualThreshold ?? OPTIONS.residualThreshold.usual,
     maxIterations: given.maxIterations ?? null,
-    stopOnDuplicateSupport: given.stopOnDuplicateSupport ?? true,
+    stopOnDuplicateSupport: given.stopOnDuplicateSupport ?? OPTIONS.stopOnDuplicateSupport.usual,
   };
   return {
     settings: { ...settings },

@@ -1,4 +1,5 @@
 /** Sparsity penalties of ReLU features, u_bi = f_bi ‖W_dec,i‖: λ/B Σ_b ‖u_b‖_p, or λ/B Σ_b Σ_i tanh(c u_bi). */
+import { filled } from '../../verb/filled.js';
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import { choice, real, whole, type Given } from '../../verb/option.js';
@@ -11,8 +12,8 @@ import type { BatchLoss, TrainingBatch, TrainingRun } from './training.js';
 
 /** Options of penalties on Σ f. */
 export const L1_OPTIONS = {
-  l1Coefficient: real({ doc: 'λ.', min: 0, fallback: '1' }),
-  l1WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, fallback: '0' }),
+  l1Coefficient: real({ doc: 'λ.', min: 0, usual: 1 }),
+  l1WarmUpSteps: whole({ doc: 'Steps over which λ grows linearly from 0.', min: 0, usual: 0 }),
 } as const;
 
 /** Options of ReLU SAEs. */
@@ -20,10 +21,10 @@ export const SPARSITY_OPTIONS = {
   ...L1_OPTIONS,
   sparsityPenalty: choice(['lp', 'tanh'], {
     doc: "What λ weighs: 'lp' is the L_p norm of f · ‖W_dec row‖ over features, 'tanh' is Σ tanh(c · f · ‖W_dec row‖).",
-    fallback: "'lp'",
+    usual: 'lp',
   }),
-  lpNorm: real({ doc: 'p.', above: 0, fallback: '1' }),
-  tanhScale: real({ doc: "c of 'tanh'.", above: 0, fallback: '4' }),
+  lpNorm: real({ doc: 'p.', above: 0, usual: 1 }),
+  tanhScale: real({ doc: "c of 'tanh'.", above: 0, usual: 4 }),
   ...TIED_OPTIONS,
 } as const;
 
@@ -34,7 +35,10 @@ export type Penalty = { l1Coefficient: number; l1WarmUpSteps: number } & (
 
 /** @throws RangeError for options that the penalty does not use */
 export function penaltyOf(given: Given<typeof SPARSITY_OPTIONS>): Penalty {
-  const { sparsityPenalty = 'lp', lpNorm = 1, tanhScale = 4, l1Coefficient = 1, l1WarmUpSteps = 0 } = given;
+  const { sparsityPenalty, lpNorm, tanhScale, l1Coefficient, l1WarmUpSteps } = filled(
+    { ...SPARSITY_OPTIONS, ...L1_OPTIONS },
+    given,
+  );
   const unused = sparsityPenalty === 'lp' ? 'tanhScale' : 'lpNorm';
   if (given[unused] !== undefined)
     throw new RangeError(

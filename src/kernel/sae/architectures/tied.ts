@@ -10,7 +10,7 @@ import type { TrainingRun } from './training.js';
 export const TIED_OPTIONS = {
   tied: flag({
     doc: 'Decoder rows are the directions of the encoder, scaled to norm 1, and are not trained for themselves.',
-    fallback: 'false',
+    usual: false,
   }),
 } as const;
 

@@ -22,11 +22,11 @@ import type { DeviceTraining, StepBlock } from './trainingOnDevice.js';
 
 /** Options of BatchTopK too. */
 export const TOPK_OPTIONS = {
-  k: whole({ doc: 'Features kept per token, or per token of a batch on average.', min: 1, fallback: '100' }),
+  k: whole({ doc: 'Features kept per token, or per token of a batch on average.', min: 1, usual: 100 }),
   ...AUX_OPTIONS,
   rescaleActsByDecoderNorm: flag({
     doc: 'Select by z · ‖W_dec row‖; folded into the weights at the end (decoder rows get norm 1).',
-    fallback: 'true',
+    usual: true,
   }),
   ...TIED_OPTIONS,
 } as const;
@@ -70,10 +70,10 @@ export type TopKSettings = Required<Omit<Given<typeof TOPK_OPTIONS>, keyof typeo
 
 /** With every default filled in. */
 export const topKSettings = (given: Given<typeof TOPK_OPTIONS>): TopKSettings => ({
-  k: given.k ?? 100,
-  auxLossCoefficient: given.auxLossCoefficient ?? 1,
-  auxIncludesBDec: given.auxIncludesBDec ?? false,
-  rescaleActsByDecoderNorm: given.rescaleActsByDecoderNorm ?? true,
+  k: given.k ?? TOPK_OPTIONS.k.usual,
+  auxLossCoefficient: given.auxLossCoefficient ?? AUX_OPTIONS.auxLossCoefficient.usual,
+  auxIncludesBDec: given.auxIncludesBDec ?? AUX_OPTIONS.auxIncludesBDec.usual,
+  rescaleActsByDecoderNorm: given.rescaleActsByDecoderNorm ?? TOPK_OPTIONS.rescaleActsByDecoderNorm.usual,
 });
 
 /** ‖W_dec row‖ where features are selected by it. */

@@ -25,7 +25,7 @@ export const LOAD = {
   }),
   applyBDecToInput: flag({
     doc: 'Of state dicts with W_enc: whether b_dec is subtracted from the input.',
-    fallback: 'true',
+    usual: true,
   }),
   hookName: text({ doc: 'Hook that the SAE reads; overrides what the file says, or says what it does not.' }),
   modelName: text({ doc: 'Model that it was trained on, for people; overrides what the file says.' }),
@@ -36,7 +36,7 @@ export const LOAD = {
   thresholdScale: real({
     doc: 'Factor of the thresholds, for BatchTopK files whose threshold was left unscaled when the norm was folded.',
     above: 0,
-    fallback: '1',
+    usual: 1,
   }),
   map: value<Partial<Record<keyof SaeWeights, MappedTensor>>>('an object such as { W_enc: "their.name" }', {
     doc: 'Names of the tensors in a file of another layout, by canonical name; docs/formats.md lists these.',

@@ -1,4 +1,5 @@
 /** Maps between twins scored against truth: precision and recall of pairs by threshold, share of true pairs by r. */
+import { filled } from '../../verb/filled.js';
 import { Random } from '../../compute/random.js';
 import type { Match, Pairs } from '../../correlation/match.js';
 import { nulls as nullRuns } from '../../verb/common.js';
@@ -61,14 +62,17 @@ export interface PairScores {
 
 /** How matched pairs are held against the truth. */
 export const SCORED = {
-  thresholds: numbers({ doc: 'Of r, that pairs are held to.', fallback: '0, 0.05, … 0.95' }),
-  bin: real({ doc: 'Width of the bins of r from 0 to 1; one more holds r < 0.', above: 0, max: 1, fallback: '0.1' }),
+  thresholds: numbers({
+    doc: 'Of r, that pairs are held to.',
+    usual: Array.from({ length: 20 }, (_, i) => i / 20),
+    fallback: '0, 0.05, … 0.95',
+  }),
+  bin: real({ doc: 'Width of the bins of r from 0 to 1; one more holds r < 0.', above: 0, max: 1, usual: 0.1 }),
   nulls: nullRuns({ doc: 'Shuffles of the pairs that their precision is held against.', runs: 100 }),
 };
 export interface ScorePairsOptions extends NullsApart<Given<typeof SCORED>> {}
 
 /** 0, 0.05, … 0.95. */
-const THRESHOLDS: readonly number[] = Array.from({ length: 20 }, (_, i) => i / 20);
 
 /** 95 % interval of a share k/n (Wilson's): it stays inside 0 … 1 and means something at 0 and n. */
 export function wilson(k: number, n: number): { low: number; high: number } {
@@ -86,7 +90,8 @@ const f1Of = (precision: number, recall: number): number =>
 
 /** Matched pairs of one method against the truth. Each feature of B may occur once, as the matchers give it. */
 export function scorePairs(pairs: Pairs, truth: Relations, method: Match, options: ScorePairsOptions = {}): PairScores {
-  const { thresholds = THRESHOLDS, bin = 0.1, nulls = 100, seed = 0 } = options;
+  const { runs, seed: from } = SCORED.nulls.members;
+  const { thresholds, bin, nulls = runs.usual, seed = from.usual } = filled(SCORED, options);
   if (new Set(pairs.b).size !== pairs.b.length)
     throw new RangeError('a feature of B occurs in two pairs; expected at most one pair for each feature of B');
   const order = Array.from(pairs.r.keys()).sort((i, j) => pairs.r[j] - pairs.r[i] || pairs.b[i] - pairs.b[j]);

@@ -1,4 +1,5 @@
 /** The mapping pipeline on twins, scored against truth: from the true codes, or from SAEs trained on the two models. */
+import { filled } from '../../verb/filled.js';
 import { pushAll } from '../../../protocol/lists.js';
 import type { CallOptions } from '../../compute/call.js';
 import { correlate } from '../../correlation/map.js';
@@ -20,18 +21,18 @@ export const CALIBRATION_VERSION = 2;
 export const MATCHERS: readonly Match[] = ['argmax', 'mutual', 'one-to-one'];
 
 export const CALIBRATE = {
-  samples: whole({ doc: 'Events correlated over.', min: 1, fallback: '20,000' }),
+  samples: whole({ doc: 'Events correlated over.', min: 1, usual: 20_000 }),
   sampleSeed: whole({
     doc: 'Of the events: others than those an SAE was trained on.',
-    fallback: '1,000,003',
+    usual: 1_000_003,
   }),
-  methods: several(MATCHERS, { doc: 'Matchers.', fallback: 'all' }),
-  minFirings: whole({ doc: 'Features that fire more rarely take no part.', min: 0, fallback: '10' }),
+  methods: several(MATCHERS, { doc: 'Matchers.', usual: MATCHERS, fallback: 'all' }),
+  minFirings: whole({ doc: 'Features that fire more rarely take no part.', min: 0, usual: 10 }),
   minCosine: real({
     doc: 'With SAEs: a latent holds the feature of largest |cosine| when it is at least this.',
     min: 0,
     max: 1,
-    fallback: '0.7',
+    usual: 0.7,
   }),
   ...SCORED,
 };
@@ -74,7 +75,7 @@ async function truthFor(twins: Twins, options: CalibrateOptions, call: CallOptio
   if (!options.saes) return truth;
   const a = await held(twins.a, options.saes.a, call);
   const b = await held(twins.b, options.saes.b, call);
-  return latentRelations(truth, a, b, options.minCosine ?? 0.7);
+  return latentRelations(truth, a, b, options.minCosine ?? CALIBRATE.minCosine.usual);
 }
 
 /**
@@ -83,8 +84,9 @@ async function truthFor(twins: Twins, options: CalibrateOptions, call: CallOptio
  * holds.
  */
 export async function calibrateTwins(twins: Twins, options: CalibrateOptions = {}): Promise<Calibration> {
-  const { samples = 20_000, sampleSeed = 1_000_003, methods = MATCHERS, minFirings = 10, saes } = options;
-  const { signal, onProgress, thresholds, bin, nulls = 100, seed = 0 } = options;
+  const { runs, seed: from } = CALIBRATE.nulls.members;
+  const { samples, sampleSeed, methods, minFirings, saes } = filled(CALIBRATE, options);
+  const { signal, onProgress, thresholds, bin, nulls = runs.usual, seed = from.usual } = options;
   const call = { signal, onProgress };
   const stream = { ...call, samples, seed: sampleSeed, events: twins.events.id };
   const truth = await truthFor(twins, options, call);

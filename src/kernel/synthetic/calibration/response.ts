@@ -1,11 +1,13 @@
 /** How every similarity score depends on the share of features that two models really share, beside its null. */
+import { filled } from '../../verb/filled.js';
 import { pushAll } from '../../../protocol/lists.js';
 import type { CallOptions } from '../../compute/call.js';
 import { Random } from '../../compute/random.js';
 import { gatherRows } from '../../compute/rows.js';
 import { correlate } from '../../correlation/map.js';
 import type { Match } from '../../correlation/match.js';
-import { METRICS, similarityScores } from '../../correlation/scores.js';
+import { similarityScores } from '../../correlation/scores.js';
+import { METRICS } from '../../correlation/usual.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { sampleActivations } from '../recovery/activations.js';
 import { nulls as nullRuns } from '../../verb/common.js';
@@ -20,15 +22,15 @@ import type { World } from '../types.js';
 export const RESPONSE_VERSION = 1;
 
 export const RESPONSE = {
-  fractions: numbers({ doc: 'Shared fractions.', min: 0, max: 1, fallback: '[0, 0.25, 0.5, 0.75, 1]' }),
-  metrics: several(METRICS, { doc: 'Similarity scores.', fallback: 'all' }),
+  fractions: numbers({ doc: 'Shared fractions.', min: 0, max: 1, usual: [0, 0.25, 0.5, 0.75, 1] }),
+  metrics: several(METRICS, { doc: 'Similarity scores.', usual: METRICS, fallback: 'all' }),
   pairing: choice(['truth', ...MATCHERS], {
     doc: "Which rows are paired. 'truth': shared features with their counterparts, the others at random, so that n is the same for every fraction; else by correlating events and matching, as the pipeline does.",
-    fallback: "'truth'",
+    usual: 'truth',
   }),
-  samples: whole({ doc: "Events correlated over where `pairing` is not 'truth'.", min: 1, fallback: '10,000' }),
+  samples: whole({ doc: "Events correlated over where `pairing` is not 'truth'.", min: 1, usual: 10_000 }),
   nulls: nullRuns({ doc: 'Null runs of each score, whose rows are paired at random.', runs: 50, seed: 'the seed' }),
-  seed: whole({ doc: 'Of the random pairing and of the events.', fallback: '0' }),
+  seed: whole({ doc: 'Of the random pairing and of the events.', usual: 0 }),
   twins: group(OTHER_TWINS, { doc: 'What else the twins are made of; their shared fraction is what varies.' }),
 };
 export interface ResponseParameters extends NullsApart<Given<typeof RESPONSE>> {}
@@ -76,7 +78,7 @@ async function pairsOf(
   twins: Twins,
   options: ResponseParameters & CallOptions,
 ): Promise<{ a: Int32Array; b: Int32Array }> {
-  const { pairing = 'truth', samples = 10_000, seed = 0, signal, onProgress } = options;
+  const { pairing, samples, seed, signal, onProgress } = filled(RESPONSE, options);
   if (pairing === 'truth') return truthPairs(twins, seed);
   const stream = { samples, seed: seed + 1_000_003, events: twins.events.id, signal, onProgress };
   const a = await sampleActivations(twins.a, undefined, stream);
@@ -94,7 +96,8 @@ export async function scoreResponse(
   world: World,
   options: ResponseParameters & CallOptions = {},
 ): Promise<ScoreResponse> {
-  const { fractions = [0, 0.25, 0.5, 0.75, 1], metrics = METRICS, pairing = 'truth', nulls = 50, seed = 0 } = options;
+  const { runs } = RESPONSE.nulls.members;
+  const { fractions, metrics, pairing, nulls = runs.usual, seed } = filled(RESPONSE, options);
   const { signal, onProgress, nullSeed = seed } = options;
   const rows: ResponseRow[] = [];
   for (const shared of fractions) {

@@ -2,6 +2,7 @@
  * Published generators by name, drawn as they were published, and each corrected. Sources: docs/synthetic.md. The
  * faults are measured by fg.synthetic.report and by the tests.
  */
+import { filled } from '../../verb/filled.js';
 import { symmetricEigenvalues } from '../../compute/linalg.js';
 import { matrix } from '../../compute/matrix.js';
 import { Random } from '../../compute/random.js';
@@ -15,7 +16,7 @@ import { hierarchyFrequencies, hierarchyParents, type Trees } from './hierarchy.
 import { worldParameters, createWorld, magnitudesOf, noiseOf, worldOf, type GeneratedWorld } from '../world/world.js';
 import { requireKnown } from '../../verb/option.js';
 import { scaleToL0 } from '../world/frequencies.js';
-import { marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
+import { PRESET, marksFaults, PRESETS, type PresetName, type PresetOptions } from './list.js';
 import { requireWhole } from '../../compute/require.js';
 
 interface Sizes {
@@ -27,7 +28,7 @@ interface Sizes {
 const sizes = (o: PresetOptions, features: number, dim: number): Sizes => ({
   features: o.features ?? features,
   dim: o.dim ?? dim,
-  seed: o.seed ?? 0,
+  seed: o.seed ?? PRESET.seed.usual,
 });
 
 const geometric = (n: number, lambda: number): Float64Array => Float64Array.from({ length: n }, (_, i) => lambda ** i);
@@ -103,11 +104,9 @@ async function corrected(o: PresetOptions, made: Promise<GeneratedWorld>): Promi
   return { ...world, description: `${o.preset}: ${world.description}` };
 }
 
-const SHARKEY = { lambda: 0.99, l0: 5 };
-
 function sharkey(o: PresetOptions): GeneratedWorld | Promise<GeneratedWorld> {
   const s = sizes(o, 512, 256);
-  const { lambda = SHARKEY.lambda, l0 = SHARKEY.l0, correlated = true } = o;
+  const { lambda, l0, correlated } = filled(PRESET, o);
   const n = s.features;
   const random = new Random(s.seed).fork('sharkey-2022');
   if (!correlated) {
@@ -138,7 +137,7 @@ function sharkey(o: PresetOptions): GeneratedWorld | Promise<GeneratedWorld> {
 }
 
 function marksGroups(o: PresetOptions): { k: number; lambda: number; groups: number } {
-  const { k = 32, lambda = 0.99, groups = 12 } = o;
+  const { k = 32, lambda, groups } = filled(PRESET, o);
   return { k, lambda, groups };
 }
 
@@ -169,7 +168,7 @@ function marks(o: PresetOptions): GeneratedWorld {
   );
   const random = new Random(s.seed).fork('marks-2024');
   const dictionary = gaussianRows(s.features, s.dim, random, false);
-  const { perPoint = false } = o;
+  const { perPoint } = filled(PRESET, o);
   const published: PublishedLaw = { kind: 'marks-2024', groups, groupSize, k, lambda, perPoint };
   const faults = marksFaults({ features: s.features, groups, perPoint });
   return publishedWorld({ ...s, o, dictionary, batch: o.publishedBatch ?? 10_000, published, frequencies, faults });
@@ -205,7 +204,7 @@ function blobs(count: number, width: number, centres: number, random: Random): F
 
 function lan(o: PresetOptions): GeneratedWorld {
   const s = sizes(o, 512, 256);
-  const { k = 16, lambda = 0.99, standardized = false, clip = false, directions = 'gaussian' } = o;
+  const { k = 16, lambda, standardized, clip, directions } = filled(PRESET, o);
   const random = new Random(s.seed).fork('lan-2024');
   const dictionary =
     directions === 'gaussian'
@@ -220,7 +219,7 @@ function lan(o: PresetOptions): GeneratedWorld {
 
 function factorWorld(o: PresetOptions, l0: number): Promise<GeneratedWorld> {
   const s = sizes(o, 512, 256);
-  const { lambda = 0.99, directions, strength = 0.3 } = o;
+  const { lambda, directions, strength } = filled(PRESET, o);
   return corrected(
     o,
     createWorld({
@@ -322,7 +321,7 @@ async function synthSaeBenchCorrected(o: PresetOptions): Promise<GeneratedWorld>
 export async function createPreset(o: PresetOptions): Promise<GeneratedWorld> {
   const known: Record<PresetName, () => GeneratedWorld | Promise<GeneratedWorld>> = {
     'sharkey-2022': () => sharkey(o),
-    'sharkey-2022-corrected': () => factorWorld(o, o.l0 ?? SHARKEY.l0),
+    'sharkey-2022-corrected': () => factorWorld(o, o.l0 ?? PRESET.l0.usual),
     'marks-2024': () => marks(o),
     'marks-2024-corrected': () => marksCorrected(o),
     'lan-2024': () => lan(o),

@@ -10,6 +10,7 @@
  * each adds 0.03 or more to its F1; f is split when two or more latents are taken. Only latents whose best feature is f
  * are candidates, so that a child's latent is no split of the parent.
  */
+import { filled } from '../../verb/filled.js';
 import type { Matrix } from '../../compute/matrix.js';
 import { row } from '../../compute/matrix.js';
 import type { SparseRows } from '../../compute/sparse.js';
@@ -17,13 +18,13 @@ import { real, type Given } from '../../verb/option.js';
 import type { Firings } from './firing.js';
 
 /** An option that is a share or a cosine. */
-export const share = (doc: string, fallback: string) => real({ doc, min: 0, max: 1, fallback });
+export const share = (doc: string, usual: number) => real({ doc, min: 0, max: 1, usual });
 
 /** Where a firing counts as absorbed, and by which latent. */
 export const ABSORPTION = {
-  mainCosine: share('A feature has a main latent when its assigned latent has at least this cosine with it.', '0.5'),
-  absorberCosine: share("SAEBench's least cosine of the absorbing latent with the feature.", '0.025'),
-  projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", '0.4'),
+  mainCosine: share('A feature has a main latent when its assigned latent has at least this cosine with it.', 0.5),
+  absorberCosine: share("SAEBench's least cosine of the absorbing latent with the feature.", 0.025),
+  projectionShare: share("SAEBench's least share of the projection that the absorbing latent supplies.", 0.4),
 };
 export interface AbsorptionOptions extends Given<typeof ABSORPTION> {}
 
@@ -63,7 +64,7 @@ export class AbsorptionCounter {
     private readonly parents: Int32Array,
     options: AbsorptionOptions = {},
   ) {
-    const { mainCosine = 0.5, absorberCosine = 0.025, projectionShare = 0.4 } = options;
+    const { mainCosine, absorberCosine, projectionShare } = filled(ABSORPTION, options);
     this.options = { mainCosine, absorberCosine, projectionShare };
     const n = truth.rows;
     const main = assigned.map((l, f) => (l >= 0 && cosines.data[f * cosines.cols + l] >= mainCosine ? l : -1));

@@ -6,7 +6,7 @@ import { Random } from '../../compute/random.js';
 import { mean } from '../../compute/statistics.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
-import type { RecoveryParameters } from './recovery.js';
+import { RECOVERY, type RecoveryParameters } from './options.js';
 import { linearAssignment } from '../../compute/assignment.js';
 
 /** What the two dictionaries are called in messages. */
@@ -76,7 +76,8 @@ export async function cosineRecovery(
   learned: Matrix,
   options: Pick<RecoveryParameters, 'floors' | 'seed'> & CallOptions = {},
 ): Promise<CosineRecovery> {
-  const { floors = 20, seed = 0, signal, onProgress } = options;
+  const { runs, seed: from } = RECOVERY.nulls.members;
+  const { floors = runs.usual, seed = from.usual, signal, onProgress } = options;
   for (const [name, m] of Object.entries({ true: truth, learned })) {
     if (m.rows === 0) throw new RangeError(`the ${name} dictionary has no rows: there is nothing to compare`);
   }

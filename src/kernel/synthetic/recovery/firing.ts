@@ -10,7 +10,7 @@ import { centredSquares, mean } from '../../compute/statistics.js';
 import { besideNull } from '../../correlation/nulls.js';
 import type { SimilarityScore } from '../../correlation/types.js';
 import { linearAssignment } from '../../compute/assignment.js';
-import type { RecoveryParameters } from './recovery.js';
+import { RECOVERY, type RecoveryParameters } from './options.js';
 
 /** Firing of both sides over the same samples: row i of `codes` and of `latents` are of sample i. */
 export interface Firings {
@@ -212,7 +212,8 @@ export async function firingRecovery(
   match: { featureOf: Int32Array; assigned: Int32Array },
   options: Pick<RecoveryParameters, 'nulls' | 'seed'> & CallOptions = {},
 ): Promise<FiringRecovery> {
-  const { nulls: runs = 20, seed = 0, signal, onProgress } = options;
+  const { nulls: runs = RECOVERY.nulls.members.runs.usual, signal, onProgress } = options;
+  const seed = options.seed ?? RECOVERY.nulls.members.seed.usual;
   const { codes, latents, samples } = firings;
   if (samples < 2) throw new RangeError(`recovery needs at least 2 samples but got ${samples}`);
   requireMemory('correlations of features with latents', 16 * codes.cols * latents.cols);

@@ -10,6 +10,7 @@
  * published last). w(t) rises along a quarter cosine wave to `coupling`. Gradients are exact wherever L has one: top-k,
  * ReLU and the choice of partners are taken as they stand.
  */
+import { filled } from '../../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { gemm, initGemm } from '../../compute/gemm.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
@@ -31,23 +32,23 @@ import type { World } from '../types.js';
 export const MFR_VERSION = 1;
 
 export const MFR = {
-  saes: whole({ doc: 'SAEs side by side.', min: 1, fallback: '2' }),
+  saes: whole({ doc: 'SAEs side by side.', min: 1, usual: 2 }),
   features: whole({ doc: 'Latents of each.', min: 1, fallback: "the world's features" }),
   k: whole({ doc: 'Latents kept per sample.', min: 1, fallback: "the world's mean L0, rounded up" }),
   mmcs: choice(['max', 'hungarian'], {
     doc: "What the coupling raises: 'max', the mean of the largest cosines; 'hungarian', of the matched ones.",
-    fallback: "'max'",
+    usual: 'max',
   }),
   warmUpSteps: whole({ doc: 'Steps over which the weight of the coupling rises.', min: 0, fallback: 'steps / 10' }),
-  steps: whole({ doc: 'Of training.', min: 1, fallback: '1,000' }),
-  batchSize: whole({ doc: 'Samples of a batch.', min: 1, fallback: '1,024' }),
-  lr: real({ doc: "Adam's learning rate.", above: 0, fallback: '0.003' }),
+  steps: whole({ doc: 'Of training.', min: 1, usual: 1000 }),
+  batchSize: whole({ doc: 'Samples of a batch.', min: 1, usual: 1024 }),
+  lr: real({ doc: "Adam's learning rate.", above: 0, usual: 0.003 }),
   samples: whole({
     doc: "Samples of the world's stream that training goes over, again and again.",
     min: 1,
-    fallback: '100,000',
+    usual: 100_000,
   }),
-  seed: whole({ doc: 'SAE i starts from a random orthogonal matrix of its own.', fallback: '0' }),
+  seed: whole({ doc: 'SAE i starts from a random orthogonal matrix of its own.', usual: 0 }),
 };
 
 export interface MfrParameters extends Given<typeof MFR> {
@@ -74,19 +75,19 @@ export interface MfrResult {
 /** Options with their defaults for this world. @throws RangeError for what cannot be trained */
 export function mfrSettings(world: World, o: MfrParameters): Required<MfrParameters> {
   const meanL0 = world.frequencies.reduce((sum, p) => sum + p, 0);
-  const steps = o.steps ?? 1000;
+  const { steps, saes, mmcs, batchSize, lr, samples, seed } = filled(MFR, o);
   const s: Required<MfrParameters> = {
-    saes: o.saes ?? 2,
+    saes,
     features: o.features ?? world.features,
     k: o.k ?? Math.max(1, Math.ceil(meanL0)),
     coupling: o.coupling ?? 0.01,
-    mmcs: o.mmcs ?? 'max',
+    mmcs,
     warmUpSteps: o.warmUpSteps ?? Math.ceil(steps / 10),
     steps,
-    batchSize: o.batchSize ?? 1024,
-    lr: o.lr ?? 0.003,
-    samples: o.samples ?? 100_000,
-    seed: o.seed ?? 0,
+    batchSize,
+    lr,
+    samples,
+    seed,
   };
   if (s.k > s.features) throw new RangeError(`k is ${s.k} but the SAEs have ${s.features} features`);
   if (s.batchSize > s.samples)

@@ -1,6 +1,7 @@
 /**
  * Recovery: how much of a world's ground truth a dictionary or an SAE has found, every score beside its floor or null.
  */
+import { filled } from '../../verb/filled.js';
 import { checkAborted, type CallOptions } from '../../compute/call.js';
 import type { Matrix } from '../../compute/matrix.js';
 import { requireMemory } from '../../compute/memory.js';
@@ -10,47 +11,17 @@ import type { SimilarityScore } from '../../correlation/types.js';
 import { ReconstructionSums } from '../../sae/reconstruction.js';
 import { reconstruct } from '../../sae/sae.js';
 import type { Sae } from '../../sae/types.js';
-import type { NullsApart } from '../../verb/nulls.js';
-import { group, whole, type Given } from '../../verb/option.js';
-import { ABSORPTION, AbsorptionCounter, share, splitCounts, type Absorption } from './absorption.js';
+import { AbsorptionCounter, splitCounts, type Absorption } from './absorption.js';
 import { bestOfColumns, cosines, unitRows } from '../../compute/cosines.js';
 import { cosineRecovery } from './cosines.js';
 import { firingRecovery, type FiringRecovery, type Firings } from './firing.js';
+import { RECOVERY, type RecoveryParameters } from './options.js';
 import type { World } from '../types.js';
 
 /** Bumped when the same inputs give another recovery. */
 export const RECOVERY_VERSION = 1;
 
 /** How recovery is measured. */
-export const RECOVERY = {
-  samples: whole({
-    doc: 'Samples on which an SAE is held against the world; not those of training, see `sampleSeed`.',
-    min: 2,
-    fallback: '20,000',
-  }),
-  sampleSeed: whole({ doc: "Of these samples: others than the world's own stream.", fallback: '1,000,003' }),
-  nulls: group(
-    {
-      runs: whole({
-        doc: 'Random dictionaries of the same size, which scores of directions are held against, and shuffles of the samples, which scores of firing are; the least p is 1/(runs + 1).',
-        min: 0,
-        fallback: '20',
-      }),
-      floors: whole({
-        doc: 'Random dictionaries, where they are not as many as the shuffles.',
-        min: 0,
-        fallback: 'runs',
-      }),
-      seed: whole({ doc: 'Of both.', fallback: '0' }),
-    },
-    { doc: 'How often chance is asked.', short: 'runs' },
-  ),
-  recoveredAt: share('A feature counts as recovered when its assigned latent has at least this |cosine|.', '0.9'),
-  absorbedAt: share('A feature counts as absorbed when at least this share of its firings is.', '0.1'),
-  ...ABSORPTION,
-};
-export interface RecoveryParameters extends NullsApart<Given<typeof RECOVERY>> {}
-
 export interface RecoveryOptions extends RecoveryParameters, CallOptions {}
 
 /** Figures of an SAE on the world's samples; none of them can be fooled by chance alone, so none has a null. */
@@ -111,17 +82,13 @@ export type RecoverySettings = Required<RecoveryParameters>;
 
 /** Options with their defaults. */
 export function recoverySettings(o: RecoveryParameters): RecoverySettings {
+  const { runs, seed: from } = RECOVERY.nulls.members;
+  const { samples, sampleSeed, floors, nulls, seed, recoveredAt, absorbedAt, mainCosine, absorberCosine, ...rest } =
+    filled({ ...RECOVERY, floors: runs, nulls: runs, seed: from }, o);
+  const { projectionShare } = rest;
   return {
-    samples: o.samples ?? 20_000,
-    sampleSeed: o.sampleSeed ?? 1_000_003,
-    floors: o.floors ?? 20,
-    nulls: o.nulls ?? 20,
-    seed: o.seed ?? 0,
-    recoveredAt: o.recoveredAt ?? 0.9,
-    absorbedAt: o.absorbedAt ?? 0.1,
-    mainCosine: o.mainCosine ?? 0.5,
-    absorberCosine: o.absorberCosine ?? 0.025,
-    projectionShare: o.projectionShare ?? 0.4,
+    ...{ samples, sampleSeed, floors, nulls, seed, recoveredAt, absorbedAt, mainCosine, absorberCosine },
+    projectionShare,
   };
 }
 

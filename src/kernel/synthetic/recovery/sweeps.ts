@@ -2,6 +2,8 @@
  * Sweeps: SAE × width × k × world, every cell an artifact of its own. A run that was stopped or killed goes on with the
  * cells that are missing; the table of a sweep can be had without computing anything.
  */
+import { RECOVERY, type RecoveryParameters } from './options.js';
+import { filled } from '../../verb/filled.js';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '../../../protocol/notebook.js';
@@ -15,14 +17,7 @@ import { form, listOf } from '../../verb/kinds.js';
 import type { Remember } from '../../verb/remember.js';
 import { group, numbers, required, text, whole, type Given } from '../../verb/option.js';
 import { saveSae } from '../../sae/save.js';
-import {
-  RECOVERY,
-  recoverySettings,
-  saeRecovery,
-  RECOVERY_VERSION,
-  type Recovery,
-  type RecoveryParameters,
-} from './recovery.js';
+import { recoverySettings, saeRecovery, RECOVERY_VERSION, type Recovery } from './recovery.js';
 import { worldSource } from './activations.js';
 import { loadResult, saveResult } from '../../artifacts/result.js';
 import type { World } from '../types.js';
@@ -46,7 +41,7 @@ const SWEPT_SAES = listOf<SweptSae>(
 
 /** What a sweep goes over: every combination is a cell. */
 export const SWEEP = {
-  correlations: numbers({ doc: 'What the function is called with.', fallback: '[0]' }),
+  correlations: numbers({ doc: 'What the function is called with.', usual: [0] }),
   saes: required(SWEPT_SAES),
   widths: required(numbers({ doc: 'Latents.', min: 1, whole: true })),
   ks: numbers({
@@ -54,8 +49,8 @@ export const SWEEP = {
     min: 1,
     whole: true,
   }),
-  seeds: numbers({ doc: 'Of training.', whole: true, fallback: '[0]' }),
-  samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, fallback: '100,000' }),
+  seeds: numbers({ doc: 'Of training.', whole: true, usual: [0] }),
+  samples: whole({ doc: "Samples of the world's stream that training goes over.", min: 1, usual: 100_000 }),
   recovery: group(RECOVERY, { doc: 'How recovery is measured.' }),
 };
 
@@ -93,14 +88,14 @@ interface Planned {
   key: ArtifactKey;
 }
 
-const architectureOf = (sae: SweptSae): TrainedName => sae.architecture ?? 'standard';
+const architectureOf = (sae: SweptSae): TrainedName => sae.architecture ?? TRAIN.architecture.usual;
 const takesK = (sae: SweptSae): boolean => takersOf('k').includes(architectureOf(sae));
 
 /**
  * Every cell of a plan, in order: world, SAE, width, k, seed. Throws on names that two SAEs share, and where an SAE takes a k and none is given.
  */
 export function planSweep(plan: SweepPlan): Planned[] {
-  const { saes, widths, ks = [], worlds, seeds = [0], samples = 100_000 } = plan;
+  const { saes, widths, ks = [], worlds, seeds, samples } = filled(SWEEP, plan);
   const names = saes.map((sae) => sae.name ?? architectureOf(sae));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
@@ -216,7 +211,7 @@ async function makeRow(
       fresh,
       title: label,
       async make(folder) {
-        const { sae } = await trainSae(worldSource(world, plan.samples ?? 100_000), { ...train, ...call });
+        const { sae } = await trainSae(worldSource(world, plan.samples ?? SWEEP.samples.usual), { ...train, ...call });
         await saveSae(sae, join(folder, 'sae'));
         await saveResult(folder, await saeRecovery(world, sae, { ...plan.recovery, ...call }));
       },

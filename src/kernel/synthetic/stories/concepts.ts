@@ -9,6 +9,7 @@
  * The best of thousands of features has a high F1 by chance: every best value stands beside the best of the same
  * features on concepts that were moved off their tokens.
  */
+import { filled } from '../../verb/filled.js';
 import { requireSame } from '../../artifacts/identity.js';
 import type { SparseActivations } from '../../activations/types.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
@@ -29,10 +30,10 @@ export const CONCEPTS = {
     doc: 'A feature fires where it exceeds this share of its largest activation; 0: wherever it is active.',
     min: 0,
     below: 1,
-    fallback: '0',
+    usual: 0,
   }),
-  minFirings: whole({ doc: "Features that fire more rarely are nobody's best.", min: 1, fallback: '10' }),
-  minTokens: whole({ doc: 'Concepts of fewer tokens are left out.', min: 1, fallback: '10' }),
+  minFirings: whole({ doc: "Features that fire more rarely are nobody's best.", min: 1, usual: 10 }),
+  minTokens: whole({ doc: 'Concepts of fewer tokens are left out.', min: 1, usual: 10 }),
   nulls: nullsOf(['rotate', 'types'], {
     doc: "Concepts off their tokens. 'rotate': the concepts of all tokens, moved along the text by a random distance of at least one sequence. 'types': the concepts of the vocabulary's tokens, dealt out anew among the tokens that occur; harder, since a feature of one word stays one.",
     runs: 50,
@@ -88,13 +89,15 @@ export interface ConceptScores {
 
 /** Options with their defaults. */
 export function conceptSettings(o: ConceptParameters): Required<ConceptParameters> {
+  const { kind, runs, seed } = CONCEPTS.nulls.members;
+  const { threshold, minFirings, minTokens } = filled(CONCEPTS, o);
   return {
-    threshold: o.threshold ?? 0,
-    minFirings: o.minFirings ?? 10,
-    minTokens: o.minTokens ?? 10,
-    null: o.null ?? 'rotate',
-    nulls: o.nulls ?? 50,
-    seed: o.seed ?? 0,
+    threshold,
+    minFirings,
+    minTokens,
+    null: o.null ?? kind.usual,
+    nulls: o.nulls ?? runs.usual,
+    seed: o.seed ?? seed.usual,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Is interpretation by dataset examples right? The concept that a feature's top examples name, against what it detects.
  */
+import { filled } from '../../verb/filled.js';
 import type { FeatureExample } from '../../../protocol/bundle.js';
 import { Random } from '../../compute/random.js';
 import { besideNull } from '../../correlation/nulls.js';
@@ -12,8 +13,8 @@ import { real, whole, type Given } from '../../verb/option.js';
 import type { ConceptScores } from './concepts.js';
 
 export const LABELS = {
-  minF1: real({ doc: 'A feature has a concept when its best F1 is at least this.', above: 0, max: 1, fallback: '0.3' }),
-  top: whole({ doc: 'Top examples that vote.', min: 1, fallback: '5' }),
+  minF1: real({ doc: 'A feature has a concept when its best F1 is at least this.', above: 0, max: 1, usual: 0.3 }),
+  top: whole({ doc: 'Top examples that vote.', min: 1, usual: 5 }),
   nulls: nullRuns({ doc: 'Labels shuffled among features.', runs: 100 }),
 };
 export interface LabelParameters extends NullsApart<Renamed<Given<typeof LABELS>, { top: 'examples' }>> {}
@@ -55,7 +56,9 @@ export function labelScores(
   examples: ReadonlyArray<readonly FeatureExample[]>,
   options: LabelParameters = {},
 ): LabelScores {
-  const { minF1 = 0.3, examples: count = 5, nulls = 100, seed = 0 } = options;
+  const { runs, seed: from } = LABELS.nulls.members;
+  const schema = { minF1: LABELS.minF1, examples: LABELS.top, nulls: runs, seed: from };
+  const { minF1, examples: count, nulls, seed } = filled(schema, options);
   const index = new Map(Array.from(scores.ids, (id, i) => [id, i] as const));
   const { ofFeature, parameters } = scores;
   if (examples.length !== ofFeature.f1.length)

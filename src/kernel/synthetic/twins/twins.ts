@@ -7,6 +7,7 @@
  * d_M); a feature of direction v in the base lies at v·Q_M. Shared features have one direction v: cosines between
  * features are the same in both models, coordinates are not.
  */
+import { filled } from '../../verb/filled.js';
 import type { CallOptions } from '../../compute/call.js';
 import { unitRows } from '../../compute/cosines.js';
 import { gemm, initGemm } from '../../compute/gemm.js';
@@ -31,31 +32,31 @@ export const OTHER_TWINS = {
   splits: whole({
     doc: 'Features of A that are two in B: each firing goes to one of the two at random.',
     min: 0,
-    fallback: '0',
+    usual: 0,
   }),
   splitCosine: real({
     doc: 'Cosine of each of the two with the direction of the whole.',
     min: 0,
     max: 1,
-    fallback: '0.9',
+    usual: 0.9,
   }),
   absorptions: whole({
     doc: "Pairs of parent and child (two features of A each) of which B's parent is silent whenever its child fires.",
     min: 0,
-    fallback: '0',
+    usual: 0,
   }),
   childShare: real({
     doc: "Share of a parent's firings on which its child fires too.",
     min: 0,
     max: 1,
-    fallback: '0.3',
+    usual: 0.3,
   }),
   noise: real({
     doc: 'Standard deviation of isotropic noise added to the activations of each model, independently.',
     min: 0,
-    fallback: '0',
+    usual: 0,
   }),
-  seed: whole({ doc: 'Of rotations, and of which features are shared, split and absorbed.', fallback: '0' }),
+  seed: whole({ doc: 'Of rotations, and of which features are shared, split and absorbed.', usual: 0 }),
 };
 
 export const TWINS = {
@@ -63,7 +64,7 @@ export const TWINS = {
     doc: "Share of A's features that B has too, splits and absorptions included.",
     min: 0,
     max: 1,
-    fallback: '0.5',
+    usual: 0.5,
   }),
   ...OTHER_TWINS,
 };
@@ -86,17 +87,13 @@ export interface Twins {
 }
 
 function settings(world: World, o: TwinOptions): Required<TwinOptions> {
+  const { shared, splits, splitCosine, absorptions, childShare, noise, seed } = filled(TWINS, o);
   const s: Required<TwinOptions> = {
     features: o.features ?? Math.floor(world.features / 2),
-    shared: o.shared ?? 0.5,
+    shared,
     dimA: o.dimA ?? world.dim,
     dimB: o.dimB ?? Math.ceil(1.5 * world.dim),
-    splits: o.splits ?? 0,
-    splitCosine: o.splitCosine ?? 0.9,
-    absorptions: o.absorptions ?? 0,
-    childShare: o.childShare ?? 0.3,
-    noise: o.noise ?? 0,
-    seed: o.seed ?? 0,
+    ...{ splits, splitCosine, absorptions, childShare, noise, seed },
   };
   for (const name of ['dimA', 'dimB'] as const) {
     if (s[name] < world.dim)
@@ -104,15 +101,15 @@ function settings(world: World, o: TwinOptions): Required<TwinOptions> {
         `${name} is ${s[name]}; expected at least ${world.dim}, the width of the base world: a narrower model could not hold the same geometry`,
       );
   }
-  const shared = Math.round(s.shared * s.features);
-  if (s.splits + 2 * s.absorptions > shared)
+  const both = Math.round(s.shared * s.features);
+  if (s.splits + 2 * s.absorptions > both)
     throw new RangeError(
-      `${s.splits} splits and ${s.absorptions} absorptions take ${s.splits + 2 * s.absorptions} shared features but there are ${shared} (${s.shared} of ${s.features})`,
+      `${s.splits} splits and ${s.absorptions} absorptions take ${s.splits + 2 * s.absorptions} shared features but there are ${both} (${s.shared} of ${s.features})`,
     );
-  const events = 2 * s.features - shared - s.absorptions;
+  const events = 2 * s.features - both - s.absorptions;
   if (events > world.features)
     throw new RangeError(
-      `twins of ${s.features} features that share ${shared} need ${events} events but the base world has ${world.features} features; use at most ${Math.floor(world.features / 2)} features or a larger world`,
+      `twins of ${s.features} features that share ${both} need ${events} events but the base world has ${world.features} features; use at most ${Math.floor(world.features / 2)} features or a larger world`,
     );
   return s;
 }

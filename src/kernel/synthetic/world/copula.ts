@@ -1,4 +1,5 @@
 /** Gaussian copulas: factor structures whose thresholded normals have the asked correlations and exact marginals. */
+import { filled } from '../../verb/filled.js';
 import { pushAll } from '../../../protocol/lists.js';
 import { symmetricEigen, symmetricEigenvalues } from '../../compute/linalg.js';
 import type { Random } from '../../compute/random.js';
@@ -6,7 +7,7 @@ import { jointOfLatent, latentOfPhi, normalQuantile } from '../../compute/sampli
 import type { CopulaLaw } from '../../compute/sampling/law.js';
 import { cholesky } from '../../compute/cholesky.js';
 import type { OfKind } from '../../verb/kinds.js';
-import type { CorrelationOf, CORRELATIONS } from './options.js';
+import { CORRELATIONS, type CorrelationOf } from './options.js';
 
 /** Rows of loadings, each with its factors. */
 type Loadings = ReadonlyArray<ReadonlyArray<readonly [factor: number, loading: number]>>;
@@ -139,7 +140,7 @@ export function lowRankCopula(
   p: Float64Array,
   random: Random,
 ): CopulaLaw {
-  const { loadings, rank, strength = 0.3, scale } = o;
+  const { loadings, rank, strength, scale } = filled(CORRELATIONS.table['low-rank'].members, o);
   if (loadings && loadings.length !== features.length)
     throw new RangeError(`loadings has ${loadings.length} rows for ${features.length} features; expected one each`);
   const rows = features.map((_, i) => {

@@ -1,6 +1,7 @@
 /** Frequencies of features: their shape, and the level that gives a wanted L0 exactly. */
+import { filled } from '../../verb/filled.js';
 import { normalQuantile } from '../../compute/sampling/normal.js';
-import type { FrequencySpec } from './options.js';
+import { FREQUENCIES, type FrequencySpec } from './options.js';
 
 export interface Shape {
   weights: Float64Array;
@@ -44,11 +45,11 @@ export function frequencyShape(spec: FrequencySpec, n: number): Shape {
     case 'uniform':
       return scaled(() => 1, spec.p);
     case 'geometric': {
-      const { lambda = 0.99, max } = spec;
+      const { lambda, max } = filled(FREQUENCIES.table.geometric.members, spec);
       return scaled((i) => lambda ** i, max);
     }
     case 'zipf': {
-      const { exponent = 1, max, min } = spec;
+      const { exponent, max, min } = filled(FREQUENCIES.table.zipf.members, spec);
       if (min === undefined) return scaled((i) => (i + 1) ** -exponent, max);
       if (max === undefined || !(min > 0 && min <= max && max <= 1))
         throw new RangeError(`zipf with min needs 0 < min ≤ max ≤ 1 but has min ${min} and max ${max}`);
@@ -61,7 +62,7 @@ export function frequencyShape(spec: FrequencySpec, n: number): Shape {
       return { weights, absolute: true, given: false };
     }
     case 'log-normal': {
-      const { sigma = 1, median } = spec;
+      const { sigma, median } = filled(FREQUENCIES.table['log-normal'].members, spec);
       const weights = Float64Array.from(
         { length: n },
         (_, i) => Math.exp(sigma * normalQuantile(1 - (i + 0.5) / n)) * (median ?? 1),

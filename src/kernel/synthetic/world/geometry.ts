@@ -1,9 +1,10 @@
 /** Directions of features: unit rows, drawn part by part. */
+import { filled } from '../../verb/filled.js';
 import type { CallOptions } from '../../compute/call.js';
 import { matrix, row, type Matrix } from '../../compute/matrix.js';
 import { Random } from '../../compute/random.js';
 import { spreadRows } from './spread.js';
-import type { GeometryPart } from './options.js';
+import { GEOMETRY, type GeometryPart } from './options.js';
 
 /** A part with its features first … first + count − 1. */
 export interface PlacedPart {
@@ -240,6 +241,39 @@ class Builder {
   }
 }
 
+const PARTS = GEOMETRY.table;
+
+/** Directions that are arranged by a rule; duplicates come when the others are there. */
+function arrange(b: Builder, place: PlacedPart, random: Random): void {
+  const { part } = place;
+  switch (part.kind) {
+    case 'clusters': {
+      const { clusters, cosine } = filled(PARTS.clusters.members, part);
+      return b.clusters(place, random, clusters, cosine);
+    }
+    case 'circle': {
+      const { circles, radius } = filled(PARTS.circle.members, part);
+      return b.circles(place, random, circles, radius);
+    }
+    case 'helix': {
+      const { turns, pitch } = filled(PARTS.helix.members, part);
+      return b.helix(place, random, turns, pitch);
+    }
+    case 'parallelograms': {
+      const { edges, sharedRelation } = filled(PARTS.parallelograms.members, part);
+      return b.parallelograms(place, random, edges, sharedRelation);
+    }
+    case 'hierarchy': {
+      const { roots, branching, cosine } = filled(PARTS.hierarchy.members, part);
+      return b.hierarchy(place, random, roots, branching, cosine);
+    }
+    case 'random':
+    case 'near-orthogonal':
+    case 'duplicates':
+      return;
+  }
+}
+
 /**
  * Directions of all features, features × dim: unit rows to float32 rounding. Each part draws from a stream of its own.
  * Throws RangeErrors that name what does not fit and what would.
@@ -256,36 +290,16 @@ export async function buildGeometry(
   for (const [p, place] of placed.entries()) {
     const { part, first, count } = place;
     const stream = random.fork(`part ${p}`);
-    switch (part.kind) {
-      case 'random':
-        for (let i = 0; i < count; i++) b.set(first + i, unitVector(stream, d));
-        break;
-      case 'near-orthogonal':
-        b.dictionary.data.set((await spreadRows(count, d, stream, part, call)).data, first * d);
-        break;
-      case 'clusters':
-        b.clusters(place, stream, part.clusters ?? 10, part.cosine ?? 0.8);
-        break;
-      case 'circle':
-        b.circles(place, stream, part.circles ?? 1, part.radius ?? 1);
-        break;
-      case 'helix':
-        b.helix(place, stream, part.turns ?? 3, part.pitch ?? 1);
-        break;
-      case 'parallelograms':
-        b.parallelograms(place, stream, part.edges ?? [0.8, 0.8], part.sharedRelation ?? true);
-        break;
-      case 'hierarchy':
-        b.hierarchy(place, stream, part.roots ?? 1, part.branching ?? 2, part.cosine ?? 0.5);
-        break;
-      case 'duplicates':
-        break;
-    }
+    if (part.kind === 'random') for (let i = 0; i < count; i++) b.set(first + i, unitVector(stream, d));
+    else if (part.kind === 'near-orthogonal')
+      b.dictionary.data.set((await spreadRows(count, d, stream, part, call)).data, first * d);
+    else arrange(b, place, stream);
   }
   const originals = placed.filter((p) => p.part.kind !== 'duplicates');
   const from = originals.flatMap((p) => Array.from({ length: p.count }, (_, i) => p.first + i));
   for (const [p, place] of placed.entries())
-    if (place.part.kind === 'duplicates') b.duplicates(place, random.fork(`part ${p}`), place.part.cosine ?? 1, from);
+    if (place.part.kind === 'duplicates')
+      b.duplicates(place, random.fork(`part ${p}`), filled(PARTS.duplicates.members, place.part).cosine, from);
   const { dictionary, parents, groups } = b;
   return { dictionary, parents, groups, originals: b.originals, parts: placed };
 }

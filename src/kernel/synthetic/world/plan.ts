@@ -2,12 +2,13 @@
  * From options to the law that is sampled: gates, exclusive groups and correlations, and the refusal of what is
  * impossible.
  */
+import { filled } from '../../verb/filled.js';
 import type { Random } from '../../compute/random.js';
 import { blockCopula, lowRankCopula, matrixCopula } from './copula.js';
 import type { PlacedPart } from './geometry.js';
 import type { CopulaLaw } from '../../compute/sampling/law.js';
 import { frequencyShape, requireProbabilities, scaleToL0 } from './frequencies.js';
-import type { CorrelationSpec, WorldOptions } from './options.js';
+import { WORLD, CORRELATIONS, GEOMETRY, type CorrelationSpec, type WorldOptions } from './options.js';
 
 export interface Plan {
   frequencies: Float64Array;
@@ -111,7 +112,8 @@ function structureOf(
     const children = new Map<number, number[]>();
     for (let f = first; f < first + count; f++)
       if (tree[f] >= 0) children.set(tree[f], [...(children.get(tree[f]) ?? []), f]);
-    for (const [parent, list] of children) s.gate(parent, list, part.exclusive ?? false, false, 'hierarchy');
+    for (const [parent, list] of children)
+      s.gate(parent, list, part.exclusive ?? GEOMETRY.table.hierarchy.members.exclusive.usual, false, 'hierarchy');
   }
   for (const spec of specs) {
     switch (spec.kind) {
@@ -135,7 +137,12 @@ function structureOf(
         break;
       }
       case 'gate':
-        s.gate(spec.parent, spec.children, spec.exclusive ?? false, spec.scale ?? false);
+        s.gate(
+          spec.parent,
+          spec.children,
+          spec.exclusive ?? CORRELATIONS.table.gate.members.exclusive.usual,
+          spec.scale ?? CORRELATIONS.table.gate.members.scale.usual,
+        );
         break;
       case 'low-rank':
       case 'matrix':
@@ -171,19 +178,19 @@ function depthOrder(parents: Int32Array, exclusive: Int32Array, leaveOut: Readon
 
 /** Frequencies: the shape, children as shares of their parents, and the level. */
 function frequenciesOf(o: WorldOptions, s: Structure, parts: readonly PlacedPart[]): Float64Array {
-  const shape = frequencyShape(o.frequencies ?? { kind: 'uniform' }, o.features);
+  const shape = frequencyShape(o.frequencies ?? WORLD.frequencies.usual, o.features);
   const weights = shape.weights.slice();
   if (!shape.given) {
     for (const { part, first, count } of parts) {
       if (part.kind !== 'hierarchy') continue;
-      const share = part.share ?? 0.4;
+      const share = part.share ?? GEOMETRY.table.hierarchy.members.share.usual;
       if (share === 'given') continue;
       for (let f = first; f < first + count; f++) if (s.parents[f] >= 0) weights[f] = weights[s.parents[f]] * share;
     }
   }
   if (o.l0 === undefined && shape.absolute) return weights;
   if (o.l0 !== undefined && shape.given && Math.abs(weights.reduce((a, b) => a + b, 0) - o.l0) < 1e-12) return weights;
-  const cap = o.maxFrequency ?? 1;
+  const cap = o.maxFrequency ?? WORLD.maxFrequency.usual;
   const caps = new Float64Array(o.features).fill(cap);
   for (let f = 0; f < o.features; f++)
     if (s.parents[f] >= 0 && weights[s.parents[f]] > 0 && s.parents[f] < f)
@@ -230,7 +237,14 @@ function copulasOf(
   return specs.flatMap((spec, i) => {
     switch (spec.kind) {
       case 'block':
-        return [blockCopula(blocksOf(spec.blocks, spec.size, p.length), spec.correlation, spec.of ?? 'firing', p)];
+        return [
+          blockCopula(
+            blocksOf(spec.blocks, spec.size, p.length),
+            spec.correlation,
+            spec.of ?? CORRELATIONS.table.block.members.of.usual,
+            p,
+          ),
+        ];
       case 'low-rank': {
         const features = spec.features ?? held('low-rank');
         const rank = spec.rank ?? spec.loadings?.[0]?.length ?? 8;
@@ -238,7 +252,7 @@ function copulasOf(
       }
       case 'matrix': {
         const features = spec.features ?? held('matrix');
-        const { of = 'firing', method = 'cholesky', rank = 8 } = spec;
+        const { of, method, rank } = filled(CORRELATIONS.table.matrix.members, spec);
         const { law, deviation } = matrixCopula(spec.matrix, features, { of, method, rank }, p);
         if (method === 'factors')
           notes.push(

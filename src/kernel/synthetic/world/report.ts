@@ -1,4 +1,5 @@
 /** What samples of a world do, compared with what was asked for, in standard errors. */
+import { filled } from '../../verb/filled.js';
 import { checkAborted, type CallOptions } from '../../compute/call.js';
 import { row } from '../../compute/matrix.js';
 import { normalQuantile, phiOfJoint } from '../../compute/sampling/normal.js';
@@ -9,9 +10,9 @@ import type { GeneratedWorld } from './world.js';
 import { jointLaw } from './joint.js';
 
 export const REPORT = {
-  samples: whole({ doc: 'Samples drawn.', min: 2, fallback: '20,000' }),
+  samples: whole({ doc: 'Samples drawn.', min: 2, usual: 20_000 }),
   seed: whole({ doc: 'Of the samples.', fallback: "the world's own" }),
-  pairFeatures: whole({ doc: 'Features whose pairs are counted, evenly spaced over all.', min: 2, fallback: '512' }),
+  pairFeatures: whole({ doc: 'Features whose pairs are counted, evenly spaced over all.', min: 2, usual: 512 }),
 };
 export interface WorldReportOptions extends Given<typeof REPORT>, CallOptions {}
 
@@ -228,7 +229,7 @@ async function geometryOf(world: GeneratedWorld, call: CallOptions): Promise<Wor
 
 /** Draws samples and states what the world does and how far that is from what was asked. */
 export async function worldReport(world: GeneratedWorld, options: WorldReportOptions = {}): Promise<WorldReport> {
-  const { samples = 20_000, seed = world.seed, pairFeatures = 512, signal, onProgress } = options;
+  const { samples, seed = world.seed, pairFeatures, signal, onProgress } = filled(REPORT, options);
   const few = Math.min(world.features, pairFeatures);
   const chosen = Int32Array.from({ length: few }, (_, i) => Math.floor((i * world.features) / few));
   const counts = new Counts(world.features, chosen);

@@ -1,10 +1,11 @@
 /** Rows spread over the sphere: as orthogonal as descent on the sum of cos⁴ makes them. */
+import { filled } from '../../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { gemm } from '../../compute/gemm.js';
 import { matrix, row, type Matrix } from '../../compute/matrix.js';
 import type { Random } from '../../compute/random.js';
 import type { OfKind } from '../../verb/kinds.js';
-import type { GEOMETRY } from './options.js';
+import { GEOMETRY } from './options.js';
 
 /** Rows of the Gram matrix at once. */
 const BLOCK = 1024;
@@ -108,7 +109,7 @@ export async function spreadRows(
   options: Pick<OfKind<typeof GEOMETRY, 'near-orthogonal'>, 'steps' | 'maxCosine'>,
   call: CallOptions,
 ): Promise<Matrix> {
-  const { steps = 100, maxCosine } = options;
+  const { steps, maxCosine } = filled(GEOMETRY.table['near-orthogonal'].members, options);
   const bound = welchBound(n, d);
   if (maxCosine !== undefined && maxCosine < bound)
     throw new RangeError(

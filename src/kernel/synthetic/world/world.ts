@@ -1,4 +1,5 @@
 /** A world: known directions and the law by which they fire, sampled as a stream. */
+import { filled } from '../../verb/filled.js';
 import type { Json } from '../../../protocol/notebook.js';
 import { breathe, checkAborted } from '../../compute/call.js';
 import { matrix } from '../../compute/matrix.js';
@@ -11,7 +12,7 @@ import { buildGeometry, unitVector } from './geometry.js';
 import { drawSpan, joinRows, type Span, type SpanRequest } from '../../compute/sampling/span.js';
 import { MAGNITUDES, shareLaw, type Law } from '../../compute/sampling/law.js';
 import type { SampleOptions, World, WorldBatch } from '../types.js';
-import { type MagnitudeSpec, type WorldOptions } from './options.js';
+import { WORLD, NOISE, MAGNITUDE_LAWS, type MagnitudeSpec, type WorldOptions } from './options.js';
 import { planOf, type Plan } from './plan.js';
 import { requireWhole } from '../../compute/require.js';
 
@@ -83,28 +84,28 @@ function magnitudeOf(spec: MagnitudeSpec, f: number): [kind: number, a: number, 
   };
   switch (spec.kind) {
     case 'constant': {
-      const { value = 1 } = spec;
+      const { value } = filled(MAGNITUDE_LAWS.table.constant.members, spec);
       return [kind, value, 0, value];
     }
     case 'uniform': {
-      const { low = 0, high = 1 } = spec;
+      const { low, high } = filled(MAGNITUDE_LAWS.table.uniform.members, spec);
       need(high > low, `low is ${low}, high ${high}`);
       return [kind, low, high, (low + high) / 2];
     }
     case 'half-normal': {
-      const { scale = 1 } = spec;
+      const { scale } = filled(MAGNITUDE_LAWS.table['half-normal'].members, spec);
       return [kind, scale, 0, scale * Math.sqrt(2 / Math.PI)];
     }
     case 'exponential': {
-      const { mean = 1 } = spec;
+      const { mean } = filled(MAGNITUDE_LAWS.table.exponential.members, spec);
       return [kind, mean, 0, mean];
     }
     case 'log-normal': {
-      const { mu = 0, sigma = 1 } = spec;
+      const { mu, sigma } = filled(MAGNITUDE_LAWS.table['log-normal'].members, spec);
       return [kind, mu, sigma, Math.exp(mu + (sigma * sigma) / 2)];
     }
     case 'truncated-normal': {
-      const { mean = 1, std = 0.25 } = spec;
+      const { mean, std } = filled(MAGNITUDE_LAWS.table['truncated-normal'].members, spec);
       need(mean > -3 * std && (std > 0 || mean > 0), `mean is ${mean}, std ${std}: the mean must be above −3 std`);
       return [kind, mean, std, mean];
     }
@@ -116,7 +117,7 @@ export function magnitudesOf(
   specs: MagnitudeSpec | readonly MagnitudeSpec[] | undefined,
   features: number,
 ): Pick<Law, 'magnitude' | 'magnitudeA' | 'magnitudeB' | 'magnitudeMean'> {
-  const given: MagnitudeSpec | readonly MagnitudeSpec[] = specs ?? { kind: 'uniform' };
+  const given: MagnitudeSpec | readonly MagnitudeSpec[] = specs ?? WORLD.magnitudes.usual;
   if (!('kind' in given) && given.length !== features)
     throw new RangeError(
       `magnitudes has ${given.length} laws for ${features} features: give one for all, or one for each`,
@@ -153,7 +154,7 @@ export function noiseOf(
   d: number,
   random: Random,
 ): Pick<Law, 'noiseStd' | 'noiseDirections' | 'noiseAlong'> {
-  const { std = 0, lowRank } = noise;
+  const { std, lowRank } = filled(NOISE, noise);
   if (!lowRank) return { noiseStd: std, noiseAlong: 0 };
   if (lowRank.rank > d)
     throw new RangeError(`noise.lowRank.rank is ${lowRank.rank}; expected at most ${d}, the width of x`);
@@ -171,7 +172,7 @@ export function noiseOf(
 export async function createWorld(options: WorldOptions): Promise<GeneratedWorld> {
   const { signal, onProgress } = options;
   const d = dimOf(options);
-  const { features, seed = 0, geometry = { kind: 'random' } } = options;
+  const { features, seed, geometry } = filled(WORLD, options);
   const random = new Random(seed).fork('world');
   const parts = 'kind' in geometry ? [geometry] : geometry;
   const g = await buildGeometry(parts, features, d, random.fork('geometry'), { signal, onProgress });
