@@ -1,4 +1,5 @@
 /** Directions to steer along: means of activations, and differences of means, of prompts or datasets. */
+import { SAMPLES } from './options.js';
 import { captureActivations } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
@@ -58,7 +59,7 @@ interface Texts {
 
 /** One token set, or one of a single sequence per prompt; checked before anything runs. */
 function prepare(model: LanguageModel, side: DirectionSide, options: DirectionOptions): Texts {
-  const { sequences = 64 } = options;
+  const { sequences = SAMPLES } = options;
   const fromSet = isTokenSet(side);
   const selector = selectorOf(model, options.positions ?? (fromSet ? 'all' : 'last'));
   const prompts = typeof side === 'string' ? [side] : side;
@@ -85,7 +86,7 @@ async function meanOf(
   model: LanguageModel,
   hook: string,
   { sets, selector }: Texts,
-  { sequences = 64, signal, onProgress }: DirectionOptions,
+  { sequences = SAMPLES, signal, onProgress }: DirectionOptions,
 ): Promise<Float64Array> {
   const mean = new Float64Array(requireDirectionHook(model, hook));
   for (const set of sets) {

@@ -67,7 +67,7 @@ export const EFFECTS = {
     runs: 999,
     min: 1,
   }),
-  samples: samples('64'),
+  samples: samples(),
 };
 /** What members are called in this room. */
 const NAMES = { ...SEQUENCES, nulls: 'permutations' } as const;
@@ -267,7 +267,7 @@ export interface DensityEffect {
   p: number;
 }
 
-export const DENSITIES = { allowOtherModel, untouched, samples: samples('64') };
+export const DENSITIES = { allowOtherModel, untouched, samples: samples() };
 interface DensityOptions extends Omit<Given<typeof DENSITIES>, 'samples'>, RunOptions {}
 
 /** Firing density of each SAE before and after, one row per SAE (layer), with paired tests over sequences. */

@@ -50,7 +50,7 @@ export const ATTRIBUTION = {
     usual: 40,
   }),
   top: top('Features listed.'),
-  samples: samples('8'),
+  samples: samples(8),
   nulls: nulls({ doc: "Shuffles behind the check's p.", runs: 999, min: 1, seed: '`seed`' }),
   seed: whole({ doc: 'Draws the features of the check.', usual: 0 }),
 };
@@ -129,7 +129,7 @@ export function sequencesFrom(
   if (typeof data === 'object' && 'tokenizer' in data) {
     requireTokenizer(model, data);
     const { context } = data;
-    return Array.from({ length: sequencesOf(data, sequences ?? 8) }, (_, s) =>
+    return Array.from({ length: sequencesOf(data, sequences ?? ATTRIBUTION.samples.usual) }, (_, s) =>
       data.tokens.slice(s * context, (s + 1) * context),
     );
   }

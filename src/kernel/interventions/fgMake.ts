@@ -171,7 +171,7 @@ export const direction = verb({
       doc: 'Positions whose activations are averaged.',
       fallback: "'last' of prompts, 'all' of datasets",
     }),
-    samples: samples('64'),
+    samples: samples(),
     ...CALL,
   },
   async run({ options, call }, model, at, plus) {

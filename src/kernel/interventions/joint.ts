@@ -55,7 +55,7 @@ export const JOINT = {
   untouched,
   nulls: directions(1, '`seed`'),
   seed: whole({ doc: 'Draws the tokens, and UMAP.', usual: 0 }),
-  samples: samples('64'),
+  samples: samples(),
 };
 /** The options of a call as jointMap() takes them. */
 export const jointOptions = ({ nulls, umap, ...rest }: Given<typeof JOINT>) => ({

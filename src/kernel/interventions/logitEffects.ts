@@ -39,7 +39,7 @@ export const LOGIT_EFFECTS = {
   }),
   untouched,
   nulls: directions(0),
-  samples: samples('64'),
+  samples: samples(),
 };
 /** The options of a call as logitEffects() takes them. */
 export const logitOptions = ({ nulls, ...rest }: Given<typeof LOGIT_EFFECTS>) => ({
@@ -427,7 +427,7 @@ export async function logitEffects(
   data: string | readonly string[] | TokenSet,
   options: LogitEffectOptions = {},
 ): Promise<LogitEffects> {
-  const { untouched = false } = options;
+  const { untouched = LOGIT_EFFECTS.untouched.usual } = options;
   const ids = options.tokens === undefined ? [] : [...new Set(tokenIds(model, options.tokens))];
   const sets = setsOf(model, data);
   const positions = options.positions ?? (typeof data === 'object' && 'tokenizer' in data ? 'all' : 'last');

@@ -45,8 +45,10 @@ export const ERROR = {
 };
 export interface ErrorOptions extends Given<typeof ERROR> {}
 
-export const samples = (fallback: string) =>
-  whole({ doc: 'Sequences taken, from the first; fewer where there are fewer.', min: 1, fallback });
+/** Sequences taken by most verbs. */
+export const SAMPLES = 64;
+export const samples = (usual = SAMPLES) =>
+  whole({ doc: 'Sequences taken, from the first; fewer where there are fewer.', min: 1, usual });
 export const batchTokens = whole({
   doc: 'Tokens of one forward pass, rounded down to whole sequences (at least one).',
   min: 1,

@@ -5,7 +5,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { requireHook } from '../models/hooks.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
-import type { RunOptions } from './options.js';
+import { batchTokens as ofPass, SAMPLES, type RunOptions } from './options.js';
 
 /**
  * One side of a comparison: activations by hook, in the order asked for; rows are tokens, heads one after the other.
@@ -38,7 +38,7 @@ export interface PairedBlock {
 }
 
 /** Sequences that a call looks at. */
-export const sequencesOf = (tokens: TokenSet, asked = 64): number => Math.min(tokens.sequences, asked);
+export const sequencesOf = (tokens: TokenSet, asked = SAMPLES): number => Math.min(tokens.sequences, asked);
 
 /** Refuses hooks without a row per token, and unknown ones, before anything runs. */
 export function requireRowHook(model: LanguageModel, hook: string): void {
@@ -48,7 +48,7 @@ export function requireRowHook(model: LanguageModel, hook: string): void {
 }
 
 /** Tokens of one forward pass. */
-export const batchTokensOf = ({ batchTokens = 2048 }: RunOptions): number => batchTokens;
+export const batchTokensOf = ({ batchTokens = ofPass.usual }: RunOptions): number => batchTokens;
 
 const isPerPair = (hook: string): boolean => /attn\.hook_(attn_scores|pattern)$/.test(hook);
 

@@ -38,7 +38,7 @@ export interface FeatureSource {
   draws(ids: Int32Array, seed: number): Fill;
 }
 
-export const SOURCE = { hook: hook('Hook to encode.'), samples: samples('64'), allowOtherModel };
+export const SOURCE = { hook: hook('Hook to encode.'), samples: samples(), allowOtherModel };
 interface SourceOptions extends Renamed<Given<typeof SOURCE>, typeof SEQUENCES>, CallOptions {}
 
 /**

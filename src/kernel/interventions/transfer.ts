@@ -52,7 +52,7 @@ export const TRANSFER = {
     doc: "Which pairs: those of 'highest-r', or drawn at 'random' by the seed, which speaks for the whole map.",
     usual: 'highest-r',
   }),
-  samples: samples('32'),
+  samples: samples(32),
   measure: choice(['cosine', 'spearman'], {
     doc: 'How two vectors of Δ are compared.',
     usual: 'cosine',
@@ -166,7 +166,7 @@ async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOp
     throw new Error(`${watchHook} runs before ${hook}: ablating there cannot move it; watch an SAE downstream`);
   requireTokenizer(model, tokens);
   const { context } = tokens;
-  const count = sequencesOf(tokens, options.sequences ?? 32);
+  const count = sequencesOf(tokens, options.sequences ?? TRANSFER.samples.usual);
   const out: Prepared = {
     ...{ side, hook, watch, watchHook, sequences: [], x: [], shape: [], parts: [], clean: [] },
     scale: new Float64Array(watch.config.dSae),

@@ -2,8 +2,11 @@
 import { breathe, checkAborted } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
+import { filled, type Filled } from '../verb/filled.js';
+import { parseOptions, type Given } from '../verb/option.js';
 import { editsOf, listOf, lookAt } from './edits.js';
 import { checkEdits } from './hooks.js';
+import { GENERATE } from './generateOptions.js';
 import { encodePrompt } from './prompt.js';
 import type { ForwardOptions, GenerateOptions, ModelConfig, Tokenizer } from './types.js';
 
@@ -28,19 +31,19 @@ export interface Generator {
  */
 export async function generate(model: Generator, prompt: string, options: GenerateOptions = {}): Promise<string> {
   const { tokenizer, config } = model;
-  const count = options.tokens ?? 40;
-  const eos = options.stopAtEos === false ? undefined : tokenizer.eosId;
-  requireSampling(options, count);
-  const random = new Random(options.seed ?? 0);
+  const sampling = samplingOf(options);
+  const { tokens: count } = sampling;
+  const eos = sampling.stopAtEos ? tokenizer.eosId : undefined;
+  const random = new Random(sampling.seed);
   const prefix = promptTokens(tokenizer, prompt, model.name);
   const edits = allEdits(options);
   checkEdits(edits, { model, tokens: Int32Array.from(prefix), length: prefix.length, added: count });
-  if (options.conformance ?? true) await lookAt(listOf(options.interventions), Int32Array.from(prefix));
+  if (sampling.conformance) await lookAt(listOf(options.interventions), Int32Array.from(prefix));
   const ids = [...prefix];
   for (let step = 0; step < count; step++) {
     checkAborted(options.signal, 'generation');
     const window = Int32Array.from(ids.slice(-config.context));
-    const next = await nextToken(model, window, ids.length - window.length, { ...options, edits }, random);
+    const next = await nextToken(model, window, ids.length - window.length, { ...sampling, edits }, random);
     if (next === eos) break;
     ids.push(next);
     options.onProgress?.({ label: `generating with ${model.name}`, done: step + 1, total: count });
@@ -57,15 +60,17 @@ function allEdits({ edits, interventions }: GenerateOptions): ForwardOptions['ed
   return all;
 }
 
-function requireSampling(options: GenerateOptions, count: number): void {
-  const { temperature = 0, topK } = options;
-  if (!Number.isInteger(count) || count < 0) throw new Error(`tokens must be a whole number from 0 but is ${count}`);
-  if (!(temperature >= 0 && Number.isFinite(temperature))) {
-    throw new Error(`temperature must be 0 (greedy) or positive but is ${temperature}`);
-  }
-  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) {
-    throw new Error(`topK must be a whole number from 1 but is ${topK}`);
-  }
+type Sampling = Filled<typeof GENERATE, Given<typeof GENERATE>>;
+
+/** @throws RangeError for a value outside its range, TypeError for an option that there is not */
+function samplingOf({
+  interventions: _,
+  edits: __,
+  signal: ___,
+  onProgress: ____,
+  ...given
+}: GenerateOptions): Sampling {
+  return filled(GENERATE, parseOptions('generate', given, GENERATE));
 }
 
 function promptTokens(tokenizer: Tokenizer, prompt: string, name: string): number[] {
@@ -83,13 +88,13 @@ async function nextToken(
   model: Generator,
   window: Int32Array,
   offset: number,
-  o: GenerateOptions,
+  o: Pick<Sampling, 'temperature' | 'topK'> & Pick<GenerateOptions, 'edits'>,
   random: Random,
 ): Promise<number> {
   const tensor = model.nextLogits(window, o.edits, offset);
   const logits = await tensor.data<'float32'>();
   tensor.dispose();
-  return sampleToken(logits, o.temperature ?? 0, o.topK ?? logits.length, random);
+  return sampleToken(logits, o.temperature, o.topK ?? logits.length, random);
 }
 
 /** Greedy at temperature 0 (ties to the lower id), else a draw from softmax(logits / temperature) of the topK largest. */

@@ -1,4 +1,6 @@
 /** What the other rooms know of language models, tokenizers and tokens. */
+import type { Given } from '../verb/option.js';
+import type { GENERATE } from './generateOptions.js';
 import type { Matrix } from '../compute/matrix.js';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { JsonObject } from '../../protocol/notebook.js';
@@ -199,23 +201,12 @@ export interface ForwardResult {
   captured: Map<string, tf.Tensor>;
 }
 
-export interface GenerateOptions extends CallOptions {
-  /** New tokens, default 40. */
-  tokens?: number;
-  /** 0 = greedy (default). */
-  temperature?: number;
-  /** Keep the k likeliest tokens when sampling; default all. */
-  topK?: number;
-  /** Default 0; the same seed gives the same text. */
-  seed?: number;
+/** How a prompt is continued. */
+export interface GenerateOptions extends Given<typeof GENERATE>, CallOptions {
   /** Changes to activations at every step, in order. */
   interventions?: Intervention | readonly Intervention[];
-  /** Look once whether the SAEs whose features interventions change fit the model, and warn when they do not; default true. */
-  conformance?: boolean;
   /** The same by hook name, as forward takes them; they come before interventions. */
   edits?: ForwardOptions['edits'];
-  /** Stop after the end-of-text token, default true. */
-  stopAtEos?: boolean;
 }
 
 export interface LanguageModel {

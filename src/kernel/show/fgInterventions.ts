@@ -37,7 +37,7 @@ export const CIRCUIT = {
     min: 1,
     default: 40,
   }),
-  title: text({ doc: 'Over the picture.', fallback: '"Circuit at token … of the prompt"' }),
+  title: text({ doc: 'Over the picture.', fallback: 'the token and the prompt' }),
 } as const;
 
 const circuit = verb({

@@ -29,7 +29,15 @@ import { syncVerb } from '../verb/verb.js';
 import { each, has, showsItself } from './forms.js';
 import { isObject } from '../../protocol/objects.js';
 
-const title = (fallback: string) => text({ doc: 'Over the chart; a table has its own.', fallback });
+const TITLE = 'Over the chart; a table has its own.';
+const title = (fallback: string) => text({ doc: TITLE, fallback });
+
+/** Titles of charts that have one of their own. */
+const OVER = {
+  response: text({ doc: TITLE, usual: 'Scores by shared fraction' }),
+  mutual: text({ doc: TITLE, usual: 'Agreement between SAEs against truth' }),
+  concepts: text({ doc: TITLE, usual: 'Concepts: best features by tokens' }),
+};
 
 /** Tables name themselves. @throws TypeError for a title that was given, which would not be shown */
 function requireNoTitle(of: { readonly title?: string }, toChart: string): void {
@@ -60,7 +68,7 @@ const calibration = syncVerb({
   args: [thing<Calibration>('x', 'What fg.synthetic.calibrate returned.')],
   options: {
     as: choice(['table', 'reliability', 'thresholds'], { doc: 'Which of them.', default: 'table' }),
-    title: title('"What an r is worth", "Pairs by threshold"'),
+    title: title('What an r is worth, or Pairs by threshold'),
   },
   run({ env, options }, found) {
     if (options.as === 'table') requireNoTitle(options, "{ as: 'reliability' }");
@@ -79,14 +87,14 @@ const response = syncVerb({
   args: [thing<ScoreResponse>('x', 'What fg.synthetic.scoreResponse returned.')],
   options: {
     as: choice(['table', 'chart'], { doc: 'Which of the two.', default: 'table' }),
-    title: title('"Scores by shared fraction"'),
+    title: OVER.response,
   },
   run({ env, options }, found) {
     if (options.as === 'table') requireNoTitle(options, "{ as: 'chart' }");
     env.context.display(
       options.as === 'table'
         ? responseItems(found)
-        : chartItems(responseChart(found), options.title ?? 'Scores by shared fraction'),
+        : chartItems(responseChart(found), options.title ?? OVER.response.usual),
     );
   },
 });
@@ -112,14 +120,12 @@ const mutual = syncVerb({
   args: [thing<MutualRegularization>('x', 'What fg.synthetic.mutualRegularization returned.')],
   options: {
     as: choice(['table', 'agreement'], { doc: 'Which of the two.', default: 'table' }),
-    title: title('"Agreement between SAEs against truth"'),
+    title: OVER.mutual,
   },
   run({ env, options }, { runs }) {
     if (options.as === 'table') requireNoTitle(options, "{ as: 'agreement' }");
     env.context.display(
-      options.as === 'table'
-        ? mutualItems(runs)
-        : chartItems(agreementChart(runs), options.title ?? 'Agreement between SAEs against truth'),
+      options.as === 'table' ? mutualItems(runs) : chartItems(agreementChart(runs), options.title ?? OVER.mutual.usual),
     );
   },
 });
@@ -129,14 +135,14 @@ const concepts = syncVerb({
   args: [thing<ConceptResult>('x', 'What fg.synthetic.concepts returned.')],
   options: {
     as: choice(['table', 'confusion'], { doc: 'Which of the two.', default: 'table' }),
-    title: title('"Concepts: best features by tokens"'),
+    title: OVER.concepts,
   },
   run({ env, options }, found) {
     if (options.as === 'table') requireNoTitle(options, "{ as: 'confusion' }");
     env.context.display(
       options.as === 'table'
         ? conceptItems(found, found.labels)
-        : chartItems(confusionChart(found), options.title ?? 'Concepts: best features by tokens'),
+        : chartItems(confusionChart(found), options.title ?? OVER.concepts.usual),
     );
   },
 });

@@ -100,7 +100,6 @@ const OTHER: Readonly<Record<string, string>> = {
   'maps/bundle.ts BundleSet': 'what a bundle is written from: columns as numbers',
   'maps/trustworthiness.ts TrustworthinessOptions': 'no verb has them: layouts are measured with its defaults',
   'models/create.ts CreateModelOptions': 'no verb has them: tests and example models are made with it',
-  'models/types.ts GenerateOptions': 'a method of a model: no verb declares it, and models lie below verb',
   'sae/architectures/trainingOnDevice.ts StepSums': 'values of a graph',
   'sae/architectures/training.ts Training': 'what is trained: values that are found, beside derived options',
   'activations/baselines.ts SideBaselines': 'activations of both sides: features of a and b only have the same names',
