@@ -1,5 +1,4 @@
 /** The same intervention in two models, through a matched pair of features. */
-import { filled } from '../verb/filled.js';
 import { requireSame } from '../artifacts/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { row } from '../compute/matrix.js';
@@ -148,7 +147,7 @@ export function unitOf({ sae, activations }: ModelSide, feature: number, units: 
 
 function oneSide(side: ModelSide, feature: number, options: BothModelsOptions): Intervention {
   const { model, sae } = side;
-  const { kind, amount = 0, units, positions, errorTerm, allowOtherModel } = filled(BOTH, options);
+  const { kind, amount = 0, units = BOTH.units.usual, positions, errorTerm, allowOtherModel } = options;
   const place = { positions, errorTerm, allowOtherModel };
   if (kind === 'ablate') return ablate(model, sae, feature, place);
   if (kind === 'scale') return scale(model, sae, feature, { by: amount, ...place });

@@ -57,10 +57,9 @@ function openAgglomerative(
   spec: Extract<ClustererSpec, { kind: 'agglomerative' }>,
   distances: Matrix | undefined,
 ): Clusterer {
-  const { linkage, distanceThreshold, nClusters, gap, maxFraction } = filled(
-    CLUSTERERS.table.agglomerative.members,
-    spec,
-  );
+  const { linkage, metric } = filled(CLUSTERERS.table.agglomerative.members, spec);
+  // Not filled in: which of these was given decides how the tree is cut.
+  const { distanceThreshold, nClusters, gap, maxFraction } = spec;
   const rules = [distanceThreshold, nClusters, gap ?? maxFraction].filter((v) => v !== undefined);
   if (rules.length > 1)
     throw new RangeError('agglomerative: give one of distanceThreshold, nClusters and gap (with maxFraction)');
@@ -74,7 +73,7 @@ function openAgglomerative(
             gap: gap ?? 0.3,
             maxFraction: maxFraction ?? CLUSTERERS.table.agglomerative.members.maxFraction.usual,
           };
-  const space = openSpace(x, spec.metric ?? CLUSTERERS.table.agglomerative.members.metric.usual, distances);
+  const space = openSpace(x, metric, distances);
   const cut =
     'nClusters' in s
       ? `${s.nClusters} clusters`

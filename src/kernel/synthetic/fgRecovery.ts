@@ -1,6 +1,5 @@
 /** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
 import { RECOVERY, type RecoveryParameters } from './recovery/options.js';
-import { filled } from '../verb/filled.js';
 import { maxOf } from '../../protocol/lists.js';
 import type { Json } from '../../protocol/notebook.js';
 import { canonicalJson, matrixId, sha256 } from '../io/hash.js';
@@ -80,7 +79,7 @@ const worldOf: Arg<WorldOfCorrelation> = {
 };
 
 function sweepPlan(options: Parsed<typeof SWEEP>, worlds: readonly World[]): SweepPlan {
-  const { correlations, recovery: how, ks, saes, widths, seeds, samples } = filled(SWEEP, options);
+  const { correlations = SWEEP.correlations.usual, recovery: how, ks, saes, widths, seeds, samples } = options;
   return {
     ...{ saes, widths, ks, seeds, samples },
     worlds: correlations.map((correlation, i) => ({ correlation, world: worlds[i] })),
@@ -117,7 +116,7 @@ export const sweep = verb({
       );
   },
   async run({ env, options, call, remember }, make): Promise<SweepRow[]> {
-    const { correlations, run, fresh } = filled(SWEEP, options);
+    const { correlations = SWEEP.correlations.usual, run, fresh } = options;
     const worlds: World[] = [];
     for (const [i, correlation] of correlations.entries())
       worlds.push(typeof make === 'function' ? await make(correlation) : make[i]);
