@@ -22,10 +22,9 @@ interface SameTokenOptions extends Partial<NullsApart<Given<typeof SAME_TOKEN>>>
 const nullRun = (run: number): string => `null ${run}`;
 const intervalRun = (score: number): string => `interval ${score}`;
 const SCORES = [0, 1, 2, 3];
-const DEFAULT_RUNS = 100;
 
 /** Runs that sameTokenScore asks `remember` for: the null runs, and an interval for each of its four scores. */
-export const sameTokenRunNames = ({ nulls = DEFAULT_RUNS }: Pick<SameTokenOptions, 'nulls'>): string[] => [
+export const sameTokenRunNames = ({ nulls = USUAL.nulls }: Pick<SameTokenOptions, 'nulls'>): string[] => [
   ...Array.from({ length: nulls }, (_, run) => nullRun(run)),
   ...SCORES.map(intervalRun),
 ];

@@ -85,7 +85,10 @@ export const train = listedVerb({
   kinds: ['sae', CACHE_KIND],
   memory(options, model, data) {
     const width = capturedWidth(model, options.hook);
-    const { features = 16 * width, trainBatchSizeTokens: batch = 4096 } = withFeatures(only(TRAIN, options), width);
+    const { features = 16 * width, trainBatchSizeTokens: batch = TRAIN.trainBatchSizeTokens.usual } = withFeatures(
+      only(TRAIN, options),
+      width,
+    );
     const { layers, dModel, dMlp, vocab } = model.config;
     const { sequences, context } = tokenSet(data, model);
     // Both matrices, their gradients and Adam's two moments; what a batch fires; the shuffle buffer and the kept pass.

@@ -234,7 +234,7 @@ async function alignedMapItems(
     throw new RangeError(`fg.show: map is of two SAEs but ${saes.length} were given; expected [a, b], or no map`);
   if (options.nComponents === 3)
     throw new RangeError('fg.show: nComponents is 3; two models are aligned in the plane, so expected 2');
-  const which = options.rows ?? 'decoder';
+  const which = options.rows ?? SAE_MAP.rows.usual;
   const rows = [rowsOf(saes[0], which), rowsOf(saes[1], which)] as const;
   const given = { metric: 'cosine' as const, ...only(ALIGNED_UMAP, options) };
   const { layouts } = await keptAligned(env, rows, map.pairs, given, call);

@@ -92,6 +92,7 @@ const OTHER: Readonly<Record<string, string>> = {
   'compute/clustering/hdbscan.ts HdbscanSettings': 'what a worker is sent: compute lies below verb',
   'compute/shared/knn.ts KnnParameters': 'what a worker is sent: compute lies below verb',
   'compute/shared/layout.ts EpochParameters': 'what a worker is sent: compute lies below verb',
+  'correlation/relationScores.ts RelationSettings': 'what scores are computed with, all resolved',
   'correlation/relations.ts RelatedWord': 'a result',
   'correlation/scores.ts ScoreOptions': 'the pools as matrices; the others are derived',
   'interventions/panel.ts InterventionsParts': 'what the panel is made of, labels loaded; the others are derived',
