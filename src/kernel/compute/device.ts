@@ -10,6 +10,7 @@ import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';
 import { tf } from './tf.js';
+import { nameDataForSyncReads } from './tfFailures.js';
 import { protectKernels } from './tfTermination.js';
 
 export type DeviceName = 'cuda' | 'webgpu' | 'cpu';
@@ -218,6 +219,7 @@ async function start(options: DeviceOptions): Promise<DeviceReport> {
   // After the backend: importing its package registers tfjs' own gradients again, over ours.
   installGradients();
   protectKernels();
+  nameDataForSyncReads();
   return settled;
 }
 

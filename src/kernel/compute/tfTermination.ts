@@ -1,10 +1,20 @@
 /** Protects the kernels of TensorFlow.js from terminations of JavaScript, and repairs its engine after one. */
 import { nativeCall } from './nativeCall.js';
 import { tf } from './tf.js';
+import { kernelFailure } from './tfFailures.js';
 import { repairAfterTermination } from './work.js';
 
 /** Methods of a backend that change its memory outside a kernel. */
 const MEMORY = ['write', 'move', 'readSync', 'disposeData', 'makeOutput'] as const;
+
+/** Runs a kernel; a failure of a GPU says what to do. */
+function explained<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw kernelFailure(error);
+  }
+}
 
 /**
  * Protects the kernels of the backend in use: one that is terminated halfway would leave the allocator of its heap half
@@ -15,7 +25,7 @@ export function protectKernels(): void {
   for (const config of tf.getKernelsForBackend(name)) {
     tf.unregisterKernel(config.kernelName, name);
     const { kernelFunc } = config;
-    tf.registerKernel({ ...config, kernelFunc: (given) => nativeCall(() => kernelFunc(given)) });
+    tf.registerKernel({ ...config, kernelFunc: (given) => explained(() => nativeCall(() => kernelFunc(given))) });
   }
   const backend = tf.backend();
   for (const method of MEMORY) {
