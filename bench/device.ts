@@ -1,5 +1,6 @@
 /**
- * What runs as graphs on a device, beside the cpu device: products, SAE encoding, forward passes, nearest neighbours.
+ * What runs as graphs on a device, beside the cpu device: products, SAE encoding and training, forward passes, nearest
+ * neighbours.
  * FGNB_BENCH_DEVICE=cpu takes ONNX Runtime's CPU in place of WebGPU. A device that multiplies at less than 100 GFLOP/s is
  * no GPU, and gets small sizes.
  */
@@ -17,6 +18,8 @@ import { captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
 import type { ModelConfig } from '#kernel/models/types.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
+import { matrixSource } from '#kernel/sae/source.js';
+import { trainSae } from '#kernel/sae/train.js';
 import type { BenchResult } from './types.js';
 
 const GPU_GFLOPS = 100;
@@ -60,6 +63,22 @@ function encoding(device: GraphDevice, rows: number, d: number, features: number
     flops: 2 * rows * d * features,
     onDevice: () => encoder.encode({ rows, x }),
     onCpu: () => void sae.encode(x),
+  };
+}
+
+/** Steps with weights and moments that stay on the device; batches go up. */
+function training(device: GraphDevice, batch: number, dIn: number, dSae: number, steps: number): Measured {
+  const x = normals(2 * batch, dIn);
+  const options = { architecture: 'topk', k: Math.min(64, dSae / 8), dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3 } as const; // prettier-ignore
+  return {
+    name: 'SAE training, top-k',
+    size: `d ${dIn}, F ${dSae}, ${steps} steps of ${batch} tokens`,
+    unit: 'tokens/s',
+    amount: steps * batch,
+    // Forward and decoder, and the gradients of both: five products.
+    flops: 10 * steps * batch * dIn * dSae,
+    onDevice: () => trainSae(matrixSource(x), { ...options, device }),
+    onCpu: async () => void (await trainSae(matrixSource(x), options)),
   };
 }
 
@@ -125,11 +144,13 @@ export async function run(): Promise<BenchResult[]> {
       ? [
           () => encoding(device, 8192, 1024, 16_384),
           () => encoding(device, 2048, 2304, 65_536),
+          () => training(device, 4096, 1024, 16_384, 10),
           () => forward(device, gpt2, 16),
           () => neighbours(device, 32_768, 1024),
         ]
       : [
           () => encoding(device, 128, 64, 512),
+          () => training(device, 64, 32, 128, 4),
           () => forward(device, FAMILIES['GPT-2'], 4),
           () => neighbours(device, 512, 32),
         ];
