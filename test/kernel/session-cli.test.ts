@@ -53,7 +53,7 @@ describe('fgnb', () => {
       [['doctor', '--html', 'x.html'], /fgnb doctor: Unknown option '--html'/],
       [
         ['bogus'],
-        /unknown command bogus; there are run, submit, jobs, export, inspect, convert, artifacts, jupyter, doctor, task/,
+        /unknown command bogus; there are run, submit, jobs, export, inspect, convert, artifacts, jupyter, doctor, gpu, task/,
       ],
       [['--json', 'run', 'a.fgnb'], /--json comes behind a command: run, /],
       [['convert', 'a.fgnb'], /fgnb convert needs two files: IN and OUT/],
