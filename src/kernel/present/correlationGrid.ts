@@ -20,6 +20,10 @@ const outlined = (text: object, dy: number, size: number): object[] => [
   { mark: { type: 'text', dy, fontSize: size, color: 'white' }, encoding: { text } },
 ];
 
+/** As many places as the value above it has: a mean of −0.00008 as "0.000", which its cell has room for. */
+const placed = (x: number): string =>
+  Number.isFinite(x) ? x.toFixed(3).replace('-0.000', '0.000').replace('-', '−') : 'NaN';
+
 /** Pixels of a cell. */
 const CELL = { width: 118, height: 46 };
 
@@ -62,7 +66,7 @@ function scoreRow({ scores }: GridCell, of: string): ChartRow {
   const { value, null: beside, p, n, warning } = score;
   return {
     value: orNull(value),
-    beside: `null ${formatNumber(beside.mean, 3)}, p ${formatNumber(p, 2)}`,
+    beside: `null ${placed(beside.mean)}, p ${formatNumber(p, 2)}`,
     ...{ 'null mean': orNull(beside.mean), 'null std': orNull(beside.std), p, n, warning: warning ?? '' },
   };
 }

@@ -29,8 +29,13 @@ export const TABLE_CSS = `
 /** Rows drawn before the reader asks for all. */
 const SHOWN = 200;
 
-/** A column of text is not squeezed below this many characters, or its longest cell: the table scrolls sideways instead. */
+/**
+ * A column of text is not squeezed below this many characters, nor so that its longest cell takes more than this many
+ * lines: the table scrolls sideways instead. Long texts stop at the width that cells have at the most.
+ */
 const TEXT_CHARACTERS = 22;
+const TEXT_LINES = 3;
+const MOST_CHARACTERS = 80;
 
 type TableEnvironment = Pick<OutputEnvironment, 'copyText' | 'openFeature'>;
 
@@ -81,7 +86,8 @@ class Table {
     const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
     if (column.type === 'text') {
       const longest = this.descriptor.rows.reduce((n, row) => Math.max(n, this.text(column, row).length), 0);
-      header.style.minWidth = `calc(${Math.min(TEXT_CHARACTERS, longest)}ch + 24px)`;
+      const least = Math.max(Math.min(TEXT_CHARACTERS, longest), Math.ceil(longest / TEXT_LINES));
+      header.style.minWidth = `calc(${Math.min(least, MOST_CHARACTERS)}ch + 24px)`;
     }
     header.scope = 'col';
     return header;

@@ -101,7 +101,7 @@ describe('fg.correlation.grid', () => {
       expect(scores).toHaveLength(2);
       scores.forEach(({ value, null: beside, p }, k) => {
         expect(concat[k].data.values[i]).toMatchObject({ value, 'null mean': beside.mean, p });
-        expect(concat[k].data.values[i].beside).toMatch(/^null -?\d(\.\d+)?(e-\d+)?, p [01](\.\d+)?$/);
+        expect(concat[k].data.values[i].beside).toMatch(/^null −?\d\.\d{3}, p [01](\.\d+)?$/);
       });
       expect(concat[2].data.values[i]).toMatchObject({ value: meanR, beside: `${pairs} pairs` });
     });
