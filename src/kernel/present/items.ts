@@ -147,7 +147,8 @@ export function scoreTable(
   const scores = all.map(({ score }) => score);
   const level = scores.find((s) => s.interval)?.interval?.level;
   const between = level === undefined ? undefined : `${formatNumber(100 * level)} % interval`;
-  const warnings = own.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`);
+  // Scores of one metric, such as relations of decoder rows and of means, may warn alike.
+  const warnings = new Set(own.filter((s) => s.warning).map((s) => `${s.metric}: ${s.warning}`));
   const column = (key: string, type: 'number' | 'text' = 'number') => ({ key, title: key, type });
   return tableItems({
     version: 1,
