@@ -10,6 +10,7 @@ import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { gatherRows } from '../compute/rows.js';
 import { nulls } from '../verb/common.js';
+import { filled } from '../verb/filled.js';
 import { nullsInline } from '../verb/nulls.js';
 import type { Remember } from '../verb/remember.js';
 import { required, value, whole, type Given } from '../verb/option.js';
@@ -194,10 +195,10 @@ const among = (
     .map(([from, to]) => [list.indexOf(words.indexOf(from)), list.indexOf(words.indexOf(to))] as const)
     .filter(([x, y]) => x >= 0 && y >= 0);
 
-const DEFAULTS: RelationSettings = { neighbors: 3, runs: 999, seed: 0 };
+const SETTINGS = { neighbors: RELATIONS.neighbors, ...RELATIONS.nulls.members };
 
 /** Runs of a call. */
-export const runNamesOf = (given: Partial<RelationSettings>): string[] => relationRunNames({ ...DEFAULTS, ...given });
+export const runNamesOf = (given: Partial<RelationSettings>): string[] => relationRunNames(filled(SETTINGS, given));
 
 /**
  * Neighbours of words, and relations between them, in two models. `remember` gives null runs and intervals that are
@@ -208,7 +209,7 @@ export async function relations(
   given: Partial<RelationSettings> = {},
   call: CallOptions & { remember?: Remember } = {},
 ): Promise<Relations> {
-  const s = { ...DEFAULTS, ...given };
+  const s: RelationSettings = filled(SETTINGS, given);
   const words = [...new Set(pairs.flat())];
   const inA = await occurrencesOf(map.a, words);
   const inB = await occurrencesOf(map.b, words);
