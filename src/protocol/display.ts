@@ -43,6 +43,9 @@ export function formatNumber(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** The mean of a null with the three places of the score beside it: −0.00008 is "0.000", without a sign. */
+export const nullMeanText = (mean: number): string => mean.toFixed(3).replace('-0.000', '0.000').replace('-', '−');
+
 export interface ChartDescriptor {
   version: 1;
   title?: string;

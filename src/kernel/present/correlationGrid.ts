@@ -1,6 +1,7 @@
 /**
  * How grids of layers are shown: a heat map of each score with its null in every cell, and one of mean r with pairs.
  */
+import { nullMeanText } from '../../protocol/display.js';
 import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
@@ -19,10 +20,6 @@ const outlined = (text: object, dy: number, size: number): object[] => [
   },
   { mark: { type: 'text', dy, fontSize: size, color: 'white' }, encoding: { text } },
 ];
-
-/** As many places as the value above it has: a mean of −0.00008 as "0.000", which its cell has room for. */
-const placed = (x: number): string =>
-  Number.isFinite(x) ? x.toFixed(3).replace('-0.000', '0.000').replace('-', '−') : 'NaN';
 
 /** Pixels of a cell. */
 const CELL = { width: 118, height: 46 };
@@ -66,7 +63,7 @@ function scoreRow({ scores }: GridCell, of: string): ChartRow {
   const { value, null: beside, p, n, warning } = score;
   return {
     value: orNull(value),
-    beside: `null ${placed(beside.mean)}, p ${formatNumber(p, 2)}`,
+    beside: `null ${nullMeanText(beside.mean)}, p ${formatNumber(p, 2)}`,
     ...{ 'null mean': orNull(beside.mean), 'null std': orNull(beside.std), p, n, warning: warning ?? '' },
   };
 }

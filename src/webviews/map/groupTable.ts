@@ -1,4 +1,5 @@
 /** Keyword groups compared: a row for each, with what was scored of it. */
+import { nullMeanText } from '../../protocol/display.js';
 import { correlation, count, number } from '../ui/format.js';
 import { VirtualGrid, type GridColumn } from '../plot/table.js';
 import { SCORES, type GroupScores, type ScoreName } from './groupScores.js';
@@ -18,7 +19,7 @@ export function scoreText(score: SimilarityScore | string | undefined): string {
 export function nullText(score: SimilarityScore): string {
   const { runs, mean, std } = score.null;
   if (runs === 0) return 'null is on its way';
-  return `null ${mean.toFixed(3).replace('-0.000', '0.000').replace('-', '−')} ± ${number(std, 2)}, p = ${number(score.p, 2)}`;
+  return `null ${nullMeanText(mean)} ± ${number(std, 2)}, p = ${number(score.p, 2)}`;
 }
 
 export class GroupTable {
