@@ -166,7 +166,10 @@ run(client, "const kept = 7")
 training = client.execute("""const rows = { rows: 2000, cols: 16, data: Float32Array.from({ length: 2000 * 16 }, (_, i) => Math.sin(i * i)) };
 await fg.maps.umap(rows, { nEpochs: 200000, init: 'random' })""")
 shown = []
-while not any('image/png' in m['content']['data'] for m in shown if m['msg_type'] == 'update_display_data'):
+def words(m): return list(m['content'].get('data', {})) == ['text/plain']
+def moved(m): return m['msg_type'] == 'update_display_data' and 'image/png' in m['content']['data']
+# Words begin after two seconds, the picture before: which of them comes first is the machine's affair.
+while not (any(map(moved, shown)) and any(map(words, shown))):
   shown += published(client, training, 'update_display_data', 60)
 ask(client, 'interrupt_request', {}, 'control')
 seen = {'training': [answer(client, training)['content'], []]}
