@@ -40,6 +40,9 @@ export function run(args: readonly string[]): BenchResult[] {
   const sizes = { stories: given('stories', 20_000), nulls: given('nulls', 60) };
   execFileSync(process.execPath, ['scripts/build.mjs', 'kernel'], { cwd: root, stdio: 'ignore' });
   const folder = temporaryFolder('bench-cluster');
+  // Ctrl+C ends the command that runs, whose failure ends the bench below, and Slurm with it.
+  const goOn = (): void => undefined;
+  process.on('SIGINT', goOn);
   const slurm = new SlurmCluster(join(folder, 'slurm'));
   try {
     symlinkSync(join(root, 'examples/models'), join(folder, 'models'));
@@ -69,6 +72,7 @@ export function run(args: readonly string[]): BenchResult[] {
     return results;
   } finally {
     slurm.stop();
+    process.off('SIGINT', goOn);
     rmSync(folder, { recursive: true, force: true });
   }
 }

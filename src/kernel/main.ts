@@ -59,6 +59,7 @@ class Kernel {
       notebookFolder,
       notebook: options.notebook,
       artifactFolder,
+      interruptAsked: () => this.control.isAsked(),
       createGlobals: (context) =>
         options.bare
           ? Promise.resolve({ live: (view: string, handler: LiveHandler) => context.live(view, handler) })

@@ -88,6 +88,7 @@ describe.skipIf(reason !== undefined)('on Slurm', () => {
       `${PREPARE}${SAVE}
 ${OTHER}
 const map = await fg.correlation.map(acts, other, { minFirings: 2 })
+await fg.correlation.map(acts, other, { minFirings: 3, shardsOf: 'tokens' })
 await fg.correlation.scores(sae, again, map, { metrics: ['cka'], nulls: 12 })
 const points = await fg.mapper.nulls(sae, { lens: { kind: 'pca' }, cover: { cubes: 3, overlap: 0.3 }, nulls: { runs: 9, seed: 1 } })`,
     );
@@ -104,13 +105,13 @@ const points = await fg.mapper.nulls(sae, { lens: { kind: 'pca' }, cover: { cube
     fs.rmSync(folder, { recursive: true, force: true });
   });
 
-  it('a store saved in 4 shards, tiles of a correlation map, and null graphs, are those of one process', async () => {
+  it('a store saved in 4 shards, tiles and token sums of a correlation map, and null graphs, are those of one process', async () => {
     const ended = await fgnb(['submit', 'all.ts', '--engine', 'slurm', '--shards', '4', '--artifacts', 'split', '--device', 'cpu', '--time', '10']); // prettier-ignore
     expect(ended.code, ended.said).toBe(0);
     expect(ended.said).toContain('submitted shards 0-3 of 4 to Slurm');
     for (const kind of ['activations', 'correlation', 'mapper-nulls'])
       expect(filesOf('split', kind)).toEqual(filesOf('one', kind));
-    expect(plansOf('split')).toHaveLength(4);
+    expect(plansOf('split')).toHaveLength(5);
   });
 
   it('two submissions, a cancelled task, a requeue and a killed slurmd lose nothing and make nothing twice', async () => {

@@ -60,6 +60,8 @@ export interface SessionOptions {
   createGlobals?: (context: SessionContext) => Promise<Record<string, unknown>>;
   /** Folder for output beyond a cell's limit, default `<artifactFolder>/logs`. */
   logFolder?: string;
+  /** Whether an interrupt was asked for that has not come to interrupt() yet; default never. */
+  interruptAsked?: () => boolean;
 }
 
 export interface CellRequest {
@@ -239,9 +241,12 @@ export class Session implements SessionContext {
   }
 
   /** Ends a cell once and completely, and begins the next; later actions of its code are not waited for. */
-  private end(run: CellRun, failure?: { thrown: unknown }): void {
+  private end(run: CellRun, ended?: { thrown: unknown }): void {
     nativeCall(() => {
       if (run !== this.current) return;
+      // A termination breaks what it strikes: an error that comes before the interrupt's own message is its doing.
+      const broken = ended && this.options.interruptAsked?.();
+      const failure = broken ? { thrown: new InterruptedError() } : ended;
       const interrupted = failure?.thrown instanceof InterruptedError;
       const status: CellStatus = interrupted ? 'interrupted' : failure ? 'error' : 'ok';
       run.state = interrupted ? 'interrupted' : 'finished';

@@ -177,3 +177,19 @@ describe('a warning of Node', () => {
     expect(s.logged).toContain('ExperimentalWarning: new thing');
   });
 });
+
+describe('an error behind which an interrupt waits', () => {
+  it('is an interrupt, which broke what ran: the cell is said to be stopped', async () => {
+    let asked = false;
+    const stopped = openSession({ interruptAsked: () => asked });
+    try {
+      const ran = (): ReturnType<typeof s.run> => stopped.run('throw new TypeError("half of a message")');
+      expect(await ran()).toMatchObject({ status: 'error', error: { name: 'TypeError' } });
+      asked = true;
+      expect(await ran()).toMatchObject({ status: 'interrupted', error: { name: 'Interrupted' } });
+      expect(await stopped.run('1')).toMatchObject({ status: 'ok' });
+    } finally {
+      stopped.close();
+    }
+  });
+});
