@@ -89,26 +89,26 @@ export interface AblatedLoss {
   p: number | null;
 }
 
-/** null for a value that is no such answer. */
-export function asAblatedLoss(value: unknown): AblatedLoss | null {
-  if (!isRecord(value)) return null;
+/** Whether a value that came from outside is such an answer. */
+export function isAblatedLoss(value: unknown): value is AblatedLoss {
+  if (!isRecord(value)) return false;
   const { before, after, n, sequences, p } = value;
   const whole = [before, after, n, sequences].every((v) => typeof v === 'number' && Number.isFinite(v));
-  return whole && (p === null || typeof p === 'number') ? (value as unknown as AblatedLoss) : null;
+  return whole && (p === null || typeof p === 'number');
 }
 
 const hasLists = (v: Record<string, unknown>, names: readonly string[]): boolean =>
   names.every((name) => v[name] === undefined || Array.isArray(v[name]));
 
-/** The line `about` of a feature; null for a feature that is not carried, and for a value that is no such line. */
-export function asAbout(value: unknown): AboutFeature | null {
-  if (!isRecord(value)) return null;
+/** Whether a value is the line `about` of a feature; a feature that is not carried has none. */
+export function isAbout(value: unknown): value is AboutFeature {
+  if (!isRecord(value)) return false;
   const lists = ['histogram', 'tokens', 'positions', 'together', 'counterparts'];
-  const fits =
+  return (
     lists.every((name) => value[name] !== undefined) &&
     hasLists(value, [...lists, 'promoted', 'suppressed', 'nearest']) &&
-    (value.counterparts as unknown[]).every((each) => Array.isArray(each));
-  return fits ? (value as unknown as AboutFeature) : null;
+    (value.counterparts as unknown[]).every((each) => Array.isArray(each))
+  );
 }
 
 const perFeature = ({ points }: FeatureSetMeta): number => points;

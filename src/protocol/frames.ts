@@ -34,12 +34,9 @@ export class FrameError extends Error {
   override name = 'FrameError';
 }
 
-interface Codecs {
-  TextEncoder: new () => { encode(text: string): Uint8Array };
-  TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
-}
 // Browsers and Node have them; this folder is compiled with the types of neither.
-const { TextEncoder, TextDecoder } = globalThis as unknown as Codecs;
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+declare const TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -81,11 +81,10 @@ export function joinSource(lines: readonly string[]): string {
 
 const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
-function platformBytes(count: number): Uint8Array {
-  // Browsers and Node have it; this folder is compiled with the types of neither.
-  const platform = globalThis as unknown as { crypto: { getRandomValues(out: Uint8Array): Uint8Array } };
-  return platform.crypto.getRandomValues(new Uint8Array(count));
-}
+// Browsers and Node have it; this folder is compiled with the types of neither.
+declare const crypto: { getRandomValues(out: Uint8Array): Uint8Array };
+
+const platformBytes = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
 
 /** A new cell id: 12 letters and digits (60 random bits), starting with a letter. */
 export function newCellId(randomBytes: (count: number) => Uint8Array = platformBytes): string {

@@ -1,5 +1,6 @@
 /** Tests of values that came from outside, and plain values as JSON. */
 import type { Json, JsonObject } from './notebook.js';
+import type { TypedArray } from './safetensors.js';
 
 /** Anything with members: arrays too, but not null. */
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
@@ -9,6 +10,10 @@ export const isRecord = (value: unknown): value is Record<string, unknown> => is
 
 /** The same of parsed JSON. */
 export const isJsonObject = isRecord as (value: unknown) => value is JsonObject;
+
+/** Numbers in a typed array. */
+export const isTypedArray = (value: unknown): value is TypedArray =>
+  ArrayBuffer.isView(value) && !(value instanceof DataView);
 
 /**
  * Plain values of an interface as JSON. The compiler takes no interface for a JsonObject, since one may get members that are

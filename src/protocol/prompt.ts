@@ -3,7 +3,6 @@
  * (its descriptor carries the data, there is no bundle), and a part of maps and feature pages, whose descriptors carry the
  * same under `prompt`.
  */
-import type { Json } from './notebook.js';
 import { isRecord } from './objects.js';
 import type { PointLabel } from './tokens.js';
 
@@ -80,21 +79,23 @@ function fits(side: unknown, first: unknown): boolean {
   return stretches.first.length === others && stretches.own.length === tokens.length;
 }
 
-/** A try that came from a file or a message; null for anything that the views cannot draw. */
-export function asTry(value: unknown, sides: number): Try | null {
-  if (!isRecord(value) || typeof value.text !== 'string' || !Array.isArray(value.sides)) return null;
+/** Whether a value that came from a file or a message is a try that the views can draw. */
+export function isTry(value: unknown, sides: number): value is Try {
+  if (!isRecord(value) || typeof value.text !== 'string' || !Array.isArray(value.sides)) return false;
   const [first] = value.sides as unknown[];
-  const whole = value.sides.length === sides && value.sides.every((side) => fits(side, first));
-  return whole ? (value as unknown as Try) : null;
+  return value.sides.length === sides && value.sides.every((side) => fits(side, first));
+}
+
+/** Whether a value is the meta of a prompt box, its tries aside. */
+function isBox(value: unknown): value is Omit<PromptMeta, 'tries'> & { tries: unknown[] } {
+  if (!isRecord(value) || typeof value.live !== 'string' || !Array.isArray(value.sides)) return false;
+  const named = (v: unknown): boolean => isRecord(v) && typeof v.id === 'string' && typeof v.name === 'string';
+  const whole = value.sides.every((side) => isRecord(side) && named(side.model) && named(side.sae));
+  return whole && value.sides.length > 0 && Array.isArray(value.tries);
 }
 
 /** The prompt box of a descriptor that came from a file; null where it has none that can be drawn. */
 export function asPrompt(value: unknown): PromptMeta | null {
-  if (!isRecord(value) || typeof value.live !== 'string' || !Array.isArray(value.sides)) return null;
-  const named = (v: unknown): boolean => isRecord(v) && typeof v.id === 'string' && typeof v.name === 'string';
-  const whole = value.sides.every((side) => isRecord(side) && named(side.model) && named(side.sae));
-  if (!whole || value.sides.length === 0 || !Array.isArray(value.tries)) return null;
-  const count = value.sides.length;
-  const tries = (value.tries as Json[]).flatMap((each) => asTry(each, count) ?? []);
-  return { ...(value as unknown as PromptMeta), tries };
+  if (!isBox(value)) return null;
+  return { ...value, tries: value.tries.filter((each) => isTry(each, value.sides.length)) };
 }

@@ -54,54 +54,58 @@ const MAX_GROUPS = 1000;
 export const isReferenceMap = (x: unknown): boolean => isRecord(x) && 'model_a' in x && 'model_b' in x;
 
 /** @throws TypeError that says where the value stands, what it is and what is expected */
-function expectThat(ok: boolean, at: string, value: unknown, expected: string): void {
+function expectThat(ok: boolean, at: string, value: unknown, expected: string): asserts ok {
   const found = Array.isArray(value) ? `a list of ${value.length}` : (JSON.stringify(value)?.slice(0, 60) ?? 'missing');
   if (!ok) throw new TypeError(`${at} is ${found}; expected ${expected}`);
 }
 
 const isText = (v: unknown): v is string => typeof v === 'string';
-const isId = (v: unknown): v is number => Number.isInteger(v) && (v as number) >= 0 && (v as number) < 2 ** 31;
+const isNumber = (v: unknown): v is number => Number.isFinite(v);
+const isId = (v: unknown): v is number => isNumber(v) && Number.isInteger(v) && v >= 0 && v < 2 ** 31;
+const areIds = (v: unknown): v is number[] => Array.isArray(v) && v.every(isId);
 
 function pointOf(given: unknown, at: string): ReferencePoint {
   expectThat(isRecord(given), at, given, 'a point');
-  const p = given as Record<string, unknown>;
-  expectThat(isId(p.feature_id), `${at}.feature_id`, p.feature_id, 'a whole number of at least 0');
-  for (const axis of ['x', 'y']) expectThat(Number.isFinite(p[axis]), `${at}.${axis}`, p[axis], 'a number');
-  expectThat(isText(p.label), `${at}.label`, p.label, 'a text');
-  const mapped = p.mapped_feature_id ?? undefined;
+  const { feature_id, x, y, label } = given;
+  expectThat(isId(feature_id), `${at}.feature_id`, feature_id, 'a whole number of at least 0');
+  expectThat(isNumber(x), `${at}.x`, x, 'a number');
+  expectThat(isNumber(y), `${at}.y`, y, 'a number');
+  expectThat(isText(label), `${at}.label`, label, 'a text');
+  const mapped = given.mapped_feature_id ?? undefined;
   expectThat(mapped === undefined || isId(mapped), `${at}.mapped_feature_id`, mapped, 'a feature id, or none');
-  const r = p.corr_to_mapped ?? undefined;
-  expectThat(r === undefined || Number.isFinite(r), `${at}.corr_to_mapped`, r, 'a number, or none');
+  const r = given.corr_to_mapped ?? undefined;
+  expectThat(r === undefined || isNumber(r), `${at}.corr_to_mapped`, r, 'a number, or none');
+  // What the tool may add later is kept as it is.
+  const { mapped_feature_id: _, corr_to_mapped: __, ...rest } = given;
   return {
-    ...(p as unknown as ReferencePoint),
-    ...(mapped !== undefined && { mapped_feature_id: mapped as number }),
-    ...(r !== undefined && { corr_to_mapped: r as number }),
+    ...{ ...rest, feature_id, x, y, label },
+    ...(mapped !== undefined && { mapped_feature_id: mapped }),
+    ...(r !== undefined && { corr_to_mapped: r }),
   };
 }
 
 function modelOf(given: unknown, at: string): ReferenceModel {
   expectThat(isRecord(given), at, given, 'a model with points');
-  const { name, sae_name: sae = '', layer = 0, points } = given as Record<string, unknown>;
+  const { name, sae_name: sae = '', layer = 0, points } = given;
   expectThat(isText(name), `${at}.name`, name, 'a text');
   expectThat(isText(sae), `${at}.sae_name`, sae, 'a text');
-  expectThat(Number.isFinite(layer), `${at}.layer`, layer, 'a number');
+  expectThat(isNumber(layer), `${at}.layer`, layer, 'a number');
   const fits = Array.isArray(points) && points.length > 0 && points.length <= MAX_POINTS;
   expectThat(fits, `${at}.points`, points, `a list of 1 to ${MAX_POINTS} points`);
   const read = (points as unknown[]).map((point, i) => pointOf(point, `${at}.points[${i}]`));
   const ids = new Set(read.map((point) => point.feature_id));
   if (ids.size < read.length) throw new TypeError(`${at}.points names a feature twice; expected every feature once`);
-  return { name: name as string, sae_name: sae as string, layer: layer as number, points: read };
+  return { name, sae_name: sae, layer, points: read };
 }
 
 function groupOf(given: unknown, at: string): ReferenceGroup {
   expectThat(isRecord(given), at, given, 'a group');
-  const g = given as Record<string, unknown>;
-  for (const key of ['id', 'name']) expectThat(isText(g[key]), `${at}.${key}`, g[key], 'a text');
-  for (const key of ['feature_ids_a', 'feature_ids_b']) {
-    const ids = g[key];
-    expectThat(Array.isArray(ids) && ids.every(isId), `${at}.${key}`, ids, 'a list of feature ids');
-  }
-  return g as unknown as ReferenceGroup;
+  const { id, name, feature_ids_a: a, feature_ids_b: b } = given;
+  expectThat(isText(id), `${at}.id`, id, 'a text');
+  expectThat(isText(name), `${at}.name`, name, 'a text');
+  expectThat(areIds(a), `${at}.feature_ids_a`, a, 'a list of feature ids');
+  expectThat(areIds(b), `${at}.feature_ids_b`, b, 'a list of feature ids');
+  return { ...given, id, name, feature_ids_a: a, feature_ids_b: b };
 }
 
 /** Reads the JSON of such a file. `where` begins messages. @throws TypeError for what is none */

@@ -1,4 +1,5 @@
 /** A store from arrays that another program made: dense rows, or CSR. */
+import { isTypedArray } from '../../protocol/objects.js';
 import type { ArtifactStore, Computed } from '../artifacts/store.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import type { SparseRows } from '../compute/sparse.js';
@@ -310,14 +311,15 @@ function hashOf(kind: string, shape: readonly number[], lists: ReadonlyArray<Arr
 
 /** Numbers of an array, a typed array or an array from a file. Float32 values stay float32, without a copy. */
 function numbers(given: unknown, what: string): ArrayLike<number> {
-  if (given instanceof BigInt64Array || given instanceof BigUint64Array) return Float64Array.from(given, Number);
+  if (isTypedArray(given)) {
+    const wide = given instanceof BigInt64Array || given instanceof BigUint64Array;
+    return wide ? Float64Array.from(given, Number) : given;
+  }
   if (Array.isArray(given)) {
     const bad = given.findIndex((v) => typeof v !== 'number');
     if (bad >= 0) throw new TypeError(`${what} has ${typeof given[bad]} at ${bad}; expected numbers`);
     return given as number[];
   }
-  // What is left are typed arrays of numbers.
-  if (ArrayBuffer.isView(given) && !(given instanceof DataView)) return given as unknown as ArrayLike<number>;
   const array = given as Partial<NdArray> | null | undefined;
   if (typeof array?.dtype === 'string' && ArrayBuffer.isView(array.data))
     return array.dtype === 'F32' ? (array.data as Float32Array) : toFloat64(array as NdArray);

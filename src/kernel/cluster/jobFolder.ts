@@ -4,7 +4,6 @@
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { Json } from '../../protocol/notebook.js';
 import { readJson, writeFileAtomic } from '../io/files.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import type { Recipe } from '../verb/recipe.js';
@@ -42,7 +41,7 @@ export const jobFolder = (artifactFolder: string, planId: string): string =>
 export const artifactsOfJob = (folder: string): string => path.dirname(path.dirname(path.resolve(folder)));
 
 const FORMAT = 1;
-const checkOf = (file: PlanFile): string => sha256(['fgnb plan file 1', canonicalJson(file as unknown as Json)]);
+const checkOf = (file: PlanFile): string => sha256(['fgnb plan file 1', canonicalJson(file)]);
 
 /** Writes the plan file, and makes the folder for logs. */
 export async function writePlan(folder: string, file: PlanFile): Promise<void> {

@@ -1,7 +1,6 @@
 /**
  * Plans: a call that splits, cut into shards. A plan follows from the call alone, so it is the same on every machine.
  */
-import type { Json } from '../../protocol/notebook.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import { canonicalJson, sha256 } from '../io/hash.js';
 import { countOf, type Pieces, type SplitCall } from '../verb/split.js';
@@ -46,7 +45,7 @@ export function planOf(call: SplitCall, asked = DEFAULT_SHARDS): Plan {
   const identity = {
     call: call.name,
     version: call.version,
-    result: call.key as unknown as Json,
+    result: call.key,
     pieces: typeof pieces === 'number' ? pieces : sha256(pieces),
     layout,
     shards: n,

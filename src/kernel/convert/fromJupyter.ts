@@ -36,7 +36,7 @@ import {
 } from './jupyter.js';
 import { Notes } from './notes.js';
 import { naturalOrder } from './order.js';
-import { isJsonObject } from '../../protocol/objects.js';
+import { fromPlainJson, isJsonObject } from '../../protocol/objects.js';
 
 /** The file is no notebook that can be read. */
 export class JupyterError extends Error {
@@ -109,7 +109,7 @@ function itemsOf(data: JsonObject, memory: JsonObject): OutputItem[] {
   if (!isList(listed)) return naturalOrder(Object.keys(data)).map((mime) => itemOf(mime, data[mime]));
   return listed.flatMap((entry): OutputItem[] => {
     // As an item of our own notebook was read; whoever shows it looks at what it has.
-    if (isJsonObject(entry) && typeof own(entry, 'mime') === 'string') return [entry as unknown as OutputItem];
+    if (isJsonObject(entry) && typeof own(entry, 'mime') === 'string') return [fromPlainJson<OutputItem>(entry)];
     return typeof entry === 'string' && Object.hasOwn(data, entry) ? [itemOf(entry, data[entry])] : [];
   });
 }
@@ -210,7 +210,7 @@ class Reader {
     const holds = execution && (isCount(execution.order) ? execution.order : null) === count;
     return {
       // `this.output` has checked each.
-      execution: holds ? execution : executionOf(count, outputs as unknown as JupyterOutput[]),
+      execution: holds ? execution : executionOf(count, fromPlainJson<JupyterOutput[]>(outputs)),
       outputs: read.length > 0 || own(memory, 'emptyOutputs') === true ? read : undefined,
     };
   }

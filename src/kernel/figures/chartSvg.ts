@@ -2,6 +2,7 @@
 import * as vega from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import type { JsonObject } from '../../protocol/notebook.js';
+import { fromPlainJson } from '../../protocol/objects.js';
 
 function closedLoader(): vega.Loader {
   const refuse = (uri: string) => Promise.reject(new Error(`charts load nothing from outside, refused ${uri}`));
@@ -27,8 +28,8 @@ function errorsInto(errors: string[]): vega.LoggerInterface {
 
 /** @throws Error when it is no spec, names unknown parts, or loads anything. */
 export async function chartSvg(spec: JsonObject): Promise<string> {
-  // Cast: Vega itself refuses what is no spec.
-  const runtime = vega.parse(spec as unknown as vega.Spec, undefined, { ast: true });
+  // Vega itself refuses what is no spec.
+  const runtime = vega.parse(fromPlainJson<vega.Spec>(spec), undefined, { ast: true });
   const errors: string[] = [];
   const view = new vega.View(runtime, {
     renderer: 'none',

@@ -2,6 +2,7 @@
  * Rows of numbers as a cell may give them, brought to one Matrix: { rows, cols, data }, rows of numbers, numbers with a
  * shape, a tensor, an array from a file, or an SAE, whose decoder rows are meant.
  */
+import { isTypedArray } from '../../protocol/objects.js';
 import { types } from 'node:util';
 import { toFloat32, type Dtype, type NdArray } from './ndarray.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -57,7 +58,7 @@ function said(value: unknown): string {
 }
 
 const isNumbers = (value: unknown): value is Numbers =>
-  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)); // prettier-ignore
+  Array.isArray(value) || (isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value));
 
 /** Writes numbers into float32. @throws on a value that is no number, and on finite numbers beyond float32 */
 function fill(to: Float32Array, at: number, from: ArrayLike<unknown>, place: (i: number) => string): void {
@@ -131,13 +132,10 @@ function ofShape(name: string, given: { shape: unknown; data?: unknown; dtype?: 
       .data()
       .then((values) => shaped(name, rows, cols, isNumbers(values) ? values.slice() : values));
   }
-  if (typeof given.dtype === 'string' && ArrayBuffer.isView(given.data)) {
-    // toFloat32 refuses values that are no such array.
-    const array = given as unknown as NdArray & { dtype: Dtype };
-    const { data } = array;
-    // Numbers of 8 bytes are checked one by one against the range of float32.
-    if (!(data instanceof Float64Array)) return shaped(name, rows, cols, toFloat32(array));
-  }
+  const { dtype, data } = given;
+  // Numbers of 8 bytes are checked one by one against the range of float32.
+  if (typeof dtype === 'string' && isTypedArray(data) && !(data instanceof Float64Array))
+    return shaped(name, rows, cols, toFloat32({ dtype: dtype as Dtype, shape, data }));
   return shaped(name, rows, cols, given.data);
 }
 

@@ -1,4 +1,5 @@
 /** What the Mapper pipeline takes: lens, cover, clusterer. Names follow KeplerMapper and scikit-learn in camelCase. */
+import { isTypedArray } from '../../protocol/objects.js';
 import { usually } from '../verb/filled.js';
 import { types } from 'node:util';
 import type { FiringStatistics } from '../activations/types.js';
@@ -32,7 +33,7 @@ export interface LensActivations {
 const metric = choice(['euclidean', 'cosine'], { doc: 'Of the rows.', usual: 'euclidean' });
 const ofCall = (doc: string) => whole({ doc, fallback: 'the seed of the call' });
 
-const isList = (v: unknown): boolean => Array.isArray(v) || (ArrayBuffer.isView(v) && !(v instanceof DataView));
+const isList = (v: unknown): boolean => Array.isArray(v) || isTypedArray(v);
 const perPoint = (doc: string) => required(value<ArrayLike<number>>('an array of numbers', { doc }, isList));
 
 const { seed: umapSeed, ...umap } = UMAP;

@@ -39,7 +39,7 @@ export interface PassProgram {
 }
 
 /** Thrown once every hook has its value. */
-const DONE = Symbol('all hooks have run');
+const DONE = new Error('all hooks have run');
 
 /** The graph whose outputs are the activations at `hooks`, [N, width] each: heads side by side. Output i is "h<i>". */
 export function passGraph(config: ModelConfig, names: ModelNames, hooks: readonly string[]): PassProgram {
@@ -80,7 +80,7 @@ class PassGraph {
 
   private at(hook: string, value: Value): Value {
     if (this.hooks.includes(hook)) this.found.set(hook, value);
-    if (this.found.size === this.hooks.length) throw DONE as unknown as Error;
+    if (this.found.size === this.hooks.length) throw DONE;
     return value;
   }
 

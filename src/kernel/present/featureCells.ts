@@ -5,6 +5,7 @@
 import type { TableDescriptor } from '../../protocol/display.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import { fromPlainJson } from '../../protocol/objects.js';
 
 /** Identity of an SAE, or the key under which each row has it. */
 type SaeOf = string | { readonly key: string };
@@ -40,7 +41,7 @@ export function featuresIn({ columns, rows }: TableDescriptor): Map<string, numb
 
 /** The table of an item; undefined where it is none. */
 export const tableIn = ({ mime, json }: OutputItem): TableDescriptor | undefined =>
-  mime === MIME.table ? (json as unknown as TableDescriptor) : undefined;
+  mime === MIME.table && json !== undefined ? fromPlainJson<TableDescriptor>(json) : undefined;
 
 /** The item with the names of its features. */
 export const named = (item: OutputItem, saes: TableDescriptor['saes']): OutputItem => ({

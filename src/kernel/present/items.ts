@@ -11,7 +11,7 @@ import {
 import { MIME } from '../../protocol/mime.js';
 import { splitLines } from '../../protocol/notebookCodec.js';
 import type { Json, JsonObject, OutputItem } from '../../protocol/notebook.js';
-import { isJsonObject } from '../../protocol/objects.js';
+import { fromPlainJson, isJsonObject, isTypedArray } from '../../protocol/objects.js';
 import { labelLine, labelTokens, sharesText } from '../../protocol/tokens.js';
 import { inspect } from 'node:util';
 import type { Spec as VegaSpec } from 'vega';
@@ -52,11 +52,7 @@ export function withSummary<T extends object>(value: T, summary: () => string): 
 
 /** JSON of a value; typed arrays become arrays of numbers. */
 const asJson = (value: object): Json =>
-  JSON.parse(
-    JSON.stringify(value, (_, v: unknown) =>
-      ArrayBuffer.isView(v) && !(v instanceof DataView) ? Array.from(v as Float64Array) : v,
-    ),
-  ) as Json;
+  JSON.parse(JSON.stringify(value, (_, v: unknown) => (isTypedArray(v) ? Array.from(v as Float64Array) : v))) as Json;
 
 /** 12,345 */
 export const count = (n: number): string => n.toLocaleString('en');
@@ -225,8 +221,8 @@ export function chartItems(spec: object, title?: string): OutputItem[] {
     throw new Error(
       `charts take inline data ({ values: [...] }); this spec names a URL at ${url}, which is never loaded`,
     );
-  // Cast: Vega-Lite itself refuses what is no spec.
-  const compiled = inRows(compile(vegaLite as unknown as TopLevelSpec).spec, vegaLite);
+  // Vega-Lite itself refuses what is no spec.
+  const compiled = inRows(compile(fromPlainJson<TopLevelSpec>(vegaLite)).spec, vegaLite);
   const chart: ChartDescriptor = {
     version: 1,
     ...(title ? { title } : {}),

@@ -1,21 +1,17 @@
 /** Values as outputs and as one-line summaries. A summary never calls getters or proxies of the value. */
+import { isTypedArray } from '../../protocol/objects.js';
 import { inspect, types } from 'node:util';
 import type { OutputItemMessage, VariableInfo } from '../../protocol/kernel.js';
 import { MIME } from '../../protocol/mime.js';
 import type { Json, OutputItem } from '../../protocol/notebook.js';
+import type { TypedArray } from '../../protocol/safetensors.js';
 import { helpOf } from '../verb/help.js';
 import { checkDisplay } from './bounds.js';
 
 /** A value with this method is shown by the items that it returns (a promise of them is awaited). */
 export const DISPLAY = Symbol.for('fgnb.display');
 
-type TypedArray = Exclude<NodeJS.TypedArray, never>;
-
 const SHOWN = 6;
-
-function isTypedArray(value: unknown): value is TypedArray {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView);
-}
 
 /** Own data property, without calling a getter or a proxy's trap. */
 function own(value: object, key: string): unknown {

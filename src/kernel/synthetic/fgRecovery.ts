@@ -1,7 +1,6 @@
 /** fg.synthetic, measuring against truth: recovery, sweeps, mutual feature regularization. */
 import { RECOVERY, type RecoveryParameters } from './recovery/options.js';
 import { maxOf } from '../../protocol/lists.js';
-import type { Json } from '../../protocol/notebook.js';
 import { canonicalJson, matrixId, sha256 } from '../io/hash.js';
 import { mutualItems, recoveryItems, sweepItems } from '../present/synthetic.js';
 import type { Sae } from '../sae/types.js';
@@ -143,7 +142,7 @@ export const sweep = verb({
     key: (options, make) => ({
       kind: 'sweep',
       parameters: {
-        cells: typeof make === 'function' ? '' : sha256(planSweep(sweepPlan(options, make)).map(({ key }) => canonicalJson(key as unknown as Json))), // prettier-ignore
+        cells: typeof make === 'function' ? '' : sha256(planSweep(sweepPlan(options, make)).map(({ key }) => canonicalJson(key))), // prettier-ignore
       },
       inputs: {},
       codeVersion: 1,

@@ -31,6 +31,7 @@ export function listedVerb<const A extends Args, const S extends Schema, T, cons
   declaration: ListedDeclaration<A, S, T, K>,
 ): Verb<GivenArgs<A>, S, Promise<T>, K> & Listed {
   const one = verb<A, S, T, K>(declaration);
+  // As in verb().
   const declared = declaration as unknown as ListedDeclaration<Args, Schema, T, K>;
   const count = declared.args.length;
   const together = async (env: Environment, name: string, given: unknown[], list: readonly unknown[]): Promise<T[]> => {

@@ -2,6 +2,7 @@
  * Options of a verb, each declared once: its check, type, default and documentation come from here. A builder says in
  * words what it expects; the same words stand in the error, the editor and docs/api.
  */
+import { isTypedArray } from '../../protocol/objects.js';
 import { types } from 'node:util';
 import { nearName } from '../compute/words.js';
 import type { Kinds } from './kinds.js';
@@ -238,7 +239,7 @@ export const numbers = ((words: Words & ListBounds & Value<readonly number[]>) =
 /** Ids of features, in an array or a typed array. */
 export const featureIds = (words: Words): Option<ArrayLike<number>> =>
   value('an array of feature ids', words, (v) => {
-    if (!Array.isArray(v) && !(ArrayBuffer.isView(v) && !(v instanceof DataView))) return false;
+    if (!Array.isArray(v) && !isTypedArray(v)) return false;
     return Array.from(v as ArrayLike<unknown>).every((id) => Number.isSafeInteger(id) && Number(id) >= 0);
   });
 

@@ -3,7 +3,8 @@
  * leaves. Where a result was kept, making it again loads it.
  */
 import { types } from 'node:util';
-import type { Json, JsonObject } from '../../protocol/notebook.js';
+import type { Json } from '../../protocol/notebook.js';
+import { fromPlainJson, plainJson } from '../../protocol/objects.js';
 import { canonicalJson } from '../io/hash.js';
 
 /**
@@ -67,7 +68,7 @@ function plain(value: unknown, at: string, outermost = false): Json {
   if (typeof value !== 'object') throw new NoRecipe(`${at} is a ${typeof value}, which another process does not have`);
   const how = made.get(value);
   if (how instanceof NoRecipe) throw new NoRecipe(`${at} cannot be made again by another process: ${how.message}`);
-  if (how) return { $made: how as unknown as JsonObject };
+  if (how) return { $made: plainJson(how) };
   if (Array.isArray(value)) return value.map((v, i) => plain(v, `${at}[${i}]`));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (types.isProxy(value) || (prototype !== null && prototype !== Object.prototype))
@@ -89,7 +90,7 @@ export async function argumentsOf(recipe: Recipe, bound: Verbs): Promise<unknown
     if (Array.isArray(json)) return inTurn(json, value);
     if (typeof json.$number === 'string') return Number(json.$number);
     if (typeof json.$verb === 'string') return bound(json.$verb);
-    if (typeof json.$made === 'object') return madeAgain(json.$made as unknown as Recipe);
+    if (typeof json.$made === 'object') return madeAgain(fromPlainJson<Recipe>(json.$made));
     const values = await inTurn(Object.values(json), value);
     return Object.fromEntries(Object.keys(json).map((key, i) => [key, values[i]]));
   };

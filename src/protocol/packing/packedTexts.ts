@@ -6,6 +6,8 @@ import { decodeSections, unzigzag } from './sections.js';
 import { shareOfCode, valueOfCode } from './shown.js';
 import { BAND, LABEL, PEAKS, PEAKS_OF_EXAMPLES, runAt, type Window } from './texts.js';
 
+const isWindow = (v: unknown): v is Window => isRecord(v) && [v.before, v.after].every((n) => Number.isSafeInteger(n));
+
 /** Tokens of a window: far above what is written. */
 const MAX_WINDOW = 2 ** 20;
 
@@ -35,12 +37,11 @@ export class PackedTexts {
     this.damaged = () => new Error(`${where} is damaged: export the page again.`);
     const { version, points, tokens, window } = head;
     const lists = Array.isArray(points) && Array.isArray(tokens) && tokens.every((t) => typeof t === 'string');
-    const whole = isRecord(window) && [window.before, window.after].every((n) => Number.isSafeInteger(n));
-    if (version !== 1 || !lists || !whole || !points.every((n) => Number.isSafeInteger(n) && n >= 0))
+    if (version !== 1 || !lists || !isWindow(window) || !points.every((n) => Number.isSafeInteger(n) && n >= 0))
       throw this.damaged();
     this.tokens = tokens as string[];
     this.column = column;
-    this.window = window as unknown as Window;
+    this.window = window;
     this.firstPoint = this.sums(points as number[], column('label').length);
     this.runs = this.sums(column('runLength'), column('pool').length);
     const label = column('label');

@@ -281,9 +281,10 @@ export interface Window {
 
 const KEYS = ['sequence', 'position', 'value', 'tokens', 'peak', 'activations'];
 
-function isExample(example: unknown): example is FeatureExample {
+/** Whether a value is an example as the kernel writes them. */
+export function isExample(example: unknown): example is FeatureExample {
   if (!isRecord(example) || !hasKeys(example, KEYS, ['band'])) return false;
-  const { sequence, position, value, tokens, peak, activations, band } = example as unknown as FeatureExample;
+  const { sequence, position, value, tokens, peak, activations, band } = example;
   const whole = isWhole(sequence) && isWhole(position) && isWhole(peak) && peak <= position;
   const fits = isWords(tokens) && Array.isArray(activations) && activations.length === tokens.length;
   if (!whole || !fits || peak >= tokens.length || typeof value !== 'number') return false;

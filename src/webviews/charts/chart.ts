@@ -3,6 +3,7 @@ import * as vega from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import type { ChartDescriptor } from '../../protocol/display.js';
 import type { Json } from '../../protocol/notebook.js';
+import { fromPlainJson } from '../../protocol/objects.js';
 import { el, fill } from '../ui/dom.js';
 import { css } from '../ui/color.js';
 import { tokenColor } from '../ui/theme.js';
@@ -45,7 +46,7 @@ function themeConfig(root: HTMLElement): vega.Config {
 function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
   const { background, ...rest } = withoutBlackText(spec) as ChartDescriptor['spec'];
   // Vega itself refuses what is no spec.
-  return (background === 'white' ? rest : { background, ...rest }) as unknown as vega.Spec;
+  return fromPlainJson<vega.Spec>(background === 'white' ? rest : { background, ...rest });
 }
 
 function withoutBlackText(spec: Json): Json {

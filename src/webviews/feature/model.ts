@@ -2,9 +2,9 @@
 import { measureOf } from '../../protocol/measure.js';
 import type { FeatureExample } from '../../protocol/bundle.js';
 import {
-  asAblatedLoss,
-  asAbout,
   FEATURE_BUNDLE,
+  isAblatedLoss,
+  isAbout,
   type AblatedLoss,
   type AboutFeature,
   type FeatureColumns,
@@ -12,10 +12,13 @@ import {
   type FeatureSetMeta,
 } from '../../protocol/feature.js';
 import { isRecord } from '../../protocol/objects.js';
+import { isExample } from '../../protocol/packing/texts.js';
 import type { PointLabel } from '../../protocol/tokens.js';
 import { queryTest, searchKey } from '../plot/search.js';
 import { labelAt, type BundleReader } from '../ui/bundle.js';
 import type { LiveKernel } from '../ui/view.js';
+
+const areExamples = (v: unknown): v is FeatureExample[] => Array.isArray(v) && v.every(isExample);
 
 export interface PageSet {
   meta: FeatureSetMeta;
@@ -80,15 +83,14 @@ export class FeatureModel {
   /** From the page, else from the kernel that made it. @throws Error in words */
   async known(feature: number): Promise<Known | null> {
     if (this.own.columns.carried[feature]) {
-      const about = asAbout(await this.source.line('about', 0, feature));
-      if (!about) throw new Error(`What the page says of feature ${feature} is damaged: run the cell again.`);
+      const about = await this.source.line('about', 0, feature);
+      if (!isAbout(about)) throw new Error(`What the page says of feature ${feature} is damaged: run the cell again.`);
       return { examples: await this.examples(0, feature), about };
     }
     if (!this.kernel) return null;
     const answer = await this.kernel.call({ view: this.meta.live, method: 'about', params: { feature } });
-    const about = isRecord(answer) ? asAbout(answer.about) : null;
-    if (!about || !isRecord(answer) || !Array.isArray(answer.examples)) return null;
-    return { about, examples: answer.examples as unknown as FeatureExample[] };
+    if (!isRecord(answer) || !isAbout(answer.about) || !areExamples(answer.examples)) return null;
+    return { about: answer.about, examples: answer.examples };
   }
 
   /** Whether the session can be asked what ablating a feature does. */
@@ -99,10 +101,9 @@ export class FeatureModel {
   /** @throws Error in words */
   async ablated(feature: number): Promise<AblatedLoss> {
     if (!this.kernel) throw new Error('Ablating a feature needs the kernel that made this page.');
-    const answer = asAblatedLoss(
-      await this.kernel.call({ view: this.meta.live, method: 'ablate', params: { feature } }),
-    );
-    if (!answer) throw new Error('The kernel gave an answer that this page does not know: update the extension.');
+    const answer: unknown = await this.kernel.call({ view: this.meta.live, method: 'ablate', params: { feature } });
+    if (!isAblatedLoss(answer))
+      throw new Error('The kernel gave an answer that this page does not know: update the extension.');
     return answer;
   }
 

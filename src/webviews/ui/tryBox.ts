@@ -6,7 +6,7 @@ import { LIVE_GONE, LIVE_SUPERSEDED } from '../../protocol/live.js';
 import type { LinkChannel, LinkedSelection } from '../../protocol/link.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { fromPlainJson, isRecord, plainJson } from '../../protocol/objects.js';
-import { asTry, MAX_TRIES, type PromptMeta, type PromptMethods, type Try } from '../../protocol/prompt.js';
+import { isTry, MAX_TRIES, type PromptMeta, type PromptMethods, type Try } from '../../protocol/prompt.js';
 import type { PointLabel } from '../../protocol/tokens.js';
 import { el, fill } from './dom.js';
 import { heat } from './examples.js';
@@ -58,7 +58,7 @@ export class TryBox {
     const saved = Array.isArray(state.tries) ? state.tries : [];
     this.tries = merged(
       meta.tries,
-      saved.flatMap((each) => asTry(each, meta.sides.length) ?? []),
+      saved.filter((each) => isTry(each, meta.sides.length)),
     ).slice(-MAX_TRIES);
     this.chosen = meta.sides.map(() => null);
     const { live, link } = host;
@@ -93,7 +93,7 @@ export class TryBox {
     try {
       if ((await live.state(this.meta.live)) === 'none') return;
       const found = await live.call({ view: this.meta.live, method: 'tries', params: null });
-      const tries = Array.isArray(found) ? found.flatMap((each) => asTry(each, this.meta.sides.length) ?? []) : [];
+      const tries = Array.isArray(found) ? found.filter((each) => isTry(each, this.meta.sides.length)) : [];
       this.tries = merged(this.tries, tries).slice(-MAX_TRIES);
       if (this.shown) this.drawList();
       else if (this.tries.length > 0) this.show(this.tries.at(-1)!, false);
@@ -115,8 +115,9 @@ export class TryBox {
       const answer = fromPlainJson<Partial<PromptMethods['try']['value']> | null>(
         await live.call({ view: this.meta.live, method, params }),
       );
-      const tried = asTry(answer?.tried, this.meta.sides.length);
-      if (!tried) throw new Error('The kernel gave an answer that this box does not know: update the extension.');
+      const tried = answer?.tried;
+      if (!isTry(tried, this.meta.sides.length))
+        throw new Error('The kernel gave an answer that this box does not know: update the extension.');
       if (method === 'try') this.tries = merged(this.tries, [tried]).slice(-MAX_TRIES);
       this.show(tried, true);
       const ms = Math.round(performance.now() - from);

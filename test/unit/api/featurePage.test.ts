@@ -1,12 +1,12 @@
 /** fg.show.feature: what its bundle holds, against what the rooms say of the same features. */
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { assert, describe, expect, it } from 'vitest';
 import type { Json } from '#protocol/notebook.js';
 import { editsOf } from '#kernel/interventions/intervention.js';
 import { ablate } from '#kernel/interventions/clamp.js';
 import { tokensOfStore } from '#kernel/interventions/storeTokens.js';
 import { lossPerToken } from '#kernel/models/tokenLoss.js';
-import { asAblatedLoss, asAbout, FEATURE_BUNDLE, type FeatureDescriptor } from '#protocol/feature.js';
+import { FEATURE_BUNDLE, isAblatedLoss, isAbout, type FeatureDescriptor } from '#protocol/feature.js';
 import { MIME } from '#protocol/mime.js';
 import { FeatureModel, type FeatureSource } from '#webviews/feature/model.js';
 import { narrowed } from '#webviews/feature/contexts.js';
@@ -69,7 +69,8 @@ describe('fg.show.feature', () => {
     expect(columns.mean[id]).toBeCloseTo(a.statistics.sum[id] / a.statistics.firings[id], 5);
     expect(columns.x[0][id]).toBeCloseTo(layout.coordinates[2 * id], 5);
     expect(columns.partner[0][id]).toBe(map.bestBofA[id * map.counterparts]);
-    const about = asAbout(await source.line('about', 0, id))!;
+    const about: unknown = await source.line('about', 0, id);
+    assert(isAbout(about));
     expect(about.histogram.reduce((s, n) => s + n, 0)).toBe(a.statistics.firings[id]);
     const [tokens] = await fg.activations.tokens(a, { features: [id] });
     expect(about.tokens[0].token).toBe(tokens.tokens[0].token);
@@ -168,7 +169,8 @@ describe('the session behind a feature page', () => {
     await world.fg.show.feature(a, feature, { sae: saeA, model: lmA });
     const { meta } = shownPage().descriptor;
     expect(meta.ablates).toBe(true);
-    const answer = asAblatedLoss(await ask(meta.live, { feature }))!;
+    const answer: unknown = await ask(meta.live, { feature });
+    assert(isAblatedLoss(answer));
     const tokens = (await tokensOfStore(a, lmA.tokenizer))!;
     const sequences = Math.min(32, tokens.sequences);
     const mean = async (edits?: ReturnType<typeof editsOf>): Promise<number> => {
@@ -191,6 +193,6 @@ describe('the session behind a feature page', () => {
     const { meta } = shownPage().descriptor;
     expect(meta.ablates).toBeUndefined();
     await expect(ask(meta.live, { feature: 5 })).rejects.toThrow('needs { sae, model }');
-    expect(asAblatedLoss({ before: 1, after: null })).toBeNull();
+    expect(isAblatedLoss({ before: 1, after: null })).toBe(false);
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MIME } from '#protocol/mime.js';
 import type { Json } from '#protocol/notebook.js';
-import { asPrompt, asTry, type PromptDescriptor, type Try } from '#protocol/prompt.js';
+import { asPrompt, isTry, type PromptDescriptor, type Try } from '#protocol/prompt.js';
 import { along, firingOn, merged, together } from '#webviews/ui/tries.js';
 import { shownJson } from '#test/kit/context.js';
 import { freshFg, lmA, lmB, saeA, saeB, texts } from '#test/kit/fg.js';
@@ -104,8 +104,8 @@ describe('tries', () => {
     ['labels that are no pairs', { labels: [[1]] }],
   ])('that are damaged are not drawn: %s', (_, damage) => {
     const [a, b] = JSON.parse(JSON.stringify(tried.sides)) as object[];
-    expect(asTry({ ...tried, sides: [a, b] }, 2)).not.toBeNull();
-    expect(asTry({ ...tried, sides: [{ ...a, ...damage }, b] }, 2)).toBeNull();
-    expect(asTry(tried, 1)).toBeNull();
+    expect(isTry({ ...tried, sides: [a, b] }, 2)).toBe(true);
+    expect(isTry({ ...tried, sides: [{ ...a, ...damage }, b] }, 2)).toBe(false);
+    expect(isTry(tried, 1)).toBe(false);
   });
 });

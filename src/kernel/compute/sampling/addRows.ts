@@ -12,10 +12,11 @@ interface Kernel {
   row(entry: number, value: number, end: number, x: number, bytes: number): void;
 }
 
-interface WebAssemblyApi {
+// The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
+declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => { exports: Kernel };
-}
+};
 
 const get = (i: number): number[] => [0x20, i];
 const set = (i: number): number[] => [0x21, i];
@@ -53,9 +54,7 @@ function compileKernel(): Kernel {
     ...section(7, [2, ...name('memory'), 2, 0, ...name('row'), 0, 0]),
     ...section(10, [1, ...leb(BODY.length), ...BODY]),
   ];
-  // The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-  return new Instance(new Module(Uint8Array.from(bytes))).exports;
+  return new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
 }
 
 let kernel: Kernel | undefined;

@@ -7,13 +7,12 @@ export interface SharedMemory {
   readonly buffer: ArrayBuffer;
 }
 
-interface WebAssemblyApi {
+// The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
+declare const WebAssembly: {
   Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { exports: unknown };
-}
-// The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
-const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+};
 
 interface Arrays {
   f32: Float32Array;
@@ -57,7 +56,7 @@ export const fitsShared = (fields: Fields): boolean => places(fields).bytes <= M
 /** Zeros for all arrays. */
 export function shareMemory(fields: Fields): SharedMemory {
   const pages = Math.ceil(places(fields).bytes / PAGE);
-  return new Memory({ initial: pages, maximum: pages, shared: true });
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 /** The arrays in a memory that shareMemory made for the same fields. */
@@ -135,6 +134,6 @@ let compiled: object | undefined;
 
 /** The kernels over a memory; `trim` is called for a row whose list of candidates is full. */
 export function kernelsOf(memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels {
-  compiled ??= new Module(Buffer.from(KERNELS.wasm, 'base64'));
-  return new Instance(compiled, { e: { m: memory, trim } }).exports as Kernels;
+  compiled ??= new WebAssembly.Module(Buffer.from(KERNELS.wasm, 'base64'));
+  return new WebAssembly.Instance(compiled, { e: { m: memory, trim } }).exports as Kernels;
 }

@@ -1,11 +1,12 @@
 /** What a world may be asked for. Names and defaults as docs/synthetic.md gives them. */
+import { isTypedArray } from '../../../protocol/objects.js';
 import { usually } from '../../verb/filled.js';
 import type { CallOptions } from '../../compute/call.js';
 import { form, formed, kinds, ofKind, oneOrSeveral, type OneOf } from '../../verb/kinds.js';
 import { choice, flag, real, required, value, whole, written, type Given, type Option } from '../../verb/option.js';
 
 const isNumbers = (v: unknown): boolean =>
-  (ArrayBuffer.isView(v) && !(v instanceof DataView)) || (Array.isArray(v) && v.every((n) => typeof n === 'number'));
+  isTypedArray(v) || (Array.isArray(v) && v.every((n) => typeof n === 'number'));
 const isLists = (v: unknown): boolean => Array.isArray(v) && v.every(isNumbers);
 
 const ids = (doc: string, fallback?: string) =>
