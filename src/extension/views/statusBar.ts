@@ -1,11 +1,12 @@
 /** The kernel in the status bar: state, device, memory. Shown while a notebook of ours is the active one. */
 import * as vscode from 'vscode';
+import { formatBytes } from '../../protocol/bytes.js';
 import { COMMAND } from '../ids.js';
 import { STATE_TEXT, type KernelState } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import type { NotebookSession } from '../notebook/session.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
-import { bytesText, deviceName, deviceText } from './deviceText.js';
+import { deviceName, deviceText } from './deviceText.js';
 
 const ICON: Record<KernelState, string> = {
   none: '$(circle-outline)',
@@ -37,7 +38,7 @@ function itemText(session: NotebookSession | undefined): string {
   }
   const { device, memory } = session?.kernel ?? {};
   if (device && state !== 'none' && state !== 'dead') parts.push(deviceName(device, memory));
-  if (memory) parts.push(bytesText(memory.rssBytes));
+  if (memory) parts.push(formatBytes(memory.rssBytes));
   return `${ICON[state]} Kernel: ${parts.join(' · ')}`;
 }
 
@@ -48,9 +49,9 @@ function tooltip(session: NotebookSession | undefined): vscode.MarkdownString {
   text.appendText(`${STATE_TEXT[session.state]}${processId ? `, process ${processId}` : ''}\n`);
   if (device) text.appendText(deviceText(device, memory));
   if (memory) {
-    text.appendText(`process ${bytesText(memory.rssBytes)}, JavaScript heap ${bytesText(memory.heapBytes)}, `);
+    text.appendText(`process ${formatBytes(memory.rssBytes)}, JavaScript heap ${formatBytes(memory.heapBytes)}, `);
     text.appendText(
-      `typed arrays ${bytesText(memory.arrayBufferBytes)}, free on host ${bytesText(memory.systemFreeBytes)}\n`,
+      `typed arrays ${formatBytes(memory.arrayBufferBytes)}, free on host ${formatBytes(memory.systemFreeBytes)}\n`,
     );
   }
   return text.appendText('Click for kernel commands.');

@@ -1,12 +1,12 @@
 /** Variables of the active notebook's kernel, asked for after each cell while the view is visible. */
 import * as vscode from 'vscode';
+import { formatBytes } from '../../protocol/bytes.js';
 import type { VariableInfo } from '../../protocol/kernel.js';
 import { fromPlainJson } from '../../protocol/objects.js';
 import { COMMAND } from '../ids.js';
 import { isAttached } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
-import { bytesText } from './deviceText.js';
 
 const SETTLE_MS = 200;
 
@@ -27,7 +27,7 @@ function toItem(variable: VariableInfo): vscode.TreeItem {
     `${name}: ${type}`,
     ...(shape ? [`shape ${size}`] : []),
     ...(dtype ? [`dtype ${dtype}`] : []),
-    ...(bytes !== undefined ? [bytesText(bytes)] : []),
+    ...(bytes !== undefined ? [formatBytes(bytes)] : []),
     summary,
   ].join('\n');
   item.iconPath = new vscode.ThemeIcon(ICON.find(([pattern]) => pattern.test(type))?.[1] ?? 'symbol-variable');

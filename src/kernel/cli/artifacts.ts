@@ -1,11 +1,11 @@
 /** `fgnb artifacts`: the results that a folder keeps, read without a kernel. */
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import type { FoundArtifact } from '../artifacts/records.js';
 import { DATE_WORDS, dateOf, searchRecords } from '../artifacts/search.js';
 import { ArtifactStore } from '../artifacts/store.js';
 import type { ArtifactRecord } from '../artifacts/types.js';
-import { formatBytes } from '../compute/memory.js';
 import { checkFolder } from '../io/digest.js';
 import { kindOfPath } from '../io/files.js';
 import { command, print, shownPath, UsageError, writeError, type Command } from './command.js';

@@ -1,5 +1,5 @@
 /** A plan as text. */
-import { formatBytes } from '../compute/memory.js';
+import { formatBytes } from '../../protocol/bytes.js';
 import type { SplitCall, Spread } from '../verb/split.js';
 import { jobFolder, type PlanFile } from './jobFolder.js';
 import { manifest } from './kubernetes.js';

@@ -1,11 +1,11 @@
 /** Which device computes, chosen once at start, with the reasons. */
 import os from 'node:os';
+import { formatBytes } from '../../protocol/bytes.js';
 import { gemm, gemmReport, initGemm, type GemmReport } from './gemm.js';
 import { startCuda, startWebgpu, type StartedWebgpu } from './gpu.js';
 import { countHeld, GRAPH_WORK, useGraphDevice, type GraphWork } from './graphs/current.js';
 import { raceWords } from './graphs/race.js';
 import { nvidiaCards } from './hostGpu.js';
-import { formatBytes } from './memory.js';
 import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
 import { startWasm } from './wasm.js';

@@ -3,9 +3,10 @@ import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import { heldOnDevice } from './graphs/current.js';
 import { driverNames, hostFile, nvidiaDriver, vulkanDrivers } from './hostGpu.js';
-import { formatBytes, freeMemory } from './memory.js';
+import { freeMemory } from './memory.js';
 
 export interface CardMemory {
   name: string;

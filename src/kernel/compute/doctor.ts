@@ -6,12 +6,13 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import { initDevice, type DeviceOptions, type DeviceReport } from './device.js';
 import { deviceMemory, memoryWords, type DeviceMemory } from './deviceMemory.js';
 import { gemm } from './gemm.js';
 import { setupRecords, type SetupRecords } from './gpuInstall.js';
 import { gpuFolder, hostGpuLines, lookAtHost, VULKAN_LOADER, type HostGpu } from './hostGpu.js';
-import { cgroupMemory, formatBytes, freeMemory, memoryBudget } from './memory.js';
+import { cgroupMemory, freeMemory, memoryBudget } from './memory.js';
 import { Random } from './random.js';
 import { tf } from './tf.js';
 

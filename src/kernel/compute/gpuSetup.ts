@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import { TFJS_GPU } from './gpu.js';
 import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, versionBelow, type HostGpu } from './hostGpu.js'; // prettier-ignore
-import { formatBytes } from './memory.js';
 
 export const SETUP_DEVICES = ['auto', 'webgpu', 'cuda'] as const;
 export type SetupChoice = (typeof SETUP_DEVICES)[number];

@@ -1,6 +1,7 @@
 /** How much memory a call may plan with. */
 import fs from 'node:fs';
 import os from 'node:os';
+import { formatBytes } from '../../protocol/bytes.js';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -8,15 +9,6 @@ const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 3
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(text);
   return match ? Math.floor(Number(match[1]) * UNITS[match[2].toLowerCase()]) : undefined;
-}
-
-/** "3.2 GB", in powers of 1,024. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
 function readNumber(file: string): number | undefined {

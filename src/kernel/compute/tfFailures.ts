@@ -1,7 +1,7 @@
 /** How kernels of TensorFlow.js fail, in words that say what to do. */
+import { formatBytes } from '../../protocol/bytes.js';
 import { deviceMemory, memoryWords } from './deviceMemory.js';
 import { DeviceLostError, DeviceMemoryError } from './graphs/failures.js';
-import { formatBytes } from './memory.js';
 import { tf } from './tf.js';
 
 const OOM = /OOM when allocating tensor with shape\[([\d,]*)\](?: and type (\w+))?/;

@@ -2,12 +2,13 @@
  * Scores of words' vectors in two models: how alike their neighbours are, and how the relations between them stand to
  * each other. Null runs are drawn one after the other and computed apart, so that tasks may share them.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { centredSquares, cosine, mean, pearson } from '../compute/statistics.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrap, bootstrapMean, INTERVAL, plainInterval, readInterval, type Interval } from './bootstrap.js';
+import { nullRunNames, nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import type { SimilarityScore } from './types.js';
 
@@ -31,12 +32,11 @@ export interface DrawnScores {
   scores(nulls: readonly Float64Array[], interval: Interval | undefined): SimilarityScore[];
 }
 
-const nullRun = (run: number): string => `null ${run}`;
 const INTERVALS = 'intervals';
 
 /** Runs that drawnScores asks `remember` for. */
 export const relationRunNames = ({ runs }: Pick<RelationSettings, 'runs'>): string[] => [
-  ...Array.from({ length: runs }, (_, run) => nullRun(run)),
+  ...nullRunNames(runs),
   INTERVALS,
 ];
 
@@ -46,15 +46,11 @@ export async function drawnScores(
   { runs }: Pick<RelationSettings, 'runs'>,
   { remember = (_, make) => make(), ...call }: CallOptions & { remember?: Remember } = {},
 ): Promise<SimilarityScore[][]> {
-  const made: Array<Array<Array<number | string>>> = [];
-  for (let run = 0; run < runs; run++) {
-    checkAborted(call.signal, 'relations');
-    // Drawn in every call, so that run i is the same whichever runs are made here.
+  const draw = () => {
     const jobs = drawn.map((one) => one.draw());
-    made.push(await remember(nullRun(run), () => Promise.resolve(jobs.map((job) => job().map(plainNumber)))));
-    call.onProgress?.({ label: 'relations null', done: run + 1, total: runs, unit: 'runs' });
-    await breathe();
-  }
+    return () => jobs.map((job) => job().map(plainNumber));
+  };
+  const made = await nullRuns(runs, draw, { what: 'relations', remember, ...call });
   const intervals = await remember(INTERVALS, () => Promise.resolve(drawn.map((one) => plainInterval(one.interval()))));
   const nullsOf = (i: number): Float64Array[] =>
     Array.from({ length: drawn[i].size }, (_, k) => Float64Array.from(made, (run) => Number(run[i][k])));

@@ -4,7 +4,7 @@
  * explains.
  */
 import { filled } from '../verb/filled.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import type { CallOptions } from '../compute/call.js';
 import { unitRows } from '../compute/cosines.js';
 import { gemm, initGemm } from '../compute/gemm.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
@@ -18,6 +18,7 @@ import { nullsInline } from '../verb/nulls.js';
 import { real, whole, type Given } from '../verb/option.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrap, bootstrapMean } from './bootstrap.js';
+import { nullRunNames, nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import { procrustes } from './procrustes.js';
 import type { SimilarityScore } from './types.js';
@@ -269,11 +270,10 @@ function notesOf({ train }: Pairs, { a, b }: RotationInput): string[] {
 
 /** A null run as it is remembered: mean cosine of the held-out pairs, and explained variance (0 without activations). */
 type DrawnRun = readonly [cosine: number | string, variance: number | string];
-const nullRun = (run: number): string => `null ${run}`;
 
 /** Runs that rotationTransfer asks `remember` for. */
 export const transferRunNames = ({ runs }: Partial<RotationSettings>): string[] =>
-  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => nullRun(run));
+  nullRunNames(runs ?? SETTINGS.runs.usual);
 
 /**
  * `remember` gives null runs that are made already; see transferRunNames.
@@ -292,20 +292,16 @@ export async function rotationTransfer(
   const judged = a.activations && b.activations;
   if (judged) requireReconstructs(a.sae, 'transfer is judged by what the SAE of A explains');
   const mover = judged && new Mover(a.activations!.train, b.activations!.train, b.activations!.held);
-  const drawn: DrawnRun[] = [];
-  for (let run = 0; run < s.runs; run++) {
-    checkAborted(call.signal, 'transfer');
+  const draw = () => {
     const order = random.permutation(pairs.train.y.rows);
-    const scoresOf = (): DrawnRun => {
+    return (): DrawnRun => {
       const turn = procrustes(gatherRows(pairs.train.y, order), pairs.train.x);
       const cosine = mean(cosinesOf(pairs.held.x, times(pairs.held.y, turn)));
       const variance = mover ? varianceOf(explainedBy(a.sae, mover.move(turn), b.activations!.group)) : 0; // prettier-ignore
       return [plainNumber(cosine), plainNumber(variance)];
     };
-    drawn.push(await remember(nullRun(run), () => Promise.resolve(scoresOf())));
-    call.onProgress?.({ label: 'transfer null', done: run + 1, total: s.runs, unit: 'runs' });
-    await breathe();
-  }
+  };
+  const drawn = await nullRuns(s.runs, draw, { what: 'transfer', remember, ...call });
   const rotation = procrustes(pairs.train.y, pairs.train.x);
   const nulls = { pairs: Float64Array.from(drawn, ([cosine]) => Number(cosine)), variance: Float64Array.from(drawn, ([, variance]) => Number(variance)) }; // prettier-ignore
   const ofPairs = pairScores(pairs, rotation, nulls.pairs, s.seed, random.fork('pairs'));

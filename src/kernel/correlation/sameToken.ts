@@ -1,13 +1,14 @@
 /** Are matched features called by the same tokens? Each score beside the same score of shuffled pairs. */
 import { USUAL } from './usual.js';
 import { labelWords, normalizeToken, type PointLabel } from '../../protocol/tokens.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import type { CallOptions } from '../compute/call.js';
 import { Random } from '../compute/random.js';
 import { bootstrapMean, INTERVAL, plainInterval, readInterval, type Interval, type PlainInterval } from './bootstrap.js'; // prettier-ignore
 import { plainNumber, type Remember } from '../verb/remember.js';
 import type { NullsApart } from '../verb/nulls.js';
 import type { Given } from '../verb/option.js';
 import type { SAME_TOKEN } from './options.js';
+import { nullRunNames, nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import type { SimilarityScore } from './types.js';
 
@@ -19,13 +20,12 @@ interface SameTokenOptions extends Partial<NullsApart<Given<typeof SAME_TOKEN>>>
   remember?: Remember;
 }
 
-const nullRun = (run: number): string => `null ${run}`;
 const intervalRun = (score: number): string => `interval ${score}`;
 const SCORES = [0, 1, 2, 3];
 
 /** Runs that sameTokenScore asks `remember` for: the null runs, and an interval for each of its four scores. */
 export const sameTokenRunNames = ({ nulls = USUAL.nulls }: Pick<SameTokenOptions, 'nulls'>): string[] => [
-  ...Array.from({ length: nulls }, (_, run) => nullRun(run)),
+  ...nullRunNames(nulls),
   ...SCORES.map(intervalRun),
 ];
 
@@ -107,16 +107,14 @@ export async function sameTokenScore(
     compare(rawA, rawB, order)[0],
   ];
   const values = measure(Uint32Array.from({ length: n }, (_, i) => i));
-  const drawn: Array<Array<number | string>> = [];
   const random = new Random(seed).fork('same token');
-  for (let run = 0; run < runs; run++) {
-    checkAborted(options.signal, 'sameTokenScore');
-    // Drawn in every call, so that run i is the same whichever runs are made here.
+  const draw = () => {
     const order = random.permutation(n);
-    drawn.push(await remember(nullRun(run), () => Promise.resolve(measure(order).map(plainNumber))));
-    options.onProgress?.({ label: 'same-token null', done: run + 1, total: runs, unit: 'shuffles' });
-    await breathe();
-  }
+    return () => measure(order).map(plainNumber);
+  };
+  const { signal, onProgress } = options;
+  const call = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+  const drawn = await nullRuns(runs, draw, { what: 'same-token', unit: 'shuffles', remember, ...call });
   const of = options.labels === 'peaks' ? 'peak' : 'label';
   const draws = options.intervals ?? INTERVAL.runs;
   const each = draws > 0 && n > 0 ? ofEachPair([a, b], [rawA, rawB]) : undefined;

@@ -6,10 +6,11 @@ import { row, type Matrix } from '../compute/matrix.js';
 import { cosine } from '../compute/statistics.js';
 import { absorptionCandidates } from './absorption.js';
 import { requireSameTokens } from './map.js';
+import { nullRunNames } from './nullRuns.js';
 import { bestOf, splittingByActivations, type Halves } from './splittingActivations.js';
 import { splittingByDecoder } from './splittingDecoder.js';
 import type { Remember } from '../verb/remember.js';
-import { SPLITTING, splittingRun, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
+import { SPLITTING, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
 import { Firings, tokenHalves } from './tokenHalves.js';
 
 /** Raised when the same call gives another result. */
@@ -30,7 +31,7 @@ const SETTINGS = { minFirings: SPLITTING.minFirings, minTokens, leastLost, ...SP
 
 /** Runs that splitting() asks `remember` for. */
 export const splittingRunNames = ({ runs }: Partial<SplittingSettings>): string[] =>
-  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => splittingRun(run));
+  nullRunNames(runs ?? SETTINGS.runs.usual);
 
 async function halvesOf(
   { small, large }: { small: SparseActivations; large: SparseActivations },

@@ -6,16 +6,17 @@
  */
 import { usableFeatures, countedTokens } from '../activations/statistics.js';
 import type { SparseActivations } from '../activations/types.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import type { CallOptions } from '../compute/call.js';
 import { memoryBudget } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { centredSquares, mean } from '../compute/statistics.js';
 import { bootstrapGroups, bootstrapMean } from './bootstrap.js';
 import { correlationCost, spanSource } from './lists.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
+import { nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import { bestPartners, featureSums, type Partners } from './pearson.js';
-import { byChildren, entropyOf, splittingRun, type SplitChild, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js'; // prettier-ignore
+import { byChildren, entropyOf, type SplitChild, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js'; // prettier-ignore
 import { byFirings, Firings, type StorePair } from './tokenHalves.js';
 
 /** The feature of `base` that correlates best with each of `query`. */
@@ -182,7 +183,7 @@ function drawnRun(judge: Judge, taking: readonly number[], stand: readonly numbe
 
 /**
  * Splitting without decoders: cosines are NaN, and nothing is said of absorption. `remember` gives null runs that are
- * made already, by splittingRun().
+ * made already, see nullRuns.
  */
 export async function splittingByActivations(
   { chose: [small, large], judged: [judgedSmall, judgedLarge] }: Halves,
@@ -199,14 +200,11 @@ export async function splittingByActivations(
   const taking = Array.from(children.keys()).filter((p) => usable[p] === 1 && firings[p] > 0);
   const substitutes = new Substitutes(byFirings(large, minFirings), large.meta.features);
   const random = new Random(seed).fork('splitting by activations');
-  const drawn: DrawnRun[] = [];
-  for (let run = 0; run < runs; run++) {
-    checkAborted(call.signal, 'splitting');
+  const draw = () => {
     const stand = taking.map((p) => substitutes.draw(children[p], random));
-    drawn.push(await remember(splittingRun(run), () => Promise.resolve(drawnRun(judge, taking, stand))));
-    call.onProgress?.({ label: 'splitting null', done: run + 1, total: runs, unit: 'runs' });
-    await breathe();
-  }
+    return () => drawnRun(judge, taking, stand);
+  };
+  const drawn = await nullRuns(runs, draw, { what: 'splitting', remember, ...call });
   const found = taking.map((p) => parentOf(p, children[p], judge.measure(p, children[p]), judgedLarge));
   const sums = new Float64Array(taking.length);
   const reached = new Uint32Array(taking.length);

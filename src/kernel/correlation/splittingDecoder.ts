@@ -3,7 +3,7 @@
  * largest cosine with. The null turns the large decoder by a random rotation, which keeps all that it is in itself, and
  * chooses the children again.
  */
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { breathe, type CallOptions } from '../compute/call.js';
 import { bestOfRows, cosines, unitRows, type Best } from '../compute/cosines.js';
 import { gemm } from '../compute/gemm.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
@@ -12,16 +12,10 @@ import { Random } from '../compute/random.js';
 import { mean } from '../compute/statistics.js';
 import { bootstrapMean } from './bootstrap.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
+import { nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import { orthonormal } from './subspace.js';
-import {
-  byChildren,
-  entropyOf,
-  splittingRun,
-  type SplitParent,
-  type Splitting,
-  type SplittingSettings,
-} from './splittingTypes.js';
+import { byChildren, entropyOf, type SplitParent, type Splitting, type SplittingSettings } from './splittingTypes.js';
 import type { SimilarityScore } from './types.js';
 
 /** Rows of the large decoder whose cosines are held at once. */
@@ -132,7 +126,7 @@ const drawnRun = (drawn: Measured, { rows }: Matrix): DrawnRun => ({
 });
 
 /**
- * `remember` gives null runs that are made already, by splittingRun().
+ * `remember` gives null runs that are made already, see nullRuns.
  * @throws RangeError on different widths, NaN and decoders without rows
  */
 export async function splittingByDecoder(
@@ -143,16 +137,11 @@ export async function splittingByDecoder(
 ): Promise<Splitting> {
   const [small, large] = [unitRows(givenSmall, 'small dictionary'), unitRows(givenLarge, 'large dictionary')];
   const random = new Random(seed).fork('splitting by decoder');
-  const drawn: DrawnRun[] = [];
-  for (let run = 0; run < runs; run++) {
-    checkAborted(call.signal, 'splitting');
+  const draw = () => {
     const rows = turned(large, random);
-    drawn.push(
-      await remember(splittingRun(run), async () => drawnRun(await measure(small, rows(), least, call), large)),
-    );
-    call.onProgress?.({ label: 'splitting null', done: run + 1, total: runs, unit: 'runs' });
-    await breathe();
-  }
+    return async () => drawnRun(await measure(small, rows(), least, call), large);
+  };
+  const drawn = await nullRuns(runs, draw, { what: 'splitting', remember, ...call });
   const found = await measure(small, large, least, call);
   const sums = new Float64Array(small.rows);
   const reached = new Uint32Array(small.rows);

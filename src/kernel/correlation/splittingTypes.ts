@@ -5,9 +5,6 @@ import { nullsInline, renamed, type Renamed } from '../verb/nulls.js';
 import { group, real, value, whole, type Given } from '../verb/option.js';
 import type { SimilarityScore } from './types.js';
 
-/** A null run of splitting, as it is remembered. */
-export const splittingRun = (run: number): string => `null ${run}`;
-
 /** A feature of the large SAE that belongs to one of the small. */
 export interface SplitChild {
   readonly child: number;

@@ -5,7 +5,7 @@
  */
 import { filled } from '../verb/filled.js';
 import type { SparseActivations } from '../activations/types.js';
-import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { breathe, type CallOptions } from '../compute/call.js';
 import { unitRows } from '../compute/cosines.js';
 import { crossKnn, exactKnn } from '../compute/knn.js';
 import { row, type Matrix } from '../compute/matrix.js';
@@ -17,6 +17,7 @@ import { real, value, whole, type Given } from '../verb/option.js';
 import { plainNumber, type Remember } from '../verb/remember.js';
 import { bootstrapMean } from './bootstrap.js';
 import { requireSameTokens } from './map.js';
+import { nullRunNames, nullRuns } from './nullRuns.js';
 import { besideNull } from './nulls.js';
 import { orthonormal, spanMatch } from './subspace.js';
 import { bestOf } from './splittingActivations.js';
@@ -191,11 +192,10 @@ function byChance({ decoder, store }: Side, random: Random): () => Promise<Side>
 }
 
 /** A null run, as it is remembered. */
-const nullRun = (run: number): string => `null ${run}`;
 
 /** Runs that stability() asks `remember` for. */
 export const stabilityRunNames = ({ runs }: Partial<StabilitySettings>): string[] =>
-  Array.from({ length: runs ?? SETTINGS.runs.usual }, (_, run) => nullRun(run));
+  nullRunNames(runs ?? SETTINGS.runs.usual);
 
 function requireComparable({ decoders, activations }: StabilityInput): void {
   if (decoders.length < 2) throw new RangeError(`stability is over 2 or more SAEs but got ${decoders.length}`);
@@ -232,18 +232,15 @@ export async function stability(
   const by = input.activations ? 'r' : 'cosine';
   const features = own.decoder.rows;
   const random = new Random(s.seed).fork('stability');
-  const drawn: Array<ReadonlyArray<number | string>> = [];
-  for (let run = 0; run < s.runs; run++) {
-    checkAborted(call.signal, 'stability');
+  const draw = () => {
     const sides = others.map((other) => byChance(other, random));
-    const scoresOf = async (): Promise<Array<number | string>> => {
+    return async (): Promise<Array<number | string>> => {
       const compared: Compared[] = [];
       for (const side of sides) compared.push(await compare(own, await side(), s, call));
       return scored(by, s.least, columnsOf(features, compared, s.least)).map(({ values }) => plainNumber(mean(values)));
     };
-    drawn.push(await remember(nullRun(run), scoresOf));
-    call.onProgress?.({ label: 'stability null', done: run + 1, total: s.runs, unit: 'runs' });
-  }
+  };
+  const drawn = await nullRuns(s.runs, draw, { what: 'stability', remember, ...call });
   const found: Compared[] = [];
   for (const other of others) found.push(await compare(own, other, s, call));
   const columns = columnsOf(features, found, s.least);

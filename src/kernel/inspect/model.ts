@@ -1,6 +1,6 @@
 /** A language model's folder: config.json, weights, tokenizer. */
 import { basename, join } from 'node:path';
-import { formatBytes } from '../compute/memory.js';
+import { formatBytes } from '../../protocol/bytes.js';
 import { kindOfPath, readJson } from '../io/files.js';
 import { readConfig } from '../models/config.js';
 import { weightShapes } from '../models/layout.js';

@@ -1,6 +1,6 @@
 /** An inspection in words, as shown. */
+import { formatBytes } from '../../protocol/bytes.js';
 import { clip } from '../../protocol/clip.js';
-import { formatBytes } from '../compute/memory.js';
 import type { Inspection, TensorFact } from './types.js';
 
 /** A string of a cell. */

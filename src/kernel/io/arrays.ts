@@ -1,6 +1,7 @@
 /** Arrays of other programs: .npy, .npz, .safetensors, .pt and pickles of plain tensors and numpy arrays. */
+import { formatBytes } from '../../protocol/bytes.js';
 import { listed } from '../../protocol/clip.js';
-import { formatBytes, requireMemory } from '../compute/memory.js';
+import { requireMemory } from '../compute/memory.js';
 import { kindOfPath, openData, readExactly } from './files.js';
 import { byteLengthOf, type NdArray } from './ndarray.js';
 import { decodeNpy, NPY_HEADER_BYTES, parseNpyHeader } from './npy.js';

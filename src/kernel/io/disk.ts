@@ -1,7 +1,7 @@
 /** Free space, looked at before work that would fill the disk halfway. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatBytes } from '../compute/memory.js';
+import { formatBytes } from '../../protocol/bytes.js';
 
 /** Bytes that the file system of a folder has free for this user; the folder may not exist yet. */
 export async function freeDisk(folder: string): Promise<number> {

@@ -2,9 +2,10 @@
 import { filled } from '../verb/filled.js';
 import { readText } from '../io/files.js';
 import { basename, join } from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { formatBytes, requireMemory } from '../compute/memory.js';
+import { requireMemory } from '../compute/memory.js';
 import { tf } from '../compute/tf.js';
 import { listRepo, resolveRepo, type HUB } from '../io/hub.js';
 import { ndarray, toFloat32, type NdArray } from '../io/ndarray.js';

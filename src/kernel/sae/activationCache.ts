@@ -4,10 +4,10 @@
  * that of a pass; bfloat16 halves the space and rounds each activation to 8 significant bits.
  */
 import { join } from 'node:path';
+import { formatBytes } from '../../protocol/bytes.js';
 import type { ArtifactKey } from '../artifacts/types.js';
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
-import { formatBytes } from '../compute/memory.js';
 import type { FolderDigest } from '../io/digest.js';
 import { requireDisk } from '../io/disk.js';
 import { kindOfPath, readJson, writeFileAtomic } from '../io/files.js';

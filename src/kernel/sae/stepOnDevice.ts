@@ -3,11 +3,11 @@
  * step; a batch goes up, and sums as long as the features come back. Vectors (biases, thresholds) and their moments are the
  * host's.
  */
+import { formatBytes } from '../../protocol/bytes.js';
 import { DeviceMemoryError } from '../compute/graphs/failures.js';
 import type { DeviceTensor, GraphDevice, Program } from '../compute/graphs/host.js';
 import { one, total, vector, whole, type Feeds } from '../compute/graphs/feeds.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
-import { formatBytes } from '../compute/memory.js';
 import { adamUpdate } from './adam.js';
 import type { BatchSums, DeviceBatch, DeviceStep, DeviceTraining } from './architectures/trainingOnDevice.js';
 import type { LossTerms } from './architectures/training.js';

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { formatBytes } from '#protocol/bytes.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   cgroupMemory,
-  formatBytes,
   freeMemory,
   memoryBudget,
   parseBytes,
