@@ -35,7 +35,7 @@ export interface OutputItemMessage {
 export type CellEvent =
   | { kind: 'started'; order: number }
   | { kind: 'stream'; name: 'stdout' | 'stderr'; text: string }
-  /** `displayId` set again replaces that output; `result` marks the value of the cell's last expression. */
+  /** `displayId` set again replaces that output, without items takes it away; `result` marks the value of the cell's last expression. */
   | { kind: 'display'; items: OutputItemMessage[]; displayId?: string; metadata?: JsonObject; result?: true }
   | { kind: 'progress'; progress: Progress | null }
   | { kind: 'error'; name: string; message: string; stack: StackLine[]; late?: boolean }

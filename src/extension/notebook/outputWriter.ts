@@ -35,6 +35,10 @@ export class OutputWriter {
   private flushing: Promise<void> = Promise.resolve();
   private stream: { name: string; output: vscode.NotebookCellOutput } | undefined;
   private readonly displays = new Map<string, vscode.NotebookCellOutput>();
+  /** The output that was added last, beside the progress bar. */
+  private last: vscode.NotebookCellOutput | undefined;
+  /** Outputs that were taken away and still stand: the next output takes the place, or the end of the cell removes them. */
+  private readonly vacant = new Set<vscode.NotebookCellOutput>();
   private progress: { output: vscode.NotebookCellOutput; shownAt: number } | undefined;
   private heldProgress: Progress | undefined;
 
@@ -61,19 +65,27 @@ export class OutputWriter {
   }
 
   /**
-   * A new output. It takes the place of a progress bar that is shown, and a bar that is still needed is added anew
-   * behind it: when a bar between outputs is removed, VS Code lays the outputs behind it over each other.
+   * A new output. It takes the place of the output before it where that was taken away, or of a progress bar that is
+   * shown, and a bar that is still needed is added anew behind it: when an output between others is removed, VS Code
+   * lays the outputs behind it over each other.
    */
   private async add(output: vscode.NotebookCellOutput): Promise<vscode.NotebookCellOutput> {
     this.stream = undefined;
-    const bar = this.progress?.output;
-    if (!bar || output.metadata) {
+    this.last = await this.place(output);
+    return this.last;
+  }
+
+  private async place(output: vscode.NotebookCellOutput): Promise<vscode.NotebookCellOutput> {
+    const before = this.last && this.vacant.has(this.last) ? this.last : undefined;
+    const taken = before ?? this.progress?.output;
+    if (!taken || output.metadata) {
       await this.execution.appendOutput(output);
       return output;
     }
-    this.progress = undefined;
-    await this.execution.replaceOutputItems(output.items, bar);
-    return bar;
+    if (before) this.vacant.delete(before);
+    else this.progress = undefined;
+    await this.execution.replaceOutputItems(output.items, taken);
+    return taken;
   }
 
   private async apply(operation: OutputOperation): Promise<void> {
@@ -91,6 +103,11 @@ export class OutputWriter {
       case 'display': {
         const items = toItems(operation.items);
         const shown = operation.displayId === undefined ? undefined : this.displays.get(operation.displayId);
+        if (operation.displayId !== undefined && items.length === 0) {
+          this.displays.delete(operation.displayId);
+          if (shown) this.vacant.add(shown);
+          return;
+        }
         if (shown) {
           await this.execution.replaceOutputItems(items, shown);
           return;
@@ -137,9 +154,12 @@ export class OutputWriter {
     return this.execution.cell.outputs.filter((o) => !o.items.some((item) => item.mime === MIME.progress));
   }
 
+  /** Removes the progress bar, and outputs that were taken away and whose place nothing took: they become bars first. */
   private async removeProgress(): Promise<void> {
-    if (!this.progress) return;
+    if (!this.progress && this.vacant.size === 0) return;
     this.progress = undefined;
+    for (const output of this.vacant) await this.execution.replaceOutputItems(progressItems({ label: '', done: 0 }), output); // prettier-ignore
+    this.vacant.clear();
     const left = this.besideProgress();
     // When one output is left, VS Code reuses the first output's place and then drops the output with the old id, so
     // that nothing is drawn. A copy with a new id avoids that.

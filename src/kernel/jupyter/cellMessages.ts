@@ -10,6 +10,9 @@ import { stackLineText, toItem, type CellNumber } from '../session/recorder.js';
 /** Shorter calls show no progress: an output that appears and vanishes is no help. */
 const PROGRESS_AFTER_MS = 2000;
 
+/** The contents of an output that is no longer needed. */
+const NOTHING = { data: { [MIME.text]: '' }, metadata: {} };
+
 export interface CellError extends JsonObject {
   ename: string;
   evalue: string;
@@ -73,6 +76,11 @@ export class CellMessages {
 
   private async display(output: CellOutput, how: { displayId?: string; result?: true }): Promise<void> {
     const { looks, problem, publish, executionCount } = this.options;
+    if (output.items.length === 0) {
+      // Messages cannot take an output away: it stays as an empty line.
+      if (how.displayId !== undefined && this.shown.has(how.displayId)) this.publishDisplay(NOTHING, how.displayId);
+      return;
+    }
     let drawn: ReadonlyMap<string, string> = new Map();
     try {
       drawn = (await looks.of(output)) ?? drawn;
@@ -98,8 +106,10 @@ export class CellMessages {
   private progress(progress: Progress | null): void {
     const id = 'progress';
     if (!this.shown.has(id) && (progress === null || Date.now() < this.started + PROGRESS_AFTER_MS)) return;
-    const text = progress === null ? '' : progressText(progress);
-    this.publishDisplay({ data: { [MIME.text]: text }, metadata: {} }, id);
+    this.publishDisplay(
+      progress === null ? NOTHING : { ...NOTHING, data: { [MIME.text]: progressText(progress) } },
+      id,
+    );
   }
 
   private failed({ name, message, stack }: Extract<CellEvent, { kind: 'error' }>): void {

@@ -110,7 +110,7 @@ const umap = verb({
     const live = new LiveLayout(env);
     const chosen = { ...only({ ...UMAP, ...FOUND, ...MEASURED }, options), ...call, onMoved: live.onMoved };
     const layout = await live.during(() => (isActivations(x) ? umapOfActivations(x, chosen) : umapOf(x, chosen)));
-    live.done(layout);
+    live.done();
     return layout;
   },
   beside: ({ env, options }, x) => forEach(sourcesBeside(env, x, options.baselines), (of) => ({ args: [of] })),
@@ -158,7 +158,9 @@ const aligned = verb({
   run: async ({ env, options, call }, a, b, { pairs }): Promise<AlignedLayouts> => {
     const live = new LiveLayout(env);
     const chosen = { ...call, fresh: options.fresh, onMoved: live.onMoved };
-    return live.during(() => keptAligned(env, [a, b], pairs, only(ALIGNED_UMAP, options), chosen));
+    const layouts = await live.during(() => keptAligned(env, [a, b], pairs, only(ALIGNED_UMAP, options), chosen));
+    live.done();
+    return layouts;
   },
   show: ({ layouts }) => layouts.flatMap((layout) => items(layout)),
 });

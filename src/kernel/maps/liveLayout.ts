@@ -5,7 +5,7 @@ import { AbortError } from '../compute/call.js';
 import { textItem } from '../present/items.js';
 import { thumbnail, type ThumbnailSet } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
-import type { Layout, Watched } from './types.js';
+import type { Watched } from './types.js';
 
 /** Layouts that end before are not shown on their way. */
 const FIRST_MS = 1500;
@@ -69,9 +69,9 @@ export class LiveLayout {
     else this.env.context.display(items);
   }
 
-  /** Leaves the moving picture as the finished layout has it. */
-  done({ coordinates, axes, points, description }: Layout): void {
-    if (this.shown) this.display(picture({ coordinates, axes }, points, `${description}: ${points} points`));
+  /** Takes the moving picture away: the layout is there, and what shows it takes the place. */
+  done(): void {
+    if (this.shown) this.display([]);
   }
 
   private display(items: OutputItem[]): void {

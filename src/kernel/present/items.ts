@@ -120,10 +120,10 @@ export function tableOf(all: readonly TableRow[], title?: string, limit = Infini
   };
 }
 
-/** An interval as "0.31 to 0.36". */
+/** An interval as "−0.31 to 0.36", with the minus sign that the columns of numbers have. */
 const intervalText = ({ interval }: SimilarityScore): string =>
   interval && !Number.isNaN(interval.low)
-    ? `${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)}`
+    ? [interval.low, interval.high].map((v) => formatNumber(v, 3).replace(/^-/, '−')).join(' to ')
     : '';
 
 interface ScoreTableOptions {

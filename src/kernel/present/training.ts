@@ -88,6 +88,15 @@ function namesOf(rows: readonly TrainingRow[]): string[] {
   });
 }
 
+/** Names of trainings stand below the curves, one a line and whole: beside them a narrow pane would cut them. */
+const colorOf = (names: readonly string[]): object => ({
+  field: 'sae',
+  type: 'nominal',
+  title: 'SAE',
+  sort: names,
+  legend: { orient: 'bottom', columns: 1, labelLimit: 600 },
+});
+
 /** Curves of runs that are under way, by their place in the call; undefined while none has logged two steps. */
 export function liveItems(histories: ReadonlyArray<readonly HistoryRow[]>): OutputItem[] | undefined {
   if (histories.every((history) => history.length < 2)) return undefined;
@@ -95,7 +104,7 @@ export function liveItems(histories: ReadonlyArray<readonly HistoryRow[]>): Outp
   const rows = histories.flatMap((history, i) =>
     thinned(history).map((row) => (one ? row : { ...row, sae: `${i + 1}` })),
   );
-  const color = one ? undefined : { field: 'sae', type: 'nominal', title: 'SAE', sort: histories.map((_, i) => `${i + 1}`) }; // prettier-ignore
+  const color = one ? undefined : colorOf(histories.map((_, i) => `${i + 1}`));
   return chartItems(curvesOf(rows, color), `Training${one ? '' : ` of ${histories.length} SAEs`}, under way`);
 }
 
@@ -122,8 +131,7 @@ export function trainingsItems(rows: readonly TrainingRow[], how = ' on one pass
     ),
   );
   if (rows.every(({ history }) => history.length < 2)) return [table];
-  const color = { field: 'sae', type: 'nominal', title: 'SAE', sort: names };
-  return [chartItems(curvesOf(logged, color), `Training of ${rows.length} SAEs`), table];
+  return [chartItems(curvesOf(logged, colorOf(names)), `Training of ${rows.length} SAEs`), table];
 }
 
 /**

@@ -114,6 +114,11 @@ export class CellRecorder {
     const bytes = bytesOf(output);
     const shown = displayId === undefined ? undefined : this.displays.get(displayId);
     if (shown) this.budget.release(shown.bytes);
+    if (displayId !== undefined && output.items.length === 0) {
+      this.displays.delete(displayId);
+      if (shown) this.outputs.splice(this.outputs.indexOf(shown.output), 1);
+      return;
+    }
     if (!this.budget.take(bytes)) {
       // The output that it replaces was there before and stays.
       if (shown) this.budget.take(shown.bytes);

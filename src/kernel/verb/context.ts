@@ -28,8 +28,9 @@ export interface SessionContext {
   /** Progress of the running cell; null clears it. */
   progress(progress: Progress | null): void;
   /**
-   * Shows an output in the running cell; an output with the same displayId replaces the earlier one. `ifStopped` is shown
-   * below when the cell is interrupted while this one stands: a cell that is interrupted ends at once, and shows no more.
+   * Shows an output in the running cell; an output with the same displayId replaces the earlier one, and one without
+   * items takes it away. `ifStopped` is shown below when the cell is interrupted while this one stands: a cell that is
+   * interrupted ends at once, and shows no more.
    */
   display(items: OutputItem[], options?: { displayId?: string; ifStopped?: OutputItem[] }): void;
   /** Prints a line to the cell's stdout. */

@@ -33,6 +33,18 @@ describe('what a cell does, for Jupyter', () => {
     ]);
   });
 
+  it('empties an output that is taken away, and says nothing of one that was not shown', async () => {
+    const { messages, published } = recorded();
+    const show = (...texts: string[]) =>
+      messages.add({ kind: 'display', items: texts.map((text) => ({ mime: 'text/plain', text })), displayId: 'd' }, []);
+    await show();
+    expect(published).toEqual([]);
+    await show('moving');
+    await show();
+    const transient = { display_id: 'x1-d' };
+    expect(published.at(-1)).toEqual(['update_display_data', { data: { 'text/plain': '' }, metadata: {}, transient }]);
+  });
+
   it('gives the last value as the result, bytes as base64, and says what cannot be drawn', async () => {
     const { messages, published, problems } = recorded();
     const bytes = Uint8Array.of(137, 80, 78, 71);

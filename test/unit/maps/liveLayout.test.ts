@@ -16,7 +16,7 @@ const env = {
   context: {
     display: (items: OutputItem[], { displayId }: { displayId?: string } = {}) =>
       shown.push({
-        words: [items.at(-1)!.text!].flat().join(''),
+        words: [items.at(-1)?.text ?? ''].flat().join(''),
         picture: items.find(({ mime }) => mime === MIME.png)?.base64 ?? '',
         ...(displayId !== undefined && { displayId }),
       }),
@@ -52,6 +52,16 @@ describe('the moving picture of a UMAP', () => {
     expect(shown.at(-1)!.words).toBe('the map');
   });
 
+  it('is taken away when the layout is there: what shows it stands in its place, as where nothing was shown', () => {
+    let now = 0;
+    const live = new LiveLayout(env, () => (now += 400));
+    for (let epoch = 0; epoch < 6; epoch++) live.onMoved(epoch, 6, () => [new Float32Array([0, 0, 1, epoch]), 2]);
+    const [{ displayId }] = shown;
+    expect(shown.length).toBeGreaterThan(1);
+    live.done();
+    expect(shown.at(-1)).toEqual({ words: '', picture: '', displayId });
+  });
+
   it('is of the points as they are, and being watched changes no bit', async () => {
     const seen: Array<{ done: number; at: Float32Array }> = [];
     const watched = { onMoved: (done: number, _: number, positions: () => [Float32Array, 2 | 3]) => void seen.push({ done, at: positions()[0] }) }; // prettier-ignore
@@ -62,8 +72,8 @@ describe('the moving picture of a UMAP', () => {
 
   it('of a layout that ends soon is not shown on its way', async () => {
     const live = new LiveLayout(env);
-    const layout = await umap(rows, { nEpochs: 5, onMoved: live.onMoved });
-    live.done(layout);
+    await umap(rows, { nEpochs: 5, onMoved: live.onMoved });
+    live.done();
     live.end([{ mime: MIME.text, text: ['the map'] }]);
     expect(shown).toEqual([{ words: 'the map', picture: '' }]);
   });

@@ -210,6 +210,21 @@ describe('cell outputs', () => {
 });
 
 describe('an executed notebook', () => {
+  it('has no output that was taken away, and its id may come again behind what came meanwhile', () => {
+    const recorder = new CellRecorder(() => 1, new OutputBudget(45, 2));
+    const show = (displayId: string | undefined, ...texts: string[]): void =>
+      recorder.add({ kind: 'display', items: texts.map((text) => ({ mime: 'text/plain', text })), displayId });
+    show('never shown');
+    show('moving', 'x'.repeat(20));
+    show(undefined, 'kept');
+    show('moving');
+    // There is room again for one output.
+    show('moving', 'y'.repeat(20));
+    expect(recorder.outputs.map(({ items }) => items[0].text?.join(''))).toEqual(['kept', 'y'.repeat(20)]);
+    show('moving');
+    expect(recorder.outputs.map(({ items }) => items[0].text?.join(''))).toEqual(['kept']);
+  });
+
   it('keeps so much of its outputs, says in the cell what it leaves out, and always keeps the error', () => {
     const budget = new OutputBudget(3000, 5);
     const display = (text: string, displayId?: string): CellEvent => ({
