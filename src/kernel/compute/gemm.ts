@@ -46,7 +46,10 @@ function timed(flops: number, run: () => void): void {
   pieceFlops = Math.max(1e9, 0.7 * pieceFlops + 0.3 * target);
 }
 
-/** Correct on every host, about 2 GFLOP/s: rows of B are added up in the order they lie in memory. */
+/**
+ * Correct on every host, and what pages have: rows of B are added up in the order they lie in memory, four at a time, a
+ * quarter of the loads and stores of C.
+ */
 function productInJavaScript(
   a: Float32Array,
   b: Float32Array,
@@ -61,10 +64,17 @@ function productInJavaScript(
   c.fill(0, 0, m * n);
   for (let i = 0; i < m; i++) {
     const to = i * n;
-    for (let p = 0; p < k; p++) {
-      const v = transA ? a[p * m + i] : a[i * k + p];
-      const from = p * n;
-      for (let j = 0; j < n; j++) c[to + j] += v * right[from + j];
+    const at = (p: number): number => (transA ? a[p * m + i] : a[i * k + p]);
+    let p = 0;
+    for (; p + 4 <= k; p += 4) {
+      const [v0, v1, v2, v3] = [at(p), at(p + 1), at(p + 2), at(p + 3)];
+      const [r0, r1, r2, r3] = [p * n, (p + 1) * n, (p + 2) * n, (p + 3) * n];
+      for (let j = 0; j < n; j++)
+        c[to + j] += v0 * right[r0 + j] + v1 * right[r1 + j] + v2 * right[r2 + j] + v3 * right[r3 + j];
+    }
+    for (; p < k; p++) {
+      const v = at(p);
+      for (let j = 0; j < n; j++) c[to + j] += v * right[p * n + j];
     }
   }
 }

@@ -181,12 +181,15 @@ function requireSaeOf({ meta: { sae: own } }: SparseActivations, sae: Sae, side:
   );
 }
 
+/** Fewer have no geometry. */
+const LEAST_PAIRS = 3;
+
 const scores = verb({
   doc: 'Similarity of the decoder rows of matched pairs, each score beside its null: the variant computed, the number of pairs, and p = (k + 1)/(R + 1).',
   args: [saeArg('saeA', 'A'), saeArg('saeB', 'B'), mapArg],
   options: { ...SCORES, baselines: mapBaselines, ...CLUSTER, ...CALL },
   errors: [
-    'An SAE that the map was not made with is refused.',
+    'An SAE that the map was not made with, and a map of fewer than 3 pairs, are refused.',
     "`neighbors` without the metric 'jaccard', and `pools` without the null 'random-features', are refused.",
   ],
   beside: ({ env, options }, saeA, saeB, given) =>
@@ -204,6 +207,9 @@ const scores = verb({
       );
     requireSaeOf(given.a, saeA, 'A');
     requireSaeOf(given.b, saeB, 'B');
+    const n = given.pairs.r.length;
+    if (n < LEAST_PAIRS)
+      throw new RangeError(`fg.correlation.scores: the map has ${n} pair${n === 1 ? '' : 's'} (${given.method}); ${LEAST_PAIRS} are needed at least, and many more for a score that says something: restrict it less`); // prettier-ignore
   },
   run: ({ options, call, remember }, saeA, saeB, { pairs }): Promise<SimilarityScores> =>
     similarityScores(gatherRows(saeA.decoder, pairs.a), gatherRows(saeB.decoder, pairs.b), {

@@ -2,8 +2,11 @@
 import { normalizeToken } from '../../protocol/tokens.js';
 import { takePairs, type Pairs } from './match.js';
 
-/** Which pairs stay: each by itself (`keep`), or by what the others are (`choose`: their numbers, ascending). */
-export type PairFilter = { name: string } & (
+/**
+ * Which pairs stay: each by itself (`keep`), or by what the others are (`choose`: their numbers, ascending). `warning`:
+ * what of the filter itself can match nothing.
+ */
+export type PairFilter = { name: string; warning?: string } & (
   { keep(a: number, b: number, r: number): boolean } | { choose(pairs: Pairs): readonly number[] }
 );
 
@@ -12,6 +15,8 @@ export interface FilterStep {
   readonly step: string;
   readonly pairs: number;
   readonly meanR: number;
+  /** What of the filter found nothing, such as a word that is in no label. */
+  readonly warning?: string;
 }
 
 /** Applies filters in the given order; the first count is of all pairs. */
@@ -25,7 +30,7 @@ export function filterPairs(
     const { a, b, r } = kept;
     const stay = 'choose' in filter ? filter.choose(kept) : [...a.keys()].filter((i) => filter.keep(a[i], b[i], r[i]));
     kept = takePairs(kept, stay);
-    counts.push(count(filter.name, kept));
+    counts.push({ ...count(filter.name, kept), ...(filter.warning ? { warning: filter.warning } : {}) });
   }
   return { pairs: kept, counts };
 }
@@ -141,7 +146,21 @@ export function wordsFilter(
   const what = list
     ? [...list].slice(0, 4).join(', ') + (list.size > 4 ? `, … (${list.size} words)` : '')
     : String(own);
-  return { name: `label ${of} has ${what}`, keep: keeps[where] };
+  const sides = { either: [labelsA, labelsB], both: [labelsA, labelsB], a: [labelsA], b: [labelsB] }[where];
+  const missing = list && wordsInNone(list, sides);
+  return {
+    name: `label ${of} has ${what}`,
+    keep: keeps[where],
+    ...(missing?.length ? { warning: `no feature ${of} is called ${missing.join(', ')}` } : {}),
+  };
+}
+
+/** Words that no label has. */
+function wordsInNone(words: ReadonlySet<string>, sides: readonly Labels[]): string[] {
+  const missing = new Set(words);
+  for (const labels of sides)
+    for (const label of labels) for (const token of label) missing.delete(normalizeToken(token));
+  return [...missing];
 }
 
 /**

@@ -70,8 +70,21 @@ export function filteredItems(map: FilteredMap): OutputItem[] {
       [`mean ${what}`]: orNull(meanR),
     };
   });
-  return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note: mapText(map).replaceAll('\n', ' ') });
+  const note = [mapText(map).replaceAll('\n', ' '), ...filterWarnings(map.counts)].join('. ');
+  return tableItems({ ...tableOf(rows, 'Matched pairs after each filter'), note });
 }
+
+/** What filters found nothing, and which one took the last pairs. */
+function filterWarnings(counts: FilteredMap['counts']): string[] {
+  const last = counts.findIndex(({ pairs }, i) => i > 0 && pairs === 0 && counts[i - 1].pairs > 0);
+  return [
+    ...counts.flatMap(({ step, warning }) => (warning ? [`${step}: ${warning}`] : [])),
+    ...(last > 0 ? [`No pair is left behind “${counts[last].step}”, which took the last ${count(counts[last - 1].pairs)}`] : []), // prettier-ignore
+  ];
+}
+
+/** Said below a table that has no rows for want of pairs. */
+const NO_PAIRS = 'the map has no pairs';
 
 /** Scores of the decoder rows of pairs beside their nulls. */
 export const similarityItems = (
@@ -101,7 +114,7 @@ export function pairLabelItems(labels: readonly TokenShare[][], map: PairedMap):
   const order = [...r.keys()].sort((i, j) => r[j] - r[i] || i - j);
   const rows = order.map((i) => ({ A: a[i], B: b[i], r: r[i], 'fire together on': sharesText(labels[i]) || 'never' }));
   const table = ofFeatures(tableOf(rows, 'What matched features do together', LISTED), sidesOf(map));
-  return tableItems({ ...table, note: 'shares are of Σ a·b over the tokens' });
+  return tableItems({ ...table, note: a.length > 0 ? 'shares are of Σ a·b over the tokens' : NO_PAIRS });
 }
 
 /** Pairs by every measure, those of highest r first. */
@@ -111,7 +124,8 @@ export function associationItems(found: readonly PairAssociation[], map: PairedM
     ...{ A: a, B: b, r: orNull(pearson), cosine: orNull(cosine), 'A fires': firingsA, 'B fires': firingsB, both },
     ...{ Jaccard: orNull(jaccard), phi: orNull(phi), 'mutual information (bits)': orNull(mutualInformation) },
   }));
-  return tableItems(ofFeatures(tableOf(rows, 'Matched pairs by every measure', LISTED), sidesOf(map)));
+  const table = ofFeatures(tableOf(rows, 'Matched pairs by every measure', LISTED), sidesOf(map));
+  return tableItems(found.length > 0 ? table : { ...table, note: NO_PAIRS });
 }
 
 /** Hubs with their labels. */
@@ -140,5 +154,6 @@ export function sameTokenItems({ pairs, excluded, baselines = {}, ...scores }: S
   const left = excluded > 0 ? ` (${excluded} with a dead feature left out)` : '';
   return scoreTable(listed(scores), `Same-token score, ${pairs} pairs${left}`, {
     baselines: Object.fromEntries(Object.entries(baselines).map(([kind, of]) => [kind, listed(of)])),
+    more: pairs > 0 ? [] : ['No pair of the map has two features that fire: there is nothing to score'],
   });
 }

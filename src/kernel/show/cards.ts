@@ -112,6 +112,7 @@ export async function pairCards(env: Environment, map: PairedMap, options: Given
     .filter((i) => !asked || asked.has(b[i]))
     .sort((i, j) => r[j] - r[i] || b[i] - b[j])
     .slice(0, options.top ?? (asked ? undefined : 10));
+  if (r.length === 0) env.context.print(`No pair in this map (${map.method})`);
   const pairs = chosen.map((i) => ({ a: a[i], b: b[i], r: r[i] }));
   return { version: 1, title: options.title ?? PAIRS.title.usual, groups: await pairGroups(env, map, pairs, options) };
 }

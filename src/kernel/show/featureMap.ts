@@ -122,7 +122,11 @@ async function labelTogether(env: Environment, a: BundleSet, b: BundleSet, map: 
 /** Groups as they were given: an object, or a JSON file of one. */
 async function groupsOf(given: NonNullable<FeatureMapOptions['groups']>): Promise<KeywordGroup[]> {
   if (typeof given !== 'string') return keywordGroups(given, 'fg.show: groups');
-  return keywordGroups(await readJson(path.resolve(given)), given);
+  const read = readJson(path.resolve(given)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error(`fg.show: groups: there is no file ${given} in ${process.cwd()}; expected the path of a JSON file such as { "months": ["May", "June"] }, from the notebook's folder`, { cause: error }); // prettier-ignore
+  });
+  return keywordGroups(await read, given);
 }
 
 /** @throws RangeError for columns of more sets than the picture has, or with another number of values */

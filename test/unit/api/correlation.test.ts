@@ -79,6 +79,53 @@ describe('fg.correlation.filter', () => {
     expect(score.n).toBe(made[1].pairs.r.length);
   });
 
+  it('says which words are in no label, and which step took the last pairs', async () => {
+    const { fg } = world;
+    const { map } = await mapped();
+    const label = (await fg.activations.labels(map.a))[map.pairs.a[0]];
+    const there = normalizeToken(label.tokens[0].token);
+    const some = await map.restrict({ words: [there, 'nonesuch'] });
+    expect(some.pairs.r.length).toBeGreaterThan(0);
+    expect((await table(some)).note).toContain('no feature of A or B is called nonesuch');
+    expect((await table(some)).note).not.toContain('took the last');
+    const none = await map.restrict({ steps: [{ minR: -1 }, { words: ['nonesuch'], wordsIn: 'a' }, { minR: 0.5 }] });
+    expect(none.counts.map(({ warning }) => warning)).toEqual([undefined, undefined, 'no feature of A is called nonesuch', undefined]); // prettier-ignore
+    const { note } = await table(none);
+    expect(note).toContain(
+      `No pair is left behind “label of A has nonesuch”, which took the last ${map.pairs.r.length}`,
+    );
+  });
+
+  it('of maps without pairs, or with one: scores are refused with the steps that led there, tables say why they are empty', async () => {
+    const { fg, context } = world;
+    const { map } = await mapped();
+    const empty = await map.restrict({ words: ['nonesuch'] });
+    const one = await map.restrict({ features: { b: [map.pairs.b[0]] } });
+    expect([empty, one].map(({ pairs }) => pairs.r.length)).toEqual([0, 1]);
+    for (const metric of ['svcca', 'rsa', 'jaccard'] as const) {
+      const scores = (of: typeof map) => fg.correlation.scores(saeA, saeB, of, { metrics: [metric] });
+      await expect(scores(empty)).rejects.toThrow(/the map has 0 pairs \(.*label of A or B has nonesuch\); 3 are needed at least/); // prettier-ignore
+      await expect(scores(one)).rejects.toThrow('the map has 1 pair (');
+    }
+    const same = await fg.correlation.sameToken(empty, { nulls: 5 });
+    expect((await table(same)).note).toContain('there is nothing to score');
+    expect((await fg.correlation.sameToken(one, { nulls: 5 })).shared).toMatchObject({ p: 1, n: 1 });
+    for (const found of [await fg.correlation.labels(empty), await fg.correlation.associations(empty)]) {
+      expect(found).toHaveLength(0);
+      expect((await table(found)).note).toBe('the map has no pairs');
+    }
+    expect(await fg.correlation.labels(one)).toHaveLength(1);
+    expect((await table(await fg.correlation.hubs(empty))).title).toBe('No hub among 0 pairs');
+    await fg.show(empty);
+    expect(context.printed.at(-1)).toMatch(/^No pair in this map \(.*nonesuch\)$/);
+    const [sideA, sideB] = [
+      { sae: saeA, model: lmA },
+      { sae: saeB, model: lmB },
+    ];
+    for (const [of, n] of [[empty, 0], [one, 1]] as const) // prettier-ignore
+      await expect(fg.correlation.transfer(sideA, sideB, of)).rejects.toThrow(`there are ${n} pairs; give a map with more`); // prettier-ignore
+  });
+
   it('refuses a call without a filter and values that are none', async () => {
     const { fg } = world;
     const { map } = await mapped();

@@ -347,6 +347,12 @@ describe('keyword groups of a map', () => {
     await expect(fg.show([layoutA, layoutB], { map, groups: { royalty: [] } })).rejects.toThrow(
       'fg.show: groups: group "royalty" is not a list of words',
     );
-    await expect(fg.show([layoutA, layoutB], { map, groups: 'nowhere.json' })).rejects.toThrow(/nowhere\.json/);
+    await expect(fg.show([layoutA, layoutB], { map, groups: 'nowhere.json' })).rejects.toThrow(
+      /there is no file nowhere\.json in .*; expected the path of a JSON file such as/,
+    );
+    fs.writeFileSync(file, '{ "royalty": [');
+    await expect(fg.show([layoutA, layoutB], { map, groups: file })).rejects.toThrow(`${file} is not JSON`);
+    fs.writeFileSync(file, '{}');
+    await expect(fg.show([layoutA, layoutB], { map, groups: file })).rejects.toThrow(/groups\.json holds no group/);
   });
 });
