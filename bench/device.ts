@@ -1,11 +1,11 @@
 /**
- * What runs as graphs on a device, beside the cpu device: products, SAE encoding and training, forward passes, nearest
- * neighbours.
+ * What runs as graphs on a device, beside the cpu device: products, SAE encoding, decoding and training, forward passes, nearest
+ * neighbours, null runs of scores.
  * FGNB_BENCH_DEVICE=cpu takes ONNX Runtime's CPU in place of WebGPU. A device that multiplies at less than 100 GFLOP/s is
  * no GPU, and gets small sizes.
  */
 import { deviceBundle } from '#test/kit/deviceBundle.js';
-import { FAMILIES, saeOfKind } from '#test/kit/deviceCases.js';
+import { FAMILIES, saeOfKind, shuffledCase } from '#test/kit/deviceCases.js';
 import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
 import { initDevice } from '#kernel/compute/device.js';
 import { gemm } from '#kernel/compute/gemm.js';
@@ -14,9 +14,12 @@ import { GraphDevice } from '#kernel/compute/graphs/host.js';
 import { exactKnn } from '#kernel/compute/knn.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
+import { poolNulls } from '#kernel/correlation/poolNulls.js';
+import { deviceNulls } from '#kernel/correlation/sharedNulls.js';
 import { captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
 import type { ModelConfig } from '#kernel/models/types.js';
+import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
 import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
@@ -79,6 +82,42 @@ function training(device: GraphDevice, batch: number, dIn: number, dSae: number,
     flops: 10 * steps * batch * dIn * dSae,
     onDevice: () => trainSae(matrixSource(x), { ...options, device }),
     onCpu: async () => void (await trainSae(matrixSource(x), options)),
+  };
+}
+
+/** Sparse rows up, reconstructions back: not a product of the width, so its share says little. */
+function decoding(device: GraphDevice, rows: number, d: number, features: number): Measured {
+  const sae = saeOfKind({ architecture: 'topk', k: Math.min(64, features / 8) }, d, features);
+  const encoded = sae.encode(normals(rows, d));
+  const decoder = new DeviceDecoder(device, sae);
+  return {
+    name: 'SAE decoding, top-k',
+    size: `d ${d}, F ${features}, ${rows} tokens`,
+    unit: 'tokens/s',
+    amount: rows,
+    flops: 2 * encoded.values.length * d,
+    onDevice: () => decoder.decode(encoded),
+    onCpu: () => void sae.decode(encoded),
+  };
+}
+
+/** Null runs of SVCCA; on the CPU by its pool's workers. */
+function scores(device: GraphDevice, n: number, p: number, runs: number): Measured {
+  const { product } = shuffledCase(n, p, p, 1, 0.1);
+  const draw = (): (() => Uint32Array) => {
+    const random = new Random(2);
+    return () => random.permutation(n);
+  };
+  const call = { done: () => undefined };
+  return {
+    name: 'null runs of SVCCA',
+    size: `${n} pairs, ${p} directions, ${runs} runs`,
+    unit: 'runs/s',
+    amount: runs,
+    // The product, and some 14 of its square size.
+    flops: 2 * runs * (n * p * p + 14 * p ** 3),
+    onDevice: () => deviceNulls(device)(product, runs, draw(), call),
+    onCpu: async () => void (await poolNulls(product, runs, draw(), call)),
   };
 }
 
@@ -147,12 +186,16 @@ export async function run(): Promise<BenchResult[]> {
           () => training(device, 4096, 1024, 16_384, 10),
           () => forward(device, gpt2, 16),
           () => neighbours(device, 32_768, 1024),
+          () => decoding(device, 2048, 1024, 16_384),
+          () => scores(device, 4096, 512, 32),
         ]
       : [
           () => encoding(device, 128, 64, 512),
           () => training(device, 64, 32, 128, 4),
           () => forward(device, FAMILIES['GPT-2'], 4),
           () => neighbours(device, 512, 32),
+          () => decoding(device, 128, 64, 512),
+          () => scores(device, 256, 64, 4),
         ];
     for (const make of all) {
       const { name, size, unit, amount, flops, onDevice, onCpu } = make();

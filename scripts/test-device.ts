@@ -14,17 +14,22 @@ import { exactKnn } from '#kernel/compute/knn.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
+import { DeviceNorms } from '#kernel/compute/shuffledNormsOnDevice.js';
+import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
 import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import { deviceBundle } from '#test/kit/deviceBundle.js';
 import {
   compareEntries,
+  exactNorms,
   FAMILIES,
   oddRows,
   planted,
+  relativeError,
   saeKinds,
   saeOfKind,
+  shuffledCase,
   SUPPORT,
   trainedKinds,
   VALUE,
@@ -52,9 +57,19 @@ if (given.device !== 'webgpu' && given.device !== 'cpu') {
   process.exit(2);
 }
 const sizes = given.large
-  ? { dIn: 1024, dSae: 16_384, rows: 2048, batch: 1024, steps: 10, neighbours: [8192, 256] as const }
-  : { dIn: 24, dSae: 96, rows: 37, batch: 48, steps: 50, neighbours: [150, 20] as const };
+  ? ({
+      dIn: 1024,
+      dSae: 16_384,
+      rows: 2048,
+      batch: 1024,
+      steps: 10,
+      neighbours: [8192, 256],
+      scores: [2048, 256, 256, 4],
+    } as const)
+  : ({ dIn: 24, dSae: 96, rows: 37, batch: 48, steps: 50, neighbours: [150, 20], scores: [96, 12, 20, 5] } as const);
 
+/** Sums of singular values agree to this share. */
+const SCORE = 1e-4;
 /** Losses of a training agree to this share. */
 const LOSS = 1e-3;
 
@@ -106,6 +121,26 @@ async function training(device: GraphDevice, name: string): Promise<Omit<Outcome
   return { path: `SAE training, ${steps} steps: ${name}`, ok: worst <= LOSS, figures: `losses ${within(worst, LOSS)}` };
 }
 
+async function decoding(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+  const sae = saeOfKind(saeKinds(sizes.dSae)[name], sizes.dIn, sizes.dSae);
+  const x = oddRows(sizes.rows, sizes.dIn);
+  const features = sae.encode(x);
+  const [got, wanted] = [await new DeviceDecoder(device, sae).decode(features, x), sae.decode(features, x)];
+  const worst = relativeError(got.data, wanted.data);
+  return { path: `SAE decoding: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
+}
+
+/** Null runs of a score against the singular values in float64. */
+async function scores(device: GraphDevice): Promise<Omit<Outcome, 'seconds'>> {
+  const [n, p, q, runs] = sizes.scores;
+  const { product, orders } = shuffledCase(n, p, q, runs);
+  const norms = new DeviceNorms(device, product);
+  const got = await norms.sums(orders);
+  await norms.close();
+  const worst = relativeError(got, await exactNorms(product, orders));
+  return { path: 'null runs of SVCCA', ok: worst <= SCORE, figures: `sums ${within(worst, SCORE)} of float64` };
+}
+
 async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): Promise<Omit<Outcome, 'seconds'>> {
   const [rows, cols] = sizes.neighbours;
   const next = normals(8);
@@ -133,7 +168,9 @@ async function main(): Promise<number> {
     ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => encoding(device, name)),
     ...Object.keys(FAMILIES).map((name) => () => pass(device, name)),
     ...Object.keys(trainedKinds()).map((name) => () => training(device, name)),
+    ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => decoding(device, name)),
     ...(['euclidean', 'cosine'] as const).map((metric) => () => neighbours(device, metric)),
+    () => scores(device),
   ];
   const outcomes: Outcome[] = [];
   for (const check of checks) {

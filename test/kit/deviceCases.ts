@@ -1,7 +1,9 @@
 /** What a device is compared on with the cpu device: SAEs of every architecture, models of every family, and how near they come. */
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
+import type { ShuffledProduct } from '#kernel/compute/shuffledNorms.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
+import { singularValues } from '#kernel/correlation/coordinates.js';
 import { readConfig } from '#kernel/models/config.js';
 import type { ModelConfig } from '#kernel/models/types.js';
 import type { SaeWeights } from '#kernel/sae/sae.js';
@@ -161,3 +163,47 @@ export const FAMILIES: Record<string, ModelConfig> = {
     layer_types: ['sliding_attention', 'full_attention'],
   }),
 };
+
+/** Largest difference of values, relative to the largest; NaN counts as the worst. */
+export function relativeError(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
+  let [worst, scale] = [0, 0];
+  for (let i = 0; i < wanted.length; i++) {
+    scale = Math.max(scale, Math.abs(wanted[i]));
+    const error = Math.abs(got[i] - wanted[i]);
+    if (!(error <= worst)) worst = error;
+  }
+  return scale === 0 ? worst : worst / scale;
+}
+
+/**
+ * Matrices whose columns have norm about `by`, so that singular values of their product are below about by², and orders.
+ */
+export function shuffledCase(
+  n: number,
+  p: number,
+  q: number,
+  runs: number,
+  lowest = 0,
+  by = 1,
+): { product: ShuffledProduct; orders: Uint32Array } {
+  // prettier-ignore
+  const draw = (seed: number, length: number): Float32Array =>
+    new Random(seed).normals(new Float32Array(length)).map((v) => (by * v) / Math.sqrt(n));
+  const random = new Random(9);
+  const orders = new Uint32Array(runs * n);
+  for (let run = 0; run < runs; run++) orders.set(random.permutation(n), run * n);
+  return { product: { n, p, q, left: draw(1, p * n), right: draw(2, n * q), lowest }, orders };
+}
+
+/** Sums of the singular values of each order's product, in float64. */
+export async function exactNorms({ n, p, q, left, right }: ShuffledProduct, orders: Uint32Array): Promise<number[]> {
+  const sums: number[] = [];
+  for (let run = 0; run < orders.length / n; run++) {
+    const cross = new Float64Array(p * q);
+    for (let i = 0; i < n; i++)
+      for (let a = 0; a < p; a++)
+        for (let b = 0; b < q; b++) cross[a * q + b] += left[a * n + i] * right[orders[run * n + i] * q + b];
+    sums.push((await singularValues(cross, p, q)).reduce((sum, v) => sum + v, 0));
+  }
+  return sums;
+}

@@ -61,9 +61,17 @@ const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
     work: 'SAE training',
     why: 'gated, Matryoshka, matching-pursuit, tied and softly frozen ones, transcoders, crosscoders, sweeps: cpu',
   },
+  decoding: {
+    work: 'SAE decoding of fg.sae.evaluate',
+    why: 'parts that several processes make, sae.decode in cells: cpu',
+  },
   neighbours: {
     work: 'exact nearest neighbours of maps, Mapper and scores',
     why: 'small searches: cpu; the same results to the bit',
+  },
+  scores: {
+    work: 'null runs of SVCCA and CCA of fg.correlation.scores',
+    why: 'few pairs or directions, and grids: cpu',
   },
 };
 

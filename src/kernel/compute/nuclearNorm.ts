@@ -12,24 +12,24 @@ import { largestOf, powerBelow } from './matrix.js';
 import { bestOdd } from './bestOdd.js';
 
 /** Singular values below this share of the upper bound are treated as small: intervals begin no lower. */
-const LOWEST = 1e-3;
+export const LOWEST = 1e-3;
 /** From here on squares of singular values keep enough digits in float32. */
-const SQUARES_FROM = 0.03;
+export const SQUARES_FROM = 0.03;
 /**
  * Lower end of the interval from which on the last step is taken: its error is then below 1e-3 of a value, and far less
  * of the sum.
  */
-const LAST_FROM = 0.6;
+export const LAST_FROM = 0.6;
 /**
  * The last step counts as converged when degrees nine and seven agree to this share of the sum: the error of degree
  * nine is a tenth of that or less.
  */
-const CONVERGED = 1e-5;
+export const CONVERGED = 1e-5;
 /**
  * Lower end of the longer interval that is taken when they do not agree: the guess of the smallest value was too high.
  */
-const LENGTHENED = 0.2;
-const MOST_STEPS = 16;
+export const LENGTHENED = 0.2;
+export const MOST_STEPS = 16;
 /** Coefficients of a step, and of the last one. */
 const STEP = 3;
 const LAST = 5;
@@ -100,7 +100,7 @@ export async function nuclearNorm(given: Float32Array, p: number, q: number, low
   squares.done(R4);
   const S = times(R, unit ** -2, R);
   const S2 = times(R2, unit ** -4, R2);
-  const low = Math.max(LOWEST, Math.min(0.9, (0.8 * lowest) / (unit * scale)));
+  const low = lowEnd(lowest, unit * scale);
   const state = low < SQUARES_FROM ? await shortened(wide, { S, S2, Y: S, low }, unit, squares) : { S, S2, Y: S, low };
   return (await rootTrace(state, squares)) * unit * scale;
 }
@@ -115,16 +115,25 @@ interface Squared {
   low: number;
 }
 
-/** Writes the polynomial of a step over S2; returns the lower end of the interval after it. */
-function step(S: Float32Array, S2: Float32Array, low: number, p: number): number {
+/** The polynomial a + b·S + c·S² of a step, and the lower end of the interval after it. */
+export function stepFrom(low: number): { a: number; b: number; c: number; low: number } {
   const { coefficients, error } = bestOdd(low, STEP);
   // Scaled so that the interval ends at 1 again.
   const top = 1 + Math.max(error, 1e-6);
   const [a, b, c] = coefficients.map((v) => v / top);
+  return { a, b, c, low: (1 - error) / top };
+}
+
+/** Writes the polynomial of a step over S2; returns the lower end of the interval after it. */
+function step(S: Float32Array, S2: Float32Array, from: number, p: number): number {
+  const { a, b, c, low } = stepFrom(from);
   for (let i = 0; i < S2.length; i++) S2[i] = b * S[i] + c * S2[i];
   for (let i = 0; i < p; i++) S2[i * p + i] += a;
-  return (1 - error) / top;
+  return low;
 }
+
+/** The lower end of the interval of singular values that a guess of the smallest gives; `unit` is above the largest. */
+export const lowEnd = (lowest: number, unit: number): number => Math.max(LOWEST, Math.min(0.9, (0.8 * lowest) / unit));
 
 /** Takes steps with X itself until its squares keep enough digits. */
 async function shortened(
@@ -178,6 +187,11 @@ function lastStep(
   const YS2 = squares.times(Y, S2);
   const traces = [squares.trace(Y), inner(Y, S), inner(Y, S2), inner(YS2, S), inner(YS2, S2)];
   squares.done(YS2);
+  return sumOfTraces(traces, low);
+}
+
+/** Σ of singular values in [low, 1] from the traces of Y·S^i, i = 0 … 4, and how far that of one degree less is from it. */
+export function sumOfTraces(traces: readonly number[], low: number): { sum: number; error: number } {
   const by = (terms: number): number => bestOdd(low, terms).coefficients.reduce((s, c, i) => s + c * traces[i], 0);
   const sum = by(LAST);
   return { sum, error: Math.abs(sum - by(LAST - 1)) };

@@ -30,7 +30,7 @@ import type { Part } from './lists.js';
 import { TILES } from './split.js';
 import { TOKEN_SHARDS } from './tokenShards.js';
 import { pairLabels } from './pairLabels.js';
-import { poolNulls } from './poolNulls.js';
+import { sharedNulls } from './sharedNulls.js';
 import {
   FILTERS,
   requireFilters,
@@ -163,7 +163,7 @@ function scoreOptions(given: Given<typeof SCORES>, saeA: Sae, saeB: Sae): ScoreO
   return {
     ...renamed(rest, { neighbors: 'neighbours' }),
     metrics,
-    shareNulls: poolNulls,
+    shareNulls: sharedNulls,
     ...(rest.null === 'random-features' ? { pools: { x, y } } : {}),
   };
 }

@@ -95,7 +95,7 @@ export function encodeRows(coder: Coder, given: Matrix): EncodedRows {
 }
 
 /** What decoding needs of the rows themselves; undefined for most SAEs. */
-function originOf({ weights }: Coder, x: Matrix, { scale, shift }: RowOrigin): RowOrigin | undefined {
+function originOf({ weights }: Decoding, x: Matrix, { scale, shift }: RowOrigin): RowOrigin | undefined {
   if (!scale && !weights.W_skip) return undefined;
   return {
     ...(scale ? { scale } : {}),
@@ -123,14 +123,29 @@ function product({ config, weights }: Coder, x: Float32Array, rows: number, out:
  * @throws RangeError for another number of features; Error where such an SAE gets neither
  */
 export function decodeRows(coder: Coder, features: EncodedRows, x: Matrix | undefined): Matrix {
+  const origin = requireFeatures(coder, features, x);
+  return finishDecoding(coder, sumRows(coder, features), origin);
+}
+
+/** What of a coder decoding needs besides the sums. */
+type Decoding = Pick<Coder, 'config' | 'weights'>;
+
+/** Checks what is decoded; gives what is needed of the rows that were encoded. @throws as decodeRows() */
+export function requireFeatures(coder: Decoding, features: EncodedRows, x: Matrix | undefined): RowOrigin | undefined {
   const { config, weights } = coder;
   if (features.cols !== config.dSae) {
     throw new RangeError(
       `SAE has ${config.dSae} features but these activations have ${features.cols}; decode with the SAE that encoded them`,
     );
   }
+  for (let i = 0; i < features.rows; i++)
+    for (let e = features.indptr[i]; e < features.indptr[i + 1]; e++)
+      if (features.indices[e] >= config.dSae)
+        throw new RangeError(
+          `feature ${features.indices[e]} in row ${i} is outside the SAE, which has features 0 to ${config.dSae - 1}`,
+        );
   const normalizes = config.normalizeActivations !== 'none';
-  if (!normalizes && !weights.W_skip) return sumRows(coder, features);
+  if (!normalizes && !weights.W_skip) return undefined;
   const origin = x ? originOfInput(coder, features, x) : features.origin;
   if (!origin || (normalizes && !origin.scale) || (weights.W_skip && !origin.input)) {
     const why = normalizes
@@ -140,13 +155,18 @@ export function decodeRows(coder: Coder, features: EncodedRows, x: Matrix | unde
       `this SAE ${why}, and these features do not carry it: decode what sae.encode(x) returned, or give x as the second argument, sae.decode(features, x)`,
     );
   }
-  const out = sumRows(coder, features);
+  return origin;
+}
+
+/** f · W_dec + b_dec in the units of the activations, in place. */
+export function finishDecoding({ weights }: Decoding, out: Matrix, origin: RowOrigin | undefined): Matrix {
+  if (!origin) return out;
   denormalize(out, { x: out, scale: origin.scale, shift: origin.shift });
   if (weights.W_skip) addSkip(weights.W_skip, origin.input!, out);
   return out;
 }
 
-function originOfInput(coder: Coder, features: EncodedRows, x: Matrix): RowOrigin {
+function originOfInput(coder: Decoding, features: EncodedRows, x: Matrix): RowOrigin {
   requireInput(coder.config, x);
   if (x.rows !== features.rows)
     throw new RangeError(
@@ -156,7 +176,7 @@ function originOfInput(coder: Coder, features: EncodedRows, x: Matrix): RowOrigi
 }
 
 /** f · W_dec + b_dec; each row is summed in float64. */
-function sumRows({ config, weights: { W_dec, b_dec }, norms }: Coder, features: EncodedRows): Matrix {
+function sumRows({ weights: { W_dec, b_dec }, norms }: Coder, features: EncodedRows): Matrix {
   const width = W_dec.cols;
   const out = matrix(features.rows, width);
   const sum = new Float64Array(width);
@@ -164,8 +184,6 @@ function sumRows({ config, weights: { W_dec, b_dec }, norms }: Coder, features: 
     for (let j = 0; j < width; j++) sum[j] = b_dec[j];
     for (let e = features.indptr[i]; e < features.indptr[i + 1]; e++) {
       const f = features.indices[e];
-      if (f >= config.dSae)
-        throw new RangeError(`feature ${f} in row ${i} is outside the SAE, which has features 0 to ${config.dSae - 1}`);
       const value = norms ? features.values[e] / norms[f] : features.values[e];
       const at = f * width;
       for (let j = 0; j < width; j++) sum[j] += value * W_dec.data[at + j];

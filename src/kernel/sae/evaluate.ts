@@ -1,6 +1,7 @@
 /** Evaluates SAEs inside their model: sparsity, reconstruction, and what replacing the activation costs the model. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
+import { graphDevice } from '../compute/graphs/current.js';
 import { tf } from '../compute/tf.js';
 import { captureActivations } from '../models/capture.js';
 import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
@@ -13,7 +14,8 @@ import { requirePairing } from './conformance.js';
 import { EvaluationSums, SharedSums, type EvaluationState, type SaeEvaluation } from './evaluationSums.js';
 import type { NextTokenSums } from './nextToken.js';
 import { interventionsOption } from './pairing.js';
-import { reconstruct, requireReconstructs } from './sae.js';
+import { reconstructOn, type Reconstruct } from './decodeOnDevice.js';
+import { requireReconstructs } from './sae.js';
 import { COUNTED, leftOut } from './trainedOn.js';
 import type { Sae } from './types.js';
 
@@ -36,6 +38,8 @@ export type EvaluateOptions = Given<typeof EVALUATE> &
   CallOptions & {
     /** Gives parts that are made already; see evaluationParts. */
     remember?: Remember;
+    /** Where SAEs encode and decode; default: the devices in use for both, and the CPU for parts that are remembered. */
+    devices?: Parameters<typeof reconstructOn>[1];
   };
 
 const LOGIT_FLOATS = 1 << 25;
@@ -75,7 +79,8 @@ export async function evaluateSaes(
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);
   const mask = ignoredPositions(tokens, sharedIgnoring(tokens, saes, options));
-  const at = { model, saes, hook, interventions };
+  const reconstructs = saes.map((sae) => reconstructOn(sae, devicesOf(options)));
+  const at = { model, saes, reconstructs, hook, interventions };
   const { perBatch, parts } = evaluationParts(model, tokens, options);
   const { remember = (_, make) => make() } = options;
   // Of the whole text, and only where a part must be made: every part needs it.
@@ -100,6 +105,10 @@ export async function evaluateSaes(
     return sums.result(sequences);
   });
 }
+
+/** Parts made by several processes have the bits of one: they know no device of their own. */
+const devicesOf = ({ devices, remember }: EvaluateOptions): Parameters<typeof reconstructOn>[1] =>
+  devices ?? (remember && !remember.plain ? {} : { encode: graphDevice('encoding'), decode: graphDevice('decoding') });
 
 /** The hook that is replaced: the one given, or that of the SAEs. */
 function hookOf(saes: readonly Sae[], given: string | undefined): string {
@@ -207,6 +216,8 @@ interface Uncounted {
 interface Evaluated {
   model: LanguageModel;
   saes: readonly Sae[];
+  /** Of each of them. */
+  reconstructs: readonly Reconstruct[];
   hook: string;
   interventions: readonly Intervention[];
 }
@@ -220,7 +231,7 @@ async function evaluateBatch(
   sums: readonly EvaluationSums[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { model, saes, mean } = at;
+  const { model, reconstructs, mean } = at;
   const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
   const kept = Int32Array.from(ids.keys()).filter((i) => ignored.mask?.[i] !== 1);
   const part = ignored.mask === undefined ? x : rowsOf(x, kept);
@@ -242,8 +253,8 @@ async function evaluateBatch(
   await shared.clean.add(clean, clean, ids, batch, vocab, counted);
   await addRun(shared.withZero, () => zeros);
   await addRun(shared.withMean, () => mean);
-  for (const [s, sae] of saes.entries()) {
-    const { features, reconstruction } = reconstruct(sae, part);
+  for (const [s, reconstruct] of reconstructs.entries()) {
+    const { features, reconstruction } = await reconstruct(part, { signal });
     sums[s].reconstruction.add(part, reconstruction);
     for (let e = 0; e < features.values.length; e++) {
       sums[s].firings[features.indices[e]]++;

@@ -36,7 +36,7 @@ describe('auto', () => {
     const { report, kinds, held } = await choose(false, ['training', 'neighbours']);
     expect(report.device).toBe('webgpu');
     expect(kinds).toEqual(['cpu', 'webgpu', 'webgpu']);
-    expect(report.work.map(({ device }) => device)).toEqual(['cpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
+    expect(report.work.map(({ device }) => device)).toEqual(['cpu', 'cpu', 'webgpu', 'webgpu', 'cpu', 'cpu', 'cpu']);
     expect(report.work[0].why).toBe('webgpu was measured and is not faster');
     expect(report.reasons).toEqual([
       { device: 'cuda', chosen: false, reason: 'no CUDA here' },
@@ -50,14 +50,14 @@ describe('auto', () => {
     const { report, kinds } = await choose(true, ['encoding', 'training']);
     expect(report.device).toBe('cuda');
     expect(kinds).toEqual(['webgpu', 'webgpu', 'cpu']);
-    expect(report.work.map(({ device }) => device)).toEqual(['webgpu', 'webgpu', 'cpu', 'cuda', 'cpu']);
+    expect(report.work.map(({ device }) => device)).toEqual(['webgpu', 'cpu', 'webgpu', 'cpu', 'cpu', 'cuda', 'cpu']);
     expect(report.description).toMatch(/^cuda: .* driver 550\.1, 9\.00e\+3 GFLOP\/s; webgpu: .*\(nvidia\)/);
   });
 
   it('stays with cuda alone, or with the cpu, and keeps the reasons', async () => {
     const cuda = await choose(true, undefined);
     expect(cuda.report.device).toBe('cuda');
-    expect(cuda.report.work.map(({ device }) => device)).toEqual(['cuda', 'cpu', 'cpu', 'cpu', 'cuda', 'cpu']);
+    expect(cuda.report.work.map(({ device }) => device)).toEqual(['cuda', 'cpu', 'cpu', 'cpu', 'cpu', 'cpu', 'cuda', 'cpu']);
     vi.resetModules();
     const none = await choose(false, undefined);
     expect(none.report.device).toBe('cpu');

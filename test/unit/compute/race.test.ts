@@ -13,7 +13,7 @@ onEachDevice('a race with the CPU', (device, provider) => {
   measured('measures every kind of work, and gives back what it took', async () => {
     const before = device().held;
     const races = await race(device(), { device: 1, cpu: 1 });
-    expect(races.map(({ work }) => work)).toEqual(['encoding', 'training', 'neighbours']);
+    expect(races.map(({ work }) => work)).toEqual(['encoding', 'decoding', 'training', 'neighbours', 'scores']);
     for (const { device, cpu } of races) expect(Math.min(device, cpu)).toBeGreaterThan(0);
     await device().start();
     await device().upload(new Float32Array(1), [1]);

@@ -10,6 +10,7 @@ import { ReconstructionSums } from '#kernel/sae/reconstruction.js';
 import { createSae } from '#kernel/sae/sae.js';
 import type { Sae } from '#kernel/sae/types.js';
 import { embeddingModel, HOOK } from '#test/kit/embeddingModel.js';
+import { onEachDevice } from '#test/kit/devices.js';
 import { saeOf } from '#test/kit/sae.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
@@ -226,4 +227,19 @@ it('the density histogram counts every alive feature once', () => {
   const { edges, counts } = histogramOfDensity(Float64Array.of(0, 1, 0.01, 0.0099, 0.001, 0.5), 1000);
   expect([edges.length, edges[0], edges.at(-1)]).toEqual([13, -3, 0]);
   expect([...counts]).toEqual([1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1]);
+});
+
+onEachDevice('evaluation', (device) => {
+  it('encodes and decodes there, with the figures of the CPU; parts that are remembered are made on the CPU', async () => {
+    const [own, devices] = [sae(0.8), { encode: device(), decode: device() }];
+    const wanted = await evaluateSae(model, own, tokens);
+    await device().start();
+    const before = device().held;
+    const got = await evaluateSae(model, own, tokens, { devices });
+    expect(device().held).toBeGreaterThan(before);
+    for (const name of ['l0', 'l1', 'ceSae', 'klSae', 'explainedVariance', 'mseSumPerToken'] as const)
+      expect(got[name]).toBeCloseTo(wanted[name], 5);
+    const remember = async <T>(_: string, make: () => Promise<T>): Promise<T> => JSON.parse(JSON.stringify(await make())) as T; // prettier-ignore
+    expect(await evaluateSae(model, own, tokens, { remember })).toEqual(wanted);
+  });
 });

@@ -2,7 +2,7 @@
 import type { GraphDevice } from './host.js';
 
 /** Kinds of work with a graph of their own: `auto` chooses for each of them. */
-export const GRAPH_WORK = ['encoding', 'training', 'neighbours'] as const;
+export const GRAPH_WORK = ['encoding', 'decoding', 'training', 'neighbours', 'scores'] as const;
 export type GraphWork = (typeof GRAPH_WORK)[number];
 
 let current: GraphDevice | undefined;

@@ -9,6 +9,9 @@ import { GRAPH_WORK, type GraphWork } from './current.js';
 import { whole } from './feeds.js';
 import { Graph } from './graph.js';
 import type { GraphDevice } from './host.js';
+import { ROW_SUMS } from './rowSums.js';
+import { shuffledNorms } from '../shuffledNorms.js';
+import { DeviceNorms } from '../shuffledNormsOnDevice.js';
 
 /** A device does a kind of work when it is faster by this factor: less would change with the noise of a measurement. */
 export const FASTER = 1.25;
@@ -24,7 +27,7 @@ export interface Race {
 
 interface Lane {
   onDevice(): Promise<unknown>;
-  onCpu(): void;
+  onCpu(): unknown;
 }
 
 const normals = (seed: number, n: number): Float32Array => new Random(seed).normals(new Float32Array(n));
@@ -86,10 +89,51 @@ async function step(device: GraphDevice, rows: number, d: number, features: numb
   return { lane, free: () => device.free(kept) };
 }
 
-const LANES: Record<GraphWork, (device: GraphDevice) => Promise<{ lane: Lane; free: () => void }>> = {
+/** Entries of sparse rows go up, sums of rows of a matrix that stays there come back. */
+async function sums(device: GraphDevice, rows: number, width: number, features: number, d: number) {
+  const w = normals(5, features * d);
+  const [kept, before] = [await device.upload(w, [features, d]), await device.upload(new Float32Array(d), [d])];
+  const values = normals(6, rows * width);
+  const random = new Random(7);
+  const indices = Int32Array.from(values, () => Math.floor(random.next() * features));
+  const feeds = {
+    values: { data: values, shape: [rows, 1, width] },
+    indices: { data: indices, shape: [rows, width] },
+    rows: kept,
+    before,
+  };
+  const lane: Lane = {
+    onDevice: () => device.run(ROW_SUMS, feeds),
+    onCpu: () => {
+      const out = new Float64Array(rows * d);
+      for (let e = 0; e < values.length; e++) {
+        const [to, from] = [Math.floor(e / width) * d, indices[e] * d];
+        for (let j = 0; j < d; j++) out[to + j] += values[e] * w[from + j];
+      }
+    },
+  };
+  return { lane, free: () => device.free(kept, before) };
+}
+
+/** Sums of singular values of a product with its rows in several orders. */
+async function norms(device: GraphDevice, n: number, p: number, runs: number) {
+  const scale = (x: Float32Array): Float32Array => x.map((v) => v / Math.sqrt(n));
+  const product = { n, p, q: p, left: scale(normals(8, p * n)), right: scale(normals(9, n * p)), lowest: 0.1 };
+  const random = new Random(10);
+  const orders = new Uint32Array(runs * n);
+  for (let run = 0; run < runs; run++) orders.set(random.permutation(n), run * n);
+  const there = new DeviceNorms(device, product);
+  await there.sums(orders.subarray(0, n));
+  const lane: Lane = { onDevice: () => there.sums(orders), onCpu: () => shuffledNorms(product, orders) };
+  return { lane, free: () => there.close() };
+}
+
+const LANES: Record<GraphWork, (device: GraphDevice) => Promise<{ lane: Lane; free: () => unknown }>> = {
   encoding: (device) => selection(device, 256, 256, 4096, 32),
+  decoding: (device) => sums(device, 1024, 32, 4096, 256),
   training: (device) => step(device, 512, 256, 2048),
   neighbours: (device) => selection(device, 512, 128, 4096, 20),
+  scores: (device) => norms(device, 512, 128, 4),
 };
 
 /**
@@ -102,7 +146,7 @@ export async function race(device: GraphDevice, gflops: { device: number; cpu: n
   for (const work of GRAPH_WORK) {
     const { lane, free } = await LANES[work](device);
     results.push({ work, device: await fastest(() => lane.onDevice()), cpu: await fastest(() => lane.onCpu()) });
-    free();
+    await free();
   }
   return results;
 }
