@@ -1,5 +1,5 @@
 /**
- * `npm run test:device -- [--device webgpu|cpu] [--large] [--json FILE]`: every heavy path that runs as a graph on a
+ * `npm run test:device -- [--device webgpu|cuda|cpu] [--large] [--json FILE]`: every heavy path that runs as a graph on a
  * device against the cpu device, within stated tolerances, and what falls back to the CPU. Exit code 1 when one is out of
  * tolerance, 2 when the device cannot be used. `cpu` is ONNX Runtime's CPU, on which the same graphs run. `--large` takes
  * the sizes of real work, for hardware.
@@ -9,7 +9,9 @@ import { parseArgs } from 'node:util';
 import { initDevice, workOn } from '#kernel/compute/device.js';
 import { vulkanDrivers } from '#kernel/compute/hostGpu.js';
 import { checkDevice, MAX_ERROR } from '#kernel/compute/graphs/check.js';
+import { cudaRuntime, INFERENCE } from '#kernel/compute/cudaGraphs.js';
 import { GraphDevice } from '#kernel/compute/graphs/host.js';
+import type { Provider } from '#kernel/compute/graphs/messages.js';
 import { exactKnn } from '#kernel/compute/knn.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { captureHooks } from '#kernel/models/capture.js';
@@ -52,8 +54,8 @@ const { values: given } = parseArgs({
     json: { type: 'string' },
   },
 });
-if (given.device !== 'webgpu' && given.device !== 'cpu') {
-  console.error(`--device is ${given.device}; graphs run on webgpu and on cpu (ONNX Runtime's)`);
+if (given.device !== 'webgpu' && given.device !== 'cuda' && given.device !== 'cpu') {
+  console.error(`--device is ${given.device}; graphs run on webgpu, cuda and on cpu (ONNX Runtime's)`);
   process.exit(2);
 }
 const sizes = given.large
@@ -156,7 +158,11 @@ async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): 
 
 async function main(): Promise<number> {
   await initDevice({ device: 'cpu' });
-  const device = new GraphDevice(given.device as 'webgpu' | 'cpu', await deviceBundle());
+  const device = new GraphDevice(
+    given.device as Provider,
+    await deviceBundle(),
+    given.device === 'cuda' ? cudaRuntime() : undefined,
+  );
   try {
     await device.start();
   } catch (error) {
@@ -183,7 +189,12 @@ async function main(): Promise<number> {
     );
   }
   await device.close();
-  const falls = workOn('webgpu').filter((place) => place.device === 'cpu');
+  // What has no graph, or on cuda keeps too much on the device.
+  const falls = (
+    given.device === 'cuda'
+      ? workOn('cuda', Object.fromEntries(INFERENCE.map((kind) => [kind, 'cuda'])), 'cpu')
+      : workOn('webgpu')
+  ).filter((place) => place.device === 'cpu');
   for (const { work, why } of falls) console.log(`on the CPU: ${work}${why ? ` (${why})` : ''}`);
   const failed = outcomes.filter(({ ok }) => !ok).length;
   console.log(`${given.device}: ${outcomes.length - failed} of ${outcomes.length} paths within tolerance`);

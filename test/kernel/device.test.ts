@@ -85,7 +85,7 @@ describe('the kernel on a device', () => {
     const onGpu = await run('webgpu', gpu as Record<string, string>);
     expect(onCpu.graphs).toBeUndefined();
     expect(onGpu.description).toMatch(/^webgpu: ONNX Runtime's WebGPU \(vk_swiftshader\), [\d.]+ GFLOP\/s$/);
-    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
+    expect(onGpu.work.map((w) => w.device)).toEqual(['webgpu', 'webgpu', 'webgpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
     for (const [architecture, wanted] of Object.entries(onCpu.saved)) {
       const got = onGpu.saved[architecture];
       expect(got.sae).toBe(wanted.sae);
@@ -124,7 +124,15 @@ describe('the kernel on a device', () => {
         expect(card.name).toBe("vk_swiftshader, in the host's memory");
         expect(card.total).toBeGreaterThan(card.used);
         const device = client.received.map(({ message }) => message).find((m) => m.type === 'device');
-        expect(device?.device.work.map(({ device }) => device)).toEqual(['webgpu', 'webgpu', 'webgpu', 'cpu', 'cpu']);
+        expect(device?.device.work.map(({ device }) => device)).toEqual([
+          'webgpu',
+          'webgpu',
+          'webgpu',
+          'webgpu',
+          'webgpu',
+          'cpu',
+          'cpu',
+        ]);
       } finally {
         await kernel.stop();
       }

@@ -102,3 +102,52 @@ for (const kernel of tf.getKernelsForBackend('cpu')) {
   );
   return folder;
 }
+
+/** How the CUDA provider of ONNX Runtime misbehaves. */
+export interface FakeProvider {
+  version?: string;
+  /** Libraries of the provider that are there. */
+  files?: ReadonlyArray<'shared' | 'cuda'>;
+  /** Options of the compiler for the CUDA library, such as what it links to. */
+  link?: readonly string[];
+  /** C code of the CUDA library. */
+  code?: string;
+  /** Code at each session. */
+  atCreate?: string;
+  /** Code before each run; `feeds` are its inputs. */
+  beforeRun?: string;
+  /** The binding of the kernel's own package beside the fake libraries: ONNX Runtime itself loads them. */
+  real?: boolean;
+}
+
+/** A package onnxruntime-node whose CUDA provider computes on the CPU, in the GPU folder of a prepared host. */
+export function fakeOrtCuda(gpuFolder: string, fake: FakeProvider = {}): string {
+  const { version = '1.30.0', files = ['shared', 'cuda'], link = [], code, atCreate = '', beforeRun = '' } = fake;
+  const folder = path.join(gpuFolder, 'node_modules/onnxruntime-node');
+  const own = path.join(project, 'node_modules/onnxruntime-node');
+  const native = path.join(folder, 'bin/napi-v6/linux/x64');
+  if (fake.real) fs.cpSync(own, folder, { recursive: true });
+  else {
+    write(path.join(folder, 'package.json'), JSON.stringify({ name: 'onnxruntime-node', version, main: 'index.js' }));
+    write(
+      path.join(folder, 'index.js'),
+      `const real = require(${JSON.stringify(own)});
+exports.Tensor = real.Tensor;
+exports.InferenceSession = { async create(model, options) {
+  if (options.executionProviders[0] !== 'cuda') throw new Error('asked for ' + options.executionProviders[0]);
+  ${atCreate};
+  const session = await real.InferenceSession.create(model, { ...options, executionProviders: ['cpu'] });
+  const run = session.run.bind(session);
+  session.run = async (feeds) => { ${beforeRun}; return run(feeds); };
+  return session;
+} };
+`,
+    );
+  }
+  for (const name of files)
+    library(path.join(native, `libonnxruntime_providers_${name}.so`), name === 'cuda' ? code : SHARED_PROVIDER, ...(name === 'cuda' ? link : [])); // prettier-ignore
+  return folder;
+}
+
+/** What ONNX Runtime asks of the library that all its providers share. */
+const SHARED_PROVIDER = `void *host; void Provider_SetHost(void *given) { host = given; } void *Provider_GetHost(void) { return host; }`; // prettier-ignore

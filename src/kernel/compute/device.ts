@@ -2,9 +2,11 @@
 import os from 'node:os';
 import { formatBytes } from '../../protocol/bytes.js';
 import { gemm, gemmReport, initGemm, type GemmReport } from './gemm.js';
-import { startCuda, startWebgpu, type StartedWebgpu } from './gpu.js';
+import { startCudaGraphs } from './cudaGraphs.js';
+import { startCuda, startWebgpu } from './gpu.js';
+import { DeviceRefused, type StartedGraphs } from './graphDevices.js';
 import { countHeld, GRAPH_WORK, useGraphDevice, type GraphWork } from './graphs/current.js';
-import { raceWords } from './graphs/race.js';
+import { FASTER, raceWords } from './graphs/race.js';
 import { nvidiaCards } from './hostGpu.js';
 import { installGradients } from './gradients.js';
 import { protectedSection } from './nativeCall.js';
@@ -25,7 +27,7 @@ export interface DeviceReport {
   reasons: Array<{ device: DeviceName; chosen: boolean; reason: string }>;
   /** The float32 product of typed arrays (and of tensors on the cpu device), measured at 512³. */
   gemm: GemmReport & { gflops?: number };
-  /** Of a device that runs graphs (webgpu): its own product, largest error of its check, bytes a second of transfers. */
+  /** Of the device that runs graphs (webgpu, cuda), the first of them: its own product, largest error of its check, bytes a second of transfers. */
   graphs?: { gflops: number; error: number; transfer: { up: number; down: number } };
   /** Which device each kind of heavy work runs on, and why where it is not the chosen one. */
   work: WorkPlace[];
@@ -75,32 +77,43 @@ const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
   },
 };
 
+/** Where each kind of work with graphs runs; what is not named runs as typed-array code. */
+type GraphPlaces = Partial<Record<GraphWork, DeviceName>>;
+
+/** All kinds of work on one device. */
+const allOn = (device: DeviceName): GraphPlaces =>
+  Object.fromEntries(GRAPH_WORK.map((kind) => [kind, device])) as GraphPlaces;
+
 /**
  * What runs where on a device.
- * @param kinds work whose graphs run on webgpu; default all of them on that device, none on others
+ * @param places of the graphs; default all of them on webgpu, and none on other devices
+ * @param tensors where tensors of cells are
  */
 export function workOn(
   device: DeviceName,
-  kinds: readonly GraphWork[] = device === 'webgpu' ? GRAPH_WORK : [],
+  places: GraphPlaces = device === 'webgpu' ? allOn('webgpu') : {},
+  tensors: DeviceName = device === 'cuda' ? 'cuda' : 'cpu',
 ): WorkPlace[] {
-  const raced = kinds.length > 0;
-  const why = device === 'cpu' ? '' : raced ? 'webgpu was measured and is not faster' : 'typed-array code';
+  const used = [...new Set(Object.values(places))];
+  const others = used.length > 0 ? `${used.join(' and ')} cannot do it or ${used.length > 1 ? 'are' : 'is'} not faster` : 'typed-array code'; // prettier-ignore
+  const why = device === 'cpu' ? '' : others;
   const graphs = GRAPH_WORK.flatMap((kind): WorkPlace[] => {
     const { work, why: but } = GRAPHS[kind];
-    if (kinds.includes(kind)) return [{ work, device: 'webgpu', why: but }];
-    if (kind !== 'encoding' || device !== 'cuda') return [{ work, device: 'cpu', why }];
+    const place = places[kind];
+    if (place) return [{ work, device: place, why: but }];
+    // Passes are tensors where they are no graphs.
+    if (kind !== 'encoding' || tensors !== 'cuda') return [{ work, device: 'cpu', why }];
     return [
       { work: 'forward passes', device: 'cuda', why: '' },
       { work: 'SAE encoding', device: 'cpu', why },
     ];
   });
-  const beside = 'TensorFlow.js runs on the CPU beside WebGPU, so that tensors can be read at once (dataSync)';
-  const tensors: WorkPlace = {
-    work: TENSORS,
-    device: device === 'cuda' ? 'cuda' : 'cpu',
-    why: device === 'webgpu' ? beside : '',
-  };
-  return [...graphs, tensors, { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' }];
+  const beside = 'TensorFlow.js runs on the CPU beside graphs, so that tensors can be read at once (dataSync)';
+  return [
+    ...graphs,
+    { work: TENSORS, device: tensors, why: tensors === 'cpu' && device !== 'cpu' ? beside : '' },
+    { work: ARRAYS, device: 'cpu', why: device === 'cpu' ? '' : 'typed-array code' },
+  ];
 }
 
 async function startCpu(): Promise<DeviceReport> {
@@ -137,8 +150,14 @@ const several = (chooses: string): string[] => {
   return cards.length > 1 ? [`${cards.length} GPUs: ${cards.join(', ')}; one is used, and ${chooses}`] : [];
 };
 
-async function startOnCuda(folder: string): Promise<DeviceReport> {
+/** Tensors on TensorFlow's GPU build. @throws DeviceRefused; with `fasterThan` also where the CPU's product is as fast */
+async function startTensors(folder: string, fasterThan?: () => number): Promise<DeviceReport> {
   const { driver, gflops } = await startCuda(folder);
+  const cpu = fasterThan?.() ?? 0;
+  if (gflops < FASTER * cpu)
+    throw new DeviceRefused(
+      `TensorFlow multiplies at ${gflops.toPrecision(3)} GFLOP/s on this GPU, and the CPU at ${cpu.toPrecision(3)}`,
+    );
   countHeld(() => tf.memory().numBytes);
   return {
     device: 'cuda',
@@ -151,31 +170,83 @@ async function startOnCuda(folder: string): Promise<DeviceReport> {
   };
 }
 
-/** Graphs run on WebGPU; everything else as `report` has it. */
-function withGraphs(report: DeviceReport, { device, check, drivers, kinds, races }: StartedWebgpu): DeviceReport {
-  useGraphDevice(device, kinds);
-  const speed = `${check.gflops.toPrecision(3)} GFLOP/s`;
-  const rates = `${formatBytes(check.transfer.up)}/s up, ${formatBytes(check.transfer.down)}/s down`;
-  const webgpu = `webgpu: ONNX Runtime's WebGPU${drivers ? ` (${drivers})` : ''}, ${speed}`;
+/** A backend that started and was then refused would keep its memory. */
+function withoutTensors(): void {
+  if (tf.findBackend('tensorflow')) tf.removeBackend('tensorflow');
+}
+
+const PROVIDERS = { webgpu: "ONNX Runtime's WebGPU", cuda: "ONNX Runtime's CUDA", cpu: "ONNX Runtime's CPU" } as const;
+
+/** Each kind of work on the device that does it fastest, of those that won their races with the CPU. */
+function placesOf(all: readonly StartedGraphs[]): { places: GraphPlaces; used: StartedGraphs[] } {
+  const places: GraphPlaces = {};
+  const used = new Set<StartedGraphs>();
+  for (const kind of GRAPH_WORK) {
+    const time = ({ races }: StartedGraphs): number => races.find(({ work }) => work === kind)?.device ?? 0;
+    const [best] = all.filter(({ kinds }) => kinds.includes(kind)).sort((a, b) => time(a) - time(b));
+    if (!best) continue;
+    useGraphDevice(best.device, [kind]);
+    places[kind] = best.device.provider;
+    used.add(best);
+  }
+  return { places, used: [...used] };
+}
+
+/** Graphs run on these devices; everything else as `report` has it. Devices that win nothing are closed. */
+async function withGraphs(report: DeviceReport, all: readonly StartedGraphs[]): Promise<DeviceReport> {
+  const { places, used } = placesOf(all);
+  for (const one of all) if (!used.includes(one)) await one.device.close();
   const onCuda = report.device === 'cuda';
+  const words = used.map(({ device: { provider }, drivers, check }) => {
+    const name = `${provider}: ${PROVIDERS[provider]}${drivers ? ` (${drivers})` : ''}`;
+    return `${name}, ${check.gflops.toPrecision(3)} GFLOP/s`;
+  });
+  const device = onCuda ? 'cuda' : used[0].device.provider;
+  const webgpu = used.some(({ device: { provider } }) => provider === 'webgpu');
+  const cuda = used.some(({ device: { provider } }) => provider === 'cuda');
   return {
     ...report,
-    device: onCuda ? 'cuda' : 'webgpu',
-    description: onCuda ? `${report.description}; ${webgpu}` : webgpu,
-    graphs: check,
-    work: workOn(onCuda ? 'cuda' : 'webgpu', kinds),
+    device,
+    description: [...(onCuda ? [report.description] : []), ...words].join('; '),
+    graphs: used[0].check,
+    work: workOn(device, places, onCuda ? 'cuda' : 'cpu'),
     notes: [
       ...report.notes,
-      `WebGPU agrees with float64 to ${check.error.toExponential(1)}; transfers ${rates}`,
-      ...(races.length > 0 ? [raceWords(races)] : []),
-      'ONNX Runtime takes the first adapter of the system: which GPU that is, the driver decides',
-      ...(onCuda ? [] : several('VK_DRIVER_FILES and VK_LOADER_DEVICE_SELECT choose it')),
+      ...used.flatMap(({ device: { provider }, check, races }) => [
+        `${provider === 'webgpu' ? 'WebGPU' : PROVIDERS[provider]} agrees with float64 to ${check.error.toExponential(1)}; transfers ${formatBytes(check.transfer.up)}/s up, ${formatBytes(check.transfer.down)}/s down`,
+        ...(races.length > 0 ? [raceWords(races)] : []),
+      ]),
+      ...(webgpu ? ['ONNX Runtime takes the first adapter of the system: which GPU that is, the driver decides'] : []),
+      ...(cuda
+        ? ['weights cross the bus in every call on cuda: from Node its provider keeps nothing on the card']
+        : []),
+      ...(onCuda ? [] : several(webgpu ? 'VK_DRIVER_FILES and VK_LOADER_DEVICE_SELECT choose it' : 'CUDA_VISIBLE_DEVICES chooses it')), // prettier-ignore
     ],
   };
 }
 
 type Reasons = DeviceReport['reasons'];
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Tensors by TensorFlow and graphs by ONNX Runtime, or one of them. @throws Error with both reasons where neither works */
+async function startOnCuda(folder: string): Promise<DeviceReport> {
+  const [tensors, graphs] = [await attempt(() => startTensors(folder)), await attempt(() => startCudaGraphs())];
+  if (tensors.ok) {
+    if (graphs.ok) return withGraphs(tensors.ok, [graphs.ok]);
+    return { ...tensors.ok, notes: [...tensors.ok.notes, `graphs run on the CPU: ${graphs.reason}`] };
+  }
+  withoutTensors();
+  if (!graphs.ok) throw new Error(`${tensors.reason}. ONNX Runtime's CUDA provider: ${graphs.reason}`);
+  const report = await withGraphs(await startCpu(), [graphs.ok]);
+  return { ...report, notes: [...report.notes, `tensors of cells are on the CPU: ${tensors.reason}`] };
+}
+
+type Attempt<T> = { ok: T; reason?: undefined } | { ok?: undefined; reason: string };
+const attempt = <T>(start: () => Promise<T>): Promise<Attempt<T>> =>
+  start().then(
+    (ok) => ({ ok }),
+    (error: unknown) => ({ reason: reasonOf(error) }),
+  );
 
 /** The device that was asked for, and no other. */
 async function startAsked(device: DeviceName, folder: string): Promise<DeviceReport> {
@@ -185,7 +256,7 @@ async function startAsked(device: DeviceName, folder: string): Promise<DeviceRep
         ? await startOnCuda(folder)
         : device === 'cpu'
           ? await startCpu()
-          : withGraphs(await startCpu(), await startWebgpu());
+          : await withGraphs(await startCpu(), [await startWebgpu()]);
     return { ...started, reasons: [{ device, chosen: true, reason: 'asked for' }] };
   } catch (error) {
     throw new Error(`device ${device} cannot be used: ${reasonOf(error)}`, { cause: error });
@@ -193,25 +264,25 @@ async function startAsked(device: DeviceName, folder: string): Promise<DeviceRep
 }
 
 /**
- * Tensors go to cuda where it works. Each kind of work that has graphs goes to webgpu where that is measured to be faster
- * than the CPU; what is left runs on the CPU.
+ * Tensors go to TensorFlow's GPU build where it works and is faster. Each kind of work that has graphs goes to webgpu or
+ * cuda, where that is measured to be faster than the CPU; what is left runs on the CPU.
  */
 async function startBest(folder: string): Promise<DeviceReport> {
   const reasons: Reasons = [];
-  const refuse = (device: DeviceName) => (error: unknown) => {
-    reasons.push({ device, chosen: false, reason: reasonOf(error) });
-    return undefined;
-  };
-  let report = await startOnCuda(folder).catch(refuse('cuda'));
-  if (report) reasons.push({ device: 'cuda', chosen: true, reason: 'passes its check' });
-  // A backend that started and was then refused would keep its memory.
-  else if (tf.findBackend('tensorflow')) tf.removeBackend('tensorflow');
-  const webgpu = await startWebgpu({ fasterThan: cpuGflops }).catch(refuse('webgpu'));
-  report ??= await startCpu();
-  if (webgpu) {
-    report = withGraphs(report, webgpu);
-    reasons.push({ device: 'webgpu', chosen: true, reason: `faster than the CPU at ${webgpu.kinds.join(', ')}` });
-  }
+  const tensors = await attempt(() => startTensors(folder, cpuGflops));
+  if (tensors.ok) reasons.push({ device: 'cuda', chosen: true, reason: 'passes its check' });
+  else withoutTensors();
+  const cuda = await attempt(() => startCudaGraphs({ fasterThan: cpuGflops }));
+  const webgpu = await attempt(() => startWebgpu({ fasterThan: cpuGflops }));
+  // One reason where both halves of CUDA lack the same.
+  const lacks = [...new Set([tensors.reason, cuda.reason])].filter((reason) => reason !== undefined);
+  if (!tensors.ok && !cuda.ok) reasons.push({ device: 'cuda', chosen: false, reason: lacks.join('; ') });
+  if (!webgpu.ok) reasons.push({ device: 'webgpu', chosen: false, reason: webgpu.reason });
+  const all = [webgpu.ok, cuda.ok].filter((one) => one !== undefined);
+  let report = tensors.ok ?? (await startCpu());
+  if (all.length > 0) report = await withGraphs(report, all);
+  for (const { device, kinds } of all)
+    reasons.push({ device: device.provider, chosen: true, reason: `faster than the CPU at ${kinds.join(', ')}` });
   if (report.device === 'cpu') reasons.push({ device: 'cpu', chosen: true, reason: 'works everywhere' });
   return { ...report, reasons };
 }

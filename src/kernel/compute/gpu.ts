@@ -7,10 +7,9 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { productError } from './gemm.js';
-import { checkDevice, type DeviceCheck } from './graphs/check.js';
-import { GRAPH_WORK, type GraphWork } from './graphs/current.js';
+import { DeviceRefused, firstLine, startGraphs, type FasterThan, type StartedGraphs } from './graphDevices.js';
+import { GRAPH_WORK } from './graphs/current.js';
 import { GraphDevice } from './graphs/host.js';
-import { race, raceWords, won, type Race } from './graphs/race.js';
 import {
   cudaTrouble,
   driverNames,
@@ -22,11 +21,6 @@ import {
 } from './hostGpu.js';
 import { productThroughTf } from './product.js';
 import { tf } from './tf.js';
-
-/** Thrown when a device cannot be used; the message is the reason shown to people. */
-export class DeviceRefused extends Error {
-  override name = 'DeviceRefused';
-}
 
 /** How a package comes to this host. */
 const SET_UP = 'the command "Set Up GPU", or `fgnb gpu setup --device cuda`, installs it';
@@ -45,8 +39,6 @@ export function findPackage(name: string, notebookFolder: string): string {
     `package ${name} is not installed: not found from ${path.resolve(notebookFolder)} upward, nor in ${folders[1]}; ${SET_UP}`,
   );
 }
-
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0];
 
 /** The reason why a native package failed to load, with a hint where there is one. */
 export function loadReason(error: unknown): string {
@@ -147,50 +139,17 @@ function webgpuAdvice(reason: string): string {
   return `${reason} (${found}${next})`;
 }
 
-export interface StartedWebgpu {
-  device: GraphDevice;
-  check: DeviceCheck;
-  /** Names of Vulkan's driver files on Linux, else the system's API. */
-  drivers: string;
-  /** Work that runs there, and the measurements that say so; without a race, all of it. */
-  kinds: readonly GraphWork[];
-  races: readonly Race[];
-}
-
-/** What a device does faster than the CPU. @throws DeviceRefused where that is nothing: a software driver is right and slow */
-async function chooseWork(device: GraphDevice, gflops: number, cpu: number) {
-  const races = await race(device, { device: gflops, cpu });
-  const kinds = won(races);
-  if (kinds.length > 0) return { races, kinds };
-  const measured = races.length > 0 ? `; ${raceWords(races)}` : '';
-  const slower = gflops < cpu ? 'slower than' : 'beside';
-  throw new DeviceRefused(
-    `WebGPU multiplies at ${gflops.toPrecision(3)} GFLOP/s, ${slower} the CPU's ${cpu.toPrecision(3)}${measured}`,
-  );
-}
-
 /**
  * Starts ONNX Runtime's WebGPU in a process of its own and checks it against float64.
- * @param fasterThan GFLOP/s of the CPU: the device is refused unless it does some kind of work faster
+ * @throws DeviceRefused with the reason and the next step
  */
-export async function startWebgpu({ fasterThan }: { fasterThan?: () => number } = {}): Promise<StartedWebgpu> {
+export async function startWebgpu(options: FasterThan = {}): Promise<StartedGraphs> {
   const files = process.platform === 'linux' ? vulkanDrivers() : [];
   // Without a driver the loader finds nothing: a kernel on a host without GPU does not wait for a process that says so.
-  if (process.platform === 'linux' && files.length === 0 && fasterThan)
+  if (process.platform === 'linux' && files.length === 0 && options.fasterThan)
     throw new DeviceRefused(webgpuAdvice('WebGPU has no Vulkan driver'));
-  const device = new GraphDevice('webgpu');
-  try {
-    await device.start().catch((error: unknown) => {
-      throw new DeviceRefused(webgpuAdvice(firstLine(error)), { cause: error });
-    });
-    const check = await checkDevice(device).catch((error: unknown) => {
-      throw new DeviceRefused(`WebGPU failed its check: ${firstLine(error)}`, { cause: error });
-    });
-    const chosen = fasterThan ? await chooseWork(device, check.gflops, fasterThan()) : { kinds: GRAPH_WORK, races: [] };
-    const systems: Partial<Record<NodeJS.Platform, string>> = { darwin: 'Metal', win32: 'D3D12' };
-    return { device, check, drivers: systems[process.platform] ?? driverNames(files).join(', '), ...chosen };
-  } catch (error) {
-    await device.close();
-    throw error;
-  }
+  const systems: Partial<Record<NodeJS.Platform, string>> = { darwin: 'Metal', win32: 'D3D12' };
+  const drivers = systems[process.platform] ?? driverNames(files).join(', ');
+  const place = { name: 'WebGPU', drivers, work: GRAPH_WORK, advice: webgpuAdvice };
+  return startGraphs(new GraphDevice('webgpu'), place, options);
 }

@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { formatBytes } from '../../protocol/bytes.js';
+import { ORT_CUDA } from './cudaGraphs.js';
 import { TFJS_GPU } from './gpu.js';
-import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, versionBelow, type HostGpu } from './hostGpu.js'; // prettier-ignore
+import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, versionBelow, type CudaVersion, type HostGpu } from './hostGpu.js'; // prettier-ignore
 
 export const SETUP_DEVICES = ['auto', 'webgpu', 'cuda'] as const;
 export type SetupChoice = (typeof SETUP_DEVICES)[number];
@@ -34,10 +35,73 @@ export interface SetupPlan {
 
 /** Room of the package with libtensorflow and the archive it comes in. */
 const DISK = 2.5e9;
-/** Hosts besides the registry that the package's own install step asks. */
-const DOWNLOADS = 'storage.googleapis.com';
-/** The binding of tfjs-node-gpu is built for this release of the GNU C library. */
-const GLIBC = '2.17';
+/** A package that brings CUDA: what it wants, and what its own install step downloads. */
+interface CudaPackage {
+  readonly name: string;
+  readonly version: string;
+  /** Releases that its libraries may be linked to. */
+  readonly cuda: readonly CudaVersion[];
+  readonly systems: readonly NodeJS.Platform[];
+  /** The oldest release of the GNU C library that its binaries are built for. */
+  readonly glibc: string;
+  readonly downloads: string;
+  readonly gives: string;
+}
+
+/** Best first. */
+const CUDA_PACKAGES: readonly CudaPackage[] = [
+  {
+    ...ORT_CUDA,
+    cuda: ['12', '13'],
+    systems: ['linux'],
+    glibc: '2.28',
+    downloads: "ONNX Runtime's CUDA provider (some hundred MB) from api.nuget.org",
+    gives: 'SAE encoding, decoding, forward passes and neighbours',
+  },
+  {
+    name: TFJS_GPU.name,
+    version: TFJS_GPU.version,
+    cuda: [TFJS_GPU.cuda],
+    systems: ['linux', 'win32'],
+    glibc: '2.17',
+    downloads: 'libtensorflow 2.9.1 with CUDA support (about 400 MB) from storage.googleapis.com',
+    gives: 'tensors of cells',
+  },
+];
+
+/** Name of the package in a folder; undefined of an archive or an address. */
+function packageIn(local: string | undefined): string | undefined {
+  const manifest = local && path.join(local, 'package.json');
+  if (!manifest || !fs.existsSync(manifest)) return undefined;
+  return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { name?: string }).name;
+}
+
+/** Which release of CUDA a package finds whole on a host; else why none, by the one whose libraries have begun. */
+function releaseFor(host: HostGpu, { cuda }: CudaPackage): { version: CudaVersion; begun: boolean; trouble?: string } {
+  const libraries = (of: CudaVersion) => host.cuda.releases.find(({ version }) => version === of)?.libraries ?? [];
+  const begun = (of: CudaVersion): boolean => libraries(of).length > 0 && libraries(of)[0].state !== 'missing';
+  const version = cuda.find((of) => !cudaTrouble(host, of)) ?? cuda.find(begun) ?? cuda[0];
+  return { version, begun: begun(version), trouble: cudaTrouble(host, version) };
+}
+
+/** The package for a host: the one that is given, else by the release of CUDA that is whole there, else that has begun. */
+function cudaPackage(host: HostGpu, local: string | undefined): CudaPackage {
+  const given = packageIn(local) ?? local;
+  const named = given && CUDA_PACKAGES.find(({ name }) => given.includes(name.split('/').at(-1)!));
+  if (named) return named;
+  const fits = (by: (release: ReturnType<typeof releaseFor>) => boolean): CudaPackage | undefined =>
+    CUDA_PACKAGES.find((one) => by(releaseFor(host, one)));
+  return fits(({ trouble }) => !trouble) ?? fits(({ begun }) => begun) ?? CUDA_PACKAGES[0];
+}
+
+/** The GNU C library, where the system has one. */
+function glibcFinding({ glibc }: HostGpu, needed: string): Finding[] {
+  if (process.platform !== 'linux') return [];
+  if (glibc !== undefined && !versionBelow(glibc, needed)) return [{ what: 'glibc', ok: true, says: glibc }];
+  const says = `${glibc ?? 'another C library'}: the package is built for glibc ${needed} and newer; use a distribution with it`; // prettier-ignore
+  return [{ what: 'glibc', ok: false, says }];
+}
+
 const CONNECT_MS = 5000;
 
 /** How npm is run: its own script by this Node where it lies beside it, else by the name of the shell's path. */
@@ -125,38 +189,26 @@ function sourceOf(from: string | undefined): { registry?: string; local?: string
   const local = path.resolve(from);
   if (!fs.existsSync(local))
     throw new Error(
-      `--from is ${from}, where nothing is; it must be a folder or a .tgz of ${TFJS_GPU.name}, or the address of a registry`,
+      `--from is ${from}, where nothing is; it must be a folder or a .tgz of ${CUDA_PACKAGES.map(({ name }) => name).join(' or ')}, or the address of a registry`,
     );
   return { local };
 }
 
 async function cudaPlan(host: HostGpu, folder: string, from: string | undefined): Promise<Omit<SetupPlan, 'because'>> {
-  const { name, version, cuda } = TFJS_GPU;
   const { registry, local } = sourceOf(from);
-  const supported = process.arch === 'x64' && process.platform !== 'darwin';
-  const trouble = process.platform === 'linux' ? cudaTrouble(host, cuda) : undefined;
-  const old = host.glibc === undefined || versionBelow(host.glibc, GLIBC);
+  const { name, version, systems, glibc, downloads, gives } = cudaPackage(host, local);
+  const supported = process.arch === 'x64' && systems.includes(process.platform);
+  const release = releaseFor(
+    host,
+    CUDA_PACKAGES.find((one) => one.name === name)!,
+  );
+  const trouble = process.platform === 'linux' ? release.trouble : undefined;
   const npm = npmCommand();
+  const system = `${process.platform} ${process.arch}`;
   const findings: Finding[] = [
-    {
-      what: 'system',
-      ok: supported,
-      says: supported
-        ? `${process.platform} ${process.arch}`
-        : `${process.platform} ${process.arch} has no build of ${name}: use webgpu`,
-    },
-    { what: 'CUDA', ok: !trouble, says: trouble ?? `driver ${host.nvidia?.driver ?? 'not looked at'}, CUDA ${cuda} and its cuDNN load` }, // prettier-ignore
-    ...(process.platform === 'linux'
-      ? [
-          {
-            what: 'glibc',
-            ok: !old,
-            says: old
-              ? `${host.glibc ?? 'another C library'}: the package is built for glibc ${GLIBC} and newer; use a distribution with it`
-              : host.glibc!,
-          },
-        ]
-      : []),
+    { what: 'system', ok: supported, says: supported ? system : `${system} has no build of ${name} with CUDA: use webgpu` }, // prettier-ignore
+    { what: 'CUDA', ok: !trouble, says: trouble ?? `driver ${host.nvidia?.driver ?? 'not looked at'}, CUDA ${release.version} and its cuDNN load` }, // prettier-ignore
+    ...glibcFinding(host, glibc),
     ...disk(folder),
     { what: 'npm', ok: npm !== undefined, says: npm?.at(-1) ?? 'not found beside Node nor on PATH: install npm, which comes with Node' }, // prettier-ignore
   ];
@@ -168,7 +220,7 @@ async function cudaPlan(host: HostGpu, folder: string, from: string | undefined)
     findings,
     packages: [{ name, version, spec: local ?? `${name}@${version}` }],
     source: registry ? ['--registry', registry] : [],
-    words: `installs ${where} into ${folder}; its own install step may download libtensorflow 2.9.1 with CUDA support (about 400 MB) from ${DOWNLOADS}. Nothing is added to notebooks, projects or the system.`,
+    words: `installs ${where} into ${folder}; its own install step may download ${downloads}. It serves ${gives}. Nothing is added to notebooks, projects or the system.`,
   };
 }
 

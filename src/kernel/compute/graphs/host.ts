@@ -80,10 +80,14 @@ export class GraphDevice {
   /** Weights that stay there. */
   readonly weights = new Uploads(this);
 
-  /** @param bundle the process's bundle; default deviceProcess.cjs beside this file */
+  /**
+   * @param bundle the process's bundle; default deviceProcess.cjs beside this file
+   * @param runtime a file from which another copy of onnxruntime-node is found than the kernel's own
+   */
   constructor(
     readonly provider: Provider,
     private readonly bundle = deviceBundle(),
+    private readonly runtime?: string,
   ) {
     // A termination may have struck between any two steps of this class.
     this.#undo = repairAfterTermination(() => this.#abandon());
@@ -115,7 +119,7 @@ export class GraphDevice {
   #begin(): Promise<Life> {
     const { bundle } = this;
     if (!bundle) return Promise.reject(new Error('the device process is not built beside this program'));
-    const child = fork(bundle, [this.provider], {
+    const child = fork(bundle, [this.provider, ...(this.runtime ? [this.runtime] : [])], {
       serialization: 'advanced',
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -2,7 +2,7 @@
 import type { OnnxElement } from '../onnxModel.js';
 
 /** ONNX Runtime's providers that the graphs run on. */
-export type Provider = 'webgpu' | 'cpu';
+export type Provider = 'webgpu' | 'cuda' | 'cpu';
 
 export type TensorData = Float32Array | Int32Array | BigInt64Array;
 

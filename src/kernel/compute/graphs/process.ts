@@ -34,10 +34,11 @@ async function answer(device: DeviceTensors, request: Request): Promise<void> {
   }
 }
 
-async function main(provider: Provider): Promise<void> {
+/** `from`: a file beside whose package onnxruntime-node lies; default, this program's own. */
+async function main(provider: Provider, from?: string): Promise<void> {
   let device: DeviceTensors;
   try {
-    device = await DeviceTensors.start(provider);
+    device = await DeviceTensors.start(provider, from);
   } catch (error) {
     send({ refused: failureOf(error).message });
     return process.disconnect();
@@ -51,4 +52,4 @@ async function main(provider: Provider): Promise<void> {
 
 // The kernel is gone: nothing is left to compute for.
 process.on('disconnect', () => process.exit(0));
-void main(process.argv[2] as Provider);
+void main(process.argv[2] as Provider, process.argv[3]);

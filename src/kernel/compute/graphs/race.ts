@@ -140,10 +140,14 @@ const LANES: Record<GraphWork, (device: GraphDevice) => Promise<{ lane: Lane; fr
  * Measures each kind of work on both.
  * @param gflops of the products of each; where the device's is hopeless nothing is run
  */
-export async function race(device: GraphDevice, gflops: { device: number; cpu: number }): Promise<Race[]> {
+export async function race(
+  device: GraphDevice,
+  gflops: { device: number; cpu: number },
+  kinds: readonly GraphWork[] = GRAPH_WORK,
+): Promise<Race[]> {
   if (gflops.device < HOPELESS * gflops.cpu) return [];
   const results: Race[] = [];
-  for (const work of GRAPH_WORK) {
+  for (const work of kinds) {
     const { lane, free } = await LANES[work](device);
     results.push({ work, device: await fastest(() => lane.onDevice()), cpu: await fastest(() => lane.onCpu()) });
     await free();

@@ -40,14 +40,16 @@ export class DeviceFailure extends Error {
 }
 
 const MEMORY =
-  /out of memory|not enough memory|bad_alloc|failed to allocate|allocation|invalid buffer|exceeds the max/i;
-const LOST = /device (?:is |was )?lost|device.?lost|removed|hung|VK_ERROR_DEVICE/i;
+  /out of memory|not enough memory|bad_alloc|failed to allocate|allocation|invalid buffer|exceeds the max|CUBLAS_STATUS_ALLOC_FAILED/i;
+// A CUDA context is unusable after any of these, whatever runs in it next.
+const LOST =
+  /device (?:is |was )?lost|device.?lost|removed|hung|VK_ERROR_DEVICE|CUDA_ERROR|illegal memory access|unspecified launch failure|uncorrectable ECC|CUBLAS_STATUS_EXECUTION_FAILED/i;
 
 /** What a message of ONNX Runtime means. */
 export function failureOf(error: unknown, asked = 0): DeviceFailure {
   if (error instanceof DeviceFailure) return error;
   const text = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-  return new DeviceFailure(text, LOST.test(text) ? 'lost' : MEMORY.test(text) ? 'memory' : 'request', asked);
+  return new DeviceFailure(text, MEMORY.test(text) ? 'memory' : LOST.test(text) ? 'lost' : 'request', asked);
 }
 
 const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -66,9 +68,9 @@ export class DeviceTensors {
     private readonly provider: Provider,
   ) {}
 
-  /** Starts the device. @throws when ONNX Runtime is missing or the provider finds no adapter */
-  static async start(provider: Provider): Promise<DeviceTensors> {
-    const ort = createRequire(import.meta.url)('onnxruntime-node') as OrtNode;
+  /** Starts the device, by the onnxruntime-node that the file `from` sees. @throws when ONNX Runtime is missing or the provider finds no adapter */
+  static async start(provider: Provider, from = import.meta.url): Promise<DeviceTensors> {
+    const ort = createRequire(from)('onnxruntime-node') as OrtNode;
     const all = new DeviceTensors(ort, provider);
     const move = (stay: string[]): Promise<InferenceSession> => {
       const g = new Graph();
@@ -80,12 +82,16 @@ export class DeviceTensors {
   }
 
   #create(model: Uint8Array, stay: readonly string[]): Promise<InferenceSession> {
-    const device = this.provider === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' };
+    const gpu = this.provider === 'webgpu';
     return this.ort.InferenceSession.create(model, {
-      executionProviders: this.provider === 'cpu' ? ['cpu'] : [{ name: 'webgpu', enableRobustness: true }],
-      preferredOutputLocation: Object.fromEntries(stay.map((name) => [name, 'gpu-buffer' as const])),
+      executionProviders: gpu ? [{ name: 'webgpu', enableRobustness: true }] : [this.provider],
+      // Other providers give every output back to the host: what stays, stays in this process.
+      ...(gpu
+        ? { preferredOutputLocation: Object.fromEntries(stay.map((name) => [name, 'gpu-buffer' as const])) }
+        : {}),
       logSeverityLevel: 3,
-      extra: { session: device },
+      // The CUDA provider puts arithmetic of shapes on the CPU by itself, and would refuse every graph.
+      extra: { session: gpu ? { disable_cpu_ep_fallback: '1' } : {} },
     });
   }
 
