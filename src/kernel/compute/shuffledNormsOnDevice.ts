@@ -191,7 +191,10 @@ export class DeviceNorms {
       if (bad >= 0) throw new RangeError(`the ${p} × ${q} product of null run ${bad} has entries that are not finite`);
       // A product of zeros has no unit, and its sum is 0.
       const units = scale.map((v, i) => (trace[i] > 0 ? Math.sqrt(v) : 0));
-      const low = lowEnd(lowest, Math.max(...units, Number.MIN_VALUE));
+      const low = lowEnd(
+        lowest,
+        units.reduce((a, b) => Math.max(a, b), Number.MIN_VALUE),
+      );
       const sums = await this.#rootTraces(state, eye, low, units, signal);
       return sums.map((sum, i) => sum * units[i]);
     } finally {
