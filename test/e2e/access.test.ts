@@ -98,7 +98,8 @@ describe.skipIf(!CHROMIUM)('access', () => {
     const stand = (of: Map<string, AxNode>): Array<string | undefined> => ['Drag pans', 'Drag selects a box (or Shift+drag)', 'Lines from the whole selection to the counterparts'].map((name) => of.get(name)!.pressed); // prettier-ignore
     expect(stand(controls)).toEqual(['true', 'false', 'false']);
     await page.getByRole('button', { name: 'Drag selects a box (or Shift+drag)' }).click();
-    expect(stand(await found())).toEqual(['false', 'true', 'false']);
+    // The toolkit's inner button, which is what is read here, learns of its state in the next animation frame.
+    await expect.poll(async () => stand(await found())).toEqual(['false', 'true', 'false']);
     await page.setViewportSize({ width: 650, height: 900 });
     const more = page.getByRole('button', { name: 'More controls' });
     await more.waitFor();
