@@ -29,6 +29,7 @@ function columns(s: number, words: number): MapColumns {
     partner: Int32Array.from({ length: N }, (_, i) => i),
     r: each(() => random.next()),
     column: [],
+    ...{ other: [], otherR: [] },
     labels,
     shares: labels.map(() => null),
   };

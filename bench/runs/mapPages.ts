@@ -88,6 +88,9 @@ class Draws {
   }
 }
 
+/** Counterparts beside the partner: a map of features keeps three. */
+const OTHERS = 2;
+
 /** The files of a map's bundle, by name. */
 export function mapFiles({ sets, points, examples }: MapSize): { meta: MapMeta; files: Record<string, Uint8Array> } {
   const draws = new Draws();
@@ -120,6 +123,12 @@ export function mapFiles({ sets, points, examples }: MapSize): { meta: MapMeta; 
       ...(sets === 2 && {
         [`${s}.partner`]: i32(Int32Array.from({ length: points }, () => draws.int(points))),
         [`${s}.r`]: f32(Float32Array.from({ length: points }, () => draws.next())),
+        ...Object.fromEntries(
+          Array.from({ length: OTHERS }, (_, k) => [
+            [`${s}.other.${k}`, i32(Int32Array.from({ length: points }, () => draws.int(points)))],
+            [`${s}.otherR.${k}`, f32(Float32Array.from({ length: points }, () => draws.next()))],
+          ]).flat(),
+        ),
       }),
     });
   }
@@ -130,6 +139,7 @@ export function mapFiles({ sets, points, examples }: MapSize): { meta: MapMeta; 
     sets: Array.from({ length: sets }, (_, s) => ({
       name: 'AB'[s],
       title: `bench ${'AB'[s]}`,
+      ...(sets === 2 && { others: OTHERS }),
       ...{ points, dead: 0, layout: 'clusters', sae: { id: `bench-${s}`, name: `bench ${'AB'[s]}` } },
     })),
     ...(sets === 2 && { pairing: { method: 'pearson', pairs: points, tokens: TOKENS, meanR: 0.5 } }),

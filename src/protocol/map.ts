@@ -31,6 +31,8 @@ export interface MapSetMeta {
   width?: number;
   /** Columns that were added to colour and sort the points by; absent: none. */
   columns?: PointColumn[];
+  /** Counterparts beside the partner that a point may have; absent: none. */
+  others?: number;
   /** How x and y were made, such as "UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0". */
   layout: string;
 }
@@ -86,6 +88,16 @@ export const decoderLength = (sets: ReadonlyArray<Pick<MapSetMeta, 'points' | 'w
 
 const perPoint = ({ points }: MapSetMeta): number => points;
 
+/** Far above what a map of features keeps. */
+const MAX_OTHERS = 64;
+
+/** How many further counterparts a point may have. @throws Error where that is no number, or too large */
+function othersOf({ others = 0 }: MapSetMeta): number {
+  if (!Number.isInteger(others) || others < 0 || others > MAX_OTHERS)
+    throw new Error(`a map's set has ${String(others)} further counterparts a point; expected 0 to ${MAX_OTHERS}`);
+  return others;
+}
+
 /** Columns and files of a feature map. */
 export const MAP_BUNDLE = {
   what: 'a map',
@@ -114,6 +126,9 @@ export const MAP_BUNDLE = {
     /** With a second set: POINT index in the other set, -1 = none, and the r of the two, NaN = none. */
     partner: { dtype: 'I32', length: perPoint, optional: true },
     r: { dtype: 'F32', length: perPoint, optional: true },
+    /** Further counterparts, best first: other.0 of every point, then other.1, …; as `partner` and `r`. */
+    other: { dtype: 'I32', length: perPoint, list: othersOf },
+    otherR: { dtype: 'F32', length: perPoint, list: othersOf },
     /** Maps of before and after: where each point went, and how far, in the space that was laid out. */
     x2: { dtype: 'F32', length: perPoint, optional: true },
     y2: { dtype: 'F32', length: perPoint, optional: true },

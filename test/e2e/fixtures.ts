@@ -71,9 +71,10 @@ export interface AddedColumn extends PointColumn {
 
 /**
  * A twin map of n points a side in `clusters` clouds. Feature ids are 3·i + 1 in A and 5·i + 2 in B. Every 20th point
- * is dead (no partner, no label, no examples). `added`: columns of each set. r falls from 1 with i mod 50. Point 1 of both maps carries hostile text.
+ * is dead (no partner, no label, no examples). `added`: columns of each set. r falls from 1 with i mod 50.
+ * `others`: further counterparts of each alive point, the points after its partner whose r is a tenth less each. Point 1 of both maps carries hostile text.
  */
-export function twinFixture(n: number, clusters = 24, added: AddedColumn[][] = []): MapFixture {
+export function twinFixture(n: number, clusters = 24, added: AddedColumn[][] = [], others = 0): MapFixture {
   const random = lcg(7);
   const normal = () => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random());
   const partnerOf = (i: number) => (i * 7 + 3) % n;
@@ -130,6 +131,18 @@ export function twinFixture(n: number, clusters = 24, added: AddedColumn[][] = [
         'F32',
         Float32Array.from({ length: n }, (_, i) => (dead[set][i] ? NaN : 1 - (origin(i) % 50) / 50)),
       ),
+      ...Object.fromEntries(
+        Array.from({ length: others }, (_, k) => {
+          const to = (i: number) => ((set === 0 ? partnerOf(i) : back[i]) + k + 1) % n;
+          const none = (i: number) => dead[set][i] === 1 || dead[1 - set][to(i)] === 1;
+          const r = (i: number) => Math.max(0, 1 - (origin(i) % 50) / 50 - (k + 1) / 10);
+          const each = <T>(of: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => of(i));
+          return [
+            [`${set}.other.${k}`, array('I32', Int32Array.from(each((i) => (none(i) ? -1 : to(i)))))],
+            [`${set}.otherR.${k}`, array('F32', Float32Array.from(each((i) => (none(i) ? NaN : r(i)))))],
+          ] as const;
+        }).flat(),
+      ),
       [`${set}.examplesAt`]: array('I64', at),
       ...Object.fromEntries(
         (added[set] ?? []).map(({ of }, k) => [
@@ -158,6 +171,7 @@ export function twinFixture(n: number, clusters = 24, added: AddedColumn[][] = [
       title: `tiny-${set + 1}L · blocks.0.hook_mlp_out · topk ${n}`,
       points: n,
       width: WIDTHS[set],
+      ...(others > 0 && { others }),
       ...(added[set] && { columns: added[set].map(({ of: _, ...column }) => column) }),
       dead: deadCount(set),
       layout: 'UMAP n_neighbors 15, min_dist 0.1, cosine, seed 0',

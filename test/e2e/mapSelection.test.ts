@@ -75,6 +75,28 @@ describe.skipIf(!CHROMIUM)('the selection of a map in an exported page', () => {
     expect(complaints.list).toEqual([]);
   });
 
+  test('leads to all counterparts of each point: arcs of a hovered point, thin lines of a selection, a line in the card', async () => {
+    const many = { ...twinFixture(N, 24, [], 2), id: 'fixture-many' };
+    const on = await open(1400, 'light', false, many);
+    const overlay = () => on.locator('canvas.overlay').evaluate((c: HTMLCanvasElement) => c.toDataURL());
+    await search(on, '#31');
+    await hits(on).getByText(/^A 1 /).waitFor(); // prettier-ignore
+    const plain = await overlay();
+    await tool(on, 'Lines from').click();
+    await expect.poll(overlay).not.toBe(plain);
+    await on.screenshot({ path: path.join(screenshots, 'selection-many.png') });
+    await on.locator('.layer').first().focus();
+    await on.keyboard.press('n');
+    const spoken = on.locator('.fg-map > .fg-sr[aria-live]');
+    expect(await spoken.textContent()).toMatch(
+      /^A feature 31, .*; counterpart B feature \d+, .*; 2 further counterparts$/,
+    );
+    const others = on.locator('.fg-tooltip .others');
+    // The partner is B's point 73, the others the two after it.
+    await expect.poll(() => others.innerText()).toMatch(/^also B: #372 .+ 0\.\d\d · #377 .+ 0\.\d\d$/);
+    await on.screenshot({ path: path.join(screenshots, 'selection-many-hover.png') });
+  });
+
   test('of an invalid pattern is nothing, and what is wrong with it is said until it is mended', async () => {
     const on = await open();
     const wrong = on.locator('.toolbar .wrong');

@@ -39,12 +39,14 @@ export interface BundleSet {
   parts?: MapPart[];
   /** Columns that a bundle may have, as MAP_BUNDLE declares them; [points] each. */
   columns?: GivenColumns;
+  /** Counterparts beside the partner: a column for each rank, as `partner` and `r`. */
+  others?: { other: Int32Array[]; otherR: Float32Array[] };
   /** Columns that the call of fg.show added, one value per point. */
   added?: readonly BundleColumn[];
 }
 
-/** Columns that columnsOf() makes itself, from the layout, the firings and the added columns. */
-type Made = 'x' | 'y' | 'z' | 'feature' | 'firings' | 'firingRate' | 'column';
+/** Columns that columnsOf() makes itself, from the layout, the firings, further counterparts and the added columns. */
+type Made = 'x' | 'y' | 'z' | 'feature' | 'firings' | 'firingRate' | 'column' | 'other' | 'otherR';
 export type GivenColumns = Omit<ArraysOf<typeof MAP_BUNDLE.columns>, Made>;
 
 export interface BundleOptions {
@@ -74,12 +76,13 @@ function requireSizes(set: BundleSet, other: BundleSet | undefined): void {
   for (const [what, size] of sizes)
     if (size !== undefined && size !== n)
       throw new RangeError(`map set ${set.name} has ${n} points but ${size} ${what}`);
-  const { partner } = set.columns ?? {};
-  const outside = partner?.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0)) ?? -1;
-  if (outside >= 0)
-    throw new RangeError(
-      `map set ${set.name}: point ${outside} has partner ${partner![outside]}; expected -1 (none) ${other ? `or a point of ${other.name}, 0 to ${other.layout.points - 1}` : 'in a map of one set'}`,
-    );
+  for (const partner of [set.columns?.partner ?? [], ...(set.others?.other ?? [])]) {
+    const outside = partner.findIndex((p) => p < -1 || p >= (other?.layout.points ?? 0));
+    if (outside >= 0)
+      throw new RangeError(
+        `map set ${set.name}: point ${outside} has partner ${partner[outside]}; expected -1 (none) ${other ? `or a point of ${other.name}, 0 to ${other.layout.points - 1}` : 'in a map of one set'}`,
+      );
+  }
 }
 
 function setMeta(set: BundleSet): MapSetMeta {
@@ -93,6 +96,7 @@ function setMeta(set: BundleSet): MapSetMeta {
     dead: Int32Array.from(set.firings).reduce((n, f) => n + (f === 0 ? 1 : 0), 0),
     layout: set.layout.description,
     ...(set.decoder && { width: set.decoder.cols }),
+    ...(set.others?.other.length && { others: set.others.other.length }),
     ...(set.added?.length && { columns: set.added.map(({ values: _, ...column }) => column) }),
   };
 }
@@ -112,6 +116,8 @@ function columnsOf(set: BundleSet, meta: MapSetMeta, s: number): Record<string, 
     firings: Int32Array.from(firings),
     firingRate: Float32Array.from(firings, (f) => (tokens > 0 && f > 0 ? f / tokens : 0)),
     ...set.columns,
+    other: set.others?.other ?? [],
+    otherR: set.others?.otherR ?? [],
     column: (set.added ?? []).map(({ values }) => Float32Array.from(values)),
   });
 }

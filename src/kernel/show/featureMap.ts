@@ -60,7 +60,7 @@ const DEFAULT_GROUPS: Record<string, readonly string[]> = {
   emotions: ['happy', 'sad', 'angry', 'scared', 'proud', 'glad', 'afraid'],
   weather: ['rain', 'snow', 'wind', 'storm', 'sun', 'sunny', 'rainy', 'windy'],
 };
-const CODE_VERSION = 4;
+const CODE_VERSION = 5;
 
 async function bundleSet(
   env: Environment,
@@ -94,13 +94,33 @@ async function bundleSet(
   };
 }
 
-/** For each feature of both sides the partner of its best pair and their r: only the map's pairs are linked. */
-function partners(map: PairedMap): Array<Required<Pick<GivenColumns, 'partner' | 'r'>>> {
+type Links = Required<Pick<GivenColumns, 'partner' | 'r'>>;
+
+/** For each feature of both sides the partner of its best pair and their r: the pairs of the map that its caption counts. */
+function partners(map: PairedMap): Links[] {
   const { bestAofB, rAofB, bestBofA, rBofA } = listsOf(map.pairs, { ...map, counterparts: 1 });
   return [
     { partner: bestBofA, r: rBofA },
     { partner: bestAofB, r: rAofB },
   ];
+}
+
+/** What the map lists of each feature beside its partner, best first: with it not more than the map keeps. */
+function othersBeside({ partner }: Links, best: Int32Array, r: Float32Array, kept: number): BundleSet['others'] {
+  const points = partner.length;
+  const other = Array.from({ length: kept }, () => new Int32Array(points).fill(-1));
+  const otherR = Array.from({ length: kept }, () => new Float32Array(points).fill(NaN));
+  for (let i = 0; i < points; i++) {
+    const room = partner[i] < 0 ? kept : kept - 1;
+    let rank = 0;
+    for (let at = i * kept; at < (i + 1) * kept && rank < room; at++) {
+      if (best[at] < 0 || best[at] === partner[i]) continue;
+      other[rank][i] = best[at];
+      otherR[rank++][i] = r[at];
+    }
+  }
+  const used = other.findLastIndex((of) => of.some((p) => p >= 0)) + 1;
+  return used === 0 ? undefined : { other: other.slice(0, used), otherR: otherR.slice(0, used) };
 }
 
 /** Adds to the labels of both sets what each feature and its counterpart do together. */
@@ -226,6 +246,8 @@ export async function twinMapItems(
   const links = partners(map);
   a.columns = { ...a.columns, ...links[0] };
   b.columns = { ...b.columns, ...links[1] };
+  a.others = othersBeside(links[0], map.bestBofA, map.rBofA, map.counterparts);
+  b.others = othersBeside(links[1], map.bestAofB, map.rAofB, map.counterparts);
   await labelTogether(env, a, b, map);
   keepSmallDecoders(a, b);
   const meanR = map.pairs.r.reduce((s, r) => s + r, 0) / Math.max(1, map.pairs.r.length);

@@ -9,6 +9,7 @@ import { correlation, count, labelLine, percent, plural } from '../ui/format.js'
 import { shownTexts } from '../plot/shown.js';
 import { normalToken } from '../plot/search.js';
 import { columnsLine } from './columns.js';
+import { othersOf, type Linked } from './counterparts.js';
 import { idText, type MapModel, type MapSet } from './model.js';
 import { shiftStats, unitOf } from './shift.js';
 
@@ -30,6 +31,8 @@ export interface CardOptions {
   point: number;
   /** The linked point of the other set under the threshold, -1 = none. */
   partner: number;
+  /** Threshold of further counterparts. */
+  minR: number;
   /** Examples of the largest activations shown per feature, and whether those of bands are shown too. */
   examples: number;
   bands: boolean;
@@ -109,6 +112,24 @@ function together(model: MapModel, set: number, point: number): HTMLElement | nu
   return tokens ? el('span', { class: 'together' }, togetherText(tokens)) : null;
 }
 
+/** Counterparts beside the partner, in a line: their numbers open their pages where they have one. */
+function othersLine(o: CardOptions): HTMLElement | null {
+  const { model, set, point } = o;
+  const others = othersOf(model.sets[set], point, o.minR);
+  if (others.length === 0) return null;
+  const to = 1 - set;
+  const each = others.map(({ point: p, r }, k) =>
+    el(
+      'span',
+      { class: 'other' },
+      k > 0 ? ' · ' : '',
+      idOf(o, to, p),
+      ` ${labelLine(labelAt(model.sets[to].columns, p))} ${correlation(r)}`,
+    ),
+  );
+  return el('p', { class: 'others' }, `${o.partner < 0 ? '' : 'also '}${model.sets[to].name}: `, ...each);
+}
+
 /** Both features side by side with r between them; the asked one first. */
 export function pairCard(o: CardOptions): HTMLElement {
   const { model, set, point, partner } = o;
@@ -142,11 +163,17 @@ export function pairCard(o: CardOptions): HTMLElement {
               ? `counterpart hidden: ${measureOf(model.meta.pairing?.method ?? '')} ${correlation(r)} is below the threshold`
               : 'no counterpart',
           );
-  return el('div', { class: linked ? 'pair linked' : 'pair' }, line, el('div', { class: 'sides' }, ...parts));
+  return el(
+    'div',
+    { class: linked ? 'pair linked' : 'pair' },
+    line,
+    othersLine(o),
+    el('div', { class: 'sides' }, ...parts),
+  );
 }
 
 /** One line for the live region. */
-export function spokenPair(model: MapModel, set: number, point: number, partner: number): string {
+export function spokenPair(model: MapModel, { set, point, partner, others }: Linked): string {
   const say = (s: number, p: number) => {
     const { columns, name } = model.sets[s];
     const label = labelLine(labelAt(columns, p)) || 'no label';
@@ -158,7 +185,8 @@ export function spokenPair(model: MapModel, set: number, point: number, partner:
   const firing = meta.unmeasured ? familyText(model.sets[set], point) : `${count(columns.firings[point])} firings`;
   const own = [say(set, point), firing].filter(Boolean).join(', ');
   if (!model.twin) return own;
+  const also = others.length > 0 ? `; ${plural(others.length, 'further counterpart')}` : '';
   return partner < 0
-    ? `${own}; no counterpart`
-    : `${own}; counterpart ${say(1 - set, partner)}, ${measureOf(model.meta.pairing?.method ?? '')} ${correlation(model.sets[set].r[point])}`;
+    ? `${own}; no counterpart${also}`
+    : `${own}; counterpart ${say(1 - set, partner)}, ${measureOf(model.meta.pairing?.method ?? '')} ${correlation(model.sets[set].r[point])}${also}`;
 }

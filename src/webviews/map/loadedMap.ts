@@ -19,6 +19,7 @@ import type { MapFigure } from './figure.js';
 import { countsText, decorateLayer, provenance, spokenHits } from './frame.js';
 import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
 import { contoursOf, type Contours } from './contours.js';
+import { linked, type Linked } from './counterparts.js';
 import type { MapHost } from './host.js';
 import { MapLegend } from './legend.js';
 import { legendEntries } from './legendEntries.js';
@@ -243,19 +244,24 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return linkOf(this.model.sets[set], item, this.filters.minR);
   }
 
+  private linked(item: Item): Linked {
+    return linked(this.model, item.set, item.item, this.partnerOf(item), this.filters.minR);
+  }
+
   protected override drawHover(item: Item | null): void {
-    this.stage.setScene({ hover: item && { set: item.set, point: item.item, partner: this.partnerOf(item) } });
+    this.stage.setScene({ hover: item && this.linked(item) });
   }
 
   protected override card(item: Item): { card: HTMLElement; avoid: Spot | null } {
     const { model, cache } = this;
     const partner = this.partnerOf(item);
-    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, examples: 3, bands: false });
+    const { minR } = this.filters;
+    const card = pairCard({ model, cache, set: item.set, point: item.item, partner, minR, examples: 3, bands: false });
     return { card, avoid: partner >= 0 ? this.spotOf({ set: 1 - item.set, item: partner }) : null };
   }
 
   protected override spoken(item: Item): string {
-    return spokenPair(this.model, item.set, item.item, this.partnerOf(item));
+    return spokenPair(this.model, this.linked(item));
   }
 
   protected override cursor(s: number, from: number, action: CursorMove): number {
@@ -264,8 +270,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   protected override across(item: Item): Item | null {
-    const partner = this.partnerOf(item);
-    return partner < 0 ? null : { set: 1 - item.set, item: partner };
+    const { partner, others } = this.linked(item);
+    const there = partner < 0 ? others.at(0) : partner;
+    return there === undefined ? null : { set: 1 - item.set, item: there };
   }
 
   protected override undo(): void {
@@ -322,7 +329,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private pinsChanged(): void {
     const { list } = this.pins;
     this.state.pins = list.map(({ set, feature }) => ({ set, feature }));
-    this.stage.setScene({ pins: list.map((p) => ({ ...p, partner: this.partnerOf({ set: p.set, item: p.point }) })) });
+    this.stage.setScene({ pins: list.map(({ set, point }) => this.linked({ set, item: point })) });
     this.pane.setPins(list, this.filters.minR);
     this.save();
   }

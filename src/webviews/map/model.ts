@@ -158,11 +158,15 @@ function linkBothWays(a: MapSet, b: MapSet): void {
     [a, b, 0],
     [b, a, 1],
   ] as const)
-    for (let i = 0; i < from.n; i++)
-      if (from.partner[i] >= to.n || from.partner[i] < -1)
-        throw new Error(
-          `map column ${index}.partner names point ${from.partner[i]} (at ${i}) but the other set has ${to.n} points`,
-        );
+    for (const [name, of] of [
+      ['partner', from.partner] as const,
+      ...from.columns.other.map((each, k) => [`other.${k}`, each] as const),
+    ])
+      for (let i = 0; i < from.n; i++)
+        if (of[i] >= to.n || of[i] < -1)
+          throw new Error(
+            `map column ${index}.${name} names point ${of[i]} (at ${i}) but the other set has ${to.n} points`,
+          );
   if (a.columns.partner && !b.columns.partner) linkBack(a, b);
   else if (b.columns.partner && !a.columns.partner) linkBack(b, a);
 }

@@ -2,20 +2,22 @@
 import { css, type Rgb } from '../ui/color.js';
 import { toScreen } from '../plot/camera.js';
 import { badge, lasso, ring } from '../plot/marks.js';
+import type { Linked } from './counterparts.js';
 import { drawFamily } from './lines.js';
 import type { MapModel } from './model.js';
 import type { Palette } from '../plot/palette.js';
+import type { SelectedLink } from './selection.js';
 import type { Viewport } from './surface.js';
 
 export interface OverlayScene {
   model: MapModel;
   views: readonly Viewport[];
   palette: Palette;
-  /** Hovered point and its partner (-1 = none). */
-  hover: { set: number; point: number; partner: number } | null;
-  pins: ReadonlyArray<{ set: number; point: number; partner: number }>;
+  /** Hovered point and its counterparts. */
+  hover: Linked | null;
+  pins: readonly Linked[];
   /** Links of the selection, and its points between which a mesh is drawn, by set. */
-  selected: ReadonlyArray<{ set: number; point: number; partner: number }>;
+  selected: readonly SelectedLink[];
   mesh: ReadonlyArray<readonly number[]>;
   /** Screen polygon being drawn, in canvas CSS pixels. */
   lasso: readonly number[] | null;
@@ -63,15 +65,31 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: OverlaySce
 function drawPair(
   c: CanvasRenderingContext2D,
   scene: OverlayScene,
-  pair: { set: number; point: number; partner: number },
+  pair: Linked,
   color: Rgb,
   number: string | null,
 ): void {
   const here = spotOf(scene, pair.set, pair.point);
+  for (const other of pair.others) drawOther(c, scene, here, spotOf(scene, 1 - pair.set, other), color);
   const there = pair.partner >= 0 ? spotOf(scene, 1 - pair.set, pair.partner) : null;
   if (here && there) drawLink(c, here, there, color, number === null, scene.palette.ground);
   if (here) drawSpot(c, here, color, scene.palette.ground, number, false);
   if (there) drawSpot(c, there, color, scene.palette.ground, number, true);
+}
+
+/** A thinner arc to a further counterpart, which has a small ring. */
+function drawOther(
+  c: CanvasRenderingContext2D,
+  scene: OverlayScene,
+  here: Spot | null,
+  there: Spot | null,
+  color: Rgb,
+) {
+  if (!here || !there) return;
+  const { ground } = scene.palette;
+  arc(c, here, there, [[3, css(ground, 0.5)], [1, css(color, 0.65)]]); // prettier-ignore
+  if (there.away) drawArrow(c, there, color, ground);
+  else ring(c, { ...there, radius: 5, color, ground, width: 1.4, halo: 3, veil: 0.7 });
 }
 
 /** A line between every two selected points of a map. */
@@ -97,36 +115,41 @@ function drawMesh(c: CanvasRenderingContext2D, scene: OverlayScene): void {
 function drawSelectedLink(
   c: CanvasRenderingContext2D,
   scene: OverlayScene,
-  { set, point, partner }: OverlayScene['selected'][number],
+  { set, point, partner, further }: SelectedLink,
 ): void {
   const [a, b] = [spotOf(scene, set, point), spotOf(scene, 1 - set, partner)];
   if (!a || !b || (a.away && b.away)) return;
-  c.strokeStyle = css(scene.palette.hit, 0.45);
+  const { hit, ground } = scene.palette;
+  c.strokeStyle = css(hit, further ? 0.25 : 0.45);
   c.lineWidth = 1;
   c.beginPath();
   c.moveTo(a.x, a.y);
   c.lineTo(b.x, b.y);
   c.stroke();
+  // Partners are lit by the map itself.
+  if (further && !b.away) ring(c, { ...b, radius: 3.5, color: hit, ground, width: 1, halo: 2, veil: 0.6 });
 }
 
 /** A shallow arc with a halo of the ground colour, so that it stays visible over dense maps. */
-function drawLink(c: CanvasRenderingContext2D, a: Spot, b: Spot, color: Rgb, strong: boolean, ground: Rgb): void {
+function arc(c: CanvasRenderingContext2D, a: Spot, b: Spot, strokes: ReadonlyArray<readonly [number, string]>): void {
   const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
   const bend = Math.min(60, length * 0.12);
   const mx = (a.x + b.x) / 2 + ((a.y - b.y) / length) * -bend;
   const my = (a.y + b.y) / 2 - (Math.abs(b.x - a.x) / length) * bend;
-  for (const [width, style] of [
-    [strong ? 5 : 3, css(ground, 0.65)],
-    [strong ? 1.8 : 1, css(color, strong ? 0.95 : 0.5)],
-  ] as const) {
+  for (const [width, style] of strokes) {
     c.lineWidth = width;
     c.strokeStyle = style;
-    c.setLineDash(strong ? [] : [4, 4]);
     c.beginPath();
     c.moveTo(a.x, a.y);
     c.quadraticCurveTo(mx, my, b.x, b.y);
     c.stroke();
   }
+}
+
+/** An arc, dashed between pins. */
+function drawLink(c: CanvasRenderingContext2D, a: Spot, b: Spot, color: Rgb, strong: boolean, ground: Rgb): void {
+  c.setLineDash(strong ? [] : [4, 4]);
+  arc(c, a, b, [[strong ? 5 : 3, css(ground, 0.65)], [strong ? 1.8 : 1, css(color, strong ? 0.95 : 0.5)]]); // prettier-ignore
   c.setLineDash([]);
 }
 

@@ -244,7 +244,7 @@ export class Pane extends PlotPane<Tab> {
           name: model.sets[set].family ? idText(model.sets[set], point) : `${model.sets[set].name} #${feature}`,
           place: 'the maps',
         },
-        content: pairCard({ model, cache, set, point, partner, examples: 5, bands: true, open: hooks.open }),
+        content: pairCard({ model, cache, set, point, partner, minR, examples: 5, bands: true, open: hooks.open }),
         show: () => hooks.show(set, point),
         unpin: () => hooks.unpin(index),
       });

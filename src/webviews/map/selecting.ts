@@ -5,7 +5,7 @@ import { count } from '../ui/format.js';
 import { messageOf } from '../ui/message.js';
 import { groupOf, type Filters, type Lit } from './filter.js';
 import type { MapModel } from './model.js';
-import { cameraOn, litPoints, MAX_MESH, selectedLinks, selectionCell } from './selection.js';
+import { cameraOn, litPoints, MAX_MESH, MAX_SELECTED_LINES, selectedLinks, selectionCell } from './selection.js';
 import { SelectionBar } from './selectionBar.js';
 import type { Stage } from './stage.js';
 import type { MapViewState } from './state.js';
@@ -73,11 +73,12 @@ export class Selecting {
     const { model, state } = this;
     const { filters, lit } = this.hooks.now();
     const small = lit.active && lit.hits.every((n) => n <= MAX_MESH);
+    const links = state.lines ? selectedLinks(model, lit, filters.minR) : [];
     this.stage.setScene({
-      selected: state.lines ? selectedLinks(model, lit, filters.minR) : [],
+      selected: links.slice(0, MAX_SELECTED_LINES),
       mesh: state.mesh && small ? litPoints(lit, true).map((points) => points.slice(0, MAX_MESH)) : [],
     });
-    this.bar.update(lit, this.past.undoes);
+    this.bar.update(lit, this.past.undoes, links.length);
   }
 
   /** What the selection came from, in words. */

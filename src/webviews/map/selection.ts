@@ -2,37 +2,47 @@
 import { labelAt } from '../ui/bundle.js';
 import { labelLine } from '../ui/format.js';
 import { scaleOf, type Camera } from '../plot/camera.js';
+import { othersOf } from './counterparts.js';
 import { linkOf, type Lit } from './filter.js';
 import type { MapModel } from './model.js';
 import type { Viewport } from './surface.js';
 
 /** Points a side between which a mesh is drawn: more is a blur. */
 export const MAX_MESH = 32;
-/** Lines to counterparts that are drawn, those of the largest r. */
+/** Lines to counterparts that are drawn, the first of them. */
 export const MAX_SELECTED_LINES = 400;
 
 /** Lit points of each set; with partners of hits where `partners`. */
 export const litPoints = ({ state }: Lit, partners = false): number[][] =>
   state.map((of) => [...of.keys()].filter((i) => of[i] === 1 || (partners && of[i] === 2)));
 
-/** Pairs of which an end is selected, each once, the largest r first. */
-export function selectedLinks(
-  model: MapModel,
-  lit: Lit,
-  minR: number,
-): Array<{ set: number; point: number; partner: number }> {
+/** A line from a selected point to a counterpart; `further`: to another than its partner. */
+export interface SelectedLink {
+  set: number;
+  point: number;
+  partner: number;
+  further: boolean;
+}
+
+/** Links of the selected points to all their counterparts, each pair once: partners first, then the others, the largest r first. */
+export function selectedLinks(model: MapModel, lit: Lit, minR: number): SelectedLink[] {
   if (!model.twin || !lit.active) return [];
   const seen = new Set<string>();
-  const links = litPoints(lit).flatMap((points, set) =>
-    points.flatMap((point) => {
-      const partner = linkOf(model.sets[set], point, minR);
-      const key = set === 0 ? `${point} ${partner}` : `${partner} ${point}`;
-      if (partner < 0 || seen.has(key)) return [];
-      seen.add(key);
-      return [{ set, point, partner, r: model.sets[set].r[point] }];
-    }),
-  );
-  return links.sort((a, b) => b.r - a.r).slice(0, MAX_SELECTED_LINES);
+  const links: Array<SelectedLink & { r: number }> = [];
+  const add = (set: number, point: number, to: { point: number; r: number }, further: boolean): void => {
+    const key = set === 0 ? `${point} ${to.point}` : `${to.point} ${point}`;
+    if (to.point < 0 || seen.has(key)) return;
+    seen.add(key);
+    links.push({ set, point, partner: to.point, further, r: to.r });
+  };
+  const points = litPoints(lit).flatMap((of, set) => of.map((point) => ({ set, point })));
+  for (const { set, point } of points) {
+    const of = model.sets[set];
+    add(set, point, { point: linkOf(of, point, minR), r: of.r[point] }, false);
+  }
+  for (const { set, point } of points)
+    for (const other of othersOf(model.sets[set], point, minR)) add(set, point, other, true);
+  return links.sort((a, b) => Number(a.further) - Number(b.further) || b.r - a.r).map(({ r: _, ...link }) => link);
 }
 
 /** The camera that shows these points; the one at hand where there are none. */

@@ -1,8 +1,9 @@
 /** The line of buttons of a selection. */
 import { el, fill } from '../ui/dom.js';
+import { count } from '../ui/format.js';
 import { button } from '../ui/toolkit.js';
 import type { Lit } from './filter.js';
-import { MAX_MESH } from './selection.js';
+import { MAX_MESH, MAX_SELECTED_LINES } from './selection.js';
 
 export interface SelectionHooks {
   keep(): void;
@@ -12,6 +13,8 @@ export interface SelectionHooks {
   lines(on: boolean): void;
   mesh(on: boolean): void;
 }
+
+const LINES = 'Lines from the whole selection to the counterparts';
 
 /** The line of buttons of a selection; hidden where nothing is selected and nothing can be taken back. */
 export class SelectionBar {
@@ -26,7 +29,7 @@ export class SelectionBar {
       button({ label, content, appearance: 'secondary', onClick, ...(pressed !== undefined && { pressed }) });
     const now = { ...state };
     this.linesButton = tool(
-      'Lines from the whole selection to the counterparts',
+      LINES,
       'Lines',
       () => {
         now.lines = !now.lines;
@@ -59,11 +62,16 @@ export class SelectionBar {
     fill(this.element, this.whole, this.undoButton.element);
   }
 
-  update(lit: Lit, undoes: boolean): void {
+  /** `lines`: how many there are to draw. */
+  update(lit: Lit, undoes: boolean, lines: number): void {
     const selected = lit.active && lit.hits.some((n) => n > 0);
     this.whole.hidden = !selected;
     this.undoButton.element.hidden = !undoes;
     this.element.hidden = !selected && !undoes;
+    this.linesButton.element.title =
+      lines > MAX_SELECTED_LINES
+        ? `${count(MAX_SELECTED_LINES)} of ${count(lines)} lines, those of the largest r first`
+        : LINES;
     const many = lit.hits.some((n) => n > MAX_MESH);
     this.meshButton.element.toggleAttribute('disabled', many);
     this.meshButton.element.title = many

@@ -35,6 +35,8 @@ export const MAP_CSS = `
 .fg-map .pair .r strong { color: var(--fg-strong); font-size: 1.12em; font-variant-numeric: tabular-nums; }
 .fg-map .pair .same { margin-left: 8px; color: var(--fg-hit); white-space: nowrap; }
 .fg-map .pair .together { display: block; color: var(--fg-text); margin-top: 2px; }
+.fg-map .pair .others { margin: 0 0 6px; color: var(--fg-text); font-variant-numeric: tabular-nums; }
+.fg-map .pair .other { overflow-wrap: anywhere; }
 .fg-map .pair .sides { display: grid; gap: 10px 18px; }
 .fg-map .pair h4 { margin: 0 0 4px; display: flex; gap: 6px; align-items: baseline; font-size: 1em; font-weight: 600; color: var(--fg-strong); }
 .fg-map .pair .id { font-variant-numeric: tabular-nums; }

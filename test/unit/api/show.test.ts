@@ -34,7 +34,21 @@ describe('maps in cells', () => {
     const column = async (name: string) => (await file.read(name)).data;
     const [partnerA, partnerB] = [await column('0.partner'), await column('1.partner')];
     const [rA, rB] = [await column('0.r'), await column('1.r')];
+    const { sets } = descriptor.meta;
+    const others = await Promise.all(sets.map(async ({ others: n = 0 }, s) => Promise.all(Array.from({ length: n }, async (_, k) => [await column(`${s}.other.${k}`), await column(`${s}.otherR.${k}`)])))); // prettier-ignore
     await file.close();
+    // One to many: with the partner each feature has what the map lists of it, which is two here.
+    const lists = [
+      { best: map.bestBofA, r: map.rBofA, partner: partnerA },
+      { best: map.bestAofB, r: map.rAofB, partner: partnerB },
+    ];
+    for (const [s, { best, r, partner }] of lists.entries())
+      for (let i = 0; i < partner.length; i++) {
+        const listed = [0, 1].map((k) => [best[2 * i + k], r[2 * i + k]]).filter(([p]) => p >= 0 && p !== partner[i]);
+        const found = others[s].map(([p, value]) => [Number(p[i]), Number(value[i])]).filter(([p]) => p >= 0);
+        expect(found).toEqual(listed.slice(0, partner[i] < 0 ? 2 : 1));
+      }
+    expect(others[0].some(([p]) => (p as Int32Array).some((f) => f >= 0))).toBe(true);
     // Every B has one pair here, with its best A; an A has the pairs of the Bs that chose it.
     expect(partnerB).toEqual(Int32Array.from({ length: 16 }, (_, i) => map.bestAofB[2 * i]));
     expect(rB).toEqual(Float32Array.from({ length: 16 }, (_, i) => map.rAofB[2 * i]));
@@ -58,6 +72,7 @@ describe('maps in cells', () => {
           points: 24,
           dead: a.statistics.firings.filter((n) => n === 0).length,
           layout: layoutA.description,
+          others: others[0].length,
           width: saeA.decoder.cols,
           sae: { id: saeA.id, name: saeA.name },
         },

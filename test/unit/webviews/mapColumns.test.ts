@@ -23,6 +23,7 @@ function model(...added: Added[]) {
     ...{ x: new Float32Array(3), y: new Float32Array(3), feature: Int32Array.of(0, 1, 2) },
     ...{ firings: Int32Array.of(5, 5, 5), firingRate: new Float32Array(3).fill(0.1) },
     ...{ labels: [[], [], []], shares: [null, null, null] },
+    ...{ other: [], otherR: [] },
     column: added[s].map(({ values }) => Float32Array.from(values)),
   });
   return loadModel({ meta: () => Promise.resolve(meta), columns: (s) => Promise.resolve(columns(s)) });

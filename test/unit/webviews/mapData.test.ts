@@ -25,7 +25,7 @@ function columns(o: Partial<MapColumns> & { labels: string[][] }): MapColumns {
     firingRate: new Float32Array(n).fill(0.1),
     firings: new Int32Array(n).fill(5),
     shares: o.labels.map(() => null),
-    column: [],
+    ...{ column: [], other: [], otherR: [] },
     ...o,
   };
 }

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { MAP_BUNDLE } from '#protocol/map.js';
 import { keywordGroups, writtenGroup } from '#protocol/keywordGroups.js';
+import { othersOf } from '#webviews/map/counterparts.js';
 import { computeLit, NO_FILTERS, type Filters } from '#webviews/map/filter.js';
 import { loadModel, type MapModel, type MapSource } from '#webviews/map/model.js';
-import { cameraOn, litPoints, MAX_SELECTED_LINES, selectedLinks, selectionCell } from '#webviews/map/selection.js';
+import { cameraOn, litPoints, selectedLinks, selectionCell } from '#webviews/map/selection.js';
 import { restoreState } from '#webviews/map/state.js';
 import { scaleOf, toScreen } from '#webviews/plot/camera.js';
 import { Past } from '#webviews/plot/past.js';
@@ -13,7 +14,7 @@ import { BundleReader } from '#webviews/ui/bundle.js';
 import { alignedPercent } from '#webviews/ui/format.js';
 import { twinFixture } from '#test/e2e/fixtures.js';
 
-const map = twinFixture(400, 24, [[{ name: 'my score', of: (i) => i / 400 }], []]);
+const map = twinFixture(400, 24, [[{ name: 'my score', of: (i) => i / 400 }], []], 2);
 const read = (file: string, begin?: number, end?: number) =>
   Promise.resolve(file in map.files ? map.files[file].slice(begin, end) : null);
 const model: MapModel = await loadModel(new BundleReader(MAP_BUNDLE, { read }, 'x') as unknown as MapSource);
@@ -70,15 +71,42 @@ describe('patterns of a search', () => {
 });
 
 describe('a selection', () => {
-  it('is linked to its counterparts, each pair once, the largest r first, as many as can be drawn', () => {
-    const links = selectedLinks(model, lit('match:mutual'), 0);
-    expect(links).toHaveLength(Math.min(MAX_SELECTED_LINES, those(0, (i) => model.sets[0].partner[i] >= 0).length));
+  it('is linked to its partners, each pair once, the largest r first', () => {
+    const all = selectedLinks(model, lit('match:mutual'), 0);
+    const links = all.filter(({ further }) => !further);
+    expect(links).toHaveLength(those(0, (i) => model.sets[0].partner[i] >= 0).length);
+    expect(all.slice(0, links.length)).toEqual(links);
     const rs = links.map(({ set, point }) => model.sets[set].r[point]);
     expect(rs).toEqual([...rs].sort((a, b) => b - a));
     const pairs = links.map(({ set, point, partner }) => (set === 0 ? `${point} ${partner}` : `${partner} ${point}`));
     expect(new Set(pairs).size).toBe(pairs.length);
     expect(selectedLinks(model, lit(''), 0)).toEqual([]);
     expect(selectedLinks(model, lit('match:mutual'), 0.9).every(({ set, point }) => model.sets[set].r[point] >= 0.9)).toBe(true); // prettier-ignore
+  });
+
+  it('is linked to all further counterparts above the threshold, behind the partners, and no pair twice', () => {
+    const [a, b] = model.sets;
+    for (const minR of [0, 0.5]) {
+      const chosen = lit('#31 #34 #37');
+      const [points, pointsB] = litPoints(chosen);
+      const pass = (r: number) => minR <= 0 || r >= minR;
+      const from = (of: typeof a, own: number[], s: number): Array<[string, boolean]> =>
+        own.flatMap((i) => [
+          ...(of.partner[i] >= 0 && pass(of.r[i]) ? [[s ? `${of.partner[i]} ${i}` : `${i} ${of.partner[i]}`, false] as [string, boolean]] : []),
+          ...[0, 1].flatMap((k): Array<[string, boolean]> => {
+            const p = of.columns.other[k][i];
+            return p >= 0 && pass(of.columns.otherR[k][i]) ? [[s ? `${p} ${i}` : `${i} ${p}`, true]] : [];
+          }),
+        ]); // prettier-ignore
+      const expected = new Map([...from(a, points, 0), ...from(b, pointsB, 1)].reverse());
+      const links = selectedLinks(model, chosen, minR);
+      const found = links.map(({ set, point, partner }) => (set === 0 ? `${point} ${partner}` : `${partner} ${point}`));
+      expect([...found].sort()).toEqual([...expected.keys()].sort());
+      expect(links.filter(({ further }) => further).length).toBeGreaterThan(0);
+      for (const { further } of links.slice(links.findIndex((l) => l.further))) expect(further).toBe(true);
+    }
+    expect(othersOf(a, 31, 0).map(({ point }) => point)).toEqual([0, 1].flatMap((k) => (a.columns.other[k][31] >= 0 ? [a.columns.other[k][31]] : []))); // prettier-ignore
+    expect(othersOf(a, 31, 2)).toEqual([]);
   });
 
   it('is shown whole and large by the camera on it', () => {

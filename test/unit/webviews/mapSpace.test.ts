@@ -22,7 +22,7 @@ async function cube(z = true): Promise<MapModel> {
     firingRate: new Float32Array(9),
     labels: Array.from({ length: 9 }, (_, i) => [`#${i}`]),
     shares: Array.from({ length: 9 }, () => null),
-    column: [],
+    ...{ column: [], other: [], otherR: [] },
   };
   return loadModel({ meta: () => Promise.resolve(meta(9)), columns: () => Promise.resolve(columns) });
 }
@@ -84,7 +84,7 @@ describe('two maps of one plane', () => {
         labels: [[], []],
         together: [null, null],
         shares: [null, null],
-        column: [],
+        ...{ column: [], other: [], otherR: [] },
       },
     }));
     const drawn = async (plane?: 'shared') => {
